@@ -1,0 +1,76 @@
+import { BadInput } from './errors.js'
+
+/** The kinds of things that have a fully qualified name. Stagers are jobs. */
+export type FqnKind = 'package' | 'job' | 'stagpipe' | 'policydoc'
+
+/** A fully qualified name, as in `package::/apcera/pkg/os::debian-12`. */
+export interface Fqn {
+  readonly kind: FqnKind
+  /** Absolute, without a trailing slash except for the root itself: `/`, `/apcera/pkg/os`. */
+  readonly namespace: string
+  readonly name: string
+}
+
+/** An allow-list, because names reach paths, labels and terminals. */
+const LOCAL_NAME = /^[A-Za-z0-9][A-Za-z0-9._+@-]{0,127}$/
+const NAMESPACE = /^\/(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){0,15})?$/
+
+/** Throws `BadInput` (`bad-name`) unless `name` may be the local name of a package, stager, pipeline or policy. */
+export function assertLocalName(name: string): void {
+  if (!LOCAL_NAME.test(name))
+    throw new BadInput(
+      'bad-name',
+      `${quote(name)} is not a name: a name has 1 to 128 letters, digits or ._+@- and begins with a letter or digit.`,
+    )
+}
+
+/** Throws `BadInput` (`bad-namespace`) unless `namespace` is one. */
+export function assertNamespace(namespace: string): void {
+  if (!NAMESPACE.test(namespace))
+    throw new BadInput(
+      'bad-namespace',
+      `${quote(namespace)} is not a namespace: a namespace begins with / and has segments of letters, digits or ._- such as /acme/pkg.`,
+    )
+}
+
+export function formatFqn({ kind, namespace, name }: Fqn): string {
+  return `${kind}::${namespace}::${name}`
+}
+
+/**
+ * What a person typed, as a full name: `name`, `/ns::name` or `kind::/ns::name`.
+ *
+ * @param namespace the current namespace, for a local name
+ */
+export function parseFqn(text: string, kind: FqnKind, namespace: string): Fqn {
+  const parts = text.split('::')
+  const [first = '', second = '', third = ''] = parts
+  let fqn: Fqn
+  switch (parts.length) {
+    case 1:
+      fqn = { kind, namespace, name: first }
+      break
+    case 2:
+      fqn = { kind, namespace: first, name: second }
+      break
+    case 3:
+      if (first !== kind)
+        throw new BadInput(
+          'bad-fqn',
+          `${quote(text)} names a ${first || '(nothing)'}, where a ${kind} is expected: ${kind}::${second}::${third}.`,
+        )
+      fqn = { kind, namespace: second, name: third }
+      break
+    default:
+      throw new BadInput('bad-fqn', `${quote(text)} is not a name: write ${kind}::/namespace::name, or a local name.`)
+  }
+  assertNamespace(fqn.namespace)
+  assertLocalName(fqn.name)
+  return fqn
+}
+
+/** For messages: untrusted text with control characters escaped, and cut. */
+export function quote(text: string): string {
+  const cut = text.length > 120 ? `${text.slice(0, 117)}...` : text
+  return JSON.stringify(cut)
+}

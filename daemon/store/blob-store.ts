@@ -1,0 +1,51 @@
+import type { Readable } from 'node:stream'
+
+/**
+ * Content-addressed, immutable blobs, named by SHA-256.
+ *
+ * LIFECYCLE
+ * - `write` resolves only when the blob is durable: content, name and directory have been fsynced, and a power cut
+ *   cannot take it back. If it rejects, nothing of it remains. Writing what is there already is not an error.
+ * - A blob may be read by any number of readers; the stream errors at its end when the content does not match its
+ *   name, so a flipped bit is never handed on as a whole.
+ * - `delete` while a reader is at work leaves that reader undisturbed. Deleting what is not there is not an error.
+ *
+ * ERRORS
+ * - `BadInput` (`digest-mismatch`, `length-mismatch`) when the content is not what `expected` says.
+ * - `TooLarge` (`blob-too-large`) beyond `maxBytes`.
+ * - `NotFound` (`blob-not-found`).
+ * - `Unavailable` (`disk-full`) on ENOSPC or EDQUOT.
+ * - `Fault` (`blob-corrupt`) from a stream whose content is damaged.
+ */
+export interface BlobStore {
+  write(body: Readable, options?: BlobWriteOptions): Promise<Blob>
+  open(sha256: string): Promise<OpenBlob>
+  has(sha256: string): Promise<boolean>
+  delete(sha256: string): Promise<void>
+  /** Every blob, with what a collection of garbage needs to know. */
+  list(): AsyncIterable<{ readonly sha256: string; readonly length: number; readonly modifiedAt: Date }>
+}
+
+export interface BlobWriteOptions {
+  readonly expected?: {
+    readonly sha256?: string | undefined
+    readonly sha1?: string | undefined
+    readonly length?: number | undefined
+  }
+  /** Compute SHA-1 as well; implied by `expected.sha1`. */
+  readonly wantSha1?: boolean
+  readonly maxBytes?: number
+  readonly signal?: AbortSignal
+}
+
+export interface Blob {
+  readonly sha256: string
+  readonly sha1: string | undefined
+  readonly length: number
+}
+
+export interface OpenBlob {
+  readonly length: number
+  /** Not started until it is consumed; must be consumed or destroyed. */
+  readonly stream: Readable
+}

@@ -1,0 +1,93 @@
+import type { Fqn } from '../../base/fqn.js'
+import type { Capability, PackageMetadata } from '../packages/metadata.js'
+import type { Package, Resource } from '../packages/package.js'
+import type { StagerSnapshot } from '../staging/states.js'
+
+/**
+ * Metadata that lasts. Every method is one transaction; what it has acknowledged survives a power cut.
+ *
+ * Names are unique within a namespace and a kind. A reference is a UUID or a full name.
+ */
+export type Ref = { readonly uuid: string } | { readonly namespace: string; readonly name: string }
+
+export interface PackageRepository {
+  /** Throws `Conflict` (`package-exists`). The new package is `created`, or `ready`/`uploaded` when it brings a resource. */
+  create(draft: PackageDraft): Promise<Package>
+  /** Throws `NotFound` (`package-not-found`). */
+  get(ref: Ref): Promise<Package>
+  list(filter: PackageFilter): Promise<readonly Package[]>
+  /** In order of import; the universe of a resolution: packages that are `ready`. */
+  listReady(): Promise<readonly Package[]>
+  /**
+   * Throws `Conflict` (`package-busy`) while a staging has the package, `package-exists` when the new name is taken.
+   */
+  update(ref: Ref, change: PackageChange): Promise<Package>
+  /** `created`, `uploaded`, `failed` or `ready` becomes `state`, with this data. Throws `Conflict` (`package-busy`) while it is being staged. */
+  attach(ref: Ref, resource: Resource, state: 'uploaded' | 'ready'): Promise<Package>
+  /** Throws `Conflict` (`package-in-use`) while a staging or a stager holds it, naming them. */
+  delete(ref: Ref): Promise<void>
+}
+
+export interface PackageDraft extends PackageMetadata {
+  readonly namespace: string
+  readonly name: string
+  readonly resource?: Resource
+  readonly state?: 'uploaded' | 'ready'
+}
+
+export interface PackageFilter {
+  readonly type?: string
+  /** Name of something provided, of any type. */
+  readonly provides?: string
+  /** This namespace and all below it. */
+  readonly namespace?: string
+}
+
+export interface PackageChange extends Partial<PackageMetadata> {
+  readonly name?: string
+}
+
+export interface Stager extends StagerSnapshot {
+  readonly createdAt: string
+  readonly updatedAt: string
+}
+
+export type StagerDraft = Omit<Stager, 'uuid' | 'createdAt' | 'updatedAt'>
+export type StagerChange = Partial<Omit<StagerDraft, 'namespace'>>
+
+export interface StagerRepository {
+  /** Throws `Conflict` (`stager-exists`). */
+  create(draft: StagerDraft): Promise<Stager>
+  /** Throws `NotFound` (`stager-not-found`). */
+  get(ref: Ref): Promise<Stager>
+  list(filter: { readonly namespace?: string }): Promise<readonly Stager[]>
+  update(ref: Ref, change: StagerChange): Promise<Stager>
+  /** Throws `Conflict` (`stager-in-use`) while a pipeline names it, naming the pipelines. */
+  delete(ref: Ref): Promise<void>
+}
+
+export interface Pipeline {
+  readonly uuid: string
+  readonly namespace: string
+  readonly name: string
+  /** UUIDs of stagers, in the order in which they work; never empty. */
+  readonly stagers: readonly string[]
+  readonly createdAt: string
+  readonly updatedAt: string
+}
+
+export interface PipelineRepository {
+  /** Throws `Conflict` (`pipeline-exists`), `NotFound` (`stager-not-found`) for a stager that is gone. */
+  create(draft: { namespace: string; name: string; stagers: readonly string[] }): Promise<Pipeline>
+  /** Throws `NotFound` (`pipeline-not-found`). */
+  get(ref: Ref): Promise<Pipeline>
+  list(filter: { readonly namespace?: string }): Promise<readonly Pipeline[]>
+  setStagers(ref: Ref, stagers: readonly string[]): Promise<Pipeline>
+  delete(ref: Ref): Promise<void>
+}
+
+export function refOf(fqn: Fqn): Ref {
+  return { namespace: fqn.namespace, name: fqn.name }
+}
+
+export type { Capability }

@@ -1,0 +1,122 @@
+import type { Readable } from 'node:stream'
+import type { LaunchPlan, LayerSource, Removal, RunPlan } from './launch-plan.js'
+
+/**
+ * The port between what is decided and what is done to the host.
+ *
+ * LIFECYCLE
+ * - `launch` materialises layers, makes the bridge, calls `hooks.listen` with the bridge's host address, mounts
+ *   /stagerfs, and starts the container. It resolves once the stager's program runs. If it rejects, everything that it
+ *   had made is already undone.
+ * - The caller owns the launch it got, and must call `release` exactly when it wants nothing more of it: after `ended`
+ *   in the ordinary case, before it to end the container at once. `release` may be called again; it never rejects, and
+ *   reports what it could not undo.
+ * - The listener that `hooks.listen` opened is closed by `release` (or by the failing `launch`), between the end of
+ *   the container and the end of its bridge: the caller does not close it.
+ * - `sweep` removes every trace of launches and runs of this node that are not in `live`. It is what makes a crash
+ *   harmless: call it before the first launch, and when the Engine has come back.
+ *
+ * ERRORS
+ * - `BadInput` when a package or the plan is at fault (an archive that climbs out, a user that the root lacks).
+ * - `Unavailable` (`engine-down`, `disk-full`) when the host is.
+ * - Otherwise `Fault`.
+ */
+export interface Isolation {
+  launch(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<RunningLaunch>
+  run(plan: RunPlan, hooks: RunHooks, signal: AbortSignal): Promise<RunningContainer>
+  /** Make sure that a layer can be built from `source`, and keep it. Throws `BadInput` where the tree is refused. */
+  materialise(source: LayerSource, signal: AbortSignal): Promise<void>
+  sweep(live: ReadonlySet<string>): Promise<SweepReport>
+  /** What the host can do, in words; never rejects because something is missing: that is what it reports. */
+  examine(): Promise<readonly Finding[]>
+  /** Rejects with `Unavailable` when the Engine does not answer. */
+  ping(): Promise<void>
+}
+
+/** How an isolation gets at resources: a blob store, seen from the isolation's side. */
+export interface ResourceReader {
+  /** Verified while it is read: the stream errors at its end if the content is not what the digest says. */
+  open(sha256: string): Promise<Readable>
+}
+
+export interface RunHooks {
+  /** A piece of output, as it came. Reading pauses until the promise resolves, so a slow consumer slows the stager. */
+  output(stream: OutputStream, chunk: Buffer): Promise<void>
+  /** For progress and for measurement: each step of the life of a launch, when it is over. */
+  step?(name: LaunchStep, milliseconds: number): void
+}
+
+export interface LaunchHooks extends RunHooks {
+  /** Start the coordinator's listener on `address`, the host's side of the launch's own bridge. */
+  listen(address: string): Promise<CoordinatorListener>
+}
+
+export interface CoordinatorListener {
+  /** TCP port: the one thing of the host that the container can reach. */
+  readonly port: number
+  /** Value of STAGER_URL, without a trailing slash. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+export type OutputStream = 'stdout' | 'stderr'
+
+export type LaunchStep =
+  'layers' | 'image' | 'network' | 'listener' | 'firewall' | 'stagerfs' | 'create' | 'start' | 'mounts' | 'undo'
+
+export interface RunningContainer {
+  /** How it ended: the first cause wins. Never rejects. */
+  readonly ended: Promise<Ending>
+  /** Host ports, in the order of `RunPlan.publish`; empty for a launch. */
+  readonly publishedPorts: readonly number[]
+  /** SIGTERM, and SIGKILL after a grace; `ended` tells when it is over. Idempotent. */
+  stop(): void
+  release(): Promise<ReleaseReport>
+}
+
+export interface RunningLaunch extends RunningContainer {
+  /**
+   * Freeze the container, and pass what it changed to `write` as a gzip'd tar of full paths. It stays frozen until
+   * `write` has resolved. Rejects with `BadInput` (`bad-directory`) for a filter that is not an absolute, plain path.
+   *
+   * @param directory only changes at or below this absolute path; everything when left out
+   */
+  snapshot<T>(directory: string | undefined, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>>
+}
+
+export interface SnapshotReport<T> {
+  readonly written: T
+  readonly removals: readonly Removal[]
+  /** Entries in the archive. */
+  readonly entries: number
+  /** Sockets, which no archive can hold, left out. */
+  readonly sockets: number
+}
+
+export type Ending =
+  | { readonly kind: 'exited'; readonly exitCode: number }
+  | { readonly kind: 'timeout'; readonly afterMs: number }
+  | { readonly kind: 'out-of-memory'; readonly limitBytes: number }
+  | { readonly kind: 'disk-full'; readonly usedBytes: number; readonly limitBytes: number }
+  | { readonly kind: 'pids-limit'; readonly limit: number }
+  /** By `stop` or `release`. */
+  | { readonly kind: 'stopped' }
+  /** The Engine went away, so nobody can say how it ended. */
+  | { readonly kind: 'engine-lost'; readonly error: Error }
+
+export interface ReleaseReport {
+  readonly failures: readonly { readonly what: string; readonly error: unknown }[]
+}
+
+export interface SweepReport {
+  /** One line for each thing that was removed: "container 3f2a…". */
+  readonly removed: readonly string[]
+}
+
+/** One line of `node doctor`. */
+export interface Finding {
+  readonly subject: string
+  readonly verdict: 'good' | 'slow' | 'bad'
+  /** What is, and for anything but `good`, what would be better and how to get there. */
+  readonly message: string
+}

@@ -1,0 +1,70 @@
+/**
+ * What one launch needs, as plain data: made without I/O by the planner, carried out by an `Isolation`.
+ */
+
+/** One package's tree, to be made into a layer. */
+export interface LayerSource {
+  /** Digest of the package's resource, a tarball in the blob store. */
+  readonly sha256: string
+  /** What the package takes away from the layers below it. */
+  readonly removals: readonly Removal[]
+  /** The package's name, for messages alone. */
+  readonly name: string
+}
+
+/**
+ * Something that a snapshot found gone.
+ *
+ * `removed`: the path is there in a lower layer and not in the result. `opaque`: the directory is there, but nothing
+ * that lower layers hold in it shows through.
+ */
+export interface Removal {
+  readonly kind: 'removed' | 'opaque'
+  /** From the root, without a leading slash; bytes outside printable ASCII, and `%`, percent-encoded. */
+  readonly path: string
+}
+
+/** Each ends the staging with a cause of its own, but for `cpus`, which only slows it. */
+export interface Limits {
+  readonly memoryBytes: number
+  readonly cpus: number
+  readonly pids: number
+  /** What the stager may add to its root and to /stagerfs together. */
+  readonly diskBytes: number
+  readonly timeoutMs: number
+}
+
+/** What any container of ours needs, be it a stager's launch or a run of a ready package. */
+export interface ContainerPlan {
+  /** UUID of the launch or run. Every resource made for it is named or labelled after it. */
+  readonly id: string
+  /** From the operating system upward. */
+  readonly root: readonly LayerSource[]
+  /** Run by `/bin/sh -c` inside the container. */
+  readonly command: string
+  readonly workingDirectory: string
+  /** A user of the root's /etc/passwd. */
+  readonly user: string
+  readonly environment: Readonly<Record<string, string>>
+  /** Whether it may reach beyond the host. */
+  readonly egress: boolean
+  readonly limits: Limits
+}
+
+export interface LaunchPlan extends ContainerPlan {
+  readonly staging: string
+  /** From the operating system upward; may be empty. Mounted, writable and private, at /stagerfs. */
+  readonly stagerfs: readonly LayerSource[]
+}
+
+/** A ready package in the foreground, without a coordinator and without /stagerfs. */
+export interface RunPlan extends ContainerPlan {
+  readonly publish: readonly PublishedPort[]
+}
+
+export interface PublishedPort {
+  /** TCP port inside the container. */
+  readonly containerPort: number
+  /** On the host's loopback address; 0 lets the host choose. */
+  readonly hostPort: number
+}
