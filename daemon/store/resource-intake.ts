@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { PassThrough, type Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import type { Compression, Resource } from '../packages/package.js'
 import type { BlobStore } from './blob-store.js'
 
@@ -53,13 +52,7 @@ export class ResourceIntake {
 
     const write = this.#blobs.write(toStore, { expected, maxBytes: this.#maxBytes, signal: either })
     const scan = this.#scan(toScan, either)
-    const copy = pipeline(body, async (source: AsyncIterable<Buffer>) => {
-      for await (const chunk of source) {
-        await Promise.all([give(toStore, chunk, either), give(toScan, chunk, either)])
-      }
-      toStore.end()
-      toScan.end()
-    })
+    const copy = this.#copy(body, toStore, toScan, either)
 
     const parts = [scan, write, copy] as const
     // The first to fail decides what the caller is told; the others are ended, and their echoes of it ignored.
@@ -79,6 +72,22 @@ export class ResourceIntake {
     return {
       entries: scanned.value.entries,
       resource: { uuid: randomUUID(), sha256, sha1, length, compression: scanned.value.compression, removals: [] },
+    }
+  }
+
+  /** The body is never destroyed: it may be a request that is still to be answered. */
+  async #copy(body: Readable, toStore: PassThrough, toScan: PassThrough, signal: AbortSignal): Promise<void> {
+    try {
+      for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        await Promise.all([give(toStore, chunk, signal), give(toScan, chunk, signal)])
+      }
+      toStore.end()
+      toScan.end()
+    } catch (error) {
+      const reason = error instanceof Error ? error : new Error(String(error))
+      toStore.destroy(reason)
+      toScan.destroy(reason)
+      throw reason
     }
   }
 }
