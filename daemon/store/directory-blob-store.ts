@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto'
+import { constants, type Dirent } from 'node:fs'
+import { open, opendir, readdir, rename, rm, stat, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { errnoOf, NotFound } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import { isSha256 } from '../../base/identifiers.js'
+import type { Blob, BlobStore, BlobWriteOptions, OpenBlob } from './blob-store.js'
+import { copyAndHash } from './blob-writer.js'
+import { makeDurableDirectory, syncDirectory } from './durable-directory.js'
+import { withDiskFull } from './storage-errors.js'
+import { VerifiedBlobStream } from './verified-blob-stream.js'
+
+/**
+ * Blobs as files:
+ *
+ *   <directory>/new/<uuid>           being written; whatever is there at start-up belongs to nobody
+ *   <directory>/sha256/ab/<ab…hex>   whole and durable
+ *
+ * INVARIANTS
+ * - A file below sha256/ was fsynced before it got its name, and its name before `write` resolved.
+ * - Nothing below sha256/ is ever opened for writing: a new copy takes the old one's place by rename, which also mends
+ *   a damaged blob, tells a collection of garbage that it is wanted again, and leaves its readers undisturbed.
+ * - One process at a time has the directory open.
+ */
+export class DirectoryBlobStore implements BlobStore {
+  readonly #new: string
+  readonly #blobs: string
+  /** Settled once the directory of a prefix is durable: whoever finds it there must not run ahead of whoever made it. */
+  readonly #prefixes = new Map<string, Promise<void>>()
+
+  private constructor(directory: string) {
+    this.#new = join(directory, 'new')
+    this.#blobs = join(directory, 'sha256')
+  }
+
+  /** Makes what is missing, and removes what an interrupted write left behind. */
+  static async open(directory: string): Promise<DirectoryBlobStore> {
+    const store = new DirectoryBlobStore(directory)
+    await makeDurableDirectory(store.#new)
+    await makeDurableDirectory(store.#blobs)
+    for (const leftover of await readdir(store.#new)) await rm(join(store.#new, leftover), { recursive: true })
+    return store
+  }
+
+  async write(body: Readable, options: BlobWriteOptions = {}): Promise<Blob> {
+    const temporary = join(this.#new, randomUUID())
+    // The body may fail before its iteration listens: without a listener, that would end the process.
+    body.on('error', () => undefined)
+    try {
+      const file = await open(temporary, 'wx', 0o600)
+      let blob: Blob
+      try {
+        blob = await copyAndHash(body, file, options)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      options.signal?.throwIfAborted()
+      await this.#publish(temporary, blob.sha256)
+      return blob
+    } catch (error) {
+      body.destroy()
+      await rm(temporary, { force: true })
+      throw withDiskFull(error, 'store the data')
+    }
+  }
+
+  /**
+   * An error after the rename leaves a whole blob that nobody was told of. It stays, for the collection of garbage:
+   * taking it away could take the same content from another writer, who was told.
+   */
+  async #publish(temporary: string, sha256: string): Promise<void> {
+    const path = this.#path(sha256)
+    await this.#prefix(dirname(path))
+    await rename(temporary, path)
+    await syncDirectory(dirname(path))
+  }
+
+  async #prefix(directory: string): Promise<void> {
+    const known = this.#prefixes.get(directory)
+    if (known) return known
+    // Also when it is there already: the process that made it may have died before it was durable.
+    const making = makeDurableDirectory(directory).then(() => syncDirectory(this.#blobs))
+    this.#prefixes.set(directory, making)
+    making.catch(() => this.#prefixes.delete(directory))
+    return making
+  }
+
+  async open(sha256: string): Promise<OpenBlob> {
+    if (!isSha256(sha256)) throw notFound(sha256)
+    try {
+      const file = await open(this.#path(sha256), constants.O_RDONLY | constants.O_NOFOLLOW)
+      try {
+        const { size } = await file.stat()
+        return { length: size, stream: new VerifiedBlobStream(file, sha256, size) }
+      } catch (error) {
+        await file.close()
+        throw error
+      }
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') throw notFound(sha256)
+      throw error
+    }
+  }
+
+  async has(sha256: string): Promise<boolean> {
+    if (!isSha256(sha256)) return false
+    try {
+      return (await stat(this.#path(sha256))).isFile()
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return false
+      throw error
+    }
+  }
+
+  async delete(sha256: string): Promise<void> {
+    if (!isSha256(sha256)) return
+    const path = this.#path(sha256)
+    try {
+      await unlink(path)
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return
+      throw error
+    }
+    await syncDirectory(dirname(path))
+  }
+
+  async *list(): AsyncGenerator<{ sha256: string; length: number; modifiedAt: Date }> {
+    for (const prefix of await readdir(this.#blobs)) {
+      for await (const entry of await opendir(join(this.#blobs, prefix))) {
+        if (!isBlob(entry, prefix)) continue
+        try {
+          const { size, mtime } = await stat(join(this.#blobs, prefix, entry.name))
+          yield { sha256: entry.name, length: size, modifiedAt: mtime }
+        } catch (error) {
+          // Deleted since the directory was read.
+          if (errnoOf(error) !== 'ENOENT') throw error
+        }
+      }
+    }
+  }
+
+  #path(sha256: string): string {
+    return join(this.#blobs, sha256.slice(0, 2), sha256)
+  }
+}
+
+function isBlob(entry: Dirent, prefix: string): boolean {
+  return entry.isFile() && isSha256(entry.name) && entry.name.startsWith(prefix)
+}
+
+function notFound(sha256: string): NotFound {
+  return new NotFound('blob-not-found', `There is no data with the digest ${quote(sha256)}.`)
+}

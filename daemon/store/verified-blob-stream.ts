@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import type { FileHandle } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { Fault } from '../../base/errors.js'
+
+const CHUNK_BYTES = 1024 * 1024
+
+/**
+ * The content of a blob's file, checked against its name while it is read. Owns the handle: closes it at the end, on
+ * an error, and when destroyed, even if nothing was ever read.
+ *
+ * The last chunk is held back until the digest is known. Otherwise a client that counts bytes (Content-Length) would
+ * have the whole of a damaged blob before it could be told.
+ */
+export class VerifiedBlobStream extends Readable {
+  readonly #hash = createHash('sha256')
+  #position = 0
+  #reading = false
+  #closeWhenRead: (() => void) | undefined
+
+  constructor(
+    readonly file: FileHandle,
+    readonly sha256: string,
+    readonly length: number,
+  ) {
+    super({ highWaterMark: CHUNK_BYTES })
+  }
+
+  override _read(): void {
+    this.#reading = true
+    this.#readChunk().then(
+      (chunks) => {
+        this.#readDone()
+        for (const chunk of chunks) this.push(chunk)
+      },
+      (error: unknown) => {
+        this.#readDone()
+        this.destroy(error instanceof Error ? error : new Error(String(error)))
+      },
+    )
+  }
+
+  async #readChunk(): Promise<(Buffer | null)[]> {
+    const remaining = this.length - this.#position
+    const wanted = Math.min(CHUNK_BYTES, remaining)
+    let chunk = Buffer.allocUnsafe(wanted)
+    if (wanted > 0) {
+      const { bytesRead } = await this.file.read(chunk, 0, wanted, this.#position)
+      if (bytesRead === 0) throw this.#corrupt('is shorter than it was')
+      chunk = chunk.subarray(0, bytesRead)
+      this.#position += bytesRead
+      this.#hash.update(chunk)
+    }
+    if (this.#position < this.length) return [chunk]
+    if (this.#hash.digest('hex') !== this.sha256) throw this.#corrupt('does not match its digest')
+    return chunk.length > 0 ? [chunk, null] : [null]
+  }
+
+  #corrupt(how: string): Fault {
+    return new Fault(
+      'blob-corrupt',
+      `The stored resource ${this.sha256} is damaged: its content ${how}. Upload it again to repair it.`,
+    )
+  }
+
+  #readDone(): void {
+    this.#reading = false
+    this.#closeWhenRead?.()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const close = () => {
+      this.file.close().then(
+        () => callback(error),
+        (closing: unknown) => callback(error ?? (closing as Error)),
+      )
+    }
+    // Closing a descriptor under a read that a thread of the pool still does could let it read another file.
+    if (this.#reading) this.#closeWhenRead = close
+    else close()
+  }
+}

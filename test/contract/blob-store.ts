@@ -1,0 +1,210 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { BadInput, Fault, NotFound, TooLarge } from '../../base/errors.js'
+import type { BlobStore } from '../../daemon/store/blob-store.js'
+
+export interface BlobStoreUnderTest {
+  readonly store: BlobStore
+  /** Flip one bit of the stored content, behind the store's back. */
+  flipBit(sha256: string, at: number): Promise<void>
+  /** Everything that is stored and is not a blob. */
+  leftovers(): Promise<readonly string[]>
+  /** What a new process finds. */
+  reopen(): Promise<BlobStore>
+  close(): Promise<void>
+}
+
+type StoredBlob = { readonly sha256: string; readonly length: number; readonly modifiedAt: Date }
+
+const sha256Of = (content: Buffer) => createHash('sha256').update(content).digest('hex')
+const sha1Of = (content: Buffer) => createHash('sha1').update(content).digest('hex')
+/** In uneven pieces, as a network delivers. */
+const piecesOf = (content: Buffer, size = 60_001) =>
+  Readable.from(
+    Array.from({ length: Math.ceil(content.length / size) }, (_, i) => content.subarray(i * size, (i + 1) * size)),
+    { objectMode: false },
+  )
+
+/** What daemon/store/blob-store.ts promises, for any implementation of it. */
+export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnderTest>): void {
+  describe(name, () => {
+    let under: BlobStoreUnderTest
+    beforeEach(async () => {
+      under = await make()
+    })
+    afterEach(async () => {
+      await under.close()
+    })
+    const listed = async () => {
+      const found: StoredBlob[] = []
+      for await (const blob of under.store.list()) found.push(blob)
+      return found
+    }
+    const blobs = async () => (await listed()).map((blob) => blob.sha256).sort()
+
+    it.each([0, 1, 65_536, 1_048_576, 5_000_003])('gives back %d bytes as they were written', async (length) => {
+      const content = randomBytes(length)
+      const blob = await under.store.write(piecesOf(content))
+      expect(blob).toEqual({ sha256: sha256Of(content), sha1: undefined, length })
+      const opened = await under.store.open(blob.sha256)
+      expect(opened.length).toBe(length)
+      expect((await buffer(opened.stream)).equals(content)).toBe(true)
+    })
+
+    it('keeps what it has acknowledged for the next process', async () => {
+      const { sha256 } = await under.store.write(Readable.from(['kept']))
+      const next = await under.reopen()
+      expect(await next.has(sha256)).toBe(true)
+      expect(String(await buffer((await next.open(sha256)).stream))).toBe('kept')
+    })
+
+    it('computes SHA-1 where it is wanted, and accepts matching expectations', async () => {
+      const content = Buffer.from('both digests')
+      expect((await under.store.write(piecesOf(content), { wantSha1: true })).sha1).toBe(sha1Of(content))
+      const expected = { sha256: sha256Of(content), sha1: sha1Of(content).toUpperCase(), length: content.length }
+      expect(await under.store.write(piecesOf(content), { expected })).toMatchObject({ sha1: sha1Of(content) })
+    })
+
+    it('stores the same content once, however often and at once it is written', async () => {
+      const content = randomBytes(300_000)
+      await Promise.all(Array.from({ length: 8 }, () => under.store.write(piecesOf(content))))
+      await under.store.write(piecesOf(content))
+      expect(await blobs()).toEqual([sha256Of(content)])
+      expect(await under.leftovers()).toEqual([])
+    })
+
+    describe('leaves nothing behind when', () => {
+      const content = randomBytes(3_000_000)
+      afterEach(async () => {
+        expect(await blobs()).toEqual([])
+        expect(await under.leftovers()).toEqual([])
+      })
+
+      it('the SHA-256 is not the expected one', async () => {
+        const write = under.store.write(piecesOf(content), { expected: { sha256: sha256Of(Buffer.from('other')) } })
+        await expect(write).rejects.toThrow(BadInput)
+        await expect(write).rejects.toMatchObject({ code: 'digest-mismatch' })
+      })
+      it('the SHA-1 is not the expected one', async () => {
+        const write = under.store.write(piecesOf(content), { expected: { sha1: 'f'.repeat(40) } })
+        await expect(write).rejects.toMatchObject({ code: 'digest-mismatch' })
+      })
+      it.each([content.length - 1, content.length + 1, 0])('%d bytes were expected', async (length) => {
+        const write = under.store.write(piecesOf(content), { expected: { length } })
+        await expect(write).rejects.toThrow(BadInput)
+        await expect(write).rejects.toMatchObject({ code: 'length-mismatch' })
+      })
+      it('there are more bytes than are allowed, without reading them all', async () => {
+        let read = 0
+        const endless = Readable.from(
+          (function* () {
+            for (;;) {
+              read += 100_000
+              yield Buffer.alloc(100_000)
+            }
+          })(),
+          { objectMode: false },
+        )
+        const write = under.store.write(endless, { maxBytes: 1_000_000 })
+        await expect(write).rejects.toThrow(TooLarge)
+        expect(read).toBeLessThan(3_000_000)
+        expect(endless.destroyed).toBe(true)
+      })
+      it('the body fails midway', async () => {
+        const body = Readable.from(
+          (async function* () {
+            yield content.subarray(0, 2_000_000)
+            await Promise.reject(new Error('the cable was pulled'))
+          })(),
+          { objectMode: false },
+        )
+        await expect(under.store.write(body)).rejects.toThrow('the cable was pulled')
+      })
+      it('the body failed before anybody read it', async () => {
+        const body = new Readable({ read: () => undefined })
+        const write = under.store.write(body)
+        body.destroy(new Error('gone at once'))
+        await expect(write).rejects.toThrow('gone at once')
+      })
+      it('the body is destroyed without a word', async () => {
+        const body = new Readable({ read: () => undefined })
+        body.push(content)
+        const write = under.store.write(body)
+        setImmediate(() => body.destroy())
+        await expect(write).rejects.toThrow()
+      })
+      it('it is aborted', async () => {
+        const abort = new AbortController()
+        const body = new Readable({ read: () => undefined })
+        body.push(content)
+        const write = under.store.write(body, { signal: abort.signal })
+        setImmediate(() => abort.abort(new Error('changed my mind')))
+        await expect(write).rejects.toThrow('changed my mind')
+        expect(body.destroyed).toBe(true)
+      })
+    })
+
+    it.each([0, 1_500_000, 2_999_999])(
+      'detects a bit that flipped at %d, before the last byte is given',
+      async (at) => {
+        const content = randomBytes(3_000_000)
+        const { sha256 } = await under.store.write(piecesOf(content))
+        await under.flipBit(sha256, at)
+        const { stream } = await under.store.open(sha256)
+        let received = 0
+        stream.on('data', (chunk: Buffer) => (received += chunk.length))
+        await expect(new Promise((resolve, reject) => stream.on('end', resolve).on('error', reject))).rejects.toThrow(
+          Fault,
+        )
+        expect(stream.errored).toMatchObject({ code: 'blob-corrupt' })
+        expect(received).toBeLessThan(content.length)
+      },
+    )
+
+    it('is mended by writing the content again', async () => {
+      const { sha256 } = await under.store.write(Readable.from(['content']))
+      await under.flipBit(sha256, 3)
+      await under.store.write(Readable.from(['content']))
+      expect(String(await buffer((await under.store.open(sha256)).stream))).toBe('content')
+    })
+
+    it('lets a reader finish what is deleted under it', async () => {
+      const content = randomBytes(4_000_000)
+      const { sha256 } = await under.store.write(piecesOf(content))
+      const { stream } = await under.store.open(sha256)
+      await under.store.delete(sha256)
+      expect(await under.store.has(sha256)).toBe(false)
+      expect((await buffer(stream)).equals(content)).toBe(true)
+    })
+
+    it('does not mind deleting what is not there', async () => {
+      await under.store.delete('0'.repeat(64))
+      await under.store.delete('../../etc/passwd')
+    })
+
+    it.each(['0'.repeat(64), '', '../../etc/passwd', 'F'.repeat(64)])('finds nothing called %j', async (digest) => {
+      expect(await under.store.has(digest)).toBe(false)
+      await expect(under.store.open(digest)).rejects.toThrow(NotFound)
+    })
+
+    it('lists what is there, with its length and age', async () => {
+      await under.store.write(Readable.from(['one']))
+      await under.store.write(Readable.from(['three']))
+      const blobs = await listed()
+      expect(blobs.map((blob) => blob.length).sort()).toEqual([3, 5])
+      for (const { modifiedAt } of blobs) expect(Math.abs(Date.now() - modifiedAt.getTime())).toBeLessThan(60_000)
+    })
+
+    it('keeps no file open for a stream that is destroyed unread', async () => {
+      const { sha256 } = await under.store.write(Readable.from(['content']))
+      for (let i = 0; i < 50; i += 1) {
+        const { stream } = await under.store.open(sha256)
+        const closed = new Promise((resolve) => stream.once('close', resolve))
+        stream.destroy()
+        await closed
+      }
+    })
+  })
+}
