@@ -86,11 +86,6 @@ export class StagingLogs {
     }
   }
 
-  /** Readers look again: a staging that never had a writer may be over (cancelled while it waited). */
-  ended(staging: string): void {
-    this.#wake(staging)
-  }
-
   #nextChange(staging: string, signal: AbortSignal): { happened: Promise<void>; forget: () => void } {
     const readers = this.#readers.get(staging) ?? new Set()
     this.#readers.set(staging, readers)

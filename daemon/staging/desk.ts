@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import type { StagerdError } from '../../base/errors.js'
+import { Conflict } from '../../base/errors.js'
+import type { RunningLaunch } from '../../isolation/isolation.js'
+import type { ExpectedUpload, LaunchDesk, PackageData } from '../coordinator/launch-desk.js'
+import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
+import type { PackageMetadata } from '../packages/metadata.js'
+import type { BlobStore } from '../store/blob-store.js'
+import type { ResourceIntake } from '../store/resource-intake.js'
+import type { Verdict, WorkingCopy } from './states.js'
+
+export interface DeskParts {
+  readonly blobs: BlobStore
+  readonly intake: ResourceIntake
+  /** Any accepted compression, made into gzip: what stagers can unpack. */
+  readonly toGzip: (body: Readable, compression: WorkingCopy['resource']['compression']) => Readable
+  /** The largest resource a snapshot may make, in bytes. */
+  readonly maxBytes: number
+}
+
+/**
+ * The working copy of one launch, and the place of its verdict.
+ *
+ * What a stager changes is kept here, in memory, until its verdict: the launch is run anew if it is lost, so nothing of
+ * it needs to last longer than it does itself. Only blobs are written, and nothing refers to them before the verdict.
+ */
+export class Desk implements LaunchDesk {
+  readonly launch: string
+  readonly #parts: DeskParts
+  /** The launch, once its start is recorded; a stager can be faster than that. */
+  readonly #running: Promise<RunningLaunch>
+  readonly #settle: (verdict: Verdict, work: WorkingCopy) => Promise<void>
+  #work: WorkingCopy
+  #over = false
+
+  /** @param settle makes the verdict last; rejects with `Conflict` (`launch-over`) when another cause was first */
+  constructor(
+    launch: string,
+    work: WorkingCopy,
+    running: Promise<RunningLaunch>,
+    settle: (verdict: Verdict, work: WorkingCopy) => Promise<void>,
+    parts: DeskParts,
+  ) {
+    this.launch = launch
+    this.#work = work
+    this.#running = running
+    this.#settle = settle
+    this.#parts = parts
+  }
+
+  /** Nothing is changed any more. */
+  close(): void {
+    this.#over = true
+  }
+
+  async openData(): Promise<PackageData> {
+    this.#assertOpen()
+    const { sha256, compression } = this.#work.resource
+    const { stream, length } = await this.#parts.blobs.open(sha256)
+    if (compression === 'gzip') return { stream, length }
+    return { stream: this.#parts.toGzip(stream, compression), length: undefined }
+  }
+
+  async replaceData(body: Readable, expected: ExpectedUpload, signal: AbortSignal): Promise<void> {
+    this.#assertOpen()
+    const { resource } = await this.#parts.intake.receive(body, expected, signal)
+    this.#assertOpen()
+    this.#work = { ...this.#work, resource }
+  }
+
+  metadata(): PackageMetadata {
+    const { dependencies, provides, environment, templates } = this.#work
+    return { dependencies, provides, environment, templates }
+  }
+
+  alter(change: MetadataChange): Promise<void> {
+    this.#assertOpen()
+    this.#work = { ...this.#work, ...applyChange(this.metadata(), change) }
+    return Promise.resolve()
+  }
+
+  async snapshot(directory: string | undefined, signal: AbortSignal): Promise<void> {
+    this.#assertOpen()
+    const running = await this.#running
+    const { written, removals } = await running.snapshot(directory, (archive) =>
+      this.#parts.blobs.write(archive, { signal, maxBytes: this.#parts.maxBytes }),
+    )
+    this.#assertOpen()
+    const resource = { uuid: randomUUID(), ...written, compression: 'gzip' as const, removals }
+    this.#work = { ...this.#work, resource }
+  }
+
+  async verdict(verdict: Verdict): Promise<void> {
+    this.#assertOpen()
+    await this.#running
+    await this.#settle(verdict, this.#work)
+  }
+
+  #assertOpen(): void {
+    if (this.#over) throw launchOver()
+  }
+}
+
+export function launchOver(): StagerdError {
+  return new Conflict('launch-over', 'This launch is over: another verdict or cause came first.')
+}

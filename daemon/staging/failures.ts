@@ -1,0 +1,108 @@
+import { BadInput, StagerdError, Unavailable, Unresolved, messageOf } from '../../base/errors.js'
+import type { Ending } from '../../isolation/isolation.js'
+import { RELAUNCH_LIMIT, type Failure } from './states.js'
+
+/** The end of a launch that left no verdict, in the words that the user is shown. */
+export function failureOfEnding(stager: string, ending: Exclude<Ending, { kind: 'stopped' | 'engine-lost' }>): Failure {
+  switch (ending.kind) {
+    case 'exited':
+      return {
+        cause: 'no-verdict',
+        stager,
+        message: `it ended with exit code ${ending.exitCode} and without a verdict`,
+        hint: 'A stager ends with a POST to $STAGER_URL/done, /failed or /relaunch; see its last lines for why this one did not get there.',
+      }
+    case 'timeout':
+      return {
+        cause: 'timeout',
+        stager,
+        message: `it ran longer than ${inWords(ending.afterMs)}`,
+        hint: "If it needs more, allow it with 'stagectl stager update NAME --timeout 30m'.",
+      }
+    case 'out-of-memory':
+      return {
+        cause: 'out-of-memory',
+        stager,
+        message: `it needed more memory than its limit of ${inMegabytes(ending.limitBytes)}`,
+        hint: "Allow more with 'stagectl stager update NAME --memory 1GB'.",
+      }
+    case 'disk-full':
+      return {
+        cause: 'disk-full',
+        stager,
+        message: `it wrote ${inMegabytes(ending.usedBytes)}, more than its limit of ${inMegabytes(ending.limitBytes)}`,
+        hint: "Allow more with 'stagectl stager update NAME --disk 4GB'.",
+      }
+    case 'pids-limit':
+      return {
+        cause: 'pids-limit',
+        stager,
+        message: `it wanted more than its limit of ${ending.limit} processes and threads`,
+        hint: "Allow more with 'stagectl stager update NAME --pids 1024'.",
+      }
+  }
+}
+
+export function failureOfVerdict(stager: string): Failure {
+  return {
+    cause: 'stager-failed',
+    stager,
+    message: 'it reported failure',
+    hint: 'Its last lines tell why; correct the application and stage it again.',
+  }
+}
+
+export function failureOfRelaunches(stager: string): Failure {
+  return {
+    cause: 'relaunch-limit',
+    stager,
+    message: `it asked to be relaunched more than ${RELAUNCH_LIMIT} times`,
+    hint: 'A stager relaunches to get a dependency that it has added; look for one that it adds again and again.',
+  }
+}
+
+export function failureOfInterruptions(stager: string, times: number): Failure {
+  return {
+    cause: 'infrastructure',
+    stager,
+    message: `its launch was lost ${times} times to a fault of the host`,
+    hint: "See 'stagectl node doctor' and the daemon's log, then 'stagectl staging retry'.",
+  }
+}
+
+/** A launch that could not be made: whose fault it was decides the cause. */
+export function failureOfError(stager: string | undefined, error: unknown): Failure {
+  const message = messageOf(error)
+  if (error instanceof Unresolved)
+    return {
+      cause: 'unresolved',
+      stager,
+      message,
+      hint: "See 'stagectl package list', and import a package that provides what is missing.",
+    }
+  if (error instanceof BadInput)
+    return { cause: 'stager-failed', stager, message, hint: 'Correct what the message names, and stage again.' }
+  if (error instanceof Unavailable)
+    return {
+      cause: 'infrastructure',
+      stager,
+      message,
+      hint: "See 'stagectl node doctor', then 'stagectl staging retry'.",
+    }
+  return {
+    cause: 'infrastructure',
+    stager,
+    message: error instanceof StagerdError ? message : 'stagerd itself failed',
+    hint: "The daemon's log has the details; then 'stagectl staging retry'.",
+  }
+}
+
+function inMegabytes(bytes: number): string {
+  return `${Math.round(bytes / 1024 / 1024)} MB`
+}
+
+function inWords(milliseconds: number): string {
+  const seconds = milliseconds / 1000
+  if (seconds < 120) return `${seconds} seconds`
+  return `${Math.round(seconds / 60)} minutes`
+}

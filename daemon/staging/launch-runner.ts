@@ -1,0 +1,262 @@
+import { randomUUID } from 'node:crypto'
+import type { Logger } from 'pino'
+import { Deferred } from '../../base/deferred.js'
+import { Unavailable } from '../../base/errors.js'
+import type { Ending, Isolation, LaunchHooks, RunningLaunch } from '../../isolation/isolation.js'
+import type { LaunchPlan } from '../../isolation/launch-plan.js'
+import type { Coordinator } from '../coordinator/coordinator.js'
+import type { PackageRepository } from '../store/repositories.js'
+import { Desk, launchOver, type DeskParts } from './desk.js'
+import { failureOfEnding, failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
+import { FirstCause } from './first-cause.js'
+import type { StagingLedger } from './ledger.js'
+import { LineSplitter } from './lines.js'
+import type { LiveContainers } from './live-containers.js'
+import type { LogWriter } from './log.js'
+import { currentStager, planLaunch, stagerFqn, type PlanSettings } from './plan.js'
+import { RELAUNCH_LIMIT, type Failure, type Staging, type Verdict, type WorkingCopy } from './states.js'
+
+/** How long a stager may go on after its verdict before it is ended, in milliseconds: time for its last words. */
+const GRACE_AFTER_VERDICT_MS = 5_000
+
+export interface LaunchParts {
+  readonly isolation: Isolation
+  readonly coordinator: Coordinator
+  readonly ledger: StagingLedger
+  readonly packages: PackageRepository
+  readonly desk: DeskParts
+  readonly plan: PlanSettings
+  readonly live: LiveContainers
+  readonly logger: Logger
+}
+
+type Conclusion =
+  | { readonly kind: 'settled'; readonly staging: Staging }
+  /** By `stop`: nothing is recorded yet. */
+  | { readonly kind: 'stopped' }
+  /** A fault of the host, nothing of the stager; the launch is recorded as aborted. */
+  | { readonly kind: 'lost'; readonly staging: Staging; readonly error: Error }
+
+export type LaunchOutcome = Conclusion & {
+  /** When everything that the launch had made is undone; never rejects. */
+  readonly released: Promise<void>
+}
+
+type CauseOfEnd =
+  | { readonly kind: 'verdict'; readonly recorded: Promise<Staging> }
+  | { readonly kind: 'ending'; readonly ending: Ending }
+  | { readonly kind: 'stopped' }
+
+/** One launch, from its plan to its undo: steps two to nine of the life of a launch. */
+export class LaunchRunner {
+  readonly #parts: LaunchParts
+
+  constructor(parts: LaunchParts) {
+    this.#parts = parts
+  }
+
+  /** @param stop ends the launch without a verdict, because of a cancellation or the end of the daemon */
+  async run(staging: Staging, log: LogWriter, stop: AbortSignal): Promise<LaunchOutcome> {
+    const { ledger, packages, isolation, live } = this.#parts
+    const stager = currentStager(staging)
+    const fqn = stagerFqn(stager)
+    const launch = randomUUID()
+    let plan: LaunchPlan
+    try {
+      plan = planLaunch(staging, launch, await packages.listReady(), this.#parts.plan)
+    } catch (error) {
+      const failed = await this.#fail(staging, undefined, failureOfError(fqn, error), log)
+      return { kind: 'settled', staging: failed, released: Promise.resolve() }
+    }
+
+    await log.say(`Launching instance of stager '${stager.name}'...`)
+    await ledger.beginLaunch(staging.uuid, { uuid: launch, stagerFqn: fqn, step: staging.step })
+    live.add(launch)
+
+    const cause = new FirstCause<CauseOfEnd>()
+    const started = new Deferred<RunningLaunch>()
+    const desk = new Desk(launch, staging.work, started.promise, this.#settle(staging, launch, cause), this.#parts.desk)
+    const output = new Output(log)
+
+    let running: RunningLaunch
+    try {
+      running = await isolation.launch(plan, this.#hooks(desk, output), stop)
+    } catch (error) {
+      started.reject(error)
+      live.delete(launch)
+      return await this.#neverRan(staging, launch, error, log, stop)
+    }
+    await ledger.launchRunning(launch)
+    started.resolve(running)
+
+    const stopped = () => cause.take({ kind: 'stopped' })
+    stop.addEventListener('abort', stopped)
+    if (stop.aborted) stopped()
+    void running.ended.then((ending) => cause.take({ kind: 'ending', ending }))
+
+    const decided = await cause.decided
+    stop.removeEventListener('abort', stopped)
+    const ending = await this.#endOf(running, decided)
+    desk.close()
+    await output.end()
+    const released = this.#release(running, launch)
+    return { ...(await this.#conclude(staging, launch, decided, ending, output, log)), released }
+  }
+
+  /**
+   * The verdict, if no other cause was first, and its transaction; then the stager is told OK. The cause is taken before
+   * the transaction begins: a program that posts and exits without waiting has given its verdict all the same.
+   */
+  #settle(staging: Staging, launch: string, cause: FirstCause<CauseOfEnd>) {
+    return async (verdict: Verdict, work: WorkingCopy): Promise<void> => {
+      const recorded = new Deferred<Staging>()
+      if (!cause.take({ kind: 'verdict', recorded: recorded.promise })) throw launchOver()
+      this.#record(staging, launch, verdict, work).then(recorded.resolve, recorded.reject)
+      await recorded.promise
+    }
+  }
+
+  #record(staging: Staging, launch: string, verdict: Verdict, work: WorkingCopy): Promise<Staging> {
+    const { ledger } = this.#parts
+    const fqn = stagerFqn(currentStager(staging))
+    switch (verdict) {
+      case 'done':
+        return staging.step + 1 < staging.stagers.length ? ledger.advance(launch, work) : ledger.succeed(launch, work)
+      case 'failed':
+        return ledger.fail(staging.uuid, launch, failureOfVerdict(fqn))
+      case 'relaunch':
+        return staging.relaunches >= RELAUNCH_LIMIT
+          ? ledger.fail(staging.uuid, launch, failureOfRelaunches(fqn))
+          : ledger.relaunch(launch, work)
+    }
+  }
+
+  /** After a verdict the stager may finish its last words, and is ended if it does not. */
+  async #endOf(running: RunningLaunch, decided: CauseOfEnd): Promise<Ending> {
+    switch (decided.kind) {
+      case 'ending':
+        return decided.ending
+      case 'stopped':
+        running.stop()
+        return await running.ended
+      case 'verdict': {
+        const timer = setTimeout(() => running.stop(), GRACE_AFTER_VERDICT_MS)
+        const ending = await running.ended
+        clearTimeout(timer)
+        return ending
+      }
+    }
+  }
+
+  async #conclude(
+    staging: Staging,
+    launch: string,
+    decided: CauseOfEnd,
+    ending: Ending,
+    output: Output,
+    log: LogWriter,
+  ): Promise<Conclusion> {
+    const { ledger } = this.#parts
+    switch (decided.kind) {
+      case 'stopped':
+        return { kind: 'stopped' }
+      case 'verdict': {
+        const settled = await decided.recorded
+        if (ending.kind === 'exited') await ledger.recordExit(launch, ending.exitCode)
+        if (settled.failure) await explain(settled.failure, output.lastLines, log)
+        return { kind: 'settled', staging: settled }
+      }
+      case 'ending': {
+        const { ending: end } = decided
+        if (end.kind === 'stopped') return { kind: 'stopped' }
+        if (end.kind === 'engine-lost')
+          return { kind: 'lost', staging: await ledger.abortLaunch(launch), error: end.error }
+        const failure = failureOfEnding(stagerFqn(currentStager(staging)), end)
+        return { kind: 'settled', staging: await this.#fail(staging, launch, failure, log, output.lastLines) }
+      }
+    }
+  }
+
+  async #neverRan(
+    staging: Staging,
+    launch: string,
+    error: unknown,
+    log: LogWriter,
+    stop: AbortSignal,
+  ): Promise<LaunchOutcome> {
+    const { ledger, logger } = this.#parts
+    const released = Promise.resolve()
+    if (stop.aborted) return { kind: 'stopped', released }
+    if (error instanceof Unavailable && error.code === 'engine-down')
+      return { kind: 'lost', staging: await ledger.abortLaunch(launch), error, released }
+    logger.warn({ err: error, staging: staging.uuid, launch }, 'a launch could not be made')
+    const failure = failureOfError(stagerFqn(currentStager(staging)), error)
+    return { kind: 'settled', staging: await this.#fail(staging, launch, failure, log), released }
+  }
+
+  async #fail(
+    staging: Staging,
+    launch: string | undefined,
+    failure: Failure,
+    log: LogWriter,
+    lastLines: readonly string[] = [],
+  ): Promise<Staging> {
+    await explain(failure, lastLines, log)
+    return await this.#parts.ledger.fail(staging.uuid, launch, failure)
+  }
+
+  async #release(running: RunningLaunch, launch: string): Promise<void> {
+    const { failures } = await running.release()
+    this.#parts.live.delete(launch)
+    for (const { what, error } of failures)
+      this.#parts.logger.error({ err: error, launch, what }, 'something of a launch could not be undone')
+  }
+
+  #hooks(desk: Desk, output: Output): LaunchHooks {
+    const { coordinator, logger } = this.#parts
+    return {
+      listen: (address) => coordinator.open(desk, address),
+      output: (stream, chunk) => output.push(stream, chunk),
+      step: (step, ms) => logger.debug({ launch: desk.launch, step, ms }, 'launch step'),
+    }
+  }
+}
+
+/** A stager's output on its way to the log, with the last lines kept for a failure's explanation. */
+class Output {
+  readonly #log: LogWriter
+  readonly #splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() }
+  readonly lastLines: string[] = []
+
+  constructor(log: LogWriter) {
+    this.#log = log
+  }
+
+  push(stream: 'stdout' | 'stderr', chunk: Buffer): Promise<void> {
+    return this.#append(stream, this.#splitters[stream].push(chunk))
+  }
+
+  async end(): Promise<void> {
+    for (const stream of ['stdout', 'stderr'] as const) await this.#append(stream, this.#splitters[stream].end())
+  }
+
+  async #append(stream: 'stdout' | 'stderr', lines: readonly string[]): Promise<void> {
+    if (lines.length === 0) return
+    this.lastLines.push(...lines.slice(-LAST_LINES))
+    this.lastLines.splice(0, this.lastLines.length - LAST_LINES)
+    await this.#log.append(stream, lines)
+  }
+}
+
+const LAST_LINES = 10
+
+/** The end of a failed staging's log: stager, cause, last lines, what to do next. */
+async function explain(failure: Failure, lastLines: readonly string[], log: LogWriter): Promise<void> {
+  const subject = failure.stager === undefined ? 'Staging failed' : `Staging failed in stager '${failure.stager}'`
+  await log.say(
+    ...`${subject}: ${failure.message}.`.split('\n'),
+    `Cause: ${failure.cause}`,
+    ...(lastLines.length > 0 ? ['Last lines of the stager:', ...lastLines.map((line) => `  ${line}`)] : []),
+    `What to do: ${failure.hint}`,
+  )
+}

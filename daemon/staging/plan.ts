@@ -1,0 +1,105 @@
+import { Unresolved } from '../../base/errors.js'
+import { formatFqn } from '../../base/fqn.js'
+import type { LaunchPlan, LayerSource } from '../../isolation/launch-plan.js'
+import { BASE_ENVIRONMENT, mergeEnvironments } from '../packages/environment.js'
+import type { Package } from '../packages/package.js'
+import { resolve, Universe, type Resolution } from '../packages/resolve.js'
+import type { StagerSnapshot, Staging } from './states.js'
+
+/** Where a program starts when its package has no START_PATH. */
+const DEFAULT_START_PATH = '/app'
+
+export interface PlanSettings {
+  /** Given to every stager below everything else, such as the variables that point to a bundle of CA certificates. */
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/**
+ * What the next launch of a staging needs.
+ *
+ * Throws `Unresolved` when a dependency of the stager or of the package has no solution, or when the stager's own
+ * package is not there any more.
+ *
+ * @param ready packages that are ready, in order of import
+ */
+export function planLaunch(
+  staging: Staging,
+  launch: string,
+  ready: readonly Package[],
+  settings: PlanSettings,
+): LaunchPlan {
+  const stager = currentStager(staging)
+  const program = ready.find(({ uuid }) => uuid === stager.packageUuid)
+  if (!program?.resource)
+    throw new Unresolved(
+      'stager-package-missing',
+      `The package of stager ${stagerFqn(stager)} is not there or not ready: stage it, or give the stager another with 'stagectl stager update'.`,
+    )
+  const universe = new Universe(ready.filter(({ uuid }) => uuid !== staging.packageUuid))
+  const { root, stagerfs } = closures(staging, stager, program, universe)
+
+  return {
+    id: launch,
+    staging: staging.uuid,
+    root: [...root.packages, program].flatMap(layerOf),
+    stagerfs: stagerfs.packages.flatMap(layerOf),
+    command: stager.startCommand,
+    workingDirectory: program.environment.START_PATH ?? DEFAULT_START_PATH,
+    user: stager.user,
+    environment: mergeEnvironments(
+      BASE_ENVIRONMENT,
+      settings.environment,
+      // As the seed has it: paths of the package's dependencies are given as they are, without /stagerfs.
+      ...stagerfs.packages.map(({ environment }) => environment),
+      ...root.packages.map(({ environment }) => environment),
+      program.environment,
+      // "Relaunch includes altered dependencies and environment variables."
+      staging.work.environment,
+      stager.environment,
+    ),
+    egress: stager.egress,
+    limits: stager.limits,
+  }
+}
+
+/**
+ * The stager's root and the package's /stagerfs. An additive stager stands on the closure of the package itself, so it
+ * finds at / what others find at /stagerfs.
+ */
+function closures(
+  staging: Staging,
+  stager: StagerSnapshot,
+  program: Package,
+  universe: Universe,
+): { root: Resolution; stagerfs: Resolution } {
+  const ofPackage = staging.work.dependencies
+  const ofStager = [...stager.dependencies, ...program.dependencies]
+  const stagerName = `stager ${stagerFqn(stager)}`
+  const stagerfs = resolve(staging.packageFqn, ofPackage, universe)
+  const root = stager.additive
+    ? resolve(`${staging.packageFqn} with ${stagerName}`, [...ofPackage, ...ofStager], universe)
+    : resolve(stagerName, ofStager, universe)
+  return { root, stagerfs }
+}
+
+export function currentStager(staging: Staging): StagerSnapshot {
+  const stager = staging.stagers[staging.step]
+  if (!stager) throw new RangeError(`staging ${staging.uuid} has no stager at step ${staging.step}`)
+  return stager
+}
+
+export function stagerFqn({ namespace, name }: StagerSnapshot): string {
+  return formatFqn({ kind: 'job', namespace, name })
+}
+
+/** A package without data (a mere bundle of dependencies) has no layer. */
+export function layerOf({ resource, namespace, name }: Package): LayerSource[] {
+  if (!resource) return []
+  return [
+    {
+      sha256: resource.sha256,
+      removals: resource.removals,
+      name: formatFqn({ kind: 'package', namespace, name }),
+    },
+  ]
+}

@@ -1,0 +1,135 @@
+import type { Logger } from 'pino'
+import { messageOf } from '../../base/errors.js'
+import { failureOfError, failureOfInterruptions } from './failures.js'
+import type { LaunchOutcome, LaunchRunner } from './launch-runner.js'
+import type { StagingLedger } from './ledger.js'
+import type { LogWriter, StagingLogs } from './log.js'
+import { currentStager, stagerFqn } from './plan.js'
+import { INTERRUPTION_LIMIT, type Staging } from './states.js'
+
+export interface StagingRunnerParts {
+  readonly ledger: StagingLedger
+  readonly launches: LaunchRunner
+  readonly logs: StagingLogs
+  readonly logger: Logger
+  /** Resolves when the Engine answers, and what lost launches had left is gone. */
+  readonly engineIsBack: () => Promise<void>
+  /** The daemon ends: running launches are ended without a record, and go on at the next start. */
+  readonly stop: AbortSignal
+}
+
+/** One staging at a time per call: launch after launch, until it has ended. */
+export class StagingRunner {
+  readonly #parts: StagingRunnerParts
+  readonly #cancellations = new Map<string, AbortController>()
+
+  constructor(parts: StagingRunnerParts) {
+    this.#parts = parts
+  }
+
+  /** End the running launch of a staging whose cancellation has been recorded. */
+  cancel(staging: string): void {
+    this.#cancellations.get(staging)?.abort()
+  }
+
+  /** From admission, or from the launch that was interrupted, to the last undo. Never rejects. */
+  async run(admitted: Staging): Promise<void> {
+    const { logs, logger } = this.#parts
+    const cancellation = new AbortController()
+    this.#cancellations.set(admitted.uuid, cancellation)
+    const undone: Promise<void>[] = []
+    try {
+      const log = await logs.write(admitted.uuid)
+      try {
+        await this.#greet(admitted, log)
+        await this.#launchUntilOver(admitted, log, cancellation.signal, undone)
+      } catch (error) {
+        logger.error({ err: error, staging: admitted.uuid }, 'a staging could not go on')
+        await this.#giveUp(admitted, error, log)
+      } finally {
+        await log.close()
+      }
+    } catch (error) {
+      logger.error(
+        { err: error, staging: admitted.uuid },
+        'a staging could not be brought to an end; it goes on at the next start',
+      )
+    } finally {
+      this.#cancellations.delete(admitted.uuid)
+      await Promise.all(undone)
+    }
+  }
+
+  async #greet(staging: Staging, log: LogWriter): Promise<void> {
+    if (staging.launches.length > 0) {
+      await log.say('stagerd was restarted; staging goes on with the launch that was interrupted.')
+      return
+    }
+    await log.say(
+      `Beginning staging with '${staging.pipelineFqn}' pipeline, ${staging.stagers.length} stager(s) defined.`,
+    )
+  }
+
+  async #launchUntilOver(
+    admitted: Staging,
+    log: LogWriter,
+    cancelled: AbortSignal,
+    undone: Promise<void>[],
+  ): Promise<void> {
+    const { ledger, launches, stop } = this.#parts
+    const ended = AbortSignal.any([cancelled, stop])
+    const isCancelled = () => cancelled.aborted
+    let staging = admitted
+    while (staging.state === 'running') {
+      if (staging.cancelRequested || isCancelled()) {
+        await ledger.cancel(staging.uuid)
+        await log.say('Staging was cancelled.')
+        return
+      }
+      const outcome = await launches.run(staging, log, ended)
+      undone.push(outcome.released)
+      if (outcome.kind === 'stopped' && !isCancelled()) {
+        await log.say('stagerd is stopping; staging goes on when it is started again.')
+        return
+      }
+      staging = await this.#after(staging, outcome, log)
+    }
+    if (staging.state === 'succeeded') await log.say('Staging is complete.')
+  }
+
+  async #after(staging: Staging, outcome: LaunchOutcome, log: LogWriter): Promise<Staging> {
+    const { ledger, engineIsBack } = this.#parts
+    switch (outcome.kind) {
+      case 'settled':
+        return outcome.staging
+      case 'stopped':
+        return staging
+      case 'lost': {
+        const { interruptions } = outcome.staging
+        if (interruptions > INTERRUPTION_LIMIT) {
+          const failure = failureOfInterruptions(stagerFqn(currentStager(staging)), interruptions)
+          await log.say(`Staging failed: ${failure.message}.`, `Cause: ${failure.cause}`, `What to do: ${failure.hint}`)
+          return await ledger.fail(staging.uuid, undefined, failure)
+        }
+        await log.say(
+          `The launch was lost (${messageOf(outcome.error)}); waiting for the Docker Engine to launch it again.`,
+        )
+        await outcome.released
+        await engineIsBack()
+        return outcome.staging
+      }
+    }
+  }
+
+  /** A fault of ours ends the staging rather than leave it running for ever. */
+  async #giveUp(admitted: Staging, error: unknown, log: LogWriter): Promise<void> {
+    const { ledger, stop } = this.#parts
+    if (stop.aborted) return
+    const current = await ledger.get(admitted.uuid)
+    if (current.state !== 'running') return
+    const failure = failureOfError(undefined, error)
+    const open = current.launches.find(({ state }) => state === 'starting' || state === 'running')
+    await log.say(`Staging failed: ${failure.message}.`, `Cause: ${failure.cause}`, `What to do: ${failure.hint}`)
+    await ledger.fail(admitted.uuid, open?.uuid, failure)
+  }
+}
