@@ -1,13 +1,12 @@
-import type { Readable } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { Finding, OutputStream } from '../../isolation/isolation.js'
 import type { Limits, PublishedPort } from '../../isolation/launch-plan.js'
-import type { Compression } from '../packages/package.js'
 import type { StagingLedger } from '../staging/ledger.js'
 import type { Staging } from '../staging/states.js'
 import type { BlobStore } from '../store/blob-store.js'
 import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../store/repositories.js'
+import type { ResourceIntake } from '../store/resource-intake.js'
 import type { LogLine, NodeStatus } from './documents.js'
 
 /** What the control API needs of the rest of the daemon. It owns none of it, and closes none of it. */
@@ -17,7 +16,7 @@ export interface ApiParts {
   readonly pipelines: PipelineRepository
   readonly ledger: Pick<StagingLedger, 'get' | 'list'>
   readonly blobs: BlobStore
-  readonly scan: ArchiveScan
+  readonly intake: Pick<ResourceIntake, 'receive'>
   readonly stagings: StagingService
   readonly logs: StagingLogs
   readonly runs: Runs
@@ -40,15 +39,6 @@ export interface ApiDefaults {
   /** Between two comments on an event stream that has nothing to say, in milliseconds. */
   readonly heartbeatMs: number
 }
-
-/**
- * Reads an archive to its end and says what it is, or rejects with `BadInput` or `TooLarge` that names the entry at
- * fault. Consumes all of `body`, unless it rejects.
- */
-export type ArchiveScan = (
-  body: Readable,
-  signal: AbortSignal,
-) => Promise<{ readonly compression: Compression; readonly entries: number; readonly bytes: number }>
 
 /** Decides; see staging/ledger.ts for what it throws. */
 export interface StagingService {

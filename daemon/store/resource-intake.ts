@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { PassThrough, type Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import type { Compression, Resource } from '../packages/package.js'
 import type { BlobStore } from './blob-store.js'
 
@@ -27,9 +27,10 @@ export interface ReceivedResource {
 /**
  * The one way in for a tarball, whoever sends it: examined while it is written, in a single pass.
  *
- * INVARIANT: a resource is returned only when its blob is durable *and* the archive was accepted. A refused archive may
- * leave an unreferenced blob behind when its bytes were complete before the refusal; nothing refers to it, and it is
- * deleted at once unless it was there before.
+ * INVARIANTS
+ * - The store sees the end of the body only once the archive was accepted: what is refused was never visible, so there
+ *   is nothing to take back.
+ * - The first to fail decides what the caller is told. Scan, write and body have all ended when `receive` rejects.
  */
 export class ResourceIntake {
   readonly #blobs: BlobStore
@@ -43,51 +44,43 @@ export class ResourceIntake {
     this.#maxBytes = maxBytes
   }
 
+  /** Throws what the scan and `BlobStore.write` throw. `body` is destroyed if it was not read to its end. */
   async receive(body: Readable, expected: ExpectedContent, signal: AbortSignal): Promise<ReceivedResource> {
     const stop = new AbortController()
     const either = AbortSignal.any([signal, stop.signal])
-    const toStore = new PassThrough({ highWaterMark: 1024 * 1024 })
     const toScan = new PassThrough({ highWaterMark: 1024 * 1024 })
-    const known = expected.sha256 !== undefined && (await this.#blobs.has(expected.sha256))
-
-    const write = this.#blobs.write(toStore, { expected, maxBytes: this.#maxBytes, signal: either })
+    // It may fail before its reading begins; whoever reads it is told all the same.
+    for (const stream of [body, toScan]) stream.on('error', () => undefined)
     const scan = this.#scan(toScan, either)
-    const copy = this.#copy(body, toStore, toScan, either)
+    scan.then(
+      () => toScan.resume(),
+      (error: unknown) => stop.abort(error),
+    )
 
-    const parts = [scan, write, copy] as const
-    // The first to fail decides what the caller is told; the others are ended, and their echoes of it ignored.
-    for (const part of parts) part.catch((error: unknown) => stop.abort(error))
-    const [scanned, written] = await Promise.allSettled(parts)
-    if (stop.signal.aborted || signal.aborted) {
-      toStore.destroy()
-      toScan.destroy()
-      if (written.status === 'fulfilled' && scanned.status === 'rejected' && !known)
-        await this.#blobs.delete(written.value.sha256)
+    async function* accepted(): AsyncGenerator<Buffer> {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        await give(toScan, chunk, either)
+        yield chunk
+      }
+      toScan.end()
+      await scan
+    }
+
+    try {
+      const { sha256, sha1, length } = await this.#blobs.write(Readable.from(accepted(), { objectMode: false }), {
+        expected,
+        maxBytes: this.#maxBytes,
+        signal: either,
+      })
+      const { compression, entries } = await scan
+      return { entries, resource: { uuid: randomUUID(), sha256, sha1, length, compression, removals: [] } }
+    } catch (error) {
+      stop.abort(error)
+      body.destroy()
+      toScan.destroy(error instanceof Error ? error : undefined)
+      await scan.catch(() => undefined)
       signal.throwIfAborted()
       throw stop.signal.reason
-    }
-    if (scanned.status === 'rejected') throw scanned.reason
-    if (written.status === 'rejected') throw written.reason
-    const { sha256, sha1, length } = written.value
-    return {
-      entries: scanned.value.entries,
-      resource: { uuid: randomUUID(), sha256, sha1, length, compression: scanned.value.compression, removals: [] },
-    }
-  }
-
-  /** The body is never destroyed: it may be a request that is still to be answered. */
-  async #copy(body: Readable, toStore: PassThrough, toScan: PassThrough, signal: AbortSignal): Promise<void> {
-    try {
-      for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-        await Promise.all([give(toStore, chunk, signal), give(toScan, chunk, signal)])
-      }
-      toStore.end()
-      toScan.end()
-    } catch (error) {
-      const reason = error instanceof Error ? error : new Error(String(error))
-      toStore.destroy(reason)
-      toScan.destroy(reason)
-      throw reason
     }
   }
 }
