@@ -1,0 +1,25 @@
+import Database from 'better-sqlite3'
+import { Conflict } from '../../../base/errors.js'
+
+/**
+ * One daemon for each state directory. The lock is SQLite's own, on a file beside the database: the kernel takes it
+ * back with the process, so that kill -9 leaves nothing to be cleared away.
+ *
+ * Throws `Conflict` (`state-dir-in-use`).
+ *
+ * @returns a function that lets go
+ */
+export function lockStateDirectory(file: string): () => void {
+  const lock = new Database(file, { timeout: 0 })
+  try {
+    lock.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    lock.close()
+    throw new Conflict(
+      'state-dir-in-use',
+      `Another stagerd uses the state directory of ${file}: stop it, or give this one another with --state-dir.`,
+      { cause: error },
+    )
+  }
+  return () => lock.close()
+}
