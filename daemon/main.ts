@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises'
+import { Command, CommanderError } from 'commander'
+import { pino } from 'pino'
+import { StagerdError } from '../base/errors.js'
+import { App } from './app.js'
+import { notifyServiceManager } from './service-manager.js'
+import { loadSettings, SETTINGS } from './settings.js'
+
+const DEFAULT_FILE = '/etc/stagerd/stagerd.toml'
+
+/** The process and nothing else: flags, signals, readiness, exit codes (0 stopped, 1 failed, 2 usage). */
+async function main(argv: readonly string[]): Promise<number> {
+  const version = await ownVersion()
+  const command = describeCommand(version)
+  try {
+    command.parse(argv)
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    throw error
+  }
+  const { config, ...flags } = command.opts<{ config?: string } & Record<string, string>>()
+  const settings = await loadSettings(flags, process.env, config ?? DEFAULT_FILE, config !== undefined)
+  const logger = pino({ level: settings.logLevel })
+
+  const stopped = new Promise<NodeJS.Signals>((resolve) => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
+  const app = await App.open(settings, { version, logger })
+  try {
+    await app.start()
+    await notifyServiceManager('ready', process.env)
+    logger.info({ signal: await stopped }, 'stopping')
+    await notifyServiceManager('stopping', process.env)
+  } finally {
+    await app.stop()
+  }
+  return 0
+}
+
+function describeCommand(version: string): Command {
+  const command = new Command('stagerd')
+    .description('The staging daemon: takes source packages through pipelines of stagers.')
+    .version(version)
+    .option('--config <FILE>', `settings in TOML (default: ${DEFAULT_FILE})`)
+    .exitOverride()
+  for (const { key, value, fallback, help } of Object.values(SETTINGS))
+    command.option(`--${key} <${value}>`, `${help}${fallback === '' ? '' : ` (default: ${fallback})`}`)
+  return command.addHelpText(
+    'after',
+    `
+Each setting is also a variable (STAGERD_STATE_DIR for --state-dir) and a key of the file (state-dir); a flag goes over
+a variable, a variable over the file.
+
+Examples:
+  stagerd
+  stagerd --state-dir /srv/stagerd --socket /run/user/0/stagerd.sock
+  STAGERD_LOG_LEVEL=debug stagerd --concurrency 4`,
+  )
+}
+
+async function ownVersion(): Promise<string> {
+  const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}
+
+try {
+  process.exitCode = await main(process.argv)
+} catch (error) {
+  // Before there is a log, or because there is none: one sentence for whoever started us.
+  process.stderr.write(`stagerd: ${error instanceof StagerdError ? error.message : String((error as Error).stack)}\n`)
+  process.exitCode = 1
+}

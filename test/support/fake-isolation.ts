@@ -1,0 +1,200 @@
+import type { Readable } from 'node:stream'
+import { pack } from 'tar-stream'
+import { createGzip } from 'node:zlib'
+import { BadInput } from '../../base/errors.js'
+import type {
+  CoordinatorListener,
+  Ending,
+  Finding,
+  Isolation,
+  LaunchHooks,
+  ReleaseReport,
+  RunningContainer,
+  RunningLaunch,
+  SnapshotReport,
+  SweepReport,
+} from '../../isolation/isolation.js'
+import type { LaunchPlan } from '../../isolation/launch-plan.js'
+
+/** A stager as a function. It is over when it returns, and has failed to end well when it throws. */
+export type FakeStager = (context: FakeContext) => Promise<void>
+
+export interface FakeContext {
+  /** STAGER_URL */
+  readonly url: string
+  readonly plan: LaunchPlan
+  print(line: string): Promise<void>
+  /** At an absolute path of the root. Counts against the disk limit. */
+  writeFile(path: string, text: string): void
+  /** Counts against the memory limit. */
+  allocate(bytes: number): void
+  /** Counts against the pids limit. */
+  fork(processes: number): void
+  exit(code: number): never
+  /** Aborted when the container is ended from outside. */
+  readonly signal: AbortSignal
+}
+
+/** Thrown through a fake stager by `exit`, and by whatever ends it from inside. */
+class Exit extends Error {
+  constructor(readonly ending: Ending) {
+    super(ending.kind)
+  }
+}
+
+/**
+ * An isolation without a host: stagers are functions, and each launch speaks HTTP with its coordinator on loopback.
+ * It passes the contract suite of the real one.
+ */
+export class FakeIsolation implements Isolation {
+  /** Programs by their start command. */
+  readonly stagers = new Map<string, FakeStager>()
+  /** Ids of launches that have been made and not released: what would be left on a host. */
+  readonly left = new Set<string>()
+  /** Every plan that was launched, in order. */
+  readonly launched: LaunchPlan[] = []
+  /** When set, the Engine is down: every call rejects with it. */
+  down: Error | undefined
+  readonly #running = new Set<FakeLaunch>()
+
+  async launch(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<RunningLaunch> {
+    if (this.down) throw this.down
+    signal.throwIfAborted()
+    const stager = this.stagers.get(plan.command)
+    if (!stager) throw new BadInput('no-such-program', `The fake has no stager '${plan.command}': add one to it.`)
+    this.launched.push(plan)
+    this.left.add(plan.id)
+    const listener = await hooks.listen('127.0.0.1')
+    const launch = new FakeLaunch(plan, hooks, listener, () => {
+      this.left.delete(plan.id)
+      this.#running.delete(launch)
+    })
+    this.#running.add(launch)
+    launch.begin(stager)
+    return launch
+  }
+
+  run(): Promise<RunningContainer> {
+    return Promise.reject(new Error('the fake runs no packages'))
+  }
+
+  materialise(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  async sweep(live: ReadonlySet<string>): Promise<SweepReport> {
+    await this.ping()
+    const removed = [...this.left].filter((id) => !live.has(id))
+    for (const id of removed) this.left.delete(id)
+    return { removed: removed.map((id) => `launch ${id}`) }
+  }
+
+  examine(): Promise<readonly Finding[]> {
+    return Promise.resolve([])
+  }
+
+  ping(): Promise<void> {
+    return this.down ? Promise.reject(this.down) : Promise.resolve()
+  }
+
+  /** The Engine goes away under everything that runs. */
+  loseEngine(error: Error): void {
+    this.down = error
+    for (const launch of this.#running) launch.end({ kind: 'engine-lost', error })
+  }
+}
+
+class FakeLaunch implements RunningLaunch {
+  readonly publishedPorts = []
+  readonly ended: Promise<Ending>
+  readonly #plan: LaunchPlan
+  readonly #hooks: LaunchHooks
+  readonly #listener: CoordinatorListener
+  readonly #gone: () => void
+  readonly #files = new Map<string, string>()
+  readonly #stop = new AbortController()
+  #resolveEnded!: (ending: Ending) => void
+  #released: Promise<ReleaseReport> | undefined
+
+  constructor(plan: LaunchPlan, hooks: LaunchHooks, listener: CoordinatorListener, gone: () => void) {
+    this.#plan = plan
+    this.#hooks = hooks
+    this.#listener = listener
+    this.#gone = gone
+    this.ended = new Promise((resolve) => (this.#resolveEnded = resolve))
+  }
+
+  begin(stager: FakeStager): void {
+    const { timeoutMs } = this.#plan.limits
+    const timer = setTimeout(() => this.end({ kind: 'timeout', afterMs: timeoutMs }), timeoutMs)
+    void stager(this.#context())
+      .then(
+        () => this.end({ kind: 'exited', exitCode: 0 }),
+        (error: unknown) => this.end(error instanceof Exit ? error.ending : { kind: 'exited', exitCode: 1 }),
+      )
+      .finally(() => clearTimeout(timer))
+  }
+
+  /** The first ending wins. */
+  end(ending: Ending): void {
+    this.#resolveEnded(ending)
+    this.#stop.abort()
+  }
+
+  stop(): void {
+    this.end({ kind: 'stopped' })
+  }
+
+  release(): Promise<ReleaseReport> {
+    this.#released ??= this.#release()
+    return this.#released
+  }
+
+  async snapshot<T>(
+    directory: string | undefined,
+    write: (archive: Readable) => Promise<T>,
+  ): Promise<SnapshotReport<T>> {
+    if (directory !== undefined && !directory.startsWith('/'))
+      throw new BadInput('bad-directory', 'The directory of a snapshot has to be an absolute path such as /app.')
+    const tar = pack()
+    const within = `${(directory ?? '').replace(/\/$/, '')}/`
+    const names = [...this.#files.keys()].filter((name) => name.startsWith(within)).sort()
+    for (const name of names) tar.entry({ name: name.slice(1), mtime: new Date(0) }, this.#files.get(name) ?? '')
+    tar.finalize()
+    const written = await write(tar.pipe(createGzip()))
+    return { written, removals: [], entries: names.length, sockets: 0 }
+  }
+
+  async #release(): Promise<ReleaseReport> {
+    this.stop()
+    await this.#listener.close()
+    this.#gone()
+    return { failures: [] }
+  }
+
+  #context(): FakeContext {
+    const { limits } = this.#plan
+    let written = 0
+    return {
+      url: this.#listener.url,
+      plan: this.#plan,
+      signal: this.#stop.signal,
+      print: (line) => this.#hooks.output('stdout', Buffer.from(`${line}\n`)),
+      writeFile: (path, text) => {
+        written += text.length
+        this.#files.set(path, text)
+        if (written > limits.diskBytes)
+          throw new Exit({ kind: 'disk-full', usedBytes: written, limitBytes: limits.diskBytes })
+      },
+      allocate: (bytes) => {
+        if (bytes > limits.memoryBytes) throw new Exit({ kind: 'out-of-memory', limitBytes: limits.memoryBytes })
+      },
+      fork: (processes) => {
+        if (processes > limits.pids) throw new Exit({ kind: 'pids-limit', limit: limits.pids })
+      },
+      exit: (code) => {
+        throw new Exit({ kind: 'exited', exitCode: code })
+      },
+    }
+  }
+}
