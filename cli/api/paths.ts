@@ -1,0 +1,23 @@
+import { formatFqn, parseFqn, type FqnKind } from '../../base/fqn.js'
+import { isUuid } from '../../base/identifiers.js'
+
+/** What a person typed, as the API's `ref`: a UUID as it is, a name in full. Throws `BadInput` for what is neither. */
+export function refOf(text: string, kind: FqnKind, namespace: string): string {
+  return isUuid(text) ? text : formatFqn(parseFqn(text, kind, namespace))
+}
+
+export function packagePath(ref: string): string {
+  return `/v1/packages/${encodeURIComponent(ref)}`
+}
+
+export function stagerPath(ref: string): string {
+  return `/v1/stagers/${encodeURIComponent(ref)}`
+}
+
+export function pipelinePath(ref: string): string {
+  return `/v1/stagingpipelines/${encodeURIComponent(ref)}`
+}
+
+export function stagingPath(uuid: string): string {
+  return `/v1/stagings/${encodeURIComponent(uuid)}`
+}

@@ -1,0 +1,55 @@
+import type { Command } from 'commander'
+import type { DoctorReport, NodeStatus } from '../../daemon/api/documents.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { elapsed } from '../display/time.js'
+import { EXIT } from '../exit-codes.js'
+
+const COLOURS = { good: 'green', slow: 'yellow', bad: 'red' } as const
+
+export function addNodeCommands(program: Command, commandLine: CommandLine): void {
+  const node = program
+    .command('node')
+    .description('The staging node that the daemon makes of this host.')
+    .addHelpText('after', examples('node status', 'node doctor'))
+  node
+    .command('status')
+    .description('What the daemon is doing.')
+    .addHelpText('after', examples('node status', 'node status --json'))
+    .action(
+      commandLine.run(async ({ api, output, signal }) => {
+        const status = await api.get<NodeStatus>('/v1/node', { signal })
+        await output.result(status, () => describe(status))
+        return undefined
+      }),
+    )
+  node
+    .command('doctor')
+    .description('Whether this host has what stagings need. Exits with 1 when something is bad.')
+    .addHelpText('after', examples('node doctor'))
+    .action(
+      commandLine.run(async ({ api, output, signal }) => {
+        const report = await api.get<DoctorReport>('/v1/node/doctor', { signal })
+        const { findings } = report
+        await output.result(report, () =>
+          findings
+            .map(({ subject, verdict, message }) => {
+              return `${output.style(COLOURS[verdict], verdict.padEnd(4))}  ${subject}: ${message}`
+            })
+            .join('\n'),
+        )
+        return findings.some(({ verdict }) => verdict === 'bad') ? EXIT.stagerdFailed : EXIT.success
+      }),
+    )
+}
+
+function describe(status: NodeStatus): string {
+  const { queued, running, limit } = status.stagings
+  return [
+    `stagerd ${status.version}, up for ${elapsed(status.uptime_seconds * 1000)}`,
+    `Node: ${status.node}`,
+    `State directory: ${status.state_dir}`,
+    `Engine: ${status.engine.answers ? '' : 'does not answer: '}${status.engine.message}`,
+    `Packages: ${status.packages}`,
+    `Stagings: ${running} of at most ${limit} running, ${queued} queued`,
+  ].join('\n')
+}

@@ -1,0 +1,36 @@
+import type { Command } from 'commander'
+import type { Package } from '../../daemon/api/documents.js'
+import { packagePath } from '../api/paths.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { formatBytes } from '../display/progress.js'
+import { EXIT } from '../exit-codes.js'
+import { UsageError } from '../options/usage-error.js'
+import { download, downloadToOutput } from '../transfer/download.js'
+
+export function addPackageDownloadCommand(group: Command, commandLine: CommandLine): void {
+  group
+    .command('download <name>')
+    .description("A package's data, as a tarball.")
+    .requiredOption('-f, --file <file>', 'where to; - is standard output')
+    .addHelpText(
+      'after',
+      examples('package download my-app -f my-app.tar.gz', 'package download my-app -f - | tar -tz'),
+    )
+    .action(
+      commandLine.run(async (session, { file }: { readonly file: string }, name: string) => {
+        const { output, signal } = session
+        if (file === '-' && output.json)
+          throw new UsageError('--json and the data cannot both go to standard output: name a file with -f.')
+        const ref = session.ref(name, 'package')
+        const document = await session.api.get<Package>(packagePath(ref), { signal })
+        if (file === '-') {
+          await downloadToOutput(session, document)
+          return EXIT.success
+        }
+        const { length } = await download(session, document, file)
+        const report = { package: document.fqn, file, length, digest: document.resource?.digest }
+        await output.result(report, () => `Wrote ${formatBytes(length)} of ${document.fqn} to ${file}.`)
+        return EXIT.success
+      }),
+    )
+}

@@ -1,0 +1,55 @@
+import type { Command } from 'commander'
+import type { Capability, Package, PackageDraft } from '../../daemon/api/documents.js'
+import { packagePath } from '../api/paths.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { EXIT } from '../exit-codes.js'
+import { collectCapabilities } from '../options/parse-capability.js'
+import { collectEnvironment, type Environment } from '../options/parse-environment.js'
+import { assertNameFree } from '../session/assert-name-free.js'
+import type { Session } from '../session/session.js'
+import { prepareFile } from '../transfer/prepare-tarball.js'
+import { upload } from '../transfer/upload.js'
+
+interface FromFileOptions {
+  readonly provides?: Capability[]
+  readonly dependsOn?: Capability[]
+  readonly environment?: Environment
+}
+
+export function addPackageFromFileCommand(group: Command, commandLine: CommandLine): void {
+  group
+    .command('from-file <tarball> <name>')
+    .description('Make a ready package of a tarball, whose entries carry their full paths from /.')
+    .option('--provides <type.name,...>', 'what others may depend on (repeatable)', collectCapabilities)
+    .option('--depends-on <type.name,...>', 'what it needs below itself (repeatable)', collectCapabilities)
+    .option(
+      '-e, --environment <key=value>',
+      'a variable for whoever depends on it (repeatable); $PATH means what is there before',
+      collectEnvironment,
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'package from-file debian-12.tar.gz /apcera/pkg/os::debian-12 --provides os.linux,os.debian,os.debian-12',
+        "package from-file node.tar.xz node-20 --provides runtime.node --depends-on os.debian -e 'PATH=/opt/node/bin:$PATH'",
+      ),
+    )
+    .action(commandLine.run(fromFile))
+}
+
+async function fromFile(session: Session, options: FromFileOptions, tarball: string, name: string): Promise<number> {
+  const { fqn, ...names } = session.newName(name, 'package')
+  await assertNameFree(session, packagePath(fqn), fqn, 'delete it first, or take another name.')
+  const { sha256 } = await upload(session, await prepareFile(session, tarball))
+  const draft: PackageDraft = {
+    ...names,
+    resource: sha256,
+    state: 'ready',
+    ...(options.provides ? { provides: options.provides } : {}),
+    ...(options.dependsOn ? { dependencies: options.dependsOn } : {}),
+    ...(options.environment ? { environment: { ...options.environment } } : {}),
+  }
+  const made = await session.api.post<Package>('/v1/packages', draft, { signal: session.signal })
+  await session.output.result(made, () => `Made ${made.fqn}.`)
+  return EXIT.success
+}

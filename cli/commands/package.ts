@@ -1,0 +1,33 @@
+import type { Command } from 'commander'
+import type { Package } from '../../daemon/api/documents.js'
+import { packagePath } from '../api/paths.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { describePackage } from '../display/describe-package.js'
+import { addDeleteCommand, addShowCommand, type NamedThing } from './named-thing.js'
+import { addPackageDownloadCommand } from './package-download.js'
+import { addPackageFromFileCommand } from './package-from-file.js'
+import { addPackageListCommand } from './package-list.js'
+import { addPackageUpdateCommand } from './package-update.js'
+
+const PACKAGE: NamedThing<Package> = {
+  word: 'package',
+  kind: 'package',
+  path: packagePath,
+  describe: describePackage,
+}
+
+export function addPackageCommands(program: Command, commandLine: CommandLine): void {
+  const group = program
+    .command('package')
+    .description('Packages: what stagings take in and put out.')
+    .addHelpText(
+      'after',
+      examples('package list --provides node', 'package show my-app', 'package download my-app -f my-app.tar.gz'),
+    )
+  addPackageFromFileCommand(group, commandLine)
+  addPackageListCommand(group, commandLine)
+  addShowCommand(group, commandLine, PACKAGE)
+  addPackageDownloadCommand(group, commandLine)
+  addPackageUpdateCommand(group, commandLine)
+  addDeleteCommand(group, commandLine, PACKAGE)
+}

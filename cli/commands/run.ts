@@ -1,0 +1,75 @@
+import type { Command } from 'commander'
+import type { RunDraft, RunEvent } from '../../daemon/api/documents.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { EXIT } from '../exit-codes.js'
+import { collectEnvironment, type Environment } from '../options/parse-environment.js'
+import { collectPublished, type PublishedPort } from '../options/parse-publish.js'
+import { readRunEvents } from '../follow/read-run-events.js'
+import type { Session } from '../session/session.js'
+
+interface RunOptions {
+  readonly publish?: readonly PublishedPort[]
+  readonly env?: Environment
+  readonly command?: string
+  readonly allowEgress?: boolean
+}
+
+export function addRunCommand(program: Command, commandLine: CommandLine): void {
+  program
+    .command('run <name>')
+    .description(
+      'Run a ready package in the foreground, on its own dependencies. Ends with the exit code of its program; Ctrl-C ends it.',
+    )
+    .option(
+      '-p, --publish <host:container>',
+      'make a port of the package a port of this host; CONTAINER alone takes any free one (repeatable)',
+      collectPublished,
+    )
+    .option('-e, --env <key=value>', 'a variable, over those of the package (repeatable)', collectEnvironment)
+    .option('--command <cmd>', 'instead of the START_COMMAND of the package')
+    .option('--allow-egress', 'let it reach beyond this host')
+    .addHelpText('after', examples('run my-app --publish 8080:3000', "run my-app --command 'node --version'"))
+    .action(commandLine.run(run))
+}
+
+async function run(session: Session, options: RunOptions, name: string): Promise<number> {
+  const draft: RunDraft = {
+    package: session.ref(name, 'package'),
+    ...(options.command === undefined ? {} : { command: options.command }),
+    ...(options.env === undefined ? {} : { environment: { ...options.env } }),
+    ...(options.publish === undefined ? {} : { publish: [...options.publish] }),
+    ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
+  }
+  const answer = await session.api.stream('/v1/runs', { signal: session.signal }, draft)
+  let ports: readonly number[] = []
+  for await (const event of readRunEvents(answer, session)) {
+    switch (event.event) {
+      case 'started':
+        ports = event.ports
+        await tellPorts(session, draft, ports)
+        break
+      case 'output':
+        // With --json the document alone is for stdout.
+        await session.output.bytes(Buffer.from(event.data, 'base64'), session.output.json ? 'stderr' : event.stream)
+        break
+      case 'ended':
+        return await end(session, event, ports)
+    }
+  }
+  return EXIT.stagerdFailed
+}
+
+async function tellPorts({ output }: Session, { publish = [] }: RunDraft, ports: readonly number[]): Promise<void> {
+  for (const [index, port] of ports.entries())
+    await output.note(`Port ${publish[index]?.container_port ?? '?'} is at http://127.0.0.1:${port}`)
+}
+
+async function end(
+  { output }: Session,
+  event: Extract<RunEvent, { event: 'ended' }>,
+  ports: readonly number[],
+): Promise<number> {
+  if (output.json) await output.document({ ports, exit_code: event.exit_code, reason: event.reason })
+  if (event.exit_code === undefined || event.exit_code !== 0) await output.warning(event.reason)
+  return event.exit_code ?? EXIT.stagerdFailed
+}

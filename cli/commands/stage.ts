@@ -1,0 +1,100 @@
+import { stat } from 'node:fs/promises'
+import path from 'node:path'
+import type { Command } from 'commander'
+import { errnoOf, NotFound } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import type { Capability, Package, Staging } from '../../daemon/api/documents.js'
+import { packagePath } from '../api/paths.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { EXIT, exitCodeOfStaging } from '../exit-codes.js'
+import { followStaging } from '../follow/follow-staging.js'
+import { collectCapabilities } from '../options/parse-capability.js'
+import { collectEnvironment, type Environment } from '../options/parse-environment.js'
+import { UsageError } from '../options/usage-error.js'
+import type { Session } from '../session/session.js'
+import { choosePipeline } from '../source/choose-pipeline.js'
+import { nameOfSource } from '../source/name-of-source.js'
+import { download } from '../transfer/download.js'
+import { prepareDirectory, prepareFile } from '../transfer/prepare-tarball.js'
+import { findReplaceable, putPackage } from '../transfer/put-package.js'
+import { upload } from '../transfer/upload.js'
+
+interface StageOptions {
+  readonly name?: string
+  readonly pipeline?: string
+  readonly dependsOn?: readonly Capability[]
+  readonly env?: Environment
+  readonly output?: string
+  readonly detach?: boolean
+}
+
+export function addStageCommand(program: Command, commandLine: CommandLine): void {
+  program
+    .command('stage <source>')
+    .description(
+      'Take a directory (without what .apcignore names) or a tarball through a pipeline, to a package that is ready to run. ' +
+        'A package of that name gets the new data.',
+    )
+    .option('--name <name>', 'of the package (default: that of the directory or tarball)')
+    .option('--pipeline <pipeline>', 'which one (default: what the files of the directory tell)')
+    .option(
+      '--depends-on <type.name,...>',
+      'what the package needs, in place of what it needed before (repeatable)',
+      collectCapabilities,
+    )
+    .option('-e, --env <key=value>', 'a variable of the package (repeatable)', collectEnvironment)
+    .option('-o, --output <file>', 'download the result to this file')
+    .option('--detach', 'print the id of the staging instead of following it')
+    .addHelpText(
+      'after',
+      examples(
+        'stage ./my-app',
+        'stage ./my-app --pipeline /apcera::nodejs -e NODE_ENV=production --output my-app.tar.gz',
+        'stage site.tar.gz --pipeline static-site --depends-on os.debian --detach',
+      ),
+    )
+    .action(commandLine.run(stage))
+}
+
+async function stage(session: Session, options: StageOptions, source: string): Promise<number> {
+  if (options.detach === true && options.output !== undefined)
+    throw new UsageError('--output waits for the result, and --detach does not: give one of them.')
+  const { api, output, signal } = session
+  const file = path.resolve(session.io.cwd, source)
+  const isDirectory = await isDirectoryAt(file)
+  // Everything that can go wrong for a wrong word goes wrong before the work.
+  const target = session.newName(options.name ?? nameOfSource(file, isDirectory), 'package')
+  const pipeline = await choosePipeline(session, options.pipeline, isDirectory ? file : undefined)
+  const before = await findReplaceable(session, target.fqn)
+
+  const tarball = isDirectory ? await prepareDirectory(session, file, '') : await prepareFile(session, file)
+  const { sha256 } = await upload(session, tarball)
+  const made = await putPackage(session, target, before, {
+    resource: sha256,
+    state: 'uploaded',
+    dependencies: options.dependsOn,
+    environment: options.env,
+  })
+  const draft = { package: made.uuid, pipeline: pipeline.uuid }
+  const submitted = await api.post<Staging>('/v1/stagings', draft, { signal })
+  if (options.detach === true) {
+    await output.result(submitted, () => submitted.uuid)
+    return EXIT.success
+  }
+  const ended = await followStaging(session, submitted.uuid)
+  if (ended.state === 'succeeded' && options.output !== undefined) {
+    await download(session, await api.get<Package>(packagePath(made.uuid), { signal }), options.output)
+    await output.note(`The result is in ${options.output}.`)
+  }
+  if (output.json) await output.document(ended)
+  return exitCodeOfStaging(ended)
+}
+
+async function isDirectoryAt(file: string): Promise<boolean> {
+  try {
+    return (await stat(file)).isDirectory()
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+    throw new NotFound('no-such-source', `There is no ${quote(file)}: name a directory of source, or a tarball.`)
+  }
+}

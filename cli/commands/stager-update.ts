@@ -1,0 +1,119 @@
+import type { Command } from 'commander'
+import type { Capability, Package, PackageChange, Pipeline, Stager, StagerChange } from '../../daemon/api/documents.js'
+import { packagePath, pipelinePath, stagerPath } from '../api/paths.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { EXIT, exitCodeOfStaging } from '../exit-codes.js'
+import { collectCapabilities } from '../options/parse-capability.js'
+import { collectEnvironment, collectKeys, type Environment } from '../options/parse-environment.js'
+import { addLimitOptions, limitsOf, type LimitOptions } from '../options/stager-options.js'
+import { UsageError } from '../options/usage-error.js'
+import type { Session } from '../session/session.js'
+import { findReplaceable } from '../transfer/put-package.js'
+import { putProgram, type PutProgram } from '../transfer/put-program.js'
+
+interface UpdateOptions extends LimitOptions {
+  readonly path?: string
+  readonly staging?: string
+  readonly name?: string
+  readonly startCommand?: string
+  readonly additive?: boolean
+  readonly allowEgress?: boolean
+  readonly user?: string
+  readonly dependsAdd?: Capability[]
+  readonly dependsRemove?: Capability[]
+  readonly envSet?: Environment
+  readonly envUnset?: string[]
+}
+
+export function addStagerUpdateCommand(group: Command, commandLine: CommandLine): void {
+  const command = group
+    .command('update <stager>')
+    .description('Change a stager, or its program; stagings that are under way keep the stager as it was.')
+    .option('-p, --path <dir>', 'directory with a new program, which replaces the data of its package')
+    .option('--staging <pipeline>', 'take the new program through this pipeline first')
+    .option('--name <name>', 'another local name')
+    .option('--start-command <cmd>', 'how to start it, from /app')
+    .option('--additive', 'run on what the package to be staged depends on, with the program on top')
+    .option('--no-additive', 'run on what the program itself depends on')
+    .option('--allow-egress', 'let it reach beyond the host')
+    .option('--no-allow-egress', 'keep it from that')
+    .option('--user <user>', 'run as this user of its operating system')
+    .option('--depends-add <type.name,...>', 'its program needs this, too (repeatable)', collectCapabilities)
+    .option(
+      '--depends-remove <type.name,...>',
+      'its program does not need this any more (repeatable)',
+      collectCapabilities,
+    )
+    .option('--env-set <key=value>', 'add or replace a variable (repeatable)', collectEnvironment)
+    .option('--env-unset <key,...>', 'take a variable away (repeatable)', collectKeys)
+    .addHelpText(
+      'after',
+      examples('stager update nodejs --path ./nodejs-stager', 'stager update nodejs --timeout 30m --memory 1GB'),
+    )
+  addLimitOptions(command).action(commandLine.run(update))
+}
+
+async function update(session: Session, options: UpdateOptions, name: string): Promise<number> {
+  if (options.staging !== undefined && options.path === undefined)
+    throw new UsageError('--staging is about a new program: name its directory with --path.')
+  const change = changeOf(options)
+  const packageChange = packageChangeOf(options)
+  const parts = [change, packageChange].filter((part) => Object.keys(part).length > 0)
+  if (parts.length === 0 && options.path === undefined)
+    throw new UsageError('Nothing to change was named: see `stagectl stager update --help`.')
+
+  const { api, output, signal } = session
+  const before = await api.get<Stager>(stagerPath(session.ref(name, 'job')), { signal })
+  if (Object.keys(packageChange).length > 0)
+    await api.patch<Package>(packagePath(before.package), packageChange, { signal })
+  if (options.path !== undefined) {
+    const put = await replaceProgram(session, before, options.path, options.staging)
+    if (put.kind === 'failed') {
+      if (output.json) await output.document(put.staging)
+      return exitCodeOfStaging(put.staging)
+    }
+  }
+  const changed =
+    Object.keys(change).length > 0
+      ? await api.patch<Stager>(stagerPath(before.uuid), change, { signal })
+      : await api.get<Stager>(stagerPath(before.uuid), { signal })
+  await output.result(changed, () => `Changed ${changed.fqn}.`)
+  return EXIT.success
+}
+
+async function replaceProgram(
+  session: Session,
+  stager: Stager,
+  directory: string,
+  staging: string | undefined,
+): Promise<PutProgram> {
+  const pipeline =
+    staging === undefined
+      ? undefined
+      : await session.api.get<Pipeline>(pipelinePath(session.ref(staging, 'stagpipe')), { signal: session.signal })
+  const names = session.newName(stager.package, 'package')
+  const before = await findReplaceable(session, names.fqn)
+  return await putProgram(session, { directory, names, before, dependencies: undefined, staging: pipeline })
+}
+
+function changeOf(options: UpdateOptions): StagerChange {
+  const limits = limitsOf(options)
+  return {
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.startCommand === undefined ? {} : { start_command: options.startCommand }),
+    ...(options.additive === undefined ? {} : { additive: options.additive }),
+    ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
+    ...(options.user === undefined ? {} : { user: options.user }),
+    ...(options.envSet ? { environment_set: { ...options.envSet } } : {}),
+    ...(options.envUnset ? { environment_unset: options.envUnset } : {}),
+    ...(limits ? { limits } : {}),
+  }
+}
+
+/** What a program depends on is told by its package. */
+function packageChangeOf(options: UpdateOptions): PackageChange {
+  return {
+    ...(options.dependsAdd ? { dependencies_add: options.dependsAdd } : {}),
+    ...(options.dependsRemove ? { dependencies_remove: options.dependsRemove } : {}),
+  }
+}

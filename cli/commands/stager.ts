@@ -1,0 +1,49 @@
+import type { Command } from 'commander'
+import type { Stager } from '../../daemon/api/documents.js'
+import { stagerPath } from '../api/paths.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { describeStager } from '../display/describe-stager.js'
+import { table } from '../display/table.js'
+import { EXIT } from '../exit-codes.js'
+import { addDeleteCommand, addShowCommand, type NamedThing } from './named-thing.js'
+import { addStagerCreateCommand } from './stager-create.js'
+import { addStagerUpdateCommand } from './stager-update.js'
+
+const STAGER: NamedThing<Stager> = { word: 'stager', kind: 'job', path: stagerPath, describe: describeStager }
+
+export function addStagerCommands(program: Command, commandLine: CommandLine): void {
+  const group = program
+    .command('stager')
+    .description('Stagers: programs that take packages a step further.')
+    .addHelpText(
+      'after',
+      examples('stager create nodejs --path ./nodejs-stager --start-command ./stager --pipeline', 'stager list'),
+    )
+  addStagerCreateCommand(group, commandLine)
+  group
+    .command('list')
+    .description('Stagers of the current namespace and all below it.')
+    .addHelpText('after', examples('stager list', 'stager list --namespace /apcera'))
+    .action(
+      commandLine.run(async ({ api, output, namespace, signal }) => {
+        const stagers = await api.get<Stager[]>('/v1/stagers', { query: { namespace }, signal })
+        await output.result(stagers, () =>
+          table(
+            output,
+            ['FQN', 'START COMMAND', 'ADDITIVE', 'EGRESS'],
+            stagers.map((one) => [
+              one.fqn,
+              one.start_command,
+              one.additive ? 'yes' : 'no',
+              one.allow_egress ? 'allowed' : 'none',
+            ]),
+            `There are no stagers in ${namespace}.`,
+          ),
+        )
+        return EXIT.success
+      }),
+    )
+  addShowCommand(group, commandLine, STAGER)
+  addStagerUpdateCommand(group, commandLine)
+  addDeleteCommand(group, commandLine, STAGER)
+}

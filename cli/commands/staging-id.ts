@@ -1,0 +1,9 @@
+import { BadInput } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import { isUuid } from '../../base/identifiers.js'
+
+/** Throws `BadInput` (`bad-staging-id`). */
+export function assertStagingId(id: string): string {
+  if (isUuid(id)) return id
+  throw new BadInput('bad-staging-id', `${quote(id)} is not the id of a staging: \`stagectl staging list\` shows them.`)
+}

@@ -1,0 +1,41 @@
+import type { Command } from 'commander'
+import type { LogLine } from '../../daemon/api/documents.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { EXIT, exitCodeOfStaging } from '../exit-codes.js'
+import { followLog } from '../follow/follow-log.js'
+import { displayLine } from '../follow/follow-staging.js'
+import { wholeNumber } from '../options/parse-number.js'
+import { assertStagingId } from './staging-id.js'
+
+interface LogsOptions {
+  readonly follow?: boolean
+  readonly since: number
+}
+
+export function addStagingLogsCommand(group: Command, commandLine: CommandLine): void {
+  group
+    .command('logs <id>')
+    .description('The log of a staging. With --follow, ends as the staging ends, and with its exit code.')
+    .option('-f, --follow', 'wait for what is yet to come')
+    .option('--since <seq>', 'only lines after this number', wholeNumber(0, '120'), 0)
+    .addHelpText('after', examples('staging logs 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7 --follow'))
+    .action(
+      commandLine.run(async (session, { follow = false, since }: LogsOptions, id: string) => {
+        const { api, output, signal } = session
+        const lines: LogLine[] = []
+        const ended = await followLog(api, {
+          staging: assertStagingId(id),
+          since,
+          follow,
+          signal,
+          onLine: (line) => {
+            if (output.json) lines.push(line)
+            return output.foreignLine(displayLine(line))
+          },
+          onLost: () => output.warning('stagerd is gone; waiting for it to come back…'),
+        })
+        if (output.json) await output.document(lines)
+        return follow && ended ? exitCodeOfStaging(ended) : EXIT.success
+      }),
+    )
+}

@@ -1,0 +1,95 @@
+import type { Command } from 'commander'
+import type { Staging } from '../../daemon/api/documents.js'
+import { stagingPath } from '../api/paths.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { describeStaging } from '../display/describe-staging.js'
+import { table } from '../display/table.js'
+import { ago } from '../display/time.js'
+import { EXIT, exitCodeOfStaging } from '../exit-codes.js'
+import { followStaging } from '../follow/follow-staging.js'
+import { assertStagingId } from './staging-id.js'
+import { addStagingLogsCommand } from './staging-logs.js'
+
+export function addStagingCommands(program: Command, commandLine: CommandLine): void {
+  const group = program
+    .command('staging')
+    .description('Stagings: passages of one package through one pipeline.')
+    .addHelpText('after', examples('staging list', 'staging logs ID --follow', 'staging cancel ID'))
+  addList(group, commandLine)
+  group
+    .command('show <id>')
+    .description('How one staging stands, launch by launch.')
+    .addHelpText('after', examples('staging show 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7'))
+    .action(
+      commandLine.run(async ({ api, output, signal }, _options, id: string) => {
+        const staging = await api.get<Staging>(stagingPath(assertStagingId(id)), { signal })
+        await output.result(staging, () => describeStaging(staging))
+        return EXIT.success
+      }),
+    )
+  addStagingLogsCommand(group, commandLine)
+  group
+    .command('cancel <id>')
+    .description('Ask for the end of a staging; its package stays as it was.')
+    .addHelpText('after', examples('staging cancel 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7'))
+    .action(
+      commandLine.run(async ({ api, output, signal }, _options, id: string) => {
+        const path = `${stagingPath(assertStagingId(id))}/cancel`
+        const staging = await api.post<Staging>(path, undefined, { signal })
+        await output.result(staging, () =>
+          staging.state === 'cancelled' ? `Cancelled staging ${id}.` : `Staging ${id} is being cancelled.`,
+        )
+        return EXIT.success
+      }),
+    )
+  addRetry(group, commandLine)
+}
+
+function addList(group: Command, commandLine: CommandLine): void {
+  group
+    .command('list')
+    .description('Stagings, the newest first.')
+    .addHelpText('after', examples('staging list', 'staging list --json'))
+    .action(
+      commandLine.run(async ({ api, output, signal }) => {
+        const stagings = await api.get<Staging[]>('/v1/stagings', { signal })
+        await output.result(stagings, () =>
+          table(
+            output,
+            ['ID', 'STATE', 'PACKAGE', 'PIPELINE', 'SUBMITTED'],
+            stagings.map((one) => [
+              one.uuid,
+              one.failure ? `${one.state} (${one.failure.cause})` : one.state,
+              one.package,
+              one.pipeline,
+              ago(one.submitted_at),
+            ]),
+            'There are no stagings yet.',
+          ),
+        )
+        return EXIT.success
+      }),
+    )
+}
+
+function addRetry(group: Command, commandLine: CommandLine): void {
+  group
+    .command('retry <id>')
+    .description('Stage the package of a failed or cancelled staging again, through the same stagers.')
+    .option('--detach', 'print the id of the new staging instead of following it')
+    .addHelpText('after', examples('staging retry 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7'))
+    .action(
+      commandLine.run(async (session, { detach }: { readonly detach?: boolean }, id: string) => {
+        const { api, output, signal } = session
+        const path = `${stagingPath(assertStagingId(id))}/retry`
+        const submitted = await api.post<Staging>(path, undefined, { signal })
+        if (detach === true) {
+          await output.result(submitted, () => submitted.uuid)
+          return EXIT.success
+        }
+        const ended = await followStaging(session, submitted.uuid)
+        if (output.json) await output.document(ended)
+        return exitCodeOfStaging(ended)
+      }),
+    )
+}

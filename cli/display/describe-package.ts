@@ -1,0 +1,44 @@
+import type { Capability, Package } from '../../daemon/api/documents.js'
+import { formatBytes } from './progress.js'
+
+/** In the manner of `apc package show`: several values of one field stand below each other. */
+export function describePackage(document: Package): string {
+  const { resource } = document
+  return [
+    `Package: ${document.name}`,
+    `FQN: ${document.fqn}`,
+    `UUID: ${document.uuid}`,
+    `State: ${document.state}`,
+    ...field('Dependencies', document.dependencies.map(spaced)),
+    ...field('Provides', document.provides.map(spaced)),
+    ...field('Environment', assignments(document.environment)),
+    ...field(
+      'Templates',
+      document.templates.map((template) => `${template.path} (${template.left_delimiter} ${template.right_delimiter})`),
+    ),
+    ...(resource
+      ? [`Data: ${formatBytes(resource.length)}, compression ${resource.compression}`, `Digest: ${resource.digest}`]
+      : ['Data: none yet']),
+    ...(resource && resource.removals > 0 ? [`Removes: ${resource.removals} path(s) of its dependencies`] : []),
+    `Updated: ${document.updated_at}`,
+  ].join('\n')
+}
+
+/** `Name: first`, the others indented below; nothing at all when there is none. */
+export function field(name: string, values: readonly string[]): string[] {
+  return values.map((value, index) => (index === 0 ? `${name}: ${value}` : `  ${value}`))
+}
+
+/** `KEY="value"`, one for each. */
+export function assignments(environment: Readonly<Record<string, string>>): string[] {
+  return Object.entries(environment).map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+}
+
+function spaced({ type, name }: Capability): string {
+  return `${type}: ${name}`
+}
+
+/** `type.name`, as it is typed. */
+export function dotted({ type, name }: Capability): string {
+  return `${type}.${name}`
+}

@@ -1,0 +1,32 @@
+import ms from 'ms'
+import type { Pipeline, Stager } from '../../daemon/api/documents.js'
+import { assignments, dotted, field } from './describe-package.js'
+import { formatBytes } from './progress.js'
+
+export function describeStager(document: Stager): string {
+  const { limits } = document
+  return [
+    `Stager: ${document.name}`,
+    `FQN: ${document.fqn}`,
+    `UUID: ${document.uuid}`,
+    `Package: ${document.package}`,
+    `Start command: ${document.start_command}`,
+    `Additive: ${document.additive ? 'yes' : 'no'}`,
+    `Egress: ${document.allow_egress ? 'allowed' : 'none'}`,
+    `User: ${document.user}`,
+    `Limits: memory ${formatBytes(limits.memory_bytes)}, cpus ${limits.cpus}, pids ${limits.pids}, disk ${formatBytes(limits.disk_bytes)}, timeout ${ms(limits.timeout_ms)}`,
+    ...field('Dependencies', document.dependencies.map(dotted)),
+    ...field('Environment', assignments(document.environment)),
+    `Updated: ${document.updated_at}`,
+  ].join('\n')
+}
+
+export function describePipeline(document: Pipeline): string {
+  return [
+    `Pipeline: ${document.name}`,
+    `FQN: ${document.fqn}`,
+    `UUID: ${document.uuid}`,
+    ...field('Stagers', document.stagers),
+    `Updated: ${document.updated_at}`,
+  ].join('\n')
+}

@@ -1,0 +1,34 @@
+import type { Staging } from '../../daemon/api/documents.js'
+import { field } from './describe-package.js'
+import { elapsed } from './time.js'
+
+export function describeStaging(document: Staging): string {
+  const { failure } = document
+  return [
+    `Staging: ${document.uuid}`,
+    `State: ${document.state}`,
+    `Package: ${document.package}`,
+    `Pipeline: ${document.pipeline}`,
+    ...field('Stagers', document.stagers),
+    ...field(
+      'Launches',
+      document.launches.map((launch) => {
+        const exit = launch.exit_code === undefined ? '' : `, exit code ${launch.exit_code}`
+        return `${launch.stager} ${launch.state}${exit}${lasted(launch.started_at, launch.ended_at)}`
+      }),
+    ),
+    ...(failure
+      ? [
+          `Cause: ${failure.cause}${failure.stager === undefined ? '' : `, of ${failure.stager}`}`,
+          `Message: ${failure.message}`,
+          `Hint: ${failure.hint}`,
+        ]
+      : []),
+    `Submitted: ${document.submitted_at}`,
+    ...(document.ended_at === undefined ? [] : [`Ended: ${document.ended_at}`]),
+  ].join('\n')
+}
+
+function lasted(from: string, to: string | undefined): string {
+  return to === undefined ? '' : `, ${elapsed(Date.parse(to) - Date.parse(from))}`
+}

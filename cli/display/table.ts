@@ -1,0 +1,47 @@
+import Table from 'cli-table3'
+import type { Output } from './output.js'
+
+const GAP = 2
+const NARROWEST = 6
+
+const NO_BORDER = {
+  top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
+  bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
+  left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '',
+} // prettier-ignore
+
+/** Columns without borders; on a terminal, cut to its width, from the widest column first. */
+export function table(
+  { io, style }: Output,
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+  nothing: string,
+): string {
+  if (rows.length === 0) return nothing
+  const natural = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)))
+  const widths = io.stdout.isTTY === true ? fit(natural, io.stdout.columns ?? 80) : natural
+  const made = new Table({
+    chars: NO_BORDER,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
+    colWidths: widths.map((width) => width + GAP),
+    head: heads.map((head) => style('bold', head)),
+  })
+  made.push(...rows.map((row) => [...row]))
+  return made
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
+}
+
+function fit(natural: readonly number[], columns: number): number[] {
+  const widths = [...natural]
+  let excess = widths.reduce((sum, width) => sum + width + GAP, 0) - columns
+  while (excess > 0) {
+    const widest = Math.max(...widths)
+    if (widest <= NARROWEST) break
+    widths[widths.indexOf(widest)] = widest - 1
+    excess -= 1
+  }
+  return widths
+}

@@ -1,0 +1,14 @@
+import ms from 'ms'
+
+/** How long ago, for a table: `5m ago`. */
+export function ago(time: string, now = Date.now()): string {
+  const elapsed = now - Date.parse(time)
+  return elapsed < 1_000 ? 'now' : `${ms(elapsed)} ago`
+}
+
+/** `0.4 s`, `12.3 s`, `3 min 4 s`. */
+export function elapsed(milliseconds: number): string {
+  const seconds = Math.max(0, milliseconds) / 1_000
+  if (seconds < 60) return `${seconds.toFixed(1)} s`
+  return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`
+}

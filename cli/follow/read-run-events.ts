@@ -1,0 +1,29 @@
+import type { RunEvent } from '../../daemon/api/documents.js'
+import type { Answer } from '../api/control-api.js'
+import { DaemonUnreachable, transportError } from '../api/daemon-unreachable.js'
+import type { Session } from '../session/session.js'
+
+/**
+ * The events of a run, up to and including `ended`. Throws `DaemonUnreachable` when the stream ends without it: the
+ * container ends with the connection.
+ */
+export async function* readRunEvents({ body }: Answer, session: Session): AsyncGenerator<RunEvent> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  try {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        if (line === '') continue
+        const event = JSON.parse(line) as RunEvent
+        yield event
+        if (event.event === 'ended') return
+      }
+    }
+  } catch (error) {
+    session.signal.throwIfAborted()
+    throw transportError(error, session.api.socketPath)
+  }
+  throw new DaemonUnreachable('connection-lost', 'stagerd went away, and with it the package that it ran.')
+}

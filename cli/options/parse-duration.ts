@@ -1,0 +1,14 @@
+import ms from 'ms'
+import { quote } from '../../base/fqn.js'
+import { UsageError } from './usage-error.js'
+
+// A bare number would mean milliseconds, which nobody means.
+const DURATION = /^\d+(\.\d+)?\s*[a-z]+$/i
+
+/** Milliseconds, from `10m` or `90s`. Throws `UsageError`. */
+export function parseDuration(text: string): number {
+  const duration: number | undefined = DURATION.test(text) ? ms(text as ms.StringValue) : undefined
+  if (duration === undefined || !Number.isFinite(duration) || duration < 1)
+    throw new UsageError(`${quote(text)} is not a duration: write a number with a unit, such as 90s, 10m or 1h.`)
+  return Math.round(duration)
+}

@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto'
+import { realpath, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
+import tar, { type Headers, type PackOptions } from 'tar-fs'
+import { BadInput, errnoOf, messageOf, NotFound, Unavailable } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import type { Io } from '../io.js'
+import { listSource } from './list-source.js'
+import { meter } from './meter.js'
+import { CHUNK, type Tarball } from './tarball.js'
+import { openTemporaryFile } from './temporary-file.js'
+
+/** The user `runner`, as whom stagers work. */
+const OWNER = 99
+
+export interface PackDirectory {
+  readonly directory: string
+  /** Directory inside the archive, without slashes at its ends; empty for none. */
+  readonly prefix: string
+  readonly env: Io['env']
+  readonly signal: AbortSignal
+  /** `total` once it is known, and then each step, in bytes of the unpacked archive. */
+  readonly onStart?: (total: number) => void
+  readonly onBytes?: (count: number) => void
+}
+
+/**
+ * Packs a directory into a gzip'd tarball in a temporary file, hashed on the way. The same tree gives the same bytes:
+ * sorted, owned by `runner`, with its own times and permissions, without set-id bits.
+ *
+ * Throws `NotFound` (`no-such-directory`), `BadInput` (`unpackable`, `nothing-to-pack`), `Unavailable` (`disk-full`).
+ */
+export async function packDirectory(request: PackDirectory): Promise<Tarball> {
+  const root = await directoryOf(request.directory)
+  const { entries, length } = await listSource(root, request.signal)
+  request.onStart?.(length)
+  const file = await openTemporaryFile(request.env)
+  try {
+    const hash = createHash('sha256')
+    let packed = 0
+    await pipeline(
+      tar.pack(root, packOptions(entries, request.prefix)),
+      meter((chunk) => request.onBytes?.(chunk.length)),
+      // The socket is a local one: time counts for more than size.
+      createGzip({ level: 1, chunkSize: CHUNK }),
+      meter((chunk) => {
+        hash.update(chunk)
+        packed += chunk.length
+      }),
+      file.createWriteStream({ autoClose: false, highWaterMark: CHUNK }),
+      { signal: request.signal },
+    )
+    return {
+      sha256: hash.digest('hex'),
+      length: packed,
+      read: () => file.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK }),
+      dispose: () => file.close(),
+    }
+  } catch (error) {
+    await file.close()
+    request.signal.throwIfAborted()
+    throw packingError(error, root)
+  }
+}
+
+/** With options that the type declarations of tar-fs leave out. */
+function packOptions(entries: readonly string[], prefix: string): PackOptions {
+  const options: PackOptions & { umask: number } = {
+    entries: [...entries],
+    // Every entry is listed already: nothing is to be found inside a directory once more.
+    ignore: () => true,
+    umask: 0,
+    map: (header: Headers) => ({
+      ...header,
+      name: path.posix.join(prefix, header.name),
+      mode: header.mode & 0o777,
+      uid: OWNER,
+      gid: OWNER,
+    }),
+  }
+  return options
+}
+
+async function directoryOf(directory: string): Promise<string> {
+  try {
+    if ((await stat(directory)).isDirectory()) return await realpath(directory)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+  throw new NotFound('no-such-directory', `There is no directory ${quote(directory)}: name the one with the source.`)
+}
+
+function packingError(error: unknown, root: string): unknown {
+  const errno = errnoOf(error)
+  if (errno === 'ENOSPC')
+    return new Unavailable(
+      'disk-full',
+      'There is no room for the packed source: set TMPDIR to a directory with more of it.',
+      { cause: error },
+    )
+  if (errno === 'EACCES' || errno === 'ENOENT' || messageOf(error) === 'Size mismatch')
+    return new BadInput(
+      'unpackable',
+      `${quote(root)} cannot be packed (${messageOf(error)}): every file must be readable, and stay as it is meanwhile.`,
+      { cause: error },
+    )
+  return error
+}

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import { Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { BadInput, errnoOf, NotFound } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import { meter } from './meter.js'
+import { CHUNK, type Tarball } from './tarball.js'
+
+/**
+ * A tarball of the user's own, sent as it is; read once for its digest. Should it change before it is sent, the daemon
+ * finds that the digest is another.
+ *
+ * Throws `NotFound` (`no-such-file`), `BadInput` (`not-a-file`).
+ */
+export async function openTarball(
+  file: string,
+  {
+    signal,
+    onStart,
+    onBytes,
+  }: { signal: AbortSignal; onStart?: (total: number) => void; onBytes?: (count: number) => void },
+): Promise<Tarball> {
+  const handle = await open(file, 'r').catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT') throw error
+    throw new NotFound('no-such-file', `There is no file ${quote(file)}: name the tarball.`)
+  })
+  try {
+    const stats = await handle.stat()
+    if (!stats.isFile()) throw new BadInput('not-a-file', `${quote(file)} is not a file: name a tarball.`)
+    onStart?.(stats.size)
+    const hash = createHash('sha256')
+    let length = 0
+    await pipeline(
+      handle.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK }),
+      meter((chunk) => {
+        hash.update(chunk)
+        length += chunk.length
+        onBytes?.(chunk.length)
+      }),
+      new Writable({ write: (_chunk, _encoding, done) => done() }),
+      { signal },
+    )
+    return {
+      sha256: hash.digest('hex'),
+      length,
+      read: () => handle.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK }),
+      dispose: () => handle.close(),
+    }
+  } catch (error) {
+    await handle.close()
+    signal.throwIfAborted()
+    throw error
+  }
+}

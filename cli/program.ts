@@ -1,0 +1,49 @@
+import { Command } from 'commander'
+import { addNamespaceCommand } from './commands/namespace.js'
+import { addNodeCommands } from './commands/node.js'
+import { addPackageCommands } from './commands/package.js'
+import { addPipelineCommands } from './commands/pipeline.js'
+import { addRunCommand } from './commands/run.js'
+import { addStageCommand } from './commands/stage.js'
+import { addStagerCommands } from './commands/stager.js'
+import { addStagingCommands } from './commands/staging.js'
+import { examples, type CommandLine } from './command-line.js'
+import type { Output } from './display/output.js'
+import { programVersion } from './program-version.js'
+
+/** Every command with its flags. Parsing it runs the command; it throws `CommanderError` for usage and help. */
+export function buildProgram(commandLine: CommandLine, output: Output): Command {
+  const { io } = commandLine
+  const program = new Command('stagectl')
+    .description('Takes source to packages that are ready to run, by way of stagerd.')
+    .version(programVersion())
+    // Before the commands are added: they inherit these.
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns ?? 100,
+      getErrHelpWidth: () => io.stderr.columns ?? 100,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      outputError: (text, write) => write(`${output.errorPrefix()} ${text.replace(/^error: /, '')}`),
+    })
+    .configureHelp({ showGlobalOptions: true })
+    .option('--socket <path>', 'control socket of stagerd (STAGERD_SOCKET; default /run/stagerd/stagerd.sock)')
+    .option('--namespace <ns>', 'namespace of local names (STAGERD_NAMESPACE; default: see `stagectl namespace`)')
+    .option('--json', 'print one JSON document on standard output, and nothing else')
+    .option('--batch', 'never ask')
+    .addHelpText(
+      'after',
+      examples('stage ./my-app', 'run my-app --publish 8080:3000', 'package list', 'node doctor', 'help stage'),
+    )
+  addStageCommand(program, commandLine)
+  addStagingCommands(program, commandLine)
+  addPackageCommands(program, commandLine)
+  addStagerCommands(program, commandLine)
+  addPipelineCommands(program, commandLine)
+  addRunCommand(program, commandLine)
+  addNodeCommands(program, commandLine)
+  addNamespaceCommand(program, commandLine)
+  return program
+}

@@ -1,0 +1,71 @@
+import { assertNamespace, formatFqn, parseFqn, type FqnKind } from '../../base/fqn.js'
+import { ControlApi } from '../api/control-api.js'
+import { refOf } from '../api/paths.js'
+import { Output } from '../display/output.js'
+import type { Io } from '../io.js'
+import { Interrupts } from './interrupts.js'
+import { readSettings } from './settings.js'
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly socket?: string
+  readonly namespace?: string
+  readonly json?: boolean
+  readonly batch?: boolean
+}
+
+const DEFAULT_SOCKET = '/run/stagerd/stagerd.sock'
+
+/** What one command works with, from the first look at its options to its end. Whoever opens it closes it. */
+export class Session {
+  private constructor(
+    readonly io: Io,
+    readonly output: Output,
+    readonly api: ControlApi,
+    /** In which a local name is looked up. */
+    readonly namespace: string,
+    readonly batch: boolean,
+    readonly interrupts: Interrupts,
+  ) {}
+
+  /** Throws `BadInput` for a namespace that is none, or settings that cannot be read. */
+  static async open(io: Io, options: GlobalOptions): Promise<Session> {
+    const namespace =
+      options.namespace ?? nonEmpty(io.env['STAGERD_NAMESPACE']) ?? (await readSettings(io.env)).namespace ?? '/'
+    assertNamespace(namespace)
+    const socket = options.socket ?? nonEmpty(io.env['STAGERD_SOCKET']) ?? DEFAULT_SOCKET
+    return new Session(
+      io,
+      new Output(io, options.json === true),
+      new ControlApi(socket),
+      namespace,
+      options.batch === true,
+      new Interrupts(io.onInterrupt),
+    )
+  }
+
+  /** Aborts when the user wants to stop. */
+  get signal(): AbortSignal {
+    return this.interrupts.signal
+  }
+
+  /** A UUID, or the full name for what the user typed. Throws `BadInput`. */
+  ref(text: string, kind: FqnKind): string {
+    return refOf(text, kind, this.namespace)
+  }
+
+  /** The full name of something that is about to be made. Throws `BadInput`. */
+  newName(text: string, kind: FqnKind): { namespace: string; name: string; fqn: string } {
+    const { namespace, name } = parseFqn(text, kind, this.namespace)
+    return { namespace, name, fqn: formatFqn({ kind, namespace, name }) }
+  }
+
+  async close(): Promise<void> {
+    this.interrupts.close()
+    await this.api.close()
+  }
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value
+}

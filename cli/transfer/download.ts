@@ -1,0 +1,91 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { errnoOf, Fault, NotFound } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import type { Package } from '../../daemon/api/documents.js'
+import type { Answer } from '../api/control-api.js'
+import { transportError } from '../api/daemon-unreachable.js'
+import { packagePath } from '../api/paths.js'
+import { Progress } from '../display/progress.js'
+import { meter } from '../pack/meter.js'
+import type { Session } from '../session/session.js'
+
+/**
+ * A package's data into `file`: under another name beside it until it is whole, so that nobody ever sees half of it.
+ *
+ * Throws `Fault` (`download-damaged`) when the bytes are not those that the package speaks of, `NotFound`
+ * (`no-such-directory`).
+ */
+export async function download(session: Session, document: Package, file: string): Promise<{ length: number }> {
+  const target = path.resolve(session.io.cwd, file)
+  const temporary = path.join(path.dirname(target), `.${path.basename(target).slice(0, 200)}.${randomUUID()}.part`)
+  const answer = await openData(session, document)
+  try {
+    const handle = await open(temporary, 'wx', 0o666).catch((error: unknown) => {
+      answer.body.destroy()
+      if (errnoOf(error) !== 'ENOENT') throw error
+      throw new NotFound('no-such-directory', `There is no directory ${quote(path.dirname(target))}: make it first.`)
+    })
+    try {
+      const length = await receive(session, document, answer, handle.createWriteStream({ autoClose: false }))
+      await handle.sync()
+      await rename(temporary, target)
+      return { length }
+    } finally {
+      await handle.close()
+    }
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
+
+/** A package's data to standard output. */
+export async function downloadToOutput(session: Session, document: Package): Promise<void> {
+  const answer = await openData(session, document)
+  await receive(session, document, answer, async (chunks) => {
+    for await (const chunk of chunks) await session.output.bytes(chunk, 'stdout')
+  })
+}
+
+function openData(session: Session, document: Package): Promise<Answer> {
+  return session.api.stream(`${packagePath(document.uuid)}/data`, {
+    headers: { accept: '*/*' },
+    signal: session.signal,
+  })
+}
+
+async function receive(
+  session: Session,
+  document: Package,
+  { body, headers }: Answer,
+  sink: NodeJS.WritableStream | ((chunks: AsyncIterable<Uint8Array>) => Promise<void>),
+): Promise<number> {
+  const announced = Number(headers['content-length'] ?? 0)
+  const progress = new Progress(session.output, 'Downloading', announced)
+  const hash = createHash('sha256')
+  let length = 0
+  const measured = meter((chunk) => {
+    hash.update(chunk)
+    length += chunk.length
+    progress.add(chunk.length)
+  })
+  try {
+    await (typeof sink === 'function'
+      ? pipeline(body, measured, sink, { signal: session.signal })
+      : pipeline(body, measured, sink, { signal: session.signal }))
+  } catch (error) {
+    session.signal.throwIfAborted()
+    throw transportError(error, session.api.socketPath)
+  } finally {
+    progress.stop()
+  }
+  const digest = `sha256:${hash.digest('hex')}`
+  if (document.resource && document.resource.digest !== digest)
+    throw new Fault(
+      'download-damaged',
+      `The data of ${document.fqn} arrived as ${digest} instead of ${document.resource.digest}: try again, and look at the daemon's disk if it happens again.`,
+    )
+  return length
+}

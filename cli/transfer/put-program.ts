@@ -1,0 +1,43 @@
+import type { Capability, Package, Pipeline, Staging } from '../../daemon/api/documents.js'
+import { packagePath } from '../api/paths.js'
+import { followStaging } from '../follow/follow-staging.js'
+import type { Session } from '../session/session.js'
+import { prepareDirectory } from './prepare-tarball.js'
+import { putPackage } from './put-package.js'
+import { upload } from './upload.js'
+
+export interface StagerProgram {
+  readonly directory: string
+  /** Of the package that holds the program. */
+  readonly names: { readonly namespace: string; readonly name: string }
+  /** That package, if it is there already. */
+  readonly before: Package | undefined
+  readonly dependencies: readonly Capability[] | undefined
+  /** The pipeline to take the program through, if any. */
+  readonly staging: Pipeline | undefined
+}
+
+export type PutProgram =
+  { readonly kind: 'ready'; readonly document: Package } | { readonly kind: 'failed'; readonly staging: Staging }
+
+/**
+ * A stager's own program becomes a package. As it is, it stands below /app, where a stager starts; when a pipeline
+ * makes it ready, that is the pipeline's business, as with any source.
+ */
+export async function putProgram(session: Session, program: StagerProgram): Promise<PutProgram> {
+  const { api, signal } = session
+  const { directory, names, before, dependencies, staging } = program
+  const { sha256 } = await upload(session, await prepareDirectory(session, directory, staging ? '' : 'app'))
+  const document = await putPackage(session, names, before, {
+    resource: sha256,
+    state: staging ? 'uploaded' : 'ready',
+    dependencies,
+    environment: undefined,
+  })
+  if (!staging) return { kind: 'ready', document }
+  const draft = { package: document.uuid, pipeline: staging.uuid }
+  const submitted = await api.post<Staging>('/v1/stagings', draft, { signal })
+  const ended = await followStaging(session, submitted.uuid)
+  if (ended.state !== 'succeeded') return { kind: 'failed', staging: ended }
+  return { kind: 'ready', document: await api.get<Package>(packagePath(document.uuid), { signal }) }
+}
