@@ -1,0 +1,55 @@
+// Everything that any stagerd of one checkout has made in Docker, in mounts and in firewall rules, by its marks alone.
+// See isolation/ownership.ts for what marks what.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { engine, labelled } from './engine-api.js'
+
+const INSTALL_LABEL = 'io.stagerd.install'
+
+/** @param {string} root directory of the checkout */
+export async function findContainers(root) {
+  const containers = await engine('GET', `/containers/json?all=1&filters=${labelled(`${INSTALL_LABEL}=${root}`)}`)
+  return containers.map(({ Id, Names }) => ({ id: Id, name: (Names[0] ?? Id).replace(/^\//, '') }))
+}
+
+export async function findNetworks(root) {
+  const networks = await engine('GET', `/networks?filters=${labelled(`${INSTALL_LABEL}=${root}`)}`)
+  return networks.map(({ Id, Name }) => ({ id: Id, name: Name }))
+}
+
+/** Root images: a cache that outlives launches, so not a leftover, but still ours. */
+export async function findImages(root) {
+  const images = await engine('GET', `/images/json?filters=${labelled(`${INSTALL_LABEL}=${root}`)}`)
+  return images.map(({ Id, RepoTags }) => ({ id: Id, name: RepoTags?.[0] ?? Id }))
+}
+
+/** Mount points, the deepest and the latest first: the order in which they can be unmounted. */
+export function findMounts(root) {
+  const source = `stagerd-${installTag(root)}`
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.split(' - ')[1]?.split(' ')[1] === source)
+    .map((line) => unescape(line.split(' ')[4]))
+    .reverse()
+}
+
+/** Per program, the rules as `iptables-save` writes them: `-A CHAIN …`. All of ours are in the table `filter`. */
+export function findRules(root) {
+  const comment = `stagerd:${installTag(root)}:`
+  return ['iptables', 'ip6tables'].flatMap((program) => {
+    const { stdout, error } = spawnSync(`${program}-save`, ['-t', 'filter'], { encoding: 'utf8' })
+    if (error) return []
+    const rules = stdout.split('\n').filter((line) => line.startsWith('-A ') && line.includes(comment))
+    return rules.length === 0 ? [] : [{ program, rules }]
+  })
+}
+
+function installTag(root) {
+  return createHash('sha256').update(root).digest('hex').slice(0, 8)
+}
+
+/** mountinfo writes space, tab, newline and backslash as octal numbers. */
+function unescape(path) {
+  return path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)))
+}
