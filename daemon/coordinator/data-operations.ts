@@ -1,0 +1,39 @@
+import type { FastifyReply } from 'fastify'
+import { watchDownload } from './download-watch.js'
+import type { Exchange } from './exchange.js'
+import { expectedUpload } from './upload-request.js'
+
+/** `GET /data` */
+export async function downloadData(exchange: Exchange, reply: FastifyReply): Promise<FastifyReply> {
+  const { session, limits, response } = exchange
+  session.downloading(exchange, limits.downloads)
+  const { stream, length } = await session.inTurn(exchange, (desk) => desk.openData())
+  if (response.destroyed) {
+    stream.destroy()
+    return reply.hijack()
+  }
+  void reply.type('application/octet-stream')
+  if (length !== undefined) void reply.header('content-length', length)
+  watchDownload(exchange)
+  return reply.send(stream)
+}
+
+/** `POST /data?sha256=HEX` */
+export async function uploadData(exchange: Exchange): Promise<'OK'> {
+  const { session, address, request, signal } = exchange
+  const expected = expectedUpload(address.query, request.headers['content-length'])
+  await session.uploading(() =>
+    session.inTurn(exchange, async (desk) => {
+      const body = exchange.openBody()
+      try {
+        await desk.replaceData(body, expected, signal)
+      } catch (error) {
+        // What the desk says of a stream that broke is less to the point than why it broke.
+        throw body.fault ?? error
+      } finally {
+        body.destroy()
+      }
+    }),
+  )
+  return 'OK'
+}

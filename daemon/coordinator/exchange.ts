@@ -1,0 +1,128 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Ticket } from './arrival-order.js'
+import type { CoordinatorLimits } from './coordinator-limits.js'
+import type { LaunchSession } from './launch-session.js'
+import { collect, RequestBody, tooLarge } from './request-body.js'
+import { REASONS, type StagerStatus } from './stager-answer.js'
+import type { StagerAddress } from './stager-address.js'
+
+/**
+ * One request of a stager and its response, from headers to the last byte.
+ *
+ * LIFECYCLE
+ * - The listener makes it the moment the headers are there, and puts it in the order of arrival.
+ * - It is over when the response is closed, for whatever reason: then its ticket is left and its signal aborted.
+ * - Whatever of the request's body nobody wanted is read and thrown away for `lingerMs`: a client that is still sending
+ *   would otherwise be reset before it reads the answer.
+ */
+export class Exchange {
+  readonly #ended = new AbortController()
+  #body: RequestBody | undefined
+  #cutShort = false
+  #continued: boolean
+
+  readonly session: LaunchSession
+  readonly address: StagerAddress
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly ticket: Ticket
+  readonly limits: CoordinatorLimits
+  readonly contentType: string | undefined
+
+  constructor(parts: {
+    readonly session: LaunchSession
+    readonly address: StagerAddress
+    readonly request: IncomingMessage
+    readonly response: ServerResponse
+    readonly limits: CoordinatorLimits
+    /** The client waits for `100 Continue` before it sends its body. */
+    readonly expectsContinue: boolean
+  }) {
+    const { session, address, request, response, limits, expectsContinue } = parts
+    this.session = session
+    this.address = address
+    this.request = request
+    this.response = response
+    this.limits = limits
+    this.contentType = request.headers['content-type']
+    this.ticket = session.arrive(this)
+    this.#continued = !expectsContinue
+    response.once('finish', () => {
+      if (!request.complete) this.#linger(() => undefined)
+    })
+    response.once('close', () => {
+      this.ticket.leave()
+      this.#ended.abort()
+    })
+  }
+
+  /** Aborted when nobody waits for the answer any more. */
+  get signal(): AbortSignal {
+    return this.#ended.signal
+  }
+
+  /** The body as a stream, to be called once; from here on the client is told to send it. */
+  openBody(): RequestBody {
+    const body = new RequestBody(this.request, this.limits)
+    this.#body = body
+    if (this.#cutShort) body.cutShort()
+    else if (!this.#continued) {
+      this.#continued = true
+      this.response.writeContinue()
+    }
+    return body
+  }
+
+  /** A small body, whole; empty when there is none. Throws `TooLarge` (`body-too-large`), if possible before reading. */
+  async readBody(): Promise<Buffer> {
+    const { 'content-length': length, 'transfer-encoding': encoding } = this.request.headers
+    if (encoding === undefined && (length === undefined || length === '0')) return Buffer.alloc(0)
+    if (Number(length) > this.limits.formBytes) throw tooLarge(this.limits.formBytes)
+    return collect(this.openBody(), this.limits.formBytes)
+  }
+
+  /** The client has closed its half of the connection, perhaps within the body: it can still read an answer. */
+  halfClosed(): void {
+    this.#cutShort = true
+    this.response.shouldKeepAlive = false
+    this.#body?.cutShort()
+  }
+
+  /** Answer with a status of the Stager API. Does nothing but end the connection when the response has begun already. */
+  refuse(status: StagerStatus, text: string): void {
+    const { request, response } = this
+    this.ticket.leave()
+    if (response.headersSent) {
+      response.destroy()
+      return
+    }
+    if (!this.#continued) response.shouldKeepAlive = false
+    response.writeHead(status, REASONS[status], {
+      'content-type': 'text/plain; charset=utf-8',
+      'content-length': Buffer.byteLength(text),
+    })
+    if (request.complete || !this.#continued || this.#cutShort) {
+      response.end(text)
+      return
+    }
+    // All of the answer goes out now; `end`, which may close the connection, waits for the rest of the body.
+    response.write(text)
+    this.#linger(() => response.end())
+  }
+
+  #linger(done: () => void): void {
+    const { request } = this
+    const over = (): void => {
+      clearTimeout(patience)
+      request.off('end', over).off('close', over)
+      done()
+    }
+    const patience = setTimeout(() => {
+      over()
+      request.socket.destroy()
+    }, this.limits.lingerMs).unref()
+    request.once('end', over).once('close', over)
+    request.on('error', () => undefined)
+    request.resume()
+  }
+}

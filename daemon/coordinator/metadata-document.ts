@@ -1,0 +1,27 @@
+import { messageOf } from '../../base/errors.js'
+import type { PackageMetadata } from '../packages/metadata.js'
+import { assertEnvironmentKey, assertEnvironmentValue } from '../packages/validate.js'
+import { StagerRefusal } from './stager-answer.js'
+
+/**
+ * The body of `GET /meta`. Clients index it without a check, so every list is a list, even an empty one.
+ *
+ * Throws `StagerRefusal` 445 when the environment holds what no process could be given, or no JSON could carry without
+ * changing it: a value that is not text, is not Unicode or holds a NUL; a key that cannot name a variable. Changes and
+ * uploads of metadata are refused before it comes to that; an older or a hand-made package may still bring one along.
+ */
+export function metadataDocument({ dependencies, provides, environment, templates }: PackageMetadata): string {
+  for (const [key, value] of Object.entries<unknown>(environment)) assertMarshals(key, value)
+  return JSON.stringify({ dependencies, provides, environment, templates })
+}
+
+function assertMarshals(key: string, value: unknown): void {
+  try {
+    assertEnvironmentKey(key)
+    if (typeof value !== 'string') throw new TypeError(`The value of ${key} is not text.`)
+    if (/\p{Surrogate}/u.test(value)) throw new TypeError(`The value of ${key} is not Unicode.`)
+    assertEnvironmentValue(key, value)
+  } catch (error) {
+    throw new StagerRefusal(445, `Failed to marshal environment variables: ${messageOf(error)}`, { cause: error })
+  }
+}

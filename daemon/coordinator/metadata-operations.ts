@@ -1,0 +1,19 @@
+import type { FastifyReply } from 'fastify'
+import type { Exchange } from './exchange.js'
+import { metadataDocument } from './metadata-document.js'
+import { changeOf } from './metadata-form.js'
+import { parseForm } from './stager-form.js'
+
+/** `GET /meta` */
+export async function readMetadata(exchange: Exchange, reply: FastifyReply): Promise<FastifyReply> {
+  const document = await exchange.session.inTurn(exchange, (desk) => metadataDocument(desk.metadata()))
+  return reply.type('application/json').send(document)
+}
+
+/** `PUT /meta` */
+export async function alterMetadata(exchange: Exchange): Promise<'OK'> {
+  const form = await parseForm(await exchange.readBody(), exchange.contentType, exchange.limits.formFields)
+  const change = changeOf(form)
+  await exchange.session.inTurn(exchange, (desk) => desk.alter(change))
+  return 'OK'
+}

@@ -1,0 +1,26 @@
+import type { Exchange } from './exchange.js'
+import { singleParameter } from './stager-address.js'
+import { StagerRefusal } from './stager-answer.js'
+import { parseForm, type StagerForm } from './stager-form.js'
+
+/** `POST /snapshot`, with `directory` as a query parameter or a field of a form. */
+export async function takeSnapshot(exchange: Exchange): Promise<'OK'> {
+  const { session, signal } = exchange
+  const form = await parseForm(await exchange.readBody(), exchange.contentType, exchange.limits.formFields)
+  const directory = directoryOf(exchange.address.query, form)
+  await session.inTurn(exchange, async (desk) => {
+    signal.throwIfAborted()
+    await session.frozenWhile(() => desk.snapshot(directory, signal))
+  })
+  return 'OK'
+}
+
+/** An empty value is no filter: clients send the parameter whether they have a directory or not. */
+function directoryOf(query: URLSearchParams, form: StagerForm): string | undefined {
+  const asked = singleParameter(query, 'directory')
+  const filled = form.get('directory')
+  if (asked !== undefined && filled !== undefined && asked !== filled)
+    throw new StagerRefusal(499, 'The query and the form name different directories: name one.')
+  const directory = asked ?? filled
+  return directory === '' ? undefined : directory
+}

@@ -1,0 +1,81 @@
+import { isUtf8 } from 'node:buffer'
+import { Busboy, type BusboyInstance } from '@fastify/busboy'
+import { BadInput } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+
+/** Fields by name. A map, and not an object: a field may be called `__proto__`. */
+export type StagerForm = ReadonlyMap<string, string>
+
+/**
+ * Parse a form of fields, urlencoded or multipart. An empty body is an empty form, whatever its type says.
+ * Throws `BadInput` (`bad-form`): another type, a file, a repeated field, too many fields, text that is not UTF-8.
+ */
+export async function parseForm(body: Buffer, contentType: string | undefined, atMost: number): Promise<StagerForm> {
+  if (body.length === 0) return new Map()
+  const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? 'application/x-www-form-urlencoded'
+  switch (mediaType) {
+    case '':
+    case 'application/x-www-form-urlencoded':
+      return collectFields(urlencoded(body), atMost)
+    case 'multipart/form-data':
+      return collectFields(await multipart(body, contentType ?? '', atMost), atMost)
+    default:
+      throw new BadInput(
+        'bad-form',
+        `The body is ${quote(mediaType)}: send a form, application/x-www-form-urlencoded or multipart/form-data.`,
+      )
+  }
+}
+
+type Fields = Iterable<readonly [name: string, value: string]>
+
+function urlencoded(body: Buffer): Fields {
+  const bytes = body
+    .toString('latin1')
+    .replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  assertUtf8(Buffer.from(bytes, 'latin1'))
+  return new URLSearchParams(body.toString('utf8'))
+}
+
+async function multipart(body: Buffer, contentType: string, atMost: number): Promise<Fields> {
+  assertUtf8(body)
+  const fields: [string, string][] = []
+  await new Promise<void>((resolve, reject) => {
+    const refuse = (message: string, cause?: unknown): void => reject(new BadInput('bad-form', message, { cause }))
+    let parser: BusboyInstance
+    try {
+      parser = new Busboy({
+        headers: { 'content-type': contentType },
+        limits: { fields: atMost + 1, parts: atMost + 1, fieldSize: body.length, headerPairs: 20 },
+      })
+    } catch (error) {
+      refuse('The multipart form names no boundary in its Content-Type: send it as curl -F does.', error)
+      return
+    }
+    parser.on('field', (name, value) => fields.push([name, value]))
+    parser.on('file', (name, stream) => {
+      stream.resume()
+      refuse(`The form sends ${quote(name)} as a file: send every field as plain text.`)
+    })
+    parser.on('error', (error) => refuse('The multipart form is damaged: its last boundary is missing.', error))
+    parser.on('finish', resolve)
+    parser.end(body)
+  })
+  return fields
+}
+
+function collectFields(fields: Fields, atMost: number): StagerForm {
+  const form = new Map<string, string>()
+  for (const [name, value] of fields) {
+    if (form.has(name)) throw new BadInput('bad-form', `The form has ${quote(name)} more than once: send it once.`)
+    form.set(name, value)
+    if (form.size > atMost)
+      throw new BadInput('bad-form', `The form has more than ${atMost} fields: one change needs six.`)
+  }
+  return form
+}
+
+// Decoders put U+FFFD where bytes make no sense; the stager's value would be altered without a word.
+function assertUtf8(bytes: Buffer): void {
+  if (!isUtf8(bytes)) throw new BadInput('bad-form', 'The form is not UTF-8: encode its text as UTF-8.')
+}
