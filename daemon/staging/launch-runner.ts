@@ -16,9 +16,6 @@ import type { LogWriter } from './log.js'
 import { currentStager, planLaunch, stagerFqn, type PlanSettings } from './plan.js'
 import { RELAUNCH_LIMIT, type Failure, type Staging, type Verdict, type WorkingCopy } from './states.js'
 
-/** How long a stager may go on after its verdict before it is ended, in milliseconds: time for its last words. */
-const GRACE_AFTER_VERDICT_MS = 5_000
-
 export interface LaunchParts {
   readonly isolation: Isolation
   readonly coordinator: Coordinator
@@ -28,6 +25,8 @@ export interface LaunchParts {
   readonly plan: PlanSettings
   readonly live: LiveContainers
   readonly logger: Logger
+  /** How long a stager may go on after its verdict before it is ended, in milliseconds: time for its last words. */
+  readonly graceAfterVerdictMs: number
 }
 
 type Conclusion =
@@ -140,7 +139,7 @@ export class LaunchRunner {
         running.stop()
         return await running.ended
       case 'verdict': {
-        const timer = setTimeout(() => running.stop(), GRACE_AFTER_VERDICT_MS)
+        const timer = setTimeout(() => running.stop(), this.#parts.graceAfterVerdictMs)
         const ending = await running.ended
         clearTimeout(timer)
         return ending

@@ -23,14 +23,14 @@ export interface FakeContext {
   /** STAGER_URL */
   readonly url: string
   readonly plan: LaunchPlan
-  print(line: string): Promise<void>
+  readonly print: (line: string) => Promise<void>
   /** At an absolute path of the root. Counts against the disk limit. */
-  writeFile(path: string, text: string): void
+  readonly writeFile: (path: string, text: string) => void
   /** Counts against the memory limit. */
-  allocate(bytes: number): void
+  readonly allocate: (bytes: number) => void
   /** Counts against the pids limit. */
-  fork(processes: number): void
-  exit(code: number): never
+  readonly fork: (processes: number) => void
+  readonly exit: (code: number) => never
   /** Aborted when the container is ended from outside. */
   readonly signal: AbortSignal
 }

@@ -1,0 +1,200 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import { pino } from 'pino'
+import { Coordinator } from '../../daemon/coordinator/coordinator.js'
+import type { Capability } from '../../daemon/packages/metadata.js'
+import type { Package } from '../../daemon/packages/package.js'
+import { LaunchRunner } from '../../daemon/staging/launch-runner.js'
+import { LiveContainers } from '../../daemon/staging/live-containers.js'
+import { StagingLogs } from '../../daemon/staging/log.js'
+import { StagingRoom } from '../../daemon/staging/staging-room.js'
+import type { Staging, StagingState } from '../../daemon/staging/states.js'
+import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
+import { ResourceIntake } from '../../daemon/store/resource-intake.js'
+import type { SqlitePackages } from '../../daemon/store/sqlite/packages.js'
+import { SqliteStore } from '../../daemon/store/sqlite/store.js'
+import type { StagerDraft } from '../../daemon/store/repositories.js'
+import { FakeIsolation, type FakeStager } from './fake-isolation.js'
+
+const TERMINAL: readonly StagingState[] = ['succeeded', 'failed', 'cancelled']
+
+/**
+ * The staging room with its real store and its real coordinator, over a fake isolation. Archives are taken as they come:
+ * what is an archive is not what is tested here.
+ */
+export class StagingHarness {
+  #parts: Parts
+
+  private constructor(
+    readonly directory: string,
+    readonly isolation: FakeIsolation,
+    readonly limit: number,
+    parts: Parts,
+  ) {
+    this.#parts = parts
+  }
+
+  static async open(limit = 2): Promise<StagingHarness> {
+    const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-room-'))
+    await mkdir(path.join(directory, 'blobs'))
+    const isolation = new FakeIsolation()
+    return new StagingHarness(directory, isolation, limit, await assemble(directory, isolation, limit))
+  }
+
+  get room(): StagingRoom {
+    return this.#parts.room
+  }
+
+  get packages(): SqlitePackages {
+    return this.#parts.packages
+  }
+
+  start(): void {
+    this.room.start()
+  }
+
+  /** The daemon stops, and another starts on the same state. */
+  async restart(): Promise<void> {
+    await this.room.stop()
+    this.#parts.store.close()
+    this.#parts = await assemble(this.directory, this.isolation, this.limit)
+    this.start()
+  }
+
+  async close(): Promise<void> {
+    await this.room.stop()
+    this.#parts.store.close()
+    await rm(this.directory, { recursive: true })
+  }
+
+  /** A ready package; its data is its own name. */
+  async addPackage(name: string, options: Partial<PackageOptions> = {}): Promise<Package> {
+    const blob = await this.#parts.blobs.write(Readable.from([Buffer.from(name)]))
+    return await this.packages.create({
+      namespace: '/',
+      name,
+      provides: options.provides ?? [],
+      dependencies: options.dependencies ?? [],
+      environment: options.environment ?? {},
+      templates: [],
+      state: options.state ?? 'ready',
+      resource: { uuid: crypto.randomUUID(), ...blob, compression: 'gzip', removals: [] },
+    })
+  }
+
+  /** A pipeline whose stagers are functions, in the order given. */
+  async addPipeline(
+    name: string,
+    stagers: Readonly<Record<string, FakeStager>>,
+    options: Partial<StagerDraft> = {},
+  ): Promise<void> {
+    const uuids: string[] = []
+    for (const [stagerName, stager] of Object.entries(stagers)) {
+      const program = await this.addPackage(`program-of-${stagerName}`)
+      this.isolation.stagers.set(`./${stagerName}`, stager)
+      const { uuid } = await this.#parts.stagers.create({
+        namespace: '/',
+        name: stagerName,
+        packageUuid: program.uuid,
+        startCommand: `./${stagerName}`,
+        additive: false,
+        egress: false,
+        user: 'runner',
+        limits: { memoryBytes: 1 << 28, cpus: 1, pids: 64, diskBytes: 1 << 20, timeoutMs: 20_000 },
+        dependencies: [],
+        environment: {},
+        ...options,
+      })
+      uuids.push(uuid)
+    }
+    await this.#parts.pipelines.create({ namespace: '/', name, stagers: uuids })
+  }
+
+  submit(packageName: string, pipeline: string): Promise<Staging> {
+    return this.room.submit({ namespace: '/', name: packageName }, { namespace: '/', name: pipeline })
+  }
+
+  staging(uuid: string): Promise<Staging> {
+    return this.#parts.ledger.get(uuid)
+  }
+
+  /** The staging once it is in a terminal state and its log is complete. */
+  async ended(uuid: string): Promise<Staging> {
+    await this.log(uuid)
+    const staging = await this.staging(uuid)
+    if (!TERMINAL.includes(staging.state)) throw new Error(`the log of ${uuid} ended while it is ${staging.state}`)
+    return staging
+  }
+
+  /** Every line of the log, once the staging is over. */
+  async log(uuid: string): Promise<string[]> {
+    const lines: string[] = []
+    const signal = AbortSignal.timeout(15_000)
+    for await (const { text } of this.#parts.logs.follow(uuid, { since: 0, follow: true, signal })) lines.push(text)
+    signal.throwIfAborted()
+    return lines
+  }
+
+  async data(name: string): Promise<string> {
+    const { resource } = await this.packages.get({ namespace: '/', name })
+    const { stream } = await this.#parts.blobs.open(resource?.sha256 ?? '')
+    return Buffer.concat((await stream.toArray()) as Buffer[]).toString()
+  }
+}
+
+export interface PackageOptions {
+  readonly provides: readonly Capability[]
+  readonly dependencies: readonly Capability[]
+  readonly environment: Readonly<Record<string, string>>
+  readonly state: 'uploaded' | 'ready'
+}
+
+type Parts = Awaited<ReturnType<typeof assemble>>
+
+async function assemble(directory: string, isolation: FakeIsolation, limit: number) {
+  const store = SqliteStore.open(path.join(directory, 'stagerd.db'))
+  const { ledger, packages, stagers, pipelines } = store
+  const logger = pino({ level: 'silent' })
+  const blobs = await DirectoryBlobStore.open(path.join(directory, 'blobs'))
+  const intake = new ResourceIntake(
+    blobs,
+    async (body) => {
+      for await (const chunk of body) chunk
+      return { compression: 'gzip', entries: 1, bytes: 1 }
+    },
+    1 << 30,
+  )
+  const logs = new StagingLogs(path.join(directory, 'logs'), async (uuid) =>
+    TERMINAL.includes((await ledger.get(uuid)).state),
+  )
+  const live = new LiveContainers()
+  const launches = new LaunchRunner({
+    isolation,
+    coordinator: new Coordinator({ logger }),
+    ledger,
+    packages,
+    desk: { blobs, intake, toGzip: (body) => body, maxBytes: 1 << 30 },
+    plan: { environment: {} },
+    live,
+    logger,
+    graceAfterVerdictMs: 200,
+  })
+  const room = new StagingRoom({ ledger, packages, stagers, pipelines, isolation, launches, logs, live, logger }, limit)
+  return { store, blobs, ledger, packages, stagers, pipelines, logs, room }
+}
+
+/** What a fake stager sends; throws on anything but the code it expects. */
+export async function call(
+  url: string,
+  request: string,
+  body?: string | URLSearchParams,
+  expected = 200,
+): Promise<string> {
+  const [method = '', path = ''] = request.split(' ')
+  const response = await fetch(url + path, { method, ...(body === undefined ? {} : { body }) })
+  const text = await response.text()
+  if (response.status !== expected) throw new Error(`${request}: ${response.status} ${text}`)
+  return text
+}
