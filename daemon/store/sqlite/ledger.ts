@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto'
+import { BadInput, Conflict } from '../../../base/errors.js'
+import type { Package, PackageState } from '../../packages/package.js'
+import type { StagingLedger, SubmitStaging } from '../../staging/ledger.js'
+import type { Failure, Launch, LaunchState, Staging, StagingState, WorkingCopy } from '../../staging/states.js'
+import type { StagerdDatabase } from './database.js'
+import { PackageTable, type PackageContent } from './package-table.js'
+import { StagingTable } from './staging-table.js'
+
+const OPEN = `('starting', 'running')`
+
+/** Each transition is one UPDATE that names the state it starts from; one that changes no row throws, and so undoes the rest. */
+export class SqliteLedger implements StagingLedger {
+  readonly #database: StagerdDatabase
+  readonly #stagings: StagingTable
+  readonly #packages: PackageTable
+  readonly #now: () => string
+
+  constructor(database: StagerdDatabase, now: () => Date = () => new Date()) {
+    this.#database = database
+    this.#stagings = new StagingTable(database)
+    this.#packages = new PackageTable(database, now)
+    this.#now = () => now().toISOString()
+  }
+
+  submit({ packageUuid, pipelineFqn, stagers }: SubmitStaging): Promise<Staging> {
+    return this.#database.write(() => {
+      if (stagers.length === 0)
+        throw new BadInput('empty-pipeline', `${pipelineFqn} has no stagers: append one before staging with it.`)
+      const found = this.#packages.get({ uuid: packageUuid })
+      const work = workingCopyOf(found)
+      this.#packages.replace(found, { ...found, state: 'staging' })
+      const uuid = randomUUID()
+      this.#database
+        .statement(
+          `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, submitted_at)
+           VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?)`,
+        )
+        .run(
+          uuid,
+          found.uuid,
+          fqnOf(found),
+          found.state,
+          pipelineFqn,
+          JSON.stringify(stagers),
+          JSON.stringify(work),
+          this.#now(),
+        )
+      return this.#stagings.get(uuid)
+    })
+  }
+
+  admitNext(): Promise<Staging | undefined> {
+    return this.#database.write(() => {
+      const row = this.#database
+        .statement<{ uuid: string }>(
+          `UPDATE stagings SET state = 'running', started_at = ?
+           WHERE state = 'queued' AND sequence = (SELECT min(sequence) FROM stagings WHERE state = 'queued')
+           RETURNING uuid`,
+        )
+        .get(this.#now())
+      return row && this.#stagings.get(row.uuid)
+    })
+  }
+
+  running(): Promise<readonly Staging[]> {
+    return this.#database.read(() => this.#stagings.select(`WHERE state = 'running' ORDER BY sequence`, []))
+  }
+
+  get(uuid: string): Promise<Staging> {
+    return this.#database.read(() => this.#stagings.get(uuid))
+  }
+
+  list(filter: {
+    readonly state?: StagingState
+    readonly packageUuid?: string
+    readonly limit?: number
+  }): Promise<readonly Staging[]> {
+    const conditions = ['TRUE']
+    const values: (string | number)[] = []
+    if (filter.state !== undefined) {
+      conditions.push('state = ?')
+      values.push(filter.state)
+    }
+    if (filter.packageUuid !== undefined) {
+      conditions.push('package = ?')
+      values.push(filter.packageUuid)
+    }
+    const tail = `WHERE ${conditions.join(' AND ')} ORDER BY sequence DESC LIMIT ?`
+    return this.#database.read(() => this.#stagings.select(tail, [...values, filter.limit ?? -1]))
+  }
+
+  beginLaunch(
+    staging: string,
+    launch: { readonly uuid: string; readonly stagerFqn: string; readonly step: number },
+  ): Promise<Launch> {
+    return this.#database.write(() => {
+      const { sequence } = this.#stagings.get(staging)
+      this.#change(
+        `INSERT INTO launches (uuid, staging, stager_fqn, step, state, started_at)
+         SELECT ?, sequence, ?, step, 'starting', ? FROM stagings
+         WHERE sequence = ? AND state = 'running' AND step = ?
+           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence AND launches.state IN ${OPEN})`,
+        [launch.uuid, launch.stagerFqn, this.#now(), sequence, launch.step],
+        `staging ${staging} is not running at step ${launch.step} without a launch`,
+      )
+      return this.#stagings.launch(launch.uuid)
+    })
+  }
+
+  launchRunning(launch: string): Promise<void> {
+    return this.#database.write(() => {
+      this.#stagings.launch(launch)
+      this.#change(
+        `UPDATE launches SET state = 'running' WHERE uuid = ? AND state = 'starting'`,
+        [launch],
+        `launch ${launch} is not starting`,
+      )
+    })
+  }
+
+  advance(launch: string, work: WorkingCopy): Promise<Staging> {
+    return this.#database.write(() => {
+      const { sequence, uuid } = this.#endLaunch(launch, 'done')
+      this.#change(
+        `UPDATE stagings SET step = step + 1, relaunches = 0, interruptions = 0, work = ?
+         WHERE sequence = ? AND state = 'running' AND step + 1 < json_array_length(stagers)`,
+        [JSON.stringify(work), sequence],
+        `staging ${uuid} has no stager after this one`,
+      )
+      return this.#stagings.get(uuid)
+    })
+  }
+
+  succeed(launch: string, work: WorkingCopy): Promise<Staging> {
+    return this.#database.write(() => {
+      const { sequence, uuid, packageUuid } = this.#endLaunch(launch, 'done')
+      this.#change(
+        `UPDATE stagings SET state = 'succeeded', work = ?, ended_at = ?
+         WHERE sequence = ? AND state = 'running' AND step + 1 = json_array_length(stagers)`,
+        [JSON.stringify(work), this.#now(), sequence],
+        `staging ${uuid} has another stager after this one`,
+      )
+      this.#changePackage(packageUuid, { ...work, state: 'ready' })
+      return this.#stagings.get(uuid)
+    })
+  }
+
+  relaunch(launch: string, work: WorkingCopy): Promise<Staging> {
+    return this.#database.write(() => {
+      const { sequence, uuid } = this.#endLaunch(launch, 'relaunched')
+      this.#change(
+        `UPDATE stagings SET relaunches = relaunches + 1, interruptions = 0, work = ? WHERE sequence = ? AND state = 'running'`,
+        [JSON.stringify(work), sequence],
+        `staging ${uuid} is not running`,
+      )
+      return this.#stagings.get(uuid)
+    })
+  }
+
+  fail(staging: string, launch: string | undefined, failure: Failure): Promise<Staging> {
+    return this.#database.write(() => {
+      const { sequence, uuid, packageUuid } = this.#stagings.get(staging)
+      // A fault of ours says nothing of the stager.
+      const end = failure.cause === 'infrastructure' ? 'aborted' : 'failed'
+      if (launch !== undefined && this.#endLaunch(launch, end).uuid !== uuid)
+        throw stateChanged(`launch ${launch} is not one of staging ${uuid}`)
+      this.#change(
+        `UPDATE stagings SET state = 'failed', failure = ?, ended_at = ? WHERE sequence = ? AND state = 'running'
+           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence AND launches.state IN ${OPEN})`,
+        [JSON.stringify(failure), this.#now(), sequence],
+        `staging ${uuid} is not running without an open launch`,
+      )
+      this.#changePackage(packageUuid, { state: 'failed' })
+      return this.#stagings.get(uuid)
+    })
+  }
+
+  abortLaunch(launch: string): Promise<Staging> {
+    return this.#database.write(() => {
+      const { sequence, uuid } = this.#endLaunch(launch, 'aborted')
+      this.#change(
+        `UPDATE stagings SET interruptions = interruptions + 1 WHERE sequence = ? AND state = 'running'`,
+        [sequence],
+        `staging ${uuid} is not running`,
+      )
+      return this.#stagings.get(uuid)
+    })
+  }
+
+  recordExit(launch: string, exitCode: number): Promise<void> {
+    return this.#database.write(() => {
+      this.#stagings.launch(launch)
+      this.#change(
+        `UPDATE launches SET exit_code = ? WHERE uuid = ? AND state <> 'starting' AND exit_code IS NULL`,
+        [exitCode, launch],
+        `launch ${launch} has not run, or its exit is recorded already`,
+      )
+    })
+  }
+
+  requestCancel(staging: string): Promise<Staging> {
+    return this.#database.write(() => {
+      const found = this.#stagings.get(staging)
+      if (found.state === 'queued') return this.#cancel(found, 'queued')
+      if (found.state !== 'running')
+        throw new Conflict('staging-ended', `Staging ${staging} has ended already: it ${ended(found.state)}.`)
+      this.#change(
+        `UPDATE stagings SET cancel_requested = 1 WHERE sequence = ? AND state = 'running'`,
+        [found.sequence],
+        `staging ${staging} is not running`,
+      )
+      return this.#stagings.get(staging)
+    })
+  }
+
+  cancel(staging: string): Promise<Staging> {
+    return this.#database.write(() => {
+      const found = this.#stagings.get(staging)
+      if (!found.cancelRequested) throw stateChanged(`nobody has asked to cancel staging ${staging}`)
+      return this.#cancel(found, 'running')
+    })
+  }
+
+  #cancel(staging: Staging, from: 'queued' | 'running'): Staging {
+    const { sequence, uuid, packageUuid } = staging
+    const now = this.#now()
+    this.#database
+      .statement(`UPDATE launches SET state = 'aborted', ended_at = ? WHERE staging = ? AND state IN ${OPEN}`)
+      .run(now, sequence)
+    this.#change(
+      `UPDATE stagings SET state = 'cancelled', ended_at = ? WHERE sequence = ? AND state = ?`,
+      [now, sequence, from],
+      `staging ${uuid} is not ${from}`,
+    )
+    const before = this.#stagings.packageStateBefore(staging)
+    if (before !== undefined) this.#changePackage(packageUuid, { state: before })
+    return this.#stagings.get(uuid)
+  }
+
+  /** The open launch at the staging's present step ends as `state`; whose it was is returned. */
+  #endLaunch(launch: string, state: LaunchState): Staging {
+    this.#stagings.launch(launch)
+    this.#change(
+      `UPDATE launches SET state = ?, ended_at = ? WHERE uuid = ? AND state IN ${OPEN}
+         AND EXISTS (SELECT 1 FROM stagings WHERE stagings.sequence = launches.staging AND stagings.state = 'running' AND stagings.step = launches.step)`,
+      [state, this.#now(), launch],
+      `launch ${launch} is not the open launch of a running staging`,
+    )
+    const [staging] = this.#stagings.select('WHERE sequence = (SELECT staging FROM launches WHERE uuid = ?)', [launch])
+    if (!staging) throw stateChanged(`launch ${launch} has no staging`)
+    return staging
+  }
+
+  /** Nobody but the staging changes a package that is `staging`. */
+  #changePackage(uuid: string, content: Partial<PackageContent>): void {
+    const found = this.#packages.get({ uuid })
+    if (found.state !== 'staging') throw stateChanged(`${fqnOf(found)} is ${found.state}, and not staging`)
+    this.#packages.replace(found, { ...found, ...content })
+  }
+
+  #change(sql: string, values: readonly unknown[], otherwise: string): void {
+    if (this.#database.statement(sql).run(...values).changes !== 1) throw stateChanged(otherwise)
+  }
+}
+
+function workingCopyOf(found: Package): WorkingCopy {
+  const { state, resource, dependencies, provides, environment, templates } = found
+  if (state === 'staging')
+    throw new Conflict(
+      'package-busy',
+      `${fqnOf(found)} is being staged already: wait until that has ended, or cancel it.`,
+    )
+  if (!resource) throw new Conflict('package-empty', `${fqnOf(found)} has no data to stage: upload some first.`)
+  return { dependencies, provides, environment, templates, resource }
+}
+
+function stateChanged(what: string): Conflict {
+  return new Conflict('state-changed', `Not in the present state: ${what}.`)
+}
+
+function fqnOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  return `package::${namespace}::${name}`
+}
+
+function ended(state: PackageState | StagingState): string {
+  return state === 'cancelled' ? 'was cancelled' : state
+}

@@ -1,0 +1,17 @@
+import { SQL as packages } from './migrations/0001-packages.js'
+import { SQL as stagers } from './migrations/0002-stagers.js'
+import { SQL as stagings } from './migrations/0003-stagings.js'
+
+export interface Migration {
+  /** From 1, without gaps. */
+  readonly version: number
+  readonly name: string
+  readonly sql: string
+}
+
+/** In order. One that was ever released is never edited: what it got wrong, the next one puts right. */
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, name: 'packages', sql: packages },
+  { version: 2, name: 'stagers', sql: stagers },
+  { version: 3, name: 'stagings', sql: stagings },
+]

@@ -1,0 +1,164 @@
+import { randomUUID } from 'node:crypto'
+import { Conflict, NotFound } from '../../../base/errors.js'
+import type { Capability, PackageMetadata, Template } from '../../packages/metadata.js'
+import type { Package, PackageState, Resource } from '../../packages/package.js'
+import type { PackageDraft, Ref } from '../repositories.js'
+import type { StagerdDatabase } from './database.js'
+import { describeRef, whereRef } from './references.js'
+
+interface PackageRow {
+  readonly import_order: number
+  readonly uuid: string
+  readonly namespace: string
+  readonly name: string
+  readonly state: PackageState
+  readonly resource: string | null
+  readonly environment: string
+  readonly templates: string
+  readonly created_at: string
+  readonly updated_at: string
+  readonly provides: string
+  readonly dependencies: string
+}
+
+/** What a package may become in one step; the rest of it never changes. */
+export type PackageContent = PackageMetadata & Pick<Package, 'name' | 'state' | 'resource'>
+
+const capabilitiesFrom = (table: string) => `(
+  SELECT json_group_array(json_object('type', type, 'name', name) ORDER BY position)
+  FROM ${table} WHERE package = packages.import_order)`
+
+const SELECT = `SELECT *, ${capabilitiesFrom('package_provides')} AS provides,
+  ${capabilitiesFrom('package_dependencies')} AS dependencies FROM packages`
+
+/** Rows of packages, for whoever is inside a transaction already: the repository of packages, and the ledger. */
+export class PackageTable {
+  readonly #database: StagerdDatabase
+  readonly #now: () => Date
+
+  constructor(database: StagerdDatabase, now: () => Date = () => new Date()) {
+    this.#database = database
+    this.#now = now
+  }
+
+  select(where: string, values: readonly unknown[]): Package[] {
+    return this.#database
+      .statement<PackageRow>(`${SELECT} WHERE ${where} ORDER BY import_order`)
+      .all(...values)
+      .map(decode)
+  }
+
+  find(ref: Ref): Package | undefined {
+    const { where, values } = whereRef(ref)
+    return this.select(where, values)[0]
+  }
+
+  /** Throws `NotFound` (`package-not-found`). */
+  get(ref: Ref): Package {
+    const found = this.find(ref)
+    if (!found) throw new NotFound('package-not-found', `There is no package ${describeRef(ref, 'package')}.`)
+    return found
+  }
+
+  /** The name must be free. */
+  insert(draft: PackageDraft): Package {
+    const uuid = randomUUID()
+    const now = this.#now().toISOString()
+    const state = draft.resource ? (draft.state ?? 'uploaded') : 'created'
+    const { lastInsertRowid } = this.#database
+      .statement(
+        `INSERT INTO packages
+           (uuid, namespace, name, state, resource, environment, templates, created_at, updated_at, revision)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(uuid, draft.namespace, draft.name, state, ...encode(draft), now, now, this.#nextRevision())
+    this.#setCapabilities(Number(lastInsertRowid), draft)
+    return this.get({ uuid })
+  }
+
+  /** Throws `Conflict` (`state-changed`) when the package is not in the state that `before` says. */
+  replace(before: Package, content: PackageContent): Package {
+    const { changes } = this.#database
+      .statement(
+        `UPDATE packages SET name = ?, state = ?, resource = ?, environment = ?, templates = ?, updated_at = ?, revision = ?
+         WHERE import_order = ? AND state = ?`,
+      )
+      .run(
+        content.name,
+        content.state,
+        ...encode(content),
+        this.#now().toISOString(),
+        this.#nextRevision(),
+        before.importOrder,
+        before.state,
+      )
+    this.#assertChanged(changes, before)
+    this.#setCapabilities(before.importOrder, content)
+    return this.get({ uuid: before.uuid })
+  }
+
+  /** Throws `Conflict` (`state-changed`). */
+  delete(found: Package): void {
+    const { changes } = this.#database
+      .statement('DELETE FROM packages WHERE import_order = ? AND state = ?')
+      .run(found.importOrder, found.state)
+    this.#assertChanged(changes, found)
+    this.#database.statement('UPDATE package_changes SET deletions = deletions + 1').run()
+  }
+
+  #assertChanged(changes: number, { namespace, name, state }: Package): void {
+    if (changes !== 1)
+      throw new Conflict('state-changed', `package::${namespace}::${name} is no longer ${state}: look again.`)
+  }
+
+  #nextRevision(): number {
+    const row = this.#database
+      .statement<{ revision: number }>('UPDATE package_changes SET revision = revision + 1 RETURNING revision')
+      .get()
+    return row?.revision ?? 0
+  }
+
+  #setCapabilities(importOrder: number, { provides, dependencies }: PackageMetadata): void {
+    for (const [table, capabilities] of [
+      ['package_provides', provides],
+      ['package_dependencies', dependencies],
+    ] as const) {
+      this.#database.statement(`DELETE FROM ${table} WHERE package = ?`).run(importOrder)
+      // To say it twice is to say it once: the first place counts.
+      const insert = this.#database.statement(
+        `INSERT OR IGNORE INTO ${table} (package, position, type, name) VALUES (?, ?, ?, ?)`,
+      )
+      capabilities.forEach(({ type, name }, position) => insert.run(importOrder, position, type, name))
+    }
+  }
+}
+
+function encode({
+  resource,
+  environment,
+  templates,
+}: Pick<PackageContent, 'environment' | 'templates'> & { resource?: Resource | undefined }) {
+  return [resource ? JSON.stringify(resource) : null, JSON.stringify(environment), JSON.stringify(templates)]
+}
+
+function decode(row: PackageRow): Package {
+  return {
+    uuid: row.uuid,
+    namespace: row.namespace,
+    name: row.name,
+    state: row.state,
+    resource: row.resource === null ? undefined : decodeResource(JSON.parse(row.resource) as Resource),
+    dependencies: JSON.parse(row.dependencies) as Capability[],
+    provides: JSON.parse(row.provides) as Capability[],
+    environment: JSON.parse(row.environment) as Record<string, string>,
+    templates: JSON.parse(row.templates) as Template[],
+    importOrder: row.import_order,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}
+
+/** JSON leaves out what is undefined. */
+export function decodeResource(resource: Resource): Resource {
+  return { ...resource, sha1: resource.sha1 }
+}

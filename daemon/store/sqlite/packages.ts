@@ -1,0 +1,122 @@
+import { Conflict } from '../../../base/errors.js'
+import type { Package, Resource } from '../../packages/package.js'
+import type { PackageChange, PackageDraft, PackageFilter, PackageRepository, Ref } from '../repositories.js'
+import type { StagerdDatabase } from './database.js'
+import { PackageTable } from './package-table.js'
+import { ReadyPackages } from './ready-packages.js'
+import { whereNamespace } from './references.js'
+
+export class SqlitePackages implements PackageRepository {
+  readonly #database: StagerdDatabase
+  readonly #table: PackageTable
+  readonly #ready: ReadyPackages
+
+  constructor(database: StagerdDatabase) {
+    this.#database = database
+    this.#table = new PackageTable(database)
+    this.#ready = new ReadyPackages(database, this.#table)
+  }
+
+  create(draft: PackageDraft): Promise<Package> {
+    return this.#database.write(() => {
+      this.#assertFree(draft)
+      return this.#table.insert(draft)
+    })
+  }
+
+  get(ref: Ref): Promise<Package> {
+    return this.#database.read(() => this.#table.get(ref))
+  }
+
+  list(filter: PackageFilter): Promise<readonly Package[]> {
+    const conditions = ['TRUE']
+    const values: string[] = []
+    const provided = [
+      ...(filter.provides === undefined ? [] : ['name']),
+      ...(filter.type === undefined ? [] : ['type']),
+    ]
+    if (provided.length > 0) {
+      const where = provided.map((column) => `${column} = ?`).join(' AND ')
+      conditions.push(`import_order IN (SELECT package FROM package_provides WHERE ${where})`)
+      for (const value of [filter.provides, filter.type]) if (value !== undefined) values.push(value)
+    }
+    if (filter.namespace !== undefined) {
+      const below = whereNamespace(filter.namespace)
+      conditions.push(below.where)
+      values.push(...below.values)
+    }
+    return this.#database.read(() => this.#table.select(conditions.join(' AND '), values))
+  }
+
+  listReady(): Promise<readonly Package[]> {
+    return this.#database.read(() => this.#ready.current())
+  }
+
+  update(ref: Ref, change: PackageChange): Promise<Package> {
+    return this.#database.write(() => {
+      const found = this.#table.get(ref)
+      assertNotStaging(found)
+      if (change.name !== undefined && change.name !== found.name)
+        this.#assertFree({ namespace: found.namespace, name: change.name })
+      return this.#table.replace(found, { ...found, ...change })
+    })
+  }
+
+  attach(ref: Ref, resource: Resource, state: 'uploaded' | 'ready'): Promise<Package> {
+    return this.#database.write(() => {
+      const found = this.#table.get(ref)
+      assertNotStaging(found)
+      return this.#table.replace(found, { ...found, resource, state })
+    })
+  }
+
+  delete(ref: Ref): Promise<void> {
+    return this.#database.write(() => {
+      const found = this.#table.get(ref)
+      const holders = [...this.#stagersOf(found), ...this.#stagingsOf(found)]
+      if (holders.length > 0)
+        throw new Conflict(
+          'package-in-use',
+          `package::${found.namespace}::${found.name} is in use by ${holders.join(', ')}: delete the stagers, and let the stagings end or cancel them, first.`,
+        )
+      this.#table.delete(found)
+    })
+  }
+
+  #stagersOf({ uuid }: Package): string[] {
+    return this.#database
+      .statement<{ namespace: string; name: string }>(
+        'SELECT namespace, name FROM stagers WHERE package = ? ORDER BY namespace, name LIMIT 10',
+      )
+      .all(uuid)
+      .map(({ namespace, name }) => `stager job::${namespace}::${name}`)
+  }
+
+  /** A staging holds the packages of its stagers as they were when it was submitted, whatever became of the stagers. */
+  #stagingsOf({ uuid }: Package): string[] {
+    return this.#database
+      .statement<{ uuid: string }>(
+        `SELECT uuid FROM stagings WHERE state IN ('queued', 'running') AND (package = ? OR EXISTS (
+           SELECT 1 FROM json_each(stagings.stagers) WHERE json_extract(value, '$.packageUuid') = ?))
+         ORDER BY sequence LIMIT 10`,
+      )
+      .all(uuid, uuid)
+      .map((staging) => `staging ${staging.uuid}`)
+  }
+
+  #assertFree(name: { readonly namespace: string; readonly name: string }): void {
+    if (this.#table.find({ namespace: name.namespace, name: name.name }))
+      throw new Conflict(
+        'package-exists',
+        `There is a package::${name.namespace}::${name.name} already: choose another name, or update that one.`,
+      )
+  }
+}
+
+function assertNotStaging({ namespace, name, state }: Package): void {
+  if (state === 'staging')
+    throw new Conflict(
+      'package-busy',
+      `package::${namespace}::${name} is being staged: wait until the staging has ended, or cancel it.`,
+    )
+}

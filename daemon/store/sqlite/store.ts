@@ -1,0 +1,32 @@
+import { StagerdDatabase } from './database.js'
+import { SqliteLedger } from './ledger.js'
+import { SqlitePackages } from './packages.js'
+import { SqlitePipelines } from './pipelines.js'
+import { SqliteStagers } from './stagers.js'
+
+/** Everything that one database holds. The caller closes it, when nothing uses it any more. */
+export class SqliteStore {
+  readonly packages: SqlitePackages
+  readonly stagers: SqliteStagers
+  readonly pipelines: SqlitePipelines
+  readonly ledger: SqliteLedger
+  readonly #database: StagerdDatabase
+
+  private constructor(database: StagerdDatabase) {
+    this.#database = database
+    this.packages = new SqlitePackages(database)
+    this.stagers = new SqliteStagers(database)
+    this.pipelines = new SqlitePipelines(database)
+    this.ledger = new SqliteLedger(database)
+  }
+
+  /** See `StagerdDatabase.open` for what it throws. */
+  static open(path: string): SqliteStore {
+    return new SqliteStore(StagerdDatabase.open(path))
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#database.close()
+  }
+}

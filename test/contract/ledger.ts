@@ -1,0 +1,287 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Conflict, NotFound } from '../../base/errors.js'
+import type { Package } from '../../daemon/packages/package.js'
+import type { Failure, Staging, WorkingCopy } from '../../daemon/staging/states.js'
+import { packageDraft, resource, stagerSnapshot } from './samples.js'
+import type { RepositoriesUnderTest } from './repositories.js'
+
+const FAILURE: Failure = { cause: 'timeout', stager: 'job::/acme::one', message: 'Too slow.', hint: 'Hurry.' }
+
+/** What daemon/staging/ledger.ts promises, for any implementation of it. */
+export function describeLedger(name: string, make: () => Promise<RepositoriesUnderTest>): void {
+  describe(name, () => {
+    let { packages, ledger, close } = {} as RepositoriesUnderTest
+    beforeEach(async () => {
+      ;({ packages, ledger, close } = await make())
+    })
+    afterEach(() => close())
+
+    const upload = (name = 'app') => packages.create(packageDraft(name, { resource: resource() }))
+    const submit = (of: Package, ...stagers: string[]) =>
+      ledger.submit({
+        packageUuid: of.uuid,
+        pipelineFqn: 'stagpipe::/acme::p',
+        stagers: (stagers.length > 0 ? stagers : ['one', 'two']).map((name) => stagerSnapshot(name)),
+      })
+    const begin = async ({ uuid, step }: Staging, running = true) => {
+      const launch = randomUUID()
+      await ledger.beginLaunch(uuid, { uuid: launch, stagerFqn: 'job::/acme::one', step })
+      if (running) await ledger.launchRunning(launch)
+      return launch
+    }
+    const admit = async () => {
+      const admitted = await ledger.admitNext()
+      expect(admitted?.state).toBe('running')
+      return admitted!
+    }
+    const worked = (on: Staging, key: string): WorkingCopy => ({
+      ...on.work,
+      environment: { ...on.work.environment, [key]: '1' },
+      provides: [...on.work.provides, { type: 'package', name: key }],
+      resource: resource({ sha256: 'c'.repeat(64), sha1: 'd'.repeat(40) }),
+    })
+    const refused = (work: Promise<unknown>) => expect(work).rejects.toMatchObject({ code: 'state-changed' })
+
+    it('takes a package through its pipeline', async () => {
+      const app = await upload()
+      const queued = await submit(app)
+      expect(queued).toMatchObject({
+        state: 'queued',
+        step: 0,
+        packageUuid: app.uuid,
+        packageFqn: 'package::/acme::app',
+      })
+      expect(queued.stagers.map((stager) => stager.name)).toEqual(['one', 'two'])
+      expect(queued.work.resource).toEqual(app.resource)
+      expect((await packages.get(app)).state).toBe('staging')
+
+      const running = await admit()
+      expect(running.startedAt).toBeDefined()
+      const first = await begin(running)
+      const advanced = await ledger.advance(first, worked(running, 'A'))
+      expect(advanced).toMatchObject({ state: 'running', step: 1, work: { environment: { A: '1' } } })
+      expect((await packages.get(app)).environment).toEqual({})
+
+      const second = await begin(advanced)
+      const done = await ledger.succeed(second, worked(advanced, 'B'))
+      await ledger.recordExit(second, 0)
+      expect(done).toMatchObject({ state: 'succeeded', failure: undefined })
+      expect(done.endedAt).toBeDefined()
+      const ready = await packages.get(app)
+      expect(ready).toMatchObject({ ...done.work, state: 'ready', environment: { A: '1', B: '1' } })
+      expect(ready.provides.map((provided) => provided.name)).toEqual(['A', 'B'])
+      expect((await ledger.get(queued.uuid)).launches).toMatchObject([
+        { uuid: first, state: 'done', step: 0, exitCode: undefined },
+        { uuid: second, state: 'done', step: 1, exitCode: 0 },
+      ])
+    })
+
+    it('admits in order of submission', async () => {
+      const [a, b, c] = [
+        await submit(await upload('a')),
+        await submit(await upload('b')),
+        await submit(await upload('c')),
+      ]
+      expect(a.sequence).toBeLessThan(b.sequence)
+      await ledger.requestCancel(b.uuid)
+      expect((await admit()).uuid).toBe(a.uuid)
+      expect((await admit()).uuid).toBe(c.uuid)
+      expect(await ledger.admitNext()).toBeUndefined()
+      expect((await ledger.running()).map((staging) => staging.uuid)).toEqual([a.uuid, c.uuid])
+    })
+
+    it('takes a package once at a time, and only with data', async () => {
+      const app = await upload()
+      await submit(app)
+      await expect(submit(app)).rejects.toMatchObject({ code: 'package-busy', name: 'Conflict' })
+      await expect(submit(await packages.create(packageDraft('empty')))).rejects.toMatchObject({
+        code: 'package-empty',
+      })
+      await expect(submit({ ...app, uuid: randomUUID() })).rejects.toThrow(NotFound)
+      const nothing = ledger.submit({ packageUuid: app.uuid, pipelineFqn: 'p', stagers: [] })
+      await expect(nothing).rejects.toMatchObject({ code: 'empty-pipeline' })
+    })
+
+    it('relaunches with what the stager has altered, and counts it', async () => {
+      await submit(await upload())
+      const running = await admit()
+      const relaunched = await ledger.relaunch(await begin(running), worked(running, 'A'))
+      expect(relaunched).toMatchObject({ state: 'running', step: 0, relaunches: 1, work: { environment: { A: '1' } } })
+      const advanced = await ledger.advance(await begin(relaunched), relaunched.work)
+      expect(advanced).toMatchObject({ step: 1, relaunches: 0 })
+      expect(advanced.launches.map((launch) => launch.state)).toEqual(['relaunched', 'done'])
+    })
+
+    it('keeps nothing of a launch that was lost, and counts the interruption until a verdict', async () => {
+      await submit(await upload())
+      const running = await admit()
+      await ledger.abortLaunch(await begin(running, false))
+      const aborted = await ledger.abortLaunch(await begin(running))
+      expect(aborted).toMatchObject({ state: 'running', step: 0, interruptions: 2, work: running.work })
+      expect((await ledger.relaunch(await begin(aborted), aborted.work)).interruptions).toBe(0)
+    })
+
+    it.each(['uploaded', 'ready'] as const)(
+      'leaves a failed package that was %s with the data that it had',
+      async (state) => {
+        const app = await packages.create(packageDraft('app', { resource: resource(), state }))
+        await submit(app)
+        const advanced = await ledger.advance(
+          await begin(await admit()),
+          worked(await ledger.get((await ledger.running())[0]!.uuid), 'A'),
+        )
+        const launch = await begin(advanced)
+        const failed = await ledger.fail(advanced.uuid, launch, FAILURE)
+        expect(failed).toMatchObject({
+          state: 'failed',
+          failure: FAILURE,
+          launches: [{ state: 'done' }, { state: 'failed' }],
+        })
+        expect(failed.work.environment).toEqual({ A: '1' })
+        const after = await packages.get(app)
+        expect({ ...after, state, updatedAt: app.updatedAt }).toEqual(app)
+        expect(after.state).toBe('failed')
+        // And it may be staged again.
+        expect((await submit(after)).work.environment).toEqual({})
+      },
+    )
+
+    it('fails a staging before any launch, and by a fault of ours', async () => {
+      await submit(await upload('a'))
+      const unresolved: Failure = { ...FAILURE, cause: 'unresolved', stager: undefined }
+      const failed = await ledger.fail((await admit()).uuid, undefined, unresolved)
+      expect(failed).toMatchObject({ state: 'failed', failure: unresolved, launches: [] })
+      await submit(await upload('b'))
+      const running = await admit()
+      const ours = await ledger.fail(running.uuid, await begin(running), { ...FAILURE, cause: 'infrastructure' })
+      expect(ours.launches).toMatchObject([{ state: 'aborted' }])
+    })
+
+    describe('cancels', () => {
+      it('what is queued at once', async () => {
+        const app = await packages.create(packageDraft('app', { resource: resource(), state: 'ready' }))
+        const { uuid } = await submit(app)
+        expect(await ledger.requestCancel(uuid)).toMatchObject({ state: 'cancelled' })
+        expect((await packages.get(app)).state).toBe('ready')
+        expect(await ledger.admitNext()).toBeUndefined()
+      })
+
+      it('what is running when its container has ended', async () => {
+        const app = await upload()
+        await submit(app)
+        const running = await admit()
+        await refused(ledger.cancel(running.uuid))
+        const advanced = await ledger.advance(await begin(running), worked(running, 'A'))
+        await begin(advanced, false)
+        expect(await ledger.requestCancel(running.uuid)).toMatchObject({ state: 'running', cancelRequested: true })
+        expect(await ledger.cancel(running.uuid)).toMatchObject({
+          state: 'cancelled',
+          launches: [{ state: 'done' }, { state: 'aborted' }],
+        })
+        expect({ ...(await packages.get(app)), updatedAt: app.updatedAt }).toEqual(app)
+      })
+
+      it('nothing that has ended', async () => {
+        const { uuid } = await submit(await upload())
+        await ledger.requestCancel(uuid)
+        await expect(ledger.requestCancel(uuid)).rejects.toMatchObject({ code: 'staging-ended', name: 'Conflict' })
+        await expect(ledger.requestCancel(randomUUID())).rejects.toMatchObject({ code: 'staging-not-found' })
+      })
+    })
+
+    describe('refuses, and writes nothing, when', () => {
+      let queued: Staging
+      beforeEach(async () => {
+        queued = await submit(await upload())
+      })
+
+      it('a launch begins for a staging that is not running', async () => {
+        await refused(begin(queued))
+        expect((await ledger.get(queued.uuid)).launches).toEqual([])
+      })
+      it('a second launch begins beside an open one, or at another step', async () => {
+        const running = await admit()
+        await refused(begin({ ...running, step: 1 }))
+        await begin(running)
+        await refused(begin(running))
+      })
+      it('a launch that has ended gets a second verdict', async () => {
+        const running = await admit()
+        const launch = await begin(running)
+        await ledger.advance(launch, running.work)
+        for (const again of [
+          () => ledger.advance(launch, running.work),
+          () => ledger.relaunch(launch, running.work),
+          () => ledger.succeed(launch, running.work),
+          () => ledger.abortLaunch(launch),
+          () => ledger.fail(running.uuid, launch, FAILURE),
+          () => ledger.launchRunning(launch),
+        ])
+          await refused(again())
+        expect(await ledger.get(running.uuid)).toMatchObject({ state: 'running', step: 1 })
+      })
+      it('the last stager is advanced past, or one before it succeeds', async () => {
+        const running = await admit()
+        const first = await begin(running)
+        await refused(ledger.succeed(first, worked(running, 'A')))
+        expect(await ledger.get(running.uuid)).toMatchObject({ work: running.work, launches: [{ state: 'running' }] })
+        const advanced = await ledger.advance(first, running.work)
+        const last = await begin(advanced)
+        await refused(ledger.advance(last, running.work))
+        await ledger.succeed(last, running.work)
+      })
+      it('a staging fails that does not run, beside its open launch, or by the launch of another', async () => {
+        await refused(ledger.fail(queued.uuid, undefined, FAILURE))
+        const running = await admit()
+        const launch = await begin(running)
+        await refused(ledger.fail(running.uuid, undefined, FAILURE))
+        const other = await submit(await upload('other'))
+        await admit()
+        await refused(ledger.fail(other.uuid, launch, FAILURE))
+        expect((await ledger.get(running.uuid)).launches).toMatchObject([{ state: 'running' }])
+      })
+      it('an exit is recorded for a launch that never ran, or twice', async () => {
+        const launch = await begin(await admit(), false)
+        await refused(ledger.recordExit(launch, 0))
+        await ledger.launchRunning(launch)
+        await refused(ledger.launchRunning(launch))
+        await ledger.recordExit(launch, 3)
+        await refused(ledger.recordExit(launch, 0))
+        expect((await ledger.get(queued.uuid)).launches).toMatchObject([{ exitCode: 3 }])
+      })
+      it('nobody knows the launch', async () => {
+        await expect(ledger.launchRunning(randomUUID())).rejects.toThrow(NotFound)
+        await expect(ledger.advance(randomUUID(), queued.work)).rejects.toThrow(NotFound)
+      })
+      it('all at once want the same transition: exactly one gets it', async () => {
+        const running = await admit()
+        const launch = await begin(running)
+        const results = await Promise.allSettled([
+          ledger.advance(launch, running.work),
+          ledger.fail(running.uuid, launch, FAILURE),
+          ledger.relaunch(launch, running.work),
+          ledger.abortLaunch(launch),
+        ])
+        const lost = results.filter((result) => result.status === 'rejected')
+        expect(lost).toHaveLength(3)
+        for (const { reason } of lost) expect(reason).toBeInstanceOf(Conflict)
+      })
+    })
+
+    it('lists newest first, by state and package, as many as are wanted', async () => {
+      const app = await upload('app')
+      const first = await submit(app)
+      await ledger.requestCancel(first.uuid)
+      const second = await submit(app)
+      const other = await submit(await upload('other'))
+      const uuids = async (filter: Parameters<typeof ledger.list>[0]) =>
+        (await ledger.list(filter)).map(({ uuid }) => uuid)
+      expect(await uuids({})).toEqual([other.uuid, second.uuid, first.uuid])
+      expect(await uuids({ limit: 2 })).toEqual([other.uuid, second.uuid])
+      expect(await uuids({ state: 'queued' })).toEqual([other.uuid, second.uuid])
+      expect(await uuids({ packageUuid: app.uuid })).toEqual([second.uuid, first.uuid])
+      expect(await uuids({ packageUuid: app.uuid, state: 'cancelled' })).toEqual([first.uuid])
+    })
+  })
+}
