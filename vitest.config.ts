@@ -5,7 +5,12 @@ export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/engine/**', '**/node_modules/**'] },
+        test: {
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/engine/**', '**/node_modules/**'],
+          testTimeout: 30_000,
+        },
       },
       {
         test: {

@@ -161,7 +161,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
   const intake = new ResourceIntake(
     blobs,
     async (body) => {
-      for await (const chunk of body) chunk
+      await body.toArray()
       return { compression: 'gzip', entries: 1, bytes: 1 }
     },
     1 << 30,
