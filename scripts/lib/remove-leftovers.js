@@ -41,5 +41,5 @@ for (const path of findMounts(root)) await attempt(`mount ${path}`, () => run('u
 for (const { program, rules } of findRules(root)) {
   // Through the restore program, which understands its own quoting, in one transaction for all of them.
   const input = ['*filter', ...rules.map((rule) => rule.replace(/^-A/, '-D')), 'COMMIT', ''].join('\n')
-  await attempt(`${rules.length} ${program} rules`, () => run(`${program}-restore`, ['--noflush'], input))
+  await attempt(`${rules.length} ${program} rules`, () => run(`${program}-restore`, ['--noflush', '-w'], input))
 }

@@ -1,0 +1,87 @@
+import { execa } from 'execa'
+import type { Package, Pipeline, Stager } from '../../daemon/api/documents.js'
+import type { BenchHost } from './host.js'
+import { docker, launchOnceByDocker, type DockerLaunch } from './launch-by-docker.js'
+import { stageOnce, type StagingTimes } from './launch-by-stagerd.js'
+import { NetworkEnds } from './network-ends.js'
+import { rowOf, type Row } from './row.js'
+import { stepTimes } from './step-times.js'
+import { UnixHttp } from './unix-http.js'
+
+const TARGET = 1.15
+
+/**
+ * A staging whose one stager posts /done at once, beside the same container by the docker client: in turn, and each of
+ * the two first in half of the pairs.
+ *
+ * scripts/bench has made the package, the stager and the pipeline named `bench-launch`.
+ */
+export async function benchLaunch(host: BenchHost): Promise<Row[]> {
+  const api = new UnixHttp(host.socket)
+  const engine = new UnixHttp((process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, ''))
+  const { uuid: subject } = await api.get<Package>(named('packages', 'package', 'bench-subject'))
+  const { uuid: pipeline } = await api.get<Pipeline>(named('stagingpipelines', 'stagpipe', 'bench-launch'))
+  const stager = await api.get<Stager>(named('stagers', 'job', 'bench-launch'))
+
+  const ends = await NetworkEnds.watch(engine)
+  const other = await prepareDocker(host, stager)
+  try {
+    const ours = () => stageOnce(api, engine, ends, { package: subject, pipeline })
+    // One of each that does not count: the first of anything is slower.
+    await ours()
+    await launchOnceByDocker(other, 0)
+    const pairs: { ours: StagingTimes; other: number }[] = []
+    for (let turn = 1; turn <= host.pairs; turn++) {
+      if (turn % 2 === 0) pairs.push({ ours: await ours(), other: await launchOnceByDocker(other, turn) })
+      else {
+        const byDocker = await launchOnceByDocker(other, turn)
+        pairs.push({ ours: await ours(), other: byDocker })
+      }
+    }
+    await printSteps(host, pairs)
+    return rowsOf(pairs)
+  } finally {
+    ends.close()
+    await docker('image', 'rm', '--force', other.image)
+  }
+}
+
+function named(collection: string, kind: string, name: string): string {
+  return `/v1/${collection}/${encodeURIComponent(`${kind}::/bench::${name}`)}`
+}
+
+async function prepareDocker({ root }: BenchHost, stager: Stager): Promise<DockerLaunch> {
+  const { stdout: tarball } = await execa(`${root}/images/build`, ['busybox'])
+  const label = `io.stagerd.install=${root}`
+  return {
+    image: await docker('import', '--change', `LABEL ${label}`, tarball),
+    command: stager.start_command,
+    limits: {
+      memory: `${stager.limits.memory_bytes}b`,
+      cpus: String(stager.limits.cpus),
+      pids: String(stager.limits.pids),
+    },
+    label,
+  }
+}
+
+function rowsOf(pairs: readonly { ours: StagingTimes; other: number }[]): Row[] {
+  const common = { beside: 'docker network create, run, network rm', target: TARGET, unit: 'ms' }
+  return [
+    rowOf(
+      { ...common, work: 'launch, until nothing is left' },
+      pairs.map(({ ours, other }) => ({ ours: ours.untilNothingIsLeft, other })),
+    ),
+    rowOf(
+      { ...common, work: 'launch, until the verdict is told' },
+      pairs.map(({ ours, other }) => ({ ours: ours.untilVerdict, other })),
+    ),
+  ]
+}
+
+async function printSteps(host: BenchHost, pairs: readonly { ours: StagingTimes }[]): Promise<void> {
+  const times = await stepTimes(host.log, new Set(pairs.map(({ ours }) => ours.launch)))
+  console.log('Where the time of a launch goes (medians, ms):')
+  for (const [step, ms] of times) console.log(`  ${step.padEnd(10)} ${ms.toFixed(1).padStart(7)}`)
+  if (times.size === 0) console.log('  the daemon has logged no steps')
+}

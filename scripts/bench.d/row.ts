@@ -1,0 +1,50 @@
+/** One line of the result: the same work done by us and by somebody else, in turn. */
+export interface Row {
+  readonly work: string
+  /** Median, in `unit`. */
+  readonly ours: number
+  /** Who else did it. */
+  readonly beside: string
+  /** Median, in `unit`. */
+  readonly other: number
+  /** Median of the ratios of the pairs: what one pair has in common, such as a busy host, counts for neither. */
+  readonly ratio: number
+  /** The ratio that should not be exceeded. */
+  readonly target: number
+  readonly unit: string
+  readonly met: boolean
+}
+
+export interface Pair {
+  readonly ours: number
+  readonly other: number
+}
+
+export function rowOf(
+  what: { readonly work: string; readonly beside: string; readonly target: number; readonly unit: string },
+  pairs: readonly Pair[],
+): Row {
+  const ratio = round(median(pairs.map(({ ours, other }) => ours / other)), 3)
+  return {
+    work: what.work,
+    ours: round(median(pairs.map(({ ours }) => ours)), 1),
+    beside: what.beside,
+    other: round(median(pairs.map(({ other }) => other)), 1),
+    ratio,
+    target: what.target,
+    unit: what.unit,
+    met: ratio <= what.target,
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length / 2
+  const [low, high] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]]
+  if (low === undefined || high === undefined) throw new RangeError('there is no median of nothing')
+  return (low + high) / 2
+}
+
+export function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}
