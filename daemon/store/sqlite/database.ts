@@ -7,7 +7,12 @@ import { MIGRATIONS, type Migration } from './migrations.js'
 
 /** 3.51.3 mends a race between a checkpoint and a reset of the WAL that could lose commits. */
 const OLDEST_SQLITE = [3, 51, 3] as const
-const BUSY_TIMEOUT_MS = 5_000
+
+export interface DatabaseOptions {
+  readonly migrations?: readonly Migration[]
+  /** How long to wait for another program's transaction, in milliseconds; nothing else happens meanwhile. */
+  readonly busyTimeoutMs?: number
+}
 
 /**
  * The one connection of this process, and the only place that begins transactions.
@@ -30,13 +35,14 @@ export class StagerdDatabase {
    *
    * Throws `Fault` (`sqlite-too-old`, `sqlite-not-durable`, `database-too-new`).
    */
-  static open(path: string, migrations: readonly Migration[] = MIGRATIONS): StagerdDatabase {
+  static open(path: string, options: DatabaseOptions = {}): StagerdDatabase {
+    const { migrations = MIGRATIONS, busyTimeoutMs = 5_000 } = options
     // SQLite would make it readable by everybody that the umask allows.
     closeSync(openSync(path, 'a', 0o600))
     const sqlite = new BetterSqlite3(path)
     try {
       assertVersion(sqlite)
-      setPragmas(sqlite)
+      setPragmas(sqlite, busyTimeoutMs)
       migrate(sqlite, migrations)
       return new StagerdDatabase(sqlite)
     } catch (error) {
@@ -107,13 +113,13 @@ function assertVersion(sqlite: BetterSqlite3.Database): void {
     )
 }
 
-function setPragmas(sqlite: BetterSqlite3.Database): void {
+function setPragmas(sqlite: BetterSqlite3.Database, busyTimeoutMs: number): void {
   // First, because the switch to WAL may have to wait for another connection.
-  sqlite.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`)
+  sqlite.pragma(`busy_timeout = ${busyTimeoutMs}`)
   sqlite.pragma('journal_mode = WAL')
   sqlite.pragma('synchronous = FULL')
   sqlite.pragma('foreign_keys = ON')
-  const wanted = { busy_timeout: BUSY_TIMEOUT_MS, journal_mode: 'wal', synchronous: 2, foreign_keys: 1 }
+  const wanted = { busy_timeout: busyTimeoutMs, journal_mode: 'wal', synchronous: 2, foreign_keys: 1 }
   for (const [pragma, value] of Object.entries(wanted)) {
     const found = sqlite.pragma(pragma, { simple: true })
     if (found !== value)

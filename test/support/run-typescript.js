@@ -1,0 +1,13 @@
+import { resolve } from 'node:path'
+import { createViteServer } from 'vitest/node'
+
+// node run-typescript.js FILE.ts ARG…: a test's child process in TypeScript, by way of the test runner's own compiler.
+const server = await createViteServer({
+  configFile: false,
+  appType: 'custom',
+  logLevel: 'error',
+  server: { middlewareMode: true, watch: null, hmr: false, ws: false },
+  optimizeDeps: { noDiscovery: true },
+})
+await server.ssrLoadModule(resolve(process.argv[2]))
+await server.close()
