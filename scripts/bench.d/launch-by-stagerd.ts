@@ -24,7 +24,7 @@ export async function stageOnce(
   const began = performance.now()
   const { uuid } = await api.post<Staging>('/v1/stagings', draft)
   // The log ends when the staging has: no question needs to be repeated.
-  const log = await api.open('GET', `/v1/stagings/${uuid}/log`)
+  const log = await api.open('GET', `/v1/stagings/${uuid}/log?follow=true`)
   await log.resume().toArray()
   const verdict = performance.now()
 

@@ -3,9 +3,10 @@
 # ensure_commands COMMAND=PACKAGE...: install the packages whose commands are missing, and nothing else. A command that
 # begins with a slash is a file to look for.
 ensure_commands() {
-  local pair missing=()
+  local pair package missing=()
   for pair; do
-    has_command "${pair%%=*}" || missing+=("${pair#*=}")
+    package=${pair#*=}
+    has_command "${pair%%=*}" || [[ " ${missing[*]} " == *" $package "* ]] || missing+=("$package")
   done
   ((${#missing[@]})) || return 0
   note "installing ${missing[*]}"
