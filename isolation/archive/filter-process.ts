@@ -1,0 +1,129 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { addAbortListener, once } from 'node:events'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { errnoOf, Fault } from '../../base/errors.js'
+
+/**
+ * Programs that bytes stream through. base/run-process.ts is for programs whose output is a short text; these carry
+ * gigabytes, in bytes that are no text, and are killed outright: a filter has nothing to tidy up.
+ */
+export interface FilterEnd {
+  readonly exitCode: number | null
+  readonly killedBy: NodeJS.Signals | null
+  /** The end of what it said on standard error. */
+  readonly stderr: string
+  /** False when it ended before it had read all that there was for it. */
+  readonly readAll: boolean
+}
+
+export interface FilterOptions {
+  readonly signal?: AbortSignal | undefined
+  /** The error for an end, or undefined where the end is a good one. */
+  readonly judge: (end: FilterEnd) => Error | undefined
+}
+
+const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' }
+const STDERR_KEPT = 4000
+const CHUNK = 256 * 1024
+
+/**
+ * What `argv` makes of `input`, as a stream. It ends well only when the program did and `judge` agrees; destroying it
+ * kills the program and destroys `input`. Attach a consumer in the same tick, as to any stream that may err.
+ */
+export function throughProcess(input: Readable, argv: readonly string[], options: FilterOptions): Readable {
+  const child = start(argv)
+  const output = new Readable({
+    highWaterMark: CHUNK,
+    read: () => void child.stdout.resume(),
+    destroy: (error, done) => {
+      listening?.[Symbol.dispose]()
+      child.kill('SIGKILL')
+      child.stdout.destroy()
+      input.destroy(error ?? undefined)
+      done(error)
+    },
+  })
+  const listening = options.signal && addAbortListener(options.signal, () => output.destroy(reasonOf(options.signal)))
+  child.stdout.on('data', (chunk: Buffer) => {
+    if (!output.push(chunk)) child.stdout.pause()
+  })
+  void settle(child, feed(child, input), options).then(
+    () => output.push(null),
+    (error: unknown) => output.destroy(error as Error),
+  )
+  return output
+}
+
+/**
+ * Feed `input` to `argv`, whose standard output is thrown away, and wait for its end. Rejects with the error of `input`,
+ * or with what `judge` says; either way the program is over by then.
+ */
+export async function intoProcess(input: Readable, argv: readonly string[], options: FilterOptions): Promise<void> {
+  const child = start(argv)
+  child.stdout.resume()
+  const listening =
+    options.signal &&
+    addAbortListener(options.signal, () => {
+      child.kill('SIGKILL')
+      input.destroy(reasonOf(options.signal))
+    })
+  try {
+    await settle(child, feed(child, input), options)
+  } finally {
+    listening?.[Symbol.dispose]()
+  }
+}
+
+type Fed = { readonly kind: 'all' } | { readonly kind: 'refused' } | { readonly kind: 'error'; readonly error: unknown }
+
+/** Refused: the program closed its standard input early; its exit code says more than our EPIPE. */
+async function feed(child: ChildProcessWithoutNullStreams, input: Readable): Promise<Fed> {
+  let inputError: unknown
+  input.once('error', (error) => (inputError = error))
+  try {
+    await pipeline(input, child.stdin)
+    return { kind: 'all' }
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'EPIPE' || errno === 'ECONNRESET') return { kind: 'refused' }
+    if (errno === 'ERR_STREAM_PREMATURE_CLOSE' && inputError === undefined && child.stdin.destroyed)
+      return { kind: 'refused' }
+    child.kill('SIGKILL')
+    return { kind: 'error', error: inputError ?? error }
+  }
+}
+
+async function settle(
+  child: ChildProcessWithoutNullStreams,
+  feeding: Promise<Fed>,
+  { signal, judge }: FilterOptions,
+): Promise<void> {
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_KEPT)))
+  // `close`, not `exit`: every process that holds the pipes is gone by then, those that the program started included.
+  const [closed, fed] = await Promise.allSettled([once(child, 'close'), feeding])
+  signal?.throwIfAborted()
+  if (closed.status === 'rejected')
+    throw new Fault('tool-missing', `${child.spawnfile} could not be started: install it.`, { cause: closed.reason })
+  // By convention of shells, and of the wrappers that we start programs with: what was to run could not be run.
+  if (child.exitCode === 127)
+    throw new Fault('tool-missing', `A program that archives need could not be started (${stderr.trim()}): install it.`)
+  if (fed.status === 'fulfilled' && fed.value.kind === 'error') throw fed.value.error
+  const error = judge({
+    exitCode: child.exitCode,
+    killedBy: child.signalCode,
+    stderr: stderr.trim(),
+    readAll: fed.status === 'fulfilled' && fed.value.kind === 'all',
+  })
+  if (error) throw error
+}
+
+function start(argv: readonly string[]): ChildProcessWithoutNullStreams {
+  const [file = '', ...args] = argv
+  return spawn(file, args, { stdio: 'pipe', env: ENVIRONMENT })
+}
+
+function reasonOf(signal: AbortSignal | undefined): Error {
+  return signal?.reason instanceof Error ? signal.reason : new Error('aborted')
+}

@@ -1,0 +1,16 @@
+import { access, constants } from 'node:fs/promises'
+
+const DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+
+/** Whether the host has `name`, in the directories that programs of ours are run from. */
+export async function hasProgram(name: string): Promise<boolean> {
+  for (const directory of DIRECTORIES) {
+    try {
+      await access(`${directory}/${name}`, constants.X_OK)
+      return true
+    } catch {
+      // The next one.
+    }
+  }
+  return false
+}

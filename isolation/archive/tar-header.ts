@@ -1,0 +1,84 @@
+import { BadInput } from '../../base/errors.js'
+import { show } from './names.js'
+
+export const BLOCK = 512
+
+/** One header block of a tar archive, as it stands: extended headers may say otherwise. */
+export interface TarHeader {
+  readonly type: string
+  readonly name: string
+  readonly linkName: string
+  readonly size: number
+  readonly uid: number
+  readonly gid: number
+  readonly mtime: number
+  /** Of an old GNU sparse file (type S). */
+  readonly sparse: { readonly realSize: number; readonly extended: boolean } | undefined
+}
+
+/** undefined when the checksum says that this is no header. */
+export function parseHeader(block: Buffer): TarHeader | undefined {
+  if (!checksumHolds(block)) return undefined
+  const magic = block.toString('latin1', 257, 265)
+  const isPosix = magic.startsWith('ustar\0')
+  const isGnu = magic === 'ustar  \0'
+  const type = String.fromCharCode(block[156] ?? 0)
+  const prefix = isPosix ? text(block, 345, 155) : ''
+  const base = text(block, 0, 100)
+  const name = prefix === '' ? base : `${prefix}/${base}`
+  const number = (field: string, start: number, length: number) => {
+    const value = parseNumber(block.subarray(start, start + length))
+    if (value === undefined)
+      throw new BadInput('archive-corrupt', `Entry ${show(name)} has no sensible ${field} in its header.`)
+    return value
+  }
+  // What describes the next entry (extended headers, long names) carries a size alone.
+  const describesAnother = type === 'x' || type === 'g' || type === 'L' || type === 'K'
+  if (!describesAnother) number('mode', 100, 8)
+  return {
+    type,
+    name,
+    linkName: text(block, 157, 100),
+    size: number('size', 124, 12),
+    uid: describesAnother ? 0 : number('owner', 108, 8),
+    gid: describesAnother ? 0 : number('group', 116, 8),
+    mtime: describesAnother ? 0 : number('time', 136, 12),
+    sparse: type === 'S' && isGnu ? { realSize: number('real size', 483, 12), extended: block[482] === 1 } : undefined,
+  }
+}
+
+export function isZeros(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0)
+}
+
+/** The sum of the block's bytes, its own field taken as blanks. Old archivers summed signed characters. */
+function checksumHolds(block: Buffer): boolean {
+  const stated = parseNumber(block.subarray(148, 156))
+  let unsigned = 0
+  let signed = 0
+  for (let index = 0; index < BLOCK; index++) {
+    const byte = index >= 148 && index < 156 ? 0x20 : (block[index] ?? 0)
+    unsigned += byte
+    signed += byte > 127 ? byte - 256 : byte
+  }
+  return stated === unsigned || stated === signed
+}
+
+function text(block: Buffer, start: number, length: number): string {
+  const field = block.toString('latin1', start, start + length)
+  const end = field.indexOf('\0')
+  return end < 0 ? field : field.slice(0, end)
+}
+
+/** Octal digits between blanks, or GNU's base 256, marked by the first bit. undefined for anything else. */
+function parseNumber(field: Buffer): number | undefined {
+  const first = field[0] ?? 0
+  if (first === 0x80 || first === 0xff) {
+    let value = first === 0xff ? -1n : 0n
+    for (const byte of field.subarray(1)) value = value * 256n + BigInt(byte)
+    const number = Number(value)
+    return Number.isSafeInteger(number) ? number : undefined
+  }
+  const digits = /^ *([0-7]+)[ \0]*$/.exec(field.toString('latin1'))?.[1]
+  return digits === undefined ? undefined : Number.parseInt(digits, 8)
+}
