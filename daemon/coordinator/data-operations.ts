@@ -1,6 +1,8 @@
+import { pipeline } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { watchDownload } from './download-watch.js'
 import type { Exchange } from './exchange.js'
+import { holdBack } from './hold-back.js'
 import { expectedUpload } from './upload-request.js'
 
 /** `GET /data` */
@@ -15,7 +17,10 @@ export async function downloadData(exchange: Exchange, reply: FastifyReply): Pro
   void reply.type('application/octet-stream')
   if (length !== undefined) void reply.header('content-length', length)
   watchDownload(exchange)
-  return reply.send(stream)
+  const whole = holdBack()
+  // Errors reach the response through `whole`, which it breaks off.
+  pipeline(stream, whole, () => undefined)
+  return reply.send(whole)
 }
 
 /** `POST /data?sha256=HEX` */

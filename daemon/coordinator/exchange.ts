@@ -11,12 +11,14 @@ import type { StagerAddress } from './stager-address.js'
  *
  * LIFECYCLE
  * - The listener makes it the moment the headers are there, and puts it in the order of arrival.
- * - It is over when the response is closed, for whatever reason: then its ticket is left and its signal aborted.
+ * - It is over when the response is closed, for whatever reason: then its signal is aborted.
  * - Whatever of the request's body nobody wanted is read and thrown away for `lingerMs`: a client that is still sending
  *   would otherwise be reset before it reads the answer.
  */
 export class Exchange {
   readonly #ended = new AbortController()
+  readonly #ticket: Ticket
+  #acts = false
   #body: RequestBody | undefined
   #cutShort = false
   #continued: boolean
@@ -25,7 +27,6 @@ export class Exchange {
   readonly address: StagerAddress
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly ticket: Ticket
   readonly limits: CoordinatorLimits
   readonly contentType: string | undefined
 
@@ -45,13 +46,13 @@ export class Exchange {
     this.response = response
     this.limits = limits
     this.contentType = request.headers['content-type']
-    this.ticket = session.arrive(this)
+    this.#ticket = session.arrive(this)
     this.#continued = !expectsContinue
     response.once('finish', () => {
       if (!request.complete) this.#linger(() => undefined)
     })
     response.once('close', () => {
-      this.ticket.leave()
+      this.#leaveUnlessActing()
       this.#ended.abort()
     })
   }
@@ -59,6 +60,17 @@ export class Exchange {
   /** Aborted when nobody waits for the answer any more. */
   get signal(): AbortSignal {
     return this.#ended.signal
+  }
+
+  /** Do what was asked when it is this one's turn; the next one's comes when it is done, even if the client has gone. */
+  async inTurn<T>(deed: () => Promise<T> | T): Promise<T> {
+    this.#acts = true
+    await this.#ticket.turn
+    try {
+      return await deed()
+    } finally {
+      this.#ticket.leave()
+    }
   }
 
   /** The body as a stream, to be called once; from here on the client is told to send it. */
@@ -91,7 +103,7 @@ export class Exchange {
   /** Answer with a status of the Stager API. Does nothing but end the connection when the response has begun already. */
   refuse(status: StagerStatus, text: string): void {
     const { request, response } = this
-    this.ticket.leave()
+    this.#leaveUnlessActing()
     if (response.headersSent) {
       response.destroy()
       return
@@ -108,6 +120,10 @@ export class Exchange {
     // All of the answer goes out now; `end`, which may close the connection, waits for the rest of the body.
     response.write(text)
     this.#linger(() => response.end())
+  }
+
+  #leaveUnlessActing(): void {
+    if (!this.#acts) this.#ticket.leave()
   }
 
   #linger(done: () => void): void {

@@ -56,27 +56,21 @@ export class LaunchSession {
   }
 
   /** Do something to the desk when it is this exchange's turn. */
-  async inTurn<T>(exchange: Exchange, deed: (desk: LaunchDesk) => Promise<T> | T): Promise<T> {
-    await exchange.ticket.turn
-    try {
+  inTurn<T>(exchange: Exchange, deed: (desk: LaunchDesk) => Promise<T> | T): Promise<T> {
+    return exchange.inTurn(() => {
       this.assertCurrent()
-      return await deed(this.desk)
-    } finally {
-      exchange.ticket.leave()
-    }
+      return deed(this.desk)
+    })
   }
 
-  async verdict(exchange: Exchange, verdict: Verdict): Promise<void> {
-    await exchange.ticket.turn
-    try {
+  verdict(exchange: Exchange, verdict: Verdict): Promise<void> {
+    return exchange.inTurn(async () => {
       // Said again, because the answer was lost or a script is thorough: nothing is wrong with that.
       if (this.#given === verdict) return
       this.assertCurrent()
       await this.desk.verdict(verdict)
       this.#given = verdict
-    } finally {
-      exchange.ticket.leave()
-    }
+    })
   }
 
   async uploading<T>(upload: () => Promise<T>): Promise<T> {

@@ -9,7 +9,7 @@ export class RawClient {
     socket.on('data', (chunk) => (this.#received = Buffer.concat([this.#received, chunk])))
     // Being reset is one of the things that a test may wait for.
     socket.on('error', () => undefined)
-    this.#closed = new Promise((resolve) => socket.once('close', () => resolve()))
+    this.#closed = new Promise((resolve) => socket.once('end', () => resolve()).once('close', () => resolve()))
   }
 
   static async connect(url: string): Promise<RawClient> {
@@ -36,7 +36,7 @@ export class RawClient {
     return [...this.received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status))
   }
 
-  /** Rejects when the server has not closed the connection in time. */
+  /** Resolves when the server has ended its side. Rejects when it has not in time. */
   async closed(deadlineMs = 5_000): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
