@@ -19,7 +19,8 @@ import type { Verdict } from '../staging/states.js'
  *
  * ERRORS
  * - `Conflict` (`launch-over`) from any method when the launch has ended in the meantime, by a timeout say: 452.
- * - `BadInput`, `TooLarge`, `Refused`, `NotFound` and other `Conflict`s: 499 with the message, which the stager's
+ * - `BadInput` (`bad-environment-value`) from `alter`, as `applyChange` throws it: 445.
+ * - Any other `BadInput`, `TooLarge`, `Refused`, `NotFound` and other `Conflict`s: 499 with the message, which the stager's
  *   author reads: one sentence, without paths of the host.
  * - `Unavailable` and everything else: 499 with the code alone; the rest goes to the log, once, here.
  */

@@ -1,7 +1,6 @@
-import { messageOf } from '../../base/errors.js'
 import type { PackageMetadata } from '../packages/metadata.js'
 import { assertEnvironmentKey, assertEnvironmentValue } from '../packages/validate.js'
-import { StagerRefusal } from './stager-answer.js'
+import { StagerRefusal, unmarshalled } from './stager-answer.js'
 
 /**
  * The body of `GET /meta`. Clients index it without a check, so every list is a list, even an empty one.
@@ -22,6 +21,6 @@ function assertMarshals(key: string, value: unknown): void {
     if (/\p{Surrogate}/u.test(value)) throw new TypeError(`The value of ${key} is not Unicode.`)
     assertEnvironmentValue(key, value)
   } catch (error) {
-    throw new StagerRefusal(445, `Failed to marshal environment variables: ${messageOf(error)}`, { cause: error })
+    throw new StagerRefusal(445, unmarshalled(error), { cause: error })
   }
 }

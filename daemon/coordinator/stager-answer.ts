@@ -1,4 +1,4 @@
-import { Conflict, Fault, StagerdError, Unavailable } from '../../base/errors.js'
+import { BadInput, Conflict, Fault, messageOf, StagerdError, Unavailable } from '../../base/errors.js'
 
 /** The Stager API's own status codes, with the reason phrases that go beside them. */
 export const REASONS = {
@@ -36,12 +36,20 @@ export function answerTo(error: unknown): StagerAnswer {
   if (error instanceof StagerRefusal) return { status: error.status, text: oneLine(error.message), ours: false }
   if (error instanceof Conflict && error.code === 'launch-over')
     return { status: 452, text: oneLine(error.message), ours: false }
+  // What `GET /meta` could not hand out is refused with the code that it would have there.
+  if (error instanceof BadInput && error.code === 'bad-environment-value')
+    return { status: 445, text: unmarshalled(error), ours: false }
   if (error instanceof Unavailable)
     return { status: 499, text: `stagerd cannot do this now (${error.code}): try again later.`, ours: true }
   if (error instanceof StagerdError && !(error instanceof Fault))
     return { status: 499, text: oneLine(error.message), ours: false }
   const code = error instanceof Fault ? ` (${error.code})` : ''
   return { status: 499, text: `stagerd failed${code}: its log says why, and the stager is not to blame.`, ours: true }
+}
+
+/** The text of a 445. */
+export function unmarshalled(error: unknown): string {
+  return oneLine(`Failed to marshal environment variables: ${messageOf(error)}`)
 }
 
 const LONGEST_TEXT = 1000

@@ -33,6 +33,14 @@ const REFUSALS: readonly [status: number, path: string, init: RequestInit, text:
   [448, '/LAUNCH/meta', form('resource=&action=add'), /"" is not supported/],
   [448, '/LAUNCH/meta', form(''), /without a resource is not supported/],
 
+  [445, '/LAUNCH/meta', form('resource=environment&action=add&key=A&value=%00'), /^Failed to marshal .* NUL/],
+  [
+    445,
+    '/LAUNCH/meta',
+    form(`resource=environment&action=add&key=A&value=${'x'.repeat(100_000)}`),
+    /longer than the 96/,
+  ],
+
   [499, '/LAUNCH', {}, /names no operation.*data, meta/],
   [499, '/LAUNCH/nothing', {}, /"nothing" is not an operation/],
   [499, '/LAUNCH/data/more', {}, /"data\/more" is not an operation/],
@@ -48,7 +56,6 @@ const REFUSALS: readonly [status: number, path: string, init: RequestInit, text:
   [499, '/LAUNCH/meta', form('resource=environment&action=add&key=A'), /no value/],
   [499, '/LAUNCH/meta', form('resource=environment&action=add&key=A-B&value=1'), /cannot name an environment variable/],
   [499, '/LAUNCH/meta', form('resource=environment&action=add&key=__proto__&value=1'), /cannot name an environment/],
-  [499, '/LAUNCH/meta', form('resource=environment&action=add&key=A&value=%00'), /NUL/],
   [
     499,
     '/LAUNCH/meta',
@@ -118,7 +125,7 @@ describe('a refusal', () => {
   })
 })
 
-describe('445', () => {
+describe('445 for GET /meta', () => {
   it.each([
     ['a value that is not text', { A: 1 as unknown as string }, /A is not text/],
     ['a value that is not Unicode', { A: '\ud800' }, /A is not Unicode/],
