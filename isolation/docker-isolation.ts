@@ -1,0 +1,113 @@
+import { randomInt } from 'node:crypto'
+import type Docker from 'dockerode'
+import { connectEngine, pingEngine } from './engine/connect.js'
+import { askEngine } from './engine/engine-errors.js'
+import { RootImages } from './engine/root-images.js'
+import { makeSeat, type ImageLayer } from './engine/seat.js'
+import { Examiner } from './examiner.js'
+import type {
+  Finding,
+  Isolation,
+  LaunchHooks,
+  RunHooks,
+  RunningContainer,
+  RunningLaunch,
+  SweepReport,
+} from './isolation.js'
+import { Launcher } from './launcher.js'
+import type { LaunchPlan, LayerSource, RunPlan } from './launch-plan.js'
+import type { LayerCache } from './layers/layer-cache-port.js'
+import { AddressPool } from './network/address-pool.js'
+import { Bridges } from './network/bridges.js'
+import { Firewall } from './network/firewall.js'
+import type { Owner } from './ownership.js'
+import { chooseCompressor } from './snapshot/compressor.js'
+import { snapshotUpper } from './snapshot/snapshot.js'
+import { Sweeper } from './sweeper.js'
+
+export interface DockerIsolationOptions {
+  readonly owner: Owner
+  /** Holds the scratch directories of launches. */
+  readonly stateDirectory: string
+  readonly layers: LayerCache
+  /** IPv4 block that the networks of launches are cut from. */
+  readonly addressPool?: string
+  /** Files that every launch finds in its root, though no snapshot holds them: content by absolute path. */
+  readonly extraFiles?: ReadonlyMap<string, string>
+}
+
+const DEFAULT_ADDRESS_POOL = '198.18.0.0/16'
+
+/** Isolation by Docker containers, overlay mounts and iptables on this host. Needs root. */
+export class DockerIsolation implements Isolation {
+  readonly #engine: Docker
+  readonly #layers: LayerCache
+  readonly #launcher: Launcher
+  readonly #sweeper: Sweeper
+  readonly #examiner: Examiner
+
+  /** Connects to nothing yet. Throws `BadInput` (`bad-address-pool`). */
+  constructor(options: DockerIsolationOptions, engine: Docker = connectEngine()) {
+    const { owner, stateDirectory, layers } = options
+    const firewall = new Firewall()
+    const compressor = once(() => chooseCompressor())
+    // Several nodes on a host share the default pool: they rarely meet when they begin at different places.
+    const pool = new AddressPool(options.addressPool ?? DEFAULT_ADDRESS_POOL, 28, randomInt(65_536))
+    this.#engine = engine
+    this.#layers = layers
+    this.#sweeper = new Sweeper(engine, owner, stateDirectory, firewall)
+    this.#examiner = new Examiner(engine, stateDirectory, firewall)
+    this.#launcher = new Launcher({
+      engine,
+      owner,
+      stateDirectory,
+      layers,
+      firewall,
+      images: new RootImages(engine, owner),
+      bridges: new Bridges(engine, owner, pool),
+      seat: once<ImageLayer>(() => makeSeat(options.extraFiles)),
+      engineDirectory: once(async () => {
+        const info = (await askEngine('describe itself', engine.info())) as { DockerRootDir: string }
+        return info.DockerRootDir
+      }),
+      snapshot: async ({ upper, lowers }, { directory, signal }, write) =>
+        await snapshotUpper({ upper, lower: lowers, directory, compressor: await compressor(), signal }, write),
+    })
+  }
+
+  async launch(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<RunningLaunch> {
+    return await this.#launcher.launch(plan, hooks, signal)
+  }
+
+  async run(plan: RunPlan, hooks: RunHooks, signal: AbortSignal): Promise<RunningContainer> {
+    return await this.#launcher.run(plan, hooks, signal)
+  }
+
+  async materialise(source: LayerSource, signal: AbortSignal): Promise<void> {
+    await this.#layers.materialise(source, signal)
+  }
+
+  async sweep(live: ReadonlySet<string>): Promise<SweepReport> {
+    return await this.#sweeper.sweep(live)
+  }
+
+  async examine(): Promise<readonly Finding[]> {
+    return await this.#examiner.examine()
+  }
+
+  async ping(): Promise<void> {
+    await pingEngine(this.#engine)
+  }
+}
+
+/** Asked at most once; a failure is asked again. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined
+  return () => {
+    answer ??= ask().catch((error: unknown) => {
+      answer = undefined
+      throw error
+    })
+    return answer
+  }
+}

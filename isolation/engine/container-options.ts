@@ -1,0 +1,66 @@
+import type Docker from 'dockerode'
+import type { ContainerPlan, PublishedPort } from '../launch-plan.js'
+import { launchLabels, launchName, type Owner } from '../ownership.js'
+import { initCommand } from './gate.js'
+import { limitOptions } from './limits.js'
+
+/** What a plan becomes once its image, its network and its /stagerfs are there. */
+export interface ContainerRequest {
+  readonly plan: ContainerPlan
+  readonly image: string
+  readonly network: string
+  readonly environment: Readonly<Record<string, string>>
+  /** Host directory to be bound to /stagerfs. */
+  readonly stagerfs: string | undefined
+  readonly publish: readonly PublishedPort[]
+}
+
+/** Docker's default capabilities, seccomp profile and masks stand: nothing here adds to them. */
+export function containerOptions(owner: Owner, request: ContainerRequest): Docker.ContainerCreateOptions {
+  const { plan, stagerfs, publish } = request
+  const [entrypoint = '', ...args] = initCommand(plan.command)
+  return {
+    name: launchName(plan.id),
+    Image: request.image,
+    Hostname: 'stager',
+    User: plan.user,
+    WorkingDir: plan.workingDirectory,
+    Env: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
+    Entrypoint: [entrypoint],
+    Cmd: args,
+    Labels: launchLabels(owner, plan.id),
+    Tty: false,
+    OpenStdin: true,
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+    ExposedPorts: Object.fromEntries(publish.map(({ containerPort }) => [`${containerPort}/tcp`, {}])),
+    HostConfig: {
+      ...limitOptions(plan.limits),
+      NetworkMode: request.network,
+      // Docker's resolver asks a nameserver on the host's loopback from the host's side: a way out of an `internal`
+      // network. The container's own loopback, where nobody answers, closes it.
+      ...(plan.egress ? {} : { Dns: ['127.0.0.1'] }),
+      // The output is kept by whoever reads the attached stream; the Engine's copy would grow without a limit.
+      LogConfig: { Type: 'none', Config: {} },
+      PortBindings: Object.fromEntries(
+        publish.map(({ containerPort, hostPort }) => [
+          `${containerPort}/tcp`,
+          [{ HostIp: '127.0.0.1', HostPort: hostPort === 0 ? '' : String(hostPort) }],
+        ]),
+      ),
+      Mounts:
+        stagerfs === undefined
+          ? []
+          : [
+              {
+                Type: 'bind',
+                Source: stagerfs,
+                Target: '/stagerfs',
+                // What the host unmounts goes from the container too; what the container mounted would not come back.
+                BindOptions: { Propagation: 'rslave' },
+              },
+            ],
+    },
+  }
+}

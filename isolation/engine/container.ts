@@ -1,0 +1,108 @@
+import type Docker from 'dockerode'
+import { Fault } from '../../base/errors.js'
+import { askEngine, askEngineToRemove, EngineRefusal } from './engine-errors.js'
+
+/** What is known of a container once it runs. */
+export interface StartedContainer {
+  /** Process id of its init on the host. */
+  readonly pid: number
+  readonly ports: Readonly<Record<string, readonly { readonly HostPort: string }[] | null>>
+}
+
+/** The hijacked connection: frames of output to read, standard input to write. */
+export interface Attached extends AsyncIterable<Buffer> {
+  write(input: string): void
+  destroy(): void
+}
+
+/** The calls on one container that we make, each with our errors. */
+export class Container {
+  readonly #container: Docker.Container
+
+  /** @param id as the Engine answered it, or the name */
+  constructor(
+    engine: Docker,
+    readonly id: string,
+  ) {
+    this.#container = engine.getContainer(id)
+  }
+
+  static async create(engine: Docker, options: Docker.ContainerCreateOptions): Promise<Container> {
+    const created = await askEngine('create a container', engine.createContainer(options))
+    return new Container(engine, created.id)
+  }
+
+  /** Before `start`, so that nothing is missed. */
+  async attach(): Promise<Attached> {
+    const options = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true }
+    // Typed as a plain stream; with `hijack` it is the socket.
+    return (await askEngine('attach to a container', this.#container.attach(options))) as unknown as Attached
+  }
+
+  async start(): Promise<void> {
+    await askEngine('start a container', this.#container.start())
+  }
+
+  /** Throws `Fault` (`container-gone`) when it does not run. */
+  async inspectStarted(): Promise<StartedContainer> {
+    const { State, NetworkSettings } = await askEngine('look at a container', this.#container.inspect())
+    if (State.Pid === 0)
+      throw new Fault(
+        'container-gone',
+        `The container ended before its program could begin, with exit code ${State.ExitCode}: ${State.Error || 'no reason given'}.`,
+      )
+    return { pid: State.Pid, ports: NetworkSettings.Ports }
+  }
+
+  /** Whether the kernel killed something in it for want of memory. */
+  async wasOutOfMemory(): Promise<boolean> {
+    return (await askEngine('look at a container', this.#container.inspect())).State.OOMKilled
+  }
+
+  /** Resolves with the exit code, once it has ended. Waits as long as it takes. */
+  async wait(): Promise<number> {
+    const { StatusCode } = (await this.#container.wait()) as { StatusCode: number }
+    return StatusCode
+  }
+
+  /** False when it did not run, so stands still anyway. */
+  async pause(): Promise<boolean> {
+    try {
+      await askEngine('freeze a container', this.#container.pause())
+      return true
+    } catch (error) {
+      if (error instanceof EngineRefusal && /not running|no such container/i.test(error.reason)) return false
+      throw error
+    }
+  }
+
+  async unpause(): Promise<void> {
+    try {
+      await askEngine('thaw a container', this.#container.unpause())
+    } catch (error) {
+      // It was killed meanwhile.
+      if (!(error instanceof EngineRefusal && /not paused|not running|no such container/i.test(error.reason)))
+        throw error
+    }
+  }
+
+  async signal(name: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    try {
+      await askEngine('signal a container', this.#container.kill({ signal: name }))
+    } catch (error) {
+      if (!(error instanceof EngineRefusal)) throw error
+      // It has ended already.
+    }
+  }
+
+  /** Ends it first if it runs. Also right when there is none. */
+  async remove(): Promise<void> {
+    try {
+      await askEngineToRemove('remove a container', this.#container.remove({ force: true, v: true }))
+    } catch (error) {
+      // Somebody else removes it already: it is gone when the Engine says so.
+      if (!(error instanceof EngineRefusal && /removal of container .* in progress/i.test(error.reason))) throw error
+      await askEngineToRemove('remove a container', this.#container.wait({ condition: 'removed' }))
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import { BadInput, Fault, StagerdError, Unavailable, errnoOf, messageOf } from '../../base/errors.js'
+
+/** What the Engine answered instead of doing it. */
+export class EngineRefusal extends Fault {
+  constructor(
+    readonly statusCode: number,
+    /** The Engine's own words. */
+    readonly reason: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super('engine-refused', message, options)
+  }
+}
+
+/**
+ * Wait for the Engine, and turn what goes wrong into errors of ours.
+ *
+ * The call is not cancelled with its job: a request that is cut off half-way may still be carried out, and then nobody
+ * would know of the result. A caller that was cancelled waits for the answer and undoes it.
+ *
+ * @param what verb and object: "create the network"
+ * @param deadlineMs after which an Engine that says nothing counts as down
+ * Throws `Unavailable` (`engine-down`, `disk-full`), otherwise `EngineRefusal`.
+ */
+export async function askEngine<T>(what: string, call: Promise<T>, deadlineMs = 60_000): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Unavailable('engine-down', `The Docker Engine did not ${what} within ${deadlineMs / 1000} s.`))
+    }, deadlineMs)
+  })
+  try {
+    return await Promise.race([call, late])
+  } catch (error) {
+    throw engineError(what, error)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** As `askEngine`, for an undo: that the thing is not there is as good. */
+export async function askEngineToRemove(what: string, call: Promise<unknown>): Promise<void> {
+  try {
+    await askEngine(what, call)
+  } catch (error) {
+    if (!isStatus(error, 404)) throw error
+  }
+}
+
+export function isStatus(error: unknown, statusCode: number): boolean {
+  return error instanceof EngineRefusal && error.statusCode === statusCode
+}
+
+const CONNECTION_ERRNOS = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EACCES', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND'])
+
+/** `error`, as thrown by dockerode, in our words. */
+export function engineError(what: string, error: unknown): StagerdError {
+  if (error instanceof StagerdError) return error
+  const statusCode = statusOf(error)
+  const cause = { cause: error }
+  if (statusCode === undefined) {
+    if (CONNECTION_ERRNOS.has(errnoOf(error) ?? ''))
+      return new Unavailable(
+        'engine-down',
+        `The Docker Engine does not answer (${messageOf(error)}): start it, or point DOCKER_HOST to one that runs.`,
+        cause,
+      )
+    return new Fault('engine-failed', `Could not ${what}: ${messageOf(error)}.`, cause)
+  }
+  const reason = reasonOf(error)
+  if (/no space left on device|disk quota exceeded/i.test(reason))
+    return new Unavailable('disk-full', `Could not ${what}: the Docker Engine's disk is full; free some space.`, cause)
+  return new EngineRefusal(statusCode, reason, `The Docker Engine refused to ${what}: ${reason}`, cause)
+}
+
+/** What the start of a container says about the plan, if the plan is at fault; otherwise `error` itself. */
+export function startError(
+  error: unknown,
+  plan: { readonly user: string; readonly workingDirectory: string },
+): unknown {
+  if (!(error instanceof EngineRefusal)) return error
+  const cause = { cause: error }
+  if (/unable to find (user|group)|no matching entries in (passwd|group) file/i.test(error.reason))
+    return new BadInput(
+      'unknown-user',
+      `The root has no user ${JSON.stringify(plan.user)}: add it to the /etc/passwd of an operating system package, or name another user with --user.`,
+      cause,
+    )
+  if (/exec: "\/bin\/sh"|\/bin\/sh: (no such file|permission denied)/i.test(error.reason))
+    return new BadInput(
+      'no-shell',
+      'The root has no /bin/sh that can be run: depend on an operating system package, such as os.linux.',
+      cause,
+    )
+  if (/mkdir|chdir|working directory|workdir|not a directory/i.test(error.reason))
+    return new BadInput(
+      'bad-working-directory',
+      `The working directory ${JSON.stringify(plan.workingDirectory)} is not a directory of the root that user ${JSON.stringify(plan.user)} may enter.`,
+      cause,
+    )
+  if (/port is already allocated|address already in use/i.test(error.reason))
+    return new BadInput('port-taken', 'A port to publish is in use on this host: choose another, or 0.', cause)
+  return error
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number') return error.statusCode
+  return undefined
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Error && 'json' in error) {
+    const json: unknown = error.json
+    if (json instanceof Object && 'message' in json && typeof json.message === 'string') return json.message
+  }
+  return messageOf(error)
+}

@@ -1,0 +1,25 @@
+import type Docker from 'dockerode'
+import type { Limits } from '../launch-plan.js'
+
+const MARGIN_BYTES = 64 * 1024
+
+/** The limits that the kernel keeps by itself. Disk, for the most part, and time are watched. */
+export function limitOptions(limits: Limits): Docker.HostConfig {
+  return {
+    Memory: limits.memoryBytes,
+    // The sum of memory and swap: equal to the memory, there is no swap to fall back on.
+    MemorySwap: limits.memoryBytes,
+    NanoCpus: Math.round(limits.cpus * 1e9),
+    PidsLimit: limits.pids,
+    Ulimits: [
+      // A single file cannot outgrow the limit between two looks. A little more than that, so that the file which
+      // stops there is over the limit.
+      { Name: 'fsize', Soft: limits.diskBytes + MARGIN_BYTES, Hard: limits.diskBytes + MARGIN_BYTES },
+      // What the kernel gives by default. More than the Engine has itself would keep the container from starting; and
+      // where the Engine has a billion, programs that close every possible descriptor take minutes.
+      { Name: 'nofile', Soft: 1024, Hard: 4096 },
+      // A core of a program is written wherever the host's core_pattern says, which may be outside every limit.
+      { Name: 'core', Soft: 0, Hard: 0 },
+    ],
+  }
+}

@@ -1,0 +1,50 @@
+/** One line of /proc/PID/mountinfo: proc_pid_mountinfo(5). */
+export interface MountEntry {
+  /** Which directory of the filesystem is mounted. */
+  readonly root: string
+  readonly mountPoint: string
+  readonly type: string
+  readonly source: string
+  /** Of the filesystem, not of this mount of it. */
+  readonly superOptions: readonly string[]
+}
+
+/** Lines that are none are left out: the kernel may add fields, and newer ones must not stop us. */
+export function parseMountinfo(text: string): MountEntry[] {
+  const entries: MountEntry[] = []
+  for (const line of text.split('\n')) {
+    // Between the sixth field and the lonely dash stands any number of optional fields.
+    const [before, after] = splitOnce(line, ' - ')
+    const [, , , root, mountPoint] = before.split(' ')
+    if (root === undefined || mountPoint === undefined || after === undefined) continue
+    const [type = '', source = '', superOptions = ''] = after.split(' ')
+    entries.push({
+      root: unescapeOctal(root),
+      mountPoint: unescapeOctal(mountPoint),
+      type,
+      source: unescapeOctal(source),
+      superOptions: splitOptions(unescapeOctal(superOptions)),
+    })
+  }
+  return entries
+}
+
+/** Value of `name=value` among the options. */
+export function optionOf(entry: MountEntry, name: string): string | undefined {
+  return entry.superOptions.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1)
+}
+
+/** The kernel writes space, tab, newline and backslash as \040, \011, \012 and \134. */
+function unescapeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)))
+}
+
+/** Overlay takes commas in directory names, behind a backslash. */
+function splitOptions(text: string): string[] {
+  return text.match(/(?:\\.|[^,\\])+/g) ?? []
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)]
+}

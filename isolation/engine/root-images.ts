@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto'
+import { text } from 'node:stream/consumers'
+import type Docker from 'dockerode'
+import { BadInput, Fault, Unavailable } from '../../base/errors.js'
+import { INSTALL_LABEL, NODE_LABEL, ownerLabels, type Owner } from '../ownership.js'
+import { askEngine, engineError, isStatus } from './engine-errors.js'
+import { imageArchive, type ImageDescription } from './image-archive.js'
+import type { ImageLayer } from './seat.js'
+
+/** overlay2 takes 128 lower layers; the container's own init layer, and a reserve, are off that. */
+export const MAX_ROOT_LAYERS = 120
+
+/** How long a load may take that still moves, in milliseconds. */
+const LOAD_DEADLINE_MS = 30 * 60_000
+
+/**
+ * Images out of chains of layers.
+ *
+ * INVARIANTS
+ * - At most one load of a chain at a time; whoever comes meanwhile waits for it.
+ * - The tag names the chain and the node: an image of that name has these layers and no others.
+ */
+export class RootImages {
+  readonly #known = new Set<string>()
+  readonly #loading = new Map<string, Promise<void>>()
+
+  constructor(
+    private readonly engine: Docker,
+    private readonly owner: Owner,
+  ) {}
+
+  /**
+   * Make sure that the Engine has the image of `layers`, and return its reference.
+   *
+   * Throws `BadInput` (`too-many-layers`), `Unavailable` (`engine-down`, `disk-full`).
+   */
+  async ensure(layers: readonly ImageLayer[]): Promise<string> {
+    if (layers.length > MAX_ROOT_LAYERS)
+      throw new BadInput(
+        'too-many-layers',
+        `A root of ${layers.length} packages is too deep: Docker stacks at most ${MAX_ROOT_LAYERS}; merge some of them.`,
+      )
+    const reference = this.#referenceOf(layers)
+    if (this.#known.has(reference)) return reference
+    let loading = this.#loading.get(reference)
+    if (!loading) {
+      loading = this.#make({ reference, labels: ownerLabels(this.owner), layers })
+      this.#loading.set(reference, loading)
+      // The callers see its error; this branch only tidies.
+      loading.then(
+        () => this.#loading.delete(reference),
+        () => this.#loading.delete(reference),
+      )
+    }
+    await loading
+    this.#known.add(reference)
+    return reference
+  }
+
+  /** The Engine says that it has no such image: somebody removed it, so the next `ensure` looks again. */
+  forget(reference: string): void {
+    this.#known.delete(reference)
+  }
+
+  #referenceOf(layers: readonly ImageLayer[]): string {
+    const chain = createHash('sha256').update(this.owner.nodeId)
+    for (const { diffId } of layers) chain.update(`\n${diffId}`)
+    return `stagerd/root:${chain.digest('hex').slice(0, 40)}`
+  }
+
+  async #make(image: ImageDescription): Promise<void> {
+    if (await this.#has(image.reference)) return
+    const there = await this.#layersOfTheEngine(image)
+    if (there.size > 0) {
+      try {
+        await this.#load(image, there)
+        return
+      } catch (error) {
+        // Engines on containerd's image store want every layer; and an image may have gone since we looked.
+        if (!(error instanceof Fault)) throw error
+      }
+    }
+    await this.#load(image, new Set())
+  }
+
+  async #has(reference: string): Promise<boolean> {
+    try {
+      await askEngine('look at an image', this.engine.getImage(reference).inspect())
+      return true
+    } catch (error) {
+      if (isStatus(error, 404)) return false
+      throw error
+    }
+  }
+
+  /** The longest lower part of the chain that an image of ours shares: the Engine has it by its chain id. */
+  async #layersOfTheEngine({ layers }: ImageDescription): Promise<Set<string>> {
+    const images = await askEngine(
+      'list its images',
+      this.engine.listImages({ filters: { label: [NODE_LABEL, INSTALL_LABEL] } }),
+    )
+    let shared = 0
+    for (const { Id } of images) {
+      const theirs = (await this.#diffIdsOf(Id)) ?? []
+      let same = 0
+      while (same < layers.length && layers[same]?.diffId === theirs[same]) same++
+      shared = Math.max(shared, same)
+    }
+    const upper = new Set(layers.slice(shared).map(({ diffId }) => diffId))
+    // A layer that stands in the chain once more, above the shared part, has another chain id there and must be sent.
+    return new Set(
+      layers
+        .slice(0, shared)
+        .map(({ diffId }) => diffId)
+        .filter((diffId) => !upper.has(diffId)),
+    )
+  }
+
+  async #diffIdsOf(id: string): Promise<string[] | undefined> {
+    try {
+      return (await askEngine('look at an image', this.engine.getImage(id).inspect())).RootFS.Layers
+    } catch (error) {
+      if (isStatus(error, 404)) return undefined
+      throw error
+    }
+  }
+
+  async #load(image: ImageDescription, leaveOut: ReadonlySet<string>): Promise<void> {
+    const archive = imageArchive(image, leaveOut)
+    let fromLayers: unknown
+    archive.on('error', (error: unknown) => (fromLayers = error))
+    try {
+      const response = await askEngine(
+        'load an image',
+        this.engine.loadImage(archive as unknown as NodeJS.ReadableStream, { quiet: true }),
+        LOAD_DEADLINE_MS,
+      )
+      const said = await text(response as NodeJS.ReadableStream & AsyncIterable<Buffer>)
+      const failure = loadFailure(said)
+      if (failure !== undefined) throw loadError(failure)
+    } catch (error) {
+      archive.destroy()
+      // The Engine only sees a connection cut short: what went wrong is with the layer.
+      throw fromLayers instanceof Error ? fromLayers : engineError('load an image', error)
+    }
+  }
+}
+
+function loadError(failure: string): Error {
+  if (/no space left on device|disk quota exceeded/i.test(failure))
+    return new Unavailable(
+      'disk-full',
+      `Could not load a root image: the Docker Engine's disk is full; free some space.`,
+    )
+  return new Fault('image-refused', `The Docker Engine refused a root image: ${failure}.`)
+}
+
+/** The Engine answers 200 before it reads; what goes wrong later stands in one of the JSON lines of the body. */
+export function loadFailure(body: string): string | undefined {
+  for (const line of body.split('\n')) {
+    if (!line.includes('"error')) continue
+    const message: unknown = JSON.parse(line)
+    if (message instanceof Object && 'error' in message && typeof message.error === 'string') return message.error
+  }
+  return undefined
+}

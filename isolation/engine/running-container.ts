@@ -1,0 +1,190 @@
+import type { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { CleanupStack } from '../../base/cleanup-stack.js'
+import { messageOf } from '../../base/errors.js'
+import type { Ending, ReleaseReport, RunHooks, RunningLaunch, SnapshotReport } from '../isolation.js'
+import type { Limits } from '../launch-plan.js'
+import type { Attached, Container } from './container.js'
+import { engineError } from './engine-errors.js'
+import type { Freezer } from './freezer.js'
+import { LimitWatch, type LimitProbe } from './limit-watch.js'
+import { pumpOutput } from './output-frames.js'
+
+/** Passes on what a frozen container has changed. */
+export type TakeSnapshot = <T>(
+  request: SnapshotRequest,
+  write: (archive: Readable) => Promise<T>,
+) => Promise<SnapshotReport<T>>
+
+export interface SnapshotRequest {
+  readonly directory: string | undefined
+  /** Ends the reading of the container's files. */
+  readonly signal: AbortSignal
+}
+
+export interface RunningParts {
+  readonly container: Container
+  readonly attached: Attached
+  readonly limits: Limits
+  readonly hooks: RunHooks
+  readonly publishedPorts: readonly number[]
+  /** All that was made for it; the container is the first to go. */
+  readonly undo: CleanupStack
+  /** `freezer` is the one by which its `ownUse` freezes. */
+  readonly probe: LimitProbe
+  readonly freezer: Freezer
+  readonly takeSnapshot: TakeSnapshot
+}
+
+/** Between SIGTERM and SIGKILL, in milliseconds. */
+const GRACE_MS = 5_000
+
+/** setTimeout takes a longer time for none at all. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/**
+ * A container whose program runs.
+ *
+ * INVARIANTS
+ * - The first cause of its end is the one that `ended` reports, however it ends after that.
+ * - `ended` resolves after the last piece of output was taken, and never rejects.
+ * - Nothing of it is thawed or ended while its files are read: ending aborts the reading, and goes through the freezer
+ *   before any signal is sent.
+ */
+export class RunningContainer implements RunningLaunch {
+  readonly ended: Promise<Ending>
+  readonly publishedPorts: readonly number[]
+  readonly #parts: RunningParts
+  #cause: Ending | undefined
+  readonly #ending = new AbortController()
+  readonly #over = new AbortController()
+  #released: Promise<ReleaseReport> | undefined
+
+  /** From here on the program counts as running: its time begins. */
+  constructor(parts: RunningParts) {
+    this.#parts = parts
+    this.publishedPorts = parts.publishedPorts
+    this.ended = this.#run()
+  }
+
+  stop(): void {
+    this.#end({ kind: 'stopped' }, 'with grace')
+  }
+
+  release(): Promise<ReleaseReport> {
+    this.#released ??= this.#release()
+    return this.#released
+  }
+
+  async snapshot<T>(
+    directory: string | undefined,
+    write: (archive: Readable) => Promise<T>,
+  ): Promise<SnapshotReport<T>> {
+    const { freezer, takeSnapshot } = this.#parts
+    return await freezer.whileFrozen(() => takeSnapshot({ directory, signal: this.#ending.signal }, write))
+  }
+
+  async #run(): Promise<Ending> {
+    const { container, attached, limits, hooks, probe } = this.#parts
+    const afterMs = limits.timeoutMs
+    const timer = setTimeout(
+      () => {
+        this.#end({ kind: 'timeout', afterMs }, 'with grace')
+      },
+      Math.min(afterMs, LONGEST_TIMER_MS),
+    )
+    const watch = new LimitWatch(probe, limits)
+    void watch.untilHit(this.#over.signal).then((ending) => {
+      if (ending) this.#end(ending, 'at once')
+    })
+    const output = pumpOutput(attached, (stream, chunk) => hooks.output(stream, chunk))
+    // Without a reader the container would stand still before a full pipe for ever.
+    output.catch((error: unknown) => {
+      this.#end({ kind: 'engine-lost', error: asError(error) }, 'at once')
+    })
+    const waiting = container.wait()
+    waiting.catch(() => undefined)
+    try {
+      // The kernel's counters go with the container: a last look before the Engine has tidied up.
+      await Promise.race([output, waiting]).catch(() => undefined)
+      this.#cause ??= await watch.lookAtCounts()
+      const exitCode = await this.#orOver(waiting)
+      await this.#orOver(output)
+      if (exitCode !== 0) this.#cause ??= await this.#explain(watch)
+      return this.#cause ?? { kind: 'exited', exitCode }
+    } catch (error) {
+      return this.#cause ?? { kind: 'engine-lost', error: engineError('wait for a container', error) }
+    } finally {
+      clearTimeout(timer)
+      this.#cause ??= { kind: 'stopped' }
+      this.#over.abort()
+    }
+  }
+
+  /** A program that met a limit often ends by itself, before the next look. */
+  async #explain(watch: LimitWatch): Promise<Ending | undefined> {
+    const { container, limits } = this.#parts
+    if (await container.wasOutOfMemory()) return { kind: 'out-of-memory', limitBytes: limits.memoryBytes }
+    return await watch.look()
+  }
+
+  #end(cause: Ending, how: 'with grace' | 'at once'): void {
+    if (this.#cause) return
+    this.#cause = cause
+    this.#ending.abort()
+    // A signal that cannot be sent is the Engine's silence, which `ended` hears of by itself.
+    this.#signal(how).catch(() => undefined)
+  }
+
+  async #signal(how: 'with grace' | 'at once'): Promise<void> {
+    const { container, freezer } = this.#parts
+    await withinGrace(freezer.close(), this.#over.signal)
+    if (how === 'with grace') {
+      await container.signal('SIGTERM')
+      await withinGrace(this.ended, this.#over.signal)
+    }
+    if (!this.#over.signal.aborted) await container.signal('SIGKILL')
+  }
+
+  async #release(): Promise<ReleaseReport> {
+    const { attached, freezer, hooks, undo } = this.#parts
+    const began = performance.now()
+    this.#cause ??= { kind: 'stopped' }
+    this.#ending.abort()
+    await withinGrace(freezer.close(), AbortSignal.timeout(GRACE_MS))
+    const failures = await undo.run()
+    // Whatever the Engine still owes an answer, nobody waits for it any more.
+    this.#over.abort()
+    attached.destroy()
+    await this.ended
+    hooks.step?.('undo', performance.now() - began)
+    return { failures }
+  }
+
+  /** `promise`, or a rejection when everything has been released under it. */
+  async #orOver<T>(promise: Promise<T>): Promise<T> {
+    const { signal } = this.#over
+    let onAbort: (() => void) | undefined
+    const over = new Promise<never>((_, reject) => {
+      onAbort = () => reject(new Error('released'))
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+    try {
+      return await Promise.race([promise, over])
+    } finally {
+      if (onAbort) signal.removeEventListener('abort', onAbort)
+    }
+  }
+}
+
+/** Until `promise` settles, the grace is over, or `signal` aborts. */
+async function withinGrace(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const done = new AbortController()
+  const waitFor = AbortSignal.any([done.signal, signal])
+  await Promise.race([promise, delay(GRACE_MS, undefined, { signal: waitFor })]).catch(() => undefined)
+  done.abort()
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(messageOf(error))
+}

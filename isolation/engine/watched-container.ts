@@ -1,0 +1,75 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { SnapshotReport } from '../isolation.js'
+import { findCgroupFiles, readCounts } from './cgroup-files.js'
+import type { Container } from './container.js'
+import { directoryUse, filesystemUse } from './disk-use.js'
+import { Freezer } from './freezer.js'
+import type { LimitProbe } from './limit-watch.js'
+import { findRootDirectories, type RootDirectories } from './root-directories.js'
+import { RunningContainer, type RunningParts, type SnapshotRequest } from './running-container.js'
+
+/** What a container needs of its host to be watched and read from outside. */
+export interface Surroundings {
+  /** The Engine's root directory. */
+  engineDirectory(): Promise<string>
+  snapshot<T>(
+    root: RootDirectories,
+    request: SnapshotRequest,
+    write: (archive: Readable) => Promise<T>,
+  ): Promise<SnapshotReport<T>>
+}
+
+/**
+ * Finds, while its init process is certain to live, everything about a container that is only seen through it.
+ *
+ * @param alsoWritten directories outside of its root that it writes to
+ */
+export async function watchedContainer(
+  surroundings: Surroundings,
+  container: Container,
+  pid: number,
+  alsoWritten: readonly string[],
+): Promise<{ run(parts: Omit<RunningParts, 'container' | 'probe' | 'freezer' | 'takeSnapshot'>): RunningContainer }> {
+  const engineDirectory = await surroundings.engineDirectory()
+  const [root, cgroup] = await Promise.all([
+    findRootDirectories(pid, engineDirectory),
+    findCgroupFiles(pid, container.id),
+  ])
+  // /etc/hosts and its like are files of the Engine's, writable from inside: they must not be a way around the limit.
+  const written = await existing([root.upper, ...alsoWritten, join(engineDirectory, 'containers', container.id)])
+  const freezer = new Freezer(
+    () => container.pause(),
+    () => container.unpause(),
+  )
+  const probe: LimitProbe = {
+    counts: () => readCounts(cgroup),
+    eventFiles: [cgroup.pidsEvents, cgroup.memoryEvents].filter((file) => file !== undefined),
+    filesystemUseBefore: await filesystemUse(written),
+    filesystemUse: () => filesystemUse(written),
+    ownUse: () => freezer.whileFrozen(() => directoryUse(written, AbortSignal.timeout(60_000))),
+  }
+  return {
+    run: (parts) =>
+      new RunningContainer({
+        ...parts,
+        container,
+        probe,
+        freezer,
+        takeSnapshot: (request, write) => surroundings.snapshot(root, request, write),
+      }),
+  }
+}
+
+async function existing(directories: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(
+    directories.map((directory) =>
+      stat(directory).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
+  return directories.filter((_, index) => found[index])
+}

@@ -1,0 +1,223 @@
+import type Docker from 'dockerode'
+import { CleanupStack, withCleanupFailures } from '../base/cleanup-stack.js'
+import { BadInput } from '../base/errors.js'
+import { isUuid } from '../base/identifiers.js'
+import { Container } from './engine/container.js'
+import { containerOptions, type ContainerRequest } from './engine/container-options.js'
+import { isStatus, startError } from './engine/engine-errors.js'
+import { OPEN_GATE } from './engine/gate.js'
+import type { RootImages } from './engine/root-images.js'
+import type { RunningContainer } from './engine/running-container.js'
+import type { ImageLayer } from './engine/seat.js'
+import { watchedContainer, type Surroundings } from './engine/watched-container.js'
+import type { CoordinatorListener, LaunchHooks, LaunchStep, RunHooks } from './isolation.js'
+import type { ContainerPlan, LaunchPlan, LayerSource, RunPlan } from './launch-plan.js'
+import type { Layer, LayerCache } from './layers/layer-cache-port.js'
+import type { Bridges } from './network/bridges.js'
+import type { Firewall } from './network/firewall.js'
+import { launchComment, launchName, mountSource, type Owner } from './ownership.js'
+import { makeScratch, removeScratch, scratchOf } from './scratch.js'
+import { settleAll } from './settle-all.js'
+import { makeStagerfs, mountKernelFilesystems, removeStagerfs, stagerfsMount } from './stagerfs.js'
+
+export interface LauncherParts extends Surroundings {
+  readonly engine: Docker
+  readonly owner: Owner
+  readonly stateDirectory: string
+  readonly layers: LayerCache
+  readonly images: RootImages
+  readonly bridges: Bridges
+  readonly firewall: Firewall
+  /** On top of the root of every launch. */
+  seat(): Promise<ImageLayer>
+}
+
+/**
+ * Carries out plans. Undo runs from the bottom of this list upward:
+ *
+ *   scratch ─ /stagerfs ──────────────┐
+ *   network ─ listener ─ firewall ────┼─ container ─ start ─ mounts inside ─ gate
+ *   layers ─ image ───────────────────┘
+ */
+export class Launcher {
+  constructor(private readonly parts: LauncherParts) {}
+
+  launch(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<RunningContainer> {
+    return orUndo(plan, async (undo) => {
+      const { bridges, firewall, layers, owner, stateDirectory } = this.parts
+      const step = timedBy(hooks)
+      const scratch = scratchOf(stateDirectory, plan.id)
+      undo.defer('remove the scratch directory', (deadline) => removeScratch(scratch, deadline))
+      undo.defer('unmount /stagerfs', (deadline) => removeStagerfs(scratch, deadline))
+      undo.defer('remove the network', () => bridges.remove(plan.id))
+      const [image, bridge] = await settleAll([
+        this.#image(plan.root, 'seated', step, signal),
+        step('network', () => bridges.create(plan.id, !plan.egress)),
+        this.#layers(plan.stagerfs, step, signal).then((lowers) =>
+          step('stagerfs', async () => {
+            await makeScratch(scratch)
+            await makeStagerfs(stagerfsMount(mountSource(owner), layers.directory, lowers, scratch), signal)
+          }),
+        ),
+      ])
+      signal.throwIfAborted()
+
+      const opened: CoordinatorListener[] = []
+      undo.defer('close the listener', () => opened[0]?.close())
+      const { gateway } = bridge.subnet
+      const listener = await step('listener', () => hooks.listen(gateway))
+      opened.push(listener)
+      const rules = {
+        bridge: bridge.interface,
+        gateway,
+        comment: launchComment(owner, plan.id),
+        coordinatorPort: listener.port,
+        egress: plan.egress,
+        published: false,
+      }
+      undo.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
+      undo.defer('remove the container', () => this.#byName(plan).remove())
+      const [, { container, attached }] = await settleAll([
+        step('firewall', () => firewall.add(rules, signal)),
+        step('create', () =>
+          this.#create(image, {
+            plan,
+            network: bridge.network,
+            environment: { ...plan.environment, STAGER_URL: listener.url },
+            stagerfs: scratch.merged,
+            publish: [],
+          }),
+        ),
+      ])
+      signal.throwIfAborted()
+
+      const { pid } = await step('start', () => start(container, plan))
+      const watched = await step('mounts', async () => {
+        const running = await watchedContainer(this.parts, container, pid, [scratch.upper])
+        await mountKernelFilesystems(pid, signal)
+        return running
+      })
+      signal.throwIfAborted()
+      attached.write(OPEN_GATE)
+      return watched.run({ attached, limits: plan.limits, hooks, publishedPorts: [], undo })
+    })
+  }
+
+  run(plan: RunPlan, hooks: RunHooks, signal: AbortSignal): Promise<RunningContainer> {
+    return orUndo(plan, async (undo) => {
+      const { bridges, firewall, owner } = this.parts
+      const step = timedBy(hooks)
+      const published = plan.publish.length > 0
+      undo.defer('remove the network', () => bridges.remove(plan.id))
+      const [image, bridge] = await settleAll([
+        this.#image(plan.root, 'plain', step, signal),
+        step('network', () => bridges.create(plan.id, !plan.egress && !published)),
+      ])
+      signal.throwIfAborted()
+
+      const rules = {
+        bridge: bridge.interface,
+        gateway: bridge.subnet.gateway,
+        comment: launchComment(owner, plan.id),
+        coordinatorPort: undefined,
+        egress: plan.egress,
+        published,
+      }
+      undo.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
+      undo.defer('remove the container', () => this.#byName(plan).remove())
+      const { environment, publish } = plan
+      const [, { container, attached }] = await settleAll([
+        step('firewall', () => firewall.add(rules, signal)),
+        step('create', () =>
+          this.#create(image, { plan, network: bridge.network, environment, stagerfs: undefined, publish }),
+        ),
+      ])
+      signal.throwIfAborted()
+
+      const { pid, ports } = await step('start', () => start(container, plan))
+      const watched = await watchedContainer(this.parts, container, pid, [])
+      signal.throwIfAborted()
+      attached.write(OPEN_GATE)
+      const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
+      return watched.run({ attached, limits: plan.limits, hooks, publishedPorts, undo })
+    })
+  }
+
+  async #layers(sources: readonly LayerSource[], step: Step, signal: AbortSignal): Promise<readonly Layer[]> {
+    return await step('layers', () => settleAll(sources.map((source) => this.parts.layers.materialise(source, signal))))
+  }
+
+  /** What it takes to name, and if it is gone to make again, the image of a root. */
+  async #image(
+    root: readonly LayerSource[],
+    how: 'seated' | 'plain',
+    step: Step,
+    signal: AbortSignal,
+  ): Promise<RootImage> {
+    const layers: ImageLayer[] = [...(await this.#layers(root, step, signal))]
+    if (how === 'seated') layers.push(await this.parts.seat())
+    if (layers.length === 0)
+      throw new BadInput('empty-root', 'A root without any package cannot run: depend on an operating system package.')
+    const ensure = () => this.parts.images.ensure(layers)
+    return { reference: await step('image', ensure), ensure }
+  }
+
+  async #create(image: RootImage, request: Omit<ContainerRequest, 'image'>) {
+    const { engine, images, owner } = this.parts
+    const create = (reference: string) =>
+      Container.create(engine, containerOptions(owner, { ...request, image: reference }))
+    let container: Container
+    try {
+      container = await create(image.reference)
+    } catch (error) {
+      if (!isStatus(error, 404)) throw startError(error, request.plan)
+      // Somebody removed the image since we last saw it.
+      images.forget(image.reference)
+      container = await create(await image.ensure())
+    }
+    return { container, attached: await container.attach() }
+  }
+
+  #byName(plan: ContainerPlan): Container {
+    return new Container(this.parts.engine, launchName(plan.id))
+  }
+}
+
+interface RootImage {
+  readonly reference: string
+  ensure(): Promise<string>
+}
+
+type Step = <T>(name: LaunchStep, work: () => Promise<T>) => Promise<T>
+
+function timedBy(hooks: RunHooks): Step {
+  return async (name, work) => {
+    const began = performance.now()
+    try {
+      return await work()
+    } finally {
+      hooks.step?.(name, performance.now() - began)
+    }
+  }
+}
+
+async function start(container: Container, plan: ContainerPlan) {
+  try {
+    await container.start()
+  } catch (error) {
+    throw startError(error, plan)
+  }
+  return await container.inspectStarted()
+}
+
+/** `work`, or nothing at all: when it fails, everything that it deferred is undone before it rejects. */
+async function orUndo<T>(plan: ContainerPlan, work: (undo: CleanupStack) => Promise<T>): Promise<T> {
+  if (!isUuid(plan.id))
+    throw new BadInput('bad-launch-id', `${JSON.stringify(plan.id)} is not a UUID: a launch needs one.`)
+  const undo = new CleanupStack()
+  try {
+    return await work(undo)
+  } catch (error) {
+    throw withCleanupFailures(error, await undo.run())
+  }
+}

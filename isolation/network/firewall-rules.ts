@@ -1,0 +1,95 @@
+/** What the host's packet filter must know of one launch or run. */
+export interface FirewallPlan {
+  /** The host's interface of the bridge. */
+  readonly bridge: string
+  /** The host's address on it. */
+  readonly gateway: string
+  /** Marks the rules as ours, and tells whose. */
+  readonly comment: string
+  /** The one port of the host that the container reaches; undefined when it reaches none. */
+  readonly coordinatorPort: number | undefined
+  /** Whether the container may reach beyond the host. */
+  readonly egress: boolean
+  /** Whether ports of the container are published: then the host's proxy talks to it, and gets answers. */
+  readonly published: boolean
+}
+
+export interface Rule {
+  readonly chain: string
+  readonly match: readonly string[]
+}
+
+/**
+ * A Docker network, `internal` or not, reaches every service of the host that listens on 0.0.0.0 or on the bridge.
+ * Rejected rather than dropped, so that programs fail at once instead of waiting.
+ *
+ * @param forwardChain DOCKER-USER where there is one: Docker keeps it in front of its own rules, also after a restart
+ * @returns in the order in which they are to be tried
+ */
+export function rulesForIpv4(plan: FirewallPlan, forwardChain: string): Rule[] {
+  const input = (match: string[], verdict: string[]): Rule => rule('INPUT', plan, match, verdict)
+  const forward = (match: string[], verdict: string[]): Rule => rule(forwardChain, plan, match, verdict)
+  const rules: Rule[] = []
+  if (plan.coordinatorPort !== undefined) {
+    const port = String(plan.coordinatorPort)
+    rules.push(input(['-d', `${plan.gateway}/32`, '-p', 'tcp', '-m', 'tcp', '--dport', port], ACCEPT))
+  }
+  if (plan.published) rules.push(input(['-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED'], ACCEPT))
+  rules.push(input([], REJECT))
+  // Clouds hand out credentials on a link-local address.
+  if (plan.egress) rules.push(forward(['-d', '169.254.0.0/16'], REJECT))
+  // Such a bridge cannot be `internal`, because Docker publishes no port of an internal one.
+  else if (plan.published) rules.push(forward(['-m', 'conntrack', '--ctstate', 'NEW'], REJECT))
+  return rules
+}
+
+/** Our networks have no IPv6, but every bridge has a link-local address, and services listen on [::]. */
+export function rulesForIpv6(plan: FirewallPlan): Rule[] {
+  return ['INPUT', 'FORWARD'].map((chain) => rule(chain, plan, [], REJECT_IPV6))
+}
+
+/** Standard input for `iptables-restore --noflush`: all of the rules, or none. */
+export function additionOf(rules: readonly Rule[]): string {
+  // Each goes to the head of its chain, so the last one goes first.
+  return transaction(rules.toReversed().map(({ chain, match }) => `-I ${chain} 1 ${match.join(' ')}`))
+}
+
+export function removalOf(rules: readonly Rule[]): string {
+  return transaction(rules.map(({ chain, match }) => `-D ${chain} ${match.join(' ')}`))
+}
+
+/**
+ * The rules in the output of `iptables-save` whose comment is ours, as a transaction that removes them.
+ *
+ * @param isOurs asked about the whole of a comment
+ */
+export function removalFromSaved(saved: string, isOurs: (comment: string) => boolean): RemovalOfSaved | undefined {
+  const lines: string[] = []
+  const comments = new Set<string>()
+  let table = ''
+  for (const line of saved.split('\n')) {
+    if (line.startsWith('*')) table = line.slice(1).trim()
+    const comment = /^-A \S+ .*--comment "?(stagerd:[0-9a-f:-]+)"?(?: |$)/.exec(line)?.[1]
+    if (table !== 'filter' || comment === undefined || !isOurs(comment)) continue
+    lines.push(line.replace(/^-A/, '-D'))
+    comments.add(comment)
+  }
+  return lines.length === 0 ? undefined : { input: transaction(lines), comments: [...comments] }
+}
+
+export interface RemovalOfSaved {
+  readonly input: string
+  readonly comments: readonly string[]
+}
+
+const ACCEPT = ['-j', 'ACCEPT']
+const REJECT = ['-j', 'REJECT', '--reject-with', 'icmp-port-unreachable']
+const REJECT_IPV6 = ['-j', 'REJECT', '--reject-with', 'icmp6-port-unreachable']
+
+function rule(chain: string, plan: FirewallPlan, match: readonly string[], verdict: readonly string[]): Rule {
+  return { chain, match: ['-i', plan.bridge, ...match, '-m', 'comment', '--comment', plan.comment, ...verdict] }
+}
+
+function transaction(lines: readonly string[]): string {
+  return ['*filter', ...lines, 'COMMIT', ''].join('\n')
+}

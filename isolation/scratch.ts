@@ -1,0 +1,62 @@
+import { mkdir, readdir, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errnoOf } from '../base/errors.js'
+import { runProcess } from '../base/run-process.js'
+
+/**
+ * The scratch directory of one launch:
+ *
+ *   <state>/launches/<uuid>/upper     what the stager wrote to /stagerfs
+ *                          /work      the kernel's
+ *                          /merged    /stagerfs itself: a mount point
+ */
+export interface Scratch {
+  readonly directory: string
+  readonly upper: string
+  readonly work: string
+  readonly merged: string
+  /** A lower directory for a /stagerfs without packages: overlay wants at least one. */
+  readonly empty: string
+}
+
+export function launchesDirectory(stateDirectory: string): string {
+  return join(stateDirectory, 'launches')
+}
+
+export function scratchOf(stateDirectory: string, launch: string): Scratch {
+  const directory = join(launchesDirectory(stateDirectory), launch)
+  const inside = (name: string) => join(directory, name)
+  return { directory, upper: inside('upper'), work: inside('work'), merged: inside('merged'), empty: inside('empty') }
+}
+
+export async function makeScratch(scratch: Scratch): Promise<void> {
+  await mkdir(scratch.directory, { recursive: true, mode: 0o700 })
+  // The upper directory lends its mode to the root of the overlay.
+  await Promise.all([scratch.upper, scratch.work, scratch.merged, scratch.empty].map((path) => mkdir(path, 0o755)))
+}
+
+/**
+ * Only once the container is gone and /stagerfs unmounted: a stager could change names while they are removed. The mount
+ * point goes by `rmdir`, so that a forgotten mount makes this fail instead of losing what is mounted.
+ */
+export async function removeScratch(scratch: Scratch, signal?: AbortSignal): Promise<void> {
+  const names = await listOrNothing(scratch.directory)
+  if (names.includes('merged')) await rmdir(scratch.merged)
+  const trees = [scratch.upper, scratch.work, scratch.empty]
+  // `rm` walks by directory descriptors: a path that is too long for the kernel does not stop it.
+  if (names.length > 0) await runProcess('rm', ['-rf', '--one-file-system', '--', ...trees], signal ? { signal } : {})
+  try {
+    await rmdir(scratch.directory)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+}
+
+async function listOrNothing(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
