@@ -15,7 +15,7 @@ export function validateTree(tree: readonly TreeEntry[], foreseen: ReadonlyMap<s
   for (const entry of tree) {
     const expected = foreseen.get(entry.path)
     if (expected === undefined) throw refused(entry.path, 'nothing was to be unpacked there')
-    if (onDisk(expected) !== entry.kind)
+    if (onDisk(expected) !== entry.kind || (entry.device ?? 0) !== 0)
       throw refused(entry.path, `a ${expected} was to be unpacked there and a ${entry.kind} is`)
     if (entry.uid > LARGEST_ID || entry.gid > LARGEST_ID) throw refused(entry.path, 'its owner is out of range')
     if (entry.kind === 'symlink' && entry.links !== 1) throw refused(entry.path, 'it is a hard link to a symbolic link')

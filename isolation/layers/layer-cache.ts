@@ -1,0 +1,150 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, open, readdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { errnoOf, Fault, Unavailable } from '../../base/errors.js'
+import { runProcess } from '../../base/run-process.js'
+import { type ArchiveLimits, DEFAULT_ARCHIVE_LIMITS } from '../archive/limits.js'
+import type { ResourceReader } from '../isolation.js'
+import type { LayerSource } from '../launch-plan.js'
+import { buildLayer } from './build-layer.js'
+import type { Layer, LayerCache } from './layer-cache-port.js'
+import { layerId, layerKey } from './layer-key.js'
+import { type LayerRecord, readPaths, readRecord } from './layer-record.js'
+import { layerTar } from './layer-tar.js'
+import { decodeRemovalPath } from './removal-path.js'
+import { SingleFlight } from './single-flight.js'
+
+export interface LayerDirectoryOptions {
+  /** Absolute path; made if it is missing. One daemon at a time. */
+  readonly directory: string
+  readonly resources: ResourceReader
+  readonly limits?: ArchiveLimits
+  /** Layers that are built side by side. */
+  readonly atOnce?: number
+}
+
+/**
+ * Layers as directories, each built once, shared read-only ever after.
+ *
+ *   directory/
+ *   ├── 7k2m…/      a whole layer: isolation/layers/build-layer.ts
+ *   └── new-…/      one that is being built, or was when the daemon died
+ *
+ * INVARIANTS
+ * - A directory with any other name than `new-*` is whole and durable: it got that name by a rename after it was.
+ * - Nothing below it ever changes again.
+ *
+ * `materialise` throws `BadInput` where the package is at fault, `TooLarge`, `Unavailable` (`disk-full`), `Fault`, or
+ * what the resource cannot be read for.
+ */
+export class LayerDirectoryCache implements LayerCache {
+  readonly directory: string
+  readonly #resources: ResourceReader
+  readonly #limits: ArchiveLimits
+  readonly #building: SingleFlight<Layer>
+  readonly #known = new Map<string, Layer>()
+
+  private constructor({ directory, resources, limits = DEFAULT_ARCHIVE_LIMITS, atOnce = 4 }: LayerDirectoryOptions) {
+    this.directory = directory
+    this.#resources = resources
+    this.#limits = limits
+    this.#building = new SingleFlight(atOnce)
+  }
+
+  /** Make the directory ready, and remove what a crash left half-built. */
+  static async open(options: LayerDirectoryOptions): Promise<LayerDirectoryCache> {
+    // Closed to everybody else: a layer holds whatever setuid programs its package brought.
+    await mkdir(options.directory, { recursive: true, mode: 0o700 })
+    for (const name of await readdir(options.directory))
+      if (name.startsWith('new-')) await removeTree(join(options.directory, name))
+    return new LayerDirectoryCache(options)
+  }
+
+  async materialise(source: LayerSource, signal: AbortSignal): Promise<Layer> {
+    const key = layerKey(source)
+    return this.#known.get(key) ?? (await this.#building.run(key, signal, (shared) => this.#make(source, key, shared)))
+  }
+
+  async #make(source: LayerSource, key: string, signal: AbortSignal): Promise<Layer> {
+    const id = layerId(key)
+    const place = join(this.directory, id)
+    let record = await readRecord(place)
+    if (record && record.key !== key)
+      throw new Fault(
+        'layer-collision',
+        `The layers of two packages, ${source.name} one of them, have the same id ${id}.`,
+      )
+    record ??= await this.#build(source, place, signal)
+    const layer = this.#layer(id, record)
+    this.#known.set(key, layer)
+    return layer
+  }
+
+  async #build(source: LayerSource, place: string, signal: AbortSignal): Promise<LayerRecord> {
+    const fresh = join(this.directory, `new-${randomBytes(8).toString('hex')}`)
+    try {
+      await mkdir(fresh, { mode: 0o755 })
+      const record = await buildLayer(fresh, source, { resources: this.#resources, limits: this.#limits }, signal)
+      // Something without a readable record: damaged from outside, or it would have been found.
+      await removeTree(place)
+      await rename(fresh, place)
+      await syncDirectory(this.directory)
+      return record
+    } catch (error) {
+      await removeTree(fresh)
+      if (errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT')
+        throw new Unavailable('disk-full', 'There is no space left to unpack the package: free some and try again.', {
+          cause: error,
+        })
+      throw error
+    }
+  }
+
+  #layer(id: string, record: LayerRecord): Layer {
+    const place = join(this.directory, id)
+    return {
+      relativePath: `${id}/tree`,
+      diffId: record.diffId,
+      tarLength: record.tarLength,
+      openTar: async () => {
+        const bytes = (path: string) => decodeRemovalPath({ kind: 'removed', path })
+        const contents = {
+          tree: join(place, 'tree'),
+          paths: await readPaths(place),
+          whiteouts: record.whiteouts.map(bytes),
+          opaque: record.opaque.map(bytes),
+        }
+        return Readable.from(verified(layerTar(contents), record.diffId), { objectMode: false })
+      },
+    }
+  }
+}
+
+/** A tar that is not what it was when its digest was taken is never handed on as a whole. */
+async function* verified(tar: Readable, diffId: string): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256')
+  for await (const chunk of tar) {
+    hash.update(chunk as Buffer)
+    yield chunk as Buffer
+  }
+  if (`sha256:${hash.digest('hex')}` !== diffId)
+    throw new Fault(
+      'layer-changed',
+      `The layer ${diffId} was changed on disk: remove its directory, to have it built again.`,
+    )
+}
+
+/** By `rm`: names are bytes, which Node's own recursive removal would decode. Works on directories without permissions. */
+async function removeTree(path: string): Promise<void> {
+  await runProcess('rm', ['-rf', '--one-file-system', '--', path])
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}

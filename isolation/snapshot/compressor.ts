@@ -1,0 +1,50 @@
+import { pipeline, type Readable } from 'node:stream'
+import { createGzip } from 'node:zlib'
+import { Fault } from '../../base/errors.js'
+import { confined } from '../archive/confined.js'
+import { throughProcess } from '../archive/filter-process.js'
+import { hasProgram } from '../archive/find-program.js'
+
+/** Makes gzip, because stagers run `tar -xzf` on what they get. The same input gives the same output. */
+export interface Compressor {
+  readonly name: 'igzip' | 'pigz' | 'zlib'
+  /** 0 to 3 for igzip, 1 to 9 for the others; they are not the same scale. */
+  readonly level: number
+  /** Destroying the result ends the work and destroys `input`; an error of `input` is one of the result. */
+  compress(input: Readable, signal?: AbortSignal): Readable
+}
+
+/**
+ * The fastest that the host has. 204 MB of Debian take igzip 0.6 s, pigz on two cores 1.5 s and zlib 3.2 s, for about the
+ * same size at level 1.
+ */
+export async function chooseCompressor(level = 1): Promise<Compressor> {
+  if (await hasProgram('igzip')) return byProcess('igzip', Math.min(level, 3), ['-c'])
+  // -n: neither name nor time in the header.
+  if (await hasProgram('pigz')) return byProcess('pigz', level, ['-c', '-n'])
+  return {
+    name: 'zlib',
+    level,
+    compress: (input) => {
+      const gzip = createGzip({ level })
+      pipeline(input, gzip, () => undefined)
+      return gzip
+    },
+  }
+}
+
+function byProcess(name: 'igzip' | 'pigz', level: number, options: readonly string[]): Compressor {
+  const argv = confined([name, `-${level}`, ...options])
+  return {
+    name,
+    level,
+    compress: (input, signal) =>
+      throughProcess(input, argv, {
+        signal,
+        judge: (end) =>
+          end.exitCode === 0 && end.readAll
+            ? undefined
+            : new Fault('compression-failed', `${name} failed to compress: ${end.stderr || 'it was killed'}.`),
+      }),
+  }
+}
