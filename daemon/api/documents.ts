@@ -8,9 +8,16 @@ import { Type, type Static } from 'typebox'
 const closed = { additionalProperties: false } as const
 const environment = (description: string) => Type.Record(Type.String(), Type.String(), { description })
 
+export const CapabilityType = Type.Union([
+  Type.Literal('os'),
+  Type.Literal('runtime'),
+  Type.Literal('file'),
+  Type.Literal('package'),
+])
+
 export const Capability = Type.Object(
   {
-    type: Type.Union([Type.Literal('os'), Type.Literal('runtime'), Type.Literal('file'), Type.Literal('package')]),
+    type: CapabilityType,
     name: Type.String({ minLength: 1, maxLength: 255 }),
   },
   { ...closed, title: 'Capability', description: 'What one package provides and another depends on.' },
@@ -239,16 +246,18 @@ export const Launch = Type.Object(
   { ...closed, title: 'Launch' },
 )
 
+export const StagingState = Type.Union([
+  Type.Literal('queued'),
+  Type.Literal('running'),
+  Type.Literal('succeeded'),
+  Type.Literal('failed'),
+  Type.Literal('cancelled'),
+])
+
 export const Staging = Type.Object(
   {
     uuid: Type.String(),
-    state: Type.Union([
-      Type.Literal('queued'),
-      Type.Literal('running'),
-      Type.Literal('succeeded'),
-      Type.Literal('failed'),
-      Type.Literal('cancelled'),
-    ]),
+    state: StagingState,
     package: Type.String(),
     package_uuid: Type.String(),
     pipeline: Type.String(),

@@ -21,6 +21,8 @@ export interface ApiParts {
   readonly logs: StagingLogs
   readonly runs: Runs
   readonly node: NodeInfo
+  /** Whether stagings are admitted; they are when this is left out. */
+  readonly isReady?: () => boolean
   /** What /metrics shows; the API adds its own to it. */
   readonly metrics: Registry
   readonly logger: FastifyBaseLogger

@@ -5,6 +5,7 @@ import { CAPABILITY_TYPES, type Capability, type PackageMetadata, type Template 
 /** Allow-lists for what people and stagers say of a package: it all reaches messages, paths or a process's environment. */
 
 const CAPABILITY_NAME = /^[^\p{Control}\p{White_Space}\p{Surrogate}]{1,255}$/u
+const USER = /^[A-Za-z_][A-Za-z0-9_-]{0,31}$/
 const ENVIRONMENT_KEY = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/
 const CONTROL = /[\u0000-\u001f\u007f]/
 
@@ -85,4 +86,21 @@ export function assertMetadata(metadata: Partial<PackageMetadata>): void {
   metadata.provides?.forEach(assertCapability)
   metadata.templates?.forEach(assertTemplate)
   if (metadata.environment) assertEnvironment(metadata.environment)
+}
+
+/** Throws `BadInput` (`bad-user`) unless `user` may be the name of a user in /etc/passwd; numbers are none. */
+export function assertUser(user: string): void {
+  if (!USER.test(user))
+    throw new BadInput(
+      'bad-user',
+      `${quote(user)} is not the name of a user: a name has 1 to 32 letters, digits, _ or - and begins with a letter.`,
+    )
+}
+
+/** Throws `BadInput` (`bad-command`) for a command that no process could be given. */
+export function assertCommand(command: string): void {
+  if (command.trim() === '') throw new BadInput('bad-command', 'The command is empty: say what to start.')
+  if (command.includes('\0')) throw new BadInput('bad-command', 'The command holds a NUL character.')
+  if (Buffer.byteLength(command) > LONGEST_ENVIRONMENT_VALUE)
+    throw new BadInput('bad-command', 'The command is longer than 96 KiB: put it into a file of the package.')
 }

@@ -10,6 +10,12 @@ import type { StagerSnapshot } from '../staging/states.js'
  */
 export type Ref = { readonly uuid: string } | { readonly namespace: string; readonly name: string }
 
+/**
+ * Either what becomes of it, or a function that says so of what is found: called inside the transaction, so that two who
+ * change the same thing at once both get their way. It must be pure: where the transaction is tried again, so is it.
+ */
+export type ChangeOf<Found, Change> = Change | ((found: Found) => Change)
+
 export interface PackageRepository {
   /** Throws `Conflict` (`package-exists`). The new package is `created`, or `ready`/`uploaded` when it brings a resource. */
   create(draft: PackageDraft): Promise<Package>
@@ -21,7 +27,7 @@ export interface PackageRepository {
   /**
    * Throws `Conflict` (`package-busy`) while a staging has the package, `package-exists` when the new name is taken.
    */
-  update(ref: Ref, change: PackageChange): Promise<Package>
+  update(ref: Ref, change: ChangeOf<Package, PackageChange>): Promise<Package>
   /** `created`, `uploaded`, `failed` or `ready` becomes `state`, with this data. Throws `Conflict` (`package-busy`) while it is being staged. */
   attach(ref: Ref, resource: Resource, state: 'uploaded' | 'ready'): Promise<Package>
   /** Throws `Conflict` (`package-in-use`) while a staging or a stager holds it, naming them. */
@@ -61,7 +67,7 @@ export interface StagerRepository {
   /** Throws `NotFound` (`stager-not-found`). */
   get(ref: Ref): Promise<Stager>
   list(filter: { readonly namespace?: string }): Promise<readonly Stager[]>
-  update(ref: Ref, change: StagerChange): Promise<Stager>
+  update(ref: Ref, change: ChangeOf<Stager, StagerChange>): Promise<Stager>
   /** Throws `Conflict` (`stager-in-use`) while a pipeline names it, naming the pipelines. */
   delete(ref: Ref): Promise<void>
 }
@@ -82,7 +88,7 @@ export interface PipelineRepository {
   /** Throws `NotFound` (`pipeline-not-found`). */
   get(ref: Ref): Promise<Pipeline>
   list(filter: { readonly namespace?: string }): Promise<readonly Pipeline[]>
-  setStagers(ref: Ref, stagers: readonly string[]): Promise<Pipeline>
+  setStagers(ref: Ref, stagers: ChangeOf<Pipeline, readonly string[]>): Promise<Pipeline>
   delete(ref: Ref): Promise<void>
 }
 

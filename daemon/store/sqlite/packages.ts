@@ -1,6 +1,6 @@
 import { Conflict } from '../../../base/errors.js'
 import type { Package, Resource } from '../../packages/package.js'
-import type { PackageChange, PackageDraft, PackageFilter, PackageRepository, Ref } from '../repositories.js'
+import type { ChangeOf, PackageChange, PackageDraft, PackageFilter, PackageRepository, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import { PackageTable } from './package-table.js'
 import { ReadyPackages } from './ready-packages.js'
@@ -52,10 +52,11 @@ export class SqlitePackages implements PackageRepository {
     return this.#database.read(() => this.#ready.current())
   }
 
-  update(ref: Ref, change: PackageChange): Promise<Package> {
+  update(ref: Ref, changeOf: ChangeOf<Package, PackageChange>): Promise<Package> {
     return this.#database.write(() => {
       const found = this.#table.get(ref)
       assertNotStaging(found)
+      const change = typeof changeOf === 'function' ? changeOf(found) : changeOf
       if (change.name !== undefined && change.name !== found.name)
         this.#assertFree({ namespace: found.namespace, name: change.name })
       return this.#table.replace(found, { ...found, ...change })

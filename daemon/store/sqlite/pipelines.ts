@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict, NotFound } from '../../../base/errors.js'
-import type { Pipeline, PipelineRepository, Ref } from '../repositories.js'
+import type { ChangeOf, Pipeline, PipelineRepository, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import { describeRef, whereNamespace, whereRef } from './references.js'
 
@@ -56,10 +56,11 @@ export class SqlitePipelines implements PipelineRepository {
     )
   }
 
-  setStagers(ref: Ref, stagers: readonly string[]): Promise<Pipeline> {
+  setStagers(ref: Ref, stagersOf: ChangeOf<Pipeline, readonly string[]>): Promise<Pipeline> {
     return this.#database.write(() => {
-      const { uuid } = this.#get(ref)
-      this.#setStagers(uuid, stagers)
+      const found = this.#get(ref)
+      const { uuid } = found
+      this.#setStagers(uuid, typeof stagersOf === 'function' ? stagersOf(found) : stagersOf)
       this.#database.statement('UPDATE pipelines SET updated_at = ? WHERE uuid = ?').run(new Date().toISOString(), uuid)
       return this.#get({ uuid })
     })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Conflict, NotFound } from '../../../base/errors.js'
 import type { Limits } from '../../../isolation/launch-plan.js'
 import type { Capability } from '../../packages/metadata.js'
-import type { Ref, Stager, StagerChange, StagerDraft, StagerRepository } from '../repositories.js'
+import type { ChangeOf, Ref, Stager, StagerChange, StagerDraft, StagerRepository } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import { describeRef, whereNamespace, whereRef } from './references.js'
 
@@ -60,10 +60,10 @@ export class SqliteStagers implements StagerRepository {
     )
   }
 
-  update(ref: Ref, change: StagerChange): Promise<Stager> {
+  update(ref: Ref, changeOf: ChangeOf<Stager, StagerChange>): Promise<Stager> {
     return this.#database.write(() => {
       const found = this.#get(ref)
-      const changed = { ...found, ...change }
+      const changed = { ...found, ...(typeof changeOf === 'function' ? changeOf(found) : changeOf) }
       if (changed.name !== found.name) this.#assertFree(changed)
       if (changed.packageUuid !== found.packageUuid) this.#assertPackage(changed.packageUuid)
       this.#database

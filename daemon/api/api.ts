@@ -1,0 +1,93 @@
+import swagger from '@fastify/swagger'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify from 'fastify'
+import { Refused } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import type { Api, Routes } from './fastify.js'
+import type { ApiParts } from './parts.js'
+import { problem, PROBLEM_TYPE, problemOf } from './problems.js'
+import { measureRequests } from './request-metrics.js'
+import { nodeRoutes } from './routes/node.js'
+import { packageDataRoutes } from './routes/package-data.js'
+import { packageRoutes } from './routes/packages.js'
+import { pipelineRoutes } from './routes/pipelines.js'
+import { resourceRoutes } from './routes/resources.js'
+import { runRoutes } from './routes/runs.js'
+import { stagerRoutes } from './routes/stagers.js'
+import { stagingLogRoutes } from './routes/staging-log.js'
+import { stagingRoutes } from './routes/stagings.js'
+import { compileValidator } from './validator.js'
+
+const ROUTES: readonly Routes[] = [
+  packageRoutes,
+  packageDataRoutes,
+  resourceRoutes,
+  stagerRoutes,
+  pipelineRoutes,
+  stagingRoutes,
+  stagingLogRoutes,
+  runRoutes,
+  nodeRoutes,
+]
+
+/** Documents alone; data streams past this. In bytes. */
+const LONGEST_DOCUMENT = 4 * 1024 * 1024
+
+/**
+ * The control API, ready to listen or to be injected; it does neither by itself. `close` ends its streams first, so
+ * that it need not wait for whoever follows a log.
+ */
+export function buildApi(parts: ApiParts): Api {
+  const api: Api = Fastify({
+    loggerInstance: parts.logger,
+    disableRequestLogging: true,
+    bodyLimit: LONGEST_DOCUMENT,
+    // Of the whole of a request: it would end a large slow upload. Uploads are watched by their pace instead.
+    requestTimeout: 0,
+    // A full name in a path is longer than the hundred characters of the default.
+    routerOptions: { maxParamLength: 8192 },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  const closing = new AbortController()
+  const context = { parts, closing: closing.signal }
+
+  api.setValidatorCompiler(compileValidator)
+  // What handlers return is typed by the schema already, and a list of 100 000 packages is not to be checked once more.
+  api.setSerializerCompiler(() => (document) => JSON.stringify(document))
+  api.setErrorHandler((error, request, reply) => {
+    const found = problemOf(error)
+    if (found.status === 500)
+      request.log.error({ err: error, method: request.method, url: request.url }, 'request failed')
+    return reply.code(found.status).type(PROBLEM_TYPE).send(found)
+  })
+  api.setNotFoundHandler((request, reply) => {
+    const detail = `There is no ${request.method} ${quote(request.url)}: /openapi.json lists what there is.`
+    return reply
+      .code(404)
+      .type(PROBLEM_TYPE)
+      .send(problem(404, 'no-such-route', detail))
+  })
+  // Browsers say so when a page of another site asks; no tool of ours does. A page must not command this host.
+  api.addHook('onRequest', (request, _reply, done) => {
+    if (request.headers.origin === undefined) done()
+    else done(new Refused('cross-origin', 'Web pages may not use this API: ask without an Origin header.'))
+  })
+  api.addHook('preClose', (done) => {
+    closing.abort()
+    done()
+  })
+
+  measureRequests(api, parts)
+  void api.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'stagerd', description: 'The control API of a staging daemon.', version: '1' },
+    },
+  })
+  void api.register((scope, _options, done) => {
+    const typed = scope.withTypeProvider<TypeBoxTypeProvider>()
+    for (const routes of ROUTES) routes(typed, context)
+    typed.get('/openapi.json', { schema: { hide: true } }, () => api.swagger())
+    done()
+  })
+  return api
+}

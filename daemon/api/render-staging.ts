@@ -1,0 +1,40 @@
+import type { Launch, Staging } from '../staging/states.js'
+import type { Staging as StagingDocument } from './documents.js'
+import { stagerFqn } from './render-stager.js'
+
+export function renderStaging(staging: Staging): StagingDocument {
+  const { failure } = staging
+  return {
+    uuid: staging.uuid,
+    state: staging.state,
+    package: staging.packageFqn,
+    package_uuid: staging.packageUuid,
+    pipeline: staging.pipelineFqn,
+    stagers: staging.stagers.map(stagerFqn),
+    launches: staging.launches.map(renderLaunch),
+    ...(failure
+      ? {
+          failure: {
+            cause: failure.cause,
+            ...(failure.stager === undefined ? {} : { stager: failure.stager }),
+            message: failure.message,
+            hint: failure.hint,
+          },
+        }
+      : {}),
+    submitted_at: staging.submittedAt,
+    ...(staging.startedAt === undefined ? {} : { started_at: staging.startedAt }),
+    ...(staging.endedAt === undefined ? {} : { ended_at: staging.endedAt }),
+  }
+}
+
+function renderLaunch(launch: Launch): StagingDocument['launches'][number] {
+  return {
+    uuid: launch.uuid,
+    stager: launch.stagerFqn,
+    state: launch.state,
+    ...(launch.exitCode === undefined ? {} : { exit_code: launch.exitCode }),
+    started_at: launch.startedAt,
+    ...(launch.endedAt === undefined ? {} : { ended_at: launch.endedAt }),
+  }
+}

@@ -1,0 +1,109 @@
+import { Type } from 'typebox'
+import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import { assertMetadata } from '../../packages/validate.js'
+import { changeMetadata } from '../change-metadata.js'
+import { CapabilityType, Package, PackageChange, PackageDraft, PackageResourceChange } from '../documents.js'
+import type { Routes } from '../fastify.js'
+import { parseRef } from '../parse-ref.js'
+import { renderPackage } from '../render-package.js'
+import { storedResource } from '../stored-resource.js'
+import { NoQuery, Nothing, RefPath, REFUSALS } from './schemas.js'
+
+const tags = ['packages']
+const PackageQuery = Type.Object(
+  {
+    type: Type.Optional(CapabilityType),
+    provides: Type.Optional(Type.String({ description: 'name of something provided' })),
+    namespace: Type.Optional(Type.String({ description: 'this namespace and all below it' })),
+  },
+  { additionalProperties: false },
+)
+
+export const packageRoutes: Routes = (api, { parts: { packages, blobs } }) => {
+  api.get(
+    '/v1/packages',
+    { schema: { tags, querystring: PackageQuery, response: { 200: Type.Array(Package), ...REFUSALS } } },
+    async ({ query }) => {
+      if (query.namespace !== undefined) assertNamespace(query.namespace)
+      return (await packages.list(query)).map(renderPackage)
+    },
+  )
+
+  api.post(
+    '/v1/packages',
+    { schema: { tags, querystring: NoQuery, body: PackageDraft, response: { 201: Package, ...REFUSALS } } },
+    async ({ body }, reply) => {
+      assertNamespace(body.namespace)
+      assertLocalName(body.name)
+      const { namespace, name, dependencies = [], provides = [], environment = {}, templates = [] } = body
+      const metadata = { dependencies, provides, environment, templates }
+      assertMetadata(metadata)
+      const made = await packages.create({
+        namespace,
+        name,
+        ...changeMetadata(
+          { templates },
+          { provides_add: provides, dependencies_add: dependencies, environment_set: environment },
+        ),
+        ...(body.resource === undefined ? {} : { resource: await storedResource(blobs, body.resource) }),
+        ...(body.state === undefined ? {} : { state: body.state }),
+      })
+      return reply.code(201).header('location', `/v1/packages/${made.uuid}`).send(renderPackage(made))
+    },
+  )
+
+  api.get(
+    '/v1/packages/:ref',
+    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 200: Package, ...REFUSALS } } },
+    async ({ params }) => renderPackage(await packages.get(parseRef(params.ref, 'package'))),
+  )
+
+  api.patch(
+    '/v1/packages/:ref',
+    {
+      schema: {
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        body: PackageChange,
+        response: { 200: Package, ...REFUSALS },
+      },
+    },
+    async ({ params, body }) => {
+      const { name } = body
+      if (name !== undefined) assertLocalName(name)
+      const changed = await packages.update(parseRef(params.ref, 'package'), (found) => {
+        const { dependencies, provides, environment } = changeMetadata(found, body)
+        return { dependencies, provides, environment, ...(name === undefined ? {} : { name }) }
+      })
+      return renderPackage(changed)
+    },
+  )
+
+  api.put(
+    '/v1/packages/:ref/resource',
+    {
+      schema: {
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        body: PackageResourceChange,
+        response: { 200: Package, ...REFUSALS },
+      },
+    },
+    async ({ params, body }) => {
+      const ref = parseRef(params.ref, 'package')
+      const resource = await storedResource(blobs, body.resource)
+      return renderPackage(await packages.attach(ref, resource, body.state ?? 'uploaded'))
+    },
+  )
+
+  api.delete(
+    '/v1/packages/:ref',
+    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
+    async ({ params }, reply) => {
+      await packages.delete(parseRef(params.ref, 'package'))
+      return reply.code(204).send(null)
+    },
+  )
+}

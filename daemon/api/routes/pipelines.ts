@@ -1,0 +1,87 @@
+import { Type } from 'typebox'
+import { BadInput } from '../../../base/errors.js'
+import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import type { Pipeline } from '../../store/repositories.js'
+import { Pipeline as PipelineDocument, PipelineChange, PipelineDraft } from '../documents.js'
+import type { Routes } from '../fastify.js'
+import { parseRef } from '../parse-ref.js'
+import { renderPipeline } from '../render-stager.js'
+import { NamespaceQuery, NoQuery, Nothing, RefPath, REFUSALS } from './schemas.js'
+
+const tags = ['pipelines']
+
+export const pipelineRoutes: Routes = (api, { parts: { pipelines, stagers } }) => {
+  const render = async (pipeline: Pipeline) =>
+    renderPipeline(pipeline, await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))))
+  const uuidsOf = (refs: readonly string[] = []) =>
+    Promise.all(refs.map(async (ref) => (await stagers.get(parseRef(ref, 'job'))).uuid))
+  const stagersOf = async ({ stagers, clone }: PipelineDraft): Promise<readonly string[]> => {
+    if ((stagers === undefined) === (clone === undefined))
+      throw new BadInput(
+        'bad-document',
+        'A pipeline is made of "stagers", or is a "clone" of another: give one of them.',
+      )
+    return clone === undefined ? uuidsOf(stagers) : (await pipelines.get(parseRef(clone, 'stagpipe'))).stagers
+  }
+
+  api.get(
+    '/v1/stagingpipelines',
+    { schema: { tags, querystring: NamespaceQuery, response: { 200: Type.Array(PipelineDocument), ...REFUSALS } } },
+    async ({ query }) => {
+      if (query.namespace !== undefined) assertNamespace(query.namespace)
+      return Promise.all((await pipelines.list(query)).map(render))
+    },
+  )
+
+  api.post(
+    '/v1/stagingpipelines',
+    { schema: { tags, querystring: NoQuery, body: PipelineDraft, response: { 201: PipelineDocument, ...REFUSALS } } },
+    async ({ body }, reply) => {
+      const { namespace, name } = body
+      assertNamespace(namespace)
+      assertLocalName(name)
+      const made = await pipelines.create({ namespace, name, stagers: await stagersOf(body) })
+      return reply
+        .code(201)
+        .header('location', `/v1/stagingpipelines/${made.uuid}`)
+        .send(await render(made))
+    },
+  )
+
+  api.get(
+    '/v1/stagingpipelines/:ref',
+    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 200: PipelineDocument, ...REFUSALS } } },
+    async ({ params }) => render(await pipelines.get(parseRef(params.ref, 'stagpipe'))),
+  )
+
+  api.patch(
+    '/v1/stagingpipelines/:ref',
+    {
+      schema: {
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        body: PipelineChange,
+        response: { 200: PipelineDocument, ...REFUSALS },
+      },
+    },
+    async ({ params, body }) => {
+      const [before, after] = [await uuidsOf(body.prepend), await uuidsOf(body.append)]
+      const changed = await pipelines.setStagers(parseRef(params.ref, 'stagpipe'), (found) => [
+        ...before,
+        ...found.stagers,
+        ...after,
+      ])
+      return render(changed)
+    },
+  )
+
+  api.delete(
+    '/v1/stagingpipelines/:ref',
+    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
+    async ({ params }, reply) => {
+      await pipelines.delete(parseRef(params.ref, 'stagpipe'))
+      return reply.code(204).send(null)
+    },
+  )
+}

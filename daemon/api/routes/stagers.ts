@@ -1,0 +1,109 @@
+import { Type } from 'typebox'
+import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import { assertCommand, assertUser } from '../../packages/validate.js'
+import type { Stager } from '../../store/repositories.js'
+import { changeMetadata } from '../change-metadata.js'
+import { Stager as StagerDocument, StagerChange, StagerDraft } from '../documents.js'
+import type { Routes } from '../fastify.js'
+import { parseRef } from '../parse-ref.js'
+import { parseLimits, renderStager } from '../render-stager.js'
+import { NamespaceQuery, NoQuery, Nothing, RefPath, REFUSALS } from './schemas.js'
+
+const tags = ['stagers']
+
+export const stagerRoutes: Routes = (api, { parts: { packages, stagers, defaults } }) => {
+  const render = async (stager: Stager) => renderStager(stager, await packages.get({ uuid: stager.packageUuid }))
+
+  api.get(
+    '/v1/stagers',
+    { schema: { tags, querystring: NamespaceQuery, response: { 200: Type.Array(StagerDocument), ...REFUSALS } } },
+    async ({ query }) => {
+      if (query.namespace !== undefined) assertNamespace(query.namespace)
+      return Promise.all((await stagers.list(query)).map(render))
+    },
+  )
+
+  api.post(
+    '/v1/stagers',
+    { schema: { tags, querystring: NoQuery, body: StagerDraft, response: { 201: StagerDocument, ...REFUSALS } } },
+    async ({ body }, reply) => {
+      const { namespace, name, start_command: startCommand, user = defaults.user } = body
+      assertNamespace(namespace)
+      assertLocalName(name)
+      assertCommand(startCommand)
+      assertUser(user)
+      const { dependencies, environment } = changeMetadata(
+        {},
+        { dependencies_add: body.dependencies ?? [], environment_set: body.environment ?? {} },
+      )
+      const made = await stagers.create({
+        namespace,
+        name,
+        packageUuid: (await packages.get(parseRef(body.package, 'package'))).uuid,
+        startCommand,
+        additive: body.additive ?? false,
+        egress: body.allow_egress ?? false,
+        user,
+        limits: { ...defaults.limits, ...parseLimits(body.limits) },
+        dependencies,
+        environment,
+      })
+      return reply
+        .code(201)
+        .header('location', `/v1/stagers/${made.uuid}`)
+        .send(await render(made))
+    },
+  )
+
+  api.get(
+    '/v1/stagers/:ref',
+    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 200: StagerDocument, ...REFUSALS } } },
+    async ({ params }) => render(await stagers.get(parseRef(params.ref, 'job'))),
+  )
+
+  api.patch(
+    '/v1/stagers/:ref',
+    {
+      schema: {
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        body: StagerChange,
+        response: { 200: StagerDocument, ...REFUSALS },
+      },
+    },
+    async ({ params, body }) => {
+      if (body.name !== undefined) assertLocalName(body.name)
+      if (body.start_command !== undefined) assertCommand(body.start_command)
+      if (body.user !== undefined) assertUser(body.user)
+      const program = body.package === undefined ? undefined : await packages.get(parseRef(body.package, 'package'))
+      const changed = await stagers.update(parseRef(params.ref, 'job'), (found) => {
+        const { dependencies, environment } = changeMetadata(
+          { dependencies: found.dependencies, environment: found.environment },
+          body,
+        )
+        return {
+          ...(body.name === undefined ? {} : { name: body.name }),
+          ...(program ? { packageUuid: program.uuid } : {}),
+          ...(body.start_command === undefined ? {} : { startCommand: body.start_command }),
+          ...(body.additive === undefined ? {} : { additive: body.additive }),
+          ...(body.allow_egress === undefined ? {} : { egress: body.allow_egress }),
+          ...(body.user === undefined ? {} : { user: body.user }),
+          limits: { ...found.limits, ...parseLimits(body.limits) },
+          dependencies,
+          environment,
+        }
+      })
+      return render(changed)
+    },
+  )
+
+  api.delete(
+    '/v1/stagers/:ref',
+    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
+    async ({ params }, reply) => {
+      await stagers.delete(parseRef(params.ref, 'job'))
+      return reply.code(204).send(null)
+    },
+  )
+}

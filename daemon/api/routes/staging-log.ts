@@ -1,0 +1,63 @@
+import { Readable } from 'node:stream'
+import { Type } from 'typebox'
+import { BadInput } from '../../../base/errors.js'
+import { quote } from '../../../base/fqn.js'
+import type { StagingState } from '../../staging/states.js'
+import type { Routes } from '../fastify.js'
+import type { ApiParts } from '../parts.js'
+import { renderStaging } from '../render-staging.js'
+import { eventStream, type ServerSentEvent } from '../server-sent-events.js'
+import { streamSignal } from '../stream-signal.js'
+import { UuidPath } from './schemas.js'
+
+const LogQuery = Type.Object(
+  {
+    since: Type.Optional(Type.Integer({ minimum: 0, description: 'only lines after this sequence number' })),
+    follow: Type.Optional(Type.Boolean({ default: true, description: 'false: end at the present end' })),
+  },
+  { additionalProperties: false },
+)
+const ENDED: ReadonlySet<StagingState> = new Set(['succeeded', 'failed', 'cancelled'])
+
+/**
+ * The log as server-sent events: `line`, whose id is its sequence number, and a last `end`, with the staging, once it
+ * has ended. A client that reconnects sends Last-Event-ID and goes on where it was.
+ */
+export const stagingLogRoutes: Routes = (api, { parts, closing }) => {
+  api.get(
+    '/v1/stagings/:uuid/log',
+    { schema: { tags: ['stagings'], params: UuidPath, querystring: LogQuery, produces: ['text/event-stream'] } },
+    async ({ params, query, headers }, reply) => {
+      const { uuid } = await parts.ledger.get(params.uuid)
+      const since = sequenceOf(headers['last-event-id']) ?? query.since ?? 0
+      const signal = streamSignal(reply, closing)
+      const events = logEvents(parts, uuid, { since, follow: query.follow ?? true, signal })
+      return reply
+        .header('content-type', 'text/event-stream; charset=utf-8')
+        .header('cache-control', 'no-store')
+        .send(Readable.from(eventStream(events, parts.defaults.heartbeatMs, signal), { objectMode: false }))
+    },
+  )
+}
+
+async function* logEvents(
+  { logs, ledger }: ApiParts,
+  uuid: string,
+  options: { readonly since: number; readonly follow: boolean; readonly signal: AbortSignal },
+): AsyncGenerator<ServerSentEvent> {
+  for await (const { seq, time, stream, text } of logs.follow(uuid, options))
+    yield { event: 'line', id: String(seq), data: JSON.stringify({ seq, time, stream, text }) }
+  if (options.signal.aborted) return
+  const staging = await ledger.get(uuid)
+  if (ENDED.has(staging.state)) yield { event: 'end', data: JSON.stringify(renderStaging(staging)) }
+}
+
+function sequenceOf(lastEventId: string | string[] | undefined): number | undefined {
+  if (lastEventId === undefined || lastEventId === '') return undefined
+  if (typeof lastEventId !== 'string' || !/^\d{1,15}$/.test(lastEventId))
+    throw new BadInput(
+      'bad-document',
+      `Last-Event-ID is ${quote(String(lastEventId))}, where the number of a line is expected.`,
+    )
+  return Number(lastEventId)
+}

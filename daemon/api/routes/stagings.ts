@@ -1,0 +1,77 @@
+import { Type } from 'typebox'
+import { isUuid } from '../../../base/identifiers.js'
+import { Staging, StagingDraft, StagingState } from '../documents.js'
+import type { Routes } from '../fastify.js'
+import { parseRef } from '../parse-ref.js'
+import { renderStaging } from '../render-staging.js'
+import { NoQuery, REFUSALS, UuidPath } from './schemas.js'
+
+const tags = ['stagings']
+const StagingQuery = Type.Object(
+  {
+    state: Type.Optional(StagingState),
+    package: Type.Optional(Type.String({ description: 'ref' })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+  },
+  { additionalProperties: false },
+)
+
+export const stagingRoutes: Routes = (api, { parts: { ledger, packages, stagings } }) => {
+  /** A UUID is taken at its word: stagings outlive their packages. */
+  const packageUuid = async (text: string) =>
+    isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid
+
+  api.get(
+    '/v1/stagings',
+    {
+      schema: {
+        tags,
+        description: 'newest first',
+        querystring: StagingQuery,
+        response: { 200: Type.Array(Staging), ...REFUSALS },
+      },
+    },
+    async ({ query }) => {
+      const found = await ledger.list({
+        ...(query.state === undefined ? {} : { state: query.state }),
+        ...(query.package === undefined ? {} : { packageUuid: await packageUuid(query.package) }),
+        limit: query.limit ?? 100,
+      })
+      return found.map(renderStaging)
+    },
+  )
+
+  api.post(
+    '/v1/stagings',
+    { schema: { tags, querystring: NoQuery, body: StagingDraft, response: { 201: Staging, ...REFUSALS } } },
+    async ({ body }, reply) => {
+      const submitted = await stagings.submit(parseRef(body.package, 'package'), parseRef(body.pipeline, 'stagpipe'))
+      return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))
+    },
+  )
+
+  api.get(
+    '/v1/stagings/:uuid',
+    { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 200: Staging, ...REFUSALS } } },
+    async ({ params }) => renderStaging(await ledger.get(params.uuid)),
+  )
+
+  api.post(
+    '/v1/stagings/:uuid/cancel',
+    { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 202: Staging, ...REFUSALS } } },
+    async ({ params }, reply) => {
+      const { uuid } = await ledger.get(params.uuid)
+      return reply.code(202).send(renderStaging(await stagings.cancel(uuid)))
+    },
+  )
+
+  api.post(
+    '/v1/stagings/:uuid/retry',
+    { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 201: Staging, ...REFUSALS } } },
+    async ({ params }, reply) => {
+      const { uuid } = await ledger.get(params.uuid)
+      const submitted = await stagings.retry(uuid)
+      return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))
+    },
+  )
+}

@@ -1,0 +1,54 @@
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import type { OutputStream } from '../../isolation/isolation.js'
+import type { RunEvent } from './documents.js'
+import type { RunningProgram, RunOutput } from './parts.js'
+
+/**
+ * The events of one run as newline-delimited JSON: `started` comes first, and `ended` last, whatever the order in which
+ * they became known.
+ */
+export class RunEventStream implements RunOutput {
+  readonly body = new PassThrough()
+  readonly #signal: AbortSignal
+  readonly #started: Promise<void>
+  #start: () => void = () => undefined
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+    this.#started = new Promise((resolve) => (this.#start = resolve))
+    // Nobody reads any more; a program that still writes must not wait for that.
+    signal.addEventListener('abort', () => {
+      this.#start()
+      this.body.destroy()
+    })
+    this.body.on('error', () => undefined)
+  }
+
+  /** A program may write before it is known to run. A slow client slows the program. */
+  async output(stream: OutputStream, chunk: Buffer): Promise<void> {
+    await this.#started
+    await this.#write({ event: 'output', stream, data: chunk.toString('base64') })
+  }
+
+  /** From here on the events flow; resolves when the last was written. Never rejects. */
+  async follow(program: RunningProgram): Promise<void> {
+    const started = this.#write({ event: 'started', ports: [...program.ports] })
+    this.#start()
+    await started
+    const ended = await program.ended.catch((error: unknown) => ({ reason: `stagerd-failed: ${String(error)}` }))
+    const exitCode = 'exitCode' in ended ? ended.exitCode : undefined
+    await this.#write({
+      event: 'ended',
+      ...(exitCode === undefined ? {} : { exit_code: exitCode }),
+      reason: ended.reason,
+    })
+    this.body.end()
+  }
+
+  async #write(event: RunEvent): Promise<void> {
+    if (this.#signal.aborted || this.body.destroyed || this.body.writableEnded) return
+    if (this.body.write(`${JSON.stringify(event)}\n`)) return
+    await once(this.body, 'drain', { signal: this.#signal }).catch(() => undefined)
+  }
+}

@@ -1,0 +1,63 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+export interface ServerSentEvent {
+  readonly event: string
+  readonly id?: string
+  /** One line: JSON without line breaks. */
+  readonly data: string
+}
+
+export function formatEvent({ event, id, data }: ServerSentEvent): string {
+  return `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`
+}
+
+/** A comment: nobody sees it, and it keeps proxies and clients from believing that the other side is gone. */
+export const HEARTBEAT = ': still here\n\n'
+
+/**
+ * `events` as text, with a heartbeat whenever nothing has happened for `everyMs`. Ends with `events`, whose own end on
+ * abort is relied upon.
+ */
+export async function* eventStream(
+  events: AsyncIterable<ServerSentEvent>,
+  everyMs: number,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const iterator = events[Symbol.asyncIterator]()
+  let next = iterator.next()
+  // At once, so that the client knows that it is connected.
+  yield HEARTBEAT
+  try {
+    for (;;) {
+      const result = await nextOrSilence(next, everyMs, signal)
+      if (result === 'silence') {
+        if (signal.aborted) return
+        yield HEARTBEAT
+        continue
+      }
+      if (result.done === true) return
+      next = iterator.next()
+      // Its error is seen when it is awaited, and should not be called unhandled until then.
+      next.catch(() => undefined)
+      yield formatEvent(result.value)
+    }
+  } finally {
+    await iterator.return?.()
+  }
+}
+
+async function nextOrSilence<T>(next: Promise<T>, everyMs: number, signal: AbortSignal): Promise<T | 'silence'> {
+  const settled = new AbortController()
+  const cancel = () => settled.abort()
+  signal.addEventListener('abort', cancel, { once: true })
+  if (signal.aborted) cancel()
+  try {
+    const silence = delay(everyMs, 'silence' as const, { signal: settled.signal, ref: false }).catch(
+      () => 'silence' as const,
+    )
+    return await Promise.race([next, silence])
+  } finally {
+    signal.removeEventListener('abort', cancel)
+    settled.abort()
+  }
+}
