@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Fault } from '../../base/errors.js'
-import { StagerdDatabase } from '../../daemon/store/sqlite/database.js'
+import { makeDurable, StagerdDatabase } from '../../daemon/store/sqlite/database.js'
 import { migrate } from '../../daemon/store/sqlite/migrate.js'
 import { MIGRATIONS } from '../../daemon/store/sqlite/migrations.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
@@ -69,7 +69,7 @@ describe('the database', () => {
 
   it('is not opened where it cannot be durable', () => {
     // A database in memory has no WAL: what was set did not take hold.
-    expect(() => StagerdDatabase.open(':memory:')).toThrow(/journal_mode = memory/)
+    expect(() => makeDurable(new Sqlite(':memory:'), 0)).toThrow(/journal_mode = memory/)
   })
 
   it('says who holds it, rather than wait for ever', async () => {

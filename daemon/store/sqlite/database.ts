@@ -42,7 +42,7 @@ export class StagerdDatabase {
     const sqlite = new BetterSqlite3(path)
     try {
       assertVersion(sqlite)
-      setPragmas(sqlite, busyTimeoutMs)
+      makeDurable(sqlite, busyTimeoutMs)
       migrate(sqlite, migrations)
       return new StagerdDatabase(sqlite)
     } catch (error) {
@@ -113,7 +113,8 @@ function assertVersion(sqlite: BetterSqlite3.Database): void {
     )
 }
 
-function setPragmas(sqlite: BetterSqlite3.Database, busyTimeoutMs: number): void {
+/** Throws `Fault` (`sqlite-not-durable`) where what was set did not take hold. */
+export function makeDurable(sqlite: BetterSqlite3.Database, busyTimeoutMs: number): void {
   // First, because the switch to WAL may have to wait for another connection.
   sqlite.pragma(`busy_timeout = ${busyTimeoutMs}`)
   sqlite.pragma('journal_mode = WAL')
