@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest'
+import { Freezer } from '../../isolation/engine/freezer.js'
+
+const setUp = (running = true) => {
+  const calls: string[] = []
+  const note = (what: string) => () => {
+    calls.push(what)
+    return Promise.resolve(running)
+  }
+  const freezer = new Freezer(note('freeze'), async () => {
+    await note('thaw')()
+  })
+  return { calls, freezer, note }
+}
+
+describe('the freezer', () => {
+  it('takes one section at a time', async () => {
+    const { calls, freezer, note } = setUp()
+    await Promise.all([freezer.whileFrozen(note('first')), freezer.whileFrozen(note('second'))])
+    expect(calls).toEqual(['freeze', 'first', 'thaw', 'freeze', 'second', 'thaw'])
+  })
+
+  it('thaws after work that fails, and goes on', async () => {
+    const { calls, freezer, note } = setUp()
+    await expect(freezer.whileFrozen(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    await freezer.whileFrozen(note('next'))
+    expect(calls).toEqual(['freeze', 'thaw', 'freeze', 'next', 'thaw'])
+  })
+
+  it('does not thaw what has ended by itself', async () => {
+    const { calls, freezer, note } = setUp(false)
+    await freezer.whileFrozen(note('work'))
+    expect(calls).toEqual(['freeze', 'work'])
+  })
+
+  it('closes behind the present section, and lets in none after it', async () => {
+    const { calls, freezer, note } = setUp()
+    let closed: Promise<void> | undefined
+    const present = freezer.whileFrozen(async () => {
+      closed = freezer.close()
+      await note('present')()
+    })
+    await present
+    await closed
+    expect(calls).toEqual(['freeze', 'present', 'thaw'])
+    await expect(freezer.whileFrozen(note('late'))).rejects.toMatchObject({ code: 'container-ending' })
+  })
+})
