@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { Readable } from 'node:stream'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -227,6 +228,20 @@ describe('close', () => {
     expect(open.logged).toEqual([])
   })
 
+  it('leaves no file descriptor behind', async () => {
+    const descriptors = () => readdirSync('/proc/self/fd').length
+    const coordinator = new Coordinator({ logger: { error: () => undefined } })
+    const before = descriptors()
+    for (let launch = 0; launch < 20; launch++) {
+      const listener = await coordinator.open(new MemoryDesk(), '127.0.0.1')
+      const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.connect(listener.url)))
+      clients.forEach((client, i) => client.socket.write('GET /x HTTP/1.1\r\n'.slice(0, i * 4)))
+      await listener.close()
+      clients.forEach((client) => client.end())
+    }
+    await expect.poll(descriptors).toBeLessThanOrEqual(before + 2)
+  })
+
   it('may be called again', async () => {
     const { listener } = await openCoordinator()
     await Promise.all([listener.close(), listener.close()])
@@ -263,7 +278,6 @@ describe('a listener', () => {
       await listener.close()
     }
     const median = times.sort((a, b) => a - b)[10]!
-    console.log(`opening a listener: ${median.toFixed(2)} ms`)
     expect(median).toBeLessThan(20)
   })
 })

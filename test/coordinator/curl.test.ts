@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { BadInput } from '../../base/errors.js'
 import { openCoordinator } from '../support/open-coordinator.js'
 
 /** What most stagers are made of. */
@@ -96,6 +97,20 @@ describe('curl', () => {
       expect(desk.calls).toEqual(['verdict done'])
     },
   )
+})
+
+describe('the stager status-codes.sh', () => {
+  it('provokes every status code, outside of a container too', async () => {
+    const { url, desk } = await openCoordinator()
+    desk.before = (call) => {
+      if (call === 'replace') throw new BadInput('bad-archive', 'The sha256 is that of no tarball.')
+      if (call.startsWith('snapshot')) throw new BadInput('bad-directory', 'That is not a directory.')
+    }
+    const { stdout } = await execa('test/fixtures/stagers/status-codes.sh', { env: { STAGER_URL: url } })
+    const codes = new Set(stdout.split('\n').map((line) => line.slice(0, 4)))
+    expect([...codes].sort()).toEqual(['200 ', '445 ', '448 ', '450 ', '451 ', '452 ', '499 '])
+    expect(desk.calls.at(-1)).toBe('verdict done')
+  })
 })
 
 describe('the standard library of Python', () => {
