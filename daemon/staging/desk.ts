@@ -6,6 +6,7 @@ import type { RunningLaunch } from '../../isolation/isolation.js'
 import type { ExpectedUpload, LaunchDesk, PackageData } from '../coordinator/launch-desk.js'
 import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
+import type { Compression } from '../packages/package.js'
 import type { BlobStore } from '../store/blob-store.js'
 import type { ResourceIntake } from '../store/resource-intake.js'
 import type { Verdict, WorkingCopy } from './states.js'
@@ -14,7 +15,7 @@ export interface DeskParts {
   readonly blobs: BlobStore
   readonly intake: ResourceIntake
   /** Any accepted compression, made into gzip: what stagers can unpack. */
-  readonly toGzip: (body: Readable, compression: WorkingCopy['resource']['compression']) => Readable
+  readonly toGzip: (body: Readable, compression: Compression) => Promise<Readable>
   /** The largest resource a snapshot may make, in bytes. */
   readonly maxBytes: number
 }
@@ -59,7 +60,7 @@ export class Desk implements LaunchDesk {
     const { sha256, compression } = this.#work.resource
     const { stream, length } = await this.#parts.blobs.open(sha256)
     if (compression === 'gzip') return { stream, length }
-    return { stream: this.#parts.toGzip(stream, compression), length: undefined }
+    return { stream: await this.#parts.toGzip(stream, compression), length: undefined }
   }
 
   async replaceData(body: Readable, expected: ExpectedUpload, signal: AbortSignal): Promise<void> {

@@ -4,6 +4,19 @@ import type { Limits } from '../../isolation/launch-plan.js'
 
 export type StagingState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
 
+/** Nothing more happens to it. */
+export function isTerminal(state: StagingState): boolean {
+  switch (state) {
+    case 'queued':
+    case 'running':
+      return false
+    case 'succeeded':
+    case 'failed':
+    case 'cancelled':
+      return true
+  }
+}
+
 /**
  * `starting`: intended; resources may exist from here on. `running`: the stager's program runs. `done`, `failed` and
  * `relaunched` are verdicts or causes; `aborted` is an end that says nothing of the stager: a crash of ours, the Engine

@@ -10,15 +10,13 @@ import { LaunchRunner } from '../../daemon/staging/launch-runner.js'
 import { LiveContainers } from '../../daemon/staging/live-containers.js'
 import { StagingLogs } from '../../daemon/staging/log.js'
 import { StagingRoom } from '../../daemon/staging/staging-room.js'
-import type { Staging, StagingState } from '../../daemon/staging/states.js'
+import { isTerminal, type Staging } from '../../daemon/staging/states.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
 import { ResourceIntake } from '../../daemon/store/resource-intake.js'
 import type { SqlitePackages } from '../../daemon/store/sqlite/packages.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
 import type { StagerDraft } from '../../daemon/store/repositories.js'
 import { FakeIsolation, type FakeStager } from './fake-isolation.js'
-
-const TERMINAL: readonly StagingState[] = ['succeeded', 'failed', 'cancelled']
 
 /**
  * The staging room with its real store and its real coordinator, over a fake isolation. Archives are taken as they come:
@@ -124,7 +122,7 @@ export class StagingHarness {
   async ended(uuid: string): Promise<Staging> {
     await this.log(uuid)
     const staging = await this.staging(uuid)
-    if (!TERMINAL.includes(staging.state)) throw new Error(`the log of ${uuid} ended while it is ${staging.state}`)
+    if (!isTerminal(staging.state)) throw new Error(`the log of ${uuid} ended while it is ${staging.state}`)
     return staging
   }
 
@@ -166,16 +164,14 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     },
     1 << 30,
   )
-  const logs = new StagingLogs(path.join(directory, 'logs'), async (uuid) =>
-    TERMINAL.includes((await ledger.get(uuid)).state),
-  )
+  const logs = new StagingLogs(path.join(directory, 'logs'), async (uuid) => isTerminal((await ledger.get(uuid)).state))
   const live = new LiveContainers()
   const launches = new LaunchRunner({
     isolation,
     coordinator: new Coordinator({ logger }),
     ledger,
     packages,
-    desk: { blobs, intake, toGzip: (body) => body, maxBytes: 1 << 30 },
+    desk: { blobs, intake, toGzip: (body) => Promise.resolve(body), maxBytes: 1 << 30 },
     plan: { environment: {} },
     live,
     logger,
