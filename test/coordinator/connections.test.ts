@@ -67,13 +67,13 @@ describe('a body', () => {
   })
 
   it('takes all the time it needs at the pace', async () => {
-    const open = await openCoordinator({ paceMs: 100, paceBytes: 10, headerMs: 100 })
+    const open = await openCoordinator({ paceMs: 300, paceBytes: 10, headerMs: 100 })
     const client = await raw(open)
     client.send(upload(open), Buffer.alloc(999_000))
     // Many windows, and several times what headers may take.
     for (let i = 0; i < 10; i++) {
       expect(client.received).toBe('')
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await new Promise((resolve) => setTimeout(resolve, 100))
       client.socket.write(Buffer.alloc(100))
     }
     await expect.poll(() => client.received).toMatch(/The sha256 of the upload is/)
@@ -110,7 +110,7 @@ describe('a download', () => {
   })
 
   it('is left alone while the container stands still for a snapshot', async () => {
-    const open = await openCoordinator({ paceMs: 50, paceBytes: 100 })
+    const open = await openCoordinator({ paceMs: 250, paceBytes: 100 })
     open.desk.data = large
     let thaw: () => void = () => undefined
     open.desk.before = (call) =>
@@ -118,7 +118,7 @@ describe('a download', () => {
     const snapshot = fetch(`${open.url}/snapshot`, { method: 'POST' })
     await expect.poll(() => open.desk.calls).toEqual(['snapshot (everything)'])
     const download = await fetch(`${open.url}/data`)
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    await new Promise((resolve) => setTimeout(resolve, 800))
     thaw()
     expect((await snapshot).status).toBe(200)
     expect((await download.arrayBuffer()).byteLength).toBe(large.length)
