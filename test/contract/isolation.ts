@@ -1,0 +1,305 @@
+import { createServer, type Server } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { createGunzip } from 'node:zlib'
+import { extract } from 'tar-stream'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { CoordinatorListener, Isolation, LaunchHooks, RunningLaunch } from '../../isolation/isolation.js'
+import type { LaunchPlan, LayerSource, Limits } from '../../isolation/launch-plan.js'
+
+/** A stager's program twice over: for an isolation that runs programs, and for one that runs functions. */
+export interface Program {
+  readonly shell: string
+  readonly fake: (context: ProgramContext) => Promise<void>
+}
+
+export interface ProgramContext {
+  readonly url: string
+  readonly print: (line: string) => Promise<void>
+  readonly writeFile: (path: string, text: string) => void
+  readonly allocate: (bytes: number) => void
+  readonly fork: (processes: number) => void
+  readonly exit: (code: number) => never
+  /** Aborted when the program is ended from outside. */
+  readonly signal: AbortSignal
+}
+
+export interface IsolationUnderTest {
+  readonly isolation: Isolation
+  /** A root with /bin/sh, the usual small programs, and a user `runner`. */
+  readonly root: readonly LayerSource[]
+  /** What a plan says to run `program`. */
+  commandOf(program: Program): string
+  /** Everything that launches have left, one line each. */
+  traces(): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
+const MIB = 2 ** 20
+const LIMITS: Limits = { memoryBytes: 64 * MIB, cpus: 1, pids: 64, diskBytes: 64 * MIB, timeoutMs: 60_000 }
+
+export function planOf(under: IsolationUnderTest, program: Program, limits: Partial<Limits> = {}): LaunchPlan {
+  return {
+    id: randomUUID(),
+    staging: randomUUID(),
+    root: under.root,
+    stagerfs: [],
+    command: under.commandOf(program),
+    workingDirectory: '/',
+    user: 'runner',
+    environment: {},
+    egress: false,
+    limits: { ...LIMITS, ...limits },
+  }
+}
+
+/** Hooks that keep the output, and a coordinator that answers OK and keeps what it was asked. */
+export class Recorder implements LaunchHooks {
+  stdout = ''
+  stderr = ''
+  readonly asked: string[] = []
+  readonly steps: string[] = []
+  readonly #servers: Server[] = []
+
+  output(stream: 'stdout' | 'stderr', chunk: Buffer): Promise<void> {
+    this[stream] += chunk.toString()
+    return Promise.resolve()
+  }
+
+  step(name: string): void {
+    this.steps.push(name)
+  }
+
+  async listen(address: string): Promise<CoordinatorListener> {
+    const server = createServer((request, response) => {
+      this.asked.push(`${request.method ?? ''} ${request.url ?? ''}`)
+      response.end('OK')
+    })
+    server.listen(0, address)
+    await once(server, 'listening')
+    this.#servers.push(server)
+    const { port } = server.address() as AddressInfo
+    return {
+      port,
+      url: `http://${address}:${port}/launch`,
+      close: async () => {
+        server.closeAllConnections()
+        await new Promise((resolve) => server.close(resolve))
+      },
+    }
+  }
+
+  listening(): boolean {
+    return this.#servers.some((server) => server.listening)
+  }
+}
+
+/** Posts to `$STAGER_URL` with nothing but netcat; prints the answer. */
+export const POST = `post() { set -- "$1" "\${STAGER_URL#http://}"; set -- "$1" "\${2%%/*}" "/\${2#*/}"; \
+printf 'POST %s%s HTTP/1.0\\r\\nContent-Length: 0\\r\\n\\r\\n' "$3" "$1" | nc "\${2%:*}" "\${2#*:}"; }; `
+
+const idle: Program = {
+  shell: 'echo ready; sleep 60',
+  fake: async ({ print, signal }) => {
+    await print('ready')
+    if (!signal.aborted) await once(signal, 'abort')
+  },
+}
+
+/** What isolation/isolation.ts promises, for any implementation of it. */
+export function describeIsolation(name: string, make: () => Promise<IsolationUnderTest>): void {
+  describe(name, () => {
+    let under: IsolationUnderTest
+    const launched: RunningLaunch[] = []
+    beforeEach(async () => {
+      under = await make()
+    })
+    afterEach(async () => {
+      await Promise.all(launched.splice(0).map((launch) => launch.release()))
+      await under.close()
+    })
+    const launch = async (program: Program, recorder: LaunchHooks, limits: Partial<Limits> = {}) => {
+      const running = await under.isolation.launch(
+        planOf(under, program, limits),
+        recorder,
+        new AbortController().signal,
+      )
+      launched.push(running)
+      return running
+    }
+
+    it('streams the output from the first byte, and ends with the exit code', async () => {
+      const recorder = new Recorder()
+      const program: Program = {
+        shell: 'echo one; echo two >&2; exit 7',
+        fake: async ({ print, exit }) => {
+          await print('one')
+          exit(7)
+        },
+      }
+      const running = await launch(program, recorder)
+      expect(await running.ended).toEqual({ kind: 'exited', exitCode: 7 })
+      expect(recorder.stdout).toBe('one\n')
+    })
+
+    it('shows output while the program runs, and stops it', async () => {
+      const recorder = new Recorder()
+      const running = await launch(idle, recorder)
+      await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 10_000)
+      running.stop()
+      running.stop()
+      expect(await running.ended).toEqual({ kind: 'stopped' })
+    })
+
+    it('lets the program reach its coordinator', async () => {
+      const recorder = new Recorder()
+      const program: Program = {
+        shell: `${POST} post /done | grep OK`,
+        fake: async ({ url, exit }) => {
+          const { ok } = await fetch(`${url}/done`, { method: 'POST' })
+          if (!ok) exit(1)
+        },
+      }
+      const running = await launch(program, recorder)
+      expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
+      expect(recorder.asked).toEqual(['POST /launch/done'])
+    })
+
+    it('ends a program that takes too long', async () => {
+      const running = await launch(idle, new Recorder(), { timeoutMs: 300 })
+      expect(await running.ended).toEqual({ kind: 'timeout', afterMs: 300 })
+    })
+
+    it('ends a program that takes too much memory', async () => {
+      const program: Program = {
+        shell: 'x=a; while :; do x=$x$x; done',
+        fake: async ({ allocate }) => {
+          allocate(100 * MIB)
+          return Promise.resolve()
+        },
+      }
+      const running = await launch(program, new Recorder(), { memoryBytes: 16 * MIB })
+      expect(await running.ended).toEqual({ kind: 'out-of-memory', limitBytes: 16 * MIB })
+    })
+
+    it('ends a program that starts too many processes, even if it gives up by itself', async () => {
+      const program: Program = {
+        shell: 'for i in $(seq 100); do sleep 60 & done; wait',
+        fake: async ({ fork }) => {
+          fork(100)
+          return Promise.resolve()
+        },
+      }
+      const running = await launch(program, new Recorder(), { pids: 20 })
+      expect(await running.ended).toEqual({ kind: 'pids-limit', limit: 20 })
+    })
+
+    it('ends a program that writes too much', async () => {
+      const program: Program = {
+        shell: 'dd if=/dev/zero of=/tmp/big bs=1M count=100; sleep 60',
+        fake: async ({ writeFile }) => {
+          writeFile('/tmp/big', 'x'.repeat(100 * MIB))
+          return Promise.resolve()
+        },
+      }
+      const running = await launch(program, new Recorder(), { diskBytes: 8 * MIB })
+      const ended = await running.ended
+      expect(ended).toMatchObject({ kind: 'disk-full', limitBytes: 8 * MIB })
+      expect(ended.kind === 'disk-full' && ended.usedBytes).toBeGreaterThan(8 * MIB)
+    })
+
+    it('keeps the first cause of an end', async () => {
+      const running = await launch(idle, new Recorder(), { timeoutMs: 300 })
+      await running.ended
+      running.stop()
+      expect(await running.ended).toMatchObject({ kind: 'timeout' })
+    })
+
+    it('passes on what the program added, at or below a directory', async () => {
+      const recorder = new Recorder()
+      const program: Program = {
+        shell: 'mkdir -p /tmp/in /tmp/out; echo kept > /tmp/in/kept; echo no > /tmp/out/not; echo ready; sleep 60',
+        fake: async (context) => {
+          context.writeFile('/tmp/in/kept', 'kept\n')
+          context.writeFile('/tmp/out/not', 'no\n')
+          await idle.fake(context)
+        },
+      }
+      const running = await launch(program, recorder)
+      await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 10_000)
+      const { written, removals } = await running.snapshot('/tmp/in', filesOf)
+      expect(written).toEqual({ 'tmp/in/kept': 'kept\n' })
+      expect(removals).toEqual([])
+    })
+
+    it('refuses a snapshot of what is not an absolute path', async () => {
+      const running = await launch(idle, new Recorder())
+      await expect(running.snapshot('in', filesOf)).rejects.toMatchObject({ code: 'bad-directory' })
+    })
+
+    it('can be released before the end, and once more', async () => {
+      const recorder = new Recorder()
+      const running = await launch(idle, recorder)
+      const reports = await Promise.all([running.release(), running.release()])
+      expect(reports).toEqual([{ failures: [] }, { failures: [] }])
+      expect(await running.ended).toEqual({ kind: 'stopped' })
+      expect(await running.release()).toEqual({ failures: [] })
+      expect(recorder.listening()).toBe(false)
+      expect(await under.traces()).toEqual([])
+    })
+
+    it('leaves nothing of a launch that fails', async () => {
+      const recorder = new Recorder()
+      recorder.listen = () => Promise.reject(new Error('no coordinator today'))
+      await expect(launch(idle, recorder)).rejects.toThrow('no coordinator today')
+      expect(await under.traces()).toEqual([])
+    })
+
+    it('leaves nothing of a launch that is cancelled', async () => {
+      const cancel = new AbortController()
+      const recorder = new Recorder()
+      const hooks: LaunchHooks = {
+        output: () => Promise.resolve(),
+        listen: async (address) => {
+          cancel.abort(new Error('changed my mind'))
+          return await recorder.listen(address)
+        },
+      }
+      const launching = under.isolation.launch(planOf(under, idle), hooks, cancel.signal)
+      await expect(launching).rejects.toThrow('changed my mind')
+      expect(recorder.listening()).toBe(false)
+      expect(await under.traces()).toEqual([])
+    })
+
+    it('sweeps what was forgotten, and leaves alone what lives', async () => {
+      const [forgotten, living] = [planOf(under, idle), planOf(under, idle)]
+      for (const plan of [forgotten, living])
+        launched.push(await under.isolation.launch(plan, new Recorder(), new AbortController().signal))
+      const { removed } = await under.isolation.sweep(new Set([living.id]))
+      expect(removed.length).toBeGreaterThan(0)
+      expect((await under.traces()).filter((trace) => trace.includes(forgotten.id))).toEqual([])
+      expect((await under.traces()).filter((trace) => trace.includes(living.id))).not.toEqual([])
+      expect((await under.isolation.sweep(new Set())).removed.length).toBeGreaterThan(0)
+      expect(await under.traces()).toEqual([])
+      expect((await under.isolation.sweep(new Set())).removed).toEqual([])
+    })
+
+    it('answers', async () => {
+      await under.isolation.ping()
+    })
+  })
+}
+
+/** The plain files of a gzip'd tar. */
+export async function filesOf(archive: Readable): Promise<Record<string, string>> {
+  const files: Record<string, string> = {}
+  const reader = archive.pipe(createGunzip()).pipe(extract())
+  for await (const entry of reader) {
+    const content = await buffer(Readable.from(entry))
+    if (entry.header.type === 'file') files[entry.header.name] = content.toString()
+  }
+  return files
+}

@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DockerIsolation } from '../../../isolation/docker-isolation.js'
+import { connectEngine } from '../../../isolation/engine/connect.js'
+import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
+import type { LayerSource } from '../../../isolation/launch-plan.js'
+import type { IsolationUnderTest } from '../../contract/isolation.js'
+import { busyboxTarball, MemoryResources } from './busybox-root.js'
+import { leftovers, removeImages } from './leftovers.js'
+
+export interface DockerIsolationUnderTest extends IsolationUnderTest {
+  readonly isolation: DockerIsolation
+  readonly resources: MemoryResources
+  readonly root: readonly [LayerSource]
+  readonly nodeId: string
+  readonly stateDirectory: string
+  /** Another daemon over the same state: what was running, it does not know. */
+  restarted(): Promise<DockerIsolation>
+}
+
+let busybox: Promise<Buffer> | undefined
+
+/** A node of its own: `close` leaves nothing of it, neither images nor files. */
+export async function dockerIsolation(): Promise<DockerIsolationUnderTest> {
+  busybox ??= busyboxTarball()
+  const stateDirectory = await mkdtemp(join(tmpdir(), 'stagerd-test-'))
+  const owner = { nodeId: randomUUID(), installDirectory: stateDirectory }
+  const resources = new MemoryResources()
+  const root = [resources.add('busybox', await busybox)] as const
+  const start = async () => {
+    const layers = await LayerDirectoryCache.open({ directory: join(stateDirectory, 'layers'), resources })
+    return new DockerIsolation({ owner, stateDirectory, layers })
+  }
+  const isolation = await start()
+  const engine = connectEngine()
+  const node = { stateDirectory, nodeId: () => Promise.resolve(owner.nodeId) }
+  return {
+    isolation,
+    resources,
+    root,
+    nodeId: owner.nodeId,
+    stateDirectory,
+    restarted: start,
+    commandOf: ({ shell }) => shell,
+    traces: () => leftovers(node, engine),
+    close: async () => {
+      await isolation.sweep(new Set())
+      const left = await leftovers(node, engine)
+      await removeImages(node, engine)
+      await rm(stateDirectory, { recursive: true })
+      if (left.length > 0) throw new Error(`left behind: ${left.join('; ')}`)
+    },
+  }
+}

@@ -1,0 +1,13 @@
+import { messageOf } from '../../../base/errors.js'
+import { connectEngine, pingEngine } from '../../../isolation/engine/connect.js'
+
+/** Tests against a real Engine fail where they cannot run: a test that was skipped looks like one that passed. */
+export async function setup(): Promise<void> {
+  if (process.getuid?.() !== 0)
+    throw new Error('These tests mount and set firewall rules: run them as root, or the fast ones with --project fast.')
+  try {
+    await pingEngine(connectEngine())
+  } catch (error) {
+    throw new Error(`These tests need a Docker Engine: ${messageOf(error)}`, { cause: error })
+  }
+}

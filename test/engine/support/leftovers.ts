@@ -1,0 +1,37 @@
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import type Docker from 'dockerode'
+import { runProcess } from '../../../base/run-process.js'
+import { connectEngine } from '../../../isolation/engine/connect.js'
+import type { PrivateDaemon } from './private-daemon.js'
+
+/** Of a node, what names its things. */
+type Node = Pick<PrivateDaemon, 'nodeId' | 'stateDirectory'>
+
+/** Whatever a daemon's launches and runs have left on this host, one line each; root images are kept on purpose. */
+export async function leftovers(daemon: Node, engine: Docker = connectEngine()): Promise<string[]> {
+  const node = await daemon.nodeId()
+  const filters = { label: [`io.stagerd.node=${node}`] }
+  const containers = await engine.listContainers({ all: true, filters })
+  const networks = await engine.listNetworks({ filters })
+  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')
+  const rules = await Promise.all([rulesOf('iptables-save'), rulesOf('ip6tables-save')])
+  const scratch = await readdir(path.join(daemon.stateDirectory, 'launches')).catch(() => [])
+  return [
+    ...containers.map(({ Id }) => `container ${Id}`),
+    ...networks.map(({ Name }) => `network ${Name}`),
+    ...mounts.filter((line) => line.includes(daemon.stateDirectory)).map((line) => `mount ${line}`),
+    ...rules.flat().filter((line) => line.includes(`:${node.slice(0, 8)}:`)),
+    ...scratch.map((name) => `scratch ${name}`),
+  ]
+}
+
+/** Remove the root images of a daemon whose state directory goes away with the test. */
+export async function removeImages(daemon: Node, engine: Docker = connectEngine()): Promise<void> {
+  const filters = { label: [`io.stagerd.node=${await daemon.nodeId()}`] }
+  for (const { Id } of await engine.listImages({ filters })) await engine.getImage(Id).remove({ force: true })
+}
+
+async function rulesOf(program: string): Promise<string[]> {
+  return (await runProcess(program, [])).stdout.split('\n').filter((line) => line.includes('stagerd:'))
+}
