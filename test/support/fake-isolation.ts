@@ -64,7 +64,7 @@ export class FakeIsolation implements Isolation {
     if (!stager) throw new BadInput('no-such-program', `The fake has no stager '${plan.command}': add one to it.`)
     this.launched.push(plan)
     this.left.add(plan.id)
-    const listener = await hooks.listen('127.0.0.1')
+    const listener = await this.#listen(plan, hooks, signal)
     const launch = new FakeLaunch(plan, hooks, listener, () => {
       this.left.delete(plan.id)
       this.#running.delete(launch)
@@ -72,6 +72,19 @@ export class FakeIsolation implements Isolation {
     this.#running.add(launch)
     launch.begin(stager)
     return launch
+  }
+
+  async #listen(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<CoordinatorListener> {
+    let listener: CoordinatorListener | undefined
+    try {
+      listener = await hooks.listen('127.0.0.1')
+      signal.throwIfAborted()
+      return listener
+    } catch (error) {
+      await listener?.close()
+      this.left.delete(plan.id)
+      throw error
+    }
   }
 
   run(): Promise<RunningContainer> {

@@ -1,0 +1,16 @@
+import { describeIsolation } from '../contract/isolation.js'
+import { FakeIsolation } from '../support/fake-isolation.js'
+
+describeIsolation('FakeIsolation', () => {
+  const isolation = new FakeIsolation()
+  return Promise.resolve({
+    isolation,
+    root: [],
+    commandOf: ({ shell, fake }) => {
+      isolation.stagers.set(shell, fake)
+      return shell
+    },
+    traces: () => Promise.resolve([...isolation.left]),
+    close: () => Promise.resolve(),
+  })
+})
