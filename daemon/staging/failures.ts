@@ -72,7 +72,8 @@ export function failureOfInterruptions(stager: string, times: number): Failure {
 
 /** A launch that could not be made: whose fault it was decides the cause. */
 export function failureOfError(stager: string | undefined, error: unknown): Failure {
-  const message = messageOf(error)
+  // Messages of errors are whole sentences; this one becomes the end of another.
+  const message = messageOf(error).replace(/\.$/, '')
   if (error instanceof Unresolved)
     return {
       cause: 'unresolved',

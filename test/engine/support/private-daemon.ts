@@ -1,0 +1,226 @@
+import { once } from 'node:events'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createReadStream, openSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+import { Agent, request } from 'undici'
+import type { LogLine, Package, Stager, Staging, StagerDraft, UploadedResource } from '../../../daemon/api/documents.js'
+
+export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** The built stagerd, with a state directory and a socket of its own. */
+export class PrivateDaemon {
+  readonly directory: string
+  readonly socket: string
+  readonly #flags: readonly string[]
+  readonly #environment: NodeJS.ProcessEnv
+  readonly #agent: Agent
+  #process: ChildProcess | undefined
+
+  private constructor(directory: string, flags: readonly string[], environment: NodeJS.ProcessEnv) {
+    this.directory = directory
+    this.socket = path.join(directory, 'stagerd.sock')
+    this.#flags = flags
+    this.#environment = environment
+    this.#agent = new Agent({ connect: { socketPath: this.socket }, headersTimeout: 0, bodyTimeout: 0 })
+  }
+
+  /**
+   * @param flags of stagerd, beyond the state directory and the socket
+   * @param environment over that of the test
+   */
+  static async start(flags: readonly string[] = [], environment: NodeJS.ProcessEnv = {}): Promise<PrivateDaemon> {
+    const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-test-'))
+    const daemon = new PrivateDaemon(directory, flags, environment)
+    await daemon.restart()
+    return daemon
+  }
+
+  get stateDirectory(): string {
+    return path.join(this.directory, 'state')
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0
+  }
+
+  /** Start it again on the same state, once it is gone. */
+  async restart(): Promise<void> {
+    const log = openSync(path.join(this.directory, 'log'), 'a')
+    this.#process = spawn(
+      path.join(CHECKOUT, 'bin/stagerd'),
+      ['--state-dir', this.stateDirectory, '--socket', this.socket, '--log-level', 'debug', ...this.#flags],
+      { stdio: ['ignore', log, log], env: { ...process.env, ...this.#environment } },
+    )
+    await until('the daemon answers', async () => {
+      if (this.#process?.exitCode !== null) throw new Error(`stagerd ended: ${await this.log()}`)
+      return (await this.call('GET', '/healthz').catch(() => undefined))?.status === 200
+    })
+  }
+
+  /** kill -9, and nothing else. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  /** As systemd would. */
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM')
+  }
+
+  /** Stop it, and remove everything that it kept. */
+  async close(): Promise<void> {
+    await this.stop()
+    await this.#agent.close()
+    await rm(this.directory, { recursive: true })
+  }
+
+  async log(): Promise<string> {
+    return await readFile(path.join(this.directory, 'log'), 'utf8')
+  }
+
+  async nodeId(): Promise<string> {
+    return (await readFile(path.join(this.stateDirectory, 'node-id'), 'utf8')).trim()
+  }
+
+  async call(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, document?: unknown): Promise<Answer> {
+    const response = await request(`http://stagerd${url}`, {
+      method,
+      dispatcher: this.#agent,
+      ...(document === undefined
+        ? {}
+        : { body: JSON.stringify(document), headers: { 'content-type': 'application/json' } }),
+    })
+    const text = await response.body.text()
+    return {
+      status: response.statusCode,
+      text,
+      document: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : undefined,
+    }
+  }
+
+  /** The answer's document; throws on anything but a 2xx. */
+  async ask<T>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, document?: unknown): Promise<T> {
+    const answer = await this.call(method, url, document)
+    if (answer.status < 200 || answer.status > 299) throw new Error(`${method} ${url}: ${answer.status} ${answer.text}`)
+    return answer.document as T
+  }
+
+  async upload(tarball: string): Promise<UploadedResource> {
+    const response = await request('http://stagerd/v1/resources', {
+      method: 'POST',
+      dispatcher: this.#agent,
+      headers: { 'content-type': 'application/octet-stream' },
+      body: createReadStream(tarball),
+    })
+    if (response.statusCode > 299) throw new Error(`upload: ${response.statusCode} ${await response.body.text()}`)
+    return (await response.body.json()) as UploadedResource
+  }
+
+  async addPackage(
+    tarball: string,
+    name: string,
+    more: {
+      provides?: string
+      dependencies?: string
+      environment?: Record<string, string>
+      state?: 'uploaded' | 'ready'
+    } = {},
+  ): Promise<Package> {
+    const { sha256 } = await this.upload(tarball)
+    return await this.ask<Package>('POST', '/v1/packages', {
+      namespace: '/',
+      name,
+      resource: sha256,
+      state: more.state ?? 'ready',
+      provides: capabilities(more.provides),
+      dependencies: capabilities(more.dependencies),
+      environment: more.environment ?? {},
+    })
+  }
+
+  /** A stager, and a pipeline of the same name that is this stager alone. */
+  async addStager(draft: Omit<StagerDraft, 'namespace'>): Promise<Stager> {
+    const stager = await this.ask<Stager>('POST', '/v1/stagers', { namespace: '/', ...draft })
+    await this.ask('POST', '/v1/stagingpipelines', { namespace: '/', name: draft.name, stagers: [stager.uuid] })
+    return stager
+  }
+
+  submit(packageName: string, pipeline: string): Promise<Staging> {
+    return this.ask<Staging>('POST', '/v1/stagings', {
+      package: `package::/::${packageName}`,
+      pipeline: `stagpipe::/::${pipeline}`,
+    })
+  }
+
+  /** The staging once it has ended. */
+  async ended(uuid: string, deadlineMs = 90_000): Promise<Staging> {
+    let staging: Staging | undefined
+    await until(
+      `staging ${uuid} has ended`,
+      async () => {
+        staging = await this.ask<Staging>('GET', `/v1/stagings/${uuid}`)
+        return staging.state !== 'queued' && staging.state !== 'running'
+      },
+      deadlineMs,
+    )
+    await this.lines(uuid)
+    return staging!
+  }
+
+  /** The log, once the staging is over. */
+  async lines(uuid: string): Promise<LogLine[]> {
+    const { text } = await this.call('GET', `/v1/stagings/${uuid}/log`)
+    return [
+      ...text.matchAll(/^event: line\r?\n(?:id: \d+\r?\n)?data: (.*)$|^id: \d+\r?\nevent: line\r?\ndata: (.*)$/gm),
+    ].map(([, a, b]) => JSON.parse(a ?? b ?? '') as LogLine)
+  }
+
+  async text(uuid: string): Promise<string> {
+    return (await this.lines(uuid)).map(({ text }) => text).join('\n')
+  }
+
+  stagectl(...args: string[]) {
+    return execa(path.join(CHECKOUT, 'bin/stagectl'), args, {
+      reject: false,
+      env: { STAGERD_SOCKET: this.socket, XDG_CONFIG_HOME: this.directory },
+    })
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const gone = once(child, 'exit')
+    child.kill(signal)
+    await gone
+  }
+}
+
+export interface Answer {
+  readonly status: number
+  readonly text: string
+  readonly document: unknown
+}
+
+export async function until(
+  what: string,
+  condition: () => Promise<boolean> | boolean,
+  deadlineMs = 30_000,
+): Promise<void> {
+  const deadline = Date.now() + deadlineMs
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    await delay(20)
+  }
+}
+
+function capabilities(text = ''): { type: string; name: string }[] {
+  return text
+    .split(' ')
+    .filter((word) => word !== '')
+    .map((word) => ({ type: word.slice(0, word.indexOf('.')), name: word.slice(word.indexOf('.') + 1) }))
+}

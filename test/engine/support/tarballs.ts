@@ -1,0 +1,52 @@
+import { createWriteStream } from 'node:fs'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
+import { pack } from 'tar-stream'
+import { runProcess } from '../../../base/run-process.js'
+import { CHECKOUT } from './private-daemon.js'
+
+/** Content by path; a path that ends in a slash is a directory. Files are executable, everything belongs to `runner`. */
+export type Tree = Readonly<Record<string, string | Buffer>>
+
+/** A gzip'd tarball of a declared tree. */
+export async function tarballOf(file: string, tree: Tree): Promise<string> {
+  const tar = pack()
+  for (const [name, content] of Object.entries(tree)) {
+    const owner = { uid: 99, gid: 99, mode: 0o755, mtime: new Date(0) }
+    if (name.endsWith('/')) tar.entry({ name, type: 'directory', ...owner })
+    else tar.entry({ name, ...owner }, content)
+  }
+  tar.finalize()
+  await pipeline(tar, createGzip({ level: 1 }), createWriteStream(file))
+  return file
+}
+
+/** A stager's program: files that stand in /app. */
+export function stagerTarball(file: string, files: Tree): Promise<string> {
+  return tarballOf(file, {
+    'app/': '',
+    ...Object.fromEntries(Object.entries(files).map(([name, content]) => [`app/${name}`, content])),
+  })
+}
+
+/** The files of a directory, as a tree. */
+export async function treeOf(directory: string): Promise<Tree> {
+  const names = await readdir(directory, { recursive: true })
+  const tree: Record<string, Buffer> = {}
+  for (const name of names.sort()) {
+    const file = path.join(directory, name)
+    if ((await stat(file)).isFile()) tree[name] = await readFile(file)
+  }
+  return tree
+}
+
+/** The tarball of a recipe of images/, built unless it is in the cache. */
+export async function recipeTarball(name: 'busybox' | 'debian-12' | 'node'): Promise<string> {
+  const environment = Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+  const { stdout } = await runProcess(path.join(CHECKOUT, 'images/build'), [name], { env: environment })
+  return stdout.trim().split('\n').at(-1) ?? ''
+}

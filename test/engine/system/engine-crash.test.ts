@@ -1,0 +1,69 @@
+import path from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { leftovers } from '../support/leftovers.js'
+import { PrivateDaemon, until } from '../support/private-daemon.js'
+import { PrivateEngine } from '../support/private-engine.js'
+import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
+
+const SLOW = `#!/bin/sh
+echo working
+sleep 2
+wget -q -O - --post-data='' "$STAGER_URL/done"
+`
+
+let engine: PrivateEngine
+let daemon: PrivateDaemon
+
+beforeEach(async () => {
+  engine = await PrivateEngine.start()
+  daemon = await PrivateDaemon.start([], engine.environment)
+  const file = (name: string) => path.join(daemon.directory, name)
+  await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
+  await daemon.addPackage(await stagerTarball(file('slow.tar.gz'), { slow: SLOW }), 'slow-program', {
+    dependencies: 'os.linux',
+  })
+  await daemon.addStager({ name: 'slow', package: 'package::/::slow-program', start_command: './slow' })
+  await daemon.addPackage(await tarballOf(file('site.tar.gz'), { 'index.html': 'hello' }), 'site', {
+    state: 'uploaded',
+  })
+})
+
+afterEach(async () => {
+  await daemon.stop()
+  expect(await leftovers(daemon, engine.engine)).toEqual([])
+  await daemon.close()
+  await engine.close()
+})
+
+it('kill -9 of the Engine under a running stager: launched again when it is back, and nothing is left', async () => {
+  const { uuid } = await daemon.submit('site', 'slow')
+  await until('the stager works', async () => (await daemon.log()).includes('"step":"mounts"'))
+  await engine.kill()
+  await until('the daemon has noticed', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
+  expect(await daemon.ask('GET', '/v1/node')).toMatchObject({ engine: { answers: false } })
+  await engine.restart()
+  const staging = await daemon.ended(uuid)
+  expect(staging.failure).toBeUndefined()
+  expect(staging.launches.map(({ state }) => state)).toEqual(['aborted', 'done'])
+})
+
+it('kill -9 of both: the staging goes on when both are back', async () => {
+  const { uuid } = await daemon.submit('site', 'slow')
+  await until('the stager works', async () => (await daemon.log()).includes('"step":"mounts"'))
+  await engine.kill()
+  await daemon.kill()
+  await daemon.restart()
+  expect((await daemon.call('GET', '/readyz')).status).toBe(503)
+  await engine.restart()
+  expect((await daemon.ended(uuid)).state).toBe('succeeded')
+})
+
+it('an Engine that is down: the daemon goes on, says so, and stages when it is there', async () => {
+  await engine.kill()
+  const doctor = await daemon.stagectl('node', 'doctor')
+  expect(doctor.stdout + doctor.stderr).toMatch(/Engine/)
+  const { uuid } = await daemon.submit('site', 'slow')
+  await until('it waits for the Engine', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
+  await engine.restart()
+  expect((await daemon.ended(uuid)).state).toBe('succeeded')
+})

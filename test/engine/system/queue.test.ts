@@ -1,0 +1,51 @@
+import path from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Staging } from '../../../daemon/api/documents.js'
+import { leftovers, removeImages } from '../support/leftovers.js'
+import { PrivateDaemon } from '../support/private-daemon.js'
+import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
+
+const AT_ONCE = 20
+const LIMIT = 4
+
+let daemon: PrivateDaemon
+
+beforeAll(async () => {
+  daemon = await PrivateDaemon.start(['--concurrency', String(LIMIT)])
+  const file = (name: string) => path.join(daemon.directory, name)
+  await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
+  const program = await stagerTarball(file('hello.tar.gz'), {
+    hello: '#!/bin/sh\nwget -q -O - --post-data="" "$STAGER_URL/done"\n',
+  })
+  await daemon.addPackage(program, 'hello-program', { dependencies: 'os.linux' })
+  await daemon.addStager({ name: 'hello', package: 'package::/::hello-program', start_command: './hello' })
+  const site = await tarballOf(file('site.tar.gz'), { 'index.html': 'hello' })
+  for (let n = 0; n < AT_ONCE; n++) await daemon.addPackage(site, `site-${n}`, { state: 'uploaded' })
+})
+
+afterAll(async () => {
+  await daemon.stop()
+  await removeImages(daemon)
+  await daemon.close()
+})
+
+it(`${AT_ONCE} stagings submitted at once with a limit of ${LIMIT} all end right, in order of admission`, async () => {
+  const submitted = await Promise.all(Array.from({ length: AT_ONCE }, (_, n) => daemon.submit(`site-${n}`, 'hello')))
+  const ended: Staging[] = []
+  for (const { uuid } of submitted) ended.push(await daemon.ended(uuid))
+  expect(ended.map(({ state, failure }) => failure?.message ?? state)).toEqual(submitted.map(() => 'succeeded'))
+
+  const bySubmission = [...ended].sort((a, b) => a.submitted_at.localeCompare(b.submitted_at))
+  const starts = bySubmission.map(({ started_at }) => started_at ?? '')
+  expect(starts).toEqual([...starts].sort())
+
+  // Never more than the limit between a start and an end.
+  for (const one of ended) {
+    const atWork = ended.filter(
+      ({ started_at, ended_at }) => started_at! <= one.started_at! && ended_at! > one.started_at!,
+    )
+    expect(atWork.length).toBeLessThanOrEqual(LIMIT)
+  }
+  await daemon.stop()
+  expect(await leftovers(daemon)).toEqual([])
+})
