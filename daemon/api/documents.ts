@@ -130,6 +130,9 @@ export const Limits = Type.Object(
 )
 export type Limits = Static<typeof Limits>
 
+/** The others are as they were, or as is usual. */
+export const SomeLimits = Type.Partial(Limits, { ...closed, title: 'SomeLimits' })
+
 export const Stager = Type.Object(
   {
     uuid: Type.String(),
@@ -161,7 +164,7 @@ export const StagerDraft = Type.Object(
     additive: Type.Optional(Type.Boolean()),
     allow_egress: Type.Optional(Type.Boolean()),
     user: Type.Optional(Type.String()),
-    limits: Type.Optional(Type.Partial(Limits)),
+    limits: Type.Optional(SomeLimits),
     dependencies: Type.Optional(Type.Array(Capability)),
     environment: Type.Optional(environment('given to the stager')),
   },
@@ -178,7 +181,7 @@ export const StagerChange = Type.Object(
     additive: Type.Optional(Type.Boolean()),
     allow_egress: Type.Optional(Type.Boolean()),
     user: Type.Optional(Type.String()),
-    limits: Type.Optional(Type.Partial(Limits)),
+    limits: Type.Optional(SomeLimits),
     dependencies_add: Type.Optional(Type.Array(Capability)),
     dependencies_remove: Type.Optional(Type.Array(Capability)),
     environment_set: Type.Optional(environment('added or replaced')),
@@ -312,7 +315,7 @@ export const RunDraft = Type.Object(
       ),
     ),
     allow_egress: Type.Optional(Type.Boolean()),
-    limits: Type.Optional(Type.Partial(Limits)),
+    limits: Type.Optional(SomeLimits),
   },
   { ...closed, title: 'RunDraft' },
 )

@@ -33,6 +33,10 @@ const FASTIFY_CODES: Readonly<Record<string, readonly [code: string, detail: str
     'The body has a content type that this route does not take: application/json for documents, application/octet-stream for data.',
   ],
   FST_ERR_CTP_BODY_TOO_LARGE: ['body-too-large', 'The document is larger than the 4 MiB that are allowed.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: [
+    'bad-document',
+    'The body is not JSON: see that quotes, commas and braces are in their places.',
+  ],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['bad-document', 'The body is empty, where a JSON document is expected.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['length-mismatch', 'The body has not the length that Content-Length announced.'],
 }

@@ -186,13 +186,14 @@ describe('the database', () => {
       await work()
       return performance.now() - start
     }
-    expect(await store.packages.list({ provides: 'p77777' })).toMatchObject([{ name: 'p77777' }])
+    // In proportion, since how fast this machine is today is not what is tested: each against reading all of them.
+    const all = await timed(() => store.packages.listReady())
     expect(await store.packages.listReady()).toHaveLength(100_000)
-    // Generous: what is guarded against is a scan of the table, which takes a hundred times as long.
-    expect(await timed(() => store.packages.list({ provides: 'p12345' }))).toBeLessThan(50)
-    expect(await timed(() => store.packages.listReady())).toBeLessThan(50)
+    expect(await store.packages.list({ provides: 'p77777' })).toMatchObject([{ name: 'p77777' }])
+    expect(await timed(() => store.packages.list({ provides: 'p12345' }))).toBeLessThan(all / 5)
+    expect(await timed(() => store.packages.listReady())).toBeLessThan(all / 5)
     await store.packages.update(first, { environment: { A: '1' } })
-    expect(await timed(() => store.packages.listReady())).toBeLessThan(100)
+    expect(await timed(() => store.packages.listReady())).toBeLessThan(all / 5)
     expect((await store.packages.listReady())[0]?.environment).toEqual({ A: '1' })
     store.close()
   }, 60_000)

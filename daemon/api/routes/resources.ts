@@ -21,6 +21,8 @@ const LINGER_MS = 10_000
  * There is no limit on how long it takes, as long as it moves.
  */
 export const resourceRoutes: Routes = (api, { parts: { intake, defaults }, closing }) => {
+  // Nothing but this: a document here is a mistake.
+  api.removeAllContentTypeParsers()
   api.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
 
   api.post(
