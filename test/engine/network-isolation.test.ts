@@ -1,0 +1,91 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { runProcess } from '../../base/run-process.js'
+import type { OutputStream } from '../../isolation/isolation.js'
+import { planOf, Recorder } from '../contract/isolation.js'
+import { dockerIsolation, type DockerIsolationUnderTest } from './support/docker-isolation.js'
+
+/** Says `open` or `shut` for each address and port, at once or after a second. */
+const knock = (...doors: string[]) =>
+  `for door in ${doors.join(' ')}; do if nc -w 1 \${door%:*} \${door##*:} </dev/null >/dev/null 2>&1; then echo open; else echo shut; fi; done; `
+const COORDINATOR = 'at=${STAGER_URL#http://}; at=${at%%/*}; '
+
+describe('the network of a launch', () => {
+  let under: DockerIsolationUnderTest
+  let service: Server
+  let servicePort: number
+  beforeEach(async () => {
+    under = await dockerIsolation()
+    // A service of the host as careless as they come.
+    service = createServer((socket) => socket.end('secret\n')).listen(0, '::')
+    await once(service, 'listening')
+    servicePort = (service.address() as AddressInfo).port
+  })
+  afterEach(async () => {
+    service.close()
+    await under.close()
+  })
+
+  const outputOf = async (shell: string, change: { egress?: boolean } = {}) => {
+    const recorder = new Recorder()
+    const plan = { ...planOf(under, { shell, fake: () => Promise.resolve() }), ...change }
+    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
+    await running.ended
+    expect(await running.release()).toEqual({ failures: [] })
+    return recorder.stdout.trim().split('\n')
+  }
+  const hostAddress = () =>
+    Object.values(networkInterfaces())
+      .flat()
+      .find((address) => address?.family === 'IPv4' && !address.internal)?.address ?? '127.0.0.1'
+
+  it('reaches the coordinator, and no other port of the host', async () => {
+    const doors = knock('$at', `\${at%:*}:${servicePort}`, `${hostAddress()}:${servicePort}`)
+    expect(await outputOf(COORDINATOR + doors)).toEqual(['open', 'shut', 'shut'])
+  })
+
+  it('with egress reaches no other port of the host either, and no metadata service', async () => {
+    const doors = knock('$at', `\${at%:*}:${servicePort}`, `${hostAddress()}:${servicePort}`, '169.254.169.254:80')
+    expect(await outputOf(COORDINATOR + doors, { egress: true })).toEqual(['open', 'shut', 'shut', 'shut'])
+  })
+
+  it('is not reached by IPv6 through the link-local address of the bridge', async () => {
+    const [line] = await outputOf(`ip -6 addr show dev eth0 | grep -q inet6 && echo has || echo none; ${knock('x:1')}`)
+    expect(line).toBe('none')
+  })
+
+  it('does not reach the coordinator of another launch', async () => {
+    const neighbour = new Recorder()
+    let theirs = ''
+    const hooks = {
+      output: (stream: OutputStream, chunk: Buffer) => neighbour.output(stream, chunk),
+      listen: async (address: string) => {
+        const listener = await neighbour.listen(address)
+        theirs = `${address}:${listener.port}`
+        return listener
+      },
+    }
+    const plan = { ...planOf(under, { shell: 'echo ready; sleep 60', fake: () => Promise.resolve() }), egress: true }
+    const running = await under.isolation.launch(plan, hooks, new AbortController().signal)
+    await vi.waitFor(() => expect(neighbour.stdout).toBe('ready\n'), 10_000)
+    expect(await outputOf(COORDINATOR + knock('$at', theirs))).toEqual(['open', 'shut'])
+    expect(await outputOf(COORDINATOR + knock('$at', theirs), { egress: true })).toEqual(['open', 'shut'])
+    await running.release()
+    expect(neighbour.asked).toEqual([])
+  })
+
+  it('leaves no rule behind when somebody flushed one of them', async () => {
+    const recorder = new Recorder()
+    const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
+    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
+    const { stdout } = await runProcess('iptables-save', ['-t', 'filter'])
+    const ours = stdout.split('\n').filter((line) => line.includes(plan.id))
+    expect(ours).toHaveLength(2)
+    const gone = (ours[0] ?? '').replaceAll('"', '').replace('-A INPUT', '-D INPUT')
+    await runProcess('iptables', ['-w', ...gone.split(' ')])
+    expect(await running.release()).toEqual({ failures: [] })
+    expect(await under.traces()).toEqual([])
+  })
+})
