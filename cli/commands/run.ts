@@ -4,18 +4,28 @@ import { examples, type CommandLine } from '../command-line.js'
 import { EXIT } from '../exit-codes.js'
 import { collectEnvironment, type Environment } from '../options/parse-environment.js'
 import { collectPublished, type PublishedPort } from '../options/parse-publish.js'
+import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-options.js'
 import { readRunEvents } from '../follow/read-run-events.js'
 import type { Session } from '../session/session.js'
 
-interface RunOptions {
+interface RunOptions extends LimitOptions {
   readonly publish?: readonly PublishedPort[]
   readonly env?: Environment
   readonly command?: string
   readonly allowEgress?: boolean
 }
 
+/** Why the daemon ends a program that would have gone on. */
+const ENDINGS: Readonly<Record<string, { readonly words: string; readonly exit: number }>> = {
+  timeout: { words: 'it ran longer than it may; allow more with --timeout', exit: EXIT.timeout },
+  'out-of-memory': { words: 'it needed more memory than it may have; allow more with --memory', exit: EXIT.limit },
+  'disk-full': { words: 'it wrote more than it may; allow more with --disk', exit: EXIT.limit },
+  'pids-limit': { words: 'it wanted more processes than it may have; allow more with --pids', exit: EXIT.limit },
+  stopped: { words: 'stagerd is stopping', exit: EXIT.cancelled },
+}
+
 export function addRunCommand(program: Command, commandLine: CommandLine): void {
-  program
+  const command = program
     .command('run <name>')
     .description(
       'Run a ready package in the foreground, on its own dependencies. Ends with the exit code of its program; Ctrl-C ends it.',
@@ -29,16 +39,18 @@ export function addRunCommand(program: Command, commandLine: CommandLine): void 
     .option('--command <cmd>', 'instead of the START_COMMAND of the package')
     .option('--allow-egress', 'let it reach beyond this host')
     .addHelpText('after', examples('run my-app --publish 8080:3000', "run my-app --command 'node --version'"))
-    .action(commandLine.run(run))
+  addLimitOptions(command).action(commandLine.run(run))
 }
 
 async function run(session: Session, options: RunOptions, name: string): Promise<number> {
+  const limits = limitsOf(options)
   const draft: RunDraft = {
     package: session.ref(name, 'package'),
     ...(options.command === undefined ? {} : { command: options.command }),
     ...(options.env === undefined ? {} : { environment: { ...options.env } }),
     ...(options.publish === undefined ? {} : { publish: [...options.publish] }),
     ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
+    ...(limits ? { limits } : {}),
   }
   const answer = await session.api.stream('/v1/runs', { signal: session.signal }, draft)
   let ports: readonly number[] = []
@@ -53,7 +65,7 @@ async function run(session: Session, options: RunOptions, name: string): Promise
         await session.output.bytes(Buffer.from(event.data, 'base64'), session.output.json ? 'stderr' : event.stream)
         break
       case 'ended':
-        return await end(session, event, ports)
+        return await end(session, event, ports, name)
     }
   }
   return EXIT.stagerdFailed
@@ -68,8 +80,15 @@ async function end(
   { output }: Session,
   event: Extract<RunEvent, { event: 'ended' }>,
   ports: readonly number[],
+  name: string,
 ): Promise<number> {
   if (output.json) await output.document({ ports, exit_code: event.exit_code, reason: event.reason })
-  if (event.exit_code === undefined || event.exit_code !== 0) await output.warning(event.reason)
-  return event.exit_code ?? EXIT.stagerdFailed
+  if (event.exit_code === 0) return EXIT.success
+  if (event.exit_code !== undefined) {
+    await output.warning(`${name} ended with exit code ${event.exit_code}.`)
+    return event.exit_code
+  }
+  const ending = ENDINGS[event.reason]
+  await output.warning(`${name} was ended: ${ending?.words ?? event.reason}.`)
+  return ending?.exit ?? EXIT.stagerdFailed
 }

@@ -16,6 +16,8 @@ export interface FollowLog {
   readonly onLine: (line: LogLine) => Promise<void>
   /** The daemon is gone; it is looked for again. */
   readonly onLost?: () => Promise<void>
+  /** The daemon has answered just now: should it be gone already, it is looked for as well. */
+  readonly answered?: boolean
   /** First wait before looking again, in milliseconds. */
   readonly patience?: number
 }
@@ -33,7 +35,7 @@ export async function followLog(api: ControlApi, request: FollowLog & { readonly
 export async function followLog(api: ControlApi, request: FollowLog): Promise<Staging | undefined>
 export async function followLog(api: ControlApi, request: FollowLog): Promise<Staging | undefined> {
   let last = request.since
-  let connectedOnce = false
+  let connectedOnce = request.answered === true
   let progressed = false
   let lost = false
 

@@ -25,6 +25,7 @@ export async function followStaging(session: Session, staging: string): Promise<
       staging,
       since: 0,
       follow: true,
+      answered: true,
       signal: session.signal,
       onLine: (line) => output.foreignLine(displayLine(line)),
       onLost: () => output.warning('stagerd is gone; waiting for it to come back (the staging resumes with it)…'),

@@ -9,6 +9,7 @@ import { quote } from '../../base/fqn.js'
 import type { Io } from '../io.js'
 import { listSource } from './list-source.js'
 import { meter } from './meter.js'
+import { readHandle } from './read-handle.js'
 import { CHUNK, type Tarball } from './tarball.js'
 import { openTemporaryFile } from './temporary-file.js'
 
@@ -49,13 +50,15 @@ export async function packDirectory(request: PackDirectory): Promise<Tarball> {
         hash.update(chunk)
         packed += chunk.length
       }),
-      file.createWriteStream({ autoClose: false, highWaterMark: CHUNK }),
+      async (chunks: AsyncIterable<Uint8Array>) => {
+        for await (const chunk of chunks) await file.appendFile(chunk)
+      },
       { signal: request.signal },
     )
     return {
       sha256: hash.digest('hex'),
       length: packed,
-      read: () => file.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK }),
+      read: () => readHandle(file),
       dispose: () => file.close(),
     }
   } catch (error) {
@@ -68,14 +71,15 @@ export async function packDirectory(request: PackDirectory): Promise<Tarball> {
 /** With options that the type declarations of tar-fs leave out. */
 function packOptions(entries: readonly string[], prefix: string): PackOptions {
   const options: PackOptions & { umask: number } = {
-    entries: [...entries],
+    // The prefix is a directory of its own, which `runner` can write: a stager unpacks its package there.
+    entries: prefix === '' ? [...entries] : ['.', ...entries],
     // Every entry is listed already: nothing is to be found inside a directory once more.
     ignore: () => true,
     umask: 0,
     map: (header: Headers) => ({
       ...header,
       name: path.posix.join(prefix, header.name),
-      mode: header.mode & 0o777,
+      mode: header.name === '.' ? 0o755 : header.mode & 0o777,
       uid: OWNER,
       gid: OWNER,
     }),

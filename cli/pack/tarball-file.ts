@@ -5,7 +5,8 @@ import { pipeline } from 'node:stream/promises'
 import { BadInput, errnoOf, NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { meter } from './meter.js'
-import { CHUNK, type Tarball } from './tarball.js'
+import { readHandle } from './read-handle.js'
+import type { Tarball } from './tarball.js'
 
 /**
  * A tarball of the user's own, sent as it is; read once for its digest. Should it change before it is sent, the daemon
@@ -32,7 +33,7 @@ export async function openTarball(
     const hash = createHash('sha256')
     let length = 0
     await pipeline(
-      handle.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK }),
+      readHandle(handle),
       meter((chunk) => {
         hash.update(chunk)
         length += chunk.length
@@ -44,7 +45,7 @@ export async function openTarball(
     return {
       sha256: hash.digest('hex'),
       length,
-      read: () => handle.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK }),
+      read: () => readHandle(handle),
       dispose: () => handle.close(),
     }
   } catch (error) {

@@ -21,15 +21,15 @@ import type { Session } from '../session/session.js'
 export async function download(session: Session, document: Package, file: string): Promise<{ length: number }> {
   const target = path.resolve(session.io.cwd, file)
   const temporary = path.join(path.dirname(target), `.${path.basename(target).slice(0, 200)}.${randomUUID()}.part`)
-  const answer = await openData(session, document)
   try {
     const handle = await open(temporary, 'wx', 0o666).catch((error: unknown) => {
-      answer.body.destroy()
       if (errnoOf(error) !== 'ENOENT') throw error
       throw new NotFound('no-such-directory', `There is no directory ${quote(path.dirname(target))}: make it first.`)
     })
     try {
-      const length = await receive(session, document, answer, handle.createWriteStream({ autoClose: false }))
+      const length = await receive(session, document, await openData(session, document), (chunk) =>
+        handle.appendFile(chunk),
+      )
       await handle.sync()
       await rename(temporary, target)
       return { length }
@@ -44,9 +44,7 @@ export async function download(session: Session, document: Package, file: string
 /** A package's data to standard output. */
 export async function downloadToOutput(session: Session, document: Package): Promise<void> {
   const answer = await openData(session, document)
-  await receive(session, document, answer, async (chunks) => {
-    for await (const chunk of chunks) await session.output.bytes(chunk, 'stdout')
-  })
+  await receive(session, document, answer, (chunk) => session.output.bytes(chunk, 'stdout'))
 }
 
 function openData(session: Session, document: Package): Promise<Answer> {
@@ -60,7 +58,7 @@ async function receive(
   session: Session,
   document: Package,
   { body, headers }: Answer,
-  sink: NodeJS.WritableStream | ((chunks: AsyncIterable<Uint8Array>) => Promise<void>),
+  write: (chunk: Uint8Array) => Promise<void>,
 ): Promise<number> {
   const announced = Number(headers['content-length'] ?? 0)
   const progress = new Progress(session.output, 'Downloading', announced)
@@ -72,9 +70,14 @@ async function receive(
     progress.add(chunk.length)
   })
   try {
-    await (typeof sink === 'function'
-      ? pipeline(body, measured, sink, { signal: session.signal })
-      : pipeline(body, measured, sink, { signal: session.signal }))
+    await pipeline(
+      body,
+      measured,
+      async (chunks: AsyncIterable<Uint8Array>) => {
+        for await (const chunk of chunks) await write(chunk)
+      },
+      { signal: session.signal },
+    )
   } catch (error) {
     session.signal.throwIfAborted()
     throw transportError(error, session.api.socketPath)

@@ -12,7 +12,7 @@ export interface LimitOptions {
   readonly timeout?: number
 }
 
-/** Options that stagers take when they are made and when they are changed. */
+/** Options of stagers and of runs. */
 export function addLimitOptions(command: Command): Command {
   return command
     .option('--memory <size>', 'the most memory, such as 256MB', parseSize)

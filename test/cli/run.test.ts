@@ -1,0 +1,97 @@
+import type { ServerResponse } from 'node:http'
+import { expect, test, vi } from 'vitest'
+import type { DoctorReport, RunEvent } from '../../daemon/api/documents.js'
+import { useHarness } from './support/harness.js'
+
+const harness = useHarness()
+
+function events(response: ServerResponse, ...list: readonly RunEvent[]): ServerResponse {
+  for (const event of list) response.write(`${JSON.stringify(event)}\n`)
+  return response
+}
+
+const output = (stream: 'stdout' | 'stderr', text: string): RunEvent => ({
+  event: 'output',
+  stream,
+  data: Buffer.from(text).toString('base64'),
+})
+
+test('run: output where it belongs, ports on stderr, and the exit code of the program', async () => {
+  const { api, run } = harness()
+  api.on('POST /v1/runs', (_request, response) => {
+    events(
+      response,
+      { event: 'started', ports: [8080, 32768] },
+      output('stdout', 'to out\n'),
+      output('stderr', 'to err\n'),
+      { event: 'ended', exit_code: 7, reason: 'exited' },
+    ).end()
+  })
+  const argv = ['run', 'app', '--publish', '8080:3000', '--publish', '80', '-e', 'A=b', '--command', './serve']
+  const { code, io } = await run(...argv, '--allow-egress')
+  expect(code).toBe(7)
+  expect(io.out).toBe('to out\n')
+  expect(io.err).toBe(
+    'Port 3000 is at http://127.0.0.1:8080\nPort 80 is at http://127.0.0.1:32768\nto err\napp ended with exit code 7.\n',
+  )
+  expect(api.sent('POST /v1/runs')).toEqual({
+    package: 'package::/::app',
+    command: './serve',
+    environment: { A: 'b' },
+    publish: [
+      { host_port: 8080, container_port: 3000 },
+      { host_port: 0, container_port: 80 },
+    ],
+    allow_egress: true,
+  })
+  const json = await run('run', 'app', '--json')
+  expect(json.io.document()).toEqual({ ports: [8080, 32768], exit_code: 7, reason: 'exited' })
+})
+
+test('run: Ctrl-C ends the connection, and with it the container', async () => {
+  const { api, io: makeIo, start } = harness()
+  let closed = false
+  api.on('POST /v1/runs', (_request, response) => {
+    response.on('close', () => (closed = true))
+    events(response, { event: 'started', ports: [] }, output('stdout', 'up'))
+  })
+  const io = makeIo()
+  const running = start(io, 'run', 'app')
+  await vi.waitFor(() => expect(io.out).toBe('up'))
+  io.interrupt()
+  expect(await running).toBe(14)
+  await vi.waitFor(() => expect(closed).toBe(true))
+})
+
+test.each([
+  ['timeout', 11],
+  ['out-of-memory', 12],
+  ['disk-full', 12],
+  ['pids-limit', 12],
+  ['stopped', 14],
+  ['engine-lost: gone', 1],
+])('run: ended for %s, %i', async (reason, expected) => {
+  const { api, run } = harness()
+  api.on('POST /v1/runs', (_request, response) => {
+    events(response, { event: 'started', ports: [] }, { event: 'ended', reason }).end()
+  })
+  const { code, io } = await run('run', 'app')
+  expect(code).toBe(expected)
+  expect(io.err).toContain('app was ended: ')
+})
+
+test('run: a daemon that goes away takes the program with it', async () => {
+  const { api, run } = harness()
+  api.on('POST /v1/runs', (_request, response) => void events(response, { event: 'started', ports: [] }).end())
+  expect((await run('run', 'app')).code).toBe(3)
+})
+
+test('node doctor exits with 1 when something is bad', async () => {
+  const { api, run } = harness()
+  const report: DoctorReport = { findings: [{ subject: 'overlay', verdict: 'slow', message: 'Works, slowly.' }] }
+  api.on('GET /v1/node/doctor', () => report)
+  const { code, io } = await run('node', 'doctor')
+  expect([code, io.out]).toEqual([0, 'slow  overlay: Works, slowly.\n'])
+  report.findings.push({ subject: 'iptables', verdict: 'bad', message: 'Not there: install iptables.' })
+  expect((await run('node', 'doctor')).code).toBe(1)
+})

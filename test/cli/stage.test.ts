@@ -1,0 +1,275 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { createHash } from 'node:crypto'
+import { describe, expect, test, vi } from 'vitest'
+import type { Package } from '../../daemon/api/documents.js'
+import { aPackage, aPipeline, aStaging, ended, line, PACKAGE_ID, PIPELINE_ID, STAGING_ID } from './support/documents.js'
+import { EventStream } from './support/event-stream.js'
+import { FakeProblem, notFound, takeResource, type FakeApi } from './support/fake-api.js'
+import { useHarness } from './support/harness.js'
+import { names, readTar } from './support/read-tar.js'
+import { plant } from './support/workspace.js'
+
+const harness = useHarness()
+
+/** A daemon that has the pipeline static-site, no package yet, and takes everything through in three lines. */
+function staging(api: FakeApi, outcome = ended('succeeded')): FakeApi {
+  return api
+    .on('GET /v1/packages/:ref', () => notFound('package'))
+    .on('GET /v1/stagingpipelines/:ref', ({ parameters }) =>
+      parameters['ref'] === 'stagpipe::/::static-site' ? aPipeline() : notFound('pipeline'),
+    )
+    .on('GET /v1/stagingpipelines', () => [aPipeline()])
+    .on('POST /v1/resources', takeResource)
+    .on('POST /v1/packages', () => aPackage({ state: 'uploaded' }))
+    .on('POST /v1/stagings', () => aStaging())
+    .on('GET /v1/stagings/:uuid/log', (_request, response) => {
+      new EventStream(response)
+        .lines(
+          line(1, "Launching instance of stager 'static-site'..."),
+          line(2, 'hello'),
+          line(3, 'Staging is complete.'),
+        )
+        .end(outcome)
+    })
+}
+
+const site = () => plant(path.join(harness().root, 'site'), { 'index.html': '<h1>hi</h1>', 'css/a.css': '' })
+
+describe('stage DIR', () => {
+  test('packs, uploads, makes the package, stages it and shows the log', async () => {
+    const { api, run } = harness()
+    staging(api)
+    const { code, io } = await run('stage', await site(), '--depends-on', 'os.debian', '-e', 'TITLE=a=b')
+
+    expect(io.out).toBe(
+      "[staging] Launching instance of stager 'static-site'...\n[staging] hello\n[staging] Staging is complete.\n",
+    )
+    expect(io.err).toBe('package::/::app is ready, after 12.3 s.\n')
+    expect(code).toBe(0)
+    const upload = api.requests.find(({ path }) => path === '/v1/resources')
+    expect(names(await readTar([upload!.body]))).toEqual(['css/', 'css/a.css', 'index.html'])
+    expect(api.sent('POST /v1/packages')).toEqual({
+      namespace: '/',
+      name: 'site',
+      resource: upload!.query.get('sha256'),
+      state: 'uploaded',
+      dependencies: [{ type: 'os', name: 'debian' }],
+      environment: { TITLE: 'a=b' },
+    })
+    expect(api.sent('POST /v1/stagings')).toEqual({ package: PACKAGE_ID, pipeline: PIPELINE_ID })
+  })
+
+  test('again: the package gets new data, and what it depends on is what is asked for now', async () => {
+    const { api, run } = harness()
+    const old = aPackage({ dependencies: [{ type: 'runtime', name: 'node-18' }], state: 'failed' })
+    staging(api)
+      .on('GET /v1/packages/:ref', () => old)
+      .on('PATCH /v1/packages/:ref', () => old)
+      .on('PUT /v1/packages/:ref/resource', () => old)
+    const { code } = await run('stage', await site(), '--depends-on', 'runtime.node-20', '-e', 'A=b')
+    expect(code).toBe(0)
+    expect(api.asked).not.toContain('POST /v1/packages')
+    expect(api.sent(`PATCH /v1/packages/${PACKAGE_ID}`)).toEqual({
+      dependencies_add: [{ type: 'runtime', name: 'node-20' }],
+      dependencies_remove: [{ type: 'runtime', name: 'node-18' }],
+      environment_set: { A: 'b' },
+    })
+    expect(api.sent(`PUT /v1/packages/${PACKAGE_ID}/resource`)).toMatchObject({ state: 'uploaded' })
+  })
+
+  test('a package that is being staged is left alone', async () => {
+    const { api, run } = harness()
+    staging(api).on('GET /v1/packages/:ref', () => aPackage({ state: 'staging' }))
+    const { code, io } = await run('stage', await site())
+    expect(code).toBe(4)
+    expect(io.err).toContain('is being staged: wait for that, or cancel it')
+    expect(api.asked).not.toContain('POST /v1/resources')
+  })
+
+  test('--detach prints the id and nothing else', async () => {
+    const { api, run } = harness()
+    staging(api)
+    const { io } = await run('stage', await site(), '--detach')
+    expect(io.out).toBe(`${STAGING_ID}\n`)
+    expect(api.asked).not.toContain(`GET /v1/stagings/${STAGING_ID}/log`)
+  })
+
+  test('--output brings the result, whole or not at all', async () => {
+    const { api, run, root } = harness()
+    const data = Buffer.from('result')
+    const document = withData(data)
+    let sent = data
+    staging(api)
+      .on('GET /v1/packages/:ref', ({ parameters }) =>
+        parameters['ref'] === PACKAGE_ID ? document : notFound('package'),
+      )
+      .on('GET /v1/packages/:ref/data', (_request, response) => void response.end(sent))
+    const directory = await site()
+    expect((await run('stage', directory, '--output', 'out.tar.gz')).code).toBe(0)
+    expect(await readFile(path.join(root, 'out.tar.gz'))).toEqual(data)
+
+    sent = Buffer.from('damage')
+    const { code, io } = await run('stage', directory, '--output', 'other.tar.gz')
+    expect(code).toBe(1)
+    expect(io.err).toContain('arrived as sha256:')
+    expect((await readdir(root)).sort()).toEqual(['api.sock', 'out.tar.gz', 'site'])
+  })
+
+  test('--json prints the staging as it ended, and nothing besides', async () => {
+    const { api, run } = harness()
+    staging(api, ended('failed', 'timeout'))
+    const { code, io } = await run('stage', await site(), '--json')
+    expect(io.document()).toEqual(ended('failed', 'timeout'))
+    expect(code).toBe(11)
+  })
+})
+
+test('stage TARBALL sends it as it is', async () => {
+  const { api, run, root } = harness()
+  staging(api)
+  await writeFile(path.join(root, 'site.tar.xz'), 'whatever it is')
+  const { code } = await run('stage', 'site.tar.xz', '--pipeline', 'static-site')
+  expect(code).toBe(0)
+  expect(api.requests.find(({ path }) => path === '/v1/resources')?.body.toString()).toBe('whatever it is')
+  expect(api.sent('POST /v1/packages')).toMatchObject({ name: 'site' })
+
+  const { code: without, io } = await run('stage', 'site.tar.xz')
+  expect(without).toBe(4)
+  expect(io.err).toContain('stagpipe::/::static-site')
+})
+
+describe('which pipeline', () => {
+  test('the one in /apcera, when the current namespace has none', async () => {
+    const { api, run, root } = harness()
+    const shared = aPipeline({ namespace: '/apcera', name: 'nodejs' })
+    staging(api).on('GET /v1/stagingpipelines/:ref', ({ parameters }) =>
+      parameters['ref'] === shared.fqn ? shared : notFound('pipeline'),
+    )
+    const app = await plant(path.join(root, 'app'), { 'package.json': '{}', 'index.html': '' })
+    expect((await run('stage', app, '--namespace', '/acme')).code).toBe(0)
+    expect(api.asked.filter((asked) => asked.includes('stagpipe'))).toEqual([
+      'GET /v1/stagingpipelines/stagpipe::/acme::nodejs',
+      'GET /v1/stagingpipelines/stagpipe::/apcera::nodejs',
+    ])
+  })
+
+  test('none that fits: those that there are', async () => {
+    const { api, run, root } = harness()
+    staging(api)
+    const { code, io } = await run('stage', await plant(path.join(root, 'app'), { Gemfile: '' }))
+    expect(code).toBe(4)
+    expect(io.err).toBe(
+      'stagectl: Gemfile asks for a pipeline ruby, which is neither in / nor in /apcera: name one with --pipeline. There are:\n  stagpipe::/::static-site\n',
+    )
+    const { io: silent } = await run('stage', await plant(path.join(root, 'other'), { 'main.c': '' }))
+    expect(silent.err).toContain('No file of the source tells')
+  })
+})
+
+describe('how a staging ended is the exit code', () => {
+  test.each([
+    ['stager-failed', 10],
+    ['no-verdict', 10],
+    ['relaunch-limit', 10],
+    ['timeout', 11],
+    ['out-of-memory', 12],
+    ['disk-full', 12],
+    ['pids-limit', 12],
+    ['unresolved', 13],
+    ['policy', 5],
+    ['infrastructure', 1],
+  ])('%s: %i', async (cause, expected) => {
+    const { api, run } = harness()
+    staging(api, ended('failed', cause))
+    const { code, io } = await run('stage', await site())
+    expect(code).toBe(expected)
+    // The hint stands in the log, and only there.
+    expect(io.err).toBe(`The staging of package::/::app failed (${cause}), after 12.3 s: staging ${STAGING_ID}.\n`)
+  })
+
+  test('cancelled by somebody else: 14', async () => {
+    const { api, run } = harness()
+    staging(api, ended('cancelled'))
+    expect((await run('stage', await site())).code).toBe(14)
+  })
+})
+
+describe('a refusal of the daemon is the exit code', () => {
+  test.each([
+    [400, 4],
+    [404, 4],
+    [409, 4],
+    [413, 4],
+    [403, 5],
+    [422, 13],
+    [500, 1],
+    [503, 1],
+  ])('status %i: %i', async (status, expected) => {
+    const { api, run } = harness()
+    staging(api).on('POST /v1/stagings', () => {
+      throw new FakeProblem(status, 'some-code', 'Not like this: like that.')
+    })
+    const { code, io } = await run('stage', await site(), '--json')
+    expect(code).toBe(expected)
+    expect(io.err).toBe('stagectl: Not like this: like that.\n')
+    expect(io.document()).toEqual({ error: { code: 'some-code', message: 'Not like this: like that.' } })
+  })
+})
+
+describe('Ctrl-C', () => {
+  test('while following: the staging is cancelled, and followed to its end', async () => {
+    const { api, io: makeIo, start } = harness()
+    let stream: EventStream | undefined
+    staging(api)
+      .on(
+        'GET /v1/stagings/:uuid/log',
+        (_request, response) => void (stream = new EventStream(response).lines(line(1, 'hi'))),
+      )
+      .on('POST /v1/stagings/:uuid/cancel', () => {
+        stream!.lines(line(2, 'Cancelled.')).end(ended('cancelled'))
+        return aStaging({ state: 'running' })
+      })
+    const io = makeIo()
+    const running = start(io, 'stage', await site())
+    await vi.waitFor(() => expect(io.out).toContain('hi'))
+    io.interrupt()
+    expect(await running).toBe(14)
+    expect(io.out).toBe('[staging] hi\n[staging] Cancelled.\n')
+    expect(io.err).toContain(`Cancelling staging ${STAGING_ID}…`)
+  })
+
+  test('twice: leaves at once', async () => {
+    const { api, io: makeIo, start } = harness()
+    staging(api)
+      .on('GET /v1/stagings/:uuid/log', (_request, response) => void new EventStream(response).lines(line(1, 'hi')))
+      .on('POST /v1/stagings/:uuid/cancel', () => undefined)
+    const io = makeIo()
+    const running = start(io, 'stage', await site())
+    await vi.waitFor(() => expect(io.out).toContain('hi'))
+    io.interrupt()
+    await vi.waitFor(() => expect(io.err).toContain('Cancelling'))
+    io.interrupt()
+    expect(await running).toBe(14)
+  })
+
+  test('while downloading: no file is left', async () => {
+    const { api, io: makeIo, start, root } = harness()
+    api
+      .on('GET /v1/packages/:ref', () => withData(Buffer.from('abc')))
+      .on('GET /v1/packages/:ref/data', (_request, response) => void response.writeHead(200).write('ab'))
+    const io = makeIo()
+    const running = start(io, 'package', 'download', 'app', '-f', 'app.tar.gz')
+    await vi.waitFor(async () => expect((await readdir(root)).some((name) => name.endsWith('.part'))).toBe(true))
+    io.interrupt()
+    expect(await running).toBe(14)
+    expect(await readdir(root)).toEqual(['api.sock'])
+  })
+})
+
+function withData(data: Buffer): Package {
+  const digest = `sha256:${createHash('sha256').update(data).digest('hex')}`
+  return aPackage({
+    resource: { uuid: PACKAGE_ID, digest, length: data.length, compression: 'gzip', removals: 0 },
+  })
+}

@@ -1,0 +1,52 @@
+import { PassThrough, Writable } from 'node:stream'
+import type { Io, Terminal } from '../../../cli/io.js'
+
+/** An `Io` that remembers what was written, and whose user presses Ctrl-C when told to. */
+export class CapturedIo implements Io {
+  readonly stdin = new PassThrough() as Io['stdin'] & PassThrough
+  readonly stdout: Terminal
+  readonly stderr: Terminal
+  readonly env: Record<string, string | undefined>
+  out = ''
+  err = ''
+  readonly #listeners = new Set<() => void>()
+
+  constructor(
+    readonly cwd: string,
+    {
+      env = {},
+      terminal = false,
+      columns = 80,
+    }: { env?: Record<string, string>; terminal?: boolean; columns?: number } = {},
+  ) {
+    this.env = { XDG_CONFIG_HOME: `${cwd}/config`, TMPDIR: cwd, ...env }
+    this.stdout = capture((text) => (this.out += text), terminal, columns)
+    this.stderr = capture((text) => (this.err += text), terminal, columns)
+    Object.assign(this.stdin, { isTTY: terminal })
+  }
+
+  readonly onInterrupt = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  interrupt(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** The one document of standard output: anything else there makes this throw. */
+  document(): unknown {
+    return JSON.parse(this.out)
+  }
+}
+
+function capture(keep: (text: string) => void, isTTY: boolean, columns: number): Terminal {
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      keep(chunk.toString())
+      done()
+    },
+  })
+  // What a progress bar asks of a terminal.
+  return Object.assign(stream, { isTTY, columns, cursorTo: () => true, clearLine: () => true, moveCursor: () => true })
+}

@@ -1,0 +1,78 @@
+import type { LogLine, Package, Pipeline, Stager, Staging } from '../../../daemon/api/documents.js'
+
+const TIMES = { created_at: '2024-05-01T10:00:00.000Z', updated_at: '2024-05-01T10:00:00.000Z' }
+
+export const STAGING_ID = '5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7'
+export const PACKAGE_ID = '0b7c1e8a-2f64-4f0e-9d57-3f1f1f0a7c11'
+export const PIPELINE_ID = '3d7a52f0-6a0b-4f6c-8a51-8f5bd5f7c9aa'
+export const STAGER_ID = '9e1b41c6-10f9-4f0b-9a55-6f6a2f5b7dcc'
+
+export function aPackage(over: Partial<Package> = {}): Package {
+  const name = over.name ?? 'app'
+  const namespace = over.namespace ?? '/'
+  return {
+    uuid: PACKAGE_ID,
+    fqn: `package::${namespace}::${name}`,
+    namespace,
+    name,
+    state: 'ready',
+    dependencies: [],
+    provides: [],
+    environment: {},
+    templates: [],
+    ...TIMES,
+    ...over,
+  }
+}
+
+export function aPipeline(over: Partial<Pipeline> = {}): Pipeline {
+  const name = over.name ?? 'static-site'
+  const namespace = over.namespace ?? '/'
+  const fqn = `stagpipe::${namespace}::${name}`
+  return { uuid: PIPELINE_ID, fqn, namespace, name, stagers: ['job::/::static-site'], ...TIMES, ...over }
+}
+
+export function aStager(over: Partial<Stager> = {}): Stager {
+  const name = over.name ?? 'static-site'
+  return {
+    uuid: STAGER_ID,
+    fqn: `job::/::${name}`,
+    namespace: '/',
+    name,
+    package: `package::/::${name}`,
+    start_command: './stager',
+    additive: false,
+    allow_egress: false,
+    user: 'runner',
+    limits: { memory_bytes: 268_435_456, cpus: 1, pids: 256, disk_bytes: 1_073_741_824, timeout_ms: 600_000 },
+    dependencies: [],
+    environment: {},
+    ...TIMES,
+    ...over,
+  }
+}
+
+export function aStaging(over: Partial<Staging> = {}): Staging {
+  return {
+    uuid: STAGING_ID,
+    state: 'queued',
+    package: 'package::/::app',
+    package_uuid: PACKAGE_ID,
+    pipeline: 'stagpipe::/::static-site',
+    stagers: ['job::/::static-site'],
+    launches: [],
+    submitted_at: '2024-05-01T10:00:00.000Z',
+    ...over,
+  }
+}
+
+export function ended(state: 'succeeded' | 'failed' | 'cancelled', cause?: string): Staging {
+  const ended_at = '2024-05-01T10:00:12.300Z'
+  if (cause === undefined) return aStaging({ state, ended_at })
+  const failure = { cause, stager: 'job::/::static-site', message: 'it reported failure', hint: 'Correct it.' }
+  return aStaging({ state, ended_at, failure })
+}
+
+export function line(seq: number, text: string): LogLine {
+  return { seq, time: '2024-05-01T10:00:01.000Z', stream: 'staging', text }
+}

@@ -1,0 +1,23 @@
+import type { ServerResponse } from 'node:http'
+import type { LogLine, Staging } from '../../../daemon/api/documents.js'
+
+/** Writes events as the daemon does. */
+export class EventStream {
+  constructor(readonly response: ServerResponse) {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': hello\n\n')
+  }
+
+  lines(...lines: readonly LogLine[]): this {
+    for (const line of lines) this.response.write(`event: line\nid: ${line.seq}\ndata: ${JSON.stringify(line)}\n\n`)
+    return this
+  }
+
+  end(staging: Staging): void {
+    this.response.end(`event: end\ndata: ${JSON.stringify(staging)}\n\n`)
+  }
+
+  /** As a daemon that dies in the middle; what was written arrives. */
+  cut(): void {
+    this.response.socket?.destroySoon()
+  }
+}
