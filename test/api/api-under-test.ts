@@ -22,7 +22,7 @@ export const DEFAULT_LIMITS = { memoryBytes: 2 ** 28, cpus: 1, pids: 512, diskBy
 /** Takes anything but what begins with `EVIL` or ends with it: the one is refused at once, the other at the very end. */
 const scan: ScanArchive = async (body, signal) => {
   let bytes = 0
-  let last = Buffer.alloc(0)
+  let last: Buffer = Buffer.alloc(0)
   for await (const chunk of body as AsyncIterable<Buffer>) {
     signal.throwIfAborted()
     if (bytes === 0 && chunk.subarray(0, 4).equals(Buffer.from('EVIL'))) throw evil()

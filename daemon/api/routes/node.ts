@@ -42,7 +42,14 @@ export const nodeRoutes: Routes = (api, { parts: { node, isReady, metrics } }) =
     },
   )
 
-  api.get('/metrics', { schema: { tags, produces: ['text/plain'] } }, async (_request, reply) =>
-    reply.header('content-type', metrics.contentType).send(await metrics.metrics()),
+  api.get(
+    '/metrics',
+    {
+      schema: {
+        tags,
+        response: { 200: { description: 'for Prometheus', content: { 'text/plain': { schema: Type.String() } } } },
+      },
+    },
+    async (_request, reply) => reply.header('content-type', metrics.contentType).send(await metrics.metrics()),
   )
 }

@@ -2,7 +2,7 @@ import { NotFound } from '../../../base/errors.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { packageFqn } from '../render-package.js'
-import { NoQuery, RefPath } from './schemas.js'
+import { NoQuery, Nothing, RefPath, REFUSALS, streamed } from './schemas.js'
 
 const EXTENSIONS = { gzip: '.tar.gz', bzip2: '.tar.bz2', xz: '.tar.xz', zstd: '.tar.zst', none: '.tar' }
 
@@ -10,7 +10,18 @@ const EXTENSIONS = { gzip: '.tar.gz', bzip2: '.tar.bz2', xz: '.tar.xz', zstd: '.
 export const packageDataRoutes: Routes = (api, { parts: { packages, blobs } }) => {
   api.get(
     '/v1/packages/:ref/data',
-    { schema: { tags: ['packages'], params: RefPath, querystring: NoQuery, produces: ['application/octet-stream'] } },
+    {
+      schema: {
+        tags: ['packages'],
+        params: RefPath,
+        querystring: NoQuery,
+        response: {
+          200: streamed('the tarball, as it was uploaded', 'application/octet-stream'),
+          304: Nothing,
+          ...REFUSALS,
+        },
+      },
+    },
     async ({ params, headers }, reply) => {
       const found = await packages.get(parseRef(params.ref, 'package'))
       const { resource } = found
@@ -21,7 +32,7 @@ export const packageDataRoutes: Routes = (api, { parts: { packages, blobs } }) =
         )
       const etag = `"sha256:${resource.sha256}"`
       void reply.header('etag', etag)
-      if (headers['if-none-match'] === etag) return reply.code(304).send()
+      if (headers['if-none-match'] === etag) return reply.code(304).send(null)
       const { stream, length } = await blobs.open(resource.sha256)
       return reply
         .header('content-type', 'application/octet-stream')

@@ -1,18 +1,25 @@
 import { assertCommand, assertEnvironment } from '../../packages/validate.js'
-import { RunDraft } from '../documents.js'
+import { RunDraft, RunEvent } from '../documents.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import type { RunRequest } from '../parts.js'
 import { parseLimits } from '../render-stager.js'
 import { RunEventStream } from '../run-event-stream.js'
 import { streamSignal } from '../stream-signal.js'
-import { NoQuery } from './schemas.js'
+import { NoQuery, REFUSALS, streamed } from './schemas.js'
 
 /** A ready package in the foreground: the answer goes on as long as it runs, and it runs as long as the client stays. */
 export const runRoutes: Routes = (api, { parts: { runs }, closing }) => {
   api.post(
     '/v1/runs',
-    { schema: { tags: ['runs'], querystring: NoQuery, body: RunDraft, produces: ['application/x-ndjson'] } },
+    {
+      schema: {
+        tags: ['runs'],
+        querystring: NoQuery,
+        body: RunDraft,
+        response: { 200: streamed('one RunEvent a line', 'application/x-ndjson', RunEvent), ...REFUSALS },
+      },
+    },
     async ({ body }, reply) => {
       const request = requestOf(body)
       const signal = streamSignal(reply, closing)

@@ -1,5 +1,7 @@
-import { Type } from 'typebox'
+import type { Readable } from 'node:stream'
+import { Type, type TSchema } from 'typebox'
 import { Problem } from '../documents.js'
+import { PROBLEM_TYPE } from '../problems.js'
 
 /** What the routes have in common. */
 
@@ -18,6 +20,12 @@ export const NamespaceQuery = Type.Object(
 export const NoQuery = Type.Object({}, { additionalProperties: false })
 
 /** Every route may refuse, and says so in the same way. */
-export const REFUSALS = { '4xx': Problem, '5xx': Problem }
+const refusal = (description: string) => ({ description, content: { [PROBLEM_TYPE]: { schema: Problem } } })
+export const REFUSALS = { '4xx': refusal('refused, with the reason'), '5xx': refusal('not now, or a fault of stagerd') }
+
+/** An answer that streams. Nothing checks it: what it says is for OpenAPI. */
+export function streamed(description: string, contentType: string, schema: TSchema = Type.String()) {
+  return { description, content: { [contentType]: { schema: Type.Unsafe<Readable>(schema) } } }
+}
 
 export const Nothing = Type.Null({ description: 'no content' })

@@ -3,12 +3,13 @@ import { Type } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
 import { quote } from '../../../base/fqn.js'
 import type { StagingState } from '../../staging/states.js'
+import { LogLine } from '../documents.js'
 import type { Routes } from '../fastify.js'
 import type { ApiParts } from '../parts.js'
 import { renderStaging } from '../render-staging.js'
 import { eventStream, type ServerSentEvent } from '../server-sent-events.js'
 import { streamSignal } from '../stream-signal.js'
-import { UuidPath } from './schemas.js'
+import { REFUSALS, streamed, UuidPath } from './schemas.js'
 
 const LogQuery = Type.Object(
   {
@@ -26,7 +27,21 @@ const ENDED: ReadonlySet<StagingState> = new Set(['succeeded', 'failed', 'cancel
 export const stagingLogRoutes: Routes = (api, { parts, closing }) => {
   api.get(
     '/v1/stagings/:uuid/log',
-    { schema: { tags: ['stagings'], params: UuidPath, querystring: LogQuery, produces: ['text/event-stream'] } },
+    {
+      schema: {
+        tags: ['stagings'],
+        params: UuidPath,
+        querystring: LogQuery,
+        response: {
+          200: streamed(
+            'events `line` with a LogLine, and at last `end` with the Staging',
+            'text/event-stream',
+            LogLine,
+          ),
+          ...REFUSALS,
+        },
+      },
+    },
     async ({ params, query, headers }, reply) => {
       const { uuid } = await parts.ledger.get(params.uuid)
       const since = sequenceOf(headers['last-event-id']) ?? query.since ?? 0
