@@ -44,7 +44,7 @@ export function writeTar({ tree, paths, sparse, separateLinks = false, signal }:
     '--no-acls',
     '--no-selinux',
     ...(sparse ? ['--sparse'] : []),
-    ...(separateLinks ? ['--hard-dereference', '--blocking-factor=1'] : ['--blocking-factor=20']),
+    ...(separateLinks ? ['--hard-dereference', '--blocking-factor=1'] : ['--blocking-factor=128']),
     '--null',
     '--verbatim-files-from',
     '--no-recursion',

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+
 /**
  * One piece of work for any number that wait for it.
  *
@@ -21,6 +23,8 @@ export class SingleFlight<T> {
 
   async run(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     signal.throwIfAborted()
+    // One launch waits for as many layers as its closure has packages: that many listeners are no leak.
+    setMaxListeners(0, signal)
     let flight = this.#flights.get(key)
     if (!flight) {
       const abort = new AbortController()

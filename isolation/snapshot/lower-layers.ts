@@ -1,4 +1,5 @@
 import { lstatSync } from 'node:fs'
+import { realpath } from 'node:fs/promises'
 import { errnoOf } from '../../base/errors.js'
 import { bytesOf, parentOf } from '../archive/names.js'
 
@@ -20,7 +21,14 @@ export const UNKNOWN_LOWER: LowerLayers = { mayHold: () => true }
 export class LowerDirectories implements LowerLayers {
   readonly #directories = new Map<string, boolean>()
 
-  constructor(private readonly roots: readonly string[]) {}
+  private constructor(private readonly roots: readonly string[]) {}
+
+  /** Without the layer that overlay2 puts between those of the image and the upper directory: it holds Docker's own files. */
+  static async of(directories: readonly string[]): Promise<LowerDirectories> {
+    // overlay2 names layers in mount options by short symbolic links.
+    const real = await Promise.all(directories.map((directory) => realpath(directory)))
+    return new LowerDirectories(real.filter((directory) => !/-init\/diff$/.test(directory)))
+  }
 
   mayHold(path: string): boolean {
     return this.roots.some((root) => this.#isDirectory(root, parentOf(path)) && kindAt(root, path) !== 'nothing')

@@ -5,6 +5,7 @@ import type { TreeEntry } from '../archive/tree.js'
 import { encodeRemovalPath } from '../layers/removal-path.js'
 import type { Removal } from '../launch-plan.js'
 import { position } from './directory-filter.js'
+import { isInjected } from './engine-files.js'
 import type { LowerLayers } from './lower-layers.js'
 import { isOpaque, isWhiteout, type OverlayMarks, whyNotPlain } from './overlay-entry.js'
 
@@ -28,7 +29,7 @@ const NO_MARKS: OverlayMarks = new Map()
  *   lower layer is a removal;
  * - ACLs, file capabilities and labels are left out, as they are from uploads;
  * - several names of one symbolic link become several symbolic links;
- * - the attributes of the root directory are the Engine's.
+ * - the attributes of the root directory, and the files that it mounts upon (engine-files.ts), are the Engine's.
  *
  * A directory that was copied up for the sake of what it holds is there as itself: as a layer it would otherwise get
  * attributes that somebody had to invent. For the same reason the ancestors of a filtered directory are there, alone.
@@ -57,7 +58,7 @@ export function planSnapshot(
   for (const entry of upper) {
     const { path } = entry
     const place = position(path, filter)
-    if (place === 'outside') continue
+    if (place === 'outside' || isInjected(entry, lower)) continue
     const itsMarks = marks.get(path) ?? NO_MARKS
     refuseStrange(entry, itsMarks)
     if (place === 'ancestor') {

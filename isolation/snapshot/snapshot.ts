@@ -41,7 +41,7 @@ export async function snapshotUpper<T>(
   const filter = parseDirectory(directory)
   signal?.throwIfAborted()
   const [entries, marks] = await Promise.all([listTree(upper, signal), readOverlayMarks(upper, signal)])
-  const plan = planSnapshot(entries, marks, filter, lower ? new LowerDirectories(lower) : UNKNOWN_LOWER)
+  const plan = planSnapshot(entries, marks, filter, lower ? await LowerDirectories.of(lower) : UNKNOWN_LOWER)
   const archive = compressor.compress(snapshotTar(upper, plan, signal), signal)
   try {
     const written = await write(archive)

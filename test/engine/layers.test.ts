@@ -1,0 +1,154 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Removal } from '../../isolation/launch-plan.js'
+import { LayerDirectoryCache } from '../../isolation/layers/layer-cache.js'
+import { collect } from '../support/collect.js'
+import { MemoryResources } from '../support/memory-resources.js'
+import { tarOf } from '../support/tar-builder.js'
+import { describeTree } from '../support/trees.js'
+import { OverlayScratch } from './support/overlay.js'
+
+const never = new AbortController().signal
+let scratch: OverlayScratch
+let resources: MemoryResources
+let cache: LayerDirectoryCache
+
+beforeEach(async () => {
+  scratch = new OverlayScratch()
+  resources = new MemoryResources()
+  cache = await LayerDirectoryCache.open({ directory: scratch.path('layers'), resources })
+})
+
+afterEach(() => scratch.remove())
+
+const base = tarOf(
+  { name: 'etc/', type: '5' },
+  { name: 'etc/keep', data: 'keep' },
+  { name: 'etc/gone', data: 'gone' },
+  { name: 'opt/', type: '5' },
+  { name: 'opt/old', data: 'old' },
+  { name: 'opt/sub/', type: '5' },
+  { name: 'opt/sub/older', data: 'older' },
+  { name: 'srv', data: 'a file' },
+)
+const change = gzipSync(
+  tarOf(
+    { name: 'etc/', type: '5', mtime: 1_111_111_111 },
+    { name: 'opt/', type: '5', mtime: 1_222_222_222 },
+    { name: 'opt/new', data: 'new' },
+  ),
+)
+const removals: Removal[] = [
+  { kind: 'removed', path: 'etc/gone' },
+  { kind: 'opaque', path: 'opt' },
+  { kind: 'removed', path: 'srv' },
+]
+const layer = (archive: Buffer, gone: readonly Removal[] = []) =>
+  cache.materialise({ sha256: resources.add(archive), removals: gone, name: 'test' }, never)
+
+test('over another layer, removals hide and opaque directories replace', async () => {
+  const [lower, upper] = [await layer(base), await layer(change, removals)]
+  const { merged } = scratch.mount([upper, lower].map(({ relativePath }) => join(cache.directory, relativePath)))
+  const seen = describeTree(merged)
+  expect(Object.keys(seen)).toEqual(['etc', 'etc/keep', 'opt', 'opt/new'])
+  expect(seen['etc']).toContain(' 1111111111000000000')
+  expect(seen['opt']).toContain(' 1222222222000000000')
+})
+
+test('its tar says the same in the words of image builders, and is what the digest says', async () => {
+  const made = await layer(change, removals)
+  const tar = await collect(await made.openTar())
+  expect(made.tarLength).toBe(tar.length)
+  expect(made.diffId).toBe(`sha256:${createHash('sha256').update(tar).digest('hex')}`)
+  expect(execFileSync('tar', ['-t'], { input: tar, encoding: 'utf8' }).trim().split('\n')).toEqual([
+    '.wh.srv',
+    'etc/.wh.gone',
+    'opt/.wh..wh..opq',
+    'etc/',
+    'opt/',
+    'opt/new',
+  ])
+})
+
+test('two caches make the same of the same, however it was compressed', async () => {
+  const other = await LayerDirectoryCache.open({ directory: scratch.path('other'), resources })
+  const one = await layer(change, removals)
+  const two = await other.materialise({ sha256: resources.add(change), removals, name: 'test' }, never)
+  const plain = await other.materialise(
+    { sha256: resources.add(execFileSync('gzip', ['-d', '-c'], { input: change })), removals, name: 'test' },
+    never,
+  )
+  expect(new Set([one.diffId, two.diffId, plain.diffId]).size).toBe(1)
+  expect(one.relativePath).toBe(two.relativePath)
+  expect(plain.relativePath).not.toBe(two.relativePath)
+})
+
+test('any number that wait share one extraction, and it lasts', async () => {
+  const source = { sha256: resources.add(base), removals: [], name: 'test' }
+  const layers = await Promise.all(Array.from({ length: 20 }, () => cache.materialise(source, never)))
+  expect(new Set(layers.map(({ relativePath }) => relativePath)).size).toBe(1)
+  expect(resources.opened).toHaveLength(1)
+  const again = await LayerDirectoryCache.open({ directory: cache.directory, resources })
+  expect((await again.materialise(source, never)).diffId).toBe(layers[0]!.diffId)
+  expect(resources.opened).toHaveLength(1)
+})
+
+test('a waiter that leaves takes nothing from the others; the last one takes it all', async () => {
+  const source = { sha256: resources.add(base), removals: [], name: 'test' }
+  const [leaving, alone] = [new AbortController(), new AbortController()]
+  const left = cache.materialise(source, leaving.signal)
+  const staying = cache.materialise(source, never)
+  leaving.abort(new Error('no more'))
+  await expect(left).rejects.toThrow('no more')
+  await expect(staying).resolves.toMatchObject({ tarLength: expect.any(Number) as number })
+
+  const other = cache.materialise({ ...source, sha256: resources.add(change) }, alone.signal)
+  alone.abort(new Error('no more'))
+  await expect(other).rejects.toThrow('no more')
+  await expect.poll(() => readdirSync(cache.directory).filter((name) => name.startsWith('new-'))).toEqual([])
+})
+
+test('a refused package leaves nothing behind', async () => {
+  await expect(layer(tarOf({ name: '../escaped' }))).rejects.toMatchObject({ code: 'archive-refused' })
+  expect(readdirSync(cache.directory)).toEqual([])
+  expect(readdirSync(scratch.root)).toEqual(['layers'])
+})
+
+test('what a crash left half-built is removed at the next start', async () => {
+  mkdirSync(join(cache.directory, 'new-0123'))
+  writeFileSync(join(cache.directory, 'new-0123', 'layer.json'), '{}')
+  await LayerDirectoryCache.open({ directory: cache.directory, resources })
+  expect(readdirSync(cache.directory)).toEqual([])
+})
+
+test('a tree that was changed on disk is never handed on as a whole', async () => {
+  const made = await layer(base)
+  writeFileSync(join(cache.directory, made.relativePath, 'etc/keep'), 'tampered')
+  await expect(made.openTar().then(collect)).rejects.toMatchObject({ code: 'layer-changed' })
+})
+
+test.each(['/etc', '../etc', 'a/../b', '', 'a//b', 'tab\t', '100%', '.wh.x'])(
+  'the removal of %j is refused',
+  async (path) => {
+    await expect(layer(base, [{ kind: 'removed', path }])).rejects.toMatchObject({ code: 'bad-removal' })
+  },
+)
+
+test('names of removals may be any bytes', async () => {
+  const made = await layer(base, [
+    { kind: 'removed', path: 'opt/%FF%0A %25' },
+    { kind: 'removed', path: `opt/${'n'.repeat(200)}` },
+  ])
+  const tree = describeTree(join(cache.directory, made.relativePath))
+  expect(tree['opt/\xff\n %']).toBe('other 20000 0')
+  const names = execFileSync('tar', ['-t', '--quoting-style=literal'], {
+    input: await collect(await made.openTar()),
+    encoding: 'latin1',
+  })
+  expect(names).toContain('opt/.wh.\xff\n %\n')
+  expect(names).toContain(`opt/.wh.${'n'.repeat(200)}\n`)
+})

@@ -1,0 +1,37 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A scratch directory whose overlays are unmounted before it is removed. */
+export class OverlayScratch {
+  readonly root = mkdtempSync(join(tmpdir(), 'stagerd-test-'))
+  readonly #mounted: string[] = []
+  #count = 0
+
+  path(name: string): string {
+    return join(this.root, name)
+  }
+
+  /** An overlay of `lower` (topmost first), as Docker mounts it. */
+  mount(lower: readonly string[]): { merged: string; upper: string } {
+    const base = this.path(`overlay-${this.#count++}`)
+    const [upper, work, merged] = ['upper', 'work', 'merged'].map((name) => join(base, name)) as [
+      string,
+      string,
+      string,
+    ]
+    for (const directory of [upper, work, merged]) mkdirSync(directory, { recursive: true })
+    // An overlay of one lower directory and no upper one is not allowed; so even a view only to be read has an upper.
+    const options = `lowerdir=${lower.join(':')},upperdir=${upper},workdir=${work},index=off,redirect_dir=off,metacopy=off`
+    execFileSync('mount', ['-t', 'overlay', 'stagerd-test', '-o', options, merged])
+    this.#mounted.push(merged)
+    return { merged, upper }
+  }
+
+  remove(): void {
+    for (const merged of this.#mounted.reverse()) execFileSync('umount', [merged])
+    execFileSync('rm', ['-rf', '--one-file-system', '--', this.root])
+    rmSync(this.root, { recursive: true, force: true })
+  }
+}

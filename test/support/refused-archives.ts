@@ -1,0 +1,296 @@
+import { brotliCompressSync, gzipSync } from 'node:zlib'
+import type { ArchiveLimits } from '../../isolation/archive/limits.js'
+import { DEFAULT_ARCHIVE_LIMITS } from '../../isolation/archive/limits.js'
+import { END, memberBlocks, paxRecord, tarOf } from './tar-builder.js'
+
+export interface RefusedArchive {
+  readonly what: string
+  readonly archive: Buffer
+  readonly code: string
+  /** A part of the sentence: the entry, where one is at fault. */
+  readonly names?: string
+}
+
+/** Small, so that bombs go off without filling anything. */
+export const TEST_LIMITS: ArchiveLimits = {
+  ...DEFAULT_ARCHIVE_LIMITS,
+  bytes: 4 * 1024 * 1024,
+  apparentBytes: 3 * 1024 * 1024,
+  entries: 50,
+  depth: 16,
+}
+
+const file = { name: 'app/file', data: 'x' }
+const whole = tarOf(file)
+
+/** Every archive that is refused, whatever it is to become; the fast tests scan them, the others unpack them. */
+export const REFUSED_ARCHIVES: readonly RefusedArchive[] = [
+  // Names that lead out.
+  ...['../escaped', 'app/../../escaped', 'app/..', '/../escaped', './../escaped', '..'].map((name) => ({
+    what: `a member called ${name}`,
+    archive: tarOf(file, { name, data: 'evil' }),
+    code: 'archive-refused',
+    names: JSON.stringify(name),
+  })),
+  {
+    what: 'a member that leads out by its extended header',
+    archive: tarOf(file, { name: 'fine', data: 'evil', pax: { path: '../escaped' } }),
+    code: 'archive-refused',
+    names: '"../escaped"',
+  },
+  {
+    what: 'a member that leads out by its long GNU name',
+    archive: tarOf({ name: '././@LongLink', type: 'L', data: '../escaped\0' }, { name: 'fine', data: 'evil' }),
+    code: 'archive-refused',
+    names: '"../escaped"',
+  },
+  {
+    what: 'a sparse member that leads out by the name of its own',
+    archive: tarOf({
+      name: 'GNUSparseFile.1/fine',
+      data: '0\n'.padEnd(512, '\0'),
+      pax: {
+        'GNU.sparse.major': '1',
+        'GNU.sparse.minor': '0',
+        'GNU.sparse.name': '../escaped',
+        'GNU.sparse.realsize': '0',
+      },
+    }),
+    code: 'archive-refused',
+    names: '"../escaped"',
+  },
+  {
+    what: 'a symbolic link that is then written through',
+    archive: tarOf({ name: 'way', type: '2', linkName: '..' }, { name: 'way/escaped', data: 'evil' }),
+    code: 'archive-refused',
+    names: '"way/escaped"',
+  },
+  {
+    what: 'an absolute symbolic link that is then written through',
+    archive: tarOf({ name: 'etc', type: '2', linkName: '/etc' }, { name: 'etc/escaped', data: 'evil' }),
+    code: 'archive-refused',
+    names: '"etc/escaped"',
+  },
+  {
+    what: 'a directory below a symbolic link',
+    archive: tarOf({ name: 'way', type: '2', linkName: 'app' }, { name: 'way/sub/', type: '5' }),
+    code: 'archive-refused',
+    names: '"way/sub/"',
+  },
+  {
+    what: 'a directory that becomes a symbolic link',
+    archive: tarOf(file, { name: 'app', type: '2', linkName: '/etc' }),
+    code: 'archive-refused',
+    names: '"app"',
+  },
+  {
+    what: 'a member below a file',
+    archive: tarOf(file, { name: 'app/file/below', data: 'x' }),
+    code: 'archive-refused',
+    names: '"app/file/below"',
+  },
+  { what: 'a root that is a file', archive: tarOf({ name: './', type: '2', linkName: 'x' }), code: 'archive-refused' },
+  { what: 'a member without a name', archive: tarOf({ name: '', data: 'x' }), code: 'archive-refused' },
+
+  // Hard links.
+  ...[
+    ['outside by ..', '../../../etc/passwd'],
+    ['outside by an absolute name', '/etc/passwd'],
+    ['a later file', 'app/later'],
+    ['a directory', 'app'],
+    ['itself', 'app/link'],
+  ].map(([what, linkName]) => ({
+    what: `a hard link to ${what}`,
+    archive: tarOf(file, { name: 'app/link', type: '1', linkName: linkName! }, { name: 'app/later', data: 'x' }),
+    code: 'archive-refused',
+    names: 'app/link',
+  })),
+  {
+    what: 'a hard link to a symbolic link',
+    archive: tarOf({ name: 'way', type: '2', linkName: '/etc/passwd' }, { name: 'link', type: '1', linkName: 'way' }),
+    code: 'archive-refused',
+    names: '"link"',
+  },
+  {
+    what: 'a hard link through a symbolic link',
+    archive: tarOf({ name: 'way', type: '2', linkName: '/etc' }, { name: 'link', type: '1', linkName: 'way/passwd' }),
+    code: 'archive-refused',
+    names: '"link"',
+  },
+  {
+    what: 'a hard link that brings data',
+    archive: tarOf(file, { name: 'link', type: '1', linkName: 'app/file', data: 'x'.repeat(600) }),
+    code: 'archive-refused',
+    names: '"link"',
+  },
+
+  // Kinds.
+  ...[
+    ['3', 'character device', [1, 3]],
+    ['3', 'whiteout as a device', [0, 0]],
+    ['4', 'block device', [8, 0]],
+    ['6', 'FIFO', [0, 0]],
+    ['Z', 'unknown kind', [0, 0]],
+    ['V', 'volume label', [0, 0]],
+    ['M', 'continued volume', [0, 0]],
+    ['D', 'incremental directory', [0, 0]],
+  ].map(([type, what, device]) => ({
+    what: `a ${what as string}`,
+    archive: tarOf(file, { name: 'app/odd', type: type as string, device: device as [number, number] }),
+    code: 'archive-refused',
+    names: '"app/odd"',
+  })),
+  ...['.wh.file', 'app/.wh..wh..opq', 'app/.wh.dir/file'].map((name) => ({
+    what: `a name that removes: ${name}`,
+    archive: tarOf(file, { name, data: '' }),
+    code: 'archive-refused',
+    names: JSON.stringify(name),
+  })),
+  {
+    what: 'a name with a NUL in it',
+    archive: tarOf({ name: 'x', data: '', pax: { path: 'app\0/../../escaped' } }),
+    code: 'archive-refused',
+  },
+  {
+    what: 'a name of 256 bytes',
+    archive: tarOf({ name: 'x', data: '', pax: { path: 'n'.repeat(256) } }),
+    code: 'archive-refused',
+  },
+
+  // Attributes that overlayfs would obey.
+  ...['trusted.overlay.opaque', 'trusted.overlay.redirect', 'trusted.anything', 'user.overlay.opaque'].map((name) => ({
+    what: `the attribute ${name}`,
+    archive: tarOf({ name: 'app/', type: '5', pax: { [`SCHILY.xattr.${name}`]: 'y' } }),
+    code: 'archive-refused',
+    names: name,
+  })),
+  {
+    what: "the same attribute in bsdtar's words",
+    archive: tarOf({ name: 'app/', type: '5', pax: { 'LIBARCHIVE.xattr.trusted%2Eoverlay.opaque': 'eQ' } }),
+    code: 'archive-refused',
+  },
+
+  // Bombs.
+  {
+    what: 'a bomb by size',
+    archive: gzipSync(tarOf({ name: 'zeros', data: Buffer.alloc(8 * 1024 * 1024) })),
+    code: 'archive-too-large',
+  },
+  {
+    what: 'a bomb by holes',
+    archive: tarOf({
+      name: 'GNUSparseFile.1/holes',
+      data: '0\n'.padEnd(512, '\0'),
+      pax: {
+        'GNU.sparse.major': '1',
+        'GNU.sparse.minor': '0',
+        'GNU.sparse.name': 'holes',
+        'GNU.sparse.realsize': String(1024 ** 4),
+      },
+    }),
+    code: 'archive-too-large',
+    names: '"holes"',
+  },
+  {
+    what: 'a bomb by entries',
+    archive: tarOf(...Array.from({ length: 60 }, (_, index) => ({ name: `f${index}`, data: '' }))),
+    code: 'archive-too-large',
+  },
+  {
+    what: 'a bomb by depth',
+    archive: tarOf({ name: 'd/'.repeat(30), type: '5' }),
+    code: 'archive-too-large',
+  },
+
+  // Contradictions and absurdities.
+  {
+    what: 'two sizes',
+    archive: tarOf({ name: 'f', data: 'x'.repeat(512), pax: { size: '0' } }, file),
+    code: 'archive-refused',
+    names: '"f"',
+  },
+  {
+    what: 'two names in one extended header',
+    archive: tarOf({
+      name: 'x',
+      data: '',
+      paxList: [
+        ['path', 'one'],
+        ['path', '../two'],
+      ],
+    }),
+    code: 'archive-refused',
+  },
+  {
+    what: 'a name for every entry',
+    archive: tarOf({ name: 'g', type: 'g', data: paxRecord('path', '../escaped') }, file),
+    code: 'archive-refused',
+  },
+  {
+    what: 'a size beyond all disks',
+    archive: tarOf({ name: 'huge', size: 2 ** 60 }),
+    code: 'archive-corrupt',
+  },
+  { what: 'a negative size', archive: tarOf({ name: 'neg', size: -512 }), code: 'archive-refused' },
+  { what: 'uid 2^31', archive: tarOf({ ...file, uid: 2 ** 31 }), code: 'archive-refused', names: '"app/file"' },
+  { what: 'a negative gid', archive: tarOf({ ...file, gid: -1 }), code: 'archive-refused', names: '"app/file"' },
+  {
+    what: 'uid 2^40 by extended header',
+    archive: tarOf({ ...file, pax: { uid: String(2 ** 40) } }),
+    code: 'archive-refused',
+  },
+  {
+    what: 'a time of the year 300 billion',
+    archive: tarOf({ ...file, pax: { mtime: '9223372036854775' } }),
+    code: 'archive-refused',
+  },
+  {
+    what: 'a directory that brings data',
+    archive: tarOf({ name: 'd/', type: '5', data: 'x' }),
+    code: 'archive-refused',
+  },
+
+  // Broken ones.
+  { what: 'nothing at all', archive: Buffer.alloc(0), code: 'not-an-archive' },
+  { what: 'five bytes', archive: Buffer.from('hello'), code: 'not-an-archive' },
+  { what: 'the wrong magic', archive: Buffer.from('PK\x03\x04'.padEnd(2048, 'x')), code: 'not-an-archive' },
+  { what: 'another compression', archive: brotliCompressSync(whole), code: 'archive-corrupt' },
+  { what: 'gzip of what is no tar', archive: gzipSync(Buffer.alloc(4096, 'x')), code: 'not-an-archive' },
+  { what: 'nothing but zeros', archive: Buffer.alloc(10240), code: 'archive-empty' },
+  { what: 'compressed zeros', archive: gzipSync(Buffer.alloc(10240)), code: 'archive-empty' },
+  { what: 'one cut at an entry boundary', archive: memberBlocks(file), code: 'archive-corrupt' },
+  { what: 'one cut within an entry', archive: whole.subarray(0, 700), code: 'archive-corrupt' },
+  { what: 'one cut within a header', archive: whole.subarray(0, 300), code: 'archive-corrupt' },
+  { what: 'one with half an end', archive: whole.subarray(0, -512), code: 'archive-corrupt' },
+  { what: 'a gzip stream cut short', archive: gzipSync(whole).subarray(0, -12), code: 'archive-corrupt' },
+  { what: 'a gzip stream with a flipped bit', archive: flipped(gzipSync(whole)), code: 'archive-corrupt' },
+  { what: 'two archives joined', archive: Buffer.concat([whole, whole]), code: 'archive-refused' },
+  {
+    what: 'two gzip archives joined',
+    archive: Buffer.concat([gzipSync(whole), gzipSync(whole)]),
+    code: 'archive-refused',
+  },
+  {
+    what: 'a lone block of zeros in the midst',
+    archive: Buffer.concat([memberBlocks(file), Buffer.alloc(512), whole]),
+    code: 'archive-corrupt',
+  },
+  { what: 'a bad checksum', archive: tarOf(file, { ...file, checksum: 1 }), code: 'archive-corrupt' },
+  {
+    what: 'an extended header without an entry',
+    archive: Buffer.concat([memberBlocks({ name: 'x', pax: { path: 'a' } }).subarray(0, 1024), END]),
+    code: 'archive-corrupt',
+  },
+  {
+    what: 'an extended header that is none',
+    archive: tarOf({ name: 'x', type: 'x', data: '99 path=a\n' }, file),
+    code: 'archive-corrupt',
+  },
+]
+
+function flipped(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes)
+  const at = copy.length - 6
+  copy[at] = (copy[at] ?? 0) ^ 1
+  return copy
+}

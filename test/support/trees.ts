@@ -1,0 +1,116 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+
+/**
+ * A tree as data: paths (bytes as latin1) and what is there. Parents come first; times are set last, in the order given
+ * backwards, so that what is made in a directory does not change its time.
+ */
+export type TreeSpec = Readonly<Record<string, EntrySpec>>
+
+export type EntrySpec =
+  | ({ readonly file: string; readonly xattrs?: Readonly<Record<string, string>> } & Attributes)
+  | ({ readonly directory: true; readonly xattrs?: Readonly<Record<string, string>> } & Attributes)
+  | ({ readonly symlink: string } & Omit<Attributes, 'mode'>)
+  | { readonly link: string }
+  | { readonly fifo: true }
+  | { readonly hole: number }
+
+interface Attributes {
+  readonly mode?: number
+  readonly owner?: readonly [uid: number, gid: number]
+  /** In seconds, with as many digits as a disk keeps: `1000000000.123456789`. */
+  readonly mtime?: string
+}
+
+export function at(root: string, path: string): Buffer {
+  return Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path, 'latin1')])
+}
+
+export function makeTree(root: string, spec: TreeSpec): void {
+  mkdirSync(root, { recursive: true })
+  for (const [path, entry] of Object.entries(spec)) {
+    const place = at(root, path)
+    if ('file' in entry) writeFileSync(place, entry.file)
+    else if ('directory' in entry) mkdirSync(place)
+    else if ('symlink' in entry) symlinkSync(Buffer.from(entry.symlink, 'latin1'), place)
+    else if ('link' in entry) linkSync(at(root, entry.link), place)
+    else if ('hole' in entry) execFileSync('truncate', ['-s', String(entry.hole), place.toString()])
+    else execFileSync('mkfifo', [place.toString()])
+    if ('owner' in entry) lchownSync(place, ...entry.owner)
+    if ('mode' in entry) chmodSync(place, entry.mode)
+    if ('xattrs' in entry)
+      for (const [name, value] of Object.entries(entry.xattrs ?? {}))
+        execFileSync('setfattr', ['-h', '-n', name, '-v', value, place.toString()])
+  }
+  for (const [path, entry] of Object.entries(spec).reverse())
+    if ('mtime' in entry) execFileSync('touch', ['-h', '-d', `@${entry.mtime}`, at(root, path).toString()])
+}
+
+/**
+ * Ground truth: what `lstat`, contents and attributes say of everything below `root`, one line an entry. Two trees are equal when their descriptions are.
+ */
+export function describeTree(root: string): Record<string, string> {
+  const tree: Record<string, string> = {}
+  const attributes = userAttributes(root)
+  const walk = (path: string) => {
+    for (const name of readdirSync(at(root, path), { encoding: 'buffer' })) {
+      const child = path === '' ? name.toString('latin1') : `${path}/${name.toString('latin1')}`
+      const stats = lstatSync(at(root, child), { bigint: true })
+      const mode = (Number(stats.mode) & 0o7777).toString(8)
+      const kept = `${mode} ${stats.uid}:${stats.gid} ${stats.mtimeNs}${attributes.get(child) ?? ''}`
+      if (stats.isDirectory()) {
+        tree[child] = `directory ${kept}`
+        walk(child)
+      } else if (stats.isSymbolicLink())
+        tree[child] = `symlink ${kept} -> ${readlinkSync(at(root, child), { encoding: 'latin1' })}`
+      else if (stats.isFile())
+        tree[child] = `file ${kept} ${stats.size} #${contentOf(at(root, child), Number(stats.size))}`
+      else tree[child] = `other ${stats.mode.toString(8)} ${stats.rdev}`
+    }
+  }
+  walk('')
+  return Object.fromEntries(Object.entries(tree).sort(([left], [right]) => (left < right ? -1 : 1)))
+}
+
+/** Which names are of one file, as sorted groups; only groups that are whole below `root`. */
+export function linkGroups(root: string): string[][] {
+  const groups = new Map<bigint, string[]>()
+  for (const path of Object.keys(describeTree(root))) {
+    const stats = lstatSync(at(root, path), { bigint: true })
+    if (stats.isFile() && stats.nlink > 1n) groups.set(stats.ino, [...(groups.get(stats.ino) ?? []), path])
+  }
+  return [...groups.values()].filter((group) => group.length > 1)
+}
+
+function contentOf(path: Buffer, size: number): string {
+  if (size > 1024 ** 3) return 'huge'
+  return createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 16)
+}
+
+function userAttributes(root: string): Map<string, string> {
+  const dump = execFileSync('getfattr', ['-R', '-P', '-h', '-d', '-m', '^user\\.', '.'], {
+    cwd: root,
+    encoding: 'latin1',
+  })
+  const all = new Map<string, string>()
+  for (const paragraph of dump.split('\n\n')) {
+    const [head = '', ...lines] = paragraph.split('\n')
+    const name = head
+      .slice('# file: '.length)
+      .replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8)))
+    all.set(name, ` ${lines.sort().join(' ')}`)
+  }
+  return all
+}
