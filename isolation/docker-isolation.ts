@@ -32,7 +32,7 @@ export interface DockerIsolationOptions {
   readonly layers: LayerCache
   /** IPv4 block that the networks of launches are cut from. */
   readonly addressPool?: string
-  /** Files that every launch finds in its root, though no snapshot holds them: content by absolute path. */
+  /** Files that every launch finds in its root and in /stagerfs, though no snapshot holds them: content by absolute path. */
   readonly extraFiles?: ReadonlyMap<string, string>
 }
 
@@ -48,7 +48,7 @@ export class DockerIsolation implements Isolation {
 
   /** Connects to nothing yet. Throws `BadInput` (`bad-address-pool`). */
   constructor(options: DockerIsolationOptions, engine: Docker = connectEngine()) {
-    const { owner, stateDirectory, layers } = options
+    const { owner, stateDirectory, layers, extraFiles = new Map<string, string>() } = options
     const firewall = new Firewall()
     const compressor = once(() => chooseCompressor())
     // Several nodes on a host share the default pool: they rarely meet when they begin at different places.
@@ -65,7 +65,8 @@ export class DockerIsolation implements Isolation {
       firewall,
       images: new RootImages(engine, owner),
       bridges: new Bridges(engine, owner, pool),
-      seat: once<ImageLayer>(() => makeSeat(options.extraFiles)),
+      extraFiles,
+      seat: once<ImageLayer>(() => makeSeat(extraFiles)),
       engineDirectory: once(async () => {
         const info = (await askEngine('describe itself', engine.info())) as { DockerRootDir: string }
         return info.DockerRootDir

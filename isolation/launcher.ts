@@ -28,6 +28,8 @@ export interface LauncherParts extends Surroundings {
   readonly images: RootImages
   readonly bridges: Bridges
   readonly firewall: Firewall
+  /** Content by absolute path, at the bottom of every /stagerfs. */
+  readonly extraFiles: ReadonlyMap<string, string>
   /** On top of the root of every launch. */
   seat(): Promise<ImageLayer>
 }
@@ -44,7 +46,7 @@ export class Launcher {
 
   launch(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<RunningContainer> {
     return orUndo(plan, async (undo) => {
-      const { bridges, firewall, layers, owner, stateDirectory } = this.parts
+      const { bridges, extraFiles, firewall, layers, owner, stateDirectory } = this.parts
       const step = timedBy(hooks)
       const scratch = scratchOf(stateDirectory, plan.id)
       undo.defer('remove the scratch directory', (deadline) => removeScratch(scratch, deadline))
@@ -55,7 +57,7 @@ export class Launcher {
         step('network', () => bridges.create(plan.id, !plan.egress)),
         this.#layers(plan.stagerfs, step, signal).then((lowers) =>
           step('stagerfs', async () => {
-            await makeScratch(scratch)
+            await makeScratch(scratch, extraFiles)
             await makeStagerfs(stagerfsMount(mountSource(owner), layers.directory, lowers, scratch), signal)
           }),
         ),

@@ -1,5 +1,5 @@
-import { mkdir, readdir, rmdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, readdir, rmdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { errnoOf } from '../base/errors.js'
 import { runProcess } from '../base/run-process.js'
 
@@ -9,14 +9,14 @@ import { runProcess } from '../base/run-process.js'
  *   <state>/launches/<uuid>/upper     what the stager wrote to /stagerfs
  *                          /work      the kernel's
  *                          /merged    /stagerfs itself: a mount point
+ *                          /ground    the lowest layer: overlay wants at least one, and we may have files to show
  */
 export interface Scratch {
   readonly directory: string
   readonly upper: string
   readonly work: string
   readonly merged: string
-  /** A lower directory for a /stagerfs without packages: overlay wants at least one. */
-  readonly empty: string
+  readonly ground: string
 }
 
 export function launchesDirectory(stateDirectory: string): string {
@@ -26,13 +26,20 @@ export function launchesDirectory(stateDirectory: string): string {
 export function scratchOf(stateDirectory: string, launch: string): Scratch {
   const directory = join(launchesDirectory(stateDirectory), launch)
   const inside = (name: string) => join(directory, name)
-  return { directory, upper: inside('upper'), work: inside('work'), merged: inside('merged'), empty: inside('empty') }
+  return { directory, upper: inside('upper'), work: inside('work'), merged: inside('merged'), ground: inside('ground') }
 }
 
-export async function makeScratch(scratch: Scratch): Promise<void> {
+/** @param groundFiles content by absolute path */
+export async function makeScratch(scratch: Scratch, groundFiles: ReadonlyMap<string, string>): Promise<void> {
   await mkdir(scratch.directory, { recursive: true, mode: 0o700 })
-  // The upper directory lends its mode to the root of the overlay.
-  await Promise.all([scratch.upper, scratch.work, scratch.merged, scratch.empty].map((path) => mkdir(path, 0o755)))
+  await Promise.all([scratch.upper, scratch.work, scratch.merged, scratch.ground].map((path) => mkdir(path)))
+  // The upper directory lends its mode to the root of the overlay; mkdir would take a strict umask off it.
+  await chmod(scratch.upper, 0o755)
+  for (const [path, content] of groundFiles) {
+    const file = join(scratch.ground, path)
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, content)
+  }
 }
 
 /**
@@ -42,7 +49,7 @@ export async function makeScratch(scratch: Scratch): Promise<void> {
 export async function removeScratch(scratch: Scratch, signal?: AbortSignal): Promise<void> {
   const names = await listOrNothing(scratch.directory)
   if (names.includes('merged')) await rmdir(scratch.merged)
-  const trees = [scratch.upper, scratch.work, scratch.empty]
+  const trees = [scratch.upper, scratch.work, scratch.ground]
   // `rm` walks by directory descriptors: a path that is too long for the kernel does not stop it.
   if (names.length > 0) await runProcess('rm', ['-rf', '--one-file-system', '--', ...trees], signal ? { signal } : {})
   try {

@@ -24,7 +24,7 @@ export function stagerfsMount(
   return {
     source,
     base: layersDirectory,
-    lowers: lowers.length > 0 ? lowers : [scratch.empty],
+    lowers: [...lowers, scratch.ground],
     upper: scratch.upper,
     work: scratch.work,
     target: scratch.merged,

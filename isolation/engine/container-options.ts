@@ -31,6 +31,8 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
     Labels: launchLabels(owner, plan.id),
     Tty: false,
     OpenStdin: true,
+    // Closed when the daemon goes, so that nothing waits for it behind the gate for ever.
+    StdinOnce: true,
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,

@@ -93,6 +93,8 @@ export function startError(
       'The root has no /bin/sh that can be run: depend on an operating system package, such as os.linux.',
       cause,
     )
+  if (/minimum memory limit|range of cpus|invalid (memory|pids|cpu)/i.test(error.reason))
+    return new BadInput('bad-limits', `The Docker Engine cannot keep such limits: ${error.reason}`, cause)
   if (/mkdir|chdir|working directory|workdir|not a directory/i.test(error.reason))
     return new BadInput(
       'bad-working-directory',

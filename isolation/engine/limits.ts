@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type Docker from 'dockerode'
 import type { Limits } from '../launch-plan.js'
 
@@ -9,7 +10,8 @@ export function limitOptions(limits: Limits): Docker.HostConfig {
     Memory: limits.memoryBytes,
     // The sum of memory and swap: equal to the memory, there is no swap to fall back on.
     MemorySwap: limits.memoryBytes,
-    NanoCpus: Math.round(limits.cpus * 1e9),
+    // The Engine refuses more processors than there are.
+    NanoCpus: Math.round(Math.min(limits.cpus, availableParallelism()) * 1e9),
     PidsLimit: limits.pids,
     Ulimits: [
       // A single file cannot outgrow the limit between two looks. A little more than that, so that the file which

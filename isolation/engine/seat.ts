@@ -33,7 +33,7 @@ exit 127
  *
  * @param extraFiles content by absolute path, such as a bundle of certificate authorities
  */
-export async function makeSeat(extraFiles: ReadonlyMap<string, string> = new Map()): Promise<ImageLayer> {
+export async function makeSeat(extraFiles: ReadonlyMap<string, string>): Promise<ImageLayer> {
   const files = new Map([['/usr/local/sbin/mount', MOUNT_SHIM], ...extraFiles])
   const archive = pack()
   // Fixed owners, modes and times, so that the layer has the same digest on every host and day.

@@ -7,7 +7,7 @@ import { dockerIsolation, type DockerIsolationUnderTest } from './support/docker
 describe('/stagerfs', () => {
   let under: DockerIsolationUnderTest
   beforeEach(async () => {
-    under = await dockerIsolation()
+    under = await dockerIsolation(new Map([['/etc/ssl/extra.pem', 'PEM\n']]))
   })
   afterEach(() => under.close())
 
@@ -77,6 +77,11 @@ describe('/stagerfs', () => {
     const unfit = await package_('unfit', { proc: '-> /etc' })
     await expect(outputOf('true', [unfit])).rejects.toMatchObject({ code: 'stagerfs-unfit' })
     expect(await under.traces()).toEqual([])
+  })
+
+  it('holds the files of the settings, as the root of the launch does', async () => {
+    const { lines } = await outputOf('cat /etc/ssl/extra.pem /stagerfs/etc/ssl/extra.pem', under.root, 'runner')
+    expect(lines).toEqual(['PEM', 'PEM'])
   })
 
   it('takes a hundred packages', async () => {

@@ -34,6 +34,7 @@ describe('a container that does not start', () => {
     ['unable to find user runner: no matching entries in passwd file', 'unknown-user'],
     ['OCI runtime create failed: exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown', 'no-shell'],
     ['OCI runtime create failed: mkdir /app: not a directory: unknown', 'bad-working-directory'],
+    ['Minimum memory limit allowed is 6MB', 'bad-limits'],
     ['Bind for 127.0.0.1:80 failed: port is already allocated', 'port-taken'],
   ])('for a reason in its plan: %s', (reason, code) => {
     const error = startError(new EngineRefusal(500, reason, reason), plan)

@@ -62,7 +62,7 @@ describe('the archive of an image', () => {
 
 describe('the seat', () => {
   it('is the same layer whenever it is made, so that the Engine keeps one', async () => {
-    expect((await makeSeat()).diffId).toBe((await makeSeat()).diffId)
+    expect((await makeSeat(new Map())).diffId).toBe((await makeSeat(new Map())).diffId)
   })
 
   it('brings the place of /stagerfs, a mount that says yes, and files of the settings', async () => {

@@ -23,7 +23,7 @@ export interface DockerIsolationUnderTest extends IsolationUnderTest {
 let busybox: Promise<Buffer> | undefined
 
 /** A node of its own: `close` leaves nothing of it, neither images nor files. */
-export async function dockerIsolation(): Promise<DockerIsolationUnderTest> {
+export async function dockerIsolation(extraFiles?: ReadonlyMap<string, string>): Promise<DockerIsolationUnderTest> {
   busybox ??= busyboxTarball()
   const stateDirectory = await mkdtemp(join(tmpdir(), 'stagerd-test-'))
   const owner = { nodeId: randomUUID(), installDirectory: stateDirectory }
@@ -31,7 +31,7 @@ export async function dockerIsolation(): Promise<DockerIsolationUnderTest> {
   const root = [resources.add('busybox', await busybox)] as const
   const start = async () => {
     const layers = await LayerDirectoryCache.open({ directory: join(stateDirectory, 'layers'), resources })
-    return new DockerIsolation({ owner, stateDirectory, layers })
+    return new DockerIsolation({ owner, stateDirectory, layers, ...(extraFiles ? { extraFiles } : {}) })
   }
   const isolation = await start()
   const engine = connectEngine()
