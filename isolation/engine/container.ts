@@ -59,7 +59,13 @@ export class Container {
     return (await askEngine('look at a container', this.#container.inspect())).State.OOMKilled
   }
 
-  /** Resolves with the exit code, once it has ended. Waits as long as it takes. */
+  /** Undefined while it runs. */
+  async exitCode(): Promise<number | undefined> {
+    const { State } = await askEngine('look at a container', this.#container.inspect())
+    return State.Running ? undefined : State.ExitCode
+  }
+
+  /** Resolves with the exit code, once it has ended. Waits as long as it takes, for ever if the Engine is killed. */
   async wait(): Promise<number> {
     const { StatusCode } = (await this.#container.wait()) as { StatusCode: number }
     return StatusCode

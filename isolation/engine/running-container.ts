@@ -39,6 +39,9 @@ export interface RunningParts {
 /** Between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000
 
+/** How long the Engine may be silent about a container's end before it is asked, in milliseconds. */
+const ASK_AFTER_MS = 1_000
+
 /** setTimeout takes a longer time for none at all. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -108,7 +111,7 @@ export class RunningContainer implements RunningLaunch {
       // The kernel's counters go with the container: a last look before the Engine has tidied up.
       await Promise.race([output, waiting]).catch(() => undefined)
       this.#cause ??= await watch.lookAtCounts()
-      const exitCode = await this.#orOver(waiting)
+      const exitCode = await this.#orOver(Promise.race([waiting, this.#askForExitCode()]))
       await this.#orOver(output)
       if (exitCode !== 0) this.#cause ??= await this.#explain(watch)
       return this.#cause ?? { kind: 'exited', exitCode }
@@ -118,6 +121,18 @@ export class RunningContainer implements RunningLaunch {
       clearTimeout(timer)
       this.#cause ??= { kind: 'stopped' }
       this.#over.abort()
+    }
+  }
+
+  /**
+   * Its output is over, so it has ended, or the Engine has. An answer that the Engine began before it was killed is never
+   * finished, and nobody tells us so: hence the question, in case the answer does not come at once.
+   */
+  async #askForExitCode(): Promise<number> {
+    for (;;) {
+      await delay(ASK_AFTER_MS, undefined, { signal: this.#over.signal })
+      const exitCode = await this.#parts.container.exitCode()
+      if (exitCode !== undefined) return exitCode
     }
   }
 

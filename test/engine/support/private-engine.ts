@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { openSync } from 'node:fs'
+import { existsSync, openSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -15,7 +15,8 @@ import { until } from './private-daemon.js'
 export class PrivateEngine {
   readonly directory: string
   readonly engine: Docker
-  #process: ChildProcess | undefined
+  #containerd: ChildProcess | undefined
+  #dockerd: ChildProcess | undefined
 
   private constructor(directory: string) {
     this.directory = directory
@@ -24,6 +25,7 @@ export class PrivateEngine {
 
   static async start(): Promise<PrivateEngine> {
     const engine = new PrivateEngine(await mkdtemp(path.join(tmpdir(), 'stagerd-engine-')))
+    await engine.#startContainerd()
     await engine.restart()
     return engine
   }
@@ -38,21 +40,16 @@ export class PrivateEngine {
   }
 
   async restart(): Promise<void> {
-    const log = openSync(path.join(this.directory, 'log'), 'a')
-    this.#process = spawn(
-      'dockerd',
-      [
-        ...['--data-root', path.join(this.directory, 'data')],
-        ...['--exec-root', path.join(this.directory, 'exec')],
-        ...['--pidfile', path.join(this.directory, 'pid')],
-        ...['-H', `unix://${this.socket}`],
-        ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--storage-driver=overlay2'],
-      ],
-      { stdio: ['ignore', log, log] },
-    )
+    this.#dockerd = this.#spawn('dockerd', [
+      ...['--data-root', path.join(this.directory, 'data')],
+      ...['--exec-root', path.join(this.directory, 'exec')],
+      ...['--pidfile', path.join(this.directory, 'pid')],
+      ...['--containerd', this.#containerdSocket],
+      ...['-H', `unix://${this.socket}`],
+      ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--storage-driver=overlay2'],
+    ])
     await until('the private Engine answers', async () => {
-      if (this.#process?.exitCode !== null)
-        throw new Error(`dockerd ended: ${(await readFile(path.join(this.directory, 'log'), 'utf8')).slice(-2000)}`)
+      if (this.#dockerd?.exitCode !== null) throw new Error(`dockerd ended: ${await this.#lastWords()}`)
       return await this.engine.ping().then(
         () => true,
         () => false,
@@ -62,22 +59,48 @@ export class PrivateEngine {
 
   /** kill -9 of the Engine alone: containerd, the shims and the containers live on until somebody ends them. */
   async kill(): Promise<void> {
-    await this.#end('SIGKILL')
+    await end(this.#dockerd, 'SIGKILL')
   }
 
   async close(): Promise<void> {
-    await this.#end('SIGTERM')
+    await end(this.#dockerd, 'SIGTERM')
+    await end(this.#containerd, 'SIGTERM')
     const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')
     const ours = mounts.map((line) => line.split(' ')[4] ?? '').filter((point) => point.startsWith(this.directory))
     for (const point of ours.reverse()) await runProcess('umount', [point])
     await rm(this.directory, { recursive: true })
   }
 
-  async #end(signal: NodeJS.Signals): Promise<void> {
-    const child = this.#process
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
-    const gone = once(child, 'exit')
-    child.kill(signal)
-    await gone
+  /**
+   * As a service of its own, like under systemd. One that dockerd starts itself dies with it, and where process 1 reaps
+   * no orphans, the next dockerd takes its remains for a containerd that runs.
+   */
+  async #startContainerd(): Promise<void> {
+    this.#containerd = this.#spawn('containerd', [
+      ...['--address', this.#containerdSocket],
+      ...['--root', path.join(this.directory, 'containerd')],
+      ...['--state', path.join(this.directory, 'containerd-state')],
+    ])
+    await until('its containerd listens', () => existsSync(this.#containerdSocket))
   }
+
+  get #containerdSocket(): string {
+    return path.join(this.directory, 'containerd.sock')
+  }
+
+  #spawn(program: string, args: readonly string[]): ChildProcess {
+    const log = openSync(path.join(this.directory, 'log'), 'a')
+    return spawn(program, args, { stdio: ['ignore', log, log] })
+  }
+
+  async #lastWords(): Promise<string> {
+    return (await readFile(path.join(this.directory, 'log'), 'utf8')).slice(-2000)
+  }
+}
+
+async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return
+  const gone = once(child, 'exit')
+  child.kill(signal)
+  await gone
 }
