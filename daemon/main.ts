@@ -22,9 +22,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const settings = await loadSettings(flags, process.env, config ?? DEFAULT_FILE, config !== undefined)
   const logger = pino({ level: settings.logLevel })
 
+  // Not `once`: execa ends the process by the same signal when, at its turn, it finds no other listener there.
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
-    process.once('SIGTERM', resolve)
-    process.once('SIGINT', resolve)
+    process.on('SIGTERM', resolve)
+    process.on('SIGINT', resolve)
   })
   const app = await App.open(settings, { version, logger })
   try {
