@@ -46,22 +46,21 @@ ca_bundle() {
   done
 }
 
-# stop_daemon: what it has made goes with it; what lasts is in its state directory. Fails when it had to be killed.
+# stop_daemon: what it has made goes with it; what lasts is in its state directory. Fails when it was gone already, ended
+# with an error, or had to be killed.
 stop_daemon() {
-  local ended=0
-  if [[ -n $daemon_pid ]] && kill -TERM "$daemon_pid" 2>/dev/null; then
-    ended=1
+  local clean=0
+  if [[ -n $daemon_pid ]]; then
+    kill -TERM "$daemon_pid" 2>/dev/null || true
     for ((i = 0; i < 300; i++)); do
-      if ! kill -0 "$daemon_pid" 2>/dev/null; then
-        ended=0
-        break
-      fi
+      kill -0 "$daemon_pid" 2>/dev/null || break
       sleep 0.1
     done
-    if ((ended)); then kill -KILL "$daemon_pid" 2>/dev/null || true; fi
-    wait "$daemon_pid" 2>/dev/null || true
+    kill -KILL "$daemon_pid" 2>/dev/null || true
+    wait "$daemon_pid" || clean=$?
+    if ((clean != 0)); then echo "stagerd ended with exit code $clean; its log is $daemon_log" >&2; fi
   fi
   daemon_pid=''
   if [[ -n $daemon_run ]]; then rm -rf "$daemon_run"; fi
-  return "$ended"
+  return "$clean"
 }
