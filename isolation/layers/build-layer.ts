@@ -13,6 +13,7 @@ import type { LayerSource, Removal } from '../launch-plan.js'
 import { layerKey } from './layer-key.js'
 import { type LayerRecord, writeRecord } from './layer-record.js'
 import { layerTar } from './layer-tar.js'
+import { syncDirectory } from './sync-directory.js'
 import { markOpaque } from './opaque-directories.js'
 import { decodeRemovalPath, encodeRemovalPath } from './removal-path.js'
 
@@ -63,7 +64,7 @@ export async function buildLayer(
     opaque: opaque.map(encodeRemovalPath),
   }
   await writeRecord(directory, record, paths)
-  await syncFilesystem(directory, signal)
+  await syncDirectory(directory)
   return record
 }
 

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, open, readdir, rename } from 'node:fs/promises'
+import { mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { errnoOf, Fault, Unavailable } from '../../base/errors.js'
@@ -14,6 +14,7 @@ import { type LayerRecord, readPaths, readRecord } from './layer-record.js'
 import { layerTar } from './layer-tar.js'
 import { decodeRemovalPath } from './removal-path.js'
 import { SingleFlight } from './single-flight.js'
+import { syncDirectory } from './sync-directory.js'
 
 export interface LayerDirectoryOptions {
   /** Absolute path; made if it is missing. One daemon at a time. */
@@ -138,13 +139,4 @@ async function* verified(tar: Readable, diffId: string): AsyncGenerator<Buffer> 
 /** By `rm`: names are bytes, which Node's own recursive removal would decode. Works on directories without permissions. */
 async function removeTree(path: string): Promise<void> {
   await runProcess('rm', ['-rf', '--one-file-system', '--', path])
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
 }

@@ -21,9 +21,10 @@ export interface LayerRecord {
 const PATHS = 'paths'
 const RECORD = 'layer.json'
 
+/** On return both files are on the disk. */
 export async function writeRecord(directory: string, record: LayerRecord, paths: readonly string[]): Promise<void> {
-  await writeFile(join(directory, PATHS), bytesOf(paths.map((path) => `${path}\0`).join('')))
-  await writeFile(join(directory, RECORD), JSON.stringify(record))
+  await writeFile(join(directory, PATHS), bytesOf(paths.map((path) => `${path}\0`).join('')), { flush: true })
+  await writeFile(join(directory, RECORD), JSON.stringify(record), { flush: true })
 }
 
 /** undefined where there is no layer, or a damaged one. */

@@ -17,7 +17,7 @@ import { chooseCompressor } from '../../isolation/snapshot/compressor.js'
 import { snapshotUpper } from '../../isolation/snapshot/snapshot.js'
 import { collect } from '../support/collect.js'
 import { MemoryResources } from '../support/memory-resources.js'
-import { at, describeTree, linkGroups } from '../support/trees.js'
+import { at, describeTree, linkGroups, makeTree, type TreeSpec } from '../support/trees.js'
 import { OverlayScratch } from './support/overlay.js'
 
 /**
@@ -26,7 +26,7 @@ import { OverlayScratch } from './support/overlay.js'
  */
 type Operation =
   | { readonly do: 'write'; readonly path: string; readonly content: string }
-  | { readonly do: 'mkdir' | 'remove'; readonly path: string }
+  | { readonly do: 'mkdir' | 'remove' | 'remake'; readonly path: string }
   | { readonly do: 'rename' | 'link' | 'symlink' | 'copy'; readonly path: string; readonly to: string }
   | { readonly do: 'chmod'; readonly path: string; readonly mode: number }
   | { readonly do: 'chown'; readonly path: string; readonly owner: number }
@@ -34,11 +34,11 @@ type Operation =
   | { readonly do: 'extend'; readonly path: string; readonly length: number }
 
 // Few names, so that operations meet; some of them odd.
-const name = fc.constantFrom('a', 'b', 'c-d', 'é', '\n', '\xff')
+const name = fc.constantFrom('a', 'a', 'b', 'b', 'c-d', '\n', '\xff')
 const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => names.join('/'))
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ do: fc.constant('write' as const), path, content: fc.string({ maxLength: 20 }) }),
-  fc.record({ do: fc.constantFrom('mkdir' as const, 'mkdir' as const, 'remove' as const), path }),
+  fc.record({ do: fc.constantFrom('mkdir' as const, 'remove' as const, 'remake' as const), path }),
   fc.record({
     do: fc.constantFrom('rename' as const, 'link' as const, 'symlink' as const, 'copy' as const),
     path,
@@ -49,6 +49,23 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ do: fc.constant('touch' as const), path, mtime: fc.integer({ min: 0, max: 2 ** 33 }) }),
   fc.record({ do: fc.constant('extend' as const), path, length: fc.constantFrom(1, 4096, 5000, 3_000_000) }),
 )
+
+/** What there is to change from the start. */
+const BASE: TreeSpec = {
+  a: { directory: true },
+  'a/a': { directory: true },
+  'a/a/a': { file: 'aaa' },
+  'a/a/b': { file: 'aab' },
+  'a/b': { file: 'ab' },
+  'a/c-d': { link: 'a/b' },
+  b: { directory: true },
+  'b/a': { directory: true },
+  'b/a/b': { symlink: '../../a' },
+  'b/b': { directory: true },
+  'b/b/a': { file: 'bba' },
+  'c-d': { symlink: 'a' },
+}
+
 const operations = fc.array(operation, { minLength: 1, maxLength: 25 })
 
 function perform(root: string, operation: Operation): void {
@@ -62,6 +79,10 @@ function perform(root: string, operation: Operation): void {
       break
     case 'remove':
       rm(place)
+      break
+    case 'remake':
+      rm(place)
+      mkdirSync(place)
       break
     case 'rename':
       shell('mv -T -- "$1" "$2"', place, at(root, operation.to))
@@ -120,7 +141,7 @@ test('LAW: lower layers and snapshots together show what was seen', { timeout: 3
         const resources = new MemoryResources()
         const cache = await LayerDirectoryCache.open({ directory: scratch.path('layers'), resources })
         const base = scratch.path('base')
-        mkdirSync(base)
+        makeTree(base, BASE)
         performAll(base, before)
 
         const lower = [base]
