@@ -143,6 +143,7 @@ export class App {
         packages,
       ),
       metrics: new Registry(),
+      isReady: () => room.ready,
       logger,
       defaults: {
         limits,
@@ -170,9 +171,12 @@ export class App {
     this.surroundings.logger.info({ socket, state: this.settings.stateDir }, 'stagerd is ready')
   }
 
-  /** A second way to the same API: Fastify itself listens in one place. */
+  /**
+   * A second way to the same API: Fastify itself listens in one place. Uploads are watched by their pace, so there is no
+   * limit on the whole of a request.
+   */
   async #listenOnTcp(address: { readonly host: string; readonly port: number }): Promise<void> {
-    const server = createServer((request, response) => this.parts.api.routing(request, response))
+    const server = createServer({ requestTimeout: 0 }, (request, response) => this.parts.api.routing(request, response))
     this.undo.defer('close the TCP port', () => {
       server.close()
       server.closeAllConnections()

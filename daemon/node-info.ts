@@ -31,7 +31,7 @@ export class NodeReport implements NodeInfo {
     const [queued, running, packages, engine] = await Promise.all([
       this.#ledger.list({ state: 'queued' }),
       this.#ledger.list({ state: 'running' }),
-      this.#packages.list({}),
+      this.#packages.listReady(),
       this.#engine(),
     ])
     return {

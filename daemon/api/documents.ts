@@ -353,7 +353,7 @@ export const NodeStatus = Type.Object(
     node: Type.String({ description: 'UUID of this staging node' }),
     state_dir: Type.String(),
     engine: Type.Object({ answers: Type.Boolean(), message: Type.String() }, closed),
-    packages: Type.Integer(),
+    packages: Type.Integer({ description: 'that are ready' }),
     stagings: Type.Object({ queued: Type.Integer(), running: Type.Integer(), limit: Type.Integer() }, closed),
     uptime_seconds: Type.Number(),
   },

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Ticket } from './arrival-order.js'
 import type { CoordinatorLimits } from './coordinator-limits.js'
 import type { LaunchSession } from './launch-session.js'
-import { collect, RequestBody, tooLarge } from './request-body.js'
+import { collect, RequestBody, tooLarge } from '../http/request-body.js'
 import { REASONS, type StagerStatus } from './stager-answer.js'
 import type { StagerAddress } from './stager-address.js'
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { BadInput, Unavailable, messageOf } from '../../base/errors.js'
+import { Conflict, Unavailable, messageOf } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
 import { retryUntil } from '../../base/retry.js'
 import type { Isolation } from '../../isolation/isolation.js'
@@ -96,7 +96,7 @@ export class StagingRoom {
   async retry(uuid: string): Promise<Staging> {
     const staging = await this.#parts.ledger.get(uuid)
     if (staging.state !== 'failed' && staging.state !== 'cancelled')
-      throw new BadInput(
+      throw new Conflict(
         'staging-not-failed',
         `Staging ${uuid} is ${staging.state}: only one that failed or was cancelled can be retried.`,
       )
