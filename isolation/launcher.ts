@@ -2,6 +2,7 @@ import type Docker from 'dockerode'
 import { CleanupStack, withCleanupFailures } from '../base/cleanup-stack.js'
 import { BadInput } from '../base/errors.js'
 import { isUuid } from '../base/identifiers.js'
+import { AfterContainer } from './after-container.js'
 import { Container } from './engine/container.js'
 import { containerOptions, type ContainerRequest } from './engine/container-options.js'
 import { isStatus, startError } from './engine/engine-errors.js'
@@ -35,11 +36,18 @@ export interface LauncherParts extends Surroundings {
 }
 
 /**
- * Carries out plans. Undo runs from the bottom of this list upward:
+ * Carries out plans. What stands below each other goes on at the same time:
  *
- *   scratch ─ /stagerfs ──────────────┐
- *   network ─ listener ─ firewall ────┼─ container ─ start ─ mounts inside ─ gate
- *   layers ─ image ───────────────────┘
+ *   layers ─ image ──────────┐            ┌ firewall ─┐
+ *   layers ─ /stagerfs ──────┼─ listener ─┤           ├─ start ─ mounts inside ─ gate
+ *   network ─────────────────┘            └ container ┘
+ *
+ * Undo begins with the container. To remove the network takes as long as everything else, so what no longer matters
+ * once the container is gone is undone beside it:
+ *
+ *                ┌ listener ─ network ────────────┐
+ *   container ───┤                                ├─ over
+ *                └ firewall ─ /stagerfs ─ scratch ┘
  */
 export class Launcher {
   constructor(private readonly parts: LauncherParts) {}
@@ -49,8 +57,9 @@ export class Launcher {
       const { bridges, extraFiles, firewall, layers, owner, stateDirectory } = this.parts
       const step = timedBy(hooks)
       const scratch = scratchOf(stateDirectory, plan.id)
-      undo.defer('remove the scratch directory', (deadline) => removeScratch(scratch, deadline))
-      undo.defer('unmount /stagerfs', (deadline) => removeStagerfs(scratch, deadline))
+      const after = new AfterContainer(undo)
+      after.defer('remove the scratch directory', (deadline) => removeScratch(scratch, deadline))
+      after.defer('unmount /stagerfs', (deadline) => removeStagerfs(scratch, deadline))
       undo.defer('remove the network', () => bridges.remove(plan.id))
       const [image, bridge] = await settleAll([
         this.#image(plan.root, 'seated', step, signal),
@@ -77,8 +86,8 @@ export class Launcher {
         egress: plan.egress,
         published: false,
       }
-      undo.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
-      undo.defer('remove the container', () => this.#byName(plan).remove())
+      after.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
+      after.deferContainer(() => this.#remove(plan))
       const [, { container, attached }] = await settleAll([
         step('firewall', () => firewall.add(rules, signal)),
         step('create', () =>
@@ -110,6 +119,7 @@ export class Launcher {
       const { bridges, firewall, owner } = this.parts
       const step = timedBy(hooks)
       const published = plan.publish.length > 0
+      const after = new AfterContainer(undo)
       undo.defer('remove the network', () => bridges.remove(plan.id))
       const [image, bridge] = await settleAll([
         this.#image(plan.root, 'plain', step, signal),
@@ -125,8 +135,8 @@ export class Launcher {
         egress: plan.egress,
         published,
       }
-      undo.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
-      undo.defer('remove the container', () => this.#byName(plan).remove())
+      after.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
+      after.deferContainer(() => this.#remove(plan))
       const { environment, publish } = plan
       const [, { container, attached }] = await settleAll([
         step('firewall', () => firewall.add(rules, signal)),
@@ -180,8 +190,8 @@ export class Launcher {
     return { container, attached: await container.attach() }
   }
 
-  #byName(plan: ContainerPlan): Container {
-    return new Container(this.parts.engine, launchName(plan.id))
+  async #remove(plan: ContainerPlan): Promise<void> {
+    await new Container(this.parts.engine, launchName(plan.id)).remove()
   }
 }
 

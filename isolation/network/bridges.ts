@@ -50,11 +50,14 @@ export class Bridges {
 
   /** Also right when it was never created. */
   async remove(launch: string): Promise<void> {
-    const network = this.engine.getNetwork(launchName(launch))
-    await askEngineToRemove('remove a network', network.remove())
     const subnet = this.#subnets.get(launch)
     this.#subnets.delete(launch)
-    if (subnet) this.pool.give(subnet)
+    try {
+      await askEngineToRemove('remove a network', this.engine.getNetwork(launchName(launch)).remove())
+    } finally {
+      // If the network is still there, the Engine tells the next one who gets this piece.
+      if (subnet) this.pool.give(subnet)
+    }
   }
 
   #options(launch: string, subnet: Subnet, internal: boolean): Docker.NetworkCreateOptions {

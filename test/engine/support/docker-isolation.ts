@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type Docker from 'dockerode'
 import { DockerIsolation } from '../../../isolation/docker-isolation.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
@@ -23,7 +24,10 @@ export interface DockerIsolationUnderTest extends IsolationUnderTest {
 let busybox: Promise<Buffer> | undefined
 
 /** A node of its own: `close` leaves nothing of it, neither images nor files. */
-export async function dockerIsolation(extraFiles?: ReadonlyMap<string, string>): Promise<DockerIsolationUnderTest> {
+export async function dockerIsolation(
+  extraFiles: ReadonlyMap<string, string> = new Map(),
+  engine: Docker = connectEngine(),
+): Promise<DockerIsolationUnderTest> {
   busybox ??= busyboxTarball()
   const stateDirectory = await mkdtemp(join(tmpdir(), 'stagerd-test-'))
   const owner = { nodeId: randomUUID(), installDirectory: stateDirectory }
@@ -31,10 +35,9 @@ export async function dockerIsolation(extraFiles?: ReadonlyMap<string, string>):
   const root = [resources.add('busybox', await busybox)] as const
   const start = async () => {
     const layers = await LayerDirectoryCache.open({ directory: join(stateDirectory, 'layers'), resources })
-    return new DockerIsolation({ owner, stateDirectory, layers, ...(extraFiles ? { extraFiles } : {}) })
+    return new DockerIsolation({ owner, stateDirectory, layers, extraFiles }, engine)
   }
   const isolation = await start()
-  const engine = connectEngine()
   const node = { stateDirectory, nodeId: () => Promise.resolve(owner.nodeId) }
   return {
     isolation,
