@@ -86,6 +86,8 @@ export class TarFollower {
 
   /** To be called once after the last byte. */
   finish(): void {
+    // Less than a block has no checksum that could be asked what it is.
+    if (this.bytes < BLOCK) throw notAnArchive()
     if (this.#state.at !== 'end')
       throw new BadInput(
         'archive-corrupt',
@@ -125,11 +127,7 @@ export class TarFollower {
       throw new BadInput('archive-corrupt', 'The archive has one block of zeros in its midst: two end an archive.')
     const header = parseHeader(block)
     if (!header) {
-      if (this.bytes <= BLOCK || this.ledger.entries === 0)
-        throw new BadInput(
-          'not-an-archive',
-          'This is not an archive: a tar file is expected, plain or compressed by gzip, bzip2, xz or zstd.',
-        )
+      if (this.bytes <= BLOCK || this.ledger.entries === 0) throw notAnArchive()
       throw new BadInput(
         'archive-corrupt',
         `The archive is damaged after ${this.ledger.entries} entries: the checksum of a header is wrong.`,
@@ -259,4 +257,11 @@ function longText(body: Buffer): string {
 
 function padded(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK
+}
+
+function notAnArchive(): BadInput {
+  return new BadInput(
+    'not-an-archive',
+    'This is not an archive: a tar file is expected, plain or compressed by gzip, bzip2, xz or zstd.',
+  )
 }

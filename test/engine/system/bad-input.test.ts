@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
 import type { Package } from '../../../daemon/api/documents.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
-import { PrivateDaemon } from '../support/private-daemon.js'
+import { PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
 let daemon: PrivateDaemon
@@ -46,7 +46,7 @@ describe('what is refused leaves nothing, and says what would be right', () => {
     await writeFile(file('readme.tar.gz'), 'I am not an archive, whatever my name says.')
     const { exitCode, stderr } = await daemon.stagectl('package', 'from-file', file('readme.tar.gz'), 'readme')
     expect(exitCode).toBe(4)
-    expect(stderr).toMatch(/gzip, bzip2, xz, zstd/)
+    expect(stderr).toMatch(/gzip, bzip2, xz or zstd/)
   })
 
   it.each(['-rf', 'a/b', 'ü', 'x'.repeat(129), '..'])('a name that is not a name: %s', async (name) => {
@@ -76,7 +76,8 @@ describe('what is refused leaves nothing, and says what would be right', () => {
       { reject: false },
     )
     expect(short.exitCode).not.toBe(0)
-    expect(await blobs()).toEqual(before)
+    // The client went away without waiting for an answer.
+    await until('what was half received is gone', async () => (await blobs()).join() === before.join())
   })
 
   it('a dependency that nothing provides ends the staging with exit code 13, and names it', async () => {

@@ -1,0 +1,107 @@
+import { execa } from 'execa'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Package } from '../../../daemon/api/documents.js'
+import { leftovers, removeImages } from '../support/leftovers.js'
+import { CHECKOUT, PrivateDaemon } from '../support/private-daemon.js'
+import { recipeTarball, stagerTarball, tarballOf, treeOf } from '../support/tarballs.js'
+
+/** Every status code in the seed's table, each provoked from inside a container. */
+const STATUS_CODES = ['200', '445', '448', '450', '451', '452', '499']
+
+let daemon: PrivateDaemon
+const file = (name: string) => path.join(daemon.directory, name)
+
+beforeAll(async () => {
+  daemon = await PrivateDaemon.start()
+  await daemon.addPackage(await recipeTarball('debian-12'), 'debian-12', {
+    provides: 'os.linux os.debian os.debian-12',
+  })
+  await daemon.addPackage(await recipeTarball('node'), 'node', {
+    provides: 'runtime.node',
+    dependencies: 'os.debian',
+    environment: { PATH: '/opt/node-20/bin:$PATH' },
+  })
+  const greeting = await tarballOf(file('greeting.tar.gz'), { 'opt/greeting/hello.txt': 'hello' })
+  await daemon.addPackage(greeting, 'greeting', { provides: 'package.greeting', dependencies: 'os.debian-12' })
+  const programs = await treeOf(path.join(CHECKOUT, 'test/fixtures/stagers'))
+  const tarball = await stagerTarball(file('programs.tar.gz'), programs)
+  await daemon.addPackage(tarball, 'programs', { dependencies: 'os.debian-12' })
+})
+
+afterAll(async () => {
+  await daemon.stop()
+  expect(await leftovers(daemon)).toEqual([])
+  await removeImages(daemon)
+  await daemon.close()
+})
+
+let stagings = 0
+
+/** Stage a fresh package through one stager of the fixtures. */
+async function stage(
+  command: string,
+  options: { dependencies?: { type: 'runtime'; name: string }[]; verdict?: string } = {},
+) {
+  const name = `stager-${++stagings}`
+  await daemon.addStager({
+    name,
+    package: 'package::/::programs',
+    start_command: command,
+    dependencies: options.dependencies ?? [],
+    environment: options.verdict === undefined ? {} : { ALL_EIGHT_VERDICT: options.verdict },
+  })
+  await daemon.addPackage(await tarballOf(file(`${name}.tar.gz`), { 'index.html': 'hello' }), `app-${stagings}`, {
+    state: 'uploaded',
+  })
+  const { uuid } = await daemon.submit(`app-${stagings}`, name)
+  const staging = await daemon.ended(uuid)
+  return { staging, log: await daemon.text(uuid), app: `app-${stagings}` }
+}
+
+const languages = [
+  { language: 'bash with curl', command: './all-eight.sh', dependencies: [] },
+  {
+    language: 'JavaScript',
+    command: 'node ./all-eight.mjs',
+    dependencies: [{ type: 'runtime' as const, name: 'node' }],
+  },
+]
+
+describe.each(languages)('a stager in $language', ({ command, dependencies }) => {
+  it('uses all eight operations', async () => {
+    const { staging, log, app } = await stage(command, { dependencies })
+    expect(staging.failure, log).toBeUndefined()
+    expect(staging.launches.map(({ state }) => state)).toEqual(['relaunched', 'done'])
+
+    const staged = await daemon.ask<Package>('GET', `/v1/packages/${encodeURIComponent(`package::/::${app}`)}`)
+    expect(staged).toMatchObject({
+      state: 'ready',
+      provides: [{ type: 'file', name: 'all-eight' }],
+      dependencies: [{ type: 'package', name: 'greeting' }],
+      templates: [{ path: 'app/all-eight.conf', left_delimiter: '<<', right_delimiter: '>>' }],
+    })
+    expect(Object.keys(staged.environment)).toEqual(['ALL_EIGHT'])
+
+    const tarball = file(`${app}.result.tar.gz`)
+    await daemon.stagectl('package', 'download', app, '-f', tarball)
+    const { stdout } = await execa('tar', ['-tzf', tarball])
+    const names = stdout.split('\n').map((name) => name.replace(/^\.\/|\/$/g, ''))
+    expect(names).toEqual(
+      expect.arrayContaining(['opt/all-eight/empty', 'opt/all-eight/kept.txt', 'opt/all-eight/link']),
+    )
+    expect(names.filter((name) => !['', '.', 'opt', 'opt/all-eight'].includes(name))).toHaveLength(3)
+  })
+
+  it('can say that it failed', async () => {
+    const { staging } = await stage(command, { dependencies, verdict: 'failed' })
+    expect(staging).toMatchObject({ state: 'failed', failure: { cause: 'stager-failed' } })
+  })
+})
+
+it('every status code of the seed is provoked by a stager', async () => {
+  const { staging, log } = await stage('./status-codes.sh')
+  expect(staging.failure, log).toBeUndefined()
+  const seen = new Set([...log.matchAll(/^(\d{3}) /gm)].map(([, code]) => code))
+  expect([...seen].sort()).toEqual(STATUS_CODES)
+})
