@@ -95,7 +95,8 @@ export function startError(
     )
   if (/minimum memory limit|range of cpus|invalid (memory|pids|cpu)/i.test(error.reason))
     return new BadInput('bad-limits', `The Docker Engine cannot keep such limits: ${error.reason}`, cause)
-  if (/mkdir|chdir|working directory|workdir|not a directory/i.test(error.reason))
+  // A host that lets nobody make control groups says mkdir too, and is not the stager's fault.
+  if (/mkdir|chdir|working directory|workdir|not a directory/i.test(error.reason) && !/cgroup/i.test(error.reason))
     return new BadInput(
       'bad-working-directory',
       `The working directory ${JSON.stringify(plan.workingDirectory)} is not a directory of the root that user ${JSON.stringify(plan.user)} may enter.`,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, openSync } from 'node:fs'
@@ -15,6 +16,8 @@ import { until } from './private-daemon.js'
 export class PrivateEngine {
   readonly directory: string
   readonly engine: Docker
+  /** Not `none`: an Engine that starts with that removes docker0, which belongs to the one beside it. */
+  readonly #bridge = `sdt-${randomBytes(4).toString('hex')}`
   #containerd: ChildProcess | undefined
   #dockerd: ChildProcess | undefined
 
@@ -25,6 +28,8 @@ export class PrivateEngine {
 
   static async start(): Promise<PrivateEngine> {
     const engine = new PrivateEngine(await mkdtemp(path.join(tmpdir(), 'stagerd-engine-')))
+    await runProcess('ip', ['link', 'add', engine.#bridge, 'type', 'bridge'])
+    await runProcess('ip', ['address', 'add', '198.19.255.1/24', 'dev', engine.#bridge])
     await engine.#startContainerd()
     await engine.restart()
     return engine
@@ -46,7 +51,7 @@ export class PrivateEngine {
       ...['--pidfile', path.join(this.directory, 'pid')],
       ...['--containerd', this.#containerdSocket],
       ...['-H', `unix://${this.socket}`],
-      ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--storage-driver=overlay2'],
+      ...['--bridge', this.#bridge, '--iptables=false', '--ip6tables=false', '--storage-driver=overlay2'],
     ])
     await until('the private Engine answers', async () => {
       if (this.#dockerd?.exitCode !== null) throw new Error(`dockerd ended: ${await this.#lastWords()}`)
@@ -68,6 +73,7 @@ export class PrivateEngine {
     const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')
     const ours = mounts.map((line) => line.split(' ')[4] ?? '').filter((point) => point.startsWith(this.directory))
     for (const point of ours.reverse()) await runProcess('umount', [point])
+    await runProcess('ip', ['link', 'delete', this.#bridge])
     await rm(this.directory, { recursive: true })
   }
 
