@@ -5,7 +5,7 @@ import { DaemonUnreachable } from './api/daemon-unreachable.js'
 import { Interrupted } from './session/interrupts.js'
 import { UsageError } from './options/usage-error.js'
 
-/** What scripts rely on; see the README. */
+/** What scripts rely on. */
 export const EXIT = {
   success: 0,
   stagerdFailed: 1,

@@ -16,7 +16,7 @@ import { choosePipeline } from '../source/choose-pipeline.js'
 import { nameOfSource } from '../source/name-of-source.js'
 import { download } from '../transfer/download.js'
 import { prepareDirectory, prepareFile } from '../transfer/prepare-tarball.js'
-import { findReplaceable, putPackage } from '../transfer/put-package.js'
+import { assertNoProgram, findReplaceable, putPackage } from '../transfer/put-package.js'
 import { upload } from '../transfer/upload.js'
 
 interface StageOptions {
@@ -66,6 +66,7 @@ async function stage(session: Session, options: StageOptions, source: string): P
   const target = session.newName(options.name ?? nameOfSource(file, isDirectory), 'package')
   const pipeline = await choosePipeline(session, options.pipeline, isDirectory ? file : undefined)
   const before = await findReplaceable(session, target.fqn)
+  if (before) await assertNoProgram(session, before)
 
   const tarball = isDirectory ? await prepareDirectory(session, file, '') : await prepareFile(session, file)
   const { sha256 } = await upload(session, tarball)

@@ -1,5 +1,5 @@
 import { Conflict } from '../../base/errors.js'
-import type { Capability, Package, PackageChange, PackageDraft } from '../../daemon/api/documents.js'
+import type { Capability, Package, PackageChange, PackageDraft, Stager } from '../../daemon/api/documents.js'
 import { packagePath } from '../api/paths.js'
 import type { Session } from '../session/session.js'
 
@@ -22,6 +22,20 @@ export async function findReplaceable(session: Session, fqn: string): Promise<Pa
       `${fqn} is being staged: wait for that, or cancel it (see \`stagectl staging list\`).`,
     )
   return found
+}
+
+/**
+ * Throws `Conflict` (`package-of-stager`) when a stager's program is in the package: a source directory of the same name
+ * must not take its place by mistake.
+ */
+export async function assertNoProgram(session: Session, found: Package): Promise<void> {
+  const stagers = await session.api.get<Stager[]>('/v1/stagers', { signal: session.signal })
+  const stager = stagers.find((one) => one.package === found.fqn)
+  if (stager)
+    throw new Conflict(
+      'package-of-stager',
+      `${found.fqn} holds the program of ${stager.fqn}: take another name with --name, or change the stager with \`stagectl stager update\`.`,
+    )
 }
 
 /** Makes a package, or gives an old one new data, so that doing the same again just works. */

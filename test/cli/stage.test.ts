@@ -3,7 +3,17 @@ import path from 'node:path'
 import { createHash } from 'node:crypto'
 import { describe, expect, test, vi } from 'vitest'
 import type { Package } from '../../daemon/api/documents.js'
-import { aPackage, aPipeline, aStaging, ended, line, PACKAGE_ID, PIPELINE_ID, STAGING_ID } from './support/documents.js'
+import {
+  aPackage,
+  aPipeline,
+  aStager,
+  aStaging,
+  ended,
+  line,
+  PACKAGE_ID,
+  PIPELINE_ID,
+  STAGING_ID,
+} from './support/documents.js'
 import { EventStream } from './support/event-stream.js'
 import { FakeProblem, notFound, takeResource, type FakeApi } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
@@ -20,6 +30,7 @@ function staging(api: FakeApi, outcome = ended('succeeded')): FakeApi {
       parameters['ref'] === 'stagpipe::/::static-site' ? aPipeline() : notFound('pipeline'),
     )
     .on('GET /v1/stagingpipelines', () => [aPipeline()])
+    .on('GET /v1/stagers', () => [])
     .on('POST /v1/resources', takeResource)
     .on('POST /v1/packages', () => aPackage({ state: 'uploaded' }))
     .on('POST /v1/stagings', () => aStaging())
@@ -84,6 +95,17 @@ describe('stage DIR', () => {
     const { code, io } = await run('stage', await site())
     expect(code).toBe(4)
     expect(io.err).toContain('is being staged: wait for that, or cancel it')
+    expect(api.asked).not.toContain('POST /v1/resources')
+  })
+
+  test('a package that holds the program of a stager is left alone', async () => {
+    const { api, run } = harness()
+    staging(api)
+      .on('GET /v1/packages/:ref', () => aPackage({ name: 'site' }))
+      .on('GET /v1/stagers', () => [aStager({ name: 'site' })])
+    const { code, io } = await run('stage', await site())
+    expect(code).toBe(4)
+    expect(io.err).toContain('holds the program of job::/::site: take another name with --name')
     expect(api.asked).not.toContain('POST /v1/resources')
   })
 

@@ -12,6 +12,9 @@ export interface FakeRequest {
   readonly parameters: Readonly<Record<string, string>>
 }
 
+/** What is kept of a body; more is only read. In bytes. */
+const LONGEST_BODY = 16 * 1024 * 1024
+
 type Handler = (request: FakeRequest, response: ServerResponse) => unknown
 
 /**
@@ -70,7 +73,9 @@ export class FakeApi {
 
   async #answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = []
-    for await (const chunk of message as AsyncIterable<Buffer>) chunks.push(chunk)
+    let kept = 0
+    for await (const chunk of message as AsyncIterable<Buffer>)
+      if ((kept += chunk.length) <= LONGEST_BODY) chunks.push(chunk)
     const url = new URL(message.url ?? '/', 'http://stagerd')
     const method = message.method ?? ''
     for (const route of this.#routes) {
