@@ -11,6 +11,20 @@ import { examples, type CommandLine } from './command-line.js'
 import type { Output } from './display/output.js'
 import { programVersion } from './program-version.js'
 
+const EXIT_CODES = `Exit codes:
+  0  success
+  1  stagerd failed
+  2  the command line cannot be understood
+  3  no stagerd answers
+  4  not found, conflict, or bad input
+  5  refused by policy or quota
+ 10  a stager reported failure, or ended without a verdict
+ 11  timeout
+ 12  limit of memory, disk or processes
+ 13  dependencies that cannot be resolved
+ 14  cancelled
+`
+
 /** Every command with its flags. Parsing it runs the command; it throws `CommanderError` for usage and help. */
 export function buildProgram(commandLine: CommandLine, output: Output): Command {
   const { io } = commandLine
@@ -37,6 +51,7 @@ export function buildProgram(commandLine: CommandLine, output: Output): Command 
       'after',
       examples('stage ./my-app', 'run my-app --publish 8080:3000', 'package list', 'node doctor', 'help stage'),
     )
+    .addHelpText('after', EXIT_CODES)
   addStageCommand(program, commandLine)
   addStagingCommands(program, commandLine)
   addPackageCommands(program, commandLine)

@@ -10,7 +10,7 @@ const NO_BORDER = {
   left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '',
 } // prettier-ignore
 
-/** Columns without borders; on a terminal, cut to its width, from the widest column first. */
+/** Columns without borders; on a terminal, cut to its width: the widest first, and last the one that tells rows apart. */
 export function table(
   { io, style }: Output,
   heads: readonly string[],
@@ -38,9 +38,10 @@ function fit(natural: readonly number[], columns: number): number[] {
   const widths = [...natural]
   let excess = widths.reduce((sum, width) => sum + width + GAP, 0) - columns
   while (excess > 0) {
-    const widest = Math.max(...widths)
-    if (widest <= NARROWEST) break
-    widths[widths.indexOf(widest)] = widest - 1
+    const widestOther = Math.max(...widths.slice(1))
+    const column = widestOther > NARROWEST ? widths.indexOf(widestOther, 1) : 0
+    if ((widths[column] ?? 0) <= NARROWEST) break
+    widths[column] = (widths[column] ?? 0) - 1
     excess -= 1
   }
   return widths
