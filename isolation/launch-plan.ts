@@ -31,6 +31,7 @@ export interface Limits {
   readonly pids: number
   /** What the stager may add to its root and to /stagerfs together. */
   readonly diskBytes: number
+  /** `Infinity` for none. */
   readonly timeoutMs: number
 }
 

@@ -49,9 +49,10 @@ export async function makeScratch(scratch: Scratch, groundFiles: ReadonlyMap<str
 export async function removeScratch(scratch: Scratch, signal?: AbortSignal): Promise<void> {
   const names = await listOrNothing(scratch.directory)
   if (names.includes('merged')) await rmdir(scratch.merged)
-  const trees = [scratch.upper, scratch.work, scratch.ground]
+  // Everything else, also what an older version may have put there: one stray name must not stop every sweep to come.
+  const trees = names.filter((name) => name !== 'merged').map((name) => join(scratch.directory, name))
   // `rm` walks by directory descriptors: a path that is too long for the kernel does not stop it.
-  if (names.length > 0) await runProcess('rm', ['-rf', '--one-file-system', '--', ...trees], signal ? { signal } : {})
+  if (trees.length > 0) await runProcess('rm', ['-rf', '--one-file-system', '--', ...trees], signal ? { signal } : {})
   try {
     await rmdir(scratch.directory)
   } catch (error) {

@@ -3,6 +3,7 @@ import type { FqnKind } from '../../base/fqn.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { EXIT } from '../exit-codes.js'
 import { confirm } from '../session/confirm.js'
+import type { Session } from '../session/session.js'
 
 /** What packages, stagers and pipelines have in common for the commands that show and delete them. */
 export interface NamedThing<Document> {
@@ -11,6 +12,8 @@ export interface NamedThing<Document> {
   readonly kind: FqnKind
   readonly path: (ref: string) => string
   readonly describe: (document: Document) => string
+  /** What goes with one that was deleted. */
+  readonly afterDelete?: (session: Session, document: Document) => Promise<void>
 }
 
 export function addShowCommand<Document>(
@@ -34,7 +37,7 @@ export function addShowCommand<Document>(
 export function addDeleteCommand<Document extends { readonly fqn: string; readonly uuid: string }>(
   group: Command,
   commandLine: CommandLine,
-  { word, kind, path }: NamedThing<Document>,
+  { word, kind, path, afterDelete }: NamedThing<Document>,
 ): void {
   group
     .command('delete <name>')
@@ -49,6 +52,7 @@ export function addDeleteCommand<Document extends { readonly fqn: string; readon
           return EXIT.cancelled
         }
         await api.delete(path(document.uuid), { signal })
+        await afterDelete?.(session, document)
         await output.result(document, () => `Deleted ${document.fqn}.`)
         return EXIT.success
       }),

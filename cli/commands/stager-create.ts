@@ -9,6 +9,7 @@ import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-o
 import { assertNameFree } from '../session/assert-name-free.js'
 import type { Session } from '../session/session.js'
 import { findReplaceable } from '../transfer/put-package.js'
+import { programPackageOf } from '../transfer/program-package.js'
 import { putProgram } from '../transfer/put-program.js'
 
 interface CreateOptions extends LimitOptions {
@@ -27,7 +28,7 @@ export function addStagerCreateCommand(group: Command, commandLine: CommandLine)
   const command = group
     .command('create <name>')
     .description(
-      'Make a stager of a directory with its program, which it finds in /app; a package of that name holds it.',
+      'Make a stager of a directory with its program, which it finds in /app; the package stager-NAME holds it.',
     )
     .requiredOption('-p, --path <dir>', 'directory with the program')
     .requiredOption('--start-command <cmd>', 'how to start it, from /app')
@@ -52,7 +53,7 @@ async function create(session: Session, options: CreateOptions, name: string): P
   const { api, output, signal } = session
   const { fqn, ...names } = session.newName(name, 'job')
   const pipelineName = session.newName(`${names.namespace}::${names.name}`, 'stagpipe')
-  const packageName = session.newName(`${names.namespace}::${names.name}`, 'package')
+  const program = session.newName(programPackageOf(names), 'package')
 
   // Whatever stands in the way is found before the work is done.
   await assertNameFree(session, stagerPath(fqn), fqn, `change it with \`stagectl stager update ${name}\`.`)
@@ -62,11 +63,11 @@ async function create(session: Session, options: CreateOptions, name: string): P
     options.staging === undefined
       ? undefined
       : await api.get<Pipeline>(pipelinePath(session.ref(options.staging, 'stagpipe')), { signal })
-  const before = await findReplaceable(session, packageName.fqn)
+  const before = await findReplaceable(session, program.fqn)
 
   const put = await putProgram(session, {
     directory: options.path,
-    names,
+    names: { namespace: program.namespace, name: program.name },
     before,
     dependencies: options.dependsOn,
     staging,

@@ -1,15 +1,24 @@
 import type { Command } from 'commander'
 import type { Stager } from '../../daemon/api/documents.js'
-import { stagerPath } from '../api/paths.js'
+import { ApiProblem } from '../api/api-problem.js'
+import { packagePath, stagerPath } from '../api/paths.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { describeStager } from '../display/describe-stager.js'
 import { table } from '../display/table.js'
 import { EXIT } from '../exit-codes.js'
+import type { Session } from '../session/session.js'
 import { addDeleteCommand, addShowCommand, type NamedThing } from './named-thing.js'
 import { addStagerCreateCommand } from './stager-create.js'
+import { programPackageOf } from '../transfer/program-package.js'
 import { addStagerUpdateCommand } from './stager-update.js'
 
-const STAGER: NamedThing<Stager> = { word: 'stager', kind: 'job', path: stagerPath, describe: describeStager }
+const STAGER: NamedThing<Stager> = {
+  word: 'stager',
+  kind: 'job',
+  path: stagerPath,
+  describe: describeStager,
+  afterDelete: deleteProgram,
+}
 
 export function addStagerCommands(program: Command, commandLine: CommandLine): void {
   const group = program
@@ -46,4 +55,14 @@ export function addStagerCommands(program: Command, commandLine: CommandLine): v
   addShowCommand(group, commandLine, STAGER)
   addStagerUpdateCommand(group, commandLine)
   addDeleteCommand(group, commandLine, STAGER)
+}
+
+/** The package that `stager create` made for it; one that has another name, or that somebody else needs, stays. */
+async function deleteProgram({ api, signal }: Session, stager: Stager): Promise<void> {
+  if (stager.package !== programPackageOf(stager)) return
+  try {
+    await api.delete(packagePath(stager.package), { signal })
+  } catch (error) {
+    if (!(error instanceof ApiProblem && error.status === 409)) throw error
+  }
 }

@@ -96,7 +96,8 @@ export class PackageRuns implements Runs {
       user: RUN_USER,
       environment,
       egress: request.egress,
-      limits: { ...defaults.limits, ...request.limits },
+      // A program in the foreground ends when whoever started it says so.
+      limits: { ...defaults.limits, timeoutMs: Infinity, ...request.limits },
       publish: request.publish,
     }
   }

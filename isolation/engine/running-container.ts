@@ -90,12 +90,10 @@ export class RunningContainer implements RunningLaunch {
   async #run(): Promise<Ending> {
     const { container, attached, limits, hooks, probe } = this.#parts
     const afterMs = limits.timeoutMs
-    const timer = setTimeout(
-      () => {
-        this.#end({ kind: 'timeout', afterMs }, 'with grace')
-      },
-      Math.min(afterMs, LONGEST_TIMER_MS),
-    )
+    const timeOut = () => {
+      this.#end({ kind: 'timeout', afterMs }, 'with grace')
+    }
+    const timer = afterMs === Infinity ? undefined : setTimeout(timeOut, Math.min(afterMs, LONGEST_TIMER_MS))
     const watch = new LimitWatch(probe, limits)
     void watch.untilHit(this.#over.signal).then((ending) => {
       if (ending) this.#end(ending, 'at once')

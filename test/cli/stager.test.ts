@@ -39,7 +39,7 @@ describe('stager create', () => {
     expect(await uploaded(api)).toEqual(['app/', 'app/lib/', 'app/lib/x', 'app/stager'])
     expect(api.sent('POST /v1/packages')).toMatchObject({
       namespace: '/apcera',
-      name: 'nodejs',
+      name: 'stager-nodejs',
       state: 'ready',
       dependencies: [
         { type: 'os', name: 'debian' },
