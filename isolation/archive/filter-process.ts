@@ -23,6 +23,12 @@ export interface FilterOptions {
   readonly judge: (end: FilterEnd) => Error | undefined
 }
 
+/** One program of a chain. */
+export interface Filter {
+  readonly argv: readonly string[]
+  readonly judge: FilterOptions['judge']
+}
+
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' }
 const STDERR_KEPT = 4000
 const CHUNK = 256 * 1024
@@ -32,27 +38,64 @@ const CHUNK = 256 * 1024
  * kills the program and destroys `input`. Attach a consumer in the same tick, as to any stream that may err.
  */
 export function throughProcess(input: Readable, argv: readonly string[], options: FilterOptions): Readable {
-  const child = start(argv)
+  return throughProcesses(input, [{ argv, judge: options.judge }], options.signal)
+}
+
+/**
+ * What the last of `filters` makes of what the one before it makes, and so on back to `input`. Programs hand bytes to
+ * each other directly: through us they would be copied twice more, on the daemon's only thread.
+ */
+export function throughProcesses(input: Readable, filters: readonly Filter[], signal?: AbortSignal): Readable {
+  const children = startChain(filters)
+  const [first, child] = [children[0], children.at(-1)]
+  if (!first || !child) return input
   const output = new Readable({
     highWaterMark: CHUNK,
     read: () => void child.stdout.resume(),
     destroy: (error, done) => {
       listening?.[Symbol.dispose]()
-      child.kill('SIGKILL')
+      for (const each of children) each.kill('SIGKILL')
       child.stdout.destroy()
       input.destroy(error ?? undefined)
       done(error)
     },
   })
-  const listening = options.signal && addAbortListener(options.signal, () => output.destroy(reasonOf(options.signal)))
+  const listening = signal && addAbortListener(signal, () => output.destroy(reasonOf(signal)))
   child.stdout.on('data', (chunk: Buffer) => {
     if (!output.push(chunk)) child.stdout.pause()
   })
-  void settle(child, feed(child, input), options).then(
+  void settleAll(children, filters, feed(first, input), signal).then(
     () => output.push(null),
     (error: unknown) => output.destroy(error as Error),
   )
   return output
+}
+
+function startChain(filters: readonly Filter[]): ChildProcessWithoutNullStreams[] {
+  const children: ChildProcessWithoutNullStreams[] = []
+  for (const { argv } of filters) {
+    const before = children.at(-1)
+    children.push(start(argv, before?.stdout))
+    // Ours of the pipe between them: while it was open, the writer would not notice that its reader is gone.
+    before?.stdout.destroy()
+  }
+  return children
+}
+
+/** Rejects with the error of the last program that failed: those before it only lost their reader. */
+async function settleAll(
+  children: readonly ChildProcessWithoutNullStreams[],
+  filters: readonly Filter[],
+  feeding: Promise<Fed>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const ends = await Promise.allSettled(
+    children.map((child, index) => {
+      const judge = filters[index]?.judge ?? (() => undefined)
+      return settle(child, index === 0 ? feeding : Promise.resolve({ kind: 'all' }), { signal, judge })
+    }),
+  )
+  for (const end of ends.reverse()) if (end.status === 'rejected') throw end.reason
 }
 
 /**
@@ -119,9 +162,11 @@ async function settle(
   if (error) throw error
 }
 
-function start(argv: readonly string[]): ChildProcessWithoutNullStreams {
+function start(argv: readonly string[], stdin?: Readable): ChildProcessWithoutNullStreams {
   const [file = '', ...args] = argv
-  return spawn(file, args, { stdio: 'pipe', env: ENVIRONMENT })
+  // With an input of its own there is no `stdin` to write to, and nobody does: only the first of a chain is fed.
+  const stdio = [stdin ?? 'pipe', 'pipe', 'pipe']
+  return spawn(file, args, { stdio: stdio as ['pipe', 'pipe', 'pipe'], env: ENVIRONMENT })
 }
 
 function reasonOf(signal: AbortSignal | undefined): Error {

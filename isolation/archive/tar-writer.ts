@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { Fault } from '../../base/errors.js'
-import { type FilterEnd, throughProcess } from './filter-process.js'
+import { type Filter, type FilterEnd, throughProcesses } from './filter-process.js'
 import { jailed, jailFault } from './jail.js'
 import { bytesOf } from './names.js'
 
@@ -29,8 +29,17 @@ export interface TarRequest {
  *
  * The stream errs with `Fault` (`archive-failed`) when a file vanishes or changes while it is read.
  */
-export function writeTar({ tree, paths, sparse, separateLinks = false, signal }: TarRequest): Readable {
-  const list = Readable.from([bytesOf(`${paths.join('\0')}\0`)], { objectMode: false })
+export function writeTar({ paths, signal, ...how }: TarRequest): Readable {
+  return throughProcesses(Readable.from([tarList(paths)], { objectMode: false }), [tarOfList(how)], signal)
+}
+
+/** What `tarOfList` reads. */
+export function tarList(paths: readonly string[]): Buffer {
+  return bytesOf(`${paths.join('\0')}\0`)
+}
+
+/** The same as a program that is told the paths later: its jail takes as long to make as a tree to walk. */
+export function tarOfList({ tree, sparse, separateLinks = false }: Omit<TarRequest, 'paths' | 'signal'>): Filter {
   const argv = jailed({ tree, access: 'ro', capabilities: ['dac_read_search'], fileBytes: 0 }, [
     'tar',
     '--create',
@@ -50,7 +59,7 @@ export function writeTar({ tree, paths, sparse, separateLinks = false, signal }:
     '--no-recursion',
     '--files-from=-',
   ])
-  return throughProcess(list, argv, { signal, judge })
+  return { argv, judge }
 }
 
 function judge(end: FilterEnd): Error | undefined {

@@ -2,7 +2,7 @@ import { pipeline, type Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
 import { Fault } from '../../base/errors.js'
 import { confined } from '../archive/confined.js'
-import { throughProcess } from '../archive/filter-process.js'
+import { type Filter, throughProcesses } from '../archive/filter-process.js'
 import { hasProgram } from '../archive/find-program.js'
 
 /** Makes gzip, because stagers run `tar -xzf` on what they get. The same input gives the same output. */
@@ -10,6 +10,8 @@ export interface Compressor {
   readonly name: 'igzip' | 'pigz' | 'zlib'
   /** 0 to 3 for igzip, 1 to 9 for the others; they are not the same scale. */
   readonly level: number
+  /** It as a program, for a chain of programs; zlib is none. */
+  readonly filter: Filter | undefined
   /** Destroying the result ends the work and destroys `input`; an error of `input` is one of the result. */
   compress(input: Readable, signal?: AbortSignal): Readable
 }
@@ -25,6 +27,7 @@ export async function chooseCompressor(level = 1): Promise<Compressor> {
   return {
     name: 'zlib',
     level,
+    filter: undefined,
     compress: (input) => {
       const gzip = createGzip({ level })
       pipeline(input, gzip, () => undefined)
@@ -34,17 +37,12 @@ export async function chooseCompressor(level = 1): Promise<Compressor> {
 }
 
 function byProcess(name: 'igzip' | 'pigz', level: number, options: readonly string[]): Compressor {
-  const argv = confined([name, `-${level}`, ...options])
-  return {
-    name,
-    level,
-    compress: (input, signal) =>
-      throughProcess(input, argv, {
-        signal,
-        judge: (end) =>
-          end.exitCode === 0 && end.readAll
-            ? undefined
-            : new Fault('compression-failed', `${name} failed to compress: ${end.stderr || 'it was killed'}.`),
-      }),
+  const filter: Filter = {
+    argv: confined([name, `-${level}`, ...options]),
+    judge: (end) =>
+      end.exitCode === 0 && end.readAll
+        ? undefined
+        : new Fault('compression-failed', `${name} failed to compress: ${end.stderr || 'it was killed'}.`),
   }
+  return { name, level, filter, compress: (input, signal) => throughProcesses(input, [filter], signal) }
 }

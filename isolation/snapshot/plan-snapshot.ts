@@ -20,7 +20,8 @@ export interface SnapshotPlan {
   readonly special: number
 }
 
-const NO_MARKS: OverlayMarks = new Map()
+export const NO_MARKS: ReadonlyMap<string, OverlayMarks> = new Map()
+const UNMARKED: OverlayMarks = new Map()
 
 /**
  * LAW: the lower layers, and the snapshot made into a layer on top of them, show what the container showed: name by name,
@@ -59,7 +60,7 @@ export function planSnapshot(
     const { path } = entry
     const place = position(path, filter)
     if (place === 'outside' || isInjected(entry, lower)) continue
-    const itsMarks = marks.get(path) ?? NO_MARKS
+    const itsMarks = marks.get(path) ?? UNMARKED
     refuseStrange(entry, itsMarks)
     if (place === 'ancestor') {
       if (isWhiteout(entry)) fromAbove = removal('removed', filter)

@@ -5,8 +5,8 @@ import type { Compressor } from './compressor.js'
 import { parseDirectory } from './directory-filter.js'
 import { LowerDirectories, UNKNOWN_LOWER } from './lower-layers.js'
 import { readOverlayMarks } from './overlay-marks.js'
-import { planSnapshot } from './plan-snapshot.js'
-import { snapshotTar } from './snapshot-tar.js'
+import { NO_MARKS, planSnapshot } from './plan-snapshot.js'
+import { compressedSnapshot } from './snapshot-tar.js'
 
 export interface SnapshotRequest {
   /** Absolute path of the upper directory of an overlay. Nothing may write in it meanwhile: freeze the container first. */
@@ -40,14 +40,26 @@ export async function snapshotUpper<T>(
 ): Promise<UpperReport<T>> {
   const filter = parseDirectory(directory)
   signal?.throwIfAborted()
-  const [entries, marks] = await Promise.all([listTree(upper, signal), readOverlayMarks(upper, signal)])
-  const plan = planSnapshot(entries, marks, filter, lower ? await LowerDirectories.of(lower) : UNKNOWN_LOWER)
-  const archive = compressor.compress(snapshotTar(upper, plan, signal), signal)
+  const listed = listTree(upper, signal)
+  const below = lower ? LowerDirectories.of(lower) : Promise.resolve(UNKNOWN_LOWER)
+  // Marks say what is removed, and what cannot be read; they do not change which paths there are. So the archive is on
+  // its way while they are read, and fails with `marked` if it should not have been.
+  const planned = Promise.all([listed, below]).then(([entries, layers]) => planSnapshot(entries, NO_MARKS, filter, layers))
+  const marked = listed.then(() => readOverlayMarks(upper, signal))
+  const complete = Promise.all([listed, below, planned, marked]).then(([entries, layers, plan, marks]) =>
+    marks.size === 0 ? plan : planSnapshot(entries, marks, filter, layers),
+  )
+  complete.catch(() => undefined)
+  let archive: Readable | undefined
   try {
+    archive = await compressedSnapshot(upper, planned, compressor, signal)
+    complete.catch((error: unknown) => archive?.destroy(error as Error))
     const written = await write(archive)
-    const { removals, sockets, special } = plan
-    return { written, removals, sockets, special, entries: plan.paths.length + plan.furtherSymlinks.length }
+    const { removals, sockets, special, paths, furtherSymlinks } = await complete
+    return { written, removals, sockets, special, entries: paths.length + furtherSymlinks.length }
   } finally {
-    archive.destroy()
+    archive?.destroy()
+    // The container must not move on while its files are looked at.
+    await Promise.allSettled([complete, marked])
   }
 }
