@@ -41,8 +41,9 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
       ...limitOptions(plan.limits),
       NetworkMode: request.network,
       // Docker's resolver asks a nameserver on the host's loopback from the host's side: a way out of an `internal`
-      // network. The container's own loopback, where nobody answers, closes it.
-      ...(plan.egress ? {} : { Dns: ['127.0.0.1'] }),
+      // network. The container's own loopback, where nobody answers, closes it; the resolver hands on no refusal, so
+      // programs are told not to wait for one.
+      ...(plan.egress ? {} : { Dns: ['127.0.0.1'], DnsOptions: ['timeout:1', 'attempts:1'] }),
       // The output is kept by whoever reads the attached stream; the Engine's copy would grow without a limit.
       LogConfig: { Type: 'none', Config: {} },
       PortBindings: Object.fromEntries(

@@ -56,6 +56,10 @@ describe('the network of a launch', () => {
     expect(line).toBe('none')
   })
 
+  it('without egress learns at once that there is no way out', async () => {
+    expect(await outputOf('nc -w 20 192.0.2.1 80 </dev/null 2>&1; true')).toEqual([expect.stringContaining('refused')])
+  })
+
   it('does not reach the coordinator of another launch', async () => {
     const neighbour = new Recorder()
     let theirs = ''
@@ -82,7 +86,7 @@ describe('the network of a launch', () => {
     const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
     const { stdout } = await runProcess('iptables-save', ['-t', 'filter'])
     const ours = stdout.split('\n').filter((line) => line.includes(plan.id))
-    expect(ours).toHaveLength(2)
+    expect(ours).toHaveLength(3)
     const gone = (ours[0] ?? '').replaceAll('"', '').replace('-A INPUT', '-D INPUT')
     await runProcess('iptables', ['-w', ...gone.split(' ')])
     expect(await running.release()).toEqual({ failures: [] })

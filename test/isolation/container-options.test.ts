@@ -54,7 +54,9 @@ describe('a container', () => {
 
   it('does not resolve names by the host unless it may reach beyond it', () => {
     expect(optionsOf(false).HostConfig?.Dns).toEqual(['127.0.0.1'])
+    expect(optionsOf(false).HostConfig?.DnsOptions).toEqual(['timeout:1', 'attempts:1'])
     expect(optionsOf(true).HostConfig).not.toHaveProperty('Dns')
+    expect(optionsOf(true).HostConfig).not.toHaveProperty('DnsOptions')
   })
 
   it('publishes ports on the loopback of the host alone', () => {

@@ -24,8 +24,12 @@ const lines = (rules: readonly { chain: string; match: readonly string[] }[]) =>
   rules.map(({ chain, match }) => `${chain} ${match.join(' ')}`)
 
 describe('the firewall rules', () => {
-  it('of a launch let in the port of its coordinator, and nothing else', () => {
-    expect(lines(rulesForIpv4(LAUNCH, 'DOCKER-USER'))).toEqual([`INPUT ${accept}`, `INPUT ${reject}`])
+  it('of a launch let in the port of its coordinator, and refuse everything else at once', () => {
+    expect(lines(rulesForIpv4(LAUNCH, 'DOCKER-USER'))).toEqual([
+      `INPUT ${accept}`,
+      `INPUT ${reject}`,
+      `DOCKER-USER ${reject}`,
+    ])
   })
 
   it('of a launch with egress keep it off the metadata services of clouds', () => {
@@ -49,10 +53,10 @@ describe('the firewall rules', () => {
 
   it('are inserted in one transaction, the first to be tried last', () => {
     expect(additionOf(rulesForIpv4(LAUNCH, 'DOCKER-USER'))).toBe(
-      `*filter\n-I INPUT 1 ${reject}\n-I INPUT 1 ${accept}\nCOMMIT\n`,
+      `*filter\n-I DOCKER-USER 1 ${reject}\n-I INPUT 1 ${reject}\n-I INPUT 1 ${accept}\nCOMMIT\n`,
     )
     expect(removalOf(rulesForIpv4(LAUNCH, 'DOCKER-USER'))).toBe(
-      `*filter\n-D INPUT ${accept}\n-D INPUT ${reject}\nCOMMIT\n`,
+      `*filter\n-D INPUT ${accept}\n-D INPUT ${reject}\n-D DOCKER-USER ${reject}\nCOMMIT\n`,
     )
   })
 })
