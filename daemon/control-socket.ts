@@ -1,20 +1,25 @@
-import { chmod, chown, mkdir, readFile, unlink } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, readFile, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import path from 'node:path'
-import { Conflict, errnoOf } from '../base/errors.js'
+import { BadInput, Conflict, errnoOf } from '../base/errors.js'
 
 /**
  * Make way for the control socket: its directory, and a socket that a killed daemon has left.
  *
- * Throws `Conflict` (`socket-in-use`) when somebody answers there.
+ * Throws `Conflict` (`socket-in-use`) when somebody answers there, `BadInput` (`not-a-socket`) for a file of another
+ * kind, which stays as it is: a mistyped path must not cost anybody a file.
  */
 export async function prepareSocketPath(socket: string): Promise<void> {
   await mkdir(path.dirname(socket), { recursive: true })
   if (await answers(socket))
     throw new Conflict('socket-in-use', `Another daemon answers on ${socket}: stop it, or use another with --socket.`)
-  await unlink(socket).catch((error: unknown) => {
+  try {
+    if (!(await lstat(socket)).isSocket())
+      throw new BadInput('not-a-socket', `${socket} is there and not a socket: name another path with --socket.`)
+    await unlink(socket)
+  } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
-  })
+  }
 }
 
 /** Mode 0660, for the group's members. Whoever may write to the socket commands this host, like Docker's own. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Command, CommanderError } from 'commander'
 import { pino } from 'pino'
-import { StagerdError } from '../base/errors.js'
+import { BadInput, StagerdError } from '../base/errors.js'
 import { App } from './app.js'
 import { notifyServiceManager } from './service-manager.js'
 import { loadSettings, SETTINGS } from './settings.js'
@@ -70,5 +70,5 @@ try {
 } catch (error) {
   // Before there is a log, or because there is none: one sentence for whoever started us.
   process.stderr.write(`stagerd: ${error instanceof StagerdError ? error.message : String((error as Error).stack)}\n`)
-  process.exitCode = 1
+  process.exitCode = error instanceof BadInput ? 2 : 1
 }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { Conflict } from '../../../base/errors.js'
 
@@ -17,7 +18,7 @@ export function lockStateDirectory(file: string): () => void {
     lock.close()
     throw new Conflict(
       'state-dir-in-use',
-      `Another stagerd uses the state directory of ${file}: stop it, or give this one another with --state-dir.`,
+      `Another stagerd uses the state directory ${dirname(file)}: stop it, or give this one another with --state-dir.`,
       { cause: error },
     )
   }
