@@ -37,6 +37,15 @@ describe('uploads over the API', () => {
     expect(await under.storedBlobs()).toEqual([digestOf(content)])
   })
 
+  it('are described in OpenAPI by their content type', async () => {
+    interface OpenApi {
+      readonly paths: Record<string, { readonly post: { readonly requestBody?: { readonly content: object } } }>
+    }
+    const { document } = await under.ask<OpenApi>('GET', '/openapi.json')
+    const content = document.paths['/v1/resources']?.post.requestBody?.content ?? {}
+    expect(Object.keys(content)).toEqual(['application/octet-stream'])
+  })
+
   it('may take for ever, as long as they move', async () => {
     // Ten pieces within five windows of the watch, none of which is without a byte.
     expect(under.api.server.requestTimeout).toBe(0)

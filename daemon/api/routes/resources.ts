@@ -13,6 +13,12 @@ const ResourceQuery = Type.Object(
   { additionalProperties: false },
 )
 
+/** For OpenAPI alone: nothing of a body has been read when the route begins. */
+const Tarball = {
+  description: 'a tarball, plain or compressed by gzip, bzip2, xz or zstd',
+  content: { 'application/octet-stream': { schema: Type.Unknown() } },
+}
+
 /** How long a client that was refused may go on sending before its connection is cut, in milliseconds. */
 const LINGER_MS = 10_000
 
@@ -30,8 +36,8 @@ export const resourceRoutes: Routes = (api, { parts: { intake, defaults }, closi
     {
       schema: {
         tags: ['packages'],
-        consumes: ['application/octet-stream'],
         querystring: ResourceQuery,
+        body: Tarball,
         response: { 201: UploadedResource, ...REFUSALS },
       },
     },
