@@ -21,6 +21,7 @@ import { loadCaBundle } from './ca-bundle.js'
 import { prepareSocketPath, restrictSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
 import { NodeReport } from './node-info.js'
+import { Resolver } from './resolver.js'
 import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings.js'
 import { LaunchRunner } from './staging/launch-runner.js'
@@ -80,7 +81,8 @@ export class App {
     const nodeId = await ownNodeId(path.join(state, 'node-id'))
     const store = SqliteStore.open(path.join(state, 'stagerd.db'))
     undo.defer('close the database', () => store.close())
-    const { packages, stagers, pipelines, ledger } = store
+    const { packages, stagers, pipelines, policies, ledger } = store
+    const resolver = new Resolver(packages, policies)
     const blobs = await DirectoryBlobStore.open(path.join(state, 'blobs'))
     const intake = new ResourceIntake(
       blobs,
@@ -103,7 +105,7 @@ export class App {
       isolation,
       coordinator: new Coordinator({ logger }),
       ledger,
-      packages,
+      resolver,
       desk: {
         blobs,
         intake,
@@ -121,6 +123,7 @@ export class App {
     )
     const runs = new PackageRuns({
       packages,
+      resolver,
       isolation,
       live,
       logger,
@@ -130,6 +133,8 @@ export class App {
       packages,
       stagers,
       pipelines,
+      policies,
+      resolver,
       ledger,
       blobs,
       intake,

@@ -2,10 +2,20 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { Finding, OutputStream } from '../../isolation/isolation.js'
 import type { Limits, PublishedPort } from '../../isolation/launch-plan.js'
+import type { Exporter } from '../exchange/export.js'
+import type { Importer } from '../exchange/import.js'
 import type { StagingLedger } from '../staging/ledger.js'
 import type { Staging } from '../staging/states.js'
 import type { BlobStore } from '../store/blob-store.js'
-import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../store/repositories.js'
+import type { PackageQuota } from '../store/package-quota.js'
+import type { Resolver } from '../resolver.js'
+import type {
+  PackageRepository,
+  PipelineRepository,
+  PolicyRepository,
+  Ref,
+  StagerRepository,
+} from '../store/repositories.js'
 import type { ResourceIntake } from '../store/resource-intake.js'
 import type { LogLine, NodeStatus } from './documents.js'
 
@@ -14,9 +24,14 @@ export interface ApiParts {
   readonly packages: PackageRepository
   readonly stagers: StagerRepository
   readonly pipelines: PipelineRepository
+  readonly policies: PolicyRepository
+  readonly resolver: Resolver
   readonly ledger: Pick<StagingLedger, 'get' | 'list'>
   readonly blobs: BlobStore
   readonly intake: Pick<ResourceIntake, 'receive'>
+  readonly quota: PackageQuota
+  readonly exporter: Pick<Exporter, 'export'>
+  readonly importer: Pick<Importer, 'import'>
   readonly stagings: StagingService
   readonly logs: StagingLogs
   readonly runs: Runs
@@ -34,8 +49,6 @@ export interface ApiDefaults {
   readonly limits: Limits
   /** User of a stager that names none. */
   readonly user: string
-  /** Longest resource that is taken, in bytes. */
-  readonly maxResourceBytes: number
   /** How long an upload may stand still, in milliseconds, before it is given up; a slow one that moves is let be. */
   readonly uploadStallMs: number
   /** Between two comments on an event stream that has nothing to say, in milliseconds. */

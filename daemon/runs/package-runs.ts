@@ -6,14 +6,16 @@ import type { Ending, Isolation } from '../../isolation/isolation.js'
 import type { Limits, RunPlan } from '../../isolation/launch-plan.js'
 import { BASE_ENVIRONMENT, mergeEnvironments } from '../packages/environment.js'
 import type { Package } from '../packages/package.js'
-import { resolve, Universe } from '../packages/resolve.js'
+import { resolve } from '../packages/resolve.js'
 import type { RunningProgram, RunOutput, RunRequest, Runs } from '../api/parts.js'
+import type { Resolver } from '../resolver.js'
 import type { LiveContainers } from '../staging/live-containers.js'
 import { layerOf } from '../staging/plan.js'
 import type { PackageRepository } from '../store/repositories.js'
 
 export interface PackageRunsParts {
   readonly packages: PackageRepository
+  readonly resolver: Resolver
   readonly isolation: Isolation
   readonly live: LiveContainers
   readonly logger: Logger
@@ -103,9 +105,11 @@ export class PackageRuns implements Runs {
   }
 
   async #closure(fqn: string, subject: Package): Promise<readonly Package[]> {
-    const ready = await this.#parts.packages.listReady()
-    const universe = new Universe(ready.filter(({ uuid }) => uuid !== subject.uuid))
-    return [...resolve(fqn, subject.dependencies, universe).packages, subject]
+    return await this.#parts.resolver.with(({ index, rulesOf }) => {
+      const { dependencies, uuid } = subject
+      const rules = rulesOf(subject, 'run')
+      return [...resolve({ subject: fqn, dependencies, index, rules, exclude: uuid }).packages, subject]
+    })
   }
 }
 

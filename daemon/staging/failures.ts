@@ -1,4 +1,4 @@
-import { BadInput, StagerdError, Unavailable, Unresolved, messageOf } from '../../base/errors.js'
+import { BadInput, Refused, StagerdError, Unavailable, Unresolved, messageOf } from '../../base/errors.js'
 import type { Ending } from '../../isolation/isolation.js'
 import { RELAUNCH_LIMIT, type Failure } from './states.js'
 
@@ -80,6 +80,13 @@ export function failureOfError(stager: string | undefined, error: unknown): Fail
       stager,
       message,
       hint: "See 'stagectl package list', and import a package that provides what is missing.",
+    }
+  if (error instanceof Refused)
+    return {
+      cause: 'policy',
+      stager,
+      message,
+      hint: "See 'stagectl policy list', and 'stagectl package resolve' for what the rules leave.",
     }
   if (error instanceof BadInput)
     return { cause: 'stager-failed', stager, message, hint: 'Correct what the message names, and stage again.' }

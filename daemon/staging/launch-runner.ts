@@ -5,7 +5,7 @@ import { Unavailable } from '../../base/errors.js'
 import type { Ending, Isolation, LaunchHooks, RunningLaunch } from '../../isolation/isolation.js'
 import type { LaunchPlan } from '../../isolation/launch-plan.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
-import type { PackageRepository } from '../store/repositories.js'
+import type { Resolver } from '../resolver.js'
 import { Desk, launchOver, type DeskParts } from './desk.js'
 import { failureOfEnding, failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
 import { FirstCause } from './first-cause.js'
@@ -20,7 +20,7 @@ export interface LaunchParts {
   readonly isolation: Isolation
   readonly coordinator: Coordinator
   readonly ledger: StagingLedger
-  readonly packages: PackageRepository
+  readonly resolver: Resolver
   readonly desk: DeskParts
   readonly plan: PlanSettings
   readonly live: LiveContainers
@@ -56,13 +56,13 @@ export class LaunchRunner {
 
   /** @param stop ends the launch without a verdict, because of a cancellation or the end of the daemon */
   async run(staging: Staging, log: LogWriter, stop: AbortSignal): Promise<LaunchOutcome> {
-    const { ledger, packages, isolation, live } = this.#parts
+    const { ledger, resolver, isolation, live } = this.#parts
     const stager = currentStager(staging)
     const fqn = stagerFqn(stager)
     const launch = randomUUID()
     let plan: LaunchPlan
     try {
-      plan = planLaunch(staging, launch, await packages.listReady(), this.#parts.plan)
+      plan = await resolver.with((catalogue) => planLaunch(staging, launch, catalogue, this.#parts.plan))
     } catch (error) {
       const failed = await this.#fail(staging, undefined, failureOfError(fqn, error), log)
       return { kind: 'settled', staging: failed, released: Promise.resolve() }
@@ -74,7 +74,7 @@ export class LaunchRunner {
 
     const cause = new FirstCause<CauseOfEnd>()
     const started = new Deferred<RunningLaunch>()
-    const desk = new Desk(launch, staging.work, started.promise, this.#settle(staging, launch, cause), this.#parts.desk)
+    const desk = new Desk(launch, staging, started.promise, this.#settle(staging, launch, cause), this.#parts.desk)
     const output = new Output(log)
 
     let running: RunningLaunch

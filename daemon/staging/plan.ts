@@ -1,9 +1,10 @@
 import { Unresolved } from '../../base/errors.js'
-import { formatFqn } from '../../base/fqn.js'
+import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { LaunchPlan, LayerSource } from '../../isolation/launch-plan.js'
+import type { Catalogue } from '../packages/catalogue.js'
 import { BASE_ENVIRONMENT, mergeEnvironments } from '../packages/environment.js'
 import type { Package } from '../packages/package.js'
-import { resolve, Universe, type Resolution } from '../packages/resolve.js'
+import { resolve, type Resolution } from '../packages/resolve.js'
 import type { StagerSnapshot, Staging } from './states.js'
 
 /** Where a program starts when its package has no START_PATH. */
@@ -18,25 +19,17 @@ export interface PlanSettings {
  * What the next launch of a staging needs.
  *
  * Throws `Unresolved` when a dependency of the stager or of the package has no solution, or when the stager's own
- * package is not there any more.
- *
- * @param ready packages that are ready, in order of import
+ * package is not there any more; `Refused` (`policy`) when it is policy alone that leaves none.
  */
-export function planLaunch(
-  staging: Staging,
-  launch: string,
-  ready: readonly Package[],
-  settings: PlanSettings,
-): LaunchPlan {
+export function planLaunch(staging: Staging, launch: string, catalogue: Catalogue, settings: PlanSettings): LaunchPlan {
   const stager = currentStager(staging)
-  const program = ready.find(({ uuid }) => uuid === stager.packageUuid)
+  const program = catalogue.ready.find(({ uuid }) => uuid === stager.packageUuid)
   if (!program?.resource)
     throw new Unresolved(
       'stager-package-missing',
       `The package of stager ${stagerFqn(stager)} is not there or not ready: stage it, or give the stager another with 'stagectl stager update'.`,
     )
-  const universe = new Universe(ready.filter(({ uuid }) => uuid !== staging.packageUuid))
-  const { root, stagerfs } = closures(staging, stager, program, universe)
+  const { root, stagerfs } = closures(staging, stager, program, catalogue)
 
   return {
     id: launch,
@@ -64,21 +57,28 @@ export function planLaunch(
 
 /**
  * The stager's root and the package's /stagerfs. An additive stager stands on the closure of the package itself, so it
- * finds at / what others find at /stagerfs.
+ * finds at / what others find at /stagerfs. The rules are those of whose closure it is: of the package, or of the stager.
  */
 function closures(
   staging: Staging,
   stager: StagerSnapshot,
   program: Package,
-  universe: Universe,
+  { index, rulesOf }: Catalogue,
 ): { root: Resolution; stagerfs: Resolution } {
   const ofPackage = staging.work.dependencies
   const ofStager = [...stager.dependencies, ...program.dependencies]
   const stagerName = `stager ${stagerFqn(stager)}`
-  const stagerfs = resolve(staging.packageFqn, ofPackage, universe)
+  const common = { index, exclude: staging.packageUuid }
+  const rules = rulesOf(parseFqn(staging.packageFqn, 'package', '/'), 'staging')
+  const stagerfs = resolve({ ...common, subject: staging.packageFqn, dependencies: ofPackage, rules })
   const root = stager.additive
-    ? resolve(`${staging.packageFqn} with ${stagerName}`, [...ofPackage, ...ofStager], universe)
-    : resolve(stagerName, ofStager, universe)
+    ? resolve({
+        ...common,
+        subject: `${staging.packageFqn} with ${stagerName}`,
+        dependencies: [...ofPackage, ...ofStager],
+        rules,
+      })
+    : resolve({ ...common, subject: stagerName, dependencies: ofStager, rules: rulesOf(stager, 'staging') })
   return { root, stagerfs }
 }
 

@@ -97,3 +97,41 @@ export function refOf(fqn: Fqn): Ref {
 }
 
 export type { Capability }
+/** A text that says what may be used by whom; see daemon/packages/policy. */
+export interface PolicyDocument {
+  readonly uuid: string
+  readonly namespace: string
+  readonly name: string
+  /** From 1; that of `text`, the newest. */
+  readonly version: number
+  readonly text: string
+  readonly createdAt: string
+  /** When the newest version was put. */
+  readonly updatedAt: string
+}
+
+export interface PolicyVersion {
+  readonly version: number
+  readonly text: string
+  readonly createdAt: string
+}
+
+export type PolicyDraft = Pick<PolicyDocument, 'namespace' | 'name' | 'text'>
+
+/** Nothing is checked here: who puts a text has parsed it. */
+export interface PolicyRepository {
+  /** Throws `Conflict` (`policy-exists`). */
+  create(draft: PolicyDraft): Promise<PolicyDocument>
+  /** Makes the document, or its next version; the same text again is no new version. */
+  put(draft: PolicyDraft): Promise<PolicyDocument>
+  /** Throws `NotFound` (`policy-not-found`). */
+  get(ref: Ref): Promise<PolicyDocument>
+  /** Every version that it ever had, the oldest first. */
+  versions(ref: Ref): Promise<readonly PolicyVersion[]>
+  list(filter: { readonly namespace?: string }): Promise<readonly PolicyDocument[]>
+  /** All of them, by namespace and name: as long as nothing has changed, the same array. */
+  current(): Promise<readonly PolicyDocument[]>
+  /** With all its versions. */
+  delete(ref: Ref): Promise<void>
+}
+

@@ -9,6 +9,7 @@ import { BadInput } from '../../base/errors.js'
 import { buildApi } from '../../daemon/api/api.js'
 import type { Api } from '../../daemon/api/fastify.js'
 import type { ApiParts } from '../../daemon/api/parts.js'
+import { Resolver } from '../../daemon/resolver.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
 import { ResourceIntake, type ScanArchive } from '../../daemon/store/resource-intake.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
@@ -56,7 +57,7 @@ export class ApiUnderTest {
     overrides: Partial<ApiParts['defaults']>,
   ) {
     this.stagings = new FakeStagings(store)
-    const { packages, stagers, pipelines, ledger } = store
+    const { packages, stagers, pipelines, policies, ledger } = store
     const sink = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         this.logged.push(String(chunk))
@@ -67,6 +68,8 @@ export class ApiUnderTest {
       packages,
       stagers,
       pipelines,
+      policies,
+      resolver: new Resolver(packages, policies),
       ledger,
       blobs,
       intake: new ResourceIntake(blobs, scan, 50_000_000),

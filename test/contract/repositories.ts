@@ -1,13 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Conflict, NotFound } from '../../base/errors.js'
 import type { StagingLedger } from '../../daemon/staging/ledger.js'
-import type { PackageRepository, PipelineRepository, StagerRepository } from '../../daemon/store/repositories.js'
+import type {
+  PackageRepository,
+  PipelineRepository,
+  PolicyRepository,
+  StagerRepository,
+} from '../../daemon/store/repositories.js'
+import { describePolicyRepository } from './policy-repository.js'
 import { packageDraft, resource, stagerDraft, stagerSnapshot } from './samples.js'
 
 export interface RepositoriesUnderTest {
   readonly packages: PackageRepository
   readonly stagers: StagerRepository
   readonly pipelines: PipelineRepository
+  readonly policies: PolicyRepository
   readonly ledger: StagingLedger
   readonly close: () => Promise<void>
 }
@@ -237,6 +244,8 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         const nowhere = stagerSnapshot('x').uuid
         const draft = { namespace: '/acme', name: 'p' }
         await expect(pipelines.create({ ...draft, stagers: [one, nowhere] })).rejects.toThrow(NotFound)
+    describePolicyRepository(make)
+
         await expect(pipelines.create({ ...draft, stagers: [] })).rejects.toMatchObject({ code: 'empty-pipeline' })
         const made = await pipelines.create({ ...draft, stagers: [one] })
         await expect(pipelines.create({ ...draft, stagers: [one] })).rejects.toMatchObject({ code: 'pipeline-exists' })

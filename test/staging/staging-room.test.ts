@@ -151,6 +151,24 @@ describe('a staging', () => {
     expect(staging).toMatchObject({ state: 'failed', failure: { cause: 'unresolved' }, launches: [] })
     expect((await harness.log(staging.uuid)).join('\n')).toContain('nothing provides os.plan9')
   })
+
+  it('stands under the rules: those of its namespace for the package, those of the stager for its root', async () => {
+    await harness.addPackage('busybox', { provides: [{ type: 'os', name: 'linux' }] })
+    await harness.addPipeline(
+      'pipe',
+      { any: done },
+      { namespace: '/stagers', dependencies: [{ type: 'os', name: 'linux' }] },
+    )
+    harness.start()
+    await harness.putPolicy('job::/stagers { package.retire "package::/::busybox" }')
+    const refused = await stage()
+    expect(refused).toMatchObject({ state: 'failed', failure: { cause: 'policy' }, launches: [] })
+    expect((await harness.log(refused.uuid)).join('\n')).toContain(
+      'package::/::busybox refused, because it is retired by policydoc::/::rules, line 1',
+    )
+    await harness.putPolicy('job::/apps { package.retire "package::/::busybox" }')
+    expect((await stage()).state).toBe('succeeded')
+  })
 })
 
 describe('a relaunch', () => {

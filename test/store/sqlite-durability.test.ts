@@ -42,7 +42,7 @@ describe('the database', () => {
     })
 
     it('all the way or not at all', () => {
-      const broken = [...MIGRATIONS, { version: 4, name: 'broken', sql: 'CREATE TABLE half (a); CREATE TABEL oops;' }]
+      const broken = [...MIGRATIONS, { version: MIGRATIONS.length + 1, name: 'broken', sql: 'CREATE TABLE half (a); CREATE TABEL oops;' }]
       expect(() => StagerdDatabase.open(path, { migrations: broken })).toThrow(/syntax error/)
       const after = new Sqlite(path)
       expect(after.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").pluck().get()).toBe(0)
@@ -174,7 +174,8 @@ describe('the database', () => {
     const bulk = new Sqlite(path)
     bulk.exec(`
       WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-      INSERT INTO packages
+      INSERT INTO packages (import_order, uuid, namespace, name, state, resource, environment, templates, created_at,
+          updated_at, revision)
         SELECT i, 'uuid-' || i, '/bulk/' || (i % 100), 'p' || i, 'ready', resource, '{}', '[]', created_at, updated_at, i
         FROM n, packages WHERE import_order = 1;
       INSERT INTO package_provides SELECT import_order, 0, 'package', name FROM packages;

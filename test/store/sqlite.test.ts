@@ -11,6 +11,7 @@ async function make() {
     packages: store.packages,
     stagers: store.stagers,
     pipelines: store.pipelines,
+    policies: store.policies,
     ledger: store.ledger,
     async close() {
       store.close()

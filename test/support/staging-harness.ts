@@ -6,12 +6,15 @@ import { pino } from 'pino'
 import { Coordinator } from '../../daemon/coordinator/coordinator.js'
 import type { Capability } from '../../daemon/packages/metadata.js'
 import type { Package } from '../../daemon/packages/package.js'
+import { Resolver } from '../../daemon/resolver.js'
 import { LaunchRunner } from '../../daemon/staging/launch-runner.js'
 import { LiveContainers } from '../../daemon/staging/live-containers.js'
 import { StagingLogs } from '../../daemon/staging/log.js'
 import { StagingRoom } from '../../daemon/staging/staging-room.js'
 import { isTerminal, type Staging } from '../../daemon/staging/states.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
+import { LiveBlobs } from '../../daemon/store/live-blobs.js'
+import { PackageQuota } from '../../daemon/store/package-quota.js'
 import { ResourceIntake } from '../../daemon/store/resource-intake.js'
 import type { SqlitePackages } from '../../daemon/store/sqlite/packages.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
@@ -110,6 +113,10 @@ export class StagingHarness {
     await this.#parts.pipelines.create({ namespace: '/', name, stagers: uuids })
   }
 
+  async putPolicy(text: string): Promise<void> {
+    await this.#parts.policies.put({ namespace: '/', name: 'rules', text })
+  }
+
   submit(packageName: string, pipeline: string): Promise<Staging> {
     return this.room.submit({ namespace: '/', name: packageName }, { namespace: '/', name: pipeline })
   }
@@ -153,7 +160,7 @@ type Parts = Awaited<ReturnType<typeof assemble>>
 
 async function assemble(directory: string, isolation: FakeIsolation, limit: number) {
   const store = SqliteStore.open(path.join(directory, 'stagerd.db'))
-  const { ledger, packages, stagers, pipelines } = store
+  const { ledger, packages, stagers, pipelines, policies } = store
   const logger = pino({ level: 'silent' })
   const blobs = await DirectoryBlobStore.open(path.join(directory, 'blobs'))
   const intake = new ResourceIntake(
@@ -170,15 +177,21 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     isolation,
     coordinator: new Coordinator({ logger }),
     ledger,
-    packages,
-    desk: { blobs, intake, toGzip: (body) => Promise.resolve(body), maxBytes: 1 << 30 },
+    resolver: new Resolver(packages, policies),
+    desk: {
+      blobs,
+      intake,
+      toGzip: (body) => Promise.resolve(body),
+      quota: new PackageQuota(() => 1 << 30),
+      liveBlobs: new LiveBlobs(),
+    },
     plan: { environment: {} },
     live,
     logger,
     graceAfterVerdictMs: 200,
   })
   const room = new StagingRoom({ ledger, packages, stagers, pipelines, isolation, launches, logs, live, logger }, limit)
-  return { store, blobs, ledger, packages, stagers, pipelines, logs, room }
+  return { store, blobs, ledger, packages, stagers, pipelines, policies, logs, room }
 }
 
 /** What a fake stager sends; throws on anything but the code it expects. */

@@ -1,6 +1,8 @@
 import { SQL as packages } from './migrations/0001-packages.js'
 import { SQL as stagers } from './migrations/0002-stagers.js'
 import { SQL as stagings } from './migrations/0003-stagings.js'
+import { SQL as packageDescriptions } from './migrations/0004-package-descriptions.js'
+import { SQL as policies } from './migrations/0005-policies.js'
 
 export interface Migration {
   /** From 1, without gaps. */
@@ -14,4 +16,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'packages', sql: packages },
   { version: 2, name: 'stagers', sql: stagers },
   { version: 3, name: 'stagings', sql: stagings },
+  { version: 4, name: 'package-descriptions', sql: packageDescriptions },
+  { version: 5, name: 'policies', sql: policies },
 ]

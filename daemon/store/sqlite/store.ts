@@ -3,6 +3,7 @@ import { SqliteLedger } from './ledger.js'
 import { SqlitePackages } from './packages.js'
 import { SqlitePipelines } from './pipelines.js'
 import { SqliteStagers } from './stagers.js'
+import { SqlitePolicies } from './policies.js'
 
 /** Everything that one database holds. The caller closes it, when nothing uses it any more. */
 export class SqliteStore {
@@ -10,6 +11,7 @@ export class SqliteStore {
   readonly stagers: SqliteStagers
   readonly pipelines: SqlitePipelines
   readonly ledger: SqliteLedger
+  readonly policies: SqlitePolicies
   readonly #database: StagerdDatabase
 
   private constructor(database: StagerdDatabase) {
@@ -19,6 +21,7 @@ export class SqliteStore {
     this.pipelines = new SqlitePipelines(database)
     this.ledger = new SqliteLedger(database)
   }
+    this.policies = new SqlitePolicies(database)
 
   /** See `StagerdDatabase.open` for what it throws. */
   static open(path: string): SqliteStore {

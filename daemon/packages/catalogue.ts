@@ -1,0 +1,21 @@
+import type { Package } from './package.js'
+import { jobRules, type Job, type NamedPolicy, type Purpose } from './policy/job-rules.js'
+import type { PackageIndex } from './resolution/package-index.js'
+import type { Rules } from './resolution/rules.js'
+
+/** What resolutions choose from, and by which rules, at one moment. */
+export interface Catalogue {
+  /** Packages that are ready, in order of import. */
+  readonly ready: readonly Package[]
+  readonly index: PackageIndex
+  readonly rulesOf: (job: Job, purpose: Purpose) => Rules
+}
+
+/** Without an argument nothing is claimed, and everything resolves. */
+export function catalogueOf(
+  ready: readonly Package[],
+  index: PackageIndex,
+  policies: readonly NamedPolicy[] = [],
+): Catalogue {
+  return { ready, index, rulesOf: (job, purpose) => jobRules(policies, job, purpose) }
+}

@@ -1,0 +1,90 @@
+import { EmbeddedActionsParser, EOF, type IToken } from 'chevrotain'
+import { PolicyMessages } from './policy-messages.js'
+import { BlockEnd, BlockStart, Comma, GroupEnd, GroupStart, If, On, QuotedText, TOKENS, Word } from './tokens.js'
+
+/** What stands in a document, before anybody asks what its words mean. */
+export interface RealmBlock {
+  readonly realm: IToken
+  readonly items: readonly Item[]
+}
+
+export type Item =
+  | { readonly kind: 'claim'; readonly key: IToken; readonly values: readonly IToken[] }
+  | {
+      readonly kind: 'if'
+      readonly subject: IToken
+      readonly comparator: IToken
+      readonly value: IToken
+      readonly items: readonly Item[]
+    }
+
+/**
+ *     document  : realm*
+ *     realm     : 'on'? word '{' item* '}'
+ *     item      : '{' item* '}' | 'if' '(' word word text ')' item | claim
+ *     claim     : word text ( ',' text )*
+ *     text      : word | quoted
+ *
+ * An instance keeps the state of one parse: make one for each, or none at once.
+ */
+export class PolicyParser extends EmbeddedActionsParser {
+  constructor() {
+    super(TOKENS, { maxLookahead: 1, errorMessageProvider: new PolicyMessages() })
+    this.performSelfAnalysis()
+  }
+
+  readonly document = this.RULE('document', (): RealmBlock[] => {
+    const realms: RealmBlock[] = []
+    this.MANY(() => realms.push(this.SUBRULE(this.realm)))
+    this.CONSUME(EOF)
+    return realms
+  })
+
+  readonly realm = this.RULE('realm', (): RealmBlock => {
+    this.OPTION(() => this.CONSUME(On))
+    const realm = this.CONSUME(Word)
+    const items = this.SUBRULE(this.block)
+    return { realm, items }
+  })
+
+  readonly block = this.RULE('block', (): Item[] => {
+    const items: Item[][] = []
+    this.CONSUME(BlockStart)
+    this.MANY(() => items.push(this.SUBRULE(this.items)))
+    this.CONSUME(BlockEnd)
+    return this.ACTION(() => items.flat())
+  })
+
+  readonly items = this.RULE('items', (): Item[] =>
+    this.OR<Item[]>([
+      { ALT: () => this.SUBRULE(this.block) },
+      { ALT: () => [this.SUBRULE(this.conditional)] },
+      { ALT: () => [this.SUBRULE(this.claim)] },
+    ]),
+  )
+
+  readonly conditional = this.RULE('conditional', (): Item => {
+    this.CONSUME(If)
+    this.CONSUME(GroupStart)
+    const subject = this.CONSUME(Word)
+    const comparator = this.CONSUME1(Word)
+    const value = this.SUBRULE(this.text)
+    this.CONSUME(GroupEnd)
+    const items = this.SUBRULE(this.items)
+    return { kind: 'if', subject, comparator, value, items }
+  })
+
+  readonly claim = this.RULE('claim', (): Item => {
+    const key = this.CONSUME(Word)
+    const values = [this.SUBRULE(this.text)]
+    this.MANY(() => {
+      this.CONSUME(Comma)
+      values.push(this.SUBRULE1(this.text))
+    })
+    return { kind: 'claim', key, values }
+  })
+
+  readonly text = this.RULE('text', (): IToken =>
+    this.OR([{ ALT: () => this.CONSUME(QuotedText) }, { ALT: () => this.CONSUME(Word) }]),
+  )
+}

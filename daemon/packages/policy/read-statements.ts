@@ -1,0 +1,111 @@
+import bytes from 'bytes'
+import type { IToken } from 'chevrotain'
+import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import { CAPABILITY_TYPES, type CapabilityType } from '../metadata.js'
+import { SyntaxFault } from '../syntax/syntax-error.js'
+import { assertCapability } from '../validate.js'
+import type { Claim, Condition, Policy, Realm, Statement, Target } from './policy.js'
+import { describeToken, positionOf } from './policy-messages.js'
+import type { Item, RealmBlock } from './policy-parser.js'
+
+const REALM_KINDS = ['job', 'package', 'stagpipe', 'policydoc', 'quota']
+const RESOLUTION: Readonly<Record<string, 'allow' | 'default' | 'lock' | 'retire'>> = {
+  'package.allow': 'allow',
+  'package.default': 'default',
+  'package.lock': 'lock',
+  'package.retire': 'retire',
+}
+const CLAIMS = [...Object.keys(RESOLUTION), 'package.size', 'total.package.size', 'permit', 'role']
+/** A KB has 1024 bytes, as for stagectl. */
+const SIZE = /^\d{1,12}(?:\.\d{1,6})?(?:B|KB|MB|GB|TB)?$/i
+const VERBS = ['create', 'read', 'update', 'delete']
+
+/** What the words of a document mean. Throws `SyntaxFault` at the first that mean nothing. */
+export function readStatements(realms: readonly RealmBlock[]): Policy {
+  return realms.flatMap(({ realm: token, items }) => {
+    const realm = readRealm(token)
+    return items.flatMap((item) => readItem(realm, [], item))
+  })
+}
+
+function readItem(realm: Realm, conditions: readonly Condition[], item: Item): Statement[] {
+  if (item.kind === 'claim')
+    return [{ realm, conditions, claim: readClaim(realm, item.key, item.values), at: positionOf(item.key) }]
+  const within = [...conditions, readCondition(item.subject, item.comparator, item.value)]
+  return item.items.flatMap((inner) => readItem(realm, within, inner))
+}
+
+function readRealm(token: IToken): Realm {
+  const [kind = '', namespace = '', name, ...rest] = token.image.split('::')
+  const expected = `a realm such as job::/prod, of one of ${REALM_KINDS.join(', ')}`
+  if (!REALM_KINDS.includes(kind) || rest.length > 0) throw fault(token, expected)
+  return { kind, ...readNames(token, namespace, name, expected) }
+}
+
+function readCondition(subject: IToken, comparator: IToken, value: IToken): Condition {
+  if (subject.image !== 'dependency') throw fault(subject, 'dependency')
+  if (!['equals', '==', 'fqnMatch'].includes(comparator.image)) throw fault(comparator, 'equals, == or fqnMatch')
+  const text = textOf(value)
+  const dot = text.indexOf('.')
+  const dependency = { type: text.slice(0, dot) as CapabilityType, name: text.slice(dot + 1) }
+  try {
+    assertCapability(dependency)
+  } catch (error) {
+    const types = CAPABILITY_TYPES.join(', ')
+    throw fault(value, `a dependency such as runtime.ruby, its type one of ${types}`, error)
+  }
+  return { comparator: comparator.image === 'fqnMatch' ? 'fqnMatch' : 'equals', dependency }
+}
+
+function readClaim(realm: Realm, key: IToken, values: readonly IToken[]): Claim {
+  const [first, second] = values
+  if (!first) throw fault(key, 'a claim with a value')
+  const resolution = RESOLUTION[key.image]
+  if (key.image !== 'permit' && second) throw fault(second, `one value for ${key.image}`)
+  if (resolution) {
+    if (realm.kind !== 'job') throw fault(key, `a claim for a ${realm.kind}; ${key.image} stands on job realms`)
+    return { kind: resolution, target: readTarget(first) }
+  }
+  switch (key.image) {
+    case 'package.size':
+    case 'total.package.size': {
+      const size = SIZE.test(textOf(first)) ? bytes.parse(textOf(first)) : null
+      if (size === null) throw fault(first, 'a size such as 500MB or 2GB')
+      return { kind: 'quota', of: key.image, bytes: size }
+    }
+    case 'permit': {
+      const wrong = values.find((verb) => !VERBS.includes(textOf(verb)))
+      if (wrong) throw fault(wrong, `one of ${VERBS.join(', ')}`)
+      return { kind: 'permit', verbs: values.map(textOf) }
+    }
+    case 'role':
+      return { kind: 'role', role: textOf(first) }
+    default:
+      throw fault(key, `one of the claims ${CLAIMS.join(', ')}`)
+  }
+}
+
+function readTarget(token: IToken): Target {
+  const [kind = '', namespace = '', name, ...rest] = textOf(token).split('::')
+  const expected = 'a package such as "package::/prod/pkg::ruby-2.1", or a namespace such as "package::/prod/pkg"'
+  if (kind !== 'package' || rest.length > 0) throw fault(token, expected)
+  return readNames(token, namespace, name, expected)
+}
+
+function readNames(token: IToken, namespace: string, name: string | undefined, expected: string): Target {
+  try {
+    assertNamespace(namespace)
+    if (name !== undefined) assertLocalName(name)
+    return { namespace, name }
+  } catch (error) {
+    throw fault(token, expected, error)
+  }
+}
+
+function textOf({ image }: IToken): string {
+  return image.startsWith('"') ? image.slice(1, -1) : image
+}
+
+function fault(token: IToken, expected: string, cause?: unknown): SyntaxFault {
+  return new SyntaxFault(positionOf(token), expected, describeToken(token), { cause })
+}

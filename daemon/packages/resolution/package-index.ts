@@ -1,0 +1,80 @@
+import type { Capability, CapabilityType } from '../metadata.js'
+import type { Package } from '../package.js'
+
+const NONE: readonly Package[] = []
+
+/**
+ * Packages by what they provide. One index serves every resolution: what a resolution must not use (the package being
+ * staged, above all) is said by a predicate, not by another index.
+ *
+ * INVARIANTS
+ * - The providers of a capability are in order of import, each once.
+ * - Building and following are synchronous, and so is a resolution: none sees the index change under it.
+ */
+export class PackageIndex {
+  readonly #byType = new Map<CapabilityType, Map<string, Package[]>>()
+  #packages: readonly Package[] = NONE
+
+  /** @param packages in order of import */
+  constructor(packages: readonly Package[] = NONE) {
+    this.follow(packages)
+  }
+
+  /**
+   * Makes this the index of `packages`, in order of import; the array must not change afterwards. What both arrays have
+   * in common is left alone, so that one more package among a hundred thousand costs a walk and no new index.
+   */
+  follow(packages: readonly Package[]): this {
+    const before = this.#packages
+    if (before === packages) return this
+    this.#packages = packages
+    let old = 0
+    for (const candidate of packages) {
+      while (old < before.length && order(before[old]) < candidate.importOrder) this.#remove(before[old++])
+      const same = before[old]
+      if (same?.importOrder === candidate.importOrder) {
+        old++
+        if (same === candidate) continue
+        this.#remove(same)
+      }
+      this.#add(candidate)
+    }
+    while (old < before.length) this.#remove(before[old++])
+    return this
+  }
+
+  /** In order of import. The array belongs to the index. */
+  providersOf({ type, name }: Capability): readonly Package[] {
+    return this.#byType.get(type)?.get(name) ?? NONE
+  }
+
+  #add(candidate: Package): void {
+    for (const { type, name } of candidate.provides) {
+      let byName = this.#byType.get(type)
+      if (!byName) this.#byType.set(type, (byName = new Map<string, Package[]>()))
+      const providers = byName.get(name)
+      if (providers) insert(providers, candidate)
+      else byName.set(name, [candidate])
+    }
+  }
+
+  #remove(candidate: Package | undefined): void {
+    for (const { type, name } of candidate?.provides ?? []) {
+      const byName = this.#byType.get(type)
+      const rest = byName?.get(name)?.filter((other) => other !== candidate) ?? []
+      if (rest.length > 0) byName?.set(name, rest)
+      else byName?.delete(name)
+    }
+  }
+}
+
+function insert(providers: Package[], candidate: Package): void {
+  let place = providers.length
+  // From the end: what is imported later is usually added later.
+  while (place > 0 && order(providers[place - 1]) > candidate.importOrder) place--
+  if (providers[place - 1] !== candidate) providers.splice(place, 0, candidate)
+}
+
+function order(candidate: Package | undefined): number {
+  return candidate?.importOrder ?? Infinity
+}
