@@ -6,6 +6,7 @@ import { quote } from '../../base/fqn.js'
 import type { Capability, Package, Staging } from '../../daemon/api/documents.js'
 import { packagePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../command-line.js'
+import { timed } from '../display/timed.js'
 import { EXIT, exitCodeOfStaging } from '../exit-codes.js'
 import { followStaging } from '../follow/follow-staging.js'
 import { collectCapabilities } from '../options/parse-capability.js'
@@ -14,7 +15,7 @@ import { UsageError } from '../options/usage-error.js'
 import type { Session } from '../session/session.js'
 import { choosePipeline } from '../source/choose-pipeline.js'
 import { nameOfSource } from '../source/name-of-source.js'
-import { download } from '../transfer/download.js'
+import { assertTarget, download } from '../transfer/download.js'
 import { prepareDirectory, prepareFile } from '../transfer/prepare-tarball.js'
 import { assertNoProgram, findReplaceable, putPackage } from '../transfer/put-package.js'
 import { upload } from '../transfer/upload.js'
@@ -67,9 +68,12 @@ async function stage(session: Session, options: StageOptions, source: string): P
   const pipeline = await choosePipeline(session, options.pipeline, isDirectory ? file : undefined)
   const before = await findReplaceable(session, target.fqn)
   if (before) await assertNoProgram(session, before)
+  if (options.output !== undefined) await assertTarget(session, options.output)
 
-  const tarball = isDirectory ? await prepareDirectory(session, file, '') : await prepareFile(session, file)
-  const { sha256 } = await upload(session, tarball)
+  const tarball = isDirectory
+    ? await timed(output, 'Packed', () => prepareDirectory(session, file, ''))
+    : await timed(output, 'Read', () => prepareFile(session, file))
+  const { sha256 } = await timed(output, 'Uploaded', () => upload(session, tarball))
   const made = await putPackage(session, target, before, {
     resource: sha256,
     state: 'uploaded',
@@ -84,8 +88,10 @@ async function stage(session: Session, options: StageOptions, source: string): P
   }
   const ended = await followStaging(session, submitted.uuid)
   if (ended.state === 'succeeded' && options.output !== undefined) {
-    await download(session, await api.get<Package>(packagePath(made.uuid), { signal }), options.output)
-    await output.note(`The result is in ${options.output}.`)
+    const { output: target } = options
+    const result = await api.get<Package>(packagePath(made.uuid), { signal })
+    await timed(output, 'Downloaded', () => download(session, result, target))
+    await output.note(`The result is in ${target}.`)
   }
   if (output.json) await output.document(ended)
   return exitCodeOfStaging(ended)

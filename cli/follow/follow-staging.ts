@@ -1,9 +1,11 @@
 import { messageOf } from '../../base/errors.js'
 import type { LogLine, Staging } from '../../daemon/api/documents.js'
 import { stagingPath } from '../api/paths.js'
+import type { Output } from '../display/output.js'
 import { elapsed } from '../display/time.js'
 import type { Session } from '../session/session.js'
 import { followLog } from './follow-log.js'
+import { StagerTimes } from './stager-times.js'
 
 /** A line of the log as users know it. */
 export function displayLine({ text }: LogLine): string {
@@ -11,11 +13,12 @@ export function displayLine({ text }: LogLine): string {
 }
 
 /**
- * Shows the log of a staging until it has ended, and sums it up. The first Ctrl-C asks the daemon to cancel the
+ * Shows the log of a staging until it has ended, with the time of each launch, and sums it up. The first Ctrl-C asks the daemon to cancel the
  * staging, and goes on until that is done; the second leaves at once.
  */
 export async function followStaging(session: Session, staging: string): Promise<Staging> {
   const { output } = session
+  const times = new StagerTimes()
   let asking: Promise<void> | undefined
   const stopListening = session.interrupts.softly(() => {
     asking = askToCancel(session, staging)
@@ -27,15 +30,23 @@ export async function followStaging(session: Session, staging: string): Promise<
       follow: true,
       answered: true,
       signal: session.signal,
-      onLine: (line) => output.foreignLine(displayLine(line)),
+      onLine: async (line) => {
+        await noteIfAny(output, times.line(line))
+        await output.foreignLine(displayLine(line))
+      },
       onLost: () => output.warning('stagerd is gone; waiting for it to come back (the staging resumes with it)…'),
     })
+    await noteIfAny(output, times.end(ended))
     await sumUp(session, ended)
     return ended
   } finally {
     stopListening()
     await asking
   }
+}
+
+async function noteIfAny(output: Output, text: string | undefined): Promise<void> {
+  if (text !== undefined) await output.note(text)
 }
 
 async function askToCancel({ api, output, signal }: Session, staging: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { access, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { errnoOf, Fault, NotFound } from '../../base/errors.js'
@@ -11,6 +11,14 @@ import { packagePath } from '../api/paths.js'
 import { Progress } from '../display/progress.js'
 import { meter } from '../pack/meter.js'
 import type { Session } from '../session/session.js'
+
+/** Asked before a long wait for the data. Throws `NotFound` (`no-such-directory`). */
+export async function assertTarget(session: Session, file: string): Promise<void> {
+  const directory = path.dirname(path.resolve(session.io.cwd, file))
+  await access(directory).catch((error: unknown) => {
+    throw errnoOf(error) === 'ENOENT' ? noSuchDirectory(directory) : error
+  })
+}
 
 /**
  * A package's data into `file`: under another name beside it until it is whole, so that nobody ever sees half of it.
@@ -24,7 +32,7 @@ export async function download(session: Session, document: Package, file: string
   try {
     const handle = await open(temporary, 'wx', 0o666).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') throw error
-      throw new NotFound('no-such-directory', `There is no directory ${quote(path.dirname(target))}: make it first.`)
+      throw noSuchDirectory(path.dirname(target))
     })
     try {
       const length = await receive(session, document, await openData(session, document), (chunk) =>
@@ -39,6 +47,10 @@ export async function download(session: Session, document: Package, file: string
   } finally {
     await rm(temporary, { force: true })
   }
+}
+
+function noSuchDirectory(directory: string): NotFound {
+  return new NotFound('no-such-directory', `There is no directory ${quote(directory)}: make it first.`)
 }
 
 /** A package's data to standard output. */
