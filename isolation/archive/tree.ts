@@ -35,13 +35,34 @@ const FIELDS = 7
 /**
  * Everything below `root`, by `lstat` alone, in the order of the bytes of the paths: each directory before what it holds.
  *
+ * Throws `Fault` (`walk-failed`).
+ */
+export async function listTree(root: string, signal?: AbortSignal): Promise<TreeEntry[]> {
+  const entries: TreeEntry[] = []
+  await findEach(root, ['-printf', '%y %U %G %n %i %s %P\\0'], (record) => entries.push(parseRecord(record)), signal)
+  await tellDevices(root, entries)
+  return entries.sort(byPath)
+}
+
+export function byPath(left: { readonly path: string }, right: { readonly path: string }): number {
+  return left.path < right.path ? -1 : 1
+}
+
+/**
+ * What `find` prints of everything below `root`, record by record, each ended by a NUL; in the order of the directories.
+ *
  * By `find`, because it walks by directory handles: no symbolic link is followed, paths may be longer than PATH_MAX, and
  * ten thousand entries take 15 ms without holding up the daemon.
  *
  * Throws `Fault` (`walk-failed`).
  */
-export async function listTree(root: string, signal?: AbortSignal): Promise<TreeEntry[]> {
-  const find = spawn('find', ['-P', root, '-mindepth', '1', '-printf', '%y %U %G %n %i %s %P\\0'], {
+export async function findEach(
+  root: string,
+  expression: readonly string[],
+  take: (record: string) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const find = spawn('find', ['-P', root, '-mindepth', '1', ...expression], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
     signal,
@@ -49,12 +70,11 @@ export async function listTree(root: string, signal?: AbortSignal): Promise<Tree
   })
   let stderr = ''
   find.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-1000)))
-  const entries: TreeEntry[] = []
   let partial = ''
   find.stdout.setEncoding('latin1').on('data', (text: string) => {
     const records = (partial + text).split('\0')
     partial = records.pop() ?? ''
-    for (const record of records) entries.push(parseRecord(record))
+    for (const record of records) take(record)
   })
   await once(find, 'close', { signal })
   if (find.exitCode !== 0)
@@ -62,14 +82,16 @@ export async function listTree(root: string, signal?: AbortSignal): Promise<Tree
       'walk-failed',
       `The files below ${root} could not be listed: ${stderr.trim() || 'find was killed'}.`,
     )
-  await tellDevices(root, entries)
-  return entries.sort((left, right) => (left.path < right.path ? -1 : 1))
 }
 
 /** How many `lstat`s at a stretch: half a millisecond, after which others get their turn. */
 const STRETCH = 100
 
-async function tellDevices(root: string, entries: TreeEntry[]): Promise<void> {
+/** Adds the device numbers of character devices. */
+export async function tellDevices(
+  root: string,
+  entries: (Pick<TreeEntry, 'path' | 'kind'> & { readonly device?: number })[],
+): Promise<void> {
   let asked = 0
   for (const [index, entry] of entries.entries()) {
     if (entry.kind !== 'character-device') continue
@@ -80,7 +102,8 @@ async function tellDevices(root: string, entries: TreeEntry[]): Promise<void> {
   }
 }
 
-function parseRecord(record: string): TreeEntry {
+/** Of the form `%y %U %G %n %i %s %P`. */
+export function parseRecord(record: string): TreeEntry {
   const fields: string[] = []
   let at = 0
   while (fields.length < FIELDS - 1) {

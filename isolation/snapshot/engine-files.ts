@@ -1,4 +1,4 @@
-import type { TreeEntry } from '../archive/tree.js'
+import type { Change } from './list-changes.js'
 import type { LowerLayers } from './lower-layers.js'
 
 /**
@@ -6,7 +6,7 @@ import type { LowerLayers } from './lower-layers.js'
  * below the upper directory (`ID-init` of overlay2), so that they are not among the changes. But `chmod -R` or
  * `chown -R` over the root brings copies of them up, and a removal leaves a whiteout.
  */
-const INJECTED: ReadonlySet<string> = new Set([
+export const INJECTED: ReadonlySet<string> = new Set([
   '.dockerenv',
   'dev/console',
   'etc/hostname',
@@ -19,7 +19,7 @@ const INJECTED: ReadonlySet<string> = new Set([
  * Whether the entry is Docker's, and not the stager's: one of its names, empty or a link, where no layer of a package has
  * anything. In a container those names are mount points: whatever is written to them goes elsewhere.
  */
-export function isInjected(entry: TreeEntry, lower: LowerLayers): boolean {
+export function isInjected(entry: Change, lower: LowerLayers): boolean {
   if (!INJECTED.has(entry.path) || lower.mayHold(entry.path)) return false
   return entry.kind !== 'file' || entry.size === 0
 }

@@ -1,4 +1,4 @@
-import type { TreeEntry } from '../archive/tree.js'
+import type { Change } from './list-changes.js'
 
 /**
  * What overlayfs says with an entry of an upper directory; each question is a function of its own.
@@ -8,12 +8,12 @@ import type { TreeEntry } from '../archive/tree.js'
 export type OverlayMarks = ReadonlyMap<string, string>
 
 /** A character device of the number 0:0 stands for a name that is gone. */
-export function isWhiteout(entry: TreeEntry): boolean {
+export function isWhiteout(entry: Change): boolean {
   return entry.kind === 'character-device' && entry.device === 0
 }
 
 /** A directory that lower layers do not show through. */
-export function isOpaque(entry: TreeEntry, marks: OverlayMarks): boolean {
+export function isOpaque(entry: Change, marks: OverlayMarks): boolean {
   return entry.kind === 'directory' && marks.get('opaque') === 'y'
 }
 
@@ -22,7 +22,7 @@ export function isOpaque(entry: TreeEntry, marks: OverlayMarks): boolean {
  * with `redirect_dir` and `metacopy` off, under which a renamed directory is copied; an Engine on a host that turned
  * them on would give us directories and files that are empty shells.
  */
-export function whyNotPlain(entry: TreeEntry, marks: OverlayMarks): string | undefined {
+export function whyNotPlain(entry: Change, marks: OverlayMarks): string | undefined {
   if (marks.has('redirect')) return 'it was renamed and stands for a directory of another name (redirect_dir)'
   if (marks.has('metacopy')) return 'only its attributes were copied, and its content was not (metacopy)'
   const opaque = marks.get('opaque')

@@ -1,11 +1,10 @@
 import { BadInput, Fault } from '../../base/errors.js'
-import { LARGEST_ID } from '../archive/limits.js'
 import { parentOf, show } from '../archive/names.js'
-import type { TreeEntry } from '../archive/tree.js'
 import { encodeRemovalPath } from '../layers/removal-path.js'
 import type { Removal } from '../launch-plan.js'
 import { position } from './directory-filter.js'
 import { isInjected } from './engine-files.js'
+import type { Change } from './list-changes.js'
 import type { LowerLayers } from './lower-layers.js'
 import { isOpaque, isWhiteout, type OverlayMarks, whyNotPlain } from './overlay-entry.js'
 
@@ -37,10 +36,10 @@ const UNMARKED: OverlayMarks = new Map()
  *
  * With a filter the law holds for what is at and below that directory, and everything else is as in the lower layers.
  *
- * Throws `BadInput` (`bad-directory`, `reserved-name`, `bad-owner`), `Fault` (`overlay-redirect`).
+ * Throws `BadInput` (`bad-directory`, `reserved-name`), `Fault` (`overlay-redirect`).
  */
 export function planSnapshot(
-  upper: readonly TreeEntry[],
+  upper: readonly Change[],
   marks: ReadonlyMap<string, OverlayMarks>,
   filter: string,
   lower: LowerLayers,
@@ -90,9 +89,9 @@ export function planSnapshot(
         paths.push(path)
         break
       case 'symlink':
-        if (entry.links > 1 && linkedSymlinks.has(entry.inode)) furtherSymlinks.push(path)
+        if (entry.inode !== undefined && linkedSymlinks.has(entry.inode)) furtherSymlinks.push(path)
         else paths.push(path)
-        linkedSymlinks.add(entry.inode)
+        if (entry.inode !== undefined) linkedSymlinks.add(entry.inode)
         break
       case 'socket':
       case 'fifo':
@@ -107,7 +106,7 @@ export function planSnapshot(
   return { paths, furtherSymlinks, removals: onceEach(removals), sockets, special }
 }
 
-function refuseStrange(entry: TreeEntry, marks: OverlayMarks): void {
+function refuseStrange(entry: Change, marks: OverlayMarks): void {
   const why = whyNotPlain(entry, marks)
   if (why !== undefined)
     throw new Fault(
@@ -119,11 +118,6 @@ function refuseStrange(entry: TreeEntry, marks: OverlayMarks): void {
     throw new BadInput(
       'reserved-name',
       `A snapshot is not possible: ${show(`/${entry.path}`)} has a name that marks removals in image layers (.wh.); rename or remove it first.`,
-    )
-  if (entry.uid > LARGEST_ID || entry.gid > LARGEST_ID)
-    throw new BadInput(
-      'bad-owner',
-      `A snapshot is not possible: the owner of ${show(`/${entry.path}`)} is out of range; ids are at most ${LARGEST_ID}.`,
     )
 }
 

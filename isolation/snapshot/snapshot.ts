@@ -1,9 +1,11 @@
 import type { Readable } from 'node:stream'
-import { listTree } from '../archive/tree.js'
+import { tellDevices } from '../archive/tree.js'
 import type { SnapshotReport } from '../isolation.js'
 import type { Compressor } from './compressor.js'
 import { parseDirectory } from './directory-filter.js'
+import { assertOwners, type Change, listChanges } from './list-changes.js'
 import { LowerDirectories, UNKNOWN_LOWER } from './lower-layers.js'
+import type { OverlayMarks } from './overlay-entry.js'
 import { readOverlayMarks } from './overlay-marks.js'
 import { NO_MARKS, planSnapshot } from './plan-snapshot.js'
 import { compressedSnapshot } from './snapshot-tar.js'
@@ -40,14 +42,16 @@ export async function snapshotUpper<T>(
 ): Promise<UpperReport<T>> {
   const filter = parseDirectory(directory)
   signal?.throwIfAborted()
-  const listed = listTree(upper, signal)
+  const listed = listChanges(upper, signal)
   const below = lower ? LowerDirectories.of(lower) : Promise.resolve(UNKNOWN_LOWER)
-  // Marks say what is removed, and what cannot be read; they do not change which paths there are. So the archive is on
-  // its way while they are read, and fails with `marked` if it should not have been.
-  const planned = Promise.all([listed, below]).then(([entries, layers]) => planSnapshot(entries, NO_MARKS, filter, layers))
-  const marked = listed.then(() => readOverlayMarks(upper, signal))
-  const complete = Promise.all([listed, below, planned, marked]).then(([entries, layers, plan, marks]) =>
-    marks.size === 0 ? plan : planSnapshot(entries, marks, filter, layers),
+  // Which paths there are is known before what is removed, and before whether all of it can be read: so the archive is
+  // on its way meanwhile, and fails with the rest if it should not have been.
+  const planned = Promise.all([listed, below]).then(([entries, layers]) =>
+    planSnapshot(entries, NO_MARKS, filter, layers),
+  )
+  const examined = planned.then(() => examine(upper, filter, listed, signal))
+  const complete = Promise.all([listed, below, examined]).then(([entries, layers, marks]) =>
+    planSnapshot(entries, marks, filter, layers),
   )
   complete.catch(() => undefined)
   let archive: Readable | undefined
@@ -60,6 +64,19 @@ export async function snapshotUpper<T>(
   } finally {
     archive?.destroy()
     // The container must not move on while its files are looked at.
-    await Promise.allSettled([complete, marked])
+    await complete.catch(() => undefined)
   }
+}
+
+/** What takes longer than the names of a tree. One after the other: the archive's programs need the processors too. */
+async function examine(
+  upper: string,
+  filter: string,
+  listed: Promise<Change[]>,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, OverlayMarks>> {
+  await tellDevices(upper, await listed)
+  const marks = await readOverlayMarks(upper, signal)
+  await assertOwners(upper, filter, signal)
+  return marks
 }

@@ -74,6 +74,13 @@ async function seenAgain(taken: Awaited<ReturnType<typeof snapshot>>): Promise<s
   return scratch.mount([join(directory, layer.relativePath), lower]).merged
 }
 
+test('an owner that no package may have is refused', async () => {
+  writeFileSync(inside('etc/new'), '')
+  chownSync(inside('etc/new'), 2 ** 31, 0)
+  await expect(snapshot()).rejects.toMatchObject({ code: 'bad-owner' })
+  await expect(snapshot('/opt')).resolves.toBeDefined()
+})
+
 describe('LAW: lower layers and snapshot together show what the container showed', () => {
   const cases: Readonly<Record<string, () => void>> = {
     'nothing at all': () => undefined,

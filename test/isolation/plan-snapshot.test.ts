@@ -96,11 +96,4 @@ describe('what is not understood is refused', () => {
       expect.objectContaining({ code: 'overlay-redirect' }) as Error,
     )
   })
-
-  test('an owner that no package may have', () => {
-    const [entry] = upper({ f: 'file' })
-    expect(() => planSnapshot([{ ...entry!, uid: 2 ** 31 }], new Map(), '', UNKNOWN_LOWER)).toThrow(
-      expect.objectContaining({ code: 'bad-owner' }) as Error,
-    )
-  })
 })
