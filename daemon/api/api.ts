@@ -14,6 +14,8 @@ import { packageRoutes } from './routes/packages.js'
 import { pipelineRoutes } from './routes/pipelines.js'
 import { resourceRoutes } from './routes/resources.js'
 import { runRoutes } from './routes/runs.js'
+import { policyRoutes } from './routes/policies.js'
+import { resolutionRoutes } from './routes/resolution.js'
 import { stagerRoutes } from './routes/stagers.js'
 import { stagingLogRoutes } from './routes/staging-log.js'
 import { stagingRoutes } from './routes/stagings.js'
@@ -29,6 +31,8 @@ const ROUTES: readonly Routes[] = [
   stagingLogRoutes,
   runRoutes,
   nodeRoutes,
+  policyRoutes,
+  resolutionRoutes,
 ]
 
 /** Documents alone; data streams past this. In bytes. */

@@ -270,6 +270,86 @@ export const Staging = Type.Object(
     submitted_at: Type.String(),
     started_at: Type.Optional(Type.String()),
     ended_at: Type.Optional(Type.String()),
+export const Policy = Type.Object(
+  {
+    uuid: Type.String(),
+    fqn: Type.String(),
+    namespace: Type.String(),
+    name: Type.String(),
+    version: Type.Integer({ minimum: 1 }),
+    text: Type.String({ description: 'of the newest version' }),
+    created_at: Type.String(),
+    updated_at: Type.String(),
+  },
+  { ...closed, title: 'Policy' },
+)
+export type Policy = Static<typeof Policy>
+
+const PolicySource = Type.String({ maxLength: 1_048_576, description: 'see docs/policy.md for its language' })
+
+/** POST /v1/policies */
+export const PolicyDraft = Type.Object(
+  { namespace: Type.String(), name: Type.String(), text: PolicySource },
+  { ...closed, title: 'PolicyDraft' },
+)
+export type PolicyDraft = Static<typeof PolicyDraft>
+
+/** PUT /v1/policies/{ref}: makes the document, or its next version. */
+export const PolicyText = Type.Object({ text: PolicySource }, { ...closed, title: 'PolicyText' })
+export type PolicyText = Static<typeof PolicyText>
+
+/** GET /v1/policies/{ref}/versions, the oldest first */
+export const PolicyVersion = Type.Object(
+  { version: Type.Integer({ minimum: 1 }), text: Type.String(), created_at: Type.String() },
+  { ...closed, title: 'PolicyVersion' },
+)
+export type PolicyVersion = Static<typeof PolicyVersion>
+
+/** POST /v1/packages/resolution: the dependencies of a package, others, or both. */
+export const ResolutionQuestion = Type.Object(
+  {
+    package: Type.Optional(Type.String({ description: 'ref; its dependencies come first' })),
+    dependencies: Type.Optional(Type.Array(Capability)),
+    namespace: Type.Optional(
+      Type.String({ description: 'of the job whose rules hold; that of the package, or /, when left out' }),
+    ),
+  },
+  { ...closed, title: 'ResolutionQuestion' },
+)
+export type ResolutionQuestion = Static<typeof ResolutionQuestion>
+
+export const Resolution = Type.Object(
+  {
+    subject: Type.String({ description: 'whose dependencies these are' }),
+    namespace: Type.String({ description: 'of the job whose rules held' }),
+    packages: Type.Array(Type.Object({ uuid: Type.String(), fqn: Type.String() }, closed), {
+      description: 'the operating system first, each after what it depends on',
+    }),
+    decisions: Type.Array(
+      Type.Object(
+        {
+          dependency: Capability,
+          needed_by: Type.String({ description: 'FQN of a package, or the subject' }),
+          candidates: Type.Array(
+            Type.Object(
+              {
+                package: Type.String({ description: 'FQN' }),
+                verdict: Type.Union([Type.Literal('taken'), Type.Literal('refused'), Type.Literal('passed over')]),
+                reason: Type.String({ description: 'follows "because"' }),
+              },
+              closed,
+            ),
+          ),
+        },
+        closed,
+      ),
+    ),
+    explanation: Type.Array(Type.String(), { description: 'the decisions as lines for people' }),
+  },
+  { ...closed, title: 'Resolution' },
+)
+export type Resolution = Static<typeof Resolution>
+
   },
   { ...closed, title: 'Staging' },
 )

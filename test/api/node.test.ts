@@ -49,6 +49,7 @@ describe('the node over the API', () => {
     expect(routes.sort()).toMatchInlineSnapshot(`
       [
         "DELETE /v1/packages/{ref}",
+        "DELETE /v1/policies/{ref}",
         "DELETE /v1/stagers/{ref}",
         "DELETE /v1/stagingpipelines/{ref}",
         "GET /healthz",
@@ -59,6 +60,9 @@ describe('the node over the API', () => {
         "GET /v1/packages",
         "GET /v1/packages/{ref}",
         "GET /v1/packages/{ref}/data",
+        "GET /v1/policies",
+        "GET /v1/policies/{ref}",
+        "GET /v1/policies/{ref}/versions",
         "GET /v1/stagers",
         "GET /v1/stagers/{ref}",
         "GET /v1/stagingpipelines",
@@ -70,6 +74,8 @@ describe('the node over the API', () => {
         "PATCH /v1/stagers/{ref}",
         "PATCH /v1/stagingpipelines/{ref}",
         "POST /v1/packages",
+        "POST /v1/packages/resolution",
+        "POST /v1/policies",
         "POST /v1/resources",
         "POST /v1/runs",
         "POST /v1/stagers",
@@ -78,6 +84,7 @@ describe('the node over the API', () => {
         "POST /v1/stagings/{uuid}/cancel",
         "POST /v1/stagings/{uuid}/retry",
         "PUT /v1/packages/{ref}/resource",
+        "PUT /v1/policies/{ref}",
       ]
     `)
     expect(Object.keys(document.paths['/v1/packages']!.post!.responses)).toEqual(['201', '4XX', '5XX'])

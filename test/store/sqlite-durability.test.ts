@@ -42,7 +42,10 @@ describe('the database', () => {
     })
 
     it('all the way or not at all', () => {
-      const broken = [...MIGRATIONS, { version: MIGRATIONS.length + 1, name: 'broken', sql: 'CREATE TABLE half (a); CREATE TABEL oops;' }]
+      const broken = [
+        ...MIGRATIONS,
+        { version: MIGRATIONS.length + 1, name: 'broken', sql: 'CREATE TABLE half (a); CREATE TABEL oops;' },
+      ]
       expect(() => StagerdDatabase.open(path, { migrations: broken })).toThrow(/syntax error/)
       const after = new Sqlite(path)
       expect(after.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").pluck().get()).toBe(0)

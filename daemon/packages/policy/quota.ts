@@ -14,9 +14,11 @@ export interface Quota {
 /**
  * What the documents together allow the packages of a namespace to measure. The nearest `quota` realm decides on the
  * size of one package, the last of its claims where there are several; totals all hold, each for the whole of its realm.
+ *
+ * @param otherwise size of one package where no claim speaks of it, in bytes
  */
-export function quotaOf(policies: readonly NamedPolicy[], namespace: string): Quota {
-  let packageSize = DEFAULT_PACKAGE_SIZE
+export function quotaOf(policies: readonly NamedPolicy[], namespace: string, otherwise = DEFAULT_PACKAGE_SIZE): Quota {
+  let packageSize = otherwise
   let nearest = -1
   const totals: { namespace: string; bytes: number }[] = []
   for (const { realm, claim } of policies.flatMap(({ policy }) => policy)) {

@@ -1,0 +1,81 @@
+import { Type } from 'typebox'
+import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import { parsePolicy } from '../../packages/policy/parse-policy.js'
+import { Policy, PolicyDraft, PolicyText, PolicyVersion } from '../documents.js'
+import type { Routes } from '../fastify.js'
+import { parseRef } from '../parse-ref.js'
+import { renderPolicy } from '../render-policy.js'
+import { NamespaceQuery, NoQuery, Nothing, RefPath, REFUSALS } from './schemas.js'
+
+const tags = ['policies']
+
+/** A text is parsed before it is stored: what stands is always readable. */
+export const policyRoutes: Routes = (api, { parts: { policies } }) => {
+  api.get(
+    '/v1/policies',
+    { schema: { tags, querystring: NamespaceQuery, response: { 200: Type.Array(Policy), ...REFUSALS } } },
+    async ({ query }) => {
+      if (query.namespace !== undefined) assertNamespace(query.namespace)
+      return (await policies.list(query)).map(renderPolicy)
+    },
+  )
+
+  api.post(
+    '/v1/policies',
+    { schema: { tags, querystring: NoQuery, body: PolicyDraft, response: { 201: Policy, ...REFUSALS } } },
+    async ({ body }, reply) => {
+      assertNamespace(body.namespace)
+      assertLocalName(body.name)
+      parsePolicy(body.text)
+      const made = await policies.create(body)
+      return reply.code(201).header('location', `/v1/policies/${made.uuid}`).send(renderPolicy(made))
+    },
+  )
+
+  api.get(
+    '/v1/policies/:ref',
+    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 200: Policy, ...REFUSALS } } },
+    async ({ params }) => renderPolicy(await policies.get(parseRef(params.ref, 'policydoc'))),
+  )
+
+  api.get(
+    '/v1/policies/:ref/versions',
+    {
+      schema: {
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        response: { 200: Type.Array(PolicyVersion), ...REFUSALS },
+      },
+    },
+    async ({ params }) =>
+      (await policies.versions(parseRef(params.ref, 'policydoc'))).map(({ version, text, createdAt }) => ({
+        version,
+        text,
+        created_at: createdAt,
+      })),
+  )
+
+  api.put(
+    '/v1/policies/:ref',
+    {
+      schema: { tags, params: RefPath, querystring: NoQuery, body: PolicyText, response: { 200: Policy, ...REFUSALS } },
+    },
+    async ({ params, body }) => {
+      const ref = parseRef(params.ref, 'policydoc')
+      parsePolicy(body.text)
+      // A name makes a document where there is none; a UUID cannot.
+      const { namespace, name } = 'uuid' in ref ? await policies.get(ref) : ref
+      return renderPolicy(await policies.put({ namespace, name, text: body.text }))
+    },
+  )
+
+  api.delete(
+    '/v1/policies/:ref',
+    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
+    async ({ params }, reply) => {
+      await policies.delete(parseRef(params.ref, 'policydoc'))
+      return reply.code(204).send(null)
+    },
+  )
+}
