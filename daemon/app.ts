@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,6 +20,9 @@ import { buildApi } from './api/api.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { prepareSocketPath, restrictSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
+import { closureOf } from './exchange/closure.js'
+import { Exporter } from './exchange/export.js'
+import { Importer } from './exchange/import.js'
 import { NodeReport } from './node-info.js'
 import { Resolver } from './resolver.js'
 import { PackageRuns } from './runs/package-runs.js'
@@ -30,6 +33,8 @@ import { StagingLogs } from './staging/log.js'
 import { StagingRoom } from './staging/staging-room.js'
 import { isTerminal } from './staging/states.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
+import { LiveBlobs } from './store/live-blobs.js'
+import { PackageQuota } from './store/package-quota.js'
 import { ResourceIntake } from './store/resource-intake.js'
 import { SqliteStore } from './store/sqlite/store.js'
 import { lockStateDirectory } from './store/sqlite/state-lock.js'
@@ -87,8 +92,15 @@ export class App {
     const intake = new ResourceIntake(
       blobs,
       (body, signal) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal),
-      settings.packageQuotaBytes,
+      // Every caller says what the quota of its package is.
+      Infinity,
     )
+    const quota = new PackageQuota(() => settings.packageQuotaBytes)
+    const liveBlobs = new LiveBlobs()
+
+    const imports = path.join(state, 'imports')
+    // A file is nameless while it is imported; one with a name is of a process that died in the moment between.
+    await rm(imports, { recursive: true, force: true })
 
     const compressor = await chooseCompressor()
     const resources = { open: async (sha256: string) => (await blobs.open(sha256)).stream }
@@ -110,7 +122,8 @@ export class App {
         blobs,
         intake,
         toGzip: (body, compression) => gzipStream(body, compression, compressor),
-        maxBytes: settings.packageQuotaBytes,
+        quota,
+        liveBlobs,
       },
       plan: { environment: ca.environment },
       live,
@@ -138,6 +151,21 @@ export class App {
       ledger,
       blobs,
       intake,
+      quota,
+      exporter: new Exporter({
+        packages,
+        stagers,
+        pipelines,
+        blobs,
+        closure: (found, dependencies) => closureOf(resolver, found, dependencies),
+      }),
+      importer: new Importer({
+        exchange: store.exchange,
+        intake,
+        live: liveBlobs,
+        quota,
+        directory: imports,
+      }),
       stagings: room,
       logs,
       runs,
@@ -153,7 +181,6 @@ export class App {
       defaults: {
         limits,
         user: STAGER_USER,
-        maxResourceBytes: settings.packageQuotaBytes,
         uploadStallMs: 60_000,
         heartbeatMs: 15_000,
       },

@@ -7,13 +7,13 @@ import type { BlobStore } from '../store/blob-store.js'
 
 /**
  * A resource of what was uploaded before. That it is an archive was seen at the upload; how it is packed is told by its
- * first bytes again.
+ * first bytes again. It is touched, so that no collection of garbage takes it before a package names it.
  *
  * Throws `NotFound` (`resource-not-found`).
  */
 export async function storedResource(blobs: BlobStore, sha256: string): Promise<Resource> {
   const digest = sha256.toLowerCase()
-  if (!(await blobs.has(digest)))
+  if (!(await blobs.touch(digest)))
     throw new NotFound('resource-not-found', `No data with the SHA-256 ${quote(sha256)} is here: upload it first.`)
   const { stream, length } = await blobs.open(digest)
   try {

@@ -1,30 +1,35 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { StagerdError } from '../../base/errors.js'
-import { Conflict } from '../../base/errors.js'
+import { Conflict, TooLarge } from '../../base/errors.js'
+import { parseFqn } from '../../base/fqn.js'
 import type { RunningLaunch } from '../../isolation/isolation.js'
 import type { ExpectedUpload, LaunchDesk, PackageData } from '../coordinator/launch-desk.js'
 import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
 import type { Compression } from '../packages/package.js'
 import type { BlobStore } from '../store/blob-store.js'
+import type { LiveBlobs } from '../store/live-blobs.js'
+import { overQuota, type PackageQuota } from '../store/package-quota.js'
 import type { ResourceIntake } from '../store/resource-intake.js'
-import type { Verdict, WorkingCopy } from './states.js'
+import type { Staging, Verdict, WorkingCopy } from './states.js'
 
 export interface DeskParts {
   readonly blobs: BlobStore
   readonly intake: ResourceIntake
   /** Any accepted compression, made into gzip: what stagers can unpack. */
   readonly toGzip: (body: Readable, compression: Compression) => Promise<Readable>
-  /** The largest resource a snapshot may make, in bytes. */
-  readonly maxBytes: number
+  /** What the package may come to have. */
+  readonly quota: PackageQuota
+  readonly liveBlobs: LiveBlobs
 }
 
 /**
  * The working copy of one launch, and the place of its verdict.
  *
  * What a stager changes is kept here, in memory, until its verdict: the launch is run anew if it is lost, so nothing of
- * it needs to last longer than it does itself. Only blobs are written, and nothing refers to them before the verdict.
+ * it needs to last longer than it does itself. Only blobs are written, and nothing refers to them before the verdict: so
+ * they are held as live, by the launch, which lets go of them when it is over.
  */
 export class Desk implements LaunchDesk {
   readonly launch: string
@@ -32,18 +37,21 @@ export class Desk implements LaunchDesk {
   /** The launch, once its start is recorded; a stager can be faster than that. */
   readonly #running: Promise<RunningLaunch>
   readonly #settle: (verdict: Verdict, work: WorkingCopy) => Promise<void>
+  /** Of the package, whose quota holds. */
+  readonly #namespace: string
   #work: WorkingCopy
   #over = false
 
   /** @param settle makes the verdict last; rejects with `Conflict` (`launch-over`) when another cause was first */
   constructor(
     launch: string,
-    work: WorkingCopy,
+    { packageFqn, work }: Pick<Staging, 'packageFqn' | 'work'>,
     running: Promise<RunningLaunch>,
     settle: (verdict: Verdict, work: WorkingCopy) => Promise<void>,
     parts: DeskParts,
   ) {
     this.launch = launch
+    this.#namespace = parseFqn(packageFqn, 'package', '/').namespace
     this.#work = work
     this.#running = running
     this.#settle = settle
@@ -65,7 +73,14 @@ export class Desk implements LaunchDesk {
 
   async replaceData(body: Readable, expected: ExpectedUpload, signal: AbortSignal): Promise<void> {
     this.#assertOpen()
-    const { resource } = await this.#parts.intake.receive(body, expected, signal)
+    const { intake, quota } = this.#parts
+    await quota.assert(this.#namespace, expected.length)
+    const maxBytes = await quota.of(this.#namespace)
+    const { resource } = await this.#withinQuota(
+      () => intake.receive(body, { ...expected, maxBytes }, signal),
+      maxBytes,
+    )
+    this.#parts.liveBlobs.hold(resource.sha256, this.launch)
     this.#assertOpen()
     this.#work = { ...this.#work, resource }
   }
@@ -84,9 +99,12 @@ export class Desk implements LaunchDesk {
   async snapshot(directory: string | undefined, signal: AbortSignal): Promise<void> {
     this.#assertOpen()
     const running = await this.#running
-    const { written, removals } = await running.snapshot(directory, (archive) =>
-      this.#parts.blobs.write(archive, { signal, maxBytes: this.#parts.maxBytes }),
+    const maxBytes = await this.#parts.quota.of(this.#namespace)
+    const { written, removals } = await this.#withinQuota(
+      () => running.snapshot(directory, (archive) => this.#parts.blobs.write(archive, { signal, maxBytes })),
+      maxBytes,
     )
+    this.#parts.liveBlobs.hold(written.sha256, this.launch)
     this.#assertOpen()
     const resource = { uuid: randomUUID(), ...written, compression: 'gzip' as const, removals }
     this.#work = { ...this.#work, resource }
@@ -96,6 +114,14 @@ export class Desk implements LaunchDesk {
     this.#assertOpen()
     await this.#running
     await this.#settle(verdict, this.#work)
+  }
+
+  async #withinQuota<T>(write: () => Promise<T>, quota: number): Promise<T> {
+    try {
+      return await write()
+    } catch (error) {
+      throw error instanceof TooLarge && error.code === 'blob-too-large' ? overQuota(this.#namespace, quota) : error
+    }
   }
 
   #assertOpen(): void {

@@ -56,10 +56,19 @@ export class LaunchRunner {
 
   /** @param stop ends the launch without a verdict, because of a cancellation or the end of the daemon */
   async run(staging: Staging, log: LogWriter, stop: AbortSignal): Promise<LaunchOutcome> {
+    const launch = randomUUID()
+    try {
+      return await this.#run(staging, launch, log, stop)
+    } finally {
+      // What its verdict has kept is named by the ledger by now.
+      this.#parts.desk.liveBlobs.letGo(launch)
+    }
+  }
+
+  async #run(staging: Staging, launch: string, log: LogWriter, stop: AbortSignal): Promise<LaunchOutcome> {
     const { ledger, resolver, isolation, live } = this.#parts
     const stager = currentStager(staging)
     const fqn = stagerFqn(stager)
-    const launch = randomUUID()
     let plan: LaunchPlan
     try {
       plan = await resolver.with((catalogue) => planLaunch(staging, launch, catalogue, this.#parts.plan))
@@ -68,6 +77,8 @@ export class LaunchRunner {
       return { kind: 'settled', staging: failed, released: Promise.resolve() }
     }
 
+    // A package of the closure may be deleted before its layer is made.
+    for (const { sha256 } of [...plan.root, ...plan.stagerfs]) this.#parts.desk.liveBlobs.hold(sha256, launch)
     await log.say(`Launching instance of stager '${stager.name}'...`)
     await ledger.beginLaunch(staging.uuid, { uuid: launch, stagerFqn: fqn, step: staging.step })
     live.add(launch)

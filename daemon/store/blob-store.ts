@@ -9,6 +9,9 @@ import type { Readable } from 'node:stream'
  * - A blob may be read by any number of readers; the stream errors at its end when the content does not match its
  *   name, so a flipped bit is never handed on as a whole.
  * - `delete` while a reader is at work leaves that reader undisturbed. Deleting what is not there is not an error.
+ * - `modifiedAt` is when a blob was last written or touched: whoever is about to refer to an old one touches it first,
+ *   and a collection of garbage leaves alone what is younger than a grace. `write`, `touch` and `deleteIf` of one blob
+ *   happen one after the other.
  *
  * ERRORS
  * - `BadInput` (`digest-mismatch`, `length-mismatch`) when the content is not what `expected` says.
@@ -22,6 +25,10 @@ export interface BlobStore {
   open(sha256: string): Promise<OpenBlob>
   has(sha256: string): Promise<boolean>
   delete(sha256: string): Promise<void>
+  /** As if it had been written just now. Undefined when it is not there, or is known to be damaged: then write it. */
+  touch(sha256: string): Promise<{ readonly length: number } | undefined>
+  /** Deletes what is there and `unwanted`, of which `modifiedAt` is as of now; tells whether it did. */
+  deleteIf(sha256: string, unwanted: (modifiedAt: Date) => boolean): Promise<boolean>
   /** Every blob, with what a collection of garbage needs to know. */
   list(): AsyncIterable<{ readonly sha256: string; readonly length: number; readonly modifiedAt: Date }>
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { constants, type Dirent } from 'node:fs'
-import { open, opendir, readdir, rename, rm, stat, unlink } from 'node:fs/promises'
+import { open, opendir, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { errnoOf, NotFound } from '../../base/errors.js'
@@ -10,6 +10,7 @@ import type { Blob, BlobStore, BlobWriteOptions, OpenBlob } from './blob-store.j
 import { copyAndHash } from './blob-writer.js'
 import { makeDurableDirectory, syncDirectory } from './durable-directory.js'
 import { withDiskFull } from './storage-errors.js'
+import { Turns } from './turns.js'
 import { VerifiedBlobStream } from './verified-blob-stream.js'
 
 /**
@@ -29,6 +30,10 @@ export class DirectoryBlobStore implements BlobStore {
   readonly #blobs: string
   /** Settled once the directory of a prefix is durable: whoever finds it there must not run ahead of whoever made it. */
   readonly #prefixes = new Map<string, Promise<void>>()
+  /** For each blob, those who would give it its name, renew it or take it away. */
+  readonly #turns = new Turns()
+  /** Found not to be what their names say, and not written anew since. */
+  readonly #damaged = new Set<string>()
 
   private constructor(directory: string) {
     this.#new = join(directory, 'new')
@@ -73,9 +78,12 @@ export class DirectoryBlobStore implements BlobStore {
    */
   async #publish(temporary: string, sha256: string): Promise<void> {
     const path = this.#path(sha256)
-    await this.#prefix(dirname(path))
-    await rename(temporary, path)
-    await syncDirectory(dirname(path))
+    await this.#turns.take(sha256, async () => {
+      await this.#prefix(dirname(path))
+      await rename(temporary, path)
+      this.#damaged.delete(sha256)
+      await syncDirectory(dirname(path))
+    })
   }
 
   async #prefix(directory: string): Promise<void> {
@@ -94,7 +102,7 @@ export class DirectoryBlobStore implements BlobStore {
       const file = await open(this.#path(sha256), constants.O_RDONLY | constants.O_NOFOLLOW)
       try {
         const { size } = await file.stat()
-        return { length: size, stream: new VerifiedBlobStream(file, sha256, size) }
+        return { length: size, stream: new VerifiedBlobStream(file, sha256, size, () => this.#damaged.add(sha256)) }
       } catch (error) {
         await file.close()
         throw error
@@ -115,16 +123,41 @@ export class DirectoryBlobStore implements BlobStore {
     }
   }
 
+  async touch(sha256: string): Promise<{ readonly length: number } | undefined> {
+    if (!isSha256(sha256)) return undefined
+    return await this.#turns.take(sha256, async () => {
+      if (this.#damaged.has(sha256)) return undefined
+      const path = this.#path(sha256)
+      const now = new Date()
+      try {
+        await utimes(path, now, now)
+        return { length: (await stat(path)).size }
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return undefined
+        throw error
+      }
+    })
+  }
+
   async delete(sha256: string): Promise<void> {
-    if (!isSha256(sha256)) return
-    const path = this.#path(sha256)
-    try {
-      await unlink(path)
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return
-      throw error
-    }
-    await syncDirectory(dirname(path))
+    await this.deleteIf(sha256, () => true)
+  }
+
+  async deleteIf(sha256: string, unwanted: (modifiedAt: Date) => boolean): Promise<boolean> {
+    if (!isSha256(sha256)) return false
+    return await this.#turns.take(sha256, async () => {
+      const path = this.#path(sha256)
+      try {
+        if (!unwanted((await stat(path)).mtime)) return false
+        await unlink(path)
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return false
+        throw error
+      }
+      this.#damaged.delete(sha256)
+      await syncDirectory(dirname(path))
+      return true
+    })
   }
 
   async *list(): AsyncGenerator<{ sha256: string; length: number; modifiedAt: Date }> {

@@ -17,6 +17,8 @@ export interface ExpectedContent {
   readonly sha256?: string | undefined
   readonly sha1?: string | undefined
   readonly length?: number | undefined
+  /** A smaller limit than the intake's own. */
+  readonly maxBytes?: number | undefined
 }
 
 export interface ReceivedResource {
@@ -45,7 +47,11 @@ export class ResourceIntake {
   }
 
   /** Throws what the scan and `BlobStore.write` throw. `body` is destroyed if it was not read to its end. */
-  async receive(body: Readable, expected: ExpectedContent, signal: AbortSignal): Promise<ReceivedResource> {
+  async receive(
+    body: Readable,
+    { maxBytes = Infinity, ...expected }: ExpectedContent,
+    signal: AbortSignal,
+  ): Promise<ReceivedResource> {
     const stop = new AbortController()
     const either = AbortSignal.any([signal, stop.signal])
     const toScan = new PassThrough({ highWaterMark: 1024 * 1024 })
@@ -69,7 +75,7 @@ export class ResourceIntake {
     try {
       const { sha256, sha1, length } = await this.#blobs.write(Readable.from(accepted(), { objectMode: false }), {
         expected,
-        maxBytes: this.#maxBytes,
+        maxBytes: Math.min(this.#maxBytes, maxBytes),
         signal: either,
       })
       const { compression, entries } = await scan

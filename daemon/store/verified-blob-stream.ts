@@ -22,6 +22,7 @@ export class VerifiedBlobStream extends Readable {
     readonly file: FileHandle,
     readonly sha256: string,
     readonly length: number,
+    readonly onDamage: () => void = () => undefined,
   ) {
     super({ highWaterMark: CHUNK_BYTES })
   }
@@ -57,6 +58,7 @@ export class VerifiedBlobStream extends Readable {
   }
 
   #corrupt(how: string): Fault {
+    this.onDamage()
     return new Fault(
       'blob-corrupt',
       `The stored resource ${this.sha256} is damaged: its content ${how}. Upload it again to repair it.`,

@@ -9,8 +9,14 @@ import { BadInput } from '../../base/errors.js'
 import { buildApi } from '../../daemon/api/api.js'
 import type { Api } from '../../daemon/api/fastify.js'
 import type { ApiParts } from '../../daemon/api/parts.js'
+import { Exporter } from '../../daemon/exchange/export.js'
+import { Importer } from '../../daemon/exchange/import.js'
+import { resolve } from '../../daemon/packages/resolve.js'
+import { PackageIndex } from '../../daemon/packages/resolution/package-index.js'
 import { Resolver } from '../../daemon/resolver.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
+import { LiveBlobs } from '../../daemon/store/live-blobs.js'
+import { PackageQuota } from '../../daemon/store/package-quota.js'
 import { ResourceIntake, type ScanArchive } from '../../daemon/store/resource-intake.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
@@ -58,6 +64,8 @@ export class ApiUnderTest {
   ) {
     this.stagings = new FakeStagings(store)
     const { packages, stagers, pipelines, policies, ledger } = store
+    const quota = new PackageQuota((namespace) => (namespace === '/small' ? 1000 : 50_000_000))
+    const intake = new ResourceIntake(blobs, scan, 50_000_000)
     const sink = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         this.logged.push(String(chunk))
@@ -72,7 +80,25 @@ export class ApiUnderTest {
       resolver: new Resolver(packages, policies),
       ledger,
       blobs,
-      intake: new ResourceIntake(blobs, scan, 50_000_000),
+      intake,
+      quota,
+      exporter: new Exporter({
+        packages,
+        stagers,
+        pipelines,
+        blobs,
+        closure: async (found, dependencies) => {
+          const index = new PackageIndex(await packages.listReady())
+          return resolve({ subject: found.name, dependencies, index, exclude: found.uuid }).packages
+        },
+      }),
+      importer: new Importer({
+        exchange: store.exchange,
+        intake,
+        live: new LiveBlobs(),
+        quota,
+        directory: join(directory.path, 'imports'),
+      }),
       stagings: this.stagings,
       logs: this.logs,
       runs: this.runs,
@@ -95,7 +121,6 @@ export class ApiUnderTest {
       defaults: {
         limits: DEFAULT_LIMITS,
         user: 'runner',
-        maxResourceBytes: 50_000_000,
         uploadStallMs: 60_000,
         heartbeatMs: 60_000,
         ...overrides,

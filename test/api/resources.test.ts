@@ -105,11 +105,11 @@ describe('uploads over the API', () => {
   it('that are too large are refused by what they announce, and by what they send', async () => {
     const announced = await under.connect('POST', '/v1/resources', { ...HEADERS, 'content-length': 60_000_000 })
     announced.request.flushHeaders()
-    expect(await documentOf(await announced.answer)).toMatchObject({ status: 413, code: 'blob-too-large' })
+    expect(await documentOf(await announced.answer)).toMatchObject({ status: 403, code: 'package-quota' })
     announced.request.destroy()
     const sent = await under.connect('POST', '/v1/resources', HEADERS)
     sent.request.end(Buffer.alloc(51_000_000))
-    expect(await documentOf(await sent.answer)).toMatchObject({ status: 413, code: 'blob-too-large' })
+    expect(await documentOf(await sent.answer)).toMatchObject({ status: 403, code: 'package-quota' })
     await nothingStored()
   })
 

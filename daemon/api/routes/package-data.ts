@@ -1,4 +1,5 @@
-import { NotFound } from '../../../base/errors.js'
+import { Fault, NotFound } from '../../../base/errors.js'
+import { readFrom, wantedFrom } from '../byte-range.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { packageFqn } from '../render-package.js'
@@ -6,7 +7,11 @@ import { NoQuery, Nothing, RefPath, REFUSALS, streamed } from './schemas.js'
 
 const EXTENSIONS = { gzip: '.tar.gz', bzip2: '.tar.bz2', xz: '.tar.xz', zstd: '.tar.zst', none: '.tar' }
 
-/** The tarball of a package, as it was uploaded. Damage on the disk ends the connection before the last byte. */
+/**
+ * The tarball of a package, as it was uploaded. Damage on the disk ends the connection before the last byte.
+ *
+ * A download that broke off goes on with `Range: bytes=N-` and the entity tag in `If-Range`.
+ */
 export const packageDataRoutes: Routes = (api, { parts: { packages, blobs } }) => {
   api.get(
     '/v1/packages/:ref/data',
@@ -17,7 +22,9 @@ export const packageDataRoutes: Routes = (api, { parts: { packages, blobs } }) =
         querystring: NoQuery,
         response: {
           200: streamed('the tarball, as it was uploaded', 'application/octet-stream'),
+          206: streamed('the rest of it', 'application/octet-stream'),
           304: Nothing,
+          416: Nothing,
           ...REFUSALS,
         },
       },
@@ -31,14 +38,27 @@ export const packageDataRoutes: Routes = (api, { parts: { packages, blobs } }) =
           `${packageFqn(found)} has no data yet: upload some, or wait for its staging.`,
         )
       const etag = `"sha256:${resource.sha256}"`
-      void reply.header('etag', etag)
+      void reply.header('etag', etag).header('accept-ranges', 'bytes')
       if (headers['if-none-match'] === etag) return reply.code(304).send(null)
+      const from = wantedFrom(headers.range, headers['if-range'], etag)
       const { stream, length } = await blobs.open(resource.sha256)
-      return reply
+      if (length !== resource.length) {
+        stream.destroy()
+        throw new Fault('blob-corrupt', `The data of ${packageFqn(found)} is damaged: upload it again to repair it.`)
+      }
+      if (from !== undefined && from >= length) {
+        stream.destroy()
+        return reply.code(416).header('content-range', `bytes */${length}`).send(null)
+      }
+      void reply
         .header('content-type', 'application/octet-stream')
-        .header('content-length', length)
         .header('content-disposition', `attachment; filename="${found.name}${EXTENSIONS[resource.compression]}"`)
-        .send(stream)
+        .header('content-length', length - (from ?? 0))
+      if (from === undefined) return reply.send(stream)
+      return reply
+        .code(206)
+        .header('content-range', `bytes ${from}-${length - 1}/${length}`)
+        .send(readFrom(stream, from))
     },
   )
 }

@@ -1,15 +1,26 @@
 import { Type } from 'typebox'
 import { BadInput, TooLarge } from '../../../base/errors.js'
-import { quote } from '../../../base/fqn.js'
+import { assertNamespace, quote } from '../../../base/fqn.js'
 import { isSha256 } from '../../../base/identifiers.js'
 import { RequestBody } from '../../http/request-body.js'
+import { overQuota } from '../../store/package-quota.js'
 import { UploadedResource } from '../documents.js'
+import { StoredResource } from '../exchange-documents.js'
 import type { Routes } from '../fastify.js'
+import { lingerOnRefusal } from '../linger.js'
+import { storedResource } from '../stored-resource.js'
 import { streamSignal } from '../stream-signal.js'
-import { REFUSALS } from './schemas.js'
+import { NoQuery, REFUSALS } from './schemas.js'
+
+const tags = ['packages']
 
 const ResourceQuery = Type.Object(
-  { sha256: Type.Optional(Type.String({ description: 'of the body, in hexadecimal; checked when given' })) },
+  {
+    sha256: Type.Optional(Type.String({ description: 'of the body, in hexadecimal; checked when given' })),
+    namespace: Type.Optional(
+      Type.String({ description: 'of the package that it is for, whose quota then holds; / when left out' }),
+    ),
+  },
   { additionalProperties: false },
 )
 
@@ -19,54 +30,65 @@ const Tarball = {
   content: { 'application/octet-stream': { schema: Type.Unknown() } },
 }
 
-/** How long a client that was refused may go on sending before its connection is cut, in milliseconds. */
-const LINGER_MS = 10_000
+const DigestPath = Type.Object({ sha256: Type.String() }, { additionalProperties: false })
 
 /**
  * Uploads. The body is never held in memory, and nothing of it is visible before it is whole, accepted and durable.
  * There is no limit on how long it takes, as long as it moves.
+ *
+ * What was uploaded need not be sent again: ask for it by its digest first. From then on it is as good as just uploaded,
+ * and so safe from the collection of garbage until a package names it.
  */
-export const resourceRoutes: Routes = (api, { parts: { intake, defaults }, closing }) => {
+export const resourceRoutes: Routes = (api, { parts: { blobs, intake, quota, defaults }, closing }) => {
   // Nothing but this: a document here is a mistake.
   api.removeAllContentTypeParsers()
   api.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
+
+  api.get(
+    '/v1/resources/:sha256',
+    { schema: { tags, params: DigestPath, querystring: NoQuery, response: { 200: StoredResource, ...REFUSALS } } },
+    async ({ params }) => {
+      const { sha256, length, compression } = await storedResource(blobs, digestOf(params.sha256))
+      return { sha256, length, compression }
+    },
+  )
 
   api.post(
     '/v1/resources',
     {
       schema: {
-        tags: ['packages'],
+        tags,
         querystring: ResourceQuery,
         body: Tarball,
         response: { 201: UploadedResource, ...REFUSALS },
       },
     },
     async ({ raw, query, headers }, reply) => {
-      // Refused or not, what is left of the body is read and dropped: a connection that is closed on a client that is
-      // still sending may be reset before the client has read why.
-      reply.raw.once('finish', () => {
-        if (raw.complete) return
-        const cut = setTimeout(() => raw.destroy(), LINGER_MS).unref()
-        raw.once('close', () => clearTimeout(cut)).resume()
-      })
-      const expected = expectedOf(query.sha256, headers['content-length'], defaults.maxResourceBytes)
+      lingerOnRefusal(raw, reply)
+      const { namespace = '/' } = query
+      assertNamespace(namespace)
+      const sha256 = query.sha256 === undefined ? undefined : digestOf(query.sha256)
+      const contentLength = headers['content-length']
+      const length = contentLength === undefined ? undefined : Number(contentLength)
+      if (length !== undefined) await quota.assert(namespace, length)
+      const maxBytes = await quota.of(namespace)
       const body = new RequestBody(raw, { paceMs: defaults.uploadStallMs, paceBytes: 1 })
       try {
+        const expected = { sha256, length, maxBytes }
         const { resource, entries } = await intake.receive(body, expected, streamSignal(reply, closing))
-        const { sha256, length, compression } = resource
-        return await reply.code(201).send({ sha256, length, compression, entries })
+        const { compression } = resource
+        return await reply.code(201).send({ sha256: resource.sha256, length: resource.length, compression, entries })
       } catch (error) {
-        throw body.fault ?? error
+        if (body.fault) throw body.fault
+        throw error instanceof TooLarge && error.code === 'blob-too-large' ? overQuota(namespace, maxBytes) : error
       }
     },
   )
 }
 
-function expectedOf(sha256: string | undefined, contentLength: string | undefined, maxBytes: number) {
-  if (sha256 !== undefined && !isSha256(sha256.toLowerCase()))
-    throw new BadInput('bad-digest', `${quote(sha256)} is not a SHA-256: it has 64 hexadecimal digits.`)
-  const length = contentLength === undefined ? undefined : Number(contentLength)
-  if (length !== undefined && length > maxBytes)
-    throw new TooLarge('blob-too-large', `The data has ${length} bytes, where at most ${maxBytes} are allowed.`)
-  return { sha256: sha256?.toLowerCase(), length }
+function digestOf(text: string): string {
+  const digest = text.toLowerCase()
+  if (!isSha256(digest))
+    throw new BadInput('bad-digest', `${quote(text)} is not a SHA-256: it has 64 hexadecimal digits.`)
+  return digest
 }

@@ -1,17 +1,19 @@
 import { StagerdDatabase } from './database.js'
+import { SqliteExchange } from './exchange.js'
 import { SqliteLedger } from './ledger.js'
 import { SqlitePackages } from './packages.js'
 import { SqlitePipelines } from './pipelines.js'
-import { SqliteStagers } from './stagers.js'
 import { SqlitePolicies } from './policies.js'
+import { SqliteStagers } from './stagers.js'
 
 /** Everything that one database holds. The caller closes it, when nothing uses it any more. */
 export class SqliteStore {
   readonly packages: SqlitePackages
   readonly stagers: SqliteStagers
   readonly pipelines: SqlitePipelines
-  readonly ledger: SqliteLedger
   readonly policies: SqlitePolicies
+  readonly ledger: SqliteLedger
+  readonly exchange: SqliteExchange
   readonly #database: StagerdDatabase
 
   private constructor(database: StagerdDatabase) {
@@ -19,9 +21,10 @@ export class SqliteStore {
     this.packages = new SqlitePackages(database)
     this.stagers = new SqliteStagers(database)
     this.pipelines = new SqlitePipelines(database)
-    this.ledger = new SqliteLedger(database)
-  }
     this.policies = new SqlitePolicies(database)
+    this.ledger = new SqliteLedger(database)
+    this.exchange = new SqliteExchange(database)
+  }
 
   /** See `StagerdDatabase.open` for what it throws. */
   static open(path: string): SqliteStore {

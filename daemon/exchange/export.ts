@@ -1,0 +1,198 @@
+import type { Readable } from 'node:stream'
+import { ZipFile } from 'yazl'
+import { Conflict, messageOf, NotFound } from '../../base/errors.js'
+import { formatFqn, type FqnKind } from '../../base/fqn.js'
+import type { Capability } from '../packages/metadata.js'
+import type { Package, Resource } from '../packages/package.js'
+import type { BlobStore } from '../store/blob-store.js'
+import type { Name } from '../store/exchange-repository.js'
+import type {
+  PackageRepository,
+  Pipeline,
+  PipelineRepository,
+  Ref,
+  Stager,
+  StagerRepository,
+} from '../store/repositories.js'
+import { MANIFEST_FILE, printManifest, type PackageEntry, type StagerEntry } from './manifest.js'
+import { resourceName } from './resource-names.js'
+
+export interface ExporterParts {
+  readonly packages: Pick<PackageRepository, 'get'>
+  readonly stagers: Pick<StagerRepository, 'get'>
+  readonly pipelines: Pick<PipelineRepository, 'get'>
+  readonly blobs: Pick<BlobStore, 'open'>
+  /** What the dependencies of `subject` resolve to. */
+  readonly closure: (subject: Package, dependencies: readonly Capability[]) => Promise<readonly Package[]>
+}
+
+export interface ExportRequest {
+  readonly packages: readonly Ref[]
+  /** With their stagers, and the packages of these. */
+  readonly pipelines: readonly Ref[]
+  /** With all that the packages and the stagers depend on. */
+  readonly withDependencies: boolean
+}
+
+export interface ExportedFile {
+  /** Must be consumed or destroyed. Errors where a blob is damaged: then the file is cut short, and never looks whole. */
+  readonly stream: Readable
+  /** In bytes; known before the first of them. */
+  readonly length: number
+}
+
+/** A fixed time, so that the same packages always make the same file; ZIP knows none before 1980. */
+const MTIME = new Date(1980, 0, 1)
+
+/** Packages, stagers and pipelines as one file that another daemon can import. */
+export class Exporter {
+  readonly #parts: ExporterParts
+
+  constructor(parts: ExporterParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Throws `NotFound` (`package-not-found`, `pipeline-not-found`, `package-empty`), `Conflict` (`package-busy`),
+   * `Unresolved`; all before the first byte.
+   */
+  async export(request: ExportRequest): Promise<ExportedFile> {
+    const { pipelines, stagers, packages } = await this.#collect(request)
+    const programs = new Map(packages.map((found) => [found.uuid, found]))
+    const stagerNames = new Map(stagers.map((found) => [found.uuid, fqn('job', found)]))
+    const files = new Map<string, string>()
+    const fileOf = ({ sha256 }: Resource) => {
+      if (!files.has(sha256)) files.set(sha256, resourceName(files.size + 1))
+      return files.get(sha256) ?? ''
+    }
+    const manifest = printManifest({
+      packages: packages.map((found) => packageEntry(found, fileOf)),
+      stagers: stagers.map((found) => stagerEntry(found, fqn('package', programs.get(found.packageUuid) ?? found))),
+      pipelines: pipelines.map((found) => ({
+        fqn: fqn('stagpipe', found),
+        stagers: found.stagers.map((uuid) => stagerNames.get(uuid) ?? uuid),
+      })),
+    })
+    const lengths = new Map(packages.map(({ resource }) => [resource?.sha256 ?? '', resource?.length ?? 0]))
+    return this.#pack(
+      manifest,
+      [...files].map(([sha256, name]) => ({ sha256, name, length: lengths.get(sha256) ?? 0 })),
+    )
+  }
+
+  async #collect({ packages, pipelines, withDependencies }: ExportRequest) {
+    const { closure } = this.#parts
+    const chosen = new Map<string, Package>()
+    const add = async (found: Package, dependencies: readonly Capability[]) => {
+      if (withDependencies) for (const below of await closure(found, dependencies)) chosen.set(below.uuid, below)
+      chosen.set(found.uuid, found)
+    }
+    for (const ref of packages) {
+      const found = await this.#parts.packages.get(ref)
+      await add(found, found.dependencies)
+    }
+    const found = { pipelines: new Map<string, Pipeline>(), stagers: new Map<string, Stager>() }
+    for (const ref of pipelines) {
+      const pipeline = await this.#parts.pipelines.get(ref)
+      found.pipelines.set(pipeline.uuid, pipeline)
+      for (const uuid of pipeline.stagers) {
+        const stager = await this.#parts.stagers.get({ uuid })
+        const program = await this.#parts.packages.get({ uuid: stager.packageUuid })
+        found.stagers.set(uuid, stager)
+        await add(program, [...stager.dependencies, ...program.dependencies])
+      }
+    }
+    // In order of import, so that ties between candidates are decided on the other side as they are here.
+    const inOrder = [...chosen.values()].sort((a, b) => a.importOrder - b.importOrder)
+    inOrder.forEach(assertExportable)
+    return { packages: inOrder, stagers: [...found.stagers.values()], pipelines: [...found.pipelines.values()] }
+  }
+
+  /** Stored, not deflated: what is in it is compressed already. One blob is open at a time. */
+  #pack(
+    manifest: string,
+    resources: readonly { readonly sha256: string; readonly name: string; readonly length: number }[],
+  ): ExportedFile {
+    const zip = new ZipFile()
+    const stream = zip.outputStream as Readable
+    const opened: Readable[] = []
+    const fail = (error: unknown) => stream.destroy(error instanceof Error ? error : new Error(messageOf(error)))
+    zip.on('error', fail)
+    // yazl leaves what it reads from open when nobody takes its output any more.
+    stream.once('close', () => opened.at(-1)?.destroy())
+    const options = { compress: false, mtime: MTIME, forceDosTimestamp: true, mode: 0o100644 }
+    zip.addBuffer(Buffer.from(manifest), MANIFEST_FILE, options)
+    for (const { sha256, name, length } of resources)
+      zip.addReadStreamLazy(name, { ...options, size: length }, (give) => {
+        this.#parts.blobs.open(sha256).then((blob) => {
+          opened.push(blob.stream.on('error', fail))
+          if (stream.destroyed) blob.stream.destroy()
+          else give(undefined, blob.stream)
+        }, fail)
+      })
+    let total = 0
+    // The types of yazl leave out what it passes. All sizes are known, so it calls back before it returns.
+    zip.end(undefined, ((size: number) => (total = size)) as unknown as () => void)
+    return { stream, length: total }
+  }
+}
+
+function packageEntry(found: Package, fileOf: (resource: Resource) => string): PackageEntry {
+  const { resource, dependencies, provides, environment, templates, version, description } = found
+  if (!resource) throw packageEmpty(found)
+  return {
+    fqn: fqn('package', found),
+    state: found.state === 'ready' ? 'ready' : 'uploaded',
+    dependencies: [...dependencies],
+    provides: [...provides],
+    environment: { ...environment },
+    templates: [...templates],
+    ...(version === undefined ? {} : { version }),
+    ...(description === undefined ? {} : { description }),
+    resource: {
+      file: fileOf(resource),
+      digest: `sha256:${resource.sha256}`,
+      ...(resource.sha1 === undefined ? {} : { sha1: `sha1:${resource.sha1}` }),
+      length: resource.length,
+      removals: [...resource.removals],
+    },
+  }
+}
+
+function stagerEntry(found: Stager, program: string): StagerEntry {
+  const { limits } = found
+  return {
+    fqn: fqn('job', found),
+    package: program,
+    start_command: found.startCommand,
+    additive: found.additive,
+    allow_egress: found.egress,
+    user: found.user,
+    limits: {
+      memory_bytes: limits.memoryBytes,
+      cpus: limits.cpus,
+      pids: limits.pids,
+      disk_bytes: limits.diskBytes,
+      timeout_ms: limits.timeoutMs,
+    },
+    dependencies: [...found.dependencies],
+    environment: { ...found.environment },
+  }
+}
+
+function assertExportable(found: Package): void {
+  if (!found.resource) throw packageEmpty(found)
+  if (found.state === 'staging')
+    throw new Conflict(
+      'package-busy',
+      `${fqn('package', found)} is being staged: wait until the staging has ended, or cancel it.`,
+    )
+}
+
+function packageEmpty(found: Package): NotFound {
+  return new NotFound('package-empty', `${fqn('package', found)} has no data to export: upload some, or stage it.`)
+}
+
+function fqn(kind: FqnKind, { namespace, name }: Name): string {
+  return formatFqn({ kind, namespace, name })
+}

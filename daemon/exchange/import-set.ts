@@ -1,0 +1,131 @@
+import { BadInput } from '../../base/errors.js'
+import { formatFqn, parseFqn, type FqnKind } from '../../base/fqn.js'
+import { decodeRemovalPath } from '../../isolation/layers/removal-path.js'
+import { changeMetadata } from '../api/change-metadata.js'
+import { parseLimits } from '../api/render-stager.js'
+import type { Limits } from '../../isolation/launch-plan.js'
+import { assertCommand, assertMetadata, assertUser } from '../packages/validate.js'
+import type { Name, PipelineOfSet, StagerOfSet } from '../store/exchange-repository.js'
+import type { PackageDraft } from '../store/repositories.js'
+import type { Manifest, PackageEntry, StagerEntry } from './manifest.js'
+
+/** A package that is to come, whose resource is still in the file. */
+export interface ComingPackage {
+  readonly draft: Omit<PackageDraft, 'resource'>
+  readonly resource: ComingResource
+}
+
+export interface ComingResource {
+  /** Name in the ZIP file. */
+  readonly file: string
+  /** Undefined where nobody has said. */
+  readonly expected: { readonly sha256?: string; readonly sha1?: string; readonly length?: number }
+  readonly removals: PackageEntry['resource']['removals']
+}
+
+export interface ComingSet {
+  readonly packages: readonly ComingPackage[]
+  readonly stagers: readonly StagerOfSet[]
+  readonly pipelines: readonly PipelineOfSet[]
+}
+
+/**
+ * What a manifest brings in, every word of it checked as if it came through the API.
+ *
+ * With `namespace`, all of it goes there, references included; references to what is not in the file stay as they are.
+ *
+ * Throws `BadInput`.
+ */
+export function comingSet(manifest: Manifest, namespace: string | undefined): ComingSet {
+  const inFile = new Set([...manifest.packages, ...manifest.stagers, ...manifest.pipelines].map(({ fqn }) => fqn))
+  const place = (text: string, kind: FqnKind): Name => {
+    const fqn = parseFqn(text, kind, '/')
+    const moved = namespace !== undefined && inFile.has(formatFqn(fqn))
+    return { namespace: moved ? namespace : fqn.namespace, name: fqn.name }
+  }
+  assertDistinct(
+    'package',
+    manifest.packages.map(({ fqn }) => place(fqn, 'package')),
+  )
+  assertDistinct(
+    'job',
+    manifest.stagers.map(({ fqn }) => place(fqn, 'job')),
+  )
+  assertDistinct(
+    'stagpipe',
+    manifest.pipelines.map(({ fqn }) => place(fqn, 'stagpipe')),
+  )
+  return {
+    packages: manifest.packages.map((entry) => comingPackage(entry, place(entry.fqn, 'package'))),
+    stagers: manifest.stagers.map((entry) => ({
+      ...comingStager(entry, place(entry.fqn, 'job')),
+      program: place(entry.package, 'package'),
+    })),
+    pipelines: manifest.pipelines.map(({ fqn, stagers }) => ({
+      ...place(fqn, 'stagpipe'),
+      stagers: stagers.map((stager) => place(stager, 'job')),
+    })),
+  }
+}
+
+function comingPackage(entry: PackageEntry, name: Name): ComingPackage {
+  const { version, description, templates, resource } = entry
+  assertMetadata(entry)
+  resource.removals.forEach(decodeRemovalPath)
+  return {
+    draft: {
+      ...name,
+      ...changeMetadata({ templates }, additions(entry)),
+      ...(version === undefined ? {} : { version }),
+      ...(description === undefined ? {} : { description }),
+      state: entry.state,
+    },
+    resource: {
+      file: resource.file,
+      expected: {
+        sha256: resource.digest.slice('sha256:'.length),
+        ...(resource.sha1 === undefined ? {} : { sha1: resource.sha1.slice('sha1:'.length) }),
+        length: resource.length,
+      },
+      removals: resource.removals,
+    },
+  }
+}
+
+function comingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'program'> {
+  assertCommand(entry.start_command)
+  assertUser(entry.user)
+  const { dependencies, environment } = changeMetadata({}, additions({ ...entry, provides: [] }))
+  return {
+    ...name,
+    startCommand: entry.start_command,
+    additive: entry.additive,
+    egress: entry.allow_egress,
+    user: entry.user,
+    limits: parseLimits(entry.limits) as Limits,
+    dependencies,
+    environment,
+  }
+}
+
+/** By the door that every change of metadata goes through: it drops what is said twice, and knows the limits. */
+function additions({
+  provides,
+  dependencies,
+  environment,
+}: Pick<PackageEntry, 'provides' | 'dependencies' | 'environment'>) {
+  return { provides_add: provides, dependencies_add: dependencies, environment_set: environment }
+}
+
+function assertDistinct(kind: FqnKind, names: readonly Name[]): void {
+  const seen = new Set<string>()
+  for (const name of names) {
+    const fqn = formatFqn({ kind, ...name })
+    if (seen.has(fqn))
+      throw new BadInput(
+        'same-name-twice',
+        `The file would bring in two of the name ${fqn}: import it without -o, into the namespaces that it names.`,
+      )
+    seen.add(fqn)
+  }
+}

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import { BadInput } from '../../base/errors.js'
+import { formatFqn } from '../../base/fqn.js'
+import type { Capability } from '../packages/metadata.js'
+import type { Resource } from '../packages/package.js'
+import { assertMetadata } from '../packages/validate.js'
+import {
+  assertNoneTaken,
+  type ExchangeRepository,
+  type ImportedSet,
+  type Name,
+  type WhenThere,
+} from '../store/exchange-repository.js'
+import type { LiveBlobs } from '../store/live-blobs.js'
+import type { PackageQuota } from '../store/package-quota.js'
+import type { PackageDraft } from '../store/repositories.js'
+import type { ResourceIntake } from '../store/resource-intake.js'
+import { comingSet, type ComingPackage, type ComingSet } from './import-set.js'
+import { parseManifest } from './manifest.js'
+import { spool } from './spool.js'
+import { readExchangeFile, type ExchangeFile, type ZipResource } from './zip-reader.js'
+
+export interface ImporterParts {
+  readonly exchange: ExchangeRepository
+  readonly intake: Pick<ResourceIntake, 'receive'>
+  readonly live: LiveBlobs
+  readonly quota: PackageQuota
+  /** Where a file waits while it is read; made when needed. */
+  readonly directory: string
+}
+
+export interface ImportRequest {
+  readonly whenThere: WhenThere
+  /** All of it goes there, whatever the file says. */
+  readonly namespace?: string | undefined
+  /** What the package of a file without a manifest is. */
+  readonly bare?: BarePackage | undefined
+}
+
+export interface BarePackage extends Name {
+  readonly provides: readonly Capability[]
+  readonly dependencies: readonly Capability[]
+}
+
+/** Of a whole file, in bytes. It waits on the disk, so this is no matter of memory. */
+const MAX_FILE_BYTES = 256 * 1024 ** 3
+
+/**
+ * Files of packages, stagers and pipelines, each taken in as one.
+ *
+ * INVARIANTS
+ * - Nothing of a file is visible before all of it is; what was stored of one that is refused is collected as garbage.
+ * - The body is read to a file first, because only the directory at the end of a ZIP file says what is in it: what comes
+ *   before may be anything.
+ * - Memory does not grow with the length of a resource.
+ */
+export class Importer {
+  readonly #parts: ImporterParts
+
+  constructor(parts: ImporterParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Throws `BadInput` for a file that is at fault, `Conflict` (`already-there`, naming all; `package-busy`), `NotFound`
+   * for a reference that leads nowhere, `Refused` (`package-quota`), and what the intake throws.
+   */
+  async import(body: Readable, request: ImportRequest, signal: AbortSignal): Promise<ImportedSet> {
+    const { exchange, live } = this.#parts
+    const { file, length } = await spool(body, { directory: this.#parts.directory, maxBytes: MAX_FILE_BYTES, signal })
+    const holder = randomUUID()
+    try {
+      const content = await readExchangeFile(file, length)
+      const coming = await this.#understand(content, request)
+      const taken = await exchange.taken(namesOf(coming))
+      if (request.whenThere === 'refuse') assertNoneTaken([...taken])
+      const packages: PackageDraft[] = []
+      const received = new Map<string, Resource>()
+      for (const one of coming.packages) {
+        const skipped = request.whenThere === 'skip' && taken.has(fqnOf(one.draft))
+        packages.push(skipped ? one.draft : await this.#receive(one, content, received, holder, signal))
+      }
+      return await exchange.import({ ...coming, packages }, request.whenThere)
+    } finally {
+      live.letGo(holder)
+      await file.close()
+    }
+  }
+
+  async #understand({ manifest, resources }: ExchangeFile, request: ImportRequest): Promise<ComingSet> {
+    const { bare, namespace } = request
+    if (manifest === undefined) return bareSet(bare, [...resources.values()])
+    if (bare)
+      throw new BadInput(
+        'has-manifest',
+        'The file says itself what its packages are called and provide: import it without a name.',
+      )
+    const set = comingSet(parseManifest(manifest), namespace)
+    // Before anything is read: a name may well be that of nothing in the file.
+    for (const { draft, resource } of set.packages)
+      await this.#assertWithinQuota(draft, resourceOf(resources, resource.file))
+    return set
+  }
+
+  async #receive(
+    { draft, resource: { file, expected, removals } }: ComingPackage,
+    { resources }: ExchangeFile,
+    received: Map<string, Resource>,
+    holder: string,
+    signal: AbortSignal,
+  ): Promise<PackageDraft> {
+    const { intake, live, quota } = this.#parts
+    const entry = resourceOf(resources, file)
+    const key = `${file} ${expected.sha256 ?? ''}`
+    let resource = received.get(key)
+    if (!resource) {
+      await this.#assertWithinQuota(draft, entry)
+      const maxBytes = await quota.of(draft.namespace)
+      resource = (await intake.receive(await entry.open(), { ...expected, maxBytes }, signal)).resource
+      live.hold(resource.sha256, holder)
+      received.set(key, resource)
+    }
+    return { ...draft, resource: { ...resource, uuid: randomUUID(), removals } }
+  }
+
+  async #assertWithinQuota(draft: Name, { length }: ZipResource): Promise<void> {
+    await this.#parts.quota.assert(draft.namespace, length)
+  }
+}
+
+function bareSet(bare: BarePackage | undefined, resources: readonly ZipResource[]): ComingSet {
+  const [only, ...others] = resources
+  if (!only) throw new BadInput('bad-exchange-file', 'The file has no package in it: no PACKAGE_RESOURCE_0001.tar.gz.')
+  if (others.length > 0)
+    throw new BadInput(
+      'no-manifest',
+      `The file has ${resources.length} resources and no manifest of stagerd: nobody can tell what they are; import each with \`stagectl package from-file\`.`,
+    )
+  if (!bare)
+    throw new BadInput(
+      'no-manifest',
+      'The file has no manifest of stagerd: say what its package is with --name and --provides.',
+    )
+  const { namespace, name, provides, dependencies } = bare
+  const metadata = { provides, dependencies, environment: {}, templates: [] }
+  assertMetadata(metadata)
+  const draft = { namespace, name, ...metadata, state: 'ready' as const }
+  return {
+    packages: [{ draft, resource: { file: only.name, expected: {}, removals: [] } }],
+    stagers: [],
+    pipelines: [],
+  }
+}
+
+function resourceOf(resources: ReadonlyMap<string, ZipResource>, file: string): ZipResource {
+  const found = resources.get(file)
+  if (!found)
+    throw new BadInput(
+      'bad-manifest',
+      `The manifest speaks of the resource ${JSON.stringify(file)}, which is not in the file.`,
+    )
+  return found
+}
+
+function namesOf({ packages, stagers, pipelines }: ComingSet) {
+  return { packages: packages.map(({ draft }) => draft), stagers, pipelines }
+}
+
+function fqnOf({ namespace, name }: Name): string {
+  return formatFqn({ kind: 'package', namespace, name })
+}

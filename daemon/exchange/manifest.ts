@@ -1,0 +1,102 @@
+import { Type, type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { BadInput, messageOf } from '../../base/errors.js'
+import { describeViolation, type Violation } from '../api/describe-violation.js'
+import { Capability, Limits, Template } from '../api/documents.js'
+
+/** The format of exchange files; docs/exchange.md describes it for others. */
+
+export const MANIFEST_FILE = 'STAGERD_MANIFEST.json'
+const FORMAT = 'stagerd-exchange'
+/** To be raised when a reader of the present version would get something wrong. */
+const VERSION = 1
+
+const closed = { additionalProperties: false } as const
+const Environment = Type.Record(Type.String(), Type.String())
+
+const Removal = Type.Object(
+  { kind: Type.Union([Type.Literal('removed'), Type.Literal('opaque')]), path: Type.String() },
+  closed,
+)
+
+const PackageEntry = Type.Object(
+  {
+    fqn: Type.String(),
+    state: Type.Union([Type.Literal('uploaded'), Type.Literal('ready')]),
+    dependencies: Type.Array(Capability),
+    provides: Type.Array(Capability),
+    environment: Environment,
+    templates: Type.Array(Template),
+    version: Type.Optional(Type.String({ maxLength: 255 })),
+    description: Type.Optional(Type.String({ maxLength: 4096 })),
+    resource: Type.Object(
+      {
+        file: Type.String({ description: 'its name in the ZIP file' }),
+        digest: Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }),
+        sha1: Type.Optional(Type.String({ pattern: '^sha1:[0-9a-f]{40}$' })),
+        length: Type.Integer({ minimum: 0 }),
+        removals: Type.Array(Removal),
+      },
+      closed,
+    ),
+  },
+  closed,
+)
+export type PackageEntry = Static<typeof PackageEntry>
+
+const StagerEntry = Type.Object(
+  {
+    fqn: Type.String(),
+    package: Type.String({ description: 'FQN of the package that holds its program' }),
+    start_command: Type.String({ minLength: 1 }),
+    additive: Type.Boolean(),
+    allow_egress: Type.Boolean(),
+    user: Type.String(),
+    limits: Limits,
+    dependencies: Type.Array(Capability),
+    environment: Environment,
+  },
+  closed,
+)
+export type StagerEntry = Static<typeof StagerEntry>
+
+const PipelineEntry = Type.Object(
+  { fqn: Type.String(), stagers: Type.Array(Type.String(), { minItems: 1, maxItems: 1000 }) },
+  closed,
+)
+
+const Manifest = Type.Object(
+  {
+    format: Type.Literal(FORMAT),
+    version: Type.Literal(VERSION),
+    packages: Type.Array(PackageEntry),
+    stagers: Type.Array(StagerEntry),
+    pipelines: Type.Array(PipelineEntry),
+  },
+  closed,
+)
+export type Manifest = Static<typeof Manifest>
+
+export function printManifest(content: Omit<Manifest, 'format' | 'version'>): string {
+  return `${JSON.stringify({ format: FORMAT, version: VERSION, ...content }, undefined, 2)}\n`
+}
+
+/** Throws `BadInput` (`bad-manifest`, `manifest-too-new`). */
+export function parseManifest(text: string): Manifest {
+  let found: unknown
+  try {
+    found = JSON.parse(text)
+  } catch (error) {
+    throw new BadInput('bad-manifest', `${MANIFEST_FILE} of the file is not JSON: ${messageOf(error)}.`)
+  }
+  const version: unknown = found instanceof Object ? Reflect.get(found, 'version') : undefined
+  if (typeof version === 'number' && version > VERSION)
+    throw new BadInput(
+      'manifest-too-new',
+      `The file has version ${version} of the exchange format, where this stagerd reads ${VERSION}: update stagerd.`,
+    )
+  const validator = Compile(Manifest)
+  if (validator.Check(found)) return found
+  const violations = validator.Errors(found) as readonly Violation[]
+  throw new BadInput('bad-manifest', describeViolation(violations, Manifest, MANIFEST_FILE))
+}

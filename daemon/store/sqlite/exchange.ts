@@ -1,0 +1,124 @@
+import { Conflict } from '../../../base/errors.js'
+import { formatFqn, type FqnKind } from '../../../base/fqn.js'
+import {
+  assertNoneTaken,
+  type ExchangeRepository,
+  type ExchangeSet,
+  type ImportedSet,
+  type Name,
+  type NamesOfSet,
+  type Outcome,
+  type WhenThere,
+} from '../exchange-repository.js'
+import type { PackageDraft, Ref } from '../repositories.js'
+import type { StagerdDatabase } from './database.js'
+import { PackageTable } from './package-table.js'
+import { PipelineTable } from './pipeline-table.js'
+import { StagerTable } from './stager-table.js'
+
+interface Found {
+  readonly uuid: string
+}
+
+/** Imports: sets of packages, stagers and pipelines that appear together or not at all. */
+export class SqliteExchange implements ExchangeRepository {
+  readonly #database: StagerdDatabase
+  readonly #packages: PackageTable
+  readonly #stagers: StagerTable
+  readonly #pipelines: PipelineTable
+
+  constructor(database: StagerdDatabase) {
+    this.#database = database
+    this.#packages = new PackageTable(database)
+    this.#stagers = new StagerTable(database)
+    this.#pipelines = new PipelineTable(database)
+  }
+
+  taken(set: NamesOfSet): Promise<ReadonlySet<string>> {
+    return this.#database.read(() => new Set(this.#taken(set)))
+  }
+
+  import(set: ExchangeSet, whenThere: WhenThere): Promise<ImportedSet> {
+    return this.#database.write(() => {
+      if (whenThere === 'refuse') assertNoneTaken(this.#taken(set))
+      // In this order, because each refers to the one before.
+      const packages = set.packages.map((draft) =>
+        put(this.#packages.find(refTo(draft)), whenThere, {
+          make: () => this.#makePackage(draft),
+          replace: (found) => this.#replacePackage(found.uuid, draft),
+        }),
+      )
+      const stagers = set.stagers.map(({ program, ...draft }) =>
+        put(this.#stagers.find(refTo(draft)), whenThere, {
+          make: () => this.#stagers.insert({ ...draft, packageUuid: this.#packages.get(refTo(program)).uuid }),
+          replace: (found) =>
+            this.#stagers.replace(found, { ...draft, packageUuid: this.#packages.get(refTo(program)).uuid }),
+        }),
+      )
+      const uuids = (names: readonly Name[]) => names.map((name) => this.#stagers.get(refTo(name)).uuid)
+      const pipelines = set.pipelines.map((draft) =>
+        put(this.#pipelines.find(refTo(draft)), whenThere, {
+          make: () => this.#pipelines.insert({ ...draft, stagers: uuids(draft.stagers) }),
+          replace: (found) => this.#pipelines.setStagers(found, uuids(draft.stagers)),
+        }),
+      )
+      return { packages, stagers, pipelines }
+    })
+  }
+
+  #makePackage(draft: PackageDraft) {
+    // It was there when the file was read, and so its data was left in the file.
+    if (!draft.resource)
+      throw new Conflict('state-changed', `${fqn('package', draft)} has been deleted meanwhile: import the file again.`)
+    return this.#packages.insert(draft)
+  }
+
+  #replacePackage(uuid: string, draft: PackageDraft) {
+    const found = this.#packages.get({ uuid })
+    if (found.state === 'staging')
+      throw new Conflict(
+        'package-busy',
+        `${fqn('package', found)} is being staged: wait until the staging has ended, or cancel it.`,
+      )
+    const { version, description, dependencies, provides, environment, templates } = draft
+    return this.#packages.replace(found, {
+      name: found.name,
+      dependencies,
+      provides,
+      environment,
+      templates,
+      ...(version === undefined ? {} : { version }),
+      ...(description === undefined ? {} : { description }),
+      resource: draft.resource,
+      state: draft.resource ? (draft.state ?? 'uploaded') : 'created',
+    })
+  }
+
+  #taken({ packages, stagers, pipelines }: NamesOfSet): string[] {
+    const there = (kind: FqnKind, names: readonly Name[], find: (ref: Ref) => Found | undefined) =>
+      names.filter((name) => find(refTo(name))).map((name) => fqn(kind, name))
+    return [
+      ...there('package', packages, (ref) => this.#packages.find(ref)),
+      ...there('job', stagers, (ref) => this.#stagers.find(ref)),
+      ...there('stagpipe', pipelines, (ref) => this.#pipelines.find(ref)),
+    ]
+  }
+}
+
+function put<T extends Found>(
+  found: T | undefined,
+  whenThere: WhenThere,
+  { make, replace }: { readonly make: () => T; readonly replace: (found: T) => T },
+): { readonly document: T; readonly outcome: Outcome } {
+  if (!found) return { document: make(), outcome: 'made' }
+  if (whenThere === 'skip') return { document: found, outcome: 'skipped' }
+  return { document: replace(found), outcome: 'replaced' }
+}
+
+function refTo({ namespace, name }: Name): Ref {
+  return { namespace, name }
+}
+
+function fqn(kind: FqnKind, { namespace, name }: Name): string {
+  return formatFqn({ kind, namespace, name })
+}

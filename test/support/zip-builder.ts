@@ -1,0 +1,19 @@
+import { buffer } from 'node:stream/consumers'
+import { ZipFile } from 'yazl'
+
+/** A ZIP file of these entries, in this order. */
+export async function zipOf(
+  entries: readonly (readonly [name: string, content: string | Buffer])[],
+  compress = false,
+): Promise<Buffer> {
+  const zip = new ZipFile()
+  for (const [name, content] of entries) zip.addBuffer(Buffer.from(content), name, { compress })
+  zip.end()
+  return await buffer(zip.outputStream)
+}
+
+/** The file with a name in it changed to another of the same length: what no writer of ZIP files would write. */
+export function renamed(zip: Buffer, from: string, to: string): Buffer {
+  if (from.length !== to.length) throw new Error('the names must be of the same length')
+  return Buffer.from(zip.toString('latin1').replaceAll(from, to), 'latin1')
+}
