@@ -3,6 +3,7 @@ import { addNamespaceCommand } from './commands/namespace.js'
 import { addNodeCommands } from './commands/node.js'
 import { addPackageCommands } from './commands/package.js'
 import { addPipelineCommands } from './commands/pipeline.js'
+import { addPolicyCommands } from './commands/policy.js'
 import { addRunCommand } from './commands/run.js'
 import { addStageCommand } from './commands/stage.js'
 import { addStagerCommands } from './commands/stager.js'
@@ -57,6 +58,7 @@ export function buildProgram(commandLine: CommandLine, output: Output): Command 
   addPackageCommands(program, commandLine)
   addStagerCommands(program, commandLine)
   addPipelineCommands(program, commandLine)
+  addPolicyCommands(program, commandLine)
   addRunCommand(program, commandLine)
   addNodeCommands(program, commandLine)
   addNamespaceCommand(program, commandLine)

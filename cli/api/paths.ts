@@ -18,6 +18,10 @@ export function pipelinePath(ref: string): string {
   return `/v1/stagingpipelines/${encodeURIComponent(ref)}`
 }
 
+export function policyPath(ref: string): string {
+  return `/v1/policies/${encodeURIComponent(ref)}`
+}
+
 export function stagingPath(uuid: string): string {
   return `/v1/stagings/${encodeURIComponent(uuid)}`
 }

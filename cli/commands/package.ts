@@ -7,6 +7,7 @@ import { addDeleteCommand, addShowCommand, type NamedThing } from './named-thing
 import { addPackageDownloadCommand } from './package-download.js'
 import { addPackageFromFileCommand } from './package-from-file.js'
 import { addPackageListCommand } from './package-list.js'
+import { addPackageResolveCommand } from './package-resolve.js'
 import { addPackageUpdateCommand } from './package-update.js'
 
 const PACKAGE: NamedThing<Package> = {
@@ -29,5 +30,6 @@ export function addPackageCommands(program: Command, commandLine: CommandLine): 
   addShowCommand(group, commandLine, PACKAGE)
   addPackageDownloadCommand(group, commandLine)
   addPackageUpdateCommand(group, commandLine)
+  addPackageResolveCommand(group, commandLine)
   addDeleteCommand(group, commandLine, PACKAGE)
 }

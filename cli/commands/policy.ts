@@ -1,0 +1,113 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Command } from 'commander'
+import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import type { Policy, PolicyText, PolicyVersion } from '../../daemon/api/documents.js'
+import { ApiProblem } from '../api/api-problem.js'
+import { policyPath } from '../api/paths.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { describePolicy } from '../display/describe-policy.js'
+import { table } from '../display/table.js'
+import { EXIT } from '../exit-codes.js'
+import type { Session } from '../session/session.js'
+import { addDeleteCommand, type NamedThing } from './named-thing.js'
+
+const POLICY: NamedThing<Policy> = {
+  word: 'policy',
+  kind: 'policydoc',
+  path: policyPath,
+  describe: ({ text }) => text,
+}
+
+export function addPolicyCommands(program: Command, commandLine: CommandLine): void {
+  const group = program
+    .command('policy')
+    .description('Policy documents: which packages may serve whom.')
+    .addHelpText('after', examples('policy put prod.pol', 'policy show prod', 'policy list'))
+  group
+    .command('put <file>')
+    .description('Store a document, or its next version, after checking it; what it was before is kept.')
+    .option('--name <name>', 'its name; that of the file, without .pol, when left out')
+    .addHelpText('after', examples('policy put prod.pol', 'policy put rules.pol --name /prod::rules'))
+    .action(commandLine.run(put))
+  addList(group, commandLine)
+  addShow(group, commandLine)
+  addDeleteCommand(group, commandLine, POLICY)
+}
+
+async function put(session: Session, options: { readonly name?: string }, file: string): Promise<number> {
+  const { fqn } = session.newName(options.name ?? path.basename(file, '.pol'), 'policydoc')
+  const body: PolicyText = { text: await read(session, file) }
+  try {
+    const stored = await session.api.put<Policy>(policyPath(fqn), body, { signal: session.signal })
+    await session.output.result(stored, () => `Stored ${stored.fqn}, version ${stored.version}.`)
+  } catch (error) {
+    if (!(error instanceof ApiProblem) || error.code !== 'bad-syntax') throw error
+    throw new BadInput('bad-syntax', `${file}: ${error.message}`, { cause: error })
+  }
+  return EXIT.success
+}
+
+async function read(session: Session, file: string): Promise<string> {
+  try {
+    return await readFile(path.resolve(session.io.cwd, file), 'utf8')
+  } catch (error) {
+    throw new BadInput(
+      'file-unreadable',
+      `${quote(file)} cannot be read: ${errnoOf(error) === 'ENOENT' ? 'it is not there' : messageOf(error)}.`,
+      { cause: error },
+    )
+  }
+}
+
+function addList(group: Command, commandLine: CommandLine): void {
+  group
+    .command('list')
+    .description('Policy documents of the current namespace and all below it.')
+    .addHelpText('after', examples('policy list', 'policy list --namespace /prod'))
+    .action(
+      commandLine.run(async ({ api, output, namespace, signal }) => {
+        const policies = await api.get<Policy[]>('/v1/policies', { query: { namespace }, signal })
+        await output.result(policies, () =>
+          table(
+            output,
+            ['FQN', 'VERSION', 'CHANGED'],
+            policies.map(({ fqn, version, updated_at }) => [fqn, String(version), updated_at]),
+            `There are no policy documents in ${namespace}: everything resolves.`,
+          ),
+        )
+        return EXIT.success
+      }),
+    )
+}
+
+function addShow(group: Command, commandLine: CommandLine): void {
+  group
+    .command('show <name>')
+    .description('A document with its versions, or one of its versions alone.')
+    .option('--version-number <n>', 'the text of this version, and nothing else')
+    .addHelpText('after', examples('policy show prod', 'policy show prod --version-number 1 > prod.pol'))
+    .action(
+      commandLine.run(async (session, options: { readonly versionNumber?: string }, name: string) => {
+        const { api, output, signal } = session
+        const where = policyPath(session.ref(name, 'policydoc'))
+        const document = await api.get<Policy>(where, { signal })
+        const versions = await api.get<PolicyVersion[]>(`${where}/versions`, { signal })
+        const { versionNumber } = options
+        if (versionNumber === undefined) {
+          const dates = versions.map(({ version, created_at }) => ({ version, created_at }))
+          await output.result({ ...document, versions: dates }, () => describePolicy(document, versions))
+          return EXIT.success
+        }
+        const one = versions.find(({ version }) => String(version) === versionNumber)
+        if (!one)
+          throw new BadInput(
+            'no-such-version',
+            `${document.fqn} has no version ${quote(versionNumber)}: it has 1 to ${document.version}.`,
+          )
+        await output.result(one, () => one.text.replace(/\n$/, ''))
+        return EXIT.success
+      }),
+    )
+}

@@ -1,0 +1,17 @@
+import type { Policy, PolicyVersion } from '../../daemon/api/documents.js'
+import { field } from './describe-package.js'
+
+/** The head of a document, its versions, and the text of the newest. */
+export function describePolicy(document: Policy, versions: readonly PolicyVersion[]): string {
+  return [
+    `Policy: ${document.name}`,
+    `FQN: ${document.fqn}`,
+    `UUID: ${document.uuid}`,
+    ...field(
+      'Versions',
+      versions.map(({ version, created_at }) => `${version}, put ${created_at}`),
+    ),
+    '',
+    document.text.trimEnd(),
+  ].join('\n')
+}
