@@ -75,7 +75,7 @@ function addList(group: Command, commandLine: CommandLine): void {
 function addRetry(group: Command, commandLine: CommandLine): void {
   group
     .command('retry <id>')
-    .description('Stage the package of a failed or cancelled staging again, through the same stagers.')
+    .description('Stage the package of a failed or cancelled staging again, through the same pipeline as it is now.')
     .option('--detach', 'print the id of the new staging instead of following it')
     .addHelpText('after', examples('staging retry 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7'))
     .action(

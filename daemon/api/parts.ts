@@ -59,7 +59,7 @@ export interface ApiDefaults {
 export interface StagingService {
   submit(packageRef: Ref, pipelineRef: Ref): Promise<Staging>
   cancel(uuid: string): Promise<Staging>
-  /** A new staging of the same package through the same stagers. `Conflict` unless that one failed or was cancelled. */
+  /** A new staging of the same package through the same pipeline, as it is now. `Conflict` unless that one failed or was cancelled. */
   retry(uuid: string): Promise<Staging>
 }
 

@@ -7,7 +7,7 @@ import type { Package } from '../packages/package.js'
 import { resolve, type Resolution } from '../packages/resolve.js'
 import type { StagerSnapshot, Staging } from './states.js'
 
-/** Where a program starts when its package has no START_PATH. */
+/** Where a program starts when its package has no START_PATH, or an empty one, which the field uses for none. */
 const DEFAULT_START_PATH = '/app'
 
 export interface PlanSettings {
@@ -37,7 +37,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     root: [...root.packages, program].flatMap(layerOf),
     stagerfs: stagerfs.packages.flatMap(layerOf),
     command: stager.startCommand,
-    workingDirectory: program.environment.START_PATH ?? DEFAULT_START_PATH,
+    workingDirectory: program.environment.START_PATH || DEFAULT_START_PATH,
     user: stager.user,
     environment: mergeEnvironments(
       BASE_ENVIRONMENT,

@@ -71,6 +71,23 @@ describe('a staging', () => {
     expect(await harness.data('app')).toBe('built')
   })
 
+  it('starts a stager in /app where its package names no directory, or an empty one', async () => {
+    const seen: string[] = []
+    await harness.addPipeline('pipe', {
+      look: async (context) => {
+        seen.push(context.plan.workingDirectory)
+        await done(context)
+      },
+    })
+    const program = { namespace: '/', name: 'program-of-look' }
+    harness.start()
+    for (const START_PATH of [undefined, '', '/opt/look']) {
+      await harness.packages.update(program, { environment: START_PATH === undefined ? {} : { START_PATH } })
+      expect((await stage()).state).toBe('succeeded')
+    }
+    expect(seen).toEqual(['/app', '/app', '/opt/look'])
+  })
+
   it('shows nothing of what stagers changed before it has succeeded, and nothing ever if it fails', async () => {
     const seen: unknown[] = []
     await harness.addPipeline('pipe', {
