@@ -1,21 +1,29 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
-import { benchHostOf, type BenchHost } from './host.js'
+import { benchHostOf, pairsOf, required } from './host.js'
+import { benchData } from './data.js'
 import { benchLaunch } from './launch.js'
+import { benchResolve } from './resolve.js'
 import type { Row } from './row.js'
+import { benchSnapshot } from './snapshot.js'
 
-const BENCHES: Readonly<Record<string, (host: BenchHost) => Promise<Row[]>>> = { launch: benchLaunch }
+/** What each needs of the host is asked only when it is run. */
+const BENCHES: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promise<Row[]>>> = {
+  launch: (environment) => benchLaunch(benchHostOf(environment)),
+  snapshot: (environment) => benchSnapshot(benchHostOf(environment)),
+  data: (environment) => benchData(benchHostOf(environment)),
+  resolve: (environment) => benchResolve({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
+}
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } })
-  const host = benchHostOf(process.env)
   const rows: Row[] = []
   for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) {
     const bench = BENCHES[name]
     if (!bench) throw new Error(`there is no benchmark '${name}': choose one of ${Object.keys(BENCHES).join(', ')}.`)
-    console.log(`\nMeasuring ${name}, ${host.pairs} pairs…`)
-    rows.push(...(await bench(host)))
+    console.log(`\nMeasuring ${name}, ${pairsOf(process.env)} pairs…`)
+    rows.push(...(await bench(process.env)))
   }
   print(rows)
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)

@@ -9,7 +9,7 @@ export interface Row {
   readonly other: number
   /** Median of the ratios of the pairs: what one pair has in common, such as a busy host, counts for neither. */
   readonly ratio: number
-  /** The ratio that should not be exceeded. */
+  /** What should not be exceeded: the ratio, or, where the row has a limit of its own, ours, in `unit`. */
   readonly target: number
   readonly unit: string
   readonly met: boolean
@@ -34,6 +34,22 @@ export function rowOf(
     target: what.target,
     unit: what.unit,
     met: ratio <= what.target,
+  }
+}
+
+/** A row that is held to a limit, whatever the other takes. */
+export function limitRowOf(
+  what: { readonly work: string; readonly beside: string; readonly limit: number; readonly unit: string },
+  pairs: readonly Pair[],
+): Row {
+  const { limit, ...rest } = what
+  const row = rowOf({ ...rest, target: limit }, pairs)
+  const ours = median(pairs.map((pair) => pair.ours))
+  return {
+    ...row,
+    ours: round(ours, 2),
+    ratio: round(median(pairs.map((pair) => pair.ours / pair.other)), 5),
+    met: ours <= limit,
   }
 }
 
