@@ -9,6 +9,8 @@ export function describePackage(document: Package): string {
     `FQN: ${document.fqn}`,
     `UUID: ${document.uuid}`,
     `State: ${document.state}`,
+    ...field('Version', document.version === undefined ? [] : [document.version]),
+    ...field('Description', document.description?.split('\n') ?? []),
     ...field('Dependencies', document.dependencies.map(spaced)),
     ...field('Provides', document.provides.map(spaced)),
     ...field('Environment', assignments(document.environment)),

@@ -8,14 +8,17 @@ import type { Api, Routes } from './fastify.js'
 import type { ApiParts } from './parts.js'
 import { problem, PROBLEM_TYPE, problemOf } from './problems.js'
 import { measureRequests } from './request-metrics.js'
+import { buildScriptRoutes } from './routes/build-scripts.js'
+import { exchangeRoutes } from './routes/exchange.js'
+import { garbageRoutes } from './routes/garbage.js'
 import { nodeRoutes } from './routes/node.js'
 import { packageDataRoutes } from './routes/package-data.js'
 import { packageRoutes } from './routes/packages.js'
 import { pipelineRoutes } from './routes/pipelines.js'
-import { resourceRoutes } from './routes/resources.js'
-import { runRoutes } from './routes/runs.js'
 import { policyRoutes } from './routes/policies.js'
 import { resolutionRoutes } from './routes/resolution.js'
+import { resourceRoutes } from './routes/resources.js'
+import { runRoutes } from './routes/runs.js'
 import { stagerRoutes } from './routes/stagers.js'
 import { stagingLogRoutes } from './routes/staging-log.js'
 import { stagingRoutes } from './routes/stagings.js'
@@ -24,15 +27,18 @@ import { compileValidator } from './validator.js'
 const ROUTES: readonly Routes[] = [
   packageRoutes,
   packageDataRoutes,
+  buildScriptRoutes,
   resourceRoutes,
+  exchangeRoutes,
   stagerRoutes,
   pipelineRoutes,
+  policyRoutes,
+  resolutionRoutes,
   stagingRoutes,
   stagingLogRoutes,
   runRoutes,
   nodeRoutes,
-  policyRoutes,
-  resolutionRoutes,
+  garbageRoutes,
 ]
 
 /** Documents alone; data streams past this. In bytes. */

@@ -60,6 +60,8 @@ export const Package = Type.Object(
     provides: Type.Array(Capability),
     environment: environment('applied when the package runs'),
     templates: Type.Array(Template),
+    version: Type.Optional(Type.String()),
+    description: Type.Optional(Type.String()),
     created_at: Type.String(),
     updated_at: Type.String(),
   },
@@ -82,6 +84,8 @@ export const PackageDraft = Type.Object(
         description: 'with a resource; uploaded when left out',
       }),
     ),
+    version: Type.Optional(Type.String({ maxLength: 255 })),
+    description: Type.Optional(Type.String({ maxLength: 4096 })),
   },
   { ...closed, title: 'PackageDraft' },
 )
@@ -110,6 +114,48 @@ export const PackageResourceChange = Type.Object(
   },
   { ...closed, title: 'PackageResourceChange' },
 )
+
+/** PUT /v1/packages/{ref}/content: all of another package but its name, which is gone then. */
+export const PackageReplacement = Type.Object(
+  { from: Type.String({ description: 'ref of the package whose content this is to be' }) },
+  { ...closed, title: 'PackageReplacement' },
+)
+export type PackageReplacement = Static<typeof PackageReplacement>
+
+/** POST /v1/build-scripts */
+export const BuildScriptText = Type.Object({ script: Type.String() }, { ...closed, title: 'BuildScriptText' })
+export type BuildScriptText = Static<typeof BuildScriptText>
+
+/** What a build script says; see reference of the language in docs/build-scripts.md. */
+export const BuildScript = Type.Object(
+  {
+    name: Type.String(),
+    namespace: Type.Optional(Type.String()),
+    version: Type.Optional(Type.String()),
+    description: Type.Optional(Type.String()),
+    provides: Type.Array(Capability),
+    depends: Type.Array(Capability),
+    build_depends: Type.Array(Capability),
+    environment: environment('of the package'),
+    sources: Type.Array(
+      Type.Object(
+        {
+          url: Type.String(),
+          file: Type.String({ description: 'its name in the working directory' }),
+          sha256: Type.Optional(Type.String()),
+          sha1: Type.Optional(Type.String()),
+        },
+        closed,
+      ),
+    ),
+    include_files: Type.Array(Type.String(), { description: 'beside the script' }),
+    cleanup: Type.Array(Type.String()),
+    snapshot_path: Type.Optional(Type.String()),
+    build: Type.String({ description: 'shell' }),
+  },
+  { ...closed, title: 'BuildScript' },
+)
+export type BuildScript = Static<typeof BuildScript>
 
 /** POST /v1/resources?sha256=HEX: a raw tarball; the answer once it is durable. */
 export const UploadedResource = Type.Object(
@@ -224,52 +270,6 @@ export const PipelineChange = Type.Object(
 )
 export type PipelineChange = Static<typeof PipelineChange>
 
-export const Failure = Type.Object(
-  {
-    cause: Type.String({
-      description:
-        'stager-failed, no-verdict, timeout, out-of-memory, disk-full, pids-limit, relaunch-limit, unresolved, policy or infrastructure',
-    }),
-    stager: Type.Optional(Type.String()),
-    message: Type.String(),
-    hint: Type.String(),
-  },
-  { ...closed, title: 'Failure' },
-)
-
-export const Launch = Type.Object(
-  {
-    uuid: Type.String(),
-    stager: Type.String(),
-    state: Type.String({ description: 'starting, running, done, failed, relaunched or aborted' }),
-    exit_code: Type.Optional(Type.Integer()),
-    started_at: Type.String(),
-    ended_at: Type.Optional(Type.String()),
-  },
-  { ...closed, title: 'Launch' },
-)
-
-export const StagingState = Type.Union([
-  Type.Literal('queued'),
-  Type.Literal('running'),
-  Type.Literal('succeeded'),
-  Type.Literal('failed'),
-  Type.Literal('cancelled'),
-])
-
-export const Staging = Type.Object(
-  {
-    uuid: Type.String(),
-    state: StagingState,
-    package: Type.String(),
-    package_uuid: Type.String(),
-    pipeline: Type.String(),
-    stagers: Type.Array(Type.String()),
-    launches: Type.Array(Launch),
-    failure: Type.Optional(Failure),
-    submitted_at: Type.String(),
-    started_at: Type.Optional(Type.String()),
-    ended_at: Type.Optional(Type.String()),
 export const Policy = Type.Object(
   {
     uuid: Type.String(),
@@ -350,6 +350,52 @@ export const Resolution = Type.Object(
 )
 export type Resolution = Static<typeof Resolution>
 
+export const Failure = Type.Object(
+  {
+    cause: Type.String({
+      description:
+        'stager-failed, no-verdict, timeout, out-of-memory, disk-full, pids-limit, relaunch-limit, unresolved, policy or infrastructure',
+    }),
+    stager: Type.Optional(Type.String()),
+    message: Type.String(),
+    hint: Type.String(),
+  },
+  { ...closed, title: 'Failure' },
+)
+
+export const Launch = Type.Object(
+  {
+    uuid: Type.String(),
+    stager: Type.String(),
+    state: Type.String({ description: 'starting, running, done, failed, relaunched or aborted' }),
+    exit_code: Type.Optional(Type.Integer()),
+    started_at: Type.String(),
+    ended_at: Type.Optional(Type.String()),
+  },
+  { ...closed, title: 'Launch' },
+)
+
+export const StagingState = Type.Union([
+  Type.Literal('queued'),
+  Type.Literal('running'),
+  Type.Literal('succeeded'),
+  Type.Literal('failed'),
+  Type.Literal('cancelled'),
+])
+
+export const Staging = Type.Object(
+  {
+    uuid: Type.String(),
+    state: StagingState,
+    package: Type.String(),
+    package_uuid: Type.String(),
+    pipeline: Type.String(),
+    stagers: Type.Array(Type.String()),
+    launches: Type.Array(Launch),
+    failure: Type.Optional(Failure),
+    submitted_at: Type.String(),
+    started_at: Type.Optional(Type.String()),
+    ended_at: Type.Optional(Type.String()),
   },
   { ...closed, title: 'Staging' },
 )

@@ -18,6 +18,8 @@ export function renderPackage(found: Package): PackageDocument {
     provides: [...found.provides],
     environment: found.environment,
     templates: [...found.templates],
+    ...(found.version === undefined ? {} : { version: found.version }),
+    ...(found.description === undefined ? {} : { description: found.description }),
     created_at: found.createdAt,
     updated_at: found.updatedAt,
   }

@@ -27,6 +27,10 @@ export interface Package extends PackageMetadata {
   readonly name: string
   readonly state: PackageState
   readonly resource: Resource | undefined
+  /** For people; nothing is decided by it. */
+  readonly version?: string | undefined
+  /** For people. */
+  readonly description?: string | undefined
   /** Grows with every import; the smaller one wins a tie between candidates. */
   readonly importOrder: number
   /** ISO 8601, UTC. */

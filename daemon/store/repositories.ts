@@ -30,6 +30,12 @@ export interface PackageRepository {
   update(ref: Ref, change: ChangeOf<Package, PackageChange>): Promise<Package>
   /** `created`, `uploaded`, `failed` or `ready` becomes `state`, with this data. Throws `Conflict` (`package-busy`) while it is being staged. */
   attach(ref: Ref, resource: Resource, state: 'uploaded' | 'ready'): Promise<Package>
+  /**
+   * `from` becomes what is under the name of `target`: all that it has but its name takes the place of what `target` had,
+   * and `from` is gone. Whoever depends on `target`, or holds it by its UUID, never finds it missing or half of each.
+   * Throws `Conflict` (`package-busy`, `package-in-use`, `same-package`).
+   */
+  replace(target: Ref, from: Ref): Promise<Package>
   /** Throws `Conflict` (`package-in-use`) while a staging or a stager holds it, naming them. */
   delete(ref: Ref): Promise<void>
 }
@@ -39,6 +45,8 @@ export interface PackageDraft extends PackageMetadata {
   readonly name: string
   readonly resource?: Resource
   readonly state?: 'uploaded' | 'ready'
+  readonly version?: string
+  readonly description?: string
 }
 
 export interface PackageFilter {
@@ -51,6 +59,8 @@ export interface PackageFilter {
 
 export interface PackageChange extends Partial<PackageMetadata> {
   readonly name?: string
+  readonly version?: string
+  readonly description?: string
 }
 
 export interface Stager extends StagerSnapshot {
@@ -92,11 +102,6 @@ export interface PipelineRepository {
   delete(ref: Ref): Promise<void>
 }
 
-export function refOf(fqn: Fqn): Ref {
-  return { namespace: fqn.namespace, name: fqn.name }
-}
-
-export type { Capability }
 /** A text that says what may be used by whom; see daemon/packages/policy. */
 export interface PolicyDocument {
   readonly uuid: string
@@ -135,3 +140,8 @@ export interface PolicyRepository {
   delete(ref: Ref): Promise<void>
 }
 
+export function refOf(fqn: Fqn): Ref {
+  return { namespace: fqn.namespace, name: fqn.name }
+}
+
+export type { Capability }

@@ -62,6 +62,29 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect((await packages.create(packageDraft('d', { state: 'ready' }))).state).toBe('created')
       })
 
+      it('may have a version and a description, which stay when something else changes', async () => {
+        const made = await packages.create(packageDraft('a', { version: '1.2', description: 'Two\nlines' }))
+        expect(made).toMatchObject({ version: '1.2', description: 'Two\nlines' })
+        expect(await packages.update(made, { environment: { A: '1' } })).toMatchObject({ version: '1.2' })
+        expect(await packages.create(packageDraft('b'))).not.toHaveProperty('version')
+      })
+
+      it('take over what another has become, under their own name', async () => {
+        const [before, after] = [resource(), resource()]
+        const old = await packages.create(packageDraft('ruby', { resource: before, state: 'ready', version: '1' }))
+        const provides = [{ type: 'runtime', name: 'ruby' }] as const
+        const made = await packages.create(
+          packageDraft('scratch', { resource: after, state: 'ready', version: '2', provides, environment: { A: '1' } }),
+        )
+        await expect(packages.replace(old, old)).rejects.toMatchObject({ code: 'same-package' })
+        const replaced = await packages.replace(old, made)
+        const { uuid, namespace, name, importOrder } = old
+        expect(replaced).toMatchObject({ uuid, namespace, name, importOrder, state: 'ready', version: '2', provides })
+        expect(replaced).toMatchObject({ resource: after, environment: { A: '1' } })
+        expect(names(await packages.listReady())).toEqual(['ruby'])
+        await expect(packages.get(made)).rejects.toThrow(NotFound)
+      })
+
       it('say the same thing once', async () => {
         const linux = { type: 'os', name: 'linux' } as const
         const made = await packages.create(packageDraft('a', { provides: [linux, { type: 'os', name: 'x' }, linux] }))
@@ -221,6 +244,8 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
       })
     })
 
+    describePolicyRepository(make)
+
     describe('pipelines', () => {
       let one: string
       let two: string
@@ -244,8 +269,6 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         const nowhere = stagerSnapshot('x').uuid
         const draft = { namespace: '/acme', name: 'p' }
         await expect(pipelines.create({ ...draft, stagers: [one, nowhere] })).rejects.toThrow(NotFound)
-    describePolicyRepository(make)
-
         await expect(pipelines.create({ ...draft, stagers: [] })).rejects.toMatchObject({ code: 'empty-pipeline' })
         const made = await pipelines.create({ ...draft, stagers: [one] })
         await expect(pipelines.create({ ...draft, stagers: [one] })).rejects.toMatchObject({ code: 'pipeline-exists' })

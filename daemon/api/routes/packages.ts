@@ -2,7 +2,14 @@ import { Type } from 'typebox'
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import { assertMetadata } from '../../packages/validate.js'
 import { changeMetadata } from '../change-metadata.js'
-import { CapabilityType, Package, PackageChange, PackageDraft, PackageResourceChange } from '../documents.js'
+import {
+  CapabilityType,
+  Package,
+  PackageChange,
+  PackageDraft,
+  PackageReplacement,
+  PackageResourceChange,
+} from '../documents.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPackage } from '../render-package.js'
@@ -19,7 +26,7 @@ const PackageQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const packageRoutes: Routes = (api, { parts: { packages, blobs } }) => {
+export const packageRoutes: Routes = (api, { parts: { packages, blobs, quota } }) => {
   api.get(
     '/v1/packages',
     { schema: { tags, querystring: PackageQuery, response: { 200: Type.Array(Package), ...REFUSALS } } },
@@ -38,6 +45,8 @@ export const packageRoutes: Routes = (api, { parts: { packages, blobs } }) => {
       const { namespace, name, dependencies = [], provides = [], environment = {}, templates = [] } = body
       const metadata = { dependencies, provides, environment, templates }
       assertMetadata(metadata)
+      const resource = body.resource === undefined ? undefined : await storedResource(blobs, body.resource)
+      if (resource) await quota.assert(namespace, resource.length)
       const made = await packages.create({
         namespace,
         name,
@@ -45,8 +54,10 @@ export const packageRoutes: Routes = (api, { parts: { packages, blobs } }) => {
           { templates },
           { provides_add: provides, dependencies_add: dependencies, environment_set: environment },
         ),
-        ...(body.resource === undefined ? {} : { resource: await storedResource(blobs, body.resource) }),
+        ...(resource ? { resource } : {}),
         ...(body.state === undefined ? {} : { state: body.state }),
+        ...(body.version === undefined ? {} : { version: body.version }),
+        ...(body.description === undefined ? {} : { description: body.description }),
       })
       return reply.code(201).header('location', `/v1/packages/${made.uuid}`).send(renderPackage(made))
     },
@@ -94,7 +105,25 @@ export const packageRoutes: Routes = (api, { parts: { packages, blobs } }) => {
     async ({ params, body }) => {
       const ref = parseRef(params.ref, 'package')
       const resource = await storedResource(blobs, body.resource)
+      await quota.assert((await packages.get(ref)).namespace, resource.length)
       return renderPackage(await packages.attach(ref, resource, body.state ?? 'uploaded'))
+    },
+  )
+
+  api.put(
+    '/v1/packages/:ref/content',
+    {
+      schema: {
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        body: PackageReplacement,
+        response: { 200: Package, ...REFUSALS },
+      },
+    },
+    async ({ params, body }) => {
+      const target = parseRef(params.ref, 'package')
+      return renderPackage(await packages.replace(target, parseRef(body.from, 'package')))
     },
   )
 

@@ -15,6 +15,8 @@ interface PackageRow {
   readonly resource: string | null
   readonly environment: string
   readonly templates: string
+  readonly version: string | null
+  readonly description: string | null
   readonly created_at: string
   readonly updated_at: string
   readonly provides: string
@@ -22,7 +24,7 @@ interface PackageRow {
 }
 
 /** What a package may become in one step; the rest of it never changes. */
-export type PackageContent = PackageMetadata & Pick<Package, 'name' | 'state' | 'resource'>
+export type PackageContent = PackageMetadata & Pick<Package, 'name' | 'state' | 'resource' | 'version' | 'description'>
 
 const capabilitiesFrom = (table: string) => `(
   SELECT json_group_array(json_object('type', type, 'name', name) ORDER BY position)
@@ -68,8 +70,8 @@ export class PackageTable {
     const { lastInsertRowid } = this.#database
       .statement(
         `INSERT INTO packages
-           (uuid, namespace, name, state, resource, environment, templates, created_at, updated_at, revision)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           (uuid, namespace, name, state, resource, environment, templates, version, description, created_at, updated_at, revision)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(uuid, draft.namespace, draft.name, state, ...encode(draft), now, now, this.#nextRevision())
     this.#setCapabilities(Number(lastInsertRowid), draft)
@@ -80,7 +82,8 @@ export class PackageTable {
   replace(before: Package, content: PackageContent): Package {
     const { changes } = this.#database
       .statement(
-        `UPDATE packages SET name = ?, state = ?, resource = ?, environment = ?, templates = ?, updated_at = ?, revision = ?
+        `UPDATE packages SET name = ?, state = ?, resource = ?, environment = ?, templates = ?, version = ?, description = ?,
+           updated_at = ?, revision = ?
          WHERE import_order = ? AND state = ?`,
       )
       .run(
@@ -137,8 +140,18 @@ function encode({
   resource,
   environment,
   templates,
-}: Pick<PackageContent, 'environment' | 'templates'> & { resource?: Resource | undefined }) {
-  return [resource ? JSON.stringify(resource) : null, JSON.stringify(environment), JSON.stringify(templates)]
+  version,
+  description,
+}: Pick<PackageContent, 'environment' | 'templates' | 'version' | 'description'> & {
+  resource?: Resource | undefined
+}) {
+  return [
+    resource ? JSON.stringify(resource) : null,
+    JSON.stringify(environment),
+    JSON.stringify(templates),
+    version ?? null,
+    description ?? null,
+  ]
 }
 
 function decode(row: PackageRow): Package {
@@ -152,6 +165,8 @@ function decode(row: PackageRow): Package {
     provides: JSON.parse(row.provides) as Capability[],
     environment: JSON.parse(row.environment) as Record<string, string>,
     templates: JSON.parse(row.templates) as Template[],
+    ...(row.version === null ? {} : { version: row.version }),
+    ...(row.description === null ? {} : { description: row.description }),
     importOrder: row.import_order,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -71,17 +71,37 @@ export class SqlitePackages implements PackageRepository {
     })
   }
 
+  replace(target: Ref, from: Ref): Promise<Package> {
+    return this.#database.write(() => {
+      const [old, made] = [this.#table.get(target), this.#table.get(from)]
+      if (old.uuid === made.uuid)
+        throw new Conflict(
+          'same-package',
+          `package::${old.namespace}::${old.name} cannot replace itself: name two packages.`,
+        )
+      assertNotStaging(old)
+      assertNotStaging(made)
+      this.#assertUnused(made)
+      this.#table.delete(made)
+      return this.#table.replace(old, { ...made, name: old.name })
+    })
+  }
+
   delete(ref: Ref): Promise<void> {
     return this.#database.write(() => {
       const found = this.#table.get(ref)
-      const holders = [...this.#stagersOf(found), ...this.#stagingsOf(found)]
-      if (holders.length > 0)
-        throw new Conflict(
-          'package-in-use',
-          `package::${found.namespace}::${found.name} is in use by ${holders.join(', ')}: delete the stagers, and let the stagings end or cancel them, first.`,
-        )
+      this.#assertUnused(found)
       this.#table.delete(found)
     })
+  }
+
+  #assertUnused(found: Package): void {
+    const holders = [...this.#stagersOf(found), ...this.#stagingsOf(found)]
+    if (holders.length > 0)
+      throw new Conflict(
+        'package-in-use',
+        `package::${found.namespace}::${found.name} is in use by ${holders.join(', ')}: delete the stagers, and let the stagings end or cancel them, first.`,
+      )
   }
 
   #stagersOf({ uuid }: Package): string[] {

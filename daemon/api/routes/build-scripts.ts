@@ -1,0 +1,21 @@
+import { parseBuildScript } from '../../packages/build-script/parse-build-script.js'
+import { BuildScript, BuildScriptText } from '../documents.js'
+import type { Routes } from '../fastify.js'
+import { renderBuildScript } from '../render-build-script.js'
+import { NoQuery, REFUSALS } from './schemas.js'
+
+export const buildScriptRoutes: Routes = (api) => {
+  api.post(
+    '/v1/build-scripts',
+    {
+      schema: {
+        tags: ['packages'],
+        description: 'What a build script says, or where it is wrong; nothing is kept of it.',
+        querystring: NoQuery,
+        body: BuildScriptText,
+        response: { 200: BuildScript, ...REFUSALS },
+      },
+    },
+    ({ body }) => renderBuildScript(parseBuildScript(body.script)),
+  )
+}
