@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { Conflict } from '../../../base/errors.js'
@@ -11,6 +12,8 @@ import { Conflict } from '../../../base/errors.js'
  * @returns a function that lets go
  */
 export function lockStateDirectory(file: string): () => void {
+  // Whoever may read the file could take a lock on it, and keep the daemon from starting.
+  closeSync(openSync(file, 'a', 0o600))
   const lock = new Database(file, { timeout: 0 })
   try {
     lock.exec('BEGIN EXCLUSIVE')
