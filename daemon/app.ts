@@ -26,6 +26,7 @@ import { Importer } from './exchange/import.js'
 import { NodeReport } from './node-info.js'
 import { Resolver } from './resolver.js'
 import { PackageRuns } from './runs/package-runs.js'
+import { quotaOf } from './packages/policy/quota.js'
 import type { Settings } from './settings.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
@@ -95,7 +96,9 @@ export class App {
       // Every caller says what the quota of its package is.
       Infinity,
     )
-    const quota = new PackageQuota(() => settings.packageQuotaBytes)
+    const quota = new PackageQuota(
+      async (namespace) => quotaOf(await resolver.policies(), namespace, settings.packageQuotaBytes).packageSize,
+    )
     const liveBlobs = new LiveBlobs()
 
     const imports = path.join(state, 'imports')
