@@ -1,6 +1,6 @@
 import { execa } from 'execa'
 import type { Package, Pipeline, Stager } from '../../daemon/api/documents.js'
-import type { BenchHost } from './host.js'
+import { type BenchHost, connectToEngine } from './host.js'
 import { docker, launchOnceByDocker, type DockerLaunch } from './launch-by-docker.js'
 import { stageOnce, type StagingTimes } from './launch-by-stagerd.js'
 import { NetworkEnds } from './network-ends.js'
@@ -18,7 +18,7 @@ const TARGET = 1.15
  */
 export async function benchLaunch(host: BenchHost): Promise<Row[]> {
   const api = new UnixHttp(host.socket)
-  const engine = new UnixHttp((process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, ''))
+  const engine = connectToEngine()
   const { uuid: subject } = await api.get<Package>(named('packages', 'package', 'bench-subject'))
   const { uuid: pipeline } = await api.get<Pipeline>(named('stagingpipelines', 'stagpipe', 'bench-launch'))
   const stager = await api.get<Stager>(named('stagers', 'job', 'bench-launch'))

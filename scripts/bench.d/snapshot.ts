@@ -1,0 +1,133 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { chooseCompressor } from '../../isolation/snapshot/compressor.js'
+import { LARGE_FILES, SMALL_FILES, TEN_FILES } from './changes.js'
+import { connectToEngine, type BenchHost } from './host.js'
+import { HeldLaunch } from './held-launch.js'
+import { docker } from './launch-by-docker.js'
+import { OciTools } from './oci-tools.js'
+import { inTurn } from './in-turn.js'
+import { median, rowOf, type Row } from './row.js'
+import { makeHeldStager, makePackage, makeSmallPackage } from './subjects.js'
+import { UnixHttp } from './unix-http.js'
+
+const SMALL = '10 000 new files of 4 KiB and 1 000 removals'
+
+/** Snapshots over the Stager API, as a stager asks for them: the container is frozen, and the blob durable at the end. */
+export async function benchSnapshot(host: BenchHost): Promise<Row[]> {
+  for (const name of ['small', 'large', 'ten']) await makeSmallPackage(host, `snapshot-${name}`)
+  await makeSmallPackage(host, 'snapshot-ballast')
+  return [...(await smallFiles(host)), await largeFiles(host), await grownBase(host)]
+}
+
+async function smallFiles(host: BenchHost): Promise<Row[]> {
+  const tools = new OciTools(host.work)
+  await makeHeldStager(host, 'snapshot-small', SMALL_FILES)
+  const launch = await held(host, 'snapshot-small')
+  try {
+    const { stdout } = await execa(join(host.root, 'images/build'), ['debian-12'])
+    await tools.prepare(stdout.trim().split('\n').at(-1) ?? '', SMALL_FILES)
+    const floor = await floorOf(host)
+    const times = await inTurn(host.pairs, {
+      ours: () => launch.ask('POST', 'snapshot'),
+      floor: () => floor(launch.upper),
+      buildah: () => tools.buildahCommit(),
+      umoci: () => tools.umociRepack(),
+      docker: () => dockerCommit(launch.container),
+    })
+    const pairs = (other: number[]) => times.ours.map((ours, turn) => ({ ours, other: other[turn] ?? Number.NaN }))
+    const [beside, faster] =
+      median(times.buildah) < median(times.umoci) ? ['buildah commit', times.buildah] : ['umoci repack', times.umoci]
+    console.log(
+      `buildah commit ${median(times.buildah).toFixed(0)} ms, umoci repack ${median(times.umoci).toFixed(0)} ms`,
+    )
+    return [
+      rowOf({ work: `snapshot of ${SMALL}`, beside, target: 0.2, unit: 'ms' }, pairs(faster)),
+      rowOf({ work: `snapshot of ${SMALL}`, beside: 'docker commit', target: 0.333, unit: 'ms' }, pairs(times.docker)),
+      rowOf({ work: `snapshot of ${SMALL}`, beside: FLOOR, target: 1.3, unit: 'ms' }, pairs(times.floor)),
+    ]
+  } finally {
+    await launch.end()
+    await tools.end()
+  }
+}
+
+async function largeFiles(host: BenchHost): Promise<Row> {
+  await makeHeldStager(host, 'snapshot-large', LARGE_FILES)
+  const launch = await held(host, 'snapshot-large')
+  try {
+    const floor = await floorOf(host)
+    const { ours, floor: other } = await inTurn(host.pairs, {
+      ours: () => launch.ask('POST', 'snapshot'),
+      floor: () => floor(launch.upper),
+    })
+    const pairs = ours.map((mine, turn) => ({ ours: mine, other: other[turn] ?? Number.NaN }))
+    return rowOf({ work: 'snapshot of 200 files of 1 MiB', beside: FLOOR, target: 1.2, unit: 'ms' }, pairs)
+  } finally {
+    await launch.end()
+  }
+}
+
+/** The same ten changes over the Debian root, and over it with 1.8 GB more. */
+async function grownBase(host: BenchHost): Promise<Row> {
+  const ballast = join(host.work, 'ballast')
+  await execa('sh', ['-ec', BALLAST, 'sh', ballast])
+  await makePackage(host, `${ballast}.tar.gz`, 'ballast', 'package.bench-ballast')
+  await rm(`${ballast}.tar.gz`)
+  await makeHeldStager(host, 'snapshot-ten', TEN_FILES)
+  await makeHeldStager(host, 'snapshot-ballast', TEN_FILES, ['os.debian-12', 'package.bench-ballast'])
+  const small = await held(host, 'snapshot-ten')
+  try {
+    const large = await held(host, 'snapshot-ballast')
+    try {
+      const times = await inTurn(host.pairs * 3, {
+        large: () => large.ask('POST', 'snapshot'),
+        small: () => small.ask('POST', 'snapshot'),
+      })
+      const pairs = times.large.map((ours, turn) => ({ ours, other: times.small[turn] ?? Number.NaN }))
+      const what = { work: 'snapshot of 10 changed files, base of 2 GB', beside: 'the same, base of 200 MB' }
+      return rowOf({ ...what, target: 1.1, unit: 'ms' }, pairs)
+    } finally {
+      await large.end()
+    }
+  } finally {
+    await small.end()
+  }
+}
+
+/** 18 000 files of 100 KB: not to be compressed any further, so that the resource stays below the quota. */
+const BALLAST = `mkdir -p "$1/opt/ballast"
+for i in $(seq 180); do
+  mkdir "$1/opt/ballast/$i"
+  head -c 10000000 /dev/urandom | split -b 100000 -a 2 - "$1/opt/ballast/$i/f"
+done
+tar -c -C "$1" opt | igzip -1 -c >"$1.tar.gz"
+rm -rf "$1"`
+
+const FLOOR = 'tar | compressor | file, fsynced'
+
+async function floorOf(host: BenchHost): Promise<(upper: string) => Promise<number>> {
+  const { name, level } = await chooseCompressor()
+  const compressor = name === 'zlib' ? `gzip -${level}` : `${name} -${level} -c`
+  const file = join(host.work, 'floor.tar.gz')
+  return async (upper) => {
+    const began = performance.now()
+    await execa('sh', ['-ec', `tar -cf - -C "$1" . | ${compressor} >"$2"; sync "$2"`, 'sh', upper, file])
+    const took = performance.now() - began
+    await rm(file)
+    return took
+  }
+}
+
+async function dockerCommit(container: string): Promise<number> {
+  const began = performance.now()
+  const image = await docker('commit', container)
+  const took = performance.now() - began
+  await docker('image', 'rm', image)
+  return took
+}
+
+function held(host: BenchHost, name: string): Promise<HeldLaunch> {
+  return HeldLaunch.start(new UnixHttp(host.socket), connectToEngine(), { package: name, pipeline: name })
+}
