@@ -63,6 +63,9 @@ function searchWithLookahead(problem: Problem): Solution | undefined {
   return new Search(problem, new Lookahead(new Graph(problem))).run()
 }
 
+/** In an error, which is stored and logged. */
+const MOST_CANDIDATES = 20
+
 /** What would be missing without any rules is told without them: it is the reason that no change of policy removes. */
 function failure(problem: Problem): Unresolved | Refused {
   const { subject, dependencies, index, excluded } = problem
@@ -81,5 +84,5 @@ function failure(problem: Problem): Unresolved | Refused {
 }
 
 function explained(problem: Problem, graph: Graph): string[] {
-  return describeDecisions(explainFailure(problem, graph)).map((line) => `  ${line}`)
+  return describeDecisions(explainFailure(problem, graph), MOST_CANDIDATES).map((line) => `  ${line}`)
 }

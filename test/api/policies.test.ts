@@ -127,7 +127,9 @@ describe('a resolution over the API', () => {
     await put('job::/acme { package.allow "package::/acme" }')
     const refused = await ask<Problem>({ package: 'package::/acme::app' })
     expect(refused).toMatchObject({ status: 403, document: { code: 'policy' } })
-    expect(refused.document.detail).toContain('ruby-1 refused, because it is not allowed by any of')
+    expect(refused.document.detail).toContain(
+      'ruby-1 refused, because it is not among what policydoc::/acme::rules, line 1 allows',
+    )
   })
 
   it.each([

@@ -410,7 +410,7 @@ describe('a failed resolution tells the shortest reason:', () => {
       told: `
         policy: Policy leaves no way to resolve runtime.ruby for my-app:
         runtime.ruby, which my-app needs:
-          package::/::ruby refused, because it is not allowed by any of policydoc::/::rules, line 1`,
+          package::/::ruby refused, because it is not among what policydoc::/::rules, line 1 allows`,
     },
     {
       what: 'policy that allows only for something else',
@@ -420,7 +420,7 @@ describe('a failed resolution tells the shortest reason:', () => {
       told: `
         policy: Policy leaves no way to resolve runtime.ruby for my-app:
         runtime.ruby, which my-app needs:
-          package::/::ruby refused, because it is not allowed by any of policydoc::/::rules, line 1`,
+          package::/::ruby refused, because it is not among what policydoc::/::rules, line 1 allows`,
     },
     {
       what: 'a lock on what is retired',
@@ -446,6 +446,14 @@ describe('a failed resolution tells the shortest reason:', () => {
           nothing provides package.gone: import a package that does`,
     },
   ]
+  it('not all of a thousand candidates', () => {
+    const rubies = Array.from({ length: 1_000 }, (_each, n) => `ruby-${n}: runtime.ruby`).join('\n')
+    const policy = 'job::/ { package.retire "package::/" }'
+    const lines = outcome({ what: '', wanted: 'runtime.ruby', packages: rubies, policy }).split('\n')
+    expect(lines).toHaveLength(23)
+    expect(lines.at(-1)?.trim()).toBe('and 980 more')
+  })
+
   it.each(cases)('$what', ({ told, ...question }) => {
     expect(
       outcome(question)

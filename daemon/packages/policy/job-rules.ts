@@ -82,7 +82,7 @@ function dependencyRules(rules: RuleSet, dependency: Capability): DependencyRule
       const other = lock.find(({ target }) => !covers(target, candidate))
       if (other)
         return `is not ${formatTarget(other.target)}, to which ${other.where} locks ${formatCapability(dependency)}`
-      if (restricted && !by(allow, candidate)) return `is not allowed by any of ${places(rules.allow)}`
+      if (restricted && !by(allow, candidate)) return `is not among what ${places(rules.allow)} allows`
       return undefined
     },
     preference(candidate) {

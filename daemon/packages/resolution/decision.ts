@@ -20,13 +20,18 @@ export interface Considered {
   readonly reason: string
 }
 
-/** In the same words wherever it is told: by `--explain`, in an error, in the log of a staging. */
-export function describeDecisions(decisions: readonly Decision[]): string[] {
+/**
+ * In the same words wherever it is told: by `--explain`, in an error, in the log of a staging.
+ *
+ * @param most candidates to tell of for one dependency
+ */
+export function describeDecisions(decisions: readonly Decision[], most = Infinity): string[] {
   return decisions.flatMap(({ dependency, neededBy, candidates }) => [
     `${formatCapability(dependency)}, which ${neededBy} needs:`,
     ...(candidates.length === 0
       ? [`  nothing provides ${formatCapability(dependency)}: import a package that does`]
       : []),
-    ...candidates.map(({ name, verdict, reason }) => `  ${name} ${verdict}, because ${reason}`),
+    ...candidates.slice(0, most).map(({ name, verdict, reason }) => `  ${name} ${verdict}, because ${reason}`),
+    ...(candidates.length > most ? [`  and ${candidates.length - most} more`] : []),
   ])
 }
