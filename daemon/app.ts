@@ -23,10 +23,11 @@ import { Coordinator } from './coordinator/coordinator.js'
 import { closureOf } from './exchange/closure.js'
 import { Exporter } from './exchange/export.js'
 import { Importer } from './exchange/import.js'
+import { Collector } from './garbage/collector.js'
 import { NodeReport } from './node-info.js'
 import { Resolver } from './resolver.js'
-import { PackageRuns } from './runs/package-runs.js'
 import { quotaOf } from './packages/policy/quota.js'
+import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
@@ -168,6 +169,14 @@ export class App {
         live: liveBlobs,
         quota,
         directory: imports,
+      }),
+      garbage: new Collector({
+        references: store.references,
+        blobs,
+        live: liveBlobs,
+        isolation,
+        logs,
+        graceMs: settings.uploadGraceMs,
       }),
       stagings: room,
       logs,

@@ -25,6 +25,8 @@ export interface Settings {
   readonly limits: Limits
   /** The largest resource that is taken in, in bytes. */
   readonly packageQuotaBytes: number
+  /** How long an upload that no package names yet is safe from the collection of garbage. */
+  readonly uploadGraceMs: number
   readonly logLevel: string
 }
 
@@ -60,6 +62,7 @@ export const SETTINGS = {
   disk: setting('disk', 'SIZE', '4GB', 'what a stager may write, where it names nothing', parseBytes),
   timeout: setting('timeout', 'TIME', '10m', 'how long a stager may run, where it names nothing', parseDuration),
   packageQuota: setting('package-quota', 'SIZE', '2GB', 'the largest resource of a package', parseBytes),
+  uploadGrace: setting('upload-grace', 'TIME', '1h', 'how long gc leaves an upload without a package', parseDuration),
   logLevel: setting('log-level', 'LEVEL', 'info', 'trace, debug, info, warn, error or silent', parseLevel),
 }
 
@@ -112,6 +115,7 @@ export async function loadSettings(
       timeoutMs: get('timeout'),
     },
     packageQuotaBytes: get('packageQuota'),
+    uploadGraceMs: get('uploadGrace'),
     logLevel: get('logLevel'),
   }
 }

@@ -1,11 +1,14 @@
 import { randomInt } from 'node:crypto'
+import path from 'node:path'
 import type Docker from 'dockerode'
 import { connectEngine, pingEngine } from './engine/connect.js'
 import { askEngine } from './engine/engine-errors.js'
+import { ImageUse } from './engine/image-use.js'
 import { RootImages } from './engine/root-images.js'
 import { makeSeat, type ImageLayer } from './engine/seat.js'
 import { Examiner } from './examiner.js'
 import type {
+  Cached,
   Finding,
   Isolation,
   LaunchHooks,
@@ -16,7 +19,7 @@ import type {
 } from './isolation.js'
 import { Launcher } from './launcher.js'
 import type { LaunchPlan, LayerSource, RunPlan } from './launch-plan.js'
-import type { LayerCache } from './layers/layer-cache-port.js'
+import type { LayerDirectoryCache } from './layers/layer-cache.js'
 import { AddressPool } from './network/address-pool.js'
 import { Bridges } from './network/bridges.js'
 import { Firewall } from './network/firewall.js'
@@ -29,7 +32,7 @@ export interface DockerIsolationOptions {
   readonly owner: Owner
   /** Holds the scratch directories of launches. */
   readonly stateDirectory: string
-  readonly layers: LayerCache
+  readonly layers: LayerDirectoryCache
   /** IPv4 block that the networks of launches are cut from. */
   readonly addressPool?: string
   /** Files that every launch finds in its root and in /stagerfs, though no snapshot holds them: content by absolute path. */
@@ -41,7 +44,8 @@ const DEFAULT_ADDRESS_POOL = '198.18.0.0/16'
 /** Isolation by Docker containers, overlay mounts and iptables on this host. Needs root. */
 export class DockerIsolation implements Isolation {
   readonly #engine: Docker
-  readonly #layers: LayerCache
+  readonly #layers: LayerDirectoryCache
+  readonly #images: RootImages
   readonly #launcher: Launcher
   readonly #sweeper: Sweeper
   readonly #examiner: Examiner
@@ -55,6 +59,7 @@ export class DockerIsolation implements Isolation {
     const pool = new AddressPool(options.addressPool ?? DEFAULT_ADDRESS_POOL, 28, randomInt(65_536))
     this.#engine = engine
     this.#layers = layers
+    this.#images = new RootImages(engine, owner, new ImageUse(path.join(stateDirectory, 'images')))
     this.#sweeper = new Sweeper(engine, owner, stateDirectory, firewall)
     this.#examiner = new Examiner(engine, stateDirectory, firewall)
     this.#launcher = new Launcher({
@@ -63,7 +68,7 @@ export class DockerIsolation implements Isolation {
       stateDirectory,
       layers,
       firewall,
-      images: new RootImages(engine, owner),
+      images: this.#images,
       bridges: new Bridges(engine, owner, pool),
       extraFiles,
       seat: once<ImageLayer>(() => makeSeat(extraFiles)),
@@ -71,8 +76,11 @@ export class DockerIsolation implements Isolation {
         const info = (await askEngine('describe itself', engine.info())) as { DockerRootDir: string }
         return info.DockerRootDir
       }),
-      snapshot: async ({ upper, lowers }, { directory, signal }, write) =>
-        await snapshotUpper({ upper, lower: lowers, directory, compressor: await compressor(), signal }, write),
+      snapshot: async ({ upper, lowers }, { directory, exclude, signal }, write) =>
+        await snapshotUpper(
+          { upper, lower: lowers, directory, exclude, compressor: await compressor(), signal },
+          write,
+        ),
     })
   }
 
@@ -90,6 +98,19 @@ export class DockerIsolation implements Isolation {
 
   async sweep(live: ReadonlySet<string>): Promise<SweepReport> {
     return await this.#sweeper.sweep(live)
+  }
+
+  async caches(): Promise<readonly Cached[]> {
+    return [...(await this.#layers.list()), ...(await this.#images.list())]
+  }
+
+  async discard({ kind, id, key = '' }: Cached): Promise<boolean> {
+    switch (kind) {
+      case 'layer':
+        return await this.#layers.discard(id, key)
+      case 'image':
+        return await this.#images.discard(id)
+    }
   }
 
   async examine(): Promise<readonly Finding[]> {

@@ -27,6 +27,10 @@ export interface Isolation {
   /** Make sure that a layer can be built from `source`, and keep it. Throws `BadInput` where the tree is refused. */
   materialise(source: LayerSource, signal: AbortSignal): Promise<void>
   sweep(live: ReadonlySet<string>): Promise<SweepReport>
+  /** Everything that is kept only so that it need not be made again. */
+  caches(): Promise<readonly Cached[]>
+  /** Remove it, unless something at work uses it by now; tells whether it did. What is removed is made again when needed. */
+  discard(cached: Cached): Promise<boolean>
   /** What the host can do, in words; never rejects because something is missing: that is what it reports. */
   examine(): Promise<readonly Finding[]>
   /** Rejects with `Unavailable` when the Engine does not answer. */
@@ -80,8 +84,13 @@ export interface RunningLaunch extends RunningContainer {
    * `write` has resolved. Rejects with `BadInput` (`bad-directory`) for a filter that is not an absolute, plain path.
    *
    * @param directory only changes at or below this absolute path; everything when left out
+   * @param exclude nothing at or below these absolute paths: there it is as if nothing had been changed
    */
-  snapshot<T>(directory: string | undefined, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>>
+  snapshot<T>(
+    directory: string | undefined,
+    write: (archive: Readable) => Promise<T>,
+    exclude?: readonly string[],
+  ): Promise<SnapshotReport<T>>
 }
 
 export interface SnapshotReport<T> {
@@ -106,6 +115,19 @@ export type Ending =
 
 export interface ReleaseReport {
   readonly failures: readonly { readonly what: string; readonly error: unknown }[]
+}
+
+/** A layer, or a root image of the Engine's. */
+export interface Cached {
+  readonly kind: 'layer' | 'image'
+  readonly id: string
+  /** Of a layer: see isolation/layers/layer-key.ts. */
+  readonly key?: string
+  /** Of an image, counting what it shares with others. */
+  readonly bytes: number
+  readonly usedAt: Date
+  /** By a launch, a run or a container. */
+  readonly inUse: boolean
 }
 
 export interface SweepReport {

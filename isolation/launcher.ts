@@ -57,14 +57,15 @@ export class Launcher {
       const { bridges, extraFiles, firewall, layers, owner, stateDirectory } = this.parts
       const step = timedBy(hooks)
       const scratch = scratchOf(stateDirectory, plan.id)
+      undo.defer('let go of layers and image', () => this.#letGo(plan))
       const after = new AfterContainer(undo)
       after.defer('remove the scratch directory', (deadline) => removeScratch(scratch, deadline))
       after.defer('unmount /stagerfs', (deadline) => removeStagerfs(scratch, deadline))
       undo.defer('remove the network', () => bridges.remove(plan.id))
       const [image, bridge] = await settleAll([
-        this.#image(plan.root, 'seated', step, signal),
+        this.#image(plan, 'seated', step, signal),
         step('network', () => bridges.create(plan.id, !plan.egress)),
-        this.#layers(plan.stagerfs, step, signal).then((lowers) =>
+        this.#layers(plan.stagerfs, plan, step, signal).then((lowers) =>
           step('stagerfs', async () => {
             await makeScratch(scratch, extraFiles)
             await makeStagerfs(stagerfsMount(mountSource(owner), layers.directory, lowers, scratch), signal)
@@ -119,10 +120,11 @@ export class Launcher {
       const { bridges, firewall, owner } = this.parts
       const step = timedBy(hooks)
       const published = plan.publish.length > 0
+      undo.defer('let go of layers and image', () => this.#letGo(plan))
       const after = new AfterContainer(undo)
       undo.defer('remove the network', () => bridges.remove(plan.id))
       const [image, bridge] = await settleAll([
-        this.#image(plan.root, 'plain', step, signal),
+        this.#image(plan, 'plain', step, signal),
         step('network', () => bridges.create(plan.id, !plan.egress && !published)),
       ])
       signal.throwIfAborted()
@@ -155,22 +157,28 @@ export class Launcher {
     })
   }
 
-  async #layers(sources: readonly LayerSource[], step: Step, signal: AbortSignal): Promise<readonly Layer[]> {
-    return await step('layers', () => settleAll(sources.map((source) => this.parts.layers.materialise(source, signal))))
+  async #layers(
+    sources: readonly LayerSource[],
+    { id }: ContainerPlan,
+    step: Step,
+    signal: AbortSignal,
+  ): Promise<readonly Layer[]> {
+    const { layers } = this.parts
+    return await step('layers', () => settleAll(sources.map((source) => layers.materialise(source, signal, id))))
+  }
+
+  #letGo({ id }: ContainerPlan): void {
+    this.parts.layers.letGo(id)
+    this.parts.images.letGo(id)
   }
 
   /** What it takes to name, and if it is gone to make again, the image of a root. */
-  async #image(
-    root: readonly LayerSource[],
-    how: 'seated' | 'plain',
-    step: Step,
-    signal: AbortSignal,
-  ): Promise<RootImage> {
-    const layers: ImageLayer[] = [...(await this.#layers(root, step, signal))]
+  async #image(plan: ContainerPlan, how: 'seated' | 'plain', step: Step, signal: AbortSignal): Promise<RootImage> {
+    const layers: ImageLayer[] = [...(await this.#layers(plan.root, plan, step, signal))]
     if (how === 'seated') layers.push(await this.parts.seat())
     if (layers.length === 0)
       throw new BadInput('empty-root', 'A root without any package cannot run: depend on an operating system package.')
-    const ensure = () => this.parts.images.ensure(layers)
+    const ensure = () => this.parts.images.ensure(layers, plan.id)
     return { reference: await step('image', ensure), ensure }
   }
 

@@ -4,7 +4,7 @@ import { problemOf } from './api-problem.js'
 import { ApiProblem } from './api-problem.js'
 import { transportError } from './daemon-unreachable.js'
 
-export type Query = Readonly<Record<string, string | number | boolean | undefined>>
+export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
 export interface Call {
   readonly query?: Query
@@ -136,6 +136,9 @@ function withJson(call: Call): Call {
 
 function queryString(query: Query = {}): string {
   const parameters = new URLSearchParams()
-  for (const [key, value] of Object.entries(query)) if (value !== undefined) parameters.set(key, String(value))
+  for (const [key, value] of Object.entries(query)) {
+    if (value === undefined) continue
+    for (const one of Array.isArray(value) ? (value as readonly string[]) : [value]) parameters.append(key, String(one))
+  }
   return parameters.size === 0 ? '' : `?${parameters.toString()}`
 }

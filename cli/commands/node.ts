@@ -3,6 +3,7 @@ import type { DoctorReport, NodeStatus } from '../../daemon/api/documents.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { elapsed } from '../display/time.js'
 import { EXIT } from '../exit-codes.js'
+import { addNodeGcCommand } from './node-gc.js'
 
 const COLOURS = { good: 'green', slow: 'yellow', bad: 'red' } as const
 
@@ -10,7 +11,7 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
   const node = program
     .command('node')
     .description('The staging node that the daemon makes of this host.')
-    .addHelpText('after', examples('node status', 'node doctor'))
+    .addHelpText('after', examples('node status', 'node doctor', 'node gc --dry-run'))
   node
     .command('status')
     .description('What the daemon is doing.')
@@ -40,6 +41,7 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
         return findings.some(({ verdict }) => verdict === 'bad') ? EXIT.stagerdFailed : EXIT.success
       }),
     )
+  addNodeGcCommand(node, commandLine)
 }
 
 function describe(status: NodeStatus): string {

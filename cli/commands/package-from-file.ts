@@ -40,7 +40,7 @@ export function addPackageFromFileCommand(group: Command, commandLine: CommandLi
 async function fromFile(session: Session, options: FromFileOptions, tarball: string, name: string): Promise<number> {
   const { fqn, ...names } = session.newName(name, 'package')
   await assertNameFree(session, packagePath(fqn), fqn, 'delete it first, or take another name.')
-  const { sha256 } = await upload(session, await prepareFile(session, tarball))
+  const { sha256 } = await upload(session, await prepareFile(session, tarball), names.namespace)
   const draft: PackageDraft = {
     ...names,
     resource: sha256,

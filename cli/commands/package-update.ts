@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { parseFqn, quote } from '../../base/fqn.js'
+import { isUuid } from '../../base/identifiers.js'
 import type { Capability, Package, PackageChange } from '../../daemon/api/documents.js'
 import { packagePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../command-line.js'
@@ -6,6 +8,7 @@ import { EXIT } from '../exit-codes.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment, collectKeys, type Environment } from '../options/parse-environment.js'
 import { UsageError } from '../options/usage-error.js'
+import type { Session } from '../session/session.js'
 
 interface UpdateOptions {
   readonly name?: string
@@ -21,7 +24,7 @@ export function addPackageUpdateCommand(group: Command, commandLine: CommandLine
   group
     .command('update <package>')
     .description('Change the name or the metadata of a package; its namespace and its data stay.')
-    .option('--name <name>', 'another local name')
+    .option('--name <name>', 'another local name; the namespace cannot be changed')
     .option('--provides-add <type.name,...>', 'others may depend on this, too (repeatable)', collectCapabilities)
     .option('--provides-remove <type.name,...>', 'nobody finds it by this any more (repeatable)', collectCapabilities)
     .option('--depends-add <type.name,...>', 'it needs this, too (repeatable)', collectCapabilities)
@@ -38,6 +41,7 @@ export function addPackageUpdateCommand(group: Command, commandLine: CommandLine
     .action(
       commandLine.run(async (session, options: UpdateOptions, name: string) => {
         const change = changeOf(options)
+        if (options.name !== undefined) assertSameNamespace(session, name, options.name)
         if (Object.keys(change).length === 0)
           throw new UsageError('Nothing to change was named: see `stagectl package update --help`.')
         const ref = session.ref(name, 'package')
@@ -48,9 +52,20 @@ export function addPackageUpdateCommand(group: Command, commandLine: CommandLine
     )
 }
 
+/** Throws `UsageError` for a full name of another namespace than the package's: only the local name can change. */
+function assertSameNamespace(session: Session, before: string, after: string): void {
+  if (!after.includes('::')) return
+  const wanted = parseFqn(after, 'package', session.namespace)
+  const now = isUuid(before) ? undefined : parseFqn(before, 'package', session.namespace)
+  if (wanted.namespace !== now?.namespace)
+    throw new UsageError(
+      `A package stays in its namespace, so ${quote(after)} cannot be its name: --name takes a local name such as ${wanted.name}; to move it, export it and import it with -o in the other namespace.`,
+    )
+}
+
 function changeOf(options: UpdateOptions): PackageChange {
   return {
-    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.name === undefined ? {} : { name: options.name.slice(options.name.lastIndexOf(':') + 1) }),
     ...(options.providesAdd ? { provides_add: options.providesAdd } : {}),
     ...(options.providesRemove ? { provides_remove: options.providesRemove } : {}),
     ...(options.dependsAdd ? { dependencies_add: options.dependsAdd } : {}),

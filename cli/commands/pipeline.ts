@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { parseFqn } from '../../base/fqn.js'
+import { isUuid } from '../../base/identifiers.js'
 import type { Pipeline, PipelineChange, PipelineDraft } from '../../daemon/api/documents.js'
 import { pipelinePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../command-line.js'
@@ -6,6 +8,7 @@ import { describePipeline } from '../display/describe-stager.js'
 import { table } from '../display/table.js'
 import { EXIT } from '../exit-codes.js'
 import type { Session } from '../session/session.js'
+import { exportFile, type ExportOptions } from '../transfer/export-file.js'
 import { addDeleteCommand, addShowCommand, type NamedThing } from './named-thing.js'
 
 const PIPELINE: NamedThing<Pipeline> = {
@@ -51,6 +54,21 @@ export function addPipelineCommands(program: Command, commandLine: CommandLine):
           change(session, name, { [where]: refs(session, stagers) }),
         ),
       )
+  group
+    .command('export <name>')
+    .description('A pipeline as one file, with its stagers and their packages, for another stagerd to import.')
+    .option('-f, --file <file>', 'where to; - is standard output (default: its name, with .cntmp)')
+    .option('--with-dependencies', 'with everything that the stagers need, from the operating system upward')
+    .addHelpText(
+      'after',
+      examples('pipeline export nodejs', 'pipeline export nodejs --with-dependencies -f node.cntmp'),
+    )
+    .action(
+      commandLine.run((session, options: ExportOptions, name: string) => {
+        const file = isUuid(name) ? name : parseFqn(name, 'stagpipe', '/').name
+        return exportFile(session, { pipeline: session.ref(name, 'stagpipe') }, file, options)
+      }),
+    )
   addList(group, commandLine)
   addShowCommand(group, commandLine, PIPELINE)
   addDeleteCommand(group, commandLine, PIPELINE)

@@ -1,16 +1,18 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { access, open, rename, rm } from 'node:fs/promises'
+import { createHash, type Hash } from 'node:crypto'
+import { access } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { errnoOf, Fault, NotFound } from '../../base/errors.js'
-import { quote } from '../../base/fqn.js'
+import { errnoOf, Fault } from '../../base/errors.js'
 import type { Package } from '../../daemon/api/documents.js'
+import { ApiProblem } from '../api/api-problem.js'
 import type { Answer } from '../api/control-api.js'
 import { transportError } from '../api/daemon-unreachable.js'
 import { packagePath } from '../api/paths.js'
-import { Progress } from '../display/progress.js'
+import { formatBytes, Progress } from '../display/progress.js'
 import { meter } from '../pack/meter.js'
+import { readHandle } from '../pack/read-handle.js'
 import type { Session } from '../session/session.js'
+import { noSuchDirectory, PartFile } from './part-file.js'
 
 /** Asked before a long wait for the data. Throws `NotFound` (`no-such-directory`). */
 export async function assertTarget(session: Session, file: string): Promise<void> {
@@ -21,60 +23,80 @@ export async function assertTarget(session: Session, file: string): Promise<void
 }
 
 /**
- * A package's data into `file`: under another name beside it until it is whole, so that nobody ever sees half of it.
+ * A package's data into `file`. What an earlier try has left of the same data beside it is not fetched again.
  *
  * Throws `Fault` (`download-damaged`) when the bytes are not those that the package speaks of, `NotFound`
  * (`no-such-directory`).
  */
 export async function download(session: Session, document: Package, file: string): Promise<{ length: number }> {
   const target = path.resolve(session.io.cwd, file)
-  const temporary = path.join(path.dirname(target), `.${path.basename(target).slice(0, 200)}.${randomUUID()}.part`)
+  // By its digest: what was replaced meanwhile is another file.
+  const part = await PartFile.open(target, document.resource?.digest.slice(7, 23) ?? document.uuid)
+  let whole = false
   try {
-    const handle = await open(temporary, 'wx', 0o666).catch((error: unknown) => {
-      if (errnoOf(error) !== 'ENOENT') throw error
-      throw noSuchDirectory(path.dirname(target))
-    })
-    try {
-      const length = await receive(session, document, await openData(session, document), (chunk) =>
-        handle.appendFile(chunk),
-      )
-      await handle.sync()
-      await rename(temporary, target)
-      return { length }
-    } finally {
-      await handle.close()
-    }
-  } finally {
-    await rm(temporary, { force: true })
+    const hash = createHash('sha256')
+    const answer = await openRest(session, document, part)
+    const before = await keep(part, answer, hash)
+    const length = before + (await receive(session, answer, hash, before, (chunk) => part.append(chunk)))
+    whole = true
+    assertDigest(document, hash)
+    await part.publish()
+    return { length }
+  } catch (error) {
+    const kept = await part.abandon(!whole)
+    if (kept > 0)
+      await session.output.note(`${formatBytes(kept)} of ${file} are kept: the same command goes on from there.`)
+    throw error
   }
-}
-
-function noSuchDirectory(directory: string): NotFound {
-  return new NotFound('no-such-directory', `There is no directory ${quote(directory)}: make it first.`)
 }
 
 /** A package's data to standard output. */
 export async function downloadToOutput(session: Session, document: Package): Promise<void> {
-  const answer = await openData(session, document)
-  await receive(session, document, answer, (chunk) => session.output.bytes(chunk, 'stdout'))
+  const hash = createHash('sha256')
+  const answer = await openData(session, document, {})
+  await receive(session, answer, hash, 0, (chunk) => session.output.bytes(chunk, 'stdout'))
+  assertDigest(document, hash)
 }
 
-function openData(session: Session, document: Package): Promise<Answer> {
+async function openRest(session: Session, document: Package, part: PartFile): Promise<Answer> {
+  if (part.length === 0 || !document.resource) return await openData(session, document, {})
+  const headers = { range: `bytes=${part.length}-`, 'if-range': `"${document.resource.digest}"` }
+  try {
+    return await openData(session, document, headers)
+  } catch (error) {
+    // As long as the whole or longer, and yet not published: whatever it is, it is not to be trusted.
+    if (error instanceof ApiProblem && error.status === 416) return await openData(session, document, {})
+    throw error
+  }
+}
+
+/** What the answer goes on from: all that is there, or nothing. */
+async function keep(part: PartFile, { statusCode }: Answer, hash: Hash): Promise<number> {
+  if (statusCode !== 206) {
+    await part.startOver()
+    return 0
+  }
+  for await (const chunk of readHandle(part.handle)) hash.update(chunk)
+  return part.length
+}
+
+function openData(session: Session, document: Package, headers: Readonly<Record<string, string>>): Promise<Answer> {
   return session.api.stream(`${packagePath(document.uuid)}/data`, {
-    headers: { accept: '*/*' },
+    headers: { accept: '*/*', ...headers },
     signal: session.signal,
   })
 }
 
+/** @param before how much is there already, in bytes */
 async function receive(
   session: Session,
-  document: Package,
   { body, headers }: Answer,
+  hash: Hash,
+  before: number,
   write: (chunk: Uint8Array) => Promise<void>,
 ): Promise<number> {
-  const announced = Number(headers['content-length'] ?? 0)
-  const progress = new Progress(session.output, 'Downloading', announced)
-  const hash = createHash('sha256')
+  const progress = new Progress(session.output, 'Downloading', before + Number(headers['content-length'] ?? 0))
+  progress.add(before)
   let length = 0
   const measured = meter((chunk) => {
     hash.update(chunk)
@@ -96,11 +118,14 @@ async function receive(
   } finally {
     progress.stop()
   }
+  return length
+}
+
+function assertDigest(document: Package, hash: Hash): void {
   const digest = `sha256:${hash.digest('hex')}`
   if (document.resource && document.resource.digest !== digest)
     throw new Fault(
       'download-damaged',
       `The data of ${document.fqn} arrived as ${digest} instead of ${document.resource.digest}: try again, and look at the daemon's disk if it happens again.`,
     )
-  return length
 }

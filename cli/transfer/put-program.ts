@@ -27,7 +27,11 @@ export type PutProgram =
 export async function putProgram(session: Session, program: StagerProgram): Promise<PutProgram> {
   const { api, signal } = session
   const { directory, names, before, dependencies, staging } = program
-  const { sha256 } = await upload(session, await prepareDirectory(session, directory, staging ? '' : 'app'))
+  const { sha256 } = await upload(
+    session,
+    await prepareDirectory(session, directory, staging ? '' : 'app'),
+    names.namespace,
+  )
   const document = await putPackage(session, names, before, {
     resource: sha256,
     state: staging ? 'uploaded' : 'ready',

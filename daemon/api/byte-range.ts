@@ -4,7 +4,11 @@ import { pipeline, Transform, type Readable } from 'node:stream'
  * Where a client wants to go on, in bytes; undefined for the whole. Only the form that a download which broke off uses
  * is known, `bytes=N-`; to answer any other with the whole is right by RFC 9110.
  */
-export function wantedFrom(range: string | undefined, ifRange: string | string[] | undefined, etag: string): number | undefined {
+export function wantedFrom(
+  range: string | undefined,
+  ifRange: string | string[] | undefined,
+  etag: string,
+): number | undefined {
   const [, from] = /^bytes=(\d{1,15})-$/.exec(range ?? '') ?? []
   if (from === undefined || (ifRange !== undefined && ifRange !== etag)) return undefined
   return Number(from)

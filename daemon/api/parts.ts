@@ -4,8 +4,9 @@ import type { Finding, OutputStream } from '../../isolation/isolation.js'
 import type { Limits, PublishedPort } from '../../isolation/launch-plan.js'
 import type { Exporter } from '../exchange/export.js'
 import type { Importer } from '../exchange/import.js'
+import type { Collector } from '../garbage/collector.js'
 import type { StagingLedger } from '../staging/ledger.js'
-import type { Staging } from '../staging/states.js'
+import type { Staging, StagingSource } from '../staging/states.js'
 import type { BlobStore } from '../store/blob-store.js'
 import type { PackageQuota } from '../store/package-quota.js'
 import type { Resolver } from '../resolver.js'
@@ -32,6 +33,7 @@ export interface ApiParts {
   readonly quota: PackageQuota
   readonly exporter: Pick<Exporter, 'export'>
   readonly importer: Pick<Importer, 'import'>
+  readonly garbage: Pick<Collector, 'collect'>
   readonly stagings: StagingService
   readonly logs: StagingLogs
   readonly runs: Runs
@@ -57,7 +59,7 @@ export interface ApiDefaults {
 
 /** Decides; see staging/ledger.ts for what it throws. */
 export interface StagingService {
-  submit(packageRef: Ref, pipelineRef: Ref): Promise<Staging>
+  submit(packageRef: Ref, pipelineRef: Ref, source?: StagingSource): Promise<Staging>
   cancel(uuid: string): Promise<Staging>
   /** A new staging of the same package through the same pipeline, as it is now. `Conflict` unless that one failed or was cancelled. */
   retry(uuid: string): Promise<Staging>

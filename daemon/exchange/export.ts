@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { ZipFile } from 'yazl'
 import { Conflict, messageOf, NotFound } from '../../base/errors.js'
 import { formatFqn, type FqnKind } from '../../base/fqn.js'
@@ -114,12 +114,12 @@ export class Exporter {
     resources: readonly { readonly sha256: string; readonly name: string; readonly length: number }[],
   ): ExportedFile {
     const zip = new ZipFile()
-    const stream = zip.outputStream as Readable
+    const stream = new PassThrough()
     const opened: Readable[] = []
     const fail = (error: unknown) => stream.destroy(error instanceof Error ? error : new Error(messageOf(error)))
     zip.on('error', fail)
     // yazl leaves what it reads from open when nobody takes its output any more.
-    stream.once('close', () => opened.at(-1)?.destroy())
+    pipeline(zip.outputStream, stream, () => opened.at(-1)?.destroy())
     const options = { compress: false, mtime: MTIME, forceDosTimestamp: true, mode: 0o100644 }
     zip.addBuffer(Buffer.from(manifest), MANIFEST_FILE, options)
     for (const { sha256, name, length } of resources)

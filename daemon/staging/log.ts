@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { mkdir, open, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { errnoOf } from '../../base/errors.js'
@@ -42,7 +42,7 @@ export class StagingLogs {
 
   /** Continues where the file ends; a line that a crash has cut is taken away. The caller closes the writer. */
   async write(staging: string): Promise<LogWriter> {
-    await mkdir(this.#directory, { recursive: true })
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     const file = this.#file(staging)
     const { lastSeq, length } = await examine(file)
     const handle = await open(file, 'a')
@@ -84,6 +84,27 @@ export class StagingLogs {
       }
       if (options.signal.aborted) return
     }
+  }
+
+  /** Whether somebody writes to it. */
+  isOpen(staging: string): boolean {
+    return this.#writers.has(staging)
+  }
+
+  async list(): Promise<readonly { readonly staging: string; readonly length: number; readonly modifiedAt: Date }[]> {
+    const found = []
+    for (const name of await readdirOrNothing(this.#directory)) {
+      const staging = name.replace(/\.ndjson$/, '')
+      if (!isUuid(staging)) continue
+      const { size, mtime } = await stat(this.#file(staging))
+      found.push({ staging, length: size, modifiedAt: mtime })
+    }
+    return found
+  }
+
+  /** Not while somebody writes to it. Idempotent. */
+  async delete(staging: string): Promise<void> {
+    await rm(this.#file(staging), { force: true })
   }
 
   #nextChange(staging: string, signal: AbortSignal): { happened: Promise<void>; forget: () => void } {
@@ -201,6 +222,15 @@ async function* readLines(file: string, offset: number): AsyncGenerator<{ line: 
     if (errnoOf(error) !== 'ENOENT') throw error
   } finally {
     input.destroy()
+  }
+}
+
+async function readdirOrNothing(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
   }
 }
 

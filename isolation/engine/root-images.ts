@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import type Docker from 'dockerode'
 import { BadInput, Fault, Unavailable } from '../../base/errors.js'
+import { Holders } from '../holders.js'
+import type { Cached } from '../isolation.js'
 import { INSTALL_LABEL, NODE_LABEL, ownerLabels, type Owner } from '../ownership.js'
 import { askEngine, engineError, isStatus } from './engine-errors.js'
+import type { ImageUse } from './image-use.js'
 import { imageArchive, type ImageDescription } from './image-archive.js'
 import type { ImageLayer } from './seat.js'
 
@@ -24,23 +27,31 @@ export class RootImages {
   readonly #known = new Set<string>()
   readonly #loading = new Map<string, Promise<void>>()
 
+  readonly #held = new Holders()
+  readonly #removing = new Map<string, Promise<unknown>>()
+
   constructor(
     private readonly engine: Docker,
     private readonly owner: Owner,
+    private readonly use: ImageUse,
   ) {}
 
   /**
-   * Make sure that the Engine has the image of `layers`, and return its reference.
+   * Make sure that the Engine has the image of `layers`, and return its reference. From the call on, and until `letGo`,
+   * it is not discarded.
    *
    * Throws `BadInput` (`too-many-layers`), `Unavailable` (`engine-down`, `disk-full`).
    */
-  async ensure(layers: readonly ImageLayer[]): Promise<string> {
+  async ensure(layers: readonly ImageLayer[], holder: string): Promise<string> {
     if (layers.length > MAX_ROOT_LAYERS)
       throw new BadInput(
         'too-many-layers',
         `A root of ${layers.length} packages is too deep: Docker stacks at most ${MAX_ROOT_LAYERS}; merge some of them.`,
       )
     const reference = this.#referenceOf(layers)
+    this.#held.hold(reference, holder)
+    await this.use.mark(tagOf(reference))
+    await this.#removing.get(reference)
     if (this.#known.has(reference)) return reference
     let loading = this.#loading.get(reference)
     if (!loading) {
@@ -60,6 +71,52 @@ export class RootImages {
   /** The Engine says that it has no such image: somebody removed it, so the next `ensure` looks again. */
   forget(reference: string): void {
     this.#known.delete(reference)
+  }
+
+  /** Idempotent. */
+  letGo(holder: string): void {
+    this.#held.letGo(holder)
+  }
+
+  /** Every image of this node. Throws `Unavailable` (`engine-down`). */
+  async list(): Promise<readonly Cached[]> {
+    const filters = { label: [`${NODE_LABEL}=${this.owner.nodeId}`] }
+    const images = await askEngine('list its images', this.engine.listImages({ filters }))
+    const containers = await askEngine('list its containers', this.engine.listContainers({ all: true }))
+    const used = new Set(containers.map(({ ImageID }) => ImageID))
+    const found: Cached[] = []
+    for (const { Id, RepoTags, Size } of images)
+      // Without a name where another of the same content has taken it; nobody asks for it any more.
+      for (const id of RepoTags && RepoTags.length > 0 ? RepoTags : [Id]) {
+        const usedAt = await this.use.last(tagOf(id))
+        found.push({ kind: 'image', id, bytes: Size, usedAt, inUse: used.has(Id) || this.#held.has(id) })
+      }
+    return found
+  }
+
+  /** Tells whether it is gone: not while it is held, or a container has it. */
+  async discard(reference: string): Promise<boolean> {
+    if (this.#held.has(reference)) return false
+    this.#known.delete(reference)
+    const removing = this.#remove(reference)
+    // Whoever wants it meanwhile waits, and then has it made again.
+    this.#removing.set(reference, removing)
+    try {
+      return await removing
+    } finally {
+      this.#removing.delete(reference)
+    }
+  }
+
+  /** Never rejects while `ensure` waits for it, which would be told of a failure that is not its own. */
+  async #remove(reference: string): Promise<boolean> {
+    try {
+      await askEngine('remove an image', this.engine.getImage(reference).remove() as Promise<unknown>)
+    } catch (error) {
+      if (!isStatus(error, 404)) return false
+    }
+    await this.use.forget(tagOf(reference))
+    return true
   }
 
   #referenceOf(layers: readonly ImageLayer[]): string {
@@ -144,6 +201,10 @@ export class RootImages {
       throw fromLayers instanceof Error ? fromLayers : engineError('load an image', error)
     }
   }
+}
+
+function tagOf(reference: string): string {
+  return reference.slice(reference.lastIndexOf(':') + 1)
 }
 
 function loadError(failure: string): Error {

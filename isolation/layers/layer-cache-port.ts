@@ -16,6 +16,11 @@ export interface Layer {
 export interface LayerCache {
   /** Absolute path that `relativePath`s are relative to. */
   readonly directory: string
-  /** Extracted and validated once, whatever number of callers wait. */
-  materialise(source: LayerSource, signal: AbortSignal): Promise<Layer>
+  /**
+   * Extracted and validated once, whatever number of callers wait. From the call on, and until `letGo`, it is not
+   * discarded, if there is a holder.
+   */
+  materialise(source: LayerSource, signal: AbortSignal, holder?: string): Promise<Layer>
+  /** Idempotent. */
+  letGo(holder: string): void
 }

@@ -1,11 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, rename } from 'node:fs/promises'
+import { renameSync } from 'node:fs'
+import { mkdir, readdir, rename, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { errnoOf, Fault, Unavailable } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 import { type ArchiveLimits, DEFAULT_ARCHIVE_LIMITS } from '../archive/limits.js'
-import type { ResourceReader } from '../isolation.js'
+import { Holders } from '../holders.js'
+import type { Cached, ResourceReader } from '../isolation.js'
 import type { LayerSource } from '../launch-plan.js'
 import { buildLayer } from './build-layer.js'
 import type { Layer, LayerCache } from './layer-cache-port.js'
@@ -25,6 +27,9 @@ export interface LayerDirectoryOptions {
   readonly atOnce?: number
 }
 
+/** How exactly the last use of a layer is known, in milliseconds. */
+const TOUCH_MS = 60_000
+
 /**
  * Layers as directories, each built once, shared read-only ever after.
  *
@@ -34,7 +39,7 @@ export interface LayerDirectoryOptions {
  *
  * INVARIANTS
  * - A directory with any other name than `new-*` is whole and durable: it got that name by a rename after it was.
- * - Nothing below it ever changes again.
+ * - Nothing below it ever changes again. It goes as a whole, by a rename, and never while anybody holds it or waits for it.
  *
  * `materialise` throws `BadInput` where the package is at fault, `TooLarge`, `Unavailable` (`disk-full`), `Fault`, or
  * what the resource cannot be read for.
@@ -45,6 +50,8 @@ export class LayerDirectoryCache implements LayerCache {
   readonly #limits: ArchiveLimits
   readonly #building: SingleFlight<Layer>
   readonly #known = new Map<string, Layer>()
+  readonly #held = new Holders()
+  readonly #touched = new Map<string, number>()
 
   private constructor({ directory, resources, limits = DEFAULT_ARCHIVE_LIMITS, atOnce = 4 }: LayerDirectoryOptions) {
     this.directory = directory
@@ -62,9 +69,61 @@ export class LayerDirectoryCache implements LayerCache {
     return new LayerDirectoryCache(options)
   }
 
-  async materialise(source: LayerSource, signal: AbortSignal): Promise<Layer> {
+  async materialise(source: LayerSource, signal: AbortSignal, holder?: string): Promise<Layer> {
     const key = layerKey(source)
-    return this.#known.get(key) ?? (await this.#building.run(key, signal, (shared) => this.#make(source, key, shared)))
+    if (holder !== undefined) this.#held.hold(key, holder)
+    const call = Symbol(key)
+    this.#held.hold(key, call)
+    try {
+      const layer =
+        this.#known.get(key) ?? (await this.#building.run(key, signal, (shared) => this.#make(source, key, shared)))
+      await this.#touch(layerId(key))
+      return layer
+    } finally {
+      this.#held.letGo(call)
+    }
+  }
+
+  letGo(holder: string): void {
+    this.#held.letGo(holder)
+  }
+
+  /** Every whole layer. */
+  async list(): Promise<readonly Cached[]> {
+    const found: Cached[] = []
+    for (const id of await readdir(this.directory)) {
+      const record = id.startsWith('new-') ? undefined : await readRecord(join(this.directory, id))
+      if (!record) continue
+      const { mtime } = await stat(join(this.directory, id))
+      const { key, tarLength: bytes } = record
+      found.push({ kind: 'layer', id, key, bytes, usedAt: mtime, inUse: this.#held.has(key) })
+    }
+    return found
+  }
+
+  /** Tells whether it is gone: not while it is held. */
+  async discard(id: string, key: string): Promise<boolean> {
+    if (this.#held.has(key) || id !== layerId(key)) return false
+    const gone = join(this.directory, `new-${randomBytes(8).toString('hex')}`)
+    // Not awaited between the question and the deed: whoever asks for the layer from here on has it built anew.
+    this.#known.delete(key)
+    try {
+      renameSync(join(this.directory, id), gone)
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return true
+      throw error
+    }
+    await syncDirectory(this.directory)
+    await removeTree(gone)
+    return true
+  }
+
+  /** Its directory tells when a layer was last wanted; nothing below that changes. */
+  async #touch(id: string): Promise<void> {
+    const now = Date.now()
+    if (now - (this.#touched.get(id) ?? 0) < TOUCH_MS) return
+    this.#touched.set(id, now)
+    await utimes(join(this.directory, id), now / 1000, now / 1000)
   }
 
   async #make(source: LayerSource, key: string, signal: AbortSignal): Promise<Layer> {

@@ -11,6 +11,7 @@ import type { Api } from '../../daemon/api/fastify.js'
 import type { ApiParts } from '../../daemon/api/parts.js'
 import { Exporter } from '../../daemon/exchange/export.js'
 import { Importer } from '../../daemon/exchange/import.js'
+import { Collector } from '../../daemon/garbage/collector.js'
 import { resolve } from '../../daemon/packages/resolve.js'
 import { PackageIndex } from '../../daemon/packages/resolution/package-index.js'
 import { Resolver } from '../../daemon/resolver.js'
@@ -19,6 +20,8 @@ import { LiveBlobs } from '../../daemon/store/live-blobs.js'
 import { PackageQuota } from '../../daemon/store/package-quota.js'
 import { ResourceIntake, type ScanArchive } from '../../daemon/store/resource-intake.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
+import { StagingLogs } from '../../daemon/staging/log.js'
+import { FakeIsolation } from '../support/fake-isolation.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
 import { FakeLogs } from './fake-logs.js'
 import { FakeRuns } from './fake-runs.js'
@@ -52,6 +55,7 @@ export class ApiUnderTest {
   readonly logged: string[] = []
   readonly stagings: FakeStagings
   readonly logs = new FakeLogs()
+  readonly caches = new FakeIsolation()
   readonly runs = new FakeRuns()
   readonly node = { answers: true, ready: true }
   readonly api: Api
@@ -98,6 +102,14 @@ export class ApiUnderTest {
         live: new LiveBlobs(),
         quota,
         directory: join(directory.path, 'imports'),
+      }),
+      garbage: new Collector({
+        references: store.references,
+        blobs,
+        live: new LiveBlobs(),
+        isolation: this.caches,
+        logs: new StagingLogs(join(directory.path, 'logs'), () => Promise.resolve(true)),
+        graceMs: 60_000,
       }),
       stagings: this.stagings,
       logs: this.logs,

@@ -36,11 +36,11 @@ describe('usage', () => {
     const { io, code } = await run('--help')
     expect(code).toBe(0)
     const groups: Record<string, string[]> = {
-      package: ['from-file', 'list', 'show', 'download', 'update', 'delete'],
+      package: ['from-file', 'list', 'show', 'download', 'export', 'import', 'update', 'delete'],
       staging: ['list', 'show', 'logs', 'cancel', 'retry'],
       stager: ['create', 'list', 'show', 'update', 'delete'],
-      pipeline: ['create', 'clone', 'append', 'prepend', 'list', 'show', 'delete'],
-      node: ['status', 'doctor'],
+      pipeline: ['create', 'clone', 'append', 'prepend', 'export', 'list', 'show', 'delete'],
+      node: ['status', 'doctor', 'gc'],
       stage: [''],
       run: [''],
       namespace: [''],

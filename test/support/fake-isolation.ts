@@ -3,6 +3,7 @@ import { pack } from 'tar-stream'
 import { createGzip } from 'node:zlib'
 import { BadInput } from '../../base/errors.js'
 import type {
+  Cached,
   CoordinatorListener,
   Ending,
   Finding,
@@ -53,6 +54,7 @@ export class FakeIsolation implements Isolation {
   readonly left = new Set<string>()
   /** Every plan that was launched, in order. */
   readonly launched: LaunchPlan[] = []
+  cached: readonly Cached[] = []
   /** When set, the Engine is down: every call rejects with it. */
   down: Error | undefined
   readonly #running = new Set<FakeLaunch>()
@@ -89,6 +91,15 @@ export class FakeIsolation implements Isolation {
 
   run(): Promise<RunningContainer> {
     return Promise.reject(new Error('the fake runs no packages'))
+  }
+
+  caches(): Promise<readonly Cached[]> {
+    return Promise.resolve(this.cached)
+  }
+
+  discard(cached: Cached): Promise<boolean> {
+    this.cached = this.cached.filter((other) => other !== cached)
+    return Promise.resolve(true)
   }
 
   materialise(): Promise<void> {

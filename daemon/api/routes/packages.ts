@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import { BadInput } from '../../../base/errors.js'
+import { assertLocalName, assertNamespace, quote } from '../../../base/fqn.js'
 import { assertMetadata } from '../../packages/validate.js'
 import { changeMetadata } from '../change-metadata.js'
 import {
@@ -82,7 +83,7 @@ export const packageRoutes: Routes = (api, { parts: { packages, blobs, quota } }
     },
     async ({ params, body }) => {
       const { name } = body
-      if (name !== undefined) assertLocalName(name)
+      if (name !== undefined) assertNewName(name)
       const changed = await packages.update(parseRef(params.ref, 'package'), (found) => {
         const { dependencies, provides, environment } = changeMetadata(found, body)
         return { dependencies, provides, environment, ...(name === undefined ? {} : { name }) }
@@ -135,4 +136,14 @@ export const packageRoutes: Routes = (api, { parts: { packages, blobs, quota } }
       return reply.code(204).send(null)
     },
   )
+}
+
+/** Throws `BadInput` (`namespace-fixed`, `bad-name`). */
+function assertNewName(name: string): void {
+  if (name.includes('::'))
+    throw new BadInput(
+      'namespace-fixed',
+      `${quote(name)} cannot be the new name: the namespace of a package cannot be changed, so give a local name; to move it, export it and import it into the other namespace.`,
+    )
+  assertLocalName(name)
 }

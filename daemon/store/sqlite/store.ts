@@ -4,6 +4,7 @@ import { SqliteLedger } from './ledger.js'
 import { SqlitePackages } from './packages.js'
 import { SqlitePipelines } from './pipelines.js'
 import { SqlitePolicies } from './policies.js'
+import { SqliteReferences } from './reference-queries.js'
 import { SqliteStagers } from './stagers.js'
 
 /** Everything that one database holds. The caller closes it, when nothing uses it any more. */
@@ -14,6 +15,7 @@ export class SqliteStore {
   readonly policies: SqlitePolicies
   readonly ledger: SqliteLedger
   readonly exchange: SqliteExchange
+  readonly references: SqliteReferences
   readonly #database: StagerdDatabase
 
   private constructor(database: StagerdDatabase) {
@@ -24,6 +26,7 @@ export class SqliteStore {
     this.policies = new SqlitePolicies(database)
     this.ledger = new SqliteLedger(database)
     this.exchange = new SqliteExchange(database)
+    this.references = new SqliteReferences(database)
   }
 
   /** See `StagerdDatabase.open` for what it throws. */

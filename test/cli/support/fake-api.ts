@@ -28,7 +28,9 @@ export class FakeApi {
   readonly #unknown: string[] = []
   #server: Server | undefined
 
-  constructor(readonly socket: string) {}
+  constructor(readonly socket: string) {
+    this.on('GET /v1/resources/:digest', () => notFound('such data'))
+  }
 
   /** Later routes go before earlier ones: a test overrides what its fixture set up. */
   on(route: string, handler: Handler): this {

@@ -1,0 +1,63 @@
+import type { Command } from 'commander'
+import type { GarbageReport, GarbageRequest } from '../../daemon/api/garbage-documents.js'
+import { examples, type CommandLine } from '../command-line.js'
+import type { Output } from '../display/output.js'
+import { formatBytes } from '../display/progress.js'
+import { table } from '../display/table.js'
+import { EXIT } from '../exit-codes.js'
+import { parseDuration } from '../options/parse-duration.js'
+import { parseSize } from '../options/parse-size.js'
+
+interface GcOptions {
+  readonly dryRun?: boolean
+  readonly olderThan?: number
+  readonly keepBytes?: number
+}
+
+export function addNodeGcCommand(node: Command, commandLine: CommandLine): void {
+  node
+    .command('gc')
+    .description(
+      'Remove what nothing refers to and nobody uses: data, layers, root images, and old stagings with their logs.',
+    )
+    .option('--dry-run', 'only tell what would go')
+    .option('--older-than <time>', 'only what has been of no use for so long (default: 7d)', orZero(parseDuration))
+    .option(
+      '--keep-bytes <size>',
+      'younger data, layers and images go too, the oldest first, until they have no more than this',
+      orZero(parseSize),
+    )
+    .addHelpText(
+      'after',
+      examples('node gc --dry-run', 'node gc --older-than 30d', 'node gc --older-than 30d --keep-bytes 10GB'),
+    )
+    .action(
+      commandLine.run(async ({ api, output, signal }, { dryRun, olderThan, keepBytes }: GcOptions) => {
+        const request: GarbageRequest = {
+          ...(dryRun === undefined ? {} : { dry_run: dryRun }),
+          ...(olderThan === undefined ? {} : { older_than_ms: olderThan }),
+          ...(keepBytes === undefined ? {} : { keep_bytes: keepBytes }),
+        }
+        const report = await api.post<GarbageReport>('/v1/node/gc', request, { signal })
+        await output.result(report, () => describe(output, report))
+        return EXIT.success
+      }),
+    )
+}
+
+function orZero(parse: (text: string) => number): (text: string) => number {
+  return (text) => (text === '0' ? 0 : parse(text))
+}
+
+function describe(output: Output, { dry_run: dryRun, removed, totals }: GarbageReport): string {
+  if (removed.length === 0) return 'There is nothing to remove.'
+  const list = removed.map(({ kind, id, bytes, used_at }) => [kind, id, formatBytes(bytes), used_at.slice(0, 10)])
+  const sums = totals
+    .filter(({ count }) => count > 0)
+    .map(({ kind, count, bytes }) => [kind, String(count), formatBytes(bytes)])
+  return [
+    table(output, ['KIND', 'ID', 'SIZE', 'LAST USE'], list, ''),
+    '',
+    table(output, [dryRun ? 'WOULD GO' : 'REMOVED', 'COUNT', 'SIZE'], sums, ''),
+  ].join('\n')
+}

@@ -1,0 +1,107 @@
+import { open } from 'node:fs/promises'
+import path from 'node:path'
+import type { Command } from 'commander'
+import { BadInput, errnoOf, NotFound } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import type { Capability } from '../../daemon/api/documents.js'
+import type { ImportReport } from '../../daemon/api/exchange-documents.js'
+import type { Query } from '../api/control-api.js'
+import { examples, type CommandLine } from '../command-line.js'
+import { dotted } from '../display/describe-package.js'
+import { Progress } from '../display/progress.js'
+import { EXIT } from '../exit-codes.js'
+import { collectCapabilities } from '../options/parse-capability.js'
+import { UsageError } from '../options/usage-error.js'
+import { readHandle } from '../pack/read-handle.js'
+import type { Session } from '../session/session.js'
+import { counted } from '../transfer/upload.js'
+
+interface ImportOptions {
+  readonly override?: boolean
+  readonly skipExisting?: boolean
+  readonly overrideNamespace?: boolean
+  readonly name?: string
+  readonly provides?: Capability[]
+  readonly dependsOn?: Capability[]
+}
+
+export function addPackageImportCommand(group: Command, commandLine: CommandLine): void {
+  group
+    .command('import <files...>')
+    .description('Take in what `export` made: packages, stagers and pipelines. Each file comes in whole or not at all.')
+    .option('--override', 'replace what has the same name')
+    .option('--skip-existing', 'keep what has the same name')
+    .option('-o, --override-namespace', 'into the current namespace, whatever the file says')
+    .option('--name <name>', 'of the package, for a file that does not say what is in it')
+    .option(
+      '--provides <type.name,...>',
+      'for such a file: what others may depend on (repeatable)',
+      collectCapabilities,
+    )
+    .option('--depends-on <type.name,...>', 'for such a file: what it needs (repeatable)', collectCapabilities)
+    .addHelpText(
+      'after',
+      examples(
+        'package import my-app.cntmp',
+        'package import *.cntmp --skip-existing',
+        'package import node.cntmp -o --namespace /acme/pkg/runtimes',
+        'package import foreign.cntmp --name zsh-5.0.5 --provides package.zsh',
+      ),
+    )
+    .action(commandLine.run(importFiles))
+}
+
+async function importFiles(session: Session, options: ImportOptions, files: string[]): Promise<number> {
+  const query = queryOf(session, options)
+  if (options.name !== undefined && files.length > 1)
+    throw new UsageError('--name is the name of one package: import the files one by one.')
+  const reports: ({ readonly file: string } & ImportReport)[] = []
+  for (const file of files) {
+    const report = await importFile(session, file, query)
+    reports.push({ file, ...report })
+    if (!session.output.json) await session.output.result(report, () => describe(file, report))
+  }
+  if (session.output.json) await session.output.document(reports)
+  return EXIT.success
+}
+
+function queryOf(session: Session, options: ImportOptions): Query {
+  if (options.override === true && options.skipExisting === true)
+    throw new UsageError('--override replaces what --skip-existing keeps: give one of them.')
+  return {
+    existing: options.override === true ? 'override' : options.skipExisting === true ? 'skip' : undefined,
+    namespace: options.overrideNamespace === true ? session.namespace : undefined,
+    name: options.name === undefined ? undefined : session.newName(options.name, 'package').fqn,
+    provides: options.provides?.map(dotted),
+    depends_on: options.dependsOn?.map(dotted),
+  }
+}
+
+async function importFile(session: Session, file: string, query: Query): Promise<ImportReport> {
+  const { api, io, output, signal } = session
+  const handle = await open(path.resolve(io.cwd, file), 'r').catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT') throw error
+    throw new NotFound('no-such-file', `There is no file ${quote(file)}: name what \`stagectl package export\` made.`)
+  })
+  try {
+    const stats = await handle.stat()
+    if (!stats.isFile()) throw new BadInput('not-a-file', `${quote(file)} is not a file.`)
+    const progress = new Progress(output, `Importing ${path.basename(file)}`, stats.size)
+    try {
+      const body = { length: stats.size, chunks: counted(readHandle(handle), progress) }
+      return await api.upload<ImportReport>('/v1/exchange', body, { query, signal })
+    } finally {
+      progress.stop()
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
+const WORDS = { made: 'Imported', replaced: 'Replaced', skipped: 'Kept' } as const
+
+function describe(file: string, { packages, stagers, pipelines }: ImportReport): string {
+  const all = [...packages, ...stagers, ...pipelines]
+  if (all.length === 0) return `${file} has nothing in it.`
+  return all.map(({ fqn, outcome }) => `${WORDS[outcome]} ${fqn}.`).join('\n')
+}

@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto'
+import path from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { transportError } from '../api/daemon-unreachable.js'
+import type { Query } from '../api/control-api.js'
+import { formatBytes, Progress } from '../display/progress.js'
+import { meter } from '../pack/meter.js'
+import { EXIT } from '../exit-codes.js'
+import { UsageError } from '../options/usage-error.js'
+import type { Session } from '../session/session.js'
+import { PartFile } from './part-file.js'
+
+export interface ExportOptions {
+  readonly file?: string
+  readonly withDependencies?: boolean
+}
+
+/**
+ * What was asked for as an exchange file, whole or not at all; `-` is standard output.
+ *
+ * @param name of the file, where the user gives none
+ */
+export async function exportFile(
+  session: Session,
+  query: Query,
+  name: string,
+  options: ExportOptions,
+): Promise<number> {
+  const { output } = session
+  const file = options.file ?? `${name}.cntmp`
+  const asked = { ...query, with_dependencies: options.withDependencies }
+  if (file === '-') {
+    if (output.json) throw new UsageError('--json and the data cannot both go to standard output: name a file with -f.')
+    await receive(session, asked, (chunk) => output.bytes(chunk, 'stdout'))
+    return EXIT.success
+  }
+  const part = await PartFile.open(path.resolve(session.io.cwd, file), randomUUID())
+  try {
+    const length = await receive(session, asked, (chunk) => part.append(chunk))
+    await part.publish()
+    await output.result({ file, length }, () => `Wrote ${formatBytes(length)} to ${file}.`)
+    return EXIT.success
+  } catch (error) {
+    await part.abandon(false)
+    throw error
+  }
+}
+
+async function receive(session: Session, query: Query, write: (chunk: Uint8Array) => Promise<void>): Promise<number> {
+  const { api, output, signal } = session
+  const { body, headers } = await api.stream('/v1/exchange', { query, signal, headers: { accept: '*/*' } })
+  const progress = new Progress(output, 'Exporting', Number(headers['content-length'] ?? 0))
+  let length = 0
+  const measured = meter((chunk) => {
+    length += chunk.length
+    progress.add(chunk.length)
+  })
+  try {
+    await pipeline(
+      body,
+      measured,
+      async (chunks: AsyncIterable<Uint8Array>) => {
+        for await (const chunk of chunks) await write(chunk)
+      },
+      { signal },
+    )
+    return length
+  } catch (error) {
+    signal.throwIfAborted()
+    throw transportError(error, api.socketPath)
+  } finally {
+    progress.stop()
+  }
+}

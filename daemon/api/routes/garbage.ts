@@ -1,0 +1,33 @@
+import { GARBAGE_KINDS } from '../../garbage/choose.js'
+import { GarbageReport, GarbageRequest } from '../garbage-documents.js'
+import type { Routes } from '../fastify.js'
+import { NoQuery, REFUSALS } from './schemas.js'
+
+const WEEK_MS = 7 * 24 * 60 * 60 * 1000
+
+export const garbageRoutes: Routes = (api, { parts: { garbage } }) => {
+  api.post(
+    '/v1/node/gc',
+    {
+      schema: {
+        tags: ['node'],
+        description: 'remove what nothing refers to and nobody uses',
+        querystring: NoQuery,
+        body: GarbageRequest,
+        response: { 200: GarbageReport, ...REFUSALS },
+      },
+    },
+    async ({ body }) => {
+      const { dry_run: dryRun = false, older_than_ms: olderThanMs = WEEK_MS, keep_bytes: keepBytes } = body
+      const removed = await garbage.collect({ dryRun, olderThanMs, keepBytes })
+      return {
+        dry_run: dryRun,
+        removed: removed.map(({ kind, id, bytes, usedAt }) => ({ kind, id, bytes, used_at: usedAt.toISOString() })),
+        totals: GARBAGE_KINDS.map((kind) => {
+          const ofKind = removed.filter((one) => one.kind === kind)
+          return { kind, count: ofKind.length, bytes: ofKind.reduce((total, { bytes }) => total + bytes, 0) }
+        }),
+      }
+    },
+  )
+}

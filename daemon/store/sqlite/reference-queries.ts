@@ -1,0 +1,42 @@
+import type { Resource } from '../../packages/package.js'
+import type { ReferenceRepository, StagingAge } from '../reference-repository.js'
+import type { StagerdDatabase } from './database.js'
+
+export class SqliteReferences implements ReferenceRepository {
+  readonly #database: StagerdDatabase
+
+  constructor(database: StagerdDatabase) {
+    this.#database = database
+  }
+
+  resources(): Promise<readonly Pick<Resource, 'sha256' | 'removals'>[]> {
+    return this.#database.read(() =>
+      this.#database
+        .statement<{ resource: string }>(
+          `SELECT resource FROM packages WHERE resource IS NOT NULL
+           UNION ALL SELECT json_extract(work, '$.resource') FROM stagings WHERE state IN ('queued', 'running')`,
+        )
+        .all()
+        .map(({ resource }) => JSON.parse(resource) as Resource),
+    )
+  }
+
+  stagings(): Promise<readonly StagingAge[]> {
+    return this.#database.read(() =>
+      this.#database
+        .statement<{ uuid: string; ended_at: string | null }>('SELECT uuid, ended_at FROM stagings')
+        .all()
+        .map(({ uuid, ended_at }) => ({ uuid, endedAt: ended_at === null ? undefined : new Date(ended_at) })),
+    )
+  }
+
+  forgetStagings(uuids: readonly string[]): Promise<readonly string[]> {
+    return this.#database.write(() =>
+      uuids.filter(
+        (uuid) =>
+          this.#database.statement('DELETE FROM stagings WHERE uuid = ? AND ended_at IS NOT NULL').run(uuid).changes ===
+          1,
+      ),
+    )
+  }
+}
