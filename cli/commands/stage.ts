@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { errnoOf, NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import type { Capability, Package, Staging } from '../../daemon/api/documents.js'
+import type { Capability, Package, Staging, StagingDraft } from '../../daemon/api/documents.js'
 import { packagePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { timed } from '../display/timed.js'
@@ -17,7 +17,7 @@ import { choosePipeline } from '../source/choose-pipeline.js'
 import { nameOfSource } from '../source/name-of-source.js'
 import { assertTarget, download } from '../transfer/download.js'
 import { prepareDirectory, prepareFile } from '../transfer/prepare-tarball.js'
-import { assertNoProgram, findReplaceable, putPackage } from '../transfer/put-package.js'
+import { assertNoProgram, findReplaceable, putPackage, type PackageContents } from '../transfer/put-package.js'
 import { upload } from '../transfer/upload.js'
 
 interface StageOptions {
@@ -73,15 +73,10 @@ async function stage(session: Session, options: StageOptions, source: string): P
   const tarball = isDirectory
     ? await timed(output, 'Packed', () => prepareDirectory(session, file, ''))
     : await timed(output, 'Read', () => prepareFile(session, file))
-  const { sha256 } = await timed(output, 'Uploaded', () => upload(session, tarball))
-  const made = await putPackage(session, target, before, {
-    resource: sha256,
-    state: 'uploaded',
-    dependencies: options.dependsOn,
-    environment: options.env,
-  })
-  const draft = { package: made.uuid, pipeline: pipeline.uuid }
-  const submitted = await api.post<Staging>('/v1/stagings', draft, { signal })
+  const { sha256 } = await timed(output, 'Uploaded', () => upload(session, tarball, target.namespace))
+  const contents = { resource: sha256, dependencies: options.dependsOn, environment: options.env }
+  const draft = await draftOf(session, target, before, contents)
+  const submitted = await api.post<Staging>('/v1/stagings', { ...draft, pipeline: pipeline.uuid }, { signal })
   if (options.detach === true) {
     await output.result(submitted, () => submitted.uuid)
     return EXIT.success
@@ -89,12 +84,32 @@ async function stage(session: Session, options: StageOptions, source: string): P
   const ended = await followStaging(session, submitted.uuid)
   if (ended.state === 'succeeded' && options.output !== undefined) {
     const { output: target } = options
-    const result = await api.get<Package>(packagePath(made.uuid), { signal })
+    const result = await api.get<Package>(packagePath(draft.package), { signal })
     await timed(output, 'Downloaded', () => download(session, result, target))
     await output.note(`The result is in ${target}.`)
   }
   if (output.json) await output.document(ended)
   return exitCodeOfStaging(ended)
+}
+
+/** A package that has data keeps it until the staging has succeeded: whoever depends on it never sees a source in its place. */
+async function draftOf(
+  session: Session,
+  target: { readonly namespace: string; readonly name: string },
+  before: Package | undefined,
+  contents: Omit<PackageContents, 'state'>,
+): Promise<Omit<StagingDraft, 'pipeline'>> {
+  if (!before?.resource)
+    return { package: (await putPackage(session, target, before, { ...contents, state: 'uploaded' })).uuid }
+  const { resource, dependencies, environment } = contents
+  return {
+    package: before.uuid,
+    source: {
+      resource,
+      ...(dependencies ? { dependencies: [...dependencies] } : {}),
+      ...(environment ? { environment: { ...environment } } : {}),
+    },
+  }
 }
 
 async function isDirectoryAt(file: string): Promise<boolean> {

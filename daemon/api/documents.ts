@@ -406,6 +406,19 @@ export const StagingDraft = Type.Object(
   {
     package: Type.String({ description: 'ref' }),
     pipeline: Type.String({ description: 'ref' }),
+    source: Type.Optional(
+      Type.Object(
+        {
+          resource: Type.String({ description: 'SHA-256 of an uploaded resource, in hexadecimal' }),
+          dependencies: Type.Optional(Type.Array(Capability)),
+          environment: Type.Optional(environment('over that of the package')),
+        },
+        {
+          ...closed,
+          description: "staged instead of the package's own data, which the package keeps until that has succeeded",
+        },
+      ),
+    ),
   },
   { ...closed, title: 'StagingDraft' },
 )

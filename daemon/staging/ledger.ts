@@ -1,4 +1,4 @@
-import type { Failure, Launch, StagerSnapshot, Staging, StagingState, WorkingCopy } from './states.js'
+import type { Failure, Launch, StagerSnapshot, Staging, StagingSource, StagingState, WorkingCopy } from './states.js'
 
 /**
  * Where stagings are kept, and their queue. The staging room decides; the ledger only makes its decisions last.
@@ -44,7 +44,7 @@ export interface StagingLedger {
   succeed(launch: string, work: WorkingCopy): Promise<Staging>
   /** Verdict `relaunch`: the work so far is kept, the same stager is up again. Resets interruptions. */
   relaunch(launch: string, work: WorkingCopy): Promise<Staging>
-  /** Any failure: the package keeps its data from before the staging, and is `failed`. `launch` is undefined when none could be begun. */
+  /** Any failure: the package keeps its data from before the staging, and is `failed`, or `ready` again if it was. `launch` is undefined when none could be begun. */
   fail(staging: string, launch: string | undefined, failure: Failure): Promise<Staging>
   /** The launch says nothing of the stager: `aborted`; the staging stays at its step, with one interruption more. */
   abortLaunch(launch: string): Promise<Staging>
@@ -65,4 +65,6 @@ export interface SubmitStaging {
   readonly pipelineFqn: string
   /** Never empty. */
   readonly stagers: readonly StagerSnapshot[]
+  /** Instead of the package's own data. */
+  readonly source?: StagingSource | undefined
 }

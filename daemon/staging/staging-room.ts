@@ -10,7 +10,7 @@ import type { LiveContainers } from './live-containers.js'
 import type { StagingLogs } from './log.js'
 import { StagingQueue } from './staging-queue.js'
 import { StagingRunner } from './staging-runner.js'
-import type { Staging } from './states.js'
+import type { Staging, StagingSource } from './states.js'
 
 export interface StagingRoomParts {
   readonly ledger: StagingLedger
@@ -71,7 +71,7 @@ export class StagingRoom {
    * Throws `NotFound` for a package, pipeline or stager that is not there, `Conflict` (`package-busy`,
    * `package-empty`).
    */
-  async submit(packageRef: Ref, pipelineRef: Ref): Promise<Staging> {
+  async submit(packageRef: Ref, pipelineRef: Ref, source?: StagingSource): Promise<Staging> {
     const { ledger, packages, pipelines, stagers } = this.#parts
     const subject = await packages.get(packageRef)
     const pipeline = await pipelines.get(pipelineRef)
@@ -79,6 +79,7 @@ export class StagingRoom {
       packageUuid: subject.uuid,
       pipelineFqn: formatFqn({ kind: 'stagpipe', namespace: pipeline.namespace, name: pipeline.name }),
       stagers: await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))),
+      source,
     })
     this.#queue.poke()
     return staging
@@ -92,7 +93,7 @@ export class StagingRoom {
     return staging
   }
 
-  /** The same package through the same pipeline, as both are now, from the beginning. */
+  /** The same package, or source of it, through the same pipeline, as both are now, from the beginning. */
   async retry(uuid: string): Promise<Staging> {
     const staging = await this.#parts.ledger.get(uuid)
     if (staging.state !== 'failed' && staging.state !== 'cancelled')
@@ -101,7 +102,7 @@ export class StagingRoom {
         `Staging ${uuid} is ${staging.state}: only one that failed or was cancelled can be retried.`,
       )
     const [, namespace = '', name = ''] = staging.pipelineFqn.split('::')
-    return await this.submit({ uuid: staging.packageUuid }, { namespace, name })
+    return await this.submit({ uuid: staging.packageUuid }, { namespace, name }, staging.source)
   }
 
   /** For one that waited, and so has no log yet. */

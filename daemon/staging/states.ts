@@ -55,6 +55,15 @@ export interface WorkingCopy extends PackageMetadata {
   readonly resource: Resource
 }
 
+/** New data for a package, with what is to be changed of its metadata; it becomes the package's own on success. */
+export interface StagingSource {
+  readonly resource: Resource
+  /** Instead of those of the package. */
+  readonly dependencies: readonly Capability[] | undefined
+  /** Over that of the package. */
+  readonly environment: Readonly<Record<string, string>> | undefined
+}
+
 /** A stager as it was when the staging was submitted: later edits change later stagings only. */
 export interface StagerSnapshot {
   readonly uuid: string
@@ -89,6 +98,8 @@ export interface Staging {
   readonly interruptions: number
   readonly cancelRequested: boolean
   readonly work: WorkingCopy
+  /** What it began with, unless with the package's own data. */
+  readonly source: StagingSource | undefined
   readonly failure: Failure | undefined
   readonly launches: readonly Launch[]
   readonly submittedAt: string

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Conflict, NotFound } from '../../base/errors.js'
 import type { Package } from '../../daemon/packages/package.js'
-import type { Failure, Staging, WorkingCopy } from '../../daemon/staging/states.js'
+import type { Failure, Staging, StagingSource, WorkingCopy } from '../../daemon/staging/states.js'
 import { packageDraft, resource, stagerSnapshot } from './samples.js'
 import type { RepositoriesUnderTest } from './repositories.js'
 
@@ -141,11 +141,36 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
         expect(failed.work.environment).toEqual({ A: '1' })
         const after = await packages.get(app)
         expect({ ...after, state, updatedAt: app.updatedAt }).toEqual(app)
-        expect(after.state).toBe('failed')
+        // What others depend on is not taken away from them.
+        expect(after.state).toBe(state === 'ready' ? 'ready' : 'failed')
         // And it may be staged again.
         expect((await submit(after)).work.environment).toEqual({})
       },
     )
+
+    it('stages a source given for it, which becomes the package on success and leaves no trace otherwise', async () => {
+      const app = await packages.create(packageDraft('app', { resource: resource(), state: 'ready' }))
+      const source: StagingSource = { resource: resource(), dependencies: [], environment: { B: '2' } }
+      const request = {
+        packageUuid: app.uuid,
+        pipelineFqn: 'stagpipe::/acme::pipe',
+        stagers: [stagerSnapshot('one')],
+        source,
+      }
+      const queued = await ledger.submit(request)
+      expect(queued).toMatchObject({ source, work: { resource: source.resource, environment: { B: '2' } } })
+      await ledger.fail((await admit()).uuid, undefined, FAILURE)
+      expect({ ...(await packages.get(app)), updatedAt: app.updatedAt }).toEqual(app)
+
+      await ledger.submit(request)
+      const running = await admit()
+      await ledger.succeed(await begin(running), running.work)
+      expect(await packages.get(app)).toMatchObject({
+        state: 'ready',
+        resource: source.resource,
+        environment: { B: '2' },
+      })
+    })
 
     it('fails a staging before any launch, and by a fault of ours', async () => {
       await submit(await upload('a'))

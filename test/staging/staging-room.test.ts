@@ -121,6 +121,30 @@ describe('a staging', () => {
     ])
   })
 
+  it('leaves a ready package to those who depend on it while a new source of it is staged, and if that fails', async () => {
+    await harness.addPackage('library')
+    const before = await harness.packages.get({ namespace: '/', name: 'library' })
+    const source = {
+      resource: (await harness.addPackage('new-source')).resource!,
+      dependencies: undefined,
+      environment: undefined,
+    }
+    await harness.addPipeline('pipe', {
+      check: async ({ url }) => {
+        expect(await call(url, 'GET /data')).toBe('new-source')
+        await call(url, attempts++ === 0 ? 'POST /failed' : 'POST /done')
+      },
+    })
+    let attempts = 0
+    harness.start()
+    const first = await harness.room.submit({ uuid: before.uuid }, { namespace: '/', name: 'pipe' }, source)
+    expect((await harness.ended(first.uuid)).state).toBe('failed')
+    expect({ ...(await harness.packages.get({ uuid: before.uuid })), updatedAt: before.updatedAt }).toEqual(before)
+    const second = await harness.room.retry(first.uuid)
+    expect((await harness.ended(second.uuid)).state).toBe('succeeded')
+    expect(await harness.data('library')).toBe('new-source')
+  })
+
   it('forgets what a stager changed without giving a verdict', async () => {
     await harness.addPipeline('pipe', { lazy: async ({ url }) => void (await upload(url, 'half done')) })
     harness.start()

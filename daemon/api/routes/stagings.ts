@@ -1,9 +1,13 @@
 import { Type } from 'typebox'
 import { isUuid } from '../../../base/identifiers.js'
+import { assertMetadata } from '../../packages/validate.js'
+import type { StagingSource } from '../../staging/states.js'
+import type { Ref } from '../../store/repositories.js'
 import { Staging, StagingDraft, StagingState } from '../documents.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderStaging } from '../render-staging.js'
+import { storedResource } from '../stored-resource.js'
 import { NoQuery, REFUSALS, UuidPath } from './schemas.js'
 
 const tags = ['stagings']
@@ -16,10 +20,20 @@ const StagingQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const stagingRoutes: Routes = (api, { parts: { ledger, packages, stagings } }) => {
+export const stagingRoutes: Routes = (api, { parts: { blobs, ledger, packages, quota, stagings } }) => {
   /** A UUID is taken at its word: stagings outlive their packages. */
   const packageUuid = async (text: string) =>
     isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid
+
+  const sourceOf = async (
+    subject: Ref,
+    { resource: sha256, dependencies, environment }: NonNullable<StagingDraft['source']>,
+  ): Promise<StagingSource> => {
+    assertMetadata({ ...(dependencies ? { dependencies } : {}), ...(environment ? { environment } : {}) })
+    const resource = await storedResource(blobs, sha256)
+    await quota.assert((await packages.get(subject)).namespace, resource.length)
+    return { resource, dependencies, environment }
+  }
 
   api.get(
     '/v1/stagings',
@@ -45,7 +59,9 @@ export const stagingRoutes: Routes = (api, { parts: { ledger, packages, stagings
     '/v1/stagings',
     { schema: { tags, querystring: NoQuery, body: StagingDraft, response: { 201: Staging, ...REFUSALS } } },
     async ({ body }, reply) => {
-      const submitted = await stagings.submit(parseRef(body.package, 'package'), parseRef(body.pipeline, 'stagpipe'))
+      const subject = parseRef(body.package, 'package')
+      const source = body.source && (await sourceOf(subject, body.source))
+      const submitted = await stagings.submit(subject, parseRef(body.pipeline, 'stagpipe'), source)
       return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))
     },
   )

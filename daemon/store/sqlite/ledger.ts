@@ -2,7 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
 import type { Package, PackageState } from '../../packages/package.js'
 import type { StagingLedger, SubmitStaging } from '../../staging/ledger.js'
-import type { Failure, Launch, LaunchState, Staging, StagingState, WorkingCopy } from '../../staging/states.js'
+import type {
+  Failure,
+  Launch,
+  LaunchState,
+  Staging,
+  StagingSource,
+  StagingState,
+  WorkingCopy,
+} from '../../staging/states.js'
 import type { StagerdDatabase } from './database.js'
 import { PackageTable, type PackageContent } from './package-table.js'
 import { StagingTable } from './staging-table.js'
@@ -23,18 +31,18 @@ export class SqliteLedger implements StagingLedger {
     this.#now = () => now().toISOString()
   }
 
-  submit({ packageUuid, pipelineFqn, stagers }: SubmitStaging): Promise<Staging> {
+  submit({ packageUuid, pipelineFqn, stagers, source }: SubmitStaging): Promise<Staging> {
     return this.#database.write(() => {
       if (stagers.length === 0)
         throw new BadInput('empty-pipeline', `${pipelineFqn} has no stagers: append one before staging with it.`)
       const found = this.#packages.get({ uuid: packageUuid })
-      const work = workingCopyOf(found)
+      const work = workingCopyOf(found, source)
       this.#packages.replace(found, { ...found, state: 'staging' })
       const uuid = randomUUID()
       this.#database
         .statement(
-          `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, submitted_at)
-           VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, source, submitted_at)
+           VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
         .run(
           uuid,
@@ -44,6 +52,7 @@ export class SqliteLedger implements StagingLedger {
           pipelineFqn,
           JSON.stringify(stagers),
           JSON.stringify(work),
+          source ? JSON.stringify(source) : null,
           this.#now(),
         )
       return this.#stagings.get(uuid)
@@ -160,7 +169,8 @@ export class SqliteLedger implements StagingLedger {
 
   fail(staging: string, launch: string | undefined, failure: Failure): Promise<Staging> {
     return this.#database.write(() => {
-      const { sequence, uuid, packageUuid } = this.#stagings.get(staging)
+      const found = this.#stagings.get(staging)
+      const { sequence, uuid, packageUuid } = found
       // A fault of ours says nothing of the stager.
       const end = failure.cause === 'infrastructure' ? 'aborted' : 'failed'
       if (launch !== undefined && this.#endLaunch(launch, end).uuid !== uuid)
@@ -171,7 +181,9 @@ export class SqliteLedger implements StagingLedger {
         [JSON.stringify(failure), this.#now(), sequence],
         `staging ${uuid} is not running without an open launch`,
       )
-      this.#changePackage(packageUuid, { state: 'failed' })
+      // What was ready stays what others depend on: its data is as it was.
+      const stays = this.#stagings.packageStateBefore(found) === 'ready'
+      this.#changePackage(packageUuid, { state: stays ? 'ready' : 'failed' })
       return this.#stagings.get(uuid)
     })
   }
@@ -264,7 +276,7 @@ export class SqliteLedger implements StagingLedger {
   }
 }
 
-function workingCopyOf(found: Package): WorkingCopy {
+function workingCopyOf(found: Package, source: StagingSource | undefined): WorkingCopy {
   const { state, resource, dependencies, provides, environment, templates } = found
   if (state === 'staging')
     throw new Conflict(
@@ -272,7 +284,13 @@ function workingCopyOf(found: Package): WorkingCopy {
       `${fqnOf(found)} is being staged already: wait until that has ended, or cancel it.`,
     )
   if (!resource) throw new Conflict('package-empty', `${fqnOf(found)} has no data to stage: upload some first.`)
-  return { dependencies, provides, environment, templates, resource }
+  return {
+    dependencies: source?.dependencies ?? dependencies,
+    provides,
+    environment: { ...environment, ...source?.environment },
+    templates,
+    resource: source?.resource ?? resource,
+  }
 }
 
 function stateChanged(what: string): Conflict {

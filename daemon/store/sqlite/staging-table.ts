@@ -5,6 +5,7 @@ import type {
   LaunchState,
   StagerSnapshot,
   Staging,
+  StagingSource,
   StagingState,
   WorkingCopy,
 } from '../../staging/states.js'
@@ -26,6 +27,7 @@ interface StagingRow {
   readonly interruptions: number
   readonly cancel_requested: 0 | 1
   readonly work: string
+  readonly source: string | null
   readonly failure: string | null
   readonly submitted_at: string
   readonly started_at: string | null
@@ -90,6 +92,7 @@ export class StagingTable {
 
 function decode(row: StagingRow, launches: Launch[]): Staging {
   const work = JSON.parse(row.work) as WorkingCopy
+  const source = row.source === null ? undefined : (JSON.parse(row.source) as StagingSource)
   const failure = row.failure === null ? undefined : (JSON.parse(row.failure) as Failure)
   return {
     uuid: row.uuid,
@@ -104,6 +107,11 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
     interruptions: row.interruptions,
     cancelRequested: row.cancel_requested === 1,
     work: { ...work, resource: decodeResource(work.resource) },
+    source: source && {
+      resource: decodeResource(source.resource),
+      dependencies: source.dependencies,
+      environment: source.environment,
+    },
     failure: failure && { ...failure, stager: failure.stager },
     launches,
     submittedAt: row.submitted_at,
