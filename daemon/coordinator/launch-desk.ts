@@ -48,8 +48,9 @@ export interface LaunchDesk {
    * Replace the data by what the stager changed in its filesystem. The container stands still meanwhile.
    *
    * @param directory only changes at or below it, as the stager wrote it: the desk judges it; everything when undefined
+   * @param exclude nothing at or below these, as the stager wrote them
    */
-  snapshot(directory: string | undefined, signal: AbortSignal): Promise<void>
+  snapshot(directory: string | undefined, signal: AbortSignal, exclude?: readonly string[]): Promise<void>
 
   /** Resolves when the verdict is durable: then the stager is told OK. */
   verdict(verdict: Verdict): Promise<void>

@@ -3,14 +3,26 @@ import { singleParameter } from './stager-address.js'
 import { StagerRefusal } from './stager-answer.js'
 import { parseForm, type StagerForm } from './stager-form.js'
 
-/** `POST /snapshot`, with `directory` as a query parameter or a field of a form. */
+/** More would make each of a million entries expensive. */
+const MOST_EXCLUDED = 100
+
+/**
+ * `POST /snapshot`, with `directory` as a query parameter or a field of a form. An addition of ours: `exclude`, in the query,
+ * as often as there are paths that are to stay as they were.
+ */
 export async function takeSnapshot(exchange: Exchange): Promise<'OK'> {
   const { session, signal } = exchange
   const form = await parseForm(await exchange.readBody(), exchange.contentType, exchange.limits.formFields)
   const directory = directoryOf(exchange.address.query, form)
+  const excluded = exchange.address.query.getAll('exclude').filter((path) => path !== '')
+  if (excluded.length > MOST_EXCLUDED)
+    throw new StagerRefusal(
+      499,
+      `The query excludes ${excluded.length} paths: at most ${MOST_EXCLUDED} can be excluded.`,
+    )
   await session.inTurn(exchange, async (desk) => {
     signal.throwIfAborted()
-    await session.frozenWhile(() => desk.snapshot(directory, signal))
+    await session.frozenWhile(() => desk.snapshot(directory, signal, excluded))
   })
   return 'OK'
 }

@@ -96,12 +96,12 @@ export class Desk implements LaunchDesk {
     return Promise.resolve()
   }
 
-  async snapshot(directory: string | undefined, signal: AbortSignal): Promise<void> {
+  async snapshot(directory: string | undefined, signal: AbortSignal, exclude: readonly string[] = []): Promise<void> {
     this.#assertOpen()
     const running = await this.#running
     const maxBytes = await this.#parts.quota.of(this.#namespace)
     const { written, removals } = await this.#withinQuota(
-      () => running.snapshot(directory, (archive) => this.#parts.blobs.write(archive, { signal, maxBytes })),
+      () => running.snapshot(directory, (archive) => this.#parts.blobs.write(archive, { signal, maxBytes }), exclude),
       maxBytes,
     )
     this.#parts.liveBlobs.hold(written.sha256, this.launch)

@@ -18,6 +18,7 @@ export type TakeSnapshot = <T>(
 
 export interface SnapshotRequest {
   readonly directory: string | undefined
+  readonly exclude: readonly string[]
   /** Ends the reading of the container's files. */
   readonly signal: AbortSignal
 }
@@ -82,9 +83,10 @@ export class RunningContainer implements RunningLaunch {
   async snapshot<T>(
     directory: string | undefined,
     write: (archive: Readable) => Promise<T>,
+    exclude: readonly string[] = [],
   ): Promise<SnapshotReport<T>> {
     const { freezer, takeSnapshot } = this.#parts
-    return await freezer.whileFrozen(() => takeSnapshot({ directory, signal: this.#ending.signal }, write))
+    return await freezer.whileFrozen(() => takeSnapshot({ directory, exclude, signal: this.#ending.signal }, write))
   }
 
   async #run(): Promise<Ending> {

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { tellDevices } from '../archive/tree.js'
 import type { SnapshotReport } from '../isolation.js'
 import type { Compressor } from './compressor.js'
-import { parseDirectory } from './directory-filter.js'
+import { parseDirectory, position } from './directory-filter.js'
 import { assertOwners, type Change, listChanges } from './list-changes.js'
 import { LowerDirectories, UNKNOWN_LOWER } from './lower-layers.js'
 import type { OverlayMarks } from './overlay-entry.js'
@@ -20,6 +20,8 @@ export interface SnapshotRequest {
   readonly lower?: readonly string[]
   /** Only changes at or below this absolute path. */
   readonly directory: string | undefined
+  /** Nothing at or below these absolute paths. */
+  readonly exclude?: readonly string[]
   readonly compressor: Compressor
   readonly signal?: AbortSignal
 }
@@ -37,12 +39,16 @@ export interface UpperReport<T> extends SnapshotReport<T> {
  * `archive-failed`…), or with what `write` rejects with.
  */
 export async function snapshotUpper<T>(
-  { upper, lower, directory, compressor, signal }: SnapshotRequest,
+  { upper, lower, directory, exclude = [], compressor, signal }: SnapshotRequest,
   write: (archive: Readable) => Promise<T>,
 ): Promise<UpperReport<T>> {
   const filter = parseDirectory(directory)
+  const excluded = exclude.map(parseDirectory)
   signal?.throwIfAborted()
-  const listed = listChanges(upper, signal)
+  const listed = listChanges(upper, signal).then((changes) =>
+    // What was removed there is not a change either: the layers below stay as they are.
+    changes.filter(({ path }) => !excluded.some((one) => position(path, one) === 'within')),
+  )
   const below = lower ? LowerDirectories.of(lower) : Promise.resolve(UNKNOWN_LOWER)
   // Which paths there are is known before what is removed, and before whether all of it can be read: so the archive is
   // on its way meanwhile, and fails with the rest if it should not have been.

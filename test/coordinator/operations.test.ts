@@ -112,6 +112,12 @@ describe('POST /snapshot', () => {
     ['an empty form', '', form({}), 'snapshot (everything)'],
     ['an empty directory', '?directory=', undefined, 'snapshot (everything)'],
     ['a query', '?directory=/opt/ruby%202', undefined, 'snapshot /opt/ruby 2'],
+    [
+      'paths to exclude',
+      '?exclude=/tmp&exclude=/var/log',
+      undefined,
+      'snapshot (everything) without /tmp without /var/log',
+    ],
     ['an urlencoded form', '', form({ directory: '/opt' }), 'snapshot /opt'],
     ['a multipart form', '', multipart({ directory: '/opt' }), 'snapshot /opt'],
     ['both, agreeing', '?directory=/opt', form({ directory: '/opt' }), 'snapshot /opt'],

@@ -58,7 +58,8 @@ beforeEach(async () => {
 
 afterEach(() => scratch.remove())
 
-const snapshot = (directory?: string) => snapshotUpper({ upper, lower: [lower], directory, compressor }, collect)
+const snapshot = (directory?: string, exclude: readonly string[] = []) =>
+  snapshotUpper({ upper, lower: [lower], directory, exclude, compressor }, collect)
 const inside = (path: string) => join(merged, path)
 const list = (archive: Buffer) =>
   execFileSync('tar', ['-tz', '--quoting-style=literal'], { input: archive, encoding: 'latin1' })
@@ -211,6 +212,29 @@ test('a snapshot of a change to the root alone is an archive all the same', asyn
   const taken = await snapshot()
   expect(taken.removals).toEqual([{ kind: 'removed', path: 'linked' }])
   expect(list(taken.written)).toEqual(['./'])
+})
+
+describe('what is excluded', () => {
+  test('is as the layers below have it, whatever was added, changed or removed there', async () => {
+    writeFileSync(inside('opt/app/new'), 'new')
+    rmSync(inside('opt/app/one'))
+    rmSync(inside('etc'), { recursive: true })
+    writeFileSync(inside('opt/apple'), 'a name that begins the same')
+    const taken = await snapshot(undefined, ['/opt/app', '/etc/'])
+    expect(list(taken.written)).toEqual(['opt/', 'opt/apple'])
+    expect(taken.removals).toEqual([])
+  })
+
+  test('is excluded from a directory, too', async () => {
+    writeFileSync(inside('opt/app/new'), 'new')
+    writeFileSync(inside('opt/app/deep/four'), 'four')
+    const taken = await snapshot('/opt/app', ['/opt/app/deep'])
+    expect(list(taken.written)).toEqual(['opt/', 'opt/app/', 'opt/app/new'])
+  })
+
+  test('has to be an absolute, plain path', async () => {
+    await expect(snapshot(undefined, ['tmp'])).rejects.toMatchObject({ code: 'bad-directory' })
+  })
 })
 
 describe('a directory filter', () => {

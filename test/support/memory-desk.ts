@@ -51,8 +51,9 @@ export class MemoryDesk implements LaunchDesk {
     this.meta = applyChange(this.meta, change)
   }
 
-  async snapshot(directory: string | undefined, signal: AbortSignal): Promise<void> {
-    await this.#begin(`snapshot ${directory ?? '(everything)'}`)
+  async snapshot(directory: string | undefined, signal: AbortSignal, exclude: readonly string[] = []): Promise<void> {
+    const without = exclude.map((path) => ` without ${path}`).join('')
+    await this.#begin(`snapshot ${directory ?? '(everything)'}${without}`)
     signal.throwIfAborted()
   }
 
