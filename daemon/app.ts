@@ -24,6 +24,7 @@ import { closureOf } from './exchange/closure.js'
 import { Exporter } from './exchange/export.js'
 import { Importer } from './exchange/import.js'
 import { Collector } from './garbage/collector.js'
+import { isForLoopback, refuseForeignHost } from './loopback-host.js'
 import { NodeReport } from './node-info.js'
 import { Resolver } from './resolver.js'
 import { quotaOf } from './packages/policy/quota.js'
@@ -220,7 +221,10 @@ export class App {
    * limit on the whole of a request.
    */
   async #listenOnTcp(address: { readonly host: string; readonly port: number }): Promise<void> {
-    const server = createServer({ requestTimeout: 0 }, (request, response) => this.parts.api.routing(request, response))
+    const server = createServer({ requestTimeout: 0 }, (request, response) => {
+      if (isForLoopback(request)) this.parts.api.routing(request, response)
+      else refuseForeignHost(response)
+    })
     this.undo.defer('close the TCP port', () => {
       server.close()
       server.closeAllConnections()

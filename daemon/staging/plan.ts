@@ -30,6 +30,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
       `The package of stager ${stagerFqn(stager)} is not there or not ready: stage it, or give the stager another with 'stagectl stager update'.`,
     )
   const { root, stagerfs } = closures(staging, stager, program, catalogue)
+  assertStandsOnSomething(stager, [...root.packages, program])
 
   return {
     id: launch,
@@ -53,6 +54,16 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     egress: stager.egress,
     limits: stager.limits,
   }
+}
+
+/** Throws `Unresolved` (`no-operating-system`): there is no shell and no user in a root that nobody has furnished. */
+function assertStandsOnSomething(stager: StagerSnapshot, root: readonly Package[]): void {
+  if (root.some(({ provides }) => provides.some(({ type }) => type === 'os'))) return
+  const whose = stager.additive ? 'the package that it is to stage' : 'its package'
+  throw new Unresolved(
+    'no-operating-system',
+    `Stager ${stagerFqn(stager)} would stand on no operating system: let ${whose} depend on one, such as os.linux.`,
+  )
 }
 
 /**

@@ -212,6 +212,18 @@ describe('a staging', () => {
   })
 })
 
+it('a stager that would stand on no operating system is told so', async () => {
+  await harness.addPackage('bare')
+  await harness.addPipeline('pipe', { additive: done })
+  const bare = await harness.packages.get({ namespace: '/', name: 'bare' })
+  await harness.giveProgram('additive', bare.uuid)
+  harness.start()
+  expect((await stage()).failure).toMatchObject({
+    cause: 'unresolved',
+    message: expect.stringContaining('no operating system') as string,
+  })
+})
+
 describe('a relaunch', () => {
   it('brings the altered dependencies and environment', async () => {
     await harness.addPackage('ruby-2', {

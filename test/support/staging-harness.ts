@@ -93,7 +93,9 @@ export class StagingHarness {
   ): Promise<void> {
     const uuids: string[] = []
     for (const [stagerName, stager] of Object.entries(stagers)) {
-      const program = await this.addPackage(`program-of-${stagerName}`)
+      // A program that brings its own operating system: what roots are made of is shown elsewhere.
+      const os = { type: 'os', name: `of-${stagerName}` } as const
+      const program = await this.addPackage(`program-of-${stagerName}`, { provides: [os] })
       this.isolation.stagers.set(`./${stagerName}`, stager)
       const { uuid } = await this.#parts.stagers.create({
         namespace: '/',
@@ -115,6 +117,11 @@ export class StagingHarness {
 
   async putPolicy(text: string): Promise<void> {
     await this.#parts.policies.put({ namespace: '/', name: 'rules', text })
+  }
+
+  /** Another package becomes a stager's program. */
+  async giveProgram(stager: string, packageUuid: string): Promise<void> {
+    await this.#parts.stagers.update({ namespace: '/', name: stager }, { packageUuid })
   }
 
   submit(packageName: string, pipeline: string): Promise<Staging> {
