@@ -4,8 +4,11 @@ import { packagePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { describePackage } from '../display/describe-package.js'
 import { addDeleteCommand, addShowCommand, type NamedThing } from './named-thing.js'
+import { addPackageBuildCommand } from './package-build.js'
 import { addPackageDownloadCommand } from './package-download.js'
+import { addPackageExportCommand } from './package-export.js'
 import { addPackageFromFileCommand } from './package-from-file.js'
+import { addPackageImportCommand } from './package-import.js'
 import { addPackageListCommand } from './package-list.js'
 import { addPackageResolveCommand } from './package-resolve.js'
 import { addPackageUpdateCommand } from './package-update.js'
@@ -26,9 +29,12 @@ export function addPackageCommands(program: Command, commandLine: CommandLine): 
       examples('package list --provides node', 'package show my-app', 'package download my-app -f my-app.tar.gz'),
     )
   addPackageFromFileCommand(group, commandLine)
+  addPackageBuildCommand(group, commandLine)
   addPackageListCommand(group, commandLine)
   addShowCommand(group, commandLine, PACKAGE)
   addPackageDownloadCommand(group, commandLine)
+  addPackageExportCommand(group, commandLine)
+  addPackageImportCommand(group, commandLine)
   addPackageUpdateCommand(group, commandLine)
   addPackageResolveCommand(group, commandLine)
   addDeleteCommand(group, commandLine, PACKAGE)

@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { readdir, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import path from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { BuildScript } from '../../daemon/api/documents.js'
+import { CapturedIo } from './support/captured-io.js'
+import { aPackage, aPipeline, aStaging, ended, PACKAGE_ID } from './support/documents.js'
+import { EventStream } from './support/event-stream.js'
+import { FakeProblem, notFound, takeResource, type FakeApi } from './support/fake-api.js'
+import { useHarness } from './support/harness.js'
+import { readTar } from './support/read-tar.js'
+import { plant } from './support/workspace.js'
+
+const SOURCE = 'the source\n'
+const digestOf = (kind: 'sha256' | 'sha1', text: string) => createHash(kind).update(text).digest('hex')
+const SCRATCH_ID = '11111111-1111-4111-8111-111111111111'
+
+const harness = useHarness()
+let server: Server
+let served: string[]
+let url: string
+
+beforeEach(async () => {
+  served = []
+  server = createServer((request, response) => {
+    served.push(request.url ?? '')
+    if (request.url === '/moved/redis.tgz') response.writeHead(302, { location: '/redis.tgz' }).end()
+    // As servers do that take a tarball's gzip for an encoding: the bytes are to be kept as they are.
+    else if (request.url === '/redis.tgz') response.writeHead(200, { 'content-encoding': 'gzip' }).end(SOURCE)
+    else response.writeHead(404).end()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterEach(() => new Promise((resolve) => server.close(resolve)))
+
+const script = (changes: Partial<BuildScript> = {}): BuildScript => ({
+  name: 'redis',
+  namespace: '/acme/pkg',
+  version: '2.8',
+  provides: [{ type: 'package', name: 'redis' }],
+  depends: [{ type: 'os', name: 'debian' }],
+  build_depends: [{ type: 'package', name: 'build-essential' }],
+  environment: { PATH: '/opt/redis/bin:$PATH', MULTI: 'a\nb\n' },
+  sources: [{ url: `${url}/moved/redis.tgz`, file: 'redis.tgz', sha256: digestOf('sha256', SOURCE) }],
+  include_files: ['start.sh'],
+  cleanup: ['/usr/share/doc'],
+  build: 'make',
+  ...changes,
+})
+
+/** A daemon that reads every script as `answer`, and builds it. */
+function daemon(api: FakeApi, answer: BuildScript, state: 'succeeded' | 'failed' = 'succeeded'): FakeApi {
+  return api
+    .on('POST /v1/build-scripts', () => answer)
+    .on('GET /v1/stagingpipelines/:ref', () => aPipeline({ name: 'compiler' }))
+    .on('GET /v1/packages/:ref', () => notFound('package'))
+    .on('POST /v1/resources', takeResource)
+    .on('POST /v1/packages', () => aPackage({ uuid: SCRATCH_ID, name: 'redis.build-1' }))
+    .on('PATCH /v1/packages/:ref', () => aPackage({ uuid: SCRATCH_ID, name: 'redis' }))
+    .on('DELETE /v1/packages/:ref', (_request, response) => void response.writeHead(204).end())
+    .on('POST /v1/stagings', () => aStaging())
+    .on('GET /v1/stagings/:uuid', () => ended(state, state === 'failed' ? 'stager-failed' : undefined))
+    .on('GET /v1/stagings/:uuid/log', (_request, response) =>
+      new EventStream(response).end(ended(state, state === 'failed' ? 'stager-failed' : undefined)),
+    )
+}
+
+async function build(answer = script(), state: 'succeeded' | 'failed' = 'succeeded', ...flags: string[]) {
+  const { root, api, start } = harness()
+  daemon(api, answer, state)
+  await plant(path.join(root, 'src'), { 'redis.conf': 'the text of the script', 'start.sh': '#!/bin/sh' })
+  const io = new CapturedIo(root, { env: { XDG_CACHE_HOME: path.join(root, 'cache'), HOME: root } })
+  return { code: await start(io, 'package', 'build', 'src/redis.conf', ...flags), io, api }
+}
+
+const cached = () => readdir(path.join(harness().root, 'cache/stagectl/sources')).catch(() => [])
+
+describe('package build', () => {
+  test('sends what the stager needs, in a form that a shell can read', async () => {
+    const { code, api, io } = await build()
+    expect(io.err).not.toMatch(/error/i)
+    expect(code).toBe(0)
+    const entries = await readTar([gzipSync(api.requests.find((one) => one.path === '/v1/resources')!.body)])
+    expect(Object.fromEntries(entries.map(({ header, text }) => [header.name, text]))).toMatchObject({
+      'build/script.conf': 'the text of the script',
+      'build/body': 'make\n',
+      'build/cleanup': '/usr/share/doc\n',
+      'build/depends': 'os.debian\n',
+      'build/build_depends': 'package.build-essential\n',
+      'build/provides': 'package.redis\n',
+      'build/environment/MULTI': 'a\nb\n',
+      'work/redis.tgz': SOURCE,
+      'work/start.sh': '#!/bin/sh',
+    })
+  })
+
+  test('builds under a name of its own, and gives the package its name in the end', async () => {
+    const { api } = await build()
+    expect(api.sent('POST /v1/packages')).toMatchObject({
+      namespace: '/acme/pkg',
+      name: expect.stringMatching(/^redis\.build-[0-9a-f]{8}$/) as string,
+      state: 'uploaded',
+      version: '2.8',
+      dependencies: [
+        { type: 'os', name: 'debian' },
+        { type: 'package', name: 'build-essential' },
+      ],
+    })
+    expect(api.sent('POST /v1/packages')).not.toHaveProperty('provides')
+    expect(api.sent(`PATCH /v1/packages/${SCRATCH_ID}`)).toEqual({ name: 'redis' })
+  })
+
+  test('replaces a package that is there, in one step', async () => {
+    harness().api.on('PUT /v1/packages/:ref/content', () => aPackage({ name: 'redis' }))
+    const { root, api, start } = harness()
+    daemon(api, script({ sources: [], include_files: [] }))
+      .on('GET /v1/packages/:ref', () => aPackage({ name: 'redis' }))
+      .on('GET /v1/stagers', () => [])
+    await writeFile(path.join(root, 'redis.conf'), '')
+    expect(await start(harness().io(), 'package', 'build', 'redis.conf')).toBe(0)
+    expect(api.sent(`PUT /v1/packages/${PACKAGE_ID}/content`)).toEqual({ from: SCRATCH_ID })
+  })
+
+  test('leaves nothing behind when it fails', async () => {
+    const { code, api } = await build(script(), 'failed')
+    expect(code).toBe(10)
+    expect(api.asked).toContain(`DELETE /v1/packages/${SCRATCH_ID}`)
+    expect(api.asked.filter((one) => one.startsWith('PATCH') || one.startsWith('PUT'))).toEqual([])
+  })
+
+  test('the namespace of the command goes before that of the script', async () => {
+    const { api } = await build(script(), 'succeeded', '--namespace', '/other')
+    expect(api.sent('POST /v1/packages')).toMatchObject({ namespace: '/other' })
+  })
+
+  test('tells where the script is wrong', async () => {
+    const { root, api, run } = harness()
+    api.on('POST /v1/build-scripts', () => {
+      throw new FakeProblem(400, 'bad-syntax', 'Line 2, column 3: expected a key, found "}".')
+    })
+    await writeFile(path.join(root, 'redis.conf'), '')
+    const { code, io } = await run('package', 'build', 'redis.conf')
+    expect(code).toBe(4)
+    expect(io.err).toContain(`${path.join(root, 'redis.conf')}: Line 2, column 3: expected a key, found "}".`)
+  })
+})
+
+describe('the sources of a script', () => {
+  test('are fetched once, and found again by their digest', async () => {
+    await build()
+    expect(await cached()).toEqual([`sha256-${digestOf('sha256', SOURCE)}`])
+    expect(served).toEqual(['/moved/redis.tgz', '/redis.tgz'])
+    await build()
+    expect(served).toHaveLength(2)
+  })
+
+  test('are fetched again when somebody has changed them in the cache', async () => {
+    await build()
+    const [name = ''] = await cached()
+    await writeFile(path.join(harness().root, 'cache/stagectl/sources', name), 'something else')
+    const { code } = await build()
+    expect(code).toBe(0)
+    expect(served).toHaveLength(4)
+  })
+
+  const refusals: [string, Partial<BuildScript['sources'][number]>, number, RegExp][] = [
+    ['that are something else', { sha256: digestOf('sha256', 'another') }, 5, /has the sha256.*the script wants/],
+    ['that nobody vouches for', {}, 5, /does not say what.*--insecure-sources/],
+    ['that are not there', { url: '/nothing.tgz', sha256: digestOf('sha256', SOURCE) }, 4, /There is no http.*404/],
+  ]
+  test.each(refusals)('%s are refused before anything is uploaded', async (_which, change, expected, message) => {
+    const source = { file: 'redis.tgz', ...change, url: `${url}${change.url ?? '/redis.tgz'}` }
+    const { code, io, api } = await build(script({ sources: [source] }))
+    expect(code).toBe(expected)
+    expect(io.err).toMatch(message)
+    expect(api.asked).not.toContain('POST /v1/resources')
+    expect(await cached()).toEqual([])
+  })
+
+  test('with a sha1 alone are taken with a warning, and with none at all only when told to', async () => {
+    const source = { url: `${url}/redis.tgz`, file: 'redis.tgz' }
+    const weak = await build(script({ sources: [{ ...source, sha1: digestOf('sha1', SOURCE) }] }))
+    expect(weak.code).toBe(0)
+    expect(weak.io.err).toMatch(/only checked against a sha1/)
+    const none = await build(script({ sources: [source] }), 'succeeded', '--insecure-sources')
+    expect(none.code).toBe(0)
+    expect(none.io.err).toMatch(/taken as it comes/)
+  })
+
+  test('may be files of this host', async () => {
+    const { root } = harness()
+    await writeFile(path.join(root, 'local.tgz'), SOURCE)
+    const source = { url: `file://${root}/local.tgz`, file: 'local.tgz', sha256: digestOf('sha256', SOURCE) }
+    expect((await build(script({ sources: [source] }))).code).toBe(0)
+  })
+})
