@@ -7,13 +7,14 @@ import type { LaunchPlan } from '../../isolation/launch-plan.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 import type { Resolver } from '../resolver.js'
 import { Desk, launchOver, type DeskParts } from './desk.js'
+import { explainFailure } from './explain-failure.js'
 import { failureOfEnding, failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
 import { FirstCause } from './first-cause.js'
 import type { StagingLedger } from './ledger.js'
-import { LineSplitter } from './lines.js'
 import type { LiveContainers } from './live-containers.js'
 import type { LogWriter } from './log.js'
 import { currentStager, planLaunch, stagerFqn, type PlanSettings } from './plan.js'
+import { StagerOutput } from './stager-output.js'
 import { RELAUNCH_LIMIT, type Failure, type Staging, type Verdict, type WorkingCopy } from './states.js'
 
 export interface LaunchParts {
@@ -86,7 +87,7 @@ export class LaunchRunner {
     const cause = new FirstCause<CauseOfEnd>()
     const started = new Deferred<RunningLaunch>()
     const desk = new Desk(launch, staging, started.promise, this.#settle(staging, launch, cause), this.#parts.desk)
-    const output = new Output(log)
+    const output = new StagerOutput(log)
 
     let running: RunningLaunch
     try {
@@ -163,7 +164,7 @@ export class LaunchRunner {
     launch: string,
     decided: CauseOfEnd,
     ending: Ending,
-    output: Output,
+    output: StagerOutput,
     log: LogWriter,
   ): Promise<Conclusion> {
     const { ledger } = this.#parts
@@ -173,7 +174,7 @@ export class LaunchRunner {
       case 'verdict': {
         const settled = await decided.recorded
         if (ending.kind === 'exited') await ledger.recordExit(launch, ending.exitCode)
-        if (settled.failure) await explain(settled.failure, output.lastLines, log)
+        if (settled.failure) await explainFailure(settled.failure, output.lastLines, log)
         return { kind: 'settled', staging: settled }
       }
       case 'ending': {
@@ -211,7 +212,7 @@ export class LaunchRunner {
     log: LogWriter,
     lastLines: readonly string[] = [],
   ): Promise<Staging> {
-    await explain(failure, lastLines, log)
+    await explainFailure(failure, lastLines, log)
     return await this.#parts.ledger.fail(staging.uuid, launch, failure)
   }
 
@@ -222,7 +223,7 @@ export class LaunchRunner {
       this.#parts.logger.error({ err: error, launch, what }, 'something of a launch could not be undone')
   }
 
-  #hooks(desk: Desk, output: Output): LaunchHooks {
+  #hooks(desk: Desk, output: StagerOutput): LaunchHooks {
     const { coordinator, logger } = this.#parts
     return {
       listen: (address) => coordinator.open(desk, address),
@@ -230,43 +231,4 @@ export class LaunchRunner {
       step: (step, ms) => logger.debug({ launch: desk.launch, step, ms }, 'launch step'),
     }
   }
-}
-
-/** A stager's output on its way to the log, with the last lines kept for a failure's explanation. */
-class Output {
-  readonly #log: LogWriter
-  readonly #splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() }
-  readonly lastLines: string[] = []
-
-  constructor(log: LogWriter) {
-    this.#log = log
-  }
-
-  push(stream: 'stdout' | 'stderr', chunk: Buffer): Promise<void> {
-    return this.#append(stream, this.#splitters[stream].push(chunk))
-  }
-
-  async end(): Promise<void> {
-    for (const stream of ['stdout', 'stderr'] as const) await this.#append(stream, this.#splitters[stream].end())
-  }
-
-  async #append(stream: 'stdout' | 'stderr', lines: readonly string[]): Promise<void> {
-    if (lines.length === 0) return
-    this.lastLines.push(...lines.slice(-LAST_LINES))
-    this.lastLines.splice(0, this.lastLines.length - LAST_LINES)
-    await this.#log.append(stream, lines)
-  }
-}
-
-const LAST_LINES = 10
-
-/** The end of a failed staging's log: stager, cause, last lines, what to do next. */
-async function explain(failure: Failure, lastLines: readonly string[], log: LogWriter): Promise<void> {
-  const subject = failure.stager === undefined ? 'Staging failed' : `Staging failed in stager '${failure.stager}'`
-  await log.say(
-    ...`${subject}: ${failure.message}.`.split('\n'),
-    `Cause: ${failure.cause}`,
-    ...(lastLines.length > 0 ? ['Last lines of the stager:', ...lastLines.map((line) => `  ${line}`)] : []),
-    `What to do: ${failure.hint}`,
-  )
 }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { messageOf } from '../../base/errors.js'
+import { explainFailure } from './explain-failure.js'
 import { failureOfError, failureOfInterruptions } from './failures.js'
 import type { LaunchOutcome, LaunchRunner } from './launch-runner.js'
 import type { StagingLedger } from './ledger.js'
@@ -108,7 +109,7 @@ export class StagingRunner {
         const { interruptions } = outcome.staging
         if (interruptions > INTERRUPTION_LIMIT) {
           const failure = failureOfInterruptions(stagerFqn(currentStager(staging)), interruptions)
-          await log.say(`Staging failed: ${failure.message}.`, `Cause: ${failure.cause}`, `What to do: ${failure.hint}`)
+          await explainFailure(failure, [], log)
           return await ledger.fail(staging.uuid, undefined, failure)
         }
         await log.say(
@@ -129,7 +130,7 @@ export class StagingRunner {
     if (current.state !== 'running') return
     const failure = failureOfError(undefined, error)
     const open = current.launches.find(({ state }) => state === 'starting' || state === 'running')
-    await log.say(`Staging failed: ${failure.message}.`, `Cause: ${failure.cause}`, `What to do: ${failure.hint}`)
+    await explainFailure(failure, [], log)
     await ledger.fail(admitted.uuid, open?.uuid, failure)
   }
 }

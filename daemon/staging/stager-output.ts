@@ -1,0 +1,31 @@
+import { LineSplitter } from './lines.js'
+import type { LogWriter } from './log.js'
+
+/** How many are shown again where a failure is explained. */
+const LAST_LINES = 10
+
+/** A stager's output on its way to the log, with the last lines kept for a failure's explanation. */
+export class StagerOutput {
+  readonly #log: LogWriter
+  readonly #splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() }
+  readonly lastLines: string[] = []
+
+  constructor(log: LogWriter) {
+    this.#log = log
+  }
+
+  push(stream: 'stdout' | 'stderr', chunk: Buffer): Promise<void> {
+    return this.#append(stream, this.#splitters[stream].push(chunk))
+  }
+
+  async end(): Promise<void> {
+    for (const stream of ['stdout', 'stderr'] as const) await this.#append(stream, this.#splitters[stream].end())
+  }
+
+  async #append(stream: 'stdout' | 'stderr', lines: readonly string[]): Promise<void> {
+    if (lines.length === 0) return
+    this.lastLines.push(...lines.slice(-LAST_LINES))
+    this.lastLines.splice(0, this.lastLines.length - LAST_LINES)
+    await this.#log.append(stream, lines)
+  }
+}
