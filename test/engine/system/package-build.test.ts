@@ -1,0 +1,224 @@
+import { createHash } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Package } from '../../../daemon/api/documents.js'
+import { leftovers, removeImages } from '../support/leftovers.js'
+import { CHECKOUT, PrivateDaemon } from '../support/private-daemon.js'
+import { recipeTarball, tarballOf } from '../support/tarballs.js'
+
+let daemon: PrivateDaemon
+const file = (name: string) => path.join(daemon.directory, name)
+
+/** With a cache of its own: the tests of another day are not to be found in it. */
+function stagectl(...args: string[]) {
+  return execa(path.join(CHECKOUT, 'bin/stagectl'), args, {
+    reject: false,
+    env: { STAGERD_SOCKET: daemon.socket, XDG_CONFIG_HOME: daemon.directory, XDG_CACHE_HOME: file('cache') },
+  })
+}
+
+beforeAll(async () => {
+  daemon = await PrivateDaemon.start()
+  await daemon.addPackage(await recipeTarball('debian-12'), 'debian-12', {
+    provides: 'os.linux os.debian os.debian-12',
+  })
+  // Something that only builds need, with documentation that a script might clean up.
+  const shout = '#!/bin/sh\ntr a-z A-Z\n'
+  const tool = await tarballOf(file('tool.tar.gz'), { 'opt/tool/bin/shout': shout, 'opt/tool/doc/readme': 'read me' })
+  await daemon.addPackage(tool, 'tool', {
+    provides: 'package.tool',
+    dependencies: 'os.debian-12',
+    environment: { PATH: '/opt/tool/bin:$PATH' },
+  })
+  const made = await stagectl(
+    ...['stager', 'create', '/apcera::compiler', '--path', path.join(CHECKOUT, 'stagers/compiler')],
+    ...['--start-command', './compile', '--additive', '--pipeline', '--depends-on', 'os.debian', '--allow-egress'],
+    ...['--memory', '1GB', '--disk', '8GB', '--timeout', '20m'],
+  )
+  expect(made.exitCode, made.stderr).toBe(0)
+})
+
+afterAll(async () => {
+  await daemon.stop()
+  expect(await leftovers(daemon)).toEqual([])
+  await removeImages(daemon)
+  await daemon.close()
+})
+
+async function build(name: string, script: string) {
+  await mkdir(file('scripts'), { recursive: true })
+  await writeFile(file(`scripts/${name}.conf`), script)
+  return await stagectl('package', 'build', file(`scripts/${name}.conf`))
+}
+
+const show = (name: string) => daemon.ask<Package>('GET', `/v1/packages/${encodeURIComponent(`package::${name}`)}`)
+const packages = async () => (await daemon.ask<Package[]>('GET', '/v1/packages')).map(({ name }) => name)
+
+/** What is in a package, without directories. */
+async function contents(name: string): Promise<string[]> {
+  await stagectl('package', 'download', name, '-f', file('contents.tar.gz'))
+  const { stdout } = await execa('tar', ['-tzf', file('contents.tar.gz')])
+  return stdout.split('\n').filter((line) => line !== '' && !line.endsWith('/'))
+}
+
+async function greetingScript(body: string): Promise<string> {
+  const source = await tarballOf(file('greeting-1.0.tar.gz'), { 'greeting-1.0/text': 'hello from the source' })
+  const { stdout } = await execa('sha256sum', [source])
+  await mkdir(file('scripts'), { recursive: true })
+  await writeFile(file('scripts/greet.sh'), '#!/bin/sh\ncat /opt/greeting/text\n')
+  return `
+name: greeting, namespace: "/acme/pkg"
+version: "1.0", description: "Says hello"
+sources [ { url: "file://${source}", sha256: "${stdout.split(' ')[0]}" } ]
+include_files [ "greet.sh" ]
+build_depends [ { package: "tool" } ]
+depends [ { os: "debian-12" } ]
+provides [ { package: "greeting" }, { package: "greeting-1.0" } ]
+environment { "PATH": "/opt/greeting/bin:$PATH", "GREETING": "two\\nlines" }
+cleanup [ "/opt/greeting/doc", "/opt/tool" ]
+build (
+${body}
+)
+`
+}
+
+const BODY = `
+tar -xzf greeting-1.0.tar.gz
+sudo mkdir -p /opt/greeting/bin /opt/greeting/doc
+sudo install -m 0755 greet.sh /opt/greeting/bin/greet
+shouted=$(shout <greeting-1.0/text)
+sudo tee /opt/greeting/text >/dev/null <<TEXT
+$shouted
+  ) as $(whoami)
+TEXT
+sudo touch /opt/greeting/doc/readme /opt/tool/doc/readme /var/log/greeting.log
+# The build has no need of a verdict, and no way to give one.
+test -z "\${STAGER_URL:-}"
+test -z "\${GREETING:-}"`
+
+describe('a build script', () => {
+  it('becomes a package of what it has changed, without what it cleans up and what only the build needs', async () => {
+    const built = await build('greeting', await greetingScript(BODY))
+    expect(built.exitCode, built.stdout + built.stderr).toBe(0)
+
+    const made = await show('/acme/pkg::greeting')
+    expect(made).toMatchObject({
+      state: 'ready',
+      version: '1.0',
+      description: 'Says hello',
+      dependencies: [{ type: 'os', name: 'debian-12' }],
+      provides: [
+        { type: 'package', name: 'greeting' },
+        { type: 'package', name: 'greeting-1.0' },
+      ],
+      environment: { PATH: '/opt/greeting/bin:$PATH', GREETING: 'two\nlines' },
+    })
+    // Nothing of the tool, which the script has touched, is in it, or taken away by it.
+    expect(made.resource?.removals).toBe(0)
+    expect(await contents('/acme/pkg::greeting')).toEqual(['opt/greeting/bin/greet', 'opt/greeting/text'])
+
+    await stagectl('package', 'download', '/acme/pkg::greeting', '-f', file('greeting.tar.gz'))
+    const { stdout } = await execa('tar', ['-xzOf', file('greeting.tar.gz'), 'opt/greeting/text'])
+    expect(stdout).toBe('HELLO FROM THE SOURCE\n  ) as runner')
+  })
+
+  it('that fails shows its own last lines, and leaves what was there', async () => {
+    const before = await show('/acme/pkg::greeting')
+    const names = await packages()
+    const built = await build('greeting', await greetingScript('echo working\nmake-no-sense --now\necho never'))
+    expect(built.exitCode).toBe(10)
+    const said = built.stdout + built.stderr
+    expect(said).toMatch(/Last lines of the stager:\s[^]*working[^]*make-no-sense: command not found/)
+    expect(said).not.toContain('never')
+    expect(await packages()).toEqual(names)
+    expect(await show('/acme/pkg::greeting')).toEqual(before)
+  })
+
+  it('built again takes the place of what was there', async () => {
+    const before = await show('/acme/pkg::greeting')
+    const built = await build('greeting', await greetingScript(`${BODY}\nsudo touch /opt/greeting/second`))
+    expect(built.exitCode, built.stdout + built.stderr).toBe(0)
+    const after = await show('/acme/pkg::greeting')
+    expect(after.uuid).toBe(before.uuid)
+    expect(after.resource?.digest).not.toBe(before.resource?.digest)
+    expect(await contents('/acme/pkg::greeting')).toContain('opt/greeting/second')
+    expect((await packages()).filter((name) => name.startsWith('greeting'))).toEqual(['greeting'])
+  })
+
+  it('may make a root of its own', async () => {
+    const built = await build(
+      'rootfs',
+      `name: tiny, depends [ { os: linux } ], provides [ { os: tiny } ], snapshot_path "/rootfs", cleanup [ "/rootfs/junk" ]
+build (
+  sudo mkdir -p /rootfs/bin /rootfs/etc
+  echo tiny | sudo tee /rootfs/etc/hostname
+  sudo ln -s ../etc/hostname /rootfs/bin/name
+  sudo mkfifo /rootfs/etc/pipe
+  sudo touch /rootfs/junk /elsewhere
+)`,
+    )
+    expect(built.exitCode, built.stdout + built.stderr).toBe(0)
+    expect((await contents('tiny')).sort()).toEqual(['bin/name', 'etc/hostname'])
+  })
+
+  it('is not even begun when a source is something else', async () => {
+    const digest = createHash('sha256').update('another').digest('hex')
+    const script = (await greetingScript('true')).replace(/sha256: "[^"]*"/, `sha256: "${digest}"`)
+    const built = await build('greeting', script)
+    expect(built.exitCode).toBe(5)
+    expect(built.stderr).toMatch(/has the sha256 .*script wants/)
+  })
+})
+
+describe('the recipes of images/', () => {
+  const recipe = (name: string) => path.join(CHECKOUT, 'images', name, `${name}.conf`)
+
+  it.each([
+    ['build-essential', '/apcera/pkg/packages::build-essential', 'usr/bin/x86_64-linux-gnu-gcc-12'],
+    ['ruby', '/apcera/pkg/runtimes::ruby-3.1', 'usr/bin/ruby3.1'],
+  ])(
+    '%s is built with apt, in a container',
+    async (name, fqn, program) => {
+      const built = await stagectl('package', 'build', recipe(name))
+      expect(built.exitCode, built.stdout + built.stderr).toBe(0)
+      const names = await contents(fqn)
+      if (process.arch === 'x64') expect(names).toContain(program)
+      expect(names.filter((path) => /^(?:tmp|var\/(?:tmp|cache\/apt|lib\/apt\/lists|log))\//.test(path))).toEqual([])
+    },
+    300_000,
+  )
+
+  it('a package is compiled with what build-essential brings', async () => {
+    const built = await build(
+      'answer',
+      `name: answer, depends [ { os: debian-12 } ], build_depends [ { package: build-essential } ]
+provides [ { package: answer } ]
+build (
+cat >answer.c <<'SOURCE'
+#include <stdio.h>
+int main(void) { return printf("%d\\n", 6 * 7) < 0; }
+SOURCE
+make answer
+sudo install -D answer /opt/answer/bin/answer
+)`,
+    )
+    expect(built.exitCode, built.stdout + built.stderr).toBe(0)
+    expect(await contents('answer')).toEqual(['opt/answer/bin/answer'])
+  })
+
+  it('a Ruby application is staged on the Ruby that was built, and runs', async () => {
+    const stager = path.join(CHECKOUT, 'examples/stagers/ruby')
+    await stagectl(
+      ...['stager', 'create', '/apcera::ruby', '--path', stager, '--start-command', './stage-ruby'],
+      ...['--pipeline', '--depends-on', 'os.debian'],
+    )
+    const app = path.join(CHECKOUT, 'examples/apps/ruby-web')
+    const staged = await stagectl('stage', app, '--pipeline', '/apcera::ruby')
+    expect(staged.exitCode, staged.stdout + staged.stderr).toBe(0)
+    const run = await stagectl('run', 'ruby-web', '--command', 'ruby -r ./tides -e "puts Tides.today"')
+    expect(run.stdout, run.stderr).toMatch(/High water at 06:12, says Ruby 3\.1/)
+    expect(run.exitCode).toBe(0)
+  })
+})
