@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BadInput, Fault, NotFound, TooLarge } from '../../base/errors.js'
 import type { BlobStore } from '../../daemon/store/blob-store.js'
 
@@ -51,6 +51,40 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       const opened = await under.store.open(blob.sha256)
       expect(opened.length).toBe(length)
       expect((await buffer(opened.stream)).equals(content)).toBe(true)
+    })
+
+    it('tells when a blob was last wanted: touched, it is as if it had just been written', async () => {
+      const { sha256 } = await under.store.write(Readable.from(['wanted']))
+      const before = (await listed())[0]!.modifiedAt
+      await vi.waitFor(async () => {
+        expect(await under.store.touch(sha256)).toEqual({ length: 6 })
+        expect((await listed())[0]!.modifiedAt.getTime()).toBeGreaterThan(before.getTime())
+      })
+      expect(await under.store.touch('0'.repeat(64))).toBeUndefined()
+      expect(await under.store.touch('../../etc/passwd')).toBeUndefined()
+    })
+
+    it('knows nothing of a blob that it found damaged, until it is written again', async () => {
+      const content = randomBytes(100)
+      const { sha256 } = await under.store.write(piecesOf(content))
+      await under.flipBit(sha256, 50)
+      await expect(buffer((await under.store.open(sha256)).stream)).rejects.toBeInstanceOf(Fault)
+      expect(await under.store.touch(sha256)).toBeUndefined()
+      await under.store.write(piecesOf(content))
+      expect(await under.store.touch(sha256)).toEqual({ length: 100 })
+    })
+
+    it('deletes what is still unwanted when its turn comes, and never what is written or touched meanwhile', async () => {
+      const { sha256 } = await under.store.write(Readable.from(['old']))
+      expect(await under.store.deleteIf(sha256, () => false)).toBe(false)
+      const began = new Date(Date.now() + 1)
+      const isOld = (modifiedAt: Date) => modifiedAt < began
+      await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(began.getTime()))
+      const [touched, deleted] = await Promise.all([under.store.touch(sha256), under.store.deleteIf(sha256, isOld)])
+      expect({ touched, deleted }).toEqual({ touched: { length: 3 }, deleted: false })
+      expect(await under.store.deleteIf(sha256, () => true)).toBe(true)
+      expect(await under.store.deleteIf(sha256, () => true)).toBe(false)
+      expect(await blobs()).toEqual([])
     })
 
     it('keeps what it has acknowledged for the next process', async () => {

@@ -152,3 +152,37 @@ test('names of removals may be any bytes', async () => {
   expect(names).toContain('opt/.wh.\xff\n %\n')
   expect(names).toContain(`opt/.wh.${'n'.repeat(200)}\n`)
 })
+
+test('what somebody holds is not discarded, and what was discarded is made again', async () => {
+  const source = { sha256: resources.add(base), removals: [], name: 'test' }
+  await cache.materialise(source, never, 'launch')
+  const [found] = await cache.list()
+  expect(found).toMatchObject({ kind: 'layer', inUse: true })
+  expect(Date.now() - found!.usedAt.getTime()).toBeLessThan(60_000)
+  expect(await cache.discard(found!.id, found!.key!)).toBe(false)
+
+  cache.letGo('launch')
+  expect(await cache.list()).toMatchObject([{ inUse: false }])
+  expect(await cache.discard(found!.id, found!.key!)).toBe(true)
+  expect(readdirSync(cache.directory)).toEqual([])
+  expect((await cache.materialise(source, never)).relativePath).toBe(`${found!.id}/tree`)
+})
+
+test('discarding all the time, nobody ever gets a layer that is not there', async () => {
+  const source = { sha256: resources.add(base), removals: [], name: 'test' }
+  const done = new AbortController()
+  const discarding = (async () => {
+    while (!done.signal.aborted) {
+      for (const { id, key } of await cache.list()) await cache.discard(id, key!)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })()
+  for (let launch = 0; launch < 30; launch++) {
+    const made = await cache.materialise(source, never, `launch ${launch}`)
+    expect(readdirSync(join(cache.directory, made.relativePath))).toContain('etc')
+    cache.letGo(`launch ${launch}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  done.abort()
+  await discarding
+})

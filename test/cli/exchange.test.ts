@@ -1,0 +1,198 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { aPackage, PACKAGE_ID } from './support/documents.js'
+import { FakeProblem, takeResource } from './support/fake-api.js'
+import { useHarness } from './support/harness.js'
+
+const MIB = 1024 * 1024
+const harness = useHarness()
+
+describe('export', () => {
+  test('asks for everything in full names, and brings a whole file or none', async () => {
+    const { api, run, root } = harness()
+    api.on('GET /v1/exchange', (_request, response) => void response.end('zip'))
+    const one = await run('package', 'export', 'ruby', '--namespace', '/acme')
+    expect(one.io.out).toBe('Wrote 3 B to ruby.cntmp.\n')
+    expect(await readFile(path.join(root, 'ruby.cntmp'), 'utf8')).toBe('zip')
+    await run('package', 'export', 'a', '/x::b', '-f', 'both.cntmp', '--with-dependencies')
+    expect(api.requests[0]!.query.getAll('package')).toEqual(['package::/acme::ruby'])
+    expect(api.requests[1]!.query.getAll('package')).toEqual(['package::/::a', 'package::/x::b'])
+    expect(api.requests[1]!.query.get('with_dependencies')).toBe('true')
+    expect((await run('pipeline', 'export', 'nodejs', '-f', '-')).io.out).toBe('zip')
+    expect(api.requests[2]!.query.getAll('pipeline')).toEqual(['stagpipe::/::nodejs'])
+
+    api.on('GET /v1/exchange', (_request, response) => {
+      response.writeHead(200, { 'content-length': 100 }).write('z')
+      setImmediate(() => response.destroy())
+    })
+    expect((await run('package', 'export', 'broken')).code).toBe(3)
+    expect((await readdir(root)).sort()).toEqual(['api.sock', 'both.cntmp', 'ruby.cntmp'])
+  })
+})
+
+describe('import', () => {
+  const report = {
+    packages: [{ fqn: 'package::/::a', uuid: PACKAGE_ID, outcome: 'made' }],
+    stagers: [{ fqn: 'job::/::s', uuid: PACKAGE_ID, outcome: 'replaced' }],
+    pipelines: [{ fqn: 'stagpipe::/::p', uuid: PACKAGE_ID, outcome: 'skipped' }],
+  }
+
+  test('sends one file after the other, and tells what became of each thing', async () => {
+    const { api, run, root } = harness()
+    api.on('POST /v1/exchange', () => report)
+    for (const name of ['a.cntmp', 'b.cntmp']) await writeFile(path.join(root, name), name)
+    const { code, io } = await run(
+      'package',
+      'import',
+      'a.cntmp',
+      'b.cntmp',
+      '--skip-existing',
+      '-o',
+      '--namespace',
+      '/n',
+    )
+    expect(code).toBe(0)
+    expect(io.out.split('\n').slice(0, 3)).toEqual([
+      'Imported package::/::a.',
+      'Replaced job::/::s.',
+      'Kept stagpipe::/::p.',
+    ])
+    expect(api.requests.map(({ body }) => body.toString())).toEqual(['a.cntmp', 'b.cntmp'])
+    expect(Object.fromEntries(api.requests[0]!.query)).toEqual({ existing: 'skip', namespace: '/n' })
+    const json = await run('package', 'import', 'a.cntmp', '--json')
+    expect(JSON.parse(json.io.out)).toEqual([{ file: 'a.cntmp', ...report }])
+  })
+
+  test('says what a file without a manifest is', async () => {
+    const { api, run, root } = harness()
+    api.on('POST /v1/exchange', () => report)
+    await writeFile(path.join(root, 'zsh.cntmp'), 'zip')
+    const flags = ['--name', 'zsh-5', '--provides', 'package.zsh,package.zsh-5.0', '--depends-on', 'os.linux']
+    expect((await run('package', 'import', 'zsh.cntmp', ...flags)).code).toBe(0)
+    const { query } = api.requests[0]!
+    expect(query.get('name')).toBe('package::/::zsh-5')
+    expect(query.getAll('provides')).toEqual(['package.zsh', 'package.zsh-5.0'])
+    expect(query.getAll('depends_on')).toEqual(['os.linux'])
+  })
+
+  test('refuses what contradicts itself, and files that are not there', async () => {
+    const { run } = harness()
+    expect((await run('package', 'import', 'a', '--override', '--skip-existing')).code).toBe(2)
+    expect((await run('package', 'import', 'a', 'b', '--name', 'c')).code).toBe(2)
+    expect((await run('package', 'import', 'missing.cntmp')).code).toBe(4)
+  })
+})
+
+describe('large data', () => {
+  const data = Buffer.alloc(3 * MIB, 'x')
+  const sha256 = createHash('sha256').update(data).digest('hex')
+
+  test('that the daemon has is not sent again', async () => {
+    const { api, run, root } = harness()
+    api
+      .on('GET /v1/packages/:ref', () => {
+        throw new FakeProblem(404, 'not-found', 'there is no package')
+      })
+      .on('POST /v1/packages', () => aPackage())
+      .on('POST /v1/resources', takeResource)
+      .on('GET /v1/resources/:digest', () => ({ sha256, length: data.length, compression: 'none' }))
+    await writeFile(path.join(root, 'os.tar'), data)
+    expect((await run('package', 'from-file', 'os.tar', 'app')).code).toBe(0)
+    expect(api.asked).not.toContain('POST /v1/resources')
+    // Of another length, it is damaged there.
+    api.on('GET /v1/resources/:digest', () => ({ sha256, length: 5, compression: 'none' }))
+    expect((await run('package', 'from-file', 'os.tar', 'app')).code).toBe(0)
+    expect(api.asked).toContain('POST /v1/resources')
+  })
+
+  test('that is over the quota is exit code 5', async () => {
+    const { api, run, root } = harness()
+    api
+      .on('GET /v1/packages/:ref', () => {
+        throw new FakeProblem(404, 'not-found', 'there is no package')
+      })
+      .on('POST /v1/resources', () => {
+        throw new FakeProblem(403, 'package-quota', 'A package in /acme may have 1 MB of data, and this is more.')
+      })
+    await writeFile(path.join(root, 'os.tar'), data)
+    const { code, io } = await run('package', 'from-file', 'os.tar', '/acme::app')
+    expect(code).toBe(5)
+    expect(io.err).toContain('may have 1 MB')
+    expect(api.requests.find(({ method }) => method === 'POST')!.query.get('namespace')).toBe('/acme')
+  })
+
+  test('goes on where a download was broken off', async () => {
+    const { api, run, root } = harness()
+    const resource = {
+      uuid: PACKAGE_ID,
+      digest: `sha256:${sha256}`,
+      length: data.length,
+      compression: 'none',
+      removals: 0,
+    }
+    api
+      .on('GET /v1/packages/:ref', () => aPackage({ resource }))
+      .on('GET /v1/packages/:ref/data', (_request, response) => {
+        response.writeHead(200, { 'content-length': data.length })
+        response.write(data.subarray(0, 2 * MIB), () => setTimeout(() => response.destroy(), 200))
+      })
+    const broken = await run('package', 'download', 'app', '-f', 'x.tar')
+    expect(broken.code).toBe(3)
+    expect(broken.io.err).toMatch(/are kept: the same command goes on from there/)
+    const part = (await readdir(root)).find((name) => name.endsWith('.part')) ?? ''
+    const { length } = await readFile(path.join(root, part))
+
+    api.on('GET /v1/packages/:ref/data', ({ headers }, response) => {
+      expect(headers).toMatchObject({ range: `bytes=${length}-`, 'if-range': `"sha256:${sha256}"` })
+      response.writeHead(206, { 'content-length': data.length - length }).end(data.subarray(length))
+    })
+    expect((await run('package', 'download', 'app', '-f', 'x.tar')).code).toBe(0)
+    expect((await readFile(path.join(root, 'x.tar'))).equals(data)).toBe(true)
+
+    // A part that is not one of this data is found out by the digest, and not kept.
+    await writeFile(path.join(root, part), Buffer.alloc(2 * MIB, 'y'))
+    api.on('GET /v1/packages/:ref/data', (_request, response) => {
+      response.writeHead(206, { 'content-length': MIB }).end(data.subarray(2 * MIB))
+    })
+    expect((await run('package', 'download', 'app', '-f', 'y.tar')).code).toBe(1)
+    expect((await readdir(root)).filter((name) => name.startsWith('.y.tar'))).toEqual([])
+  })
+})
+
+describe('node gc', () => {
+  test('shows what went, with the sum of each kind', async () => {
+    const { api, run } = harness()
+    api.on('POST /v1/node/gc', () => ({
+      dry_run: true,
+      removed: [{ kind: 'blob', id: 'abc', bytes: 2048, used_at: '2024-05-01T10:00:00.000Z' }],
+      totals: [
+        { kind: 'blob', count: 1, bytes: 2048 },
+        { kind: 'layer', count: 0, bytes: 0 },
+      ],
+    }))
+    const { io } = await run('node', 'gc', '--dry-run', '--older-than', '30d', '--keep-bytes', '10GB')
+    expect(io.out).toMatch(
+      /KIND\s+ID\s+SIZE\s+LAST USE\nblob\s+abc\s+2 KB\s+2024-05-01\n\nWOULD GO\s+COUNT\s+SIZE\nblob\s+1\s+2 KB\n$/,
+    )
+    expect(api.sent('POST /v1/node/gc')).toEqual({
+      dry_run: true,
+      older_than_ms: 30 * 86_400_000,
+      keep_bytes: 10 * 2 ** 30,
+    })
+    expect((await run('node', 'gc', '--older-than', 'soon')).code).toBe(2)
+  })
+})
+
+describe('package update --name', () => {
+  test('changes the local name, and says that the namespace stays', async () => {
+    const { api, run } = harness()
+    api.on('PATCH /v1/packages/:ref', () => aPackage())
+    const moved = await run('package', 'update', '/prod::a', '--name', '/test::a')
+    expect(moved.code).toBe(2)
+    expect(moved.io.err).toMatch(/A package stays in its namespace.*export it and import it with -o/)
+    expect((await run('package', 'update', '/prod::a', '--name', 'package::/prod::b')).code).toBe(0)
+    expect(api.sent('PATCH /v1/packages/package::/prod::a')).toEqual({ name: 'b' })
+  })
+})

@@ -1,0 +1,116 @@
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { GarbageReport } from '../../../daemon/api/garbage-documents.js'
+import type { Package } from '../../../daemon/api/documents.js'
+import { connectEngine } from '../../../isolation/engine/connect.js'
+import { leftovers, removeImages } from '../support/leftovers.js'
+import { PrivateDaemon, until } from '../support/private-daemon.js'
+import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
+
+const PACKAGES = 4
+const ROUNDS = 3
+const EVERYTHING = { older_than_ms: 0, keep_bytes: 0 }
+
+let daemon: PrivateDaemon
+
+beforeAll(async () => {
+  daemon = await PrivateDaemon.start(['--concurrency', '3', '--upload-grace', '2s'])
+  const file = (name: string) => path.join(daemon.directory, name)
+  await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
+  // It leaves a snapshot with its verdict, some time after it was made: longer than the grace of an upload.
+  const program = await stagerTarball(file('slow.tar.gz'), {
+    slow: `#!/bin/sh
+set -e
+head -c 100000 /dev/urandom > /tmp/made
+wget -q -O - --post-data="" "$STAGER_URL/snapshot"
+sleep 3
+wget -q -O - --post-data="" "$STAGER_URL/done"
+`,
+  })
+  await daemon.addPackage(program, 'slow-program', { dependencies: 'os.linux' })
+  await daemon.addStager({ name: 'slow', package: 'package::/::slow-program', start_command: './slow' })
+})
+
+afterAll(async () => {
+  await daemon.stop()
+  await removeImages(daemon)
+  await daemon.close()
+})
+
+const collect = (request: object) => daemon.ask<GarbageReport>('POST', '/v1/node/gc', request)
+
+it('collecting all the time takes nothing from stagings, uploads and packages', async () => {
+  const done = new AbortController()
+  let collections = 0
+  const removed = new Set<string>()
+  const collecting = (async () => {
+    while (!done.signal.aborted) {
+      for (const { kind } of (await collect(EVERYTHING)).removed) removed.add(kind)
+      collections += 1
+      await delay(50)
+    }
+  })()
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      const stagings = await Promise.all(
+        Array.from({ length: PACKAGES }, async (_, n) => {
+          const name = `site-${round}-${n}`
+          const site = await tarballOf(path.join(daemon.directory, `${name}.tar.gz`), { 'index.html': name })
+          await daemon.addPackage(site, name, { state: 'uploaded' })
+          return await daemon.submit(name, 'slow')
+        }),
+      )
+      // The row of a staging that has ended is garbage at once, so the package tells how it went.
+      for (const { package: fqn } of stagings) {
+        let found: Package | undefined
+        await until(`${fqn} is staged`, async () => {
+          found = await daemon.ask<Package>('GET', `/v1/packages/${encodeURIComponent(fqn)}`)
+          return found.state !== 'staging'
+        })
+        expect(found?.state, (await daemon.log()).slice(-3000)).toBe('ready')
+      }
+      // Then the next round has to make its root image anew.
+      removed.delete('image')
+      await until('the root image has gone', () => removed.has('image'))
+    }
+  } finally {
+    done.abort()
+    await collecting
+  }
+  for (const { uuid, fqn } of await daemon.ask<Package[]>('GET', '/v1/packages')) {
+    const { status, text } = await daemon.call('GET', `/v1/packages/${uuid}/data`)
+    expect({ fqn, status, empty: text.length === 0 }).toEqual({ fqn, status: 200, empty: false })
+  }
+  console.log(`${collections} collections removed ${[...removed].sort().join(', ')}`)
+  expect(removed).toContain('blob')
+  expect(removed).toContain('staging')
+  expect(removed).toContain('image')
+}, 180_000)
+
+it('when all is quiet, nothing stays but what packages need', async () => {
+  await delay(2_100)
+  const report = await collect(EVERYTHING)
+  expect(report.dry_run).toBe(false)
+  const packages = await daemon.ask<Package[]>('GET', '/v1/packages')
+  const digests = new Set(packages.map(({ resource }) => resource?.digest.replace('sha256:', '')))
+  const blobs = (await readdir(path.join(daemon.stateDirectory, 'blobs/sha256'), { recursive: true })).filter(
+    (name) => name.length > 60,
+  )
+  expect(new Set(blobs.map((name) => path.basename(name)))).toEqual(digests)
+  expect(await readdir(path.join(daemon.stateDirectory, 'logs'))).toEqual([])
+  const filters = { label: [`io.stagerd.node=${await daemon.nodeId()}`] }
+  expect(await connectEngine().listImages({ filters })).toEqual([])
+  expect((await collect(EVERYTHING)).removed).toEqual([])
+
+  await daemon.addPackage(await tarballOf(path.join(daemon.directory, 'last.tar.gz'), { a: 'b' }), 'last', {
+    state: 'uploaded',
+  })
+  const { uuid } = await daemon.submit('last', 'slow')
+  expect((await daemon.ended(uuid)).state).toBe('succeeded')
+  const gc = await daemon.stagectl('node', 'gc', '--dry-run', '--older-than', '0')
+  expect(gc.stdout).toMatch(/WOULD GO\s+COUNT\s+SIZE/)
+  await daemon.stop()
+  expect(await leftovers(daemon), (await daemon.log()).slice(-6000)).toEqual([])
+})
