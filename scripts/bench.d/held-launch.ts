@@ -40,7 +40,7 @@ export class HeldLaunch {
     const { uuid } = await api.post<Staging>('/v1/stagings', { package: subject, pipeline })
     const deadline = performance.now() + LONGEST_PREPARATION_MS
     for (;;) {
-      const said = await text(await api.open('GET', `/v1/stagings/${uuid}/log`))
+      const said = await text(await api.open('GET', `/v1/stagings/${uuid}/log?follow=false`))
       const { state, failure, launches } = await api.get<Staging>(`/v1/stagings/${uuid}`)
       if (said.includes(READY)) return await HeldLaunch.#of(api, engine, uuid, launches[0]?.uuid ?? '')
       if ((state !== 'queued' && state !== 'running') || performance.now() > deadline)
