@@ -126,7 +126,7 @@ export type PackageReplacement = Static<typeof PackageReplacement>
 export const BuildScriptText = Type.Object({ script: Type.String() }, { ...closed, title: 'BuildScriptText' })
 export type BuildScriptText = Static<typeof BuildScriptText>
 
-/** What a build script says; see reference of the language in docs/build-scripts.md. */
+/** What a build script says; the language is in docs/build-scripts.md. */
 export const BuildScript = Type.Object(
   {
     name: Type.String(),

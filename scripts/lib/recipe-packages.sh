@@ -22,3 +22,19 @@ ensure_recipe_package() {
   show "stagectl package from-file ${tarball##*/} ${package[*]}"
   "$root/bin/stagectl" package from-file "$tarball" "${package[@]}"
 }
+
+# ensure_built_package SCRIPT FQN STAMPS: build it in the daemon, unless the daemon has what this very script has made.
+ensure_built_package() {
+  local script=$1 fqn=$2 stamps=$3 stamp digest
+  stamp=$stamps/$(basename "$script").sha256
+  # Of everything that the script is built with, too.
+  digest=$(cat "$script" "$root"/stagers/compiler/* "$root"/images/debian-12/* | sha256sum)
+  if [[ -e $stamp && $(<"$stamp") == "$digest" ]] && "$root/bin/stagectl" package show "$fqn" >/dev/null 2>&1; then
+    note "package::$fqn is there already"
+    return
+  fi
+  show "stagectl package build $script"
+  "$root/bin/stagectl" package build "$script"
+  mkdir -p "$stamps"
+  echo "$digest" >"$stamp"
+}
