@@ -8,7 +8,7 @@ import { hasProgram } from './find-program.js'
 export interface DecompressOptions {
   readonly signal?: AbortSignal | undefined
   /**
-   * Refuse bytes behind the end of a gzip stream. igzip, three times as fast as gzip, passes over them in silence: so it
+   * Refuse bytes behind the end of a gzip stream. igzip, faster than any other, passes over them in silence: so it
    * is for what was looked at strictly once, when it came in.
    */
   readonly strict: boolean
@@ -32,7 +32,10 @@ export async function decompress(
 async function decompressor(compression: Exclude<Compression, 'none'>, strict: boolean): Promise<string[]> {
   switch (compression) {
     case 'gzip':
-      return !strict && (await hasProgram('igzip')) ? ['igzip', '-d', '-c'] : ['gzip', '-d', '-c']
+      if (!strict && (await hasProgram('igzip'))) return ['igzip', '-d', '-c']
+      // Only when it is told to talk does pigz object to what follows the end. It takes a quarter to two thirds of the
+      // time of gzip, which computes its checksum byte by byte.
+      return (await hasProgram('pigz')) ? ['pigz', '-d', '-c', '-v'] : ['gzip', '-d', '-c']
     case 'bzip2':
       return ['bzip2', '-d', '-c']
     case 'xz':
@@ -42,10 +45,14 @@ async function decompressor(compression: Exclude<Compression, 'none'>, strict: b
   }
 }
 
+/** What a talkative pigz says of a stream in any case. */
+const PIGZ_AT_WORK = '<stdin> to <stdout>'
+
 /** bzip2 warns of bytes behind the end and exits 0: so anything that a decompressor has to say is an objection. */
 function judge(compression: Compression, end: FilterEnd): Error | undefined {
-  if (end.exitCode === 0 && end.stderr === '' && end.readAll) return undefined
-  const detail = end.stderr.split('\n')[0] ?? ''
+  const said = end.stderr.replace(PIGZ_AT_WORK, '').trim()
+  if (end.exitCode === 0 && said === '' && end.readAll) return undefined
+  const detail = said.split('\n')[0] ?? ''
   return new BadInput(
     'archive-corrupt',
     `The archive is not sound ${compression} data${detail === '' ? '' : ` (${detail})`}: it is damaged, cut short, or followed by something else; send it again, whole.`,
