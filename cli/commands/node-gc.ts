@@ -21,11 +21,13 @@ export function addNodeGcCommand(node: Command, commandLine: CommandLine): void 
       'Remove what nothing refers to and nobody uses: data, layers, root images, and old stagings with their logs.',
     )
     .option('--dry-run', 'only tell what would go')
-    .option('--older-than <time>', 'only what has been of no use for so long (default: 7d)', orZero(parseDuration))
+    .option('--older-than <time>', 'only what has been of no use for so long (default: 7d)', (text) =>
+      text === '0' ? 0 : parseDuration(text),
+    )
     .option(
       '--keep-bytes <size>',
       'younger data, layers and images go too, the oldest first, until they have no more than this',
-      orZero(parseSize),
+      (text) => (/^\d{1,15}$/.test(text) ? Number(text) : parseSize(text)),
     )
     .addHelpText(
       'after',
@@ -43,10 +45,6 @@ export function addNodeGcCommand(node: Command, commandLine: CommandLine): void 
         return EXIT.success
       }),
     )
-}
-
-function orZero(parse: (text: string) => number): (text: string) => number {
-  return (text) => (text === '0' ? 0 : parse(text))
 }
 
 function describe(output: Output, { dry_run: dryRun, removed, totals }: GarbageReport): string {

@@ -19,7 +19,10 @@ export function describePackage(document: Package): string {
       document.templates.map((template) => `${template.path} (${template.left_delimiter} ${template.right_delimiter})`),
     ),
     ...(resource
-      ? [`Data: ${formatBytes(resource.length)}, compression ${resource.compression}`, `Digest: ${resource.digest}`]
+      ? [
+          `Data: ${formatBytes(resource.length)}, compression ${resource.compression}`,
+          ...field('Digest', [resource.digest, ...(resource.sha1 === undefined ? [] : [resource.sha1])]),
+        ]
       : ['Data: none yet']),
     ...(resource && resource.removals > 0 ? [`Removes: ${resource.removals} path(s) of its dependencies`] : []),
     `Updated: ${document.updated_at}`,
