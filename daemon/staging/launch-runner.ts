@@ -47,6 +47,17 @@ type CauseOfEnd =
   | { readonly kind: 'ending'; readonly ending: Ending }
   | { readonly kind: 'stopped' }
 
+interface BegunLaunch {
+  readonly staging: Staging
+  readonly launch: string
+  readonly desk: Desk
+  readonly output: StagerOutput
+  readonly cause: FirstCause<CauseOfEnd>
+  readonly started: Deferred<RunningLaunch>
+  readonly log: LogWriter
+  readonly stop: AbortSignal
+}
+
 /** One launch, from its plan to its undo: steps two to nine of the life of a launch. */
 export class LaunchRunner {
   readonly #parts: LaunchParts
@@ -97,7 +108,21 @@ export class LaunchRunner {
       live.delete(launch)
       return await this.#neverRan(staging, launch, error, log, stop)
     }
-    await ledger.launchRunning(launch)
+    try {
+      return await this.#follow(running, { staging, launch, desk, output, cause, started, log, stop })
+    } catch (error) {
+      // The ledger or the log cannot be written, say: what was launched must not stay behind all the same.
+      started.reject(error)
+      desk.close()
+      await this.#release(running, launch)
+      throw error
+    }
+  }
+
+  /** From the start of the program to its end, and what follows from it. */
+  async #follow(running: RunningLaunch, begun: BegunLaunch): Promise<LaunchOutcome> {
+    const { staging, launch, desk, output, cause, started, log, stop } = begun
+    await this.#parts.ledger.launchRunning(launch)
     started.resolve(running)
 
     const stopped = () => cause.take({ kind: 'stopped' })

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Unavailable } from '../../base/errors.js'
+import { SqliteLedger } from '../../daemon/store/sqlite/ledger.js'
 import { call, StagingHarness } from '../support/staging-harness.js'
 import type { FakeContext } from '../support/fake-isolation.js'
 
@@ -258,6 +259,15 @@ describe('a relaunch', () => {
     expect(staging).toMatchObject({ state: 'failed', failure: { cause: 'relaunch-limit' } })
     expect(staging.launches).toHaveLength(11)
   })
+})
+
+it('a launch that cannot be recorded is released all the same', async () => {
+  const broken = vi.spyOn(SqliteLedger.prototype, 'launchRunning').mockRejectedValueOnce(new Error('disk I/O error'))
+  await harness.addPipeline('pipe', { any: done })
+  harness.start()
+  expect(await stage()).toMatchObject({ state: 'failed', failure: { cause: 'infrastructure' } })
+  expect(broken).toHaveBeenCalledOnce()
+  expect([...harness.isolation.left]).toEqual([])
 })
 
 describe('the queue', () => {
