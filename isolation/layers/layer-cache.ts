@@ -76,12 +76,21 @@ export class LayerDirectoryCache implements LayerCache {
     this.#held.hold(key, call)
     try {
       const layer =
-        this.#known.get(key) ?? (await this.#building.run(key, signal, (shared) => this.#make(source, key, shared)))
+        (await this.#knownAndThere(key)) ??
+        (await this.#building.run(key, signal, (shared) => this.#make(source, key, shared)))
       await this.#touch(layerId(key))
       return layer
     } finally {
       this.#held.letGo(call)
     }
+  }
+
+  /** Somebody who cleans up by hand must not make every launch fail until the daemon is started again. */
+  async #knownAndThere(key: string): Promise<Layer | undefined> {
+    const layer = this.#known.get(key)
+    if (!layer || (await readRecord(join(this.directory, layerId(key))))) return layer
+    this.#known.delete(key)
+    return undefined
   }
 
   letGo(holder: string): void {
@@ -144,8 +153,11 @@ export class LayerDirectoryCache implements LayerCache {
   async #build(source: LayerSource, place: string, signal: AbortSignal): Promise<LayerRecord> {
     const fresh = join(this.directory, `new-${randomBytes(8).toString('hex')}`)
     try {
+      await mkdir(this.directory, { recursive: true, mode: 0o700 })
       await mkdir(fresh, { mode: 0o755 })
       const record = await buildLayer(fresh, source, { resources: this.#resources, limits: this.#limits }, signal)
+      // Whoever is aborted here may have a successor already, whose layer is in its place.
+      signal.throwIfAborted()
       // Something without a readable record: damaged from outside, or it would have been found.
       await removeTree(place)
       await rename(fresh, place)

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -185,4 +185,11 @@ test('discarding all the time, nobody ever gets a layer that is not there', asyn
   }
   done.abort()
   await discarding
+})
+
+test('a layer whose directory somebody removed is built again', async () => {
+  const { diffId, relativePath } = await layer(base)
+  rmSync(cache.directory, { recursive: true })
+  expect((await layer(base)).diffId).toBe(diffId)
+  expect(readdirSync(join(cache.directory, relativePath)).sort()).toEqual(['etc', 'opt', 'srv'])
 })
