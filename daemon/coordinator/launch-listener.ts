@@ -79,6 +79,9 @@ class LaunchListener implements CoordinatorListener {
     }).catch((error: unknown) => {
       throw new Fault('coordinator-listen', `The coordinator cannot listen on ${address}.`, { cause: error })
     })
+    // A connection that cannot be accepted, because descriptors are exhausted say, is an error of the server; one that
+    // nobody listens for would end the daemon.
+    this.#server.on('error', () => undefined)
   }
 
   close(): Promise<void> {

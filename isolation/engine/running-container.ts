@@ -110,10 +110,13 @@ export class RunningContainer implements RunningLaunch {
     try {
       // The kernel's counters go with the container: a last look before the Engine has tidied up.
       await Promise.race([output, waiting]).catch(() => undefined)
-      this.#cause ??= await watch.lookAtCounts()
+      // Awaited first: `??= await` looks at the cause before it waits, and would overwrite one that came meanwhile.
+      const hit = await watch.lookAtCounts()
+      this.#cause ??= hit
       const exitCode = await this.#orOver(Promise.race([waiting, this.#askForExitCode()]))
       await this.#orOver(output)
-      if (exitCode !== 0) this.#cause ??= await this.#explain(watch)
+      const explanation = exitCode === 0 ? undefined : await this.#explain(watch)
+      this.#cause ??= explanation
       return this.#cause ?? { kind: 'exited', exitCode }
     } catch (error) {
       return this.#cause ?? { kind: 'engine-lost', error: engineError('wait for a container', error) }

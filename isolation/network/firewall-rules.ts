@@ -39,7 +39,8 @@ export function rulesForIpv4(plan: FirewallPlan, forwardChain: string): Rule[] {
   // Clouds hand out credentials on a link-local address.
   if (plan.egress) rules.push(forward(['-d', '169.254.0.0/16'], REJECT))
   // Such a bridge cannot be `internal`, because Docker publishes no port of an internal one.
-  else if (plan.published) rules.push(forward(['-m', 'conntrack', '--ctstate', 'NEW'], REJECT))
+  // Not only what is NEW: raw sockets can make packets that belong to no connection (INVALID).
+  else if (plan.published) rules.push(forward(['-m', 'conntrack', '!', '--ctstate', 'RELATED,ESTABLISHED'], REJECT))
   // Docker keeps an `internal` one in too, but by dropping: a program would wait for minutes to learn that.
   else rules.push(forward([], REJECT))
   return rules

@@ -42,7 +42,7 @@ describe('the firewall rules', () => {
     expect(lines(rulesForIpv4({ ...LAUNCH, coordinatorPort: undefined, published: true }, 'FORWARD'))).toEqual([
       `INPUT -i sd-1d3a5c7e9b11 -m conntrack --ctstate RELATED,ESTABLISHED ${tail} -j ACCEPT`,
       `INPUT ${reject}`,
-      `FORWARD -i sd-1d3a5c7e9b11 -m conntrack --ctstate NEW ${tail} -j REJECT --reject-with icmp-port-unreachable`,
+      `FORWARD -i sd-1d3a5c7e9b11 -m conntrack ! --ctstate RELATED,ESTABLISHED ${tail} -j REJECT --reject-with icmp-port-unreachable`,
     ])
   })
 
