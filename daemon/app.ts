@@ -107,13 +107,14 @@ export class App {
     // A file is nameless while it is imported; one with a name is of a process that died in the moment between.
     await rm(imports, { recursive: true, force: true })
 
-    const compressor = await chooseCompressor()
+    const compressor = await chooseCompressor(settings.compressor)
     const resources = { open: async (sha256: string) => (await blobs.open(sha256)).stream }
     const isolation = new DockerIsolation({
       owner: { nodeId, installDirectory: INSTALL_DIRECTORY },
       stateDirectory: state,
       layers: await LayerDirectoryCache.open({ directory: path.join(state, 'layers'), resources }),
       addressPool: settings.bridgePool,
+      compressor: settings.compressor,
       extraFiles: ca.files,
     })
     const live = new LiveContainers()

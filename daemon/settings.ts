@@ -7,6 +7,7 @@ import { parse as parseToml } from 'smol-toml'
 import { BadInput, errnoOf, messageOf } from '../base/errors.js'
 import { quote } from '../base/fqn.js'
 import type { Limits } from '../isolation/launch-plan.js'
+import { type CompressorChoice, COMPRESSORS } from '../isolation/snapshot/compressor.js'
 
 export interface Settings {
   readonly stateDir: string
@@ -25,6 +26,8 @@ export interface Settings {
   readonly limits: Limits
   /** The largest resource that is taken in, in bytes. */
   readonly packageQuotaBytes: number
+  /** What makes the gzip of snapshots. */
+  readonly compressor: CompressorChoice
   /** How long an upload that no package names yet is safe from the collection of garbage. */
   readonly uploadGraceMs: number
   readonly logLevel: string
@@ -61,6 +64,14 @@ export const SETTINGS = {
   pids: setting('pids', 'N', '512', "a stager's processes and threads, where it names none", parseInteger),
   disk: setting('disk', 'SIZE', '4GB', 'what a stager may write, where it names nothing', parseBytes),
   timeout: setting('timeout', 'TIME', '10m', 'how long a stager may run, where it names nothing', parseDuration),
+  compressor: setting(
+    'compressor',
+    'NAME',
+    'auto',
+    'igzip, pigz or zlib; auto takes the fastest that is there',
+    parseCompressor,
+  ),
+  compressionLevel: setting('compression-level', 'N', '1', '0 to 9; igzip goes up to 3', parseCompressionLevel),
   packageQuota: setting('package-quota', 'SIZE', '2GB', 'the largest resource of a package', parseBytes),
   uploadGrace: setting('upload-grace', 'TIME', '1h', 'how long gc leaves an upload without a package', parseDuration),
   logLevel: setting('log-level', 'LEVEL', 'info', 'trace, debug, info, warn, error or silent', parseLevel),
@@ -115,6 +126,7 @@ export async function loadSettings(
       timeoutMs: get('timeout'),
     },
     packageQuotaBytes: get('packageQuota'),
+    compressor: { name: get('compressor'), level: get('compressionLevel') },
     uploadGraceMs: get('uploadGrace'),
     logLevel: get('logLevel'),
   }
@@ -213,6 +225,17 @@ function parseListen(given: string): { host: string; port: number } | undefined 
       `${quote(given)} is not a loopback address and a port such as 127.0.0.1:7300; anybody who reaches the API commands this host, so publish it through a proxy that asks who is there`,
     )
   return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
+}
+
+function parseCompressor(given: string): CompressorChoice['name'] {
+  const known = (['auto', ...COMPRESSORS] as const).find((name) => name === given)
+  if (known === undefined) throw new Error(`${quote(given)} is not a compressor: auto, ${COMPRESSORS.join(', ')}`)
+  return known
+}
+
+function parseCompressionLevel(given: string): number {
+  if (!/^[0-9]$/.test(given)) throw new Error(`${quote(given)} is not a level from 0 to 9`)
+  return Number(given)
 }
 
 function parseLevel(given: string): string {

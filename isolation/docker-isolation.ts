@@ -24,7 +24,7 @@ import { AddressPool } from './network/address-pool.js'
 import { Bridges } from './network/bridges.js'
 import { Firewall } from './network/firewall.js'
 import type { Owner } from './ownership.js'
-import { chooseCompressor } from './snapshot/compressor.js'
+import { chooseCompressor, type CompressorChoice } from './snapshot/compressor.js'
 import { snapshotUpper } from './snapshot/snapshot.js'
 import { Sweeper } from './sweeper.js'
 
@@ -33,6 +33,8 @@ export interface DockerIsolationOptions {
   /** Holds the scratch directories of launches. */
   readonly stateDirectory: string
   readonly layers: LayerDirectoryCache
+  /** Of snapshots; the fastest that the host has when left out. */
+  readonly compressor?: CompressorChoice
   /** IPv4 block that the networks of launches are cut from. */
   readonly addressPool?: string
   /** Files that every launch finds in its root and in /stagerfs, though no snapshot holds them: content by absolute path. */
@@ -54,14 +56,14 @@ export class DockerIsolation implements Isolation {
   constructor(options: DockerIsolationOptions, engine: Docker = connectEngine()) {
     const { owner, stateDirectory, layers, extraFiles = new Map<string, string>() } = options
     const firewall = new Firewall()
-    const compressor = once(() => chooseCompressor())
+    const compressor = once(() => chooseCompressor(options.compressor))
     // Several nodes on a host share the default pool: they rarely meet when they begin at different places.
     const pool = new AddressPool(options.addressPool ?? DEFAULT_ADDRESS_POOL, 28, randomInt(65_536))
     this.#engine = engine
     this.#layers = layers
     this.#images = new RootImages(engine, owner, new ImageUse(path.join(stateDirectory, 'images')))
     this.#sweeper = new Sweeper(engine, owner, stateDirectory, firewall)
-    this.#examiner = new Examiner(engine, stateDirectory, firewall)
+    this.#examiner = new Examiner(engine, stateDirectory, firewall, options.compressor)
     this.#launcher = new Launcher({
       engine,
       owner,

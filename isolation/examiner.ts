@@ -5,7 +5,7 @@ import { runProcess } from '../base/run-process.js'
 import { askEngine } from './engine/engine-errors.js'
 import type { Finding } from './isolation.js'
 import type { Firewall } from './network/firewall.js'
-import { chooseCompressor } from './snapshot/compressor.js'
+import { chooseCompressor, type CompressorChoice, FASTEST } from './snapshot/compressor.js'
 
 const GIB = 2 ** 30
 
@@ -15,6 +15,7 @@ export class Examiner {
     private readonly engine: Docker,
     private readonly stateDirectory: string,
     private readonly firewall: Firewall,
+    private readonly choice: CompressorChoice = FASTEST,
   ) {}
 
   async examine(): Promise<readonly Finding[]> {
@@ -22,7 +23,7 @@ export class Examiner {
       this.#engine().catch((error: unknown) => [bad('Docker Engine', messageOf(error))]),
       this.#firewall(),
       program('mount', ['--version'], 'mounts', 'mounts /stagerfs', 'util-linux'),
-      compressor(),
+      compressor(this.choice),
       this.#disk(),
     ])
     return findings.flat()
@@ -98,15 +99,22 @@ interface EngineInfo {
   readonly SwapLimit: boolean
 }
 
-async function compressor(): Promise<Finding[]> {
-  const { name } = await chooseCompressor()
-  if (name === 'igzip') return [good('compressor', 'igzip')]
+async function compressor(choice: CompressorChoice): Promise<Finding[]> {
+  let found
+  try {
+    found = await chooseCompressor(choice)
+  } catch (error) {
+    return [bad('compressor', messageOf(error))]
+  }
+  const { name, level } = found
+  const inUse = `${name} at level ${level}`
+  if (name === 'igzip') return [good('compressor', inUse)]
   const advice = name === 'pigz' ? 'some two times' : 'some ten times'
   return [
     {
       subject: 'compressor',
       verdict: 'slow',
-      message: `${name}: igzip compresses snapshots ${advice} faster; install the package isal`,
+      message: `${inUse}: igzip compresses snapshots ${advice} faster; install the package isal, and leave the setting compressor at auto`,
     },
   ]
 }

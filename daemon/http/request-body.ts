@@ -30,7 +30,7 @@ export class RequestBody extends Readable {
   fault: StagerdError | undefined
 
   constructor(request: IncomingMessage, pace: Pace) {
-    super({ highWaterMark: 1024 * 1024 })
+    super({ highWaterMark: 256 * 1024 })
     this.#request = request
     this.#pace = pace
     // Paused first: listening for data would start the flow before anybody reads.

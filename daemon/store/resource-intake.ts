@@ -54,7 +54,7 @@ export class ResourceIntake {
   ): Promise<ReceivedResource> {
     const stop = new AbortController()
     const either = AbortSignal.any([signal, stop.signal])
-    const toScan = new PassThrough({ highWaterMark: 1024 * 1024 })
+    const toScan = new PassThrough({ highWaterMark: 256 * 1024 })
     // It may fail before its reading begins; whoever reads it is told all the same.
     for (const stream of [body, toScan]) stream.on('error', () => undefined)
     const scan = this.#scan(toScan, either)

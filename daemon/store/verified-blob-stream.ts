@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { Fault } from '../../base/errors.js'
 
-const CHUNK_BYTES = 1024 * 1024
+const CHUNK_BYTES = 512 * 1024
 
 /**
  * The content of a blob's file, checked against its name while it is read. Owns the handle: closes it at the end, on
