@@ -14,7 +14,10 @@ export class SqliteReferences implements ReferenceRepository {
       this.#database
         .statement<{ resource: string }>(
           `SELECT resource FROM packages WHERE resource IS NOT NULL
-           UNION ALL SELECT json_extract(work, '$.resource') FROM stagings WHERE state IN ('queued', 'running')`,
+           UNION ALL SELECT json_extract(work, '$.resource') FROM stagings WHERE state IN ('queued', 'running')
+           -- A retry begins with its source again, for as long as the staging is remembered.
+           UNION ALL SELECT json_extract(source, '$.resource') FROM stagings
+           WHERE source IS NOT NULL AND state IN ('failed', 'cancelled')`,
         )
         .all()
         .map(({ resource }) => JSON.parse(resource) as Resource),
