@@ -68,6 +68,9 @@ export async function findEach(
     signal,
     killSignal: 'SIGKILL',
   })
+  // With a signal that is aborted already `once` below rejects before it listens; the error of the child comes a tick
+  // later, and would end the daemon if nobody heard it.
+  find.on('error', () => undefined)
   let stderr = ''
   find.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-1000)))
   let partial = ''

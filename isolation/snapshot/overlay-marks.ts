@@ -20,6 +20,9 @@ export async function readOverlayMarks(upper: string, signal?: AbortSignal): Pro
     signal,
     killSignal: 'SIGKILL',
   })
+  // With a signal that is aborted already `once` below rejects before it listens; the error of the child comes a tick
+  // later, and would end the daemon if nobody heard it.
+  getfattr.on('error', () => undefined)
   let stderr = ''
   let stdout = ''
   getfattr.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-1000)))
