@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { SnapshotReport } from '../isolation.js'
 import { findCgroupFiles, readCounts } from './cgroup-files.js'
 import type { Container } from './container.js'
+import { deletedUse } from './deleted-use.js'
 import { directoryUse, filesystemUse } from './disk-use.js'
 import { Freezer } from './freezer.js'
 import type { LimitProbe } from './limit-watch.js'
@@ -48,7 +49,7 @@ export async function watchedContainer(
     eventFiles: [cgroup.pidsEvents, cgroup.memoryEvents].filter((file) => file !== undefined),
     filesystemUseBefore: await filesystemUse(written),
     filesystemUse: () => filesystemUse(written),
-    ownUse: () => freezer.whileFrozen(() => directoryUse(written, AbortSignal.timeout(60_000))),
+    ownUse: () => freezer.whileFrozen(() => ownUse(written, cgroup.pidsEvents ?? cgroup.memoryEvents)),
   }
   return {
     run: (parts) =>
@@ -60,6 +61,16 @@ export async function watchedContainer(
         takeSnapshot: (request, write) => surroundings.snapshot(root, request, write),
       }),
   }
+}
+
+/** @param cgroupFile any file in the container's cgroup */
+async function ownUse(written: readonly string[], cgroupFile: string | undefined): Promise<number> {
+  const signal = AbortSignal.timeout(60_000)
+  const [named, deleted] = await Promise.all([
+    directoryUse(written, signal),
+    cgroupFile === undefined ? 0 : deletedUse(dirname(cgroupFile), signal),
+  ])
+  return named + deleted
 }
 
 async function existing(directories: readonly string[]): Promise<string[]> {

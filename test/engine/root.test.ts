@@ -5,6 +5,8 @@ import { filesOf, planOf, Recorder } from '../contract/isolation.js'
 import { tarball } from './support/busybox-root.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from './support/docker-isolation.js'
 
+const idle = { shell: 'sleep 60', fake: () => Promise.resolve() }
+
 describe('the root of a launch', () => {
   let under: DockerIsolationUnderTest
   beforeEach(async () => {
@@ -50,6 +52,13 @@ describe('the root of a launch', () => {
       { kind: 'removed', path: 'app/a' },
       { kind: 'removed', path: 'app/old' },
     ])
+  })
+
+  it('cannot outgrow its limit in files that are deleted while they are open', async () => {
+    const shell = 'for fd in 4 5 6 7; do eval "exec $fd>/tmp/$fd"; rm /tmp/$fd; head -c 7340032 /dev/zero >&$fd; done'
+    const { running } = await launch(shell, { limits: { ...planOf(under, idle).limits, diskBytes: 8 * 2 ** 20 } })
+    expect(await running.ended).toMatchObject({ kind: 'disk-full' })
+    await running.release()
   })
 
   it('stands still while it is read', async () => {
