@@ -75,7 +75,8 @@ export class HeldLaunch {
   }
 
   async end(): Promise<void> {
-    await this.api.open('POST', `/v1/stagings/${this.staging}/cancel`)
+    // Its answer has to be read, or the connection would keep this program from ending.
+    await text(await this.api.open('POST', `/v1/stagings/${this.staging}/cancel`))
     for (;;) {
       const { state } = await this.api.get<Staging>(`/v1/stagings/${this.staging}`)
       if (state !== 'queued' && state !== 'running') return
