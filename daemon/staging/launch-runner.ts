@@ -237,15 +237,25 @@ export class LaunchRunner {
     log: LogWriter,
     lastLines: readonly string[] = [],
   ): Promise<Staging> {
+    // The record first: a log that cannot be written, on a full disk say, must not leave a staging that never ends.
+    const failed = await this.#parts.ledger.fail(staging.uuid, launch, failure)
     await explainFailure(failure, lastLines, log)
-    return await this.#parts.ledger.fail(staging.uuid, launch, failure)
+    return failed
   }
 
   async #release(running: RunningLaunch, launch: string): Promise<void> {
+    const { isolation, live, logger } = this.#parts
     const { failures } = await running.release()
-    this.#parts.live.delete(launch)
+    live.delete(launch)
+    if (failures.length === 0) return
     for (const { what, error } of failures)
-      this.#parts.logger.error({ err: error, launch, what }, 'something of a launch could not be undone')
+      logger.error({ err: error, launch, what }, 'something of a launch could not be undone')
+    try {
+      const { removed } = await isolation.sweep(live.ids)
+      logger.info({ removed }, 'swept what a launch had left')
+    } catch (error) {
+      logger.error({ err: error }, 'the sweep failed; the next one is at the next start, or when the Engine comes back')
+    }
   }
 
   #hooks(desk: Desk, output: StagerOutput): LaunchHooks {

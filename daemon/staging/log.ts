@@ -138,7 +138,10 @@ export class LogWriter {
   readonly #written: () => void
   readonly #closed: () => void
   #seq: number
+  /** Of the log, with the lines that are still to be written. */
   #bytes: number
+  /** Of the file, as far as it is whole. */
+  #length: number
   #pending: string[] = []
   #flushing: Promise<void> | undefined
 
@@ -146,6 +149,7 @@ export class LogWriter {
     this.#handle = handle
     this.#seq = lastSeq
     this.#bytes = bytes
+    this.#length = bytes
     this.#written = written
     this.#closed = closed
   }
@@ -203,7 +207,16 @@ export class LogWriter {
   async #writePending(): Promise<void> {
     const lines = this.#pending
     this.#pending = []
-    await this.#handle.appendFile(lines.join(''))
+    const text = lines.join('')
+    try {
+      await this.#handle.appendFile(text)
+    } catch (error) {
+      // A full disk takes a part: half a line in the midst of the file would hide all that comes after it.
+      this.#pending = [...lines, ...this.#pending]
+      await this.#handle.truncate(this.#length)
+      throw error
+    }
+    this.#length += Buffer.byteLength(text)
     this.#written()
   }
 }

@@ -93,12 +93,12 @@ export class StagingRunner {
         await log.say('stagerd is stopping; staging goes on when it is started again.')
         return
       }
-      staging = await this.#after(staging, outcome, log)
+      staging = await this.#after(staging, outcome, log, ended)
     }
     if (staging.state === 'succeeded') await log.say('Staging is complete.')
   }
 
-  async #after(staging: Staging, outcome: LaunchOutcome, log: LogWriter): Promise<Staging> {
+  async #after(staging: Staging, outcome: LaunchOutcome, log: LogWriter, ended: AbortSignal): Promise<Staging> {
     const { ledger, engineIsBack } = this.#parts
     switch (outcome.kind) {
       case 'settled':
@@ -109,14 +109,16 @@ export class StagingRunner {
         const { interruptions } = outcome.staging
         if (interruptions > INTERRUPTION_LIMIT) {
           const failure = failureOfInterruptions(stagerFqn(currentStager(staging)), interruptions)
+          const failed = await ledger.fail(staging.uuid, undefined, failure)
           await explainFailure(failure, [], log)
-          return await ledger.fail(staging.uuid, undefined, failure)
+          return failed
         }
         await log.say(
           `The launch was lost (${messageOf(outcome.error)}); waiting for the Docker Engine to launch it again.`,
         )
         await outcome.released
-        await engineIsBack()
+        // A cancellation need not wait for the Engine; what the launch has left is swept when it is back.
+        await Promise.race([engineIsBack(), untilAborted(ended)])
         return outcome.staging
       }
     }
@@ -130,7 +132,14 @@ export class StagingRunner {
     if (current.state !== 'running') return
     const failure = failureOfError(undefined, error)
     const open = current.launches.find(({ state }) => state === 'starting' || state === 'running')
-    await explainFailure(failure, [], log)
     await ledger.fail(admitted.uuid, open?.uuid, failure)
+    await explainFailure(failure, [], log)
   }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }

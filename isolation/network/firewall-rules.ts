@@ -36,6 +36,15 @@ export function rulesForIpv4(plan: FirewallPlan, forwardChain: string): Rule[] {
   }
   if (plan.published) rules.push(input(['-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED'], ACCEPT))
   rules.push(input([], REJECT))
+  // The host answers for each of its addresses on every interface: other containers, and neighbours that route to us,
+  // would reach the coordinator too. What comes from the bridge itself has been judged above.
+  if (plan.coordinatorPort !== undefined) {
+    const match = ['!', '-i', 'lo', '-d', `${plan.gateway}/32`, '-p', 'tcp', '-m', 'tcp']
+    rules.push({
+      chain: 'INPUT',
+      match: [...match, '--dport', String(plan.coordinatorPort), ...marked(plan), ...REJECT],
+    })
+  }
   // Clouds hand out credentials on a link-local address.
   if (plan.egress) rules.push(forward(['-d', '169.254.0.0/16'], REJECT))
   // Such a bridge cannot be `internal`, because Docker publishes no port of an internal one.
@@ -90,7 +99,11 @@ const REJECT = ['-j', 'REJECT', '--reject-with', 'icmp-port-unreachable']
 const REJECT_IPV6 = ['-j', 'REJECT', '--reject-with', 'icmp6-port-unreachable']
 
 function rule(chain: string, plan: FirewallPlan, match: readonly string[], verdict: readonly string[]): Rule {
-  return { chain, match: ['-i', plan.bridge, ...match, '-m', 'comment', '--comment', plan.comment, ...verdict] }
+  return { chain, match: ['-i', plan.bridge, ...match, ...marked(plan), ...verdict] }
+}
+
+function marked({ comment }: FirewallPlan): string[] {
+  return ['-m', 'comment', '--comment', comment]
 }
 
 function transaction(lines: readonly string[]): string {

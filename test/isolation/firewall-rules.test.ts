@@ -20,6 +20,7 @@ const LAUNCH: FirewallPlan = {
 const tail = `-m comment --comment ${COMMENT}`
 const accept = `-i sd-1d3a5c7e9b11 -d 198.18.0.1/32 -p tcp -m tcp --dport 40123 ${tail} -j ACCEPT`
 const reject = `-i sd-1d3a5c7e9b11 ${tail} -j REJECT --reject-with icmp-port-unreachable`
+const elsewhere = `! -i lo -d 198.18.0.1/32 -p tcp -m tcp --dport 40123 ${tail} -j REJECT --reject-with icmp-port-unreachable`
 const lines = (rules: readonly { chain: string; match: readonly string[] }[]) =>
   rules.map(({ chain, match }) => `${chain} ${match.join(' ')}`)
 
@@ -28,6 +29,7 @@ describe('the firewall rules', () => {
     expect(lines(rulesForIpv4(LAUNCH, 'DOCKER-USER'))).toEqual([
       `INPUT ${accept}`,
       `INPUT ${reject}`,
+      `INPUT ${elsewhere}`,
       `DOCKER-USER ${reject}`,
     ])
   })
@@ -53,10 +55,10 @@ describe('the firewall rules', () => {
 
   it('are inserted in one transaction, the first to be tried last', () => {
     expect(additionOf(rulesForIpv4(LAUNCH, 'DOCKER-USER'))).toBe(
-      `*filter\n-I DOCKER-USER 1 ${reject}\n-I INPUT 1 ${reject}\n-I INPUT 1 ${accept}\nCOMMIT\n`,
+      `*filter\n-I DOCKER-USER 1 ${reject}\n-I INPUT 1 ${elsewhere}\n-I INPUT 1 ${reject}\n-I INPUT 1 ${accept}\nCOMMIT\n`,
     )
     expect(removalOf(rulesForIpv4(LAUNCH, 'DOCKER-USER'))).toBe(
-      `*filter\n-D INPUT ${accept}\n-D INPUT ${reject}\n-D DOCKER-USER ${reject}\nCOMMIT\n`,
+      `*filter\n-D INPUT ${accept}\n-D INPUT ${reject}\n-D INPUT ${elsewhere}\n-D DOCKER-USER ${reject}\nCOMMIT\n`,
     )
   })
 })

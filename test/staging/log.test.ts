@@ -1,9 +1,9 @@
-import { appendFile, mkdtemp, rm } from 'node:fs/promises'
+import { appendFile, mkdtemp, open, rm, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LineSplitter, MAX_LINE_LENGTH } from '../../daemon/staging/lines.js'
-import { StagingLogs } from '../../daemon/staging/log.js'
+import { LogWriter, StagingLogs } from '../../daemon/staging/log.js'
 
 const STAGING = '0d9a2a68-6f0c-4b6c-9d7e-0a5f2f0c1b2a'
 const never = new AbortController().signal
@@ -57,6 +57,27 @@ describe('the log of a staging', () => {
     await after.append('stdout', ['again'])
     await Promise.all([before.close(), after.close()])
     expect(await texts()).toEqual(['1 whole', '2 again'])
+  })
+
+  it('keeps its lines whole and without a gap when the disk is full for a while', async () => {
+    const file = path.join(directory, `${STAGING}.ndjson`)
+    const handle = await open(file, 'a')
+    let full = true
+    const onFullDisk = new Proxy(handle, {
+      get: (target, name) => {
+        if (name !== 'appendFile' || !full) return (target[name as keyof FileHandle] as () => void).bind(target)
+        return async (text: string) => {
+          await target.appendFile(text.slice(0, 10))
+          throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+        }
+      },
+    })
+    const writer = new LogWriter(onFullDisk, 0, 0, () => undefined, () => undefined) // prettier-ignore
+    await expect(writer.append('stdout', ['one'])).rejects.toThrow('no space')
+    full = false
+    await writer.append('stdout', ['two'])
+    await writer.close()
+    expect(await texts()).toEqual(['1 one', '2 two'])
   })
 
   it('has nothing to say of a staging that never began', async () => {
