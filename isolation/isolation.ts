@@ -133,6 +133,13 @@ export interface Cached {
 export interface SweepReport {
   /** One line for each thing that was removed: "container 3f2a…". */
   readonly removed: readonly string[]
+  /** What is left, and why; no container is among it. */
+  readonly failures: readonly SweepFailure[]
+}
+
+export interface SweepFailure {
+  readonly what: string
+  readonly error: unknown
 }
 
 /** One line of `node doctor`. */

@@ -5,7 +5,7 @@ import { isUuid } from '../base/identifiers.js'
 import { Container } from './engine/container.js'
 import { askEngine, askEngineToRemove } from './engine/engine-errors.js'
 import { parseMountinfo } from './engine/mountinfo.js'
-import type { SweepReport } from './isolation.js'
+import type { SweepFailure, SweepReport } from './isolation.js'
 import { unmount } from './mounts.js'
 import type { Firewall } from './network/firewall.js'
 import { LAUNCH_LABEL, NODE_LABEL, nodeComment, type Owner } from './ownership.js'
@@ -27,14 +27,27 @@ export class Sweeper {
   ) {}
 
   /**
-   * Throws `Unavailable` (`engine-down`) before anything is removed: what might still run must keep its firewall.
+   * Throws `Unavailable` (`engine-down`) before anything is removed: what might still run must keep its firewall. Once
+   * the containers are gone, what cannot be removed harms nobody: it is reported, and the next sweep tries again.
    */
   async sweep(live: ReadonlySet<string>): Promise<SweepReport> {
     const isDead = (launch: string) => isUuid(launch) && !live.has(launch)
-    const removed: string[] = []
-    for (const remove of [this.#containers, this.#mounts, this.#rules, this.#networks, this.#scratch])
-      removed.push(...(await remove.call(this, isDead)))
-    return { removed }
+    const removed = await this.#containers(isDead)
+    const failures: SweepFailure[] = []
+    const rest = {
+      mounts: this.#mounts,
+      'firewall rules': this.#rules,
+      networks: this.#networks,
+      scratch: this.#scratch,
+    }
+    for (const [what, remove] of Object.entries(rest)) {
+      try {
+        removed.push(...(await remove.call(this, isDead)))
+      } catch (error) {
+        failures.push({ what, error })
+      }
+    }
+    return { removed, failures }
   }
 
   async #containers(isDead: IsDead): Promise<string[]> {

@@ -251,8 +251,9 @@ export class LaunchRunner {
     for (const { what, error } of failures)
       logger.error({ err: error, launch, what }, 'something of a launch could not be undone')
     try {
-      const { removed } = await isolation.sweep(live.ids)
-      logger.info({ removed }, 'swept what a launch had left')
+      const swept = await isolation.sweep(live.ids)
+      logger.info({ removed: swept.removed }, 'swept what a launch had left')
+      for (const { what, error: why } of swept.failures) logger.error({ err: why, what }, 'could not be swept')
     } catch (error) {
       logger.error({ err: error }, 'the sweep failed; the next one is at the next start, or when the Engine comes back')
     }

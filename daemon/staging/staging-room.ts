@@ -130,8 +130,9 @@ export class StagingRoom {
     const { isolation, live, logger } = this.#parts
     const sweep = async () => {
       await isolation.ping()
-      const { removed } = await isolation.sweep(live.ids)
+      const { removed, failures } = await isolation.sweep(live.ids)
       if (removed.length > 0) logger.info({ removed }, 'swept what earlier launches had left')
+      for (const { what, error } of failures) logger.error({ err: error, what }, 'could not be swept')
     }
     await retryUntil(this.#stop.signal, sweep, (error) => {
       if (!(error instanceof Unavailable)) logger.error({ err: error }, 'the sweep failed and is tried again')

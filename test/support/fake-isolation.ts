@@ -110,7 +110,7 @@ export class FakeIsolation implements Isolation {
     await this.ping()
     const removed = [...this.left].filter((id) => !live.has(id))
     for (const id of removed) this.left.delete(id)
-    return { removed: removed.map((id) => `launch ${id}`) }
+    return { removed: removed.map((id) => `launch ${id}`), failures: [] }
   }
 
   examine(): Promise<readonly Finding[]> {
