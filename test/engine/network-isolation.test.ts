@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -80,13 +81,46 @@ describe('the network of a launch', () => {
     expect(neighbour.asked).toEqual([])
   })
 
+  it('has a coordinator that answers no neighbour of the host', async () => {
+    // A host of its own, one hop away, that routes everything through this one.
+    const name = `sdn-${randomBytes(4).toString('hex')}`
+    const ip = (...args: string[]) => runProcess('ip', args)
+    const inside = (...args: string[]) => runProcess('ip', ['netns', 'exec', name, ...args])
+    const recorder = new Recorder()
+    let theirs = ['', '']
+    const hooks = {
+      output: (stream: OutputStream, chunk: Buffer) => recorder.output(stream, chunk),
+      listen: async (address: string) => {
+        const listener = await recorder.listen(address)
+        theirs = [address, String(listener.port)]
+        return listener
+      },
+    }
+    const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
+    await ip('netns', 'add', name)
+    try {
+      await ip('link', 'add', name, 'type', 'veth', 'peer', 'name', 'up0', 'netns', name)
+      await ip('address', 'add', '198.19.254.1/30', 'dev', name)
+      await ip('link', 'set', name, 'up')
+      await inside('ip', 'address', 'add', '198.19.254.2/30', 'dev', 'up0')
+      await inside('ip', 'link', 'set', 'up0', 'up')
+      await inside('ip', 'route', 'add', 'default', 'via', '198.19.254.1')
+      const running = await under.isolation.launch(plan, hooks, new AbortController().signal)
+      await inside('busybox', 'nc', '-w', '5', '198.19.254.1', String(servicePort))
+      await expect(inside('busybox', 'nc', '-w', '5', ...theirs)).rejects.toThrow(/refused/)
+      await running.release()
+    } finally {
+      await ip('netns', 'delete', name)
+    }
+  })
+
   it('leaves no rule behind when somebody flushed one of them', async () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
     const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
     const { stdout } = await runProcess('iptables-save', ['-t', 'filter'])
     const ours = stdout.split('\n').filter((line) => line.includes(plan.id))
-    expect(ours).toHaveLength(3)
+    expect(ours).toHaveLength(4)
     const gone = (ours[0] ?? '').replaceAll('"', '').replace('-A INPUT', '-D INPUT')
     await runProcess('iptables', ['-w', ...gone.split(' ')])
     expect(await running.release()).toEqual({ failures: [] })
