@@ -26,13 +26,19 @@ async function report(output: Output, error: unknown): Promise<number> {
   if (error instanceof CommanderError) {
     // Help and version come as errors too; commander has printed whatever there was to say.
     if (error.exitCode === 0) return EXIT.success
-    if (output.json) await output.document({ error: { code: 'usage', message: error.message } })
+    if (output.json) await output.document({ error: { code: 'usage', message: usageMessage(error) } })
     return EXIT.usage
   }
   const code = error instanceof StagerdError ? error.code : 'unexpected'
   await output.error(messageOf(error))
   if (output.json) await output.document({ error: { code, message: messageOf(error) } })
   return exitCodeOfError(error)
+}
+
+/** As a sentence: commander puts a word in front for terminals, and has none for a group without a command. */
+function usageMessage({ code, message }: CommanderError): string {
+  if (code === 'commander.help') return 'A command is missing: see --help for those there are.'
+  return message.replace(/^error: /, '')
 }
 
 /** Asked of the words themselves, because the error may be that they cannot be understood. */

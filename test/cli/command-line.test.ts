@@ -30,6 +30,13 @@ describe('usage', () => {
     expect(json.document()).toMatchObject({ error: { code: 'usage' } })
   })
 
+  test('a group without a command says so in JSON too', async () => {
+    const { io } = await harness().run('package', '--json')
+    expect(io.document()).toEqual({
+      error: { code: 'usage', message: 'A command is missing: see --help for those there are.' },
+    })
+  })
+
   test('--version, --help, and help for every command with examples', async () => {
     const { run } = harness()
     expect((await run('--version')).io.out).toMatch(/^\d+\.\d+\.\d+\n$/)
