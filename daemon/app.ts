@@ -24,6 +24,7 @@ import { closureOf } from './exchange/closure.js'
 import { Exporter } from './exchange/export.js'
 import { Importer } from './exchange/import.js'
 import { Collector } from './garbage/collector.js'
+import { ImagePackages } from './images/image-packages.js'
 import { isForLoopback, refuseForeignHost } from './loopback-host.js'
 import { NodeReport } from './node-info.js'
 import { Resolver } from './resolver.js'
@@ -158,6 +159,7 @@ export class App {
       blobs,
       intake,
       quota,
+      images: new ImagePackages({ isolation, intake, packages, quota, live, logger }),
       exporter: new Exporter({
         packages,
         stagers,

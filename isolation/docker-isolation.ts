@@ -3,6 +3,7 @@ import path from 'node:path'
 import type Docker from 'dockerode'
 import { connectEngine, pingEngine } from './engine/connect.js'
 import { askEngine } from './engine/engine-errors.js'
+import { ImageReader } from './engine/image-reader.js'
 import { ImageUse } from './engine/image-use.js'
 import { RootImages } from './engine/root-images.js'
 import { makeSeat, type ImageLayer } from './engine/seat.js'
@@ -10,8 +11,11 @@ import { Examiner } from './examiner.js'
 import type {
   Cached,
   Finding,
+  ImageHooks,
+  ImagePlan,
   Isolation,
   LaunchHooks,
+  OpenImage,
   RunHooks,
   RunningContainer,
   RunningLaunch,
@@ -48,6 +52,7 @@ export class DockerIsolation implements Isolation {
   readonly #engine: Docker
   readonly #layers: LayerDirectoryCache
   readonly #images: RootImages
+  readonly #imageReader: ImageReader
   readonly #launcher: Launcher
   readonly #sweeper: Sweeper
   readonly #examiner: Examiner
@@ -62,6 +67,7 @@ export class DockerIsolation implements Isolation {
     this.#engine = engine
     this.#layers = layers
     this.#images = new RootImages(engine, owner, new ImageUse(path.join(stateDirectory, 'images')))
+    this.#imageReader = new ImageReader(engine, owner, compressor)
     this.#sweeper = new Sweeper(engine, owner, stateDirectory, firewall)
     this.#examiner = new Examiner(engine, stateDirectory, firewall, options.compressor)
     this.#launcher = new Launcher({
@@ -96,6 +102,15 @@ export class DockerIsolation implements Isolation {
 
   async materialise(source: LayerSource, signal: AbortSignal): Promise<void> {
     await this.#layers.materialise(source, signal)
+  }
+
+  async readImage<T>(
+    plan: ImagePlan,
+    hooks: ImageHooks,
+    use: (image: OpenImage) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    return await this.#imageReader.read(plan, hooks, use, signal)
   }
 
   async sweep(live: ReadonlySet<string>): Promise<SweepReport> {

@@ -26,6 +26,20 @@ export interface Isolation {
   run(plan: RunPlan, hooks: RunHooks, signal: AbortSignal): Promise<RunningContainer>
   /** Make sure that a layer can be built from `source`, and keep it. Throws `BadInput` where the tree is refused. */
   materialise(source: LayerSource, signal: AbortSignal): Promise<void>
+  /**
+   * Pass the filesystem of an image to `use`: one that the Engine has, or else can pull. A container of it is created,
+   * never started, and exported while `use` is under way; it is gone when this settles, whatever became of `use`, and a
+   * `sweep` takes it after a crash. `use` reads the archive or destroys it.
+   *
+   * Throws `NotFound` (`no-such-image`), `Unavailable` (`registry-unreachable`, and when the export breaks off),
+   * `BadInput` (`archive-refused`) as an error of the archive, for what cannot be left out or kept.
+   */
+  readImage<T>(
+    plan: ImagePlan,
+    hooks: ImageHooks,
+    use: (image: OpenImage) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T>
   sweep(live: ReadonlySet<string>): Promise<SweepReport>
   /** Everything that is kept only so that it need not be made again. */
   caches(): Promise<readonly Cached[]>
@@ -41,6 +55,36 @@ export interface Isolation {
 export interface ResourceReader {
   /** Verified while it is read: the stream errors at its end if the content is not what the digest says. */
   open(sha256: string): Promise<Readable>
+}
+
+export interface ImagePlan {
+  /** UUID, as of a launch: what is live, no sweep touches. */
+  readonly id: string
+  /** `name:tag`, `name@digest`, with the registry's host before it or without, or the id of an image. */
+  readonly reference: string
+  /** Absolute paths: neither they nor what is below them is in the archive. */
+  readonly leaveOut: readonly string[]
+}
+
+export interface ImageHooks {
+  /** A line of what the Engine says while it pulls. */
+  progress?(line: string): void
+}
+
+export interface OpenImage {
+  /** A gzip'd tar of full paths, without what an export has and a package cannot (see engine/image-tree.ts). */
+  readonly archive: Readable
+  readonly config: ImageConfig
+}
+
+/** How the image would be run. */
+export interface ImageConfig {
+  /** `KEY=VALUE` */
+  readonly environment: readonly string[]
+  /** Empty: the root. */
+  readonly workingDirectory: string
+  readonly entrypoint: readonly string[]
+  readonly command: readonly string[]
 }
 
 export interface RunHooks {

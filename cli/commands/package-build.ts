@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { messageOf } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
-import type { Package, PackageDraft, Pipeline, Staging } from '../../daemon/api/documents.js'
+import type { ImagePackageDraft, Package, PackageDraft, Pipeline, Staging } from '../../daemon/api/documents.js'
 import { packagePath, pipelinePath } from '../api/paths.js'
 import { fetchSources } from '../build/fetch-sources.js'
 import { packBuild } from '../build/pack-build.js'
@@ -43,6 +43,7 @@ async function build(session: Session, options: BuildOptions, file: string): Pro
   const { script } = scriptFile
   const namespace = options.namespace ?? script.namespace ?? session.namespace
   const target = { namespace, name: script.name, fqn: formatFqn({ kind: 'package', namespace, name: script.name }) }
+  if (script.image !== undefined) return await takeImage(session, scriptFile, target)
   const pipeline = await api.get<Pipeline>(pipelinePath(session.ref(options.pipeline, 'stagpipe')), { signal })
   const before = await findReplaceable(session, target.fqn)
   if (before) await assertNoProgram(session, before)
@@ -50,30 +51,73 @@ async function build(session: Session, options: BuildOptions, file: string): Pro
   const sources = await fetchSources(session, script, options.insecureSources === true)
   const { sha256 } = await upload(session, await packBuild(scriptFile, sources, session.io.env, signal))
   const scratch = await api.post<Package>('/v1/packages', draftOf(scriptFile, namespace, sha256), { signal })
-  let made: Package | undefined
-  try {
+  return await settled(session, scratch, target, async () => {
     const submitted = await api.post<Staging>(
       '/v1/stagings',
       { package: scratch.uuid, pipeline: pipeline.uuid },
       { signal },
     )
     const ended = await followStaging(session, submitted.uuid)
-    if (ended.state !== 'succeeded') {
-      if (output.json) await output.document(ended)
-      return exitCodeOfStaging(ended)
-    }
+    if (ended.state !== 'succeeded' && output.json) await output.document(ended)
+    return ended.state === 'succeeded' ? EXIT.success : exitCodeOfStaging(ended)
+  })
+}
+
+/** A package whose filesystem is that of an image: nothing runs. */
+async function takeImage(session: Session, { script }: ScriptFile, target: Target): Promise<number> {
+  const { api, output, signal } = session
+  const { image = '', cleanup, depends, provides, environment, version, description } = script
+  const before = await findReplaceable(session, target.fqn)
+  if (before) await assertNoProgram(session, before)
+  await output.note(`Taking the image ${image}`)
+  const draft: ImagePackageDraft = {
+    image,
+    leave_out: cleanup,
+    namespace: target.namespace,
+    name: scratchNameOf(target),
+    dependencies: depends,
+    provides,
+    environment,
+    ...(version === undefined ? {} : { version }),
+    ...(description === undefined ? {} : { description }),
+  }
+  const scratch = await api.post<Package>('/v1/images/packages', draft, { signal })
+  return await settled(session, scratch, target, () => Promise.resolve(EXIT.success))
+}
+
+interface Target {
+  readonly namespace: string
+  readonly name: string
+  readonly fqn: string
+}
+
+/** Gives the package under work its right name once `work` has succeeded; otherwise it is discarded. */
+async function settled(
+  session: Session,
+  scratch: Package,
+  target: Target,
+  work: () => Promise<number>,
+): Promise<number> {
+  let made: Package | undefined
+  try {
+    const code = await work()
+    if (code !== EXIT.success) return code
     made = await settle(session, scratch, target)
   } finally {
     if (!made) await discard(session, scratch)
   }
-  await output.result(made, () => `Built ${target.fqn}.`)
+  await session.output.result(made, () => `Built ${target.fqn}.`)
   return EXIT.success
+}
+
+function scratchNameOf({ name }: { readonly name: string }): string {
+  return `${name.slice(0, 100)}.build-${randomUUID().slice(0, 8)}`
 }
 
 function draftOf({ script }: ScriptFile, namespace: string, resource: string): PackageDraft {
   return {
     namespace,
-    name: `${script.name.slice(0, 100)}.build-${randomUUID().slice(0, 8)}`,
+    name: scratchNameOf(script),
     resource,
     state: 'uploaded',
     // What it provides, and its environment, are set by the stager in the end: neither is to be there while it is built.

@@ -11,6 +11,7 @@ import { measureRequests } from './request-metrics.js'
 import { buildScriptRoutes } from './routes/build-scripts.js'
 import { exchangeRoutes } from './routes/exchange.js'
 import { garbageRoutes } from './routes/garbage.js'
+import { imageRoutes } from './routes/images.js'
 import { nodeRoutes } from './routes/node.js'
 import { packageDataRoutes } from './routes/package-data.js'
 import { packageRoutes } from './routes/packages.js'
@@ -28,6 +29,7 @@ const ROUTES: readonly Routes[] = [
   packageRoutes,
   packageDataRoutes,
   buildScriptRoutes,
+  imageRoutes,
   resourceRoutes,
   exchangeRoutes,
   stagerRoutes,

@@ -91,6 +91,17 @@ export const PackageDraft = Type.Object(
 )
 export type PackageDraft = Static<typeof PackageDraft>
 
+/** POST /v1/images/packages: a ready package of what is in a Docker image. */
+export const ImagePackageDraft = Type.Object(
+  {
+    image: Type.String({ description: 'as Docker names it, such as debian:12; pulled if it is not there' }),
+    leave_out: Type.Optional(Type.Array(Type.String(), { description: 'absolute paths that are not to be in it' })),
+    ...Type.Omit(PackageDraft, ['templates', 'resource', 'state']).properties,
+  },
+  { ...closed, title: 'ImagePackageDraft' },
+)
+export type ImagePackageDraft = Static<typeof ImagePackageDraft>
+
 /** PATCH /v1/packages/{ref} */
 export const PackageChange = Type.Object(
   {
@@ -151,7 +162,8 @@ export const BuildScript = Type.Object(
     include_files: Type.Array(Type.String(), { description: 'beside the script' }),
     cleanup: Type.Array(Type.String()),
     snapshot_path: Type.Optional(Type.String()),
-    build: Type.String({ description: 'shell' }),
+    image: Type.Optional(Type.String({ description: 'a Docker image that is the package: nothing is built then' })),
+    build: Type.String({ description: 'shell; empty with an image' }),
   },
   { ...closed, title: 'BuildScript' },
 )

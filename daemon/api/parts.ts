@@ -5,6 +5,7 @@ import type { Limits, PublishedPort } from '../../isolation/launch-plan.js'
 import type { Exporter } from '../exchange/export.js'
 import type { Importer } from '../exchange/import.js'
 import type { Collector } from '../garbage/collector.js'
+import type { ImagePackages } from '../images/image-packages.js'
 import type { StagingLedger } from '../staging/ledger.js'
 import type { Staging, StagingSource } from '../staging/states.js'
 import type { BlobStore } from '../store/blob-store.js'
@@ -31,6 +32,7 @@ export interface ApiParts {
   readonly blobs: BlobStore
   readonly intake: Pick<ResourceIntake, 'receive'>
   readonly quota: PackageQuota
+  readonly images: Pick<ImagePackages, 'make'>
   readonly exporter: Pick<Exporter, 'export'>
   readonly importer: Pick<Importer, 'import'>
   readonly garbage: Pick<Collector, 'collect'>

@@ -3,7 +3,7 @@ import { fileNameOf } from '../packages/build-script/read-source.js'
 import type { BuildScript as BuildScriptDocument } from './documents.js'
 
 export function renderBuildScript(script: BuildScript): BuildScriptDocument {
-  const { name, namespace, version, description, environment, snapshotPath, build } = script
+  const { name, namespace, version, description, environment, snapshotPath, image, build } = script
   return {
     name,
     ...(namespace === undefined ? {} : { namespace }),
@@ -22,6 +22,7 @@ export function renderBuildScript(script: BuildScript): BuildScriptDocument {
     include_files: [...script.includeFiles],
     cleanup: [...script.cleanup],
     ...(snapshotPath === undefined ? {} : { snapshot_path: snapshotPath }),
+    ...(image === undefined ? {} : { image }),
     build,
   }
 }

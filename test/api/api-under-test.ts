@@ -12,6 +12,7 @@ import type { ApiParts } from '../../daemon/api/parts.js'
 import { Exporter } from '../../daemon/exchange/export.js'
 import { Importer } from '../../daemon/exchange/import.js'
 import { Collector } from '../../daemon/garbage/collector.js'
+import { ImagePackages } from '../../daemon/images/image-packages.js'
 import { resolve } from '../../daemon/packages/resolve.js'
 import { PackageIndex } from '../../daemon/packages/resolution/package-index.js'
 import { Resolver } from '../../daemon/resolver.js'
@@ -20,6 +21,7 @@ import { LiveBlobs } from '../../daemon/store/live-blobs.js'
 import { PackageQuota } from '../../daemon/store/package-quota.js'
 import { ResourceIntake, type ScanArchive } from '../../daemon/store/resource-intake.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
+import { LiveContainers } from '../../daemon/staging/live-containers.js'
 import { StagingLogs } from '../../daemon/staging/log.js'
 import { FakeIsolation } from '../support/fake-isolation.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
@@ -86,6 +88,14 @@ export class ApiUnderTest {
       blobs,
       intake,
       quota,
+      images: new ImagePackages({
+        isolation: this.caches,
+        intake,
+        packages,
+        quota,
+        live: new LiveContainers(),
+        logger: pino({ level: 'info' }, sink),
+      }),
       exporter: new Exporter({
         packages,
         stagers,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BuildScript, Package, Problem } from '../../daemon/api/documents.js'
 import { ApiUnderTest } from './api-under-test.js'
@@ -63,5 +64,56 @@ describe('building packages over the API', () => {
     expect(replaced.document.provides).toEqual(made.document.provides)
     const left = await under.ask<Package[]>('GET', '/v1/packages')
     expect(left.document.map(({ name }) => name)).toEqual(['ruby'])
+  })
+
+  describe('a package of an image', () => {
+    const draft = {
+      image: 'debian:12',
+      namespace: '/acme',
+      name: 'debian',
+      version: '12',
+      provides: [{ type: 'os', name: 'debian-12' }],
+      environment: { START_COMMAND: 'sh' },
+    }
+    const make = (change: object = {}) =>
+      under.ask<Package & Problem>('POST', '/v1/images/packages', { ...draft, ...change })
+    const packages = async () => (await under.ask<Package[]>('GET', '/v1/packages')).document
+    beforeEach(() => {
+      const config = { environment: ['PATH=/bin'], workingDirectory: '/srv', command: ['bash'] }
+      under.caches.images.set('debian:12', { files: { '/etc/issue': 'Debian' }, config })
+    })
+
+    it('is ready, and the script goes before what the image says of itself', async () => {
+      const { status, document } = await make()
+      expect(status).toBe(201)
+      expect(document).toMatchObject({
+        fqn: 'package::/acme::debian',
+        state: 'ready',
+        version: '12',
+        provides: draft.provides,
+        environment: { PATH: '/bin', START_PATH: '/srv', START_COMMAND: 'sh' },
+      })
+      expect(await under.storedBlobs()).toEqual([document.resource?.digest.replace('sha256:', '')])
+    })
+
+    it.each<[why: string, change: object, status: number, code: string]>([
+      ['that nobody has', { image: 'debian:13' }, 404, 'no-such-image'],
+      ['by a name that is none', { image: '../version' }, 400, 'bad-image'],
+      ['without a part that cannot be left out', { leave_out: ['/'] }, 400, 'bad-path'],
+      ['with an environment that is none', { environment: { 'a b': '' } }, 400, 'bad-environment-key'],
+    ])('%s is refused, and nothing is left', async (_why, change, status, code) => {
+      expect(await make(change)).toMatchObject({ status, document: { code } })
+      expect(await packages()).toEqual([])
+      expect(await under.storedBlobs()).toEqual([])
+      expect([...under.caches.left]).toEqual([])
+    })
+
+    it('that is larger than the quota is refused, and nothing is left', async () => {
+      const noise = randomBytes(4000).toString('base64')
+      under.caches.images.set('debian:12', { files: { '/noise': noise } })
+      expect(await make({ namespace: '/small' })).toMatchObject({ status: 403, document: { code: 'package-quota' } })
+      expect(await packages()).toEqual([])
+      expect(await under.storedBlobs()).toEqual([])
+    })
   })
 })

@@ -77,6 +77,7 @@ describe('the node over the API', () => {
         "PATCH /v1/stagingpipelines/{ref}",
         "POST /v1/build-scripts",
         "POST /v1/exchange",
+        "POST /v1/images/packages",
         "POST /v1/node/gc",
         "POST /v1/packages",
         "POST /v1/packages/resolution",

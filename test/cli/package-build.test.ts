@@ -150,6 +150,41 @@ describe('package build', () => {
   })
 })
 
+describe('package build of an image', () => {
+  const image = { image: 'debian:12', cleanup: ['/usr/share/doc'], build: '', sources: [], include_files: [] }
+  async function take(answer: () => unknown) {
+    const { root, api, run } = harness()
+    daemon(api, script({ ...image, build_depends: [] })).on('POST /v1/images/packages', answer)
+    await writeFile(path.join(root, 'debian.conf'), '')
+    return { ...(await run('package', 'build', 'debian.conf')), api }
+  }
+
+  test('asks the daemon for it, under a name of its own, and gives the package its name in the end', async () => {
+    const { code, api } = await take(() => aPackage({ uuid: SCRATCH_ID, name: 'redis.build-1' }))
+    expect(code).toBe(0)
+    expect(api.sent('POST /v1/images/packages')).toEqual({
+      image: 'debian:12',
+      leave_out: ['/usr/share/doc'],
+      namespace: '/acme/pkg',
+      name: expect.stringMatching(/^redis\.build-[0-9a-f]{8}$/) as string,
+      dependencies: [{ type: 'os', name: 'debian' }],
+      provides: [{ type: 'package', name: 'redis' }],
+      environment: script().environment,
+      version: '2.8',
+    })
+    expect(api.sent(`PATCH /v1/packages/${SCRATCH_ID}`)).toEqual({ name: 'redis' })
+    expect(api.asked).not.toContain('POST /v1/stagings')
+  })
+
+  test('says what the daemon says when there is none', async () => {
+    const { code, io } = await take(() => {
+      throw new FakeProblem(503, 'registry-unreachable', 'The Docker Engine cannot pull it.')
+    })
+    expect(code).not.toBe(0)
+    expect(io.err).toContain('The Docker Engine cannot pull it.')
+  })
+})
+
 describe('the sources of a script', () => {
   test('are fetched once, and found again by their digest', async () => {
     await build()

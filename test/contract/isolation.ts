@@ -7,7 +7,13 @@ import { buffer } from 'node:stream/consumers'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { CoordinatorListener, Isolation, LaunchHooks, RunningLaunch } from '../../isolation/isolation.js'
+import type {
+  CoordinatorListener,
+  Isolation,
+  LaunchHooks,
+  OpenImage,
+  RunningLaunch,
+} from '../../isolation/isolation.js'
 import type { LaunchPlan, LayerSource, Limits } from '../../isolation/launch-plan.js'
 
 /** A stager's program twice over: for an isolation that runs programs, and for one that runs functions. */
@@ -33,6 +39,8 @@ export interface IsolationUnderTest {
   readonly root: readonly LayerSource[]
   /** What a plan says to run `program`. */
   commandOf(program: Program): string
+  /** Makes an image of text files by absolute path, with `KEY=VALUE` as its environment; returns its reference. */
+  image(files: Readonly<Record<string, string>>, environment: string): Promise<string>
   /** Everything that launches have left, one line each. */
   traces(): Promise<readonly string[]>
   close(): Promise<void>
@@ -285,6 +293,58 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect((await under.isolation.sweep(new Set())).removed.length).toBeGreaterThan(0)
       expect(await under.traces()).toEqual([])
       expect((await under.isolation.sweep(new Set())).removed).toEqual([])
+    })
+
+    describe('an image', () => {
+      const FILES = { '/srv/kept': 'kept\n', '/srv/out/not': 'no\n' }
+      const read = async <T>(reference: string, use: (image: OpenImage) => Promise<T>, leaveOut: string[] = []) =>
+        await under.isolation.readImage(
+          { id: randomUUID(), reference, leaveOut },
+          {},
+          use,
+          new AbortController().signal,
+        )
+
+      it('is read as a tree, with how it is run, without what is to be left out', async () => {
+        const reference = await under.image(FILES, 'GREETING=hello')
+        const { files, config } = await read(
+          reference,
+          async ({ archive, config }) => ({ files: await filesOf(archive), config }),
+          ['/srv/out'],
+        )
+        expect(files).toEqual({ 'srv/kept': 'kept\n' })
+        expect(config.environment).toContain('GREETING=hello')
+        expect(await under.traces()).toEqual([])
+      })
+
+      it('leaves nothing when whoever reads it gives up', async () => {
+        const reference = await under.image(FILES, 'A=b')
+        await expect(read(reference, () => Promise.reject(new Error('too large for me')))).rejects.toThrow(
+          'too large for me',
+        )
+        expect(await under.traces()).toEqual([])
+      })
+
+      it('is there for as long as it is read, and is swept when it is not live', async () => {
+        const reference = await under.image(FILES, 'A=b')
+        const id = randomUUID()
+        const use = async () => {
+          expect((await under.isolation.sweep(new Set([id]))).removed).toEqual([])
+          expect(await under.traces()).not.toEqual([])
+          expect((await under.isolation.sweep(new Set())).removed).toHaveLength(1)
+          expect(await under.traces()).toEqual([])
+        }
+        await under.isolation.readImage({ id, reference, leaveOut: [] }, {}, use, new AbortController().signal)
+      })
+
+      it('is not read for who has changed his mind', async () => {
+        const reference = await under.image(FILES, 'A=b')
+        const plan = { id: randomUUID(), reference, leaveOut: [] }
+        const cancelled = AbortSignal.abort(new Error('changed my mind'))
+        const reading = under.isolation.readImage(plan, {}, () => Promise.resolve(), cancelled)
+        await expect(reading).rejects.toThrow('changed my mind')
+        expect(await under.traces()).toEqual([])
+      })
     })
 
     it('answers', async () => {

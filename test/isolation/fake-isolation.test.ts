@@ -10,6 +10,11 @@ describeIsolation('FakeIsolation', () => {
       isolation.stagers.set(shell, fake)
       return shell
     },
+    image: (files, environment) => {
+      const reference = `image-${isolation.images.size}`
+      isolation.images.set(reference, { files, config: { environment: [environment] } })
+      return Promise.resolve(reference)
+    },
     traces: () => Promise.resolve([...isolation.left]),
     close: () => Promise.resolve(),
   })

@@ -1,14 +1,18 @@
 import type { Readable } from 'node:stream'
 import { pack } from 'tar-stream'
 import { createGzip } from 'node:zlib'
-import { BadInput } from '../../base/errors.js'
+import { BadInput, NotFound } from '../../base/errors.js'
 import type {
   Cached,
   CoordinatorListener,
   Ending,
   Finding,
+  ImageConfig,
+  ImageHooks,
+  ImagePlan,
   Isolation,
   LaunchHooks,
+  OpenImage,
   ReleaseReport,
   RunningContainer,
   RunningLaunch,
@@ -36,6 +40,12 @@ export interface FakeContext {
   readonly signal: AbortSignal
 }
 
+export interface FakeImage {
+  /** Text by absolute path. */
+  readonly files: Readonly<Record<string, string>>
+  readonly config?: Partial<ImageConfig>
+}
+
 /** Thrown through a fake stager by `exit`, and by whatever ends it from inside. */
 class Exit extends Error {
   constructor(readonly ending: Ending) {
@@ -54,6 +64,8 @@ export class FakeIsolation implements Isolation {
   readonly left = new Set<string>()
   /** Every plan that was launched, in order. */
   readonly launched: LaunchPlan[] = []
+  /** What `readImage` finds, by reference. */
+  readonly images = new Map<string, FakeImage>()
   cached: readonly Cached[] = []
   /** When set, the Engine is down: every call rejects with it. */
   down: Error | undefined
@@ -91,6 +103,31 @@ export class FakeIsolation implements Isolation {
 
   run(): Promise<RunningContainer> {
     return Promise.reject(new Error('the fake runs no packages'))
+  }
+
+  async readImage<T>(
+    { id, reference, leaveOut }: ImagePlan,
+    _hooks: ImageHooks,
+    use: (image: OpenImage) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    if (this.down) throw this.down
+    signal.throwIfAborted()
+    const image = this.images.get(reference)
+    if (!image) throw new NotFound('no-such-image', `The fake has no image ${reference}.`)
+    this.left.add(id)
+    try {
+      const tar = pack()
+      const kept = Object.entries(image.files).filter(
+        ([path]) => !leaveOut.some((out) => path === out || path.startsWith(`${out}/`)),
+      )
+      for (const [path, text] of kept) tar.entry({ name: path.slice(1), mtime: new Date(0) }, text)
+      tar.finalize()
+      const config = { environment: [], workingDirectory: '', entrypoint: [], command: [], ...image.config }
+      return await use({ archive: tar.pipe(createGzip()), config })
+    } finally {
+      this.left.delete(id)
+    }
   }
 
   caches(): Promise<readonly Cached[]> {

@@ -20,7 +20,9 @@ export interface BuildScript {
   readonly cleanup: readonly string[]
   /** The directory whose content is the package's root; undefined: whatever the build has changed. */
   readonly snapshotPath: string | undefined
-  /** Shell. */
+  /** A Docker image whose filesystem the package is: then nothing is built. */
+  readonly image: string | undefined
+  /** Shell; empty with an image. */
   readonly build: string
 }
 

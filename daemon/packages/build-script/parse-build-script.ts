@@ -1,6 +1,7 @@
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import { BadInput } from '../../../base/errors.js'
 import { CAPABILITY_TYPES, type Capability } from '../metadata.js'
+import { assertImageReference } from '../image-reference.js'
 import { SyntaxFault } from '../syntax/syntax-error.js'
 import { assertCapability, assertEnvironmentKey, assertEnvironmentValue } from '../validate.js'
 import type { BuildScript } from './build-script.js'
@@ -23,8 +24,12 @@ export const BUILD_SCRIPT_KEYS = [
   'environment',
   'cleanup',
   'snapshot_path',
+  'image',
   'build',
 ] as const
+
+/** What speaks of a build, and so of nothing where the package is an image. */
+const KEYS_OF_A_BUILD = ['build', 'sources', 'include_files', 'build_depends', 'snapshot_path'] as const
 
 /**
  * What a build script says. Throws `SyntaxFault` (`bad-syntax`) with the place of the first mistake, be it one of the
@@ -40,6 +45,8 @@ export function parseBuildScript(source: string): BuildScript {
     allowed(value, () => check(text))
     return text
   }
+  const image = checked('image', assertImageReference)
+  if (image !== undefined) refuseBuild(script)
   return {
     name: checked('name', assertLocalName) ?? '',
     namespace: checked('namespace', assertNamespace),
@@ -53,7 +60,8 @@ export function parseBuildScript(source: string): BuildScript {
     includeFiles: texts(script, 'include_files', assertBeside),
     cleanup: texts(script, 'cleanup', assertAbsolute),
     snapshotPath: checked('snapshot_path', assertAbsolute),
-    build: body(script),
+    image,
+    build: image === undefined ? body(script) : '',
   }
 }
 
@@ -103,9 +111,17 @@ function texts(script: Fields, key: string, check: (text: string) => void): stri
   })
 }
 
+function refuseBuild(script: Fields): void {
+  for (const key of KEYS_OF_A_BUILD) {
+    const value = script.get(key)
+    if (value)
+      throw new SyntaxFault(value.at, `either image or ${key}: nothing is built where the package is an image`, `both`)
+  }
+}
+
 function body(script: Fields): string {
   const value = script.get('build')
-  if (!value) throw new SyntaxFault(script.at, 'the key build', 'a build script without one')
+  if (!value) throw new SyntaxFault(script.at, 'the key build, or the key image', 'a build script without either')
   if (value.kind !== 'body')
     throw new SyntaxFault(value.at, 'a body in ( ) for build, ended by a ) in column 0', describe(value))
   return value.text

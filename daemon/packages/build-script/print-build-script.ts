@@ -17,7 +17,7 @@ export function printBuildScript(script: BuildScript): string {
     ...environment(script.environment),
     ...list('cleanup', script.cleanup.map(writeQuoted)),
     ...text('snapshot_path', script.snapshotPath),
-    `build ${writeBody(script.build)}`,
+    ...(script.image === undefined ? [`build ${writeBody(script.build)}`] : text('image', script.image)),
   ]
   return `${lines.join('\n')}\n`
 }

@@ -8,8 +8,9 @@ import { connectEngine } from '../../../isolation/engine/connect.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import type { LayerSource } from '../../../isolation/launch-plan.js'
 import type { IsolationUnderTest } from '../../contract/isolation.js'
-import { busyboxTarball, MemoryResources } from './busybox-root.js'
+import { busyboxTarball, MemoryResources, tarball } from './busybox-root.js'
 import { leftovers, removeImages } from './leftovers.js'
+import { smallImage } from './small-image.js'
 
 export interface DockerIsolationUnderTest extends IsolationUnderTest {
   readonly isolation: DockerIsolation
@@ -47,6 +48,10 @@ export async function dockerIsolation(
     stateDirectory,
     restarted: start,
     commandOf: ({ shell }) => shell,
+    image: async (files, environment) => {
+      const tree = Object.fromEntries(Object.entries(files).map(([name, text]) => [name.slice(1), text]))
+      return await smallImage(await tarball(tree), owner.nodeId, [`ENV ${environment}`], engine)
+    },
     traces: () => leftovers(node, engine),
     close: async () => {
       await isolation.sweep(new Set())

@@ -149,7 +149,10 @@ describe('damage is reported with its place and what would be right', () => {
     ['a key that nobody knows', `name: a\nsource [ ]\n${whole}`, 2, 1, /one of the keys.*sources.*build/, /"source"/],
     ['a key that stands there twice', `name: a\nname: b\n${whole}`, 2, 1, /name once.*line 1/, /"name"/],
     ['no name', whole, 1, 1, /the key name/, /without one/],
-    ['no build', 'name: a\n', 1, 1, /the key build/, /without one/],
+    ['neither build nor image', 'name: a\n', 1, 1, /the key build, or the key image/, /without either/],
+    ['an image and a build', `name: a\nimage: "debian:12"\n${whole}`, 3, 7, /either image or build/, /both/],
+    ['an image and sources', 'name: a\nimage: b, sources [ ]\n', 2, 19, /either image or sources/, /both/],
+    ['an image that is none', 'name: a\nimage: "../b"\n', 2, 8, /allowed/, /does not name an image/],
     ['a build that is a text', 'name: a\nbuild: "make"\n', 2, 8, /a body in \( \)/, /"make"/],
     ['a text where a list must be', `name: a\ncleanup: "/a"\n${whole}`, 2, 10, /a list in \[ \]/, /"\/a"/],
     ['a type that nobody knows', `name: a\ndepends [ { lib: b } ]\n${whole}`, 2, 13, /a type \(os, runtime/, /"lib"/],
@@ -220,19 +223,32 @@ function anyScript(): fc.Arbitrary<BuildScript> {
     name: fc.stringMatching(/^[!-~]{1,20}$/),
   })
   const hex = (length: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${length}}$`))
-  return fc.record({
+  const common = {
     name,
     namespace: optional(name.map((word) => `/${word.replace(/[+@]/g, '-')}`)),
     version: optional(text),
     description: optional(text),
     provides: list(capability),
     depends: list(capability),
-    buildDepends: list(capability),
     environment: fc.dictionary(
       fc.stringMatching(/^[A-Za-z][A-Za-z0-9_]{0,10}$/),
       text.filter((value) => !value.includes('\0')),
       { noNullPrototype: true, maxKeys: 4 },
     ),
+    cleanup: list(name.map((word) => `/usr/${word}`)),
+  }
+  const image = fc.record({
+    ...common,
+    buildDepends: fc.constant([]),
+    sources: fc.constant([]),
+    includeFiles: fc.constant([]),
+    snapshotPath: fc.constant(undefined),
+    image: fc.constantFrom('debian', 'debian:12', `localhost:5000/a/b.c@sha256:${DIGEST}`),
+    build: fc.constant(''),
+  })
+  const build = fc.record({
+    ...common,
+    buildDepends: list(capability),
     sources: list(
       fc.record({
         url: name.map((word) => `https://example.org/${word}`),
@@ -241,12 +257,13 @@ function anyScript(): fc.Arbitrary<BuildScript> {
       }),
     ),
     includeFiles: list(name),
-    cleanup: list(name.map((word) => `/usr/${word}`)),
     snapshotPath: optional(name.map((word) => `/${word}`)),
+    image: fc.constant(undefined),
     build: fc
       .array(fc.oneof(text, fc.constantFrom('make "$(cat x)"', '(cd a; b)', '# )', ' )', '', 'cat <<E')), {
         maxLength: 6,
       })
       .map((lines) => lines.join('\n').replace(/\r\n/g, '\n').replace(/^\)/gm, ' )')),
   })
+  return fc.oneof(build, image)
 }

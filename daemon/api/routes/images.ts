@@ -1,0 +1,41 @@
+import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import { assertImageReference } from '../../packages/image-reference.js'
+import { assertAbsolute } from '../../packages/build-script/script-paths.js'
+import { assertMetadata } from '../../packages/validate.js'
+import { changeMetadata } from '../change-metadata.js'
+import { ImagePackageDraft, Package } from '../documents.js'
+import type { Routes } from '../fastify.js'
+import { renderPackage } from '../render-package.js'
+import { streamSignal } from '../stream-signal.js'
+import { NoQuery, REFUSALS } from './schemas.js'
+
+export const imageRoutes: Routes = (api, { parts: { images }, closing }) => {
+  api.post(
+    '/v1/images/packages',
+    {
+      schema: {
+        tags: ['packages'],
+        description: 'A ready package of what is in a Docker image. It takes as long as the image takes to come.',
+        querystring: NoQuery,
+        body: ImagePackageDraft,
+        response: { 201: Package, ...REFUSALS },
+      },
+    },
+    async ({ body }, reply) => {
+      const { image, leave_out: leaveOut = [], namespace, name, version, description } = body
+      const { dependencies = [], provides = [], environment = {} } = body
+      assertImageReference(image)
+      assertNamespace(namespace)
+      assertLocalName(name)
+      leaveOut.forEach(assertAbsolute)
+      assertMetadata({ dependencies, provides, environment })
+      const metadata = changeMetadata(
+        {},
+        { provides_add: provides, dependencies_add: dependencies, environment_set: environment },
+      )
+      const request = { image, leaveOut, namespace, name, metadata, version, description }
+      const made = await images.make(request, streamSignal(reply, closing))
+      return reply.code(201).header('location', `/v1/packages/${made.uuid}`).send(renderPackage(made))
+    },
+  )
+}

@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyBaseLogger } from 'fastify'
+import { TooLarge } from '../../base/errors.js'
+import type { Isolation } from '../../isolation/isolation.js'
+import type { PackageMetadata } from '../packages/metadata.js'
+import type { Package } from '../packages/package.js'
+import type { LiveContainers } from '../staging/live-containers.js'
+import { overQuota, type PackageQuota } from '../store/package-quota.js'
+import type { PackageRepository } from '../store/repositories.js'
+import type { ResourceIntake } from '../store/resource-intake.js'
+import { environmentOfImage } from './image-environment.js'
+
+export interface ImagePackageRequest {
+  readonly image: string
+  /** Absolute paths that are not to be in the package. */
+  readonly leaveOut: readonly string[]
+  readonly namespace: string
+  readonly name: string
+  /** Its environment goes before that of the image. */
+  readonly metadata: PackageMetadata
+  readonly version?: string | undefined
+  readonly description?: string | undefined
+}
+
+export interface ImagePackagesParts {
+  readonly isolation: Pick<Isolation, 'readImage'>
+  readonly intake: Pick<ResourceIntake, 'receive'>
+  readonly packages: Pick<PackageRepository, 'create'>
+  readonly quota: PackageQuota
+  readonly live: Pick<LiveContainers, 'add' | 'delete'>
+  readonly logger: Pick<FastifyBaseLogger, 'info'>
+}
+
+/** Packages out of Docker images. What is in them goes the way of any upload. */
+export class ImagePackages {
+  readonly #parts: ImagePackagesParts
+
+  constructor(parts: ImagePackagesParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * The package appears in the end, ready, or not at all.
+   *
+   * Throws what `Isolation.readImage`, `ResourceIntake.receive` and `PackageRepository.create` throw, and `Refused`
+   * (`package-quota`).
+   */
+  async make(request: ImagePackageRequest, signal: AbortSignal): Promise<Package> {
+    const { isolation, intake, packages, quota, live, logger } = this.#parts
+    const { image, leaveOut, namespace, name, metadata, version, description } = request
+    const maxBytes = await quota.of(namespace)
+    const id = randomUUID()
+    live.add(id)
+    try {
+      const { resource, environment } = await isolation.readImage(
+        { id, reference: image, leaveOut },
+        { progress: (line) => logger.info({ image }, `pulling an image: ${line}`) },
+        async ({ archive, config }) => {
+          const received = await intake.receive(archive, { maxBytes }, signal)
+          return { resource: received.resource, environment: environmentOfImage(config) }
+        },
+        signal,
+      )
+      return await packages.create({
+        namespace,
+        name,
+        ...metadata,
+        environment: { ...environment, ...metadata.environment },
+        resource,
+        state: 'ready',
+        ...(version === undefined ? {} : { version }),
+        ...(description === undefined ? {} : { description }),
+      })
+    } catch (error) {
+      throw error instanceof TooLarge && error.code === 'blob-too-large' ? overQuota(namespace, maxBytes) : error
+    } finally {
+      live.delete(id)
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import type { Readable } from 'node:stream'
+import type Docker from 'dockerode'
+import { CleanupStack, withCleanupFailures } from '../../base/cleanup-stack.js'
+import { NotFound } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import type { ImageConfig, ImageHooks, ImagePlan, OpenImage } from '../isolation.js'
+import { launchLabels, launchName, type Owner } from '../ownership.js'
+import type { Compressor } from '../snapshot/compressor.js'
+import { Container } from './container.js'
+import { askEngine, isStatus } from './engine-errors.js'
+import { pullImage } from './image-pull.js'
+import { imageTree } from './image-tree.js'
+
+/** How long the Engine may think before the first byte of an export, in milliseconds: it mounts the image first. */
+const EXPORT_DEADLINE_MS = 5 * 60_000
+
+/** Filesystems of images, through containers in which nothing ever runs. */
+export class ImageReader {
+  constructor(
+    private readonly engine: Docker,
+    private readonly owner: Owner,
+    private readonly compressor: () => Promise<Compressor>,
+  ) {}
+
+  /** See `Isolation.readImage`. */
+  async read<T>(
+    plan: ImagePlan,
+    hooks: ImageHooks,
+    use: (image: OpenImage) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    signal.throwIfAborted()
+    const image =
+      (await this.#find(plan.reference)) ??
+      (await pullImage(this.engine, plan.reference, (line) => hooks.progress?.(line), signal).then(() =>
+        this.#find(plan.reference),
+      ))
+    if (!image) throw new NotFound('no-such-image', `The image ${quote(plan.reference)} is gone again: ask once more.`)
+    const compressor = await this.compressor()
+    signal.throwIfAborted()
+
+    const undo = new CleanupStack()
+    try {
+      // By its name, which is known before the Engine has answered.
+      const name = launchName(plan.id)
+      undo.defer('remove the container of an image', () => new Container(this.engine, name).remove())
+      await Container.create(this.engine, {
+        name,
+        // By its id: the tag may come to name another image meanwhile.
+        Image: image.id,
+        // Never run; but the Engine makes no container without one, and there are images that have none.
+        Cmd: ['/nothing'],
+        Labels: launchLabels(this.owner, plan.id),
+        HostConfig: { NetworkMode: 'none' },
+      })
+      signal.throwIfAborted()
+      const exported = (await askEngine(
+        'export a container',
+        this.engine.getContainer(name).export(),
+        EXPORT_DEADLINE_MS,
+      )) as unknown as Readable
+      undo.defer('end the export', () => void exported.destroy())
+      const archive = compressor.compress(imageTree(exported, plan, signal), signal)
+      undo.defer('end the archive', () => void archive.destroy())
+      // Whoever reads it is told of its errors, and nobody else need be.
+      archive.on('error', () => undefined)
+      const result = await use({ archive, config: image.config })
+      const [failure] = await undo.run()
+      if (failure) throw failure.error
+      return result
+    } catch (error) {
+      throw withCleanupFailures(error, await undo.run())
+    }
+  }
+
+  async #find(reference: string): Promise<{ readonly id: string; readonly config: ImageConfig } | undefined> {
+    try {
+      const { Id, Config } = await askEngine('look at an image', this.engine.getImage(reference).inspect())
+      const { Env, WorkingDir, Entrypoint, Cmd } = Config as Partial<Docker.ImageInspectInfo['Config']>
+      return {
+        id: Id,
+        config: {
+          environment: Env ?? [],
+          workingDirectory: WorkingDir ?? '',
+          entrypoint: wordsOf(Entrypoint),
+          command: wordsOf(Cmd),
+        },
+      }
+    } catch (error) {
+      if (isStatus(error, 404)) return undefined
+      throw error
+    }
+  }
+}
+
+function wordsOf(words: string | readonly string[] | null | undefined): readonly string[] {
+  return typeof words === 'string' ? [words] : (words ?? [])
+}

@@ -1,0 +1,163 @@
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
+import { extract, pack, type Extract, type Header, type Pack } from 'tar-stream'
+import { BadInput, StagerdError, Unavailable } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import { withRunner } from './image-runner.js'
+
+/** What every root gets anew when it runs. The directories themselves stay. */
+const KERNEL_DIRECTORIES = ['dev', 'proc', 'sys']
+
+/** The Engine puts these into each container, empty, where the image has none. */
+const INJECTED = new Set(['etc/hosts', 'etc/hostname', 'etc/resolv.conf'])
+
+/** A list of users is read whole, to have `runner` added to it; in bytes. */
+const LONGEST_USER_LIST = 4 * 1024 * 1024
+
+const KEPT_TYPES = ['file', 'directory', 'symlink', 'link'] as const
+
+/**
+ * The export of a container that never ran, as the plain tar of a package; it errs as `Isolation.readImage` says.
+ *
+ * WHAT IS LEFT OUT
+ * - devices, pipes and sockets: no package holds any;
+ * - what is in /dev, /proc and /sys, and `/.dockerenv`, and of `INJECTED` what is empty: the Engine's, not the image's;
+ * - extended attributes: file capabilities, above all, which no package may bring;
+ * - what the plan leaves out.
+ *
+ * A hard link to a symbolic link, which the intake refuses, becomes a symbolic link of its own. `/etc/passwd` and
+ * `/etc/group` get the user `runner` where they lack it: nothing could run on the package otherwise.
+ */
+export function imageTree(
+  exported: Readable,
+  plan: { readonly reference: string; readonly leaveOut: readonly string[] },
+  signal: AbortSignal,
+): Readable {
+  const reader = extract()
+  const tar = pack()
+  const fed = pipeline(exported, reader, { signal })
+  fed.catch(() => undefined)
+  const tree = new TreeFilter(tar, plan)
+  const rewriting = (async () => {
+    for await (const entry of reader) await tree.add(entry)
+    await fed
+    tar.finalize()
+  })()
+  let failure: unknown
+  rewriting.catch((error: unknown) => {
+    failure = error
+    exported.destroy()
+    tar.destroy()
+  })
+  async function* rewritten(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* tar as AsyncIterable<Uint8Array>
+      await rewriting
+    } catch (error) {
+      throw errorOf(failure ?? error, plan.reference, signal)
+    }
+  }
+  return Readable.from(rewritten(), { objectMode: false })
+}
+
+type Entry = Extract extends AsyncIterable<infer One> ? One : never
+/** What the types of tar-stream leave out: only links have a target. */
+type Found = Omit<Header, 'linkname'> & { readonly linkname: string | null }
+type Kept = Partial<Header> & Pick<Header, 'name'>
+
+class TreeFilter {
+  readonly #leaveOut: readonly string[]
+  /** Targets of symbolic links by their paths: hard links may name them. */
+  readonly #symlinks = new Map<string, string>()
+  readonly #dropped = new Set<string>()
+
+  constructor(
+    private readonly tar: Pack,
+    { leaveOut }: { readonly leaveOut: readonly string[] },
+  ) {
+    this.#leaveOut = leaveOut.map((path) => path.replace(/^\/|\/$/g, ''))
+  }
+
+  async add(entry: Entry): Promise<void> {
+    const header: Found = entry.header
+    const { linkname } = header
+    const path = plain(header.name)
+    const type = KEPT_TYPES.find((one) => one === header.type)
+    // The Engine's archives are UTF-8 where the names in the image are; other bytes are lost by now.
+    if (`${path}${linkname ?? ''}`.includes('\ufffd'))
+      throw new BadInput('archive-refused', `The image has a name that is not UTF-8: ${quote(`/${path}`)}.`)
+    if (path === '' || type === undefined || this.#isLeftOut(path, header)) {
+      if (type !== 'directory') this.#dropped.add(path)
+      entry.resume()
+      return
+    }
+    const kept = { ...commonOf(header), name: path, type }
+    switch (type) {
+      case 'file':
+        await this.#addFile(entry, kept)
+        return
+      case 'link':
+        this.#addLink(plain(linkname ?? ''), kept)
+        break
+      case 'symlink':
+        this.#symlinks.set(path, linkname ?? '')
+        this.tar.entry({ ...kept, linkname: linkname ?? '' })
+        break
+      case 'directory':
+        this.tar.entry({ ...kept, name: `${path}/` })
+    }
+    entry.resume()
+  }
+
+  async #addFile(entry: Entry, kept: Kept): Promise<void> {
+    const { size } = entry.header
+    const added = withRunner(kept.name)
+    if (added && size <= LONGEST_USER_LIST) {
+      this.tar.entry(kept, added(await buffer(entry)))
+      return
+    }
+    await pipeline(entry as unknown as Readable, this.tar.entry({ ...kept, size }) as unknown as NodeJS.WritableStream)
+  }
+
+  #addLink(target: string, kept: Kept): void {
+    const linkname = this.#symlinks.get(target)
+    if (linkname !== undefined) this.tar.entry({ ...kept, type: 'symlink', linkname })
+    else if (!this.#dropped.has(target)) this.tar.entry({ ...kept, linkname: target })
+    else
+      throw new BadInput(
+        'archive-refused',
+        `In the image ${quote(`/${kept.name}`)} and ${quote(`/${target}`)} are one file, and only the second is left out: leave out both or none.`,
+      )
+  }
+
+  #isLeftOut(path: string, { type, size }: Found): boolean {
+    return (
+      path === '.dockerenv' ||
+      KERNEL_DIRECTORIES.some((directory) => path.startsWith(`${directory}/`)) ||
+      (INJECTED.has(path) && type === 'file' && size === 0) ||
+      this.#leaveOut.some((out) => path === out || path.startsWith(`${out}/`))
+    )
+  }
+}
+
+/** Of the extended header only the owners, which the plain one cannot hold beyond two million. */
+function commonOf({ mode, mtime, uid, gid, pax }: Found): Omit<Kept, 'name'> {
+  const owners = Object.entries(pax ?? {}).filter(([key]) => key === 'uid' || key === 'gid')
+  return { mode, mtime, uid, gid, ...(owners.length === 0 ? {} : { pax: Object.fromEntries(owners) }) }
+}
+
+function plain(name: string): string {
+  return name
+    .split('/')
+    .filter((segment) => segment !== '' && segment !== '.')
+    .join('/')
+}
+
+function errorOf(error: unknown, reference: string, signal: AbortSignal): Error {
+  if (signal.aborted && signal.reason instanceof Error) return signal.reason
+  if (error instanceof StagerdError) return error
+  return new Unavailable('export-failed', `The Docker Engine broke off while it gave out ${quote(reference)}.`, {
+    cause: error,
+  })
+}
