@@ -1,5 +1,5 @@
 import { BadInput, Conflict, NotFound, Refused, TooLarge, Unresolved } from '../base/errors.js'
-import type { Staging } from '../daemon/api/documents.js'
+import type { Staging } from '../daemon/api/documents/staging.js'
 import { ApiProblem } from './api/api-problem.js'
 import { DaemonUnreachable } from './api/daemon-unreachable.js'
 import { Interrupted } from './session/interrupts.js'

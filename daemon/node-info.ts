@@ -1,6 +1,6 @@
 import type { Finding, Isolation } from '../isolation/isolation.js'
 import { messageOf } from '../base/errors.js'
-import type { NodeStatus } from './api/documents.js'
+import type { NodeStatus } from './api/documents/node.js'
 import type { NodeInfo } from './api/parts.js'
 import type { StagingLedger } from './staging/ledger.js'
 import type { PackageRepository } from './store/repositories.js'

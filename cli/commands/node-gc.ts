@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { GarbageReport, GarbageRequest } from '../../daemon/api/garbage-documents.js'
+import type { GarbageReport, GarbageRequest } from '../../daemon/api/documents/garbage.js'
 import { examples, type CommandLine } from '../command-line.js'
 import type { Output } from '../display/output.js'
 import { formatBytes } from '../display/progress.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { DoctorReport, NodeStatus } from '../../daemon/api/documents.js'
+import type { DoctorReport, NodeStatus } from '../../daemon/api/documents/node.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { elapsed } from '../display/time.js'
 import { EXIT } from '../exit-codes.js'

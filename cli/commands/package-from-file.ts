@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import type { Capability, Package, PackageDraft } from '../../daemon/api/documents.js'
+import type { Capability } from '../../daemon/api/documents/capability.js'
+import type { Package, PackageDraft } from '../../daemon/api/documents/package.js'
 import { packagePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { EXIT } from '../exit-codes.js'

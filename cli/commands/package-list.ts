@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Package } from '../../daemon/api/documents.js'
+import type { Package } from '../../daemon/api/documents/package.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { dotted } from '../display/describe-package.js'
 import { formatBytes } from '../display/progress.js'

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import type { Capability, Resolution, ResolutionQuestion } from '../../daemon/api/documents.js'
+import type { Capability } from '../../daemon/api/documents/capability.js'
+import type { Resolution, ResolutionQuestion } from '../../daemon/api/documents/resolution.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { describeResolution } from '../display/describe-resolution.js'
 import { EXIT } from '../exit-codes.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Package } from '../../daemon/api/documents.js'
+import type { Package } from '../../daemon/api/documents/package.js'
 import { packagePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { describePackage } from '../display/describe-package.js'

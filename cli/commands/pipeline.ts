@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { parseFqn } from '../../base/fqn.js'
 import { isUuid } from '../../base/identifiers.js'
-import type { Pipeline, PipelineChange, PipelineDraft } from '../../daemon/api/documents.js'
+import type { Pipeline, PipelineChange, PipelineDraft } from '../../daemon/api/documents/pipeline.js'
 import { pipelinePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { describePipeline } from '../display/describe-stager.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { RunDraft, RunEvent } from '../../daemon/api/documents.js'
+import type { RunDraft, RunEvent } from '../../daemon/api/documents/run.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { EXIT } from '../exit-codes.js'
 import { collectEnvironment, type Environment } from '../options/parse-environment.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Stager } from '../../daemon/api/documents.js'
+import type { Stager } from '../../daemon/api/documents/stager.js'
 import { ApiProblem } from '../api/api-problem.js'
 import { packagePath, stagerPath } from '../api/paths.js'
 import { examples, type CommandLine } from '../command-line.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { LogLine } from '../../daemon/api/documents.js'
+import type { LogLine } from '../../daemon/api/documents/staging.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { EXIT, exitCodeOfStaging } from '../exit-codes.js'
 import { followLog } from '../follow/follow-log.js'

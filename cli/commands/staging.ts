@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Staging } from '../../daemon/api/documents.js'
+import type { Staging } from '../../daemon/api/documents/staging.js'
 import { stagingPath } from '../api/paths.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { describeStaging } from '../display/describe-staging.js'

@@ -1,5 +1,6 @@
 import ms from 'ms'
-import type { Pipeline, Stager } from '../../daemon/api/documents.js'
+import type { Pipeline } from '../../daemon/api/documents/pipeline.js'
+import type { Stager } from '../../daemon/api/documents/stager.js'
 import { assignments, dotted, field } from './describe-package.js'
 import { formatBytes } from './progress.js'
 

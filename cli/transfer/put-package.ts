@@ -1,5 +1,7 @@
 import { Conflict } from '../../base/errors.js'
-import type { Capability, Package, PackageChange, PackageDraft, Stager } from '../../daemon/api/documents.js'
+import type { Capability } from '../../daemon/api/documents/capability.js'
+import type { Package, PackageChange, PackageDraft } from '../../daemon/api/documents/package.js'
+import type { Stager } from '../../daemon/api/documents/stager.js'
 import { packagePath } from '../api/paths.js'
 import type { Session } from '../session/session.js'
 

@@ -1,4 +1,7 @@
-import type { Capability, Package, Pipeline, Staging } from '../../daemon/api/documents.js'
+import type { Capability } from '../../daemon/api/documents/capability.js'
+import type { Package } from '../../daemon/api/documents/package.js'
+import type { Pipeline } from '../../daemon/api/documents/pipeline.js'
+import type { Staging } from '../../daemon/api/documents/staging.js'
 import { packagePath } from '../api/paths.js'
 import { followStaging } from '../follow/follow-staging.js'
 import type { Session } from '../session/session.js'

@@ -19,7 +19,8 @@ import type {
   StagerRepository,
 } from '../store/repositories.js'
 import type { ResourceIntake } from '../store/resource-intake.js'
-import type { LogLine, NodeStatus } from './documents.js'
+import type { NodeStatus } from './documents/node.js'
+import type { LogLine } from './documents/staging.js'
 
 /** What the control API needs of the rest of the daemon. It owns none of it, and closes none of it. */
 export interface ApiParts {

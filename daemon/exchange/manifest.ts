@@ -2,7 +2,8 @@ import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { BadInput, messageOf } from '../../base/errors.js'
 import { describeViolation, type Violation } from '../api/describe-violation.js'
-import { Capability, Limits, Template } from '../api/documents.js'
+import { Capability, Template } from '../api/documents/capability.js'
+import { Limits } from '../api/documents/limits.js'
 
 /** The format of exchange files; docs/exchange.md describes it for others. */
 

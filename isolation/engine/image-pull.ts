@@ -1,10 +1,8 @@
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import type Docker from 'dockerode'
 import { NotFound, Unavailable } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import { askEngine, EngineRefusal, isStatus } from './engine-errors.js'
+import { askEngine, engineError, EngineRefusal, isStatus } from './engine-errors.js'
 
 /** The Engine tries a registry that does not answer several times before it gives up, in milliseconds. */
 const REGISTRY_DEADLINE_MS = 3 * 60_000
@@ -30,31 +28,40 @@ export async function pullImage(
     if (isStatus(error, 404)) throw noSuchImage(reference, error)
     throw error instanceof EngineRefusal ? pullError(reference, error.reason, error) : error
   }
-  const abort = () => said.destroy()
+  const abort = () => said.destroy(new Error('aborted'))
   signal.addEventListener('abort', abort, { once: true })
   try {
     await follow(said, reference, progress)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw engineError('pull an image', error)
   } finally {
     signal.removeEventListener('abort', abort)
     said.destroy()
   }
-  signal.throwIfAborted()
+}
+
+interface PullMessage {
+  readonly id?: string
+  readonly status?: string
+  readonly error?: string
+  /** Empty unless there is a bar to draw. */
+  readonly progressDetail?: object
 }
 
 /** The Engine answers 200 first, and tells the rest line by line, failures included. */
 async function follow(said: Readable, reference: string, progress: (line: string) => void): Promise<void> {
-  said.on('error', () => undefined)
-  const lines = createInterface({ input: said })
-  let failure: string | undefined
-  lines.on('line', (line) => {
-    const message = JSON.parse(line) as { id?: string; status?: string; error?: string; progressDetail?: object }
-    if (message.error !== undefined) failure = message.error
-    // Only with a bar in it does it have details.
-    else if (message.status !== undefined && Object.keys(message.progressDetail ?? {}).length === 0)
-      progress(message.id === undefined ? message.status : `${message.id}: ${message.status}`)
-  })
-  await once(lines, 'close')
-  if (failure !== undefined) throw pullError(reference, failure)
+  let rest = ''
+  for await (const chunk of said.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const { id, status, error, progressDetail = {} } = JSON.parse(line) as PullMessage
+      if (error !== undefined) throw pullError(reference, error)
+      if (status !== undefined && Object.keys(progressDetail).length === 0)
+        progress(id === undefined ? status : `${id}: ${status}`)
+    }
+  }
 }
 
 function pullError(reference: string, reason: string, cause?: Error): Error {

@@ -1,5 +1,7 @@
 import { execa } from 'execa'
-import type { Package, Pipeline, Stager } from '../../daemon/api/documents.js'
+import type { Package } from '../../daemon/api/documents/package.js'
+import type { Pipeline } from '../../daemon/api/documents/pipeline.js'
+import type { Stager } from '../../daemon/api/documents/stager.js'
 import { type BenchHost, connectToEngine } from './host.js'
 import { docker, launchOnceByDocker, type DockerLaunch } from './launch-by-docker.js'
 import { stageOnce, type StagingTimes } from './launch-by-stagerd.js'

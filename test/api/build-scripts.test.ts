@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { BuildScript, Package, Problem } from '../../daemon/api/documents.js'
+import type { BuildScript } from '../../daemon/api/documents/build-script.js'
+import type { Package } from '../../daemon/api/documents/package.js'
+import type { Problem } from '../../daemon/api/documents/problem.js'
 import { ApiUnderTest } from './api-under-test.js'
 
 describe('building packages over the API', () => {

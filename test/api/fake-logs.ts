@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import type { StagingLogs } from '../../daemon/api/parts.js'
-import type { LogLine } from '../../daemon/api/documents.js'
+import type { LogLine } from '../../daemon/api/documents/staging.js'
 
 /** One log in memory, whatever the staging. */
 export class FakeLogs implements StagingLogs {

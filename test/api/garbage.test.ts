@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { GarbageReport } from '../../daemon/api/garbage-documents.js'
+import type { GarbageReport } from '../../daemon/api/documents/garbage.js'
 import { layerKey } from '../../isolation/layers/layer-key.js'
 import { ApiUnderTest } from './api-under-test.js'
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Package } from '../../daemon/api/documents.js'
+import type { Package } from '../../daemon/api/documents/package.js'
 import { ApiUnderTest, bytesOf } from './api-under-test.js'
 
 const draft = { namespace: '/acme', name: 'app' }

@@ -1,6 +1,8 @@
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Policy, PolicyVersion, Problem, Resolution } from '../../daemon/api/documents.js'
+import type { Policy, PolicyVersion } from '../../daemon/api/documents/policy.js'
+import type { Problem } from '../../daemon/api/documents/problem.js'
+import type { Resolution } from '../../daemon/api/documents/resolution.js'
 import { ApiUnderTest } from './api-under-test.js'
 
 const RULES = encodeURIComponent('policydoc::/acme::rules')

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Conflict } from '../../base/errors.js'
-import type { RunEvent } from '../../daemon/api/documents.js'
+import type { RunEvent } from '../../daemon/api/documents/run.js'
 import { ApiUnderTest, documentOf, until } from './api-under-test.js'
 
 const draft = { package: 'package::/acme::app' }

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Package, Pipeline, Stager } from '../../daemon/api/documents.js'
+import type { Package } from '../../daemon/api/documents/package.js'
+import type { Pipeline } from '../../daemon/api/documents/pipeline.js'
+import type { Stager } from '../../daemon/api/documents/stager.js'
 import { ApiUnderTest, DEFAULT_LIMITS } from './api-under-test.js'
 
 const draft = { namespace: '/acme', name: 'one', package: 'package::/acme::program', start_command: './stager' }

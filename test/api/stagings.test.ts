@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Staging } from '../../daemon/api/documents.js'
+import type { Staging } from '../../daemon/api/documents/staging.js'
 import { ApiUnderTest, until } from './api-under-test.js'
 
 const draft = { package: 'package::/acme::app', pipeline: 'stagpipe::/acme::pipe' }

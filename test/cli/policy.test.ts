@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import type { Policy, Resolution } from '../../daemon/api/documents.js'
+import type { Policy } from '../../daemon/api/documents/policy.js'
+import type { Resolution } from '../../daemon/api/documents/resolution.js'
 import { FakeProblem } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
 import { plant } from './support/workspace.js'

@@ -3,14 +3,14 @@ import { BadInput } from '../../../base/errors.js'
 import { assertLocalName, assertNamespace, quote } from '../../../base/fqn.js'
 import { assertMetadata } from '../../packages/validate.js'
 import { changeMetadata } from '../change-metadata.js'
+import { CapabilityType } from '../documents/capability.js'
 import {
-  CapabilityType,
   Package,
   PackageChange,
   PackageDraft,
   PackageReplacement,
   PackageResourceChange,
-} from '../documents.js'
+} from '../documents/package.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPackage } from '../render-package.js'

@@ -1,5 +1,5 @@
 import { assertCommand, assertEnvironment } from '../../packages/validate.js'
-import { RunDraft, RunEvent } from '../documents.js'
+import { RunDraft, RunEvent } from '../documents/run.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import type { RunRequest } from '../parts.js'

@@ -8,7 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { Agent, request } from 'undici'
-import type { LogLine, Package, Stager, Staging, StagerDraft, UploadedResource } from '../../../daemon/api/documents.js'
+import type { Package, UploadedResource } from '../../../daemon/api/documents/package.js'
+import type { Stager, StagerDraft } from '../../../daemon/api/documents/stager.js'
+import type { LogLine, Staging } from '../../../daemon/api/documents/staging.js'
 
 export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 

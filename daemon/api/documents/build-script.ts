@@ -1,0 +1,51 @@
+import { Type, type Static } from 'typebox'
+import { Capability } from './capability.js'
+import { PackageDraft } from './package.js'
+import { closed, environment } from './schema.js'
+
+/** POST /v1/images/packages: a ready package of what is in a Docker image. */
+export const ImagePackageDraft = Type.Object(
+  {
+    image: Type.String({ description: 'as Docker names it, such as debian:12; pulled if it is not there' }),
+    leave_out: Type.Optional(Type.Array(Type.String(), { description: 'absolute paths that are not to be in it' })),
+    ...Type.Omit(PackageDraft, ['templates', 'resource', 'state']).properties,
+  },
+  { ...closed, title: 'ImagePackageDraft' },
+)
+export type ImagePackageDraft = Static<typeof ImagePackageDraft>
+
+/** POST /v1/build-scripts */
+export const BuildScriptText = Type.Object({ script: Type.String() }, { ...closed, title: 'BuildScriptText' })
+export type BuildScriptText = Static<typeof BuildScriptText>
+
+/** What a build script says; the language is in docs/build-scripts.md. */
+export const BuildScript = Type.Object(
+  {
+    name: Type.String(),
+    namespace: Type.Optional(Type.String()),
+    version: Type.Optional(Type.String()),
+    description: Type.Optional(Type.String()),
+    provides: Type.Array(Capability),
+    depends: Type.Array(Capability),
+    build_depends: Type.Array(Capability),
+    environment: environment('of the package'),
+    sources: Type.Array(
+      Type.Object(
+        {
+          url: Type.String(),
+          file: Type.String({ description: 'its name in the working directory' }),
+          sha256: Type.Optional(Type.String()),
+          sha1: Type.Optional(Type.String()),
+        },
+        closed,
+      ),
+    ),
+    include_files: Type.Array(Type.String(), { description: 'beside the script' }),
+    cleanup: Type.Array(Type.String()),
+    snapshot_path: Type.Optional(Type.String()),
+    image: Type.Optional(Type.String({ description: 'a Docker image that is the package: nothing is built then' })),
+    build: Type.String({ description: 'shell; empty with an image' }),
+  },
+  { ...closed, title: 'BuildScript' },
+)
+export type BuildScript = Static<typeof BuildScript>

@@ -1,0 +1,39 @@
+import { Type, type Static } from 'typebox'
+import { closed } from './schema.js'
+
+/** POST /v1/node/gc */
+export const GarbageRequest = Type.Object(
+  {
+    dry_run: Type.Optional(Type.Boolean({ description: 'only tell what would go' })),
+    older_than_ms: Type.Optional(Type.Integer({ minimum: 0, description: 'seven days when left out' })),
+    keep_bytes: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'of blobs, layers and images that are of no use, but younger; all when left out',
+      }),
+    ),
+  },
+  { ...closed, title: 'GarbageRequest' },
+)
+export type GarbageRequest = Static<typeof GarbageRequest>
+
+const Kind = Type.Union([
+  Type.Literal('blob'),
+  Type.Literal('layer'),
+  Type.Literal('image'),
+  Type.Literal('staging'),
+  Type.Literal('log'),
+])
+
+export const GarbageReport = Type.Object(
+  {
+    dry_run: Type.Boolean(),
+    removed: Type.Array(
+      Type.Object({ kind: Kind, id: Type.String(), bytes: Type.Integer(), used_at: Type.String() }, closed),
+      { description: 'the oldest first; with dry_run, what would be' },
+    ),
+    totals: Type.Array(Type.Object({ kind: Kind, count: Type.Integer(), bytes: Type.Integer() }, closed)),
+  },
+  { ...closed, title: 'GarbageReport' },
+)
+export type GarbageReport = Static<typeof GarbageReport>

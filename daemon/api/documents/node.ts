@@ -1,0 +1,33 @@
+import { Type, type Static } from 'typebox'
+import { closed } from './schema.js'
+
+export const NodeStatus = Type.Object(
+  {
+    version: Type.String(),
+    node: Type.String({ description: 'UUID of this staging node' }),
+    state_dir: Type.String(),
+    engine: Type.Object({ answers: Type.Boolean(), message: Type.String() }, closed),
+    packages: Type.Integer({ description: 'that are ready' }),
+    stagings: Type.Object({ queued: Type.Integer(), running: Type.Integer(), limit: Type.Integer() }, closed),
+    uptime_seconds: Type.Number(),
+  },
+  { ...closed, title: 'NodeStatus' },
+)
+export type NodeStatus = Static<typeof NodeStatus>
+
+export const DoctorReport = Type.Object(
+  {
+    findings: Type.Array(
+      Type.Object(
+        {
+          subject: Type.String(),
+          verdict: Type.Union([Type.Literal('good'), Type.Literal('slow'), Type.Literal('bad')]),
+          message: Type.String(),
+        },
+        closed,
+      ),
+    ),
+  },
+  { ...closed, title: 'DoctorReport' },
+)
+export type DoctorReport = Static<typeof DoctorReport>

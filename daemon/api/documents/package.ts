@@ -1,0 +1,103 @@
+import { Type, type Static } from 'typebox'
+import { Capability, Template } from './capability.js'
+import { closed, environment } from './schema.js'
+
+export const Resource = Type.Object(
+  {
+    uuid: Type.String(),
+    digest: Type.String({ description: 'sha256:HEX' }),
+    sha1: Type.Optional(Type.String({ description: 'sha1:HEX, where known' })),
+    length: Type.Integer({ description: 'bytes' }),
+    compression: Type.String(),
+    removals: Type.Integer({ description: 'how many paths of lower layers it takes away' }),
+  },
+  { ...closed, title: 'Resource' },
+)
+export type Resource = Static<typeof Resource>
+
+export const Package = Type.Object(
+  {
+    uuid: Type.String(),
+    fqn: Type.String(),
+    namespace: Type.String(),
+    name: Type.String(),
+    state: Type.Union([
+      Type.Literal('created'),
+      Type.Literal('uploaded'),
+      Type.Literal('staging'),
+      Type.Literal('ready'),
+      Type.Literal('failed'),
+    ]),
+    resource: Type.Optional(Resource),
+    dependencies: Type.Array(Capability),
+    provides: Type.Array(Capability),
+    environment: environment('applied when the package runs'),
+    templates: Type.Array(Template),
+    version: Type.Optional(Type.String()),
+    description: Type.Optional(Type.String()),
+    created_at: Type.String(),
+    updated_at: Type.String(),
+  },
+  { ...closed, title: 'Package' },
+)
+export type Package = Static<typeof Package>
+
+/** POST /v1/packages */
+export const PackageDraft = Type.Object(
+  {
+    namespace: Type.String(),
+    name: Type.String(),
+    dependencies: Type.Optional(Type.Array(Capability)),
+    provides: Type.Optional(Type.Array(Capability)),
+    environment: Type.Optional(environment('applied when the package runs')),
+    templates: Type.Optional(Type.Array(Template)),
+    resource: Type.Optional(Type.String({ description: 'SHA-256 of an uploaded resource, in hexadecimal' })),
+    state: Type.Optional(
+      Type.Union([Type.Literal('uploaded'), Type.Literal('ready')], {
+        description: 'with a resource; uploaded when left out',
+      }),
+    ),
+    version: Type.Optional(Type.String({ maxLength: 255 })),
+    description: Type.Optional(Type.String({ maxLength: 4096 })),
+  },
+  { ...closed, title: 'PackageDraft' },
+)
+export type PackageDraft = Static<typeof PackageDraft>
+
+/** PATCH /v1/packages/{ref} */
+export const PackageChange = Type.Object(
+  {
+    name: Type.Optional(Type.String()),
+    provides_add: Type.Optional(Type.Array(Capability)),
+    provides_remove: Type.Optional(Type.Array(Capability)),
+    dependencies_add: Type.Optional(Type.Array(Capability)),
+    dependencies_remove: Type.Optional(Type.Array(Capability)),
+    environment_set: Type.Optional(environment('added or replaced')),
+    environment_unset: Type.Optional(Type.Array(Type.String())),
+  },
+  { ...closed, title: 'PackageChange' },
+)
+export type PackageChange = Static<typeof PackageChange>
+
+/** PUT /v1/packages/{ref}/resource */
+export const PackageResourceChange = Type.Object(
+  {
+    resource: Type.String({ description: 'SHA-256 of an uploaded resource, in hexadecimal' }),
+    state: Type.Optional(Type.Union([Type.Literal('uploaded'), Type.Literal('ready')])),
+  },
+  { ...closed, title: 'PackageResourceChange' },
+)
+
+/** PUT /v1/packages/{ref}/content: all of another package but its name, which is gone then. */
+export const PackageReplacement = Type.Object(
+  { from: Type.String({ description: 'ref of the package whose content this is to be' }) },
+  { ...closed, title: 'PackageReplacement' },
+)
+export type PackageReplacement = Static<typeof PackageReplacement>
+
+/** POST /v1/resources?sha256=HEX: a raw tarball; the answer once it is durable. */
+export const UploadedResource = Type.Object(
+  { sha256: Type.String(), length: Type.Integer(), compression: Type.String(), entries: Type.Integer() },
+  { ...closed, title: 'UploadedResource' },
+)
+export type UploadedResource = Static<typeof UploadedResource>

@@ -1,0 +1,35 @@
+import { Type, type Static } from 'typebox'
+import { closed } from './schema.js'
+
+export const Pipeline = Type.Object(
+  {
+    uuid: Type.String(),
+    fqn: Type.String(),
+    namespace: Type.String(),
+    name: Type.String(),
+    stagers: Type.Array(Type.String(), { description: 'FQNs, in the order in which they work' }),
+    created_at: Type.String(),
+    updated_at: Type.String(),
+  },
+  { ...closed, title: 'Pipeline' },
+)
+export type Pipeline = Static<typeof Pipeline>
+
+/** POST /v1/stagingpipelines: give `stagers`, or the pipeline to `clone`. */
+export const PipelineDraft = Type.Object(
+  {
+    namespace: Type.String(),
+    name: Type.String(),
+    stagers: Type.Optional(Type.Array(Type.String(), { minItems: 1, description: 'refs of stagers' })),
+    clone: Type.Optional(Type.String({ description: 'ref of a pipeline' })),
+  },
+  { ...closed, title: 'PipelineDraft' },
+)
+export type PipelineDraft = Static<typeof PipelineDraft>
+
+/** PATCH /v1/stagingpipelines/{ref} */
+export const PipelineChange = Type.Object(
+  { append: Type.Optional(Type.Array(Type.String())), prepend: Type.Optional(Type.Array(Type.String())) },
+  { ...closed, title: 'PipelineChange' },
+)
+export type PipelineChange = Static<typeof PipelineChange>

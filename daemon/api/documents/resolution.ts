@@ -1,0 +1,48 @@
+import { Type, type Static } from 'typebox'
+import { Capability } from './capability.js'
+import { closed } from './schema.js'
+
+/** POST /v1/packages/resolution: the dependencies of a package, others, or both. */
+export const ResolutionQuestion = Type.Object(
+  {
+    package: Type.Optional(Type.String({ description: 'ref; its dependencies come first' })),
+    dependencies: Type.Optional(Type.Array(Capability)),
+    namespace: Type.Optional(
+      Type.String({ description: 'of the job whose rules hold; that of the package, or /, when left out' }),
+    ),
+  },
+  { ...closed, title: 'ResolutionQuestion' },
+)
+export type ResolutionQuestion = Static<typeof ResolutionQuestion>
+
+export const Resolution = Type.Object(
+  {
+    subject: Type.String({ description: 'whose dependencies these are' }),
+    namespace: Type.String({ description: 'of the job whose rules held' }),
+    packages: Type.Array(Type.Object({ uuid: Type.String(), fqn: Type.String() }, closed), {
+      description: 'the operating system first, each after what it depends on',
+    }),
+    decisions: Type.Array(
+      Type.Object(
+        {
+          dependency: Capability,
+          needed_by: Type.String({ description: 'FQN of a package, or the subject' }),
+          candidates: Type.Array(
+            Type.Object(
+              {
+                package: Type.String({ description: 'FQN' }),
+                verdict: Type.Union([Type.Literal('taken'), Type.Literal('refused'), Type.Literal('passed over')]),
+                reason: Type.String({ description: 'follows "because"' }),
+              },
+              closed,
+            ),
+          ),
+        },
+        closed,
+      ),
+    ),
+    explanation: Type.Array(Type.String(), { description: 'the decisions as lines for people' }),
+  },
+  { ...closed, title: 'Resolution' },
+)
+export type Resolution = Static<typeof Resolution>

@@ -1,0 +1,53 @@
+import { Type, type Static } from 'typebox'
+import { SomeLimits } from './limits.js'
+import { closed, environment } from './schema.js'
+
+/** POST /v1/runs: the answer is newline-delimited `RunEvent`s; the container ends when the client goes. */
+export const RunDraft = Type.Object(
+  {
+    package: Type.String({ description: 'ref of a ready package' }),
+    command: Type.Optional(Type.String({ description: 'instead of START_COMMAND' })),
+    environment: Type.Optional(environment('over that of the package')),
+    publish: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            container_port: Type.Integer({ minimum: 1, maximum: 65535 }),
+            host_port: Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free one' }),
+          },
+          closed,
+        ),
+      ),
+    ),
+    allow_egress: Type.Optional(Type.Boolean()),
+    limits: Type.Optional(SomeLimits),
+  },
+  { ...closed, title: 'RunDraft' },
+)
+export type RunDraft = Static<typeof RunDraft>
+
+export const RunEvent = Type.Union(
+  [
+    Type.Object(
+      {
+        event: Type.Literal('started'),
+        ports: Type.Array(Type.Integer(), { description: 'host ports, in the order asked for' }),
+      },
+      closed,
+    ),
+    Type.Object(
+      {
+        event: Type.Literal('output'),
+        stream: Type.Union([Type.Literal('stdout'), Type.Literal('stderr')]),
+        data: Type.String({ description: 'base64' }),
+      },
+      closed,
+    ),
+    Type.Object(
+      { event: Type.Literal('ended'), exit_code: Type.Optional(Type.Integer()), reason: Type.String() },
+      closed,
+    ),
+  ],
+  { title: 'RunEvent' },
+)
+export type RunEvent = Static<typeof RunEvent>

@@ -1,0 +1,62 @@
+import { Type, type Static } from 'typebox'
+import { Capability } from './capability.js'
+import { Limits, SomeLimits } from './limits.js'
+import { closed, environment } from './schema.js'
+
+export const Stager = Type.Object(
+  {
+    uuid: Type.String(),
+    fqn: Type.String(),
+    namespace: Type.String(),
+    name: Type.String(),
+    package: Type.String({ description: 'FQN of the package that holds its program' }),
+    start_command: Type.String(),
+    additive: Type.Boolean(),
+    allow_egress: Type.Boolean(),
+    user: Type.String(),
+    limits: Limits,
+    dependencies: Type.Array(Capability),
+    environment: environment('given to the stager'),
+    created_at: Type.String(),
+    updated_at: Type.String(),
+  },
+  { ...closed, title: 'Stager' },
+)
+export type Stager = Static<typeof Stager>
+
+/** POST /v1/stagers */
+export const StagerDraft = Type.Object(
+  {
+    namespace: Type.String(),
+    name: Type.String(),
+    package: Type.String({ description: 'ref of the package that holds its program' }),
+    start_command: Type.String({ minLength: 1 }),
+    additive: Type.Optional(Type.Boolean()),
+    allow_egress: Type.Optional(Type.Boolean()),
+    user: Type.Optional(Type.String()),
+    limits: Type.Optional(SomeLimits),
+    dependencies: Type.Optional(Type.Array(Capability)),
+    environment: Type.Optional(environment('given to the stager')),
+  },
+  { ...closed, title: 'StagerDraft' },
+)
+export type StagerDraft = Static<typeof StagerDraft>
+
+/** PATCH /v1/stagers/{ref} */
+export const StagerChange = Type.Object(
+  {
+    name: Type.Optional(Type.String()),
+    package: Type.Optional(Type.String()),
+    start_command: Type.Optional(Type.String({ minLength: 1 })),
+    additive: Type.Optional(Type.Boolean()),
+    allow_egress: Type.Optional(Type.Boolean()),
+    user: Type.Optional(Type.String()),
+    limits: Type.Optional(SomeLimits),
+    dependencies_add: Type.Optional(Type.Array(Capability)),
+    dependencies_remove: Type.Optional(Type.Array(Capability)),
+    environment_set: Type.Optional(environment('added or replaced')),
+    environment_unset: Type.Optional(Type.Array(Type.String())),
+  },
+  { ...closed, title: 'StagerChange' },
+)
+export type StagerChange = Static<typeof StagerChange>
