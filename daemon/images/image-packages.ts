@@ -61,6 +61,8 @@ export class ImagePackages {
         },
         signal,
       )
+      // Whoever has gone away would not know of it.
+      signal.throwIfAborted()
       return await packages.create({
         namespace,
         name,

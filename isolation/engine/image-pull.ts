@@ -29,8 +29,11 @@ export async function pullImage(
     throw error instanceof EngineRefusal ? pullError(reference, error.reason, error) : error
   }
   const abort = () => said.destroy(new Error('aborted'))
+  said.on('error', () => undefined)
   signal.addEventListener('abort', abort, { once: true })
   try {
+    // While the Engine was asked, nobody listened.
+    signal.throwIfAborted()
     await follow(said, reference, progress)
   } catch (error) {
     signal.throwIfAborted()

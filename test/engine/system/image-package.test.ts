@@ -1,10 +1,11 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Package } from '../../../daemon/api/documents.js'
+import type { Package } from '../../../daemon/api/documents/package.js'
 import { busyboxTarball } from '../support/busybox-root.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon } from '../support/private-daemon.js'
+import { smallRegistry } from '../support/small-registry.js'
 import { smallImage } from '../support/small-image.js'
 
 let daemon: PrivateDaemon
@@ -65,6 +66,22 @@ describe('a package of a Docker image', () => {
     expect((await show('small')).uuid).toBe(before.uuid)
     expect((await daemon.stagectl('run', 'small')).stdout).toContain('hello, script in /app')
     expect((await packages()).map(({ name }) => name)).toEqual(['small'])
+  })
+
+  it('that the Engine lacks is pulled, and the log tells how far it has come', async () => {
+    const registry = await smallRegistry(await busyboxTarball(), await daemon.nodeId())
+    try {
+      const built = await build('pulled', `name: pulled, image: "${registry.reference}"`)
+      expect(built.exitCode, built.stdout + built.stderr).toBe(0)
+      expect((await show('pulled')).environment).toMatchObject({ START_COMMAND: 'true' })
+      // An Engine that has pulled the same layer before remembers it.
+      expect(await daemon.log()).toMatch(/pulling an image: .*(?:Pull complete|Already exists)/)
+
+      const missing = await build('missing', `name: missing, image: "${registry.reference.replace(/:1$/, ':2')}"`)
+      expect(missing.stderr).toMatch(/has an image|cannot pull it/)
+    } finally {
+      await registry.close()
+    }
   })
 
   it('that a registry out of reach has is told in one sentence, and leaves nothing', async () => {
