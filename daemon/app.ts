@@ -28,7 +28,7 @@ import { ImagePackages } from './images/image-packages.js'
 import { isForLoopback, refuseForeignHost } from './loopback-host.js'
 import { NodeReport } from './node-info.js'
 import { Resolver } from './resolver.js'
-import { quotaOf } from './packages/policy/quota.js'
+import { quotaOf, roomIn } from './packages/policy/quota.js'
 import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings.js'
 import { LaunchRunner } from './staging/launch-runner.js'
@@ -99,8 +99,10 @@ export class App {
       // Every caller says what the quota of its package is.
       Infinity,
     )
-    const quota = new PackageQuota(
-      async (namespace) => quotaOf(await resolver.policies(), namespace, settings.packageQuotaBytes).packageSize,
+    const quota = new PackageQuota(async (namespace) =>
+      roomIn(quotaOf(await resolver.policies(), namespace, settings.packageQuotaBytes), (realm) =>
+        packages.totalLength(realm),
+      ),
     )
     const liveBlobs = new LiveBlobs()
 

@@ -18,6 +18,6 @@ export class PackageQuota {
 export function overQuota(namespace: string, quota: number): Refused {
   return new Refused(
     'package-quota',
-    `A package in ${namespace} may have ${bytes.format(quota, { unitSeparator: ' ' }) ?? quota} of data, and this is more: make it smaller, or have the quota raised.`,
+    `A package in ${namespace} may have ${bytes.format(quota, { unitSeparator: ' ' }) ?? quota} of data now, and this is more: make it smaller, delete what is not needed, or have the quota raised.`,
   )
 }

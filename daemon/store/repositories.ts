@@ -22,6 +22,8 @@ export interface PackageRepository {
   /** Throws `NotFound` (`package-not-found`). */
   get(ref: Ref): Promise<Package>
   list(filter: PackageFilter): Promise<readonly Package[]>
+  /** Of the data of all packages in a namespace and below it, in bytes. */
+  totalLength(namespace: string): Promise<number>
   /** In order of import; the universe of a resolution: packages that are `ready`. */
   listReady(): Promise<readonly Package[]>
   /**

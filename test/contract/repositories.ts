@@ -154,6 +154,16 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await expect(packages.get(made)).rejects.toThrow(NotFound)
       })
 
+      it('are measured together by namespace', async () => {
+        await packages.create(packageDraft('a', { namespace: '/acme', resource: resource({ length: 10 }) }))
+        await packages.create(packageDraft('b', { namespace: '/acme/pkg', resource: resource({ length: 5 }) }))
+        await packages.create(packageDraft('c', { namespace: '/acmes', resource: resource({ length: 100 }) }))
+        await packages.create(packageDraft('d', { namespace: '/acme' }))
+        expect(await packages.totalLength('/acme')).toBe(15)
+        expect(await packages.totalLength('/')).toBe(115)
+        expect(await packages.totalLength('/nobody')).toBe(0)
+      })
+
       it('are listed by type, by what they provide, and by namespace', async () => {
         const give = (name: string, namespace: string, ...provides: (readonly ['os' | 'runtime', string])[]) =>
           packages.create(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parsePolicy } from '../../daemon/packages/policy/parse-policy.js'
-import { DEFAULT_PACKAGE_SIZE, quotaOf } from '../../daemon/packages/policy/quota.js'
+import { DEFAULT_PACKAGE_SIZE, quotaOf, roomIn } from '../../daemon/packages/policy/quota.js'
 import { SyntaxFault } from '../../daemon/packages/syntax/syntax-error.js'
 
 /** A document as lines of `realm [conditions]: claim`. */
@@ -212,5 +212,27 @@ describe('a quota', () => {
       ],
     })
     expect(of(text, '/other').packageSize).toBe(2 ** 30)
+  })
+})
+
+describe('the room that is left for one more package', () => {
+  const used: Readonly<Record<string, number>> = { '/': 900, '/acme': 300 }
+  const room = (text: string) =>
+    roomIn(quotaOf([{ fqn: 'policydoc::/::quotas', policy: parsePolicy(text) }], '/acme/pkg', 1000), (namespace) =>
+      Promise.resolve(used[namespace] ?? 0),
+    )
+
+  it.each([
+    ['nothing said', '', 1000],
+    ['the total of its realm', 'on quota::/acme { { total.package.size 500B } }', 200],
+    [
+      'the tightest of several',
+      'on quota::/acme { { total.package.size 500B } }\non quota::/ { { total.package.size 1000B } }',
+      100,
+    ],
+    ['more used than is allowed', 'on quota::/ { { total.package.size 800B } }', 0],
+    ['the size of one', 'on quota::/acme { { package.size 50B } }', 50],
+  ])('%s', async (_what, text, expected) => {
+    expect(await room(text)).toBe(expected)
   })
 })

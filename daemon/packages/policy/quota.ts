@@ -12,6 +12,17 @@ export interface Quota {
 }
 
 /**
+ * What one more package of the namespace may measure now, in bytes. Data that is about to be replaced still counts, so
+ * that two versions of it fit side by side while the new one is not yet sure.
+ *
+ * @param used bytes of all packages in a realm
+ */
+export async function roomIn(quota: Quota, used: (namespace: string) => Promise<number>): Promise<number> {
+  const rooms = await Promise.all(quota.totals.map(async ({ namespace, bytes }) => bytes - (await used(namespace))))
+  return Math.max(0, Math.min(quota.packageSize, ...rooms))
+}
+
+/**
  * What the documents together allow the packages of a namespace to measure. The nearest `quota` realm decides on the
  * size of one package, the last of its claims where there are several; totals all hold, each for the whole of its realm.
  *

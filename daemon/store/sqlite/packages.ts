@@ -48,6 +48,18 @@ export class SqlitePackages implements PackageRepository {
     return this.#database.read(() => this.#table.select(conditions.join(' AND '), values))
   }
 
+  totalLength(namespace: string): Promise<number> {
+    const { where, values } = whereNamespace(namespace)
+    return this.#database.read(
+      () =>
+        this.#database
+          .statement<{ total: number }>(
+            `SELECT coalesce(sum(json_extract(resource, '$.length')), 0) AS total FROM packages WHERE ${where}`,
+          )
+          .get(...values)?.total ?? 0,
+    )
+  }
+
   listReady(): Promise<readonly Package[]> {
     return this.#database.read(() => this.#ready.current())
   }
