@@ -39,8 +39,18 @@ await_engine() {
   done
 }
 
+# Where process 1 reaps no orphans, the remains of a daemon that was killed look to dockerd like one that runs: it would
+# wait for such a containerd in vain, and not start beside such a dockerd.
+forget_dead() {
+  local file=$1 pid
+  pid=$(cat "$file" 2>/dev/null) || return 0
+  if [[ $(cut -d ' ' -f 3 "/proc/$pid/stat" 2>/dev/null) == Z ]]; then rm -f "$file"; fi
+}
+
 start_dockerd() {
   mkdir -p "$engine_dir"
+  forget_dead "$engine_dir/dockerd.pid"
+  forget_dead /run/docker/containerd/containerd.pid
   if ! grep -q ' cgroup2\? ' /proc/mounts; then
     # Without systemd nobody has mounted the control groups that limits are made of.
     note 'mounting control groups'
