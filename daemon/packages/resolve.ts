@@ -9,7 +9,7 @@ import { Graph } from './resolution/graph.js'
 import { inLayerOrder } from './resolution/layer-order.js'
 import { Lookahead } from './resolution/lookahead.js'
 import type { PackageIndex } from './resolution/package-index.js'
-import { Problem } from './resolution/problem.js'
+import { Problem, type StagedPackage } from './resolution/problem.js'
 import { NO_RULES, type Rules } from './resolution/rules.js'
 import { Search, type Solution } from './resolution/search.js'
 
@@ -38,6 +38,8 @@ export interface Question {
   readonly rules?: Rules
   /** UUID of a package that must not serve: the one that is being staged. */
   readonly exclude?: string
+  /** That package, where the index has it not because it is not ready: an explanation must not deny it. */
+  readonly staged?: StagedPackage
 }
 
 export interface Resolution {
@@ -52,8 +54,8 @@ export interface Resolution {
  * message is the shortest explanation, in the words of `explain`.
  */
 export function resolve(question: Question): Resolution {
-  const { subject, dependencies, index, rules = NO_RULES, exclude } = question
-  const problem = new Problem(subject, dependencies, index, rules, exclude)
+  const { subject, dependencies, index, rules = NO_RULES, exclude, staged } = question
+  const problem = new Problem(subject, dependencies, index, rules, exclude, staged)
   const solution = new Search(problem).run() ?? searchWithLookahead(problem)
   if (!solution) throw failure(problem)
   return { packages: inLayerOrder(solution), explain: () => explainSolution(problem, solution) }
@@ -68,9 +70,9 @@ const MOST_CANDIDATES = 20
 
 /** What would be missing without any rules is told without them: it is the reason that no change of policy removes. */
 function failure(problem: Problem): Unresolved | Refused {
-  const { subject, dependencies, index, excluded } = problem
+  const { subject, dependencies, index, excluded, staged } = problem
   const wanted = dependencies.map(formatCapability).join(', ')
-  const free = new Problem(subject, dependencies, index, NO_RULES, excluded)
+  const free = new Problem(subject, dependencies, index, NO_RULES, excluded, staged)
   const freeGraph = new Graph(free)
   if (!new Lookahead(freeGraph).begin())
     return new Unresolved(

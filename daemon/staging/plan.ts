@@ -79,7 +79,8 @@ function closures(
   const ofPackage = staging.work.dependencies
   const ofStager = [...stager.dependencies, ...program.dependencies]
   const stagerName = `stager ${stagerFqn(stager)}`
-  const common = { index, exclude: staging.packageUuid }
+  const staged = { name: staging.packageFqn, provides: staging.work.provides }
+  const common = { index, exclude: staging.packageUuid, staged }
   const rules = rulesOf(parseFqn(staging.packageFqn, 'package', '/'), 'staging')
   const stagerfs = resolve({ ...common, subject: staging.packageFqn, dependencies: ofPackage, rules })
   const root = stager.additive

@@ -205,6 +205,13 @@ describe('a resolution', () => {
     expect(resolve(question).packages.map(({ name }) => name)).toEqual(['other'])
   })
 
+  it('tells of a circle through the package that is being staged, which the index does not have', () => {
+    const index = new PackageIndex(packagesOf('plugin: package.plugin <- package.app'))
+    const staged = { name: 'package::/::app', provides: capabilities('package.app') }
+    const question = { subject: staged.name, dependencies: capabilities('package.plugin'), index, staged }
+    expect(() => resolve(question)).toThrow(/package::\/::app refused, because it is the package itself/)
+  })
+
   it('goes as deep as it has to', () => {
     const depth = 5_000
     const chain = Array.from({ length: depth }, (_each, n) => `p${n}: package.p${n} <- package.p${n + 1}`)

@@ -1,4 +1,4 @@
-import { formatCapability } from '../capability.js'
+import { formatCapability, sameCapability } from '../capability.js'
 import type { Considered, Decision } from './decision.js'
 import { standing, type Graph } from './graph.js'
 import { isOperatingSystem, nameOf, type Problem } from './problem.js'
@@ -58,6 +58,9 @@ class FailureExplainer {
         objection === undefined ? this.#whyNot(this.#graph.numberOf(candidate), against) : `it ${objection}`
       return { name: nameOf(candidate), verdict: 'refused', reason }
     })
+    const { staged } = this.#problem
+    if (staged?.provides.some((provided) => sameCapability(provided, demand.dependency)))
+      candidates.push({ name: staged.name, verdict: 'refused', reason: 'it is the package itself' })
     return { dependency: demand.dependency, neededBy, taken: undefined, candidates }
   }
 

@@ -17,6 +17,7 @@ export class Problem {
     readonly rules: Rules,
     /** UUID of a package that must not serve: the one that is being staged. */
     readonly excluded: string | undefined,
+    readonly staged?: StagedPackage,
   ) {}
 
   /** The same object for the same dependency. */
@@ -42,6 +43,13 @@ export class Problem {
     if (rules) candidates.sort((a, b) => compare(rules.preference(a), rules.preference(b)))
     return { ...demand, candidates }
   }
+}
+
+/** What an explanation says of a package that is being staged. */
+export interface StagedPackage {
+  /** FQN. */
+  readonly name: string
+  readonly provides: readonly Capability[]
 }
 
 /** One dependency, whoever needs it. */
