@@ -35,7 +35,7 @@ export const FASTEST: CompressorChoice = { name: 'auto', level: 1 }
 export async function chooseCompressor({ name, level }: CompressorChoice = FASTEST): Promise<Compressor> {
   const wanted = (one: Compressor['name']) => name === 'auto' || name === one
   // Its levels end at 3, where its output is as small as that of the others at 4.
-  if (wanted('igzip') && (await hasProgram('igzip'))) return byProcess('igzip', Math.min(level, 3), ['-c'])
+  if (wanted('igzip') && (await hasProgram('igzip'))) return byProcess('igzip', Math.min(level, 3), ['-c', '-n'])
   // -n: neither name nor time in the header.
   if (wanted('pigz') && (await hasProgram('pigz'))) return byProcess('pigz', level, ['-c', '-n'])
   if (!wanted('zlib'))
