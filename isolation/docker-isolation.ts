@@ -84,11 +84,8 @@ export class DockerIsolation implements Isolation {
         const info = (await askEngine('describe itself', engine.info())) as { DockerRootDir: string }
         return info.DockerRootDir
       }),
-      snapshot: async ({ upper, lowers }, { directory, exclude, signal }, write) =>
-        await snapshotUpper(
-          { upper, lower: lowers, directory, exclude, compressor: await compressor(), signal },
-          write,
-        ),
+      snapshot: async ({ upper, lowers }, request, write) =>
+        await snapshotUpper({ ...request, upper, lower: lowers, compressor: await compressor() }, write),
     })
   }
 

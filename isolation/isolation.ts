@@ -124,8 +124,8 @@ export interface RunningContainer {
 
 export interface RunningLaunch extends RunningContainer {
   /**
-   * Freeze the container, and pass what it changed to `write` as a gzip'd tar of full paths. It stays frozen until
-   * `write` has resolved. Rejects with `BadInput` (`bad-directory`) for a filter that is not an absolute, plain path.
+   * Freeze the container, and pass what it changed to `write` as a gzip'd tar of full paths. It stays frozen while its
+   * files are read, which may be over before `write` is. Rejects with `BadInput` (`bad-directory`) for a filter that is not an absolute, plain path.
    *
    * @param directory only changes at or below this absolute path; everything when left out
    * @param exclude nothing at or below these absolute paths: there it is as if nothing had been changed

@@ -28,6 +28,8 @@ export interface FilterOptions {
 export interface Filter {
   readonly argv: readonly string[]
   readonly judge: FilterOptions['judge']
+  /** Told when it has ended well; those behind it may still be at work. */
+  readonly onSuccess?: () => void
 }
 
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' }
@@ -91,9 +93,10 @@ async function settleAll(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const ends = await Promise.allSettled(
-    children.map((child, index) => {
-      const judge = filters[index]?.judge ?? (() => undefined)
-      return settle(child, index === 0 ? feeding : Promise.resolve({ kind: 'all' }), { signal, judge })
+    children.map(async (child, index) => {
+      const { judge = () => undefined, onSuccess } = filters[index] ?? {}
+      await settle(child, index === 0 ? feeding : Promise.resolve({ kind: 'all' }), { signal, judge })
+      onSuccess?.()
     }),
   )
   for (const end of ends.reverse()) if (end.status === 'rejected') throw end.reason

@@ -7,8 +7,8 @@ import { bytesOf } from './names.js'
 export interface TarRequest {
   /** Absolute path. Nobody may write in it meanwhile. */
   readonly tree: string
-  /** What to archive, in this order and nothing more; bytes as latin1. Never empty: tar refuses that. */
-  readonly paths: readonly string[]
+  /** What to archive, in this order and nothing more: paths, each ended by a NUL. Never empty: tar refuses that. */
+  readonly list: Readable
   /** Archive holes as holes. Where they are depends on the filesystem, so two copies of a tree may differ. */
   readonly sparse: boolean
   /** Archive every name of a file with several as a file of its own. */
@@ -29,17 +29,17 @@ export interface TarRequest {
  *
  * The stream errs with `Fault` (`archive-failed`) when a file vanishes or changes while it is read.
  */
-export function writeTar({ paths, signal, ...how }: TarRequest): Readable {
-  return throughProcesses(Readable.from([tarList(paths)], { objectMode: false }), [tarOfList(how)], signal)
+export function writeTar({ list, signal, ...how }: TarRequest): Readable {
+  return throughProcesses(list, [tarOfList(how)], signal)
 }
 
-/** What `tarOfList` reads. */
-export function tarList(paths: readonly string[]): Buffer {
-  return bytesOf(`${paths.join('\0')}\0`)
+/** @param paths bytes as latin1 */
+export function tarList(paths: readonly string[]): Readable {
+  return Readable.from([bytesOf(`${paths.join('\0')}\0`)], { objectMode: false })
 }
 
-/** The same as a program that is told the paths later: its jail takes as long to make as a tree to walk. */
-export function tarOfList({ tree, sparse, separateLinks = false }: Omit<TarRequest, 'paths' | 'signal'>): Filter {
+/** The same as a program, which may be told the paths later: its jail takes as long to make as a tree to walk. */
+export function tarOfList({ tree, sparse, separateLinks = false }: Omit<TarRequest, 'list' | 'signal'>): Filter {
   const argv = jailed({ tree, access: 'ro', capabilities: ['dac_read_search'], fileBytes: 0 }, [
     'tar',
     '--create',

@@ -19,6 +19,8 @@ export type TakeSnapshot = <T>(
 export interface SnapshotRequest {
   readonly directory: string | undefined
   readonly exclude: readonly string[]
+  /** Told when none of the container's files is read any more, unless that fails. */
+  readonly onRead: () => void
   /** Ends the reading of the container's files. */
   readonly signal: AbortSignal
 }
@@ -86,7 +88,15 @@ export class RunningContainer implements RunningLaunch {
     exclude: readonly string[] = [],
   ): Promise<SnapshotReport<T>> {
     const { freezer, takeSnapshot } = this.#parts
-    return await freezer.whileFrozen(() => takeSnapshot({ directory, exclude, signal: this.#ending.signal }, write))
+    const { report } = await freezer.whileFrozen(async () => {
+      let onRead = (): void => undefined
+      const read = new Promise<void>((resolve) => (onRead = resolve))
+      const report = takeSnapshot({ directory, exclude, onRead, signal: this.#ending.signal }, write)
+      await Promise.race([read, report])
+      // In an object, because its end is not to be awaited here: the program goes on while the archive is being stored.
+      return { report }
+    })
+    return await report
   }
 
   async #run(): Promise<Ending> {

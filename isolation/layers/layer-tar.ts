@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { END_OF_ARCHIVE, emptyMember } from '../archive/tar-member.js'
-import { writeTar } from '../archive/tar-writer.js'
+import { tarList, writeTar } from '../archive/tar-writer.js'
 
 export interface LayerContents {
   /** Absolute path. */
@@ -31,7 +31,7 @@ export function layerTar({ tree, paths, whiteouts, opaque }: LayerContents, sign
   async function* blocks(): AsyncGenerator<Buffer> {
     if (marks.length > 0) yield Buffer.concat(marks.map((path) => emptyMember({ path, kind: 'file' })))
     if (paths.length === 0) yield END_OF_ARCHIVE
-    else for await (const chunk of writeTar({ tree, paths, sparse: false, signal })) yield chunk as Buffer
+    else for await (const chunk of writeTar({ tree, list: tarList(paths), sparse: false, signal })) yield chunk as Buffer
   }
   return Readable.from(blocks(), { objectMode: false, highWaterMark: 256 * 1024 })
 }

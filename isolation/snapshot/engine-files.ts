@@ -1,4 +1,4 @@
-import type { Change } from './list-changes.js'
+import type { Change } from './walk-upper.js'
 import type { LowerLayers } from './lower-layers.js'
 
 /**
@@ -21,5 +21,5 @@ export const INJECTED: ReadonlySet<string> = new Set([
  */
 export function isInjected(entry: Change, lower: LowerLayers): boolean {
   if (!INJECTED.has(entry.path) || lower.mayHold(entry.path)) return false
-  return entry.kind !== 'file' || entry.size === 0
+  return entry.kind !== 'file' || entry.stats?.size === 0
 }

@@ -1,39 +1,40 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { Fault } from '../../base/errors.js'
+import { type FilterEnd, throughProcess } from '../archive/filter-process.js'
 import type { OverlayMarks } from './overlay-entry.js'
 
-const PATTERN = '^trusted\\.overlay\\.(opaque|redirect|metacopy|whiteout)$'
+const PATTERN = '^trusted\\.overlay\\.(opaque|redirect|metacopy)$'
 
 /**
- * The attributes by which overlayfs says something of an entry, for each that has any; by path from `upper`, bytes as
- * latin1. What it keeps for itself (`origin`, `impure`, `nlink`, `upper`) is none of them.
+ * The attributes by which overlayfs says something of a directory, for each of `directories` that has any; by path from
+ * `upper`, bytes as latin1. What it keeps for itself (`origin`, `impure`, `uuid`, `upper`) is none of them.
  *
- * Node has no calls for extended attributes: `getfattr` asks for all of a tree in one process. Needs CAP_SYS_ADMIN, or
- * the kernel hides `trusted.*`.
+ * Node has no calls for extended attributes: `getfattr` asks for any number in one process. Needs CAP_SYS_ADMIN, or the
+ * kernel hides `trusted.*`.
+ *
+ * @param directories paths from `upper`, each ended by a NUL
  */
-export async function readOverlayMarks(upper: string, signal?: AbortSignal): Promise<Map<string, OverlayMarks>> {
-  const getfattr = spawn('getfattr', ['-R', '-P', '-h', '-d', '-m', PATTERN, '--', '.'], {
-    cwd: upper,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' },
-    signal,
-    killSignal: 'SIGKILL',
-  })
-  // With a signal that is aborted already `once` below rejects before it listens; the error of the child comes a tick
-  // later, and would end the daemon if nobody heard it.
-  getfattr.on('error', () => undefined)
-  let stderr = ''
-  let stdout = ''
-  getfattr.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-1000)))
-  getfattr.stdout.setEncoding('latin1').on('data', (text: string) => (stdout += text))
-  await once(getfattr, 'close', { signal })
-  if (getfattr.exitCode !== 0)
-    throw new Fault(
-      'attributes-unreadable',
-      `The attributes of what the container changed could not be read: ${stderr.trim() || 'getfattr was killed'}.`,
-    )
-  return parseDump(stdout)
+export async function readOverlayMarks(
+  upper: string,
+  directories: Readable,
+  signal?: AbortSignal,
+): Promise<Map<string, OverlayMarks>> {
+  const getfattr = ['getfattr', '-h', '-d', '-m', PATTERN, '--']
+  const dump = throughProcess(
+    directories,
+    ['env', `--chdir=${upper}`, 'LC_ALL=C', 'xargs', '--null', '--no-run-if-empty', ...getfattr],
+    { judge, ...(signal ? { signal } : {}) },
+  )
+  return parseDump(await text(dump.setEncoding('latin1')))
+}
+
+function judge({ exitCode, stderr }: FilterEnd): Fault | undefined {
+  if (exitCode === 0) return undefined
+  return new Fault(
+    'attributes-unreadable',
+    `The attributes of what the container changed could not be read: ${stderr || 'getfattr was killed'}.`,
+  )
 }
 
 /** The format of `getfattr --dump`: odd bytes of names and values as three octal digits. */

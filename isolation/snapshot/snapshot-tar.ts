@@ -1,49 +1,64 @@
 import { Readable } from 'node:stream'
-import { BLOCK } from '../archive/tar-header.js'
 import { throughProcesses } from '../archive/filter-process.js'
+import { BLOCK } from '../archive/tar-header.js'
 import { tarList, tarOfList, writeTar } from '../archive/tar-writer.js'
 import type { Compressor } from './compressor.js'
-import type { SnapshotPlan } from './plan-snapshot.js'
+import type { PathSpool } from './path-spool.js'
 
-/** What stands for a snapshot in which nothing was added or changed: an archive without entries is taken for a broken one. */
-const NOTHING_BUT_THE_ROOT = ['.']
+/** What is to be archived. */
+export interface SnapshotContents {
+  readonly entries: PathSpool
+  /** Further names of symbolic links that are among the entries. */
+  readonly furtherSymlinks: readonly string[]
+}
+
+export interface SnapshotTarRequest {
+  /** Absolute path of the upper directory. */
+  readonly upper: string
+  readonly planned: Promise<SnapshotContents>
+  readonly compressor: Compressor
+  /** Told when nothing of the tree is read any more, which is well before the end of the archive. */
+  readonly onRead: () => void
+  readonly signal: AbortSignal | undefined
+}
 
 /**
  * The compressed archive of a snapshot that is still being planned. tar and the compressor are started at once, since
  * their confinement takes as long to make as the plan, and hand bytes to each other directly.
  *
- * The stream errs with what `planned` rejects with. Destroying it ends everything.
+ * Rejects with what `planned` rejects with. Destroying the stream ends everything.
  */
-export function compressedSnapshot(
-  upper: string,
-  planned: Promise<SnapshotPlan>,
-  compressor: Compressor,
-  signal?: AbortSignal,
-): Promise<Readable> {
-  const { filter } = compressor
-  if (!filter) return planned.then((plan) => compressor.compress(snapshotTar(upper, plan, signal), signal))
-  async function* list(): AsyncGenerator<Buffer> {
-    const plan = await planned
-    yield tarList(plan.paths.length > 0 ? plan.paths : NOTHING_BUT_THE_ROOT)
-  }
-  const started = throughProcesses(
-    Readable.from(list(), { objectMode: false }),
-    [tarOfList({ tree: upper, sparse: true }), filter],
-    signal,
-  )
+export async function compressedSnapshot(request: SnapshotTarRequest): Promise<Readable> {
+  const { upper, planned, compressor, onRead, signal } = request
+  if (!compressor.filter) return throughNode(request, await planned)
+  const tar = { ...tarOfList({ tree: upper, sparse: true }), onSuccess: onRead }
+  const started = throughProcesses(listOf(planned), [tar, compressor.filter], signal)
   // Nobody reads it before the plan is made, and what it fails with is told whoever reads it then.
   started.on('error', () => undefined)
-  return planned.then(
-    (plan) => {
-      if (plan.furtherSymlinks.length === 0) return started
-      started.destroy()
-      return compressor.compress(snapshotTar(upper, plan, signal), signal)
-    },
-    (error: unknown) => {
-      started.destroy()
-      throw error
-    },
-  )
+  try {
+    const contents = await planned
+    if (contents.furtherSymlinks.length === 0) return started
+    started.destroy()
+    return throughNode(request, contents)
+  } catch (error) {
+    started.destroy()
+    throw error
+  }
+}
+
+/** Nothing for a snapshot that a single tar cannot write. */
+function listOf(planned: Promise<SnapshotContents>): Readable {
+  async function* list(): AsyncGenerator<Buffer> {
+    const { entries, furtherSymlinks } = await planned
+    if (furtherSymlinks.length === 0) yield* listed(entries)
+  }
+  return Readable.from(list(), { objectMode: false })
+}
+
+function throughNode({ upper, compressor, onRead, signal }: SnapshotTarRequest, contents: SnapshotContents): Readable {
+  const tar = snapshotTar(upper, contents, signal)
+  tar.once('end', onRead)
+  return compressor.compress(tar, signal)
 }
 
 /**
@@ -53,17 +68,22 @@ export function compressedSnapshot(
  * is not a file. So they are archived by a second tar, which is told to see each as a link of its own, and whose output
  * goes before that of the first, without its end.
  */
-export function snapshotTar(upper: string, plan: SnapshotPlan, signal?: AbortSignal): Readable {
-  const isEmpty = plan.paths.length + plan.furtherSymlinks.length === 0
-  const paths = isEmpty ? NOTHING_BUT_THE_ROOT : plan.paths
-  if (plan.furtherSymlinks.length === 0) return writeTar({ tree: upper, paths, sparse: true, signal })
+function snapshotTar(upper: string, { entries, furtherSymlinks }: SnapshotContents, signal?: AbortSignal): Readable {
   async function* both(): AsyncGenerator<Buffer> {
-    yield* withoutEnd(
-      writeTar({ tree: upper, paths: plan.furtherSymlinks, sparse: false, separateLinks: true, signal }),
-    )
-    for await (const chunk of writeTar({ tree: upper, paths, sparse: true, signal })) yield chunk as Buffer
+    if (furtherSymlinks.length > 0)
+      yield* withoutEnd(
+        writeTar({ tree: upper, list: tarList(furtherSymlinks), sparse: false, separateLinks: true, signal }),
+      )
+    const list = Readable.from(listed(entries), { objectMode: false })
+    for await (const chunk of writeTar({ tree: upper, list, sparse: true, signal })) yield chunk as Buffer
   }
   return Readable.from(both(), { objectMode: false, highWaterMark: 256 * 1024 })
+}
+
+/** An archive without entries is taken for a broken one: what stands for a snapshot of nothing is the root itself. */
+async function* listed(entries: PathSpool): AsyncGenerator<Buffer> {
+  if (entries.count === 0) entries.add('.')
+  for await (const chunk of entries.read()) yield chunk as Buffer
 }
 
 /** An archive in records of one block ends with exactly two blocks of zeros. */

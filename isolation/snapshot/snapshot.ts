@@ -1,17 +1,18 @@
 import type { Readable } from 'node:stream'
-import { tellDevices } from '../archive/tree.js'
 import type { SnapshotReport } from '../isolation.js'
+import { assertOwners } from './assert-owners.js'
 import type { Compressor } from './compressor.js'
-import { parseDirectory, position } from './directory-filter.js'
-import { assertOwners, type Change, listChanges } from './list-changes.js'
+import { INJECTED } from './engine-files.js'
 import { LowerDirectories, UNKNOWN_LOWER } from './lower-layers.js'
-import type { OverlayMarks } from './overlay-entry.js'
 import { readOverlayMarks } from './overlay-marks.js'
-import { NO_MARKS, planSnapshot } from './plan-snapshot.js'
+import { PathSpool } from './path-spool.js'
+import { SnapshotPlanner } from './snapshot-planner.js'
+import { SnapshotScope } from './snapshot-scope.js'
 import { compressedSnapshot } from './snapshot-tar.js'
+import { walkUpper } from './walk-upper.js'
 
 export interface SnapshotRequest {
-  /** Absolute path of the upper directory of an overlay. Nothing may write in it meanwhile: freeze the container first. */
+  /** Absolute path of the upper directory of an overlay. Nothing may write in it until `onRead`: freeze the container. */
   readonly upper: string
   /**
    * Absolute paths of the directories below it. With them only what was really there is recorded as removed; without
@@ -23,6 +24,8 @@ export interface SnapshotRequest {
   /** Nothing at or below these absolute paths. */
   readonly exclude?: readonly string[]
   readonly compressor: Compressor
+  /** Told when nothing of the tree is read any more, which is before the archive is written; not told after a failure. */
+  readonly onRead?: () => void
   readonly signal?: AbortSignal
 }
 
@@ -33,56 +36,68 @@ export interface UpperReport<T> extends SnapshotReport<T> {
 
 /**
  * What an upper directory holds, as removals and as an archive for `write`, which must read it to its end. The same tree
- * gives the same bytes. What is kept and what is not: isolation/snapshot/plan-snapshot.ts.
+ * gives the same bytes. What is kept and what is not: isolation/snapshot/snapshot-planner.ts.
  *
- * Rejects with `BadInput` (`bad-directory`, `reserved-name`, `bad-owner`), `Fault` (`overlay-redirect`,
- * `archive-failed`…), or with what `write` rejects with.
+ *   walk ─┬─ tar ── compressor ── write ─┐
+ *         ├─ marks of directories ───────┼─ report
+ *         └─ owners ─────────────────────┘
+ *
+ * Rejects with `BadInput` (`bad-directory`, `reserved-name`, `bad-owner`, `path-too-long`), `TooLarge`
+ * (`snapshot-too-large`), `Fault` (`overlay-redirect`, `archive-failed`…), or with what `write` rejects with.
  */
 export async function snapshotUpper<T>(
-  { upper, lower, directory, exclude = [], compressor, signal }: SnapshotRequest,
+  request: SnapshotRequest,
   write: (archive: Readable) => Promise<T>,
 ): Promise<UpperReport<T>> {
-  const filter = parseDirectory(directory)
-  const excluded = exclude.map(parseDirectory)
+  const { upper, lower, directory, exclude, compressor, onRead, signal } = request
+  const scope = SnapshotScope.of(directory, exclude)
   signal?.throwIfAborted()
-  const listed = listChanges(upper, signal).then((changes) =>
-    // What was removed there is not a change either: the layers below stay as they are.
-    changes.filter(({ path }) => !excluded.some((one) => position(path, one) === 'within')),
-  )
-  const below = lower ? LowerDirectories.of(lower) : Promise.resolve(UNKNOWN_LOWER)
-  // Which paths there are is known before what is removed, and before whether all of it can be read: so the archive is
-  // on its way meanwhile, and fails with the rest if it should not have been.
-  const planned = Promise.all([listed, below]).then(([entries, layers]) =>
-    planSnapshot(entries, NO_MARKS, filter, layers),
-  )
-  const examined = planned.then(() => examine(upper, filter, listed, signal))
-  const complete = Promise.all([listed, below, examined]).then(([entries, layers, marks]) =>
-    planSnapshot(entries, marks, filter, layers),
-  )
-  complete.catch(() => undefined)
+  const entries = new PathSpool()
+  const directories = new PathSpool()
+
+  const plan = async (): Promise<SnapshotPlanner> => {
+    const planner = new SnapshotPlanner(scope, lower ? await LowerDirectories.of(lower) : UNKNOWN_LOWER, {
+      add: (path, kind) => {
+        entries.add(path)
+        if (kind === 'directory') directories.add(path)
+      },
+    })
+    const needsStats = (path: string) => INJECTED.has(path)
+    await walkUpper(upper, { visit: (change) => planner.take(change), needsStats, signal })
+    return planner
+  }
+  // What takes longer than the names of a tree: the archive is on its way meanwhile, and fails if this does.
+  const examine = async (planner: SnapshotPlanner): Promise<SnapshotPlanner> => {
+    const marks = await readOverlayMarks(upper, directories.read(), signal)
+    for (const [path, itsMarks] of marks) planner.mark(path, itsMarks)
+    await assertOwners(upper, scope, signal)
+    return planner
+  }
+
+  const planned = plan()
+  const examined = planned.then(examine)
+  let tarHasRead = (): void => undefined
+  const archived = new Promise<void>((resolve) => (tarHasRead = resolve))
+  Promise.all([examined, archived]).then(onRead, () => undefined)
   let archive: Readable | undefined
   try {
-    archive = await compressedSnapshot(upper, planned, compressor, signal)
-    complete.catch((error: unknown) => archive?.destroy(error as Error))
+    const contents = planned.then(({ furtherSymlinks }) => ({ entries, furtherSymlinks }))
+    archive = await compressedSnapshot({ upper, planned: contents, compressor, onRead: tarHasRead, signal })
+    examined.catch((error: unknown) => archive?.destroy(error as Error))
     const written = await write(archive)
-    const { removals, sockets, special, paths, furtherSymlinks } = await complete
-    return { written, removals, sockets, special, entries: paths.length + furtherSymlinks.length }
+    const planner = await examined
+    return {
+      written,
+      removals: planner.removals(),
+      entries: planner.entryCount,
+      sockets: planner.sockets,
+      special: planner.special,
+    }
   } finally {
     archive?.destroy()
     // The container must not move on while its files are looked at.
-    await complete.catch(() => undefined)
+    await examined.catch(() => undefined)
+    entries.close()
+    directories.close()
   }
-}
-
-/** What takes longer than the names of a tree. One after the other: the archive's programs need the processors too. */
-async function examine(
-  upper: string,
-  filter: string,
-  listed: Promise<Change[]>,
-  signal: AbortSignal | undefined,
-): Promise<ReadonlyMap<string, OverlayMarks>> {
-  await tellDevices(upper, await listed)
-  const marks = await readOverlayMarks(upper, signal)
-  await assertOwners(upper, filter, signal)
-  return marks
 }
