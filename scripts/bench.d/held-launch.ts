@@ -1,4 +1,7 @@
+import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import type { Package } from '../../daemon/api/documents/package.js'
@@ -13,6 +16,7 @@ const LONGEST_PREPARATION_MS = 120_000
 interface Container {
   readonly Id: string
   readonly Config: { readonly Env: readonly string[] }
+  readonly State: { readonly Pid: number }
   readonly GraphDriver: { readonly Data: { readonly UpperDir?: string } | null }
 }
 
@@ -29,6 +33,8 @@ export class HeldLaunch {
     readonly container: string,
     /** Directory of what the stager has changed. */
     readonly upper: string,
+    /** Its root as it sees it. */
+    private readonly root: string,
   ) {}
 
   /** @param names of a package and a pipeline in the namespace /bench */
@@ -55,10 +61,15 @@ export class HeldLaunch {
     const filters = encodeURIComponent(JSON.stringify({ label: [`io.stagerd.launch=${launch}`] }))
     const [found] = await engine.get<{ Id: string }[]>(`/containers/json?filters=${filters}`)
     if (!found) throw new Error(`launch ${launch} has no container`)
-    const { Id, Config, GraphDriver } = await engine.get<Container>(`/containers/${found.Id}/json`)
+    const { Id, Config, State, GraphDriver } = await engine.get<Container>(`/containers/${found.Id}/json`)
     const url = Config.Env.find((entry) => entry.startsWith('STAGER_URL='))?.slice('STAGER_URL='.length)
     if (url === undefined) throw new Error(`launch ${launch} has no STAGER_URL`)
-    return new HeldLaunch(api, staging, url, Id, GraphDriver.Data?.UpperDir ?? '')
+    return new HeldLaunch(api, staging, url, Id, GraphDriver.Data?.UpperDir ?? '', `/proc/${State.Pid}/root`)
+  }
+
+  /** One small change, as a stager makes it: what is asked for after it, nobody has done before. */
+  async change(): Promise<void> {
+    await writeFile(join(this.root, 'srv/turn'), randomUUID())
   }
 
   /** @returns milliseconds until the answer */

@@ -30,7 +30,7 @@ async function smallFiles(host: BenchHost): Promise<Row[]> {
     await tools.prepare(stdout.trim().split('\n').at(-1) ?? '', SMALL_FILES)
     const floor = await floorOf(host)
     const times = await inTurn(host.pairs, {
-      ours: () => launch.ask('POST', 'snapshot'),
+      ours: () => snapshot(launch),
       floor: () => floor(launch.upper),
       buildah: () => tools.buildahCommit(),
       umoci: () => tools.umociRepack(),
@@ -59,7 +59,7 @@ async function largeFiles(host: BenchHost): Promise<Row> {
   try {
     const floor = await floorOf(host)
     const { ours, floor: other } = await inTurn(host.pairs, {
-      ours: () => launch.ask('POST', 'snapshot'),
+      ours: () => snapshot(launch),
       floor: () => floor(launch.upper),
     })
     const pairs = ours.map((mine, turn) => ({ ours: mine, other: other[turn] ?? Number.NaN }))
@@ -82,8 +82,8 @@ async function grownBase(host: BenchHost): Promise<Row> {
     const large = await held(host, 'snapshot-ballast')
     try {
       const times = await inTurn(host.pairs * 3, {
-        large: () => large.ask('POST', 'snapshot'),
-        small: () => small.ask('POST', 'snapshot'),
+        large: () => snapshot(large),
+        small: () => snapshot(small),
       })
       const pairs = times.large.map((ours, turn) => ({ ours, other: times.small[turn] ?? Number.NaN }))
       const what = { work: 'snapshot of 10 changed files, base of 2 GB', beside: 'the same, base of 200 MB' }
@@ -126,6 +126,11 @@ async function dockerCommit(container: string): Promise<number> {
   const took = performance.now() - began
   await docker('image', 'rm', image)
   return took
+}
+
+async function snapshot(launch: HeldLaunch): Promise<number> {
+  await launch.change()
+  return await launch.ask('POST', 'snapshot')
 }
 
 function held(host: BenchHost, name: string): Promise<HeldLaunch> {
