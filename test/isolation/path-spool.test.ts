@@ -1,5 +1,6 @@
 import { readlinkSync, readdirSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
+import { finished } from 'node:stream/promises'
 import { expect, test } from 'vitest'
 import { PathSpool } from '../../isolation/snapshot/path-spool.js'
 
@@ -21,7 +22,9 @@ test('what was added comes out in its order, each path ended by a NUL', async ()
   const paths = Array.from({ length: 5000 }, (_, index) => `directory ${index}/\n\xff`)
   for (const path of paths) spool.add(path)
   expect(spool.count).toBe(5000)
-  expect(await text(spool.read().setEncoding('latin1'))).toBe(paths.map((path) => `${path}\0`).join(''))
+  const list = spool.read()
+  expect(await text(list.setEncoding('latin1'))).toBe(paths.map((path) => `${path}\0`).join(''))
+  await finished(list)
   spool.close()
   expect(namelessFiles()).toEqual([])
 })
