@@ -1,3 +1,4 @@
+import { finished } from 'node:stream/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LaunchPlan } from '../../isolation/launch-plan.js'
 import { connectEngine } from '../../isolation/engine/connect.js'
@@ -61,11 +62,13 @@ describe('the root of a launch', () => {
     await running.release()
   })
 
-  it('stands still while it is read', async () => {
-    const { running, recorder } = await launch('{ while :; do echo tick; done & }')
+  it('stands still while it is read, and goes on while what was read is being stored', async () => {
+    // More than fits into the pipes on the way, so that it is not read to its end before somebody takes it.
+    const { running, recorder } = await launch(
+      'head -c 32000000 /dev/urandom >/tmp/much; { while :; do echo tick; done & }',
+    )
     await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 10_000)
     const { written } = await running.snapshot(undefined, async (archive) => {
-      archive.resume()
       // What was under way before the freeze has arrived once nothing has come for a while.
       const quiet = async (since: number): Promise<number> => {
         await new Promise((resolve) => setTimeout(resolve, 100))
@@ -73,11 +76,13 @@ describe('the root of a launch', () => {
       }
       const frozen = await quiet(recorder.stdout.length)
       await new Promise((resolve) => setTimeout(resolve, 200))
-      return recorder.stdout.length - frozen
+      const whileRead = recorder.stdout.length - frozen
+      archive.resume()
+      await finished(archive)
+      await vi.waitFor(() => expect(recorder.stdout.length).toBeGreaterThan(frozen), 10_000)
+      return whileRead
     })
     expect(written).toBe(0)
-    const frozen = recorder.stdout.length
-    await vi.waitFor(() => expect(recorder.stdout.length).toBeGreaterThan(frozen), 10_000)
     await running.release()
   })
 
