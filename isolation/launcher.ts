@@ -174,12 +174,19 @@ export class Launcher {
 
   /** What it takes to name, and if it is gone to make again, the image of a root. */
   async #image(plan: ContainerPlan, how: 'seated' | 'plain', step: Step, signal: AbortSignal): Promise<RootImage> {
-    const layers: ImageLayer[] = [...(await this.#layers(plan.root, plan, step, signal))]
-    if (how === 'seated') layers.push(await this.parts.seat())
-    if (layers.length === 0)
-      throw new BadInput('empty-root', 'A root without any package cannot run: depend on an operating system package.')
-    const ensure = () => this.parts.images.ensure(layers, plan.id)
-    return { reference: await step('image', ensure), ensure }
+    const { images } = this.parts
+    const packages = await this.#layers(plan.root, plan, step, signal)
+    return await step('image', async () => {
+      const layers = await settleAll(packages.map((layer) => layer.asImageLayer(signal)))
+      if (how === 'seated') layers.push(await this.parts.seat())
+      if (layers.length === 0)
+        throw new BadInput(
+          'empty-root',
+          'A root without any package cannot run: depend on an operating system package.',
+        )
+      const ensure = () => images.ensure(layers, plan.id)
+      return { reference: await ensure(), ensure }
+    })
   }
 
   async #create(image: RootImage, request: Omit<ContainerRequest, 'image'>) {

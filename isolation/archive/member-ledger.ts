@@ -30,7 +30,8 @@ export type LedgerKind = 'file' | 'directory' | 'symlink' | 'implied' | 'whiteou
 export class MemberLedger {
   readonly paths = new Map<string, LedgerKind>()
   entries = 0
-  apparentBytes = 0
+  #apparentBytes = 0
+  #pathBytes = 0
 
   constructor(private readonly limits: ArchiveLimits) {}
 
@@ -49,7 +50,7 @@ export class MemberLedger {
       throw refused(member, 'an earlier entry of this name is of another kind')
     if (member.kind === 'symlink') this.#checkSymlink(member)
     if (member.kind === 'hardlink') this.#checkHardLink(member, path)
-    this.paths.set(path, member.kind === 'hardlink' ? 'file' : member.kind)
+    this.#keep(path, member.kind === 'hardlink' ? 'file' : member.kind, member)
   }
 
   /**
@@ -59,19 +60,28 @@ export class MemberLedger {
   addWhiteout(path: string): void {
     if (this.paths.has(path)) return
     this.#requireDirectory(parentOf(path), { name: path })
-    this.paths.set(path, 'whiteout')
+    this.#keep(path, 'whiteout', { name: path })
   }
 
   #count(member: Member, path: string): void {
     const { limits } = this
     this.entries += 1
-    this.apparentBytes += member.apparentSize
-    const tooLarge = (what: string) =>
-      new TooLarge('archive-too-large', `The archive is refused at entry ${show(member.name)}: ${what}.`)
-    if (this.entries > limits.entries) throw tooLarge(`it holds more than ${limits.entries} entries`)
-    if (this.apparentBytes > limits.apparentBytes)
-      throw tooLarge(`its files come to more than ${limits.apparentBytes} bytes`)
-    if (path.split('/').length > limits.depth) throw tooLarge(`its path is deeper than ${limits.depth} directories`)
+    this.#apparentBytes += member.apparentSize
+    if (this.entries > limits.entries) throw tooLarge(member, `it holds more than ${limits.entries} entries`)
+    if (this.#apparentBytes > limits.apparentBytes)
+      throw tooLarge(member, `its files come to more than ${limits.apparentBytes} bytes`)
+    if (path.split('/').length > limits.depth)
+      throw tooLarge(member, `its path is deeper than ${limits.depth} directories`)
+  }
+
+  #keep(path: string, kind: LedgerKind, member: Pick<Member, 'name'>): void {
+    const { limits, paths } = this
+    if (!paths.has(path)) this.#pathBytes += path.length
+    paths.set(path, kind)
+    if (paths.size > limits.entries)
+      throw tooLarge(member, `it makes more than ${limits.entries} files and directories`)
+    if (this.#pathBytes > limits.pathBytes)
+      throw tooLarge(member, `its paths come to more than ${limits.pathBytes} bytes`)
   }
 
   #requireDirectory(path: string, member: Pick<Member, 'name'>): void {
@@ -82,7 +92,7 @@ export class MemberLedger {
       throw refused(member, `its path goes through the symbolic link ${show(path)} of the same archive`)
     if (kind !== undefined) throw refused(member, `its path goes through ${show(path)}, which is no directory`)
     this.#requireDirectory(parentOf(path), member)
-    this.paths.set(path, 'implied')
+    this.#keep(path, 'implied', member)
   }
 
   #checkSymlink(member: Member): void {
@@ -101,6 +111,10 @@ export class MemberLedger {
         `it is a hard link to ${show(member.target)}, which is not an earlier regular file of the same archive`,
       )
   }
+}
+
+function tooLarge(member: Pick<Member, 'name'>, why: string): TooLarge {
+  return new TooLarge('archive-too-large', `The archive is refused at entry ${show(member.name)}: ${why}.`)
 }
 
 function refused(member: Pick<Member, 'name'>, why: string): BadInput {

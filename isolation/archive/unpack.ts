@@ -6,8 +6,8 @@ import { jailed, jailFault } from './jail.js'
 import type { ArchiveLimits } from './limits.js'
 import { scanned } from './scan.js'
 import { emptyMember } from './tar-member.js'
-import { listTree, type TreeEntry } from './tree.js'
-import { validateTree } from './validate-tree.js'
+import type { LedgerKind } from './member-ledger.js'
+import { type TreeSize, validateTree } from './validate-tree.js'
 
 export interface UnpackRequest {
   /** Absolute path of an empty directory that nobody else writes. What is left in it after a failure is rubbish. */
@@ -18,6 +18,11 @@ export interface UnpackRequest {
   readonly signal: AbortSignal
 }
 
+export interface UnpackedTree extends TreeSize {
+  /** Everything below its root, in no order; bytes as latin1. */
+  readonly paths: ReadonlyMap<string, LedgerKind>
+}
+
 /**
  * Unpack an archive of anybody's in one pass: blob, decompressor, scanner and a jailed GNU tar at once. Then look at
  * what became of it, by `lstat` alone.
@@ -25,10 +30,10 @@ export interface UnpackRequest {
  * Owners, permissions (setuid too), times to the nanosecond, hard links, holes and `user.*` attributes are kept; ACLs,
  * file capabilities and SELinux labels are left out (isolation/archive/pax-records.ts says why).
  *
- * Resolves with the tree. Throws `BadInput` (`not-an-archive`, `archive-corrupt`, `archive-empty`, `archive-refused`),
+ * Throws `BadInput` (`not-an-archive`, `archive-corrupt`, `archive-empty`, `archive-refused`),
  * `TooLarge` (`archive-too-large`), `Unavailable` (`disk-full`), `Fault`, or what the stream itself fails with.
  */
-export async function unpackArchive(compressed: Readable, request: UnpackRequest): Promise<readonly TreeEntry[]> {
+export async function unpackArchive(compressed: Readable, request: UnpackRequest): Promise<UnpackedTree> {
   const { directory, limits, whiteouts = [], signal } = request
   try {
     const { plain, scanner } = await scanned(compressed, limits, { strict: false, signal })
@@ -39,22 +44,17 @@ export async function unpackArchive(compressed: Readable, request: UnpackRequest
     await intoProcess(scanner, tarInJail(directory, limits), { signal, judge })
 
     const { ledger } = scanner.follower
-    const tree = await listTree(directory, signal)
     for (const path of whiteouts) ledger.addWhiteout(path)
-    validateTree(tree, ledger.paths)
-    await settleImpliedDirectories(directory, impliedDirectories(tree, ledger.paths))
-    return tree
+    const { paths } = ledger
+    const size = await validateTree(directory, paths, signal)
+    const implied: string[] = []
+    for (const [path, kind] of paths) if (kind === 'implied') implied.push(path)
+    await settleImpliedDirectories(directory, implied, signal)
+    return { ...size, paths }
   } catch (error) {
     compressed.destroy()
     throw error
   }
-}
-
-/** Those that no entry describes: parents of entries, and parents of whiteouts. */
-function impliedDirectories(tree: readonly TreeEntry[], paths: ReadonlyMap<string, string>): string[] {
-  return tree
-    .filter((entry) => entry.kind === 'directory' && paths.get(entry.path) !== 'directory')
-    .map(({ path }) => path)
 }
 
 function tarInJail(tree: string, limits: ArchiveLimits): string[] {

@@ -2,10 +2,16 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { pack } from 'tar-stream'
-import type { Layer } from '../layers/layer-cache-port.js'
 
 /** What the archive of an image needs of a layer. */
-export type ImageLayer = Pick<Layer, 'diffId' | 'tarLength' | 'openTar'>
+export interface ImageLayer {
+  /** sha256:… of the uncompressed layer tar, as Docker computes it. */
+  readonly diffId: string
+  /** Length of that tar in bytes. */
+  readonly tarLength: number
+  /** The deterministic layer tar (whiteouts as .wh. entries), made afresh. */
+  openTar(): Promise<Readable>
+}
 
 /**
  * Stagers prepare /stagerfs with `mount --bind /proc /stagerfs/proc` and `mount --rbind /dev /stagerfs/dev`, and stop

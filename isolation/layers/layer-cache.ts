@@ -1,20 +1,19 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { renameSync } from 'node:fs'
 import { mkdir, readdir, rename, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import { errnoOf, Fault, Unavailable } from '../../base/errors.js'
+import { BadInput, errnoOf, Fault, Unavailable } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
-import { type ArchiveLimits, DEFAULT_ARCHIVE_LIMITS } from '../archive/limits.js'
+import { type ArchiveLimits, DEFAULT_ARCHIVE_LIMITS, ROOT_LAYER_BYTES } from '../archive/limits.js'
+import type { ImageLayer } from '../engine/seat.js'
 import { Holders } from '../holders.js'
 import type { Cached, ResourceReader } from '../isolation.js'
 import type { LayerSource } from '../launch-plan.js'
 import { buildLayer } from './build-layer.js'
+import { imageLayer } from './image-layer.js'
 import type { Layer, LayerCache } from './layer-cache-port.js'
 import { layerId, layerKey } from './layer-key.js'
-import { type LayerRecord, readPaths, readRecord } from './layer-record.js'
-import { layerTar } from './layer-tar.js'
-import { decodeRemovalPath } from './removal-path.js'
+import { type LayerRecord, readRecord } from './layer-record.js'
 import { SingleFlight } from './single-flight.js'
 import { syncDirectory } from './sync-directory.js'
 
@@ -23,9 +22,11 @@ export interface LayerDirectoryOptions {
   readonly directory: string
   readonly resources: ResourceReader
   readonly limits?: ArchiveLimits
-  /** Layers that are built side by side. */
+  /** Layers that are built side by side, and as many that are hashed. */
   readonly atOnce?: number
 }
+
+const LAYER_NAME = /^[0-9a-z]{16}$/
 
 /** How exactly the last use of a layer is known, in milliseconds. */
 const TOUCH_MS = 60_000
@@ -39,7 +40,8 @@ const TOUCH_MS = 60_000
  *
  * INVARIANTS
  * - A directory with any other name than `new-*` is whole and durable: it got that name by a rename after it was.
- * - Nothing below it ever changes again. It goes as a whole, by a rename, and never while anybody holds it or waits for it.
+ * - Nothing below it ever changes again, but that the digest of its tar is added once. It goes as a whole, by a rename,
+ *   and never while anybody holds it or waits for it.
  *
  * `materialise` throws `BadInput` where the package is at fault, `TooLarge`, `Unavailable` (`disk-full`), `Fault`, or
  * what the resource cannot be read for.
@@ -48,8 +50,9 @@ export class LayerDirectoryCache implements LayerCache {
   readonly directory: string
   readonly #resources: ResourceReader
   readonly #limits: ArchiveLimits
-  readonly #building: SingleFlight<Layer>
-  readonly #known = new Map<string, Layer>()
+  readonly #building: SingleFlight<LayerRecord>
+  readonly #hashing: SingleFlight<ImageLayer>
+  readonly #known = new Map<string, LayerRecord>()
   readonly #held = new Holders()
   readonly #touched = new Map<string, number>()
 
@@ -58,14 +61,18 @@ export class LayerDirectoryCache implements LayerCache {
     this.#resources = resources
     this.#limits = limits
     this.#building = new SingleFlight(atOnce)
+    this.#hashing = new SingleFlight(atOnce)
   }
 
-  /** Make the directory ready, and remove what a crash left half-built. */
+  /** Make the directory ready, and remove what a crash left half-built, and layers of another format. */
   static async open(options: LayerDirectoryOptions): Promise<LayerDirectoryCache> {
     // Closed to everybody else: a layer holds whatever setuid programs its package brought.
     await mkdir(options.directory, { recursive: true, mode: 0o700 })
-    for (const name of await readdir(options.directory))
-      if (name.startsWith('new-')) await removeTree(join(options.directory, name))
+    for (const name of await readdir(options.directory)) {
+      const place = join(options.directory, name)
+      const isRubbish = name.startsWith('new-') || (LAYER_NAME.test(name) && !(await readRecord(place)))
+      if (isRubbish) await removeTree(place)
+    }
     return new LayerDirectoryCache(options)
   }
 
@@ -75,20 +82,20 @@ export class LayerDirectoryCache implements LayerCache {
     const call = Symbol(key)
     this.#held.hold(key, call)
     try {
-      const layer =
+      const record =
         (await this.#knownAndThere(key)) ??
         (await this.#building.run(key, signal, (shared) => this.#make(source, key, shared)))
       await this.#touch(layerId(key))
-      return layer
+      return this.#layer(source, record)
     } finally {
       this.#held.letGo(call)
     }
   }
 
   /** Somebody who cleans up by hand must not make every launch fail until the daemon is started again. */
-  async #knownAndThere(key: string): Promise<Layer | undefined> {
-    const layer = this.#known.get(key)
-    if (!layer || (await readRecord(join(this.directory, layerId(key))))) return layer
+  async #knownAndThere(key: string): Promise<LayerRecord | undefined> {
+    const record = this.#known.get(key)
+    if (!record || (await readRecord(join(this.directory, layerId(key))))) return record
     this.#known.delete(key)
     return undefined
   }
@@ -104,7 +111,7 @@ export class LayerDirectoryCache implements LayerCache {
       const record = id.startsWith('new-') ? undefined : await readRecord(join(this.directory, id))
       if (!record) continue
       const { mtime } = await stat(join(this.directory, id))
-      const { key, tarLength: bytes } = record
+      const { key, diskBytes: bytes } = record
       found.push({ kind: 'layer', id, key, bytes, usedAt: mtime, inUse: this.#held.has(key) })
     }
     return found
@@ -135,7 +142,7 @@ export class LayerDirectoryCache implements LayerCache {
     await utimes(join(this.directory, id), now / 1000, now / 1000)
   }
 
-  async #make(source: LayerSource, key: string, signal: AbortSignal): Promise<Layer> {
+  async #make(source: LayerSource, key: string, signal: AbortSignal): Promise<LayerRecord> {
     const id = layerId(key)
     const place = join(this.directory, id)
     let record = await readRecord(place)
@@ -145,9 +152,8 @@ export class LayerDirectoryCache implements LayerCache {
         `The layers of two packages, ${source.name} one of them, have the same id ${id}.`,
       )
     record ??= await this.#build(source, place, signal)
-    const layer = this.#layer(id, record)
-    this.#known.set(key, layer)
-    return layer
+    this.#known.set(key, record)
+    return record
   }
 
   async #build(source: LayerSource, place: string, signal: AbortSignal): Promise<LayerRecord> {
@@ -173,38 +179,22 @@ export class LayerDirectoryCache implements LayerCache {
     }
   }
 
-  #layer(id: string, record: LayerRecord): Layer {
-    const place = join(this.directory, id)
+  #layer({ name }: LayerSource, record: LayerRecord): Layer {
+    const { key, bytes } = record
+    const id = layerId(key)
     return {
       relativePath: `${id}/tree`,
-      diffId: record.diffId,
-      tarLength: record.tarLength,
-      openTar: async () => {
-        const bytes = (path: string) => decodeRemovalPath({ kind: 'removed', path })
-        const contents = {
-          tree: join(place, 'tree'),
-          paths: await readPaths(place),
-          whiteouts: record.whiteouts.map(bytes),
-          opaque: record.opaque.map(bytes),
-        }
-        return Readable.from(verified(layerTar(contents), record.diffId), { objectMode: false })
+      asImageLayer: async (signal) => {
+        if (bytes > ROOT_LAYER_BYTES)
+          throw new BadInput(
+            'root-too-large',
+            `The package ${name} cannot be a part of a root: its files come to ${bytes} bytes with their holes, which Docker writes out, and at most ${ROOT_LAYER_BYTES} are taken; depend on it under /stagerfs instead, where holes stay holes, or make its files shorter.`,
+          )
+        const place = join(this.directory, id)
+        return await this.#hashing.run(key, signal, (shared) => imageLayer(place, record, shared))
       },
     }
   }
-}
-
-/** A tar that is not what it was when its digest was taken is never handed on as a whole. */
-async function* verified(tar: Readable, diffId: string): AsyncGenerator<Buffer> {
-  const hash = createHash('sha256')
-  for await (const chunk of tar) {
-    hash.update(chunk as Buffer)
-    yield chunk as Buffer
-  }
-  if (`sha256:${hash.digest('hex')}` !== diffId)
-    throw new Fault(
-      'layer-changed',
-      `The layer ${diffId} was changed on disk: remove its directory, to have it built again.`,
-    )
 }
 
 /** By `rm`: names are bytes, which Node's own recursive removal would decode. Works on directories without permissions. */

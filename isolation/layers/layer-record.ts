@@ -1,49 +1,45 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.js'
-import { bytesOf } from '../archive/names.js'
 
 /** What is kept beside a layer's tree, in `layer.json`. */
 export interface LayerRecord {
   readonly key: string
-  /** `sha256:…` of the layer tar. */
-  readonly diffId: string
-  readonly tarLength: number
   /** Of all files together, holes included. */
   readonly bytes: number
+  /** On the disk, where holes take no room. */
+  readonly diskBytes: number
   /** Hidden in the layers below, percent-encoded as in `Removal.path`. */
   readonly whiteouts: readonly string[]
   /** Directories through which no layer below shows, likewise. */
   readonly opaque: readonly string[]
 }
 
-/** The paths of the layer tar, in its order, each ended by a NUL: so that the tar can be made again without a walk. */
-const PATHS = 'paths'
 const RECORD = 'layer.json'
 
-/** On return both files are on the disk. */
-export async function writeRecord(directory: string, record: LayerRecord, paths: readonly string[]): Promise<void> {
-  await writeFile(join(directory, PATHS), bytesOf(paths.map((path) => `${path}\0`).join('')), { flush: true })
-  await writeFile(join(directory, RECORD), JSON.stringify(record), { flush: true })
+export async function writeRecord(directory: string, record: LayerRecord): Promise<void> {
+  await writeFile(join(directory, RECORD), JSON.stringify(record))
 }
 
-/** undefined where there is no layer, or a damaged one. */
+/** undefined where there is no layer, a damaged one, or one of another format. */
 export async function readRecord(directory: string): Promise<LayerRecord | undefined> {
+  const record = (await readJson(join(directory, RECORD))) as Partial<LayerRecord> | undefined
+  return typeof record?.key === 'string' && typeof record.diskBytes === 'number' ? (record as LayerRecord) : undefined
+}
+
+/** undefined where there is no such file, or no object in it. */
+export async function readJson(file: string): Promise<object | undefined> {
   let text
   try {
-    text = await readFile(join(directory, RECORD), 'utf8')
+    text = await readFile(file, 'utf8')
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
   try {
-    const record = JSON.parse(text) as LayerRecord
-    return typeof record.key === 'string' && record.diffId.startsWith('sha256:') ? record : undefined
+    const value: unknown = JSON.parse(text)
+    return value instanceof Object ? value : undefined
   } catch {
     return undefined
   }
-}
-
-export async function readPaths(directory: string): Promise<string[]> {
-  return (await readFile(join(directory, PATHS), 'latin1')).split('\0').slice(0, -1)
 }

@@ -1,12 +1,13 @@
 import { Readable } from 'node:stream'
 import { END_OF_ARCHIVE, emptyMember } from '../archive/tar-member.js'
-import { tarList, writeTar } from '../archive/tar-writer.js'
+import { writeTar } from '../archive/tar-writer.js'
 
 export interface LayerContents {
   /** Absolute path. */
   readonly tree: string
-  /** Everything in the tree but whiteouts, sorted; bytes as latin1, as below. */
-  readonly paths: readonly string[]
+  /** Opens the list of everything in the tree but whiteouts, sorted; undefined where there is nothing. */
+  readonly openList: () => Promise<Readable | undefined>
+  /** Bytes as latin1, as below. */
   readonly whiteouts: readonly string[]
   readonly opaque: readonly string[]
 }
@@ -22,7 +23,7 @@ export interface LayerContents {
  * Holes are written out as zeros: the Engine does not keep them, and where they are is up to the filesystem, which must
  * not change a digest.
  */
-export function layerTar({ tree, paths, whiteouts, opaque }: LayerContents, signal?: AbortSignal): Readable {
+export function layerTar({ tree, openList, whiteouts, opaque }: LayerContents, signal?: AbortSignal): Readable {
   const marks = [
     ...whiteouts.map((path) => beside(path, `.wh.${path.slice(path.lastIndexOf('/') + 1)}`)),
     ...opaque.map((path) => `${path}/.wh..wh..opq`),
@@ -30,8 +31,9 @@ export function layerTar({ tree, paths, whiteouts, opaque }: LayerContents, sign
   // Started when it is read: a layer that the Engine has already costs nothing.
   async function* blocks(): AsyncGenerator<Buffer> {
     if (marks.length > 0) yield Buffer.concat(marks.map((path) => emptyMember({ path, kind: 'file' })))
-    if (paths.length === 0) yield END_OF_ARCHIVE
-    else for await (const chunk of writeTar({ tree, list: tarList(paths), sparse: false, signal })) yield chunk as Buffer
+    const list = await openList()
+    if (list) for await (const chunk of writeTar({ tree, list, sparse: false, signal })) yield chunk as Buffer
+    else yield END_OF_ARCHIVE
   }
   return Readable.from(blocks(), { objectMode: false, highWaterMark: 256 * 1024 })
 }

@@ -29,7 +29,8 @@ afterEach(async () => {
 })
 
 /** The Engine's own view of an image of `layers`, from the bottom upward: the names in a container that never ran. */
-async function namesInContainer(layers: readonly Layer[]): Promise<Map<string, string>> {
+async function namesInContainer(chain: readonly Layer[]): Promise<Map<string, string>> {
+  const layers = await Promise.all(chain.map((layer) => layer.asImageLayer(new AbortController().signal)))
   const tars = await Promise.all(layers.map(async (layer) => await collect(await layer.openTar())))
   const config = JSON.stringify({
     architecture: 'amd64',

@@ -60,7 +60,7 @@ test('over another layer, removals hide and opaque directories replace', async (
 })
 
 test('its tar says the same in the words of image builders, and is what the digest says', async () => {
-  const made = await layer(change, removals)
+  const made = await (await layer(change, removals)).asImageLayer(never)
   const tar = await collect(await made.openTar())
   expect(made.tarLength).toBe(tar.length)
   expect(made.diffId).toBe(`sha256:${createHash('sha256').update(tar).digest('hex')}`)
@@ -82,7 +82,8 @@ test('two caches make the same of the same, however it was compressed', async ()
     { sha256: resources.add(execFileSync('gzip', ['-d', '-c'], { input: change })), removals, name: 'test' },
     never,
   )
-  expect(new Set([one.diffId, two.diffId, plain.diffId]).size).toBe(1)
+  const images = await Promise.all([one, two, plain].map((each) => each.asImageLayer(never)))
+  expect(new Set(images.map(({ diffId }) => diffId)).size).toBe(1)
   expect(one.relativePath).toBe(two.relativePath)
   expect(plain.relativePath).not.toBe(two.relativePath)
 })
@@ -93,7 +94,7 @@ test('any number that wait share one extraction, and it lasts', async () => {
   expect(new Set(layers.map(({ relativePath }) => relativePath)).size).toBe(1)
   expect(resources.opened).toHaveLength(1)
   const again = await LayerDirectoryCache.open({ directory: cache.directory, resources })
-  expect((await again.materialise(source, never)).diffId).toBe(layers[0]!.diffId)
+  expect(await again.materialise(source, never)).toMatchObject({ relativePath: layers[0]!.relativePath })
   expect(resources.opened).toHaveLength(1)
 })
 
@@ -104,7 +105,7 @@ test('a waiter that leaves takes nothing from the others; the last one takes it 
   const staying = cache.materialise(source, never)
   leaving.abort(new Error('no more'))
   await expect(left).rejects.toThrow('no more')
-  await expect(staying).resolves.toMatchObject({ tarLength: expect.any(Number) as number })
+  await expect(staying).resolves.toBeDefined()
 
   const other = cache.materialise({ ...source, sha256: resources.add(change) }, alone.signal)
   alone.abort(new Error('no more'))
@@ -127,8 +128,9 @@ test('what a crash left half-built is removed at the next start', async () => {
 
 test('a tree that was changed on disk is never handed on as a whole', async () => {
   const made = await layer(base)
+  const image = await made.asImageLayer(never)
   writeFileSync(join(cache.directory, made.relativePath, 'etc/keep'), 'tampered')
-  await expect(made.openTar().then(collect)).rejects.toMatchObject({ code: 'layer-changed' })
+  await expect(image.openTar().then(collect)).rejects.toMatchObject({ code: 'layer-changed' })
 })
 
 test.each(['/etc', '../etc', 'a/../b', '', 'a//b', 'tab\t', '100%', '.wh.x'])(
@@ -146,7 +148,7 @@ test('names of removals may be any bytes', async () => {
   const tree = describeTree(join(cache.directory, made.relativePath))
   expect(tree['opt/\xff\n %']).toBe('other 20000 0')
   const names = execFileSync('tar', ['-t', '--quoting-style=literal'], {
-    input: await collect(await made.openTar()),
+    input: await collect(await (await made.asImageLayer(never)).openTar()),
     encoding: 'latin1',
   })
   expect(names).toContain('opt/.wh.\xff\n %\n')
@@ -188,8 +190,10 @@ test('discarding all the time, nobody ever gets a layer that is not there', asyn
 })
 
 test('a layer whose directory somebody removed is built again', async () => {
-  const { diffId, relativePath } = await layer(base)
+  const made = await layer(base)
+  const { diffId } = await made.asImageLayer(never)
   rmSync(cache.directory, { recursive: true })
-  expect((await layer(base)).diffId).toBe(diffId)
-  expect(readdirSync(join(cache.directory, relativePath)).sort()).toEqual(['etc', 'opt', 'srv'])
+  const again = await layer(base)
+  expect((await again.asImageLayer(never)).diffId).toBe(diffId)
+  expect(readdirSync(join(cache.directory, again.relativePath)).sort()).toEqual(['etc', 'opt', 'srv'])
 })

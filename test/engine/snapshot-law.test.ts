@@ -157,7 +157,7 @@ test('LAW: lower layers and snapshots together show what was seen', { timeout: 3
           expect(describeTree(again)).toEqual(describeTree(merged))
           for (const group of linkGroups(upper)) expect(linkGroups(again)).toContainEqual(group)
           // The Engine gets the same bytes whenever it asks.
-          await layer.openTar().then(collect)
+          await (await layer.asImageLayer(new AbortController().signal)).openTar().then(collect)
           lower.unshift(join(cache.directory, layer.relativePath))
         }
       } finally {

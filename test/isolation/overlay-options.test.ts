@@ -7,9 +7,7 @@ import { stagerfsMount } from '../../isolation/stagerfs.js'
 const layersOf = (count: number): Layer[] =>
   Array.from({ length: count }, (_, index) => ({
     relativePath: `${String(index).padStart(16, '0')}/tree`,
-    diffId: `sha256:${index}`,
-    tarLength: 0,
-    openTar: () => Promise.reject(new Error('not asked for')),
+    asImageLayer: () => Promise.reject(new Error('not asked for')),
   }))
 const mountOf = (layers: readonly Layer[]) =>
   stagerfsMount(
