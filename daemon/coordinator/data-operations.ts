@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream'
 import type { FastifyReply } from 'fastify'
+import { FileSender, isForFileSender } from '../http/file-sender.js'
 import { watchDownload } from './download-watch.js'
 import type { Exchange } from './exchange.js'
 import { holdBack } from './hold-back.js'
@@ -9,12 +10,21 @@ import { expectedUpload } from './upload-request.js'
 export async function downloadData(exchange: Exchange, reply: FastifyReply): Promise<FastifyReply> {
   const { session, limits, response } = exchange
   session.downloading(exchange, limits.downloads)
-  const { stream, length } = await session.inTurn(exchange, (desk) => desk.openData())
-  if (response.destroyed) {
+  const { stream, length, trustedFile } = await session.inTurn(exchange, (desk) => desk.openData())
+  if (exchange.signal.aborted) {
     stream.destroy()
     return reply.hijack()
   }
-  void reply.type('application/octet-stream')
+  if (trustedFile && length !== undefined && isForFileSender(length)) {
+    try {
+      response.writeHead(200, { 'content-type': TYPE, 'content-length': length })
+      await sendFile(exchange, new FileSender(response, trustedFile, length))
+    } finally {
+      stream.destroy()
+    }
+    return reply.hijack()
+  }
+  void reply.type(TYPE)
   if (length !== undefined) void reply.header('content-length', length)
   watchDownload(exchange)
   const whole = holdBack()
@@ -22,6 +32,18 @@ export async function downloadData(exchange: Exchange, reply: FastifyReply): Pro
   pipeline(stream, whole, () => undefined)
   return reply.send(whole)
 }
+
+/** The watch ends before the file may be closed. */
+async function sendFile(exchange: Exchange, sender: FileSender): Promise<void> {
+  const unwatch = watchDownload(exchange, sender)
+  try {
+    await sender.run()
+  } finally {
+    unwatch()
+  }
+}
+
+const TYPE = 'application/octet-stream'
 
 /** `POST /data?sha256=HEX` */
 export async function uploadData(exchange: Exchange): Promise<'OK'> {

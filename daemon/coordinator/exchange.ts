@@ -100,6 +100,14 @@ export class Exchange {
     this.#body?.cutShort()
   }
 
+  /** Node tells a response only if it was its turn on the connection, and not if it waited behind another. */
+  connectionClosed(): void {
+    const { response } = this
+    if (response.socket !== null || response.writableFinished) return
+    response.destroy()
+    response.emit('close')
+  }
+
   /** Answer with a status of the Stager API. Does nothing but end the connection when the response has begun already. */
   refuse(status: StagerStatus, text: string): void {
     const { request, response } = this

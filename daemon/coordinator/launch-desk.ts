@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
@@ -30,7 +31,8 @@ export interface LaunchDesk {
 
   /**
    * The package's data as a gzip'd tar. The coordinator owns the stream: it reads or destroys it.
-   * `length` in bytes; undefined when the resource is recompressed on its way.
+   * `length` in bytes; undefined when the resource is recompressed on its way. `trustedFile` as the blob store has it: the
+   * same bytes as a file that may be sent unseen, and that belongs to the stream.
    */
   openData(): Promise<PackageData>
 
@@ -59,6 +61,7 @@ export interface LaunchDesk {
 export interface PackageData {
   readonly stream: Readable
   readonly length: number | undefined
+  readonly trustedFile: FileHandle | undefined
 }
 
 /** What the client says of its upload: at least one digest, in lower-case hexadecimal, and the length in bytes. */

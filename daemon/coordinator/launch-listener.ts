@@ -106,7 +106,10 @@ class LaunchListener implements CoordinatorListener {
 
   #track(socket: Socket): void {
     this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      this.#parts.session.connectionClosed(socket)
+    })
   }
 
   #exchange(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
@@ -123,7 +126,9 @@ class LaunchListener implements CoordinatorListener {
   /** What came is not HTTP, is too long, came too slowly, or ended in the middle. */
   #broken(socket: Duplex): void {
     const exchange = this.#latest.get(socket)
-    if (exchange && !exchange.response.writableEnded) {
+    // An answer that is ready but waits behind another is not out yet: what we said here would be said amidst that one.
+    const waits = exchange?.response.socket === null && !exchange.response.writableFinished
+    if (exchange && (waits || !exchange.response.writableEnded)) {
       if (!exchange.request.complete) exchange.halfClosed()
       else socket.destroy()
       return

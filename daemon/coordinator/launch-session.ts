@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Verdict } from '../staging/states.js'
 import { ArrivalOrder, type Ticket } from './arrival-order.js'
 import type { Exchange } from './exchange.js'
@@ -41,6 +42,11 @@ export class LaunchSession {
     response.once('close', () => this.#exchanges.delete(exchange))
     const reads = request.method === 'GET' || request.method === 'HEAD'
     return reads ? this.#order.reading(request.socket) : this.#order.mutation(request.socket)
+  }
+
+  /** To be called for every connection that is closed, by whomever. */
+  connectionClosed(socket: Socket): void {
+    for (const exchange of this.#exchanges) if (exchange.request.socket === socket) exchange.connectionClosed()
   }
 
   /** The launch is over as far as HTTP is concerned. */

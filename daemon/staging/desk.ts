@@ -66,9 +66,9 @@ export class Desk implements LaunchDesk {
   async openData(): Promise<PackageData> {
     this.#assertOpen()
     const { sha256, compression } = this.#work.resource
-    const { stream, length } = await this.#parts.blobs.open(sha256)
-    if (compression === 'gzip') return { stream, length }
-    return { stream: await this.#parts.toGzip(stream, compression), length: undefined }
+    const blob = await this.#parts.blobs.open(sha256)
+    if (compression === 'gzip') return blob
+    return { stream: await this.#parts.toGzip(blob.stream, compression), length: undefined, trustedFile: undefined }
   }
 
   async replaceData(body: Readable, expected: ExpectedUpload, signal: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 
 /**
@@ -7,7 +8,7 @@ import type { Readable } from 'node:stream'
  * - `write` resolves only when the blob is durable: content, name and directory have been fsynced, and a power cut
  *   cannot take it back. If it rejects, nothing of it remains. Writing what is there already is not an error.
  * - A blob may be read by any number of readers; the stream errors at its end when the content does not match its
- *   name, so a flipped bit is never handed on as a whole.
+ *   name, so a flipped bit is never handed on as a whole. Whoever wants to hand a blob on unseen has `trustedFile`.
  * - `delete` while a reader is at work leaves that reader undisturbed. Deleting what is not there is not an error.
  * - `modifiedAt` is when a blob was last written or touched: whoever is about to refer to an old one touches it first,
  *   and a collection of garbage leaves alone what is younger than a grace. `write`, `touch` and `deleteIf` of one blob
@@ -55,4 +56,10 @@ export interface OpenBlob {
   readonly length: number
   /** Not started until it is consumed; must be consumed or destroyed. */
   readonly stream: Readable
+  /**
+   * The file behind `stream`, where its bytes may go out unseen, as by sendfile(2): it is known to be what its name says.
+   * Undefined where that is not known, or where there is no file; reading the stream to its end is what makes it known.
+   * It belongs to the stream, which closes it when it is destroyed: use it while the stream is unread, from offset 0.
+   */
+  readonly trustedFile: FileHandle | undefined
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { constants, type Dirent } from 'node:fs'
+import { type BigIntStats, constants, type Dirent } from 'node:fs'
 import { open, opendir, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -10,8 +10,12 @@ import type { Blob, BlobStore, BlobWriteOptions, OpenBlob } from './blob-store.j
 import { copyAndHash } from './blob-writer.js'
 import { makeDurableDirectory, syncDirectory } from './durable-directory.js'
 import { withDiskFull } from './storage-errors.js'
+import { TrustedFiles } from './trusted-files.js'
 import { Turns } from './turns.js'
 import { VerifiedBlobStream } from './verified-blob-stream.js'
+
+/** Times of files as they are: as milliseconds they would be rounded. */
+const NANOSECONDS = { bigint: true } as const
 
 /**
  * Blobs as files:
@@ -34,6 +38,8 @@ export class DirectoryBlobStore implements BlobStore {
   readonly #turns = new Turns()
   /** Found not to be what their names say, and not written anew since. */
   readonly #damaged = new Set<string>()
+  /** Known to be what their names say; none of them damaged. */
+  readonly #trusted = new TrustedFiles()
 
   private constructor(directory: string) {
     this.#new = join(directory, 'new')
@@ -82,6 +88,8 @@ export class DirectoryBlobStore implements BlobStore {
       await this.#prefix(dirname(path))
       await rename(temporary, path)
       this.#damaged.delete(sha256)
+      // After the rename, which is a change of the file too.
+      this.#trusted.add(sha256, await stat(path, NANOSECONDS))
       await syncDirectory(dirname(path))
     })
   }
@@ -101,8 +109,10 @@ export class DirectoryBlobStore implements BlobStore {
     try {
       const file = await open(this.#path(sha256), constants.O_RDONLY | constants.O_NOFOLLOW)
       try {
-        const { size } = await file.stat()
-        return { length: size, stream: new VerifiedBlobStream(file, sha256, size, () => this.#damaged.add(sha256)) }
+        const stats = await file.stat(NANOSECONDS)
+        const length = Number(stats.size)
+        const stream = new VerifiedBlobStream(file, sha256, length, (verdict) => this.#judge(sha256, stats, verdict))
+        return { length, stream, trustedFile: this.#trusted.has(sha256, stats) ? file : undefined }
       } catch (error) {
         await file.close()
         throw error
@@ -110,6 +120,15 @@ export class DirectoryBlobStore implements BlobStore {
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') throw notFound(sha256)
       throw error
+    }
+  }
+
+  #judge(sha256: string, file: BigIntStats, verdict: 'sound' | 'damaged'): void {
+    if (verdict === 'damaged') {
+      this.#damaged.add(sha256)
+      this.#trusted.forget(sha256)
+    } else if (!this.#damaged.has(sha256)) {
+      this.#trusted.add(sha256, file)
     }
   }
 
@@ -130,8 +149,11 @@ export class DirectoryBlobStore implements BlobStore {
       const path = this.#path(sha256)
       const now = new Date()
       try {
+        const before = await stat(path, NANOSECONDS)
         await utimes(path, now, now)
-        return { length: (await stat(path)).size }
+        const after = await stat(path, NANOSECONDS)
+        this.#trusted.renew(sha256, before, after)
+        return { length: Number(after.size) }
       } catch (error) {
         if (errnoOf(error) === 'ENOENT') return undefined
         throw error
@@ -155,6 +177,7 @@ export class DirectoryBlobStore implements BlobStore {
         throw error
       }
       this.#damaged.delete(sha256)
+      this.#trusted.forget(sha256)
       await syncDirectory(dirname(path))
       return true
     })

@@ -22,7 +22,8 @@ export class VerifiedBlobStream extends Readable {
     readonly file: FileHandle,
     readonly sha256: string,
     readonly length: number,
-    readonly onDamage: () => void = () => undefined,
+    /** Told once the content is known: after its last byte was read, or at the first that is missing. */
+    readonly onVerdict: (verdict: 'sound' | 'damaged') => void = () => undefined,
   ) {
     super({ highWaterMark: CHUNK_BYTES })
   }
@@ -54,11 +55,12 @@ export class VerifiedBlobStream extends Readable {
     }
     if (this.#position < this.length) return [chunk]
     if (this.#hash.digest('hex') !== this.sha256) throw this.#corrupt('does not match its digest')
+    this.onVerdict('sound')
     return chunk.length > 0 ? [chunk, null] : [null]
   }
 
   #corrupt(how: string): Fault {
-    this.onDamage()
+    this.onVerdict('damaged')
     return new Fault(
       'blob-corrupt',
       `The stored resource ${this.sha256} is damaged: its content ${how}. Upload it again to repair it.`,

@@ -197,6 +197,46 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       },
     )
 
+    describe('a file that may be sent unseen, where there is one,', () => {
+      const content = randomBytes(2_000_000)
+      let sha256: string
+      beforeEach(async () => {
+        sha256 = (await under.store.write(piecesOf(content))).sha256
+      })
+      const trustedFile = async () => {
+        const opened = await under.store.open(sha256)
+        opened.stream.destroy()
+        return opened.trustedFile
+      }
+
+      it('holds the content from where it stands, until the stream is destroyed', async () => {
+        const { stream, trustedFile } = await under.store.open(sha256)
+        if (trustedFile) expect((await trustedFile.readFile()).equals(content)).toBe(true)
+        const closed = new Promise((resolve) => stream.once('close', resolve))
+        stream.destroy()
+        await closed
+        if (trustedFile) await expect(trustedFile.stat()).rejects.toThrow()
+      })
+
+      it('is not there after a bit has flipped, nor after somebody has found out', async () => {
+        await under.flipBit(sha256, 1_000_000)
+        for (let again = 0; again < 2; again++) {
+          expect(await trustedFile()).toBeUndefined()
+          await expect(buffer((await under.store.open(sha256)).stream)).rejects.toThrow(Fault)
+        }
+      })
+
+      it('is not there in a new process before the content has been read to its end', async () => {
+        under = { ...under, store: await under.reopen() }
+        const { stream } = await under.store.open(sha256)
+        for await (const chunk of stream as AsyncIterable<Buffer>) {
+          expect(chunk.length).toBeGreaterThan(0)
+          break
+        }
+        expect(await trustedFile()).toBeUndefined()
+      })
+    })
+
     it('is mended by writing the content again', async () => {
       const { sha256 } = await under.store.write(Readable.from(['content']))
       await under.flipBit(sha256, 3)

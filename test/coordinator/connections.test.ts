@@ -150,13 +150,13 @@ describe('a download', () => {
     ['in chunks', undefined],
   ])('that turns out to be damaged at its very end does not come through as whole: %s', async (_, length) => {
     const { desk, url } = await openCoordinator()
-    desk.openData = () => Promise.resolve({ stream: damaged(5_000_000), length })
+    desk.openData = () => Promise.resolve({ stream: damaged(5_000_000), length, trustedFile: undefined })
     await expect(fetch(`${url}/data`).then((response) => response.arrayBuffer())).rejects.toThrow()
   })
 
   it('that turns out to be damaged before anything has been sent is refused', async () => {
     const { desk, url, logged } = await openCoordinator()
-    desk.openData = () => Promise.resolve({ stream: damaged(1000), length: 1000 })
+    desk.openData = () => Promise.resolve({ stream: damaged(1000), length: 1000, trustedFile: undefined })
     expect((await fetch(`${url}/data`)).status).toBe(499)
     expect(logged).toHaveLength(1)
   })

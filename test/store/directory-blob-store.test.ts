@@ -1,7 +1,8 @@
-import { mkdir, open, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { expect, it } from 'vitest'
+import { buffer } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
 import { describeBlobStore } from '../contract/blob-store.js'
 import { temporaryDirectory } from './temporary-directory.js'
@@ -12,8 +13,11 @@ describeBlobStore('DirectoryBlobStore', async () => {
     store: await DirectoryBlobStore.open(directory.path),
     async flipBit(sha256, at) {
       const file = await open(join(directory.path, 'sha256', sha256.slice(0, 2), sha256), 'r+')
-      const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at)
-      await file.write(Buffer.of(buffer[0]! ^ 1), 0, 1, at)
+      const before = (await file.read(Buffer.alloc(1), 0, 1, at)).buffer[0]!
+      const { ctimeNs } = await file.stat({ bigint: true })
+      // Times of files move on every few milliseconds only; a change within the same one leaves no trace.
+      do await file.write(Buffer.of(before ^ 1), 0, 1, at)
+      while ((await file.stat({ bigint: true })).ctimeNs === ctimeNs)
       await file.close()
     },
     leftovers: () => readdir(join(directory.path, 'new')),
@@ -47,4 +51,55 @@ it('says that the disk is full, and leaves nothing', async () => {
   } finally {
     await full.close()
   }
+})
+
+describe('a file that may be sent unseen', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let store: DirectoryBlobStore
+  let sha256: string
+  beforeEach(async () => {
+    directory = await temporaryDirectory()
+    store = await DirectoryBlobStore.open(directory.path)
+    sha256 = (await store.write(Readable.from(['content']))).sha256
+  })
+  afterEach(() => directory.remove())
+
+  const trusted = async () => {
+    const { stream, trustedFile } = await store.open(sha256)
+    stream.destroy()
+    return trustedFile !== undefined
+  }
+  const read = async () => String(await buffer((await store.open(sha256)).stream))
+
+  it('is one that was just written, also when it was touched since', async () => {
+    expect(await trusted()).toBe(true)
+    await store.touch(sha256)
+    expect(await trusted()).toBe(true)
+  })
+
+  it('is one that was there before and has been read to its end', async () => {
+    store = await DirectoryBlobStore.open(directory.path)
+    expect(await trusted()).toBe(false)
+    await store.touch(sha256)
+    expect(await trusted()).toBe(false)
+    await read()
+    expect(await trusted()).toBe(true)
+  })
+
+  it('is not one that somebody else has changed, until it has been read again, nor one that he touched', async () => {
+    const path = join(directory.path, 'sha256', sha256.slice(0, 2), sha256)
+    await utimes(path, new Date(), new Date('2001-01-01'))
+    expect(await trusted()).toBe(false)
+    await store.touch(sha256)
+    expect(await trusted()).toBe(false)
+    await read()
+    expect(await trusted()).toBe(true)
+  })
+
+  it('is not one that was deleted and came back', async () => {
+    const path = join(directory.path, 'sha256', sha256.slice(0, 2), sha256)
+    await store.delete(sha256)
+    await writeFile(path, 'content')
+    expect(await trusted()).toBe(false)
+  })
 })

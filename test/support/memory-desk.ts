@@ -20,7 +20,8 @@ export class MemoryDesk implements LaunchDesk {
 
   async openData(): Promise<PackageData> {
     await this.#begin('open')
-    return { stream: Readable.from(pieces(this.data)), length: this.announceLength ? this.data.length : undefined }
+    const length = this.announceLength ? this.data.length : undefined
+    return { stream: Readable.from(pieces(this.data)), length, trustedFile: undefined }
   }
 
   async replaceData(body: Readable, expected: ExpectedUpload, signal: AbortSignal): Promise<void> {

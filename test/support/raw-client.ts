@@ -2,11 +2,11 @@ import { connect, type Socket } from 'node:net'
 
 /** A TCP connection for requests that no HTTP client would send. */
 export class RawClient {
-  #received = Buffer.alloc(0)
+  #received: Buffer[] = []
   readonly #closed: Promise<void>
 
   private constructor(readonly socket: Socket) {
-    socket.on('data', (chunk) => (this.#received = Buffer.concat([this.#received, chunk])))
+    socket.on('data', (chunk) => this.#received.push(chunk))
     // Being reset is one of the things that a test may wait for.
     socket.on('error', () => undefined)
     this.#closed = new Promise((resolve) => socket.once('end', () => resolve()).once('close', () => resolve()))
@@ -27,8 +27,27 @@ export class RawClient {
     return this
   }
 
+  get bytes(): Buffer {
+    this.#received = [Buffer.concat(this.#received)]
+    return this.#received[0]!
+  }
+
   get received(): string {
-    return this.#received.toString('latin1')
+    return this.bytes.toString('latin1')
+  }
+
+  /** Responses that have come whole, in order, told from each other by their Content-Length. */
+  get answers(): readonly { readonly status: number; readonly body: Buffer }[] {
+    const answers: { status: number; body: Buffer }[] = []
+    for (let rest = this.bytes; ;) {
+      const end = rest.indexOf('\r\n\r\n')
+      const head = rest.subarray(0, Math.max(0, end)).toString('latin1')
+      const length = Number(/^content-length: (\d+)$/im.exec(head)?.[1] ?? Number.NaN)
+      const body = rest.subarray(end + 4, end + 4 + length)
+      if (end < 0 || body.length !== length) return answers
+      answers.push({ status: Number(head.slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length)), body })
+      rest = rest.subarray(end + 4 + length)
+    }
   }
 
   /** Statuses of the responses so far, in order. */
