@@ -32,13 +32,16 @@ export const FASTEST: CompressorChoice = { name: 'auto', level: 1 }
  *
  * Throws `Fault` (`tool-missing`) for one that is asked for and is not there.
  */
-export async function chooseCompressor({ name, level }: CompressorChoice = FASTEST): Promise<Compressor> {
-  const wanted = (one: Compressor['name']) => name === 'auto' || name === one
+export async function chooseCompressor(
+  { name, level }: CompressorChoice = FASTEST,
+  has: (program: string) => Promise<boolean> = hasProgram,
+): Promise<Compressor> {
+  const isWanted = (one: Compressor['name']) => name === 'auto' || name === one
   // Its levels end at 3, where its output is as small as that of the others at 4.
-  if (wanted('igzip') && (await hasProgram('igzip'))) return byProcess('igzip', Math.min(level, 3), ['-c', '-n'])
+  if (isWanted('igzip') && (await has('igzip'))) return byProcess('igzip', Math.min(level, 3), ['-c', '-n'])
   // -n: neither name nor time in the header.
-  if (wanted('pigz') && (await hasProgram('pigz'))) return byProcess('pigz', level, ['-c', '-n'])
-  if (!wanted('zlib'))
+  if (isWanted('pigz') && (await has('pigz'))) return byProcess('pigz', level, ['-c', '-n'])
+  if (!isWanted('zlib'))
     throw new Fault('tool-missing', `The compressor ${name} is not on this host: install it, or choose another one.`)
   return {
     name: 'zlib',
