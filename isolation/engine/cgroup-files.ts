@@ -29,8 +29,9 @@ export function cgroupFiles(cgroups: string, mountinfo: string): CgroupFiles {
       const mount = mounts.find((entry) => entry.type === 'cgroup' && entry.superOptions.includes(controller))
       if (hierarchy !== '0' && mount) return join(mount.mountPoint, below(mount, path), version1)
     }
-    // Where no version 1 hierarchy has the controller, the unified one does: its line begins with 0 and names none.
-    const path = /^0::(.*)$/m.exec(cgroups)?.[1]
+    // Where no version 1 hierarchy has the controller, the unified one does: its line begins with 0 and names none. A
+    // daemon in a cgroup namespace of its own is shown `/../NAME` of what is beside it: not where that is.
+    const path = /^0::(?!\/\.\.)(.*)$/m.exec(cgroups)?.[1]
     const unified = mounts.find((entry) => entry.type === 'cgroup2')
     return path !== undefined && unified ? join(unified.mountPoint, below(unified, path), version2) : undefined
   }

@@ -23,7 +23,8 @@ export function parseMountinfo(text: string): MountEntry[] {
       mountPoint: unescapeOctal(mountPoint),
       type,
       source: unescapeOctal(source),
-      superOptions: splitOptions(unescapeOctal(superOptions)),
+      // A comma of a value is \054 here: those that are left separate.
+      superOptions: superOptions.split(',').map(unescapeOctal),
     })
   }
   return entries
@@ -31,17 +32,18 @@ export function parseMountinfo(text: string): MountEntry[] {
 
 /** Value of `name=value` among the options. */
 export function optionOf(entry: MountEntry, name: string): string | undefined {
-  return entry.superOptions.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1)
+  return optionsOf(entry, name)[0]
 }
 
-/** The kernel writes space, tab, newline and backslash as \040, \011, \012 and \134. */
+/** Values of all the `name=value` among the options, in their order. */
+export function optionsOf(entry: MountEntry, name: string): string[] {
+  const values = entry.superOptions.filter((option) => option.startsWith(`${name}=`))
+  return values.map((option) => option.slice(name.length + 1))
+}
+
+/** The kernel writes space, tab, newline, comma and backslash as \040, \011, \012, \054 and \134. */
 function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)))
-}
-
-/** Overlay takes commas in directory names, behind a backslash. */
-function splitOptions(text: string): string[] {
-  return text.match(/(?:\\.|[^,\\])+/g) ?? []
 }
 
 function splitOnce(text: string, separator: string): [string, string | undefined] {
