@@ -2,6 +2,7 @@ import { lstatSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { errnoOf } from '../../base/errors.js'
 import { bytesOf, parentOf } from '../archive/names.js'
+import { isEngineLayer } from './engine-files.js'
 
 /** What lies below the upper directory. */
 export interface LowerLayers {
@@ -23,11 +24,16 @@ export class LowerDirectories implements LowerLayers {
 
   private constructor(private readonly roots: readonly string[]) {}
 
-  /** Without the layer that overlay2 puts between those of the image and the upper directory: it holds Docker's own files. */
+  /**
+   * Without the layer that Docker puts between those of the image and the upper directory, if it is there.
+   *
+   * @param directories absolute paths, topmost first
+   */
   static async of(directories: readonly string[]): Promise<LowerDirectories> {
     // overlay2 names layers in mount options by short symbolic links.
     const real = await Promise.all(directories.map((directory) => realpath(directory)))
-    return new LowerDirectories(real.filter((directory) => !/-init\/diff$/.test(directory)))
+    const [topmost] = real
+    return new LowerDirectories(topmost !== undefined && (await isEngineLayer(topmost)) ? real.slice(1) : real)
   }
 
   mayHold(path: string): boolean {
