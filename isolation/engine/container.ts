@@ -18,6 +18,7 @@ export interface Attached extends AsyncIterable<Buffer> {
 /** The calls on one container that we make, each with our errors. */
 export class Container {
   readonly #container: Docker.Container
+  #pausedByUs = false
 
   /** @param id as the Engine answered it, or the name */
   constructor(
@@ -71,14 +72,27 @@ export class Container {
     return StatusCode
   }
 
-  /** False when it did not run, so stands still anyway. */
+  /**
+   * Tells whether `unpause` is to be called: not when it stood still anyway, because it did not run, or because somebody
+   * has paused it by hand. Then it stays as they want it.
+   *
+   * Throws `Fault` (`cannot-freeze`).
+   */
   async pause(): Promise<boolean> {
     try {
       await askEngine('freeze a container', this.#container.pause())
+      this.#pausedByUs = true
       return true
     } catch (error) {
-      if (error instanceof EngineRefusal && /not running|no such container/i.test(error.reason)) return false
-      throw error
+      if (!(error instanceof EngineRefusal)) throw error
+      // By us if it could not be thawed the last time.
+      if (/already paused/i.test(error.reason)) return this.#pausedByUs
+      if (/not running|no such container/i.test(error.reason)) return false
+      throw new Fault(
+        'cannot-freeze',
+        `The container cannot be frozen, and files that change while they are read are never those of one moment: ${error.reason}; give the Docker Engine the freezer of control groups, of version 1 or 2.`,
+        { cause: error },
+      )
     }
   }
 
@@ -86,10 +100,11 @@ export class Container {
     try {
       await askEngine('thaw a container', this.#container.unpause())
     } catch (error) {
-      // It was killed meanwhile.
+      // It was killed meanwhile, or thawed by hand.
       if (!(error instanceof EngineRefusal && /not paused|not running|no such container/i.test(error.reason)))
         throw error
     }
+    this.#pausedByUs = false
   }
 
   async signal(name: 'SIGTERM' | 'SIGKILL'): Promise<void> {

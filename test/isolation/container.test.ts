@@ -1,0 +1,62 @@
+import type Docker from 'dockerode'
+import { describe, expect, it } from 'vitest'
+import { Fault } from '../../base/errors.js'
+import { Container } from '../../isolation/engine/container.js'
+
+const refusal = (message: string) =>
+  Object.assign(new Error(`(HTTP code 500) ${message}`), { statusCode: 500, json: { message } })
+
+/** A container whose Engine answers each call with the next of its answers: a refusal, or undefined. */
+function containerThatAnswers(answers: { pause?: (string | undefined)[]; unpause?: (string | undefined)[] }) {
+  const answer = (all: (string | undefined)[] | undefined) => () => {
+    if (!all || all.length === 0) throw new Error('nobody expected this call')
+    const message = all.shift()
+    return message === undefined ? Promise.resolve() : Promise.reject(refusal(message))
+  }
+  const calls = { pause: answer(answers.pause), unpause: answer(answers.unpause) }
+  return new Container({ getContainer: () => calls } as unknown as Docker, '4128')
+}
+
+// As Docker 20.10 and 28 word them.
+const ALREADY_PAUSED = 'Container 4128 is already paused'
+const NOT_RUNNING = 'Container 4128 is not running'
+const NO_FREEZER =
+  'Cannot pause container 4128: OCI runtime pause failed: unable to freeze: openat2 /sys/fs/cgroup/freezer/docker/4128/freezer.state: no such file or directory: unknown'
+
+describe('freezing a container', () => {
+  it('is to be undone', async () => {
+    const container = containerThatAnswers({ pause: [undefined], unpause: [undefined] })
+    expect(await container.pause()).toBe(true)
+    await container.unpause()
+  })
+
+  it('is not needed where nothing runs', async () => {
+    expect(await containerThatAnswers({ pause: [NOT_RUNNING] }).pause()).toBe(false)
+  })
+
+  it('is left to whoever has paused it by hand', async () => {
+    expect(await containerThatAnswers({ pause: [ALREADY_PAUSED] }).pause()).toBe(false)
+  })
+
+  it('is undone after a thaw that failed', async () => {
+    const container = containerThatAnswers({ pause: [undefined, ALREADY_PAUSED], unpause: ['busy', undefined] })
+    expect(await container.pause()).toBe(true)
+    await expect(container.unpause()).rejects.toMatchObject({ code: 'engine-refused' })
+    expect(await container.pause()).toBe(true)
+    await container.unpause()
+  })
+
+  it('that the Engine cannot do is an error with its reason and a way out', async () => {
+    const error: unknown = await containerThatAnswers({ pause: [NO_FREEZER] })
+      .pause()
+      .catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(Fault)
+    expect(error).toMatchObject({ code: 'cannot-freeze', message: expect.stringContaining(NO_FREEZER) as string })
+    expect((error as Error).message).toMatch(/give the Docker Engine the freezer/)
+  })
+
+  it('thaws without a complaint what was killed, or thawed by hand', async () => {
+    await containerThatAnswers({ unpause: ['Container 4128 is not paused'] }).unpause()
+    await containerThatAnswers({ unpause: [NOT_RUNNING] }).unpause()
+  })
+})
