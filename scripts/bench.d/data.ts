@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { connectToEngine, type BenchHost } from './host.js'
@@ -26,16 +27,26 @@ export async function benchData(host: BenchHost): Promise<Row[]> {
 }
 
 async function oneAtATime(host: BenchHost): Promise<Row[]> {
-  const { path, digest } = await makeTarball(host, 'one.tar.gz', 1024)
+  const tarball = await makeTarball(host, 'one.tar.gz', 1024)
   const names = { package: STAGER, pipeline: STAGER }
   const launch = await HeldLaunch.start(new UnixHttp(host.socket), connectToEngine(), names)
   try {
     const nginx = await Nginx.start(host.work)
     try {
       const sent = await inTurn(host.pairs, {
-        ours: () => upload(launch.url, path, digest),
-        other: () => putAndDigest(`${nginx.url}/file`, path, nginx.fileOf('file')),
+        ours: async () => {
+          const { path, digest } = await altered(tarball)
+          return await upload(launch.url, path, digest)
+        },
+        other: async () => {
+          const { path, digest } = await altered(tarball)
+          const took = await putAndDigest(`${nginx.url}/${digest}`, path, nginx.fileOf(digest))
+          await rm(nginx.fileOf(digest))
+          return took
+        },
       })
+      await putAndDigest(`${nginx.url}/file`, tarball.path, nginx.fileOf('file'))
+      await settled()
       const received = await inTurn(host.pairs, {
         ours: () => download(`${launch.url}/data`),
         other: () => download(`${nginx.url}/file`),
@@ -54,7 +65,7 @@ async function oneAtATime(host: BenchHost): Promise<Row[]> {
     }
   } finally {
     await launch.end()
-    await rm(path)
+    await rm(tarball.path)
   }
 }
 
@@ -62,8 +73,32 @@ async function oneAtATime(host: BenchHost): Promise<Row[]> {
 async function makeTarball(host: BenchHost, name: string, mebibytes: number) {
   const path = join(host.work, name)
   await execa('sh', ['-ec', TARBALL, 'sh', join(host.work, 'content'), path, String(mebibytes)])
-  const { stdout } = await execa('sha256sum', [path])
-  return { path, digest: stdout.slice(0, 64) }
+  return { path, digest: await sha256Of(path) }
+}
+
+/**
+ * A tarball with the same content and another digest, in the same file: the time in its gzip header is another one. Who
+ * sent the same again would measure something else than the work, since it is there already.
+ */
+async function altered({ path }: { readonly path: string }) {
+  const file = await open(path, 'r+')
+  await file.write(randomBytes(4), 0, 4, 4)
+  await file.close()
+  const digest = await sha256Of(path)
+  await settled()
+  return { path, digest }
+}
+
+/**
+ * Nothing is left to be written for what came before: otherwise whoever calls fsync next pays for it, for what another has
+ * written and not synced, and for the trimming of what was removed where the file system discards.
+ */
+async function settled(): Promise<void> {
+  await execa('sync')
+}
+
+async function sha256Of(path: string): Promise<string> {
+  return (await execa('sha256sum', [path])).stdout.slice(0, 64)
 }
 
 const TARBALL = `mkdir -p "$1/opt/data"
