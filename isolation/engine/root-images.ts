@@ -40,7 +40,7 @@ export class RootImages {
    * Make sure that the Engine has the image of `layers`, and return its reference. From the call on, and until `letGo`,
    * it is not discarded.
    *
-   * Throws `BadInput` (`too-many-layers`), `Unavailable` (`engine-down`, `disk-full`).
+   * Throws `BadInput` (`too-many-layers`, `root-path-too-long`), `Unavailable` (`engine-down`, `disk-full`).
    */
   async ensure(layers: readonly ImageLayer[], holder: string): Promise<string> {
     if (layers.length > MAX_ROOT_LAYERS)
@@ -212,6 +212,12 @@ function loadError(failure: string): Error {
     return new Unavailable(
       'disk-full',
       `Could not load a root image: the Docker Engine's disk is full; free some space.`,
+    )
+  // overlay2 works with absolute paths: what is free of PATH_MAX depends on how long the way to its own directory is.
+  if (/file name too long/i.test(failure))
+    return new BadInput(
+      'root-path-too-long',
+      'A package of the root has a path that the Docker Engine cannot keep: below its own directory some 4000 bytes are left for it; shorten the path, or depend on the package under /stagerfs instead.',
     )
   return new Fault('image-refused', `The Docker Engine refused a root image: ${failure}.`)
 }

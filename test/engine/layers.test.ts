@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Removal } from '../../isolation/launch-plan.js'
 import { LayerDirectoryCache } from '../../isolation/layers/layer-cache.js'
+import type { Layer } from '../../isolation/layers/layer-cache-port.js'
 import { collect } from '../support/collect.js'
 import { MemoryResources } from '../support/memory-resources.js'
 import { tarOf } from '../support/tar-builder.js'
@@ -98,6 +99,65 @@ test('any number that wait share one extraction, and it lasts', async () => {
   expect(resources.opened).toHaveLength(1)
 })
 
+test('several layers are unpacked at the same time', async () => {
+  const sources = [base, change].map((archive) => ({ sha256: resources.add(archive), removals: [], name: 'test' }))
+  // Each waits for the other's: one after the other they would never end.
+  const waiting: (() => void)[] = []
+  const meeting = {
+    open: async (sha256: string) => {
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve)
+        if (waiting.length === sources.length) for (const go of waiting) go()
+      })
+      return await resources.open(sha256)
+    },
+  }
+  const other = await LayerDirectoryCache.open({ directory: scratch.path('other'), resources: meeting })
+  const layers = await Promise.all([...sources, ...sources].map((source) => other.materialise(source, never)))
+  expect(new Set(layers.map(({ relativePath }) => relativePath)).size).toBe(2)
+  expect(resources.opened).toHaveLength(2)
+})
+
+describe('the digest of a layer', () => {
+  const besides = (made: Layer) => readdirSync(join(cache.directory, made.relativePath, '..')).sort()
+
+  test('is not made for an overlay, and once for any number of roots', async () => {
+    const made = await layer(base)
+    expect(besides(made)).toEqual(['layer.json', 'paths', 'tree'])
+    const images = await Promise.all(Array.from({ length: 20 }, () => made.asImageLayer(never)))
+    expect(new Set(images).size).toBe(1)
+    expect(besides(made)).toEqual(['layer.json', 'paths', 'tar.json', 'tree'])
+  })
+
+  test('lasts', async () => {
+    const made = await layer(base)
+    const { diffId, tarLength } = await made.asImageLayer(never)
+    const kept = join(cache.directory, made.relativePath, '../tar.json')
+    expect(JSON.parse(readFileSync(kept, 'utf8'))).toEqual({ diffId, tarLength })
+    writeFileSync(kept, JSON.stringify({ diffId, tarLength: tarLength + 1 }))
+    const again = await LayerDirectoryCache.open({ directory: cache.directory, resources })
+    const found = await again.materialise({ sha256: resources.add(base), removals: [], name: 'test' }, never)
+    expect(await found.asImageLayer(never)).toMatchObject({ diffId, tarLength: tarLength + 1 })
+  })
+
+  test('is made again when its file is damaged', async () => {
+    const made = await layer(base)
+    const { diffId } = await made.asImageLayer(never)
+    writeFileSync(join(cache.directory, made.relativePath, '../tar.json'), '{"diffId":')
+    expect(await made.asImageLayer(never)).toMatchObject({ diffId })
+  })
+
+  test('is given up when nobody waits for it any more, without a trace', async () => {
+    const made = await layer(base)
+    const leaving = new AbortController()
+    const left = made.asImageLayer(leaving.signal)
+    setImmediate(() => leaving.abort(new Error('no more')))
+    await expect(left).rejects.toThrow('no more')
+    await expect(made.asImageLayer(never)).resolves.toBeDefined()
+    expect(besides(made)).toEqual(['layer.json', 'paths', 'tar.json', 'tree'])
+  })
+})
+
 test('a waiter that leaves takes nothing from the others; the last one takes it all', async () => {
   const source = { sha256: resources.add(base), removals: [], name: 'test' }
   const [leaving, alone] = [new AbortController(), new AbortController()]
@@ -124,6 +184,19 @@ test('what a crash left half-built is removed at the next start', async () => {
   writeFileSync(join(cache.directory, 'new-0123', 'layer.json'), '{}')
   await LayerDirectoryCache.open({ directory: cache.directory, resources })
   expect(readdirSync(cache.directory)).toEqual([])
+})
+
+test('a layer of another format is rubbish, and what is no layer is left alone', async () => {
+  mkdirSync(join(cache.directory, '0123456789abcdef'))
+  writeFileSync(
+    join(cache.directory, '0123456789abcdef', 'layer.json'),
+    JSON.stringify({ key: 'old', diffId: 'sha256:0', tarLength: 1, bytes: 1, whiteouts: [], opaque: [] }),
+  )
+  mkdirSync(join(cache.directory, 'lost+found'))
+  expect(await cache.list()).toEqual([])
+  const { relativePath } = await layer(base)
+  await LayerDirectoryCache.open({ directory: cache.directory, resources })
+  expect(readdirSync(cache.directory).map((name) => `${name}/tree`)).toEqual([relativePath, 'lost+found/tree'].sort())
 })
 
 test('a tree that was changed on disk is never handed on as a whole', async () => {

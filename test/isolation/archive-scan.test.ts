@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { StagerdError } from '../../base/errors.js'
 import { scanArchive } from '../../isolation/archive/scan.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../../isolation/archive/limits.js'
+import { TarFollower } from '../../isolation/archive/tar-follower.js'
 import { REFUSED_ARCHIVES, TEST_LIMITS } from '../support/refused-archives.js'
 import { END, memberBlocks, tarOf, type TarMember } from '../support/tar-builder.js'
 
@@ -119,6 +120,20 @@ describe('an archive is let in', () => {
     const archive = Buffer.concat([memberBlocks({ name: 'f' }), END, Buffer.alloc(9000)])
     await expect(scanArchive(arriving(archive), TEST_LIMITS, never)).resolves.toMatchObject({ entries: 1 })
   })
+})
+
+test.each([
+  { what: 'in an extended header', stated: { size: 0, pax: { size: String(9 * 1024 ** 3) } } },
+  { what: "in GNU's base 256", stated: { size: 9 * 1024 ** 3 } },
+])('a length past 8 GiB, which octal digits cannot state, $what', ({ stated }) => {
+  const follower = new TarFollower(DEFAULT_ARCHIVE_LIMITS)
+  follower.push(memberBlocks({ name: 'long', ...stated }))
+  const zeros = Buffer.alloc(1024 ** 2)
+  for (let left = 9 * 1024; left > 0; left--) follower.push(zeros)
+  follower.push(memberBlocks({ name: 'next' }))
+  follower.push(END)
+  follower.finish()
+  expect([...follower.ledger.paths.keys()]).toEqual(['long', 'next'])
 })
 
 describe('a scan ends with its source', () => {

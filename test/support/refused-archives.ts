@@ -17,6 +17,7 @@ export const TEST_LIMITS: ArchiveLimits = {
   bytes: 4 * 1024 * 1024,
   apparentBytes: 3 * 1024 * 1024,
   entries: 50,
+  pathBytes: 64 * 1024,
   depth: 16,
 }
 
@@ -194,6 +195,23 @@ export const REFUSED_ARCHIVES: readonly RefusedArchive[] = [
   {
     what: 'a bomb by entries',
     archive: tarOf(...Array.from({ length: 60 }, (_, index) => ({ name: `f${index}`, data: '' }))),
+    code: 'archive-too-large',
+  },
+  {
+    what: 'a bomb by directories that only paths tell of',
+    archive: tarOf(...Array.from({ length: 10 }, (_, index) => ({ name: `f${index}/${'d/'.repeat(12)}f`, data: '' }))),
+    code: 'archive-too-large',
+    names: '"f3/',
+  },
+  {
+    what: 'a bomb by long paths',
+    archive: tarOf(
+      ...Array.from({ length: 40 }, (_, index) => ({
+        name: 'x',
+        data: '',
+        pax: { path: `${`${'n'.repeat(250)}/`.repeat(8)}${index}` },
+      })),
+    ),
     code: 'archive-too-large',
   },
   {

@@ -29,8 +29,12 @@ export class OverlayScratch {
     return { merged, upper }
   }
 
+  unmount(): void {
+    for (const merged of this.#mounted.splice(0).reverse()) execFileSync('umount', [merged])
+  }
+
   remove(): void {
-    for (const merged of this.#mounted.reverse()) execFileSync('umount', [merged])
+    this.unmount()
     execFileSync('rm', ['-rf', '--one-file-system', '--', this.root])
     rmSync(this.root, { recursive: true, force: true })
   }
