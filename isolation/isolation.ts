@@ -142,8 +142,14 @@ export interface SnapshotReport<T> {
   readonly removals: readonly Removal[]
   /** Entries in the archive. */
   readonly entries: number
-  /** Sockets, which no archive can hold, left out. */
+  /** What no package can hold, left out. */
+  readonly leftOut: LeftOut
+}
+
+export interface LeftOut {
   readonly sockets: number
+  /** Named pipes and devices. */
+  readonly special: number
 }
 
 export type Ending =

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import type { StagerdError } from '../../base/errors.js'
 import { Conflict, TooLarge } from '../../base/errors.js'
 import { parseFqn } from '../../base/fqn.js'
-import type { RunningLaunch } from '../../isolation/isolation.js'
+import type { LeftOut, RunningLaunch } from '../../isolation/isolation.js'
 import type { ExpectedUpload, LaunchDesk, PackageData } from '../coordinator/launch-desk.js'
 import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
@@ -24,6 +24,14 @@ export interface DeskParts {
   readonly liveBlobs: LiveBlobs
 }
 
+/** What the desk needs of its launch. */
+export interface DeskHooks {
+  /** Makes the verdict last; rejects with `Conflict` (`launch-over`) when another cause was first. */
+  settle(verdict: Verdict, work: WorkingCopy): Promise<void>
+  /** Tells whoever reads the staging's log. */
+  say(text: string): Promise<void>
+}
+
 /**
  * The working copy of one launch, and the place of its verdict.
  *
@@ -36,25 +44,24 @@ export class Desk implements LaunchDesk {
   readonly #parts: DeskParts
   /** The launch, once its start is recorded; a stager can be faster than that. */
   readonly #running: Promise<RunningLaunch>
-  readonly #settle: (verdict: Verdict, work: WorkingCopy) => Promise<void>
+  readonly #hooks: DeskHooks
   /** Of the package, whose quota holds. */
   readonly #namespace: string
   #work: WorkingCopy
   #over = false
 
-  /** @param settle makes the verdict last; rejects with `Conflict` (`launch-over`) when another cause was first */
   constructor(
     launch: string,
     { packageFqn, work }: Pick<Staging, 'packageFqn' | 'work'>,
     running: Promise<RunningLaunch>,
-    settle: (verdict: Verdict, work: WorkingCopy) => Promise<void>,
+    hooks: DeskHooks,
     parts: DeskParts,
   ) {
     this.launch = launch
     this.#namespace = parseFqn(packageFqn, 'package', '/').namespace
     this.#work = work
     this.#running = running
-    this.#settle = settle
+    this.#hooks = hooks
     this.#parts = parts
   }
 
@@ -100,7 +107,7 @@ export class Desk implements LaunchDesk {
     this.#assertOpen()
     const running = await this.#running
     const maxBytes = await this.#parts.quota.of(this.#namespace)
-    const { written, removals } = await this.#withinQuota(
+    const { written, removals, leftOut } = await this.#withinQuota(
       () => running.snapshot(directory, (archive) => this.#parts.blobs.write(archive, { signal, maxBytes }), exclude),
       maxBytes,
     )
@@ -108,12 +115,13 @@ export class Desk implements LaunchDesk {
     this.#assertOpen()
     const resource = { uuid: randomUUID(), ...written, compression: 'gzip' as const, removals }
     this.#work = { ...this.#work, resource }
+    if (leftOut.sockets + leftOut.special > 0) await this.#hooks.say(sayLeftOut(leftOut))
   }
 
   async verdict(verdict: Verdict): Promise<void> {
     this.#assertOpen()
     await this.#running
-    await this.#settle(verdict, this.#work)
+    await this.#hooks.settle(verdict, this.#work)
   }
 
   async #withinQuota<T>(write: () => Promise<T>, quota: number): Promise<T> {
@@ -127,6 +135,14 @@ export class Desk implements LaunchDesk {
   #assertOpen(): void {
     if (this.#over) throw launchOver()
   }
+}
+
+function sayLeftOut({ sockets, special }: LeftOut): string {
+  const counts = [
+    ...(sockets > 0 ? [`${sockets} ${sockets === 1 ? 'socket' : 'sockets'}`] : []),
+    ...(special > 0 ? [`${special} ${special === 1 ? 'named pipe or device' : 'named pipes or devices'}`] : []),
+  ]
+  return `The snapshot leaves out ${counts.join(' and ')}: no package can hold that.`
 }
 
 export function launchOver(): StagerdError {

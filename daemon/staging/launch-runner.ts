@@ -97,7 +97,8 @@ export class LaunchRunner {
 
     const cause = new FirstCause<CauseOfEnd>()
     const started = new Deferred<RunningLaunch>()
-    const desk = new Desk(launch, staging, started.promise, this.#settle(staging, launch, cause), this.#parts.desk)
+    const hooks = { settle: this.#settle(staging, launch, cause), say: (text: string) => log.say(text) }
+    const desk = new Desk(launch, staging, started.promise, hooks, this.#parts.desk)
     const output = new StagerOutput(log)
 
     let running: RunningLaunch

@@ -40,9 +40,7 @@ export class SnapshotPlanner {
   readonly furtherSymlinks: string[] = []
   /** In the archive. */
   entryCount = 0
-  sockets = 0
-  /** Named pipes and devices. */
-  special = 0
+  readonly leftOut = { sockets: 0, special: 0 }
   readonly #removals: Removal[] = []
   readonly #linkedSymlinks = new Set<number>()
   #filterIs: 'missing' | 'directory' | 'other' = 'missing'
@@ -83,8 +81,8 @@ export class SnapshotPlanner {
       case 'fifo':
       case 'character-device':
       case 'block-device':
-        if (kind === 'socket') this.sockets += 1
-        else this.special += 1
+        if (kind === 'socket') this.leftOut.sockets += 1
+        else this.leftOut.special += 1
         if (this.lower.mayHold(path)) this.#remove('removed', path)
         return false
     }

@@ -29,11 +29,6 @@ export interface SnapshotRequest {
   readonly signal?: AbortSignal
 }
 
-export interface UpperReport<T> extends SnapshotReport<T> {
-  /** Named pipes and devices, left out as well. */
-  readonly special: number
-}
-
 /**
  * What an upper directory holds, as removals and as an archive for `write`, which must read it to its end. The same tree
  * gives the same bytes. What is kept and what is not: isolation/snapshot/snapshot-planner.ts.
@@ -48,7 +43,7 @@ export interface UpperReport<T> extends SnapshotReport<T> {
 export async function snapshotUpper<T>(
   request: SnapshotRequest,
   write: (archive: Readable) => Promise<T>,
-): Promise<UpperReport<T>> {
+): Promise<SnapshotReport<T>> {
   const { upper, lower, directory, exclude, compressor, onRead, signal } = request
   const scope = SnapshotScope.of(directory, exclude)
   signal?.throwIfAborted()
@@ -86,13 +81,7 @@ export async function snapshotUpper<T>(
     examined.catch((error: unknown) => archive?.destroy(error as Error))
     const written = await write(archive)
     const planner = await examined
-    return {
-      written,
-      removals: planner.removals(),
-      entries: planner.entryCount,
-      sockets: planner.sockets,
-      special: planner.special,
-    }
+    return { written, removals: planner.removals(), entries: planner.entryCount, leftOut: planner.leftOut }
   } finally {
     archive?.destroy()
     // The container must not move on while its files are looked at.

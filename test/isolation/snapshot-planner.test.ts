@@ -38,8 +38,8 @@ function plan(upper: Readonly<Record<string, Kind>> | readonly Change[], how: Ca
     if (goneInto.has(each.path.slice(0, Math.max(0, each.path.lastIndexOf('/')))) && planner.take(each))
       goneInto.add(each.path)
   for (const [path, mark] of Object.entries(how.marks ?? {})) planner.mark(path, new Map([mark]) satisfies OverlayMarks)
-  const { furtherSymlinks, sockets, special, entryCount } = planner
-  return { paths, furtherSymlinks, removals: planner.removals(), sockets, special, entryCount }
+  const { furtherSymlinks, leftOut, entryCount } = planner
+  return { paths, furtherSymlinks, removals: planner.removals(), leftOut, entryCount }
 }
 
 const holding = (...paths: string[]): LowerLayers => ({ mayHold: (path) => paths.includes(path) })
@@ -50,8 +50,7 @@ describe('what a snapshot holds', () => {
       paths: ['etc', 'etc/new', 'link'],
       furtherSymlinks: [],
       removals: [{ kind: 'removed', path: 'etc/gone' }],
-      sockets: 0,
-      special: 0,
+      leftOut: { sockets: 0, special: 0 },
       entryCount: 3,
     })
   })
@@ -69,8 +68,7 @@ describe('what a snapshot holds', () => {
     expect(plan(upper, { lower: holding('pipe') })).toMatchObject({
       paths: [],
       removals: [{ kind: 'removed', path: 'pipe' }],
-      sockets: 1,
-      special: 2,
+      leftOut: { sockets: 1, special: 2 },
     })
   })
 

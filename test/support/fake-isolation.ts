@@ -223,7 +223,7 @@ class FakeLaunch implements RunningLaunch {
     for (const name of names) tar.entry({ name: name.slice(1), mtime: new Date(0) }, this.#files.get(name) ?? '')
     tar.finalize()
     const written = await write(tar.pipe(createGzip()))
-    return { written, removals: [], entries: names.length, sockets: 0 }
+    return { written, removals: [], entries: names.length, leftOut: { sockets: 0, special: 0 } }
   }
 
   async #release(): Promise<ReleaseReport> {

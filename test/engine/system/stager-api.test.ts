@@ -73,6 +73,7 @@ describe.each(languages)('a stager in $language', ({ command, dependencies }) =>
     const { staging, log, app } = await stage(command, { dependencies })
     expect(staging.failure, log).toBeUndefined()
     expect(staging.launches.map(({ state }) => state)).toEqual(['relaunched', 'done'])
+    expect(log).toContain('The snapshot leaves out 1 named pipe or device')
 
     const staged = await daemon.ask<Package>('GET', `/v1/packages/${encodeURIComponent(`package::/::${app}`)}`)
     expect(staged).toMatchObject({
