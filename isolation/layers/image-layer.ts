@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { rename, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { Fault } from '../../base/errors.js'
@@ -64,8 +64,13 @@ async function makeDigest(place: string, record: LayerRecord, signal: AbortSigna
   const digest = { diffId: `sha256:${hash.digest('hex')}`, tarLength }
   // Of a name of its own: whoever was aborted a moment ago may still write the same.
   const fresh = join(place, `${DIGEST}.${randomBytes(8).toString('hex')}`)
-  await writeFile(fresh, JSON.stringify(digest), { flush: true })
-  await rename(fresh, join(place, DIGEST))
+  try {
+    await writeFile(fresh, JSON.stringify(digest), { flush: true })
+    await rename(fresh, join(place, DIGEST))
+  } catch (error) {
+    await rm(fresh, { force: true })
+    throw error
+  }
   await syncDirectory(place)
   return digest
 }

@@ -171,11 +171,7 @@ export class LayerDirectoryCache implements LayerCache {
       return record
     } catch (error) {
       await removeTree(fresh)
-      if (errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT')
-        throw new Unavailable('disk-full', 'There is no space left to unpack the package: free some and try again.', {
-          cause: error,
-        })
-      throw error
+      throw explained(error)
     }
   }
 
@@ -191,10 +187,21 @@ export class LayerDirectoryCache implements LayerCache {
             `The package ${name} cannot be a part of a root: its files come to ${bytes} bytes with their holes, which Docker writes out, and at most ${ROOT_LAYER_BYTES} are taken; depend on it under /stagerfs instead, where holes stay holes, or make its files shorter.`,
           )
         const place = join(this.directory, id)
-        return await this.#hashing.run(key, signal, (shared) => imageLayer(place, record, shared))
+        try {
+          return await this.#hashing.run(key, signal, (shared) => imageLayer(place, record, shared))
+        } catch (error) {
+          throw explained(error)
+        }
       },
     }
   }
+}
+
+function explained(error: unknown): unknown {
+  if (errnoOf(error) !== 'ENOSPC' && errnoOf(error) !== 'EDQUOT') return error
+  return new Unavailable('disk-full', 'There is no space left to unpack the package: free some and try again.', {
+    cause: error,
+  })
 }
 
 /** By `rm`: names are bytes, which Node's own recursive removal would decode. Works on directories without permissions. */
