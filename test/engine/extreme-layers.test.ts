@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
+import { appendFileSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connectEngine } from '../../isolation/engine/connect.js'
 import { ImageUse } from '../../isolation/engine/image-use.js'
@@ -8,6 +9,8 @@ import { RootImages } from '../../isolation/engine/root-images.js'
 import type { Removal } from '../../isolation/launch-plan.js'
 import { LayerDirectoryCache } from '../../isolation/layers/layer-cache.js'
 import type { Layer } from '../../isolation/layers/layer-cache-port.js'
+import { chooseCompressor } from '../../isolation/snapshot/compressor.js'
+import { snapshotUpper } from '../../isolation/snapshot/snapshot.js'
 import { collect } from '../support/collect.js'
 import { MemoryResources } from '../support/memory-resources.js'
 import { tarOf } from '../support/tar-builder.js'
@@ -40,16 +43,24 @@ const list = (directory: string) =>
     .split('\0')
     .slice(0, -1)
 
+const deep = (segment: string, depth: number) => Array.from({ length: depth }, () => segment).join('/')
+const tell = (file: string, format: string) => execFileSync('stat', ['-c', format, file], { encoding: 'utf8' }).trim()
+
+/** `length` bytes of nothing, and `tail` behind them. */
+function sparseFile(directory: string, name: string, length: number, tail: string): void {
+  makeTree(directory, { [name]: { hole: length } })
+  appendFileSync(join(directory, name), tail)
+}
+
 describe('a sparse file', () => {
   const packed = (length: number, tail: string): Buffer => {
     const directory = scratch.path('sparse')
-    makeTree(directory, { hole: { hole: length } })
-    execFileSync('dd', ['of=hole', 'oflag=append', 'conv=notrunc', 'status=none'], { cwd: directory, input: tail })
+    mkdirSync(directory)
+    sparseFile(directory, 'hole', length, tail)
     const archive = execFileSync('tar', ['-cS', '--format=pax', 'hole'], { cwd: directory })
     execFileSync('rm', ['-r', directory])
     return archive
   }
-  const tell = (file: string, format: string) => execFileSync('stat', ['-c', format, file], { encoding: 'utf8' }).trim()
 
   test('of 1 TiB stays sparse in a layer and in an overlay over it', async () => {
     const merged = seenOver(await layerOf(packed(TIB, 'the end')))
@@ -79,7 +90,6 @@ describe('a sparse file', () => {
 })
 
 describe('a path', () => {
-  const deep = (segment: string, depth: number) => Array.from({ length: depth }, () => segment).join('/')
   const fileAt = (path: string) => tarOf({ name: 'x', data: 'deep', pax: { path } })
 
   test.each([
@@ -134,4 +144,28 @@ describe('a path', () => {
   ])('$what is refused', async ({ path, error }) => {
     await expect(layerOf(fileAt(path))).rejects.toMatchObject(error)
   })
+})
+
+test('LAW: a lower layer and a snapshot of extremes, made into a layer, show what was seen', async () => {
+  const lower = scratch.path('lower')
+  const paths = [deep('n'.repeat(255), 16), deep('ddd', 1024)]
+  makeTree(lower, { 'a-file': { file: 'of a lower layer' } })
+  const { merged, upper } = scratch.mount([lower])
+  for (const [name, length] of Object.entries({ tebibyte: TIB, nine: 9 * GIB })) sparseFile(merged, name, length, name)
+  for (const path of paths) {
+    execFileSync('mkdir', ['-p', dirname(path)], { cwd: merged })
+    execFileSync('touch', [path], { cwd: merged })
+  }
+  const compressor = await chooseCompressor()
+  const taken = await snapshotUpper({ upper, lower: [lower], directory: undefined, compressor }, collect)
+  const layer = await layerOf(taken.written, taken.removals)
+  const again = scratch.mount([join(cache.directory, layer.relativePath), lower]).merged
+  expect(list(again).sort()).toEqual(list(merged).sort())
+  for (const name of ['tebibyte', 'nine']) {
+    expect(tell(join(again, name), '%s')).toBe(tell(join(merged, name), '%s'))
+    expect(Number(tell(join(again, name), '%b')) * 512).toBeLessThan(100_000)
+    expect(execFileSync('tail', ['-c', '100', join(again, name)], { encoding: 'latin1' })).toBe(
+      name.padStart(100, '\0'),
+    )
+  }
 })
