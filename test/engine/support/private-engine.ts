@@ -21,13 +21,16 @@ export class PrivateEngine {
   #containerd: ChildProcess | undefined
   #dockerd: ChildProcess | undefined
 
-  private constructor(directory: string) {
+  private constructor(
+    directory: string,
+    private readonly storageDriver: string,
+  ) {
     this.directory = directory
     this.engine = new Docker({ socketPath: this.socket })
   }
 
-  static async start(): Promise<PrivateEngine> {
-    const engine = new PrivateEngine(await mkdtemp(path.join(tmpdir(), 'stagerd-engine-')))
+  static async start(storageDriver = 'overlay2'): Promise<PrivateEngine> {
+    const engine = new PrivateEngine(await mkdtemp(path.join(tmpdir(), 'stagerd-engine-')), storageDriver)
     await runProcess('ip', ['link', 'add', engine.#bridge, 'type', 'bridge'])
     await runProcess('ip', ['address', 'add', '198.19.255.1/24', 'dev', engine.#bridge])
     await engine.#startContainerd()
@@ -51,7 +54,7 @@ export class PrivateEngine {
       ...['--pidfile', path.join(this.directory, 'pid')],
       ...['--containerd', this.#containerdSocket],
       ...['-H', `unix://${this.socket}`],
-      ...['--bridge', this.#bridge, '--iptables=false', '--ip6tables=false', '--storage-driver=overlay2'],
+      ...['--bridge', this.#bridge, '--iptables=false', '--ip6tables=false', `--storage-driver=${this.storageDriver}`],
     ])
     await until('the private Engine answers', async () => {
       if (this.#dockerd?.exitCode !== null) throw new Error(`dockerd ended: ${await this.#lastWords()}`)

@@ -1,0 +1,95 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { connectEngine } from '../../isolation/engine/connect.js'
+import type { RunningLaunch } from '../../isolation/isolation.js'
+import { launchName } from '../../isolation/ownership.js'
+import { filesOf, planOf, Recorder } from '../contract/isolation.js'
+import { dockerIsolation, type DockerIsolationUnderTest } from './support/docker-isolation.js'
+import { PrivateEngine } from './support/private-engine.js'
+
+const IDLE = { shell: 'echo new > /tmp/new; echo ready; sleep 60', fake: () => Promise.resolve() }
+
+describe('a container that', () => {
+  let under: DockerIsolationUnderTest
+  let running: RunningLaunch
+  let recorder: Recorder
+  let name: string
+
+  beforeEach(async () => {
+    under = await dockerIsolation()
+    recorder = new Recorder()
+    const plan = planOf(under, IDLE)
+    name = launchName(plan.id)
+    running = await under.isolation.launch(plan, recorder, AbortSignal.timeout(60_000))
+    await expect.poll(() => recorder.stdout, { timeout: 30_000 }).toContain('ready')
+  })
+  afterEach(async () => {
+    await running.release()
+    await under.close()
+  })
+
+  const container = () => connectEngine().getContainer(name)
+  const state = async () => (await container().inspect()).State
+
+  test('somebody has paused by hand stands still as well, and stays as they want it', async () => {
+    await container().pause()
+    const { written } = await running.snapshot(undefined, filesOf)
+    expect(written).toEqual({ 'tmp/new': 'new\n' })
+    expect((await state()).Paused).toBe(true)
+    await container().unpause()
+    expect((await running.snapshot(undefined, filesOf)).written).toEqual(written)
+    expect((await state()).Paused).toBe(false)
+  })
+
+  test('the Engine cannot freeze is an error that says so, and goes on', async () => {
+    const { Pid } = await state()
+    const group = freezerGroup(Pid)
+    execFileSync('mount', ['--bind', group, group])
+    try {
+      execFileSync('mount', ['-o', 'remount,bind,ro', group])
+      await expect(running.snapshot(undefined, filesOf)).rejects.toMatchObject({
+        code: 'cannot-freeze',
+        message: expect.stringMatching(/^The container cannot be frozen.*: .*; give the Docker Engine/s) as string,
+      })
+    } finally {
+      execFileSync('umount', [group])
+    }
+    expect(await state()).toMatchObject({ Running: true, Paused: false })
+    expect((await running.snapshot(undefined, filesOf)).written).toEqual({ 'tmp/new': 'new\n' })
+  })
+})
+
+/** The directory in which the kernel freezes a container: of the freezer of version 1, or the one of version 2. */
+function freezerGroup(pid: number): string {
+  const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+  const version1 = /^\d+:freezer:(.*)$/m.exec(groups)?.[1]
+  if (version1 !== undefined) return `/sys/fs/cgroup/freezer${version1}`
+  return `/sys/fs/cgroup${/^0::(.*)$/m.exec(groups)?.[1] ?? ''}`
+}
+
+describe('an Engine without overlays', () => {
+  let engine: PrivateEngine
+  let under: DockerIsolationUnderTest
+
+  beforeEach(async () => {
+    engine = await PrivateEngine.start('vfs')
+    under = await dockerIsolation(new Map(), engine.engine)
+  })
+  afterEach(async () => {
+    await under.close()
+    await engine.close()
+  })
+
+  test('is refused before a stager begins, with a way out, and doctor has told so', async () => {
+    const launched = under.isolation.launch(planOf(under, IDLE), new Recorder(), AbortSignal.timeout(60_000))
+    await expect(launched).rejects.toMatchObject({
+      code: 'root-not-overlay',
+      message: expect.stringMatching(/not an overlay: let the Docker Engine use the storage driver overlay2/) as string,
+    })
+    expect(await under.traces()).toEqual([])
+    const finding = (await under.isolation.examine()).find(({ subject }) => subject === 'storage driver')
+    expect(finding).toMatchObject({ verdict: 'bad' })
+    expect(finding?.message).toMatch(/^vfs has no upper directory, so snapshots fail: set "storage-driver": "overlay2"/)
+  })
+})
