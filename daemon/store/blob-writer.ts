@@ -4,8 +4,8 @@ import type { Readable } from 'node:stream'
 import { BadInput, TooLarge } from '../../base/errors.js'
 import type { Blob, BlobWriteOptions } from './blob-store.js'
 
-/** Pieces are gathered to about this size: fewer, larger writes are what makes a gigabyte take two seconds. */
-const BATCH_BYTES = 1024 * 1024
+/** Pieces are gathered to about this size: with larger writes a gigabyte takes no less time, with smaller ones it takes more. */
+const BATCH_BYTES = 512 * 1024
 
 /**
  * Copy `body` into `file`, hashing it on the way, and see that it is what was expected. Durable is up to the caller.

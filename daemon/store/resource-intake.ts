@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { PassThrough, Readable } from 'node:stream'
+import { PassThrough, pipeline, type Readable, Transform } from 'node:stream'
 import type { Compression, Resource } from '../packages/package.js'
 import type { BlobStore } from './blob-store.js'
 
@@ -10,6 +10,9 @@ export interface ArchiveFacts {
   /** Of the uncompressed tar. */
   readonly bytes: number
 }
+
+/** Of each stream on the way: as much as comes at once. */
+const BUFFER_BYTES = 64 * 1024
 
 export type ScanArchive = (body: Readable, signal: AbortSignal) => Promise<ArchiveFacts>
 
@@ -54,26 +57,19 @@ export class ResourceIntake {
   ): Promise<ReceivedResource> {
     const stop = new AbortController()
     const either = AbortSignal.any([signal, stop.signal])
-    const toScan = new PassThrough({ highWaterMark: 256 * 1024 })
-    // It may fail before its reading begins; whoever reads it is told all the same.
+    const toScan = new PassThrough({ highWaterMark: BUFFER_BYTES })
+    // They may fail before anybody reads them; whoever does is told all the same.
     for (const stream of [body, toScan]) stream.on('error', () => undefined)
     const scan = this.#scan(toScan, either)
     scan.then(
       () => toScan.resume(),
       (error: unknown) => stop.abort(error),
     )
-
-    async function* accepted(): AsyncGenerator<Buffer> {
-      for await (const chunk of body as AsyncIterable<Buffer>) {
-        await give(toScan, chunk, either)
-        yield chunk
-      }
-      toScan.end()
-      await scan
-    }
+    // Its errors are those of whoever reads it.
+    const accepted = pipeline(body, shownTo(toScan, scan), () => undefined)
 
     try {
-      const { sha256, sha1, length } = await this.#blobs.write(Readable.from(accepted(), { objectMode: false }), {
+      const { sha256, sha1, length } = await this.#blobs.write(accepted, {
         expected,
         maxBytes: Math.min(this.#maxBytes, maxBytes),
         signal: either,
@@ -91,23 +87,21 @@ export class ResourceIntake {
   }
 }
 
-/** Write with backpressure; gives up when the other side is gone. */
-async function give(stream: PassThrough, chunk: Buffer, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
-  if (stream.write(chunk) || stream.destroyed) return
-  await new Promise<void>((resolve, reject) => {
-    const done = () => {
-      stream.off('drain', done)
-      stream.off('close', done)
-      signal.removeEventListener('abort', aborted)
-      resolve()
-    }
-    const aborted = () => {
-      done()
-      reject(signal.reason as Error)
-    }
-    stream.once('drain', done)
-    stream.once('close', done)
-    signal.addEventListener('abort', aborted)
+/** What passes through is shown to `scanner` too, at the pace of the slower reader; it ends once `scan` has resolved. */
+function shownTo(scanner: PassThrough, scan: Promise<unknown>): Transform {
+  return new Transform({
+    highWaterMark: BUFFER_BYTES,
+    transform(chunk: Buffer, _encoding, done) {
+      const next = (): void => {
+        scanner.off('drain', next).off('close', next)
+        done(null, chunk)
+      }
+      if (scanner.destroyed || scanner.write(chunk)) done(null, chunk)
+      else scanner.once('drain', next).once('close', next)
+    },
+    flush(done) {
+      scanner.end()
+      scan.then(() => done(), done)
+    },
   })
 }
