@@ -1,7 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { open, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { execa } from 'execa'
+import { rm } from 'node:fs/promises'
 import { connectToEngine, type BenchHost } from './host.js'
 import { HeldLaunch } from './held-launch.js'
 import { inTurn } from './in-turn.js'
@@ -10,6 +7,7 @@ import { Nginx } from './nginx.js'
 import { rowOf, type Row } from './row.js'
 import { benchStagerfs } from './stagerfs.js'
 import { makeHeldStager, makeSmallPackage } from './subjects.js'
+import { altered, makeTarball, settled } from './tarball.js'
 import { download, putAndDigest, upload } from './transfers.js'
 import { UnixHttp } from './unix-http.js'
 
@@ -21,7 +19,7 @@ export async function benchData(host: BenchHost): Promise<Row[]> {
   await makeSmallPackage(host, STAGER)
   const rows = [await benchStagerfs(host), ...(await oneAtATime(host))]
   const file = await makeTarball(host, 'many.tar.gz', 256)
-  rows.push(...(await manyAtOnce(host, STAGER, file.path, file.digest)))
+  rows.push(...(await manyAtOnce(host, STAGER, file)))
   await rm(file.path)
   return rows
 }
@@ -36,10 +34,12 @@ async function oneAtATime(host: BenchHost): Promise<Row[]> {
       const sent = await inTurn(host.pairs, {
         ours: async () => {
           const { path, digest } = await altered(tarball)
+          await settled()
           return await upload(launch.url, path, digest)
         },
         other: async () => {
           const { path, digest } = await altered(tarball)
+          await settled()
           const took = await putAndDigest(`${nginx.url}/${digest}`, path, nginx.fileOf(digest))
           await rm(nginx.fileOf(digest))
           return took
@@ -68,40 +68,3 @@ async function oneAtATime(host: BenchHost): Promise<Row[]> {
     await rm(tarball.path)
   }
 }
-
-/** Of files of 1 MiB that cannot be compressed any further, so that the tarball is as long as they are together. */
-async function makeTarball(host: BenchHost, name: string, mebibytes: number) {
-  const path = join(host.work, name)
-  await execa('sh', ['-ec', TARBALL, 'sh', join(host.work, 'content'), path, String(mebibytes)])
-  return { path, digest: await sha256Of(path) }
-}
-
-/**
- * A tarball with the same content and another digest, in the same file: the time in its gzip header is another one. Who
- * sent the same again would measure something else than the work, since it is there already.
- */
-async function altered({ path }: { readonly path: string }) {
-  const file = await open(path, 'r+')
-  await file.write(randomBytes(4), 0, 4, 4)
-  await file.close()
-  const digest = await sha256Of(path)
-  await settled()
-  return { path, digest }
-}
-
-/**
- * Nothing is left to be written for what came before: otherwise whoever calls fsync next pays for it, for what another has
- * written and not synced, and for the trimming of what was removed where the file system discards.
- */
-async function settled(): Promise<void> {
-  await execa('sync')
-}
-
-async function sha256Of(path: string): Promise<string> {
-  return (await execa('sha256sum', [path])).stdout.slice(0, 64)
-}
-
-const TARBALL = `mkdir -p "$1/opt/data"
-head -c "$3M" /dev/urandom | split -b 1M -a 4 - "$1/opt/data/f"
-tar -c -C "$1" opt | igzip -1 -c >"$2"
-rm -rf "$1"`

@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { connectToEngine, type BenchHost } from './host.js'
 import { HeldLaunch } from './held-launch.js'
 import { limitRowOf, median, type Row } from './row.js'
 import { makeSmallPackage } from './subjects.js'
+import { alteredCopy, settled, type Tarball } from './tarball.js'
 import { download, upload } from './transfers.js'
 import { UnixHttp } from './unix-http.js'
 
@@ -15,15 +16,18 @@ const LAUNCHES = 8
  *
  * @param pipeline of a stager that waits
  */
-export async function manyAtOnce(host: BenchHost, pipeline: string, file: string, digest: string): Promise<Row[]> {
+export async function manyAtOnce(host: BenchHost, pipeline: string, tarball: Tarball): Promise<Row[]> {
   const launches: HeldLaunch[] = []
+  const tarballs: Tarball[] = []
   try {
     for (let i = 0; i < LAUNCHES; i++) {
       await makeSmallPackage(host, `many-${i}`)
       const names = { package: `many-${i}`, pipeline }
       launches.push(await HeldLaunch.start(new UnixHttp(host.socket), connectToEngine(), names))
     }
-    for (const { url } of launches) await upload(url, file, digest)
+    for (const { url } of launches) await upload(url, tarball.path, tarball.digest)
+    for (let i = 0; i < LAUNCHES; i++) tarballs.push(await alteredCopy(tarball, String(i)))
+    await settled()
     const before = await memoryOf(host.daemonPid)
     const over = new AbortController()
     let highest = 0
@@ -36,7 +40,7 @@ export async function manyAtOnce(host: BenchHost, pipeline: string, file: string
       }
     })()
     const [uploads, downloads] = await Promise.all([
-      Promise.all(launches.map(({ url }) => upload(url, file, digest))),
+      Promise.all(tarballs.map(({ path, digest }, i) => upload(launches[i]?.url ?? '', path, digest))),
       Promise.all(launches.map(({ url }) => download(`${url}/data`))),
     ])
     over.abort()
@@ -59,6 +63,7 @@ export async function manyAtOnce(host: BenchHost, pipeline: string, file: string
     ]
   } finally {
     for (const launch of launches) await launch.end()
+    for (const { path } of tarballs) await rm(path)
   }
 }
 
