@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { lstatSync } from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
 import { Fault } from '../../base/errors.js'
-import { bytesOf, show } from './names.js'
+import { show } from './names.js'
 
 export type EntryKind = 'file' | 'directory' | 'symlink' | 'socket' | 'fifo' | 'character-device' | 'block-device'
 
@@ -17,8 +15,6 @@ export interface TreeEntry {
   readonly links: number
   readonly inode: string
   readonly size: number
-  /** Device number of a character device, which `find` cannot tell; 0 is an overlayfs whiteout. */
-  readonly device?: number
 }
 
 const KINDS: Readonly<Record<string, EntryKind>> = {
@@ -33,28 +29,12 @@ const KINDS: Readonly<Record<string, EntryKind>> = {
 const FIELDS = 7
 
 /**
- * Everything below `root`, by `lstat` alone, in the order of the bytes of the paths: each directory before what it holds.
- *
- * Throws `Fault` (`walk-failed`).
- */
-export async function listTree(root: string, signal?: AbortSignal): Promise<TreeEntry[]> {
-  const entries: TreeEntry[] = []
-  await findEach(root, ['-printf', '%y %U %G %n %i %s %P\\0'], (record) => entries.push(parseRecord(record)), signal)
-  await tellDevices(root, entries)
-  return entries.sort(byPath)
-}
-
-export function byPath(left: { readonly path: string }, right: { readonly path: string }): number {
-  return left.path < right.path ? -1 : 1
-}
-
-/**
  * What `find` prints of everything below `root`, record by record, each ended by a NUL; in the order of the directories.
  *
  * By `find`, because it walks by directory handles: no symbolic link is followed, paths may be longer than PATH_MAX, and
  * ten thousand entries take 15 ms without holding up the daemon.
  *
- * Throws `Fault` (`walk-failed`).
+ * Throws `Fault` (`walk-failed`), or what `take` throws.
  */
 export async function findEach(
   root: string,
@@ -74,35 +54,24 @@ export async function findEach(
   let stderr = ''
   find.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-1000)))
   let partial = ''
+  let thrown: { readonly error: unknown } | undefined
   find.stdout.setEncoding('latin1').on('data', (text: string) => {
     const records = (partial + text).split('\0')
     partial = records.pop() ?? ''
-    for (const record of records) take(record)
+    try {
+      if (!thrown) for (const record of records) take(record)
+    } catch (error) {
+      thrown = { error }
+      find.kill('SIGKILL')
+    }
   })
   await once(find, 'close', { signal })
+  if (thrown) throw thrown.error
   if (find.exitCode !== 0)
     throw new Fault(
       'walk-failed',
       `The files below ${root} could not be listed: ${stderr.trim() || 'find was killed'}.`,
     )
-}
-
-/** How many `lstat`s at a stretch: half a millisecond, after which others get their turn. */
-const STRETCH = 100
-
-/** Adds the device numbers of character devices. */
-export async function tellDevices(
-  root: string,
-  entries: (Pick<TreeEntry, 'path' | 'kind'> & { readonly device?: number })[],
-): Promise<void> {
-  let asked = 0
-  for (const [index, entry] of entries.entries()) {
-    if (entry.kind !== 'character-device') continue
-    if (++asked % STRETCH === 0) await setImmediate()
-    // Synchronous on purpose: a thousand removals take 5 ms this way, and ten times that by way of the thread pool.
-    const { rdev } = lstatSync(Buffer.concat([Buffer.from(`${root}/`), bytesOf(entry.path)]))
-    entries[index] = { ...entry, device: rdev }
-  }
 }
 
 /** Of the form `%y %U %G %n %i %s %P`. */

@@ -32,12 +32,10 @@ export async function validateTree(
 ): Promise<TreeSize> {
   const files = new Map<string, { links: number; found: number; path: string }>()
   let [found, bytes, diskBlocks] = [0, 0, 0]
-  let objection: BadInput | undefined
   const look = (record: string) => {
     const space = record.indexOf(' ')
     const entry = parseRecord(record.slice(space + 1))
-    // Thrown here it would end the daemon: nobody catches what a stream's listener throws.
-    objection ??= objectionTo(entry, foreseen.get(entry.path))
+    assertForeseen(entry, foreseen.get(entry.path))
     found += 1
     const file = files.get(entry.inode)
     if (file) {
@@ -50,20 +48,18 @@ export async function validateTree(
     diskBlocks += Number(record.slice(0, space))
   }
   await findEach(root, ['-printf', '%b %y %U %G %n %i %s %P\\0'], look, signal)
-  if (objection) throw objection
   for (const file of files.values())
     if (file.links !== file.found) throw refused(file.path, 'it is a hard link to something outside of the package')
   if (found !== foreseen.size) throw refused(await firstMissing(root, foreseen, signal), 'it could not be unpacked')
   return { bytes, diskBytes: diskBlocks * DISK_BLOCK }
 }
 
-function objectionTo(entry: TreeEntry, expected: LedgerKind | undefined): BadInput | undefined {
-  if (expected === undefined) return refused(entry.path, 'nothing was to be unpacked there')
-  if (onDisk(expected) !== entry.kind)
-    return refused(entry.path, `a ${expected} was to be unpacked there and a ${entry.kind} is`)
-  if (entry.uid > LARGEST_ID || entry.gid > LARGEST_ID) return refused(entry.path, 'its owner is out of range')
-  if (entry.kind === 'symlink' && entry.links !== 1) return refused(entry.path, 'it is a hard link to a symbolic link')
-  return undefined
+function assertForeseen(entry: TreeEntry, expected: LedgerKind | undefined): void {
+  const { path, kind, uid, gid, links } = entry
+  if (expected === undefined) throw refused(path, 'nothing was to be unpacked there')
+  if (onDisk(expected) !== kind) throw refused(path, `a ${expected} was to be unpacked there and a ${kind} is`)
+  if (uid > LARGEST_ID || gid > LARGEST_ID) throw refused(path, 'its owner is out of range')
+  if (kind === 'symlink' && links !== 1) throw refused(path, 'it is a hard link to a symbolic link')
 }
 
 /** A second walk, for the name in a refusal alone. */

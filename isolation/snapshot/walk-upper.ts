@@ -52,6 +52,7 @@ export async function walkUpper(upper: string, walk: Walk): Promise<void> {
 
 class Walker {
   #entries = 0
+  #pathBytes = 0
   #turnBegan = performance.now()
 
   constructor(private readonly walk: Walk) {}
@@ -97,17 +98,18 @@ class Walker {
   }
 
   #assertFits(path: string, depth: number): void {
-    const { entries, depth: deepest } = DEFAULT_ARCHIVE_LIMITS
+    const { entries, pathBytes, depth: deepest } = DEFAULT_ARCHIVE_LIMITS
     if (path.length > LONGEST_PATH)
       throw new BadInput(
         'path-too-long',
         `A snapshot is not possible: ${show(`/${path}`)} is a path of ${path.length} bytes, and no archive can be unpacked with more than ${LONGEST_PATH}; remove it, or exclude it.`,
       )
     this.#entries += 1
-    if (this.#entries > entries)
+    this.#pathBytes += path.length
+    if (this.#entries > entries || this.#pathBytes > pathBytes)
       throw new TooLarge(
         'snapshot-too-large',
-        `A snapshot is not possible: it would hold more than ${entries} entries.`,
+        `A snapshot is not possible: a package holds at most ${entries} entries, with ${pathBytes} bytes of paths together.`,
       )
     if (depth > deepest)
       throw new TooLarge(

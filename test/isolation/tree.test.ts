@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { listTree } from '../../isolation/archive/tree.js'
+import { findEach } from '../../isolation/archive/tree.js'
 import { tarList } from '../../isolation/archive/tar-writer.js'
 import { readOverlayMarks } from '../../isolation/snapshot/overlay-marks.js'
 import { walkUpper } from '../../isolation/snapshot/walk-upper.js'
@@ -10,7 +10,10 @@ const walk = (root: string, signal: AbortSignal) =>
 
 // The test run fails by itself when an error comes out of a child process that nobody listens to.
 it.each([
-  ['the walk through a tree', listTree],
+  [
+    'the walk through a tree',
+    (root: string, signal: AbortSignal) => findEach(root, ['-print0'], () => undefined, signal),
+  ],
   ['the walk through changes', walk],
   [
     'the reading of their attributes',
@@ -23,4 +26,11 @@ it.each([
   stop.abort()
   await expect(working).rejects.toThrow()
   await delay(0)
+})
+
+it('ends the walk through a tree when something is wrong with an entry', async () => {
+  const take = () => {
+    throw new Error('what is that?')
+  }
+  await expect(findEach('/usr/lib', ['-printf', '%P\\0'], take)).rejects.toThrow('what is that?')
 })
