@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
@@ -20,7 +20,7 @@ const CALLS: Partial<Record<string, { readonly prctl: number; readonly sendfile:
 /**
  * Dies with its parent (PR_SET_PDEATHSIG). The socket does not block, because it is the daemon's as well: EAGAIN (11)
  * means to wait until there is room. 16 MiB a call, so that the offset of the file, by which progress is seen, moves.
- * Exits with the errno of what failed, or with 255 when the file has ended too early.
+ * Exits with the errno of what failed, or with 254 when the file has ended too early.
  */
 const SCRIPT = `
 my ($parent, $prctl, $sendfile, $left) = map { $_ + 0 } @ARGV;
@@ -32,11 +32,11 @@ vec($room, 3, 1) = 1;
 while ($left > 0) {
   my $sent = syscall($sendfile, 3, 4, 0, $left < 1 << 24 ? $left : 1 << 24);
   if ($sent > 0) { $left -= $sent }
-  elsif ($sent == 0) { exit 255 }
+  elsif ($sent == 0) { exit 254 }
   elsif ($! == 11) { select(undef, my $wait = $room, undef, undef) }
   elsif ($! != 4) { exit $! + 0 }
 }`
-const ENDED_EARLY = 255
+const ENDED_EARLY = 254
 /** What a write says of a connection that the other side has given up, before our side has noticed. */
 const GONE: readonly string[] = ['EPIPE', 'ECONNRESET', 'ETIMEDOUT', 'ENOTCONN']
 
@@ -87,7 +87,12 @@ export class FileSender {
     if (this.#offset === undefined) return undefined
     // The offset is moved by the child: both have the same open file.
     const text = Buffer.alloc(64)
-    readSync(this.#offset, text, 0, text.length, 0)
+    try {
+      readSync(this.#offset, text, 0, text.length, 0)
+    } catch {
+      // Asked by a timer: who cannot say how far it is has no right to end the daemon.
+      return undefined
+    }
     return Number.parseInt(text.toString('latin1').slice('pos:'.length), 10)
   }
 
@@ -130,20 +135,22 @@ export class FileSender {
     const connection = descriptorOf(this.#socket)
     if (!call || connection === undefined) return 'ENOTSUP'
     const args = [process.pid, call.prctl, call.sendfile, length].map(String)
+    let child: ChildProcess | undefined
+    const kill = (): void => void child?.kill('SIGKILL')
+    response.once('close', kill)
     try {
       this.#offset = openSync(`/proc/self/fdinfo/${file.fd}`, 'r')
-      const child = spawn(PERL, ['-e', SCRIPT, ...args], {
+      child = spawn(PERL, ['-e', SCRIPT, ...args], {
         stdio: ['ignore', 'ignore', 'ignore', connection, file.fd],
+        cwd: '/',
         env: {},
       })
-      const kill = (): void => void child.kill('SIGKILL')
-      response.once('close', kill)
       const [exitCode, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
-      response.off('close', kill)
       return exitCode === 0 ? undefined : describe(exitCode, signal)
     } catch (error) {
       return messageOf(error)
     } finally {
+      response.off('close', kill)
       if (this.#offset !== undefined) closeSync(this.#offset)
       this.#offset = undefined
     }
