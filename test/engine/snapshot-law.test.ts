@@ -16,6 +16,7 @@ import { LayerDirectoryCache } from '../../isolation/layers/layer-cache.js'
 import { chooseCompressor } from '../../isolation/snapshot/compressor.js'
 import { snapshotUpper } from '../../isolation/snapshot/snapshot.js'
 import { collect } from '../support/collect.js'
+import { lawRun } from '../support/law-run.js'
 import { MemoryResources } from '../support/memory-resources.js'
 import { at, describeTree, linkGroups, makeTree, type TreeSpec } from '../support/trees.js'
 import { OverlayScratch } from './support/overlay.js'
@@ -132,7 +133,9 @@ function performAll(root: string, all: readonly Operation[]): void {
   }
 }
 
-test('LAW: lower layers and snapshots together show what was seen', { timeout: 300_000 }, async () => {
+const law = lawRun({ runs: 40, msPerRun: 1000 })
+
+test('LAW: lower layers and snapshots together show what was seen', { timeout: law.timeout }, async () => {
   const compressor = await chooseCompressor()
   await fc.assert(
     fc.asyncProperty(operations, operations, operations, async (before, first, second) => {
@@ -164,6 +167,6 @@ test('LAW: lower layers and snapshots together show what was seen', { timeout: 3
         scratch.remove()
       }
     }),
-    { numRuns: 40 },
+    law.parameters,
   )
 })
