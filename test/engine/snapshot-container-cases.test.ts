@@ -291,6 +291,30 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     expect(only(again, outside)).toEqual(only(taken.truth, outside))
   })
 
+  test('what Docker puts into the root is no change, whatever is done to all that is there', async () => {
+    const done: FileOperation[] = [
+      ['chown', '/.dockerenv', 99, 99],
+      ['chown', '/etc/mtab', 99, 99],
+      ['chmod', '/etc/passwd', 0o600],
+      ['remove', '/etc/group'],
+    ]
+    const everythingElse = async () => {
+      const { removals, written } = await stager.snapshotOf(undefined, () => undefined, ['/cases'])
+      const names = execFileSync('tar', ['-tz'], { input: written, encoding: 'latin1' }).split('\n').slice(0, -1)
+      return { names, removals }
+    }
+    const changes = { names: ['etc/', 'etc/passwd'], removals: [{ kind: 'removed', path: 'etc/group' }] }
+    expect(await stager.perform(done)).toEqual([])
+    expect(await everythingElse()).toEqual(changes)
+    expect(
+      await stager.perform([
+        ['remove', '/.dockerenv'],
+        ['remove', '/etc/mtab'],
+      ]),
+    ).toEqual([])
+    expect(await everythingElse()).toEqual(changes)
+  })
+
   test('a filtered directory within one that was removed and made again', async () => {
     const directory = directoryOf('cut off')
     await perform(directory, [
