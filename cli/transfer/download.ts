@@ -1,18 +1,18 @@
 import { createHash, type Hash } from 'node:crypto'
 import { access } from 'node:fs/promises'
 import path from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { errnoOf, Fault } from '../../base/errors.js'
 import type { Package } from '../../daemon/api/documents/package.js'
 import { ApiProblem } from '../api/api-problem.js'
 import type { Answer } from '../api/control-api.js'
-import { transportError } from '../api/daemon-unreachable.js'
 import { packagePath } from '../api/paths.js'
-import { formatBytes, Progress } from '../display/progress.js'
-import { meter } from '../pack/meter.js'
+import { formatBytes } from '../display/progress.js'
 import { readHandle } from '../pack/read-handle.js'
 import type { Session } from '../session/session.js'
 import { noSuchDirectory, PartFile } from './part-file.js'
+import { receiveBody } from './receive-body.js'
+
+const VERB = 'Downloading'
 
 /** Asked before a long wait for the data. Throws `NotFound` (`no-such-directory`). */
 export async function assertTarget(session: Session, file: string): Promise<void> {
@@ -37,7 +37,11 @@ export async function download(session: Session, document: Package, file: string
     const hash = createHash('sha256')
     const answer = await openRest(session, document, part)
     const before = await keep(part, answer, hash)
-    const length = before + (await receive(session, answer, hash, before, (chunk) => part.append(chunk)))
+    const write = async (chunk: Uint8Array) => {
+      hash.update(chunk)
+      await part.append(chunk)
+    }
+    const length = before + (await receiveBody(session, answer, { verb: VERB, before, write }))
     whole = true
     assertDigest(document, hash)
     await part.publish()
@@ -54,7 +58,11 @@ export async function download(session: Session, document: Package, file: string
 export async function downloadToOutput(session: Session, document: Package): Promise<void> {
   const hash = createHash('sha256')
   const answer = await openData(session, document, {})
-  await receive(session, answer, hash, 0, (chunk) => session.output.bytes(chunk, 'stdout'))
+  const write = async (chunk: Uint8Array) => {
+    hash.update(chunk)
+    await session.output.bytes(chunk, 'stdout')
+  }
+  await receiveBody(session, answer, { verb: VERB, write })
   assertDigest(document, hash)
 }
 
@@ -85,40 +93,6 @@ function openData(session: Session, document: Package, headers: Readonly<Record<
     headers: { accept: '*/*', ...headers },
     signal: session.signal,
   })
-}
-
-/** @param before how much is there already, in bytes */
-async function receive(
-  session: Session,
-  { body, headers }: Answer,
-  hash: Hash,
-  before: number,
-  write: (chunk: Uint8Array) => Promise<void>,
-): Promise<number> {
-  const progress = new Progress(session.output, 'Downloading', before + Number(headers['content-length'] ?? 0))
-  progress.add(before)
-  let length = 0
-  const measured = meter((chunk) => {
-    hash.update(chunk)
-    length += chunk.length
-    progress.add(chunk.length)
-  })
-  try {
-    await pipeline(
-      body,
-      measured,
-      async (chunks: AsyncIterable<Uint8Array>) => {
-        for await (const chunk of chunks) await write(chunk)
-      },
-      { signal: session.signal },
-    )
-  } catch (error) {
-    session.signal.throwIfAborted()
-    throw transportError(error, session.api.socketPath)
-  } finally {
-    progress.stop()
-  }
-  return length
 }
 
 function assertDigest(document: Package, hash: Hash): void {

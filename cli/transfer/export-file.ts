@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { transportError } from '../api/daemon-unreachable.js'
 import type { Query } from '../api/control-api.js'
-import { formatBytes, Progress } from '../display/progress.js'
-import { meter } from '../pack/meter.js'
+import { formatBytes } from '../display/progress.js'
 import { EXIT } from '../exit-codes.js'
 import { UsageError } from '../options/usage-error.js'
 import type { Session } from '../session/session.js'
 import { PartFile } from './part-file.js'
+import { receiveBody } from './receive-body.js'
 
 export interface ExportOptions {
   readonly file?: string
@@ -47,28 +45,6 @@ export async function exportFile(
 }
 
 async function receive(session: Session, query: Query, write: (chunk: Uint8Array) => Promise<void>): Promise<number> {
-  const { api, output, signal } = session
-  const { body, headers } = await api.stream('/v1/exchange', { query, signal, headers: { accept: '*/*' } })
-  const progress = new Progress(output, 'Exporting', Number(headers['content-length'] ?? 0))
-  let length = 0
-  const measured = meter((chunk) => {
-    length += chunk.length
-    progress.add(chunk.length)
-  })
-  try {
-    await pipeline(
-      body,
-      measured,
-      async (chunks: AsyncIterable<Uint8Array>) => {
-        for await (const chunk of chunks) await write(chunk)
-      },
-      { signal },
-    )
-    return length
-  } catch (error) {
-    signal.throwIfAborted()
-    throw transportError(error, api.socketPath)
-  } finally {
-    progress.stop()
-  }
+  const answer = await session.api.stream('/v1/exchange', { query, signal: session.signal, headers: { accept: '*/*' } })
+  return await receiveBody(session, answer, { verb: 'Exporting', write })
 }
