@@ -204,6 +204,9 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     const archive = gunzipSync(taken.written)
     expect(archive.includes('trusted.')).toBe(false)
     expect(archive.includes('overlay')).toBe(false)
+    // The same tree gives the same bytes, after it has moved on too.
+    const { written, removals } = await stager.snapshotOf(directory, () => undefined)
+    expect({ same: written.equals(taken.written), removals }).toEqual({ same: true, removals: taken.removals })
   })
 
   test('sockets, named pipes and devices are left out and counted, and what they replaced is gone', async () => {

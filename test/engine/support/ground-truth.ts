@@ -19,7 +19,8 @@ export interface GroundTruth {
   readonly special: number
 }
 
-export function groundTruth(root: string): GroundTruth {
+/** @param holes `written out` for a tree of the Engine's, which keeps none: then they are data like any other */
+export function groundTruth(root: string, holes: 'kept' | 'written out' = 'kept'): GroundTruth {
   const entries: Record<string, string> = {}
   const attributes = userAttributes(root)
   const found = new Map<string, BigIntStats>()
@@ -38,7 +39,7 @@ export function groundTruth(root: string): GroundTruth {
   walk('')
   const paths = [...found.keys()].sort()
   // As GNU tar sees it: fewer blocks than whole ones in its length. A hole below that is written out, as a zero or two.
-  const isSparse = ({ blocks, size }: BigIntStats) => blocks < size / 512n
+  const isSparse = ({ blocks, size }: BigIntStats) => holes === 'kept' && blocks < size / 512n
   const sparse = paths.filter((path) => found.get(path)!.isFile() && isSparse(found.get(path)!))
   const data = dataOf(root, sparse)
 
