@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { chooseCompressor } from '../../isolation/snapshot/compressor.js'
 import { LARGE_FILES, SMALL_FILES, TEN_FILES } from './changes.js'
+import { compressorAlone, FLOOR, floorOf } from './floor.js'
 import { connectToEngine, type BenchHost } from './host.js'
 import { HeldLaunch } from './held-launch.js'
 import { docker } from './launch-by-docker.js'
@@ -10,6 +10,7 @@ import { OciTools } from './oci-tools.js'
 import { inTurn } from './in-turn.js'
 import { median, rowOf, type Row } from './row.js'
 import { makeHeldStager, makePackage, makeSmallPackage } from './subjects.js'
+import { timed } from './transfers.js'
 import { UnixHttp } from './unix-http.js'
 
 const SMALL = '10 000 new files of 4 KiB and 1 000 removals'
@@ -32,6 +33,7 @@ async function smallFiles(host: BenchHost): Promise<Row[]> {
     const times = await inTurn(host.pairs, {
       ours: () => snapshot(launch),
       floor: () => floor(launch.upper),
+      compressor: () => compressorAlone(host, launch.upper),
       buildah: () => tools.buildahCommit(),
       umoci: () => tools.umociRepack(),
       docker: () => dockerCommit(launch.container),
@@ -39,9 +41,8 @@ async function smallFiles(host: BenchHost): Promise<Row[]> {
     const pairs = (other: number[]) => times.ours.map((ours, turn) => ({ ours, other: other[turn] ?? Number.NaN }))
     const [beside, faster] =
       median(times.buildah) < median(times.umoci) ? ['buildah commit', times.buildah] : ['umoci repack', times.umoci]
-    console.log(
-      `buildah commit ${median(times.buildah).toFixed(0)} ms, umoci repack ${median(times.umoci).toFixed(0)} ms`,
-    )
+    const said = { 'buildah commit': times.buildah, 'umoci repack': times.umoci, 'compressor alone': times.compressor }
+    for (const [what, took] of Object.entries(said)) console.log(`${what}: ${median(took).toFixed(0)} ms`)
     return [
       rowOf({ work: `snapshot of ${SMALL}`, beside, target: 0.2, unit: 'ms' }, pairs(faster)),
       rowOf({ work: `snapshot of ${SMALL}`, beside: 'docker commit', target: 0.333, unit: 'ms' }, pairs(times.docker)),
@@ -105,25 +106,11 @@ done
 tar -c -C "$1" opt | igzip -1 -c >"$1.tar.gz"
 rm -rf "$1"`
 
-const FLOOR = 'tar | compressor | file, fsynced'
-
-async function floorOf(host: BenchHost): Promise<(upper: string) => Promise<number>> {
-  const { name, level } = await chooseCompressor()
-  const compressor = name === 'zlib' ? `gzip -${level}` : `${name} -${level} -c`
-  const file = join(host.work, 'floor.tar.gz')
-  return async (upper) => {
-    const began = performance.now()
-    await execa('sh', ['-ec', `tar -cf - -C "$1" . | ${compressor} >"$2"; sync "$2"`, 'sh', upper, file])
-    const took = performance.now() - began
-    await rm(file)
-    return took
-  }
-}
-
 async function dockerCommit(container: string): Promise<number> {
-  const began = performance.now()
-  const image = await docker('commit', container)
-  const took = performance.now() - began
+  let image = ''
+  const took = await timed(async () => {
+    image = await docker('commit', container)
+  })
   await docker('image', 'rm', image)
   return took
 }
