@@ -4,6 +4,7 @@ import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { runProcess } from '../../base/run-process.js'
 import type { ArchiveLimits } from '../archive/limits.js'
+import { parentOf } from '../archive/names.js'
 import { unpackArchive, type UnpackedTree } from '../archive/unpack.js'
 import type { ResourceReader } from '../isolation.js'
 import type { LayerSource, Removal } from '../launch-plan.js'
@@ -38,7 +39,7 @@ export async function buildLayer(
   const tree = join(directory, 'tree')
   await mkdir(tree, { mode: 0o755 })
   const archive = await resources.open(source.sha256)
-  const asked = removals.filter(({ removal }) => removal.kind === 'removed').map(({ path }) => path)
+  const asked = whiteoutsOf(removals)
   const { paths, bytes, diskBytes } = await unpackArchive(archive, {
     directory: tree,
     limits,
@@ -59,6 +60,18 @@ export async function buildLayer(
   await writeRecord(directory, record)
   await syncFilesystem(directory, signal)
   return record
+}
+
+/**
+ * But for those in what is removed as a whole: overlayfs would list a whiteout in an opaque directory as the name of
+ * something that is not there.
+ */
+function whiteoutsOf(removals: readonly { removal: Removal; path: string }[]): string[] {
+  const all = new Set(removals.map(({ path }) => path))
+  const isImplied = (path: string): boolean => path !== '' && (all.has(path) || isImplied(parentOf(path)))
+  return removals
+    .filter(({ removal, path }) => removal.kind === 'removed' && !isImplied(parentOf(path)))
+    .map(({ path }) => path)
 }
 
 function isOpaque({ removal, path }: { removal: Removal; path: string }, paths: UnpackedTree['paths']): boolean {

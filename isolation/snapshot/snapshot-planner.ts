@@ -1,5 +1,5 @@
 import { BadInput, Fault } from '../../base/errors.js'
-import { show } from '../archive/names.js'
+import { parentOf, show } from '../archive/names.js'
 import type { EntryKind } from '../archive/tree.js'
 import { encodeRemovalPath } from '../layers/removal-path.js'
 import type { Removal } from '../launch-plan.js'
@@ -42,6 +42,10 @@ export class SnapshotPlanner {
   entryCount = 0
   readonly leftOut = { sockets: 0, special: 0 }
   readonly #removals: Removal[] = []
+  /** Where lower layers do not show through: whatever was there is gone already. */
+  readonly #opaque = new Set<string>()
+  /** Sockets, named pipes and devices over something of a lower layer. */
+  readonly #replaced: string[] = []
   readonly #linkedSymlinks = new Set<number>()
   #filterIs: 'missing' | 'directory' | 'other' = 'missing'
   /** The filtered directory's content comes from nowhere below: something above it is new, or gone. */
@@ -83,7 +87,7 @@ export class SnapshotPlanner {
       case 'block-device':
         if (kind === 'socket') this.leftOut.sockets += 1
         else this.leftOut.special += 1
-        if (this.lower.mayHold(path)) this.#remove('removed', path)
+        if (this.lower.mayHold(path)) this.#replaced.push(path)
         return false
     }
   }
@@ -99,18 +103,26 @@ export class SnapshotPlanner {
         `A snapshot is not possible: ${show(`/${path}`)} cannot be read by itself, because ${why}; mount overlays with redirect_dir=off,metacopy=off.`,
       )
     if (!isOpaque(marks)) return
+    this.#opaque.add(path)
     if (place === 'ancestor') this.#filterIsCutOff = true
     else if (this.lower.mayHold(path)) this.#remove('opaque', path)
   }
 
   /** What was taken away from the lower layers; each once, sorted. */
   removals(): readonly Removal[] {
-    const removals = [...this.#removals]
+    // In an opaque directory overlayfs lists a whiteout as the name of something that is not there.
+    const replaced = this.#replaced.filter((path) => !this.#isHidden(path))
+    const removals = [...this.#removals, ...replaced.map((path) => removalOf('removed', path))]
     const { directory } = this.scope
     if (this.#filterIsCutOff && this.#filterIs !== 'other' && this.lower.mayHold(directory))
       removals.push(removalOf(this.#filterIs === 'directory' ? 'opaque' : 'removed', directory))
     const onceEach = new Map(removals.map((removal) => [`${removal.path} ${removal.kind}`, removal]))
     return [...onceEach].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, removal]) => removal)
+  }
+
+  #isHidden(path: string): boolean {
+    for (let above = parentOf(path); above !== ''; above = parentOf(above)) if (this.#opaque.has(above)) return true
+    return false
   }
 
   #takeAncestor(entry: Change): boolean {

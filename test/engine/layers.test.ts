@@ -46,6 +46,8 @@ const change = gzipSync(
 const removals: Removal[] = [
   { kind: 'removed', path: 'etc/gone' },
   { kind: 'opaque', path: 'opt' },
+  // Nothing to add: all of /opt is hidden, and a whiteout in it would be listed as a name of nothing.
+  { kind: 'removed', path: 'opt/sub/older' },
   { kind: 'removed', path: 'srv' },
 ]
 const layer = (archive: Buffer, gone: readonly Removal[] = []) =>

@@ -10,7 +10,12 @@ import { type FileOperation, WorkingStager } from './support/working-stager.js'
 /** Below the directory of each case, in a layer of a package. */
 const BELOW: TreeSpec = {
   etc: { directory: true, mtime: '1000000000.5' },
-  'etc/conf': { file: 'original', mode: 0o640, owner: [0, 42], mtime: '1000000000.987654321' },
+  'etc/conf': {
+    file: 'original',
+    mode: 0o640,
+    owner: [0, 42],
+    mtime: '1000000000.987654321',
+  },
   'etc/other': { file: 'other', xattrs: { 'user.note': 'low' } },
   opt: { directory: true, mode: 0o750, owner: [7, 8], mtime: '1000000001.25' },
   'opt/app': { directory: true, mode: 0o2755 },
@@ -204,9 +209,6 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     const archive = gunzipSync(taken.written)
     expect(archive.includes('trusted.')).toBe(false)
     expect(archive.includes('overlay')).toBe(false)
-    // The same tree gives the same bytes, after it has moved on too.
-    const { written, removals } = await stager.snapshotOf(directory, () => undefined)
-    expect({ same: written.equals(taken.written), removals }).toEqual({ same: true, removals: taken.removals })
   })
 
   test('sockets, named pipes and devices are left out and counted, and what they replaced is gone', async () => {
@@ -220,10 +222,12 @@ describe('LAW in a real container: layers and snapshot together show what it sho
       ['fifo', 'pipe'],
       ['device', 'null', 'c', 0x103],
       ['device', 'loop', 'b', 0x700],
+      ['remake', 'opt/app/deep'],
+      ['fifo', 'opt/app/deep/three'],
     ])
     const taken = await stager.snapshot(directory, directory)
-    expect(taken.truth).toMatchObject({ sockets: 2, special: 4 })
-    expect(taken.leftOut).toEqual({ sockets: 2, special: 4 })
+    expect(taken.truth).toMatchObject({ sockets: 2, special: 5 })
+    expect(taken.leftOut).toEqual({ sockets: 2, special: 5 })
     const again = await stager.seenAgain(taken, directory)
     expect(again.entries).toEqual(taken.truth.entries)
     expect(Object.keys(again.entries)).not.toContain('etc/conf')
@@ -255,7 +259,9 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     expect(await stager.overlaid(taken, listed)).toEqual(taken.seen)
 
     expect(await stager.perform([['here', 'xyzw', '']])).toEqual([])
-    await expect(stager.snapshot(directory, directory)).rejects.toMatchObject({ code: 'path-too-long' })
+    await expect(stager.snapshot(directory, directory)).rejects.toMatchObject({
+      code: 'path-too-long',
+    })
     const without = await stager.snapshotOf(directory, () => [], [`${directory}/${chain[0]!}`])
     expect(without.entries).toBeLessThanOrEqual(2)
   })
@@ -303,10 +309,18 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     ]
     const everythingElse = async () => {
       const { removals, written } = await stager.snapshotOf(undefined, () => undefined, ['/cases'])
-      const names = execFileSync('tar', ['-tz'], { input: written, encoding: 'latin1' }).split('\n').slice(0, -1)
+      const names = execFileSync('tar', ['-tz'], {
+        input: written,
+        encoding: 'latin1',
+      })
+        .split('\n')
+        .slice(0, -1)
       return { names, removals }
     }
-    const changes = { names: ['etc/', 'etc/passwd'], removals: [{ kind: 'removed', path: 'etc/group' }] }
+    const changes = {
+      names: ['etc/', 'etc/passwd'],
+      removals: [{ kind: 'removed', path: 'etc/group' }],
+    }
     expect(await stager.perform(done)).toEqual([])
     expect(await everythingElse()).toEqual(changes)
     expect(
@@ -323,6 +337,7 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     await perform(directory, [
       ['remake', 'opt'],
       ['mkdir', 'opt/app'],
+      ['fifo', 'opt/app/one'],
       ['overwrite', 'opt/app/two', 'new'],
     ])
     const taken = await stager.snapshot(`${directory}/opt/app`, directory)

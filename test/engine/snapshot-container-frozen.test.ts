@@ -52,8 +52,8 @@ function contradictions(numbers: ReadonlyMap<string, number>): string[] {
 }
 
 /**
- * That the check can fail was tried with a plain tar of the upper directory while the stager wrote on: of sixteen such
- * archives ten held up to 400 contradictions.
+ * That the check can fail was tried with a plain tar of the upper directory while the stager wrote on: of fifteen such
+ * archives nine held contradictions, one of them 423.
  */
 test('LAW: a snapshot of a stager that writes at full speed is a tree that was there at one moment', async () => {
   const recorder = new Recorder()

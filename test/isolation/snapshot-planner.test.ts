@@ -72,6 +72,12 @@ describe('what a snapshot holds', () => {
     })
   })
 
+  test('what they replaced in a directory that was made again is gone with it', () => {
+    const upper = { d: 'directory', 'd/e': 'directory', 'd/e/pipe': 'fifo' } as const
+    const { removals } = plan(upper, { marks: { d: ['opaque', 'y'] }, lower: holding('d', 'd/e', 'd/e/pipe') })
+    expect(removals).toEqual([{ kind: 'opaque', path: 'd' }])
+  })
+
   test('names of one symbolic link are links of their own; names of one file are told by tar', () => {
     const twins = [change('a', 'symlink', { nlink: 2, ino: 7 }), change('b', 'symlink', { nlink: 2, ino: 7 })]
     const files = [change('c', 'file', { nlink: 2, ino: 8 }), change('d', 'file', { nlink: 2, ino: 8 })]
