@@ -127,15 +127,17 @@ type Fed = { readonly kind: 'all' } | { readonly kind: 'refused' } | { readonly 
 /** Refused: the program closed its standard input early; its exit code says more than our EPIPE. */
 async function feed(child: ChildProcessWithoutNullStreams, input: Readable): Promise<Fed> {
   let inputError: unknown
+  let closedEarly = false as boolean
   input.once('error', (error) => (inputError = error))
+  // Before `pipeline` listens, which then gives the input an error of its own making.
+  child.stdin.once('close', () => (closedEarly = inputError === undefined))
   try {
     await pipeline(input, child.stdin)
     return { kind: 'all' }
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === 'EPIPE' || errno === 'ECONNRESET') return { kind: 'refused' }
-    if (errno === 'ERR_STREAM_PREMATURE_CLOSE' && inputError === undefined && child.stdin.destroyed)
-      return { kind: 'refused' }
+    if (errno === 'ERR_STREAM_PREMATURE_CLOSE' && closedEarly) return { kind: 'refused' }
     child.kill('SIGKILL')
     return { kind: 'error', error: inputError ?? error }
   }

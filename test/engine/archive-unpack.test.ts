@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { StagerdError } from '../../base/errors.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../../isolation/archive/limits.js'
@@ -169,6 +170,19 @@ describe('the tree is what the archive says', () => {
     expect(describeTree(tree)['hole']).toContain(String(1024 ** 4))
     expect(execFileSync('du', ['-k', at(tree, 'hole').toString()], { encoding: 'utf8' })).toMatch(/^[0-4]\s/)
   })
+})
+
+test("an archive that ends with a record of tar's own is looked at to its end all the same", async () => {
+  // Twenty blocks: a header and sixteen of content, a header, the end. tar ends when it has read them.
+  const archive = tarOf({ name: 'f', data: 'x'.repeat(8192) }, { name: 'g' })
+  expect(archive).toHaveLength(10_240)
+  async function* reluctantly(): AsyncGenerator<Buffer> {
+    yield archive
+    await delay(500)
+  }
+  const compressed = Readable.from(reluctantly(), { objectMode: false })
+  const { paths } = await unpackArchive(compressed, { directory: tree, limits: TEST_LIMITS, signal: never })
+  expect([...paths.keys()]).toEqual(['f', 'g'])
 })
 
 test('an abort ends the unpacking at once', async () => {
