@@ -34,6 +34,11 @@ export class GrowthGauge {
     return this.#growth >= Math.max((this.limit - this.#measured) / 2, this.limit / 16)
   }
 
+  /** What the launch can use at most, in bytes: as if all that was written since it was measured were its own. */
+  get atMost(): number {
+    return this.#measured + this.#growth
+  }
+
   /** @param used what the launch was found to use, in bytes */
   measured(used: number): void {
     this.#measured = used

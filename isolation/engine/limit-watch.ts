@@ -1,3 +1,4 @@
+import { Fault } from '../../base/errors.js'
 import type { Ending } from '../isolation.js'
 import type { Limits } from '../launch-plan.js'
 import { Bell } from './bell.js'
@@ -58,12 +59,23 @@ export class LimitWatch {
     const limitBytes = this.limits.diskBytes
     try {
       if (!this.#disk.observe(await this.probe.filesystemUse())) return undefined
-      const usedBytes = await this.probe.ownUse()
-      this.#disk.measured(usedBytes)
+      const usedBytes = await this.#ownUse()
       return usedBytes > limitBytes ? { kind: 'disk-full', usedBytes, limitBytes } : undefined
     } catch {
-      // The container is being ended, so something else was first.
+      // The container is being ended, so something else was first; or the Engine does not answer, which ends it too.
       return undefined
+    }
+  }
+
+  /** What cannot be frozen cannot be measured: nobody gets a disk without a limit that way. */
+  async #ownUse(): Promise<number> {
+    try {
+      const usedBytes = await this.probe.ownUse()
+      this.#disk.measured(usedBytes)
+      return usedBytes
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'cannot-freeze') return this.#disk.atMost
+      throw error
     }
   }
 }

@@ -2,9 +2,10 @@ import { availableParallelism } from 'node:os'
 import type Docker from 'dockerode'
 import type { Limits } from '../launch-plan.js'
 
-const MARGIN_BYTES = 64 * 1024
-
-/** The limits that the kernel keeps by itself. Disk, for the most part, and time are watched. */
+/**
+ * The limits that the kernel keeps by itself. Disk and time are watched: the kernel could limit the length of a file
+ * (RLIMIT_FSIZE), but a hole of a tebibyte takes nothing from anybody, and a thousand short files can take everything.
+ */
 export function limitOptions(limits: Limits): Docker.HostConfig {
   return {
     Memory: limits.memoryBytes,
@@ -14,9 +15,6 @@ export function limitOptions(limits: Limits): Docker.HostConfig {
     NanoCpus: Math.round(Math.min(limits.cpus, availableParallelism()) * 1e9),
     PidsLimit: limits.pids,
     Ulimits: [
-      // A single file cannot outgrow the limit between two looks. A little more than that, so that the file which
-      // stops there is over the limit.
-      { Name: 'fsize', Soft: limits.diskBytes + MARGIN_BYTES, Hard: limits.diskBytes + MARGIN_BYTES },
       // What the kernel gives by default. More than the Engine has itself would keep the container from starting; and
       // where the Engine has a billion, programs that close every possible descriptor take minutes.
       { Name: 'nofile', Soft: 1024, Hard: 4096 },
