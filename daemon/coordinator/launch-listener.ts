@@ -106,6 +106,9 @@ class LaunchListener implements CoordinatorListener {
 
   #track(socket: Socket): void {
     this.#sockets.add(socket)
+    // Node takes its own listeners off a connection that asks for CONNECT, also that for errors: a client that resets it
+    // before our answer is out would end the daemon.
+    socket.on('error', () => undefined)
     socket.once('close', () => {
       this.#sockets.delete(socket)
       this.#parts.session.connectionClosed(socket)

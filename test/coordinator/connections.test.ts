@@ -34,6 +34,27 @@ describe('a connection', () => {
     await client.closed()
   })
 
+  it('that asks for CONNECT and is reset before the answer is out harms nobody', async () => {
+    const open = await openCoordinator()
+    const uncaught: unknown[] = []
+    const others = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => uncaught.push(error))
+    try {
+      for (let time = 0; time < 20; time++) {
+        const client = await raw(open)
+        // The server has accepted it, and what follows reaches it all at once.
+        await fetch(`${open.url}/meta`)
+        client.socket.write('CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n')
+        client.socket.resetAndDestroy()
+        await fetch(`${open.url}/meta`)
+      }
+    } finally {
+      process.removeAllListeners('uncaughtException')
+      for (const listener of others) process.on('uncaughtException', listener)
+    }
+    expect(uncaught).toEqual([])
+  })
+
   it('may rest between two requests', async () => {
     const open = await openCoordinator({ headerMs: 100 })
     const client = await raw(open)
