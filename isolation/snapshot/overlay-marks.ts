@@ -1,32 +1,37 @@
 import type { Readable } from 'node:stream'
-import { text } from 'node:stream/consumers'
 import { Fault } from '../../base/errors.js'
 import { type FilterEnd, throughProcess } from '../archive/filter-process.js'
 import type { OverlayMarks } from './overlay-entry.js'
 
+export interface MarkedDirectory {
+  readonly path: string
+  readonly marks: OverlayMarks
+}
+
 const PATTERN = '^trusted\\.overlay\\.(opaque|redirect|metacopy)$'
 
 /**
- * The attributes by which overlayfs says something of a directory, for each of `directories` that has any; by path from
- * `upper`, bytes as latin1. What it keeps for itself (`origin`, `impure`, `uuid`, `upper`) is none of them.
+ * The attributes by which overlayfs says something of a directory, for each of `directories` that has any, as they come;
+ * by path from `upper`, bytes as latin1. What it keeps for itself (`origin`, `impure`, `uuid`, `upper`) is none of them.
  *
  * Node has no calls for extended attributes: `getfattr` asks for any number in one process. Needs CAP_SYS_ADMIN, or the
  * kernel hides `trusted.*`.
  *
  * @param directories paths from `upper`, each ended by a NUL
+ * Throws `Fault` (`attributes-unreadable`).
  */
-export async function readOverlayMarks(
+export function readOverlayMarks(
   upper: string,
   directories: Readable,
   signal?: AbortSignal,
-): Promise<Map<string, OverlayMarks>> {
+): AsyncGenerator<MarkedDirectory> {
   const getfattr = ['getfattr', '-h', '-d', '-m', PATTERN, '--']
   const dump = throughProcess(
     directories,
     ['env', `--chdir=${upper}`, 'LC_ALL=C', 'xargs', '--null', '--no-run-if-empty', ...getfattr],
     { judge, ...(signal ? { signal } : {}) },
   )
-  return parseDump(await text(dump.setEncoding('latin1')))
+  return marksIn(dump.setEncoding('latin1') as AsyncIterable<string>)
 }
 
 function judge({ exitCode, stderr }: FilterEnd): Fault | undefined {
@@ -37,19 +42,24 @@ function judge({ exitCode, stderr }: FilterEnd): Fault | undefined {
   )
 }
 
-/** The format of `getfattr --dump`: odd bytes of names and values as three octal digits. */
-export function parseDump(dump: string): Map<string, OverlayMarks> {
-  const all = new Map<string, OverlayMarks>()
-  for (const paragraph of dump.split('\n\n')) {
-    const [head = '', ...lines] = paragraph.split('\n')
-    if (!head.startsWith('# file: ')) continue
-    const marks = lines.flatMap((line): [string, string][] => {
-      const [, name, value] = /^trusted\.overlay\.([a-z]+)(?:="?(.*?)"?)?$/s.exec(line) ?? []
-      return name === undefined ? [] : [[name, plain(value ?? '')]]
-    })
-    all.set(plain(head.slice('# file: '.length)), new Map(marks))
+/** @param dump what `getfattr --dump` writes, in pieces: odd bytes of names and values are three octal digits */
+export async function* marksIn(dump: AsyncIterable<string>): AsyncGenerator<MarkedDirectory> {
+  let rest = ''
+  for await (const piece of dump) {
+    const paragraphs = (rest + piece).split('\n\n')
+    rest = paragraphs.pop() ?? ''
+    for (const paragraph of paragraphs) yield parse(paragraph)
   }
-  return all
+  if (rest !== '') yield parse(rest)
+}
+
+function parse(paragraph: string): MarkedDirectory {
+  const [head = '', ...lines] = paragraph.split('\n')
+  const marks = lines.flatMap((line): [string, string][] => {
+    const [, name, value] = /^trusted\.overlay\.([a-z]+)(?:="?(.*?)"?)?$/s.exec(line) ?? []
+    return name === undefined ? [] : [[name, plain(value ?? '')]]
+  })
+  return { path: plain(head.slice('# file: '.length)), marks: new Map(marks) }
 }
 
 function plain(text: string): string {

@@ -108,16 +108,18 @@ export class SnapshotPlanner {
     else if (this.lower.mayHold(path)) this.#remove('opaque', path)
   }
 
-  /** What was taken away from the lower layers; each once, sorted. */
+  /** What was taken away from the lower layers; in an order that is the same for the same tree. */
   removals(): readonly Removal[] {
     // In an opaque directory overlayfs lists a whiteout as the name of something that is not there.
     const replaced = this.#replaced.filter((path) => !this.#isHidden(path))
-    const removals = [...this.#removals, ...replaced.map((path) => removalOf('removed', path))]
+    return [...this.#removals, ...replaced.map((path) => removalOf('removed', path)), ...this.#ofFilter()]
+  }
+
+  #ofFilter(): Removal[] {
     const { directory } = this.scope
-    if (this.#filterIsCutOff && this.#filterIs !== 'other' && this.lower.mayHold(directory))
-      removals.push(removalOf(this.#filterIs === 'directory' ? 'opaque' : 'removed', directory))
-    const onceEach = new Map(removals.map((removal) => [`${removal.path} ${removal.kind}`, removal]))
-    return [...onceEach].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, removal]) => removal)
+    if (!this.#filterIsCutOff || this.#filterIs === 'other' || this.#opaque.has(directory)) return []
+    if (!this.lower.mayHold(directory)) return []
+    return [removalOf(this.#filterIs === 'directory' ? 'opaque' : 'removed', directory)]
   }
 
   #isHidden(path: string): boolean {

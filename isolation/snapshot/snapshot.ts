@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { SnapshotReport } from '../isolation.js'
-import { assertOwners } from './assert-owners.js'
+import { assertUnpackable } from './assert-unpackable.js'
 import type { Compressor } from './compressor.js'
 import { INJECTED } from './engine-files.js'
 import { LowerDirectories, UNKNOWN_LOWER } from './lower-layers.js'
@@ -9,6 +9,7 @@ import { PathSpool } from './path-spool.js'
 import { SnapshotPlanner } from './snapshot-planner.js'
 import { SnapshotScope } from './snapshot-scope.js'
 import { compressedSnapshot } from './snapshot-tar.js'
+import { Stretch } from './stretch.js'
 import { walkUpper } from './walk-upper.js'
 
 export interface SnapshotRequest {
@@ -28,6 +29,9 @@ export interface SnapshotRequest {
   readonly onRead?: () => void
   readonly signal?: AbortSignal
 }
+
+/** An archive without entries is taken for a broken one: this stands for a snapshot in which nothing was added. */
+const NOTHING_BUT_THE_ROOT = '.'
 
 /**
  * What an upper directory holds, as removals and as an archive for `write`, which must read it to its end. The same tree
@@ -59,13 +63,19 @@ export async function snapshotUpper<T>(
     })
     const needsStats = (path: string) => INJECTED.has(path)
     await walkUpper(upper, { visit: (change) => planner.take(change), needsStats, signal })
+    if (entries.count === 0) entries.add(NOTHING_BUT_THE_ROOT)
+    entries.end()
+    directories.end()
     return planner
   }
   // What takes longer than the names of a tree: the archive is on its way meanwhile, and fails if this does.
   const examine = async (planner: SnapshotPlanner): Promise<SnapshotPlanner> => {
-    const marks = await readOverlayMarks(upper, directories.read(), signal)
-    for (const [path, itsMarks] of marks) planner.mark(path, itsMarks)
-    await assertOwners(upper, scope, signal)
+    const stretch = new Stretch(signal)
+    for await (const { path, marks } of readOverlayMarks(upper, directories.read(), signal)) {
+      planner.mark(path, marks)
+      if (stretch.isOver) await stretch.rest()
+    }
+    await assertUnpackable(upper, scope, signal)
     return planner
   }
 
@@ -76,8 +86,8 @@ export async function snapshotUpper<T>(
   Promise.all([examined, archived]).then(onRead, () => undefined)
   let archive: Readable | undefined
   try {
-    const contents = planned.then(({ furtherSymlinks }) => ({ entries, furtherSymlinks }))
-    archive = await compressedSnapshot({ upper, planned: contents, compressor, onRead: tarHasRead, signal })
+    const furtherSymlinks = planned.then((planner) => planner.furtherSymlinks)
+    archive = await compressedSnapshot({ upper, entries, furtherSymlinks, compressor, onRead: tarHasRead, signal })
     examined.catch((error: unknown) => archive?.destroy(error as Error))
     const written = await write(archive)
     const planner = await examined

@@ -1,9 +1,10 @@
 import { closeSync, constants, type Dirent, lstatSync, opendirSync, openSync, type Stats } from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
 import { BadInput, errnoOf, Fault, messageOf, StagerdError, TooLarge } from '../../base/errors.js'
 import { DEFAULT_ARCHIVE_LIMITS, LONGEST_PATH } from '../archive/limits.js'
 import { bytesOf, show } from '../archive/names.js'
 import type { EntryKind } from '../archive/tree.js'
+import { sortInStretches } from './sort-in-stretches.js'
+import { Stretch } from './stretch.js'
 
 /** An entry of an upper directory. */
 export interface Change {
@@ -21,14 +22,13 @@ export interface Walk {
   readonly signal?: AbortSignal | undefined
 }
 
-/** After so many milliseconds others get their turn. */
-const STRETCH_MS = 2
 /** Names that are read of a directory at a time. */
 const BATCH = 512
 
 /**
- * Visit what is below `upper`: each directory before what it holds, names in the order of their bytes. So the order is
- * the same for the same tree, and no more is in memory than the names of one directory and of those above it.
+ * Visit what is below `upper`: each directory before what it holds, names in the order of their bytes. So it
+ * is the same for the same tree, and no more is in memory than the names of one directory and of those above it; of
+ * which there are at most as many as a package may have entries.
  *
  * - Directories tell the kinds of what they hold, which saves an `lstat` of each file.
  * - Synchronous, with pauses: ten thousand files take 10 ms, and five times as long by way of the thread pool.
@@ -53,48 +53,52 @@ export async function walkUpper(upper: string, walk: Walk): Promise<void> {
 class Walker {
   #entries = 0
   #pathBytes = 0
-  #turnBegan = performance.now()
+  readonly #stretch: Stretch
 
-  constructor(private readonly walk: Walk) {}
+  constructor(private readonly walk: Walk) {
+    this.#stretch = new Stretch(walk.signal)
+  }
 
   /** Owns `handle`. */
   async directory(handle: number, path: string, depth: number): Promise<void> {
     const place = `/proc/self/fd/${handle}`
     try {
-      for (const entry of await this.#namesIn(place)) {
-        if (this.#isTurnOver()) await this.#letOthers()
-        const name = bytesOf(`${place}/${entry.name}`)
-        const change = this.#describe(name, path === '' ? entry.name : `${path}/${entry.name}`, entry)
+      for (const known of await this.#namesIn(place, path)) {
+        if (this.#stretch.isOver) await this.#stretch.rest()
+        const name = known.slice(0, -2)
+        const kind = KINDS[known.slice(-1)] ?? 'file'
+        const file = bytesOf(`${place}/${name}`)
+        const change = this.#describe(file, path === '' ? name : `${path}/${name}`, kind)
         if (!this.walk.visit(change)) continue
         this.#assertFits(change.path, depth)
-        if (change.kind !== 'directory') continue
-        const inner = openSync(name, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+        if (kind !== 'directory') continue
+        const inner = openSync(file, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
         await this.directory(inner, change.path, depth + 1)
       }
     } finally {
       closeSync(handle)
     }
   }
-
-  async #namesIn(place: string): Promise<Dirent[]> {
-    const entries: Dirent[] = []
+  /** Sorted; behind each name a NUL, which comes before all that a name can hold, and a letter of `KINDS`. */
+  async #namesIn(place: string, path: string): Promise<string[]> {
+    const names: string[] = []
     const directory = opendirSync(place, { encoding: 'latin1', bufferSize: BATCH })
     try {
       for (let entry = directory.readSync(); entry; entry = directory.readSync()) {
-        entries.push(entry)
-        if (this.#isTurnOver()) await this.#letOthers()
+        names.push(`${entry.name}\0${letterOf(entry, path)}`)
+        if (names.length > DEFAULT_ARCHIVE_LIMITS.entries)
+          throw tooLarge(`${show(`/${path}`)} holds more than ${DEFAULT_ARCHIVE_LIMITS.entries} names`)
+        if (this.#stretch.isOver) await this.#stretch.rest()
       }
     } finally {
       directory.closeSync()
     }
-    return entries.sort((left, right) => (left.name < right.name ? -1 : 1))
+    return await sortInStretches(names, this.#stretch)
   }
 
-  #describe(name: Buffer, path: string, entry: Dirent): Change {
-    const kind = kindOf(entry)
-    if (kind === undefined) throw new Fault('walk-failed', `The filesystem does not tell what ${show(`/${path}`)} is.`)
+  #describe(file: Buffer, path: string, kind: EntryKind): Change {
     const isPlain = kind === 'directory' || kind === 'file'
-    return isPlain && !this.walk.needsStats(path) ? { path, kind } : { path, kind, stats: lstatSync(name) }
+    return isPlain && !this.walk.needsStats(path) ? { path, kind } : { path, kind, stats: lstatSync(file) }
   }
 
   #assertFits(path: string, depth: number): void {
@@ -107,35 +111,32 @@ class Walker {
     this.#entries += 1
     this.#pathBytes += path.length
     if (this.#entries > entries || this.#pathBytes > pathBytes)
-      throw new TooLarge(
-        'snapshot-too-large',
-        `A snapshot is not possible: a package holds at most ${entries} entries, with ${pathBytes} bytes of paths together.`,
-      )
-    if (depth > deepest)
-      throw new TooLarge(
-        'snapshot-too-large',
-        `A snapshot is not possible: ${show(`/${path}`)} is deeper than ${deepest} directories.`,
-      )
-  }
-
-  #isTurnOver(): boolean {
-    return performance.now() - this.#turnBegan > STRETCH_MS
-  }
-
-  async #letOthers(): Promise<void> {
-    await setImmediate()
-    this.walk.signal?.throwIfAborted()
-    this.#turnBegan = performance.now()
+      throw tooLarge(`a package holds at most ${entries} entries, with ${pathBytes} bytes of paths together`)
+    if (depth > deepest) throw tooLarge(`${show(`/${path}`)} is deeper than ${deepest} directories`)
   }
 }
 
-function kindOf(entry: Dirent): EntryKind | undefined {
-  if (entry.isFile()) return 'file'
-  if (entry.isDirectory()) return 'directory'
-  if (entry.isSymbolicLink()) return 'symlink'
-  if (entry.isCharacterDevice()) return 'character-device'
-  if (entry.isSocket()) return 'socket'
-  if (entry.isFIFO()) return 'fifo'
-  if (entry.isBlockDevice()) return 'block-device'
-  return undefined
+const KINDS: Readonly<Record<string, EntryKind>> = {
+  f: 'file',
+  d: 'directory',
+  l: 'symlink',
+  s: 'socket',
+  p: 'fifo',
+  c: 'character-device',
+  b: 'block-device',
+}
+
+function letterOf(entry: Dirent, path: string): string {
+  if (entry.isFile()) return 'f'
+  if (entry.isDirectory()) return 'd'
+  if (entry.isSymbolicLink()) return 'l'
+  if (entry.isCharacterDevice()) return 'c'
+  if (entry.isSocket()) return 's'
+  if (entry.isFIFO()) return 'p'
+  if (entry.isBlockDevice()) return 'b'
+  throw new Fault('walk-failed', `The filesystem does not tell what ${show(entry.name)} in ${show(`/${path}`)} is.`)
+}
+
+function tooLarge(why: string): TooLarge {
+  return new TooLarge('snapshot-too-large', `A snapshot is not possible: ${why}.`)
 }

@@ -1,6 +1,7 @@
 import { rmSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LowerDirectories } from '../../isolation/snapshot/lower-layers.js'
 import { makeTree, type TreeSpec } from '../support/trees.js'
@@ -67,5 +68,20 @@ describe('what the layers below a container may hold', () => {
     const lower = await layers({ way: { symlink: '/etc' } })
     expect(lower.mayHold('way')).toBe(true)
     expect(lower.mayHold('way/passwd')).toBe(false)
+  })
+
+  it('is the same in whatever order it is asked for', async () => {
+    const lower = await layers(
+      { a: { directory: true }, 'a/b': { directory: true }, 'a/b/c': { file: '' }, 'a-b': { file: '' } },
+      { a: { directory: true }, 'a/d': { symlink: 'b' }, e: { directory: true }, 'e/f': { directory: true } },
+    )
+    const there = ['a', 'a/b', 'a/b/c', 'a-b', 'a/d', 'e', 'e/f']
+    const missing = ['b', 'a/c', 'a/b/c/x', 'a/d/c', 'a-b/x', 'e/f/g/h', 'x/y/z', `a/${'n'.repeat(300)}`]
+    const asked = fc.array(fc.constantFrom(...there, ...missing), { maxLength: 30 })
+    fc.assert(
+      fc.property(asked, (paths) => {
+        for (const path of paths) expect([path, lower.mayHold(path)]).toEqual([path, there.includes(path)])
+      }),
+    )
   })
 })

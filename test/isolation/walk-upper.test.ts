@@ -15,7 +15,10 @@ beforeEach(() => {
 // Also what is too deep for Node's own removal.
 afterEach(() => execFileSync('rm', ['-rf', root]))
 
-async function walk(visit: (change: Change) => boolean = () => true, needsStats: (path: string) => boolean = () => false) {
+async function walk(
+  visit: (change: Change) => boolean = () => true,
+  needsStats: (path: string) => boolean = () => false,
+) {
   const seen: Change[] = []
   await walkUpper(root, { visit: (change) => (seen.push(change), visit(change)), needsStats })
   return seen

@@ -1,0 +1,68 @@
+import { BadInput, TooLarge } from '../../base/errors.js'
+import { DEFAULT_ARCHIVE_LIMITS, LARGEST_ID } from '../archive/limits.js'
+import { show } from '../archive/names.js'
+import { findEach } from '../archive/tree.js'
+import { INJECTED } from './engine-files.js'
+import type { SnapshotScope } from './snapshot-scope.js'
+
+/** A letter, and what is to be known: the owner that is out of range, and of files the length, blocks, names and inode. */
+const EXPRESSION = [
+  ...[
+    '-type',
+    'f,d,l',
+    '(',
+    '-uid',
+    `+${LARGEST_ID}`,
+    '-o',
+    '-gid',
+    `+${LARGEST_ID}`,
+    ')',
+    '-printf',
+    'o 0 0 0 0 %P\\0',
+  ],
+  ...[',', '-type', 'f', '-printf', 'f %s %b %n %i %P\\0'],
+]
+const FIELDS = 5
+
+/**
+ * Sees that what is archived could be unpacked again, as far as that takes an `lstat` of everything: the archive is
+ * written meanwhile.
+ *
+ * Throws `BadInput` (`bad-owner`), `TooLarge` (`snapshot-too-large`), `Fault` (`walk-failed`).
+ */
+export async function assertUnpackable(upper: string, scope: SnapshotScope, signal?: AbortSignal): Promise<void> {
+  const { bytes: mostData, apparentBytes: longest } = DEFAULT_ARCHIVE_LIMITS
+  const linked = new Set<string>()
+  let badOwner: string | undefined
+  let [length, data] = [0, 0]
+  const look = (record: string) => {
+    const { fields, path } = parse(record)
+    if (scope.placeOf(path) === 'outside' || INJECTED.has(path)) return
+    const [letter, size, blocks, links, inode = ''] = fields
+    if (letter === 'o') {
+      if (badOwner === undefined || path < badOwner) badOwner = path
+      return
+    }
+    // A file of several names is in an archive once.
+    if (links !== '1' && linked.has(inode)) return
+    if (links !== '1') linked.add(inode)
+    length += Number(size)
+    data += Math.min(Number(size), Number(blocks) * 512)
+  }
+  await findEach(upper, EXPRESSION, look, signal)
+  if (badOwner !== undefined)
+    throw new BadInput(
+      'bad-owner',
+      `A snapshot is not possible: the owner of ${show(`/${badOwner}`)} is out of range; ids are at most ${LARGEST_ID}.`,
+    )
+  if (data > mostData || length > longest)
+    throw new TooLarge(
+      'snapshot-too-large',
+      `A snapshot is not possible: its files hold ${data} bytes in a length of ${length}; a package holds at most ${mostData} in a length of ${longest}. Remove some, or exclude them.`,
+    )
+}
+
+function parse(record: string): { readonly fields: readonly string[]; readonly path: string } {
+  const fields = record.split(' ', FIELDS)
+  return { fields, path: record.slice(fields.join(' ').length + 1) }
+}
