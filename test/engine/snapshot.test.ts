@@ -80,6 +80,23 @@ test('an owner that no package may have is refused', async () => {
   chownSync(inside('etc/new'), 2 ** 31, 0)
   await expect(snapshot()).rejects.toMatchObject({ code: 'bad-owner' })
   await expect(snapshot('/opt')).resolves.toBeDefined()
+  rmSync(inside('etc/new'))
+  execFileSync('mkfifo', [inside('pipe')])
+  chownSync(inside('pipe'), 2 ** 31, 0)
+  await expect(snapshot()).resolves.toMatchObject({ entries: 1 })
+})
+
+test('what no package could be made of again is refused at once, unless it is excluded', async () => {
+  mkdirSync(inside('srv'))
+  for (let file = 0; file < 17; file++) execFileSync('truncate', ['-s', '1T', inside(`srv/${file}`)])
+  await expect(snapshot()).rejects.toMatchObject({ code: 'snapshot-too-large' })
+  await expect(snapshot(undefined, ['/srv'])).resolves.toBeDefined()
+})
+
+test('several names of a long file count once', async () => {
+  execFileSync('truncate', ['-s', '10T', inside('long')])
+  linkSync(inside('long'), inside('long-too'))
+  await expect(snapshot()).resolves.toMatchObject({ entries: 2 })
 })
 
 describe('LAW: lower layers and snapshot together show what the container showed', () => {
