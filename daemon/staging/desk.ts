@@ -113,9 +113,11 @@ export class Desk implements LaunchDesk {
     )
     this.#parts.liveBlobs.hold(written.sha256, this.launch)
     this.#assertOpen()
+    // Before anything has changed: the log may be full.
+    if (leftOut.sockets + leftOut.special > 0) await this.#hooks.say(sayLeftOut(leftOut))
+    this.#assertOpen()
     const resource = { uuid: randomUUID(), ...written, compression: 'gzip' as const, removals }
     this.#work = { ...this.#work, resource }
-    if (leftOut.sockets + leftOut.special > 0) await this.#hooks.say(sayLeftOut(leftOut))
   }
 
   async verdict(verdict: Verdict): Promise<void> {
