@@ -36,8 +36,11 @@ export class DirectoryBlobStore implements BlobStore {
   readonly #prefixes = new Map<string, Promise<void>>()
   /** For each blob, those who would give it its name, renew it or take it away. */
   readonly #turns = new Turns()
-  /** Found not to be what their names say, and not written anew since. */
-  readonly #damaged = new Set<string>()
+  /**
+   * Inodes of files found not to be what their names say, since the last one was written. By inode, because a reader of a
+   * file that was written anew since has nothing to say of the new one; it holds its own, so no other gets that number.
+   */
+  readonly #damaged = new Map<string, Set<bigint>>()
   /** Known to be what their names say; none of them damaged. */
   readonly #trusted = new TrustedFiles()
 
@@ -125,11 +128,15 @@ export class DirectoryBlobStore implements BlobStore {
 
   #judge(sha256: string, file: BigIntStats, verdict: 'sound' | 'damaged'): void {
     if (verdict === 'damaged') {
-      this.#damaged.add(sha256)
+      this.#damaged.set(sha256, (this.#damaged.get(sha256) ?? new Set()).add(file.ino))
       this.#trusted.forget(sha256)
-    } else if (!this.#damaged.has(sha256)) {
+    } else if (!this.#isDamaged(sha256, file)) {
       this.#trusted.add(sha256, file)
     }
+  }
+
+  #isDamaged(sha256: string, { ino }: BigIntStats): boolean {
+    return this.#damaged.get(sha256)?.has(ino) ?? false
   }
 
   async has(sha256: string): Promise<boolean> {
@@ -145,11 +152,11 @@ export class DirectoryBlobStore implements BlobStore {
   async touch(sha256: string): Promise<{ readonly length: number } | undefined> {
     if (!isSha256(sha256)) return undefined
     return await this.#turns.take(sha256, async () => {
-      if (this.#damaged.has(sha256)) return undefined
       const path = this.#path(sha256)
       const now = new Date()
       try {
         const before = await stat(path, NANOSECONDS)
+        if (this.#isDamaged(sha256, before)) return undefined
         await utimes(path, now, now)
         const after = await stat(path, NANOSECONDS)
         this.#trusted.renew(sha256, before, after)

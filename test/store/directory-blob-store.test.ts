@@ -96,6 +96,16 @@ describe('a file that may be sent unseen', () => {
     expect(await trusted()).toBe(true)
   })
 
+  it('is one that was written anew, whatever a reader of the old one finds', async () => {
+    const reader = await store.open(sha256)
+    await writeFile(join(directory.path, 'sha256', sha256.slice(0, 2), sha256), 'CONTENT')
+    await store.write(Readable.from(['content']))
+    await expect(buffer(reader.stream)).rejects.toMatchObject({ code: 'blob-corrupt' })
+    expect(await store.touch(sha256)).toEqual({ length: 7 })
+    await read()
+    expect(await trusted()).toBe(true)
+  })
+
   it('is not one that was deleted and came back', async () => {
     const path = join(directory.path, 'sha256', sha256.slice(0, 2), sha256)
     await store.delete(sha256)
