@@ -1,4 +1,4 @@
-import { open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { errnoOf, NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
@@ -45,23 +45,30 @@ export class PartFile {
   }
 
   async publish(): Promise<void> {
-    try {
-      await this.handle.sync()
-      await rename(this.path, this.target)
-    } finally {
-      await this.handle.close()
-    }
+    await this.handle.sync()
+    await rename(this.path, this.target)
+    await this.handle.close()
   }
 
   /**
-   * Closes it, and removes it unless another try could go on with it; tells how much is kept, in bytes.
+   * Closes it, and removes it unless another try could go on with it; tells how much is kept, in bytes. Does nothing to
+   * one that has been published, because what goes wrong afterwards takes the same way out.
    */
   async abandon(resumable: boolean): Promise<number> {
-    const { size } = await this.handle.stat()
     await this.handle.close()
+    const size = await sizeOf(this.path)
     if (resumable && size >= WORTH_KEEPING) return size
     await rm(this.path, { force: true })
     return 0
+  }
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 0
+    throw error
   }
 }
 

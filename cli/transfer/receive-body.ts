@@ -1,8 +1,6 @@
-import { pipeline } from 'node:stream/promises'
 import type { Answer } from '../api/control-api.js'
 import { transportError } from '../api/daemon-unreachable.js'
 import { Progress } from '../display/progress.js'
-import { meter } from '../pack/meter.js'
 import type { Session } from '../session/session.js'
 
 export interface Receiving {
@@ -27,24 +25,26 @@ export async function receiveBody(
   const progress = new Progress(output, verb, before + Number(answer.headers['content-length'] ?? 0))
   progress.add(before)
   let length = 0
-  const measured = meter((chunk) => {
-    length += chunk.length
-    progress.add(chunk.length)
-  })
   try {
-    await pipeline(
-      answer.body,
-      measured,
-      async (chunks: AsyncIterable<Uint8Array>) => {
-        for await (const chunk of chunks) await write(chunk)
-      },
-      { signal },
-    )
+    for await (const chunk of chunksOf(answer, api.socketPath)) {
+      length += chunk.length
+      progress.add(chunk.length)
+      await write(chunk)
+    }
     return length
   } catch (error) {
     signal.throwIfAborted()
-    throw transportError(error, api.socketPath)
+    throw error
   } finally {
     progress.stop()
+  }
+}
+
+/** Only what goes wrong here is the connection's fault: the writer's errors look the same, EPIPE for one. */
+async function* chunksOf({ body }: Answer, socketPath: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) yield chunk
+  } catch (error) {
+    throw transportError(error, socketPath)
   }
 }

@@ -1,13 +1,22 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { aPackage, PACKAGE_ID } from './support/documents.js'
 import { FakeProblem, takeResource } from './support/fake-api.js'
+import type { CapturedIo } from './support/captured-io.js'
 import { useHarness } from './support/harness.js'
 
 const MIB = 1024 * 1024
 const harness = useHarness()
+
+/** As when whoever reads standard output has gone. */
+async function startWithBrokenOutput(io: CapturedIo, start: (io: CapturedIo) => Promise<number>) {
+  io.stdout.write = () => {
+    throw Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })
+  }
+  return { code: await start(io), err: io.err }
+}
 
 describe('export', () => {
   test('asks for everything in full names, and brings a whole file or none', async () => {
@@ -29,6 +38,32 @@ describe('export', () => {
     })
     expect((await run('package', 'export', 'broken')).code).toBe(3)
     expect((await readdir(root)).sort()).toEqual(['api.sock', 'both.cntmp', 'ruby.cntmp'])
+  })
+
+  test('says why the file cannot have its name, and leaves nothing of it', async () => {
+    const { api, run, root } = harness()
+    api.on('GET /v1/exchange', (_request, response) => void response.end('zip'))
+    await mkdir(path.join(root, 'ruby.cntmp'))
+    const { code, io } = await run('package', 'export', 'ruby')
+    expect([code, io.err]).toEqual([1, expect.stringContaining('EISDIR')])
+    expect((await readdir(root)).sort()).toEqual(['api.sock', 'ruby.cntmp'])
+  })
+
+  test('keeps the file that is there when it cannot say so', async () => {
+    const { api, io, start, root } = harness()
+    api.on('GET /v1/exchange', (_request, response) => void response.end('zip'))
+    const { code, err } = await startWithBrokenOutput(io(), (captured) => start(captured, 'package', 'export', 'ruby'))
+    expect([code, err]).toEqual([1, expect.stringContaining('write EPIPE')])
+    expect(await readFile(path.join(root, 'ruby.cntmp'), 'utf8')).toBe('zip')
+  })
+
+  test('does not blame the daemon for an output that nobody reads', async () => {
+    const { api, io, start } = harness()
+    api.on('GET /v1/exchange', (_request, response) => void response.end(Buffer.alloc(4 * MIB)))
+    const { code, err } = await startWithBrokenOutput(io(), (captured) =>
+      start(captured, 'package', 'export', 'ruby', '-f', '-'),
+    )
+    expect([code, err]).toEqual([1, expect.stringContaining('write EPIPE')])
   })
 })
 
