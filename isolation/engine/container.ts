@@ -1,4 +1,5 @@
 import type Docker from 'dockerode'
+import { withCleanupFailures } from '../../base/cleanup-stack.js'
 import { Fault } from '../../base/errors.js'
 import { askEngine, askEngineToRemove, EngineRefusal } from './engine-errors.js'
 
@@ -76,7 +77,7 @@ export class Container {
    * Tells whether `unpause` is to be called: not when it stood still anyway, because it did not run, or because somebody
    * has paused it by hand. Then it stays as they want it.
    *
-   * Throws `Fault` (`cannot-freeze`).
+   * Throws `Fault` (`cannot-freeze`); or that the answer was lost, and then it is thawed if that is possible.
    */
   async pause(): Promise<boolean> {
     try {
@@ -84,7 +85,7 @@ export class Container {
       this.#pausedByUs = true
       return true
     } catch (error) {
-      if (!(error instanceof EngineRefusal)) throw error
+      if (!(error instanceof EngineRefusal)) throw await this.#undoneIfDone(error)
       // By us if it could not be thawed the last time.
       if (/already paused/i.test(error.reason)) return this.#pausedByUs
       if (/not running|no such container/i.test(error.reason)) return false
@@ -93,6 +94,17 @@ export class Container {
         `The container cannot be frozen, and files that change while they are read are never those of one moment: ${error.reason}; give the Docker Engine the freezer of control groups, of version 1 or 2.`,
         { cause: error },
       )
+    }
+  }
+
+  /** What the Engine said nothing about it may have done all the same. */
+  async #undoneIfDone(error: unknown): Promise<unknown> {
+    this.#pausedByUs = true
+    try {
+      await this.unpause()
+      return error
+    } catch (failure) {
+      return withCleanupFailures(error, [{ what: 'thaw the container', error: failure }])
     }
   }
 

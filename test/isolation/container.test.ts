@@ -6,17 +6,21 @@ import { Container } from '../../isolation/engine/container.js'
 const refusal = (message: string) =>
   Object.assign(new Error(`(HTTP code 500) ${message}`), { statusCode: 500, json: { message } })
 
-/** A container whose Engine answers each call with the next of its answers: a refusal, or undefined. */
-function containerThatAnswers(answers: { pause?: (string | undefined)[]; unpause?: (string | undefined)[] }) {
-  const answer = (all: (string | undefined)[] | undefined) => () => {
+type Answer = string | Error | undefined
+
+/** A container whose Engine answers each call with the next of its answers: a refusal, a lost answer, or undefined. */
+function containerThatAnswers(answers: { pause?: Answer[]; unpause?: Answer[] }) {
+  const answer = (all: Answer[] | undefined) => () => {
     if (!all || all.length === 0) throw new Error('nobody expected this call')
     const message = all.shift()
-    return message === undefined ? Promise.resolve() : Promise.reject(refusal(message))
+    if (message === undefined) return Promise.resolve()
+    return Promise.reject(typeof message === 'string' ? refusal(message) : message)
   }
   const calls = { pause: answer(answers.pause), unpause: answer(answers.unpause) }
   return new Container({ getContainer: () => calls } as unknown as Docker, '4128')
 }
 
+const LOST = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
 // As Docker 20.10 and 28 word them.
 const ALREADY_PAUSED = 'Container 4128 is already paused'
 const NOT_RUNNING = 'Container 4128 is not running'
@@ -42,6 +46,23 @@ describe('freezing a container', () => {
     const container = containerThatAnswers({ pause: [undefined, ALREADY_PAUSED], unpause: ['busy', undefined] })
     expect(await container.pause()).toBe(true)
     await expect(container.unpause()).rejects.toMatchObject({ code: 'engine-refused' })
+    expect(await container.pause()).toBe(true)
+    await container.unpause()
+  })
+
+  it('is undone at once when nobody knows whether it was done', async () => {
+    const container = containerThatAnswers({ pause: [LOST, ALREADY_PAUSED], unpause: [undefined] })
+    await expect(container.pause()).rejects.toMatchObject({ code: 'engine-down' })
+    // By hand, this time.
+    expect(await container.pause()).toBe(false)
+  })
+
+  it('is undone by the next who freezes when that fails too', async () => {
+    const container = containerThatAnswers({ pause: [LOST, ALREADY_PAUSED], unpause: [LOST, undefined] })
+    await expect(container.pause()).rejects.toMatchObject({
+      code: 'engine-down',
+      cleanupFailures: [{ what: 'thaw the container', error: { code: 'engine-down' } }],
+    })
     expect(await container.pause()).toBe(true)
     await container.unpause()
   })
