@@ -1,3 +1,4 @@
+import { CleanupStack, withCleanupFailures } from '../../base/cleanup-stack.js'
 import { Conflict } from '../../base/errors.js'
 
 /**
@@ -5,6 +6,7 @@ import { Conflict } from '../../base/errors.js'
  *
  * INVARIANTS
  * - One section at a time; the container is frozen from the beginning to the end of each, and of none else.
+ * - What is wrong with the work is told before what is wrong with the thaw.
  * - After `close` no section begins, so whoever awaited it may end the container: nobody reads its files any more.
  */
 export class Freezer {
@@ -23,12 +25,17 @@ export class Freezer {
   whileFrozen<T>(work: () => Promise<T>): Promise<T> {
     const section = this.#last.then(async () => {
       if (this.#closed) throw new Conflict('container-ending', 'The container is being ended: it is too late for that.')
-      const frozen = await this.freeze()
+      const undo = new CleanupStack()
+      if (await this.freeze()) undo.defer('thaw the container', () => this.thaw())
+      let done: T
       try {
-        return await work()
-      } finally {
-        if (frozen) await this.thaw()
+        done = await work()
+      } catch (error) {
+        throw withCleanupFailures(error, await undo.run())
       }
+      const [failure] = await undo.run()
+      if (failure) throw failure.error
+      return done
     })
     this.#last = section.catch(() => undefined)
     return section

@@ -27,6 +27,16 @@ describe('the freezer', () => {
     expect(calls).toEqual(['freeze', 'thaw', 'freeze', 'next', 'thaw'])
   })
 
+  it('tells first what is wrong with the work, and then that the thaw failed too', async () => {
+    const fail = (message: string) => () => Promise.reject(new Error(message))
+    const freezer = new Freezer(() => Promise.resolve(true), fail('no thaw'))
+    await expect(freezer.whileFrozen(fail('no work'))).rejects.toMatchObject({
+      message: 'no work',
+      cleanupFailures: [{ what: 'thaw the container', error: { message: 'no thaw' } }],
+    })
+    await expect(freezer.whileFrozen(() => Promise.resolve())).rejects.toThrow('no thaw')
+  })
+
   it('does not thaw what has ended by itself', async () => {
     const { calls, freezer, note } = setUp(false)
     await freezer.whileFrozen(note('work'))
