@@ -31,7 +31,10 @@ export async function settleImpliedDirectories(
   signal: AbortSignal,
 ): Promise<void> {
   for (const [index, path] of ['', ...implied].entries()) {
-    if (index % STRETCH === STRETCH - 1) await setImmediate(undefined, { signal })
+    if (index % STRETCH === STRETCH - 1) {
+      await setImmediate()
+      signal.throwIfAborted()
+    }
     // Synchronous on purpose: ten times as fast as by way of the thread pool.
     const directory = openBelow(root, path)
     try {

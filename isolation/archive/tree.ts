@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { Fault } from '../../base/errors.js'
 import { show } from './names.js'
 
@@ -34,7 +33,7 @@ const FIELDS = 7
  * By `find`, because it walks by directory handles: no symbolic link is followed, paths may be longer than PATH_MAX, and
  * ten thousand entries take 15 ms without holding up the daemon.
  *
- * Throws `Fault` (`walk-failed`), or what `take` throws.
+ * Throws `Fault` (`walk-failed`), what `take` throws, or the reason of `signal`; `find` is over by then.
  */
 export async function findEach(
   root: string,
@@ -48,9 +47,9 @@ export async function findEach(
     signal,
     killSignal: 'SIGKILL',
   })
-  // With a signal that is aborted already `once` below rejects before it listens; the error of the child comes a tick
-  // later, and would end the daemon if nobody heard it.
-  find.on('error', () => undefined)
+  // Of an abort too, and `close` comes after either.
+  let failure: unknown
+  find.on('error', (error) => (failure = error))
   let stderr = ''
   find.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-1000)))
   let partial = ''
@@ -65,12 +64,15 @@ export async function findEach(
       find.kill('SIGKILL')
     }
   })
-  await once(find, 'close', { signal })
+  // However it ends, nobody reads the tree any more after that.
+  await new Promise((resolve) => find.once('close', resolve))
+  signal?.throwIfAborted()
   if (thrown) throw thrown.error
   if (find.exitCode !== 0)
     throw new Fault(
       'walk-failed',
       `The files below ${root} could not be listed: ${stderr.trim() || 'find was killed'}.`,
+      { cause: failure },
     )
 }
 
