@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -22,10 +22,17 @@ interface TarDigest {
  * The layer in the directory `place` as a part of an image. An image is named by the digests of its layers' tars, so the
  * tar is made once to be hashed; what comes of that is kept, durably.
  *
+ * @param fresh path of no file yet, of the same filesystem: what is written there is rubbish until it is moved
+ *
  * The tar is made afresh each time that it is opened, and errs with `Fault` (`layer-changed`) where it is not the same.
  */
-export async function imageLayer(place: string, record: LayerRecord, signal: AbortSignal): Promise<ImageLayer> {
-  const digest = (await readDigest(place)) ?? (await makeDigest(place, record, signal))
+export async function imageLayer(
+  place: string,
+  record: LayerRecord,
+  fresh: string,
+  signal: AbortSignal,
+): Promise<ImageLayer> {
+  const digest = (await readDigest(place)) ?? (await makeDigest(place, record, fresh, signal))
   return {
     ...digest,
     openTar: () =>
@@ -53,7 +60,7 @@ async function readDigest(place: string): Promise<TarDigest | undefined> {
     : undefined
 }
 
-async function makeDigest(place: string, record: LayerRecord, signal: AbortSignal): Promise<TarDigest> {
+async function makeDigest(place: string, record: LayerRecord, fresh: string, signal: AbortSignal): Promise<TarDigest> {
   const hash = createHash('sha256')
   let tarLength = 0
   for await (const chunk of openTar(place, record, signal)) {
@@ -62,8 +69,6 @@ async function makeDigest(place: string, record: LayerRecord, signal: AbortSigna
   }
   signal.throwIfAborted()
   const digest = { diffId: `sha256:${hash.digest('hex')}`, tarLength }
-  // Of a name of its own: whoever was aborted a moment ago may still write the same.
-  const fresh = join(place, `${DIGEST}.${randomBytes(8).toString('hex')}`)
   try {
     await writeFile(fresh, JSON.stringify(digest), { flush: true })
     await rename(fresh, join(place, DIGEST))

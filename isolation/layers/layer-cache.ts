@@ -36,7 +36,7 @@ const TOUCH_MS = 60_000
  *
  *   directory/
  *   ├── 7k2m…/      a whole layer: isolation/layers/build-layer.ts
- *   └── new-…/      one that is being built, or was when the daemon died
+ *   └── new-…       a layer, or the digest of one, that is being made; or was when the daemon died
  *
  * INVARIANTS
  * - A directory with any other name than `new-*` is whole and durable: it got that name by a rename after it was.
@@ -120,7 +120,7 @@ export class LayerDirectoryCache implements LayerCache {
   /** Tells whether it is gone: not while it is held. */
   async discard(id: string, key: string): Promise<boolean> {
     if (this.#held.has(key) || id !== layerId(key)) return false
-    const gone = join(this.directory, `new-${randomBytes(8).toString('hex')}`)
+    const gone = this.#rubbishName()
     // Not awaited between the question and the deed: whoever asks for the layer from here on has it built anew.
     this.#known.delete(key)
     try {
@@ -157,7 +157,7 @@ export class LayerDirectoryCache implements LayerCache {
   }
 
   async #build(source: LayerSource, place: string, signal: AbortSignal): Promise<LayerRecord> {
-    const fresh = join(this.directory, `new-${randomBytes(8).toString('hex')}`)
+    const fresh = this.#rubbishName()
     try {
       await mkdir(this.directory, { recursive: true, mode: 0o700 })
       await mkdir(fresh, { mode: 0o755 })
@@ -175,6 +175,11 @@ export class LayerDirectoryCache implements LayerCache {
     }
   }
 
+  /** Each its own: whoever was aborted a moment ago may still write to theirs. */
+  #rubbishName(): string {
+    return join(this.directory, `new-${randomBytes(8).toString('hex')}`)
+  }
+
   #layer({ name }: LayerSource, record: LayerRecord): Layer {
     const { key, bytes } = record
     const id = layerId(key)
@@ -188,7 +193,9 @@ export class LayerDirectoryCache implements LayerCache {
           )
         const place = join(this.directory, id)
         try {
-          return await this.#hashing.run(key, signal, (shared) => imageLayer(place, record, shared))
+          return await this.#hashing.run(key, signal, (shared) =>
+            imageLayer(place, record, this.#rubbishName(), shared),
+          )
         } catch (error) {
           throw explained(error)
         }

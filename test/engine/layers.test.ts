@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -186,6 +186,20 @@ test('what a crash left half-built is removed at the next start', async () => {
   writeFileSync(join(cache.directory, 'new-0123', 'layer.json'), '{}')
   await LayerDirectoryCache.open({ directory: cache.directory, resources })
   expect(readdirSync(cache.directory)).toEqual([])
+})
+
+test('what a crash leaves of a digest is removed too: in a layer it appears under its name, whole', async () => {
+  const made = await layer(base)
+  const seen = new Set<string | null>()
+  const watcher = watch(join(cache.directory, made.relativePath, '..'), (_, name) => seen.add(name))
+  try {
+    await made.asImageLayer(never)
+    await expect.poll(() => [...seen]).toContain('tar.json')
+    expect([...seen]).toEqual(['tar.json'])
+  } finally {
+    watcher.close()
+  }
+  expect(readdirSync(cache.directory).map((name) => `${name}/tree`)).toEqual([made.relativePath])
 })
 
 test('a layer of another format is rubbish, and what is no layer is left alone', async () => {
