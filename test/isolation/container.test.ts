@@ -51,8 +51,10 @@ describe('freezing a container', () => {
   })
 
   it('is undone at once when nobody knows whether it was done', async () => {
-    const container = containerThatAnswers({ pause: [LOST, ALREADY_PAUSED], unpause: [undefined] })
+    const unpause = [undefined]
+    const container = containerThatAnswers({ pause: [LOST, ALREADY_PAUSED], unpause })
     await expect(container.pause()).rejects.toMatchObject({ code: 'engine-down' })
+    expect(unpause).toEqual([])
     // By hand, this time.
     expect(await container.pause()).toBe(false)
   })
