@@ -35,7 +35,8 @@ export async function downloadData(exchange: Exchange, reply: FastifyReply): Pro
 
 /** The watch ends before the file may be closed. */
 async function sendFile(exchange: Exchange, sender: FileSender): Promise<void> {
-  const unwatch = watchDownload(exchange, sender)
+  exchange.sender = sender
+  const unwatch = watchDownload(exchange)
   try {
     await sender.run()
   } finally {

@@ -1,30 +1,31 @@
-import type { FileSender } from '../http/file-sender.js'
 import type { Exchange } from './exchange.js'
 
 /**
- * End a download that its client does not read at the pace of the limits.
+ * End the connection of a download whose client does not read at the pace of the limits. It is the connection that is
+ * judged: behind other answers, which nobody else watches, a download is kept waiting by the same client.
  *
- * @param sender when it is not Node that sends
  * @returns ends the watch, which also ends with the exchange
  */
-export function watchDownload(
-  { request, response, signal, session, limits }: Exchange,
-  sender?: Pick<FileSender, 'sent'>,
-): () => void {
+export function watchDownload({ request, signal, session, limits }: Exchange): () => void {
   const { socket } = request
-  // Bytes that the kernel has taken; what Node still holds is waiting for the client. Counted in whole chunks.
-  const delivered = (): number => socket.bytesWritten - socket.writableLength + (sender?.sent ?? 0)
-  let before = delivered()
-  // Nobody reads while the container stands still for a snapshot, nor right after it.
-  let excused = true
+  const look = () => {
+    // What it has sent is counted only while it is at work: two looks at different ones cannot be compared.
+    const sender = session.senderAtWork(socket)
+    return {
+      sender,
+      // Bytes that the kernel has taken; what Node still holds is waiting for the client. Counted in whole chunks.
+      delivered: socket.bytesWritten - socket.writableLength + (sender?.sent ?? 0),
+      waitsForClient: sender !== undefined || socket.writableLength > 0,
+      frozen: session.frozen,
+    }
+  }
+  let before = look()
   const watch = setInterval(() => {
-    const now = delivered()
-    // Behind other responses of its connection it waits for those, each of which is watched by itself.
-    const hasTheConnection = response.socket !== null
-    const waitsForClient =
-      hasTheConnection && (response.writableNeedDrain || socket.writableLength > 0 || sender?.sent !== undefined)
-    if (waitsForClient && !excused && !session.frozen && now - before < limits.paceBytes) socket.destroy()
-    excused = session.frozen || !hasTheConnection
+    const now = look()
+    const waited = before.waitsForClient && now.waitsForClient && before.sender === now.sender
+    // Nobody reads while the container stands still for a snapshot, nor right after it.
+    const excused = before.frozen || now.frozen
+    if (waited && !excused && now.delivered - before.delivered < limits.paceBytes) socket.destroy()
     before = now
   }, limits.paceMs).unref()
   const unwatch = (): void => clearInterval(watch)

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Ticket } from './arrival-order.js'
 import type { CoordinatorLimits } from './coordinator-limits.js'
 import type { LaunchSession } from './launch-session.js'
+import type { FileSender } from '../http/file-sender.js'
 import { collect, RequestBody, tooLarge } from '../http/request-body.js'
 import { REASONS, type StagerStatus } from './stager-answer.js'
 import type { StagerAddress } from './stager-address.js'
@@ -29,6 +30,8 @@ export class Exchange {
   readonly response: ServerResponse
   readonly limits: CoordinatorLimits
   readonly contentType: string | undefined
+  /** Who sends the body of the answer, when it is not Node. */
+  sender: Pick<FileSender, 'sent'> | undefined
 
   constructor(parts: {
     readonly session: LaunchSession

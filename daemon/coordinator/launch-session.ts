@@ -49,6 +49,13 @@ export class LaunchSession {
     for (const exchange of this.#exchanges) if (exchange.request.socket === socket) exchange.connectionClosed()
   }
 
+  /** Who has the connection for a file at this moment, instead of Node. */
+  senderAtWork(socket: Socket): Exchange['sender'] {
+    for (const { request, sender } of this.#exchanges)
+      if (request.socket === socket && sender?.sent !== undefined) return sender
+    return undefined
+  }
+
   /** The launch is over as far as HTTP is concerned. */
   end(): void {
     this.#ended = true

@@ -188,6 +188,20 @@ describe('a blob that is known to be good', () => {
     await nothingLeft()
   })
 
+  it('is cut off when nobody reads the answer before it on the connection', async () => {
+    const open = await openStored({ paceMs: 50, paceBytes: 1 })
+    const template = { path: 'x'.repeat(16_000_000), left_delimiter: '<', right_delimiter: '>' }
+    open.desk.meta = { ...open.desk.meta, templates: [template] }
+    const client = await raw(open)
+    client.socket.pause()
+    client.send(get(open, 'meta')).send(get(open, 'data'))
+    await expect.poll(opened).toHaveLength(1)
+    await nothingLeft()
+    client.socket.resume()
+    await client.closed()
+    expect(client.answers).toEqual([])
+  })
+
   it('is sent no further when the client goes, nor are those that wait behind it', async () => {
     const open = await openStored()
     const { client } = await asleep(open)
