@@ -2,11 +2,12 @@ import { randomInt } from 'node:crypto'
 import path from 'node:path'
 import type Docker from 'dockerode'
 import { connectEngine, pingEngine } from './engine/connect.js'
+import { copiedUp } from './engine/copied-up.js'
 import { askEngine } from './engine/engine-errors.js'
 import { ImageReader } from './engine/image-reader.js'
 import { ImageUse } from './engine/image-use.js'
 import { RootImages } from './engine/root-images.js'
-import { makeSeat, type ImageLayer } from './engine/seat.js'
+import { makeSeat, seatFiles, type ImageLayer } from './engine/seat.js'
 import { Examiner } from './examiner.js'
 import type {
   Cached,
@@ -61,6 +62,7 @@ export class DockerIsolation implements Isolation {
   constructor(options: DockerIsolationOptions, engine: Docker = connectEngine()) {
     const { owner, stateDirectory, layers, extraFiles = new Map<string, string>() } = options
     const firewall = new Firewall()
+    const seat = seatFiles(extraFiles)
     const compressor = once(() => chooseCompressor(options.compressor))
     // Several nodes on a host share the default pool: they rarely meet when they begin at different places.
     const pool = new AddressPool(options.addressPool ?? DEFAULT_ADDRESS_POOL, 28, randomInt(65_536))
@@ -79,13 +81,16 @@ export class DockerIsolation implements Isolation {
       images: this.#images,
       bridges: new Bridges(engine, owner, pool),
       extraFiles,
-      seat: once<ImageLayer>(() => makeSeat(extraFiles)),
+      seat: once<ImageLayer>(() => makeSeat(seat)),
       engineDirectory: once(async () => {
         const info = (await askEngine('describe itself', engine.info())) as { DockerRootDir: string }
         return info.DockerRootDir
       }),
-      snapshot: async ({ upper, lowers }, request, write) =>
-        await snapshotUpper({ ...request, upper, lower: lowers, compressor: await compressor() }, write),
+      snapshot: async (root, request, write) => {
+        const { upper, lowers: lower } = root
+        const exclude = [...request.exclude, ...(await copiedUp(root, seat))]
+        return await snapshotUpper({ ...request, exclude, upper, lower, compressor: await compressor() }, write)
+      },
     })
   }
 

@@ -34,13 +34,19 @@ exit 127
 `
 
 /**
- * The top layer of a stager's root: the place of /stagerfs, and the shim. As a layer of the image it is below the
- * container's upper directory, so that no snapshot holds it.
+ * What a stager finds in its root though no package brought it: content by absolute path.
  *
- * @param extraFiles content by absolute path, such as a bundle of certificate authorities
+ * @param extraFiles likewise, such as a bundle of certificate authorities
  */
-export async function makeSeat(extraFiles: ReadonlyMap<string, string>): Promise<ImageLayer> {
-  const files = new Map([['/usr/local/sbin/mount', MOUNT_SHIM], ...extraFiles])
+export function seatFiles(extraFiles: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map([['/usr/local/sbin/mount', MOUNT_SHIM], ...extraFiles])
+}
+
+/**
+ * The top layer of a stager's root: the place of /stagerfs, and the files. As a layer of the image it is below the
+ * container's upper directory, so that a snapshot holds only copies that `chown -R` made: isolation/engine/copied-up.ts.
+ */
+export async function makeSeat(files: ReadonlyMap<string, string>): Promise<ImageLayer> {
   const archive = pack()
   // Fixed owners, modes and times, so that the layer has the same digest on every host and day.
   const common = { uid: 0, gid: 0, mtime: new Date(0), mode: 0o755 }

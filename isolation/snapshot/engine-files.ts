@@ -1,6 +1,7 @@
 import { lstat, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.js'
+import { isWhiteout } from './overlay-entry.js'
 import type { Change } from './walk-upper.js'
 import type { LowerLayers } from './lower-layers.js'
 
@@ -17,6 +18,9 @@ export const INJECTED: ReadonlySet<string> = new Set([
   'etc/mtab',
   'etc/resolv.conf',
 ])
+
+/** The one of them that is a link, and not mounted upon: a stager may put another in its place. */
+export const INJECTED_LINK = { path: '/etc/mtab', target: '/proc/mounts' } as const
 
 /** The directories of that layer: to be mounted upon, and to hold the files. */
 const INJECTED_DIRECTORIES: ReadonlySet<string> = new Set(['dev', 'dev/pts', 'dev/shm', 'etc', 'proc', 'sys'])
@@ -50,10 +54,12 @@ async function holdsOnlyInjected(root: string, directory: string): Promise<boole
 }
 
 /**
- * Whether the entry is Docker's, and not the stager's: one of its names, empty or a link, where no layer of a package has
- * anything. In a container those names are mount points: whatever is written to them goes elsewhere.
+ * Whether the entry is Docker's, and not the stager's: one of its names, gone or an empty file, where no layer of a package
+ * has anything. Whether a link is Docker's is told by where it leads: isolation/engine/copied-up.ts.
  */
 export function isInjected(entry: Change, lower: LowerLayers): boolean {
   if (!INJECTED.has(entry.path) || lower.mayHold(entry.path)) return false
-  return entry.kind !== 'file' || entry.stats?.size === 0
+  if (isWhiteout(entry)) return true
+  if (entry.kind === 'file') return entry.stats?.size === 0
+  return entry.path === 'dev/console' && entry.kind === 'character-device'
 }

@@ -5,7 +5,7 @@ import { extract } from 'tar-stream'
 import { describe, expect, it } from 'vitest'
 import { imageArchive } from '../../isolation/engine/image-archive.js'
 import { loadFailure } from '../../isolation/engine/root-images.js'
-import { makeSeat, type ImageLayer } from '../../isolation/engine/seat.js'
+import { makeSeat, seatFiles, type ImageLayer } from '../../isolation/engine/seat.js'
 
 const layerOf = (content: string): ImageLayer => ({
   diffId: `sha256:${createHash('sha256').update(content).digest('hex')}`,
@@ -62,11 +62,11 @@ describe('the archive of an image', () => {
 
 describe('the seat', () => {
   it('is the same layer whenever it is made, so that the Engine keeps one', async () => {
-    expect((await makeSeat(new Map())).diffId).toBe((await makeSeat(new Map())).diffId)
+    expect((await makeSeat(seatFiles(new Map()))).diffId).toBe((await makeSeat(seatFiles(new Map()))).diffId)
   })
 
   it('brings the place of /stagerfs, a mount that says yes, and files of the settings', async () => {
-    const seat = await makeSeat(new Map([['/usr/local/share/ca.pem', 'PEM']]))
+    const seat = await makeSeat(seatFiles(new Map([['/usr/local/share/ca.pem', 'PEM']])))
     const tar = await seat.openTar()
     const entries = await entriesOf(tar)
     expect([...entries.keys()]).toEqual([

@@ -89,12 +89,25 @@ describe('what a snapshot holds', () => {
   })
 
   test("Docker's own files are left out, and so are their removals, unless a package has them", () => {
-    const upper = { '.dockerenv': 'whiteout', etc: 'directory', 'etc/hosts': 'file', 'etc/mtab': 'symlink' } as const
+    const upper = { '.dockerenv': 'whiteout', etc: 'directory', 'etc/hosts': 'file', 'etc/mtab': 'file' } as const
     expect(plan(upper, { lower: holding() })).toMatchObject({ paths: ['etc'], removals: [] })
     expect(plan(upper, { lower: holding('etc/mtab', '.dockerenv') })).toMatchObject({
       paths: ['etc', 'etc/mtab'],
       removals: [{ kind: 'removed', path: '.dockerenv' }],
     })
+  })
+
+  test('what a stager put under the names of those files is in it', () => {
+    const upper = {
+      '.dockerenv': 'directory',
+      '.dockerenv/mine': 'file',
+      etc: 'directory',
+      'etc/mtab': 'symlink',
+    } as const
+    expect(plan(upper, { lower: holding() }).paths).toEqual(Object.keys(upper))
+    const files = [change('etc', 'directory'), change('etc/mtab', 'file', { size: 1 })]
+    expect(plan(files, { lower: holding() }).paths).toEqual(['etc', 'etc/mtab'])
+    expect(plan({ etc: 'directory', 'etc/mtab': 'fifo' }, { lower: holding() }).leftOut.special).toBe(1)
   })
 
   test('a name that marks a removal in image layers is refused', () => {
