@@ -16,7 +16,8 @@ export interface TreeEntry {
   readonly size: number
 }
 
-const KINDS: Readonly<Record<string, EntryKind>> = {
+/** By the letters of `find`. */
+export const KINDS: Readonly<Record<string, EntryKind>> = {
   f: 'file',
   d: 'directory',
   l: 'symlink',

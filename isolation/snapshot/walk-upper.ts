@@ -2,7 +2,7 @@ import { closeSync, constants, type Dirent, lstatSync, opendirSync, openSync, ty
 import { BadInput, errnoOf, Fault, messageOf, StagerdError, TooLarge } from '../../base/errors.js'
 import { DEFAULT_ARCHIVE_LIMITS, LONGEST_PATH } from '../archive/limits.js'
 import { bytesOf, show } from '../archive/names.js'
-import type { EntryKind } from '../archive/tree.js'
+import { type EntryKind, KINDS } from '../archive/tree.js'
 import { sortInStretches } from './sort-in-stretches.js'
 import { Stretch } from './stretch.js'
 
@@ -114,16 +114,6 @@ class Walker {
       throw tooLarge(`a package holds at most ${entries} entries, with ${pathBytes} bytes of paths together`)
     if (depth > deepest) throw tooLarge(`${show(`/${path}`)} is deeper than ${deepest} directories`)
   }
-}
-
-const KINDS: Readonly<Record<string, EntryKind>> = {
-  f: 'file',
-  d: 'directory',
-  l: 'symlink',
-  s: 'socket',
-  p: 'fifo',
-  c: 'character-device',
-  b: 'block-device',
 }
 
 function letterOf(entry: Dirent, path: string): string {
