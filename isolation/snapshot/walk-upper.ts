@@ -26,9 +26,9 @@ export interface Walk {
 const BATCH = 512
 
 /**
- * Visit what is below `upper`: each directory before what it holds, names in the order of their bytes. So it
- * is the same for the same tree, and no more is in memory than the names of one directory and of those above it; of
- * which there are at most as many as a package may have entries.
+ * Visit what is below `upper`: each directory before what it holds, names in the order of their bytes. So it is the same
+ * for the same tree, and no more is in memory than the names of one directory and of those above it, each of which holds
+ * at most as many as a package may have entries.
  *
  * - Directories tell the kinds of what they hold, which saves an `lstat` of each file.
  * - Synchronous, with pauses: ten thousand files take 10 ms, and five times as long by way of the thread pool.
@@ -79,6 +79,7 @@ class Walker {
       closeSync(handle)
     }
   }
+
   /** Sorted; behind each name a NUL, which comes before all that a name can hold, and a letter of `KINDS`. */
   async #namesIn(place: string, path: string): Promise<string[]> {
     const names: string[] = []
