@@ -88,8 +88,11 @@ export class DockerIsolation implements Isolation {
       }),
       snapshot: async (root, request, write) => {
         const { upper, lowers: lower } = root
-        const exclude = [...request.exclude, ...(await copiedUp(root, seat))]
-        return await snapshotUpper({ ...request, exclude, upper, lower, compressor: await compressor() }, write)
+        const standstill = async () => {
+          await request.standstill
+          return await copiedUp(root, seat)
+        }
+        return await snapshotUpper({ ...request, standstill, upper, lower, compressor: await compressor() }, write)
       },
     })
   }

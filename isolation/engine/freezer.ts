@@ -23,14 +23,29 @@ export class Freezer {
 
   /** Throws `Conflict` (`container-ending`) after `close`. */
   whileFrozen<T>(work: () => Promise<T>): Promise<T> {
+    return this.fromFreezing((standstill) => standstill.then(work))
+  }
+
+  /**
+   * The same for work that has something to make ready: it begins while the container is being frozen, and until
+   * `standstill` resolves it leaves the container alone. Where that rejects, there is no section, and the work fails too.
+   */
+  fromFreezing<T>(work: (standstill: Promise<void>) => Promise<T>): Promise<T> {
     const section = this.#last.then(async () => {
       if (this.#closed) throw new Conflict('container-ending', 'The container is being ended: it is too late for that.')
       const undo = new CleanupStack()
-      if (await this.freeze()) undo.defer('thaw the container', () => this.thaw())
+      const standstill = this.freeze().then((byUs) => {
+        if (byUs) undo.defer('thaw the container', () => this.thaw())
+      })
+      // It is awaited below, whatever the work makes of it.
+      standstill.catch(() => undefined)
       let done: T
       try {
-        done = await work()
+        done = await work(standstill)
+        await standstill
       } catch (error) {
+        // The work may have failed before there was anything to thaw.
+        await standstill.catch(() => undefined)
         throw withCleanupFailures(error, await undo.run())
       }
       const [failure] = await undo.run()

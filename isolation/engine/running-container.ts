@@ -19,6 +19,8 @@ export type TakeSnapshot = <T>(
 export interface SnapshotRequest {
   readonly directory: string | undefined
   readonly exclude: readonly string[]
+  /** Resolves when the container stands still. Programs may be started before; of its files nothing is read. */
+  readonly standstill: Promise<void>
   /** Told when none of the container's files is read any more, unless that fails. */
   readonly onRead: () => void
   /** Ends the reading of the container's files. */
@@ -88,10 +90,10 @@ export class RunningContainer implements RunningLaunch {
     exclude: readonly string[] = [],
   ): Promise<SnapshotReport<T>> {
     const { freezer, takeSnapshot } = this.#parts
-    const { report } = await freezer.whileFrozen(async () => {
+    const { report } = await freezer.fromFreezing(async (standstill) => {
       let onRead = (): void => undefined
       const read = new Promise<void>((resolve) => (onRead = resolve))
-      const report = takeSnapshot({ directory, exclude, onRead, signal: this.#ending.signal }, write)
+      const report = takeSnapshot({ directory, exclude, standstill, onRead, signal: this.#ending.signal }, write)
       await Promise.race([read, report])
       // In an object, because its end is not to be awaited here: the program goes on while the archive is being stored.
       return { report }

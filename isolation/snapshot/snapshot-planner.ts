@@ -52,7 +52,7 @@ export class SnapshotPlanner {
   #filterIsCutOff = false
 
   constructor(
-    private readonly scope: SnapshotScope,
+    readonly scope: SnapshotScope,
     private readonly lower: LowerLayers,
     private readonly entries: PlannedEntries,
   ) {

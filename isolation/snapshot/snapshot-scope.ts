@@ -18,6 +18,11 @@ export class SnapshotScope {
     return new SnapshotScope(directory === undefined ? '' : plain(directory), exclude.map(plain))
   }
 
+  /** @param paths like `exclude` */
+  without(paths: readonly string[]): SnapshotScope {
+    return new SnapshotScope(this.directory, [...this.excluded, ...paths.map(plain)])
+  }
+
   placeOf(path: string): 'within' | 'ancestor' | 'outside' {
     if (this.excluded.some((one) => isWithin(path, one))) return 'outside'
     if (isWithin(path, this.directory)) return 'within'

@@ -13,8 +13,14 @@ import { Stretch } from './stretch.js'
 import { walkUpper } from './walk-upper.js'
 
 export interface SnapshotRequest {
-  /** Absolute path of the upper directory of an overlay. Nothing may write in it until `onRead`: freeze the container. */
+  /** Absolute path of the upper directory of an overlay. */
   readonly upper: string
+  /**
+   * Waits until nothing writes in the tree any more, which has to last until `onRead`: freeze the container. Programs are
+   * started meanwhile. Resolves with absolute paths of what is nobody's change, to be left out as `exclude` is.
+   * Without it nothing writes there from the first.
+   */
+  readonly standstill?: () => Promise<readonly string[]>
   /**
    * Absolute paths of the directories below it. With them only what was really there is recorded as removed; without
    * them a new directory may be recorded as one that replaces another, which over other layers would hide theirs.
@@ -37,9 +43,9 @@ const NOTHING_BUT_THE_ROOT = '.'
  * What an upper directory holds, as removals and as an archive for `write`, which must read it to its end. The same tree
  * gives the same bytes. What is kept and what is not: isolation/snapshot/snapshot-planner.ts.
  *
- *   walk ─┬─ tar ── compressor ── write ─┐
- *         ├─ marks of directories ───────┼─ report
- *         └─ owners ─────────────────────┘
+ *   standstill ── walk ─┬─ tar ── compressor ── write ─┐
+ *                       ├─ marks of directories ───────┼─ report
+ *                       └─ owners ─────────────────────┘
  *
  * Rejects with `BadInput` (`bad-directory`, `reserved-name`, `bad-owner`, `path-too-long`), `TooLarge`
  * (`snapshot-too-large`), `Fault` (`overlay-redirect`, `archive-failed`…), or with what `write` rejects with.
@@ -48,13 +54,14 @@ export async function snapshotUpper<T>(
   request: SnapshotRequest,
   write: (archive: Readable) => Promise<T>,
 ): Promise<SnapshotReport<T>> {
-  const { upper, lower, directory, exclude, compressor, onRead, signal } = request
-  const scope = SnapshotScope.of(directory, exclude)
+  const { upper, lower, directory, exclude, standstill, compressor, onRead, signal } = request
+  const asked = SnapshotScope.of(directory, exclude)
   signal?.throwIfAborted()
   const entries = new PathSpool()
   const directories = new PathSpool()
 
   const plan = async (): Promise<SnapshotPlanner> => {
+    const scope = standstill ? asked.without(await standstill()) : asked
     const planner = new SnapshotPlanner(scope, lower ? await LowerDirectories.of(lower) : UNKNOWN_LOWER, {
       add: (path, kind) => {
         entries.add(path)
@@ -75,7 +82,7 @@ export async function snapshotUpper<T>(
       planner.mark(path, marks)
       if (stretch.isOver) await stretch.rest()
     }
-    await assertUnpackable(upper, scope, signal)
+    await assertUnpackable(upper, planner.scope, signal)
     return planner
   }
 

@@ -67,12 +67,14 @@ class Walker {
         if (this.#stretch.isOver) await this.#stretch.rest()
         const name = known.slice(0, -2)
         const kind = KINDS[known.slice(-1)] ?? 'file'
-        const file = bytesOf(`${place}/${name}`)
-        const change = this.#describe(file, path === '' ? name : `${path}/${name}`, kind)
+        const change = this.#describe(`${place}/${name}`, path === '' ? name : `${path}/${name}`, kind)
         if (!this.walk.visit(change)) continue
         this.#assertFits(change.path, depth)
         if (kind !== 'directory') continue
-        const inner = openSync(file, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+        const inner = openSync(
+          bytesOf(`${place}/${name}`),
+          constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
+        )
         await this.directory(inner, change.path, depth + 1)
       }
     } finally {
@@ -97,9 +99,9 @@ class Walker {
     return await sortInStretches(names, this.#stretch)
   }
 
-  #describe(file: Buffer, path: string, kind: EntryKind): Change {
+  #describe(file: string, path: string, kind: EntryKind): Change {
     const isPlain = kind === 'directory' || kind === 'file'
-    return isPlain && !this.walk.needsStats(path) ? { path, kind } : { path, kind, stats: lstatSync(file) }
+    return isPlain && !this.walk.needsStats(path) ? { path, kind } : { path, kind, stats: lstatSync(bytesOf(file)) }
   }
 
   #assertFits(path: string, depth: number): void {

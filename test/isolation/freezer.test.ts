@@ -20,6 +20,45 @@ describe('the freezer', () => {
     expect(calls).toEqual(['freeze', 'first', 'thaw', 'freeze', 'second', 'thaw'])
   })
 
+  it('lets work make ready while the container is being frozen', async () => {
+    const { calls, freezer, note } = setUp()
+    await freezer.fromFreezing(async (standstill) => {
+      calls.push('ready')
+      await standstill
+      await note('work')()
+    })
+    expect(calls).toEqual(['freeze', 'ready', 'work', 'thaw'])
+  })
+
+  it('thaws also when the work failed before the container stood still', async () => {
+    const calls: string[] = []
+    let frozen = (): void => undefined
+    const freezer = new Freezer(
+      () => new Promise((resolve) => (frozen = () => resolve(true))),
+      () => {
+        calls.push('thaw')
+        return Promise.resolve()
+      },
+    )
+    const section = freezer.fromFreezing(() => Promise.reject(new Error('not ready')))
+    await new Promise(setImmediate)
+    frozen()
+    await expect(section).rejects.toThrow('not ready')
+    expect(calls).toEqual(['thaw'])
+  })
+
+  it('fails, and begins no work on the container, where it cannot be frozen', async () => {
+    const { freezer, calls, note } = setUp()
+    const failing = new Freezer(
+      () => Promise.reject(new Error('no freezer')),
+      () => freezer.close(),
+    )
+    await expect(failing.whileFrozen(note('work'))).rejects.toThrow('no freezer')
+    // Not even where the work would have gone on without it.
+    await expect(failing.fromFreezing(() => Promise.resolve())).rejects.toThrow('no freezer')
+    expect(calls).toEqual([])
+  })
+
   it('thaws after work that fails, and goes on', async () => {
     const { calls, freezer, note } = setUp()
     await expect(freezer.whileFrozen(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
