@@ -33,14 +33,16 @@ tree=$1 access=$2; shift 2
   mkdir /sys/usr /sys/tree
   mount --bind -o ro,nosuid,nodev /usr /sys/usr
   mount --bind -o "$access,nosuid,nodev,noexec" "$tree" /sys/tree
+  links=''
   for name in bin sbin lib lib32 lib64 libx32; do
     if [ -L "/$name" ]; then
-      cp -P "/$name" "/sys/$name"
+      links="$links /$name"
     elif [ -d "/$name" ]; then
       mkdir "/sys/$name"
       mount --bind -o ro,nosuid,nodev "/$name" "/sys/$name"
     fi
   done
+  if [ -n "$links" ]; then cp -P $links /sys; fi
   mount -o remount,ro,nosuid,nodev /sys
 } || exit ${JAIL_FAILED}
 exec unshare --root=/sys --wd=/tree -- "$@"`
