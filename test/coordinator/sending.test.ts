@@ -155,14 +155,15 @@ describe('a blob that is known to be good', () => {
   })
 
   it('waits as long as the container stands still for a snapshot', async () => {
-    const open = await openStored({ paceMs: 100, paceBytes: 1 })
+    const paceMs = 100
+    const open = await openStored({ paceMs, paceBytes: 1 })
     let thaw: () => void = () => undefined
     open.desk.before = (call) =>
       call.startsWith('snapshot') ? new Promise<void>((resolve) => (thaw = resolve)) : undefined
     const snapshot = fetch(`${open.url}/snapshot`, { method: 'POST' })
     await expect.poll(() => open.desk.calls).toEqual(['snapshot (everything)'])
     const { client } = await asleep(open)
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    await new Promise((resolve) => setTimeout(resolve, 5 * paceMs))
     thaw()
     client.socket.resume()
     await snapshot
@@ -170,7 +171,8 @@ describe('a blob that is known to be good', () => {
   })
 
   it('is not blamed for the slowness of the one before it on the connection', async () => {
-    const open = await openStored({ paceMs: 200, paceBytes: 1 })
+    const paceMs = 200
+    const open = await openStored({ paceMs, paceBytes: 1 })
     const client = await raw(open)
     client.socket.pause()
     client.send(get(open, 'data')).send(get(open, 'data'))
@@ -181,7 +183,7 @@ describe('a blob that is known to be good', () => {
       setImmediate(() => client.socket.pause())
     }, 20)
     onTestFinished(() => clearInterval(timer))
-    await new Promise((resolve) => setTimeout(resolve, 1000))
+    await new Promise((resolve) => setTimeout(resolve, 5 * paceMs))
     clearInterval(timer)
     client.socket.resume()
     await expect.poll(() => client.answers.length, { timeout: 10_000 }).toBe(2)

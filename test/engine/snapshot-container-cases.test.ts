@@ -1,32 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { TreeSpec } from '../support/trees.js'
+import { BELOW } from './support/below.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from './support/docker-isolation.js'
 import { groundTruth, type GroundTruth } from './support/ground-truth.js'
 import { tarOfCopies } from './support/tree-tarball.js'
 import { type FileOperation, WorkingStager } from './support/working-stager.js'
-
-/** Below the directory of each case, in a layer of a package. */
-const BELOW: TreeSpec = {
-  etc: { directory: true, mtime: '1000000000.5' },
-  'etc/conf': {
-    file: 'original',
-    mode: 0o640,
-    owner: [0, 42],
-    mtime: '1000000000.987654321',
-  },
-  'etc/other': { file: 'other', xattrs: { 'user.note': 'low' } },
-  opt: { directory: true, mode: 0o750, owner: [7, 8], mtime: '1000000001.25' },
-  'opt/app': { directory: true, mode: 0o2755 },
-  'opt/app/one': { file: 'one' },
-  'opt/app/two': { file: 'two' },
-  'opt/app/deep': { directory: true },
-  'opt/app/deep/three': { file: 'three' },
-  bin: { symlink: 'usr/bin' },
-  linked: { file: 'linked' },
-  linked2: { link: 'linked' },
-}
 
 const ACL = '0200000001000600ffffffff020006000700000004000400ffffffff10000600ffffffff20000000ffffffff'
 const CAPABILITY = '0100000200040000000000000000000000000000'

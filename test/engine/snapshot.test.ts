@@ -24,6 +24,7 @@ import { snapshotUpper } from '../../isolation/snapshot/snapshot.js'
 import { collect } from '../support/collect.js'
 import { MemoryResources } from '../support/memory-resources.js'
 import { at, describeTree, linkGroups, makeTree } from '../support/trees.js'
+import { BELOW } from './support/below.js'
 import { OverlayScratch } from './support/overlay.js'
 
 const never = new AbortController().signal
@@ -39,20 +40,7 @@ beforeEach(async () => {
   resources = new MemoryResources()
   compressor = await chooseCompressor()
   lower = scratch.path('lower')
-  makeTree(lower, {
-    etc: { directory: true, mtime: '1000000000.5' },
-    'etc/conf': { file: 'original', mode: 0o640, owner: [0, 42] },
-    'etc/other': { file: 'other', xattrs: { 'user.note': 'low' } },
-    opt: { directory: true, mode: 0o750, owner: [7, 8], mtime: '1000000001.25' },
-    'opt/app': { directory: true },
-    'opt/app/one': { file: 'one' },
-    'opt/app/two': { file: 'two' },
-    'opt/app/deep': { directory: true },
-    'opt/app/deep/three': { file: 'three' },
-    bin: { symlink: 'usr/bin' },
-    linked: { file: 'linked' },
-    linked2: { link: 'linked' },
-  })
+  makeTree(lower, BELOW)
   ;({ merged, upper } = scratch.mount([lower]))
 })
 
