@@ -88,11 +88,12 @@ export class DockerIsolation implements Isolation {
       }),
       snapshot: async (root, request, write) => {
         const { upper, lowers: lower } = root
-        const standstill = async () => {
+        const untilStandstill = async () => {
           await request.standstill
+          request.signal.throwIfAborted()
           return await copiedUp(root, seat)
         }
-        return await snapshotUpper({ ...request, standstill, upper, lower, compressor: await compressor() }, write)
+        return await snapshotUpper({ ...request, untilStandstill, upper, lower, compressor: await compressor() }, write)
       },
     })
   }

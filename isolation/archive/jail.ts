@@ -27,24 +27,24 @@ const JAIL_FAILED = 125
  * and is gone with the namespace: nothing has to be cleaned up, even after kill -9. There is no /proc in it.
  */
 const SCRIPT = `set -e
+trap 'exit ${JAIL_FAILED}' EXIT
 tree=$1 access=$2; shift 2
-{
-  mount -t tmpfs -o nosuid,nodev,size=64k,mode=0755 jail /sys
-  mkdir /sys/usr /sys/tree
-  mount --bind -o ro,nosuid,nodev /usr /sys/usr
-  mount --bind -o "$access,nosuid,nodev,noexec" "$tree" /sys/tree
-  links=''
-  for name in bin sbin lib lib32 lib64 libx32; do
-    if [ -L "/$name" ]; then
-      links="$links /$name"
-    elif [ -d "/$name" ]; then
-      mkdir "/sys/$name"
-      mount --bind -o ro,nosuid,nodev "/$name" "/sys/$name"
-    fi
-  done
-  if [ -n "$links" ]; then cp -P $links /sys; fi
-  mount -o remount,ro,nosuid,nodev /sys
-} || exit ${JAIL_FAILED}
+mount -t tmpfs -o nosuid,nodev,size=64k,mode=0755 jail /sys
+mkdir /sys/usr /sys/tree
+mount --bind -o ro,nosuid,nodev /usr /sys/usr
+mount --bind -o "$access,nosuid,nodev,noexec" "$tree" /sys/tree
+links=''
+for name in bin sbin lib lib32 lib64 libx32; do
+  if [ -L "/$name" ]; then
+    links="$links /$name"
+  elif [ -d "/$name" ]; then
+    mkdir "/sys/$name"
+    mount --bind -o ro,nosuid,nodev "/$name" "/sys/$name"
+  fi
+done
+if [ -n "$links" ]; then cp -P $links /sys; fi
+mount -o remount,ro,nosuid,nodev /sys
+trap - EXIT
 exec unshare --root=/sys --wd=/tree -- "$@"`
 
 /**

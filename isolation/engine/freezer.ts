@@ -5,7 +5,7 @@ import { Conflict } from '../../base/errors.js'
  * Sections of work during which a container stands still.
  *
  * INVARIANTS
- * - One section at a time; the container is frozen from the beginning to the end of each, and of none else.
+ * - One section at a time; the container is frozen from the standstill of each to its end, and never else.
  * - What is wrong with the work is told before what is wrong with the thaw.
  * - After `close` no section begins, so whoever awaited it may end the container: nobody reads its files any more.
  */
@@ -44,9 +44,12 @@ export class Freezer {
         done = await work(standstill)
         await standstill
       } catch (error) {
-        // The work may have failed before there was anything to thaw.
-        await standstill.catch(() => undefined)
-        throw withCleanupFailures(error, await undo.run())
+        // The work may have failed before there was anything to thaw, or for want of a standstill.
+        const [frozen] = await Promise.allSettled([standstill])
+        const failures = await undo.run()
+        if (frozen.status === 'rejected' && frozen.reason !== error)
+          failures.unshift({ what: 'freeze the container', error: frozen.reason })
+        throw withCleanupFailures(error, failures)
       }
       const [failure] = await undo.run()
       if (failure) throw failure.error

@@ -10,7 +10,7 @@ import type { Freezer } from './freezer.js'
 import { LimitWatch, type LimitProbe } from './limit-watch.js'
 import { pumpOutput } from './output-frames.js'
 
-/** Passes on what a frozen container has changed. */
+/** Passes on what a container has changed, once it stands still. */
 export type TakeSnapshot = <T>(
   request: SnapshotRequest,
   write: (archive: Readable) => Promise<T>,

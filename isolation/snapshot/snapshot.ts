@@ -20,7 +20,7 @@ export interface SnapshotRequest {
    * started meanwhile. Resolves with absolute paths of what is nobody's change, to be left out as `exclude` is.
    * Without it nothing writes there from the first.
    */
-  readonly standstill?: () => Promise<readonly string[]>
+  readonly untilStandstill?: () => Promise<readonly string[]>
   /**
    * Absolute paths of the directories below it. With them only what was really there is recorded as removed; without
    * them a new directory may be recorded as one that replaces another, which over other layers would hide theirs.
@@ -54,14 +54,14 @@ export async function snapshotUpper<T>(
   request: SnapshotRequest,
   write: (archive: Readable) => Promise<T>,
 ): Promise<SnapshotReport<T>> {
-  const { upper, lower, directory, exclude, standstill, compressor, onRead, signal } = request
+  const { upper, lower, directory, exclude, untilStandstill, compressor, onRead, signal } = request
   const asked = SnapshotScope.of(directory, exclude)
   signal?.throwIfAborted()
   const entries = new PathSpool()
   const directories = new PathSpool()
 
   const plan = async (): Promise<SnapshotPlanner> => {
-    const scope = standstill ? asked.without(await standstill()) : asked
+    const scope = untilStandstill ? asked.without(await untilStandstill()) : asked
     const planner = new SnapshotPlanner(scope, lower ? await LowerDirectories.of(lower) : UNKNOWN_LOWER, {
       add: (path, kind) => {
         entries.add(path)
@@ -94,6 +94,8 @@ export async function snapshotUpper<T>(
   let archive: Readable | undefined
   try {
     const furtherSymlinks = planned.then((planner) => planner.furtherSymlinks)
+    // Nobody awaits it where the programs cannot be started.
+    furtherSymlinks.catch(() => undefined)
     archive = await compressedSnapshot({ upper, entries, furtherSymlinks, compressor, onRead: tarHasRead, signal })
     examined.catch((error: unknown) => archive?.destroy(error as Error))
     const written = await write(archive)

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { execa } from 'execa'
 
-/** For what is done with after it has answered: containers that are thawed, layers that are removed. */
+/** For what goes on after the answer: containers that are thawed, layers that are removed. */
 const REST_MS = 300
 
 /** Until a daemon that has just been started has compiled what it does often; the first of anything is slower anyway. */
@@ -31,7 +31,7 @@ export async function inTurn<Name extends string>(
   }
   for (let turn = 0; turn < WARM_UPS; turn++) for (const name of names) await work(name)
   for (let turn = 0; turn < turns; turn++) {
-    const first = turn % names.length
+    const first = Math.floor(turn / 2) % names.length
     const order = [...names.slice(first), ...names.slice(0, first)]
     for (const name of turn % 2 === 0 ? order : order.reverse()) results[name].push(await work(name))
   }

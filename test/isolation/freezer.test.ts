@@ -48,14 +48,20 @@ describe('the freezer', () => {
   })
 
   it('fails, and begins no work on the container, where it cannot be frozen', async () => {
-    const { freezer, calls, note } = setUp()
+    const { calls, note } = setUp()
     const failing = new Freezer(
       () => Promise.reject(new Error('no freezer')),
-      () => freezer.close(),
+      async () => {
+        await note('thaw')()
+      },
     )
     await expect(failing.whileFrozen(note('work'))).rejects.toThrow('no freezer')
     // Not even where the work would have gone on without it.
     await expect(failing.fromFreezing(() => Promise.resolve())).rejects.toThrow('no freezer')
+    await expect(failing.fromFreezing(() => Promise.reject(new Error('not ready')))).rejects.toMatchObject({
+      message: 'not ready',
+      cleanupFailures: [{ what: 'freeze the container', error: { message: 'no freezer' } }],
+    })
     expect(calls).toEqual([])
   })
 
