@@ -1,7 +1,8 @@
-import { chmod, mkdir, readdir, rmdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf } from '../base/errors.js'
 import { runProcess } from '../base/run-process.js'
+import { listOrNothing } from './list-or-nothing.js'
 
 /**
  * The scratch directory of one launch:
@@ -57,14 +58,5 @@ export async function removeScratch(scratch: Scratch, signal?: AbortSignal): Pro
     await rmdir(scratch.directory)
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
-  }
-}
-
-async function listOrNothing(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
   }
 }

@@ -1,11 +1,11 @@
-import { readFile, readdir } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type Docker from 'dockerode'
-import { errnoOf } from '../base/errors.js'
 import { isUuid } from '../base/identifiers.js'
 import { Container } from './engine/container.js'
 import { askEngine, askEngineToRemove } from './engine/engine-errors.js'
 import { parseMountinfo } from './engine/mountinfo.js'
 import type { SweepFailure, SweepReport } from './isolation.js'
+import { listOrNothing } from './list-or-nothing.js'
 import { unmount } from './mounts.js'
 import type { Firewall } from './network/firewall.js'
 import { LAUNCH_LABEL, NODE_LABEL, nodeComment, type Owner } from './ownership.js'
@@ -94,12 +94,3 @@ export class Sweeper {
 }
 
 type IsDead = (launch: string) => boolean
-
-async function listOrNothing(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  }
-}

@@ -1,9 +1,6 @@
 import { lstat, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.js'
-import { isWhiteout } from './overlay-entry.js'
-import type { Change } from './walk-upper.js'
-import type { LowerLayers } from './lower-layers.js'
 
 /**
  * What Docker puts into every root: empty files to mount its own upon, and a link. They lie in a layer of its own just
@@ -51,15 +48,4 @@ async function holdsOnlyInjected(root: string, directory: string): Promise<boole
     if (!isKnown) return false
   }
   return true
-}
-
-/**
- * Whether the entry is Docker's, and not the stager's: one of its names, gone or an empty file, where no layer of a package
- * has anything. Whether a link is Docker's is told by where it leads: isolation/engine/copied-up.ts.
- */
-export function isInjected(entry: Change, lower: LowerLayers): boolean {
-  if (!INJECTED.has(entry.path) || lower.mayHold(entry.path)) return false
-  if (isWhiteout(entry)) return true
-  if (entry.kind === 'file') return entry.stats?.size === 0
-  return entry.path === 'dev/console' && entry.kind === 'character-device'
 }

@@ -3,7 +3,7 @@ import { parentOf, show } from '../archive/names.js'
 import type { EntryKind } from '../archive/tree.js'
 import { encodeRemovalPath } from '../layers/removal-path.js'
 import type { Removal } from '../launch-plan.js'
-import { isInjected } from './engine-files.js'
+import { INJECTED } from './engine-files.js'
 import type { LowerLayers } from './lower-layers.js'
 import { isOpaque, isWhiteout, type OverlayMarks, whyNotPlain } from './overlay-entry.js'
 import type { SnapshotScope } from './snapshot-scope.js'
@@ -170,4 +170,15 @@ function refuseReserved(path: string): void {
       'reserved-name',
       `A snapshot is not possible: ${show(`/${path}`)} has a name that marks removals in image layers (.wh.); rename or remove it first.`,
     )
+}
+
+/**
+ * Whether the entry is Docker's, and not the stager's: one of its names, gone or an empty file, where no layer of a package
+ * has anything. Whether a link is Docker's is told by where it leads: isolation/engine/copied-up.ts.
+ */
+function isInjected(entry: Change, lower: LowerLayers): boolean {
+  if (!INJECTED.has(entry.path) || lower.mayHold(entry.path)) return false
+  if (isWhiteout(entry)) return true
+  if (entry.kind === 'file') return entry.stats?.size === 0
+  return entry.path === 'dev/console' && entry.kind === 'character-device'
 }
