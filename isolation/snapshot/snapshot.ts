@@ -16,9 +16,9 @@ export interface SnapshotRequest {
   /** Absolute path of the upper directory of an overlay. */
   readonly upper: string
   /**
-   * Waits until nothing writes in the tree any more, which has to last until `onRead`: freeze the container. Programs are
-   * started meanwhile. Resolves with absolute paths of what is nobody's change, to be left out as `exclude` is.
-   * Without it nothing writes there from the first.
+   * Called once. Resolves when nothing writes in the tree any more, and nothing may until `onRead`: freeze the container.
+   * Programs are started meanwhile. Tells absolute paths of what is nobody's change, to be left out as `exclude` is.
+   * Not given where nobody writes there anyway.
    */
   readonly untilStandstill?: () => Promise<readonly string[]>
   /**
