@@ -44,7 +44,12 @@ async function download() {
 async function runTests(directory) {
   const env = { ...process.env, CI: 'true', NODE_ENV: 'test', npm_config_update_notifier: 'false', HOME: '/tmp' }
   delete env.STAGER_URL
-  const npm = spawn('npm', ['test', '--silent'], { cwd: directory, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  // One stream: what comes through two may arrive in any order.
+  const npm = spawn('sh', ['-c', 'exec npm test --silent 2>&1'], {
+    cwd: directory,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const decoder = new StringDecoder('utf8')
   let output = ''
   npm.stdout.on('data', (chunk) => {

@@ -124,13 +124,17 @@ describe('a build script', () => {
     expect(stdout).toBe('HELLO FROM THE SOURCE\n  ) as runner')
   })
 
-  it('that fails shows its own last lines, and leaves what was there', async () => {
+  it('that fails shows its own last lines in their order, and leaves what was there', async () => {
     const before = await show('/acme/pkg::greeting')
     const names = await packages()
-    const built = await build('greeting', await greetingScript('echo working\nmake-no-sense --now\necho never'))
+    const lines = [0, 1, 2, 3, 4, 5]
+    const toBothStreams = lines.map((line) => `echo ${line} ${line % 2 === 0 ? '' : '>&2'}`).join('\n')
+    const body = `${toBothStreams}\nmake-no-sense --now\necho never`
+    const built = await build('greeting', await greetingScript(body))
     expect(built.exitCode).toBe(10)
     const said = built.stdout + built.stderr
-    expect(said).toMatch(/Last lines of the stager:\s[^]*working[^]*make-no-sense: command not found/)
+    const inOrder = lines.map((line) => `\\[staging\\]   ${line}\n`).join('')
+    expect(said).toMatch(new RegExp(`Last lines of the stager:\\s[^]*${inOrder}.*make-no-sense: command not found`))
     expect(said).not.toContain('never')
     expect(await packages()).toEqual(names)
     expect(await show('/acme/pkg::greeting')).toEqual(before)
