@@ -13,6 +13,9 @@ import type { ImageLayer } from './seat.js'
 /** overlay2 takes 128 lower layers; the container's own init layer, and a reserve, are off that. */
 export const MAX_ROOT_LAYERS = 120
 
+/** What Engines before 25 call an image that has no name. */
+const NAMELESS = '<none>:<none>'
+
 /** How long a load may take that still moves, in milliseconds. */
 const LOAD_DEADLINE_MS = 30 * 60_000
 
@@ -85,12 +88,14 @@ export class RootImages {
     const containers = await askEngine('list its containers', this.engine.listContainers({ all: true }))
     const used = new Set(containers.map(({ ImageID }) => ImageID))
     const found: Cached[] = []
-    for (const { Id, RepoTags, Size } of images)
-      // Without a name where another of the same content has taken it; nobody asks for it any more.
-      for (const id of RepoTags && RepoTags.length > 0 ? RepoTags : [Id]) {
+    for (const { Id, RepoTags, Size } of images) {
+      const names = (RepoTags ?? []).filter((name) => name !== NAMELESS)
+      // Without a name where another image has taken it; nobody asks for it any more.
+      for (const id of names.length > 0 ? names : [Id]) {
         const usedAt = await this.use.last(tagOf(id))
         found.push({ kind: 'image', id, bytes: Size, usedAt, inUse: used.has(Id) || this.#held.has(id) })
       }
+    }
     return found
   }
 
