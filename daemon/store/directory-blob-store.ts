@@ -89,6 +89,9 @@ export class DirectoryBlobStore implements BlobStore {
     const path = this.#path(sha256)
     await this.#turns.take(sha256, async () => {
       await this.#prefix(dirname(path))
+      // Its age counts from when others can see it, not from its last byte: in between a disk may have taken its time.
+      const now = new Date()
+      await utimes(temporary, now, now)
       await rename(temporary, path)
       this.#damaged.delete(sha256)
       // After the rename, which is a change of the file too.
