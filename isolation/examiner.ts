@@ -30,7 +30,7 @@ export class Examiner {
   }
 
   async #engine(): Promise<Finding[]> {
-    const info = (await askEngine('describe itself', this.engine.info(), 5_000)) as EngineInfo
+    const info = (await askEngine('describe itself', this.engine.info())) as EngineInfo
     const overlay = ['overlay2', 'overlayfs'].includes(info.Driver)
     return [
       good('Docker Engine', `version ${info.ServerVersion} answers`),

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { withCleanupFailures } from '../../base/cleanup-stack.js'
 import { Fault } from '../../base/errors.js'
@@ -16,6 +17,16 @@ export interface Attached extends AsyncIterable<Buffer> {
   destroy(): void
 }
 
+/**
+ * A process that waits for a disk stands still only when it has what it waits for. runc gives up after a quarter of a
+ * second, and thaws the others again; a disk that is busy takes longer.
+ */
+const FREEZE_PATIENCE_MS = 10_000
+const FREEZE_AGAIN_MS = 50
+
+/** As runc words it for control groups of version 1 and 2; Docker adds "unknown" where no more is known. */
+const NOT_FROZEN_YET = /unable to freeze(: unknown)?$|waiting for the cgroup to freeze/
+
 /** The calls on one container that we make, each with our errors. */
 export class Container {
   readonly #container: Docker.Container
@@ -25,6 +36,7 @@ export class Container {
   constructor(
     engine: Docker,
     readonly id: string,
+    private readonly freezePatienceMs = FREEZE_PATIENCE_MS,
   ) {
     this.#container = engine.getContainer(id)
   }
@@ -80,21 +92,33 @@ export class Container {
    * Throws `Fault` (`cannot-freeze`); or that the answer was lost, and then it is thawed if that is possible.
    */
   async pause(): Promise<boolean> {
-    try {
-      await askEngine('freeze a container', this.#container.pause())
-      this.#pausedByUs = true
-      return true
-    } catch (error) {
-      if (!(error instanceof EngineRefusal)) throw await this.#undoneIfDone(error)
-      // By us if it could not be thawed the last time.
-      if (/already paused/i.test(error.reason)) return this.#pausedByUs
-      if (/not running|no such container/i.test(error.reason)) return false
-      throw new Fault(
-        'cannot-freeze',
-        `The container cannot be frozen, and files that change while they are read are never those of one moment: ${error.reason}; give the Docker Engine the freezer of control groups, of version 1 or 2.`,
-        { cause: error },
-      )
+    const giveUpAt = performance.now() + this.freezePatienceMs
+    for (;;) {
+      try {
+        await askEngine('freeze a container', this.#container.pause())
+        this.#pausedByUs = true
+        return true
+      } catch (error) {
+        if (!(error instanceof EngineRefusal)) throw await this.#undoneIfDone(error)
+        // By us if it could not be thawed the last time.
+        if (/already paused/i.test(error.reason)) return this.#pausedByUs
+        if (/is not running|no such container/i.test(error.reason)) return false
+        const isFinal = !NOT_FROZEN_YET.test(error.reason)
+        if (isFinal || performance.now() >= giveUpAt) throw this.#cannotFreeze(error, isFinal)
+      }
+      await delay(FREEZE_AGAIN_MS)
     }
+  }
+
+  #cannotFreeze(cause: EngineRefusal, isFinal: boolean): Fault {
+    const wayOut = isFinal
+      ? 'give the Docker Engine the freezer of control groups, of version 1 or 2'
+      : `for ${this.freezePatienceMs / 1000} s one of its processes has been waiting for a disk or a device: let it end that first`
+    return new Fault(
+      'cannot-freeze',
+      `The container cannot be frozen, and files that change while they are read are never those of one moment: ${cause.reason}; ${wayOut}.`,
+      { cause },
+    )
   }
 
   /** What the Engine said nothing about it may have done all the same. */

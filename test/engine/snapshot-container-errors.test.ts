@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connectEngine } from '../../isolation/engine/connect.js'
 import type { RunningLaunch } from '../../isolation/isolation.js'
 import { launchName } from '../../isolation/ownership.js'
 import { filesOf, planOf, Recorder } from '../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from './support/docker-isolation.js'
+import { freezerGroup } from './support/freezer-group.js'
+import { HangingDisk } from './support/hanging-disk.js'
 import { PrivateEngine } from './support/private-engine.js'
 
 const IDLE = { shell: 'echo new > /tmp/new; echo ready; sleep 60', fake: () => Promise.resolve() }
@@ -19,7 +21,8 @@ describe('a container that', () => {
   beforeEach(async () => {
     under = await dockerIsolation()
     recorder = new Recorder()
-    const plan = planOf(under, IDLE)
+    // Without a limit, the disk watch never freezes it for a look, whatever others write meanwhile.
+    const plan = planOf(under, IDLE, { diskBytes: 2 ** 50 })
     name = launchName(plan.id)
     running = await under.isolation.launch(plan, recorder, AbortSignal.timeout(60_000))
     await expect.poll(() => recorder.stdout, { timeout: 30_000 }).toContain('ready')
@@ -58,15 +61,23 @@ describe('a container that', () => {
     expect(await state()).toMatchObject({ Running: true, Paused: false })
     expect((await running.snapshot(undefined, filesOf)).written).toEqual({ 'tmp/new': 'new\n' })
   })
-})
 
-/** The directory in which the kernel freezes a container: of the freezer of version 1, or the one of version 2. */
-function freezerGroup(pid: number): string {
-  const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
-  const version1 = /^\d+:freezer:(.*)$/m.exec(groups)?.[1]
-  if (version1 !== undefined) return `/sys/fs/cgroup/freezer${version1}`
-  return `/sys/fs/cgroup${/^0::(.*)$/m.exec(groups)?.[1] ?? ''}`
-}
+  test('waits for a disk stands still as soon as the disk has answered', async () => {
+    const disk = await HangingDisk.make()
+    try {
+      await disk.hang(freezerGroup((await state()).Pid))
+      // What runc makes of it, so that this test cannot pass for want of a process that waits.
+      await expect(container().pause()).rejects.toThrow('unable to freeze')
+      const snapshot = running.snapshot(undefined, filesOf)
+      // Longer than runc tries.
+      await delay(500)
+      await disk.answer()
+      expect((await snapshot).written).toEqual({ 'tmp/new': 'new\n' })
+    } finally {
+      await disk.close()
+    }
+  })
+})
 
 describe('an Engine without overlays', () => {
   let engine: PrivateEngine
@@ -74,7 +85,7 @@ describe('an Engine without overlays', () => {
 
   beforeEach(async () => {
     engine = await PrivateEngine.start('vfs')
-    under = await dockerIsolation(new Map(), engine.engine)
+    under = await dockerIsolation(new Map(), engine)
   })
   afterEach(async () => {
     await under.close()

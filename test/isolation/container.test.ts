@@ -9,7 +9,7 @@ const refusal = (message: string) =>
 type Answer = string | Error | undefined
 
 /** A container whose Engine answers each call with the next of its answers: a refusal, a lost answer, or undefined. */
-function containerThatAnswers(answers: { pause?: Answer[]; unpause?: Answer[] }) {
+function containerThatAnswers(answers: { pause?: Answer[]; unpause?: Answer[] }, freezePatienceMs?: number) {
   const answer = (all: Answer[] | undefined) => () => {
     if (!all || all.length === 0) throw new Error('nobody expected this call')
     const message = all.shift()
@@ -17,13 +17,16 @@ function containerThatAnswers(answers: { pause?: Answer[]; unpause?: Answer[] })
     return Promise.reject(typeof message === 'string' ? refusal(message) : message)
   }
   const calls = { pause: answer(answers.pause), unpause: answer(answers.unpause) }
-  return new Container({ getContainer: () => calls } as unknown as Docker, '4128')
+  return new Container({ getContainer: () => calls } as unknown as Docker, '4128', freezePatienceMs)
 }
 
 const LOST = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
 // As Docker 20.10 and 28 word them.
 const ALREADY_PAUSED = 'Container 4128 is already paused'
 const NOT_RUNNING = 'Container 4128 is not running'
+const NOT_YET = 'Cannot pause container 4128: OCI runtime pause failed: unable to freeze: unknown'
+const NOT_YET_VERSION_2 =
+  'Cannot pause container 4128: OCI runtime pause failed: timeout of 5s reached waiting for the cgroup to freeze: unknown'
 const NO_FREEZER =
   'Cannot pause container 4128: OCI runtime pause failed: unable to freeze: openat2 /sys/fs/cgroup/freezer/docker/4128/freezer.state: no such file or directory: unknown'
 
@@ -76,6 +79,20 @@ describe('freezing a container', () => {
     expect(error).toBeInstanceOf(Fault)
     expect(error).toMatchObject({ code: 'cannot-freeze', message: expect.stringContaining(NO_FREEZER) as string })
     expect((error as Error).message).toMatch(/give the Docker Engine the freezer/)
+  })
+
+  it('waits for a process that waits for a disk', async () => {
+    expect(await containerThatAnswers({ pause: [NOT_YET, NOT_YET_VERSION_2, undefined] }).pause()).toBe(true)
+    // It ended when it had what it waited for.
+    expect(await containerThatAnswers({ pause: [NOT_YET, NOT_RUNNING] }).pause()).toBe(false)
+  })
+
+  it('does not wait for ever, and says for what it waited', async () => {
+    const container = containerThatAnswers({ pause: [NOT_YET, NOT_YET, NOT_YET] }, 20)
+    await expect(container.pause()).rejects.toMatchObject({
+      code: 'cannot-freeze',
+      message: expect.stringMatching(/waiting for a disk or a device: let it end that first\.$/) as string,
+    })
   })
 
   it('thaws without a complaint what was killed, or thawed by hand', async () => {
