@@ -31,6 +31,7 @@ import { Resolver } from './resolver.js'
 import { quotaOf, roomIn } from './packages/policy/quota.js'
 import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings.js'
+import { Janitor } from './staging/janitor.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
 import { StagingLogs } from './staging/log.js'
@@ -121,6 +122,7 @@ export class App {
       extraFiles: ca.files,
     })
     const live = new LiveContainers()
+    const janitor = new Janitor({ isolation, live, logger })
     const logs = new StagingLogs(path.join(state, 'logs'), async (uuid) => isTerminal((await ledger.get(uuid)).state))
     const launches = new LaunchRunner({
       isolation,
@@ -136,11 +138,12 @@ export class App {
       },
       plan: { environment: ca.environment },
       live,
+      janitor,
       logger,
       graceAfterVerdictMs: 5_000,
     })
     const room = new StagingRoom(
-      { packages, stagers, pipelines, ledger, isolation, launches, logs, live, logger },
+      { packages, stagers, pipelines, ledger, janitor, launches, logs, logger },
       settings.concurrency,
     )
     const runs = new PackageRuns({

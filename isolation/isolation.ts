@@ -14,7 +14,8 @@ import type { LaunchPlan, LayerSource, Removal, RunPlan } from './launch-plan.js
  * - The listener that `hooks.listen` opened is closed by `release` (or by the failing `launch`), between the end of
  *   the container and the end of its bridge: the caller does not close it.
  * - `sweep` removes every trace of launches and runs of this node that are not in `live`. It is what makes a crash
- *   harmless: call it before the first launch, and when the Engine has come back.
+ *   harmless: call it before the first launch, when the Engine has come back, and now and then, because the Engine
+ *   finishes what it has begun for those who have died. `live` may change meanwhile.
  *
  * ERRORS
  * - `BadInput` when a package or the plan is at fault (an archive that climbs out, a user that the root lacks).

@@ -31,7 +31,9 @@ export class Sweeper {
    * the containers are gone, what cannot be removed harms nobody: it is reported, and the next sweep tries again.
    */
   async sweep(live: ReadonlySet<string>): Promise<SweepReport> {
-    const isDead = (launch: string) => isUuid(launch) && !live.has(launch)
+    // It is looked at again and again while launches come and go: one that ends meanwhile undoes itself.
+    const liveBefore = new Set(live)
+    const isDead = (launch: string) => isUuid(launch) && !liveBefore.has(launch) && !live.has(launch)
     const removed = await this.#containers(isDead)
     const failures: SweepFailure[] = []
     const rest = {

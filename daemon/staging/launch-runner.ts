@@ -11,6 +11,7 @@ import { explainFailure } from './explain-failure.js'
 import { failureOfEnding, failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
 import { FirstCause } from './first-cause.js'
 import type { StagingLedger } from './ledger.js'
+import type { Janitor } from './janitor.js'
 import type { LiveContainers } from './live-containers.js'
 import type { LogWriter } from './log.js'
 import { currentStager, planLaunch, stagerFqn, type PlanSettings } from './plan.js'
@@ -25,6 +26,7 @@ export interface LaunchParts {
   readonly desk: DeskParts
   readonly plan: PlanSettings
   readonly live: LiveContainers
+  readonly janitor: Pick<Janitor, 'trySweep'>
   readonly logger: Logger
   /** How long a stager may go on after its verdict before it is ended, in milliseconds: time for its last words. */
   readonly graceAfterVerdictMs: number
@@ -245,19 +247,13 @@ export class LaunchRunner {
   }
 
   async #release(running: RunningLaunch, launch: string): Promise<void> {
-    const { isolation, live, logger } = this.#parts
+    const { janitor, live, logger } = this.#parts
     const { failures } = await running.release()
     live.delete(launch)
     if (failures.length === 0) return
     for (const { what, error } of failures)
       logger.error({ err: error, launch, what }, 'something of a launch could not be undone')
-    try {
-      const swept = await isolation.sweep(live.ids)
-      logger.info({ removed: swept.removed }, 'swept what a launch had left')
-      for (const { what, error: why } of swept.failures) logger.error({ err: why, what }, 'could not be swept')
-    } catch (error) {
-      logger.error({ err: error }, 'the sweep failed; the next one is at the next start, or when the Engine comes back')
-    }
+    await janitor.trySweep()
   }
 
   #hooks(desk: Desk, output: StagerOutput): LaunchHooks {

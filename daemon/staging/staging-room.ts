@@ -1,12 +1,10 @@
 import type { Logger } from 'pino'
-import { Conflict, Unavailable, messageOf } from '../../base/errors.js'
+import { Conflict } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
-import { retryUntil } from '../../base/retry.js'
-import type { Isolation } from '../../isolation/isolation.js'
 import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../store/repositories.js'
+import type { Janitor } from './janitor.js'
 import type { LaunchRunner } from './launch-runner.js'
 import type { StagingLedger } from './ledger.js'
-import type { LiveContainers } from './live-containers.js'
 import type { StagingLogs } from './log.js'
 import { StagingQueue } from './staging-queue.js'
 import { StagingRunner } from './staging-runner.js'
@@ -17,10 +15,9 @@ export interface StagingRoomParts {
   readonly packages: PackageRepository
   readonly stagers: StagerRepository
   readonly pipelines: PipelineRepository
-  readonly isolation: Isolation
+  readonly janitor: Janitor
   readonly launches: LaunchRunner
   readonly logs: StagingLogs
-  readonly live: LiveContainers
   readonly logger: Logger
 }
 
@@ -29,7 +26,7 @@ export interface StagingRoomParts {
  *
  * `start` first makes the host agree with the ledger: every trace of launches that no process owns any more is swept,
  * and the stagings they belonged to go on at the launch that was interrupted. Until then nothing is admitted; an Engine
- * that is down delays that, not the daemon.
+ * that is down delays that, not the daemon. From then on, and once more in the end, the janitor looks after the host.
  */
 export class StagingRoom {
   readonly #parts: StagingRoomParts
@@ -41,7 +38,11 @@ export class StagingRoom {
 
   constructor(parts: StagingRoomParts, limit: number) {
     this.#parts = parts
-    this.#runner = new StagingRunner({ ...parts, engineIsBack: () => this.#engineIsBack(), stop: this.#stop.signal })
+    this.#runner = new StagingRunner({
+      ...parts,
+      engineIsBack: () => parts.janitor.sweepOnceEngineIsBack(this.#stop.signal),
+      stop: this.#stop.signal,
+    })
     this.#queue = new StagingQueue(
       limit,
       { admitNext: () => parts.ledger.admitNext(), work: (staging) => this.#runner.run(staging) },
@@ -65,6 +66,7 @@ export class StagingRoom {
     this.#stop.abort()
     await this.#recovered
     await this.#queue.close()
+    await this.#parts.janitor.sweepForTheLastTime()
   }
 
   /**
@@ -113,8 +115,9 @@ export class StagingRoom {
   }
 
   async #recover(): Promise<void> {
-    const { ledger, logger } = this.#parts
-    await this.#engineIsBack()
+    const { janitor, ledger, logger } = this.#parts
+    await janitor.sweepOnceEngineIsBack(this.#stop.signal)
+    void janitor.keepSweeping(this.#stop.signal)
     const interrupted: Staging[] = []
     for (const staging of await ledger.running()) {
       const open = staging.launches.find(({ state }) => state === 'starting' || state === 'running')
@@ -123,20 +126,5 @@ export class StagingRoom {
     if (interrupted.length > 0) logger.info({ stagings: interrupted.length }, 'interrupted stagings go on')
     this.#ready = true
     this.#queue.open(interrupted)
-  }
-
-  /** Waits for the Engine, and removes what launches that are gone have left. */
-  async #engineIsBack(): Promise<void> {
-    const { isolation, live, logger } = this.#parts
-    const sweep = async () => {
-      await isolation.ping()
-      const { removed, failures } = await isolation.sweep(live.ids)
-      if (removed.length > 0) logger.info({ removed }, 'swept what earlier launches had left')
-      for (const { what, error } of failures) logger.error({ err: error, what }, 'could not be swept')
-    }
-    await retryUntil(this.#stop.signal, sweep, (error) => {
-      if (!(error instanceof Unavailable)) logger.error({ err: error }, 'the sweep failed and is tried again')
-      else logger.warn({ reason: messageOf(error) }, 'waiting for the Docker Engine')
-    })
   }
 }

@@ -7,6 +7,7 @@ import { Coordinator } from '../../daemon/coordinator/coordinator.js'
 import type { Capability } from '../../daemon/packages/metadata.js'
 import type { Package } from '../../daemon/packages/package.js'
 import { Resolver } from '../../daemon/resolver.js'
+import { Janitor } from '../../daemon/staging/janitor.js'
 import { LaunchRunner } from '../../daemon/staging/launch-runner.js'
 import { LiveContainers } from '../../daemon/staging/live-containers.js'
 import { StagingLogs } from '../../daemon/staging/log.js'
@@ -180,6 +181,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
   )
   const logs = new StagingLogs(path.join(directory, 'logs'), async (uuid) => isTerminal((await ledger.get(uuid)).state))
   const live = new LiveContainers()
+  const janitor = new Janitor({ isolation, live, logger })
   const launches = new LaunchRunner({
     isolation,
     coordinator: new Coordinator({ logger }),
@@ -194,10 +196,11 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     },
     plan: { environment: {} },
     live,
+    janitor,
     logger,
     graceAfterVerdictMs: 200,
   })
-  const room = new StagingRoom({ ledger, packages, stagers, pipelines, isolation, launches, logs, live, logger }, limit)
+  const room = new StagingRoom({ ledger, packages, stagers, pipelines, janitor, launches, logs, logger }, limit)
   return { store, blobs, ledger, packages, stagers, pipelines, policies, logs, room }
 }
 
