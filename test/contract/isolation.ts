@@ -156,7 +156,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
     it('shows output while the program runs, and stops it', async () => {
       const recorder = new Recorder()
       const running = await launch(idle, recorder)
-      await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 10_000)
+      await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 60_000)
       running.stop()
       running.stop()
       expect(await running.ended).toEqual({ kind: 'stopped' })
@@ -237,7 +237,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
         },
       }
       const running = await launch(program, recorder)
-      await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 10_000)
+      await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 60_000)
       const { written, removals } = await running.snapshot('/tmp/in', filesOf)
       expect(written).toEqual({ 'tmp/in/kept': 'kept\n' })
       expect(removals).toEqual([])

@@ -10,7 +10,7 @@ describe('an Engine that is killed', () => {
   let under: DockerIsolationUnderTest
   beforeEach(async () => {
     engine = await PrivateEngine.start()
-    under = await dockerIsolation(new Map(), engine.engine)
+    under = await dockerIsolation(new Map(), engine)
   })
   afterEach(async () => {
     await under.close()
@@ -21,7 +21,7 @@ describe('an Engine that is killed', () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'echo ready; sleep 60', fake: () => Promise.resolve() })
     const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
-    await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 10_000)
+    await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 60_000)
     await engine.kill()
     expect(await running.ended).toMatchObject({ kind: 'engine-lost' })
     const { failures } = await running.release()

@@ -74,7 +74,7 @@ describe('the network of a launch', () => {
     }
     const plan = { ...planOf(under, { shell: 'echo ready; sleep 60', fake: () => Promise.resolve() }), egress: true }
     const running = await under.isolation.launch(plan, hooks, new AbortController().signal)
-    await vi.waitFor(() => expect(neighbour.stdout).toBe('ready\n'), 10_000)
+    await vi.waitFor(() => expect(neighbour.stdout).toBe('ready\n'), 60_000)
     expect(await outputOf(COORDINATOR + knock('$at', theirs))).toEqual(['open', 'shut'])
     expect(await outputOf(COORDINATOR + knock('$at', theirs), { egress: true })).toEqual(['open', 'shut'])
     await running.release()

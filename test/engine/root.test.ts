@@ -1,10 +1,13 @@
+import { readFile } from 'node:fs/promises'
 import { finished } from 'node:stream/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LaunchPlan } from '../../isolation/launch-plan.js'
 import { connectEngine } from '../../isolation/engine/connect.js'
+import { launchName } from '../../isolation/ownership.js'
 import { filesOf, planOf, Recorder } from '../contract/isolation.js'
 import { tarball } from './support/busybox-root.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from './support/docker-isolation.js'
+import { smallImage } from './support/small-image.js'
 
 const idle = { shell: 'sleep 60', fake: () => Promise.resolve() }
 
@@ -27,7 +30,7 @@ describe('the root of a launch', () => {
   const snapshotAfter = async (shell: string, change: Partial<LaunchPlan> = {}) => {
     const { running, recorder } = await launch(shell, change)
     try {
-      await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 10_000)
+      await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
       return await running.snapshot(undefined, filesOf)
     } finally {
       await running.release()
@@ -64,22 +67,19 @@ describe('the root of a launch', () => {
 
   it('stands still while it is read, and goes on while what was read is being stored', async () => {
     // More than fits into the pipes on the way, so that it is not read to its end before somebody takes it.
-    const { running, recorder } = await launch(
-      'head -c 32000000 /dev/urandom >/tmp/much; { while :; do echo tick; done & }',
+    const { running, recorder, plan } = await launch(
+      'head -c 32000000 /dev/urandom >/tmp/much; { i=0; while :; do i=$((i+1)); echo $i >/tmp/count; done & }',
     )
-    await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 10_000)
+    await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
+    const { State } = await connectEngine().getContainer(launchName(plan.id)).inspect()
+    const count = async () => Number(await readFile(`/proc/${State.Pid}/root/tmp/count`, 'utf8'))
     const { written } = await running.snapshot(undefined, async (archive) => {
-      // What was under way before the freeze has arrived once nothing has come for a while.
-      const quiet = async (since: number): Promise<number> => {
-        await new Promise((resolve) => setTimeout(resolve, 100))
-        return recorder.stdout.length === since ? since : await quiet(recorder.stdout.length)
-      }
-      const frozen = await quiet(recorder.stdout.length)
+      const frozen = await count()
       await new Promise((resolve) => setTimeout(resolve, 200))
-      const whileRead = recorder.stdout.length - frozen
+      const whileRead = (await count()) - frozen
       archive.resume()
       await finished(archive)
-      await vi.waitFor(() => expect(recorder.stdout.length).toBeGreaterThan(frozen), 10_000)
+      await vi.waitFor(async () => expect(await count()).toBeGreaterThan(frozen), 60_000)
       return whileRead
     })
     expect(written).toBe(0)
@@ -103,7 +103,7 @@ describe('the root of a launch', () => {
     expect(images).toHaveLength(1)
     for (const { Id } of images) await engine.getImage(Id).remove({ force: true })
     const second = await launch('true')
-    await vi.waitFor(() => expect(second.recorder.stdout).toBe('ready\n'), 10_000)
+    await vi.waitFor(() => expect(second.recorder.stdout).toBe('ready\n'), 60_000)
     await second.running.release()
   })
 
@@ -112,6 +112,20 @@ describe('the root of a launch', () => {
     await Promise.all(launched.map(({ running }) => running.release()))
     const images = await connectEngine().listImages({ filters: { label: [`io.stagerd.node=${under.nodeId}`] } })
     expect(images).toHaveLength(1)
+  })
+
+  it('can be discarded, also when its image has lost its name to another', async () => {
+    await (await launch('true')).running.release()
+    const [rootImage] = await under.isolation.caches().then((all) => all.filter(({ kind }) => kind === 'image'))
+    const other = await smallImage(await tarball({ a: 'b' }), under.nodeId)
+    const [repo = '', tag = ''] = rootImage!.id.split(':')
+    await connectEngine().getImage(other).tag({ repo, tag })
+    const images = (await under.isolation.caches()).filter(({ kind }) => kind === 'image')
+    expect(images.map(({ id }) => id.replace(/^sha256:.*/, 'nameless')).sort()).toEqual(
+      [rootImage!.id, other, 'nameless'].sort(),
+    )
+    for (const image of images) expect(await under.isolation.discard(image)).toBe(true)
+    expect((await under.isolation.caches()).filter(({ kind }) => kind === 'image')).toEqual([])
   })
 
   it('grows by a layer without sending again what the Engine has', async () => {

@@ -58,12 +58,12 @@ describe('a run of a ready package', () => {
       })
       const [published] = running.publishedPorts
       expect(published).toBeGreaterThan(0)
-      await vi.waitFor(() => expect(recorder.stdout).toBe('shut\nshut\n'), 10_000)
+      await vi.waitFor(() => expect(recorder.stdout).toBe('shut\nshut\n'), 60_000)
       await vi.waitFor(async () => {
         const socket = connect(published!, '127.0.0.1')
         socket.end()
         expect(await text(socket)).toBe('served\n')
-      }, 10_000)
+      }, 60_000)
       running.stop()
       expect(await running.ended).toEqual({ kind: 'stopped' })
       expect(await running.release()).toEqual({ failures: [] })

@@ -27,16 +27,17 @@ let busybox: Promise<Buffer> | undefined
 /** A node of its own: `close` leaves nothing of it, neither images nor files. */
 export async function dockerIsolation(
   extraFiles: ReadonlyMap<string, string> = new Map(),
-  engine: Docker = connectEngine(),
+  { engine, addressPool }: { readonly engine: Docker; readonly addressPool?: string } = { engine: connectEngine() },
 ): Promise<DockerIsolationUnderTest> {
   busybox ??= busyboxTarball()
   const stateDirectory = await mkdtemp(join(tmpdir(), 'stagerd-test-'))
   const owner = { nodeId: randomUUID(), installDirectory: stateDirectory }
   const resources = new MemoryResources()
   const root = [resources.add('busybox', await busybox)] as const
+  const pool = addressPool === undefined ? {} : { addressPool }
   const start = async () => {
     const layers = await LayerDirectoryCache.open({ directory: join(stateDirectory, 'layers'), resources })
-    return new DockerIsolation({ owner, stateDirectory, layers, extraFiles }, engine)
+    return new DockerIsolation({ owner, stateDirectory, layers, extraFiles, ...pool }, engine)
   }
   const isolation = await start()
   const node = { stateDirectory, nodeId: () => Promise.resolve(owner.nodeId) }

@@ -160,7 +160,7 @@ export class PrivateDaemon {
   }
 
   /** The staging once it has ended. */
-  async ended(uuid: string, deadlineMs = 90_000): Promise<Staging> {
+  async ended(uuid: string, deadlineMs?: number): Promise<Staging> {
     let staging: Staging | undefined
     await until(
       `staging ${uuid} has ended`,
@@ -174,16 +174,16 @@ export class PrivateDaemon {
     return staging!
   }
 
-  /** The log, once the staging is over. */
-  async lines(uuid: string): Promise<LogLine[]> {
-    const { text } = await this.call('GET', `/v1/stagings/${uuid}/log`)
+  /** The log: all of it once the staging is over, or what it is now. */
+  async lines(uuid: string, { follow = true } = {}): Promise<LogLine[]> {
+    const { text } = await this.call('GET', `/v1/stagings/${uuid}/log?follow=${String(follow)}`)
     return [
       ...text.matchAll(/^event: line\r?\n(?:id: \d+\r?\n)?data: (.*)$|^id: \d+\r?\nevent: line\r?\ndata: (.*)$/gm),
     ].map(([, a, b]) => JSON.parse(a ?? b ?? '') as LogLine)
   }
 
-  async text(uuid: string): Promise<string> {
-    return (await this.lines(uuid)).map(({ text }) => text).join('\n')
+  async text(uuid: string, options: { follow?: boolean } = {}): Promise<string> {
+    return (await this.lines(uuid, options)).map(({ text }) => text).join('\n')
   }
 
   stagectl(...args: string[]) {
@@ -208,10 +208,11 @@ export interface Answer {
   readonly document: unknown
 }
 
+/** The deadline is a ceiling for the slowest of hosts: an Engine that removes large layers answers nobody for seconds. */
 export async function until(
   what: string,
   condition: () => Promise<boolean> | boolean,
-  deadlineMs = 30_000,
+  deadlineMs = 90_000,
 ): Promise<void> {
   const deadline = Date.now() + deadlineMs
   while (!(await condition())) {

@@ -14,6 +14,8 @@ import { until } from './private-daemon.js'
  * the Engine beside it does not notice.
  */
 export class PrivateEngine {
+  /** For the bridges of launches: of those of the host's own Engine this one knows nothing. */
+  readonly addressPool = '198.19.0.0/17'
   readonly directory: string
   readonly engine: Docker
   /** Not `none`: an Engine that starts with that removes docker0, which belongs to the one beside it. */

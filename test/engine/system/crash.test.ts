@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Staging } from '../../../daemon/api/documents/staging.js'
+import { connectEngine } from '../../../isolation/engine/connect.js'
+import { launchLabels, launchName } from '../../../isolation/ownership.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
-import { PrivateDaemon, until } from '../support/private-daemon.js'
+import { CHECKOUT, PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
 const BUILD = `#!/bin/sh
@@ -71,7 +74,7 @@ describe('kill -9 of the daemon', () => {
 
   it.each(['building', 'verdict'])('once the stager has said "%s"', async (word) => {
     const staging = await daemon.submit('site', 'build')
-    await until(`it says ${word}`, async () => (await daemon.text(staging.uuid).catch(() => '')).includes(word))
+    await until(`it says ${word}`, async () => (await daemon.text(staging.uuid, { follow: false })).includes(word))
     await daemon.kill()
     await daemon.restart()
     await expectResult(staging)
@@ -85,6 +88,17 @@ describe('kill -9 of the daemon', () => {
     await daemon.kill()
     await daemon.restart()
     await expectResult(staging)
+  })
+
+  it('while the Engine makes something for it: what comes too late for the first sweep is swept in the end', async () => {
+    await daemon.kill()
+    await daemon.restart()
+    await until('the host has been swept', async () => (await daemon.call('GET', '/readyz')).status === 200)
+    const launch = randomUUID()
+    const owner = { nodeId: await daemon.nodeId(), installDirectory: CHECKOUT }
+    await connectEngine().createNetwork({ Name: launchName(launch), Labels: launchLabels(owner, launch) })
+    await daemon.stop()
+    expect(await leftovers(daemon)).toEqual([])
   })
 })
 

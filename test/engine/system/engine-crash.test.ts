@@ -5,9 +5,10 @@ import { PrivateDaemon, until } from '../support/private-daemon.js'
 import { PrivateEngine } from '../support/private-engine.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
-const SLOW = `#!/bin/sh
+/** It cannot end before it is let go: not even where the Engine takes long to die. */
+const PATIENT = `#!/bin/sh
 echo working
-sleep 2
+[ -n "$GO" ] || sleep 600
 wget -q -O - --post-data='' "$STAGER_URL/done"
 `
 
@@ -16,13 +17,13 @@ let daemon: PrivateDaemon
 
 beforeEach(async () => {
   engine = await PrivateEngine.start()
-  daemon = await PrivateDaemon.start([], engine.environment)
+  daemon = await PrivateDaemon.start(['--bridge-pool', engine.addressPool], engine.environment)
   const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
-  await daemon.addPackage(await stagerTarball(file('slow.tar.gz'), { slow: SLOW }), 'slow-program', {
+  await daemon.addPackage(await stagerTarball(file('patient.tar.gz'), { patient: PATIENT }), 'patient-program', {
     dependencies: 'os.linux',
   })
-  await daemon.addStager({ name: 'slow', package: 'package::/::slow-program', start_command: './slow' })
+  await daemon.addStager({ name: 'patient', package: 'package::/::patient-program', start_command: './patient' })
   await daemon.addPackage(await tarballOf(file('site.tar.gz'), { 'index.html': 'hello' }), 'site', {
     state: 'uploaded',
   })
@@ -35,12 +36,19 @@ afterEach(async () => {
   await engine.close()
 })
 
+/** Launches that begin from now on end at once. */
+async function letGo(): Promise<void> {
+  const url = `/v1/packages/${encodeURIComponent('package::/::patient-program')}`
+  await daemon.ask('PATCH', url, { environment_set: { GO: 'yes' } })
+}
+
 it('kill -9 of the Engine under a running stager: launched again when it is back, and nothing is left', async () => {
-  const { uuid } = await daemon.submit('site', 'slow')
+  const { uuid } = await daemon.submit('site', 'patient')
   await until('the stager works', async () => (await daemon.log()).includes('"step":"mounts"'))
   await engine.kill()
   await until('the daemon has noticed', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
   expect(await daemon.ask('GET', '/v1/node')).toMatchObject({ engine: { answers: false } })
+  await letGo()
   await engine.restart()
   const staging = await daemon.ended(uuid)
   expect(staging.failure).toBeUndefined()
@@ -48,21 +56,23 @@ it('kill -9 of the Engine under a running stager: launched again when it is back
 })
 
 it('kill -9 of both: the staging goes on when both are back', async () => {
-  const { uuid } = await daemon.submit('site', 'slow')
+  const { uuid } = await daemon.submit('site', 'patient')
   await until('the stager works', async () => (await daemon.log()).includes('"step":"mounts"'))
   await engine.kill()
   await daemon.kill()
   await daemon.restart()
+  await letGo()
   expect((await daemon.call('GET', '/readyz')).status).toBe(503)
   await engine.restart()
   expect((await daemon.ended(uuid)).state).toBe('succeeded')
 })
 
 it('an Engine that is down: the daemon goes on, says so, and stages when it is there', async () => {
+  await letGo()
   await engine.kill()
   const doctor = await daemon.stagectl('node', 'doctor')
   expect(doctor.stdout + doctor.stderr).toMatch(/Engine/)
-  const { uuid } = await daemon.submit('site', 'slow')
+  const { uuid } = await daemon.submit('site', 'patient')
   await until('it waits for the Engine', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
   await engine.restart()
   expect((await daemon.ended(uuid)).state).toBe('succeeded')
