@@ -27,6 +27,7 @@ import type { LaunchPlan, LayerSource, RunPlan } from './launch-plan.js'
 import type { LayerDirectoryCache } from './layers/layer-cache.js'
 import { AddressPool } from './network/address-pool.js'
 import { Bridges } from './network/bridges.js'
+import { FirewallGuard } from './network/firewall-guard.js'
 import { Firewall } from './network/firewall.js'
 import type { Owner } from './ownership.js'
 import { chooseCompressor, type CompressorChoice } from './snapshot/compressor.js'
@@ -77,7 +78,7 @@ export class DockerIsolation implements Isolation {
       owner,
       stateDirectory,
       layers,
-      firewall,
+      firewall: new FirewallGuard(firewall),
       images: this.#images,
       bridges: new Bridges(engine, owner, pool),
       extraFiles,

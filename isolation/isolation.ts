@@ -93,6 +93,8 @@ export interface RunHooks {
   output(stream: OutputStream, chunk: Buffer): Promise<void>
   /** For progress and for measurement: each step of the life of a launch, when it is over. */
   step?(name: LaunchStep, milliseconds: number): void
+  /** Somebody has taken away from under it what it must not be without, and it is there again. */
+  repaired?(what: string): void
 }
 
 export interface LaunchHooks extends RunHooks {

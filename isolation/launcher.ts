@@ -15,7 +15,7 @@ import type { CoordinatorListener, LaunchHooks, LaunchStep, RunHooks } from './i
 import type { ContainerPlan, LaunchPlan, LayerSource, RunPlan } from './launch-plan.js'
 import type { Layer, LayerCache } from './layers/layer-cache-port.js'
 import type { Bridges } from './network/bridges.js'
-import type { Firewall } from './network/firewall.js'
+import type { FirewallConcern, FirewallGuard } from './network/firewall-guard.js'
 import { launchComment, launchName, mountSource, type Owner } from './ownership.js'
 import { makeScratch, removeScratch, scratchOf } from './scratch.js'
 import { settleAll } from './settle-all.js'
@@ -28,7 +28,7 @@ export interface LauncherParts extends Surroundings {
   readonly layers: LayerCache
   readonly images: RootImages
   readonly bridges: Bridges
-  readonly firewall: Firewall
+  readonly firewall: FirewallGuard
   /** Content by absolute path, at the bottom of every /stagerfs. */
   readonly extraFiles: ReadonlyMap<string, string>
   /** On top of the root of every launch. */
@@ -87,10 +87,11 @@ export class Launcher {
         egress: plan.egress,
         published: false,
       }
+      const { concern, lost } = concernOf(hooks)
       after.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
       after.deferContainer(() => this.#remove(plan))
       const [, { container, attached }] = await settleAll([
-        step('firewall', () => firewall.add(rules, signal)),
+        step('firewall', () => firewall.add(rules, concern, signal)),
         step('create', () =>
           this.#create(image, {
             plan,
@@ -111,7 +112,7 @@ export class Launcher {
       })
       signal.throwIfAborted()
       attached.write(OPEN_GATE)
-      return watched.run({ attached, limits: plan.limits, hooks, publishedPorts: [], undo })
+      return watched.run({ attached, limits: plan.limits, hooks, publishedPorts: [], lost, undo })
     })
   }
 
@@ -137,11 +138,12 @@ export class Launcher {
         egress: plan.egress,
         published,
       }
+      const { concern, lost } = concernOf(hooks)
       after.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
       after.deferContainer(() => this.#remove(plan))
       const { environment, publish } = plan
       const [, { container, attached }] = await settleAll([
-        step('firewall', () => firewall.add(rules, signal)),
+        step('firewall', () => firewall.add(rules, concern, signal)),
         step('create', () =>
           this.#create(image, { plan, network: bridge.network, environment, stagerfs: undefined, publish }),
         ),
@@ -153,7 +155,7 @@ export class Launcher {
       signal.throwIfAborted()
       attached.write(OPEN_GATE)
       const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
-      return watched.run({ attached, limits: plan.limits, hooks, publishedPorts, undo })
+      return watched.run({ attached, limits: plan.limits, hooks, publishedPorts, lost, undo })
     })
   }
 
@@ -226,6 +228,18 @@ function timedBy(hooks: RunHooks): Step {
       hooks.step?.(name, performance.now() - began)
     }
   }
+}
+
+/** @returns `lost` is aborted, with the reason, when the container must not go on */
+function concernOf(hooks: RunHooks): { readonly concern: FirewallConcern; readonly lost: AbortSignal } {
+  const lost = new AbortController()
+  const concern = {
+    restored: () => hooks.repaired?.('firewall rules'),
+    lost: (error: unknown) => {
+      lost.abort(error)
+    },
+  }
+  return { concern, lost: lost.signal }
 }
 
 async function start(container: Container, plan: ContainerPlan) {

@@ -39,10 +39,13 @@ export class PackageRuns implements Runs {
     const { isolation, live, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
     const plan = await this.#plan(request)
+    const repaired = (what: string) => {
+      logger.warn({ run: plan.id, what }, 'somebody removed what a run needs; it is there again')
+    }
     live.add(plan.id)
     let running
     try {
-      running = await isolation.run(plan, hooks, either)
+      running = await isolation.run(plan, { ...hooks, repaired }, either)
     } catch (error) {
       live.delete(plan.id)
       throw error

@@ -262,6 +262,8 @@ export class LaunchRunner {
       listen: (address) => coordinator.open(desk, address),
       output: (stream, chunk) => output.push(stream, chunk),
       step: (step, ms) => logger.debug({ launch: desk.launch, step, ms }, 'launch step'),
+      repaired: (what) =>
+        logger.warn({ launch: desk.launch, what }, 'somebody removed what a launch needs; it is there again'),
     }
   }
 }

@@ -33,6 +33,8 @@ export interface RunningParts {
   readonly limits: Limits
   readonly hooks: RunHooks
   readonly publishedPorts: readonly number[]
+  /** Aborted, with the reason, when the host cannot keep it in any more. */
+  readonly lost: AbortSignal
   /** All that was made for it; the container is the first to go. */
   readonly undo: CleanupStack
   /** `freezer` is the one by which its `ownUse` freezes. */
@@ -102,12 +104,17 @@ export class RunningContainer implements RunningLaunch {
   }
 
   async #run(): Promise<Ending> {
-    const { container, attached, limits, hooks, probe } = this.#parts
+    const { container, attached, limits, hooks, lost, probe } = this.#parts
     const afterMs = limits.timeoutMs
     const timeOut = () => {
       this.#end({ kind: 'timeout', afterMs }, 'with grace')
     }
     const timer = afterMs === Infinity ? undefined : setTimeout(timeOut, Math.min(afterMs, LONGEST_TIMER_MS))
+    const onLost = () => {
+      this.#end({ kind: 'engine-lost', error: asError(lost.reason) }, 'at once')
+    }
+    lost.addEventListener('abort', onLost)
+    if (lost.aborted) onLost()
     const watch = new LimitWatch(probe, limits)
     void watch.untilHit(this.#over.signal).then((ending) => {
       if (ending) this.#end(ending, 'at once')
@@ -134,6 +141,7 @@ export class RunningContainer implements RunningLaunch {
       return this.#cause ?? { kind: 'engine-lost', error: engineError('wait for a container', error) }
     } finally {
       clearTimeout(timer)
+      lost.removeEventListener('abort', onLost)
       this.#cause ??= { kind: 'stopped' }
       this.#over.abort()
     }

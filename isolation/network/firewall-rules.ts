@@ -23,7 +23,7 @@ export interface Rule {
  * A Docker network, `internal` or not, reaches every service of the host that listens on 0.0.0.0 or on the bridge.
  * Rejected rather than dropped, so that programs fail at once instead of waiting.
  *
- * @param forwardChain DOCKER-USER where there is one: Docker keeps it in front of its own rules, also after a restart
+ * @param forwardChain as of `forwardChainIn`
  * @returns in the order in which they are to be tried
  */
 export function rulesForIpv4(plan: FirewallPlan, forwardChain: string): Rule[] {
@@ -60,38 +60,50 @@ export function rulesForIpv6(plan: FirewallPlan): Rule[] {
   return ['INPUT', 'FORWARD'].map((chain) => rule(chain, plan, [], REJECT_IPV6))
 }
 
-/** Standard input for `iptables-restore --noflush`: all of the rules, or none. */
-export function additionOf(rules: readonly Rule[]): string {
-  // Each goes to the head of its chain, so the last one goes first.
-  return transaction(rules.toReversed().map(({ chain, match }) => `-I ${chain} 1 ${match.join(' ')}`))
+/** Each goes to the head of its chain, so the last one goes first. */
+function insertions(rules: readonly Rule[]): string[] {
+  return rules.toReversed().map(({ chain, match }) => `-I ${chain} 1 ${match.join(' ')}`)
 }
 
-export function removalOf(rules: readonly Rule[]): string {
-  return transaction(rules.map(({ chain, match }) => `-D ${chain} ${match.join(' ')}`))
+/** A rule of ours as `iptables-save` shows it. */
+export interface SavedRule {
+  readonly chain: string
+  readonly comment: string
+  /** The whole line: `-A INPUT …`. */
+  readonly line: string
 }
 
-/**
- * The rules in the output of `iptables-save` whose comment is ours, as a transaction that removes them.
- *
- * @param isOurs asked about the whole of a comment
- */
-export function removalFromSaved(saved: string, isOurs: (comment: string) => boolean): RemovalOfSaved | undefined {
-  const lines: string[] = []
-  const comments = new Set<string>()
+/** Every rule in the output of `iptables-save` that has a comment as ours have. */
+export function rulesInSaved(saved: string): SavedRule[] {
+  const rules: SavedRule[] = []
   let table = ''
   for (const line of saved.split('\n')) {
     if (line.startsWith('*')) table = line.slice(1).trim()
-    const comment = /^-A \S+ .*--comment "?(stagerd:[0-9a-f:-]+)"?(?: |$)/.exec(line)?.[1]
-    if (table !== 'filter' || comment === undefined || !isOurs(comment)) continue
-    lines.push(line.replace(/^-A/, '-D'))
-    comments.add(comment)
+    const [, chain, comment] = /^-A (\S+) .*--comment "?(stagerd:[0-9a-f:-]+)"?(?: |$)/.exec(line) ?? []
+    if (table === 'filter' && chain !== undefined && comment !== undefined) rules.push({ chain, comment, line })
   }
-  return lines.length === 0 ? undefined : { input: transaction(lines), comments: [...comments] }
+  return rules
 }
 
-export interface RemovalOfSaved {
-  readonly input: string
-  readonly comments: readonly string[]
+/**
+ * Where rules for what is forwarded are reached before everybody else's: in DOCKER-USER, which Docker keeps in front of
+ * its own rules, also after a restart; or in FORWARD, where there is no such chain, or no way into it any more.
+ */
+export function forwardChainIn(saved: string): 'DOCKER-USER' | 'FORWARD' {
+  return /^-A FORWARD -j DOCKER-USER$/m.test(saved) ? 'DOCKER-USER' : 'FORWARD'
+}
+
+/** Whether each of `rules` is still there, in its chain. */
+export function areThere(rules: readonly Rule[], comment: string, saved: readonly SavedRule[]): boolean {
+  const chainsOf = (all: readonly { readonly chain: string }[]) => all.map(({ chain }) => chain).sort()
+  const there = chainsOf(saved.filter((rule) => rule.comment === comment))
+  const wanted = chainsOf(rules)
+  return there.length === wanted.length && there.every((chain, index) => chain === wanted[index])
+}
+
+/** Standard input for `iptables-restore --noflush` that removes `saved` and inserts `rules`: all of it, or nothing. */
+export function replacementOf(saved: readonly SavedRule[], rules: readonly Rule[]): string {
+  return transaction([...saved.map(({ line }) => line.replace(/^-A/, '-D')), ...insertions(rules)])
 }
 
 const ACCEPT = ['-j', 'ACCEPT']

@@ -2,12 +2,14 @@ import { access, writeFile } from 'node:fs/promises'
 import { Fault, messageOf } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 import {
-  additionOf,
-  removalFromSaved,
-  removalOf,
+  areThere,
+  forwardChainIn,
+  replacementOf,
   rulesForIpv4,
   rulesForIpv6,
+  rulesInSaved,
   type FirewallPlan,
+  type Rule,
 } from './firewall-rules.js'
 
 /**
@@ -18,20 +20,24 @@ import {
  * - A set of rules is there as a whole or not at all: one transaction for each protocol.
  */
 export class Firewall {
-  #forwardChain: Promise<string> | undefined
   #ipv6: Promise<Ipv6> | undefined
 
-  /** Throws `Fault` (`firewall-failed`): the container must not be started then. */
-  async add(plan: FirewallPlan, signal: AbortSignal): Promise<void> {
+  /**
+   * The rules of `plan`, whatever was left of them before.
+   *
+   * Throws `Fault` (`firewall-failed`): the container must not be started then.
+   */
+  async add(plan: FirewallPlan, signal?: AbortSignal): Promise<void> {
     try {
-      const [forwardChain, ipv6] = await Promise.all([this.#chooseForwardChain(), this.#chooseIpv6()])
+      const ipv6 = await this.#chooseIpv6()
       const results = await Promise.allSettled([
-        restore('iptables-restore', additionOf(rulesForIpv4(plan, forwardChain)), signal),
-        this.#addIpv6(plan, ipv6, signal),
+        set('iptables', plan, (saved) => rulesForIpv4(plan, forwardChainIn(saved)), signal),
+        ipv6 === 'filter' ? set('ip6tables', plan, () => rulesForIpv6(plan), signal) : undefined,
+        ipv6 === 'switch-off' ? writeFile(`/proc/sys/net/ipv6/conf/${plan.bridge}/disable_ipv6`, '1') : undefined,
       ])
       for (const result of results) if (result.status === 'rejected') throw result.reason
     } catch (error) {
-      signal.throwIfAborted()
+      signal?.throwIfAborted()
       throw new Fault(
         'firewall-failed',
         `The firewall rules of bridge ${plan.bridge} could not be set (${messageOf(error)}): stagerd needs root and a working iptables.`,
@@ -40,51 +46,35 @@ export class Firewall {
     }
   }
 
-  async remove(plan: FirewallPlan, signal: AbortSignal): Promise<void> {
-    const forwardChain = await this.#chooseForwardChain()
-    try {
-      await Promise.all([
-        restore('iptables-restore', removalOf(rulesForIpv4(plan, forwardChain)), signal),
-        (await this.#chooseIpv6()) === 'filter'
-          ? restore('ip6tables-restore', removalOf(rulesForIpv6(plan)), signal)
-          : undefined,
-      ])
-    } catch {
-      // One rule that somebody flushed fails the whole transaction: remove what is really there.
-      await this.removeWhere((comment) => comment === plan.comment, signal)
-    }
+  /** Those of `plans` of which somebody has removed a rule, or the way to it. */
+  async incomplete<T extends FirewallPlan>(plans: readonly T[]): Promise<T[]> {
+    const filtered = (await this.#chooseIpv6()) === 'filter'
+    const [saved4, saved6] = await Promise.all([save('iptables'), filtered ? save('ip6tables') : undefined])
+    const [there4, there6] = [rulesInSaved(saved4), saved6 === undefined ? undefined : rulesInSaved(saved6)]
+    const forwardChain = forwardChainIn(saved4)
+    return plans.filter(
+      (plan) =>
+        !areThere(rulesForIpv4(plan, forwardChain), plan.comment, there4) ||
+        (there6 !== undefined && !areThere(rulesForIpv6(plan), plan.comment, there6)),
+    )
   }
 
   /** Remove all rules with such a comment, and return the comments. */
   async removeWhere(isOurs: (comment: string) => boolean, signal?: AbortSignal): Promise<string[]> {
-    const found = new Set<string>()
-    const tools = (await this.#chooseIpv6()) === 'filter' ? ['iptables', 'ip6tables'] : ['iptables']
-    for (const tool of tools) {
-      const { stdout } = await runProcess(`${tool}-save`, ['-t', 'filter'], signal ? { signal } : {})
-      const removal = removalFromSaved(stdout, isOurs)
-      if (!removal) continue
-      await restore(`${tool}-restore`, removal.input, signal)
-      for (const comment of removal.comments) found.add(comment)
-    }
-    return [...found]
+    const tools = (await this.#chooseIpv6()) === 'filter' ? TOOLS : (['iptables'] as const)
+    const found = await Promise.all(
+      tools.map(async (tool) => {
+        const rules = rulesInSaved(await save(tool, signal)).filter(({ comment }) => isOurs(comment))
+        if (rules.length > 0) await restore(tool, replacementOf(rules, []), signal)
+        return rules.map(({ comment }) => comment)
+      }),
+    )
+    return [...new Set(found.flat())]
   }
 
   /** How the host keeps IPv6 away from our bridges. */
   ipv6(): Promise<Ipv6> {
     return this.#chooseIpv6()
-  }
-
-  async #addIpv6(plan: FirewallPlan, ipv6: Ipv6, signal: AbortSignal): Promise<void> {
-    if (ipv6 === 'filter') await restore('ip6tables-restore', additionOf(rulesForIpv6(plan)), signal)
-    else if (ipv6 === 'switch-off') await writeFile(`/proc/sys/net/ipv6/conf/${plan.bridge}/disable_ipv6`, '1')
-  }
-
-  #chooseForwardChain(): Promise<string> {
-    // An Engine that was told to leave iptables alone has made no chain of its own.
-    this.#forwardChain ??= succeeds('iptables', ['-w', '-n', '-L', 'DOCKER-USER']).then((there) =>
-      there ? 'DOCKER-USER' : 'FORWARD',
-    )
-    return this.#forwardChain
   }
 
   #chooseIpv6(): Promise<Ipv6> {
@@ -96,24 +86,42 @@ export class Firewall {
 /** `absent`: a kernel without IPv6. `switch-off`: no working ip6tables, so IPv6 is turned off on the bridge itself. */
 export type Ipv6 = 'filter' | 'switch-off' | 'absent'
 
+const TOOLS = ['iptables', 'ip6tables'] as const
+type Tool = (typeof TOOLS)[number]
+
 async function chooseIpv6(): Promise<Ipv6> {
   try {
     await access('/proc/net/if_inet6')
   } catch {
     return 'absent'
   }
-  return (await succeeds('ip6tables', ['-w', '-n', '-L', 'INPUT'])) ? 'filter' : 'switch-off'
-}
-
-async function succeeds(file: string, args: readonly string[]): Promise<boolean> {
   try {
-    await runProcess(file, args, { timeoutMs: 10_000 })
-    return true
+    await runProcess('ip6tables', ['-w', '-n', '-L', 'INPUT'], { timeoutMs: 10_000 })
+    return 'filter'
   } catch {
-    return false
+    return 'switch-off'
   }
 }
 
-async function restore(tool: string, input: string, signal?: AbortSignal): Promise<void> {
-  await runProcess(tool, ['--noflush', '-w'], { input, ...(signal ? { signal } : {}) })
+async function set(
+  tool: Tool,
+  { comment }: FirewallPlan,
+  rules: (saved: string) => readonly Rule[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const saved = await save(tool, signal)
+  const left = rulesInSaved(saved).filter((rule) => rule.comment === comment)
+  await restore(tool, replacementOf(left, rules(saved)), signal)
+}
+
+async function save(tool: Tool, signal?: AbortSignal): Promise<string> {
+  const { stdout } = await runProcess(`${tool}-save`, ['-t', 'filter'], {
+    timeoutMs: 10_000,
+    ...(signal && { signal }),
+  })
+  return stdout
+}
+
+async function restore(tool: Tool, input: string, signal?: AbortSignal): Promise<void> {
+  await runProcess(`${tool}-restore`, ['--noflush', '-w'], { input, timeoutMs: 30_000, ...(signal && { signal }) })
 }

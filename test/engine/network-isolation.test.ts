@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../base/run-process.js'
 import type { OutputStream } from '../../isolation/isolation.js'
@@ -12,6 +13,21 @@ import { dockerIsolation, type DockerIsolationUnderTest } from './support/docker
 const knock = (...doors: string[]) =>
   `for door in ${doors.join(' ')}; do if nc -w 1 \${door%:*} \${door##*:} </dev/null >/dev/null 2>&1; then echo open; else echo shut; fi; done; `
 const COORDINATOR = 'at=${STAGER_URL#http://}; at=${at%%/*}; '
+
+const FIREWALLS = ['iptables', 'ip6tables']
+
+/** As `iptables-save` and `ip6tables-save` show them. */
+async function rulesOf(launch: string): Promise<string[][]> {
+  const saved = await Promise.all(FIREWALLS.map((tool) => runProcess(`${tool}-save`, ['-t', 'filter'])))
+  return saved.map(({ stdout }) => stdout.split('\n').filter((line) => line.includes(launch)))
+}
+
+async function flush(launch: string): Promise<void> {
+  for (const [index, rules] of (await rulesOf(launch)).entries()) {
+    const input = ['*filter', ...rules.map((rule) => rule.replace('-A', '-D')), 'COMMIT', ''].join('\n')
+    await runProcess(`${FIREWALLS[index]!}-restore`, ['--noflush', '-w'], { input })
+  }
+}
 
 describe('the network of a launch', () => {
   let under: DockerIsolationUnderTest
@@ -114,14 +130,43 @@ describe('the network of a launch', () => {
     }
   })
 
+  it('is shut again within moments when somebody flushes the firewall under it', async () => {
+    const recorder = new Recorder()
+    const repaired: string[] = []
+    const hooks = {
+      output: (stream: OutputStream, chunk: Buffer) => recorder.output(stream, chunk),
+      listen: (address: string) => recorder.listen(address),
+      repaired: (what: string) => repaired.push(what),
+    }
+    const shell = `${COORDINATOR}while :; do ${knock(`\${at%:*}:${servicePort}`)} sleep 0.1; done`
+    const plan = planOf(under, { shell, fake: () => Promise.resolve() })
+    const running = await under.isolation.launch(plan, hooks, new AbortController().signal)
+    await vi.waitFor(() => expect(recorder.stdout).toBe('shut\n'), 60_000)
+
+    const before = await rulesOf(plan.id)
+    expect(before.map(({ length }) => length)).toEqual([4, 2])
+    await vi.waitFor(async () => {
+      await flush(plan.id)
+      // Time to knock, unless the next look comes first.
+      await delay(300)
+      expect(recorder.stdout).toContain('open\n')
+    }, 60_000)
+
+    await vi.waitFor(async () => expect(await rulesOf(plan.id)).toEqual(before), 60_000)
+    expect(new Set(repaired)).toEqual(new Set(['firewall rules']))
+    const said = recorder.stdout.length
+    await vi.waitFor(() => expect(recorder.stdout.slice(said)).toMatch(/shut\nshut\n$/), 60_000)
+    expect(await running.release()).toEqual({ failures: [] })
+    expect(await under.traces()).toEqual([])
+  })
+
   it('leaves no rule behind when somebody flushed one of them', async () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
     const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
-    const { stdout } = await runProcess('iptables-save', ['-t', 'filter'])
-    const ours = stdout.split('\n').filter((line) => line.includes(plan.id))
+    const [ours] = await rulesOf(plan.id)
     expect(ours).toHaveLength(4)
-    const gone = (ours[0] ?? '').replaceAll('"', '').replace('-A INPUT', '-D INPUT')
+    const gone = (ours?.[0] ?? '').replaceAll('"', '').replace('-A INPUT', '-D INPUT')
     await runProcess('iptables', ['-w', ...gone.split(' ')])
     expect(await running.release()).toEqual({ failures: [] })
     expect(await under.traces()).toEqual([])
