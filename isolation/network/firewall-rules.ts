@@ -14,6 +14,12 @@ export interface FirewallPlan {
   readonly published: boolean
 }
 
+/**
+ * Where clouds hand out credentials to whoever asks: link-local nearly everywhere, Azure's and Alibaba's own. Some are the
+ * name servers of their networks as well.
+ */
+const METADATA_ADDRESSES = ['169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32']
+
 export interface Rule {
   readonly chain: string
   readonly match: readonly string[]
@@ -45,8 +51,10 @@ export function rulesForIpv4(plan: FirewallPlan, forwardChain: string): Rule[] {
       match: [...match, '--dport', String(plan.coordinatorPort), ...marked(plan), ...REJECT],
     })
   }
-  // Clouds hand out credentials on a link-local address.
-  if (plan.egress) rules.push(forward(['-d', '169.254.0.0/16'], REJECT))
+  if (plan.egress)
+    for (const address of METADATA_ADDRESSES)
+      for (const protocol of ['tcp', 'udp'])
+        rules.push(forward(['-d', address, '-p', protocol, '-m', protocol, '!', '--dport', '53'], REJECT))
   // Such a bridge cannot be `internal`, because Docker publishes no port of an internal one.
   // Not only what is NEW: raw sockets can make packets that belong to no connection (INVALID).
   else if (plan.published) rules.push(forward(['-m', 'conntrack', '!', '--ctstate', 'RELATED,ESTABLISHED'], REJECT))

@@ -64,8 +64,14 @@ describe('the network of a launch', () => {
   })
 
   it('with egress reaches no other port of the host either, and no metadata service', async () => {
-    const doors = knock('$at', `\${at%:*}:${servicePort}`, `${hostAddress()}:${servicePort}`, '169.254.169.254:80')
-    expect(await outputOf(COORDINATOR + doors, { egress: true })).toEqual(['open', 'shut', 'shut', 'shut'])
+    const doors = knock('$at', `\${at%:*}:${servicePort}`, `${hostAddress()}:${servicePort}`)
+    const clouds = ['169.254.169.254', '168.63.129.16', '100.100.100.200']
+    // Refused, and not merely without an answer: those addresses are nobody's here.
+    const asked = clouds.map((address) => `nc -w 20 ${address} 80 </dev/null 2>&1; `).join('')
+    expect(await outputOf(COORDINATOR + doors + asked, { egress: true })).toEqual([
+      ...['open', 'shut', 'shut'],
+      ...clouds.map((): unknown => expect.stringContaining('refused')),
+    ])
   })
 
   it('is not reached by IPv6 through the link-local address of the bridge', async () => {

@@ -35,10 +35,15 @@ describe('the firewall rules', () => {
     ])
   })
 
-  it('of a launch with egress keep it off the metadata services of clouds', () => {
-    expect(lines(rulesForIpv4({ ...LAUNCH, egress: true }, 'DOCKER-USER')).at(-1)).toBe(
-      `DOCKER-USER -i sd-1d3a5c7e9b11 -d 169.254.0.0/16 ${tail} -j REJECT --reject-with icmp-port-unreachable`,
-    )
+  it('of a launch with egress keep it off the metadata services of clouds, but not off their name servers', () => {
+    const [, , , ...forwarded] = lines(rulesForIpv4({ ...LAUNCH, egress: true }, 'DOCKER-USER'))
+    const refusal = (address: string, protocol: string) =>
+      `DOCKER-USER -i sd-1d3a5c7e9b11 -d ${address} -p ${protocol} -m ${protocol} ! --dport 53 ${tail} -j REJECT --reject-with icmp-port-unreachable`
+    expect(forwarded).toEqual([
+      ...['tcp', 'udp'].map((protocol) => refusal('169.254.0.0/16', protocol)),
+      ...['tcp', 'udp'].map((protocol) => refusal('168.63.129.16/32', protocol)),
+      ...['tcp', 'udp'].map((protocol) => refusal('100.100.100.200/32', protocol)),
+    ])
   })
 
   it('of a run with a published port let answers out, and nothing of its own', () => {
