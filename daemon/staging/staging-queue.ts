@@ -22,7 +22,7 @@ export class StagingQueue {
   readonly #active = new Set<Promise<void>>()
   #resumed: Staging[] = []
   #open = false
-  #pumping = false
+  #pumping: Promise<void> | undefined
   #again = false
 
   constructor(limit: number, parts: QueueWork, onError: (error: unknown) => void) {
@@ -43,11 +43,10 @@ export class StagingQueue {
       this.#again = true
       return
     }
-    this.#pumping = true
-    this.#pump()
+    this.#pumping = this.#pump()
       .catch(this.#onError)
       .finally(() => {
-        this.#pumping = false
+        this.#pumping = undefined
         if (this.#again) {
           this.#again = false
           this.poke()
@@ -58,13 +57,19 @@ export class StagingQueue {
   /** Resolves when nothing is at work any more. */
   async close(): Promise<void> {
     this.#open = false
+    await this.#pumping
     while (this.#active.size > 0) await Promise.all(this.#active)
+  }
+
+  #isOpen(): boolean {
+    return this.#open
   }
 
   async #pump(): Promise<void> {
     while (this.#open && this.#active.size < this.#limit) {
       const next = this.#resumed.shift() ?? (await this.#parts.admitNext())
-      if (!next) return
+      // What was admitted while the queue was being closed is running, and goes on at the next start.
+      if (!next || !this.#isOpen()) return
       const work: Promise<void> = this.#parts.work(next).finally(() => {
         this.#active.delete(work)
         this.poke()
