@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { BadInput, Conflict } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
-import type { Ending, Isolation } from '../../isolation/isolation.js'
+import type { Ending, Isolation, RunHooks } from '../../isolation/isolation.js'
 import type { Limits, RunPlan } from '../../isolation/launch-plan.js'
 import { BASE_ENVIRONMENT, mergeEnvironments } from '../packages/environment.js'
 import type { Package } from '../packages/package.js'
@@ -39,13 +39,14 @@ export class PackageRuns implements Runs {
     const { isolation, live, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
     const plan = await this.#plan(request)
-    const repaired = (what: string) => {
-      logger.warn({ run: plan.id, what }, 'somebody removed what a run needs; it is there again')
+    const runHooks: RunHooks = {
+      output: (stream, chunk) => hooks.output(stream, chunk),
+      repaired: (what) => logger.warn({ run: plan.id, what }, 'somebody removed what a run needs; it is there again'),
     }
     live.add(plan.id)
     let running
     try {
-      running = await isolation.run(plan, { ...hooks, repaired }, either)
+      running = await isolation.run(plan, runHooks, either)
     } catch (error) {
       live.delete(plan.id)
       throw error
@@ -62,7 +63,7 @@ export class PackageRuns implements Runs {
     })
     const active: Promise<void> = ended.then(() => void this.#active.delete(active))
     this.#active.add(active)
-    return { ports: running.publishedPorts, ended, stop }
+    return { id: plan.id, ports: running.publishedPorts, ended, stop }
   }
 
   /** Ends every run, and waits until nothing is left of them. */
