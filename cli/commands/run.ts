@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { messageOf } from '../../base/errors.js'
 import type { RunDraft, RunEvent } from '../../daemon/api/documents/run.js'
 import { examples, type CommandLine } from '../command-line.js'
 import { EXIT } from '../exit-codes.js'
@@ -28,7 +29,7 @@ export function addRunCommand(program: Command, commandLine: CommandLine): void 
   const command = program
     .command('run <name>')
     .description(
-      'Run a ready package in the foreground, on its own dependencies. Ends with the exit code of its program; Ctrl-C ends it.',
+      'Run a ready package in the foreground, on its own dependencies. Ends with the exit code of its program; Ctrl-C stops it, and waits for its last words.',
     )
     .option(
       '-p, --publish <host:container>',
@@ -54,21 +55,40 @@ async function run(session: Session, options: RunOptions, name: string): Promise
   }
   const answer = await session.api.stream('/v1/runs', { signal: session.signal }, draft)
   let ports: readonly number[] = []
-  for await (const event of readRunEvents(answer, session)) {
-    switch (event.event) {
-      case 'started':
-        ports = event.ports
-        await tellPorts(session, draft, ports)
-        break
-      case 'output':
-        // With --json the document alone is for stdout.
-        await session.output.bytes(Buffer.from(event.data, 'base64'), session.output.json ? 'stderr' : event.stream)
-        break
-      case 'ended':
-        return await end(session, event, ports, name)
+  let stopping: Promise<void> | undefined
+  let stopListening = (): void => undefined
+  try {
+    for await (const event of readRunEvents(answer, session)) {
+      switch (event.event) {
+        case 'started':
+          ports = event.ports
+          stopListening = session.interrupts.softly(() => {
+            stopping = askToStop(session, event.run, name)
+          })
+          await tellPorts(session, draft, ports)
+          break
+        case 'output':
+          // With --json the document alone is for stdout.
+          await session.output.bytes(Buffer.from(event.data, 'base64'), session.output.json ? 'stderr' : event.stream)
+          break
+        case 'ended':
+          return await end(session, event, ports, name, stopping !== undefined)
+      }
     }
+    return EXIT.stagerdFailed
+  } finally {
+    stopListening()
+    await stopping
   }
-  return EXIT.stagerdFailed
+}
+
+async function askToStop({ api, output, signal }: Session, run: string, name: string): Promise<void> {
+  await output.warning(`Stopping ${name}… (Ctrl-C again leaves at once)`)
+  try {
+    await api.post(`/v1/runs/${run}/stop`, undefined, { signal })
+  } catch (error) {
+    if (!signal.aborted) await output.warning(`It could not be stopped: ${messageOf(error)}`)
+  }
 }
 
 async function tellPorts({ output }: Session, { publish = [] }: RunDraft, ports: readonly number[]): Promise<void> {
@@ -81,6 +101,7 @@ async function end(
   event: Extract<RunEvent, { event: 'ended' }>,
   ports: readonly number[],
   name: string,
+  stoppedByUs: boolean,
 ): Promise<number> {
   if (output.json) await output.document({ ports, exit_code: event.exit_code, reason: event.reason })
   if (event.exit_code === 0) return EXIT.success
@@ -88,6 +109,7 @@ async function end(
     await output.warning(`${name} ended with exit code ${event.exit_code}.`)
     return event.exit_code
   }
+  if (stoppedByUs && event.reason === 'stopped') return EXIT.cancelled
   const ending = ENDINGS[event.reason]
   await output.warning(`${name} was ended: ${ending?.words ?? event.reason}.`)
   return ending?.exit ?? EXIT.stagerdFailed

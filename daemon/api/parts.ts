@@ -104,10 +104,12 @@ export interface RunOutput {
 }
 
 export interface RunningProgram {
+  /** UUID. */
+  readonly id: string
   /** Host ports, in the order of `publish`. */
   readonly ports: readonly number[]
   readonly ended: Promise<{ readonly exitCode?: number; readonly reason: string }>
-  /** Idempotent. */
+  /** SIGTERM, and SIGKILL after a grace. Idempotent. */
   stop(): void
 }
 

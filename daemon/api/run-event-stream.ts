@@ -33,7 +33,7 @@ export class RunEventStream implements RunOutput {
 
   /** From here on the events flow; resolves when the last was written. Never rejects. */
   async follow(program: RunningProgram): Promise<void> {
-    const started = this.#write({ event: 'started', ports: [...program.ports] })
+    const started = this.#write({ event: 'started', run: program.id, ports: [...program.ports] })
     this.#start()
     await started
     const ended = await program.ended.catch((error: unknown) => ({ reason: `stagerd-failed: ${String(error)}` }))

@@ -4,6 +4,7 @@ import type { RunningProgram, RunOutput, RunRequest, Runs } from '../../daemon/a
 export class FakeRuns implements Runs {
   request: RunRequest | undefined
   output: RunOutput['output'] = () => Promise.reject(new Error('nothing runs'))
+  readonly id = '7c9e6679-7425-40de-944b-e07fc1f90ae7'
   stops = 0
   /** Called before the program is said to run. */
   starting: (hooks: RunOutput) => void | Promise<void> = () => undefined
@@ -15,6 +16,7 @@ export class FakeRuns implements Runs {
     const ended = new Promise<{ exitCode?: number; reason: string }>((resolve) => (this.end = resolve))
     await this.starting(hooks)
     return {
+      id: this.id,
       ports: request.publish.map(({ hostPort }) => hostPort || 40_000),
       ended,
       stop: () => {

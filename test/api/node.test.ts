@@ -84,6 +84,7 @@ describe('the node over the API', () => {
         "POST /v1/policies",
         "POST /v1/resources",
         "POST /v1/runs",
+        "POST /v1/runs/{uuid}/stop",
         "POST /v1/stagers",
         "POST /v1/stagingpipelines",
         "POST /v1/stagings",

@@ -40,7 +40,7 @@ describe('runs over the API', () => {
     const events: RunEvent[] = []
     for await (const line of createInterface({ input: answer })) events.push(JSON.parse(line) as RunEvent)
     expect(events).toEqual([
-      { event: 'started', ports: [8080, 40_000] },
+      { event: 'started', run: under.runs.id, ports: [8080, 40_000] },
       { event: 'output', stream: 'stdout', data: Buffer.from('early').toString('base64') },
       { event: 'output', stream: 'stderr', data: '/wA=' },
       { event: 'ended', exit_code: 3, reason: 'exited' },
@@ -65,6 +65,18 @@ describe('runs over the API', () => {
     await until('the program is stopped', () => under.runs.stops > 0)
     // And output that nobody reads does not keep the program waiting.
     await under.runs.output('stdout', Buffer.alloc(1_000_000))
+  })
+
+  it('end when they are asked to, and their last words are told', async () => {
+    const { answer } = await start(draft)
+    const events = createInterface({ input: answer })[Symbol.asyncIterator]()
+    await events.next()
+    const { id } = under.runs
+    expect((await under.ask('POST', `/v1/runs/${id}/stop`)).status).toBe(204)
+    expect(JSON.parse(String((await events.next()).value))).toEqual({ event: 'ended', reason: 'stopped' })
+    expect((await events.next()).done).toBe(true)
+    const again = await under.ask('POST', `/v1/runs/${id}/stop`)
+    expect(again.document).toMatchObject({ status: 404, code: 'run-not-found' })
   })
 
   it('end when the daemon stops', async () => {

@@ -5,6 +5,7 @@ import type { RunEvent } from '../../daemon/api/documents/run.js'
 import { useHarness } from './support/harness.js'
 
 const harness = useHarness()
+const RUN = '7c9e6679-7425-40de-944b-e07fc1f90ae7'
 
 function events(response: ServerResponse, ...list: readonly RunEvent[]): ServerResponse {
   for (const event of list) response.write(`${JSON.stringify(event)}\n`)
@@ -22,7 +23,7 @@ test('run: output where it belongs, ports on stderr, and the exit code of the pr
   api.on('POST /v1/runs', (_request, response) => {
     events(
       response,
-      { event: 'started', ports: [8080, 32768] },
+      { event: 'started', run: RUN, ports: [8080, 32768] },
       output('stdout', 'to out\n'),
       output('stderr', 'to err\n'),
       { event: 'ended', exit_code: 7, reason: 'exited' },
@@ -49,16 +50,37 @@ test('run: output where it belongs, ports on stderr, and the exit code of the pr
   expect(json.io.document()).toEqual({ ports: [8080, 32768], exit_code: 7, reason: 'exited' })
 })
 
-test('run: Ctrl-C ends the connection, and with it the container', async () => {
+test('run: Ctrl-C asks the program to stop, and shows its last words', async () => {
+  const { api, io: makeIo, start } = harness()
+  let answer: ServerResponse | undefined
+  api.on('POST /v1/runs', (_request, response) => {
+    answer = events(response, { event: 'started', run: RUN, ports: [] }, output('stdout', 'up\n'))
+  })
+  api.on(`POST /v1/runs/${RUN}/stop`, (_request, response) => {
+    response.writeHead(204).end()
+    if (answer) events(answer, output('stdout', 'goodbye\n'), { event: 'ended', reason: 'stopped' }).end()
+  })
+  const io = makeIo()
+  const running = start(io, 'run', 'app')
+  await vi.waitFor(() => expect(io.out).toBe('up\n'))
+  io.interrupt()
+  expect(await running).toBe(14)
+  expect(io.out).toBe('up\ngoodbye\n')
+  expect(io.err).toBe('Stopping app… (Ctrl-C again leaves at once)\n')
+})
+
+test('run: Ctrl-C once more ends the connection, and with it the container', async () => {
   const { api, io: makeIo, start } = harness()
   let closed = false
   api.on('POST /v1/runs', (_request, response) => {
     response.on('close', () => (closed = true))
-    events(response, { event: 'started', ports: [] }, output('stdout', 'up'))
+    events(response, { event: 'started', run: RUN, ports: [] }, output('stdout', 'up'))
   })
+  api.on(`POST /v1/runs/${RUN}/stop`, (_request, response) => void response.writeHead(204).end())
   const io = makeIo()
   const running = start(io, 'run', 'app')
   await vi.waitFor(() => expect(io.out).toBe('up'))
+  io.interrupt()
   io.interrupt()
   expect(await running).toBe(14)
   await vi.waitFor(() => expect(closed).toBe(true))
@@ -74,7 +96,7 @@ test.each([
 ])('run: ended for %s, %i', async (reason, expected) => {
   const { api, run } = harness()
   api.on('POST /v1/runs', (_request, response) => {
-    events(response, { event: 'started', ports: [] }, { event: 'ended', reason }).end()
+    events(response, { event: 'started', run: RUN, ports: [] }, { event: 'ended', reason }).end()
   })
   const { code, io } = await run('run', 'app')
   expect(code).toBe(expected)
@@ -83,7 +105,10 @@ test.each([
 
 test('run: a daemon that goes away takes the program with it', async () => {
   const { api, run } = harness()
-  api.on('POST /v1/runs', (_request, response) => void events(response, { event: 'started', ports: [] }).end())
+  api.on(
+    'POST /v1/runs',
+    (_request, response) => void events(response, { event: 'started', run: RUN, ports: [] }).end(),
+  )
   expect((await run('run', 'app')).code).toBe(3)
 })
 

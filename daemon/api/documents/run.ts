@@ -2,7 +2,10 @@ import { Type, type Static } from 'typebox'
 import { SomeLimits } from './limits.js'
 import { closed, environment } from './schema.js'
 
-/** POST /v1/runs: the answer is newline-delimited `RunEvent`s; the container ends when the client goes. */
+/**
+ * POST /v1/runs: the answer is newline-delimited `RunEvent`s; the container ends when the client goes, or asks for that and
+ * stays to hear its last words.
+ */
 export const RunDraft = Type.Object(
   {
     package: Type.String({ description: 'ref of a ready package' }),
@@ -31,6 +34,7 @@ export const RunEvent = Type.Union(
     Type.Object(
       {
         event: Type.Literal('started'),
+        run: Type.String({ format: 'uuid', description: 'for POST /v1/runs/{uuid}/stop' }),
         ports: Type.Array(Type.Integer(), { description: 'host ports, in the order asked for' }),
       },
       closed,

@@ -1,20 +1,24 @@
+import { NotFound } from '../../../base/errors.js'
 import { assertCommand, assertEnvironment } from '../../packages/validate.js'
 import { RunDraft, RunEvent } from '../documents/run.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
-import type { RunRequest } from '../parts.js'
+import type { RunningProgram, RunRequest } from '../parts.js'
 import { parseLimits } from '../render-stager.js'
 import { RunEventStream } from '../run-event-stream.js'
 import { streamSignal } from '../stream-signal.js'
-import { NoQuery, REFUSALS, streamed } from './schemas.js'
+import { NoQuery, Nothing, REFUSALS, streamed, UuidPath } from './schemas.js'
 
 /** A ready package in the foreground: the answer goes on as long as it runs, and it runs as long as the client stays. */
 export const runRoutes: Routes = (api, { parts: { runs }, closing }) => {
+  const tags = ['runs']
+  const running = new Map<string, RunningProgram>()
+
   api.post(
     '/v1/runs',
     {
       schema: {
-        tags: ['runs'],
+        tags,
         querystring: NoQuery,
         body: RunDraft,
         response: { 200: streamed('one RunEvent a line', 'application/x-ndjson', RunEvent), ...REFUSALS },
@@ -25,10 +29,24 @@ export const runRoutes: Routes = (api, { parts: { runs }, closing }) => {
       const signal = streamSignal(reply, closing)
       const events = new RunEventStream(signal)
       const program = await runs.start(request, events, signal)
+      running.set(program.id, program)
       signal.addEventListener('abort', () => program.stop(), { once: true })
       if (signal.aborted) program.stop()
-      void events.follow(program)
+      void events.follow(program).finally(() => running.delete(program.id))
       return reply.header('content-type', 'application/x-ndjson').header('cache-control', 'no-store').send(events.body)
+    },
+  )
+
+  // Its last words, and how it ended, are told to whoever has started it.
+  api.post(
+    '/v1/runs/:uuid/stop',
+    { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
+    async ({ params: { uuid } }, reply) => {
+      const program = running.get(uuid)
+      if (!program)
+        throw new NotFound('run-not-found', `There is no run ${uuid}: it has ended, or there never was one.`)
+      program.stop()
+      return await reply.code(204).send(null)
     },
   )
 }
