@@ -65,10 +65,12 @@ async function ownVersion(): Promise<string> {
   return (JSON.parse(manifest) as { version: string }).version
 }
 
+// The exit is forced: a request that a hanging Engine never answers would keep the process, and what it may still do in the
+// end is another daemon's business by then.
 try {
-  process.exitCode = await main(process.argv)
+  process.exit(await main(process.argv))
 } catch (error) {
   // Before there is a log, or because there is none: one sentence for whoever started us.
   process.stderr.write(`stagerd: ${error instanceof StagerdError ? error.message : String((error as Error).stack)}\n`)
-  process.exitCode = error instanceof BadInput ? 2 : 1
+  process.exit(error instanceof BadInput ? 2 : 1)
 }

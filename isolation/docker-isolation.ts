@@ -63,6 +63,7 @@ export class DockerIsolation implements Isolation {
   constructor(options: DockerIsolationOptions, engine: Docker = connectEngine()) {
     const { owner, stateDirectory, layers, extraFiles = new Map<string, string>() } = options
     const firewall = new Firewall()
+    const guard = new FirewallGuard(firewall)
     const seat = seatFiles(extraFiles)
     const compressor = once(() => chooseCompressor(options.compressor))
     // Several nodes on a host share the default pool: they rarely meet when they begin at different places.
@@ -71,14 +72,14 @@ export class DockerIsolation implements Isolation {
     this.#layers = layers
     this.#images = new RootImages(engine, owner, new ImageUse(path.join(stateDirectory, 'images')))
     this.#imageReader = new ImageReader(engine, owner, compressor)
-    this.#sweeper = new Sweeper(engine, owner, stateDirectory, firewall)
+    this.#sweeper = new Sweeper(engine, owner, stateDirectory, guard)
     this.#examiner = new Examiner(engine, stateDirectory, firewall, options.compressor)
     this.#launcher = new Launcher({
       engine,
       owner,
       stateDirectory,
       layers,
-      firewall: new FirewallGuard(firewall),
+      firewall: guard,
       images: this.#images,
       bridges: new Bridges(engine, owner, pool),
       extraFiles,
@@ -120,8 +121,8 @@ export class DockerIsolation implements Isolation {
     return await this.#imageReader.read(plan, hooks, use, signal)
   }
 
-  async sweep(live: ReadonlySet<string>): Promise<SweepReport> {
-    return await this.#sweeper.sweep(live)
+  async sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport> {
+    return await this.#sweeper.sweep(live, signal)
   }
 
   async caches(): Promise<readonly Cached[]> {

@@ -41,7 +41,8 @@ export interface Isolation {
     use: (image: OpenImage) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T>
-  sweep(live: ReadonlySet<string>): Promise<SweepReport>
+  /** Begins nothing more once `signal` is aborted, and then rejects with its reason. */
+  sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport>
   /** Everything that is kept only so that it need not be made again. */
   caches(): Promise<readonly Cached[]>
   /** Remove it, unless something at work uses it by now; tells whether it did. What is removed is made again when needed. */

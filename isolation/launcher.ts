@@ -111,6 +111,7 @@ export class Launcher {
         return running
       })
       signal.throwIfAborted()
+      lost.throwIfAborted()
       attached.write(OPEN_GATE)
       return watched.run({ attached, limits: plan.limits, hooks, publishedPorts: [], lost, undo })
     })
@@ -153,6 +154,7 @@ export class Launcher {
       const { pid, ports } = await step('start', () => start(container, plan))
       const watched = await watchedContainer(this.parts, container, pid, [])
       signal.throwIfAborted()
+      lost.throwIfAborted()
       attached.write(OPEN_GATE)
       const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
       return watched.run({ attached, limits: plan.limits, hooks, publishedPorts, lost, undo })

@@ -7,7 +7,7 @@ import { parseMountinfo } from './engine/mountinfo.js'
 import type { SweepFailure, SweepReport } from './isolation.js'
 import { listOrNothing } from './list-or-nothing.js'
 import { unmount } from './mounts.js'
-import type { Firewall } from './network/firewall.js'
+import type { FirewallGuard } from './network/firewall-guard.js'
 import { LAUNCH_LABEL, NODE_LABEL, nodeComment, type Owner } from './ownership.js'
 import { launchesDirectory, removeScratch, scratchOf } from './scratch.js'
 
@@ -23,17 +23,21 @@ export class Sweeper {
     private readonly engine: Docker,
     private readonly owner: Owner,
     private readonly stateDirectory: string,
-    private readonly firewall: Firewall,
+    private readonly firewall: Pick<FirewallGuard, 'removeWhere'>,
   ) {}
 
   /**
    * Throws `Unavailable` (`engine-down`) before anything is removed: what might still run must keep its firewall. Once
    * the containers are gone, what cannot be removed harms nobody: it is reported, and the next sweep tries again.
    */
-  async sweep(live: ReadonlySet<string>): Promise<SweepReport> {
+  async sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport> {
     // It is looked at again and again while launches come and go: one that ends meanwhile undoes itself.
     const liveBefore = new Set(live)
-    const isDead = (launch: string) => isUuid(launch) && !liveBefore.has(launch) && !live.has(launch)
+    const isDead = (launch: string) => {
+      // Asked before each removal.
+      signal?.throwIfAborted()
+      return isUuid(launch) && !liveBefore.has(launch) && !live.has(launch)
+    }
     const removed = await this.#containers(isDead)
     const failures: SweepFailure[] = []
     const rest = {
@@ -46,6 +50,7 @@ export class Sweeper {
       try {
         removed.push(...(await remove.call(this, isDead)))
       } catch (error) {
+        signal?.throwIfAborted()
         failures.push({ what, error })
       }
     }

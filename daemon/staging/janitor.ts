@@ -27,6 +27,7 @@ export interface JanitorParts {
  */
 export class Janitor {
   readonly #parts: JanitorParts
+  readonly #closed = new AbortController()
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(parts: JanitorParts) {
@@ -63,13 +64,15 @@ export class Janitor {
     }
   }
 
-  /** Once all that was at work has ended. Never rejects. */
+  /** Once all that was at work has ended. Nothing is swept after it has resolved. Never rejects. */
   async sweepForTheLastTime(): Promise<void> {
     const { lastSweepMs = 10_000 } = this.#parts
     const enough = new AbortController()
     const tooLong = delay(lastSweepMs, undefined, { signal: enough.signal }).catch(() => undefined)
     await Promise.race([this.trySweep(), tooLong])
     enough.abort()
+    // From here on, what is there may be another process's.
+    this.#closed.abort()
   }
 
   /** As `sweep`; a failure is logged, and left to the next. */
@@ -86,8 +89,10 @@ export class Janitor {
 
   async #sweep(): Promise<void> {
     const { isolation, live, logger } = this.#parts
+    const { signal } = this.#closed
     await isolation.ping()
-    const { removed, failures } = await isolation.sweep(live.ids)
+    signal.throwIfAborted()
+    const { removed, failures } = await isolation.sweep(live.ids, signal)
     if (removed.length > 0) logger.info({ removed }, 'swept what earlier launches had left')
     for (const { what, error } of failures) logger.error({ err: error, what }, 'could not be swept')
   }

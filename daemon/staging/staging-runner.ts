@@ -114,7 +114,7 @@ export class StagingRunner {
           return failed
         }
         await log.say(
-          `The launch was lost (${messageOf(outcome.error)}); waiting for the Docker Engine to launch it again.`,
+          `The launch was lost (${messageOf(outcome.error)}); it is launched again as soon as the host allows.`,
         )
         await outcome.released
         // A cancellation need not wait for the Engine; what the launch has left is swept when it is back.

@@ -27,6 +27,9 @@ const FREEZE_AGAIN_MS = 50
 /** As runc words it for control groups of version 1 and 2; Docker adds "unknown" where no more is known. */
 const NOT_FROZEN_YET = /unable to freeze(: unknown)?$|waiting for the cgroup to freeze/
 
+/** As runc words it while the Engine has yet to notice that the container has ended: the next time, it says so itself. */
+const ENDED_MEANWHILE = /container not running|cannot pause a stopped container/i
+
 /** The calls on one container that we make, each with our errors. */
 export class Container {
   readonly #container: Docker.Container
@@ -90,8 +93,10 @@ export class Container {
    * has paused it by hand. Then it stays as they want it.
    *
    * Throws `Fault` (`cannot-freeze`); or that the answer was lost, and then it is thawed if that is possible.
+   *
+   * @param hurry when aborted, a process that waits for a disk is not waited for any more
    */
-  async pause(): Promise<boolean> {
+  async pause(hurry?: AbortSignal): Promise<boolean> {
     const giveUpAt = performance.now() + this.freezePatienceMs
     for (;;) {
       try {
@@ -103,10 +108,10 @@ export class Container {
         // By us if it could not be thawed the last time.
         if (/already paused/i.test(error.reason)) return this.#pausedByUs
         if (/is not running|no such container/i.test(error.reason)) return false
-        const isFinal = !NOT_FROZEN_YET.test(error.reason)
-        if (isFinal || performance.now() >= giveUpAt) throw this.#cannotFreeze(error, isFinal)
+        const isFinal = !(NOT_FROZEN_YET.test(error.reason) || ENDED_MEANWHILE.test(error.reason))
+        if (isFinal || hurry?.aborted || performance.now() >= giveUpAt) throw this.#cannotFreeze(error, isFinal)
       }
-      await delay(FREEZE_AGAIN_MS)
+      await delay(FREEZE_AGAIN_MS, undefined, hurry && { signal: hurry }).catch(() => undefined)
     }
   }
 

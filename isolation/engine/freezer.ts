@@ -11,13 +11,14 @@ import { Conflict } from '../../base/errors.js'
  */
 export class Freezer {
   #last: Promise<unknown> = Promise.resolve()
-  #closed = false
+  readonly #closed = new AbortController()
 
   /**
-   * @param freeze answers whether the container stands still by this call: false when it has ended, so need not be thawed
+   * @param freeze answers whether the container stands still by this call: false when it has ended, so need not be thawed;
+   *   its signal is aborted when there is no time left to wait for that
    */
   constructor(
-    private readonly freeze: () => Promise<boolean>,
+    private readonly freeze: (hurry: AbortSignal) => Promise<boolean>,
     private readonly thaw: () => Promise<void>,
   ) {}
 
@@ -32,9 +33,10 @@ export class Freezer {
    */
   fromFreezing<T>(work: (standstill: Promise<void>) => Promise<T>): Promise<T> {
     const section = this.#last.then(async () => {
-      if (this.#closed) throw new Conflict('container-ending', 'The container is being ended: it is too late for that.')
+      if (this.#closed.signal.aborted)
+        throw new Conflict('container-ending', 'The container is being ended: it is too late for that.')
       const undo = new CleanupStack()
-      const standstill = this.freeze().then((byUs) => {
+      const standstill = this.freeze(this.#closed.signal).then((byUs) => {
         if (byUs) undo.defer('thaw the container', () => this.thaw())
       })
       // It is awaited below, whatever the work makes of it.
@@ -61,7 +63,7 @@ export class Freezer {
 
   /** No section begins any more; resolves when the present one is over. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closed.abort()
     await this.#last
   }
 }

@@ -41,7 +41,7 @@ export async function watchedContainer(
   // /etc/hosts and its like are files of the Engine's, writable from inside: they must not be a way around the limit.
   const written = await existing([root.upper, ...alsoWritten, join(engineDirectory, 'containers', container.id)])
   const freezer = new Freezer(
-    () => container.pause(),
+    (hurry) => container.pause(hurry),
     () => container.unpause(),
   )
   const probe: LimitProbe = {

@@ -26,7 +26,7 @@ const FAILURES_TO_BEAR = 5
  * Keeps the rules of containers there while they may run: a reload of the host's firewall, or somebody's `iptables -F`,
  * takes everybody's away, and tells nobody.
  *
- * INVARIANT. After `remove` has resolved, no look puts the rules back.
+ * INVARIANT. After `remove` or `removeWhere` has resolved, no look puts the rules back.
  */
 export class FirewallGuard {
   readonly #guarded = new Map<string, Guarded>()
@@ -47,9 +47,14 @@ export class FirewallGuard {
 
   /** Also right when they were never added, or are gone. */
   async remove({ comment }: FirewallPlan, signal: AbortSignal): Promise<void> {
-    this.#guarded.delete(comment)
-    await this.#restoring.get(comment)
-    await this.firewall.removeWhere((other) => other === comment, signal)
+    await this.removeWhere((other) => other === comment, signal)
+  }
+
+  /** As `Firewall.removeWhere`, and guards them no longer: what a sweep removes stays away. */
+  async removeWhere(isOurs: (comment: string) => boolean, signal?: AbortSignal): Promise<string[]> {
+    for (const comment of [...this.#guarded.keys()].filter(isOurs)) this.#guarded.delete(comment)
+    for (const [comment, restoring] of this.#restoring) if (isOurs(comment)) await restoring
+    return await this.firewall.removeWhere(isOurs, signal)
   }
 
   /** Never rejects. */

@@ -101,6 +101,11 @@ export function forwardChainIn(saved: string): 'DOCKER-USER' | 'FORWARD' {
   return /^-A FORWARD -j DOCKER-USER$/m.test(saved) ? 'DOCKER-USER' : 'FORWARD'
 }
 
+/** Whether there is a chain DOCKER-USER without a way into it, as for a moment while Docker makes a network. */
+export function isBetweenTwoChanges(saved: string): boolean {
+  return /^:DOCKER-USER /m.test(saved) && forwardChainIn(saved) !== 'DOCKER-USER'
+}
+
 /** Whether each of `rules` is still there, in its chain. */
 export function areThere(rules: readonly Rule[], comment: string, saved: readonly SavedRule[]): boolean {
   const chainsOf = (all: readonly { readonly chain: string }[]) => all.map(({ chain }) => chain).sort()

@@ -1,9 +1,11 @@
 import { access, writeFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Fault, messageOf } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 import {
   areThere,
   forwardChainIn,
+  isBetweenTwoChanges,
   replacementOf,
   rulesForIpv4,
   rulesForIpv6,
@@ -114,11 +116,25 @@ async function set(
   await restore(tool, replacementOf(left, rules(saved)), signal)
 }
 
+/** Docker takes the way into its chain out and puts it in again whenever it makes a network: for some milliseconds. */
+const DOCKER_TAKES_MS = 100
+
 async function save(tool: Tool, signal?: AbortSignal): Promise<string> {
-  const { stdout } = await runProcess(`${tool}-save`, ['-t', 'filter'], {
-    timeoutMs: 10_000,
-    ...(signal && { signal }),
-  })
+  const saved = await saveOnce(tool, signal)
+  if (!isBetweenTwoChanges(saved)) return saved
+  await delay(DOCKER_TAKES_MS, undefined, signal && { signal })
+  return await saveOnce(tool, signal)
+}
+
+async function saveOnce(tool: Tool, signal?: AbortSignal): Promise<string> {
+  const options = { timeoutMs: 10_000, ...(signal && { signal }) }
+  const { stdout } = await runProcess(`${tool}-save`, ['-t', 'filter'], options)
+  // It says so in a comment, and ends well.
+  if (/^# Table `filter' is incompatible/m.test(stdout))
+    throw new Fault(
+      'firewall-unreadable',
+      `${tool} cannot show the table "filter", because somebody has put rules of nft into it: give them a table of their own`,
+    )
   return stdout
 }
 

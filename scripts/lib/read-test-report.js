@@ -31,13 +31,15 @@ function indentedHead(message) {
 
 function failuresOfFile({ name, status, message = '', assertionResults }) {
   const shown = path.relative('.', name)
-  if (status === 'failed' && assertionResults.length === 0) return [shown, ...indentedHead(message)]
-  return assertionResults
+  // It could not be loaded, or what stands before or behind its tests failed.
+  const ofFile = status === 'failed' && message !== '' ? [shown, ...indentedHead(message)] : []
+  const ofTests = assertionResults
     .filter((test) => test.status !== 'passed')
     .flatMap((test) => [
       `${shown} > ${[...test.ancestorTitles, test.title].join(' > ')} (${test.status})`,
       ...indentedHead(test.failureMessages.join('\n')).filter((line) => line.trim() !== ''),
     ])
+  return [...ofFile, ...ofTests]
 }
 
 function judge() {
@@ -53,7 +55,7 @@ function judge() {
   // Unhandled errors belong to no test and stand in no count; neither does a project without any test.
   if (failed === 0 && (exitCode !== '0' || passed === 0)) {
     const why = passed === 0 ? 'no test was run' : `vitest ended with exit code ${exitCode}, though no test failed`
-    return { passed, failed: 1, failures: [why] }
+    return { passed, failed: 1, failures: failures.length > 0 ? failures : [why] }
   }
   return { passed, failed, failures }
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../base/run-process.js'
 import { planOf, Recorder } from '../contract/isolation.js'
@@ -38,6 +39,8 @@ describe('an Engine that is killed', () => {
     await expect(again).rejects.toMatchObject({ code: 'engine-down' })
     await engine.restart()
     await under.isolation.sweep(new Set())
+    // Longer than from one look at the firewall to the next: nobody sets the rules again.
+    await delay(2_000)
     expect(await under.traces()).toEqual([])
   })
 })

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../base/run-process.js'
 import type { OutputStream } from '../../isolation/isolation.js'
+import { Firewall } from '../../isolation/network/firewall.js'
 import { planOf, Recorder } from '../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from './support/docker-isolation.js'
 
@@ -147,7 +148,7 @@ describe('the network of a launch', () => {
     const shell = `${COORDINATOR}while :; do ${knock(`\${at%:*}:${servicePort}`)} sleep 0.1; done`
     const plan = planOf(under, { shell, fake: () => Promise.resolve() })
     const running = await under.isolation.launch(plan, hooks, new AbortController().signal)
-    await vi.waitFor(() => expect(recorder.stdout).toBe('shut\n'), 60_000)
+    await vi.waitFor(() => expect(recorder.stdout).toMatch(/^shut\n/), 60_000)
 
     const before = await rulesOf(plan.id)
     expect(before.map(({ length }) => length)).toEqual([4, 2])
@@ -162,6 +163,19 @@ describe('the network of a launch', () => {
     expect(new Set(repaired)).toEqual(new Set(['firewall rules']))
     const said = recorder.stdout.length
     await vi.waitFor(() => expect(recorder.stdout.slice(said)).toMatch(/shut\nshut\n$/), 60_000)
+    expect(await running.release()).toEqual({ failures: [] })
+    expect(await under.traces()).toEqual([])
+  })
+
+  it('is not left to a program when nobody can tell how shut it is', async () => {
+    const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
+    const running = await under.isolation.launch(plan, new Recorder(), new AbortController().signal)
+    const broken = vi.spyOn(Firewall.prototype, 'incomplete').mockRejectedValue(new Error('iptables has gone'))
+    try {
+      expect(await running.ended).toMatchObject({ kind: 'engine-lost', error: { message: 'iptables has gone' } })
+    } finally {
+      broken.mockRestore()
+    }
     expect(await running.release()).toEqual({ failures: [] })
     expect(await under.traces()).toEqual([])
   })

@@ -87,6 +87,23 @@ describe('freezing a container', () => {
     expect(await containerThatAnswers({ pause: [NOT_YET, NOT_RUNNING] }).pause()).toBe(false)
   })
 
+  it('does not wait when there is no time left', async () => {
+    const hurry = new AbortController()
+    const pausing = containerThatAnswers({ pause: [NOT_YET, NOT_YET, NOT_YET] }).pause(hurry.signal)
+    setTimeout(() => {
+      hurry.abort()
+    }, 10)
+    await expect(pausing).rejects.toMatchObject({ code: 'cannot-freeze' })
+  })
+
+  it.each(['container not running: unknown', 'cannot pause a stopped container: unknown'])(
+    'is not needed where it ends meanwhile ("%s")',
+    async (words) => {
+      const first = `Cannot pause container 4128: OCI runtime pause failed: ${words}`
+      expect(await containerThatAnswers({ pause: [first, NOT_RUNNING] }).pause()).toBe(false)
+    },
+  )
+
   it('does not wait for ever, and says for what it waited', async () => {
     const container = containerThatAnswers({ pause: [NOT_YET, NOT_YET, NOT_YET] }, 20)
     await expect(container.pause()).rejects.toMatchObject({

@@ -81,6 +81,14 @@ describe('a guard of firewall rules', () => {
     expect(firewall.looks).toBeLessThanOrEqual(looks + 1)
   })
 
+  it('puts nothing back that a sweep has removed', async () => {
+    await guard.add(plan('a'), concern('a'), never)
+    expect(await guard.removeWhere((comment) => comment === 'a')).toEqual(['a'])
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect([...firewall.there]).toEqual([])
+    expect(told).toEqual([])
+  })
+
   it('bears some failures, and then says that the container must not go on', async () => {
     let looksWhenLost = 0
     const lost = (error: unknown) => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   areThere,
   forwardChainIn,
+  isBetweenTwoChanges,
   replacementOf,
   rulesForIpv4,
   rulesForIpv6,
@@ -76,6 +77,7 @@ describe('what iptables-save shows', () => {
 COMMIT
 *filter
 :INPUT ACCEPT [0:0]
+:DOCKER-USER - [0:0]
 -A INPUT -s 10.0.0.0/8 -m comment --comment "the administrator's" -j DROP
 ${acceptSaved}
 ${other}
@@ -116,6 +118,9 @@ COMMIT
 
   it('tells where forwarded packets are judged first', () => {
     expect(forwardChainIn(SAVED)).toBe('DOCKER-USER')
-    expect(forwardChainIn(SAVED.replace('-A FORWARD -j DOCKER-USER\n', ''))).toBe('FORWARD')
+    const without = SAVED.replace('-A FORWARD -j DOCKER-USER\n', '')
+    expect(forwardChainIn(without)).toBe('FORWARD')
+    expect([SAVED, without].map(isBetweenTwoChanges)).toEqual([false, true])
+    expect(isBetweenTwoChanges(without.replace(':DOCKER-USER - [0:0]\n', ''))).toBe(false)
   })
 })

@@ -76,6 +76,11 @@ test('a file that cannot be loaded is a failure, though it has no tests', async 
   expect(await read({ ...GOOD, testResults }, 1)).toEqual(['7 1', 'test/some.test.ts', '    Cannot find package'])
 })
 
+test('what fails behind the tests of a file is told', async () => {
+  const testResults = [{ ...fileWith({ title: 'works', status: 'passed' }), message: 'left behind: a mount' }]
+  expect(await read({ ...GOOD, testResults }, 1)).toEqual(['7 1', 'test/some.test.ts', '    left behind: a mount'])
+})
+
 test('an error outside of every test is a failure', async () => {
   expect(await read(GOOD, 1)).toEqual(['7 1', 'vitest ended with exit code 1, though no test failed'])
 })

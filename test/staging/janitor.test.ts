@@ -71,6 +71,12 @@ it('sweeps once at a time', async () => {
 })
 
 it('does not wait for ever for an Engine that hangs when the daemon ends', async () => {
-  vi.spyOn(isolation, 'ping').mockReturnValue(new Promise(() => undefined))
+  let answer = (): void => undefined
+  vi.spyOn(isolation, 'ping').mockReturnValue(new Promise((resolve) => (answer = resolve)))
+  const sweep = vi.spyOn(isolation, 'sweep')
   await janitor.sweepForTheLastTime()
+  // By then the host may be another daemon's.
+  answer()
+  await janitor.trySweep()
+  expect(sweep).not.toHaveBeenCalled()
 })
