@@ -1,32 +1,52 @@
-import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
 import { runProcess } from '../../../base/run-process.js'
 import { until } from './private-daemon.js'
 
+/** In the directory $1: a filesystem in a file of another one. */
+const MAKE = `set -e
+cd "$1"
+mkdir outer inner
+truncate --size 64M outer.img
+mkfs.ext4 -q outer.img
+mount -o loop outer.img outer
+truncate --size 32M outer/inner.img
+mkfs.ext4 -q outer/inner.img
+mount -o loop outer/inner.img inner
+echo made
+exec sleep 600
+`
+
+/** In the control group $1, to the file $2: it waits until what it wrote is on the disk. */
+const WRITE = 'echo $$ >"$1/cgroup.procs" && exec dd if=/dev/zero of="$2" bs=1M count=4 conv=fsync'
+
 /**
  * A disk that does not answer for a while: a filesystem in a file of another one, which can be frozen under it. Who waits
  * for it does so in the state D, in which the kernel freezes nobody.
+ *
+ * It is mounted in a mount namespace of its own, and goes with it: anywhere else, each container that begins meanwhile
+ * would hold a copy of the mounts, and keep them busy.
  */
 export class HangingDisk {
   #waiting: Promise<unknown> | undefined
 
-  private constructor(private readonly directory: string) {}
+  private constructor(
+    private readonly directory: string,
+    private readonly holder: ReturnType<typeof holdNamespace>,
+  ) {}
 
   static async make(): Promise<HangingDisk> {
-    const disk = new HangingDisk(await mkdtemp(path.join(tmpdir(), 'stagerd-disk-')))
-    await makeFilesystem(path.join(disk.directory, 'outer.img'), 64, disk.#outer)
-    await makeFilesystem(path.join(disk.#outer, 'inner.img'), 32, disk.#inner)
-    return disk
-  }
-
-  get #outer(): string {
-    return path.join(this.directory, 'outer')
-  }
-
-  get #inner(): string {
-    return path.join(this.directory, 'inner')
+    const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-disk-'))
+    const holder = holdNamespace(directory)
+    let said = ''
+    holder.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await until('the disk is made', () => {
+      if (holder.exitCode !== null) throw new Error('the disk could not be made')
+      return said === 'made\n'
+    })
+    return new HangingDisk(directory, holder)
   }
 
   /**
@@ -35,9 +55,9 @@ export class HangingDisk {
    * @param group directory of the control group
    */
   async hang(group: string): Promise<void> {
-    await runProcess('fsfreeze', ['--freeze', this.#outer])
-    const script = 'echo $$ >"$1/cgroup.procs" && exec dd if=/dev/zero of="$2" bs=1M count=4 conv=fsync'
-    const writer = execa('sh', ['-c', script, 'sh', group, path.join(this.#inner, 'file')], { reject: false })
+    await this.#fsfreeze('--freeze')
+    const command = ['sh', '-c', WRITE, 'sh', group, path.join(this.directory, 'inner/file')]
+    const writer = execa('nsenter', [...this.#inside, ...command], { reject: false })
     this.#waiting = writer
     // For a moment everybody does, while its program is read.
     let inARow = 0
@@ -49,23 +69,27 @@ export class HangingDisk {
   }
 
   async answer(): Promise<void> {
-    await runProcess('fsfreeze', ['--unfreeze', this.#outer])
+    await this.#fsfreeze('--unfreeze')
     await this.#waiting
     this.#waiting = undefined
   }
 
   async close(): Promise<void> {
     if (this.#waiting) await this.answer()
-    await runProcess('umount', [this.#inner])
-    await runProcess('umount', [this.#outer])
+    this.holder.kill()
+    await this.holder
     await rm(this.directory, { recursive: true })
+  }
+
+  get #inside(): readonly string[] {
+    return ['--target', String(this.holder.pid), '--mount', '--']
+  }
+
+  async #fsfreeze(how: '--freeze' | '--unfreeze'): Promise<void> {
+    await runProcess('nsenter', [...this.#inside, 'fsfreeze', how, path.join(this.directory, 'outer')])
   }
 }
 
-async function makeFilesystem(image: string, megabytes: number, mountPoint: string): Promise<void> {
-  await writeFile(image, '')
-  await truncate(image, megabytes * 1024 * 1024)
-  await runProcess('mkfs.ext4', ['-q', image])
-  await runProcess('mkdir', [mountPoint])
-  await runProcess('mount', ['-o', 'loop', image, mountPoint])
+function holdNamespace(directory: string) {
+  return execa('unshare', ['--mount', 'sh', '-c', MAKE, 'sh', directory], { reject: false })
 }
