@@ -29,12 +29,13 @@ export interface Rule {
  * A Docker network, `internal` or not, reaches every service of the host that listens on 0.0.0.0 or on the bridge.
  * Rejected rather than dropped, so that programs fail at once instead of waiting.
  *
- * @param forwardChain as of `forwardChainIn`
+ * @param forwardChains as of `forwardChainsIn`
  * @returns in the order in which they are to be tried
  */
-export function rulesForIpv4(plan: FirewallPlan, forwardChain: string): Rule[] {
+export function rulesForIpv4(plan: FirewallPlan, forwardChains: readonly string[]): Rule[] {
   const input = (match: string[], verdict: string[]): Rule => rule('INPUT', plan, match, verdict)
-  const forward = (match: string[], verdict: string[]): Rule => rule(forwardChain, plan, match, verdict)
+  const forward = (match: string[], verdict: string[]): Rule[] =>
+    forwardChains.map((chain) => rule(chain, plan, match, verdict))
   const rules: Rule[] = []
   if (plan.coordinatorPort !== undefined) {
     const port = String(plan.coordinatorPort)
@@ -54,12 +55,12 @@ export function rulesForIpv4(plan: FirewallPlan, forwardChain: string): Rule[] {
   if (plan.egress)
     for (const address of METADATA_ADDRESSES)
       for (const protocol of ['tcp', 'udp'])
-        rules.push(forward(['-d', address, '-p', protocol, '-m', protocol, '!', '--dport', '53'], REJECT))
+        rules.push(...forward(['-d', address, '-p', protocol, '-m', protocol, '!', '--dport', '53'], REJECT))
   // Such a bridge cannot be `internal`, because Docker publishes no port of an internal one.
   // Not only what is NEW: raw sockets can make packets that belong to no connection (INVALID).
-  else if (plan.published) rules.push(forward(['-m', 'conntrack', '!', '--ctstate', 'RELATED,ESTABLISHED'], REJECT))
+  else if (plan.published) rules.push(...forward(['-m', 'conntrack', '!', '--ctstate', 'RELATED,ESTABLISHED'], REJECT))
   // Docker keeps an `internal` one in too, but by dropping: a program would wait for minutes to learn that.
-  else rules.push(forward([], REJECT))
+  else rules.push(...forward([], REJECT))
   return rules
 }
 
@@ -94,16 +95,12 @@ export function rulesInSaved(saved: string): SavedRule[] {
 }
 
 /**
- * Where rules for what is forwarded are reached before everybody else's: in DOCKER-USER, which Docker keeps in front of
- * its own rules, also after a restart; or in FORWARD, where there is no such chain, or no way into it any more.
+ * Where rules for what is forwarded stand: in FORWARD, and in DOCKER-USER where there is such a chain. Docker keeps that in
+ * front of its own rules, also after a restart; but up to version 27 it takes the way into it out, and puts it in again,
+ * whenever it makes a network, and on a busy host that is time enough to connect.
  */
-export function forwardChainIn(saved: string): 'DOCKER-USER' | 'FORWARD' {
-  return /^-A FORWARD -j DOCKER-USER$/m.test(saved) ? 'DOCKER-USER' : 'FORWARD'
-}
-
-/** Whether there is a chain DOCKER-USER without a way into it, as for a moment while Docker makes a network. */
-export function isBetweenTwoChanges(saved: string): boolean {
-  return /^:DOCKER-USER /m.test(saved) && forwardChainIn(saved) !== 'DOCKER-USER'
+export function forwardChainsIn(saved: string): readonly string[] {
+  return /^:DOCKER-USER /m.test(saved) ? ['FORWARD', 'DOCKER-USER'] : ['FORWARD']
 }
 
 /** Whether each of `rules` is still there, in its chain. */

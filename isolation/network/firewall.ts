@@ -1,11 +1,9 @@
 import { access, writeFile } from 'node:fs/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import { Fault, messageOf } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 import {
   areThere,
-  forwardChainIn,
-  isBetweenTwoChanges,
+  forwardChainsIn,
   replacementOf,
   rulesForIpv4,
   rulesForIpv6,
@@ -33,7 +31,7 @@ export class Firewall {
     try {
       const ipv6 = await this.#chooseIpv6()
       const results = await Promise.allSettled([
-        set('iptables', plan, (saved) => rulesForIpv4(plan, forwardChainIn(saved)), signal),
+        set('iptables', plan, (saved) => rulesForIpv4(plan, forwardChainsIn(saved)), signal),
         ipv6 === 'filter' ? set('ip6tables', plan, () => rulesForIpv6(plan), signal) : undefined,
         ipv6 === 'switch-off' ? writeFile(`/proc/sys/net/ipv6/conf/${plan.bridge}/disable_ipv6`, '1') : undefined,
       ])
@@ -48,15 +46,15 @@ export class Firewall {
     }
   }
 
-  /** Those of `plans` of which somebody has removed a rule, or the way to it. */
+  /** Those of `plans` of which somebody has removed a rule. */
   async incomplete<T extends FirewallPlan>(plans: readonly T[]): Promise<T[]> {
     const filtered = (await this.#chooseIpv6()) === 'filter'
     const [saved4, saved6] = await Promise.all([save('iptables'), filtered ? save('ip6tables') : undefined])
     const [there4, there6] = [rulesInSaved(saved4), saved6 === undefined ? undefined : rulesInSaved(saved6)]
-    const forwardChain = forwardChainIn(saved4)
+    const forwardChains = forwardChainsIn(saved4)
     return plans.filter(
       (plan) =>
-        !areThere(rulesForIpv4(plan, forwardChain), plan.comment, there4) ||
+        !areThere(rulesForIpv4(plan, forwardChains), plan.comment, there4) ||
         (there6 !== undefined && !areThere(rulesForIpv6(plan), plan.comment, there6)),
     )
   }
@@ -116,17 +114,7 @@ async function set(
   await restore(tool, replacementOf(left, rules(saved)), signal)
 }
 
-/** Docker takes the way into its chain out and puts it in again whenever it makes a network: for some milliseconds. */
-const DOCKER_TAKES_MS = 100
-
 async function save(tool: Tool, signal?: AbortSignal): Promise<string> {
-  const saved = await saveOnce(tool, signal)
-  if (!isBetweenTwoChanges(saved)) return saved
-  await delay(DOCKER_TAKES_MS, undefined, signal && { signal })
-  return await saveOnce(tool, signal)
-}
-
-async function saveOnce(tool: Tool, signal?: AbortSignal): Promise<string> {
   const options = { timeoutMs: 10_000, ...(signal && { signal }) }
   const { stdout } = await runProcess(`${tool}-save`, ['-t', 'filter'], options)
   // It says so in a comment, and ends well.

@@ -50,7 +50,7 @@ describe('the network of a launch', () => {
     const recorder = new Recorder()
     const plan = { ...planOf(under, { shell, fake: () => Promise.resolve() }), ...change }
     const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
-    await running.ended
+    expect(await running.ended).toMatchObject({ kind: 'exited' })
     expect(await running.release()).toEqual({ failures: [] })
     return recorder.stdout.trim().split('\n')
   }
@@ -151,7 +151,7 @@ describe('the network of a launch', () => {
     await vi.waitFor(() => expect(recorder.stdout).toMatch(/^shut\n/), 60_000)
 
     const before = await rulesOf(plan.id)
-    expect(before.map(({ length }) => length)).toEqual([4, 2])
+    expect(before.map(({ length }) => length)).toEqual([5, 2])
     await vi.waitFor(async () => {
       await flush(plan.id)
       // Time to knock, unless the next look comes first.
@@ -185,7 +185,7 @@ describe('the network of a launch', () => {
     const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
     const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
     const [ours] = await rulesOf(plan.id)
-    expect(ours).toHaveLength(4)
+    expect(ours).toHaveLength(5)
     const gone = (ours?.[0] ?? '').replaceAll('"', '').replace('-A INPUT', '-D INPUT')
     await runProcess('iptables', ['-w', ...gone.split(' ')])
     expect(await running.release()).toEqual({ failures: [] })

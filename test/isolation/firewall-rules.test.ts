@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   areThere,
-  forwardChainIn,
-  isBetweenTwoChanges,
+  forwardChainsIn,
   replacementOf,
   rulesForIpv4,
   rulesForIpv6,
@@ -28,7 +27,7 @@ const lines = (rules: readonly { chain: string; match: readonly string[] }[]) =>
 
 describe('the firewall rules', () => {
   it('of a launch let in the port of its coordinator, and refuse everything else at once', () => {
-    expect(lines(rulesForIpv4(LAUNCH, 'DOCKER-USER'))).toEqual([
+    expect(lines(rulesForIpv4(LAUNCH, ['DOCKER-USER']))).toEqual([
       `INPUT ${accept}`,
       `INPUT ${reject}`,
       `INPUT ${elsewhere}`,
@@ -37,7 +36,7 @@ describe('the firewall rules', () => {
   })
 
   it('of a launch with egress keep it off the metadata services of clouds, but not off their name servers', () => {
-    const [, , , ...forwarded] = lines(rulesForIpv4({ ...LAUNCH, egress: true }, 'DOCKER-USER'))
+    const [, , , ...forwarded] = lines(rulesForIpv4({ ...LAUNCH, egress: true }, ['DOCKER-USER']))
     const refusal = (address: string, protocol: string) =>
       `DOCKER-USER -i sd-1d3a5c7e9b11 -d ${address} -p ${protocol} -m ${protocol} ! --dport 53 ${tail} -j REJECT --reject-with icmp-port-unreachable`
     expect(forwarded).toEqual([
@@ -48,7 +47,7 @@ describe('the firewall rules', () => {
   })
 
   it('of a run with a published port let answers out, and nothing of its own', () => {
-    expect(lines(rulesForIpv4({ ...LAUNCH, coordinatorPort: undefined, published: true }, 'FORWARD'))).toEqual([
+    expect(lines(rulesForIpv4({ ...LAUNCH, coordinatorPort: undefined, published: true }, ['FORWARD']))).toEqual([
       `INPUT -i sd-1d3a5c7e9b11 -m conntrack --ctstate RELATED,ESTABLISHED ${tail} -j ACCEPT`,
       `INPUT ${reject}`,
       `FORWARD -i sd-1d3a5c7e9b11 -m conntrack ! --ctstate RELATED,ESTABLISHED ${tail} -j REJECT --reject-with icmp-port-unreachable`,
@@ -61,7 +60,7 @@ describe('the firewall rules', () => {
   })
 
   it('are inserted in one transaction, the first to be tried last', () => {
-    expect(replacementOf([], rulesForIpv4(LAUNCH, 'DOCKER-USER'))).toBe(
+    expect(replacementOf([], rulesForIpv4(LAUNCH, ['DOCKER-USER']))).toBe(
       `*filter\n-I DOCKER-USER 1 ${reject}\n-I INPUT 1 ${elsewhere}\n-I INPUT 1 ${reject}\n-I INPUT 1 ${accept}\nCOMMIT\n`,
     )
   })
@@ -105,22 +104,23 @@ COMMIT
   })
 
   it('tells whether a set of rules is whole', () => {
-    const rules = rulesForIpv4(LAUNCH, 'DOCKER-USER')
+    const rules = rulesForIpv4(LAUNCH, ['DOCKER-USER'])
     const whole = rules.map(({ chain }) => ({ chain, comment: COMMENT, line: '' }))
     expect(areThere(rules, COMMENT, [...saved.slice(1), ...whole])).toBe(true)
     for (let index = 0; index < whole.length; index++)
       expect(areThere(rules, COMMENT, whole.toSpliced(index, 1))).toBe(false)
     expect(areThere(rules, COMMENT, [...whole, whole[0]!])).toBe(false)
     expect(areThere(rules, 'stagerd:0a1b2c3d:22222222:5a0f', whole)).toBe(false)
-    // In a chain that nothing leads to any more.
-    expect(areThere(rulesForIpv4(LAUNCH, 'FORWARD'), COMMENT, whole)).toBe(false)
+    // In another chain.
+    expect(areThere(rulesForIpv4(LAUNCH, ['FORWARD']), COMMENT, whole)).toBe(false)
   })
 
-  it('tells where forwarded packets are judged first', () => {
-    expect(forwardChainIn(SAVED)).toBe('DOCKER-USER')
-    const without = SAVED.replace('-A FORWARD -j DOCKER-USER\n', '')
-    expect(forwardChainIn(without)).toBe('FORWARD')
-    expect([SAVED, without].map(isBetweenTwoChanges)).toEqual([false, true])
-    expect(isBetweenTwoChanges(without.replace(':DOCKER-USER - [0:0]\n', ''))).toBe(false)
+  it('tells where forwarded packets are judged: in both chains where there are two', () => {
+    expect(forwardChainsIn(SAVED)).toEqual(['FORWARD', 'DOCKER-USER'])
+    expect(forwardChainsIn(SAVED.replace(':DOCKER-USER - [0:0]\n', ''))).toEqual(['FORWARD'])
+    expect(lines(rulesForIpv4(LAUNCH, ['FORWARD', 'DOCKER-USER'])).slice(-2)).toEqual([
+      `FORWARD ${reject}`,
+      `DOCKER-USER ${reject}`,
+    ])
   })
 })
