@@ -41,7 +41,7 @@ export interface Isolation {
     use: (image: OpenImage) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T>
-  /** Begins nothing more once `signal` is aborted, and then rejects with its reason. */
+  /** Once `signal` is aborted, it goes on to no further kind of thing (containers, mounts, …), and rejects with its reason. */
   sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport>
   /** Everything that is kept only so that it need not be made again. */
   caches(): Promise<readonly Cached[]>

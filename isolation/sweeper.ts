@@ -34,7 +34,7 @@ export class Sweeper {
     // It is looked at again and again while launches come and go: one that ends meanwhile undoes itself.
     const liveBefore = new Set(live)
     const isDead = (launch: string) => {
-      // Asked before each removal.
+      // Asked of everything that is found, before the first of its kind is removed.
       signal?.throwIfAborted()
       return isUuid(launch) && !liveBefore.has(launch) && !live.has(launch)
     }
