@@ -41,6 +41,7 @@ import { DirectoryBlobStore } from './store/directory-blob-store.js'
 import { LiveBlobs } from './store/live-blobs.js'
 import { PackageQuota } from './store/package-quota.js'
 import { ResourceIntake } from './store/resource-intake.js'
+import { loadNativeLibrary } from './store/sqlite/native-library.js'
 import { SqliteStore } from './store/sqlite/store.js'
 import { lockStateDirectory } from './store/sqlite/state-lock.js'
 
@@ -83,6 +84,7 @@ export class App {
     const { stateDir: state, limits } = settings
     if (process.getuid?.() !== 0)
       throw new Fault('not-root', 'stagerd mounts file systems and sets firewall rules, so it has to run as root.')
+    loadNativeLibrary()
     await mkdir(state, { recursive: true, mode: 0o711 })
     const unlock = lockStateDirectory(path.join(state, 'lock.db'))
     undo.defer('unlock the state directory', unlock)

@@ -16,7 +16,7 @@ require_root() {
 
 require_node() {
   local version
-  command -v node >/dev/null || die 'there is no Node.js on this host: install Node.js 20 or later, with npm.'
+  command -v node >/dev/null || die 'there is no Node.js on this host: install Node.js 20.12 or later, with npm.'
   command -v npm >/dev/null || die 'there is no npm on this host: install it beside Node.js.'
   version=$(node --print 'process.versions.node')
   # The first release with everything that package.json's "engines" asks for.
@@ -46,14 +46,20 @@ ensure_compiler() {
   ensure_commands python3=python3 make=make g++=g++
 }
 
+native_library_loads() {
+  node "$root/scripts/lib/check-native-library.js"
+}
+
 ensure_dependencies() {
   local installed=$root/node_modules/.package-lock.json
-  if [[ ! -e $installed || $root/package-lock.json -nt $installed ]]; then
-    ensure_compiler
-    note 'installing npm dependencies'
-    (cd "$root" && npm ci --no-audit --no-fund --loglevel=error)
-    touch "$installed"
-  fi
+  # What is installed may be for another major version of Node.js.
+  if [[ -e $installed && ! $root/package-lock.json -nt $installed ]] && native_library_loads 2>/dev/null; then return; fi
+  ensure_compiler
+  note 'installing npm dependencies'
+  (cd "$root" && npm ci --no-audit --no-fund --loglevel=error)
+  # npm exits with 0 also where it was told to skip install scripts.
+  native_library_loads
+  touch "$installed"
 }
 
 build() {

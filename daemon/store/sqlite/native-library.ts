@@ -1,0 +1,20 @@
+import Database from 'better-sqlite3'
+import { Fault } from '../../../base/errors.js'
+
+/**
+ * Load the native library of better-sqlite3, which otherwise happens when the first database is opened.
+ *
+ * Throws `Fault` (`native-library`): npm skipped its install script, or ran it for another major version of Node.js.
+ */
+export function loadNativeLibrary(openDatabase = () => new Database(':memory:')): void {
+  try {
+    openDatabase().close()
+  } catch (error) {
+    throw new Fault(
+      'native-library',
+      `Node.js ${process.version} (${process.execPath}) cannot load the native library of better-sqlite3: ` +
+        'run "npm ci" with this Node.js and with install scripts enabled.',
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,92 @@
+import { chmod, cp, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { execa } from 'execa'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+
+const SCRIPTS = path.resolve(import.meta.dirname, '../../scripts/lib')
+
+const LOADS = 'close() {}'
+const IS_MISSING = `constructor() { throw new Error('Could not locate the bindings file. Tried:\\n one\\n two') }`
+const IS_FOR_ANOTHER_NODE = `constructor() {
+  throw Object.assign(new Error('The module\\nwas compiled against a different Node.js version'), {
+    code: 'ERR_DLOPEN_FAILED',
+  })
+}`
+
+let root: string
+
+beforeEach(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'stagerd-dependencies-'))
+  await cp(SCRIPTS, path.join(root, 'scripts/lib'), { recursive: true })
+  await writeFile(path.join(root, 'package.json'), '{ "type": "module" }')
+  await writeFile(path.join(root, 'package-lock.json'), '{}')
+  await mkdir(path.join(root, 'bin'))
+})
+
+afterEach(async () => {
+  await rm(root, { recursive: true })
+})
+
+async function install(database: string, directory = path.join(root, 'node_modules')): Promise<void> {
+  await mkdir(path.join(directory, 'better-sqlite3'), { recursive: true })
+  await writeFile(path.join(directory, '.package-lock.json'), '{}')
+  await writeFile(path.join(directory, 'better-sqlite3/package.json'), '{ "main": "index.js" }')
+  await writeFile(path.join(directory, 'better-sqlite3/index.js'), `module.exports = class { ${database} }`)
+}
+
+/** Put an npm in PATH that installs a better-sqlite3 with this class, and exits with 0. */
+async function npmInstalls(database: string): Promise<void> {
+  await install(database, path.join(root, 'registry'))
+  const npm = path.join(root, 'bin/npm')
+  await writeFile(npm, '#!/bin/sh\necho "npm $1"\nrm -rf node_modules\ncp -R registry node_modules\n')
+  await chmod(npm, 0o755)
+}
+
+async function ensureDependencies(): Promise<{ exitCode: number | undefined; npmRan: boolean; stderr: string }> {
+  const { exitCode, stdout, stderr } = await execa(
+    'bash',
+    ['-euc', 'source "$root/scripts/lib/host.sh"; ensure_compiler() { :; }; ensure_dependencies'],
+    { env: { root, PATH: `${root}/bin:${process.env.PATH}` }, reject: false },
+  )
+  return { exitCode, npmRan: stdout.includes('npm ci'), stderr }
+}
+
+test('what is installed and loads is left alone', async () => {
+  await npmInstalls(LOADS)
+  await install(LOADS)
+  expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: false, stderr: '' })
+})
+
+test('without an installation, and where the lock file is newer, npm installs', async () => {
+  await npmInstalls(LOADS)
+  expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: true, stderr: '' })
+  await utimes(path.join(root, 'node_modules/.package-lock.json'), 0, 0)
+  expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: true, stderr: '' })
+  expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: false, stderr: '' })
+})
+
+test.each([
+  ['missing', IS_MISSING],
+  ['for another Node.js', IS_FOR_ANOTHER_NODE],
+])('where the native library is %s, npm installs again', async (_, database) => {
+  await npmInstalls(LOADS)
+  await install(database)
+  expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: true, stderr: '' })
+})
+
+test.each([
+  ['missing', IS_MISSING, 'it is missing'],
+  ['for another Node.js', IS_FOR_ANOTHER_NODE, 'The module was compiled against a different Node.js version'],
+])(
+  'a native library that is %s after the installation ends the script with one sentence',
+  async (_, database, reason) => {
+    await npmInstalls(database)
+    const { exitCode, npmRan, stderr } = await ensureDependencies()
+    expect({ exitCode, npmRan }).toEqual({ exitCode: 1, npmRan: true })
+    expect(stderr).toMatch(
+      /^Node\.js v[\d.]+ \(.+\) cannot load the native library of better-sqlite3: run "npm ci" .*\.$/,
+    )
+    expect(stderr).toContain(`(${reason})`)
+  },
+)
