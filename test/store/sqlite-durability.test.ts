@@ -4,9 +4,9 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Fault } from '../../base/errors.js'
+import { Connection } from '../../daemon/store/sqlite/connection.js'
 import { makeDurable, StagerdDatabase } from '../../daemon/store/sqlite/database.js'
 import { migrate } from '../../daemon/store/sqlite/migrate.js'
 import { MIGRATIONS } from '../../daemon/store/sqlite/migrations.js'
@@ -27,14 +27,14 @@ describe('the database', () => {
 
   describe('is migrated', () => {
     it.each(MIGRATIONS.map(({ version }) => version - 1))('from version %d', async (version) => {
-      const old = new Sqlite(path)
+      const old = new Connection(path)
       migrate(old, MIGRATIONS.slice(0, version))
       old.close()
       const store = SqliteStore.open(path)
       const app = await store.packages.create(packageDraft('app', { resource: resource() }))
       await store.ledger.submit({ packageUuid: app.uuid, pipelineFqn: 'p', stagers: [stagerSnapshot('s')] })
       store.close()
-      const applied = new Sqlite(path)
+      const applied = new Connection(path)
       expect(applied.prepare('SELECT version FROM schema_migrations ORDER BY version').pluck().all()).toEqual(
         MIGRATIONS.map((migration) => migration.version),
       )
@@ -47,7 +47,7 @@ describe('the database', () => {
         { version: MIGRATIONS.length + 1, name: 'broken', sql: 'CREATE TABLE half (a); CREATE TABEL oops;' },
       ]
       expect(() => StagerdDatabase.open(path, { migrations: broken })).toThrow(/syntax error/)
-      const after = new Sqlite(path)
+      const after = new Connection(path)
       expect(after.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").pluck().get()).toBe(0)
       after.close()
       SqliteStore.open(path).close()
@@ -72,12 +72,12 @@ describe('the database', () => {
 
   it('is not opened where it cannot be durable', () => {
     // A database in memory has no WAL: what was set did not take hold.
-    expect(() => makeDurable(new Sqlite(':memory:'), 0)).toThrow(/journal_mode = memory/)
+    expect(() => makeDurable(new Connection(':memory:'), 0)).toThrow(/journal_mode = memory/)
   })
 
   it('says who holds it, rather than wait for ever', async () => {
     const database = StagerdDatabase.open(path, { busyTimeoutMs: 50 })
-    const other = new Sqlite(path)
+    const other = new Connection(path)
     other.exec('BEGIN IMMEDIATE')
     await expect(database.write(() => undefined)).rejects.toMatchObject({
       code: 'database-locked',
@@ -94,7 +94,7 @@ describe('the database', () => {
     const stagers = [stagerSnapshot('s')]
     await store.ledger.submit({ packageUuid: app.uuid, pipelineFqn: 'p', stagers })
     store.close()
-    const forger = new Sqlite(path)
+    const forger = new Connection(path)
     for (const forgery of [
       `UPDATE packages SET resource = NULL`,
       `UPDATE packages SET state = 'created'`,
@@ -164,7 +164,7 @@ describe('the database', () => {
       expect(packageState).toBe(staging.state === 'succeeded' ? 'ready' : 'staging')
     }
     store.close()
-    const sqlite = new Sqlite(path)
+    const sqlite = new Connection(path)
     expect(sqlite.pragma('integrity_check', { simple: true })).toBe('ok')
     expect(sqlite.pragma('foreign_key_check')).toEqual([])
     sqlite.close()
@@ -174,7 +174,7 @@ describe('the database', () => {
   it('answers fast with a hundred thousand packages', async () => {
     const store = SqliteStore.open(path)
     const first = await store.packages.create(packageDraft('first', { resource: resource(), state: 'ready' }))
-    const bulk = new Sqlite(path)
+    const bulk = new Connection(path)
     bulk.exec(`
       WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
       INSERT INTO packages (import_order, uuid, namespace, name, state, resource, environment, templates, created_at,

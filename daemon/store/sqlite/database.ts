@@ -1,7 +1,8 @@
 import { closeSync, openSync } from 'node:fs'
-import BetterSqlite3, { type Statement } from 'better-sqlite3'
+import type { Statement } from 'better-sqlite3'
 import { errnoOf, Fault, StagerdError, Unavailable } from '../../../base/errors.js'
 import { withDiskFull } from '../storage-errors.js'
+import { Connection } from './connection.js'
 import { migrate } from './migrate.js'
 import { MIGRATIONS, type Migration } from './migrations.js'
 
@@ -23,10 +24,10 @@ export interface DatabaseOptions {
  * - `work` is synchronous and does nothing but SQL: nothing else of this process runs in the middle of it.
  */
 export class StagerdDatabase {
-  readonly #sqlite: BetterSqlite3.Database
+  readonly #sqlite: Connection
   readonly #statements = new Map<string, Statement>()
 
-  private constructor(sqlite: BetterSqlite3.Database) {
+  private constructor(sqlite: Connection) {
     this.#sqlite = sqlite
   }
 
@@ -39,7 +40,7 @@ export class StagerdDatabase {
     const { migrations = MIGRATIONS, busyTimeoutMs = 5_000 } = options
     // SQLite would make it readable by everybody that the umask allows.
     closeSync(openSync(path, 'a', 0o600))
-    const sqlite = new BetterSqlite3(path)
+    const sqlite = new Connection(path)
     try {
       assertVersion(sqlite)
       makeDurable(sqlite, busyTimeoutMs)
@@ -101,7 +102,7 @@ function asStorageError(error: unknown): Error {
   return mapped instanceof Error ? mapped : new Error(String(mapped))
 }
 
-function assertVersion(sqlite: BetterSqlite3.Database): void {
+function assertVersion(sqlite: Connection): void {
   const version = sqlite.prepare<[], string>('SELECT sqlite_version()').pluck().get() ?? ''
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number)
   const [oldMajor, oldMinor, oldPatch] = OLDEST_SQLITE
@@ -114,7 +115,7 @@ function assertVersion(sqlite: BetterSqlite3.Database): void {
 }
 
 /** Throws `Fault` (`sqlite-not-durable`) where what was set did not take hold. */
-export function makeDurable(sqlite: BetterSqlite3.Database, busyTimeoutMs: number): void {
+export function makeDurable(sqlite: Connection, busyTimeoutMs: number): void {
   // First, because the switch to WAL may have to wait for another connection.
   sqlite.pragma(`busy_timeout = ${busyTimeoutMs}`)
   sqlite.pragma('journal_mode = WAL')

@@ -1,5 +1,5 @@
-import type { Database } from 'better-sqlite3'
 import { Fault } from '../../../base/errors.js'
+import type { Connection } from './connection.js'
 import type { Migration } from './migrations.js'
 
 /**
@@ -7,7 +7,7 @@ import type { Migration } from './migrations.js'
  *
  * Throws `Fault` (`database-too-new`) for one that a newer stagerd has had: it may mean other things by the same words.
  */
-export function migrate(database: Database, migrations: readonly Migration[]): void {
+export function migrate(database: Connection, migrations: readonly Migration[]): void {
   database.exec(`
     CREATE TABLE IF NOT EXISTS schema_migrations (
       version    INTEGER PRIMARY KEY,
@@ -32,7 +32,7 @@ export function migrate(database: Database, migrations: readonly Migration[]): v
   for (const migration of migrations) if (migration.version > present) apply.immediate(migration)
 }
 
-function versionOf(database: Database): number {
+function versionOf(database: Connection): number {
   const row = database.prepare<[], { version: number | null }>('SELECT max(version) AS version FROM schema_migrations')
   return row.get()?.version ?? 0
 }

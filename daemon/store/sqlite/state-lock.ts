@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
-import Database from 'better-sqlite3'
 import { Conflict } from '../../../base/errors.js'
+import { Connection } from './connection.js'
 
 /**
  * One daemon for each state directory. The lock is SQLite's own, on a file beside the database: the kernel takes it
@@ -14,7 +14,7 @@ import { Conflict } from '../../../base/errors.js'
 export function lockStateDirectory(file: string): () => void {
   // Whoever may read the file could take a lock on it, and keep the daemon from starting.
   closeSync(openSync(file, 'a', 0o600))
-  const lock = new Database(file, { timeout: 0 })
+  const lock = new Connection(file, { timeout: 0 })
   try {
     lock.exec('BEGIN EXCLUSIVE')
   } catch (error) {
