@@ -9,8 +9,8 @@ export interface DockerLaunch {
   readonly command: string
   /** Same as the stager's. */
   readonly limits: { readonly memory: string; readonly cpus: string; readonly pids: string }
-  /** `KEY=value`, so that ./scripts/clean finds what a killed run leaves. */
-  readonly label: string
+  /** `KEY=value` each, by which the scripts find what an interrupted run leaves. */
+  readonly labels: readonly string[]
 }
 
 /** The range of addresses that is set aside for benchmarks, beyond the daemon's pool. */
@@ -34,9 +34,10 @@ export async function launchOnceByDocker(launch: DockerLaunch, turn: number): Pr
     })
   })
 
+  const labels = launch.labels.flatMap((label) => ['--label', label])
   const began = performance.now()
   await docker(
-    ...['network', 'create', '--internal', '--label', launch.label],
+    ...['network', 'create', '--internal', ...labels],
     ...['--subnet', `${PREFIX}.${base}/28`, '--gateway', gateway, network],
   )
   try {
@@ -44,7 +45,7 @@ export async function launchOnceByDocker(launch: DockerLaunch, turn: number): Pr
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
     await docker(
-      ...['run', '--rm', '--network', network, '--label', launch.label, '--user', 'runner', '--workdir', '/app'],
+      ...['run', '--rm', '--network', network, ...labels, '--user', 'runner', '--workdir', '/app'],
       ...['--memory', launch.limits.memory, '--cpus', launch.limits.cpus, '--pids-limit', launch.limits.pids],
       ...['--env', `STAGER_URL=http://${gateway}:${port}/${network}`],
       ...[launch.image, '/bin/sh', '-c', launch.command],

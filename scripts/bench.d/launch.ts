@@ -52,18 +52,19 @@ function named(collection: string, kind: string, name: string): string {
   return `/v1/${collection}/${encodeURIComponent(`${kind}::/bench::${name}`)}`
 }
 
-async function prepareDocker({ root }: BenchHost, stager: Stager): Promise<DockerLaunch> {
+async function prepareDocker({ root, work }: BenchHost, stager: Stager): Promise<DockerLaunch> {
   const { stdout: tarball } = await execa(`${root}/images/build`, ['busybox'])
-  const label = `io.stagerd.install=${root}`
+  // The first is for ./scripts/clean, the second for the end of this run.
+  const labels = [`io.stagerd.install=${root}`, `io.stagerd.bench=${work}`]
   return {
-    image: await docker('import', '--change', `LABEL ${label}`, tarball),
+    image: await docker('import', ...labels.flatMap((label) => ['--change', `LABEL ${label}`]), tarball),
     command: stager.start_command,
     limits: {
       memory: `${stager.limits.memory_bytes}b`,
       cpus: String(stager.limits.cpus),
       pids: String(stager.limits.pids),
     },
-    label,
+    labels,
   }
 }
 

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import Table from 'cli-table3'
 import { benchHostOf, pairsOf, required } from './host.js'
 import { benchData } from './data.js'
 import { benchLaunch } from './launch.js'
+import { printRows } from './print-rows.js'
 import { benchResolve } from './resolve.js'
 import type { Row } from './row.js'
 import { benchSnapshot } from './snapshot.js'
@@ -25,15 +25,8 @@ async function main(): Promise<void> {
     console.log(`\nMeasuring ${name}, ${pairsOf(process.env)} pairs…`)
     rows.push(...(await bench(process.env)))
   }
-  print(rows)
+  printRows(rows)
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)
-}
-
-function print(rows: readonly Row[]): void {
-  const table = new Table({ head: ['work', 'ours', 'beside', 'other', 'ratio', 'target', ''], style: { head: [] } })
-  for (const { work, ours, beside, other, ratio, target, unit, met } of rows)
-    table.push([work, `${ours} ${unit}`, beside, `${other} ${unit}`, ratio, target, met ? 'met' : 'not met'])
-  console.log(`\n${table.toString()}`)
 }
 
 await main()

@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# What a benchmark leaves when it is interrupted, and the root images of its node.
+
+# remove_bench_leftovers WORK: the daemon must have stopped. Fails when something could not be removed.
+remove_bench_leftovers() {
+  local failed=0
+  stop_bench_nginx "$1/nginx/pid" || failed=1
+  unmount_below "$1" || failed=1
+  remove_bench_containers "$1" || failed=1
+  remove_root_images "$1/state" || failed=1
+  return "$failed"
+}
+
+# It has a session of its own, so a signal to the terminal does not reach it.
+stop_bench_nginx() {
+  local pid
+  pid=$(cat "$1" 2>/dev/null) || return 0
+  kill -TERM "$pid" 2>/dev/null || return 0
+  for ((i = 0; i < 100; i++)); do
+    kill -0 "$pid" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  echo "nginx does not stop: its process id is $pid" >&2
+  return 1
+}
+
+# buildah mounts its storage. The latest mount goes first.
+unmount_below() {
+  local target
+  while read -r target; do
+    umount "$target" || return
+  done < <(awk -v below="$1/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | tac)
+}
+
+# What the docker client has made, in this order: each is held by the one before it.
+remove_bench_containers() {
+  local filter=label=io.stagerd.bench=$1
+  docker container ls --all --quiet --filter "$filter" | xargs --no-run-if-empty docker container rm --force >/dev/null &&
+    docker network ls --quiet --filter "$filter" | xargs --no-run-if-empty docker network rm >/dev/null &&
+    docker image ls --quiet --filter "$filter" | xargs --no-run-if-empty docker image rm --force >/dev/null
+}
+
+# remove_root_images STATE_DIR: nobody can use them any more, because the node that knows them goes with its state.
+remove_root_images() {
+  [[ -s $1/node-id ]] || return 0
+  docker image ls --quiet --filter "label=io.stagerd.node=$(<"$1/node-id")" |
+    xargs --no-run-if-empty docker image rm --force >/dev/null
+}
