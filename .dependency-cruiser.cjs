@@ -26,13 +26,13 @@ module.exports = {
       comment: 'The client may use the types of the API documents, and nothing else of the daemon.',
       severity: 'error',
       from: { path: '^cli/' },
-      to: { path: '^(daemon|isolation)/', pathNot: '^daemon/api/documents/[a-z-]+\\.ts$' },
+      to: { path: '^(daemon|isolation)/', pathNot: '^daemon/documents/[a-z-]+\\.ts$' },
     },
     {
       name: 'cli-takes-only-types-of-the-api',
       severity: 'error',
       from: { path: '^cli/' },
-      to: { path: '^daemon/api/documents/[a-z-]+\\.ts$', dependencyTypesNot: ['type-only'] },
+      to: { path: '^daemon/documents/[a-z-]+\\.ts$', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'packages-and-planning-are-pure',

@@ -1,5 +1,5 @@
 import process from 'node:process'
-import { processIo } from './process-io.js'
+import { processIo } from './terminal/process-io.js'
 import { stagectl } from './stagectl.js'
 
 // The exit code is set rather than forced, so that what was written reaches a slow reader.

@@ -8,7 +8,7 @@ import { addRunCommand } from './commands/run.js'
 import { addStageCommand } from './commands/stage.js'
 import { addStagerCommands } from './commands/stager.js'
 import { addStagingCommands } from './commands/staging.js'
-import { examples, type CommandLine } from './command-line.js'
+import { examples, type CommandLine } from './session/command-line.js'
 import type { Output } from './display/output.js'
 import { programVersion } from './program-version.js'
 

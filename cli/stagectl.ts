@@ -1,9 +1,9 @@
 import { CommanderError } from 'commander'
 import { messageOf, StagerdError } from '../base/errors.js'
-import { CommandLine } from './command-line.js'
+import { CommandLine } from './session/command-line.js'
 import { Output } from './display/output.js'
-import { EXIT, exitCodeOfError } from './exit-codes.js'
-import type { Io } from './io.js'
+import { EXIT, exitCodeOfError } from './session/exit-codes.js'
+import type { Io } from './terminal/io.js'
 import { buildProgram } from './program.js'
 
 /**

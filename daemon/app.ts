@@ -13,21 +13,21 @@ import { isUuid } from '../base/identifiers.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
-import { DockerIsolation } from '../isolation/docker-isolation.js'
+import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
 import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
-import { chooseCompressor } from '../isolation/snapshot/compressor.js'
+import { chooseCompressor } from '../isolation/archive/compressor.js'
 import { buildApi } from './api/api.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { prepareSocketPath, restrictSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
-import { closureOf } from './exchange/closure.js'
+import { closureOf } from './resolver/closure.js'
 import { Exporter } from './exchange/export.js'
 import { Importer } from './exchange/import.js'
 import { Collector } from './garbage/collector.js'
 import { ImagePackages } from './images/image-packages.js'
 import { isForLoopback, refuseForeignHost } from './loopback-host.js'
-import { NodeReport } from './node-info.js'
-import { Resolver } from './resolver.js'
+import { NodeReport } from './node/node-report.js'
+import { Resolver } from './resolver/resolver.js'
 import { quotaOf, roomIn } from './packages/policy/quota.js'
 import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings.js'
@@ -35,12 +35,12 @@ import { Janitor } from './staging/janitor.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
 import { StagingLogs } from './staging/log.js'
-import { StagingRoom } from './staging/staging-room.js'
-import { isTerminal } from './staging/states.js'
+import { StagingService } from './staging/staging-service.js'
+import { isTerminal } from './model/staging.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
 import { LiveBlobs } from './store/live-blobs.js'
 import { PackageQuota } from './store/package-quota.js'
-import { ResourceIntake } from './store/resource-intake.js'
+import { ResourceIngest } from './store/resource-ingest.js'
 import { loadNativeLibrary } from './store/sqlite/native-library.js'
 import { SqliteStore } from './store/sqlite/store.js'
 import { lockStateDirectory } from './store/sqlite/state-lock.js'
@@ -64,7 +64,11 @@ export class App {
   private constructor(
     private readonly settings: Settings,
     private readonly surroundings: Surroundings,
-    private readonly parts: { readonly api: FastifyInstance; readonly room: StagingRoom; readonly runs: PackageRuns },
+    private readonly parts: {
+      readonly api: FastifyInstance
+      readonly service: StagingService
+      readonly runs: PackageRuns
+    },
     private readonly undo: CleanupStack,
   ) {}
 
@@ -96,7 +100,7 @@ export class App {
     const { packages, stagers, pipelines, policies, ledger } = store
     const resolver = new Resolver(packages, policies)
     const blobs = await DirectoryBlobStore.open(path.join(state, 'blobs'))
-    const intake = new ResourceIntake(
+    const ingest = new ResourceIngest(
       blobs,
       (body, signal) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal),
       // Every caller says what the quota of its package is.
@@ -131,9 +135,9 @@ export class App {
       coordinator: new Coordinator({ logger }),
       ledger,
       resolver,
-      desk: {
+      workingCopy: {
         blobs,
-        intake,
+        ingest,
         toGzip: (body, compression) => gzipStream(body, compression, compressor),
         quota,
         liveBlobs,
@@ -144,7 +148,7 @@ export class App {
       logger,
       graceAfterVerdictMs: 5_000,
     })
-    const room = new StagingRoom(
+    const service = new StagingService(
       { packages, stagers, pipelines, ledger, janitor, launches, logs, logger },
       settings.concurrency,
     )
@@ -164,9 +168,9 @@ export class App {
       resolver,
       ledger,
       blobs,
-      intake,
+      ingest,
       quota,
-      images: new ImagePackages({ isolation, intake, packages, quota, live, logger }),
+      images: new ImagePackages({ isolation, ingest, packages, quota, live, logger }),
       exporter: new Exporter({
         packages,
         stagers,
@@ -176,7 +180,7 @@ export class App {
       }),
       importer: new Importer({
         exchange: store.exchange,
-        intake,
+        ingest,
         live: liveBlobs,
         quota,
         directory: imports,
@@ -189,7 +193,7 @@ export class App {
         logs,
         graceMs: settings.uploadGraceMs,
       }),
-      stagings: room,
+      stagings: service,
       logs,
       runs,
       node: new NodeReport(
@@ -199,7 +203,7 @@ export class App {
         packages,
       ),
       metrics: new Registry(),
-      isReady: () => room.ready,
+      isReady: () => service.ready,
       logger,
       defaults: {
         limits,
@@ -208,21 +212,21 @@ export class App {
         heartbeatMs: 15_000,
       },
     })
-    return new App(settings, surroundings, { api, room, runs }, undo)
+    return new App(settings, surroundings, { api, service, runs }, undo)
   }
 
   async start(): Promise<void> {
     const { socket, group, listen } = this.settings
-    const { api, room, runs } = this.parts
+    const { api, service, runs } = this.parts
     await prepareSocketPath(socket)
     // Last in, first out: people are sent away first, then what is at work is ended.
-    this.undo.defer('stop staging', () => room.stop())
+    this.undo.defer('stop staging', () => service.stop())
     this.undo.defer('stop what runs', () => runs.stop())
     this.undo.defer('close the control API', () => api.close())
     await api.listen({ path: socket })
     await restrictSocket(socket, group)
     if (listen) await this.#listenOnTcp(listen)
-    room.start()
+    service.start()
     this.surroundings.logger.info({ socket, state: this.settings.stateDir }, 'stagerd is ready')
   }
 

@@ -1,5 +1,5 @@
 import { Refused } from '../../base/errors.js'
-import type { BuildScript } from '../../daemon/api/documents/build-script.js'
+import type { BuildScript } from '../../daemon/documents/build-script.js'
 import { Progress } from '../display/progress.js'
 import type { Session } from '../session/session.js'
 import { openSource } from './open-source.js'

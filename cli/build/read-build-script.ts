@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { BadInput, errnoOf, NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import type { BuildScript, BuildScriptText } from '../../daemon/api/documents/build-script.js'
+import type { BuildScript, BuildScriptText } from '../../daemon/documents/build-script.js'
 import { ApiProblem } from '../api/api-problem.js'
 import type { Session } from '../session/session.js'
 

@@ -5,7 +5,7 @@ import { homedir } from 'node:os'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { errnoOf, Refused } from '../../base/errors.js'
-import type { Io } from '../io.js'
+import type { Io } from '../terminal/io.js'
 import { meter } from '../pack/meter.js'
 import type { OpenSource } from './open-source.js'
 

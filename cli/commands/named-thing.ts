@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { FqnKind } from '../../base/fqn.js'
-import { examples, type CommandLine } from '../command-line.js'
-import { EXIT } from '../exit-codes.js'
+import { examples, type CommandLine } from '../session/command-line.js'
+import { EXIT } from '../session/exit-codes.js'
 import { confirm } from '../session/confirm.js'
 import type { Session } from '../session/session.js'
 

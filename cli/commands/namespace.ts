@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { assertNamespace } from '../../base/fqn.js'
-import { examples, type CommandLine } from '../command-line.js'
+import { examples, type CommandLine } from '../session/command-line.js'
 import { readSettings, writeSettings } from '../session/settings.js'
 
 export function addNamespaceCommand(program: Command, commandLine: CommandLine): void {

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import type { GarbageReport, GarbageRequest } from '../../daemon/api/documents/garbage.js'
-import { examples, type CommandLine } from '../command-line.js'
+import type { GarbageReport, GarbageRequest } from '../../daemon/documents/garbage.js'
+import { examples, type CommandLine } from '../session/command-line.js'
 import type { Output } from '../display/output.js'
 import { formatBytes } from '../display/progress.js'
 import { table } from '../display/table.js'
-import { EXIT } from '../exit-codes.js'
+import { EXIT } from '../session/exit-codes.js'
 import { parseDuration } from '../options/parse-duration.js'
 import { parseSize } from '../options/parse-size.js'
 

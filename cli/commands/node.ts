@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import type { DoctorReport, NodeStatus } from '../../daemon/api/documents/node.js'
-import { examples, type CommandLine } from '../command-line.js'
+import type { DoctorReport, NodeStatus } from '../../daemon/documents/node.js'
+import { examples, type CommandLine } from '../session/command-line.js'
 import { elapsed } from '../display/time.js'
-import { EXIT } from '../exit-codes.js'
+import { EXIT } from '../session/exit-codes.js'
 import { addNodeGcCommand } from './node-gc.js'
 
 const COLOURS = { good: 'green', slow: 'yellow', bad: 'red' } as const

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import type { Package } from '../../daemon/api/documents/package.js'
+import type { Package } from '../../daemon/documents/package.js'
 import { packagePath } from '../api/paths.js'
-import { examples, type CommandLine } from '../command-line.js'
+import { examples, type CommandLine } from '../session/command-line.js'
 import { formatBytes } from '../display/progress.js'
-import { EXIT } from '../exit-codes.js'
+import { EXIT } from '../session/exit-codes.js'
 import { UsageError } from '../options/usage-error.js'
 import { download, downloadToOutput } from '../transfer/download.js'
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { parseFqn } from '../../base/fqn.js'
 import { isUuid } from '../../base/identifiers.js'
-import { examples, type CommandLine } from '../command-line.js'
+import { examples, type CommandLine } from '../session/command-line.js'
 import { exportFile, type ExportOptions } from '../transfer/export-file.js'
 
 export function addPackageExportCommand(group: Command, commandLine: CommandLine): void {

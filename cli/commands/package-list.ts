@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import type { Package } from '../../daemon/api/documents/package.js'
-import { examples, type CommandLine } from '../command-line.js'
+import type { Package } from '../../daemon/documents/package.js'
+import { examples, type CommandLine } from '../session/command-line.js'
 import { dotted } from '../display/describe-package.js'
 import { formatBytes } from '../display/progress.js'
 import { table } from '../display/table.js'
-import { EXIT } from '../exit-codes.js'
+import { EXIT } from '../session/exit-codes.js'
 
 interface ListOptions {
   readonly type?: string

@@ -1,5 +1,5 @@
-import type { Capability } from '../../daemon/api/documents/capability.js'
-import type { Package } from '../../daemon/api/documents/package.js'
+import type { Capability } from '../../daemon/documents/capability.js'
+import type { Package } from '../../daemon/documents/package.js'
 import { formatBytes } from './progress.js'
 
 /** In the manner of `apc package show`: several values of one field stand below each other. */

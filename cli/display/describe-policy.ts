@@ -1,4 +1,4 @@
-import type { Policy, PolicyVersion } from '../../daemon/api/documents/policy.js'
+import type { Policy, PolicyVersion } from '../../daemon/documents/policy.js'
 import { field } from './describe-package.js'
 
 /** The head of a document, its versions, and the text of the newest. */

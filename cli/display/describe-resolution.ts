@@ -1,4 +1,4 @@
-import type { Resolution } from '../../daemon/api/documents/resolution.js'
+import type { Resolution } from '../../daemon/documents/resolution.js'
 import type { Style } from './style.js'
 
 const COLOURS = [

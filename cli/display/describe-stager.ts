@@ -1,6 +1,6 @@
 import ms from 'ms'
-import type { Pipeline } from '../../daemon/api/documents/pipeline.js'
-import type { Stager } from '../../daemon/api/documents/stager.js'
+import type { Pipeline } from '../../daemon/documents/pipeline.js'
+import type { Stager } from '../../daemon/documents/stager.js'
 import { assignments, dotted, field } from './describe-package.js'
 import { formatBytes } from './progress.js'
 

@@ -1,4 +1,4 @@
-import type { Staging } from '../../daemon/api/documents/staging.js'
+import type { Staging } from '../../daemon/documents/staging.js'
 import { field } from './describe-package.js'
 import { elapsed } from './time.js'
 

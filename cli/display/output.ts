@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { Io, Terminal } from '../io.js'
+import type { Io, Terminal } from '../terminal/io.js'
 import { printable } from './printable.js'
 import { styleFor, type Style } from './style.js'
 

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import type { Io, Terminal } from '../io.js'
+import type { Io, Terminal } from '../terminal/io.js'
 
 type Format = Parameters<typeof styleText>[0]
 

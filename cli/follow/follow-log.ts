@@ -1,6 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import pRetry from 'p-retry'
-import type { LogLine, Staging } from '../../daemon/api/documents/staging.js'
+import type { LogLine, Staging } from '../../daemon/documents/staging.js'
 import { ApiProblem } from '../api/api-problem.js'
 import { transportError, DaemonUnreachable } from '../api/daemon-unreachable.js'
 import type { Answer, ControlApi } from '../api/control-api.js'

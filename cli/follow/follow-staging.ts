@@ -1,5 +1,5 @@
 import { messageOf } from '../../base/errors.js'
-import type { LogLine, Staging } from '../../daemon/api/documents/staging.js'
+import type { LogLine, Staging } from '../../daemon/documents/staging.js'
 import { stagingPath } from '../api/paths.js'
 import type { Output } from '../display/output.js'
 import { elapsed } from '../display/time.js'

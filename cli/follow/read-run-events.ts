@@ -1,4 +1,4 @@
-import type { RunEvent } from '../../daemon/api/documents/run.js'
+import type { RunEvent } from '../../daemon/documents/run.js'
 import type { Answer } from '../api/control-api.js'
 import { DaemonUnreachable, transportError } from '../api/daemon-unreachable.js'
 import type { Session } from '../session/session.js'

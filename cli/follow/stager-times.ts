@@ -1,4 +1,4 @@
-import type { LogLine, Staging } from '../../daemon/api/documents/staging.js'
+import type { LogLine, Staging } from '../../daemon/documents/staging.js'
 import { elapsed } from '../display/time.js'
 
 const LAUNCHING = /^Launching instance of stager '(.+)'\.\.\.$/

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Limits } from '../../daemon/api/documents/limits.js'
+import type { Limits } from '../../daemon/documents/limits.js'
 import { parseDuration } from './parse-duration.js'
 import { parseCpus, wholeNumber } from './parse-number.js'
 import { parseSize } from './parse-size.js'

@@ -1,5 +1,5 @@
 import { quote } from '../../base/fqn.js'
-import type { Capability } from '../../daemon/api/documents/capability.js'
+import type { Capability } from '../../daemon/documents/capability.js'
 import { UsageError } from './usage-error.js'
 
 const TYPES: readonly Capability['type'][] = ['os', 'runtime', 'file', 'package']

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { open, rm, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { Io } from '../io.js'
+import type { Io } from '../terminal/io.js'
 
 /**
  * A file without a name: it is gone with its descriptor, hence with the process, however that ends. Whoever opened it

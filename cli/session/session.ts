@@ -2,7 +2,7 @@ import { assertNamespace, formatFqn, parseFqn, type FqnKind } from '../../base/f
 import { ControlApi } from '../api/control-api.js'
 import { refOf } from '../api/paths.js'
 import { Output } from '../display/output.js'
-import type { Io } from '../io.js'
+import type { Io } from '../terminal/io.js'
 import { Interrupts } from './interrupts.js'
 import { readSettings } from './settings.js'
 

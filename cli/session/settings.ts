@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import path from 'node:path'
 import { assertNamespace } from '../../base/fqn.js'
 import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
-import type { Io } from '../io.js'
+import type { Io } from '../terminal/io.js'
 
 /** What stagectl remembers between two calls. */
 export interface Settings {

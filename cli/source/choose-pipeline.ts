@@ -1,6 +1,6 @@
 import { formatFqn } from '../../base/fqn.js'
 import { NotFound } from '../../base/errors.js'
-import type { Pipeline } from '../../daemon/api/documents/pipeline.js'
+import type { Pipeline } from '../../daemon/documents/pipeline.js'
 import { pipelinePath } from '../api/paths.js'
 import type { Session } from '../session/session.js'
 import { guessLanguage } from './guess-language.js'

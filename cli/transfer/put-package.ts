@@ -1,7 +1,7 @@
 import { Conflict } from '../../base/errors.js'
-import type { Capability } from '../../daemon/api/documents/capability.js'
-import type { Package, PackageChange, PackageDraft } from '../../daemon/api/documents/package.js'
-import type { Stager } from '../../daemon/api/documents/stager.js'
+import type { Capability } from '../../daemon/documents/capability.js'
+import type { Package, PackageChange, PackageDraft } from '../../daemon/documents/package.js'
+import type { Stager } from '../../daemon/documents/stager.js'
 import { packagePath } from '../api/paths.js'
 import type { Session } from '../session/session.js'
 

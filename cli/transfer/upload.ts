@@ -1,5 +1,5 @@
-import type { UploadedResource } from '../../daemon/api/documents/package.js'
-import type { StoredResource } from '../../daemon/api/documents/exchange.js'
+import type { UploadedResource } from '../../daemon/documents/package.js'
+import type { StoredResource } from '../../daemon/documents/exchange.js'
 import { Progress } from '../display/progress.js'
 import type { Tarball } from '../pack/tarball.js'
 import type { Session } from '../session/session.js'

@@ -6,11 +6,11 @@ import type { Exporter } from '../exchange/export.js'
 import type { Importer } from '../exchange/import.js'
 import type { Collector } from '../garbage/collector.js'
 import type { ImagePackages } from '../images/image-packages.js'
-import type { StagingLedger } from '../staging/ledger.js'
-import type { Staging, StagingSource } from '../staging/states.js'
+import type { StagingLedger } from '../store/staging-ledger.js'
+import type { Staging, StagingSource } from '../model/staging.js'
 import type { BlobStore } from '../store/blob-store.js'
 import type { PackageQuota } from '../store/package-quota.js'
-import type { Resolver } from '../resolver.js'
+import type { Resolver } from '../resolver/resolver.js'
 import type {
   PackageRepository,
   PipelineRepository,
@@ -18,9 +18,9 @@ import type {
   Ref,
   StagerRepository,
 } from '../store/repositories.js'
-import type { ResourceIntake } from '../store/resource-intake.js'
-import type { NodeStatus } from './documents/node.js'
-import type { LogLine } from './documents/staging.js'
+import type { ResourceIngest } from '../store/resource-ingest.js'
+import type { NodeStatus } from '../documents/node.js'
+import type { LogLine } from '../documents/staging.js'
 
 /** What the control API needs of the rest of the daemon. It owns none of it, and closes none of it. */
 export interface ApiParts {
@@ -31,13 +31,13 @@ export interface ApiParts {
   readonly resolver: Resolver
   readonly ledger: Pick<StagingLedger, 'get' | 'list'>
   readonly blobs: BlobStore
-  readonly intake: Pick<ResourceIntake, 'receive'>
+  readonly ingest: Pick<ResourceIngest, 'receive'>
   readonly quota: PackageQuota
   readonly images: Pick<ImagePackages, 'make'>
   readonly exporter: Pick<Exporter, 'export'>
   readonly importer: Pick<Importer, 'import'>
   readonly garbage: Pick<Collector, 'collect'>
-  readonly stagings: StagingService
+  readonly stagings: Stagings
   readonly logs: StagingLogs
   readonly runs: Runs
   readonly node: NodeInfo
@@ -60,8 +60,8 @@ export interface ApiDefaults {
   readonly heartbeatMs: number
 }
 
-/** Decides; see staging/ledger.ts for what it throws. */
-export interface StagingService {
+/** Decides; see store/staging-ledger.ts for what it throws. */
+export interface Stagings {
   submit(packageRef: Ref, pipelineRef: Ref, source?: StagingSource): Promise<Staging>
   cancel(uuid: string): Promise<Staging>
   /** A new staging of the same package through the same pipeline, as it is now. `Conflict` unless that one failed or was cancelled. */

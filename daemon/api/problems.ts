@@ -10,7 +10,7 @@ import {
   Unavailable,
   Unresolved,
 } from '../../base/errors.js'
-import type { Problem } from './documents/problem.js'
+import type { Problem } from '../documents/problem.js'
 
 export const PROBLEM_TYPE = 'application/problem+json'
 

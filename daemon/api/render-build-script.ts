@@ -1,6 +1,6 @@
 import type { BuildScript } from '../packages/build-script/build-script.js'
 import { fileNameOf } from '../packages/build-script/read-source.js'
-import type { BuildScript as BuildScriptDocument } from './documents/build-script.js'
+import type { BuildScript as BuildScriptDocument } from '../documents/build-script.js'
 
 export function renderBuildScript(script: BuildScript): BuildScriptDocument {
   const { name, namespace, version, description, environment, snapshotPath, image, build } = script

@@ -1,6 +1,6 @@
 import { formatFqn } from '../../base/fqn.js'
 import type { Package, Resource } from '../packages/package.js'
-import type { Package as PackageDocument, Resource as ResourceDocument } from './documents/package.js'
+import type { Package as PackageDocument, Resource as ResourceDocument } from '../documents/package.js'
 
 export function packageFqn({ namespace, name }: Pick<Package, 'namespace' | 'name'>): string {
   return formatFqn({ kind: 'package', namespace, name })

@@ -1,6 +1,6 @@
 import { formatFqn } from '../../base/fqn.js'
 import type { PolicyDocument } from '../store/repositories.js'
-import type { Policy } from './documents/policy.js'
+import type { Policy } from '../documents/policy.js'
 
 export function renderPolicy({ uuid, namespace, name, version, text, createdAt, updatedAt }: PolicyDocument): Policy {
   const fqn = formatFqn({ kind: 'policydoc', namespace, name })

@@ -2,9 +2,9 @@ import { formatFqn } from '../../base/fqn.js'
 import type { Limits } from '../../isolation/launch-plan.js'
 import type { Package } from '../packages/package.js'
 import type { Pipeline, Stager } from '../store/repositories.js'
-import type { Limits as LimitsDocument } from './documents/limits.js'
-import type { Pipeline as PipelineDocument } from './documents/pipeline.js'
-import type { Stager as StagerDocument } from './documents/stager.js'
+import type { Limits as LimitsDocument } from '../documents/limits.js'
+import type { Pipeline as PipelineDocument } from '../documents/pipeline.js'
+import type { Stager as StagerDocument } from '../documents/stager.js'
 import { packageFqn } from './render-package.js'
 
 export function stagerFqn({ namespace, name }: Pick<Stager, 'namespace' | 'name'>): string {

@@ -1,5 +1,5 @@
-import type { Launch, Staging } from '../staging/states.js'
-import type { Staging as StagingDocument } from './documents/staging.js'
+import type { Launch, Staging } from '../model/staging.js'
+import type { Staging as StagingDocument } from '../documents/staging.js'
 import { stagerFqn } from './render-stager.js'
 
 export function renderStaging(staging: Staging): StagingDocument {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { OutputStream } from '../../isolation/isolation.js'
-import type { RunEvent } from './documents/run.js'
+import type { RunEvent } from '../documents/run.js'
 import type { RunningProgram, RunOutput } from './parts.js'
 
 /**

@@ -3,7 +3,7 @@ import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Value } from 'typebox/value'
 import { BadInput } from '../../base/errors.js'
-import { describeViolation, type Violation } from './describe-violation.js'
+import { describeViolation, type Violation } from '../documents/describe-violation.js'
 
 const PARTS: Readonly<Record<string, string>> = { body: 'body', querystring: 'query', params: 'path' }
 

@@ -4,10 +4,10 @@ import type { Logger } from 'pino'
 import { Fault } from '../../base/errors.js'
 import type { CoordinatorListener } from '../../isolation/isolation.js'
 import { COORDINATOR_LIMITS, type CoordinatorLimits } from './coordinator-limits.js'
-import type { Exchange } from './exchange.js'
-import type { LaunchDesk } from './launch-desk.js'
+import type { StagerRequest } from './stager-request.js'
+import type { LaunchHandler } from './launch-handler.js'
 import { openListener } from './launch-listener.js'
-import { LaunchSession } from './launch-session.js'
+import { HttpSession } from './http-session.js'
 import { buildStagerApi } from './stager-api.js'
 
 /**
@@ -23,7 +23,7 @@ import { buildStagerApi } from './stager-api.js'
 export class Coordinator {
   readonly #api: FastifyInstance
   readonly #limits: CoordinatorLimits
-  readonly #exchanges = new WeakMap<IncomingMessage, Exchange>()
+  readonly #exchanges = new WeakMap<IncomingMessage, StagerRequest>()
 
   constructor(parts: { readonly logger: Pick<Logger, 'error'>; readonly limits?: Partial<CoordinatorLimits> }) {
     this.#limits = { ...COORDINATOR_LIMITS, ...parts.limits }
@@ -31,12 +31,12 @@ export class Coordinator {
   }
 
   /**
-   * Listen on `address` for the launch of `desk`. The caller closes the listener. Throws `Fault` (`coordinator-listen`).
+   * Listen on `address` for the launch of `handler`. The caller closes the listener. Throws `Fault` (`coordinator-listen`).
    */
-  async open(desk: LaunchDesk, address: string): Promise<CoordinatorListener> {
+  async open(handler: LaunchHandler, address: string): Promise<CoordinatorListener> {
     await this.#api.ready()
     return openListener(address, {
-      session: new LaunchSession(desk),
+      session: new HttpSession(handler),
       limits: this.#limits,
       route: (exchange) => {
         this.#exchanges.set(exchange.request, exchange)
@@ -45,7 +45,7 @@ export class Coordinator {
     })
   }
 
-  #exchangeOf(request: IncomingMessage): Exchange {
+  #exchangeOf(request: IncomingMessage): StagerRequest {
     const exchange = this.#exchanges.get(request)
     if (!exchange) throw new Fault('coordinator-stray', 'A request came to the Stager API without a launch.')
     return exchange

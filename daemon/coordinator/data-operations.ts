@@ -2,15 +2,15 @@ import { pipeline } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { FileSender, isForFileSender } from '../http/file-sender.js'
 import { watchDownload } from './download-watch.js'
-import type { Exchange } from './exchange.js'
+import type { StagerRequest } from './stager-request.js'
 import { holdBack } from './hold-back.js'
 import { expectedUpload } from './upload-request.js'
 
 /** `GET /data` */
-export async function downloadData(exchange: Exchange, reply: FastifyReply): Promise<FastifyReply> {
+export async function downloadData(exchange: StagerRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { session, limits, response } = exchange
   session.downloading(exchange, limits.downloads)
-  const { stream, length, trustedFile } = await session.inTurn(exchange, (desk) => desk.openData())
+  const { stream, length, trustedFile } = await session.inTurn(exchange, (handler) => handler.openData())
   if (exchange.signal.aborted) {
     stream.destroy()
     return reply.hijack()
@@ -34,7 +34,7 @@ export async function downloadData(exchange: Exchange, reply: FastifyReply): Pro
 }
 
 /** The watch ends before the file may be closed. */
-async function sendFile(exchange: Exchange, sender: FileSender): Promise<void> {
+async function sendFile(exchange: StagerRequest, sender: FileSender): Promise<void> {
   exchange.sender = sender
   const unwatch = watchDownload(exchange)
   try {
@@ -47,16 +47,16 @@ async function sendFile(exchange: Exchange, sender: FileSender): Promise<void> {
 const TYPE = 'application/octet-stream'
 
 /** `POST /data?sha256=HEX` */
-export async function uploadData(exchange: Exchange): Promise<'OK'> {
+export async function uploadData(exchange: StagerRequest): Promise<'OK'> {
   const { session, address, request, signal } = exchange
   const expected = expectedUpload(address.query, request.headers['content-length'])
   await session.uploading(() =>
-    session.inTurn(exchange, async (desk) => {
+    session.inTurn(exchange, async (handler) => {
       const body = exchange.openBody()
       try {
-        await desk.replaceData(body, expected, signal)
+        await handler.replaceData(body, expected, signal)
       } catch (error) {
-        // What the desk says of a stream that broke is less to the point than why it broke.
+        // What the handler says of a stream that broke is less to the point than why it broke.
         throw body.fault ?? error
       } finally {
         body.destroy()

@@ -1,4 +1,4 @@
-import type { Exchange } from './exchange.js'
+import type { StagerRequest } from './stager-request.js'
 
 /**
  * End the connection of a download whose client does not read at the pace of the limits. It is the connection that is
@@ -6,7 +6,7 @@ import type { Exchange } from './exchange.js'
  *
  * @returns ends the watch, which also ends with the exchange
  */
-export function watchDownload({ request, signal, session, limits }: Exchange): () => void {
+export function watchDownload({ request, signal, session, limits }: StagerRequest): () => void {
   const { socket } = request
   const look = () => {
     // What it has sent is counted only while it is at work: two looks at different ones cannot be compared.

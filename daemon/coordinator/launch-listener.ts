@@ -4,16 +4,16 @@ import type { Duplex } from 'node:stream'
 import { Fault } from '../../base/errors.js'
 import type { CoordinatorListener } from '../../isolation/isolation.js'
 import type { CoordinatorLimits } from './coordinator-limits.js'
-import { Exchange } from './exchange.js'
-import type { LaunchSession } from './launch-session.js'
+import { StagerRequest } from './stager-request.js'
+import type { HttpSession } from './http-session.js'
 import { isOperation, parseAddress } from './stager-address.js'
 import { REASONS } from './stager-answer.js'
 
 export interface ListenerParts {
-  readonly session: LaunchSession
+  readonly session: HttpSession
   readonly limits: CoordinatorLimits
   /** Where a request is answered. */
-  readonly route: (exchange: Exchange) => void
+  readonly route: (exchange: StagerRequest) => void
 }
 
 /** Start a launch's own HTTP server on `address`, any port. Throws `Fault` (`coordinator-listen`). */
@@ -33,7 +33,7 @@ class LaunchListener implements CoordinatorListener {
   readonly #server: http.Server
   readonly #sockets = new Set<Socket>()
   /** The latest exchange of each connection: the one that a broken request breaks. */
-  readonly #latest = new WeakMap<Duplex, Exchange>()
+  readonly #latest = new WeakMap<Duplex, StagerRequest>()
   readonly #parts: ListenerParts
   #address = ''
   #closed: Promise<void> | undefined
@@ -69,7 +69,7 @@ class LaunchListener implements CoordinatorListener {
 
   get url(): string {
     const host = this.#address.includes(':') ? `[${this.#address}]` : this.#address
-    return `http://${host}:${this.port}/${this.#parts.session.desk.launch}`
+    return `http://${host}:${this.port}/${this.#parts.session.handler.launch}`
   }
 
   async listen(address: string): Promise<void> {
@@ -117,7 +117,7 @@ class LaunchListener implements CoordinatorListener {
 
   #exchange(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const address = parseAddress(request.url ?? '/')
-    const exchange = new Exchange({ ...this.#parts, address, request, response, expectsContinue })
+    const exchange = new StagerRequest({ ...this.#parts, address, request, response, expectsContinue })
     this.#latest.set(request.socket, exchange)
     // Fastify would judge a content type before the operation does, also where there is no body to have a type.
     delete request.headers['content-type']

@@ -1,19 +1,19 @@
 import type { FastifyReply } from 'fastify'
-import type { Exchange } from './exchange.js'
+import type { StagerRequest } from './stager-request.js'
 import { metadataDocument } from './metadata-document.js'
 import { changeOf } from './metadata-form.js'
 import { parseForm } from './stager-form.js'
 
 /** `GET /meta` */
-export async function readMetadata(exchange: Exchange, reply: FastifyReply): Promise<FastifyReply> {
-  const document = await exchange.session.inTurn(exchange, (desk) => metadataDocument(desk.metadata()))
+export async function readMetadata(exchange: StagerRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const document = await exchange.session.inTurn(exchange, (handler) => metadataDocument(handler.metadata()))
   return reply.type('application/json').send(document)
 }
 
 /** `PUT /meta` */
-export async function alterMetadata(exchange: Exchange): Promise<'OK'> {
+export async function alterMetadata(exchange: StagerRequest): Promise<'OK'> {
   const form = await parseForm(await exchange.readBody(), exchange.contentType, exchange.limits.formFields)
   const change = changeOf(form)
-  await exchange.session.inTurn(exchange, (desk) => desk.alter(change))
+  await exchange.session.inTurn(exchange, (handler) => handler.alter(change))
   return 'OK'
 }

@@ -1,4 +1,4 @@
-import type { Exchange } from './exchange.js'
+import type { StagerRequest } from './stager-request.js'
 import { singleParameter } from './stager-address.js'
 import { StagerRefusal } from './stager-answer.js'
 import { parseForm, type StagerForm } from './stager-form.js'
@@ -10,7 +10,7 @@ const MOST_EXCLUDED = 100
  * `POST /snapshot`, with `directory` as a query parameter or a field of a form. An addition of ours: `exclude`, in the query,
  * as often as there are paths that are to stay as they were.
  */
-export async function takeSnapshot(exchange: Exchange): Promise<'OK'> {
+export async function takeSnapshot(exchange: StagerRequest): Promise<'OK'> {
   const { session, signal } = exchange
   const form = await parseForm(await exchange.readBody(), exchange.contentType, exchange.limits.formFields)
   const directory = directoryOf(exchange.address.query, form)
@@ -20,9 +20,9 @@ export async function takeSnapshot(exchange: Exchange): Promise<'OK'> {
       499,
       `The query excludes ${excluded.length} paths: at most ${MOST_EXCLUDED} can be excluded.`,
     )
-  await session.inTurn(exchange, async (desk) => {
+  await session.inTurn(exchange, async (handler) => {
     signal.throwIfAborted()
-    await session.frozenWhile(() => desk.snapshot(directory, signal, excluded))
+    await session.frozenWhile(() => handler.snapshot(directory, signal, excluded))
   })
   return 'OK'
 }

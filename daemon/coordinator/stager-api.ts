@@ -2,14 +2,14 @@ import type { IncomingMessage } from 'node:http'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { downloadData, uploadData } from './data-operations.js'
-import type { Exchange } from './exchange.js'
-import { VERDICTS } from './launch-session.js'
+import type { StagerRequest } from './stager-request.js'
+import { VERDICTS } from './http-session.js'
 import { alterMetadata, readMetadata } from './metadata-operations.js'
 import { takeSnapshot } from './snapshot-operation.js'
 import { assertAddresses, isOperation, OPERATIONS } from './stager-address.js'
 import { answerTo, StagerRefusal } from './stager-answer.js'
 
-export type ExchangeOf = (request: IncomingMessage) => Exchange
+export type ExchangeOf = (request: IncomingMessage) => StagerRequest
 
 /**
  * The eight operations as routes, built once for all launches. It never listens: every launch's own server routes its
@@ -24,7 +24,7 @@ export function buildStagerApi(logger: Pick<Logger, 'error'>, exchangeOf: Exchan
 
   api.addHook('onRequest', (request, _reply, done) => {
     const { address, session } = exchangeOf(request.raw)
-    assertAddresses(address, session.desk.launch)
+    assertAddresses(address, session.handler.launch)
     const repeatsVerdict = request.method === 'POST' && address.operation === session.given
     if (!repeatsVerdict) session.assertCurrent()
     done()
@@ -61,7 +61,7 @@ export function buildStagerApi(logger: Pick<Logger, 'error'>, exchangeOf: Exchan
       logger.error(
         {
           err: error,
-          launch: exchange.session.desk.launch,
+          launch: exchange.session.handler.launch,
           method: request.method,
           operation: exchange.address.operation,
         },

@@ -1,5 +1,5 @@
 import { quote } from '../../base/fqn.js'
-import type { ExpectedUpload } from './launch-desk.js'
+import type { ExpectedUpload } from './launch-handler.js'
 import { singleParameter } from './stager-address.js'
 import { StagerRefusal } from './stager-answer.js'
 

@@ -1,7 +1,7 @@
 import { BadInput } from '../../base/errors.js'
 import { formatFqn, parseFqn, type FqnKind } from '../../base/fqn.js'
-import { decodeRemovalPath } from '../../isolation/layers/removal-path.js'
-import { changeMetadata } from '../api/change-metadata.js'
+import { decodeRemovalPath } from '../../isolation/removal-path.js'
+import { applyMetadataFields } from '../packages/metadata-fields.js'
 import { parseLimits } from '../api/render-stager.js'
 import type { Limits } from '../../isolation/launch-plan.js'
 import { assertCommand, assertMetadata, assertUser } from '../packages/validate.js'
@@ -10,12 +10,12 @@ import type { PackageDraft } from '../store/repositories.js'
 import type { Manifest, PackageEntry, StagerEntry } from './manifest.js'
 
 /** A package that is to come, whose resource is still in the file. */
-export interface ComingPackage {
+export interface PendingPackage {
   readonly draft: Omit<PackageDraft, 'resource'>
-  readonly resource: ComingResource
+  readonly resource: PendingResource
 }
 
-export interface ComingResource {
+export interface PendingResource {
   /** Name in the ZIP file. */
   readonly file: string
   /** Undefined where nobody has said. */
@@ -23,8 +23,8 @@ export interface ComingResource {
   readonly removals: PackageEntry['resource']['removals']
 }
 
-export interface ComingSet {
-  readonly packages: readonly ComingPackage[]
+export interface ImportSet {
+  readonly packages: readonly PendingPackage[]
   readonly stagers: readonly StagerOfSet[]
   readonly pipelines: readonly PipelineOfSet[]
 }
@@ -36,7 +36,7 @@ export interface ComingSet {
  *
  * Throws `BadInput`.
  */
-export function comingSet(manifest: Manifest, namespace: string | undefined): ComingSet {
+export function importSetOf(manifest: Manifest, namespace: string | undefined): ImportSet {
   const inFile = new Set([...manifest.packages, ...manifest.stagers, ...manifest.pipelines].map(({ fqn }) => fqn))
   const place = (text: string, kind: FqnKind): Name => {
     const fqn = parseFqn(text, kind, '/')
@@ -68,14 +68,14 @@ export function comingSet(manifest: Manifest, namespace: string | undefined): Co
   }
 }
 
-function comingPackage(entry: PackageEntry, name: Name): ComingPackage {
+function comingPackage(entry: PackageEntry, name: Name): PendingPackage {
   const { version, description, templates, resource } = entry
   assertMetadata(entry)
   resource.removals.forEach(decodeRemovalPath)
   return {
     draft: {
       ...name,
-      ...changeMetadata({ templates }, additions(entry)),
+      ...applyMetadataFields({ templates }, additions(entry)),
       ...(version === undefined ? {} : { version }),
       ...(description === undefined ? {} : { description }),
       state: entry.state,
@@ -95,7 +95,7 @@ function comingPackage(entry: PackageEntry, name: Name): ComingPackage {
 function comingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'program'> {
   assertCommand(entry.start_command)
   assertUser(entry.user)
-  const { dependencies, environment } = changeMetadata({}, additions({ ...entry, provides: [] }))
+  const { dependencies, environment } = applyMetadataFields({}, additions({ ...entry, provides: [] }))
   return {
     ...name,
     startCommand: entry.start_command,

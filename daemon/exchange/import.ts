@@ -15,15 +15,15 @@ import {
 import type { LiveBlobs } from '../store/live-blobs.js'
 import type { PackageQuota } from '../store/package-quota.js'
 import type { PackageDraft } from '../store/repositories.js'
-import type { ResourceIntake } from '../store/resource-intake.js'
-import { comingSet, type ComingPackage, type ComingSet } from './import-set.js'
+import type { ResourceIngest } from '../store/resource-ingest.js'
+import { importSetOf, type PendingPackage, type ImportSet } from './import-set.js'
 import { parseManifest } from './manifest.js'
 import { spool } from './spool.js'
 import { readExchangeFile, type ExchangeFile, type ZipResource } from './zip-reader.js'
 
 export interface ImporterParts {
   readonly exchange: ExchangeRepository
-  readonly intake: Pick<ResourceIntake, 'receive'>
+  readonly ingest: Pick<ResourceIngest, 'receive'>
   readonly live: LiveBlobs
   readonly quota: PackageQuota
   /** Where a file waits while it is read; made when needed. */
@@ -64,7 +64,7 @@ export class Importer {
 
   /**
    * Throws `BadInput` for a file that is at fault, `Conflict` (`already-there`, naming all; `package-busy`), `NotFound`
-   * for a reference that leads nowhere, `Refused` (`package-quota`), and what the intake throws.
+   * for a reference that leads nowhere, `Refused` (`package-quota`), and what the ingest throws.
    */
   async import(body: Readable, request: ImportRequest, signal: AbortSignal): Promise<ImportedSet> {
     const { exchange, live } = this.#parts
@@ -83,12 +83,12 @@ export class Importer {
       }
       return await exchange.import({ ...coming, packages }, request.whenThere)
     } finally {
-      live.letGo(holder)
+      live.release(holder)
       await file.close()
     }
   }
 
-  async #understand({ manifest, resources }: ExchangeFile, request: ImportRequest): Promise<ComingSet> {
+  async #understand({ manifest, resources }: ExchangeFile, request: ImportRequest): Promise<ImportSet> {
     const { bare, namespace } = request
     if (manifest === undefined) return bareSet(bare, [...resources.values()])
     if (bare)
@@ -96,7 +96,7 @@ export class Importer {
         'has-manifest',
         'The file says itself what its packages are called and provide: import it without a name.',
       )
-    const set = comingSet(parseManifest(manifest), namespace)
+    const set = importSetOf(parseManifest(manifest), namespace)
     // Before anything is read: a name may well be that of nothing in the file.
     for (const { draft, resource } of set.packages)
       await this.#assertWithinQuota(draft, resourceOf(resources, resource.file))
@@ -104,20 +104,20 @@ export class Importer {
   }
 
   async #receive(
-    { draft, resource: { file, expected, removals } }: ComingPackage,
+    { draft, resource: { file, expected, removals } }: PendingPackage,
     { resources }: ExchangeFile,
     received: Map<string, Resource>,
     holder: string,
     signal: AbortSignal,
   ): Promise<PackageDraft> {
-    const { intake, live, quota } = this.#parts
+    const { ingest, live, quota } = this.#parts
     const entry = resourceOf(resources, file)
     const key = `${file} ${expected.sha256 ?? ''}`
     let resource = received.get(key)
     if (!resource) {
       await this.#assertWithinQuota(draft, entry)
       const maxBytes = await quota.of(draft.namespace)
-      resource = (await intake.receive(await entry.open(), { ...expected, maxBytes }, signal)).resource
+      resource = (await ingest.receive(await entry.open(), { ...expected, maxBytes }, signal)).resource
       live.hold(resource.sha256, holder)
       received.set(key, resource)
     }
@@ -129,7 +129,7 @@ export class Importer {
   }
 }
 
-function bareSet(bare: BarePackage | undefined, resources: readonly ZipResource[]): ComingSet {
+function bareSet(bare: BarePackage | undefined, resources: readonly ZipResource[]): ImportSet {
   const [only, ...others] = resources
   if (!only) throw new BadInput('bad-exchange-file', 'The file has no package in it: no PACKAGE_RESOURCE_0001.tar.gz.')
   if (others.length > 0)
@@ -163,7 +163,7 @@ function resourceOf(resources: ReadonlyMap<string, ZipResource>, file: string): 
   return found
 }
 
-function namesOf({ packages, stagers, pipelines }: ComingSet) {
+function namesOf({ packages, stagers, pipelines }: ImportSet) {
   return { packages: packages.map(({ draft }) => draft), stagers, pipelines }
 }
 

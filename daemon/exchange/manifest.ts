@@ -1,9 +1,9 @@
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { BadInput, messageOf } from '../../base/errors.js'
-import { describeViolation, type Violation } from '../api/describe-violation.js'
-import { Capability, Template } from '../api/documents/capability.js'
-import { Limits } from '../api/documents/limits.js'
+import { describeViolation, type Violation } from '../documents/describe-violation.js'
+import { Capability, Template } from '../documents/capability.js'
+import { Limits } from '../documents/limits.js'
 
 /** The format of exchange files; docs/exchange.md describes it for others. */
 

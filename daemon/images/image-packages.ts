@@ -7,7 +7,7 @@ import type { Package } from '../packages/package.js'
 import type { LiveContainers } from '../staging/live-containers.js'
 import { overQuota, type PackageQuota } from '../store/package-quota.js'
 import type { PackageRepository } from '../store/repositories.js'
-import type { ResourceIntake } from '../store/resource-intake.js'
+import type { ResourceIngest } from '../store/resource-ingest.js'
 import { environmentOfImage } from './image-environment.js'
 
 export interface ImagePackageRequest {
@@ -24,7 +24,7 @@ export interface ImagePackageRequest {
 
 export interface ImagePackagesParts {
   readonly isolation: Pick<Isolation, 'readImage'>
-  readonly intake: Pick<ResourceIntake, 'receive'>
+  readonly ingest: Pick<ResourceIngest, 'receive'>
   readonly packages: Pick<PackageRepository, 'create'>
   readonly quota: PackageQuota
   readonly live: Pick<LiveContainers, 'add' | 'delete'>
@@ -42,11 +42,11 @@ export class ImagePackages {
   /**
    * The package appears in the end, ready, or not at all.
    *
-   * Throws what `Isolation.readImage`, `ResourceIntake.receive` and `PackageRepository.create` throw, and `Refused`
+   * Throws what `Isolation.readImage`, `ResourceIngest.receive` and `PackageRepository.create` throw, and `Refused`
    * (`package-quota`).
    */
   async make(request: ImagePackageRequest, signal: AbortSignal): Promise<Package> {
-    const { isolation, intake, packages, quota, live, logger } = this.#parts
+    const { isolation, ingest, packages, quota, live, logger } = this.#parts
     const { image, leaveOut, namespace, name, metadata, version, description } = request
     const maxBytes = await quota.of(namespace)
     const id = randomUUID()
@@ -56,7 +56,7 @@ export class ImagePackages {
         { id, reference: image, leaveOut },
         { progress: (line) => logger.info({ image }, `pulling an image: ${line}`) },
         async ({ archive, config }) => {
-          const received = await intake.receive(archive, { maxBytes }, signal)
+          const received = await ingest.receive(archive, { maxBytes }, signal)
           return { resource: received.resource, environment: environmentOfImage(config) }
         },
         signal,

@@ -1,5 +1,5 @@
 import type { Package } from './package.js'
-import { jobRules, type Job, type NamedPolicy, type Purpose } from './policy/job-rules.js'
+import { subjectRules, type PolicySubject, type NamedPolicy, type Purpose } from './policy/subject-rules.js'
 import type { PackageIndex } from './resolution/package-index.js'
 import type { Rules } from './resolution/rules.js'
 
@@ -8,7 +8,7 @@ export interface Catalogue {
   /** Packages that are ready, in order of import. */
   readonly ready: readonly Package[]
   readonly index: PackageIndex
-  readonly rulesOf: (job: Job, purpose: Purpose) => Rules
+  readonly rulesOf: (job: PolicySubject, purpose: Purpose) => Rules
 }
 
 /** Without an argument nothing is claimed, and everything resolves. */
@@ -17,5 +17,5 @@ export function catalogueOf(
   index: PackageIndex,
   policies: readonly NamedPolicy[] = [],
 ): Catalogue {
-  return { ready, index, rulesOf: (job, purpose) => jobRules(policies, job, purpose) }
+  return { ready, index, rulesOf: (job, purpose) => subjectRules(policies, job, purpose) }
 }

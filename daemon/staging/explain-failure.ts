@@ -1,10 +1,10 @@
 import type { LogWriter } from './log.js'
-import type { Failure } from './states.js'
+import type { Failure } from '../model/staging.js'
 
 /** The end of a failed staging's log: stager, cause, last lines, what to do next. */
 export async function explainFailure(failure: Failure, lastLines: readonly string[], log: LogWriter): Promise<void> {
   const subject = failure.stager === undefined ? 'Staging failed' : `Staging failed in stager '${failure.stager}'`
-  await log.say(
+  await log.message(
     ...`${subject}: ${failure.message}.`.split('\n'),
     `Cause: ${failure.cause}`,
     ...(lastLines.length > 0 ? ['Last lines of the stager:', ...lastLines.map((line) => `  ${line}`)] : []),

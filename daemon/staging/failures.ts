@@ -1,6 +1,6 @@
 import { BadInput, Refused, StagerdError, Unavailable, Unresolved, messageOf } from '../../base/errors.js'
 import type { Ending } from '../../isolation/isolation.js'
-import { RELAUNCH_LIMIT, type Failure } from './states.js'
+import { RELAUNCH_LIMIT, type Failure } from '../model/staging.js'
 
 /** The end of a launch that left no verdict, in the words that the user is shown. */
 export function failureOfEnding(stager: string, ending: Exclude<Ending, { kind: 'stopped' | 'engine-lost' }>): Failure {

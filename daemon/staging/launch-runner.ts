@@ -5,25 +5,25 @@ import { Unavailable } from '../../base/errors.js'
 import type { Ending, Isolation, LaunchHooks, RunningLaunch } from '../../isolation/isolation.js'
 import type { LaunchPlan } from '../../isolation/launch-plan.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
-import type { Resolver } from '../resolver.js'
-import { Desk, launchOver, type DeskParts } from './desk.js'
+import type { Resolver } from '../resolver/resolver.js'
+import { WorkingCopyHandler, launchOver, type WorkingCopyParts } from './working-copy-handler.js'
 import { explainFailure } from './explain-failure.js'
 import { failureOfEnding, failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
 import { FirstCause } from './first-cause.js'
-import type { StagingLedger } from './ledger.js'
+import type { StagingLedger } from '../store/staging-ledger.js'
 import type { Janitor } from './janitor.js'
 import type { LiveContainers } from './live-containers.js'
 import type { LogWriter } from './log.js'
 import { currentStager, planLaunch, stagerFqn, type PlanSettings } from './plan.js'
 import { StagerOutput } from './stager-output.js'
-import { RELAUNCH_LIMIT, type Failure, type Staging, type Verdict, type WorkingCopy } from './states.js'
+import { RELAUNCH_LIMIT, type Failure, type Staging, type Verdict, type WorkingCopy } from '../model/staging.js'
 
 export interface LaunchParts {
   readonly isolation: Isolation
   readonly coordinator: Coordinator
   readonly ledger: StagingLedger
   readonly resolver: Resolver
-  readonly desk: DeskParts
+  readonly workingCopy: WorkingCopyParts
   readonly plan: PlanSettings
   readonly live: LiveContainers
   readonly janitor: Pick<Janitor, 'trySweep'>
@@ -52,7 +52,7 @@ type CauseOfEnd =
 interface BegunLaunch {
   readonly staging: Staging
   readonly launch: string
-  readonly desk: Desk
+  readonly handler: WorkingCopyHandler
   readonly output: StagerOutput
   readonly cause: FirstCause<CauseOfEnd>
   readonly started: Deferred<RunningLaunch>
@@ -75,7 +75,7 @@ export class LaunchRunner {
       return await this.#run(staging, launch, log, stop)
     } finally {
       // What its verdict has kept is named by the ledger by now.
-      this.#parts.desk.liveBlobs.letGo(launch)
+      this.#parts.workingCopy.liveBlobs.release(launch)
     }
   }
 
@@ -92,31 +92,31 @@ export class LaunchRunner {
     }
 
     // A package of the closure may be deleted before its layer is made.
-    for (const { sha256 } of [...plan.root, ...plan.stagerfs]) this.#parts.desk.liveBlobs.hold(sha256, launch)
-    await log.say(`Launching instance of stager '${stager.name}'...`)
+    for (const { sha256 } of [...plan.root, ...plan.stagerfs]) this.#parts.workingCopy.liveBlobs.hold(sha256, launch)
+    await log.message(`Launching instance of stager '${stager.name}'...`)
     await ledger.beginLaunch(staging.uuid, { uuid: launch, stagerFqn: fqn, step: staging.step })
     live.add(launch)
 
     const cause = new FirstCause<CauseOfEnd>()
     const started = new Deferred<RunningLaunch>()
-    const hooks = { settle: this.#settle(staging, launch, cause), say: (text: string) => log.say(text) }
-    const desk = new Desk(launch, staging, started.promise, hooks, this.#parts.desk)
+    const hooks = { settle: this.#settle(staging, launch, cause), log: (text: string) => log.message(text) }
+    const handler = new WorkingCopyHandler(launch, staging, started.promise, hooks, this.#parts.workingCopy)
     const output = new StagerOutput(log)
 
     let running: RunningLaunch
     try {
-      running = await isolation.launch(plan, this.#hooks(desk, output), stop)
+      running = await isolation.launch(plan, this.#hooks(handler, output), stop)
     } catch (error) {
       started.reject(error)
       live.delete(launch)
       return await this.#neverRan(staging, launch, error, log, stop)
     }
     try {
-      return await this.#follow(running, { staging, launch, desk, output, cause, started, log, stop })
+      return await this.#follow(running, { staging, launch, handler, output, cause, started, log, stop })
     } catch (error) {
       // The ledger or the log cannot be written, say: what was launched must not stay behind all the same.
       started.reject(error)
-      desk.close()
+      handler.close()
       await this.#release(running, launch)
       throw error
     }
@@ -124,7 +124,7 @@ export class LaunchRunner {
 
   /** From the start of the program to its end, and what follows from it. */
   async #follow(running: RunningLaunch, begun: BegunLaunch): Promise<LaunchOutcome> {
-    const { staging, launch, desk, output, cause, started, log, stop } = begun
+    const { staging, launch, handler, output, cause, started, log, stop } = begun
     await this.#parts.ledger.launchRunning(launch)
     started.resolve(running)
 
@@ -136,7 +136,7 @@ export class LaunchRunner {
     const decided = await cause.decided
     stop.removeEventListener('abort', stopped)
     const ending = await this.#endOf(running, decided)
-    desk.close()
+    handler.close()
     await output.end()
     const released = this.#release(running, launch)
     return { ...(await this.#conclude(staging, launch, decided, ending, output, log)), released }
@@ -256,14 +256,14 @@ export class LaunchRunner {
     await janitor.trySweep()
   }
 
-  #hooks(desk: Desk, output: StagerOutput): LaunchHooks {
+  #hooks(handler: WorkingCopyHandler, output: StagerOutput): LaunchHooks {
     const { coordinator, logger } = this.#parts
     return {
-      listen: (address) => coordinator.open(desk, address),
+      listen: (address) => coordinator.open(handler, address),
       output: (stream, chunk) => output.push(stream, chunk),
-      step: (step, ms) => logger.debug({ launch: desk.launch, step, ms }, 'launch step'),
+      step: (step, ms) => logger.debug({ launch: handler.launch, step, ms }, 'launch step'),
       repaired: (what) =>
-        logger.warn({ launch: desk.launch, what }, 'somebody removed what a launch needs; it is there again'),
+        logger.warn({ launch: handler.launch, what }, 'somebody removed what a launch needs; it is there again'),
     }
   }
 }

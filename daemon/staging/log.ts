@@ -155,7 +155,7 @@ export class LogWriter {
   }
 
   /** Lines of our own: never dropped. */
-  async say(...texts: string[]): Promise<void> {
+  async message(...texts: string[]): Promise<void> {
     this.#add('staging', texts)
     await this.#flush()
   }

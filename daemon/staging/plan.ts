@@ -5,7 +5,7 @@ import type { Catalogue } from '../packages/catalogue.js'
 import { BASE_ENVIRONMENT, mergeEnvironments } from '../packages/environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve, type Resolution } from '../packages/resolve.js'
-import type { StagerSnapshot, Staging } from './states.js'
+import type { StagerSnapshot, Staging } from '../model/staging.js'
 
 /** Where a program starts when its package has no START_PATH, or an empty one, which the field uses for none. */
 const DEFAULT_START_PATH = '/app'

@@ -1,4 +1,4 @@
-import type { Staging } from './states.js'
+import type { Staging } from '../model/staging.js'
 
 export interface QueueWork {
   /** The oldest that waits becomes running; undefined when none waits. */
@@ -34,11 +34,11 @@ export class StagingQueue {
   open(resumed: readonly Staging[]): void {
     this.#resumed = [...resumed]
     this.#open = true
-    this.poke()
+    this.notify()
   }
 
   /** There may be something to admit. */
-  poke(): void {
+  notify(): void {
     if (this.#pumping) {
       this.#again = true
       return
@@ -49,7 +49,7 @@ export class StagingQueue {
         this.#pumping = undefined
         if (this.#again) {
           this.#again = false
-          this.poke()
+          this.notify()
         }
       })
   }
@@ -72,7 +72,7 @@ export class StagingQueue {
       if (!next || !this.#isOpen()) return
       const work: Promise<void> = this.#parts.work(next).finally(() => {
         this.#active.delete(work)
-        this.poke()
+        this.notify()
       })
       this.#active.add(work)
     }

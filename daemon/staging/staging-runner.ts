@@ -3,10 +3,10 @@ import { messageOf } from '../../base/errors.js'
 import { explainFailure } from './explain-failure.js'
 import { failureOfError, failureOfInterruptions } from './failures.js'
 import type { LaunchOutcome, LaunchRunner } from './launch-runner.js'
-import type { StagingLedger } from './ledger.js'
+import type { StagingLedger } from '../store/staging-ledger.js'
 import type { LogWriter, StagingLogs } from './log.js'
 import { currentStager, stagerFqn } from './plan.js'
-import { INTERRUPTION_LIMIT, type Staging } from './states.js'
+import { INTERRUPTION_LIMIT, type Staging } from '../model/staging.js'
 
 export interface StagingRunnerParts {
   readonly ledger: StagingLedger
@@ -63,10 +63,10 @@ export class StagingRunner {
 
   async #greet(staging: Staging, log: LogWriter): Promise<void> {
     if (staging.launches.length > 0) {
-      await log.say('stagerd was restarted; staging goes on with the launch that was interrupted.')
+      await log.message('stagerd was restarted; staging goes on with the launch that was interrupted.')
       return
     }
-    await log.say(
+    await log.message(
       `Beginning staging with '${staging.pipelineFqn}' pipeline, ${staging.stagers.length} stager(s) defined.`,
     )
   }
@@ -84,18 +84,18 @@ export class StagingRunner {
     while (staging.state === 'running') {
       if (staging.cancelRequested || isCancelled()) {
         await ledger.cancel(staging.uuid)
-        await log.say('Staging was cancelled.')
+        await log.message('Staging was cancelled.')
         return
       }
       const outcome = await launches.run(staging, log, ended)
       undone.push(outcome.released)
       if (outcome.kind === 'stopped' && !isCancelled()) {
-        await log.say('stagerd is stopping; staging goes on when it is started again.')
+        await log.message('stagerd is stopping; staging goes on when it is started again.')
         return
       }
       staging = await this.#after(staging, outcome, log, ended)
     }
-    if (staging.state === 'succeeded') await log.say('Staging is complete.')
+    if (staging.state === 'succeeded') await log.message('Staging is complete.')
   }
 
   async #after(staging: Staging, outcome: LaunchOutcome, log: LogWriter, ended: AbortSignal): Promise<Staging> {
@@ -113,7 +113,7 @@ export class StagingRunner {
           await explainFailure(failure, [], log)
           return failed
         }
-        await log.say(
+        await log.message(
           `The launch was lost (${messageOf(outcome.error)}); it is launched again as soon as the host allows.`,
         )
         await outcome.released

@@ -8,10 +8,10 @@ import { quote } from '../../base/fqn.js'
 import { isSha256 } from '../../base/identifiers.js'
 import type { Blob, BlobStore, BlobWriteOptions, OpenBlob } from './blob-store.js'
 import { copyAndHash } from './blob-writer.js'
-import { makeDurableDirectory, syncDirectory } from './durable-directory.js'
+import { makeDurableDirectory, syncDirectory } from '../../base/durable-directory.js'
 import { withDiskFull } from './storage-errors.js'
 import { TrustedFiles } from './trusted-files.js'
-import { Turns } from './turns.js'
+import { KeyedMutex } from '../../base/keyed-mutex.js'
 import { VerifiedBlobStream } from './verified-blob-stream.js'
 
 /** Times of files as they are: as milliseconds they would be rounded. */
@@ -35,7 +35,7 @@ export class DirectoryBlobStore implements BlobStore {
   /** Settled once the directory of a prefix is durable: whoever finds it there must not run ahead of whoever made it. */
   readonly #prefixes = new Map<string, Promise<void>>()
   /** For each blob, those who would give it its name, renew it or take it away. */
-  readonly #turns = new Turns()
+  readonly #mutex = new KeyedMutex()
   /**
    * Inodes of files found not to be what their names say, since the last one was written. By inode, because a reader of a
    * file that was written anew since has nothing to say of the new one; it holds its own, so no other gets that number.
@@ -87,7 +87,7 @@ export class DirectoryBlobStore implements BlobStore {
    */
   async #publish(temporary: string, sha256: string): Promise<void> {
     const path = this.#path(sha256)
-    await this.#turns.take(sha256, async () => {
+    await this.#mutex.run(sha256, async () => {
       await this.#prefix(dirname(path))
       // Its age counts from when others can see it, not from its last byte: in between a disk may have taken its time.
       const now = new Date()
@@ -154,7 +154,7 @@ export class DirectoryBlobStore implements BlobStore {
 
   async touch(sha256: string): Promise<{ readonly length: number } | undefined> {
     if (!isSha256(sha256)) return undefined
-    return await this.#turns.take(sha256, async () => {
+    return await this.#mutex.run(sha256, async () => {
       const path = this.#path(sha256)
       const now = new Date()
       try {
@@ -177,7 +177,7 @@ export class DirectoryBlobStore implements BlobStore {
 
   async deleteIf(sha256: string, unwanted: (modifiedAt: Date) => boolean): Promise<boolean> {
     if (!isSha256(sha256)) return false
-    return await this.#turns.take(sha256, async () => {
+    return await this.#mutex.run(sha256, async () => {
       const path = this.#path(sha256)
       try {
         if (!unwanted((await stat(path)).mtime)) return false

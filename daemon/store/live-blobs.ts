@@ -14,7 +14,7 @@ export class LiveBlobs {
   }
 
   /** Idempotent. */
-  letGo(holder: string): void {
+  release(holder: string): void {
     this.#held.delete(holder)
   }
 

@@ -1,7 +1,7 @@
 import type { Fqn } from '../../base/fqn.js'
 import type { Capability, PackageMetadata } from '../packages/metadata.js'
 import type { Package, Resource } from '../packages/package.js'
-import type { StagerSnapshot } from '../staging/states.js'
+import type { StagerSnapshot } from '../model/staging.js'
 
 /**
  * Metadata that lasts. Every method is one transaction; what it has acknowledged survives a power cut.

@@ -3,7 +3,7 @@ import { addAbortListener, once } from 'node:events'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { errnoOf, Fault } from '../../base/errors.js'
-import { withRoomyOutput } from './roomy-output.js'
+import { withLargeOutputBuffer } from './output-buffer.js'
 
 /**
  * Programs that bytes stream through. base/run-process.ts is for programs whose output is a short text; these carry
@@ -78,7 +78,7 @@ function startChain(filters: readonly Filter[]): ChildProcessWithoutNullStreams[
   const children: ChildProcessWithoutNullStreams[] = []
   for (const { argv } of filters) {
     const before = children.at(-1)
-    children.push(start(withRoomyOutput(argv), before?.stdout))
+    children.push(start(withLargeOutputBuffer(argv), before?.stdout))
     // Ours of the pipe between them: while it was open, the writer would not notice that its reader is gone.
     before?.stdout.destroy()
   }

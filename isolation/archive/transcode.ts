@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Compressor } from '../snapshot/compressor.js'
+import type { Compressor } from './compressor.js'
 import type { Compression } from './compression.js'
 import { decompress } from './decompress.js'
 

@@ -1,7 +1,7 @@
 import type Docker from 'dockerode'
 import type { ContainerPlan, PublishedPort } from '../launch-plan.js'
-import { launchLabels, launchName, type Owner } from '../ownership.js'
-import { initCommand } from './gate.js'
+import { launchLabels, launchName, type Owner } from '../host/ownership.js'
+import { initCommand } from './container-init.js'
 import { limitOptions } from './limits.js'
 
 /** What a plan becomes once its image, its network and its /stagerfs are there. */
@@ -31,7 +31,7 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
     Labels: launchLabels(owner, plan.id),
     Tty: false,
     OpenStdin: true,
-    // Closed when the daemon goes, so that nothing waits for it behind the gate for ever.
+    // Closed when the daemon goes, so that nothing waits for it for the start signal for ever.
     StdinOnce: true,
     AttachStdin: true,
     AttachStdout: true,

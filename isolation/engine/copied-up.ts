@@ -12,14 +12,14 @@ import type { RootDirectories } from './root-directories.js'
  *
  * The container stands still. Its files are not trusted: no link of it is followed, and nothing but files opened.
  *
- * @param seat content by absolute path
+ * @param shim content by absolute path
  */
 export async function copiedUp(
   { upper, lowers }: RootDirectories,
-  seat: ReadonlyMap<string, string>,
+  shim: ReadonlyMap<string, string>,
 ): Promise<readonly string[]> {
   const copies: string[] = []
-  for (const [path, content] of seat) if (await isFileOf(upper, path, Buffer.from(content))) copies.push(path)
+  for (const [path, content] of shim) if (await isFileOf(upper, path, Buffer.from(content))) copies.push(path)
   if (await isDockersLink(upper, lowers)) copies.push(INJECTED_LINK.path)
   return copies
 }

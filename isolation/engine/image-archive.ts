@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { pack, type Pack } from 'tar-stream'
-import type { ImageLayer } from './seat.js'
+import type { ImageLayer } from '../layers/layer.js'
 
 /** An image whose root is a chain of layers, as `docker load` takes it. */
 export interface ImageDescription {

@@ -26,7 +26,7 @@ const KEPT_TYPES = ['file', 'directory', 'symlink', 'link'] as const
  * - extended attributes: file capabilities, above all, which no package may bring;
  * - what the plan leaves out.
  *
- * A hard link to a symbolic link, which the intake refuses, becomes a symbolic link of its own. `/etc/passwd` and
+ * A hard link to a symbolic link, which the ingest refuses, becomes a symbolic link of its own. `/etc/passwd` and
  * `/etc/group` get the user `runner` where they lack it: nothing could run on the package otherwise.
  */
 export function imageTree(

@@ -1,7 +1,7 @@
 import { Fault } from '../../base/errors.js'
 import type { Ending } from '../isolation.js'
 import type { Limits } from '../launch-plan.js'
-import { Bell } from './bell.js'
+import { FileWatcher } from './file-watcher.js'
 import type { CgroupCounts } from './cgroup-files.js'
 import { GrowthGauge } from './disk-use.js'
 
@@ -34,11 +34,11 @@ export class LimitWatch {
 
   /** Looks until a limit was hit or `signal` aborts. Never rejects: what cannot be read now is looked at again. */
   async untilHit(signal: AbortSignal): Promise<Ending | undefined> {
-    const bell = new Bell(this.probe.eventFiles, signal)
+    const watcher = new FileWatcher(this.probe.eventFiles, signal)
     while (!signal.aborted) {
       const ending = await this.look()
       if (ending) return ending
-      await bell.ringOrTimeout(INTERVAL_MS)
+      await watcher.changeOrTimeout(INTERVAL_MS)
     }
     return undefined
   }

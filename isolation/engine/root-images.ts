@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import type Docker from 'dockerode'
 import { BadInput, Fault, Unavailable } from '../../base/errors.js'
-import { Holders } from '../holders.js'
+import { Leases } from '../../base/leases.js'
 import type { Cached } from '../isolation.js'
-import { INSTALL_LABEL, NODE_LABEL, ownerLabels, type Owner } from '../ownership.js'
+import { INSTALL_LABEL, NODE_LABEL, ownerLabels, type Owner } from '../host/ownership.js'
 import { askEngine, engineError, isStatus } from './engine-errors.js'
-import type { ImageUse } from './image-use.js'
+import type { LastUsedTimes } from './last-used-times.js'
 import { imageArchive, type ImageDescription } from './image-archive.js'
-import type { ImageLayer } from './seat.js'
+import type { ImageLayer } from '../layers/layer.js'
 
 /** overlay2 takes 128 lower layers; the container's own init layer, and a reserve, are off that. */
 export const MAX_ROOT_LAYERS = 120
@@ -30,17 +30,17 @@ export class RootImages {
   readonly #known = new Set<string>()
   readonly #loading = new Map<string, Promise<void>>()
 
-  readonly #held = new Holders()
+  readonly #held = new Leases()
   readonly #removing = new Map<string, Promise<unknown>>()
 
   constructor(
     private readonly engine: Docker,
     private readonly owner: Owner,
-    private readonly use: ImageUse,
+    private readonly use: LastUsedTimes,
   ) {}
 
   /**
-   * Make sure that the Engine has the image of `layers`, and return its reference. From the call on, and until `letGo`,
+   * Make sure that the Engine has the image of `layers`, and return its reference. From the call on, and until `release`,
    * it is not discarded.
    *
    * Throws `BadInput` (`too-many-layers`, `root-path-too-long`), `Unavailable` (`engine-down`, `disk-full`).
@@ -77,8 +77,8 @@ export class RootImages {
   }
 
   /** Idempotent. */
-  letGo(holder: string): void {
-    this.#held.letGo(holder)
+  release(holder: string): void {
+    this.#held.release(holder)
   }
 
   /** Every image of this node. Throws `Unavailable` (`engine-down`). */

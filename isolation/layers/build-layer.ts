@@ -12,7 +12,7 @@ import { layerKey } from './layer-key.js'
 import { writeList } from './layer-list.js'
 import { type LayerRecord, writeRecord } from './layer-record.js'
 import { markOpaque } from './opaque-directories.js'
-import { decodeRemovalPath, encodeRemovalPath } from './removal-path.js'
+import { decodeRemovalPath, encodeRemovalPath } from '../removal-path.js'
 
 /**
  * Make a layer of `source` in the empty directory `directory`:

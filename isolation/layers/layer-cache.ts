@@ -5,17 +5,17 @@ import { join } from 'node:path'
 import { BadInput, errnoOf, Fault, Unavailable } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 import { type ArchiveLimits, DEFAULT_ARCHIVE_LIMITS, ROOT_LAYER_BYTES } from '../archive/limits.js'
-import type { ImageLayer } from '../engine/seat.js'
-import { Holders } from '../holders.js'
+import { Leases } from '../../base/leases.js'
 import type { Cached, ResourceReader } from '../isolation.js'
 import type { LayerSource } from '../launch-plan.js'
 import { buildLayer } from './build-layer.js'
 import { imageLayer } from './image-layer.js'
-import type { Layer, LayerCache } from './layer-cache-port.js'
+import type { Layer, LayerCache } from './layer.js'
 import { layerId, layerKey } from './layer-key.js'
 import { type LayerRecord, readRecord } from './layer-record.js'
 import { SingleFlight } from './single-flight.js'
 import { syncDirectory } from './sync-directory.js'
+import type { ImageLayer } from './layer.js'
 
 export interface LayerDirectoryOptions {
   /** Absolute path; made if it is missing. One daemon at a time. */
@@ -53,7 +53,7 @@ export class LayerDirectoryCache implements LayerCache {
   readonly #building: SingleFlight<LayerRecord>
   readonly #hashing: SingleFlight<ImageLayer>
   readonly #known = new Map<string, LayerRecord>()
-  readonly #held = new Holders()
+  readonly #held = new Leases()
   readonly #touched = new Map<string, number>()
 
   private constructor({ directory, resources, limits = DEFAULT_ARCHIVE_LIMITS, atOnce = 4 }: LayerDirectoryOptions) {
@@ -88,7 +88,7 @@ export class LayerDirectoryCache implements LayerCache {
       await this.#touch(layerId(key))
       return this.#layer(source, record)
     } finally {
-      this.#held.letGo(call)
+      this.#held.release(call)
     }
   }
 
@@ -100,8 +100,8 @@ export class LayerDirectoryCache implements LayerCache {
     return undefined
   }
 
-  letGo(holder: string): void {
-    this.#held.letGo(holder)
+  release(holder: string): void {
+    this.#held.release(holder)
   }
 
   /** Every whole layer. */

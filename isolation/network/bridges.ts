@@ -1,7 +1,7 @@
 import type Docker from 'dockerode'
 import { Unavailable } from '../../base/errors.js'
 import { EngineRefusal, askEngine, askEngineToRemove } from '../engine/engine-errors.js'
-import { bridgeName, launchLabels, launchName, type Owner } from '../ownership.js'
+import { bridgeName, launchLabels, launchName, type Owner } from '../host/ownership.js'
 import type { AddressPool, Subnet } from './address-pool.js'
 
 /** A network of a launch's own. */

@@ -1,7 +1,7 @@
 import { BadInput, Fault } from '../../base/errors.js'
 import { parentOf, show } from '../archive/names.js'
 import type { EntryKind } from '../archive/tree.js'
-import { encodeRemovalPath } from '../layers/removal-path.js'
+import { encodeRemovalPath } from '../removal-path.js'
 import type { Removal } from '../launch-plan.js'
 import { INJECTED } from './engine-files.js'
 import type { LowerLayers } from './lower-layers.js'

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { throughProcesses } from '../archive/filter-process.js'
 import { BLOCK } from '../archive/tar-header.js'
 import { tarList, tarOfList, writeTar } from '../archive/tar-writer.js'
-import type { Compressor } from './compressor.js'
+import type { Compressor } from '../archive/compressor.js'
 import type { PathSpool } from './path-spool.js'
 
 export interface SnapshotTarRequest {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { SnapshotReport } from '../isolation.js'
 import { assertUnpackable } from './assert-unpackable.js'
-import type { Compressor } from './compressor.js'
+import type { Compressor } from '../archive/compressor.js'
 import { INJECTED } from './engine-files.js'
 import { LowerDirectories, UNKNOWN_LOWER } from './lower-layers.js'
 import { readOverlayMarks } from './overlay-marks.js'
@@ -9,7 +9,7 @@ import { PathSpool } from './path-spool.js'
 import { SnapshotPlanner } from './snapshot-planner.js'
 import { SnapshotScope } from './snapshot-scope.js'
 import { compressedSnapshot } from './snapshot-tar.js'
-import { Stretch } from './stretch.js'
+import { TimeSlice } from './time-slice.js'
 import { walkUpper } from './walk-upper.js'
 
 export interface SnapshotRequest {
@@ -77,10 +77,10 @@ export async function snapshotUpper<T>(
   }
   // What takes longer than the names of a tree: the archive is on its way meanwhile, and fails if this does.
   const examine = async (planner: SnapshotPlanner): Promise<SnapshotPlanner> => {
-    const stretch = new Stretch(signal)
+    const stretch = new TimeSlice(signal)
     for await (const { path, marks } of readOverlayMarks(upper, directories.read(), signal)) {
       planner.mark(path, marks)
-      if (stretch.isOver) await stretch.rest()
+      if (stretch.isOver) await stretch.yield()
     }
     await assertUnpackable(upper, planner.scope, signal)
     return planner

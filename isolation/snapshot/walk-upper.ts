@@ -3,8 +3,8 @@ import { BadInput, errnoOf, Fault, messageOf, StagerdError, TooLarge } from '../
 import { DEFAULT_ARCHIVE_LIMITS, LONGEST_PATH } from '../archive/limits.js'
 import { bytesOf, show } from '../archive/names.js'
 import { type EntryKind, KINDS } from '../archive/tree.js'
-import { sortInStretches } from './sort-in-stretches.js'
-import { Stretch } from './stretch.js'
+import { sortInSlices } from './sort-in-slices.js'
+import { TimeSlice } from './time-slice.js'
 
 /** An entry of an upper directory. */
 export interface Change {
@@ -53,10 +53,10 @@ export async function walkUpper(upper: string, walk: Walk): Promise<void> {
 class Walker {
   #entries = 0
   #pathBytes = 0
-  readonly #stretch: Stretch
+  readonly #stretch: TimeSlice
 
   constructor(private readonly walk: Walk) {
-    this.#stretch = new Stretch(walk.signal)
+    this.#stretch = new TimeSlice(walk.signal)
   }
 
   /** Owns `handle`. */
@@ -64,7 +64,7 @@ class Walker {
     const place = `/proc/self/fd/${handle}`
     try {
       for (const known of await this.#namesIn(place, path)) {
-        if (this.#stretch.isOver) await this.#stretch.rest()
+        if (this.#stretch.isOver) await this.#stretch.yield()
         const name = known.slice(0, -2)
         const kind = KINDS[known.slice(-1)] ?? 'file'
         const change = this.#describe(`${place}/${name}`, path === '' ? name : `${path}/${name}`, kind)
@@ -91,12 +91,12 @@ class Walker {
         names.push(`${entry.name}\0${letterOf(entry, path)}`)
         if (names.length > DEFAULT_ARCHIVE_LIMITS.entries)
           throw tooLarge(`${show(`/${path}`)} holds more than ${DEFAULT_ARCHIVE_LIMITS.entries} names`)
-        if (this.#stretch.isOver) await this.#stretch.rest()
+        if (this.#stretch.isOver) await this.#stretch.yield()
       }
     } finally {
       directory.closeSync()
     }
-    return await sortInStretches(names, this.#stretch)
+    return await sortInSlices(names, this.#stretch)
   }
 
   #describe(file: string, path: string, kind: EntryKind): Change {

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { chooseCompressor } from '../../isolation/snapshot/compressor.js'
+import { chooseCompressor } from '../../isolation/archive/compressor.js'
 import type { BenchHost } from './host.js'
 import { timed } from './transfers.js'
 

@@ -4,9 +4,9 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
-import type { Package } from '../../daemon/api/documents/package.js'
-import type { Pipeline } from '../../daemon/api/documents/pipeline.js'
-import type { Staging } from '../../daemon/api/documents/staging.js'
+import type { Package } from '../../daemon/documents/package.js'
+import type { Pipeline } from '../../daemon/documents/pipeline.js'
+import type { Staging } from '../../daemon/documents/staging.js'
 import type { UnixHttp } from './unix-http.js'
 
 /** What the start command of a stager says when its files are as they shall be; after that it sleeps. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { execa } from 'execa'
-import type { Staging } from '../../daemon/api/documents/staging.js'
+import type { Staging } from '../../daemon/documents/staging.js'
 import type { NetworkEnds } from './network-ends.js'
 import type { UnixHttp } from './unix-http.js'
 

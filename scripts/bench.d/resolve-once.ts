@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { jobRules } from '../../daemon/packages/policy/job-rules.js'
+import { subjectRules } from '../../daemon/packages/policy/subject-rules.js'
 import { parsePolicy } from '../../daemon/packages/policy/parse-policy.js'
 import { PackageIndex } from '../../daemon/packages/resolution/package-index.js'
 import { resolve, type Question } from '../../daemon/packages/resolve.js'
@@ -59,7 +59,7 @@ function measure(): ResolveTimes {
   const policies = [{ fqn: 'policydoc::/::bench', policy: parsePolicy(POLICY) }]
   const underPolicy = timed((turn) => ({
     dependencies: topOf(family(turn)),
-    rules: jobRules(policies, { namespace: '/bench', name: 'app' }, 'staging'),
+    rules: subjectRules(policies, { namespace: '/bench', name: 'app' }, 'staging'),
   }))
   const changed = packages.map((each, place) => (place === 50_000 ? { ...each } : each))
   began = performance.now()

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { mountOverlay, unmount } from '../../isolation/mounts.js'
+import { mountOverlay, unmount } from '../../isolation/host/mounts.js'
 import type { BenchHost } from './host.js'
 import { inTurn } from './in-turn.js'
 import { limitRowOf, type Row } from './row.js'

@@ -1,5 +1,5 @@
 // Everything that any stagerd of one checkout has made in Docker, in mounts and in firewall rules, by its marks alone.
-// See isolation/ownership.ts for what marks what.
+// See isolation/host/ownership.ts for what marks what.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { expect, test, vi } from 'vitest'
-import type { DoctorReport } from '../../daemon/api/documents/node.js'
-import type { RunEvent } from '../../daemon/api/documents/run.js'
+import type { DoctorReport } from '../../daemon/documents/node.js'
+import type { RunEvent } from '../../daemon/documents/run.js'
 import { useHarness } from './support/harness.js'
 
 const harness = useHarness()

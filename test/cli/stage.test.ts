@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { createHash } from 'node:crypto'
 import { describe, expect, test, vi } from 'vitest'
-import type { Package } from '../../daemon/api/documents/package.js'
+import type { Package } from '../../daemon/documents/package.js'
 import {
   aPackage,
   aPipeline,

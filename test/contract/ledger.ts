@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Conflict, NotFound } from '../../base/errors.js'
 import type { Package } from '../../daemon/packages/package.js'
-import type { Failure, Staging, StagingSource, WorkingCopy } from '../../daemon/staging/states.js'
+import type { Failure, Staging, StagingSource, WorkingCopy } from '../../daemon/model/staging.js'
 import { packageDraft, resource, stagerSnapshot } from './samples.js'
 import type { RepositoriesUnderTest } from './repositories.js'
 
 const FAILURE: Failure = { cause: 'timeout', stager: 'job::/acme::one', message: 'Too slow.', hint: 'Hurry.' }
 
-/** What daemon/staging/ledger.ts promises, for any implementation of it. */
+/** What daemon/store/staging-ledger.ts promises, for any implementation of it. */
 export function describeLedger(name: string, make: () => Promise<RepositoriesUnderTest>): void {
   describe(name, () => {
     let { packages, ledger, close } = {} as RepositoriesUnderTest

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Conflict, NotFound } from '../../base/errors.js'
-import type { StagingLedger } from '../../daemon/staging/ledger.js'
+import type { StagingLedger } from '../../daemon/store/staging-ledger.js'
 import type {
   PackageRepository,
   PipelineRepository,

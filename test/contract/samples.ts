@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Resource } from '../../daemon/packages/package.js'
 import type { PackageDraft, StagerDraft } from '../../daemon/store/repositories.js'
-import type { StagerSnapshot } from '../../daemon/staging/states.js'
+import type { StagerSnapshot } from '../../daemon/model/staging.js'
 
 export const resource = (changes: Partial<Resource> = {}): Resource => ({
   uuid: randomUUID(),

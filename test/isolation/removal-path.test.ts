@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeRemovalPath, encodeRemovalPath } from '../../isolation/layers/removal-path.js'
+import { decodeRemovalPath, encodeRemovalPath } from '../../isolation/removal-path.js'
 import { layerId, layerKey } from '../../isolation/layers/layer-key.js'
 
 const segment = fc

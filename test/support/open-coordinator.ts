@@ -2,10 +2,10 @@ import { onTestFinished } from 'vitest'
 import { Coordinator } from '../../daemon/coordinator/coordinator.js'
 import type { CoordinatorLimits } from '../../daemon/coordinator/coordinator-limits.js'
 import type { CoordinatorListener } from '../../isolation/isolation.js'
-import { MemoryDesk } from './memory-desk.js'
+import { MemoryLaunchHandler } from './memory-launch-handler.js'
 
 export interface OpenCoordinator {
-  readonly desk: MemoryDesk
+  readonly handler: MemoryLaunchHandler
   readonly listener: CoordinatorListener
   /** STAGER_URL. */
   readonly url: string
@@ -15,12 +15,12 @@ export interface OpenCoordinator {
   readonly logged: readonly unknown[]
 }
 
-/** A listener on loopback with a desk in memory, closed when the test is over. */
+/** A listener on loopback with a handler in memory, closed when the test is over. */
 export async function openCoordinator(limits: Partial<CoordinatorLimits> = {}): Promise<OpenCoordinator> {
   const logged: unknown[] = []
   const coordinator = new Coordinator({ logger: { error: (entry: unknown) => logged.push(entry) }, limits })
-  const desk = new MemoryDesk()
-  const listener = await coordinator.open(desk, '127.0.0.1')
+  const handler = new MemoryLaunchHandler()
+  const listener = await coordinator.open(handler, '127.0.0.1')
   onTestFinished(() => listener.close())
-  return { desk, listener, url: listener.url, origin: new URL(listener.url).origin, logged }
+  return { handler, listener, url: listener.url, origin: new URL(listener.url).origin, logged }
 }

@@ -6,24 +6,24 @@ import { pino } from 'pino'
 import { Coordinator } from '../../daemon/coordinator/coordinator.js'
 import type { Capability } from '../../daemon/packages/metadata.js'
 import type { Package } from '../../daemon/packages/package.js'
-import { Resolver } from '../../daemon/resolver.js'
+import { Resolver } from '../../daemon/resolver/resolver.js'
 import { Janitor } from '../../daemon/staging/janitor.js'
 import { LaunchRunner } from '../../daemon/staging/launch-runner.js'
 import { LiveContainers } from '../../daemon/staging/live-containers.js'
 import { StagingLogs } from '../../daemon/staging/log.js'
-import { StagingRoom } from '../../daemon/staging/staging-room.js'
-import { isTerminal, type Staging } from '../../daemon/staging/states.js'
+import { StagingService } from '../../daemon/staging/staging-service.js'
+import { isTerminal, type Staging } from '../../daemon/model/staging.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
 import { LiveBlobs } from '../../daemon/store/live-blobs.js'
 import { PackageQuota } from '../../daemon/store/package-quota.js'
-import { ResourceIntake } from '../../daemon/store/resource-intake.js'
+import { ResourceIngest } from '../../daemon/store/resource-ingest.js'
 import type { SqlitePackages } from '../../daemon/store/sqlite/packages.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
 import type { StagerDraft } from '../../daemon/store/repositories.js'
 import { FakeIsolation, type FakeStager } from './fake-isolation.js'
 
 /**
- * The staging room with its real store and its real coordinator, over a fake isolation. Archives are taken as they come:
+ * The staging service with its real store and its real coordinator, over a fake isolation. Archives are taken as they come:
  * what is an archive is not what is tested here.
  */
 export class StagingHarness {
@@ -39,14 +39,14 @@ export class StagingHarness {
   }
 
   static async open(limit = 2): Promise<StagingHarness> {
-    const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-room-'))
+    const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-staging-service-'))
     await mkdir(path.join(directory, 'blobs'))
     const isolation = new FakeIsolation()
     return new StagingHarness(directory, isolation, limit, await assemble(directory, isolation, limit))
   }
 
-  get room(): StagingRoom {
-    return this.#parts.room
+  get service(): StagingService {
+    return this.#parts.service
   }
 
   get packages(): SqlitePackages {
@@ -54,19 +54,19 @@ export class StagingHarness {
   }
 
   start(): void {
-    this.room.start()
+    this.service.start()
   }
 
   /** The daemon stops, and another starts on the same state. */
   async restart(): Promise<void> {
-    await this.room.stop()
+    await this.service.stop()
     this.#parts.store.close()
     this.#parts = await assemble(this.directory, this.isolation, this.limit)
     this.start()
   }
 
   async close(): Promise<void> {
-    await this.room.stop()
+    await this.service.stop()
     this.#parts.store.close()
     await rm(this.directory, { recursive: true })
   }
@@ -126,7 +126,7 @@ export class StagingHarness {
   }
 
   submit(packageName: string, pipeline: string): Promise<Staging> {
-    return this.room.submit({ namespace: '/', name: packageName }, { namespace: '/', name: pipeline })
+    return this.service.submit({ namespace: '/', name: packageName }, { namespace: '/', name: pipeline })
   }
 
   staging(uuid: string): Promise<Staging> {
@@ -171,7 +171,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
   const { ledger, packages, stagers, pipelines, policies } = store
   const logger = pino({ level: 'silent' })
   const blobs = await DirectoryBlobStore.open(path.join(directory, 'blobs'))
-  const intake = new ResourceIntake(
+  const ingest = new ResourceIngest(
     blobs,
     async (body) => {
       await body.toArray()
@@ -187,9 +187,9 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     coordinator: new Coordinator({ logger }),
     ledger,
     resolver: new Resolver(packages, policies),
-    desk: {
+    workingCopy: {
       blobs,
-      intake,
+      ingest,
       toGzip: (body) => Promise.resolve(body),
       quota: new PackageQuota(() => 1 << 30),
       liveBlobs: new LiveBlobs(),
@@ -200,8 +200,8 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     logger,
     graceAfterVerdictMs: 200,
   })
-  const room = new StagingRoom({ ledger, packages, stagers, pipelines, janitor, launches, logs, logger }, limit)
-  return { store, blobs, ledger, packages, stagers, pipelines, policies, logs, room }
+  const service = new StagingService({ ledger, packages, stagers, pipelines, janitor, launches, logs, logger }, limit)
+  return { store, blobs, ledger, packages, stagers, pipelines, policies, logs, service }
 }
 
 /** What a fake stager sends; throws on anything but the code it expects. */

@@ -1,5 +1,5 @@
 import { parseBuildScript } from '../../packages/build-script/parse-build-script.js'
-import { BuildScript, BuildScriptText } from '../documents/build-script.js'
+import { BuildScript, BuildScriptText } from '../../documents/build-script.js'
 import type { Routes } from '../fastify.js'
 import { renderBuildScript } from '../render-build-script.js'
 import { NoQuery, REFUSALS } from './schemas.js'

@@ -1,5 +1,5 @@
 import { GARBAGE_KINDS } from '../../garbage/choose.js'
-import { GarbageReport, GarbageRequest } from '../documents/garbage.js'
+import { GarbageReport, GarbageRequest } from '../../documents/garbage.js'
 import type { Routes } from '../fastify.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 

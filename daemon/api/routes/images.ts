@@ -2,9 +2,9 @@ import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import { assertImageReference } from '../../packages/image-reference.js'
 import { assertAbsolute } from '../../packages/build-script/script-paths.js'
 import { assertMetadata } from '../../packages/validate.js'
-import { changeMetadata } from '../change-metadata.js'
-import { ImagePackageDraft } from '../documents/build-script.js'
-import { Package } from '../documents/package.js'
+import { applyMetadataFields } from '../../packages/metadata-fields.js'
+import { ImagePackageDraft } from '../../documents/build-script.js'
+import { Package } from '../../documents/package.js'
 import type { Routes } from '../fastify.js'
 import { renderPackage } from '../render-package.js'
 import { streamSignal } from '../stream-signal.js'
@@ -30,7 +30,7 @@ export const imageRoutes: Routes = (api, { parts: { images }, closing }) => {
       assertLocalName(name)
       leaveOut.forEach(assertAbsolute)
       assertMetadata({ dependencies, provides, environment })
-      const metadata = changeMetadata(
+      const metadata = applyMetadataFields(
         {},
         { provides_add: provides, dependencies_add: dependencies, environment_set: environment },
       )

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { Unavailable } from '../../../base/errors.js'
-import { DoctorReport, NodeStatus } from '../documents/node.js'
+import { DoctorReport, NodeStatus } from '../../documents/node.js'
 import type { Routes } from '../fastify.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 

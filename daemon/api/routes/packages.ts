@@ -2,15 +2,15 @@ import { Type } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
 import { assertLocalName, assertNamespace, quote } from '../../../base/fqn.js'
 import { assertMetadata } from '../../packages/validate.js'
-import { changeMetadata } from '../change-metadata.js'
-import { CapabilityType } from '../documents/capability.js'
+import { applyMetadataFields } from '../../packages/metadata-fields.js'
+import { CapabilityType } from '../../documents/capability.js'
 import {
   Package,
   PackageChange,
   PackageDraft,
   PackageReplacement,
   PackageResourceChange,
-} from '../documents/package.js'
+} from '../../documents/package.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPackage } from '../render-package.js'
@@ -51,7 +51,7 @@ export const packageRoutes: Routes = (api, { parts: { packages, blobs, quota } }
       const made = await packages.create({
         namespace,
         name,
-        ...changeMetadata(
+        ...applyMetadataFields(
           { templates },
           { provides_add: provides, dependencies_add: dependencies, environment_set: environment },
         ),
@@ -85,7 +85,7 @@ export const packageRoutes: Routes = (api, { parts: { packages, blobs, quota } }
       const { name } = body
       if (name !== undefined) assertNewName(name)
       const changed = await packages.update(parseRef(params.ref, 'package'), (found) => {
-        const { dependencies, provides, environment } = changeMetadata(found, body)
+        const { dependencies, provides, environment } = applyMetadataFields(found, body)
         return { dependencies, provides, environment, ...(name === undefined ? {} : { name }) }
       })
       return renderPackage(changed)

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import { parsePolicy } from '../../packages/policy/parse-policy.js'
-import { Policy, PolicyDraft, PolicyText, PolicyVersion } from '../documents/policy.js'
+import { Policy, PolicyDraft, PolicyText, PolicyVersion } from '../../documents/policy.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPolicy } from '../render-policy.js'

@@ -1,12 +1,12 @@
 import { BadInput } from '../../../base/errors.js'
 import { assertNamespace } from '../../../base/fqn.js'
 import type { Capability } from '../../packages/metadata.js'
-import type { Job } from '../../packages/policy/job-rules.js'
+import type { PolicySubject } from '../../packages/policy/subject-rules.js'
 import { describeDecisions } from '../../packages/resolution/decision.js'
 import { resolve } from '../../packages/resolve.js'
 import { assertCapability } from '../../packages/validate.js'
 import type { PackageRepository } from '../../store/repositories.js'
-import { Resolution, ResolutionQuestion } from '../documents/resolution.js'
+import { Resolution, ResolutionQuestion } from '../../documents/resolution.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { packageFqn } from '../render-package.js'
@@ -48,7 +48,7 @@ export const resolutionRoutes: Routes = (api, { parts: { packages, resolver } })
 interface Asked {
   readonly subject: string
   readonly dependencies: readonly Capability[]
-  readonly job: Job
+  readonly job: PolicySubject
   readonly exclude?: string
 }
 

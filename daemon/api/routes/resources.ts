@@ -4,8 +4,8 @@ import { assertNamespace, quote } from '../../../base/fqn.js'
 import { isSha256 } from '../../../base/identifiers.js'
 import { RequestBody } from '../../http/request-body.js'
 import { overQuota } from '../../store/package-quota.js'
-import { UploadedResource } from '../documents/package.js'
-import { StoredResource } from '../documents/exchange.js'
+import { UploadedResource } from '../../documents/package.js'
+import { StoredResource } from '../../documents/exchange.js'
 import type { Routes } from '../fastify.js'
 import { lingerOnRefusal } from '../linger.js'
 import { storedResource } from '../stored-resource.js'
@@ -39,7 +39,7 @@ const DigestPath = Type.Object({ sha256: Type.String() }, { additionalProperties
  * What was uploaded need not be sent again: ask for it by its digest first. From then on it is as good as just uploaded,
  * and so safe from the collection of garbage until a package names it.
  */
-export const resourceRoutes: Routes = (api, { parts: { blobs, intake, quota, defaults }, closing }) => {
+export const resourceRoutes: Routes = (api, { parts: { blobs, ingest, quota, defaults }, closing }) => {
   // Nothing but this: a document here is a mistake.
   api.removeAllContentTypeParsers()
   api.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
@@ -75,7 +75,7 @@ export const resourceRoutes: Routes = (api, { parts: { blobs, intake, quota, def
       const body = new RequestBody(raw, { paceMs: defaults.uploadStallMs, paceBytes: 1 })
       try {
         const expected = { sha256, length, maxBytes }
-        const { resource, entries } = await intake.receive(body, expected, streamSignal(reply, closing))
+        const { resource, entries } = await ingest.receive(body, expected, streamSignal(reply, closing))
         const { compression } = resource
         return await reply.code(201).send({ sha256: resource.sha256, length: resource.length, compression, entries })
       } catch (error) {

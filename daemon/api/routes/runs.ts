@@ -1,6 +1,6 @@
 import { NotFound } from '../../../base/errors.js'
 import { assertCommand, assertEnvironment } from '../../packages/validate.js'
-import { RunDraft, RunEvent } from '../documents/run.js'
+import { RunDraft, RunEvent } from '../../documents/run.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import type { RunningProgram, RunRequest } from '../parts.js'

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { Type, type TSchema } from 'typebox'
-import { Problem } from '../documents/problem.js'
+import { Problem } from '../../documents/problem.js'
 import { PROBLEM_TYPE } from '../problems.js'
 
 /** What the routes have in common. */

@@ -2,8 +2,8 @@ import { Type } from 'typebox'
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import { assertCommand, assertUser } from '../../packages/validate.js'
 import type { Stager } from '../../store/repositories.js'
-import { changeMetadata } from '../change-metadata.js'
-import { Stager as StagerDocument, StagerChange, StagerDraft } from '../documents/stager.js'
+import { applyMetadataFields } from '../../packages/metadata-fields.js'
+import { Stager as StagerDocument, StagerChange, StagerDraft } from '../../documents/stager.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { parseLimits, renderStager } from '../render-stager.js'
@@ -32,7 +32,7 @@ export const stagerRoutes: Routes = (api, { parts: { packages, stagers, defaults
       assertLocalName(name)
       assertCommand(startCommand)
       assertUser(user)
-      const { dependencies, environment } = changeMetadata(
+      const { dependencies, environment } = applyMetadataFields(
         {},
         { dependencies_add: body.dependencies ?? [], environment_set: body.environment ?? {} },
       )
@@ -78,7 +78,7 @@ export const stagerRoutes: Routes = (api, { parts: { packages, stagers, defaults
       if (body.user !== undefined) assertUser(body.user)
       const program = body.package === undefined ? undefined : await packages.get(parseRef(body.package, 'package'))
       const changed = await stagers.update(parseRef(params.ref, 'job'), (found) => {
-        const { dependencies, environment } = changeMetadata(
+        const { dependencies, environment } = applyMetadataFields(
           { dependencies: found.dependencies, environment: found.environment },
           body,
         )

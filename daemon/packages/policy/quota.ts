@@ -1,5 +1,5 @@
 import { isWithin } from './policy.js'
-import type { NamedPolicy } from './job-rules.js'
+import type { NamedPolicy } from './subject-rules.js'
 
 /** Of one package, unless policy says otherwise: 2 GB. */
 export const DEFAULT_PACKAGE_SIZE = 2 * 2 ** 30

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
 import type { Package, PackageState } from '../../packages/package.js'
-import type { StagingLedger, SubmitStaging } from '../../staging/ledger.js'
+import type { StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import type {
   Failure,
   Launch,
@@ -10,7 +10,7 @@ import type {
   StagingSource,
   StagingState,
   WorkingCopy,
-} from '../../staging/states.js'
+} from '../../model/staging.js'
 import type { StagerdDatabase } from './database.js'
 import { PackageTable, type PackageContent } from './package-table.js'
 import { StagingTable } from './staging-table.js'

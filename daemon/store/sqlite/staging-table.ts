@@ -8,7 +8,7 @@ import type {
   StagingSource,
   StagingState,
   WorkingCopy,
-} from '../../staging/states.js'
+} from '../../model/staging.js'
 import type { PackageState } from '../../packages/package.js'
 import type { StagerdDatabase } from './database.js'
 import { decodeResource } from './package-table.js'

@@ -1,5 +1,5 @@
 import { PassThrough, Writable } from 'node:stream'
-import type { Io, Terminal } from '../../../cli/io.js'
+import type { Io, Terminal } from '../../../cli/terminal/io.js'
 
 /** An `Io` that remembers what was written, and whose user presses Ctrl-C when told to. */
 export class CapturedIo implements Io {

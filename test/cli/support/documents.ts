@@ -1,7 +1,7 @@
-import type { Package } from '../../../daemon/api/documents/package.js'
-import type { Pipeline } from '../../../daemon/api/documents/pipeline.js'
-import type { Stager } from '../../../daemon/api/documents/stager.js'
-import type { LogLine, Staging } from '../../../daemon/api/documents/staging.js'
+import type { Package } from '../../../daemon/documents/package.js'
+import type { Pipeline } from '../../../daemon/documents/pipeline.js'
+import type { Stager } from '../../../daemon/documents/stager.js'
+import type { LogLine, Staging } from '../../../daemon/documents/staging.js'
 
 const TIMES = { created_at: '2024-05-01T10:00:00.000Z', updated_at: '2024-05-01T10:00:00.000Z' }
 

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { LogLine, Staging } from '../../../daemon/api/documents/staging.js'
+import type { LogLine, Staging } from '../../../daemon/documents/staging.js'
 
 /** Writes events as the daemon does. */
 export class EventStream {

@@ -8,9 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { Agent, request } from 'undici'
-import type { Package, UploadedResource } from '../../../daemon/api/documents/package.js'
-import type { Stager, StagerDraft } from '../../../daemon/api/documents/stager.js'
-import type { LogLine, Staging } from '../../../daemon/api/documents/staging.js'
+import type { Package, UploadedResource } from '../../../daemon/documents/package.js'
+import type { Stager, StagerDraft } from '../../../daemon/documents/stager.js'
+import type { LogLine, Staging } from '../../../daemon/documents/staging.js'
 
 export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 

@@ -37,7 +37,7 @@ afterEach(async () => {
 })
 
 /** Launches that begin from now on end at once. */
-async function letGo(): Promise<void> {
+async function unblockStagers(): Promise<void> {
   const url = `/v1/packages/${encodeURIComponent('package::/::patient-program')}`
   await daemon.ask('PATCH', url, { environment_set: { GO: 'yes' } })
 }
@@ -48,7 +48,7 @@ it('kill -9 of the Engine under a running stager: launched again when it is back
   await engine.kill()
   await until('the daemon has noticed', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
   expect(await daemon.ask('GET', '/v1/node')).toMatchObject({ engine: { answers: false } })
-  await letGo()
+  await unblockStagers()
   await engine.restart()
   const staging = await daemon.ended(uuid)
   expect(staging.failure).toBeUndefined()
@@ -61,14 +61,14 @@ it('kill -9 of both: the staging goes on when both are back', async () => {
   await engine.kill()
   await daemon.kill()
   await daemon.restart()
-  await letGo()
+  await unblockStagers()
   expect((await daemon.call('GET', '/readyz')).status).toBe(503)
   await engine.restart()
   expect((await daemon.ended(uuid)).state).toBe('succeeded')
 })
 
 it('an Engine that is down: the daemon goes on, says so, and stages when it is there', async () => {
-  await letGo()
+  await unblockStagers()
   await engine.kill()
   const doctor = await daemon.stagectl('node', 'doctor')
   expect(doctor.stdout + doctor.stderr).toMatch(/Engine/)

@@ -1,7 +1,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Package } from '../../../daemon/api/documents/package.js'
+import type { Package } from '../../../daemon/documents/package.js'
 import { busyboxTarball } from '../support/busybox-root.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon } from '../support/private-daemon.js'

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Staging } from '../../../daemon/api/documents/staging.js'
+import type { Staging } from '../../../daemon/documents/staging.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'

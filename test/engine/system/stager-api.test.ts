@@ -1,7 +1,7 @@
 import { execa } from 'execa'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Package } from '../../../daemon/api/documents/package.js'
+import type { Package } from '../../../daemon/documents/package.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf, treeOf } from '../support/tarballs.js'

@@ -1,0 +1,12 @@
+import { readdir } from 'node:fs/promises'
+import { errnoOf } from './errors.js'
+
+/** The names in `directory`; none where it is not there. */
+export async function readDirectoryIfExists(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  }
+}

@@ -1,0 +1,60 @@
+import type { Finding, Isolation } from '../../isolation/isolation.js'
+import { messageOf } from '../../base/errors.js'
+import type { NodeStatus } from '../documents/node.js'
+import type { NodeInfo } from '../api/parts.js'
+import type { StagingLedger } from '../store/staging-ledger.js'
+import type { PackageRepository } from '../store/repositories.js'
+
+export interface NodeFacts {
+  readonly version: string
+  readonly nodeId: string
+  readonly stateDir: string
+  readonly concurrency: number
+}
+
+/** What this staging node says of itself. */
+export class NodeReport implements NodeInfo {
+  readonly #facts: NodeFacts
+  readonly #isolation: Isolation
+  readonly #ledger: StagingLedger
+  readonly #packages: PackageRepository
+
+  constructor(facts: NodeFacts, isolation: Isolation, ledger: StagingLedger, packages: PackageRepository) {
+    this.#facts = facts
+    this.#isolation = isolation
+    this.#ledger = ledger
+    this.#packages = packages
+  }
+
+  async status(): Promise<NodeStatus> {
+    const { version, nodeId, stateDir, concurrency } = this.#facts
+    const [queued, running, packages, engine] = await Promise.all([
+      this.#ledger.list({ state: 'queued' }),
+      this.#ledger.list({ state: 'running' }),
+      this.#packages.listReady(),
+      this.#engine(),
+    ])
+    return {
+      version,
+      node: nodeId,
+      state_dir: stateDir,
+      engine,
+      packages: packages.length,
+      stagings: { queued: queued.length, running: running.length, limit: concurrency },
+      uptime_seconds: Math.round(process.uptime()),
+    }
+  }
+
+  doctor(): Promise<readonly Finding[]> {
+    return this.#isolation.examine()
+  }
+
+  async #engine(): Promise<{ answers: boolean; message: string }> {
+    try {
+      await this.#isolation.ping()
+      return { answers: true, message: 'The Docker Engine answers.' }
+    } catch (error) {
+      return { answers: false, message: messageOf(error) }
+    }
+  }
+}

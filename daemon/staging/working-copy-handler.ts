@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import type { StagerdError } from '../../base/errors.js'
+import { Conflict, TooLarge } from '../../base/errors.js'
+import { parseFqn } from '../../base/fqn.js'
+import type { LeftOut, RunningLaunch } from '../../isolation/isolation.js'
+import type { ExpectedUpload, LaunchHandler, PackageData } from '../coordinator/launch-handler.js'
+import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
+import type { PackageMetadata } from '../packages/metadata.js'
+import type { Compression } from '../packages/package.js'
+import type { BlobStore } from '../store/blob-store.js'
+import type { LiveBlobs } from '../store/live-blobs.js'
+import { overQuota, type PackageQuota } from '../store/package-quota.js'
+import type { ResourceIngest } from '../store/resource-ingest.js'
+import type { Staging, Verdict, WorkingCopy } from '../model/staging.js'
+
+export interface WorkingCopyParts {
+  readonly blobs: BlobStore
+  readonly ingest: ResourceIngest
+  /** Any accepted compression, made into gzip: what stagers can unpack. */
+  readonly toGzip: (body: Readable, compression: Compression) => Promise<Readable>
+  /** What the package may come to have. */
+  readonly quota: PackageQuota
+  readonly liveBlobs: LiveBlobs
+}
+
+/** What the handler needs of its launch. */
+export interface WorkingCopyHooks {
+  /** Makes the verdict last; rejects with `Conflict` (`launch-over`) when another cause was first. */
+  settle(verdict: Verdict, work: WorkingCopy): Promise<void>
+  /** Tells whoever reads the staging's log. */
+  log(text: string): Promise<void>
+}
+
+/**
+ * The working copy of one launch, and the place of its verdict.
+ *
+ * What a stager changes is kept here, in memory, until its verdict: the launch is run anew if it is lost, so nothing of
+ * it needs to last longer than it does itself. Only blobs are written, and nothing refers to them before the verdict: so
+ * they are held as live, by the launch, which lets go of them when it is over.
+ */
+export class WorkingCopyHandler implements LaunchHandler {
+  readonly launch: string
+  readonly #parts: WorkingCopyParts
+  /** The launch, once its start is recorded; a stager can be faster than that. */
+  readonly #running: Promise<RunningLaunch>
+  readonly #hooks: WorkingCopyHooks
+  /** Of the package, whose quota holds. */
+  readonly #namespace: string
+  #work: WorkingCopy
+  #over = false
+
+  constructor(
+    launch: string,
+    { packageFqn, work }: Pick<Staging, 'packageFqn' | 'work'>,
+    running: Promise<RunningLaunch>,
+    hooks: WorkingCopyHooks,
+    parts: WorkingCopyParts,
+  ) {
+    this.launch = launch
+    this.#namespace = parseFqn(packageFqn, 'package', '/').namespace
+    this.#work = work
+    this.#running = running
+    this.#hooks = hooks
+    this.#parts = parts
+  }
+
+  /** Nothing is changed any more. */
+  close(): void {
+    this.#over = true
+  }
+
+  async openData(): Promise<PackageData> {
+    this.#assertOpen()
+    const { sha256, compression } = this.#work.resource
+    const blob = await this.#parts.blobs.open(sha256)
+    if (compression === 'gzip') return blob
+    return { stream: await this.#parts.toGzip(blob.stream, compression), length: undefined, trustedFile: undefined }
+  }
+
+  async replaceData(body: Readable, expected: ExpectedUpload, signal: AbortSignal): Promise<void> {
+    this.#assertOpen()
+    const { ingest, quota } = this.#parts
+    await quota.assert(this.#namespace, expected.length)
+    const maxBytes = await quota.of(this.#namespace)
+    const { resource } = await this.#withinQuota(
+      () => ingest.receive(body, { ...expected, maxBytes }, signal),
+      maxBytes,
+    )
+    this.#parts.liveBlobs.hold(resource.sha256, this.launch)
+    this.#assertOpen()
+    this.#work = { ...this.#work, resource }
+  }
+
+  metadata(): PackageMetadata {
+    const { dependencies, provides, environment, templates } = this.#work
+    return { dependencies, provides, environment, templates }
+  }
+
+  alter(change: MetadataChange): Promise<void> {
+    this.#assertOpen()
+    this.#work = { ...this.#work, ...applyChange(this.metadata(), change) }
+    return Promise.resolve()
+  }
+
+  async snapshot(directory: string | undefined, signal: AbortSignal, exclude: readonly string[] = []): Promise<void> {
+    this.#assertOpen()
+    const running = await this.#running
+    const maxBytes = await this.#parts.quota.of(this.#namespace)
+    const { written, removals, leftOut } = await this.#withinQuota(
+      () => running.snapshot(directory, (archive) => this.#parts.blobs.write(archive, { signal, maxBytes }), exclude),
+      maxBytes,
+    )
+    this.#parts.liveBlobs.hold(written.sha256, this.launch)
+    this.#assertOpen()
+    // Before anything has changed: the log may be full.
+    if (leftOut.sockets + leftOut.special > 0) await this.#hooks.log(sayLeftOut(leftOut))
+    this.#assertOpen()
+    const resource = { uuid: randomUUID(), ...written, compression: 'gzip' as const, removals }
+    this.#work = { ...this.#work, resource }
+  }
+
+  async verdict(verdict: Verdict): Promise<void> {
+    this.#assertOpen()
+    await this.#running
+    await this.#hooks.settle(verdict, this.#work)
+  }
+
+  async #withinQuota<T>(write: () => Promise<T>, quota: number): Promise<T> {
+    try {
+      return await write()
+    } catch (error) {
+      throw error instanceof TooLarge && error.code === 'blob-too-large' ? overQuota(this.#namespace, quota) : error
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#over) throw launchOver()
+  }
+}
+
+function sayLeftOut({ sockets, special }: LeftOut): string {
+  const counts = [
+    ...(sockets > 0 ? [`${sockets} ${sockets === 1 ? 'socket' : 'sockets'}`] : []),
+    ...(special > 0 ? [`${special} ${special === 1 ? 'named pipe or device' : 'named pipes or devices'}`] : []),
+  ]
+  return `The snapshot leaves out ${counts.join(' and ')}: no package can hold that.`
+}
+
+export function launchOver(): StagerdError {
+  return new Conflict('launch-over', 'This launch is over: another verdict or cause came first.')
+}

@@ -1,0 +1,161 @@
+import { randomInt } from 'node:crypto'
+import path from 'node:path'
+import type Docker from 'dockerode'
+import { connectEngine, pingEngine } from '../engine/connect.js'
+import { copiedUp } from '../engine/copied-up.js'
+import { askEngine } from '../engine/engine-errors.js'
+import { ImageReader } from '../engine/image-reader.js'
+import { LastUsedTimes } from '../engine/last-used-times.js'
+import { RootImages } from '../engine/root-images.js'
+import { makeShimLayer, shimFiles } from '../engine/shim-layer.js'
+import { Examiner } from './examiner.js'
+import type {
+  Cached,
+  Finding,
+  ImageHooks,
+  ImagePlan,
+  Isolation,
+  LaunchHooks,
+  OpenImage,
+  RunHooks,
+  RunningContainer,
+  RunningLaunch,
+  SweepReport,
+} from '../isolation.js'
+import { Launcher } from '../launch/launcher.js'
+import type { LaunchPlan, LayerSource, RunPlan } from '../launch-plan.js'
+import type { LayerDirectoryCache } from '../layers/layer-cache.js'
+import { AddressPool } from '../network/address-pool.js'
+import { Bridges } from '../network/bridges.js'
+import { FirewallGuard } from '../network/firewall-guard.js'
+import { Firewall } from '../network/firewall.js'
+import type { Owner } from '../host/ownership.js'
+import { chooseCompressor, type CompressorChoice } from '../archive/compressor.js'
+import { snapshotUpper } from '../snapshot/snapshot.js'
+import { Sweeper } from './sweeper.js'
+import type { ImageLayer } from '../layers/layer.js'
+
+export interface DockerIsolationOptions {
+  readonly owner: Owner
+  /** Holds the scratch directories of launches. */
+  readonly stateDirectory: string
+  readonly layers: LayerDirectoryCache
+  /** Of snapshots; the fastest that the host has when left out. */
+  readonly compressor?: CompressorChoice
+  /** IPv4 block that the networks of launches are cut from. */
+  readonly addressPool?: string
+  /** Files that every launch finds in its root and in /stagerfs, though no snapshot holds them: content by absolute path. */
+  readonly extraFiles?: ReadonlyMap<string, string>
+}
+
+const DEFAULT_ADDRESS_POOL = '198.18.0.0/16'
+
+/** Isolation by Docker containers, overlay mounts and iptables on this host. Needs root. */
+export class DockerIsolation implements Isolation {
+  readonly #engine: Docker
+  readonly #layers: LayerDirectoryCache
+  readonly #images: RootImages
+  readonly #imageReader: ImageReader
+  readonly #launcher: Launcher
+  readonly #sweeper: Sweeper
+  readonly #examiner: Examiner
+
+  /** Connects to nothing yet. Throws `BadInput` (`bad-address-pool`). */
+  constructor(options: DockerIsolationOptions, engine: Docker = connectEngine()) {
+    const { owner, stateDirectory, layers, extraFiles = new Map<string, string>() } = options
+    const firewall = new Firewall()
+    const guard = new FirewallGuard(firewall)
+    const shim = shimFiles(extraFiles)
+    const compressor = once(() => chooseCompressor(options.compressor))
+    // Several nodes on a host share the default pool: they rarely meet when they begin at different places.
+    const pool = new AddressPool(options.addressPool ?? DEFAULT_ADDRESS_POOL, 28, randomInt(65_536))
+    this.#engine = engine
+    this.#layers = layers
+    this.#images = new RootImages(engine, owner, new LastUsedTimes(path.join(stateDirectory, 'images')))
+    this.#imageReader = new ImageReader(engine, owner, compressor)
+    this.#sweeper = new Sweeper(engine, owner, stateDirectory, guard)
+    this.#examiner = new Examiner(engine, stateDirectory, firewall, options.compressor)
+    this.#launcher = new Launcher({
+      engine,
+      owner,
+      stateDirectory,
+      layers,
+      firewall: guard,
+      images: this.#images,
+      bridges: new Bridges(engine, owner, pool),
+      extraFiles,
+      shimLayer: once<ImageLayer>(() => makeShimLayer(shim)),
+      engineDirectory: once(async () => {
+        const info = (await askEngine('describe itself', engine.info())) as { DockerRootDir: string }
+        return info.DockerRootDir
+      }),
+      snapshot: async (root, request, write) => {
+        const { upper, lowers: lower } = root
+        const untilStandstill = async () => {
+          await request.standstill
+          request.signal.throwIfAborted()
+          return await copiedUp(root, shim)
+        }
+        return await snapshotUpper({ ...request, untilStandstill, upper, lower, compressor: await compressor() }, write)
+      },
+    })
+  }
+
+  async launch(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<RunningLaunch> {
+    return await this.#launcher.launch(plan, hooks, signal)
+  }
+
+  async run(plan: RunPlan, hooks: RunHooks, signal: AbortSignal): Promise<RunningContainer> {
+    return await this.#launcher.run(plan, hooks, signal)
+  }
+
+  async materialise(source: LayerSource, signal: AbortSignal): Promise<void> {
+    await this.#layers.materialise(source, signal)
+  }
+
+  async readImage<T>(
+    plan: ImagePlan,
+    hooks: ImageHooks,
+    use: (image: OpenImage) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    return await this.#imageReader.read(plan, hooks, use, signal)
+  }
+
+  async sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport> {
+    return await this.#sweeper.sweep(live, signal)
+  }
+
+  async caches(): Promise<readonly Cached[]> {
+    return [...(await this.#layers.list()), ...(await this.#images.list())]
+  }
+
+  async discard({ kind, id, key = '' }: Cached): Promise<boolean> {
+    switch (kind) {
+      case 'layer':
+        return await this.#layers.discard(id, key)
+      case 'image':
+        return await this.#images.discard(id)
+    }
+  }
+
+  async examine(): Promise<readonly Finding[]> {
+    return await this.#examiner.examine()
+  }
+
+  async ping(): Promise<void> {
+    await pingEngine(this.#engine)
+  }
+}
+
+/** Asked at most once; a failure is asked again. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined
+  return () => {
+    answer ??= ask().catch((error: unknown) => {
+      answer = undefined
+      throw error
+    })
+    return answer
+  }
+}

@@ -1,0 +1,148 @@
+import { statfs } from 'node:fs/promises'
+import type Docker from 'dockerode'
+import { messageOf } from '../../base/errors.js'
+import { runProcess } from '../../base/run-process.js'
+import { askEngine } from '../engine/engine-errors.js'
+import type { Finding } from '../isolation.js'
+import type { Firewall } from '../network/firewall.js'
+import { chooseCompressor, type CompressorChoice, FASTEST } from '../archive/compressor.js'
+
+const GIB = 2 ** 30
+
+/** What `node doctor` says of the host. Each question answers by itself; none stops the others. */
+export class Examiner {
+  constructor(
+    private readonly engine: Docker,
+    private readonly stateDirectory: string,
+    private readonly firewall: Firewall,
+    private readonly choice: CompressorChoice = FASTEST,
+  ) {}
+
+  async examine(): Promise<readonly Finding[]> {
+    const findings = await Promise.all([
+      this.#engine().catch((error: unknown) => [bad('Docker Engine', messageOf(error))]),
+      this.#firewall(),
+      program('mount', ['--version'], 'mounts', 'mounts /stagerfs', 'util-linux'),
+      compressor(this.choice),
+      this.#disk(),
+    ])
+    return findings.flat()
+  }
+
+  async #engine(): Promise<Finding[]> {
+    const info = (await askEngine('describe itself', this.engine.info())) as EngineInfo
+    const overlay = ['overlay2', 'overlayfs'].includes(info.Driver)
+    return [
+      good('Docker Engine', `version ${info.ServerVersion} answers`),
+      overlay
+        ? good('storage driver', info.Driver)
+        : bad(
+            'storage driver',
+            `${info.Driver} has no upper directory, so snapshots fail: set "storage-driver": "overlay2" in /etc/docker/daemon.json`,
+          ),
+      good('cgroups', `version ${info.CgroupVersion ?? '1'}`),
+      info.MemoryLimit && info.PidsLimit
+        ? good('limits', 'memory and pids limits are kept by the kernel')
+        : bad(
+            'limits',
+            'this kernel does not limit memory or pids: boot with cgroup_enable=memory, and the pids controller',
+          ),
+      info.SwapLimit || info.CgroupVersion === '2'
+        ? good('swap limit', 'kept by the kernel')
+        : {
+            subject: 'swap limit',
+            verdict: 'slow',
+            message: 'a stager may swap beyond its memory limit: boot with swapaccount=1, or without swap',
+          },
+    ]
+  }
+
+  async #firewall(): Promise<Finding[]> {
+    const v4 = await program(
+      'iptables',
+      ['-w', '-n', '-L', 'INPUT'],
+      'firewall',
+      'keeps stagers off the host',
+      'iptables',
+    )
+    switch (await this.firewall.ipv6()) {
+      case 'filter':
+        return [...v4, good('firewall IPv6', 'ip6tables keeps stagers off the host')]
+      case 'switch-off':
+        return [...v4, good('firewall IPv6', 'no working ip6tables: IPv6 is switched off on each bridge instead')]
+      case 'absent':
+        return [...v4, good('firewall IPv6', 'the kernel has no IPv6')]
+    }
+  }
+
+  async #disk(): Promise<Finding[]> {
+    try {
+      const { bavail, bsize } = await statfs(this.stateDirectory)
+      const free = (bavail * bsize) / GIB
+      const message = `${free.toFixed(1)} GiB free at ${this.stateDirectory}`
+      return [
+        free < 2 ? bad('disk', `${message}: less than 2 GiB, so stagings will fail; free some`) : good('disk', message),
+      ]
+    } catch (error) {
+      return [bad('disk', `${this.stateDirectory} cannot be examined: ${messageOf(error)}`)]
+    }
+  }
+}
+
+/** What we read of the answer; it is typed as `any`. */
+interface EngineInfo {
+  readonly ServerVersion: string
+  readonly Driver: string
+  readonly CgroupVersion?: string
+  readonly MemoryLimit: boolean
+  readonly PidsLimit: boolean
+  readonly SwapLimit: boolean
+}
+
+async function compressor(choice: CompressorChoice): Promise<Finding[]> {
+  let found
+  try {
+    found = await chooseCompressor(choice)
+  } catch (error) {
+    return [bad('compressor', messageOf(error))]
+  }
+  const { name, level } = found
+  const inUse = `${name} at level ${level}`
+  if (name === 'igzip') return [good('compressor', inUse)]
+  // On 200 MB of Debian. pigz spreads its time over the processors: only on eight idle ones is it as soon done.
+  return [
+    {
+      subject: 'compressor',
+      verdict: 'slow',
+      message: `${inUse}: igzip takes an eighth of its processor time; install the package isal, and leave the setting compressor at auto`,
+    },
+  ]
+}
+
+async function program(
+  file: string,
+  args: readonly string[],
+  subject: string,
+  use: string,
+  debianPackage: string,
+): Promise<Finding[]> {
+  try {
+    await runProcess(file, args, { timeoutMs: 10_000 })
+    return [good(subject, `${file} ${use}`)]
+  } catch (error) {
+    return [
+      bad(
+        subject,
+        `${file} does not work (${messageOf(error)}): run as root, and install the package ${debianPackage}`,
+      ),
+    ]
+  }
+}
+
+function good(subject: string, message: string): Finding {
+  return { subject, verdict: 'good', message }
+}
+
+function bad(subject: string, message: string): Finding {
+  return { subject, verdict: 'bad', message }
+}

@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises'
+import type Docker from 'dockerode'
+import { isUuid } from '../../base/identifiers.js'
+import { Container } from '../engine/container.js'
+import { askEngine, askEngineToRemove } from '../engine/engine-errors.js'
+import { parseMountinfo } from '../engine/mountinfo.js'
+import type { SweepFailure, SweepReport } from '../isolation.js'
+import { readDirectoryIfExists } from '../../base/read-directory.js'
+import { unmount } from '../host/mounts.js'
+import type { FirewallGuard } from '../network/firewall-guard.js'
+import { LAUNCH_LABEL, NODE_LABEL, nodeComment, type Owner } from '../host/ownership.js'
+import { launchesDirectory, removeScratch, scratchOf } from '../host/scratch.js'
+
+/** How long a busy mount is waited for, in milliseconds. */
+const UNMOUNT_DEADLINE_MS = 15_000
+
+/**
+ * Removes what launches of this node left behind. It asks the host and not our memory, so that it is right after any
+ * crash; and it goes in the order of the undo of a launch: containers first, because everything else is theirs.
+ */
+export class Sweeper {
+  constructor(
+    private readonly engine: Docker,
+    private readonly owner: Owner,
+    private readonly stateDirectory: string,
+    private readonly firewall: Pick<FirewallGuard, 'removeWhere'>,
+  ) {}
+
+  /**
+   * Throws `Unavailable` (`engine-down`) before anything is removed: what might still run must keep its firewall. Once
+   * the containers are gone, what cannot be removed harms nobody: it is reported, and the next sweep tries again.
+   */
+  async sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport> {
+    // It is looked at again and again while launches come and go: one that ends meanwhile undoes itself.
+    const liveBefore = new Set(live)
+    const isDead = (launch: string) => {
+      // Asked of everything that is found, before the first of its kind is removed.
+      signal?.throwIfAborted()
+      return isUuid(launch) && !liveBefore.has(launch) && !live.has(launch)
+    }
+    const removed = await this.#containers(isDead)
+    const failures: SweepFailure[] = []
+    const rest = {
+      mounts: this.#mounts,
+      'firewall rules': this.#rules,
+      networks: this.#networks,
+      scratch: this.#scratch,
+    }
+    for (const [what, remove] of Object.entries(rest)) {
+      try {
+        removed.push(...(await remove.call(this, isDead)))
+      } catch (error) {
+        signal?.throwIfAborted()
+        failures.push({ what, error })
+      }
+    }
+    return { removed, failures }
+  }
+
+  async #containers(isDead: IsDead): Promise<string[]> {
+    const filters = { label: [`${NODE_LABEL}=${this.owner.nodeId}`] }
+    const found = await askEngine('list its containers', this.engine.listContainers({ all: true, filters }))
+    const dead = found.filter(({ Labels }) => isDead(Labels[LAUNCH_LABEL] ?? ''))
+    await Promise.all(dead.map(({ Id }) => new Container(this.engine, Id).remove()))
+    return dead.map(({ Id, Labels }) => `container ${Id.slice(0, 12)} of ${Labels[LAUNCH_LABEL] ?? ''}`)
+  }
+
+  async #networks(isDead: IsDead): Promise<string[]> {
+    const filters = { label: [`${NODE_LABEL}=${this.owner.nodeId}`] }
+    const found = await askEngine('list its networks', this.engine.listNetworks({ filters }))
+    const dead = found.filter(({ Labels }) => isDead(Labels?.[LAUNCH_LABEL] ?? ''))
+    for (const { Id } of dead)
+      await askEngineToRemove('remove a network', this.engine.getNetwork(Id).remove() as Promise<unknown>)
+    return dead.map(({ Name }) => `network ${Name}`)
+  }
+
+  async #mounts(isDead: IsDead): Promise<string[]> {
+    const launches = `${launchesDirectory(this.stateDirectory)}/`
+    const points = parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8')).map(({ mountPoint }) => mountPoint)
+    const dead = points.filter(
+      (point) => point.startsWith(launches) && isDead(point.slice(launches.length).split('/')[0] ?? ''),
+    )
+    // mountinfo is in the order of mounting: what is on top comes last.
+    for (const point of dead.reverse()) await unmount(point, AbortSignal.timeout(UNMOUNT_DEADLINE_MS))
+    return dead.map((point) => `mount ${point}`)
+  }
+
+  async #rules(isDead: IsDead): Promise<string[]> {
+    const prefix = nodeComment(this.owner)
+    const comments = await this.firewall.removeWhere(
+      (comment) => comment.startsWith(prefix) && isDead(comment.slice(prefix.length)),
+    )
+    return comments.map((comment) => `firewall rules ${comment}`)
+  }
+
+  async #scratch(isDead: IsDead): Promise<string[]> {
+    const dead = (await readDirectoryIfExists(launchesDirectory(this.stateDirectory))).filter(isDead)
+    for (const launch of dead) await removeScratch(scratchOf(this.stateDirectory, launch))
+    return dead.map((launch) => `scratch directory of ${launch}`)
+  }
+}
+
+type IsDead = (launch: string) => boolean

@@ -1,0 +1,28 @@
+import type { RunningProgram, RunOutput, RunRequest, Runs } from '../../../daemon/api/parts.js'
+
+/** A program that does what the test says. */
+export class FakeRuns implements Runs {
+  request: RunRequest | undefined
+  output: RunOutput['output'] = () => Promise.reject(new Error('nothing runs'))
+  readonly id = '7c9e6679-7425-40de-944b-e07fc1f90ae7'
+  stops = 0
+  /** Called before the program is said to run. */
+  starting: (hooks: RunOutput) => void | Promise<void> = () => undefined
+  end: (ending: { exitCode?: number; reason: string }) => void = () => undefined
+
+  async start(request: RunRequest, hooks: RunOutput): Promise<RunningProgram> {
+    this.request = request
+    this.output = (stream, chunk) => hooks.output(stream, chunk)
+    const ended = new Promise<{ exitCode?: number; reason: string }>((resolve) => (this.end = resolve))
+    await this.starting(hooks)
+    return {
+      id: this.id,
+      ports: request.publish.map(({ hostPort }) => hostPort || 40_000),
+      ended,
+      stop: () => {
+        this.stops += 1
+        this.end({ reason: 'stopped' })
+      },
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import type { Stagings } from '../../../daemon/api/parts.js'
+import type { Staging } from '../../../daemon/model/staging.js'
+import type { Ref } from '../../../daemon/store/repositories.js'
+import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
+
+/** Submits and cancels in a real ledger, and never works. */
+export class FakeStagings implements Stagings {
+  constructor(readonly store: SqliteStore) {}
+
+  async submit(packageRef: Ref, pipelineRef: Ref): Promise<Staging> {
+    const { packages, pipelines, stagers, ledger } = this.store
+    const pipeline = await pipelines.get(pipelineRef)
+    return ledger.submit({
+      packageUuid: (await packages.get(packageRef)).uuid,
+      pipelineFqn: `stagpipe::${pipeline.namespace}::${pipeline.name}`,
+      stagers: await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))),
+    })
+  }
+
+  cancel(uuid: string): Promise<Staging> {
+    return this.store.ledger.requestCancel(uuid)
+  }
+
+  async retry(uuid: string): Promise<Staging> {
+    const { packageUuid, pipelineFqn, stagers } = await this.store.ledger.get(uuid)
+    return this.store.ledger.submit({ packageUuid, pipelineFqn, stagers })
+  }
+}

@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Package } from '../../../daemon/documents/package.js'
+import type { Pipeline } from '../../../daemon/documents/pipeline.js'
+import type { Stager } from '../../../daemon/documents/stager.js'
+import { ApiUnderTest, DEFAULT_LIMITS } from './api-under-test.js'
+
+const draft = { namespace: '/acme', name: 'one', package: 'package::/acme::program', start_command: './stager' }
+const ONE = encodeURIComponent('job::/acme::one')
+const PIPE = encodeURIComponent('stagpipe::/acme::pipe')
+
+describe('stagers and pipelines over the API', () => {
+  let under: ApiUnderTest
+  beforeEach(async () => {
+    under = await ApiUnderTest.open()
+    await under.ask('POST', '/v1/packages', { namespace: '/acme', name: 'program' })
+  })
+  afterEach(() => under.close())
+
+  it('stagers are made with what is usual where nothing is said', async () => {
+    const { status, document } = await under.ask<Stager>('POST', '/v1/stagers', draft)
+    expect(status).toBe(201)
+    expect(document).toMatchObject({
+      fqn: 'job::/acme::one',
+      package: 'package::/acme::program',
+      additive: false,
+      allow_egress: false,
+      user: 'runner',
+      limits: { memory_bytes: DEFAULT_LIMITS.memoryBytes, timeout_ms: DEFAULT_LIMITS.timeoutMs },
+      dependencies: [],
+      environment: {},
+    })
+    expect((await under.ask('GET', `/v1/stagers/${ONE}`)).document).toEqual(document)
+    expect((await under.ask('GET', '/v1/stagers?namespace=/acme')).document).toEqual([document])
+    expect((await under.ask('GET', '/v1/stagers?namespace=/other')).document).toEqual([])
+  })
+
+  it('stagers change in what is said, and follow their package when it is renamed', async () => {
+    const made = await under.ask<Stager>('POST', '/v1/stagers', { ...draft, limits: { pids: 9 }, additive: true })
+    await under.ask('PATCH', `/v1/packages/${encodeURIComponent('/acme::program')}`, { name: 'renamed' })
+    const changed = await under.ask<Stager>('PATCH', `/v1/stagers/${ONE}`, {
+      allow_egress: true,
+      limits: { cpus: 0.5 },
+      dependencies_add: [{ type: 'os', name: 'linux' }],
+      environment_set: { A: '1' },
+    })
+    expect(changed.document).toEqual({
+      ...made.document,
+      package: 'package::/acme::renamed',
+      allow_egress: true,
+      limits: { ...made.document.limits, pids: 9, cpus: 0.5 },
+      dependencies: [{ type: 'os', name: 'linux' }],
+      environment: { A: '1' },
+      updated_at: changed.document.updated_at,
+    })
+  })
+
+  it.each([
+    [{ ...draft, package: 'package::/acme::nobody' }, 404, 'package-not-found'],
+    [{ ...draft, start_command: '' }, 400, 'bad-document'],
+    [{ ...draft, start_command: '  ' }, 400, 'bad-command'],
+    [{ ...draft, user: '0; rm' }, 400, 'bad-user'],
+    [{ ...draft, limits: { memory_bytes: 1 } }, 400, 'bad-document'],
+    [{ ...draft, limits: { memory: 1 } }, 400, 'bad-document'],
+    [{ ...draft, environment: { '1A': 'x' } }, 400, 'bad-environment-key'],
+    [{ ...draft, dependencies: [{ type: 'os', name: '' }] }, 400, 'bad-document'],
+  ])('the stager %j is refused', async (body, status, code) => {
+    expect((await under.ask('POST', '/v1/stagers', body)).document).toMatchObject({ status, code })
+  })
+
+  it('a package is not deleted under a stager, nor a stager under a pipeline', async () => {
+    await under.ask('POST', '/v1/stagers', draft)
+    await under.ask('POST', '/v1/stagingpipelines', { namespace: '/acme', name: 'pipe', stagers: ['job::/acme::one'] })
+    const program = encodeURIComponent('/acme::program')
+    expect((await under.ask('DELETE', `/v1/packages/${program}`)).document).toMatchObject({
+      status: 409,
+      code: 'package-in-use',
+      detail: /job::\/acme::one/,
+    })
+    expect((await under.ask('DELETE', `/v1/stagers/${ONE}`)).document).toMatchObject({ code: 'stager-in-use' })
+    for (const path of [`stagingpipelines/${PIPE}`, `stagers/${ONE}`, `packages/${program}`])
+      expect((await under.ask('DELETE', `/v1/${path}`)).status).toBe(204)
+    expect((await under.ask<Package[]>('GET', '/v1/packages')).document).toEqual([])
+  })
+
+  it('pipelines are made, cloned, appended to and prepended to', async () => {
+    for (const name of ['one', 'two', 'three']) await under.ask('POST', '/v1/stagers', { ...draft, name })
+    const made = await under.ask<Pipeline>('POST', '/v1/stagingpipelines', {
+      namespace: '/acme',
+      name: 'pipe',
+      stagers: ['job::/acme::one'],
+    })
+    expect(made).toMatchObject({
+      status: 201,
+      document: { fqn: 'stagpipe::/acme::pipe', stagers: ['job::/acme::one'] },
+    })
+    const changed = await under.ask<Pipeline>('PATCH', `/v1/stagingpipelines/${PIPE}`, {
+      append: ['/acme::two'],
+      prepend: ['/acme::three', '/acme::two'],
+    })
+    const order = ['three', 'two', 'one', 'two'].map((name) => `job::/acme::${name}`)
+    expect(changed.document.stagers).toEqual(order)
+    const clone = { namespace: '/acme', name: 'clone', clone: 'stagpipe::/acme::pipe' }
+    expect((await under.ask<Pipeline>('POST', '/v1/stagingpipelines', clone)).document.stagers).toEqual(order)
+    const listed = await under.ask<Pipeline[]>('GET', '/v1/stagingpipelines')
+    expect(listed.document.map(({ name }) => name)).toEqual(['clone', 'pipe'])
+  })
+
+  it.each([
+    [{ stagers: ['job::/acme::nobody'] }, 404, 'stager-not-found'],
+    [{ clone: 'stagpipe::/acme::nobody' }, 404, 'pipeline-not-found'],
+    [{ stagers: [] }, 400, 'bad-document'],
+    [{}, 400, 'bad-document'],
+    [{ stagers: ['job::/acme::one'], clone: 'stagpipe::/acme::pipe' }, 400, 'bad-document'],
+    [{ stagers: ['one'] }, 400, 'bad-ref'],
+  ])('a pipeline of %j is refused', async (body, status, code) => {
+    const answer = await under.ask('POST', '/v1/stagingpipelines', { namespace: '/acme', name: 'pipe', ...body })
+    expect(answer.document).toMatchObject({ status, code })
+  })
+})

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Staging } from '../../../daemon/documents/staging.js'
+import { ApiUnderTest, until } from './api-under-test.js'
+
+const draft = { package: 'package::/acme::app', pipeline: 'stagpipe::/acme::pipe' }
+
+describe('stagings over the API', () => {
+  let under: ApiUnderTest
+  beforeEach(async () => {
+    under = await ApiUnderTest.open({ heartbeatMs: 30 })
+    const resource = await under.upload('an archive')
+    await under.ask('POST', '/v1/packages', { namespace: '/acme', name: 'app', resource })
+    const stager = { namespace: '/acme', name: 'one', package: 'package::/acme::app', start_command: './stager' }
+    await under.ask('POST', '/v1/stagers', stager)
+    await under.ask('POST', '/v1/stagingpipelines', { namespace: '/acme', name: 'pipe', stagers: ['job::/acme::one'] })
+  })
+  afterEach(() => under.close())
+
+  const submit = async () => (await under.ask<Staging>('POST', '/v1/stagings', draft)).document
+
+  it('are submitted, shown, listed, cancelled and tried again', async () => {
+    const made = await under.ask<Staging>('POST', '/v1/stagings', draft)
+    expect(made).toMatchObject({
+      status: 201,
+      headers: { location: `/v1/stagings/${made.document.uuid}` },
+      document: { state: 'queued', ...draft, stagers: ['job::/acme::one'], launches: [] },
+    })
+    const { uuid } = made.document
+    expect((await under.ask('GET', `/v1/stagings/${uuid}`)).document).toEqual(made.document)
+    expect((await under.ask('POST', '/v1/stagings', draft)).document).toMatchObject({ code: 'package-busy' })
+
+    const cancelled = await under.ask<Staging>('POST', `/v1/stagings/${uuid}/cancel`)
+    expect(cancelled).toMatchObject({ status: 202, document: { state: 'cancelled' } })
+    expect((await under.ask('POST', `/v1/stagings/${uuid}/cancel`)).document).toMatchObject({ code: 'staging-ended' })
+    const again = await under.ask<Staging>('POST', `/v1/stagings/${uuid}/retry`)
+    expect(again).toMatchObject({ status: 201, document: { state: 'queued' } })
+
+    const uuids = async (query = '') =>
+      (await under.ask<Staging[]>('GET', `/v1/stagings${query}`)).document.map((staging) => staging.uuid)
+    expect(await uuids()).toEqual([again.document.uuid, uuid])
+    expect(await uuids('?limit=1')).toEqual([again.document.uuid])
+    expect(await uuids('?state=cancelled')).toEqual([uuid])
+    expect(await uuids(`?package=${encodeURIComponent('/acme::app')}`)).toHaveLength(2)
+    expect(await uuids(`?package=${randomUUID()}`)).toEqual([])
+  })
+
+  it('show how they failed', async () => {
+    const { uuid } = await submit()
+    const { ledger } = under.store
+    await ledger.admitNext()
+    const launch = randomUUID()
+    await ledger.beginLaunch(uuid, { uuid: launch, stagerFqn: 'job::/acme::one', step: 0 })
+    await ledger.launchRunning(launch)
+    const failure = { cause: 'timeout', stager: 'job::/acme::one', message: 'Too slow.', hint: 'Hurry.' } as const
+    await ledger.fail(uuid, launch, failure)
+    await ledger.recordExit(launch, 137)
+    const { document } = await under.ask<Staging>('GET', `/v1/stagings/${uuid}`)
+    expect(document).toMatchObject({ state: 'failed', failure, launches: [{ state: 'failed', exit_code: 137 }] })
+  })
+
+  it.each([
+    ['GET', `/v1/stagings/${randomUUID()}`, 404, 'staging-not-found'],
+    ['GET', `/v1/stagings/${randomUUID()}/log`, 404, 'staging-not-found'],
+    ['POST', `/v1/stagings/${randomUUID()}/cancel`, 404, 'staging-not-found'],
+    ['GET', '/v1/stagings?state=done', 400, 'bad-document'],
+    ['GET', '/v1/stagings?limit=0', 400, 'bad-document'],
+  ] as const)('%s %s is refused', async (method, url, status, code) => {
+    expect((await under.ask(method, url)).document).toMatchObject({ status, code })
+  })
+
+  describe('have a log that', () => {
+    const follow = async (uuid: string, query = '', headers: Record<string, string> = {}) => {
+      const { request, answer } = await under.connect('GET', `/v1/stagings/${uuid}/log${query}`, headers)
+      request.end()
+      return { request, answer: await answer }
+    }
+    /** Events as [name, id, data], comments left out. */
+    const eventsOf = async (answer: IncomingMessage) =>
+      (await text(answer))
+        .split('\n\n')
+        .filter((block) => block !== '' && !block.startsWith(':'))
+        .map((block) => Object.fromEntries(block.split('\n').map((line) => line.split(/: (.*)/s).slice(0, 2))) as Event)
+    interface Event {
+      readonly event: string
+      readonly id: string
+      readonly data: string
+    }
+
+    it('is told line by line while it grows, and ends with the staging', async () => {
+      const { uuid } = await submit()
+      const { answer } = await follow(uuid)
+      expect(answer.headers).toMatchObject({ 'content-type': 'text/event-stream; charset=utf-8' })
+      under.logs.say('one', 'two: \u001b[31m"quoted"\nand broken')
+      await until('somebody follows', () => under.logs.followers === 1)
+      under.logs.say('three')
+      await under.ask('POST', `/v1/stagings/${uuid}/cancel`)
+      under.logs.end()
+      const events = await eventsOf(answer)
+      expect(events.map(({ event, id }) => [event, id])).toEqual([
+        ['line', '1'],
+        ['line', '2'],
+        ['line', '3'],
+        ['end', undefined],
+      ])
+      expect(JSON.parse(events[1]!.data)).toMatchObject({ seq: 2, text: 'two: \u001b[31m"quoted"\nand broken' })
+      expect(JSON.parse(events[3]!.data)).toMatchObject({ uuid, state: 'cancelled' })
+    })
+
+    it('is resumed after any line, the header before the query', async () => {
+      const { uuid } = await submit()
+      under.logs.say('one', 'two', 'three')
+      const ids = async (query: string, headers = {}) =>
+        (await eventsOf((await follow(uuid, query, headers)).answer)).map(({ id }) => id)
+      expect(await ids('?follow=false')).toEqual(['1', '2', '3'])
+      expect(await ids('?follow=false&since=2')).toEqual(['3'])
+      expect(await ids('?follow=false&since=2', { 'last-event-id': '1' })).toEqual(['2', '3'])
+      expect(await ids('?follow=false&since=99')).toEqual([])
+      const wrong = await under.ask('GET', `/v1/stagings/${uuid}/log`, undefined, { 'last-event-id': 'x' })
+      expect(wrong.document).toMatchObject({ status: 400, detail: /Last-Event-ID/ })
+      expect((await under.ask('GET', `/v1/stagings/${uuid}/log?since=-1`)).status).toBe(400)
+      expect((await under.ask('GET', `/v1/stagings/${uuid}/log?follow=maybe`)).document).toMatchObject({
+        detail: '"follow" in the query must be true or false.',
+      })
+    })
+
+    it('keeps the connection alive when there is nothing to say', async () => {
+      const { uuid } = await submit()
+      const { request, answer } = await follow(uuid)
+      let received = ''
+      answer.on('data', (chunk: Buffer) => (received += String(chunk))).on('error', () => undefined)
+      await until('three comments', () => (received.match(/^: /gm) ?? []).length >= 3)
+      request.destroy()
+      await until('nobody follows', () => under.logs.followers === 0)
+    })
+
+    it('is not waited for when the daemon stops', async () => {
+      const { uuid } = await submit()
+      const { answer } = await follow(uuid)
+      const ended = text(answer)
+      await until('somebody follows', () => under.logs.followers === 1)
+      await under.api.close()
+      await ended
+      expect(under.logs.followers).toBe(0)
+    })
+  })
+})

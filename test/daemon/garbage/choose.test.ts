@@ -1,0 +1,65 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { chooseGarbage, GARBAGE_KINDS, type Garbage, type GarbageKind } from '../../../daemon/garbage/choose.js'
+
+const now = new Date('2026-01-31T00:00:00Z')
+const HOUR = 3_600_000
+const piece = (id: string, kind: GarbageKind, hours: number, bytes = 10): Garbage => ({
+  id,
+  kind,
+  bytes,
+  usedAt: new Date(now.getTime() - hours * HOUR),
+})
+const measure = { olderThanMs: 10 * HOUR, keepBytes: undefined, graceMs: HOUR }
+const ids = (garbage: readonly Garbage[]) => garbage.map(({ id }) => id)
+
+describe('of what is of no use', () => {
+  const all = [
+    piece('old blob', 'blob', 20),
+    piece('young blob', 'blob', 5),
+    piece('fresh blob', 'blob', 0.5),
+    piece('old layer', 'layer', 30),
+    piece('young image', 'image', 2),
+    piece('young staging', 'staging', 3),
+    piece('old log', 'log', 11),
+  ]
+
+  it('what is older than the age goes, the oldest first', () => {
+    expect(ids(chooseGarbage(all, measure, now))).toEqual(['old layer', 'old blob', 'old log'])
+  })
+
+  it('what is younger goes too until the rest is small enough, but for stagings and what was just uploaded', () => {
+    expect(ids(chooseGarbage(all, { ...measure, keepBytes: 10 }, now))).toEqual([
+      'old layer',
+      'old blob',
+      'old log',
+      'young blob',
+    ])
+    expect(ids(chooseGarbage(all, { ...measure, keepBytes: 0 }, now))).toContain('young image')
+    expect(ids(chooseGarbage(all, { ...measure, keepBytes: 0, olderThanMs: 0 }, now))).not.toContain('fresh blob')
+  })
+
+  it('for any garbage: nothing fresh goes, nothing old stays, and what stays is small enough', () => {
+    const anything = fc.array(
+      fc.record({
+        id: fc.string({ minLength: 1, maxLength: 3 }),
+        kind: fc.constantFrom(...GARBAGE_KINDS),
+        bytes: fc.nat(1000),
+        usedAt: fc.nat(40).map((hours) => new Date(now.getTime() - hours * HOUR)),
+      }),
+    )
+    fc.assert(
+      fc.property(anything, fc.nat(40), fc.option(fc.nat(5000), { nil: undefined }), (garbage, hours, keepBytes) => {
+        const olderThanMs = hours * HOUR
+        const gone = new Set(chooseGarbage(garbage, { olderThanMs, keepBytes, graceMs: 2 * HOUR }, now))
+        const age = ({ usedAt }: Garbage) => now.getTime() - usedAt.getTime()
+        const isFresh = (one: Garbage) => one.kind === 'blob' && age(one) < 2 * HOUR
+        for (const one of gone) expect(isFresh(one)).toBe(false)
+        const stays = garbage.filter((one) => !gone.has(one) && !isFresh(one))
+        for (const one of stays) expect(age(one)).toBeLessThan(olderThanMs)
+        const stored = stays.filter(({ kind }) => kind === 'blob' || kind === 'layer' || kind === 'image')
+        expect(stored.reduce((total, { bytes }) => total + bytes, 0)).toBeLessThanOrEqual(keepBytes ?? Infinity)
+      }),
+    )
+  })
+})

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest'
+import { mergeEnvironments } from '../../../daemon/packages/environment.js'
+
+describe('merging environments', () => {
+  it('lets the application win over its dependencies', () => {
+    expect(mergeEnvironments({ RAILS_ENV: 'development', LANG: 'C' }, { RAILS_ENV: 'production' })).toEqual({
+      RAILS_ENV: 'production',
+      LANG: 'C',
+    })
+  })
+
+  it('expands a variable in its own value to what lies below', () => {
+    const merged = mergeEnvironments(
+      { PATH: '/usr/bin:/bin' },
+      { PATH: '/opt/ruby/bin:$PATH' },
+      { PATH: '${PATH}:/app/bin' },
+    )
+    expect(merged.PATH).toBe('/opt/ruby/bin:/usr/bin:/bin:/app/bin')
+  })
+
+  it('leaves every other reference to the shell that runs the program', () => {
+    expect(mergeEnvironments({ PORT: '1' }, { START_COMMAND: 'serve --port $PORT' }).START_COMMAND).toBe(
+      'serve --port $PORT',
+    )
+    expect(mergeEnvironments({ PATH: '/bin' }, { PATH: '$PATHS:$PATH' }).PATH).toBe('$PATHS:/bin')
+  })
+
+  it.each([
+    ['/opt/x/lib:$LD_LIBRARY_PATH', '/opt/x/lib'],
+    ['$LD_LIBRARY_PATH:/opt/x/lib', '/opt/x/lib'],
+    ['$LD_LIBRARY_PATH', ''],
+  ])('takes the separator away with a reference to nothing: %s', (value, expected) => {
+    expect(mergeEnvironments({ LD_LIBRARY_PATH: value }).LD_LIBRARY_PATH).toBe(expected)
+  })
+
+  it('takes a value below as it is, whatever it looks like in a replacement', () => {
+    expect(mergeEnvironments({ X: '$&-$1' }, { X: '<$X>' }).X).toBe('<$&-$1>')
+  })
+})

@@ -1,0 +1,146 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Refused, Unresolved } from '../../../base/errors.js'
+import type { Capability } from '../../../daemon/packages/metadata.js'
+import type { Package } from '../../../daemon/packages/package.js'
+import { PackageIndex } from '../../../daemon/packages/resolution/package-index.js'
+import type { Rules } from '../../../daemon/packages/resolution/rules.js'
+import { resolve } from '../../../daemon/packages/resolve.js'
+import { bruteForce } from './support/brute-force.js'
+
+const CAPABILITIES: readonly Capability[] = [
+  { type: 'os', name: 'x' },
+  { type: 'os', name: 'y' },
+  { type: 'package', name: 'a' },
+  { type: 'package', name: 'b' },
+  { type: 'package', name: 'c' },
+  { type: 'runtime', name: 'd' },
+]
+
+const few = (maxLength: number) => fc.uniqueArray(fc.constantFrom(...CAPABILITIES), { maxLength })
+
+const packages = fc
+  .array(fc.record({ provides: few(2), dependencies: few(2) }), { minLength: 1, maxLength: 7 })
+  .map((list) =>
+    list.map(({ provides, dependencies }, importOrder): Package => ({
+      uuid: `uuid-${importOrder}`,
+      namespace: '/',
+      name: `p${importOrder}`,
+      state: 'ready',
+      resource: undefined,
+      importOrder,
+      createdAt: '',
+      updatedAt: '',
+      environment: {},
+      templates: [],
+      provides,
+      dependencies,
+    })),
+  )
+
+/** For each package, whether policy refuses it, and how well it is liked. */
+const policies = fc.array(
+  fc.record({
+    refused: fc.boolean(),
+    rank: fc.constantFrom(Infinity, Infinity, 0, 1),
+    for: fc.option(fc.constantFrom(...CAPABILITIES)),
+  }),
+  { maxLength: 7 },
+)
+
+type Policies = typeof policies extends fc.Arbitrary<infer T> ? T : never
+
+function rulesOf(list: Policies): Rules {
+  return {
+    of: (dependency) => {
+      const applying = (candidate: Package) => {
+        const rule = list[candidate.importOrder]
+        return rule && (rule.for === null || rule.for === dependency) ? rule : undefined
+      }
+      return {
+        objection: (candidate) => (applying(candidate)?.refused ? 'is refused' : undefined),
+        preference: (candidate) => applying(candidate)?.rank ?? Infinity,
+        preferredBy: () => undefined,
+        lockedBy: () => undefined,
+      }
+    },
+  }
+}
+
+function candidatesOf(list: readonly Package[], rules: Rules) {
+  return (dependency: Capability): Package[] => {
+    const of = rules.of(dependency)
+    return list
+      .filter((each) => each.provides.includes(dependency) && of?.objection(each) === undefined)
+      .sort((a, b) => {
+        const [first, second] = [of?.preference(a) ?? 0, of?.preference(b) ?? 0]
+        return first === second ? a.importOrder - b.importOrder : first < second ? -1 : 1
+      })
+  }
+}
+
+describe('the law of resolution, against every way written out', () => {
+  it('the answer is the first solution, and there is none only where there is none', () => {
+    let solved = 0
+    let refused = 0
+    fc.assert(
+      fc.property(packages, few(3), policies, (list, dependencies, policy) => {
+        const rules = rulesOf(policy)
+        const expected = bruteForce(dependencies, candidatesOf(list, rules))
+        try {
+          const found = resolve({ subject: 'app', dependencies, index: new PackageIndex(list), rules })
+          expect(new Set(found.packages)).toEqual(expected)
+          assertLayerOrder(found.packages)
+          found.explain()
+          solved++
+        } catch (error) {
+          if (!(error instanceof Unresolved) && !(error instanceof Refused)) throw error
+          expect(expected, error.message).toBeUndefined()
+          const withoutPolicy = bruteForce(dependencies, candidatesOf(list, { of: () => undefined }))
+          expect(error).toBeInstanceOf(withoutPolicy ? Refused : Unresolved)
+          // A reason is never empty, and each is there once.
+          const told = error.message.split('\n').slice(1)
+          expect(told.length).toBeGreaterThan(0)
+          const demands = told.filter((line) => line.endsWith('needs:'))
+          expect(new Set(demands.map((line) => line.split(',')[0])).size).toBe(demands.length)
+          refused++
+        }
+      }),
+      { numRuns: 3_000 },
+    )
+    // The property would hold for a resolver that is never asked anything hard.
+    expect(Math.min(solved, refused)).toBeGreaterThan(300)
+  })
+})
+
+/** The operating system and what it stands on first; everything after something that provides what it needs. */
+function assertLayerOrder(closure: readonly Package[]): void {
+  closure.forEach((each, place) => {
+    for (const need of each.dependencies)
+      expect(closure.slice(0, place).some(({ provides }) => provides.includes(need))).toBe(true)
+  })
+}
+
+describe('an index that follows', () => {
+  it('is the index that would be built anew', () => {
+    const universe = fc.tuple(packages, fc.array(fc.tuple(fc.nat(6), fc.constantFrom('gone', 'changed', 'same'))))
+    fc.assert(
+      fc.property(universe, ([list, changes]) => {
+        const fates = new Map(changes)
+        const after = list.flatMap((each) => {
+          const fate = fates.get(each.importOrder)
+          if (fate === 'gone') return []
+          return fate === 'changed' ? [{ ...each, provides: [...each.provides].reverse().slice(0, 1) }] : [each]
+        })
+        for (const [from, to] of [
+          [list, after],
+          [after, list],
+        ] as const) {
+          const followed = new PackageIndex(from).follow(to)
+          for (const each of CAPABILITIES)
+            expect(followed.providersOf(each)).toEqual(new PackageIndex(to).providersOf(each))
+        }
+      }),
+    )
+  })
+})

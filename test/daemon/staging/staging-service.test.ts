@@ -1,0 +1,409 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Unavailable } from '../../../base/errors.js'
+import { SqliteLedger } from '../../../daemon/store/sqlite/ledger.js'
+import { call, StagingHarness } from '../../support/staging-harness.js'
+import type { FakeContext } from '../../support/fake-isolation.js'
+
+let harness: StagingHarness
+
+beforeEach(async () => {
+  harness = await StagingHarness.open()
+  await harness.addPackage('app', { state: 'uploaded' })
+})
+afterEach(async () => {
+  await harness.close()
+  expect([...harness.isolation.left], 'launches that were never released').toEqual([])
+})
+
+const done = ({ url }: FakeContext) => call(url, 'POST /done').then(() => undefined)
+
+const upload = (url: string, data: string) =>
+  call(url, `POST /data?sha256=${createHash('sha256').update(data).digest('hex')}`, data)
+
+const setEnvironment = (url: string, key: string, value: string) =>
+  call(url, 'PUT /meta', new URLSearchParams({ resource: 'environment', action: 'add', key, value }))
+
+const addDependency = (url: string, type: string, name: string) =>
+  call(url, 'PUT /meta', new URLSearchParams({ resource: 'dependencies', action: 'add', type, name }))
+
+async function until(what: string, condition: () => Promise<boolean> | boolean): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    await delay(5)
+  }
+}
+
+async function stage(pipeline = 'pipe') {
+  const { uuid } = await harness.submit('app', pipeline)
+  return await harness.ended(uuid)
+}
+
+describe('a staging', () => {
+  it('takes the package through every stager, and tells it in the lines that users know', async () => {
+    await harness.addPipeline('pipe', {
+      build: async ({ url, print }) => {
+        await print('building')
+        await upload(url, 'built')
+        await setEnvironment(url, 'START_COMMAND', './run')
+        await call(url, 'POST /done')
+      },
+      test: async ({ url, print }) => {
+        await print(`testing what was ${await call(url, 'GET /data')}`)
+        await call(url, 'POST /done')
+      },
+    })
+    harness.start()
+    const staging = await stage()
+    expect(staging.state).toBe('succeeded')
+    expect(staging.launches.map(({ state }) => state)).toEqual(['done', 'done'])
+    expect(await harness.log(staging.uuid)).toEqual([
+      "Beginning staging with 'stagpipe::/::pipe' pipeline, 2 stager(s) defined.",
+      "Launching instance of stager 'build'...",
+      'building',
+      "Launching instance of stager 'test'...",
+      'testing what was built',
+      'Staging is complete.',
+    ])
+    const result = await harness.packages.get({ namespace: '/', name: 'app' })
+    expect(result).toMatchObject({ state: 'ready', environment: { START_COMMAND: './run' } })
+    expect(await harness.data('app')).toBe('built')
+  })
+
+  it('starts a stager in /app where its package names no directory, or an empty one', async () => {
+    const seen: string[] = []
+    await harness.addPipeline('pipe', {
+      look: async (context) => {
+        seen.push(context.plan.workingDirectory)
+        await done(context)
+      },
+    })
+    const program = { namespace: '/', name: 'program-of-look' }
+    harness.start()
+    for (const START_PATH of [undefined, '', '/opt/look']) {
+      await harness.packages.update(program, { environment: START_PATH === undefined ? {} : { START_PATH } })
+      expect((await stage()).state).toBe('succeeded')
+    }
+    expect(seen).toEqual(['/app', '/app', '/opt/look'])
+  })
+
+  it('shows nothing of what stagers changed before it has succeeded, and nothing ever if it fails', async () => {
+    const seen: unknown[] = []
+    await harness.addPipeline('pipe', {
+      build: async ({ url }) => {
+        await upload(url, 'built')
+        await setEnvironment(url, 'X', '1')
+        await call(url, 'POST /done')
+      },
+      test: async ({ url, print }) => {
+        const { state, environment } = await harness.packages.get({ namespace: '/', name: 'app' })
+        seen.push(state, environment)
+        await print('1 test failed')
+        await call(url, 'POST /failed')
+      },
+    })
+    harness.start()
+    const staging = await stage()
+    expect(seen).toEqual(['staging', {}])
+    expect(staging).toMatchObject({ state: 'failed', failure: { cause: 'stager-failed', stager: 'job::/::test' } })
+    expect(await harness.packages.get({ namespace: '/', name: 'app' })).toMatchObject({
+      state: 'failed',
+      environment: {},
+    })
+    expect(await harness.data('app')).toBe('app')
+    expect((await harness.log(staging.uuid)).slice(-5)).toEqual([
+      "Staging failed in stager 'job::/::test': it reported failure.",
+      'Cause: stager-failed',
+      'Last lines of the stager:',
+      '  1 test failed',
+      'What to do: Its last lines tell why; correct the application and stage it again.',
+    ])
+  })
+
+  it('leaves a ready package to those who depend on it while a new source of it is staged, and if that fails', async () => {
+    await harness.addPackage('library')
+    const before = await harness.packages.get({ namespace: '/', name: 'library' })
+    const source = {
+      resource: (await harness.addPackage('new-source')).resource!,
+      dependencies: undefined,
+      environment: undefined,
+    }
+    await harness.addPipeline('pipe', {
+      check: async ({ url }) => {
+        expect(await call(url, 'GET /data')).toBe('new-source')
+        await call(url, attempts++ === 0 ? 'POST /failed' : 'POST /done')
+      },
+    })
+    let attempts = 0
+    harness.start()
+    const first = await harness.service.submit({ uuid: before.uuid }, { namespace: '/', name: 'pipe' }, source)
+    expect((await harness.ended(first.uuid)).state).toBe('failed')
+    expect({ ...(await harness.packages.get({ uuid: before.uuid })), updatedAt: before.updatedAt }).toEqual(before)
+    const second = await harness.service.retry(first.uuid)
+    expect((await harness.ended(second.uuid)).state).toBe('succeeded')
+    expect(await harness.data('library')).toBe('new-source')
+  })
+
+  it('forgets what a stager changed without giving a verdict', async () => {
+    await harness.addPipeline('pipe', { lazy: async ({ url }) => void (await upload(url, 'half done')) })
+    harness.start()
+    expect(await stage()).toMatchObject({ state: 'failed', failure: { cause: 'no-verdict' } })
+    expect(await harness.data('app')).toBe('app')
+  })
+
+  it('ends a stager that works on after its verdict, and keeps the verdict', async () => {
+    await harness.addPipeline('pipe', {
+      stubborn: async ({ url, signal }) => {
+        await call(url, 'POST /done')
+        await call(
+          url,
+          'PUT /meta',
+          new URLSearchParams({ resource: 'environment', action: 'add', key: 'A', value: '1' }),
+          452,
+        )
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      },
+    })
+    harness.start()
+    expect(await stage()).toMatchObject({ state: 'succeeded' })
+    expect((await harness.packages.get({ namespace: '/', name: 'app' })).environment).toEqual({})
+  })
+
+  const limits = { memoryBytes: 1000, cpus: 1, pids: 10, diskBytes: 100, timeoutMs: 50 }
+  const hang = ({ signal }: FakeContext) =>
+    new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+  it.each([
+    ['timeout', hang],
+    ['out-of-memory', ({ allocate }: FakeContext) => Promise.resolve().then(() => allocate(1001))],
+    ['disk-full', ({ writeFile }: FakeContext) => Promise.resolve().then(() => writeFile('/x', 'x'.repeat(101)))],
+    ['pids-limit', ({ fork }: FakeContext) => Promise.resolve().then(() => fork(11))],
+    ['no-verdict', ({ exit }: FakeContext) => Promise.resolve().then(() => exit(3))],
+  ] as const)('ends with the cause %s', async (cause, stager) => {
+    await harness.addPipeline('pipe', { greedy: stager }, { limits })
+    harness.start()
+    expect(await stage()).toMatchObject({ state: 'failed', failure: { cause } })
+  })
+
+  it('fails at once, with the explanation, when the dependencies have no solution', async () => {
+    await harness.addPipeline('pipe', { any: done }, { dependencies: [{ type: 'os', name: 'plan9' }] })
+    harness.start()
+    const staging = await stage()
+    expect(staging).toMatchObject({ state: 'failed', failure: { cause: 'unresolved' }, launches: [] })
+    expect((await harness.log(staging.uuid)).join('\n')).toContain('nothing provides os.plan9')
+  })
+
+  it('stands under the rules: those of its namespace for the package, those of the stager for its root', async () => {
+    await harness.addPackage('busybox', { provides: [{ type: 'os', name: 'linux' }] })
+    await harness.addPipeline(
+      'pipe',
+      { any: done },
+      { namespace: '/stagers', dependencies: [{ type: 'os', name: 'linux' }] },
+    )
+    harness.start()
+    await harness.putPolicy('job::/stagers { package.retire "package::/::busybox" }')
+    const refused = await stage()
+    expect(refused).toMatchObject({ state: 'failed', failure: { cause: 'policy' }, launches: [] })
+    expect((await harness.log(refused.uuid)).join('\n')).toContain(
+      'package::/::busybox refused, because it is retired by policydoc::/::rules, line 1',
+    )
+    await harness.putPolicy('job::/apps { package.retire "package::/::busybox" }')
+    expect((await stage()).state).toBe('succeeded')
+  })
+})
+
+it('a stager that would stand on no operating system is told so', async () => {
+  await harness.addPackage('bare')
+  await harness.addPipeline('pipe', { additive: done })
+  const bare = await harness.packages.get({ namespace: '/', name: 'bare' })
+  await harness.giveProgram('additive', bare.uuid)
+  harness.start()
+  expect((await stage()).failure).toMatchObject({
+    cause: 'unresolved',
+    message: expect.stringContaining('no operating system') as string,
+  })
+})
+
+describe('a relaunch', () => {
+  it('brings the altered dependencies and environment', async () => {
+    await harness.addPackage('ruby-2', {
+      provides: [{ type: 'runtime', name: 'ruby' }],
+      environment: { PATH: '/ruby:$PATH' },
+    })
+    await harness.addPipeline('pipe', {
+      ruby: async ({ url, plan }) => {
+        const meta = JSON.parse(await call(url, 'GET /meta')) as { dependencies: unknown[] }
+        if (meta.dependencies.length > 0) {
+          expect(plan.stagerfs.map(({ name }) => name)).toEqual(['package::/::ruby-2'])
+          expect(plan.environment).toMatchObject({ RAILS_ENV: 'production' })
+          expect(plan.environment.PATH).toMatch(/^\/ruby:/)
+          await call(url, 'POST /done')
+          return
+        }
+        await addDependency(url, 'runtime', 'ruby')
+        await setEnvironment(url, 'RAILS_ENV', 'production')
+        await call(url, 'POST /relaunch')
+      },
+    })
+    harness.start()
+    const staging = await stage()
+    expect(staging.failure).toBeUndefined()
+    expect(staging.launches.map(({ state }) => state)).toEqual(['relaunched', 'done'])
+  })
+
+  it('is granted ten times and no more', async () => {
+    await harness.addPipeline('pipe', { circular: async ({ url }) => void (await call(url, 'POST /relaunch')) })
+    harness.start()
+    const staging = await stage()
+    expect(staging).toMatchObject({ state: 'failed', failure: { cause: 'relaunch-limit' } })
+    expect(staging.launches).toHaveLength(11)
+  })
+})
+
+it('a launch that cannot be recorded is released all the same', async () => {
+  const broken = vi.spyOn(SqliteLedger.prototype, 'launchRunning').mockRejectedValueOnce(new Error('disk I/O error'))
+  await harness.addPipeline('pipe', { any: done })
+  harness.start()
+  expect(await stage()).toMatchObject({ state: 'failed', failure: { cause: 'infrastructure' } })
+  expect(broken).toHaveBeenCalledOnce()
+  expect([...harness.isolation.left]).toEqual([])
+})
+
+describe('the queue', () => {
+  it('admits first come, first served, and never more than the limit', async () => {
+    let atWork = 0
+    let most = 0
+    await harness.addPipeline('pipe', {
+      slow: async ({ url }) => {
+        most = Math.max(most, ++atWork)
+        await delay(10)
+        atWork -= 1
+        await call(url, 'POST /done')
+      },
+    })
+    const submitted: string[] = []
+    for (let n = 0; n < 20; n++) {
+      await harness.addPackage(`app-${n}`, { state: 'uploaded' })
+      submitted.push((await harness.submit(`app-${n}`, 'pipe')).uuid)
+    }
+    harness.start()
+    const starts: string[] = []
+    for (const uuid of submitted) {
+      const { state, startedAt } = await harness.ended(uuid)
+      expect(state).toBe('succeeded')
+      starts.push(startedAt ?? 'never')
+    }
+    expect(starts).toEqual([...starts].sort())
+    expect(most).toBe(2)
+  })
+
+  it('refuses a package that is being staged already', async () => {
+    await harness.addPipeline('pipe', { any: done })
+    await harness.submit('app', 'pipe')
+    await expect(harness.submit('app', 'pipe')).rejects.toMatchObject({ code: 'package-busy' })
+  })
+})
+
+describe('cancelling', () => {
+  const hang = ({ signal }: FakeContext) =>
+    new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+
+  it('ends a running launch, and gives the package back as it was', async () => {
+    await harness.addPipeline('pipe', { endless: hang })
+    harness.start()
+    const { uuid } = await harness.submit('app', 'pipe')
+    await until('it runs', async () => (await harness.staging(uuid)).launches[0]?.state === 'running')
+    await harness.service.cancel(uuid)
+    expect(await harness.ended(uuid)).toMatchObject({ state: 'cancelled', launches: [{ state: 'aborted' }] })
+    expect((await harness.packages.get({ namespace: '/', name: 'app' })).state).toBe('uploaded')
+    expect((await harness.log(uuid)).at(-1)).toBe('Staging was cancelled.')
+  })
+
+  it('takes one that waits out of the queue', async () => {
+    await harness.addPipeline('pipe', { endless: hang })
+    const { uuid } = await harness.submit('app', 'pipe')
+    expect(await harness.service.cancel(uuid)).toMatchObject({ state: 'cancelled' })
+    harness.start()
+    expect((await harness.ended(uuid)).launches).toEqual([])
+    await expect(harness.service.cancel(uuid)).rejects.toMatchObject({ code: 'staging-ended' })
+  })
+
+  it('can be followed by a retry, which is a new staging from the beginning', async () => {
+    let attempts = 0
+    await harness.addPipeline('pipe', {
+      moody: async ({ url }) => void (await call(url, attempts++ === 0 ? 'POST /failed' : 'POST /done')),
+    })
+    harness.start()
+    const first = await stage()
+    const second = await harness.service.retry(first.uuid)
+    expect(second.uuid).not.toBe(first.uuid)
+    expect((await harness.ended(second.uuid)).state).toBe('succeeded')
+    await expect(harness.service.retry(second.uuid)).rejects.toMatchObject({ code: 'staging-not-failed' })
+  })
+})
+
+describe('interruptions', () => {
+  it('resume a staging at the launch that was interrupted', async () => {
+    let second = 0
+    await harness.addPipeline('pipe', {
+      first: async ({ url }) => {
+        await upload(url, 'by first')
+        await call(url, 'POST /done')
+      },
+      second: async ({ url, signal }) => {
+        if (second++ === 0) await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        else await call(url, 'POST /done')
+      },
+    })
+    harness.start()
+    const { uuid } = await harness.submit('app', 'pipe')
+    await until('the second stager works', () => second === 1)
+    await harness.restart()
+    const staging = await harness.ended(uuid)
+    expect(staging.state).toBe('succeeded')
+    expect(staging.launches.map(({ stagerFqn, state }) => `${stagerFqn} ${state}`)).toEqual([
+      'job::/::first done',
+      'job::/::second aborted',
+      'job::/::second done',
+    ])
+    expect(await harness.data('app')).toBe('by first')
+  })
+
+  it('wait for an Engine that is down', async () => {
+    await harness.addPipeline('pipe', { any: done })
+    harness.isolation.down = new Unavailable('engine-down', 'The Docker Engine does not answer.')
+    harness.start()
+    const { uuid } = await harness.submit('app', 'pipe')
+    expect(harness.service.ready).toBe(false)
+    harness.isolation.down = undefined
+    expect((await harness.ended(uuid)).state).toBe('succeeded')
+  })
+
+  it('launch again what was lost with the Engine', async () => {
+    let launches = 0
+    await harness.addPipeline('pipe', {
+      unlucky: async ({ url }) => {
+        if (launches++ > 0) return void (await call(url, 'POST /done'))
+        harness.isolation.loseEngine(new Unavailable('engine-down', 'The Docker Engine does not answer.'))
+        setTimeout(() => (harness.isolation.down = undefined), 50)
+      },
+    })
+    harness.start()
+    const staging = await stage()
+    expect(staging.state).toBe('succeeded')
+    expect(staging.launches.map(({ state }) => state)).toEqual(['aborted', 'done'])
+  })
+
+  it('end a staging whose launches are lost again and again', async () => {
+    await harness.addPipeline('pipe', {
+      cursed: () => {
+        harness.isolation.loseEngine(new Unavailable('engine-down', 'The Docker Engine does not answer.'))
+        setTimeout(() => (harness.isolation.down = undefined), 1)
+        return Promise.resolve()
+      },
+    })
+    harness.start()
+    expect(await stage()).toMatchObject({ state: 'failed', failure: { cause: 'infrastructure' } })
+  })
+})

@@ -1,0 +1,62 @@
+import { expect, it } from 'vitest'
+import type { RunningLaunch } from '../../../isolation/isolation.js'
+import {
+  WorkingCopyHandler,
+  type WorkingCopyHooks,
+  type WorkingCopyParts,
+} from '../../../daemon/staging/working-copy-handler.js'
+import type { Staging } from '../../../daemon/model/staging.js'
+
+const [BEFORE, AFTER] = ['a'.repeat(64), 'b'.repeat(64)]
+const report = {
+  written: { sha256: AFTER, sha1: 'c'.repeat(40), length: 5 },
+  removals: [],
+  leftOut: { sockets: 1, special: 0 },
+}
+
+/** The handler of a launch whose snapshot leaves out a socket, and the digests of what it has opened. */
+function openHandler(say: WorkingCopyHooks['log']) {
+  const opened: string[] = []
+  const open = (sha256: string) => Promise.resolve(void opened.push(sha256))
+  const parts = {
+    blobs: { open },
+    quota: { of: () => Promise.resolve(Infinity) },
+    liveBlobs: { hold: () => undefined },
+  }
+  const staging = { packageFqn: 'package::/::app', work: { resource: { sha256: BEFORE, compression: 'gzip' } } }
+  const running = { snapshot: () => Promise.resolve(report) }
+  const handler = new WorkingCopyHandler(
+    'launch',
+    staging as unknown as Staging,
+    Promise.resolve(running as unknown as RunningLaunch),
+    { settle: () => Promise.resolve(), log: say },
+    parts as unknown as WorkingCopyParts,
+  )
+  return { handler, opened }
+}
+
+const snapshot = (handler: WorkingCopyHandler) => handler.snapshot(undefined, new AbortController().signal)
+
+it('a snapshot that leaves something out says so, and takes the place of the data', async () => {
+  const said: string[] = []
+  const { handler, opened } = openHandler((text) => Promise.resolve(void said.push(text)))
+  await snapshot(handler)
+  await handler.openData()
+  expect(said).toEqual(['The snapshot leaves out 1 socket: no package can hold that.'])
+  expect(opened).toEqual([AFTER])
+})
+
+it('a snapshot of which nothing can be said because the log is full leaves the data as it was', async () => {
+  const { handler, opened } = openHandler(() => Promise.reject(new Error('ENOSPC')))
+  await expect(snapshot(handler)).rejects.toThrow('ENOSPC')
+  await handler.openData()
+  expect(opened).toEqual([BEFORE])
+})
+
+it('a snapshot is refused when the launch ends while it is spoken of', async () => {
+  const { handler } = openHandler(() => {
+    handler.close()
+    return Promise.resolve()
+  })
+  await expect(snapshot(handler)).rejects.toMatchObject({ code: 'launch-over' })
+})

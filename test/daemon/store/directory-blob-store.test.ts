@@ -1,0 +1,115 @@
+import { mkdir, open, readdir, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.js'
+import { describeBlobStore } from '../../contract/blob-store.js'
+import { temporaryDirectory } from './temporary-directory.js'
+
+describeBlobStore('DirectoryBlobStore', async () => {
+  const directory = await temporaryDirectory()
+  return {
+    store: await DirectoryBlobStore.open(directory.path),
+    async flipBit(sha256, at) {
+      const file = await open(join(directory.path, 'sha256', sha256.slice(0, 2), sha256), 'r+')
+      const before = (await file.read(Buffer.alloc(1), 0, 1, at)).buffer[0]!
+      const { ctimeNs } = await file.stat({ bigint: true })
+      // Times of files move on every few milliseconds only; a change within the same one leaves no trace.
+      do await file.write(Buffer.of(before ^ 1), 0, 1, at)
+      while ((await file.stat({ bigint: true })).ctimeNs === ctimeNs)
+      await file.close()
+    },
+    leftovers: () => readdir(join(directory.path, 'new')),
+    reopen: () => DirectoryBlobStore.open(directory.path),
+    close: () => directory.remove(),
+  }
+})
+
+it('removes at start-up what an interrupted write left, and nothing else', async () => {
+  const directory = await temporaryDirectory()
+  try {
+    const { sha256 } = await (await DirectoryBlobStore.open(directory.path)).write(Readable.from(['whole']))
+    await writeFile(join(directory.path, 'new', 'half'), 'hal')
+    await mkdir(join(directory.path, 'new', 'directory'))
+    const store = await DirectoryBlobStore.open(directory.path)
+    expect(await readdir(join(directory.path, 'new'))).toEqual([])
+    expect(await store.has(sha256)).toBe(true)
+  } finally {
+    await directory.remove()
+  }
+})
+
+it('says that the disk is full, and leaves nothing', async () => {
+  // Writing to /dev/full fails with ENOSPC: a disk that is full, without filling one.
+  const full = await open('/dev/full', 'w')
+  try {
+    const { copyAndHash } = await import('../../../daemon/store/blob-writer.js')
+    const { withDiskFull } = await import('../../../daemon/store/storage-errors.js')
+    const error: unknown = await copyAndHash(Readable.from(['content']), full, {}).catch((e: unknown) => e)
+    expect(withDiskFull(error, 'store the data')).toMatchObject({ code: 'disk-full', name: 'Unavailable' })
+  } finally {
+    await full.close()
+  }
+})
+
+describe('a file that may be sent unseen', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let store: DirectoryBlobStore
+  let sha256: string
+  beforeEach(async () => {
+    directory = await temporaryDirectory()
+    store = await DirectoryBlobStore.open(directory.path)
+    sha256 = (await store.write(Readable.from(['content']))).sha256
+  })
+  afterEach(() => directory.remove())
+
+  const trusted = async () => {
+    const { stream, trustedFile } = await store.open(sha256)
+    stream.destroy()
+    return trustedFile !== undefined
+  }
+  const read = async () => String(await buffer((await store.open(sha256)).stream))
+
+  it('is one that was just written, also when it was touched since', async () => {
+    expect(await trusted()).toBe(true)
+    await store.touch(sha256)
+    expect(await trusted()).toBe(true)
+  })
+
+  it('is one that was there before and has been read to its end', async () => {
+    store = await DirectoryBlobStore.open(directory.path)
+    expect(await trusted()).toBe(false)
+    await store.touch(sha256)
+    expect(await trusted()).toBe(false)
+    await read()
+    expect(await trusted()).toBe(true)
+  })
+
+  it('is not one that somebody else has changed, until it has been read again, nor one that he touched', async () => {
+    const path = join(directory.path, 'sha256', sha256.slice(0, 2), sha256)
+    await utimes(path, new Date(), new Date('2001-01-01'))
+    expect(await trusted()).toBe(false)
+    await store.touch(sha256)
+    expect(await trusted()).toBe(false)
+    await read()
+    expect(await trusted()).toBe(true)
+  })
+
+  it('is one that was written anew, whatever a reader of the old one finds', async () => {
+    const reader = await store.open(sha256)
+    await writeFile(join(directory.path, 'sha256', sha256.slice(0, 2), sha256), 'CONTENT')
+    await store.write(Readable.from(['content']))
+    await expect(buffer(reader.stream)).rejects.toMatchObject({ code: 'blob-corrupt' })
+    expect(await store.touch(sha256)).toEqual({ length: 7 })
+    await read()
+    expect(await trusted()).toBe(true)
+  })
+
+  it('is not one that was deleted and came back', async () => {
+    const path = join(directory.path, 'sha256', sha256.slice(0, 2), sha256)
+    await store.delete(sha256)
+    await writeFile(path, 'content')
+    expect(await trusted()).toBe(false)
+  })
+})

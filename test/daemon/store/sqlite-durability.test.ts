@@ -1,0 +1,208 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Fault } from '../../../base/errors.js'
+import { Connection } from '../../../daemon/store/sqlite/connection.js'
+import { makeDurable, StagerdDatabase } from '../../../daemon/store/sqlite/database.js'
+import { migrate } from '../../../daemon/store/sqlite/migrate.js'
+import { MIGRATIONS } from '../../../daemon/store/sqlite/migrations.js'
+import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
+import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
+import { temporaryDirectory } from './temporary-directory.js'
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+describe('the database', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let path: string
+  beforeEach(async () => {
+    directory = await temporaryDirectory()
+    path = join(directory.path, 'stagerd.db')
+  })
+  afterEach(() => directory.remove())
+
+  describe('is migrated', () => {
+    it.each(MIGRATIONS.map(({ version }) => version - 1))('from version %d', async (version) => {
+      const old = new Connection(path)
+      migrate(old, MIGRATIONS.slice(0, version))
+      old.close()
+      const store = SqliteStore.open(path)
+      const app = await store.packages.create(packageDraft('app', { resource: resource() }))
+      await store.ledger.submit({ packageUuid: app.uuid, pipelineFqn: 'p', stagers: [stagerSnapshot('s')] })
+      store.close()
+      const applied = new Connection(path)
+      expect(applied.prepare('SELECT version FROM schema_migrations ORDER BY version').pluck().all()).toEqual(
+        MIGRATIONS.map((migration) => migration.version),
+      )
+      applied.close()
+    })
+
+    it('all the way or not at all', () => {
+      const broken = [
+        ...MIGRATIONS,
+        { version: MIGRATIONS.length + 1, name: 'broken', sql: 'CREATE TABLE half (a); CREATE TABEL oops;' },
+      ]
+      expect(() => StagerdDatabase.open(path, { migrations: broken })).toThrow(/syntax error/)
+      const after = new Connection(path)
+      expect(after.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").pluck().get()).toBe(0)
+      after.close()
+      SqliteStore.open(path).close()
+    })
+
+    it('and refused when a newer stagerd has had it', () => {
+      const newer = [...MIGRATIONS, { version: 99, name: 'future', sql: 'CREATE TABLE future (a)' }]
+      StagerdDatabase.open(path, { migrations: newer }).close()
+      expect(() => SqliteStore.open(path)).toThrow(Fault)
+      expect(() => SqliteStore.open(path)).toThrow(/version 99.*newer stagerd/)
+    })
+
+    it('in numbered steps without gaps', () => {
+      expect(MIGRATIONS.map(({ version }) => version)).toEqual(MIGRATIONS.map((_, index) => index + 1))
+    })
+  })
+
+  it('is not readable by others', () => {
+    SqliteStore.open(path).close()
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+  })
+
+  it('is not opened where it cannot be durable', () => {
+    // A database in memory has no WAL: what was set did not take hold.
+    expect(() => makeDurable(new Connection(':memory:'), 0)).toThrow(/journal_mode = memory/)
+  })
+
+  it('says who holds it, rather than wait for ever', async () => {
+    const database = StagerdDatabase.open(path, { busyTimeoutMs: 50 })
+    const other = new Connection(path)
+    other.exec('BEGIN IMMEDIATE')
+    await expect(database.write(() => undefined)).rejects.toMatchObject({
+      code: 'database-locked',
+      name: 'Unavailable',
+    })
+    other.exec('ROLLBACK')
+    other.close()
+    database.close()
+  })
+
+  it('has no room for half a record', async () => {
+    const store = SqliteStore.open(path)
+    const app = await store.packages.create(packageDraft('app', { resource: resource() }))
+    const stagers = [stagerSnapshot('s')]
+    await store.ledger.submit({ packageUuid: app.uuid, pipelineFqn: 'p', stagers })
+    store.close()
+    const forger = new Connection(path)
+    for (const forgery of [
+      `UPDATE packages SET resource = NULL`,
+      `UPDATE packages SET state = 'created'`,
+      `UPDATE packages SET environment = '{'`,
+      `UPDATE stagings SET state = 'failed', ended_at = 'now'`,
+      `UPDATE stagings SET state = 'succeeded'`,
+      `UPDATE stagings SET state = 'running'`,
+      `UPDATE stagings SET step = 1`,
+      `UPDATE stagings SET stagers = '[]'`,
+      `INSERT INTO stagings SELECT NULL, 'other', state, package, package_fqn, package_state_before, pipeline_fqn,
+         stagers, step, relaunches, interruptions, cancel_requested, work, failure, submitted_at, started_at, ended_at, source FROM stagings`,
+      `INSERT INTO launches (uuid, staging, stager_fqn, step, state, started_at) VALUES ('a', 1, 's', 0, 'done', 'now')`,
+      `INSERT INTO launches (uuid, staging, stager_fqn, step, state, started_at)
+         VALUES ('a', 1, 's', 0, 'starting', 'now'), ('b', 1, 's', 0, 'running', 'now')`,
+      `INSERT INTO launches (uuid, staging, stager_fqn, step, state, started_at) VALUES ('a', 7, 's', 0, 'starting', 'now')`,
+    ])
+      expect(() => forger.exec(forgery), forgery).toThrow(/constraint failed/)
+    forger.close()
+  })
+
+  it('shows what a crash has interrupted, so that it can be put back', async () => {
+    let store = SqliteStore.open(path)
+    const app = await store.packages.create(packageDraft('app', { resource: resource() }))
+    const { uuid } = await store.ledger.submit({
+      packageUuid: app.uuid,
+      pipelineFqn: 'p',
+      stagers: [stagerSnapshot('s')],
+    })
+    await store.ledger.admitNext()
+    const launch = stagerSnapshot('x').uuid
+    await store.ledger.beginLaunch(uuid, { uuid: launch, stagerFqn: 's', step: 0 })
+    store.close()
+
+    store = SqliteStore.open(path)
+    const [interrupted] = await store.ledger.running()
+    expect(interrupted).toMatchObject({ uuid, step: 0, launches: [{ uuid: launch, state: 'starting' }] })
+    expect(await store.ledger.abortLaunch(launch)).toMatchObject({ state: 'running', interruptions: 1 })
+    store.close()
+  })
+
+  it('keeps everything that was acknowledged when the process is killed', async () => {
+    const acknowledged = { packages: new Set<string>(), stagings: new Map<string, string>() }
+    for (let round = 0; round < 3; round += 1) {
+      const writer = spawn(
+        process.execPath,
+        [here('../../support/run-typescript.js'), here('endless-writer.ts'), path],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      )
+      const exited = once(writer, 'exit')
+      let lines = 0
+      for await (const line of createInterface({ input: writer.stdout })) {
+        const { package: uuid, staging, state } = JSON.parse(line) as Record<string, string>
+        if (uuid !== undefined) acknowledged.packages.add(uuid)
+        if (staging !== undefined) acknowledged.stagings.set(staging, state!)
+        // Not at a multiple of the writer's cycle, so that the kill comes at any of its steps.
+        if ((lines += 1) === 23 + round * 7) writer.kill('SIGKILL')
+      }
+      await exited
+    }
+
+    const order = ['queued', 'running', 'succeeded']
+    const store = SqliteStore.open(path)
+    for (const uuid of acknowledged.packages) await store.packages.get({ uuid })
+    for (const [uuid, state] of acknowledged.stagings) {
+      const staging = await store.ledger.get(uuid)
+      // It may have gone on before the kill, but never back.
+      expect(order.indexOf(staging.state)).toBeGreaterThanOrEqual(order.indexOf(state))
+      const { state: packageState } = await store.packages.get({ uuid: staging.packageUuid })
+      expect(packageState).toBe(staging.state === 'succeeded' ? 'ready' : 'staging')
+    }
+    store.close()
+    const sqlite = new Connection(path)
+    expect(sqlite.pragma('integrity_check', { simple: true })).toBe('ok')
+    expect(sqlite.pragma('foreign_key_check')).toEqual([])
+    sqlite.close()
+    expect(acknowledged.stagings.size).toBeGreaterThan(10)
+  }, 60_000)
+
+  it('answers fast with a hundred thousand packages', async () => {
+    const store = SqliteStore.open(path)
+    const first = await store.packages.create(packageDraft('first', { resource: resource(), state: 'ready' }))
+    const bulk = new Connection(path)
+    bulk.exec(`
+      WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+      INSERT INTO packages (import_order, uuid, namespace, name, state, resource, environment, templates, created_at,
+          updated_at, revision)
+        SELECT i, 'uuid-' || i, '/bulk/' || (i % 100), 'p' || i, 'ready', resource, '{}', '[]', created_at, updated_at, i
+        FROM n, packages WHERE import_order = 1;
+      INSERT INTO package_provides SELECT import_order, 0, 'package', name FROM packages;
+      UPDATE package_changes SET revision = 100000;`)
+    bulk.close()
+
+    const timed = async (work: () => Promise<unknown>) => {
+      const start = performance.now()
+      await work()
+      return performance.now() - start
+    }
+    // In proportion, since how fast this machine is today is not what is tested: each against reading all of them.
+    const all = await timed(() => store.packages.listReady())
+    expect(await store.packages.listReady()).toHaveLength(100_000)
+    expect(await store.packages.list({ provides: 'p77777' })).toMatchObject([{ name: 'p77777' }])
+    expect(await timed(() => store.packages.list({ provides: 'p12345' }))).toBeLessThan(all / 5)
+    expect(await timed(() => store.packages.listReady())).toBeLessThan(all / 5)
+    await store.packages.update(first, { environment: { A: '1' } })
+    expect(await timed(() => store.packages.listReady())).toBeLessThan(all / 5)
+    expect((await store.packages.listReady())[0]?.environment).toEqual({ A: '1' })
+    store.close()
+  }, 60_000)
+})

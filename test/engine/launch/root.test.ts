@@ -1,0 +1,158 @@
+import { readFile } from 'node:fs/promises'
+import { finished } from 'node:stream/promises'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { LaunchPlan } from '../../../isolation/launch-plan.js'
+import { connectEngine } from '../../../isolation/engine/connect.js'
+import { launchName } from '../../../isolation/host/ownership.js'
+import { filesOf, planOf, Recorder } from '../../contract/isolation.js'
+import { tarball } from '../support/busybox-root.js'
+import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
+import { smallImage } from '../support/small-image.js'
+
+const idle = { shell: 'sleep 60', fake: () => Promise.resolve() }
+
+describe('the root of a launch', () => {
+  let under: DockerIsolationUnderTest
+  beforeEach(async () => {
+    under = await dockerIsolation()
+  })
+  afterEach(() => under.close())
+
+  const launch = async (shell: string, change: Partial<LaunchPlan> = {}) => {
+    const recorder = new Recorder()
+    const plan = {
+      ...planOf(under, { shell: `${shell}; echo ready; sleep 60`, fake: () => Promise.resolve() }),
+      ...change,
+    }
+    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
+    return { running, recorder, plan }
+  }
+  const snapshotAfter = async (shell: string, change: Partial<LaunchPlan> = {}) => {
+    const { running, recorder } = await launch(shell, change)
+    try {
+      await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
+      return await running.snapshot(undefined, filesOf)
+    } finally {
+      await running.release()
+    }
+  }
+
+  it('has changed in nothing while the program has not changed it: nothing that Docker injects shows', async () => {
+    const { written, removals, entries } = await snapshotAfter('true')
+    expect({ written, removals, entries }).toEqual({ written: {}, removals: [], entries: 0 })
+  })
+
+  it('shows what was added, changed and removed, over several packages', async () => {
+    const app = under.resources.add(
+      'app',
+      await tarball({ 'app/': '', 'app/a': 'a\n', 'app/b': 'b\n', 'app/old/': '', 'app/old/x': 'x\n' }),
+    )
+    const { written, removals } = await snapshotAfter('cd /app; echo b2 > b; echo c > c; rm a; rm -r old', {
+      root: [...under.root, app],
+      user: 'root',
+    })
+    expect(written).toEqual({ 'app/b': 'b2\n', 'app/c': 'c\n' })
+    expect(removals).toEqual([
+      { kind: 'removed', path: 'app/a' },
+      { kind: 'removed', path: 'app/old' },
+    ])
+  })
+
+  it('cannot outgrow its limit in files that are deleted while they are open', async () => {
+    const shell = 'for fd in 4 5 6 7; do eval "exec $fd>/tmp/$fd"; rm /tmp/$fd; head -c 7340032 /dev/zero >&$fd; done'
+    const { running } = await launch(shell, { limits: { ...planOf(under, idle).limits, diskBytes: 8 * 2 ** 20 } })
+    expect(await running.ended).toMatchObject({ kind: 'disk-full' })
+    await running.release()
+  })
+
+  it('stands still while it is read, and goes on while what was read is being stored', async () => {
+    // More than fits into the pipes on the way, so that it is not read to its end before somebody takes it.
+    const { running, recorder, plan } = await launch(
+      'head -c 32000000 /dev/urandom >/tmp/much; { i=0; while :; do i=$((i+1)); echo $i >/tmp/count; done & }',
+    )
+    await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
+    const { State } = await connectEngine().getContainer(launchName(plan.id)).inspect()
+    const count = async () => Number(await readFile(`/proc/${State.Pid}/root/tmp/count`, 'utf8'))
+    const { written } = await running.snapshot(undefined, async (archive) => {
+      const frozen = await count()
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      const whileRead = (await count()) - frozen
+      archive.resume()
+      await finished(archive)
+      await vi.waitFor(async () => expect(await count()).toBeGreaterThan(frozen), 60_000)
+      return whileRead
+    })
+    expect(written).toBe(0)
+    await running.release()
+  })
+
+  it('can be read once the program is over', async () => {
+    const recorder = new Recorder()
+    const plan = planOf(under, { shell: 'echo late > /tmp/late', fake: () => Promise.resolve() })
+    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
+    await running.ended
+    expect((await running.snapshot('/tmp', filesOf)).written).toEqual({ 'tmp/late': 'late\n' })
+    await running.release()
+  })
+
+  it('is made again when somebody has removed its image', async () => {
+    const first = await launch('true')
+    await first.running.release()
+    const engine = connectEngine()
+    const images = await engine.listImages({ filters: { label: [`io.stagerd.node=${under.nodeId}`] } })
+    expect(images).toHaveLength(1)
+    for (const { Id } of images) await engine.getImage(Id).remove({ force: true })
+    const second = await launch('true')
+    await vi.waitFor(() => expect(second.recorder.stdout).toBe('ready\n'), 60_000)
+    await second.running.release()
+  })
+
+  it('is loaded once for launches at the same time', async () => {
+    const launched = await Promise.all([launch('true'), launch('true'), launch('true')])
+    await Promise.all(launched.map(({ running }) => running.release()))
+    const images = await connectEngine().listImages({ filters: { label: [`io.stagerd.node=${under.nodeId}`] } })
+    expect(images).toHaveLength(1)
+  })
+
+  it('can be discarded, also when its image has lost its name to another', async () => {
+    await (await launch('true')).running.release()
+    const [rootImage] = await under.isolation.caches().then((all) => all.filter(({ kind }) => kind === 'image'))
+    const other = await smallImage(await tarball({ a: 'b' }), under.nodeId)
+    const [repo = '', tag = ''] = rootImage!.id.split(':')
+    await connectEngine().getImage(other).tag({ repo, tag })
+    const images = (await under.isolation.caches()).filter(({ kind }) => kind === 'image')
+    expect(images.map(({ id }) => id.replace(/^sha256:.*/, 'nameless')).sort()).toEqual(
+      [rootImage!.id, other, 'nameless'].sort(),
+    )
+    for (const image of images) expect(await under.isolation.discard(image)).toBe(true)
+    expect((await under.isolation.caches()).filter(({ kind }) => kind === 'image')).toEqual([])
+  })
+
+  it('grows by a layer without sending again what the Engine has', async () => {
+    const app = under.resources.add('app', await tarball({ 'app/': '', 'app/hello': 'hello\n' }))
+    await (await launch('true')).running.release()
+    const { written } = await snapshotAfter('cp /app/hello /tmp/copy', { root: [...under.root, app] })
+    expect(written).toEqual({ 'tmp/copy': 'hello\n' })
+  })
+
+  it('must have the user, and a shell', async () => {
+    await expect(launch('true', { user: 'nobody' })).rejects.toMatchObject({
+      code: 'unknown-user',
+      message: expect.stringContaining('"nobody"') as string,
+    })
+    const bare = under.resources.add('bare', await tarball({ 'etc/': '', 'etc/passwd': 'runner:x:99:99::/:/bin/sh\n' }))
+    await expect(launch('true', { root: [bare] })).rejects.toMatchObject({ code: 'no-shell' })
+  })
+
+  it('ends while it is read: the reader is told', async () => {
+    const { running } = await launch('true')
+    const reading = running.snapshot(undefined, async (archive) => {
+      running.stop()
+      for await (const chunk of archive) void chunk
+      throw new Error('read to the end')
+    })
+    await expect(reading).rejects.toThrow()
+    expect(await running.ended).toEqual({ kind: 'stopped' })
+    await running.release()
+  })
+})

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, connect, type AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { RunPlan } from '../../../isolation/launch-plan.js'
+import { planOf, Recorder } from '../../contract/isolation.js'
+import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
+
+describe('a run of a ready package', () => {
+  let under: DockerIsolationUnderTest
+  beforeEach(async () => {
+    under = await dockerIsolation()
+  })
+  afterEach(() => under.close())
+
+  const run = async (shell: string, change: Partial<RunPlan> = {}) => {
+    const recorder = new Recorder()
+    const { id, root, command, workingDirectory, user, limits } = planOf(under, {
+      shell,
+      fake: () => Promise.resolve(),
+    })
+    const plan = {
+      id,
+      root,
+      command,
+      workingDirectory,
+      user,
+      limits,
+      environment: {},
+      egress: false,
+      publish: [],
+      ...change,
+    }
+    return { recorder, running: await under.isolation.run(plan, recorder, new AbortController().signal) }
+  }
+
+  it('has its own closure as its root, and nothing of a stager', async () => {
+    const { running, recorder } = await run('ls /; echo "url=$STAGER_URL"; echo "$GREETING"', {
+      environment: { GREETING: 'hello' },
+    })
+    expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
+    expect(recorder.stdout).not.toContain('stagerfs')
+    expect(recorder.stdout).toContain('url=\nhello\n')
+    expect(await running.release()).toEqual({ failures: [] })
+    expect(await under.traces()).toEqual([])
+  })
+
+  it('answers on its published ports, and connects to nothing itself', async () => {
+    const service = createServer((socket) => socket.end('secret\n')).listen(0, '0.0.0.0')
+    await once(service, 'listening')
+    const port = (service.address() as AddressInfo).port
+    try {
+      const gateway = `$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')`
+      const knock = `nc -w 1 ${gateway} ${port} </dev/null && echo open || echo shut; nc -w 1 192.0.2.1 80 </dev/null && echo open || echo shut`
+      const { running, recorder } = await run(`${knock}; while :; do echo served | nc -l -p 8080; done`, {
+        publish: [{ containerPort: 8080, hostPort: 0 }],
+      })
+      const [published] = running.publishedPorts
+      expect(published).toBeGreaterThan(0)
+      await vi.waitFor(() => expect(recorder.stdout).toBe('shut\nshut\n'), 60_000)
+      await vi.waitFor(async () => {
+        const socket = connect(published!, '127.0.0.1')
+        socket.end()
+        expect(await text(socket)).toBe('served\n')
+      }, 60_000)
+      running.stop()
+      expect(await running.ended).toEqual({ kind: 'stopped' })
+      expect(await running.release()).toEqual({ failures: [] })
+    } finally {
+      service.close()
+    }
+  })
+
+  it('says so when a port is taken', async () => {
+    const service = createServer().listen(0, '127.0.0.1')
+    await once(service, 'listening')
+    const hostPort = (service.address() as AddressInfo).port
+    await expect(run('true', { publish: [{ containerPort: 8080, hostPort }] })).rejects.toMatchObject({
+      code: 'port-taken',
+    })
+    service.close()
+    expect(await under.traces()).toEqual([])
+  })
+
+  it('must have a root, and a UUID', async () => {
+    await expect(run('true', { root: [] })).rejects.toMatchObject({ code: 'empty-root' })
+    await expect(run('true', { id: `../${randomUUID()}` })).rejects.toMatchObject({ code: 'bad-launch-id' })
+  })
+})

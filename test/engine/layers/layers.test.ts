@@ -1,0 +1,288 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Removal } from '../../../isolation/launch-plan.js'
+import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
+import type { Layer } from '../../../isolation/layers/layer.js'
+import { collect } from '../../support/collect.js'
+import { MemoryResources } from '../../support/memory-resources.js'
+import { tarOf } from '../../support/tar-builder.js'
+import { describeTree } from '../../support/trees.js'
+import { OverlayScratch } from '../support/overlay.js'
+
+const never = new AbortController().signal
+let scratch: OverlayScratch
+let resources: MemoryResources
+let cache: LayerDirectoryCache
+
+beforeEach(async () => {
+  scratch = new OverlayScratch()
+  resources = new MemoryResources()
+  cache = await LayerDirectoryCache.open({ directory: scratch.path('layers'), resources })
+})
+
+afterEach(() => scratch.remove())
+
+const base = tarOf(
+  { name: 'etc/', type: '5' },
+  { name: 'etc/keep', data: 'keep' },
+  { name: 'etc/gone', data: 'gone' },
+  { name: 'opt/', type: '5' },
+  { name: 'opt/old', data: 'old' },
+  { name: 'opt/sub/', type: '5' },
+  { name: 'opt/sub/older', data: 'older' },
+  { name: 'srv', data: 'a file' },
+)
+const change = gzipSync(
+  tarOf(
+    { name: 'etc/', type: '5', mtime: 1_111_111_111 },
+    { name: 'opt/', type: '5', mtime: 1_222_222_222 },
+    { name: 'opt/new', data: 'new' },
+  ),
+)
+const removals: Removal[] = [
+  { kind: 'removed', path: 'etc/gone' },
+  { kind: 'opaque', path: 'opt' },
+  // Nothing to add: all of /opt is hidden, and a whiteout in it would be listed as a name of nothing.
+  { kind: 'removed', path: 'opt/sub/older' },
+  { kind: 'removed', path: 'srv' },
+]
+const layer = (archive: Buffer, gone: readonly Removal[] = []) =>
+  cache.materialise({ sha256: resources.add(archive), removals: gone, name: 'test' }, never)
+
+test('over another layer, removals hide and opaque directories replace', async () => {
+  const [lower, upper] = [await layer(base), await layer(change, removals)]
+  const { merged } = scratch.mount([upper, lower].map(({ relativePath }) => join(cache.directory, relativePath)))
+  const seen = describeTree(merged)
+  expect(Object.keys(seen)).toEqual(['etc', 'etc/keep', 'opt', 'opt/new'])
+  expect(seen['etc']).toContain(' 1111111111000000000')
+  expect(seen['opt']).toContain(' 1222222222000000000')
+})
+
+test('its tar says the same in the words of image builders, and is what the digest says', async () => {
+  const made = await (await layer(change, removals)).asImageLayer(never)
+  const tar = await collect(await made.openTar())
+  expect(made.tarLength).toBe(tar.length)
+  expect(made.diffId).toBe(`sha256:${createHash('sha256').update(tar).digest('hex')}`)
+  expect(execFileSync('tar', ['-t'], { input: tar, encoding: 'utf8' }).trim().split('\n')).toEqual([
+    '.wh.srv',
+    'etc/.wh.gone',
+    'opt/.wh..wh..opq',
+    'etc/',
+    'opt/',
+    'opt/new',
+  ])
+})
+
+test('two caches make the same of the same, however it was compressed', async () => {
+  const other = await LayerDirectoryCache.open({ directory: scratch.path('other'), resources })
+  const one = await layer(change, removals)
+  const two = await other.materialise({ sha256: resources.add(change), removals, name: 'test' }, never)
+  const plain = await other.materialise(
+    { sha256: resources.add(execFileSync('gzip', ['-d', '-c'], { input: change })), removals, name: 'test' },
+    never,
+  )
+  const images = await Promise.all([one, two, plain].map((each) => each.asImageLayer(never)))
+  expect(new Set(images.map(({ diffId }) => diffId)).size).toBe(1)
+  expect(one.relativePath).toBe(two.relativePath)
+  expect(plain.relativePath).not.toBe(two.relativePath)
+})
+
+test('any number that wait share one extraction, and it lasts', async () => {
+  const source = { sha256: resources.add(base), removals: [], name: 'test' }
+  const layers = await Promise.all(Array.from({ length: 20 }, () => cache.materialise(source, never)))
+  expect(new Set(layers.map(({ relativePath }) => relativePath)).size).toBe(1)
+  expect(resources.opened).toHaveLength(1)
+  const again = await LayerDirectoryCache.open({ directory: cache.directory, resources })
+  expect(await again.materialise(source, never)).toMatchObject({ relativePath: layers[0]!.relativePath })
+  expect(resources.opened).toHaveLength(1)
+})
+
+test('several layers are unpacked at the same time', async () => {
+  const sources = [base, change].map((archive) => ({ sha256: resources.add(archive), removals: [], name: 'test' }))
+  // Each waits for the other's: one after the other they would never end.
+  const waiting: (() => void)[] = []
+  const meeting = {
+    open: async (sha256: string) => {
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve)
+        if (waiting.length === sources.length) for (const go of waiting) go()
+      })
+      return await resources.open(sha256)
+    },
+  }
+  const other = await LayerDirectoryCache.open({ directory: scratch.path('other'), resources: meeting })
+  const layers = await Promise.all([...sources, ...sources].map((source) => other.materialise(source, never)))
+  expect(new Set(layers.map(({ relativePath }) => relativePath)).size).toBe(2)
+  expect(resources.opened).toHaveLength(2)
+})
+
+describe('the digest of a layer', () => {
+  const besides = (made: Layer) => readdirSync(join(cache.directory, made.relativePath, '..')).sort()
+
+  test('is not made for an overlay, and once for any number of roots', async () => {
+    const made = await layer(base)
+    expect(besides(made)).toEqual(['layer.json', 'paths', 'tree'])
+    const images = await Promise.all(Array.from({ length: 20 }, () => made.asImageLayer(never)))
+    expect(new Set(images).size).toBe(1)
+    expect(besides(made)).toEqual(['layer.json', 'paths', 'tar.json', 'tree'])
+  })
+
+  test('lasts', async () => {
+    const made = await layer(base)
+    const { diffId, tarLength } = await made.asImageLayer(never)
+    const kept = join(cache.directory, made.relativePath, '../tar.json')
+    expect(JSON.parse(readFileSync(kept, 'utf8'))).toEqual({ diffId, tarLength })
+    writeFileSync(kept, JSON.stringify({ diffId, tarLength: tarLength + 1 }))
+    const again = await LayerDirectoryCache.open({ directory: cache.directory, resources })
+    const found = await again.materialise({ sha256: resources.add(base), removals: [], name: 'test' }, never)
+    expect(await found.asImageLayer(never)).toMatchObject({ diffId, tarLength: tarLength + 1 })
+  })
+
+  test('is made again when its file is damaged', async () => {
+    const made = await layer(base)
+    const { diffId } = await made.asImageLayer(never)
+    writeFileSync(join(cache.directory, made.relativePath, '../tar.json'), '{"diffId":')
+    expect(await made.asImageLayer(never)).toMatchObject({ diffId })
+  })
+
+  test('is given up when nobody waits for it any more, without a trace', async () => {
+    const made = await layer(base)
+    const leaving = new AbortController()
+    const left = made.asImageLayer(leaving.signal)
+    setImmediate(() => leaving.abort(new Error('no more')))
+    await expect(left).rejects.toThrow('no more')
+    await expect(made.asImageLayer(never)).resolves.toBeDefined()
+    expect(besides(made)).toEqual(['layer.json', 'paths', 'tar.json', 'tree'])
+  })
+})
+
+test('a waiter that leaves takes nothing from the others; the last one takes it all', async () => {
+  const source = { sha256: resources.add(base), removals: [], name: 'test' }
+  const [leaving, alone] = [new AbortController(), new AbortController()]
+  const left = cache.materialise(source, leaving.signal)
+  const staying = cache.materialise(source, never)
+  leaving.abort(new Error('no more'))
+  await expect(left).rejects.toThrow('no more')
+  await expect(staying).resolves.toBeDefined()
+
+  const other = cache.materialise({ ...source, sha256: resources.add(change) }, alone.signal)
+  alone.abort(new Error('no more'))
+  await expect(other).rejects.toThrow('no more')
+  await expect.poll(() => readdirSync(cache.directory).filter((name) => name.startsWith('new-'))).toEqual([])
+})
+
+test('a refused package leaves nothing behind', async () => {
+  await expect(layer(tarOf({ name: '../escaped' }))).rejects.toMatchObject({ code: 'archive-refused' })
+  expect(readdirSync(cache.directory)).toEqual([])
+  expect(readdirSync(scratch.root)).toEqual(['layers'])
+})
+
+test('what a crash left half-built is removed at the next start', async () => {
+  mkdirSync(join(cache.directory, 'new-0123'))
+  writeFileSync(join(cache.directory, 'new-0123', 'layer.json'), '{}')
+  await LayerDirectoryCache.open({ directory: cache.directory, resources })
+  expect(readdirSync(cache.directory)).toEqual([])
+})
+
+test('what a crash leaves of a digest is removed too: in a layer it appears under its name, whole', async () => {
+  const made = await layer(base)
+  const seen = new Set<string | null>()
+  const watcher = watch(join(cache.directory, made.relativePath, '..'), (_, name) => seen.add(name))
+  try {
+    await made.asImageLayer(never)
+    await expect.poll(() => [...seen]).toContain('tar.json')
+    expect([...seen]).toEqual(['tar.json'])
+  } finally {
+    watcher.close()
+  }
+  expect(readdirSync(cache.directory).map((name) => `${name}/tree`)).toEqual([made.relativePath])
+})
+
+test('a layer of another format is rubbish, and what is no layer is left alone', async () => {
+  mkdirSync(join(cache.directory, '0123456789abcdef'))
+  writeFileSync(
+    join(cache.directory, '0123456789abcdef', 'layer.json'),
+    JSON.stringify({ key: 'old', diffId: 'sha256:0', tarLength: 1, bytes: 1, whiteouts: [], opaque: [] }),
+  )
+  mkdirSync(join(cache.directory, 'lost+found'))
+  expect(await cache.list()).toEqual([])
+  const { relativePath } = await layer(base)
+  await LayerDirectoryCache.open({ directory: cache.directory, resources })
+  expect(readdirSync(cache.directory).map((name) => `${name}/tree`)).toEqual([relativePath, 'lost+found/tree'].sort())
+})
+
+test('a tree that was changed on disk is never handed on as a whole', async () => {
+  const made = await layer(base)
+  const image = await made.asImageLayer(never)
+  writeFileSync(join(cache.directory, made.relativePath, 'etc/keep'), 'tampered')
+  await expect(image.openTar().then(collect)).rejects.toMatchObject({ code: 'layer-changed' })
+})
+
+test.each(['/etc', '../etc', 'a/../b', '', 'a//b', 'tab\t', '100%', '.wh.x'])(
+  'the removal of %j is refused',
+  async (path) => {
+    await expect(layer(base, [{ kind: 'removed', path }])).rejects.toMatchObject({ code: 'bad-removal' })
+  },
+)
+
+test('names of removals may be any bytes', async () => {
+  const made = await layer(base, [
+    { kind: 'removed', path: 'opt/%FF%0A %25' },
+    { kind: 'removed', path: `opt/${'n'.repeat(200)}` },
+  ])
+  const tree = describeTree(join(cache.directory, made.relativePath))
+  expect(tree['opt/\xff\n %']).toBe('other 20000 0')
+  const names = execFileSync('tar', ['-t', '--quoting-style=literal'], {
+    input: await collect(await (await made.asImageLayer(never)).openTar()),
+    encoding: 'latin1',
+  })
+  expect(names).toContain('opt/.wh.\xff\n %\n')
+  expect(names).toContain(`opt/.wh.${'n'.repeat(200)}\n`)
+})
+
+test('what somebody holds is not discarded, and what was discarded is made again', async () => {
+  const source = { sha256: resources.add(base), removals: [], name: 'test' }
+  await cache.materialise(source, never, 'launch')
+  const [found] = await cache.list()
+  expect(found).toMatchObject({ kind: 'layer', inUse: true })
+  expect(Date.now() - found!.usedAt.getTime()).toBeLessThan(60_000)
+  expect(await cache.discard(found!.id, found!.key!)).toBe(false)
+
+  cache.release('launch')
+  expect(await cache.list()).toMatchObject([{ inUse: false }])
+  expect(await cache.discard(found!.id, found!.key!)).toBe(true)
+  expect(readdirSync(cache.directory)).toEqual([])
+  expect((await cache.materialise(source, never)).relativePath).toBe(`${found!.id}/tree`)
+})
+
+test('discarding all the time, nobody ever gets a layer that is not there', async () => {
+  const source = { sha256: resources.add(base), removals: [], name: 'test' }
+  const done = new AbortController()
+  const discarding = (async () => {
+    while (!done.signal.aborted) {
+      for (const { id, key } of await cache.list()) await cache.discard(id, key!)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })()
+  for (let launch = 0; launch < 30; launch++) {
+    const made = await cache.materialise(source, never, `launch ${launch}`)
+    expect(readdirSync(join(cache.directory, made.relativePath))).toContain('etc')
+    cache.release(`launch ${launch}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  done.abort()
+  await discarding
+})
+
+test('a layer whose directory somebody removed is built again', async () => {
+  const made = await layer(base)
+  const { diffId } = await made.asImageLayer(never)
+  rmSync(cache.directory, { recursive: true })
+  const again = await layer(base)
+  expect((await again.asImageLayer(never)).diffId).toBe(diffId)
+  expect(readdirSync(join(cache.directory, again.relativePath)).sort()).toEqual(['etc', 'opt', 'srv'])
+})

@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { runProcess } from '../../../base/run-process.js'
+import type { OutputStream } from '../../../isolation/isolation.js'
+import { Firewall } from '../../../isolation/network/firewall.js'
+import { planOf, Recorder } from '../../contract/isolation.js'
+import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
+
+/** Says `open` or `shut` for each address and port, at once or after a second. */
+const knock = (...doors: string[]) =>
+  `for door in ${doors.join(' ')}; do if nc -w 1 \${door%:*} \${door##*:} </dev/null >/dev/null 2>&1; then echo open; else echo shut; fi; done; `
+const COORDINATOR = 'at=${STAGER_URL#http://}; at=${at%%/*}; '
+
+const FIREWALLS = ['iptables', 'ip6tables']
+
+/** As `iptables-save` and `ip6tables-save` show them. */
+async function rulesOf(launch: string): Promise<string[][]> {
+  const saved = await Promise.all(FIREWALLS.map((tool) => runProcess(`${tool}-save`, ['-t', 'filter'])))
+  return saved.map(({ stdout }) => stdout.split('\n').filter((line) => line.includes(launch)))
+}
+
+async function flush(launch: string): Promise<void> {
+  for (const [index, rules] of (await rulesOf(launch)).entries()) {
+    const input = ['*filter', ...rules.map((rule) => rule.replace('-A', '-D')), 'COMMIT', ''].join('\n')
+    await runProcess(`${FIREWALLS[index]!}-restore`, ['--noflush', '-w'], { input })
+  }
+}
+
+describe('the network of a launch', () => {
+  let under: DockerIsolationUnderTest
+  let service: Server
+  let servicePort: number
+  beforeEach(async () => {
+    under = await dockerIsolation()
+    // A service of the host as careless as they come.
+    service = createServer((socket) => socket.end('secret\n')).listen(0, '::')
+    await once(service, 'listening')
+    servicePort = (service.address() as AddressInfo).port
+  })
+  afterEach(async () => {
+    service.close()
+    await under.close()
+  })
+
+  const outputOf = async (shell: string, change: { egress?: boolean } = {}) => {
+    const recorder = new Recorder()
+    const plan = { ...planOf(under, { shell, fake: () => Promise.resolve() }), ...change }
+    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
+    expect(await running.ended).toMatchObject({ kind: 'exited' })
+    expect(await running.release()).toEqual({ failures: [] })
+    return recorder.stdout.trim().split('\n')
+  }
+  const hostAddress = () =>
+    Object.values(networkInterfaces())
+      .flat()
+      .find((address) => address?.family === 'IPv4' && !address.internal)?.address ?? '127.0.0.1'
+
+  it('reaches the coordinator, and no other port of the host', async () => {
+    const doors = knock('$at', `\${at%:*}:${servicePort}`, `${hostAddress()}:${servicePort}`)
+    expect(await outputOf(COORDINATOR + doors)).toEqual(['open', 'shut', 'shut'])
+  })
+
+  it('with egress reaches no other port of the host either, and no metadata service', async () => {
+    const doors = knock('$at', `\${at%:*}:${servicePort}`, `${hostAddress()}:${servicePort}`)
+    const clouds = ['169.254.169.254', '168.63.129.16', '100.100.100.200']
+    // Refused, and not merely without an answer: those addresses are nobody's here.
+    const asked = clouds.map((address) => `nc -w 20 ${address} 80 </dev/null 2>&1; `).join('')
+    expect(await outputOf(COORDINATOR + doors + asked, { egress: true })).toEqual([
+      ...['open', 'shut', 'shut'],
+      ...clouds.map((): unknown => expect.stringContaining('refused')),
+    ])
+  })
+
+  it('is not reached by IPv6 through the link-local address of the bridge', async () => {
+    const [line] = await outputOf(`ip -6 addr show dev eth0 | grep -q inet6 && echo has || echo none; ${knock('x:1')}`)
+    expect(line).toBe('none')
+  })
+
+  it('without egress learns at once that there is no way out', async () => {
+    expect(await outputOf('nc -w 20 192.0.2.1 80 </dev/null 2>&1; true')).toEqual([expect.stringContaining('refused')])
+  })
+
+  it('does not reach the coordinator of another launch', async () => {
+    const neighbour = new Recorder()
+    let theirs = ''
+    const hooks = {
+      output: (stream: OutputStream, chunk: Buffer) => neighbour.output(stream, chunk),
+      listen: async (address: string) => {
+        const listener = await neighbour.listen(address)
+        theirs = `${address}:${listener.port}`
+        return listener
+      },
+    }
+    const plan = { ...planOf(under, { shell: 'echo ready; sleep 60', fake: () => Promise.resolve() }), egress: true }
+    const running = await under.isolation.launch(plan, hooks, new AbortController().signal)
+    await vi.waitFor(() => expect(neighbour.stdout).toBe('ready\n'), 60_000)
+    expect(await outputOf(COORDINATOR + knock('$at', theirs))).toEqual(['open', 'shut'])
+    expect(await outputOf(COORDINATOR + knock('$at', theirs), { egress: true })).toEqual(['open', 'shut'])
+    await running.release()
+    expect(neighbour.asked).toEqual([])
+  })
+
+  it('has a coordinator that answers no neighbour of the host', async () => {
+    // A host of its own, one hop away, that routes everything through this one.
+    const name = `sdn-${randomBytes(4).toString('hex')}`
+    const ip = (...args: string[]) => runProcess('ip', args)
+    const inside = (...args: string[]) => runProcess('ip', ['netns', 'exec', name, ...args])
+    const recorder = new Recorder()
+    let theirs = ['', '']
+    const hooks = {
+      output: (stream: OutputStream, chunk: Buffer) => recorder.output(stream, chunk),
+      listen: async (address: string) => {
+        const listener = await recorder.listen(address)
+        theirs = [address, String(listener.port)]
+        return listener
+      },
+    }
+    const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
+    await ip('netns', 'add', name)
+    try {
+      await ip('link', 'add', name, 'type', 'veth', 'peer', 'name', 'up0', 'netns', name)
+      await ip('address', 'add', '198.19.254.1/30', 'dev', name)
+      await ip('link', 'set', name, 'up')
+      await inside('ip', 'address', 'add', '198.19.254.2/30', 'dev', 'up0')
+      await inside('ip', 'link', 'set', 'up0', 'up')
+      await inside('ip', 'route', 'add', 'default', 'via', '198.19.254.1')
+      const running = await under.isolation.launch(plan, hooks, new AbortController().signal)
+      await inside('busybox', 'nc', '-w', '5', '198.19.254.1', String(servicePort))
+      await expect(inside('busybox', 'nc', '-w', '5', ...theirs)).rejects.toThrow(/refused/)
+      await running.release()
+    } finally {
+      await ip('netns', 'delete', name)
+    }
+  })
+
+  it('is shut again within moments when somebody flushes the firewall under it', async () => {
+    const recorder = new Recorder()
+    const repaired: string[] = []
+    const hooks = {
+      output: (stream: OutputStream, chunk: Buffer) => recorder.output(stream, chunk),
+      listen: (address: string) => recorder.listen(address),
+      repaired: (what: string) => repaired.push(what),
+    }
+    const shell = `${COORDINATOR}while :; do ${knock(`\${at%:*}:${servicePort}`)} sleep 0.1; done`
+    const plan = planOf(under, { shell, fake: () => Promise.resolve() })
+    const running = await under.isolation.launch(plan, hooks, new AbortController().signal)
+    await vi.waitFor(() => expect(recorder.stdout).toMatch(/^shut\n/), 60_000)
+
+    const before = await rulesOf(plan.id)
+    expect(before.map(({ length }) => length)).toEqual([5, 2])
+    await vi.waitFor(async () => {
+      await flush(plan.id)
+      // Time to knock, unless the next look comes first.
+      await delay(300)
+      expect(recorder.stdout).toContain('open\n')
+    }, 60_000)
+
+    await vi.waitFor(async () => expect(await rulesOf(plan.id)).toEqual(before), 60_000)
+    expect(new Set(repaired)).toEqual(new Set(['firewall rules']))
+    const said = recorder.stdout.length
+    await vi.waitFor(() => expect(recorder.stdout.slice(said)).toMatch(/shut\nshut\n$/), 60_000)
+    expect(await running.release()).toEqual({ failures: [] })
+    expect(await under.traces()).toEqual([])
+  })
+
+  it('is not left to a program when nobody can tell how shut it is', async () => {
+    const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
+    const running = await under.isolation.launch(plan, new Recorder(), new AbortController().signal)
+    const broken = vi.spyOn(Firewall.prototype, 'incomplete').mockRejectedValue(new Error('iptables has gone'))
+    try {
+      expect(await running.ended).toMatchObject({ kind: 'engine-lost', error: { message: 'iptables has gone' } })
+    } finally {
+      broken.mockRestore()
+    }
+    expect(await running.release()).toEqual({ failures: [] })
+    expect(await under.traces()).toEqual([])
+  })
+
+  it('leaves no rule behind when somebody flushed one of them', async () => {
+    const recorder = new Recorder()
+    const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
+    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
+    const [ours] = await rulesOf(plan.id)
+    expect(ours).toHaveLength(5)
+    const gone = (ours?.[0] ?? '').replaceAll('"', '').replace('-A INPUT', '-D INPUT')
+    await runProcess('iptables', ['-w', ...gone.split(' ')])
+    expect(await running.release()).toEqual({ failures: [] })
+    expect(await under.traces()).toEqual([])
+  })
+})

@@ -1,0 +1,106 @@
+import { execFileSync } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { connectEngine } from '../../../isolation/engine/connect.js'
+import type { RunningLaunch } from '../../../isolation/isolation.js'
+import { launchName } from '../../../isolation/host/ownership.js'
+import { filesOf, planOf, Recorder } from '../../contract/isolation.js'
+import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
+import { freezerGroup } from '../support/freezer-group.js'
+import { HangingDisk } from '../support/hanging-disk.js'
+import { PrivateEngine } from '../support/private-engine.js'
+
+const IDLE = { shell: 'echo new > /tmp/new; echo ready; sleep 60', fake: () => Promise.resolve() }
+
+describe('a container that', () => {
+  let under: DockerIsolationUnderTest
+  let running: RunningLaunch
+  let recorder: Recorder
+  let name: string
+
+  beforeEach(async () => {
+    under = await dockerIsolation()
+    recorder = new Recorder()
+    // Without a limit, the disk watch never freezes it for a look, whatever others write meanwhile.
+    const plan = planOf(under, IDLE, { diskBytes: 2 ** 50 })
+    name = launchName(plan.id)
+    running = await under.isolation.launch(plan, recorder, AbortSignal.timeout(60_000))
+    await expect.poll(() => recorder.stdout, { timeout: 30_000 }).toContain('ready')
+  })
+  afterEach(async () => {
+    await running.release()
+    await under.close()
+  })
+
+  const container = () => connectEngine().getContainer(name)
+  const state = async () => (await container().inspect()).State
+
+  test('somebody has paused by hand stands still as well, and stays as they want it', async () => {
+    await container().pause()
+    const { written } = await running.snapshot(undefined, filesOf)
+    expect(written).toEqual({ 'tmp/new': 'new\n' })
+    expect((await state()).Paused).toBe(true)
+    await container().unpause()
+    expect((await running.snapshot(undefined, filesOf)).written).toEqual(written)
+    expect((await state()).Paused).toBe(false)
+  })
+
+  test('the Engine cannot freeze is an error that says so, and goes on', async () => {
+    const { Pid } = await state()
+    const group = freezerGroup(Pid)
+    execFileSync('mount', ['--bind', group, group])
+    try {
+      execFileSync('mount', ['-o', 'remount,bind,ro', group])
+      await expect(running.snapshot(undefined, filesOf)).rejects.toMatchObject({
+        code: 'cannot-freeze',
+        message: expect.stringMatching(/^The container cannot be frozen.*: .*; give the Docker Engine/s) as string,
+      })
+    } finally {
+      execFileSync('umount', [group])
+    }
+    expect(await state()).toMatchObject({ Running: true, Paused: false })
+    expect((await running.snapshot(undefined, filesOf)).written).toEqual({ 'tmp/new': 'new\n' })
+  })
+
+  test('waits for a disk stands still as soon as the disk has answered', async () => {
+    const disk = await HangingDisk.make()
+    try {
+      await disk.hang(freezerGroup((await state()).Pid))
+      // What runc makes of it, so that this test cannot pass for want of a process that waits.
+      await expect(container().pause()).rejects.toThrow('unable to freeze')
+      const snapshot = running.snapshot(undefined, filesOf)
+      // Longer than runc tries.
+      await delay(500)
+      await disk.answer()
+      expect((await snapshot).written).toEqual({ 'tmp/new': 'new\n' })
+    } finally {
+      await disk.close()
+    }
+  })
+})
+
+describe('an Engine without overlays', () => {
+  let engine: PrivateEngine
+  let under: DockerIsolationUnderTest
+
+  beforeEach(async () => {
+    engine = await PrivateEngine.start('vfs')
+    under = await dockerIsolation(new Map(), engine)
+  })
+  afterEach(async () => {
+    await under.close()
+    await engine.close()
+  })
+
+  test('is refused before a stager begins, with a way out, and doctor has told so', async () => {
+    const launched = under.isolation.launch(planOf(under, IDLE), new Recorder(), AbortSignal.timeout(60_000))
+    await expect(launched).rejects.toMatchObject({
+      code: 'root-not-overlay',
+      message: expect.stringMatching(/not an overlay: let the Docker Engine use the storage driver overlay2/) as string,
+    })
+    expect(await under.traces()).toEqual([])
+    const finding = (await under.isolation.examine()).find(({ subject }) => subject === 'storage driver')
+    expect(finding).toMatchObject({ verdict: 'bad' })
+    expect(finding?.message).toMatch(/^vfs has no upper directory, so snapshots fail: set "storage-driver": "overlay2"/)
+  })
+})

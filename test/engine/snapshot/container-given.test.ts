@@ -1,0 +1,41 @@
+import { execFileSync } from 'node:child_process'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
+import { type FileOperation, WorkingStager } from '../support/working-stager.js'
+
+const CA = '/usr/local/share/ca-certificates/ours.crt'
+const SHIM = '/usr/local/sbin/mount'
+
+let under: DockerIsolationUnderTest
+let stager: WorkingStager
+beforeAll(async () => {
+  under = await dockerIsolation(new Map([[CA, 'PEM']]))
+  stager = await WorkingStager.launch(under, [])
+}, 60_000)
+afterAll(async () => {
+  try {
+    await stager.close()
+  } finally {
+    await under.close()
+  }
+})
+
+async function filesAfter(operations: readonly FileOperation[]): Promise<readonly string[]> {
+  expect(await stager.perform(operations)).toEqual([])
+  const { written } = await stager.snapshotOf(undefined, () => undefined)
+  const names = execFileSync('tar', ['-tz'], { input: written, encoding: 'latin1' }).split('\n')
+  return names.filter((name) => name !== '' && !name.endsWith('/'))
+}
+
+const owned = (path: string): FileOperation => ['chown', path, 1, 1]
+
+test('what a stager was given is no change of its own, whoever owns it now, until it changes it', async () => {
+  expect(await filesAfter([CA, SHIM, '/usr/local', '/usr/local/sbin', '/etc/mtab'].map(owned))).toEqual([])
+  expect(
+    await filesAfter([
+      ['overwrite', CA, 'MEP'],
+      ['remove', '/etc/mtab'],
+      ['symlink', '/etc/mtab', '/proc/self/mounts'],
+    ]),
+  ).toEqual(['etc/mtab', CA.slice(1)])
+})

@@ -1,0 +1,215 @@
+import { gunzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { LayerSource } from '../../../isolation/launch-plan.js'
+import { lawRun } from '../../support/law-run.js'
+import type { TreeSpec } from '../../support/trees.js'
+import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
+import { type GroundTruth, groundTruth } from '../support/ground-truth.js'
+import { tarOfCopies } from '../support/tree-tarball.js'
+import { type FileOperation, type Taken, WorkingStager } from '../support/working-stager.js'
+
+/**
+ * LAW, in a real container: for any sequence of operations of a stager, the layers below it and its snapshot made into a
+ * layer show what `lstat`, contents and attributes said inside the frozen container: name by name, byte by byte, hole by
+ * hole. What is left out of a snapshot by rule (isolation/snapshot, the same LAW) is left out of the comparison alike.
+ *
+ * All runs share a few containers, each in a directory of its own that the layers hold ready: what is below it is the run's tree.
+ * Its snapshot is filtered by that directory, or is one of everything but the directories of the other runs.
+ */
+
+// Few names, so that operations meet; some of them odd.
+const name = fc.constantFrom('a', 'a', 'a', 'b', 'b', 'c-d', '\n', '\xff', '.wh', '-n', 'x'.repeat(255))
+const path = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom('a', 'a/a', 'a/a/a', 'a/b', 'b', 'b/a', 'b/a/b', 'b/b', 'b/b/a', 'c-d', '-n'),
+  },
+  { weight: 2, arbitrary: fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => names.join('/')) },
+)
+const bytes = fc.uint8Array({ maxLength: 20 }).map((array) => Buffer.from(array).toString('latin1'))
+const owner = fc.integer({ min: 0, max: 2 ** 31 - 1 })
+const target = fc.oneof(
+  path,
+  path.map((there) => `/runs/${there}`),
+  fc.constantFrom('.', '..', '/', '/nowhere', 'a', 'b', '../a', 't'.repeat(4000)),
+)
+const attributeName = fc.constantFrom('user.a', 'user.b', 'user.a=b', 'user.100%', 'user.\xfc', 'user.overlay.opaque')
+const does = <T extends FileOperation[0]>(what: T) => fc.constant(what)
+
+// An ACL that lets user 7 read and write; and the capability to bind low ports.
+const ACL = Buffer.from(
+  '0200000001000600ffffffff020006000700000004000400ffffffff10000600ffffffff20000000ffffffff',
+  'hex',
+).toString('latin1')
+const CAPABILITY = Buffer.from('0100000200040000000000000000000000000000', 'hex').toString('latin1')
+
+const operation: fc.Arbitrary<FileOperation> = fc.oneof(
+  { weight: 3, arbitrary: fc.tuple(does('overwrite'), path, bytes) },
+  { weight: 1, arbitrary: fc.tuple(does('write'), path, fc.constantFrom(0, 1, 4096, 10_000, 1_000_000), bytes) },
+  { weight: 1, arbitrary: fc.tuple(does('truncate'), path, fc.constantFrom(0, 1, 4096, 5000, 3_000_000)) },
+  { weight: 3, arbitrary: fc.tuple(does('mkdir'), path) },
+  { weight: 2, arbitrary: fc.tuple(does('remove'), path) },
+  { weight: 2, arbitrary: fc.tuple(does('remake'), path) },
+  { weight: 1, arbitrary: fc.tuple(fc.constantFrom('rename', 'exchange'), path, path) },
+  { weight: 1, arbitrary: fc.tuple(fc.constantFrom('move', 'copy', 'copy-links'), path, path) },
+  { weight: 2, arbitrary: fc.tuple(does('link'), path, path) },
+  { weight: 1, arbitrary: fc.tuple(does('symlink'), path, target) },
+  { weight: 1, arbitrary: fc.tuple(does('chmod'), path, fc.integer({ min: 0, max: 0o7777 })) },
+  { weight: 1, arbitrary: fc.tuple(does('chown'), path, owner, owner) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(
+      does('touch'),
+      path,
+      fc.integer({ min: -(2 ** 31), max: 2 ** 34 - 2 ** 31 - 1 }),
+      fc.integer({ min: 0, max: 999_999_999 }),
+    ),
+  },
+  { weight: 1, arbitrary: fc.tuple(does('attribute'), path, attributeName, bytes) },
+  { weight: 1, arbitrary: fc.tuple(does('no-attribute'), path, attributeName) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(does('attribute'), path, fc.constantFrom('system.posix_acl_access'), fc.constant(ACL)),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(does('attribute'), path, fc.constant('security.capability'), fc.constant(CAPABILITY)),
+  },
+  { weight: 1, arbitrary: fc.tuple(fc.constantFrom('fifo', 'socket'), path) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(does('device'), path, fc.constantFrom('b', 'c'), fc.constantFrom(0, 1 * 256 + 3, 7 * 256)),
+  },
+)
+const operations = fc.array(operation, { minLength: 1, maxLength: 30 })
+const how = fc.constantFrom('filtered', 'without the others')
+
+/**
+ * What there is to change from the start: in one layer, and what a second one changes of it. Without holes: the Engine
+ * writes out those of the layers that it is given (docs/decisions/0004).
+ */
+const BELOW: TreeSpec = {
+  a: { directory: true },
+  'a/a': { directory: true, mode: 0o2775, owner: [3, 4], xattrs: { 'user.a': 'low' } },
+  'a/a/a': { file: 'aaa', mode: 0o4755, mtime: '1000000000.123456789' },
+  'a/a/b': { file: 'aab', xattrs: { 'user.b': 'low' } },
+  'a/b': { file: 'ab', owner: [99, 99] },
+  'a/c-d': { link: 'a/b' },
+  b: { directory: true, mode: 0o1777, mtime: '1000000000.5' },
+  'b/a': { directory: true },
+  'b/a/b': { symlink: '../../a' },
+  'b/b': { directory: true },
+  'b/b/a': { file: 'bba' },
+  'b/b/b': { link: 'a/b' },
+  'c-d': { symlink: 'a' },
+  '-n': { file: 'n'.repeat(10_000) },
+}
+const ABOVE: TreeSpec = {
+  a: { directory: true },
+  'a/a': { directory: true, mode: 0o2775, owner: [3, 4], xattrs: { 'user.a': 'high' } },
+  b: { directory: true },
+  'b/b': { directory: true },
+  'b/b/a': { file: 'bba of above' },
+  'b/c-d': { file: 'bc' },
+}
+const ABOVE_REMOVES = [
+  { kind: 'removed', path: 'a/a/b' },
+  { kind: 'opaque', path: 'b/b' },
+] as const
+
+const PER_CONTAINER = 64
+const directories = Array.from({ length: PER_CONTAINER }, (_, index) => `/runs/${index}`)
+
+let under: DockerIsolationUnderTest
+let packages: readonly LayerSource[]
+let stager: WorkingStager | undefined
+let unused: string[] = []
+
+beforeAll(async () => {
+  under = await dockerIsolation()
+  const below = under.resources.add('below', tarOfCopies(BELOW, directories))
+  const above = under.resources.add('above', tarOfCopies(ABOVE, directories))
+  const removals = directories.flatMap((directory) =>
+    ABOVE_REMOVES.map(({ kind, path }) => ({ kind, path: `${directory.slice(1)}/${path}` })),
+  )
+  packages = [below, { ...above, removals }]
+})
+
+afterAll(async () => {
+  await stager?.close()
+  await under.close()
+})
+
+async function freshDirectory(): Promise<{ stager: WorkingStager; directory: string }> {
+  if (unused.length === 0) {
+    await stager?.close()
+    stager = undefined
+    stager = await WorkingStager.launch(under, packages)
+    unused = [...directories]
+  }
+  return { stager: stager!, directory: unused.shift()! }
+}
+
+function below(directory: string, operations: readonly FileOperation[]): FileOperation[] {
+  const two = new Set(['rename', 'exchange', 'move', 'copy', 'copy-links', 'link'])
+  return operations.map(([name, first, ...more]) => [
+    name,
+    `${directory}/${first}`,
+    ...(two.has(name) ? [`${directory}/${more[0]}`] : more),
+  ])
+}
+
+const law = lawRun({ runs: 25, msPerRun: 2000 })
+
+test('LAW: layers and snapshot together show what the container showed', { timeout: law.timeout }, async () => {
+  await fc.assert(
+    fc.asyncProperty(how, operations, operations, async (how, first, second) => {
+      const { stager, directory } = await freshDirectory()
+      for (const batch of [first, second]) {
+        await stager.perform(below(directory, batch))
+        let taken: Taken
+        if (how === 'filtered') taken = await stager.snapshot(directory, directory)
+        else
+          taken = await stager.snapshot(
+            undefined,
+            directory,
+            directories.filter((other) => other !== directory),
+          )
+        expect((await stager.seenAgain(taken, directory)).entries).toEqual(taken.truth.entries)
+        expect(taken.leftOut).toEqual({ sockets: taken.truth.sockets, special: taken.truth.special })
+        expect(gunzipSync(taken.written).includes('trusted.')).toBe(false)
+      }
+    }),
+    law.parameters,
+  )
+})
+
+test('LAW: so do they for everything that the runs have left, here and in the next container', async () => {
+  if (!stager) await freshDirectory()
+  const taken = await stager!.snapshot(undefined, '/runs')
+  expect((await stager!.seenAgain(taken, '/runs')).entries).toEqual(taken.truth.entries)
+
+  const snapshot = { ...under.resources.add('snapshot', taken.written), removals: taken.removals }
+  const next = await WorkingStager.launch(under, [...packages, snapshot])
+  try {
+    const before = groundTruth(`${stager!.root}/runs`, 'written out')
+    const after = groundTruth(`${next.root}/runs`, 'written out')
+    expect(asEnginesKeep(after)).toEqual(asEnginesKeep(before))
+  } finally {
+    await next.close()
+  }
+})
+
+/**
+ * What Docker 20.10 makes of a layer: beside its holes it loses attributes without a value, and those with an odd name
+ * change it; times before 1970 or after 2262 become others. Mounted by us, as in /stagerfs, a layer has them all.
+ */
+function asEnginesKeep({ entries }: GroundTruth): Record<string, string> {
+  const isOdd = (time: string) => BigInt(time) <= 0n || BigInt(time) > 2n ** 63n - 1n
+  const kept = (line: string) =>
+    line
+      .replace(/ user\.[^ ]*=0x(?= |$)| user\.[^ ]*(%|\\075)[^ ]*=0x\w*/g, '')
+      .replace(/^(\w+ \d+ \S+) (-?\d+)/, (whole, before: string, time: string) => (isOdd(time) ? before : whole))
+  return Object.fromEntries(Object.entries(entries).map(([path, line]) => [path, kept(line)]))
+}

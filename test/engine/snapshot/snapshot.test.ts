@@ -1,0 +1,321 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
+import { unpackArchive } from '../../../isolation/archive/unpack.js'
+import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
+import { chooseCompressor, type Compressor } from '../../../isolation/archive/compressor.js'
+import { snapshotUpper } from '../../../isolation/snapshot/snapshot.js'
+import { collect } from '../../support/collect.js'
+import { MemoryResources } from '../../support/memory-resources.js'
+import { at, describeTree, linkGroups, makeTree } from '../../support/trees.js'
+import { BELOW } from '../support/below.js'
+import { OverlayScratch } from '../support/overlay.js'
+
+const never = new AbortController().signal
+let scratch: OverlayScratch
+let compressor: Compressor
+let resources: MemoryResources
+let lower: string
+let merged: string
+let upper: string
+
+beforeEach(async () => {
+  scratch = new OverlayScratch()
+  resources = new MemoryResources()
+  compressor = await chooseCompressor()
+  lower = scratch.path('lower')
+  makeTree(lower, BELOW)
+  ;({ merged, upper } = scratch.mount([lower]))
+})
+
+afterEach(() => scratch.remove())
+
+const snapshot = (directory?: string, exclude: readonly string[] = []) =>
+  snapshotUpper({ upper, lower: [lower], directory, exclude, compressor }, collect)
+const inside = (path: string) => join(merged, path)
+const list = (archive: Buffer) =>
+  execFileSync('tar', ['-tz', '--quoting-style=literal'], { input: archive, encoding: 'latin1' })
+    .split('\n')
+    .slice(0, -1)
+
+/** The law: what is seen over the lower layer and the snapshot made into a layer. */
+async function seenAgain(taken: Awaited<ReturnType<typeof snapshot>>): Promise<string> {
+  const directory = scratch.path('layers')
+  const cache = await LayerDirectoryCache.open({ directory, resources })
+  const source = { sha256: resources.add(taken.written), removals: taken.removals, name: 'snapshot' }
+  const layer = await cache.materialise(source, never)
+  return scratch.mount([join(directory, layer.relativePath), lower]).merged
+}
+
+test('an owner that no package may have is refused', async () => {
+  writeFileSync(inside('etc/new'), '')
+  chownSync(inside('etc/new'), 2 ** 31, 0)
+  await expect(snapshot()).rejects.toMatchObject({ code: 'bad-owner' })
+  await expect(snapshot('/opt')).resolves.toBeDefined()
+  rmSync(inside('etc/new'))
+  execFileSync('mkfifo', [inside('pipe')])
+  chownSync(inside('pipe'), 2 ** 31, 0)
+  await expect(snapshot()).resolves.toMatchObject({ entries: 1 })
+})
+
+test('what no package could be made of again is refused at once, unless it is excluded', async () => {
+  mkdirSync(inside('srv'))
+  for (let file = 0; file < 17; file++) execFileSync('truncate', ['-s', '1T', inside(`srv/${file}`)])
+  await expect(snapshot()).rejects.toMatchObject({ code: 'snapshot-too-large' })
+  await expect(snapshot(undefined, ['/srv'])).resolves.toBeDefined()
+})
+
+test('several names of a long file count once', async () => {
+  execFileSync('truncate', ['-s', '10T', inside('long')])
+  linkSync(inside('long'), inside('long-too'))
+  await expect(snapshot()).resolves.toMatchObject({ entries: 2 })
+})
+
+describe('LAW: lower layers and snapshot together show what the container showed', () => {
+  const cases: Readonly<Record<string, () => void>> = {
+    'nothing at all': () => undefined,
+    'a file added, changed and removed': () => {
+      writeFileSync(inside('etc/new'), 'new')
+      writeFileSync(inside('etc/conf'), 'changed')
+      rmSync(inside('etc/other'))
+    },
+    'a directory removed': () => rmSync(inside('opt'), { recursive: true }),
+    'a directory removed and made again': () => {
+      rmSync(inside('opt/app'), { recursive: true })
+      mkdirSync(inside('opt/app'))
+      writeFileSync(inside('opt/app/two'), 'new two')
+    },
+    'a file replaced by a directory, and a directory by a file': () => {
+      rmSync(inside('etc/conf'))
+      mkdirSync(inside('etc/conf'))
+      writeFileSync(inside('etc/conf/inner'), '')
+      rmSync(inside('opt/app'), { recursive: true })
+      writeFileSync(inside('opt/app'), 'a file now')
+    },
+    'a link replaced by a directory, and a directory by a link': () => {
+      rmSync(inside('bin'))
+      mkdirSync(inside('bin'))
+      rmSync(inside('opt'), { recursive: true })
+      symlinkSync('/etc/passwd', inside('opt'))
+    },
+    'a directory renamed': () => execFileSync('mv', [inside('opt/app'), inside('opt/renamed')]),
+    'permissions, owners, times, setuid and sticky bits alone': () => {
+      chmodSync(inside('etc/conf'), 0o4711)
+      chmodSync(inside('opt'), 0o1777)
+      chownSync(inside('opt/app/one'), 99, 99)
+      execFileSync('touch', ['-d', '@1234567890.123456789', inside('opt/app/two'), inside('opt/app/deep')])
+      utimesSync(inside('etc'), 1, 1)
+    },
+    'hard links among new files and to a file of the lower layer': () => {
+      writeFileSync(inside('first'), 'x')
+      linkSync(inside('first'), inside('opt/second'))
+      linkSync(inside('etc/conf'), inside('opt/conf-too'))
+      linkSync(inside('linked'), inside('linked3'))
+    },
+    'hard links of symbolic links, as cp -al makes them': () => {
+      mkdirSync(inside('new'))
+      symlinkSync('target', inside('new/s'))
+      execFileSync('cp', ['-al', inside('new'), inside('copy')])
+    },
+    'user attributes': () => {
+      execFileSync('setfattr', ['-n', 'user.note', '-v', 'high', inside('etc/other')])
+      execFileSync('setfattr', ['-n', 'user.dir', '-v', 'a "b"', inside('opt')])
+    },
+    'names of any bytes': () => {
+      const names = ['\n', '\xff', 'a\nb\xe9', '-rf', ' ', 'n'.repeat(255), '\\', '"', '%41', '[x]*']
+      for (const name of names) writeFileSync(at(merged, name), name)
+      mkdirSync(at(merged, 'dir\xff'))
+      writeFileSync(at(merged, 'dir\xff/\n'), '')
+    },
+    'removals of names of any bytes': () => rmSync(inside('opt/app/deep'), { recursive: true }),
+    'files with holes': () => {
+      execFileSync('truncate', ['-s', '200M', inside('huge')])
+      execFileSync('sh', ['-c', 'truncate -s 10M "$1"; printf end >> "$1"', 'sh', inside('holes')])
+    },
+    'paths longer than the fields of a header': () => {
+      const deep = Array.from({ length: 12 }, () => 'd'.repeat(60)).join('/')
+      mkdirSync(inside(deep), { recursive: true })
+      writeFileSync(inside(`${deep}/f`), 'deep')
+      symlinkSync('t'.repeat(300), inside(`${deep}/s`))
+    },
+  }
+
+  test.each(Object.entries(cases))('%s', async (_, change) => {
+    change()
+    const taken = await snapshot()
+    const again = await seenAgain(taken)
+    expect(describeTree(again)).toEqual(describeTree(merged))
+    const groups = linkGroups(merged).filter((group) => group.some((path) => list(taken.written).includes(path)))
+    for (const group of groups) expect(linkGroups(again)).toContainEqual(group)
+  })
+})
+
+test('the same tree gives the same bytes, and time alone changes nothing', async () => {
+  mkdirSync(inside('new'))
+  for (let index = 0; index < 50; index++) writeFileSync(inside(`new/${index}`), String(index))
+  execFileSync('truncate', ['-s', '1M', inside('new/sparse')])
+  rmSync(inside('etc/conf'))
+  const digests = await Promise.all(
+    [1, 2, 3].map(async () =>
+      createHash('sha256')
+        .update((await snapshot()).written)
+        .digest('hex'),
+    ),
+  )
+  expect(new Set(digests).size).toBe(1)
+})
+
+test('a file of a tebibyte that is one hole takes no room in the archive, and is one when unpacked', async () => {
+  execFileSync('truncate', ['-s', '1T', inside('huge')])
+  const taken = await snapshot()
+  expect(taken.written.length).toBeLessThan(10_000)
+  const directory = scratch.path('unpacked')
+  mkdirSync(directory)
+  await unpackArchive(Readable.from([taken.written]), { directory, limits: DEFAULT_ARCHIVE_LIMITS, signal: never })
+  expect(statSync(join(directory, 'huge'))).toMatchObject({ size: 1024 ** 4, blocks: 0 })
+})
+
+test('sockets, pipes and devices are left out and counted; what they replaced is gone', async () => {
+  rmSync(inside('etc/conf'))
+  const server = createServer().listen(inside('etc/conf'))
+  await new Promise((resolve) => server.once('listening', resolve))
+  execFileSync('mkfifo', [inside('pipe')])
+  execFileSync('mknod', [inside('null'), 'c', '1', '3'])
+  const taken = await snapshot()
+  server.close()
+  expect(taken).toMatchObject({
+    leftOut: { sockets: 1, special: 2 },
+    entries: 1,
+    removals: [{ kind: 'removed', path: 'etc/conf' }],
+  })
+  expect(list(taken.written)).toEqual(['etc/'])
+})
+
+test('only what was there is recorded as gone: a new directory hides nothing', async () => {
+  mkdirSync(inside('opt/new'))
+  mkdirSync(inside('brand'))
+  expect((await snapshot()).removals).toEqual([])
+  const unaware = await snapshotUpper({ upper, directory: undefined, compressor }, collect)
+  expect(unaware.removals.every(({ kind }) => kind === 'opaque')).toBe(true)
+})
+
+test('a snapshot of a change to the root alone is an archive all the same', async () => {
+  rmSync(inside('linked'))
+  const taken = await snapshot()
+  expect(taken.removals).toEqual([{ kind: 'removed', path: 'linked' }])
+  expect(list(taken.written)).toEqual(['./'])
+})
+
+describe('what is excluded', () => {
+  test('is as the layers below have it, whatever was added, changed or removed there', async () => {
+    writeFileSync(inside('opt/app/new'), 'new')
+    rmSync(inside('opt/app/one'))
+    rmSync(inside('etc'), { recursive: true })
+    writeFileSync(inside('opt/apple'), 'a name that begins the same')
+    const taken = await snapshot(undefined, ['/opt/app', '/etc/'])
+    expect(list(taken.written)).toEqual(['opt/', 'opt/apple'])
+    expect(taken.removals).toEqual([])
+  })
+
+  test('is excluded from a directory, too', async () => {
+    writeFileSync(inside('opt/app/new'), 'new')
+    writeFileSync(inside('opt/app/deep/four'), 'four')
+    const taken = await snapshot('/opt/app', ['/opt/app/deep'])
+    expect(list(taken.written)).toEqual(['opt/', 'opt/app/', 'opt/app/new'])
+  })
+
+  test('has to be an absolute, plain path', async () => {
+    await expect(snapshot(undefined, ['tmp'])).rejects.toMatchObject({ code: 'bad-directory' })
+  })
+})
+
+describe('a directory filter', () => {
+  test('takes what is at and below it, with the bare directories above', async () => {
+    writeFileSync(inside('opt/app/new'), 'new')
+    writeFileSync(inside('opt/beside'), 'beside')
+    writeFileSync(inside('opt/apple'), 'a name that begins the same')
+    writeFileSync(inside('etc/new'), 'elsewhere')
+    rmSync(inside('opt/app/one'))
+    rmSync(inside('etc/other'))
+    const taken = await snapshot('/opt/app/')
+    expect(list(taken.written)).toEqual(['opt/', 'opt/app/', 'opt/app/new'])
+    expect(taken.removals).toEqual([{ kind: 'removed', path: 'opt/app/one' }])
+  })
+
+  test('of a directory that is gone with those above it', async () => {
+    rmSync(inside('opt'), { recursive: true })
+    expect((await snapshot('/opt/app')).removals).toEqual([{ kind: 'removed', path: 'opt/app' }])
+  })
+
+  test('of a directory within one that was made again', async () => {
+    rmSync(inside('opt'), { recursive: true })
+    mkdirSync(inside('opt'))
+    expect((await snapshot('/opt/app')).removals).toEqual([{ kind: 'removed', path: 'opt/app' }])
+    mkdirSync(inside('opt/app'))
+    const taken = await snapshot('/opt/app')
+    expect(taken.removals).toEqual([{ kind: 'opaque', path: 'opt/app' }])
+    expect(list(taken.written)).toEqual(['opt/', 'opt/app/'])
+  })
+
+  test('of what did not change is empty', async () => {
+    writeFileSync(inside('etc/new'), 'elsewhere')
+    const taken = await snapshot('/opt/app')
+    expect(taken).toMatchObject({ entries: 0, removals: [] })
+  })
+
+  test('is never followed through a symbolic link', async () => {
+    mkdirSync(inside('real'))
+    writeFileSync(inside('real/f'), 'x')
+    symlinkSync('/etc', inside('way'))
+    symlinkSync('real', inside('near'))
+    for (const path of ['/way/ssh', '/near/f'])
+      await expect(snapshot(path)).rejects.toMatchObject({ code: 'bad-directory' })
+    expect(list((await snapshot('/way')).written)).toEqual(['way'])
+  })
+
+  test.each(['opt', '', '/opt/../etc', '/opt/./app', '/opt//app', '/a\0b'])('%j is refused', async (directory) => {
+    await expect(snapshot(directory)).rejects.toMatchObject({ code: 'bad-directory' })
+  })
+})
+
+describe('what cannot be kept is refused, not guessed', () => {
+  test('names that mark removals in images', async () => {
+    writeFileSync(inside('etc/.wh.conf'), '')
+    await expect(snapshot()).rejects.toMatchObject({ code: 'reserved-name' })
+  })
+
+  test.each(['redirect', 'metacopy'])('the attribute %s of overlayfs', async (name) => {
+    mkdirSync(join(upper, 'moved'))
+    execFileSync('setfattr', ['-n', `trusted.overlay.${name}`, '-v', '/etc', join(upper, 'moved')])
+    await expect(snapshot()).rejects.toMatchObject({ code: 'overlay-redirect' })
+  })
+
+  test('an upper directory that is not there', async () => {
+    renameSync(upper, `${upper}-moved`)
+    await expect(snapshot()).rejects.toThrow()
+    renameSync(`${upper}-moved`, upper)
+  })
+})
+
+test('a writer that fails is the failure, and the programs behind the archive end', async () => {
+  writeFileSync(inside('new'), Buffer.alloc(5_000_000, 'x'))
+  await expect(
+    snapshotUpper({ upper, directory: undefined, compressor }, () => Promise.reject(new Error('the disk is full'))),
+  ).rejects.toThrow('the disk is full')
+})

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest'
+import { cgroupFiles } from '../../../isolation/engine/cgroup-files.js'
+
+const VERSION_1_MOUNTS = `\
+30 25 0:26 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+31 30 0:27 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
+32 30 0:28 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids
+33 30 0:29 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+`
+/** systemd 252 on Linux 6.1 and later. */
+const VERSION_2_MOUNTS =
+  '31 25 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n'
+
+describe('the cgroup files of a container', () => {
+  it('are found in the hierarchies of version 1', () => {
+    const cgroups = '8:pids:/docker/4128\n4:memory:/docker/4128\n0::/docker/4128\n'
+    expect(cgroupFiles(cgroups, VERSION_1_MOUNTS)).toEqual({
+      pidsEvents: '/sys/fs/cgroup/pids/docker/4128/pids.events',
+      memoryEvents: '/sys/fs/cgroup/memory/docker/4128/memory.oom_control',
+    })
+  })
+
+  it.each([
+    ['systemd', '/system.slice/docker-4128.scope'],
+    ["the Engine's own hand", '/docker/4128'],
+    ['systemd of a user', '/user.slice/user-1000.slice/user@1000.service/user.slice/docker-4128.scope'],
+  ])('are found in version 2, made by %s', (_, path) => {
+    expect(cgroupFiles(`0::${path}\n`, VERSION_2_MOUNTS)).toEqual({
+      pidsEvents: `/sys/fs/cgroup${path}/pids.events`,
+      memoryEvents: `/sys/fs/cgroup${path}/memory.events`,
+    })
+  })
+
+  it('are found in version 2 where version 1 has only what is left to it', () => {
+    const mounts = '31 30 0:27 / /sys/fs/cgroup/net_cls rw - cgroup cgroup rw,net_cls\n' + VERSION_2_MOUNTS
+    const cgroups = '1:net_cls:/\n0::/system.slice/docker-4128.scope\n'
+    expect(cgroupFiles(cgroups, mounts).memoryEvents).toBe(
+      '/sys/fs/cgroup/system.slice/docker-4128.scope/memory.events',
+    )
+  })
+
+  it('are found by a daemon that sees a part of the hierarchy', () => {
+    const mounts = '31 25 0:27 /docker/outer /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n'
+    expect(cgroupFiles('0::/docker/outer/docker/4128\n', mounts).pidsEvents).toBe(
+      '/sys/fs/cgroup/docker/4128/pids.events',
+    )
+  })
+
+  it('are not made up by a daemon that is in a cgroup namespace of its own', () => {
+    expect(cgroupFiles('0::/../docker-4128.scope\n', VERSION_2_MOUNTS)).toEqual({
+      pidsEvents: undefined,
+      memoryEvents: undefined,
+    })
+  })
+
+  it('are not made up where there is no such controller', () => {
+    expect(cgroupFiles('', VERSION_2_MOUNTS)).toEqual({ pidsEvents: undefined, memoryEvents: undefined })
+  })
+})

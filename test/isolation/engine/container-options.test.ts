@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest'
+import { containerOptions } from '../../../isolation/engine/container-options.js'
+
+const owner = { nodeId: '11111111-1111-4111-8111-111111111111', installDirectory: '/opt/stagerd' }
+const id = '5a0f2f43-7a51-4c43-8f0b-1d3a5c7e9b11'
+const optionsOf = (egress: boolean, hostPort?: number) =>
+  containerOptions(owner, {
+    plan: {
+      id,
+      root: [],
+      command: './stage "$STAGER_URL"',
+      workingDirectory: '/app',
+      user: 'runner',
+      environment: {},
+      egress,
+      limits: { memoryBytes: 256 << 20, cpus: 1.5, pids: 100, diskBytes: 1 << 30, timeoutMs: 600_000 },
+    },
+    image: 'stagerd/root:abc',
+    network: `stagerd-${id}`,
+    environment: { STAGER_URL: 'http://198.18.0.1:4000/x' },
+    stagerfs: '/var/lib/stagerd/launches/x/merged',
+    publish: hostPort === undefined ? [] : [{ containerPort: 8080, hostPort }],
+  })
+
+describe('a container', () => {
+  it('has nothing beyond what Docker gives to every container', () => {
+    const { HostConfig } = optionsOf(true)
+    for (const key of [
+      'Privileged',
+      'CapAdd',
+      'SecurityOpt',
+      'Devices',
+      'PidMode',
+      'UsernsMode',
+      'Binds',
+      'VolumesFrom',
+    ])
+      expect(HostConfig).not.toHaveProperty(key)
+    expect(HostConfig?.Mounts?.map(({ Target }) => Target)).toEqual(['/stagerfs'])
+  })
+
+  it('has all limits that the kernel keeps, and no swap beside its memory', () => {
+    expect(optionsOf(false).HostConfig).toMatchObject({
+      Memory: 256 << 20,
+      MemorySwap: 256 << 20,
+      NanoCpus: 1_500_000_000,
+      PidsLimit: 100,
+    })
+  })
+
+  it('gets its command as an argument, which no other shell than its own reads', () => {
+    expect(optionsOf(false).Cmd?.at(-1)).toBe('./stage "$STAGER_URL"')
+  })
+
+  it('does not resolve names by the host unless it may reach beyond it', () => {
+    expect(optionsOf(false).HostConfig?.Dns).toEqual(['127.0.0.1'])
+    expect(optionsOf(false).HostConfig?.DnsOptions).toEqual(['timeout:1', 'attempts:1'])
+    expect(optionsOf(true).HostConfig).not.toHaveProperty('Dns')
+    expect(optionsOf(true).HostConfig).not.toHaveProperty('DnsOptions')
+  })
+
+  it('publishes ports on the loopback of the host alone', () => {
+    expect(optionsOf(false, 0).HostConfig?.PortBindings).toEqual({
+      '8080/tcp': [{ HostIp: '127.0.0.1', HostPort: '' }],
+    })
+  })
+
+  it('is found by its labels, whoever looks', () => {
+    expect(optionsOf(false).Labels).toEqual({
+      'io.stagerd.node': owner.nodeId,
+      'io.stagerd.install': '/opt/stagerd',
+      'io.stagerd.launch': id,
+    })
+  })
+})

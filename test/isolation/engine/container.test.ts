@@ -1,0 +1,119 @@
+import type Docker from 'dockerode'
+import { describe, expect, it } from 'vitest'
+import { Fault } from '../../../base/errors.js'
+import { Container } from '../../../isolation/engine/container.js'
+
+const refusal = (message: string) =>
+  Object.assign(new Error(`(HTTP code 500) ${message}`), { statusCode: 500, json: { message } })
+
+type Answer = string | Error | undefined
+
+/** A container whose Engine answers each call with the next of its answers: a refusal, a lost answer, or undefined. */
+function containerThatAnswers(answers: { pause?: Answer[]; unpause?: Answer[] }, freezePatienceMs?: number) {
+  const answer = (all: Answer[] | undefined) => () => {
+    if (!all || all.length === 0) throw new Error('nobody expected this call')
+    const message = all.shift()
+    if (message === undefined) return Promise.resolve()
+    return Promise.reject(typeof message === 'string' ? refusal(message) : message)
+  }
+  const calls = { pause: answer(answers.pause), unpause: answer(answers.unpause) }
+  return new Container({ getContainer: () => calls } as unknown as Docker, '4128', freezePatienceMs)
+}
+
+const LOST = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
+// As Docker 20.10 and 28 word them.
+const ALREADY_PAUSED = 'Container 4128 is already paused'
+const NOT_RUNNING = 'Container 4128 is not running'
+const NOT_YET = 'Cannot pause container 4128: OCI runtime pause failed: unable to freeze: unknown'
+const NOT_YET_VERSION_2 =
+  'Cannot pause container 4128: OCI runtime pause failed: timeout of 5s reached waiting for the cgroup to freeze: unknown'
+const NO_FREEZER =
+  'Cannot pause container 4128: OCI runtime pause failed: unable to freeze: openat2 /sys/fs/cgroup/freezer/docker/4128/freezer.state: no such file or directory: unknown'
+
+describe('freezing a container', () => {
+  it('is to be undone', async () => {
+    const container = containerThatAnswers({ pause: [undefined], unpause: [undefined] })
+    expect(await container.pause()).toBe(true)
+    await container.unpause()
+  })
+
+  it('is not needed where nothing runs', async () => {
+    expect(await containerThatAnswers({ pause: [NOT_RUNNING] }).pause()).toBe(false)
+  })
+
+  it('is left to whoever has paused it by hand', async () => {
+    expect(await containerThatAnswers({ pause: [ALREADY_PAUSED] }).pause()).toBe(false)
+  })
+
+  it('is undone after a thaw that failed', async () => {
+    const container = containerThatAnswers({ pause: [undefined, ALREADY_PAUSED], unpause: ['busy', undefined] })
+    expect(await container.pause()).toBe(true)
+    await expect(container.unpause()).rejects.toMatchObject({ code: 'engine-refused' })
+    expect(await container.pause()).toBe(true)
+    await container.unpause()
+  })
+
+  it('is undone at once when nobody knows whether it was done', async () => {
+    const unpause = [undefined]
+    const container = containerThatAnswers({ pause: [LOST, ALREADY_PAUSED], unpause })
+    await expect(container.pause()).rejects.toMatchObject({ code: 'engine-down' })
+    expect(unpause).toEqual([])
+    // By hand, this time.
+    expect(await container.pause()).toBe(false)
+  })
+
+  it('is undone by the next who freezes when that fails too', async () => {
+    const container = containerThatAnswers({ pause: [LOST, ALREADY_PAUSED], unpause: [LOST, undefined] })
+    await expect(container.pause()).rejects.toMatchObject({
+      code: 'engine-down',
+      cleanupFailures: [{ what: 'thaw the container', error: { code: 'engine-down' } }],
+    })
+    expect(await container.pause()).toBe(true)
+    await container.unpause()
+  })
+
+  it('that the Engine cannot do is an error with its reason and a way out', async () => {
+    const error: unknown = await containerThatAnswers({ pause: [NO_FREEZER] })
+      .pause()
+      .catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(Fault)
+    expect(error).toMatchObject({ code: 'cannot-freeze', message: expect.stringContaining(NO_FREEZER) as string })
+    expect((error as Error).message).toMatch(/give the Docker Engine the freezer/)
+  })
+
+  it('waits for a process that waits for a disk', async () => {
+    expect(await containerThatAnswers({ pause: [NOT_YET, NOT_YET_VERSION_2, undefined] }).pause()).toBe(true)
+    // It ended when it had what it waited for.
+    expect(await containerThatAnswers({ pause: [NOT_YET, NOT_RUNNING] }).pause()).toBe(false)
+  })
+
+  it('does not wait when there is no time left', async () => {
+    const hurry = new AbortController()
+    const pausing = containerThatAnswers({ pause: [NOT_YET, NOT_YET, NOT_YET] }).pause(hurry.signal)
+    setTimeout(() => {
+      hurry.abort()
+    }, 10)
+    await expect(pausing).rejects.toMatchObject({ code: 'cannot-freeze' })
+  })
+
+  it.each(['container not running: unknown', 'cannot pause a stopped container: unknown'])(
+    'is not needed where it ends meanwhile ("%s")',
+    async (words) => {
+      const first = `Cannot pause container 4128: OCI runtime pause failed: ${words}`
+      expect(await containerThatAnswers({ pause: [first, NOT_RUNNING] }).pause()).toBe(false)
+    },
+  )
+
+  it('does not wait for ever, and says for what it waited', async () => {
+    const container = containerThatAnswers({ pause: [NOT_YET, NOT_YET, NOT_YET] }, 20)
+    await expect(container.pause()).rejects.toMatchObject({
+      code: 'cannot-freeze',
+      message: expect.stringMatching(/waiting for a disk or a device: let it end that first\.$/) as string,
+    })
+  })
+
+  it('thaws without a complaint what was killed, or thawed by hand', async () => {
+    await containerThatAnswers({ unpause: ['Container 4128 is not paused'] }).unpause()
+    await containerThatAnswers({ unpause: [NOT_RUNNING] }).unpause()
+  })
+})

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest'
+import { BadInput, Unavailable } from '../../../base/errors.js'
+import { EngineRefusal, askEngine, engineError, isStatus, startError } from '../../../isolation/engine/engine-errors.js'
+
+const httpError = (statusCode: number, message: string) =>
+  Object.assign(new Error(`(HTTP code ${statusCode}) ${message}`), { statusCode, json: { message } })
+const connectionError = (code: string) => Object.assign(new Error(`connect ${code} /run/docker.sock`), { code })
+
+describe('errors of the Engine', () => {
+  it.each(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EACCES'])('tell that it is down: %s', (code) => {
+    expect(engineError('create a network', connectionError(code))).toMatchObject({ code: 'engine-down' })
+  })
+
+  it('tell that its disk is full', () => {
+    const error = engineError('load an image', httpError(500, 'write /var/lib/x: no space left on device'))
+    expect(error).toBeInstanceOf(Unavailable)
+    expect(error.code).toBe('disk-full')
+  })
+
+  it('keep its words and its status otherwise', () => {
+    const error = engineError('create a container', httpError(404, 'No such image: x'))
+    expect(error).toMatchObject({ code: 'engine-refused', reason: 'No such image: x' })
+    expect(isStatus(error, 404)).toBe(true)
+  })
+
+  it('say that it is down when it says nothing', async () => {
+    await expect(askEngine('answer', new Promise(() => undefined), 10)).rejects.toMatchObject({ code: 'engine-down' })
+  })
+})
+
+describe('a container that does not start', () => {
+  const plan = { user: 'runner', workingDirectory: '/app' }
+  it.each([
+    ['unable to find user runner: no matching entries in passwd file', 'unknown-user'],
+    ['OCI runtime create failed: exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown', 'no-shell'],
+    ['OCI runtime create failed: mkdir /app: not a directory: unknown', 'bad-working-directory'],
+    ['Minimum memory limit allowed is 6MB', 'bad-limits'],
+    ['Bind for 127.0.0.1:80 failed: port is already allocated', 'port-taken'],
+  ])('for a reason in its plan: %s', (reason, code) => {
+    const error = startError(new EngineRefusal(500, reason, reason), plan)
+    expect(error).toBeInstanceOf(BadInput)
+    expect(error).toMatchObject({ code })
+  })
+
+  it('for another reason keeps its error', () => {
+    const error = new EngineRefusal(500, 'cannot allocate memory', 'refused')
+    expect(startError(error, plan)).toBe(error)
+  })
+})

@@ -1,0 +1,81 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type Change, walkUpper } from '../../../isolation/snapshot/walk-upper.js'
+import { makeTree } from '../../support/trees.js'
+
+let root: string
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'stagerd-walk-'))
+})
+
+// Also what is too deep for Node's own removal.
+afterEach(() => execFileSync('rm', ['-rf', root]))
+
+async function walk(
+  visit: (change: Change) => boolean = () => true,
+  needsStats: (path: string) => boolean = () => false,
+) {
+  const seen: Change[] = []
+  await walkUpper(root, { visit: (change) => (seen.push(change), visit(change)), needsStats })
+  return seen
+}
+
+/** `levels` directories called `name`, each in the one before it. */
+function deep(name: string, levels: number): void {
+  const script = 'i=0; while [ $i -lt "$2" ]; do mkdir "$1" && cd -P "./$1" || exit 1; i=$((i+1)); done'
+  execFileSync('sh', ['-c', script, 'sh', name, String(levels)], { cwd: root })
+}
+
+test('each directory comes before what it holds, and names in the order of their bytes', async () => {
+  makeTree(root, {
+    'b\xff': { file: '' },
+    b: { directory: true },
+    'b/\n': { file: '' },
+    'b/a': { file: '' },
+    'b-c': { file: '' },
+    a: { symlink: 'b' },
+  })
+  expect((await walk()).map(({ path }) => path)).toEqual(['a', 'b', 'b/\n', 'b/a', 'b-c', 'b\xff'])
+})
+
+test('files and directories are known by name and kind, everything else by lstat too', async () => {
+  makeTree(root, { d: { directory: true }, f: { file: 'x' }, asked: { file: 'four' }, l: { symlink: 'nowhere' } })
+  execFileSync('mkfifo', [join(root, 'p')])
+  const changes = new Map((await walk(undefined, (path) => path === 'asked')).map((change) => [change.path, change]))
+  expect(changes.get('d')).toEqual({ path: 'd', kind: 'directory' })
+  expect(changes.get('f')).toEqual({ path: 'f', kind: 'file' })
+  expect(changes.get('asked')).toMatchObject({ kind: 'file', stats: { size: 4 } })
+  expect(changes.get('l')).toMatchObject({ kind: 'symlink', stats: { nlink: 1 } })
+  expect(changes.get('p')).toMatchObject({ kind: 'fifo' })
+})
+
+test('what is of no interest is not gone into, and no symbolic link ever is', async () => {
+  makeTree(root, { d: { directory: true }, 'd/x': { file: '' }, l: { symlink: 'd' } })
+  expect((await walk(() => false)).map(({ path }) => path)).toEqual(['d', 'l'])
+})
+
+test('a path may be longer than one call takes, up to the longest that an archive can be unpacked with', async () => {
+  deep('n'.repeat(255), 16)
+  // 16 names and 15 slashes are 4095 bytes.
+  expect((await walk()).at(-1)?.path).toHaveLength(4095)
+})
+
+test('a longer path is refused, unless nobody is interested in it', async () => {
+  deep('n'.repeat(250), 17)
+  await expect(walk()).rejects.toMatchObject({ code: 'path-too-long' })
+  await expect(walk(({ path }) => path.length < 2000)).resolves.toHaveLength(8)
+})
+
+test('more directories in each other than a layer may have are refused', async () => {
+  deep('d', 1025)
+  await expect(walk()).rejects.toMatchObject({ code: 'snapshot-too-large' })
+})
+
+test('a directory that is not there', async () => {
+  rmSync(root, { recursive: true })
+  await expect(walk()).rejects.toMatchObject({ code: 'walk-failed' })
+})
