@@ -47,7 +47,8 @@ async function ensureDependencies(): Promise<{ exitCode: number | undefined; npm
   const { exitCode, stdout, stderr } = await execa(
     'bash',
     ['-euc', 'source "$root/scripts/lib/host.sh"; ensure_compiler() { :; }; ensure_dependencies'],
-    { env: { root, PATH: `${root}/bin:${process.env.PATH}` }, reject: false },
+    // bash reads the user's bashrc where its standard input is a socket, as a pipe of Node.js is.
+    { stdin: 'ignore', env: { root, PATH: `${root}/bin:${process.env.PATH}` }, reject: false },
   )
   return { exitCode, npmRan: stdout.includes('npm ci'), stderr }
 }

@@ -16,6 +16,7 @@ import { MemoryResources } from '../../support/memory-resources.js'
 import { tarOf } from '../../support/tar-builder.js'
 import { makeTree } from '../../support/trees.js'
 import { OverlayScratch } from '../support/overlay.js'
+import { listTar } from '../support/list-tar.js'
 
 const never = new AbortController().signal
 const GIB = 1024 ** 3
@@ -106,11 +107,7 @@ describe('a path', () => {
     expect(seen.filter((line) => !line.startsWith('d 755 0.0000000000 '))).toHaveLength(1)
 
     const image = await lower.asImageLayer(never)
-    const names = execFileSync('tar', ['-t'], {
-      input: await collect(await image.openTar()),
-      encoding: 'utf8',
-      maxBuffer: GIB,
-    })
+    const names = listTar(await collect(await image.openTar()))
     expect(names.trim().split('\n').at(-1)).toBe(path)
 
     const upper = await layerOf(tarOf({ name: 'other', data: '' }), [{ kind: 'removed', path }])

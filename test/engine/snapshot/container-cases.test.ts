@@ -6,6 +6,7 @@ import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docke
 import { groundTruth, type GroundTruth } from '../support/ground-truth.js'
 import { tarOfCopies } from '../support/tree-tarball.js'
 import { type FileOperation, WorkingStager } from '../support/working-stager.js'
+import { listTar } from '../support/list-tar.js'
 
 const ACL = '0200000001000600ffffffff020006000700000004000400ffffffff10000600ffffffff20000000ffffffff'
 const CAPABILITY = '0100000200040000000000000000000000000000'
@@ -288,12 +289,7 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     ]
     const everythingElse = async () => {
       const { removals, written } = await stager.snapshotOf(undefined, () => undefined, ['/cases'])
-      const names = execFileSync('tar', ['-tz'], {
-        input: written,
-        encoding: 'latin1',
-      })
-        .split('\n')
-        .slice(0, -1)
+      const names = listTar(written, '--gzip').split('\n').slice(0, -1)
       return { names, removals }
     }
     const changes = {

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 import { type FileOperation, WorkingStager } from '../support/working-stager.js'
+import { listTar } from '../support/list-tar.js'
 
 const CA = '/usr/local/share/ca-certificates/ours.crt'
 const SHIM = '/usr/local/sbin/mount'
@@ -23,7 +23,7 @@ afterAll(async () => {
 async function filesAfter(operations: readonly FileOperation[]): Promise<readonly string[]> {
   expect(await stager.perform(operations)).toEqual([])
   const { written } = await stager.snapshotOf(undefined, () => undefined)
-  const names = execFileSync('tar', ['-tz'], { input: written, encoding: 'latin1' }).split('\n')
+  const names = listTar(written, '--gzip').split('\n')
   return names.filter((name) => name !== '' && !name.endsWith('/'))
 }
 

@@ -26,6 +26,7 @@ import { MemoryResources } from '../../support/memory-resources.js'
 import { at, describeTree, linkGroups, makeTree } from '../../support/trees.js'
 import { BELOW } from '../support/below.js'
 import { OverlayScratch } from '../support/overlay.js'
+import { listTar } from '../support/list-tar.js'
 
 const never = new AbortController().signal
 let scratch: OverlayScratch
@@ -49,10 +50,7 @@ afterEach(() => scratch.remove())
 const snapshot = (directory?: string, exclude: readonly string[] = []) =>
   snapshotUpper({ upper, lower: [lower], directory, exclude, compressor }, collect)
 const inside = (path: string) => join(merged, path)
-const list = (archive: Buffer) =>
-  execFileSync('tar', ['-tz', '--quoting-style=literal'], { input: archive, encoding: 'latin1' })
-    .split('\n')
-    .slice(0, -1)
+const list = (archive: Buffer) => listTar(archive, '--gzip').split('\n').slice(0, -1)
 
 /** The law: what is seen over the lower layer and the snapshot made into a layer. */
 async function seenAgain(taken: Awaited<ReturnType<typeof snapshot>>): Promise<string> {
