@@ -34,7 +34,7 @@ import type { Settings } from './settings.js'
 import { Janitor } from './staging/janitor.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
-import { StagingLogs } from './staging/log.js'
+import { LogStore } from './log/log-store.js'
 import { StagingService } from './staging/staging-service.js'
 import { isTerminal } from './model/staging.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
@@ -129,7 +129,7 @@ export class App {
     })
     const live = new LiveContainers()
     const janitor = new Janitor({ isolation, live, logger })
-    const logs = new StagingLogs(path.join(state, 'logs'), async (uuid) => isTerminal((await ledger.get(uuid)).state))
+    const logs = new LogStore(path.join(state, 'logs'), async (uuid) => isTerminal((await ledger.get(uuid)).state))
     const launches = new LaunchRunner({
       isolation,
       coordinator: new Coordinator({ logger }),

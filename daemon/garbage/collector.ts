@@ -1,6 +1,6 @@
 import type { Cached, Isolation } from '../../isolation/isolation.js'
 import { layerKey } from '../../isolation/layers/layer-key.js'
-import type { StagingLogs } from '../staging/log.js'
+import type { LogStore } from '../log/log-store.js'
 import type { BlobStore } from '../store/blob-store.js'
 import type { LiveBlobs } from '../store/live-blobs.js'
 import type { ReferenceRepository } from '../store/reference-repository.js'
@@ -11,7 +11,7 @@ export interface CollectorParts {
   readonly blobs: Pick<BlobStore, 'list' | 'deleteIf'>
   readonly live: LiveBlobs
   readonly isolation: Pick<Isolation, 'caches' | 'discard'>
-  readonly logs: Pick<StagingLogs, 'list' | 'isOpen' | 'delete'>
+  readonly logs: Pick<LogStore, 'list' | 'isOpen' | 'delete'>
   /** How long an upload may take to be named by a package, in milliseconds. */
   readonly graceMs: number
 }

@@ -1,5 +1,5 @@
 import { LineSplitter } from './lines.js'
-import type { LogWriter } from './log.js'
+import type { LogWriter } from '../log/log-writer.js'
 
 /** How many are shown again where a failure is explained. */
 const LAST_LINES = 10

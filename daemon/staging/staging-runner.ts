@@ -4,14 +4,15 @@ import { explainFailure } from './explain-failure.js'
 import { failureOfError, failureOfInterruptions } from './failures.js'
 import type { LaunchOutcome, LaunchRunner } from './launch-runner.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
-import type { LogWriter, StagingLogs } from './log.js'
+import type { LogStore } from '../log/log-store.js'
+import type { LogWriter } from '../log/log-writer.js'
 import { currentStager, stagerFqn } from './plan.js'
 import { INTERRUPTION_LIMIT, type Staging } from '../model/staging.js'
 
 export interface StagingRunnerParts {
   readonly ledger: StagingLedger
   readonly launches: LaunchRunner
-  readonly logs: StagingLogs
+  readonly logs: LogStore
   readonly logger: Logger
   /** Resolves when the Engine answers, and what lost launches had left is gone. */
   readonly engineIsBack: () => Promise<void>

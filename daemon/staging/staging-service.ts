@@ -5,7 +5,7 @@ import type { PackageRepository, PipelineRepository, Ref, StagerRepository } fro
 import type { Janitor } from './janitor.js'
 import type { LaunchRunner } from './launch-runner.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
-import type { StagingLogs } from './log.js'
+import type { LogStore } from '../log/log-store.js'
 import { StagingQueue } from './staging-queue.js'
 import { StagingRunner } from './staging-runner.js'
 import type { Staging, StagingSource } from '../model/staging.js'
@@ -17,7 +17,7 @@ export interface StagingServiceParts {
   readonly pipelines: PipelineRepository
   readonly janitor: Janitor
   readonly launches: LaunchRunner
-  readonly logs: StagingLogs
+  readonly logs: LogStore
   readonly logger: Logger
 }
 

@@ -22,7 +22,7 @@ import { PackageQuota } from '../../../daemon/store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
-import { StagingLogs } from '../../../daemon/staging/log.js'
+import { LogStore } from '../../../daemon/log/log-store.js'
 import { FakeIsolation } from '../../support/fake-isolation.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
 import { FakeLogs } from './fake-logs.js'
@@ -118,7 +118,7 @@ export class ApiUnderTest {
         blobs,
         live: new LiveBlobs(),
         isolation: this.caches,
-        logs: new StagingLogs(join(directory.path, 'logs'), () => Promise.resolve(true)),
+        logs: new LogStore(join(directory.path, 'logs'), () => Promise.resolve(true)),
         graceMs: 60_000,
       }),
       stagings: this.stagings,
