@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { Unavailable, messageOf } from '../../base/errors.js'
+import { Mutex } from '../../base/mutex.js'
 import { retryUntil } from '../../base/retry.js'
 import type { Isolation } from '../../isolation/isolation.js'
 import type { LiveContainers } from './live-containers.js'
@@ -28,7 +29,7 @@ export interface JanitorParts {
 export class Janitor {
   readonly #parts: JanitorParts
   readonly #closed = new AbortController()
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #mutex = new Mutex()
 
   constructor(parts: JanitorParts) {
     this.#parts = parts
@@ -36,9 +37,7 @@ export class Janitor {
 
   /** One sweep after the other. Rejects as `Isolation.ping` and `Isolation.sweep` do. */
   sweep(): Promise<void> {
-    const sweep = this.#last.then(() => this.#sweep())
-    this.#last = sweep.catch(() => undefined)
-    return sweep
+    return this.#mutex.run(() => this.#sweep())
   }
 
   /** Waits for the Engine, and sweeps. Rejects only when `signal` aborts. */

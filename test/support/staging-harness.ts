@@ -14,7 +14,7 @@ import { LogStore } from '../../daemon/log/log-store.js'
 import { StagingService } from '../../daemon/staging/staging-service.js'
 import { isTerminal, type Staging } from '../../daemon/model/staging.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
-import { LiveBlobs } from '../../daemon/store/live-blobs.js'
+import { Leases } from '../../base/leases.js'
 import { PackageQuota } from '../../daemon/store/package-quota.js'
 import { ResourceIngest } from '../../daemon/store/resource-ingest.js'
 import type { SqlitePackages } from '../../daemon/store/sqlite/packages.js'
@@ -192,7 +192,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
       ingest,
       toGzip: (body) => Promise.resolve(body),
       quota: new PackageQuota(() => 1 << 30),
-      liveBlobs: new LiveBlobs(),
+      liveBlobs: new Leases(),
     },
     plan: { environment: {} },
     live,

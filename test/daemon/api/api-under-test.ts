@@ -17,7 +17,7 @@ import { resolve } from '../../../daemon/packages/resolve.js'
 import { PackageIndex } from '../../../daemon/packages/resolution/package-index.js'
 import { Resolver } from '../../../daemon/resolver/resolver.js'
 import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.js'
-import { LiveBlobs } from '../../../daemon/store/live-blobs.js'
+import { Leases } from '../../../base/leases.js'
 import { PackageQuota } from '../../../daemon/store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
@@ -109,14 +109,14 @@ export class ApiUnderTest {
       importer: new Importer({
         exchange: store.exchange,
         ingest,
-        live: new LiveBlobs(),
+        live: new Leases(),
         quota,
         directory: join(directory.path, 'imports'),
       }),
       garbage: new Collector({
         references: store.references,
         blobs,
-        live: new LiveBlobs(),
+        live: new Leases(),
         isolation: this.caches,
         logs: new LogStore(join(directory.path, 'logs'), () => Promise.resolve(true)),
         graceMs: 60_000,
