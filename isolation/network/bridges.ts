@@ -29,7 +29,7 @@ export class Bridges {
    */
   async create(launch: string, internal: boolean): Promise<Bridge> {
     for (let attempt = 0; ; attempt++) {
-      const subnet = this.pool.take()
+      const subnet = this.pool.allocate()
       if (!subnet || attempt > 16)
         throw new Unavailable(
           'no-free-network',
@@ -41,7 +41,7 @@ export class Bridges {
         return { network: launchName(launch), interface: bridgeName(launch), subnet }
       } catch (error) {
         if (!isOverlap(error)) throw error
-        this.pool.give(subnet)
+        this.pool.release(subnet)
         this.pool.avoid(subnet.cidr)
         await this.#avoidStrangers()
       }
@@ -56,7 +56,7 @@ export class Bridges {
       await askEngineToRemove('remove a network', this.engine.getNetwork(launchName(launch)).remove())
     } finally {
       // If the network is still there, the Engine tells the next one who gets this piece.
-      if (subnet) this.pool.give(subnet)
+      if (subnet) this.pool.release(subnet)
     }
   }
 
