@@ -33,7 +33,7 @@ export function assertNamespace(namespace: string): void {
     )
 }
 
-export function formatFqn({ kind, namespace, name }: Fqn): string {
+export function formatFqn(kind: FqnKind, { namespace, name }: Omit<Fqn, 'kind'>): string {
   return `${kind}::${namespace}::${name}`
 }
 
@@ -57,7 +57,7 @@ export function parseFqn(text: string, kind: FqnKind, namespace: string): Fqn {
       if (first !== kind)
         throw new BadInput(
           'bad-fqn',
-          `${quote(text)} names a ${first || '(nothing)'}, where a ${kind} is expected: ${kind}::${second}::${third}.`,
+          `${quote(text)} names a ${first || '(nothing)'}, where a ${kind} is expected: ${formatFqn(kind, { namespace: second, name: third })}.`,
         )
       fqn = { kind, namespace: second, name: third }
       break

@@ -78,7 +78,7 @@ export class Importer {
       const packages: PackageDraft[] = []
       const received = new Map<string, Resource>()
       for (const one of coming.packages) {
-        const skipped = request.whenThere === 'skip' && taken.has(fqnOf(one.draft))
+        const skipped = request.whenThere === 'skip' && taken.has(formatFqn('package', one.draft))
         packages.push(skipped ? one.draft : await this.#receive(one, content, received, holder, signal))
       }
       return await exchange.import({ ...coming, packages }, request.whenThere)
@@ -165,8 +165,4 @@ function resourceOf(resources: ReadonlyMap<string, ZipResource>, file: string): 
 
 function namesOf({ packages, stagers, pipelines }: ImportSet) {
   return { packages: packages.map(({ draft }) => draft), stagers, pipelines }
-}
-
-function fqnOf({ namespace, name }: Name): string {
-  return formatFqn({ kind: 'package', namespace, name })
 }

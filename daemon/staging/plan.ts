@@ -100,18 +100,13 @@ export function currentStager(staging: Staging): StagerSnapshot {
   return stager
 }
 
-export function stagerFqn({ namespace, name }: StagerSnapshot): string {
-  return formatFqn({ kind: 'job', namespace, name })
+export function stagerFqn(stager: StagerSnapshot): string {
+  return formatFqn('job', stager)
 }
 
 /** A package without data (a mere bundle of dependencies) has no layer. */
-export function layerOf({ resource, namespace, name }: Package): LayerSource[] {
-  if (!resource) return []
-  return [
-    {
-      sha256: resource.sha256,
-      removals: resource.removals,
-      name: formatFqn({ kind: 'package', namespace, name }),
-    },
-  ]
+export function layerOf(found: Package): LayerSource[] {
+  if (!found.resource) return []
+  const { sha256, removals } = found.resource
+  return [{ sha256, removals, name: formatFqn('package', found) }]
 }

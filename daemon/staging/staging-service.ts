@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { Conflict } from '../../base/errors.js'
-import { formatFqn } from '../../base/fqn.js'
+import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../store/repositories.js'
 import type { Janitor } from './janitor.js'
 import type { LaunchRunner } from './launch-runner.js'
@@ -79,7 +79,7 @@ export class StagingService {
     const pipeline = await pipelines.get(pipelineRef)
     const staging = await ledger.submit({
       packageUuid: subject.uuid,
-      pipelineFqn: formatFqn({ kind: 'stagpipe', namespace: pipeline.namespace, name: pipeline.name }),
+      pipelineFqn: formatFqn('stagpipe', pipeline),
       stagers: await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))),
       source,
     })
@@ -103,8 +103,8 @@ export class StagingService {
         'staging-not-failed',
         `Staging ${uuid} is ${staging.state}: only one that failed or was cancelled can be retried.`,
       )
-    const [, namespace = '', name = ''] = staging.pipelineFqn.split('::')
-    return await this.submit({ uuid: staging.packageUuid }, { namespace, name }, staging.source)
+    const pipeline = parseFqn(staging.pipelineFqn, 'stagpipe', '/')
+    return await this.submit({ uuid: staging.packageUuid }, pipeline, staging.source)
   }
 
   /** For one that waited, and so has no log yet. */

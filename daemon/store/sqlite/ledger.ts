@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
+import { formatFqn } from '../../../base/fqn.js'
 import type { Package, PackageState } from '../../packages/package.js'
 import type { StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import type {
@@ -47,7 +48,7 @@ export class SqliteLedger implements StagingLedger {
         .run(
           uuid,
           found.uuid,
-          fqnOf(found),
+          formatFqn('package', found),
           found.state,
           pipelineFqn,
           JSON.stringify(stagers),
@@ -267,7 +268,8 @@ export class SqliteLedger implements StagingLedger {
   /** Nobody but the staging changes a package that is `staging`. */
   #changePackage(uuid: string, content: Partial<PackageContent>): void {
     const found = this.#packages.get({ uuid })
-    if (found.state !== 'staging') throw stateChanged(`${fqnOf(found)} is ${found.state}, and not staging`)
+    if (found.state !== 'staging')
+      throw stateChanged(`${formatFqn('package', found)} is ${found.state}, and not staging`)
     this.#packages.replace(found, { ...found, ...content })
   }
 
@@ -281,9 +283,10 @@ function workingCopyOf(found: Package, source: StagingSource | undefined): Worki
   if (state === 'staging')
     throw new Conflict(
       'package-busy',
-      `${fqnOf(found)} is being staged already: wait until that has ended, or cancel it.`,
+      `${formatFqn('package', found)} is being staged already: wait until that has ended, or cancel it.`,
     )
-  if (!resource) throw new Conflict('package-empty', `${fqnOf(found)} has no data to stage: upload some first.`)
+  if (!resource)
+    throw new Conflict('package-empty', `${formatFqn('package', found)} has no data to stage: upload some first.`)
   return {
     dependencies: source?.dependencies ?? dependencies,
     provides,
@@ -295,10 +298,6 @@ function workingCopyOf(found: Package, source: StagingSource | undefined): Worki
 
 function stateChanged(what: string): Conflict {
   return new Conflict('state-changed', `Not in the present state: ${what}.`)
-}
-
-function fqnOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
-  return `package::${namespace}::${name}`
 }
 
 function ended(state: PackageState | StagingState): string {

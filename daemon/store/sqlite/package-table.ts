@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Conflict, NotFound } from '../../../base/errors.js'
+import { formatFqn } from '../../../base/fqn.js'
 import type { Capability, PackageMetadata, Template } from '../../packages/metadata.js'
 import type { Package, PackageState, Resource } from '../../packages/package.js'
 import type { PackageDraft, Ref } from '../repositories.js'
@@ -109,9 +110,9 @@ export class PackageTable {
     this.#database.statement('UPDATE package_changes SET deletions = deletions + 1').run()
   }
 
-  #assertChanged(changes: number, { namespace, name, state }: Package): void {
-    if (changes !== 1)
-      throw new Conflict('state-changed', `package::${namespace}::${name} is no longer ${state}: look again.`)
+  #assertChanged(changes: number, before: Package): void {
+    if (changes === 1) return
+    throw new Conflict('state-changed', `${formatFqn('package', before)} is no longer ${before.state}: look again.`)
   }
 
   #nextRevision(): number {

@@ -1,3 +1,4 @@
+import { formatFqn, type FqnKind } from '../../../base/fqn.js'
 import type { Ref } from '../repositories.js'
 
 /** The `WHERE` of a reference, and what it binds. */
@@ -18,6 +19,6 @@ export function whereNamespace(namespace: string): { readonly where: string; rea
 }
 
 /** For messages. */
-export function describeRef(ref: Ref, kind: string): string {
-  return 'uuid' in ref ? ref.uuid : `${kind}::${ref.namespace}::${ref.name}`
+export function describeRef(ref: Ref, kind: FqnKind): string {
+  return 'uuid' in ref ? ref.uuid : formatFqn(kind, ref)
 }
