@@ -60,8 +60,9 @@ export class FirewallGuard {
   /** Never rejects. */
   async #lookAgainAndAgain(): Promise<void> {
     this.#looking = true
-    while (this.#guarded.size > 0) {
+    for (;;) {
       await delay(this.everyMs, undefined, { ref: false })
+      if (this.#guarded.size === 0) break
       await this.#look()
     }
     this.#looking = false
