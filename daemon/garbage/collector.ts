@@ -33,7 +33,7 @@ export interface CollectionRequest {
  * INVARIANTS
  * - A blob that a row names, or is about to name, is never deleted. Who makes a reference holds the blob as live, or has
  *   written or touched it within the grace. So: what is live is noted first, then the blobs are listed, then the references
- *   read; a holder that lets go in between was noted. At the moment of the deletion the blob's age and its being live are
+ *   read; a holder that releases it in between was noted. At the moment of the deletion the blob's age and its being live are
  *   asked again, in the blob's turn.
  * - Layers and images can be made again, and their caches know who uses them: they may refuse.
  * - A staging is forgotten before its log is; a log without a staging is garbage, so that a crash in between leaves none.

@@ -20,7 +20,7 @@ interface Found {
   readonly uuid: string
 }
 
-/** Imports: sets of packages, stagers and pipelines that appear together or not at all. */
+/** Imports sets of packages, stagers and pipelines, each in one transaction. */
 export class SqliteExchange implements ExchangeRepository {
   readonly #database: StagerdDatabase
   readonly #packages: PackageTable
@@ -41,7 +41,7 @@ export class SqliteExchange implements ExchangeRepository {
   import(set: ExchangeSet, whenThere: WhenThere): Promise<ImportedSet> {
     return this.#database.write(() => {
       if (whenThere === 'refuse') assertNoneTaken(this.#taken(set))
-      // In this order, because each refers to the one before.
+      // In this order: stagers refer to packages, pipelines to stagers.
       const packages = set.packages.map((draft) =>
         put(this.#packages.find(refTo(draft)), whenThere, {
           make: () => this.#makePackage(draft),
@@ -67,11 +67,11 @@ export class SqliteExchange implements ExchangeRepository {
   }
 
   #makePackage(draft: PackageDraft) {
-    // It was there when the file was read, and so its data was left in the file.
+    // It existed when the file was read, so its data was not received.
     if (!draft.resource)
       throw new Conflict(
         'state-changed',
-        `${formatFqn('package', draft)} has been deleted meanwhile: import the file again.`,
+        `${formatFqn('package', draft)} was deleted during the import: import the file again.`,
       )
     return this.#packages.insert(draft)
   }

@@ -110,7 +110,7 @@ export class SqlitePackages implements PackageRepository {
     if (holders.length > 0)
       throw new Conflict(
         'package-in-use',
-        `${formatFqn('package', found)} is in use by ${holders.join(', ')}: delete the stagers, and let the stagings end or cancel them, first.`,
+        `${formatFqn('package', found)} is in use by ${holders.join(', ')}: first delete the stagers, and wait for the stagings to end or cancel them.`,
       )
   }
 
@@ -123,7 +123,7 @@ export class SqlitePackages implements PackageRepository {
       .map((stager) => `stager ${formatFqn('job', stager)}`)
   }
 
-  /** A staging holds the packages of its stagers as they were when it was submitted, whatever became of the stagers. */
+  /** A staging uses the packages that its stagers had when it was submitted, even if the stagers have changed. */
   #stagingsOf({ uuid }: Package): string[] {
     return this.#database
       .statement<{ uuid: string }>(

@@ -22,7 +22,7 @@ FROM policies JOIN policy_versions AS newest ON newest.policy = policies.uuid
 
 export class SqlitePolicies implements PolicyRepository {
   readonly #database: StagerdDatabase
-  /** Undefined after a change. There is one connection, so nobody else changes anything. */
+  /** Undefined after a change. This is the only connection, so every change goes through this class. */
   #current: readonly PolicyDocument[] | undefined
 
   constructor(database: StagerdDatabase) {

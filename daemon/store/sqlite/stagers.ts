@@ -50,7 +50,7 @@ export class SqliteStagers implements StagerRepository {
       if (pipelines.length > 0)
         throw new Conflict(
           'stager-in-use',
-          `${formatFqn('job', found)} is named by ${pipelines.join(', ')}: delete the pipelines first.`,
+          `${formatFqn('job', found)} is used by ${pipelines.join(', ')}: delete the pipelines first.`,
         )
       this.#table.delete(found)
     })

@@ -43,14 +43,14 @@ let firewall: FakeFirewall
 let guard: FirewallGuard
 let told: string[]
 
-const concern = (name: string) => ({
+const eventsOf = (name: string) => ({
   restored: () => told.push(`${name} restored`),
   lost: (error: unknown) => told.push(`${name} lost: ${(error as Error).message}`),
 })
 
 /** Guards other rules until they have been checked several times. */
 async function severalChecks(): Promise<void> {
-  await guard.add(plan('other'), concern('other'), never)
+  await guard.add(plan('other'), eventsOf('other'), never)
   const checksOfOther = () => firewall.checked.filter((comments) => comments.includes('other')).length
   await vi.waitFor(() => expect(checksOfOther()).toBeGreaterThan(3), 10_000)
   // Nothing is checked while nothing is guarded.
@@ -65,8 +65,8 @@ beforeEach(() => {
 
 describe('a guard of firewall rules', () => {
   it('puts back what somebody flushed, and says whose it was', async () => {
-    await guard.add(plan('a'), concern('a'), never)
-    await guard.add(plan('b'), concern('b'), never)
+    await guard.add(plan('a'), eventsOf('a'), never)
+    await guard.add(plan('b'), eventsOf('b'), never)
     firewall.there.delete('b')
     await vi.waitFor(() => expect(told).toEqual(['b restored']), 10_000)
     expect([...firewall.there].sort()).toEqual(['a', 'b'])
@@ -75,7 +75,7 @@ describe('a guard of firewall rules', () => {
   })
 
   it('puts nothing back after its removal, not even what it was putting back just then', async () => {
-    await guard.add(plan('a'), concern('a'), never)
+    await guard.add(plan('a'), eventsOf('a'), never)
     let goOn = (): void => undefined
     firewall.slow = new Promise((resolve) => (goOn = resolve))
     const adding = vi.spyOn(firewall, 'add')
@@ -89,7 +89,7 @@ describe('a guard of firewall rules', () => {
   })
 
   it('puts nothing back that a sweep has removed', async () => {
-    await guard.add(plan('a'), concern('a'), never)
+    await guard.add(plan('a'), eventsOf('a'), never)
     expect(await guard.removeWhere((comment) => comment === 'a')).toEqual(['a'])
     await severalChecks()
     expect([...firewall.there]).toEqual(['other'])
@@ -102,7 +102,7 @@ describe('a guard of firewall rules', () => {
       checksWhenLost = firewall.checked.length
       told.push((error as Error).message)
     }
-    await guard.add(plan('a'), { ...concern('a'), lost }, never)
+    await guard.add(plan('a'), { ...eventsOf('a'), lost }, never)
     const checksBefore = firewall.checked.length
     firewall.broken = new Error('no lock')
     firewall.there.clear()
@@ -113,7 +113,7 @@ describe('a guard of firewall rules', () => {
 
   it('guards nothing that could not be set', async () => {
     firewall.broken = new Error('no iptables')
-    await expect(guard.add(plan('a'), concern('a'), never)).rejects.toThrow('no iptables')
+    await expect(guard.add(plan('a'), eventsOf('a'), never)).rejects.toThrow('no iptables')
     firewall.broken = undefined
     await severalChecks()
     expect(firewall.checked.flat()).not.toContain('a')
