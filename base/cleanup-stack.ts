@@ -1,27 +1,27 @@
 /**
- * Undo, registered before the deed and run last in, first out.
+ * Cleanup functions, each registered before the action that it undoes, and run last in, first out.
  *
  * INVARIANTS
- * - Every undo runs, whatever the ones before it did, and each at most once.
- * - Undo ignores the cancellation of the job: it gets a signal of its own, which ends only at `deadlineMs`.
- * - An error of the undo never takes the place of the error that led to it: `run` returns what went wrong.
+ * - Every function runs, whether or not the others fail, and at most once.
+ * - Cleanup does not stop when the work is cancelled: its signal is aborted only after `deadlineMs`.
+ * - `run` returns failures instead of throwing them, so that they never replace the error that led to the cleanup.
  *
- * An undo must be idempotent and must accept that its deed never happened.
+ * A cleanup function must be idempotent, and must succeed if its action never happened.
  */
 export class CleanupStack {
   readonly #undos: { what: string; undo: Undo }[] = []
   #running: Promise<CleanupFailure[]> | undefined
 
-  /** @param deadlineMs how long the whole of the undo may take, in milliseconds */
+  /** @param deadlineMs for all functions together, in milliseconds */
   constructor(readonly deadlineMs = 60_000) {}
 
-  /** Register `undo` before the deed that it undoes. `what` names it in a failure: "unmount /stagerfs". */
+  /** Call this before the action that `undo` undoes. `what` names it in a failure: "unmount /stagerfs". */
   defer(what: string, undo: Undo): void {
     if (this.#running) throw new Error(`cannot defer "${what}": this cleanup stack has already run`)
     this.#undos.push({ what, undo })
   }
 
-  /** Run every undo; later calls wait for the first. Never rejects. */
+  /** Later calls wait for the first. Never rejects. */
   run(): Promise<CleanupFailure[]> {
     this.#running ??= this.#run()
     return this.#running
@@ -45,12 +45,12 @@ export class CleanupStack {
 export type Undo = (signal: AbortSignal) => void | Promise<void>
 
 export interface CleanupFailure {
-  /** What could not be undone. */
+  /** The name of the function that failed: what could not be undone. */
   readonly what: string
   readonly error: unknown
 }
 
-/** `primary`, carrying what the undo could not do as `cleanupFailures` rather than being replaced by it. */
+/** Adds the failures of a cleanup to the error that led to it, as the property `cleanupFailures`. */
 export function withCleanupFailures(primary: unknown, failures: readonly CleanupFailure[]): unknown {
   if (failures.length > 0 && primary instanceof Error) Object.assign(primary, { cleanupFailures: failures })
   return primary

@@ -1,4 +1,4 @@
-/** A promise with its handles; what `Promise.withResolvers` gives from Node 22 on. */
+/** A promise with its resolve and reject functions, as `Promise.withResolvers` returns them from Node 22 on. */
 export class Deferred<T> {
   readonly promise: Promise<T>
   resolve!: (value: T) => void
@@ -9,7 +9,7 @@ export class Deferred<T> {
       this.resolve = resolve
       this.reject = reject
     })
-    // Whoever awaits the promise sees its rejection; that nobody does is no reason to end the process.
+    // A rejection that nobody awaits would end the process. Those who await the promise still see it.
     this.promise.catch(() => undefined)
   }
 }

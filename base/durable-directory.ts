@@ -1,7 +1,7 @@
 import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
-/** Names made, changed or removed in a directory survive a power cut only once the directory itself was fsynced. */
+/** Until a directory is fsynced, entries that were created, renamed or removed in it may be lost in a power failure. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r')
   try {
@@ -11,7 +11,7 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** `mkdir -p`, where every directory that had to be made is there after a power cut too. */
+/** `mkdir -p`; the directories that it makes survive a power failure. */
 export async function makeDurableDirectory(directory: string): Promise<void> {
   const firstMade = await mkdir(directory, { recursive: true, mode: 0o700 })
   if (firstMade === undefined) return

@@ -1,6 +1,6 @@
 /**
- * One class for each decision that a caller makes. `code` is stable and meant for programs; the message is one
- * sentence for people that says what is wrong and what would be right.
+ * One subclass for each decision of a caller. `code` is stable and meant for programs. The message is one sentence for
+ * people: it says what is wrong and what would be right.
  */
 export abstract class StagerdError extends Error {
   constructor(
@@ -13,36 +13,36 @@ export abstract class StagerdError extends Error {
   }
 }
 
-/** The request can never succeed as it stands: correct it. */
+/** The request can never succeed unless it is changed. */
 export class BadInput extends StagerdError {}
 
-/** Nothing goes by that name. */
+/** There is nothing with that name. */
 export class NotFound extends StagerdError {}
 
-/** The request is fine, but not in the present state: the name is taken, the thing is in use, the moment has passed. */
+/** The request is valid, but not in the current state: the name is taken, the resource is in use, the launch has ended. */
 export class Conflict extends StagerdError {}
 
-/** Policy or a quota says no. */
+/** A policy or a quota forbids it. */
 export class Refused extends StagerdError {}
 
-/** More bytes, entries or depth than a limit allows. */
+/** It exceeds a limit of bytes, entries or depth. */
 export class TooLarge extends StagerdError {}
 
-/** Dependencies that nothing provides, or that cannot stand together. The message holds the explanation, line by line. */
+/** Dependencies that no package provides, or that conflict. The message explains it line by line. */
 export class Unresolved extends StagerdError {}
 
-/** Not now: the Engine is down, the disk is full, the daemon is stopping. The same request may succeed later. */
+/** The same request may succeed later: the Engine is down, the disk is full, the daemon is stopping. */
 export class Unavailable extends StagerdError {}
 
-/** A fault of our own, or of the host below us. */
+/** An internal error of stagerd, or an error of the host. */
 export class Fault extends StagerdError {}
 
-/** The message of whatever was thrown. */
+/** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The errno name (`ENOSPC`, `EADDRINUSE`…) of a system error, if it is one. */
+/** The errno name (`ENOSPC`, `EADDRINUSE`…) of a system error; undefined for other errors. */
 export function errnoOf(error: unknown): string | undefined {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
   return undefined

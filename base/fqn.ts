@@ -1,6 +1,6 @@
 import { BadInput } from './errors.js'
 
-/** The kinds of things that have a fully qualified name. Stagers are jobs. */
+/** The kinds of things that have a fully qualified name. The kind of a stager is `job`. */
 export type FqnKind = 'package' | 'job' | 'stagpipe' | 'policydoc'
 
 /** A fully qualified name, as in `package::/apcera/pkg/os::debian-12`. */
@@ -11,11 +11,11 @@ export interface Fqn {
   readonly name: string
 }
 
-/** An allow-list, because names reach paths, labels and terminals. */
+/** An allowlist, because names appear in paths, labels and terminals. */
 const LOCAL_NAME = /^[A-Za-z0-9][A-Za-z0-9._+@-]{0,127}$/
 const NAMESPACE = /^\/(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){0,15})?$/
 
-/** Throws `BadInput` (`bad-name`) unless `name` may be the local name of a package, stager, pipeline or policy. */
+/** Throws `BadInput` (`bad-name`) unless `name` is valid for a package, a stager, a pipeline or a policy. */
 export function assertLocalName(name: string): void {
   if (!LOCAL_NAME.test(name))
     throw new BadInput(
@@ -24,7 +24,7 @@ export function assertLocalName(name: string): void {
     )
 }
 
-/** Throws `BadInput` (`bad-namespace`) unless `namespace` is one. */
+/** Throws `BadInput` (`bad-namespace`). */
 export function assertNamespace(namespace: string): void {
   if (!NAMESPACE.test(namespace))
     throw new BadInput(
@@ -33,14 +33,16 @@ export function assertNamespace(namespace: string): void {
     )
 }
 
-export function formatFqn({ kind, namespace, name }: Fqn): string {
+export function formatFqn(kind: FqnKind, { namespace, name }: Omit<Fqn, 'kind'>): string {
   return `${kind}::${namespace}::${name}`
 }
 
 /**
- * What a person typed, as a full name: `name`, `/ns::name` or `kind::/ns::name`.
+ * Parses `name`, `/ns::name` or `kind::/ns::name`.
  *
- * @param namespace the current namespace, for a local name
+ * Throws `BadInput` (`bad-fqn`, `bad-namespace`, `bad-name`).
+ *
+ * @param namespace the namespace of a `name` without one
  */
 export function parseFqn(text: string, kind: FqnKind, namespace: string): Fqn {
   const parts = text.split('::')
@@ -57,7 +59,7 @@ export function parseFqn(text: string, kind: FqnKind, namespace: string): Fqn {
       if (first !== kind)
         throw new BadInput(
           'bad-fqn',
-          `${quote(text)} names a ${first || '(nothing)'}, where a ${kind} is expected: ${kind}::${second}::${third}.`,
+          `${quote(text)} names a ${first || '(nothing)'}, but a ${kind} is expected: ${formatFqn(kind, { namespace: second, name: third })}.`,
         )
       fqn = { kind, namespace: second, name: third }
       break
@@ -69,8 +71,7 @@ export function parseFqn(text: string, kind: FqnKind, namespace: string): Fqn {
   return fqn
 }
 
-/** For messages: untrusted text with control characters escaped, and cut. */
+/** Untrusted text for a message: control characters are escaped, and long text is truncated. */
 export function quote(text: string): string {
-  const cut = text.length > 120 ? `${text.slice(0, 117)}...` : text
-  return JSON.stringify(cut)
+  return JSON.stringify(text.length > 120 ? `${text.slice(0, 117)}...` : text)
 }

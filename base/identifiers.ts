@@ -6,7 +6,7 @@ export function isUuid(text: string): boolean {
   return UUID.test(text)
 }
 
-/** Lower-case hexadecimal, as every digest of ours is written. */
+/** Lower-case hexadecimal, as stagerd writes every digest. */
 export function isSha256(text: string): boolean {
   return SHA256.test(text)
 }

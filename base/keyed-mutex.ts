@@ -1,15 +1,18 @@
-/** One at a time for each key, in the order of asking. */
+import { Mutex } from './mutex.js'
+
+/** A mutex for each key; it exists only while somebody uses it. */
 export class KeyedMutex {
-  readonly #last = new Map<string, Promise<unknown>>()
+  readonly #entries = new Map<string, { readonly mutex: Mutex; users: number }>()
 
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(key) ?? Promise.resolve()
-    const turn = before.then(work, work)
-    this.#last.set(key, turn)
+    const entry = this.#entries.get(key) ?? { mutex: new Mutex(), users: 0 }
+    this.#entries.set(key, entry)
+    entry.users += 1
     try {
-      return await turn
+      return await entry.mutex.run(work)
     } finally {
-      if (this.#last.get(key) === turn) this.#last.delete(key)
+      entry.users -= 1
+      if (entry.users === 0) this.#entries.delete(key)
     }
   }
 }

@@ -1,4 +1,7 @@
-/** Who holds what, in memory: what no launch holds may be discarded. A call in progress holds by a symbol of its own. */
+/**
+ * Things in use, by holder: nothing that a holder has may be deleted. In memory, because work that is interrupted begins
+ * again from its start. A call that holds something while it goes on uses a symbol of its own as the holder.
+ */
 export class Leases {
   readonly #held = new Map<string | symbol, Set<string>>()
 
@@ -8,7 +11,7 @@ export class Leases {
     else this.#held.set(holder, new Set([thing]))
   }
 
-  /** Idempotent. */
+  /** Everything that `holder` has. Idempotent. */
   release(holder: string | symbol): void {
     this.#held.delete(holder)
   }
@@ -16,5 +19,10 @@ export class Leases {
   has(thing: string): boolean {
     for (const held of this.#held.values()) if (held.has(thing)) return true
     return false
+  }
+
+  /** What is held at this moment. */
+  snapshot(): ReadonlySet<string> {
+    return new Set([...this.#held.values()].flatMap((held) => [...held]))
   }
 }

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { errnoOf } from './errors.js'
 
-/** The names in `directory`; none where it is not there. */
+/** The names in `directory`; none if it does not exist. */
 export async function readDirectoryIfExists(directory: string): Promise<string[]> {
   try {
     return await readdir(directory)

@@ -1,7 +1,6 @@
 import { execa, type Options, type Result } from 'execa'
 import { Fault } from './errors.js'
 
-/** What a finished program left behind. */
 export interface ProcessResult {
   readonly stdout: string
   readonly stderr: string
@@ -9,21 +8,21 @@ export interface ProcessResult {
 
 export interface ProcessOptions {
   readonly cwd?: string
-  /** Written to the program's standard input, which is then closed. Without it, standard input is empty. */
+  /** Standard input; empty by default. */
   readonly input?: string
   readonly signal?: AbortSignal
   readonly timeoutMs?: number
-  /** Replaces the environment; PATH and a C locale are always there, so that messages can be understood. */
+  /** The environment, besides PATH and a C locale, in which messages can be parsed. */
   readonly env?: Readonly<Record<string, string>>
 }
 
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
- * Run a program of the host with an argument vector: never a shell string.
+ * Runs a program of the host with an argument vector, without a shell.
  *
- * Throws `Fault` (`process-failed`) with the program, its exit code and the end of its standard error. Aborting sends
- * SIGTERM, then SIGKILL after a grace of two seconds.
+ * Throws `Fault` (`process-failed`) with the program, its exit code and the end of its standard error. An abort sends
+ * SIGTERM, and two seconds later SIGKILL.
  */
 export async function runProcess(
   file: string,
@@ -68,5 +67,5 @@ function describeEnd(result: {
 }
 
 function lastLines(stderr: string): string {
-  return stderr.trim().split('\n').slice(-3).join('; ').slice(-500) || 'it said nothing'
+  return stderr.trim().split('\n').slice(-3).join('; ').slice(-500) || 'no error output'
 }

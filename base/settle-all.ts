@@ -1,6 +1,6 @@
 /**
- * As `Promise.all`, but waits for every one before it rejects with the first error: an undo that began while its deed
- * still goes on would miss it.
+ * Like `Promise.all`, but rejects only when every promise has settled: cleanup that starts while an action is still in
+ * progress would miss what that action creates.
  */
 export async function settleAll<T extends readonly unknown[]>(
   promises: T,

@@ -10,6 +10,7 @@ import { Registry } from 'prom-client'
 import { errnoOf, Fault } from '../base/errors.js'
 import { CleanupStack } from '../base/cleanup-stack.js'
 import { isUuid } from '../base/identifiers.js'
+import { Leases } from '../base/leases.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
@@ -34,11 +35,10 @@ import type { Settings } from './settings.js'
 import { Janitor } from './staging/janitor.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
-import { StagingLogs } from './staging/log.js'
+import { LogStore } from './log/log-store.js'
 import { StagingService } from './staging/staging-service.js'
 import { isTerminal } from './model/staging.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
-import { LiveBlobs } from './store/live-blobs.js'
 import { PackageQuota } from './store/package-quota.js'
 import { ResourceIngest } from './store/resource-ingest.js'
 import { loadNativeLibrary } from './store/sqlite/native-library.js'
@@ -111,7 +111,7 @@ export class App {
         packages.totalLength(realm),
       ),
     )
-    const liveBlobs = new LiveBlobs()
+    const liveBlobs = new Leases()
 
     const imports = path.join(state, 'imports')
     // A file is nameless while it is imported; one with a name is of a process that died in the moment between.
@@ -129,7 +129,7 @@ export class App {
     })
     const live = new LiveContainers()
     const janitor = new Janitor({ isolation, live, logger })
-    const logs = new StagingLogs(path.join(state, 'logs'), async (uuid) => isTerminal((await ledger.get(uuid)).state))
+    const logs = new LogStore(path.join(state, 'logs'), async (uuid) => isTerminal((await ledger.get(uuid)).state))
     const launches = new LaunchRunner({
       isolation,
       coordinator: new Coordinator({ logger }),

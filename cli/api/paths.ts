@@ -3,7 +3,7 @@ import { isUuid } from '../../base/identifiers.js'
 
 /** What a person typed, as the API's `ref`: a UUID as it is, a name in full. Throws `BadInput` for what is neither. */
 export function refOf(text: string, kind: FqnKind, namespace: string): string {
-  return isUuid(text) ? text : formatFqn(parseFqn(text, kind, namespace))
+  return isUuid(text) ? text : formatFqn(kind, parseFqn(text, kind, namespace))
 }
 
 export function packagePath(ref: string): string {

@@ -45,7 +45,7 @@ async function build(session: Session, options: BuildOptions, file: string): Pro
   const scriptFile = await readBuildScript(session, path.resolve(session.io.cwd, file))
   const { script } = scriptFile
   const namespace = options.namespace ?? script.namespace ?? session.namespace
-  const target = { namespace, name: script.name, fqn: formatFqn({ kind: 'package', namespace, name: script.name }) }
+  const target = { namespace, name: script.name, fqn: formatFqn('package', { namespace, name: script.name }) }
   if (script.image !== undefined) return await takeImage(session, scriptFile, target)
   const pipeline = await api.get<Pipeline>(pipelinePath(session.ref(options.pipeline, 'stagpipe')), { signal })
   const before = await findReplaceable(session, target.fqn)

@@ -57,7 +57,7 @@ export class Session {
   /** The full name of something that is about to be made. Throws `BadInput`. */
   newName(text: string, kind: FqnKind): { namespace: string; name: string; fqn: string } {
     const { namespace, name } = parseFqn(text, kind, this.namespace)
-    return { namespace, name, fqn: formatFqn({ kind, namespace, name }) }
+    return { namespace, name, fqn: formatFqn(kind, { namespace, name }) }
   }
 
   async close(): Promise<void> {

@@ -26,7 +26,7 @@ export async function choosePipeline(
   const guess = directory === undefined ? undefined : await guessLanguage(directory)
   if (guess)
     for (const namespace of new Set([session.namespace, SHARED_NAMESPACE])) {
-      const fqn = formatFqn({ kind: 'stagpipe', namespace, name: guess.pipeline })
+      const fqn = formatFqn('stagpipe', { namespace, name: guess.pipeline })
       const found = await api.find<Pipeline>(pipelinePath(fqn), { signal })
       if (found) return found
     }

@@ -5,5 +5,5 @@ import { formatFqn } from '../../base/fqn.js'
  * be taken for its program, and the other way round.
  */
 export function programPackageOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
-  return formatFqn({ kind: 'package', namespace, name: `stager-${name}` })
+  return formatFqn('package', { namespace, name: `stager-${name}` })
 }

@@ -2,8 +2,8 @@ import { formatFqn } from '../../base/fqn.js'
 import type { Package, Resource } from '../packages/package.js'
 import type { Package as PackageDocument, Resource as ResourceDocument } from '../documents/package.js'
 
-export function packageFqn({ namespace, name }: Pick<Package, 'namespace' | 'name'>): string {
-  return formatFqn({ kind: 'package', namespace, name })
+export function packageFqn(found: Pick<Package, 'namespace' | 'name'>): string {
+  return formatFqn('package', found)
 }
 
 export function renderPackage(found: Package): PackageDocument {

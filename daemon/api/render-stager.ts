@@ -7,15 +7,11 @@ import type { Pipeline as PipelineDocument } from '../documents/pipeline.js'
 import type { Stager as StagerDocument } from '../documents/stager.js'
 import { packageFqn } from './render-package.js'
 
-export function stagerFqn({ namespace, name }: Pick<Stager, 'namespace' | 'name'>): string {
-  return formatFqn({ kind: 'job', namespace, name })
-}
-
 /** @param program the package that holds the stager's program */
 export function renderStager(stager: Stager, program: Package): StagerDocument {
   return {
     uuid: stager.uuid,
-    fqn: stagerFqn(stager),
+    fqn: formatFqn('job', stager),
     namespace: stager.namespace,
     name: stager.name,
     package: packageFqn(program),
@@ -35,10 +31,10 @@ export function renderStager(stager: Stager, program: Package): StagerDocument {
 export function renderPipeline(pipeline: Pipeline, stagers: readonly Stager[]): PipelineDocument {
   return {
     uuid: pipeline.uuid,
-    fqn: formatFqn({ kind: 'stagpipe', namespace: pipeline.namespace, name: pipeline.name }),
+    fqn: formatFqn('stagpipe', pipeline),
     namespace: pipeline.namespace,
     name: pipeline.name,
-    stagers: stagers.map(stagerFqn),
+    stagers: stagers.map((stager) => formatFqn('job', stager)),
     created_at: pipeline.createdAt,
     updated_at: pipeline.updatedAt,
   }

@@ -1,6 +1,6 @@
+import { formatFqn } from '../../base/fqn.js'
 import type { Launch, Staging } from '../model/staging.js'
 import type { Staging as StagingDocument } from '../documents/staging.js'
-import { stagerFqn } from './render-stager.js'
 
 export function renderStaging(staging: Staging): StagingDocument {
   const { failure } = staging
@@ -10,7 +10,7 @@ export function renderStaging(staging: Staging): StagingDocument {
     package: staging.packageFqn,
     package_uuid: staging.packageUuid,
     pipeline: staging.pipelineFqn,
-    stagers: staging.stagers.map(stagerFqn),
+    stagers: staging.stagers.map((stager) => formatFqn('job', stager)),
     launches: staging.launches.map(renderLaunch),
     ...(failure
       ? {

@@ -1,11 +1,10 @@
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { ZipFile } from 'yazl'
 import { Conflict, messageOf, NotFound } from '../../base/errors.js'
-import { formatFqn, type FqnKind } from '../../base/fqn.js'
+import { formatFqn } from '../../base/fqn.js'
 import type { Capability } from '../packages/metadata.js'
 import type { Package, Resource } from '../packages/package.js'
 import type { BlobStore } from '../store/blob-store.js'
-import type { Name } from '../store/exchange-repository.js'
 import type {
   PackageRepository,
   Pipeline,
@@ -59,7 +58,7 @@ export class Exporter {
   async export(request: ExportRequest): Promise<ExportedFile> {
     const { pipelines, stagers, packages } = await this.#collect(request)
     const programs = new Map(packages.map((found) => [found.uuid, found]))
-    const stagerNames = new Map(stagers.map((found) => [found.uuid, fqn('job', found)]))
+    const stagerNames = new Map(stagers.map((found) => [found.uuid, formatFqn('job', found)]))
     const files = new Map<string, string>()
     const fileOf = ({ sha256 }: Resource) => {
       if (!files.has(sha256)) files.set(sha256, resourceName(files.size + 1))
@@ -67,9 +66,11 @@ export class Exporter {
     }
     const manifest = printManifest({
       packages: packages.map((found) => packageEntry(found, fileOf)),
-      stagers: stagers.map((found) => stagerEntry(found, fqn('package', programs.get(found.packageUuid) ?? found))),
+      stagers: stagers.map((found) =>
+        stagerEntry(found, formatFqn('package', programs.get(found.packageUuid) ?? found)),
+      ),
       pipelines: pipelines.map((found) => ({
-        fqn: fqn('stagpipe', found),
+        fqn: formatFqn('stagpipe', found),
         stagers: found.stagers.map((uuid) => stagerNames.get(uuid) ?? uuid),
       })),
     })
@@ -141,7 +142,7 @@ function packageEntry(found: Package, fileOf: (resource: Resource) => string): P
   const { resource, dependencies, provides, environment, templates, version, description } = found
   if (!resource) throw packageEmpty(found)
   return {
-    fqn: fqn('package', found),
+    fqn: formatFqn('package', found),
     state: found.state === 'ready' ? 'ready' : 'uploaded',
     dependencies: [...dependencies],
     provides: [...provides],
@@ -162,7 +163,7 @@ function packageEntry(found: Package, fileOf: (resource: Resource) => string): P
 function stagerEntry(found: Stager, program: string): StagerEntry {
   const { limits } = found
   return {
-    fqn: fqn('job', found),
+    fqn: formatFqn('job', found),
     package: program,
     start_command: found.startCommand,
     additive: found.additive,
@@ -185,14 +186,13 @@ function assertExportable(found: Package): void {
   if (found.state === 'staging')
     throw new Conflict(
       'package-busy',
-      `${fqn('package', found)} is being staged: wait until the staging has ended, or cancel it.`,
+      `${formatFqn('package', found)} is being staged: wait until the staging has ended, or cancel it.`,
     )
 }
 
 function packageEmpty(found: Package): NotFound {
-  return new NotFound('package-empty', `${fqn('package', found)} has no data to export: upload some, or stage it.`)
-}
-
-function fqn(kind: FqnKind, { namespace, name }: Name): string {
-  return formatFqn({ kind, namespace, name })
+  return new NotFound(
+    'package-empty',
+    `${formatFqn('package', found)} has no data to export: upload some, or stage it.`,
+  )
 }

@@ -40,7 +40,7 @@ export function importSetOf(manifest: Manifest, namespace: string | undefined): 
   const inFile = new Set([...manifest.packages, ...manifest.stagers, ...manifest.pipelines].map(({ fqn }) => fqn))
   const place = (text: string, kind: FqnKind): Name => {
     const fqn = parseFqn(text, kind, '/')
-    const moved = namespace !== undefined && inFile.has(formatFqn(fqn))
+    const moved = namespace !== undefined && inFile.has(formatFqn(kind, fqn))
     return { namespace: moved ? namespace : fqn.namespace, name: fqn.name }
   }
   assertDistinct(
@@ -120,7 +120,7 @@ function additions({
 function assertDistinct(kind: FqnKind, names: readonly Name[]): void {
   const seen = new Set<string>()
   for (const name of names) {
-    const fqn = formatFqn({ kind, ...name })
+    const fqn = formatFqn(kind, name)
     if (seen.has(fqn))
       throw new BadInput(
         'same-name-twice',

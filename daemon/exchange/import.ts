@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { BadInput } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
+import type { Leases } from '../../base/leases.js'
 import type { Capability } from '../packages/metadata.js'
 import type { Resource } from '../packages/package.js'
 import { assertMetadata } from '../packages/validate.js'
@@ -12,7 +13,6 @@ import {
   type Name,
   type WhenThere,
 } from '../store/exchange-repository.js'
-import type { LiveBlobs } from '../store/live-blobs.js'
 import type { PackageQuota } from '../store/package-quota.js'
 import type { PackageDraft } from '../store/repositories.js'
 import type { ResourceIngest } from '../store/resource-ingest.js'
@@ -24,7 +24,7 @@ import { readExchangeFile, type ExchangeFile, type ZipResource } from './zip-rea
 export interface ImporterParts {
   readonly exchange: ExchangeRepository
   readonly ingest: Pick<ResourceIngest, 'receive'>
-  readonly live: LiveBlobs
+  readonly live: Leases
   readonly quota: PackageQuota
   /** Where a file waits while it is read; made when needed. */
   readonly directory: string
@@ -78,7 +78,7 @@ export class Importer {
       const packages: PackageDraft[] = []
       const received = new Map<string, Resource>()
       for (const one of coming.packages) {
-        const skipped = request.whenThere === 'skip' && taken.has(fqnOf(one.draft))
+        const skipped = request.whenThere === 'skip' && taken.has(formatFqn('package', one.draft))
         packages.push(skipped ? one.draft : await this.#receive(one, content, received, holder, signal))
       }
       return await exchange.import({ ...coming, packages }, request.whenThere)
@@ -165,8 +165,4 @@ function resourceOf(resources: ReadonlyMap<string, ZipResource>, file: string): 
 
 function namesOf({ packages, stagers, pipelines }: ImportSet) {
   return { packages: packages.map(({ draft }) => draft), stagers, pipelines }
-}
-
-function fqnOf({ namespace, name }: Name): string {
-  return formatFqn({ kind: 'package', namespace, name })
 }

@@ -1,17 +1,22 @@
+import type { Leases } from '../../base/leases.js'
+import { Mutex } from '../../base/mutex.js'
 import type { Cached, Isolation } from '../../isolation/isolation.js'
 import { layerKey } from '../../isolation/layers/layer-key.js'
-import type { StagingLogs } from '../staging/log.js'
+import type { LogStore } from '../log/log-store.js'
 import type { BlobStore } from '../store/blob-store.js'
-import type { LiveBlobs } from '../store/live-blobs.js'
 import type { ReferenceRepository } from '../store/reference-repository.js'
 import { chooseGarbage, type Garbage } from './choose.js'
 
 export interface CollectorParts {
   readonly references: ReferenceRepository
   readonly blobs: Pick<BlobStore, 'list' | 'deleteIf'>
-  readonly live: LiveBlobs
+  /**
+   * Digests of blobs that work in progress needs, though no row may name them yet. A holder releases them only when a
+   * committed row names them, or when they are not wanted any more.
+   */
+  readonly live: Leases
   readonly isolation: Pick<Isolation, 'caches' | 'discard'>
-  readonly logs: Pick<StagingLogs, 'list' | 'isOpen' | 'delete'>
+  readonly logs: Pick<LogStore, 'list' | 'isOpen' | 'delete'>
   /** How long an upload may take to be named by a package, in milliseconds. */
   readonly graceMs: number
 }
@@ -28,7 +33,7 @@ export interface CollectionRequest {
  * INVARIANTS
  * - A blob that a row names, or is about to name, is never deleted. Who makes a reference holds the blob as live, or has
  *   written or touched it within the grace. So: what is live is noted first, then the blobs are listed, then the references
- *   read; a holder that lets go in between was noted. At the moment of the deletion the blob's age and its being live are
+ *   read; a holder that releases it in between was noted. At the moment of the deletion the blob's age and its being live are
  *   asked again, in the blob's turn.
  * - Layers and images can be made again, and their caches know who uses them: they may refuse.
  * - A staging is forgotten before its log is; a log without a staging is garbage, so that a crash in between leaves none.
@@ -36,7 +41,7 @@ export interface CollectionRequest {
  */
 export class Collector {
   readonly #parts: CollectorParts
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #mutex = new Mutex()
 
   constructor(parts: CollectorParts) {
     this.#parts = parts
@@ -44,15 +49,13 @@ export class Collector {
 
   /** What went, or with `dryRun` would go. Throws `Unavailable` (`engine-down`) before anything has gone. */
   collect(request: CollectionRequest): Promise<readonly Garbage[]> {
-    const run = this.#last.then(() => this.#collect(request))
-    this.#last = run.catch(() => undefined)
-    return run
+    return this.#mutex.run(() => this.#collect(request))
   }
 
   async #collect({ dryRun, olderThanMs, keepBytes }: CollectionRequest): Promise<readonly Garbage[]> {
     const { graceMs, live } = this.#parts
     const began = new Date()
-    const liveBefore = live.digests
+    const liveBefore = live.snapshot()
     const { garbage, cached } = await this.#garbage(liveBefore)
     const chosen = chooseGarbage(garbage, { olderThanMs, keepBytes, graceMs }, began)
     if (dryRun) return chosen
@@ -112,7 +115,7 @@ export class Collector {
     switch (one.kind) {
       case 'blob':
         return await blobs.deleteIf(one.id, (modifiedAt) => {
-          return !live.digests.has(one.id) && began.getTime() - modifiedAt.getTime() >= graceMs
+          return !live.has(one.id) && began.getTime() - modifiedAt.getTime() >= graceMs
         })
       case 'layer':
       case 'image': {

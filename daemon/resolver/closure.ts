@@ -10,10 +10,9 @@ export function closureOf(
   subject: Package,
   dependencies: readonly Capability[],
 ): Promise<readonly Package[]> {
-  const { namespace, name, uuid } = subject
   return resolver.with(({ index, rulesOf }) => {
-    const rules = rulesOf({ namespace, name }, 'run')
-    const fqn = formatFqn({ kind: 'package', namespace, name })
-    return resolve({ subject: fqn, dependencies, index, rules, exclude: uuid }).packages
+    const rules = rulesOf(subject, 'run')
+    const fqn = formatFqn('package', subject)
+    return resolve({ subject: fqn, dependencies, index, rules, exclude: subject.uuid }).packages
   })
 }

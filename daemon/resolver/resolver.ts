@@ -45,7 +45,7 @@ export class Resolver {
 
 /** It was checked when it was stored; but what refuses now is not to be left out, since it may be a lock. */
 function read({ namespace, name, text }: PolicyDocument): NamedPolicy {
-  const fqn = formatFqn({ kind: 'policydoc', namespace, name })
+  const fqn = formatFqn('policydoc', { namespace, name })
   try {
     return { fqn, policy: parsePolicy(text) }
   } catch (error) {

@@ -75,7 +75,7 @@ export class PackageRuns implements Runs {
   async #plan(request: RunRequest): Promise<RunPlan> {
     const { packages, defaults } = this.#parts
     const subject = await packages.get(request.package)
-    const fqn = formatFqn({ kind: 'package', namespace: subject.namespace, name: subject.name })
+    const fqn = formatFqn('package', subject)
     if (subject.state !== 'ready')
       throw new Conflict(
         'package-not-ready',

@@ -1,4 +1,4 @@
-import type { LogWriter } from './log.js'
+import type { LogWriter } from '../log/log-writer.js'
 import type { Failure } from '../model/staging.js'
 
 /** The end of a failed staging's log: stager, cause, last lines, what to do next. */

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import pRetry from 'p-retry'
 import type { Logger } from 'pino'
 import { Unavailable, messageOf } from '../../base/errors.js'
-import { retryUntil } from '../../base/retry.js'
+import { Mutex } from '../../base/mutex.js'
 import type { Isolation } from '../../isolation/isolation.js'
 import type { LiveContainers } from './live-containers.js'
 
@@ -9,52 +10,60 @@ export interface JanitorParts {
   readonly isolation: Pick<Isolation, 'ping' | 'sweep'>
   readonly live: LiveContainers
   readonly logger: Logger
-  /** Between two looks at the host, in milliseconds: a minute unless said otherwise. */
+  /** The pause between two sweeps, in milliseconds. Default: one minute. */
   readonly everyMs?: number
   /**
-   * For the last sweep, in milliseconds: ten seconds unless said otherwise. An Engine that hangs must not keep the daemon
-   * from ending; what stays is swept at the next start.
+   * The deadline of the last sweep, in milliseconds. Default: ten seconds. An Engine that hangs must not keep the daemon
+   * from ending; what is left is swept at the next start.
    */
   readonly lastSweepMs?: number
 }
 
+const FIRST_RETRY_MS = 250
+const LONGEST_RETRY_MS = 5_000
+
 /**
- * Keeps the host free of what no launch of this process owns.
+ * Removes from the host what no launch of this process owns.
  *
- * To sweep at the start is not enough. The Engine finishes what it has begun for a daemon that was killed meanwhile, or
- * that no longer waits for the answer, and then there is a container, or a network, that no sweep before could see; and
- * what was busy at one sweep is not at the next. Hence the host is looked at again and again, and once more in the end.
+ * A sweep at the start is not enough. The Engine completes requests of a daemon that was killed, or that does not wait
+ * for the answer: a container or a network appears after the sweep. And what was busy at one sweep is free at the next.
+ * So the janitor sweeps periodically, and once more when the daemon ends.
+ *
+ * INVARIANTS
+ * - One sweep at a time.
+ * - Nothing is swept after `sweepForTheLastTime` has resolved: what is on the host then may belong to another process.
  */
 export class Janitor {
   readonly #parts: JanitorParts
   readonly #closed = new AbortController()
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #mutex = new Mutex()
 
   constructor(parts: JanitorParts) {
     this.#parts = parts
   }
 
-  /** One sweep after the other. Rejects as `Isolation.ping` and `Isolation.sweep` do. */
+  /** Throws what `Isolation.ping` and `Isolation.sweep` throw. */
   sweep(): Promise<void> {
-    const sweep = this.#last.then(() => this.#sweep())
-    this.#last = sweep.catch(() => undefined)
-    return sweep
+    return this.#mutex.run(() => this.#sweep())
   }
 
-  /** Waits for the Engine, and sweeps. Rejects only when `signal` aborts. */
+  /** Retries until a sweep succeeds. Rejects only when `signal` is aborted. */
   async sweepOnceEngineIsBack(signal: AbortSignal): Promise<void> {
     const { logger } = this.#parts
-    await retryUntil(
-      signal,
-      () => this.sweep(),
-      (error) => {
-        if (!(error instanceof Unavailable)) logger.error({ err: error }, 'the sweep failed and is tried again')
-        else logger.warn({ reason: messageOf(error) }, 'waiting for the Docker Engine')
-      },
-    )
+    const attempt = async () => {
+      try {
+        await this.sweep()
+      } catch (error) {
+        if (error instanceof Unavailable) logger.warn({ reason: messageOf(error) }, 'waiting for the Docker Engine')
+        else logger.error({ err: error }, 'the sweep failed and is retried')
+        // p-retry gives up at a TypeError, which an unexpected answer of the Engine can cause.
+        throw new Error('the sweep failed', { cause: error })
+      }
+    }
+    await pRetry(attempt, { retries: Infinity, minTimeout: FIRST_RETRY_MS, maxTimeout: LONGEST_RETRY_MS, signal })
   }
 
-  /** Sweeps now and then until `signal` aborts. Never rejects. */
+  /** Sweeps periodically until `signal` is aborted. Never rejects. */
   async keepSweeping(signal: AbortSignal): Promise<void> {
     const { everyMs = 60_000 } = this.#parts
     for (;;) {
@@ -64,26 +73,25 @@ export class Janitor {
     }
   }
 
-  /** Once all that was at work has ended. Nothing is swept after it has resolved. Never rejects. */
+  /** To be called when every launch and run has ended. Never rejects. */
   async sweepForTheLastTime(): Promise<void> {
     const { lastSweepMs = 10_000 } = this.#parts
-    const enough = new AbortController()
-    const tooLong = delay(lastSweepMs, undefined, { signal: enough.signal }).catch(() => undefined)
-    await Promise.race([this.trySweep(), tooLong])
-    enough.abort()
-    // From here on, what is there may be another process's.
+    const swept = new AbortController()
+    const deadline = delay(lastSweepMs, undefined, { signal: swept.signal }).catch(() => undefined)
+    await Promise.race([this.trySweep(), deadline])
+    swept.abort()
     this.#closed.abort()
   }
 
-  /** As `sweep`; a failure is logged, and left to the next. */
+  /** A failure is logged and left to the next sweep. Never rejects. */
   async trySweep(): Promise<void> {
     const { logger } = this.#parts
     try {
       await this.sweep()
     } catch (error) {
-      // Whoever needs the Engine says so.
+      // An Engine that is down is reported where it is needed.
       const level = error instanceof Unavailable ? 'debug' : 'error'
-      logger[level]({ err: error }, 'the sweep failed; the next one tries again')
+      logger[level]({ err: error }, 'the sweep failed; the next one retries')
     }
   }
 
@@ -93,7 +101,7 @@ export class Janitor {
     await isolation.ping()
     signal.throwIfAborted()
     const { removed, failures } = await isolation.sweep(live.ids, signal)
-    if (removed.length > 0) logger.info({ removed }, 'swept what earlier launches had left')
+    if (removed.length > 0) logger.info({ removed }, 'removed what earlier launches left behind')
     for (const { what, error } of failures) logger.error({ err: error, what }, 'could not be swept')
   }
 }

@@ -1,4 +1,4 @@
-/** UUIDs of the launches and runs that are at work in this process: what a sweep must leave alone. */
+/** UUIDs of the launches and runs of this process: a sweep must not remove what belongs to them. */
 export class LiveContainers {
   readonly #ids = new Set<string>()
 

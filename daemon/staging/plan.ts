@@ -7,19 +7,22 @@ import type { Package } from '../packages/package.js'
 import { resolve, type Resolution } from '../packages/resolve.js'
 import type { StagerSnapshot, Staging } from '../model/staging.js'
 
-/** Where a program starts when its package has no START_PATH, or an empty one, which the field uses for none. */
+/** The working directory of a stager whose package has no START_PATH, or an empty one. */
 const DEFAULT_START_PATH = '/app'
 
 export interface PlanSettings {
-  /** Given to every stager below everything else, such as the variables that point to a bundle of CA certificates. */
+  /**
+   * Variables for every stager, such as the paths of a bundle of CA certificates. Those of packages and of the stager
+   * override them.
+   */
   readonly environment: Readonly<Record<string, string>>
 }
 
 /**
- * What the next launch of a staging needs.
+ * The plan of the next launch of a staging.
  *
- * Throws `Unresolved` when a dependency of the stager or of the package has no solution, or when the stager's own
- * package is not there any more; `Refused` (`policy`) when it is policy alone that leaves none.
+ * Throws `Unresolved` if a dependency of the stager or of the package has no solution, or if the stager's package is not
+ * ready; `Refused` (`policy`) if there is no solution only because of a policy.
  */
 export function planLaunch(staging: Staging, launch: string, catalogue: Catalogue, settings: PlanSettings): LaunchPlan {
   const stager = currentStager(staging)
@@ -27,10 +30,10 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
   if (!program?.resource)
     throw new Unresolved(
       'stager-package-missing',
-      `The package of stager ${stagerFqn(stager)} is not there or not ready: stage it, or give the stager another with 'stagectl stager update'.`,
+      `The package of stager ${stagerFqn(stager)} does not exist or is not ready: stage it, or give the stager another one with 'stagectl stager update'.`,
     )
   const { root, stagerfs } = closures(staging, stager, program, catalogue)
-  assertStandsOnSomething(stager, [...root.packages, program])
+  assertOperatingSystem(stager, [...root.packages, program])
 
   return {
     id: launch,
@@ -43,11 +46,11 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     environment: mergeEnvironments(
       BASE_ENVIRONMENT,
       settings.environment,
-      // As the seed has it: paths of the package's dependencies are given as they are, without /stagerfs.
+      // Paths in the variables of the package's dependencies are passed as they are, without the prefix /stagerfs.
       ...stagerfs.packages.map(({ environment }) => environment),
       ...root.packages.map(({ environment }) => environment),
       program.environment,
-      // "Relaunch includes altered dependencies and environment variables."
+      // What stagers have changed so far: a relaunch sees its own changes.
       staging.work.environment,
       stager.environment,
     ),
@@ -56,19 +59,20 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
   }
 }
 
-/** Throws `Unresolved` (`no-operating-system`): there is no shell and no user in a root that nobody has furnished. */
-function assertStandsOnSomething(stager: StagerSnapshot, root: readonly Package[]): void {
+/** Throws `Unresolved` (`no-operating-system`): a root without an operating system has no shell and no users. */
+function assertOperatingSystem(stager: StagerSnapshot, root: readonly Package[]): void {
   if (root.some(({ provides }) => provides.some(({ type }) => type === 'os'))) return
-  const whose = stager.additive ? 'the package that it is to stage' : 'its package'
+  const whose = stager.additive ? 'the package that it stages' : 'its package'
   throw new Unresolved(
     'no-operating-system',
-    `Stager ${stagerFqn(stager)} would stand on no operating system: let ${whose} depend on one, such as os.linux.`,
+    `Stager ${stagerFqn(stager)} has no operating system in its root: let ${whose} depend on one, such as os.linux.`,
   )
 }
 
 /**
- * The stager's root and the package's /stagerfs. An additive stager stands on the closure of the package itself, so it
- * finds at / what others find at /stagerfs. The rules are those of whose closure it is: of the package, or of the stager.
+ * The closures of the stager's root and of the package's /stagerfs. The root of an additive stager is based on the
+ * closure of the package: at / it has what other stagers have at /stagerfs. The policy rules of a closure are those of
+ * its subject, the package or the stager.
  */
 function closures(
   staging: Staging,
@@ -100,18 +104,13 @@ export function currentStager(staging: Staging): StagerSnapshot {
   return stager
 }
 
-export function stagerFqn({ namespace, name }: StagerSnapshot): string {
-  return formatFqn({ kind: 'job', namespace, name })
+export function stagerFqn(stager: StagerSnapshot): string {
+  return formatFqn('job', stager)
 }
 
-/** A package without data (a mere bundle of dependencies) has no layer. */
-export function layerOf({ resource, namespace, name }: Package): LayerSource[] {
-  if (!resource) return []
-  return [
-    {
-      sha256: resource.sha256,
-      removals: resource.removals,
-      name: formatFqn({ kind: 'package', namespace, name }),
-    },
-  ]
+/** A package without data, which only has dependencies, has no layer. */
+export function layerOf(found: Package): LayerSource[] {
+  if (!found.resource) return []
+  const { sha256, removals } = found.resource
+  return [{ sha256, removals, name: formatFqn('package', found) }]
 }

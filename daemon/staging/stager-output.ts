@@ -1,10 +1,10 @@
 import { LineSplitter } from './lines.js'
-import type { LogWriter } from './log.js'
+import type { LogWriter } from '../log/log-writer.js'
 
-/** How many are shown again where a failure is explained. */
+/** The number of lines that are repeated in the explanation of a failure. */
 const LAST_LINES = 10
 
-/** A stager's output on its way to the log, with the last lines kept for a failure's explanation. */
+/** Writes the output of a stager to the log, and keeps the last lines for the explanation of a failure. */
 export class StagerOutput {
   readonly #log: LogWriter
   readonly #splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() }

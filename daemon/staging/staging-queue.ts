@@ -1,19 +1,19 @@
 import type { Staging } from '../model/staging.js'
 
 export interface QueueWork {
-  /** The oldest that waits becomes running; undefined when none waits. */
+  /** Makes the oldest queued staging running; undefined if none is queued. */
   admitNext(): Promise<Staging | undefined>
-  /** From admission to the last undo; never rejects. */
+  /** Resolves when the staging has ended and everything of it is released. Never rejects. */
   work(staging: Staging): Promise<void>
 }
 
 /**
- * First come, first served, with a limit on how many are at work.
+ * Admits stagings first in, first out, up to a limit of running ones.
  *
  * INVARIANTS
- * - Never more than `limit` at work; one pump at a time, so admissions are in the order of submission.
- * - Nothing is admitted before `open` or after `close`. What `open` brings (interrupted stagings) goes first, and
- *   counts against the limit like any other.
+ * - At most `limit` stagings run. One loop admits them, so they are admitted in the order of submission.
+ * - Nothing is admitted before `open` or after `close`. The interrupted stagings that `open` takes come first, and count
+ *   against the limit.
  */
 export class StagingQueue {
   readonly #limit: number
@@ -37,7 +37,7 @@ export class StagingQueue {
     this.notify()
   }
 
-  /** There may be something to admit. */
+  /** To be called when a staging may have been queued. */
   notify(): void {
     if (this.#pumping) {
       this.#again = true
@@ -54,7 +54,7 @@ export class StagingQueue {
       })
   }
 
-  /** Resolves when nothing is at work any more. */
+  /** Resolves when no staging runs. */
   async close(): Promise<void> {
     this.#open = false
     await this.#pumping
@@ -68,7 +68,7 @@ export class StagingQueue {
   async #pump(): Promise<void> {
     while (this.#open && this.#active.size < this.#limit) {
       const next = this.#resumed.shift() ?? (await this.#parts.admitNext())
-      // What was admitted while the queue was being closed is running, and goes on at the next start.
+      // A staging that was admitted during `close` is recorded as running: it continues at the next start.
       if (!next || !this.#isOpen()) return
       const work: Promise<void> = this.#parts.work(next).finally(() => {
         this.#active.delete(work)

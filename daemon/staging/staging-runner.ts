@@ -4,22 +4,23 @@ import { explainFailure } from './explain-failure.js'
 import { failureOfError, failureOfInterruptions } from './failures.js'
 import type { LaunchOutcome, LaunchRunner } from './launch-runner.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
-import type { LogWriter, StagingLogs } from './log.js'
+import type { LogStore } from '../log/log-store.js'
+import type { LogWriter } from '../log/log-writer.js'
 import { currentStager, stagerFqn } from './plan.js'
 import { INTERRUPTION_LIMIT, type Staging } from '../model/staging.js'
 
 export interface StagingRunnerParts {
   readonly ledger: StagingLedger
   readonly launches: LaunchRunner
-  readonly logs: StagingLogs
+  readonly logs: LogStore
   readonly logger: Logger
-  /** Resolves when the Engine answers, and what lost launches had left is gone. */
+  /** Resolves when the Engine answers and the leftovers of lost launches are removed. */
   readonly engineIsBack: () => Promise<void>
-  /** The daemon ends: running launches are ended without a record, and go on at the next start. */
+  /** Aborted when the daemon ends: running launches are ended without a record, and their stagings continue at the next start. */
   readonly stop: AbortSignal
 }
 
-/** One staging at a time per call: launch after launch, until it has ended. */
+/** Runs the launches of a staging, one after the other, until it ends. */
 export class StagingRunner {
   readonly #parts: StagingRunnerParts
   readonly #cancellations = new Map<string, AbortController>()
@@ -28,40 +29,40 @@ export class StagingRunner {
     this.#parts = parts
   }
 
-  /** End the running launch of a staging whose cancellation has been recorded. */
+  /** Ends the running launch of a staging. The cancellation is in the ledger by then. */
   cancel(staging: string): void {
     this.#cancellations.get(staging)?.abort()
   }
 
-  /** From admission, or from the launch that was interrupted, to the last undo. Never rejects. */
+  /**
+   * Starts at the first launch, or at the one that was interrupted. Resolves when everything of every launch is released.
+   * Never rejects.
+   */
   async run(admitted: Staging): Promise<void> {
     const { logs, logger } = this.#parts
     const cancellation = new AbortController()
     this.#cancellations.set(admitted.uuid, cancellation)
-    const undone: Promise<void>[] = []
+    const released: Promise<void>[] = []
     try {
       const log = await logs.write(admitted.uuid)
       try {
-        await this.#greet(admitted, log)
-        await this.#launchUntilOver(admitted, log, cancellation.signal, undone)
+        await this.#logStart(admitted, log)
+        await this.#launchUntilOver(admitted, log, cancellation.signal, released)
       } catch (error) {
-        logger.error({ err: error, staging: admitted.uuid }, 'a staging could not go on')
+        logger.error({ err: error, staging: admitted.uuid }, 'a staging cannot continue')
         await this.#giveUp(admitted, error, log)
       } finally {
         await log.close()
       }
     } catch (error) {
-      logger.error(
-        { err: error, staging: admitted.uuid },
-        'a staging could not be brought to an end; it goes on at the next start',
-      )
+      logger.error({ err: error, staging: admitted.uuid }, 'a staging cannot be ended; it continues at the next start')
     } finally {
       this.#cancellations.delete(admitted.uuid)
-      await Promise.all(undone)
+      await Promise.all(released)
     }
   }
 
-  async #greet(staging: Staging, log: LogWriter): Promise<void> {
+  async #logStart(staging: Staging, log: LogWriter): Promise<void> {
     if (staging.launches.length > 0) {
       await log.message('stagerd was restarted; staging goes on with the launch that was interrupted.')
       return
@@ -75,7 +76,7 @@ export class StagingRunner {
     admitted: Staging,
     log: LogWriter,
     cancelled: AbortSignal,
-    undone: Promise<void>[],
+    released: Promise<void>[],
   ): Promise<void> {
     const { ledger, launches, stop } = this.#parts
     const ended = AbortSignal.any([cancelled, stop])
@@ -88,7 +89,7 @@ export class StagingRunner {
         return
       }
       const outcome = await launches.run(staging, log, ended)
-      undone.push(outcome.released)
+      released.push(outcome.released)
       if (outcome.kind === 'stopped' && !isCancelled()) {
         await log.message('stagerd is stopping; staging goes on when it is started again.')
         return
@@ -117,14 +118,14 @@ export class StagingRunner {
           `The launch was lost (${messageOf(outcome.error)}); it is launched again as soon as the host allows.`,
         )
         await outcome.released
-        // A cancellation need not wait for the Engine; what the launch has left is swept when it is back.
+        // A cancellation does not wait for the Engine: the leftovers of the launch are swept when it answers.
         await Promise.race([engineIsBack(), untilAborted(ended)])
         return outcome.staging
       }
     }
   }
 
-  /** A fault of ours ends the staging rather than leave it running for ever. */
+  /** An internal error fails the staging, which would otherwise stay running. */
   async #giveUp(admitted: Staging, error: unknown, log: LogWriter): Promise<void> {
     const { ledger, stop } = this.#parts
     if (stop.aborted) return

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino'
 import { Conflict } from '../../base/errors.js'
-import { formatFqn } from '../../base/fqn.js'
+import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../store/repositories.js'
 import type { Janitor } from './janitor.js'
 import type { LaunchRunner } from './launch-runner.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
-import type { StagingLogs } from './log.js'
+import type { LogStore } from '../log/log-store.js'
 import { StagingQueue } from './staging-queue.js'
 import { StagingRunner } from './staging-runner.js'
 import type { Staging, StagingSource } from '../model/staging.js'
@@ -17,16 +17,16 @@ export interface StagingServiceParts {
   readonly pipelines: PipelineRepository
   readonly janitor: Janitor
   readonly launches: LaunchRunner
-  readonly logs: StagingLogs
+  readonly logs: LogStore
   readonly logger: Logger
 }
 
 /**
- * The door of the staging service: what people ask for, and what happens at the start and at the end of the daemon.
+ * The entry point of staging: requests of users, and recovery and shutdown.
  *
- * `start` first makes the host agree with the ledger: every trace of launches that no process owns any more is swept,
- * and the stagings they belonged to go on at the launch that was interrupted. Until then nothing is admitted; an Engine
- * that is down delays that, not the daemon. From then on, and once more in the end, the janitor looks after the host.
+ * `start` begins with recovery. It sweeps the leftovers of launches that no process owns, and continues running stagings
+ * at the launch that was interrupted. No staging is admitted before that. An Engine that is down delays recovery, but not
+ * the start of the daemon. After recovery the janitor sweeps periodically, and once more in `stop`.
  */
 export class StagingService {
   readonly #parts: StagingServiceParts
@@ -46,22 +46,23 @@ export class StagingService {
     this.#queue = new StagingQueue(
       limit,
       { admitNext: () => parts.ledger.admitNext(), work: (staging) => this.#runner.run(staging) },
-      (error) => parts.logger.error({ err: error }, 'stagings cannot be admitted'),
+      (error) => parts.logger.error({ err: error }, 'no staging can be admitted'),
     )
   }
 
-  /** Whether stagings are admitted: the sweep at the start is over. */
+  /** Whether recovery is complete, so that stagings are admitted. */
   get ready(): boolean {
     return this.#ready
   }
 
   start(): void {
     this.#recovered = this.#recover().catch((error: unknown) => {
-      if (!this.#stop.signal.aborted) this.#parts.logger.error({ err: error }, 'recovery failed; stagings wait')
+      if (!this.#stop.signal.aborted)
+        this.#parts.logger.error({ err: error }, 'recovery failed; no staging is admitted')
     })
   }
 
-  /** Running launches are ended and undone; their stagings go on at the next start. */
+  /** Ends running launches; their stagings continue at the next start. */
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#recovered
@@ -70,7 +71,7 @@ export class StagingService {
   }
 
   /**
-   * Throws `NotFound` for a package, pipeline or stager that is not there, `Conflict` (`package-busy`,
+   * Throws `NotFound` for a package, a pipeline or a stager that does not exist, `Conflict` (`package-busy`,
    * `package-empty`).
    */
   async submit(packageRef: Ref, pipelineRef: Ref, source?: StagingSource): Promise<Staging> {
@@ -79,7 +80,7 @@ export class StagingService {
     const pipeline = await pipelines.get(pipelineRef)
     const staging = await ledger.submit({
       packageUuid: subject.uuid,
-      pipelineFqn: formatFqn({ kind: 'stagpipe', namespace: pipeline.namespace, name: pipeline.name }),
+      pipelineFqn: formatFqn('stagpipe', pipeline),
       stagers: await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))),
       source,
     })
@@ -87,28 +88,31 @@ export class StagingService {
     return staging
   }
 
-  /** Throws `Conflict` (`staging-ended`) for one that has ended. */
+  /** Throws `Conflict` (`staging-ended`). */
   async cancel(uuid: string): Promise<Staging> {
     const staging = await this.#parts.ledger.requestCancel(uuid)
     if (staging.state === 'running') this.#runner.cancel(uuid)
-    else await this.#sayCancelled(uuid)
+    else await this.#logCancellation(uuid)
     return staging
   }
 
-  /** The same package, or source of it, through the same pipeline, as both are now, from the beginning. */
+  /**
+   * Submits a new staging of the same package, or of the same source, with the same pipeline. Package and pipeline are
+   * taken as they are now.
+   */
   async retry(uuid: string): Promise<Staging> {
     const staging = await this.#parts.ledger.get(uuid)
     if (staging.state !== 'failed' && staging.state !== 'cancelled')
       throw new Conflict(
         'staging-not-failed',
-        `Staging ${uuid} is ${staging.state}: only one that failed or was cancelled can be retried.`,
+        `Staging ${uuid} is ${staging.state}: only a failed or cancelled staging can be retried.`,
       )
-    const [, namespace = '', name = ''] = staging.pipelineFqn.split('::')
-    return await this.submit({ uuid: staging.packageUuid }, { namespace, name }, staging.source)
+    const pipeline = parseFqn(staging.pipelineFqn, 'stagpipe', '/')
+    return await this.submit({ uuid: staging.packageUuid }, pipeline, staging.source)
   }
 
-  /** For one that waited, and so has no log yet. */
-  async #sayCancelled(uuid: string): Promise<void> {
+  /** A queued staging has no log yet. */
+  async #logCancellation(uuid: string): Promise<void> {
     const log = await this.#parts.logs.write(uuid)
     await log.message('Staging was cancelled before it began.')
     await log.close()
@@ -123,7 +127,7 @@ export class StagingService {
       const open = staging.launches.find(({ state }) => state === 'starting' || state === 'running')
       interrupted.push(open ? await ledger.abortLaunch(open.uuid) : staging)
     }
-    if (interrupted.length > 0) logger.info({ stagings: interrupted.length }, 'interrupted stagings go on')
+    if (interrupted.length > 0) logger.info({ stagings: interrupted.length }, 'interrupted stagings continue')
     this.#ready = true
     this.#queue.open(interrupted)
   }

@@ -3,13 +3,13 @@ import type { Readable } from 'node:stream'
 import type { StagerdError } from '../../base/errors.js'
 import { Conflict, TooLarge } from '../../base/errors.js'
 import { parseFqn } from '../../base/fqn.js'
+import type { Leases } from '../../base/leases.js'
 import type { LeftOut, RunningLaunch } from '../../isolation/isolation.js'
 import type { ExpectedUpload, LaunchHandler, PackageData } from '../coordinator/launch-handler.js'
 import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
 import type { Compression } from '../packages/package.js'
 import type { BlobStore } from '../store/blob-store.js'
-import type { LiveBlobs } from '../store/live-blobs.js'
 import { overQuota, type PackageQuota } from '../store/package-quota.js'
 import type { ResourceIngest } from '../store/resource-ingest.js'
 import type { Staging, Verdict, WorkingCopy } from '../model/staging.js'
@@ -21,7 +21,7 @@ export interface WorkingCopyParts {
   readonly toGzip: (body: Readable, compression: Compression) => Promise<Readable>
   /** What the package may come to have. */
   readonly quota: PackageQuota
-  readonly liveBlobs: LiveBlobs
+  readonly liveBlobs: Leases
 }
 
 /** What the handler needs of its launch. */

@@ -2,35 +2,34 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 
 /**
- * Content-addressed, immutable blobs, named by SHA-256.
+ * A content-addressed store of immutable blobs, named by their SHA-256 digest.
  *
  * LIFECYCLE
- * - `write` resolves only when the blob is durable: content, name and directory have been fsynced, and a power cut
- *   cannot take it back. If it rejects, nothing of it remains. Writing what is there already is not an error.
- * - A blob may be read by any number of readers; the stream errors at its end when the content does not match its
- *   name, so a flipped bit is never handed on as a whole. Whoever wants to hand a blob on unseen has `trustedFile`.
- * - `delete` while a reader is at work leaves that reader undisturbed. Deleting what is not there is not an error.
- * - `modifiedAt` is when a blob was last written or touched: whoever is about to refer to an old one touches it first,
- *   and a collection of garbage leaves alone what is younger than a grace. `write`, `touch` and `deleteIf` of one blob
- *   happen one after the other.
+ * - `write` resolves when the blob is durable: content, name and directory are fsynced. If it rejects, nothing of the
+ *   blob remains. Writing a blob that exists is not an error.
+ * - Any number of readers can read a blob. A stream fails before its end if the content does not match the name, so that
+ *   damaged content never appears complete. `trustedFile` is for readers that do not look at the content.
+ * - `delete` does not disturb readers. Deleting a blob that does not exist is not an error.
+ * - `modifiedAt` is the time when a blob was last written or touched. A caller touches an existing blob before it refers
+ *   to it, because garbage collection keeps every blob that is younger than its grace period. `write`, `touch` and
+ *   `deleteIf` of the same blob exclude each other.
  *
  * ERRORS
- * - `BadInput` (`digest-mismatch`, `length-mismatch`) when the content is not what `expected` says.
- * - `TooLarge` (`blob-too-large`) beyond `maxBytes`.
+ * - `BadInput` (`digest-mismatch`, `length-mismatch`): the content is not as `expected`.
+ * - `TooLarge` (`blob-too-large`): the content is longer than `maxBytes`.
  * - `NotFound` (`blob-not-found`).
- * - `Unavailable` (`disk-full`) on ENOSPC or EDQUOT.
- * - `Fault` (`blob-corrupt`) from a stream whose content is damaged.
+ * - `Unavailable` (`disk-full`): ENOSPC or EDQUOT.
+ * - `Fault` (`blob-corrupt`), from a stream: the content is damaged.
  */
 export interface BlobStore {
   write(body: Readable, options?: BlobWriteOptions): Promise<Blob>
   open(sha256: string): Promise<OpenBlob>
   has(sha256: string): Promise<boolean>
   delete(sha256: string): Promise<void>
-  /** As if it had been written just now. Undefined when it is not there, or is known to be damaged: then write it. */
+  /** Sets `modifiedAt` to now. Undefined if the blob does not exist or is known to be damaged: then it must be written. */
   touch(sha256: string): Promise<{ readonly length: number } | undefined>
-  /** Deletes what is there and `unwanted`, of which `modifiedAt` is as of now; tells whether it did. */
+  /** Deletes the blob if it exists and `unwanted` returns true for its current `modifiedAt`; returns whether it did. */
   deleteIf(sha256: string, unwanted: (modifiedAt: Date) => boolean): Promise<boolean>
-  /** Every blob, with what a collection of garbage needs to know. */
   list(): AsyncIterable<{ readonly sha256: string; readonly length: number; readonly modifiedAt: Date }>
 }
 
@@ -40,7 +39,7 @@ export interface BlobWriteOptions {
     readonly sha1?: string | undefined
     readonly length?: number | undefined
   }
-  /** Compute SHA-1 as well; implied by `expected.sha1`. */
+  /** Also computes SHA-1; implied by `expected.sha1`. */
   readonly wantSha1?: boolean
   readonly maxBytes?: number
   readonly signal?: AbortSignal
@@ -54,12 +53,12 @@ export interface Blob {
 
 export interface OpenBlob {
   readonly length: number
-  /** Not started until it is consumed; must be consumed or destroyed. */
+  /** Must be consumed or destroyed. */
   readonly stream: Readable
   /**
-   * The file behind `stream`, where its bytes may go out unseen, as by sendfile(2): it is known to be what its name says.
-   * Undefined where that is not known, or where there is no file; reading the stream to its end is what makes it known.
-   * It belongs to the stream, which closes it when it is destroyed: use it while the stream is unread, from offset 0.
+   * The file of the blob, if its content is known to match its name: then it can be sent without reading it, as
+   * sendfile(2) does. Undefined otherwise, and for a store without files. Reading `stream` to its end verifies the file.
+   * The stream owns the file and closes it when it is destroyed. Read the file from offset 0, and not after `stream`.
    */
   readonly trustedFile: FileHandle | undefined
 }

@@ -4,12 +4,12 @@ import type { Readable } from 'node:stream'
 import { BadInput, TooLarge } from '../../base/errors.js'
 import type { Blob, BlobWriteOptions } from './blob-store.js'
 
-/** Pieces are gathered to about this size: with larger writes a gigabyte takes no less time, with smaller ones it takes more. */
+/** Chunks are batched to about this size. Smaller writes take more time for a gigabyte; larger ones save none. */
 const BATCH_BYTES = 512 * 1024
 
 /**
- * Copy `body` into `file`, hashing it on the way, and see that it is what was expected. Durable is up to the caller.
- * `body` is destroyed if it was not read to its end.
+ * Copies `body` into `file`, computes its digests, and compares them with what is expected. The caller fsyncs the file.
+ * `body` is destroyed unless it has been read to its end.
  */
 export async function copyAndHash(body: Readable, file: FileHandle, options: BlobWriteOptions): Promise<Blob> {
   const { expected = {}, maxBytes = Infinity, signal } = options
@@ -24,8 +24,8 @@ export async function copyAndHash(body: Readable, file: FileHandle, options: Blo
   signal?.throwIfAborted()
   signal?.addEventListener('abort', destroyBody, { once: true })
   try {
-    for await (const piece of body as AsyncIterable<Buffer | string>) {
-      const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece
+    for await (const given of body as AsyncIterable<Buffer | string>) {
+      const chunk = typeof given === 'string' ? Buffer.from(given) : given
       length += chunk.length
       assertNotTooLong(length, maxBytes, expected.length)
       batch.push(chunk)
@@ -48,7 +48,7 @@ export async function copyAndHash(body: Readable, file: FileHandle, options: Blo
   return blob
 }
 
-/** The disk works while the hashes are computed. */
+/** The write and the hashing run in parallel. */
 async function writeBatch(file: FileHandle, batch: readonly Buffer[], hashes: readonly Hash[]): Promise<void> {
   if (batch.length === 0) return
   const written = writeAll(file, batch)
@@ -56,7 +56,7 @@ async function writeBatch(file: FileHandle, batch: readonly Buffer[], hashes: re
   await written
 }
 
-/** `writev` may write less than it was given, as when the disk is nearly full. */
+/** `writev` may write less than it is given, for instance if the disk is nearly full. */
 async function writeAll(file: FileHandle, batch: readonly Buffer[]): Promise<void> {
   let rest = [...batch]
   while (rest.length > 0) {

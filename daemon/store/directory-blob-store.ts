@@ -14,34 +14,34 @@ import { TrustedFiles } from './trusted-files.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
 import { VerifiedBlobStream } from './verified-blob-stream.js'
 
-/** Times of files as they are: as milliseconds they would be rounded. */
+/** Exact file times: in milliseconds they are rounded. */
 const NANOSECONDS = { bigint: true } as const
 
 /**
  * Blobs as files:
  *
- *   <directory>/new/<uuid>           being written; whatever is there at start-up belongs to nobody
- *   <directory>/sha256/ab/<ab…hex>   whole and durable
+ *   <directory>/new/<uuid>           being written; leftovers of a crash are removed at the start
+ *   <directory>/sha256/ab/<ab…hex>   complete and durable
  *
  * INVARIANTS
- * - A file below sha256/ was fsynced before it got its name, and its name before `write` resolved.
- * - Nothing below sha256/ is ever opened for writing: a new copy takes the old one's place by rename, which also mends
- *   a damaged blob, tells a collection of garbage that it is wanted again, and leaves its readers undisturbed.
- * - One process at a time has the directory open.
+ * - A file is fsynced before it is renamed into sha256/, and its name is fsynced before `write` resolves.
+ * - No file below sha256/ is opened for writing. A write replaces an existing file by a rename: this repairs a damaged
+ *   blob, renews its time for garbage collection, and does not disturb readers.
+ * - Only one process has the directory open.
  */
 export class DirectoryBlobStore implements BlobStore {
   readonly #new: string
   readonly #blobs: string
-  /** Settled once the directory of a prefix is durable: whoever finds it there must not run ahead of whoever made it. */
+  /** Resolves when the directory of a prefix is durable: a write must not complete before it. */
   readonly #prefixes = new Map<string, Promise<void>>()
-  /** For each blob, those who would give it its name, renew it or take it away. */
+  /** By blob: publishing, touching and deleting. */
   readonly #mutex = new KeyedMutex()
   /**
-   * Inodes of files found not to be what their names say, since the last one was written. By inode, because a reader of a
-   * file that was written anew since has nothing to say of the new one; it holds its own, so no other gets that number.
+   * Inodes of files with damaged content, by digest. A reader can detect damage in a file that has been replaced since,
+   * which says nothing about the new file. The inode number is not reused while the reader holds the old file open.
    */
   readonly #damaged = new Map<string, Set<bigint>>()
-  /** Known to be what their names say; none of them damaged. */
+  /** Files whose content is known to match their names. None of them is in `#damaged`. */
   readonly #trusted = new TrustedFiles()
 
   private constructor(directory: string) {
@@ -49,7 +49,7 @@ export class DirectoryBlobStore implements BlobStore {
     this.#blobs = join(directory, 'sha256')
   }
 
-  /** Makes what is missing, and removes what an interrupted write left behind. */
+  /** Creates missing directories, and removes what interrupted writes left behind. */
   static async open(directory: string): Promise<DirectoryBlobStore> {
     const store = new DirectoryBlobStore(directory)
     await makeDurableDirectory(store.#new)
@@ -60,7 +60,7 @@ export class DirectoryBlobStore implements BlobStore {
 
   async write(body: Readable, options: BlobWriteOptions = {}): Promise<Blob> {
     const temporary = join(this.#new, randomUUID())
-    // The body may fail before its iteration listens: without a listener, that would end the process.
+    // Without a listener, a body that fails before it is iterated would end the process.
     body.on('error', () => undefined)
     try {
       const file = await open(temporary, 'wx', 0o600)
@@ -82,19 +82,19 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   /**
-   * An error after the rename leaves a whole blob that nobody was told of. It stays, for the collection of garbage:
-   * taking it away could take the same content from another writer, who was told.
+   * An error after the rename leaves a complete blob that no caller knows. It is left to garbage collection: another
+   * writer of the same content may have got it acknowledged.
    */
   async #publish(temporary: string, sha256: string): Promise<void> {
     const path = this.#path(sha256)
     await this.#mutex.run(sha256, async () => {
       await this.#prefix(dirname(path))
-      // Its age counts from when others can see it, not from its last byte: in between a disk may have taken its time.
+      // The grace period begins when the blob becomes visible; a slow disk may have delayed that.
       const now = new Date()
       await utimes(temporary, now, now)
       await rename(temporary, path)
       this.#damaged.delete(sha256)
-      // After the rename, which is a change of the file too.
+      // The rename changes the ctime of the file, so this comes after it.
       this.#trusted.add(sha256, await stat(path, NANOSECONDS))
       await syncDirectory(dirname(path))
     })
@@ -103,7 +103,7 @@ export class DirectoryBlobStore implements BlobStore {
   async #prefix(directory: string): Promise<void> {
     const known = this.#prefixes.get(directory)
     if (known) return known
-    // Also when it is there already: the process that made it may have died before it was durable.
+    // Also if the directory exists: the process that created it may have died before it was durable.
     const making = makeDurableDirectory(directory).then(() => syncDirectory(this.#blobs))
     this.#prefixes.set(directory, making)
     making.catch(() => this.#prefixes.delete(directory))
@@ -201,7 +201,7 @@ export class DirectoryBlobStore implements BlobStore {
           const { size, mtime } = await stat(join(this.#blobs, prefix, entry.name))
           yield { sha256: entry.name, length: size, modifiedAt: mtime }
         } catch (error) {
-          // Deleted since the directory was read.
+          // It has been deleted since the directory was read.
           if (errnoOf(error) !== 'ENOENT') throw error
         }
       }

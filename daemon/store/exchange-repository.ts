@@ -8,7 +8,7 @@ export interface Name {
   readonly name: string
 }
 
-/** What comes in together. References are by name: to what is in the set, or else to what is there already. */
+/** What is imported together. References are by name, to members of the set or to what exists already. */
 export interface ExchangeSet {
   readonly packages: readonly PackageDraft[]
   readonly stagers: readonly StagerOfSet[]
@@ -16,7 +16,7 @@ export interface ExchangeSet {
 }
 
 export interface StagerOfSet extends Omit<StagerDraft, 'packageUuid'> {
-  /** The package that holds its program. */
+  /** The package that contains its program. */
   readonly program: Name
 }
 
@@ -24,7 +24,7 @@ export interface PipelineOfSet extends Name {
   readonly stagers: readonly Name[]
 }
 
-/** What becomes of a thing whose name is taken. */
+/** What happens to an object whose name is taken. */
 export type WhenThere = 'refuse' | 'override' | 'skip'
 
 export type Outcome = 'made' | 'replaced' | 'skipped'
@@ -36,14 +36,14 @@ export interface ImportedSet {
 }
 
 export interface ExchangeRepository {
-  /** Full names of what is there already, of those in the set: what `import` would refuse, replace or skip. */
+  /** Full names of the objects in the set that exist: `import` would refuse, replace or skip them. */
   taken(set: NamesOfSet): Promise<ReadonlySet<string>>
   /**
-   * All of it in one transaction: nobody ever sees a part. What is replaced keeps its UUID, and a package its place in
+   * One transaction for the whole set. An object that is replaced keeps its UUID; a package also keeps its position in
    * the order of import.
    *
-   * Throws `Conflict` (`already-there`, naming all; `package-busy`), `NotFound` (`package-not-found`,
-   * `stager-not-found`) for a reference that leads nowhere.
+   * Throws `Conflict` (`already-there`, which names all of them; `package-busy`), `NotFound` (`package-not-found`,
+   * `stager-not-found`) for a reference to something that does not exist.
    */
   import(set: ExchangeSet, whenThere: WhenThere): Promise<ImportedSet>
 }
@@ -54,11 +54,11 @@ export interface NamesOfSet {
   readonly pipelines: readonly Name[]
 }
 
-/** Throws `Conflict` (`already-there`) that names all of them. */
+/** Throws `Conflict` (`already-there`), which names all of them. */
 export function assertNoneTaken(taken: readonly string[]): void {
   if (taken.length === 0) return
   throw new Conflict(
     'already-there',
-    `${taken.join(', ')} ${taken.length === 1 ? 'is' : 'are'} there already: replace with --override, or keep with --skip-existing; nothing was imported.`,
+    `${taken.join(', ')} ${taken.length === 1 ? 'exists' : 'exist'} already: replace with --override, or keep with --skip-existing; nothing was imported.`,
   )
 }

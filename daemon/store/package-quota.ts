@@ -1,10 +1,9 @@
 import bytes from 'bytes'
 import { Refused } from '../../base/errors.js'
 
-/** How long the resource of a package may be, in bytes, by the namespace that the package is in. */
+/** The maximum length of a package's resource, in bytes, by the namespace of the package. */
 export type QuotaFor = (namespace: string) => number | Promise<number>
 
-/** Refuses at the first moment at which it can be known. */
 export class PackageQuota {
   constructor(readonly of: QuotaFor) {}
 
@@ -18,6 +17,6 @@ export class PackageQuota {
 export function overQuota(namespace: string, quota: number): Refused {
   return new Refused(
     'package-quota',
-    `A package in ${namespace} may have ${bytes.format(quota, { unitSeparator: ' ' }) ?? quota} of data now, and this is more: make it smaller, delete what is not needed, or have the quota raised.`,
+    `A package in ${namespace} may have at most ${bytes.format(quota, { unitSeparator: ' ' }) ?? quota} of data now, and this is more: make it smaller, delete unneeded packages, or have the quota raised.`,
   )
 }

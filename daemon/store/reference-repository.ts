@@ -1,16 +1,16 @@
 import type { Resource } from '../packages/package.js'
 
-/** What a collection of garbage asks: what is referred to, and what is history. Each method is one transaction. */
+/** Queries of garbage collection. Each method is one transaction. */
 export interface ReferenceRepository {
-  /** Resources of every package, and of every staging that has not ended. */
+  /** The resources of all packages, and of the stagings that need theirs: those that have not ended or can be retried. */
   resources(): Promise<readonly Pick<Resource, 'sha256' | 'removals'>[]>
   stagings(): Promise<readonly StagingAge[]>
-  /** Those of them that have ended are forgotten, with their launches; which they were is returned. */
+  /** Deletes those of the stagings that have ended, with their launches; returns their UUIDs. */
   forgetStagings(uuids: readonly string[]): Promise<readonly string[]>
 }
 
 export interface StagingAge {
   readonly uuid: string
-  /** Undefined while it has not ended. */
+  /** Undefined if it has not ended. */
   readonly endedAt: Date | undefined
 }

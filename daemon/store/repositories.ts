@@ -4,41 +4,40 @@ import type { Package, Resource } from '../packages/package.js'
 import type { StagerSnapshot } from '../model/staging.js'
 
 /**
- * Metadata that lasts. Every method is one transaction; what it has acknowledged survives a power cut.
+ * A reference to stored metadata: a UUID or a full name. Names are unique within a namespace and a kind.
  *
- * Names are unique within a namespace and a kind. A reference is a UUID or a full name.
+ * Every method of the repositories is one transaction, which is durable when the method resolves.
  */
 export type Ref = { readonly uuid: string } | { readonly namespace: string; readonly name: string }
 
 /**
- * Either what becomes of it, or a function that says so of what is found: called inside the transaction, so that two who
- * change the same thing at once both get their way. It must be pure: where the transaction is tried again, so is it.
+ * A change, or a function that computes it from the current state. The function is called inside the transaction, so that
+ * concurrent changes do not overwrite each other. It must be pure, because the transaction may be retried.
  */
 export type ChangeOf<Found, Change> = Change | ((found: Found) => Change)
 
 export interface PackageRepository {
-  /** Throws `Conflict` (`package-exists`). The new package is `created`, or `ready`/`uploaded` when it brings a resource. */
+  /** The new package is `created`; with a resource it is `uploaded`, or `ready`. Throws `Conflict` (`package-exists`). */
   create(draft: PackageDraft): Promise<Package>
   /** Throws `NotFound` (`package-not-found`). */
   get(ref: Ref): Promise<Package>
   list(filter: PackageFilter): Promise<readonly Package[]>
-  /** Of the data of all packages in a namespace and below it, in bytes. */
+  /** The total length of the resources of all packages in and below a namespace, in bytes. */
   totalLength(namespace: string): Promise<number>
-  /** In order of import; the universe of a resolution: packages that are `ready`. */
+  /** The packages that are `ready`, in order of import: those that a resolution can choose from. */
   listReady(): Promise<readonly Package[]>
   /**
-   * Throws `Conflict` (`package-busy`) while a staging has the package, `package-exists` when the new name is taken.
+   * Throws `Conflict` (`package-busy`) while the package is being staged, `package-exists` if the new name is taken.
    */
   update(ref: Ref, change: ChangeOf<Package, PackageChange>): Promise<Package>
-  /** `created`, `uploaded`, `failed` or `ready` becomes `state`, with this data. Throws `Conflict` (`package-busy`) while it is being staged. */
+  /** Sets resource and state. Throws `Conflict` (`package-busy`) while the package is being staged. */
   attach(ref: Ref, resource: Resource, state: 'uploaded' | 'ready'): Promise<Package>
   /**
-   * `from` becomes what is under the name of `target`: all that it has but its name takes the place of what `target` had,
-   * and `from` is gone. Whoever depends on `target`, or holds it by its UUID, never finds it missing or half of each.
-   * Throws `Conflict` (`package-busy`, `package-in-use`, `same-package`).
+   * Replaces everything of `target` but its name and its UUID by what `from` has, and deletes `from`. No reader sees
+   * `target` missing or a mixture of both. Throws `Conflict` (`package-busy`, `package-in-use`, `same-package`).
    */
   replace(target: Ref, from: Ref): Promise<Package>
-  /** Throws `Conflict` (`package-in-use`) while a staging or a stager holds it, naming them. */
+  /** Throws `Conflict` (`package-in-use`), which names the stagings and stagers that use it. */
   delete(ref: Ref): Promise<void>
 }
 
@@ -53,9 +52,9 @@ export interface PackageDraft extends PackageMetadata {
 
 export interface PackageFilter {
   readonly type?: string
-  /** Name of something provided, of any type. */
+  /** The name of a capability that it provides, of any type. */
   readonly provides?: string
-  /** This namespace and all below it. */
+  /** This namespace and those below it. */
   readonly namespace?: string
 }
 
@@ -80,7 +79,7 @@ export interface StagerRepository {
   get(ref: Ref): Promise<Stager>
   list(filter: { readonly namespace?: string }): Promise<readonly Stager[]>
   update(ref: Ref, change: ChangeOf<Stager, StagerChange>): Promise<Stager>
-  /** Throws `Conflict` (`stager-in-use`) while a pipeline names it, naming the pipelines. */
+  /** Throws `Conflict` (`stager-in-use`), which names the pipelines that contain it. */
   delete(ref: Ref): Promise<void>
 }
 
@@ -88,14 +87,14 @@ export interface Pipeline {
   readonly uuid: string
   readonly namespace: string
   readonly name: string
-  /** UUIDs of stagers, in the order in which they work; never empty. */
+  /** UUIDs of stagers, in the order of their launches; never empty. */
   readonly stagers: readonly string[]
   readonly createdAt: string
   readonly updatedAt: string
 }
 
 export interface PipelineRepository {
-  /** Throws `Conflict` (`pipeline-exists`), `NotFound` (`stager-not-found`) for a stager that is gone. */
+  /** Throws `Conflict` (`pipeline-exists`), `NotFound` (`stager-not-found`). */
   create(draft: { namespace: string; name: string; stagers: readonly string[] }): Promise<Pipeline>
   /** Throws `NotFound` (`pipeline-not-found`). */
   get(ref: Ref): Promise<Pipeline>
@@ -104,16 +103,16 @@ export interface PipelineRepository {
   delete(ref: Ref): Promise<void>
 }
 
-/** A text that says what may be used by whom; see daemon/packages/policy. */
+/** The source text of a policy; daemon/packages/policy defines the language. */
 export interface PolicyDocument {
   readonly uuid: string
   readonly namespace: string
   readonly name: string
-  /** From 1; that of `text`, the newest. */
+  /** The version of `text`, which is the newest; from 1. */
   readonly version: number
   readonly text: string
   readonly createdAt: string
-  /** When the newest version was put. */
+  /** The time of the newest version. */
   readonly updatedAt: string
 }
 
@@ -125,20 +124,20 @@ export interface PolicyVersion {
 
 export type PolicyDraft = Pick<PolicyDocument, 'namespace' | 'name' | 'text'>
 
-/** Nothing is checked here: who puts a text has parsed it. */
+/** Texts are stored unchecked: callers parse them first. */
 export interface PolicyRepository {
   /** Throws `Conflict` (`policy-exists`). */
   create(draft: PolicyDraft): Promise<PolicyDocument>
-  /** Makes the document, or its next version; the same text again is no new version. */
+  /** Creates the document, or its next version if the text differs. */
   put(draft: PolicyDraft): Promise<PolicyDocument>
   /** Throws `NotFound` (`policy-not-found`). */
   get(ref: Ref): Promise<PolicyDocument>
-  /** Every version that it ever had, the oldest first. */
+  /** All versions, the oldest first. */
   versions(ref: Ref): Promise<readonly PolicyVersion[]>
   list(filter: { readonly namespace?: string }): Promise<readonly PolicyDocument[]>
-  /** All of them, by namespace and name: as long as nothing has changed, the same array. */
+  /** All documents, by namespace and name. Returns the same array until something changes. */
   current(): Promise<readonly PolicyDocument[]>
-  /** With all its versions. */
+  /** Deletes all its versions too. */
   delete(ref: Ref): Promise<void>
 }
 

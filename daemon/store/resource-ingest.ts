@@ -3,7 +3,7 @@ import { PassThrough, pipeline, type Readable, Transform } from 'node:stream'
 import type { Compression, Resource } from '../packages/package.js'
 import type { BlobStore } from './blob-store.js'
 
-/** What the examination of an archive found; it rejects with `BadInput` or `TooLarge` for one that is refused. */
+/** The result of a scan. */
 export interface ArchiveFacts {
   readonly compression: Compression
   readonly entries: number
@@ -11,16 +11,17 @@ export interface ArchiveFacts {
   readonly bytes: number
 }
 
-/** Of each stream on the way: as much as comes at once. */
+/** The buffer of each stream: as much as arrives at once. */
 const BUFFER_BYTES = 64 * 1024
 
+/** Rejects with `BadInput` or `TooLarge` for an archive that is refused. */
 export type ScanArchive = (body: Readable, signal: AbortSignal) => Promise<ArchiveFacts>
 
 export interface ExpectedContent {
   readonly sha256?: string | undefined
   readonly sha1?: string | undefined
   readonly length?: number | undefined
-  /** A smaller limit than the ingest's own. */
+  /** In addition to the limit of the ingest. */
   readonly maxBytes?: number | undefined
 }
 
@@ -30,26 +31,26 @@ export interface ReceivedResource {
 }
 
 /**
- * The one way in for a tarball, whoever sends it: examined while it is written, in a single pass.
+ * Receives every tarball, from any source. The archive is scanned while it is written, in a single pass.
  *
  * INVARIANTS
- * - The store sees the end of the body only once the archive was accepted: what is refused was never visible, so there
- *   is nothing to take back.
- * - The first to fail decides what the caller is told. Scan, write and body have all ended when `receive` rejects.
+ * - The store gets the end of the body only after the scan has accepted the archive, so a refused archive is never visible
+ *   as a blob.
+ * - `receive` rejects with the error that came first. Scan, write and body have ended by then.
  */
 export class ResourceIngest {
   readonly #blobs: BlobStore
   readonly #scan: ScanArchive
   readonly #maxBytes: number
 
-  /** @param maxBytes the largest resource that is taken in */
+  /** @param maxBytes the maximum length of a resource */
   constructor(blobs: BlobStore, scan: ScanArchive, maxBytes: number) {
     this.#blobs = blobs
     this.#scan = scan
     this.#maxBytes = maxBytes
   }
 
-  /** Throws what the scan and `BlobStore.write` throw. `body` is destroyed if it was not read to its end. */
+  /** Throws what the scan and `BlobStore.write` throw. `body` is destroyed unless it has been read to its end. */
   async receive(
     body: Readable,
     { maxBytes = Infinity, ...expected }: ExpectedContent,
@@ -58,15 +59,15 @@ export class ResourceIngest {
     const stop = new AbortController()
     const either = AbortSignal.any([signal, stop.signal])
     const toScan = new PassThrough({ highWaterMark: BUFFER_BYTES })
-    // They may fail before anybody reads them; whoever does is told all the same.
+    // Without a listener, a stream that fails before it is read would end the process. Its reader still gets the error.
     for (const stream of [body, toScan]) stream.on('error', () => undefined)
     const scan = this.#scan(toScan, either)
     scan.then(
       () => toScan.resume(),
       (error: unknown) => stop.abort(error),
     )
-    // Its errors are those of whoever reads it.
-    const accepted = pipeline(body, shownTo(toScan, scan), () => undefined)
+    // Errors reach the reader of `accepted`, so the callback ignores them.
+    const accepted = pipeline(body, copiedTo(toScan, scan), () => undefined)
 
     try {
       const { sha256, sha1, length } = await this.#blobs.write(accepted, {
@@ -87,8 +88,8 @@ export class ResourceIngest {
   }
 }
 
-/** What passes through is shown to `scanner` too, at the pace of the slower reader; it ends once `scan` has resolved. */
-function shownTo(scanner: PassThrough, scan: Promise<unknown>): Transform {
+/** Passes chunks through, and copies them to `scanner` with its backpressure. Ends when `scan` has resolved. */
+function copiedTo(scanner: PassThrough, scan: Promise<unknown>): Transform {
   return new Transform({
     highWaterMark: BUFFER_BYTES,
     transform(chunk: Buffer, _encoding, done) {

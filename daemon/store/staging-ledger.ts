@@ -9,26 +9,26 @@ import type {
 } from '../model/staging.js'
 
 /**
- * Where stagings are kept, and their queue. The staging service decides; the ledger only makes its decisions last.
+ * The records of stagings, and their queue. The staging service makes the decisions, and the ledger records them.
  *
- * Every method is one transaction whose `WHERE` names the state that it expects; when the state is another, nothing is
- * written and it throws `Conflict` (`state-changed`). What it has acknowledged survives a power cut.
+ * Every method is one transaction, which is durable when the method resolves. It names the state that it expects; in
+ * another state it writes nothing and throws `Conflict` (`state-changed`).
  *
  *   queued ──admit──> running ──advance──> running … ──succeed──> succeeded
  *     │                  ├──relaunch──> running          (same step, next launch)
- *     │                  ├──abortLaunch──> running       (same step; nothing of the launch counts)
+ *     │                  ├──abortLaunch──> running       (same step; the work of the launch is lost)
  *     │                  ├──fail──> failed
  *     └──cancel──────────┴──cancel──> cancelled
  */
 export interface StagingLedger {
   /**
-   * Queue a staging; the package goes from `uploaded`, `failed` or `ready` to `staging` with it.
-   * Throws `Conflict` (`package-busy`) when the package is being staged, `package-empty` when it has no data.
+   * Queues a staging. The package, which is `uploaded`, `failed` or `ready`, becomes `staging`.
+   * Throws `Conflict` (`package-busy`) if the package is being staged, `package-empty` if it has no data.
    */
   submit(request: SubmitStaging): Promise<Staging>
-  /** The oldest queued staging becomes `running`, and is returned; undefined when none waits. */
+  /** Makes the oldest queued staging `running`, and returns it; undefined if none is queued. */
   admitNext(): Promise<Staging | undefined>
-  /** Running stagings in order of admission: after a crash, the interrupted ones. */
+  /** Running stagings in order of admission. At the start of the daemon these are the interrupted ones. */
   running(): Promise<readonly Staging[]>
   /** Throws `NotFound` (`staging-not-found`). */
   get(uuid: string): Promise<Staging>
@@ -39,32 +39,32 @@ export interface StagingLedger {
     readonly limit?: number
   }): Promise<readonly Staging[]>
 
-  /** The intent: recorded before any resource of the launch is made. */
+  /** Records the intent, before any resource of the launch is created. */
   beginLaunch(
     staging: string,
     launch: { readonly uuid: string; readonly stagerFqn: string; readonly step: number },
   ): Promise<Launch>
   launchRunning(launch: string): Promise<void>
 
-  /** Verdict `done` of a stager that is not the last: the work so far is kept, the next stager is up. Resets relaunches and interruptions. */
+  /** Verdict `done` of a stager that is not the last: saves the work and moves to the next stager. Resets relaunches and interruptions. */
   advance(launch: string, work: WorkingCopy): Promise<Staging>
-  /** Verdict `done` of the last stager: the package gets the work, and is `ready`. */
+  /** Verdict `done` of the last stager: the package takes over the work, and is `ready`. */
   succeed(launch: string, work: WorkingCopy): Promise<Staging>
-  /** Verdict `relaunch`: the work so far is kept, the same stager is up again. Resets interruptions. */
+  /** Verdict `relaunch`: saves the work and stays at the same stager. Resets interruptions. */
   relaunch(launch: string, work: WorkingCopy): Promise<Staging>
-  /** Any failure: the package keeps its data from before the staging, and is `failed`, or `ready` again if it was. `launch` is undefined when none could be begun. */
+  /** Any failure. The package keeps the data from before the staging, and is `failed`, or `ready` if it was before. `launch` is undefined if none was begun. */
   fail(staging: string, launch: string | undefined, failure: Failure): Promise<Staging>
-  /** The launch says nothing of the stager: `aborted`; the staging stays at its step, with one interruption more. */
+  /** The launch was lost through no fault of the stager. The staging stays at its step, with one more interruption. */
   abortLaunch(launch: string): Promise<Staging>
-  /** Once the container has ended, after its verdict. */
+  /** To be called when the container of a launch with a verdict has ended. */
   recordExit(launch: string, exitCode: number): Promise<void>
 
   /**
-   * Queued: `cancelled` at once. Running: `cancelRequested`, and the staging is returned still running.
-   * Throws `Conflict` (`staging-ended`) when it has ended already.
+   * A queued staging becomes `cancelled`. A running one stays running, with `cancelRequested`.
+   * Throws `Conflict` (`staging-ended`) if it has ended.
    */
   requestCancel(staging: string): Promise<Staging>
-  /** A running staging whose cancellation was asked for is `cancelled`, an open launch `aborted`; the package goes back to the state before. */
+  /** A running staging with `cancelRequested` becomes `cancelled`, its open launch `aborted`, and the package returns to its state from before. */
   cancel(staging: string): Promise<Staging>
 }
 
@@ -73,6 +73,6 @@ export interface SubmitStaging {
   readonly pipelineFqn: string
   /** Never empty. */
   readonly stagers: readonly StagerSnapshot[]
-  /** Instead of the package's own data. */
+  /** Replaces the package's own data as the input. */
   readonly source?: StagingSource | undefined
 }

@@ -6,11 +6,11 @@ import { Fault } from '../../base/errors.js'
 const CHUNK_BYTES = 512 * 1024
 
 /**
- * The content of a blob's file, checked against its name while it is read. Owns the handle: closes it at the end, on
- * an error, and when destroyed, even if nothing was ever read.
+ * The content of a blob, verified against its name while it is read. The stream owns the file handle: it closes it at
+ * the end, on an error, and when it is destroyed, even if nothing was read.
  *
- * The last chunk is held back until the digest is known. Otherwise a client that counts bytes (Content-Length) would
- * have the whole of a damaged blob before it could be told.
+ * The last chunk is held back until the digest is verified. Otherwise a client that counts bytes (Content-Length) would
+ * have received a damaged blob completely before the error.
  */
 export class VerifiedBlobStream extends Readable {
   readonly #hash = createHash('sha256')
@@ -22,7 +22,7 @@ export class VerifiedBlobStream extends Readable {
     readonly file: FileHandle,
     readonly sha256: string,
     readonly length: number,
-    /** Told once the content is known: after its last byte was read, or at the first that is missing. */
+    /** Called when the content is known: after the last byte was read, or at the first missing one. */
     readonly onVerdict: (verdict: 'sound' | 'damaged') => void = () => undefined,
   ) {
     super({ highWaterMark: CHUNK_BYTES })
@@ -48,7 +48,7 @@ export class VerifiedBlobStream extends Readable {
     let chunk = Buffer.allocUnsafe(wanted)
     if (wanted > 0) {
       const { bytesRead } = await this.file.read(chunk, 0, wanted, this.#position)
-      if (bytesRead === 0) throw this.#corrupt('is shorter than it was')
+      if (bytesRead === 0) throw this.#corrupt('is too short')
       chunk = chunk.subarray(0, bytesRead)
       this.#position += bytesRead
       this.#hash.update(chunk)
@@ -79,7 +79,7 @@ export class VerifiedBlobStream extends Readable {
         (closing: unknown) => callback(error ?? (closing as Error)),
       )
     }
-    // Closing a descriptor under a read that a thread of the pool still does could let it read another file.
+    // A read in the thread pool could read another file if its descriptor were closed and reused meanwhile.
     if (this.#reading) this.#closeWhenRead = close
     else close()
   }

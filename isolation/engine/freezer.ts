@@ -1,5 +1,6 @@
 import { CleanupStack, withCleanupFailures } from '../../base/cleanup-stack.js'
 import { Conflict } from '../../base/errors.js'
+import { Mutex } from '../../base/mutex.js'
 
 /**
  * Sections of work during which a container stands still.
@@ -10,7 +11,7 @@ import { Conflict } from '../../base/errors.js'
  * - After `close` no section begins, so whoever awaited it may end the container: nobody reads its files any more.
  */
 export class Freezer {
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #mutex = new Mutex()
   readonly #closed = new AbortController()
 
   /**
@@ -32,7 +33,7 @@ export class Freezer {
    * `standstill` resolves it leaves the container alone. Where that rejects, there is no section, and the work fails too.
    */
   fromFreezing<T>(work: (standstill: Promise<void>) => Promise<T>): Promise<T> {
-    const section = this.#last.then(async () => {
+    return this.#mutex.run(async () => {
       if (this.#closed.signal.aborted)
         throw new Conflict('container-ending', 'The container is being ended: it is too late for that.')
       const undo = new CleanupStack()
@@ -57,13 +58,11 @@ export class Freezer {
       if (failure) throw failure.error
       return done
     })
-    this.#last = section.catch(() => undefined)
-    return section
   }
 
   /** No section begins any more; resolves when the present one is over. */
   async close(): Promise<void> {
     this.#closed.abort()
-    await this.#last
+    await this.#mutex.run(() => Promise.resolve())
   }
 }

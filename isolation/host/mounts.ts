@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BadInput, messageOf } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 
-/** An overlay mount as plain data. */
+/** The parameters of an overlay mount. */
 export interface OverlayMount {
-  /** What mountinfo shows as the source: it tells whose the mount is. */
+  /** The source in mountinfo, which identifies the owner of the mount. */
   readonly source: string
   /** Directory that `lowers` are relative to. */
   readonly base: string
@@ -12,20 +12,20 @@ export interface OverlayMount {
   readonly lowers: readonly string[]
   /** Absolute. */
   readonly upper: string
-  /** Absolute, on the filesystem of `upper`. */
+  /** Absolute, and on the filesystem of `upper`. */
   readonly work: string
   readonly target: string
 }
 
-/** mount(2) copies one page of options, and cuts the rest off without a word. */
+/** mount(2) copies one page of options and silently ignores the rest. */
 const PAGE = 4096
 
 /**
- * - `redirect_dir`, `metacopy`, `index`: under the kernel's defaults a forged extended attribute in a package's layer
- *   could lead the overlay to a directory outside of it.
- * - `nodev`: a device node of a package is a plain name there.
+ * - `redirect_dir`, `metacopy`, `index`: with the kernel's defaults, a forged extended attribute in a layer could redirect
+ *   the overlay to a directory outside of it.
+ * - `nodev`: device nodes of packages have no effect.
  *
- * Throws `BadInput` (`too-many-layers`) when they do not fit a page.
+ * Throws `BadInput` (`too-many-layers`) if the options exceed one page.
  */
 export function overlayOptions(mount: OverlayMount): string {
   const options = [
@@ -46,35 +46,35 @@ export function overlayOptions(mount: OverlayMount): string {
 }
 
 /**
- * Mounted shared, whatever the host's root is, because Docker refuses slave propagation from a private mount.
+ * The mount is shared, whatever the propagation of the host's root: Docker rejects slave propagation from a private mount.
  */
 export async function mountOverlay(mount: OverlayMount, signal: AbortSignal): Promise<void> {
   await runProcess(
     'mount',
     ['--no-mtab', '--make-shared', '-t', 'overlay', '-o', overlayOptions(mount), mount.source, mount.target],
-    // The newer mount interface of the kernel takes at most 256 bytes an option.
+    // fsconfig(2), the newer interface, accepts at most 256 bytes for an option.
     { cwd: mount.base, signal, env: { LIBMOUNT_FORCE_MOUNT2: 'always' } },
   )
 }
 
 /**
- * Bind directories of a container's namespace inside that namespace, whose programs may not mount.
+ * Bind-mounts a directory in the mount namespace of a container, whose programs are not allowed to mount.
  *
- * `mount` changes into the namespace of a container whose files it must not trust: so no helpers, no mtab, and no
- * canonicalisation of paths by its symbolic links.
+ * `mount` enters the namespace of a container whose files are untrusted: so it uses no helpers and no mtab, and does not
+ * resolve symbolic links in paths.
  *
- * @param pid of a process of the container that cannot end meanwhile
+ * @param pid a process of the container, which must not end during the call
  */
 export async function bindInContainer(pid: number, source: string, target: string, signal: AbortSignal): Promise<void> {
   await runProcess(
     'mount',
-    // Recursive: a plain bind of /proc would show what Docker masks.
+    // Recursive: a non-recursive bind of /proc would expose what Docker masks.
     ['--no-mtab', '--internal-only', '--no-canonicalize', '-N', `/proc/${pid}/ns/mnt`, '--rbind', source, target],
     { signal, env: { LC_ALL: 'C' } },
   )
 }
 
-/** Also right when nothing is mounted there. Waits while it is busy: a mount namespace dies a moment after its last process. */
+/** Idempotent. Retries while the mount is busy: a mount namespace is destroyed a moment after its last process. */
 export async function unmount(target: string, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {
@@ -88,7 +88,7 @@ export async function unmount(target: string, signal: AbortSignal): Promise<void
   }
 }
 
-/** Overlay reads a backslash before what separates directories and options. */
+/** Overlayfs requires a backslash before the separators of directories and options. */
 function escapePath(path: string): string {
   return path.replace(/[\\:,]/g, '\\$&')
 }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 
-/** Whose the things are that we make on the host. One host may have several checkouts, and each several nodes. */
+/** The owner of what stagerd creates on the host. A host can have several checkouts, and a checkout several nodes. */
 export interface Owner {
-  /** UUID of the node: of the state directory. */
+  /** The UUID of the node, which belongs to its state directory. */
   readonly nodeId: string
-  /** Absolute directory of the program, so that a checkout can be cleaned of all its nodes. */
+  /** The absolute directory of the program; a checkout can be cleaned of all its nodes by it. */
   readonly installDirectory: string
 }
 
@@ -20,12 +20,12 @@ export function launchLabels(owner: Owner, launch: string): Record<string, strin
   return { ...ownerLabels(owner), [LAUNCH_LABEL]: launch }
 }
 
-/** Source of our mounts, as mountinfo shows it: mounts have no labels. */
+/** The source of stagerd's mounts in mountinfo, because mounts have no labels. */
 export function mountSource(owner: Owner): string {
   return `stagerd-${installTag(owner)}`
 }
 
-/** Begins the comment of every firewall rule of a node. */
+/** The prefix of the comment of every firewall rule of a node. */
 export function nodeComment(owner: Owner): string {
   return `stagerd:${installTag(owner)}:${owner.nodeId.slice(0, 8)}:`
 }
@@ -34,14 +34,14 @@ export function launchComment(owner: Owner, launch: string): string {
   return nodeComment(owner) + launch
 }
 
-/** Name of the container and of the network of a launch: known before they exist, so that undo needs no answer. */
+/** The name of the container and of the network of a launch. It is known before they exist, so cleanup needs no answer of the Engine. */
 export function launchName(launch: string): string {
   return `stagerd-${launch}`
 }
 
 /**
- * The kernel allows an interface name 15 bytes. The end of a UUID is random in every version; its beginning is a clock
- * in some.
+ * Interface names have at most 15 bytes. The end of a UUID is random in every version; its beginning is a timestamp in
+ * some.
  */
 export function bridgeName(launch: string): string {
   return `sd-${launch.slice(-12)}`

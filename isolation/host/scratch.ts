@@ -7,10 +7,10 @@ import { readDirectoryIfExists } from '../../base/read-directory.js'
 /**
  * The scratch directory of one launch:
  *
- *   <state>/launches/<uuid>/upper     what the stager wrote to /stagerfs
- *                          /work      the kernel's
- *                          /merged    /stagerfs itself: a mount point
- *                          /ground    the lowest layer: overlay wants at least one, and we may have files to show
+ *   <state>/launches/<uuid>/upper     the upper directory of /stagerfs: what the stager wrote
+ *                          /work      the work directory of the overlay
+ *                          /merged    the mount point of /stagerfs
+ *                          /ground    the lowest layer: an overlay needs at least one, and it can have extra files
  */
 export interface Scratch {
   readonly directory: string
@@ -34,7 +34,7 @@ export function scratchOf(stateDirectory: string, launch: string): Scratch {
 export async function makeScratch(scratch: Scratch, groundFiles: ReadonlyMap<string, string>): Promise<void> {
   await mkdir(scratch.directory, { recursive: true, mode: 0o700 })
   await Promise.all([scratch.upper, scratch.work, scratch.merged, scratch.ground].map((path) => mkdir(path)))
-  // The upper directory lends its mode to the root of the overlay; mkdir would take a strict umask off it.
+  // The root of the overlay has the mode of the upper directory, which mkdir would reduce by the umask.
   await chmod(scratch.upper, 0o755)
   for (const [path, content] of groundFiles) {
     const file = join(scratch.ground, path)
@@ -44,15 +44,15 @@ export async function makeScratch(scratch: Scratch, groundFiles: ReadonlyMap<str
 }
 
 /**
- * Only once the container is gone and /stagerfs unmounted: a stager could change names while they are removed. The mount
- * point goes by `rmdir`, so that a forgotten mount makes this fail instead of losing what is mounted.
+ * To be called when the container is removed and /stagerfs is unmounted: a stager could change names during the removal.
+ * The mount point is removed by `rmdir`, which fails if something is still mounted there.
  */
 export async function removeScratch(scratch: Scratch, signal?: AbortSignal): Promise<void> {
   const names = await readDirectoryIfExists(scratch.directory)
   if (names.includes('merged')) await rmdir(scratch.merged)
-  // Everything else, also what an older version may have put there: one stray name must not stop every sweep to come.
+  // Everything else, including files of older versions: an unknown name must not block every later sweep.
   const trees = names.filter((name) => name !== 'merged').map((name) => join(scratch.directory, name))
-  // `rm` walks by directory descriptors: a path that is too long for the kernel does not stop it.
+  // `rm` uses directory descriptors, so that paths can exceed PATH_MAX.
   if (trees.length > 0) await runProcess('rm', ['-rf', '--one-file-system', '--', ...trees], signal ? { signal } : {})
   try {
     await rmdir(scratch.directory)

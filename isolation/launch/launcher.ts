@@ -14,7 +14,7 @@ import type { CoordinatorListener, LaunchHooks, LaunchStep, RunHooks } from '../
 import type { ContainerPlan, LaunchPlan, LayerSource, RunPlan } from '../launch-plan.js'
 import type { Layer, LayerCache } from '../layers/layer.js'
 import type { Bridges } from '../network/bridges.js'
-import type { FirewallConcern, FirewallGuard } from '../network/firewall-guard.js'
+import type { FirewallEvents, FirewallGuard } from '../network/firewall-guard.js'
 import { launchComment, launchName, mountSource, type Owner } from '../host/ownership.js'
 import { makeScratch, removeScratch, scratchOf } from '../host/scratch.js'
 import { settleAll } from '../../base/settle-all.js'
@@ -233,7 +233,7 @@ function timedBy(hooks: RunHooks): Step {
 }
 
 /** @returns `lost` is aborted, with the reason, when the container must not go on */
-function concernOf(hooks: RunHooks): { readonly concern: FirewallConcern; readonly lost: AbortSignal } {
+function concernOf(hooks: RunHooks): { readonly concern: FirewallEvents; readonly lost: AbortSignal } {
   const lost = new AbortController()
   const concern = {
     restored: () => hooks.repaired?.('firewall rules'),

@@ -15,19 +15,19 @@ import { markOpaque } from './opaque-directories.js'
 import { decodeRemovalPath, encodeRemovalPath } from '../removal-path.js'
 
 /**
- * Make a layer of `source` in the empty directory `directory`:
+ * Builds the layer of `source` in the empty directory `directory`:
  *
  *   directory/
- *   ├── tree/       what an overlay mounts, whiteouts and opaque directories included
- *   ├── paths       what the layer tar holds, in its order
+ *   ├── tree/       what an overlay mounts, with whiteouts and opaque directories
+ *   ├── paths       the entries of the layer tar, in its order
  *   └── layer.json
  *
- * On return all of it is durable but for the directory's own name. On failure what is there is rubbish.
+ * On return everything is durable except the name of `directory` itself. On failure the caller removes the content.
  *
- * LAWS
- * - What the archive holds at a path hides whatever lower layers have there; a removal of the same path then adds that a
- *   directory is opaque, and nothing else.
- * - Removals change no time: a directory's time is that of its entry.
+ * INVARIANTS
+ * - An entry of the archive hides what lower layers have at its path. A removal of the same path only makes a directory
+ *   opaque.
+ * - Removals do not change the mtime of a directory: it is that of the directory's entry.
  */
 export async function buildLayer(
   directory: string,
@@ -39,22 +39,22 @@ export async function buildLayer(
   const tree = join(directory, 'tree')
   await mkdir(tree, { mode: 0o755 })
   const archive = await resources.open(source.sha256)
-  const asked = whiteoutsOf(removals)
+  const requested = whiteoutsOf(removals)
   const { paths, bytes, diskBytes } = await unpackArchive(archive, {
     directory: tree,
     limits,
-    whiteouts: asked,
+    whiteouts: requested,
     signal,
   })
 
   const opaque = [...new Set(removals.filter((each) => isOpaque(each, paths)).map(({ path }) => path))].sort()
   await markOpaque(tree, opaque, signal)
-  await writeList(directory, allBut('whiteout', paths), signal)
+  await writeList(directory, allExcept('whiteout', paths), signal)
   const record = {
     key: layerKey(source),
     bytes,
     diskBytes,
-    whiteouts: [...new Set(asked)].filter((path) => paths.get(path) === 'whiteout').map(encodeRemovalPath),
+    whiteouts: [...new Set(requested)].filter((path) => paths.get(path) === 'whiteout').map(encodeRemovalPath),
     opaque: opaque.map(encodeRemovalPath),
   }
   await writeRecord(directory, record)
@@ -63,8 +63,8 @@ export async function buildLayer(
 }
 
 /**
- * But for those in what is removed as a whole: overlayfs would list a whiteout in an opaque directory as the name of
- * something that is not there.
+ * Omits whiteouts below a directory that is removed as a whole: in an opaque directory overlayfs would list a whiteout as
+ * an entry that does not exist.
  */
 function whiteoutsOf(removals: readonly { removal: Removal; path: string }[]): string[] {
   const all = new Set(removals.map(({ path }) => path))
@@ -79,16 +79,16 @@ function isOpaque({ removal, path }: { removal: Removal; path: string }, paths: 
   if (removal.kind === 'opaque' && kind === undefined)
     throw new BadInput(
       'bad-removal',
-      `The removal of all that is below ${quote(removal.path)} is refused: the archive holds no such directory.`,
+      `The removal of everything below ${quote(removal.path)} is refused: the archive has no such directory.`,
     )
   return kind === 'directory' || kind === 'implied'
 }
 
-function* allBut(left: string, paths: UnpackedTree['paths']): Generator<string> {
-  for (const [path, kind] of paths) if (kind !== left) yield path
+function* allExcept(excluded: string, paths: UnpackedTree['paths']): Generator<string> {
+  for (const [path, kind] of paths) if (kind !== excluded) yield path
 }
 
-/** syncfs: one call for ten thousand files, where an fsync of each would wait for the disk ten thousand times. */
+/** One syncfs for ten thousand files is much faster than an fsync of each. */
 async function syncFilesystem(directory: string, signal: AbortSignal): Promise<void> {
   await runProcess('sync', ['--file-system', directory], { signal })
 }

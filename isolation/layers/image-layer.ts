@@ -7,10 +7,10 @@ import { openList } from './layer-list.js'
 import { readJson, type LayerRecord } from './layer-record.js'
 import { layerTar } from './layer-tar.js'
 import { decodeRemovalPath } from '../removal-path.js'
-import { syncDirectory } from './sync-directory.js'
+import { syncDirectory } from '../../base/durable-directory.js'
 import type { ImageLayer } from './layer.js'
 
-/** Added to a layer the first time that somebody wants its tar; nothing else of a whole layer ever changes. */
+/** Added to a complete layer when its tar is first needed. Nothing else of a complete layer changes. */
 const DIGEST = 'tar.json'
 
 interface TarDigest {
@@ -19,12 +19,12 @@ interface TarDigest {
 }
 
 /**
- * The layer in the directory `place` as a part of an image. An image is named by the digests of its layers' tars, so the
- * tar is made once to be hashed; what comes of that is kept, durably.
+ * The layer in the directory `place` as a layer of an image. An image is identified by the digests of its layer tars, so
+ * the tar is generated and hashed once, and the digest is stored durably.
  *
- * @param fresh path of no file yet, of the same filesystem: what is written there is rubbish until it is moved
+ * The tar is generated again whenever it is opened. Its stream fails with `Fault` (`layer-changed`) if the content differs.
  *
- * The tar is made afresh each time that it is opened, and errs with `Fault` (`layer-changed`) where it is not the same.
+ * @param fresh path of a temporary file on the same filesystem, which does not exist
  */
 export async function imageLayer(
   place: string,
@@ -80,7 +80,7 @@ async function makeDigest(place: string, record: LayerRecord, fresh: string, sig
   return digest
 }
 
-/** A tar that is not what it was when its digest was taken is never handed on as a whole. */
+/** Fails at the end of a tar that does not match the stored digest. */
 async function* verified(tar: Readable, diffId: string): AsyncGenerator<Buffer> {
   const hash = createHash('sha256')
   for await (const chunk of tar) {
@@ -90,6 +90,6 @@ async function* verified(tar: Readable, diffId: string): AsyncGenerator<Buffer> 
   if (`sha256:${hash.digest('hex')}` !== diffId)
     throw new Fault(
       'layer-changed',
-      `The layer ${diffId} was changed on disk: remove its directory, to have it built again.`,
+      `The layer ${diffId} was changed on disk: remove its directory, so that it is built again.`,
     )
 }

@@ -14,37 +14,37 @@ import type { Layer, LayerCache } from './layer.js'
 import { layerId, layerKey } from './layer-key.js'
 import { type LayerRecord, readRecord } from './layer-record.js'
 import { SingleFlight } from './single-flight.js'
-import { syncDirectory } from './sync-directory.js'
+import { syncDirectory } from '../../base/durable-directory.js'
 import type { ImageLayer } from './layer.js'
 
 export interface LayerDirectoryOptions {
-  /** Absolute path; made if it is missing. One daemon at a time. */
+  /** Absolute path; created if it does not exist. For one daemon at a time. */
   readonly directory: string
   readonly resources: ResourceReader
   readonly limits?: ArchiveLimits
-  /** Layers that are built side by side, and as many that are hashed. */
+  /** The number of layers that are built concurrently, and of those that are hashed concurrently. */
   readonly atOnce?: number
 }
 
 const LAYER_NAME = /^[0-9a-z]{16}$/
 
-/** How exactly the last use of a layer is known, in milliseconds. */
+/** The precision of the time of last use, in milliseconds. */
 const TOUCH_MS = 60_000
 
 /**
- * Layers as directories, each built once, shared read-only ever after.
+ * Layers as directories, each built once and then shared read-only.
  *
  *   directory/
- *   ├── 7k2m…/      a whole layer: isolation/layers/build-layer.ts
- *   └── new-…       a layer, or the digest of one, that is being made; or was when the daemon died
+ *   ├── 7k2m…/      a complete layer: isolation/layers/build-layer.ts
+ *   └── new-…       a layer, or the digest of one, in progress; or a leftover of a crash
  *
  * INVARIANTS
- * - A directory with any other name than `new-*` is whole and durable: it got that name by a rename after it was.
- * - Nothing below it ever changes again, but that the digest of its tar is added once. It goes as a whole, by a rename,
- *   and never while anybody holds it or waits for it.
+ * - A directory with another name than `new-*` is complete and durable: it is renamed after that.
+ * - Its content does not change, except that the digest of its tar is added once. It is removed as a whole, by a rename
+ *   first, and only while nobody holds it or waits for it.
  *
- * `materialise` throws `BadInput` where the package is at fault, `TooLarge`, `Unavailable` (`disk-full`), `Fault`, or
- * what the resource cannot be read for.
+ * `materialise` throws `BadInput` if the package is invalid, `TooLarge`, `Unavailable` (`disk-full`), `Fault`, and the
+ * errors of reading the resource.
  */
 export class LayerDirectoryCache implements LayerCache {
   readonly directory: string
@@ -64,14 +64,14 @@ export class LayerDirectoryCache implements LayerCache {
     this.#hashing = new SingleFlight(atOnce)
   }
 
-  /** Make the directory ready, and remove what a crash left half-built, and layers of another format. */
+  /** Creates the directory if needed, and removes leftovers of a crash and layers of another format. */
   static async open(options: LayerDirectoryOptions): Promise<LayerDirectoryCache> {
-    // Closed to everybody else: a layer holds whatever setuid programs its package brought.
+    // Only for root: a layer can contain setuid programs of its package.
     await mkdir(options.directory, { recursive: true, mode: 0o700 })
     for (const name of await readdir(options.directory)) {
       const place = join(options.directory, name)
-      const isRubbish = name.startsWith('new-') || (LAYER_NAME.test(name) && !(await readRecord(place)))
-      if (isRubbish) await removeTree(place)
+      const isLeftover = name.startsWith('new-') || (LAYER_NAME.test(name) && !(await readRecord(place)))
+      if (isLeftover) await removeTree(place)
     }
     return new LayerDirectoryCache(options)
   }
@@ -83,7 +83,7 @@ export class LayerDirectoryCache implements LayerCache {
     this.#held.hold(key, call)
     try {
       const record =
-        (await this.#knownAndThere(key)) ??
+        (await this.#knownRecord(key)) ??
         (await this.#building.run(key, signal, (shared) => this.#make(source, key, shared)))
       await this.#touch(layerId(key))
       return this.#layer(source, record)
@@ -92,8 +92,8 @@ export class LayerDirectoryCache implements LayerCache {
     }
   }
 
-  /** Somebody who cleans up by hand must not make every launch fail until the daemon is started again. */
-  async #knownAndThere(key: string): Promise<LayerRecord | undefined> {
+  /** Checks the directory too: if it was removed by hand, the layer is built again. */
+  async #knownRecord(key: string): Promise<LayerRecord | undefined> {
     const record = this.#known.get(key)
     if (!record || (await readRecord(join(this.directory, layerId(key))))) return record
     this.#known.delete(key)
@@ -104,7 +104,7 @@ export class LayerDirectoryCache implements LayerCache {
     this.#held.release(holder)
   }
 
-  /** Every whole layer. */
+  /** Every complete layer. */
   async list(): Promise<readonly Cached[]> {
     const found: Cached[] = []
     for (const id of await readdir(this.directory)) {
@@ -117,11 +117,11 @@ export class LayerDirectoryCache implements LayerCache {
     return found
   }
 
-  /** Tells whether it is gone: not while it is held. */
+  /** Returns whether the layer is removed; a layer that is held is kept. */
   async discard(id: string, key: string): Promise<boolean> {
     if (this.#held.has(key) || id !== layerId(key)) return false
-    const gone = this.#rubbishName()
-    // Not awaited between the question and the deed: whoever asks for the layer from here on has it built anew.
+    const gone = this.#temporaryName()
+    // Synchronous from the check to the rename: a call of `materialise` after it builds the layer again.
     this.#known.delete(key)
     try {
       renameSync(join(this.directory, id), gone)
@@ -134,7 +134,7 @@ export class LayerDirectoryCache implements LayerCache {
     return true
   }
 
-  /** Its directory tells when a layer was last wanted; nothing below that changes. */
+  /** The mtime of its directory is the time when a layer was last used. */
   async #touch(id: string): Promise<void> {
     const now = Date.now()
     if (now - (this.#touched.get(id) ?? 0) < TOUCH_MS) return
@@ -149,7 +149,7 @@ export class LayerDirectoryCache implements LayerCache {
     if (record && record.key !== key)
       throw new Fault(
         'layer-collision',
-        `The layers of two packages, ${source.name} one of them, have the same id ${id}.`,
+        `The layer of ${source.name} has the same id ${id} as the layer of another package.`,
       )
     record ??= await this.#build(source, place, signal)
     this.#known.set(key, record)
@@ -157,14 +157,14 @@ export class LayerDirectoryCache implements LayerCache {
   }
 
   async #build(source: LayerSource, place: string, signal: AbortSignal): Promise<LayerRecord> {
-    const fresh = this.#rubbishName()
+    const fresh = this.#temporaryName()
     try {
       await mkdir(this.directory, { recursive: true, mode: 0o700 })
       await mkdir(fresh, { mode: 0o755 })
       const record = await buildLayer(fresh, source, { resources: this.#resources, limits: this.#limits }, signal)
-      // Whoever is aborted here may have a successor already, whose layer is in its place.
+      // After an abort another build may have put its layer in place already.
       signal.throwIfAborted()
-      // Something without a readable record: damaged from outside, or it would have been found.
+      // A directory without a readable record, which was damaged from outside.
       await removeTree(place)
       await rename(fresh, place)
       await syncDirectory(this.directory)
@@ -175,8 +175,8 @@ export class LayerDirectoryCache implements LayerCache {
     }
   }
 
-  /** Each its own: whoever was aborted a moment ago may still write to theirs. */
-  #rubbishName(): string {
+  /** A new name for each build: an aborted one may still be writing to its directory. */
+  #temporaryName(): string {
     return join(this.directory, `new-${randomBytes(8).toString('hex')}`)
   }
 
@@ -189,12 +189,12 @@ export class LayerDirectoryCache implements LayerCache {
         if (bytes > ROOT_LAYER_BYTES)
           throw new BadInput(
             'root-too-large',
-            `The package ${name} cannot be a part of a root: its files come to ${bytes} bytes with their holes, which Docker writes out, and at most ${ROOT_LAYER_BYTES} are taken; depend on it under /stagerfs instead, where holes stay holes, or make its files shorter.`,
+            `The package ${name} cannot be part of a root: its files have ${bytes} bytes including their holes, which Docker writes as zeros, and at most ${ROOT_LAYER_BYTES} are accepted; depend on it under /stagerfs instead, where files stay sparse, or make its files shorter.`,
           )
         const place = join(this.directory, id)
         try {
           return await this.#hashing.run(key, signal, (shared) =>
-            imageLayer(place, record, this.#rubbishName(), shared),
+            imageLayer(place, record, this.#temporaryName(), shared),
           )
         } catch (error) {
           throw explained(error)
@@ -211,7 +211,7 @@ function explained(error: unknown): unknown {
   })
 }
 
-/** By `rm`: names are bytes, which Node's own recursive removal would decode. Works on directories without permissions. */
+/** Uses `rm` because names can be any bytes, which Node.js would decode. Also removes directories without permissions. */
 async function removeTree(path: string): Promise<void> {
   await runProcess('rm', ['-rf', '--one-file-system', '--', path])
 }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { LayerSource } from '../launch-plan.js'
 
-/** To be raised when the same source would become another tree, another tar or another record beside them. */
+/** To be incremented when the same source yields another tree, another tar or another record. */
 export const LAYER_FORMAT = 2
 
-/** All that a layer's bytes depend on: two sources of the same key are the same layer, whatever they are called. */
+/** A digest of everything that determines the layer's content. The name of the source does not. */
 export function layerKey({ sha256, removals }: Pick<LayerSource, 'sha256' | 'removals'>): string {
   const sorted = removals.map(({ kind, path }) => `${kind} ${path}`).sort()
   return createHash('sha256')
@@ -13,8 +13,8 @@ export function layerKey({ sha256, removals }: Pick<LayerSource, 'sha256' | 'rem
 }
 
 /**
- * The name of a layer's directory: 80 bits of its key in 16 letters and digits, so that the lower directories of 128
- * layers fit the one page that mount options have. layer.json holds the whole key, and is asked.
+ * The name of a layer's directory: 80 bits of its key as 16 letters and digits. It is short because the paths of 128 lower
+ * directories must fit into one page of mount options. layer.json has the full key, which is compared.
  */
 export function layerId(key: string): string {
   return BigInt(`0x${key}`).toString(36).padStart(50, '0').slice(-16)

@@ -7,13 +7,13 @@ import { Fault, Unavailable } from '../../base/errors.js'
 import { type FilterEnd, throughProcess } from '../archive/filter-process.js'
 import { bytesOf } from '../archive/names.js'
 
-/** The paths of the layer tar, in its order, each ended by a NUL: so that the tar can be made without a walk. */
+/** The paths of the layer tar, in its order, each terminated by NUL, so that no walk of the tree is needed. */
 const LIST = 'paths'
 const BATCH_CHARACTERS = 64 * 1024
 
 /**
- * Sorted as bytes, so that the tar is the same for the same tree: by `sort`, which takes half a second of another
- * process for a million paths, and as much memory as it is given.
+ * Sorts by bytes, so that the same tree yields the same tar. The program `sort` takes half a second for a million paths,
+ * in another process, and limits its memory.
  *
  * @param paths bytes as latin1, in any order
  */
@@ -24,7 +24,7 @@ export async function writeList(directory: string, paths: Iterable<string>, sign
   await pipeline(sorted, createWriteStream(join(directory, LIST)), { signal })
 }
 
-/** undefined where there is nothing to be listed. */
+/** Undefined if the list is empty. */
 export async function openList(directory: string): Promise<Readable | undefined> {
   const file = join(directory, LIST)
   const { size } = await stat(file)
@@ -46,5 +46,5 @@ function judge({ exitCode, stderr }: FilterEnd): Error | undefined {
   if (exitCode === 0) return undefined
   if (stderr.includes('No space left on device'))
     return new Unavailable('disk-full', 'There is no space left to unpack the package: free some and try again.')
-  return new Fault('list-failed', `The list of a layer could not be sorted: ${stderr || 'sort was killed'}.`)
+  return new Fault('list-failed', `The list of a layer cannot be sorted: ${stderr || 'sort was killed'}.`)
 }

@@ -2,16 +2,16 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.js'
 
-/** What is kept beside a layer's tree, in `layer.json`. */
+/** The content of `layer.json`, beside a layer's tree. */
 export interface LayerRecord {
   readonly key: string
-  /** Of all files together, holes included. */
+  /** The total length of all files, including holes. */
   readonly bytes: number
-  /** On the disk, where holes take no room. */
+  /** The space on the disk, without holes. */
   readonly diskBytes: number
-  /** Hidden in the layers below, percent-encoded as in `Removal.path`. */
+  /** Paths of whiteouts, percent-encoded as in `Removal.path`. */
   readonly whiteouts: readonly string[]
-  /** Directories through which no layer below shows, likewise. */
+  /** Paths of opaque directories, encoded likewise. */
   readonly opaque: readonly string[]
 }
 
@@ -21,13 +21,13 @@ export async function writeRecord(directory: string, record: LayerRecord): Promi
   await writeFile(join(directory, RECORD), JSON.stringify(record))
 }
 
-/** undefined where there is no layer, a damaged one, or one of another format. */
+/** Undefined if there is no layer, or one that is damaged or of another format. */
 export async function readRecord(directory: string): Promise<LayerRecord | undefined> {
   const record = (await readJson(join(directory, RECORD))) as Partial<LayerRecord> | undefined
   return typeof record?.key === 'string' && typeof record.diskBytes === 'number' ? (record as LayerRecord) : undefined
 }
 
-/** undefined where there is no such file, or no object in it. */
+/** Undefined if the file does not exist or does not contain an object. */
 export async function readJson(file: string): Promise<object | undefined> {
   let text
   try {

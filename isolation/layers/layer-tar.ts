@@ -5,30 +5,29 @@ import { writeTar } from '../archive/tar-writer.js'
 export interface LayerContents {
   /** Absolute path. */
   readonly tree: string
-  /** Opens the list of everything in the tree but whiteouts, sorted; undefined where there is nothing. */
+  /** Opens the sorted list of the tree without its whiteouts; undefined if it is empty. */
   readonly openList: () => Promise<Readable | undefined>
-  /** Bytes as latin1, as below. */
+  /** Bytes as latin1. */
   readonly whiteouts: readonly string[]
   readonly opaque: readonly string[]
 }
 
 /**
- * A layer as image builders write it: what the tree holds, with `.wh.NAME` in place of a whiteout at NAME and
- * `.wh..wh..opq` in each opaque directory.
+ * A layer in the format of the OCI image specification: the content of the tree, with `.wh.NAME` for a whiteout at NAME
+ * and `.wh..wh..opq` in each opaque directory.
  *
- * These marks come first, before the directories that hold them: whoever applies a layer makes missing parents, and
- * gives them their attributes when their own entries come. At the end they could only go by taking GNU tar's own end of
- * the archive off again.
+ * These entries come first, before their parent directories. An extractor creates missing parents, and sets their
+ * attributes at their own entries. Appending the marks would require removing the end that GNU tar writes.
  *
- * Holes are written out as zeros: the Engine does not keep them, and where they are is up to the filesystem, which must
- * not change a digest.
+ * Holes are written as zeros: the Engine does not preserve them, and their position depends on the filesystem, which must
+ * not change the digest.
  */
 export function layerTar({ tree, openList, whiteouts, opaque }: LayerContents, signal?: AbortSignal): Readable {
   const marks = [
     ...whiteouts.map((path) => beside(path, `.wh.${path.slice(path.lastIndexOf('/') + 1)}`)),
     ...opaque.map((path) => `${path}/.wh..wh..opq`),
   ].sort()
-  // Started when it is read: a layer that the Engine has already costs nothing.
+  // Lazy: a layer that the Engine already has is not generated.
   async function* blocks(): AsyncGenerator<Buffer> {
     if (marks.length > 0) yield Buffer.concat(marks.map((path) => emptyMember({ path, kind: 'file' })))
     const list = await openList()

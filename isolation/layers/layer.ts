@@ -1,35 +1,35 @@
 import type { Readable } from 'node:stream'
 import type { LayerSource } from '../launch-plan.js'
 
-/** What the archive of an image needs of a layer. */
+/** What the archive of an image needs to know of a layer. */
 export interface ImageLayer {
-  /** sha256:… of the uncompressed layer tar, as Docker computes it. */
+  /** The digest of the uncompressed layer tar, `sha256:…`. */
   readonly diffId: string
-  /** Length of that tar in bytes. */
+  /** The length of that tar in bytes. */
   readonly tarLength: number
-  /** The deterministic layer tar (whiteouts as .wh. entries), made afresh. */
+  /** Generates the tar; it is always the same. Whiteouts are `.wh.` entries. */
   openTar(): Promise<Readable>
 }
 
-/** A package's validated tree on disk, shared read-only by every launch. */
+/** The validated tree of a package on disk, shared read-only by launches. */
 export interface Layer {
-  /** Directory below the layers directory, short: `<id>/tree`, so that overlay option strings stay small. */
+  /** `<id>/tree`, below the directory of the cache. Short, because mount options are limited to one page. */
   readonly relativePath: string
   /**
-   * The layer as a part of a root image. An overlay needs nothing of it, so its tar is made and hashed when it is first
-   * asked for, once, whatever number of callers wait; and not while nobody holds the layer.
+   * The layer as a layer of a root image. Overlays do not need it, so its tar is generated and hashed at the first call,
+   * once for all concurrent callers. The caller must hold the layer.
    *
-   * Throws `BadInput` (`root-too-large`) before anything is read, where the Engine would have to write out too much.
+   * Throws `BadInput` (`root-too-large`), before anything is read, if the Engine would write too much.
    */
   asImageLayer(signal: AbortSignal): Promise<ImageLayer>
 }
 
 export interface LayerCache {
-  /** Absolute path that `relativePath`s are relative to. */
+  /** Absolute path, to which `relativePath`s are relative. */
   readonly directory: string
   /**
-   * Extracted and validated once, whatever number of callers wait. From the call on, and until `release`, it is not
-   * discarded, if there is a holder.
+   * Extracts and validates the package, once for all concurrent callers. With a holder, the layer is not discarded from
+   * the call until `release`.
    */
   materialise(source: LayerSource, signal: AbortSignal, holder?: string): Promise<Layer>
   /** Idempotent. */

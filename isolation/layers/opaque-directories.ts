@@ -2,18 +2,18 @@ import { Readable } from 'node:stream'
 import { Fault } from '../../base/errors.js'
 import { intoProcess } from '../archive/filter-process.js'
 
-/** So much is written at a time: all of it may be longer than the longest string. */
+/** Written in batches: the whole may exceed the maximum length of a string. */
 const BATCH_CHARACTERS = 64 * 1024
 
 /**
- * Mark directories of a tree of ours opaque, as overlayfs does. Needs root: attributes of `trusted` take CAP_SYS_ADMIN.
- * In one process for any number, and by way of a file so that names may be any bytes.
+ * Marks directories as opaque, as overlayfs does. Needs CAP_SYS_ADMIN for attributes in the `trusted` namespace. One
+ * process for all directories; it reads their names as a dump, in which they can be any bytes.
  *
  * Throws `Fault` (`process-failed`, `tool-missing`).
  */
 export async function markOpaque(tree: string, paths: readonly string[], signal: AbortSignal): Promise<void> {
   if (paths.length === 0) return
-  // In the tree, so that the way to it does not make a path longer than the kernel takes.
+  // In the tree, because with an absolute prefix a path could exceed PATH_MAX.
   const argv = ['env', `--chdir=${tree}`, 'setfattr', '--no-dereference', '--restore=-']
   await intoProcess(Readable.from(dump(paths), { objectMode: false }), argv, {
     signal,
@@ -22,7 +22,7 @@ export async function markOpaque(tree: string, paths: readonly string[], signal:
         ? undefined
         : new Fault(
             'process-failed',
-            `Directories of ${tree} could not be marked opaque: ${stderr || 'setfattr was killed'}.`,
+            `Directories of ${tree} cannot be marked opaque: ${stderr || 'setfattr was killed'}.`,
           ),
   })
 }
@@ -38,7 +38,7 @@ function* dump(paths: readonly string[]): Generator<string> {
   yield batch
 }
 
-/** As getfattr writes names: anything unusual as three octal digits. */
+/** As getfattr prints names: unusual characters as three octal digits. */
 function escaped(path: string): string {
   return path.replace(/[^A-Za-z0-9._/-]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`)
 }

@@ -1,13 +1,12 @@
 import { setMaxListeners } from 'node:events'
 
 /**
- * One piece of work for any number that wait for it.
+ * Runs work once for all concurrent callers with the same key, for a limited number of keys at once.
  *
  * INVARIANTS
- * - While work on a key goes on, whoever asks for that key waits for it, and gets the same result or error.
- * - A waiter that is aborted leaves at once; the work is aborted only when its last waiter has left, and nobody joins it
- *   after that.
- * - At most `atOnce` pieces of work go on; others begin in the order in which they were asked for.
+ * - A call for a key whose work is in progress shares its result or error.
+ * - An aborted caller leaves at once. The work is aborted when its last caller has left, and no call joins it after that.
+ * - The work of at most `atOnce` keys is in progress; the rest is queued first in, first out.
  */
 export class SingleFlight<T> {
   readonly #flights = new Map<
@@ -23,7 +22,7 @@ export class SingleFlight<T> {
 
   async run(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     signal.throwIfAborted()
-    // One launch waits for as many layers as its closure has packages: that many listeners are no leak.
+    // One launch waits for all layers of its closure, so many listeners on its signal are not a leak.
     setMaxListeners(0, signal)
     let flight = this.#flights.get(key)
     if (!flight) {

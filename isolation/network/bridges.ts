@@ -4,16 +4,16 @@ import { EngineRefusal, askEngine, askEngineToRemove } from '../engine/engine-er
 import { bridgeName, launchLabels, launchName, type Owner } from '../host/ownership.js'
 import type { AddressPool, Subnet } from './address-pool.js'
 
-/** A network of a launch's own. */
+/** The network of one launch. */
 export interface Bridge {
-  /** Name of the Docker network. */
+  /** The name of the Docker network. */
   readonly network: string
-  /** The host's interface. */
+  /** The bridge interface of the host. */
   readonly interface: string
   readonly subnet: Subnet
 }
 
-/** Makes and removes the networks of launches, each in a piece of the pool. */
+/** Creates and removes the networks of launches, each in a subnet of the pool. */
 export class Bridges {
   readonly #subnets = new Map<string, Subnet>()
 
@@ -24,16 +24,17 @@ export class Bridges {
   ) {}
 
   /**
-   * @param internal without a way beyond the host
    * Throws `Unavailable` (`no-free-network`, `engine-down`).
+   *
+   * @param internal without a route beyond the host
    */
   async create(launch: string, internal: boolean): Promise<Bridge> {
     for (let attempt = 0; ; attempt++) {
-      const subnet = this.pool.take()
+      const subnet = this.pool.allocate()
       if (!subnet || attempt > 16)
         throw new Unavailable(
           'no-free-network',
-          `None of the ${this.pool.capacity} networks of the pool ${this.pool.block} is free: wait for launches to end, or set a larger pool.`,
+          `All ${this.pool.capacity} networks of the pool ${this.pool.block} are in use: wait for launches to end, or set a larger pool.`,
         )
       this.#subnets.set(launch, subnet)
       try {
@@ -41,22 +42,22 @@ export class Bridges {
         return { network: launchName(launch), interface: bridgeName(launch), subnet }
       } catch (error) {
         if (!isOverlap(error)) throw error
-        this.pool.give(subnet)
+        this.pool.release(subnet)
         this.pool.avoid(subnet.cidr)
-        await this.#avoidStrangers()
+        await this.#avoidForeignNetworks()
       }
     }
   }
 
-  /** Also right when it was never created. */
+  /** Idempotent; also succeeds if the network was never created. */
   async remove(launch: string): Promise<void> {
     const subnet = this.#subnets.get(launch)
     this.#subnets.delete(launch)
     try {
       await askEngineToRemove('remove a network', this.engine.getNetwork(launchName(launch)).remove())
     } finally {
-      // If the network is still there, the Engine tells the next one who gets this piece.
-      if (subnet) this.pool.give(subnet)
+      // If the network still exists, the Engine reports the overlap to the next launch that gets this subnet.
+      if (subnet) this.pool.release(subnet)
     }
   }
 
@@ -72,8 +73,8 @@ export class Bridges {
     }
   }
 
-  /** One look at what there is saves an attempt for each stranger's network. */
-  async #avoidStrangers(): Promise<void> {
+  /** Skips the networks of others all at once, instead of one by one in failed attempts. */
+  async #avoidForeignNetworks(): Promise<void> {
     const networks = await askEngine('list its networks', this.engine.listNetworks())
     const ours = new Set([...this.#subnets.values()].map(({ cidr }) => cidr))
     for (const { IPAM } of networks)

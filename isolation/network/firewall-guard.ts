@@ -2,55 +2,55 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Firewall } from './firewall.js'
 import type { FirewallPlan } from './firewall-rules.js'
 
-/** Whom it concerns when the rules of a container are not what they should be. */
-export interface FirewallConcern {
-  /** They were not whole, and are again. */
+/** What a container is told about its rules. */
+export interface FirewallEvents {
+  /** Rules were missing, and have been restored. */
   restored(): void
-  /** They cannot be made whole: the container must not go on. Told once, or not at all. */
+  /** The rules cannot be restored: the container must be ended. Called at most once. */
   lost(error: unknown): void
 }
 
 interface Guarded extends FirewallPlan {
-  readonly concern: FirewallConcern
-  /** In a row. */
+  readonly events: FirewallEvents
+  /** The number of consecutive failures. */
   failures: number
 }
 
-/** A look is two short programs, while anything runs at all. */
+/** The interval of the checks, each of which runs two short programs. */
 const EVERY_MS = 1_000
 
-/** Another program may hold the lock of iptables, or be about to put in rules of its own. */
-const FAILURES_TO_BEAR = 5
+/** Tolerates failures because another program may hold the iptables lock, or be changing its own rules. */
+const MAX_FAILURES = 5
 
 /**
- * Keeps the rules of containers there while they may run: a reload of the host's firewall, or somebody's `iptables -F`,
- * takes everybody's away, and tells nobody.
+ * Restores the rules of running containers when they are removed: a reload of the host's firewall, or `iptables -F`,
+ * removes the rules of everybody without notice.
  *
- * INVARIANT. After `remove` or `removeWhere` has resolved, no look puts the rules back.
+ * INVARIANT. After `remove` or `removeWhere` has resolved, the rules are not restored.
  */
 export class FirewallGuard {
   readonly #guarded = new Map<string, Guarded>()
   readonly #restoring = new Map<string, Promise<void>>()
-  #looking = false
+  #checking = false
 
   constructor(
     private readonly firewall: Pick<Firewall, 'add' | 'incomplete' | 'removeWhere'>,
     private readonly everyMs = EVERY_MS,
   ) {}
 
-  /** Throws as `Firewall.add`; then nothing is guarded. */
-  async add(plan: FirewallPlan, concern: FirewallConcern, signal: AbortSignal): Promise<void> {
+  /** Throws what `Firewall.add` throws; then the rules are not guarded. */
+  async add(plan: FirewallPlan, events: FirewallEvents, signal: AbortSignal): Promise<void> {
     await this.firewall.add(plan, signal)
-    this.#guarded.set(plan.comment, { ...plan, concern, failures: 0 })
-    if (!this.#looking) void this.#lookAgainAndAgain()
+    this.#guarded.set(plan.comment, { ...plan, events, failures: 0 })
+    if (!this.#checking) void this.#keepChecking()
   }
 
-  /** Also right when they were never added, or are gone. */
+  /** Idempotent; also succeeds if the rules were never added. */
   async remove({ comment }: FirewallPlan, signal: AbortSignal): Promise<void> {
     await this.removeWhere((other) => other === comment, signal)
   }
 
-  /** As `Firewall.removeWhere`, and guards them no longer: what a sweep removes stays away. */
+  /** Stops guarding the rules, and removes them as `Firewall.removeWhere` does. */
   async removeWhere(isOurs: (comment: string) => boolean, signal?: AbortSignal): Promise<string[]> {
     for (const comment of [...this.#guarded.keys()].filter(isOurs)) this.#guarded.delete(comment)
     for (const [comment, restoring] of this.#restoring) if (isOurs(comment)) await restoring
@@ -58,16 +58,17 @@ export class FirewallGuard {
   }
 
   /** Never rejects. */
-  async #lookAgainAndAgain(): Promise<void> {
-    this.#looking = true
-    while (this.#guarded.size > 0) {
+  async #keepChecking(): Promise<void> {
+    this.#checking = true
+    for (;;) {
       await delay(this.everyMs, undefined, { ref: false })
-      await this.#look()
+      if (this.#guarded.size === 0) break
+      await this.#check()
     }
-    this.#looking = false
+    this.#checking = false
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const all = [...this.#guarded.values()]
     let incomplete: Guarded[]
     try {
@@ -81,12 +82,12 @@ export class FirewallGuard {
   }
 
   async #restore(one: Guarded): Promise<void> {
-    // It was removed since we looked.
+    // It has been removed since the check.
     if (!this.#guarded.has(one.comment)) return
     const restoring = this.firewall.add(one).then(
       () => {
         one.failures = 0
-        one.concern.restored()
+        one.events.restored()
       },
       (error: unknown) => {
         this.#failed(one, error)
@@ -99,6 +100,6 @@ export class FirewallGuard {
 
   #failed(one: Guarded, error: unknown): void {
     one.failures += 1
-    if (one.failures >= FAILURES_TO_BEAR && this.#guarded.delete(one.comment)) one.concern.lost(error)
+    if (one.failures >= MAX_FAILURES && this.#guarded.delete(one.comment)) one.events.lost(error)
   }
 }

@@ -1,22 +1,22 @@
-/** What the host's packet filter must know of one launch or run. */
+/** The input for the firewall rules of one launch or run. */
 export interface FirewallPlan {
-  /** The host's interface of the bridge. */
+  /** The bridge interface of the host. */
   readonly bridge: string
-  /** The host's address on it. */
+  /** The host's address on the bridge. */
   readonly gateway: string
-  /** Marks the rules as ours, and tells whose. */
+  /** The comment of the rules, which identifies their launch or run. */
   readonly comment: string
-  /** The one port of the host that the container reaches; undefined when it reaches none. */
+  /** The only port of the host that the container can reach; undefined for none. */
   readonly coordinatorPort: number | undefined
-  /** Whether the container may reach beyond the host. */
+  /** Whether the container can reach networks beyond the host. */
   readonly egress: boolean
-  /** Whether ports of the container are published: then the host's proxy talks to it, and gets answers. */
+  /** Whether ports of the container are published: then its replies to the proxy on the host are accepted. */
   readonly published: boolean
 }
 
 /**
- * Where clouds hand out credentials to whoever asks: link-local nearly everywhere, Azure's and Alibaba's own. Some are the
- * name servers of their networks as well.
+ * The metadata services of clouds, which hand out credentials: link-local in most clouds, and the addresses of Azure and
+ * Alibaba. Some of them are the name servers of their networks as well.
  */
 const METADATA_ADDRESSES = ['169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32']
 
@@ -26,11 +26,11 @@ export interface Rule {
 }
 
 /**
- * A Docker network, `internal` or not, reaches every service of the host that listens on 0.0.0.0 or on the bridge.
- * Rejected rather than dropped, so that programs fail at once instead of waiting.
+ * Without these rules a container in a Docker network, `internal` or not, reaches every service of the host that listens
+ * on 0.0.0.0 or on the bridge. They reject packets instead of dropping them, so that programs fail at once.
  *
- * @param forwardChains as of `forwardChainsIn`
- * @returns in the order in which they are to be tried
+ * @param forwardChains as returned by `forwardChainsIn`
+ * @returns the rules in the order of evaluation
  */
 export function rulesForIpv4(plan: FirewallPlan, forwardChains: readonly string[]): Rule[] {
   const input = (match: string[], verdict: string[]): Rule => rule('INPUT', plan, match, verdict)
@@ -43,8 +43,8 @@ export function rulesForIpv4(plan: FirewallPlan, forwardChains: readonly string[
   }
   if (plan.published) rules.push(input(['-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED'], ACCEPT))
   rules.push(input([], REJECT))
-  // The host answers for each of its addresses on every interface: other containers, and neighbours that route to us,
-  // would reach the coordinator too. What comes from the bridge itself has been judged above.
+  // The host accepts packets for each of its addresses on every interface: other containers, and neighbours that route
+  // through the host, would reach the coordinator too. Packets from the bridge itself match a rule above.
   if (plan.coordinatorPort !== undefined) {
     const match = ['!', '-i', 'lo', '-d', `${plan.gateway}/32`, '-p', 'tcp', '-m', 'tcp']
     rules.push({
@@ -56,25 +56,25 @@ export function rulesForIpv4(plan: FirewallPlan, forwardChains: readonly string[
     for (const address of METADATA_ADDRESSES)
       for (const protocol of ['tcp', 'udp'])
         rules.push(...forward(['-d', address, '-p', protocol, '-m', protocol, '!', '--dport', '53'], REJECT))
-  // Such a bridge cannot be `internal`, because Docker publishes no port of an internal one.
-  // Not only what is NEW: raw sockets can make packets that belong to no connection (INVALID).
+  // This bridge cannot be `internal`, because Docker publishes no ports of an internal one.
+  // Not only NEW packets: raw sockets can send packets that belong to no connection (INVALID).
   else if (plan.published) rules.push(...forward(['-m', 'conntrack', '!', '--ctstate', 'RELATED,ESTABLISHED'], REJECT))
-  // Docker keeps an `internal` one in too, but by dropping: a program would wait for minutes to learn that.
+  // Docker also blocks forwarding from an `internal` bridge, but drops the packets: programs would wait for minutes.
   else rules.push(...forward([], REJECT))
   return rules
 }
 
-/** Our networks have no IPv6, but every bridge has a link-local address, and services listen on [::]. */
+/** The networks have no IPv6, but every bridge has a link-local address, and services of the host listen on [::]. */
 export function rulesForIpv6(plan: FirewallPlan): Rule[] {
   return ['INPUT', 'FORWARD'].map((chain) => rule(chain, plan, [], REJECT_IPV6))
 }
 
-/** Each goes to the head of its chain, so the last one goes first. */
+/** Each rule is inserted at the head of its chain, so the last one comes first. */
 function insertions(rules: readonly Rule[]): string[] {
   return rules.toReversed().map(({ chain, match }) => `-I ${chain} 1 ${match.join(' ')}`)
 }
 
-/** A rule of ours as `iptables-save` shows it. */
+/** A rule of stagerd as `iptables-save` prints it. */
 export interface SavedRule {
   readonly chain: string
   readonly comment: string
@@ -82,7 +82,7 @@ export interface SavedRule {
   readonly line: string
 }
 
-/** Every rule in the output of `iptables-save` that has a comment as ours have. */
+/** The rules in the output of `iptables-save` that have a comment of stagerd. */
 export function rulesInSaved(saved: string): SavedRule[] {
   const rules: SavedRule[] = []
   let table = ''
@@ -95,15 +95,15 @@ export function rulesInSaved(saved: string): SavedRule[] {
 }
 
 /**
- * Where rules for what is forwarded stand: in FORWARD, and in DOCKER-USER where there is such a chain. Docker keeps that in
- * front of its own rules, also after a restart; but up to version 27 it takes the way into it out, and puts it in again,
- * whenever it makes a network, and on a busy host that is time enough to connect.
+ * The chains for rules about forwarded packets: FORWARD, and DOCKER-USER if it exists. Docker evaluates DOCKER-USER before
+ * its own rules, also after a restart. But up to version 27 it removes the jump to DOCKER-USER and inserts it again
+ * whenever it creates a network; on a busy host that is long enough for a connection.
  */
 export function forwardChainsIn(saved: string): readonly string[] {
   return /^:DOCKER-USER /m.test(saved) ? ['FORWARD', 'DOCKER-USER'] : ['FORWARD']
 }
 
-/** Whether each of `rules` is still there, in its chain. */
+/** Whether each of `rules` is in its chain, and no other rule has their comment. */
 export function areThere(rules: readonly Rule[], comment: string, saved: readonly SavedRule[]): boolean {
   const chainsOf = (all: readonly { readonly chain: string }[]) => all.map(({ chain }) => chain).sort()
   const there = chainsOf(saved.filter((rule) => rule.comment === comment))
@@ -111,7 +111,7 @@ export function areThere(rules: readonly Rule[], comment: string, saved: readonl
   return there.length === wanted.length && there.every((chain, index) => chain === wanted[index])
 }
 
-/** Standard input for `iptables-restore --noflush` that removes `saved` and inserts `rules`: all of it, or nothing. */
+/** Input for `iptables-restore --noflush` that removes `saved` and inserts `rules` in one transaction. */
 export function replacementOf(saved: readonly SavedRule[], rules: readonly Rule[]): string {
   return transaction([...saved.map(({ line }) => line.replace(/^-A/, '-D')), ...insertions(rules)])
 }

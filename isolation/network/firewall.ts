@@ -13,19 +13,19 @@ import {
 } from './firewall-rules.js'
 
 /**
- * The host's packet filter, for our bridges alone.
+ * Rules in the host's packet filter for the bridges of stagerd.
  *
  * INVARIANTS
- * - Only rules with a comment of ours are ever removed; nobody else's are touched, or put in another order.
- * - A set of rules is there as a whole or not at all: one transaction for each protocol.
+ * - Only rules with a comment of stagerd are removed. The rules of others stay as they are, in their order.
+ * - The rules of a plan are set in one transaction for each protocol: all of them or none.
  */
 export class Firewall {
   #ipv6: Promise<Ipv6> | undefined
 
   /**
-   * The rules of `plan`, whatever was left of them before.
+   * Sets the rules of `plan`, and replaces those of an earlier call.
    *
-   * Throws `Fault` (`firewall-failed`): the container must not be started then.
+   * Throws `Fault` (`firewall-failed`); then the container must not be started.
    */
   async add(plan: FirewallPlan, signal?: AbortSignal): Promise<void> {
     try {
@@ -40,13 +40,13 @@ export class Firewall {
       signal?.throwIfAborted()
       throw new Fault(
         'firewall-failed',
-        `The firewall rules of bridge ${plan.bridge} could not be set (${messageOf(error)}): stagerd needs root and a working iptables.`,
+        `The firewall rules of bridge ${plan.bridge} cannot be set (${messageOf(error)}): stagerd needs root and a working iptables.`,
         { cause: error },
       )
     }
   }
 
-  /** Those of `plans` of which somebody has removed a rule. */
+  /** Those of `plans` with missing rules. */
   async incomplete<T extends FirewallPlan>(plans: readonly T[]): Promise<T[]> {
     const filtered = (await this.#chooseIpv6()) === 'filter'
     const [saved4, saved6] = await Promise.all([save('iptables'), filtered ? save('ip6tables') : undefined])
@@ -59,7 +59,7 @@ export class Firewall {
     )
   }
 
-  /** Remove all rules with such a comment, and return the comments. */
+  /** Removes all rules with such a comment, and returns the comments. */
   async removeWhere(isOurs: (comment: string) => boolean, signal?: AbortSignal): Promise<string[]> {
     const tools = (await this.#chooseIpv6()) === 'filter' ? TOOLS : (['iptables'] as const)
     const found = await Promise.all(
@@ -72,7 +72,7 @@ export class Firewall {
     return [...new Set(found.flat())]
   }
 
-  /** How the host keeps IPv6 away from our bridges. */
+  /** How IPv6 is blocked on the bridges. */
   ipv6(): Promise<Ipv6> {
     return this.#chooseIpv6()
   }
@@ -83,7 +83,7 @@ export class Firewall {
   }
 }
 
-/** `absent`: a kernel without IPv6. `switch-off`: no working ip6tables, so IPv6 is turned off on the bridge itself. */
+/** `absent`: a kernel without IPv6. `switch-off`: no working ip6tables, so IPv6 is disabled on the bridge itself. */
 export type Ipv6 = 'filter' | 'switch-off' | 'absent'
 
 const TOOLS = ['iptables', 'ip6tables'] as const
@@ -117,11 +117,11 @@ async function set(
 async function save(tool: Tool, signal?: AbortSignal): Promise<string> {
   const options = { timeoutMs: 10_000, ...(signal && { signal }) }
   const { stdout } = await runProcess(`${tool}-save`, ['-t', 'filter'], options)
-  // It says so in a comment, and ends well.
+  // The tool reports this in a comment, with exit code 0.
   if (/^# Table `filter' is incompatible/m.test(stdout))
     throw new Fault(
       'firewall-unreadable',
-      `${tool} cannot show the table "filter", because somebody has put rules of nft into it: give them a table of their own`,
+      `${tool} cannot read the table "filter", because it contains rules of nft: move these to a table of their own`,
     )
   return stdout
 }

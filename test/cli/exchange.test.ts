@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { aPackage, PACKAGE_ID } from './support/documents.js'
 import { FakeProblem, takeResource } from './support/fake-api.js'
 import type { CapturedIo } from './support/captured-io.js'
@@ -171,13 +171,17 @@ describe('large data', () => {
       .on('GET /v1/packages/:ref', () => aPackage({ resource }))
       .on('GET /v1/packages/:ref/data', (_request, response) => {
         response.writeHead(200, { 'content-length': data.length })
-        response.write(data.subarray(0, 2 * MIB), () => setTimeout(() => response.destroy(), 200))
+        response.write(data.subarray(0, 2 * MIB))
+        void vi
+          .waitFor(async () => expect((await stat(await partFile())).size).toBeGreaterThan(0), 10_000)
+          .finally(() => response.destroy())
       })
+    const partFile = async () => path.join(root, (await readdir(root)).find((name) => name.endsWith('.part')) ?? 'none')
     const broken = await run('package', 'download', 'app', '-f', 'x.tar')
     expect(broken.code).toBe(3)
     expect(broken.io.err).toMatch(/are kept: the same command goes on from there/)
-    const part = (await readdir(root)).find((name) => name.endsWith('.part')) ?? ''
-    const { length } = await readFile(path.join(root, part))
+    const part = await partFile()
+    const { length } = await readFile(part)
 
     api.on('GET /v1/packages/:ref/data', ({ headers }, response) => {
       expect(headers).toMatchObject({ range: `bytes=${length}-`, 'if-range': `"sha256:${sha256}"` })
@@ -187,7 +191,7 @@ describe('large data', () => {
     expect((await readFile(path.join(root, 'x.tar'))).equals(data)).toBe(true)
 
     // A part that is not one of this data is found out by the digest, and not kept.
-    await writeFile(path.join(root, part), Buffer.alloc(2 * MIB, 'y'))
+    await writeFile(part, Buffer.alloc(2 * MIB, 'y'))
     api.on('GET /v1/packages/:ref/data', (_request, response) => {
       response.writeHead(206, { 'content-length': MIB }).end(data.subarray(2 * MIB))
     })

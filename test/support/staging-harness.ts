@@ -10,11 +10,11 @@ import { Resolver } from '../../daemon/resolver/resolver.js'
 import { Janitor } from '../../daemon/staging/janitor.js'
 import { LaunchRunner } from '../../daemon/staging/launch-runner.js'
 import { LiveContainers } from '../../daemon/staging/live-containers.js'
-import { StagingLogs } from '../../daemon/staging/log.js'
+import { LogStore } from '../../daemon/log/log-store.js'
 import { StagingService } from '../../daemon/staging/staging-service.js'
 import { isTerminal, type Staging } from '../../daemon/model/staging.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
-import { LiveBlobs } from '../../daemon/store/live-blobs.js'
+import { Leases } from '../../base/leases.js'
 import { PackageQuota } from '../../daemon/store/package-quota.js'
 import { ResourceIngest } from '../../daemon/store/resource-ingest.js'
 import type { SqlitePackages } from '../../daemon/store/sqlite/packages.js'
@@ -179,7 +179,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     },
     1 << 30,
   )
-  const logs = new StagingLogs(path.join(directory, 'logs'), async (uuid) => isTerminal((await ledger.get(uuid)).state))
+  const logs = new LogStore(path.join(directory, 'logs'), async (uuid) => isTerminal((await ledger.get(uuid)).state))
   const live = new LiveContainers()
   const janitor = new Janitor({ isolation, live, logger })
   const launches = new LaunchRunner({
@@ -192,7 +192,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
       ingest,
       toGzip: (body) => Promise.resolve(body),
       quota: new PackageQuota(() => 1 << 30),
-      liveBlobs: new LiveBlobs(),
+      liveBlobs: new Leases(),
     },
     plan: { environment: {} },
     live,

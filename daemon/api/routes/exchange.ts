@@ -150,6 +150,5 @@ function rendered(
   kind: FqnKind,
   { document, outcome }: { readonly document: Name & { readonly uuid: string }; readonly outcome: Outcome },
 ): Imported {
-  const { namespace, name, uuid } = document
-  return { fqn: formatFqn({ kind, namespace, name }), uuid, outcome }
+  return { fqn: formatFqn(kind, document), uuid: document.uuid, outcome }
 }

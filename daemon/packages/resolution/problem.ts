@@ -68,8 +68,8 @@ export function isOperatingSystem(candidate: Package): boolean {
   return candidate.provides.some(({ type }) => type === 'os')
 }
 
-export function nameOf({ namespace, name }: Package): string {
-  return formatFqn({ kind: 'package', namespace, name })
+export function nameOf(found: Package): string {
+  return formatFqn('package', found)
 }
 
 /** Infinity minus Infinity is no number. The sort is stable, so equals stay in order of import. */

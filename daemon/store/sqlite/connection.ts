@@ -1,6 +1,6 @@
 import Database, { type Options, type PragmaOptions } from 'better-sqlite3'
 
-/** Of the whole process: see `Connection`. */
+/** Objects that live as long as the process: see `Connection`. */
 const kept: object[] = []
 
 function keep<T extends object>(object: T): T {
@@ -9,9 +9,10 @@ function keep<T extends object>(object: T): T {
 }
 
 /**
- * A connection of better-sqlite3 that is never garbage-collected, and neither are its statements. Compiled against the
- * headers of Node.js 24.19 or later, the library aborts the process when V8 collects one of them outside of JavaScript,
- * as it does while a socket is read: nodejs/node#65446. They are few, because `StagerdDatabase` prepares each once.
+ * A connection of better-sqlite3 that is never garbage-collected, and whose statements are not either. If the library is
+ * compiled against the headers of Node.js 24.19 or later, it aborts the process when V8 collects such an object outside
+ * JavaScript, for instance while a socket is read: nodejs/node#65446. They are few: `StagerdDatabase` prepares each
+ * statement once.
  */
 export class Connection extends Database {
   constructor(path: string, options?: Options) {
@@ -19,12 +20,12 @@ export class Connection extends Database {
     keep(this)
   }
 
-  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- those of the inherited one
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- as in the inherited method
   override prepare<Parameters extends unknown[] | object = unknown[], Result = unknown>(source: string) {
     return keep(super.prepare<Parameters, Result>(source))
   }
 
-  // The inherited one prepares its statement out of our reach.
+  // The inherited method prepares a statement that is not kept.
   override pragma(source: string, options: PragmaOptions = {}): unknown {
     const statement = this.prepare(`PRAGMA ${source}`)
     if (!statement.reader) return void statement.run()

@@ -6,22 +6,22 @@ import { Connection } from './connection.js'
 import { migrate } from './migrate.js'
 import { MIGRATIONS, type Migration } from './migrations.js'
 
-/** 3.51.3 mends a race between a checkpoint and a reset of the WAL that could lose commits. */
+/** 3.51.3 fixes a race between a checkpoint and a reset of the WAL that can lose commits. */
 const OLDEST_SQLITE = [3, 51, 3] as const
 
 export interface DatabaseOptions {
   readonly migrations?: readonly Migration[]
-  /** How long to wait for another program's transaction, in milliseconds; nothing else happens meanwhile. */
+  /** How long to wait for a transaction of another process, in milliseconds. The event loop is blocked meanwhile. */
   readonly busyTimeoutMs?: number
 }
 
 /**
- * The one connection of this process, and the only place that begins transactions.
+ * The only connection of this process, and the only place that begins transactions.
  *
  * INVARIANTS
- * - WAL with `synchronous=FULL`: when `write` has resolved, the commit has been fsynced. better-sqlite3 is compiled with
- *   NORMAL, under which a power cut can take acknowledged commits back; so what holds is asked, not assumed.
- * - `work` is synchronous and does nothing but SQL: nothing else of this process runs in the middle of it.
+ * - WAL with `synchronous=FULL`: the commit is fsynced when `write` resolves. better-sqlite3 is compiled with NORMAL,
+ *   under which a power failure can lose acknowledged commits, so the settings are verified.
+ * - `work` is synchronous and does nothing but SQL, so no other code of this process runs during a transaction.
  */
 export class StagerdDatabase {
   readonly #sqlite: Connection
@@ -32,13 +32,13 @@ export class StagerdDatabase {
   }
 
   /**
-   * Open or create the database, and migrate it. The directory must be there.
+   * Opens or creates the database, and migrates it. The directory must exist.
    *
    * Throws `Fault` (`sqlite-too-old`, `sqlite-not-durable`, `database-too-new`).
    */
   static open(path: string, options: DatabaseOptions = {}): StagerdDatabase {
     const { migrations = MIGRATIONS, busyTimeoutMs = 5_000 } = options
-    // SQLite would make it readable by everybody that the umask allows.
+    // SQLite would create it with the permissions that the umask leaves.
     closeSync(openSync(path, 'a', 0o600))
     const sqlite = new Connection(path)
     try {
@@ -52,13 +52,13 @@ export class StagerdDatabase {
     }
   }
 
-  /** One snapshot for all that `work` reads. */
+  /** `work` reads from one snapshot. */
   read<T>(work: () => T): Promise<T> {
     return this.#run(() => this.#sqlite.transaction(work).deferred())
   }
 
   /**
-   * All of what `work` writes, durably, or, when it throws, nothing.
+   * Commits what `work` writes, durably; rolls back if it throws.
    *
    * Rejects with `Unavailable` (`disk-full`, `database-locked`), or with what `work` throws.
    */
@@ -66,7 +66,7 @@ export class StagerdDatabase {
     return this.#run(() => this.#sqlite.transaction(work).immediate())
   }
 
-  /** Prepared once. Only inside `read` or `write`. */
+  /** Prepared once. To be used inside `read` or `write`. */
   statement<Row = unknown>(sql: string): Statement<unknown[], Row> {
     let statement = this.#statements.get(sql)
     if (!statement) this.#statements.set(sql, (statement = this.#sqlite.prepare(sql)))
@@ -92,11 +92,11 @@ function asStorageError(error: unknown): Error {
   if (mapped instanceof StagerdError) return mapped
   const code = errnoOf(mapped)
   if (code?.startsWith('SQLITE_BUSY'))
-    return new Unavailable('database-locked', 'Another program holds the database: is a second stagerd running?', {
+    return new Unavailable('database-locked', 'Another process has locked the database: is a second stagerd running?', {
       cause: error,
     })
   if (code?.startsWith('SQLITE_'))
-    return new Fault('database-failed', `The database refused: ${(mapped as Error).message} (${code}).`, {
+    return new Fault('database-failed', `The database failed: ${(mapped as Error).message} (${code}).`, {
       cause: error,
     })
   return mapped instanceof Error ? mapped : new Error(String(mapped))
@@ -114,7 +114,7 @@ function assertVersion(sqlite: Connection): void {
     )
 }
 
-/** Throws `Fault` (`sqlite-not-durable`) where what was set did not take hold. */
+/** Throws `Fault` (`sqlite-not-durable`) if a setting has no effect. */
 export function makeDurable(sqlite: Connection, busyTimeoutMs: number): void {
   // First, because the switch to WAL may have to wait for another connection.
   sqlite.pragma(`busy_timeout = ${busyTimeoutMs}`)
@@ -127,7 +127,7 @@ export function makeDurable(sqlite: Connection, busyTimeoutMs: number): void {
     if (found !== value)
       throw new Fault(
         'sqlite-not-durable',
-        `SQLite answers ${pragma} = ${String(found)}, where ${value} was set: is the database on a filesystem without shared memory?`,
+        `SQLite reports ${pragma} = ${String(found)} instead of ${value}: is the database on a filesystem without shared memory?`,
       )
   }
 }

@@ -20,7 +20,7 @@ interface Found {
   readonly uuid: string
 }
 
-/** Imports: sets of packages, stagers and pipelines that appear together or not at all. */
+/** Imports sets of packages, stagers and pipelines, each in one transaction. */
 export class SqliteExchange implements ExchangeRepository {
   readonly #database: StagerdDatabase
   readonly #packages: PackageTable
@@ -41,7 +41,7 @@ export class SqliteExchange implements ExchangeRepository {
   import(set: ExchangeSet, whenThere: WhenThere): Promise<ImportedSet> {
     return this.#database.write(() => {
       if (whenThere === 'refuse') assertNoneTaken(this.#taken(set))
-      // In this order, because each refers to the one before.
+      // In this order: stagers refer to packages, pipelines to stagers.
       const packages = set.packages.map((draft) =>
         put(this.#packages.find(refTo(draft)), whenThere, {
           make: () => this.#makePackage(draft),
@@ -67,9 +67,12 @@ export class SqliteExchange implements ExchangeRepository {
   }
 
   #makePackage(draft: PackageDraft) {
-    // It was there when the file was read, and so its data was left in the file.
+    // It existed when the file was read, so its data was not received.
     if (!draft.resource)
-      throw new Conflict('state-changed', `${fqn('package', draft)} has been deleted meanwhile: import the file again.`)
+      throw new Conflict(
+        'state-changed',
+        `${formatFqn('package', draft)} was deleted during the import: import the file again.`,
+      )
     return this.#packages.insert(draft)
   }
 
@@ -78,7 +81,7 @@ export class SqliteExchange implements ExchangeRepository {
     if (found.state === 'staging')
       throw new Conflict(
         'package-busy',
-        `${fqn('package', found)} is being staged: wait until the staging has ended, or cancel it.`,
+        `${formatFqn('package', found)} is being staged: wait until the staging has ended, or cancel it.`,
       )
     const { version, description, dependencies, provides, environment, templates } = draft
     return this.#packages.replace(found, {
@@ -96,7 +99,7 @@ export class SqliteExchange implements ExchangeRepository {
 
   #taken({ packages, stagers, pipelines }: NamesOfSet): string[] {
     const there = (kind: FqnKind, names: readonly Name[], find: (ref: Ref) => Found | undefined) =>
-      names.filter((name) => find(refTo(name))).map((name) => fqn(kind, name))
+      names.filter((name) => find(refTo(name))).map((name) => formatFqn(kind, name))
     return [
       ...there('package', packages, (ref) => this.#packages.find(ref)),
       ...there('job', stagers, (ref) => this.#stagers.find(ref)),
@@ -117,8 +120,4 @@ function put<T extends Found>(
 
 function refTo({ namespace, name }: Name): Ref {
   return { namespace, name }
-}
-
-function fqn(kind: FqnKind, { namespace, name }: Name): string {
-  return formatFqn({ kind, namespace, name })
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
+import { formatFqn } from '../../../base/fqn.js'
 import type { Package, PackageState } from '../../packages/package.js'
 import type { StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import type {
@@ -17,7 +18,7 @@ import { StagingTable } from './staging-table.js'
 
 const OPEN = `('starting', 'running')`
 
-/** Each transition is one UPDATE that names the state it starts from; one that changes no row throws, and so undoes the rest. */
+/** Each transition is one UPDATE that names the state it starts from. If it changes no row, it throws, which rolls the transaction back. */
 export class SqliteLedger implements StagingLedger {
   readonly #database: StagerdDatabase
   readonly #stagings: StagingTable
@@ -33,8 +34,7 @@ export class SqliteLedger implements StagingLedger {
 
   submit({ packageUuid, pipelineFqn, stagers, source }: SubmitStaging): Promise<Staging> {
     return this.#database.write(() => {
-      if (stagers.length === 0)
-        throw new BadInput('empty-pipeline', `${pipelineFqn} has no stagers: append one before staging with it.`)
+      if (stagers.length === 0) throw new BadInput('empty-pipeline', `${pipelineFqn} has no stagers: append one first.`)
       const found = this.#packages.get({ uuid: packageUuid })
       const work = workingCopyOf(found, source)
       this.#packages.replace(found, { ...found, state: 'staging' })
@@ -47,7 +47,7 @@ export class SqliteLedger implements StagingLedger {
         .run(
           uuid,
           found.uuid,
-          fqnOf(found),
+          formatFqn('package', found),
           found.state,
           pipelineFqn,
           JSON.stringify(stagers),
@@ -171,7 +171,7 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.write(() => {
       const found = this.#stagings.get(staging)
       const { sequence, uuid, packageUuid } = found
-      // A fault of ours says nothing of the stager.
+      // An internal error says nothing about the stager.
       const end = failure.cause === 'infrastructure' ? 'aborted' : 'failed'
       if (launch !== undefined && this.#endLaunch(launch, end).uuid !== uuid)
         throw stateChanged(`launch ${launch} is not one of staging ${uuid}`)
@@ -181,7 +181,7 @@ export class SqliteLedger implements StagingLedger {
         [JSON.stringify(failure), this.#now(), sequence],
         `staging ${uuid} is not running without an open launch`,
       )
-      // What was ready stays what others depend on: its data is as it was.
+      // A package that was ready stays ready, with its data from before: other packages depend on it.
       const stays = this.#stagings.packageStateBefore(found) === 'ready'
       this.#changePackage(packageUuid, { state: stays ? 'ready' : 'failed' })
       return this.#stagings.get(uuid)
@@ -229,7 +229,7 @@ export class SqliteLedger implements StagingLedger {
   cancel(staging: string): Promise<Staging> {
     return this.#database.write(() => {
       const found = this.#stagings.get(staging)
-      if (!found.cancelRequested) throw stateChanged(`nobody has asked to cancel staging ${staging}`)
+      if (!found.cancelRequested) throw stateChanged(`staging ${staging} has no request to cancel it`)
       return this.#cancel(found, 'running')
     })
   }
@@ -250,7 +250,7 @@ export class SqliteLedger implements StagingLedger {
     return this.#stagings.get(uuid)
   }
 
-  /** The open launch at the staging's present step ends as `state`; whose it was is returned. */
+  /** Ends the open launch of the staging's current step as `state`; returns the staging. */
   #endLaunch(launch: string, state: LaunchState): Staging {
     this.#stagings.launch(launch)
     this.#change(
@@ -264,10 +264,11 @@ export class SqliteLedger implements StagingLedger {
     return staging
   }
 
-  /** Nobody but the staging changes a package that is `staging`. */
+  /** Only the staging itself changes a package that is `staging`. */
   #changePackage(uuid: string, content: Partial<PackageContent>): void {
     const found = this.#packages.get({ uuid })
-    if (found.state !== 'staging') throw stateChanged(`${fqnOf(found)} is ${found.state}, and not staging`)
+    if (found.state !== 'staging')
+      throw stateChanged(`${formatFqn('package', found)} is ${found.state}, and not staging`)
     this.#packages.replace(found, { ...found, ...content })
   }
 
@@ -281,9 +282,10 @@ function workingCopyOf(found: Package, source: StagingSource | undefined): Worki
   if (state === 'staging')
     throw new Conflict(
       'package-busy',
-      `${fqnOf(found)} is being staged already: wait until that has ended, or cancel it.`,
+      `${formatFqn('package', found)} is being staged already: wait until the staging has ended, or cancel it.`,
     )
-  if (!resource) throw new Conflict('package-empty', `${fqnOf(found)} has no data to stage: upload some first.`)
+  if (!resource)
+    throw new Conflict('package-empty', `${formatFqn('package', found)} has no data to stage: upload some first.`)
   return {
     dependencies: source?.dependencies ?? dependencies,
     provides,
@@ -294,11 +296,7 @@ function workingCopyOf(found: Package, source: StagingSource | undefined): Worki
 }
 
 function stateChanged(what: string): Conflict {
-  return new Conflict('state-changed', `Not in the present state: ${what}.`)
-}
-
-function fqnOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
-  return `package::${namespace}::${name}`
+  return new Conflict('state-changed', `Not possible in the current state: ${what}.`)
 }
 
 function ended(state: PackageState | StagingState): string {

@@ -3,9 +3,9 @@ import type { Connection } from './connection.js'
 import type { Migration } from './migrations.js'
 
 /**
- * Bring the database to the last of `migrations`, each in a transaction of its own together with the note of it.
+ * Applies the migrations that the database lacks. Each is recorded in the transaction that applies it.
  *
- * Throws `Fault` (`database-too-new`) for one that a newer stagerd has had: it may mean other things by the same words.
+ * Throws `Fault` (`database-too-new`) for a database that a newer stagerd has migrated.
  */
 export function migrate(database: Connection, migrations: readonly Migration[]): void {
   database.exec(`
@@ -19,10 +19,10 @@ export function migrate(database: Connection, migrations: readonly Migration[]):
   if (present > newest)
     throw new Fault(
       'database-too-new',
-      `The database is of version ${present}, and this stagerd knows versions up to ${newest}: run a newer stagerd, or give this one another state directory.`,
+      `The database has version ${present}, but this stagerd knows versions up to ${newest} only: run a newer stagerd, or give this one another state directory.`,
     )
   const apply = database.transaction(({ version, name, sql }: Migration) => {
-    // Asked again inside the transaction: another process may have been faster.
+    // Checked again inside the transaction: another process may have applied it meanwhile.
     if (versionOf(database) >= version) return
     database.exec(sql)
     database

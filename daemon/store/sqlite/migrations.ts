@@ -12,7 +12,7 @@ export interface Migration {
   readonly sql: string
 }
 
-/** In order. One that was ever released is never edited: what it got wrong, the next one puts right. */
+/** In order. A released migration is never edited; the next one corrects it. */
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'packages', sql: packages },
   { version: 2, name: 'stagers', sql: stagers },

@@ -2,9 +2,9 @@ import { Fault } from '../../../base/errors.js'
 import { Connection } from './connection.js'
 
 /**
- * Load the native library of better-sqlite3, which otherwise happens when the first database is opened.
+ * Loads the native library of better-sqlite3, which otherwise happens when the first database is opened.
  *
- * Throws `Fault` (`native-library`): npm skipped its install script, or ran it for another major version of Node.js.
+ * Throws `Fault` (`native-library`) if npm skipped its install script, or ran it for another major version of Node.js.
  */
 export function loadNativeLibrary(openDatabase = () => new Connection(':memory:')): void {
   try {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Conflict, NotFound } from '../../../base/errors.js'
+import { formatFqn } from '../../../base/fqn.js'
 import type { Capability, PackageMetadata, Template } from '../../packages/metadata.js'
 import type { Package, PackageState, Resource } from '../../packages/package.js'
 import type { PackageDraft, Ref } from '../repositories.js'
@@ -23,7 +24,7 @@ interface PackageRow {
   readonly dependencies: string
 }
 
-/** What a package may become in one step; the rest of it never changes. */
+/** The columns that can change. */
 export type PackageContent = PackageMetadata & Pick<Package, 'name' | 'state' | 'resource' | 'version' | 'description'>
 
 const capabilitiesFrom = (table: string) => `(
@@ -33,7 +34,7 @@ const capabilitiesFrom = (table: string) => `(
 const SELECT = `SELECT *, ${capabilitiesFrom('package_provides')} AS provides,
   ${capabilitiesFrom('package_dependencies')} AS dependencies FROM packages`
 
-/** Rows of packages, for whoever is inside a transaction already: the repository of packages, and the ledger. */
+/** Rows of packages, to be used inside a transaction. */
 export class PackageTable {
   readonly #database: StagerdDatabase
   readonly #now: () => Date
@@ -78,7 +79,7 @@ export class PackageTable {
     return this.get({ uuid })
   }
 
-  /** Throws `Conflict` (`state-changed`) when the package is not in the state that `before` says. */
+  /** Throws `Conflict` (`state-changed`) if the package is not in the state of `before`. */
   replace(before: Package, content: PackageContent): Package {
     const { changes } = this.#database
       .statement(
@@ -109,9 +110,12 @@ export class PackageTable {
     this.#database.statement('UPDATE package_changes SET deletions = deletions + 1').run()
   }
 
-  #assertChanged(changes: number, { namespace, name, state }: Package): void {
-    if (changes !== 1)
-      throw new Conflict('state-changed', `package::${namespace}::${name} is no longer ${state}: look again.`)
+  #assertChanged(changes: number, before: Package): void {
+    if (changes === 1) return
+    throw new Conflict(
+      'state-changed',
+      `${formatFqn('package', before)} is not ${before.state} any more: look at it again.`,
+    )
   }
 
   #nextRevision(): number {
@@ -127,7 +131,7 @@ export class PackageTable {
       ['package_dependencies', dependencies],
     ] as const) {
       this.#database.statement(`DELETE FROM ${table} WHERE package = ?`).run(importOrder)
-      // To say it twice is to say it once: the first place counts.
+      // Duplicates are ignored; the first position counts.
       const insert = this.#database.statement(
         `INSERT OR IGNORE INTO ${table} (package, position, type, name) VALUES (?, ?, ?, ?)`,
       )
@@ -173,7 +177,7 @@ function decode(row: PackageRow): Package {
   }
 }
 
-/** JSON leaves out what is undefined. */
+/** JSON omits undefined properties. */
 export function decodeResource(resource: Resource): Resource {
   return { ...resource, sha1: resource.sha1 }
 }

@@ -1,4 +1,5 @@
 import { Conflict } from '../../../base/errors.js'
+import { formatFqn } from '../../../base/fqn.js'
 import type { Package, Resource } from '../../packages/package.js'
 import type { ChangeOf, PackageChange, PackageDraft, PackageFilter, PackageRepository, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
@@ -87,10 +88,7 @@ export class SqlitePackages implements PackageRepository {
     return this.#database.write(() => {
       const [old, made] = [this.#table.get(target), this.#table.get(from)]
       if (old.uuid === made.uuid)
-        throw new Conflict(
-          'same-package',
-          `package::${old.namespace}::${old.name} cannot replace itself: name two packages.`,
-        )
+        throw new Conflict('same-package', `${formatFqn('package', old)} cannot replace itself: name two packages.`)
       assertNotStaging(old)
       assertNotStaging(made)
       this.#assertUnused(made)
@@ -112,7 +110,7 @@ export class SqlitePackages implements PackageRepository {
     if (holders.length > 0)
       throw new Conflict(
         'package-in-use',
-        `package::${found.namespace}::${found.name} is in use by ${holders.join(', ')}: delete the stagers, and let the stagings end or cancel them, first.`,
+        `${formatFqn('package', found)} is in use by ${holders.join(', ')}: first delete the stagers, and wait for the stagings to end or cancel them.`,
       )
   }
 
@@ -122,10 +120,10 @@ export class SqlitePackages implements PackageRepository {
         'SELECT namespace, name FROM stagers WHERE package = ? ORDER BY namespace, name LIMIT 10',
       )
       .all(uuid)
-      .map(({ namespace, name }) => `stager job::${namespace}::${name}`)
+      .map((stager) => `stager ${formatFqn('job', stager)}`)
   }
 
-  /** A staging holds the packages of its stagers as they were when it was submitted, whatever became of the stagers. */
+  /** A staging uses the packages that its stagers had when it was submitted, even if the stagers have changed. */
   #stagingsOf({ uuid }: Package): string[] {
     return this.#database
       .statement<{ uuid: string }>(
@@ -141,15 +139,15 @@ export class SqlitePackages implements PackageRepository {
     if (this.#table.find({ namespace: name.namespace, name: name.name }))
       throw new Conflict(
         'package-exists',
-        `There is a package::${name.namespace}::${name.name} already: choose another name, or update that one.`,
+        `There is a ${formatFqn('package', name)} already: choose another name, or update that one.`,
       )
   }
 }
 
-function assertNotStaging({ namespace, name, state }: Package): void {
-  if (state === 'staging')
+function assertNotStaging(found: Package): void {
+  if (found.state === 'staging')
     throw new Conflict(
       'package-busy',
-      `package::${namespace}::${name} is being staged: wait until the staging has ended, or cancel it.`,
+      `${formatFqn('package', found)} is being staged: wait until the staging has ended, or cancel it.`,
     )
 }

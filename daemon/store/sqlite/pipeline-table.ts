@@ -23,7 +23,7 @@ const SELECT = `SELECT *, (
   SELECT json_group_array(stager ORDER BY position) FROM pipeline_stagers WHERE pipeline = pipelines.uuid
 ) AS stagers FROM pipelines`
 
-/** Rows of pipelines, for whoever is inside a transaction already: the repository of pipelines, and imports. */
+/** Rows of pipelines, to be used inside a transaction. */
 export class PipelineTable {
   readonly #database: StagerdDatabase
 
@@ -77,7 +77,7 @@ export class PipelineTable {
 
   #fill(pipeline: string, stagers: readonly string[]): void {
     if (stagers.length === 0)
-      throw new BadInput('empty-pipeline', 'A pipeline without stagers does nothing: name one at least.')
+      throw new BadInput('empty-pipeline', 'A pipeline without stagers does nothing: name at least one.')
     stagers.forEach((stager, position) => {
       if (!this.#database.statement('SELECT 1 FROM stagers WHERE uuid = ?').get(stager))
         throw new NotFound('stager-not-found', `There is no stager ${stager}.`)

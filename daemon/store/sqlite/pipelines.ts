@@ -1,4 +1,5 @@
 import { Conflict } from '../../../base/errors.js'
+import { formatFqn } from '../../../base/fqn.js'
 import type { ChangeOf, Pipeline, PipelineRepository, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import { PipelineTable, type PipelineDraft } from './pipeline-table.js'
@@ -18,7 +19,7 @@ export class SqlitePipelines implements PipelineRepository {
       if (this.#table.find({ namespace, name }))
         throw new Conflict(
           'pipeline-exists',
-          `There is a stagpipe::${namespace}::${name} already: choose another name, or change that one.`,
+          `There is a ${formatFqn('stagpipe', draft)} already: choose another name, or change that one.`,
         )
       return this.#table.insert(draft)
     })

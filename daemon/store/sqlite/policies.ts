@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Conflict, NotFound } from '../../../base/errors.js'
+import { formatFqn } from '../../../base/fqn.js'
 import type { PolicyDocument, PolicyDraft, PolicyRepository, PolicyVersion, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import { describeRef, whereNamespace, whereRef } from './references.js'
@@ -21,7 +22,7 @@ FROM policies JOIN policy_versions AS newest ON newest.policy = policies.uuid
 
 export class SqlitePolicies implements PolicyRepository {
   readonly #database: StagerdDatabase
-  /** Undefined after a change. There is one connection, so nobody else changes anything. */
+  /** Undefined after a change. This is the only connection, so every change goes through this class. */
   #current: readonly PolicyDocument[] | undefined
 
   constructor(database: StagerdDatabase) {
@@ -33,7 +34,7 @@ export class SqlitePolicies implements PolicyRepository {
       if (this.#find(draft))
         throw new Conflict(
           'policy-exists',
-          `There is a policydoc::${draft.namespace}::${draft.name} already: put a new version of it, or choose another name.`,
+          `There is a ${formatFqn('policydoc', draft)} already: put a new version of it, or choose another name.`,
         )
       return this.#insert(draft)
     })

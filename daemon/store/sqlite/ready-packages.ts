@@ -8,14 +8,14 @@ interface Changes {
 }
 
 /**
- * Every package that is ready, in order of import, kept in memory: a resolution asks for all of them, and reading a
- * hundred thousand rows each time would stop the daemon for a second.
+ * A cache of the packages that are ready, in order of import. A resolution needs all of them, and reading a hundred
+ * thousand rows would block the event loop for a second.
  *
  * INVARIANTS
- * - `current` is as new as the transaction in which it is called: what changed since the last call is read by revision,
- *   also when another connection changed it.
- * - An array that was handed out never changes. As long as nothing has changed it is the same array, so that a reader
- *   may keep an index of it.
+ * - `current` is up to date with the transaction in which it is called: it reads what has changed since the last call, by
+ *   revision, including changes of other connections.
+ * - A returned array never changes. `current` returns the same array until something changes, so that a reader can keep an
+ *   index of it.
  */
 export class ReadyPackages {
   readonly #database: StagerdDatabase
@@ -28,7 +28,7 @@ export class ReadyPackages {
     this.#table = table
   }
 
-  /** Only inside a transaction. */
+  /** To be called inside a transaction. */
   current(): readonly Package[] {
     const now = this.#database.statement<Changes>('SELECT revision, deletions FROM package_changes').get()
     if (!now || (now.revision === this.#seen.revision && now.deletions === this.#seen.deletions)) return this.#ready
@@ -46,7 +46,7 @@ export class ReadyPackages {
   }
 }
 
-/** `ready` is sorted by order of import, and stays so. */
+/** Keeps `ready` sorted by order of import. */
 function put(ready: Package[], changed: Package): void {
   let low = 0
   let high = ready.length

@@ -15,7 +15,7 @@ export class SqliteReferences implements ReferenceRepository {
         .statement<{ resource: string }>(
           `SELECT resource FROM packages WHERE resource IS NOT NULL
            UNION ALL SELECT json_extract(work, '$.resource') FROM stagings WHERE state IN ('queued', 'running')
-           -- A retry begins with its source again, for as long as the staging is remembered.
+           -- A staging that failed or was cancelled can be retried with its source.
            UNION ALL SELECT json_extract(source, '$.resource') FROM stagings
            WHERE source IS NOT NULL AND state IN ('failed', 'cancelled')`,
         )

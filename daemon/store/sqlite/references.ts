@@ -1,16 +1,17 @@
+import { formatFqn, type FqnKind } from '../../../base/fqn.js'
 import type { Ref } from '../repositories.js'
 
-/** The `WHERE` of a reference, and what it binds. */
+/** The `WHERE` clause of a reference, and its parameters. */
 export function whereRef(ref: Ref): { readonly where: string; readonly values: readonly string[] } {
   return 'uuid' in ref
     ? { where: 'uuid = ?', values: [ref.uuid.toLowerCase()] }
     : { where: 'namespace = ? AND name = ?', values: [ref.namespace, ref.name] }
 }
 
-/** This namespace and all below it, in words that an index on the namespace can answer. */
+/** The `WHERE` clause of a namespace and those below it, in a form that can use an index on the namespace. */
 export function whereNamespace(namespace: string): { readonly where: string; readonly values: readonly string[] } {
   if (namespace === '/') return { where: 'TRUE', values: [] }
-  // `0` is the character that follows `/`: everything that begins with `/ns/`.
+  // `0` follows `/` in ASCII, so this is everything that begins with `/ns/`.
   return {
     where: '(namespace = ? OR (namespace >= ? AND namespace < ?))',
     values: [namespace, `${namespace}/`, `${namespace}0`],
@@ -18,6 +19,6 @@ export function whereNamespace(namespace: string): { readonly where: string; rea
 }
 
 /** For messages. */
-export function describeRef(ref: Ref, kind: string): string {
-  return 'uuid' in ref ? ref.uuid : `${kind}::${ref.namespace}::${ref.name}`
+export function describeRef(ref: Ref, kind: FqnKind): string {
+  return 'uuid' in ref ? ref.uuid : formatFqn(kind, ref)
 }

@@ -22,7 +22,7 @@ interface StagerRow {
   readonly updated_at: string
 }
 
-/** Rows of stagers, for whoever is inside a transaction already: the repository of stagers, and imports. */
+/** Rows of stagers, to be used inside a transaction. */
 export class StagerTable {
   readonly #database: StagerdDatabase
 
@@ -66,7 +66,7 @@ export class StagerTable {
     return this.get({ uuid })
   }
 
-  /** The name must be free, if it is another. Throws `NotFound` (`package-not-found`). */
+  /** A new name must be free. Throws `NotFound` (`package-not-found`). */
   replace(found: Stager, changed: StagerDraft): Stager {
     if (changed.packageUuid !== found.packageUuid) this.#assertPackage(changed.packageUuid)
     this.#database

@@ -1,4 +1,5 @@
 import { Conflict } from '../../../base/errors.js'
+import { formatFqn } from '../../../base/fqn.js'
 import type { ChangeOf, Ref, Stager, StagerChange, StagerDraft, StagerRepository } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import { StagerTable } from './stager-table.js'
@@ -45,11 +46,11 @@ export class SqliteStagers implements StagerRepository {
            ORDER BY namespace, name LIMIT 10`,
         )
         .all(found.uuid)
-        .map(({ namespace, name }) => `stagpipe::${namespace}::${name}`)
+        .map((pipeline) => formatFqn('stagpipe', pipeline))
       if (pipelines.length > 0)
         throw new Conflict(
           'stager-in-use',
-          `job::${found.namespace}::${found.name} is named by ${pipelines.join(', ')}: delete the pipelines first.`,
+          `${formatFqn('job', found)} is used by ${pipelines.join(', ')}: delete the pipelines first.`,
         )
       this.#table.delete(found)
     })
@@ -59,7 +60,7 @@ export class SqliteStagers implements StagerRepository {
     if (this.#table.find({ namespace, name }))
       throw new Conflict(
         'stager-exists',
-        `There is a job::${namespace}::${name} already: choose another name, or update that one.`,
+        `There is a ${formatFqn('job', { namespace, name })} already: choose another name, or update that one.`,
       )
   }
 }

@@ -44,7 +44,7 @@ interface LaunchRow {
   readonly ended_at: string | null
 }
 
-/** Reads stagings and launches, for the ledger inside its transactions. */
+/** Reads stagings and launches, inside a transaction. */
 export class StagingTable {
   readonly #database: StagerdDatabase
 
@@ -67,7 +67,7 @@ export class StagingTable {
     return found
   }
 
-  /** The state to which a cancellation takes the package back. */
+  /** The state of the package when the staging was submitted. */
   packageStateBefore(staging: Staging): PackageState | undefined {
     return this.#database
       .statement<Pick<StagingRow, 'package_state_before'>>(

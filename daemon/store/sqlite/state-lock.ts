@@ -4,15 +4,15 @@ import { Conflict } from '../../../base/errors.js'
 import { Connection } from './connection.js'
 
 /**
- * One daemon for each state directory. The lock is SQLite's own, on a file beside the database: the kernel takes it
- * back with the process, so that kill -9 leaves nothing to be cleared away.
+ * Locks the state directory for one daemon, with SQLite's file lock on a file beside the database. The kernel releases it
+ * when the process ends, so that kill -9 leaves no stale lock.
  *
  * Throws `Conflict` (`state-dir-in-use`).
  *
- * @returns a function that lets go
+ * @returns a function that releases the lock
  */
 export function lockStateDirectory(file: string): () => void {
-  // Whoever may read the file could take a lock on it, and keep the daemon from starting.
+  // A user who can read the file could lock it, and keep the daemon from starting.
   closeSync(openSync(file, 'a', 0o600))
   const lock = new Connection(file, { timeout: 0 })
   try {

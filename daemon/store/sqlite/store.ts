@@ -7,7 +7,7 @@ import { SqlitePolicies } from './policies.js'
 import { SqliteReferences } from './reference-queries.js'
 import { SqliteStagers } from './stagers.js'
 
-/** Everything that one database holds. The caller closes it, when nothing uses it any more. */
+/** All repositories of one database. The caller closes it. */
 export class SqliteStore {
   readonly packages: SqlitePackages
   readonly stagers: SqliteStagers

@@ -17,12 +17,12 @@ import { resolve } from '../../../daemon/packages/resolve.js'
 import { PackageIndex } from '../../../daemon/packages/resolution/package-index.js'
 import { Resolver } from '../../../daemon/resolver/resolver.js'
 import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.js'
-import { LiveBlobs } from '../../../daemon/store/live-blobs.js'
+import { Leases } from '../../../base/leases.js'
 import { PackageQuota } from '../../../daemon/store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
-import { StagingLogs } from '../../../daemon/staging/log.js'
+import { LogStore } from '../../../daemon/log/log-store.js'
 import { FakeIsolation } from '../../support/fake-isolation.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
 import { FakeLogs } from './fake-logs.js'
@@ -109,16 +109,16 @@ export class ApiUnderTest {
       importer: new Importer({
         exchange: store.exchange,
         ingest,
-        live: new LiveBlobs(),
+        live: new Leases(),
         quota,
         directory: join(directory.path, 'imports'),
       }),
       garbage: new Collector({
         references: store.references,
         blobs,
-        live: new LiveBlobs(),
+        live: new Leases(),
         isolation: this.caches,
-        logs: new StagingLogs(join(directory.path, 'logs'), () => Promise.resolve(true)),
+        logs: new LogStore(join(directory.path, 'logs'), () => Promise.resolve(true)),
         graceMs: 60_000,
       }),
       stagings: this.stagings,

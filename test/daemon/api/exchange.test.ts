@@ -165,7 +165,7 @@ describe('exchange', () => {
     const { status, document } = await send(file)
     expect(status).toBe(409)
     expect(document).toMatchObject({ code: 'already-there' })
-    expect(document.detail).toMatch(/package::\/apcera\/pkg::debian, package::\/apcera\/pkg::ruby-2 are there already/)
+    expect(document.detail).toMatch(/package::\/apcera\/pkg::debian, package::\/apcera\/pkg::ruby-2 exist already/)
     expect((await there.ask('GET', '/v1/stagers')).document).toEqual([])
   })
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import pino from 'pino'
-import { beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { Unavailable } from '../../../base/errors.js'
 import type { SweepReport } from '../../../isolation/isolation.js'
 import { Janitor } from '../../../daemon/staging/janitor.js'
@@ -20,17 +20,21 @@ beforeEach(() => {
   janitor = new Janitor({ isolation, live, logger, everyMs: 5, lastSweepMs: 50 })
 })
 
+afterEach(() => {
+  vi.useRealTimers()
+})
+
 it('removes what nobody owns, and says so', async () => {
   const [forgotten, living] = [randomUUID(), randomUUID()]
   isolation.left.add(forgotten).add(living)
   live.add(living)
   await janitor.sweep()
   expect([...isolation.left]).toEqual([living])
-  expect(logged.join('')).toContain(`swept what earlier launches had left`)
+  expect(logged.join('')).toContain('removed what earlier launches left behind')
   expect(logged.join('')).toContain(forgotten)
 })
 
-it('looks again and again, and finds what the Engine has finished after the first sweep', async () => {
+it('sweeps periodically, and finds what the Engine completes after the first sweep', async () => {
   const stop = new AbortController()
   const sweeping = janitor.keepSweeping(stop.signal)
   for (let late = 0; late < 3; late++) {
@@ -44,10 +48,10 @@ it('looks again and again, and finds what the Engine has finished after the firs
   expect([...isolation.left]).toEqual([])
 })
 
-it('goes on after a failure: an Engine that is down is not worth a word at every look', async () => {
+it('goes on after a failure, and reports an Engine that is down at debug level only', async () => {
   const stop = new AbortController()
   isolation.down = new Unavailable('engine-down', 'it is down')
-  const failed = () => logged.filter((line) => line.includes('the next one tries again'))
+  const failed = () => logged.filter((line) => line.includes('the next one retries'))
   const sweeping = janitor.keepSweeping(stop.signal)
   await vi.waitFor(() => expect(failed().length).toBeGreaterThan(1), 10_000)
   expect(failed().every((line) => (JSON.parse(line) as { level: number }).level === 20)).toBe(true)
@@ -58,7 +62,35 @@ it('goes on after a failure: an Engine that is down is not worth a word at every
   await sweeping
 })
 
-it('sweeps once at a time', async () => {
+it('retries at growing intervals, whatever the error, until a sweep succeeds', async () => {
+  vi.useFakeTimers()
+  const sweep = vi.spyOn(janitor, 'sweep')
+  sweep.mockRejectedValueOnce(new Unavailable('engine-down', 'it is down'))
+  sweep.mockRejectedValueOnce(new TypeError('no such property'))
+  const swept = janitor.sweepOnceEngineIsBack(new AbortController().signal)
+  for (const [pauseMs, attempts] of [
+    [0, 1],
+    [249, 1],
+    [1, 2],
+    [499, 2],
+    [1, 3],
+  ] as const) {
+    await vi.advanceTimersByTimeAsync(pauseMs)
+    expect(sweep).toHaveBeenCalledTimes(attempts)
+  }
+  await swept
+})
+
+it('stops retrying when it is aborted', async () => {
+  const stop = new AbortController()
+  isolation.down = new Unavailable('engine-down', 'it is down')
+  const swept = janitor.sweepOnceEngineIsBack(stop.signal)
+  await vi.waitFor(() => expect(logged.join('')).toContain('waiting for the Docker Engine'), 10_000)
+  stop.abort(new Error('the daemon ends'))
+  await expect(swept).rejects.toThrow('the daemon ends')
+})
+
+it('runs one sweep at a time', async () => {
   let [atOnce, most] = [0, 0]
   vi.spyOn(isolation, 'sweep').mockImplementation(async (): Promise<SweepReport> => {
     most = Math.max(most, ++atOnce)
@@ -70,12 +102,12 @@ it('sweeps once at a time', async () => {
   expect(most).toBe(1)
 })
 
-it('does not wait for ever for an Engine that hangs when the daemon ends', async () => {
+it('does not wait for an Engine that hangs when the daemon ends', async () => {
   let answer = (): void => undefined
   vi.spyOn(isolation, 'ping').mockReturnValue(new Promise((resolve) => (answer = resolve)))
   const sweep = vi.spyOn(isolation, 'sweep')
   await janitor.sweepForTheLastTime()
-  // By then the host may be another daemon's.
+  // The host may belong to another daemon by then.
   answer()
   await janitor.trySweep()
   expect(sweep).not.toHaveBeenCalled()

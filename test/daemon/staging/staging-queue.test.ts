@@ -1,11 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { StagingQueue } from '../../../daemon/staging/staging-queue.js'
 import type { Staging } from '../../../daemon/model/staging.js'
 
 const staging = { uuid: 'a' } as Staging
 
-it('is closed only when nothing is being admitted any more, and does not begin what was admitted meanwhile', async () => {
+/** Nothing here waits for anything but promises, so all of it has happened by the next turn of the event loop. */
+const settled = () => setImmediate()
+
+it('closes once the last admission is over, and does not start the staging that it admitted', async () => {
   let admit: (one: Staging) => void = () => undefined
   const worked: Staging[] = []
   const errors: unknown[] = []
@@ -20,16 +23,16 @@ it('is closed only when nothing is being admitted any more, and does not begin w
   queue.open([])
   let closed = false
   const closing = queue.close().then(() => (closed = true))
-  await delay(20)
+  await settled()
   expect(closed).toBe(false)
   admit(staging)
   await closing
-  await delay(20)
+  await settled()
   expect(worked).toEqual([])
   expect(errors).toEqual([])
 })
 
-it('works on what interrupted stagings it is given first, and within the limit', async () => {
+it('starts interrupted stagings first, and counts them against the limit', async () => {
   const waiting = ['c', 'd'].map((uuid) => ({ uuid }) as Staging)
   const begun: string[] = []
   const ends: (() => void)[] = []
@@ -45,10 +48,10 @@ it('works on what interrupted stagings it is given first, and within the limit',
     () => undefined,
   )
   queue.open([staging, { uuid: 'b' } as Staging])
-  await delay(20)
+  await settled()
   expect(begun).toEqual(['a', 'b'])
   ends[0]?.()
-  await delay(20)
+  await settled()
   expect(begun).toEqual(['a', 'b', 'c'])
   const closing = queue.close()
   for (const end of ends) end()

@@ -272,18 +272,21 @@ it('a launch that cannot be recorded is released all the same', async () => {
 
 describe('the queue', () => {
   it('admits first come, first served, and never more than the limit', async () => {
+    const count = 20
+    let started = 0
     let atWork = 0
     let most = 0
     await harness.addPipeline('pipe', {
-      slow: async ({ url }) => {
+      sociable: async ({ url }) => {
+        started += 1
         most = Math.max(most, ++atWork)
-        await delay(10)
+        await until('another one runs beside it', () => atWork > 1 || started === count)
         atWork -= 1
         await call(url, 'POST /done')
       },
     })
     const submitted: string[] = []
-    for (let n = 0; n < 20; n++) {
+    for (let n = 0; n < count; n++) {
       await harness.addPackage(`app-${n}`, { state: 'uploaded' })
       submitted.push((await harness.submit(`app-${n}`, 'pipe')).uuid)
     }
@@ -344,6 +347,14 @@ describe('cancelling', () => {
 })
 
 describe('interruptions', () => {
+  async function engineReturnsOnceMissed() {
+    const ping = vi.spyOn(harness.isolation, 'ping')
+    const wasMissed = () => ping.mock.settledResults.some(({ type }) => type === 'rejected')
+    await until('a call of the Engine has failed', wasMissed)
+    ping.mockRestore()
+    harness.isolation.down = undefined
+  }
+
   it('resume a staging at the launch that was interrupted', async () => {
     let second = 0
     await harness.addPipeline('pipe', {
@@ -386,7 +397,7 @@ describe('interruptions', () => {
       unlucky: async ({ url }) => {
         if (launches++ > 0) return void (await call(url, 'POST /done'))
         harness.isolation.loseEngine(new Unavailable('engine-down', 'The Docker Engine does not answer.'))
-        setTimeout(() => (harness.isolation.down = undefined), 50)
+        void engineReturnsOnceMissed()
       },
     })
     harness.start()
@@ -399,7 +410,7 @@ describe('interruptions', () => {
     await harness.addPipeline('pipe', {
       cursed: () => {
         harness.isolation.loseEngine(new Unavailable('engine-down', 'The Docker Engine does not answer.'))
-        setTimeout(() => (harness.isolation.down = undefined), 1)
+        void engineReturnsOnceMissed()
         return Promise.resolve()
       },
     })

@@ -90,15 +90,16 @@ it('collecting all the time takes nothing from stagings, uploads and packages', 
 }, 180_000)
 
 it('when all is quiet, nothing stays but what packages need', async () => {
-  await delay(2_100)
-  const report = await collect(EVERYTHING)
-  expect(report.dry_run).toBe(false)
   const packages = await daemon.ask<Package[]>('GET', '/v1/packages')
   const digests = new Set(packages.map(({ resource }) => resource?.digest.replace('sha256:', '')))
-  const blobs = (await readdir(path.join(daemon.stateDirectory, 'blobs/sha256'), { recursive: true })).filter(
-    (name) => name.length > 60,
-  )
-  expect(new Set(blobs.map((name) => path.basename(name)))).toEqual(digests)
+  // Uploads are kept until their grace is over.
+  await until('no blob is left that no package names', async () => {
+    expect((await collect(EVERYTHING)).dry_run).toBe(false)
+    const blobs = await readdir(path.join(daemon.stateDirectory, 'blobs/sha256'), { recursive: true })
+    const stored = new Set(blobs.filter((name) => name.length > 60).map((name) => path.basename(name)))
+    expect(stored).toEqual(new Set([...stored, ...digests]))
+    return stored.size === digests.size
+  })
   expect(await readdir(path.join(daemon.stateDirectory, 'logs'))).toEqual([])
   const filters = { label: [`io.stagerd.node=${await daemon.nodeId()}`] }
   expect(await connectEngine().listImages({ filters })).toEqual([])

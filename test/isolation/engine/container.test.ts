@@ -89,10 +89,10 @@ describe('freezing a container', () => {
 
   it('does not wait when there is no time left', async () => {
     const hurry = new AbortController()
-    const pausing = containerThatAnswers({ pause: [NOT_YET, NOT_YET, NOT_YET] }).pause(hurry.signal)
-    setTimeout(() => {
-      hurry.abort()
-    }, 10)
+    const pause = [NOT_YET, NOT_YET, NOT_YET]
+    const pausing = containerThatAnswers({ pause }).pause(hurry.signal)
+    expect(pause).toHaveLength(2)
+    hurry.abort()
     await expect(pausing).rejects.toMatchObject({ code: 'cannot-freeze' })
   })
 

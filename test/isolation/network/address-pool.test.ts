@@ -3,60 +3,62 @@ import { Netmask } from 'netmask'
 import { describe, expect, it } from 'vitest'
 import { AddressPool, type Subnet } from '../../../isolation/network/address-pool.js'
 
-describe('the pool of addresses', () => {
-  it('cuts its block into pieces, the first usable address of each being the host', () => {
+describe('the address pool', () => {
+  it('cuts its block into subnets, in each of which the first usable address is the gateway', () => {
     const pool = new AddressPool('198.18.0.0/16')
     expect(pool.capacity).toBe(4096)
-    expect(pool.take()).toEqual({ cidr: '198.18.0.0/28', gateway: '198.18.0.1' })
-    expect(pool.take()).toEqual({ cidr: '198.18.0.16/28', gateway: '198.18.0.17' })
+    expect(pool.allocate()).toEqual({ cidr: '198.18.0.0/28', gateway: '198.18.0.1' })
+    expect(pool.allocate()).toEqual({ cidr: '198.18.0.16/28', gateway: '198.18.0.17' })
   })
 
-  it('begins where it is told to', () => {
-    expect(new AddressPool('10.0.0.0/24', 28, 17).take()?.cidr).toBe('10.0.0.16/28')
+  it('begins at the given subnet', () => {
+    expect(new AddressPool('10.0.0.0/24', 28, 17).allocate()?.cidr).toBe('10.0.0.16/28')
   })
 
-  it.each(['', '10.0.0.0', '10.0.0.0/29', '10.0.0/16', '10.0.0.256/16', '10.0.0.0/33', 'fd00::/48'])(
-    'refuses %j',
-    (block) => {
-      expect(() => new AddressPool(block)).toThrow(/not an address pool/)
-    },
-  )
+  it.each(['', '10.0.0.0', '10.0.0.0/29', '10.0.0.256/16', '10.0.0.0/33', 'fd00::/48'])('rejects %j', (block) => {
+    expect(() => new AddressPool(block)).toThrow(/not an address pool/)
+  })
 
-  it('runs dry, and goes on with what is given back', () => {
+  it('is exhausted when every subnet is allocated, and allocates again what is released', () => {
     const pool = new AddressPool('10.0.0.0/27')
-    const [first, second, third] = [pool.take(), pool.take(), pool.take()]
-    expect(third).toBeUndefined()
-    pool.give(first!)
-    expect(pool.take()).toEqual(first)
+    const [first, second, third] = [pool.allocate(), pool.allocate(), pool.allocate()]
     expect(second).toBeDefined()
+    expect(third).toBeUndefined()
+    pool.release(first!)
+    expect(pool.allocate()).toEqual(first)
   })
 
-  it('keeps off the networks of others, until it has run dry', () => {
+  it('skips subnets that overlap networks of others, until it is exhausted once', () => {
     const pool = new AddressPool('10.0.0.0/26')
-    pool.avoid('10.0.0.16/30')
-    pool.avoid('172.16.0.0/12')
-    const taken = [pool.take(), pool.take(), pool.take()].map((subnet) => subnet?.cidr)
-    expect(taken).toEqual(['10.0.0.0/28', '10.0.0.32/28', '10.0.0.48/28'])
-    expect(pool.take()).toBeUndefined()
-    expect(pool.take()?.cidr).toBe('10.0.0.16/28')
+    for (const cidr of ['10.0.0.16/30', '172.16.0.0/12', 'fd00::/64', 'no network']) pool.avoid(cidr)
+    const allocated = [pool.allocate(), pool.allocate(), pool.allocate()].map((subnet) => subnet?.cidr)
+    expect(allocated).toEqual(['10.0.0.0/28', '10.0.0.32/28', '10.0.0.48/28'])
+    expect(pool.allocate()).toBeUndefined()
+    expect(pool.allocate()?.cidr).toBe('10.0.0.16/28')
   })
 
-  it('never has two takers for an address, whatever is taken and given back', () => {
+  it('skips all of its subnets when a network of others covers the whole block', () => {
+    const pool = new AddressPool('10.0.0.0/26')
+    pool.avoid('10.0.0.0/8')
+    expect(pool.allocate()).toBeUndefined()
+  })
+
+  it('never allocates an address twice, whatever is allocated and released', () => {
     const block = new Netmask('198.18.4.0/24')
     fc.assert(
       fc.property(
         fc.nat(100),
-        fc.array(fc.oneof(fc.constant('take'), fc.nat(20)), { maxLength: 200 }),
+        fc.array(fc.oneof(fc.constant('allocate'), fc.nat(20)), { maxLength: 200 }),
         (start, steps) => {
           const pool = new AddressPool(block.toString(), 28, start)
           const held: Subnet[] = []
           for (const step of steps) {
             if (typeof step === 'number') {
-              const [back] = held.splice(step, 1)
-              if (back) pool.give(back)
+              const [released] = held.splice(step, 1)
+              if (released) pool.release(released)
               continue
             }
-            const subnet = pool.take()
+            const subnet = pool.allocate()
             expect(subnet === undefined).toBe(held.length === pool.capacity)
             if (!subnet) continue
             expect(block.contains(subnet.cidr)).toBe(true)

@@ -16,7 +16,8 @@ const never = new AbortController().signal
 class FakeFirewall {
   readonly there = new Set<string>()
   broken: Error | undefined
-  looks = 0
+  /** The plans of each check. */
+  readonly checked: string[][] = []
   /** Awaited before rules are set. */
   slow: Promise<void> | undefined
 
@@ -27,7 +28,7 @@ class FakeFirewall {
   }
 
   incomplete<T extends FirewallPlan>(plans: readonly T[]): Promise<T[]> {
-    this.looks += 1
+    this.checked.push(plans.map(({ comment }) => comment))
     return Promise.resolve(plans.filter(({ comment }) => !this.there.has(comment)))
   }
 
@@ -42,10 +43,19 @@ let firewall: FakeFirewall
 let guard: FirewallGuard
 let told: string[]
 
-const concern = (name: string) => ({
+const eventsOf = (name: string) => ({
   restored: () => told.push(`${name} restored`),
   lost: (error: unknown) => told.push(`${name} lost: ${(error as Error).message}`),
 })
+
+/** Guards other rules until they have been checked several times. */
+async function severalChecks(): Promise<void> {
+  await guard.add(plan('other'), eventsOf('other'), never)
+  const checksOfOther = () => firewall.checked.filter((comments) => comments.includes('other')).length
+  await vi.waitFor(() => expect(checksOfOther()).toBeGreaterThan(3), 10_000)
+  // Nothing is checked while nothing is guarded.
+  expect(firewall.checked).not.toContainEqual([])
+}
 
 beforeEach(() => {
   firewall = new FakeFirewall()
@@ -55,8 +65,8 @@ beforeEach(() => {
 
 describe('a guard of firewall rules', () => {
   it('puts back what somebody flushed, and says whose it was', async () => {
-    await guard.add(plan('a'), concern('a'), never)
-    await guard.add(plan('b'), concern('b'), never)
+    await guard.add(plan('a'), eventsOf('a'), never)
+    await guard.add(plan('b'), eventsOf('b'), never)
     firewall.there.delete('b')
     await vi.waitFor(() => expect(told).toEqual(['b restored']), 10_000)
     expect([...firewall.there].sort()).toEqual(['a', 'b'])
@@ -65,7 +75,7 @@ describe('a guard of firewall rules', () => {
   })
 
   it('puts nothing back after its removal, not even what it was putting back just then', async () => {
-    await guard.add(plan('a'), concern('a'), never)
+    await guard.add(plan('a'), eventsOf('a'), never)
     let goOn = (): void => undefined
     firewall.slow = new Promise((resolve) => (goOn = resolve))
     const adding = vi.spyOn(firewall, 'add')
@@ -74,40 +84,38 @@ describe('a guard of firewall rules', () => {
     const removed = guard.remove(plan('a'), never)
     goOn()
     await removed
-    const { looks } = firewall
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    expect([...firewall.there]).toEqual([])
-    // With nothing to guard, nobody looks.
-    expect(firewall.looks).toBeLessThanOrEqual(looks + 1)
+    await severalChecks()
+    expect([...firewall.there]).toEqual(['other'])
   })
 
   it('puts nothing back that a sweep has removed', async () => {
-    await guard.add(plan('a'), concern('a'), never)
+    await guard.add(plan('a'), eventsOf('a'), never)
     expect(await guard.removeWhere((comment) => comment === 'a')).toEqual(['a'])
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    expect([...firewall.there]).toEqual([])
+    await severalChecks()
+    expect([...firewall.there]).toEqual(['other'])
     expect(told).toEqual([])
   })
 
   it('bears some failures, and then says that the container must not go on', async () => {
-    let looksWhenLost = 0
+    let checksWhenLost = 0
     const lost = (error: unknown) => {
-      looksWhenLost = firewall.looks
+      checksWhenLost = firewall.checked.length
       told.push((error as Error).message)
     }
-    await guard.add(plan('a'), { ...concern('a'), lost }, never)
-    const looksBefore = firewall.looks
+    await guard.add(plan('a'), { ...eventsOf('a'), lost }, never)
+    const checksBefore = firewall.checked.length
     firewall.broken = new Error('no lock')
     firewall.there.clear()
     await vi.waitFor(() => expect(told).toEqual(['no lock']), 10_000)
-    expect(looksWhenLost - looksBefore).toBe(5)
+    expect(checksWhenLost - checksBefore).toBe(5)
     await guard.remove(plan('a'), never)
   })
 
   it('guards nothing that could not be set', async () => {
     firewall.broken = new Error('no iptables')
-    await expect(guard.add(plan('a'), concern('a'), never)).rejects.toThrow('no iptables')
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    expect(firewall.looks).toBe(0)
+    await expect(guard.add(plan('a'), eventsOf('a'), never)).rejects.toThrow('no iptables')
+    firewall.broken = undefined
+    await severalChecks()
+    expect(firewall.checked.flat()).not.toContain('a')
   })
 })

@@ -1,9 +1,9 @@
 /**
- * Packages, and what they provide and depend on. JSON holds what is only ever read with its row; what is searched for
- * has columns.
+ * Packages, and the capabilities that they provide and depend on. What is searched for has columns; what is only read
+ * with its row is JSON.
  *
- * `revision` grows with every change of a row, and `package_changes` counts them and the deletions: so that a reader
- * who keeps a copy of them all can ask for what is new.
+ * Every change of a row gives it a new `revision`. `package_changes` has the newest revision and the number of deletions,
+ * so that a reader with a copy of all packages can ask for changes only.
  */
 export const SQL = `
 CREATE TABLE packages (

@@ -1,4 +1,4 @@
-/** Stagers, and the pipelines that name them. A stager holds its package, a pipeline its stagers: none is deleted under the other. */
+/** Stagers and pipelines. The package of a stager, and a stager of a pipeline, cannot be deleted. */
 export const SQL = `
 CREATE TABLE stagers (
   uuid          TEXT PRIMARY KEY,

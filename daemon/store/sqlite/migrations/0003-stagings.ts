@@ -1,8 +1,8 @@
 /**
- * Stagings and their launches. Their history outlives the package and the stagers, so it refers to them by UUID and
- * name, without a foreign key.
+ * Stagings and their launches. They refer to packages and stagers by UUID and name, without a foreign key, because they
+ * are kept longer than those.
  *
- * The unique indexes are rules: a package is in one staging at a time, a staging has one open launch at a time.
+ * The unique indexes enforce that a package is in one staging at a time, and that a staging has one open launch at a time.
  */
 export const SQL = `
 CREATE TABLE stagings (

@@ -1,4 +1,4 @@
-/** Policy documents. Every text that a document ever had is kept, and goes only with the document itself. */
+/** Policy documents. All versions of a document are kept until it is deleted. */
 export const SQL = `
 CREATE TABLE policies (
   uuid       TEXT PRIMARY KEY,

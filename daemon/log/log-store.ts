@@ -1,0 +1,88 @@
+import { EventEmitter } from 'node:events'
+import { mkdir, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { isUuid } from '../../base/identifiers.js'
+import { readDirectoryIfExists } from '../../base/read-directory.js'
+import type { LogLine } from './log-file.js'
+import { readLog, type ReadOptions } from './log-reader.js'
+import { LogWriter } from './log-writer.js'
+
+/** Whether a staging is in a terminal state. */
+export type HasEnded = (staging: string) => Promise<boolean>
+
+/**
+ * The logs of stagings, one file of newline-delimited JSON each.
+ *
+ * INVARIANTS
+ * - A log has at most one writer at a time: its callers see to that. It has any number of readers.
+ * - A log is complete when it has no writer and its staging is in a terminal state.
+ * - A reader learns of every written line and of the end of every writer.
+ */
+export class LogStore {
+  readonly #directory: string
+  readonly #hasEnded: HasEnded
+  readonly #writers = new Map<string, LogWriter>()
+  /** Emits the UUID of a staging whose log has changed. */
+  readonly #changes = new EventEmitter().setMaxListeners(0)
+
+  constructor(directory: string, hasEnded: HasEnded) {
+    this.#directory = directory
+    this.#hasEnded = hasEnded
+  }
+
+  /** Continues the log if there is one. The caller closes the writer. */
+  async write(staging: string): Promise<LogWriter> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    const changed = () => this.#changes.emit(staging)
+    const writer = await LogWriter.open(this.#file(staging), {
+      written: changed,
+      closed: () => {
+        this.#writers.delete(staging)
+        changed()
+      },
+    })
+    this.#writers.set(staging, writer)
+    return writer
+  }
+
+  /** The lines of a log, as `readLog` reads them; none if there is no log. */
+  follow(staging: string, options: ReadOptions): AsyncGenerator<LogLine> {
+    return readLog(
+      {
+        file: this.#file(staging),
+        isComplete: async () => !this.isOpen(staging) && (await this.#hasEnded(staging)),
+        onChange: (listener) => {
+          this.#changes.on(staging, listener)
+          return () => this.#changes.off(staging, listener)
+        },
+      },
+      options,
+    )
+  }
+
+  /** Whether the log has a writer. */
+  isOpen(staging: string): boolean {
+    return this.#writers.has(staging)
+  }
+
+  async list(): Promise<readonly { readonly staging: string; readonly length: number; readonly modifiedAt: Date }[]> {
+    const found = []
+    for (const name of await readDirectoryIfExists(this.#directory)) {
+      const staging = name.replace(/\.ndjson$/, '')
+      if (!isUuid(staging)) continue
+      const { size, mtime } = await stat(this.#file(staging))
+      found.push({ staging, length: size, modifiedAt: mtime })
+    }
+    return found
+  }
+
+  /** Must not be called while the log has a writer. Idempotent. */
+  async delete(staging: string): Promise<void> {
+    await rm(this.#file(staging), { force: true })
+  }
+
+  #file(staging: string): string {
+    if (!isUuid(staging)) throw new TypeError(`not the UUID of a staging: ${staging}`)
+    return path.join(this.#directory, `${staging}.ndjson`)
+  }
+}

@@ -1,0 +1,22 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach } from 'vitest'
+import type { LogLine } from '../../../daemon/log/log-file.js'
+
+/** A directory of logs for each test. */
+export function useLogDirectory(): () => string {
+  let directory: string
+  beforeEach(async () => {
+    directory = await mkdtemp(path.join(tmpdir(), 'stagerd-log-'))
+  })
+  afterEach(() => rm(directory, { recursive: true }))
+  return () => directory
+}
+
+/** `1 text` for each line. */
+export async function textsOf(lines: AsyncIterable<Pick<LogLine, 'seq' | 'text'>>): Promise<string[]> {
+  const texts: string[] = []
+  for await (const { seq, text } of lines) texts.push(`${seq} ${text}`)
+  return texts
+}

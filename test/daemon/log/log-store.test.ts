@@ -1,0 +1,60 @@
+import { beforeEach, expect, it } from 'vitest'
+import { LogStore } from '../../../daemon/log/log-store.js'
+import { textsOf, useLogDirectory } from './log-directory.js'
+
+const STAGING = '0d9a2a68-6f0c-4b6c-9d7e-0a5f2f0c1b2a'
+const directory = useLogDirectory()
+const signal = new AbortController().signal
+
+let ended: boolean
+let logs: LogStore
+
+beforeEach(() => {
+  ended = false
+  logs = new LogStore(`${directory()}/logs`, () => Promise.resolve(ended))
+})
+
+const texts = (follow: boolean) => textsOf(logs.follow(STAGING, { since: 0, follow, signal }))
+
+it('shows what one writer writes to every follower, until the staging has ended and the writer is closed', async () => {
+  const writer = await logs.write(STAGING)
+  const followers = [texts(true), texts(true)]
+  await writer.message('Launching instance')
+  ended = true
+  await writer.append('stdout', ['one', 'two'])
+  await writer.close()
+  for (const follower of followers) expect(await follower).toEqual(['1 Launching instance', '2 one', '3 two'])
+})
+
+it('follows a log from one writer to the next', async () => {
+  const followed = texts(true)
+  for (const text of ['before the restart', 'after it']) {
+    const writer = await logs.write(STAGING)
+    await writer.message(text)
+    ended = text === 'after it'
+    await writer.close()
+  }
+  expect(await followed).toEqual(['1 before the restart', '2 after it'])
+})
+
+it('has no lines of a staging that never began', async () => {
+  ended = true
+  expect(await texts(true)).toEqual([])
+})
+
+it('lists its logs, and tells which has a writer', async () => {
+  expect(await logs.list()).toEqual([])
+  const writer = await logs.write(STAGING)
+  await writer.message('one')
+  expect(logs.isOpen(STAGING)).toBe(true)
+  await writer.close()
+  expect(logs.isOpen(STAGING)).toBe(false)
+  expect(await logs.list()).toMatchObject([{ staging: STAGING }])
+  await logs.delete(STAGING)
+  await logs.delete(STAGING)
+  expect(await logs.list()).toEqual([])
+})
+
+it('takes nothing but the UUID of a staging for a file name', async () => {
+  await expect(logs.write('../node-id')).rejects.toThrow('not the UUID of a staging')
+})

@@ -1,0 +1,81 @@
+import { copyFile, open, readFile, truncate, type FileHandle } from 'node:fs/promises'
+import path from 'node:path'
+import { expect, it } from 'vitest'
+import { readLines } from '../../../daemon/log/log-file.js'
+import { LogWriter, MAX_LOG_BYTES } from '../../../daemon/log/log-writer.js'
+import { textsOf, useLogDirectory } from './log-directory.js'
+
+const directory = useLogDirectory()
+const silent = { written: () => undefined, closed: () => undefined }
+
+const fileOf = (name = 'log') => path.join(directory(), name)
+
+async function* linesOf(file: string) {
+  for await (const { line } of readLines(file, 0)) yield line
+}
+
+it('continues after the last complete line, wherever a crash has cut the file', async () => {
+  const whole = fileOf()
+  const before = await LogWriter.open(whole, silent)
+  await before.append('stdout', ['one', 'zwölf'])
+  await before.close()
+  const { length } = await readFile(whole)
+  const endOfFirst = (await readFile(whole)).indexOf('\n') + 1
+  for (let cut = 0; cut <= length; cut++) {
+    const file = fileOf(`cut-${cut}`)
+    await copyFile(whole, file)
+    await truncate(file, cut)
+    const after = await LogWriter.open(file, silent)
+    await after.append('stderr', ['again'])
+    await after.close()
+    const kept = cut === length ? ['1 one', '2 zwölf'] : cut >= endOfFirst ? ['1 one'] : []
+    expect(await textsOf(linesOf(file)), `cut at ${cut}`).toEqual([...kept, `${kept.length + 1} again`])
+  }
+})
+
+it('keeps its lines complete and without a gap when the disk is full for a while', async () => {
+  const handle = await open(fileOf(), 'a')
+  let full = true
+  const onFullDisk = new Proxy(handle, {
+    get: (target, name) => {
+      if (name !== 'appendFile' || !full) return (target[name as keyof FileHandle] as () => void).bind(target)
+      return async (text: string) => {
+        await target.appendFile(text.slice(0, 10))
+        throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+      }
+    },
+  })
+  const writer = new LogWriter(onFullDisk, { seq: 0, length: 0 }, silent)
+  await expect(writer.append('stdout', ['one'])).rejects.toThrow('no space')
+  full = false
+  await writer.append('stdout', ['two'])
+  await writer.close()
+  expect(await textsOf(linesOf(fileOf()))).toEqual(['1 one', '2 two'])
+})
+
+it('drops output once the log is full, says so once, and still takes messages', async () => {
+  const handle = await open(fileOf(), 'a')
+  const writer = new LogWriter(handle, { seq: 7, length: MAX_LOG_BYTES }, silent)
+  await writer.append('stdout', ['the last'])
+  await writer.append('stdout', ['dropped'])
+  await writer.append('stderr', ['dropped too'])
+  await writer.message('Staging is complete.')
+  await writer.close()
+  expect(await textsOf(linesOf(fileOf()))).toEqual([
+    '8 the last',
+    '9 The log is longer than 64 MiB; further output of the stager is dropped.',
+    '10 Staging is complete.',
+  ])
+})
+
+it('reports lines once they are in the file, and its end once the file is closed', async () => {
+  const events: string[] = []
+  const writer = await LogWriter.open(fileOf(), {
+    written: () => events.push('written'),
+    closed: () => events.push('closed'),
+  })
+  await writer.message('one', 'two')
+  expect(events).toEqual(['written'])
+  await writer.close()
+  expect(events).toEqual(['written', 'closed'])
+})
