@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { LayerSource } from '../launch-plan.js'
+import type { LayerContent } from '../launch-plan.js'
 
 /** To be raised when the same source would become another tree, another tar or another record beside them. */
 export const LAYER_FORMAT = 2
 
 /** All that a layer's bytes depend on: two sources of the same key are the same layer, whatever they are called. */
-export function layerKey({ sha256, removals }: Pick<LayerSource, 'sha256' | 'removals'>): string {
+export function layerKey({ sha256, removals }: LayerContent): string {
   const sorted = removals.map(({ kind, path }) => `${kind} ${path}`).sort()
   return createHash('sha256')
     .update(JSON.stringify([LAYER_FORMAT, sha256, sorted]))
