@@ -20,6 +20,19 @@ module.exports = {
       from: { path: '^isolation/' },
       to: { path: '^(cli|daemon)/' },
     },
+    {
+      name: 'daemon-imports-the-port-of-isolation',
+      comment: 'The files directly in isolation/ are the port. Only app.ts chooses what implements it.',
+      severity: 'error',
+      from: { path: '^daemon/', pathNot: '^daemon/app\\.ts$' },
+      to: { path: '^isolation/[^/]+/' },
+    },
+    {
+      name: 'the-port-of-isolation-imports-no-implementation',
+      severity: 'error',
+      from: { path: '^isolation/[^/]+\\.ts$' },
+      to: { path: '^isolation/[^/]+/' },
+    },
     { name: 'daemon-never-imports-cli', severity: 'error', from: { path: '^daemon/' }, to: { path: '^cli/' } },
     {
       name: 'cli-speaks-http-alone',
