@@ -13,6 +13,21 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
+    {
+      name: 'no-cycles-between-folders',
+      comment: 'Sibling folders at any depth. Imports of types count.',
+      severity: 'error',
+      scope: 'folder',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'folders-never-import-what-composes-them',
+      comment: 'The files directly in cli/ and daemon/ put the folders together.',
+      severity: 'error',
+      from: { path: '^(cli|daemon)/[^/]+/' },
+      to: { path: '^(cli|daemon)/[^/]+\\.ts$' },
+    },
     { name: 'base-is-a-leaf', severity: 'error', from: { path: '^base/' }, to: { path: '^(cli|daemon|isolation)/' } },
     {
       name: 'isolation-never-imports-daemon',
@@ -51,7 +66,7 @@ module.exports = {
       name: 'packages-and-planning-are-pure',
       comment: 'What a package is, and what happens next, is decided without I/O.',
       severity: 'error',
-      from: { path: '^daemon/(packages/|staging/plan\\.ts|staging/states\\.ts)' },
+      from: { path: '^daemon/(packages/|model/|staging/plan\\.ts)' },
       to: {
         path: '^(isolation/(?!launch-plan)|daemon/(store|api|coordinator)/|node:(fs|net|http|child_process)|fs|net|http|child_process|dockerode|execa|better-sqlite3|fastify)',
       },
