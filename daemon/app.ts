@@ -12,6 +12,7 @@ import { CleanupStack } from '../base/cleanup-stack.js'
 import { isUuid } from '../base/identifiers.js'
 import { Leases } from '../base/leases.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
+import { detectCompression } from '../isolation/archive/compression.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
 import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
@@ -102,7 +103,7 @@ export class App {
     const blobs = await DirectoryBlobStore.open(path.join(state, 'blobs'))
     const ingest = new ResourceIngest(
       blobs,
-      (body, signal) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal),
+      { scan: (body, signal) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal), detectCompression },
       // Every caller says what the quota of its package is.
       Infinity,
     )

@@ -7,7 +7,7 @@ import { parse as parseToml } from 'smol-toml'
 import { BadInput, errnoOf, messageOf } from '../base/errors.js'
 import { quote } from '../base/fqn.js'
 import type { Limits } from '../isolation/launch-plan.js'
-import { type CompressorChoice, COMPRESSORS } from '../isolation/archive/compressor.js'
+import { type CompressorChoice, COMPRESSORS } from '../isolation/compressor-choice.js'
 
 export interface Settings {
   readonly stateDir: string

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { LaunchPlan, LayerSource, Removal, RunPlan } from './launch-plan.js'
+import type { LaunchPlan, LayerContent, LayerSource, Removal, RunPlan } from './launch-plan.js'
 
 /**
  * The port between what is decided and what is done to the host.
@@ -43,8 +43,8 @@ export interface Isolation {
   ): Promise<T>
   /** Once `signal` is aborted, it goes on to no further kind of thing (containers, mounts, …), and rejects with its reason. */
   sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport>
-  /** Everything that is kept only so that it need not be made again. */
-  caches(): Promise<readonly Cached[]>
+  /** Everything that is kept only so that it need not be made again. Layers of `needed` are reported as in use. */
+  caches(needed: readonly LayerContent[]): Promise<readonly Cached[]>
   /** Remove it, unless something at work uses it by now; tells whether it did. What is removed is made again when needed. */
   discard(cached: Cached): Promise<boolean>
   /** What the host can do, in words; never rejects because something is missing: that is what it reports. */
@@ -175,12 +175,10 @@ export interface ReleaseReport {
 export interface Cached {
   readonly kind: 'layer' | 'image'
   readonly id: string
-  /** Of a layer: see isolation/layers/layer-key.ts. */
-  readonly key?: string
   /** Of an image, counting what it shares with others. */
   readonly bytes: number
   readonly usedAt: Date
-  /** By a launch, a run or a container. */
+  /** By a launch, a run or a container, or a layer that is needed. */
   readonly inUse: boolean
 }
 

@@ -2,12 +2,16 @@
  * What one launch needs, as plain data: made without I/O by the planner, carried out by an `Isolation`.
  */
 
-/** One package's tree, to be made into a layer. */
-export interface LayerSource {
+/** Everything that the content of a layer depends on. */
+export interface LayerContent {
   /** Digest of the package's resource, a tarball in the blob store. */
   readonly sha256: string
   /** What the package takes away from the layers below it. */
   readonly removals: readonly Removal[]
+}
+
+/** One package's tree, to be made into a layer. */
+export interface LayerSource extends LayerContent {
   /** The package's name, for messages alone. */
   readonly name: string
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { messageOf } from '../../base/errors.js'
-import type { RunDraft, RunEvent } from '../../daemon/documents/run.js'
+import type { RunDraft, RunEnding, RunEvent } from '../../daemon/documents/run.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT } from '../session/exit-codes.js'
 import { collectEnvironment, type Environment } from '../options/parse-environment.js'
@@ -23,7 +23,7 @@ const ENDINGS: Readonly<Record<string, { readonly words: string; readonly exit: 
   'disk-full': { words: 'it wrote more than it may; allow more with --disk', exit: EXIT.limit },
   'pids-limit': { words: 'it wanted more processes than it may have; allow more with --pids', exit: EXIT.limit },
   stopped: { words: 'stagerd is stopping', exit: EXIT.cancelled },
-}
+} satisfies Record<RunEnding, { words: string; exit: number }>
 
 export function addRunCommand(program: Command, commandLine: CommandLine): void {
   const command = program

@@ -70,6 +70,7 @@ async function sumUp({ output }: Session, staging: Staging): Promise<void> {
       await output.warning(`The staging of ${staging.package} was cancelled, after ${took}.`)
       break
     default:
+      staging.state satisfies 'queued' | 'running' | 'failed'
       await output.warning(
         `The staging of ${staging.package} failed (${staging.failure?.cause ?? 'infrastructure'}), after ${took}: staging ${staging.uuid}.`,
       )

@@ -1,5 +1,5 @@
 import { BadInput, Conflict, NotFound, Refused, TooLarge, Unresolved } from '../../base/errors.js'
-import type { Staging } from '../../daemon/documents/staging.js'
+import type { Cause, Staging } from '../../daemon/documents/staging.js'
 import { ApiProblem } from '../api/api-problem.js'
 import { DaemonUnreachable } from '../api/daemon-unreachable.js'
 import { Interrupted } from './interrupts.js'
@@ -39,26 +39,29 @@ function exitCodeOfStatus(status: number): number {
   return status >= 400 && status < 500 ? EXIT.badInput : EXIT.stagerdFailed
 }
 
-/** Exit code for a staging that has ended. */
-export function exitCodeOfStaging(staging: Staging): number {
-  if (staging.state === 'succeeded') return EXIT.success
-  if (staging.state === 'cancelled') return EXIT.cancelled
-  switch (staging.failure?.cause) {
-    case 'stager-failed':
-    case 'no-verdict':
-    case 'relaunch-limit':
-      return EXIT.stagerFailed
-    case 'timeout':
-      return EXIT.timeout
-    case 'out-of-memory':
-    case 'disk-full':
-    case 'pids-limit':
-      return EXIT.limit
-    case 'unresolved':
-      return EXIT.unresolved
-    case 'policy':
-      return EXIT.refused
-    default:
-      return EXIT.stagerdFailed
-  }
+const EXIT_OF_STATE: Readonly<Record<string, number>> = {
+  queued: EXIT.stagerdFailed,
+  running: EXIT.stagerdFailed,
+  succeeded: EXIT.success,
+  failed: EXIT.stagerdFailed,
+  cancelled: EXIT.cancelled,
+} satisfies Record<Staging['state'], number>
+
+const EXIT_OF_CAUSE: Readonly<Record<string, number>> = {
+  'stager-failed': EXIT.stagerFailed,
+  'no-verdict': EXIT.stagerFailed,
+  'relaunch-limit': EXIT.stagerFailed,
+  timeout: EXIT.timeout,
+  'out-of-memory': EXIT.limit,
+  'disk-full': EXIT.limit,
+  'pids-limit': EXIT.limit,
+  unresolved: EXIT.unresolved,
+  policy: EXIT.refused,
+  infrastructure: EXIT.stagerdFailed,
+} satisfies Record<Cause, number>
+
+/** Exit code for a staging that has ended. A newer daemon may send a state or a cause that is unknown here. */
+export function exitCodeOfStaging({ state, failure }: Staging): number {
+  const code = failure ? EXIT_OF_CAUSE[failure.cause] : EXIT_OF_STATE[state]
+  return code ?? EXIT.stagerdFailed
 }

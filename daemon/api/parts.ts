@@ -31,7 +31,7 @@ export interface ApiParts {
   readonly resolver: Resolver
   readonly ledger: Pick<StagingLedger, 'get' | 'list'>
   readonly blobs: BlobStore
-  readonly ingest: Pick<ResourceIngest, 'receive'>
+  readonly ingest: Pick<ResourceIngest, 'receive' | 'reuse'>
   readonly quota: PackageQuota
   readonly images: Pick<ImagePackages, 'make'>
   readonly exporter: Pick<Exporter, 'export'>

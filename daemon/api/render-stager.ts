@@ -1,8 +1,7 @@
 import { formatFqn } from '../../base/fqn.js'
-import type { Limits } from '../../isolation/launch-plan.js'
 import type { Package } from '../packages/package.js'
 import type { Pipeline, Stager } from '../store/repositories.js'
-import type { Limits as LimitsDocument } from '../documents/limits.js'
+import { renderLimits } from '../documents/convert-limits.js'
 import type { Pipeline as PipelineDocument } from '../documents/pipeline.js'
 import type { Stager as StagerDocument } from '../documents/stager.js'
 import { packageFqn } from './render-package.js'
@@ -37,27 +36,5 @@ export function renderPipeline(pipeline: Pipeline, stagers: readonly Stager[]): 
     stagers: stagers.map((stager) => formatFqn('job', stager)),
     created_at: pipeline.createdAt,
     updated_at: pipeline.updatedAt,
-  }
-}
-
-function renderLimits(limits: Limits): LimitsDocument {
-  return {
-    memory_bytes: limits.memoryBytes,
-    cpus: limits.cpus,
-    pids: limits.pids,
-    disk_bytes: limits.diskBytes,
-    timeout_ms: limits.timeoutMs,
-  }
-}
-
-/** Those limits that the document names. */
-export function parseLimits(document: Partial<LimitsDocument> = {}): Partial<Limits> {
-  const { memory_bytes, cpus, pids, disk_bytes, timeout_ms } = document
-  return {
-    ...(memory_bytes === undefined ? {} : { memoryBytes: memory_bytes }),
-    ...(cpus === undefined ? {} : { cpus }),
-    ...(pids === undefined ? {} : { pids }),
-    ...(disk_bytes === undefined ? {} : { diskBytes: disk_bytes }),
-    ...(timeout_ms === undefined ? {} : { timeoutMs: timeout_ms }),
   }
 }

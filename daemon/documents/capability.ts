@@ -1,12 +1,8 @@
 import { Type, type Static } from 'typebox'
-import { closed } from './schema.js'
+import { CAPABILITY_TYPES } from '../packages/metadata.js'
+import { closed, oneOf } from './schema.js'
 
-export const CapabilityType = Type.Union([
-  Type.Literal('os'),
-  Type.Literal('runtime'),
-  Type.Literal('file'),
-  Type.Literal('package'),
-])
+export const CapabilityType = oneOf(CAPABILITY_TYPES)
 
 export const Capability = Type.Object(
   {

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
-import { closed } from './schema.js'
+import { GARBAGE_KINDS } from '../model/garbage.js'
+import { closed, oneOf } from './schema.js'
 
 /** POST /v1/node/gc */
 export const GarbageRequest = Type.Object(
@@ -17,13 +18,7 @@ export const GarbageRequest = Type.Object(
 )
 export type GarbageRequest = Static<typeof GarbageRequest>
 
-const Kind = Type.Union([
-  Type.Literal('blob'),
-  Type.Literal('layer'),
-  Type.Literal('image'),
-  Type.Literal('staging'),
-  Type.Literal('log'),
-])
+const Kind = oneOf(GARBAGE_KINDS)
 
 export const GarbageReport = Type.Object(
   {

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { Capability, Template } from './capability.js'
-import { closed, environment } from './schema.js'
+import { PACKAGE_STATES } from '../packages/package.js'
+import { closed, environment, oneOf } from './schema.js'
 
 export const Resource = Type.Object(
   {
@@ -21,13 +22,7 @@ export const Package = Type.Object(
     fqn: Type.String(),
     namespace: Type.String(),
     name: Type.String(),
-    state: Type.Union([
-      Type.Literal('created'),
-      Type.Literal('uploaded'),
-      Type.Literal('staging'),
-      Type.Literal('ready'),
-      Type.Literal('failed'),
-    ]),
+    state: oneOf(PACKAGE_STATES),
     resource: Type.Optional(Resource),
     dependencies: Type.Array(Capability),
     provides: Type.Array(Capability),

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import type { Ending } from '../../isolation/isolation.js'
 import { SomeLimits } from './limits.js'
 import { closed, environment } from './schema.js'
 
@@ -55,3 +56,6 @@ export const RunEvent = Type.Union(
   { title: 'RunEvent' },
 )
 export type RunEvent = Static<typeof RunEvent>
+
+/** The values of `reason` for a program that did not exit on its own. */
+export type RunEnding = Exclude<Ending['kind'], 'exited' | 'engine-lost'>

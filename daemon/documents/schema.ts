@@ -1,10 +1,26 @@
-import { Type } from 'typebox'
+import { Type, type TLiteral, type TUnion } from 'typebox'
 
 /**
- * The documents of the control API: one schema each, from which validation, OpenAPI and the client's types come.
- * Fields are in snake case, as in the seeds. A `ref` in a path or a document is a UUID or a full name.
+ * The documents of the control API. Validation, OpenAPI and the client's types derive from one schema each. Fields are in
+ * snake case. A `ref` in a path or a document is a UUID or an FQN.
  */
 
 export const closed = { additionalProperties: false } as const
+
+type Literals<Values extends readonly string[]> = { -readonly [Index in keyof Values]: TLiteral<Values[Index]> }
+
+/**
+ * One of `values`, a list that the daemon declares once.
+ *
+ * @param meanings what each of them means, for readers of the OpenAPI document
+ */
+export function oneOf<const Values extends readonly string[]>(
+  values: Values,
+  meanings?: Readonly<Record<Values[number], string>>,
+): TUnion<Literals<Values>> {
+  return Type.Union(
+    values.map((value: Values[number]) => Type.Literal(value, meanings ? { description: meanings[value] } : {})),
+  ) as unknown as TUnion<Literals<Values>>
+}
 
 export const environment = (description: string) => Type.Record(Type.String(), Type.String(), { description })

@@ -1,13 +1,24 @@
 import { Type, type Static } from 'typebox'
 import { Capability } from './capability.js'
-import { closed, environment } from './schema.js'
+import { CAUSES, LAUNCH_STATES, STAGING_STATES, type Cause } from '../model/staging.js'
+import { closed, environment, oneOf } from './schema.js'
+
+const CAUSE_MEANINGS: Readonly<Record<Cause, string>> = {
+  'stager-failed': 'the stager reported failure, or could not be started',
+  'no-verdict': 'the stager exited without a verdict',
+  timeout: 'the stager ran longer than its limit',
+  'out-of-memory': 'the stager needed more memory than its limit',
+  'disk-full': 'the stager wrote more than its limit',
+  'pids-limit': 'the stager needed more processes than its limit',
+  'relaunch-limit': 'the stager asked to be relaunched too often',
+  unresolved: 'no packages satisfy the dependencies',
+  policy: 'a policy refused the staging',
+  infrastructure: 'the host or stagerd failed',
+}
 
 export const Failure = Type.Object(
   {
-    cause: Type.String({
-      description:
-        'stager-failed, no-verdict, timeout, out-of-memory, disk-full, pids-limit, relaunch-limit, unresolved, policy or infrastructure',
-    }),
+    cause: oneOf(CAUSES, CAUSE_MEANINGS),
     stager: Type.Optional(Type.String()),
     message: Type.String(),
     hint: Type.String(),
@@ -19,7 +30,7 @@ export const Launch = Type.Object(
   {
     uuid: Type.String(),
     stager: Type.String(),
-    state: Type.String({ description: 'starting, running, done, failed, relaunched or aborted' }),
+    state: oneOf(LAUNCH_STATES),
     exit_code: Type.Optional(Type.Integer()),
     started_at: Type.String(),
     ended_at: Type.Optional(Type.String()),
@@ -27,13 +38,7 @@ export const Launch = Type.Object(
   { ...closed, title: 'Launch' },
 )
 
-export const StagingState = Type.Union([
-  Type.Literal('queued'),
-  Type.Literal('running'),
-  Type.Literal('succeeded'),
-  Type.Literal('failed'),
-  Type.Literal('cancelled'),
-])
+export const StagingState = oneOf(STAGING_STATES)
 
 export const Staging = Type.Object(
   {
@@ -52,6 +57,7 @@ export const Staging = Type.Object(
   { ...closed, title: 'Staging' },
 )
 export type Staging = Static<typeof Staging>
+export type { Cause }
 
 /** POST /v1/stagings */
 export const StagingDraft = Type.Object(

@@ -1,7 +1,8 @@
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { ZipFile } from 'yazl'
 import { Conflict, messageOf, NotFound } from '../../base/errors.js'
-import { formatFqn } from '../../base/fqn.js'
+import { formatFqn, type FqnKind } from '../../base/fqn.js'
+import { renderLimits } from '../documents/convert-limits.js'
 import type { Capability } from '../packages/metadata.js'
 import type { Package, Resource } from '../packages/package.js'
 import type { BlobStore } from '../store/blob-store.js'
@@ -161,7 +162,6 @@ function packageEntry(found: Package, fileOf: (resource: Resource) => string): P
 }
 
 function stagerEntry(found: Stager, program: string): StagerEntry {
-  const { limits } = found
   return {
     fqn: formatFqn('job', found),
     package: program,
@@ -169,13 +169,7 @@ function stagerEntry(found: Stager, program: string): StagerEntry {
     additive: found.additive,
     allow_egress: found.egress,
     user: found.user,
-    limits: {
-      memory_bytes: limits.memoryBytes,
-      cpus: limits.cpus,
-      pids: limits.pids,
-      disk_bytes: limits.diskBytes,
-      timeout_ms: limits.timeoutMs,
-    },
+    limits: renderLimits(found.limits),
     dependencies: [...found.dependencies],
     environment: { ...found.environment },
   }

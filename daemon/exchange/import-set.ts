@@ -2,8 +2,7 @@ import { BadInput } from '../../base/errors.js'
 import { formatFqn, parseFqn, type FqnKind } from '../../base/fqn.js'
 import { decodeRemovalPath } from '../../isolation/removal-path.js'
 import { applyMetadataFields } from '../packages/metadata-fields.js'
-import { parseLimits } from '../api/render-stager.js'
-import type { Limits } from '../../isolation/launch-plan.js'
+import { parseLimits } from '../documents/convert-limits.js'
 import { assertCommand, assertMetadata, assertUser } from '../packages/validate.js'
 import type { Name, PipelineOfSet, StagerOfSet } from '../store/exchange-repository.js'
 import type { PackageDraft } from '../store/repositories.js'
@@ -102,7 +101,7 @@ function comingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'progra
     additive: entry.additive,
     egress: entry.allow_egress,
     user: entry.user,
-    limits: parseLimits(entry.limits) as Limits,
+    limits: parseLimits(entry.limits),
     dependencies,
     environment,
   }

@@ -1,3 +1,5 @@
+import type { GarbageKind } from '../model/garbage.js'
+
 /** Something that nothing refers to and nobody at work uses. */
 export interface Garbage {
   readonly kind: GarbageKind
@@ -6,9 +8,6 @@ export interface Garbage {
   /** Last written, touched or used; of a staging, when it ended. */
   readonly usedAt: Date
 }
-
-export const GARBAGE_KINDS = ['blob', 'layer', 'image', 'staging', 'log'] as const
-export type GarbageKind = (typeof GARBAGE_KINDS)[number]
 
 export interface Measure {
   /** What has been of no use for longer goes. In milliseconds. */

@@ -1,7 +1,6 @@
 import type { Leases } from '../../base/leases.js'
 import { Mutex } from '../../base/mutex.js'
 import type { Cached, Isolation } from '../../isolation/isolation.js'
-import { layerKey } from '../../isolation/layers/layer-key.js'
 import type { LogStore } from '../log/log-store.js'
 import type { BlobStore } from '../store/blob-store.js'
 import type { ReferenceRepository } from '../store/reference-repository.js'
@@ -17,7 +16,7 @@ export interface CollectorParts {
   readonly live: Leases
   readonly isolation: Pick<Isolation, 'caches' | 'discard'>
   readonly logs: Pick<LogStore, 'list' | 'isOpen' | 'delete'>
-  /** How long an upload may take to be named by a package, in milliseconds. */
+  /** How long an upload may exist before a package refers to it, in milliseconds. */
   readonly graceMs: number
 }
 
@@ -28,16 +27,17 @@ export interface CollectionRequest {
 }
 
 /**
- * The collection of garbage, safe beside everything else that goes on.
+ * Collects garbage while everything else goes on.
  *
  * INVARIANTS
- * - A blob that a row names, or is about to name, is never deleted. Who makes a reference holds the blob as live, or has
- *   written or touched it within the grace. So: what is live is noted first, then the blobs are listed, then the references
- *   read; a holder that releases it in between was noted. At the moment of the deletion the blob's age and its being live are
- *   asked again, in the blob's turn.
- * - Layers and images can be made again, and their caches know who uses them: they may refuse.
- * - A staging is forgotten before its log is; a log without a staging is garbage, so that a crash in between leaves none.
- * - One collection at a time.
+ * - A blob that a row refers to, or is about to refer to, is never deleted. A writer of a reference holds the blob as
+ *   live, or has written or touched it within the grace period. Hence the order: note the live blobs, list the stored
+ *   blobs, then read the references. A holder that releases a blob in between was noted before. Age and liveness are
+ *   checked again under the blob's lock, right before the deletion.
+ * - Layers and images can be rebuilt. Their caches know their users, and may refuse to discard them.
+ * - The row of a staging is deleted before its log. A log without a staging is garbage, so a crash in between leaves
+ *   nothing behind.
+ * - One collection runs at a time.
  */
 export class Collector {
   readonly #parts: CollectorParts
@@ -47,7 +47,9 @@ export class Collector {
     this.#parts = parts
   }
 
-  /** What went, or with `dryRun` would go. Throws `Unavailable` (`engine-down`) before anything has gone. */
+  /**
+   * What was removed, or with `dryRun` would be. Throws `Unavailable` (`engine-down`) before anything is removed.
+   */
   collect(request: CollectionRequest): Promise<readonly Garbage[]> {
     return this.#mutex.run(() => this.#collect(request))
   }
@@ -60,9 +62,9 @@ export class Collector {
     const chosen = chooseGarbage(garbage, { olderThanMs, keepBytes, graceMs }, began)
     if (dryRun) return chosen
     const forgotten = new Set(await this.#forgetStagings(chosen))
-    const gone: Garbage[] = []
-    for (const one of chosen) if (await this.#remove(one, cached, forgotten, began)) gone.push(one)
-    return gone
+    const removed: Garbage[] = []
+    for (const one of chosen) if (await this.#remove(one, cached, forgotten, began)) removed.push(one)
+    return removed
   }
 
   async #garbage(liveBefore: ReadonlySet<string>) {
@@ -71,15 +73,14 @@ export class Collector {
     const stored: Garbage[] = []
     for await (const { sha256, length, modifiedAt } of blobs.list())
       if (!liveBefore.has(sha256)) stored.push({ kind: 'blob', id: sha256, bytes: length, usedAt: modifiedAt })
-    const caches = await isolation.caches()
-    const wanted = await references.resources()
-    const digests = new Set(wanted.map(({ sha256 }) => sha256))
-    const keys = new Set(wanted.map(layerKey))
+    const referenced = await references.resources()
+    const caches = await isolation.caches(referenced)
+    const digests = new Set(referenced.map(({ sha256 }) => sha256))
     garbage.push(...stored.filter(({ id }) => !digests.has(id)))
 
     const cached = new Map<Garbage, Cached>()
     for (const one of caches) {
-      if (one.inUse || (one.kind === 'layer' && keys.has(one.key ?? ''))) continue
+      if (one.inUse) continue
       const { kind, id, bytes, usedAt } = one
       const found = { kind, id, bytes, usedAt }
       cached.set(found, one)
@@ -89,7 +90,7 @@ export class Collector {
     const lengths = new Map<string, Garbage>()
     for (const { staging, length, modifiedAt } of await logs.list())
       lengths.set(staging, { kind: 'log', id: staging, bytes: length, usedAt: modifiedAt })
-    // After the logs were listed: a staging that has a log has had a row before.
+    // After the logs: a staging gets its row before its log, so a log listed above has a row unless it is garbage.
     for (const { uuid, endedAt } of await references.stagings()) {
       const log = lengths.get(uuid)
       lengths.delete(uuid)

@@ -2,9 +2,15 @@ import type { Capability, PackageMetadata } from '../packages/metadata.js'
 import type { Resource } from '../packages/package.js'
 import type { Limits } from '../../isolation/launch-plan.js'
 
-export type StagingState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
+/**
+ * States and causes, each declared once. The API documents, the exit codes and the CLI derive their types from these
+ * lists, so that a new member fails to compile wherever it is not handled.
+ */
 
-/** Nothing more happens to it. */
+export const STAGING_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const
+export type StagingState = (typeof STAGING_STATES)[number]
+
+/** A staging in a terminal state does not change any more. */
 export function isTerminal(state: StagingState): boolean {
   switch (state) {
     case 'queued':
@@ -18,31 +24,49 @@ export function isTerminal(state: StagingState): boolean {
 }
 
 /**
- * `starting`: intended; resources may exist from here on. `running`: the stager's program runs. `done`, `failed` and
- * `relaunched` are verdicts or causes; `aborted` is an end that says nothing of the stager: a crash of ours, the Engine
- * gone, a cancellation.
+ * `starting`: recorded; its resources may exist on the host. `running`: the stager's program runs. `done`, `failed` and
+ * `relaunched`: ended by a verdict or a cause. `aborted`: ended for a reason that is not the stager's, such as a crash of
+ * the daemon, a lost Engine or a cancellation.
  */
-export type LaunchState = 'starting' | 'running' | 'done' | 'failed' | 'relaunched' | 'aborted'
+export const LAUNCH_STATES = ['starting', 'running', 'done', 'failed', 'relaunched', 'aborted'] as const
+export type LaunchState = (typeof LAUNCH_STATES)[number]
 
-/** What a stager can say of its own end. */
+/** What a stager reports at its end. */
 export type Verdict = 'done' | 'failed' | 'relaunch'
 
-export type Cause =
-  | 'stager-failed'
-  | 'no-verdict'
-  | 'timeout'
-  | 'out-of-memory'
-  | 'disk-full'
-  | 'pids-limit'
-  | 'relaunch-limit'
-  | 'unresolved'
-  | 'policy'
-  | 'infrastructure'
+/** Why a staging failed. */
+export const CAUSES = [
+  'stager-failed',
+  'no-verdict',
+  'timeout',
+  'out-of-memory',
+  'disk-full',
+  'pids-limit',
+  'relaunch-limit',
+  'unresolved',
+  'policy',
+  'infrastructure',
+] as const
+export type Cause = (typeof CAUSES)[number]
 
-/** Why a staging failed, in the words that the user is shown. */
+/** The state of a launch that was open when its staging failed. */
+export const LAUNCH_STATE_AFTER: Readonly<Record<Cause, Extract<LaunchState, 'failed' | 'aborted'>>> = {
+  'stager-failed': 'failed',
+  'no-verdict': 'failed',
+  timeout: 'failed',
+  'out-of-memory': 'failed',
+  'disk-full': 'failed',
+  'pids-limit': 'failed',
+  'relaunch-limit': 'failed',
+  unresolved: 'failed',
+  policy: 'failed',
+  infrastructure: 'aborted',
+}
+
+/** A failure as users see it. */
 export interface Failure {
   readonly cause: Cause
-  /** FQN of the stager that was at work, if one was. */
+  /** FQN of the stager that ran, if one did. */
   readonly stager: string | undefined
   /** One sentence. */
   readonly message: string
@@ -50,21 +74,21 @@ export interface Failure {
   readonly hint: string
 }
 
-/** The package as the stagers see it: changed with each verdict, and copied to the package itself on success. */
+/** The package as the stagers see it. Each verdict changes it; success copies it to the package itself. */
 export interface WorkingCopy extends PackageMetadata {
   readonly resource: Resource
 }
 
-/** New data for a package, with what is to be changed of its metadata; it becomes the package's own on success. */
+/** New data and changed metadata for a package. They become the package's own on success. */
 export interface StagingSource {
   readonly resource: Resource
-  /** Instead of those of the package. */
+  /** Replace those of the package. */
   readonly dependencies: readonly Capability[] | undefined
-  /** Over that of the package. */
+  /** Added to that of the package; these values win. */
   readonly environment: Readonly<Record<string, string>> | undefined
 }
 
-/** A stager as it was when the staging was submitted: later edits change later stagings only. */
+/** A stager as it was when the staging was submitted. Later edits affect later stagings only. */
 export interface StagerSnapshot {
   readonly uuid: string
   readonly namespace: string
@@ -72,7 +96,7 @@ export interface StagerSnapshot {
   /** UUID of the package that holds the stager's program. */
   readonly packageUuid: string
   readonly startCommand: string
-  /** Root is the staged package's closure with the stager's own package on top. */
+  /** The root is the closure of the staged package, with the stager's own package on top. */
   readonly additive: boolean
   readonly egress: boolean
   readonly user: string
@@ -83,22 +107,22 @@ export interface StagerSnapshot {
 
 export interface Staging {
   readonly uuid: string
-  /** Grows with every submission: the order of admission. */
+  /** Increases with every submission. Stagings are admitted in this order. */
   readonly sequence: number
   readonly state: StagingState
   readonly packageUuid: string
   readonly packageFqn: string
   readonly pipelineFqn: string
   readonly stagers: readonly StagerSnapshot[]
-  /** Index into `stagers` of the one that is, or will be, at work. */
+  /** Index into `stagers` of the stager that runs now or next. */
   readonly step: number
-  /** How often the stager at `step` has asked to be relaunched. */
+  /** How often the stager at `step` asked to be relaunched. */
   readonly relaunches: number
-  /** How often a launch ended by a fault of ours since the last verdict. */
+  /** How many launches were lost to infrastructure faults since the last verdict. */
   readonly interruptions: number
   readonly cancelRequested: boolean
   readonly work: WorkingCopy
-  /** What it began with, unless with the package's own data. */
+  /** Undefined where the staging began with the package's own data. */
   readonly source: StagingSource | undefined
   readonly failure: Failure | undefined
   readonly launches: readonly Launch[]
@@ -120,5 +144,5 @@ export interface Launch {
 /** How often a stager may ask to be relaunched within one staging. */
 export const RELAUNCH_LIMIT = 10
 
-/** How often a launch may be lost to a fault of ours before the staging fails with `infrastructure`. */
+/** How many launches may be lost to infrastructure faults before the staging fails with `infrastructure`. */
 export const INTERRUPTION_LIMIT = 5

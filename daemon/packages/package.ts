@@ -5,7 +5,8 @@ import type { PackageMetadata } from './metadata.js'
  * `created`: metadata without data. `uploaded`: data, not staged. `staging`: a pipeline has it. `ready`: others may
  * depend on it, and it can run. `failed`: its last staging failed; the data is as it was before.
  */
-export type PackageState = 'created' | 'uploaded' | 'staging' | 'ready' | 'failed'
+export const PACKAGE_STATES = ['created', 'uploaded', 'staging', 'ready', 'failed'] as const
+export type PackageState = (typeof PACKAGE_STATES)[number]
 
 /** The tarball of a package, a blob, with what it takes away from the layers below it. */
 export interface Resource {

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { PassThrough, pipeline, type Readable, Transform } from 'node:stream'
+import { NotFound } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
 import type { Compression, Resource } from '../packages/package.js'
 import type { BlobStore } from './blob-store.js'
 
@@ -16,6 +18,13 @@ const BUFFER_BYTES = 64 * 1024
 
 /** Rejects with `BadInput` or `TooLarge` for an archive that is refused. */
 export type ScanArchive = (body: Readable, signal: AbortSignal) => Promise<ArchiveFacts>
+
+/** What the ingest needs of those who know archives. */
+export interface ArchiveReader {
+  readonly scan: ScanArchive
+  /** By the first bytes, which stay in `body`. */
+  readonly detectCompression: (body: Readable) => Promise<Compression>
+}
 
 export interface ExpectedContent {
   readonly sha256?: string | undefined
@@ -40,13 +49,13 @@ export interface ReceivedResource {
  */
 export class ResourceIngest {
   readonly #blobs: BlobStore
-  readonly #scan: ScanArchive
+  readonly #archives: ArchiveReader
   readonly #maxBytes: number
 
   /** @param maxBytes the maximum length of a resource */
-  constructor(blobs: BlobStore, scan: ScanArchive, maxBytes: number) {
+  constructor(blobs: BlobStore, archives: ArchiveReader, maxBytes: number) {
     this.#blobs = blobs
-    this.#scan = scan
+    this.#archives = archives
     this.#maxBytes = maxBytes
   }
 
@@ -61,7 +70,7 @@ export class ResourceIngest {
     const toScan = new PassThrough({ highWaterMark: BUFFER_BYTES })
     // Without a listener, a stream that fails before it is read would end the process. Its reader still gets the error.
     for (const stream of [body, toScan]) stream.on('error', () => undefined)
-    const scan = this.#scan(toScan, either)
+    const scan = this.#archives.scan(toScan, either)
     scan.then(
       () => toScan.resume(),
       (error: unknown) => stop.abort(error),
@@ -84,6 +93,25 @@ export class ResourceIngest {
       await scan.catch(() => undefined)
       signal.throwIfAborted()
       throw stop.signal.reason
+    }
+  }
+
+  /**
+   * A resource of a blob that is stored already. Its upload was scanned, so only its compression is detected. The blob is
+   * touched, so that the garbage collector keeps it until a package refers to it.
+   *
+   * Throws `NotFound` (`resource-not-found`).
+   */
+  async reuse(sha256: string): Promise<Resource> {
+    const digest = sha256.toLowerCase()
+    if (!(await this.#blobs.touch(digest)))
+      throw new NotFound('resource-not-found', `No data with the SHA-256 ${quote(sha256)} is here: upload it first.`)
+    const { stream, length } = await this.#blobs.open(digest)
+    try {
+      const compression = await this.#archives.detectCompression(stream)
+      return { uuid: randomUUID(), sha256: digest, sha1: undefined, length, compression, removals: [] }
+    } finally {
+      stream.destroy()
     }
   }
 }

@@ -1,27 +1,20 @@
 import { pipeline, type Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
 import { Fault } from '../../base/errors.js'
+import type { CompressorChoice, CompressorName } from '../compressor-choice.js'
 import { confined } from './confined.js'
 import { type Filter, throughProcesses } from './filter-process.js'
 import { hasProgram } from './find-program.js'
 
 /** Makes gzip, because stagers run `tar -xzf` on what they get. The same input gives the same output. */
 export interface Compressor {
-  readonly name: 'igzip' | 'pigz' | 'zlib'
+  readonly name: CompressorName
   /** 0 to 3 for igzip, 1 to 9 for the others; they are not the same scale. */
   readonly level: number
   /** It as a program, for a chain of programs; zlib is none. */
   readonly filter: Filter | undefined
   /** Destroying the result ends the work and destroys `input`; an error of `input` is one of the result. */
   compress(input: Readable, signal?: AbortSignal): Readable
-}
-
-export const COMPRESSORS = ['igzip', 'pigz', 'zlib'] as const
-
-/** What is asked for: the fastest there is, or that one; and 0 to 9 for the level, where 1 is fast and small enough. */
-export interface CompressorChoice {
-  readonly name: 'auto' | Compressor['name']
-  readonly level: number
 }
 
 export const FASTEST: CompressorChoice = { name: 'auto', level: 1 }
@@ -36,7 +29,7 @@ export async function chooseCompressor(
   { name, level }: CompressorChoice = FASTEST,
   has: (program: string) => Promise<boolean> = hasProgram,
 ): Promise<Compressor> {
-  const isWanted = (one: Compressor['name']) => name === 'auto' || name === one
+  const isWanted = (one: CompressorName) => name === 'auto' || name === one
   // Its levels end at 3, where its output is as small as that of the others at 4.
   if (isWanted('igzip') && (await has('igzip'))) return byProcess('igzip', Math.min(level, 3), ['-c', '-n'])
   // -n: neither name nor time in the header.

@@ -37,10 +37,6 @@ export const RATIO_FLOOR_BYTES = 256 * MIB
  */
 export const ROOT_LAYER_BYTES = 16 * GIB
 
-/** PATH_MAX and NAME_MAX of Linux, without the final NUL: what lies beyond cannot be unpacked in one step. */
-export const LONGEST_PATH = 4095
-export const LONGEST_NAME = 255
-
 /** The kernel takes uids up to 2^32 - 2, but older programs, and some filesystems, read them as signed. */
 export const LARGEST_ID = 2 ** 31 - 1
 

@@ -1,6 +1,6 @@
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import { LONGEST_NAME, LONGEST_PATH } from './limits.js'
+import { faultOfName, LONGEST_PATH } from '../path-rules.js'
 
 /**
  * File names are bytes. Inside this room they are `latin1` strings, one character a byte: they compare, sort and join as
@@ -31,13 +31,11 @@ export function normalisePath(raw: string, what: string): string {
     throw new BadInput('archive-refused', `${what} ${show(raw)} is refused: ${why}.`)
   }
   if (raw === '') refuse('its name is empty')
-  if (raw.includes('\0')) refuse('its name holds a NUL byte')
   const segments: string[] = []
   for (const segment of raw.split('/')) {
     if (segment === '' || segment === '.') continue
-    if (segment === '..') refuse('".." could lead out of the package; give paths from the root')
-    if (segment.startsWith('.wh.')) refuse('names that begin with ".wh." mark removals in image layers')
-    if (segment.length > LONGEST_NAME) refuse(`a name has at most ${LONGEST_NAME} bytes between slashes`)
+    const fault = faultOfName(segment)
+    if (fault !== undefined) refuse(fault)
     segments.push(segment)
   }
   const path = segments.join('/')

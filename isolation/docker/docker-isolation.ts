@@ -23,14 +23,15 @@ import type {
   SweepReport,
 } from '../isolation.js'
 import { Launcher } from '../launch/launcher.js'
-import type { LaunchPlan, LayerSource, RunPlan } from '../launch-plan.js'
+import type { LaunchPlan, LayerContent, LayerSource, RunPlan } from '../launch-plan.js'
 import type { LayerDirectoryCache } from '../layers/layer-cache.js'
 import { AddressPool } from '../network/address-pool.js'
 import { Bridges } from '../network/bridges.js'
 import { FirewallGuard } from '../network/firewall-guard.js'
 import { Firewall } from '../network/firewall.js'
 import type { Owner } from '../host/ownership.js'
-import { chooseCompressor, type CompressorChoice } from '../archive/compressor.js'
+import { chooseCompressor } from '../archive/compressor.js'
+import type { CompressorChoice } from '../compressor-choice.js'
 import { snapshotUpper } from '../snapshot/snapshot.js'
 import { Sweeper } from './sweeper.js'
 import type { ImageLayer } from '../layers/layer.js'
@@ -126,14 +127,14 @@ export class DockerIsolation implements Isolation {
     return await this.#sweeper.sweep(live, signal)
   }
 
-  async caches(): Promise<readonly Cached[]> {
-    return [...(await this.#layers.list()), ...(await this.#images.list())]
+  async caches(needed: readonly LayerContent[]): Promise<readonly Cached[]> {
+    return [...(await this.#layers.list(needed)), ...(await this.#images.list())]
   }
 
-  async discard({ kind, id, key = '' }: Cached): Promise<boolean> {
+  async discard({ kind, id }: Cached): Promise<boolean> {
     switch (kind) {
       case 'layer':
-        return await this.#layers.discard(id, key)
+        return await this.#layers.discard(id)
       case 'image':
         return await this.#images.discard(id)
     }

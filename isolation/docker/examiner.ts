@@ -5,7 +5,8 @@ import { runProcess } from '../../base/run-process.js'
 import { askEngine } from '../engine/engine-errors.js'
 import type { Finding } from '../isolation.js'
 import type { Firewall } from '../network/firewall.js'
-import { chooseCompressor, type CompressorChoice, FASTEST } from '../archive/compressor.js'
+import { chooseCompressor, FASTEST } from '../archive/compressor.js'
+import type { CompressorChoice } from '../compressor-choice.js'
 
 const GIB = 2 ** 30
 

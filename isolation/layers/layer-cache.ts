@@ -7,7 +7,7 @@ import { runProcess } from '../../base/run-process.js'
 import { type ArchiveLimits, DEFAULT_ARCHIVE_LIMITS, ROOT_LAYER_BYTES } from '../archive/limits.js'
 import { Leases } from '../../base/leases.js'
 import type { Cached, ResourceReader } from '../isolation.js'
-import type { LayerSource } from '../launch-plan.js'
+import type { LayerContent, LayerSource } from '../launch-plan.js'
 import { buildLayer } from './build-layer.js'
 import { imageLayer } from './image-layer.js'
 import type { Layer, LayerCache } from './layer.js'
@@ -104,22 +104,25 @@ export class LayerDirectoryCache implements LayerCache {
     this.#held.release(holder)
   }
 
-  /** Every complete layer. */
-  async list(): Promise<readonly Cached[]> {
+  /** Every complete layer. Those of `needed` are in use. */
+  async list(needed: readonly LayerContent[] = []): Promise<readonly Cached[]> {
+    const neededKeys = new Set(needed.map(layerKey))
     const found: Cached[] = []
     for (const id of await readdir(this.directory)) {
       const record = id.startsWith('new-') ? undefined : await readRecord(join(this.directory, id))
       if (!record) continue
       const { mtime } = await stat(join(this.directory, id))
       const { key, diskBytes: bytes } = record
-      found.push({ kind: 'layer', id, key, bytes, usedAt: mtime, inUse: this.#held.has(key) })
+      found.push({ kind: 'layer', id, bytes, usedAt: mtime, inUse: neededKeys.has(key) || this.#held.has(key) })
     }
     return found
   }
 
   /** Returns whether the layer is removed; a layer that is held is kept. */
-  async discard(id: string, key: string): Promise<boolean> {
-    if (this.#held.has(key) || id !== layerId(key)) return false
+  async discard(id: string): Promise<boolean> {
+    const key = (await readRecord(join(this.directory, id)))?.key
+    if (key === undefined) return true
+    if (this.#held.has(key)) return false
     const gone = this.#temporaryName()
     // Synchronous from the check to the rename: a call of `materialise` after it builds the layer again.
     this.#known.delete(key)

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { LayerSource } from '../launch-plan.js'
+import type { LayerContent } from '../launch-plan.js'
 
 /** To be incremented when the same source yields another tree, another tar or another record. */
 export const LAYER_FORMAT = 2
 
 /** A digest of everything that determines the layer's content. The name of the source does not. */
-export function layerKey({ sha256, removals }: Pick<LayerSource, 'sha256' | 'removals'>): string {
+export function layerKey({ sha256, removals }: LayerContent): string {
   const sorted = removals.map(({ kind, path }) => `${kind} ${path}`).sort()
   return createHash('sha256')
     .update(JSON.stringify([LAYER_FORMAT, sha256, sorted]))

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { createHash } from 'node:crypto'
 import { describe, expect, test, vi } from 'vitest'
 import type { Package } from '../../daemon/documents/package.js'
+import type { Cause } from '../../daemon/documents/staging.js'
 import {
   aPackage,
   aPipeline,
@@ -207,18 +208,20 @@ describe('which pipeline', () => {
 })
 
 describe('how a staging ended is the exit code', () => {
-  test.each([
-    ['stager-failed', 10],
-    ['no-verdict', 10],
-    ['relaunch-limit', 10],
-    ['timeout', 11],
-    ['out-of-memory', 12],
-    ['disk-full', 12],
-    ['pids-limit', 12],
-    ['unresolved', 13],
-    ['policy', 5],
-    ['infrastructure', 1],
-  ])('%s: %i', async (cause, expected) => {
+  const codes: Record<Cause, number> = {
+    'stager-failed': 10,
+    'no-verdict': 10,
+    'relaunch-limit': 10,
+    timeout: 11,
+    'out-of-memory': 12,
+    'disk-full': 12,
+    'pids-limit': 12,
+    unresolved: 13,
+    policy: 5,
+    infrastructure: 1,
+  }
+
+  test.each(Object.entries(codes) as [Cause, number][])('%s: %i', async (cause, expected) => {
     const { api, run } = harness()
     staging(api, ended('failed', cause))
     const { code, io } = await run('stage', await site())
@@ -229,6 +232,12 @@ describe('how a staging ended is the exit code', () => {
       '',
     ])
     expect(io.err).not.toContain('Correct it.')
+  })
+
+  test('a cause that only a newer daemon knows: 1', async () => {
+    const { api, run } = harness()
+    staging(api, ended('failed', 'cause-of-a-newer-daemon' as Cause))
+    expect((await run('stage', await site())).code).toBe(1)
   })
 
   test('cancelled by somebody else: 14', async () => {

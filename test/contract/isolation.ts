@@ -14,7 +14,7 @@ import type {
   OpenImage,
   RunningLaunch,
 } from '../../isolation/isolation.js'
-import type { LaunchPlan, LayerSource, Limits } from '../../isolation/launch-plan.js'
+import type { LaunchPlan, LayerContent, LayerSource, Limits } from '../../isolation/launch-plan.js'
 
 /** A stager's program twice over: for an isolation that runs programs, and for one that runs functions. */
 export interface Program {
@@ -293,6 +293,20 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect((await under.isolation.sweep(new Set())).removed.length).toBeGreaterThan(0)
       expect(await under.traces()).toEqual([])
       expect((await under.isolation.sweep(new Set())).removed).toEqual([])
+    })
+
+    it('keeps layers that nobody needs until they are discarded', async () => {
+      const { isolation, root } = under
+      for (const source of root) await isolation.materialise(source, new AbortController().signal)
+      const layers = async (needed: readonly LayerContent[]) =>
+        (await isolation.caches(needed)).filter(({ kind }) => kind === 'layer')
+      expect((await layers(root)).map(({ inUse }) => inUse)).toEqual(root.map(() => true))
+      const removals = [{ kind: 'removed', path: 'etc' }] as const
+      const others = root.map(({ sha256 }) => ({ sha256, removals }))
+      const unneeded = await layers(others)
+      expect(unneeded.map(({ inUse }) => inUse)).toEqual(root.map(() => false))
+      for (const layer of unneeded) expect(await isolation.discard(layer)).toBe(true)
+      expect(await layers([])).toEqual([])
     })
 
     describe('an image', () => {

@@ -5,7 +5,7 @@ describeIsolation('FakeIsolation', () => {
   const isolation = new FakeIsolation()
   return Promise.resolve({
     isolation,
-    root: [],
+    root: [{ sha256: 'a'.repeat(64), removals: [], name: 'busybox' }],
     commandOf: ({ shell, fake }) => {
       isolation.stagers.set(shell, fake)
       return shell

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { pack } from 'tar-stream'
 import { createGzip } from 'node:zlib'
+import { isDeepStrictEqual } from 'node:util'
 import { BadInput, NotFound } from '../../base/errors.js'
 import type {
   Cached,
@@ -19,7 +20,7 @@ import type {
   SnapshotReport,
   SweepReport,
 } from '../../isolation/isolation.js'
-import type { LaunchPlan } from '../../isolation/launch-plan.js'
+import type { LaunchPlan, LayerContent, LayerSource } from '../../isolation/launch-plan.js'
 
 /** A stager as a function. It is over when it returns, and has failed to end well when it throws. */
 export type FakeStager = (context: FakeContext) => Promise<void>
@@ -46,6 +47,11 @@ export interface FakeImage {
   readonly config?: Partial<ImageConfig>
 }
 
+/** Anything that is cached; of a layer, with what it was made of. */
+export interface FakeCached extends Cached {
+  readonly content?: LayerContent
+}
+
 /** Thrown through a fake stager by `exit`, and by whatever ends it from inside. */
 class Exit extends Error {
   constructor(readonly ending: Ending) {
@@ -66,7 +72,7 @@ export class FakeIsolation implements Isolation {
   readonly launched: LaunchPlan[] = []
   /** What `readImage` finds, by reference. */
   readonly images = new Map<string, FakeImage>()
-  cached: readonly Cached[] = []
+  cached: readonly FakeCached[] = []
   /** When set, the Engine is down: every call rejects with it. */
   down: Error | undefined
   readonly #running = new Set<FakeLaunch>()
@@ -130,16 +136,20 @@ export class FakeIsolation implements Isolation {
     }
   }
 
-  caches(): Promise<readonly Cached[]> {
-    return Promise.resolve(this.cached)
+  caches(needed: readonly LayerContent[]): Promise<readonly Cached[]> {
+    const isNeeded = ({ content }: FakeCached) =>
+      needed.some(({ sha256, removals }) => isDeepStrictEqual({ sha256, removals }, content))
+    return Promise.resolve(this.cached.map((one) => ({ ...one, inUse: one.inUse || isNeeded(one) })))
   }
 
   discard(cached: Cached): Promise<boolean> {
-    this.cached = this.cached.filter((other) => other !== cached)
+    this.cached = this.cached.filter(({ id }) => id !== cached.id)
     return Promise.resolve(true)
   }
 
-  materialise(): Promise<void> {
+  materialise({ name, sha256, removals }: LayerSource): Promise<void> {
+    const content = { sha256, removals }
+    this.cached = [...this.cached, { kind: 'layer', id: name, bytes: 1, usedAt: new Date(), inUse: false, content }]
     return Promise.resolve()
   }
 

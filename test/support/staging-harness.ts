@@ -173,9 +173,12 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
   const blobs = await DirectoryBlobStore.open(path.join(directory, 'blobs'))
   const ingest = new ResourceIngest(
     blobs,
-    async (body) => {
-      await body.toArray()
-      return { compression: 'gzip', entries: 1, bytes: 1 }
+    {
+      scan: async (body) => {
+        await body.toArray()
+        return { compression: 'gzip', entries: 1, bytes: 1 }
+      },
+      detectCompression: () => Promise.resolve('gzip'),
     },
     1 << 30,
   )

@@ -1,4 +1,4 @@
-import { GARBAGE_KINDS } from '../../garbage/choose.js'
+import { GARBAGE_KINDS } from '../../model/garbage.js'
 import { GarbageReport, GarbageRequest } from '../../documents/garbage.js'
 import type { Routes } from '../fastify.js'
 import { NoQuery, REFUSALS } from './schemas.js'

@@ -14,7 +14,6 @@ import {
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPackage } from '../render-package.js'
-import { storedResource } from '../stored-resource.js'
 import { NoQuery, Nothing, RefPath, REFUSALS } from './schemas.js'
 
 const tags = ['packages']
@@ -27,7 +26,7 @@ const PackageQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const packageRoutes: Routes = (api, { parts: { packages, blobs, quota } }) => {
+export const packageRoutes: Routes = (api, { parts: { packages, ingest, quota } }) => {
   api.get(
     '/v1/packages',
     { schema: { tags, querystring: PackageQuery, response: { 200: Type.Array(Package), ...REFUSALS } } },
@@ -46,7 +45,7 @@ export const packageRoutes: Routes = (api, { parts: { packages, blobs, quota } }
       const { namespace, name, dependencies = [], provides = [], environment = {}, templates = [] } = body
       const metadata = { dependencies, provides, environment, templates }
       assertMetadata(metadata)
-      const resource = body.resource === undefined ? undefined : await storedResource(blobs, body.resource)
+      const resource = body.resource === undefined ? undefined : await ingest.reuse(body.resource)
       if (resource) await quota.assert(namespace, resource.length)
       const made = await packages.create({
         namespace,
@@ -105,7 +104,7 @@ export const packageRoutes: Routes = (api, { parts: { packages, blobs, quota } }
     },
     async ({ params, body }) => {
       const ref = parseRef(params.ref, 'package')
-      const resource = await storedResource(blobs, body.resource)
+      const resource = await ingest.reuse(body.resource)
       await quota.assert((await packages.get(ref)).namespace, resource.length)
       return renderPackage(await packages.attach(ref, resource, body.state ?? 'uploaded'))
     },

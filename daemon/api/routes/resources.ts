@@ -8,7 +8,6 @@ import { UploadedResource } from '../../documents/package.js'
 import { StoredResource } from '../../documents/exchange.js'
 import type { Routes } from '../fastify.js'
 import { lingerOnRefusal } from '../linger.js'
-import { storedResource } from '../stored-resource.js'
 import { streamSignal } from '../stream-signal.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
@@ -39,7 +38,7 @@ const DigestPath = Type.Object({ sha256: Type.String() }, { additionalProperties
  * What was uploaded need not be sent again: ask for it by its digest first. From then on it is as good as just uploaded,
  * and so safe from the collection of garbage until a package names it.
  */
-export const resourceRoutes: Routes = (api, { parts: { blobs, ingest, quota, defaults }, closing }) => {
+export const resourceRoutes: Routes = (api, { parts: { ingest, quota, defaults }, closing }) => {
   // Nothing but this: a document here is a mistake.
   api.removeAllContentTypeParsers()
   api.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
@@ -48,7 +47,7 @@ export const resourceRoutes: Routes = (api, { parts: { blobs, ingest, quota, def
     '/v1/resources/:sha256',
     { schema: { tags, params: DigestPath, querystring: NoQuery, response: { 200: StoredResource, ...REFUSALS } } },
     async ({ params }) => {
-      const { sha256, length, compression } = await storedResource(blobs, digestOf(params.sha256))
+      const { sha256, length, compression } = await ingest.reuse(digestOf(params.sha256))
       return { sha256, length, compression }
     },
   )

@@ -6,7 +6,8 @@ import { applyMetadataFields } from '../../packages/metadata-fields.js'
 import { Stager as StagerDocument, StagerChange, StagerDraft } from '../../documents/stager.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
-import { parseLimits, renderStager } from '../render-stager.js'
+import { parseLimits } from '../../documents/convert-limits.js'
+import { renderStager } from '../render-stager.js'
 import { NamespaceQuery, NoQuery, Nothing, RefPath, REFUSALS } from './schemas.js'
 
 const tags = ['stagers']

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
 import { quote } from '../../../base/fqn.js'
-import type { StagingState } from '../../model/staging.js'
+import { isTerminal } from '../../model/staging.js'
 import { LogLine } from '../../documents/staging.js'
 import type { Routes } from '../fastify.js'
 import type { ApiParts } from '../parts.js'
@@ -18,7 +18,6 @@ const LogQuery = Type.Object(
   },
   { additionalProperties: false },
 )
-const ENDED: ReadonlySet<StagingState> = new Set(['succeeded', 'failed', 'cancelled'])
 
 /**
  * The log as server-sent events: `line`, whose id is its sequence number, and a last `end`, with the staging, once it
@@ -64,7 +63,7 @@ async function* logEvents(
     yield { event: 'line', id: String(seq), data: JSON.stringify({ seq, time, stream, text }) }
   if (options.signal.aborted) return
   const staging = await ledger.get(uuid)
-  if (ENDED.has(staging.state)) yield { event: 'end', data: JSON.stringify(renderStaging(staging)) }
+  if (isTerminal(staging.state)) yield { event: 'end', data: JSON.stringify(renderStaging(staging)) }
 }
 
 function sequenceOf(lastEventId: string | string[] | undefined): number | undefined {

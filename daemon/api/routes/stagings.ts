@@ -7,7 +7,6 @@ import { Staging, StagingDraft, StagingState } from '../../documents/staging.js'
 import type { Routes } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderStaging } from '../render-staging.js'
-import { storedResource } from '../stored-resource.js'
 import { NoQuery, REFUSALS, UuidPath } from './schemas.js'
 
 const tags = ['stagings']
@@ -20,7 +19,7 @@ const StagingQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const stagingRoutes: Routes = (api, { parts: { blobs, ledger, packages, quota, stagings } }) => {
+export const stagingRoutes: Routes = (api, { parts: { ingest, ledger, packages, quota, stagings } }) => {
   /** A UUID is taken at its word: stagings outlive their packages. */
   const packageUuid = async (text: string) =>
     isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid
@@ -30,7 +29,7 @@ export const stagingRoutes: Routes = (api, { parts: { blobs, ledger, packages, q
     { resource: sha256, dependencies, environment }: NonNullable<StagingDraft['source']>,
   ): Promise<StagingSource> => {
     assertMetadata({ ...(dependencies ? { dependencies } : {}), ...(environment ? { environment } : {}) })
-    const resource = await storedResource(blobs, sha256)
+    const resource = await ingest.reuse(sha256)
     await quota.assert((await packages.get(subject)).namespace, resource.length)
     return { resource, dependencies, environment }
   }

@@ -3,14 +3,15 @@ import { BadInput, Conflict } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
 import type { Package, PackageState } from '../../packages/package.js'
 import type { StagingLedger, SubmitStaging } from '../staging-ledger.js'
-import type {
-  Failure,
-  Launch,
-  LaunchState,
-  Staging,
-  StagingSource,
-  StagingState,
-  WorkingCopy,
+import {
+  LAUNCH_STATE_AFTER,
+  type Failure,
+  type Launch,
+  type LaunchState,
+  type Staging,
+  type StagingSource,
+  type StagingState,
+  type WorkingCopy,
 } from '../../model/staging.js'
 import type { StagerdDatabase } from './database.js'
 import { PackageTable, type PackageContent } from './package-table.js'
@@ -171,9 +172,7 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.write(() => {
       const found = this.#stagings.get(staging)
       const { sequence, uuid, packageUuid } = found
-      // An internal error says nothing about the stager.
-      const end = failure.cause === 'infrastructure' ? 'aborted' : 'failed'
-      if (launch !== undefined && this.#endLaunch(launch, end).uuid !== uuid)
+      if (launch !== undefined && this.#endLaunch(launch, LAUNCH_STATE_AFTER[failure.cause]).uuid !== uuid)
         throw stateChanged(`launch ${launch} is not one of staging ${uuid}`)
       this.#change(
         `UPDATE stagings SET state = 'failed', failure = ?, ended_at = ? WHERE sequence = ? AND state = 'running'

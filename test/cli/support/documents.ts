@@ -1,7 +1,7 @@
 import type { Package } from '../../../daemon/documents/package.js'
 import type { Pipeline } from '../../../daemon/documents/pipeline.js'
 import type { Stager } from '../../../daemon/documents/stager.js'
-import type { LogLine, Staging } from '../../../daemon/documents/staging.js'
+import type { Cause, LogLine, Staging } from '../../../daemon/documents/staging.js'
 
 const TIMES = { created_at: '2024-05-01T10:00:00.000Z', updated_at: '2024-05-01T10:00:00.000Z' }
 
@@ -69,7 +69,7 @@ export function aStaging(over: Partial<Staging> = {}): Staging {
   }
 }
 
-export function ended(state: 'succeeded' | 'failed' | 'cancelled', cause?: string): Staging {
+export function ended(state: 'succeeded' | 'failed' | 'cancelled', cause?: Cause): Staging {
   const ended_at = '2024-05-01T10:00:12.300Z'
   if (cause === undefined) return aStaging({ state, ended_at })
   const failure = { cause, stager: 'job::/::static-site', message: 'it reported failure', hint: 'Correct it.' }

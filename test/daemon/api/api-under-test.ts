@@ -23,6 +23,7 @@ import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
+import { detectCompression } from '../../../isolation/archive/compression.js'
 import { FakeIsolation } from '../../support/fake-isolation.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
 import { FakeLogs } from './fake-logs.js'
@@ -71,7 +72,7 @@ export class ApiUnderTest {
     this.stagings = new FakeStagings(store)
     const { packages, stagers, pipelines, policies, ledger } = store
     const quota = new PackageQuota((namespace) => (namespace === '/small' ? 1000 : 50_000_000))
-    const ingest = new ResourceIngest(blobs, scan, 50_000_000)
+    const ingest = new ResourceIngest(blobs, { scan, detectCompression }, 50_000_000)
     const sink = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         this.logged.push(String(chunk))

@@ -3,7 +3,6 @@ import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { GarbageReport } from '../../../daemon/documents/garbage.js'
-import { layerKey } from '../../../isolation/layers/layer-key.js'
 import { ApiUnderTest } from './api-under-test.js'
 
 const WEEKS_AGO = new Date(Date.now() - 30 * 24 * 3_600_000)
@@ -61,12 +60,12 @@ describe('POST /v1/node/gc', () => {
     await under.ask('POST', '/v1/packages', { namespace: '/', name: 'one', resource: named })
     const cached = { bytes: 5, usedAt: WEEKS_AGO, inUse: false }
     under.caches.cached = [
-      { ...cached, kind: 'layer', id: 'needed', key: layerKey({ sha256: named, removals: [] }) },
+      { ...cached, kind: 'layer', id: 'needed', content: { sha256: named, removals: [] } },
       {
         ...cached,
         kind: 'layer',
         id: 'stray',
-        key: layerKey({ sha256: named, removals: [{ kind: 'removed', path: 'x' }] }),
+        content: { sha256: named, removals: [{ kind: 'removed', path: 'x' }] },
       },
       { ...cached, kind: 'image', id: 'stagerd/root:a' },
       { ...cached, kind: 'image', id: 'stagerd/root:b', inUse: true },

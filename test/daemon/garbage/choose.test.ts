@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { chooseGarbage, GARBAGE_KINDS, type Garbage, type GarbageKind } from '../../../daemon/garbage/choose.js'
+import { chooseGarbage, type Garbage } from '../../../daemon/garbage/choose.js'
+import { GARBAGE_KINDS, type GarbageKind } from '../../../daemon/model/garbage.js'
 
 const now = new Date('2026-01-31T00:00:00Z')
 const HOUR = 3_600_000

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { BadInput } from '../../../base/errors.js'
 import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.js'
 import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
+import { detectCompression } from '../../../isolation/archive/compression.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
 const accept: ScanArchive = async (body) => ({ compression: 'gzip', entries: 3, bytes: (await buffer(body)).length })
@@ -21,7 +22,8 @@ describe('the ingest of resources', () => {
   })
   afterEach(() => directory.remove())
 
-  const ingest = (scan: ScanArchive, maxBytes = 100_000_000) => new ResourceIngest(blobs, scan, maxBytes)
+  const ingest = (scan: ScanArchive, maxBytes = 100_000_000) =>
+    new ResourceIngest(blobs, { scan, detectCompression }, maxBytes)
   const stored = async () => [
     ...(await readdir(join(directory.path, 'new'))),
     ...(await readdir(join(directory.path, 'sha256'))),

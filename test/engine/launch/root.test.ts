@@ -116,16 +116,16 @@ describe('the root of a launch', () => {
 
   it('can be discarded, also when its image has lost its name to another', async () => {
     await (await launch('true')).running.release()
-    const [rootImage] = await under.isolation.caches().then((all) => all.filter(({ kind }) => kind === 'image'))
+    const [rootImage] = await under.isolation.caches([]).then((all) => all.filter(({ kind }) => kind === 'image'))
     const other = await smallImage(await tarball({ a: 'b' }), under.nodeId)
     const [repo = '', tag = ''] = rootImage!.id.split(':')
     await connectEngine().getImage(other).tag({ repo, tag })
-    const images = (await under.isolation.caches()).filter(({ kind }) => kind === 'image')
+    const images = (await under.isolation.caches([])).filter(({ kind }) => kind === 'image')
     expect(images.map(({ id }) => id.replace(/^sha256:.*/, 'nameless')).sort()).toEqual(
       [rootImage!.id, other, 'nameless'].sort(),
     )
     for (const image of images) expect(await under.isolation.discard(image)).toBe(true)
-    expect((await under.isolation.caches()).filter(({ kind }) => kind === 'image')).toEqual([])
+    expect((await under.isolation.caches([])).filter(({ kind }) => kind === 'image')).toEqual([])
   })
 
   it('grows by a layer without sending again what the Engine has', async () => {

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { chooseCompressor, COMPRESSORS } from '../../../isolation/archive/compressor.js'
+import { chooseCompressor } from '../../../isolation/archive/compressor.js'
+import { COMPRESSORS } from '../../../isolation/compressor-choice.js'
 import { collect } from '../../support/collect.js'
 
 const host =
