@@ -4,7 +4,8 @@ import { pino } from 'pino'
 import { BadInput, StagerdError } from '../base/errors.js'
 import { App } from './app.js'
 import { notifyServiceManager } from './service-manager.js'
-import { loadSettings, SETTINGS } from './settings.js'
+import { DEFINITIONS } from './settings/definitions.js'
+import { loadSettings } from './settings/load-settings.js'
 
 const DEFAULT_FILE = '/etc/stagerd/stagerd.toml'
 
@@ -19,7 +20,12 @@ async function main(argv: readonly string[]): Promise<number> {
     throw error
   }
   const { config, ...flags } = command.opts<{ config?: string } & Record<string, string>>()
-  const settings = await loadSettings(flags, process.env, config ?? DEFAULT_FILE, config !== undefined)
+  const settings = await loadSettings({
+    flags,
+    environment: process.env,
+    file: config ?? DEFAULT_FILE,
+    fileIsRequired: config !== undefined,
+  })
   const logger = pino({ level: settings.logLevel })
 
   // Not `once`: execa ends the process by the same signal when, at its turn, it finds no other listener there.
@@ -45,8 +51,8 @@ function describeCommand(version: string): Command {
     .version(version)
     .option('--config <FILE>', `settings in TOML (default: ${DEFAULT_FILE})`)
     .exitOverride()
-  for (const { key, value, fallback, help } of Object.values(SETTINGS))
-    command.option(`--${key} <${value}>`, `${help}${fallback === '' ? '' : ` (default: ${fallback})`}`)
+  for (const { key, placeholder, default: value, help } of Object.values(DEFINITIONS))
+    command.option(`--${key} <${placeholder}>`, `${help}${value === '' ? '' : ` (default: ${value})`}`)
   return command.addHelpText(
     'after',
     `
