@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { Command, CommanderError } from 'commander'
 import { pino } from 'pino'
 import { BadInput, StagerdError } from '../base/errors.js'
-import { App } from './app.js'
+import { installedVersion } from './installation.js'
+import { Daemon } from './lifecycle.js'
 import { notifyServiceManager } from './service-manager.js'
 import { DEFINITIONS } from './settings/definitions.js'
 import { loadSettings } from './settings/load-settings.js'
@@ -11,7 +11,7 @@ const DEFAULT_FILE = '/etc/stagerd/stagerd.toml'
 
 /** The process and nothing else: flags, signals, readiness, exit codes (0 stopped, 1 failed, 2 usage). */
 async function main(argv: readonly string[]): Promise<number> {
-  const version = await ownVersion()
+  const version = await installedVersion()
   const command = describeCommand(version)
   try {
     command.parse(argv)
@@ -33,14 +33,14 @@ async function main(argv: readonly string[]): Promise<number> {
     process.on('SIGTERM', resolve)
     process.on('SIGINT', resolve)
   })
-  const app = await App.open(settings, { version, logger })
+  const daemon = await Daemon.open(settings, { version, logger })
   try {
-    await app.start()
+    await daemon.start()
     await notifyServiceManager('ready', process.env)
     logger.info({ signal: await stopped }, 'stopping')
     await notifyServiceManager('stopping', process.env)
   } finally {
-    await app.stop()
+    await daemon.stop()
   }
   return 0
 }
@@ -64,11 +64,6 @@ Examples:
   stagerd --state-dir /srv/stagerd --socket /run/user/0/stagerd.sock
   STAGERD_LOG_LEVEL=debug stagerd --concurrency 4`,
   )
-}
-
-async function ownVersion(): Promise<string> {
-  const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(manifest) as { version: string }).version
 }
 
 // The exit is forced: a request that a hanging Engine never answers would keep the process, and what it may still do in the

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { OutputStream } from '../../isolation/isolation.js'
 import type { RunEvent } from '../documents/run.js'
-import type { RunningProgram, RunOutput } from './parts.js'
+import type { RunningProgram, RunOutput } from '../runs/run.js'
 
 /**
  * The events of one run as newline-delimited JSON: `started` comes first, and `ended` last, whatever the order in which

@@ -42,8 +42,8 @@ export class ResourceIngest {
   readonly #scan: ScanArchive
   readonly #maxBytes: number
 
-  /** @param maxBytes the largest resource that is taken in */
-  constructor(blobs: BlobStore, scan: ScanArchive, maxBytes: number) {
+  /** @param maxBytes limit of one resource; without it, only the limit that each caller gives */
+  constructor(blobs: BlobStore, scan: ScanArchive, maxBytes = Infinity) {
     this.#blobs = blobs
     this.#scan = scan
     this.#maxBytes = maxBytes

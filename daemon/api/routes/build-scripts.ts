@@ -1,10 +1,10 @@
 import { parseBuildScript } from '../../packages/build-script/parse-build-script.js'
 import { BuildScript, BuildScriptText } from '../../documents/build-script.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { renderBuildScript } from '../render-build-script.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
-export const buildScriptRoutes: Routes = (api) => {
+export function buildScriptRoutes(api: Api): void {
   api.post(
     '/v1/build-scripts',
     {

@@ -1,15 +1,16 @@
 import { Type } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
 import { assertNamespace, formatFqn, parseFqn, quote, type FqnKind } from '../../../base/fqn.js'
-import type { ImportRequest } from '../../exchange/import.js'
-import { RequestBody } from '../../http/request-body.js'
+import type { Exporter } from '../../exchange/export.js'
+import type { Importer, ImportRequest } from '../../exchange/import.js'
 import { CAPABILITY_TYPES, type Capability } from '../../packages/metadata.js'
 import type { Name, Outcome } from '../../store/exchange-repository.js'
 import { ImportReport, type Imported } from '../../documents/exchange.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { lingerOnRefusal } from '../linger.js'
 import { parseRef } from '../parse-ref.js'
 import { streamSignal } from '../stream-signal.js'
+import { uploadBody } from '../upload-body.js'
 import { REFUSALS, streamed } from './schemas.js'
 
 const tags = ['exchange']
@@ -48,8 +49,13 @@ const File = {
   },
 }
 
+export interface ExchangeRoutesParts {
+  readonly exporter: Pick<Exporter, 'export'>
+  readonly importer: Pick<Importer, 'import'>
+}
+
 /** Packages, stagers and pipelines from one daemon to another, as one file. */
-export const exchangeRoutes: Routes = (api, { parts: { exporter, importer, defaults }, closing }) => {
+export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesParts, closing: AbortSignal): void {
   api.removeAllContentTypeParsers()
   for (const type of ['application/zip', 'application/octet-stream'])
     api.addContentTypeParser(type, (_request, _payload, done) => done(null))
@@ -96,7 +102,7 @@ export const exchangeRoutes: Routes = (api, { parts: { exporter, importer, defau
         bare: barePackage(query),
       }
       if (request.namespace !== undefined) assertNamespace(request.namespace)
-      const body = new RequestBody(raw, { paceMs: defaults.uploadStallMs, paceBytes: 1 })
+      const body = uploadBody(raw)
       try {
         const { packages, stagers, pipelines } = await importer.import(body, request, streamSignal(reply, closing))
         return await reply.code(201).send({

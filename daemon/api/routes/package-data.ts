@@ -1,18 +1,25 @@
 import { Fault, NotFound } from '../../../base/errors.js'
+import type { BlobStore } from '../../store/blob-store.js'
+import type { PackageRepository } from '../../store/repositories.js'
 import { readFrom, wantedFrom } from '../byte-range.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { packageFqn } from '../render-package.js'
 import { NoQuery, Nothing, RefPath, REFUSALS, streamed } from './schemas.js'
 
 const EXTENSIONS = { gzip: '.tar.gz', bzip2: '.tar.bz2', xz: '.tar.xz', zstd: '.tar.zst', none: '.tar' }
 
+export interface PackageDataRoutesParts {
+  readonly packages: Pick<PackageRepository, 'get'>
+  readonly blobs: Pick<BlobStore, 'open'>
+}
+
 /**
- * The tarball of a package, as it was uploaded. Damage on the disk ends the connection before the last byte.
+ * The tarball of a package, as it was uploaded. If it is damaged on the disk, the connection ends before the last byte.
  *
- * A download that broke off goes on with `Range: bytes=N-` and the entity tag in `If-Range`.
+ * An interrupted download is resumed with `Range: bytes=N-` and the entity tag in `If-Range`.
  */
-export const packageDataRoutes: Routes = (api, { parts: { packages, blobs } }) => {
+export function packageDataRoutes(api: Api, { packages, blobs }: PackageDataRoutesParts): void {
   api.get(
     '/v1/packages/:ref/data',
     {

@@ -3,6 +3,9 @@ import { BadInput } from '../../../base/errors.js'
 import { assertLocalName, assertNamespace, quote } from '../../../base/fqn.js'
 import { assertMetadata } from '../../packages/validate.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
+import type { BlobStore } from '../../store/blob-store.js'
+import type { PackageQuota } from '../../store/package-quota.js'
+import type { PackageRepository } from '../../store/repositories.js'
 import { CapabilityType } from '../../documents/capability.js'
 import {
   Package,
@@ -11,7 +14,7 @@ import {
   PackageReplacement,
   PackageResourceChange,
 } from '../../documents/package.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPackage } from '../render-package.js'
 import { storedResource } from '../stored-resource.js'
@@ -27,7 +30,13 @@ const PackageQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const packageRoutes: Routes = (api, { parts: { packages, blobs, quota } }) => {
+export interface PackageRoutesParts {
+  readonly packages: PackageRepository
+  readonly blobs: BlobStore
+  readonly quota: PackageQuota
+}
+
+export function packageRoutes(api: Api, { packages, blobs, quota }: PackageRoutesParts): void {
   api.get(
     '/v1/packages',
     { schema: { tags, querystring: PackageQuery, response: { 200: Type.Array(Package), ...REFUSALS } } },

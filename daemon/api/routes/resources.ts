@@ -2,14 +2,16 @@ import { Type } from 'typebox'
 import { BadInput, TooLarge } from '../../../base/errors.js'
 import { assertNamespace, quote } from '../../../base/fqn.js'
 import { isSha256 } from '../../../base/identifiers.js'
-import { RequestBody } from '../../http/request-body.js'
-import { overQuota } from '../../store/package-quota.js'
+import type { BlobStore } from '../../store/blob-store.js'
+import type { ResourceIngest } from '../../store/resource-ingest.js'
+import { overQuota, type PackageQuota } from '../../store/package-quota.js'
 import { UploadedResource } from '../../documents/package.js'
 import { StoredResource } from '../../documents/exchange.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { lingerOnRefusal } from '../linger.js'
 import { storedResource } from '../stored-resource.js'
 import { streamSignal } from '../stream-signal.js'
+import { uploadBody } from '../upload-body.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
 const tags = ['packages']
@@ -32,14 +34,26 @@ const Tarball = {
 
 const DigestPath = Type.Object({ sha256: Type.String() }, { additionalProperties: false })
 
+export interface ResourceRoutesParts {
+  readonly blobs: BlobStore
+  readonly ingest: Pick<ResourceIngest, 'receive'>
+  readonly quota: PackageQuota
+  /** For tests: see upload-body.ts. */
+  readonly uploadStallMs?: number
+}
+
 /**
- * Uploads. The body is never held in memory, and nothing of it is visible before it is whole, accepted and durable.
- * There is no limit on how long it takes, as long as it moves.
+ * Uploads. A body is streamed, never held in memory, and visible only once it is complete, accepted and durable. An upload
+ * may take any time as long as it makes progress.
  *
- * What was uploaded need not be sent again: ask for it by its digest first. From then on it is as good as just uploaded,
- * and so safe from the collection of garbage until a package names it.
+ * A client that asks for a resource by its digest first need not send it again: the question counts as an upload, so
+ * garbage collection keeps the resource until a package refers to it.
  */
-export const resourceRoutes: Routes = (api, { parts: { blobs, ingest, quota, defaults }, closing }) => {
+export function resourceRoutes(
+  api: Api,
+  { blobs, ingest, quota, uploadStallMs }: ResourceRoutesParts,
+  closing: AbortSignal,
+): void {
   // Nothing but this: a document here is a mistake.
   api.removeAllContentTypeParsers()
   api.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
@@ -72,7 +86,7 @@ export const resourceRoutes: Routes = (api, { parts: { blobs, ingest, quota, def
       const length = contentLength === undefined ? undefined : Number(contentLength)
       if (length !== undefined) await quota.assert(namespace, length)
       const maxBytes = await quota.of(namespace)
-      const body = new RequestBody(raw, { paceMs: defaults.uploadStallMs, paceBytes: 1 })
+      const body = uploadBody(raw, uploadStallMs)
       try {
         const expected = { sha256, length, maxBytes }
         const { resource, entries } = await ingest.receive(body, expected, streamSignal(reply, closing))

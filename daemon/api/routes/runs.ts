@@ -1,16 +1,21 @@
 import { NotFound } from '../../../base/errors.js'
 import { assertCommand, assertEnvironment } from '../../packages/validate.js'
+import type { PackageRuns } from '../../runs/package-runs.js'
+import type { RunningProgram, RunRequest } from '../../runs/run.js'
 import { RunDraft, RunEvent } from '../../documents/run.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
-import type { RunningProgram, RunRequest } from '../parts.js'
 import { parseLimits } from '../render-stager.js'
 import { RunEventStream } from '../run-event-stream.js'
 import { streamSignal } from '../stream-signal.js'
 import { NoQuery, Nothing, REFUSALS, streamed, UuidPath } from './schemas.js'
 
-/** A ready package in the foreground: the answer goes on as long as it runs, and it runs as long as the client stays. */
-export const runRoutes: Routes = (api, { parts: { runs }, closing }) => {
+export interface RunRoutesParts {
+  readonly runs: Pick<PackageRuns, 'start'>
+}
+
+/** Runs a ready package in the foreground: the answer lasts as long as the program, and the program as long as the client. */
+export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSignal): void {
   const tags = ['runs']
   const running = new Map<string, RunningProgram>()
 

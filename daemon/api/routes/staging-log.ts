@@ -2,10 +2,10 @@ import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
 import { quote } from '../../../base/fqn.js'
-import type { StagingState } from '../../model/staging.js'
+import { isTerminal } from '../../model/staging.js'
+import type { StagingLedger } from '../../store/staging-ledger.js'
 import { LogLine } from '../../documents/staging.js'
-import type { Routes } from '../fastify.js'
-import type { ApiParts } from '../parts.js'
+import type { Api } from '../fastify.js'
 import { renderStaging } from '../render-staging.js'
 import { eventStream, type ServerSentEvent } from '../server-sent-events.js'
 import { streamSignal } from '../stream-signal.js'
@@ -18,13 +18,35 @@ const LogQuery = Type.Object(
   },
   { additionalProperties: false },
 )
-const ENDED: ReadonlySet<StagingState> = new Set(['succeeded', 'failed', 'cancelled'])
+
+/** Below the idle timeout of common proxies. */
+const HEARTBEAT_MS = 15_000
+
+export interface LogReader {
+  /**
+   * Lines after `since` in order, without gap or repetition. With `follow`, it waits for more, and ends once the staging
+   * has ended and its last line was read; without, it ends at the current end. When aborted, it ends without an error.
+   */
+  follow(
+    staging: string,
+    options: { readonly since: number; readonly follow: boolean; readonly signal: AbortSignal },
+  ): AsyncIterable<LogLine>
+}
+
+export interface StagingLogRoutesParts {
+  readonly ledger: Pick<StagingLedger, 'get'>
+  readonly logs: LogReader
+  /** Interval of heartbeats while the log does not grow, in milliseconds. */
+  readonly heartbeatMs?: number
+}
 
 /**
- * The log as server-sent events: `line`, whose id is its sequence number, and a last `end`, with the staging, once it
- * has ended. A client that reconnects sends Last-Event-ID and goes on where it was.
+ * The log as server-sent events: `line` for each line, with its sequence number as the id, then `end` with the staging
+ * once it has ended. A client that reconnects sends Last-Event-ID and resumes after that line.
  */
-export const stagingLogRoutes: Routes = (api, { parts, closing }) => {
+export function stagingLogRoutes(api: Api, parts: StagingLogRoutesParts, closing: AbortSignal): void {
+  const { ledger, heartbeatMs = HEARTBEAT_MS } = parts
+
   api.get(
     '/v1/stagings/:uuid/log',
     {
@@ -43,20 +65,20 @@ export const stagingLogRoutes: Routes = (api, { parts, closing }) => {
       },
     },
     async ({ params, query, headers }, reply) => {
-      const { uuid } = await parts.ledger.get(params.uuid)
+      const { uuid } = await ledger.get(params.uuid)
       const since = sequenceOf(headers['last-event-id']) ?? query.since ?? 0
       const signal = streamSignal(reply, closing)
       const events = logEvents(parts, uuid, { since, follow: query.follow ?? true, signal })
       return reply
         .header('content-type', 'text/event-stream; charset=utf-8')
         .header('cache-control', 'no-store')
-        .send(Readable.from(eventStream(events, parts.defaults.heartbeatMs, signal), { objectMode: false }))
+        .send(Readable.from(eventStream(events, heartbeatMs, signal), { objectMode: false }))
     },
   )
 }
 
 async function* logEvents(
-  { logs, ledger }: ApiParts,
+  { logs, ledger }: StagingLogRoutesParts,
   uuid: string,
   options: { readonly since: number; readonly follow: boolean; readonly signal: AbortSignal },
 ): AsyncGenerator<ServerSentEvent> {
@@ -64,7 +86,7 @@ async function* logEvents(
     yield { event: 'line', id: String(seq), data: JSON.stringify({ seq, time, stream, text }) }
   if (options.signal.aborted) return
   const staging = await ledger.get(uuid)
-  if (ENDED.has(staging.state)) yield { event: 'end', data: JSON.stringify(renderStaging(staging)) }
+  if (isTerminal(staging.state)) yield { event: 'end', data: JSON.stringify(renderStaging(staging)) }
 }
 
 function sequenceOf(lastEventId: string | string[] | undefined): number | undefined {

@@ -2,9 +2,13 @@ import { Type } from 'typebox'
 import { isUuid } from '../../../base/identifiers.js'
 import { assertMetadata } from '../../packages/validate.js'
 import type { StagingSource } from '../../model/staging.js'
-import type { Ref } from '../../store/repositories.js'
+import type { StagingService } from '../../staging/staging-service.js'
+import type { BlobStore } from '../../store/blob-store.js'
+import type { PackageQuota } from '../../store/package-quota.js'
+import type { PackageRepository, Ref } from '../../store/repositories.js'
+import type { StagingLedger } from '../../store/staging-ledger.js'
 import { Staging, StagingDraft, StagingState } from '../../documents/staging.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderStaging } from '../render-staging.js'
 import { storedResource } from '../stored-resource.js'
@@ -20,7 +24,15 @@ const StagingQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const stagingRoutes: Routes = (api, { parts: { blobs, ledger, packages, quota, stagings } }) => {
+export interface StagingRoutesParts {
+  readonly stagings: Pick<StagingService, 'submit' | 'cancel' | 'retry'>
+  readonly ledger: Pick<StagingLedger, 'get' | 'list'>
+  readonly packages: Pick<PackageRepository, 'get'>
+  readonly blobs: BlobStore
+  readonly quota: PackageQuota
+}
+
+export function stagingRoutes(api: Api, { stagings, ledger, packages, blobs, quota }: StagingRoutesParts): void {
   /** A UUID is taken at its word: stagings outlive their packages. */
   const packageUuid = async (text: string) =>
     isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid

@@ -7,7 +7,8 @@ import type { Package } from '../../../daemon/documents/package.js'
 import type { Pipeline } from '../../../daemon/documents/pipeline.js'
 import type { Stager } from '../../../daemon/documents/stager.js'
 import { renamed, zipOf } from '../../support/zip-builder.js'
-import { ApiUnderTest, bytesOf, documentOf, until } from './api-under-test.js'
+import { bytesOf, documentOf, until } from './api-client.js'
+import { ApiUnderTest } from './api-under-test.js'
 
 const digestOf = (content: Buffer) => createHash('sha256').update(content).digest('hex')
 const os = { type: 'os', name: 'linux' } as const

@@ -3,7 +3,8 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Package } from '../../../daemon/documents/package.js'
-import { ApiUnderTest, bytesOf } from './api-under-test.js'
+import { bytesOf } from './api-client.js'
+import { ApiUnderTest } from './api-under-test.js'
 
 const draft = { namespace: '/acme', name: 'app' }
 const APP = encodeURIComponent('package::/acme::app')

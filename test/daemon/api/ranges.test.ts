@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ApiUnderTest, bytesOf } from './api-under-test.js'
+import { bytesOf } from './api-client.js'
+import { ApiUnderTest } from './api-under-test.js'
 
 describe('downloads and quotas', () => {
   let under: ApiUnderTest

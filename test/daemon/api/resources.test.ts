@@ -2,7 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ApiUnderTest, documentOf, until } from './api-under-test.js'
+import { documentOf, until } from './api-client.js'
+import { ApiUnderTest } from './api-under-test.js'
 
 const digestOf = (content: Buffer) => createHash('sha256').update(content).digest('hex')
 const HEADERS = { 'content-type': 'application/octet-stream' }

@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Staging } from '../../../daemon/documents/staging.js'
-import { ApiUnderTest, until } from './api-under-test.js'
+import { until } from './api-client.js'
+import { ApiUnderTest } from './api-under-test.js'
 
 const draft = { package: 'package::/acme::app', pipeline: 'stagpipe::/acme::pipe' }
 
