@@ -9,7 +9,7 @@ import { loadSettings } from './settings/load-settings.js'
 
 const DEFAULT_FILE = '/etc/stagerd/stagerd.toml'
 
-/** The process and nothing else: flags, signals, readiness, exit codes (0 stopped, 1 failed, 2 usage). */
+/** Only the process: flags, signals, readiness and exit codes (0 stopped, 1 failed, 2 usage). */
 async function main(argv: readonly string[]): Promise<number> {
   const version = await installedVersion()
   const command = describeCommand(version)
@@ -28,7 +28,7 @@ async function main(argv: readonly string[]): Promise<number> {
   })
   const logger = pino({ level: settings.logLevel })
 
-  // Not `once`: execa ends the process by the same signal when, at its turn, it finds no other listener there.
+  // Not `once`: execa kills the process with the same signal if its own handler finds no other listener.
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
     process.on('SIGTERM', resolve)
     process.on('SIGINT', resolve)
@@ -47,7 +47,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 function describeCommand(version: string): Command {
   const command = new Command('stagerd')
-    .description('The staging daemon: takes source packages through pipelines of stagers.')
+    .description('The staging daemon: runs source packages through pipelines of stagers.')
     .version(version)
     .option('--config <FILE>', `settings in TOML (default: ${DEFAULT_FILE})`)
     .exitOverride()
@@ -56,8 +56,8 @@ function describeCommand(version: string): Command {
   return command.addHelpText(
     'after',
     `
-Each setting is also a variable (STAGERD_STATE_DIR for --state-dir) and a key of the file (state-dir); a flag goes over
-a variable, a variable over the file.
+Each setting is also an environment variable (STAGERD_STATE_DIR for --state-dir) and a key of the file (state-dir). A flag
+overrides a variable, a variable overrides the file.
 
 Examples:
   stagerd
@@ -66,12 +66,12 @@ Examples:
   )
 }
 
-// The exit is forced: a request that a hanging Engine never answers would keep the process, and what it may still do in the
-// end is another daemon's business by then.
+// Exit explicitly: a request that a hanging Engine never answers would keep the process alive, beside the daemon that is
+// started next.
 try {
   process.exit(await main(process.argv))
 } catch (error) {
-  // Before there is a log, or because there is none: one sentence for whoever started us.
+  // There may be no logger yet: print one sentence.
   process.stderr.write(`stagerd: ${error instanceof StagerdError ? error.message : String((error as Error).stack)}\n`)
   process.exit(error instanceof BadInput ? 2 : 1)
 }

@@ -11,7 +11,7 @@ export function stagerFqn({ namespace, name }: Pick<Stager, 'namespace' | 'name'
   return formatFqn({ kind: 'job', namespace, name })
 }
 
-/** @param program the package that holds the stager's program */
+/** @param program the package with the program of the stager */
 export function renderStager(stager: Stager, program: Package): StagerDocument {
   return {
     uuid: stager.uuid,
@@ -31,7 +31,7 @@ export function renderStager(stager: Stager, program: Package): StagerDocument {
   }
 }
 
-/** @param stagers those of the pipeline, in its order */
+/** @param stagers the stagers of the pipeline, in order */
 export function renderPipeline(pipeline: Pipeline, stagers: readonly Stager[]): PipelineDocument {
   return {
     uuid: pipeline.uuid,
@@ -54,7 +54,7 @@ function renderLimits(limits: Limits): LimitsDocument {
   }
 }
 
-/** Those limits that the document names. */
+/** The limits that the document sets. */
 export function parseLimits(document: Partial<LimitsDocument> = {}): Partial<Limits> {
   const { memory_bytes, cpus, pids, disk_bytes, timeout_ms } = document
   return {

@@ -11,7 +11,7 @@ export interface NodeFacts {
   readonly concurrency: number
 }
 
-/** What this staging node says of itself. */
+/** Status and diagnosis of this staging node. */
 export class NodeReport {
   readonly #facts: NodeFacts
   readonly #isolation: Isolation

@@ -22,10 +22,10 @@ export interface PackageRunsParts {
   readonly defaults: { readonly limits: Limits; readonly environment: Readonly<Record<string, string>> }
 }
 
-/** `runner` where the operating system brings one, as every one of ours does. */
+/** The operating-system packages that come with stagerd all have it. */
 const RUN_USER = 'runner'
 
-/** Ready packages in the foreground: the proof that what was staged runs. */
+/** Runs ready packages in the foreground. */
 export class PackageRuns {
   readonly #parts: PackageRunsParts
   readonly #active = new Set<Promise<void>>()
@@ -70,7 +70,7 @@ export class PackageRuns {
     return { id: plan.id, ports: running.publishedPorts, ended, stop }
   }
 
-  /** Ends every run, and waits until nothing is left of them. */
+  /** Ends every run, and waits until everything that was made for them is removed. */
   async stop(): Promise<void> {
     this.#stop.abort()
     await Promise.all(this.#active)
@@ -106,7 +106,7 @@ export class PackageRuns {
       user: RUN_USER,
       environment,
       egress: request.egress,
-      // A program in the foreground ends when whoever started it says so.
+      // A program in the foreground ends when the client says so.
       limits: { ...defaults.limits, timeoutMs: Infinity, ...request.limits },
       publish: request.publish,
     }

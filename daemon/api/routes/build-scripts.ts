@@ -10,7 +10,7 @@ export function buildScriptRoutes(api: Api): void {
     {
       schema: {
         tags: ['packages'],
-        description: 'What a build script says, or where it is wrong; nothing is kept of it.',
+        description: 'Parse a build script, or report the place of an error. Nothing is stored.',
         querystring: NoQuery,
         body: BuildScriptText,
         response: { 200: BuildScript, ...REFUSALS },

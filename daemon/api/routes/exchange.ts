@@ -19,8 +19,8 @@ const refs = (description: string) => Type.Optional(Type.Array(Type.String({ des
 const ExportQuery = Type.Object(
   {
     package: refs('ref'),
-    pipeline: refs('ref; with its stagers and their packages'),
-    with_dependencies: Type.Optional(Type.Boolean({ description: 'with all that they need' })),
+    pipeline: refs('ref; includes its stagers and their packages'),
+    with_dependencies: Type.Optional(Type.Boolean({ description: 'include all dependencies' })),
   },
   { additionalProperties: false },
 )
@@ -29,10 +29,10 @@ const ImportQuery = Type.Object(
   {
     existing: Type.Optional(
       Type.Union([Type.Literal('refuse'), Type.Literal('override'), Type.Literal('skip')], {
-        description: 'what becomes of names that are taken; refuse when left out',
+        description: 'what to do with names that exist already; default: refuse',
       }),
     ),
-    namespace: Type.Optional(Type.String({ description: 'all of it goes there, whatever the file says' })),
+    namespace: Type.Optional(Type.String({ description: 'import everything into this namespace' })),
     name: Type.Optional(Type.String({ description: 'FQN of the package of a file without a manifest' })),
     provides: refs('type.name; of the package of a file without a manifest'),
     depends_on: refs('type.name; of the package of a file without a manifest'),
@@ -40,9 +40,9 @@ const ImportQuery = Type.Object(
   { additionalProperties: false },
 )
 
-/** For OpenAPI alone: nothing of a body has been read when the route begins. */
+/** Only for OpenAPI: the handler reads the body itself. */
 const File = {
-  description: 'what GET gives, or a ZIP file with one resource',
+  description: 'the result of GET, or a ZIP file with one resource',
   content: {
     'application/zip': { schema: Type.Unknown() },
     'application/octet-stream': { schema: Type.Unknown() },
@@ -54,7 +54,7 @@ export interface ExchangeRoutesParts {
   readonly importer: Pick<Importer, 'import'>
 }
 
-/** Packages, stagers and pipelines from one daemon to another, as one file. */
+/** Exports and imports packages, stagers and pipelines as one file. */
 export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesParts, closing: AbortSignal): void {
   api.removeAllContentTypeParsers()
   for (const type of ['application/zip', 'application/octet-stream'])
@@ -68,13 +68,13 @@ export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesP
         querystring: ExportQuery,
         response: { 200: streamed('a ZIP file', 'application/zip'), ...REFUSALS },
       },
-      // A HEAD would open what nobody reads.
+      // A HEAD request would open a stream that nobody reads.
       exposeHeadRoute: false,
     },
     async ({ query }, reply) => {
       const { package: packages = [], pipeline: pipelines = [], with_dependencies: withDependencies = false } = query
       if (packages.length + pipelines.length === 0)
-        throw new BadInput('nothing-to-export', 'Nothing to export was named: give a "package" or a "pipeline".')
+        throw new BadInput('nothing-to-export', 'There is nothing to export: give a "package" or a "pipeline".')
       const { stream, length } = await exporter.export({
         packages: packages.map((ref) => parseRef(ref, 'package')),
         pipelines: pipelines.map((ref) => parseRef(ref, 'stagpipe')),
@@ -128,7 +128,7 @@ interface BareQuery {
 function barePackage({ name, provides = [], depends_on: dependsOn = [] }: BareQuery): ImportRequest['bare'] {
   if (name === undefined) {
     if (provides.length + dependsOn.length > 0)
-      throw new BadInput('bad-document', 'What is provided and depended on belongs to a package: give its "name", too.')
+      throw new BadInput('bad-document', '"provides" and "depends_on" belong to a package: give its "name", too.')
     return undefined
   }
   const fqn = parseFqn(name, 'package', '/')
@@ -140,14 +140,14 @@ function barePackage({ name, provides = [], depends_on: dependsOn = [] }: BareQu
   }
 }
 
-/** `type.name`; the name may have dots of its own. */
+/** `type.name`; the name may contain dots. */
 function parseCapability(text: string): Capability {
   const dot = text.indexOf('.')
   const type = CAPABILITY_TYPES.find((one) => one === text.slice(0, dot))
   if (type === undefined)
     throw new BadInput(
       'bad-capability',
-      `${quote(text)} cannot be provided or depended on: write type.name, where the type is one of ${CAPABILITY_TYPES.join(', ')}.`,
+      `${quote(text)} is not a capability: use type.name, where the type is one of ${CAPABILITY_TYPES.join(', ')}.`,
     )
   return { type, name: text.slice(dot + 1) }
 }

@@ -16,7 +16,7 @@ export function garbageRoutes(api: Api, { garbage }: GarbageRoutesParts): void {
     {
       schema: {
         tags: ['node'],
-        description: 'remove what nothing refers to and nobody uses',
+        description: 'remove what nothing refers to and nothing uses',
         querystring: NoQuery,
         body: GarbageRequest,
         response: { 200: GarbageReport, ...REFUSALS },

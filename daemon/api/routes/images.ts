@@ -21,7 +21,7 @@ export function imageRoutes(api: Api, { images }: ImageRoutesParts, closing: Abo
     {
       schema: {
         tags: ['packages'],
-        description: 'A ready package of what is in a Docker image. It takes as long as the image takes to come.',
+        description: 'Make a ready package of the content of a Docker image. It waits for the pull of the image.',
         querystring: NoQuery,
         body: ImagePackageDraft,
         response: { 201: Package, ...REFUSALS },

@@ -39,7 +39,7 @@ export function nodeRoutes(api: Api, { node, stagings }: NodeRoutesParts): void 
 
   api.get(
     '/readyz',
-    { schema: { tags, description: 'whether a staging would begin', response: { 200: Health, ...REFUSALS } } },
+    { schema: { tags, description: 'whether stagings are admitted', response: { 200: Health, ...REFUSALS } } },
     async () => {
       const { engine } = await node.status()
       if (!engine.answers) throw new Unavailable('engine-down', engine.message)

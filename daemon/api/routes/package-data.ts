@@ -1,7 +1,7 @@
 import { Fault, NotFound } from '../../../base/errors.js'
 import type { BlobStore } from '../../store/blob-store.js'
 import type { PackageRepository } from '../../store/repositories.js'
-import { readFrom, wantedFrom } from '../byte-range.js'
+import { readFrom, rangeStart } from '../byte-range.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { packageFqn } from '../render-package.js'
@@ -42,12 +42,12 @@ export function packageDataRoutes(api: Api, { packages, blobs }: PackageDataRout
       if (!resource)
         throw new NotFound(
           'package-empty',
-          `${packageFqn(found)} has no data yet: upload some, or wait for its staging.`,
+          `${packageFqn(found)} has no data yet: upload data, or wait until its staging has ended.`,
         )
       const etag = `"sha256:${resource.sha256}"`
       void reply.header('etag', etag).header('accept-ranges', 'bytes')
       if (headers['if-none-match'] === etag) return reply.code(304).send(null)
-      const from = wantedFrom(headers.range, headers['if-range'], etag)
+      const from = rangeStart(headers.range, headers['if-range'], etag)
       const { stream, length } = await blobs.open(resource.sha256)
       if (length !== resource.length) {
         stream.destroy()

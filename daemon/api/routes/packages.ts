@@ -24,7 +24,7 @@ const tags = ['packages']
 const PackageQuery = Type.Object(
   {
     type: Type.Optional(CapabilityType),
-    provides: Type.Optional(Type.String({ description: 'name of something provided' })),
+    provides: Type.Optional(Type.String({ description: 'name of a capability that it provides' })),
     namespace: Type.Optional(Type.String({ description: 'this namespace and all below it' })),
   },
   { additionalProperties: false },
@@ -152,7 +152,7 @@ function assertNewName(name: string): void {
   if (name.includes('::'))
     throw new BadInput(
       'namespace-fixed',
-      `${quote(name)} cannot be the new name: the namespace of a package cannot be changed, so give a local name; to move it, export it and import it into the other namespace.`,
+      `${quote(name)} is not a local name: the namespace of a package cannot be changed; to move the package, export it and import it into the other namespace.`,
     )
   assertLocalName(name)
 }

@@ -22,10 +22,7 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
     Promise.all(refs.map(async (ref) => (await stagers.get(parseRef(ref, 'job'))).uuid))
   const stagersOf = async ({ stagers, clone }: PipelineDraft): Promise<readonly string[]> => {
     if ((stagers === undefined) === (clone === undefined))
-      throw new BadInput(
-        'bad-document',
-        'A pipeline is made of "stagers", or is a "clone" of another: give one of them.',
-      )
+      throw new BadInput('bad-document', 'A pipeline needs either "stagers" or the pipeline to "clone".')
     return clone === undefined ? uuidsOf(stagers) : (await pipelines.get(parseRef(clone, 'stagpipe'))).stagers
   }
 

@@ -69,7 +69,7 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
     async ({ params, body }) => {
       const ref = parseRef(params.ref, 'policydoc')
       parsePolicy(body.text)
-      // A name makes a document where there is none; a UUID cannot.
+      // A PUT with a name creates the document if it does not exist; with a UUID it cannot.
       const { namespace, name } = 'uuid' in ref ? await policies.get(ref) : ref
       return renderPolicy(await policies.put({ namespace, name, text: body.text }))
     },

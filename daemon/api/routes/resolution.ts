@@ -24,7 +24,7 @@ export function resolutionRoutes(api: Api, { packages, resolver }: ResolutionRou
     {
       schema: {
         tags: ['packages'],
-        description: 'What a staging would stand on now, and why. Nothing is changed.',
+        description: 'Which packages a staging would get now, and why. Nothing is changed.',
         querystring: NoQuery,
         body: ResolutionQuestion,
         response: { 200: Resolution, ...REFUSALS },
@@ -64,7 +64,7 @@ async function asked(packages: ResolutionRoutesParts['packages'], body: Resoluti
   dependencies.forEach(assertCapability)
   if (body.package === undefined) {
     if (dependencies.length === 0)
-      throw new BadInput('bad-document', 'Nothing is asked: give a "package", "dependencies", or both.')
+      throw new BadInput('bad-document', 'There is nothing to resolve: give a "package", "dependencies", or both.')
     const job = { namespace: namespace ?? '/', name: '' }
     return { subject: `a job in ${job.namespace}`, dependencies, job }
   }

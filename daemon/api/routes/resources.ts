@@ -18,17 +18,17 @@ const tags = ['packages']
 
 const ResourceQuery = Type.Object(
   {
-    sha256: Type.Optional(Type.String({ description: 'of the body, in hexadecimal; checked when given' })),
+    sha256: Type.Optional(Type.String({ description: 'of the body, in hexadecimal; verified if given' })),
     namespace: Type.Optional(
-      Type.String({ description: 'of the package that it is for, whose quota then holds; / when left out' }),
+      Type.String({ description: 'of the package that it is for, which decides on the quota; default: /' }),
     ),
   },
   { additionalProperties: false },
 )
 
-/** For OpenAPI alone: nothing of a body has been read when the route begins. */
+/** Only for OpenAPI: the handler reads the body itself. */
 const Tarball = {
-  description: 'a tarball, plain or compressed by gzip, bzip2, xz or zstd',
+  description: 'a tarball, plain or compressed with gzip, bzip2, xz or zstd',
   content: { 'application/octet-stream': { schema: Type.Unknown() } },
 }
 
@@ -54,7 +54,7 @@ export function resourceRoutes(
   { blobs, ingest, quota, uploadStallMs }: ResourceRoutesParts,
   closing: AbortSignal,
 ): void {
-  // Nothing but this: a document here is a mistake.
+  // No other content type is accepted.
   api.removeAllContentTypeParsers()
   api.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
 
@@ -103,6 +103,6 @@ export function resourceRoutes(
 function digestOf(text: string): string {
   const digest = text.toLowerCase()
   if (!isSha256(digest))
-    throw new BadInput('bad-digest', `${quote(text)} is not a SHA-256: it has 64 hexadecimal digits.`)
+    throw new BadInput('bad-digest', `${quote(text)} is not a SHA-256: it must have 64 hexadecimal digits.`)
   return digest
 }

@@ -26,7 +26,7 @@ export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSign
         tags,
         querystring: NoQuery,
         body: RunDraft,
-        response: { 200: streamed('one RunEvent a line', 'application/x-ndjson', RunEvent), ...REFUSALS },
+        response: { 200: streamed('one RunEvent per line', 'application/x-ndjson', RunEvent), ...REFUSALS },
       },
     },
     async ({ body }, reply) => {
@@ -42,14 +42,13 @@ export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSign
     },
   )
 
-  // Its last words, and how it ended, are told to whoever has started it.
+  // The last output and the exit code go to the client that started the run.
   api.post(
     '/v1/runs/:uuid/stop',
     { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
     async ({ params: { uuid } }, reply) => {
       const program = running.get(uuid)
-      if (!program)
-        throw new NotFound('run-not-found', `There is no run ${uuid}: it has ended, or there never was one.`)
+      if (!program) throw new NotFound('run-not-found', `There is no run ${uuid}: it has ended, or it never existed.`)
       program.stop()
       return await reply.code(204).send(null)
     },

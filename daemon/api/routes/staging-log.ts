@@ -14,7 +14,7 @@ import { REFUSALS, streamed, UuidPath } from './schemas.js'
 const LogQuery = Type.Object(
   {
     since: Type.Optional(Type.Integer({ minimum: 0, description: 'only lines after this sequence number' })),
-    follow: Type.Optional(Type.Boolean({ default: true, description: 'false: end at the present end' })),
+    follow: Type.Optional(Type.Boolean({ default: true, description: 'false: end at the current end of the log' })),
   },
   { additionalProperties: false },
 )
@@ -55,11 +55,7 @@ export function stagingLogRoutes(api: Api, parts: StagingLogRoutesParts, closing
         params: UuidPath,
         querystring: LogQuery,
         response: {
-          200: streamed(
-            'events `line` with a LogLine, and at last `end` with the Staging',
-            'text/event-stream',
-            LogLine,
-          ),
+          200: streamed('events `line` with a LogLine, then `end` with the Staging', 'text/event-stream', LogLine),
           ...REFUSALS,
         },
       },
@@ -94,7 +90,7 @@ function sequenceOf(lastEventId: string | string[] | undefined): number | undefi
   if (typeof lastEventId !== 'string' || !/^\d{1,15}$/.test(lastEventId))
     throw new BadInput(
       'bad-document',
-      `Last-Event-ID is ${quote(String(lastEventId))}, where the number of a line is expected.`,
+      `Last-Event-ID is ${quote(String(lastEventId))}, but must be the number of a line.`,
     )
   return Number(lastEventId)
 }

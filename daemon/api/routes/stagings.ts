@@ -33,7 +33,7 @@ export interface StagingRoutesParts {
 }
 
 export function stagingRoutes(api: Api, { stagings, ledger, packages, blobs, quota }: StagingRoutesParts): void {
-  /** A UUID is taken at its word: stagings outlive their packages. */
+  /** A UUID is not looked up, because stagings outlive their packages. */
   const packageUuid = async (text: string) =>
     isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid
 

@@ -1,13 +1,13 @@
 import type { RunEnding, RunningProgram, RunOutput, RunRequest } from '../../../daemon/runs/run.js'
 import type { PackageRuns } from '../../../daemon/runs/package-runs.js'
 
-/** A program that does what the test says. */
+/** One program, controlled by the test. */
 export class FakeRuns implements Pick<PackageRuns, 'start'> {
   request: RunRequest | undefined
   output: RunOutput['output'] = () => Promise.reject(new Error('nothing runs'))
   readonly id = '7c9e6679-7425-40de-944b-e07fc1f90ae7'
   stops = 0
-  /** Called before the program is said to run. */
+  /** Called before `start` resolves. */
   starting: (hooks: RunOutput) => void | Promise<void> = () => undefined
   end: (ending: RunEnding) => void = () => undefined
 

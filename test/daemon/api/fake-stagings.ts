@@ -3,7 +3,7 @@ import type { StagingService } from '../../../daemon/staging/staging-service.js'
 import type { Ref } from '../../../daemon/store/repositories.js'
 import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 
-/** Submits and cancels in a real ledger, and never works. */
+/** Submits and cancels in a real ledger, and never runs a staging. */
 export class FakeStagings implements Pick<StagingService, 'submit' | 'cancel' | 'retry'> {
   constructor(readonly store: SqliteStore) {}
 

@@ -31,7 +31,7 @@ describe('the node over the API', () => {
     expect((await under.ask('GET', '/v1/node/doctor')).document).toEqual({ findings: [finding] })
   })
 
-  it('is healthy while it answers, and ready when stagings would begin', async () => {
+  it('is healthy while it answers, and ready while stagings are admitted', async () => {
     expect((await under.ask('GET', '/readyz')).document).toEqual({ status: 'ok' })
     stagings.ready = false
     expect((await under.ask('GET', '/readyz')).document).toMatchObject({ status: 503, code: 'starting' })
