@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { BadInput, messageOf } from '../base/errors.js'
 
-/** Where stagers find it, in their root and in /stagerfs. */
+/** Path of the bundle in the root of a stager and in /stagerfs. */
 const PATH_IN_CONTAINER = '/etc/ssl/stagerd-ca.pem'
 
-/** The variables by which the programs that stagers run are told where to look; there is no common one. */
+/** Each program has a variable of its own for the path; there is no common one. */
 const VARIABLES = [
   'SSL_CERT_FILE',
   'CURL_CA_BUNDLE',
@@ -15,13 +15,13 @@ const VARIABLES = [
   'npm_config_cafile',
 ]
 
-/** What stagers get on a host that trusts a private certificate authority; nothing on any other. */
+/** What stagers get on a host that trusts a private certificate authority; empty on any other host. */
 export interface CaBundle {
   readonly files: ReadonlyMap<string, string>
   readonly environment: Readonly<Record<string, string>>
 }
 
-/** Throws `BadInput` (`bad-ca-bundle`) for a file that holds no certificate. */
+/** Throws `BadInput` (`bad-ca-bundle`) for a file that cannot be read or contains no certificate. */
 export async function loadCaBundle(file: string | undefined): Promise<CaBundle> {
   if (file === undefined) return { files: new Map(), environment: {} }
   let pem: string
@@ -31,7 +31,7 @@ export async function loadCaBundle(file: string | undefined): Promise<CaBundle> 
     throw new BadInput('bad-ca-bundle', `The CA bundle ${file} cannot be read: ${messageOf(error)}.`, { cause: error })
   }
   if (!pem.includes('-----BEGIN CERTIFICATE-----'))
-    throw new BadInput('bad-ca-bundle', `${file} holds no certificate: ca-bundle has to name a file in PEM.`)
+    throw new BadInput('bad-ca-bundle', `${file} contains no certificate: ca-bundle must name a PEM file.`)
   return {
     files: new Map([[PATH_IN_CONTAINER, pem]]),
     environment: Object.fromEntries(VARIABLES.map((variable) => [variable, PATH_IN_CONTAINER])),

@@ -4,25 +4,28 @@ import path from 'node:path'
 import { BadInput, Conflict, errnoOf } from '../base/errors.js'
 
 /**
- * Make way for the control socket: its directory, and a socket that a killed daemon has left.
+ * Create the directory of the control socket, and remove a socket that a killed daemon left.
  *
- * Throws `Conflict` (`socket-in-use`) when somebody answers there, `BadInput` (`not-a-socket`) for a file of another
- * kind, which stays as it is: a mistyped path must not cost anybody a file.
+ * Throws `Conflict` (`socket-in-use`) if a daemon answers on it, `BadInput` (`not-a-socket`) if the path is another kind
+ * of file. That file is kept: a mistyped path must not delete it.
  */
 export async function prepareSocketPath(socket: string): Promise<void> {
   await mkdir(path.dirname(socket), { recursive: true })
   if (await answers(socket))
-    throw new Conflict('socket-in-use', `Another daemon answers on ${socket}: stop it, or use another with --socket.`)
+    throw new Conflict(
+      'socket-in-use',
+      `Another daemon answers on ${socket}: stop it, or use another socket with --socket.`,
+    )
   try {
     if (!(await lstat(socket)).isSocket())
-      throw new BadInput('not-a-socket', `${socket} is there and not a socket: name another path with --socket.`)
+      throw new BadInput('not-a-socket', `${socket} exists and is not a socket: use another path with --socket.`)
     await unlink(socket)
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
   }
 }
 
-/** Mode 0660, for the group's members. Whoever may write to the socket commands this host, like Docker's own. */
+/** Mode 0660, for members of the group. Write access gives control of this host, as with the socket of Docker. */
 export async function restrictSocket(socket: string, group: string): Promise<void> {
   await chmod(socket, 0o660)
   const gid = await groupId(group)

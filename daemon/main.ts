@@ -1,16 +1,17 @@
-import { readFile } from 'node:fs/promises'
 import { Command, CommanderError } from 'commander'
 import { pino } from 'pino'
 import { BadInput, StagerdError } from '../base/errors.js'
-import { App } from './app.js'
+import { installedVersion } from './installation.js'
+import { Daemon } from './lifecycle.js'
 import { notifyServiceManager } from './service-manager.js'
-import { loadSettings, SETTINGS } from './settings.js'
+import { DEFINITIONS } from './settings/definitions.js'
+import { loadSettings } from './settings/load-settings.js'
 
 const DEFAULT_FILE = '/etc/stagerd/stagerd.toml'
 
-/** The process and nothing else: flags, signals, readiness, exit codes (0 stopped, 1 failed, 2 usage). */
+/** Only the process: flags, signals, readiness and exit codes (0 stopped, 1 failed, 2 usage). */
 async function main(argv: readonly string[]): Promise<number> {
-  const version = await ownVersion()
+  const version = await installedVersion()
   const command = describeCommand(version)
   try {
     command.parse(argv)
@@ -19,39 +20,44 @@ async function main(argv: readonly string[]): Promise<number> {
     throw error
   }
   const { config, ...flags } = command.opts<{ config?: string } & Record<string, string>>()
-  const settings = await loadSettings(flags, process.env, config ?? DEFAULT_FILE, config !== undefined)
+  const settings = await loadSettings({
+    flags,
+    environment: process.env,
+    file: config ?? DEFAULT_FILE,
+    fileIsRequired: config !== undefined,
+  })
   const logger = pino({ level: settings.logLevel })
 
-  // Not `once`: execa ends the process by the same signal when, at its turn, it finds no other listener there.
+  // Not `once`: execa kills the process with the same signal if its own handler finds no other listener.
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
     process.on('SIGTERM', resolve)
     process.on('SIGINT', resolve)
   })
-  const app = await App.open(settings, { version, logger })
+  const daemon = await Daemon.open(settings, { version, logger })
   try {
-    await app.start()
+    await daemon.start()
     await notifyServiceManager('ready', process.env)
     logger.info({ signal: await stopped }, 'stopping')
     await notifyServiceManager('stopping', process.env)
   } finally {
-    await app.stop()
+    await daemon.stop()
   }
   return 0
 }
 
 function describeCommand(version: string): Command {
   const command = new Command('stagerd')
-    .description('The staging daemon: takes source packages through pipelines of stagers.')
+    .description('The staging daemon: runs source packages through pipelines of stagers.')
     .version(version)
     .option('--config <FILE>', `settings in TOML (default: ${DEFAULT_FILE})`)
     .exitOverride()
-  for (const { key, value, fallback, help } of Object.values(SETTINGS))
-    command.option(`--${key} <${value}>`, `${help}${fallback === '' ? '' : ` (default: ${fallback})`}`)
+  for (const { key, placeholder, default: value, help } of Object.values(DEFINITIONS))
+    command.option(`--${key} <${placeholder}>`, `${help}${value === '' ? '' : ` (default: ${value})`}`)
   return command.addHelpText(
     'after',
     `
-Each setting is also a variable (STAGERD_STATE_DIR for --state-dir) and a key of the file (state-dir); a flag goes over
-a variable, a variable over the file.
+Each setting is also an environment variable (STAGERD_STATE_DIR for --state-dir) and a key of the file (state-dir). A flag
+overrides a variable, a variable overrides the file.
 
 Examples:
   stagerd
@@ -60,17 +66,12 @@ Examples:
   )
 }
 
-async function ownVersion(): Promise<string> {
-  const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(manifest) as { version: string }).version
-}
-
-// The exit is forced: a request that a hanging Engine never answers would keep the process, and what it may still do in the
-// end is another daemon's business by then.
+// Exit explicitly: a request that a hanging Engine never answers would keep the process alive, beside the daemon that is
+// started next.
 try {
   process.exit(await main(process.argv))
 } catch (error) {
-  // Before there is a log, or because there is none: one sentence for whoever started us.
+  // There may be no logger yet: print one sentence.
   process.stderr.write(`stagerd: ${error instanceof StagerdError ? error.message : String((error as Error).stack)}\n`)
   process.exit(error instanceof BadInput ? 2 : 1)
 }

@@ -1,8 +1,8 @@
 import { runProcess } from '../base/run-process.js'
 
 /**
- * Tell systemd (`Type=notify`) how things stand; nothing happens under any other parent. Node cannot send datagrams to a
- * Unix socket, so systemd's own tool does it, which is why the unit says `NotifyAccess=all`.
+ * Report the state to systemd (`Type=notify`); does nothing under another parent. Node cannot send datagrams to a Unix
+ * socket, so `systemd-notify` does it. That is why the unit sets `NotifyAccess=all`.
  */
 export async function notifyServiceManager(
   state: 'ready' | 'stopping',

@@ -1,10 +1,10 @@
 import { pipeline, Transform, type Readable } from 'node:stream'
 
 /**
- * Where a client wants to go on, in bytes; undefined for the whole. Only the form that a download which broke off uses
- * is known, `bytes=N-`; to answer any other with the whole is right by RFC 9110.
+ * The offset at which a client resumes, in bytes; undefined for the whole. Only `bytes=N-` is supported, the form that
+ * interrupted downloads use. RFC 9110 allows to ignore any other and send the whole.
  */
-export function wantedFrom(
+export function rangeStart(
   range: string | undefined,
   ifRange: string | string[] | undefined,
   etag: string,
@@ -14,7 +14,7 @@ export function wantedFrom(
   return Number(from)
 }
 
-/** `stream` without its first bytes: they are read all the same, since its digest is of the whole. */
+/** `stream` without its first bytes. They are still read, because the stream verifies the digest of the whole. */
 export function readFrom(stream: Readable, from: number): Readable {
   let left = from
   const rest = new Transform({
@@ -25,7 +25,7 @@ export function readFrom(stream: Readable, from: number): Readable {
       else done(null, chunk.subarray(skipped))
     },
   })
-  // An error of one is the end of the other, and is seen by whoever reads `rest`.
+  // The pipeline passes an error of `stream` on to the reader of `rest`.
   pipeline(stream, rest, () => undefined)
   return rest
 }

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
-import type { ApiParts } from './parts.js'
 
 /** Fastify, with handlers typed by the schemas of their routes. */
 export type Api = FastifyInstance<
@@ -12,11 +11,9 @@ export type Api = FastifyInstance<
   TypeBoxTypeProvider
 >
 
-export interface RouteContext {
-  readonly parts: ApiParts
-  /** Aborted when the API closes: streams that would go on for ever end then. */
-  readonly closing: AbortSignal
-}
-
-/** Declares the routes of one resource. */
-export type Routes = (api: Api, context: RouteContext) => void
+/**
+ * Declares the routes of one resource.
+ *
+ * @param closing aborted when the API closes: a handler that streams ends its stream then
+ */
+export type Routes = (api: Api, closing: AbortSignal) => void

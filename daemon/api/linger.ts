@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply } from 'fastify'
 
-/** How long a client that was refused may go on sending before its connection is cut, in milliseconds. */
+/** How long a client may keep sending after it was refused before its connection is closed, in milliseconds. */
 const LINGER_MS = 10_000
 
 /**
- * Refused or not, what is left of the body is read and dropped: a connection that is closed on a client that is still
- * sending may be reset before the client has read why.
+ * Read and discard the rest of the body after the answer. Closing the connection while the client is still sending can
+ * reset it, and then the client never reads why it was refused.
  */
 export function lingerOnRefusal(request: IncomingMessage, reply: FastifyReply): void {
   reply.raw.once('finish', () => {

@@ -4,7 +4,7 @@ import { isUuid } from '../../base/identifiers.js'
 import { refOf, type Ref } from '../store/repositories.js'
 
 /**
- * A UUID, `package::/ns::name` or `/ns::name`. A local name is none: what it means is the client's to know.
+ * A UUID, `package::/ns::name` or `/ns::name`. A local name is not a reference: only the client knows its namespace.
  *
  * Throws `BadInput` (`bad-ref`, `bad-fqn`, `bad-namespace`, `bad-name`).
  */
@@ -13,7 +13,7 @@ export function parseRef(text: string, kind: FqnKind): Ref {
   if (!text.includes('::'))
     throw new BadInput(
       'bad-ref',
-      `${quote(text)} names nothing: write a UUID or a full name such as ${kind}::/namespace::name.`,
+      `${quote(text)} is not a reference: use a UUID or a full name such as ${kind}::/namespace::name.`,
     )
   return refOf(parseFqn(text, kind, '/'))
 }

@@ -26,30 +26,27 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Unavailable',
 }
 
-/** What Fastify itself refuses, in our words. */
+/** Refusals of Fastify itself, with codes and messages of our own. */
 const FASTIFY_CODES: Readonly<Record<string, readonly [code: string, detail: string]>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'unsupported-media-type',
-    'The body has a content type that this route does not take: application/json for documents, application/octet-stream for data.',
+    'This route does not accept the content type of the body: use application/json for documents, application/octet-stream for data.',
   ],
-  FST_ERR_CTP_BODY_TOO_LARGE: ['body-too-large', 'The document is larger than the 4 MiB that are allowed.'],
-  FST_ERR_CTP_INVALID_JSON_BODY: [
-    'bad-document',
-    'The body is not JSON: see that quotes, commas and braces are in their places.',
-  ],
-  FST_ERR_CTP_EMPTY_JSON_BODY: ['bad-document', 'The body is empty, where a JSON document is expected.'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['length-mismatch', 'The body has not the length that Content-Length announced.'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['body-too-large', 'The document is larger than the limit of 4 MiB.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['bad-document', 'The body is not valid JSON: check quotes, commas and braces.'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['bad-document', 'The body is empty, but a JSON document is required.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['length-mismatch', 'The length of the body differs from Content-Length.'],
 }
 
-/** An error as RFC 9457 has it; `code` is stable, `detail` is for people. */
+/** An error as a problem document (RFC 9457). `code` is stable and for programs, `detail` is for people. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof StagerdError) return problem(statusOf(error), error.code, error.message)
   const status = statusOfFastify(error)
-  if (status === undefined) return problem(500, 'internal-error', 'stagerd failed: its log says more.')
+  if (status === undefined) return problem(500, 'internal-error', 'stagerd failed: see its log.')
   const known = FASTIFY_CODES[errnoOf(error) ?? '']
   if (known) return problem(status, ...known)
   if (error instanceof SyntaxError)
-    return problem(status, 'bad-document', `The body is not the JSON that was expected: ${messageOf(error)}.`)
+    return problem(status, 'bad-document', `The body is not valid JSON: ${messageOf(error)}.`)
   return problem(status, 'bad-request', messageOf(error))
 }
 
@@ -68,7 +65,7 @@ function statusOf(error: StagerdError): number {
   return 500
 }
 
-/** Only what blames the client; anything else is a fault of ours. */
+/** Only errors of the client; every other error is a fault of stagerd. */
 function statusOfFastify(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('statusCode' in error) || typeof error.statusCode !== 'number') return undefined
   return error.statusCode >= 400 && error.statusCode < 500 ? error.statusCode : undefined

@@ -6,7 +6,7 @@ import type { Pipeline as PipelineDocument } from '../documents/pipeline.js'
 import type { Stager as StagerDocument } from '../documents/stager.js'
 import { packageFqn } from './render-package.js'
 
-/** @param program the package that holds the stager's program */
+/** @param program the package with the program of the stager */
 export function renderStager(stager: Stager, program: Package): StagerDocument {
   return {
     uuid: stager.uuid,
@@ -26,7 +26,7 @@ export function renderStager(stager: Stager, program: Package): StagerDocument {
   }
 }
 
-/** @param stagers those of the pipeline, in its order */
+/** @param stagers the stagers of the pipeline, in order */
 export function renderPipeline(pipeline: Pipeline, stagers: readonly Stager[]): PipelineDocument {
   return {
     uuid: pipeline.uuid,

@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { OutputStream } from '../../isolation/isolation.js'
 import type { RunEvent } from '../documents/run.js'
-import type { RunningProgram, RunOutput } from './parts.js'
+import type { RunningProgram, RunOutput } from '../runs/run.js'
 
 /**
- * The events of one run as newline-delimited JSON: `started` comes first, and `ended` last, whatever the order in which
- * they became known.
+ * The events of one run as newline-delimited JSON. `started` comes first and `ended` last, even if there is output before
+ * the start is known.
  */
 export class RunEventStream implements RunOutput {
   readonly body = new PassThrough()
@@ -17,7 +17,7 @@ export class RunEventStream implements RunOutput {
   constructor(signal: AbortSignal) {
     this.#signal = signal
     this.#started = new Promise((resolve) => (this.#start = resolve))
-    // Nobody reads any more; a program that still writes must not wait for that.
+    // There is no reader left, so a program that still writes must not wait for one.
     signal.addEventListener('abort', () => {
       this.#start()
       this.body.destroy()
@@ -25,13 +25,13 @@ export class RunEventStream implements RunOutput {
     this.body.on('error', () => undefined)
   }
 
-  /** A program may write before it is known to run. A slow client slows the program. */
+  /** Output before the start is known waits for it. Resolves when there is room for more, so a slow client slows the program. */
   async output(stream: OutputStream, chunk: Buffer): Promise<void> {
     await this.#started
     await this.#write({ event: 'output', stream, data: chunk.toString('base64') })
   }
 
-  /** From here on the events flow; resolves when the last was written. Never rejects. */
+  /** Sends all events, and resolves when the last is written. Never rejects. */
   async follow(program: RunningProgram): Promise<void> {
     const started = this.#write({ event: 'started', run: program.id, ports: [...program.ports] })
     this.#start()

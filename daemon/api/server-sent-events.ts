@@ -11,12 +11,12 @@ export function formatEvent({ event, id, data }: ServerSentEvent): string {
   return `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`
 }
 
-/** A comment: nobody sees it, and it keeps proxies and clients from believing that the other side is gone. */
+/** A comment, which clients ignore. It keeps proxies and clients from closing an idle connection. */
 export const HEARTBEAT = ': still here\n\n'
 
 /**
- * `events` as text, with a heartbeat whenever nothing has happened for `everyMs`. Ends with `events`, whose own end on
- * abort is relied upon.
+ * `events` as text, with a heartbeat after each `everyMs` without an event. Ends when `events` ends; `events` must end
+ * when `signal` is aborted.
  */
 export async function* eventStream(
   events: AsyncIterable<ServerSentEvent>,
@@ -25,7 +25,7 @@ export async function* eventStream(
 ): AsyncGenerator<string> {
   const iterator = events[Symbol.asyncIterator]()
   let next = iterator.next()
-  // At once, so that the client knows that it is connected.
+  // Sends the headers at once, so that the client knows that it is connected.
   yield HEARTBEAT
   try {
     for (;;) {
@@ -37,7 +37,7 @@ export async function* eventStream(
       }
       if (result.done === true) return
       next = iterator.next()
-      // Its error is seen when it is awaited, and should not be called unhandled until then.
+      // Its error is handled when it is awaited; until then it must not count as unhandled.
       next.catch(() => undefined)
       yield formatEvent(result.value)
     }

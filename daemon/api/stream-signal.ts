@@ -1,16 +1,16 @@
 import type { FastifyReply } from 'fastify'
 import { Unavailable } from '../../base/errors.js'
 
-/** Aborted when the client goes away, or when the API closes; never after the answer is complete and nobody waits. */
+/** Aborted when the connection of the client closes, or when the API closes. */
 export function streamSignal(reply: FastifyReply, closing: AbortSignal): AbortSignal {
   const stream = new AbortController()
-  const close = () => stream.abort(new Unavailable('stopping', 'stagerd is stopping: ask again when it is back.'))
+  const close = () => stream.abort(new Unavailable('stopping', 'stagerd is stopping: try again after its restart.'))
   if (closing.aborted) close()
-  // Not `AbortSignal.any`: what it makes lives as long as `closing`, which is as long as the daemon.
+  // Not `AbortSignal.any`: its result lives as long as `closing`, and so as long as the daemon.
   closing.addEventListener('abort', close, { once: true })
   reply.raw.once('close', () => {
     closing.removeEventListener('abort', close)
-    stream.abort(new Unavailable('client-gone', 'The client went away.'))
+    stream.abort(new Unavailable('client-gone', 'The client closed the connection.'))
   })
   return stream.signal
 }

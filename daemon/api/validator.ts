@@ -8,10 +8,10 @@ import { describeViolation, type Violation } from '../documents/describe-violati
 const PARTS: Readonly<Record<string, string>> = { body: 'body', querystring: 'query', params: 'path' }
 
 /**
- * Checks requests against the schemas of their routes, and says what is wrong in one sentence. Unknown fields are
- * refused, not dropped: a misspelt option would otherwise be silently ignored.
+ * Checks requests against the schemas of their routes, and reports the error in one sentence. Unknown fields are refused:
+ * otherwise a misspelt option would be ignored silently.
  *
- * A query and a path are text, so "12" is a number there where one is wanted; a body says what it means.
+ * Values in a query or a path are text and are converted to the type of the schema; values in a body are not.
  */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart = 'body' }) => {
   const validator = Compile(schema)

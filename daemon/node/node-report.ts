@@ -1,7 +1,6 @@
 import type { Finding, Isolation } from '../../isolation/isolation.js'
 import { messageOf } from '../../base/errors.js'
 import type { NodeStatus } from '../documents/node.js'
-import type { NodeInfo } from '../api/parts.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { PackageRepository } from '../store/repositories.js'
 
@@ -12,8 +11,8 @@ export interface NodeFacts {
   readonly concurrency: number
 }
 
-/** What this staging node says of itself. */
-export class NodeReport implements NodeInfo {
+/** Status and diagnosis of this staging node. */
+export class NodeReport {
   readonly #facts: NodeFacts
   readonly #isolation: Isolation
   readonly #ledger: StagingLedger

@@ -7,7 +7,7 @@ import type { Limits, RunPlan } from '../../isolation/launch-plan.js'
 import { BASE_ENVIRONMENT, mergeEnvironments } from '../packages/environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve } from '../packages/resolve.js'
-import type { RunningProgram, RunOutput, RunRequest, Runs } from '../api/parts.js'
+import type { RunEnding, RunningProgram, RunOutput, RunRequest } from './run.js'
 import type { Resolver } from '../resolver/resolver.js'
 import type { LiveContainers } from '../staging/live-containers.js'
 import { layerOf } from '../staging/plan.js'
@@ -22,11 +22,11 @@ export interface PackageRunsParts {
   readonly defaults: { readonly limits: Limits; readonly environment: Readonly<Record<string, string>> }
 }
 
-/** `runner` where the operating system brings one, as every one of ours does. */
+/** The operating-system packages that come with stagerd all have it. */
 const RUN_USER = 'runner'
 
-/** Ready packages in the foreground: the proof that what was staged runs. */
-export class PackageRuns implements Runs {
+/** Runs ready packages in the foreground. */
+export class PackageRuns {
   readonly #parts: PackageRunsParts
   readonly #active = new Set<Promise<void>>()
   readonly #stop = new AbortController()
@@ -35,6 +35,10 @@ export class PackageRuns implements Runs {
     this.#parts = parts
   }
 
+  /**
+   * Resolves once the program runs; if it rejects, nothing is left of it. The program is stopped when `signal` is
+   * aborted.
+   */
   async start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
     const { isolation, live, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
@@ -66,7 +70,7 @@ export class PackageRuns implements Runs {
     return { id: plan.id, ports: running.publishedPorts, ended, stop }
   }
 
-  /** Ends every run, and waits until nothing is left of them. */
+  /** Ends every run, and waits until everything that was made for them is removed. */
   async stop(): Promise<void> {
     this.#stop.abort()
     await Promise.all(this.#active)
@@ -102,7 +106,7 @@ export class PackageRuns implements Runs {
       user: RUN_USER,
       environment,
       egress: request.egress,
-      // A program in the foreground ends when whoever started it says so.
+      // A program in the foreground ends when the client says so.
       limits: { ...defaults.limits, timeoutMs: Infinity, ...request.limits },
       publish: request.publish,
     }
@@ -117,7 +121,7 @@ export class PackageRuns implements Runs {
   }
 }
 
-function describeEnding(ending: Ending): { exitCode?: number; reason: string } {
+function describeEnding(ending: Ending): RunEnding {
   switch (ending.kind) {
     case 'exited':
       return { exitCode: ending.exitCode, reason: 'exited' }

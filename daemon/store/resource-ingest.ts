@@ -52,8 +52,8 @@ export class ResourceIngest {
   readonly #archives: ArchiveReader
   readonly #maxBytes: number
 
-  /** @param maxBytes the maximum length of a resource */
-  constructor(blobs: BlobStore, archives: ArchiveReader, maxBytes: number) {
+  /** @param maxBytes limit of one resource; without it, only the limit that each caller gives */
+  constructor(blobs: BlobStore, archives: ArchiveReader, maxBytes = Infinity) {
     this.#blobs = blobs
     this.#archives = archives
     this.#maxBytes = maxBytes
@@ -105,7 +105,7 @@ export class ResourceIngest {
   async reuse(sha256: string): Promise<Resource> {
     const digest = sha256.toLowerCase()
     if (!(await this.#blobs.touch(digest)))
-      throw new NotFound('resource-not-found', `No data with the SHA-256 ${quote(sha256)} is here: upload it first.`)
+      throw new NotFound('resource-not-found', `There is no data with the SHA-256 ${quote(sha256)}: upload it first.`)
     const { stream, length } = await this.#blobs.open(digest)
     try {
       const compression = await this.#archives.detectCompression(stream)

@@ -21,7 +21,7 @@ describe('the path of the control socket', () => {
     return server
   }
 
-  it('gets its directory', async () => {
+  it('is created with its directory', async () => {
     await prepareSocketPath(socket)
     const server = await listen()
     await restrictSocket(socket, 'a-group-that-no-host-has')
@@ -29,14 +29,14 @@ describe('the path of the control socket', () => {
     server.close()
   })
 
-  it('is not taken from a daemon that answers', async () => {
+  it('is kept if a daemon answers on it', async () => {
     await prepareSocketPath(socket)
     const server = await listen()
     await expect(prepareSocketPath(socket)).rejects.toMatchObject({ code: 'socket-in-use' })
     server.close()
   })
 
-  it('is never cleared of anything but a socket', async () => {
+  it('is removed only if it is a socket', async () => {
     const file = path.join(directory, 'precious')
     await writeFile(file, 'content')
     await expect(prepareSocketPath(file)).rejects.toMatchObject({ code: 'not-a-socket' })

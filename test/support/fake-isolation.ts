@@ -15,12 +15,13 @@ import type {
   LaunchHooks,
   OpenImage,
   ReleaseReport,
+  RunHooks,
   RunningContainer,
   RunningLaunch,
   SnapshotReport,
   SweepReport,
 } from '../../isolation/isolation.js'
-import type { LaunchPlan, LayerContent, LayerSource } from '../../isolation/launch-plan.js'
+import type { LaunchPlan, LayerContent, LayerSource, RunPlan } from '../../isolation/launch-plan.js'
 
 /** A stager as a function. It is over when it returns, and has failed to end well when it throws. */
 export type FakeStager = (context: FakeContext) => Promise<void>
@@ -75,6 +76,8 @@ export class FakeIsolation implements Isolation {
   cached: readonly FakeCached[] = []
   /** When set, the Engine is down: every call rejects with it. */
   down: Error | undefined
+  /** What every release reports as not undone. */
+  undoFailures: ReleaseReport['failures'] = []
   readonly #running = new Set<FakeLaunch>()
 
   async launch(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<RunningLaunch> {
@@ -85,9 +88,10 @@ export class FakeIsolation implements Isolation {
     this.launched.push(plan)
     this.left.add(plan.id)
     const listener = await this.#listen(plan, hooks, signal)
-    const launch = new FakeLaunch(plan, hooks, listener, () => {
+    const launch = new FakeLaunch(plan, hooks, listener, [], () => {
       this.left.delete(plan.id)
       this.#running.delete(launch)
+      return this.undoFailures
     })
     this.#running.add(launch)
     launch.begin(stager)
@@ -107,8 +111,24 @@ export class FakeIsolation implements Isolation {
     }
   }
 
-  run(): Promise<RunningContainer> {
-    return Promise.reject(new Error('the fake runs no packages'))
+  async run(plan: RunPlan, hooks: RunHooks, signal: AbortSignal): Promise<RunningContainer> {
+    await this.ping()
+    signal.throwIfAborted()
+    const program = this.stagers.get(plan.command)
+    if (!program) throw new BadInput('no-such-program', `The fake has no program '${plan.command}': add one to it.`)
+    this.left.add(plan.id)
+    const ports = plan.publish.map(({ hostPort }, index) => hostPort || 40_000 + index)
+    const listener = { port: 0, url: '', close: () => Promise.resolve() }
+    const launchHooks = { ...hooks, output: hooks.output.bind(hooks), listen: () => Promise.resolve(listener) }
+    const launchPlan = { ...plan, staging: '', stagerfs: [] }
+    const run = new FakeLaunch(launchPlan, launchHooks, listener, ports, () => {
+      this.left.delete(plan.id)
+      this.#running.delete(run)
+      return this.undoFailures
+    })
+    this.#running.add(run)
+    run.begin(program)
+    return run
   }
 
   async readImage<T>(
@@ -176,18 +196,25 @@ export class FakeIsolation implements Isolation {
 }
 
 class FakeLaunch implements RunningLaunch {
-  readonly publishedPorts = []
+  readonly publishedPorts: readonly number[]
   readonly ended: Promise<Ending>
   readonly #plan: LaunchPlan
   readonly #hooks: LaunchHooks
   readonly #listener: CoordinatorListener
-  readonly #gone: () => void
+  readonly #gone: () => ReleaseReport['failures']
   readonly #files = new Map<string, string>()
   readonly #stop = new AbortController()
   #resolveEnded!: (ending: Ending) => void
   #released: Promise<ReleaseReport> | undefined
 
-  constructor(plan: LaunchPlan, hooks: LaunchHooks, listener: CoordinatorListener, gone: () => void) {
+  constructor(
+    plan: LaunchPlan,
+    hooks: LaunchHooks,
+    listener: CoordinatorListener,
+    ports: readonly number[],
+    gone: () => ReleaseReport['failures'],
+  ) {
+    this.publishedPorts = ports
     this.#plan = plan
     this.#hooks = hooks
     this.#listener = listener
@@ -197,7 +224,10 @@ class FakeLaunch implements RunningLaunch {
 
   begin(stager: FakeStager): void {
     const { timeoutMs } = this.#plan.limits
-    const timer = setTimeout(() => this.end({ kind: 'timeout', afterMs: timeoutMs }), timeoutMs)
+    const timer =
+      timeoutMs === Infinity
+        ? undefined
+        : setTimeout(() => this.end({ kind: 'timeout', afterMs: timeoutMs }), timeoutMs)
     void stager(this.#context())
       .then(
         () => this.end({ kind: 'exited', exitCode: 0 }),
@@ -239,8 +269,7 @@ class FakeLaunch implements RunningLaunch {
   async #release(): Promise<ReleaseReport> {
     this.stop()
     await this.#listener.close()
-    this.#gone()
-    return { failures: [] }
+    return { failures: this.#gone() }
   }
 
   #context(): FakeContext {

@@ -1,16 +1,16 @@
 import { parseBuildScript } from '../../packages/build-script/parse-build-script.js'
 import { BuildScript, BuildScriptText } from '../../documents/build-script.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { renderBuildScript } from '../render-build-script.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
-export const buildScriptRoutes: Routes = (api) => {
+export function buildScriptRoutes(api: Api): void {
   api.post(
     '/v1/build-scripts',
     {
       schema: {
         tags: ['packages'],
-        description: 'What a build script says, or where it is wrong; nothing is kept of it.',
+        description: 'Parse a build script, or report the place of an error. Nothing is stored.',
         querystring: NoQuery,
         body: BuildScriptText,
         response: { 200: BuildScript, ...REFUSALS },

@@ -1,15 +1,16 @@
 import { Type } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
 import { assertNamespace, formatFqn, parseFqn, quote, type FqnKind } from '../../../base/fqn.js'
-import type { ImportRequest } from '../../exchange/import.js'
-import { RequestBody } from '../../http/request-body.js'
+import type { Exporter } from '../../exchange/export.js'
+import type { Importer, ImportRequest } from '../../exchange/import.js'
 import { CAPABILITY_TYPES, type Capability } from '../../packages/metadata.js'
 import type { Name, Outcome } from '../../store/exchange-repository.js'
 import { ImportReport, type Imported } from '../../documents/exchange.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { lingerOnRefusal } from '../linger.js'
 import { parseRef } from '../parse-ref.js'
 import { streamSignal } from '../stream-signal.js'
+import { uploadBody } from '../upload-body.js'
 import { REFUSALS, streamed } from './schemas.js'
 
 const tags = ['exchange']
@@ -18,8 +19,8 @@ const refs = (description: string) => Type.Optional(Type.Array(Type.String({ des
 const ExportQuery = Type.Object(
   {
     package: refs('ref'),
-    pipeline: refs('ref; with its stagers and their packages'),
-    with_dependencies: Type.Optional(Type.Boolean({ description: 'with all that they need' })),
+    pipeline: refs('ref; includes its stagers and their packages'),
+    with_dependencies: Type.Optional(Type.Boolean({ description: 'include all dependencies' })),
   },
   { additionalProperties: false },
 )
@@ -28,10 +29,10 @@ const ImportQuery = Type.Object(
   {
     existing: Type.Optional(
       Type.Union([Type.Literal('refuse'), Type.Literal('override'), Type.Literal('skip')], {
-        description: 'what becomes of names that are taken; refuse when left out',
+        description: 'what to do with names that exist already; default: refuse',
       }),
     ),
-    namespace: Type.Optional(Type.String({ description: 'all of it goes there, whatever the file says' })),
+    namespace: Type.Optional(Type.String({ description: 'import everything into this namespace' })),
     name: Type.Optional(Type.String({ description: 'FQN of the package of a file without a manifest' })),
     provides: refs('type.name; of the package of a file without a manifest'),
     depends_on: refs('type.name; of the package of a file without a manifest'),
@@ -39,17 +40,22 @@ const ImportQuery = Type.Object(
   { additionalProperties: false },
 )
 
-/** For OpenAPI alone: nothing of a body has been read when the route begins. */
+/** Only for OpenAPI: the handler reads the body itself. */
 const File = {
-  description: 'what GET gives, or a ZIP file with one resource',
+  description: 'the result of GET, or a ZIP file with one resource',
   content: {
     'application/zip': { schema: Type.Unknown() },
     'application/octet-stream': { schema: Type.Unknown() },
   },
 }
 
-/** Packages, stagers and pipelines from one daemon to another, as one file. */
-export const exchangeRoutes: Routes = (api, { parts: { exporter, importer, defaults }, closing }) => {
+export interface ExchangeRoutesParts {
+  readonly exporter: Pick<Exporter, 'export'>
+  readonly importer: Pick<Importer, 'import'>
+}
+
+/** Exports and imports packages, stagers and pipelines as one file. */
+export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesParts, closing: AbortSignal): void {
   api.removeAllContentTypeParsers()
   for (const type of ['application/zip', 'application/octet-stream'])
     api.addContentTypeParser(type, (_request, _payload, done) => done(null))
@@ -62,13 +68,13 @@ export const exchangeRoutes: Routes = (api, { parts: { exporter, importer, defau
         querystring: ExportQuery,
         response: { 200: streamed('a ZIP file', 'application/zip'), ...REFUSALS },
       },
-      // A HEAD would open what nobody reads.
+      // A HEAD request would open a stream that nobody reads.
       exposeHeadRoute: false,
     },
     async ({ query }, reply) => {
       const { package: packages = [], pipeline: pipelines = [], with_dependencies: withDependencies = false } = query
       if (packages.length + pipelines.length === 0)
-        throw new BadInput('nothing-to-export', 'Nothing to export was named: give a "package" or a "pipeline".')
+        throw new BadInput('nothing-to-export', 'There is nothing to export: give a "package" or a "pipeline".')
       const { stream, length } = await exporter.export({
         packages: packages.map((ref) => parseRef(ref, 'package')),
         pipelines: pipelines.map((ref) => parseRef(ref, 'stagpipe')),
@@ -96,7 +102,7 @@ export const exchangeRoutes: Routes = (api, { parts: { exporter, importer, defau
         bare: barePackage(query),
       }
       if (request.namespace !== undefined) assertNamespace(request.namespace)
-      const body = new RequestBody(raw, { paceMs: defaults.uploadStallMs, paceBytes: 1 })
+      const body = uploadBody(raw)
       try {
         const { packages, stagers, pipelines } = await importer.import(body, request, streamSignal(reply, closing))
         return await reply.code(201).send({
@@ -122,7 +128,7 @@ interface BareQuery {
 function barePackage({ name, provides = [], depends_on: dependsOn = [] }: BareQuery): ImportRequest['bare'] {
   if (name === undefined) {
     if (provides.length + dependsOn.length > 0)
-      throw new BadInput('bad-document', 'What is provided and depended on belongs to a package: give its "name", too.')
+      throw new BadInput('bad-document', '"provides" and "depends_on" belong to a package: give its "name", too.')
     return undefined
   }
   const fqn = parseFqn(name, 'package', '/')
@@ -134,14 +140,14 @@ function barePackage({ name, provides = [], depends_on: dependsOn = [] }: BareQu
   }
 }
 
-/** `type.name`; the name may have dots of its own. */
+/** `type.name`; the name may contain dots. */
 function parseCapability(text: string): Capability {
   const dot = text.indexOf('.')
   const type = CAPABILITY_TYPES.find((one) => one === text.slice(0, dot))
   if (type === undefined)
     throw new BadInput(
       'bad-capability',
-      `${quote(text)} cannot be provided or depended on: write type.name, where the type is one of ${CAPABILITY_TYPES.join(', ')}.`,
+      `${quote(text)} is not a capability: use type.name, where the type is one of ${CAPABILITY_TYPES.join(', ')}.`,
     )
   return { type, name: text.slice(dot + 1) }
 }

@@ -1,17 +1,22 @@
 import { GARBAGE_KINDS } from '../../model/garbage.js'
+import type { Collector } from '../../garbage/collector.js'
 import { GarbageReport, GarbageRequest } from '../../documents/garbage.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
 const WEEK_MS = 7 * 24 * 60 * 60 * 1000
 
-export const garbageRoutes: Routes = (api, { parts: { garbage } }) => {
+export interface GarbageRoutesParts {
+  readonly garbage: Pick<Collector, 'collect'>
+}
+
+export function garbageRoutes(api: Api, { garbage }: GarbageRoutesParts): void {
   api.post(
     '/v1/node/gc',
     {
       schema: {
         tags: ['node'],
-        description: 'remove what nothing refers to and nobody uses',
+        description: 'remove what nothing refers to and nothing uses',
         querystring: NoQuery,
         body: GarbageRequest,
         response: { 200: GarbageReport, ...REFUSALS },

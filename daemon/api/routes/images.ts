@@ -1,22 +1,27 @@
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import type { ImagePackages } from '../../images/image-packages.js'
 import { assertImageReference } from '../../packages/image-reference.js'
 import { assertAbsolute } from '../../packages/build-script/script-paths.js'
 import { assertMetadata } from '../../packages/validate.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
 import { ImagePackageDraft } from '../../documents/build-script.js'
 import { Package } from '../../documents/package.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { renderPackage } from '../render-package.js'
 import { streamSignal } from '../stream-signal.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
-export const imageRoutes: Routes = (api, { parts: { images }, closing }) => {
+export interface ImageRoutesParts {
+  readonly images: Pick<ImagePackages, 'make'>
+}
+
+export function imageRoutes(api: Api, { images }: ImageRoutesParts, closing: AbortSignal): void {
   api.post(
     '/v1/images/packages',
     {
       schema: {
         tags: ['packages'],
-        description: 'A ready package of what is in a Docker image. It takes as long as the image takes to come.',
+        description: 'Make a ready package of the content of a Docker image. It waits for the pull of the image.',
         querystring: NoQuery,
         body: ImagePackageDraft,
         response: { 201: Package, ...REFUSALS },

@@ -1,12 +1,19 @@
 import { Type } from 'typebox'
 import { Unavailable } from '../../../base/errors.js'
+import type { NodeReport } from '../../node/node-report.js'
+import type { StagingService } from '../../staging/staging-service.js'
 import { DoctorReport, NodeStatus } from '../../documents/node.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
 const Health = Type.Object({ status: Type.Literal('ok') }, { title: 'Health' })
 
-export const nodeRoutes: Routes = (api, { parts: { node, isReady, metrics } }) => {
+export interface NodeRoutesParts {
+  readonly node: Pick<NodeReport, 'status' | 'doctor'>
+  readonly stagings: Pick<StagingService, 'ready'>
+}
+
+export function nodeRoutes(api: Api, { node, stagings }: NodeRoutesParts): void {
   const tags = ['node']
 
   api.get(
@@ -32,24 +39,13 @@ export const nodeRoutes: Routes = (api, { parts: { node, isReady, metrics } }) =
 
   api.get(
     '/readyz',
-    { schema: { tags, description: 'whether a staging would begin', response: { 200: Health, ...REFUSALS } } },
+    { schema: { tags, description: 'whether stagings are admitted', response: { 200: Health, ...REFUSALS } } },
     async () => {
       const { engine } = await node.status()
       if (!engine.answers) throw new Unavailable('engine-down', engine.message)
-      if (isReady?.() === false)
-        throw new Unavailable('starting', 'stagerd is still putting right what its last run has left: wait a moment.')
+      if (!stagings.ready)
+        throw new Unavailable('starting', 'stagerd is still cleaning up after its last run: wait a moment.')
       return { status: 'ok' as const }
     },
-  )
-
-  api.get(
-    '/metrics',
-    {
-      schema: {
-        tags,
-        response: { 200: { description: 'for Prometheus', content: { 'text/plain': { schema: Type.String() } } } },
-      },
-    },
-    async (_request, reply) => reply.header('content-type', metrics.contentType).send(await metrics.metrics()),
   )
 }

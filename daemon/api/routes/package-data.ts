@@ -1,18 +1,25 @@
 import { Fault, NotFound } from '../../../base/errors.js'
-import { readFrom, wantedFrom } from '../byte-range.js'
-import type { Routes } from '../fastify.js'
+import type { BlobStore } from '../../store/blob-store.js'
+import type { PackageRepository } from '../../store/repositories.js'
+import { readFrom, rangeStart } from '../byte-range.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { packageFqn } from '../render-package.js'
 import { NoQuery, Nothing, RefPath, REFUSALS, streamed } from './schemas.js'
 
 const EXTENSIONS = { gzip: '.tar.gz', bzip2: '.tar.bz2', xz: '.tar.xz', zstd: '.tar.zst', none: '.tar' }
 
+export interface PackageDataRoutesParts {
+  readonly packages: Pick<PackageRepository, 'get'>
+  readonly blobs: Pick<BlobStore, 'open'>
+}
+
 /**
- * The tarball of a package, as it was uploaded. Damage on the disk ends the connection before the last byte.
+ * The tarball of a package, as it was uploaded. If it is damaged on the disk, the connection ends before the last byte.
  *
- * A download that broke off goes on with `Range: bytes=N-` and the entity tag in `If-Range`.
+ * An interrupted download is resumed with `Range: bytes=N-` and the entity tag in `If-Range`.
  */
-export const packageDataRoutes: Routes = (api, { parts: { packages, blobs } }) => {
+export function packageDataRoutes(api: Api, { packages, blobs }: PackageDataRoutesParts): void {
   api.get(
     '/v1/packages/:ref/data',
     {
@@ -35,12 +42,12 @@ export const packageDataRoutes: Routes = (api, { parts: { packages, blobs } }) =
       if (!resource)
         throw new NotFound(
           'package-empty',
-          `${packageFqn(found)} has no data yet: upload some, or wait for its staging.`,
+          `${packageFqn(found)} has no data yet: upload data, or wait until its staging has ended.`,
         )
       const etag = `"sha256:${resource.sha256}"`
       void reply.header('etag', etag).header('accept-ranges', 'bytes')
       if (headers['if-none-match'] === etag) return reply.code(304).send(null)
-      const from = wantedFrom(headers.range, headers['if-range'], etag)
+      const from = rangeStart(headers.range, headers['if-range'], etag)
       const { stream, length } = await blobs.open(resource.sha256)
       if (length !== resource.length) {
         stream.destroy()

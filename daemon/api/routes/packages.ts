@@ -3,6 +3,9 @@ import { BadInput } from '../../../base/errors.js'
 import { assertLocalName, assertNamespace, quote } from '../../../base/fqn.js'
 import { assertMetadata } from '../../packages/validate.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
+import type { ResourceIngest } from '../../store/resource-ingest.js'
+import type { PackageQuota } from '../../store/package-quota.js'
+import type { PackageRepository } from '../../store/repositories.js'
 import { CapabilityType } from '../../documents/capability.js'
 import {
   Package,
@@ -11,7 +14,7 @@ import {
   PackageReplacement,
   PackageResourceChange,
 } from '../../documents/package.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPackage } from '../render-package.js'
 import { NoQuery, Nothing, RefPath, REFUSALS } from './schemas.js'
@@ -20,13 +23,19 @@ const tags = ['packages']
 const PackageQuery = Type.Object(
   {
     type: Type.Optional(CapabilityType),
-    provides: Type.Optional(Type.String({ description: 'name of something provided' })),
+    provides: Type.Optional(Type.String({ description: 'name of a capability that it provides' })),
     namespace: Type.Optional(Type.String({ description: 'this namespace and all below it' })),
   },
   { additionalProperties: false },
 )
 
-export const packageRoutes: Routes = (api, { parts: { packages, ingest, quota } }) => {
+export interface PackageRoutesParts {
+  readonly packages: PackageRepository
+  readonly ingest: Pick<ResourceIngest, 'reuse'>
+  readonly quota: PackageQuota
+}
+
+export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRoutesParts): void {
   api.get(
     '/v1/packages',
     { schema: { tags, querystring: PackageQuery, response: { 200: Type.Array(Package), ...REFUSALS } } },
@@ -142,7 +151,7 @@ function assertNewName(name: string): void {
   if (name.includes('::'))
     throw new BadInput(
       'namespace-fixed',
-      `${quote(name)} cannot be the new name: the namespace of a package cannot be changed, so give a local name; to move it, export it and import it into the other namespace.`,
+      `${quote(name)} is not a local name: the namespace of a package cannot be changed; to move the package, export it and import it into the other namespace.`,
     )
   assertLocalName(name)
 }

@@ -1,26 +1,28 @@
 import { Type } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
-import type { Pipeline } from '../../store/repositories.js'
+import type { Pipeline, PipelineRepository, StagerRepository } from '../../store/repositories.js'
 import { Pipeline as PipelineDocument, PipelineChange, PipelineDraft } from '../../documents/pipeline.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPipeline } from '../render-stager.js'
 import { NamespaceQuery, NoQuery, Nothing, RefPath, REFUSALS } from './schemas.js'
 
 const tags = ['pipelines']
 
-export const pipelineRoutes: Routes = (api, { parts: { pipelines, stagers } }) => {
+export interface PipelineRoutesParts {
+  readonly pipelines: PipelineRepository
+  readonly stagers: Pick<StagerRepository, 'get'>
+}
+
+export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesParts): void {
   const render = async (pipeline: Pipeline) =>
     renderPipeline(pipeline, await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))))
   const uuidsOf = (refs: readonly string[] = []) =>
     Promise.all(refs.map(async (ref) => (await stagers.get(parseRef(ref, 'job'))).uuid))
   const stagersOf = async ({ stagers, clone }: PipelineDraft): Promise<readonly string[]> => {
     if ((stagers === undefined) === (clone === undefined))
-      throw new BadInput(
-        'bad-document',
-        'A pipeline is made of "stagers", or is a "clone" of another: give one of them.',
-      )
+      throw new BadInput('bad-document', 'A pipeline needs either "stagers" or the pipeline to "clone".')
     return clone === undefined ? uuidsOf(stagers) : (await pipelines.get(parseRef(clone, 'stagpipe'))).stagers
   }
 

@@ -1,16 +1,21 @@
 import { Type } from 'typebox'
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import { parsePolicy } from '../../packages/policy/parse-policy.js'
+import type { PolicyRepository } from '../../store/repositories.js'
 import { Policy, PolicyDraft, PolicyText, PolicyVersion } from '../../documents/policy.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPolicy } from '../render-policy.js'
 import { NamespaceQuery, NoQuery, Nothing, RefPath, REFUSALS } from './schemas.js'
 
 const tags = ['policies']
 
-/** A text is parsed before it is stored: what stands is always readable. */
-export const policyRoutes: Routes = (api, { parts: { policies } }) => {
+export interface PolicyRoutesParts {
+  readonly policies: PolicyRepository
+}
+
+/** A text is parsed before it is stored, so every stored document is valid. */
+export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
   api.get(
     '/v1/policies',
     { schema: { tags, querystring: NamespaceQuery, response: { 200: Type.Array(Policy), ...REFUSALS } } },
@@ -64,7 +69,7 @@ export const policyRoutes: Routes = (api, { parts: { policies } }) => {
     async ({ params, body }) => {
       const ref = parseRef(params.ref, 'policydoc')
       parsePolicy(body.text)
-      // A name makes a document where there is none; a UUID cannot.
+      // A PUT with a name creates the document if it does not exist; with a UUID it cannot.
       const { namespace, name } = 'uuid' in ref ? await policies.get(ref) : ref
       return renderPolicy(await policies.put({ namespace, name, text: body.text }))
     },

@@ -5,20 +5,26 @@ import type { PolicySubject } from '../../packages/policy/subject-rules.js'
 import { describeDecisions } from '../../packages/resolution/decision.js'
 import { resolve } from '../../packages/resolve.js'
 import { assertCapability } from '../../packages/validate.js'
+import type { Resolver } from '../../resolver/resolver.js'
 import type { PackageRepository } from '../../store/repositories.js'
 import { Resolution, ResolutionQuestion } from '../../documents/resolution.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { packageFqn } from '../render-package.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
-export const resolutionRoutes: Routes = (api, { parts: { packages, resolver } }) => {
+export interface ResolutionRoutesParts {
+  readonly packages: Pick<PackageRepository, 'get'>
+  readonly resolver: Pick<Resolver, 'with'>
+}
+
+export function resolutionRoutes(api: Api, { packages, resolver }: ResolutionRoutesParts): void {
   api.post(
     '/v1/packages/resolution',
     {
       schema: {
         tags: ['packages'],
-        description: 'What a staging would stand on now, and why. Nothing is changed.',
+        description: 'Which packages a staging would get now, and why. Nothing is changed.',
         querystring: NoQuery,
         body: ResolutionQuestion,
         response: { 200: Resolution, ...REFUSALS },
@@ -52,13 +58,13 @@ interface Asked {
   readonly exclude?: string
 }
 
-async function asked(packages: PackageRepository, body: ResolutionQuestion): Promise<Asked> {
+async function asked(packages: ResolutionRoutesParts['packages'], body: ResolutionQuestion): Promise<Asked> {
   const { namespace, dependencies = [] } = body
   if (namespace !== undefined) assertNamespace(namespace)
   dependencies.forEach(assertCapability)
   if (body.package === undefined) {
     if (dependencies.length === 0)
-      throw new BadInput('bad-document', 'Nothing is asked: give a "package", "dependencies", or both.')
+      throw new BadInput('bad-document', 'There is nothing to resolve: give a "package", "dependencies", or both.')
     const job = { namespace: namespace ?? '/', name: '' }
     return { subject: `a job in ${job.namespace}`, dependencies, job }
   }

@@ -2,44 +2,56 @@ import { Type } from 'typebox'
 import { BadInput, TooLarge } from '../../../base/errors.js'
 import { assertNamespace, quote } from '../../../base/fqn.js'
 import { isSha256 } from '../../../base/identifiers.js'
-import { RequestBody } from '../../http/request-body.js'
-import { overQuota } from '../../store/package-quota.js'
+import type { ResourceIngest } from '../../store/resource-ingest.js'
+import { overQuota, type PackageQuota } from '../../store/package-quota.js'
 import { UploadedResource } from '../../documents/package.js'
 import { StoredResource } from '../../documents/exchange.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { lingerOnRefusal } from '../linger.js'
 import { streamSignal } from '../stream-signal.js'
+import { uploadBody } from '../upload-body.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
 const tags = ['packages']
 
 const ResourceQuery = Type.Object(
   {
-    sha256: Type.Optional(Type.String({ description: 'of the body, in hexadecimal; checked when given' })),
+    sha256: Type.Optional(Type.String({ description: 'of the body, in hexadecimal; verified if given' })),
     namespace: Type.Optional(
-      Type.String({ description: 'of the package that it is for, whose quota then holds; / when left out' }),
+      Type.String({ description: 'of the package that it is for, which decides on the quota; default: /' }),
     ),
   },
   { additionalProperties: false },
 )
 
-/** For OpenAPI alone: nothing of a body has been read when the route begins. */
+/** Only for OpenAPI: the handler reads the body itself. */
 const Tarball = {
-  description: 'a tarball, plain or compressed by gzip, bzip2, xz or zstd',
+  description: 'a tarball, plain or compressed with gzip, bzip2, xz or zstd',
   content: { 'application/octet-stream': { schema: Type.Unknown() } },
 }
 
 const DigestPath = Type.Object({ sha256: Type.String() }, { additionalProperties: false })
 
+export interface ResourceRoutesParts {
+  readonly ingest: Pick<ResourceIngest, 'receive' | 'reuse'>
+  readonly quota: PackageQuota
+  /** For tests: see upload-body.ts. */
+  readonly uploadStallMs?: number
+}
+
 /**
- * Uploads. The body is never held in memory, and nothing of it is visible before it is whole, accepted and durable.
- * There is no limit on how long it takes, as long as it moves.
+ * Uploads. A body is streamed, never held in memory, and visible only once it is complete, accepted and durable. An upload
+ * may take any time as long as it makes progress.
  *
- * What was uploaded need not be sent again: ask for it by its digest first. From then on it is as good as just uploaded,
- * and so safe from the collection of garbage until a package names it.
+ * A client that asks for a resource by its digest first need not send it again: the question counts as an upload, so
+ * garbage collection keeps the resource until a package refers to it.
  */
-export const resourceRoutes: Routes = (api, { parts: { ingest, quota, defaults }, closing }) => {
-  // Nothing but this: a document here is a mistake.
+export function resourceRoutes(
+  api: Api,
+  { ingest, quota, uploadStallMs }: ResourceRoutesParts,
+  closing: AbortSignal,
+): void {
+  // No other content type is accepted.
   api.removeAllContentTypeParsers()
   api.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
 
@@ -71,7 +83,7 @@ export const resourceRoutes: Routes = (api, { parts: { ingest, quota, defaults }
       const length = contentLength === undefined ? undefined : Number(contentLength)
       if (length !== undefined) await quota.assert(namespace, length)
       const maxBytes = await quota.of(namespace)
-      const body = new RequestBody(raw, { paceMs: defaults.uploadStallMs, paceBytes: 1 })
+      const body = uploadBody(raw, uploadStallMs)
       try {
         const expected = { sha256, length, maxBytes }
         const { resource, entries } = await ingest.receive(body, expected, streamSignal(reply, closing))
@@ -88,6 +100,6 @@ export const resourceRoutes: Routes = (api, { parts: { ingest, quota, defaults }
 function digestOf(text: string): string {
   const digest = text.toLowerCase()
   if (!isSha256(digest))
-    throw new BadInput('bad-digest', `${quote(text)} is not a SHA-256: it has 64 hexadecimal digits.`)
+    throw new BadInput('bad-digest', `${quote(text)} is not a SHA-256: it must have 64 hexadecimal digits.`)
   return digest
 }

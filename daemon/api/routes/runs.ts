@@ -1,16 +1,21 @@
 import { NotFound } from '../../../base/errors.js'
 import { assertCommand, assertEnvironment } from '../../packages/validate.js'
+import type { PackageRuns } from '../../runs/package-runs.js'
+import type { RunningProgram, RunRequest } from '../../runs/run.js'
 import { RunDraft, RunEvent } from '../../documents/run.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
-import type { RunningProgram, RunRequest } from '../parts.js'
 import { parseLimits } from '../../documents/convert-limits.js'
 import { RunEventStream } from '../run-event-stream.js'
 import { streamSignal } from '../stream-signal.js'
 import { NoQuery, Nothing, REFUSALS, streamed, UuidPath } from './schemas.js'
 
-/** A ready package in the foreground: the answer goes on as long as it runs, and it runs as long as the client stays. */
-export const runRoutes: Routes = (api, { parts: { runs }, closing }) => {
+export interface RunRoutesParts {
+  readonly runs: Pick<PackageRuns, 'start'>
+}
+
+/** Runs a ready package in the foreground: the answer lasts as long as the program, and the program as long as the client. */
+export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSignal): void {
   const tags = ['runs']
   const running = new Map<string, RunningProgram>()
 
@@ -21,7 +26,7 @@ export const runRoutes: Routes = (api, { parts: { runs }, closing }) => {
         tags,
         querystring: NoQuery,
         body: RunDraft,
-        response: { 200: streamed('one RunEvent a line', 'application/x-ndjson', RunEvent), ...REFUSALS },
+        response: { 200: streamed('one RunEvent per line', 'application/x-ndjson', RunEvent), ...REFUSALS },
       },
     },
     async ({ body }, reply) => {
@@ -37,14 +42,13 @@ export const runRoutes: Routes = (api, { parts: { runs }, closing }) => {
     },
   )
 
-  // Its last words, and how it ended, are told to whoever has started it.
+  // The last output and the exit code go to the client that started the run.
   api.post(
     '/v1/runs/:uuid/stop',
     { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
     async ({ params: { uuid } }, reply) => {
       const program = running.get(uuid)
-      if (!program)
-        throw new NotFound('run-not-found', `There is no run ${uuid}: it has ended, or there never was one.`)
+      if (!program) throw new NotFound('run-not-found', `There is no run ${uuid}: it has ended, or it never existed.`)
       program.stop()
       return await reply.code(204).send(null)
     },

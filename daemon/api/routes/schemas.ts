@@ -3,7 +3,7 @@ import { Type, type TSchema } from 'typebox'
 import { Problem } from '../../documents/problem.js'
 import { PROBLEM_TYPE } from '../problems.js'
 
-/** What the routes have in common. */
+/** Schemas that several routes use. */
 
 export const RefPath = Type.Object(
   { ref: Type.String({ minLength: 1, description: 'UUID, or URL-encoded full name' }) },
@@ -19,11 +19,14 @@ export const NamespaceQuery = Type.Object(
 
 export const NoQuery = Type.Object({}, { additionalProperties: false })
 
-/** Every route may refuse, and says so in the same way. */
+/** Every route reports errors as a problem document. */
 const refusal = (description: string) => ({ description, content: { [PROBLEM_TYPE]: { schema: Problem } } })
-export const REFUSALS = { '4xx': refusal('refused, with the reason'), '5xx': refusal('not now, or a fault of stagerd') }
+export const REFUSALS = {
+  '4xx': refusal('refused, with the reason'),
+  '5xx': refusal('unavailable, or a fault of stagerd'),
+}
 
-/** An answer that streams. Nothing checks it: what it says is for OpenAPI. */
+/** A streamed response. The schema is only for OpenAPI; nothing checks the stream. */
 export function streamed(description: string, contentType: string, schema: TSchema = Type.String()) {
   return { description, content: { [contentType]: { schema: Type.Unsafe<Readable>(schema) } } }
 }

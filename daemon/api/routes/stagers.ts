@@ -1,10 +1,11 @@
 import { Type } from 'typebox'
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import type { Limits } from '../../../isolation/launch-plan.js'
 import { assertCommand, assertUser } from '../../packages/validate.js'
-import type { Stager } from '../../store/repositories.js'
+import type { PackageRepository, Stager, StagerRepository } from '../../store/repositories.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
 import { Stager as StagerDocument, StagerChange, StagerDraft } from '../../documents/stager.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { parseLimits } from '../../documents/convert-limits.js'
 import { renderStager } from '../render-stager.js'
@@ -12,7 +13,17 @@ import { NamespaceQuery, NoQuery, Nothing, RefPath, REFUSALS } from './schemas.j
 
 const tags = ['stagers']
 
-export const stagerRoutes: Routes = (api, { parts: { packages, stagers, defaults } }) => {
+/** The operating-system packages that come with stagerd all have it. */
+const DEFAULT_USER = 'runner'
+
+export interface StagerRoutesParts {
+  readonly packages: Pick<PackageRepository, 'get'>
+  readonly stagers: StagerRepository
+  /** Limits that a stager does not set. */
+  readonly limits: Limits
+}
+
+export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRoutesParts): void {
   const render = async (stager: Stager) => renderStager(stager, await packages.get({ uuid: stager.packageUuid }))
 
   api.get(
@@ -28,7 +39,7 @@ export const stagerRoutes: Routes = (api, { parts: { packages, stagers, defaults
     '/v1/stagers',
     { schema: { tags, querystring: NoQuery, body: StagerDraft, response: { 201: StagerDocument, ...REFUSALS } } },
     async ({ body }, reply) => {
-      const { namespace, name, start_command: startCommand, user = defaults.user } = body
+      const { namespace, name, start_command: startCommand, user = DEFAULT_USER } = body
       assertNamespace(namespace)
       assertLocalName(name)
       assertCommand(startCommand)
@@ -45,7 +56,7 @@ export const stagerRoutes: Routes = (api, { parts: { packages, stagers, defaults
         additive: body.additive ?? false,
         egress: body.allow_egress ?? false,
         user,
-        limits: { ...defaults.limits, ...parseLimits(body.limits) },
+        limits: { ...limits, ...parseLimits(body.limits) },
         dependencies,
         environment,
       })

@@ -2,9 +2,13 @@ import { Type } from 'typebox'
 import { isUuid } from '../../../base/identifiers.js'
 import { assertMetadata } from '../../packages/validate.js'
 import type { StagingSource } from '../../model/staging.js'
-import type { Ref } from '../../store/repositories.js'
+import type { StagingService } from '../../staging/staging-service.js'
+import type { ResourceIngest } from '../../store/resource-ingest.js'
+import type { PackageQuota } from '../../store/package-quota.js'
+import type { PackageRepository, Ref } from '../../store/repositories.js'
+import type { StagingLedger } from '../../store/staging-ledger.js'
 import { Staging, StagingDraft, StagingState } from '../../documents/staging.js'
-import type { Routes } from '../fastify.js'
+import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderStaging } from '../render-staging.js'
 import { NoQuery, REFUSALS, UuidPath } from './schemas.js'
@@ -19,8 +23,16 @@ const StagingQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export const stagingRoutes: Routes = (api, { parts: { ingest, ledger, packages, quota, stagings } }) => {
-  /** A UUID is taken at its word: stagings outlive their packages. */
+export interface StagingRoutesParts {
+  readonly stagings: Pick<StagingService, 'submit' | 'cancel' | 'retry'>
+  readonly ledger: Pick<StagingLedger, 'get' | 'list'>
+  readonly packages: Pick<PackageRepository, 'get'>
+  readonly ingest: Pick<ResourceIngest, 'reuse'>
+  readonly quota: PackageQuota
+}
+
+export function stagingRoutes(api: Api, { stagings, ledger, packages, ingest, quota }: StagingRoutesParts): void {
+  /** A UUID is not looked up, because stagings outlive their packages. */
   const packageUuid = async (text: string) =>
     isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid
 

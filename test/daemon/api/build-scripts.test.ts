@@ -12,7 +12,7 @@ describe('building packages over the API', () => {
   })
   afterEach(() => under.close())
 
-  it('a build script is read by the daemon, so that every client reads it alike', async () => {
+  it('a build script is parsed by the daemon, so that every client gets the same result', async () => {
     const script = [
       'name: redis, version: "2.8", snapshot_path: "/rootfs"',
       'sources [ { url: "https://example.org/a/redis-2.8.tgz" } ]',
@@ -38,14 +38,14 @@ describe('building packages over the API', () => {
     })
   })
 
-  it('a mistake in it is told with its place', async () => {
+  it('a syntax error in it is reported with its place', async () => {
     const { status, document } = await under.ask<Problem>('POST', '/v1/build-scripts', { script: 'name: redis\nbuild' })
     expect(status).toBe(400)
     expect(document).toMatchObject({ code: 'bad-syntax' })
     expect(document.detail).toMatch(/^Line 2, column 6: expected a value.*found the end of the text\.$/)
   })
 
-  it('a package takes over what another has become, in one step', async () => {
+  it('a package takes over the content of another in one step', async () => {
     const old = await under.ask<Package>('POST', '/v1/packages', { namespace: '/', name: 'ruby', version: '1' })
     const made = await under.ask<Package>('POST', '/v1/packages', {
       namespace: '/',
@@ -85,7 +85,7 @@ describe('building packages over the API', () => {
       under.caches.images.set('debian:12', { files: { '/etc/issue': 'Debian' }, config })
     })
 
-    it('is ready, and the script goes before what the image says of itself', async () => {
+    it('is ready, and the script overrides the configuration of the image', async () => {
       const { status, document } = await make()
       expect(status).toBe(201)
       expect(document).toMatchObject({
@@ -99,18 +99,18 @@ describe('building packages over the API', () => {
     })
 
     it.each<[why: string, change: object, status: number, code: string]>([
-      ['that nobody has', { image: 'debian:13' }, 404, 'no-such-image'],
-      ['by a name that is none', { image: '../version' }, 400, 'bad-image'],
-      ['without a part that cannot be left out', { leave_out: ['/'] }, 400, 'bad-path'],
-      ['with an environment that is none', { environment: { 'a b': '' } }, 400, 'bad-environment-key'],
-    ])('%s is refused, and nothing is left', async (_why, change, status, code) => {
+      ['that does not exist', { image: 'debian:13' }, 404, 'no-such-image'],
+      ['by an invalid name', { image: '../version' }, 400, 'bad-image'],
+      ['without a path that cannot be left out', { leave_out: ['/'] }, 400, 'bad-path'],
+      ['with an invalid environment', { environment: { 'a b': '' } }, 400, 'bad-environment-key'],
+    ])('%s is refused, and nothing is stored', async (_why, change, status, code) => {
       expect(await make(change)).toMatchObject({ status, document: { code } })
       expect(await packages()).toEqual([])
       expect(await under.storedBlobs()).toEqual([])
       expect([...under.caches.left]).toEqual([])
     })
 
-    it('that is larger than the quota is refused, and nothing is left', async () => {
+    it('that is larger than the quota is refused, and nothing is stored', async () => {
       const noise = randomBytes(4000).toString('base64')
       under.caches.images.set('debian:12', { files: { '/noise': noise } })
       expect(await make({ namespace: '/small' })).toMatchObject({ status: 403, document: { code: 'package-quota' } })

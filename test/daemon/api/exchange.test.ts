@@ -7,7 +7,8 @@ import type { Package } from '../../../daemon/documents/package.js'
 import type { Pipeline } from '../../../daemon/documents/pipeline.js'
 import type { Stager } from '../../../daemon/documents/stager.js'
 import { renamed, zipOf } from '../../support/zip-builder.js'
-import { ApiUnderTest, bytesOf, documentOf, until } from './api-under-test.js'
+import { bytesOf, documentOf, until } from './api-client.js'
+import { ApiUnderTest } from './api-under-test.js'
 
 const digestOf = (content: Buffer) => createHash('sha256').update(content).digest('hex')
 const os = { type: 'os', name: 'linux' } as const
@@ -107,7 +108,7 @@ describe('exchange', () => {
       [RESOURCE, content],
     ])
 
-  it('gives a package back as it was', async () => {
+  it('imports a package as it was exported', async () => {
     await imported(await exported('package=/apcera/pkg::ruby-2'))
     const [before, after] = await Promise.all(
       [here, there].map(
@@ -123,12 +124,12 @@ describe('exchange', () => {
     expect(content(after!)).toEqual(content(before!))
   })
 
-  it('makes the same file of the same packages', async () => {
+  it('exports the same packages as the same file', async () => {
     const query = 'package=/apcera/pkg::ruby-2&with_dependencies=true'
     expect((await exported(query)).equals(await exported(query))).toBe(true)
   })
 
-  it('takes a pipeline with its stagers, their packages, and all that these need', async () => {
+  it('exports a pipeline with its stagers, their packages, and their dependencies', async () => {
     const file = await exported('pipeline=/apcera::ruby&with_dependencies=true')
     const report = await imported(file)
     expect(report.packages.map(({ fqn, outcome }) => `${fqn} ${outcome}`)).toEqual([
@@ -143,7 +144,7 @@ describe('exchange', () => {
     expect(await there.storedBlobs()).toHaveLength(3)
   })
 
-  it('puts everything into one namespace when asked to, references included', async () => {
+  it('imports everything into one namespace on request, references included', async () => {
     await imported(await exported('pipeline=/apcera::ruby&with_dependencies=true'), '?namespace=/acme')
     expect(await names(there)).toEqual([
       'package::/acme::debian',
@@ -159,7 +160,7 @@ describe('exchange', () => {
     ])
   })
 
-  it('is refused whole when names are taken, and names all of them', async () => {
+  it('is refused as a whole when names exist, and reports all of them', async () => {
     const file = await exported('pipeline=/apcera::ruby&with_dependencies=true')
     await imported(await exported('package=/apcera/pkg::debian&package=/apcera/pkg::ruby-2'))
     const { status, document } = await send(file)
@@ -169,7 +170,7 @@ describe('exchange', () => {
     expect((await there.ask('GET', '/v1/stagers')).document).toEqual([])
   })
 
-  it('keeps what is there, or replaces it in its place, when asked to', async () => {
+  it('keeps or replaces what exists, on request', async () => {
     const file = await exported('pipeline=/apcera::ruby')
     await imported(file)
     const before = (await there.ask<Package>('GET', '/v1/packages/%2Fapcera::stager-ruby')).document
@@ -182,7 +183,7 @@ describe('exchange', () => {
     expect(after).toMatchObject({ uuid: before.uuid, environment: {} })
   })
 
-  it('never shows half of a file: a reference that leads nowhere undoes all of it', async () => {
+  it('is atomic: a reference to something that does not exist undoes all of it', async () => {
     const stager = {
       fqn: 'job::/acme::s',
       package: 'package::/acme::missing',
@@ -200,7 +201,7 @@ describe('exchange', () => {
     await nothingThere()
   })
 
-  it('accepts a file without a manifest when told what it is', async () => {
+  it('accepts a file without a manifest when the request describes the package', async () => {
     const file = await zipOf([
       ['metadata', 'whatever'],
       [RESOURCE, tarballs.os],
@@ -303,7 +304,7 @@ describe('exchange', () => {
     expect(await readdir(join(there.directory.path, 'blobs', 'new'))).toEqual([])
   })
 
-  it('leaves nothing when a client goes while it sends', async () => {
+  it('stores nothing when a client closes the connection while it sends', async () => {
     const file = await exported('package=/apcera/pkg::debian')
     const headers = { 'content-type': 'application/zip', 'content-length': file.length }
     const { request } = await there.connect('POST', '/v1/exchange', headers)
@@ -313,7 +314,7 @@ describe('exchange', () => {
     await nothingThere()
   })
 
-  it('of what is being staged, or has no data, is refused before the first byte', async () => {
+  it('of a package that is being staged, or has no data, is refused before the first byte', async () => {
     await here.ask('POST', '/v1/packages', { namespace: '/', name: 'empty' })
     expect((await here.ask('GET', '/v1/exchange?package=/::empty')).document).toMatchObject({ code: 'package-empty' })
     expect((await here.ask('GET', '/v1/exchange')).document).toMatchObject({ status: 400, code: 'nothing-to-export' })

@@ -1,9 +1,9 @@
 import { EventEmitter, once } from 'node:events'
-import type { StagingLogs } from '../../../daemon/api/parts.js'
+import type { LogReader } from '../../../daemon/api/routes/staging-log.js'
 import type { LogLine } from '../../../daemon/documents/staging.js'
 
-/** One log in memory, whatever the staging. */
-export class FakeLogs implements StagingLogs {
+/** One log in memory, the same for all stagings. */
+export class FakeLogs implements LogReader {
   readonly #lines: LogLine[] = []
   readonly #news = new EventEmitter()
   #over = false

@@ -1,19 +1,20 @@
-import type { RunningProgram, RunOutput, RunRequest, Runs } from '../../../daemon/api/parts.js'
+import type { RunEnding, RunningProgram, RunOutput, RunRequest } from '../../../daemon/runs/run.js'
+import type { PackageRuns } from '../../../daemon/runs/package-runs.js'
 
-/** A program that does what the test says. */
-export class FakeRuns implements Runs {
+/** One program, controlled by the test. */
+export class FakeRuns implements Pick<PackageRuns, 'start'> {
   request: RunRequest | undefined
   output: RunOutput['output'] = () => Promise.reject(new Error('nothing runs'))
   readonly id = '7c9e6679-7425-40de-944b-e07fc1f90ae7'
   stops = 0
-  /** Called before the program is said to run. */
+  /** Called before `start` resolves. */
   starting: (hooks: RunOutput) => void | Promise<void> = () => undefined
-  end: (ending: { exitCode?: number; reason: string }) => void = () => undefined
+  end: (ending: RunEnding) => void = () => undefined
 
   async start(request: RunRequest, hooks: RunOutput): Promise<RunningProgram> {
     this.request = request
     this.output = (stream, chunk) => hooks.output(stream, chunk)
-    const ended = new Promise<{ exitCode?: number; reason: string }>((resolve) => (this.end = resolve))
+    const ended = new Promise<RunEnding>((resolve) => (this.end = resolve))
     await this.starting(hooks)
     return {
       id: this.id,

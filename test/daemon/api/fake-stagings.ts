@@ -1,10 +1,10 @@
-import type { Stagings } from '../../../daemon/api/parts.js'
 import type { Staging } from '../../../daemon/model/staging.js'
+import type { StagingService } from '../../../daemon/staging/staging-service.js'
 import type { Ref } from '../../../daemon/store/repositories.js'
 import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 
-/** Submits and cancels in a real ledger, and never works. */
-export class FakeStagings implements Stagings {
+/** Submits and cancels in a real ledger, and never runs a staging. */
+export class FakeStagings implements Pick<StagingService, 'submit' | 'cancel' | 'retry'> {
   constructor(readonly store: SqliteStore) {}
 
   async submit(packageRef: Ref, pipelineRef: Ref): Promise<Staging> {

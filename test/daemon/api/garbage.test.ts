@@ -28,7 +28,7 @@ describe('POST /v1/node/gc', () => {
   }
   const ids = ({ removed }: GarbageReport) => removed.map(({ id }) => id)
 
-  it('removes old uploads that no package names, and tells how much it was', async () => {
+  it('removes old uploads that no package refers to, and reports their size', async () => {
     const [old, fresh, named] = [await uploaded(true), await uploaded(false), await uploaded(true)]
     await under.ask('POST', '/v1/packages', { namespace: '/', name: 'one', resource: named })
     await age(named)
@@ -40,7 +40,7 @@ describe('POST /v1/node/gc', () => {
     expect(ids(await collect({ older_than_ms: 0, keep_bytes: 0 }))).toEqual([])
   })
 
-  it('leaves an old upload alone once somebody asked for it, and takes it when its package is gone', async () => {
+  it('keeps an old upload that was asked for, and removes it when its package is deleted', async () => {
     const sha256 = await uploaded(true)
     expect((await under.ask('GET', `/v1/resources/${sha256}`)).document).toEqual({
       sha256,
@@ -55,7 +55,7 @@ describe('POST /v1/node/gc', () => {
     expect((await under.ask('GET', `/v1/resources/${sha256}`)).document).toMatchObject({ code: 'resource-not-found' })
   })
 
-  it('removes layers that no package needs and images that nobody has used for long', async () => {
+  it('removes layers that no package needs and images that were not used recently', async () => {
     const named = await uploaded(false)
     await under.ask('POST', '/v1/packages', { namespace: '/', name: 'one', resource: named })
     const cached = { bytes: 5, usedAt: WEEKS_AGO, inUse: false }
@@ -75,7 +75,7 @@ describe('POST /v1/node/gc', () => {
     expect(under.caches.cached.map(({ id }) => id)).toEqual(['needed', 'stagerd/root:b', 'stagerd/root:c'])
   })
 
-  it('removes logs without a staging, and stagings that ended long ago, but none that has not', async () => {
+  it('removes logs without a staging and stagings that ended long ago, but none that has not ended', async () => {
     const resource = await uploaded(false)
     await under.ask('POST', '/v1/packages', { namespace: '/', name: 'one', resource })
     const { packages, ledger, references } = under.store

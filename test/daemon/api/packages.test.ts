@@ -3,7 +3,8 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Package } from '../../../daemon/documents/package.js'
-import { ApiUnderTest, bytesOf } from './api-under-test.js'
+import { bytesOf } from './api-client.js'
+import { ApiUnderTest } from './api-under-test.js'
 
 const draft = { namespace: '/acme', name: 'app' }
 const APP = encodeURIComponent('package::/acme::app')
@@ -15,7 +16,7 @@ describe('packages over the API', () => {
   })
   afterEach(() => under.close())
 
-  it('are made, shown under each of their names, changed and deleted', async () => {
+  it('are created, shown under each of their names, changed and deleted', async () => {
     const made = await under.ask<Package>('POST', '/v1/packages', {
       ...draft,
       provides: [{ type: 'runtime', name: 'app' }],
@@ -55,7 +56,7 @@ describe('packages over the API', () => {
     expect((await under.ask('GET', `/v1/packages/${made.document.uuid}`)).status).toBe(404)
   })
 
-  it('change one after the other, however many ask at once', async () => {
+  it('are changed by one request at a time', async () => {
     await under.ask('POST', '/v1/packages', draft)
     const keys = Array.from({ length: 20 }, (_, i) => `KEY_${i}`)
     await Promise.all(keys.map((key) => under.ask('PATCH', `/v1/packages/${APP}`, { environment_set: { [key]: 'x' } })))
@@ -63,7 +64,7 @@ describe('packages over the API', () => {
     expect(Object.keys(document.environment).sort()).toEqual(keys.sort())
   })
 
-  it('are listed by what they provide and where they stand', async () => {
+  it('are listed by capability and namespace', async () => {
     await under.ask('POST', '/v1/packages', { ...draft, provides: [{ type: 'os', name: 'linux' }] })
     await under.ask('POST', '/v1/packages', { namespace: '/other', name: 'b', provides: [{ type: 'file', name: 'x' }] })
     const names = async (query: string) =>
@@ -74,7 +75,7 @@ describe('packages over the API', () => {
     expect(await names('?namespace=/acme')).toEqual(['app'])
   })
 
-  it('get the data that was uploaded, and give it back', async () => {
+  it('store the uploaded data and return it', async () => {
     const content = Buffer.concat([Buffer.from([0x1f, 0x8b, 0x08]), Buffer.alloc(2_500_000, 'x')])
     const sha256 = await under.upload(content)
     const made = await under.ask<Package>('POST', '/v1/packages', { ...draft, resource: sha256, state: 'ready' })
@@ -103,7 +104,7 @@ describe('packages over the API', () => {
     expect(attached.document).toMatchObject({ state: 'uploaded', resource: { compression: 'none', length: 10 } })
   })
 
-  it('whose data is damaged on the disk are cut off before the last byte', async () => {
+  it('whose data is damaged on the disk end the connection before the last byte', async () => {
     const content = Buffer.alloc(3_000_000, 'y')
     const sha256 = await under.upload(content)
     await under.ask('POST', '/v1/packages', { ...draft, resource: sha256 })
@@ -155,7 +156,7 @@ describe('packages over the API', () => {
       expect((await under.ask<Package[]>('GET', '/v1/packages')).document).toEqual([])
     })
 
-    it('what is not JSON, or hides a prototype in it, or is too long', async () => {
+    it('a body that is not JSON, contains __proto__, or is too large', async () => {
       const send = (payload: string) =>
         under.api.inject({
           method: 'POST',
@@ -177,7 +178,7 @@ describe('packages over the API', () => {
       expect(form.json()).toMatchObject({ status: 415, code: 'unsupported-media-type' })
     })
 
-    it('unknown parameters, wrong ones, and names that are none', async () => {
+    it('unknown parameters, invalid ones, and invalid names', async () => {
       const problem = async (url: string) => (await under.ask('GET', url)).document
       expect(await problem('/v1/packages?colour=red')).toMatchObject({ status: 400, code: 'bad-document' })
       expect(await problem('/v1/packages?type=service')).toMatchObject({ detail: /must be one of "os"/ })
@@ -191,7 +192,7 @@ describe('packages over the API', () => {
       expect(await problem(`/v1/packages/${APP}`)).toMatchObject({ status: 404, code: 'package-not-found' })
     })
 
-    it('a name that is taken, data that is not here, and a package that has none', async () => {
+    it('a name that exists, data that was not uploaded, and a package without data', async () => {
       await under.ask('POST', '/v1/packages', draft)
       const again = await under.ask('POST', '/v1/packages', draft)
       expect(again.document).toMatchObject({ status: 409, code: 'package-exists', title: 'Conflict' })

@@ -15,7 +15,7 @@ describe('policy documents over the API', () => {
   })
   afterEach(() => under.close())
 
-  it('are made, replaced, shown with what they were, listed and deleted', async () => {
+  it('are created, replaced, shown with their versions, listed and deleted', async () => {
     const made = await under.ask<Policy>('POST', '/v1/policies', { namespace: '/acme', name: 'rules', text })
     expect(made.status).toBe(201)
     expect(made.document).toMatchObject({ fqn: 'policydoc::/acme::rules', version: 1, text })
@@ -35,13 +35,13 @@ describe('policy documents over the API', () => {
     expect((await under.ask('GET', `/v1/policies/${RULES}`)).status).toBe(404)
   })
 
-  it('come into being by a PUT under their name, and by no UUID', async () => {
+  it('are created by a PUT with a name, not with a UUID', async () => {
     expect((await under.ask<Policy>('PUT', `/v1/policies/${RULES}`, { text })).document.version).toBe(1)
     const nobody = '00000000-0000-4000-8000-000000000000'
     expect((await under.ask('PUT', `/v1/policies/${nobody}`, { text })).status).toBe(404)
   })
 
-  it('with a mistake are refused with its place, and nothing is changed', async () => {
+  it('with a syntax error are refused with its place, and nothing is changed', async () => {
     await under.ask('PUT', `/v1/policies/${RULES}`, { text })
     for (const [method, url] of [
       ['PUT', `/v1/policies/${RULES}`],
@@ -92,7 +92,7 @@ describe('a resolution over the API', () => {
     under.ask<Document>('POST', '/v1/packages/resolution', question)
   const put = (rules: string) => under.ask('PUT', `/v1/policies/${RULES}`, { text: rules })
 
-  it('of a package is explained, under the rules of its namespace', async () => {
+  it('of a package is explained, by the policies of its namespace', async () => {
     await put('job::/acme { package.default "package::/pkg::ruby-2" }')
     const { status, document } = await ask({ package: 'package::/acme::app' })
     expect(status).toBe(200)
@@ -113,7 +113,7 @@ describe('a resolution over the API', () => {
     expect(document.explanation[0]).toBe('runtime.ruby, which package::/acme::app needs:')
   })
 
-  it('of mere dependencies is that of a job in the namespace that is named', async () => {
+  it('of dependencies alone is that of a job in the given namespace', async () => {
     await put('job::/acme { package.retire "package::/pkg::ruby-1" }')
     const dependencies = [capability('runtime.ruby')]
     const inside = await ask({ dependencies, namespace: '/acme/web' })
@@ -122,7 +122,7 @@ describe('a resolution over the API', () => {
     expect(outside.document.packages.map(({ fqn }) => fqn)).toContain('package::/pkg::ruby-1')
   })
 
-  it('that fails is refused in the same words: 422 for a gap, 403 for policy', async () => {
+  it('that fails is refused: 422 for a missing package, 403 for a policy', async () => {
     const gap = await ask<Problem>({ package: 'package::/acme::app', dependencies: [capability('file.gone')] })
     expect(gap).toMatchObject({ status: 422, document: { code: 'unresolved' } })
     expect(gap.document.detail).toContain('nothing provides file.gone: import a package that does')

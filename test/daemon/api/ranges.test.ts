@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ApiUnderTest, bytesOf } from './api-under-test.js'
+import { bytesOf } from './api-client.js'
+import { ApiUnderTest } from './api-under-test.js'
 
 describe('downloads and quotas', () => {
   let under: ApiUnderTest
@@ -24,7 +25,7 @@ describe('downloads and quotas', () => {
     return { status: response.statusCode, headers: response.headers, body: await bytesOf(response) }
   }
 
-  it('go on where they were broken off, as long as it is the same data', async () => {
+  it('resume after an interruption, as long as the data is the same', async () => {
     const sha256 = await put()
     const tag = `"sha256:${sha256}"`
     const rest = await get({ range: 'bytes=2000001-', 'if-range': tag })
@@ -43,13 +44,13 @@ describe('downloads and quotas', () => {
     expect([beyond.status, beyond.headers['content-range']]).toEqual([416, 'bytes */3000000'])
   })
 
-  it('tell when the data is damaged, also of a rest, and ask for it again', async () => {
+  it('report damaged data, also for a range', async () => {
     const sha256 = await put()
     await appendFile(join(under.directory.path, 'blobs/sha256', sha256.slice(0, 2), sha256), 'more')
     expect((await get({ range: 'bytes=100-' })).status).toBe(500)
   })
 
-  it('hold for the namespace of a package, wherever its data is from', async () => {
+  it('are limited by the quota of the namespace, wherever the data comes from', async () => {
     const resource = await under.upload(randomBytes(2000))
     const draft = { namespace: '/small', name: 'one' }
     const made = await under.ask('POST', '/v1/packages', { ...draft, resource })
@@ -63,12 +64,12 @@ describe('downloads and quotas', () => {
       'content-length': 1001,
     })
     request.flushHeaders()
-    // Before a byte of it was sent.
+    // Before the first byte was sent.
     expect((await answer).statusCode).toBe(403)
     request.destroy()
   })
 
-  it('a new name with another namespace is refused with the way to get there', async () => {
+  it('a new name with another namespace is refused, with the way to move a package', async () => {
     await put()
     const answer = await under.ask('PATCH', '/v1/packages/%2F::one', { name: '/acme::one' })
     expect(answer.document).toMatchObject({ status: 400, code: 'namespace-fixed' })

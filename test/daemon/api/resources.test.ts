@@ -2,7 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ApiUnderTest, documentOf, until } from './api-under-test.js'
+import { documentOf, until } from './api-client.js'
+import { ApiUnderTest } from './api-under-test.js'
 
 const digestOf = (content: Buffer) => createHash('sha256').update(content).digest('hex')
 const HEADERS = { 'content-type': 'application/octet-stream' }
@@ -46,8 +47,8 @@ describe('uploads over the API', () => {
     expect(Object.keys(content)).toEqual(['application/octet-stream'])
   })
 
-  it('may take for ever, as long as they move', async () => {
-    // Ten pieces within five windows of the watch, none of which is without a byte.
+  it('may take any time, as long as they make progress', async () => {
+    // Ten pieces within five windows of the stall limit, each of which gets at least one byte.
     expect(under.api.server.requestTimeout).toBe(0)
     const { request, answer } = await under.connect('POST', '/v1/resources', HEADERS)
     for (let piece = 0; piece < 10; piece += 1) {
@@ -58,7 +59,7 @@ describe('uploads over the API', () => {
     expect((await answer).statusCode).toBe(201)
   })
 
-  it('are given up when they stand still', async () => {
+  it('are ended when they stall', async () => {
     const { request, answer } = await under.connect('POST', '/v1/resources', { ...HEADERS, 'content-length': 100 })
     request.write('and then nothing')
     expect(await documentOf(await answer)).toMatchObject({ status: 400, code: 'body-too-slow' })
@@ -66,7 +67,7 @@ describe('uploads over the API', () => {
     await nothingStored()
   })
 
-  it('that are refused at once tell the client why, though it goes on sending', async () => {
+  it('that are refused at once report the reason, even if the client keeps sending', async () => {
     const { request, answer } = await under.connect('POST', '/v1/resources', {
       ...HEADERS,
       'content-length': 30_000_004,
@@ -77,12 +78,12 @@ describe('uploads over the API', () => {
     await nothingStored()
   })
 
-  it('that are refused at their very end were never visible', async () => {
+  it('that are refused at the end were never visible', async () => {
     expect(await under.send('fine until EVIL')).toMatchObject({ status: 400, code: 'path-escapes' })
     await nothingStored()
   })
 
-  it('that are cut short leave nothing', async () => {
+  it('that are cut short store nothing', async () => {
     const { request } = await under.connect('POST', '/v1/resources', { ...HEADERS, 'content-length': 1_000_000 })
     request.write(Buffer.alloc(500_000))
     await until('the upload has begun', async () => {
@@ -102,7 +103,7 @@ describe('uploads over the API', () => {
     await nothingStored()
   })
 
-  it('that are too large are refused by what they announce, and by what they send', async () => {
+  it('that are too large are refused by the announced length, and by the length sent', async () => {
     const announced = await under.connect('POST', '/v1/resources', { ...HEADERS, 'content-length': 60_000_000 })
     announced.request.flushHeaders()
     expect(await documentOf(await announced.answer)).toMatchObject({ status: 403, code: 'package-quota' })

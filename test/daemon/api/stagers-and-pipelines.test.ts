@@ -16,7 +16,7 @@ describe('stagers and pipelines over the API', () => {
   })
   afterEach(() => under.close())
 
-  it('stagers are made with what is usual where nothing is said', async () => {
+  it('stagers are created with defaults for what the request omits', async () => {
     const { status, document } = await under.ask<Stager>('POST', '/v1/stagers', draft)
     expect(status).toBe(201)
     expect(document).toMatchObject({
@@ -34,7 +34,7 @@ describe('stagers and pipelines over the API', () => {
     expect((await under.ask('GET', '/v1/stagers?namespace=/other')).document).toEqual([])
   })
 
-  it('stagers change in what is said, and follow their package when it is renamed', async () => {
+  it('stagers change only in what the request sets, and follow their package when it is renamed', async () => {
     const made = await under.ask<Stager>('POST', '/v1/stagers', { ...draft, limits: { pids: 9 }, additive: true })
     await under.ask('PATCH', `/v1/packages/${encodeURIComponent('/acme::program')}`, { name: 'renamed' })
     const changed = await under.ask<Stager>('PATCH', `/v1/stagers/${ONE}`, {
@@ -67,7 +67,7 @@ describe('stagers and pipelines over the API', () => {
     expect((await under.ask('POST', '/v1/stagers', body)).document).toMatchObject({ status, code })
   })
 
-  it('a package is not deleted under a stager, nor a stager under a pipeline', async () => {
+  it('a package that a stager uses is not deleted, nor a stager that a pipeline uses', async () => {
     await under.ask('POST', '/v1/stagers', draft)
     await under.ask('POST', '/v1/stagingpipelines', { namespace: '/acme', name: 'pipe', stagers: ['job::/acme::one'] })
     const program = encodeURIComponent('/acme::program')
@@ -82,7 +82,7 @@ describe('stagers and pipelines over the API', () => {
     expect((await under.ask<Package[]>('GET', '/v1/packages')).document).toEqual([])
   })
 
-  it('pipelines are made, cloned, appended to and prepended to', async () => {
+  it('pipelines are created, cloned, appended to and prepended to', async () => {
     for (const name of ['one', 'two', 'three']) await under.ask('POST', '/v1/stagers', { ...draft, name })
     const made = await under.ask<Pipeline>('POST', '/v1/stagingpipelines', {
       namespace: '/acme',

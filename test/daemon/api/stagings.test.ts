@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Staging } from '../../../daemon/documents/staging.js'
-import { ApiUnderTest, until } from './api-under-test.js'
+import { until } from './api-client.js'
+import { ApiUnderTest } from './api-under-test.js'
 
 const draft = { package: 'package::/acme::app', pipeline: 'stagpipe::/acme::pipe' }
 
@@ -21,7 +22,7 @@ describe('stagings over the API', () => {
 
   const submit = async () => (await under.ask<Staging>('POST', '/v1/stagings', draft)).document
 
-  it('are submitted, shown, listed, cancelled and tried again', async () => {
+  it('are submitted, shown, listed, cancelled and retried', async () => {
     const made = await under.ask<Staging>('POST', '/v1/stagings', draft)
     expect(made).toMatchObject({
       status: 201,
@@ -47,7 +48,7 @@ describe('stagings over the API', () => {
     expect(await uuids(`?package=${randomUUID()}`)).toEqual([])
   })
 
-  it('show how they failed', async () => {
+  it('show their failure', async () => {
     const { uuid } = await submit()
     const { ledger } = under.store
     await ledger.admitNext()
@@ -89,7 +90,7 @@ describe('stagings over the API', () => {
       readonly data: string
     }
 
-    it('is told line by line while it grows, and ends with the staging', async () => {
+    it('is streamed line by line while it grows, and ends with the staging', async () => {
       const { uuid } = await submit()
       const { answer } = await follow(uuid)
       expect(answer.headers).toMatchObject({ 'content-type': 'text/event-stream; charset=utf-8' })
@@ -109,7 +110,7 @@ describe('stagings over the API', () => {
       expect(JSON.parse(events[3]!.data)).toMatchObject({ uuid, state: 'cancelled' })
     })
 
-    it('is resumed after any line, the header before the query', async () => {
+    it('is resumed after any line; the header overrides the query', async () => {
       const { uuid } = await submit()
       under.logs.say('one', 'two', 'three')
       const ids = async (query: string, headers = {}) =>
@@ -126,7 +127,7 @@ describe('stagings over the API', () => {
       })
     })
 
-    it('keeps the connection alive when there is nothing to say', async () => {
+    it('keeps an idle connection alive with comments', async () => {
       const { uuid } = await submit()
       const { request, answer } = await follow(uuid)
       let received = ''
@@ -136,7 +137,7 @@ describe('stagings over the API', () => {
       await until('nobody follows', () => under.logs.followers === 0)
     })
 
-    it('is not waited for when the daemon stops', async () => {
+    it('does not delay the stop of the daemon', async () => {
       const { uuid } = await submit()
       const { answer } = await follow(uuid)
       const ended = text(answer)

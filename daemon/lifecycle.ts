@@ -1,0 +1,72 @@
+import type { Logger } from 'pino'
+import { CleanupStack } from '../base/cleanup-stack.js'
+import { Fault } from '../base/errors.js'
+import { buildApp, type App, type Surroundings } from './app.js'
+import { prepareSocketPath, restrictSocket } from './control-socket.js'
+import { listenOnLoopback } from './loopback-listener.js'
+import type { Settings } from './settings/settings.js'
+import { loadNativeLibrary } from './store/sqlite/native-library.js'
+
+/**
+ * The daemon without the process.
+ *
+ * LIFECYCLE: `open` locks the state directory and builds every part. `start` listens and begins to work. `stop` undoes
+ * both, in reverse; it may be called in any state, including after a failed `start`.
+ */
+export class Daemon {
+  readonly #app: App
+  readonly #settings: Pick<Settings, 'socket' | 'group' | 'listen' | 'stateDir'>
+  readonly #logger: Pick<Logger, 'info' | 'error'>
+  readonly #undo: CleanupStack
+
+  /** @param undo what building the parts has registered */
+  constructor(
+    app: App,
+    settings: Pick<Settings, 'socket' | 'group' | 'listen' | 'stateDir'>,
+    logger: Pick<Logger, 'info' | 'error'>,
+    undo: CleanupStack,
+  ) {
+    this.#app = app
+    this.#settings = settings
+    this.#logger = logger
+    this.#undo = undo
+  }
+
+  /**
+   * Throws `Conflict` (`state-dir-in-use`), `BadInput` for settings that do not work on this host, `Fault` (`not-root`,
+   * `native-library`, and those of the store).
+   */
+  static async open(settings: Settings, surroundings: Surroundings): Promise<Daemon> {
+    if (process.getuid?.() !== 0)
+      throw new Fault('not-root', 'stagerd mounts file systems and sets firewall rules, so it must run as root.')
+    loadNativeLibrary()
+    const undo = new CleanupStack()
+    try {
+      const app = await buildApp(settings, surroundings, undo)
+      return new Daemon(app, settings, surroundings.logger, undo)
+    } catch (error) {
+      await undo.run()
+      throw error
+    }
+  }
+
+  async start(): Promise<void> {
+    const { socket, group, listen, stateDir } = this.#settings
+    const { api, service, runs } = this.#app
+    await prepareSocketPath(socket)
+    // Last in, first out: no new requests first, then the end of the work in progress.
+    this.#undo.defer('stop staging', () => service.stop())
+    this.#undo.defer('stop the runs', () => runs.stop())
+    this.#undo.defer('close the control API', () => api.close())
+    await api.listen({ path: socket })
+    await restrictSocket(socket, group)
+    if (listen) await listenOnLoopback(api, listen, this.#undo)
+    service.start()
+    this.#logger.info({ socket, state: stateDir }, 'stagerd is ready')
+  }
+
+  async stop(): Promise<void> {
+    for (const { what, error } of await this.#undo.run())
+      this.#logger.error({ err: error, what }, 'the daemon did not stop cleanly')
+  }
+}

@@ -1,0 +1,35 @@
+import type { OutputStream } from '../../isolation/isolation.js'
+import type { Limits, PublishedPort } from '../../isolation/launch-plan.js'
+import type { Ref } from '../store/repositories.js'
+
+export interface RunRequest {
+  readonly package: Ref
+  /** Replaces the START_COMMAND of the package. */
+  readonly command?: string
+  /** Overrides the environment of the package. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly publish: readonly PublishedPort[]
+  readonly egress: boolean
+  readonly limits?: Partial<Limits>
+}
+
+export interface RunOutput {
+  /** Reading pauses until the promise resolves. */
+  output(stream: OutputStream, chunk: Buffer): Promise<void>
+}
+
+export interface RunEnding {
+  readonly exitCode?: number
+  readonly reason: string
+}
+
+export interface RunningProgram {
+  /** UUID. */
+  readonly id: string
+  /** Host ports, in the order of `publish`. */
+  readonly ports: readonly number[]
+  /** Resolves when the program has ended and everything that was made for it is removed. */
+  readonly ended: Promise<RunEnding>
+  /** SIGTERM, and SIGKILL after a grace period. Idempotent. */
+  stop(): void
+}

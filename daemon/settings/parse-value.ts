@@ -1,0 +1,99 @@
+import { isIPv4 } from 'node:net'
+import bytes from 'bytes'
+import ms, { type StringValue } from 'ms'
+import { Netmask } from 'netmask'
+import { quote } from '../../base/fqn.js'
+import { type CompressorChoice, COMPRESSORS } from '../../isolation/compressor-choice.js'
+import type { ListenAddress } from './settings.js'
+
+/**
+ * One parser for each type of setting. Each throws an `Error` whose message completes the sentence that begins with the
+ * source of the value: `--pids: "x" is not …`.
+ */
+
+export function parseText(text: string): string {
+  if (text === '') throw new Error('must not be empty')
+  return text
+}
+
+/** An empty value turns the setting off. */
+export function parseOptionalText(text: string): string | undefined {
+  return text === '' ? undefined : text
+}
+
+export function parseInteger(text: string): number {
+  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new Error(`${quote(text)} is not a whole number from 1 to 999999999`)
+  return Number(text)
+}
+
+export function parseNumber(text: string): number {
+  const parsed = Number(text)
+  if (!Number.isFinite(parsed) || parsed <= 0) throw new Error(`${quote(text)} is not a number above 0`)
+  return parsed
+}
+
+export function parseBytes(text: string): number {
+  const parsed = bytes.parse(text)
+  if (parsed === null || parsed <= 0) throw new Error(`${quote(text)} is not a size such as 256MB or 2GB`)
+  return parsed
+}
+
+/** In milliseconds; at least one second. */
+export function parseDuration(text: string): number {
+  const parsed = durationOf(text)
+  if (parsed === undefined || !(parsed >= 1000))
+    throw new Error(`${quote(text)} is not a duration of at least one second, such as 90s or 10m`)
+  return parsed
+}
+
+/** `ms` throws for a text that is empty or long, and returns undefined for any other that is not a duration. */
+function durationOf(text: string): number | undefined {
+  try {
+    return ms(text as StringValue)
+  } catch {
+    return undefined
+  }
+}
+
+export function parseNetwork(text: string): string {
+  try {
+    const block = new Netmask(text)
+    // netmask parses IPv6, too.
+    if (isIPv4(block.base) && block.bitmask >= 8 && block.bitmask <= 28) return `${block.base}/${block.bitmask}`
+  } catch {
+    // The error below says more.
+  }
+  throw new Error(`${quote(text)} is not an IPv4 network of /8 to /28, such as 198.18.0.0/16`)
+}
+
+const LOOPBACK_ADDRESS = /^(127(?:\.\d{1,3}){3}|localhost|\[::1\]):(\d{1,5})$/
+
+/** An empty value turns the setting off. */
+export function parseListen(text: string): ListenAddress | undefined {
+  if (text === '') return undefined
+  const [, host = '', port = ''] = LOOPBACK_ADDRESS.exec(text) ?? []
+  if (host === '' || Number(port) > 65535)
+    throw new Error(
+      `${quote(text)} is not a loopback address with a port, such as 127.0.0.1:7300; the API has no authentication and controls this host, so use a proxy that authenticates clients to publish it`,
+    )
+  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
+}
+
+export function parseCompressor(text: string): CompressorChoice['name'] {
+  return oneOf(['auto', ...COMPRESSORS], 'a compressor', text)
+}
+
+export function parseCompressionLevel(text: string): number {
+  if (!/^[0-9]$/.test(text)) throw new Error(`${quote(text)} is not a compression level from 0 to 9`)
+  return Number(text)
+}
+
+export function parseLogLevel(text: string): string {
+  return oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'], 'a log level', text)
+}
+
+function oneOf<T extends string>(known: readonly T[], what: string, text: string): T {
+  const found = known.find((name) => name === text)
+  if (found === undefined) throw new Error(`${quote(text)} is not ${what}: use one of ${known.join(', ')}`)
+  return found
+}

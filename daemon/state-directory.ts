@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { CleanupStack } from '../base/cleanup-stack.js'
+import { errnoOf, Fault } from '../base/errors.js'
+import { isUuid } from '../base/identifiers.js'
+import { lockStateDirectory } from './store/sqlite/state-lock.js'
+
+/** The directory with everything that the daemon keeps, locked for this process; docs/operating.md shows its layout. */
+export class StateDirectory {
+  private constructor(
+    readonly path: string,
+    /** UUID of this staging node, generated once for each state directory. */
+    readonly nodeId: string,
+  ) {}
+
+  get database(): string {
+    return path.join(this.path, 'stagerd.db')
+  }
+
+  get blobs(): string {
+    return path.join(this.path, 'blobs')
+  }
+
+  get layers(): string {
+    return path.join(this.path, 'layers')
+  }
+
+  get logs(): string {
+    return path.join(this.path, 'logs')
+  }
+
+  get imports(): string {
+    return path.join(this.path, 'imports')
+  }
+
+  /**
+   * Throws `Conflict` (`state-dir-in-use`), `Fault` (`bad-node-id`).
+   *
+   * @param undo gets the release of the lock
+   */
+  static async open(directory: string, undo: CleanupStack): Promise<StateDirectory> {
+    await mkdir(directory, { recursive: true, mode: 0o711 })
+    undo.defer('unlock the state directory', lockStateDirectory(path.join(directory, 'lock.db')))
+    const state = new StateDirectory(directory, await readNodeId(path.join(directory, 'node-id')))
+    // An import unlinks its file as soon as it is open. A file that still has a name is left over from a crash.
+    await rm(state.imports, { recursive: true, force: true })
+    return state
+  }
+}
+
+async function readNodeId(file: string): Promise<string> {
+  try {
+    const id = (await readFile(file, 'utf8')).trim()
+    if (isUuid(id)) return id
+    throw new Fault('bad-node-id', `${file} must contain a UUID: restore it, or delete the whole state directory.`)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+  const id = randomUUID()
+  await writeFile(file, `${id}\n`, { mode: 0o644, flush: true })
+  return id
+}

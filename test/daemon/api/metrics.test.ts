@@ -1,0 +1,31 @@
+import { Registry } from 'prom-client'
+import { expect, it, onTestFinished } from 'vitest'
+import { metricsRoutes } from '../../../daemon/api/routes/metrics.js'
+import { buildServer } from '../../../daemon/api/server.js'
+import { temporaryDirectory } from '../store/temporary-directory.js'
+import { ApiClient, logTo } from './api-client.js'
+
+it('/metrics counts requests by their route, not by their URL', async () => {
+  const registry = new Registry()
+  const ledger = { list: () => Promise.resolve([]) }
+  const api = buildServer({
+    logger: logTo([]),
+    registry,
+    routes: [
+      (scope) => metricsRoutes(scope, { registry, ledger }),
+      (scope) => void scope.get('/things/:name', (_request, reply) => reply.code(404).send('')),
+    ],
+  })
+  const under = new ApiClient(api, await temporaryDirectory())
+  onTestFinished(() => under.close())
+
+  await under.ask('GET', '/things/secret')
+  await under.ask('GET', '/no/such/thing')
+  const { document, headers } = await under.ask<string>('GET', '/metrics')
+  expect(headers['content-type']).toMatch(/^text\/plain/)
+  expect(document).toContain('stagerd_api_requests_total{method="GET",route="/things/:name",status="404"} 1')
+  expect(document).toContain('stagerd_api_requests_total{method="GET",route="none",status="404"} 1')
+  expect(document).toContain('stagerd_stagings{state="queued"} 0')
+  expect(document).toContain('stagerd_resident_memory_bytes')
+  expect(document).not.toContain('secret')
+})

@@ -1,0 +1,129 @@
+import { once } from 'node:events'
+import { lstat, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import { json } from 'node:stream/consumers'
+import { pino } from 'pino'
+import { Registry } from 'prom-client'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { CleanupStack } from '../../base/cleanup-stack.js'
+import { buildServer } from '../../daemon/api/server.js'
+import { Daemon } from '../../daemon/lifecycle.js'
+import type { ListenAddress } from '../../daemon/settings/settings.js'
+import { temporaryDirectory } from './store/temporary-directory.js'
+
+describe('the daemon', () => {
+  let directory: string
+  let socket: string
+  let calls: string[]
+  let errors: unknown[]
+  let undo: CleanupStack
+  beforeEach(async () => {
+    const temporary = await temporaryDirectory()
+    onTestFinished(() => temporary.remove())
+    directory = temporary.path
+    socket = path.join(directory, 'stagerd.sock')
+    calls = []
+    errors = []
+    undo = new CleanupStack()
+    undo.defer('close the store', () => void calls.push('store closed'))
+  })
+
+  const note = (call: string) => () => {
+    calls.push(call)
+  }
+  const stopping = (call: string) => () => {
+    calls.push(call)
+    return Promise.resolve()
+  }
+  const open = (listen?: ListenAddress, stopRuns: () => Promise<void> = stopping('runs stopped')) => {
+    const api = buildServer({
+      logger: pino({ level: 'silent' }),
+      registry: new Registry(),
+      routes: [(scope) => void scope.get('/healthz', () => ({ status: 'ok' }))],
+    })
+    api.addHook('onClose', (_api, done) => {
+      calls.push('API closed')
+      done()
+    })
+    const service = { start: note('staging started'), stop: stopping('staging stopped') }
+    const settings = { socket, group: 'a-group-that-no-host-has', listen, stateDir: directory }
+    const logger = { info: () => undefined, error: (entry: unknown) => void errors.push(entry) }
+    const daemon = new Daemon({ api, service, runs: { stop: stopRuns } }, settings, logger, undo)
+    onTestFinished(() => daemon.stop())
+    return daemon
+  }
+
+  const get = async (address: object) => {
+    const asked = request({ path: '/healthz', agent: false, ...address }).end()
+    const [answer] = (await once(asked, 'response')) as [NodeJS.ReadableStream & { statusCode: number }]
+    return { status: answer.statusCode, document: await json(answer) }
+  }
+
+  /** A TCP port that nothing listens on. */
+  const freePort = async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as { port: number }
+    server.close()
+    await once(server, 'close')
+    return port
+  }
+
+  it('serves its socket, and stops in the reverse order of its start', async () => {
+    const daemon = open()
+    await daemon.start()
+    expect(await get({ socketPath: socket })).toEqual({ status: 200, document: { status: 'ok' } })
+    expect((await lstat(socket)).mode & 0o777).toBe(0o660)
+    await daemon.stop()
+    expect(calls).toEqual(['staging started', 'API closed', 'runs stopped', 'staging stopped', 'store closed'])
+    expect(errors).toEqual([])
+  })
+
+  it('serves a loopback port too, to clients that ask for this host', async () => {
+    const port = await freePort()
+    const daemon = open({ host: '127.0.0.1', port })
+    await daemon.start()
+    expect(await get({ host: '127.0.0.1', port })).toEqual({ status: 200, document: { status: 'ok' } })
+    const foreign = await get({ host: '127.0.0.1', port, headers: { host: 'example.org' } })
+    expect(foreign).toMatchObject({ status: 421, document: { code: 'foreign-host' } })
+    await daemon.stop()
+    await expect(get({ host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  it('that cannot have its socket starts nothing, and releases what it opened', async () => {
+    await writeFile(socket, 'a file of somebody')
+    const daemon = open()
+    await expect(daemon.start()).rejects.toMatchObject({ code: 'not-a-socket' })
+    await daemon.stop()
+    expect(calls).toEqual(['store closed'])
+  })
+
+  it('that cannot have its port stops what it started', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    const { port } = server.address() as { port: number }
+    const daemon = open({ host: '127.0.0.1', port })
+    await expect(daemon.start()).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await daemon.stop()
+    expect(calls).toEqual(['API closed', 'runs stopped', 'staging stopped', 'store closed'])
+  })
+
+  it('logs what does not stop, and stops the rest', async () => {
+    const error = new Error('a run does not stop')
+    const daemon = open(undefined, () => Promise.reject(error))
+    await daemon.start()
+    await daemon.stop()
+    expect(errors).toEqual([{ err: error, what: 'stop the runs' }])
+    expect(calls).toEqual(['staging started', 'API closed', 'staging stopped', 'store closed'])
+  })
+
+  it('stops once, however often it is asked to', async () => {
+    const daemon = open()
+    await daemon.start()
+    await Promise.all([daemon.stop(), daemon.stop()])
+    expect(calls.filter((call) => call === 'store closed')).toHaveLength(1)
+  })
+})

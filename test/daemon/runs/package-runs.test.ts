@@ -1,0 +1,299 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Capability } from '../../../daemon/packages/metadata.js'
+import { Resolver } from '../../../daemon/resolver/resolver.js'
+import { PackageRuns } from '../../../daemon/runs/package-runs.js'
+import type { RunRequest } from '../../../daemon/runs/run.js'
+import { LiveContainers } from '../../../daemon/staging/live-containers.js'
+import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
+import { FakeIsolation, type FakeContext, type FakeStager } from '../../support/fake-isolation.js'
+import { logTo } from '../api/api-client.js'
+import { temporaryDirectory } from '../store/temporary-directory.js'
+
+const LIMITS = { memoryBytes: 1 << 28, cpus: 1, pids: 64, diskBytes: 1 << 20, timeoutMs: 1 }
+
+const untilStopped: FakeStager = async ({ signal }) => {
+  if (!signal.aborted) await once(signal, 'abort')
+}
+
+describe('runs of packages', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let store: SqliteStore
+  let isolation: FakeIsolation
+  let live: LiveContainers
+  let logged: string[]
+  let runs: PackageRuns
+  /** What was written, in order. */
+  let written: string[]
+  beforeEach(async () => {
+    directory = await temporaryDirectory()
+    store = SqliteStore.open(path.join(directory.path, 'stagerd.db'))
+    isolation = new FakeIsolation()
+    live = new LiveContainers()
+    logged = []
+    written = []
+    const { packages, policies } = store
+    runs = new PackageRuns({
+      packages,
+      resolver: new Resolver(packages, policies),
+      isolation,
+      live,
+      logger: logTo(logged),
+      defaults: { limits: LIMITS, environment: { SSL_CERT_FILE: '/ca.pem' } },
+    })
+  })
+  afterEach(async () => {
+    await runs.stop()
+    store.close()
+    await directory.remove()
+    // Whatever became of a run, nothing is left of it, and a sweep need not spare it.
+    expect([...isolation.left]).toEqual([])
+    expect([...live.ids]).toEqual([])
+  })
+
+  const addPackage = (
+    name: string,
+    options: {
+      readonly state?: 'uploaded' | 'ready'
+      readonly environment?: Readonly<Record<string, string>>
+      readonly dependencies?: readonly Capability[]
+      readonly provides?: readonly Capability[]
+    } = {},
+  ) =>
+    store.packages.create({
+      namespace: '/',
+      name,
+      state: 'ready',
+      environment: {},
+      dependencies: [],
+      provides: [],
+      templates: [],
+      resource: {
+        uuid: randomUUID(),
+        sha256: Buffer.from(name).toString('hex').padEnd(64, '0'),
+        sha1: undefined,
+        length: 1,
+        compression: 'gzip',
+        removals: [],
+      },
+      ...options,
+    })
+
+  const start = (request: Partial<RunRequest> = {}, signal = new AbortController().signal) => {
+    const output = (stream: string, chunk: Buffer) => {
+      written.push(`${stream}: ${String(chunk)}`)
+      return Promise.resolve()
+    }
+    const asked = { package: { namespace: '/', name: 'app' }, environment: {}, publish: [], egress: false, ...request }
+    return runs.start(asked, { output }, signal)
+  }
+
+  /** A ready package whose START_COMMAND is this program. */
+  const addApp = async (program: FakeStager) => {
+    isolation.stagers.set('./app', program)
+    await addPackage('app', { environment: { START_COMMAND: './app' } })
+  }
+
+  describe('end', () => {
+    it('with exit code 0, and their output is passed on', async () => {
+      await addApp(async ({ print }) => {
+        await print('one')
+        await print('two')
+      })
+      const { ended } = await start()
+      expect(await ended).toEqual({ exitCode: 0, reason: 'exited' })
+      expect(written).toEqual(['stdout: one\n', 'stdout: two\n'])
+    })
+
+    it('with the exit code of the program', async () => {
+      await addApp(async ({ exit }) => Promise.resolve(exit(42)))
+      expect(await (await start()).ended).toEqual({ exitCode: 42, reason: 'exited' })
+    })
+
+    it('when the client hangs up', async () => {
+      await addApp(untilStopped)
+      const client = new AbortController()
+      const { ended } = await start({}, client.signal)
+      client.abort()
+      expect(await ended).toEqual({ reason: 'stopped' })
+    })
+
+    it('when they are stopped, however often', async () => {
+      await addApp(untilStopped)
+      const program = await start()
+      program.stop()
+      program.stop()
+      expect(await program.ended).toEqual({ reason: 'stopped' })
+      program.stop()
+    })
+
+    it('when the daemon stops, which waits until nothing is left of any', async () => {
+      await addApp(untilStopped)
+      const programs = [await start(), await start()]
+      expect(isolation.left.size).toBe(2)
+      await runs.stop()
+      expect(isolation.left.size).toBe(0)
+      for (const { ended } of programs) expect(await ended).toEqual({ reason: 'stopped' })
+      await expect(start()).rejects.toThrow()
+    })
+
+    it('when their time is over, if the request limits it', async () => {
+      await addApp(untilStopped)
+      expect(await (await start({ limits: { timeoutMs: 20 } })).ended).toEqual({ reason: 'timeout' })
+    })
+
+    it.each<[reason: string, exceed: (context: FakeContext) => void]>([
+      ['out-of-memory', ({ allocate }) => allocate(LIMITS.memoryBytes + 1)],
+      ['disk-full', ({ writeFile }) => writeFile('/x', 'x'.repeat(LIMITS.diskBytes + 1))],
+      ['pids-limit', ({ fork }) => fork(LIMITS.pids + 1)],
+    ])('with "%s" at the default limit', async (reason, exceed) => {
+      await addApp(async (context) => {
+        exceed(context)
+        await untilStopped(context)
+      })
+      expect(await (await start()).ended).toEqual({ reason })
+    })
+
+    it('when the Engine is lost', async () => {
+      await addApp(untilStopped)
+      const { ended } = await start()
+      isolation.loseEngine(new Error('the Engine is gone'))
+      expect(await ended).toEqual({ reason: 'engine-lost: the Engine is gone' })
+    })
+
+    it('even if something cannot be undone, which is logged', async () => {
+      await addApp(() => Promise.resolve())
+      isolation.undoFailures = [{ what: 'remove the bridge', error: new Error('busy') }]
+      const { ended, id } = await start()
+      expect(await ended).toEqual({ exitCode: 0, reason: 'exited' })
+      expect(logged).toHaveLength(1)
+      expect(JSON.parse(logged[0]!)).toMatchObject({ run: id, what: 'remove the bridge', err: { message: 'busy' } })
+    })
+  })
+
+  describe('are protected from sweeps', () => {
+    it('as long as they run', async () => {
+      await addApp(untilStopped)
+      const program = await start()
+      expect([...live.ids]).toEqual([program.id])
+      program.stop()
+      await program.ended
+      expect([...live.ids]).toEqual([])
+    })
+  })
+
+  describe('are refused, and leave nothing,', () => {
+    it('for a package that does not exist', async () => {
+      await expect(start()).rejects.toMatchObject({ code: 'package-not-found' })
+    })
+
+    it('for a package that is not ready', async () => {
+      await addPackage('app', { state: 'uploaded' })
+      await expect(start()).rejects.toMatchObject({
+        code: 'package-not-ready',
+        message: 'package::/::app is uploaded: only a ready package can run; stage it first.',
+      })
+    })
+
+    it('for a package without a start command', async () => {
+      await addPackage('app')
+      await expect(start()).rejects.toMatchObject({
+        code: 'no-start-command',
+        message: 'package::/::app has no START_COMMAND: give one with --command or -e START_COMMAND=…',
+      })
+    })
+
+    it('for a dependency that no package provides', async () => {
+      await addPackage('app', {
+        environment: { START_COMMAND: './app' },
+        dependencies: [{ type: 'runtime', name: 'cobol' }],
+      })
+      await expect(start()).rejects.toMatchObject({ code: 'unresolved' })
+    })
+
+    it('when the client has hung up already', async () => {
+      await addApp(untilStopped)
+      await expect(start({}, AbortSignal.abort(new Error('the client is gone')))).rejects.toThrow('the client is gone')
+    })
+
+    it('while the Engine is down', async () => {
+      await addApp(untilStopped)
+      isolation.down = new Error('the Engine is down')
+      await expect(start()).rejects.toThrow('the Engine is down')
+    })
+
+    it('when the container cannot be started', async () => {
+      await addPackage('app', { environment: { START_COMMAND: './not-in-the-root' } })
+      await expect(start()).rejects.toMatchObject({ code: 'no-such-program' })
+    })
+  })
+
+  describe('get', () => {
+    /** What the program is started with. */
+    const planOf = async (request: Partial<RunRequest> = {}, command = './app') => {
+      let plan: FakeContext['plan'] | undefined
+      isolation.stagers.set(command, (context) => {
+        plan = context.plan
+        return Promise.resolve()
+      })
+      await (
+        await start(request)
+      ).ended
+      return plan!
+    }
+
+    it('the host ports that they publish, in the order of the request', async () => {
+      await addApp(() => Promise.resolve())
+      const publish = [
+        { containerPort: 80, hostPort: 8080 },
+        { containerPort: 443, hostPort: 8443 },
+      ]
+      const { ports, ended } = await start({ publish })
+      expect(ports).toEqual([8080, 8443])
+      await ended
+    })
+
+    it('the packages that they depend on below their own', async () => {
+      const linux = { type: 'os', name: 'linux' } as const
+      const ruby = { type: 'runtime', name: 'ruby' } as const
+      await addPackage('debian', { provides: [linux] })
+      await addPackage('ruby', { provides: [ruby], dependencies: [linux] })
+      await addPackage('app', { dependencies: [ruby], environment: { START_COMMAND: './app' } })
+      const { root } = await planOf()
+      expect(root.map(({ name }) => name)).toEqual(['package::/::debian', 'package::/::ruby', 'package::/::app'])
+    })
+
+    it('the environment of the daemon, the dependencies, the package and the request, each over the one before', async () => {
+      const linux = { type: 'os', name: 'linux' } as const
+      await addPackage('debian', { provides: [linux], environment: { FROM: 'debian', SSL_CERT_FILE: '/debian.pem' } })
+      await addPackage('app', {
+        dependencies: [linux],
+        environment: { START_COMMAND: './app', START_PATH: '/srv', FROM: 'app', MODE: 'app' },
+      })
+      const { environment, workingDirectory } = await planOf({ environment: { MODE: 'request' } })
+      expect(environment).toMatchObject({ SSL_CERT_FILE: '/debian.pem', FROM: 'app', MODE: 'request' })
+      expect(workingDirectory).toBe('/srv')
+    })
+
+    it('the command of the request, before that of the package', async () => {
+      await addPackage('app', { environment: { START_COMMAND: './app' } })
+      expect(await planOf({ command: './other' }, './other')).toMatchObject({
+        command: './other',
+        workingDirectory: '/',
+      })
+    })
+
+    it('the limits of the request, or else the defaults, but no time limit by default', async () => {
+      await addPackage('app', { environment: { START_COMMAND: './app' } })
+      expect((await planOf({ limits: { pids: 7 } })).limits).toEqual({ ...LIMITS, pids: 7, timeoutMs: Infinity })
+    })
+
+    it('egress if they ask for it', async () => {
+      await addPackage('app', { environment: { START_COMMAND: './app' } })
+      expect((await planOf({ egress: true })).egress).toBe(true)
+      expect((await planOf()).egress).toBe(false)
+    })
+  })
+})

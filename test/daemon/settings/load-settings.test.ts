@@ -1,0 +1,202 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { BadInput } from '../../../base/errors.js'
+import { loadSettings, type SettingSources } from '../../../daemon/settings/load-settings.js'
+
+let directory: string
+let file: string
+beforeEach(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'stagerd-settings-'))
+  file = path.join(directory, 'stagerd.toml')
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+const load = (sources: Partial<SettingSources> = {}) =>
+  loadSettings({ flags: {}, environment: {}, file, fileIsRequired: false, ...sources })
+
+const loadFile = async (content: string) => {
+  await writeFile(file, content)
+  return await load()
+}
+
+/** The sentence that the user sees, with the temporary path of the file left out. */
+const refusal = async (loading: Promise<unknown>) => {
+  const error = await loading.then(
+    () => expect.fail('the settings were accepted'),
+    (thrown: unknown) => thrown,
+  )
+  // `BadInput` is what makes the daemon exit with 2.
+  expect(error).toBeInstanceOf(BadInput)
+  const { code, message } = error as BadInput
+  return { code, message: message.replaceAll(file, 'FILE') }
+}
+
+it('without a file, flags or variables, every setting has its default', async () => {
+  const processors = availableParallelism()
+  expect(await load()).toEqual({
+    stateDir: '/var/lib/stagerd',
+    socket: '/run/stagerd/stagerd.sock',
+    group: 'stagerd',
+    listen: undefined,
+    concurrency: Math.max(2, processors),
+    bridgePool: '198.18.0.0/16',
+    caBundle: undefined,
+    limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
+    packageQuotaBytes: 2 * 2 ** 30,
+    compressor: { name: 'auto', level: 1 },
+    uploadGraceMs: 3_600_000,
+    logLevel: 'info',
+  })
+})
+
+it('the file may set every setting', async () => {
+  const settings = await loadFile(`
+    state-dir = "/srv/stagerd"
+    socket = "/srv/stagerd.sock"
+    group = "staff"
+    listen = "[::1]:7300"
+    concurrency = 3
+    bridge-pool = "10.1.2.3/20"
+    ca-bundle = "/etc/ca.pem"
+    memory = "256MB"
+    cpus = 0.5
+    pids = "9"
+    disk = "1.5GB"
+    timeout = "90s"
+    compressor = "zlib"
+    compression-level = 0
+    package-quota = 1000
+    upload-grace = "2h"
+    log-level = "silent"
+  `)
+  expect(settings).toEqual({
+    stateDir: '/srv/stagerd',
+    socket: '/srv/stagerd.sock',
+    group: 'staff',
+    listen: { host: '::1', port: 7300 },
+    concurrency: 3,
+    bridgePool: '10.1.0.0/20',
+    caBundle: '/etc/ca.pem',
+    limits: { memoryBytes: 256 * 2 ** 20, cpus: 0.5, pids: 9, diskBytes: 1.5 * 2 ** 30, timeoutMs: 90_000 },
+    packageQuotaBytes: 1000,
+    compressor: { name: 'zlib', level: 0 },
+    uploadGraceMs: 7_200_000,
+    logLevel: 'silent',
+  })
+})
+
+it('a flag overrides a variable, a variable overrides the file', async () => {
+  await writeFile(file, 'pids = 1\nlog-level = "error"\ncompression-level = 2')
+  const environment = { STAGERD_PIDS: '3', STAGERD_LOG_LEVEL: 'warn' }
+  const { limits, logLevel, compressor } = await load({ flags: { pids: '4' }, environment })
+  expect({ pids: limits.pids, logLevel, level: compressor.level }).toEqual({ pids: 4, logLevel: 'warn', level: 2 })
+})
+
+it('an empty variable or flag turns off what the file sets, where a setting is optional', async () => {
+  await writeFile(file, 'listen = "127.0.0.1:7300"\nca-bundle = "/etc/ca.pem"')
+  const { listen, caBundle } = await load({ flags: { listen: '' }, environment: { STAGERD_CA_BUNDLE: '' } })
+  expect({ listen, caBundle }).toEqual({ listen: undefined, caBundle: undefined })
+})
+
+describe('the settings file', () => {
+  it('must exist when the user named it', async () => {
+    expect(await refusal(load({ fileIsRequired: true }))).toEqual({
+      code: 'bad-settings-file',
+      message: "The settings file FILE cannot be read: ENOENT: no such file or directory, open 'FILE'.",
+    })
+  })
+
+  it('must be readable, even when it may be missing', async () => {
+    expect(await refusal(load({ file: directory }))).toEqual({
+      code: 'bad-settings-file',
+      message: `The settings file ${directory} cannot be read: EISDIR: illegal operation on a directory, read.`,
+    })
+  })
+
+  it('must be TOML', async () => {
+    const { code, message } = await refusal(loadFile('pids = \n'))
+    expect(code).toBe('bad-settings-file')
+    expect(message).toMatch(/^FILE is not valid TOML: Invalid TOML document/)
+    expect(message).toContain('1:')
+  })
+
+  const known =
+    'the settings are state-dir, socket, group, listen, concurrency, bridge-pool, ca-bundle, memory, cpus, pids, disk, timeout, compressor, compression-level, package-quota, upload-grace, log-level'
+
+  it.each([
+    ['an unknown key', 'memroy = "1GB"', `"memroy" in FILE is not a setting: ${known}.`],
+    ['an unknown section', '[limits]\nmemory = "1GB"', `"limits" in FILE is not a setting: ${known}.`],
+    ['a section in place of a value', '[memory]\nsize = 1', 'memory in FILE must be a string or a number.'],
+    ['a boolean', 'listen = false', 'listen in FILE must be a string or a number.'],
+    ['a list', 'socket = ["/a", "/b"]', 'socket in FILE must be a string or a number.'],
+    ['a date', 'timeout = 2026-01-01', 'timeout in FILE must be a string or a number.'],
+  ])('%s is refused', async (_what, content, message) => {
+    expect(await refusal(loadFile(content))).toEqual({ code: 'bad-setting', message })
+  })
+
+  it('is the source that a bad value is reported with, after its key', async () => {
+    expect((await refusal(loadFile('pids = 0.5'))).message).toBe(
+      'pids in FILE: "0.5" is not a whole number from 1 to 999999999.',
+    )
+  })
+})
+
+describe('a bad value', () => {
+  it('in a variable is reported with the name of the variable', async () => {
+    expect(await refusal(load({ environment: { STAGERD_STATE_DIR: '' } }))).toEqual({
+      code: 'bad-setting',
+      message: 'STAGERD_STATE_DIR: must not be empty.',
+    })
+  })
+
+  const network = 'is not an IPv4 network of /8 to /28, such as 198.18.0.0/16'
+  const duration = 'is not a duration of at least one second, such as 90s or 10m'
+  const size = 'is not a size such as 256MB or 2GB'
+  const integer = 'is not a whole number from 1 to 999999999'
+  const listen =
+    'is not a loopback address with a port, such as 127.0.0.1:7300; the API has no authentication and controls this host, so use a proxy that authenticates clients to publish it'
+  const compressor = 'is not a compressor: use one of auto, igzip, pigz, zlib'
+  const logLevel = 'is not a log level: use one of trace, debug, info, warn, error, silent'
+
+  it.each([
+    ['stateDir', '', '--state-dir: must not be empty.'],
+    ['socket', '', '--socket: must not be empty.'],
+    ['group', '', '--group: must not be empty.'],
+    ['concurrency', '0', `--concurrency: "0" ${integer}.`],
+    ['concurrency', '-1', `--concurrency: "-1" ${integer}.`],
+    ['concurrency', '1.5', `--concurrency: "1.5" ${integer}.`],
+    ['pids', 'many', `--pids: "many" ${integer}.`],
+    ['pids', '1000000000', `--pids: "1000000000" ${integer}.`],
+    ['cpus', '0', `--cpus: "0" is not a number above 0.`],
+    ['cpus', 'all', `--cpus: "all" is not a number above 0.`],
+    ['cpus', 'Infinity', `--cpus: "Infinity" is not a number above 0.`],
+    ['memory', '', `--memory: "" ${size}.`],
+    ['memory', 'lots', `--memory: "lots" ${size}.`],
+    ['memory', '0', `--memory: "0" ${size}.`],
+    ['disk', '-4GB', `--disk: "-4GB" ${size}.`],
+    ['packageQuota', 'GB', `--package-quota: "GB" ${size}.`],
+    ['timeout', '', `--timeout: "" ${duration}.`],
+    ['timeout', 'soon', `--timeout: "soon" ${duration}.`],
+    ['timeout', '999ms', `--timeout: "999ms" ${duration}.`],
+    ['timeout', '-1m', `--timeout: "-1m" ${duration}.`],
+    ['uploadGrace', '10', `--upload-grace: "10" ${duration}.`],
+    ['bridgePool', '198.18.0.0', `--bridge-pool: "198.18.0.0" ${network}.`],
+    ['bridgePool', '198.18.0.0/7', `--bridge-pool: "198.18.0.0/7" ${network}.`],
+    ['bridgePool', '198.18.0.0/29', `--bridge-pool: "198.18.0.0/29" ${network}.`],
+    ['bridgePool', '198.18.0.256/16', `--bridge-pool: "198.18.0.256/16" ${network}.`],
+    ['bridgePool', 'fd00::/16', `--bridge-pool: "fd00::/16" ${network}.`],
+    ['listen', '127.0.0.1', `--listen: "127.0.0.1" ${listen}.`],
+    ['listen', ':7300', `--listen: ":7300" ${listen}.`],
+    ['listen', '0.0.0.0:7300', `--listen: "0.0.0.0:7300" ${listen}.`],
+    ['listen', 'example.org:7300', `--listen: "example.org:7300" ${listen}.`],
+    ['listen', 'localhost:65536', `--listen: "localhost:65536" ${listen}.`],
+    ['compressor', 'lzma', `--compressor: "lzma" ${compressor}.`],
+    ['compressor', '', `--compressor: "" ${compressor}.`],
+    ['compressionLevel', '10', `--compression-level: "10" is not a compression level from 0 to 9.`],
+    ['logLevel', 'loud', `--log-level: "loud" ${logLevel}.`],
+  ] as const)('%s = "%s" is refused', async (name, text, message) => {
+    expect(await refusal(load({ flags: { [name]: text } }))).toEqual({ code: 'bad-setting', message })
+  })
+})

@@ -1,0 +1,52 @@
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { CleanupStack } from '../../base/cleanup-stack.js'
+import { isUuid } from '../../base/identifiers.js'
+import { StateDirectory } from '../../daemon/state-directory.js'
+import { temporaryDirectory } from './store/temporary-directory.js'
+
+describe('the state directory', () => {
+  let directory: string
+  beforeEach(async () => {
+    const temporary = await temporaryDirectory()
+    onTestFinished(() => temporary.remove())
+    directory = path.join(temporary.path, 'state')
+  })
+
+  const open = async () => {
+    const undo = new CleanupStack()
+    onTestFinished(() => void undo.run())
+    return { state: await StateDirectory.open(directory, undo), close: () => undo.run() }
+  }
+
+  it('is created, and has a UUID of its own that stays the same', async () => {
+    const { state, close } = await open()
+    expect((await stat(directory)).mode & 0o777).toBe(0o711)
+    expect(isUuid(state.nodeId)).toBe(true)
+    expect(await readFile(path.join(directory, 'node-id'), 'utf8')).toBe(`${state.nodeId}\n`)
+    await close()
+    expect((await open()).state.nodeId).toBe(state.nodeId)
+  })
+
+  it('belongs to one daemon at a time', async () => {
+    await open()
+    await expect(open()).rejects.toMatchObject({ code: 'state-dir-in-use' })
+  })
+
+  it('with a damaged node id is refused, not given another one', async () => {
+    await mkdir(directory)
+    await writeFile(path.join(directory, 'node-id'), 'half a UU')
+    await expect(open()).rejects.toMatchObject({
+      code: 'bad-node-id',
+      message: `${directory}/node-id must contain a UUID: restore it, or delete the whole state directory.`,
+    })
+  })
+
+  it('is cleared of imports that a crash interrupted', async () => {
+    await mkdir(path.join(directory, 'imports'), { recursive: true })
+    await writeFile(path.join(directory, 'imports', 'half'), 'content')
+    await open()
+    expect(await readdir(directory)).not.toContain('imports')
+  })
+})
