@@ -4,13 +4,8 @@ import { pipeline } from 'node:stream/promises'
 import { extract, pack, type Extract, type Header, type Pack } from 'tar-stream'
 import { BadInput, StagerdError, Unavailable } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import { ENGINE_MARKER, KERNEL_DIRECTORIES, MOUNTED_FILES } from '../injected-files.js'
 import { withRunner } from './image-runner.js'
-
-/** What every root gets anew when it runs. The directories themselves stay. */
-const KERNEL_DIRECTORIES = ['dev', 'proc', 'sys']
-
-/** The Engine puts these into each container, empty, where the image has none. */
-const INJECTED = new Set(['etc/hosts', 'etc/hostname', 'etc/resolv.conf'])
 
 /** A list of users is read whole, to have `runner` added to it; in bytes. */
 const LONGEST_USER_LIST = 4 * 1024 * 1024
@@ -133,9 +128,9 @@ class TreeFilter {
 
   #isLeftOut(path: string, { type, size }: Found): boolean {
     return (
-      path === '.dockerenv' ||
+      path === ENGINE_MARKER ||
       KERNEL_DIRECTORIES.some((directory) => path.startsWith(`${directory}/`)) ||
-      (INJECTED.has(path) && type === 'file' && size === 0) ||
+      (MOUNTED_FILES.has(path) && type === 'file' && size === 0) ||
       this.#leaveOut.some((out) => path === out || path.startsWith(`${out}/`))
     )
   }

@@ -2,29 +2,23 @@ import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CleanupStack } from '../../base/cleanup-stack.js'
 import { messageOf } from '../../base/errors.js'
-import type { Ending, ReleaseReport, RunHooks, RunningLaunch, SnapshotReport } from '../isolation.js'
+import type { Compressor } from '../archive/compressor.js'
+import type { Ending, ReleaseReport, RunHooks, RunningLaunch, SnapshotReport, SnapshotRequest } from '../isolation.js'
 import type { Limits } from '../launch-plan.js'
 import type { Attached, Container } from './container.js'
 import { engineError } from './engine-errors.js'
 import type { Freezer } from './freezer.js'
 import { LimitWatch, type LimitProbe } from './limit-watch.js'
 import { pumpOutput } from './output-frames.js'
+import type { RootDirectories } from './root-directories.js'
+import { takeSnapshot } from '../snapshot/snapshot.js'
 
-/** Passes on what a container has changed, once it stands still. */
-export type TakeSnapshot = <T>(
-  request: SnapshotRequest,
-  write: (archive: Readable) => Promise<T>,
-) => Promise<SnapshotReport<T>>
-
-export interface SnapshotRequest {
-  readonly directory: string | undefined
-  readonly exclude: readonly string[]
-  /** Resolves when the container stands still. Programs may be started before; of its files nothing is read. */
-  readonly standstill: Promise<void>
-  /** Told when none of the container's files is read any more, unless that fails. */
-  readonly onRead: () => void
-  /** Ends the reading of the container's files. */
-  readonly signal: AbortSignal
+/** What snapshots of all containers have in common. */
+export interface Snapshotting {
+  /** Chosen at the first call. */
+  readonly compressor: () => Promise<Compressor>
+  /** The files that stagerd puts into each root: content by absolute path. */
+  readonly givenFiles: ReadonlyMap<string, string>
 }
 
 export interface RunningParts {
@@ -40,7 +34,8 @@ export interface RunningParts {
   /** `freezer` is the one by which its `ownUse` freezes. */
   readonly probe: LimitProbe
   readonly freezer: Freezer
-  readonly takeSnapshot: TakeSnapshot
+  readonly root: RootDirectories
+  readonly snapshotting: Snapshotting
 }
 
 /** Between SIGTERM and SIGKILL, in milliseconds. */
@@ -86,21 +81,12 @@ export class RunningContainer implements RunningLaunch {
     return this.#released
   }
 
-  async snapshot<T>(
-    directory: string | undefined,
-    write: (archive: Readable) => Promise<T>,
-    exclude: readonly string[] = [],
-  ): Promise<SnapshotReport<T>> {
-    const { freezer, takeSnapshot } = this.#parts
-    const { report } = await freezer.fromFreezing(async (standstill) => {
-      let onRead = (): void => undefined
-      const read = new Promise<void>((resolve) => (onRead = resolve))
-      const report = takeSnapshot({ directory, exclude, standstill, onRead, signal: this.#ending.signal }, write)
-      await Promise.race([read, report])
-      // In an object, because its end is not to be awaited here: the program goes on while the archive is being stored.
-      return { report }
-    })
-    return await report
+  async snapshot<T>(request: SnapshotRequest, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>> {
+    const { freezer, root, snapshotting } = this.#parts
+    const { givenFiles } = snapshotting
+    const compressor = await snapshotting.compressor()
+    const { signal } = this.#ending
+    return await takeSnapshot({ ...request, ...root, givenFiles, compressor, freezer, signal }, write)
   }
 
   async #run(): Promise<Ending> {

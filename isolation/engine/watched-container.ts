@@ -1,25 +1,19 @@
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Readable } from 'node:stream'
-import type { SnapshotReport } from '../isolation.js'
 import { findCgroupFiles, readCounts } from './cgroup-files.js'
 import type { Container } from './container.js'
 import { deletedUse } from './deleted-use.js'
 import { directoryUse, filesystemUse } from './disk-use.js'
 import { Freezer } from './freezer.js'
 import type { LimitProbe } from './limit-watch.js'
-import { findRootDirectories, type RootDirectories } from './root-directories.js'
-import { RunningContainer, type RunningParts, type SnapshotRequest } from './running-container.js'
+import { findRootDirectories } from './root-directories.js'
+import { RunningContainer, type RunningParts, type Snapshotting } from './running-container.js'
 
 /** What a container needs of its host to be watched and read from outside. */
 export interface Surroundings {
   /** The Engine's root directory. */
   engineDirectory(): Promise<string>
-  snapshot<T>(
-    root: RootDirectories,
-    request: SnapshotRequest,
-    write: (archive: Readable) => Promise<T>,
-  ): Promise<SnapshotReport<T>>
+  readonly snapshotting: Snapshotting
 }
 
 /**
@@ -32,7 +26,9 @@ export async function watchedContainer(
   container: Container,
   pid: number,
   alsoWritten: readonly string[],
-): Promise<{ run(parts: Omit<RunningParts, 'container' | 'probe' | 'freezer' | 'takeSnapshot'>): RunningContainer }> {
+): Promise<{
+  run(parts: Omit<RunningParts, 'container' | 'probe' | 'freezer' | 'root' | 'snapshotting'>): RunningContainer
+}> {
   const engineDirectory = await surroundings.engineDirectory()
   const [root, cgroup] = await Promise.all([
     findRootDirectories(pid, engineDirectory),
@@ -58,7 +54,8 @@ export async function watchedContainer(
         container,
         probe,
         freezer,
-        takeSnapshot: (request, write) => surroundings.snapshot(root, request, write),
+        root,
+        snapshotting: surroundings.snapshotting,
       }),
   }
 }

@@ -7,7 +7,7 @@ import { openList } from './layer-list.js'
 import { readJson, type LayerRecord } from './layer-record.js'
 import { layerTar } from './layer-tar.js'
 import { decodeRemovalPath } from '../removal-path.js'
-import { syncDirectory } from './sync-directory.js'
+import { syncDirectory } from '../../base/durable-directory.js'
 import type { ImageLayer } from './layer.js'
 
 /** Added to a layer the first time that somebody wants its tar; nothing else of a whole layer ever changes. */

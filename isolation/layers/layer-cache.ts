@@ -14,7 +14,7 @@ import type { Layer, LayerCache } from './layer.js'
 import { layerId, layerKey } from './layer-key.js'
 import { type LayerRecord, readRecord } from './layer-record.js'
 import { SingleFlight } from './single-flight.js'
-import { syncDirectory } from './sync-directory.js'
+import { syncDirectory } from '../../base/durable-directory.js'
 import type { ImageLayer } from './layer.js'
 
 export interface LayerDirectoryOptions {

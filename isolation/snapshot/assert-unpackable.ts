@@ -2,7 +2,7 @@ import { BadInput, TooLarge } from '../../base/errors.js'
 import { DEFAULT_ARCHIVE_LIMITS, LARGEST_ID } from '../archive/limits.js'
 import { show } from '../archive/names.js'
 import { findEach } from '../archive/tree.js'
-import { INJECTED } from './engine-files.js'
+import { INJECTED_FILES } from '../injected-files.js'
 import type { SnapshotScope } from './snapshot-scope.js'
 
 /** A letter, and what is to be known: the owner that is out of range, and of files the length, blocks, names and inode. */
@@ -37,7 +37,7 @@ export async function assertUnpackable(upper: string, scope: SnapshotScope, sign
   let [length, data] = [0, 0]
   const look = (record: string) => {
     const { fields, path } = parse(record)
-    if (scope.placeOf(path) === 'outside' || INJECTED.has(path)) return
+    if (scope.placeOf(path) === 'outside' || INJECTED_FILES.has(path)) return
     const [letter, size, blocks, links, inode = ''] = fields
     if (letter === 'o') {
       if (badOwner === undefined || path < badOwner) badOwner = path

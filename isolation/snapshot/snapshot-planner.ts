@@ -3,7 +3,7 @@ import { parentOf, show } from '../archive/names.js'
 import type { EntryKind } from '../archive/tree.js'
 import { encodeRemovalPath } from '../removal-path.js'
 import type { Removal } from '../launch-plan.js'
-import { INJECTED } from './engine-files.js'
+import { INJECTED_FILES } from '../injected-files.js'
 import type { LowerLayers } from './lower-layers.js'
 import { isOpaque, isWhiteout, type OverlayMarks, whyNotPlain } from './overlay-entry.js'
 import type { SnapshotScope } from './snapshot-scope.js'
@@ -177,7 +177,7 @@ function refuseReserved(path: string): void {
  * has anything. Whether a link is Docker's is told by where it leads: isolation/engine/copied-up.ts.
  */
 function isInjected(entry: Change, lower: LowerLayers): boolean {
-  if (!INJECTED.has(entry.path) || lower.mayHold(entry.path)) return false
+  if (!INJECTED_FILES.has(entry.path) || lower.mayHold(entry.path)) return false
   if (isWhiteout(entry)) return true
   if (entry.kind === 'file') return entry.stats?.size === 0
   return entry.path === 'dev/console' && entry.kind === 'character-device'

@@ -31,7 +31,7 @@ describe('the root of a launch', () => {
     const { running, recorder } = await launch(shell, change)
     try {
       await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
-      return await running.snapshot(undefined, filesOf)
+      return await running.snapshot({}, filesOf)
     } finally {
       await running.release()
     }
@@ -73,7 +73,7 @@ describe('the root of a launch', () => {
     await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
     const { State } = await connectEngine().getContainer(launchName(plan.id)).inspect()
     const count = async () => Number(await readFile(`/proc/${State.Pid}/root/tmp/count`, 'utf8'))
-    const { written } = await running.snapshot(undefined, async (archive) => {
+    const { written } = await running.snapshot({}, async (archive) => {
       const frozen = await count()
       await new Promise((resolve) => setTimeout(resolve, 200))
       const whileRead = (await count()) - frozen
@@ -91,7 +91,7 @@ describe('the root of a launch', () => {
     const plan = planOf(under, { shell: 'echo late > /tmp/late', fake: () => Promise.resolve() })
     const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
     await running.ended
-    expect((await running.snapshot('/tmp', filesOf)).written).toEqual({ 'tmp/late': 'late\n' })
+    expect((await running.snapshot({ directory: '/tmp' }, filesOf)).written).toEqual({ 'tmp/late': 'late\n' })
     await running.release()
   })
 
@@ -146,7 +146,7 @@ describe('the root of a launch', () => {
 
   it('ends while it is read: the reader is told', async () => {
     const { running } = await launch('true')
-    const reading = running.snapshot(undefined, async (archive) => {
+    const reading = running.snapshot({}, async (archive) => {
       running.stop()
       for await (const chunk of archive) void chunk
       throw new Error('read to the end')

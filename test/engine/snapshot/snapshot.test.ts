@@ -20,7 +20,7 @@ import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
 import { unpackArchive } from '../../../isolation/archive/unpack.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import { chooseCompressor, type Compressor } from '../../../isolation/archive/compressor.js'
-import { snapshotUpper } from '../../../isolation/snapshot/snapshot.js'
+import { takeSnapshot } from '../../../isolation/snapshot/snapshot.js'
 import { collect } from '../../support/collect.js'
 import { MemoryResources } from '../../support/memory-resources.js'
 import { at, describeTree, linkGroups, makeTree } from '../../support/trees.js'
@@ -47,7 +47,7 @@ beforeEach(async () => {
 afterEach(() => scratch.remove())
 
 const snapshot = (directory?: string, exclude: readonly string[] = []) =>
-  snapshotUpper({ upper, lower: [lower], directory, exclude, compressor }, collect)
+  takeSnapshot({ upper, lowers: [lower], directory, exclude, compressor }, collect)
 const inside = (path: string) => join(merged, path)
 const list = (archive: Buffer) =>
   execFileSync('tar', ['-tz', '--quoting-style=literal'], { input: archive, encoding: 'latin1' })
@@ -211,7 +211,7 @@ test('only what was there is recorded as gone: a new directory hides nothing', a
   mkdirSync(inside('opt/new'))
   mkdirSync(inside('brand'))
   expect((await snapshot()).removals).toEqual([])
-  const unaware = await snapshotUpper({ upper, directory: undefined, compressor }, collect)
+  const unaware = await takeSnapshot({ upper, compressor }, collect)
   expect(unaware.removals.every(({ kind }) => kind === 'opaque')).toBe(true)
 })
 
@@ -316,6 +316,6 @@ describe('what cannot be kept is refused, not guessed', () => {
 test('a writer that fails is the failure, and the programs behind the archive end', async () => {
   writeFileSync(inside('new'), Buffer.alloc(5_000_000, 'x'))
   await expect(
-    snapshotUpper({ upper, directory: undefined, compressor }, () => Promise.reject(new Error('the disk is full'))),
+    takeSnapshot({ upper, compressor }, () => Promise.reject(new Error('the disk is full'))),
   ).rejects.toThrow('the disk is full')
 })
