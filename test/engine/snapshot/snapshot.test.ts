@@ -16,6 +16,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Deferred } from '../../../base/deferred.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
 import { unpackArchive } from '../../../isolation/archive/unpack.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
@@ -318,4 +319,40 @@ test('a writer that fails is the failure, and the programs behind the archive en
   await expect(
     takeSnapshot({ upper, compressor }, () => Promise.reject(new Error('the disk is full'))),
   ).rejects.toThrow('the disk is full')
+})
+
+test('a refusal is the error, whatever the writer makes of the archive that breaks off', async () => {
+  mkdirSync(join(upper, 'moved'))
+  execFileSync('setfattr', ['-n', 'trusted.overlay.redirect', '-v', '/etc', join(upper, 'moved')])
+  writeFileSync(inside('new'), Buffer.alloc(5_000_000, 'x'))
+  const write = (archive: Readable) => collect(archive).catch(() => Promise.reject(new Error('broken off')))
+  await expect(takeSnapshot({ upper, compressor }, write)).rejects.toMatchObject({ code: 'overlay-redirect' })
+})
+
+test('the freeze ends when the tree has been read, before the archive is stored', async () => {
+  writeFileSync(inside('new'), 'new\n')
+  const events: string[] = []
+  const thawed = new Deferred<void>()
+  const freezer = {
+    whileFrozen: async <T>(work: () => Promise<T>) => {
+      events.push('frozen')
+      const result = await work()
+      events.push('thawed')
+      thawed.resolve()
+      return result
+    },
+  }
+  await takeSnapshot({ upper, compressor, freezer }, async (archive) => {
+    events.push('archive')
+    await collect(archive)
+    await thawed.promise
+    events.push('stored')
+  })
+  expect(events).toEqual(['frozen', 'archive', 'thawed', 'stored'])
+})
+
+test('a container that cannot be frozen leaves no archive', async () => {
+  const freezer = { whileFrozen: () => Promise.reject(new Error('no freezer')) }
+  const write = () => Promise.reject(new Error('it was written to'))
+  await expect(takeSnapshot({ upper, compressor, freezer }, write)).rejects.toThrow('no freezer')
 })
