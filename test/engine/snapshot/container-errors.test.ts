@@ -35,7 +35,7 @@ describe('a container that', () => {
   const container = () => connectEngine().getContainer(name)
   const state = async () => (await container().inspect()).State
 
-  test('somebody has paused by hand stands still as well, and stays as they want it', async () => {
+  test('somebody has paused by hand is read as well, and stays paused', async () => {
     await container().pause()
     const { written } = await running.snapshot({}, filesOf)
     expect(written).toEqual({ 'tmp/new': 'new\n' })
@@ -62,7 +62,7 @@ describe('a container that', () => {
     expect((await running.snapshot({}, filesOf)).written).toEqual({ 'tmp/new': 'new\n' })
   })
 
-  test('waits for a disk stands still as soon as the disk has answered', async () => {
+  test('waits for a disk is frozen as soon as the disk has answered', async () => {
     const disk = await HangingDisk.make()
     try {
       await disk.hang(freezerGroup((await state()).Pid))
