@@ -128,17 +128,25 @@ export interface RunningContainer {
 
 export interface RunningLaunch extends RunningContainer {
   /**
-   * Freeze the container, and pass what it changed to `write` as a gzip'd tar of full paths. It stays frozen while its
-   * files are read, which may be over before `write` is. Rejects with `BadInput` (`bad-directory`) for a filter that is not an absolute, plain path.
-   *
-   * @param directory only changes at or below this absolute path; everything when left out
-   * @param exclude nothing at or below these absolute paths: there it is as if nothing had been changed
+   * Freeze the container, and pass its changes to `write` as a gzip'd tar of full paths. It is thawed when its files have
+   * been read, which can be before `write` is done. Rejects with `BadInput` (`bad-directory`) for a path that is not
+   * absolute and plain.
    */
-  snapshot<T>(
-    directory: string | undefined,
-    write: (archive: Readable) => Promise<T>,
-    exclude?: readonly string[],
-  ): Promise<SnapshotReport<T>>
+  snapshot<T>(request: SnapshotRequest, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>>
+}
+
+export interface SnapshotRequest extends FreezeHooks {
+  /** Only changes at or below this absolute path; all changes when left out. */
+  readonly directory?: string | undefined
+  /** No changes at or below these absolute paths. */
+  readonly exclude?: readonly string[]
+}
+
+export interface FreezeHooks {
+  /** Called when the container is about to be frozen. */
+  readonly onFreeze?: () => void
+  /** Called once after each `onFreeze`: the container was thawed, or could not be frozen. */
+  readonly onThaw?: () => void
 }
 
 export interface SnapshotReport<T> {
@@ -146,7 +154,7 @@ export interface SnapshotReport<T> {
   readonly removals: readonly Removal[]
   /** Entries in the archive. */
   readonly entries: number
-  /** What no package can hold, left out. */
+  /** What no package can hold. */
   readonly leftOut: LeftOut
 }
 

@@ -16,16 +16,14 @@ export function watchDownload({ request, signal, session, limits }: StagerReques
       // Bytes that the kernel has taken; what Node still holds is waiting for the client. Counted in whole chunks.
       delivered: socket.bytesWritten - socket.writableLength + (sender?.sent ?? 0),
       waitsForClient: sender !== undefined || socket.writableLength > 0,
-      frozen: session.frozen,
     }
   }
   let before = look()
   const watch = setInterval(() => {
     const now = look()
     const waited = before.waitsForClient && now.waitsForClient && before.sender === now.sender
-    // Nobody reads while the container stands still for a snapshot, nor right after it.
-    const excused = before.frozen || now.frozen
-    if (waited && !excused && now.delivered - before.delivered < limits.paceBytes) socket.destroy()
+    if (waited && !session.frozenWithin(limits.paceMs) && now.delivered - before.delivered < limits.paceBytes)
+      socket.destroy()
     before = now
   }, limits.paceMs).unref()
   const unwatch = (): void => clearInterval(watch)

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { FreezeHooks } from '../../isolation/isolation.js'
 import type { Verdict } from '../model/staging.js'
 import { ArrivalOrder, type Ticket } from './arrival-order.js'
 import type { StagerRequest } from './stager-request.js'
@@ -21,7 +22,19 @@ export class HttpSession {
   #ended = false
   #uploading = false
   #downloads = 0
-  #frozen = 0
+  #frozen = false
+  /** By the clock of `performance.now`. */
+  #thawedAt = -Infinity
+  /** For a snapshot. */
+  readonly freezeHooks: FreezeHooks = {
+    onFreeze: () => {
+      this.#frozen = true
+    },
+    onThaw: () => {
+      this.#frozen = false
+      this.#thawedAt = performance.now()
+    },
+  }
 
   constructor(readonly handler: LaunchHandler) {}
 
@@ -30,9 +43,9 @@ export class HttpSession {
     return this.#given
   }
 
-  /** Whether the container stands still for a snapshot, so that nobody in it can read or write. */
-  get frozen(): boolean {
-    return this.#frozen > 0
+  /** Whether a snapshot kept the container frozen at any moment of that time: its programs cannot read or write then. */
+  frozenWithin(milliseconds: number): boolean {
+    return this.#frozen || performance.now() - this.#thawedAt < milliseconds
   }
 
   /** To be called for every exchange, the moment it begins. */
@@ -103,15 +116,6 @@ export class HttpSession {
       throw new StagerRefusal(499, `This launch has ${atMost} downloads under way: let one of them end first.`)
     this.#downloads += 1
     exchange.response.once('close', () => (this.#downloads -= 1))
-  }
-
-  async frozenWhile<T>(deed: () => Promise<T>): Promise<T> {
-    this.#frozen += 1
-    try {
-      return await deed()
-    } finally {
-      this.#frozen -= 1
-    }
   }
 
   /** Verdicts whose answer is still on its way: the only exchanges worth waiting for at the end. */

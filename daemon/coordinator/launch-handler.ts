@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import type { SnapshotRequest } from '../../isolation/isolation.js'
 import type { MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
 import type { Verdict } from '../model/staging.js'
@@ -46,13 +47,8 @@ export interface LaunchHandler {
 
   alter(change: MetadataChange): Promise<void>
 
-  /**
-   * Replace the data by what the stager changed in its filesystem. The container stands still meanwhile.
-   *
-   * @param directory only changes at or below it, as the stager wrote it: the handler judges it; everything when undefined
-   * @param exclude nothing at or below these, as the stager wrote them
-   */
-  snapshot(directory: string | undefined, signal: AbortSignal, exclude?: readonly string[]): Promise<void>
+  /** Replace the data by what the stager changed in its filesystem. The handler checks the paths of the request. */
+  snapshot(request: SnapshotRequest, signal: AbortSignal): Promise<void>
 
   /** Resolves when the verdict is durable: then the stager is told OK. */
   verdict(verdict: Verdict): Promise<void>

@@ -14,15 +14,15 @@ export async function takeSnapshot(exchange: StagerRequest): Promise<'OK'> {
   const { session, signal } = exchange
   const form = await parseForm(await exchange.readBody(), exchange.contentType, exchange.limits.formFields)
   const directory = directoryOf(exchange.address.query, form)
-  const excluded = exchange.address.query.getAll('exclude').filter((path) => path !== '')
-  if (excluded.length > MOST_EXCLUDED)
+  const exclude = exchange.address.query.getAll('exclude').filter((path) => path !== '')
+  if (exclude.length > MOST_EXCLUDED)
     throw new StagerRefusal(
       499,
-      `The query excludes ${excluded.length} paths: at most ${MOST_EXCLUDED} can be excluded.`,
+      `The query excludes ${exclude.length} paths: at most ${MOST_EXCLUDED} can be excluded.`,
     )
   await session.inTurn(exchange, async (handler) => {
     signal.throwIfAborted()
-    await session.frozenWhile(() => handler.snapshot(directory, signal, excluded))
+    await handler.snapshot({ directory, exclude, ...session.freezeHooks }, signal)
   })
   return 'OK'
 }

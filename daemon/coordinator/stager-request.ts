@@ -78,7 +78,10 @@ export class StagerRequest {
 
   /** The body as a stream, to be called once; from here on the client is told to send it. */
   openBody(): RequestBody {
-    const body = new RequestBody(this.request, this.limits)
+    const body = new RequestBody(this.request, {
+      ...this.limits,
+      isExcused: () => this.session.frozenWithin(this.limits.paceMs),
+    })
     this.#body = body
     if (this.#cutShort) body.cutShort()
     else if (!this.#continued) {

@@ -1,7 +1,7 @@
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { ZipFile } from 'yazl'
 import { Conflict, messageOf, NotFound } from '../../base/errors.js'
-import { formatFqn, type FqnKind } from '../../base/fqn.js'
+import { formatFqn } from '../../base/fqn.js'
 import { renderLimits } from '../documents/convert-limits.js'
 import type { Capability } from '../packages/metadata.js'
 import type { Package, Resource } from '../packages/package.js'

@@ -6,6 +6,8 @@ export interface Pace {
   /** Length of a window in milliseconds, and what must arrive in each. */
   readonly paceMs: number
   readonly paceBytes: number
+  /** Asked at the end of each window: whether the client could not send for a part of it. */
+  readonly isExcused?: () => boolean
 }
 
 /**
@@ -66,7 +68,8 @@ export class RequestBody extends Readable {
 
   #judgePace(): void {
     const came = this.#received - this.#receivedBefore
-    if (!this.#consumerBusy && came < this.#pace.paceBytes)
+    const isExcused = this.#consumerBusy || this.#pace.isExcused?.() === true
+    if (!isExcused && came < this.#pace.paceBytes)
       this.fail(new BadInput('body-too-slow', `The body came too slowly: ${came} bytes in ${this.#pace.paceMs} ms.`))
     this.#receivedBefore = this.#received
     this.#consumerBusy = this.#request.isPaused()

@@ -4,7 +4,7 @@ import type { StagerdError } from '../../base/errors.js'
 import { Conflict, TooLarge } from '../../base/errors.js'
 import { parseFqn } from '../../base/fqn.js'
 import type { Leases } from '../../base/leases.js'
-import type { LeftOut, RunningLaunch } from '../../isolation/isolation.js'
+import type { LeftOut, RunningLaunch, SnapshotRequest } from '../../isolation/isolation.js'
 import type { ExpectedUpload, LaunchHandler, PackageData } from '../coordinator/launch-handler.js'
 import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
@@ -103,12 +103,12 @@ export class WorkingCopyHandler implements LaunchHandler {
     return Promise.resolve()
   }
 
-  async snapshot(directory: string | undefined, signal: AbortSignal, exclude: readonly string[] = []): Promise<void> {
+  async snapshot(request: SnapshotRequest, signal: AbortSignal): Promise<void> {
     this.#assertOpen()
     const running = await this.#running
     const maxBytes = await this.#parts.quota.of(this.#namespace)
     const { written, removals, leftOut } = await this.#withinQuota(
-      () => running.snapshot(directory, (archive) => this.#parts.blobs.write(archive, { signal, maxBytes }), exclude),
+      () => running.snapshot(request, (archive) => this.#parts.blobs.write(archive, { signal, maxBytes })),
       maxBytes,
     )
     this.#parts.liveBlobs.hold(written.sha256, this.launch)

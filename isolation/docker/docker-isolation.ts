@@ -2,7 +2,6 @@ import { randomInt } from 'node:crypto'
 import path from 'node:path'
 import type Docker from 'dockerode'
 import { connectEngine, pingEngine } from '../engine/connect.js'
-import { copiedUp } from '../engine/copied-up.js'
 import { askEngine } from '../engine/engine-errors.js'
 import { ImageReader } from '../engine/image-reader.js'
 import { LastUsedTimes } from '../engine/last-used-times.js'
@@ -32,7 +31,6 @@ import { Firewall } from '../network/firewall.js'
 import type { Owner } from '../host/ownership.js'
 import { chooseCompressor } from '../archive/compressor.js'
 import type { CompressorChoice } from '../compressor-choice.js'
-import { snapshotUpper } from '../snapshot/snapshot.js'
 import { Sweeper } from './sweeper.js'
 import type { ImageLayer } from '../layers/layer.js'
 
@@ -90,15 +88,7 @@ export class DockerIsolation implements Isolation {
         const info = (await askEngine('describe itself', engine.info())) as { DockerRootDir: string }
         return info.DockerRootDir
       }),
-      snapshot: async (root, request, write) => {
-        const { upper, lowers: lower } = root
-        const untilStandstill = async () => {
-          await request.standstill
-          request.signal.throwIfAborted()
-          return await copiedUp(root, shim)
-        }
-        return await snapshotUpper({ ...request, untilStandstill, upper, lower, compressor: await compressor() }, write)
-      },
+      snapshotting: { compressor, givenFiles: shim },
     })
   }
 

@@ -2,15 +2,15 @@ import { readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { parseMountinfo, type MountEntry } from './mountinfo.js'
 
-/** The files in which the kernel counts what a container was refused. */
+/** The files in which the kernel counts how often a container hit its limits. */
 export interface CgroupFiles {
-  /** `max N`: forks refused. */
+  /** Has a line `max N`: the number of refused forks. */
   readonly pidsEvents: string | undefined
-  /** `oom_kill N`: memory.events, or memory.oom_control of version 1. */
+  /** Has a line `oom_kill N`. It is memory.events, or memory.oom_control of version 1. */
   readonly memoryEvents: string | undefined
 }
 
-/** How often the limits of a container were hit. */
+/** How often a container hit its limits. */
 export interface CgroupCounts {
   readonly forksRefused: number
   readonly oomKills: number
@@ -29,8 +29,8 @@ export function cgroupFiles(cgroups: string, mountinfo: string): CgroupFiles {
       const mount = mounts.find((entry) => entry.type === 'cgroup' && entry.superOptions.includes(controller))
       if (hierarchy !== '0' && mount) return join(mount.mountPoint, below(mount, path), version1)
     }
-    // Where no version 1 hierarchy has the controller, the unified one does: its line begins with 0 and names none. A
-    // daemon in a cgroup namespace of its own is shown `/../NAME` of what is beside it: not where that is.
+    // If no version 1 hierarchy has the controller, the unified hierarchy does: its line begins with 0 and lists none. A
+    // daemon in a cgroup namespace of its own sees a sibling as `/../NAME`, which does not tell the path.
     const path = /^0::(?!\/\.\.)(.*)$/m.exec(cgroups)?.[1]
     const unified = mounts.find((entry) => entry.type === 'cgroup2')
     return path !== undefined && unified ? join(unified.mountPoint, below(unified, path), version2) : undefined
@@ -41,9 +41,7 @@ export function cgroupFiles(cgroups: string, mountinfo: string): CgroupFiles {
   }
 }
 
-/**
- * Throws a plain error when the process is gone, or is not of that container: process ids are used again.
- */
+/** Throws a plain error when the process has ended, or is not in that container: process ids are reused. */
 export async function findCgroupFiles(pid: number, container: string): Promise<CgroupFiles> {
   const [cgroups, mountinfo] = await Promise.all([
     readFile(`/proc/${pid}/cgroup`, 'utf8'),
@@ -53,7 +51,7 @@ export async function findCgroupFiles(pid: number, container: string): Promise<C
   return cgroupFiles(cgroups, mountinfo)
 }
 
-/** Zero where nothing can be read: the files go with the container. */
+/** Zeros once the files are gone: they are removed with the container. */
 export async function readCounts(files: CgroupFiles): Promise<CgroupCounts> {
   const [pids, memory] = await Promise.all([readOrEmpty(files.pidsEvents), readOrEmpty(files.memoryEvents)])
   return { forksRefused: counter(pids, 'max'), oomKills: counter(memory, 'oom_kill') }
@@ -72,7 +70,7 @@ async function readOrEmpty(path: string | undefined): Promise<string> {
   }
 }
 
-/** A daemon that is in a container itself sees only a part of the hierarchy: its mount's root is not `/`. */
+/** If the daemon itself runs in a container, it sees only a part of the hierarchy: the root of that mount is not `/`. */
 function below(mount: MountEntry, path: string): string {
   const inside = relative(mount.root, path)
   return inside.startsWith('..') ? path : inside

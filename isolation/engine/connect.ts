@@ -1,10 +1,10 @@
 import Docker from 'dockerode'
 import { askEngine } from './engine-errors.js'
 
-/** A client of the Engine that DOCKER_HOST names, or of the default socket. Connects when it is first used. */
+/** A client of the Engine at DOCKER_HOST, or at the default socket. It connects with the first request. */
 export function connectEngine(): Docker {
-  // A connection kept from before a restart of the Engine would fail the first request after it, although the Engine
-  // answers; and a new connection to a unix socket costs next to nothing.
+  // After a restart of the Engine, the first request on a kept-alive connection would fail. A new connection to a unix
+  // socket costs next to nothing.
   return new Docker({ headers: { Connection: 'close' } })
 }
 

@@ -1,14 +1,14 @@
 /**
- * Process 1 of a container: it lets the program in once the daemon writes a line, and then stands by as its init.
+ * Process 1 of a container. It starts the program when the daemon writes a line, and then acts as its init.
  *
- * - The mounts below /stagerfs can only be made once the container's namespace is there, and the program must never
- *   see them half-made; nor may it be over before its cgroup and its upper directory are found.
- * - The kernel keeps from process 1 every signal that it has no handler for, so a program there could not be ended by
- *   SIGTERM. Here it has this init above it, which passes SIGTERM on to everything, and reaps orphans while it waits.
- * - A shell's `wait` ends early when a trap runs, and is then asked again.
- * - The kernel's counters go with the container, and a program that was refused a fork often ends in the same
- *   millisecond: where a limit was hit, init stays until the daemon has seen it and kills the container. Built-in
- *   commands alone, because there may be no pids left for another process. The files are those of cgroups version 1 and 2.
+ * - The mounts below /stagerfs need the namespace of the running container, and the program must not see them
+ *   incomplete. It must also not end before the daemon has found its cgroup and its upper directory.
+ * - The kernel does not deliver a signal to process 1 that has no handler for it, so SIGTERM would not end a program
+ *   there. This init forwards SIGTERM to all processes, and reaps orphans while it waits.
+ * - `wait` of a shell returns early when a trap runs, so it is called again.
+ * - The counters of the cgroup vanish with the container, and a program often ends as soon as a fork is refused. So
+ *   after a limit was hit, init stays until the daemon has seen it and kills the container. It uses shell built-ins
+ *   only, because the pids limit may allow no other process. The files are those of cgroups version 1 and 2.
  */
 const INIT = `read -r _ || exit 125
 trap 'kill -TERM -1' TERM
@@ -30,7 +30,7 @@ done
 [ -z "$hit" ] || read -r _
 exit "$status"`
 
-/** Written to the standard input of the container: the program may begin. */
+/** Written to the standard input of the container to start the program. */
 export const START_PROGRAM = '\n'
 
 /** The argument vector of process 1. */

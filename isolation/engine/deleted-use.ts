@@ -3,23 +3,23 @@ import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 
-/** Their content is memory, and counts as such: deleted files are there without anybody's deleting them (memfd). */
+/** Filesystems in memory: their content counts against the memory limit. A memfd counts as a deleted file on tmpfs. */
 const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994 /* tmpfs */, 0x958458f6 /* hugetlbfs */])
 
 /**
- * What the deleted files that a container's processes hold open or mapped use on disk, in bytes: blocks that no walk
- * through its directories finds. Only while nothing of it runs.
+ * The bytes on disk of deleted files that processes of a container still have open or mapped: no walk through its
+ * directories finds them. Call it only while the container is frozen.
  *
- * A file of a lower layer counts too once it is deleted and still open, although the container did not write it: the
- * kernel tells no difference, and an open program or library that is replaced is small beside any limit. Not seen are
- * files whose one descriptor is on its way through a socket.
+ * A deleted file of a lower layer counts too, although the container did not write it: the kernel shows no difference,
+ * and programs and libraries are small compared to any limit. It misses a file whose only descriptor is in transit
+ * through a socket.
  *
- * @param cgroup directory of the container's processes; where it is gone, so are they
+ * @param cgroup directory of the container's processes; if it is gone, they have ended
  */
 export async function deletedUse(cgroup: string, signal: AbortSignal): Promise<number> {
-  // Threads can have descriptors of their own; maps they always share.
+  // Threads can have separate descriptor tables, but always share their mappings.
   const [threads, processes] = await Promise.all([
-    // Version 1 calls its file `tasks`.
+    // The name of the file in version 1 is `tasks`.
     idsIn(join(cgroup, 'cgroup.threads')).then((ids) => ids ?? idsIn(join(cgroup, 'tasks'))),
     idsIn(join(cgroup, 'cgroup.procs')),
   ])
@@ -30,7 +30,7 @@ export async function deletedUse(cgroup: string, signal: AbortSignal): Promise<n
   if (directories.length === 0) return 0
   const { stdout } = await runProcess(
     'find',
-    // -L: what these links lead to is the open file itself, whatever its name was; no path is walked.
+    // -L follows these links to the open files themselves, without resolving a path.
     [...['-L', ...directories], ...'-mindepth 1 -maxdepth 1 -type f -links 0 -printf'.split(' '), '%D %i %b %p\\n'],
     { signal },
   )

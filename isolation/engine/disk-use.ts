@@ -2,8 +2,8 @@ import { stat, statfs } from 'node:fs/promises'
 import { runProcess } from '../../base/run-process.js'
 
 /**
- * When it is time to measure what a launch has written. Measuring means to freeze it and to walk through its files;
- * looking at what is used of the filesystem is one cheap call, and a launch cannot have grown by more than that has.
+ * Decides when to measure what a launch has written. A measurement freezes the container and walks through its files;
+ * reading the use of the whole filesystem is one cheap call, and a launch cannot have written more than that has grown.
  */
 export class GrowthGauge {
   #measured = 0
@@ -12,7 +12,7 @@ export class GrowthGauge {
 
   /**
    * @param limit in bytes
-   * @param filesystem as in `observe`, from before the launch could write anything
+   * @param filesystem as in `observe`, taken before the launch can write
    */
   constructor(
     private readonly limit: number,
@@ -22,34 +22,34 @@ export class GrowthGauge {
   }
 
   /**
-   * @param filesystem bytes in use on the filesystems that the launch writes to, by anybody
+   * @param filesystem bytes in use on the filesystems that the launch writes to, whoever uses them
    * @returns whether the launch may have reached its limit
    */
   observe(filesystem: number): boolean {
-    // What others delete must not hide what the launch writes: only growth counts. Between two looks it may hide some
-    // all the same, so half of the room that is left is reason enough.
+    // Only growth counts, so that deletions by others do not hide what the launch writes. Between two calls they can
+    // still hide some of it, so half of the remaining space is reason enough.
     this.#growth += Math.max(0, filesystem - this.#last)
     this.#last = filesystem
-    // Close to the limit every byte would be a reason; a sixteenth of it is near enough.
+    // Near the limit every byte would be a reason to measure: a sixteenth of the limit is precise enough.
     return this.#growth >= Math.max((this.limit - this.#measured) / 2, this.limit / 16)
   }
 
-  /** What the launch can use at most, in bytes: as if all that was written since it was measured were its own. */
+  /** An upper bound of what the launch uses, in bytes: all growth since the last measurement counts as its own. */
   get atMost(): number {
     return this.#measured + this.#growth
   }
 
-  /** @param used what the launch was found to use, in bytes */
+  /** @param used the measured use of the launch, in bytes */
   measured(used: number): void {
     this.#measured = used
     this.#growth = 0
   }
 }
 
-/** An empty file costs no block, yet nobody else can have its inode. */
+/** An empty file has no block, but takes an inode. */
 const BYTES_PER_ENTRY = 512
 
-/** What is in use, by anybody, on the filesystems that hold `directories`: in bytes. */
+/** Bytes in use on the filesystems that hold `directories`. */
 export async function filesystemUse(directories: readonly string[]): Promise<number> {
   const seen = new Set<number>()
   let used = 0
@@ -64,8 +64,8 @@ export async function filesystemUse(directories: readonly string[]): Promise<num
 }
 
 /**
- * What `directories` use, in bytes. A stager may have written them: only while nothing of it runs. `du` walks by
- * directory descriptors, so that neither depth nor symbolic links lead it astray.
+ * Bytes that `directories` use. Call it only while no stager writes there. `du` walks by file descriptors, so neither
+ * deep paths nor symbolic links confuse it.
  */
 export async function directoryUse(directories: readonly string[], signal: AbortSignal): Promise<number> {
   const [bytes, entries] = await Promise.all([

@@ -1,10 +1,10 @@
 import { BadInput, Fault, StagerdError, Unavailable, errnoOf, messageOf } from '../../base/errors.js'
 
-/** What the Engine answered instead of doing it. */
+/** The Engine answered a request with an error. */
 export class EngineRefusal extends Fault {
   constructor(
     readonly statusCode: number,
-    /** The Engine's own words. */
+    /** The message of the Engine. */
     readonly reason: string,
     message: string,
     options?: ErrorOptions,
@@ -14,13 +14,13 @@ export class EngineRefusal extends Fault {
 }
 
 /**
- * Wait for the Engine, and turn what goes wrong into errors of ours.
+ * Waits for an answer of the Engine, and translates errors to ours.
  *
- * The call is not cancelled with its job: a request that is cut off half-way may still be carried out, and then nobody
- * would know of the result. A caller that was cancelled waits for the answer and undoes it.
+ * A cancelled launch does not cancel the request: the Engine could still carry it out, and the result would be unknown.
+ * A cancelled caller waits for the answer and undoes the result.
  *
  * @param what verb and object: "create the network"
- * @param deadlineMs after which an Engine that says nothing counts as down
+ * @param deadlineMs an Engine that has not answered by then counts as down
  * Throws `Unavailable` (`engine-down`, `disk-full`), otherwise `EngineRefusal`.
  */
 export async function askEngine<T>(what: string, call: Promise<T>, deadlineMs = 60_000): Promise<T> {
@@ -39,7 +39,7 @@ export async function askEngine<T>(what: string, call: Promise<T>, deadlineMs = 
   }
 }
 
-/** As `askEngine`, for an undo: that the thing is not there is as good. */
+/** As `askEngine`, for an undo: it succeeds if the object does not exist. */
 export async function askEngineToRemove(what: string, call: Promise<unknown>): Promise<void> {
   try {
     await askEngine(what, call)
@@ -54,7 +54,7 @@ export function isStatus(error: unknown, statusCode: number): boolean {
 
 const CONNECTION_ERRNOS = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EACCES', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND'])
 
-/** `error`, as thrown by dockerode, in our words. */
+/** Translates an error of dockerode. */
 export function engineError(what: string, error: unknown): StagerdError {
   if (error instanceof StagerdError) return error
   const statusCode = statusOf(error)
@@ -74,7 +74,7 @@ export function engineError(what: string, error: unknown): StagerdError {
   return new EngineRefusal(statusCode, reason, `The Docker Engine refused to ${what}: ${reason}`, cause)
 }
 
-/** What the start of a container says about the plan, if the plan is at fault; otherwise `error` itself. */
+/** Translates an error of a start that the plan is to blame for; returns any other `error` as it is. */
 export function startError(
   error: unknown,
   plan: { readonly user: string; readonly workingDirectory: string },
@@ -94,8 +94,8 @@ export function startError(
       cause,
     )
   if (/minimum memory limit|range of cpus|invalid (memory|pids|cpu)/i.test(error.reason))
-    return new BadInput('bad-limits', `The Docker Engine cannot keep such limits: ${error.reason}`, cause)
-  // A host that lets nobody make control groups says mkdir too, and is not the stager's fault.
+    return new BadInput('bad-limits', `The Docker Engine rejected these limits: ${error.reason}`, cause)
+  // An error about a control group has mkdir in its message too, but the plan is not to blame for it.
   if (/mkdir|chdir|working directory|workdir|not a directory/i.test(error.reason) && !/cgroup/i.test(error.reason))
     return new BadInput(
       'bad-working-directory',

@@ -1,29 +1,29 @@
 import { watch } from 'node:fs'
 
-/** Rings when one of the files changes: the kernel notifies of changes of cgroup event files like of any other. */
+/** Waits for changes of files by inotify, which the kernel supports for the event files of cgroups too. */
 export class FileWatcher {
-  #rung = false
+  #changed = false
   #wake: () => void = () => undefined
 
-  /** @param signal takes the watches away again, after a last ring */
+  /** @param signal ends the watching, and counts as a last change */
   constructor(files: readonly string[], signal: AbortSignal) {
-    const ring = () => {
-      this.#rung = true
+    const change = () => {
+      this.#changed = true
       this.#wake()
     }
     for (const file of files) {
       try {
-        watch(file, { signal, persistent: false }, ring).on('error', () => undefined)
+        watch(file, { signal, persistent: false }, change).on('error', () => undefined)
       } catch {
-        // Gone already, or out of watches: the interval is there.
+        // The file is gone, or no watch is left: then the timeout alone has to do.
       }
     }
-    signal.addEventListener('abort', ring, { once: true })
+    signal.addEventListener('abort', change, { once: true })
   }
 
-  /** Resolves at once if it has rung since the last time. */
+  /** Resolves at once if a file has changed since the last call. */
   async changeOrTimeout(milliseconds: number): Promise<void> {
-    if (!this.#rung)
+    if (!this.#changed)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, milliseconds)
         this.#wake = () => {
@@ -31,6 +31,6 @@ export class FileWatcher {
           resolve()
         }
       })
-    this.#rung = false
+    this.#changed = false
   }
 }

@@ -3,24 +3,23 @@ import { pipeline } from 'node:stream/promises'
 import { pack, type Pack } from 'tar-stream'
 import type { ImageLayer } from '../layers/layer.js'
 
-/** An image whose root is a chain of layers, as `docker load` takes it. */
+/** An image whose root is a chain of layers, for `docker load`. */
 export interface ImageDescription {
   /** `repository:tag`. */
   readonly reference: string
   readonly labels: Readonly<Record<string, string>>
-  /** From the lowest upward. */
+  /** Lowest first. */
   readonly layers: readonly ImageLayer[]
 }
 
 /**
- * The archive of an image:
+ * The archive of an image, for a reader that starts at once; it errs when a layer does:
  *
  *   manifest.json
  *   <digest>.json      the configuration, with the digests of all layers
  *   <digest>.tar       a layer, unless it is left out
  *
- * @param leaveOut diff ids of layers at the bottom of the chain, which the Engine has already: it does not open them
- * @returns to be read at once; an error of a layer errors it
+ * @param leaveOut diff ids of layers at the bottom of the chain that the Engine already has: it does not read them
  */
 export function imageArchive(image: ImageDescription, leaveOut: ReadonlySet<string>): Pack {
   const archive = pack()
@@ -45,7 +44,7 @@ async function writeArchive(archive: Pack, image: ImageDescription, leaveOut: Re
   }
 }
 
-/** The same bytes for the same layers and labels, whenever it is made: they are the identity of the image. */
+/** The same layers and labels always give the same bytes: the digest of this is the id of the image. */
 function imageConfig({ labels, layers }: ImageDescription): string {
   return JSON.stringify({
     architecture: ARCHITECTURES[process.arch] ?? process.arch,
@@ -60,5 +59,5 @@ function layerName({ diffId }: ImageLayer): string {
   return `${diffId.replace(/^sha256:/, '')}.tar`
 }
 
-/** Node's name to Go's. */
+/** Names of architectures: Node's to Go's. */
 const ARCHITECTURES: Partial<Record<string, string>> = { x64: 'amd64', ia32: '386' }

@@ -4,14 +4,14 @@ import { NotFound, Unavailable } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { askEngine, engineError, EngineRefusal, isStatus } from './engine-errors.js'
 
-/** The Engine tries a registry that does not answer several times before it gives up, in milliseconds. */
+/** In milliseconds. The Engine retries a registry that does not answer several times before it gives up. */
 const REGISTRY_DEADLINE_MS = 3 * 60_000
 
 /**
- * Have the Engine pull an image. What it says while it does is passed on, but for the bars that it draws.
+ * Has the Engine pull an image. Passes its messages to `progress`, except for the progress bars.
  *
- * Throws `NotFound` (`no-such-image`), `Unavailable` (`registry-unreachable`, `engine-down`, `disk-full`). When aborted,
- * the Engine is no longer listened to, and gives up.
+ * Throws `NotFound` (`no-such-image`), `Unavailable` (`registry-unreachable`, `engine-down`, `disk-full`). An abort
+ * closes the connection, and the Engine cancels the pull.
  */
 export async function pullImage(
   engine: Docker,
@@ -32,7 +32,7 @@ export async function pullImage(
   said.on('error', () => undefined)
   signal.addEventListener('abort', abort, { once: true })
   try {
-    // While the Engine was asked, nobody listened.
+    // The signal may have been aborted before the listener was there.
     signal.throwIfAborted()
     await follow(said, reference, progress)
   } catch (error) {
@@ -48,11 +48,11 @@ interface PullMessage {
   readonly id?: string
   readonly status?: string
   readonly error?: string
-  /** Empty unless there is a bar to draw. */
+  /** Not empty in a message that updates a progress bar. */
   readonly progressDetail?: object
 }
 
-/** The Engine answers 200 first, and tells the rest line by line, failures included. */
+/** The Engine answers 200 first, and then sends lines of JSON: errors too. */
 async function follow(said: Readable, reference: string, progress: (line: string) => void): Promise<void> {
   let rest = ''
   for await (const chunk of said.setEncoding('utf8') as AsyncIterable<string>) {

@@ -11,10 +11,10 @@ import { askEngine, isStatus } from './engine-errors.js'
 import { pullImage } from './image-pull.js'
 import { imageTree } from './image-tree.js'
 
-/** How long the Engine may think before the first byte of an export, in milliseconds: it mounts the image first. */
+/** For the Engine to answer an export, in milliseconds: it mounts the image first. */
 const EXPORT_DEADLINE_MS = 5 * 60_000
 
-/** Filesystems of images, through containers in which nothing ever runs. */
+/** Reads filesystems of images by exports of containers that are never started. */
 export class ImageReader {
   constructor(
     private readonly engine: Docker,
@@ -41,14 +41,14 @@ export class ImageReader {
 
     const undo = new CleanupStack()
     try {
-      // By its name, which is known before the Engine has answered.
+      // The name is known before the Engine has answered with the id.
       const name = launchName(plan.id)
       undo.defer('remove the container of an image', () => new Container(this.engine, name).remove())
       await Container.create(this.engine, {
         name,
-        // By its id: the tag may come to name another image meanwhile.
+        // The tag could move to another image.
         Image: image.id,
-        // Never run; but the Engine makes no container without one, and there are images that have none.
+        // It never runs, but the Engine requires a command, and some images have none.
         Cmd: ['/nothing'],
         Labels: launchLabels(this.owner, plan.id),
         HostConfig: { NetworkMode: 'none' },
@@ -62,7 +62,7 @@ export class ImageReader {
       undo.defer('end the export', () => void exported.destroy())
       const archive = compressor.compress(imageTree(exported, plan, signal), signal)
       undo.defer('end the archive', () => void archive.destroy())
-      // Whoever reads it is told of its errors, and nobody else need be.
+      // Its reader gets the error; without a listener, an error before the first read would end the process.
       archive.on('error', () => undefined)
       const result = await use({ archive, config: image.config })
       const [failure] = await undo.run()

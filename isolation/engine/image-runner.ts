@@ -1,10 +1,10 @@
-/** As in the recipes of images/: everything runs as this user, so a root without it can run nothing. */
+/** As in the recipes of images/. Every program of a package runs as this user, so a root must have it. */
 const LINES: Readonly<Record<string, string>> = {
   'etc/passwd': 'runner:x:99:99:runner:/app:/bin/sh\n',
   'etc/group': 'runner:x:99:\n',
 }
 
-/** What makes of that file, if it lists users or groups, one that has `runner`. */
+/** For a file that lists users or groups: a function that adds `runner` to its content if it is missing. */
 export function withRunner(path: string): ((content: Buffer) => Buffer) | undefined {
   const line = LINES[path]
   if (line === undefined) return undefined

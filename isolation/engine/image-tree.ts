@@ -4,30 +4,26 @@ import { pipeline } from 'node:stream/promises'
 import { extract, pack, type Extract, type Header, type Pack } from 'tar-stream'
 import { BadInput, StagerdError, Unavailable } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import { ENGINE_MARKER, KERNEL_DIRECTORIES, MOUNTED_FILES } from '../injected-files.js'
 import { withRunner } from './image-runner.js'
 
-/** What every root gets anew when it runs. The directories themselves stay. */
-const KERNEL_DIRECTORIES = ['dev', 'proc', 'sys']
-
-/** The Engine puts these into each container, empty, where the image has none. */
-const INJECTED = new Set(['etc/hosts', 'etc/hostname', 'etc/resolv.conf'])
-
-/** A list of users is read whole, to have `runner` added to it; in bytes. */
+/** In bytes. To add `runner`, a list of users is read into memory. */
 const LONGEST_USER_LIST = 4 * 1024 * 1024
 
 const KEPT_TYPES = ['file', 'directory', 'symlink', 'link'] as const
 
 /**
- * The export of a container that never ran, as the plain tar of a package; it errs as `Isolation.readImage` says.
+ * Converts the export of a container that never ran to the tar of a package. `Isolation.readImage` lists its errors.
  *
- * WHAT IS LEFT OUT
- * - devices, pipes and sockets: no package holds any;
- * - what is in /dev, /proc and /sys, and `/.dockerenv`, and of `INJECTED` what is empty: the Engine's, not the image's;
- * - extended attributes: file capabilities, above all, which no package may bring;
- * - what the plan leaves out.
+ * It leaves out
+ * - devices, pipes and sockets: a package cannot have them;
+ * - what the Engine injects (isolation/injected-files.ts): the content of /dev, /proc and /sys, `/.dockerenv`, and the
+ *   other files where they are empty. The link `/etc/mtab` stays, because an image can have the same;
+ * - extended attributes: file capabilities are among them, which a package must not have;
+ * - the paths of the plan.
  *
- * A hard link to a symbolic link, which the ingest refuses, becomes a symbolic link of its own. `/etc/passwd` and
- * `/etc/group` get the user `runner` where they lack it: nothing could run on the package otherwise.
+ * A hard link to a symbolic link becomes a symbolic link, because the ingest refuses it. `runner` is added to
+ * `/etc/passwd` and `/etc/group` if it is missing: nothing could run on the package without it.
  */
 export function imageTree(
   exported: Readable,
@@ -62,7 +58,7 @@ export function imageTree(
 }
 
 type Entry = Extract extends AsyncIterable<infer One> ? One : never
-/** What the types of tar-stream leave out: only links have a target. */
+/** The types of tar-stream do not say that `linkname` is null where the entry is no link. */
 type Found = Omit<Header, 'linkname'> & { readonly linkname: string | null }
 type Kept = Partial<Header> & Pick<Header, 'name'>
 
@@ -84,7 +80,7 @@ class TreeFilter {
     const { linkname } = header
     const path = plain(header.name)
     const type = KEPT_TYPES.find((one) => one === header.type)
-    // The Engine's archives are UTF-8 where the names in the image are; other bytes are lost by now.
+    // Names that are not UTF-8 cannot be restored: tar-stream has replaced their bytes.
     if (`${path}${linkname ?? ''}`.includes('\ufffd'))
       throw new BadInput('archive-refused', `The image has a name that is not UTF-8: ${quote(`/${path}`)}.`)
     if (path === '' || type === undefined || this.#isLeftOut(path, header)) {
@@ -133,15 +129,15 @@ class TreeFilter {
 
   #isLeftOut(path: string, { type, size }: Found): boolean {
     return (
-      path === '.dockerenv' ||
+      path === ENGINE_MARKER ||
       KERNEL_DIRECTORIES.some((directory) => path.startsWith(`${directory}/`)) ||
-      (INJECTED.has(path) && type === 'file' && size === 0) ||
+      (MOUNTED_FILES.has(path) && type === 'file' && size === 0) ||
       this.#leaveOut.some((out) => path === out || path.startsWith(`${out}/`))
     )
   }
 }
 
-/** Of the extended header only the owners, which the plain one cannot hold beyond two million. */
+/** Of the pax header it keeps only the owners: the ustar header has no space for ids above two million. */
 function commonOf({ mode, mtime, uid, gid, pax }: Found): Omit<Kept, 'name'> {
   const owners = Object.entries(pax ?? {}).filter(([key]) => key === 'uid' || key === 'gid')
   return { mode, mtime, uid, gid, ...(owners.length === 0 ? {} : { pax: Object.fromEntries(owners) }) }

@@ -5,23 +5,23 @@ import { FileWatcher } from './file-watcher.js'
 import type { CgroupCounts } from './cgroup-files.js'
 import { GrowthGauge } from './disk-use.js'
 
-/** What can be seen of a container from outside. */
+/** Observes a container from outside. */
 export interface LimitProbe {
   counts(): Promise<CgroupCounts>
-  /** Changed by the kernel when something happens, where it does that. */
+  /** Files that the kernel changes when a limit is hit. Not every kernel has them. */
   readonly eventFiles: readonly string[]
-  /** Bytes in use on the filesystems that it writes to, by anybody. */
+  /** Bytes in use on the filesystems that it writes to, whoever uses them. */
   filesystemUse(): Promise<number>
-  /** The same, from before its program began. */
+  /** The same, taken before its program began. */
   readonly filesystemUseBefore: number
-  /** Bytes that it has written itself: expensive, because it has to be frozen. */
+  /** Bytes that the container itself uses. Expensive: it freezes the container. */
   ownUse(): Promise<number>
 }
 
-/** A look is a handful of system calls; a disk takes a hundred megabytes meanwhile. */
+/** A check takes a few system calls. In this time a disk can write a hundred megabytes. */
 const INTERVAL_MS = 100
 
-/** Looks for limits that were hit: the kernel only refuses, or kills, and tells nobody. */
+/** Checks whether limits were hit: the kernel refuses or kills, but does not notify the daemon. */
 export class LimitWatch {
   readonly #disk: GrowthGauge
 
@@ -32,7 +32,7 @@ export class LimitWatch {
     this.#disk = new GrowthGauge(limits.diskBytes, probe.filesystemUseBefore)
   }
 
-  /** Looks until a limit was hit or `signal` aborts. Never rejects: what cannot be read now is looked at again. */
+  /** Checks until a limit was hit or `signal` aborts. Never rejects: it retries what cannot be read. */
   async untilHit(signal: AbortSignal): Promise<Ending | undefined> {
     const watcher = new FileWatcher(this.probe.eventFiles, signal)
     while (!signal.aborted) {
@@ -49,7 +49,7 @@ export class LimitWatch {
 
   async lookAtCounts(): Promise<Ending | undefined> {
     const { oomKills, forksRefused } = await this.probe.counts()
-    // Memory first: a fork fails for want of memory too.
+    // Memory first: a fork can fail because of the memory limit.
     if (oomKills > 0) return { kind: 'out-of-memory', limitBytes: this.limits.memoryBytes }
     if (forksRefused > 0) return { kind: 'pids-limit', limit: this.limits.pids }
     return undefined
@@ -62,12 +62,12 @@ export class LimitWatch {
       const usedBytes = await this.#ownUse()
       return usedBytes > limitBytes ? { kind: 'disk-full', usedBytes, limitBytes } : undefined
     } catch {
-      // The container is being ended, so something else was first; or the Engine does not answer, which ends it too.
+      // Either the container is being ended for another cause, or the Engine does not answer, which ends it too.
       return undefined
     }
   }
 
-  /** What cannot be frozen cannot be measured: nobody gets a disk without a limit that way. */
+  /** A container that cannot be frozen cannot be measured. Then the upper bound counts, so that the limit still holds. */
   async #ownUse(): Promise<number> {
     try {
       const usedBytes = await this.probe.ownUse()

@@ -3,22 +3,22 @@ import type Docker from 'dockerode'
 import type { Limits } from '../launch-plan.js'
 
 /**
- * The limits that the kernel keeps by itself. Disk and time are watched: the kernel could limit the length of a file
- * (RLIMIT_FSIZE), but a hole of a tebibyte takes nothing from anybody, and a thousand short files can take everything.
+ * The limits that the kernel enforces. limit-watch.ts enforces the disk limit: RLIMIT_FSIZE limits the length of a file,
+ * but a sparse file of a tebibyte uses no space, and many short files can use all of it.
  */
 export function limitOptions(limits: Limits): Docker.HostConfig {
   return {
     Memory: limits.memoryBytes,
-    // The sum of memory and swap: equal to the memory, there is no swap to fall back on.
+    // The sum of memory and swap. Equal to the memory, it allows no swap.
     MemorySwap: limits.memoryBytes,
-    // The Engine refuses more processors than there are.
+    // The Engine rejects more CPUs than the host has.
     NanoCpus: Math.round(Math.min(limits.cpus, availableParallelism()) * 1e9),
     PidsLimit: limits.pids,
     Ulimits: [
-      // What the kernel gives by default. More than the Engine has itself would keep the container from starting; and
-      // where the Engine has a billion, programs that close every possible descriptor take minutes.
+      // The defaults of the kernel. With more than the Engine itself has, the container would not start. Where the Engine
+      // has a billion, programs that close every possible descriptor take minutes.
       { Name: 'nofile', Soft: 1024, Hard: 4096 },
-      // A core of a program is written wherever the host's core_pattern says, which may be outside every limit.
+      // core_pattern of the host decides where a core dump is written: perhaps outside of the disk limit.
       { Name: 'core', Soft: 0, Hard: 0 },
     ],
   }

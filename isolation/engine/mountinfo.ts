@@ -1,19 +1,19 @@
 /** One line of /proc/PID/mountinfo: proc_pid_mountinfo(5). */
 export interface MountEntry {
-  /** Which directory of the filesystem is mounted. */
+  /** The directory of the filesystem that is mounted. */
   readonly root: string
   readonly mountPoint: string
   readonly type: string
   readonly source: string
-  /** Of the filesystem, not of this mount of it. */
+  /** Options of the filesystem, not of this mount. */
   readonly superOptions: readonly string[]
 }
 
-/** Lines that are none are left out: the kernel may add fields, and newer ones must not stop us. */
+/** Skips lines of another format: a newer kernel may add some. */
 export function parseMountinfo(text: string): MountEntry[] {
   const entries: MountEntry[] = []
   for (const line of text.split('\n')) {
-    // Between the sixth field and the lonely dash stands any number of optional fields.
+    // Any number of optional fields is between the sixth field and the separator.
     const [before, after] = splitOnce(line, ' - ')
     const [, , , root, mountPoint] = before.split(' ')
     if (root === undefined || mountPoint === undefined || after === undefined) continue
@@ -23,7 +23,7 @@ export function parseMountinfo(text: string): MountEntry[] {
       mountPoint: unescapeOctal(mountPoint),
       type,
       source: unescapeOctal(source),
-      // A comma of a value is \054 here: those that are left separate.
+      // A comma in a value is escaped as \054, so every other comma is a separator.
       superOptions: superOptions.split(',').map(unescapeOctal),
     })
   }
@@ -35,13 +35,13 @@ export function optionOf(entry: MountEntry, name: string): string | undefined {
   return optionsOf(entry, name)[0]
 }
 
-/** Values of all the `name=value` among the options, in their order. */
+/** Values of every `name=value` among the options, in order. */
 export function optionsOf(entry: MountEntry, name: string): string[] {
   const values = entry.superOptions.filter((option) => option.startsWith(`${name}=`))
   return values.map((option) => option.slice(name.length + 1))
 }
 
-/** The kernel writes space, tab, newline, comma and backslash as \040, \011, \012, \054 and \134. */
+/** The kernel escapes space, tab, newline, comma and backslash as \040, \011, \012, \054 and \134. */
 function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)))
 }

@@ -1,22 +1,22 @@
 import type { OutputStream } from '../isolation.js'
 
-/** A piece of the output of a container. */
+/** A chunk of the output of a container. */
 export interface OutputPiece {
   readonly stream: OutputStream
   readonly data: Buffer
 }
 
-/** stream (1 byte: 1 or 2), three zero bytes, length (4 bytes, big-endian). */
+/** Stream (1 byte: 1 or 2), three zero bytes, length (4 bytes, big-endian). */
 const HEADER_LENGTH = 8
 
 /**
- * Takes apart the stream that the Engine sends for a container without a terminal: frames, each a header and a payload.
- * Payloads are passed on as they come, also in part: nothing is held back, and memory does not grow with a frame.
+ * Parses the stream that the Engine sends for a container without a terminal: frames of a header and a payload. It passes
+ * on parts of a payload as they arrive, so memory does not grow with the length of a frame.
  */
 export class OutputFrames {
   #header = Buffer.alloc(0)
   #stream: OutputStream = 'stdout'
-  /** Bytes of the present payload that are still to come. */
+  /** Remaining bytes of the current payload. */
   #left = 0
 
   push(chunk: Buffer): OutputPiece[] {
@@ -42,7 +42,7 @@ export class OutputFrames {
   }
 }
 
-/** Read `attached` to its end, waiting for each piece to be taken. */
+/** Reads `attached` to its end, and waits for `output` after each chunk. */
 export async function pumpOutput(
   attached: AsyncIterable<Buffer>,
   output: (stream: OutputStream, chunk: Buffer) => Promise<void>,

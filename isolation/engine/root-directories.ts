@@ -3,24 +3,24 @@ import { dirname, resolve } from 'node:path'
 import { Fault } from '../../base/errors.js'
 import { type MountEntry, optionOf, optionsOf, parseMountinfo } from './mountinfo.js'
 
-/** Where the root of a container lies on the host. */
+/** The directories on the host of which the root of a container is made. */
 export interface RootDirectories {
-  /** Holds only what the container changed. */
+  /** Holds only the changes of the container. */
   readonly upper: string
   /** Topmost first. */
   readonly lowers: readonly string[]
 }
 
-/** Whether overlays have metacopy on unless their options say otherwise: mountinfo shows only what differs from it. */
+/** The kernel's default for metacopy. mountinfo shows the option only where it differs. */
 const METACOPY_DEFAULT = '/sys/module/overlay/parameters/metacopy'
 
 /**
- * The directories of the root of a container, from the mountinfo of its init process: `docker inspect` does not tell
- * them where the Engine uses containerd's image store.
+ * The directories of the root of a container, from the mountinfo of its init process. `docker inspect` does not have
+ * them if the Engine uses the image store of containerd.
  *
- * @param engineDirectory the Engine's root directory: overlay2 mounts relative to its own directory below it when the
- *   option string of a root with many layers would not fit a page otherwise
- * @param metacopyByDefault of this kernel
+ * @param engineDirectory the root directory of the Engine. If the options of a root with many layers do not fit into a
+ *   page, overlay2 mounts with paths relative to its own directory
+ * @param metacopyByDefault the default of this kernel
  * Throws `Fault` (`root-not-overlay`, `overlay-metacopy`).
  */
 export function rootDirectories(
@@ -28,7 +28,7 @@ export function rootDirectories(
   engineDirectory: string,
   metacopyByDefault = false,
 ): RootDirectories {
-  // The last one is on top of any others.
+  // The last mount hides the others.
   const root = parseMountinfo(mountinfo).findLast(({ mountPoint }) => mountPoint === '/')
   const upper = root?.type === 'overlay' ? optionOf(root, 'upperdir') : undefined
   if (!root || upper === undefined)
@@ -39,14 +39,14 @@ export function rootDirectories(
   refuseMetacopy(root, metacopyByDefault)
   const named = directoriesOf(root, upper)
   const absoluteUpper = resolve(engineDirectory, 'overlay2', named.upper)
-  // Engine and containerd alike shorten lower directories to what stands behind the directory of all layers.
+  // Both the Engine and containerd can name lower directories relative to the directory of all layers.
   const layers = dirname(dirname(absoluteUpper))
   return { upper: absoluteUpper, lowers: named.lowers.map((lower) => resolve(layers, lower)) }
 }
 
 /**
- * Of a mount made with one string of options, which has a backslash before a colon, comma or backslash of a name; or,
- * since Linux 6.5, with a call for each directory, whose names are as they are.
+ * mount(2) takes one string of options, with a backslash before each colon, comma or backslash of a path. Since Linux 6.5
+ * fsconfig(2) can add each directory by a call of its own (`lowerdir+`), without escapes.
  */
 function directoriesOf(root: MountEntry, upper: string): RootDirectories {
   const all = optionOf(root, 'lowerdir')
@@ -55,8 +55,8 @@ function directoriesOf(root: MountEntry, upper: string): RootDirectories {
 }
 
 /**
- * With metacopy a file whose permissions alone were changed is an empty shell in the upper directory. It would take an
- * attribute of each file to know, and nobody needs it: Docker does not ask for it, only a kernel's default can.
+ * With metacopy, the upper directory has no content of a file of which only the permissions changed. To detect that, an
+ * attribute of every file would have to be read. Docker never sets the option: only a default of the kernel can.
  */
 function refuseMetacopy(root: MountEntry, byDefault: boolean): void {
   if ((optionOf(root, 'metacopy') ?? (byDefault ? 'on' : 'off')) === 'on')
@@ -73,7 +73,7 @@ function unescape(path: string): string {
 export async function findRootDirectories(pid: number, engineDirectory: string): Promise<RootDirectories> {
   const [mountinfo, metacopy] = await Promise.all([
     readFile(`/proc/${pid}/mountinfo`, 'utf8'),
-    // No such parameter: a kernel that is older than metacopy.
+    // A kernel without metacopy does not have this parameter.
     readFile(METACOPY_DEFAULT, 'utf8').catch(() => 'N'),
   ])
   return rootDirectories(mountinfo, engineDirectory, metacopy.trim() === 'Y')

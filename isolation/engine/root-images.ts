@@ -10,21 +10,21 @@ import type { LastUsedTimes } from './last-used-times.js'
 import { imageArchive, type ImageDescription } from './image-archive.js'
 import type { ImageLayer } from '../layers/layer.js'
 
-/** overlay2 takes 128 lower layers; the container's own init layer, and a reserve, are off that. */
+/** overlay2 allows 128 lower layers. One is the init layer of the container, and some are kept in reserve. */
 export const MAX_ROOT_LAYERS = 120
 
-/** What Engines before 25 call an image that has no name. */
+/** The name of an untagged image in Engines before version 25. */
 const NAMELESS = '<none>:<none>'
 
-/** How long a load may take that still moves, in milliseconds. */
+/** For the Engine to answer a load, in milliseconds. */
 const LOAD_DEADLINE_MS = 30 * 60_000
 
 /**
- * Images out of chains of layers.
+ * Images made of chains of layers.
  *
  * INVARIANTS
- * - At most one load of a chain at a time; whoever comes meanwhile waits for it.
- * - The tag names the chain and the node: an image of that name has these layers and no others.
+ * - At most one load of a chain goes on at a time; other callers wait for it.
+ * - The tag is a digest of the chain and the node: an image with that name has exactly these layers.
  */
 export class RootImages {
   readonly #known = new Set<string>()
@@ -40,8 +40,8 @@ export class RootImages {
   ) {}
 
   /**
-   * Make sure that the Engine has the image of `layers`, and return its reference. From the call on, and until `release`,
-   * it is not discarded.
+   * Makes sure that the Engine has the image of `layers`, and returns its reference. It is not discarded between this
+   * call and `release`.
    *
    * Throws `BadInput` (`too-many-layers`, `root-path-too-long`), `Unavailable` (`engine-down`, `disk-full`).
    */
@@ -60,7 +60,7 @@ export class RootImages {
     if (!loading) {
       loading = this.#make({ reference, labels: ownerLabels(this.owner), layers })
       this.#loading.set(reference, loading)
-      // The callers see its error; this branch only tidies.
+      // The callers get the error of `loading`.
       loading.then(
         () => this.#loading.delete(reference),
         () => this.#loading.delete(reference),
@@ -71,7 +71,7 @@ export class RootImages {
     return reference
   }
 
-  /** The Engine says that it has no such image: somebody removed it, so the next `ensure` looks again. */
+  /** Call it when the Engine has no such image, because somebody removed it: the next `ensure` asks the Engine. */
   forget(reference: string): void {
     this.#known.delete(reference)
   }
@@ -90,7 +90,7 @@ export class RootImages {
     const found: Cached[] = []
     for (const { Id, RepoTags, Size } of images) {
       const names = (RepoTags ?? []).filter((name) => name !== NAMELESS)
-      // Without a name where another image has taken it; nobody asks for it any more.
+      // An image loses its name when another image gets it. No `ensure` can ask for it then.
       for (const id of names.length > 0 ? names : [Id]) {
         const usedAt = await this.use.last(tagOf(id))
         found.push({ kind: 'image', id, bytes: Size, usedAt, inUse: used.has(Id) || this.#held.has(id) })
@@ -99,12 +99,12 @@ export class RootImages {
     return found
   }
 
-  /** Tells whether it is gone: not while it is held, or a container has it. */
+  /** Tells whether it was removed: not while it is held, or a container uses it. */
   async discard(reference: string): Promise<boolean> {
     if (this.#held.has(reference)) return false
     this.#known.delete(reference)
     const removing = this.#remove(reference)
-    // Whoever wants it meanwhile waits, and then has it made again.
+    // `ensure` waits for the removal, and then makes the image again.
     this.#removing.set(reference, removing)
     try {
       return await removing
@@ -113,7 +113,7 @@ export class RootImages {
     }
   }
 
-  /** Never rejects while `ensure` waits for it, which would be told of a failure that is not its own. */
+  /** `ensure` waits for it, and a failed removal must not fail that call. */
   async #remove(reference: string): Promise<boolean> {
     try {
       await askEngine('remove an image', this.engine.getImage(reference).remove() as Promise<unknown>)
@@ -138,7 +138,7 @@ export class RootImages {
         await this.#load(image, there)
         return
       } catch (error) {
-        // Engines on containerd's image store want every layer; and an image may have gone since we looked.
+        // With the image store of containerd, the Engine needs every layer. Or the image was removed since the list.
         if (!(error instanceof Fault)) throw error
       }
     }
@@ -155,7 +155,7 @@ export class RootImages {
     }
   }
 
-  /** The longest lower part of the chain that an image of ours shares: the Engine has it by its chain id. */
+  /** The longest lower part of the chain that an image of stagerd shares: the Engine finds it by its chain id. */
   async #layersOfTheEngine({ layers }: ImageDescription): Promise<Set<string>> {
     const images = await askEngine(
       'list its images',
@@ -169,7 +169,7 @@ export class RootImages {
       shared = Math.max(shared, same)
     }
     const upper = new Set(layers.slice(shared).map(({ diffId }) => diffId))
-    // A layer that stands in the chain once more, above the shared part, has another chain id there and must be sent.
+    // If a layer is in the chain again above the shared part, it has another chain id there and must be sent.
     return new Set(
       layers
         .slice(0, shared)
@@ -202,7 +202,7 @@ export class RootImages {
       if (failure !== undefined) throw loadError(failure)
     } catch (error) {
       archive.destroy()
-      // The Engine only sees a connection cut short: what went wrong is with the layer.
+      // If a layer failed, the error of the Engine is only that the request ended early.
       throw fromLayers instanceof Error ? fromLayers : engineError('load an image', error)
     }
   }
@@ -218,7 +218,7 @@ function loadError(failure: string): Error {
       'disk-full',
       `Could not load a root image: the Docker Engine's disk is full; free some space.`,
     )
-  // overlay2 works with absolute paths: what is free of PATH_MAX depends on how long the way to its own directory is.
+  // overlay2 uses absolute paths, so the path of its own directory takes a part of PATH_MAX.
   if (/file name too long/i.test(failure))
     return new BadInput(
       'root-path-too-long',
@@ -227,7 +227,7 @@ function loadError(failure: string): Error {
   return new Fault('image-refused', `The Docker Engine refused a root image: ${failure}.`)
 }
 
-/** The Engine answers 200 before it reads; what goes wrong later stands in one of the JSON lines of the body. */
+/** The Engine answers 200 before it reads. A later error is in one of the lines of JSON in the body. */
 export function loadFailure(body: string): string | undefined {
   for (const line of body.split('\n')) {
     if (!line.includes('"error')) continue

@@ -2,29 +2,23 @@ import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CleanupStack } from '../../base/cleanup-stack.js'
 import { messageOf } from '../../base/errors.js'
-import type { Ending, ReleaseReport, RunHooks, RunningLaunch, SnapshotReport } from '../isolation.js'
+import type { Compressor } from '../archive/compressor.js'
+import type { Ending, ReleaseReport, RunHooks, RunningLaunch, SnapshotReport, SnapshotRequest } from '../isolation.js'
 import type { Limits } from '../launch-plan.js'
 import type { Attached, Container } from './container.js'
 import { engineError } from './engine-errors.js'
 import type { Freezer } from './freezer.js'
 import { LimitWatch, type LimitProbe } from './limit-watch.js'
 import { pumpOutput } from './output-frames.js'
+import type { RootDirectories } from './root-directories.js'
+import { takeSnapshot } from '../snapshot/snapshot.js'
 
-/** Passes on what a container has changed, once it stands still. */
-export type TakeSnapshot = <T>(
-  request: SnapshotRequest,
-  write: (archive: Readable) => Promise<T>,
-) => Promise<SnapshotReport<T>>
-
-export interface SnapshotRequest {
-  readonly directory: string | undefined
-  readonly exclude: readonly string[]
-  /** Resolves when the container stands still. Programs may be started before; of its files nothing is read. */
-  readonly standstill: Promise<void>
-  /** Told when none of the container's files is read any more, unless that fails. */
-  readonly onRead: () => void
-  /** Ends the reading of the container's files. */
-  readonly signal: AbortSignal
+/** What snapshots of all containers have in common. */
+export interface Snapshotting {
+  /** Chosen at the first call. */
+  readonly compressor: () => Promise<Compressor>
+  /** The files that stagerd puts into each root: content by absolute path. */
+  readonly givenFiles: ReadonlyMap<string, string>
 }
 
 export interface RunningParts {
@@ -33,33 +27,34 @@ export interface RunningParts {
   readonly limits: Limits
   readonly hooks: RunHooks
   readonly publishedPorts: readonly number[]
-  /** Aborted, with the reason, when the host cannot keep it in any more. */
+  /** Aborted, with the reason, when the host can no longer isolate the container. */
   readonly lost: AbortSignal
-  /** All that was made for it; the container is the first to go. */
+  /** Removes everything that was made for the container: the container first. */
   readonly undo: CleanupStack
-  /** `freezer` is the one by which its `ownUse` freezes. */
   readonly probe: LimitProbe
+  /** Shared with `probe`, whose `ownUse` freezes the container too. */
   readonly freezer: Freezer
-  readonly takeSnapshot: TakeSnapshot
+  readonly root: RootDirectories
+  readonly snapshotting: Snapshotting
 }
 
-/** Between SIGTERM and SIGKILL, in milliseconds. */
+/** The grace period between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000
 
-/** How long the Engine may be silent about a container's end before it is asked, in milliseconds. */
+/** How long to wait for the Engine to report the end of a container before asking for it, in milliseconds. */
 const ASK_AFTER_MS = 1_000
 
-/** setTimeout takes a longer time for none at all. */
+/** setTimeout fires at once for a longer delay. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /**
  * A container whose program runs.
  *
  * INVARIANTS
- * - The first cause of its end is the one that `ended` reports, however it ends after that.
- * - `ended` resolves after the last piece of output was taken, and never rejects.
- * - Nothing of it is thawed or ended while its files are read: ending aborts the reading, and goes through the freezer
- *   before any signal is sent.
+ * - `ended` reports the first cause of the end, whatever happens after that.
+ * - `ended` resolves after the last chunk of output was accepted, and never rejects.
+ * - The container is not ended while its files are read: ending it aborts the reading, and closes the freezer before it
+ *   sends a signal.
  */
 export class RunningContainer implements RunningLaunch {
   readonly ended: Promise<Ending>
@@ -70,7 +65,7 @@ export class RunningContainer implements RunningLaunch {
   readonly #over = new AbortController()
   #released: Promise<ReleaseReport> | undefined
 
-  /** From here on the program counts as running: its time begins. */
+  /** The time limit of the program begins here. */
   constructor(parts: RunningParts) {
     this.#parts = parts
     this.publishedPorts = parts.publishedPorts
@@ -86,21 +81,12 @@ export class RunningContainer implements RunningLaunch {
     return this.#released
   }
 
-  async snapshot<T>(
-    directory: string | undefined,
-    write: (archive: Readable) => Promise<T>,
-    exclude: readonly string[] = [],
-  ): Promise<SnapshotReport<T>> {
-    const { freezer, takeSnapshot } = this.#parts
-    const { report } = await freezer.fromFreezing(async (standstill) => {
-      let onRead = (): void => undefined
-      const read = new Promise<void>((resolve) => (onRead = resolve))
-      const report = takeSnapshot({ directory, exclude, standstill, onRead, signal: this.#ending.signal }, write)
-      await Promise.race([read, report])
-      // In an object, because its end is not to be awaited here: the program goes on while the archive is being stored.
-      return { report }
-    })
-    return await report
+  async snapshot<T>(request: SnapshotRequest, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>> {
+    const { freezer, root, snapshotting } = this.#parts
+    const { givenFiles } = snapshotting
+    const compressor = await snapshotting.compressor()
+    const { signal } = this.#ending
+    return await takeSnapshot({ ...request, ...root, givenFiles, compressor, freezer, signal }, write)
   }
 
   async #run(): Promise<Ending> {
@@ -120,16 +106,16 @@ export class RunningContainer implements RunningLaunch {
       if (ending) this.#end(ending, 'at once')
     })
     const output = pumpOutput(attached, (stream, chunk) => hooks.output(stream, chunk))
-    // Without a reader the container would stand still before a full pipe for ever.
+    // Without a reader, the program would block on a full pipe for ever.
     output.catch((error: unknown) => {
       this.#end({ kind: 'engine-lost', error: asError(error) }, 'at once')
     })
     const waiting = container.wait()
     waiting.catch(() => undefined)
     try {
-      // The kernel's counters go with the container: a last look before the Engine has tidied up.
+      // The counters of the cgroup vanish with the container: read them before the Engine removes it.
       await Promise.race([output, waiting]).catch(() => undefined)
-      // Awaited first: `??= await` looks at the cause before it waits, and would overwrite one that came meanwhile.
+      // `??= await` would read the cause before it waits, and overwrite one that is set meanwhile.
       const hit = await watch.lookAtCounts()
       this.#cause ??= hit
       const exitCode = await this.#orOver(Promise.race([waiting, this.#askForExitCode()]))
@@ -148,8 +134,8 @@ export class RunningContainer implements RunningLaunch {
   }
 
   /**
-   * Its output is over, so it has ended, or the Engine has. An answer that the Engine began before it was killed is never
-   * finished, and nobody tells us so: hence the question, in case the answer does not come at once.
+   * Called when the output has ended: then either the container or the Engine has ended. If the Engine was killed, the
+   * pending `wait` may never settle, so this asks a restarted Engine.
    */
   async #askForExitCode(): Promise<number> {
     for (;;) {
@@ -159,7 +145,7 @@ export class RunningContainer implements RunningLaunch {
     }
   }
 
-  /** A program that met a limit often ends by itself, before the next look. */
+  /** A program that hits a limit often ends before the next check. */
   async #explain(watch: LimitWatch): Promise<Ending | undefined> {
     const { container, limits } = this.#parts
     if (await container.wasOutOfMemory()) return { kind: 'out-of-memory', limitBytes: limits.memoryBytes }
@@ -170,7 +156,7 @@ export class RunningContainer implements RunningLaunch {
     if (this.#cause) return
     this.#cause = cause
     this.#ending.abort()
-    // A signal that cannot be sent is the Engine's silence, which `ended` hears of by itself.
+    // A signal fails when the Engine does not answer, and `ended` reports that.
     this.#signal(how).catch(() => undefined)
   }
 
@@ -191,7 +177,7 @@ export class RunningContainer implements RunningLaunch {
     this.#ending.abort()
     await withinGrace(freezer.close(), AbortSignal.timeout(GRACE_MS))
     const failures = await undo.run()
-    // Whatever the Engine still owes an answer, nobody waits for it any more.
+    // Stops waiting for requests that the Engine has not answered.
     this.#over.abort()
     attached.destroy()
     await this.ended
@@ -199,7 +185,7 @@ export class RunningContainer implements RunningLaunch {
     return { failures }
   }
 
-  /** `promise`, or a rejection when everything has been released under it. */
+  /** `promise`, or a rejection when the container is released before it settles. */
   async #orOver<T>(promise: Promise<T>): Promise<T> {
     const { signal } = this.#over
     let onAbort: (() => void) | undefined
@@ -215,7 +201,7 @@ export class RunningContainer implements RunningLaunch {
   }
 }
 
-/** Until `promise` settles, the grace is over, or `signal` aborts. */
+/** Waits until `promise` settles, the grace period is over, or `signal` is aborted. */
 async function withinGrace(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
   const done = new AbortController()
   const waitFor = AbortSignal.any([done.signal, signal])

@@ -5,9 +5,9 @@ import { pack } from 'tar-stream'
 import type { ImageLayer } from '../layers/layer.js'
 
 /**
- * Stagers prepare /stagerfs with `mount --bind /proc /stagerfs/proc` and `mount --rbind /dev /stagerfs/dev`, and stop
- * when that fails; but a container without CAP_SYS_ADMIN may not mount. The launch has made these mounts already, so
- * that saying yes is the truth. sudo's secure_path, and every usual PATH, has /usr/local/sbin first.
+ * Stagers prepare /stagerfs with `mount --bind /proc /stagerfs/proc` and `mount --rbind /dev /stagerfs/dev`, and abort
+ * if that fails. A container without CAP_SYS_ADMIN cannot mount, but the launch has already made these mounts, so the
+ * shim only reports success. Both the usual PATH and secure_path of sudo begin with /usr/local/sbin.
  */
 const MOUNT_SHIM = `#!/bin/sh
 # stagerd has mounted /proc and /dev below /stagerfs before this stager began.
@@ -25,21 +25,23 @@ exit 127
 `
 
 /**
- * What a stager finds in its root though no package brought it: content by absolute path.
+ * The files that stagerd puts into the root of a stager: content by absolute path. isolation/injected-files.ts has those
+ * of the Engine.
  *
- * @param extraFiles likewise, such as a bundle of certificate authorities
+ * @param extraFiles such as certificates of an authority, by absolute path
  */
 export function shimFiles(extraFiles: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   return new Map([['/usr/local/sbin/mount', MOUNT_SHIM], ...extraFiles])
 }
 
 /**
- * The top layer of a stager's root: the place of /stagerfs, and the files. As a layer of the image it is below the
- * container's upper directory, so that a snapshot holds only copies that `chown -R` made: isolation/engine/copied-up.ts.
+ * The topmost layer of the root of a stager: the mount point /stagerfs, and the files. It is a layer of the image, below
+ * the upper directory of the container. So a snapshot contains the files only after `chown -R` has copied them up, which
+ * isolation/snapshot/copied-up.ts detects.
  */
 export async function makeShimLayer(files: ReadonlyMap<string, string>): Promise<ImageLayer> {
   const archive = pack()
-  // Fixed owners, modes and times, so that the layer has the same digest on every host and day.
+  // Fixed owners, modes and times give the layer the same digest everywhere.
   const common = { uid: 0, gid: 0, mtime: new Date(0), mode: 0o755 }
   for (const name of ['stagerfs', ...parentsOf(files.keys())]) archive.entry({ ...common, name, type: 'directory' })
   for (const [path, content] of files)
@@ -53,7 +55,7 @@ export async function makeShimLayer(files: ReadonlyMap<string, string>): Promise
   }
 }
 
-/** Parents before children, each once: the Engine would make up modes for those that an archive leaves out. */
+/** Each parent once, before its children: the Engine would make up modes for directories that an archive lacks. */
 function parentsOf(paths: Iterable<string>): string[] {
   const parents = new Set<string>()
   for (const path of paths) {

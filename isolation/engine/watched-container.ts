@@ -1,44 +1,41 @@
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Readable } from 'node:stream'
-import type { SnapshotReport } from '../isolation.js'
 import { findCgroupFiles, readCounts } from './cgroup-files.js'
 import type { Container } from './container.js'
 import { deletedUse } from './deleted-use.js'
 import { directoryUse, filesystemUse } from './disk-use.js'
 import { Freezer } from './freezer.js'
 import type { LimitProbe } from './limit-watch.js'
-import { findRootDirectories, type RootDirectories } from './root-directories.js'
-import { RunningContainer, type RunningParts, type SnapshotRequest } from './running-container.js'
+import { findRootDirectories } from './root-directories.js'
+import { RunningContainer, type RunningParts, type Snapshotting } from './running-container.js'
 
-/** What a container needs of its host to be watched and read from outside. */
+/** What it takes to watch a container and to read its files. */
 export interface Surroundings {
-  /** The Engine's root directory. */
+  /** The root directory of the Engine. */
   engineDirectory(): Promise<string>
-  snapshot<T>(
-    root: RootDirectories,
-    request: SnapshotRequest,
-    write: (archive: Readable) => Promise<T>,
-  ): Promise<SnapshotReport<T>>
+  readonly snapshotting: Snapshotting
 }
 
 /**
- * Finds, while its init process is certain to live, everything about a container that is only seen through it.
+ * Reads from /proc of the init process where the files and the cgroup of a container are. Call it before the program is
+ * started: until then the init process cannot end.
  *
- * @param alsoWritten directories outside of its root that it writes to
+ * @param alsoWritten directories outside of its root that the container writes to
  */
 export async function watchedContainer(
   surroundings: Surroundings,
   container: Container,
   pid: number,
   alsoWritten: readonly string[],
-): Promise<{ run(parts: Omit<RunningParts, 'container' | 'probe' | 'freezer' | 'takeSnapshot'>): RunningContainer }> {
+): Promise<{
+  run(parts: Omit<RunningParts, 'container' | 'probe' | 'freezer' | 'root' | 'snapshotting'>): RunningContainer
+}> {
   const engineDirectory = await surroundings.engineDirectory()
   const [root, cgroup] = await Promise.all([
     findRootDirectories(pid, engineDirectory),
     findCgroupFiles(pid, container.id),
   ])
-  // /etc/hosts and its like are files of the Engine's, writable from inside: they must not be a way around the limit.
+  // The container can write to /etc/hosts and similar files, which the Engine keeps here: they count against the limit.
   const written = await existing([root.upper, ...alsoWritten, join(engineDirectory, 'containers', container.id)])
   const freezer = new Freezer(
     (hurry) => container.pause(hurry),
@@ -58,7 +55,8 @@ export async function watchedContainer(
         container,
         probe,
         freezer,
-        takeSnapshot: (request, write) => surroundings.snapshot(root, request, write),
+        root,
+        snapshotting: surroundings.snapshotting,
       }),
   }
 }

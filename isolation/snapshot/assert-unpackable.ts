@@ -2,10 +2,10 @@ import { BadInput, TooLarge } from '../../base/errors.js'
 import { DEFAULT_ARCHIVE_LIMITS, LARGEST_ID } from '../archive/limits.js'
 import { show } from '../archive/names.js'
 import { findEach } from '../archive/tree.js'
-import { INJECTED } from './engine-files.js'
+import { INJECTED_FILES } from '../injected-files.js'
 import type { SnapshotScope } from './snapshot-scope.js'
 
-/** A letter, and what is to be known: the owner that is out of range, and of files the length, blocks, names and inode. */
+/** Records `o … PATH` for an owner out of range, and `f SIZE BLOCKS LINKS INODE PATH` for each file. */
 const EXPRESSION = [
   ...[
     '-type',
@@ -25,8 +25,8 @@ const EXPRESSION = [
 const FIELDS = 5
 
 /**
- * Sees that what is archived could be unpacked again, as far as that takes an `lstat` of everything: the archive is
- * written meanwhile.
+ * Checks what takes an `lstat` of everything: whether owners and lengths allow the archive to be unpacked again. The
+ * walk leaves this out, because tar can read meanwhile.
  *
  * Throws `BadInput` (`bad-owner`), `TooLarge` (`snapshot-too-large`), `Fault` (`walk-failed`).
  */
@@ -35,21 +35,21 @@ export async function assertUnpackable(upper: string, scope: SnapshotScope, sign
   const linked = new Set<string>()
   let badOwner: string | undefined
   let [length, data] = [0, 0]
-  const look = (record: string) => {
+  const check = (record: string) => {
     const { fields, path } = parse(record)
-    if (scope.placeOf(path) === 'outside' || INJECTED.has(path)) return
+    if (scope.placeOf(path) === 'outside' || INJECTED_FILES.has(path)) return
     const [letter, size, blocks, links, inode = ''] = fields
     if (letter === 'o') {
       if (badOwner === undefined || path < badOwner) badOwner = path
       return
     }
-    // A file of several names is in an archive once.
+    // An archive holds a file with several names once.
     if (links !== '1' && linked.has(inode)) return
     if (links !== '1') linked.add(inode)
     length += Number(size)
     data += Math.min(Number(size), Number(blocks) * 512)
   }
-  await findEach(upper, EXPRESSION, look, signal)
+  await findEach(upper, EXPRESSION, check, signal)
   if (badOwner !== undefined)
     throw new BadInput(
       'bad-owner',

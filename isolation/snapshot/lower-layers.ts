@@ -2,41 +2,41 @@ import { lstatSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { errnoOf } from '../../base/errors.js'
 import { bytesOf, parentOf } from '../archive/names.js'
-import { isEngineLayer } from './engine-files.js'
+import { isEngineLayer } from './engine-layer.js'
 
-/** What lies below the upper directory. */
+/** What is below the upper directory. */
 export interface LowerLayers {
-  /** Whether any layer has something at `path`; where that is not known, true. */
+  /** Whether any layer has an entry at `path`; true if that is unknown. */
   mayHold(path: string): boolean
 }
 
-/** Nothing is known: each removal is taken to remove something. */
+/** Without knowledge of the layers, every whiteout counts as a removal. */
 export const UNKNOWN_LOWER: LowerLayers = { mayHold: () => true }
 
 /**
- * Directories of layers, which no stager can write. Layers that hide each other are not told apart: a removal too many
- * does not change what is seen over these same layers.
+ * Directories of layers, which no stager can write to. It does not find out which entries a layer hides in the layers
+ * below it: a superfluous removal does not change what is visible over the same layers.
  *
- * Each step of a path is looked at by itself, so that a symbolic link of a layer is never followed out of it.
+ * Each component of a path gets an `lstat` of its own, so that a symbolic link in a layer is never followed out of it.
  */
 export class LowerDirectories implements LowerLayers {
   /**
-   * The way to the directory that was asked for last, and for each step of it the layers that have it. A walk asks for
-   * what is near: so it is quick, and never more than one way is remembered.
+   * The components of the directory that was asked for last, each with the layers that have it. A walk asks for
+   * neighbours, so this cache answers most questions, and it never holds more than one path.
    */
-  readonly #way: { readonly path: string; readonly roots: readonly string[] }[]
+  readonly #chain: { readonly path: string; readonly roots: readonly string[] }[]
 
   private constructor(roots: readonly string[]) {
-    this.#way = [{ path: '', roots }]
+    this.#chain = [{ path: '', roots }]
   }
 
   /**
-   * Without the layer that Docker puts between those of the image and the upper directory, if it is there.
+   * Leaves out the layer that the Engine puts between the image and the upper directory, if there is one.
    *
    * @param directories absolute paths, topmost first
    */
   static async of(directories: readonly string[]): Promise<LowerDirectories> {
-    // overlay2 names layers in mount options by short symbolic links.
+    // overlay2 names layers by short symbolic links in the mount options.
     const real = await Promise.all(directories.map((directory) => realpath(directory)))
     const [topmost] = real
     return new LowerDirectories(topmost !== undefined && (await isEngineLayer(topmost)) ? real.slice(1) : real)
@@ -48,19 +48,19 @@ export class LowerDirectories implements LowerLayers {
 
   /** The layers that have the directory. */
   #having(directory: string): readonly string[] {
-    const way = this.#way
+    const chain = this.#chain
     for (;;) {
-      const { path, roots } = way.at(-1) ?? { path: '', roots: [] }
+      const { path, roots } = chain.at(-1) ?? { path: '', roots: [] }
       if (path === directory) return roots
       if (path !== '' && !directory.startsWith(`${path}/`)) {
-        way.pop()
+        chain.pop()
         continue
       }
-      // What no layer has, holds nothing that any has.
+      // No layer has this directory, so none has anything in it.
       if (roots.length === 0) return roots
       const end = directory.indexOf('/', path === '' ? 0 : path.length + 1)
       const next = end < 0 ? directory : directory.slice(0, end)
-      way.push({ path: next, roots: roots.filter((root) => kindAt(root, next) === 'directory') })
+      chain.push({ path: next, roots: roots.filter((root) => kindAt(root, next) === 'directory') })
     }
   }
 }
@@ -68,12 +68,12 @@ export class LowerDirectories implements LowerLayers {
 function kindAt(root: string, path: string): 'nothing' | 'directory' | 'other' {
   try {
     const place = Buffer.concat([Buffer.from(`${root}/`), bytesOf(path)])
-    // Without an exception, which takes five times as long: for most questions there is nothing.
+    // An exception takes five times as long, and most questions are about entries that do not exist.
     const stats = lstatSync(place, { throwIfNoEntry: false })
     if (stats === undefined) return 'nothing'
     return stats.isDirectory() ? 'directory' : 'other'
   } catch (error) {
-    // Too long a way from the root of the host is too long for the Engine, too: it cannot have put anything there.
+    // A path that is too long from the root of the host is too long for the Engine too: it cannot have unpacked it.
     if (['ENOTDIR', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '')) return 'nothing'
     throw error
   }

@@ -11,13 +11,14 @@ export interface MarkedDirectory {
 const PATTERN = '^trusted\\.overlay\\.(opaque|redirect|metacopy)$'
 
 /**
- * The attributes by which overlayfs says something of a directory, for each of `directories` that has any, as they come;
- * by path from `upper`, bytes as latin1. What it keeps for itself (`origin`, `impure`, `uuid`, `upper`) is none of them.
+ * Yields each of `directories` that has attributes by which overlayfs changes the meaning of a directory. Paths are from
+ * `upper`, bytes as latin1. The attributes that overlayfs only uses itself (`origin`, `impure`, `uuid`, `upper`) are
+ * left out.
  *
- * Node has no calls for extended attributes: `getfattr` asks for any number in one process. Needs CAP_SYS_ADMIN, or the
+ * Node has no calls for extended attributes, so one `getfattr` reads them all. It needs CAP_SYS_ADMIN: without it the
  * kernel hides `trusted.*`.
  *
- * @param directories paths from `upper`, each ended by a NUL
+ * @param directories paths from `upper`, each followed by a NUL
  * Throws `Fault` (`attributes-unreadable`).
  */
 export function readOverlayMarks(
@@ -42,11 +43,11 @@ function judge({ exitCode, stderr }: FilterEnd): Fault | undefined {
   )
 }
 
-/** @param dump what `getfattr --dump` writes, in pieces: odd bytes of names and values are three octal digits */
+/** @param dump output of `getfattr --dump`, in chunks; it writes special bytes as three octal digits */
 export async function* marksIn(dump: AsyncIterable<string>): AsyncGenerator<MarkedDirectory> {
   let rest = ''
-  for await (const piece of dump) {
-    const paragraphs = (rest + piece).split('\n\n')
+  for await (const chunk of dump) {
+    const paragraphs = (rest + chunk).split('\n\n')
     rest = paragraphs.pop() ?? ''
     for (const paragraph of paragraphs) yield parse(paragraph)
   }
@@ -57,12 +58,12 @@ function parse(paragraph: string): MarkedDirectory {
   const [head = '', ...lines] = paragraph.split('\n')
   const marks = lines.flatMap((line): [string, string][] => {
     const [, name, value] = /^trusted\.overlay\.([a-z]+)(?:="?(.*?)"?)?$/s.exec(line) ?? []
-    return name === undefined ? [] : [[name, plain(value ?? '')]]
+    return name === undefined ? [] : [[name, unescape(value ?? '')]]
   })
-  return { path: plain(head.slice('# file: '.length)), marks: new Map(marks) }
+  return { path: unescape(head.slice('# file: '.length)), marks: new Map(marks) }
 }
 
-function plain(text: string): string {
+function unescape(text: string): string {
   return text.replace(/\\([0-7]{3}|\\)/g, (_, code: string) =>
     code === '\\' ? '\\' : String.fromCharCode(Number.parseInt(code, 8)),
   )

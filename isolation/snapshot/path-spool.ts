@@ -7,18 +7,19 @@ import { promisify } from 'node:util'
 import { errnoOf, Unavailable } from '../../base/errors.js'
 import { bytesOf } from '../archive/names.js'
 
-/** So much is written at a time; who reads along is never further behind. */
+/** Paths are written to the file in batches of this size, so a reader is at most one batch behind. */
 const BATCH_CHARACTERS = 16 * 1024
 const CHUNK_BYTES = 64 * 1024
 
 const readAt = promisify(read)
 
 /**
- * A list of paths on its way to programs that read them from their standard input, each ended by a NUL. It is kept in a
- * file, so that no tree is too large for the daemon's memory; the file has no name, so that nothing of it is ever left.
+ * A list of paths for programs that read it from their standard input, each path followed by a NUL. It is kept in a
+ * file, so that a large tree does not fill the memory of the daemon; the file is unlinked at once, so a crash leaves
+ * nothing behind.
  *
- * LIFECYCLE: `add` as often as there are paths, then `end`. `read` at any time, as often as needed, each from the
- * beginning: what is not there yet is waited for. `close` whatever happened, and then no more of these.
+ * LIFECYCLE: `add` each path, then `end`. `read` at any time and any number of times: each reader starts at the
+ * beginning, and waits for paths that are yet to come. `close` in any case, after which nothing else may be called.
  */
 export class PathSpool {
   count = 0
@@ -26,9 +27,9 @@ export class PathSpool {
   #file: number | undefined
   #pending = ''
   #written = 0
-  #state: 'growing' | 'whole' | 'closed' = 'growing'
+  #state: 'growing' | 'complete' | 'closed' = 'growing'
   #readers = 0
-  /** Those who have read all that there is. */
+  /** Wakes the readers that have read everything so far. */
   #waiting: (() => void)[] = []
 
   /**
@@ -43,11 +44,11 @@ export class PathSpool {
 
   end(): void {
     this.#write()
-    this.#state = 'whole'
+    this.#state = 'complete'
     this.#wake()
   }
 
-  /** Errs when the list is closed before it is whole. */
+  /** The stream errs if the list is closed before its end. */
   read(): Readable {
     return Readable.from(this.#chunks(), { objectMode: false, highWaterMark: CHUNK_BYTES })
   }
@@ -69,7 +70,7 @@ export class PathSpool {
           at += bytesRead
           yield buffer.subarray(0, bytesRead)
         } else {
-          if (this.#state === 'whole') return
+          if (this.#state === 'complete') return
           await new Promise<void>((resolve) => this.#waiting.push(resolve))
         }
       }
@@ -82,7 +83,7 @@ export class PathSpool {
   #write(): void {
     const bytes = bytesOf(this.#pending)
     try {
-      this.#file ??= openNameless()
+      this.#file ??= openUnlinked()
       for (let done = 0; done < bytes.length;) done += writeSync(this.#file, bytes, done)
     } catch (error) {
       if (errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT')
@@ -96,7 +97,7 @@ export class PathSpool {
     this.#wake()
   }
 
-  /** Not under a read that goes on: the descriptor could come to be another file's. */
+  /** Waits for pending reads: the descriptor could be reused for another file. */
   #closeFile(): void {
     if (this.#state !== 'closed' || this.#readers > 0 || this.#file === undefined) return
     closeSync(this.#file)
@@ -110,7 +111,7 @@ export class PathSpool {
   }
 }
 
-function openNameless(): number {
+function openUnlinked(): number {
   const name = join(tmpdir(), `stagerd-${randomUUID()}`)
   const file = openSync(name, 'wx+', 0o600)
   unlinkSync(name)

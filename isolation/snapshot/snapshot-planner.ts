@@ -3,52 +3,52 @@ import { parentOf, show } from '../archive/names.js'
 import type { EntryKind } from '../archive/tree.js'
 import { encodeRemovalPath } from '../removal-path.js'
 import type { Removal } from '../launch-plan.js'
-import { INJECTED } from './engine-files.js'
+import { INJECTED_FILES } from '../injected-files.js'
 import type { LowerLayers } from './lower-layers.js'
 import { isOpaque, isWhiteout, type OverlayMarks, whyNotPlain } from './overlay-entry.js'
 import type { SnapshotScope } from './snapshot-scope.js'
 import type { Change } from './walk-upper.js'
 
-/** Where the planner puts what is to be archived. */
+/** Takes what is to be archived. */
 export interface PlannedEntries {
-  /** In the order of the walk. */
+  /** Called in the order of the walk. */
   add(path: string, kind: EntryKind): void
 }
 
 /**
- * Makes changes into an archive and removals, entry by entry.
+ * Decides for each entry of an upper directory: archive it, record a removal, or leave it out.
  *
- * LAW: the lower layers, and the snapshot made into a layer on top of them, show what the container showed: name by name,
- * byte by byte, with owners, permissions, times, hard links, holes and `user.*` attributes. Except that
- * - sockets, named pipes and devices are left out and counted: nothing could import them again. What they replaced in a
- *   lower layer is a removal;
+ * LAW: an overlay of the lower layers and a layer made of the snapshot shows the same tree as the container did: names,
+ * contents, owners, permissions, times, hard links, holes and `user.*` attributes. Exceptions:
+ * - sockets, named pipes and devices are left out and counted, because they cannot be imported again. If one replaced an
+ *   entry of a lower layer, a removal is recorded;
  * - ACLs, file capabilities and labels are left out, as they are from uploads;
  * - several names of one symbolic link become several symbolic links;
- * - the attributes of the root directory, and the files that it mounts upon (engine-files.ts), are the Engine's.
+ * - the attributes of the root directory and the injected files (isolation/injected-files.ts) belong to the Engine.
  *
- * A directory that was copied up for the sake of what it holds is there as itself: as a layer it would otherwise get
- * attributes that somebody had to invent. For the same reason the ancestors of a filtered directory are there, alone.
+ * A directory that was copied up because of its entries is archived too: without it, the layer would need made-up
+ * attributes. For the same reason the ancestors of a filtered directory are archived, without their other entries.
  *
- * With a filter the law holds for what is at and below that directory, and everything else is as in the lower layers;
- * what is excluded is as in the lower layers too.
+ * With a filter, the law holds at and below that directory. Everything else, and what is excluded, is as in the lower
+ * layers.
  *
- * LIFECYCLE: `take` every entry, each directory before what it holds; then `mark` every directory that has marks, in any
+ * LIFECYCLE: `take` every entry, each directory before its entries; then `mark` every directory that has marks, in any
  * order; then ask for `removals`.
  */
 export class SnapshotPlanner {
-  /** Further names of symbolic links that have several: to be archived as links of their own, apart from the others. */
+  /** All names but the first of a symbolic link that has several. They are archived separately, each as a link. */
   readonly furtherSymlinks: string[] = []
   /** In the archive. */
   entryCount = 0
   readonly leftOut = { sockets: 0, special: 0 }
   readonly #removals: Removal[] = []
-  /** Where lower layers do not show through: whatever was there is gone already. */
+  /** Directories that hide what lower layers have in them. */
   readonly #opaque = new Set<string>()
-  /** Sockets, named pipes and devices over something of a lower layer. */
+  /** Sockets, named pipes and devices where a lower layer has an entry. */
   readonly #replaced: string[] = []
   readonly #linkedSymlinks = new Set<number>()
   #filterIs: 'missing' | 'directory' | 'other' = 'missing'
-  /** The filtered directory's content comes from nowhere below: something above it is new, or gone. */
+  /** An ancestor of the filtered directory is opaque or removed, so nothing of a lower layer is visible in it. */
   #filterIsCutOff = false
 
   constructor(
@@ -60,7 +60,7 @@ export class SnapshotPlanner {
   }
 
   /**
-   * Tells whether the entry is in the archive, so what it holds may be too.
+   * Tells whether the entry is archived. Only then its own entries are of interest.
    *
    * Throws `BadInput` (`bad-directory`, `reserved-name`).
    */
@@ -108,9 +108,9 @@ export class SnapshotPlanner {
     else if (this.lower.mayHold(path)) this.#remove('opaque', path)
   }
 
-  /** What was taken away from the lower layers; in an order that is the same for the same tree. */
+  /** What the container removed from the lower layers. The order is the same for the same tree. */
   removals(): readonly Removal[] {
-    // In an opaque directory overlayfs lists a whiteout as the name of something that is not there.
+    // An opaque directory hides them already, and overlayfs would list a whiteout in it as a name.
     const replaced = this.#replaced.filter((path) => !this.#isHidden(path))
     return [...this.#removals, ...replaced.map((path) => removalOf('removed', path)), ...this.#ofFilter()]
   }
@@ -173,11 +173,11 @@ function refuseReserved(path: string): void {
 }
 
 /**
- * Whether the entry is Docker's, and not the stager's: one of its names, gone or an empty file, where no layer of a package
- * has anything. Whether a link is Docker's is told by where it leads: isolation/engine/copied-up.ts.
+ * Whether the entry is from the Engine and not from the stager: the whiteout or the empty copy of an injected file, where
+ * no layer of a package has an entry. copied-up.ts recognises the injected link by its target.
  */
 function isInjected(entry: Change, lower: LowerLayers): boolean {
-  if (!INJECTED.has(entry.path) || lower.mayHold(entry.path)) return false
+  if (!INJECTED_FILES.has(entry.path) || lower.mayHold(entry.path)) return false
   if (isWhiteout(entry)) return true
   if (entry.kind === 'file') return entry.stats?.size === 0
   return entry.path === 'dev/console' && entry.kind === 'character-device'

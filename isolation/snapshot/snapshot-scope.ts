@@ -1,24 +1,23 @@
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 
-/** What a snapshot is about. Paths are from the root, bytes as latin1. */
+/** Which paths a snapshot covers. Paths are from the root, without a leading slash, bytes as latin1. */
 export class SnapshotScope {
   private constructor(
-    /** Only what is at or below it; the empty string is everything. */
+    /** The snapshot covers what is at or below it; the empty string is the root. */
     readonly directory: string,
     private readonly excluded: readonly string[],
   ) {}
 
   /**
-   * @param directory as the Stager API names it; everything when left out
-   * @param exclude likewise: nothing at or below these
-   * Throws `BadInput` (`bad-directory`) for what is not an absolute, plain path.
+   * @param directory as in `SnapshotRequest`, like `exclude`
+   * Throws `BadInput` (`bad-directory`) for a path that is not absolute and plain.
    */
   static of(directory: string | undefined, exclude: readonly string[] = []): SnapshotScope {
     return new SnapshotScope(directory === undefined ? '' : plain(directory), exclude.map(plain))
   }
 
-  /** @param paths like `exclude` */
+  /** @param paths excluded as well: absolute paths */
   without(paths: readonly string[]): SnapshotScope {
     return new SnapshotScope(this.directory, [...this.excluded, ...paths.map(plain)])
   }

@@ -1,63 +1,81 @@
 import { Readable } from 'node:stream'
-import { throughProcesses } from '../archive/filter-process.js'
+import { Deferred } from '../../base/deferred.js'
+import type { Compressor } from '../archive/compressor.js'
+import { type Filter, throughProcesses } from '../archive/filter-process.js'
 import { BLOCK } from '../archive/tar-header.js'
 import { tarList, tarOfList, writeTar } from '../archive/tar-writer.js'
-import type { Compressor } from '../archive/compressor.js'
 import type { PathSpool } from './path-spool.js'
 
 export interface SnapshotTarRequest {
   /** Absolute path of the upper directory. */
   readonly upper: string
-  /** What is to be archived; still growing. */
+  /** What is to be archived; it still grows. */
   readonly entries: PathSpool
-  /** Further names of symbolic links that are among the entries, known when those are whole. */
-  readonly furtherSymlinks: Promise<readonly string[]>
   readonly compressor: Compressor
-  /** Told when nothing of the tree is read any more, which is well before the end of the archive. */
-  readonly onRead: () => void
-  readonly signal: AbortSignal | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface SnapshotArchive {
+  /** The compressed archive. */
+  readonly archive: Readable
+  /** Resolves when tar has read the whole tree: before `archive` ends, and never if that fails. */
+  readonly treeRead: Promise<void>
 }
 
 /**
- * The compressed archive of a snapshot that is still being planned: tar reads what it is told of at once, and hands it to
- * the compressor directly. Nothing is handed on before the plan is whole, though, because further names of a symbolic
- * link would have to come first: they are rare, and cost a new start.
+ * tar and the compressor of one snapshot. The constructor starts them, because their jails take as long to make as a
+ * tree takes to walk. tar waits for the paths of `entries`, and hands its output directly to the compressor.
  *
- * Rejects with what `furtherSymlinks` rejects with. Destroying the stream ends everything.
+ * LIFECYCLE: `archive` at most once, when `entries` is complete; then `destroy` in any case, which kills the programs.
  */
-export async function compressedSnapshot(request: SnapshotTarRequest): Promise<Readable> {
-  const { upper, entries, compressor, onRead, signal } = request
-  if (!compressor.filter) return throughNode(request, await request.furtherSymlinks)
-  const tar = { ...tarOfList({ tree: upper, sparse: true }), onSuccess: onRead }
-  const started = throughProcesses(entries.read(), [tar, compressor.filter], signal)
-  // Nobody reads it before the plan is made, and what it fails with is told whoever reads it then.
-  started.on('error', () => undefined)
-  try {
-    const furtherSymlinks = await request.furtherSymlinks
-    if (furtherSymlinks.length === 0) return started
-    started.destroy()
-    return throughNode(request, furtherSymlinks)
-  } catch (error) {
-    started.destroy()
-    throw error
+export class SnapshotTar {
+  #current: SnapshotArchive | undefined
+
+  constructor(private readonly request: SnapshotTarRequest) {
+    const { compressor } = request
+    // zlib is no program, so it cannot be part of a chain.
+    if (compressor.filter) this.#current = startPrograms(request, compressor.filter)
+  }
+
+  /**
+   * GNU tar archives the further names of a symbolic link as hard links to it, and no upload may hold a hard link to
+   * anything but a file. So these names must come first in the archive: they are rare, and cost a new start.
+   *
+   * @param furtherSymlinks further names of symbolic links that are in `entries`
+   */
+  archive(furtherSymlinks: readonly string[]): SnapshotArchive {
+    if (this.#current && furtherSymlinks.length === 0) return this.#current
+    this.#current?.archive.destroy()
+    this.#current = startInNode(this.request, furtherSymlinks)
+    return this.#current
+  }
+
+  destroy(): void {
+    this.#current?.archive.destroy()
   }
 }
 
-function throughNode(request: SnapshotTarRequest, furtherSymlinks: readonly string[]): Readable {
-  const { compressor, onRead, signal } = request
-  const tar = snapshotTar(request, furtherSymlinks)
-  tar.once('end', onRead)
-  return compressor.compress(tar, signal)
+function startPrograms({ upper, entries, signal }: SnapshotTarRequest, compressor: Filter): SnapshotArchive {
+  const treeRead = new Deferred<void>()
+  const tar = { ...tarOfList({ tree: upper, sparse: true }), onSuccess: () => treeRead.resolve() }
+  return guarded(throughProcesses(entries.read(), [tar, compressor], signal), treeRead)
 }
 
-/**
- * The uncompressed archive of a snapshot.
- *
- * GNU tar archives the further names of a symbolic link as hard links to it, and no upload may hold a hard link to what
- * is not a file. So they are archived by a second tar, which is told to see each as a link of its own, and whose output
- * goes before that of the first, without its end.
- */
-function snapshotTar({ upper, entries, signal }: SnapshotTarRequest, furtherSymlinks: readonly string[]): Readable {
+function startInNode(request: SnapshotTarRequest, furtherSymlinks: readonly string[]): SnapshotArchive {
+  const treeRead = new Deferred<void>()
+  const tar = uncompressed(request, furtherSymlinks)
+  tar.once('end', () => treeRead.resolve())
+  return guarded(request.compressor.compress(tar, request.signal), treeRead)
+}
+
+/** The archive can fail before it has a reader, who sees the error all the same; without a listener the process would end. */
+function guarded(archive: Readable, treeRead: Deferred<void>): SnapshotArchive {
+  archive.on('error', () => undefined)
+  return { archive, treeRead: treeRead.promise }
+}
+
+/** The output of a second tar, which archives each further name as a link of its own, and then that of the first. */
+function uncompressed({ upper, entries, signal }: SnapshotTarRequest, furtherSymlinks: readonly string[]): Readable {
   async function* both(): AsyncGenerator<Buffer> {
     if (furtherSymlinks.length > 0)
       yield* withoutEnd(

@@ -1,111 +1,133 @@
 import type { Readable } from 'node:stream'
-import type { SnapshotReport } from '../isolation.js'
-import { assertUnpackable } from './assert-unpackable.js'
+import { settleAll } from '../../base/settle-all.js'
 import type { Compressor } from '../archive/compressor.js'
-import { INJECTED } from './engine-files.js'
+import { INJECTED_FILES } from '../injected-files.js'
+import type { FreezeHooks, SnapshotReport, SnapshotRequest } from '../isolation.js'
+import { assertUnpackable } from './assert-unpackable.js'
+import { copiedUp } from './copied-up.js'
 import { LowerDirectories, UNKNOWN_LOWER } from './lower-layers.js'
 import { readOverlayMarks } from './overlay-marks.js'
 import { PathSpool } from './path-spool.js'
 import { SnapshotPlanner } from './snapshot-planner.js'
 import { SnapshotScope } from './snapshot-scope.js'
-import { compressedSnapshot } from './snapshot-tar.js'
+import { SnapshotTar } from './snapshot-tar.js'
 import { TimeSlice } from './time-slice.js'
 import { walkUpper } from './walk-upper.js'
 
-export interface SnapshotRequest {
+export interface UpperSnapshotRequest extends SnapshotRequest {
   /** Absolute path of the upper directory of an overlay. */
   readonly upper: string
   /**
-   * Called once. Resolves when nothing writes in the tree any more, and nothing may until `onRead`: freeze the container.
-   * Programs are started meanwhile. Tells absolute paths of what is nobody's change, to be left out as `exclude` is.
-   * Not given where nobody writes there anyway.
+   * Absolute paths of the directories below it, topmost first. With them, only what existed in them is recorded as
+   * removed. Without them a new directory can be recorded as opaque, and would hide what other lower layers have.
    */
-  readonly untilStandstill?: () => Promise<readonly string[]>
-  /**
-   * Absolute paths of the directories below it. With them only what was really there is recorded as removed; without
-   * them a new directory may be recorded as one that replaces another, which over other layers would hide theirs.
-   */
-  readonly lower?: readonly string[]
-  /** Only changes at or below this absolute path. */
-  readonly directory: string | undefined
-  /** Nothing at or below these absolute paths. */
-  readonly exclude?: readonly string[]
+  readonly lowers?: readonly string[]
+  /** The files that stagerd put into the root: content by absolute path. */
+  readonly givenFiles?: ReadonlyMap<string, string>
   readonly compressor: Compressor
-  /** Told when nothing of the tree is read any more, which is before the archive is written; not told after a failure. */
-  readonly onRead?: () => void
+  /** Left out where nothing writes in the tree. */
+  readonly freezer?: SnapshotFreezer
+  /** Ends the reading of the tree. */
   readonly signal?: AbortSignal
 }
 
-/** An archive without entries is taken for a broken one: this stands for a snapshot in which nothing was added. */
-const NOTHING_BUT_THE_ROOT = '.'
+/** Keeps a container frozen while `work` goes on. */
+export interface SnapshotFreezer {
+  whileFrozen<T>(work: () => Promise<T>, hooks: FreezeHooks): Promise<T>
+}
+
+const NOTHING_TO_FREEZE: SnapshotFreezer = { whileFrozen: (work) => work() }
+
+/** An archive without entries counts as broken. So where nothing was added, the archive holds the root directory. */
+const ROOT_DIRECTORY = '.'
 
 /**
- * What an upper directory holds, as removals and as an archive for `write`, which must read it to its end. The same tree
- * gives the same bytes. What is kept and what is not: isolation/snapshot/snapshot-planner.ts.
+ * Passes the changes in an upper directory to `write` as an archive, and reports the removals. `write` must read the
+ * archive to its end. The same tree gives the same bytes. snapshot-planner.ts says what is kept.
  *
- *   standstill ── walk ─┬─ tar ── compressor ── write ─┐
- *                       ├─ marks of directories ───────┼─ report
- *                       └─ owners ─────────────────────┘
+ *   start tar and compressor ─ freeze ─ walk ─┬─ tar ─ compressor ─ write ─┬─ report
+ *                                             ├─ marks of directories ─────┤
+ *                                             └─ owners and lengths ───────┘
+ *
+ * The container is thawed when tar has read the tree, and marks and owners are known; the compressor and `write` go on.
  *
  * Rejects with `BadInput` (`bad-directory`, `reserved-name`, `bad-owner`, `path-too-long`), `TooLarge`
- * (`snapshot-too-large`), `Fault` (`overlay-redirect`, `archive-failed`…), or with what `write` rejects with.
+ * (`snapshot-too-large`), `Fault` (`overlay-redirect`, `archive-failed`, …), or as `write` does.
  */
-export async function snapshotUpper<T>(
-  request: SnapshotRequest,
+export async function takeSnapshot<T>(
+  request: UpperSnapshotRequest,
   write: (archive: Readable) => Promise<T>,
 ): Promise<SnapshotReport<T>> {
-  const { upper, lower, directory, exclude, untilStandstill, compressor, onRead, signal } = request
-  const asked = SnapshotScope.of(directory, exclude)
-  signal?.throwIfAborted()
-  const entries = new PathSpool()
-  const directories = new PathSpool()
-
-  const plan = async (): Promise<SnapshotPlanner> => {
-    const scope = untilStandstill ? asked.without(await untilStandstill()) : asked
-    const planner = new SnapshotPlanner(scope, lower ? await LowerDirectories.of(lower) : UNKNOWN_LOWER, {
-      add: (path, kind) => {
-        entries.add(path)
-        if (kind === 'directory') directories.add(path)
-      },
-    })
-    const needsStats = (path: string) => INJECTED.has(path)
-    await walkUpper(upper, { visit: (change) => planner.take(change), needsStats, signal })
-    if (entries.count === 0) entries.add(NOTHING_BUT_THE_ROOT)
-    entries.end()
-    directories.end()
-    return planner
-  }
-  // What takes longer than the names of a tree: the archive is on its way meanwhile, and fails if this does.
-  const examine = async (planner: SnapshotPlanner): Promise<SnapshotPlanner> => {
-    const stretch = new TimeSlice(signal)
-    for await (const { path, marks } of readOverlayMarks(upper, directories.read(), signal)) {
-      planner.mark(path, marks)
-      if (stretch.isOver) await stretch.yield()
-    }
-    await assertUnpackable(upper, planner.scope, signal)
-    return planner
-  }
-
-  const planned = plan()
-  const examined = planned.then(examine)
-  let tarHasRead = (): void => undefined
-  const archived = new Promise<void>((resolve) => (tarHasRead = resolve))
-  Promise.all([examined, archived]).then(onRead, () => undefined)
-  let archive: Readable | undefined
+  const { upper, compressor, freezer = NOTHING_TO_FREEZE, signal } = request
+  const scope = SnapshotScope.of(request.directory, request.exclude)
+  const lists = { entries: new PathSpool(), directories: new PathSpool() }
+  const tar = new SnapshotTar({ upper, entries: lists.entries, compressor, signal })
+  let writing = undefined as Promise<T> | undefined
   try {
-    const furtherSymlinks = planned.then((planner) => planner.furtherSymlinks)
-    // Nobody awaits it where the programs cannot be started.
-    furtherSymlinks.catch(() => undefined)
-    archive = await compressedSnapshot({ upper, entries, furtherSymlinks, compressor, onRead: tarHasRead, signal })
-    examined.catch((error: unknown) => archive?.destroy(error as Error))
-    const written = await write(archive)
-    const planner = await examined
-    return { written, removals: planner.removals(), entries: planner.entryCount, leftOut: planner.leftOut }
+    const { planner, written } = await freezer.whileFrozen(async () => {
+      signal?.throwIfAborted()
+      const planner = await plan(request, scope, lists)
+      const { archive, treeRead } = tar.archive(planner.furtherSymlinks)
+      const written = write(archive)
+      writing = written
+      const examined = examine(request, planner, lists.directories)
+      examined.catch((error: unknown) => archive.destroy(error as Error))
+      await settleAll([examined, Promise.race([treeRead, written])])
+      // In an object, because a promise that is returned would be awaited while the container is frozen.
+      return { planner, written }
+    }, request)
+    return {
+      written: await written,
+      removals: planner.removals(),
+      entries: planner.entryCount,
+      leftOut: planner.leftOut,
+    }
   } finally {
-    archive?.destroy()
-    // The container must not move on while its files are looked at.
-    await examined.catch(() => undefined)
-    entries.close()
-    directories.close()
+    tar.destroy()
+    // After a failure `write` still has to clean up.
+    await writing?.catch(() => undefined)
+    lists.entries.close()
+    lists.directories.close()
   }
+}
+
+interface SnapshotLists {
+  /** For tar. */
+  readonly entries: PathSpool
+  /** For getfattr. */
+  readonly directories: PathSpool
+}
+
+async function plan(
+  { upper, lowers, givenFiles = new Map<string, string>(), signal }: UpperSnapshotRequest,
+  scope: SnapshotScope,
+  { entries, directories }: SnapshotLists,
+): Promise<SnapshotPlanner> {
+  const lower = lowers ? await LowerDirectories.of(lowers) : UNKNOWN_LOWER
+  const planner = new SnapshotPlanner(scope.without(await copiedUp(upper, lower, givenFiles)), lower, {
+    add: (path, kind) => {
+      entries.add(path)
+      if (kind === 'directory') directories.add(path)
+    },
+  })
+  const needsStats = (path: string) => INJECTED_FILES.has(path)
+  await walkUpper(upper, { visit: (change) => planner.take(change), needsStats, signal })
+  if (entries.count === 0) entries.add(ROOT_DIRECTORY)
+  entries.end()
+  directories.end()
+  return planner
+}
+
+/** The checks that take longer than the walk. They go on while tar reads. */
+async function examine(
+  { upper, signal }: UpperSnapshotRequest,
+  planner: SnapshotPlanner,
+  directories: PathSpool,
+): Promise<void> {
+  const slice = new TimeSlice(signal)
+  for await (const { path, marks } of readOverlayMarks(upper, directories.read(), signal)) {
+    planner.mark(path, marks)
+    if (slice.isOver) await slice.yield()
+  }
+  await assertUnpackable(upper, planner.scope, signal)
 }

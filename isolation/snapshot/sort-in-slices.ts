@@ -1,26 +1,26 @@
 import type { TimeSlice } from './time-slice.js'
 
-/** So many are sorted in about a millisecond. */
+/** Sorting this many takes about a millisecond. */
 const RUN = 2048
 
-/** `texts` in the order of their characters, however many there are. `texts` itself is left in disorder. */
-export async function sortInSlices(texts: string[], stretch: TimeSlice): Promise<string[]> {
+/** `texts` in the order of their code units, without blocking the event loop. The array itself ends up in no order. */
+export async function sortInSlices(texts: string[], slice: TimeSlice): Promise<string[]> {
   if (texts.length <= RUN) return texts.sort()
   let runs: string[][] = []
   for (let at = 0; at < texts.length; at += RUN) {
     runs.push(texts.slice(at, at + RUN).sort())
-    if (stretch.isOver) await stretch.yield()
+    if (slice.isOver) await slice.yield()
   }
   while (runs.length > 1) {
     const merged: string[][] = []
     for (let pair = 0; pair < runs.length; pair += 2)
-      merged.push(await merge(runs[pair] ?? [], runs[pair + 1] ?? [], stretch))
+      merged.push(await merge(runs[pair] ?? [], runs[pair + 1] ?? [], slice))
     runs = merged
   }
   return runs[0] ?? []
 }
 
-async function merge(left: readonly string[], right: readonly string[], stretch: TimeSlice): Promise<string[]> {
+async function merge(left: readonly string[], right: readonly string[], slice: TimeSlice): Promise<string[]> {
   const merged: string[] = []
   for (let l = 0, r = 0; l < left.length || r < right.length;) {
     const [one, other] = [left[l], right[r]]
@@ -31,7 +31,7 @@ async function merge(left: readonly string[], right: readonly string[], stretch:
       merged.push(other)
       r += 1
     }
-    if (merged.length % RUN === 0 && stretch.isOver) await stretch.yield()
+    if (merged.length % RUN === 0 && slice.isOver) await slice.yield()
   }
   return merged
 }

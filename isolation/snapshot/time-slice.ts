@@ -1,12 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** After so many milliseconds others get their turn. */
-const STRETCH_MS = 2
+const SLICE_MS = 2
 
 /**
- * Work in stretches: what a stager can make as long as it likes must not hold the daemon's only thread up.
+ * Keeps long work from blocking the event loop, such as work on a tree that a stager makes as large as it likes.
  *
- *   if (stretch.isOver) await stretch.rest()
+ *   if (slice.isOver) await slice.yield()
  */
 export class TimeSlice {
   #began = performance.now()
@@ -14,7 +13,7 @@ export class TimeSlice {
   constructor(private readonly signal: AbortSignal | undefined) {}
 
   get isOver(): boolean {
-    return performance.now() - this.#began > STRETCH_MS
+    return performance.now() - this.#began > SLICE_MS
   }
 
   /** Throws the reason of the signal, if it is aborted. */

@@ -12,31 +12,31 @@ export interface Change {
   /** From the upper directory, without a leading slash; bytes as latin1. */
   readonly path: string
   readonly kind: EntryKind
-  /** Of symbolic links, devices, and the files of `Walk.needsStats`: an `lstat` of everything would take too long. */
+  /** Only for special files, symbolic links, and the files of `Walk.needsStats`: an `lstat` of every file is slow. */
   readonly stats?: Pick<Stats, 'size' | 'rdev' | 'nlink' | 'ino'>
 }
 
 export interface Walk {
-  /** Takes the next entry; false when it is of no interest, nor what is below it. */
+  /** Takes the next entry. False skips what is below it. */
   readonly visit: (change: Change) => boolean
   readonly needsStats: (path: string) => boolean
   readonly signal?: AbortSignal | undefined
 }
 
-/** Names that are read of a directory at a time. */
+/** How many directory entries are read at a time. */
 const BATCH = 512
 
 /**
- * Visit what is below `upper`: each directory before what it holds, names in the order of their bytes. So it is the same
- * for the same tree, and no more is in memory than the names of one directory and of those above it, each of which holds
- * at most as many as a package may have entries.
+ * Visits everything below `upper`: a directory before its entries, names in byte order. So the order is the same for the
+ * same tree, and memory holds only the names of the current directory and its ancestors. A directory may have at most as
+ * many names as a package may have entries.
  *
- * - Directories tell the kinds of what they hold, which saves an `lstat` of each file.
- * - Synchronous, with pauses: ten thousand files take 10 ms, and five times as long by way of the thread pool.
- * - By handles, because a path may be longer than one call takes: /proc/self/fd/N/name stands for the openat(2) that
- *   Node does not have.
+ * - Directory entries include their type, which saves an `lstat` of each file.
+ * - The calls are synchronous, with pauses: ten thousand files take 10 ms, and through the thread pool five times that.
+ * - It walks by file descriptors, because a path can be longer than a system call accepts: /proc/self/fd/N/name replaces
+ *   openat(2), which Node lacks.
  *
- * Throws `BadInput` (`path-too-long`) and `TooLarge` (`snapshot-too-large`) for what nobody could unpack again, `Fault`
+ * Throws `BadInput` (`path-too-long`) and `TooLarge` (`snapshot-too-large`) for what could not be unpacked again, `Fault`
  * (`walk-failed`).
  */
 export async function walkUpper(upper: string, walk: Walk): Promise<void> {
@@ -54,18 +54,18 @@ export async function walkUpper(upper: string, walk: Walk): Promise<void> {
 class Walker {
   #entries = 0
   #pathBytes = 0
-  readonly #stretch: TimeSlice
+  readonly #slice: TimeSlice
 
   constructor(private readonly walk: Walk) {
-    this.#stretch = new TimeSlice(walk.signal)
+    this.#slice = new TimeSlice(walk.signal)
   }
 
-  /** Owns `handle`. */
+  /** Closes `handle`. */
   async directory(handle: number, path: string, depth: number): Promise<void> {
     const place = `/proc/self/fd/${handle}`
     try {
       for (const known of await this.#namesIn(place, path)) {
-        if (this.#stretch.isOver) await this.#stretch.yield()
+        if (this.#slice.isOver) await this.#slice.yield()
         const name = known.slice(0, -2)
         const kind = KINDS[known.slice(-1)] ?? 'file'
         const change = this.#describe(`${place}/${name}`, path === '' ? name : `${path}/${name}`, kind)
@@ -83,7 +83,7 @@ class Walker {
     }
   }
 
-  /** Sorted; behind each name a NUL, which comes before all that a name can hold, and a letter of `KINDS`. */
+  /** Sorted. A NUL and a letter of `KINDS` follow each name: a NUL sorts before every byte that a name can have. */
   async #namesIn(place: string, path: string): Promise<string[]> {
     const names: string[] = []
     const directory = opendirSync(place, { encoding: 'latin1', bufferSize: BATCH })
@@ -92,12 +92,12 @@ class Walker {
         names.push(`${entry.name}\0${letterOf(entry, path)}`)
         if (names.length > DEFAULT_ARCHIVE_LIMITS.entries)
           throw tooLarge(`${show(`/${path}`)} holds more than ${DEFAULT_ARCHIVE_LIMITS.entries} names`)
-        if (this.#stretch.isOver) await this.#stretch.yield()
+        if (this.#slice.isOver) await this.#slice.yield()
       }
     } finally {
       directory.closeSync()
     }
-    return await sortInSlices(names, this.#stretch)
+    return await sortInSlices(names, this.#slice)
   }
 
   #describe(file: string, path: string, kind: EntryKind): Change {

@@ -226,26 +226,37 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(await running.ended).toMatchObject({ kind: 'timeout' })
     })
 
-    it('passes on what the program added, at or below a directory', async () => {
+    it('passes on what the program added, at or below a directory, but for what is excluded', async () => {
       const recorder = new Recorder()
       const program: Program = {
-        shell: 'mkdir -p /tmp/in /tmp/out; echo kept > /tmp/in/kept; echo no > /tmp/out/not; echo ready; sleep 60',
+        shell:
+          'mkdir -p /tmp/in/tmp /tmp/out; echo kept > /tmp/in/kept; ' +
+          'echo no > /tmp/out/not; echo no > /tmp/in/tmp/not; echo ready; sleep 60',
         fake: async (context) => {
           context.writeFile('/tmp/in/kept', 'kept\n')
           context.writeFile('/tmp/out/not', 'no\n')
+          context.writeFile('/tmp/in/tmp/not', 'no\n')
           await idle.fake(context)
         },
       }
       const running = await launch(program, recorder)
       await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 60_000)
-      const { written, removals } = await running.snapshot('/tmp/in', filesOf)
+      const { written, removals } = await running.snapshot({ directory: '/tmp/in', exclude: ['/tmp/in/tmp'] }, filesOf)
       expect(written).toEqual({ 'tmp/in/kept': 'kept\n' })
       expect(removals).toEqual([])
     })
 
+    it('tells, once each, when a snapshot freezes the container and when it is thawed', async () => {
+      const running = await launch(idle, new Recorder())
+      const told: string[] = []
+      const request = { onFreeze: () => void told.push('freeze'), onThaw: () => void told.push('thaw') }
+      await running.snapshot(request, filesOf)
+      expect(told).toEqual(['freeze', 'thaw'])
+    })
+
     it('refuses a snapshot of what is not an absolute path', async () => {
       const running = await launch(idle, new Recorder())
-      await expect(running.snapshot('in', filesOf)).rejects.toMatchObject({ code: 'bad-directory' })
+      await expect(running.snapshot({ directory: 'in' }, filesOf)).rejects.toMatchObject({ code: 'bad-directory' })
     })
 
     it('can be released before the end, and once more', async () => {

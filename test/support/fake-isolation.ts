@@ -19,6 +19,7 @@ import type {
   RunningContainer,
   RunningLaunch,
   SnapshotReport,
+  SnapshotRequest,
   SweepReport,
 } from '../../isolation/isolation.js'
 import type { LaunchPlan, LayerContent, LayerSource, RunPlan } from '../../isolation/launch-plan.js'
@@ -252,16 +253,19 @@ class FakeLaunch implements RunningLaunch {
   }
 
   async snapshot<T>(
-    directory: string | undefined,
+    { directory, exclude = [], onFreeze, onThaw }: SnapshotRequest,
     write: (archive: Readable) => Promise<T>,
   ): Promise<SnapshotReport<T>> {
     if (directory !== undefined && !directory.startsWith('/'))
       throw new BadInput('bad-directory', 'The directory of a snapshot has to be an absolute path such as /app.')
     const tar = pack()
     const within = `${(directory ?? '').replace(/\/$/, '')}/`
-    const names = [...this.#files.keys()].filter((name) => name.startsWith(within)).sort()
+    const isExcluded = (name: string) => exclude.some((path) => name === path || name.startsWith(`${path}/`))
+    onFreeze?.()
+    const names = [...this.#files.keys()].filter((name) => name.startsWith(within) && !isExcluded(name)).sort()
     for (const name of names) tar.entry({ name: name.slice(1), mtime: new Date(0) }, this.#files.get(name) ?? '')
     tar.finalize()
+    onThaw?.()
     const written = await write(tar.pipe(createGzip()))
     return { written, removals: [], entries: names.length, leftOut: { sockets: 0, special: 0 } }
   }

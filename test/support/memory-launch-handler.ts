@@ -5,6 +5,7 @@ import { BadInput } from '../../base/errors.js'
 import type { ExpectedUpload, LaunchHandler, PackageData } from '../../daemon/coordinator/launch-handler.js'
 import { EMPTY_METADATA, type PackageMetadata } from '../../daemon/packages/metadata.js'
 import { applyChange, type MetadataChange } from '../../daemon/packages/metadata-change.js'
+import type { SnapshotRequest } from '../../isolation/isolation.js'
 import type { Verdict } from '../../daemon/model/staging.js'
 
 /** A handler that keeps the working copy in memory and writes down what was asked of it, in order. */
@@ -17,6 +18,8 @@ export class MemoryLaunchHandler implements LaunchHandler {
   readonly calls: string[] = []
   /** Awaited at the start of every method: throw here, or wait here. */
   before: (call: string) => Promise<void> | void = () => undefined
+  /** Awaited by a snapshot between the thaw and its end. */
+  afterThaw: () => Promise<void> | void = () => undefined
 
   async openData(): Promise<PackageData> {
     await this.#begin('open')
@@ -52,9 +55,16 @@ export class MemoryLaunchHandler implements LaunchHandler {
     this.meta = applyChange(this.meta, change)
   }
 
-  async snapshot(directory: string | undefined, signal: AbortSignal, exclude: readonly string[] = []): Promise<void> {
+  async snapshot(request: SnapshotRequest, signal: AbortSignal): Promise<void> {
+    const { directory = '(everything)', exclude = [] } = request
     const without = exclude.map((path) => ` without ${path}`).join('')
-    await this.#begin(`snapshot ${directory ?? '(everything)'}${without}`)
+    request.onFreeze?.()
+    try {
+      await this.#begin(`snapshot ${directory}${without}`)
+    } finally {
+      request.onThaw?.()
+    }
+    await this.afterThaw()
     signal.throwIfAborted()
   }
 

@@ -35,7 +35,7 @@ function openHandler(say: WorkingCopyHooks['log']) {
   return { handler, opened }
 }
 
-const snapshot = (handler: WorkingCopyHandler) => handler.snapshot(undefined, new AbortController().signal)
+const snapshot = (handler: WorkingCopyHandler) => handler.snapshot({}, new AbortController().signal)
 
 it('a snapshot that leaves something out says so, and takes the place of the data', async () => {
   const said: string[] = []

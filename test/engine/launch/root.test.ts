@@ -31,7 +31,7 @@ describe('the root of a launch', () => {
     const { running, recorder } = await launch(shell, change)
     try {
       await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
-      return await running.snapshot(undefined, filesOf)
+      return await running.snapshot({}, filesOf)
     } finally {
       await running.release()
     }
@@ -65,7 +65,7 @@ describe('the root of a launch', () => {
     await running.release()
   })
 
-  it('stands still while it is read, and goes on while what was read is being stored', async () => {
+  it('is frozen while it is read, and runs while what was read is being stored; the hooks tell which', async () => {
     // More than fits into the pipes on the way, so that it is not read to its end before somebody takes it.
     const { running, recorder, plan } = await launch(
       'head -c 32000000 /dev/urandom >/tmp/much; { i=0; while :; do i=$((i+1)); echo $i >/tmp/count; done & }',
@@ -73,13 +73,17 @@ describe('the root of a launch', () => {
     await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
     const { State } = await connectEngine().getContainer(launchName(plan.id)).inspect()
     const count = async () => Number(await readFile(`/proc/${State.Pid}/root/tmp/count`, 'utf8'))
-    const { written } = await running.snapshot(undefined, async (archive) => {
+    let isFrozen = false
+    const hooks = { onFreeze: () => void (isFrozen = true), onThaw: () => void (isFrozen = false) }
+    const { written } = await running.snapshot(hooks, async (archive) => {
       const frozen = await count()
       await new Promise((resolve) => setTimeout(resolve, 200))
       const whileRead = (await count()) - frozen
+      expect(isFrozen).toBe(true)
       archive.resume()
       await finished(archive)
       await vi.waitFor(async () => expect(await count()).toBeGreaterThan(frozen), 60_000)
+      await vi.waitFor(() => expect(isFrozen).toBe(false), 60_000)
       return whileRead
     })
     expect(written).toBe(0)
@@ -91,7 +95,7 @@ describe('the root of a launch', () => {
     const plan = planOf(under, { shell: 'echo late > /tmp/late', fake: () => Promise.resolve() })
     const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
     await running.ended
-    expect((await running.snapshot('/tmp', filesOf)).written).toEqual({ 'tmp/late': 'late\n' })
+    expect((await running.snapshot({ directory: '/tmp' }, filesOf)).written).toEqual({ 'tmp/late': 'late\n' })
     await running.release()
   })
 
@@ -146,7 +150,7 @@ describe('the root of a launch', () => {
 
   it('ends while it is read: the reader is told', async () => {
     const { running } = await launch('true')
-    const reading = running.snapshot(undefined, async (archive) => {
+    const reading = running.snapshot({}, async (archive) => {
       running.stop()
       for await (const chunk of archive) void chunk
       throw new Error('read to the end')

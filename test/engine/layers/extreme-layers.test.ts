@@ -10,7 +10,7 @@ import type { Removal } from '../../../isolation/launch-plan.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import type { Layer } from '../../../isolation/layers/layer.js'
 import { chooseCompressor } from '../../../isolation/archive/compressor.js'
-import { snapshotUpper } from '../../../isolation/snapshot/snapshot.js'
+import { takeSnapshot } from '../../../isolation/snapshot/snapshot.js'
 import { collect } from '../../support/collect.js'
 import { MemoryResources } from '../../support/memory-resources.js'
 import { tarOf } from '../../support/tar-builder.js'
@@ -154,7 +154,7 @@ test('LAW: a lower layer and a snapshot of extremes, made into a layer, show wha
     execFileSync('touch', [path], { cwd: merged })
   }
   const compressor = await chooseCompressor()
-  const taken = await snapshotUpper({ upper, lower: [lower], directory: undefined, compressor }, collect)
+  const taken = await takeSnapshot({ upper, lowers: [lower], compressor }, collect)
   const layer = await layerOf(taken.written, taken.removals)
   const again = scratch.mount([join(cache.directory, layer.relativePath), lower]).merged
   expect(list(again).sort()).toEqual(list(merged).sort())

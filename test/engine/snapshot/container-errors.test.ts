@@ -35,13 +35,13 @@ describe('a container that', () => {
   const container = () => connectEngine().getContainer(name)
   const state = async () => (await container().inspect()).State
 
-  test('somebody has paused by hand stands still as well, and stays as they want it', async () => {
+  test('somebody has paused by hand is read as well, and stays paused', async () => {
     await container().pause()
-    const { written } = await running.snapshot(undefined, filesOf)
+    const { written } = await running.snapshot({}, filesOf)
     expect(written).toEqual({ 'tmp/new': 'new\n' })
     expect((await state()).Paused).toBe(true)
     await container().unpause()
-    expect((await running.snapshot(undefined, filesOf)).written).toEqual(written)
+    expect((await running.snapshot({}, filesOf)).written).toEqual(written)
     expect((await state()).Paused).toBe(false)
   })
 
@@ -51,7 +51,7 @@ describe('a container that', () => {
     execFileSync('mount', ['--bind', group, group])
     try {
       execFileSync('mount', ['-o', 'remount,bind,ro', group])
-      await expect(running.snapshot(undefined, filesOf)).rejects.toMatchObject({
+      await expect(running.snapshot({}, filesOf)).rejects.toMatchObject({
         code: 'cannot-freeze',
         message: expect.stringMatching(/^The container cannot be frozen.*: .*; give the Docker Engine/s) as string,
       })
@@ -59,16 +59,16 @@ describe('a container that', () => {
       execFileSync('umount', [group])
     }
     expect(await state()).toMatchObject({ Running: true, Paused: false })
-    expect((await running.snapshot(undefined, filesOf)).written).toEqual({ 'tmp/new': 'new\n' })
+    expect((await running.snapshot({}, filesOf)).written).toEqual({ 'tmp/new': 'new\n' })
   })
 
-  test('waits for a disk stands still as soon as the disk has answered', async () => {
+  test('waits for a disk is frozen as soon as the disk has answered', async () => {
     const disk = await HangingDisk.make()
     try {
       await disk.hang(freezerGroup((await state()).Pid))
       // What runc makes of it, so that this test cannot pass for want of a process that waits.
       await expect(container().pause()).rejects.toThrow('unable to freeze')
-      const snapshot = running.snapshot(undefined, filesOf)
+      const snapshot = running.snapshot({}, filesOf)
       // Longer than runc tries.
       await delay(500)
       await disk.answer()

@@ -70,7 +70,7 @@ test('LAW: a snapshot of a stager that writes at full speed is a tree that was t
   let last = 0
   for (let index = 0; index < SNAPSHOTS; index++) {
     await goesOn()
-    const { written } = await running.snapshot(undefined, collect)
+    const { written } = await running.snapshot({}, collect)
     const numbers = await numbersIn(written)
     expect(contradictions(numbers)).toEqual([])
     expect(numbers.get('a')).toBeGreaterThan(last)

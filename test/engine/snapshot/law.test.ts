@@ -14,7 +14,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import { chooseCompressor } from '../../../isolation/archive/compressor.js'
-import { snapshotUpper } from '../../../isolation/snapshot/snapshot.js'
+import { takeSnapshot } from '../../../isolation/snapshot/snapshot.js'
 import { collect } from '../../support/collect.js'
 import { lawRun } from '../../support/law-run.js'
 import { MemoryResources } from '../../support/memory-resources.js'
@@ -151,7 +151,7 @@ test('LAW: lower layers and snapshots together show what was seen', { timeout: l
         for (const changes of [first, second]) {
           const { merged, upper } = scratch.mount(lower)
           performAll(merged, changes)
-          const taken = await snapshotUpper({ upper, lower, directory: undefined, compressor }, collect)
+          const taken = await takeSnapshot({ upper, lowers: lower, compressor }, collect)
           const layer = await cache.materialise(
             { sha256: resources.add(taken.written), removals: taken.removals, name: 'snapshot' },
             new AbortController().signal,

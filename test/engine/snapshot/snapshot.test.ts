@@ -16,11 +16,12 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Deferred } from '../../../base/deferred.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
 import { unpackArchive } from '../../../isolation/archive/unpack.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import { chooseCompressor, type Compressor } from '../../../isolation/archive/compressor.js'
-import { snapshotUpper } from '../../../isolation/snapshot/snapshot.js'
+import { takeSnapshot } from '../../../isolation/snapshot/snapshot.js'
 import { collect } from '../../support/collect.js'
 import { MemoryResources } from '../../support/memory-resources.js'
 import { at, describeTree, linkGroups, makeTree } from '../../support/trees.js'
@@ -48,7 +49,7 @@ beforeEach(async () => {
 afterEach(() => scratch.remove())
 
 const snapshot = (directory?: string, exclude: readonly string[] = []) =>
-  snapshotUpper({ upper, lower: [lower], directory, exclude, compressor }, collect)
+  takeSnapshot({ upper, lowers: [lower], directory, exclude, compressor }, collect)
 const inside = (path: string) => join(merged, path)
 const list = (archive: Buffer) => listTar(archive, '--gzip').split('\n').slice(0, -1)
 
@@ -209,7 +210,7 @@ test('only what was there is recorded as gone: a new directory hides nothing', a
   mkdirSync(inside('opt/new'))
   mkdirSync(inside('brand'))
   expect((await snapshot()).removals).toEqual([])
-  const unaware = await snapshotUpper({ upper, directory: undefined, compressor }, collect)
+  const unaware = await takeSnapshot({ upper, compressor }, collect)
   expect(unaware.removals.every(({ kind }) => kind === 'opaque')).toBe(true)
 })
 
@@ -314,6 +315,42 @@ describe('what cannot be kept is refused, not guessed', () => {
 test('a writer that fails is the failure, and the programs behind the archive end', async () => {
   writeFileSync(inside('new'), Buffer.alloc(5_000_000, 'x'))
   await expect(
-    snapshotUpper({ upper, directory: undefined, compressor }, () => Promise.reject(new Error('the disk is full'))),
+    takeSnapshot({ upper, compressor }, () => Promise.reject(new Error('the disk is full'))),
   ).rejects.toThrow('the disk is full')
+})
+
+test('a refusal is the error, whatever the writer makes of the archive that breaks off', async () => {
+  mkdirSync(join(upper, 'moved'))
+  execFileSync('setfattr', ['-n', 'trusted.overlay.redirect', '-v', '/etc', join(upper, 'moved')])
+  writeFileSync(inside('new'), Buffer.alloc(5_000_000, 'x'))
+  const write = (archive: Readable) => collect(archive).catch(() => Promise.reject(new Error('broken off')))
+  await expect(takeSnapshot({ upper, compressor }, write)).rejects.toMatchObject({ code: 'overlay-redirect' })
+})
+
+test('the freeze ends when the tree has been read, before the archive is stored', async () => {
+  writeFileSync(inside('new'), 'new\n')
+  const events: string[] = []
+  const thawed = new Deferred<void>()
+  const freezer = {
+    whileFrozen: async <T>(work: () => Promise<T>) => {
+      events.push('frozen')
+      const result = await work()
+      events.push('thawed')
+      thawed.resolve()
+      return result
+    },
+  }
+  await takeSnapshot({ upper, compressor, freezer }, async (archive) => {
+    events.push('archive')
+    await collect(archive)
+    await thawed.promise
+    events.push('stored')
+  })
+  expect(events).toEqual(['frozen', 'archive', 'thawed', 'stored'])
+})
+
+test('a container that cannot be frozen leaves no archive', async () => {
+  const freezer = { whileFrozen: () => Promise.reject(new Error('no freezer')) }
+  const write = () => Promise.reject(new Error('it was written to'))
+  await expect(takeSnapshot({ upper, compressor, freezer }, write)).rejects.toThrow('no freezer')
 })

@@ -89,7 +89,7 @@ export class WorkingStager {
    * A snapshot, and what the container shows below `directory` (absolute, without a slash at its end). It may be thawed
    * before that has been looked at, but does nothing until it is told.
    *
-   * @param filter the argument of the snapshot
+   * @param filter the directory of the snapshot
    */
   async snapshot(filter: string | undefined, directory: string, exclude: readonly string[] = []): Promise<Taken> {
     const { seen, ...taken } = await this.snapshotOf(filter, () => groundTruth(this.root + directory), exclude)
@@ -103,14 +103,10 @@ export class WorkingStager {
     exclude: readonly string[] = [],
   ): Promise<SnapshotReport<Buffer> & { readonly seen: T }> {
     let seen: T
-    const report = await this.launch.snapshot(
-      filter,
-      async (archive) => {
-        seen = look()
-        return await collect(archive)
-      },
-      exclude,
-    )
+    const report = await this.launch.snapshot({ directory: filter, exclude }, async (archive) => {
+      seen = look()
+      return await collect(archive)
+    })
     return { ...report, seen: seen! }
   }
 

@@ -14,40 +14,36 @@ const setUp = (running = true) => {
 }
 
 describe('the freezer', () => {
-  it('takes one section at a time', async () => {
+  it('does one piece of work at a time', async () => {
     const { calls, freezer, note } = setUp()
     await Promise.all([freezer.whileFrozen(note('first')), freezer.whileFrozen(note('second'))])
     expect(calls).toEqual(['freeze', 'first', 'thaw', 'freeze', 'second', 'thaw'])
   })
 
-  it('lets work make ready while the container is being frozen', async () => {
+  it('tells when it begins to freeze the container, and when the container is thawed', async () => {
     const { calls, freezer, note } = setUp()
-    await freezer.fromFreezing(async (standstill) => {
-      calls.push('ready')
-      await standstill
-      await note('work')()
-    })
-    expect(calls).toEqual(['freeze', 'ready', 'work', 'thaw'])
+    const hooks = { onFreeze: () => void calls.push('onFreeze'), onThaw: () => void calls.push('onThaw') }
+    await freezer.whileFrozen(note('work'), hooks)
+    expect(calls).toEqual(['onFreeze', 'freeze', 'work', 'thaw', 'onThaw'])
   })
 
-  it('thaws also when the work failed before the container stood still', async () => {
-    const calls: string[] = []
-    let frozen = (): void => undefined
-    const freezer = new Freezer(
-      () => new Promise((resolve) => (frozen = () => resolve(true))),
-      () => {
-        calls.push('thaw')
-        return Promise.resolve()
-      },
-    )
-    const section = freezer.fromFreezing(() => Promise.reject(new Error('not ready')))
-    await new Promise(setImmediate)
-    frozen()
-    await expect(section).rejects.toThrow('not ready')
-    expect(calls).toEqual(['thaw'])
+  it('tells the same where the container cannot be frozen, or thawed, or the work fails', async () => {
+    const fail = () => Promise.reject(new Error('no'))
+    const succeed = () => Promise.resolve(true)
+    for (const [freeze, work, thaw] of [
+      [fail, succeed, succeed],
+      [succeed, fail, succeed],
+      [succeed, succeed, fail],
+    ] as const) {
+      const told: string[] = []
+      const hooks = { onFreeze: () => void told.push('onFreeze'), onThaw: () => void told.push('onThaw') }
+      const freezer = new Freezer(freeze, async () => void (await thaw()))
+      await expect(freezer.whileFrozen(work, hooks)).rejects.toThrow('no')
+      expect(told).toEqual(['onFreeze', 'onThaw'])
+    }
   })
 
-  it('fails, and begins no work on the container, where it cannot be frozen', async () => {
+  it('fails, and does not begin the work, where the container cannot be frozen', async () => {
     const { calls, note } = setUp()
     const failing = new Freezer(
       () => Promise.reject(new Error('no freezer')),
@@ -56,12 +52,6 @@ describe('the freezer', () => {
       },
     )
     await expect(failing.whileFrozen(note('work'))).rejects.toThrow('no freezer')
-    // Not even where the work would have gone on without it.
-    await expect(failing.fromFreezing(() => Promise.resolve())).rejects.toThrow('no freezer')
-    await expect(failing.fromFreezing(() => Promise.reject(new Error('not ready')))).rejects.toMatchObject({
-      message: 'not ready',
-      cleanupFailures: [{ what: 'freeze the container', error: { message: 'no freezer' } }],
-    })
     expect(calls).toEqual([])
   })
 
@@ -88,7 +78,7 @@ describe('the freezer', () => {
     expect(calls).toEqual(['freeze', 'work'])
   })
 
-  it('closes behind the present section, and lets in none after it', async () => {
+  it('closes behind the present work, and begins none after it', async () => {
     const { calls, freezer, note } = setUp()
     let closed: Promise<void> | undefined
     const present = freezer.whileFrozen(async () => {

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { copiedUp } from '../../../isolation/engine/copied-up.js'
+import { copiedUp } from '../../../isolation/snapshot/copied-up.js'
+import { LowerDirectories } from '../../../isolation/snapshot/lower-layers.js'
 import { makeTree, type TreeSpec } from '../../support/trees.js'
 
 let root: string
@@ -16,11 +17,12 @@ const DIRECTORIES: TreeSpec = { etc: { directory: true }, opt: { directory: true
 async function copies(upper: TreeSpec, lower: TreeSpec = {}): Promise<readonly string[]> {
   makeTree(join(root, 'upper'), upper)
   makeTree(join(root, 'lower'), lower)
-  return await copiedUp({ upper: join(root, 'upper'), lowers: [join(root, 'lower')] }, new Map([['/opt/ca', 'PEM']]))
+  const layers = await LowerDirectories.of([join(root, 'lower')])
+  return await copiedUp(join(root, 'upper'), layers, new Map([['/opt/ca', 'PEM']]))
 }
 
-describe('what a stager was given, and a change of all owners copied up', () => {
-  test('is each file with the content that it was given with, and the link of Docker', async () => {
+describe('a copied-up file that the stager did not make', () => {
+  test('is a file with the content that stagerd gave it, or the link of the Engine', async () => {
     const given = { ...DIRECTORIES, 'opt/ca': { file: 'PEM' }, 'etc/mtab': { symlink: '/proc/mounts' } } as const
     expect(await copies(given)).toEqual(['/opt/ca', '/etc/mtab'])
   })
