@@ -16,7 +16,7 @@ export const MAX_ROOT_LAYERS = 120
 /** What Engines before 25 call an image that has no name. */
 const NAMELESS = '<none>:<none>'
 
-/** How long a load may take that still moves, in milliseconds. */
+/** Time limit for the Engine to begin its answer to a load, in milliseconds. Progress does not extend it. */
 const LOAD_DEADLINE_MS = 30 * 60_000
 
 /**
