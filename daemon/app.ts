@@ -28,7 +28,7 @@ import { ImagePackages } from './images/image-packages.js'
 import { isForLoopback, refuseForeignHost } from './loopback-host.js'
 import { NodeReport } from './node/node-report.js'
 import { Resolver } from './resolver/resolver.js'
-import { quotaOf, roomIn } from './packages/policy/quota.js'
+import { quotaOf, remainingQuota } from './packages/policy/quota.js'
 import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings.js'
 import { Janitor } from './staging/janitor.js'
@@ -107,7 +107,7 @@ export class App {
       Infinity,
     )
     const quota = new PackageQuota(async (namespace) =>
-      roomIn(quotaOf(await resolver.policies(), namespace, settings.packageQuotaBytes), (realm) =>
+      remainingQuota(quotaOf(await resolver.policies(), namespace, settings.packageQuotaBytes), (realm) =>
         packages.totalLength(realm),
       ),
     )

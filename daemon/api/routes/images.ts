@@ -1,6 +1,6 @@
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import { assertImageReference } from '../../packages/image-reference.js'
-import { assertAbsolute } from '../../packages/build-script/script-paths.js'
+import { assertAbsolutePath } from '../../packages/build-script/script-paths.js'
 import { assertMetadata } from '../../packages/validate.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
 import { ImagePackageDraft } from '../../documents/build-script.js'
@@ -28,7 +28,7 @@ export const imageRoutes: Routes = (api, { parts: { images }, closing }) => {
       assertImageReference(image)
       assertNamespace(namespace)
       assertLocalName(name)
-      leaveOut.forEach(assertAbsolute)
+      leaveOut.forEach(assertAbsolutePath)
       assertMetadata({ dependencies, provides, environment })
       const metadata = applyMetadataFields(
         {},
