@@ -1,10 +1,10 @@
 export const COMPRESSORS = ['igzip', 'pigz', 'zlib'] as const
 export type CompressorName = (typeof COMPRESSORS)[number]
 
-/** Which program makes the gzip of snapshots. */
+/** The requested compressor of snapshots. Its output is gzip. */
 export interface CompressorChoice {
-  /** `auto`: the fastest that the host has. */
+  /** `auto` is the fastest on the host. */
   readonly name: 'auto' | CompressorName
-  /** 0 to 9. 1 is fast, and its output is small enough. */
+  /** 0 to 9. The default 1 favours speed. */
   readonly level: number
 }

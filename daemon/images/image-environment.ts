@@ -2,12 +2,12 @@ import type { ImageConfig } from '../../isolation/isolation.js'
 import { BadInput } from '../../base/errors.js'
 import { assertEnvironmentKey, assertEnvironmentValue } from '../packages/validate.js'
 
-/** What a shell passes on as it stands. */
+/** A word that needs no quoting in a shell. */
 const PLAIN_WORD = /^[A-Za-z0-9_@%+=:,./-]+$/
 
 /**
- * How an image is run, as the environment of a package. Variables that no package can have, because a shell could not
- * name them, are left out.
+ * The run configuration of an image as the environment of a package. Drops variables that are not valid in a package,
+ * for example because a shell cannot name them.
  */
 export function environmentOfImage(config: ImageConfig): Readonly<Record<string, string>> {
   const { environment, workingDirectory, entrypoint, command } = config
@@ -32,7 +32,7 @@ function isAllowed(key: string, value: string): boolean {
   }
 }
 
-/** START_COMMAND is shell, and the words of an image are not. */
+/** Quotes a word, because START_COMMAND is shell code and the command of an image is not. */
 function shellWord(word: string): string {
   return PLAIN_WORD.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -12,11 +12,11 @@ import { environmentOfImage } from './image-environment.js'
 
 export interface ImagePackageRequest {
   readonly image: string
-  /** Absolute paths that are not to be in the package. */
+  /** Absolute paths to leave out of the package. */
   readonly leaveOut: readonly string[]
   readonly namespace: string
   readonly name: string
-  /** Its environment goes before that of the image. */
+  /** Its environment takes precedence over that of the image. */
   readonly metadata: PackageMetadata
   readonly version?: string | undefined
   readonly description?: string | undefined
@@ -31,7 +31,7 @@ export interface ImagePackagesParts {
   readonly logger: Pick<FastifyBaseLogger, 'info'>
 }
 
-/** Packages out of Docker images. What is in them goes the way of any upload. */
+/** Makes packages from Docker images. The content of an image is checked like an upload. */
 export class ImagePackages {
   readonly #parts: ImagePackagesParts
 
@@ -40,7 +40,7 @@ export class ImagePackages {
   }
 
   /**
-   * The package appears in the end, ready, or not at all.
+   * Creates the package, in state `ready`, or nothing.
    *
    * Throws what `Isolation.readImage`, `ResourceIngest.receive` and `PackageRepository.create` throw, and `Refused`
    * (`package-quota`).
@@ -61,7 +61,7 @@ export class ImagePackages {
         },
         signal,
       )
-      // Whoever has gone away would not know of it.
+      // A client that has disconnected would not learn of the package.
       signal.throwIfAborted()
       return await packages.create({
         namespace,

@@ -1,6 +1,6 @@
 import type { Capability } from './metadata.js'
 
-/** As people write it: `os.linux`. */
+/** The written form: `os.linux`. */
 export function formatCapability({ type, name }: Capability): string {
   return `${type}.${name}`
 }

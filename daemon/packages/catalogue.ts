@@ -3,19 +3,19 @@ import { subjectRules, type PolicySubject, type NamedPolicy, type Purpose } from
 import type { PackageIndex } from './resolution/package-index.js'
 import type { Rules } from './resolution/rules.js'
 
-/** What resolutions choose from, and by which rules, at one moment. */
+/** The packages and policy rules of one moment, for resolutions. */
 export interface Catalogue {
-  /** Packages that are ready, in order of import. */
+  /** The packages in state `ready`, in order of import. */
   readonly ready: readonly Package[]
   readonly index: PackageIndex
-  readonly rulesOf: (job: PolicySubject, purpose: Purpose) => Rules
+  readonly rulesOf: (subject: PolicySubject, purpose: Purpose) => Rules
 }
 
-/** Without an argument nothing is claimed, and everything resolves. */
+/** Without `policies`, there are no rules. */
 export function catalogueOf(
   ready: readonly Package[],
   index: PackageIndex,
   policies: readonly NamedPolicy[] = [],
 ): Catalogue {
-  return { ready, index, rulesOf: (job, purpose) => subjectRules(policies, job, purpose) }
+  return { ready, index, rulesOf: (subject, purpose) => subjectRules(policies, subject, purpose) }
 }

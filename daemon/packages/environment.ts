@@ -1,14 +1,14 @@
-/** What every program of ours starts from, before any package has its say. */
+/** The environment of every program in a container, before those of the packages are merged into it. */
 export const BASE_ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
 }
 
 /**
- * Environments merged from the lowest layer to the highest: a later one wins.
+ * Merges environments from the lowest layer to the highest; a later one wins.
  *
- * `$NAME` or `${NAME}` in the value of NAME itself stands for the value below, as in
- * `"PATH": "/opt/apcera/ruby-2.0.0-p195/bin:$PATH"`. Other references are left for the shell that runs the program:
- * START_COMMAND may well speak of `$PORT`, which is known only then.
+ * `$NAME` or `${NAME}` in the value of NAME itself is replaced by the value of the layers below, as in
+ * `"PATH": "/opt/apcera/ruby-2.0.0-p195/bin:$PATH"`. Other references stay for the shell that runs the program:
+ * START_COMMAND may use `$PORT`, for example, which is known only at that time.
  */
 export function mergeEnvironments(
   ...layers: readonly Readonly<Record<string, string>>[]
@@ -23,6 +23,6 @@ export function mergeEnvironments(
 function expandSelf(key: string, value: string, below: string | undefined): string {
   const self = `\\$(?:${key}(?![A-Za-z0-9_])|\\{${key}\\})`
   if (below !== undefined && below !== '') return value.replace(new RegExp(self, 'g'), () => below)
-  // Nothing below: the separator goes too, because an empty element of a search path means the current directory.
+  // No value below: remove the separator too, because an empty element of a search path means the current directory.
   return value.replace(new RegExp(`:?${self}`, 'g'), '').replace(/^:/, value.startsWith(':') ? ':' : '')
 }

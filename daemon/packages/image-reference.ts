@@ -8,13 +8,13 @@ const DIGEST = String.raw`sha256:[0-9a-f]{64}`
 const NAMED = new RegExp(`^(?:${HOST}/)?${SEGMENT}(?:/${SEGMENT})*(?::${TAG})?(?:@${DIGEST})?$`)
 
 /**
- * Throws `BadInput` (`bad-image`) unless `reference` names an image as Docker does: it becomes a part of the path of a
- * request to the Engine.
+ * Throws `BadInput` (`bad-image`) unless `reference` is a valid Docker image reference. It becomes part of the URL path
+ * of an Engine request.
  */
 export function assertImageReference(reference: string): void {
   if (reference.length <= 512 && (NAMED.test(reference) || new RegExp(`^${DIGEST}$`).test(reference))) return
   throw new BadInput(
     'bad-image',
-    `${quote(reference)} does not name an image: that is a name with a tag, such as debian:12, or with @ and a digest.`,
+    `${quote(reference)} is not a valid image reference: write a name with a tag, such as debian:12, or with @ and a digest.`,
   )
 }

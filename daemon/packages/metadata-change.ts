@@ -3,7 +3,7 @@ import { sameCapability } from './capability.js'
 import type { Capability, PackageMetadata, Template } from './metadata.js'
 import { assertCapability, assertEnvironmentKey, assertEnvironmentValue, assertTemplate } from './validate.js'
 
-/** One thing that a stager alters in the metadata of the package it has in hand. */
+/** A single change of package metadata, as stagers request it with `PUT /meta`. */
 export type MetadataChange =
   | { readonly resource: 'environment'; readonly action: 'add'; readonly key: string; readonly value: string }
   | { readonly resource: 'environment'; readonly action: 'remove'; readonly key: string }
@@ -15,38 +15,37 @@ export type MetadataChange =
   | { readonly resource: 'templates'; readonly action: 'add' | 'remove'; readonly template: Template }
 
 /**
- * How much metadata a package may gather through changes. Far above what anybody needs, and low enough that metadata
- * can be copied, stored and shown whole without a second thought.
+ * Limits of the metadata of a package. They are far above practical needs, and low enough that metadata can always be
+ * copied, stored and displayed as a whole.
  */
 export const METADATA_LIMITS = {
   environment: 1024,
   provides: 512,
   dependencies: 512,
   templates: 1024,
-  /** Of the whole, as JSON in UTF-8. */
+  /** Of all metadata, as JSON in UTF-8. */
   bytes: 1024 * 1024,
 } as const
 
 /**
- * `metadata` after `change`; the argument stays as it is.
+ * Returns `metadata` after `change`; does not modify its argument.
  *
  * LAWS
- * - Twice is once: adding what is there, or removing what is not, changes nothing and is no error.
- * - Removing what an add brought in gives back what was before it, unless it was there already.
- * - Order is kept: what is new comes last, and a variable that gets a new value stays at its place.
+ * - Idempotent: to add what exists or remove what does not exist changes nothing and is not an error.
+ * - An addition of a new entry followed by its removal restores the metadata.
+ * - Order is kept: new entries come last, and a variable with a new value keeps its position.
  *
- * A removal asks only whether something is the same, not whether it is valid, so that what got in by another door
- * can be got out through this one.
+ * A removal does not validate its argument, so that invalid entries from other sources can be removed.
  *
- * Throws `BadInput` for an addition that is not valid, `TooLarge` (`metadata-too-large`) beyond `METADATA_LIMITS`.
+ * Throws `BadInput` for an invalid addition, `TooLarge` (`metadata-too-large`) beyond `METADATA_LIMITS`.
  */
 export function applyChange(metadata: PackageMetadata, change: MetadataChange): PackageMetadata {
   switch (change.resource) {
     case 'environment': {
       const environment =
         change.action === 'add'
-          ? setting(metadata.environment, change.key, change.value)
-          : unsetting(metadata.environment, change.key)
+          ? setVariable(metadata.environment, change.key, change.value)
+          : unsetVariable(metadata.environment, change.key)
       return withinLimits(metadata, { ...metadata, environment }, change)
     }
     case 'provides':
@@ -65,8 +64,8 @@ export function applyChange(metadata: PackageMetadata, change: MetadataChange): 
 
 type Environment = PackageMetadata['environment']
 
-// Entries and `fromEntries`, never assignment: assigning to the key __proto__ would set a prototype.
-function setting(environment: Environment, key: string, value: string): Environment {
+// `fromEntries` instead of assignment: to assign to the key __proto__ would set the prototype.
+function setVariable(environment: Environment, key: string, value: string): Environment {
   assertEnvironmentKey(key)
   assertEnvironmentValue(key, value)
   if (/\p{Surrogate}/u.test(value))
@@ -75,7 +74,7 @@ function setting(environment: Environment, key: string, value: string): Environm
   return entries.get(key) === value ? environment : Object.fromEntries(entries.set(key, value))
 }
 
-function unsetting(environment: Environment, key: string): Environment {
+function unsetVariable(environment: Environment, key: string): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([other]) => other !== key))
 }
 
@@ -89,22 +88,25 @@ function combine<T>(
   return list.some((other) => same(other, item)) ? list : [...list, item]
 }
 
-/** The same file with other delimiters is another template. */
+/** The same path with other delimiters is a different template. */
 function sameTemplate(a: Template, b: Template): boolean {
   return a.path === b.path && a.left_delimiter === b.left_delimiter && a.right_delimiter === b.right_delimiter
 }
 
 function withinLimits(before: PackageMetadata, after: PackageMetadata, change: MetadataChange): PackageMetadata {
   const { resource, action } = change
-  // What is over a limit by another door can still be made smaller, or left as it is.
+  // Metadata that already exceeds a limit can still be reduced or left unchanged.
   if (action === 'remove' || after[resource] === before[resource]) return after
   const limit = METADATA_LIMITS[resource]
   if (Object.keys(after[resource]).length > limit)
     throw new TooLarge(
       'metadata-too-large',
-      `A package has at most ${limit} entries in ${resource}: remove some first.`,
+      `A package must not have more than ${limit} entries in ${resource}: remove some first.`,
     )
   if (Buffer.byteLength(JSON.stringify(after)) > METADATA_LIMITS.bytes)
-    throw new TooLarge('metadata-too-large', 'The metadata of a package has at most 1 MiB: remove some of it first.')
+    throw new TooLarge(
+      'metadata-too-large',
+      'The metadata of a package must not be larger than 1 MiB: remove some of it first.',
+    )
   return after
 }

@@ -1,7 +1,7 @@
 import { applyChange, type MetadataChange } from './metadata-change.js'
 import { EMPTY_METADATA, type Capability, type PackageMetadata } from './metadata.js'
 
-/** The fields that change a package's or a stager's metadata, as the documents name them. */
+/** The fields of the API documents that change the metadata of a package or a stager. */
 export interface MetadataFields {
   readonly provides_add?: readonly Capability[]
   readonly provides_remove?: readonly Capability[]
@@ -12,7 +12,7 @@ export interface MetadataFields {
 }
 
 /**
- * `before` after all of `fields`: what is taken away first, so that what is named in both is there at the end.
+ * Returns `before` after all changes in `fields`. Removals come first, so an entry in both lists exists afterwards.
  *
  * Throws what `applyChange` throws.
  */

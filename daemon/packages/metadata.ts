@@ -1,15 +1,15 @@
-/** What a package says of itself. The shapes and field names are those of the Stager API's `GET /meta`. */
+/** The metadata of a package. Shapes and field names are those of `GET /meta` of the Stager API. */
 
 export const CAPABILITY_TYPES = ['os', 'runtime', 'file', 'package'] as const
 export type CapabilityType = (typeof CAPABILITY_TYPES)[number]
 
-/** What one package provides and another depends on; written `type.name`. */
+/** What one package provides and others depend on; written `type.name`. */
 export interface Capability {
   readonly type: CapabilityType
   readonly name: string
 }
 
-/** A file whose text is filled in when the package runs. */
+/** A file whose placeholders are replaced when the package runs. */
 export interface Template {
   readonly path: string
   readonly left_delimiter: string

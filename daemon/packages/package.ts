@@ -2,17 +2,17 @@ import type { Removal } from '../../isolation/launch-plan.js'
 import type { PackageMetadata } from './metadata.js'
 
 /**
- * `created`: metadata without data. `uploaded`: data, not staged. `staging`: a pipeline has it. `ready`: others may
- * depend on it, and it can run. `failed`: its last staging failed; the data is as it was before.
+ * `created`: metadata without data. `uploaded`: has data, not staged. `staging`: being staged. `ready`: can run, and
+ * others may depend on it. `failed`: its last staging failed; the data is unchanged.
  */
 export const PACKAGE_STATES = ['created', 'uploaded', 'staging', 'ready', 'failed'] as const
 export type PackageState = (typeof PACKAGE_STATES)[number]
 
-/** The tarball of a package, a blob, with what it takes away from the layers below it. */
+/** The tarball of a package, stored as a blob, with the removals that it makes in the layers below. */
 export interface Resource {
   readonly uuid: string
   readonly sha256: string
-  /** Known where a client wanted it, and for what we uploaded ourselves. */
+  /** Known only if it was computed when the blob was written, for example because the client sent one. */
   readonly sha1: string | undefined
   /** In bytes. */
   readonly length: number
@@ -28,11 +28,11 @@ export interface Package extends PackageMetadata {
   readonly name: string
   readonly state: PackageState
   readonly resource: Resource | undefined
-  /** For people; nothing is decided by it. */
+  /** Informative only. */
   readonly version?: string | undefined
-  /** For people. */
+  /** Informative only. */
   readonly description?: string | undefined
-  /** Grows with every import; the smaller one wins a tie between candidates. */
+  /** Increases with every import. The smaller value wins a tie between candidates. */
   readonly importOrder: number
   /** ISO 8601, UTC. */
   readonly createdAt: string

@@ -14,44 +14,44 @@ import { NO_RULES, type Rules } from './resolution/rules.js'
 import { Search, type Solution } from './resolution/search.js'
 
 /**
- * From dependencies to a complete set of concrete packages.
+ * What to resolve: dependencies, for which `resolve` finds a complete set of concrete packages.
  *
- * LAW. Dependencies are served one after the other, depth first: those of the subject in their order, and those of a
- * package as soon as it is taken. A solution serves every dependency by a package that provides it and that the rules
- * allow for it (allowed, not retired, the locked one where one is locked), has at most one operating system, and no
- * package in it depends on itself. Among the solutions the answer is the first, where for each dependency in turn
- *   1. what is in the set already comes before what is not: one Ruby that serves both is better than two;
- *   2. then a default of policy before what is none, the nearest realm's first;
- *   3. then what was imported first.
- * A lock comes before all three, because it leaves no other candidate. So a default does not bring in a second package
- * where the set has one that serves, and a choice is given up only when no solution has it.
+ * LAW. Dependencies are resolved one after the other, depth first: those of the subject in their order, and those of a
+ * package as soon as it is taken. In a solution, every dependency is satisfied by a package that provides it and that
+ * the rules permit for it (allowed, not retired, and matching every lock); there is at most one operating system; no
+ * package depends on itself. The answer is the first solution, where for each dependency in turn
+ *   1. packages that are already chosen come before others: one Ruby that satisfies both is better than two;
+ *   2. then a policy default before other packages, the nearest realm first;
+ *   3. then the package that was imported first.
+ * A lock comes before all three, because it leaves no other candidate. So a default does not add a second package where
+ * a chosen one satisfies the dependency, and a choice is rejected only when no solution contains it.
  *
- * The same packages, the same rules and the same dependencies in the same order always give the same answer. The work is
- * bounded by the size of what the dependencies could come to, never exponential in it; see resolution/lookahead.ts.
+ * The same packages, rules and dependencies in the same order always give the same answer. The effort is polynomial in
+ * the number of packages that the dependencies can reach; see resolution/lookahead.ts.
  */
 export interface Question {
-  /** Whose dependencies these are, for the explanation. */
+  /** The owner of the dependencies, for the explanation. */
   readonly subject: string
   readonly dependencies: readonly Capability[]
   readonly index: PackageIndex
-  /** Everything resolves when left out. */
+  /** No rules when omitted. */
   readonly rules?: Rules
-  /** UUID of a package that must not serve: the one that is being staged. */
+  /** UUID of the package that is being staged, which must not be chosen. */
   readonly exclude?: string
-  /** That package, where the index has it not because it is not ready: an explanation must not deny it. */
+  /** The package that is being staged, for explanations: the index does not have it while it is not ready. */
   readonly staged?: StagedPackage
 }
 
 export interface Resolution {
-  /** Every package of the closure: the operating system first, each after everything that it depends on. */
+  /** Every package of the closure: the operating system first, each package after its dependencies. */
   readonly packages: readonly Package[]
-  /** Every dependency with every candidate, and why each was taken or not. Worked out when asked. */
+  /** Every dependency with every candidate, and why it was taken or not. Computed on demand. */
   readonly explain: () => readonly Decision[]
 }
 
 /**
- * Throws `Unresolved` (`unresolved`), or `Refused` (`policy`) where there would be a solution but for the rules. The
- * message is the shortest explanation, in the words of `explain`.
+ * Throws `Unresolved` (`unresolved`), or `Refused` (`policy`) if only the rules prevent a solution. The message is the
+ * shortest explanation, in the format of `explain`.
  */
 export function resolve(question: Question): Resolution {
   const { subject, dependencies, index, rules = NO_RULES, exclude, staged } = question
@@ -65,19 +65,21 @@ function searchWithLookahead(problem: Problem): Solution | undefined {
   return new Search(problem, new Lookahead(new Graph(problem))).run()
 }
 
-/** In an error, which is stored and logged. */
-const MOST_CANDIDATES = 20
+/** Per dependency in an error message, because it is stored and logged. */
+const MAX_CANDIDATES = 20
 
-/** What would be missing without any rules is told without them: it is the reason that no change of policy removes. */
+/** If there is no solution even without rules, the explanation ignores them: no change of policy would help. */
 function failure(problem: Problem): Unresolved | Refused {
   const { subject, dependencies, index, excluded, staged } = problem
   const wanted = dependencies.map(formatCapability).join(', ')
-  const free = new Problem(subject, dependencies, index, NO_RULES, excluded, staged)
-  const freeGraph = new Graph(free)
-  if (!new Lookahead(freeGraph).begin())
+  const unrestricted = new Problem(subject, dependencies, index, NO_RULES, excluded, staged)
+  const unrestrictedGraph = new Graph(unrestricted)
+  if (!new Lookahead(unrestrictedGraph).begin())
     return new Unresolved(
       'unresolved',
-      [`${wanted}, which ${subject} needs, cannot be resolved:`, ...explained(free, freeGraph)].join('\n'),
+      [`${wanted}, which ${subject} needs, cannot be resolved:`, ...explained(unrestricted, unrestrictedGraph)].join(
+        '\n',
+      ),
     )
   return new Refused(
     'policy',
@@ -86,5 +88,5 @@ function failure(problem: Problem): Unresolved | Refused {
 }
 
 function explained(problem: Problem, graph: Graph): string[] {
-  return describeDecisions(explainFailure(problem, graph), MOST_CANDIDATES).map((line) => `  ${line}`)
+  return describeDecisions(explainFailure(problem, graph), MAX_CANDIDATES).map((line) => `  ${line}`)
 }

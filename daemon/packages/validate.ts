@@ -2,33 +2,35 @@ import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { CAPABILITY_TYPES, type Capability, type PackageMetadata, type Template } from './metadata.js'
 
-/** Allow-lists for what people and stagers say of a package: it all reaches messages, paths or a process's environment. */
+/** Allow-lists for metadata from users and stagers: it reaches messages, paths and process environments. */
 
 const CAPABILITY_NAME = /^[^\p{Control}\p{White_Space}\p{Surrogate}]{1,255}$/u
 const USER = /^[A-Za-z_][A-Za-z0-9_-]{0,31}$/
 const ENVIRONMENT_KEY = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/
 const CONTROL = /[\u0000-\u001f\u007f]/
 
-/** An argument of execve may have 128 KiB on Linux: KEY=VALUE beyond it could be stored and never be run. */
-const LONGEST_ENVIRONMENT_VALUE = 96 * 1024
+/**
+ * Linux limits a string of execve to 128 KiB. A longer KEY=VALUE could be stored, but no process could start with it.
+ */
+const MAX_ENVIRONMENT_VALUE_BYTES = 96 * 1024
 
-/** Throws `BadInput` (`bad-capability`) unless `capability` may stand in provides or dependencies. */
+/** Throws `BadInput` (`bad-capability`) unless `capability` is valid in provides and dependencies. */
 export function assertCapability(capability: Capability): void {
   if (!(CAPABILITY_TYPES as readonly string[]).includes(capability.type))
     throw new BadInput(
       'bad-capability',
-      `${quote(capability.type)} is not a type of provides or dependencies: it is one of ${CAPABILITY_TYPES.join(', ')}.`,
+      `${quote(capability.type)} is not a type of provides or dependencies: use one of ${CAPABILITY_TYPES.join(', ')}.`,
     )
   if (!CAPABILITY_NAME.test(capability.name))
     throw new BadInput(
       'bad-capability',
-      `${quote(capability.name)} cannot be provided or depended on: a name has 1 to 255 printable characters without spaces.`,
+      `${quote(capability.name)} is not a name in provides or dependencies: a name has 1 to 255 printable characters without spaces.`,
     )
 }
 
-/** Throws `BadInput` (`bad-environment-key`) unless `key` may name a variable. */
+/** Throws `BadInput` (`bad-environment-key`) unless `key` is a valid name of a variable. */
 export function assertEnvironmentKey(key: string): void {
-  // `__proto__` fits the pattern, but as a key of a plain object it means something else in half of all programs.
+  // `__proto__` matches the pattern, but many programs misbehave with it as a key of a plain object.
   if (!ENVIRONMENT_KEY.test(key) || key === '__proto__')
     throw new BadInput(
       'bad-environment-key',
@@ -36,18 +38,12 @@ export function assertEnvironmentKey(key: string): void {
     )
 }
 
-/** Throws `BadInput` (`bad-environment-value`) for a value that no process could be given. */
+/** Throws `BadInput` (`bad-environment-value`) for a value that no process can receive. */
 export function assertEnvironmentValue(key: string, value: string): void {
   if (value.includes('\0'))
-    throw new BadInput(
-      'bad-environment-value',
-      `The value of ${key} holds a NUL character, which no environment can hold.`,
-    )
-  if (Buffer.byteLength(value) > LONGEST_ENVIRONMENT_VALUE)
-    throw new BadInput(
-      'bad-environment-value',
-      `The value of ${key} is longer than the 96 KiB that a variable may have.`,
-    )
+    throw new BadInput('bad-environment-value', `The value of ${key} must not contain a NUL character.`)
+  if (Buffer.byteLength(value) > MAX_ENVIRONMENT_VALUE_BYTES)
+    throw new BadInput('bad-environment-value', `The value of ${key} must not be longer than 96 KiB.`)
 }
 
 export function assertEnvironment(environment: Readonly<Record<string, string>>): void {
@@ -57,7 +53,7 @@ export function assertEnvironment(environment: Readonly<Record<string, string>>)
   }
 }
 
-/** Throws `BadInput` (`bad-template`) unless the path stays inside the package and both delimiters delimit. */
+/** Throws `BadInput` (`bad-template`) unless the path stays inside the package and both delimiters are valid. */
 export function assertTemplate(template: Template): void {
   const { path, left_delimiter: left, right_delimiter: right } = template
   if (
@@ -70,7 +66,7 @@ export function assertTemplate(template: Template): void {
   )
     throw new BadInput(
       'bad-template',
-      `${quote(path)} is not a template's path: it is the relative path of a file in the package, without "..".`,
+      `${quote(path)} is not a path of a template: write the relative path of a file in the package, without "..".`,
     )
   for (const delimiter of [left, right])
     if (delimiter === '' || delimiter.length > 32 || CONTROL.test(delimiter))
@@ -80,7 +76,7 @@ export function assertTemplate(template: Template): void {
       )
 }
 
-/** All of the above, for as much of a package's metadata as is given. */
+/** Validates those fields of the metadata that are given. */
 export function assertMetadata(metadata: Partial<PackageMetadata>): void {
   metadata.dependencies?.forEach(assertCapability)
   metadata.provides?.forEach(assertCapability)
@@ -88,19 +84,19 @@ export function assertMetadata(metadata: Partial<PackageMetadata>): void {
   if (metadata.environment) assertEnvironment(metadata.environment)
 }
 
-/** Throws `BadInput` (`bad-user`) unless `user` may be the name of a user in /etc/passwd; numbers are none. */
+/** Throws `BadInput` (`bad-user`) unless `user` is a valid user name; a numeric id is not. */
 export function assertUser(user: string): void {
   if (!USER.test(user))
     throw new BadInput(
       'bad-user',
-      `${quote(user)} is not the name of a user: a name has 1 to 32 letters, digits, _ or - and begins with a letter.`,
+      `${quote(user)} is not a user name: a name has 1 to 32 letters, digits, _ or - and begins with a letter.`,
     )
 }
 
-/** Throws `BadInput` (`bad-command`) for a command that no process could be given. */
+/** Throws `BadInput` (`bad-command`) for a command that no process can receive. */
 export function assertCommand(command: string): void {
-  if (command.trim() === '') throw new BadInput('bad-command', 'The command is empty: say what to start.')
-  if (command.includes('\0')) throw new BadInput('bad-command', 'The command holds a NUL character.')
-  if (Buffer.byteLength(command) > LONGEST_ENVIRONMENT_VALUE)
-    throw new BadInput('bad-command', 'The command is longer than 96 KiB: put it into a file of the package.')
+  if (command.trim() === '') throw new BadInput('bad-command', 'The command must not be empty.')
+  if (command.includes('\0')) throw new BadInput('bad-command', 'The command must not contain a NUL character.')
+  if (Buffer.byteLength(command) > MAX_ENVIRONMENT_VALUE_BYTES)
+    throw new BadInput('bad-command', 'The command must not be longer than 96 KiB: put it into a file of the package.')
 }

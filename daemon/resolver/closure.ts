@@ -4,7 +4,7 @@ import type { Package } from '../packages/package.js'
 import { resolve } from '../packages/resolve.js'
 import type { Resolver } from './resolver.js'
 
-/** What `subject` would run on, by the rules of its namespace. Throws `Unresolved`, `Refused` (`policy`). */
+/** The packages that `subject` needs to run, by the rules for `subject`. Throws `Unresolved`, `Refused` (`policy`). */
 export function closureOf(
   resolver: Resolver,
   subject: Package,

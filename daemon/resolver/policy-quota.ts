@@ -1,4 +1,4 @@
-import { quotaOf, roomIn } from '../packages/policy/quota.js'
+import { quotaOf, remainingQuota } from '../packages/policy/quota.js'
 import type { QuotaFor } from '../store/package-quota.js'
 import type { PackageRepository } from '../store/repositories.js'
 import type { Resolver } from './resolver.js'
@@ -15,6 +15,6 @@ export function policyQuota(
 ): QuotaFor {
   return async (namespace) => {
     const quota = quotaOf(await resolver.policies(), namespace, packageBytes)
-    return await roomIn(quota, (realm) => packages.totalLength(realm))
+    return await remainingQuota(quota, (realm) => packages.totalLength(realm))
   }
 }

@@ -7,8 +7,8 @@ import { PackageIndex } from '../packages/resolution/package-index.js'
 import type { PackageRepository, PolicyDocument, PolicyRepository } from '../store/repositories.js'
 
 /**
- * Hands what is stored to whoever resolves. The one index of the daemon is here: it follows the packages that are ready,
- * and is as new as they are each time it is used.
+ * Provides the stored packages and policies for resolutions. Holds the only package index of the daemon and updates it
+ * before each use.
  */
 export class Resolver {
   readonly #packages: Pick<PackageRepository, 'listReady'>
@@ -22,10 +22,10 @@ export class Resolver {
     this.#policies = policies
   }
 
-  /** What is claimed at this moment, in the order of the documents' names. Throws `Fault` (`policy-unreadable`). */
+  /** The current policies, in the order of the documents' names. Throws `Fault` (`policy-unreadable`). */
   async policies(): Promise<readonly NamedPolicy[]> {
     const documents = await this.#policies.current()
-    // The same array, as long as nothing has changed.
+    // The repository returns the same array until a document changes.
     if (documents !== this.#documents) {
       this.#read = documents.map(read)
       this.#documents = documents
@@ -34,7 +34,7 @@ export class Resolver {
   }
 
   /**
-   * @param work must be done with the catalogue when it returns: the index goes on to follow
+   * @param work must not use the catalogue after it returns, because the index changes
    */
   async with<T>(work: (catalogue: Catalogue) => T): Promise<T> {
     const policies = await this.policies()
@@ -43,7 +43,7 @@ export class Resolver {
   }
 }
 
-/** It was checked when it was stored; but what refuses now is not to be left out, since it may be a lock. */
+/** The text was checked when it was stored. If it cannot be parsed, it must not be ignored: it may contain a lock. */
 function read({ namespace, name, text }: PolicyDocument): NamedPolicy {
   const fqn = formatFqn('policydoc', { namespace, name })
   try {
@@ -51,7 +51,7 @@ function read({ namespace, name, text }: PolicyDocument): NamedPolicy {
   } catch (error) {
     throw new Fault(
       'policy-unreadable',
-      `${fqn} cannot be read any more, so nothing is resolved: put it anew. ${messageOf(error)}`,
+      `${fqn} cannot be parsed, and no dependencies are resolved without it: store it again. ${messageOf(error)}`,
       { cause: error },
     )
   }

@@ -1,6 +1,6 @@
 import { pipeline, type Readable, Transform, type TransformCallback } from 'node:stream'
 
-/** Passes bytes on and counts them. */
+/** Forwards its input unchanged and counts the bytes. */
 export class ByteCounter extends Transform {
   bytes = 0
 
@@ -9,10 +9,10 @@ export class ByteCounter extends Transform {
     done(null, chunk)
   }
 
-  /** `input`, counted. An error or the destruction of either is that of the other. */
+  /** `input` behind a counter. An error or the destruction of one stream is passed on to the other. */
   static of(input: Readable): ByteCounter {
     const counter = new ByteCounter({ highWaterMark: 256 * 1024 })
-    // The consumer of the counter gets the error; the callback keeps it from being thrown twice.
+    // The consumer of the counter gets the error. The empty callback prevents a second, unhandled one.
     pipeline(input, counter, () => undefined)
     return counter
   }

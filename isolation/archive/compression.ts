@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { BadInput } from '../../base/errors.js'
 
-/** How an archive is compressed, told by its first bytes and never by its name. */
+/** How an archive is compressed: detected from its first bytes, never from its name. */
 export type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd' | 'none'
 
 const MAGIC: readonly { readonly compression: Compression; readonly bytes: readonly number[] }[] = [
@@ -11,17 +11,18 @@ const MAGIC: readonly { readonly compression: Compression; readonly bytes: reado
   { compression: 'xz', bytes: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
   { compression: 'zstd', bytes: [0x28, 0xb5, 0x2f, 0xfd] },
 ]
-const ENOUGH = 6
+/** Length of the longest entry of `MAGIC`. */
+const MAGIC_LENGTH = 6
 
 /**
- * What `input` is compressed with; `none` stands for anything else, a plain tar if the scanner finds that it is one.
- * `input` is left whole: what was looked at is put back.
+ * Detects the compression of `input`. `none` means an unknown format: the scanner then checks that it is a plain tar.
+ * The bytes that are read here are pushed back, so `input` can still be read from its start.
  *
- * Throws `BadInput` (`not-an-archive`) for what is too short to be anything.
+ * Throws `BadInput` (`not-an-archive`) for an input that is too short for any format.
  */
 export async function detectCompression(input: Readable, signal?: AbortSignal): Promise<Compression> {
   let head = Buffer.alloc(0)
-  while (head.length < ENOUGH) {
+  while (head.length < MAGIC_LENGTH) {
     const chunk = input.read() as Buffer | null
     if (chunk) {
       head = Buffer.concat([head, chunk])
@@ -31,24 +32,24 @@ export async function detectCompression(input: Readable, signal?: AbortSignal): 
       if (input.errored) throw input.errored
       throw new BadInput(
         'not-an-archive',
-        `An archive is expected: a tar file, plain or compressed by gzip, bzip2, xz or zstd, but there ${
-          head.length === 0 ? 'is nothing' : `are only ${head.length} bytes`
-        }.`,
+        `The archive is ${
+          head.length === 0 ? 'empty' : `only ${head.length} bytes long`
+        }: send a tar file, plain or compressed with gzip, bzip2, xz or zstd.`,
       )
     }
-    await somethingNew(input, signal)
+    await waitForMore(input, signal)
   }
-  // In the same tick as the read: once `end` has been emitted nothing can be put back.
+  // In the same tick as the read: nothing can be pushed back after `end` is emitted.
   input.unshift(head)
   const found = MAGIC.find(({ bytes }) => bytes.every((byte, index) => head[index] === byte))
   return found?.compression ?? 'none'
 }
 
-async function somethingNew(input: Readable, signal?: AbortSignal): Promise<void> {
+async function waitForMore(input: Readable, signal?: AbortSignal): Promise<void> {
   const settled = new AbortController()
   const options = { signal: signal ? AbortSignal.any([signal, settled.signal]) : settled.signal }
   try {
-    // `once` rejects when the stream errs meanwhile.
+    // `once` rejects when the stream fails.
     await Promise.race([once(input, 'readable', options), once(input, 'end', options), once(input, 'close', options)])
   } finally {
     settled.abort()

@@ -1,13 +1,13 @@
 /**
- * `argv`, run with as little as a decompressor needs: as nobody, without capabilities or network, unable to write a
- * file, with bounded memory and processor time, and gone when the daemon is gone.
+ * `argv`, wrapped so that it runs with the least privileges that a decompressor needs: as nobody, without capabilities
+ * or network. It cannot write files, its memory and CPU time are limited, and it is killed when the daemon exits.
  *
- * Only root can take on another user and a network namespace of its own. Without root (a developer's tests) the rest
- * still holds.
+ * Only root can change the user and create a network namespace. Without root, as in a developer's tests, the other
+ * restrictions apply.
  */
 export function confined(argv: readonly string[], isRoot = process.getuid?.() === 0): string[] {
   const limits = ['prlimit', '--core=0', '--fsize=0', '--nofile=64', '--cpu=1800', `--as=${2 * 1024 ** 3}`, '--']
-  // The signal of a parent's death is forgotten with each change of user: so it is set last, by the same program.
+  // The kernel clears the parent-death signal on a change of user: the same program sets it after that change.
   if (!isRoot) return [...limits, 'setpriv', '--no-new-privs', '--pdeathsig=KILL', '--', ...argv]
   return [
     'unshare',

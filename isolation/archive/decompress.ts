@@ -2,21 +2,21 @@ import type { Readable } from 'node:stream'
 import { BadInput } from '../../base/errors.js'
 import type { Compression } from './compression.js'
 import { confined } from './confined.js'
-import { type FilterEnd, throughProcess } from './filter-process.js'
+import { type FilterExit, throughProcess } from './filter-process.js'
 import { hasProgram } from './find-program.js'
 
 export interface DecompressOptions {
   readonly signal?: AbortSignal | undefined
   /**
-   * Refuse bytes behind the end of a gzip stream. igzip, faster than any other, passes over them in silence: so it
-   * is for what was looked at strictly once, when it came in.
+   * Rejects bytes after the end of a gzip stream. igzip is the fastest decompressor but ignores such bytes silently, so
+   * it is used only for data that was checked strictly at upload.
    */
   readonly strict: boolean
 }
 
 /**
- * `input` without its compression, made by a process of its own that can reach nothing. The stream errs with `BadInput`
- * (`archive-corrupt`) where the content is damaged, cut short or followed by something else.
+ * Decompresses `input` in a separate, confined process. The stream fails with `BadInput` (`archive-corrupt`) when the
+ * content is damaged, truncated or followed by other data.
  */
 export async function decompress(
   input: Readable,
@@ -26,16 +26,16 @@ export async function decompress(
   if (compression === 'none') return input
   const argv = await decompressor(compression, strict)
   signal?.throwIfAborted()
-  return throughProcess(input, confined(argv), { signal, judge: (end) => judge(compression, end) })
+  return throughProcess(input, confined(argv), { signal, checkExit: (exit) => checkExit(compression, exit) })
 }
 
 async function decompressor(compression: Exclude<Compression, 'none'>, strict: boolean): Promise<string[]> {
   switch (compression) {
     case 'gzip':
       if (!strict && (await hasProgram('igzip'))) return ['igzip', '-d', '-c']
-      // Only when it is told to talk does pigz object to what follows the end. It takes a quarter to two thirds of the
-      // time of gzip, which computes its checksum byte by byte. More threads would inflate no faster: they hand every
-      // piece to each other, and where processors are busy that takes as long again.
+      // pigz reports trailing data only with -v. It needs a quarter to two thirds of the time of gzip, which computes
+      // its checksum byte by byte. More threads do not decompress faster: they pass each block to each other, which
+      // doubles the time on a busy host.
       return (await hasProgram('pigz')) ? ['pigz', '-p', '1', '-d', '-c', '-v'] : ['gzip', '-d', '-c']
     case 'bzip2':
       return ['bzip2', '-d', '-c']
@@ -46,16 +46,16 @@ async function decompressor(compression: Exclude<Compression, 'none'>, strict: b
   }
 }
 
-/** What a talkative pigz says of a stream in any case. */
-const PIGZ_AT_WORK = '<stdin> to <stdout>'
+/** `pigz -v` prints this for every stream. */
+const PIGZ_PROGRESS = '<stdin> to <stdout>'
 
-/** bzip2 warns of bytes behind the end and exits 0: so anything that a decompressor has to say is an objection. */
-function judge(compression: Compression, end: FilterEnd): Error | undefined {
-  const said = end.stderr.replace(PIGZ_AT_WORK, '').trim()
-  if (end.exitCode === 0 && said === '' && end.readAll) return undefined
-  const detail = said.split('\n')[0] ?? ''
+/** bzip2 only warns about trailing bytes and exits 0, so any output on standard error counts as a failure. */
+function checkExit(compression: Compression, exit: FilterExit): Error | undefined {
+  const message = exit.stderr.replace(PIGZ_PROGRESS, '').trim()
+  if (exit.exitCode === 0 && message === '' && exit.readAll) return undefined
+  const detail = message.split('\n')[0] ?? ''
   return new BadInput(
     'archive-corrupt',
-    `The archive is not sound ${compression} data${detail === '' ? '' : ` (${detail})`}: it is damaged, cut short, or followed by something else; send it again, whole.`,
+    `The archive is not valid ${compression} data${detail === '' ? '' : ` (${detail})`}: it is damaged, truncated or followed by other data; send the whole archive again.`,
   )
 }

@@ -6,47 +6,48 @@ import { errnoOf, Fault } from '../../base/errors.js'
 import { withLargeOutputBuffer } from './output-buffer.js'
 
 /**
- * Programs that bytes stream through. base/run-process.ts is for programs whose output is a short text; these carry
- * gigabytes, in bytes that are no text, and are killed outright: a filter has nothing to tidy up.
+ * How a filter ended: a program that bytes are streamed through. base/run-process.ts is for programs with a short text
+ * output. Filters carry gigabytes of binary data, and are killed with SIGKILL because they have nothing to clean up.
  */
-export interface FilterEnd {
+export interface FilterExit {
   readonly exitCode: number | null
   readonly killedBy: NodeJS.Signals | null
-  /** The end of what it said on standard error. */
+  /** The last bytes of its standard error. */
   readonly stderr: string
-  /** False when it ended before it had read all that there was for it. */
+  /** False when it ended before it had read all of its input. */
   readonly readAll: boolean
 }
 
 export interface FilterOptions {
   readonly signal?: AbortSignal | undefined
-  /** The error for an end, or undefined where the end is a good one. */
-  readonly judge: (end: FilterEnd) => Error | undefined
+  /** Returns the error that an exit stands for, or undefined for a successful one. */
+  readonly checkExit: (exit: FilterExit) => Error | undefined
 }
 
 /** One program of a chain. */
 export interface Filter {
   readonly argv: readonly string[]
-  readonly judge: FilterOptions['judge']
-  /** Told when it has ended well; those behind it may still be at work. */
+  readonly checkExit: FilterOptions['checkExit']
+  /** Called when this program has ended successfully. The programs after it may still be running. */
   readonly onSuccess?: () => void
 }
 
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' }
-const STDERR_KEPT = 4000
+const MAX_STDERR_CHARACTERS = 4000
 const CHUNK = 256 * 1024
 
 /**
- * What `argv` makes of `input`, as a stream. It ends well only when the program did and `judge` agrees; destroying it
- * kills the program and destroys `input`. Attach a consumer in the same tick, as to any stream that may err.
+ * The output of `argv` for `input`, as a stream. It ends without an error only when `checkExit` accepts the program's
+ * exit. Destroying it kills the program and destroys `input`. Attach a consumer in the same tick, as for any stream
+ * that may fail.
  */
 export function throughProcess(input: Readable, argv: readonly string[], options: FilterOptions): Readable {
-  return throughProcesses(input, [{ argv, judge: options.judge }], options.signal)
+  return throughProcesses(input, [{ argv, checkExit: options.checkExit }], options.signal)
 }
 
 /**
- * What the last of `filters` makes of what the one before it makes, and so on back to `input`. Programs hand bytes to
- * each other directly: through us they would be copied twice more, on the daemon's only thread.
+ * The output of a chain of programs, of which the first reads `input`. The programs are connected directly: to pass the
+ * bytes through Node would copy them twice more, on the daemon's only thread.
  */
 export function throughProcesses(input: Readable, filters: readonly Filter[], signal?: AbortSignal): Readable {
   const children = startChain(filters)
@@ -56,18 +57,18 @@ export function throughProcesses(input: Readable, filters: readonly Filter[], si
     highWaterMark: CHUNK,
     read: () => void child.stdout.resume(),
     destroy: (error, done) => {
-      listening?.[Symbol.dispose]()
+      subscription?.[Symbol.dispose]()
       for (const each of children) each.kill('SIGKILL')
       child.stdout.destroy()
       input.destroy(error ?? undefined)
       done(error)
     },
   })
-  const listening = signal && addAbortListener(signal, () => output.destroy(reasonOf(signal)))
+  const subscription = signal && addAbortListener(signal, () => output.destroy(reasonOf(signal)))
   child.stdout.on('data', (chunk: Buffer) => {
     if (!output.push(chunk)) child.stdout.pause()
   })
-  void settleAll(children, filters, feed(first, input), signal).then(
+  void waitForAll(children, filters, feed(first, input), signal).then(
     () => output.push(null),
     (error: unknown) => output.destroy(error as Error),
   )
@@ -79,87 +80,92 @@ function startChain(filters: readonly Filter[]): ChildProcessWithoutNullStreams[
   for (const { argv } of filters) {
     const before = children.at(-1)
     children.push(start(withLargeOutputBuffer(argv), before?.stdout))
-    // Ours of the pipe between them: while it was open, the writer would not notice that its reader is gone.
+    // Closes our end of the pipe between them: while it is open, the writer gets no EPIPE when its reader exits.
     before?.stdout.destroy()
   }
   return children
 }
 
-/** Rejects with the error of the last program that failed: those before it only lost their reader. */
-async function settleAll(
+/** Rejects with the error of the last failed program: the programs before it fail because they lose their reader. */
+async function waitForAll(
   children: readonly ChildProcessWithoutNullStreams[],
   filters: readonly Filter[],
-  feeding: Promise<Fed>,
+  feeding: Promise<FeedResult>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const ends = await Promise.allSettled(
+  const results = await Promise.allSettled(
     children.map(async (child, index) => {
-      const { judge = () => undefined, onSuccess } = filters[index] ?? {}
-      await settle(child, index === 0 ? feeding : Promise.resolve({ kind: 'all' }), { signal, judge })
+      const { checkExit = () => undefined, onSuccess } = filters[index] ?? {}
+      await waitForExit(child, index === 0 ? feeding : Promise.resolve({ kind: 'all' }), { signal, checkExit })
       onSuccess?.()
     }),
   )
-  for (const end of ends.reverse()) if (end.status === 'rejected') throw end.reason
+  for (const result of results.reverse()) if (result.status === 'rejected') throw result.reason
 }
 
 /**
- * Feed `input` to `argv`, whose standard output is thrown away, and wait for its end. Rejects with the error of `input`,
- * or with what `judge` says; either way the program is over by then.
+ * Feeds `input` to `argv`, discards its standard output and waits for it to exit. Rejects with the error of `input`, or
+ * with the error that `checkExit` returns. In both cases the program has exited by then.
  */
 export async function intoProcess(input: Readable, argv: readonly string[], options: FilterOptions): Promise<void> {
   const child = start(argv)
   child.stdout.resume()
-  const listening =
+  const subscription =
     options.signal &&
     addAbortListener(options.signal, () => {
       child.kill('SIGKILL')
       input.destroy(reasonOf(options.signal))
     })
   try {
-    await settle(child, feed(child, input), options)
+    await waitForExit(child, feed(child, input), options)
   } finally {
-    listening?.[Symbol.dispose]()
+    subscription?.[Symbol.dispose]()
   }
 }
 
-type Fed = { readonly kind: 'all' } | { readonly kind: 'refused' } | { readonly kind: 'error'; readonly error: unknown }
+type FeedResult =
+  | { readonly kind: 'all' }
+  /** The program closed its standard input before the end. Its exit code says more than our EPIPE. */
+  | { readonly kind: 'closed-early' }
+  | { readonly kind: 'error'; readonly error: unknown }
 
-/** Refused: the program closed its standard input early; its exit code says more than our EPIPE. */
-async function feed(child: ChildProcessWithoutNullStreams, input: Readable): Promise<Fed> {
+async function feed(child: ChildProcessWithoutNullStreams, input: Readable): Promise<FeedResult> {
   let inputError: unknown
   let closedEarly = false as boolean
   input.once('error', (error) => (inputError = error))
-  // Before `pipeline` listens, which then gives the input an error of its own making.
+  // Registered before `pipeline`, which destroys the input with an error of its own.
   child.stdin.once('close', () => (closedEarly = inputError === undefined))
   try {
     await pipeline(input, child.stdin)
     return { kind: 'all' }
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno === 'EPIPE' || errno === 'ECONNRESET') return { kind: 'refused' }
-    if (errno === 'ERR_STREAM_PREMATURE_CLOSE' && closedEarly) return { kind: 'refused' }
+    if (errno === 'EPIPE' || errno === 'ECONNRESET') return { kind: 'closed-early' }
+    if (errno === 'ERR_STREAM_PREMATURE_CLOSE' && closedEarly) return { kind: 'closed-early' }
     child.kill('SIGKILL')
     return { kind: 'error', error: inputError ?? error }
   }
 }
 
-async function settle(
+async function waitForExit(
   child: ChildProcessWithoutNullStreams,
-  feeding: Promise<Fed>,
-  { signal, judge }: FilterOptions,
+  feeding: Promise<FeedResult>,
+  { signal, checkExit }: FilterOptions,
 ): Promise<void> {
   let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-STDERR_KEPT)))
-  // `close`, not `exit`: every process that holds the pipes is gone by then, those that the program started included.
+  child.stderr
+    .setEncoding('utf8')
+    .on('data', (text: string) => (stderr = (stderr + text).slice(-MAX_STDERR_CHARACTERS)))
+  // `close`, not `exit`: it waits for every process that holds the pipes, including children of the program.
   const [closed, fed] = await Promise.allSettled([once(child, 'close'), feeding])
   signal?.throwIfAborted()
   if (closed.status === 'rejected')
     throw new Fault('tool-missing', `${child.spawnfile} could not be started: install it.`, { cause: closed.reason })
-  // By convention of shells, and of the wrappers that we start programs with: what was to run could not be run.
+  // 127 is the convention of shells, and of our wrapper programs, for a program that could not be started.
   if (child.exitCode === 127)
-    throw new Fault('tool-missing', `A program that archives need could not be started (${stderr.trim()}): install it.`)
+    throw new Fault('tool-missing', `A program for archives could not be started (${stderr.trim()}): install it.`)
   if (fed.status === 'fulfilled' && fed.value.kind === 'error') throw fed.value.error
-  const error = judge({
+  const error = checkExit({
     exitCode: child.exitCode,
     killedBy: child.signalCode,
     stderr: stderr.trim(),
@@ -170,7 +176,7 @@ async function settle(
 
 function start(argv: readonly string[], stdin?: Readable): ChildProcessWithoutNullStreams {
   const [file = '', ...args] = argv
-  // With an input of its own there is no `stdin` to write to, and nobody does: only the first of a chain is fed.
+  // With `stdin` given, the child has no writable `stdin`. The cast is safe: only the first of a chain is fed.
   const stdio = [stdin ?? 'pipe', 'pipe', 'pipe']
   return spawn(file, args, { stdio: stdio as ['pipe', 'pipe', 'pipe'], env: ENVIRONMENT })
 }

@@ -3,8 +3,8 @@ import { setImmediate } from 'node:timers/promises'
 import { bytesOf } from './names.js'
 
 /**
- * Directories that every system has and that are not 0755. An overlay takes a directory's attributes from the topmost
- * layer that has it: a package with the one entry `tmp/x` would otherwise close /tmp to everybody but root.
+ * Standard directories whose mode is not 0755. An overlay takes the attributes of a directory from the topmost layer
+ * that has it: without this, a package with the single entry `tmp/x` would make /tmp writable only for root.
  */
 const KNOWN_MODES: ReadonlyMap<string, number> = new Map([
   ['tmp', 0o1777],
@@ -12,30 +12,30 @@ const KNOWN_MODES: ReadonlyMap<string, number> = new Map([
   ['root', 0o700],
 ])
 
-/** How many directories at a stretch: a millisecond, after which others get their turn. */
-const STRETCH = 100
+/** Directories per turn of the event loop: about a millisecond. */
+const BATCH_SIZE = 100
 
-/** PATH_MAX of Linux counts the way to the tree, and the final NUL. */
+/** PATH_MAX of Linux. It includes the path of the tree itself and the final NUL. */
 const PATH_MAX = 4096
 
 /**
- * Directories that no entry describes get the attributes of none in particular: root's, 0755 but for the few above, and
- * the time 0; the same each time. The root of the tree is one of them, whatever an entry `./` says: it must not matter
- * in whose home directory somebody packed.
+ * Gives directories that no entry describes fixed attributes: owner root, mode 0755 (except for those above) and time
+ * 0. The root of the tree always gets them, even if the archive has an entry `./`: the attributes of the directory in
+ * which the archive was packed must not matter.
  *
- * The paths are known to be directories, reached through directories, of a tree that nobody else writes.
+ * The caller has checked that each path is a directory below real directories, in a tree that nobody else writes.
  */
-export async function settleImpliedDirectories(
+export async function normaliseImpliedDirectories(
   root: string,
   implied: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
   for (const [index, path] of ['', ...implied].entries()) {
-    if (index % STRETCH === STRETCH - 1) {
+    if (index % BATCH_SIZE === BATCH_SIZE - 1) {
       await setImmediate()
       signal.throwIfAborted()
     }
-    // Synchronous on purpose: ten times as fast as by way of the thread pool.
+    // Synchronous calls are ten times as fast here as the thread pool.
     const directory = openBelow(root, path)
     try {
       fchownSync(directory, 0, 0)
@@ -47,7 +47,7 @@ export async function settleImpliedDirectories(
   }
 }
 
-/** In two steps what is too far away for one. */
+/** Opens a path that is longer than PATH_MAX in two steps. */
 function openBelow(root: string, path: string): number {
   if (root.length + path.length + 2 <= PATH_MAX) return openDirectory(root, path)
   const middle = path.lastIndexOf('/', path.length / 2)

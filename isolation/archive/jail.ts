@@ -1,30 +1,30 @@
 import { Fault } from '../../base/errors.js'
 
-/** A capability of the host, as setpriv names it. */
+/** A Linux capability, as setpriv names it. */
 export type Capability = 'chown' | 'dac_override' | 'dac_read_search' | 'fowner' | 'fsetid'
 
 export interface Jail {
-  /** Absolute path of the directory that the program sees as its working directory /tree. */
+  /** Absolute path of the directory that the program sees as /tree, its working directory. */
   readonly tree: string
   readonly access: 'ro' | 'rw'
-  /** All that it keeps; the program is root, and root without capabilities is nobody in particular. */
+  /** The program runs as root with these capabilities and no others. */
   readonly capabilities: readonly Capability[]
-  /** Longest file that it may write. */
+  /** Size limit of a file that the program writes. */
   readonly fileBytes: number
 }
 
-/** No exit code of tar, and not one of those that wrappers use for what could not be run (126, 127). */
+/** Neither an exit code of tar nor one that wrappers use for a program that cannot be run (126, 127). */
 const JAIL_FAILED = 125
 
 /**
- * Makes the jail from within, and becomes the program: a constant, to which everything arrives as an argument.
+ * Builds the jail from inside and then execs the program. The script is a constant: all values arrive as arguments.
  *
  *   /        tmpfs, read-only, nosuid nodev
  *   ├── usr  the host's, read-only, nosuid nodev (and bin, lib… as on the host)
- *   └── tree the directory, nosuid nodev noexec: the one place that can be written, if any
+ *   └── tree the directory, nosuid nodev noexec; the only writable place, with access `rw`
  *
- * It is built over /sys of a mount namespace of its own, because that directory is on every host, never holds a tree,
- * and is gone with the namespace: nothing has to be cleaned up, even after kill -9. There is no /proc in it.
+ * The jail is mounted over /sys in a private mount namespace. Every host has this directory, and no tree is inside it.
+ * The mounts disappear with the namespace, so nothing has to be cleaned up, even after kill -9. The jail has no /proc.
  */
 const SCRIPT = `set -e
 trap 'exit ${JAIL_FAILED}' EXIT
@@ -48,9 +48,9 @@ trap - EXIT
 exec unshare --root=/sys --wd=/tree -- "$@"`
 
 /**
- * `argv`, run in a jail: without network, processes or files of the host but its programs, and killed with the daemon.
- * Needs root. The program is process 1 of its namespace, which makes what GNU tar writes of its process id the same
- * each time.
+ * `argv`, wrapped so that it runs in a jail: without network, without processes of the host, without files of the host
+ * other than its programs. It is killed when the daemon exits. Needs root. The program is process 1 of its PID
+ * namespace, so that the process id that GNU tar writes into archives is always the same.
  */
 export function jailed(jail: Jail, argv: readonly string[]): string[] {
   return [
@@ -66,21 +66,21 @@ export function jailed(jail: Jail, argv: readonly string[]): string[] {
       `--fsize=${jail.fileBytes}`,
       '--',
     ],
-    // Last, because a change of capabilities makes the kernel forget whose death is to be heard of.
-    ...['setpriv', '--no-new-privs', '--inh-caps=-all', `--bounding-set=-all${keep(jail.capabilities)}`],
+    // Last, because the kernel clears the parent-death signal on a change of capabilities.
+    ...['setpriv', '--no-new-privs', '--inh-caps=-all', `--bounding-set=-all${boundingSet(jail.capabilities)}`],
     ...['--pdeathsig=KILL', '--', ...argv],
   ]
 }
 
-/** The error, if the jail could not be made: a fault of the host, not of what was to be done in it. */
+/** The error if the jail could not be built. It is a fault of the host, not of the program in the jail. */
 export function jailFault(exitCode: number | null, stderr: string): Fault | undefined {
   if (exitCode !== JAIL_FAILED) return undefined
   return new Fault(
     'jail-failed',
-    `No jail could be made to handle an archive in (${stderr}): stagerd needs root and mounts.`,
+    `The jail for processing archives could not be set up (${stderr}): stagerd needs root and the right to mount.`,
   )
 }
 
-function keep(capabilities: readonly Capability[]): string {
+function boundingSet(capabilities: readonly Capability[]): string {
   return capabilities.map((capability) => `,+${capability}`).join('')
 }

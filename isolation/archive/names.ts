@@ -3,14 +3,16 @@ import { quote } from '../../base/fqn.js'
 import { faultOfName, LONGEST_PATH } from '../path-rules.js'
 
 /**
- * File names are bytes. Inside this room they are `latin1` strings, one character a byte: they compare, sort and join as
- * bytes do, cost one byte each in memory, and become bytes again by `bytesOf`.
+ * File names are bytes. In this folder they are `latin1` strings with one character per byte: they compare, sort and
+ * join like bytes and need one byte of memory per character. `bytesOf` converts them back.
  */
 export function bytesOf(name: string): Buffer {
   return Buffer.from(name, 'latin1')
 }
 
-/** A name for a message: as text where it is UTF-8, else with its odd bytes as \xNN; escaped and cut by `quote`. */
+/**
+ * A name for a message: as text if it is UTF-8, else with non-ASCII bytes as \xNN; escaped and truncated by `quote`.
+ */
 export function show(name: string): string {
   const text = bytesOf(name).toString('utf8')
   const isText = !text.includes('\ufffd')
@@ -21,10 +23,11 @@ export function show(name: string): string {
 }
 
 /**
- * The path of a member or of a hard link's target, from the root: `/a//b/./c/` becomes `a/b/c`, and the root itself the
- * empty string. An absolute path is one from the root of the package, by the convention of the Stager API.
+ * The path of a member or of a hard link's target, relative to the root: `/a//b/./c/` becomes `a/b/c`, and the root
+ * itself becomes the empty string. By the convention of the Stager API, absolute paths start at the root of the
+ * package.
  *
- * Throws `BadInput` (`archive-refused`) for what must not be followed or cannot be kept.
+ * Throws `BadInput` (`archive-refused`) for paths that could lead outside or that no package can hold.
  */
 export function normalisePath(raw: string, what: string): string {
   const refuse = (why: string): never => {
@@ -39,11 +42,11 @@ export function normalisePath(raw: string, what: string): string {
     segments.push(segment)
   }
   const path = segments.join('/')
-  if (path.length > LONGEST_PATH) refuse(`a path has at most ${LONGEST_PATH} bytes`)
+  if (path.length > LONGEST_PATH) refuse(`a path must not be longer than ${LONGEST_PATH} bytes`)
   return path
 }
 
-/** The directory that holds `path`; the empty string is the root. */
+/** The parent directory of `path`; the empty string is the root. */
 export function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')))
 }

@@ -1,7 +1,7 @@
 import { BadInput } from '../../base/errors.js'
 import { show } from './names.js'
 
-/** What an extended header says of the next entry. Strings are bytes as latin1. */
+/** Values of an extended header, which apply to the next entry. Strings are bytes as latin1. */
 export interface Extended {
   readonly path?: string
   readonly linkPath?: string
@@ -9,23 +9,23 @@ export interface Extended {
   readonly uid?: number
   readonly gid?: number
   readonly mtime?: number
-  /** GNU tar keeps the name of a sparse file apart from that of the member that holds its pieces. */
+  /** For a sparse file, GNU tar stores the real name here; the member itself has a placeholder name. */
   readonly sparseName?: string
   readonly sparseSize?: number
 }
 
-/** Repeated by design, one pair for each piece of a sparse file. */
+/** Keys that may repeat: one pair for each segment of a sparse file. */
 const REPEATED = new Set(['GNU.sparse.offset', 'GNU.sparse.numbytes'])
 const GLOBAL_ALLOWED = new Set(['comment', 'charset', 'hdrcharset', 'mtime', 'atime', 'ctime'])
 
 /**
- * The records of a PAX extended header (`x`), or of a global one (`g`).
+ * Parses the records of a PAX extended header (`x`) or of a global header (`g`).
  *
  * EXTENDED ATTRIBUTES
- * - `user.*` is kept, but for `user.overlay.*`.
- * - `trusted.*` and `user.overlay.*` are refused: only an attack writes them, overlayfs would obey them.
- * - Anything else (file capabilities, ACLs, SELinux labels) is left out when the archive is unpacked: honest archives
- *   hold it, and nothing that is uploaded may bring privileges.
+ * - `user.*` is kept, except `user.overlay.*`.
+ * - `trusted.*` and `user.overlay.*` are refused: overlayfs would act on them, and only an attacker writes them.
+ * - All others (file capabilities, ACLs, SELinux labels) are dropped on unpacking: honest archives contain them, but an
+ *   upload must not carry privileges.
  *
  * Throws `BadInput` (`archive-refused`, `archive-corrupt`).
  */
@@ -34,19 +34,19 @@ export function parsePaxRecords(body: Buffer, scope: 'entry' | 'global'): Extend
   const seen = new Set<string>()
   for (const [key, value] of records(body)) {
     if (scope === 'global' && !GLOBAL_ALLOWED.has(key))
-      throw refused(`a global header sets ${show(key)} for every entry; give it with each entry`)
-    if (seen.has(key) && !REPEATED.has(key)) throw refused(`an entry states ${show(key)} twice`)
+      throw refused(`a global header sets ${show(key)}; set it in the header of each entry`)
+    if (seen.has(key) && !REPEATED.has(key)) throw refused(`the header of an entry has ${show(key)} twice`)
     seen.add(key)
     if (scope === 'global') continue
     switch (key) {
       case 'path':
-        extended.path = whole(key, value)
+        extended.path = nonEmpty(key, value)
         break
       case 'linkpath':
-        extended.linkPath = whole(key, value)
+        extended.linkPath = nonEmpty(key, value)
         break
       case 'GNU.sparse.name':
-        extended.sparseName = whole(key, value)
+        extended.sparseName = nonEmpty(key, value)
         break
       case 'size':
         extended.size = decimal(key, value)
@@ -65,25 +65,26 @@ export function parsePaxRecords(body: Buffer, scope: 'entry' | 'global'): Extend
         extended.mtime = time(key, value)
         break
       case 'GNU.dumpdir':
-        throw refused('it is an incremental backup; make a plain archive')
+        throw refused('it is an incremental backup; create a plain archive')
       default:
-        if (key.startsWith('GNU.volume.')) throw refused('it is one volume of several; make a plain archive')
-        refuseForged(key)
+        if (key.startsWith('GNU.volume.'))
+          throw refused('it is one volume of a multi-volume archive; create a plain archive')
+        refuseOverlayAttribute(key)
     }
   }
   return extended
 }
 
-function refuseForged(key: string): void {
-  // SCHILY by star and GNU tar; LIBARCHIVE by bsdtar, which percent-encodes the names.
+function refuseOverlayAttribute(key: string): void {
+  // star and GNU tar use SCHILY; bsdtar uses LIBARCHIVE and percent-encodes the names.
   const attribute = /^(?:SCHILY|LIBARCHIVE)\.xattr\.(.*)$/s.exec(key)?.[1]
   if (attribute === undefined) return
   const plain = attribute.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
   if (/^trusted\.|^user\.overlay\./.test(plain))
-    throw refused(`an entry carries the attribute ${show(plain)}, which overlayfs keeps for itself`)
+    throw refused(`an entry has the attribute ${show(plain)}, which is reserved for overlayfs`)
 }
 
-/** `LENGTH KEY=VALUE\n`, where LENGTH, in decimal, counts all of the record. */
+/** Format: `LENGTH KEY=VALUE\n`. LENGTH is decimal and counts the whole record. */
 function* records(body: Buffer): Generator<[key: string, value: string]> {
   for (let at = 0; at < body.length;) {
     const space = body.indexOf(0x20, at)
@@ -93,27 +94,27 @@ function* records(body: Buffer): Generator<[key: string, value: string]> {
     const record = body.toString('latin1', space + 1, end)
     const equals = record.indexOf('=')
     if (length <= digits.length + 3 || end > body.length || !record.endsWith('\n') || equals < 1)
-      throw new BadInput('archive-corrupt', 'An extended header of the archive does not follow the PAX format.')
+      throw new BadInput('archive-corrupt', 'An extended header of the archive is not in PAX format.')
     yield [record.slice(0, equals), record.slice(equals + 1, -1)]
     at = end
   }
 }
 
-function whole(key: string, value: string): string {
-  if (value === '' || value.includes('\0')) throw refused(`an entry's ${key} is empty or holds a NUL byte`)
+function nonEmpty(key: string, value: string): string {
+  if (value === '' || value.includes('\0')) throw refused(`the ${key} of an entry is empty or contains a NUL byte`)
   return value
 }
 
 function decimal(key: string, value: string): number {
   const number = /^[0-9]{1,19}$/.test(value) ? Number(value) : Number.NaN
   if (!Number.isSafeInteger(number))
-    throw refused(`an entry states ${show(value)} as its ${key}, which is not a sensible number`)
+    throw refused(`the ${key} of an entry is ${show(value)}, which is not a valid number`)
   return number
 }
 
 function time(key: string, value: string): number {
   if (!/^-?[0-9]{1,15}(\.[0-9]*)?$/.test(value))
-    throw refused(`an entry states ${show(value)} as its ${key}, which is not a time`)
+    throw refused(`the ${key} of an entry is ${show(value)}, which is not a valid time`)
   return Number(value)
 }
 

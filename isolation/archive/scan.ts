@@ -9,15 +9,15 @@ import { TarScanner } from './tar-scanner.js'
 export interface ArchiveSummary {
   readonly compression: Compression
   readonly entries: number
-  /** Of the uncompressed tar. */
+  /** Length of the uncompressed tar. */
   readonly bytes: number
 }
 
 /**
- * Look at an archive while it comes in, beside whatever else is done with its bytes. Nothing is written anywhere.
+ * Checks an archive while it is received. Writes nothing.
  *
- * `compressed` is read to its end, or destroyed when this rejects: with `BadInput` (`not-an-archive`, `archive-corrupt`,
- * `archive-empty`, `archive-refused`), `TooLarge` (`archive-too-large`), or the stream's own error.
+ * `compressed` is read to its end, or destroyed when this rejects: with `BadInput` (`not-an-archive`,
+ * `archive-corrupt`, `archive-empty`, `archive-refused`), `TooLarge` (`archive-too-large`), or the stream's own error.
  */
 export async function scanArchive(
   compressed: Readable,
@@ -25,17 +25,20 @@ export async function scanArchive(
   signal: AbortSignal,
 ): Promise<ArchiveSummary> {
   try {
-    const { scanner, plain, compression } = await scanned(compressed, limits, { strict: true, signal })
-    await pipeline(plain, scanner, nowhere(), { signal })
-    return { compression, entries: scanner.follower.ledger.entries, bytes: scanner.follower.bytes }
+    const { scanner, plain, compression } = await openScanner(compressed, limits, { strict: true, signal })
+    await pipeline(plain, scanner, discard(), { signal })
+    return { compression, entries: scanner.parser.tree.entries, bytes: scanner.parser.bytes }
   } catch (error) {
     compressed.destroy()
     throw error
   }
 }
 
-/** The two stages that every archive passes on its way to anywhere: its plain bytes, and the scanner to pipe them into. */
-export async function scanned(
+/**
+ * The two stages that every archive goes through: decompression, and the scanner into which the caller pipes the
+ * result.
+ */
+export async function openScanner(
   compressed: Readable,
   limits: ArchiveLimits,
   options: { readonly strict: boolean; readonly signal: AbortSignal },
@@ -46,7 +49,7 @@ export async function scanned(
   return { compression, plain, scanner: new TarScanner(limits, () => counter.bytes) }
 }
 
-function nowhere(): Writable {
+function discard(): Writable {
   return new Writable({
     write: (_chunk, _encoding, done) => {
       done()

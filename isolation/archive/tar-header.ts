@@ -3,7 +3,7 @@ import { show } from './names.js'
 
 export const BLOCK = 512
 
-/** One header block of a tar archive, as it stands: extended headers may say otherwise. */
+/** The fields of one header block of a tar archive. Extended headers may override them. */
 export interface TarHeader {
   readonly type: string
   readonly name: string
@@ -12,11 +12,11 @@ export interface TarHeader {
   readonly uid: number
   readonly gid: number
   readonly mtime: number
-  /** Of an old GNU sparse file (type S). */
+  /** For an old GNU sparse file (type S). */
   readonly sparse: { readonly realSize: number; readonly extended: boolean } | undefined
 }
 
-/** undefined when the checksum says that this is no header. */
+/** Returns undefined when the checksum does not match: the block is not a header. */
 export function parseHeader(block: Buffer): TarHeader | undefined {
   if (!checksumHolds(block)) return undefined
   const magic = block.toString('latin1', 257, 265)
@@ -29,10 +29,10 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
   const number = (field: string, start: number, length: number) => {
     const value = parseNumber(block.subarray(start, start + length))
     if (value === undefined)
-      throw new BadInput('archive-corrupt', `Entry ${show(name)} has no sensible ${field} in its header.`)
+      throw new BadInput('archive-corrupt', `The header of entry ${show(name)} has an invalid ${field}.`)
     return value
   }
-  // What describes the next entry (extended headers, long names) carries a size alone.
+  // Extended headers and long names describe the next entry: only their size is used.
   const describesAnother = type === 'x' || type === 'g' || type === 'L' || type === 'K'
   if (!describesAnother) number('mode', 100, 8)
   return {
@@ -51,7 +51,7 @@ export function isZeros(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0)
 }
 
-/** The sum of the block's bytes, its own field taken as blanks. Old archivers summed signed characters. */
+/** Sum of the bytes of the block, with the checksum field read as blanks. Old archivers sum signed characters. */
 function checksumHolds(block: Buffer): boolean {
   const stated = parseNumber(block.subarray(148, 156))
   let unsigned = 0
@@ -70,7 +70,7 @@ function text(block: Buffer, start: number, length: number): string {
   return end < 0 ? field : field.slice(0, end)
 }
 
-/** Octal digits between blanks, or GNU's base 256, marked by the first bit. undefined for anything else. */
+/** Octal digits between blanks, or GNU base-256 (first bit set); undefined for anything else. */
 function parseNumber(field: Buffer): number | undefined {
   const first = field[0] ?? 0
   if (first === 0x80 || first === 0xff) {

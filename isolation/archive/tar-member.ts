@@ -2,19 +2,19 @@ import { bytesOf } from './names.js'
 import { BLOCK } from './tar-header.js'
 
 /**
- * Members that stagerd writes itself because no file on disk could be archived as them: empty ones, owned by root, of no
- * time and no permissions. Everything else is written by GNU tar.
+ * A member that stagerd writes itself, because there is no file on disk to archive: empty, owned by root, with time 0
+ * and mode 0. GNU tar writes all other members.
  */
 export interface EmptyMember {
   /** Bytes as latin1, from the root, without a leading slash. */
   readonly path: string
-  /** A character device is of major and minor number 0. */
+  /** A character device has the numbers 0:0, as an overlayfs whiteout. */
   readonly kind: 'file' | 'character-device'
 }
 
 const NAME_FIELD = 100
 
-/** The member's blocks; a path that does not fit the header comes in an extended header before it. */
+/** The blocks of the member. A path that is too long for the header is written to an extended header before it. */
 export function emptyMember({ path, kind }: EmptyMember): Buffer {
   const type = kind === 'file' ? '0' : '3'
   if (path.length <= NAME_FIELD) return header(path, type, 0)
@@ -23,7 +23,7 @@ export function emptyMember({ path, kind }: EmptyMember): Buffer {
   return Buffer.concat([header('PaxHeaders/path', 'x', record.length), record, padding, header('long', type, 0)])
 }
 
-/** What ends an archive that no tar of ours has ended. */
+/** Two blocks of zeros, which end an archive. */
 export const END_OF_ARCHIVE = Buffer.alloc(2 * BLOCK)
 
 function paxRecord(key: string, value: string): Buffer {

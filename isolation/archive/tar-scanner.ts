@@ -1,27 +1,27 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import type { ArchiveLimits } from './limits.js'
-import { TarFollower } from './tar-follower.js'
+import { TarParser } from './tar-parser.js'
 import { END_OF_ARCHIVE } from './tar-member.js'
 
 /**
- * A stream through which a tar archive passes while it is followed; it errs at the first byte that is refused, before
- * that byte is handed on. Padding behind the end of the archive is looked at and not handed on.
+ * A transform stream that checks a tar archive. It fails at the first byte that is refused, before that byte is passed
+ * on. Padding after the end of the archive is checked and dropped.
  *
- * The blocks that end an archive are held back until all of it was looked at. GNU tar may end as soon as it has read
- * them (where a record of its own ends with them), and what is still being read here would seem to have been cut off.
+ * The final zero blocks are held back until the whole input is checked. GNU tar may exit as soon as it has read them
+ * (when they complete a tar record), and the rest of the input would then look like a broken pipe.
  */
 export class TarScanner extends Transform {
-  readonly follower: TarFollower
+  readonly parser: TarParser
   #heldBack = Buffer.alloc(0)
 
   constructor(limits: ArchiveLimits, compressedBytes?: () => number) {
     super({ highWaterMark: 256 * 1024 })
-    this.follower = new TarFollower(limits, compressedBytes)
+    this.parser = new TarParser(limits, compressedBytes)
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     try {
-      this.#pass(this.follower.push(chunk))
+      this.#forward(this.parser.push(chunk))
       done()
     } catch (error) {
       done(error as Error)
@@ -30,14 +30,14 @@ export class TarScanner extends Transform {
 
   override _flush(done: TransformCallback): void {
     try {
-      this.follower.finish()
+      this.parser.finish()
       done(null, this.#heldBack)
     } catch (error) {
       done(error as Error)
     }
   }
 
-  #pass(chunk: Buffer): void {
+  #forward(chunk: Buffer): void {
     const held = END_OF_ARCHIVE.length
     if (chunk.length < held) {
       const both = Buffer.concat([this.#heldBack, chunk])

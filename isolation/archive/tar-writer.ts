@@ -1,36 +1,36 @@
 import { Readable } from 'node:stream'
 import { Fault } from '../../base/errors.js'
-import { type Filter, type FilterEnd, throughProcesses } from './filter-process.js'
+import { type Filter, type FilterExit, throughProcesses } from './filter-process.js'
 import { jailed, jailFault } from './jail.js'
 import { bytesOf } from './names.js'
 
 export interface TarRequest {
-  /** Absolute path. Nobody may write in it meanwhile. */
+  /** Absolute path. Nobody may write in the tree during the call. */
   readonly tree: string
-  /** What to archive, in this order and nothing more: paths, each ended by a NUL. Never empty: tar refuses that. */
+  /** NUL-terminated paths: exactly these are archived, in this order. Must not be empty, because tar refuses that. */
   readonly list: Readable
-  /** Archive holes as holes. Where they are depends on the filesystem, so two copies of a tree may differ. */
+  /** Archive holes as holes. Their positions depend on the filesystem, so two copies of a tree may differ. */
   readonly sparse: boolean
-  /** Archive every name of a file with several as a file of its own. */
+  /** Archive each hard link as a separate file. */
   readonly separateLinks?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * An archive of `paths`, byte for byte the same for the same tree.
+ * An archive of the paths in `list`, byte for byte the same for the same tree.
  *
- * By GNU tar from a list: it reads ten thousand small files in 40 ms, in a process that can be jailed, where Node needs
- * some 400 ms of the daemon's own thread; and it knows holes, hard links, attributes and long names. What would differ
- * from one run to the next is pinned: the order is that of the list, owners are numbers, times of access and change are
- * left out, and extended headers are named without tar's process id (that id, which names the pieces of sparse files all
- * the same, is always 1 in the jail). Times of modification are kept, to the nanosecond.
+ * GNU tar writes it. It reads ten thousand small files in 40 ms in a separate, jailed process, while Node needs some
+ * 400 ms of the daemon's only thread, and it supports holes, hard links, attributes and long names. Everything that
+ * could vary between runs is fixed: entries are in the order of the list, owners are numeric, access and change times
+ * are omitted, and the names of extended headers do not contain tar's process id. (The names of sparse members still
+ * contain it, but in the jail it is always 1.) Modification times are kept to the nanosecond.
  *
- * ATTRIBUTES: `user.*` but for `user.overlay.*`; ACLs, file capabilities and labels are not kept, as an upload's are not.
+ * ATTRIBUTES: `user.*` except `user.overlay.*` is kept. ACLs, file capabilities and labels are dropped, as for uploads.
  *
- * The stream errs with `Fault` (`archive-failed`) when a file vanishes or changes while it is read.
+ * The stream fails with `Fault` (`archive-failed`) when a file vanishes or changes while it is read.
  */
-export function writeTar({ list, signal, ...how }: TarRequest): Readable {
-  return throughProcesses(list, [tarOfList(how)], signal)
+export function writeTar({ list, signal, ...options }: TarRequest): Readable {
+  return throughProcesses(list, [tarOfList(options)], signal)
 }
 
 /** @param paths bytes as latin1 */
@@ -38,7 +38,10 @@ export function tarList(paths: readonly string[]): Readable {
   return Readable.from([bytesOf(`${paths.join('\0')}\0`)], { objectMode: false })
 }
 
-/** The same as a program, which may be told the paths later: its jail takes as long to make as a tree to walk. */
+/**
+ * The same as a filter, so that tar can be started before the list is known: to set up its jail takes about as long as
+ * a walk.
+ */
 export function tarOfList({ tree, sparse, separateLinks = false }: Omit<TarRequest, 'list' | 'signal'>): Filter {
   const argv = jailed({ tree, access: 'ro', capabilities: ['dac_read_search'], fileBytes: 0 }, [
     'tar',
@@ -59,13 +62,13 @@ export function tarOfList({ tree, sparse, separateLinks = false }: Omit<TarReque
     '--no-recursion',
     '--files-from=-',
   ])
-  return { argv, judge }
+  return { argv, checkExit }
 }
 
-function judge(end: FilterEnd): Error | undefined {
-  if (end.exitCode === 0) return undefined
+function checkExit(exit: FilterExit): Error | undefined {
+  if (exit.exitCode === 0) return undefined
   return (
-    jailFault(end.exitCode, end.stderr) ??
-    new Fault('archive-failed', `A tree could not be archived: ${end.stderr.split('\n')[0] || 'tar was killed'}.`)
+    jailFault(exit.exitCode, exit.stderr) ??
+    new Fault('archive-failed', `A tree could not be archived: ${exit.stderr.split('\n')[0] || 'tar was killed'}.`)
   )
 }

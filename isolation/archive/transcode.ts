@@ -4,9 +4,10 @@ import type { Compression } from './compression.js'
 import { decompress } from './decompress.js'
 
 /**
- * A resource as gzip, whatever it is stored as: clients run `tar -zxf` on what they download. gzip is passed on as it is.
+ * Returns a stored resource as gzip, because clients run `tar -zxf` on what they download. Data that is already gzip is
+ * passed on unchanged.
  *
- * An error of `stored` is one of the result; destroying the result destroys `stored`.
+ * An error of `stored` becomes an error of the result. Destroying the result destroys `stored`.
  */
 export async function gzipStream(
   stored: Readable,

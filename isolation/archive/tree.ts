@@ -4,7 +4,7 @@ import { show } from './names.js'
 
 export type EntryKind = 'file' | 'directory' | 'symlink' | 'socket' | 'fifo' | 'character-device' | 'block-device'
 
-/** What `lstat` says of one entry of a tree. */
+/** Metadata of one entry of a tree, as from `lstat`. */
 export interface TreeEntry {
   /** From the root of the tree, without a leading slash; bytes as latin1. */
   readonly path: string
@@ -16,7 +16,7 @@ export interface TreeEntry {
   readonly size: number
 }
 
-/** By the letters of `find`. */
+/** Keys are the type letters of `find -printf %y`. */
 export const KINDS: Readonly<Record<string, EntryKind>> = {
   f: 'file',
   d: 'directory',
@@ -29,17 +29,17 @@ export const KINDS: Readonly<Record<string, EntryKind>> = {
 const FIELDS = 7
 
 /**
- * What `find` prints of everything below `root`, record by record, each ended by a NUL; in the order of the directories.
+ * Runs `find` on everything below `root` and calls `onRecord` for each NUL-terminated record, in directory order.
  *
- * By `find`, because it walks by directory handles: no symbolic link is followed, paths may be longer than PATH_MAX, and
- * ten thousand entries take 15 ms without holding up the daemon.
+ * `find` walks by directory handles: it follows no symbolic links, handles paths longer than PATH_MAX, and reads ten
+ * thousand entries in 15 ms without blocking the daemon.
  *
- * Throws `Fault` (`walk-failed`), what `take` throws, or the reason of `signal`; `find` is over by then.
+ * Throws `Fault` (`walk-failed`), the error of `onRecord`, or the reason of `signal`. `find` has exited by then.
  */
 export async function findEach(
   root: string,
   expression: readonly string[],
-  take: (record: string) => void,
+  onRecord: (record: string) => void,
   signal?: AbortSignal,
 ): Promise<void> {
   const find = spawn('find', ['-P', root, '-mindepth', '1', ...expression], {
@@ -48,7 +48,7 @@ export async function findEach(
     signal,
     killSignal: 'SIGKILL',
   })
-  // Of an abort too, and `close` comes after either.
+  // An abort is reported here too. `close` follows in both cases.
   let failure: unknown
   find.on('error', (error) => (failure = error))
   let stderr = ''
@@ -59,13 +59,13 @@ export async function findEach(
     const records = (partial + text).split('\0')
     partial = records.pop() ?? ''
     try {
-      if (!thrown) for (const record of records) take(record)
+      if (!thrown) for (const record of records) onRecord(record)
     } catch (error) {
       thrown = { error }
       find.kill('SIGKILL')
     }
   })
-  // However it ends, nobody reads the tree any more after that.
+  // After `close`, no process reads the tree.
   await new Promise((resolve) => find.once('close', resolve))
   signal?.throwIfAborted()
   if (thrown) throw thrown.error
@@ -77,7 +77,7 @@ export async function findEach(
     )
 }
 
-/** Of the form `%y %U %G %n %i %s %P`. */
+/** Parses a record of the format `%y %U %G %n %i %s %P`. */
 export function parseRecord(record: string): TreeEntry {
   const fields: string[] = []
   let at = 0
@@ -89,6 +89,6 @@ export function parseRecord(record: string): TreeEntry {
   const [type = '', uid, gid, links, inode = '', size] = fields
   const path = record.slice(at)
   const kind = KINDS[type]
-  if (!kind) throw new Fault('walk-failed', `The kind of ${show(path)} is not one that stagerd knows: ${type}.`)
+  if (!kind) throw new Fault('walk-failed', `${show(path)} has an unknown file type: ${type}.`)
   return { path, kind, uid: Number(uid), gid: Number(gid), links: Number(links), inode, size: Number(size) }
 }

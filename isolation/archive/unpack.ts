@@ -1,55 +1,55 @@
 import { pipeline, type Readable } from 'node:stream'
 import { BadInput, Fault, Unavailable } from '../../base/errors.js'
-import { type FilterEnd, intoProcess } from './filter-process.js'
-import { settleImpliedDirectories } from './implied-directories.js'
+import { type FilterExit, intoProcess } from './filter-process.js'
+import { normaliseImpliedDirectories } from './implied-directories.js'
 import { jailed, jailFault } from './jail.js'
 import type { ArchiveLimits } from './limits.js'
-import { scanned } from './scan.js'
+import { openScanner } from './scan.js'
 import { emptyMember } from './tar-member.js'
-import type { LedgerKind } from './member-ledger.js'
+import type { ExpectedKind } from './expected-tree.js'
 import { type TreeSize, validateTree } from './validate-tree.js'
 
 export interface UnpackRequest {
-  /** Absolute path of an empty directory that nobody else writes. What is left in it after a failure is rubbish. */
+  /** Absolute path of an empty directory that nobody else writes. After a failure the caller discards its content. */
   readonly directory: string
   readonly limits: ArchiveLimits
-  /** Paths at which to leave overlayfs whiteouts, where the archive has nothing there. */
+  /** Paths that get an overlayfs whiteout, unless the archive has an entry there. */
   readonly whiteouts?: readonly string[]
   readonly signal: AbortSignal
 }
 
 export interface UnpackedTree extends TreeSize {
-  /** Everything below its root, in no order; bytes as latin1. */
-  readonly paths: ReadonlyMap<string, LedgerKind>
+  /** Everything below the root, unordered; bytes as latin1. */
+  readonly paths: ReadonlyMap<string, ExpectedKind>
 }
 
 /**
- * Unpack an archive of anybody's in one pass: blob, decompressor, scanner and a jailed GNU tar at once. Then look at
- * what became of it, by `lstat` alone.
+ * Unpacks an untrusted archive in one pass through decompressor, scanner and a jailed GNU tar. Then validates the
+ * result with `lstat` only.
  *
- * Owners, permissions (setuid too), times to the nanosecond, hard links, holes and `user.*` attributes are kept; ACLs,
- * file capabilities and SELinux labels are left out (isolation/archive/pax-records.ts says why).
+ * Owners, permissions (including setuid), times to the nanosecond, hard links, holes and `user.*` attributes are kept.
+ * ACLs, file capabilities and SELinux labels are dropped; isolation/archive/pax-records.ts says why.
  *
  * Throws `BadInput` (`not-an-archive`, `archive-corrupt`, `archive-empty`, `archive-refused`),
- * `TooLarge` (`archive-too-large`), `Unavailable` (`disk-full`), `Fault`, or what the stream itself fails with.
+ * `TooLarge` (`archive-too-large`), `Unavailable` (`disk-full`), `Fault`, or the error of the stream.
  */
 export async function unpackArchive(compressed: Readable, request: UnpackRequest): Promise<UnpackedTree> {
   const { directory, limits, whiteouts = [], signal } = request
   try {
-    const { plain, scanner } = await scanned(compressed, limits, { strict: false, signal })
-    // The whiteouts go first, so that the archive's own entries give their directories the times that they shall have.
-    // No capability is needed: since Linux 5.8 anybody may make the device 0:0.
+    const { plain, scanner } = await openScanner(compressed, limits, { strict: false, signal })
+    // Whiteouts come first, so that the archive's own entries set the final times of the directories.
+    // Since Linux 5.8, creating the device 0:0 needs no capability.
     for (const path of whiteouts) scanner.push(emptyMember({ path, kind: 'character-device' }))
     pipeline(plain, scanner, () => undefined)
-    await intoProcess(scanner, tarInJail(directory, limits), { signal, judge })
+    await intoProcess(scanner, tarInJail(directory, limits), { signal, checkExit })
 
-    const { ledger } = scanner.follower
-    for (const path of whiteouts) ledger.addWhiteout(path)
-    const { paths } = ledger
+    const { tree } = scanner.parser
+    for (const path of whiteouts) tree.addWhiteout(path)
+    const { paths } = tree
     const size = await validateTree(directory, paths, signal)
     const implied: string[] = []
     for (const [path, kind] of paths) if (kind === 'implied') implied.push(path)
-    await settleImpliedDirectories(directory, implied, signal)
+    await normaliseImpliedDirectories(directory, implied, signal)
     return { ...size, paths }
   } catch (error) {
     compressed.destroy()
@@ -72,7 +72,7 @@ function tarInJail(tree: string, limits: ArchiveLimits): string[] {
       '--numeric-owner',
       '--same-owner',
       '--same-permissions',
-      // Else a directory without write permission could not be filled, and times of directories would be those of now.
+      // Without this, tar could not write into read-only directories, and their times would be the current time.
       '--delay-directory-restore',
       '--xattrs',
       '--xattrs-include=user.*',
@@ -83,19 +83,19 @@ function tarInJail(tree: string, limits: ArchiveLimits): string[] {
   )
 }
 
-function judge(end: FilterEnd): Error | undefined {
-  if (end.exitCode === 0) return undefined
-  const fault = jailFault(end.exitCode, end.stderr)
+function checkExit(exit: FilterExit): Error | undefined {
+  if (exit.exitCode === 0) return undefined
+  const fault = jailFault(exit.exitCode, exit.stderr)
   if (fault) return fault
-  if (/No space left on device|Disk quota exceeded/.test(end.stderr))
+  if (/No space left on device|Disk quota exceeded/.test(exit.stderr))
     return new Unavailable('disk-full', 'There is no space left to unpack the package: free some and try again.')
-  if (end.killedBy !== null && end.killedBy !== 'SIGXFSZ')
-    return new Fault('process-failed', `tar was killed by ${end.killedBy} while it unpacked a package.`)
-  return new BadInput('archive-refused', `The archive is refused: tar cannot unpack it (${firstLine(end.stderr)}).`)
+  if (exit.killedBy !== null && exit.killedBy !== 'SIGXFSZ')
+    return new Fault('process-failed', `tar was killed by ${exit.killedBy} while it unpacked a package.`)
+  return new BadInput('archive-refused', `The archive is refused: tar cannot unpack it (${firstLine(exit.stderr)}).`)
 }
 
 function firstLine(stderr: string): string {
-  // "Removing leading `/'" is what tar says of every absolute name.
+  // tar prints "Removing leading `/'" for absolute names.
   const lines = stderr.split('\n').filter((line) => !line.includes('Removing leading'))
-  return (lines[0] ?? '').slice(0, 300) || 'it said nothing'
+  return (lines[0] ?? '').slice(0, 300) || 'no error message'
 }

@@ -1,41 +1,41 @@
 import { BadInput } from '../../base/errors.js'
 import { LARGEST_ID } from './limits.js'
-import type { LedgerKind } from './member-ledger.js'
+import type { ExpectedKind } from './expected-tree.js'
 import { show } from './names.js'
 import { findEach, parseRecord, type TreeEntry } from './tree.js'
 
-/** What a tree takes up. Files of several names count once. */
+/** Size of a tree. Files with several hard links count once. */
 export interface TreeSize {
-  /** Of all files, holes included. */
+  /** Sum of the lengths of all files, holes included. */
   readonly bytes: number
-  /** On the disk, directories included. */
+  /** Disk usage, directories included. */
   readonly diskBytes: number
 }
 
-/** The unit of %b. */
+/** The unit of `find -printf %b`. */
 const DISK_BLOCK = 512
 
 /**
- * LAW: the tree that tar made below `root` is, name by name and kind by kind, the one that the scanner foresaw,
- * whiteouts that we asked for ourselves included. So no difference between two readers of one archive matters; and from
- * here on `foreseen` is the list of the tree.
+ * LAW: the tree that tar created below `root` equals the expected tree of the scanner in names and kinds, including the
+ * whiteouts that stagerd added. So it does not matter if scanner and tar interpret an archive differently. After this,
+ * `expected` is a complete list of the tree.
  *
- * In one walk, each entry looked at as it comes: what a tree needs of memory is `foreseen`. Devices are not asked for
- * their numbers: without CAP_MKNOD, which the jail does not have, the kernel makes none but the whiteout's 0:0.
+ * The check is a single walk and needs no memory beyond `expected`. It does not check device numbers: the jail has no
+ * CAP_MKNOD, so the kernel permits only the whiteout device 0:0.
  *
- * Throws `BadInput` (`archive-refused`) that names the first entry which differs, and `Fault` (`walk-failed`).
+ * Throws `BadInput` (`archive-refused`), which names the first differing entry, and `Fault` (`walk-failed`).
  */
 export async function validateTree(
   root: string,
-  foreseen: ReadonlyMap<string, LedgerKind>,
+  expected: ReadonlyMap<string, ExpectedKind>,
   signal: AbortSignal,
 ): Promise<TreeSize> {
   const files = new Map<string, { links: number; found: number; path: string }>()
   let [found, bytes, diskBlocks] = [0, 0, 0]
-  const look = (record: string) => {
+  const check = (record: string) => {
     const space = record.indexOf(' ')
     const entry = parseRecord(record.slice(space + 1))
-    assertForeseen(entry, foreseen.get(entry.path))
+    assertExpected(entry, expected.get(entry.path))
     found += 1
     const file = files.get(entry.inode)
     if (file) {
@@ -47,34 +47,34 @@ export async function validateTree(
     if (entry.kind === 'file') bytes += entry.size
     diskBlocks += Number(record.slice(0, space))
   }
-  await findEach(root, ['-printf', '%b %y %U %G %n %i %s %P\\0'], look, signal)
+  await findEach(root, ['-printf', '%b %y %U %G %n %i %s %P\\0'], check, signal)
   for (const file of files.values())
-    if (file.links !== file.found) throw refused(file.path, 'it is a hard link to something outside of the package')
-  if (found !== foreseen.size) throw refused(await firstMissing(root, foreseen, signal), 'it could not be unpacked')
+    if (file.links !== file.found) throw refused(file.path, 'it is a hard link to a file outside the package')
+  if (found !== expected.size) throw refused(await firstMissing(root, expected, signal), 'it could not be unpacked')
   return { bytes, diskBytes: diskBlocks * DISK_BLOCK }
 }
 
-function assertForeseen(entry: TreeEntry, expected: LedgerKind | undefined): void {
+function assertExpected(entry: TreeEntry, expected: ExpectedKind | undefined): void {
   const { path, kind, uid, gid, links } = entry
-  if (expected === undefined) throw refused(path, 'nothing was to be unpacked there')
-  if (onDisk(expected) !== kind) throw refused(path, `a ${expected} was to be unpacked there and a ${kind} is`)
+  if (expected === undefined) throw refused(path, 'the archive has no such entry, but it was unpacked')
+  if (onDisk(expected) !== kind) throw refused(path, `a ${expected} was expected but a ${kind} was unpacked`)
   if (uid > LARGEST_ID || gid > LARGEST_ID) throw refused(path, 'its owner is out of range')
   if (kind === 'symlink' && links !== 1) throw refused(path, 'it is a hard link to a symbolic link')
 }
 
-/** A second walk, for the name in a refusal alone. */
+/** A second walk, only to find a name for the error message. */
 async function firstMissing(
   root: string,
-  foreseen: ReadonlyMap<string, LedgerKind>,
+  expected: ReadonlyMap<string, ExpectedKind>,
   signal: AbortSignal,
 ): Promise<string> {
-  const missing = new Set(foreseen.keys())
+  const missing = new Set(expected.keys())
   await findEach(root, ['-printf', '%P\\0'], (path) => missing.delete(path), signal)
   const [first = ''] = missing
   return first
 }
 
-function onDisk(kind: LedgerKind): TreeEntry['kind'] {
+function onDisk(kind: ExpectedKind): TreeEntry['kind'] {
   switch (kind) {
     case 'implied':
       return 'directory'

@@ -16,7 +16,7 @@ export const MAX_ROOT_LAYERS = 120
 /** The name of an untagged image in Engines before version 25. */
 const NAMELESS = '<none>:<none>'
 
-/** For the Engine to answer a load, in milliseconds. */
+/** Time limit for the Engine to begin its answer to a load, in milliseconds. Progress does not extend it. */
 const LOAD_DEADLINE_MS = 30 * 60_000
 
 /**

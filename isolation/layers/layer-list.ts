@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Fault, Unavailable } from '../../base/errors.js'
-import { type FilterEnd, throughProcess } from '../archive/filter-process.js'
+import { type FilterExit, throughProcess } from '../archive/filter-process.js'
 import { bytesOf } from '../archive/names.js'
 
 /** The paths of the layer tar, in its order, each terminated by NUL, so that no walk of the tree is needed. */
@@ -20,7 +20,7 @@ const BATCH_CHARACTERS = 64 * 1024
 export async function writeList(directory: string, paths: Iterable<string>, signal: AbortSignal): Promise<void> {
   const sort = ['sort', '--zero-terminated', '--buffer-size=32M', `--temporary-directory=${directory}`]
   const input = Readable.from(batches(paths), { objectMode: false })
-  const sorted = throughProcess(input, ['env', 'LC_ALL=C', ...sort], { signal, judge })
+  const sorted = throughProcess(input, ['env', 'LC_ALL=C', ...sort], { signal, checkExit })
   await pipeline(sorted, createWriteStream(join(directory, LIST)), { signal })
 }
 
@@ -42,7 +42,7 @@ function* batches(paths: Iterable<string>): Generator<Buffer> {
   yield bytesOf(batch)
 }
 
-function judge({ exitCode, stderr }: FilterEnd): Error | undefined {
+function checkExit({ exitCode, stderr }: FilterExit): Error | undefined {
   if (exitCode === 0) return undefined
   if (stderr.includes('No space left on device'))
     return new Unavailable('disk-full', 'There is no space left to unpack the package: free some and try again.')

@@ -17,7 +17,7 @@ export async function markOpaque(tree: string, paths: readonly string[], signal:
   const argv = ['env', `--chdir=${tree}`, 'setfattr', '--no-dereference', '--restore=-']
   await intoProcess(Readable.from(dump(paths), { objectMode: false }), argv, {
     signal,
-    judge: ({ exitCode, readAll, stderr }) =>
+    checkExit: ({ exitCode, readAll, stderr }) =>
       exitCode === 0 && readAll
         ? undefined
         : new Fault(

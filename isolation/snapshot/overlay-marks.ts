@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { Fault } from '../../base/errors.js'
-import { type FilterEnd, throughProcess } from '../archive/filter-process.js'
+import { type FilterExit, throughProcess } from '../archive/filter-process.js'
 import type { OverlayMarks } from './overlay-entry.js'
 
 export interface MarkedDirectory {
@@ -30,12 +30,12 @@ export function readOverlayMarks(
   const dump = throughProcess(
     directories,
     ['env', `--chdir=${upper}`, 'LC_ALL=C', 'xargs', '--null', '--no-run-if-empty', ...getfattr],
-    { judge, ...(signal ? { signal } : {}) },
+    { checkExit, ...(signal ? { signal } : {}) },
   )
   return marksIn(dump.setEncoding('latin1') as AsyncIterable<string>)
 }
 
-function judge({ exitCode, stderr }: FilterEnd): Fault | undefined {
+function checkExit({ exitCode, stderr }: FilterExit): Fault | undefined {
   if (exitCode === 0) return undefined
   return new Fault(
     'attributes-unreadable',

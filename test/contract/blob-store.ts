@@ -7,11 +7,11 @@ import type { BlobStore } from '../../daemon/store/blob-store.js'
 
 export interface BlobStoreUnderTest {
   readonly store: BlobStore
-  /** Flip one bit of the stored content, behind the store's back. */
+  /** Flips one bit of the stored content without the store's knowledge. */
   flipBit(sha256: string, at: number): Promise<void>
-  /** Everything that is stored and is not a blob. */
+  /** All files in the store other than blobs. */
   leftovers(): Promise<readonly string[]>
-  /** What a new process finds. */
+  /** The store as a new process opens it. */
   reopen(): Promise<BlobStore>
   close(): Promise<void>
 }
@@ -20,14 +20,14 @@ type StoredBlob = { readonly sha256: string; readonly length: number; readonly m
 
 const sha256Of = (content: Buffer) => createHash('sha256').update(content).digest('hex')
 const sha1Of = (content: Buffer) => createHash('sha1').update(content).digest('hex')
-/** In uneven pieces, as a network delivers. */
+/** In chunks of uneven length, as from a network. */
 const piecesOf = (content: Buffer, size = 60_001) =>
   Readable.from(
     Array.from({ length: Math.ceil(content.length / size) }, (_, i) => content.subarray(i * size, (i + 1) * size)),
     { objectMode: false },
   )
 
-/** What daemon/store/blob-store.ts promises, for any implementation of it. */
+/** The contract of daemon/store/blob-store.ts, for every implementation. */
 export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnderTest>): void {
   describe(name, () => {
     let under: BlobStoreUnderTest
@@ -44,7 +44,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
     }
     const blobs = async () => (await listed()).map((blob) => blob.sha256).sort()
 
-    it.each([0, 1, 65_536, 1_048_576, 5_000_003])('gives back %d bytes as they were written', async (length) => {
+    it.each([0, 1, 65_536, 1_048_576, 5_000_003])('returns %d bytes as they were written', async (length) => {
       const content = randomBytes(length)
       const blob = await under.store.write(piecesOf(content))
       expect(blob).toEqual({ sha256: sha256Of(content), sha1: undefined, length })
@@ -53,7 +53,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect((await buffer(opened.stream)).equals(content)).toBe(true)
     })
 
-    it('tells when a blob was last wanted: touched, it is as if it had just been written', async () => {
+    it('renews the modification time of a blob that is touched', async () => {
       const { sha256 } = await under.store.write(Readable.from(['wanted']))
       const before = (await listed())[0]!.modifiedAt
       await vi.waitFor(async () => {
@@ -64,7 +64,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect(await under.store.touch('../../etc/passwd')).toBeUndefined()
     })
 
-    it('knows nothing of a blob that it found damaged, until it is written again', async () => {
+    it('does not report a blob that was found to be damaged, until it is written again', async () => {
       const content = randomBytes(100)
       const { sha256 } = await under.store.write(piecesOf(content))
       await under.flipBit(sha256, 50)
@@ -74,7 +74,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect(await under.store.touch(sha256)).toEqual({ length: 100 })
     })
 
-    it('deletes what is still unwanted when its turn comes, and never what is written or touched meanwhile', async () => {
+    it('deletes a blob conditionally, and never one that is touched at the same time', async () => {
       const { sha256 } = await under.store.write(Readable.from(['old']))
       expect(await under.store.deleteIf(sha256, () => false)).toBe(false)
       const began = new Date(Date.now() + 1)
@@ -87,21 +87,21 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect(await blobs()).toEqual([])
     })
 
-    it('keeps what it has acknowledged for the next process', async () => {
+    it('keeps acknowledged blobs across a restart', async () => {
       const { sha256 } = await under.store.write(Readable.from(['kept']))
       const next = await under.reopen()
       expect(await next.has(sha256)).toBe(true)
       expect(String(await buffer((await next.open(sha256)).stream))).toBe('kept')
     })
 
-    it('computes SHA-1 where it is wanted, and accepts matching expectations', async () => {
+    it('computes SHA-1 on request, and accepts matching expected digests', async () => {
       const content = Buffer.from('both digests')
       expect((await under.store.write(piecesOf(content), { wantSha1: true })).sha1).toBe(sha1Of(content))
       const expected = { sha256: sha256Of(content), sha1: sha1Of(content).toUpperCase(), length: content.length }
       expect(await under.store.write(piecesOf(content), { expected })).toMatchObject({ sha1: sha1Of(content) })
     })
 
-    it('stores the same content once, however often and at once it is written', async () => {
+    it('stores the same content once, even if it is written several times at once', async () => {
       const content = randomBytes(300_000)
       await Promise.all(Array.from({ length: 8 }, () => under.store.write(piecesOf(content))))
       await under.store.write(piecesOf(content))
@@ -116,12 +116,12 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         expect(await under.leftovers()).toEqual([])
       })
 
-      it('the SHA-256 is not the expected one', async () => {
+      it('the SHA-256 differs from the expected one', async () => {
         const write = under.store.write(piecesOf(content), { expected: { sha256: sha256Of(Buffer.from('other')) } })
         await expect(write).rejects.toThrow(BadInput)
         await expect(write).rejects.toMatchObject({ code: 'digest-mismatch' })
       })
-      it('the SHA-1 is not the expected one', async () => {
+      it('the SHA-1 differs from the expected one', async () => {
         const write = under.store.write(piecesOf(content), { expected: { sha1: 'f'.repeat(40) } })
         await expect(write).rejects.toMatchObject({ code: 'digest-mismatch' })
       })
@@ -130,7 +130,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         await expect(write).rejects.toThrow(BadInput)
         await expect(write).rejects.toMatchObject({ code: 'length-mismatch' })
       })
-      it('there are more bytes than are allowed, without reading them all', async () => {
+      it('the body exceeds the limit, which ends the reading early', async () => {
         let read = 0
         const endless = Readable.from(
           (function* () {
@@ -156,20 +156,20 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         )
         await expect(under.store.write(body)).rejects.toThrow('the cable was pulled')
       })
-      it('the body failed before anybody read it', async () => {
+      it('the body fails before it is read', async () => {
         const body = new Readable({ read: () => undefined })
         const write = under.store.write(body)
         body.destroy(new Error('gone at once'))
         await expect(write).rejects.toThrow('gone at once')
       })
-      it('the body is destroyed without a word', async () => {
+      it('the body is destroyed without an error', async () => {
         const body = new Readable({ read: () => undefined })
         body.push(content)
         const write = under.store.write(body)
         setImmediate(() => body.destroy())
         await expect(write).rejects.toThrow()
       })
-      it('it is aborted', async () => {
+      it('the write is aborted', async () => {
         const abort = new AbortController()
         const body = new Readable({ read: () => undefined })
         body.push(content)
@@ -180,24 +180,21 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       })
     })
 
-    it.each([0, 1_500_000, 2_999_999])(
-      'detects a bit that flipped at %d, before the last byte is given',
-      async (at) => {
-        const content = randomBytes(3_000_000)
-        const { sha256 } = await under.store.write(piecesOf(content))
-        await under.flipBit(sha256, at)
-        const { stream } = await under.store.open(sha256)
-        let received = 0
-        stream.on('data', (chunk: Buffer) => (received += chunk.length))
-        await expect(new Promise((resolve, reject) => stream.on('end', resolve).on('error', reject))).rejects.toThrow(
-          Fault,
-        )
-        expect(stream.errored).toMatchObject({ code: 'blob-corrupt' })
-        expect(received).toBeLessThan(content.length)
-      },
-    )
+    it.each([0, 1_500_000, 2_999_999])('detects a flipped bit at %d before it returns the last byte', async (at) => {
+      const content = randomBytes(3_000_000)
+      const { sha256 } = await under.store.write(piecesOf(content))
+      await under.flipBit(sha256, at)
+      const { stream } = await under.store.open(sha256)
+      let received = 0
+      stream.on('data', (chunk: Buffer) => (received += chunk.length))
+      await expect(new Promise((resolve, reject) => stream.on('end', resolve).on('error', reject))).rejects.toThrow(
+        Fault,
+      )
+      expect(stream.errored).toMatchObject({ code: 'blob-corrupt' })
+      expect(received).toBeLessThan(content.length)
+    })
 
-    describe('a file that may be sent unseen, where there is one,', () => {
+    describe('the trusted file of a blob, if the store has one,', () => {
       const content = randomBytes(2_000_000)
       let sha256: string
       beforeEach(async () => {
@@ -209,7 +206,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         return opened.trustedFile
       }
 
-      it('holds the content from where it stands, until the stream is destroyed', async () => {
+      it('has the content, and is open until the stream is destroyed', async () => {
         const { stream, trustedFile } = await under.store.open(sha256)
         if (trustedFile) expect((await trustedFile.readFile()).equals(content)).toBe(true)
         const closed = new Promise((resolve) => stream.once('close', resolve))
@@ -218,7 +215,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         if (trustedFile) await expect(trustedFile.stat()).rejects.toThrow()
       })
 
-      it('is not there after a bit has flipped, nor after somebody has found out', async () => {
+      it('is not offered after a bit has flipped, before and after the damage is detected', async () => {
         await under.flipBit(sha256, 1_000_000)
         for (let again = 0; again < 2; again++) {
           expect(await trustedFile()).toBeUndefined()
@@ -226,7 +223,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         }
       })
 
-      it('is not there in a new process before the content has been read to its end', async () => {
+      it('is not offered after a restart until the content has been read to its end', async () => {
         under = { ...under, store: await under.reopen() }
         const { stream } = await under.store.open(sha256)
         for await (const chunk of stream as AsyncIterable<Buffer>) {
@@ -237,14 +234,14 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       })
     })
 
-    it('is mended by writing the content again', async () => {
+    it('is repaired by writing the content again', async () => {
       const { sha256 } = await under.store.write(Readable.from(['content']))
       await under.flipBit(sha256, 3)
       await under.store.write(Readable.from(['content']))
       expect(String(await buffer((await under.store.open(sha256)).stream))).toBe('content')
     })
 
-    it('lets a reader finish what is deleted under it', async () => {
+    it('lets a reader finish a blob that is deleted during the read', async () => {
       const content = randomBytes(4_000_000)
       const { sha256 } = await under.store.write(piecesOf(content))
       const { stream } = await under.store.open(sha256)
@@ -253,17 +250,17 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect((await buffer(stream)).equals(content)).toBe(true)
     })
 
-    it('does not mind deleting what is not there', async () => {
+    it('accepts the deletion of a blob that does not exist', async () => {
       await under.store.delete('0'.repeat(64))
       await under.store.delete('../../etc/passwd')
     })
 
-    it.each(['0'.repeat(64), '', '../../etc/passwd', 'F'.repeat(64)])('finds nothing called %j', async (digest) => {
+    it.each(['0'.repeat(64), '', '../../etc/passwd', 'F'.repeat(64)])('has no blob %j', async (digest) => {
       expect(await under.store.has(digest)).toBe(false)
       await expect(under.store.open(digest)).rejects.toThrow(NotFound)
     })
 
-    it('lists what is there, with its length and age', async () => {
+    it('lists blobs with length and modification time', async () => {
       await under.store.write(Readable.from(['one']))
       await under.store.write(Readable.from(['three']))
       const blobs = await listed()
@@ -271,7 +268,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       for (const { modifiedAt } of blobs) expect(Math.abs(Date.now() - modifiedAt.getTime())).toBeLessThan(60_000)
     })
 
-    it('keeps no file open for a stream that is destroyed unread', async () => {
+    it('closes the file of a stream that is destroyed before it is read', async () => {
       const { sha256 } = await under.store.write(Readable.from(['content']))
       for (let i = 0; i < 50; i += 1) {
         const { stream } = await under.store.open(sha256)

@@ -16,7 +16,7 @@ import type {
 } from '../../isolation/isolation.js'
 import type { LaunchPlan, LayerContent, LayerSource, Limits } from '../../isolation/launch-plan.js'
 
-/** A stager's program twice over: for an isolation that runs programs, and for one that runs functions. */
+/** A test program in two forms: for an isolation that runs programs and for the fake, which runs functions. */
 export interface Program {
   readonly shell: string
   readonly fake: (context: ProgramContext) => Promise<void>
@@ -29,19 +29,19 @@ export interface ProgramContext {
   readonly allocate: (bytes: number) => void
   readonly fork: (processes: number) => void
   readonly exit: (code: number) => never
-  /** Aborted when the program is ended from outside. */
+  /** Aborted when the program is stopped from outside. */
   readonly signal: AbortSignal
 }
 
 export interface IsolationUnderTest {
   readonly isolation: Isolation
-  /** A root with /bin/sh, the usual small programs, and a user `runner`. */
+  /** A root with /bin/sh, the usual utilities and a user `runner`. */
   readonly root: readonly LayerSource[]
-  /** What a plan says to run `program`. */
+  /** The command of a plan that runs `program`. */
   commandOf(program: Program): string
-  /** Makes an image of text files by absolute path, with `KEY=VALUE` as its environment; returns its reference. */
+  /** Creates an image from text files by absolute path, with `KEY=VALUE` as environment. Returns its reference. */
   image(files: Readonly<Record<string, string>>, environment: string): Promise<string>
-  /** Everything that launches have left, one line each. */
+  /** Every resource of launches that still exists, one line each. */
   traces(): Promise<readonly string[]>
   close(): Promise<void>
 }
@@ -64,7 +64,7 @@ export function planOf(under: IsolationUnderTest, program: Program, limits: Part
   }
 }
 
-/** Hooks that keep the output, and a coordinator that answers OK and keeps what it was asked. */
+/** Hooks that record the output, and a coordinator that answers OK and records its requests. */
 export class Recorder implements LaunchHooks {
   stdout = ''
   stderr = ''
@@ -105,7 +105,7 @@ export class Recorder implements LaunchHooks {
   }
 }
 
-/** Posts to `$STAGER_URL` with nothing but netcat; prints the answer. */
+/** Posts to `$STAGER_URL` with netcat only, and prints the response. */
 export const POST = `post() { set -- "$1" "\${STAGER_URL#http://}"; set -- "$1" "\${2%%/*}" "/\${2#*/}"; \
 printf 'POST %s%s HTTP/1.0\\r\\nContent-Length: 0\\r\\n\\r\\n' "$3" "$1" | nc "\${2%:*}" "\${2#*:}"; }; `
 
@@ -117,7 +117,7 @@ const idle: Program = {
   },
 }
 
-/** What isolation/isolation.ts promises, for any implementation of it. */
+/** The contract of isolation/isolation.ts, for every implementation. */
 export function describeIsolation(name: string, make: () => Promise<IsolationUnderTest>): void {
   describe(name, () => {
     let under: IsolationUnderTest
@@ -139,7 +139,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       return running
     }
 
-    it('streams the output from the first byte, and ends with the exit code', async () => {
+    it('streams all output and reports the exit code', async () => {
       const recorder = new Recorder()
       const program: Program = {
         shell: 'echo one; echo two >&2; exit 7',
@@ -153,7 +153,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(recorder.stdout).toBe('one\n')
     })
 
-    it('shows output while the program runs, and stops it', async () => {
+    it('delivers output while the program runs, and stops the program on request', async () => {
       const recorder = new Recorder()
       const running = await launch(idle, recorder)
       await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 60_000)
@@ -162,7 +162,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(await running.ended).toEqual({ kind: 'stopped' })
     })
 
-    it('lets the program reach its coordinator', async () => {
+    it('lets the program connect to its coordinator', async () => {
       const recorder = new Recorder()
       const program: Program = {
         shell: `${POST} post /done | grep OK`,
@@ -176,12 +176,12 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(recorder.asked).toEqual(['POST /launch/done'])
     })
 
-    it('ends a program that takes too long', async () => {
+    it('stops a program at its timeout', async () => {
       const running = await launch(idle, new Recorder(), { timeoutMs: 300 })
       expect(await running.ended).toEqual({ kind: 'timeout', afterMs: 300 })
     })
 
-    it('ends a program that takes too much memory', async () => {
+    it('stops a program that exceeds its memory limit', async () => {
       const program: Program = {
         shell: 'x=a; while :; do x=$x$x; done',
         fake: async ({ allocate }) => {
@@ -193,7 +193,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(await running.ended).toEqual({ kind: 'out-of-memory', limitBytes: 16 * MIB })
     })
 
-    it('ends a program that starts too many processes, even if it gives up by itself', async () => {
+    it('reports the pids limit, even if the program exits by itself', async () => {
       const program: Program = {
         shell: 'for i in $(seq 100); do sleep 60 & done; wait',
         fake: async ({ fork }) => {
@@ -205,7 +205,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(await running.ended).toEqual({ kind: 'pids-limit', limit: 20 })
     })
 
-    it('ends a program that writes too much', async () => {
+    it('stops a program that exceeds its disk limit', async () => {
       const program: Program = {
         shell: 'dd if=/dev/zero of=/tmp/big bs=1M count=100; sleep 60',
         fake: async ({ writeFile }) => {
@@ -219,14 +219,14 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(ended.kind === 'disk-full' && ended.usedBytes).toBeGreaterThan(8 * MIB)
     })
 
-    it('keeps the first cause of an end', async () => {
+    it('reports the first cause of an end', async () => {
       const running = await launch(idle, new Recorder(), { timeoutMs: 300 })
       await running.ended
       running.stop()
       expect(await running.ended).toMatchObject({ kind: 'timeout' })
     })
 
-    it('passes on what the program added, at or below a directory, but for what is excluded', async () => {
+    it('takes a snapshot of what the program added at or below a directory, without what is excluded', async () => {
       const recorder = new Recorder()
       const program: Program = {
         shell:
@@ -246,7 +246,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(removals).toEqual([])
     })
 
-    it('tells, once each, when a snapshot freezes the container and when it is thawed', async () => {
+    it('calls a hook once when a snapshot freezes the container, and once when it is thawed', async () => {
       const running = await launch(idle, new Recorder())
       const told: string[] = []
       const request = { onFreeze: () => void told.push('freeze'), onThaw: () => void told.push('thaw') }
@@ -254,12 +254,12 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(told).toEqual(['freeze', 'thaw'])
     })
 
-    it('refuses a snapshot of what is not an absolute path', async () => {
+    it('refuses a snapshot of a relative path', async () => {
       const running = await launch(idle, new Recorder())
       await expect(running.snapshot({ directory: 'in' }, filesOf)).rejects.toMatchObject({ code: 'bad-directory' })
     })
 
-    it('can be released before the end, and once more', async () => {
+    it('can be released before the program ends, and more than once', async () => {
       const recorder = new Recorder()
       const running = await launch(idle, recorder)
       const reports = await Promise.all([running.release(), running.release()])
@@ -270,14 +270,14 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(await under.traces()).toEqual([])
     })
 
-    it('leaves nothing of a launch that fails', async () => {
+    it('leaves nothing behind when a launch fails', async () => {
       const recorder = new Recorder()
       recorder.listen = () => Promise.reject(new Error('no coordinator today'))
       await expect(launch(idle, recorder)).rejects.toThrow('no coordinator today')
       expect(await under.traces()).toEqual([])
     })
 
-    it('leaves nothing of a launch that is cancelled', async () => {
+    it('leaves nothing behind when a launch is cancelled', async () => {
       const cancel = new AbortController()
       const recorder = new Recorder()
       const hooks: LaunchHooks = {
@@ -293,7 +293,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(await under.traces()).toEqual([])
     })
 
-    it('sweeps what was forgotten, and leaves alone what lives', async () => {
+    it('sweeps launches that are not live, and keeps live ones', async () => {
       const [forgotten, living] = [planOf(under, idle), planOf(under, idle)]
       for (const plan of [forgotten, living])
         launched.push(await under.isolation.launch(plan, new Recorder(), new AbortController().signal))
@@ -330,7 +330,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
           new AbortController().signal,
         )
 
-      it('is read as a tree, with how it is run, without what is to be left out', async () => {
+      it('is read as a tree with its configuration, without excluded paths', async () => {
         const reference = await under.image(FILES, 'GREETING=hello')
         const { files, config } = await read(
           reference,
@@ -342,7 +342,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
         expect(await under.traces()).toEqual([])
       })
 
-      it('leaves nothing when whoever reads it gives up', async () => {
+      it('leaves nothing behind when the reader fails', async () => {
         const reference = await under.image(FILES, 'A=b')
         await expect(read(reference, () => Promise.reject(new Error('too large for me')))).rejects.toThrow(
           'too large for me',
@@ -350,7 +350,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
         expect(await under.traces()).toEqual([])
       })
 
-      it('is there for as long as it is read, and is swept when it is not live', async () => {
+      it('has a container while it is read, which a sweep removes if it is not live', async () => {
         const reference = await under.image(FILES, 'A=b')
         const id = randomUUID()
         const use = async () => {
@@ -362,7 +362,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
         await under.isolation.readImage({ id, reference, leaveOut: [] }, {}, use, new AbortController().signal)
       })
 
-      it('is not read for who has changed his mind', async () => {
+      it('is not read when the signal is already aborted', async () => {
         const reference = await under.image(FILES, 'A=b')
         const plan = { id: randomUUID(), reference, leaveOut: [] }
         const cancelled = AbortSignal.abort(new Error('changed my mind'))
@@ -372,13 +372,13 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       })
     })
 
-    it('answers', async () => {
+    it('answers a ping', async () => {
       await under.isolation.ping()
     })
   })
 }
 
-/** The plain files of a gzip'd tar. */
+/** The regular files of a gzipped tar. */
 export async function filesOf(archive: Readable): Promise<Record<string, string>> {
   const files: Record<string, string> = {}
   const reader = archive.pipe(createGunzip()).pipe(extract())

@@ -8,7 +8,7 @@ import type { RepositoriesUnderTest } from './repositories.js'
 
 const FAILURE: Failure = { cause: 'timeout', stager: 'job::/acme::one', message: 'Too slow.', hint: 'Hurry.' }
 
-/** What daemon/store/staging-ledger.ts promises, for any implementation of it. */
+/** The contract of daemon/store/staging-ledger.ts, for every implementation. */
 export function describeLedger(name: string, make: () => Promise<RepositoriesUnderTest>): void {
   describe(name, () => {
     let { packages, ledger, close } = {} as RepositoriesUnderTest
@@ -91,7 +91,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       expect((await ledger.running()).map((staging) => staging.uuid)).toEqual([a.uuid, c.uuid])
     })
 
-    it('takes a package once at a time, and only with data', async () => {
+    it('accepts one open staging per package, and only for a package with data', async () => {
       const app = await upload()
       await submit(app)
       await expect(submit(app)).rejects.toMatchObject({ code: 'package-busy', name: 'Conflict' })
@@ -103,7 +103,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       await expect(nothing).rejects.toMatchObject({ code: 'empty-pipeline' })
     })
 
-    it('relaunches with what the stager has altered, and counts it', async () => {
+    it('keeps the changes of a relaunch and counts relaunches', async () => {
       await submit(await upload())
       const running = await admit()
       const relaunched = await ledger.relaunch(await begin(running), worked(running, 'A'))
@@ -113,7 +113,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       expect(advanced.launches.map((launch) => launch.state)).toEqual(['relaunched', 'done'])
     })
 
-    it('keeps nothing of a launch that was lost, and counts the interruption until a verdict', async () => {
+    it('keeps no changes of an aborted launch, and counts interruptions until the next verdict', async () => {
       await submit(await upload())
       const running = await admit()
       await ledger.abortLaunch(await begin(running, false))
@@ -122,33 +122,30 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       expect((await ledger.relaunch(await begin(aborted), aborted.work)).interruptions).toBe(0)
     })
 
-    it.each(['uploaded', 'ready'] as const)(
-      'leaves a failed package that was %s with the data that it had',
-      async (state) => {
-        const app = await packages.create(packageDraft('app', { resource: resource(), state }))
-        await submit(app)
-        const advanced = await ledger.advance(
-          await begin(await admit()),
-          worked(await ledger.get((await ledger.running())[0]!.uuid), 'A'),
-        )
-        const launch = await begin(advanced)
-        const failed = await ledger.fail(advanced.uuid, launch, FAILURE)
-        expect(failed).toMatchObject({
-          state: 'failed',
-          failure: FAILURE,
-          launches: [{ state: 'done' }, { state: 'failed' }],
-        })
-        expect(failed.work.environment).toEqual({ A: '1' })
-        const after = await packages.get(app)
-        expect({ ...after, state, updatedAt: app.updatedAt }).toEqual(app)
-        // What others depend on is not taken away from them.
-        expect(after.state).toBe(state === 'ready' ? 'ready' : 'failed')
-        // And it may be staged again.
-        expect((await submit(after)).work.environment).toEqual({})
-      },
-    )
+    it.each(['uploaded', 'ready'] as const)('restores a package that was %s when its staging fails', async (state) => {
+      const app = await packages.create(packageDraft('app', { resource: resource(), state }))
+      await submit(app)
+      const advanced = await ledger.advance(
+        await begin(await admit()),
+        worked(await ledger.get((await ledger.running())[0]!.uuid), 'A'),
+      )
+      const launch = await begin(advanced)
+      const failed = await ledger.fail(advanced.uuid, launch, FAILURE)
+      expect(failed).toMatchObject({
+        state: 'failed',
+        failure: FAILURE,
+        launches: [{ state: 'done' }, { state: 'failed' }],
+      })
+      expect(failed.work.environment).toEqual({ A: '1' })
+      const after = await packages.get(app)
+      expect({ ...after, state, updatedAt: app.updatedAt }).toEqual(app)
+      // Packages that others depend on stay ready.
+      expect(after.state).toBe(state === 'ready' ? 'ready' : 'failed')
+      // The package can be staged again.
+      expect((await submit(after)).work.environment).toEqual({})
+    })
 
-    it('stages a source given for it, which becomes the package on success and leaves no trace otherwise', async () => {
+    it('stages a separate source, which replaces the data of the package only on success', async () => {
       const app = await packages.create(packageDraft('app', { resource: resource(), state: 'ready' }))
       const source: StagingSource = { resource: resource(), dependencies: [], environment: { B: '2' } }
       const request = {
@@ -172,7 +169,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       })
     })
 
-    it('fails a staging before any launch, and by a fault of ours', async () => {
+    it('can fail a staging before any launch, and by a fault of stagerd', async () => {
       await submit(await upload('a'))
       const unresolved: Failure = { ...FAILURE, cause: 'unresolved', stager: undefined }
       const failed = await ledger.fail((await admit()).uuid, undefined, unresolved)
@@ -184,7 +181,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
     })
 
     describe('cancels', () => {
-      it('what is queued at once', async () => {
+      it('a queued staging immediately', async () => {
         const app = await packages.create(packageDraft('app', { resource: resource(), state: 'ready' }))
         const { uuid } = await submit(app)
         expect(await ledger.requestCancel(uuid)).toMatchObject({ state: 'cancelled' })
@@ -192,7 +189,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
         expect(await ledger.admitNext()).toBeUndefined()
       })
 
-      it('what is running when its container has ended', async () => {
+      it('a running staging after its container has ended', async () => {
         const app = await upload()
         await submit(app)
         const running = await admit()
@@ -207,7 +204,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
         expect({ ...(await packages.get(app)), updatedAt: app.updatedAt }).toEqual(app)
       })
 
-      it('nothing that has ended', async () => {
+      it('no staging that has ended', async () => {
         const { uuid } = await submit(await upload())
         await ledger.requestCancel(uuid)
         await expect(ledger.requestCancel(uuid)).rejects.toMatchObject({ code: 'staging-ended', name: 'Conflict' })
@@ -225,7 +222,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
         await refused(begin(queued))
         expect((await ledger.get(queued.uuid)).launches).toEqual([])
       })
-      it('a second launch begins beside an open one, or at another step', async () => {
+      it('a launch begins while another one is open, or for another step', async () => {
         const running = await admit()
         await refused(begin({ ...running, step: 1 }))
         await begin(running)
@@ -246,7 +243,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
           await refused(again())
         expect(await ledger.get(running.uuid)).toMatchObject({ state: 'running', step: 1 })
       })
-      it('the last stager is advanced past, or one before it succeeds', async () => {
+      it('the staging advances past the last stager, or succeeds before it', async () => {
         const running = await admit()
         const first = await begin(running)
         await refused(ledger.succeed(first, worked(running, 'A')))
@@ -256,7 +253,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
         await refused(ledger.advance(last, running.work))
         await ledger.succeed(last, running.work)
       })
-      it('a staging fails that does not run, beside its open launch, or by the launch of another', async () => {
+      it('a staging fails that is not running, without its open launch, or with the launch of another staging', async () => {
         await refused(ledger.fail(queued.uuid, undefined, FAILURE))
         const running = await admit()
         const launch = await begin(running)
@@ -275,11 +272,11 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
         await refused(ledger.recordExit(launch, 0))
         expect((await ledger.get(queued.uuid)).launches).toMatchObject([{ exitCode: 3 }])
       })
-      it('nobody knows the launch', async () => {
+      it('the launch does not exist', async () => {
         await expect(ledger.launchRunning(randomUUID())).rejects.toThrow(NotFound)
         await expect(ledger.advance(randomUUID(), queued.work)).rejects.toThrow(NotFound)
       })
-      it('all at once want the same transition: exactly one gets it', async () => {
+      it('several transitions are requested at once: exactly one succeeds', async () => {
         const running = await admit()
         const launch = await begin(running)
         const results = await Promise.allSettled([
@@ -294,7 +291,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       })
     })
 
-    it('lists newest first, by state and package, as many as are wanted', async () => {
+    it('lists stagings, newest first, by state and package, up to a limit', async () => {
       const app = await upload('app')
       const first = await submit(app)
       await ledger.requestCancel(first.uuid)

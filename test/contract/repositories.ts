@@ -19,7 +19,7 @@ export interface RepositoriesUnderTest {
   readonly close: () => Promise<void>
 }
 
-/** What daemon/store/repositories.ts promises, for any implementation of it. */
+/** The contract of daemon/store/repositories.ts, for every implementation. */
 export function describeRepositories(name: string, make: () => Promise<RepositoriesUnderTest>): void {
   describe(name, () => {
     let { packages, stagers, pipelines, ledger, close } = {} as RepositoriesUnderTest
@@ -31,7 +31,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
     const names = (list: readonly { readonly name: string }[]) => list.map((each) => each.name)
 
     describe('packages', () => {
-      it('come back as they were given, in their order', async () => {
+      it('are returned as they were created, with lists in order', async () => {
         const draft = packageDraft('ruby', {
           provides: [
             { type: 'runtime', name: 'ruby-2.0' },
@@ -55,21 +55,21 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect(made.createdAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
       })
 
-      it('are created, uploaded or ready, by what they bring', async () => {
+      it('have a state that depends on their data', async () => {
         expect((await packages.create(packageDraft('a'))).state).toBe('created')
         expect((await packages.create(packageDraft('b', { resource: resource() }))).state).toBe('uploaded')
         expect((await packages.create(packageDraft('c', { resource: resource(), state: 'ready' }))).state).toBe('ready')
         expect((await packages.create(packageDraft('d', { state: 'ready' }))).state).toBe('created')
       })
 
-      it('may have a version and a description, which stay when something else changes', async () => {
+      it('can have a version and a description, which other changes keep', async () => {
         const made = await packages.create(packageDraft('a', { version: '1.2', description: 'Two\nlines' }))
         expect(made).toMatchObject({ version: '1.2', description: 'Two\nlines' })
         expect(await packages.update(made, { environment: { A: '1' } })).toMatchObject({ version: '1.2' })
         expect(await packages.create(packageDraft('b'))).not.toHaveProperty('version')
       })
 
-      it('take over what another has become, under their own name', async () => {
+      it('can take over the content of another package under their own name', async () => {
         const [before, after] = [resource(), resource()]
         const old = await packages.create(packageDraft('ruby', { resource: before, state: 'ready', version: '1' }))
         const provides = [{ type: 'runtime', name: 'ruby' }] as const
@@ -85,13 +85,13 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await expect(packages.get(made)).rejects.toThrow(NotFound)
       })
 
-      it('say the same thing once', async () => {
+      it('drop duplicate capabilities', async () => {
         const linux = { type: 'os', name: 'linux' } as const
         const made = await packages.create(packageDraft('a', { provides: [linux, { type: 'os', name: 'x' }, linux] }))
         expect(made.provides).toEqual([linux, { type: 'os', name: 'x' }])
       })
 
-      it('have a name of their own within a namespace', async () => {
+      it('have a unique name within a namespace', async () => {
         await packages.create(packageDraft('a'))
         await expect(packages.create(packageDraft('a'))).rejects.toThrow(Conflict)
         await expect(packages.create(packageDraft('a'))).rejects.toMatchObject({ code: 'package-exists' })
@@ -101,14 +101,14 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect((await packages.update({ namespace: '/acme', name: 'b' }, { name: 'b' })).name).toBe('b')
       })
 
-      it('are not found by a name that is nobody’s', async () => {
+      it('are not found by an unknown name', async () => {
         const nobody = { namespace: '/acme', name: 'nobody' }
         await expect(packages.get(nobody)).rejects.toThrow(NotFound)
         await expect(packages.update(nobody, {})).rejects.toMatchObject({ code: 'package-not-found' })
         await expect(packages.delete({ uuid: stagerSnapshot('x').uuid })).rejects.toThrow(NotFound)
       })
 
-      it('are changed in the parts that are given, and no other', async () => {
+      it('change only in the fields that are given', async () => {
         const made = await packages.create(packageDraft('a', { provides: [{ type: 'os', name: 'x' }] }))
         const changed = await packages.update(made, { environment: { A: '1' }, name: 'b' })
         expect({ ...changed, updatedAt: made.updatedAt }).toEqual({ ...made, environment: { A: '1' }, name: 'b' })
@@ -116,7 +116,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect(again).toMatchObject({ provides: [], dependencies: [{ type: 'os', name: 'x' }], name: 'b' })
       })
 
-      it('get data, and a state with it', async () => {
+      it('get data together with a state', async () => {
         const made = await packages.create(packageDraft('a'))
         const first = resource()
         expect(await packages.attach(made, first, 'uploaded')).toMatchObject({ state: 'uploaded', resource: first })
@@ -124,7 +124,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect(await packages.attach(made, second, 'ready')).toMatchObject({ state: 'ready', resource: second })
       })
 
-      it('are left alone while they are being staged', async () => {
+      it('cannot be changed while they are being staged', async () => {
         const made = await packages.create(packageDraft('a', { resource: resource() }))
         const staging = await ledger.submit({
           packageUuid: made.uuid,
@@ -139,12 +139,12 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await packages.delete(made)
       })
 
-      it('are not deleted while somebody holds them, who is named', async () => {
+      it('are not deleted while they are in use, and the refusal names the user', async () => {
         const made = await packages.create(packageDraft('program', { resource: resource() }))
         const stager = await stagers.create(stagerDraft('s', made.uuid))
         await expect(packages.delete(made)).rejects.toMatchObject({ code: 'package-in-use' })
         await expect(packages.delete(made)).rejects.toThrow('job::/acme::s')
-        // A staging works with the stager as it was, so it holds the program of a stager that is gone.
+        // A staging has a copy of its stagers, so it still uses the program of a deleted stager.
         const app = await packages.create(packageDraft('app', { resource: resource() }))
         const staging = await ledger.submit({ packageUuid: app.uuid, pipelineFqn: 'p', stagers: [stager] })
         await stagers.delete(stager)
@@ -154,7 +154,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await expect(packages.get(made)).rejects.toThrow(NotFound)
       })
 
-      it('are measured together by namespace', async () => {
+      it('have a total length per namespace', async () => {
         await packages.create(packageDraft('a', { namespace: '/acme', resource: resource({ length: 10 }) }))
         await packages.create(packageDraft('b', { namespace: '/acme/pkg', resource: resource({ length: 5 }) }))
         await packages.create(packageDraft('c', { namespace: '/acmes', resource: resource({ length: 100 }) }))
@@ -176,14 +176,14 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect(names(await packages.list({}))).toEqual(['debian', 'node', 'linux-tools', 'other'])
         expect(names(await packages.list({ type: 'os' }))).toEqual(['debian', 'node'])
         expect(names(await packages.list({ provides: 'linux' }))).toEqual(['debian', 'linux-tools'])
-        // One thing provided has both the type and the name.
+        // Type and name must match the same capability.
         expect(names(await packages.list({ type: 'os', provides: 'node' }))).toEqual([])
         expect(names(await packages.list({ namespace: '/acme' }))).toEqual(['node', 'linux-tools'])
         expect(names(await packages.list({ namespace: '/acme/pkg', type: 'runtime' }))).toEqual(['linux-tools'])
         expect(names(await packages.list({ namespace: '/' }))).toHaveLength(4)
       })
 
-      it('that are ready are listed in order of import, whatever happens to them', async () => {
+      it('that are ready are always listed in order of import', async () => {
         const ready = { resource: resource(), state: 'ready' } as const
         const [a, b, c] = [
           await packages.create(packageDraft('a', ready)),
@@ -213,7 +213,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         program = (await packages.create(packageDraft('program'))).uuid
       })
 
-      it('come back as they were given, and change in the parts that are given', async () => {
+      it('are returned as they were created, and change only in the fields that are given', async () => {
         const draft = stagerDraft('s', program, { additive: true })
         const made = await stagers.create(draft)
         expect(made).toMatchObject(draft)
@@ -228,7 +228,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect(await stagers.get({ namespace: '/acme', name: 't' })).toEqual(changed)
       })
 
-      it('refuse a name that is taken and a package that is not there', async () => {
+      it('refuse a name that is taken and a package that does not exist', async () => {
         await stagers.create(stagerDraft('s', program))
         const other = await stagers.create(stagerDraft('t', program))
         await expect(stagers.create(stagerDraft('s', program))).rejects.toMatchObject({ code: 'stager-exists' })
@@ -265,7 +265,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         two = (await stagers.create(stagerDraft('two', program.uuid))).uuid
       })
 
-      it('keep the order of their stagers, the same one twice included', async () => {
+      it('keep the order of their stagers, including duplicates', async () => {
         const made = await pipelines.create({ namespace: '/acme', name: 'p', stagers: [two, one, two] })
         expect(made.stagers).toEqual([two, one, two])
         expect(await pipelines.get({ namespace: '/acme', name: 'p' })).toEqual(made)
@@ -275,7 +275,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await expect(pipelines.get(made)).rejects.toMatchObject({ code: 'pipeline-not-found' })
       })
 
-      it('refuse stagers that are not there, none at all, and a name that is taken', async () => {
+      it('refuse stagers that do not exist, an empty list, and a name that is taken', async () => {
         const nowhere = stagerSnapshot('x').uuid
         const draft = { namespace: '/acme', name: 'p' }
         await expect(pipelines.create({ ...draft, stagers: [one, nowhere] })).rejects.toThrow(NotFound)

@@ -1,7 +1,7 @@
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import type { ImagePackages } from '../../images/image-packages.js'
 import { assertImageReference } from '../../packages/image-reference.js'
-import { assertAbsolute } from '../../packages/build-script/script-paths.js'
+import { assertAbsolutePath } from '../../packages/build-script/script-paths.js'
 import { assertMetadata } from '../../packages/validate.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
 import { ImagePackageDraft } from '../../documents/build-script.js'
@@ -33,7 +33,7 @@ export function imageRoutes(api: Api, { images }: ImageRoutesParts, closing: Abo
       assertImageReference(image)
       assertNamespace(namespace)
       assertLocalName(name)
-      leaveOut.forEach(assertAbsolute)
+      leaveOut.forEach(assertAbsolutePath)
       assertMetadata({ dependencies, provides, environment })
       const metadata = applyMetadataFields(
         {},

@@ -1,35 +1,35 @@
 import type { Capability } from '../metadata.js'
 
-/** How a package is made: what goes in, what to run, and what to say of the result. */
+/** A parsed build script: the inputs, the build commands, and the metadata of the resulting package. */
 export interface BuildScript {
   readonly name: string
-  /** Undefined: that in which it is built. */
+  /** Undefined: the namespace in which the script is built. */
   readonly namespace: string | undefined
   readonly version: string | undefined
   readonly description: string | undefined
   readonly provides: readonly Capability[]
-  /** Of the package; there while it is built, too. */
+  /** Dependencies of the package; also available during the build. */
   readonly depends: readonly Capability[]
-  /** There while it is built, and no longer. */
+  /** Dependencies of the build only. */
   readonly buildDepends: readonly Capability[]
   readonly environment: Readonly<Record<string, string>>
   readonly sources: readonly Source[]
-  /** Files that stand beside the script. */
+  /** Paths of files, relative to the directory of the script. */
   readonly includeFiles: readonly string[]
-  /** Absolute paths that are not to be in the package. */
+  /** Absolute paths to leave out of the package. */
   readonly cleanup: readonly string[]
-  /** The directory whose content is the package's root; undefined: whatever the build has changed. */
+  /** The directory that becomes the package's root; undefined: the package is everything that the build changed. */
   readonly snapshotPath: string | undefined
-  /** A Docker image whose filesystem the package is: then nothing is built. */
+  /** A Docker image whose filesystem becomes the package; then nothing is built. */
   readonly image: string | undefined
-  /** Shell; empty with an image. */
+  /** Shell commands; empty with an image. */
   readonly build: string
 }
 
 export interface Source {
   readonly url: string
-  /** In lower-case hexadecimal. */
+  /** Lower-case hexadecimal. */
   readonly sha256: string | undefined
-  /** As weak as it is, some scripts have no other. */
+  /** Weak, but some scripts have no other digest. */
   readonly sha1: string | undefined
 }

@@ -10,11 +10,11 @@ import {
   ListEnd,
   ListStart,
   Newline,
-  QuotedText,
+  QuotedString,
   TOKENS,
   Word,
 } from './tokens.js'
-import { bodyText, quotedText } from './texts.js'
+import { parseBody, parseQuotedString } from './strings.js'
 
 /**
  *     document : entries
@@ -22,7 +22,7 @@ import { bodyText, quotedText } from './texts.js'
  *     entry    : key colon? value
  *     value    : quoted | word | newline* ( '{' entries '}' | '[' items ']' | body )
  *
- * An instance keeps the state of one parse: make one for each, or none at once.
+ * An instance keeps the state of one parse. Instances can be reused, but not by two parses at the same time.
  */
 export class DocumentParser extends EmbeddedActionsParser {
   constructor() {
@@ -41,7 +41,7 @@ export class DocumentParser extends EmbeddedActionsParser {
     this.MANY(() => this.SUBRULE(this.separator))
     this.OPTION(() => {
       entries.push(this.SUBRULE(this.entry))
-      // A separator may also be the last thing, so that an entry behind it is not certain.
+      // A separator may also end the block, so the entry after it is optional.
       this.MANY1({
         GATE: () => isSeparator(this.LA(1)),
         DEF: () => {
@@ -58,11 +58,11 @@ export class DocumentParser extends EmbeddedActionsParser {
   })
 
   readonly entry = this.RULE('entry', (): Entry => {
-    const key = this.OR([{ ALT: () => this.CONSUME(QuotedText) }, { ALT: () => this.CONSUME(Word) }])
+    const key = this.OR([{ ALT: () => this.CONSUME(QuotedString) }, { ALT: () => this.CONSUME(Word) }])
     this.OPTION(() => this.CONSUME(Colon))
     const value = this.SUBRULE(this.value)
     return this.ACTION(() => ({
-      key: key.tokenType === QuotedText ? quotedText(key) : key.image,
+      key: key.tokenType === QuotedString ? parseQuotedString(key) : key.image,
       value,
       at: positionOf(key),
     }))
@@ -72,8 +72,8 @@ export class DocumentParser extends EmbeddedActionsParser {
     this.OR<Value>([
       {
         ALT: () => {
-          const token = this.CONSUME(QuotedText)
-          return this.ACTION(() => ({ kind: 'text', text: quotedText(token), at: positionOf(token) }))
+          const token = this.CONSUME(QuotedString)
+          return this.ACTION(() => ({ kind: 'string', text: parseQuotedString(token), at: positionOf(token) }))
         },
       },
       { ALT: () => this.SUBRULE(this.bare) },
@@ -81,7 +81,7 @@ export class DocumentParser extends EmbeddedActionsParser {
     ]),
   )
 
-  /** A bracket may begin on a line of its own; a text may not: it would be the key of the next entry. */
+  /** An opening bracket may follow on a new line. A string may not: it would be the key of the next entry. */
   readonly bracketed = this.RULE('bracketed', (): Value => {
     this.MANY({ GATE: () => this.#bracketFollows(), DEF: () => this.CONSUME(Newline) })
     return this.OR<Value>([
@@ -90,7 +90,7 @@ export class DocumentParser extends EmbeddedActionsParser {
       {
         ALT: () => {
           const token = this.CONSUME(Body)
-          return this.ACTION(() => ({ kind: 'body', text: bodyText(token.image), at: positionOf(token) }))
+          return this.ACTION(() => ({ kind: 'body', text: parseBody(token.image), at: positionOf(token) }))
         },
       },
     ])
@@ -105,7 +105,7 @@ export class DocumentParser extends EmbeddedActionsParser {
       DEF: () => rest.push(this.OR([{ ALT: () => this.CONSUME(Colon) }, { ALT: () => this.CONSUME1(Word) }])),
     })
     return this.ACTION(() => ({
-      kind: 'text',
+      kind: 'string',
       text: [first, ...rest].map(({ image }) => image).join(''),
       at: positionOf(first),
     }))

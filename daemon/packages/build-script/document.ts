@@ -1,13 +1,13 @@
 import type { TextPosition } from '../syntax/syntax-error.js'
 
 /**
- * A text in the language of build scripts and manifests, as it is written: which keys there are, and what may stand
- * behind them, is for whoever reads it.
+ * The syntax tree of a document in the language of build scripts and manifests. The reader of the tree checks which
+ * keys exist and which values they take.
  */
-export type Value = TextValue | BlockValue | ListValue | BodyValue
+export type Value = StringValue | BlockValue | ListValue | BodyValue
 
-export interface TextValue {
-  readonly kind: 'text'
+export interface StringValue {
+  readonly kind: 'string'
   readonly text: string
   readonly at: TextPosition
 }
@@ -26,7 +26,7 @@ export interface ListValue {
   readonly at: TextPosition
 }
 
-/** `( … )`: raw lines, without those of the parentheses. */
+/** `( … )`: the raw lines between the parentheses. */
 export interface BodyValue {
   readonly kind: 'body'
   readonly text: string

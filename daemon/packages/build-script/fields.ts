@@ -1,15 +1,15 @@
 import { quote } from '../../../base/fqn.js'
-import { SyntaxFault, type TextPosition } from '../syntax/syntax-error.js'
+import { DocumentSyntaxError, type TextPosition } from '../syntax/syntax-error.js'
 import type { BlockValue, Entry, Value } from './document.js'
 
-/** The entries of one block whose keys are known. */
+/** The entries of a block with a known set of keys. */
 export class Fields {
   readonly #entries: ReadonlyMap<string, Entry>
 
   /**
-   * Throws `SyntaxFault` for a key that is not among `known`, and for one that stands there twice.
+   * Throws `DocumentSyntaxError` for a key that is not in `known` and for a duplicate key.
    *
-   * @param where for the message: `a build script`
+   * @param where what the block describes, for messages: `a build script`
    */
   constructor(
     entries: readonly Entry[],
@@ -21,8 +21,8 @@ export class Fields {
     for (const entry of entries) {
       const { key } = entry
       if (!known.includes(key))
-        throw new SyntaxFault(entry.at, `one of the keys of ${where} (${known.join(', ')})`, quote(key))
-      assertOnce(entry, found.get(key))
+        throw new DocumentSyntaxError(entry.at, `one of the keys of ${where} (${known.join(', ')})`, quote(key))
+      assertUnique(entry, found.get(key))
       found.set(key, entry)
     }
     this.#entries = found
@@ -32,45 +32,49 @@ export class Fields {
     return this.#entries.get(key)?.value
   }
 
-  /** Throws `SyntaxFault` when it is something else than one text. */
-  text(key: string): string | undefined {
+  /** Throws `DocumentSyntaxError` when the value is not a string. */
+  string(key: string): string | undefined {
     const value = this.get(key)
-    return value && textOf(value, key)
+    return value && stringOf(value, key)
   }
 
-  /** Throws `SyntaxFault` at the end of the block, so to speak, when it is not there. */
+  /** Throws `DocumentSyntaxError` at the position of the block when the key is missing. */
   required(key: string, where: string): string {
-    const text = this.text(key)
-    if (text === undefined) throw new SyntaxFault(this.at, `the key ${key}`, `${where} without one`)
+    const text = this.string(key)
+    if (text === undefined) throw new DocumentSyntaxError(this.at, `the key ${key}`, `${where} without one`)
     return text
   }
 
   list(key: string): readonly Value[] {
     const value = this.get(key)
     if (!value) return []
-    if (value.kind !== 'list') throw new SyntaxFault(value.at, `a list in [ ] for ${key}`, describe(value))
+    if (value.kind !== 'list') throw new DocumentSyntaxError(value.at, `a list in [ ] for ${key}`, describe(value))
     return value.items
   }
 }
 
-export function textOf(value: Value, key: string): string {
-  if (value.kind !== 'text') throw new SyntaxFault(value.at, `a text for ${key}`, describe(value))
+export function stringOf(value: Value, key: string): string {
+  if (value.kind !== 'string') throw new DocumentSyntaxError(value.at, `a string for ${key}`, describe(value))
   return value.text
 }
 
 export function blockOf(value: Value, key: string): BlockValue {
-  if (value.kind !== 'block') throw new SyntaxFault(value.at, `a block in { } for ${key}`, describe(value))
+  if (value.kind !== 'block') throw new DocumentSyntaxError(value.at, `a block in { } for ${key}`, describe(value))
   return value
 }
 
-export function assertOnce(entry: Entry, before: Entry | undefined): void {
+export function assertUnique(entry: Entry, before: Entry | undefined): void {
   if (before)
-    throw new SyntaxFault(entry.at, `${entry.key} once (it is in line ${before.at.line} already)`, quote(entry.key))
+    throw new DocumentSyntaxError(
+      entry.at,
+      `the key ${entry.key} only once (it is already in line ${before.at.line})`,
+      quote(entry.key),
+    )
 }
 
 export function describe(value: Value): string {
   switch (value.kind) {
-    case 'text':
+    case 'string':
       return quote(value.text)
     case 'block':
       return 'a block'

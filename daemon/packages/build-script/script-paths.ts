@@ -4,8 +4,8 @@ import { quote } from '../../../base/fqn.js'
 const CONTROL = /[\u0000-\u001f\u007f]/
 const PLAIN = (segment: string) => segment !== '' && segment !== '.' && segment !== '..'
 
-/** Throws `BadInput` (`bad-path`) unless `path` is absolute and below the root: it is given to `rm -rf`. */
-export function assertAbsolute(path: string): void {
+/** Throws `BadInput` (`bad-path`) unless `path` is absolute and below the root: the compiler passes it to `rm -rf`. */
+export function assertAbsolutePath(path: string): void {
   if (!path.startsWith('/') || CONTROL.test(path) || !path.slice(1).replace(/\/$/, '').split('/').every(PLAIN))
     throw new BadInput(
       'bad-path',
@@ -13,8 +13,11 @@ export function assertAbsolute(path: string): void {
     )
 }
 
-/** Throws `BadInput` (`bad-path`) unless `path` stays in the directory of the script. */
-export function assertBeside(path: string): void {
+/** Throws `BadInput` (`bad-path`) unless `path` is relative and stays in the directory of the script. */
+export function assertRelativePath(path: string): void {
   if (path.startsWith('/') || CONTROL.test(path) || !path.split('/').every(PLAIN))
-    throw new BadInput('bad-path', `${quote(path)} is not the path of a file beside the script, without "." and "..".`)
+    throw new BadInput(
+      'bad-path',
+      `${quote(path)} is not a path relative to the directory of the script, without "." and "..".`,
+    )
 }

@@ -1,27 +1,27 @@
 import { EOF, type IParserErrorMessageProvider, type IToken } from 'chevrotain'
 import { quote } from '../../../base/fqn.js'
 import type { TextPosition } from '../syntax/syntax-error.js'
-import { BlockStart, Comma, ListStart, Newline, OpenBody, OpenText } from './tokens.js'
+import { BlockStart, Comma, ListStart, Newline, UnterminatedBody, UnterminatedString } from './tokens.js'
 
-const VALUE = 'a value: a text, a word, {, [ or ('
+const VALUE = 'a value: a quoted string, a word, {, [ or ('
 
-/** Gives what was expected in place of a message: the place and what was found are in the error as a token. */
+/** Returns only what was expected. The position and what was found come from the token of the error. */
 export class SyntaxMessages implements IParserErrorMessageProvider {
-  /** A token that is missing is always one that ends something. */
+  /** A missing token is always one that ends a block, a list or an entry. */
   buildMismatchTokenMessage({ previous, ruleName }: { previous: IToken; ruleName: string }): string {
     const separated = [EOF, Comma, Newline, BlockStart, ListStart].includes(previous.tokenType)
     switch (ruleName) {
       case 'block':
-        return `${separated ? 'a key' : 'a comma, a new line'} or the } that ends the block`
+        return `${separated ? 'a key' : 'a comma, a new line'} or the } that closes the block`
       case 'list':
-        return `${separated ? 'a value' : 'a comma, a new line'} or the ] that ends the list`
+        return `${separated ? 'a value' : 'a comma, a new line'} or the ] that closes the list`
       default:
         return separated ? 'a key' : 'a comma or a new line'
     }
   }
 
   buildNotAllInputParsedMessage(): string {
-    return 'the end of the text'
+    return 'the end of the document'
   }
 
   buildNoViableAltMessage(): string {
@@ -40,13 +40,13 @@ export function positionOf({ startLine, startColumn }: IToken): TextPosition {
 export function describeToken(token: IToken): string {
   switch (token.tokenType) {
     case EOF:
-      return 'the end of the text'
+      return 'the end of the document'
     case Newline:
       return 'the end of the line'
-    case OpenBody:
-      return '"(", which no ) in column 0 ends'
-    case OpenText:
-      return `${quote(token.image)}, which no quote ends on its line`
+    case UnterminatedBody:
+      return '"(" without a closing ) in column 0'
+    case UnterminatedString:
+      return `${quote(token.image)} without a closing quote on the same line`
     default:
       return quote(token.image.split('\n')[0] ?? '')
   }

@@ -1,11 +1,11 @@
 import { createToken, Lexer, type TokenType } from 'chevrotain'
 
 /*
- * Every character of any text belongs to some token, so that it is always the parser that finds a mistake, and says what
- * would have been right at that place.
+ * Every character belongs to some token, so that the lexer never fails and the parser reports every error with what it
+ * expects at that position.
  */
 
-/** A body of shell, up to the first `)` in column 0: nothing of it is looked at. */
+/** A shell body up to the first `)` in column 0. Its content is not parsed. */
 export const Body = createToken({
   name: 'Body',
   label: 'a body in ( … )',
@@ -13,13 +13,13 @@ export const Body = createToken({
   line_breaks: true,
 })
 
-export const QuotedText = createToken({
-  name: 'QuotedText',
-  label: 'a quoted text',
+export const QuotedString = createToken({
+  name: 'QuotedString',
+  label: 'a quoted string',
   pattern: /"(?:[^"\\\n]|\\[^\n])*"|'[^'\n]*'/,
 })
 
-/** Without its colons, because a colon also ends a key: the parser puts `https://example.org` together again. */
+/** Without colons, because a colon also ends a key. The parser joins `https://example.org` again. */
 export const Word = createToken({ name: 'Word', label: 'a word', pattern: /[^\s,:{}[\]()#"']+/ })
 export const Colon = createToken({ name: 'Colon', label: 'a colon', pattern: ':' })
 export const Comma = createToken({ name: 'Comma', label: 'a comma', pattern: ',' })
@@ -29,28 +29,32 @@ export const BlockEnd = createToken({ name: 'BlockEnd', label: '"}"', pattern: '
 export const ListStart = createToken({ name: 'ListStart', label: '"["', pattern: '[' })
 export const ListEnd = createToken({ name: 'ListEnd', label: '"]"', pattern: ']' })
 
-/** No rule takes these: wherever one stands, it is the mistake. */
-export const OpenBody = createToken({
-  name: 'OpenBody',
-  label: 'an open body',
+/** No grammar rule accepts these tokens, so each of them causes a syntax error. */
+export const UnterminatedBody = createToken({
+  name: 'UnterminatedBody',
+  label: 'an unterminated body',
   pattern: /\([\s\S]*/,
   line_breaks: true,
 })
-export const OpenText = createToken({ name: 'OpenText', label: 'an open text', pattern: /["'][^\n]*/ })
+export const UnterminatedString = createToken({
+  name: 'UnterminatedString',
+  label: 'an unterminated string',
+  pattern: /["'][^\n]*/,
+})
 export const Stray = createToken({ name: 'Stray', label: 'a stray character', pattern: /[^\n]/ })
 
 const Space = createToken({ name: 'Space', pattern: /[^\S\n]+/, group: Lexer.SKIPPED })
 const Comment = createToken({ name: 'Comment', pattern: /#[^\n]*/, group: Lexer.SKIPPED })
 
-/** In the order in which they are tried. */
+/** The lexer tries them in this order. */
 export const TOKENS: TokenType[] = [
   Space,
   Comment,
   Newline,
   Body,
-  OpenBody,
-  QuotedText,
-  OpenText,
+  UnterminatedBody,
+  QuotedString,
+  UnterminatedString,
   Word,
   Colon,
   Comma,

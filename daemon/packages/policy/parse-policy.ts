@@ -1,5 +1,5 @@
 import { EOF, Lexer } from 'chevrotain'
-import { SyntaxFault, type TextPosition } from '../syntax/syntax-error.js'
+import { DocumentSyntaxError, type TextPosition } from '../syntax/syntax-error.js'
 import { readStatements } from './read-statements.js'
 import type { Policy } from './policy.js'
 import { describeToken, positionOf } from './policy-messages.js'
@@ -9,11 +9,11 @@ import { TOKENS } from './tokens.js'
 let tools: { readonly lexer: Lexer; readonly parser: PolicyParser } | undefined
 
 /**
- * A policy document. Throws `SyntaxFault` for the first mistake, be it of grammar or of meaning: a claim that is not
- * known, a package where a realm belongs, a size that is none.
+ * Parses a policy document. Throws `DocumentSyntaxError` for the first error, in the grammar or in a value: an unknown
+ * claim, a package in place of a realm, an invalid size.
  */
 export function parsePolicy(source: string): Policy {
-  // Made at the first use: a grammar is analysed once, and importing a file does nothing.
+  // Created on first use, because importing a file must do nothing. The grammar is analysed only once.
   tools ??= { lexer: new Lexer(TOKENS), parser: new PolicyParser() }
   const { lexer, parser } = tools
   const text = source.replace(/^\uFEFF/, '').replace(/\r\n/g, '\n')
@@ -22,7 +22,7 @@ export function parsePolicy(source: string): Policy {
   const [error] = parser.errors
   if (error) {
     const at = error.token.tokenType === EOF ? endOf(text) : positionOf(error.token)
-    throw new SyntaxFault(at, error.message, describeToken(error.token))
+    throw new DocumentSyntaxError(at, error.message, describeToken(error.token))
   }
   return readStatements(realms)
 }

@@ -1,8 +1,8 @@
 import { EmbeddedActionsParser, EOF, type IToken } from 'chevrotain'
 import { PolicyMessages } from './policy-messages.js'
-import { BlockEnd, BlockStart, Comma, GroupEnd, GroupStart, If, On, QuotedText, TOKENS, Word } from './tokens.js'
+import { BlockEnd, BlockStart, Comma, GroupEnd, GroupStart, If, On, QuotedString, TOKENS, Word } from './tokens.js'
 
-/** What stands in a document, before anybody asks what its words mean. */
+/** The syntax tree of a policy document. read-statements.ts checks and interprets its tokens. */
 export interface RealmBlock {
   readonly realm: IToken
   readonly items: readonly Item[]
@@ -21,11 +21,11 @@ export type Item =
 /**
  *     document  : realm*
  *     realm     : 'on'? word '{' item* '}'
- *     item      : '{' item* '}' | 'if' '(' word word text ')' item | claim
- *     claim     : word text ( ',' text )*
- *     text      : word | quoted
+ *     item      : '{' item* '}' | 'if' '(' word word value ')' item | claim
+ *     claim     : word value ( ',' value )*
+ *     value     : word | quoted
  *
- * An instance keeps the state of one parse: make one for each, or none at once.
+ * An instance keeps the state of one parse. Instances can be reused, but not by two parses at the same time.
  */
 export class PolicyParser extends EmbeddedActionsParser {
   constructor() {
@@ -68,7 +68,7 @@ export class PolicyParser extends EmbeddedActionsParser {
     this.CONSUME(GroupStart)
     const subject = this.CONSUME(Word)
     const comparator = this.CONSUME1(Word)
-    const value = this.SUBRULE(this.text)
+    const value = this.SUBRULE(this.value)
     this.CONSUME(GroupEnd)
     const items = this.SUBRULE(this.items)
     return { kind: 'if', subject, comparator, value, items }
@@ -76,15 +76,15 @@ export class PolicyParser extends EmbeddedActionsParser {
 
   readonly claim = this.RULE('claim', (): Item => {
     const key = this.CONSUME(Word)
-    const values = [this.SUBRULE(this.text)]
+    const values = [this.SUBRULE(this.value)]
     this.MANY(() => {
       this.CONSUME(Comma)
-      values.push(this.SUBRULE1(this.text))
+      values.push(this.SUBRULE1(this.value))
     })
     return { kind: 'claim', key, values }
   })
 
-  readonly text = this.RULE('text', (): IToken =>
-    this.OR([{ ALT: () => this.CONSUME(QuotedText) }, { ALT: () => this.CONSUME(Word) }]),
+  readonly value = this.RULE('value', (): IToken =>
+    this.OR([{ ALT: () => this.CONSUME(QuotedString) }, { ALT: () => this.CONSUME(Word) }]),
   )
 }

@@ -1,35 +1,39 @@
 import { isWithin } from './policy.js'
 import type { NamedPolicy } from './subject-rules.js'
 
-/** Of one package, unless policy says otherwise: 2 GB. */
+/** Size limit of one package without a policy claim: 2 GB. */
 export const DEFAULT_PACKAGE_SIZE = 2 * 2 ** 30
 
 export interface Quota {
-  /** Of one package, in bytes. */
+  /** Limit for one package, in bytes. */
   readonly packageSize: number
-  /** Of all packages of one realm together, each with the realm's namespace; in bytes. */
+  /** Limits for all packages of a realm together, in bytes. */
   readonly totals: readonly { readonly namespace: string; readonly bytes: number }[]
 }
 
 /**
- * What one more package of the namespace may measure now, in bytes. Data that is about to be replaced still counts, so
- * that two versions of it fit side by side while the new one is not yet sure.
+ * The maximum size of the next upload to the namespace, in bytes. Data that the upload replaces still counts, because
+ * both versions are stored until the upload succeeds.
  *
- * @param used bytes of all packages in a realm
+ * @param used returns the bytes of all packages in a realm
  */
-export async function roomIn(quota: Quota, used: (namespace: string) => Promise<number>): Promise<number> {
-  const rooms = await Promise.all(quota.totals.map(async ({ namespace, bytes }) => bytes - (await used(namespace))))
-  return Math.max(0, Math.min(quota.packageSize, ...rooms))
+export async function remainingQuota(quota: Quota, used: (namespace: string) => Promise<number>): Promise<number> {
+  const remaining = await Promise.all(quota.totals.map(async ({ namespace, bytes }) => bytes - (await used(namespace))))
+  return Math.max(0, Math.min(quota.packageSize, ...remaining))
 }
 
 /**
- * What the documents together allow the packages of a namespace to measure. The nearest `quota` realm decides on the
- * size of one package, the last of its claims where there are several; totals all hold, each for the whole of its realm.
+ * The quota of a namespace by all policy documents. The nearest `quota` realm sets the size limit of one package; if it
+ * has several such claims, the last one wins. All totals apply, each to the whole of its realm.
  *
- * @param otherwise size of one package where no claim speaks of it, in bytes
+ * @param defaultSize size limit of one package without a claim, in bytes
  */
-export function quotaOf(policies: readonly NamedPolicy[], namespace: string, otherwise = DEFAULT_PACKAGE_SIZE): Quota {
-  let packageSize = otherwise
+export function quotaOf(
+  policies: readonly NamedPolicy[],
+  namespace: string,
+  defaultSize = DEFAULT_PACKAGE_SIZE,
+): Quota {
+  let packageSize = defaultSize
   let nearest = -1
   const totals: { namespace: string; bytes: number }[] = []
   for (const { realm, claim } of policies.flatMap(({ policy }) => policy)) {

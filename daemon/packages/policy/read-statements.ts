@@ -2,7 +2,7 @@ import bytes from 'bytes'
 import type { IToken } from 'chevrotain'
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import { CAPABILITY_TYPES, type CapabilityType } from '../metadata.js'
-import { SyntaxFault } from '../syntax/syntax-error.js'
+import { DocumentSyntaxError } from '../syntax/syntax-error.js'
 import { assertCapability } from '../validate.js'
 import type { Claim, Condition, Policy, Realm, Statement, Target } from './policy.js'
 import { describeToken, positionOf } from './policy-messages.js'
@@ -16,11 +16,11 @@ const RESOLUTION: Readonly<Record<string, 'allow' | 'default' | 'lock' | 'retire
   'package.retire': 'retire',
 }
 const CLAIMS = [...Object.keys(RESOLUTION), 'package.size', 'total.package.size', 'permit', 'role']
-/** A KB has 1024 bytes, as for stagectl. */
+/** A KB is 1024 bytes, as in stagectl. */
 const SIZE = /^\d{1,12}(?:\.\d{1,6})?(?:B|KB|MB|GB|TB)?$/i
 const VERBS = ['create', 'read', 'update', 'delete']
 
-/** What the words of a document mean. Throws `SyntaxFault` at the first that mean nothing. */
+/** Interprets the syntax tree of a document. Throws `DocumentSyntaxError` at the first invalid token. */
 export function readStatements(realms: readonly RealmBlock[]): Policy {
   return realms.flatMap(({ realm: token, items }) => {
     const realm = readRealm(token)
@@ -31,13 +31,13 @@ export function readStatements(realms: readonly RealmBlock[]): Policy {
 function readItem(realm: Realm, conditions: readonly Condition[], item: Item): Statement[] {
   if (item.kind === 'claim')
     return [{ realm, conditions, claim: readClaim(realm, item.key, item.values), at: positionOf(item.key) }]
-  const within = [...conditions, readCondition(item.subject, item.comparator, item.value)]
-  return item.items.flatMap((inner) => readItem(realm, within, inner))
+  const inner = [...conditions, readCondition(item.subject, item.comparator, item.value)]
+  return item.items.flatMap((each) => readItem(realm, inner, each))
 }
 
 function readRealm(token: IToken): Realm {
   const [kind = '', namespace = '', name, ...rest] = token.image.split('::')
-  const expected = `a realm such as job::/prod, of one of ${REALM_KINDS.join(', ')}`
+  const expected = `a realm such as job::/prod, with one of the kinds ${REALM_KINDS.join(', ')}`
   if (!REALM_KINDS.includes(kind) || rest.length > 0) throw fault(token, expected)
   return { kind, ...readNames(token, namespace, name, expected) }
 }
@@ -52,7 +52,7 @@ function readCondition(subject: IToken, comparator: IToken, value: IToken): Cond
     assertCapability(dependency)
   } catch (error) {
     const types = CAPABILITY_TYPES.join(', ')
-    throw fault(value, `a dependency such as runtime.ruby, its type one of ${types}`, error)
+    throw fault(value, `a dependency such as runtime.ruby, with one of the types ${types}`, error)
   }
   return { comparator: comparator.image === 'fqnMatch' ? 'fqnMatch' : 'equals', dependency }
 }
@@ -63,7 +63,7 @@ function readClaim(realm: Realm, key: IToken, values: readonly IToken[]): Claim 
   const resolution = RESOLUTION[key.image]
   if (key.image !== 'permit' && second) throw fault(second, `one value for ${key.image}`)
   if (resolution) {
-    if (realm.kind !== 'job') throw fault(key, `a claim for a ${realm.kind}; ${key.image} stands on job realms`)
+    if (realm.kind !== 'job') throw fault(key, `a claim for a ${realm.kind} realm; ${key.image} is for job realms`)
     return { kind: resolution, target: readTarget(first) }
   }
   switch (key.image) {
@@ -106,6 +106,6 @@ function textOf({ image }: IToken): string {
   return image.startsWith('"') ? image.slice(1, -1) : image
 }
 
-function fault(token: IToken, expected: string, cause?: unknown): SyntaxFault {
-  return new SyntaxFault(positionOf(token), expected, describeToken(token), { cause })
+function fault(token: IToken, expected: string, cause?: unknown): DocumentSyntaxError {
+  return new DocumentSyntaxError(positionOf(token), expected, describeToken(token), { cause })
 }

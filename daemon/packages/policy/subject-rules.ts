@@ -4,27 +4,27 @@ import type { Package } from '../package.js'
 import { NO_RULES, type DependencyRules, type Rules } from '../resolution/rules.js'
 import { isWithin, type Condition, type Policy, type Realm, type Statement, type Target } from './policy.js'
 
-/** A document as the rules need it: to name it where it decides something. */
+/** A policy document with its name, for explanations. */
 export interface NamedPolicy {
   /** `policydoc::/ns::name` */
   readonly fqn: string
   readonly policy: Policy
 }
 
-/** Who resolves: a package that is staged or run, or a stager. */
+/** Whose dependencies are resolved: a package that is staged or run, or a stager. Policy documents call it a job. */
 export interface PolicySubject {
   readonly namespace: string
   readonly name: string
 }
 
-/** What is staged already is untouched by what has been retired since. */
+/** `retire` claims do not apply to `run`: what is already staged still runs. */
 export type Purpose = 'staging' | 'run'
 
-/** A claim about resolution, ready to be asked. */
+/** A claim about resolution that applies to the subject. */
 interface Rule {
   readonly target: Target
   readonly conditions: readonly Condition[]
-  /** How far from the root its realm is: the nearer to the job, the greater. */
+  /** Depth of its realm below the root namespace: the nearer to the subject, the greater. */
   readonly depth: number
   /** `policydoc::/ns::name, line 3` */
   readonly where: string
@@ -33,17 +33,17 @@ interface Rule {
 type RuleSet = Readonly<Record<'allow' | 'default' | 'lock' | 'retire', readonly Rule[]>>
 
 /**
- * What all policy documents together say to one job.
+ * The rules of all policy documents for one subject.
  *
  * LAWS
- * - A realm speaks for its namespace and all below it; claims are inherited, and a child takes none of them back.
- * - Allow: as soon as any allow rule stands on the job's path, a package serves only where one covers it.
- * - Lock: where several locks speak of a dependency, a package has to be named by all of them.
- * - Default: that of the nearest realm first; within a realm, in the order of the documents' names and of their lines.
+ * - A realm applies to its namespace and everything below. Claims are inherited; a child namespace cannot revoke them.
+ * - Allow: if any allow rule applies to the subject, only packages that an allow rule covers are candidates.
+ * - Lock: if several locks apply to a dependency, a candidate must satisfy all of them.
+ * - Default: the nearest realm first; within a realm, in the order of document names and lines.
  *
  * @param policies in the order of their names
  */
-export function subjectRules(policies: readonly NamedPolicy[], job: PolicySubject, purpose: Purpose): Rules {
+export function subjectRules(policies: readonly NamedPolicy[], subject: PolicySubject, purpose: Purpose): Rules {
   const rules: Record<'allow' | 'default' | 'lock' | 'retire', Rule[]> = {
     allow: [],
     default: [],
@@ -53,7 +53,7 @@ export function subjectRules(policies: readonly NamedPolicy[], job: PolicySubjec
   for (const { fqn, policy } of policies)
     for (const statement of policy) {
       const { claim, realm, conditions } = statement
-      if (!('target' in claim) || !speaksFor(realm, job)) continue
+      if (!('target' in claim) || !appliesTo(realm, subject)) continue
       if (claim.kind === 'retire' && purpose === 'run') continue
       rules[claim.kind].push({
         target: claim.target,
@@ -82,7 +82,7 @@ function dependencyRules(rules: RuleSet, dependency: Capability): DependencyRule
       const other = lock.find(({ target }) => !covers(target, candidate))
       if (other)
         return `is not ${formatTarget(other.target)}, to which ${other.where} locks ${formatCapability(dependency)}`
-      if (restricted && !by(allow, candidate)) return `is not among what ${places(rules.allow)} allows`
+      if (restricted && !by(allow, candidate)) return `is not allowed by ${places(rules.allow)}`
       return undefined
     },
     preference(candidate) {
@@ -94,25 +94,25 @@ function dependencyRules(rules: RuleSet, dependency: Capability): DependencyRule
   }
 }
 
-export function speaksFor(realm: Realm, { namespace, name }: PolicySubject): boolean {
+export function appliesTo(realm: Realm, { namespace, name }: PolicySubject): boolean {
   if (realm.kind !== 'job') return false
-  return realm.name === undefined ? isWithin(namespace, realm.namespace) : isThis(realm, namespace, name)
+  return realm.name === undefined ? isWithin(namespace, realm.namespace) : isNamed(realm, namespace, name)
 }
 
-function isThis(realm: Realm | Target, namespace: string, name: string): boolean {
+function isNamed(realm: Realm | Target, namespace: string, name: string): boolean {
   return realm.namespace === namespace && realm.name === name
 }
 
-/** A realm of one job is nearer than that of its namespace. */
+/** A realm with a name is nearer than the realm of its namespace. */
 function depthOf({ namespace, name }: Realm): number {
   return (namespace === '/' ? 0 : namespace.split('/').length) + (name === undefined ? 0 : 0.5)
 }
 
 function covers(target: Target, { namespace, name }: Package): boolean {
-  return target.name === undefined ? isWithin(namespace, target.namespace) : isThis(target, namespace, name)
+  return target.name === undefined ? isWithin(namespace, target.namespace) : isNamed(target, namespace, name)
 }
 
-/** `fqnMatch runtime.ruby` also holds for what refines it: `runtime.ruby-2.1`, `runtime.ruby.jit`. */
+/** `fqnMatch runtime.ruby` also matches more specific names: `runtime.ruby-2.1`, `runtime.ruby.jit`. */
 function holds({ comparator, dependency: wanted }: Condition, dependency: Capability): boolean {
   if (sameCapability(wanted, dependency)) return true
   if (comparator === 'equals' || wanted.type !== dependency.type || !dependency.name.startsWith(wanted.name))
@@ -121,14 +121,14 @@ function holds({ comparator, dependency: wanted }: Condition, dependency: Capabi
 }
 
 function formatTarget({ namespace, name }: Target): string {
-  return name === undefined ? `of package::${namespace}` : `package::${namespace}::${name}`
+  return name === undefined ? `in package::${namespace}` : `package::${namespace}::${name}`
 }
 
 function whereOf(fqn: string, { at }: Statement): string {
   return `${fqn}, line ${at.line}`
 }
 
-/** A few are enough to know where to look. */
+/** Names at most three rules. */
 function places(rules: readonly Rule[]): string {
   const names = [...new Set(rules.map(({ where }) => where))]
   return names.length > 3 ? `${names.slice(0, 3).join('; ')} and ${names.length - 3} more` : names.join('; ')

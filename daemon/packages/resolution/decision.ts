@@ -1,37 +1,37 @@
 import { formatCapability } from '../capability.js'
 import type { Capability } from '../metadata.js'
 
-/** What became of one dependency, and why. */
+/** How one dependency was resolved, and why. */
 export interface Decision {
   readonly dependency: Capability
-  /** Full name of a package, or the subject of the resolution. */
+  /** FQN of a package, or the subject of the resolution. */
   readonly neededBy: string
-  /** Full name; undefined where nothing could be taken. */
+  /** FQN; undefined if no candidate could be taken. */
   readonly taken: string | undefined
-  /** Everything that provides it: what was taken, what was preferred to that, and the rest in order of import. */
+  /** All packages that provide it: first those that the rules permit, in order of preference, then the others. */
   readonly candidates: readonly Considered[]
 }
 
 export interface Considered {
-  /** Full name. */
+  /** FQN. */
   readonly name: string
   readonly verdict: 'taken' | 'refused' | 'passed over'
-  /** Follows "because". */
+  /** Completes a sentence after "because". */
   readonly reason: string
 }
 
 /**
- * In the same words wherever it is told: by `--explain`, in an error, in the log of a staging.
+ * One text format for `--explain`, errors and the log of a staging.
  *
- * @param most candidates to tell of for one dependency
+ * @param maxCandidates limit of listed candidates for each dependency
  */
-export function describeDecisions(decisions: readonly Decision[], most = Infinity): string[] {
+export function describeDecisions(decisions: readonly Decision[], maxCandidates = Infinity): string[] {
   return decisions.flatMap(({ dependency, neededBy, candidates }) => [
     `${formatCapability(dependency)}, which ${neededBy} needs:`,
     ...(candidates.length === 0
       ? [`  nothing provides ${formatCapability(dependency)}: import a package that does`]
       : []),
-    ...candidates.slice(0, most).map(({ name, verdict, reason }) => `  ${name} ${verdict}, because ${reason}`),
-    ...(candidates.length > most ? [`  and ${candidates.length - most} more`] : []),
+    ...candidates.slice(0, maxCandidates).map(({ name, verdict, reason }) => `  ${name} ${verdict}, because ${reason}`),
+    ...(candidates.length > maxCandidates ? [`  and ${candidates.length - maxCandidates} more`] : []),
   ])
 }

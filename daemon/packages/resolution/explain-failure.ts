@@ -1,21 +1,21 @@
 import { formatCapability, sameCapability } from '../capability.js'
 import type { Considered, Decision } from './decision.js'
-import { standing, type Graph } from './graph.js'
+import { satisfiable, type Graph } from './graph.js'
 import { isOperatingSystem, nameOf, type Problem } from './problem.js'
 import { proofCosts, type ProofCosts } from './proof-costs.js'
 import { SystemConflicts } from './system-conflicts.js'
 
-/** A dependency that has to be told of, and who needs it. */
-interface Open {
+/** A dependency that the explanation must list, and the package that has it. */
+interface Pending {
   readonly demand: number
   readonly neededBy: string
-  /** Dependencies of the same owner that it cannot stand together with. */
-  readonly against: readonly number[]
+  /** Dependencies of the same package that have no operating system in common with it. */
+  readonly conflictsWith: readonly number[]
 }
 
 /**
- * The shortest explanation of why a problem has no solution: the fewest dependencies that have to be looked at to see
- * it, each with all of its candidates. Where one missing package is reason enough, nothing else is told.
+ * The shortest explanation of why a problem has no solution: the fewest dependencies that prove it, each with all of
+ * its candidates. If one missing package is a sufficient reason, the explanation lists nothing else.
  */
 export function explainFailure(problem: Problem, graph: Graph): readonly Decision[] {
   return new FailureExplainer(problem, graph).decisions()
@@ -26,15 +26,15 @@ class FailureExplainer {
   readonly #graph: Graph
   readonly #costs: ProofCosts
   readonly #conflicts: SystemConflicts
-  readonly #told = new Set<number>()
-  readonly #open: Open[] = []
+  readonly #reported = new Set<number>()
+  readonly #pending: Pending[] = []
 
   constructor(problem: Problem, graph: Graph) {
     this.#problem = problem
     this.#graph = graph
     this.#costs = proofCosts(
       graph,
-      standing(graph, () => false),
+      satisfiable(graph, () => false),
     )
     this.#conflicts = new SystemConflicts(graph)
   }
@@ -42,20 +42,20 @@ class FailureExplainer {
   decisions(): Decision[] {
     const { subject } = this.#problem
     const missing = this.#cheapest(this.#graph.roots)
-    if (missing === undefined) this.#tellConflict(subject, this.#graph.roots)
-    else this.#tell({ demand: missing, neededBy: subject, against: [] })
+    if (missing === undefined) this.#reportConflict(subject, this.#graph.roots)
+    else this.#report({ demand: missing, neededBy: subject, conflictsWith: [] })
     const decisions: Decision[] = []
-    for (let open = this.#open.shift(); open; open = this.#open.shift()) decisions.push(this.#decision(open))
+    for (let next = this.#pending.shift(); next; next = this.#pending.shift()) decisions.push(this.#decision(next))
     return decisions
   }
 
-  #decision({ demand: number, neededBy, against }: Open): Decision {
+  #decision({ demand: number, neededBy, conflictsWith }: Pending): Decision {
     const demand = this.#graph.demands[number]
     if (!demand) throw new RangeError(`there is no demand ${number}`)
     const candidates = demand.providers.map((candidate): Considered => {
       const objection = this.#problem.objection(demand, candidate)
       const reason =
-        objection === undefined ? this.#whyNot(this.#graph.numberOf(candidate), against) : `it ${objection}`
+        objection === undefined ? this.#whyNot(this.#graph.numberOf(candidate), conflictsWith) : `it ${objection}`
       return { name: nameOf(candidate), verdict: 'refused', reason }
     })
     const { staged } = this.#problem
@@ -64,45 +64,45 @@ class FailureExplainer {
     return { dependency: demand.dependency, neededBy, taken: undefined, candidates }
   }
 
-  #whyNot(node: number, against: readonly number[]): string {
+  #whyNot(node: number, conflictsWith: readonly number[]): string {
     const name = this.#nameOf(node)
     const needs = this.#graph.needs[node] ?? []
     if (this.#costs.fails(node)) {
-      const circle = this.#costs.circleOf(node)
-      if (circle) return `it depends on itself: ${circle.map((each) => this.#nameOf(each)).join(' -> ')}`
+      const cycle = this.#costs.cycleOf(node)
+      if (cycle) return `it depends on itself: ${cycle.map((each) => this.#nameOf(each)).join(' -> ')}`
       const need = this.#cheapest(needs)
       if (need === undefined) throw new RangeError(`${name} fails without a reason`)
-      this.#tell({ demand: need, neededBy: name, against: [] })
+      this.#report({ demand: need, neededBy: name, conflictsWith: [] })
       return `it needs ${this.#keyOf(need)}`
     }
     const systems = this.#conflicts.systemsOf(node)
     if (systems.length === 0) {
-      const pair = this.#tellConflict(name, needs)
+      const pair = this.#reportConflict(name, needs)
       return this.#isSystem(node)
-        ? `it is an operating system itself, and needs ${pair}, which stands on another only`
-        : `it needs ${pair}, which cannot stand on one operating system`
+        ? `it is an operating system itself, and needs ${pair}, which runs only on another one`
+        : `it needs ${pair}, which cannot run on the same operating system`
     }
-    const others = against.map((each) => this.#keyOf(each)).join(' and ')
+    const others = conflictsWith.map((each) => this.#keyOf(each)).join(' and ')
     return this.#isSystem(node)
-      ? `it is an operating system that ${others} cannot stand on, and there can be only one`
-      : `it stands only on ${systems.map((each) => this.#nameOf(each)).join(', ')}, and ${others} does not`
+      ? `it is an operating system on which ${others} cannot run, and there can be only one`
+      : `it runs only on ${systems.map((each) => this.#nameOf(each)).join(', ')}, and ${others} does not`
   }
 
-  /** Dependencies of one owner, each of which can be had, but not together. */
-  #tellConflict(neededBy: string, needs: readonly number[]): string {
+  /** Reports dependencies of one package that are satisfiable individually but not together. */
+  #reportConflict(neededBy: string, needs: readonly number[]): string {
     const conflict = this.#conflicts.smallest(needs)
     for (const demand of conflict)
-      this.#tell({ demand, neededBy, against: conflict.filter((other) => other !== demand) })
+      this.#report({ demand, neededBy, conflictsWith: conflict.filter((other) => other !== demand) })
     return conflict.map((each) => this.#keyOf(each)).join(' and ')
   }
 
-  #tell(open: Open): void {
-    if (this.#told.has(open.demand)) return
-    this.#told.add(open.demand)
-    this.#open.push(open)
+  #report(pending: Pending): void {
+    if (this.#reported.has(pending.demand)) return
+    this.#reported.add(pending.demand)
+    this.#pending.push(pending)
   }
 
-  /** The failing one that takes the fewest words. */
+  /** The failing demand with the shortest explanation. */
   #cheapest(demands: readonly number[]): number | undefined {
     let best: number | undefined
     for (const demand of demands)

@@ -2,20 +2,20 @@ import type { Package } from '../package.js'
 import { isOperatingSystem, type Demand, type Problem } from './problem.js'
 
 /**
- * Everything that a resolution could come to: the dependencies, their candidates, the dependencies of those, and so on.
- * Nodes and demands are numbered, in the order in which a walk in breadth meets them.
+ * Everything that a resolution can reach: the dependencies, their candidates, the dependencies of those, and so on.
+ * Packages and demands are numbered in breadth-first order.
  */
 export class Graph {
   readonly packages: Package[] = []
   readonly demands: Demand[] = []
-  /** Of each package, the demands that it has, each once. */
+  /** For each package, its demands without duplicates. */
   readonly needs: number[][] = []
-  /** Of each demand, the packages that may serve it, preferred first. */
-  readonly serves: number[][] = []
-  /** Of each demand, the packages that have it. */
-  readonly neededBy: number[][] = []
-  /** Of each package, the demands that it may serve. */
-  readonly servedBy: number[][] = []
+  /** For each demand, its candidates in order of preference. */
+  readonly candidatesOf: number[][] = []
+  /** For each demand, the packages that have it. */
+  readonly dependentsOf: number[][] = []
+  /** For each package, the demands for which it is a candidate. */
+  readonly demandsFor: number[][] = []
   /** The demands of the subject. */
   readonly roots: readonly number[]
   readonly operatingSystems = new Set<number>()
@@ -27,16 +27,16 @@ export class Graph {
     for (let done = 0, met = 0; done < this.demands.length || met < this.packages.length;) {
       const demand = this.demands[done]
       if (demand) {
-        const serving = demand.candidates.map((candidate) => this.#packageOf(candidate))
-        this.serves[done] = serving
-        for (const one of serving) this.servedBy[one]?.push(done)
+        const candidates = demand.candidates.map((candidate) => this.#packageOf(candidate))
+        this.candidatesOf[done] = candidates
+        for (const one of candidates) this.demandsFor[one]?.push(done)
         done++
         continue
       }
       const node = met++
       const needs = unique(this.packages[node]?.dependencies.map((each) => this.#demandOf(problem.demand(each))) ?? [])
       this.needs[node] = needs
-      for (const need of needs) this.neededBy[need]?.push(node)
+      for (const need of needs) this.dependentsOf[need]?.push(node)
     }
   }
 
@@ -49,7 +49,7 @@ export class Graph {
     if (number === undefined) {
       number = this.packages.push(candidate) - 1
       this.#numbers.set(candidate, number)
-      this.servedBy.push([])
+      this.demandsFor.push([])
       this.needs.push([])
       if (isOperatingSystem(candidate)) this.operatingSystems.add(number)
     }
@@ -61,26 +61,26 @@ export class Graph {
     if (number === undefined) {
       number = this.demands.push(demand) - 1
       this.#demandNumbers.set(demand, number)
-      this.neededBy.push([])
-      this.serves.push([])
+      this.dependentsOf.push([])
+      this.candidatesOf.push([])
     }
     return number
   }
 }
 
-/** Which packages and demands of a graph can be had. */
-export interface Standing {
+/** The packages and demands of a graph that are satisfiable: 1 for each. */
+export interface Satisfiable {
   readonly packages: Uint8Array
   readonly demands: Uint8Array
 }
 
 /**
- * A package stands when each of its demands does; a demand stands when one of its candidates does. The least solution of
- * that, from the packages that need nothing upward: so whatever stands can be had without a circle.
+ * A package is satisfiable if all its demands are. A demand is satisfiable if one of its candidates is. This computes
+ * the least fixed point, from packages without demands upward, so what is satisfiable needs no cycle.
  *
- * @param barred packages that must not be used
+ * @param excluded packages that must not be used
  */
-export function standing(graph: Graph, barred: (node: number) => boolean): Standing {
+export function satisfiable(graph: Graph, excluded: (node: number) => boolean): Satisfiable {
   const packages = new Uint8Array(graph.packages.length)
   const demands = new Uint8Array(graph.demands.length)
   const missing = graph.needs.map((needs) => needs.length)
@@ -89,43 +89,48 @@ export function standing(graph: Graph, barred: (node: number) => boolean): Stand
     if (count === 0) ready.push(node)
   })
   for (let node = ready.pop(); node !== undefined; node = ready.pop()) {
-    if (barred(node)) continue
+    if (excluded(node)) continue
     packages[node] = 1
-    for (const demand of graph.servedBy[node] ?? []) {
+    for (const demand of graph.demandsFor[node] ?? []) {
       if (demands[demand] === 1) continue
       demands[demand] = 1
-      for (const needer of graph.neededBy[demand] ?? []) {
-        const left = (missing[needer] ?? 0) - 1
-        missing[needer] = left
-        if (left === 0) ready.push(needer)
+      for (const dependent of graph.dependentsOf[demand] ?? []) {
+        const left = (missing[dependent] ?? 0) - 1
+        missing[dependent] = left
+        if (left === 0) ready.push(dependent)
       }
     }
   }
   return { packages, demands }
 }
 
-/** The packages that lie on a circle, or on a way from one circle to another: 1 for each. */
-export function circular(graph: Graph): Uint8Array {
+/** The packages in a cycle, or on a path from one cycle to another: 1 for each. */
+export function inCycles(graph: Graph): Uint8Array {
   const inside = new Uint8Array(graph.packages.length).fill(1)
-  const leadsTo = (node: number) => (graph.needs[node] ?? []).flatMap((need) => graph.serves[need] ?? [])
-  const comesFrom = (node: number) => (graph.servedBy[node] ?? []).flatMap((demand) => graph.neededBy[demand] ?? [])
+  const leadsTo = (node: number) => (graph.needs[node] ?? []).flatMap((need) => graph.candidatesOf[need] ?? [])
+  const comesFrom = (node: number) =>
+    (graph.demandsFor[node] ?? []).flatMap((demand) => graph.dependentsOf[demand] ?? [])
   trim(inside, leadsTo, comesFrom)
   trim(inside, comesFrom, leadsTo)
   return inside
 }
 
-/** Takes away, again and again, whatever has no way ahead. */
-function trim(inside: Uint8Array, ahead: (node: number) => number[], behind: (node: number) => number[]): void {
-  const ways = Array.from(inside, (is, node) => (is ? ahead(node).filter((next) => inside[next]).length : 0))
+/** Repeatedly removes nodes without a successor. */
+function trim(
+  inside: Uint8Array,
+  successors: (node: number) => number[],
+  predecessors: (node: number) => number[],
+): void {
+  const counts = Array.from(inside, (is, node) => (is ? successors(node).filter((next) => inside[next]).length : 0))
   const ends: number[] = []
   inside.forEach((is, node) => {
-    if (is && ways[node] === 0) ends.push(node)
+    if (is && counts[node] === 0) ends.push(node)
   })
   for (let node = ends.pop(); node !== undefined; node = ends.pop()) {
     inside[node] = 0
-    for (const previous of behind(node)) {
-      const left = (ways[previous] ?? 0) - 1
-      ways[previous] = left
+    for (const previous of predecessors(node)) {
+      const left = (counts[previous] ?? 0) - 1
+      counts[previous] = left
       if (left === 0 && inside[previous]) ends.push(previous)
     }
   }

@@ -1,32 +1,32 @@
 import type { Package } from '../package.js'
-import { circular, standing, type Graph, type Standing } from './graph.js'
+import { inCycles, satisfiable, type Graph, type Satisfiable } from './graph.js'
 
-/** A package that was taken, and the packages that were waiting for it then, which it must not depend on. */
+/** A package that was taken, and the packages on the path to it at that time, on which it must not depend. */
 interface Taken {
   readonly node: number
   readonly path: readonly number[]
 }
 
-/** For graphs without an operating system: none is needed. */
+/** Stands for the operating system in graphs that have none. */
 const NO_SYSTEM = -1
 
 /**
- * Tells a search which candidates lead to a solution, and refuses no other.
+ * Refuses exactly the candidates that lead to no solution.
  *
- * WHY IT IS EXACT. Two things can go wrong that the candidates of a dependency do not show: a second operating system,
- * and a circle. With the operating system given, a candidate can be completed if and only if it stands (see `standing`)
- * without the packages on the path to it; and taking it harms nothing that is still open, because that stands without
- * its own, shorter path, and what is complete depends on nothing that is on a path. So a prefix of choices can be
- * completed if and only if one operating system admits all of them.
+ * WHY IT IS EXACT. Two problems are not visible in the candidates of a dependency: a second operating system, and a
+ * cycle. For a given operating system, a candidate can be completed if and only if it is satisfiable without the
+ * packages on the path to it. Taking it does not affect open dependencies: they are satisfiable without their own,
+ * shorter path, and completed packages depend on nothing on a path. So a prefix of choices can be completed if and only
+ * if one operating system admits all of them.
  */
 export class Lookahead {
   readonly #graph: Graph
-  readonly #standing = new Map<number, Standing>()
+  readonly #satisfiable = new Map<number, Satisfiable>()
   readonly #systems: readonly number[]
   readonly #taken: Taken[] = []
-  /** Admits everything that was taken. */
+  /** An operating system that admits everything taken so far. */
   #witness = NO_SYSTEM
-  #circular: Uint8Array | undefined
+  #inCycles: Uint8Array | undefined
 
   constructor(graph: Graph) {
     this.#graph = graph
@@ -38,14 +38,14 @@ export class Lookahead {
     return this.#findWitness(this.#systems)
   }
 
-  /** Whether there is a solution with `candidate` after all that was admitted before; if so, it is taken. */
+  /** Whether a solution contains `candidate` and everything admitted before. If so, `candidate` counts as taken. */
   admits(candidate: Package, path: ReadonlySet<Package>): boolean {
     const { operatingSystems } = this.#graph
     const node = this.#graph.numberOf(candidate)
     const taken = { node, path: [...path].map((each) => this.#graph.numberOf(each)) }
     this.#taken.push(taken)
     const isSystem = operatingSystems.has(node)
-    // Once a system is taken, only it stands: every other witness fails on it.
+    // Once an operating system is taken, every other one fails as a witness.
     const admitted =
       (!isSystem || node === this.#witness) && this.#admits(this.#witness, taken)
         ? true
@@ -56,32 +56,32 @@ export class Lookahead {
 
   #findWitness(systems: readonly number[]): boolean {
     const found = systems.find(
-      (system) => this.#rootsStand(system) && this.#taken.every((taken) => this.#admits(system, taken)),
+      (system) => this.#rootsAreSatisfiable(system) && this.#taken.every((taken) => this.#admits(system, taken)),
     )
     if (found === undefined) return false
     this.#witness = found
     return true
   }
 
-  #rootsStand(system: number): boolean {
-    const { demands } = this.#under(system)
+  #rootsAreSatisfiable(system: number): boolean {
+    const { demands } = this.#satisfiableWith(system)
     return this.#graph.roots.every((root) => demands[root] === 1)
   }
 
   #admits(system: number, { node, path }: Taken): boolean {
-    if (this.#under(system).packages[node] !== 1) return false
-    // Only what lies on a circle itself can come back to something on the path.
-    this.#circular ??= circular(this.#graph)
-    const inside = this.#circular
+    if (this.#satisfiableWith(system).packages[node] !== 1) return false
+    // Only packages in a cycle can depend on a package on the path.
+    this.#inCycles ??= inCycles(this.#graph)
+    const inside = this.#inCycles
     if (inside[node] !== 1) return true
-    const barred = new Set(path.filter((each) => inside[each] === 1))
-    if (barred.size === 0) return true
-    return standing(this.#graph, (each) => barred.has(each) || this.#isOther(system, each)).packages[node] === 1
+    const excluded = new Set(path.filter((each) => inside[each] === 1))
+    if (excluded.size === 0) return true
+    return satisfiable(this.#graph, (each) => excluded.has(each) || this.#isOther(system, each)).packages[node] === 1
   }
 
-  #under(system: number): Standing {
-    let found = this.#standing.get(system)
-    if (!found) this.#standing.set(system, (found = standing(this.#graph, (node) => this.#isOther(system, node))))
+  #satisfiableWith(system: number): Satisfiable {
+    let found = this.#satisfiable.get(system)
+    if (!found) this.#satisfiable.set(system, (found = satisfiable(this.#graph, (node) => this.#isOther(system, node))))
     return found
   }
 

@@ -4,12 +4,12 @@ import type { Package } from '../package.js'
 const NONE: readonly Package[] = []
 
 /**
- * Packages by what they provide. One index serves every resolution: what a resolution must not use (the package being
- * staged, above all) is said by a predicate, not by another index.
+ * Packages by what they provide. All resolutions share one index; a resolution excludes packages (such as the package
+ * being staged) by a predicate.
  *
  * INVARIANTS
  * - The providers of a capability are in order of import, each once.
- * - Building and following are synchronous, and so is a resolution: none sees the index change under it.
+ * - Updates of the index and resolutions are synchronous, so the index never changes during a resolution.
  */
 export class PackageIndex {
   readonly #byType = new Map<CapabilityType, Map<string, Package[]>>()
@@ -21,8 +21,8 @@ export class PackageIndex {
   }
 
   /**
-   * Makes this the index of `packages`, in order of import; the array must not change afterwards. What both arrays have
-   * in common is left alone, so that one more package among a hundred thousand costs a walk and no new index.
+   * Updates the index to `packages`, which must be in order of import and must not change afterwards. Only differences
+   * are applied: one more package among a hundred thousand costs a scan of the array, not a new index.
    */
   follow(packages: readonly Package[]): this {
     const before = this.#packages
@@ -43,7 +43,7 @@ export class PackageIndex {
     return this
   }
 
-  /** In order of import. The array belongs to the index. */
+  /** In order of import. The caller must not modify the array. */
   providersOf({ type, name }: Capability): readonly Package[] {
     return this.#byType.get(type)?.get(name) ?? NONE
   }
@@ -70,7 +70,7 @@ export class PackageIndex {
 
 function insert(providers: Package[], candidate: Package): void {
   let place = providers.length
-  // From the end: what is imported later is usually added later.
+  // Search from the end: packages are usually added in order of import.
   while (place > 0 && order(providers[place - 1]) > candidate.importOrder) place--
   if (providers[place - 1] !== candidate) providers.splice(place, 0, candidate)
 }

@@ -5,22 +5,22 @@ import { formatCapability } from '../capability.js'
 import type { PackageIndex } from './package-index.js'
 import type { DependencyRules, Rules } from './rules.js'
 
-/** What is asked of a resolution, with the candidates of each dependency worked out once. */
+/** The input of a resolution. Computes the candidates of each dependency once. */
 export class Problem {
   readonly #demands = new Map<string, Demand>()
 
   constructor(
-    /** Whose dependencies these are, for the explanation. */
+    /** The owner of the dependencies, for the explanation. */
     readonly subject: string,
     readonly dependencies: readonly Capability[],
     readonly index: PackageIndex,
     readonly rules: Rules,
-    /** UUID of a package that must not serve: the one that is being staged. */
+    /** UUID of the package that is being staged, which must not be chosen. */
     readonly excluded: string | undefined,
     readonly staged?: StagedPackage,
   ) {}
 
-  /** The same object for the same dependency. */
+  /** Returns the same object for the same dependency. */
   demand(dependency: Capability): Demand {
     const key = formatCapability(dependency)
     let demand = this.#demands.get(key)
@@ -28,7 +28,7 @@ export class Problem {
     return demand
   }
 
-  /** Why `candidate` may not serve, whatever else is chosen. */
+  /** Why `candidate` must not be taken for the demand, regardless of other choices; undefined if it may be. */
   objection(demand: Demand, candidate: Package): string | undefined {
     if (candidate.uuid === this.excluded) return 'is the package itself'
     return demand.rules?.objection(candidate)
@@ -45,22 +45,22 @@ export class Problem {
   }
 }
 
-/** What an explanation says of a package that is being staged. */
+/** The package that is being staged, for explanations. */
 export interface StagedPackage {
   /** FQN. */
   readonly name: string
   readonly provides: readonly Capability[]
 }
 
-/** One dependency, whoever needs it. */
+/** A dependency with its candidates, shared by all packages that have it. */
 export interface Demand {
   /** `type.name`. */
   readonly key: string
   readonly dependency: Capability
-  /** All that provide it, in order of import. */
+  /** All packages that provide it, in order of import. */
   readonly providers: readonly Package[]
   readonly rules: DependencyRules | undefined
-  /** Those that may serve by the rules, the preferred first. */
+  /** The providers that the rules permit, in order of preference. */
   readonly candidates: readonly Package[]
 }
 
@@ -72,7 +72,7 @@ export function nameOf(found: Package): string {
   return formatFqn('package', found)
 }
 
-/** Infinity minus Infinity is no number. The sort is stable, so equals stay in order of import. */
+/** Not a subtraction, because Infinity minus Infinity is NaN. The sort is stable, so equals stay in order of import. */
 function compare(a: number, b: number): number {
   return a === b ? 0 : a < b ? -1 : 1
 }

@@ -1,22 +1,24 @@
 import type { Capability } from '../metadata.js'
 import type { Package } from '../package.js'
 
-/** What policy says to one resolution. It is asked, for each dependency, once. */
+/** The policy rules of one resolution. Evaluated once for each dependency. */
 export interface Rules {
-  /** Undefined where nothing is said of it. */
+  /** Undefined if no rule applies. */
   of(dependency: Capability): DependencyRules | undefined
 }
 
 export interface DependencyRules {
-  /** In words that follow the name of the package, such as `is retired by policydoc::/::rules`. */
+  /**
+   * Why the candidate is refused, as a predicate after the package name: `is retired by policydoc::/::rules, line 1`.
+   */
   objection(candidate: Package): string | undefined
-  /** The smaller, the better; Infinity for what no default names. */
+  /** Rank of the candidate: a smaller one is preferred. Infinity without a default. */
   preference(candidate: Package): number
-  /** Who says that this one is preferred, for the explanation. */
+  /** The rule that makes the candidate a default, for the explanation. */
   preferredBy(candidate: Package): string | undefined
-  /** Who demands this very one, for the explanation. */
+  /** The rule that locks the dependency to the candidate, for the explanation. */
   lockedBy(candidate: Package): string | undefined
 }
 
-/** Everything resolves. */
+/** No restrictions. */
 export const NO_RULES: Rules = { of: () => undefined }

@@ -3,13 +3,13 @@ import type { Package } from '../package.js'
 import type { Lookahead } from './lookahead.js'
 import { isOperatingSystem, type Demand, type Problem } from './problem.js'
 
-/** One dependency of one package, or of the subject (`needer` undefined), and what serves it. */
+/** A dependency of a package, or of the subject (`dependent` undefined), and the package that satisfies it. */
 export interface Choice {
   readonly demand: Demand
-  readonly needer: Package | undefined
+  readonly dependent: Package | undefined
   readonly taken: Package
-  /** Whether it was in the set before this dependency asked for it. */
-  readonly again: boolean
+  /** Whether `taken` was already chosen for an earlier dependency. */
+  readonly reused: boolean
 }
 
 /** In the order of choice. */
@@ -18,7 +18,7 @@ export interface Solution {
   readonly choices: readonly Choice[]
 }
 
-/** A package of the set, or the subject, whose dependencies are being served. */
+/** A chosen package, or the subject (`owner` undefined), whose dependencies are being resolved. */
 interface Frame {
   readonly owner: Package | undefined
   readonly demands: readonly Demand[]
@@ -26,20 +26,20 @@ interface Frame {
 }
 
 /**
- * Takes one dependency after the other, depth first, and for each the first candidate that is not refused.
+ * Resolves dependencies one after the other, depth first, and takes the first candidate that is not refused.
  *
- * Without a lookahead it stops at the first dead end. With one, which refuses exactly the candidates that lead to no
- * solution, it never comes to a dead end unless there is no solution: so nothing is ever taken back, and the work does
- * not grow exponentially. There is no recursion either: a chain of dependencies may be longer than the stack.
+ * Without a lookahead it stops at the first dead end. The lookahead refuses exactly the candidates that lead to no
+ * solution. With it, the search reaches a dead end only if there is no solution, so it never backtracks and is not
+ * exponential. It does not recurse, because a chain of dependencies may exceed the call stack.
  */
 export class Search {
   readonly #problem: Problem
   readonly #lookahead: Lookahead | undefined
   readonly #chosen = new Set<Package>()
   readonly #choices: Choice[] = []
-  /** What the set provides, by `type.name`. */
+  /** What the chosen packages provide, as `type.name`. */
   readonly #provided = new Set<string>()
-  /** From the subject inward; a package is a dependency of the one before it. */
+  /** From the subject inward; each package is a dependency of the one before it. */
   readonly #path: Frame[] = []
   readonly #onPath = new Set<Package>()
   #operatingSystem: Package | undefined
@@ -62,18 +62,18 @@ export class Search {
       }
       const taken = this.#candidateFor(demand)
       if (!taken) return undefined
-      const again = this.#chosen.has(taken)
-      this.#choices.push({ demand, needer: frame.owner, taken, again })
-      if (!again) this.#enter(taken)
+      const reused = this.#chosen.has(taken)
+      this.#choices.push({ demand, dependent: frame.owner, taken, reused })
+      if (!reused) this.#enter(taken)
     }
     return { chosen: [...this.#chosen], choices: this.#choices }
   }
 
-  /** What is in the set already goes first; each of the two groups is in the order of preference. */
+  /** Chosen packages come first, then the others, each group in order of preference. */
   #candidateFor(demand: Demand): Package | undefined {
     if (this.#provided.has(demand.key)) {
-      const serving = demand.candidates.find((candidate) => this.#chosen.has(candidate) && !this.#onPath.has(candidate))
-      if (serving) return serving
+      const chosen = demand.candidates.find((candidate) => this.#chosen.has(candidate) && !this.#onPath.has(candidate))
+      if (chosen) return chosen
     }
     for (const candidate of demand.candidates) {
       if (this.#chosen.has(candidate) || (this.#operatingSystem && isOperatingSystem(candidate))) {

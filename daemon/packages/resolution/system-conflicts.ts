@@ -1,9 +1,12 @@
-import { standing, type Graph, type Standing } from './graph.js'
+import { satisfiable, type Graph, type Satisfiable } from './graph.js'
 
-/** Which dependencies agree on an operating system. For explanations: it tries every operating system. */
+/**
+ * Finds demands that have no operating system in common. Only for explanations, because it tries every operating
+ * system.
+ */
 export class SystemConflicts {
   readonly #systems: readonly number[]
-  #under: readonly Standing[] | undefined
+  #under: readonly Satisfiable[] | undefined
   readonly #graph: Graph
 
   constructor(graph: Graph) {
@@ -11,23 +14,25 @@ export class SystemConflicts {
     this.#systems = [...graph.operatingSystems]
   }
 
-  /** The operating systems on which a package stands. */
+  /** The operating systems with which a package is satisfiable. */
   systemsOf(node: number): readonly number[] {
     return this.#where(({ packages }) => packages[node] === 1)
   }
 
-  /** The fewest of these demands for which there is no operating system in common. */
+  /** A minimal subset of these demands that has no operating system in common. */
   smallest(demands: readonly number[]): readonly number[] {
-    const standsOn = demands.map((demand) => new Set(this.#where((under) => under.demands[demand] === 1)))
+    const systemsOfDemand = demands.map(
+      (demand) => new Set(this.#where((satisfiable) => satisfiable.demands[demand] === 1)),
+    )
     const disagree = (chosen: readonly number[]) =>
-      this.#systems.every((system) => chosen.some((each) => standsOn[each]?.has(system) !== true))
+      this.#systems.every((system) => chosen.some((each) => systemsOfDemand[each]?.has(system) !== true))
     const all = demands.map((_demand, place) => place)
     const one = all.find((each) => disagree([each]))
     if (one !== undefined) return all.filter((each) => each === one).map((each) => demands[each] ?? -1)
     for (const first of all)
       for (const second of all.slice(first + 1))
         if (disagree([first, second])) return [demands[first] ?? -1, demands[second] ?? -1]
-    // Three or more: none of them can be left out.
+    // Three or more: keep only demands that cannot be left out.
     let needed = all
     for (const each of all) {
       const without = needed.filter((other) => other !== each)
@@ -36,9 +41,9 @@ export class SystemConflicts {
     return needed.map((each) => demands[each] ?? -1)
   }
 
-  #where(holds: (under: Standing) => boolean): number[] {
+  #where(holds: (found: Satisfiable) => boolean): number[] {
     this.#under ??= this.#systems.map((system) =>
-      standing(this.#graph, (node) => node !== system && this.#graph.operatingSystems.has(node)),
+      satisfiable(this.#graph, (node) => node !== system && this.#graph.operatingSystems.has(node)),
     )
     const under = this.#under
     return this.#systems.filter((_system, place) => {

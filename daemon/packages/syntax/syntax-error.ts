@@ -1,19 +1,19 @@
 import { BadInput } from '../../../base/errors.js'
 
-/** A place in a text that a person wrote; both count from 1, columns in UTF-16 units, as editors do. */
+/** A position in a document. Both count from 1; columns count UTF-16 code units, as in editors. */
 export interface TextPosition {
   readonly line: number
   readonly column: number
 }
 
-/** A text that its grammar, or what its words mean, does not allow; `code` is `bad-syntax`. */
-export class SyntaxFault extends BadInput {
+/** A build script, manifest or policy document has a syntax error or an invalid value; `code` is `bad-syntax`. */
+export class DocumentSyntaxError extends BadInput {
   readonly line: number
   readonly column: number
 
   /**
-   * @param expected what would be right at that place: `a comma or a new line`
-   * @param found what stands there instead: `"}"`, `the end of the text`
+   * @param expected what the grammar allows at the position: `a comma or a new line`
+   * @param found what is there instead: `"}"`, `the end of the document`
    */
   constructor(
     { line, column }: TextPosition,

@@ -42,7 +42,7 @@ describe('building packages over the API', () => {
     const { status, document } = await under.ask<Problem>('POST', '/v1/build-scripts', { script: 'name: redis\nbuild' })
     expect(status).toBe(400)
     expect(document).toMatchObject({ code: 'bad-syntax' })
-    expect(document.detail).toMatch(/^Line 2, column 6: expected a value.*found the end of the text\.$/)
+    expect(document.detail).toMatch(/^Line 2, column 6: expected a value.*found the end of the document\.$/)
   })
 
   it('a package takes over the content of another in one step', async () => {

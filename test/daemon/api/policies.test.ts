@@ -130,7 +130,7 @@ describe('a resolution over the API', () => {
     const refused = await ask<Problem>({ package: 'package::/acme::app' })
     expect(refused).toMatchObject({ status: 403, document: { code: 'policy' } })
     expect(refused.document.detail).toContain(
-      'ruby-1 refused, because it is not among what policydoc::/acme::rules, line 1 allows',
+      'ruby-1 refused, because it is not allowed by policydoc::/acme::rules, line 1',
     )
   })
 

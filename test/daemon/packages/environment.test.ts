@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { mergeEnvironments } from '../../../daemon/packages/environment.js'
 
 describe('merging environments', () => {
-  it('lets the application win over its dependencies', () => {
+  it('prefers the value of the application over those of its dependencies', () => {
     expect(mergeEnvironments({ RAILS_ENV: 'development', LANG: 'C' }, { RAILS_ENV: 'production' })).toEqual({
       RAILS_ENV: 'production',
       LANG: 'C',
     })
   })
 
-  it('expands a variable in its own value to what lies below', () => {
+  it('expands a variable in its own value to the value of the layers below', () => {
     const merged = mergeEnvironments(
       { PATH: '/usr/bin:/bin' },
       { PATH: '/opt/ruby/bin:$PATH' },
@@ -29,11 +29,11 @@ describe('merging environments', () => {
     ['/opt/x/lib:$LD_LIBRARY_PATH', '/opt/x/lib'],
     ['$LD_LIBRARY_PATH:/opt/x/lib', '/opt/x/lib'],
     ['$LD_LIBRARY_PATH', ''],
-  ])('takes the separator away with a reference to nothing: %s', (value, expected) => {
+  ])('removes the separator together with a reference that has no value: %s', (value, expected) => {
     expect(mergeEnvironments({ LD_LIBRARY_PATH: value }).LD_LIBRARY_PATH).toBe(expected)
   })
 
-  it('takes a value below as it is, whatever it looks like in a replacement', () => {
+  it('inserts a value literally, without replacement patterns', () => {
     expect(mergeEnvironments({ X: '$&-$1' }, { X: '<$X>' }).X).toBe('<$&-$1>')
   })
 })

@@ -4,8 +4,8 @@ import { assertImageReference } from '../../../daemon/packages/image-reference.j
 
 const NOTHING = { environment: [], workingDirectory: '', entrypoint: [], command: [] }
 
-describe('how an image is run, as the environment of a package', () => {
-  it('its variables are the package’s, and its directory and its words tell where and how to start', () => {
+describe('the run configuration of an image as the environment of a package', () => {
+  it('keeps variables and derives START_PATH and START_COMMAND', () => {
     expect(
       environmentOfImage({
         environment: ['PATH=/opt/bin:/bin', 'EMPTY=', 'OPTIONS=a=b c'],
@@ -18,27 +18,27 @@ describe('how an image is run, as the environment of a package', () => {
       EMPTY: '',
       OPTIONS: 'a=b c',
       START_PATH: '/srv/app',
-      // Quoted, because START_COMMAND is read by a shell once more.
+      // Quoted, because a shell parses START_COMMAND.
       START_COMMAND: String.raw`/bin/sh -c 'echo it'\''s $HOME'`,
     })
   })
 
-  it('an image that says nothing brings nothing', () => {
+  it('is empty for an image without a configuration', () => {
     expect(environmentOfImage(NOTHING)).toEqual({})
   })
 
-  it('an empty word stays a word', () => {
+  it('keeps an empty argument', () => {
     expect(environmentOfImage({ ...NOTHING, command: ['a', '', 'b'] })).toEqual({ START_COMMAND: "a '' b" })
   })
 
-  it('a variable that no package can have is left out', () => {
+  it('drops variables that are not valid in a package', () => {
     expect(environmentOfImage({ ...NOTHING, environment: ['my.key=1', '__proto__=2', 'KEPT=3'] })).toEqual({
       KEPT: '3',
     })
   })
 })
 
-describe('names of images', () => {
+describe('an image reference', () => {
   const digest = `sha256:${'0a'.repeat(32)}`
   it.each([
     'debian',
@@ -47,7 +47,7 @@ describe('names of images', () => {
     'registry.example.org:5000/a/b_c/d-e:1.0_x',
     `debian@${digest}`,
     digest,
-  ])('%s is one', (reference) => {
+  ])('%s is valid', (reference) => {
     expect(() => assertImageReference(reference)).not.toThrow()
   })
   it.each([
@@ -60,7 +60,7 @@ describe('names of images', () => {
     'debian 12',
     '/debian',
     'debian@sha256:0',
-  ])('%j is none', (reference) => {
-    expect(() => assertImageReference(reference)).toThrow(/does not name an image/)
+  ])('%j is not valid', (reference) => {
+    expect(() => assertImageReference(reference)).toThrow(/is not a valid image reference/)
   })
 })

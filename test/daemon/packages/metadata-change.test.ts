@@ -31,7 +31,7 @@ const change: fc.Arbitrary<MetadataChange> = fc.oneof(
     template,
   }),
 )
-/** Whatever a number of changes can make of nothing. */
+/** Metadata that results from a series of changes. */
 const metadata = fc
   .array(change, { maxLength: 12 })
   .map((changes) => changes.reduce<PackageMetadata>(applyChange, EMPTY_METADATA))
@@ -40,7 +40,7 @@ const metadata = fc
 const text = (value: PackageMetadata) => JSON.stringify(value)
 
 describe('any change', () => {
-  it('made twice is made once', () => {
+  it('is idempotent', () => {
     fc.assert(
       fc.property(metadata, change, (before, change) => {
         const once = applyChange(before, change)
@@ -49,7 +49,7 @@ describe('any change', () => {
     )
   })
 
-  it('leaves its argument alone', () => {
+  it('does not modify its argument', () => {
     fc.assert(
       fc.property(metadata, change, (before, change) => {
         const as = text(before)
@@ -59,7 +59,7 @@ describe('any change', () => {
     )
   })
 
-  it('touches nothing but its own resource', () => {
+  it('affects only its own resource', () => {
     fc.assert(
       fc.property(metadata, change, (before, change) => {
         const after = applyChange(before, change)
@@ -69,11 +69,11 @@ describe('any change', () => {
     )
   })
 
-  it('keeps the order of what was there', () => {
+  it('keeps the order of existing entries', () => {
     fc.assert(
       fc.property(metadata, change, (before, change) => {
         const after = applyChange(before, change)
-        // Each list by itself: the same capability may be provided and depended on.
+        // Each list separately: the same capability may be in both.
         for (const list of ['provides', 'dependencies', 'templates'] as const) {
           const was = before[list].map((entry) => text(entry as never))
           const is = after[list].map((entry) => text(entry as never))
@@ -87,8 +87,8 @@ describe('any change', () => {
   })
 })
 
-describe('an addition that is new', () => {
-  it('is undone by its removal', () => {
+describe('the addition of a new entry', () => {
+  it('is reverted by its removal', () => {
     fc.assert(
       fc.property(metadata, change, (before, change) => {
         const without = applyChange(before, { ...change, action: 'remove' })
@@ -104,12 +104,12 @@ describe('an environment', () => {
   const set = (metadata: PackageMetadata, key: string, value: string) =>
     applyChange(metadata, { resource: 'environment', action: 'add', key, value })
 
-  it('keeps a variable at its place when it gets a new value', () => {
+  it('keeps the position of a variable that gets a new value', () => {
     const metadata = set(set(set(EMPTY_METADATA, 'A', '1'), 'B', '2'), 'A', '3')
     expect(JSON.stringify(metadata.environment)).toBe('{"A":"3","B":"2"}')
   })
 
-  it('takes an empty value, as clients send for START_COMMAND', () => {
+  it('accepts an empty value, which clients send for START_COMMAND', () => {
     expect(set(EMPTY_METADATA, 'START_COMMAND', '').environment).toEqual({ START_COMMAND: '' })
   })
 
@@ -124,7 +124,7 @@ describe('an environment', () => {
     expect(({} as { polluted?: string }).polluted).toBeUndefined()
   })
 
-  it('carries a key __proto__ that came by another door as data, and lets go of it', () => {
+  it('keeps a key __proto__ from another source as data, and can remove it', () => {
     const odd = { ...EMPTY_METADATA, environment: JSON.parse('{"__proto__":"x","A":"1"}') as Record<string, string> }
     expect(JSON.stringify(set(odd, 'B', '2').environment)).toBe('{"__proto__":"x","A":"1","B":"2"}')
     const without = applyChange(odd, { resource: 'environment', action: 'remove', key: '__proto__' })
@@ -143,14 +143,14 @@ describe('limits', () => {
     capability: { type: 'os', name },
   })
 
-  it('stop one entry too many', () => {
+  it('refuse one entry too many', () => {
     expect(() => applyChange(full, provide('more'))).toThrow(TooLarge)
   })
-  it('do not stop what changes nothing, or makes it smaller', () => {
+  it('permit changes that have no effect and removals', () => {
     expect(applyChange(full, provide('n0')).provides).toHaveLength(METADATA_LIMITS.provides)
     expect(applyChange(full, provide('n0', 'remove')).provides).toHaveLength(METADATA_LIMITS.provides - 1)
   })
-  it('stop a mebibyte of values', () => {
+  it('refuse more than 1 MiB of values', () => {
     const put = (metadata: PackageMetadata, i: number) =>
       applyChange(metadata, { resource: 'environment', action: 'add', key: `K${i}`, value: 'x'.repeat(90_000) })
     expect(() => Array.from({ length: 12 }, (_, i) => i).reduce(put, EMPTY_METADATA)).toThrow(/1 MiB/)

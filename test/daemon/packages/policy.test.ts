@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parsePolicy } from '../../../daemon/packages/policy/parse-policy.js'
-import { DEFAULT_PACKAGE_SIZE, quotaOf, roomIn } from '../../../daemon/packages/policy/quota.js'
-import { SyntaxFault } from '../../../daemon/packages/syntax/syntax-error.js'
+import { DEFAULT_PACKAGE_SIZE, quotaOf, remainingQuota } from '../../../daemon/packages/policy/quota.js'
+import { DocumentSyntaxError } from '../../../daemon/packages/syntax/syntax-error.js'
 
 /** A document as lines of `realm [conditions]: claim`. */
 function read(text: string): string[] {
@@ -31,13 +31,13 @@ function fault(text: string): string {
   try {
     return `parsed: ${read(text).join('; ')}`
   } catch (error) {
-    if (error instanceof SyntaxFault) return error.message
+    if (error instanceof DocumentSyntaxError) return error.message
     throw error
   }
 }
 
 describe('a policy document', () => {
-  it('is read as it stands in the field', () => {
+  it('is parsed into statements', () => {
     const text = `
 // comment
 on job::/ {
@@ -57,17 +57,17 @@ job::/prod {
     ['nothing but comments', '// one\n  # two', []],
     ['a realm without claims', 'job::/ { }', []],
     [
-      'several documents’ worth on one line',
+      'several realms on one line',
       'job::/a{package.lock package::/::x}job::/b{role admin}',
       ['1:9 job::/a: lock / x', '1:44 job::/b: role admin'],
     ],
     [
-      'braces around each claim, or none',
+      'claims with or without braces',
       'job::/ { { role a } role b { { role c } } }',
       ['1:12 job::/: role a', '1:21 job::/: role b', '1:32 job::/: role c'],
     ],
     [
-      'conditions within conditions, braces or none',
+      'nested conditions, with or without braces',
       'job::/ { if (dependency == os.linux) if (dependency fqnMatch "os.linux") package.retire package::/::x }',
       ['1:74 job::/ if equals os.linux if fqnMatch os.linux: retire / x'],
     ],
@@ -81,17 +81,9 @@ job::/prod {
       'on quota::/ns { { total.package.size 500MB } package.size "1.5GB" }',
       [`1:19 quota::/ns: total.package.size ${500 * 2 ** 20}`, `1:46 quota::/ns: package.size ${1.5 * 2 ** 30}`],
     ],
-    [
-      'a namespace that is called like a keyword',
-      'job::/on { package.allow "package::/if" }',
-      ['1:12 job::/on: allow /if *'],
-    ],
-    [
-      'a mark of the byte order, and ends of line of Windows',
-      '\uFEFFjob::/ {\r\n  role a\r\n}\r\n',
-      ['2:3 job::/: role a'],
-    ],
-  ])('may be %s', (_what, text, expected) => {
+    ['a namespace named like a keyword', 'job::/on { package.allow "package::/if" }', ['1:12 job::/on: allow /if *']],
+    ['a byte order mark and CRLF line ends', '\uFEFFjob::/ {\r\n  role a\r\n}\r\n', ['2:3 job::/: role a']],
+  ])('is parsed: %s', (_what, text, expected) => {
     expect(read(text)).toEqual(expected)
   })
 
@@ -99,55 +91,55 @@ job::/prod {
     [
       'no realm',
       '{ package.allow "package::/" }',
-      'Line 1, column 1: expected a realm such as job::/prod, or the end of the text, found "{".',
+      'Line 1, column 1: expected a realm such as job::/prod, or the end of the document, found "{".',
     ],
     [
-      'a brace that is not there',
+      'a missing opening brace',
       'job::/\n  package.allow "package::/"',
-      'Line 2, column 3: expected the { that begins what is claimed on the realm, found "package.allow".',
+      'Line 2, column 3: expected the { that opens the claims of the realm, found "package.allow".',
     ],
     [
-      'a brace that nothing ends',
+      'a missing closing brace',
       'job::/ {\n  role admin\n',
-      'Line 3, column 1: expected a claim such as package.allow, an if, or the } that ends the block, found the end of the text.',
+      'Line 3, column 1: expected a claim such as package.allow, an if, or the } that closes the block, found the end of the document.',
     ],
     [
-      'a brace too many',
+      'an extra brace',
       'job::/ {\n}\n}',
-      'Line 3, column 1: expected a realm such as job::/prod, or the end of the text, found "}".',
+      'Line 3, column 1: expected a realm such as job::/prod, or the end of the document, found "}".',
     ],
     [
-      'a quote that nothing ends',
+      'a missing closing quote',
       'job::/ {\n  package.allow "package::/\n}',
-      'Line 2, column 17: expected a value: a word, or a text in quotes, found "\\"package::/", which no quote ends on its line.',
+      'Line 2, column 17: expected a value: a word or a quoted string, found "\\"package::/" without a closing quote on the same line.',
     ],
     [
       'a claim without a value',
       'job::/ { { package.allow } }',
-      'Line 1, column 26: expected a value: a word, or a text in quotes, found "}".',
+      'Line 1, column 26: expected a value: a word or a quoted string, found "}".',
     ],
     [
-      'a claim that is misspelt',
+      'an unknown claim',
       'job::/ { package.alow "package::/" }',
       'Line 1, column 10: expected one of the claims package.allow, package.default, package.lock, package.retire, package.size, total.package.size, permit, role, found "package.alow".',
     ],
     [
-      'a realm that is misspelt',
+      'an unknown kind of realm',
       'jobs::/ { }',
-      'Line 1, column 1: expected a realm such as job::/prod, of one of job, package, stagpipe, policydoc, quota, found "jobs::/".',
+      'Line 1, column 1: expected a realm such as job::/prod, with one of the kinds job, package, stagpipe, policydoc, quota, found "jobs::/".',
     ],
     [
-      'a namespace that is none',
+      'an invalid namespace',
       'job::prod { }',
-      'Line 1, column 1: expected a realm such as job::/prod, of one of job, package, stagpipe, policydoc, quota, found "job::prod".',
+      'Line 1, column 1: expected a realm such as job::/prod, with one of the kinds job, package, stagpipe, policydoc, quota, found "job::prod".',
     ],
     [
       'a claim on the wrong realm',
       'package::/ { package.lock "package::/::x" }',
-      'Line 1, column 14: expected a claim for a package; package.lock stands on job realms, found "package.lock".',
+      'Line 1, column 14: expected a claim for a package realm; package.lock is for job realms, found "package.lock".',
     ],
     [
-      'something else than a package',
+      'a target that is not a package',
       'job::/ { package.lock "job::/::x" }',
       'Line 1, column 23: expected a package such as "package::/prod/pkg::ruby-2.1", or a namespace such as "package::/prod/pkg", found "job::/::x".',
     ],
@@ -157,36 +149,36 @@ job::/prod {
       'Line 1, column 14: expected dependency, found "package".',
     ],
     [
-      'a comparator that is none',
+      'an unknown comparator',
       'job::/ { if (dependency is os.linux) role x }',
       'Line 1, column 25: expected equals, == or fqnMatch, found "is".',
     ],
     [
-      'a dependency of no known type',
+      'a dependency of an unknown type',
       'job::/ { if (dependency == service.x) role x }',
-      'Line 1, column 28: expected a dependency such as runtime.ruby, its type one of os, runtime, file, package, found "service.x".',
+      'Line 1, column 28: expected a dependency such as runtime.ruby, with one of the types os, runtime, file, package, found "service.x".',
     ],
     [
-      'a condition without its parenthesis',
+      'a condition without a closing parenthesis',
       'job::/ { if (dependency == os.linux { role x } }',
-      'Line 1, column 37: expected the ) that ends the condition, found "{".',
+      'Line 1, column 37: expected the ) that closes the condition, found "{".',
     ],
     [
-      'a size that is none',
+      'an invalid size',
       'quota::/ { package.size huge }',
       'Line 1, column 25: expected a size such as 500MB or 2GB, found "huge".',
     ],
     [
-      'a verb that is none',
+      'an unknown verb',
       'job::/ { permit create, fly }',
       'Line 1, column 25: expected one of create, read, update, delete, found "fly".',
     ],
     [
-      'two values where one belongs',
+      'two values instead of one',
       'job::/ { package.allow "package::/a", "package::/b" }',
       'Line 1, column 39: expected one value for package.allow, found "package::/b".',
     ],
-  ])('tells the place and what was expected: %s', (_what, text, expected) => {
+  ])('reports the position and what was expected: %s', (_what, text, expected) => {
     expect(fault(text)).toBe(expected)
   })
 })
@@ -195,11 +187,11 @@ describe('a quota', () => {
   const of = (text: string, namespace: string) =>
     quotaOf([{ fqn: 'policydoc::/::quotas', policy: parsePolicy(text) }], namespace)
 
-  it('is 2 GB for a package when nothing is said', () => {
+  it('is 2 GB for a package without a claim', () => {
     expect(of('', '/prod')).toEqual({ packageSize: DEFAULT_PACKAGE_SIZE, totals: [] })
   })
 
-  it('of the nearest realm counts for one package, and every total counts', () => {
+  it('for one package comes from the nearest realm, and all totals apply', () => {
     const text = `
       quota::/prod/web { package.size 3GB }
       quota::/ { { package.size 1GB } { total.package.size 10GB } }
@@ -215,24 +207,25 @@ describe('a quota', () => {
   })
 })
 
-describe('the room that is left for one more package', () => {
+describe('the remaining quota for one more package', () => {
   const used: Readonly<Record<string, number>> = { '/': 900, '/acme': 300 }
-  const room = (text: string) =>
-    roomIn(quotaOf([{ fqn: 'policydoc::/::quotas', policy: parsePolicy(text) }], '/acme/pkg', 1000), (namespace) =>
-      Promise.resolve(used[namespace] ?? 0),
+  const remaining = (text: string) =>
+    remainingQuota(
+      quotaOf([{ fqn: 'policydoc::/::quotas', policy: parsePolicy(text) }], '/acme/pkg', 1000),
+      (namespace) => Promise.resolve(used[namespace] ?? 0),
     )
 
   it.each([
-    ['nothing said', '', 1000],
-    ['the total of its realm', 'on quota::/acme { { total.package.size 500B } }', 200],
+    ['is the default without a claim', '', 1000],
+    ['is what remains of the total of its realm', 'on quota::/acme { { total.package.size 500B } }', 200],
     [
-      'the tightest of several',
+      'is the smallest of several totals',
       'on quota::/acme { { total.package.size 500B } }\non quota::/ { { total.package.size 1000B } }',
       100,
     ],
-    ['more used than is allowed', 'on quota::/ { { total.package.size 800B } }', 0],
-    ['the size of one', 'on quota::/acme { { package.size 50B } }', 50],
+    ['is 0 if the total is exceeded', 'on quota::/ { { total.package.size 800B } }', 0],
+    ['is limited by the size of one package', 'on quota::/acme { { package.size 50B } }', 50],
   ])('%s', async (_what, text, expected) => {
-    expect(await room(text)).toBe(expected)
+    expect(await remaining(text)).toBe(expected)
   })
 })

@@ -6,8 +6,8 @@ import { answer, outcome, RUBIES, type Case } from './support/resolution-case.js
 describe('an explained resolution', () => {
   const explained = (question: Omit<Case, 'what'>) => describeDecisions(answer({ what: '', ...question }).explain())
 
-  it('tells for every dependency every candidate, and why', () => {
-    const told = explained({
+  it('lists every candidate of every dependency with a reason', () => {
+    const lines = explained({
       wanted: 'os.linux runtime.ruby',
       packages: `
         busybox: os.linux
@@ -18,7 +18,7 @@ describe('an explained resolution', () => {
         ruby-1: runtime.ruby <- os.debian`,
       policy: 'job::/ { package.retire "package::/::ruby-1" }',
     })
-    expect(told).toEqual(
+    expect(lines).toEqual(
       linesOf(`
         os.linux, which my-app needs:
           package::/::busybox refused, because the rest needs the operating system package::/::debian, and there can be only one
@@ -29,7 +29,7 @@ describe('an explained resolution', () => {
           package::/::ruby-2 taken, because the others are refused
           package::/::ruby-1 refused, because it is retired by policydoc::/::rules, line 1
         os.debian, which package::/::ruby-2 needs:
-          package::/::debian taken, because it is chosen already`).map(indentCandidates),
+          package::/::debian taken, because it is already chosen`).map(indentCandidates),
     )
   })
 
@@ -51,15 +51,15 @@ describe('an explained resolution', () => {
   })
 })
 
-describe('a failed resolution tells the shortest reason:', () => {
-  const cases: (Case & { told: string })[] = [
+describe('a failed resolution reports the shortest reason:', () => {
+  const cases: (Case & { message: string })[] = [
     {
-      what: 'what nothing provides, and who needs it',
+      what: 'a dependency that nothing provides, and who needs it',
       wanted: 'package.fine runtime.ruby',
       packages: `
         fine: package.fine
         ruby: runtime.ruby <- package.fine package.gone`,
-      told: `
+      message: `
         unresolved: package.fine, runtime.ruby, which my-app needs, cannot be resolved:
         runtime.ruby, which my-app needs:
           package::/::ruby refused, because it needs package.gone
@@ -67,23 +67,23 @@ describe('a failed resolution tells the shortest reason:', () => {
           nothing provides package.gone: import a package that does`,
     },
     {
-      what: 'of several the one with the fewest words',
+      what: 'the shortest of several reasons',
       wanted: 'package.long package.gone',
       packages: `
         long: package.long <- package.longer
         longer: package.longer <- package.lost`,
-      told: `
+      message: `
         unresolved: package.long, package.gone, which my-app needs, cannot be resolved:
         package.gone, which my-app needs:
           nothing provides package.gone: import a package that does`,
     },
     {
-      what: 'every candidate, where one would have been enough',
+      what: 'every candidate of the dependency',
       wanted: 'runtime.node',
       packages: `
         node-20: runtime.node <- package.gone
         node-22: runtime.node <- package.gone`,
-      told: `
+      message: `
         unresolved: runtime.node, which my-app needs, cannot be resolved:
         runtime.node, which my-app needs:
           package::/::node-20 refused, because it needs package.gone
@@ -92,12 +92,12 @@ describe('a failed resolution tells the shortest reason:', () => {
           nothing provides package.gone: import a package that does`,
     },
     {
-      what: 'a circle',
+      what: 'a cycle',
       wanted: 'package.a',
       packages: `
         a: package.a <- package.b
         b: package.b <- package.a`,
-      told: `
+      message: `
         unresolved: package.a, which my-app needs, cannot be resolved:
         package.a, which my-app needs:
           package::/::a refused, because it depends on itself: package::/::a -> package::/::b -> package::/::a`,
@@ -109,50 +109,50 @@ describe('a failed resolution tells the shortest reason:', () => {
         fine: package.fine
         busybox: os.busybox
         debian: os.debian`,
-      told: `
+      message: `
         unresolved: package.fine, os.busybox, os.debian, which my-app needs, cannot be resolved:
         os.busybox, which my-app needs:
-          package::/::busybox refused, because it is an operating system that os.debian cannot stand on, and there can be only one
+          package::/::busybox refused, because it is an operating system on which os.debian cannot run, and there can be only one
         os.debian, which my-app needs:
-          package::/::debian refused, because it is an operating system that os.busybox cannot stand on, and there can be only one`,
+          package::/::debian refused, because it is an operating system on which os.busybox cannot run, and there can be only one`,
     },
     {
-      what: 'two operating systems, below',
+      what: 'two operating systems further down',
       wanted: 'package.app',
       packages: `
         busybox: os.busybox
         debian: os.debian
         app: package.app <- package.small os.debian
         small: package.small <- os.busybox`,
-      told: `
+      message: `
         unresolved: package.app, which my-app needs, cannot be resolved:
         package.app, which my-app needs:
-          package::/::app refused, because it needs package.small and os.debian, which cannot stand on one operating system
+          package::/::app refused, because it needs package.small and os.debian, which cannot run on the same operating system
         package.small, which package::/::app needs:
-          package::/::small refused, because it stands only on package::/::busybox, and os.debian does not
+          package::/::small refused, because it runs only on package::/::busybox, and os.debian does not
         os.debian, which package::/::app needs:
-          package::/::debian refused, because it is an operating system that package.small cannot stand on, and there can be only one`,
+          package::/::debian refused, because it is an operating system on which package.small cannot run, and there can be only one`,
     },
     {
       what: 'policy that allows nothing',
       wanted: 'runtime.ruby',
       packages: 'ruby: runtime.ruby',
       policy: 'job::/prod { package.allow "package::/prod/pkg" }',
-      job: '/prod/web',
-      told: `
+      namespace: '/prod/web',
+      message: `
         policy: Policy leaves no way to resolve runtime.ruby for my-app:
         runtime.ruby, which my-app needs:
-          package::/::ruby refused, because it is not among what policydoc::/::rules, line 1 allows`,
+          package::/::ruby refused, because it is not allowed by policydoc::/::rules, line 1`,
     },
     {
       what: 'policy that allows only for something else',
       wanted: 'runtime.ruby',
       packages: 'ruby: runtime.ruby',
       policy: 'job::/ { if (dependency equals os.linux) { package.allow "package::/" } }',
-      told: `
+      message: `
         policy: Policy leaves no way to resolve runtime.ruby for my-app:
         runtime.ruby, which my-app needs:
-          package::/::ruby refused, because it is not among what policydoc::/::rules, line 1 allows`,
+          package::/::ruby refused, because it is not allowed by policydoc::/::rules, line 1`,
     },
     {
       what: 'a lock on what is retired',
@@ -161,24 +161,24 @@ describe('a failed resolution tells the shortest reason:', () => {
         old: runtime.ruby
         new: runtime.ruby`,
       policy: 'job::/ { { package.lock "package::/::old" } { package.retire "package::/::old" } }',
-      told: `
+      message: `
         policy: Policy leaves no way to resolve runtime.ruby for my-app:
         runtime.ruby, which my-app needs:
           package::/::old refused, because it is retired by policydoc::/::rules, line 1
           package::/::new refused, because it is not package::/::old, to which policydoc::/::rules, line 1 locks runtime.ruby`,
     },
     {
-      what: 'a gap, whatever policy says besides',
+      what: 'a missing package, regardless of policy',
       wanted: 'runtime.ruby package.gone',
       packages: 'ruby: runtime.ruby',
       policy: 'job::/ { package.retire "package::/::ruby" }',
-      told: `
+      message: `
         unresolved: runtime.ruby, package.gone, which my-app needs, cannot be resolved:
         package.gone, which my-app needs:
           nothing provides package.gone: import a package that does`,
     },
   ]
-  it('not all of a thousand candidates', () => {
+  it('at most twenty candidates', () => {
     const rubies = Array.from({ length: 1_000 }, (_each, n) => `ruby-${n}: runtime.ruby`).join('\n')
     const policy = 'job::/ { package.retire "package::/" }'
     const lines = outcome({ what: '', wanted: 'runtime.ruby', packages: rubies, policy }).split('\n')
@@ -186,12 +186,12 @@ describe('a failed resolution tells the shortest reason:', () => {
     expect(lines.at(-1)?.trim()).toBe('and 980 more')
   })
 
-  it.each(cases)('$what', ({ told, ...question }) => {
+  it.each(cases)('$what', ({ message, ...question }) => {
     expect(
       outcome(question)
         .split('\n')
         .map((line) => line.trim()),
-    ).toEqual(linesOf(told))
+    ).toEqual(linesOf(message))
   })
 })
 

@@ -38,7 +38,7 @@ const packages = fc
     })),
   )
 
-/** For each package, whether policy refuses it, and how well it is liked. */
+/** For each package, whether policy refuses it, and its rank as a default. */
 const policies = fc.array(
   fc.record({
     refused: fc.boolean(),
@@ -79,8 +79,8 @@ function candidatesOf(list: readonly Package[], rules: Rules) {
   }
 }
 
-describe('the law of resolution, against every way written out', () => {
-  it('the answer is the first solution, and there is none only where there is none', () => {
+describe('the law of resolution, compared with a brute-force search', () => {
+  it('finds the first solution, and fails only if none exists', () => {
     let solved = 0
     let refused = 0
     fc.assert(
@@ -98,22 +98,22 @@ describe('the law of resolution, against every way written out', () => {
           expect(expected, error.message).toBeUndefined()
           const withoutPolicy = bruteForce(dependencies, candidatesOf(list, { of: () => undefined }))
           expect(error).toBeInstanceOf(withoutPolicy ? Refused : Unresolved)
-          // A reason is never empty, and each is there once.
-          const told = error.message.split('\n').slice(1)
-          expect(told.length).toBeGreaterThan(0)
-          const demands = told.filter((line) => line.endsWith('needs:'))
+          // The message has at least one reason, and no reason twice.
+          const reasons = error.message.split('\n').slice(1)
+          expect(reasons.length).toBeGreaterThan(0)
+          const demands = reasons.filter((line) => line.endsWith('needs:'))
           expect(new Set(demands.map((line) => line.split(',')[0])).size).toBe(demands.length)
           refused++
         }
       }),
       { numRuns: 3_000 },
     )
-    // The property would hold for a resolver that is never asked anything hard.
+    // Guards against generated cases that are all trivial.
     expect(Math.min(solved, refused)).toBeGreaterThan(300)
   })
 })
 
-/** The operating system and what it stands on first; everything after something that provides what it needs. */
+/** Each package comes after packages that provide its dependencies. */
 function assertLayerOrder(closure: readonly Package[]): void {
   closure.forEach((each, place) => {
     for (const need of each.dependencies)
@@ -121,8 +121,8 @@ function assertLayerOrder(closure: readonly Package[]): void {
   })
 }
 
-describe('an index that follows', () => {
-  it('is the index that would be built anew', () => {
+describe('PackageIndex.follow', () => {
+  it('gives the same index as building a new one', () => {
     const universe = fc.tuple(packages, fc.array(fc.tuple(fc.nat(6), fc.constantFrom('gone', 'changed', 'same'))))
     fc.assert(
       fc.property(universe, ([list, changes]) => {

@@ -6,7 +6,7 @@ import { answer, outcome, RUBIES, type Case } from './support/resolution-case.js
 
 describe('a resolution', () => {
   const cases: (Case & { closure: string })[] = [
-    { what: 'nothing needed', wanted: '', packages: 'debian: os.linux', closure: '' },
+    { what: 'no dependencies', wanted: '', packages: 'debian: os.linux', closure: '' },
     {
       what: 'a chain: the operating system first',
       wanted: 'runtime.ruby',
@@ -16,7 +16,7 @@ describe('a resolution', () => {
       closure: 'ubuntu ruby',
     },
     {
-      what: 'a diamond is entered once',
+      what: 'a diamond: the shared dependency is included once',
       wanted: 'package.left package.right',
       packages: `
         debian: os.linux
@@ -34,7 +34,7 @@ describe('a resolution', () => {
       closure: 'busybox',
     },
     {
-      what: 'two descriptions of the operating system end in one',
+      what: 'two dependencies on an operating system are satisfied by one',
       wanted: 'os.linux os.debian-12',
       packages: `
         busybox: os.linux
@@ -42,7 +42,7 @@ describe('a resolution', () => {
       closure: 'debian',
     },
     {
-      what: 'the latest choice is reconsidered before an earlier one',
+      what: 'a later choice adapts to an earlier one',
       wanted: 'os.linux runtime.node',
       packages: `
         busybox: os.linux os.busybox
@@ -52,7 +52,7 @@ describe('a resolution', () => {
       closure: 'busybox node-musl',
     },
     {
-      what: 'a conflict deep below a choice undoes that choice',
+      what: 'a conflict deep below a candidate rules the candidate out',
       wanted: 'package.app runtime.node',
       packages: `
         busybox: os.busybox
@@ -64,7 +64,7 @@ describe('a resolution', () => {
       closure: 'debian app-large node',
     },
     {
-      what: 'a candidate whose own needs have no solution is given up for the next',
+      what: 'a candidate with unsatisfiable dependencies is skipped',
       wanted: 'runtime.node',
       packages: `
         debian: os.debian
@@ -73,7 +73,7 @@ describe('a resolution', () => {
       closure: 'debian node-20',
     },
     {
-      what: 'what is chosen already serves again, though another was imported first',
+      what: 'a package that is already chosen is reused, although another was imported first',
       wanted: 'runtime.ruby-2.0 runtime.ruby',
       packages: `
         ruby-1.9: runtime.ruby
@@ -81,7 +81,7 @@ describe('a resolution', () => {
       closure: 'ruby-2.0',
     },
     {
-      what: 'a circle is avoided where there is a way around it',
+      what: 'a cycle is avoided if possible',
       wanted: 'package.a',
       packages: `
         a: package.a <- package.b
@@ -90,7 +90,7 @@ describe('a resolution', () => {
       closure: 'c a',
     },
     {
-      what: 'a package that provides what it needs does not serve itself',
+      what: 'a package does not satisfy its own dependency',
       wanted: 'runtime.compiler-2',
       packages: `
         compiler-2: runtime.compiler runtime.compiler-2 <- runtime.compiler
@@ -98,16 +98,16 @@ describe('a resolution', () => {
       closure: 'compiler-1 compiler-2',
     },
 
-    { what: 'policy: nothing is said', wanted: 'runtime.ruby', packages: RUBIES, closure: 'debian ruby-2.0' },
+    { what: 'policy: no rules', wanted: 'runtime.ruby', packages: RUBIES, closure: 'debian ruby-2.0' },
     {
-      what: 'policy: a default goes before the first imported',
+      what: 'policy: a default is preferred over the first imported',
       wanted: 'runtime.ruby',
       packages: RUBIES,
       policy: 'job::/ { if (dependency equals runtime.ruby) { package.default "package::/::ruby-2.1" } }',
       closure: 'debian ruby-2.1',
     },
     {
-      what: 'policy: a default is soft, so what is chosen already goes before it',
+      what: 'policy: a package that is already chosen is preferred over a default',
       wanted: 'runtime.ruby-2.0 runtime.ruby',
       packages: RUBIES,
       policy: 'job::/ { package.default "package::/::ruby-2.1" }',
@@ -120,35 +120,35 @@ describe('a resolution', () => {
       policy: `
         job::/prod/web { package.default "package::/::ruby-2.1" }
         job::/ { package.default "package::/prod/pkg::ruby-2.2" }`,
-      job: '/prod/web/shop',
+      namespace: '/prod/web/shop',
       closure: 'debian ruby-2.1',
     },
     {
-      what: 'policy: a lock goes before a default',
+      what: 'policy: a lock overrides a default',
       wanted: 'runtime.ruby',
       packages: RUBIES,
       policy: `
         job::/prod { package.default "package::/::ruby-2.0" }
         job::/ { if (dependency == runtime.ruby) { package.lock "package::/::ruby-2.1" } }`,
-      job: '/prod',
+      namespace: '/prod',
       closure: 'debian ruby-2.1',
     },
     {
-      what: 'policy: a lock goes before what is chosen already',
+      what: 'policy: a lock overrides a package that is already chosen',
       wanted: 'runtime.ruby-2.0 runtime.ruby',
       packages: RUBIES,
       policy: 'job::/ { if (dependency equals runtime.ruby) { package.lock "package::/::ruby-2.1" } }',
       closure: 'debian ruby-2.0 ruby-2.1',
     },
     {
-      what: 'policy: a lock on versions too',
+      what: 'policy: fqnMatch extends a lock to versions',
       wanted: 'runtime.ruby',
       packages: RUBIES,
       policy: 'job::/ { if (dependency fqnMatch runtime.ruby) { package.lock "package::/prod/pkg" } }',
       closure: 'debian ruby-2.2',
     },
     {
-      what: 'policy: what is retired is never picked, not even as the default',
+      what: 'policy: a retired package is never chosen, not even as the default',
       wanted: 'runtime.ruby',
       packages: RUBIES,
       policy: 'job::/ { { package.retire "package::/::ruby-2.0" } { package.default "package::/::ruby-2.0" } }',
@@ -159,29 +159,29 @@ describe('a resolution', () => {
       wanted: 'runtime.ruby',
       packages: RUBIES,
       policy: 'job::/prod { { package.allow "package::/prod" } { package.allow "package::/::debian" } }',
-      job: '/prod/web',
+      namespace: '/prod/web',
       closure: 'debian ruby-2.2',
     },
     {
-      what: 'policy: the realm of another namespace is nothing to us',
+      what: 'policy: the realm of another namespace does not apply',
       wanted: 'runtime.ruby',
       packages: RUBIES,
       policy: 'job::/prod { package.allow "package::/prod" }',
-      job: '/production',
+      namespace: '/production',
       closure: 'debian ruby-2.0',
     },
     {
-      what: 'policy: a realm of one job',
+      what: 'policy: a realm of a single subject',
       wanted: 'runtime.ruby',
       packages: RUBIES,
       policy: `
         job::/prod::my-app { package.default "package::/::ruby-2.1" }
         job::/prod { package.default "package::/prod/pkg::ruby-2.2" }`,
-      job: '/prod',
+      namespace: '/prod',
       closure: 'debian ruby-2.1',
     },
     {
-      what: 'policy: a default of an operating system holds where the rest can stand on it',
+      what: 'policy: a default operating system applies only if the rest can run on it',
       wanted: 'os.linux runtime.node',
       packages: `
         debian: os.linux os.debian
@@ -205,14 +205,14 @@ describe('a resolution', () => {
     expect(resolve(question).packages.map(({ name }) => name)).toEqual(['other'])
   })
 
-  it('tells of a circle through the package that is being staged, which the index does not have', () => {
+  it('reports a cycle through the package that is being staged, which is not in the index', () => {
     const index = new PackageIndex(packagesOf('plugin: package.plugin <- package.app'))
     const staged = { name: 'package::/::app', provides: capabilities('package.app') }
     const question = { subject: staged.name, dependencies: capabilities('package.plugin'), index, staged }
     expect(() => resolve(question)).toThrow(/package::\/::app refused, because it is the package itself/)
   })
 
-  it('goes as deep as it has to', () => {
+  it('handles deep chains', () => {
     const depth = 5_000
     const chain = Array.from({ length: depth }, (_each, n) => `p${n}: package.p${n} <- package.p${n + 1}`)
     const packages = `busybox: os.busybox
@@ -225,7 +225,7 @@ describe('a resolution', () => {
     ).toMatch(/^unresolved: .*\n {2}os.debian, which package::\/::p5000 needs:\n {4}nothing provides os.debian/s)
   })
 
-  it('is not exponential in what it has to give up', () => {
+  it('is not exponential in the number of rejected candidates', () => {
     const layers = Array.from({ length: 200 }, (_each, n) =>
       ['a', 'b', 'c'].map((side) => `${side}${n}: package.l${n} <- package.l${n + 1}`).join('\n'),
     )

@@ -10,11 +10,11 @@ import { BadInput } from '../../../base/errors.js'
 
 describe('a capability', () => {
   it.each(['linux', 'ruby-2.0.0-p195', 'libstdc++6:amd64', '/usr/bin/env', 'naïve', '日本', 'x'.repeat(255)])(
-    'may be named %j',
+    'can be named %j',
     (name) => expect(() => assertCapability({ type: 'os', name })).not.toThrow(),
   )
   it.each(['', ' ', 'two words', 'a\tb', 'a\nb', 'a\u0000', '\u001b[31m', '\u0085', 'x'.repeat(256), '\ud800'])(
-    'may not be named %j',
+    'cannot be named %j',
     (name) => expect(() => assertCapability({ type: 'os', name })).toThrow(BadInput),
   )
   it('has one of four types', () => {
@@ -24,13 +24,13 @@ describe('a capability', () => {
 })
 
 describe('an environment', () => {
-  it.each(['PATH', '_', 'a1', 'START_COMMAND'])('may hold the key %j', (key) => {
+  it.each(['PATH', '_', 'a1', 'START_COMMAND'])('can have the key %j', (key) => {
     expect(() => assertEnvironmentKey(key)).not.toThrow()
   })
-  it.each(['', '1A', 'A-B', 'A=B', 'A B', 'Ä', 'A\n', '__proto__'])('may not hold the key %j', (key) => {
+  it.each(['', '1A', 'A-B', 'A=B', 'A B', 'Ä', 'A\n', '__proto__'])('cannot have the key %j', (key) => {
     expect(() => assertEnvironmentKey(key)).toThrow(/environment variable/)
   })
-  it('holds any value that execve takes', () => {
+  it('can have any value that execve accepts', () => {
     expect(() => assertEnvironmentValue('A', 'line\nline ü $PATH')).not.toThrow()
     expect(() => assertEnvironmentValue('A', 'a\0b')).toThrow(/NUL/)
     expect(() => assertEnvironmentValue('A', 'x'.repeat(200_000))).toThrow(/96 KiB/)
@@ -43,13 +43,13 @@ describe('a template', () => {
     left_delimiter: left,
     right_delimiter: right,
   })
-  it.each(['foo', 'app/config/app.yml', './foo', 'a..b/c'])('may be at %j', (path) => {
+  it.each(['foo', 'app/config/app.yml', './foo', 'a..b/c'])('can have the path %j', (path) => {
     expect(() => assertTemplate(template(path))).not.toThrow()
   })
-  it.each(['', '/etc/passwd', '../x', 'a/../../b', 'a/..', 'a/', 'a\nb', 'a\0'])('may not be at %j', (path) => {
+  it.each(['', '/etc/passwd', '../x', 'a/../../b', 'a/..', 'a/', 'a\nb', 'a\0'])('cannot have the path %j', (path) => {
     expect(() => assertTemplate(template(path))).toThrow(BadInput)
   })
-  it('needs delimiters', () => {
+  it('must have delimiters', () => {
     expect(() => assertTemplate(template('foo', '<<', '>>'))).not.toThrow()
     expect(() => assertTemplate(template('foo', ''))).toThrow(/delimiter/)
   })

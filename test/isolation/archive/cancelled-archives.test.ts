@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { settleImpliedDirectories } from '../../../isolation/archive/implied-directories.js'
+import { normaliseImpliedDirectories } from '../../../isolation/archive/implied-directories.js'
 import { findEach } from '../../../isolation/archive/tree.js'
 
 let root: string
@@ -11,35 +11,35 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(root, { recursive: true }))
 
-const reason = new Error('the launch was given up')
+const reason = new Error('the launch was cancelled')
 
-/** Cancels what was begun meanwhile. */
-function cancelledSoon(): AbortSignal {
+/** Aborts in the next turn of the event loop, after the call under test has started. */
+function abortSoon(): AbortSignal {
   const stop = new AbortController()
   setImmediate(() => stop.abort(reason))
   return stop.signal
 }
 
-test('the walk through a tree is given up for the reason that somebody had', async () => {
+test('an aborted walk rejects with the reason of the signal', async () => {
   await expect(findEach('/usr', ['-print0'], () => undefined, AbortSignal.abort(reason))).rejects.toBe(reason)
-  await expect(findEach('/usr', ['-print0'], () => undefined, cancelledSoon())).rejects.toBe(reason)
+  await expect(findEach('/usr', ['-print0'], () => undefined, abortSoon())).rejects.toBe(reason)
 })
 
-test('nothing is told of a tree after the walk through it was given up', async () => {
+test('an aborted walk reports no further records', async () => {
   const stop = new AbortController()
-  let told = 0
-  const take = () => {
-    told += 1
+  let records = 0
+  const onRecord = () => {
+    records += 1
     stop.abort(reason)
   }
-  await expect(findEach('/usr', ['-print0'], take, stop.signal)).rejects.toBe(reason)
-  const toldUntilThen = told
+  await expect(findEach('/usr', ['-print0'], onRecord, stop.signal)).rejects.toBe(reason)
+  const recordsAtAbort = records
   await new Promise(setImmediate)
-  expect(told).toBe(toldUntilThen)
+  expect(records).toBe(recordsAtAbort)
 })
 
-test('directories that nothing describes are left for the reason that somebody had', async () => {
+test('an abort while implied directories are processed rejects with the reason of the signal', async () => {
   const many = Array.from({ length: 1000 }, (_, index) => `d${index}`)
   for (const name of many) mkdirSync(join(root, name))
-  await expect(settleImpliedDirectories(root, many, cancelledSoon())).rejects.toBe(reason)
+  await expect(normaliseImpliedDirectories(root, many, abortSoon())).rejects.toBe(reason)
 })

@@ -5,22 +5,22 @@ import { describe, expect, test } from 'vitest'
 import { StagerdError } from '../../../base/errors.js'
 import { scanArchive } from '../../../isolation/archive/scan.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
-import { TarFollower } from '../../../isolation/archive/tar-follower.js'
+import { TarParser } from '../../../isolation/archive/tar-parser.js'
 import { REFUSED_ARCHIVES, TEST_LIMITS } from '../../support/refused-archives.js'
 import { END, memberBlocks, tarOf, type TarMember } from '../../support/tar-builder.js'
 
 const never = new AbortController().signal
 
-/** In pieces of an awkward length, as a network delivers them. */
-function arriving(bytes: Buffer, pieceLength = 333): Readable {
+/** In chunks whose length is not a multiple of the block size, as from a network. */
+function chunksOf(bytes: Buffer, pieceLength = 333): Readable {
   const pieces: Buffer[] = []
   for (let at = 0; at < bytes.length; at += pieceLength) pieces.push(bytes.subarray(at, at + pieceLength))
   return Readable.from(pieces, { objectMode: false })
 }
 
-describe('an archive is refused while it comes in', () => {
+describe('the scanner refuses', () => {
   test.each(REFUSED_ARCHIVES)('$what', async ({ archive, code, names }) => {
-    const error: unknown = await scanArchive(arriving(archive), TEST_LIMITS, never).then(
+    const error: unknown = await scanArchive(chunksOf(archive), TEST_LIMITS, never).then(
       (summary) => summary,
       (reason: unknown) => reason,
     )
@@ -29,25 +29,25 @@ describe('an archive is refused while it comes in', () => {
     if (names !== undefined) expect((error as Error).message).toContain(names)
   })
 
-  test('a bomb by ratio, long before it has gone off', async () => {
+  test('a decompression bomb, before it is fully decompressed', async () => {
     const zeros = { name: 'zeros', data: Buffer.alloc(300 * 1024 * 1024) }
     const bomb = execFileSync('zstd', ['-c'], { input: tarOf(zeros), maxBuffer: 1024 ** 3 })
     expect(bomb.length).toBeLessThan(100_000)
-    await expect(scanArchive(arriving(bomb), DEFAULT_ARCHIVE_LIMITS, never)).rejects.toMatchObject({
+    await expect(scanArchive(chunksOf(bomb), DEFAULT_ARCHIVE_LIMITS, never)).rejects.toMatchObject({
       code: 'archive-too-large',
     })
   })
 
-  test.each(['gzip', 'bzip2', 'xz', 'zstd'])('garbage behind the end of %s data', async (program) => {
+  test.each(['gzip', 'bzip2', 'xz', 'zstd'])('garbage after the end of %s data', async (program) => {
     const sound = execFileSync(program, ['-c'], { input: tarOf({ name: 'f', data: 'x' }) })
     const archive = Buffer.concat([sound, Buffer.alloc(700, 'garbage')])
-    await expect(scanArchive(arriving(archive), TEST_LIMITS, never)).rejects.toMatchObject({ code: 'archive-corrupt' })
+    await expect(scanArchive(chunksOf(archive), TEST_LIMITS, never)).rejects.toMatchObject({ code: 'archive-corrupt' })
   })
 })
 
-describe('an archive is let in', () => {
+describe('the scanner accepts', () => {
   const sound: readonly { what: string; members: readonly TarMember[] }[] = [
-    { what: 'full paths from the root, as the seed asks for', members: [{ name: '/app/index.html', data: 'hi' }] },
+    { what: 'absolute paths', members: [{ name: '/app/index.html', data: 'hi' }] },
     {
       what: 'paths from the current directory',
       members: [
@@ -56,7 +56,7 @@ describe('an archive is let in', () => {
       ],
     },
     {
-      what: 'symbolic links that are absolute, dangling, looping or lead out',
+      what: 'symbolic links that are absolute, dangling, looping or point outside',
       members: ['/etc/passwd', 'nowhere', 'd', '../../../..'].map((linkName, index) => ({
         name: 'abcd'[index]!,
         type: '2',
@@ -72,24 +72,24 @@ describe('an archive is let in', () => {
       ],
     },
     {
-      what: 'names with a newline, an escape and bytes that are no UTF-8',
+      what: 'names with a newline, an escape and bytes that are not UTF-8',
       members: [{ name: 'a\n\x1b[31m\xff', data: '' }],
     },
     { what: 'a name of 255 bytes', members: [{ name: 'x', pax: { path: 'n'.repeat(255) } }] },
     {
-      what: 'a file twice, the later one counting',
+      what: 'a file twice: the later one wins',
       members: [
         { name: 'a', data: '1' },
         { name: 'a', data: '2' },
       ],
     },
-    { what: 'a size in the extended header too', members: [{ name: 'a', data: 'abc', pax: { size: '3' } }] },
+    { what: 'a size that the extended header repeats', members: [{ name: 'a', data: 'abc', pax: { size: '3' } }] },
     {
-      what: 'file capabilities, which are left out later',
+      what: 'file capabilities, which unpacking drops',
       members: [{ name: 'ping', pax: { 'SCHILY.xattr.security.capability': '\x01' } }],
     },
     {
-      what: 'a comment for the whole of it',
+      what: 'a comment in a global header',
       members: [{ name: 'g', type: 'g', data: '16 comment=1234\n' }, { name: 'a' }],
     },
     { what: 'directories of old archives', members: [{ name: 'dir/', type: '\0' }] },
@@ -99,45 +99,48 @@ describe('an archive is let in', () => {
   test.each(sound)('$what', async ({ members }) => {
     const archive = tarOf(...members)
     const entries = members.filter(({ type }) => type !== 'g').length
-    await expect(scanArchive(arriving(archive), TEST_LIMITS, never)).resolves.toEqual({
+    await expect(scanArchive(chunksOf(archive), TEST_LIMITS, never)).resolves.toEqual({
       compression: 'none',
       entries,
       bytes: archive.length,
     })
   })
 
-  test.each(['gzip', 'bzip2', 'xz', 'zstd'] as const)('compressed by %s, told by its content', async (program) => {
-    const tar = tarOf({ name: 'f', data: 'x'.repeat(100_000) })
-    const archive = execFileSync(program, ['-c'], { input: tar })
-    await expect(scanArchive(arriving(archive, 1), TEST_LIMITS, never)).resolves.toEqual({
-      compression: program,
-      entries: 1,
-      bytes: tar.length,
-    })
-  })
+  test.each(['gzip', 'bzip2', 'xz', 'zstd'] as const)(
+    'an archive compressed with %s, detected from its content',
+    async (program) => {
+      const tar = tarOf({ name: 'f', data: 'x'.repeat(100_000) })
+      const archive = execFileSync(program, ['-c'], { input: tar })
+      await expect(scanArchive(chunksOf(archive, 1), TEST_LIMITS, never)).resolves.toEqual({
+        compression: program,
+        entries: 1,
+        bytes: tar.length,
+      })
+    },
+  )
 
-  test('padded with zeros behind its end, as tar pads its records', async () => {
+  test('padding with zeros after the end, as tar pads its records', async () => {
     const archive = Buffer.concat([memberBlocks({ name: 'f' }), END, Buffer.alloc(9000)])
-    await expect(scanArchive(arriving(archive), TEST_LIMITS, never)).resolves.toMatchObject({ entries: 1 })
+    await expect(scanArchive(chunksOf(archive), TEST_LIMITS, never)).resolves.toMatchObject({ entries: 1 })
   })
 })
 
 test.each([
   { what: 'in an extended header', stated: { size: 0, pax: { size: String(9 * 1024 ** 3) } } },
   { what: "in GNU's base 256", stated: { size: 9 * 1024 ** 3 } },
-])('a length past 8 GiB, which octal digits cannot state, $what', ({ stated }) => {
-  const follower = new TarFollower(DEFAULT_ARCHIVE_LIMITS)
-  follower.push(memberBlocks({ name: 'long', ...stated }))
+])('a length over 8 GiB, too large for octal digits, is read $what', ({ stated }) => {
+  const parser = new TarParser(DEFAULT_ARCHIVE_LIMITS)
+  parser.push(memberBlocks({ name: 'long', ...stated }))
   const zeros = Buffer.alloc(1024 ** 2)
-  for (let left = 9 * 1024; left > 0; left--) follower.push(zeros)
-  follower.push(memberBlocks({ name: 'next' }))
-  follower.push(END)
-  follower.finish()
-  expect([...follower.ledger.paths.keys()]).toEqual(['long', 'next'])
+  for (let left = 9 * 1024; left > 0; left--) parser.push(zeros)
+  parser.push(memberBlocks({ name: 'next' }))
+  parser.push(END)
+  parser.finish()
+  expect([...parser.tree.paths.keys()]).toEqual(['long', 'next'])
 })
 
-describe('a scan ends with its source', () => {
-  test('an error of the source is the error of the scan', async () => {
+describe('a scan and its source', () => {
+  test('an error of the source becomes the error of the scan', async () => {
     const source = new Readable({
       read() {
         this.push(gzipSync(tarOf({ name: 'f' })).subarray(0, 20))
@@ -147,7 +150,7 @@ describe('a scan ends with its source', () => {
     await expect(scanArchive(source, TEST_LIMITS, never)).rejects.toThrow('the client went away')
   })
 
-  test('an abort ends it, and what it read from', async () => {
+  test('an abort ends the scan and destroys the source', async () => {
     const controller = new AbortController()
     const source = new Readable({ read: () => undefined })
     source.push(gzipSync(tarOf({ name: 'f' })).subarray(0, 20))

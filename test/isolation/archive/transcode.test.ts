@@ -15,17 +15,17 @@ test.each([
   ['xz', execFileSync('xz', ['-c'], { input: tar })],
   ['zstd', execFileSync('zstd', ['-c'], { input: tar })],
   ['none', tar],
-] as const)('what is stored as %s goes out as gzip', async (compression, stored) => {
+] as const)('data stored as %s is sent as gzip', async (compression, stored) => {
   const out = await collect(await gzipStream(Readable.from([stored]), compression, compressor))
   expect(gunzipSync(out)).toEqual(tar)
 })
 
-test('what is gzip already goes out as it is', async () => {
+test('gzip is sent unchanged', async () => {
   const stored = gzipSync(tar)
   expect(await collect(await gzipStream(Readable.from([stored]), 'gzip', compressor))).toEqual(stored)
 })
 
-test('the error of a damaged blob is the error of the download', async () => {
+test('an error of a damaged blob becomes the error of the download', async () => {
   const stored = new Readable({
     read() {
       this.push(tar.subarray(0, 100_000))
@@ -35,7 +35,7 @@ test('the error of a damaged blob is the error of the download', async () => {
   await expect(gzipStream(stored, 'none', compressor).then(collect)).rejects.toThrow('the blob is damaged')
 })
 
-test('a client that goes away ends the compressor and lets the blob go', async () => {
+test('a client that disconnects ends the compressor and closes the blob', async () => {
   const stored = new Readable({
     read() {
       this.push(Buffer.alloc(65536))

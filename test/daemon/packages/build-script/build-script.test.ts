@@ -5,12 +5,12 @@ import { parseBuildScript } from '../../../../daemon/packages/build-script/parse
 import { parseDocument } from '../../../../daemon/packages/build-script/parse-document.js'
 import { printBuildScript } from '../../../../daemon/packages/build-script/print-build-script.js'
 import { CAPABILITY_TYPES } from '../../../../daemon/packages/metadata.js'
-import { SyntaxFault } from '../../../../daemon/packages/syntax/syntax-error.js'
+import { DocumentSyntaxError } from '../../../../daemon/packages/syntax/syntax-error.js'
 
 const DIGEST = 'ab'.repeat(32)
 
 const EVERYTHING = `
-# Everything that the language has. "Not a text", { not a block
+# Uses the whole language. "Not a string", { not a block
 name:      "redis-2.8.24"
 "namespace" '/apcera/pkg/packages'    # a quoted key without a colon
 version: 2.8.24, description "An in-memory \\"database\\" # not a comment"
@@ -31,7 +31,7 @@ environment   { "PATH": "/opt/redis/bin:$PATH", REDIS_HOME /opt/redis }
 cleanup       [ "/usr/lib/python2.7" ]
 
 build (
-  tar -zxf redis-2.8.24.tar.gz   # what stands here is none of our business: " ' { [
+  tar -zxf redis-2.8.24.tar.gz   # the parser ignores this: " ' { [
   cd redis-2.8.24 && (make; make test)
   for module in $(ls modules); do echo "$module)"; done
 cat >/tmp/redis.conf <<'CONF'
@@ -48,7 +48,7 @@ include_files [ "start-redis.sh", conf/redis.conf, ],
 `
 
 describe('a build script', () => {
-  it('may use the whole of the language', () => {
+  it('can use the whole language', () => {
     const { build, ...script } = parseBuildScript(EVERYTHING)
     expect(script).toEqual({
       name: 'redis-2.8.24',
@@ -79,7 +79,7 @@ describe('a build script', () => {
     )
   })
 
-  it('may have the line ends of Windows, and a byte order mark', () => {
+  it('can have CRLF line ends and a byte order mark', () => {
     expect(parseBuildScript(`\uFEFF${EVERYTHING.replaceAll('\n', '\r\n')}`)).toEqual(parseBuildScript(EVERYTHING))
   })
 
@@ -93,7 +93,7 @@ describe('a build script', () => {
     expect(parseBuildScript(`name: a\n${text}`).build).toBe(body)
   })
 
-  it('printed, parses to the same', () => {
+  it('parses to the same value after printing', () => {
     fc.assert(
       fc.property(anyScript(), (script) => {
         expect(parseBuildScript(printBuildScript(script))).toEqual(script)
@@ -103,26 +103,33 @@ describe('a build script', () => {
   })
 })
 
-describe('damage is reported with its place and what would be right', () => {
+describe('a syntax error has a position and what was expected', () => {
   const whole = 'build (\n)\n'
-  it.each<[damage: string, text: string, line: number, column: number, expected: RegExp, found: RegExp]>([
+  it.each<[error: string, text: string, line: number, column: number, expected: RegExp, found: RegExp]>([
     [
       'a block that is not closed',
       `name: a\n${whole}environment {\n  A: b\n`,
       6,
       1,
-      /the } that ends the block/,
+      /the } that closes the block/,
       /the end/,
     ],
     ['a list that is not closed', `name: a\ncleanup [ "/a",\n${whole}`, 3, 7, /comma|the \]/, /"\("|\(/],
-    ['a text that is not closed', `name: "a\n${whole}`, 1, 7, /a quote that ends the text/, /no quote ends/],
+    [
+      'a string that is not closed',
+      `name: "a\n${whole}`,
+      1,
+      7,
+      /a closing quote on the same line/,
+      /without a closing quote/,
+    ],
     [
       'a body that is not closed',
       'name: a\nbuild (\n  make\n  )\n',
       2,
       7,
       /a \) in column 0/,
-      /no \) in column 0 ends/,
+      /without a closing \) in column 0/,
     ],
     ['a body that is closed too early', `name: a\nbuild (\n  a <<E\n) x\nE\n)\n`, 4, 3, /a comma or a new line/, /"x"/],
     ['a value that is missing', `name:\nnamespace: /a\n${whole}`, 1, 6, /a value/, /the end of the line/],
@@ -144,18 +151,18 @@ describe('damage is reported with its place and what would be right', () => {
       /a comma, a new line or the }/,
       /"\]"/,
     ],
-    ['a bracket too many', `name: a\n}\n${whole}`, 2, 1, /a key/, /"}"/],
-    ['an escape that means nothing', `name: "a\\q"\n${whole}`, 1, 9, /one of \\"/, /q/],
-    ['a key that nobody knows', `name: a\nsource [ ]\n${whole}`, 2, 1, /one of the keys.*sources.*build/, /"source"/],
-    ['a key that stands there twice', `name: a\nname: b\n${whole}`, 2, 1, /name once.*line 1/, /"name"/],
+    ['an extra bracket', `name: a\n}\n${whole}`, 2, 1, /a key/, /"}"/],
+    ['an unknown escape sequence', `name: "a\\q"\n${whole}`, 1, 9, /one of the escapes \\"/, /q/],
+    ['an unknown key', `name: a\nsource [ ]\n${whole}`, 2, 1, /one of the keys.*sources.*build/, /"source"/],
+    ['a duplicate key', `name: a\nname: b\n${whole}`, 2, 1, /name only once.*line 1/, /"name"/],
     ['no name', whole, 1, 1, /the key name/, /without one/],
     ['neither build nor image', 'name: a\n', 1, 1, /the key build, or the key image/, /without either/],
     ['an image and a build', `name: a\nimage: "debian:12"\n${whole}`, 3, 7, /either image or build/, /both/],
     ['an image and sources', 'name: a\nimage: b, sources [ ]\n', 2, 19, /either image or sources/, /both/],
-    ['an image that is none', 'name: a\nimage: "../b"\n', 2, 8, /allowed/, /does not name an image/],
-    ['a build that is a text', 'name: a\nbuild: "make"\n', 2, 8, /a body in \( \)/, /"make"/],
-    ['a text where a list must be', `name: a\ncleanup: "/a"\n${whole}`, 2, 10, /a list in \[ \]/, /"\/a"/],
-    ['a type that nobody knows', `name: a\ndepends [ { lib: b } ]\n${whole}`, 2, 13, /a type \(os, runtime/, /"lib"/],
+    ['an invalid image reference', 'name: a\nimage: "../b"\n', 2, 8, /a valid value/, /is not a valid image reference/],
+    ['a build that is a string', 'name: a\nbuild: "make"\n', 2, 8, /a body in \( \)/, /"make"/],
+    ['a string in place of a list', `name: a\ncleanup: "/a"\n${whole}`, 2, 10, /a list in \[ \]/, /"\/a"/],
+    ['an unknown type', `name: a\ndepends [ { lib: b } ]\n${whole}`, 2, 13, /a type \(os, runtime/, /"lib"/],
     [
       'a digest that is too short',
       `name: a\nsources [ { url: "https://a/b", sha256: abc } ]\n${whole}`,
@@ -164,27 +171,27 @@ describe('damage is reported with its place and what would be right', () => {
       /64 hex/,
       /"abc"/,
     ],
+    ['an invalid URL', `name: a\nsources [ { url: "b.tgz" } ]\n${whole}`, 2, 18, /begins with https/, /b\.tgz/],
+    ['an invalid name', `name: "a b"\n${whole}`, 1, 7, /a valid value/, /is not a name/],
+    ['a cleanup of the root', `name: a\ncleanup [ "/" ]\n${whole}`, 2, 11, /a valid value/, /not an absolute path/],
     [
-      'an address that is none',
-      `name: a\nsources [ { url: "b.tgz" } ]\n${whole}`,
+      'an include file outside the directory of the script',
+      `name: a\ninclude_files [ "../b" ]\n${whole}`,
       2,
-      18,
-      /begins with https/,
-      /b\.tgz/,
+      17,
+      /a valid value/,
+      /relative to the directory of the script/,
     ],
-    ['a name that is none', `name: "a b"\n${whole}`, 1, 7, /allowed/, /is not a name/],
-    ['the root to be cleaned up', `name: a\ncleanup [ "/" ]\n${whole}`, 2, 11, /allowed/, /not an absolute path/],
-    ['a file from elsewhere', `name: a\ninclude_files [ "../b" ]\n${whole}`, 2, 17, /allowed/, /beside the script/],
-  ])('%s', (_damage, text, line, column, expected, found) => {
-    const fault = faultOf(() => parseBuildScript(text))
-    expect(fault).toMatchObject({ code: 'bad-syntax', line, column })
-    expect(fault.expected).toMatch(expected)
-    expect(fault.found).toMatch(found)
-    expect(fault.message).toBe(`Line ${line}, column ${column}: expected ${fault.expected}, found ${fault.found}.`)
+  ])('%s', (_error, text, line, column, expected, found) => {
+    const error = errorOf(() => parseBuildScript(text))
+    expect(error).toMatchObject({ code: 'bad-syntax', line, column })
+    expect(error.expected).toMatch(expected)
+    expect(error.found).toMatch(found)
+    expect(error.message).toBe(`Line ${line}, column ${column}: expected ${error.expected}, found ${error.found}.`)
   })
 })
 
-it('the manifest of an application is written in the same language', () => {
+it('an application manifest uses the same language', () => {
   const manifest = `
 name: my-app
 staging_pipeline: "stagpipe::/apcera::ruby", package_dependencies [ "runtime.ruby-2.0.0" ]
@@ -194,8 +201,8 @@ stager_options [ { stager_name: "rails", services [ ] } ]
 `
   const entries = parseDocument(manifest)
   expect(entries.map(({ key, value, at }) => [key, value.kind, at.line])).toEqual([
-    ['name', 'text', 2],
-    ['staging_pipeline', 'text', 3],
+    ['name', 'string', 2],
+    ['staging_pipeline', 'string', 3],
     ['package_dependencies', 'list', 3],
     ['templates', 'list', 4],
     ['resources', 'block', 5],
@@ -203,14 +210,14 @@ stager_options [ { stager_name: "rails", services [ ] } ]
   ])
 })
 
-function faultOf(work: () => unknown): SyntaxFault {
+function errorOf(work: () => unknown): DocumentSyntaxError {
   try {
     work()
   } catch (error) {
-    if (error instanceof SyntaxFault) return error
+    if (error instanceof DocumentSyntaxError) return error
     throw error
   }
-  throw new Error('nothing was wrong')
+  throw new Error('no error was thrown')
 }
 
 function anyScript(): fc.Arbitrary<BuildScript> {

@@ -1,9 +1,9 @@
 import type { Capability } from '../../../../daemon/packages/metadata.js'
 import type { Package } from '../../../../daemon/packages/package.js'
 
-/** A dependency, who has it (undefined: the subject), and what serves it. */
-interface Served {
-  readonly needer: Package | undefined
+/** The package that satisfies a dependency of `dependent` (undefined: the subject). */
+interface Choice {
+  readonly dependent: Package | undefined
   readonly by: Package
 }
 
@@ -11,34 +11,34 @@ interface Served {
 export type CandidatesOf = (dependency: Capability) => readonly Package[]
 
 /**
- * The law of daemon/packages/resolve.ts, word by word and without a thought for time: every way to serve every
- * dependency, the preferred ones first, is written out to its end, and only then asked whether it is a solution.
+ * The law of daemon/packages/resolve.ts, implemented literally and without regard to performance: enumerates every way
+ * to satisfy every dependency, preferred ones first, and checks each complete one for being a solution.
  */
 export function bruteForce(dependencies: readonly Capability[], candidatesOf: CandidatesOf): Set<Package> | undefined {
-  for (const served of everyWay([open(undefined, dependencies)].flat(), [], candidatesOf))
-    if (isSolution(served)) return new Set(served.map(({ by }) => by))
+  for (const choices of everyWay([open(undefined, dependencies)].flat(), [], candidatesOf))
+    if (isSolution(choices)) return new Set(choices.map(({ by }) => by))
   return undefined
 }
 
 interface Open {
-  readonly needer: Package | undefined
+  readonly dependent: Package | undefined
   readonly dependency: Capability
 }
 
-function open(needer: Package | undefined, dependencies: readonly Capability[]): Open[] {
-  return dependencies.map((dependency) => ({ needer, dependency }))
+function open(dependent: Package | undefined, dependencies: readonly Capability[]): Open[] {
+  return dependencies.map((dependency) => ({ dependent, dependency }))
 }
 
 function* everyWay(
   [first, ...rest]: readonly Open[],
-  served: readonly Served[],
+  choices: readonly Choice[],
   candidatesOf: CandidatesOf,
-): Generator<readonly Served[]> {
+): Generator<readonly Choice[]> {
   if (!first) {
-    yield served
+    yield choices
     return
   }
-  const inSet = new Set(served.map(({ by }) => by))
+  const inSet = new Set(choices.map(({ by }) => by))
   const candidates = candidatesOf(first.dependency)
   const ordered = [
     ...candidates.filter((candidate) => inSet.has(candidate)),
@@ -46,23 +46,23 @@ function* everyWay(
   ]
   for (const by of ordered) {
     const own = inSet.has(by) ? [] : open(by, by.dependencies)
-    yield* everyWay([...own, ...rest], [...served, { needer: first.needer, by }], candidatesOf)
+    yield* everyWay([...own, ...rest], [...choices, { dependent: first.dependent, by }], candidatesOf)
   }
 }
 
-function isSolution(served: readonly Served[]): boolean {
-  const all = new Set(served.map(({ by }) => by))
+function isSolution(choices: readonly Choice[]): boolean {
+  const all = new Set(choices.map(({ by }) => by))
   const systems = [...all].filter(({ provides }) => provides.some(({ type }) => type === 'os'))
-  return systems.length <= 1 && [...all].every((each) => !below(each, served).has(each))
+  return systems.length <= 1 && [...all].every((each) => !below(each, choices).has(each))
 }
 
 /** Everything that a package depends on, directly or not. */
-function below(start: Package, served: readonly Served[]): Set<Package> {
+function below(start: Package, choices: readonly Choice[]): Set<Package> {
   const found = new Set<Package>()
   const queue: Package[] = [start]
   for (let top = queue.pop(); top; top = queue.pop())
-    for (const { needer, by } of served)
-      if (needer === top && !found.has(by)) {
+    for (const { dependent, by } of choices)
+      if (dependent === top && !found.has(by)) {
         found.add(by)
         queue.push(by)
       }

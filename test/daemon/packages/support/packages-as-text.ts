@@ -2,8 +2,8 @@ import type { Capability, CapabilityType } from '../../../../daemon/packages/met
 import type { Package } from '../../../../daemon/packages/package.js'
 
 /**
- * Packages as text, one a line, in order of import: `name: what it provides <- what it depends on`. The name may be a
- * full one (`/prod/pkg::ruby`); a local one is of `/`.
+ * Packages as text, one per line, in order of import: `name: provides <- dependencies`. The name may have a namespace
+ * (`/prod/pkg::ruby`); without one, the namespace is `/`.
  */
 export function packagesOf(text: string): Package[] {
   return linesOf(text).map(parsePackage)

@@ -10,17 +10,17 @@ export interface Case {
   readonly wanted: string
   readonly packages: string
   readonly policy?: string
-  /** Where `my-app` lives; `/` when left out. */
-  readonly job?: string
+  /** The namespace of the subject `my-app`; `/` when omitted. */
+  readonly namespace?: string
 }
 
-export function answer({ wanted, packages, policy = '', job = '/' }: Case): Resolution {
+export function answer({ wanted, packages, policy = '', namespace = '/' }: Case): Resolution {
   const policies = [{ fqn: 'policydoc::/::rules', policy: parsePolicy(policy) }]
   return resolve({
     subject: 'my-app',
     dependencies: capabilities(wanted),
     index: new PackageIndex(packagesOf(packages)),
-    rules: subjectRules(policies, { namespace: job, name: 'my-app' }, 'staging'),
+    rules: subjectRules(policies, { namespace, name: 'my-app' }, 'staging'),
   })
 }
 

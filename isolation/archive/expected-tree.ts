@@ -4,31 +4,31 @@ import { normalisePath, parentOf, show } from './names.js'
 
 export interface Member {
   readonly kind: 'file' | 'directory' | 'symlink' | 'hardlink'
-  /** As it stands in the archive, bytes as latin1. */
+  /** As written in the archive; bytes as latin1. */
   readonly name: string
-  /** Of links, as it stands in the archive. */
+  /** Link target as written in the archive; used only for links. */
   readonly target: string
-  /** Of files: their length, holes included. */
+  /** Length of a file, holes included; 0 for other kinds. */
   readonly apparentSize: number
 }
 
 /**
- * `implied`: a directory that the archive does not hold, but members of it do need. `whiteout`: a mark of ours that the
- * layers below have something there which is to be hidden; never from an archive.
+ * `implied`: a directory without an entry of its own that other members need as a parent. `whiteout`: a marker that
+ * stagerd adds to hide an entry of the lower layers; never from an archive.
  */
-export type LedgerKind = 'file' | 'directory' | 'symlink' | 'implied' | 'whiteout'
+export type ExpectedKind = 'file' | 'directory' | 'symlink' | 'implied' | 'whiteout'
 
 /**
- * What the members of one archive make together: each is looked at beside those before it.
+ * The tree that unpacking an archive must produce. Each member is checked against the members before it.
  *
  * INVARIANTS
- * - The parent of every path in `paths` is in `paths` as a directory, real or implied; so nothing is ever reached
- *   through a symbolic link, and one look at the parent says all of the ancestors.
- * - A path that once is a directory stays one, and what is not never becomes one.
- * - After the last member `paths` is exactly the tree that unpacking must make.
+ * - The parent of every path in `paths` is in `paths` as a directory or implied directory. So no path leads through a
+ *   symbolic link, and checking the parent covers all ancestors.
+ * - A directory never becomes another kind of entry, and no other entry becomes a directory.
+ * - After the last member, `paths` is exactly the tree that unpacking must produce.
  */
-export class MemberLedger {
-  readonly paths = new Map<string, LedgerKind>()
+export class ExpectedTree {
+  readonly paths = new Map<string, ExpectedKind>()
   entries = 0
   #apparentBytes = 0
   #pathBytes = 0
@@ -40,22 +40,23 @@ export class MemberLedger {
     const path = normalisePath(member.name, 'Entry')
     this.#count(member, path)
     if (path === '') {
-      if (member.kind !== 'directory') throw refused(member, 'the root of a package is a directory')
+      if (member.kind !== 'directory') throw refused(member, 'the root of a package must be a directory')
       return
     }
     this.#requireDirectory(parentOf(path), member)
     const before = this.paths.get(path)
     const wasDirectory = before === 'directory' || before === 'implied'
     if (before !== undefined && wasDirectory !== (member.kind === 'directory'))
-      throw refused(member, 'an earlier entry of this name is of another kind')
+      throw refused(member, 'an earlier entry of the same name has another kind')
     if (member.kind === 'symlink') this.#checkSymlink(member)
     if (member.kind === 'hardlink') this.#checkHardLink(member, path)
     this.#keep(path, member.kind === 'hardlink' ? 'file' : member.kind, member)
   }
 
   /**
-   * A removal recorded beside the archive, after its last member. What the archive itself holds at `path` hides the
-   * layers below without a whiteout. Throws `BadInput` (`archive-refused`) where a parent is no directory.
+   * Adds a removal, which is recorded separately from the archive, after the last member. An entry of the archive at
+   * `path` hides the layers below without a whiteout. Throws `BadInput` (`archive-refused`) when a parent is not a
+   * directory.
    */
   addWhiteout(path: string): void {
     if (this.paths.has(path)) return
@@ -67,21 +68,21 @@ export class MemberLedger {
     const { limits } = this
     this.entries += 1
     this.#apparentBytes += member.apparentSize
-    if (this.entries > limits.entries) throw tooLarge(member, `it holds more than ${limits.entries} entries`)
+    if (this.entries > limits.entries) throw tooLarge(member, `the archive has more than ${limits.entries} entries`)
     if (this.#apparentBytes > limits.apparentBytes)
-      throw tooLarge(member, `its files come to more than ${limits.apparentBytes} bytes`)
+      throw tooLarge(member, `the files of the archive have more than ${limits.apparentBytes} bytes in total`)
     if (path.split('/').length > limits.depth)
-      throw tooLarge(member, `its path is deeper than ${limits.depth} directories`)
+      throw tooLarge(member, `the path has more than ${limits.depth} components`)
   }
 
-  #keep(path: string, kind: LedgerKind, member: Pick<Member, 'name'>): void {
+  #keep(path: string, kind: ExpectedKind, member: Pick<Member, 'name'>): void {
     const { limits, paths } = this
     if (!paths.has(path)) this.#pathBytes += path.length
     paths.set(path, kind)
     if (paths.size > limits.entries)
-      throw tooLarge(member, `it makes more than ${limits.entries} files and directories`)
+      throw tooLarge(member, `the archive unpacks to more than ${limits.entries} files and directories`)
     if (this.#pathBytes > limits.pathBytes)
-      throw tooLarge(member, `its paths come to more than ${limits.pathBytes} bytes`)
+      throw tooLarge(member, `the paths of the archive have more than ${limits.pathBytes} bytes in total`)
   }
 
   #requireDirectory(path: string, member: Pick<Member, 'name'>): void {
@@ -89,22 +90,23 @@ export class MemberLedger {
     const kind = this.paths.get(path)
     if (kind === 'directory' || kind === 'implied') return
     if (kind === 'symlink')
-      throw refused(member, `its path goes through the symbolic link ${show(path)} of the same archive`)
-    if (kind !== undefined) throw refused(member, `its path goes through ${show(path)}, which is no directory`)
+      throw refused(member, `its path leads through the symbolic link ${show(path)} of the same archive`)
+    if (kind !== undefined) throw refused(member, `its path leads through ${show(path)}, which is not a directory`)
     this.#requireDirectory(parentOf(path), member)
     this.#keep(path, 'implied', member)
   }
 
   #checkSymlink(member: Member): void {
-    if (member.target === '') throw refused(member, 'a symbolic link needs a target')
-    if (member.target.includes('\0')) throw refused(member, 'its target holds a NUL byte')
-    if (member.target.length > 4095) throw refused(member, 'the target of a symbolic link has at most 4095 bytes')
+    if (member.target === '') throw refused(member, 'the target of a symbolic link must not be empty')
+    if (member.target.includes('\0')) throw refused(member, 'its target contains a NUL byte')
+    if (member.target.length > 4095)
+      throw refused(member, 'the target of a symbolic link must not be longer than 4095 bytes')
   }
 
-  /** A target that is an earlier file of this archive can be neither outside nor behind a symbolic link. */
+  /** The target must be an earlier file of this archive: so it is neither outside nor behind a symbolic link. */
   #checkHardLink(member: Member, path: string): void {
     const target = normalisePath(member.target, `The target of hard link ${show(member.name)},`)
-    if (target === path) throw refused(member, 'a hard link cannot be to itself')
+    if (target === path) throw refused(member, 'a hard link must not point to itself')
     if (this.paths.get(target) !== 'file')
       throw refused(
         member,

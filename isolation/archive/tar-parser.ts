@@ -1,35 +1,35 @@
 import { BadInput, TooLarge } from '../../base/errors.js'
 import { type ArchiveLimits, EARLIEST_TIME, LARGEST_ID, LATEST_TIME, RATIO_FLOOR_BYTES } from './limits.js'
-import { type Member, MemberLedger } from './member-ledger.js'
+import { type Member, ExpectedTree } from './expected-tree.js'
 import { show } from './names.js'
 import { type Extended, parsePaxRecords } from './pax-records.js'
 import { BLOCK, isZeros, parseHeader, type TarHeader } from './tar-header.js'
 
-/** Longest extended header or long name; tar itself writes a few kilobytes, attributes at most 64 KiB. */
-const LONGEST_DESCRIPTION = 1024 * 1024
-/** From here on a size does not fit the 11 octal digits of the old header, and the extended one alone is right. */
+/** Limit of an extended header or long name. tar itself writes a few kilobytes, attributes at most 64 KiB. */
+const MAX_EXTENSION_BYTES = 1024 * 1024
+/** A size of this value or more does not fit the 11 octal digits of the header: only the extended header has it. */
 const OCTAL_LIMIT = 8 ** 11
 
 type State =
   | { readonly at: 'header' }
   | { readonly at: 'sparse-map' }
   | { readonly at: 'data'; left: number }
-  | { readonly at: 'description'; readonly type: string; left: number; readonly size: number; readonly parts: Buffer[] }
+  | { readonly at: 'extension'; readonly type: string; left: number; readonly size: number; readonly parts: Buffer[] }
   | { readonly at: 'first-zero' }
   | { readonly at: 'end' }
 
 /**
- * Follows the structure of a tar archive while its bytes go by: ustar, old GNU with long names and sparse files, PAX.
+ * A streaming parser for the structure of tar archives: ustar, old GNU with long names and sparse files, PAX.
  *
- * It reads what GNU tar would read, and refuses wherever two readers could disagree: two sources for one name, a size
- * stated twice and differently, data behind a link, one zero block where two end an archive, anything behind them.
+ * It reads an archive as GNU tar does, and refuses everything that two readers could interpret differently: two sources
+ * for one name, two different sizes, data after a link, a single zero block, data after the final zero blocks.
  *
  * Throws `BadInput` (`not-an-archive`, `archive-corrupt`, `archive-empty`, `archive-refused`) and `TooLarge`
  * (`archive-too-large`).
  */
-export class TarFollower {
-  readonly ledger: MemberLedger
-  /** Of the uncompressed archive so far. */
+export class TarParser {
+  readonly tree: ExpectedTree
+  /** Bytes of the uncompressed archive so far. */
   bytes = 0
   #state: State = { at: 'header' }
   #partial = Buffer.alloc(0)
@@ -37,15 +37,18 @@ export class TarFollower {
   #longName: string | undefined
   #longLink: string | undefined
 
-  /** @param compressedBytes how many bytes have gone into the decompressor, if there is one */
+  /** @param compressedBytes the number of bytes that the decompressor has read, for the ratio limit */
   constructor(
     private readonly limits: ArchiveLimits,
     private readonly compressedBytes: () => number = () => Number.POSITIVE_INFINITY,
   ) {
-    this.ledger = new MemberLedger(limits)
+    this.tree = new ExpectedTree(limits)
   }
 
-  /** The bytes of `chunk` that belong to the archive, its two final zero blocks included; the padding behind is dropped. */
+  /**
+   * Returns the bytes of `chunk` that belong to the archive, including its final zero blocks; drops the padding after
+   * them.
+   */
   push(chunk: Buffer): Buffer {
     this.#countBytes(chunk.length)
     let at = 0
@@ -53,7 +56,7 @@ export class TarFollower {
       const state = this.#state
       if (state.at === 'end') {
         if (!isZeros(chunk.subarray(at)))
-          throw new BadInput('archive-refused', 'The archive is refused: more data follows its end; send one archive.')
+          throw new BadInput('archive-refused', 'The archive is refused: data follows its end; send a single archive.')
         return chunk.subarray(0, at)
       }
       if (state.at === 'data') {
@@ -63,12 +66,12 @@ export class TarFollower {
         if (state.left === 0) this.#state = { at: 'header' }
         continue
       }
-      if (state.at === 'description') {
+      if (state.at === 'extension') {
         const piece = chunk.subarray(at, at + state.left)
         state.parts.push(Buffer.from(piece))
         state.left -= piece.length
         at += piece.length
-        if (state.left === 0) this.#describe(state.type, Buffer.concat(state.parts).subarray(0, state.size))
+        if (state.left === 0) this.#applyExtension(state.type, Buffer.concat(state.parts).subarray(0, state.size))
         continue
       }
       const wanted = BLOCK - this.#partial.length
@@ -84,17 +87,17 @@ export class TarFollower {
     return chunk
   }
 
-  /** To be called once after the last byte. */
+  /** Must be called once, after the last byte. */
   finish(): void {
-    // Less than a block has no checksum that could be asked what it is.
+    // Less than one block has no checksum.
     if (this.bytes < BLOCK) throw notAnArchive()
     if (this.#state.at !== 'end')
       throw new BadInput(
         'archive-corrupt',
-        `The archive is cut short after ${this.ledger.entries} entries: two blocks of zeros end a whole one.`,
+        `The archive is truncated after ${this.tree.entries} entries: a complete archive ends with two zero blocks.`,
       )
-    if (this.ledger.entries === 0)
-      throw new BadInput('archive-empty', 'The archive holds no entries: pack at least one.')
+    if (this.tree.entries === 0)
+      throw new BadInput('archive-empty', 'The archive must not be empty: pack at least one entry.')
   }
 
   #countBytes(count: number): void {
@@ -113,24 +116,27 @@ export class TarFollower {
 
   #block(at: 'header' | 'sparse-map' | 'first-zero', block: Buffer): void {
     if (at === 'sparse-map') {
-      // 21 pieces, and whether another such block follows.
+      // 21 segments, and a flag that another block of this kind follows.
       if (block[504] !== 1) this.#state = this.#dataOrHeader(this.#sparseData)
       return
     }
     if (isZeros(block)) {
       if (this.#extended || this.#longName !== undefined || this.#longLink !== undefined)
-        throw new BadInput('archive-corrupt', 'The archive ends with a header that describes an entry, and no entry.')
+        throw new BadInput('archive-corrupt', 'The archive ends with an extended header without an entry.')
       this.#state = at === 'first-zero' ? { at: 'end' } : { at: 'first-zero' }
       return
     }
     if (at === 'first-zero')
-      throw new BadInput('archive-corrupt', 'The archive has one block of zeros in its midst: two end an archive.')
-    const header = parseHeader(block)
-    if (!header) {
-      if (this.bytes <= BLOCK || this.ledger.entries === 0) throw notAnArchive()
       throw new BadInput(
         'archive-corrupt',
-        `The archive is damaged after ${this.ledger.entries} entries: the checksum of a header is wrong.`,
+        'The archive has a single zero block before its end: an archive ends with two.',
+      )
+    const header = parseHeader(block)
+    if (!header) {
+      if (this.bytes <= BLOCK || this.tree.entries === 0) throw notAnArchive()
+      throw new BadInput(
+        'archive-corrupt',
+        `The archive is damaged after ${this.tree.entries} entries: the checksum of a header is wrong.`,
       )
     }
     this.#header(header)
@@ -144,29 +150,33 @@ export class TarFollower {
       case 'g':
       case 'L':
       case 'K':
-        this.#beginDescription(header)
+        this.#beginExtension(header)
         return
       default:
         this.#member(header)
     }
   }
 
-  #beginDescription({ type, size }: TarHeader): void {
-    if (size < 0 || size > LONGEST_DESCRIPTION)
+  #beginExtension({ type, size }: TarHeader): void {
+    if (size < 0 || size > MAX_EXTENSION_BYTES)
       throw new BadInput(
         'archive-refused',
-        `The archive is refused: a header that describes an entry has ${size} bytes.`,
+        `The archive is refused: an extended header has ${size} bytes, more than ${MAX_EXTENSION_BYTES}.`,
       )
     const twice =
       (type === 'x' && this.#extended) ||
       (type === 'L' && this.#longName !== undefined) ||
       (type === 'K' && this.#longLink !== undefined)
-    if (twice) throw new BadInput('archive-refused', 'The archive is refused: one entry is described twice.')
-    this.#state = { at: 'description', type, left: padded(size), size, parts: [] }
-    if (size === 0) this.#describe(type, Buffer.alloc(0))
+    if (twice)
+      throw new BadInput(
+        'archive-refused',
+        'The archive is refused: an entry has two extended headers of the same kind.',
+      )
+    this.#state = { at: 'extension', type, left: padded(size), size, parts: [] }
+    if (size === 0) this.#applyExtension(type, Buffer.alloc(0))
   }
 
-  #describe(type: string, body: Buffer): void {
+  #applyExtension(type: string, body: Buffer): void {
     this.#state = { at: 'header' }
     switch (type) {
       case 'x':
@@ -190,23 +200,25 @@ export class TarFollower {
     const refuse = (why: string): never => {
       throw new BadInput('archive-refused', `Entry ${show(name)} is refused: ${why}.`)
     }
-    if (this.#longName !== undefined && extended.path !== undefined) refuse('it is named twice')
-    if (this.#longLink !== undefined && extended.linkPath !== undefined) refuse('its target is named twice')
+    if (this.#longName !== undefined && extended.path !== undefined) refuse('its headers have two names')
+    if (this.#longLink !== undefined && extended.linkPath !== undefined) refuse('its headers have two link targets')
     this.#extended = this.#longName = this.#longLink = undefined
 
     const size = extended.size ?? header.size
-    if (size < 0 || size > Number.MAX_SAFE_INTEGER - BLOCK) refuse('its size is not a sensible one')
+    if (size < 0 || size > Number.MAX_SAFE_INTEGER - BLOCK) refuse('its size is not valid')
     if (extended.size !== undefined && extended.size < OCTAL_LIMIT && extended.size !== header.size)
-      refuse(`its headers state two sizes, ${header.size} and ${extended.size}`)
+      refuse(`its headers have different sizes, ${header.size} and ${extended.size}`)
     for (const id of [extended.uid ?? header.uid, extended.gid ?? header.gid])
-      if (id < 0 || id > LARGEST_ID) refuse(`its owner ${id} is out of range: ids are at most ${LARGEST_ID}`)
+      if (id < 0 || id > LARGEST_ID)
+        refuse(`its owner ${id} is out of range: an id must not be greater than ${LARGEST_ID}`)
     const mtime = extended.mtime ?? header.mtime
-    if (mtime < EARLIEST_TIME || mtime > LATEST_TIME) refuse('its time is one that a disk cannot keep (1901 to 2446)')
+    if (mtime < EARLIEST_TIME || mtime > LATEST_TIME)
+      refuse('its modification time is out of range: it must be between 1901 and 2446')
 
     const kind = kindOf(header, name, size, refuse)
     const apparentSize = kind === 'file' ? (extended.sparseSize ?? header.sparse?.realSize ?? size) : 0
-    if (apparentSize < 0) refuse('its size is not a sensible one')
-    this.ledger.add({ kind, name, target, apparentSize })
+    if (apparentSize < 0) refuse('its size is not valid')
+    this.tree.add({ kind, name, target, apparentSize })
     if (header.sparse?.extended) {
       this.#sparseData = size
       this.#state = { at: 'sparse-map' }
@@ -220,15 +232,15 @@ export class TarFollower {
 
 function kindOf(header: TarHeader, name: string, size: number, refuse: (why: string) => never): Member['kind'] {
   const empty = (kind: 'directory' | 'symlink' | 'hardlink') =>
-    size === 0 ? kind : refuse(`it is a ${kind} and yet brings ${size} bytes`)
+    size === 0 ? kind : refuse(`it is a ${kind} and must not have data, but has ${size} bytes`)
   switch (header.type) {
     case '0':
     case '\0':
     case '7':
-      // Archives from before there was a type for directories.
+      // Old archives mark directories only with a trailing slash.
       return name.endsWith('/') ? empty('directory') : 'file'
     case 'S':
-      return header.sparse ? 'file' : refuse('it is a sparse file of an unknown format')
+      return header.sparse ? 'file' : refuse('it is a sparse file in an unknown format')
     case '1':
       return empty('hardlink')
     case '2':
@@ -237,21 +249,23 @@ function kindOf(header: TarHeader, name: string, size: number, refuse: (why: str
       return empty('directory')
     case '3':
     case '4':
-      return refuse('a package holds no devices')
+      return refuse('a package must not contain devices')
     case '6':
-      return refuse('a package holds no named pipes (FIFOs)')
+      return refuse('a package must not contain named pipes (FIFOs)')
     default:
-      return refuse(`its type ${show(header.type)} is not one of file, directory, symbolic link and hard link`)
+      return refuse(
+        `its type ${show(header.type)} is not allowed: it must be a file, directory, symbolic link or hard link`,
+      )
   }
 }
 
-/** GNU's long names end with a NUL, counted in their size. */
+/** A GNU long name ends with a NUL, which its size includes. */
 function longText(body: Buffer): string {
   const text = body.toString('latin1')
   const end = text.indexOf('\0')
   const name = end < 0 ? text : text.slice(0, end)
   if (end >= 0 && /[^\0]/.test(text.slice(end)))
-    throw new BadInput('archive-refused', `Entry ${show(name)} is refused: its name holds a NUL byte.`)
+    throw new BadInput('archive-refused', `Entry ${show(name)} is refused: its name contains a NUL byte.`)
   return name
 }
 
@@ -262,6 +276,6 @@ function padded(size: number): number {
 function notAnArchive(): BadInput {
   return new BadInput(
     'not-an-archive',
-    'This is not an archive: a tar file is expected, plain or compressed by gzip, bzip2, xz or zstd.',
+    'The data is not an archive: send a tar file, plain or compressed with gzip, bzip2, xz or zstd.',
   )
 }
