@@ -44,7 +44,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
     }
     const blobs = async () => (await listed()).map((blob) => blob.sha256).sort()
 
-    it.each([0, 1, 65_536, 1_048_576, 5_000_003])('gives back %d bytes as they were written', async (length) => {
+    it.each([0, 1, 65_536, 1_048_576, 5_000_003])('returns %d bytes as they were written', async (length) => {
       const content = randomBytes(length)
       const blob = await under.store.write(piecesOf(content))
       expect(blob).toEqual({ sha256: sha256Of(content), sha1: undefined, length })
@@ -53,7 +53,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect((await buffer(opened.stream)).equals(content)).toBe(true)
     })
 
-    it('tells when a blob was last wanted: touched, it is as if it had just been written', async () => {
+    it('sets the time of a blob when it is written or touched', async () => {
       const { sha256 } = await under.store.write(Readable.from(['wanted']))
       const before = (await listed())[0]!.modifiedAt
       await vi.waitFor(async () => {
@@ -64,7 +64,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect(await under.store.touch('../../etc/passwd')).toBeUndefined()
     })
 
-    it('knows nothing of a blob that it found damaged, until it is written again', async () => {
+    it('does not touch a blob that is known to be damaged, until it is written again', async () => {
       const content = randomBytes(100)
       const { sha256 } = await under.store.write(piecesOf(content))
       await under.flipBit(sha256, 50)
@@ -74,7 +74,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect(await under.store.touch(sha256)).toEqual({ length: 100 })
     })
 
-    it('deletes what is still unwanted when its turn comes, and never what is written or touched meanwhile', async () => {
+    it('deletes a blob that is still unwanted, but not one that was written or touched meanwhile', async () => {
       const { sha256 } = await under.store.write(Readable.from(['old']))
       expect(await under.store.deleteIf(sha256, () => false)).toBe(false)
       const began = new Date(Date.now() + 1)
@@ -87,21 +87,21 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect(await blobs()).toEqual([])
     })
 
-    it('keeps what it has acknowledged for the next process', async () => {
+    it('keeps acknowledged blobs for the next process', async () => {
       const { sha256 } = await under.store.write(Readable.from(['kept']))
       const next = await under.reopen()
       expect(await next.has(sha256)).toBe(true)
       expect(String(await buffer((await next.open(sha256)).stream))).toBe('kept')
     })
 
-    it('computes SHA-1 where it is wanted, and accepts matching expectations', async () => {
+    it('computes SHA-1 on request, and accepts matching expectations', async () => {
       const content = Buffer.from('both digests')
       expect((await under.store.write(piecesOf(content), { wantSha1: true })).sha1).toBe(sha1Of(content))
       const expected = { sha256: sha256Of(content), sha1: sha1Of(content).toUpperCase(), length: content.length }
       expect(await under.store.write(piecesOf(content), { expected })).toMatchObject({ sha1: sha1Of(content) })
     })
 
-    it('stores the same content once, however often and at once it is written', async () => {
+    it('stores the same content once, however often it is written concurrently', async () => {
       const content = randomBytes(300_000)
       await Promise.all(Array.from({ length: 8 }, () => under.store.write(piecesOf(content))))
       await under.store.write(piecesOf(content))
@@ -156,13 +156,13 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         )
         await expect(under.store.write(body)).rejects.toThrow('the cable was pulled')
       })
-      it('the body failed before anybody read it', async () => {
+      it('the body failed before it was read', async () => {
         const body = new Readable({ read: () => undefined })
         const write = under.store.write(body)
         body.destroy(new Error('gone at once'))
         await expect(write).rejects.toThrow('gone at once')
       })
-      it('the body is destroyed without a word', async () => {
+      it('the body is destroyed without an error', async () => {
         const body = new Readable({ read: () => undefined })
         body.push(content)
         const write = under.store.write(body)
@@ -197,7 +197,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       },
     )
 
-    describe('a file that may be sent unseen, where there is one,', () => {
+    describe('the trusted file, if there is one,', () => {
       const content = randomBytes(2_000_000)
       let sha256: string
       beforeEach(async () => {
@@ -209,7 +209,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         return opened.trustedFile
       }
 
-      it('holds the content from where it stands, until the stream is destroyed', async () => {
+      it('has the content, and is open until the stream is destroyed', async () => {
         const { stream, trustedFile } = await under.store.open(sha256)
         if (trustedFile) expect((await trustedFile.readFile()).equals(content)).toBe(true)
         const closed = new Promise((resolve) => stream.once('close', resolve))
@@ -218,7 +218,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         if (trustedFile) await expect(trustedFile.stat()).rejects.toThrow()
       })
 
-      it('is not there after a bit has flipped, nor after somebody has found out', async () => {
+      it('is undefined after a bit has flipped, and after that was detected', async () => {
         await under.flipBit(sha256, 1_000_000)
         for (let again = 0; again < 2; again++) {
           expect(await trustedFile()).toBeUndefined()
@@ -226,7 +226,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         }
       })
 
-      it('is not there in a new process before the content has been read to its end', async () => {
+      it('is undefined in a new process until the content has been read to its end', async () => {
         under = { ...under, store: await under.reopen() }
         const { stream } = await under.store.open(sha256)
         for await (const chunk of stream as AsyncIterable<Buffer>) {
@@ -237,14 +237,14 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       })
     })
 
-    it('is mended by writing the content again', async () => {
+    it('is repaired by writing the content again', async () => {
       const { sha256 } = await under.store.write(Readable.from(['content']))
       await under.flipBit(sha256, 3)
       await under.store.write(Readable.from(['content']))
       expect(String(await buffer((await under.store.open(sha256)).stream))).toBe('content')
     })
 
-    it('lets a reader finish what is deleted under it', async () => {
+    it('lets a reader finish a blob that is deleted meanwhile', async () => {
       const content = randomBytes(4_000_000)
       const { sha256 } = await under.store.write(piecesOf(content))
       const { stream } = await under.store.open(sha256)
@@ -253,7 +253,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect((await buffer(stream)).equals(content)).toBe(true)
     })
 
-    it('does not mind deleting what is not there', async () => {
+    it('succeeds in deleting a blob that does not exist', async () => {
       await under.store.delete('0'.repeat(64))
       await under.store.delete('../../etc/passwd')
     })
@@ -263,7 +263,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       await expect(under.store.open(digest)).rejects.toThrow(NotFound)
     })
 
-    it('lists what is there, with its length and age', async () => {
+    it('lists every blob with its length and time', async () => {
       await under.store.write(Readable.from(['one']))
       await under.store.write(Readable.from(['three']))
       const blobs = await listed()

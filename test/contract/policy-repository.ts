@@ -18,7 +18,7 @@ export function describePolicyRepository(make: () => Promise<PoliciesUnderTest>)
 
     const draft = { namespace: '/acme', name: 'rules', text: 'job::/ { }\n' }
 
-    it('keep every version that they had', async () => {
+    it('keep every version', async () => {
       const made = await policies.create(draft)
       expect(made).toMatchObject({ ...draft, version: 1 })
       const second = await policies.put({ ...draft, text: 'second' })
@@ -32,20 +32,20 @@ export function describePolicyRepository(make: () => Promise<PoliciesUnderTest>)
       ])
     })
 
-    it('get no new version by the same text', async () => {
+    it('get no new version from the same text', async () => {
       await policies.put(draft)
       expect(await policies.put(draft)).toMatchObject({ version: 1 })
       await policies.put({ ...draft, text: 'second' })
       expect(await policies.put(draft), 'an earlier text is a new version').toMatchObject({ version: 3 })
     })
 
-    it('have a name of their own', async () => {
+    it('have unique names', async () => {
       await policies.create(draft)
       await expect(policies.create(draft)).rejects.toThrow(Conflict)
       await policies.create({ ...draft, namespace: '/other' })
     })
 
-    it('go with all their versions, and begin anew', async () => {
+    it('are deleted with all their versions, and start again at version 1', async () => {
       const made = await policies.create(draft)
       await policies.put({ ...draft, text: 'second' })
       await policies.delete(made)
@@ -69,7 +69,7 @@ export function describePolicyRepository(make: () => Promise<PoliciesUnderTest>)
       expect(await names()).toEqual(['a', 'z', 'c', 'b'])
     })
 
-    it('are the same array as long as nothing has changed', async () => {
+    it('are the same array until something changes', async () => {
       await policies.create(draft)
       const before = await policies.current()
       expect(await policies.current()).toBe(before)

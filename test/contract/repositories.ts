@@ -31,7 +31,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
     const names = (list: readonly { readonly name: string }[]) => list.map((each) => each.name)
 
     describe('packages', () => {
-      it('come back as they were given, in their order', async () => {
+      it('are returned as they were created, in order', async () => {
         const draft = packageDraft('ruby', {
           provides: [
             { type: 'runtime', name: 'ruby-2.0' },
@@ -55,7 +55,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect(made.createdAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
       })
 
-      it('are created, uploaded or ready, by what they bring', async () => {
+      it('are created, uploaded or ready, depending on the draft', async () => {
         expect((await packages.create(packageDraft('a'))).state).toBe('created')
         expect((await packages.create(packageDraft('b', { resource: resource() }))).state).toBe('uploaded')
         expect((await packages.create(packageDraft('c', { resource: resource(), state: 'ready' }))).state).toBe('ready')
@@ -69,7 +69,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect(await packages.create(packageDraft('b'))).not.toHaveProperty('version')
       })
 
-      it('take over what another has become, under their own name', async () => {
+      it('take over the content of another package under their own name', async () => {
         const [before, after] = [resource(), resource()]
         const old = await packages.create(packageDraft('ruby', { resource: before, state: 'ready', version: '1' }))
         const provides = [{ type: 'runtime', name: 'ruby' }] as const
@@ -85,13 +85,13 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await expect(packages.get(made)).rejects.toThrow(NotFound)
       })
 
-      it('say the same thing once', async () => {
+      it('drop duplicate capabilities', async () => {
         const linux = { type: 'os', name: 'linux' } as const
         const made = await packages.create(packageDraft('a', { provides: [linux, { type: 'os', name: 'x' }, linux] }))
         expect(made.provides).toEqual([linux, { type: 'os', name: 'x' }])
       })
 
-      it('have a name of their own within a namespace', async () => {
+      it('have unique names within a namespace', async () => {
         await packages.create(packageDraft('a'))
         await expect(packages.create(packageDraft('a'))).rejects.toThrow(Conflict)
         await expect(packages.create(packageDraft('a'))).rejects.toMatchObject({ code: 'package-exists' })
@@ -101,14 +101,14 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect((await packages.update({ namespace: '/acme', name: 'b' }, { name: 'b' })).name).toBe('b')
       })
 
-      it('are not found by a name that is nobody’s', async () => {
+      it('are not found by an unknown name', async () => {
         const nobody = { namespace: '/acme', name: 'nobody' }
         await expect(packages.get(nobody)).rejects.toThrow(NotFound)
         await expect(packages.update(nobody, {})).rejects.toMatchObject({ code: 'package-not-found' })
         await expect(packages.delete({ uuid: stagerSnapshot('x').uuid })).rejects.toThrow(NotFound)
       })
 
-      it('are changed in the parts that are given, and no other', async () => {
+      it('are changed in the given properties only', async () => {
         const made = await packages.create(packageDraft('a', { provides: [{ type: 'os', name: 'x' }] }))
         const changed = await packages.update(made, { environment: { A: '1' }, name: 'b' })
         expect({ ...changed, updatedAt: made.updatedAt }).toEqual({ ...made, environment: { A: '1' }, name: 'b' })
@@ -116,7 +116,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect(again).toMatchObject({ provides: [], dependencies: [{ type: 'os', name: 'x' }], name: 'b' })
       })
 
-      it('get data, and a state with it', async () => {
+      it('get a resource together with a state', async () => {
         const made = await packages.create(packageDraft('a'))
         const first = resource()
         expect(await packages.attach(made, first, 'uploaded')).toMatchObject({ state: 'uploaded', resource: first })
@@ -124,7 +124,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect(await packages.attach(made, second, 'ready')).toMatchObject({ state: 'ready', resource: second })
       })
 
-      it('are left alone while they are being staged', async () => {
+      it('cannot be changed while they are being staged', async () => {
         const made = await packages.create(packageDraft('a', { resource: resource() }))
         const staging = await ledger.submit({
           packageUuid: made.uuid,
@@ -139,7 +139,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await packages.delete(made)
       })
 
-      it('are not deleted while somebody holds them, who is named', async () => {
+      it('are not deleted while they are in use, and the error names by what', async () => {
         const made = await packages.create(packageDraft('program', { resource: resource() }))
         const stager = await stagers.create(stagerDraft('s', made.uuid))
         await expect(packages.delete(made)).rejects.toMatchObject({ code: 'package-in-use' })
@@ -154,7 +154,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await expect(packages.get(made)).rejects.toThrow(NotFound)
       })
 
-      it('are measured together by namespace', async () => {
+      it('have a total length by namespace', async () => {
         await packages.create(packageDraft('a', { namespace: '/acme', resource: resource({ length: 10 }) }))
         await packages.create(packageDraft('b', { namespace: '/acme/pkg', resource: resource({ length: 5 }) }))
         await packages.create(packageDraft('c', { namespace: '/acmes', resource: resource({ length: 100 }) }))
@@ -213,7 +213,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         program = (await packages.create(packageDraft('program'))).uuid
       })
 
-      it('come back as they were given, and change in the parts that are given', async () => {
+      it('are returned as they were created, and changed in the given properties only', async () => {
         const draft = stagerDraft('s', program, { additive: true })
         const made = await stagers.create(draft)
         expect(made).toMatchObject(draft)
@@ -228,7 +228,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect(await stagers.get({ namespace: '/acme', name: 't' })).toEqual(changed)
       })
 
-      it('refuse a name that is taken and a package that is not there', async () => {
+      it('refuse a taken name and an unknown package', async () => {
         await stagers.create(stagerDraft('s', program))
         const other = await stagers.create(stagerDraft('t', program))
         await expect(stagers.create(stagerDraft('s', program))).rejects.toMatchObject({ code: 'stager-exists' })
@@ -239,7 +239,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await expect(stagers.get({ uuid: nowhere })).rejects.toMatchObject({ code: 'stager-not-found' })
       })
 
-      it('are listed by namespace, and deleted unless a pipeline names them', async () => {
+      it('are listed by namespace, and deleted unless a pipeline contains them', async () => {
         const one = await stagers.create(stagerDraft('one', program))
         await stagers.create(stagerDraft('two', program, { namespace: '/acme/sub' }))
         await stagers.create(stagerDraft('three', program, { namespace: '/acmes' }))
@@ -275,7 +275,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await expect(pipelines.get(made)).rejects.toMatchObject({ code: 'pipeline-not-found' })
       })
 
-      it('refuse stagers that are not there, none at all, and a name that is taken', async () => {
+      it('refuse unknown stagers, an empty list, and a taken name', async () => {
         const nowhere = stagerSnapshot('x').uuid
         const draft = { namespace: '/acme', name: 'p' }
         await expect(pipelines.create({ ...draft, stagers: [one, nowhere] })).rejects.toThrow(NotFound)
