@@ -17,6 +17,6 @@ export class PackageQuota {
 export function overQuota(namespace: string, quota: number): Refused {
   return new Refused(
     'package-quota',
-    `A package in ${namespace} may have at most ${bytes.format(quota, { unitSeparator: ' ' }) ?? quota} of data now, and this is more: make it smaller, delete unneeded packages, or have the quota raised.`,
+    `A package in ${namespace} may have ${bytes.format(quota, { unitSeparator: ' ' }) ?? quota} of data now, and this is more: make it smaller, delete unneeded packages, or have the quota raised.`,
   )
 }

@@ -239,7 +239,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await expect(stagers.get({ uuid: nowhere })).rejects.toMatchObject({ code: 'stager-not-found' })
       })
 
-      it('are listed by namespace, and deleted unless a pipeline names them', async () => {
+      it('are listed by namespace, and deleted unless a pipeline contains them', async () => {
         const one = await stagers.create(stagerDraft('one', program))
         await stagers.create(stagerDraft('two', program, { namespace: '/acme/sub' }))
         await stagers.create(stagerDraft('three', program, { namespace: '/acmes' }))

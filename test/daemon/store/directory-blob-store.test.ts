@@ -26,7 +26,7 @@ describeBlobStore('DirectoryBlobStore', async () => {
   }
 })
 
-it('removes at start-up what an interrupted write left, and nothing else', async () => {
+it('removes at the start what an interrupted write left behind, and nothing else', async () => {
   const directory = await temporaryDirectory()
   try {
     const { sha256 } = await (await DirectoryBlobStore.open(directory.path)).write(Readable.from(['whole']))
@@ -53,7 +53,7 @@ it('says that the disk is full, and leaves nothing', async () => {
   }
 })
 
-describe('a file that may be sent unseen', () => {
+describe('a trusted file', () => {
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>
   let store: DirectoryBlobStore
   let sha256: string
@@ -71,13 +71,13 @@ describe('a file that may be sent unseen', () => {
   }
   const read = async () => String(await buffer((await store.open(sha256)).stream))
 
-  it('is one that was just written, also when it was touched since', async () => {
+  it('is one that was just written, also if it was touched since', async () => {
     expect(await trusted()).toBe(true)
     await store.touch(sha256)
     expect(await trusted()).toBe(true)
   })
 
-  it('is one that was there before and has been read to its end', async () => {
+  it('is one of an earlier process that has been read to its end', async () => {
     store = await DirectoryBlobStore.open(directory.path)
     expect(await trusted()).toBe(false)
     await store.touch(sha256)
@@ -86,7 +86,7 @@ describe('a file that may be sent unseen', () => {
     expect(await trusted()).toBe(true)
   })
 
-  it('is not one that somebody else has changed, until it has been read again, nor one that he touched', async () => {
+  it('is not one that was changed or touched from outside, until it has been read again', async () => {
     const path = join(directory.path, 'sha256', sha256.slice(0, 2), sha256)
     await utimes(path, new Date(), new Date('2001-01-01'))
     expect(await trusted()).toBe(false)
@@ -96,7 +96,7 @@ describe('a file that may be sent unseen', () => {
     expect(await trusted()).toBe(true)
   })
 
-  it('is one that was written anew, whatever a reader of the old one finds', async () => {
+  it('is one that was written again, whatever a reader of the old file finds', async () => {
     const reader = await store.open(sha256)
     await writeFile(join(directory.path, 'sha256', sha256.slice(0, 2), sha256), 'CONTENT')
     await store.write(Readable.from(['content']))
@@ -106,7 +106,7 @@ describe('a file that may be sent unseen', () => {
     expect(await trusted()).toBe(true)
   })
 
-  it('is not one that was deleted and came back', async () => {
+  it('is not one that was deleted and restored', async () => {
     const path = join(directory.path, 'sha256', sha256.slice(0, 2), sha256)
     await store.delete(sha256)
     await writeFile(path, 'content')

@@ -36,7 +36,7 @@ describe('the ingest of resources', () => {
     expect((await buffer((await blobs.open(resource.sha256)).stream)).equals(content)).toBe(true)
   })
 
-  it('stores nothing of what is refused at its very end', async () => {
+  it('stores nothing of an archive that is refused at its end', async () => {
     const refuse: ScanArchive = async (body) => {
       await buffer(body)
       throw new BadInput('bad-archive', 'The last entry climbs out.')
@@ -45,7 +45,7 @@ describe('the ingest of resources', () => {
     expect(await stored()).toEqual([])
   })
 
-  it('answers at once when the scan refuses, however slow the sender is', async () => {
+  it('rejects at once when the scan refuses, however slow the sender is', async () => {
     const refuse = () => Promise.reject(new BadInput('bad-archive', 'Not an archive.'))
     const slow = new Readable({ read: () => undefined })
     slow.push('first bytes, and no more')
@@ -68,7 +68,7 @@ describe('the ingest of resources', () => {
     expect(await stored()).toEqual([])
   })
 
-  it('ends the scan when the body is too large, or the caller gives up', async () => {
+  it('ends the scan when the body is too large or the caller aborts', async () => {
     let ended = 0
     const scan: ScanArchive = async (body, signal) => {
       signal.addEventListener('abort', () => (ended += 1))

@@ -41,7 +41,7 @@ describe('the database', () => {
       applied.close()
     })
 
-    it('all the way or not at all', () => {
+    it('completely or not at all', () => {
       const broken = [
         ...MIGRATIONS,
         { version: MIGRATIONS.length + 1, name: 'broken', sql: 'CREATE TABLE half (a); CREATE TABEL oops;' },
@@ -53,7 +53,7 @@ describe('the database', () => {
       SqliteStore.open(path).close()
     })
 
-    it('and refused when a newer stagerd has had it', () => {
+    it('unless a newer stagerd has migrated it', () => {
       const newer = [...MIGRATIONS, { version: 99, name: 'future', sql: 'CREATE TABLE future (a)' }]
       StagerdDatabase.open(path, { migrations: newer }).close()
       expect(() => SqliteStore.open(path)).toThrow(Fault)
@@ -70,12 +70,12 @@ describe('the database', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600)
   })
 
-  it('is not opened where it cannot be durable', () => {
+  it('is not opened if it cannot be durable', () => {
     // A database in memory has no WAL: what was set did not take hold.
     expect(() => makeDurable(new Connection(':memory:'), 0)).toThrow(/journal_mode = memory/)
   })
 
-  it('says who holds it, rather than wait for ever', async () => {
+  it('rejects when another process has locked it', async () => {
     const database = StagerdDatabase.open(path, { busyTimeoutMs: 50 })
     const other = new Connection(path)
     other.exec('BEGIN IMMEDIATE')
@@ -88,7 +88,7 @@ describe('the database', () => {
     database.close()
   })
 
-  it('has no room for half a record', async () => {
+  it('keeps nothing of a transaction for which the disk is too full', async () => {
     const store = SqliteStore.open(path)
     const app = await store.packages.create(packageDraft('app', { resource: resource() }))
     const stagers = [stagerSnapshot('s')]
@@ -115,7 +115,7 @@ describe('the database', () => {
     forger.close()
   })
 
-  it('shows what a crash has interrupted, so that it can be put back', async () => {
+  it('lists the stagings that a crash has interrupted', async () => {
     let store = SqliteStore.open(path)
     const app = await store.packages.create(packageDraft('app', { resource: resource() }))
     const { uuid } = await store.ledger.submit({

@@ -4,7 +4,7 @@ import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
-it('a source is referred to while it is staged, and after a failure for as long as the staging can be retried', async () => {
+it('a source is referenced while it is staged, and after a failure while the staging can be retried', async () => {
   const directory = await temporaryDirectory()
   const store = SqliteStore.open(path.join(directory.path, 'stagerd.db'))
   const { packages, ledger, references } = store

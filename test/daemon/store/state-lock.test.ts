@@ -13,7 +13,7 @@ describe('the lock of a state directory', () => {
   })
   afterEach(() => rm(directory, { recursive: true }))
 
-  it('is one daemon’s until it lets go', () => {
+  it('is held by one daemon until it is released', () => {
     const unlock = lockStateDirectory(file)
     expect(() => lockStateDirectory(file)).toThrow(
       `Another stagerd uses the state directory ${directory}: stop it, or give this one another with --state-dir.`,
@@ -22,7 +22,7 @@ describe('the lock of a state directory', () => {
     lockStateDirectory(file)()
   })
 
-  it('cannot be taken by anybody else on the host', async () => {
+  it('cannot be taken by other users of the host', async () => {
     const unlock = lockStateDirectory(file)
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     unlock()

@@ -8,7 +8,7 @@ const [A, B] = ['a'.repeat(64), 'b'.repeat(64)]
 const file = (change: Partial<Record<'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs', bigint>> = {}) =>
   ({ dev: 1n, ino: 2n, size: 3n, mtimeNs: 4n, ctimeNs: 5n, ...change }) as BigIntStats
 
-it('trusts what has been seen, and nothing else', () => {
+it('trusts files that were added, and no others', () => {
   const trusted = new TrustedFiles()
   expect(trusted.has(A, file())).toBe(false)
   trusted.add(A, file())
@@ -23,14 +23,14 @@ it.each(['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const)('does not trust a
   expect(trusted.has(A, file({ [name]: 99n }))).toBe(false)
 })
 
-it('tells times apart by the nanosecond', () => {
+it('compares times to the nanosecond', () => {
   const trusted = new TrustedFiles()
   const now = 1_800_000_000_000_000_000n
   trusted.add(A, file({ mtimeNs: now }))
   expect(trusted.has(A, file({ mtimeNs: now + 1n }))).toBe(false)
 })
 
-it('trusts for a day, and no longer for being renewed', () => {
+it('trusts a file for a day, which renewal does not extend', () => {
   let now = 0
   const trusted = new TrustedFiles(() => now)
   trusted.add(A, file())
@@ -43,7 +43,7 @@ it('trusts for a day, and no longer for being renewed', () => {
   expect(trusted.has(A, file({ ctimeNs: 6n }))).toBe(true)
 })
 
-it('renews only what it trusts as it was', () => {
+it('renews only a file that it trusts in its previous state', () => {
   const trusted = new TrustedFiles()
   trusted.add(A, file())
   trusted.renew(A, file({ ctimeNs: 6n }), file({ ctimeNs: 7n }))
@@ -51,7 +51,7 @@ it('renews only what it trusts as it was', () => {
   expect([trusted.has(A, file({ ctimeNs: 7n })), trusted.has(B, file({ ctimeNs: 7n }))]).toEqual([false, false])
 })
 
-it('forgets the oldest rather than grow without end', () => {
+it('forgets the oldest file when there are too many', () => {
   const trusted = new TrustedFiles()
   const digests = Array.from({ length: 20_001 }, (_, i) => i.toString(16).padStart(64, '0'))
   for (const digest of digests) trusted.add(digest, file())

@@ -18,7 +18,7 @@ const mountOf = (layers: readonly Layer[]) =>
   )
 
 describe('the options of /stagerfs', () => {
-  it('forbid what a forged extended attribute in a layer could ask for', () => {
+  it('disable what a forged extended attribute in a layer could request', () => {
     const options = overlayOptions(mountOf(layersOf(1))).split(',')
     expect(options).toEqual(expect.arrayContaining(['nodev', 'redirect_dir=nofollow', 'metacopy=off', 'index=off']))
     expect(options).not.toContain('userxattr')
@@ -36,7 +36,7 @@ describe('the options of /stagerfs', () => {
     expect(Buffer.byteLength(overlayOptions(mountOf(layersOf(128))))).toBeLessThan(4096)
   })
 
-  it('are refused rather than cut off by the kernel', () => {
+  it('are rejected if the kernel would truncate them', () => {
     expect(() => overlayOptions(mountOf(layersOf(200)))).toThrow(/too deep/)
   })
 

@@ -11,7 +11,7 @@ function pending<T>() {
   return { promise, resolve, reject }
 }
 
-test('all that ask while the work goes on get its one result', async () => {
+test('all calls while the work is in progress share its result', async () => {
   const flights = new SingleFlight<number>(2)
   const { promise, resolve } = pending<number>()
   let begun = 0
@@ -26,7 +26,7 @@ test('all that ask while the work goes on get its one result', async () => {
   expect(await flights.run('a', never, () => Promise.resolve(8))).toBe(8)
 })
 
-test('all of them get its error, and the next one tries again', async () => {
+test('all of them share its error, and the next call starts again', async () => {
   const flights = new SingleFlight<number>(2)
   const fail = () => Promise.reject(new Error('broken'))
   const both = await Promise.allSettled([flights.run('a', never, fail), flights.run('a', never, fail)])
@@ -34,7 +34,7 @@ test('all of them get its error, and the next one tries again', async () => {
   expect(await flights.run('a', never, () => Promise.resolve(1))).toBe(1)
 })
 
-test('work is given up with its last waiter, and nobody joins what was given up', async () => {
+test('work is aborted with its last caller, and no call joins aborted work', async () => {
   const flights = new SingleFlight<number>(2)
   const [first, second] = [new AbortController(), new AbortController()]
   let given: AbortSignal | undefined
@@ -52,7 +52,7 @@ test('work is given up with its last waiter, and nobody joins what was given up'
   expect(await flights.run('a', never, () => Promise.resolve(2))).toBe(2)
 })
 
-test('no more go on at once than are allowed', async () => {
+test('the work of a limited number of keys is in progress at once', async () => {
   const flights = new SingleFlight<string>(2)
   const doors = ['a', 'b', 'c'].map((key) => ({ key, ...pending<string>() }))
   const begun: string[] = []

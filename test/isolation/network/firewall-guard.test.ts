@@ -63,8 +63,8 @@ beforeEach(() => {
   told = []
 })
 
-describe('a guard of firewall rules', () => {
-  it('puts back what somebody flushed, and says whose it was', async () => {
+describe('the firewall guard', () => {
+  it('restores rules that were flushed, and reports it to their container', async () => {
     await guard.add(plan('a'), eventsOf('a'), never)
     await guard.add(plan('b'), eventsOf('b'), never)
     firewall.there.delete('b')
@@ -74,7 +74,7 @@ describe('a guard of firewall rules', () => {
     await guard.remove(plan('b'), never)
   })
 
-  it('puts nothing back after its removal, not even what it was putting back just then', async () => {
+  it('restores nothing after a removal, not even rules that it is restoring at that moment', async () => {
     await guard.add(plan('a'), eventsOf('a'), never)
     let goOn = (): void => undefined
     firewall.slow = new Promise((resolve) => (goOn = resolve))
@@ -88,7 +88,7 @@ describe('a guard of firewall rules', () => {
     expect([...firewall.there]).toEqual(['other'])
   })
 
-  it('puts nothing back that a sweep has removed', async () => {
+  it('does not restore what a sweep has removed', async () => {
     await guard.add(plan('a'), eventsOf('a'), never)
     expect(await guard.removeWhere((comment) => comment === 'a')).toEqual(['a'])
     await severalChecks()
@@ -96,7 +96,7 @@ describe('a guard of firewall rules', () => {
     expect(told).toEqual([])
   })
 
-  it('bears some failures, and then says that the container must not go on', async () => {
+  it('tolerates some failures, and then reports that the rules are lost', async () => {
     let checksWhenLost = 0
     const lost = (error: unknown) => {
       checksWhenLost = firewall.checked.length
@@ -111,7 +111,7 @@ describe('a guard of firewall rules', () => {
     await guard.remove(plan('a'), never)
   })
 
-  it('guards nothing that could not be set', async () => {
+  it('does not guard rules that could not be set', async () => {
     firewall.broken = new Error('no iptables')
     await expect(guard.add(plan('a'), eventsOf('a'), never)).rejects.toThrow('no iptables')
     firewall.broken = undefined

@@ -26,7 +26,7 @@ const lines = (rules: readonly { chain: string; match: readonly string[] }[]) =>
   rules.map(({ chain, match }) => `${chain} ${match.join(' ')}`)
 
 describe('the firewall rules', () => {
-  it('of a launch let in the port of its coordinator, and refuse everything else at once', () => {
+  it('of a launch accept the port of its coordinator, and reject everything else', () => {
     expect(lines(rulesForIpv4(LAUNCH, ['DOCKER-USER']))).toEqual([
       `INPUT ${accept}`,
       `INPUT ${reject}`,
@@ -35,7 +35,7 @@ describe('the firewall rules', () => {
     ])
   })
 
-  it('of a launch with egress keep it off the metadata services of clouds, but not off their name servers', () => {
+  it('of a launch with egress block the metadata services of clouds, but not their name servers', () => {
     const [, , , ...forwarded] = lines(rulesForIpv4({ ...LAUNCH, egress: true }, ['DOCKER-USER']))
     const refusal = (address: string, protocol: string) =>
       `DOCKER-USER -i sd-1d3a5c7e9b11 -d ${address} -p ${protocol} -m ${protocol} ! --dport 53 ${tail} -j REJECT --reject-with icmp-port-unreachable`
@@ -46,7 +46,7 @@ describe('the firewall rules', () => {
     ])
   })
 
-  it('of a run with a published port let answers out, and nothing of its own', () => {
+  it('of a run with a published port accept replies, and no connections of its own', () => {
     expect(lines(rulesForIpv4({ ...LAUNCH, coordinatorPort: undefined, published: true }, ['FORWARD']))).toEqual([
       `INPUT -i sd-1d3a5c7e9b11 -m conntrack --ctstate RELATED,ESTABLISHED ${tail} -j ACCEPT`,
       `INPUT ${reject}`,
@@ -54,19 +54,19 @@ describe('the firewall rules', () => {
     ])
   })
 
-  it('shut IPv6 altogether', () => {
+  it('reject all of IPv6', () => {
     expect(lines(rulesForIpv6(LAUNCH)).map((line) => line.split(' ')[0])).toEqual(['INPUT', 'FORWARD'])
     expect(lines(rulesForIpv6(LAUNCH)).every((line) => line.includes('-j REJECT'))).toBe(true)
   })
 
-  it('are inserted in one transaction, the first to be tried last', () => {
+  it('are inserted in one transaction, in reverse order of evaluation', () => {
     expect(replacementOf([], rulesForIpv4(LAUNCH, ['DOCKER-USER']))).toBe(
       `*filter\n-I DOCKER-USER 1 ${reject}\n-I INPUT 1 ${elsewhere}\n-I INPUT 1 ${reject}\n-I INPUT 1 ${accept}\nCOMMIT\n`,
     )
   })
 })
 
-describe('what iptables-save shows', () => {
+describe('the output of iptables-save', () => {
   const acceptSaved = `-A INPUT -d 198.18.0.1/32 -i sd-1d3a5c7e9b11 -p tcp -m tcp --dport 40123 -m comment --comment "${COMMENT}" -j ACCEPT`
   const other = '-A INPUT -i sd-000000000000 -m comment --comment stagerd:0a1b2c3d:22222222:5a0f -j REJECT'
   const SAVED = `\
@@ -86,14 +86,14 @@ COMMIT
 `
   const saved = rulesInSaved(SAVED)
 
-  it('has rules of ours, and of nobody else', () => {
+  it('is filtered for rules of stagerd', () => {
     expect(saved).toEqual([
       { chain: 'INPUT', comment: COMMENT, line: acceptSaved },
       { chain: 'INPUT', comment: 'stagerd:0a1b2c3d:22222222:5a0f', line: other },
     ])
   })
 
-  it('removes them word for word, in the transaction that sets others', () => {
+  it('is the source of the deletions, in the same transaction as the insertions', () => {
     const ours = saved.filter(({ comment }) => comment === COMMENT)
     expect(replacementOf(ours, [])).toBe(`*filter\n${acceptSaved.replace('-A', '-D')}\nCOMMIT\n`)
     expect(replacementOf(ours, rulesForIpv6(LAUNCH)).split('\n').slice(1, 4)).toEqual([
@@ -103,7 +103,7 @@ COMMIT
     ])
   })
 
-  it('tells whether a set of rules is whole', () => {
+  it('tells whether a set of rules is complete', () => {
     const rules = rulesForIpv4(LAUNCH, ['DOCKER-USER'])
     const whole = rules.map(({ chain }) => ({ chain, comment: COMMENT, line: '' }))
     expect(areThere(rules, COMMENT, [...saved.slice(1), ...whole])).toBe(true)
@@ -115,7 +115,7 @@ COMMIT
     expect(areThere(rulesForIpv4(LAUNCH, ['FORWARD']), COMMENT, whole)).toBe(false)
   })
 
-  it('tells where forwarded packets are judged: in both chains where there are two', () => {
+  it('tells which chains filter forwarded packets', () => {
     expect(forwardChainsIn(SAVED)).toEqual(['FORWARD', 'DOCKER-USER'])
     expect(forwardChainsIn(SAVED.replace(':DOCKER-USER - [0:0]\n', ''))).toEqual(['FORWARD'])
     expect(lines(rulesForIpv4(LAUNCH, ['FORWARD', 'DOCKER-USER'])).slice(-2)).toEqual([
