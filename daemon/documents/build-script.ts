@@ -3,11 +3,13 @@ import { Capability } from './capability.js'
 import { PackageDraft } from './package.js'
 import { closed, environment } from './schema.js'
 
-/** POST /v1/images/packages: a ready package of what is in a Docker image. */
+/** POST /v1/images/packages: makes a ready package from a Docker image. */
 export const ImagePackageDraft = Type.Object(
   {
-    image: Type.String({ description: 'as Docker names it, such as debian:12; pulled if it is not there' }),
-    leave_out: Type.Optional(Type.Array(Type.String(), { description: 'absolute paths that are not to be in it' })),
+    image: Type.String({
+      description: 'reference as Docker writes it, such as debian:12; pulled if the Engine does not have it',
+    }),
+    leave_out: Type.Optional(Type.Array(Type.String(), { description: 'absolute paths to leave out' })),
     ...Type.Omit(PackageDraft, ['templates', 'resource', 'state']).properties,
   },
   { ...closed, title: 'ImagePackageDraft' },
@@ -18,7 +20,7 @@ export type ImagePackageDraft = Static<typeof ImagePackageDraft>
 export const BuildScriptText = Type.Object({ script: Type.String() }, { ...closed, title: 'BuildScriptText' })
 export type BuildScriptText = Static<typeof BuildScriptText>
 
-/** What a build script says; the language is in docs/build-scripts.md. */
+/** The content of a build script. docs/build-scripts.md describes the language. */
 export const BuildScript = Type.Object(
   {
     name: Type.String(),
@@ -33,18 +35,20 @@ export const BuildScript = Type.Object(
       Type.Object(
         {
           url: Type.String(),
-          file: Type.String({ description: 'its name in the working directory' }),
+          file: Type.String({ description: 'name in the working directory' }),
           sha256: Type.Optional(Type.String()),
           sha1: Type.Optional(Type.String()),
         },
         closed,
       ),
     ),
-    include_files: Type.Array(Type.String(), { description: 'beside the script' }),
+    include_files: Type.Array(Type.String(), { description: 'files beside the script' }),
     cleanup: Type.Array(Type.String()),
     snapshot_path: Type.Optional(Type.String()),
-    image: Type.Optional(Type.String({ description: 'a Docker image that is the package: nothing is built then' })),
-    build: Type.String({ description: 'shell; empty with an image' }),
+    image: Type.Optional(
+      Type.String({ description: 'a Docker image that becomes the package; nothing is built then' }),
+    ),
+    build: Type.String({ description: 'shell script; empty with an image' }),
   },
   { ...closed, title: 'BuildScript' },
 )

@@ -1,11 +1,11 @@
 import { quote } from '../../base/fqn.js'
 
-/** An error of TypeBox, in the manner of JSON Schema validators. */
+/** An error of TypeBox, in the form that JSON Schema validators share. */
 export interface Violation {
   readonly keyword: string
-  /** `#/properties/provides/items`: where in the schema. */
+  /** Location in the schema, such as `#/properties/provides/items`. */
   readonly schemaPath: string
-  /** `/provides/0`: where in the document. */
+  /** Location in the document, such as `/provides/0`. */
   readonly instancePath: string
   readonly params: object
   readonly message: string
@@ -14,14 +14,14 @@ export interface Violation {
 type Json = Readonly<Record<string, unknown>>
 
 /**
- * One sentence that names the field and says what would be right.
+ * One sentence that names the field and says what is allowed there.
  *
- * @param part which part of the request: "body"
+ * @param part the part of the request, such as "body"
  */
 export function describeViolation(violations: readonly Violation[], schema: object, part: string): string {
-  // What stands below an `anyOf`, or is refused by `false`, is said again, and better, by the error above it.
+  // The error of a union, or of additional properties, describes the errors below it better than they do.
   const first = violations.find(({ keyword, schemaPath }) => keyword !== 'boolean' && !/\/anyOf\/\d/.test(schemaPath))
-  if (!first) return `The ${part} is not what this route takes: see /openapi.json.`
+  if (!first) return `The ${part} does not match the schema of this route: see /openapi.json.`
   const where = fieldName(first.instancePath)
   const subject = where === '' ? `The ${part}` : `${where} in the ${part}`
   const at = follow(schema, first.schemaPath)
@@ -30,7 +30,7 @@ export function describeViolation(violations: readonly Violation[], schema: obje
     case 'required':
       return `${subject} lacks ${listOf(params.requiredProperties)}, which ${isOne(params.requiredProperties) ? 'is' : 'are'} required.`
     case 'additionalProperties':
-      return `${subject} has ${listOf(params.additionalProperties)}, which nobody knows here: it may have ${listOf(Object.keys(at.properties ?? {}))}.`
+      return `${subject} has ${listOf(params.additionalProperties)}, which is unknown here; allowed: ${listOf(Object.keys(at.properties ?? {}))}.`
     case 'type':
       return `${subject} must be ${article(String(params.type))}.`
     case 'anyOf':

@@ -11,14 +11,14 @@ const Imported = Type.Object(
 )
 export type Imported = Static<typeof Imported>
 
-/** Answer of POST /v1/exchange. */
+/** Response of POST /v1/exchange. */
 export const ImportReport = Type.Object(
   { packages: Type.Array(Imported), stagers: Type.Array(Imported), pipelines: Type.Array(Imported) },
   { ...closed, title: 'ImportReport' },
 )
 export type ImportReport = Static<typeof ImportReport>
 
-/** Answer of GET /v1/resources/{sha256}: data that is here, and need not be sent again. */
+/** Response of GET /v1/resources/{sha256}: data that is stored, so that no client needs to upload it again. */
 export const StoredResource = Type.Object(
   { sha256: Type.String(), length: Type.Integer(), compression: Type.String() },
   { ...closed, title: 'StoredResource' },

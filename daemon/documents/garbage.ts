@@ -5,12 +5,12 @@ import { closed, oneOf } from './schema.js'
 /** POST /v1/node/gc */
 export const GarbageRequest = Type.Object(
   {
-    dry_run: Type.Optional(Type.Boolean({ description: 'only tell what would go' })),
-    older_than_ms: Type.Optional(Type.Integer({ minimum: 0, description: 'seven days when left out' })),
+    dry_run: Type.Optional(Type.Boolean({ description: 'only report what would be removed' })),
+    older_than_ms: Type.Optional(Type.Integer({ minimum: 0, description: 'default: seven days' })),
     keep_bytes: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description: 'of blobs, layers and images that are of no use, but younger; all when left out',
+        description: 'how much to keep of unused blobs, layers and images that are younger; default: all',
       }),
     ),
   },
@@ -25,7 +25,7 @@ export const GarbageReport = Type.Object(
     dry_run: Type.Boolean(),
     removed: Type.Array(
       Type.Object({ kind: Kind, id: Type.String(), bytes: Type.Integer(), used_at: Type.String() }, closed),
-      { description: 'the oldest first; with dry_run, what would be' },
+      { description: 'oldest first; with dry_run, what would be removed' },
     ),
     totals: Type.Array(Type.Object({ kind: Kind, count: Type.Integer(), bytes: Type.Integer() }, closed)),
   },

@@ -13,5 +13,5 @@ export const Limits = Type.Object(
 )
 export type Limits = Static<typeof Limits>
 
-/** The others are as they were, or as is usual. */
+/** Limits that are left out keep their value, or get the default. */
 export const SomeLimits = Type.Partial(Limits, { ...closed, title: 'SomeLimits' })

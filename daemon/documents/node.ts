@@ -7,7 +7,7 @@ export const NodeStatus = Type.Object(
     node: Type.String({ description: 'UUID of this staging node' }),
     state_dir: Type.String(),
     engine: Type.Object({ answers: Type.Boolean(), message: Type.String() }, closed),
-    packages: Type.Integer({ description: 'that are ready' }),
+    packages: Type.Integer({ description: 'number of ready packages' }),
     stagings: Type.Object({ queued: Type.Integer(), running: Type.Integer(), limit: Type.Integer() }, closed),
     uptime_seconds: Type.Number(),
   },

@@ -7,10 +7,10 @@ export const Resource = Type.Object(
   {
     uuid: Type.String(),
     digest: Type.String({ description: 'sha256:HEX' }),
-    sha1: Type.Optional(Type.String({ description: 'sha1:HEX, where known' })),
+    sha1: Type.Optional(Type.String({ description: 'sha1:HEX, where it is known' })),
     length: Type.Integer({ description: 'bytes' }),
     compression: Type.String(),
-    removals: Type.Integer({ description: 'how many paths of lower layers it takes away' }),
+    removals: Type.Integer({ description: 'number of paths in lower layers that it hides' }),
   },
   { ...closed, title: 'Resource' },
 )
@@ -49,7 +49,7 @@ export const PackageDraft = Type.Object(
     resource: Type.Optional(Type.String({ description: 'SHA-256 of an uploaded resource, in hexadecimal' })),
     state: Type.Optional(
       Type.Union([Type.Literal('uploaded'), Type.Literal('ready')], {
-        description: 'with a resource; uploaded when left out',
+        description: 'only with a resource; default: uploaded',
       }),
     ),
     version: Type.Optional(Type.String({ maxLength: 255 })),
@@ -83,14 +83,14 @@ export const PackageResourceChange = Type.Object(
   { ...closed, title: 'PackageResourceChange' },
 )
 
-/** PUT /v1/packages/{ref}/content: all of another package but its name, which is gone then. */
+/** PUT /v1/packages/{ref}/content: takes everything but the name from another package, and deletes that package. */
 export const PackageReplacement = Type.Object(
-  { from: Type.String({ description: 'ref of the package whose content this is to be' }) },
+  { from: Type.String({ description: 'ref of the package whose content moves here' }) },
   { ...closed, title: 'PackageReplacement' },
 )
 export type PackageReplacement = Static<typeof PackageReplacement>
 
-/** POST /v1/resources?sha256=HEX: a raw tarball; the answer once it is durable. */
+/** Response of POST /v1/resources?sha256=HEX, sent once the tarball is durable. */
 export const UploadedResource = Type.Object(
   { sha256: Type.String(), length: Type.Integer(), compression: Type.String(), entries: Type.Integer() },
   { ...closed, title: 'UploadedResource' },

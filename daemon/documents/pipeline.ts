@@ -7,7 +7,7 @@ export const Pipeline = Type.Object(
     fqn: Type.String(),
     namespace: Type.String(),
     name: Type.String(),
-    stagers: Type.Array(Type.String(), { description: 'FQNs, in the order in which they work' }),
+    stagers: Type.Array(Type.String(), { description: 'FQNs, in order of execution' }),
     created_at: Type.String(),
     updated_at: Type.String(),
   },
@@ -15,7 +15,7 @@ export const Pipeline = Type.Object(
 )
 export type Pipeline = Static<typeof Pipeline>
 
-/** POST /v1/stagingpipelines: give `stagers`, or the pipeline to `clone`. */
+/** POST /v1/stagingpipelines: either `stagers`, or the pipeline to `clone`. */
 export const PipelineDraft = Type.Object(
   {
     namespace: Type.String(),

@@ -8,7 +8,7 @@ export const Policy = Type.Object(
     namespace: Type.String(),
     name: Type.String(),
     version: Type.Integer({ minimum: 1 }),
-    text: Type.String({ description: 'of the newest version' }),
+    text: Type.String({ description: 'text of the newest version' }),
     created_at: Type.String(),
     updated_at: Type.String(),
   },
@@ -16,7 +16,7 @@ export const Policy = Type.Object(
 )
 export type Policy = Static<typeof Policy>
 
-const PolicySource = Type.String({ maxLength: 1_048_576, description: 'see docs/policy.md for its language' })
+const PolicySource = Type.String({ maxLength: 1_048_576, description: 'docs/policy.md describes the language' })
 
 /** POST /v1/policies */
 export const PolicyDraft = Type.Object(
@@ -25,11 +25,11 @@ export const PolicyDraft = Type.Object(
 )
 export type PolicyDraft = Static<typeof PolicyDraft>
 
-/** PUT /v1/policies/{ref}: makes the document, or its next version. */
+/** PUT /v1/policies/{ref}: creates the policy, or its next version. */
 export const PolicyText = Type.Object({ text: PolicySource }, { ...closed, title: 'PolicyText' })
 export type PolicyText = Static<typeof PolicyText>
 
-/** GET /v1/policies/{ref}/versions, the oldest first */
+/** GET /v1/policies/{ref}/versions, oldest first */
 export const PolicyVersion = Type.Object(
   { version: Type.Integer({ minimum: 1 }), text: Type.String(), created_at: Type.String() },
   { ...closed, title: 'PolicyVersion' },

@@ -2,13 +2,13 @@ import { Type, type Static } from 'typebox'
 import { Capability } from './capability.js'
 import { closed } from './schema.js'
 
-/** POST /v1/packages/resolution: the dependencies of a package, others, or both. */
+/** POST /v1/packages/resolution: resolves the dependencies of a package, others, or both. */
 export const ResolutionQuestion = Type.Object(
   {
     package: Type.Optional(Type.String({ description: 'ref; its dependencies come first' })),
     dependencies: Type.Optional(Type.Array(Capability)),
     namespace: Type.Optional(
-      Type.String({ description: 'of the job whose rules hold; that of the package, or /, when left out' }),
+      Type.String({ description: 'of the job whose policy applies; default: that of the package, or /' }),
     ),
   },
   { ...closed, title: 'ResolutionQuestion' },
@@ -17,10 +17,10 @@ export type ResolutionQuestion = Static<typeof ResolutionQuestion>
 
 export const Resolution = Type.Object(
   {
-    subject: Type.String({ description: 'whose dependencies these are' }),
-    namespace: Type.String({ description: 'of the job whose rules held' }),
+    subject: Type.String({ description: 'what the dependencies belong to' }),
+    namespace: Type.String({ description: 'of the job whose policy applied' }),
     packages: Type.Array(Type.Object({ uuid: Type.String(), fqn: Type.String() }, closed), {
-      description: 'the operating system first, each after what it depends on',
+      description: 'operating system first, then each package after its dependencies',
     }),
     decisions: Type.Array(
       Type.Object(
@@ -41,7 +41,7 @@ export const Resolution = Type.Object(
         closed,
       ),
     ),
-    explanation: Type.Array(Type.String(), { description: 'the decisions as lines for people' }),
+    explanation: Type.Array(Type.String(), { description: 'the decisions as readable lines' }),
   },
   { ...closed, title: 'Resolution' },
 )

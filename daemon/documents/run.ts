@@ -4,20 +4,20 @@ import { SomeLimits } from './limits.js'
 import { closed, environment } from './schema.js'
 
 /**
- * POST /v1/runs: the answer is newline-delimited `RunEvent`s; the container ends when the client goes, or asks for that and
- * stays to hear its last words.
+ * POST /v1/runs. The response is a stream of newline-delimited `RunEvent`s. The container is stopped when the client
+ * disconnects, or on request; after a request the client still receives the last output.
  */
 export const RunDraft = Type.Object(
   {
     package: Type.String({ description: 'ref of a ready package' }),
-    command: Type.Optional(Type.String({ description: 'instead of START_COMMAND' })),
-    environment: Type.Optional(environment('over that of the package')),
+    command: Type.Optional(Type.String({ description: 'replaces START_COMMAND' })),
+    environment: Type.Optional(environment('added to that of the package; these values win')),
     publish: Type.Optional(
       Type.Array(
         Type.Object(
           {
             container_port: Type.Integer({ minimum: 1, maximum: 65535 }),
-            host_port: Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free one' }),
+            host_port: Type.Integer({ minimum: 0, maximum: 65535, description: '0 for any free port' }),
           },
           closed,
         ),
@@ -36,7 +36,7 @@ export const RunEvent = Type.Union(
       {
         event: Type.Literal('started'),
         run: Type.String({ format: 'uuid', description: 'for POST /v1/runs/{uuid}/stop' }),
-        ports: Type.Array(Type.Integer(), { description: 'host ports, in the order asked for' }),
+        ports: Type.Array(Type.Integer(), { description: 'host ports, in the order of `publish`' }),
       },
       closed,
     ),

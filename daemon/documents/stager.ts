@@ -9,7 +9,7 @@ export const Stager = Type.Object(
     fqn: Type.String(),
     namespace: Type.String(),
     name: Type.String(),
-    package: Type.String({ description: 'FQN of the package that holds its program' }),
+    package: Type.String({ description: 'FQN of the package with its program' }),
     start_command: Type.String(),
     additive: Type.Boolean(),
     allow_egress: Type.Boolean(),
@@ -29,7 +29,7 @@ export const StagerDraft = Type.Object(
   {
     namespace: Type.String(),
     name: Type.String(),
-    package: Type.String({ description: 'ref of the package that holds its program' }),
+    package: Type.String({ description: 'ref of the package with its program' }),
     start_command: Type.String({ minLength: 1 }),
     additive: Type.Optional(Type.Boolean()),
     allow_egress: Type.Optional(Type.Boolean()),

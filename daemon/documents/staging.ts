@@ -4,7 +4,7 @@ import { CAUSES, LAUNCH_STATES, STAGING_STATES, type Cause } from '../model/stag
 import { closed, environment, oneOf } from './schema.js'
 
 const CAUSE_MEANINGS: Readonly<Record<Cause, string>> = {
-  'stager-failed': 'the stager reported failure, or could not be started',
+  'stager-failed': 'the stager reported failure, or the package or the stager cannot be launched',
   'no-verdict': 'the stager exited without a verdict',
   timeout: 'the stager ran longer than its limit',
   'out-of-memory': 'the stager needed more memory than its limit',
@@ -69,11 +69,12 @@ export const StagingDraft = Type.Object(
         {
           resource: Type.String({ description: 'SHA-256 of an uploaded resource, in hexadecimal' }),
           dependencies: Type.Optional(Type.Array(Capability)),
-          environment: Type.Optional(environment('over that of the package')),
+          environment: Type.Optional(environment('added to that of the package; these values win')),
         },
         {
           ...closed,
-          description: "staged instead of the package's own data, which the package keeps until that has succeeded",
+          description:
+            "staged instead of the package's own data, which the package keeps until the staging has succeeded",
         },
       ),
     ),
@@ -82,7 +83,7 @@ export const StagingDraft = Type.Object(
 )
 export type StagingDraft = Static<typeof StagingDraft>
 
-/** Data of a server-sent event `line` of GET /v1/stagings/{uuid}/log; the event's id is `seq`. */
+/** Data of a server-sent event `line` of GET /v1/stagings/{uuid}/log. The id of the event is `seq`. */
 export const LogLine = Type.Object(
   {
     seq: Type.Integer({ minimum: 1 }),

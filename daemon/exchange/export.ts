@@ -22,29 +22,29 @@ export interface ExporterParts {
   readonly stagers: Pick<StagerRepository, 'get'>
   readonly pipelines: Pick<PipelineRepository, 'get'>
   readonly blobs: Pick<BlobStore, 'open'>
-  /** What the dependencies of `subject` resolve to. */
+  /** The packages that the dependencies of `subject` resolve to. */
   readonly closure: (subject: Package, dependencies: readonly Capability[]) => Promise<readonly Package[]>
 }
 
 export interface ExportRequest {
   readonly packages: readonly Ref[]
-  /** With their stagers, and the packages of these. */
+  /** Exported with their stagers, and the packages of the stagers. */
   readonly pipelines: readonly Ref[]
-  /** With all that the packages and the stagers depend on. */
+  /** Include everything that the packages and the stagers depend on. */
   readonly withDependencies: boolean
 }
 
 export interface ExportedFile {
-  /** Must be consumed or destroyed. Errors where a blob is damaged: then the file is cut short, and never looks whole. */
+  /** Must be consumed or destroyed. Errors at a damaged blob; the truncated file is not a valid ZIP file. */
   readonly stream: Readable
-  /** In bytes; known before the first of them. */
+  /** In bytes. Known before the first byte is sent. */
   readonly length: number
 }
 
-/** A fixed time, so that the same packages always make the same file; ZIP knows none before 1980. */
+/** A fixed time, so that the same packages always give the same file. ZIP has no earlier time. */
 const MTIME = new Date(1980, 0, 1)
 
-/** Packages, stagers and pipelines as one file that another daemon can import. */
+/** Exports packages, stagers and pipelines as one file that another daemon can import. */
 export class Exporter {
   readonly #parts: ExporterParts
 
@@ -54,7 +54,7 @@ export class Exporter {
 
   /**
    * Throws `NotFound` (`package-not-found`, `pipeline-not-found`, `package-empty`), `Conflict` (`package-busy`),
-   * `Unresolved`; all before the first byte.
+   * `Unresolved`; all of them before the first byte.
    */
   async export(request: ExportRequest): Promise<ExportedFile> {
     const { pipelines, stagers, packages } = await this.#collect(request)
@@ -104,13 +104,13 @@ export class Exporter {
         await add(program, [...stager.dependencies, ...program.dependencies])
       }
     }
-    // In order of import, so that ties between candidates are decided on the other side as they are here.
+    // In order of import, which decides between equal candidates: the importing daemon then decides as this one does.
     const inOrder = [...chosen.values()].sort((a, b) => a.importOrder - b.importOrder)
     inOrder.forEach(assertExportable)
     return { packages: inOrder, stagers: [...found.stagers.values()], pipelines: [...found.pipelines.values()] }
   }
 
-  /** Stored, not deflated: what is in it is compressed already. One blob is open at a time. */
+  /** Entries are stored, not deflated, because resources are already compressed. One blob is open at a time. */
   #pack(
     manifest: string,
     resources: readonly { readonly sha256: string; readonly name: string; readonly length: number }[],
@@ -120,20 +120,20 @@ export class Exporter {
     const opened: Readable[] = []
     const fail = (error: unknown) => stream.destroy(error instanceof Error ? error : new Error(messageOf(error)))
     zip.on('error', fail)
-    // yazl leaves what it reads from open when nobody takes its output any more.
+    // yazl does not close its input when its output is destroyed.
     pipeline(zip.outputStream, stream, () => opened.at(-1)?.destroy())
     const options = { compress: false, mtime: MTIME, forceDosTimestamp: true, mode: 0o100644 }
     zip.addBuffer(Buffer.from(manifest), MANIFEST_FILE, options)
     for (const { sha256, name, length } of resources)
-      zip.addReadStreamLazy(name, { ...options, size: length }, (give) => {
+      zip.addReadStreamLazy(name, { ...options, size: length }, (done) => {
         this.#parts.blobs.open(sha256).then((blob) => {
           opened.push(blob.stream.on('error', fail))
           if (stream.destroyed) blob.stream.destroy()
-          else give(undefined, blob.stream)
+          else done(undefined, blob.stream)
         }, fail)
       })
     let total = 0
-    // The types of yazl leave out what it passes. All sizes are known, so it calls back before it returns.
+    // yazl's types lack the argument of the callback. All sizes are known, so it calls back before it returns.
     zip.end(undefined, ((size: number) => (total = size)) as unknown as () => void)
     return { stream, length: total }
   }

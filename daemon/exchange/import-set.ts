@@ -8,7 +8,7 @@ import type { Name, PipelineOfSet, StagerOfSet } from '../store/exchange-reposit
 import type { PackageDraft } from '../store/repositories.js'
 import type { Manifest, PackageEntry, StagerEntry } from './manifest.js'
 
-/** A package that is to come, whose resource is still in the file. */
+/** A package to import, whose resource is still in the file. */
 export interface PendingPackage {
   readonly draft: Omit<PackageDraft, 'resource'>
   readonly resource: PendingResource
@@ -17,7 +17,7 @@ export interface PendingPackage {
 export interface PendingResource {
   /** Name in the ZIP file. */
   readonly file: string
-  /** Undefined where nobody has said. */
+  /** Undefined where the file does not say. */
   readonly expected: { readonly sha256?: string; readonly sha1?: string; readonly length?: number }
   readonly removals: PackageEntry['resource']['removals']
 }
@@ -29,9 +29,10 @@ export interface ImportSet {
 }
 
 /**
- * What a manifest brings in, every word of it checked as if it came through the API.
+ * The content of a manifest, with the same checks as for requests of the API.
  *
- * With `namespace`, all of it goes there, references included; references to what is not in the file stay as they are.
+ * With `namespace`, everything moves there, with the references to it; references to what is not in the file stay as
+ * they are.
  *
  * Throws `BadInput`.
  */
@@ -55,9 +56,9 @@ export function importSetOf(manifest: Manifest, namespace: string | undefined): 
     manifest.pipelines.map(({ fqn }) => place(fqn, 'stagpipe')),
   )
   return {
-    packages: manifest.packages.map((entry) => comingPackage(entry, place(entry.fqn, 'package'))),
+    packages: manifest.packages.map((entry) => pendingPackage(entry, place(entry.fqn, 'package'))),
     stagers: manifest.stagers.map((entry) => ({
-      ...comingStager(entry, place(entry.fqn, 'job')),
+      ...pendingStager(entry, place(entry.fqn, 'job')),
       program: place(entry.package, 'package'),
     })),
     pipelines: manifest.pipelines.map(({ fqn, stagers }) => ({
@@ -67,7 +68,7 @@ export function importSetOf(manifest: Manifest, namespace: string | undefined): 
   }
 }
 
-function comingPackage(entry: PackageEntry, name: Name): PendingPackage {
+function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
   const { version, description, templates, resource } = entry
   assertMetadata(entry)
   resource.removals.forEach(decodeRemovalPath)
@@ -91,7 +92,7 @@ function comingPackage(entry: PackageEntry, name: Name): PendingPackage {
   }
 }
 
-function comingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'program'> {
+function pendingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'program'> {
   assertCommand(entry.start_command)
   assertUser(entry.user)
   const { dependencies, environment } = applyMetadataFields({}, additions({ ...entry, provides: [] }))
@@ -107,7 +108,7 @@ function comingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'progra
   }
 }
 
-/** By the door that every change of metadata goes through: it drops what is said twice, and knows the limits. */
+/** In the form of a change of metadata, which drops duplicates and enforces the limits. */
 function additions({
   provides,
   dependencies,
@@ -123,7 +124,7 @@ function assertDistinct(kind: FqnKind, names: readonly Name[]): void {
     if (seen.has(fqn))
       throw new BadInput(
         'same-name-twice',
-        `The file would bring in two of the name ${fqn}: import it without -o, into the namespaces that it names.`,
+        `The import would create ${fqn} twice: import the file without -o, into the namespaces that it names.`,
       )
     seen.add(fqn)
   }

@@ -26,15 +26,15 @@ export interface ImporterParts {
   readonly ingest: Pick<ResourceIngest, 'receive'>
   readonly live: Leases
   readonly quota: PackageQuota
-  /** Where a file waits while it is read; made when needed. */
+  /** Where the file is spooled; created when needed. */
   readonly directory: string
 }
 
 export interface ImportRequest {
   readonly whenThere: WhenThere
-  /** All of it goes there, whatever the file says. */
+  /** Everything is imported into it, whatever the file says. */
   readonly namespace?: string | undefined
-  /** What the package of a file without a manifest is. */
+  /** The package in a file without a manifest. */
   readonly bare?: BarePackage | undefined
 }
 
@@ -43,16 +43,15 @@ export interface BarePackage extends Name {
   readonly dependencies: readonly Capability[]
 }
 
-/** Of a whole file, in bytes. It waits on the disk, so this is no matter of memory. */
+/** Of a whole file, in bytes. It is spooled to the disk, so it takes no memory. */
 const MAX_FILE_BYTES = 256 * 1024 ** 3
 
 /**
- * Files of packages, stagers and pipelines, each taken in as one.
+ * Imports files of packages, stagers and pipelines, each file as a whole.
  *
  * INVARIANTS
- * - Nothing of a file is visible before all of it is; what was stored of one that is refused is collected as garbage.
- * - The body is read to a file first, because only the directory at the end of a ZIP file says what is in it: what comes
- *   before may be anything.
+ * - Nothing of a file is visible until all of it is. The stored blobs of a refused file are garbage.
+ * - The body is spooled to a file first, because only the directory at the end of a ZIP file says what it contains.
  * - Memory does not grow with the length of a resource.
  */
 export class Importer {
@@ -63,8 +62,8 @@ export class Importer {
   }
 
   /**
-   * Throws `BadInput` for a file that is at fault, `Conflict` (`already-there`, naming all; `package-busy`), `NotFound`
-   * for a reference that leads nowhere, `Refused` (`package-quota`), and what the ingest throws.
+   * Throws `BadInput` for an invalid file, `Conflict` (`already-there`, which names all; `package-busy`), `NotFound` for a
+   * dangling reference, `Refused` (`package-quota`), and what the ingest throws.
    */
   async import(body: Readable, request: ImportRequest, signal: AbortSignal): Promise<ImportedSet> {
     const { exchange, live } = this.#parts
@@ -72,32 +71,32 @@ export class Importer {
     const holder = randomUUID()
     try {
       const content = await readExchangeFile(file, length)
-      const coming = await this.#understand(content, request)
-      const taken = await exchange.taken(namesOf(coming))
+      const pending = await this.#parse(content, request)
+      const taken = await exchange.taken(namesOf(pending))
       if (request.whenThere === 'refuse') assertNoneTaken([...taken])
       const packages: PackageDraft[] = []
       const received = new Map<string, Resource>()
-      for (const one of coming.packages) {
+      for (const one of pending.packages) {
         const skipped = request.whenThere === 'skip' && taken.has(formatFqn('package', one.draft))
         packages.push(skipped ? one.draft : await this.#receive(one, content, received, holder, signal))
       }
-      return await exchange.import({ ...coming, packages }, request.whenThere)
+      return await exchange.import({ ...pending, packages }, request.whenThere)
     } finally {
       live.release(holder)
       await file.close()
     }
   }
 
-  async #understand({ manifest, resources }: ExchangeFile, request: ImportRequest): Promise<ImportSet> {
+  async #parse({ manifest, resources }: ExchangeFile, request: ImportRequest): Promise<ImportSet> {
     const { bare, namespace } = request
     if (manifest === undefined) return bareSet(bare, [...resources.values()])
     if (bare)
       throw new BadInput(
         'has-manifest',
-        'The file says itself what its packages are called and provide: import it without a name.',
+        'The manifest of the file says what its packages are called and provide: import it without a name.',
       )
     const set = importSetOf(parseManifest(manifest), namespace)
-    // Before anything is read: a name may well be that of nothing in the file.
+    // Before any resource is read. Also finds resources that are missing from the file.
     for (const { draft, resource } of set.packages)
       await this.#assertWithinQuota(draft, resourceOf(resources, resource.file))
     return set
@@ -131,16 +130,17 @@ export class Importer {
 
 function bareSet(bare: BarePackage | undefined, resources: readonly ZipResource[]): ImportSet {
   const [only, ...others] = resources
-  if (!only) throw new BadInput('bad-exchange-file', 'The file has no package in it: no PACKAGE_RESOURCE_0001.tar.gz.')
+  if (!only)
+    throw new BadInput('bad-exchange-file', 'The file contains no package: it has no PACKAGE_RESOURCE_0001.tar.gz.')
   if (others.length > 0)
     throw new BadInput(
       'no-manifest',
-      `The file has ${resources.length} resources and no manifest of stagerd: nobody can tell what they are; import each with \`stagectl package from-file\`.`,
+      `The file has ${resources.length} resources and no manifest of stagerd that describes them: import each with \`stagectl package from-file\`.`,
     )
   if (!bare)
     throw new BadInput(
       'no-manifest',
-      'The file has no manifest of stagerd: say what its package is with --name and --provides.',
+      'The file has no manifest of stagerd: describe its package with --name and --provides.',
     )
   const { namespace, name, provides, dependencies } = bare
   const metadata = { provides, dependencies, environment: {}, templates: [] }
@@ -158,7 +158,7 @@ function resourceOf(resources: ReadonlyMap<string, ZipResource>, file: string): 
   if (!found)
     throw new BadInput(
       'bad-manifest',
-      `The manifest speaks of the resource ${JSON.stringify(file)}, which is not in the file.`,
+      `The manifest names the resource ${JSON.stringify(file)}, which is not in the file.`,
     )
   return found
 }

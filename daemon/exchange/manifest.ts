@@ -5,11 +5,11 @@ import { describeViolation, type Violation } from '../documents/describe-violati
 import { Capability, Template } from '../documents/capability.js'
 import { Limits } from '../documents/limits.js'
 
-/** The format of exchange files; docs/exchange.md describes it for others. */
+/** The format of exchange files. docs/exchange.md describes it for other programs. */
 
 export const MANIFEST_FILE = 'STAGERD_MANIFEST.json'
 const FORMAT = 'stagerd-exchange'
-/** To be raised when a reader of the present version would get something wrong. */
+/** Raise it when readers of this version would misread a new file. */
 const VERSION = 1
 
 const closed = { additionalProperties: false } as const
@@ -32,7 +32,7 @@ const PackageEntry = Type.Object(
     description: Type.Optional(Type.String({ maxLength: 4096 })),
     resource: Type.Object(
       {
-        file: Type.String({ description: 'its name in the ZIP file' }),
+        file: Type.String({ description: 'name in the ZIP file' }),
         digest: Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }),
         sha1: Type.Optional(Type.String({ pattern: '^sha1:[0-9a-f]{40}$' })),
         length: Type.Integer({ minimum: 0 }),
@@ -48,7 +48,7 @@ export type PackageEntry = Static<typeof PackageEntry>
 const StagerEntry = Type.Object(
   {
     fqn: Type.String(),
-    package: Type.String({ description: 'FQN of the package that holds its program' }),
+    package: Type.String({ description: 'FQN of the package with its program' }),
     start_command: Type.String({ minLength: 1 }),
     additive: Type.Boolean(),
     allow_egress: Type.Boolean(),
@@ -94,7 +94,7 @@ export function parseManifest(text: string): Manifest {
   if (typeof version === 'number' && version > VERSION)
     throw new BadInput(
       'manifest-too-new',
-      `The file has version ${version} of the exchange format, where this stagerd reads ${VERSION}: update stagerd.`,
+      `The file has version ${version} of the exchange format, and this stagerd reads ${VERSION}: update stagerd.`,
     )
   const validator = Compile(Manifest)
   if (validator.Check(found)) return found

@@ -1,4 +1,4 @@
-/** What resources are called in an exchange file: known in the field, whatever the compression. */
+/** Names of resources in an exchange file. Other programs expect them, whatever the compression. */
 const PATTERN = /^PACKAGE_RESOURCE_[0-9]{4,}\.tar\.gz$/
 
 export function isResourceName(name: string): boolean {

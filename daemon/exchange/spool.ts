@@ -6,8 +6,8 @@ import { TooLarge } from '../../base/errors.js'
 import { withDiskFull } from '../store/storage-errors.js'
 
 /**
- * A body as a file without a name: it goes with its descriptor, hence with the process, however that ends. The caller
- * closes it.
+ * Writes a body to an unlinked file, which disappears when its descriptor is closed, at the latest with the process. The
+ * caller closes it.
  *
  * Throws `TooLarge` (`exchange-too-large`), `Unavailable` (`disk-full`).
  */

@@ -11,25 +11,25 @@ const CHUNK_BYTES = 256 * 1024
 const MAX_ENTRIES = 10_000
 const MAX_MANIFEST_BYTES = 32 * 1024 * 1024
 
-/** What is in an exchange file. Valid until the file is closed. */
+/** The content of an exchange file. Valid until the file is closed. */
 export interface ExchangeFile {
-  /** As text; undefined where there is none of ours. */
+  /** As text. Undefined where the file has no manifest of stagerd. */
   readonly manifest: string | undefined
   readonly resources: ReadonlyMap<string, ZipResource>
 }
 
 export interface ZipResource {
   readonly name: string
-  /** As the ZIP file has it; `open` errors where it is not true. */
+  /** According to the directory of the ZIP file. The stream of `open` errors if it is wrong. */
   readonly length: number
   open(): Promise<Readable>
 }
 
 /**
- * Read the directory of an untrusted ZIP file. Names are only ever compared, and never reach a disk.
+ * Reads the directory of an untrusted ZIP file. Names are only compared; none becomes a path on a disk.
  *
- * Throws `BadInput` (`bad-exchange-file`) for what is no ZIP file, or has entries twice, encrypted, or on top of each
- * other; `TooLarge` (`exchange-too-large`) for too many of them, or too long a manifest.
+ * Throws `BadInput` (`bad-exchange-file`) for anything but a ZIP file, and for duplicate, encrypted or overlapping
+ * entries; `TooLarge` (`exchange-too-large`) for too many entries, or too long a manifest.
  */
 export async function readExchangeFile(file: FileHandle, length: number): Promise<ExchangeFile> {
   return await orBad(async () => {
@@ -67,8 +67,8 @@ async function entriesOf(zip: ZipFile, length: number): Promise<Map<string, Entr
     if (entries.has(fileName)) throw bad(`it has ${quote(fileName)} twice`)
     if (entry.isEncrypted()) throw bad(`${quote(fileName)} is encrypted`)
     compressed += entry.compressedSize
-    // One stretch of the file can be made to stand for any number of entries: then they are longer than the file.
-    if (compressed > length) throw bad('its entries lie on top of each other')
+    // Overlapping entries, as of a ZIP bomb, are together longer than the file.
+    if (compressed > length) throw bad('its entries overlap')
     entries.set(fileName, entry)
   }
   return entries
@@ -102,12 +102,10 @@ function asBad(error: unknown, entry?: string): Error {
 }
 
 function bad(why: string, cause?: unknown): BadInput {
-  return new BadInput('bad-exchange-file', `The file is no exchange file, which is a ZIP file of packages: ${why}.`, {
-    cause,
-  })
+  return new BadInput('bad-exchange-file', `The file is not a ZIP file of packages: ${why}.`, { cause })
 }
 
-/** Reads by position, and leaves the file to whoever opened it. */
+/** Reads by position. The file belongs to the caller. */
 class HandleReader extends RandomAccessReader {
   constructor(readonly file: FileHandle) {
     super()
@@ -118,12 +116,12 @@ class HandleReader extends RandomAccessReader {
   }
 }
 
-/** Not a stream of Node's own: when that is destroyed it closes the descriptor, whatever it was told. */
+/** Not `createReadStream`, which closes the descriptor when it is destroyed, even with `autoClose: false`. */
 async function* rangeOf(file: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
   for (let position = start; position < end;) {
     const wanted = Math.min(CHUNK_BYTES, end - position)
     const { bytesRead, buffer: chunk } = await file.read(Buffer.allocUnsafe(wanted), 0, wanted, position)
-    if (bytesRead === 0) throw new Error('it is cut short')
+    if (bytesRead === 0) throw new Error('it is truncated')
     position += bytesRead
     yield chunk.subarray(0, bytesRead)
   }

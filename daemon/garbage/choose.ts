@@ -1,24 +1,24 @@
 import type { GarbageKind } from '../model/garbage.js'
 
-/** Something that nothing refers to and nobody at work uses. */
+/** Something without references that no launch or run uses. */
 export interface Garbage {
   readonly kind: GarbageKind
   readonly id: string
   readonly bytes: number
-  /** Last written, touched or used; of a staging, when it ended. */
+  /** When it was last written, touched or used; of a staging, when it ended. */
   readonly usedAt: Date
 }
 
 export interface Measure {
-  /** What has been of no use for longer goes. In milliseconds. */
+  /** Garbage that has been unused for longer is removed. In milliseconds. */
   readonly olderThanMs: number
-  /** Blobs, layers and images that are younger go too, the oldest first, until they have no more than this together. */
+  /** Younger blobs, layers and images are removed too, oldest first, until those left have no more bytes than this. */
   readonly keepBytes: number | undefined
-  /** A blob that is younger than this stays in any case: its uploader is about to name it. In milliseconds. */
+  /** A blob that is younger than this is always kept: a package may be about to refer to it. In milliseconds. */
   readonly graceMs: number
 }
 
-/** What of `garbage` goes, the oldest first. */
+/** The part of `garbage` to remove, oldest first. */
 export function chooseGarbage(garbage: readonly Garbage[], measure: Measure, now: Date): readonly Garbage[] {
   const { olderThanMs, keepBytes = Infinity, graceMs } = measure
   const age = ({ usedAt }: Garbage) => now.getTime() - usedAt.getTime()

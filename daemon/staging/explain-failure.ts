@@ -1,7 +1,7 @@
 import type { LogWriter } from '../log/log-writer.js'
 import type { Failure } from '../model/staging.js'
 
-/** The end of a failed staging's log: stager, cause, last lines, what to do next. */
+/** Ends the log of a failed staging with the stager, the cause, the last lines and what to do next. */
 export async function explainFailure(failure: Failure, lastLines: readonly string[], log: LogWriter): Promise<void> {
   const subject = failure.stager === undefined ? 'Staging failed' : `Staging failed in stager '${failure.stager}'`
   await log.message(

@@ -2,7 +2,7 @@ import { BadInput, Refused, StagerdError, Unavailable, Unresolved, messageOf } f
 import type { Ending } from '../../isolation/isolation.js'
 import { RELAUNCH_LIMIT, type Failure } from '../model/staging.js'
 
-/** The end of a launch that left no verdict, in the words that the user is shown. */
+/** The failure of a launch that ended without a verdict, as users see it. */
 export function failureOfEnding(stager: string, ending: Exclude<Ending, { kind: 'stopped' | 'engine-lost' }>): Failure {
   switch (ending.kind) {
     case 'exited':
@@ -70,9 +70,9 @@ export function failureOfInterruptions(stager: string, times: number): Failure {
   }
 }
 
-/** A launch that could not be made: whose fault it was decides the cause. */
+/** The failure of a launch that could not be started. The class of the error decides the cause. */
 export function failureOfError(stager: string | undefined, error: unknown): Failure {
-  // Messages of errors are whole sentences; this one becomes the end of another.
+  // Messages of errors are whole sentences. This one becomes the end of another.
   const message = messageOf(error).replace(/\.$/, '')
   if (error instanceof Unresolved)
     return {

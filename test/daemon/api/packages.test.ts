@@ -122,7 +122,7 @@ describe('packages over the API', () => {
       [
         { ...draft, colour: 'red' },
         'bad-document',
-        /has "colour", which nobody knows here: it may have "namespace", "name"/,
+        /has "colour", which is unknown here; allowed: "namespace", "name"/,
       ],
       [{ ...draft, name: 7 }, 'bad-document', '"name" in the body must be a string.'],
       [{ ...draft, state: 'done' }, 'bad-document', '"state" in the body must be one of "uploaded", "ready".'],
