@@ -30,5 +30,5 @@ it('Ctrl-C lets a program that runs in the foreground say its last words', async
   run.kill('SIGINT')
   const { stdout, stderr, exitCode } = await run
   expect({ stdout, exitCode }).toEqual({ stdout: 'up\ngoodbye', exitCode: 14 })
-  expect(stderr).toContain('Stopping app… (Ctrl-C again leaves at once)')
+  expect(stderr).toContain('Stopping app… (press Ctrl-C again to leave at once)')
 })
