@@ -7,8 +7,8 @@ import type { Io } from './terminal/io.js'
 import { buildProgram } from './program.js'
 
 /**
- * The client: runs the command in `argv` (without the paths of node and script) and returns the exit code. Never rejects,
- * never exits the process.
+ * The client: runs the command in `argv` (without the paths of node and script) and returns the exit code. Never
+ * rejects, never exits the process.
  */
 export async function stagectl(argv: readonly string[], io: Io): Promise<number> {
   const commandLine = new CommandLine(io)

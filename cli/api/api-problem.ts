@@ -11,7 +11,10 @@ export class ApiProblem extends StagerdError {
   }
 }
 
-/** Parses the body of an error response. Never throws: a body that is not a problem document gets the code `unexplained`. */
+/**
+ * Parses the body of an error response. Never throws: a body that is not a problem document gets the code
+ * `unexplained`.
+ */
 export function parseProblem(status: number, body: string): ApiProblem {
   const document = parse(body)
   const detail = stringField(document, 'detail') ?? stringField(document, 'title')

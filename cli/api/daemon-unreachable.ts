@@ -13,7 +13,7 @@ export function transportError(error: unknown, socketPath: string): unknown {
   if (NOT_LISTENING.has(errno))
     return new DaemonUnreachable(
       'no-daemon',
-      `No stagerd answers at ${socketPath}: start it with \`sudo stagerd\`, or give its socket with --socket or STAGERD_SOCKET.`,
+      `No stagerd answers at ${socketPath}: start it with \`sudo stagerd\`, or set --socket or STAGERD_SOCKET.`,
       { cause: error },
     )
   if (FORBIDDEN.has(errno))

@@ -18,8 +18,8 @@ export interface ExpectedDigests {
 /**
  * A cache of build script sources by digest, in `$XDG_CACHE_HOME/stagectl/sources`.
  *
- * INVARIANT: a file gets its final name only when it is complete and verified. Each use verifies it again, because other
- * processes of the user can write to the cache.
+ * INVARIANT: a file gets its final name only when it is complete and verified. Each use verifies it again, because
+ * other processes of the user can write to the cache.
  */
 export class SourceCache {
   readonly #directory: string

@@ -94,7 +94,10 @@ async function stage(session: Session, options: StageOptions, source: string): P
   return exitCodeOfStaging(ended)
 }
 
-/** An existing package keeps its data until the staging succeeds, so that packages that depend on it never see the source. */
+/**
+ * An existing package keeps its data until the staging succeeds, so that packages that depend on it never see the
+ * source.
+ */
 async function draftOf(
   session: Session,
   target: { readonly namespace: string; readonly name: string },

@@ -31,7 +31,7 @@ export function addStagerCreateCommand(group: Command, commandLine: CommandLine)
   const command = group
     .command('create <name>')
     .description(
-      'Create a stager from a directory with its program. The package stager-NAME holds the program, which runs in /app.',
+      'Create a stager from a directory with its program. Its program is in the package stager-NAME and runs in /app.',
     )
     .requiredOption('-p, --path <dir>', 'directory with the program')
     .requiredOption('--start-command <cmd>', 'command that starts the program, run in /app')

@@ -11,8 +11,8 @@ const NO_BORDER = {
 } // prettier-ignore
 
 /**
- * A table without borders. On a terminal, it fits the width: the widest columns shrink first, and the first column, which
- * identifies the row, shrinks last.
+ * A table without borders. On a terminal, it fits the width: the widest columns shrink first, and the first column,
+ * which identifies the row, shrinks last.
  */
 export function table(
   { io, style }: Output,

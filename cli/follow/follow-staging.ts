@@ -13,8 +13,8 @@ export function displayLine({ text }: LogLine): string {
 }
 
 /**
- * Prints the log of a staging until it has ended, with the duration of each launch, and a summary. The first Ctrl-C asks
- * the daemon to cancel the staging and waits for its end; the second aborts.
+ * Prints the log of a staging until it has ended, with the duration of each launch, and a summary. The first Ctrl-C
+ * asks the daemon to cancel the staging and waits for its end; the second aborts.
  */
 export async function followStaging(session: Session, staging: string): Promise<Staging> {
   const { output } = session

@@ -4,8 +4,8 @@ import { DaemonUnreachable, transportError } from '../api/daemon-unreachable.js'
 import type { Session } from '../session/session.js'
 
 /**
- * Reads the events of a run up to `ended`. Throws `DaemonUnreachable` when the stream ends before it: the daemon stops the
- * container when the connection breaks.
+ * Reads the events of a run up to `ended`. Throws `DaemonUnreachable` when the stream ends before it: the daemon stops
+ * the container when the connection breaks.
  */
 export async function* readRunEvents({ body }: ApiResponse, session: Session): AsyncGenerator<RunEvent> {
   const decoder = new TextDecoder()

@@ -22,8 +22,9 @@ export interface PackDirectory {
   readonly prefix: string
   readonly env: Io['env']
   readonly signal: AbortSignal
-  /** Called once with the total size of the files, then `onBytes` with the size of each chunk, in uncompressed bytes. */
+  /** Called once, with the total size of the files in bytes. */
   readonly onStart?: (total: number) => void
+  /** Called for each chunk, with its size before compression in bytes. */
   readonly onBytes?: (count: number) => void
 }
 

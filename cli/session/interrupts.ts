@@ -10,9 +10,9 @@ export class Interrupted extends StagerdError {
 /**
  * Handles Ctrl-C.
  *
- * The first interrupt runs the handler of `onFirstInterrupt`, if one is set, for a graceful end. Without a handler, and on
- * the second interrupt, `signal` aborts with `Interrupted` and the command cleans up. Then the listener is removed, so
- * that one more interrupt kills the process.
+ * The first interrupt runs the handler of `onFirstInterrupt`, if one is set, for a graceful end. Without a handler, and
+ * on the second interrupt, `signal` aborts with `Interrupted` and the command cleans up. Then the listener is removed,
+ * so that one more interrupt kills the process.
  */
 export class Interrupts {
   readonly #controller = new AbortController()

@@ -9,8 +9,8 @@ import { detectLanguage } from './detect-language.js'
 const SHARED_NAMESPACE = '/apcera'
 
 /**
- * Finds the pipeline that the user gives. Without one, detects the language from the files and looks for its pipeline in
- * the current namespace, then in the shared one.
+ * Finds the pipeline that the user gives. Without one, detects the language from the files and looks for its pipeline
+ * in the current namespace, then in the shared one.
  *
  * Throws `ApiProblem` for an unknown name, `NotFound` (`no-pipeline`) when detection finds none.
  *

@@ -27,8 +27,8 @@ export async function findReplaceable(session: Session, fqn: string): Promise<Pa
 }
 
 /**
- * Throws `Conflict` (`package-of-stager`) when the package holds the program of a stager: a source directory of the same
- * name must not replace it by accident.
+ * Throws `Conflict` (`package-of-stager`) when the package holds the program of a stager: a source directory of the
+ * same name must not replace it by accident.
  */
 export async function assertNoProgram(session: Session, found: Package): Promise<void> {
   const stagers = await session.api.get<Stager[]>('/v1/stagers', { signal: session.signal })

@@ -16,7 +16,7 @@ export const MAX_ROOT_LAYERS = 120
 /** What Engines before 25 call an image that has no name. */
 const NAMELESS = '<none>:<none>'
 
-/** How long a load may take that still moves, in milliseconds. */
+/** Time limit for loading an image, in milliseconds. */
 const LOAD_DEADLINE_MS = 30 * 60_000
 
 /**

@@ -18,7 +18,7 @@ const output = (stream: 'stdout' | 'stderr', text: string): RunEvent => ({
   data: Buffer.from(text).toString('base64'),
 })
 
-test('run passes stdout and stderr on, prints ports to stderr, and exits with the exit code of the program', async () => {
+test('run passes the output on, prints ports to stderr, and exits with the exit code of the program', async () => {
   const { api, run } = harness()
   api.on('POST /v1/runs', (_request, response) => {
     events(

@@ -21,7 +21,7 @@ afterAll(async () => {
   await daemon.close()
 })
 
-it('Ctrl-C lets a program that runs in the foreground say its last words', async () => {
+it('Ctrl-C stops a foreground program and shows its last output', async () => {
   const command = `trap 'echo goodbye; exit 0' TERM; echo up; while :; do sleep 0.1; done`
   const run = daemon.stagectl('run', 'app', '--command', command)
   let said = ''
