@@ -2,5 +2,5 @@ import process from 'node:process'
 import { processIo } from './terminal/process-io.js'
 import { stagectl } from './stagectl.js'
 
-// The exit code is set rather than forced, so that what was written reaches a slow reader.
+// Not `process.exit`, which would discard output that a slow reader has not read.
 process.exitCode = await stagectl(process.argv.slice(2), processIo())

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** From the nearest package.json above: the same file, whether this runs from source or built. */
+/** The version in the nearest package.json above, which is the same file for source and build. */
 export function programVersion(): string {
   let directory = path.dirname(fileURLToPath(import.meta.url))
   while (!existsSync(path.join(directory, 'package.json')) && directory !== '/') directory = path.dirname(directory)

@@ -15,24 +15,24 @@ import { programVersion } from './program-version.js'
 const EXIT_CODES = `Exit codes:
   0  success
   1  stagerd failed
-  2  the command line cannot be understood
+  2  the command line is invalid
   3  no stagerd answers
   4  not found, conflict, or bad input
   5  refused by policy or quota
  10  a stager reported failure, or ended without a verdict
  11  timeout
- 12  limit of memory, disk or processes
- 13  dependencies that cannot be resolved
+ 12  limit of memory, disk or processes reached
+ 13  dependencies cannot be resolved
  14  cancelled
 `
 
-/** Every command with its flags. Parsing it runs the command; it throws `CommanderError` for usage and help. */
+/** Defines all commands. Parsing a command line runs its command; usage errors and help throw `CommanderError`. */
 export function buildProgram(commandLine: CommandLine, output: Output): Command {
   const { io } = commandLine
   const program = new Command('stagectl')
-    .description('Takes source to packages that are ready to run, by way of stagerd.')
+    .description('Client of stagerd, which turns source code into packages that are ready to run.')
     .version(programVersion())
-    // Before the commands are added: they inherit these.
+    // Set before the commands are added, because they inherit these settings.
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
@@ -44,10 +44,16 @@ export function buildProgram(commandLine: CommandLine, output: Output): Command 
       outputError: (text, write) => write(`${output.errorPrefix()} ${text.replace(/^error: /, '')}`),
     })
     .configureHelp({ showGlobalOptions: true })
-    .option('--socket <path>', 'control socket of stagerd (STAGERD_SOCKET; default /run/stagerd/stagerd.sock)')
-    .option('--namespace <ns>', 'namespace of local names (STAGERD_NAMESPACE; default: see `stagectl namespace`)')
-    .option('--json', 'print one JSON document on standard output, and nothing else')
-    .option('--batch', 'never ask')
+    .option(
+      '--socket <path>',
+      'control socket of stagerd (environment: STAGERD_SOCKET; default: /run/stagerd/stagerd.sock)',
+    )
+    .option(
+      '--namespace <ns>',
+      'namespace of local names (environment: STAGERD_NAMESPACE; default: see `stagectl namespace`)',
+    )
+    .option('--json', 'print one JSON document to standard output, and nothing else')
+    .option('--batch', 'never ask for confirmation')
     .addHelpText(
       'after',
       examples('stage ./my-app', 'run my-app --publish 8080:3000', 'package list', 'node doctor', 'help stage'),

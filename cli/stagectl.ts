@@ -7,8 +7,8 @@ import type { Io } from './terminal/io.js'
 import { buildProgram } from './program.js'
 
 /**
- * The whole client: understands `argv` (without node and script), does what it says, and returns the exit code.
- * Never rejects, never ends the process.
+ * The client: runs the command in `argv` (without the paths of node and script) and returns the exit code. Never
+ * rejects, never exits the process.
  */
 export async function stagectl(argv: readonly string[], io: Io): Promise<number> {
   const commandLine = new CommandLine(io)
@@ -21,10 +21,10 @@ export async function stagectl(argv: readonly string[], io: Io): Promise<number>
   }
 }
 
-/** One line for people on stderr; with `--json`, the one document of stdout tells of the error. */
+/** Prints the error to stderr, and with `--json` also as the document on stdout. */
 async function report(output: Output, error: unknown): Promise<number> {
   if (error instanceof CommanderError) {
-    // Help and version come as errors too; commander has printed whatever there was to say.
+    // commander also throws for help and version. It has printed its output already.
     if (error.exitCode === 0) return EXIT.success
     if (output.json) await output.document({ error: { code: 'usage', message: usageMessage(error) } })
     return EXIT.usage
@@ -35,13 +35,13 @@ async function report(output: Output, error: unknown): Promise<number> {
   return exitCodeOfError(error)
 }
 
-/** As a sentence: commander puts a word in front for terminals, and has none for a group without a command. */
+/** Removes the prefix of commander's messages. For a command group without a command, commander has no message. */
 function usageMessage({ code, message }: CommanderError): string {
-  if (code === 'commander.help') return 'A command is missing: see --help for those there are.'
+  if (code === 'commander.help') return 'A command is missing: see --help.'
   return message.replace(/^error: /, '')
 }
 
-/** Asked of the words themselves, because the error may be that they cannot be understood. */
+/** Searches `argv` itself, because parsing it may be what fails. */
 function wantsJson(argv: readonly string[]): boolean {
   const end = argv.indexOf('--')
   return argv.slice(0, end < 0 ? argv.length : end).includes('--json')

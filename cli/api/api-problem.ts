@@ -1,6 +1,6 @@
 import { StagerdError } from '../../base/errors.js'
 
-/** The daemon's own refusal, as its problem document words it. */
+/** An error response of the daemon, with the code and detail of its problem document. */
 export class ApiProblem extends StagerdError {
   constructor(
     readonly status: number,
@@ -11,14 +11,17 @@ export class ApiProblem extends StagerdError {
   }
 }
 
-/** What the daemon meant by an answer that is not a success. Never throws, whatever the body is. */
-export function problemOf(status: number, body: string): ApiProblem {
+/**
+ * Parses the body of an error response. Never throws: a body that is not a problem document gets the code
+ * `unexplained`.
+ */
+export function parseProblem(status: number, body: string): ApiProblem {
   const document = parse(body)
   const detail = stringField(document, 'detail') ?? stringField(document, 'title')
   return new ApiProblem(
     status,
     stringField(document, 'code') ?? 'unexplained',
-    detail ?? `stagerd answered with status ${status} and did not say why: see its log.`,
+    detail ?? `stagerd answered with status ${status} and gave no reason: see its log.`,
   )
 }
 

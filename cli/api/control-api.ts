@@ -1,104 +1,111 @@
 import type { Readable } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
-import { problemOf } from './api-problem.js'
-import { ApiProblem } from './api-problem.js'
+import { ApiProblem, parseProblem } from './api-problem.js'
 import { transportError } from './daemon-unreachable.js'
 
 export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
-export interface Call {
+export interface RequestOptions {
   readonly query?: Query
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }
 
-/** Bytes to send; the length must be known, since the daemon checks it. */
+/** A request body of known length: the daemon checks the length. */
 export interface RawBody {
   readonly length: number
   readonly chunks: AsyncIterable<Uint8Array>
 }
 
-export type Answer = Dispatcher.ResponseData
+export type ApiResponse = Dispatcher.ResponseData
 
 /**
- * The control API over the daemon's unix socket.
+ * A client of the control API on the daemon's unix socket.
  *
- * Every method throws `ApiProblem` for what the daemon refuses, `DaemonUnreachable` when nobody answers, and the
- * signal's reason when aborted. Answers are taken at their word: the daemon validates against the same documents.
- * `close` ends every connection at once; the owner calls it.
+ * Every method throws `ApiProblem` for an error response, `DaemonUnreachable` when the connection fails, and the
+ * signal's reason when it is aborted. The client does not validate responses: the daemon validates them against the
+ * same schemas. The owner calls `close`, which ends all connections at once.
  */
 export class ControlApi {
   readonly #agent: Agent
 
   constructor(readonly socketPath: string) {
-    // Neither an upload that is being made durable nor a quiet log is a stuck daemon: cancelling is up to the user.
+    // No timeouts: flushing a large upload and following a quiet log both take long. The user can cancel.
     this.#agent = new Agent({ connect: { socketPath }, headersTimeout: 0, bodyTimeout: 0 })
   }
 
-  get<T>(path: string, call: Call = {}): Promise<T> {
-    return this.#document('GET', path, undefined, call)
+  get<T>(path: string, options: RequestOptions = {}): Promise<T> {
+    return this.#requestJson('GET', path, undefined, options)
   }
 
-  /** Undefined when nothing goes by that name. */
-  async find<T>(path: string, call: Call = {}): Promise<T | undefined> {
+  /** Undefined when the daemon answers with 404. */
+  async find<T>(path: string, options: RequestOptions = {}): Promise<T | undefined> {
     try {
-      return await this.get<T>(path, call)
+      return await this.get<T>(path, options)
     } catch (error) {
       if (error instanceof ApiProblem && error.status === 404) return undefined
       throw error
     }
   }
 
-  post<T>(path: string, document: unknown, call: Call = {}): Promise<T> {
-    return this.#document('POST', path, document, call)
+  post<T>(path: string, document: unknown, options: RequestOptions = {}): Promise<T> {
+    return this.#requestJson('POST', path, document, options)
   }
 
-  put<T>(path: string, document: unknown, call: Call = {}): Promise<T> {
-    return this.#document('PUT', path, document, call)
+  put<T>(path: string, document: unknown, options: RequestOptions = {}): Promise<T> {
+    return this.#requestJson('PUT', path, document, options)
   }
 
-  patch<T>(path: string, document: unknown, call: Call = {}): Promise<T> {
-    return this.#document('PATCH', path, document, call)
+  patch<T>(path: string, document: unknown, options: RequestOptions = {}): Promise<T> {
+    return this.#requestJson('PATCH', path, document, options)
   }
 
-  async delete(path: string, call: Call = {}): Promise<void> {
-    await this.#document('DELETE', path, undefined, call)
+  async delete(path: string, options: RequestOptions = {}): Promise<void> {
+    await this.#requestJson('DELETE', path, undefined, options)
   }
 
-  async upload<T>(path: string, body: RawBody, call: Call = {}): Promise<T> {
+  async upload<T>(path: string, body: RawBody, options: RequestOptions = {}): Promise<T> {
     const headers = { 'content-type': 'application/octet-stream', 'content-length': String(body.length) }
-    const answer = await this.#request('POST', path, body.chunks, { ...call, headers: { ...call.headers, ...headers } })
-    return await this.#read<T>(answer, call)
+    const response = await this.#request('POST', path, body.chunks, {
+      ...options,
+      headers: { ...options.headers, ...headers },
+    })
+    return await this.#readJson<T>(response, options)
   }
 
-  /** The answer as it arrives; the caller reads or destroys its body. With a document, it is POSTed. */
-  stream(path: string, call: Call = {}, document?: unknown): Promise<Answer> {
-    if (document === undefined) return this.#request('GET', path, null, call)
-    return this.#request('POST', path, JSON.stringify(document), withJson(call))
+  /** A response whose body the caller reads or destroys. Sends GET, or POST when there is a document. */
+  stream(path: string, options: RequestOptions = {}, document?: unknown): Promise<ApiResponse> {
+    if (document === undefined) return this.#request('GET', path, null, options)
+    return this.#request('POST', path, JSON.stringify(document), withJson(options))
   }
 
   async close(): Promise<void> {
     await this.#agent.destroy()
   }
 
-  async #document<T>(method: Dispatcher.HttpMethod, path: string, document: unknown, call: Call): Promise<T> {
-    const answer =
+  async #requestJson<T>(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    document: unknown,
+    options: RequestOptions,
+  ): Promise<T> {
+    const response =
       document === undefined
-        ? await this.#request(method, path, null, call)
-        : await this.#request(method, path, JSON.stringify(document), withJson(call))
-    return await this.#read<T>(answer, call)
+        ? await this.#request(method, path, null, options)
+        : await this.#request(method, path, JSON.stringify(document), withJson(options))
+    return await this.#readJson<T>(response, options)
   }
 
-  async #read<T>(answer: Answer, call: Call): Promise<T> {
-    const text = await this.#text(answer, call)
+  async #readJson<T>(response: ApiResponse, options: RequestOptions): Promise<T> {
+    const text = await this.#readText(response, options)
     return (text === '' ? undefined : JSON.parse(text)) as T
   }
 
-  async #text(answer: Answer, call: Call): Promise<string> {
+  async #readText(response: ApiResponse, options: RequestOptions): Promise<string> {
     try {
-      return await answer.body.text()
+      return await response.body.text()
     } catch (error) {
-      call.signal?.throwIfAborted()
+      options.signal?.throwIfAborted()
       throw transportError(error, this.socketPath)
     }
   }
@@ -107,31 +114,31 @@ export class ControlApi {
     method: Dispatcher.HttpMethod,
     path: string,
     body: string | AsyncIterable<Uint8Array> | null,
-    call: Call,
-  ): Promise<Answer> {
-    let answer: Answer
+    options: RequestOptions,
+  ): Promise<ApiResponse> {
+    let response: ApiResponse
     try {
-      answer = await this.#agent.request({
-        // The host is only a header: the connection goes to the socket.
+      response = await this.#agent.request({
+        // undici needs an origin. It only fills the Host header: the connection goes to the socket.
         origin: 'http://stagerd',
-        path: path + queryString(call.query),
+        path: path + queryString(options.query),
         method,
-        // undici takes any async iterable; its types know only Readable.
+        // undici accepts any async iterable, but its types allow only Readable.
         body: body as string | Readable | null,
-        headers: { accept: 'application/json', ...call.headers },
-        signal: call.signal ?? null,
+        headers: { accept: 'application/json', ...options.headers },
+        signal: options.signal ?? null,
       })
     } catch (error) {
-      call.signal?.throwIfAborted()
+      options.signal?.throwIfAborted()
       throw transportError(error, this.socketPath)
     }
-    if (answer.statusCode >= 300) throw problemOf(answer.statusCode, await this.#text(answer, call))
-    return answer
+    if (response.statusCode >= 300) throw parseProblem(response.statusCode, await this.#readText(response, options))
+    return response
   }
 }
 
-function withJson(call: Call): Call {
-  return { ...call, headers: { 'content-type': 'application/json', ...call.headers } }
+function withJson(options: RequestOptions): RequestOptions {
+  return { ...options, headers: { 'content-type': 'application/json', ...options.headers } }
 }
 
 function queryString(query: Query = {}): string {

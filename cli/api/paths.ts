@@ -1,7 +1,7 @@
 import { formatFqn, parseFqn, type FqnKind } from '../../base/fqn.js'
 import { isUuid } from '../../base/identifiers.js'
 
-/** What a person typed, as the API's `ref`: a UUID as it is, a name in full. Throws `BadInput` for what is neither. */
+/** The `ref` of the API for user input: a UUID, or the FQN of a name. Throws `BadInput` for anything else. */
 export function refOf(text: string, kind: FqnKind, namespace: string): string {
   return isUuid(text) ? text : formatFqn(kind, parseFqn(text, kind, namespace))
 }

@@ -8,15 +8,15 @@ import { SourceCache } from './source-cache.js'
 export interface FetchedSource {
   /** Its name in the working directory. */
   readonly file: string
-  /** Where it is now. */
+  /** Path in the source cache. */
   readonly path: string
 }
 
 /**
- * Every source of a script, from the cache where it has them. Throws `Refused` (`no-digest`, `wrong-digest`), and what
- * `openSource` throws.
+ * Fetches all sources of a script into the cache, except those that it already holds. Throws `Refused` (`no-digest`,
+ * `wrong-digest`), and what `openSource` throws.
  *
- * @param insecure take sources that the script gives no digest of
+ * @param insecure accept sources without a digest
  */
 export async function fetchSources(
   session: Session,
@@ -25,20 +25,20 @@ export async function fetchSources(
 ): Promise<FetchedSource[]> {
   const { output, signal } = session
   const cache = new SourceCache(session.io.env)
-  // Before anything is fetched: one source without a digest is enough.
+  // Check all digests before the first download: one missing digest fails the build.
   for (const { url, sha256, sha1 } of sources)
     if (sha256 === undefined && sha1 === undefined && !insecure)
       throw new Refused(
         'no-digest',
-        `The script does not say what ${url} must be: give it a sha256, or take whatever comes with --insecure-sources.`,
+        `The script gives no digest for ${url}: add its sha256, or accept unverified sources with --insecure-sources.`,
       )
   const fetched: FetchedSource[] = []
   for (const { url, file, ...expected } of sources) {
     if (expected.sha256 === undefined)
       await output.warning(
         expected.sha1 === undefined
-          ? `${url} is taken as it comes: the script gives no digest of it.`
-          : `${url} is only checked against a sha1, which can be forged: give its sha256, too.`,
+          ? `${url} is not verified: the script gives no digest for it.`
+          : `${url} is verified by SHA-1 only, which can be forged: add its sha256.`,
       )
     const cached = await cache.find(expected, signal)
     if (cached !== undefined) {

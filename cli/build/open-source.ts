@@ -5,37 +5,40 @@ import { fileURLToPath } from 'node:url'
 import { EnvHttpProxyAgent, interceptors, request } from 'undici'
 import { messageOf, NotFound, Unavailable } from '../../base/errors.js'
 
-export interface OpenSource {
+export interface SourceStream {
   readonly body: Readable
-  /** In bytes; 0 when nobody knows. */
+  /** In bytes; 0 when unknown. */
   readonly length: number
 }
 
-const MOST_REDIRECTIONS = 10
+const MAX_REDIRECTS = 10
 
 /**
- * The bytes behind an address; whoever opened it reads or destroys the body. Proxies are those of the environment.
+ * Opens a URL as a stream. The caller reads or destroys the body. Proxies come from the environment.
  *
  * Throws `NotFound` (`no-such-source`), `Unavailable` (`source-unreachable`).
  */
-export async function openSource(url: string, signal: AbortSignal): Promise<OpenSource> {
+export async function openSource(url: string, signal: AbortSignal): Promise<SourceStream> {
   if (url.startsWith('file:')) return await openFile(url)
-  // Not `fetch`: that would take a .tar.gz apart whose server calls its gzip an encoding, and the digest would be another.
+  // Not `fetch`: it decompresses a .tar.gz that a server sends with `content-encoding: gzip`, which changes the digest.
   const agent = new EnvHttpProxyAgent()
-  const dispatcher = agent.compose(interceptors.redirect({ maxRedirections: MOST_REDIRECTIONS }))
+  const dispatcher = agent.compose(interceptors.redirect({ maxRedirections: MAX_REDIRECTS }))
   try {
     const { statusCode, headers, body } = await request(url, {
       dispatcher,
       signal,
       headers: { 'accept-encoding': 'identity', 'user-agent': 'stagectl' },
     })
-    // A connection that is kept for the next request would keep the process, too.
+    // A keep-alive connection would keep the process running.
     body.once('close', () => void agent.destroy())
     if (statusCode === 200) return { body, length: Number(headers['content-length'] ?? 0) || 0 }
     await body.dump()
     throw statusCode === 404 || statusCode === 410
-      ? new NotFound('no-such-source', `There is no ${url} (status ${statusCode}): correct the address in the script.`)
-      : new Unavailable('source-unreachable', `${url} cannot be fetched: the server answered with ${statusCode}.`)
+      ? new NotFound('no-such-source', `There is no ${url} (status ${statusCode}): correct the URL in the script.`)
+      : new Unavailable(
+          'source-unreachable',
+          `${url} cannot be fetched: the server answered with status ${statusCode}.`,
+        )
   } catch (error) {
     await agent.destroy()
     signal.throwIfAborted()
@@ -44,7 +47,7 @@ export async function openSource(url: string, signal: AbortSignal): Promise<Open
   }
 }
 
-async function openFile(url: string): Promise<OpenSource> {
+async function openFile(url: string): Promise<SourceStream> {
   try {
     const file = fileURLToPath(url)
     const { size } = await stat(file)

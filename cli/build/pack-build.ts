@@ -16,21 +16,22 @@ import { openTemporaryFile } from '../pack/temporary-file.js'
 import type { FetchedSource } from './fetch-sources.js'
 import type { ScriptFile } from './read-build-script.js'
 
-/** The user `runner`, as whom the build runs. */
+/** UID and GID of `runner`, the user that the build runs as. */
 const OWNER = { uid: 99, gid: 99, mtime: new Date(0) }
 
 /**
- * What the `compiler` stager is given, in a form that a shell can read without a parser:
+ * Packs the input of the `compiler` stager, in a form that a shell reads without a parser:
  *
- *     work/…                the sources and the files beside the script, as the build finds them
+ *     work/…                the working directory of the build: sources and include_files
  *     build/script.conf     the script itself
- *     build/body            the shell to run
- *     build/cleanup         a path in each line; as are depends, build_depends and provides (type.name)
+ *     build/body            the shell commands to run
+ *     build/cleanup         one path per line
+ *     build/depends         one type.name per line; build_depends and provides likewise
  *     build/snapshot_path   empty, or one path
  *     build/environment/KEY the value, byte for byte
  *
- * A plain tar: most of it is compressed already. Throws `NotFound` (`no-such-file`), `BadInput` (`not-a-file`,
- * `same-file`).
+ * The tar is not compressed, because most sources already are. Throws `NotFound` (`no-such-file`), `BadInput`
+ * (`not-a-file`, `same-file`).
  */
 export async function packBuild(
   { path: scriptPath, text, script }: ScriptFile,
@@ -38,15 +39,15 @@ export async function packBuild(
   env: Io['env'],
   signal: AbortSignal,
 ): Promise<Tarball> {
-  const beside = path.dirname(scriptPath)
-  const files = [...sources, ...script.include_files.map((file) => ({ file, path: path.join(beside, file) }))]
+  const scriptDirectory = path.dirname(scriptPath)
+  const files = [...sources, ...script.include_files.map((file) => ({ file, path: path.join(scriptDirectory, file) }))]
   assertDistinct(files.map(({ file }) => file))
   const temporary = await openTemporaryFile(env)
   try {
     const hash = createHash('sha256')
     let length = 0
     const tar = pack()
-    const written = pipeline(
+    const writing = pipeline(
       tar,
       meter((chunk) => {
         hash.update(chunk)
@@ -57,12 +58,13 @@ export async function packBuild(
       },
       { signal },
     )
-    written.catch(() => undefined)
-    addTexts(tar, { 'script.conf': text, ...textsOf(script) })
+    // Handled by the `await` below; without this, a rejection before it would be unhandled.
+    writing.catch(() => undefined)
+    addTextEntries(tar, { 'script.conf': text, ...textEntriesOf(script) })
     tar.entry({ name: 'work/', type: 'directory', mode: 0o755, ...OWNER })
     for (const { file, path: from } of files) await addFile(tar, `work/${file}`, from, signal)
     tar.finalize()
-    await written
+    await writing
     return {
       sha256: hash.digest('hex'),
       length,
@@ -75,21 +77,21 @@ export async function packBuild(
   }
 }
 
-function textsOf(script: BuildScript): Readonly<Record<string, string>> {
+function textEntriesOf(script: BuildScript): Readonly<Record<string, string>> {
   const lines = (list: readonly string[]) => list.map((line) => `${line}\n`).join('')
-  const written = (list: readonly Capability[]) => lines(list.map(({ type, name }) => `${type}.${name}`))
+  const capabilities = (list: readonly Capability[]) => lines(list.map(({ type, name }) => `${type}.${name}`))
   return {
     body: `${script.build}\n`,
     cleanup: lines(script.cleanup),
     snapshot_path: script.snapshot_path ?? '',
-    depends: written(script.depends),
-    build_depends: written(script.build_depends),
-    provides: written(script.provides),
+    depends: capabilities(script.depends),
+    build_depends: capabilities(script.build_depends),
+    provides: capabilities(script.provides),
     ...Object.fromEntries(Object.entries(script.environment).map(([key, value]) => [`environment/${key}`, value])),
   }
 }
 
-function addTexts(tar: Pack, texts: Readonly<Record<string, string>>): void {
+function addTextEntries(tar: Pack, texts: Readonly<Record<string, string>>): void {
   for (const name of ['build/', 'build/environment/']) tar.entry({ name, type: 'directory', mode: 0o755, ...OWNER })
   for (const [name, text] of Object.entries(texts)) tar.entry({ name: `build/${name}`, mode: 0o644, ...OWNER }, text)
 }
@@ -97,17 +99,23 @@ function addTexts(tar: Pack, texts: Readonly<Record<string, string>>): void {
 async function addFile(tar: Pack, name: string, from: string, signal: AbortSignal): Promise<void> {
   const stats = await stat(from).catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw error
-    throw new NotFound('no-such-file', `There is no ${quote(from)}: include_files stand beside the script.`)
+    throw new NotFound(
+      'no-such-file',
+      `There is no ${quote(from)}: include_files are relative to the directory of the script.`,
+    )
   })
   if (!stats.isFile())
-    throw new BadInput('not-a-file', `${quote(from)} is not a file: name each file in include_files.`)
+    throw new BadInput('not-a-file', `${quote(from)} is not a file: list each file in include_files.`)
   const mode = stats.mode & 0o111 ? 0o755 : 0o644
   await pipeline(createReadStream(from), tar.entry({ name, size: stats.size, mode, ...OWNER }), { signal })
 }
 
-/** The working directory has one file for each name. */
+/** All files share one directory, so each name must be unique. */
 function assertDistinct(names: readonly string[]): void {
-  const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined)
-    throw new BadInput('same-file', `Two sources or include_files are named ${quote(twice)}: leave one of them out.`)
+  const duplicate = names.find((name, index) => names.indexOf(name) !== index)
+  if (duplicate !== undefined)
+    throw new BadInput(
+      'same-file',
+      `Two sources or include_files have the name ${quote(duplicate)}: remove one of them.`,
+    )
 }

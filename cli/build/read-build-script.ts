@@ -12,13 +12,16 @@ export interface ScriptFile {
 }
 
 /**
- * A build script, as the daemon reads it. Throws `NotFound` (`no-such-script`), `BadInput` (`bad-syntax`) with the file and
- * the place of the mistake.
+ * Reads a build script and lets the daemon parse it. Throws `NotFound` (`no-such-script`), or `BadInput` (`bad-syntax`)
+ * with the file and the position of the error.
  */
 export async function readBuildScript({ api, signal }: Session, path: string): Promise<ScriptFile> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw error
-    throw new NotFound('no-such-script', `There is no ${quote(path)}: name a build script, such as redis.conf.`)
+    throw new NotFound(
+      'no-such-script',
+      `There is no ${quote(path)}: give the path of a build script, such as redis.conf.`,
+    )
   })
   const document: BuildScriptText = { script: text }
   try {

@@ -7,19 +7,19 @@ import { pipeline } from 'node:stream/promises'
 import { errnoOf, Refused } from '../../base/errors.js'
 import type { Io } from '../terminal/io.js'
 import { meter } from '../pack/meter.js'
-import type { OpenSource } from './open-source.js'
+import type { SourceStream } from './open-source.js'
 
-/** What a source must be. With neither, whatever comes is taken. */
+/** The digests that the script gives for a source. Without any, the source is accepted unverified. */
 export interface ExpectedDigests {
   readonly sha256?: string | undefined
   readonly sha1?: string | undefined
 }
 
 /**
- * Sources of build scripts by their digests, in `$XDG_CACHE_HOME/stagectl/sources`.
+ * A cache of build script sources by digest, in `$XDG_CACHE_HOME/stagectl/sources`.
  *
- * INVARIANT: a file appears under its name whole and checked. It is checked again each time it is used, because a cache
- * is not a place that anybody guards.
+ * INVARIANT: a file gets its final name only when it is complete and verified. Each use verifies it again, because
+ * other processes of the user can write to the cache.
  */
 export class SourceCache {
   readonly #directory: string
@@ -30,7 +30,7 @@ export class SourceCache {
     this.#directory = path.join(base, 'stagectl', 'sources')
   }
 
-  /** The file, if it is there and is what it should be. */
+  /** The path of a cached source, if it exists and has the expected digests. */
   async find(expected: ExpectedDigests, signal: AbortSignal): Promise<string | undefined> {
     const [kind, digest] = expected.sha256 ? (['sha256', expected.sha256] as const) : (['sha1', expected.sha1] as const)
     if (digest === undefined) return undefined
@@ -47,11 +47,11 @@ export class SourceCache {
   }
 
   /**
-   * Keeps what `source` brings. Throws `Refused` (`wrong-digest`) when it is something else than was expected; then
-   * nothing of it is kept.
+   * Writes a source to the cache and returns its path. Throws `Refused` (`wrong-digest`) when the digests do not match;
+   * nothing is kept then.
    */
   async add(
-    source: OpenSource,
+    source: SourceStream,
     url: string,
     expected: ExpectedDigests,
     onBytes: (count: number) => void,
@@ -63,11 +63,11 @@ export class SourceCache {
     try {
       const handle = await open(temporary, 'wx')
       try {
-        const counted = meter((chunk) => {
+        const metered = meter((chunk) => {
           hashes.update(chunk)
           onBytes(chunk.length)
         })
-        await pipeline(source.body, counted, handle.createWriteStream({ flush: true }), { signal })
+        await pipeline(source.body, metered, handle.createWriteStream({ flush: true }), { signal })
       } finally {
         await handle.close().catch(() => undefined)
       }
@@ -102,7 +102,7 @@ class Hashes {
     for (const kind of ['sha256', 'sha1'] as const) {
       const [wanted, found] = [expected[kind], this.digests()[kind]]
       if (wanted !== undefined && wanted !== found)
-        return `has the ${kind} ${found}, and the script wants ${wanted}: find out which of the two is right.`
+        return `has the ${kind} ${found}, but the script expects ${wanted}: find out which one is right.`
     }
     return undefined
   }

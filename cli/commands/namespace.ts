@@ -6,7 +6,7 @@ import { readSettings, writeSettings } from '../session/settings.js'
 export function addNamespaceCommand(program: Command, commandLine: CommandLine): void {
   program
     .command('namespace [namespace]')
-    .description('Show the current namespace, or choose another for the calls to come.')
+    .description('Show the current namespace, or set the one that later commands use.')
     .addHelpText('after', examples('namespace', 'namespace /acme/web'))
     .action(
       commandLine.run(async ({ io, output, namespace: current }, _options, chosen: string | undefined) => {

@@ -17,16 +17,14 @@ interface GcOptions {
 export function addNodeGcCommand(node: Command, commandLine: CommandLine): void {
   node
     .command('gc')
-    .description(
-      'Remove what nothing refers to and nobody uses: data, layers, root images, and old stagings with their logs.',
-    )
-    .option('--dry-run', 'only tell what would go')
-    .option('--older-than <time>', 'only what has been of no use for so long (default: 7d)', (text) =>
+    .description('Remove unused data, layers and root images, and old stagings with their logs.')
+    .option('--dry-run', 'show what would be removed without removing it')
+    .option('--older-than <time>', 'remove only what has been unused for this long (default: 7d)', (text) =>
       text === '0' ? 0 : parseDuration(text),
     )
     .option(
       '--keep-bytes <size>',
-      'younger data, layers and images go too, the oldest first, until they have no more than this',
+      'also remove newer data, layers and images, oldest first, until the rest takes no more than this',
       (text) => (/^\d{1,15}$/.test(text) ? Number(text) : parseSize(text)),
     )
     .addHelpText(
@@ -49,13 +47,18 @@ export function addNodeGcCommand(node: Command, commandLine: CommandLine): void 
 
 function describe(output: Output, { dry_run: dryRun, removed, totals }: GarbageReport): string {
   if (removed.length === 0) return 'There is nothing to remove.'
-  const list = removed.map(({ kind, id, bytes, used_at }) => [kind, id, formatBytes(bytes), used_at.slice(0, 10)])
-  const sums = totals
+  const removedRows = removed.map(({ kind, id, bytes, used_at }) => [
+    kind,
+    id,
+    formatBytes(bytes),
+    used_at.slice(0, 10),
+  ])
+  const totalRows = totals
     .filter(({ count }) => count > 0)
     .map(({ kind, count, bytes }) => [kind, String(count), formatBytes(bytes)])
   return [
-    table(output, ['KIND', 'ID', 'SIZE', 'LAST USE'], list, ''),
+    table(output, ['KIND', 'ID', 'SIZE', 'LAST USE'], removedRows, ''),
     '',
-    table(output, [dryRun ? 'WOULD GO' : 'REMOVED', 'COUNT', 'SIZE'], sums, ''),
+    table(output, [dryRun ? 'WOULD GO' : 'REMOVED', 'COUNT', 'SIZE'], totalRows, ''),
   ].join('\n')
 }

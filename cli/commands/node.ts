@@ -10,11 +10,11 @@ const COLOURS = { good: 'green', slow: 'yellow', bad: 'red' } as const
 export function addNodeCommands(program: Command, commandLine: CommandLine): void {
   const node = program
     .command('node')
-    .description('The staging node that the daemon makes of this host.')
+    .description('Inspect and clean up the staging node: this host and its daemon.')
     .addHelpText('after', examples('node status', 'node doctor', 'node gc --dry-run'))
   node
     .command('status')
-    .description('What the daemon is doing.')
+    .description('Show the state of the daemon.')
     .addHelpText('after', examples('node status', 'node status --json'))
     .action(
       commandLine.run(async ({ api, output, signal }) => {
@@ -25,7 +25,7 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
     )
   node
     .command('doctor')
-    .description('Whether this host has what stagings need. Exits with 1 when something is bad.')
+    .description('Check that this host meets the requirements of stagings. Exits with 1 when a check is bad.')
     .addHelpText('after', examples('node doctor'))
     .action(
       commandLine.run(async ({ api, output, signal }) => {

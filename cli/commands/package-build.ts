@@ -27,11 +27,11 @@ export function addPackageBuildCommand(group: Command, commandLine: CommandLine)
   group
     .command('build <script>')
     .description(
-      'Build a package from a script: fetch its sources, run it in a container on what it depends on, and keep what it ' +
-        'has changed. A package of that name is replaced when the build has succeeded, and not before.',
+      'Build a package from a build script: fetch its sources, run it in a container with its dependencies, and keep the ' +
+        'files that it changes. An existing package of the same name is replaced only when the build succeeds.',
     )
-    .option('--pipeline <pipeline>', 'which one builds', '/apcera::compiler')
-    .option('--insecure-sources', 'take sources that the script gives no digest of')
+    .option('--pipeline <pipeline>', 'pipeline that runs the build', '/apcera::compiler')
+    .option('--insecure-sources', 'accept sources for which the script gives no digest')
     .addHelpText(
       'after',
       examples('package build redis.conf', 'package build redis.conf --namespace /acme/pkg --pipeline compiler'),
@@ -39,25 +39,25 @@ export function addPackageBuildCommand(group: Command, commandLine: CommandLine)
     .action(commandLine.run(build))
 }
 
-/** The package under work has a name of its own, so that nobody finds half of it under the right one. */
+/** Builds under a temporary name, so that an incomplete package never has the final name. */
 async function build(session: Session, options: BuildOptions, file: string): Promise<number> {
   const { api, output, signal } = session
   const scriptFile = await readBuildScript(session, path.resolve(session.io.cwd, file))
   const { script } = scriptFile
   const namespace = options.namespace ?? script.namespace ?? session.namespace
   const target = { namespace, name: script.name, fqn: formatFqn('package', { namespace, name: script.name }) }
-  if (script.image !== undefined) return await takeImage(session, scriptFile, target)
+  if (script.image !== undefined) return await buildFromImage(session, scriptFile, target)
   const pipeline = await api.get<Pipeline>(pipelinePath(session.ref(options.pipeline, 'stagpipe')), { signal })
   const before = await findReplaceable(session, target.fqn)
   if (before) await assertNoProgram(session, before)
 
   const sources = await fetchSources(session, script, options.insecureSources === true)
   const { sha256 } = await upload(session, await packBuild(scriptFile, sources, session.io.env, signal))
-  const scratch = await api.post<Package>('/v1/packages', draftOf(scriptFile, namespace, sha256), { signal })
-  return await settled(session, scratch, target, async () => {
+  const temporary = await api.post<Package>('/v1/packages', draftOf(scriptFile, namespace, sha256), { signal })
+  return await publishAfter(session, temporary, target, async () => {
     const submitted = await api.post<Staging>(
       '/v1/stagings',
-      { package: scratch.uuid, pipeline: pipeline.uuid },
+      { package: temporary.uuid, pipeline: pipeline.uuid },
       { signal },
     )
     const ended = await followStaging(session, submitted.uuid)
@@ -66,26 +66,26 @@ async function build(session: Session, options: BuildOptions, file: string): Pro
   })
 }
 
-/** A package whose filesystem is that of an image: nothing runs. */
-async function takeImage(session: Session, { script }: ScriptFile, target: Target): Promise<number> {
+/** Makes a package of the filesystem of an image. No build runs. */
+async function buildFromImage(session: Session, { script }: ScriptFile, target: Target): Promise<number> {
   const { api, output, signal } = session
   const { image = '', cleanup, depends, provides, environment, version, description } = script
   const before = await findReplaceable(session, target.fqn)
   if (before) await assertNoProgram(session, before)
-  await output.note(`Taking the image ${image}`)
+  await output.note(`Importing the image ${image}`)
   const draft: ImagePackageDraft = {
     image,
     leave_out: cleanup,
     namespace: target.namespace,
-    name: scratchNameOf(target),
+    name: temporaryNameOf(target),
     dependencies: depends,
     provides,
     environment,
     ...(version === undefined ? {} : { version }),
     ...(description === undefined ? {} : { description }),
   }
-  const scratch = await api.post<Package>('/v1/images/packages', draft, { signal })
-  return await settled(session, scratch, target, () => Promise.resolve(EXIT.success))
+  const temporary = await api.post<Package>('/v1/images/packages', draft, { signal })
+  return await publishAfter(session, temporary, target, () => Promise.resolve(EXIT.success))
 }
 
 interface Target {
@@ -94,10 +94,10 @@ interface Target {
   readonly fqn: string
 }
 
-/** Gives the package under work its right name once `work` has succeeded; otherwise it is discarded. */
-async function settled(
+/** Gives the temporary package its final name if `work` succeeds, and deletes it otherwise. */
+async function publishAfter(
   session: Session,
-  scratch: Package,
+  temporary: Package,
   target: Target,
   work: () => Promise<number>,
 ): Promise<number> {
@@ -105,48 +105,48 @@ async function settled(
   try {
     const code = await work()
     if (code !== EXIT.success) return code
-    made = await settle(session, scratch, target)
+    made = await publish(session, temporary, target)
   } finally {
-    if (!made) await discard(session, scratch)
+    if (!made) await discard(session, temporary)
   }
   await session.output.result(made, () => `Built ${target.fqn}.`)
   return EXIT.success
 }
 
-function scratchNameOf({ name }: { readonly name: string }): string {
+function temporaryNameOf({ name }: { readonly name: string }): string {
   return `${name.slice(0, 100)}.build-${randomUUID().slice(0, 8)}`
 }
 
 function draftOf({ script }: ScriptFile, namespace: string, resource: string): PackageDraft {
   return {
     namespace,
-    name: scratchNameOf(script),
+    name: temporaryNameOf(script),
     resource,
     state: 'uploaded',
-    // What it provides, and its environment, are set by the stager in the end: neither is to be there while it is built.
+    // The stager sets provides and environment when the build is done: neither may take effect during the build.
     dependencies: [...script.depends, ...script.build_depends],
     ...(script.version === undefined ? {} : { version: script.version }),
     ...(script.description === undefined ? {} : { description: script.description }),
   }
 }
 
-/** Asked once more, because a build takes its time: somebody may have made the package meanwhile, or deleted it. */
-async function settle(
+/** Looks the final name up again: a package of that name may have been created or deleted during the build. */
+async function publish(
   { api, signal }: Session,
-  scratch: Package,
+  temporary: Package,
   { fqn, name }: { readonly fqn: string; readonly name: string },
 ): Promise<Package> {
-  const there = await api.find<Package>(packagePath(fqn), { signal })
-  return there
-    ? await api.put<Package>(`${packagePath(there.uuid)}/content`, { from: scratch.uuid }, { signal })
-    : await api.patch<Package>(packagePath(scratch.uuid), { name }, { signal })
+  const existing = await api.find<Package>(packagePath(fqn), { signal })
+  return existing
+    ? await api.put<Package>(`${packagePath(existing.uuid)}/content`, { from: temporary.uuid }, { signal })
+    : await api.patch<Package>(packagePath(temporary.uuid), { name }, { signal })
 }
 
-/** Without the signal: who has interrupted wants it gone, too. */
-async function discard({ api, output }: Session, scratch: Package): Promise<void> {
+/** Does not pass the signal: the package must also be deleted after Ctrl-C. */
+async function discard({ api, output }: Session, temporary: Package): Promise<void> {
   try {
-    await api.delete(packagePath(scratch.uuid))
+    await api.delete(packagePath(temporary.uuid))
   } catch (error) {
-    await output.warning(`${scratch.fqn}, which was being built, is still there: ${messageOf(error)}`)
+    await output.warning(`The temporary package ${temporary.fqn} could not be deleted: ${messageOf(error)}`)
   }
 }

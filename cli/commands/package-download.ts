@@ -10,8 +10,8 @@ import { download, downloadToOutput } from '../transfer/download.js'
 export function addPackageDownloadCommand(group: Command, commandLine: CommandLine): void {
   group
     .command('download <name>')
-    .description("A package's data, as a tarball.")
-    .requiredOption('-f, --file <file>', 'where to; - is standard output')
+    .description('Download the data of a package as a tarball.')
+    .requiredOption('-f, --file <file>', 'file to write; - is standard output')
     .addHelpText(
       'after',
       examples('package download my-app -f my-app.tar.gz', 'package download my-app -f - | tar -tz'),
@@ -20,7 +20,7 @@ export function addPackageDownloadCommand(group: Command, commandLine: CommandLi
       commandLine.run(async (session, { file }: { readonly file: string }, name: string) => {
         const { output, signal } = session
         if (file === '-' && output.json)
-          throw new UsageError('--json and the data cannot both go to standard output: name a file with -f.')
+          throw new UsageError('--json and the data cannot both go to standard output: give a file with -f.')
         const ref = session.ref(name, 'package')
         const document = await session.api.get<Package>(packagePath(ref), { signal })
         if (file === '-') {

@@ -7,9 +7,12 @@ import { exportFile, type ExportOptions } from '../transfer/export-file.js'
 export function addPackageExportCommand(group: Command, commandLine: CommandLine): void {
   group
     .command('export <names...>')
-    .description('Packages as one file, for another stagerd to import.')
-    .option('-f, --file <file>', 'where to; - is standard output (default: the name of the only package, with .cntmp)')
-    .option('--with-dependencies', 'with everything that they need, from the operating system upward')
+    .description('Export packages to one file, which another stagerd can import.')
+    .option(
+      '-f, --file <file>',
+      'file to write; - is standard output (default: NAME.cntmp, or packages.cntmp for several)',
+    )
+    .option('--with-dependencies', 'include their dependencies, down to the operating system')
     .addHelpText(
       'after',
       examples('package export my-app', 'package export my-app node-20 -f both.cntmp --with-dependencies'),
@@ -17,8 +20,8 @@ export function addPackageExportCommand(group: Command, commandLine: CommandLine
     .action(
       commandLine.run((session, options: ExportOptions, names: string[]) => {
         const query = { package: names.map((name) => session.ref(name, 'package')) }
-        const [only = ''] = names
-        const file = names.length > 1 ? 'packages' : isUuid(only) ? only : parseFqn(only, 'package', '/').name
+        const [first = ''] = names
+        const file = names.length > 1 ? 'packages' : isUuid(first) ? first : parseFqn(first, 'package', '/').name
         return exportFile(session, query, file, options)
       }),
     )

@@ -6,7 +6,7 @@ import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT } from '../session/exit-codes.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment, type Environment } from '../options/parse-environment.js'
-import { assertNameFree } from '../session/assert-name-free.js'
+import { assertNameAvailable } from '../session/assert-name-available.js'
 import type { Session } from '../session/session.js'
 import { prepareFile } from '../transfer/prepare-tarball.js'
 import { upload } from '../transfer/upload.js'
@@ -20,12 +20,16 @@ interface FromFileOptions {
 export function addPackageFromFileCommand(group: Command, commandLine: CommandLine): void {
   group
     .command('from-file <tarball> <name>')
-    .description('Make a ready package of a tarball, whose entries carry their full paths from /.')
-    .option('--provides <type.name,...>', 'what others may depend on (repeatable)', collectCapabilities)
-    .option('--depends-on <type.name,...>', 'what it needs below itself (repeatable)', collectCapabilities)
+    .description('Create a ready package from a tarball. The paths in the tarball are relative to /.')
+    .option(
+      '--provides <type.name,...>',
+      'capabilities that other packages can depend on (repeatable)',
+      collectCapabilities,
+    )
+    .option('--depends-on <type.name,...>', 'capabilities that it depends on (repeatable)', collectCapabilities)
     .option(
       '-e, --environment <key=value>',
-      'a variable for whoever depends on it (repeatable); $PATH means what is there before',
+      'environment variable for packages that depend on it (repeatable); $PATH in PATH is the value so far',
       collectEnvironment,
     )
     .addHelpText(
@@ -40,7 +44,7 @@ export function addPackageFromFileCommand(group: Command, commandLine: CommandLi
 
 async function fromFile(session: Session, options: FromFileOptions, tarball: string, name: string): Promise<number> {
   const { fqn, ...names } = session.newName(name, 'package')
-  await assertNameFree(session, packagePath(fqn), fqn, 'delete it first, or take another name.')
+  await assertNameAvailable(session, packagePath(fqn), fqn, 'delete it first, or choose another name.')
   const { sha256 } = await upload(session, await prepareFile(session, tarball), names.namespace)
   const draft: PackageDraft = {
     ...names,
@@ -50,7 +54,7 @@ async function fromFile(session: Session, options: FromFileOptions, tarball: str
     ...(options.dependsOn ? { dependencies: options.dependsOn } : {}),
     ...(options.environment ? { environment: { ...options.environment } } : {}),
   }
-  const made = await session.api.post<Package>('/v1/packages', draft, { signal: session.signal })
-  await session.output.result(made, () => `Made ${made.fqn}.`)
+  const created = await session.api.post<Package>('/v1/packages', draft, { signal: session.signal })
+  await session.output.result(created, () => `Created ${created.fqn}.`)
   return EXIT.success
 }

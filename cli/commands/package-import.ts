@@ -14,7 +14,7 @@ import { collectCapabilities } from '../options/parse-capability.js'
 import { UsageError } from '../options/usage-error.js'
 import { readHandle } from '../pack/read-handle.js'
 import type { Session } from '../session/session.js'
-import { counted } from '../transfer/upload.js'
+import { trackProgress } from '../transfer/upload.js'
 
 interface ImportOptions {
   readonly override?: boolean
@@ -28,17 +28,23 @@ interface ImportOptions {
 export function addPackageImportCommand(group: Command, commandLine: CommandLine): void {
   group
     .command('import <files...>')
-    .description('Take in what `export` made: packages, stagers and pipelines. Each file comes in whole or not at all.')
-    .option('--override', 'replace what has the same name')
-    .option('--skip-existing', 'keep what has the same name')
-    .option('-o, --override-namespace', 'into the current namespace, whatever the file says')
-    .option('--name <name>', 'of the package, for a file that does not say what is in it')
+    .description(
+      'Import packages, stagers and pipelines from files that `export` wrote. A file is imported completely or not at all.',
+    )
+    .option('--override', 'replace what exists under the same name')
+    .option('--skip-existing', 'keep what exists under the same name')
+    .option('-o, --override-namespace', 'import into the current namespace instead of the namespaces in the file')
+    .option('--name <name>', 'name of the package, for a file without a manifest')
     .option(
       '--provides <type.name,...>',
-      'for such a file: what others may depend on (repeatable)',
+      'for a file without a manifest: capabilities that other packages can depend on (repeatable)',
       collectCapabilities,
     )
-    .option('--depends-on <type.name,...>', 'for such a file: what it needs (repeatable)', collectCapabilities)
+    .option(
+      '--depends-on <type.name,...>',
+      'for a file without a manifest: capabilities that it depends on (repeatable)',
+      collectCapabilities,
+    )
     .addHelpText(
       'after',
       examples(
@@ -54,7 +60,7 @@ export function addPackageImportCommand(group: Command, commandLine: CommandLine
 async function importFiles(session: Session, options: ImportOptions, files: string[]): Promise<number> {
   const query = queryOf(session, options)
   if (options.name !== undefined && files.length > 1)
-    throw new UsageError('--name is the name of one package: import the files one by one.')
+    throw new UsageError('--name applies to one file: import the files one by one.')
   const reports: ({ readonly file: string } & ImportReport)[] = []
   for (const file of files) {
     const report = await importFile(session, file, query)
@@ -67,7 +73,7 @@ async function importFiles(session: Session, options: ImportOptions, files: stri
 
 function queryOf(session: Session, options: ImportOptions): Query {
   if (options.override === true && options.skipExisting === true)
-    throw new UsageError('--override replaces what --skip-existing keeps: give one of them.')
+    throw new UsageError('--override and --skip-existing exclude each other: give only one of them.')
   return {
     existing: options.override === true ? 'override' : options.skipExisting === true ? 'skip' : undefined,
     namespace: options.overrideNamespace === true ? session.namespace : undefined,
@@ -81,14 +87,17 @@ async function importFile(session: Session, file: string, query: Query): Promise
   const { api, io, output, signal } = session
   const handle = await open(path.resolve(io.cwd, file), 'r').catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw error
-    throw new NotFound('no-such-file', `There is no file ${quote(file)}: name what \`stagectl package export\` made.`)
+    throw new NotFound(
+      'no-such-file',
+      `There is no file ${quote(file)}: give a file that \`stagectl package export\` wrote.`,
+    )
   })
   try {
     const stats = await handle.stat()
     if (!stats.isFile()) throw new BadInput('not-a-file', `${quote(file)} is not a file.`)
     const progress = new Progress(output, `Importing ${path.basename(file)}`, stats.size)
     try {
-      const body = { length: stats.size, chunks: counted(readHandle(handle), progress) }
+      const body = { length: stats.size, chunks: trackProgress(readHandle(handle), progress) }
       return await api.upload<ImportReport>('/v1/exchange', body, { query, signal })
     } finally {
       progress.stop()
@@ -98,10 +107,10 @@ async function importFile(session: Session, file: string, query: Query): Promise
   }
 }
 
-const WORDS = { made: 'Imported', replaced: 'Replaced', skipped: 'Kept' } as const
+const OUTCOME_LABELS = { made: 'Imported', replaced: 'Replaced', skipped: 'Kept' } as const
 
 function describe(file: string, { packages, stagers, pipelines }: ImportReport): string {
   const all = [...packages, ...stagers, ...pipelines]
-  if (all.length === 0) return `${file} has nothing in it.`
-  return all.map(({ fqn, outcome }) => `${WORDS[outcome]} ${fqn}.`).join('\n')
+  if (all.length === 0) return `${file} contains nothing to import.`
+  return all.map(({ fqn, outcome }) => `${OUTCOME_LABELS[outcome]} ${fqn}.`).join('\n')
 }

@@ -14,9 +14,9 @@ interface ListOptions {
 export function addPackageListCommand(group: Command, commandLine: CommandLine): void {
   group
     .command('list')
-    .description('Packages of the current namespace and all below it.')
-    .option('--type <type>', 'only those that provide something of this type: os, runtime, file or package')
-    .option('--provides <name>', 'only those that provide this, of whatever type')
+    .description('List the packages of the current namespace and its child namespaces.')
+    .option('--type <type>', 'list only packages that provide a capability of this type: os, runtime, file or package')
+    .option('--provides <name>', 'list only packages that provide a capability of this name, of any type')
     .addHelpText(
       'after',
       examples('package list', 'package list --type os --namespace /apcera', 'package list --provides node'),
@@ -34,7 +34,7 @@ export function addPackageListCommand(group: Command, commandLine: CommandLine):
               one.resource ? formatBytes(one.resource.length) : '-',
               one.provides.map(dotted).join(', '),
             ]),
-            `There are no such packages in ${namespace}.`,
+            `No matching packages in ${namespace}.`,
           ),
         )
         return EXIT.success

@@ -16,9 +16,13 @@ interface ResolveOptions {
 export function addPackageResolveCommand(group: Command, commandLine: CommandLine): void {
   group
     .command('resolve [package]')
-    .description('What the dependencies of a package, or those that are named, resolve to now. Nothing is changed.')
-    .option('--depends-on <type.name,...>', 'resolve this, too (repeatable)', collectCapabilities)
-    .option('--explain', 'for every dependency every candidate, and why it was taken or refused')
+    .description('Show what the dependencies of a package, or the given dependencies, resolve to. Changes nothing.')
+    .option(
+      '--depends-on <type.name,...>',
+      'dependencies to resolve, in addition to those of the package (repeatable)',
+      collectCapabilities,
+    )
+    .option('--explain', 'show the candidates for each dependency, and why each was taken or refused')
     .addHelpText(
       'after',
       examples(
@@ -36,13 +40,13 @@ async function resolve(
 ): Promise<number> {
   const { dependsOn, explain = false } = options
   if (name === undefined && !dependsOn)
-    throw new UsageError('There is nothing to resolve: name a package, or dependencies with --depends-on.')
+    throw new UsageError('There is nothing to resolve: give a package, or dependencies with --depends-on.')
   const question: ResolutionQuestion = {
-    // The rules are those of the package's own namespace; mere dependencies are those of a job in the current one.
+    // A package resolves by the policies of its own namespace, bare dependencies by those of the current namespace.
     ...(name === undefined ? { namespace: session.namespace } : { package: session.ref(name, 'package') }),
     ...(dependsOn ? { dependencies: dependsOn } : {}),
   }
-  const found = await session.api.post<Resolution>('/v1/packages/resolution', question, { signal: session.signal })
-  await session.output.result(found, () => describeResolution(session.output.style, found, explain))
+  const resolution = await session.api.post<Resolution>('/v1/packages/resolution', question, { signal: session.signal })
+  await session.output.result(resolution, () => describeResolution(session.output.style, resolution, explain))
   return EXIT.success
 }

@@ -24,14 +24,18 @@ interface UpdateOptions {
 export function addPackageUpdateCommand(group: Command, commandLine: CommandLine): void {
   group
     .command('update <package>')
-    .description('Change the name or the metadata of a package; its namespace and its data stay.')
-    .option('--name <name>', 'another local name; the namespace cannot be changed')
-    .option('--provides-add <type.name,...>', 'others may depend on this, too (repeatable)', collectCapabilities)
-    .option('--provides-remove <type.name,...>', 'nobody finds it by this any more (repeatable)', collectCapabilities)
-    .option('--depends-add <type.name,...>', 'it needs this, too (repeatable)', collectCapabilities)
-    .option('--depends-remove <type.name,...>', 'it does not need this any more (repeatable)', collectCapabilities)
-    .option('--env-set <key=value>', 'add or replace a variable (repeatable)', collectEnvironment)
-    .option('--env-unset <key,...>', 'take a variable away (repeatable)', collectKeys)
+    .description('Change the local name or the metadata of a package. Its namespace and its data do not change.')
+    .option('--name <name>', 'new local name')
+    .option('--provides-add <type.name,...>', 'add capabilities that it provides (repeatable)', collectCapabilities)
+    .option(
+      '--provides-remove <type.name,...>',
+      'remove capabilities that it provides (repeatable)',
+      collectCapabilities,
+    )
+    .option('--depends-add <type.name,...>', 'add dependencies (repeatable)', collectCapabilities)
+    .option('--depends-remove <type.name,...>', 'remove dependencies (repeatable)', collectCapabilities)
+    .option('--env-set <key=value>', 'set an environment variable (repeatable)', collectEnvironment)
+    .option('--env-unset <key,...>', 'remove environment variables (repeatable)', collectKeys)
     .addHelpText(
       'after',
       examples(
@@ -44,23 +48,25 @@ export function addPackageUpdateCommand(group: Command, commandLine: CommandLine
         const change = changeOf(options)
         if (options.name !== undefined) assertSameNamespace(session, name, options.name)
         if (Object.keys(change).length === 0)
-          throw new UsageError('Nothing to change was named: see `stagectl package update --help`.')
+          throw new UsageError(
+            'There is nothing to change: give at least one option (see `stagectl package update --help`).',
+          )
         const ref = session.ref(name, 'package')
-        const changed = await session.api.patch<Package>(packagePath(ref), change, { signal: session.signal })
-        await session.output.result(changed, () => `Changed ${changed.fqn}.`)
+        const updated = await session.api.patch<Package>(packagePath(ref), change, { signal: session.signal })
+        await session.output.result(updated, () => `Updated ${updated.fqn}.`)
         return EXIT.success
       }),
     )
 }
 
-/** Throws `UsageError` for a full name of another namespace than the package's: only the local name can change. */
+/** Throws `UsageError` when the new name is an FQN in another namespace: only the local name can change. */
 function assertSameNamespace(session: Session, before: string, after: string): void {
   if (!after.includes('::')) return
   const wanted = parseFqn(after, 'package', session.namespace)
-  const now = isUuid(before) ? undefined : parseFqn(before, 'package', session.namespace)
-  if (wanted.namespace !== now?.namespace)
+  const current = isUuid(before) ? undefined : parseFqn(before, 'package', session.namespace)
+  if (wanted.namespace !== current?.namespace)
     throw new UsageError(
-      `A package stays in its namespace, so ${quote(after)} cannot be its name: --name takes a local name such as ${wanted.name}; to move it, export it and import it with -o in the other namespace.`,
+      `A package cannot move to another namespace, so ${quote(after)} is not a possible name: give a local name such as ${wanted.name}, or export the package and import it with -o in the other namespace.`,
     )
 }
 

@@ -3,7 +3,7 @@ import type { Package } from '../../daemon/documents/package.js'
 import { packagePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { describePackage } from '../display/describe-package.js'
-import { addDeleteCommand, addShowCommand, type NamedThing } from './named-thing.js'
+import { addDeleteCommand, addShowCommand, type NamedEntity } from './named-entity.js'
 import { addPackageBuildCommand } from './package-build.js'
 import { addPackageDownloadCommand } from './package-download.js'
 import { addPackageExportCommand } from './package-export.js'
@@ -13,8 +13,8 @@ import { addPackageListCommand } from './package-list.js'
 import { addPackageResolveCommand } from './package-resolve.js'
 import { addPackageUpdateCommand } from './package-update.js'
 
-const PACKAGE: NamedThing<Package> = {
-  word: 'package',
+const PACKAGE: NamedEntity<Package> = {
+  noun: 'package',
   kind: 'package',
   path: packagePath,
   describe: describePackage,
@@ -23,7 +23,7 @@ const PACKAGE: NamedThing<Package> = {
 export function addPackageCommands(program: Command, commandLine: CommandLine): void {
   const group = program
     .command('package')
-    .description('Packages: what stagings take in and put out.')
+    .description('Manage packages: the input and the output of stagings.')
     .addHelpText(
       'after',
       examples('package list --provides node', 'package show my-app', 'package download my-app -f my-app.tar.gz'),

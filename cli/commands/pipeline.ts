@@ -9,10 +9,10 @@ import { table } from '../display/table.js'
 import { EXIT } from '../session/exit-codes.js'
 import type { Session } from '../session/session.js'
 import { exportFile, type ExportOptions } from '../transfer/export-file.js'
-import { addDeleteCommand, addShowCommand, type NamedThing } from './named-thing.js'
+import { addDeleteCommand, addShowCommand, type NamedEntity } from './named-entity.js'
 
-const PIPELINE: NamedThing<Pipeline> = {
-  word: 'pipeline',
+const PIPELINE: NamedEntity<Pipeline> = {
+  noun: 'pipeline',
   kind: 'stagpipe',
   path: pipelinePath,
   describe: describePipeline,
@@ -21,14 +21,14 @@ const PIPELINE: NamedThing<Pipeline> = {
 export function addPipelineCommands(program: Command, commandLine: CommandLine): void {
   const group = program
     .command('pipeline')
-    .description('Pipelines: stagers, in the order in which they work.')
+    .description('Manage pipelines: ordered lists of stagers.')
     .addHelpText(
       'after',
       examples('pipeline create nodejs nodejs', 'pipeline append nodejs node-tests', 'pipeline list'),
     )
   group
     .command('create <name> <stagers...>')
-    .description('Make a pipeline of stagers.')
+    .description('Create a pipeline from stagers, which run in the given order.')
     .addHelpText('after', examples('pipeline create nodejs nodejs node-tests'))
     .action(
       commandLine.run((session, _options, name: string, stagers: string[]) =>
@@ -37,7 +37,7 @@ export function addPipelineCommands(program: Command, commandLine: CommandLine):
     )
   group
     .command('clone <source> <name>')
-    .description('Make a pipeline of the same stagers as another.')
+    .description('Create a pipeline with the stagers of another one.')
     .addHelpText('after', examples('pipeline clone /apcera::nodejs nodejs'))
     .action(
       commandLine.run((session, _options, source: string, name: string) =>
@@ -47,18 +47,20 @@ export function addPipelineCommands(program: Command, commandLine: CommandLine):
   for (const where of ['append', 'prepend'] as const)
     group
       .command(`${where} <name> <stagers...>`)
-      .description(where === 'append' ? 'Add stagers at the end.' : 'Add stagers at the front.')
+      .description(
+        where === 'append' ? 'Add stagers to the end of a pipeline.' : 'Add stagers to the start of a pipeline.',
+      )
       .addHelpText('after', examples(`pipeline ${where} nodejs virus-scan`))
       .action(
         commandLine.run((session, _options, name: string, stagers: string[]) =>
-          change(session, name, { [where]: refs(session, stagers) }),
+          update(session, name, { [where]: refs(session, stagers) }),
         ),
       )
   group
     .command('export <name>')
-    .description('A pipeline as one file, with its stagers and their packages, for another stagerd to import.')
-    .option('-f, --file <file>', 'where to; - is standard output (default: its name, with .cntmp)')
-    .option('--with-dependencies', 'with everything that the stagers need, from the operating system upward')
+    .description('Export a pipeline with its stagers and their packages to one file, which another stagerd can import.')
+    .option('-f, --file <file>', 'file to write; - is standard output (default: NAME.cntmp)')
+    .option('--with-dependencies', 'include the dependencies of the stagers, down to the operating system')
     .addHelpText(
       'after',
       examples('pipeline export nodejs', 'pipeline export nodejs --with-dependencies -f node.cntmp'),
@@ -81,22 +83,22 @@ function refs(session: Session, stagers: readonly string[]): string[] {
 async function create(session: Session, name: string, of: Pick<PipelineDraft, 'stagers' | 'clone'>): Promise<number> {
   const { namespace, name: local } = session.newName(name, 'stagpipe')
   const draft: PipelineDraft = { namespace, name: local, ...of }
-  const made = await session.api.post<Pipeline>('/v1/stagingpipelines', draft, { signal: session.signal })
-  await session.output.result(made, () => `Made ${made.fqn}: ${made.stagers.join(', ')}.`)
+  const created = await session.api.post<Pipeline>('/v1/stagingpipelines', draft, { signal: session.signal })
+  await session.output.result(created, () => `Created ${created.fqn}: ${created.stagers.join(', ')}.`)
   return EXIT.success
 }
 
-async function change(session: Session, name: string, by: PipelineChange): Promise<number> {
+async function update(session: Session, name: string, change: PipelineChange): Promise<number> {
   const path = pipelinePath(session.ref(name, 'stagpipe'))
-  const changed = await session.api.patch<Pipeline>(path, by, { signal: session.signal })
-  await session.output.result(changed, () => `Changed ${changed.fqn}: ${changed.stagers.join(', ')}.`)
+  const updated = await session.api.patch<Pipeline>(path, change, { signal: session.signal })
+  await session.output.result(updated, () => `Updated ${updated.fqn}: ${updated.stagers.join(', ')}.`)
   return EXIT.success
 }
 
 function addList(group: Command, commandLine: CommandLine): void {
   group
     .command('list')
-    .description('Pipelines of the current namespace and all below it.')
+    .description('List the pipelines of the current namespace and its child namespaces.')
     .addHelpText('after', examples('pipeline list', 'pipeline list --namespace /apcera'))
     .action(
       commandLine.run(async ({ api, output, namespace, signal }) => {
@@ -106,7 +108,7 @@ function addList(group: Command, commandLine: CommandLine): void {
             output,
             ['FQN', 'STAGERS'],
             pipelines.map(({ fqn, stagers }) => [fqn, stagers.join(', ')]),
-            `There are no pipelines in ${namespace}.`,
+            `No pipelines in ${namespace}.`,
           ),
         )
         return EXIT.success

@@ -11,10 +11,10 @@ import { describePolicy } from '../display/describe-policy.js'
 import { table } from '../display/table.js'
 import { EXIT } from '../session/exit-codes.js'
 import type { Session } from '../session/session.js'
-import { addDeleteCommand, type NamedThing } from './named-thing.js'
+import { addDeleteCommand, type NamedEntity } from './named-entity.js'
 
-const POLICY: NamedThing<Policy> = {
-  word: 'policy',
+const POLICY: NamedEntity<Policy> = {
+  noun: 'policy',
   kind: 'policydoc',
   path: policyPath,
   describe: ({ text }) => text,
@@ -23,12 +23,14 @@ const POLICY: NamedThing<Policy> = {
 export function addPolicyCommands(program: Command, commandLine: CommandLine): void {
   const group = program
     .command('policy')
-    .description('Policy documents: which packages may serve whom.')
+    .description('Manage policy documents, which control the packages that a dependency may resolve to.')
     .addHelpText('after', examples('policy put prod.pol', 'policy show prod', 'policy list'))
   group
     .command('put <file>')
-    .description('Store a document, or its next version, after checking it; what it was before is kept.')
-    .option('--name <name>', 'its name; that of the file, without .pol, when left out')
+    .description(
+      'Check a policy document and store it. For an existing document, this adds a version; earlier versions are kept.',
+    )
+    .option('--name <name>', 'name of the document (default: the name of the file, without .pol)')
     .addHelpText('after', examples('policy put prod.pol', 'policy put rules.pol --name /prod::rules'))
     .action(commandLine.run(put))
   addList(group, commandLine)
@@ -55,7 +57,7 @@ async function read(session: Session, file: string): Promise<string> {
   } catch (error) {
     throw new BadInput(
       'file-unreadable',
-      `${quote(file)} cannot be read: ${errnoOf(error) === 'ENOENT' ? 'it is not there' : messageOf(error)}.`,
+      `${quote(file)} cannot be read: ${errnoOf(error) === 'ENOENT' ? 'it does not exist' : messageOf(error)}.`,
       { cause: error },
     )
   }
@@ -64,7 +66,7 @@ async function read(session: Session, file: string): Promise<string> {
 function addList(group: Command, commandLine: CommandLine): void {
   group
     .command('list')
-    .description('Policy documents of the current namespace and all below it.')
+    .description('List the policy documents of the current namespace and its child namespaces.')
     .addHelpText('after', examples('policy list', 'policy list --namespace /prod'))
     .action(
       commandLine.run(async ({ api, output, namespace, signal }) => {
@@ -74,7 +76,7 @@ function addList(group: Command, commandLine: CommandLine): void {
             output,
             ['FQN', 'VERSION', 'CHANGED'],
             policies.map(({ fqn, version, updated_at }) => [fqn, String(version), updated_at]),
-            `There are no policy documents in ${namespace}: everything resolves.`,
+            `No policy documents in ${namespace}: every package may resolve.`,
           ),
         )
         return EXIT.success
@@ -85,15 +87,15 @@ function addList(group: Command, commandLine: CommandLine): void {
 function addShow(group: Command, commandLine: CommandLine): void {
   group
     .command('show <name>')
-    .description('A document with its versions, or one of its versions alone.')
-    .option('--version-number <n>', 'the text of this version, and nothing else')
+    .description('Show a policy document and its versions, or the text of one version.')
+    .option('--version-number <n>', 'show only the text of this version')
     .addHelpText('after', examples('policy show prod', 'policy show prod --version-number 1 > prod.pol'))
     .action(
       commandLine.run(async (session, options: { readonly versionNumber?: string }, name: string) => {
         const { api, output, signal } = session
-        const where = policyPath(session.ref(name, 'policydoc'))
-        const document = await api.get<Policy>(where, { signal })
-        const versions = await api.get<PolicyVersion[]>(`${where}/versions`, { signal })
+        const documentPath = policyPath(session.ref(name, 'policydoc'))
+        const document = await api.get<Policy>(documentPath, { signal })
+        const versions = await api.get<PolicyVersion[]>(`${documentPath}/versions`, { signal })
         const { versionNumber } = options
         if (versionNumber === undefined) {
           const dates = versions.map(({ version, created_at }) => ({ version, created_at }))
@@ -104,7 +106,7 @@ function addShow(group: Command, commandLine: CommandLine): void {
         if (!one)
           throw new BadInput(
             'no-such-version',
-            `${document.fqn} has no version ${quote(versionNumber)}: it has 1 to ${document.version}.`,
+            `${document.fqn} has no version ${quote(versionNumber)}: it has versions 1 to ${document.version}.`,
           )
         await output.result(one, () => one.text.replace(/\n$/, ''))
         return EXIT.success

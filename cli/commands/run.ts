@@ -16,29 +16,33 @@ interface RunOptions extends LimitOptions {
   readonly allowEgress?: boolean
 }
 
-/** Why the daemon ends a program that would have gone on. */
-const ENDINGS: Readonly<Record<string, { readonly words: string; readonly exit: number }>> = {
-  timeout: { words: 'it ran longer than it may; allow more with --timeout', exit: EXIT.timeout },
-  'out-of-memory': { words: 'it needed more memory than it may have; allow more with --memory', exit: EXIT.limit },
-  'disk-full': { words: 'it wrote more than it may; allow more with --disk', exit: EXIT.limit },
-  'pids-limit': { words: 'it wanted more processes than it may have; allow more with --pids', exit: EXIT.limit },
-  stopped: { words: 'stagerd is stopping', exit: EXIT.cancelled },
-} satisfies Record<RunEnding, { words: string; exit: number }>
+/** Messages and exit codes for the reasons why the daemon stops a program. */
+const ENDINGS: Readonly<Record<string, { readonly message: string; readonly exit: number }>> = {
+  timeout: { message: 'it reached its time limit; raise it with --timeout', exit: EXIT.timeout },
+  'out-of-memory': { message: 'it reached its memory limit; raise it with --memory', exit: EXIT.limit },
+  'disk-full': { message: 'it reached its disk limit; raise it with --disk', exit: EXIT.limit },
+  'pids-limit': { message: 'it reached its limit of processes; raise it with --pids', exit: EXIT.limit },
+  stopped: { message: 'stagerd is stopping', exit: EXIT.cancelled },
+} satisfies Record<RunEnding, { message: string; exit: number }>
 
 export function addRunCommand(program: Command, commandLine: CommandLine): void {
   const command = program
     .command('run <name>')
     .description(
-      'Run a ready package in the foreground, on its own dependencies. Ends with the exit code of its program; Ctrl-C stops it, and waits for its last words.',
+      'Run a ready package in the foreground, with its dependencies. The exit code is that of its program. Ctrl-C stops the program and waits until it has ended.',
     )
     .option(
       '-p, --publish <host:container>',
-      'make a port of the package a port of this host; CONTAINER alone takes any free one (repeatable)',
+      'publish a port of the package on this host; without a host port, a free one is chosen (repeatable)',
       collectPublished,
     )
-    .option('-e, --env <key=value>', 'a variable, over those of the package (repeatable)', collectEnvironment)
-    .option('--command <cmd>', 'instead of the START_COMMAND of the package')
-    .option('--allow-egress', 'let it reach beyond this host')
+    .option(
+      '-e, --env <key=value>',
+      'environment variable, which overrides one of the package (repeatable)',
+      collectEnvironment,
+    )
+    .option('--command <cmd>', 'command to run instead of the START_COMMAND of the package')
+    .option('--allow-egress', 'allow network access beyond this host')
     .addHelpText('after', examples('run my-app --publish 8080:3000', "run my-app --command 'node --version'"))
   addLimitOptions(command).action(commandLine.run(run))
 }
@@ -53,55 +57,55 @@ async function run(session: Session, options: RunOptions, name: string): Promise
     ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
     ...(limits ? { limits } : {}),
   }
-  const answer = await session.api.stream('/v1/runs', { signal: session.signal }, draft)
+  const response = await session.api.stream('/v1/runs', { signal: session.signal }, draft)
   let ports: readonly number[] = []
   let stopping: Promise<void> | undefined
-  let stopListening = (): void => undefined
+  let unsubscribe = (): void => undefined
   try {
-    for await (const event of readRunEvents(answer, session)) {
+    for await (const event of readRunEvents(response, session)) {
       switch (event.event) {
         case 'started':
           ports = event.ports
-          stopListening = session.interrupts.softly(() => {
-            stopping = askToStop(session, event.run, name)
+          unsubscribe = session.interrupts.onFirstInterrupt(() => {
+            stopping = requestStop(session, event.run, name)
           })
-          await tellPorts(session, draft, ports)
+          await printPorts(session, draft, ports)
           break
         case 'output':
-          // With --json the document alone is for stdout.
+          // With --json, stdout carries only the document.
           await session.output.bytes(Buffer.from(event.data, 'base64'), session.output.json ? 'stderr' : event.stream)
           break
         case 'ended':
-          return await end(session, event, ports, name, stopping !== undefined)
+          return await reportEnd(session, event, ports, name, stopping !== undefined)
       }
     }
     return EXIT.stagerdFailed
   } finally {
-    stopListening()
+    unsubscribe()
     await stopping
   }
 }
 
-async function askToStop({ api, output, signal }: Session, run: string, name: string): Promise<void> {
-  await output.warning(`Stopping ${name}… (Ctrl-C again leaves at once)`)
+async function requestStop({ api, output, signal }: Session, run: string, name: string): Promise<void> {
+  await output.warning(`Stopping ${name}… (press Ctrl-C again to leave at once)`)
   try {
     await api.post(`/v1/runs/${run}/stop`, undefined, { signal })
   } catch (error) {
-    if (!signal.aborted) await output.warning(`It could not be stopped: ${messageOf(error)}`)
+    if (!signal.aborted) await output.warning(`${name} could not be stopped: ${messageOf(error)}`)
   }
 }
 
-async function tellPorts({ output }: Session, { publish = [] }: RunDraft, ports: readonly number[]): Promise<void> {
+async function printPorts({ output }: Session, { publish = [] }: RunDraft, ports: readonly number[]): Promise<void> {
   for (const [index, port] of ports.entries())
-    await output.note(`Port ${publish[index]?.container_port ?? '?'} is at http://127.0.0.1:${port}`)
+    await output.note(`Port ${publish[index]?.container_port ?? '?'} is published at http://127.0.0.1:${port}`)
 }
 
-async function end(
+async function reportEnd(
   { output }: Session,
   event: Extract<RunEvent, { event: 'ended' }>,
   ports: readonly number[],
   name: string,
-  stoppedByUs: boolean,
+  stopRequested: boolean,
 ): Promise<number> {
   if (output.json) await output.document({ ports, exit_code: event.exit_code, reason: event.reason })
   if (event.exit_code === 0) return EXIT.success
@@ -109,8 +113,8 @@ async function end(
     await output.warning(`${name} ended with exit code ${event.exit_code}.`)
     return event.exit_code
   }
-  if (stoppedByUs && event.reason === 'stopped') return EXIT.cancelled
+  if (stopRequested && event.reason === 'stopped') return EXIT.cancelled
   const ending = ENDINGS[event.reason]
-  await output.warning(`${name} was ended: ${ending?.words ?? event.reason}.`)
+  await output.warning(`${name} was stopped: ${ending?.message ?? event.reason}.`)
   return ending?.exit ?? EXIT.stagerdFailed
 }

@@ -35,19 +35,19 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
   program
     .command('stage <source>')
     .description(
-      'Take a directory (without what .apcignore names) or a tarball through a pipeline, to a package that is ready to run. ' +
-        'A package of that name gets the new data.',
+      'Stage a source directory or a tarball: run it through a pipeline, which makes a package that is ready to run. ' +
+        'An .apcignore file excludes files of a directory. An existing package of the same name gets the new data.',
     )
-    .option('--name <name>', 'of the package (default: that of the directory or tarball)')
-    .option('--pipeline <pipeline>', 'which one (default: what the files of the directory tell)')
+    .option('--name <name>', 'name of the package (default: the name of the directory or tarball)')
+    .option('--pipeline <pipeline>', 'pipeline to use (default: detected from the files of the directory)')
     .option(
       '--depends-on <type.name,...>',
-      'what the package needs, in place of what it needed before (repeatable)',
+      'dependencies of the package, such as runtime.node-20; they replace existing ones (repeatable)',
       collectCapabilities,
     )
-    .option('-e, --env <key=value>', 'a variable of the package (repeatable)', collectEnvironment)
+    .option('-e, --env <key=value>', 'environment variable of the package (repeatable)', collectEnvironment)
     .option('-o, --output <file>', 'download the result to this file')
-    .option('--detach', 'print the id of the staging instead of following it')
+    .option('--detach', 'print the ID of the staging instead of following it')
     .addHelpText(
       'after',
       examples(
@@ -61,11 +61,11 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
 
 async function stage(session: Session, options: StageOptions, source: string): Promise<number> {
   if (options.detach === true && options.output !== undefined)
-    throw new UsageError('--output waits for the result, and --detach does not: give one of them.')
+    throw new UsageError('--output and --detach exclude each other: give only one of them.')
   const { api, output, signal } = session
   const file = path.resolve(session.io.cwd, source)
   const isDirectory = await isDirectoryAt(file)
-  // Everything that can go wrong for a wrong word goes wrong before the work.
+  // Check all arguments before packing and uploading.
   const target = session.newName(options.name ?? nameOfSource(file, isDirectory), 'package')
   const pipeline = await choosePipeline(session, options.pipeline, isDirectory ? file : undefined)
   const before = await findReplaceable(session, target.fqn)
@@ -85,16 +85,19 @@ async function stage(session: Session, options: StageOptions, source: string): P
   }
   const ended = await followStaging(session, submitted.uuid)
   if (ended.state === 'succeeded' && options.output !== undefined) {
-    const { output: target } = options
+    const { output: file } = options
     const result = await api.get<Package>(packagePath(draft.package), { signal })
-    await timed(output, 'Downloaded', () => download(session, result, target))
-    await output.note(`The result is in ${target}.`)
+    await timed(output, 'Downloaded', () => download(session, result, file))
+    await output.note(`The result is in ${file}.`)
   }
   if (output.json) await output.document(ended)
   return exitCodeOfStaging(ended)
 }
 
-/** A package that has data keeps it until the staging has succeeded: whoever depends on it never sees a source in its place. */
+/**
+ * An existing package keeps its data until the staging succeeds, so that packages that depend on it never see the
+ * source.
+ */
 async function draftOf(
   session: Session,
   target: { readonly namespace: string; readonly name: string },
@@ -119,6 +122,6 @@ async function isDirectoryAt(file: string): Promise<boolean> {
     return (await stat(file)).isDirectory()
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
-    throw new NotFound('no-such-source', `There is no ${quote(file)}: name a directory of source, or a tarball.`)
+    throw new NotFound('no-such-source', `There is no ${quote(file)}: give a source directory or a tarball.`)
   }
 }

@@ -9,7 +9,7 @@ import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment, type Environment } from '../options/parse-environment.js'
 import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-options.js'
-import { assertNameFree } from '../session/assert-name-free.js'
+import { assertNameAvailable } from '../session/assert-name-available.js'
 import type { Session } from '../session/session.js'
 import { findReplaceable } from '../transfer/put-package.js'
 import { programPackageOf } from '../transfer/program-package.js'
@@ -31,17 +31,17 @@ export function addStagerCreateCommand(group: Command, commandLine: CommandLine)
   const command = group
     .command('create <name>')
     .description(
-      'Make a stager of a directory with its program, which it finds in /app; the package stager-NAME holds it.',
+      'Create a stager from a directory with its program. Its program is in the package stager-NAME and runs in /app.',
     )
     .requiredOption('-p, --path <dir>', 'directory with the program')
-    .requiredOption('--start-command <cmd>', 'how to start it, from /app')
-    .option('--staging <pipeline>', 'take the program itself through this pipeline first')
-    .option('--additive', 'run on what the package to be staged depends on, with the program on top')
-    .option('--pipeline', 'make a pipeline of the same name, of this stager alone')
-    .option('--allow-egress', 'let it reach beyond the host')
-    .option('--user <user>', 'run as this user of its operating system (default: runner)')
-    .option('--depends-on <type.name,...>', 'what the program needs (repeatable)', collectCapabilities)
-    .option('-e, --env <key=value>', 'a variable for the program (repeatable)', collectEnvironment)
+    .requiredOption('--start-command <cmd>', 'command that starts the program, run in /app')
+    .option('--staging <pipeline>', 'stage the program through this pipeline first')
+    .option('--additive', 'run the program with the dependencies of the package to be staged')
+    .option('--pipeline', 'also create a pipeline of the same name with this stager')
+    .option('--allow-egress', 'allow network access beyond the host')
+    .option('--user <user>', 'user in the container to run as (default: runner)')
+    .option('--depends-on <type.name,...>', 'dependencies of the program (repeatable)', collectCapabilities)
+    .option('-e, --env <key=value>', 'environment variable for the program (repeatable)', collectEnvironment)
     .addHelpText(
       'after',
       examples(
@@ -58,34 +58,38 @@ async function create(session: Session, options: CreateOptions, name: string): P
   const pipelineName = session.newName(`${names.namespace}::${names.name}`, 'stagpipe')
   const program = session.newName(programPackageOf(names), 'package')
 
-  // Whatever stands in the way is found before the work is done.
-  await assertNameFree(session, stagerPath(fqn), fqn, `change it with \`stagectl stager update ${name}\`.`)
+  // Check for conflicts before packing and uploading.
+  await assertNameAvailable(session, stagerPath(fqn), fqn, `change it with \`stagectl stager update ${name}\`.`)
   if (options.pipeline === true)
-    await assertNameFree(session, pipelinePath(pipelineName.fqn), pipelineName.fqn, 'leave --pipeline out.')
+    await assertNameAvailable(session, pipelinePath(pipelineName.fqn), pipelineName.fqn, 'omit --pipeline.')
   const staging =
     options.staging === undefined
       ? undefined
       : await api.get<Pipeline>(pipelinePath(session.ref(options.staging, 'stagpipe')), { signal })
   const before = await findReplaceable(session, program.fqn)
 
-  const put = await putProgram(session, {
+  const result = await putProgram(session, {
     directory: options.path,
     names: { namespace: program.namespace, name: program.name },
     before,
     dependencies: options.dependsOn,
     staging,
   })
-  if (put.kind === 'failed') {
-    if (output.json) await output.document(put.staging)
-    return exitCodeOfStaging(put.staging)
+  if (result.kind === 'failed') {
+    if (output.json) await output.document(result.staging)
+    return exitCodeOfStaging(result.staging)
   }
-  const stager = await createOrUndo(session, draftOf(names, put.document, options), before ? undefined : put.document)
+  const stager = await createOrUndo(
+    session,
+    draftOf(names, result.document, options),
+    before ? undefined : result.document,
+  )
   if (options.pipeline === true) {
     const draft: PipelineDraft = { ...names, stagers: [stager.uuid] }
     await api.post<Pipeline>('/v1/stagingpipelines', draft, { signal })
   }
   await output.result(stager, () =>
-    options.pipeline === true ? `Made ${stager.fqn} and ${pipelineName.fqn}.` : `Made ${stager.fqn}.`,
+    options.pipeline === true ? `Created ${stager.fqn} and ${pipelineName.fqn}.` : `Created ${stager.fqn}.`,
   )
   return EXIT.success
 }
@@ -108,17 +112,17 @@ function draftOf(
   }
 }
 
-/** A stager that is refused leaves no package behind that was made for it alone. */
+/** Creates the stager. If that fails, deletes the package that this command has created for it. */
 async function createOrUndo(
   { api, signal }: Session,
   draft: StagerDraft,
-  madeForIt: Package | undefined,
+  newPackage: Package | undefined,
 ): Promise<Stager> {
   try {
     return await api.post<Stager>('/v1/stagers', draft, { signal })
   } catch (error) {
-    // The first error is the one to tell of; and the user's Ctrl-C does not keep us from tidying up.
-    if (madeForIt) await api.delete(packagePath(madeForIt.uuid)).catch(() => undefined)
+    // Reports the first error only. Cleans up without the signal, so that Ctrl-C does not prevent it.
+    if (newPackage) await api.delete(packagePath(newPackage.uuid)).catch(() => undefined)
     throw error
   }
 }

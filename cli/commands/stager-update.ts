@@ -12,7 +12,7 @@ import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-o
 import { UsageError } from '../options/usage-error.js'
 import type { Session } from '../session/session.js'
 import { findReplaceable } from '../transfer/put-package.js'
-import { putProgram, type PutProgram } from '../transfer/put-program.js'
+import { putProgram, type ProgramResult } from '../transfer/put-program.js'
 
 interface UpdateOptions extends LimitOptions {
   readonly path?: string
@@ -31,24 +31,20 @@ interface UpdateOptions extends LimitOptions {
 export function addStagerUpdateCommand(group: Command, commandLine: CommandLine): void {
   const command = group
     .command('update <stager>')
-    .description('Change a stager, or its program; stagings that are under way keep the stager as it was.')
-    .option('-p, --path <dir>', 'directory with a new program, which replaces the data of its package')
-    .option('--staging <pipeline>', 'take the new program through this pipeline first')
-    .option('--name <name>', 'another local name')
-    .option('--start-command <cmd>', 'how to start it, from /app')
-    .option('--additive', 'run on what the package to be staged depends on, with the program on top')
-    .option('--no-additive', 'run on what the program itself depends on')
-    .option('--allow-egress', 'let it reach beyond the host')
-    .option('--no-allow-egress', 'keep it from that')
-    .option('--user <user>', 'run as this user of its operating system')
-    .option('--depends-add <type.name,...>', 'its program needs this, too (repeatable)', collectCapabilities)
-    .option(
-      '--depends-remove <type.name,...>',
-      'its program does not need this any more (repeatable)',
-      collectCapabilities,
-    )
-    .option('--env-set <key=value>', 'add or replace a variable (repeatable)', collectEnvironment)
-    .option('--env-unset <key,...>', 'take a variable away (repeatable)', collectKeys)
+    .description('Change a stager or its program. Running stagings keep the stager as it was when they started.')
+    .option('-p, --path <dir>', 'directory with a new program, which replaces the current one')
+    .option('--staging <pipeline>', 'stage the new program through this pipeline first')
+    .option('--name <name>', 'new local name')
+    .option('--start-command <cmd>', 'command that starts the program, run in /app')
+    .option('--additive', 'run the program with the dependencies of the package to be staged')
+    .option('--no-additive', 'run the program with its own dependencies only')
+    .option('--allow-egress', 'allow network access beyond the host')
+    .option('--no-allow-egress', 'deny network access beyond the host')
+    .option('--user <user>', 'user in the container to run as')
+    .option('--depends-add <type.name,...>', 'add dependencies of the program (repeatable)', collectCapabilities)
+    .option('--depends-remove <type.name,...>', 'remove dependencies of the program (repeatable)', collectCapabilities)
+    .option('--env-set <key=value>', 'set an environment variable (repeatable)', collectEnvironment)
+    .option('--env-unset <key,...>', 'remove environment variables (repeatable)', collectKeys)
     .addHelpText(
       'after',
       examples('stager update nodejs --path ./nodejs-stager', 'stager update nodejs --timeout 30m --memory 1GB'),
@@ -58,29 +54,29 @@ export function addStagerUpdateCommand(group: Command, commandLine: CommandLine)
 
 async function update(session: Session, options: UpdateOptions, name: string): Promise<number> {
   if (options.staging !== undefined && options.path === undefined)
-    throw new UsageError('--staging is about a new program: name its directory with --path.')
+    throw new UsageError('--staging needs a new program: give its directory with --path.')
   const change = changeOf(options)
   const packageChange = packageChangeOf(options)
   const parts = [change, packageChange].filter((part) => Object.keys(part).length > 0)
   if (parts.length === 0 && options.path === undefined)
-    throw new UsageError('Nothing to change was named: see `stagectl stager update --help`.')
+    throw new UsageError('There is nothing to change: give at least one option (see `stagectl stager update --help`).')
 
   const { api, output, signal } = session
   const before = await api.get<Stager>(stagerPath(session.ref(name, 'job')), { signal })
   if (Object.keys(packageChange).length > 0)
     await api.patch<Package>(packagePath(before.package), packageChange, { signal })
   if (options.path !== undefined) {
-    const put = await replaceProgram(session, before, options.path, options.staging)
-    if (put.kind === 'failed') {
-      if (output.json) await output.document(put.staging)
-      return exitCodeOfStaging(put.staging)
+    const result = await replaceProgram(session, before, options.path, options.staging)
+    if (result.kind === 'failed') {
+      if (output.json) await output.document(result.staging)
+      return exitCodeOfStaging(result.staging)
     }
   }
-  const changed =
+  const updated =
     Object.keys(change).length > 0
       ? await api.patch<Stager>(stagerPath(before.uuid), change, { signal })
       : await api.get<Stager>(stagerPath(before.uuid), { signal })
-  await output.result(changed, () => `Changed ${changed.fqn}.`)
+  await output.result(updated, () => `Updated ${updated.fqn}.`)
   return EXIT.success
 }
 
@@ -89,7 +85,7 @@ async function replaceProgram(
   stager: Stager,
   directory: string,
   staging: string | undefined,
-): Promise<PutProgram> {
+): Promise<ProgramResult> {
   const pipeline =
     staging === undefined
       ? undefined
@@ -113,7 +109,7 @@ function changeOf(options: UpdateOptions): StagerChange {
   }
 }
 
-/** What a program depends on is told by its package. */
+/** The dependencies of a program belong to its package. */
 function packageChangeOf(options: UpdateOptions): PackageChange {
   return {
     ...(options.dependsAdd ? { dependencies_add: options.dependsAdd } : {}),

@@ -7,13 +7,13 @@ import { describeStager } from '../display/describe-stager.js'
 import { table } from '../display/table.js'
 import { EXIT } from '../session/exit-codes.js'
 import type { Session } from '../session/session.js'
-import { addDeleteCommand, addShowCommand, type NamedThing } from './named-thing.js'
+import { addDeleteCommand, addShowCommand, type NamedEntity } from './named-entity.js'
 import { addStagerCreateCommand } from './stager-create.js'
 import { programPackageOf } from '../transfer/program-package.js'
 import { addStagerUpdateCommand } from './stager-update.js'
 
-const STAGER: NamedThing<Stager> = {
-  word: 'stager',
+const STAGER: NamedEntity<Stager> = {
+  noun: 'stager',
   kind: 'job',
   path: stagerPath,
   describe: describeStager,
@@ -23,7 +23,7 @@ const STAGER: NamedThing<Stager> = {
 export function addStagerCommands(program: Command, commandLine: CommandLine): void {
   const group = program
     .command('stager')
-    .description('Stagers: programs that take packages a step further.')
+    .description('Manage stagers: programs that transform packages, each in its own container.')
     .addHelpText(
       'after',
       examples('stager create nodejs --path ./nodejs-stager --start-command ./stager --pipeline', 'stager list'),
@@ -31,7 +31,7 @@ export function addStagerCommands(program: Command, commandLine: CommandLine): v
   addStagerCreateCommand(group, commandLine)
   group
     .command('list')
-    .description('Stagers of the current namespace and all below it.')
+    .description('List the stagers of the current namespace and its child namespaces.')
     .addHelpText('after', examples('stager list', 'stager list --namespace /apcera'))
     .action(
       commandLine.run(async ({ api, output, namespace, signal }) => {
@@ -46,7 +46,7 @@ export function addStagerCommands(program: Command, commandLine: CommandLine): v
               one.additive ? 'yes' : 'no',
               one.allow_egress ? 'allowed' : 'none',
             ]),
-            `There are no stagers in ${namespace}.`,
+            `No stagers in ${namespace}.`,
           ),
         )
         return EXIT.success
@@ -57,7 +57,7 @@ export function addStagerCommands(program: Command, commandLine: CommandLine): v
   addDeleteCommand(group, commandLine, STAGER)
 }
 
-/** The package that `stager create` made for it; one that has another name, or that somebody else needs, stays. */
+/** Deletes the package that `stager create` has created for it. Keeps one that has another name or is in use. */
 async function deleteProgram({ api, signal }: Session, stager: Stager): Promise<void> {
   if (stager.package !== programPackageOf(stager)) return
   try {

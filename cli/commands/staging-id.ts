@@ -5,5 +5,5 @@ import { isUuid } from '../../base/identifiers.js'
 /** Throws `BadInput` (`bad-staging-id`). */
 export function assertStagingId(id: string): string {
   if (isUuid(id)) return id
-  throw new BadInput('bad-staging-id', `${quote(id)} is not the id of a staging: \`stagectl staging list\` shows them.`)
+  throw new BadInput('bad-staging-id', `${quote(id)} is not the ID of a staging: see \`stagectl staging list\`.`)
 }

@@ -4,7 +4,7 @@ import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { followLog } from '../follow/follow-log.js'
 import { displayLine } from '../follow/follow-staging.js'
-import { wholeNumber } from '../options/parse-number.js'
+import { integerParser } from '../options/parse-number.js'
 import { assertStagingId } from './staging-id.js'
 
 interface LogsOptions {
@@ -15,9 +15,11 @@ interface LogsOptions {
 export function addStagingLogsCommand(group: Command, commandLine: CommandLine): void {
   group
     .command('logs <id>')
-    .description('The log of a staging. With --follow, ends as the staging ends, and with its exit code.')
-    .option('-f, --follow', 'wait for what is yet to come')
-    .option('--since <seq>', 'only lines after this number', wholeNumber(0, '120'), 0)
+    .description(
+      'Show the log of a staging. With --follow, waits for the end of the staging and exits with its exit code.',
+    )
+    .option('-f, --follow', 'wait for new lines until the staging has ended')
+    .option('--since <seq>', 'show only the lines after this sequence number', integerParser(0, '120'), 0)
     .addHelpText('after', examples('staging logs 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7 --follow'))
     .action(
       commandLine.run(async (session, { follow = false, since }: LogsOptions, id: string) => {
@@ -30,9 +32,9 @@ export function addStagingLogsCommand(group: Command, commandLine: CommandLine):
           signal,
           onLine: (line) => {
             if (output.json) lines.push(line)
-            return output.foreignLine(displayLine(line))
+            return output.untrustedLine(displayLine(line))
           },
-          onLost: () => output.warning('stagerd is gone; waiting for it to come back…'),
+          onDisconnected: () => output.warning('The connection to stagerd is lost; reconnecting…'),
         })
         if (output.json) await output.document(lines)
         return follow && ended ? exitCodeOfStaging(ended) : EXIT.success

@@ -13,12 +13,12 @@ import { addStagingLogsCommand } from './staging-logs.js'
 export function addStagingCommands(program: Command, commandLine: CommandLine): void {
   const group = program
     .command('staging')
-    .description('Stagings: passages of one package through one pipeline.')
+    .description('Manage stagings: runs of one package through one pipeline.')
     .addHelpText('after', examples('staging list', 'staging logs ID --follow', 'staging cancel ID'))
   addList(group, commandLine)
   group
     .command('show <id>')
-    .description('How one staging stands, launch by launch.')
+    .description('Show the state of a staging and of each launch.')
     .addHelpText('after', examples('staging show 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7'))
     .action(
       commandLine.run(async ({ api, output, signal }, _options, id: string) => {
@@ -30,7 +30,7 @@ export function addStagingCommands(program: Command, commandLine: CommandLine): 
   addStagingLogsCommand(group, commandLine)
   group
     .command('cancel <id>')
-    .description('Ask for the end of a staging; its package stays as it was.')
+    .description('Cancel a staging. Its package stays as it was before.')
     .addHelpText('after', examples('staging cancel 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7'))
     .action(
       commandLine.run(async ({ api, output, signal }, _options, id: string) => {
@@ -48,7 +48,7 @@ export function addStagingCommands(program: Command, commandLine: CommandLine): 
 function addList(group: Command, commandLine: CommandLine): void {
   group
     .command('list')
-    .description('Stagings, the newest first.')
+    .description('List stagings, newest first.')
     .addHelpText('after', examples('staging list', 'staging list --json'))
     .action(
       commandLine.run(async ({ api, output, signal }) => {
@@ -64,7 +64,7 @@ function addList(group: Command, commandLine: CommandLine): void {
               one.pipeline,
               ago(one.submitted_at),
             ]),
-            'There are no stagings yet.',
+            'No stagings yet.',
           ),
         )
         return EXIT.success
@@ -75,8 +75,10 @@ function addList(group: Command, commandLine: CommandLine): void {
 function addRetry(group: Command, commandLine: CommandLine): void {
   group
     .command('retry <id>')
-    .description('Stage the package of a failed or cancelled staging again, through the same pipeline as it is now.')
-    .option('--detach', 'print the id of the new staging instead of following it')
+    .description(
+      'Stage the package of a failed or cancelled staging again, through the current state of the same pipeline.',
+    )
+    .option('--detach', 'print the ID of the new staging instead of following it')
     .addHelpText('after', examples('staging retry 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7'))
     .action(
       commandLine.run(async (session, { detach }: { readonly detach?: boolean }, id: string) => {

@@ -2,7 +2,7 @@ import type { Capability } from '../../daemon/documents/capability.js'
 import type { Package } from '../../daemon/documents/package.js'
 import { formatBytes } from './progress.js'
 
-/** In the manner of `apc package show`: several values of one field stand below each other. */
+/** The format of `apc package show`: further values of a field follow on lines of their own. */
 export function describePackage(document: Package): string {
   const { resource } = document
   return [
@@ -30,12 +30,12 @@ export function describePackage(document: Package): string {
   ].join('\n')
 }
 
-/** `Name: first`, the others indented below; nothing at all when there is none. */
+/** `Name: first`, then each further value on an indented line. Empty without values. */
 export function field(name: string, values: readonly string[]): string[] {
   return values.map((value, index) => (index === 0 ? `${name}: ${value}` : `  ${value}`))
 }
 
-/** `KEY="value"`, one for each. */
+/** `KEY="value"` for each variable. */
 export function assignments(environment: Readonly<Record<string, string>>): string[] {
   return Object.entries(environment).map(([key, value]) => `${key}=${JSON.stringify(value)}`)
 }
@@ -44,7 +44,7 @@ function spaced({ type, name }: Capability): string {
   return `${type}: ${name}`
 }
 
-/** `type.name`, as it is typed. */
+/** `type.name`, as on the command line. */
 export function dotted({ type, name }: Capability): string {
   return `${type}.${name}`
 }

@@ -1,7 +1,7 @@
 import type { Policy, PolicyVersion } from '../../daemon/documents/policy.js'
 import { field } from './describe-package.js'
 
-/** The head of a document, its versions, and the text of the newest. */
+/** The metadata of a document, its versions, and the text of the latest version. */
 export function describePolicy(document: Policy, versions: readonly PolicyVersion[]): string {
   return [
     `Policy: ${document.name}`,

@@ -7,13 +7,17 @@ const COLOURS = [
   [' passed over, ', 'dim'],
 ] as const
 
-/** The closure from the operating system upward; with the explanation, in the daemon's own words, before it. */
-export function describeResolution(style: Style, { subject, packages, explanation }: Resolution, why: boolean): string {
+/** The resolved packages, from the operating system up, and before them the explanation of the daemon if requested. */
+export function describeResolution(
+  style: Style,
+  { subject, packages, explanation }: Resolution,
+  explain: boolean,
+): string {
   const closure =
     packages.length === 0
-      ? [`${subject} needs nothing.`]
-      : [`${subject} stands on, from the lowest upward:`, ...packages.map(({ fqn }) => `  ${fqn}`)]
-  if (!why || explanation.length === 0) return closure.join('\n')
+      ? [`${subject} has no dependencies.`]
+      : [`${subject} resolves to, from the operating system up:`, ...packages.map(({ fqn }) => `  ${fqn}`)]
+  if (!explain || explanation.length === 0) return closure.join('\n')
   return [...explanation.map((line) => paint(style, line)), '', ...closure].join('\n')
 }
 

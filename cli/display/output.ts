@@ -4,8 +4,8 @@ import { printable } from './printable.js'
 import { styleFor, type Style } from './style.js'
 
 /**
- * Where words go: results to stdout, everything else to stderr. With `--json`, stdout carries one document and nothing
- * besides. Writing waits for a slow reader, so that no output piles up in memory.
+ * Prints results to stdout and everything else to stderr. With `--json`, stdout carries exactly one document. Writes
+ * wait for a slow reader, so that output does not accumulate in memory.
  */
 export class Output {
   readonly style: Style
@@ -19,29 +19,29 @@ export class Output {
     this.#errorStyle = styleFor(io.stderr, io.env)
   }
 
-  /** The result of a command: `document` with `--json`, the lines of `human` without. */
+  /** Prints the result of a command: `document` with `--json`, the text of `human` without. */
   async result(document: unknown, human: () => string): Promise<void> {
     const text = this.json ? '' : human()
     if (this.json) await this.document(document)
     else if (text !== '') await write(this.io.stdout, `${text}\n`)
   }
 
-  /** Prints a document whether `--json` was given or not. */
+  /** Prints a JSON document, with or without `--json`. */
   async document(document: unknown): Promise<void> {
     await write(this.io.stdout, `${JSON.stringify(document, undefined, 2)}\n`)
   }
 
-  /** One line of somebody else's making, as it is; on a terminal, made harmless. Nothing with `--json`. */
-  async foreignLine(text: string): Promise<void> {
+  /** Prints a line of untrusted text, with control characters escaped on a terminal. Prints nothing with `--json`. */
+  async untrustedLine(text: string): Promise<void> {
     if (!this.json) await write(this.io.stdout, `${this.io.stdout.isTTY === true ? printable(text) : text}\n`)
   }
 
-  /** Bytes of a program, or of a file, as they are. */
+  /** Writes bytes unchanged. */
   async bytes(chunk: Uint8Array, stream: 'stdout' | 'stderr'): Promise<void> {
     await write(this.io[stream], chunk)
   }
 
-  /** A word for the person who watches. */
+  /** Prints an informational message. */
   async note(text: string): Promise<void> {
     await write(this.io.stderr, `${this.#errorStyle('dim', text)}\n`)
   }
@@ -58,7 +58,7 @@ export class Output {
     await write(this.io.stderr, `${this.errorPrefix()} ${text}\n`)
   }
 
-  /** Who speaks, at the start of an error. */
+  /** The prefix of error messages: the name of the program. */
   errorPrefix(): string {
     return this.#errorStyle(['red', 'bold'], 'stagectl:')
   }

@@ -1,9 +1,9 @@
-/** An SGR sequence: colours and the like, which can do no harm. */
+/** Matches SGR sequences (colours and text styles, which are harmless) and control characters. */
 const COLOUR_OR_CONTROL = /\x1b\[[0-9;:]*m|[\x00-\x08\x0a-\x1f\x7f-\x9f]/g
 
 /**
- * A line that somebody else wrote, for a terminal: colours stay, every other control character is shown rather than
- * obeyed, since a terminal can be told to do more than to print.
+ * Escapes the control characters of untrusted text, except colours and text styles: escape sequences can change the
+ * state of a terminal or make it send input.
  */
 export function printable(line: string): string {
   return line.replace(COLOUR_OR_CONTROL, (found) =>

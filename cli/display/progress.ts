@@ -2,37 +2,37 @@ import bytes from 'bytes'
 import cliProgress from 'cli-progress'
 import type { Output } from './output.js'
 
-/** Shorter work shows nothing. In milliseconds. */
-const PATIENCE = 1_000
+/** Delay before the progress bar appears, in milliseconds. Shorter operations show none. */
+const SHOW_DELAY = 1_000
 
 /**
- * How far a long copy has come: on a terminal's stderr alone, and only when it takes longer than a second.
- * Call `stop` in the end, whatever came of it.
+ * A progress bar for a transfer. It appears on stderr, only on a terminal, and only if the transfer takes longer than
+ * `delay`. The owner calls `stop` in every case.
  */
 export class Progress {
   #done = 0
   #bar: cliProgress.SingleBar | undefined
   #timer: NodeJS.Timeout | undefined
 
-  /** @param total in bytes; 0 when nobody knows */
+  /** @param total in bytes; 0 when unknown */
   constructor(
     { io }: Output,
-    readonly what: string,
+    readonly label: string,
     readonly total: number,
-    patience = PATIENCE,
+    delay = SHOW_DELAY,
   ) {
     if (io.stderr.isTTY !== true) return
     this.#timer = setTimeout(() => {
       this.#bar = new cliProgress.SingleBar({
         stream: io.stderr,
-        format: total > 0 ? '{what} [{bar}] {percentage}% {done} of {all}, {eta_formatted} left' : '{what} {done}',
+        format: total > 0 ? '{label} [{bar}] {percentage}% {done} of {all}, {eta_formatted} left' : '{label} {done}',
         clearOnComplete: true,
         gracefulExit: false,
         hideCursor: null,
         barsize: 30,
       })
-      this.#bar.start(total, 0, { what, done: formatBytes(0), all: formatBytes(total) })
-    }, patience)
+      this.#bar.start(total, 0, { label, done: formatBytes(0), all: formatBytes(total) })
+    }, delay)
     this.#timer.unref()
   }
 
@@ -48,7 +48,7 @@ export class Progress {
   }
 }
 
-/** For people: `24.9 MB`. */
+/** Human-readable: `24.9 MB`. */
 export function formatBytes(count: number): string {
   return bytes.format(count, { decimalPlaces: 1, unitSeparator: ' ' }) ?? `${count} B`
 }

@@ -2,7 +2,7 @@ import Table from 'cli-table3'
 import type { Output } from './output.js'
 
 const GAP = 2
-const NARROWEST = 6
+const MIN_WIDTH = 6
 
 const NO_BORDER = {
   top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
@@ -10,14 +10,17 @@ const NO_BORDER = {
   left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '',
 } // prettier-ignore
 
-/** Columns without borders; on a terminal, cut to its width: the widest first, and last the one that tells rows apart. */
+/**
+ * A table without borders. On a terminal, it fits the width: the widest columns shrink first, and the first column,
+ * which identifies the row, shrinks last.
+ */
 export function table(
   { io, style }: Output,
   heads: readonly string[],
   rows: readonly (readonly string[])[],
-  nothing: string,
+  emptyMessage: string,
 ): string {
-  if (rows.length === 0) return nothing
+  if (rows.length === 0) return emptyMessage
   const natural = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)))
   const widths = io.stdout.isTTY === true ? fit(natural, io.stdout.columns ?? 80) : natural
   const made = new Table({
@@ -39,8 +42,8 @@ function fit(natural: readonly number[], columns: number): number[] {
   let excess = widths.reduce((sum, width) => sum + width + GAP, 0) - columns
   while (excess > 0) {
     const widestOther = Math.max(...widths.slice(1))
-    const column = widestOther > NARROWEST ? widths.indexOf(widestOther, 1) : 0
-    if ((widths[column] ?? 0) <= NARROWEST) break
+    const column = widestOther > MIN_WIDTH ? widths.indexOf(widestOther, 1) : 0
+    if ((widths[column] ?? 0) <= MIN_WIDTH) break
     widths[column] = (widths[column] ?? 0) - 1
     excess -= 1
   }

@@ -1,6 +1,6 @@
 import ms from 'ms'
 
-/** How long ago, for a table: `5m ago`. */
+/** Time since then, short enough for a table: `5m ago`. */
 export function ago(time: string, now = Date.now()): string {
   const elapsed = now - Date.parse(time)
   return elapsed < 1_000 ? 'now' : `${ms(elapsed)} ago`

@@ -7,59 +7,60 @@ import type { Session } from '../session/session.js'
 import { followLog } from './follow-log.js'
 import { StagerTimes } from './stager-times.js'
 
-/** A line of the log as users know it. */
+/** The format in which users see a line of the log. */
 export function displayLine({ text }: LogLine): string {
   return `[staging] ${text}`
 }
 
 /**
- * Shows the log of a staging until it has ended, with the time of each launch, and sums it up. The first Ctrl-C asks the daemon to cancel the
- * staging, and goes on until that is done; the second leaves at once.
+ * Prints the log of a staging until it has ended, with the duration of each launch, and a summary. The first Ctrl-C
+ * asks the daemon to cancel the staging and waits for its end; the second aborts.
  */
 export async function followStaging(session: Session, staging: string): Promise<Staging> {
   const { output } = session
   const times = new StagerTimes()
-  let asking: Promise<void> | undefined
-  const stopListening = session.interrupts.softly(() => {
-    asking = askToCancel(session, staging)
+  let cancelling: Promise<void> | undefined
+  const unsubscribe = session.interrupts.onFirstInterrupt(() => {
+    cancelling = requestCancel(session, staging)
   })
   try {
     const ended = await followLog(session.api, {
       staging,
       since: 0,
       follow: true,
-      answered: true,
+      daemonReached: true,
       signal: session.signal,
       onLine: async (line) => {
-        await noteIfAny(output, times.line(line))
-        await output.foreignLine(displayLine(line))
+        await noteIfDefined(output, times.onLine(line))
+        await output.untrustedLine(displayLine(line))
       },
-      onLost: () => output.warning('stagerd is gone; waiting for it to come back (the staging resumes with it)…'),
+      onDisconnected: () =>
+        output.warning('The connection to stagerd is lost; reconnecting (the staging resumes when stagerd restarts)…'),
     })
-    await noteIfAny(output, times.end(ended))
-    await sumUp(session, ended)
+    await noteIfDefined(output, times.onEnd(ended))
+    await printSummary(session, ended)
     return ended
   } finally {
-    stopListening()
-    await asking
+    unsubscribe()
+    await cancelling
   }
 }
 
-async function noteIfAny(output: Output, text: string | undefined): Promise<void> {
+async function noteIfDefined(output: Output, text: string | undefined): Promise<void> {
   if (text !== undefined) await output.note(text)
 }
 
-async function askToCancel({ api, output, signal }: Session, staging: string): Promise<void> {
-  await output.warning(`Cancelling staging ${staging}… (Ctrl-C again leaves at once)`)
+async function requestCancel({ api, output, signal }: Session, staging: string): Promise<void> {
+  await output.warning(`Cancelling staging ${staging}… (press Ctrl-C again to leave at once)`)
   try {
     await api.post(`${stagingPath(staging)}/cancel`, undefined, { signal })
   } catch (error) {
-    if (!signal.aborted) await output.warning(`It could not be cancelled: ${messageOf(error)}`)
+    if (!signal.aborted) await output.warning(`The staging could not be cancelled: ${messageOf(error)}`)
   }
 }
 
-/** The log has told the cause and the hint of a failure already. */
-async function sumUp({ output }: Session, staging: Staging): Promise<void> {
+/** The log already contains the cause and the hint of a failure. */
+async function printSummary({ output }: Session, staging: Staging): Promise<void> {
   const from = Date.parse(staging.submitted_at)
   const took = elapsed(Date.parse(staging.ended_at ?? staging.submitted_at) - from)
   switch (staging.state) {

@@ -1,13 +1,13 @@
 import type { RunEvent } from '../../daemon/documents/run.js'
-import type { Answer } from '../api/control-api.js'
+import type { ApiResponse } from '../api/control-api.js'
 import { DaemonUnreachable, transportError } from '../api/daemon-unreachable.js'
 import type { Session } from '../session/session.js'
 
 /**
- * The events of a run, up to and including `ended`. Throws `DaemonUnreachable` when the stream ends without it: the
- * container ends with the connection.
+ * Reads the events of a run up to `ended`. Throws `DaemonUnreachable` when the stream ends before it: the daemon stops
+ * the container when the connection breaks.
  */
-export async function* readRunEvents({ body }: Answer, session: Session): AsyncGenerator<RunEvent> {
+export async function* readRunEvents({ body }: ApiResponse, session: Session): AsyncGenerator<RunEvent> {
   const decoder = new TextDecoder()
   let rest = ''
   try {
@@ -25,5 +25,8 @@ export async function* readRunEvents({ body }: Answer, session: Session): AsyncG
     session.signal.throwIfAborted()
     throw transportError(error, session.api.socketPath)
   }
-  throw new DaemonUnreachable('connection-lost', 'stagerd went away, and with it the package that it ran.')
+  throw new DaemonUnreachable(
+    'connection-lost',
+    'The connection to stagerd was lost, which stops the package: check the daemon with `stagectl node status`.',
+  )
 }

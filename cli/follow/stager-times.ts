@@ -3,28 +3,28 @@ import { elapsed } from '../display/time.js'
 
 const LAUNCHING = /^Launching instance of stager '(.+)'\.\.\.$/
 
-/** How long each launch of a staging took, told as soon as it is over. The daemon's own clock counts. */
+/** Measures the duration of each launch of a staging by the timestamps of its log, which come from the daemon. */
 export class StagerTimes {
   #current: { readonly stager: string; readonly since: number } | undefined
 
-  /** A line of the log: the launch that it shows to be over, in words. */
-  line({ stream, text, time }: LogLine): string | undefined {
+  /** Takes a line of the log. Returns a message about the launch that it ends, if any. */
+  onLine({ stream, text, time }: LogLine): string | undefined {
     const stager = stream === 'staging' ? LAUNCHING.exec(text)?.[1] : undefined
     if (stager === undefined) return undefined
-    const over = this.#tell(time)
+    const message = this.#message(time)
     this.#current = { stager, since: Date.parse(time) }
-    return over
+    return message
   }
 
-  end({ ended_at: endedAt }: Staging): string | undefined {
-    const over = endedAt === undefined ? undefined : this.#tell(endedAt)
+  onEnd({ ended_at: endedAt }: Staging): string | undefined {
+    const message = endedAt === undefined ? undefined : this.#message(endedAt)
     this.#current = undefined
-    return over
+    return message
   }
 
-  #tell(until: string): string | undefined {
+  #message(until: string): string | undefined {
     if (!this.#current) return undefined
     const { stager, since } = this.#current
-    return `Stager '${stager}' worked for ${elapsed(Date.parse(until) - since)}.`
+    return `Stager '${stager}' ran for ${elapsed(Date.parse(until) - since)}.`
   }
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Limits } from '../../daemon/documents/limits.js'
 import { parseDuration } from './parse-duration.js'
-import { parseCpus, wholeNumber } from './parse-number.js'
+import { parseCpus, integerParser } from './parse-number.js'
 import { parseSize } from './parse-size.js'
 
 export interface LimitOptions {
@@ -12,17 +12,17 @@ export interface LimitOptions {
   readonly timeout?: number
 }
 
-/** Options of stagers and of runs. */
+/** The limit options of `stager create`, `stager update` and `run`. */
 export function addLimitOptions(command: Command): Command {
   return command
-    .option('--memory <size>', 'the most memory, such as 256MB', parseSize)
-    .option('--cpus <n>', 'how many processors, such as 0.5 or 2', parseCpus)
-    .option('--pids <n>', 'the most processes and threads', wholeNumber(2, '512'))
-    .option('--disk <size>', 'the most that it may write, such as 1GB', parseSize)
-    .option('--timeout <duration>', 'the longest that it may run, such as 10m', parseDuration)
+    .option('--memory <size>', 'memory limit, such as 256MB', parseSize)
+    .option('--cpus <n>', 'number of CPUs, such as 0.5 or 2', parseCpus)
+    .option('--pids <n>', 'limit of processes and threads', integerParser(2, '512'))
+    .option('--disk <size>', 'limit of data written to disk, such as 1GB', parseSize)
+    .option('--timeout <duration>', 'time limit, such as 10m', parseDuration)
 }
 
-/** Undefined when none was given. */
+/** Undefined without any of the options. */
 export function limitsOf({ memory, cpus, pids, disk, timeout }: LimitOptions): Partial<Limits> | undefined {
   const limits: Partial<Limits> = {
     ...(memory === undefined ? {} : { memory_bytes: memory }),

@@ -5,12 +5,12 @@ import { UsageError } from './usage-error.js'
 const TYPES: readonly Capability['type'][] = ['os', 'runtime', 'file', 'package']
 
 /**
- * Collects `type.name`, comma-separated, over every use of the option: `runtime.node-18,os.linux`. Only the first dot
- * divides. Throws `UsageError`.
+ * Collects the comma-separated values of each use of an option: `runtime.node-18,os.linux`. The first dot separates the
+ * type from the name, which may contain more dots. Throws `UsageError`.
  */
 export function collectCapabilities(text: string, before: readonly Capability[] | undefined): Capability[] {
   const parts = text.split(',').filter((part) => part !== '')
-  if (parts.length === 0) throw notOne(text)
+  if (parts.length === 0) throw invalidCapability(text)
   return [...(before ?? []), ...parts.map(parseCapability)]
 }
 
@@ -18,12 +18,12 @@ function parseCapability(text: string): Capability {
   const dot = text.indexOf('.')
   const type = TYPES.find((known) => known === text.slice(0, dot))
   const name = text.slice(dot + 1)
-  if (dot < 0 || !type || name === '') throw notOne(text)
+  if (dot < 0 || !type || name === '') throw invalidCapability(text)
   return { type, name }
 }
 
-function notOne(text: string): UsageError {
+function invalidCapability(text: string): UsageError {
   return new UsageError(
-    `${quote(text)} is not something to depend on or to provide: write TYPE.NAME with one of the types ${TYPES.join(', ')}, such as runtime.node.`,
+    `${quote(text)} is not a capability: write TYPE.NAME, such as runtime.node, with one of the types ${TYPES.join(', ')}.`,
   )
 }

@@ -2,10 +2,10 @@ import ms from 'ms'
 import { quote } from '../../base/fqn.js'
 import { UsageError } from './usage-error.js'
 
-// A bare number would mean milliseconds, which nobody means.
+// `ms` reads a number without a unit as milliseconds, which is never intended here.
 const DURATION = /^\d+(\.\d+)?\s*[a-z]+$/i
 
-/** Milliseconds, from `10m` or `90s`. Throws `UsageError`. */
+/** Converts `10m` or `90s` to milliseconds. Throws `UsageError`. */
 export function parseDuration(text: string): number {
   const duration: number | undefined = DURATION.test(text) ? ms(text as ms.StringValue) : undefined
   if (duration === undefined || !Number.isFinite(duration) || duration < 1)

@@ -5,7 +5,7 @@ const KEY = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 export type Environment = Readonly<Record<string, string>>
 
-/** Collects `KEY=VALUE` over every use of the option; the value may be empty, or hold further `=`. Throws `UsageError`. */
+/** Collects `KEY=VALUE` of each use of an option. The value may be empty or contain `=`. Throws `UsageError`. */
 export function collectEnvironment(text: string, before: Environment | undefined): Environment {
   const equals = text.indexOf('=')
   const key = text.slice(0, equals)
@@ -14,7 +14,7 @@ export function collectEnvironment(text: string, before: Environment | undefined
   return Object.fromEntries([...Object.entries(before ?? {}), [key, text.slice(equals + 1)]])
 }
 
-/** Collects names of variables, comma-separated. Throws `UsageError`. */
+/** Collects the comma-separated variable names of each use of an option. Throws `UsageError`. */
 export function collectKeys(text: string, before: readonly string[] | undefined): string[] {
   const keys = text.split(',')
   for (const key of keys)

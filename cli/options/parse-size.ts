@@ -2,10 +2,10 @@ import bytes from 'bytes'
 import { quote } from '../../base/fqn.js'
 import { UsageError } from './usage-error.js'
 
-// The library reads "12 apples" as 12 bytes: the form is checked first.
+// Needed because `bytes` parses "12 apples" as 12 bytes.
 const SIZE = /^\d+(\.\d+)?\s*(b|kb|mb|gb|tb)$/i
 
-/** A size in bytes, from `256MB`. One kilobyte is 1024 bytes. Throws `UsageError`. */
+/** Converts `256MB` to bytes. One kilobyte is 1024 bytes. Throws `UsageError`. */
 export function parseSize(text: string): number {
   const size = SIZE.test(text) ? bytes.parse(text) : null
   if (size === null || size < 1)

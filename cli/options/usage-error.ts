@@ -1,6 +1,6 @@
 import { StagerdError } from '../../base/errors.js'
 
-/** The command line cannot be understood: nothing was done. */
+/** The command line is invalid. The command has changed nothing. */
 export class UsageError extends StagerdError {
   constructor(message: string) {
     super('usage', message)

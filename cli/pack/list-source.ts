@@ -6,18 +6,18 @@ import { quote } from '../../base/fqn.js'
 import { IgnoreRules } from './ignore-rules.js'
 
 export interface SourceList {
-  /** Relative to the directory, parents before what they hold, sorted: the order of the archive. */
+  /** Paths relative to the directory, sorted, parents first: the order of the archive. */
   readonly entries: readonly string[]
-  /** Of the files, in bytes. */
+  /** Total size of the files, in bytes. */
   readonly length: number
 }
 
 /**
- * Everything of `root` that belongs into a package.
+ * Lists the entries of `root` that go into a package.
  *
- * tar-fs could walk by itself, but it takes an entry that vanishes under its hands for the end of the archive.
+ * tar-fs can walk a directory too, but when an entry vanishes meanwhile, it ends the archive there without an error.
  *
- * Throws `BadInput`: `unpackable` for what no package may hold, `nothing-to-pack`.
+ * Throws `BadInput`: `unpackable` for file types that packages do not support, `nothing-to-pack`.
  */
 export async function listSource(root: string, signal: AbortSignal): Promise<SourceList> {
   const entries: string[] = []
@@ -26,13 +26,13 @@ export async function listSource(root: string, signal: AbortSignal): Promise<Sou
   if (entries.length === 0)
     throw new BadInput(
       'nothing-to-pack',
-      `${quote(root)} holds nothing to pack: put the source there, or let .apcignore leave something over.`,
+      `${quote(root)} contains nothing to pack: add the source there, or make .apcignore exclude less.`,
     )
   return { entries, length }
 
-  async function walk(directory: string, above: IgnoreRules | undefined): Promise<void> {
+  async function walk(directory: string, parent: IgnoreRules | undefined): Promise<void> {
     signal.throwIfAborted()
-    const rules = await IgnoreRules.within(root, directory, above)
+    const rules = await IgnoreRules.load(root, directory, parent)
     const found = await readdir(path.join(root, directory), { withFileTypes: true })
     for (const item of found.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const entry = path.join(directory, item.name)
@@ -52,8 +52,8 @@ async function statOf(root: string, entry: string): Promise<Stats> {
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
     const why = entry.includes('\ufffd')
-      ? 'has a name that is not UTF-8: rename it, or name it in .apcignore.'
-      : 'vanished while it was being packed: let nothing change the directory meanwhile.'
+      ? 'has a name that is not UTF-8: rename it, or exclude it in .apcignore.'
+      : 'vanished during packing: do not change the directory meanwhile.'
     throw new BadInput('unpackable', `${quote(entry)} ${why}`, { cause: error })
   }
 }
@@ -62,6 +62,6 @@ function assertPackable(entry: string, stats: Stats): void {
   if (stats.isFile() || stats.isDirectory() || stats.isSymbolicLink()) return
   throw new BadInput(
     'unpackable',
-    `${quote(entry)} is neither a file, a directory nor a symbolic link: remove it, or name it in .apcignore.`,
+    `${quote(entry)} is not a file, directory or symbolic link: remove it, or exclude it in .apcignore.`,
   )
 }

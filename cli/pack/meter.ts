@@ -1,6 +1,6 @@
 import { Transform } from 'node:stream'
 
-/** Hands everything on, and tells of every chunk. */
+/** Passes data through unchanged and calls back for each chunk. */
 export function meter(onChunk: (chunk: Uint8Array) => void): Transform {
   return new Transform({
     transform(chunk: Uint8Array, _encoding, callback) {

@@ -13,23 +13,24 @@ import { readHandle } from './read-handle.js'
 import { CHUNK, type Tarball } from './tarball.js'
 import { openTemporaryFile } from './temporary-file.js'
 
-/** The user `runner`, as whom stagers work. */
+/** UID and GID of `runner`, the user that stagers run as. */
 const OWNER = 99
 
 export interface PackDirectory {
   readonly directory: string
-  /** Directory inside the archive, without slashes at its ends; empty for none. */
+  /** Directory inside the archive for all entries, without leading and trailing slashes; empty for none. */
   readonly prefix: string
   readonly env: Io['env']
   readonly signal: AbortSignal
-  /** `total` once it is known, and then each step, in bytes of the unpacked archive. */
+  /** Called once, with the total size of the files in bytes. */
   readonly onStart?: (total: number) => void
+  /** Called for each chunk, with its size before compression in bytes. */
   readonly onBytes?: (count: number) => void
 }
 
 /**
- * Packs a directory into a gzip'd tarball in a temporary file, hashed on the way. The same tree gives the same bytes:
- * sorted, owned by `runner`, with its own times and permissions, without set-id bits.
+ * Packs a directory into a gzipped tarball in a temporary file and computes its digest. The same tree gives the same
+ * bytes: entries are sorted and owned by `runner`, keep their times and permissions, and lose set-id bits.
  *
  * Throws `NotFound` (`no-such-directory`), `BadInput` (`unpackable`, `nothing-to-pack`), `Unavailable` (`disk-full`).
  */
@@ -44,7 +45,7 @@ export async function packDirectory(request: PackDirectory): Promise<Tarball> {
     await pipeline(
       tar.pack(root, packOptions(entries, request.prefix)),
       meter((chunk) => request.onBytes?.(chunk.length)),
-      // The socket is a local one: time counts for more than size.
+      // The socket is local, so speed matters more than size.
       createGzip({ level: 1, chunkSize: CHUNK }),
       meter((chunk) => {
         hash.update(chunk)
@@ -68,12 +69,12 @@ export async function packDirectory(request: PackDirectory): Promise<Tarball> {
   }
 }
 
-/** With options that the type declarations of tar-fs leave out. */
+/** The type declarations of tar-fs lack `umask`. */
 function packOptions(entries: readonly string[], prefix: string): PackOptions {
   const options: PackOptions & { umask: number } = {
-    // The prefix is a directory of its own, which `runner` can write: a stager unpacks its package there.
+    // '.' becomes the prefix directory. `runner` owns it, because a stager unpacks its package there.
     entries: prefix === '' ? [...entries] : ['.', ...entries],
-    // Every entry is listed already: nothing is to be found inside a directory once more.
+    // Stops tar-fs from walking into directories: `entries` is complete.
     ignore: () => true,
     umask: 0,
     map: (header: Headers) => ({
@@ -93,7 +94,7 @@ async function directoryOf(directory: string): Promise<string> {
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
   }
-  throw new NotFound('no-such-directory', `There is no directory ${quote(directory)}: name the one with the source.`)
+  throw new NotFound('no-such-directory', `There is no directory ${quote(directory)}: give the source directory.`)
 }
 
 function packingError(error: unknown, root: string): unknown {
@@ -101,13 +102,13 @@ function packingError(error: unknown, root: string): unknown {
   if (errno === 'ENOSPC')
     return new Unavailable(
       'disk-full',
-      'There is no room for the packed source: set TMPDIR to a directory with more of it.',
+      'There is not enough disk space to pack the source: set TMPDIR to a directory with more space.',
       { cause: error },
     )
   if (errno === 'EACCES' || errno === 'ENOENT' || messageOf(error) === 'Size mismatch')
     return new BadInput(
       'unpackable',
-      `${quote(root)} cannot be packed (${messageOf(error)}): every file must be readable, and stay as it is meanwhile.`,
+      `${quote(root)} cannot be packed (${messageOf(error)}): make every file readable, and do not change the directory meanwhile.`,
       { cause: error },
     )
   return error

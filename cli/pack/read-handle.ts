@@ -2,8 +2,8 @@ import type { FileHandle } from 'node:fs/promises'
 import { CHUNK } from './tarball.js'
 
 /**
- * A file from its start, without moving its position. Not a stream of Node's: one with `autoClose` off keeps its hold on
- * the handle, whose `close` then waits for ever; one with it on closes what is not its own.
+ * Reads a file from its start with positional reads. Not a Node.js stream: with `autoClose: false` it keeps a reference
+ * to the handle, so `close` never resolves; with `autoClose: true` it closes a handle that it does not own.
  */
 export async function* readHandle(handle: FileHandle): AsyncGenerator<Uint8Array> {
   for (let position = 0; ;) {

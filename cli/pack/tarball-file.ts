@@ -9,8 +9,8 @@ import { readHandle } from './read-handle.js'
 import type { Tarball } from './tarball.js'
 
 /**
- * A tarball of the user's own, sent as it is; read once for its digest. Should it change before it is sent, the daemon
- * finds that the digest is another.
+ * Opens a tarball of the user and reads it once for its digest. If it changes before the upload, the daemon detects the
+ * wrong digest.
  *
  * Throws `NotFound` (`no-such-file`), `BadInput` (`not-a-file`).
  */
@@ -24,11 +24,11 @@ export async function openTarball(
 ): Promise<Tarball> {
   const handle = await open(file, 'r').catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw error
-    throw new NotFound('no-such-file', `There is no file ${quote(file)}: name the tarball.`)
+    throw new NotFound('no-such-file', `There is no file ${quote(file)}: give the path of a tarball.`)
   })
   try {
     const stats = await handle.stat()
-    if (!stats.isFile()) throw new BadInput('not-a-file', `${quote(file)} is not a file: name a tarball.`)
+    if (!stats.isFile()) throw new BadInput('not-a-file', `${quote(file)} is not a file: give the path of a tarball.`)
     onStart?.(stats.size)
     const hash = createHash('sha256')
     let length = 0

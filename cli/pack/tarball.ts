@@ -1,13 +1,13 @@
-/** A tarball that is ready to be sent. Whoever got it disposes of it. */
+/** A tarball that is ready for upload. The owner calls `dispose`. */
 export interface Tarball {
   /** In hexadecimal. */
   readonly sha256: string
   /** In bytes. */
   readonly length: number
-  /** From the start, each time. */
+  /** Reads it from the start on each call. */
   readonly read: () => AsyncIterable<Uint8Array>
   readonly dispose: () => Promise<void>
 }
 
-/** In bytes: large enough that a copy does not live on system calls. */
+/** Size of reads, in bytes: large enough to keep the cost of system calls low. */
 export const CHUNK = 1024 * 1024

@@ -5,8 +5,8 @@ import path from 'node:path'
 import type { Io } from '../terminal/io.js'
 
 /**
- * A file without a name: it is gone with its descriptor, hence with the process, however that ends. Whoever opened it
- * closes it. In TMPDIR, as usual.
+ * Opens an unlinked file in TMPDIR: the kernel frees it with its descriptor, even if the process is killed. The caller
+ * closes it.
  */
 export async function openTemporaryFile(env: Io['env']): Promise<FileHandle> {
   const file = path.join(env['TMPDIR'] ?? tmpdir(), `stagectl-${randomUUID()}`)

@@ -2,29 +2,31 @@ import type { Command } from 'commander'
 import { Session, type GlobalOptions } from './session.js'
 import type { Io } from '../terminal/io.js'
 
-/** What a command does; the number that it returns is the exit code, none is success. */
-type Work<Options, Operands extends unknown[]> = (
+/** The implementation of a command. It returns the exit code; undefined means 0. */
+type Action<Options, Operands extends unknown[]> = (
   session: Session,
   options: Options & GlobalOptions,
   ...operands: Operands
 ) => Promise<number | undefined>
 
-/** Between commander and a command: opens the session, closes it, and keeps the exit code. */
+/** Adapts commands to commander: opens and closes the session and stores the exit code. */
 export class CommandLine {
   exitCode = 0
 
   constructor(readonly io: Io) {}
 
   /** For `Command.action`. */
-  run<Options, Operands extends unknown[]>(work: Work<Options, Operands>): (...parameters: unknown[]) => Promise<void> {
+  run<Options, Operands extends unknown[]>(
+    action: Action<Options, Operands>,
+  ): (...parameters: unknown[]) => Promise<void> {
     return async (...parameters) => {
-      // commander hands over the operands, then the options, then the command itself.
+      // commander passes the operands, then the options, then the command itself.
       const command = parameters.at(-1) as Command
       const operands = parameters.slice(0, -2) as Operands
       const options = command.optsWithGlobals<Options & GlobalOptions>()
       const session = await Session.open(this.io, options)
       try {
-        this.exitCode = (await work(session, options, ...operands)) ?? 0
+        this.exitCode = (await action(session, options, ...operands)) ?? 0
       } finally {
         await session.close()
       }

@@ -5,7 +5,7 @@ import { DaemonUnreachable } from '../api/daemon-unreachable.js'
 import { Interrupted } from './interrupts.js'
 import { UsageError } from '../options/usage-error.js'
 
-/** What scripts rely on. */
+/** Stable: scripts rely on these numbers. */
 export const EXIT = {
   success: 0,
   stagerdFailed: 1,
@@ -20,7 +20,7 @@ export const EXIT = {
   cancelled: 14,
 } as const
 
-/** Exit code for something thrown. */
+/** The exit code for a thrown error. */
 export function exitCodeOfError(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
   if (error instanceof DaemonUnreachable) return EXIT.noDaemon

@@ -1,6 +1,6 @@
 import { StagerdError } from '../../base/errors.js'
 
-/** The user asked us to stop. */
+/** The user has pressed Ctrl-C, or the process has received a signal to terminate. */
 export class Interrupted extends StagerdError {
   constructor() {
     super('interrupted', 'Interrupted.')
@@ -8,16 +8,16 @@ export class Interrupted extends StagerdError {
 }
 
 /**
- * Ctrl-C, once and twice.
+ * Handles Ctrl-C.
  *
- * The first one goes to whoever has something better to do than to stop (`softly`); without anybody, and at the
- * second, `signal` aborts with `Interrupted`, everything under way ends and cleans up. After that the listener is
- * gone, so that one more ends the process the hard way.
+ * The first interrupt runs the handler of `onFirstInterrupt`, if one is set, for a graceful end. Without a handler, and
+ * on the second interrupt, `signal` aborts with `Interrupted` and the command cleans up. Then the listener is removed,
+ * so that one more interrupt kills the process.
  */
 export class Interrupts {
   readonly #controller = new AbortController()
   readonly #unsubscribe: () => void
-  #soft: (() => void) | undefined
+  #firstHandler: (() => void) | undefined
 
   constructor(onInterrupt: (listener: () => void) => () => void) {
     this.#unsubscribe = onInterrupt(() => this.interrupt())
@@ -27,10 +27,10 @@ export class Interrupts {
     return this.#controller.signal
   }
 
-  /** Until the returned function is called, the first interrupt runs `first` instead. */
-  softly(first: () => void): () => void {
-    this.#soft = first
-    return () => (this.#soft = undefined)
+  /** Sets the handler of the first interrupt. The returned function removes it. */
+  onFirstInterrupt(handler: () => void): () => void {
+    this.#firstHandler = handler
+    return () => (this.#firstHandler = undefined)
   }
 
   close(): void {
@@ -38,10 +38,10 @@ export class Interrupts {
   }
 
   interrupt(): void {
-    const soft = this.#soft
-    this.#soft = undefined
-    if (soft) {
-      soft()
+    const handler = this.#firstHandler
+    this.#firstHandler = undefined
+    if (handler) {
+      handler()
       return
     }
     this.#unsubscribe()

@@ -6,7 +6,7 @@ import type { Io } from '../terminal/io.js'
 import { Interrupts } from './interrupts.js'
 import { readSettings } from './settings.js'
 
-/** Options that every command takes. */
+/** Options of all commands. */
 export interface GlobalOptions {
   readonly socket?: string
   readonly namespace?: string
@@ -16,19 +16,19 @@ export interface GlobalOptions {
 
 const DEFAULT_SOCKET = '/run/stagerd/stagerd.sock'
 
-/** What one command works with, from the first look at its options to its end. Whoever opens it closes it. */
+/** The resources of one command: output, API client and interrupts. The caller of `open` calls `close`. */
 export class Session {
   private constructor(
     readonly io: Io,
     readonly output: Output,
     readonly api: ControlApi,
-    /** In which a local name is looked up. */
+    /** The current namespace, in which local names are looked up. */
     readonly namespace: string,
     readonly batch: boolean,
     readonly interrupts: Interrupts,
   ) {}
 
-  /** Throws `BadInput` for a namespace that is none, or settings that cannot be read. */
+  /** Throws `BadInput` for an invalid namespace or invalid settings. */
   static async open(io: Io, options: GlobalOptions): Promise<Session> {
     const namespace =
       options.namespace ?? nonEmpty(io.env['STAGERD_NAMESPACE']) ?? (await readSettings(io.env)).namespace ?? '/'
@@ -44,17 +44,17 @@ export class Session {
     )
   }
 
-  /** Aborts when the user wants to stop. */
+  /** Aborts on an interrupt of the user. */
   get signal(): AbortSignal {
     return this.interrupts.signal
   }
 
-  /** A UUID, or the full name for what the user typed. Throws `BadInput`. */
+  /** Converts user input to a UUID or an FQN. Throws `BadInput`. */
   ref(text: string, kind: FqnKind): string {
     return refOf(text, kind, this.namespace)
   }
 
-  /** The full name of something that is about to be made. Throws `BadInput`. */
+  /** Converts user input to the FQN of a new object. Throws `BadInput`. */
   newName(text: string, kind: FqnKind): { namespace: string; name: string; fqn: string } {
     const { namespace, name } = parseFqn(text, kind, this.namespace)
     return { namespace, name, fqn: formatFqn(kind, { namespace, name }) }

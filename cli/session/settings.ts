@@ -6,19 +6,19 @@ import { assertNamespace } from '../../base/fqn.js'
 import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
 import type { Io } from '../terminal/io.js'
 
-/** What stagectl remembers between two calls. */
+/** The settings that stagectl stores between commands. */
 export interface Settings {
   readonly namespace?: string
 }
 
 export function settingsFile(env: Io['env']): string {
-  // The specification of XDG_CONFIG_HOME: empty or relative counts as unset.
+  // By the XDG specification, an empty or relative XDG_CONFIG_HOME counts as unset.
   const xdg = env['XDG_CONFIG_HOME'] ?? ''
   const base = path.isAbsolute(xdg) ? xdg : path.join(env['HOME'] ?? homedir(), '.config')
   return path.join(base, 'stagectl', 'config.json')
 }
 
-/** Throws `BadInput` (`bad-settings`) when the file is there but cannot be understood. */
+/** Empty without a file. Throws `BadInput` (`bad-settings`) for an invalid file. */
 export async function readSettings(env: Io['env']): Promise<Settings> {
   const file = settingsFile(env)
   try {
@@ -30,13 +30,13 @@ export async function readSettings(env: Io['env']): Promise<Settings> {
     return { namespace }
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return {}
-    throw new BadInput('bad-settings', `${file} cannot be used (${messageOf(error)}): correct it, or remove it.`, {
+    throw new BadInput('bad-settings', `${file} is invalid (${messageOf(error)}): correct it, or remove it.`, {
       cause: error,
     })
   }
 }
 
-/** Whole or not at all. */
+/** Writes atomically. */
 export async function writeSettings(env: Io['env'], settings: Settings): Promise<void> {
   const file = settingsFile(env)
   const temporary = `${file}.${randomUUID()}`

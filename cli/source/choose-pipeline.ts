@@ -3,18 +3,18 @@ import { NotFound } from '../../base/errors.js'
 import type { Pipeline } from '../../daemon/documents/pipeline.js'
 import { pipelinePath } from '../api/paths.js'
 import type { Session } from '../session/session.js'
-import { guessLanguage } from './guess-language.js'
+import { detectLanguage } from './detect-language.js'
 
-/** Where pipelines for everybody are kept. */
+/** The namespace of pipelines that all namespaces can use. */
 const SHARED_NAMESPACE = '/apcera'
 
 /**
- * The pipeline that the user named or, without a name, the one for what the files tell, from the current namespace or
- * the shared one. Asked before anything is packed.
+ * Finds the pipeline that the user gives. Without one, detects the language from the files and looks for its pipeline
+ * in the current namespace, then in the shared one.
  *
- * Throws `ApiProblem` for a name that nothing goes by, `NotFound` (`no-pipeline`) when the files lead nowhere.
+ * Throws `ApiProblem` for an unknown name, `NotFound` (`no-pipeline`) when detection finds none.
  *
- * @param directory undefined for a tarball, into which nobody looks
+ * @param directory undefined for a tarball, which is not inspected
  */
 export async function choosePipeline(
   session: Session,
@@ -23,23 +23,23 @@ export async function choosePipeline(
 ): Promise<Pipeline> {
   const { api, signal } = session
   if (named !== undefined) return await api.get<Pipeline>(pipelinePath(session.ref(named, 'stagpipe')), { signal })
-  const guess = directory === undefined ? undefined : await guessLanguage(directory)
-  if (guess)
+  const detected = directory === undefined ? undefined : await detectLanguage(directory)
+  if (detected)
     for (const namespace of new Set([session.namespace, SHARED_NAMESPACE])) {
-      const fqn = formatFqn('stagpipe', { namespace, name: guess.pipeline })
+      const fqn = formatFqn('stagpipe', { namespace, name: detected.pipeline })
       const found = await api.find<Pipeline>(pipelinePath(fqn), { signal })
       if (found) return found
     }
-  const why = guess
-    ? `${guess.sign} asks for a pipeline ${guess.pipeline}, which is neither in ${session.namespace} nor in ${SHARED_NAMESPACE}`
+  const reason = detected
+    ? `${detected.file} requires the pipeline ${detected.pipeline}, which is neither in ${session.namespace} nor in ${SHARED_NAMESPACE}`
     : directory === undefined
-      ? 'A tarball does not tell which pipeline it wants'
-      : 'No file of the source tells which pipeline it wants'
-  throw new NotFound('no-pipeline', `${why}: name one with --pipeline. ${await listed(session)}`)
+      ? 'No pipeline can be detected for a tarball'
+      : 'No pipeline can be detected from the files of the source'
+  throw new NotFound('no-pipeline', `${reason}: give one with --pipeline. ${await listPipelines(session)}`)
 }
 
-async function listed({ api, signal }: Session): Promise<string> {
+async function listPipelines({ api, signal }: Session): Promise<string> {
   const pipelines = await api.get<Pipeline[]>('/v1/stagingpipelines', { signal })
-  if (pipelines.length === 0) return 'There are none yet: make one with `stagectl pipeline create`.'
-  return `There are:\n${pipelines.map(({ fqn }) => `  ${fqn}`).join('\n')}`
+  if (pipelines.length === 0) return 'There are none yet: create one with `stagectl pipeline create`.'
+  return `Available pipelines:\n${pipelines.map(({ fqn }) => `  ${fqn}`).join('\n')}`
 }

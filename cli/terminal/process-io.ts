@@ -2,11 +2,11 @@ import process from 'node:process'
 import { errnoOf } from '../../base/errors.js'
 import type { Io } from './io.js'
 
-const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const TERMINATION_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** The real thing. */
+/** The `Io` of this process. */
 export function processIo(): Io {
-  // A reader that has seen enough (`stagectl … | head`) is no failure of ours.
+  // A reader such as `stagectl … | head` closes the pipe early, which is not an error.
   process.stdout.on('error', (error) => {
     if (errnoOf(error) === 'EPIPE') process.exit(0)
     throw error
@@ -18,9 +18,9 @@ export function processIo(): Io {
     env: process.env,
     cwd: process.cwd(),
     onInterrupt: (listener) => {
-      for (const signal of ENDING_SIGNALS) process.on(signal, listener)
+      for (const signal of TERMINATION_SIGNALS) process.on(signal, listener)
       return () => {
-        for (const signal of ENDING_SIGNALS) process.off(signal, listener)
+        for (const signal of TERMINATION_SIGNALS) process.off(signal, listener)
       }
     },
   }

@@ -14,9 +14,9 @@ export interface ExportOptions {
 }
 
 /**
- * What was asked for as an exchange file, whole or not at all; `-` is standard output.
+ * Exports to a file, which appears only when it is complete; `-` is standard output.
  *
- * @param name of the file, where the user gives none
+ * @param name default name of the file, without its extension
  */
 export async function exportFile(
   session: Session,
@@ -26,25 +26,29 @@ export async function exportFile(
 ): Promise<number> {
   const { output } = session
   const file = options.file ?? `${name}.cntmp`
-  const asked = { ...query, with_dependencies: options.withDependencies }
+  const exportQuery = { ...query, with_dependencies: options.withDependencies }
   if (file === '-') {
-    if (output.json) throw new UsageError('--json and the data cannot both go to standard output: name a file with -f.')
-    await receive(session, asked, (chunk) => output.bytes(chunk, 'stdout'))
+    if (output.json) throw new UsageError('--json and the data cannot both go to standard output: give a file with -f.')
+    await receive(session, exportQuery, (chunk) => output.bytes(chunk, 'stdout'))
     return EXIT.success
   }
   const part = await PartFile.open(path.resolve(session.io.cwd, file), randomUUID())
   try {
-    const length = await receive(session, asked, (chunk) => part.append(chunk))
+    const length = await receive(session, exportQuery, (chunk) => part.append(chunk))
     await part.publish()
     await output.result({ file, length }, () => `Wrote ${formatBytes(length)} to ${file}.`)
     return EXIT.success
   } catch (error) {
-    await part.abandon(false)
+    await part.discard(false)
     throw error
   }
 }
 
 async function receive(session: Session, query: Query, write: (chunk: Uint8Array) => Promise<void>): Promise<number> {
-  const answer = await session.api.stream('/v1/exchange', { query, signal: session.signal, headers: { accept: '*/*' } })
-  return await receiveBody(session, answer, { verb: 'Exporting', write })
+  const response = await session.api.stream('/v1/exchange', {
+    query,
+    signal: session.signal,
+    headers: { accept: '*/*' },
+  })
+  return await receiveBody(session, response, { label: 'Exporting', write })
 }

@@ -3,24 +3,24 @@ import path from 'node:path'
 import { errnoOf, NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 
-/** In bytes: what is shorter is quicker fetched again than explained. */
-const WORTH_KEEPING = 1024 * 1024
+/** In bytes. A shorter part file is not kept: downloading it again is cheap. */
+const MIN_RESUMABLE_SIZE = 1024 * 1024
 
 /**
- * A file that grows beside its target, under another name until it is whole: nobody ever sees half of it. Whoever opened
- * it either publishes or abandons it.
+ * A partial download in the directory of its target. It gets the name of the target when it is complete, so that an
+ * incomplete file never has that name. The caller of `open` calls `publish` or `discard`.
  */
 export class PartFile {
   private constructor(
     readonly target: string,
     readonly path: string,
     readonly handle: FileHandle,
-    /** What was there from before, in bytes. */
+    /** Size when it was opened, in bytes: what an earlier attempt has left. */
     readonly length: number,
   ) {}
 
   /**
-   * @param id what it is a part of: another try at the same goes on where the last one was broken off
+   * @param id identifies the data: opening the same target with the same ID finds what an earlier attempt has left
    *
    * Throws `NotFound` (`no-such-directory`).
    */
@@ -40,7 +40,7 @@ export class PartFile {
     return this.handle.appendFile(chunk)
   }
 
-  async startOver(): Promise<void> {
+  async truncate(): Promise<void> {
     await this.handle.truncate(0)
   }
 
@@ -51,13 +51,13 @@ export class PartFile {
   }
 
   /**
-   * Closes it, and removes it unless another try could go on with it; tells how much is kept, in bytes. Does nothing to
-   * one that has been published, because what goes wrong afterwards takes the same way out.
+   * Closes the file and deletes it, unless it is resumable. Returns the number of bytes kept. Does nothing after
+   * `publish`, because the error paths of callers also run for errors after it.
    */
-  async abandon(resumable: boolean): Promise<number> {
+  async discard(resumable: boolean): Promise<number> {
     await this.handle.close()
     const size = await sizeOf(this.path)
-    if (resumable && size >= WORTH_KEEPING) return size
+    if (resumable && size >= MIN_RESUMABLE_SIZE) return size
     await rm(this.path, { force: true })
     return 0
   }
@@ -73,5 +73,5 @@ async function sizeOf(file: string): Promise<number> {
 }
 
 export function noSuchDirectory(directory: string): NotFound {
-  return new NotFound('no-such-directory', `There is no directory ${quote(directory)}: make it first.`)
+  return new NotFound('no-such-directory', `There is no directory ${quote(directory)}: create it first.`)
 }

@@ -6,29 +6,29 @@ import { packagePath } from '../api/paths.js'
 import type { Session } from '../session/session.js'
 
 export interface PackageContents {
-  /** SHA-256 of a resource that is uploaded. */
+  /** SHA-256 of an uploaded resource. */
   readonly resource: string
   readonly state: 'uploaded' | 'ready'
-  /** Undefined: none for a new package, those that it has for an old one. */
+  /** Undefined: none for a new package, unchanged for an existing one. */
   readonly dependencies: readonly Capability[] | undefined
-  /** Put over what an old package has. */
+  /** Merged into the environment of an existing package. */
   readonly environment: Readonly<Record<string, string>> | undefined
 }
 
-/** The package of that name, if there is one. Throws `Conflict` (`package-busy`) while a staging has it. */
+/** Finds a package by name. Throws `Conflict` (`package-busy`) while a staging uses it. */
 export async function findReplaceable(session: Session, fqn: string): Promise<Package | undefined> {
   const found = await session.api.find<Package>(packagePath(fqn), { signal: session.signal })
   if (found?.state === 'staging')
     throw new Conflict(
       'package-busy',
-      `${fqn} is being staged: wait for that, or cancel it (see \`stagectl staging list\`).`,
+      `${fqn} is being staged: wait for the staging, or cancel it (see \`stagectl staging list\`).`,
     )
   return found
 }
 
 /**
- * Throws `Conflict` (`package-of-stager`) when a stager's program is in the package: a source directory of the same name
- * must not take its place by mistake.
+ * Throws `Conflict` (`package-of-stager`) when the package holds the program of a stager: a source directory of the
+ * same name must not replace it by accident.
  */
 export async function assertNoProgram(session: Session, found: Package): Promise<void> {
   const stagers = await session.api.get<Stager[]>('/v1/stagers', { signal: session.signal })
@@ -36,11 +36,11 @@ export async function assertNoProgram(session: Session, found: Package): Promise
   if (stager)
     throw new Conflict(
       'package-of-stager',
-      `${found.fqn} holds the program of ${stager.fqn}: take another name with --name, or change the stager with \`stagectl stager update\`.`,
+      `${found.fqn} holds the program of ${stager.fqn}: choose another name with --name, or change the stager with \`stagectl stager update\`.`,
     )
 }
 
-/** Makes a package, or gives an old one new data, so that doing the same again just works. */
+/** Creates a package, or replaces the data of an existing one, so that a command can be repeated. */
 export async function putPackage(
   session: Session,
   { namespace, name }: { readonly namespace: string; readonly name: string },
@@ -60,7 +60,7 @@ export async function putPackage(
     return await api.post<Package>('/v1/packages', draft, { signal })
   }
   const path = packagePath(before.uuid)
-  // First what may be refused: then the data is not touched either.
+  // The metadata goes first: if the daemon rejects it, the data stays unchanged.
   const change = changeOf(before, dependencies, environment)
   if (Object.keys(change).length > 0) await api.patch<Package>(path, change, { signal })
   return await api.put<Package>(`${path}/resource`, { resource, state }, { signal })
@@ -74,7 +74,7 @@ function changeOf(
   const has = (list: readonly Capability[], one: Capability) =>
     list.some(({ type, name }) => type === one.type && name === one.name)
   const added = dependencies?.filter((one) => !has(before.dependencies, one)) ?? []
-  // Two versions of one runtime do not stand side by side: what is asked for now takes the place of what was before.
+  // The new dependencies replace the old ones: otherwise a package could depend on two versions of a runtime.
   const removed = dependencies ? before.dependencies.filter((one) => !has(dependencies, one)) : []
   return {
     ...(added.length > 0 ? { dependencies_add: added } : {}),

@@ -11,23 +11,23 @@ import { upload } from './upload.js'
 
 export interface StagerProgram {
   readonly directory: string
-  /** Of the package that holds the program. */
+  /** Names the package that holds the program. */
   readonly names: { readonly namespace: string; readonly name: string }
-  /** That package, if it is there already. */
+  /** That package, if it exists. */
   readonly before: Package | undefined
   readonly dependencies: readonly Capability[] | undefined
-  /** The pipeline to take the program through, if any. */
+  /** The pipeline that stages the program, if any. */
   readonly staging: Pipeline | undefined
 }
 
-export type PutProgram =
+export type ProgramResult =
   { readonly kind: 'ready'; readonly document: Package } | { readonly kind: 'failed'; readonly staging: Staging }
 
 /**
- * A stager's own program becomes a package. As it is, it stands below /app, where a stager starts; when a pipeline
- * makes it ready, that is the pipeline's business, as with any source.
+ * Puts the program of a stager into a package. Without a pipeline, its files go to /app, where a stager starts. With a
+ * pipeline, it is staged like any source, and the pipeline decides where the files go.
  */
-export async function putProgram(session: Session, program: StagerProgram): Promise<PutProgram> {
+export async function putProgram(session: Session, program: StagerProgram): Promise<ProgramResult> {
   const { api, signal } = session
   const { directory, names, before, dependencies, staging } = program
   const { sha256 } = await upload(

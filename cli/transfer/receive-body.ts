@@ -1,32 +1,32 @@
-import type { Answer } from '../api/control-api.js'
+import type { ApiResponse } from '../api/control-api.js'
 import { transportError } from '../api/daemon-unreachable.js'
 import { Progress } from '../display/progress.js'
 import type { Session } from '../session/session.js'
 
-export interface Receiving {
-  /** What is said beside the progress. */
-  readonly verb: string
-  /** How much is there already, in bytes. */
-  readonly before?: number
+export interface ReceiveOptions {
+  /** Label of the progress bar. */
+  readonly label: string
+  /** Bytes that an earlier attempt has received. */
+  readonly offset?: number
   readonly write: (chunk: Uint8Array) => Promise<void>
 }
 
 /**
- * The body of an answer, piece by piece, with its progress shown. Resolves with its length in bytes.
+ * Passes the body of a response to `write` in chunks and shows the progress. Returns its length in bytes.
  *
- * Throws what `write` throws, or `DaemonUnreachable` when the connection breaks off.
+ * Throws what `write` throws, or `DaemonUnreachable` when the connection is lost.
  */
 export async function receiveBody(
   session: Session,
-  answer: Answer,
-  { verb, before = 0, write }: Receiving,
+  response: ApiResponse,
+  { label, offset = 0, write }: ReceiveOptions,
 ): Promise<number> {
   const { api, output, signal } = session
-  const progress = new Progress(output, verb, before + Number(answer.headers['content-length'] ?? 0))
-  progress.add(before)
+  const progress = new Progress(output, label, offset + Number(response.headers['content-length'] ?? 0))
+  progress.add(offset)
   let length = 0
   try {
-    for await (const chunk of chunksOf(answer, api.socketPath)) {
+    for await (const chunk of chunksOf(response, api.socketPath)) {
       length += chunk.length
       progress.add(chunk.length)
       await write(chunk)
@@ -40,8 +40,8 @@ export async function receiveBody(
   }
 }
 
-/** Only what goes wrong here is the connection's fault: the writer's errors look the same, EPIPE for one. */
-async function* chunksOf({ body }: Answer, socketPath: string): AsyncGenerator<Uint8Array> {
+/** Translates only errors of the connection: errors of the writer, such as EPIPE, look the same. */
+async function* chunksOf({ body }: ApiResponse, socketPath: string): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of body as AsyncIterable<Uint8Array>) yield chunk
   } catch (error) {

@@ -4,14 +4,14 @@ import { Progress } from '../display/progress.js'
 import type { Tarball } from '../pack/tarball.js'
 import type { Session } from '../session/session.js'
 
-/** In bytes: from here on it is worth a question whether the daemon has it already. */
-const WORTH_ASKING = 1024 * 1024
+/** In bytes. For a shorter tarball, asking whether the daemon has it costs more than the upload. */
+const MIN_LOOKUP_SIZE = 1024 * 1024
 
 /**
- * Sends a tarball, unless the daemon has it already; when it returns, the daemon has it for good. Disposes of the
- * tarball, whatever came of it.
+ * Uploads a tarball, unless the daemon already has it. When this returns, the daemon has stored it durably. Disposes of
+ * the tarball in every case.
  *
- * @param namespace of the package that it is for, whose quota holds
+ * @param namespace of the package that it is for; its quota applies
  */
 export async function upload(
   session: Session,
@@ -26,7 +26,7 @@ export async function upload(
     try {
       return await api.upload<UploadedResource>(
         '/v1/resources',
-        { length: tarball.length, chunks: counted(tarball.read(), progress) },
+        { length: tarball.length, chunks: trackProgress(tarball.read(), progress) },
         { query: { sha256: tarball.sha256, namespace }, signal },
       )
     } finally {
@@ -38,14 +38,17 @@ export async function upload(
 }
 
 async function find({ api, signal }: Session, { sha256, length }: Tarball): Promise<StoredResource | undefined> {
-  if (length < WORTH_ASKING) return undefined
+  if (length < MIN_LOOKUP_SIZE) return undefined
   const found = await api.find<StoredResource>(`/v1/resources/${sha256}`, { signal })
-  // One of another length is damaged, and mended by sending it again.
+  // A blob of another length is damaged; uploading it again repairs it.
   return found?.length === length ? found : undefined
 }
 
-/** Each chunk, once it was taken. */
-export async function* counted(chunks: AsyncIterable<Uint8Array>, progress: Progress): AsyncGenerator<Uint8Array> {
+/** Passes chunks through and reports each one when the reader asks for the next. */
+export async function* trackProgress(
+  chunks: AsyncIterable<Uint8Array>,
+  progress: Progress,
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
     yield chunk
     progress.add(chunk.length)

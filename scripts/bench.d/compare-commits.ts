@@ -2,9 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { printRows } from './print-rows.js'
 import type { Row } from './row.js'
-import { rowsOfRounds, type Round } from './rows-of-rounds.js'
+import { compareRounds, type Round } from './compare-rounds.js'
 
-/** Arguments: for each round the file of rows of this checkout, then that of the other commit. */
+/** Arguments: for each round, the JSON file of this checkout and the JSON file of the other commit. */
 async function main(): Promise<void> {
   const option = { type: 'string' } as const
   const { values, positionals } = parseArgs({
@@ -13,18 +13,18 @@ async function main(): Promise<void> {
   })
   const { beside, allowance, json } = values
   if (beside === undefined || allowance === undefined)
-    throw new Error('--beside or --allowance is missing: run this by ./scripts/bench.')
+    throw new Error('--beside or --allowance is missing: run ./scripts/bench --against instead.')
 
-  const files = await Promise.all(positionals.map(rowsIn))
+  const files = await Promise.all(positionals.map(readRows))
   const rounds = files.flatMap((ours, i): Round[] => (i % 2 === 0 ? [{ ours, other: files[i + 1] ?? [] }] : []))
-  const { rows, unmatched } = rowsOfRounds(rounds, { beside, allowance: Number(allowance) })
-  for (const work of unmatched) console.log(`not compared, because only one of the two commits measures it: ${work}`)
-  if (rows.length === 0) throw new Error(`this checkout and ${beside} have no work in common.`)
+  const { rows, unmatched } = compareRounds(rounds, { beside, allowance: Number(allowance) })
+  for (const work of unmatched) console.log(`not compared, because only one of the commits measures it: ${work}`)
+  if (rows.length === 0) throw new Error(`this checkout and ${beside} have no benchmark in common.`)
   printRows(rows)
   if (json !== undefined) await writeFile(json, `${JSON.stringify(rows, undefined, 2)}\n`)
 }
 
-async function rowsIn(file: string): Promise<Row[]> {
+async function readRows(file: string): Promise<Row[]> {
   return JSON.parse(await readFile(file, 'utf8')) as Row[]
 }
 

@@ -1,21 +1,21 @@
 import { UnixHttp } from './unix-http.js'
 
-/** What scripts/bench has prepared for a benchmark. */
+/** The environment that scripts/bench prepares for a benchmark. */
 export interface BenchHost {
-  /** Directory of the checkout. */
+  /** Root directory of the checkout. */
   readonly root: string
-  /** Control socket of a stagerd that does nothing else. */
+  /** Control socket of the private stagerd. */
   readonly socket: string
-  /** Its log, at level debug. */
+  /** Log file of the daemon, at level debug. */
   readonly log: string
   readonly daemonPid: number
-  /** A directory for files, removed afterwards. */
+  /** A temporary directory. */
   readonly work: string
-  /** How many pairs are measured. */
+  /** Number of pairs to measure. */
   readonly pairs: number
 }
 
-/** The Engine that the daemon talks to. */
+/** Connects to the Engine of the daemon. */
 export function connectToEngine(): UnixHttp {
   return new UnixHttp((process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, ''))
 }
@@ -37,6 +37,6 @@ export function pairsOf(environment: NodeJS.ProcessEnv): number {
 
 export function required(environment: NodeJS.ProcessEnv, name: string): string {
   const value = environment[name]
-  if (value === undefined || value === '') throw new Error(`${name} is not set: run this by ./scripts/bench.`)
+  if (value === undefined || value === '') throw new Error(`${name} is not set: run ./scripts/bench instead.`)
   return value
 }

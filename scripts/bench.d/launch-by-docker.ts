@@ -5,20 +5,20 @@ import { execa } from 'execa'
 
 export interface DockerLaunch {
   readonly image: string
-  /** Given to the image's `/bin/sh -c`. */
+  /** Command for `/bin/sh -c`. */
   readonly command: string
-  /** Same as the stager's. */
+  /** The limits of the stager. */
   readonly limits: { readonly memory: string; readonly cpus: string; readonly pids: string }
-  /** `KEY=value` each, by which the scripts find what an interrupted run leaves. */
+  /** Labels (`KEY=value`) by which the scripts find leftovers of an interrupted run. */
   readonly labels: readonly string[]
 }
 
-/** The range of addresses that is set aside for benchmarks, beyond the daemon's pool. */
+/** Part of the range for benchmarks (RFC 2544) that the default pool of the daemon does not contain. */
 const PREFIX = '198.19.0'
 
 /**
- * The same container by the docker client: a network of its own without a way out, a program that posts its verdict to
- * a server on the network's gateway, and everything removed.
+ * Runs the same container with the docker client: creates an internal network, runs a program that posts its verdict to
+ * a server on the gateway, and removes everything.
  *
  * @returns milliseconds
  */
@@ -54,9 +54,9 @@ export async function launchOnceByDocker(launch: DockerLaunch, turn: number): Pr
     server.close()
     await docker('network', 'rm', network)
   }
-  const took = performance.now() - began
+  const duration = performance.now() - began
   if (verdicts.join() !== `/${network}/done`) throw new Error(`the container posted ${verdicts.join() || 'nothing'}`)
-  return took
+  return duration
 }
 
 export async function docker(...args: string[]): Promise<string> {

@@ -2,28 +2,28 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { execa } from 'execa'
 import type { Staging } from '../../daemon/documents/staging.js'
-import type { NetworkEnds } from './network-ends.js'
+import type { NetworkDestroyEvents } from './network-destroy-events.js'
 import type { UnixHttp } from './unix-http.js'
 
 export interface StagingTimes {
-  /** UUID of its one launch. */
+  /** UUID of its only launch. */
   readonly launch: string
-  /** From the submission until the control API says how it ended, in milliseconds. */
+  /** From the submission until the control API reports the end, in milliseconds. */
   readonly untilVerdict: number
-  /** From the submission until container, mounts, rules and network are gone, in milliseconds. */
-  readonly untilNothingIsLeft: number
+  /** From the submission until container, mounts, firewall rules and network are removed, in milliseconds. */
+  readonly untilRemoved: number
 }
 
-/** One staging over the control API. */
+/** Runs one staging over the control API. */
 export async function stageOnce(
   api: UnixHttp,
   engine: UnixHttp,
-  ends: NetworkEnds,
+  networkEvents: NetworkDestroyEvents,
   draft: { readonly package: string; readonly pipeline: string },
 ): Promise<StagingTimes> {
   const began = performance.now()
   const { uuid } = await api.post<Staging>('/v1/stagings', draft)
-  // The log ends when the staging has: no question needs to be repeated.
+  // The log stream ends with the staging, so polling is not needed.
   const log = await api.open('GET', `/v1/stagings/${uuid}/log?follow=true`)
   await log.resume().toArray()
   const verdict = performance.now()
@@ -32,27 +32,30 @@ export async function stageOnce(
   const launch = staging.launches[0]?.uuid
   if (staging.state !== 'succeeded' || launch === undefined || staging.launches.length !== 1)
     throw new Error(`staging ${uuid} is ${staging.state}: ${JSON.stringify(staging.failure)}`)
-  const networkGone = await ends.endOf(`stagerd-${launch}`)
-  const restGone = await goneByNow(engine, launch)
+  const networkRemoved = await networkEvents.destroyedAt(`stagerd-${launch}`)
+  const restRemoved = await waitForRemoval(engine, launch)
   return {
     launch,
     untilVerdict: verdict - began,
-    untilNothingIsLeft: (restGone ?? networkGone) - began,
+    untilRemoved: (restRemoved ?? networkRemoved) - began,
   }
 }
 
-/** The network goes last. Undefined when nothing else of the launch was there any more, else the time when it went. */
-async function goneByNow(engine: UnixHttp, launch: string): Promise<number | undefined> {
+/**
+ * Waits until container, mounts and rules are removed, after the network, which the daemon removes last. Returns
+ * undefined when they already are, and otherwise the time of their removal.
+ */
+async function waitForRemoval(engine: UnixHttp, launch: string): Promise<number | undefined> {
   const deadline = performance.now() + 10_000
   for (let first = true; ; first = false) {
-    const left = await leftOf(engine, launch)
-    if (left === undefined) return first ? undefined : performance.now()
-    if (performance.now() > deadline) throw new Error(`launch ${launch} has left ${left}`)
+    const leftover = await findLeftover(engine, launch)
+    if (leftover === undefined) return first ? undefined : performance.now()
+    if (performance.now() > deadline) throw new Error(`launch ${launch} has left ${leftover}`)
     await setTimeout(5)
   }
 }
 
-async function leftOf(engine: UnixHttp, launch: string): Promise<string | undefined> {
+async function findLeftover(engine: UnixHttp, launch: string): Promise<string | undefined> {
   const filters = encodeURIComponent(JSON.stringify({ label: [`io.stagerd.launch=${launch}`] }))
   const containers = await engine.get<unknown[]>(`/containers/json?all=1&filters=${filters}`)
   if (containers.length > 0) return 'a container'

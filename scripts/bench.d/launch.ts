@@ -5,7 +5,7 @@ import type { Stager } from '../../daemon/documents/stager.js'
 import { type BenchHost, connectToEngine } from './host.js'
 import { docker, launchOnceByDocker, type DockerLaunch } from './launch-by-docker.js'
 import { stageOnce, type StagingTimes } from './launch-by-stagerd.js'
-import { NetworkEnds } from './network-ends.js'
+import { NetworkDestroyEvents } from './network-destroy-events.js'
 import { rowOf, type Row } from './row.js'
 import { stepTimes } from './step-times.js'
 import { UnixHttp } from './unix-http.js'
@@ -13,23 +13,23 @@ import { UnixHttp } from './unix-http.js'
 const TARGET = 1.15
 
 /**
- * A staging whose one stager posts /done at once, beside the same container by the docker client: in turn, and each of
- * the two first in half of the pairs.
+ * Compares a staging whose only stager posts /done at once with the same container run by the docker client. The two
+ * alternate, and each is the first in half of the pairs.
  *
- * scripts/bench has made the package, the stager and the pipeline named `bench-launch`.
+ * scripts/bench has created the package `bench-subject`, and the stager and the pipeline `bench-launch`.
  */
 export async function benchLaunch(host: BenchHost): Promise<Row[]> {
   const api = new UnixHttp(host.socket)
   const engine = connectToEngine()
-  const { uuid: subject } = await api.get<Package>(named('packages', 'package', 'bench-subject'))
-  const { uuid: pipeline } = await api.get<Pipeline>(named('stagingpipelines', 'stagpipe', 'bench-launch'))
-  const stager = await api.get<Stager>(named('stagers', 'job', 'bench-launch'))
+  const { uuid: subject } = await api.get<Package>(pathOf('packages', 'package', 'bench-subject'))
+  const { uuid: pipeline } = await api.get<Pipeline>(pathOf('stagingpipelines', 'stagpipe', 'bench-launch'))
+  const stager = await api.get<Stager>(pathOf('stagers', 'job', 'bench-launch'))
 
-  const ends = await NetworkEnds.watch(engine)
+  const networkEvents = await NetworkDestroyEvents.watch(engine)
   const other = await prepareDocker(host, stager)
   try {
-    const ours = () => stageOnce(api, engine, ends, { package: subject, pipeline })
-    // One of each that does not count: the first of anything is slower.
+    const ours = () => stageOnce(api, engine, networkEvents, { package: subject, pipeline })
+    // A warm-up run of each.
     await ours()
     await launchOnceByDocker(other, 0)
     const pairs: { ours: StagingTimes; other: number }[] = []
@@ -43,18 +43,18 @@ export async function benchLaunch(host: BenchHost): Promise<Row[]> {
     await printSteps(host, pairs)
     return rowsOf(pairs)
   } finally {
-    ends.close()
+    networkEvents.close()
     await docker('image', 'rm', '--force', other.image)
   }
 }
 
-function named(collection: string, kind: string, name: string): string {
+function pathOf(collection: string, kind: string, name: string): string {
   return `/v1/${collection}/${encodeURIComponent(`${kind}::/bench::${name}`)}`
 }
 
 async function prepareDocker({ root, work }: BenchHost, stager: Stager): Promise<DockerLaunch> {
   const { stdout: tarball } = await execa(`${root}/images/build`, ['busybox'])
-  // The first is for ./scripts/clean, the second for the end of this run.
+  // ./scripts/clean finds leftovers by the first label, the end of this run by the second.
   const labels = [`io.stagerd.install=${root}`, `io.stagerd.bench=${work}`]
   return {
     image: await docker('import', ...labels.flatMap((label) => ['--change', `LABEL ${label}`]), tarball),
@@ -73,7 +73,7 @@ function rowsOf(pairs: readonly { ours: StagingTimes; other: number }[]): Row[] 
   return [
     rowOf(
       { ...common, work: 'launch, until nothing is left' },
-      pairs.map(({ ours, other }) => ({ ours: ours.untilNothingIsLeft, other })),
+      pairs.map(({ ours, other }) => ({ ours: ours.untilRemoved, other })),
     ),
     rowOf(
       { ...common, work: 'launch, until the verdict is told' },
@@ -84,7 +84,7 @@ function rowsOf(pairs: readonly { ours: StagingTimes; other: number }[]): Row[] 
 
 async function printSteps(host: BenchHost, pairs: readonly { ours: StagingTimes }[]): Promise<void> {
   const times = await stepTimes(host.log, new Set(pairs.map(({ ours }) => ours.launch)))
-  console.log('Where the time of a launch goes (medians, ms):')
+  console.log('Steps of a launch (medians, ms):')
   for (const [step, ms] of times) console.log(`  ${step.padEnd(10)} ${ms.toFixed(1).padStart(7)}`)
-  if (times.size === 0) console.log('  the daemon has logged no steps')
+  if (times.size === 0) console.log('  the daemon has not logged any steps')
 }

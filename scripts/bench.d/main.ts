@@ -8,8 +8,8 @@ import { benchResolve } from './resolve.js'
 import type { Row } from './row.js'
 import { benchSnapshot } from './snapshot.js'
 
-/** What each needs of the host is asked only when it is run. */
-const BENCHES: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promise<Row[]>>> = {
+/** A benchmark reads the environment only when it runs, because `resolve` needs less of it. */
+const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promise<Row[]>>> = {
   launch: (environment) => benchLaunch(benchHostOf(environment)),
   snapshot: (environment) => benchSnapshot(benchHostOf(environment)),
   data: (environment) => benchData(benchHostOf(environment)),
@@ -19,9 +19,9 @@ const BENCHES: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promi
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } })
   const rows: Row[] = []
-  for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) {
-    const bench = BENCHES[name]
-    if (!bench) throw new Error(`there is no benchmark '${name}': choose one of ${Object.keys(BENCHES).join(', ')}.`)
+  for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHMARKS)) {
+    const bench = BENCHMARKS[name]
+    if (!bench) throw new Error(`there is no benchmark '${name}': choose one of ${Object.keys(BENCHMARKS).join(', ')}.`)
     console.log(`\nMeasuring ${name}, ${pairsOf(process.env)} pairs…`)
     rows.push(...(await bench(process.env)))
   }

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { execa } from 'execa'
 
 /**
- * A private nginx that takes files by PUT and gives them by GET, on the loopback address, with its own files.
+ * A private nginx on the loopback address that accepts files by PUT and serves them by GET.
  *
  * LIFECYCLE: `start`, then `end` exactly once.
  */
@@ -22,7 +22,7 @@ export class Nginx {
     return new Nginx(directory, `http://127.0.0.1:${port}`)
   }
 
-  /** Where a file that was put under `name` lies. */
+  /** Path of the file that was PUT as `name`. */
   fileOf(name: string): string {
     return join(this.directory, 'files', name)
   }

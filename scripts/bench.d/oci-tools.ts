@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 
 /**
- * The same changes of the same root in the hands of buildah and umoci, in a storage of their own.
+ * Makes the same changes to the same root with buildah and umoci, in a storage of their own.
  *
- * LIFECYCLE: `prepare`, then `end` whatever happened.
+ * LIFECYCLE: `prepare`, then `end` in every case.
  */
 export class OciTools {
   readonly #directory: string
@@ -15,7 +15,7 @@ export class OciTools {
     this.#directory = join(work, 'oci')
   }
 
-  /** @param script what is changed, run by the root's own shell */
+  /** @param script makes the changes, run by the shell of the root */
   async prepare(tarball: string, script: string): Promise<void> {
     await mkdir(this.#directory)
     await this.#buildah('from', '--name', 'base', 'scratch')
@@ -32,7 +32,7 @@ export class OciTools {
 
   /** @returns milliseconds */
   async buildahCommit(): Promise<number> {
-    // It remembers what it has compressed: the same content again would be no work.
+    // buildah caches compressed layers, so each commit needs different content.
     await writeFile(join(await this.#buildah('mount', 'work'), 'srv/turn'), String(this.#turn++))
     const began = performance.now()
     await this.#buildah('commit', '--quiet', 'work', `oci:${this.#image('buildah', 'changed')}`)
@@ -50,7 +50,7 @@ export class OciTools {
   async end(): Promise<void> {
     await this.#buildah('rm', '--all').catch(() => undefined)
     await this.#buildah('rmi', '--all', '--force').catch(() => undefined)
-    // The storage mounts itself upon itself.
+    // buildah bind-mounts its storage onto itself.
     await execa('umount', [this.#path('storage/overlay')], { reject: false })
     await rm(this.#directory, { recursive: true, force: true })
   }

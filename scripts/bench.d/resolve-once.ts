@@ -7,17 +7,17 @@ import { resolve, type Question } from '../../daemon/packages/resolve.js'
 import { conflictingTopOf, topOf, universeOf } from './resolve-universe.js'
 import { median } from './row.js'
 
-/** What one fresh process measures; times in milliseconds, medians where something is done again and again. */
+/** Measurements of one fresh process. Times are in milliseconds, and medians of repeated operations. */
 export interface ResolveTimes {
   readonly packages: number
   readonly closure: number
-  /** Until the first answer of a process that has the packages and no index. */
+  /** Time to build the index and resolve once. */
   readonly cold: number
   readonly loaded: number
   readonly underPolicy: number
   readonly conflict: number
-  /** The index, when one package was changed. */
-  readonly follow: number
+  /** Time to update the index after a change of one package. */
+  readonly update: number
   readonly packagesMegabytes: number
   readonly indexMegabytes: number
 }
@@ -64,7 +64,7 @@ function measure(): ResolveTimes {
   const changed = packages.map((each, place) => (place === 50_000 ? { ...each } : each))
   began = performance.now()
   index.follow(changed)
-  const follow = performance.now() - began
+  const update = performance.now() - began
   return {
     packages: packages.length,
     closure,
@@ -72,7 +72,7 @@ function measure(): ResolveTimes {
     loaded,
     underPolicy,
     conflict,
-    follow,
+    update,
     packagesMegabytes: withPackages - empty,
     indexMegabytes: withIndex - withPackages,
   }

@@ -5,9 +5,9 @@ const COMPONENTS = 200
 const VERSIONS = 3
 
 /**
- * A hundred thousand packages: families of two hundred components, each of them in three versions, of which the oldest
- * was imported first. A component needs the one below it, two more further down, and Linux; so what needs the top of a
- * family has a closure of all its components and an operating system. The same for the same size, always.
+ * Generates packages: families of 200 components, each in three versions, of which the oldest is imported first. A
+ * component depends on the previous one, on two random earlier ones, and on Linux. The closure of the last component of
+ * a family therefore contains all its components and an operating system. The result is deterministic.
  */
 export function universeOf(size: number): Package[] {
   const packages: Package[] = []
@@ -21,22 +21,22 @@ export function universeOf(size: number): Package[] {
       for (let version = 1; version <= VERSIONS && packages.length < size; version++) {
         const name = `package.f${family}-c${part}`
         const below = part === 0 ? [] : [part - 1, Math.floor(random() * part), Math.floor(random() * part)]
-        const needs = [...new Set(below)].map((each) => `package.f${family}-c${each}`)
+        const components = [...new Set(below)].map((each) => `package.f${family}-c${each}`)
         add(
           `f${family}-c${part}-${version}`,
           [name, `${name}-${version}`, `file./f${family}/${part}/${version}`],
-          [...needs, 'os.linux'],
+          [...components, 'os.linux'],
         )
       }
   return packages
 }
 
-/** What the top of a family needs: a closure of all its components. */
+/** A dependency on the last component of a family, whose closure contains all its components. */
 export function topOf(family: number): Capability[] {
   return [capability(`package.f${family}-c${COMPONENTS - 1}`)]
 }
 
-/** Linux first, which busybox would serve, and only then what rules it out. */
+/** Dependencies on Linux, for which busybox is the first candidate, and then on Debian, which rules busybox out. */
 export function conflictingTopOf(family: number): Capability[] {
   return [capability('os.linux'), ...topOf(family), capability('os.debian-12')]
 }
@@ -63,7 +63,7 @@ function capability(text: string): Capability {
   return { type: text.slice(0, dot) as CapabilityType, name: text.slice(dot + 1) }
 }
 
-/** Mulberry32: good enough for a shape, and the same everywhere. */
+/** Mulberry32: deterministic on every host. */
 function pseudoRandom(seed: number): () => number {
   let state = seed
   return () => {

@@ -5,26 +5,26 @@ import { limitRowOf, median, round, type Row } from './row.js'
 const LOADED_MS = 5
 const COLD_MS = 300
 
-/** Of the distribution; the one that would bring in the number of packages nearest to ours is taken. */
+/** Packages of the distribution. The one whose closure is closest to ours in size is used. */
 const APT_PACKAGES = ['gimp', 'xfce4', 'libreoffice-writer', 'libgtk-3-dev']
 
 /**
- * Resolutions among 100 000 packages, each pair in a process of its own, beside `apt-get -s install` of a closure of a
- * like size: for proportion alone, since apt reads its lists anew each time and weighs far more than we do.
+ * Compares resolutions among 100 000 packages, each pair in a new process, with `apt-get -s install` of a closure of
+ * similar size. The ratio is only an orientation: apt also reads its lists and considers more constraints.
  */
 export async function benchResolve({ root, pairs }: { root: string; pairs: number }): Promise<Row[]> {
   const comparable = await comparableClosure()
   const measured: { ours: ResolveTimes; other: number }[] = []
   for (let turn = 0; turn < pairs; turn++) {
-    const other = turn % 2 === 0 ? await simulate(comparable.name) : undefined
+    const other = turn % 2 === 0 ? await simulateInstall(comparable.name) : undefined
     const ours = await resolveOnce(root)
-    measured.push({ ours, other: other?.ms ?? (await simulate(comparable.name)).ms })
+    measured.push({ ours, other: other?.ms ?? (await simulateInstall(comparable.name)).ms })
   }
   const of = (key: keyof ResolveTimes) => median(measured.map(({ ours }) => ours[key]))
   console.log(
     [
       `${of('packages')} packages take ${round(of('packagesMegabytes'), 1)} MB of memory, their index ${round(of('indexMegabytes'), 1)} MB;`,
-      `the index follows the change of one of them in ${round(of('follow'), 2)} ms.`,
+      `an update of the index for one changed package takes ${round(of('update'), 2)} ms.`,
       `apt-get -s install ${comparable.name} is about ${comparable.count} packages here, ours about ${of('closure')}.`,
     ].join('\n'),
   )
@@ -49,15 +49,15 @@ async function resolveOnce(root: string): Promise<ResolveTimes> {
 
 async function comparableClosure(): Promise<{ name: string; count: number }> {
   const found: { name: string; count: number }[] = []
-  for (const name of APT_PACKAGES) found.push({ name, count: (await simulate(name)).count })
+  for (const name of APT_PACKAGES) found.push({ name, count: (await simulateInstall(name)).count })
   const [nearest] = found.sort((a, b) => Math.abs(a.count - 200) - Math.abs(b.count - 200))
   if (!nearest || nearest.count === 0)
     throw new Error(`apt-get knows none of ${APT_PACKAGES.join(', ')}: run apt-get update first.`)
   return nearest
 }
 
-/** Nothing is installed. A name that apt does not know counts for nothing. */
-async function simulate(name: string): Promise<{ ms: number; count: number }> {
+/** Simulates an installation. The count is 0 for a name that apt does not know. */
+async function simulateInstall(name: string): Promise<{ ms: number; count: number }> {
   const began = performance.now()
   const { stdout } = await execa('apt-get', ['-s', 'install', '-y', name], { reject: false, env: { LC_ALL: 'C' } })
   return { ms: performance.now() - began, count: stdout.split('\n').filter((line) => line.startsWith('Inst ')).length }

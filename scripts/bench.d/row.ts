@@ -1,15 +1,15 @@
-/** One line of the result: the same work done by us and by somebody else, in turn. */
+/** A row of the result: the same work done by stagerd and by another tool or commit. */
 export interface Row {
   readonly work: string
   /** Median, in `unit`. */
   readonly ours: number
-  /** Who else did it. */
+  /** The other tool or commit. */
   readonly beside: string
   /** Median, in `unit`. */
   readonly other: number
-  /** Median of the ratios of the pairs: what one pair has in common, such as a busy host, counts for neither. */
+  /** Median of the ratios of the pairs, so that effects on both sides of a pair, such as a busy host, cancel out. */
   readonly ratio: number
-  /** What should not be exceeded: the ratio, or, where the row has a limit of its own, ours, in `unit`. */
+  /** The upper limit of `ratio`, or, for a row of `limitRowOf`, of `ours`. */
   readonly target: number
   readonly unit: string
   readonly met: boolean
@@ -37,7 +37,7 @@ export function rowOf(
   }
 }
 
-/** A row that is held to a limit, whatever the other takes. */
+/** A row with an absolute limit for `ours`. */
 export function limitRowOf(
   what: { readonly work: string; readonly beside: string; readonly limit: number; readonly unit: string },
   pairs: readonly Pair[],
@@ -57,7 +57,7 @@ export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length / 2
   const [low, high] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]]
-  if (low === undefined || high === undefined) throw new RangeError('there is no median of nothing')
+  if (low === undefined || high === undefined) throw new RangeError('the median of an empty list is undefined')
   return (low + high) / 2
 }
 

@@ -1,38 +1,38 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { LARGE_FILES, SMALL_FILES, TEN_FILES } from './changes.js'
-import { compressorAlone, FLOOR, floorOf } from './floor.js'
+import { LARGE_FILES, SMALL_FILES, TEN_FILES } from './snapshot-changes.js'
+import { compressorAlone, BASELINE, prepareBaseline } from './baseline.js'
 import { connectToEngine, type BenchHost } from './host.js'
-import { HeldLaunch } from './held-launch.js'
+import { WaitingLaunch } from './waiting-launch.js'
 import { docker } from './launch-by-docker.js'
 import { OciTools } from './oci-tools.js'
-import { inTurn } from './in-turn.js'
+import { interleave } from './interleave.js'
 import { median, rowOf, type Row } from './row.js'
-import { makeHeldStager, makePackage, makeSmallPackage } from './subjects.js'
+import { createWaitingStager, createPackage, createSmallPackage } from './fixtures.js'
 import { timed } from './transfers.js'
 import { UnixHttp } from './unix-http.js'
 
 const SMALL = '10 000 new files of 4 KiB and 1 000 removals'
 
-/** Snapshots over the Stager API, as a stager asks for them: the container is frozen, and the blob durable at the end. */
+/** Snapshots over the Stager API: the container is frozen, and the blob is durable when the response arrives. */
 export async function benchSnapshot(host: BenchHost): Promise<Row[]> {
-  for (const name of ['small', 'large', 'ten']) await makeSmallPackage(host, `snapshot-${name}`)
-  await makeSmallPackage(host, 'snapshot-ballast')
+  for (const name of ['small', 'large', 'ten']) await createSmallPackage(host, `snapshot-${name}`)
+  await createSmallPackage(host, 'snapshot-ballast')
   return [...(await smallFiles(host)), await largeFiles(host), await grownBase(host)]
 }
 
 async function smallFiles(host: BenchHost): Promise<Row[]> {
   const tools = new OciTools(host.work)
-  await makeHeldStager(host, 'snapshot-small', SMALL_FILES)
-  const launch = await held(host, 'snapshot-small')
+  await createWaitingStager(host, 'snapshot-small', SMALL_FILES)
+  const launch = await startWaitingLaunch(host, 'snapshot-small')
   try {
     const { stdout } = await execa(join(host.root, 'images/build'), ['debian-12'])
     await tools.prepare(stdout.trim().split('\n').at(-1) ?? '', SMALL_FILES)
-    const floor = await floorOf(host)
-    const times = await inTurn(host.pairs, {
+    const runBaseline = await prepareBaseline(host)
+    const times = await interleave(host.pairs, {
       ours: () => snapshot(launch),
-      floor: () => floor(launch.upper),
+      baseline: () => runBaseline(launch.upper),
       compressor: () => compressorAlone(host, launch.upper),
       buildah: () => tools.buildahCommit(),
       umoci: () => tools.umociRepack(),
@@ -41,12 +41,17 @@ async function smallFiles(host: BenchHost): Promise<Row[]> {
     const pairs = (other: number[]) => times.ours.map((ours, turn) => ({ ours, other: other[turn] ?? Number.NaN }))
     const [beside, faster] =
       median(times.buildah) < median(times.umoci) ? ['buildah commit', times.buildah] : ['umoci repack', times.umoci]
-    const said = { 'buildah commit': times.buildah, 'umoci repack': times.umoci, 'compressor alone': times.compressor }
-    for (const [what, took] of Object.entries(said)) console.log(`${what}: ${median(took).toFixed(0)} ms`)
+    const otherTimes = {
+      'buildah commit': times.buildah,
+      'umoci repack': times.umoci,
+      'compressor alone': times.compressor,
+    }
+    for (const [what, durations] of Object.entries(otherTimes))
+      console.log(`${what}: ${median(durations).toFixed(0)} ms`)
     return [
       rowOf({ work: `snapshot of ${SMALL}`, beside, target: 0.2, unit: 'ms' }, pairs(faster)),
       rowOf({ work: `snapshot of ${SMALL}`, beside: 'docker commit', target: 0.333, unit: 'ms' }, pairs(times.docker)),
-      rowOf({ work: `snapshot of ${SMALL}`, beside: FLOOR, target: 1.3, unit: 'ms' }, pairs(times.floor)),
+      rowOf({ work: `snapshot of ${SMALL}`, beside: BASELINE, target: 1.3, unit: 'ms' }, pairs(times.baseline)),
     ]
   } finally {
     await launch.end()
@@ -55,34 +60,34 @@ async function smallFiles(host: BenchHost): Promise<Row[]> {
 }
 
 async function largeFiles(host: BenchHost): Promise<Row> {
-  await makeHeldStager(host, 'snapshot-large', LARGE_FILES)
-  const launch = await held(host, 'snapshot-large')
+  await createWaitingStager(host, 'snapshot-large', LARGE_FILES)
+  const launch = await startWaitingLaunch(host, 'snapshot-large')
   try {
-    const floor = await floorOf(host)
-    const { ours, floor: other } = await inTurn(host.pairs, {
+    const runBaseline = await prepareBaseline(host)
+    const { ours, baseline: other } = await interleave(host.pairs, {
       ours: () => snapshot(launch),
-      floor: () => floor(launch.upper),
+      baseline: () => runBaseline(launch.upper),
     })
     const pairs = ours.map((mine, turn) => ({ ours: mine, other: other[turn] ?? Number.NaN }))
-    return rowOf({ work: 'snapshot of 200 files of 1 MiB', beside: FLOOR, target: 1.2, unit: 'ms' }, pairs)
+    return rowOf({ work: 'snapshot of 200 files of 1 MiB', beside: BASELINE, target: 1.2, unit: 'ms' }, pairs)
   } finally {
     await launch.end()
   }
 }
 
-/** The same ten changes over the Debian root, and over it with 1.8 GB more. */
+/** The same ten changes to the Debian root, and to the Debian root with 1.8 GB more. */
 async function grownBase(host: BenchHost): Promise<Row> {
   const ballast = join(host.work, 'ballast')
   await execa('sh', ['-ec', BALLAST, 'sh', ballast])
-  await makePackage(host, `${ballast}.tar.gz`, 'ballast', 'package.bench-ballast')
+  await createPackage(host, `${ballast}.tar.gz`, 'ballast', 'package.bench-ballast')
   await rm(`${ballast}.tar.gz`)
-  await makeHeldStager(host, 'snapshot-ten', TEN_FILES)
-  await makeHeldStager(host, 'snapshot-ballast', TEN_FILES, ['os.debian-12', 'package.bench-ballast'])
-  const small = await held(host, 'snapshot-ten')
+  await createWaitingStager(host, 'snapshot-ten', TEN_FILES)
+  await createWaitingStager(host, 'snapshot-ballast', TEN_FILES, ['os.debian-12', 'package.bench-ballast'])
+  const small = await startWaitingLaunch(host, 'snapshot-ten')
   try {
-    const large = await held(host, 'snapshot-ballast')
+    const large = await startWaitingLaunch(host, 'snapshot-ballast')
     try {
-      const times = await inTurn(host.pairs * 3, {
+      const times = await interleave(host.pairs * 3, {
         large: () => snapshot(large),
         small: () => snapshot(small),
       })
@@ -97,7 +102,7 @@ async function grownBase(host: BenchHost): Promise<Row> {
   }
 }
 
-/** 18 000 files of 100 KB: not to be compressed any further, so that the resource stays below the quota. */
+/** 18 000 incompressible files of 100 KB. Their total is below the quota for a resource. */
 const BALLAST = `mkdir -p "$1/opt/ballast"
 for i in $(seq 180); do
   mkdir "$1/opt/ballast/$i"
@@ -108,18 +113,18 @@ rm -rf "$1"`
 
 async function dockerCommit(container: string): Promise<number> {
   let image = ''
-  const took = await timed(async () => {
+  const duration = await timed(async () => {
     image = await docker('commit', container)
   })
   await docker('image', 'rm', image)
-  return took
+  return duration
 }
 
-async function snapshot(launch: HeldLaunch): Promise<number> {
+async function snapshot(launch: WaitingLaunch): Promise<number> {
   await launch.change()
-  return await launch.ask('POST', 'snapshot')
+  return await launch.request('POST', 'snapshot')
 }
 
-function held(host: BenchHost, name: string): Promise<HeldLaunch> {
-  return HeldLaunch.start(new UnixHttp(host.socket), connectToEngine(), { package: name, pipeline: name })
+function startWaitingLaunch(host: BenchHost, name: string): Promise<WaitingLaunch> {
+  return WaitingLaunch.start(new UnixHttp(host.socket), connectToEngine(), { package: name, pipeline: name })
 }

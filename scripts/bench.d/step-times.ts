@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { median, round } from './row.js'
 
-/** Median milliseconds of each step of these launches, in the order in which they are over, from the daemon's log. */
+/**
+ * Reads the median duration of each step of these launches from the daemon's log, in milliseconds, in the order of
+ * their ends.
+ */
 export async function stepTimes(log: string, launches: ReadonlySet<string>): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number[]>()
   for (const line of (await readFile(log, 'utf8')).split('\n')) {

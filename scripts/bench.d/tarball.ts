@@ -10,11 +10,11 @@ export interface Tarball {
   readonly digest: string
 }
 
-/** Of files of 1 MiB that cannot be compressed any further, so that the tarball is as long as they are together. */
-export async function makeTarball(host: BenchHost, name: string, mebibytes: number): Promise<Tarball> {
+/** Creates a tarball of incompressible files of 1 MiB, so that its size is the total of their sizes. */
+export async function createTarball(host: BenchHost, name: string, mebibytes: number): Promise<Tarball> {
   const path = join(host.work, name)
   await execa('sh', ['-ec', TARBALL, 'sh', join(host.work, 'content'), path, String(mebibytes)])
-  return { path, digest: await sha256Of(path) }
+  return { path, digest: await sha256OfFile(path) }
 }
 
 const TARBALL = `mkdir -p "$1/opt/data"
@@ -23,31 +23,31 @@ tar -c -C "$1" opt | igzip -1 -c >"$2"
 rm -rf "$1"`
 
 /**
- * The same content with another digest, in the same file: the time in its gzip header is another one. Who sent the same
- * again would measure something else than the work, since it is there already.
+ * Changes the timestamp in the gzip header, and with it the digest, but not the content. Uploading the same digest
+ * again would measure a lookup, because the blob exists already.
  */
-export async function altered({ path }: Pick<Tarball, 'path'>): Promise<Tarball> {
+export async function changeDigest({ path }: Pick<Tarball, 'path'>): Promise<Tarball> {
   const file = await open(path, 'r+')
   await file.write(randomBytes(4), 0, 4, 4)
   await file.close()
-  return { path, digest: await sha256Of(path) }
+  return { path, digest: await sha256OfFile(path) }
 }
 
-/** The same content with another digest, in a file of its own beside it. */
-export async function alteredCopy({ path }: Tarball, suffix: string): Promise<Tarball> {
+/** Copies a tarball to a file with the same content and another digest. */
+export async function copyWithNewDigest({ path }: Tarball, suffix: string): Promise<Tarball> {
   const copy = `${path}.${suffix}`
   await copyFile(path, copy)
-  return await altered({ path: copy })
+  return await changeDigest({ path: copy })
 }
 
 /**
- * Nothing is left to be written of what came before: otherwise whoever calls fsync next pays for it, for what another has
- * written and not synced, and for the trimming of what was removed where the file system discards.
+ * Writes all dirty pages to the disks. Otherwise the next fsync would also wait for unsynced files of an earlier task
+ * and, where the filesystem is mounted with `discard`, for the trimming of freed blocks.
  */
-export async function settled(): Promise<void> {
+export async function syncDisks(): Promise<void> {
   await execa('sync')
 }
 
-async function sha256Of(path: string): Promise<string> {
+async function sha256OfFile(path: string): Promise<string> {
   return (await execa('sha256sum', [path])).stdout.slice(0, 64)
 }

@@ -1,6 +1,9 @@
 import { execa } from 'execa'
 
-/** @returns milliseconds; `digest` of the file, in hexadecimal */
+/**
+ * @param digest SHA-256 of the file, in hexadecimal
+ * @returns milliseconds
+ */
 export async function upload(url: string, file: string, digest: string): Promise<number> {
   return await timed(() => execa('curl', [...QUIET, '-X', 'POST', '-T', file, `${url}/data?sha256=${digest}`]))
 }
@@ -10,11 +13,15 @@ export async function download(url: string): Promise<number> {
   return await timed(() => execa('curl', [...QUIET, '-o', '/dev/null', url]))
 }
 
-/** The file put, and its digest taken where it arrived. @returns milliseconds */
-export async function putAndDigest(url: string, file: string, arrived: string): Promise<number> {
+/**
+ * PUTs a file, and computes the digest of the stored file.
+ *
+ * @returns milliseconds
+ */
+export async function putAndDigest(url: string, file: string, storedFile: string): Promise<number> {
   return await timed(async () => {
     await execa('curl', [...QUIET, '-T', file, url])
-    await execa('sha256sum', [arrived])
+    await execa('sha256sum', [storedFile])
   })
 }
 

@@ -2,7 +2,7 @@ import { request } from 'node:http'
 import { json, text } from 'node:stream/consumers'
 import type { IncomingMessage } from 'node:http'
 
-/** HTTP over a Unix socket, as plainly as it goes: what is measured is the other side. */
+/** A minimal HTTP client for Unix sockets, so that the client adds little to the measurements. */
 export class UnixHttp {
   constructor(readonly socketPath: string) {}
 
@@ -14,18 +14,18 @@ export class UnixHttp {
     return (await json(await this.open('POST', path, document))) as T
   }
 
-  /** Resolves with the answer, its body still to be read; rejects when it is an error. */
+  /** Resolves with a response whose body is unread; rejects for an error status. */
   open(method: string, path: string, document?: unknown): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const body = document === undefined ? undefined : JSON.stringify(document)
       const headers = body === undefined ? {} : { 'content-type': 'application/json' }
-      const asked = request({ socketPath: this.socketPath, method, path, headers }, (answer) => {
-        const { statusCode = 0 } = answer
-        if (statusCode < 400) resolve(answer)
-        else text(answer).then((said) => reject(new Error(`${method} ${path}: ${statusCode} ${said}`)), reject)
+      const req = request({ socketPath: this.socketPath, method, path, headers }, (response) => {
+        const { statusCode = 0 } = response
+        if (statusCode < 400) resolve(response)
+        else text(response).then((detail) => reject(new Error(`${method} ${path}: ${statusCode} ${detail}`)), reject)
       })
-      asked.on('error', reject)
-      asked.end(body)
+      req.on('error', reject)
+      req.end(body)
     })
   }
 }

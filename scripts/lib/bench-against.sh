@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# This checkout and another commit of it, measured in turn.
+# Measure this checkout and another commit alternately.
 #
-# Each side is measured by its own ./scripts/bench in a directory of its own. That command and its JSON are all that two
-# commits must have in common: files, classes and the set-up may differ.
+# Each side runs its own ./scripts/bench in a directory of its own. The two commits only need the same command line and
+# JSON format: files, classes and set-up may differ.
 #
 # The caller sets `root`, and defines `only_resolve NAME...`.
 # shellcheck source=host.sh
@@ -10,7 +10,7 @@ source "${root:?}/scripts/lib/host.sh"
 
 against_rounds=5
 against_pairs=4
-# Two runs of one commit differ by some percent.
+# Two runs of the same commit differ by several percent.
 against_allowance=1.10
 
 against_names=()
@@ -34,7 +34,7 @@ measure_against() {
   copy_both
 
   for ((round = 1; round <= rounds; round++)); do
-    # Neither side always comes after the other.
+    # Alternate which side runs first.
     if ((round % 2)); then order=(this other); else order=(other this); fi
     for side in "${order[@]}"; do
       heading "Round $round of $rounds: $(side_name "$side")"
@@ -43,7 +43,7 @@ measure_against() {
     results+=("$against_work/this-$round.json" "$against_work/other-$round.json")
   done
 
-  heading "This checkout beside $against_label, rounds: $rounds"
+  heading "This checkout compared with $against_label, rounds: $rounds"
   node --enable-source-maps "$against_work/this/dist/scripts/bench.d/compare-commits.js" "${results[@]}" \
     --beside "$against_label" --allowance "$against_allowance" ${json:+--json "$json"}
 }
@@ -52,24 +52,24 @@ side_name() {
   if [[ $1 == this ]]; then echo 'this checkout'; else echo "$against_label"; fi
 }
 
-# find_commit REVISION: sets against_commit, and against_label, by which people recognise it.
+# find_commit REVISION: sets against_commit and against_label, its readable name.
 find_commit() {
   local short
   command -v git >/dev/null || die '--against needs git: install it.'
-  git -C "$root" rev-parse --git-dir >/dev/null || die "--against needs a git checkout, and $root is none."
+  git -C "$root" rev-parse --git-dir >/dev/null || die "--against needs a git checkout, but $root is not one."
   against_commit=$(git -C "$root" rev-parse --verify --quiet --end-of-options "$1^{commit}") ||
-    die "there is no commit '$1' in this checkout: choose one that 'git log --all' shows."
+    die "there is no commit '$1' in this checkout: choose one of 'git log --all'."
   git -C "$root" cat-file -e "$against_commit:scripts/bench" 2>/dev/null ||
     die "commit '$1' has no scripts/bench: choose a later one."
   short=$(git -C "$root" rev-parse --short "$against_commit")
   against_label="$1 ($short)"
   if [[ $against_commit == "$1"* ]]; then against_label=$short; fi
   if [[ -n $(git -C "$root" status --porcelain) ]]; then
-    note 'this checkout has uncommitted changes: they are measured too.'
+    note 'this checkout has uncommitted changes, which are measured too'
   fi
 }
 
-# What one of the two would otherwise do while it is measured, or do for both.
+# Prepares the host once, so that neither side does it during its measurement.
 prepare_for_both() {
   require_node
   if only_resolve "${against_names[@]}"; then
@@ -87,7 +87,7 @@ copy_both() {
   local side recipe tarball
   against_work=$(mktemp -d /var/tmp/stagerd-against.XXXXXX)
   mkdir "$against_work/this" "$against_work/other"
-  # A file that is deleted and not yet committed is still listed.
+  # git also lists deleted files whose deletion is not committed.
   (cd "$root" && git ls-files -z --cached --others --exclude-standard |
     tar --create --null --files-from=- --ignore-failed-read --warning=no-failed-read) |
     tar --extract --directory "$against_work/this"
@@ -103,22 +103,22 @@ copy_both() {
   done
 }
 
-# share_dependencies TREE: hard links of what is installed here, where TREE asks for the same. Compiling takes minutes.
+# share_dependencies TREE: hard-links node_modules if TREE has the same lock file, because compiling takes minutes.
 share_dependencies() {
   if ! cmp --silent "$root/package-lock.json" "$1/package-lock.json"; then
-    note "$(side_name "${1##*/}") has other npm dependencies: its first run installs them."
+    note "$(side_name "${1##*/}") has different npm dependencies, which its first run installs"
     return
   fi
   if ! cp --archive --link "$root/node_modules" "$1/" 2>/dev/null; then
-    # Another file system.
+    # Hard links fail across filesystems.
     rm -rf "$1/node_modules"
     cp --archive "$root/node_modules" "$1/"
   fi
-  # A lock file that is newer than what is installed would be installed again.
+  # ensure_dependencies installs again when the lock file is newer than the installation.
   touch --reference="$1/node_modules/.package-lock.json" "$1/package-lock.json"
 }
 
-# run_side SIDE ROUND: in a session of its own, so that an interrupt reaches it once, from stop_measuring.
+# run_side SIDE ROUND: runs in a session of its own, so that it gets an interrupt only from stop_measuring.
 run_side() {
   local side=$1 result=$against_work/$1-$2.json log=$against_work/$1-$2.log exit_code=0 progress
   : >"$log"
@@ -132,11 +132,11 @@ run_side() {
   wait "$progress"
   if ((exit_code != 0)); then
     tail -n 30 "$log" >&2
-    die "the benchmark of $(side_name "$side") ended with exit code $exit_code; above are its last lines."
+    die "the benchmark of $(side_name "$side") failed with exit code $exit_code; see its last lines above."
   fi
 }
 
-# Steps, without their results: one run alone says little.
+# Prints the steps without the results, because one run alone is not significant.
 show_progress() {
   sed --unbuffered --quiet -e '/^==> Measuring /d' -e 's/^==> \(.*\) ([0-9]* s)$/    \1/p' \
     -e 's/^Measuring /    Measuring /p' -e '/^    installing /p' -e 's/^images\/build: /    /p'
@@ -146,15 +146,15 @@ stop_measuring() {
   local exit_code=$? side
   trap - EXIT INT TERM
   if [[ -n $against_run ]]; then
-    note 'stopping the benchmark that runs'
-    # It has no session of its own yet in its first moments.
+    note 'stopping the running benchmark'
+    # Right after its start, the process has not yet created its session.
     kill -TERM -- "-$against_run" 2>/dev/null || kill -TERM "$against_run" 2>/dev/null || true
     wait "$against_run" || true
   fi
   if [[ -n $against_work ]]; then
     if [[ -n $against_engine ]]; then
       for side in this other; do
-        # What a run could not remove itself bears the mark of its directory.
+        # Leftovers of a side carry the label of its directory.
         node "$root/scripts/lib/remove-leftovers.js" "$against_work/$side" || exit_code=1
       done
     fi

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What a benchmark leaves when it is interrupted, and the root images of its node.
+# Remove the leftovers of an interrupted benchmark, and the root images of its node.
 
-# remove_bench_leftovers WORK: the daemon must have stopped. Fails when something could not be removed.
+# remove_bench_leftovers WORK: expects that the daemon has stopped. Fails when something cannot be removed.
 remove_bench_leftovers() {
   local failed=0
   stop_bench_nginx "$1/nginx/pid" || failed=1
@@ -11,7 +11,7 @@ remove_bench_leftovers() {
   return "$failed"
 }
 
-# It has a session of its own, so a signal to the terminal does not reach it.
+# nginx runs in a session of its own, so Ctrl-C does not reach it.
 stop_bench_nginx() {
   local pid
   pid=$(cat "$1" 2>/dev/null) || return 0
@@ -20,11 +20,11 @@ stop_bench_nginx() {
     kill -0 "$pid" 2>/dev/null || return 0
     sleep 0.1
   done
-  echo "nginx does not stop: its process id is $pid" >&2
+  echo "nginx does not stop (PID $pid)" >&2
   return 1
 }
 
-# buildah mounts its storage. The latest mount goes first.
+# Unmounts the storage of buildah, latest mount first.
 unmount_below() {
   local target
   while read -r target; do
@@ -32,7 +32,7 @@ unmount_below() {
   done < <(awk -v below="$1/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | tac)
 }
 
-# What the docker client has made, in this order: each is held by the one before it.
+# Removes what the docker client has created, in this order, because containers use networks and images.
 remove_bench_containers() {
   local filter=label=io.stagerd.bench=$1
   docker container ls --all --quiet --filter "$filter" | xargs --no-run-if-empty docker container rm --force >/dev/null &&
@@ -40,7 +40,7 @@ remove_bench_containers() {
     docker image ls --quiet --filter "$filter" | xargs --no-run-if-empty docker image rm --force >/dev/null
 }
 
-# remove_root_images STATE_DIR: nobody can use them any more, because the node that knows them goes with its state.
+# remove_root_images STATE_DIR: removes the images of the node, which are useless without its state.
 remove_root_images() {
   [[ -s $1/node-id ]] || return 0
   docker image ls --quiet --filter "label=io.stagerd.node=$(<"$1/node-id")" |

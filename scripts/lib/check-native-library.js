@@ -1,5 +1,5 @@
-// Exit code 0 when better-sqlite3 loads its native library, which it does only when a database is opened; otherwise one
-// sentence that says what to do.
+// Exits with 0 when better-sqlite3 loads its native library, which happens when a database is opened. Otherwise prints
+// one sentence that says what to do.
 import Database from 'better-sqlite3'
 
 try {

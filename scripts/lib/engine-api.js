@@ -1,7 +1,7 @@
-// The little of the Docker Engine's API that scripts need before anything is installed: Node.js alone is enough.
+// A minimal client of the Docker Engine API, without dependencies, for scripts that run before npm ci.
 import { request } from 'node:http'
 
-/** The Engine that DOCKER_HOST names, else the one of this host. */
+/** The Engine at DOCKER_HOST, or the Engine of this host. */
 function endpoint() {
   const host = process.env.DOCKER_HOST || 'unix:///var/run/docker.sock'
   if (host.startsWith('unix://')) return { socketPath: host.slice('unix://'.length) }
@@ -9,10 +9,13 @@ function endpoint() {
     const { hostname, port } = new URL(host)
     return { host: hostname, port: port || '2375' }
   }
-  throw new Error(`DOCKER_HOST is ${host}: these scripts speak unix:// and tcp:// without TLS.`)
+  throw new Error(`DOCKER_HOST is ${host}: these scripts support only unix:// and tcp:// without TLS.`)
 }
 
-/** The answer's JSON, or its text. Rejects when the Engine does not answer, or answers with an error other than 404. */
+/**
+ * Resolves with the response body, parsed if it is JSON. Rejects without a response, and for an error status except
+ * 404.
+ */
 export function engine(method, path, timeoutMs = 60_000) {
   return new Promise((resolve, reject) => {
     const req = request({ ...endpoint(), method, path, timeout: timeoutMs }, (response) => {
@@ -26,7 +29,7 @@ export function engine(method, path, timeoutMs = 60_000) {
         else resolve(/^[[{]/.test(text) ? JSON.parse(text) : text)
       })
     })
-    req.on('timeout', () => req.destroy(new Error(`${method} ${path}: no answer in ${timeoutMs} ms`)))
+    req.on('timeout', () => req.destroy(new Error(`${method} ${path}: no response within ${timeoutMs} ms`)))
     req.on('error', reject)
     req.end()
   })

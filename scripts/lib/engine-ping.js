@@ -1,4 +1,4 @@
-// Exit code 0 when a Docker Engine answers.
+// Exits with 0 when a Docker Engine answers.
 import { engine } from './engine-api.js'
 
 try {

@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# A Docker Engine: the one that answers, else one from the distribution.
-# shellcheck source=say.sh
-source "${root:?}/scripts/lib/say.sh"
+# Provide a Docker Engine: the running one, or one of the distribution.
+# shellcheck source=messages.sh
+source "${root:?}/scripts/lib/messages.sh"
 # shellcheck source=packages.sh
 source "${root:?}/scripts/lib/packages.sh"
 
-# Where a dockerd that we started ourselves keeps its process id and its log; in /run, so gone with the boot.
+# Holds the PID file and the log of a dockerd that these scripts have started. /run is empty after a reboot.
 engine_dir=/run/stagerd-engine-$(printf %s "$root" | sha256sum | cut -c1-8)
 
 engine_answers() {
   node "$root/scripts/lib/engine-ping.js" "$@"
 }
 
-# ensure_engine: errors end the script. What it starts, `stop_engine` stops.
+# ensure_engine: starts an Engine if none answers, and exits on errors. `stop_engine` stops it.
 ensure_engine() {
   if engine_answers; then return; fi
   [[ -z ${DOCKER_HOST:-} ]] ||
@@ -25,7 +25,7 @@ ensure_engine() {
     note 'starting docker.service'
     systemctl start docker
   elif ! await_engine 3; then
-    # The package's own start script may just have started it; it did not.
+    # Not even the start script of the package has started it within 3 s.
     start_dockerd
   fi
   await_engine 60 || die "Docker Engine does not answer: $(engine_answers --explain 2>&1 || true)"
@@ -39,9 +39,9 @@ await_engine() {
   done
 }
 
-# Where process 1 reaps no orphans, the remains of a daemon that was killed look to dockerd like one that runs: it would
-# wait for such a containerd in vain, and not start beside such a dockerd.
-forget_dead() {
+# remove_stale_pid_file FILE: where PID 1 does not reap orphans, a killed daemon stays a zombie, which dockerd takes for
+# a running process: it would wait for such a containerd, and refuse to start beside such a dockerd.
+remove_stale_pid_file() {
   local file=$1 pid
   pid=$(cat "$file" 2>/dev/null) || return 0
   if [[ $(cut -d ' ' -f 3 "/proc/$pid/stat" 2>/dev/null) == Z ]]; then rm -f "$file"; fi
@@ -49,30 +49,30 @@ forget_dead() {
 
 start_dockerd() {
   mkdir -p "$engine_dir"
-  forget_dead "$engine_dir/dockerd.pid"
-  forget_dead /run/docker/containerd/containerd.pid
+  remove_stale_pid_file "$engine_dir/dockerd.pid"
+  remove_stale_pid_file /run/docker/containerd/containerd.pid
   if ! grep -q ' cgroup2\? ' /proc/mounts; then
-    # Without systemd nobody has mounted the control groups that limits are made of.
-    note 'mounting control groups'
+    # Without systemd, the cgroup filesystem may not be mounted.
+    note 'mounting the cgroup filesystem'
     has_command cgroupfs-mount || apt_install cgroupfs-mount
     cgroupfs-mount
   fi
   note "starting dockerd (log: $engine_dir/dockerd.log)"
-  # A session of its own, so that an interrupt of this script leaves it to `stop_engine`.
+  # A session of its own keeps Ctrl-C from dockerd: `stop_engine` stops it.
   PATH=$PATH:/usr/sbin:/sbin setsid dockerd --pidfile "$engine_dir/dockerd.pid" \
     >"$engine_dir/dockerd.log" 2>&1 </dev/null &
   local pid=$! deadline=$((SECONDS + 60))
   until engine_answers; do
     if ! kill -0 "$pid" 2>/dev/null || ((SECONDS >= deadline)); then
       tail -n 15 "$engine_dir/dockerd.log" >&2
-      die "dockerd did not start; its log is $engine_dir/dockerd.log."
+      die "dockerd did not start: see its log, $engine_dir/dockerd.log."
     fi
     sleep 0.2
   done
 }
 
-# stop_engine: stop the dockerd of ours, be it from this run or from one that was killed. An outer script that started
-# it keeps it until its own end.
+# stop_engine: stops the dockerd that this script, or a killed run of it, has started. Does nothing when an outer script
+# uses it (STAGERD_ENGINE_IN_USE).
 stop_engine() {
   local pid
   [[ -z ${STAGERD_ENGINE_IN_USE:-} && -e $engine_dir/dockerd.pid ]] || return 0

@@ -1,5 +1,5 @@
-// Everything that any stagerd of one checkout has made in Docker, in mounts and in firewall rules, by its marks alone.
-// See isolation/host/ownership.ts for what marks what.
+// Finds what any stagerd of a checkout has created in Docker, and its mounts and firewall rules, by labels, mount
+// sources and rule comments. isolation/host/ownership.ts defines them.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -7,7 +7,7 @@ import { engine, labelled } from './engine-api.js'
 
 const INSTALL_LABEL = 'io.stagerd.install'
 
-/** @param {string} root directory of the checkout */
+/** @param {string} root root directory of the checkout */
 export async function findContainers(root) {
   const containers = await engine('GET', `/containers/json?all=1&filters=${labelled(`${INSTALL_LABEL}=${root}`)}`)
   return containers.map(({ Id, Names }) => ({ id: Id, name: (Names[0] ?? Id).replace(/^\//, '') }))
@@ -18,13 +18,13 @@ export async function findNetworks(root) {
   return networks.map(({ Id, Name }) => ({ id: Id, name: Name }))
 }
 
-/** Root images: a cache that outlives launches, so not a leftover, but still ours. */
+/** Finds root images. They are a cache that outlives launches, so list-leftovers.js does not list them. */
 export async function findImages(root) {
   const images = await engine('GET', `/images/json?filters=${labelled(`${INSTALL_LABEL}=${root}`)}`)
   return images.map(({ Id, RepoTags }) => ({ id: Id, name: RepoTags?.[0] ?? Id }))
 }
 
-/** Mount points, the deepest and the latest first: the order in which they can be unmounted. */
+/** Finds mount points, latest first: the order in which they can be unmounted. */
 export function findMounts(root) {
   const source = `stagerd-${installTag(root)}`
   return readFileSync('/proc/self/mountinfo', 'utf8')
@@ -34,7 +34,9 @@ export function findMounts(root) {
     .reverse()
 }
 
-/** Per program, the rules as `iptables-save` writes them: `-A CHAIN …`. All of ours are in the table `filter`. */
+/**
+ * Finds the rules of each program in the format of `iptables-save`: `-A CHAIN …`. stagerd uses only the table `filter`.
+ */
 export function findRules(root) {
   const comment = `stagerd:${installTag(root)}:`
   return ['iptables', 'ip6tables'].flatMap((program) => {
@@ -49,7 +51,7 @@ function installTag(root) {
   return createHash('sha256').update(root).digest('hex').slice(0, 8)
 }
 
-/** mountinfo writes space, tab, newline and backslash as octal numbers. */
+/** mountinfo escapes space, tab, newline and backslash as octal numbers. */
 function unescape(path) {
   return path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)))
 }

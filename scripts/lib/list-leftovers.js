@@ -1,4 +1,4 @@
-// One line for each thing that a stagerd of this checkout has left on the host. The Engine must answer.
+// Prints one line for each leftover of a stagerd of this checkout. Fails when no Engine answers.
 import { findContainers, findMounts, findNetworks, findRules } from './leftovers.js'
 
 const [root] = process.argv.slice(2)

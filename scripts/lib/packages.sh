@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 
-# ensure_commands COMMAND=PACKAGE...: install the packages whose commands are missing, and nothing else. A command that
-# begins with a slash is a file to look for.
+# ensure_commands COMMAND=PACKAGE...: installs the packages whose commands are missing. A COMMAND that begins with a
+# slash is the path of a file.
 ensure_commands() {
   local pair package missing=()
   for pair; do
@@ -14,24 +14,24 @@ ensure_commands() {
 }
 
 has_command() {
-  # root's PATH has the sbin directories on some hosts only.
+  # On some hosts, the PATH of root lacks the sbin directories.
   if [[ $1 == /* ]]; then [[ -e $1 ]]; else PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null; fi
 }
 
 apt_install() {
   local log
   command -v apt-get >/dev/null ||
-    die "this host has no apt-get: install these by hand, then run this again: $*."
+    die "apt-get is missing: install these packages yourself, then run this again: $*."
   log=$(mktemp)
-  # Lists may be missing, or older than what the mirror still holds: they are refreshed only when they do not serve.
+  # Package lists may be missing or outdated. They are updated only when the installation fails.
   if apt_get_install "$@" >"$log" 2>&1 || { apt-get update && apt_get_install "$@"; } >>"$log" 2>&1 ||
-    # Somebody else's repository may be out of reach; what is wanted here is in the distribution's.
+    # An update fails when any repository is unreachable, but the repository of the distribution may suffice.
     apt_get_install "$@" >>"$log" 2>&1; then
     rm "$log"
     return
   fi
   tail -n 20 "$log" >&2
-  die "apt-get could not install $*: its output is in $log."
+  die "apt-get could not install $*: see its output, $log."
 }
 
 apt_get_install() {

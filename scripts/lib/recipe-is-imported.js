@@ -1,13 +1,13 @@
-// Exit code 0 when the package whose JSON is on standard input is what a recipe makes: the same data, the same metadata.
+// Exits with 0 when the package whose JSON is on standard input has the data and the metadata of a recipe.
 import { readFileSync } from 'node:fs'
 
 const [metadataFile, sha256] = process.argv.slice(2)
 
-const wanted = JSON.parse(readFileSync(metadataFile, 'utf8'))
+const expected = JSON.parse(readFileSync(metadataFile, 'utf8'))
 const input = readFileSync(0, 'utf8')
-const there = input.trim() === '' ? {} : JSON.parse(input)
+const existing = input.trim() === '' ? {} : JSON.parse(input)
 
-function written(capabilities = []) {
+function formatCapabilities(capabilities = []) {
   return capabilities.map(({ type, name }) => `${type}.${name}`)
 }
 
@@ -20,10 +20,10 @@ function sorted(value) {
 }
 
 process.exitCode =
-  there.resource?.digest === `sha256:${sha256}` &&
-  there.state === 'ready' &&
-  same(written(there.provides), wanted.provides) &&
-  same(written(there.dependencies), wanted.depends) &&
-  same(there.environment, wanted.environment)
+  existing.resource?.digest === `sha256:${sha256}` &&
+  existing.state === 'ready' &&
+  same(formatCapabilities(existing.provides), expected.provides) &&
+  same(formatCapabilities(existing.dependencies), expected.depends) &&
+  same(existing.environment, expected.environment)
     ? 0
     : 1

@@ -1,5 +1,5 @@
-// What `stagectl package from-file` wants for the package of a recipe: its full name, then its options, each ended by
-// a NUL, so that the shell can take them as they are.
+// Prints the arguments of `stagectl package from-file` for the package of a recipe: its name, then its options. Each
+// ends with a NUL, so that the shell reads them unchanged.
 import { readFileSync } from 'node:fs'
 
 const { namespace, name, provides, depends, environment } = JSON.parse(readFileSync(process.argv[2], 'utf8'))

@@ -1,5 +1,5 @@
-// Remove what list-leftovers.js lists, and the root images too. Nothing that bears other marks is touched. Without an
-// Engine, mounts and rules go all the same.
+// Removes what list-leftovers.js lists, and the root images. Touches nothing of other checkouts. Without an Engine, it
+// still removes mounts and rules.
 import { spawnSync } from 'node:child_process'
 import { engine } from './engine-api.js'
 import { findContainers, findImages, findMounts, findNetworks, findRules } from './leftovers.js'
@@ -27,19 +27,19 @@ function run(program, args, input = '') {
 
 try {
   await engine('GET', '/_ping', 5_000)
-  // In this order: each is held by the one before it.
+  // In this order, because containers use networks and images.
   await removeAll('container', await findContainers(root), (id) => `/containers/${id}?force=1&v=1`)
   await removeAll('network', await findNetworks(root), (id) => `/networks/${id}`)
   await removeAll('image', await findImages(root), (id) => `/images/${id}?force=1`)
 } catch (error) {
   console.error(
-    `containers, networks and images were not looked for, because no Docker Engine answers: ${error.message}`,
+    `could not look for containers, networks and images, because no Docker Engine answers: ${error.message}`,
   )
   process.exitCode = 1
 }
 for (const path of findMounts(root)) await attempt(`mount ${path}`, () => run('umount', [path]))
 for (const { program, rules } of findRules(root)) {
-  // Through the restore program, which understands its own quoting, in one transaction for all of them.
+  // The restore program parses the quoting of the save program, and removes all rules in one transaction.
   const input = ['*filter', ...rules.map((rule) => rule.replace(/^-A/, '-D')), 'COMMIT', ''].join('\n')
   await attempt(`${rules.length} ${program} rules`, () => run(`${program}-restore`, ['--noflush', '-w'], input))
 }

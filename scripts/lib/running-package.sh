@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# A ready package in the background, with one port of it on this host's loopback address.
-# shellcheck source=say.sh
-source "${root:?}/scripts/lib/say.sh"
+# Run a ready package in the background, with one of its ports published on the loopback address.
+# shellcheck source=messages.sh
+source "${root:?}/scripts/lib/messages.sh"
 
 run_pid=''
 run_log=''
 run_url=''
 
-# start_package NAME CONTAINER_PORT: returns once it answers HTTP; sets run_url.
+# start_package NAME CONTAINER_PORT: returns when the package answers HTTP. Sets run_url.
 start_package() {
   local name=$1 port=$2 deadline=$((SECONDS + 60))
   run_log=$(mktemp)
-  show "stagectl run $name --publish $port &"
+  show_command "stagectl run $name --publish $port &"
   "$root/bin/stagectl" run "$name" --publish "$port" >"$run_log" 2>&1 </dev/null &
   run_pid=$!
   run_url=''
@@ -25,19 +25,20 @@ start_package() {
   done
 }
 
-# expect_text PATH TEXT [CURL OPTION...]: what the running package answers must hold TEXT.
+# expect_text PATH TEXT [CURL OPTION...]: fails unless the response of the running package contains TEXT.
 expect_text() {
-  local path=$1 text=$2 answer
+  local path=$1 text=$2 response
   shift 2
-  show "curl $run_url$path $*"
-  answer=$(curl --silent --show-error --fail --max-time 10 "$@" "$run_url$path") || die "$run_url$path does not answer."
-  [[ $answer == *"$text"* ]] || die "$run_url$path answers '$answer', without '$text'."
-  note "$(grep -F -m 1 -- "$text" <<<"$answer" | sed 's/^ *//')"
+  show_command "curl $run_url$path $*"
+  response=$(curl --silent --show-error --fail --max-time 10 "$@" "$run_url$path") ||
+    die "$run_url$path does not answer."
+  [[ $response == *"$text"* ]] || die "$run_url$path answers '$response', which does not contain '$text'."
+  note "$(grep -F -m 1 -- "$text" <<<"$response" | sed 's/^ *//')"
 }
 
 stop_package() {
   [[ -n $run_pid ]] || return 0
-  # It ends with the exit code of a program that was interrupted: that is as it should be.
+  # stagectl exits with the code of an interrupted program, which is expected here.
   kill -INT "$run_pid" 2>/dev/null || true
   wait "$run_pid" 2>/dev/null || true
   rm -f "$run_log"

@@ -16,28 +16,28 @@ describe('usage', () => {
     [['stge'], "unknown command 'stge'\n(Did you mean stage?)"],
     [['stage'], "missing required argument 'source'"],
     [['stage', '.', '--pipline', 'x'], "unknown option '--pipline'\n(Did you mean --pipeline?)"],
-    [['stage', '.', '--detach', '--output', 'x'], '--output waits for the result'],
+    [['stage', '.', '--detach', '--output', 'x'], '--output and --detach exclude each other'],
     [['stager', 'create', 'x', '--path', '.', '--start-command', 'y', '--memory', 'lots'], 'such as 256MB'],
     [['stager', 'create', 'x', '--path', '.', '--start-command', 'y', '--timeout', '10'], 'such as 90s, 10m or 1h'],
-    [['package', 'update', 'x'], 'Nothing to change was named'],
+    [['package', 'update', 'x'], 'There is nothing to change'],
     [['run', 'x', '--publish', 'http'], 'such as 8080:80'],
-    [['staging', 'logs', STAGING_ID, '--since', '-1'], 'not a whole number'],
-  ])('%j: 2', async (argv, words) => {
+    [['staging', 'logs', STAGING_ID, '--since', '-1'], 'not an integer'],
+  ])('%j is a usage error, exit code 2', async (argv, message) => {
     const { code, io } = await harness().run(...argv)
-    expect(io.err).toContain(words)
+    expect(io.err).toContain(message)
     expect(code).toBe(2)
     const { io: json } = await harness().run(...argv, '--json')
     expect(json.document()).toMatchObject({ error: { code: 'usage' } })
   })
 
-  test('a group without a command says so in JSON too', async () => {
+  test('a command group without a command reports a usage error, also as JSON', async () => {
     const { io } = await harness().run('package', '--json')
     expect(io.document()).toEqual({
-      error: { code: 'usage', message: 'A command is missing: see --help for those there are.' },
+      error: { code: 'usage', message: 'A command is missing: see --help.' },
     })
   })
 
-  test('--version, --help, and help for every command with examples', async () => {
+  test('--version and --help; the help of every command has examples', async () => {
     const { run } = harness()
     expect((await run('--version')).io.out).toMatch(/^\d+\.\d+\.\d+\n$/)
     const { io, code } = await run('--help')
@@ -69,7 +69,7 @@ describe('usage', () => {
     ['staging', 'show', 'latest'],
     ['stage', './nowhere'],
     ['package', 'from-file', 'nowhere.tar.gz', 'x'],
-  ])('%s %s %s: bad input, 4', async (...argv) => {
+  ])('%s %s %s is bad input, exit code 4', async (...argv) => {
     const { run, api } = harness()
     api.on('GET /v1/packages/:ref', () => notFound('package'))
     expect((await run(...argv)).code).toBe(4)
@@ -77,7 +77,7 @@ describe('usage', () => {
 })
 
 describe('no daemon', () => {
-  test('nobody listens: 3, and how to start it', async () => {
+  test('without a listener, exit code 3, and the message says how to start the daemon', async () => {
     const { api, run } = harness()
     await api.stop()
     const { code, io } = await run('node', 'status', '--json')
@@ -86,13 +86,13 @@ describe('no daemon', () => {
     expect(io.document()).toMatchObject({ error: { code: 'no-daemon' } })
   })
 
-  test('it goes away in the middle: 3', async () => {
+  test('a connection that breaks during a request is exit code 3', async () => {
     const { api, run } = harness()
     api.on('GET /v1/node', (_request, response) => void response.destroy())
     expect((await run('node', 'status')).code).toBe(3)
   })
 
-  test('--socket goes before STAGERD_SOCKET', async () => {
+  test('--socket overrides STAGERD_SOCKET', async () => {
     const { api, io, start, root } = harness()
     api.on('GET /v1/packages', () => [])
     expect(await start(io({ env: { STAGERD_SOCKET: '/nowhere' } }), 'package', 'list')).toBe(0)
@@ -102,34 +102,34 @@ describe('no daemon', () => {
 })
 
 describe('namespace', () => {
-  test('is remembered; STAGERD_NAMESPACE and --namespace go before', async () => {
+  test('is stored; STAGERD_NAMESPACE and --namespace override it', async () => {
     const { api, run, io: makeIo, start } = harness()
     api.on('GET /v1/packages/:ref', ({ parameters }) => aPackage({ name: parameters['ref']!.replaceAll(/[:/]/g, '') }))
-    const seen = () => api.asked.at(-1)
+    const lastRequest = () => api.requested.at(-1)
 
     expect((await run('namespace')).io.out).toBe('/\n')
     await run('package', 'show', 'x')
-    expect(seen()).toBe('GET /v1/packages/package::/::x')
+    expect(lastRequest()).toBe('GET /v1/packages/package::/::x')
 
     expect((await run('namespace', '/acme/web')).code).toBe(0)
     expect((await run('namespace', '--json')).io.document()).toEqual({ namespace: '/acme/web' })
     await run('package', 'show', 'x')
-    expect(seen()).toBe('GET /v1/packages/package::/acme/web::x')
+    expect(lastRequest()).toBe('GET /v1/packages/package::/acme/web::x')
 
     await start(makeIo({ env: { STAGERD_NAMESPACE: '/env' } }), 'package', 'show', 'x')
-    expect(seen()).toBe('GET /v1/packages/package::/env::x')
+    expect(lastRequest()).toBe('GET /v1/packages/package::/env::x')
     await start(makeIo({ env: { STAGERD_NAMESPACE: '/env' } }), 'package', 'show', 'x', '--namespace', '/flag')
-    expect(seen()).toBe('GET /v1/packages/package::/flag::x')
+    expect(lastRequest()).toBe('GET /v1/packages/package::/flag::x')
     await run('package', 'show', '/apcera/pkg/os::debian-12')
-    expect(seen()).toBe('GET /v1/packages/package::/apcera/pkg/os::debian-12')
+    expect(lastRequest()).toBe('GET /v1/packages/package::/apcera/pkg/os::debian-12')
     await run('package', 'show', PACKAGE_ID)
-    expect(seen()).toBe(`GET /v1/packages/${PACKAGE_ID}`)
+    expect(lastRequest()).toBe(`GET /v1/packages/${PACKAGE_ID}`)
     expect((await run('namespace', 'acme')).code).toBe(4)
   })
 })
 
 describe('package', () => {
-  test('show, in the manner of the documents', async () => {
+  test('show prints the format of `apc package show`', async () => {
     const { api, run } = harness()
     const ruby = aPackage({
       name: 'ruby-2.0.0-p481',
@@ -157,7 +157,7 @@ Updated: 2024-05-01T10:00:00.000Z
     expect((await run('package', 'show', 'ruby', '--json')).io.document()).toEqual(ruby)
   })
 
-  test('list: a table without borders, cut to the terminal, coloured there alone', async () => {
+  test('list prints a table without borders; on a terminal, it is coloured and fits the width', async () => {
     const { api, run, io: makeIo, start } = harness()
     const provides = ['node', 'node-20', 'node-20.1', 'node-20.1.2'].map((name) => ({ type: 'runtime' as const, name }))
     api.on('GET /v1/packages', () => [aPackage({ name: 'node-20.1.2', provides }), aPackage()])
@@ -178,7 +178,7 @@ Updated: 2024-05-01T10:00:00.000Z
     expect(plain.out).toContain('…')
   })
 
-  test('from-file', async () => {
+  test('from-file uploads the tarball and creates a ready package', async () => {
     const { api, run, root } = harness()
     api
       .on('GET /v1/packages/:ref', () => notFound('package'))
@@ -188,7 +188,7 @@ Updated: 2024-05-01T10:00:00.000Z
     await writeFile(path.join(root, 'os.tar'), data)
     const flags = ['--provides', 'os.linux,os.debian', '--depends-on', 'file.x', '--environment', 'PATH=$PATH:/bin']
     const { code, io } = await run('package', 'from-file', 'os.tar', '/apcera/pkg/os::debian-12', ...flags)
-    expect({ code, out: io.out }).toEqual({ code: 0, out: 'Made package::/::app.\n' })
+    expect({ code, out: io.out }).toEqual({ code: 0, out: 'Created package::/::app.\n' })
     expect(api.sent('POST /v1/packages')).toEqual({
       namespace: '/apcera/pkg/os',
       name: 'debian-12',
@@ -205,7 +205,7 @@ Updated: 2024-05-01T10:00:00.000Z
     expect((await run('package', 'from-file', 'os.tar', 'app')).code).toBe(4)
   })
 
-  test('download to a file and to standard output', async () => {
+  test('download writes to a file or to standard output', async () => {
     const { api, run, root } = harness()
     const digest = `sha256:${createHash('sha256').update('data').digest('hex')}`
     const resource = { uuid: PACKAGE_ID, digest, length: 4, compression: 'gzip', removals: 0 }
@@ -219,10 +219,10 @@ Updated: 2024-05-01T10:00:00.000Z
     expect((await run('package', 'download', 'app', '-f', '-')).io.out).toBe('data')
     expect((await run('package', 'download', 'app', '-f', '-', '--json')).code).toBe(2)
     const { code, io } = await run('package', 'download', 'app', '-f', 'no/such/x.tgz')
-    expect([code, io.err]).toEqual([4, expect.stringContaining('make it first')])
+    expect([code, io.err]).toEqual([4, expect.stringContaining('create it first')])
   })
 
-  test('update', async () => {
+  test('update sends only the given changes', async () => {
     const { api, run } = harness()
     api.on('PATCH /v1/packages/:ref', () => aPackage())
     await run(
@@ -246,7 +246,7 @@ Updated: 2024-05-01T10:00:00.000Z
     })
   })
 
-  test('delete asks at a terminal, unless --batch says not to', async () => {
+  test('delete asks for confirmation on a terminal, unless --batch is given', async () => {
     const { api, io: makeIo, start, run } = harness()
     let deleted = 0
     api
@@ -270,7 +270,7 @@ Updated: 2024-05-01T10:00:00.000Z
 })
 
 describe('pipeline', () => {
-  test('create, clone, append and prepend name stagers in full', async () => {
+  test('create, clone, append and prepend send FQNs of stagers', async () => {
     const { api, run } = harness()
     api.on('POST /v1/stagingpipelines', () => aPipeline()).on('PATCH /v1/stagingpipelines/:ref', () => aPipeline())
     await run('pipeline', 'create', 'p', 'a', '/apcera::b', '--namespace', '/acme')
@@ -293,7 +293,7 @@ describe('pipeline', () => {
 })
 
 describe('staging', () => {
-  test('logs: lines for people, one array for programs', async () => {
+  test('logs prints lines, and one array with --json', async () => {
     const { api, run, io: makeIo, start } = harness()
     const lines = [line(4, 'four'), line(5, '\x1b[32mgreen\x1b[0m \x1b]0;title\x07')]
     api.on('GET /v1/stagings/:uuid/log', (_request, response) => {
@@ -305,7 +305,7 @@ describe('staging', () => {
     expect((await run('staging', 'logs', STAGING_ID, '--follow', '--json')).io.document()).toEqual(lines)
     expect((await run('staging', 'logs', STAGING_ID, '--follow')).code).toBe(11)
 
-    // On a terminal a stager may paint, and do nothing else.
+    // On a terminal, colours pass and other control sequences are escaped.
     const terminal = makeIo({ terminal: true })
     await start(terminal, 'staging', 'logs', STAGING_ID)
     expect(terminal.out).toContain('[staging] \x1b[32mgreen\x1b[0m \\x1b]0;title\\x07\n')

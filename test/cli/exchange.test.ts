@@ -10,7 +10,7 @@ import { useHarness } from './support/harness.js'
 const MIB = 1024 * 1024
 const harness = useHarness()
 
-/** As when whoever reads standard output has gone. */
+/** Simulates a reader of stdout that has closed the pipe. */
 async function startWithBrokenOutput(io: CapturedIo, start: (io: CapturedIo) => Promise<number>) {
   io.stdout.write = () => {
     throw Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })
@@ -19,7 +19,7 @@ async function startWithBrokenOutput(io: CapturedIo, start: (io: CapturedIo) => 
 }
 
 describe('export', () => {
-  test('asks for everything in full names, and brings a whole file or none', async () => {
+  test('requests FQNs, and leaves no incomplete file', async () => {
     const { api, run, root } = harness()
     api.on('GET /v1/exchange', (_request, response) => void response.end('zip'))
     const one = await run('package', 'export', 'ruby', '--namespace', '/acme')
@@ -40,7 +40,7 @@ describe('export', () => {
     expect((await readdir(root)).sort()).toEqual(['api.sock', 'both.cntmp', 'ruby.cntmp'])
   })
 
-  test('says why the file cannot have its name, and leaves nothing of it', async () => {
+  test('reports why the file cannot be renamed, and leaves no partial file', async () => {
     const { api, run, root } = harness()
     api.on('GET /v1/exchange', (_request, response) => void response.end('zip'))
     await mkdir(path.join(root, 'ruby.cntmp'))
@@ -49,7 +49,7 @@ describe('export', () => {
     expect((await readdir(root)).sort()).toEqual(['api.sock', 'ruby.cntmp'])
   })
 
-  test('keeps the file that is there when it cannot say so', async () => {
+  test('keeps the exported file when stdout is broken', async () => {
     const { api, io, start, root } = harness()
     api.on('GET /v1/exchange', (_request, response) => void response.end('zip'))
     const { code, err } = await startWithBrokenOutput(io(), (captured) => start(captured, 'package', 'export', 'ruby'))
@@ -57,7 +57,7 @@ describe('export', () => {
     expect(await readFile(path.join(root, 'ruby.cntmp'), 'utf8')).toBe('zip')
   })
 
-  test('does not blame the daemon for an output that nobody reads', async () => {
+  test('reports a broken stdout as such, and not as an error of the daemon', async () => {
     const { api, io, start } = harness()
     api.on('GET /v1/exchange', (_request, response) => void response.end(Buffer.alloc(4 * MIB)))
     const { code, err } = await startWithBrokenOutput(io(), (captured) =>
@@ -74,7 +74,7 @@ describe('import', () => {
     pipelines: [{ fqn: 'stagpipe::/::p', uuid: PACKAGE_ID, outcome: 'skipped' }],
   }
 
-  test('sends one file after the other, and tells what became of each thing', async () => {
+  test('sends the files one by one, and prints the outcome for each object', async () => {
     const { api, run, root } = harness()
     api.on('POST /v1/exchange', () => report)
     for (const name of ['a.cntmp', 'b.cntmp']) await writeFile(path.join(root, name), name)
@@ -100,7 +100,7 @@ describe('import', () => {
     expect(JSON.parse(json.io.out)).toEqual([{ file: 'a.cntmp', ...report }])
   })
 
-  test('says what a file without a manifest is', async () => {
+  test('sends the metadata for a file without a manifest', async () => {
     const { api, run, root } = harness()
     api.on('POST /v1/exchange', () => report)
     await writeFile(path.join(root, 'zsh.cntmp'), 'zip')
@@ -112,7 +112,7 @@ describe('import', () => {
     expect(query.getAll('depends_on')).toEqual(['os.linux'])
   })
 
-  test('refuses what contradicts itself, and files that are not there', async () => {
+  test('rejects contradictory options and missing files', async () => {
     const { run } = harness()
     expect((await run('package', 'import', 'a', '--override', '--skip-existing')).code).toBe(2)
     expect((await run('package', 'import', 'a', 'b', '--name', 'c')).code).toBe(2)
@@ -124,7 +124,7 @@ describe('large data', () => {
   const data = Buffer.alloc(3 * MIB, 'x')
   const sha256 = createHash('sha256').update(data).digest('hex')
 
-  test('that the daemon has is not sent again', async () => {
+  test('that the daemon already has is not uploaded again', async () => {
     const { api, run, root } = harness()
     api
       .on('GET /v1/packages/:ref', () => {
@@ -135,14 +135,14 @@ describe('large data', () => {
       .on('GET /v1/resources/:digest', () => ({ sha256, length: data.length, compression: 'none' }))
     await writeFile(path.join(root, 'os.tar'), data)
     expect((await run('package', 'from-file', 'os.tar', 'app')).code).toBe(0)
-    expect(api.asked).not.toContain('POST /v1/resources')
-    // Of another length, it is damaged there.
+    expect(api.requested).not.toContain('POST /v1/resources')
+    // A blob of another length is damaged.
     api.on('GET /v1/resources/:digest', () => ({ sha256, length: 5, compression: 'none' }))
     expect((await run('package', 'from-file', 'os.tar', 'app')).code).toBe(0)
-    expect(api.asked).toContain('POST /v1/resources')
+    expect(api.requested).toContain('POST /v1/resources')
   })
 
-  test('that is over the quota is exit code 5', async () => {
+  test('above the quota is exit code 5', async () => {
     const { api, run, root } = harness()
     api
       .on('GET /v1/packages/:ref', () => {
@@ -158,7 +158,7 @@ describe('large data', () => {
     expect(api.requests.find(({ method }) => method === 'POST')!.query.get('namespace')).toBe('/acme')
   })
 
-  test('goes on where a download was broken off', async () => {
+  test('resumes a partial download', async () => {
     const { api, run, root } = harness()
     const resource = {
       uuid: PACKAGE_ID,
@@ -179,7 +179,7 @@ describe('large data', () => {
     const partFile = async () => path.join(root, (await readdir(root)).find((name) => name.endsWith('.part')) ?? 'none')
     const broken = await run('package', 'download', 'app', '-f', 'x.tar')
     expect(broken.code).toBe(3)
-    expect(broken.io.err).toMatch(/are kept: the same command goes on from there/)
+    expect(broken.io.err).toMatch(/^Kept .* of x\.tar: the same command resumes the download/m)
     const part = await partFile()
     const { length } = await readFile(part)
 
@@ -190,7 +190,7 @@ describe('large data', () => {
     expect((await run('package', 'download', 'app', '-f', 'x.tar')).code).toBe(0)
     expect((await readFile(path.join(root, 'x.tar'))).equals(data)).toBe(true)
 
-    // A part that is not one of this data is found out by the digest, and not kept.
+    // The digest detects a part file with other data, which is then deleted.
     await writeFile(part, Buffer.alloc(2 * MIB, 'y'))
     api.on('GET /v1/packages/:ref/data', (_request, response) => {
       response.writeHead(206, { 'content-length': MIB }).end(data.subarray(2 * MIB))
@@ -201,7 +201,7 @@ describe('large data', () => {
 })
 
 describe('node gc', () => {
-  test('shows what went, with the sum of each kind', async () => {
+  test('lists what was removed, with the total of each kind', async () => {
     const { api, run } = harness()
     api.on('POST /v1/node/gc', () => ({
       dry_run: true,
@@ -225,12 +225,12 @@ describe('node gc', () => {
 })
 
 describe('package update --name', () => {
-  test('changes the local name, and says that the namespace stays', async () => {
+  test('changes the local name, and rejects another namespace', async () => {
     const { api, run } = harness()
     api.on('PATCH /v1/packages/:ref', () => aPackage())
     const moved = await run('package', 'update', '/prod::a', '--name', '/test::a')
     expect(moved.code).toBe(2)
-    expect(moved.io.err).toMatch(/A package stays in its namespace.*export it and import it with -o/)
+    expect(moved.io.err).toMatch(/A package cannot move to another namespace.*export the package and import it with -o/)
     expect((await run('package', 'update', '/prod::a', '--name', 'package::/prod::b')).code).toBe(0)
     expect(api.sent('PATCH /v1/packages/package::/prod::a')).toEqual({ name: 'b' })
   })

@@ -10,22 +10,22 @@ import { useHarness } from './support/harness.js'
 
 const harness = useHarness()
 
-async function follow(over: Partial<FollowLog> = {}) {
+async function follow(overrides: Partial<FollowLog> = {}) {
   const lines: LogLine[] = []
-  const losses: number[] = []
+  const disconnects: number[] = []
   const control = new ControlApi(harness().api.socket)
   try {
     const staging = await followLog(control, {
       staging: STAGING_ID,
       since: 0,
       follow: true,
-      patience: 1,
+      retryDelay: 1,
       signal: AbortSignal.timeout(10_000),
-      onLine: async (one) => void lines.push(await Promise.resolve(one)),
-      onLost: async () => void losses.push(await Promise.resolve(lines.length)),
-      ...over,
+      onLine: async (each) => void lines.push(await Promise.resolve(each)),
+      onDisconnected: async () => void disconnects.push(await Promise.resolve(lines.length)),
+      ...overrides,
     })
-    return { staging, texts: lines.map(({ text }) => text), losses }
+    return { staging, texts: lines.map(({ text }) => text), disconnects }
   } finally {
     await control.close()
   }
@@ -33,8 +33,8 @@ async function follow(over: Partial<FollowLog> = {}) {
 
 const LOG = `/v1/stagings/${STAGING_ID}/log`
 
-describe('a log that is followed', () => {
-  test('through a daemon that dies again and again: no line is lost or doubled', async () => {
+describe('followLog', () => {
+  test('delivers each line once when the daemon crashes repeatedly', async () => {
     const { api } = harness()
     const since: unknown[] = []
     api.on('GET /v1/stagings/:uuid/log', ({ headers }, response) => {
@@ -45,7 +45,7 @@ describe('a log that is followed', () => {
           stream.lines(line(1, 'one'), line(2, 'two')).cut()
           break
         case 2:
-          // A daemon that stops says nothing, and one that starts is not ready yet.
+          // A stopping daemon ends the response without an event.
           response.end()
           break
         case 3:
@@ -55,14 +55,14 @@ describe('a log that is followed', () => {
           stream.lines(line(4, 'four')).end(ended('succeeded'))
       }
     })
-    const { staging, texts, losses } = await follow()
+    const { staging, texts, disconnects } = await follow()
     expect(texts).toEqual(['one', 'two', 'three', 'four'])
     expect(since).toEqual([undefined, '2', '2', '3'])
-    expect(losses).toEqual([2, 3])
+    expect(disconnects).toEqual([2, 3])
     expect(staging).toEqual(ended('succeeded'))
   })
 
-  test('through a restart, with the socket gone for a while', async () => {
+  test('continues after a restart during which the socket is missing', async () => {
     const { api } = harness()
     let calls = 0
     api.on('GET /v1/stagings/:uuid/log', (_request, response) => {
@@ -74,7 +74,7 @@ describe('a log that is followed', () => {
     })
     const texts: string[] = []
     await follow({
-      patience: 20,
+      retryDelay: 20,
       onLine: async ({ seq, text }) => {
         texts.push(text)
         if (seq !== 1) return
@@ -86,7 +86,7 @@ describe('a log that is followed', () => {
     expect(calls).toBe(3)
   })
 
-  test('what refuses is not asked again', async () => {
+  test('does not retry an error response', async () => {
     const { api } = harness()
     api.on('GET /v1/stagings/:uuid/log', () => {
       throw new FakeProblem(404, 'staging-not-found', 'There is no such staging.')
@@ -95,12 +95,12 @@ describe('a log that is followed', () => {
     expect(api.requests).toHaveLength(1)
   })
 
-  test('without a daemon from the start, there is nothing to wait for', async () => {
+  test('fails at once when no daemon answers the first request', async () => {
     await harness().api.stop()
     await expect(follow()).rejects.toBeInstanceOf(DaemonUnreachable)
   })
 
-  test('ends at the present end, when that was asked for', async () => {
+  test('without `follow`, ends at the current end of the log', async () => {
     const { api } = harness()
     api.on('GET /v1/stagings/:uuid/log', (_request, response) => {
       new EventStream(response).lines(line(8, 'eight'))
@@ -113,7 +113,7 @@ describe('a log that is followed', () => {
     ])
   })
 
-  test('text beyond ASCII that is cut anywhere arrives whole', async () => {
+  test('decodes multi-byte characters that are split across chunks', async () => {
     const { api } = harness()
     api.on('GET /v1/stagings/:uuid/log', async (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })

@@ -2,20 +2,20 @@ import { describe, expect, test } from 'vitest'
 import { collectCapabilities } from '../../cli/options/parse-capability.js'
 import { parseDuration } from '../../cli/options/parse-duration.js'
 import { collectEnvironment } from '../../cli/options/parse-environment.js'
-import { parseCpus, wholeNumber } from '../../cli/options/parse-number.js'
+import { integerParser, parseCpus } from '../../cli/options/parse-number.js'
 import { collectPublished } from '../../cli/options/parse-publish.js'
 import { parseSize } from '../../cli/options/parse-size.js'
 import { UsageError } from '../../cli/options/usage-error.js'
 import { nameOfSource } from '../../cli/source/name-of-source.js'
 
-describe('values of options', () => {
+describe('option values', () => {
   test.each([
     ['256MB', 256 * 1024 * 1024],
     ['1.5 gb', 1.5 * 1024 ** 3],
     ['100b', 100],
-  ])('size %s', (text, size) => expect(parseSize(text)).toBe(size))
+  ])('%s is a size', (text, size) => expect(parseSize(text)).toBe(size))
 
-  test.each(['', '12 apples', '256', '-1MB', '0MB', 'MB', '1e3MB'])('no size: %j', (text) =>
+  test.each(['', '12 apples', '256', '-1MB', '0MB', 'MB', '1e3MB'])('%j is not a size', (text) =>
     expect(() => parseSize(text)).toThrow(UsageError),
   )
 
@@ -24,20 +24,20 @@ describe('values of options', () => {
     ['90s', 90_000],
     ['1.5h', 5_400_000],
     ['250ms', 250],
-  ])('duration %s', (text, duration) => expect(parseDuration(text)).toBe(duration))
+  ])('%s is a duration', (text, duration) => expect(parseDuration(text)).toBe(duration))
 
-  test.each(['', '10', '-10m', 'm', 'ten minutes', '0s', '5 parsecs'])('no duration: %j', (text) =>
+  test.each(['', '10', '-10m', 'm', 'ten minutes', '0s', '5 parsecs'])('%j is not a duration', (text) =>
     expect(() => parseDuration(text)).toThrow(UsageError),
   )
 
-  test('numbers', () => {
+  test('numbers of CPUs, and integers with a minimum', () => {
     expect(parseCpus('0.5')).toBe(0.5)
-    expect(wholeNumber(2, '512')('64')).toBe(64)
+    expect(integerParser(2, '512')('64')).toBe(64)
     for (const text of ['0', 'two', '-1', '1e1']) expect(() => parseCpus(text)).toThrow(UsageError)
-    for (const text of ['1', '2.5', '-3', '']) expect(() => wholeNumber(2, '512')(text)).toThrow(UsageError)
+    for (const text of ['1', '2.5', '-3', '']) expect(() => integerParser(2, '512')(text)).toThrow(UsageError)
   })
 
-  test('capabilities, comma-separated and repeated; the first dot divides', () => {
+  test('capabilities are comma-separated and repeatable; the first dot separates type and name', () => {
     const first = collectCapabilities('runtime.node-18.2,os.linux', undefined)
     expect(collectCapabilities('package.build-essential', first)).toEqual([
       { type: 'runtime', name: 'node-18.2' },
@@ -48,7 +48,7 @@ describe('values of options', () => {
       expect(() => collectCapabilities(text, undefined)).toThrow(UsageError)
   })
 
-  test('environment: only the first = divides; names of prototypes are names like others', () => {
+  test('environment variables: the first = separates key and value; __proto__ is an ordinary key', () => {
     const environment = collectEnvironment('__proto__=x', collectEnvironment('A=b=c,d', undefined))
     expect(Object.entries(environment)).toEqual([
       ['A', 'b=c,d'],
@@ -58,7 +58,7 @@ describe('values of options', () => {
       expect(() => collectEnvironment(text, undefined)).toThrow(UsageError)
   })
 
-  test('published ports', () => {
+  test('published ports, with and without a host port', () => {
     expect(collectPublished('80', collectPublished('8080:3000', undefined))).toEqual([
       { host_port: 8080, container_port: 3000 },
       { host_port: 0, container_port: 80 },
@@ -68,7 +68,7 @@ describe('values of options', () => {
   })
 })
 
-describe('the name of a source', () => {
+describe('nameOfSource', () => {
   test.each([
     ['/src/my-app', true, 'my-app'],
     ['/src/My App (2)', true, 'My-App-2'],
@@ -77,7 +77,7 @@ describe('the name of a source', () => {
     ['/src/app-1.2.tar.gz', false, 'app-1.2'],
     ['/src/app.tgz', false, 'app'],
     ['/src/app.tar.zst', false, 'app'],
-  ])('%s (directory: %s) is %s', (source, isDirectory, name) => expect(nameOfSource(source, isDirectory)).toBe(name))
+  ])('%s (directory: %s) gives %s', (source, isDirectory, name) => expect(nameOfSource(source, isDirectory)).toBe(name))
 
-  test('nothing to make a name of', () => expect(() => nameOfSource('/', true)).toThrow('--name'))
+  test('rejects a source without a usable base name', () => expect(() => nameOfSource('/', true)).toThrow('--name'))
 })

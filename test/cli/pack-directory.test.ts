@@ -5,7 +5,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { packDirectory } from '../../cli/pack/pack-directory.js'
 import { names, readTar, type TarEntry } from './support/read-tar.js'
-import { makeWorkspace, plant, type Tree } from './support/workspace.js'
+import { makeWorkspace, writeTree, type Tree } from './support/workspace.js'
 
 let root: string
 let remove: () => Promise<void>
@@ -28,11 +28,11 @@ async function pack(directory: string, prefix = ''): Promise<{ entries: TarEntry
   }
 }
 
-const packed = async (tree: Tree) => names((await pack(await plant(path.join(root, 'app'), tree))).entries)
+const packed = async (tree: Tree) => names((await pack(await writeTree(path.join(root, 'app'), tree))).entries)
 
-describe('what is packed', () => {
-  test('everything, sorted, parents first; links as they are, wherever they point', async () => {
-    const app = await plant(path.join(root, 'app'), {
+describe('the packed entries', () => {
+  test('are sorted, parents first; symbolic links keep their targets, wherever they point', async () => {
+    const app = await writeTree(path.join(root, 'app'), {
       'b.txt': 'b',
       'a/z': 'z',
       'a/empty': null,
@@ -48,7 +48,7 @@ describe('what is packed', () => {
     expect(entries.map(({ text }) => text).join('')).toBe('zb')
   })
 
-  test('.git is left out, but for those who ask for it', async () => {
+  test('exclude .git, unless .apcignore includes it', async () => {
     expect(await packed({ '.git/config': '', 'src/.git/config': '', 'src/a': '', '.gitignore': '' })).toEqual([
       '.gitignore',
       'src/',
@@ -57,7 +57,7 @@ describe('what is packed', () => {
     expect(await packed({ '.apcignore': '!.git', '.git/config': '' })).toContain('.git/config')
   })
 
-  test('.apcignore speaks as .gitignore does', async () => {
+  test('follow .apcignore with the semantics of .gitignore', async () => {
     const tree = {
       '.apcignore': '# comment\nnode_modules/\n*.log\n!keep.log\n/top\n',
       'node_modules/x/index.js': '',
@@ -67,12 +67,12 @@ describe('what is packed', () => {
       'sub/top': '',
       'sub/node_modules/y': '',
       top: '',
-      'file/node_modules': 'a file of that name is no directory',
+      'file/node_modules': 'a file, which the pattern for a directory does not match',
     }
     expect(await packed(tree)).toEqual(['.apcignore', 'file/', 'file/node_modules', 'keep.log', 'sub/', 'sub/top'])
   })
 
-  test('an .apcignore further down speaks for what is below it, and wins there', async () => {
+  test('follow the nearest .apcignore with a matching rule', async () => {
     const tree = {
       '.apcignore': '*.tmp\n',
       'a.tmp': '',
@@ -84,24 +84,24 @@ describe('what is packed', () => {
     expect(await packed(tree)).toEqual(['.apcignore', 'c', 'sub/', 'sub/.apcignore', 'sub/b.tmp'])
   })
 
-  test('with a prefix, as a stager has it', async () => {
-    const { entries } = await pack(await plant(path.join(root, 'stager'), { 'lib/x': '', stager: '' }), 'app')
+  test('are below a prefix directory of runner when there is a prefix', async () => {
+    const { entries } = await pack(await writeTree(path.join(root, 'stager'), { 'lib/x': '', stager: '' }), 'app')
     expect(entries[0]?.header).toMatchObject({ mode: 0o755, uid: 99, gid: 99 })
     expect(names(entries)).toEqual(['app/', 'app/lib/', 'app/lib/x', 'app/stager'])
   })
 
-  test('names beyond what a plain header holds', async () => {
+  test('may have names that do not fit a plain tar header', async () => {
     const long = `${'d'.repeat(120)}/${'f'.repeat(200)}`
     expect(await packed({ [long]: '', 'ünï cödé': '' })).toEqual([`${'d'.repeat(120)}/`, long, 'ünï cödé'])
   })
 })
 
-describe('the same tree gives the same bytes', () => {
+describe('the same tree', () => {
   const tree = { 'a.txt': 'a', 'run.sh': '#!/bin/sh' }
 
-  test('whoever packs it, and wherever', async () => {
-    const one = await plant(path.join(root, 'one'), tree)
-    const two = await plant(path.join(root, 'two'), tree)
+  test('gives the same bytes in any directory, with any umask and set-id bits', async () => {
+    const one = await writeTree(path.join(root, 'one'), tree)
+    const two = await writeTree(path.join(root, 'two'), tree)
     await chmod(path.join(one, 'run.sh'), 0o4755)
     await chmod(path.join(two, 'run.sh'), 0o755)
     const umask = process.umask(0o077)
@@ -118,27 +118,29 @@ describe('the same tree gives the same bytes', () => {
   })
 })
 
-describe('what cannot be packed is named', () => {
-  test('a FIFO', async () => {
-    const app = await plant(path.join(root, 'app'), { 'a/b': '' })
+describe('packing fails', () => {
+  test('for a FIFO', async () => {
+    const app = await writeTree(path.join(root, 'app'), { 'a/b': '' })
     execFileSync('mkfifo', [path.join(app, 'a/pipe')])
-    await expect(pack(app)).rejects.toThrow('"a/pipe" is neither a file, a directory nor a symbolic link')
+    await expect(pack(app)).rejects.toThrow('"a/pipe" is not a file, directory or symbolic link')
   })
 
-  test('a name that is not UTF-8', async () => {
-    const app = await plant(path.join(root, 'app'), { a: '' })
+  test('for a name that is not UTF-8', async () => {
+    const app = await writeTree(path.join(root, 'app'), { a: '' })
     const { writeFile } = await import('node:fs/promises')
     await writeFile(Buffer.concat([Buffer.from(`${app}/caf`), Buffer.from([0xe9])]), '')
     await expect(pack(app)).rejects.toThrow('is not UTF-8')
   })
 
-  test('nothing at all', async () => {
-    await expect(pack(await plant(path.join(root, 'app'), { '.git/config': '' }))).rejects.toThrow('nothing to pack')
+  test('without any entry, and without a directory', async () => {
+    await expect(pack(await writeTree(path.join(root, 'app'), { '.git/config': '' }))).rejects.toThrow(
+      'nothing to pack',
+    )
     await expect(pack(path.join(root, 'nowhere'))).rejects.toThrow('There is no directory')
   })
 
-  test('and no temporary file is left, nor seen meanwhile', async () => {
-    const app = await plant(path.join(root, 'app'), { a: '' })
+  test('or succeeds without a visible temporary file', async () => {
+    const app = await writeTree(path.join(root, 'app'), { a: '' })
     const signal = new AbortController().signal
     const tarball = await packDirectory({ directory: app, prefix: '', env: { TMPDIR: root }, signal })
     expect(await readdir(root)).toEqual(['app'])

@@ -13,11 +13,11 @@ import { EventStream } from './support/event-stream.js'
 import { FakeProblem, notFound, takeResource, type FakeApi } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
 import { readTar } from './support/read-tar.js'
-import { plant } from './support/workspace.js'
+import { writeTree } from './support/workspace.js'
 
 const SOURCE = 'the source\n'
 const digestOf = (kind: 'sha256' | 'sha1', text: string) => createHash(kind).update(text).digest('hex')
-const SCRATCH_ID = '11111111-1111-4111-8111-111111111111'
+const TEMPORARY_ID = '11111111-1111-4111-8111-111111111111'
 
 const harness = useHarness()
 let server: Server
@@ -29,7 +29,7 @@ beforeEach(async () => {
   server = createServer((request, response) => {
     served.push(request.url ?? '')
     if (request.url === '/moved/redis.tgz') response.writeHead(302, { location: '/redis.tgz' }).end()
-    // As servers do that take a tarball's gzip for an encoding: the bytes are to be kept as they are.
+    // Some servers send a gzipped tarball with this header. The client must not decompress it.
     else if (request.url === '/redis.tgz') response.writeHead(200, { 'content-encoding': 'gzip' }).end(SOURCE)
     else response.writeHead(404).end()
   }).listen(0, '127.0.0.1')
@@ -53,15 +53,15 @@ const script = (changes: Partial<BuildScript> = {}): BuildScript => ({
   ...changes,
 })
 
-/** A daemon that reads every script as `answer`, and builds it. */
-function daemon(api: FakeApi, answer: BuildScript, state: 'succeeded' | 'failed' = 'succeeded'): FakeApi {
+/** A daemon that parses every script as `parsed` and builds it. */
+function daemon(api: FakeApi, parsed: BuildScript, state: 'succeeded' | 'failed' = 'succeeded'): FakeApi {
   return api
-    .on('POST /v1/build-scripts', () => answer)
+    .on('POST /v1/build-scripts', () => parsed)
     .on('GET /v1/stagingpipelines/:ref', () => aPipeline({ name: 'compiler' }))
     .on('GET /v1/packages/:ref', () => notFound('package'))
     .on('POST /v1/resources', takeResource)
-    .on('POST /v1/packages', () => aPackage({ uuid: SCRATCH_ID, name: 'redis.build-1' }))
-    .on('PATCH /v1/packages/:ref', () => aPackage({ uuid: SCRATCH_ID, name: 'redis' }))
+    .on('POST /v1/packages', () => aPackage({ uuid: TEMPORARY_ID, name: 'redis.build-1' }))
+    .on('PATCH /v1/packages/:ref', () => aPackage({ uuid: TEMPORARY_ID, name: 'redis' }))
     .on('DELETE /v1/packages/:ref', (_request, response) => void response.writeHead(204).end())
     .on('POST /v1/stagings', () => aStaging())
     .on('GET /v1/stagings/:uuid', () => ended(state, state === 'failed' ? 'stager-failed' : undefined))
@@ -70,10 +70,10 @@ function daemon(api: FakeApi, answer: BuildScript, state: 'succeeded' | 'failed'
     )
 }
 
-async function build(answer = script(), state: 'succeeded' | 'failed' = 'succeeded', ...flags: string[]) {
+async function build(parsed = script(), state: 'succeeded' | 'failed' = 'succeeded', ...flags: string[]) {
   const { root, api, start } = harness()
-  daemon(api, answer, state)
-  await plant(path.join(root, 'src'), { 'redis.conf': 'the text of the script', 'start.sh': '#!/bin/sh' })
+  daemon(api, parsed, state)
+  await writeTree(path.join(root, 'src'), { 'redis.conf': 'the text of the script', 'start.sh': '#!/bin/sh' })
   const io = new CapturedIo(root, { env: { XDG_CACHE_HOME: path.join(root, 'cache'), HOME: root } })
   return { code: await start(io, 'package', 'build', 'src/redis.conf', ...flags), io, api }
 }
@@ -81,7 +81,7 @@ async function build(answer = script(), state: 'succeeded' | 'failed' = 'succeed
 const cached = () => readdir(path.join(harness().root, 'cache/stagectl/sources')).catch(() => [])
 
 describe('package build', () => {
-  test('sends what the stager needs, in a form that a shell can read', async () => {
+  test('uploads the input of the stager in a form that a shell can read', async () => {
     const { code, api, io } = await build()
     expect(io.err).not.toMatch(/error/i)
     expect(code).toBe(0)
@@ -99,7 +99,7 @@ describe('package build', () => {
     })
   })
 
-  test('builds under a name of its own, and gives the package its name in the end', async () => {
+  test('builds under a temporary name, and renames the package when the build succeeds', async () => {
     const { api } = await build()
     expect(api.sent('POST /v1/packages')).toMatchObject({
       namespace: '/acme/pkg',
@@ -112,10 +112,10 @@ describe('package build', () => {
       ],
     })
     expect(api.sent('POST /v1/packages')).not.toHaveProperty('provides')
-    expect(api.sent(`PATCH /v1/packages/${SCRATCH_ID}`)).toEqual({ name: 'redis' })
+    expect(api.sent(`PATCH /v1/packages/${TEMPORARY_ID}`)).toEqual({ name: 'redis' })
   })
 
-  test('replaces a package that is there, in one step', async () => {
+  test('replaces an existing package in one request', async () => {
     harness().api.on('PUT /v1/packages/:ref/content', () => aPackage({ name: 'redis' }))
     const { root, api, start } = harness()
     daemon(api, script({ sources: [], include_files: [] }))
@@ -123,22 +123,22 @@ describe('package build', () => {
       .on('GET /v1/stagers', () => [])
     await writeFile(path.join(root, 'redis.conf'), '')
     expect(await start(harness().io(), 'package', 'build', 'redis.conf')).toBe(0)
-    expect(api.sent(`PUT /v1/packages/${PACKAGE_ID}/content`)).toEqual({ from: SCRATCH_ID })
+    expect(api.sent(`PUT /v1/packages/${PACKAGE_ID}/content`)).toEqual({ from: TEMPORARY_ID })
   })
 
-  test('leaves nothing behind when it fails', async () => {
+  test('deletes the temporary package when the build fails', async () => {
     const { code, api } = await build(script(), 'failed')
     expect(code).toBe(10)
-    expect(api.asked).toContain(`DELETE /v1/packages/${SCRATCH_ID}`)
-    expect(api.asked.filter((one) => one.startsWith('PATCH') || one.startsWith('PUT'))).toEqual([])
+    expect(api.requested).toContain(`DELETE /v1/packages/${TEMPORARY_ID}`)
+    expect(api.requested.filter((one) => one.startsWith('PATCH') || one.startsWith('PUT'))).toEqual([])
   })
 
-  test('the namespace of the command goes before that of the script', async () => {
+  test('--namespace overrides the namespace of the script', async () => {
     const { api } = await build(script(), 'succeeded', '--namespace', '/other')
     expect(api.sent('POST /v1/packages')).toMatchObject({ namespace: '/other' })
   })
 
-  test('tells where the script is wrong', async () => {
+  test('reports the position of a syntax error', async () => {
     const { root, api, run } = harness()
     api.on('POST /v1/build-scripts', () => {
       throw new FakeProblem(400, 'bad-syntax', 'Line 2, column 3: expected a key, found "}".')
@@ -152,15 +152,15 @@ describe('package build', () => {
 
 describe('package build of an image', () => {
   const image = { image: 'debian:12', cleanup: ['/usr/share/doc'], build: '', sources: [], include_files: [] }
-  async function take(answer: () => unknown) {
+  async function buildImage(handler: () => unknown) {
     const { root, api, run } = harness()
-    daemon(api, script({ ...image, build_depends: [] })).on('POST /v1/images/packages', answer)
+    daemon(api, script({ ...image, build_depends: [] })).on('POST /v1/images/packages', handler)
     await writeFile(path.join(root, 'debian.conf'), '')
     return { ...(await run('package', 'build', 'debian.conf')), api }
   }
 
-  test('asks the daemon for it, under a name of its own, and gives the package its name in the end', async () => {
-    const { code, api } = await take(() => aPackage({ uuid: SCRATCH_ID, name: 'redis.build-1' }))
+  test('requests it under a temporary name, and renames the package', async () => {
+    const { code, api } = await buildImage(() => aPackage({ uuid: TEMPORARY_ID, name: 'redis.build-1' }))
     expect(code).toBe(0)
     expect(api.sent('POST /v1/images/packages')).toEqual({
       image: 'debian:12',
@@ -172,12 +172,12 @@ describe('package build of an image', () => {
       environment: script().environment,
       version: '2.8',
     })
-    expect(api.sent(`PATCH /v1/packages/${SCRATCH_ID}`)).toEqual({ name: 'redis' })
-    expect(api.asked).not.toContain('POST /v1/stagings')
+    expect(api.sent(`PATCH /v1/packages/${TEMPORARY_ID}`)).toEqual({ name: 'redis' })
+    expect(api.requested).not.toContain('POST /v1/stagings')
   })
 
-  test('says what the daemon says when there is none', async () => {
-    const { code, io } = await take(() => {
+  test('reports the error of the daemon when the image cannot be pulled', async () => {
+    const { code, io } = await buildImage(() => {
       throw new FakeProblem(503, 'registry-unreachable', 'The Docker Engine cannot pull it.')
     })
     expect(code).not.toBe(0)
@@ -186,7 +186,7 @@ describe('package build of an image', () => {
 })
 
 describe('the sources of a script', () => {
-  test('are fetched once, and found again by their digest', async () => {
+  test('are fetched once, and later found in the cache by digest', async () => {
     await build()
     expect(await cached()).toEqual([`sha256-${digestOf('sha256', SOURCE)}`])
     expect(served).toEqual(['/moved/redis.tgz', '/redis.tgz'])
@@ -194,7 +194,7 @@ describe('the sources of a script', () => {
     expect(served).toHaveLength(2)
   })
 
-  test('are fetched again when somebody has changed them in the cache', async () => {
+  test('are fetched again when the cached file has changed', async () => {
     await build()
     const [name = ''] = await cached()
     await writeFile(path.join(harness().root, 'cache/stagectl/sources', name), 'something else')
@@ -204,30 +204,30 @@ describe('the sources of a script', () => {
   })
 
   const refusals: [string, Partial<BuildScript['sources'][number]>, number, RegExp][] = [
-    ['that are something else', { sha256: digestOf('sha256', 'another') }, 5, /has the sha256.*the script wants/],
-    ['that nobody vouches for', {}, 5, /does not say what.*--insecure-sources/],
-    ['that are not there', { url: '/nothing.tgz', sha256: digestOf('sha256', SOURCE) }, 4, /There is no http.*404/],
+    ['with a wrong digest', { sha256: digestOf('sha256', 'another') }, 5, /has the sha256.*the script expects/],
+    ['without a digest', {}, 5, /gives no digest.*--insecure-sources/],
+    ['that do not exist', { url: '/nothing.tgz', sha256: digestOf('sha256', SOURCE) }, 4, /There is no http.*404/],
   ]
-  test.each(refusals)('%s are refused before anything is uploaded', async (_which, change, expected, message) => {
+  test.each(refusals)('%s are rejected before the upload', async (_which, change, expected, message) => {
     const source = { file: 'redis.tgz', ...change, url: `${url}${change.url ?? '/redis.tgz'}` }
     const { code, io, api } = await build(script({ sources: [source] }))
     expect(code).toBe(expected)
     expect(io.err).toMatch(message)
-    expect(api.asked).not.toContain('POST /v1/resources')
+    expect(api.requested).not.toContain('POST /v1/resources')
     expect(await cached()).toEqual([])
   })
 
-  test('with a sha1 alone are taken with a warning, and with none at all only when told to', async () => {
+  test('with only a sha1 are accepted with a warning; without a digest, only with --insecure-sources', async () => {
     const source = { url: `${url}/redis.tgz`, file: 'redis.tgz' }
     const weak = await build(script({ sources: [{ ...source, sha1: digestOf('sha1', SOURCE) }] }))
     expect(weak.code).toBe(0)
-    expect(weak.io.err).toMatch(/only checked against a sha1/)
+    expect(weak.io.err).toMatch(/verified by SHA-1 only/)
     const none = await build(script({ sources: [source] }), 'succeeded', '--insecure-sources')
     expect(none.code).toBe(0)
-    expect(none.io.err).toMatch(/taken as it comes/)
+    expect(none.io.err).toMatch(/is not verified/)
   })
 
-  test('may be files of this host', async () => {
+  test('can be local files', async () => {
     const { root } = harness()
     await writeFile(path.join(root, 'local.tgz'), SOURCE)
     const source = { url: `file://${root}/local.tgz`, file: 'local.tgz', sha256: digestOf('sha256', SOURCE) }

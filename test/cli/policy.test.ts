@@ -4,32 +4,32 @@ import type { Policy } from '../../daemon/documents/policy.js'
 import type { Resolution } from '../../daemon/documents/resolution.js'
 import { FakeProblem } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
-import { plant } from './support/workspace.js'
+import { writeTree } from './support/workspace.js'
 
 const harness = useHarness()
 const TIME = '2024-05-01T10:00:00.000Z'
 const UUID = '7c1a4d0e-2f64-4f0e-9d57-3f1f1f0a7c11'
 
-function aPolicy(over: Partial<Policy> = {}): Policy {
+function aPolicy(overrides: Partial<Policy> = {}): Policy {
   const fqn = 'policydoc::/prod::rules'
   const names = { uuid: UUID, fqn, namespace: '/prod', name: 'rules' }
-  return { ...names, version: 2, text: 'job::/ { }\n', created_at: TIME, updated_at: TIME, ...over }
+  return { ...names, version: 2, text: 'job::/ { }\n', created_at: TIME, updated_at: TIME, ...overrides }
 }
 
-test('policy put: the name is that of the file, or the one that is given', async () => {
+test('policy put takes the name from the file or from --name', async () => {
   const { api, run, root } = harness()
-  await plant(root, { 'rules.pol': 'job::/ { }\n' })
+  await writeTree(root, { 'rules.pol': 'job::/ { }\n' })
   api.on('PUT /v1/policies/:ref', () => aPolicy())
   const { code, io } = await run('policy', 'put', 'rules.pol', '--namespace', '/prod')
   expect([code, io.out]).toEqual([0, 'Stored policydoc::/prod::rules, version 2.\n'])
   expect(api.sent('PUT /v1/policies/policydoc::/prod::rules')).toEqual({ text: 'job::/ { }\n' })
   await run('policy', 'put', path.join(root, 'rules.pol'), '--name', '/acme::other')
-  expect(api.asked).toContain('PUT /v1/policies/policydoc::/acme::other')
+  expect(api.requested).toContain('PUT /v1/policies/policydoc::/acme::other')
 })
 
-test('policy put: a mistake is told with the file, the line and the column', async () => {
+test('policy put reports a syntax error with file, line and column', async () => {
   const { api, run, root } = harness()
-  await plant(root, { 'rules.pol': 'job::/ {' })
+  await writeTree(root, { 'rules.pol': 'job::/ {' })
   api.on('PUT /v1/policies/:ref', () => {
     throw new FakeProblem(400, 'bad-syntax', 'Line 1, column 9: expected a claim, found the end of the text.')
   })
@@ -37,10 +37,10 @@ test('policy put: a mistake is told with the file, the line and the column', asy
   expect(code).toBe(4)
   expect(io.err).toBe('stagectl: rules.pol: Line 1, column 9: expected a claim, found the end of the text.\n')
   const missing = await run('policy', 'put', 'gone.pol')
-  expect([missing.code, missing.io.err]).toEqual([4, 'stagectl: "gone.pol" cannot be read: it is not there.\n'])
+  expect([missing.code, missing.io.err]).toEqual([4, 'stagectl: "gone.pol" cannot be read: it does not exist.\n'])
 })
 
-test('policy show: the versions and the newest text, or the text of one version alone', async () => {
+test('policy show prints the versions and the latest text, or only the text of one version', async () => {
   const { api, run } = harness()
   api.on('GET /v1/policies/:ref', () => aPolicy())
   api.on('GET /v1/policies/:ref/versions', () => [
@@ -63,16 +63,16 @@ test('policy show: the versions and the newest text, or the text of one version 
   const none = await run('policy', 'show', '/prod::rules', '--version-number', '3')
   expect([none.code, none.io.err]).toEqual([
     4,
-    'stagectl: policydoc::/prod::rules has no version "3": it has 1 to 2.\n',
+    'stagectl: policydoc::/prod::rules has no version "3": it has versions 1 to 2.\n',
   ])
 })
 
-test('policy list, and delete', async () => {
+test('policy list prints a table, policy delete deletes', async () => {
   const { api, run } = harness()
   api.on('GET /v1/policies', ({ query }) => (query.get('namespace') === '/prod' ? [aPolicy()] : []))
   const { io } = await run('policy', 'list', '--namespace', '/prod')
   expect(io.out).toMatch(/^FQN +VERSION +CHANGED\npolicydoc::\/prod::rules +2 +2024/)
-  expect((await run('policy', 'list')).io.out).toBe('There are no policy documents in /: everything resolves.\n')
+  expect((await run('policy', 'list')).io.out).toBe('No policy documents in /: every package may resolve.\n')
   api.on('GET /v1/policies/:ref', () => aPolicy())
   api.on('DELETE /v1/policies/:ref', () => null)
   expect((await run('policy', 'delete', '/prod::rules', '--batch')).io.out).toBe('Deleted policydoc::/prod::rules.\n')
@@ -92,10 +92,11 @@ const RESOLUTION: Resolution = {
   ],
 }
 
-test('package resolve: the closure, and with --explain the reasons before it', async () => {
+test('package resolve prints the resolved packages, with --explain after the explanation', async () => {
   const { api, run } = harness()
   api.on('POST /v1/packages/resolution', () => RESOLUTION)
-  const closure = 'package::/::app stands on, from the lowest upward:\n  package::/::debian\n  package::/::ruby\n'
+  const closure =
+    'package::/::app resolves to, from the operating system up:\n  package::/::debian\n  package::/::ruby\n'
   expect((await run('package', 'resolve', 'app')).io.out).toBe(closure)
   expect(api.sent('POST /v1/packages/resolution')).toEqual({ package: 'package::/::app' })
   const explained = await run('package', 'resolve', 'app', '--explain')
@@ -103,11 +104,11 @@ test('package resolve: the closure, and with --explain the reasons before it', a
   expect((await run('package', 'resolve', 'app', '--json')).io.document()).toEqual(RESOLUTION)
 })
 
-test('package resolve: mere dependencies, as a job in the current namespace', async () => {
+test('package resolve --depends-on resolves as a job in the current namespace', async () => {
   const { api, run } = harness()
   api.on('POST /v1/packages/resolution', () => ({ ...RESOLUTION, subject: 'a job in /prod' }))
   const argv = ['package', 'resolve', '--depends-on', 'runtime.ruby,os.linux', '--namespace', '/prod']
-  expect((await run(...argv)).io.out).toContain('a job in /prod stands on')
+  expect((await run(...argv)).io.out).toContain('a job in /prod resolves to')
   expect(api.sent('POST /v1/packages/resolution')).toEqual({
     namespace: '/prod',
     dependencies: [
@@ -121,7 +122,7 @@ test('package resolve: mere dependencies, as a job in the current namespace', as
 test.each([
   [422, 'unresolved', 13],
   [403, 'policy', 5],
-])('package resolve: refused with %i (%s), it ends with exit code %i', async (status, problem, expected) => {
+])('package resolve: status %i (%s) is exit code %i', async (status, problem, expected) => {
   const { api, run } = harness()
   api.on('POST /v1/packages/resolution', () => {
     throw new FakeProblem(status, problem, 'runtime.ruby cannot be resolved:\n  nothing provides it')

@@ -8,9 +8,9 @@ import { EventStream } from './support/event-stream.js'
 import { notFound, type FakeApi } from './support/fake-api.js'
 import { compileClient } from './support/compile-client.js'
 import { useHarness } from './support/harness.js'
-import { makeWorkspace, plant } from './support/workspace.js'
+import { makeWorkspace, writeTree } from './support/workspace.js'
 
-// The program in a process of its own: what only a process can show.
+// Tests of signals, pipes and memory, which need stagectl in a process of its own.
 
 const harness = useHarness()
 let program: Awaited<ReturnType<typeof makeWorkspace>>
@@ -51,7 +51,7 @@ function stagingFake(api: FakeApi): FakeApi {
     .on('GET /v1/stagings/:uuid/log', (_request, response) => new EventStream(response).end(ended('succeeded')))
 }
 
-test('the settings are under ~/.config', async () => {
+test('settings are in ~/.config', async () => {
   const { root } = harness()
   expect(await new Run('namespace', '/acme').ended()).toBe(0)
   expect(JSON.parse(await readFile(path.join(root, '.config/stagectl/config.json'), 'utf8'))).toEqual({
@@ -71,24 +71,24 @@ test('SIGINT while following cancels the staging', async () => {
       stream!.end(ended('cancelled'))
       return aStaging({ state: 'running' })
     })
-  const run = new Run('stage', await plant(path.join(root, 'app'), { 'index.html': '' }))
+  const run = new Run('stage', await writeTree(path.join(root, 'app'), { 'index.html': '' }))
   await vi.waitFor(() => expect(run.out).toBe('[staging] hi\n'), { timeout: 10_000 })
   run.child.kill('SIGINT')
   expect(await run.ended()).toBe(14)
-  expect(api.asked).toContain(`POST /v1/stagings/${STAGING_ID}/cancel`)
+  expect(api.requested).toContain(`POST /v1/stagings/${STAGING_ID}/cancel`)
 })
 
 test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)('%s while uploading leaves no file', async (signal) => {
   const { api, root } = harness()
   stagingFake(api).on('POST /v1/resources', () => undefined)
-  const run = new Run('stage', await plant(path.join(root, 'app'), { 'index.html': '' }))
-  await vi.waitFor(() => expect(api.asked).toContain('POST /v1/resources'), { timeout: 10_000 })
+  const run = new Run('stage', await writeTree(path.join(root, 'app'), { 'index.html': '' }))
+  await vi.waitFor(() => expect(api.requested).toContain('POST /v1/resources'), { timeout: 10_000 })
   run.child.kill(signal)
   expect(await run.ended()).toBe(signal === 'SIGKILL' ? null : 14)
   expect((await readdir(root)).sort()).toEqual(['api.sock', 'app'])
 })
 
-test('a reader that has seen enough is no error', async () => {
+test('a reader that closes the pipe early is no error', async () => {
   const { api } = harness()
   const lines = Array.from({ length: 20_000 }, (_, index) => line(index + 1, 'x'.repeat(100)))
   api.on('GET /v1/stagings/:uuid/log', (_request, response) => {
@@ -104,8 +104,8 @@ test('a reader that has seen enough is no error', async () => {
 test('a large source needs no more memory than a small one', async () => {
   const { api, root } = harness()
   stagingFake(api)
-  const small = await plant(path.join(root, 'small'), { 'index.html': '' })
-  const large = await plant(path.join(root, 'large'), { 'index.html': '' })
+  const small = await writeTree(path.join(root, 'small'), { 'index.html': '' })
+  const large = await writeTree(path.join(root, 'large'), { 'index.html': '' })
   const block = await open(path.join(large, 'block'), 'w')
   await block.truncate(512 * 1024 * 1024)
   await block.close()
@@ -122,7 +122,7 @@ test('a large source needs no more memory than a small one', async () => {
   expect(peaks.get('plain.tar')! - peaks.get(small)!).toBeLessThan(allowance)
 }, 60_000)
 
-/** The most memory that the process had resident, in KiB, as the kernel counts. */
+/** Peak resident memory of the process, in KiB. */
 async function peakOf(child: ChildProcess): Promise<number> {
   let peak = 0
   while (child.exitCode === null) {

@@ -18,7 +18,7 @@ const output = (stream: 'stdout' | 'stderr', text: string): RunEvent => ({
   data: Buffer.from(text).toString('base64'),
 })
 
-test('run: output where it belongs, ports on stderr, and the exit code of the program', async () => {
+test('run passes the output on, prints ports to stderr, and exits with the exit code of the program', async () => {
   const { api, run } = harness()
   api.on('POST /v1/runs', (_request, response) => {
     events(
@@ -34,7 +34,7 @@ test('run: output where it belongs, ports on stderr, and the exit code of the pr
   expect(code).toBe(7)
   expect(io.out).toBe('to out\n')
   expect(io.err).toBe(
-    'Port 3000 is at http://127.0.0.1:8080\nPort 80 is at http://127.0.0.1:32768\nto err\napp ended with exit code 7.\n',
+    'Port 3000 is published at http://127.0.0.1:8080\nPort 80 is published at http://127.0.0.1:32768\nto err\napp ended with exit code 7.\n',
   )
   expect(api.sent('POST /v1/runs')).toEqual({
     package: 'package::/::app',
@@ -50,15 +50,15 @@ test('run: output where it belongs, ports on stderr, and the exit code of the pr
   expect(json.io.document()).toEqual({ ports: [8080, 32768], exit_code: 7, reason: 'exited' })
 })
 
-test('run: Ctrl-C asks the program to stop, and shows its last words', async () => {
+test('run: Ctrl-C stops the program, and its last output is printed', async () => {
   const { api, io: makeIo, start } = harness()
-  let answer: ServerResponse | undefined
+  let runResponse: ServerResponse | undefined
   api.on('POST /v1/runs', (_request, response) => {
-    answer = events(response, { event: 'started', run: RUN, ports: [] }, output('stdout', 'up\n'))
+    runResponse = events(response, { event: 'started', run: RUN, ports: [] }, output('stdout', 'up\n'))
   })
   api.on(`POST /v1/runs/${RUN}/stop`, (_request, response) => {
     response.writeHead(204).end()
-    if (answer) events(answer, output('stdout', 'goodbye\n'), { event: 'ended', reason: 'stopped' }).end()
+    if (runResponse) events(runResponse, output('stdout', 'goodbye\n'), { event: 'ended', reason: 'stopped' }).end()
   })
   const io = makeIo()
   const running = start(io, 'run', 'app')
@@ -66,10 +66,10 @@ test('run: Ctrl-C asks the program to stop, and shows its last words', async () 
   io.interrupt()
   expect(await running).toBe(14)
   expect(io.out).toBe('up\ngoodbye\n')
-  expect(io.err).toBe('Stopping app… (Ctrl-C again leaves at once)\n')
+  expect(io.err).toBe('Stopping app… (press Ctrl-C again to leave at once)\n')
 })
 
-test('run: Ctrl-C once more ends the connection, and with it the container', async () => {
+test('run: a second Ctrl-C closes the connection, which ends the container', async () => {
   const { api, io: makeIo, start } = harness()
   let closed = false
   api.on('POST /v1/runs', (_request, response) => {
@@ -93,17 +93,17 @@ test.each([
   ['pids-limit', 12],
   ['stopped', 14],
   ['engine-lost: gone', 1],
-])('run: ended for %s, %i', async (reason, expected) => {
+])('run: a program that the daemon ends for %s is exit code %i', async (reason, expected) => {
   const { api, run } = harness()
   api.on('POST /v1/runs', (_request, response) => {
     events(response, { event: 'started', run: RUN, ports: [] }, { event: 'ended', reason }).end()
   })
   const { code, io } = await run('run', 'app')
   expect(code).toBe(expected)
-  expect(io.err).toContain('app was ended: ')
+  expect(io.err).toContain('app was stopped: ')
 })
 
-test('run: a daemon that goes away takes the program with it', async () => {
+test('run: a lost connection to the daemon is exit code 3', async () => {
   const { api, run } = harness()
   api.on(
     'POST /v1/runs',

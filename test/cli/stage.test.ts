@@ -19,11 +19,11 @@ import { EventStream } from './support/event-stream.js'
 import { FakeProblem, notFound, takeResource, type FakeApi } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
 import { names, readTar } from './support/read-tar.js'
-import { plant } from './support/workspace.js'
+import { writeTree } from './support/workspace.js'
 
 const harness = useHarness()
 
-/** A daemon that has the pipeline static-site, no package yet, and takes everything through in three lines. */
+/** A daemon with the pipeline static-site and no package, whose stagings write three lines. */
 function staging(api: FakeApi, outcome = ended('succeeded')): FakeApi {
   return api
     .on('GET /v1/packages/:ref', () => notFound('package'))
@@ -46,10 +46,10 @@ function staging(api: FakeApi, outcome = ended('succeeded')): FakeApi {
     })
 }
 
-const site = () => plant(path.join(harness().root, 'site'), { 'index.html': '<h1>hi</h1>', 'css/a.css': '' })
+const site = () => writeTree(path.join(harness().root, 'site'), { 'index.html': '<h1>hi</h1>', 'css/a.css': '' })
 
 describe('stage DIR', () => {
-  test('packs, uploads, makes the package, stages it and shows the log', async () => {
+  test('packs, uploads, creates the package, stages it and prints the log', async () => {
     const { api, run } = harness()
     staging(api)
     const { code, io } = await run('stage', await site(), '--depends-on', 'os.debian', '-e', 'TITLE=a=b')
@@ -57,12 +57,11 @@ describe('stage DIR', () => {
     expect(io.out).toBe(
       "[staging] Launching instance of stager 'static-site'...\n[staging] hello\n[staging] Staging is complete.\n",
     )
-    // Each step is timed, for the person who waits.
     expect(io.err.replace(/\d+ B in \d+\.\d s/g, '… B in … s')).toBe(
       [
         'Packed … B in … s.',
         'Uploaded … B in … s.',
-        "Stager 'static-site' worked for 11.3 s.",
+        "Stager 'static-site' ran for 11.3 s.",
         'package::/::app is ready, after 12.3 s.\n',
       ].join('\n'),
     )
@@ -80,16 +79,16 @@ describe('stage DIR', () => {
     expect(api.sent('POST /v1/stagings')).toEqual({ package: PACKAGE_ID, pipeline: PIPELINE_ID })
   })
 
-  test('a result without a place is refused before the work', async () => {
+  test('--output into a missing directory is rejected before the upload', async () => {
     const { api, run } = harness()
     staging(api)
     const { code, io } = await run('stage', await site(), '--output', 'no/such/directory/site.tar.gz')
     expect(code).toBe(4)
-    expect(io.err).toMatch(/There is no directory ".*no\/such\/directory": make it first\./)
-    expect(api.asked).not.toContain('POST /v1/resources')
+    expect(io.err).toMatch(/There is no directory ".*no\/such\/directory": create it first\./)
+    expect(api.requested).not.toContain('POST /v1/resources')
   })
 
-  test('again: the package gets new data, and what it depends on is what is asked for now', async () => {
+  test('again, the package gets new data, and its dependencies are replaced', async () => {
     const { api, run } = harness()
     const old = aPackage({ dependencies: [{ type: 'runtime', name: 'node-18' }], state: 'failed' })
     staging(api)
@@ -98,7 +97,7 @@ describe('stage DIR', () => {
       .on('PUT /v1/packages/:ref/resource', () => old)
     const { code } = await run('stage', await site(), '--depends-on', 'runtime.node-20', '-e', 'A=b')
     expect(code).toBe(0)
-    expect(api.asked).not.toContain('POST /v1/packages')
+    expect(api.requested).not.toContain('POST /v1/packages')
     expect(api.sent(`PATCH /v1/packages/${PACKAGE_ID}`)).toEqual({
       dependencies_add: [{ type: 'runtime', name: 'node-20' }],
       dependencies_remove: [{ type: 'runtime', name: 'node-18' }],
@@ -107,35 +106,35 @@ describe('stage DIR', () => {
     expect(api.sent(`PUT /v1/packages/${PACKAGE_ID}/resource`)).toMatchObject({ state: 'uploaded' })
   })
 
-  test('a package that is being staged is left alone', async () => {
+  test('a package that is being staged is not changed', async () => {
     const { api, run } = harness()
     staging(api).on('GET /v1/packages/:ref', () => aPackage({ state: 'staging' }))
     const { code, io } = await run('stage', await site())
     expect(code).toBe(4)
-    expect(io.err).toContain('is being staged: wait for that, or cancel it')
-    expect(api.asked).not.toContain('POST /v1/resources')
+    expect(io.err).toContain('is being staged: wait for the staging, or cancel it')
+    expect(api.requested).not.toContain('POST /v1/resources')
   })
 
-  test('a package that holds the program of a stager is left alone', async () => {
+  test('a package that holds the program of a stager is not changed', async () => {
     const { api, run } = harness()
     staging(api)
       .on('GET /v1/packages/:ref', () => aPackage({ name: 'site' }))
       .on('GET /v1/stagers', () => [aStager({ name: 'site' })])
     const { code, io } = await run('stage', await site())
     expect(code).toBe(4)
-    expect(io.err).toContain('holds the program of job::/::site: take another name with --name')
-    expect(api.asked).not.toContain('POST /v1/resources')
+    expect(io.err).toContain('holds the program of job::/::site: choose another name with --name')
+    expect(api.requested).not.toContain('POST /v1/resources')
   })
 
-  test('--detach prints the id and nothing else', async () => {
+  test('--detach prints only the ID', async () => {
     const { api, run } = harness()
     staging(api)
     const { io } = await run('stage', await site(), '--detach')
     expect(io.out).toBe(`${STAGING_ID}\n`)
-    expect(api.asked).not.toContain(`GET /v1/stagings/${STAGING_ID}/log`)
+    expect(api.requested).not.toContain(`GET /v1/stagings/${STAGING_ID}/log`)
   })
 
-  test('--output brings the result, whole or not at all', async () => {
+  test('--output downloads the result, and leaves no damaged file', async () => {
     const { api, run, root } = harness()
     const data = Buffer.from('result')
     const document = withData(data)
@@ -152,11 +151,11 @@ describe('stage DIR', () => {
     sent = Buffer.from('damage')
     const { code, io } = await run('stage', directory, '--output', 'other.tar.gz')
     expect(code).toBe(1)
-    expect(io.err).toContain('arrived as sha256:')
+    expect(io.err).toContain('has the digest sha256:')
     expect((await readdir(root)).sort()).toEqual(['api.sock', 'out.tar.gz', 'site'])
   })
 
-  test('--json prints the staging as it ended, and nothing besides', async () => {
+  test('--json prints only the ended staging', async () => {
     const { api, run } = harness()
     staging(api, ended('failed', 'timeout'))
     const { code, io } = await run('stage', await site(), '--json')
@@ -165,7 +164,7 @@ describe('stage DIR', () => {
   })
 })
 
-test('stage TARBALL sends it as it is', async () => {
+test('stage TARBALL uploads the file unchanged', async () => {
   const { api, run, root } = harness()
   staging(api)
   await writeFile(path.join(root, 'site.tar.xz'), 'whatever it is')
@@ -179,35 +178,35 @@ test('stage TARBALL sends it as it is', async () => {
   expect(io.err).toContain('stagpipe::/::static-site')
 })
 
-describe('which pipeline', () => {
-  test('the one in /apcera, when the current namespace has none', async () => {
+describe('pipeline detection', () => {
+  test('uses the pipeline of /apcera when the current namespace has none', async () => {
     const { api, run, root } = harness()
     const shared = aPipeline({ namespace: '/apcera', name: 'nodejs' })
     staging(api).on('GET /v1/stagingpipelines/:ref', ({ parameters }) =>
       parameters['ref'] === shared.fqn ? shared : notFound('pipeline'),
     )
-    const app = await plant(path.join(root, 'app'), { 'package.json': '{}', 'index.html': '' })
+    const app = await writeTree(path.join(root, 'app'), { 'package.json': '{}', 'index.html': '' })
     expect((await run('stage', app, '--namespace', '/acme')).code).toBe(0)
-    expect(api.asked.filter((asked) => asked.includes('stagpipe'))).toEqual([
+    expect(api.requested.filter((request) => request.includes('stagpipe'))).toEqual([
       'GET /v1/stagingpipelines/stagpipe::/acme::nodejs',
       'GET /v1/stagingpipelines/stagpipe::/apcera::nodejs',
     ])
   })
 
-  test('none that fits: those that there are', async () => {
+  test('lists the available pipelines when none matches', async () => {
     const { api, run, root } = harness()
     staging(api)
-    const { code, io } = await run('stage', await plant(path.join(root, 'app'), { Gemfile: '' }))
+    const { code, io } = await run('stage', await writeTree(path.join(root, 'app'), { Gemfile: '' }))
     expect(code).toBe(4)
     expect(io.err).toBe(
-      'stagectl: Gemfile asks for a pipeline ruby, which is neither in / nor in /apcera: name one with --pipeline. There are:\n  stagpipe::/::static-site\n',
+      'stagectl: Gemfile requires the pipeline ruby, which is neither in / nor in /apcera: give one with --pipeline. Available pipelines:\n  stagpipe::/::static-site\n',
     )
-    const { io: silent } = await run('stage', await plant(path.join(root, 'other'), { 'main.c': '' }))
-    expect(silent.err).toContain('No file of the source tells')
+    const { io: undetected } = await run('stage', await writeTree(path.join(root, 'other'), { 'main.c': '' }))
+    expect(undetected.err).toContain('No pipeline can be detected')
   })
 })
 
-describe('how a staging ended is the exit code', () => {
+describe('the outcome of a staging is the exit code', () => {
   const codes: Record<Cause, number> = {
     'stager-failed': 10,
     'no-verdict': 10,
@@ -226,7 +225,7 @@ describe('how a staging ended is the exit code', () => {
     staging(api, ended('failed', cause))
     const { code, io } = await run('stage', await site())
     expect(code).toBe(expected)
-    // The hint stands in the log, and only there.
+    // Only the log contains the hint.
     expect(io.err.split('\n').slice(-2)).toEqual([
       `The staging of package::/::app failed (${cause}), after 12.3 s: staging ${STAGING_ID}.`,
       '',
@@ -240,14 +239,14 @@ describe('how a staging ended is the exit code', () => {
     expect((await run('stage', await site())).code).toBe(1)
   })
 
-  test('cancelled by somebody else: 14', async () => {
+  test('cancelled by another client: 14', async () => {
     const { api, run } = harness()
     staging(api, ended('cancelled'))
     expect((await run('stage', await site())).code).toBe(14)
   })
 })
 
-describe('a refusal of the daemon is the exit code', () => {
+describe('an error response of the daemon is the exit code', () => {
   test.each([
     [400, 4],
     [404, 4],
@@ -270,7 +269,7 @@ describe('a refusal of the daemon is the exit code', () => {
 })
 
 describe('Ctrl-C', () => {
-  test('while following: the staging is cancelled, and followed to its end', async () => {
+  test('while following cancels the staging and follows it to its end', async () => {
     const { api, io: makeIo, start } = harness()
     let stream: EventStream | undefined
     staging(api)
@@ -291,7 +290,7 @@ describe('Ctrl-C', () => {
     expect(io.err).toContain(`Cancelling staging ${STAGING_ID}…`)
   })
 
-  test('twice: leaves at once', async () => {
+  test('twice leaves at once', async () => {
     const { api, io: makeIo, start } = harness()
     staging(api)
       .on('GET /v1/stagings/:uuid/log', (_request, response) => void new EventStream(response).lines(line(1, 'hi')))
@@ -305,7 +304,7 @@ describe('Ctrl-C', () => {
     expect(await running).toBe(14)
   })
 
-  test('while downloading: no file is left', async () => {
+  test('while downloading leaves no file', async () => {
     const { api, io: makeIo, start, root } = harness()
     api
       .on('GET /v1/packages/:ref', () => withData(Buffer.from('abc')))

@@ -5,10 +5,10 @@ import { EventStream } from './support/event-stream.js'
 import { FakeProblem, notFound, takeResource, type FakeApi } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
 import { names, readTar } from './support/read-tar.js'
-import { plant } from './support/workspace.js'
+import { writeTree } from './support/workspace.js'
 
 const harness = useHarness()
-const program = () => plant(path.join(harness().root, 'nodejs-stager'), { stager: '#!/bin/sh', 'lib/x': '' })
+const program = () => writeTree(path.join(harness().root, 'nodejs-stager'), { stager: '#!/bin/sh', 'lib/x': '' })
 
 function empty(api: FakeApi): FakeApi {
   return api
@@ -27,7 +27,7 @@ const uploaded = async (api: FakeApi) =>
 describe('stager create', () => {
   const create = ['stager', 'create', '/apcera::nodejs', '--start-command', './stager run', '--path']
 
-  test('its program becomes a ready package below /app, and the pipeline has its name', async () => {
+  test('puts the program into a ready package below /app; --pipeline creates a pipeline of the same name', async () => {
     const { api, run } = harness()
     empty(api)
     const { code, io } = await run(
@@ -63,7 +63,7 @@ describe('stager create', () => {
     })
   })
 
-  test('--staging takes the program through a pipeline first, as it is', async () => {
+  test('--staging stages the program without the prefix /app', async () => {
     const { api, run } = harness()
     let outcome = ended('succeeded')
     const staged = aPackage({ name: 'nodejs' })
@@ -81,7 +81,7 @@ describe('stager create', () => {
     const directory = await program()
     const { code, io } = await run(...create, directory, '--staging', 'build')
     expect(code).toBe(0)
-    expect(io.out).toBe('[staging] bundling\nMade job::/::nodejs.\n')
+    expect(io.out).toBe('[staging] bundling\nCreated job::/::nodejs.\n')
     expect(await uploaded(api)).toEqual(['lib/', 'lib/x', 'stager'])
     expect(api.sent('POST /v1/packages')).toMatchObject({ state: 'uploaded' })
 
@@ -89,19 +89,19 @@ describe('stager create', () => {
     const failed = await run(...create, directory, '--staging', 'build', '--json')
     expect(failed.code).toBe(10)
     expect(failed.io.document()).toEqual(outcome)
-    expect(api.asked.filter((asked) => asked === 'POST /v1/stagers')).toHaveLength(1)
+    expect(api.requested.filter((request) => request === 'POST /v1/stagers')).toHaveLength(1)
   })
 
-  test('one that exists already names the command that changes it', async () => {
+  test('of an existing name fails and suggests `stager update`', async () => {
     const { api, run } = harness()
     empty(api).on('GET /v1/stagers/:ref', () => aStager({ name: 'nodejs' }))
     const { code, io } = await run(...create, await program())
     expect(code).toBe(4)
     expect(io.err).toContain('change it with `stagectl stager update /apcera::nodejs`')
-    expect(api.asked).not.toContain('POST /v1/resources')
+    expect(api.requested).not.toContain('POST /v1/resources')
   })
 
-  test('one that is refused leaves no package behind', async () => {
+  test('that the daemon rejects leaves no package', async () => {
     const { api, run } = harness()
     empty(api)
       .on('POST /v1/stagers', () => {
@@ -110,12 +110,12 @@ describe('stager create', () => {
       .on('DELETE /v1/packages/:ref', (_request, response) => void response.writeHead(204).end())
     const { code } = await run(...create, await program())
     expect(code).toBe(4)
-    expect(api.asked.at(-1)).toBe(`DELETE /v1/packages/${PACKAGE_ID}`)
+    expect(api.requested.at(-1)).toBe(`DELETE /v1/packages/${PACKAGE_ID}`)
   })
 })
 
 describe('stager update', () => {
-  test('--path replaces the data of its package', async () => {
+  test('--path replaces the data of the package', async () => {
     const { api, run } = harness()
     const old = aPackage({ name: 'static-site', dependencies: [{ type: 'os', name: 'debian' }] })
     empty(api)
@@ -128,7 +128,7 @@ describe('stager update', () => {
     expect(await uploaded(api)).toContain('app/stager')
   })
 
-  test('changes what is named', async () => {
+  test('sends only the given changes', async () => {
     const { api, run } = harness()
     empty(api)
       .on('GET /v1/stagers/:ref', () => aStager())

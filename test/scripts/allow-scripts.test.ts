@@ -8,12 +8,12 @@ async function readJson<T>(file: string): Promise<T> {
   return JSON.parse(await readFile(path.join(ROOT, file), 'utf8')) as T
 }
 
-// npm 12 skips the install script of a package that is not listed, with a warning and exit code 0.
-test('package.json decides for each package of the lock file that has an install script whether it runs', async () => {
+// npm 12 skips the install scripts of unlisted packages, with a warning and exit code 0.
+test('allowScripts in package.json lists each package with an install script', async () => {
   const { allowScripts } = await readJson<{ allowScripts: Record<string, boolean> }>('package.json')
   const { packages } = await readJson<{ packages: Record<string, { hasInstallScript?: boolean }> }>('package-lock.json')
   const withScript = Object.keys(packages).filter((location) => packages[location]?.hasInstallScript)
-  // By name alone: npm matches a version only against the URL of a package, and the lock file has no URLs.
+  // Names without versions: npm matches a version only against the URL of a package, and the lock file has no URLs.
   const names = withScript.map((location) => location.slice(location.lastIndexOf('node_modules/') + 13))
   expect(Object.keys(allowScripts).sort()).toEqual([...new Set(names)].sort())
 })

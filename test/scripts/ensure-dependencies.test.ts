@@ -35,8 +35,8 @@ async function install(database: string, directory = path.join(root, 'node_modul
   await writeFile(path.join(directory, 'better-sqlite3/index.js'), `module.exports = class { ${database} }`)
 }
 
-/** Put an npm in PATH that installs a better-sqlite3 with this class, and exits with 0. */
-async function npmInstalls(database: string): Promise<void> {
+/** Puts a fake npm into PATH that installs a better-sqlite3 with this class and exits with 0. */
+async function fakeNpm(database: string): Promise<void> {
   await install(database, path.join(root, 'registry'))
   const npm = path.join(root, 'bin/npm')
   await writeFile(npm, '#!/bin/sh\necho "npm $1"\nrm -rf node_modules\ncp -R registry node_modules\n')
@@ -53,14 +53,14 @@ async function ensureDependencies(): Promise<{ exitCode: number | undefined; npm
   return { exitCode, npmRan: stdout.includes('npm ci'), stderr }
 }
 
-test('what is installed and loads is left alone', async () => {
-  await npmInstalls(LOADS)
+test('a working installation is kept', async () => {
+  await fakeNpm(LOADS)
   await install(LOADS)
   expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: false, stderr: '' })
 })
 
-test('without an installation, and where the lock file is newer, npm installs', async () => {
-  await npmInstalls(LOADS)
+test('npm installs when nothing is installed, and when the lock file is newer', async () => {
+  await fakeNpm(LOADS)
   expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: true, stderr: '' })
   await utimes(path.join(root, 'node_modules/.package-lock.json'), 0, 0)
   expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: true, stderr: '' })
@@ -70,8 +70,8 @@ test('without an installation, and where the lock file is newer, npm installs', 
 test.each([
   ['missing', IS_MISSING],
   ['for another Node.js', IS_FOR_ANOTHER_NODE],
-])('where the native library is %s, npm installs again', async (_, database) => {
-  await npmInstalls(LOADS)
+])('npm installs again when the native library is %s', async (_, database) => {
+  await fakeNpm(LOADS)
   await install(database)
   expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: true, stderr: '' })
 })
@@ -80,9 +80,9 @@ test.each([
   ['missing', IS_MISSING, 'it is missing'],
   ['for another Node.js', IS_FOR_ANOTHER_NODE, 'The module was compiled against a different Node.js version'],
 ])(
-  'a native library that is %s after the installation ends the script with one sentence',
+  'the script fails with one sentence when the native library is %s after the installation',
   async (_, database, reason) => {
-    await npmInstalls(database)
+    await fakeNpm(database)
     const { exitCode, npmRan, stderr } = await ensureDependencies()
     expect({ exitCode, npmRan }).toEqual({ exitCode: 1, npmRan: true })
     expect(stderr).toMatch(

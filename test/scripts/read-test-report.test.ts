@@ -22,7 +22,7 @@ async function read(report: unknown, exitCode: number): Promise<string[]> {
   return (await execa('node', [SCRIPT, file, String(exitCode)])).stdout.split('\n')
 }
 
-const GOOD = { numPassedTests: 7, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, testResults: [] }
+const SUCCESS = { numPassedTests: 7, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, testResults: [] }
 
 function fileWith(...tests: { title: string; status: string; failureMessages?: string[] }[]) {
   return {
@@ -33,11 +33,11 @@ function fileWith(...tests: { title: string; status: string; failureMessages?: s
   }
 }
 
-test('a good run', async () => {
-  expect(await read(GOOD, 0)).toEqual(['7 0'])
+test('a successful run prints only the counts', async () => {
+  expect(await read(SUCCESS, 0)).toEqual(['7 0'])
 })
 
-test('a failed test is named, with what it said', async () => {
+test('a failed test is printed with its message', async () => {
   const testResults = [
     fileWith(
       { title: 'works', status: 'passed' },
@@ -48,7 +48,7 @@ test('a failed test is named, with what it said', async () => {
       },
     ),
   ]
-  expect(await read({ ...GOOD, numPassedTests: 6, numFailedTests: 1, testResults }, 1)).toEqual([
+  expect(await read({ ...SUCCESS, numPassedTests: 6, numFailedTests: 1, testResults }, 1)).toEqual([
     '6 1',
     'test/some.test.ts > a group > breaks (failed)',
     '    expected 1',
@@ -56,39 +56,39 @@ test('a failed test is named, with what it said', async () => {
   ])
 })
 
-test('a long message is cut', async () => {
+test('a long message is truncated', async () => {
   const failureMessages = [Array.from({ length: 100 }, (_, index) => `line ${String(index)}`).join('\n')]
   const testResults = [fileWith({ title: 'breaks', status: 'failed', failureMessages })]
-  const lines = await read({ ...GOOD, numPassedTests: 6, numFailedTests: 1, testResults }, 1)
+  const lines = await read({ ...SUCCESS, numPassedTests: 6, numFailedTests: 1, testResults }, 1)
   expect(lines.slice(-2)).toEqual(['    line 24', '    ...'])
 })
 
-test('a skipped test has shown nothing, so it failed', async () => {
-  const testResults = [fileWith({ title: 'is put off', status: 'skipped' })]
-  expect(await read({ ...GOOD, numPassedTests: 6, numPendingTests: 1, testResults }, 0)).toEqual([
+test('a skipped test counts as failed', async () => {
+  const testResults = [fileWith({ title: 'is skipped', status: 'skipped' })]
+  expect(await read({ ...SUCCESS, numPassedTests: 6, numPendingTests: 1, testResults }, 0)).toEqual([
     '6 1',
-    'test/some.test.ts > a group > is put off (skipped)',
+    'test/some.test.ts > a group > is skipped (skipped)',
   ])
 })
 
-test('a file that cannot be loaded is a failure, though it has no tests', async () => {
+test('a file that cannot be loaded counts as a failed test', async () => {
   const testResults = [{ ...fileWith(), message: 'Cannot find package' }]
-  expect(await read({ ...GOOD, testResults }, 1)).toEqual(['7 1', 'test/some.test.ts', '    Cannot find package'])
+  expect(await read({ ...SUCCESS, testResults }, 1)).toEqual(['7 1', 'test/some.test.ts', '    Cannot find package'])
 })
 
-test('what fails behind the tests of a file is told', async () => {
-  const testResults = [{ ...fileWith({ title: 'works', status: 'passed' }), message: 'left behind: a mount' }]
-  expect(await read({ ...GOOD, testResults }, 1)).toEqual(['7 1', 'test/some.test.ts', '    left behind: a mount'])
+test('a failed hook of a file is printed', async () => {
+  const testResults = [{ ...fileWith({ title: 'works', status: 'passed' }), message: 'leftover: a mount' }]
+  expect(await read({ ...SUCCESS, testResults }, 1)).toEqual(['7 1', 'test/some.test.ts', '    leftover: a mount'])
 })
 
-test('an error outside of every test is a failure', async () => {
-  expect(await read(GOOD, 1)).toEqual(['7 1', 'vitest ended with exit code 1, though no test failed'])
+test('an error outside of all tests counts as a failed test', async () => {
+  expect(await read(SUCCESS, 1)).toEqual(['7 1', 'vitest ended with exit code 1, though no test failed'])
 })
 
-test('a run without tests is a failure', async () => {
-  expect(await read({ ...GOOD, numPassedTests: 0 }, 0)).toEqual(['0 1', 'no test was run'])
+test('a run without tests counts as a failed test', async () => {
+  expect(await read({ ...SUCCESS, numPassedTests: 0 }, 0)).toEqual(['0 1', 'no test was run'])
 })
 
-test('a run without a report is a failure', async () => {
+test('a run without a report counts as a failed test', async () => {
   expect(await read(undefined, 1)).toEqual(['0 1', 'vitest ended without a report'])
 })

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { median, rowOf } from '../../scripts/bench.d/row.js'
 
-test('the median of an odd and of an even number of values', () => {
+test('median of an odd and of an even number of values', () => {
   expect(median([3, 1, 2])).toBe(2)
   expect(median([4, 1, 2, 3])).toBe(2.5)
 })
 
-test('the ratio is the median of the ratios of pairs, not the ratio of medians', () => {
+test('the ratio of a row is the median of the ratios of its pairs', () => {
   const pairs = [
     { ours: 10, other: 10 },
     { ours: 30, other: 20 },

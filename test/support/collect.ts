@@ -1,4 +1,4 @@
-/** All of a stream in memory. */
+/** Reads a stream into memory. */
 export async function collect(stream: AsyncIterable<unknown>): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of stream) chunks.push(chunk as Buffer)

@@ -24,7 +24,7 @@ import type {
 } from '../../isolation/isolation.js'
 import type { LaunchPlan, LayerContent, LayerSource, RunPlan } from '../../isolation/launch-plan.js'
 
-/** A stager as a function. It is over when it returns, and has failed to end well when it throws. */
+/** A stager as a function. It ends when the function returns or throws. */
 export type FakeStager = (context: FakeContext) => Promise<void>
 
 export interface FakeContext {
@@ -32,29 +32,29 @@ export interface FakeContext {
   readonly url: string
   readonly plan: LaunchPlan
   readonly print: (line: string) => Promise<void>
-  /** At an absolute path of the root. Counts against the disk limit. */
+  /** Writes to an absolute path of the root. Counts against the disk limit. */
   readonly writeFile: (path: string, text: string) => void
   /** Counts against the memory limit. */
   readonly allocate: (bytes: number) => void
   /** Counts against the pids limit. */
   readonly fork: (processes: number) => void
   readonly exit: (code: number) => never
-  /** Aborted when the container is ended from outside. */
+  /** Aborts when the container is ended from outside. */
   readonly signal: AbortSignal
 }
 
 export interface FakeImage {
-  /** Text by absolute path. */
+  /** Maps absolute paths to texts. */
   readonly files: Readonly<Record<string, string>>
   readonly config?: Partial<ImageConfig>
 }
 
-/** Anything that is cached; of a layer, with what it was made of. */
+/** A cached layer or image; a layer with its content. */
 export interface FakeCached extends Cached {
   readonly content?: LayerContent
 }
 
-/** Thrown through a fake stager by `exit`, and by whatever ends it from inside. */
+/** Thrown through a fake stager by `exit`, and by anything else that ends it from inside. */
 class Exit extends Error {
   constructor(readonly ending: Ending) {
     super(ending.kind)
@@ -62,17 +62,17 @@ class Exit extends Error {
 }
 
 /**
- * An isolation without a host: stagers are functions, and each launch speaks HTTP with its coordinator on loopback.
- * It passes the contract suite of the real one.
+ * An isolation without a host: stagers are functions, and each launch uses HTTP on loopback to its coordinator. It
+ * passes the same contract suite as the real one.
  */
 export class FakeIsolation implements Isolation {
   /** Programs by their start command. */
   readonly stagers = new Map<string, FakeStager>()
-  /** Ids of launches that have been made and not released: what would be left on a host. */
+  /** IDs of launches that are not released: what would be left on a host. */
   readonly left = new Set<string>()
-  /** Every plan that was launched, in order. */
+  /** The plans of all launches, in order. */
   readonly launched: LaunchPlan[] = []
-  /** What `readImage` finds, by reference. */
+  /** The images for `readImage`, by reference. */
   readonly images = new Map<string, FakeImage>()
   cached: readonly FakeCached[] = []
   /** When set, the Engine is down: every call rejects with it. */
@@ -189,7 +189,7 @@ export class FakeIsolation implements Isolation {
     return this.down ? Promise.reject(this.down) : Promise.resolve()
   }
 
-  /** The Engine goes away under everything that runs. */
+  /** Simulates the loss of the Engine for all running launches. */
   loseEngine(error: Error): void {
     this.down = error
     for (const launch of this.#running) launch.end({ kind: 'engine-lost', error })

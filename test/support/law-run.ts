@@ -1,10 +1,9 @@
 /**
- * How often a law is tried, and with what. A failing run prints seed and path; with them it is tried again, and nothing
- * else:
+ * The number of runs of a property test, and its seed. A failing run prints seed and path, which repeat only that run:
  *
  *     SNAPSHOT_LAW_SEED=-1234 SNAPSHOT_LAW_PATH=17:3:0 npx vitest run --project engine FILE
  *
- * `SNAPSHOT_LAW_RUNS` tries more, or fewer: ./scripts/soak.
+ * `SNAPSHOT_LAW_RUNS` sets the number of runs; see ./scripts/soak.
  */
 export function lawRun({ runs, msPerRun }: { readonly runs: number; readonly msPerRun: number }): LawRun {
   const { SNAPSHOT_LAW_RUNS, SNAPSHOT_LAW_SEED, SNAPSHOT_LAW_PATH } = process.env
@@ -20,8 +19,8 @@ export function lawRun({ runs, msPerRun }: { readonly runs: number; readonly msP
 }
 
 export interface LawRun {
-  /** Of `fc.assert`. */
+  /** Parameters of `fc.assert`. */
   readonly parameters: { readonly numRuns: number; readonly seed?: number; readonly path?: string }
-  /** Of the test, in milliseconds: all runs on a busy host, and time to shrink. */
+  /** Timeout of the test, in milliseconds: enough for all runs on a busy host, and for shrinking. */
   readonly timeout: number
 }

@@ -8,15 +8,15 @@ import { applyChange, type MetadataChange } from '../../daemon/packages/metadata
 import type { SnapshotRequest } from '../../isolation/isolation.js'
 import type { Verdict } from '../../daemon/model/staging.js'
 
-/** A handler that keeps the working copy in memory and writes down what was asked of it, in order. */
+/** A handler that keeps the working copy in memory and records its calls, in order. */
 export class MemoryLaunchHandler implements LaunchHandler {
   readonly launch = randomUUID()
   data: Buffer = gzipSync('the package')
-  /** What `openData` announces; undefined as for a resource that is recompressed. */
+  /** The length that `openData` returns; undefined like for a recompressed resource. */
   announceLength = true
   meta: PackageMetadata = EMPTY_METADATA
   readonly calls: string[] = []
-  /** Awaited at the start of every method: throw here, or wait here. */
+  /** Awaited at the start of every method, so that a test can throw or wait here. */
   before: (call: string) => Promise<void> | void = () => undefined
   /** Awaited by a snapshot between the thaw and its end. */
   afterThaw: () => Promise<void> | void = () => undefined

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { ResourceReader } from '../../isolation/isolation.js'
 
-/** Resources in memory, and how often each was opened. */
+/** Resources in memory, with the number of times that each was opened. */
 export class MemoryResources implements ResourceReader {
   readonly #blobs = new Map<string, Buffer>()
   readonly opened: string[] = []

@@ -11,11 +11,11 @@ export interface OpenCoordinator {
   readonly url: string
   /** Without the UUID. */
   readonly origin: string
-  /** What would be in the daemon's log. */
+  /** The entries for the log of the daemon. */
   readonly logged: readonly unknown[]
 }
 
-/** A listener on loopback with a handler in memory, closed when the test is over. */
+/** Opens a listener on loopback with a handler in memory. It is closed at the end of the test. */
 export async function openCoordinator(limits: Partial<CoordinatorLimits> = {}): Promise<OpenCoordinator> {
   const logged: unknown[] = []
   const coordinator = new Coordinator({ logger: { error: (entry: unknown) => logged.push(entry) }, limits })

@@ -7,11 +7,11 @@ export interface RefusedArchive {
   readonly what: string
   readonly archive: Buffer
   readonly code: string
-  /** A part of the sentence: the entry, where one is at fault. */
+  /** A part of the error message: the name of the invalid entry, if there is one. */
   readonly names?: string
 }
 
-/** Small, so that bombs go off without filling anything. */
+/** Small, so that bombs exceed the limits without filling a disk. */
 export const TEST_LIMITS: ArchiveLimits = {
   ...DEFAULT_ARCHIVE_LIMITS,
   bytes: 4 * 1024 * 1024,
@@ -24,9 +24,9 @@ export const TEST_LIMITS: ArchiveLimits = {
 const file = { name: 'app/file', data: 'x' }
 const whole = tarOf(file)
 
-/** Every archive that is refused, whatever it is to become; the fast tests scan them, the others unpack them. */
+/** Archives that are always rejected. The fast tests scan them, the engine tests unpack them. */
 export const REFUSED_ARCHIVES: readonly RefusedArchive[] = [
-  // Names that lead out.
+  // Names outside of the root.
   ...['../escaped', 'app/../../escaped', 'app/..', '/../escaped', './../escaped', '..'].map((name) => ({
     what: `a member called ${name}`,
     archive: tarOf(file, { name, data: 'evil' }),
@@ -125,7 +125,7 @@ export const REFUSED_ARCHIVES: readonly RefusedArchive[] = [
     names: '"link"',
   },
 
-  // Kinds.
+  // Entry types.
   ...[
     ['3', 'character device', [1, 3]],
     ['3', 'whiteout as a device', [0, 0]],
@@ -158,7 +158,7 @@ export const REFUSED_ARCHIVES: readonly RefusedArchive[] = [
     code: 'archive-refused',
   },
 
-  // Attributes that overlayfs would obey.
+  // Attributes that overlayfs interprets.
   ...['trusted.overlay.opaque', 'trusted.overlay.redirect', 'trusted.anything', 'user.overlay.opaque'].map((name) => ({
     what: `the attribute ${name}`,
     archive: tarOf({ name: 'app/', type: '5', pax: { [`SCHILY.xattr.${name}`]: 'y' } }),
@@ -220,7 +220,7 @@ export const REFUSED_ARCHIVES: readonly RefusedArchive[] = [
     code: 'archive-too-large',
   },
 
-  // Contradictions and absurdities.
+  // Contradictory and impossible metadata.
   {
     what: 'two sizes',
     archive: tarOf({ name: 'f', data: 'x'.repeat(512), pax: { size: '0' } }, file),
@@ -268,7 +268,7 @@ export const REFUSED_ARCHIVES: readonly RefusedArchive[] = [
     code: 'archive-refused',
   },
 
-  // Broken ones.
+  // Damaged archives.
   { what: 'nothing at all', archive: Buffer.alloc(0), code: 'not-an-archive' },
   { what: 'five bytes', archive: Buffer.from('hello'), code: 'not-an-archive' },
   { what: 'the wrong magic', archive: Buffer.from('PK\x03\x04'.padEnd(2048, 'x')), code: 'not-an-archive' },

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { createViteServer } from 'vitest/node'
 
-// node run-typescript.js FILE.ts ARG…: a test's child process in TypeScript, by way of the test runner's own compiler.
+// node run-typescript.js FILE.ts ARG…: runs a TypeScript child process of a test with the compiler of the test runner.
 const server = await createViteServer({
   configFile: false,
   appType: 'custom',

@@ -23,8 +23,8 @@ import type { StagerDraft } from '../../daemon/store/repositories.js'
 import { FakeIsolation, type FakeStager } from './fake-isolation.js'
 
 /**
- * The staging service with its real store and its real coordinator, over a fake isolation. Archives are taken as they come:
- * what is an archive is not what is tested here.
+ * The staging service with the real store and the real coordinator, on a fake isolation. Archives are not checked,
+ * because other tests cover that.
  */
 export class StagingHarness {
   #parts: Parts
@@ -57,7 +57,7 @@ export class StagingHarness {
     this.service.start()
   }
 
-  /** The daemon stops, and another starts on the same state. */
+  /** Stops the daemon and starts another one on the same state. */
   async restart(): Promise<void> {
     await this.service.stop()
     this.#parts.store.close()
@@ -71,7 +71,7 @@ export class StagingHarness {
     await rm(this.directory, { recursive: true })
   }
 
-  /** A ready package; its data is its own name. */
+  /** Creates a ready package. Its data is its name. */
   async addPackage(name: string, options: Partial<PackageOptions> = {}): Promise<Package> {
     const blob = await this.#parts.blobs.write(Readable.from([Buffer.from(name)]))
     return await this.packages.create({
@@ -86,7 +86,7 @@ export class StagingHarness {
     })
   }
 
-  /** A pipeline whose stagers are functions, in the order given. */
+  /** Creates a pipeline whose stagers are functions, in the given order. */
   async addPipeline(
     name: string,
     stagers: Readonly<Record<string, FakeStager>>,
@@ -94,7 +94,7 @@ export class StagingHarness {
   ): Promise<void> {
     const uuids: string[] = []
     for (const [stagerName, stager] of Object.entries(stagers)) {
-      // A program that brings its own operating system: what roots are made of is shown elsewhere.
+      // The program provides its own operating system. Other tests cover the composition of roots.
       const os = { type: 'os', name: `of-${stagerName}` } as const
       const program = await this.addPackage(`program-of-${stagerName}`, { provides: [os] })
       this.isolation.stagers.set(`./${stagerName}`, stager)
@@ -120,7 +120,7 @@ export class StagingHarness {
     await this.#parts.policies.put({ namespace: '/', name: 'rules', text })
   }
 
-  /** Another package becomes a stager's program. */
+  /** Sets another package as the program of a stager. */
   async giveProgram(stager: string, packageUuid: string): Promise<void> {
     await this.#parts.stagers.update({ namespace: '/', name: stager }, { packageUuid })
   }
@@ -133,7 +133,7 @@ export class StagingHarness {
     return this.#parts.ledger.get(uuid)
   }
 
-  /** The staging once it is in a terminal state and its log is complete. */
+  /** Waits for the terminal state of a staging and for its complete log. */
   async ended(uuid: string): Promise<Staging> {
     await this.log(uuid)
     const staging = await this.staging(uuid)
@@ -141,7 +141,7 @@ export class StagingHarness {
     return staging
   }
 
-  /** Every line of the log, once the staging is over. */
+  /** All lines of the log, after the end of the staging. */
   async log(uuid: string): Promise<string[]> {
     const lines: string[] = []
     const signal = AbortSignal.timeout(15_000)
@@ -207,7 +207,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
   return { store, blobs, ledger, packages, stagers, pipelines, policies, logs, service }
 }
 
-/** What a fake stager sends; throws on anything but the code it expects. */
+/** Sends a request of a fake stager. Throws unless the status is the expected one. */
 export async function call(
   url: string,
   request: string,

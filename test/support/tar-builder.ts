@@ -1,5 +1,6 @@
 /**
- * Tar archives written by hand, so that tests can hold what no honest tar would write. Strings are bytes as latin1.
+ * Builds tar archives byte by byte, so that tests can create archives that no tar program writes. Strings are bytes as
+ * latin1.
  */
 export interface TarMember {
   readonly name: string
@@ -12,20 +13,20 @@ export interface TarMember {
   readonly gid?: number
   readonly mtime?: number
   readonly device?: readonly [major: number, minor: number]
-  /** What the header states, where it is not the length of the data. */
+  /** The size in the header, if it differs from the length of the data. */
   readonly size?: number
-  /** Records of an extended header before this member. */
+  /** Records of the extended header of this member. */
   readonly pax?: Readonly<Record<string, string>>
-  /** The same, as records that may repeat a key. */
+  /** The same as a list, which may repeat a key. */
   readonly paxList?: readonly (readonly [key: string, value: string])[]
-  /** Say that the checksum is this. */
+  /** Overrides the checksum. */
   readonly checksum?: number
 }
 
 const BLOCK = 512
 export const END = Buffer.alloc(2 * BLOCK)
 
-/** A whole archive. */
+/** A complete archive. */
 export function tarOf(...members: readonly TarMember[]): Buffer {
   return Buffer.concat([...members.map(memberBlocks), END])
 }
@@ -52,7 +53,7 @@ function headerBlock(member: TarMember): Buffer {
   const octal = (value: number, at: number, length: number) => {
     if (value >= 0 && value < 8 ** (length - 1)) block.write(value.toString(8).padStart(length - 1, '0'), at, 'latin1')
     else {
-      // GNU's base 256, for what has no octal digits: large and negative numbers.
+      // The base-256 encoding of GNU tar, for large and negative numbers.
       const bytes = BigInt.asUintN(8 * (length - 1), BigInt(value))
         .toString(16)
         .padStart(2 * (length - 1), '0')

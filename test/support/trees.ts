@@ -14,8 +14,8 @@ import {
 } from 'node:fs'
 
 /**
- * A tree as data: paths (bytes as latin1) and what is there. Parents come first; times are set last, in the order given
- * backwards, so that what is made in a directory does not change its time.
+ * A tree as data: a map of paths (bytes as latin1) to entries. Parents come first. Times are set last and in reverse
+ * order, so that creating entries does not change the time of their directory.
  */
 export type TreeSpec = Readonly<Record<string, EntrySpec>>
 
@@ -30,7 +30,7 @@ export type EntrySpec =
 interface Attributes {
   readonly mode?: number
   readonly owner?: readonly [uid: number, gid: number]
-  /** In seconds, with as many digits as a disk keeps: `1000000000.123456789`. */
+  /** In seconds, with up to nine decimal places: `1000000000.123456789`. */
   readonly mtime?: string
 }
 
@@ -59,7 +59,8 @@ export function makeTree(root: string, spec: TreeSpec): void {
 }
 
 /**
- * Ground truth: what `lstat`, contents and attributes say of everything below `root`, one line an entry. Two trees are equal when their descriptions are.
+ * Ground truth: describes each entry below `root` in one line, with `lstat`, content and attributes. Two trees are
+ * equal when their descriptions are.
  */
 export function describeTree(root: string): Record<string, string> {
   const tree: Record<string, string> = {}
@@ -84,7 +85,7 @@ export function describeTree(root: string): Record<string, string> {
   return Object.fromEntries(Object.entries(tree).sort(([left], [right]) => (left < right ? -1 : 1)))
 }
 
-/** Which names are of one file, as sorted groups; only groups that are whole below `root`. */
+/** Groups of hard links, sorted; only groups with all names below `root`. */
 export function linkGroups(root: string): string[][] {
   const groups = new Map<bigint, string[]>()
   for (const path of Object.keys(describeTree(root))) {

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import { ZipFile } from 'yazl'
 
-/** A ZIP file of these entries, in this order. */
+/** Builds a ZIP file of these entries, in this order. */
 export async function zipOf(
   entries: readonly (readonly [name: string, content: string | Buffer])[],
   compress = false,
@@ -12,7 +12,7 @@ export async function zipOf(
   return await buffer(zip.outputStream)
 }
 
-/** The file with a name in it changed to another of the same length: what no writer of ZIP files would write. */
+/** Replaces a name in a ZIP file with another one of the same length, which no ZIP writer would produce. */
 export function renamed(zip: Buffer, from: string, to: string): Buffer {
   if (from.length !== to.length) throw new Error('the names must be of the same length')
   return Buffer.from(zip.toString('latin1').replaceAll(from, to), 'latin1')

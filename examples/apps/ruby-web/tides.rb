@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# When the water is high.
+# The time of high water.
 module Tides
   def self.today
     "High water at 06:12, says Ruby #{RUBY_VERSION}"

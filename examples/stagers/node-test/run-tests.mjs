@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// Run the application's own tests on the application's own runtime, and let it pass only when they do.
+// Run the tests of the application on its own runtime, and report failure when they fail.
 //
-// Additive: this program stands on top of the package's dependencies, so `node` and `npm` are those of the application.
+// This stager is additive: it runs with the dependencies of the package, so `node` and `npm` are those of the
+// application.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync } from 'node:fs'
@@ -14,7 +15,7 @@ const stagerUrl = process.env.STAGER_URL
 async function main() {
   console.log('-----> Downloading the application')
   const application = await download()
-  if (!existsSync(join(application, 'package.json'))) return await fail(['there is no package.json to test'])
+  if (!existsSync(join(application, 'package.json'))) return await fail(['package.json is missing'])
 
   console.log('-----> Running npm test')
   const { exitCode, failing } = await runTests(application)
@@ -35,16 +36,16 @@ async function download() {
   await pipeline(response.body, tar.stdin)
   const [exitCode] = await ended
   if (exitCode !== 0) throw new Error(`tar ended with exit code ${exitCode}`)
-  // What a stager before this one has made stands under app/; a raw upload has no prefix.
+  // The result of an earlier stager is below app/; an upload of the user has no prefix.
   const names = readdirSync(directory)
   return names.length === 1 && names[0] === 'app' ? join(directory, 'app') : directory
 }
 
-/** The output goes on as it comes; the names of failing tests are picked out of it for the last lines. */
+/** Passes the output on and extracts the names of failing tests from it. */
 async function runTests(directory) {
   const env = { ...process.env, CI: 'true', NODE_ENV: 'test', npm_config_update_notifier: 'false', HOME: '/tmp' }
   delete env.STAGER_URL
-  // One stream: what comes through two may arrive in any order.
+  // Two streams would not keep their order, so stderr goes to stdout.
   const npm = spawn('sh', ['-c', 'exec npm test --silent 2>&1'], {
     cwd: directory,
     env,
@@ -57,7 +58,7 @@ async function runTests(directory) {
     output = (output + decoder.write(chunk)).slice(-1024 * 1024)
   })
   const [exitCode] = await once(npm, 'close')
-  // "✖ name (1.2ms)" in the style `spec`, "not ok 1 - name" in TAP: the two that Node.js knows.
+  // The formats of the Node.js reporters: "✖ name (1.2ms)" of `spec`, "not ok 1 - name" of `tap`.
   const marks = output.matchAll(/^\s*(?:✖ (.+?) \(\d.*ms\)|not ok \d+ - (.+))$/gm)
   const failing = [...new Set([...marks].map(([, spec, tap]) => spec ?? tap))].slice(0, 5)
   return { exitCode, failing }

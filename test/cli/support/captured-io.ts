@@ -1,7 +1,7 @@
 import { PassThrough, Writable } from 'node:stream'
 import type { Io, Terminal } from '../../../cli/terminal/io.js'
 
-/** An `Io` that remembers what was written, and whose user presses Ctrl-C when told to. */
+/** An `Io` that captures output. `interrupt` simulates Ctrl-C. */
 export class CapturedIo implements Io {
   readonly stdin = new PassThrough() as Io['stdin'] & PassThrough
   readonly stdout: Terminal
@@ -34,19 +34,19 @@ export class CapturedIo implements Io {
     for (const listener of this.#listeners) listener()
   }
 
-  /** The one document of standard output: anything else there makes this throw. */
+  /** The JSON document on stdout. Throws when there is anything else. */
   document(): unknown {
     return JSON.parse(this.out)
   }
 }
 
-function capture(keep: (text: string) => void, isTTY: boolean, columns: number): Terminal {
+function capture(onText: (text: string) => void, isTTY: boolean, columns: number): Terminal {
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {
-      keep(chunk.toString())
+      onText(chunk.toString())
       done()
     },
   })
-  // What a progress bar asks of a terminal.
+  // cli-progress calls these methods.
   return Object.assign(stream, { isTTY, columns, cursorTo: () => true, clearLine: () => true, moveCursor: () => true })
 }

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
-/** Types are taken away, and nothing else: tsc checks them elsewhere. */
+/** Only strips types: `npm run typecheck` checks them. */
 const OPTIONS: ts.CompilerOptions = {
   target: ts.ScriptTarget.ES2022,
   module: ts.ModuleKind.ESNext,
@@ -12,9 +12,9 @@ const OPTIONS: ts.CompilerOptions = {
 
 const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** The client as it is installed, compiled from the sources as they are now: no test depends on an earlier build. */
+/** Compiles the client from the current sources into an installation of its own, so that no test depends on a build. */
 export async function compileClient(root: string): Promise<void> {
-  for (const room of ['base', 'cli']) await transpile(room, path.join(root, 'dist', room))
+  for (const folder of ['base', 'cli']) await transpile(folder, path.join(root, 'dist', folder))
   await copyFile(path.join(CHECKOUT, 'package.json'), path.join(root, 'package.json'))
   await symlink(path.join(CHECKOUT, 'node_modules'), path.join(root, 'node_modules'))
   await mkdir(path.join(root, 'bin'))

@@ -10,9 +10,9 @@ export const PACKAGE_ID = '0b7c1e8a-2f64-4f0e-9d57-3f1f1f0a7c11'
 export const PIPELINE_ID = '3d7a52f0-6a0b-4f6c-8a51-8f5bd5f7c9aa'
 export const STAGER_ID = '9e1b41c6-10f9-4f0b-9a55-6f6a2f5b7dcc'
 
-export function aPackage(over: Partial<Package> = {}): Package {
-  const name = over.name ?? 'app'
-  const namespace = over.namespace ?? '/'
+export function aPackage(overrides: Partial<Package> = {}): Package {
+  const name = overrides.name ?? 'app'
+  const namespace = overrides.namespace ?? '/'
   return {
     uuid: PACKAGE_ID,
     fqn: `package::${namespace}::${name}`,
@@ -24,19 +24,19 @@ export function aPackage(over: Partial<Package> = {}): Package {
     environment: {},
     templates: [],
     ...TIMES,
-    ...over,
+    ...overrides,
   }
 }
 
-export function aPipeline(over: Partial<Pipeline> = {}): Pipeline {
-  const name = over.name ?? 'static-site'
-  const namespace = over.namespace ?? '/'
+export function aPipeline(overrides: Partial<Pipeline> = {}): Pipeline {
+  const name = overrides.name ?? 'static-site'
+  const namespace = overrides.namespace ?? '/'
   const fqn = `stagpipe::${namespace}::${name}`
-  return { uuid: PIPELINE_ID, fqn, namespace, name, stagers: ['job::/::static-site'], ...TIMES, ...over }
+  return { uuid: PIPELINE_ID, fqn, namespace, name, stagers: ['job::/::static-site'], ...TIMES, ...overrides }
 }
 
-export function aStager(over: Partial<Stager> = {}): Stager {
-  const name = over.name ?? 'static-site'
+export function aStager(overrides: Partial<Stager> = {}): Stager {
+  const name = overrides.name ?? 'static-site'
   return {
     uuid: STAGER_ID,
     fqn: `job::/::${name}`,
@@ -51,11 +51,11 @@ export function aStager(over: Partial<Stager> = {}): Stager {
     dependencies: [],
     environment: {},
     ...TIMES,
-    ...over,
+    ...overrides,
   }
 }
 
-export function aStaging(over: Partial<Staging> = {}): Staging {
+export function aStaging(overrides: Partial<Staging> = {}): Staging {
   return {
     uuid: STAGING_ID,
     state: 'queued',
@@ -65,7 +65,7 @@ export function aStaging(over: Partial<Staging> = {}): Staging {
     stagers: ['job::/::static-site'],
     launches: [],
     submitted_at: '2024-05-01T10:00:00.000Z',
-    ...over,
+    ...overrides,
   }
 }
 

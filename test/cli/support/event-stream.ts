@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { LogLine, Staging } from '../../../daemon/documents/staging.js'
 
-/** Writes events as the daemon does. */
+/** Writes server-sent events in the format of the daemon. */
 export class EventStream {
   constructor(readonly response: ServerResponse) {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': hello\n\n')
@@ -16,7 +16,7 @@ export class EventStream {
     this.response.end(`event: end\ndata: ${JSON.stringify(staging)}\n\n`)
   }
 
-  /** As a daemon that dies in the middle; what was written arrives. */
+  /** Breaks the connection like a daemon that crashes. Written data still arrives. */
   cut(): void {
     this.response.socket?.destroySoon()
   }

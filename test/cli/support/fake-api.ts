@@ -8,19 +8,19 @@ export interface FakeRequest {
   readonly query: URLSearchParams
   readonly headers: IncomingMessage['headers']
   readonly body: Buffer
-  /** What the `:name` parts of the route stood for, decoded. */
+  /** The values of the `:name` parameters of the route, decoded. */
   readonly parameters: Readonly<Record<string, string>>
 }
 
-/** What is kept of a body; more is only read. In bytes. */
-const LONGEST_BODY = 16 * 1024 * 1024
+/** Bytes of a body that are stored; the rest is discarded. */
+const MAX_BODY = 16 * 1024 * 1024
 
 type Handler = (request: FakeRequest, response: ServerResponse) => unknown
 
 /**
- * A control API of canned answers on a unix socket. A handler returns the document to answer with, throws a
- * `FakeProblem`, or writes to the response itself and returns undefined. A request that no route was made for is
- * answered with 500, and makes `close` reject.
+ * A control API with stubbed responses on a unix socket. A handler returns the document to send, throws a
+ * `FakeProblem`, or writes to the response itself and returns undefined. A request without a route gets status 500, and
+ * `close` rejects.
  */
 export class FakeApi {
   readonly requests: FakeRequest[] = []
@@ -32,7 +32,7 @@ export class FakeApi {
     this.on('GET /v1/resources/:digest', () => notFound('such data'))
   }
 
-  /** Later routes go before earlier ones: a test overrides what its fixture set up. */
+  /** Later routes take precedence, so that a test can override those of its fixture. */
   on(route: string, handler: Handler): this {
     const [method = '', path = ''] = route.split(' ')
     const pattern = new RegExp(`^${path.replace(/:([a-z]+)/g, '(?<$1>[^/]+)')}$`)
@@ -41,13 +41,13 @@ export class FakeApi {
   }
 
   async listen(): Promise<this> {
-    this.#server = createServer((request, response) => void this.#answer(request, response))
+    this.#server = createServer((request, response) => void this.#respond(request, response))
     this.#server.listen(this.socket)
     await once(this.#server, 'listening')
     return this
   }
 
-  /** Breaks every connection, as a daemon that dies. */
+  /** Breaks all connections, like a daemon that crashes. */
   async stop(): Promise<void> {
     const server = this.#server
     this.#server = undefined
@@ -58,26 +58,27 @@ export class FakeApi {
 
   async close(): Promise<void> {
     await this.stop()
-    if (this.#unknown.length > 0) throw new Error(`no route was made for ${this.#unknown.join(', ')}`)
+    if (this.#unknown.length > 0) throw new Error(`requests without a route: ${this.#unknown.join(', ')}`)
   }
 
-  /** `METHOD path` of everything asked, names decoded. */
-  get asked(): string[] {
+  /** `METHOD path` of every request, with decoded names. */
+  get requested(): string[] {
     return this.requests.map(({ method, path }) => `${method} ${decodeURIComponent(path)}`)
   }
 
-  /** The JSON body of the only request of that kind. */
+  /** The JSON body of the only request to that route. */
   sent(route: string): unknown {
-    const found = this.requests.filter((_one, index) => this.asked[index] === route)
-    if (found.length !== 1) throw new Error(`${route} was asked ${found.length} times, among ${this.asked.join(', ')}`)
+    const found = this.requests.filter((_one, index) => this.requested[index] === route)
+    if (found.length !== 1)
+      throw new Error(`expected one request ${route}, found ${found.length} among ${this.requested.join(', ')}`)
     return JSON.parse(found[0]!.body.toString())
   }
 
-  async #answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #respond(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = []
     let kept = 0
     for await (const chunk of message as AsyncIterable<Buffer>)
-      if ((kept += chunk.length) <= LONGEST_BODY) chunks.push(chunk)
+      if ((kept += chunk.length) <= MAX_BODY) chunks.push(chunk)
     const url = new URL(message.url ?? '/', 'http://stagerd')
     const method = message.method ?? ''
     for (const route of this.#routes) {
@@ -128,10 +129,10 @@ export function notFound(what: string): never {
   throw new FakeProblem(404, 'not-found', `there is no ${what}`)
 }
 
-/** An upload that the daemon would take: the digest is checked as it does. */
+/** Accepts an upload, and checks its digest and length like the daemon. */
 export function takeResource({ body, query, headers }: FakeRequest): unknown {
   const sha256 = createHash('sha256').update(body).digest('hex')
   if (query.get('sha256') !== sha256 || headers['content-length'] !== String(body.length))
-    throw new FakeProblem(400, 'bad-digest', 'the digest or the length is another')
+    throw new FakeProblem(400, 'bad-digest', 'the digest or the length does not match')
   return { sha256, length: body.length, compression: 'gzip', entries: 1 }
 }

@@ -10,12 +10,12 @@ export interface Harness {
   readonly api: FakeApi
   /** Runs stagectl against the fake, in the workspace. */
   readonly run: (...argv: string[]) => Promise<{ code: number; io: CapturedIo }>
-  /** The same, for whoever wants to meddle while it runs. */
+  /** The same with the given `io`, for tests that act while it runs. */
   readonly start: (io: CapturedIo, ...argv: string[]) => Promise<number>
   readonly io: (options?: ConstructorParameters<typeof CapturedIo>[1]) => CapturedIo
 }
 
-/** A fresh workspace and a fresh fake for each test; unknown routes fail the test. */
+/** Creates a workspace and a fake API for each test. A request without a route fails the test. */
 export function useHarness(): () => Harness {
   let harness: Harness
   let remove: () => Promise<void>

@@ -8,7 +8,7 @@ export interface TarEntry {
   readonly text: string
 }
 
-/** The entries of a gzip'd tarball, in order. */
+/** The entries of a gzipped tarball, in order. */
 export async function readTar(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<TarEntry[]> {
   const entries: TarEntry[] = []
   const extract = tar.extract()
@@ -24,7 +24,7 @@ export async function readTar(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8
   return entries
 }
 
-/** Directories end with a slash. */
+/** The names of entries. Those of directories end with a slash. */
 export function names(entries: readonly TarEntry[]): string[] {
   return entries.map(({ header }) => (header.type === 'directory' ? `${header.name}/` : header.name))
 }

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
-/** A file's text; null is a directory; `-> target` a symbolic link. */
+/** Maps paths to the text of a file, to null for a directory, or to `-> target` for a symbolic link. */
 export type Tree = Readonly<Record<string, string | null>>
 
 export async function makeWorkspace(): Promise<{ root: string; remove: () => Promise<void> }> {
@@ -10,8 +10,8 @@ export async function makeWorkspace(): Promise<{ root: string; remove: () => Pro
   return { root, remove: () => rm(root, { recursive: true, force: true }) }
 }
 
-/** Makes the tree, with one time for everything. */
-export async function plant(root: string, tree: Tree): Promise<string> {
+/** Writes the tree. All files get the same modification time. */
+export async function writeTree(root: string, tree: Tree): Promise<string> {
   await mkdir(root, { recursive: true })
   for (const [name, content] of Object.entries(tree)) {
     const file = path.join(root, name)

@@ -20,13 +20,13 @@ const run = (jail: Partial<Jail>, script: string) => {
   return { status, said: stdout.trim().split('\n') }
 }
 
-test('a program in a jail sees its tree and the programs of the host, and is process 1', () => {
+test('a program in a jail sees its tree and the programs of the host, and has PID 1', () => {
   makeTree(scratch.path('tree'), { file: { file: '' } })
   const { status, said } = run({}, 'echo $$; pwd; ls; ls / | grep -v -E "^(usr|bin|sbin|lib[0-9x]*)$"; exit 3')
   expect({ status, said }).toEqual({ status: 3, said: ['1', '/tree', 'file', 'tree'] })
 })
 
-test('it can write in its tree when it is told so, and nowhere else', () => {
+test('it can write to its tree only if that is allowed, and to nothing else', () => {
   mkdirSync(scratch.path('tree'))
   const script = 'for where in /tree / /usr; do touch $where/new 2>&- && echo $where; done'
   expect(run({}, script).said).toEqual([''])
@@ -34,7 +34,7 @@ test('it can write in its tree when it is told so, and nowhere else', () => {
   expect(execFileSync('ls', [scratch.path('tree')], { encoding: 'utf8' })).toBe('new\n')
 })
 
-test('where the jail cannot be made, nothing is run in it, and it is told', async () => {
+test('when the jail cannot be set up, the program does not run, and an error is reported', async () => {
   const { status, said } = run({ tree: scratch.path('gone') }, 'echo here')
   expect({ status, said }).toEqual({ status: 125, said: [''] })
   const archive = writeTar({ tree: scratch.path('gone'), list: tarList(['etc']), sparse: true })

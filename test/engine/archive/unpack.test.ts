@@ -19,8 +19,8 @@ let canary: Record<string, string>
 
 /**
  *   place/
- *   ├── canary, escaped?   what an archive that climbs out would reach
- *   └── tree/              where it is unpacked
+ *   ├── canary, escaped?   reached only by an archive that escapes
+ *   └── tree/              the target directory
  */
 beforeEach(() => {
   place = mkdtempSync(join(tmpdir(), 'stagerd-test-'))
@@ -40,7 +40,7 @@ function expectNothingOutside(): void {
   expect(describeTree(join(place, 'canary'))).toEqual(canary)
 }
 
-describe('nothing of a refused archive gets out of its directory', () => {
+describe('a rejected archive writes nothing outside of its directory', () => {
   test.each(REFUSED_ARCHIVES)('$what', async ({ archive, code }) => {
     const error: unknown = await unpack(archive).then(
       () => 'it was unpacked',
@@ -53,7 +53,7 @@ describe('nothing of a refused archive gets out of its directory', () => {
   })
 })
 
-describe('the tree is what the archive says', () => {
+describe('the tree matches the archive', () => {
   const mtime = 1_000_000_000
   const cases: readonly { what: string; members: readonly TarMember[]; tree: Record<string, string> }[] = [
     {
@@ -143,14 +143,14 @@ describe('the tree is what the archive says', () => {
     expectNothingOutside()
   })
 
-  test('names with a newline, an escape and bytes that are no UTF-8, byte for byte', async () => {
+  test('names with a newline, an escape and invalid UTF-8 are kept byte for byte', async () => {
     const names = ['a\nb', '\x1b[31mred', 'latin-\xe9', '\xff\xfe', '-rf', 'n'.repeat(255), ' ', "'quoted'", '\\n', '*']
     await unpack(tarOf(...names.map((name) => ({ name: 'x', data: '', pax: { path: name } }))))
     expect(Object.keys(describeTree(tree))).toEqual(names.sort())
     execFileSync('rm', ['-rf', tree])
   })
 
-  test('whiteouts stand where nothing was unpacked, and change no time', async () => {
+  test('whiteouts are created where nothing was unpacked, and change no time', async () => {
     const archive = tarOf({ name: 'd/', type: '5', mtime }, { name: 'd/there', mtime })
     await unpack(archive, ['d/gone', 'd/there', 'elsewhere/gone'])
     expect(describeTree(tree)).toMatchObject({
@@ -162,7 +162,7 @@ describe('the tree is what the archive says', () => {
     })
   })
 
-  test('a file of 1 TiB that is one hole stays one', async () => {
+  test('a sparse file of 1 TiB stays sparse', async () => {
     makeTree(place, { sparse: { directory: true }, 'sparse/hole': { hole: 1024 ** 4 } })
     const archive = execFileSync('tar', ['-C', join(place, 'sparse'), '-cS', '--format=pax', 'hole'])
     rmSync(join(place, 'sparse'), { recursive: true })
@@ -172,8 +172,8 @@ describe('the tree is what the archive says', () => {
   })
 })
 
-test("an archive that ends with a record of tar's own is looked at to its end all the same", async () => {
-  // Twenty blocks: a header and sixteen of content, a header, the end. tar ends when it has read them.
+test('an archive that ends with a tar record boundary is read to its end', async () => {
+  // Twenty blocks: a header, sixteen blocks of content, a header and the end. tar exits when it has read them.
   const archive = tarOf({ name: 'f', data: 'x'.repeat(8192) }, { name: 'g' })
   expect(archive).toHaveLength(10_240)
   async function* reluctantly(): AsyncGenerator<Buffer> {
@@ -185,7 +185,7 @@ test("an archive that ends with a record of tar's own is looked at to its end al
   expect([...paths.keys()]).toEqual(['f', 'g'])
 })
 
-test('an abort ends the unpacking at once', async () => {
+test('an abort ends unpacking at once', async () => {
   const controller = new AbortController()
   const endless = new Readable({ read: () => undefined })
   endless.push(tarOf({ name: 'f', data: Buffer.alloc(100_000) }).subarray(0, 50_000))

@@ -6,7 +6,7 @@ import { planOf, Recorder } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 import { PrivateEngine } from '../support/private-engine.js'
 
-describe('an Engine that is killed', () => {
+describe('a killed Engine', () => {
   let engine: PrivateEngine
   let under: DockerIsolationUnderTest
   beforeEach(async () => {
@@ -18,7 +18,7 @@ describe('an Engine that is killed', () => {
     await engine.close()
   })
 
-  it('loses what runs, says so, and leaves nothing once it is back and swept', async () => {
+  it('ends its launches with an error, and nothing is left after its restart and a sweep', async () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'echo ready; sleep 60', fake: () => Promise.resolve() })
     const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
@@ -27,7 +27,7 @@ describe('an Engine that is killed', () => {
     expect(await running.ended).toMatchObject({ kind: 'engine-lost' })
     const { failures } = await running.release()
     expect(failures.map(({ what }) => what)).toContain('remove the container')
-    // The container runs on without its Engine: it must not find the host's doors open, nor its files taken away.
+    // The container keeps running without the Engine. Its firewall rules and its files must stay.
     expect((await runProcess('iptables-save', ['-t', 'filter'])).stdout).toContain(plan.id)
     expect(await readFile('/proc/self/mountinfo', 'utf8')).toContain(`${under.stateDirectory}/launches/${plan.id}`)
     await expect(under.isolation.ping()).rejects.toMatchObject({ code: 'engine-down' })
@@ -39,7 +39,7 @@ describe('an Engine that is killed', () => {
     await expect(again).rejects.toMatchObject({ code: 'engine-down' })
     await engine.restart()
     await under.isolation.sweep(new Set())
-    // Longer than from one look at the firewall to the next: nobody sets the rules again.
+    // Longer than the interval of the firewall watch, which must not restore the rules.
     await delay(2_000)
     expect(await under.traces()).toEqual([])
   })

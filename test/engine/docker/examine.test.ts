@@ -4,14 +4,14 @@ import { DockerIsolation } from '../../../isolation/docker/docker-isolation.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
-describe('the examination of the host', () => {
+describe('examining the host', () => {
   let under: DockerIsolationUnderTest
   beforeEach(async () => {
     under = await dockerIsolation()
   })
   afterEach(() => under.close())
 
-  it('names what stagings stand on, and finds nothing bad where the other tests pass', async () => {
+  it('reports each requirement of stagings, and finds nothing bad on a host where the other tests pass', async () => {
     const findings = await under.isolation.examine()
     expect(findings.map(({ subject }) => subject)).toEqual(
       expect.arrayContaining(['Docker Engine', 'storage driver', 'cgroups', 'firewall', 'compressor', 'disk']),
@@ -19,7 +19,7 @@ describe('the examination of the host', () => {
     expect(findings.filter(({ verdict }) => verdict === 'bad')).toEqual([])
   })
 
-  it('reports an Engine that is down, and goes on', async () => {
+  it('reports an Engine that is down, and continues', async () => {
     const { stateDirectory, resources, nodeId } = under
     const layers = await LayerDirectoryCache.open({ directory: `${stateDirectory}/layers`, resources })
     const owner = { nodeId, installDirectory: stateDirectory }

@@ -25,7 +25,7 @@ async function contents(tarball: string): Promise<string> {
   return (await execa('tar', ['--list', '--verbose', '--numeric-owner', '--gzip', '--file', tarball])).stdout
 }
 
-test('busybox is a root with a shell, and a home for the user runner', async () => {
+test('busybox is a root with a shell and a home directory for the user runner', async () => {
   const list = await contents(await build('busybox'))
   expect(list).toMatch(/^-rwxr-xr-x 0\/0 .* bin\/busybox$/m)
   expect(list).toMatch(/^lrwxrwxrwx 0\/0 .* bin\/sh -> \/bin\/busybox$/m)
@@ -33,13 +33,13 @@ test('busybox is a root with a shell, and a home for the user runner', async () 
   expect(list).toMatch(/^drwxrwxrwt 0\/0 .* tmp\/$/m)
 })
 
-test('no entry is one that a package may not have', async () => {
+test('a package allows all entries', async () => {
   const list = await contents(await build('busybox'))
   expect(list).not.toMatch(/^[bcps]/m)
   expect(list).not.toMatch(/ \.\//)
 })
 
-test('a tree is built once', async () => {
+test('the cache avoids a second build', async () => {
   const first = await build('busybox')
   const { mtimeMs, ino } = await stat(first)
   const second = await build('busybox')
@@ -54,12 +54,12 @@ test('the same inputs give the same bytes', async () => {
   await expect(execa('cmp', [output, again])).resolves.toMatchObject({ exitCode: 0 })
 })
 
-test('two builders at once give one whole tarball', async () => {
+test('two concurrent builds give one complete tarball', async () => {
   const [one, other] = await Promise.all([build('busybox'), build('busybox')])
   expect(one).toBe(other)
   expect((await readdir(cache)).filter((name) => name.endsWith('.tar.gz'))).toEqual([path.basename(one)])
 })
 
-test('a name without a recipe is refused by naming those that there are', async () => {
+test('an unknown name is rejected with the list of recipes', async () => {
   await expect(build('solaris')).rejects.toThrow(/no recipe 'solaris': choose one of busybox debian-12 node/)
 })

@@ -37,12 +37,12 @@ describe('the root of a launch', () => {
     }
   }
 
-  it('has changed in nothing while the program has not changed it: nothing that Docker injects shows', async () => {
+  it('has no changes before the program makes any: files that Docker injects do not show', async () => {
     const { written, removals, entries } = await snapshotAfter('true')
     expect({ written, removals, entries }).toEqual({ written: {}, removals: [], entries: 0 })
   })
 
-  it('shows what was added, changed and removed, over several packages', async () => {
+  it('shows added, changed and removed files over several packages', async () => {
     const app = under.resources.add(
       'app',
       await tarball({ 'app/': '', 'app/a': 'a\n', 'app/b': 'b\n', 'app/old/': '', 'app/old/x': 'x\n' }),
@@ -58,15 +58,15 @@ describe('the root of a launch', () => {
     ])
   })
 
-  it('cannot outgrow its limit in files that are deleted while they are open', async () => {
+  it('cannot exceed its limit with open deleted files', async () => {
     const shell = 'for fd in 4 5 6 7; do eval "exec $fd>/tmp/$fd"; rm /tmp/$fd; head -c 7340032 /dev/zero >&$fd; done'
     const { running } = await launch(shell, { limits: { ...planOf(under, idle).limits, diskBytes: 8 * 2 ** 20 } })
     expect(await running.ended).toMatchObject({ kind: 'disk-full' })
     await running.release()
   })
 
-  it('is frozen while it is read, and runs while what was read is being stored; the hooks tell which', async () => {
-    // More than fits into the pipes on the way, so that it is not read to its end before somebody takes it.
+  it('is frozen while it is read, and continues while the data is stored; the hooks report both', async () => {
+    // More than the pipes hold, so that reading cannot finish before the data is consumed.
     const { running, recorder, plan } = await launch(
       'head -c 32000000 /dev/urandom >/tmp/much; { i=0; while :; do i=$((i+1)); echo $i >/tmp/count; done & }',
     )
@@ -90,7 +90,7 @@ describe('the root of a launch', () => {
     await running.release()
   })
 
-  it('can be read once the program is over', async () => {
+  it('can be read after the program has ended', async () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'echo late > /tmp/late', fake: () => Promise.resolve() })
     const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
@@ -99,7 +99,7 @@ describe('the root of a launch', () => {
     await running.release()
   })
 
-  it('is made again when somebody has removed its image', async () => {
+  it('is created again when its image was removed', async () => {
     const first = await launch('true')
     await first.running.release()
     const engine = connectEngine()
@@ -111,14 +111,14 @@ describe('the root of a launch', () => {
     await second.running.release()
   })
 
-  it('is loaded once for launches at the same time', async () => {
+  it('is loaded once for concurrent launches', async () => {
     const launched = await Promise.all([launch('true'), launch('true'), launch('true')])
     await Promise.all(launched.map(({ running }) => running.release()))
     const images = await connectEngine().listImages({ filters: { label: [`io.stagerd.node=${under.nodeId}`] } })
     expect(images).toHaveLength(1)
   })
 
-  it('can be discarded, also when its image has lost its name to another', async () => {
+  it('can be discarded, even when another image has taken its name', async () => {
     await (await launch('true')).running.release()
     const [rootImage] = await under.isolation.caches([]).then((all) => all.filter(({ kind }) => kind === 'image'))
     const other = await smallImage(await tarball({ a: 'b' }), under.nodeId)
@@ -132,14 +132,14 @@ describe('the root of a launch', () => {
     expect((await under.isolation.caches([])).filter(({ kind }) => kind === 'image')).toEqual([])
   })
 
-  it('grows by a layer without sending again what the Engine has', async () => {
+  it('grows by a layer without sending layers that the Engine has', async () => {
     const app = under.resources.add('app', await tarball({ 'app/': '', 'app/hello': 'hello\n' }))
     await (await launch('true')).running.release()
     const { written } = await snapshotAfter('cp /app/hello /tmp/copy', { root: [...under.root, app] })
     expect(written).toEqual({ 'tmp/copy': 'hello\n' })
   })
 
-  it('must have the user, and a shell', async () => {
+  it('must contain the user and a shell', async () => {
     await expect(launch('true', { user: 'nobody' })).rejects.toMatchObject({
       code: 'unknown-user',
       message: expect.stringContaining('"nobody"') as string,
@@ -148,7 +148,7 @@ describe('the root of a launch', () => {
     await expect(launch('true', { root: [bare] })).rejects.toMatchObject({ code: 'no-shell' })
   })
 
-  it('ends while it is read: the reader is told', async () => {
+  it('ends while it is read: the reader gets an error', async () => {
     const { running } = await launch('true')
     const reading = running.snapshot({}, async (archive) => {
       running.stop()

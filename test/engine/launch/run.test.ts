@@ -35,7 +35,7 @@ describe('a run of a ready package', () => {
     return { recorder, running: await under.isolation.run(plan, recorder, new AbortController().signal) }
   }
 
-  it('has its own closure as its root, and nothing of a stager', async () => {
+  it('has its own closure as its root, without the files of a stager', async () => {
     const { running, recorder } = await run('ls /; echo "url=$STAGER_URL"; echo "$GREETING"', {
       environment: { GREETING: 'hello' },
     })
@@ -46,7 +46,7 @@ describe('a run of a ready package', () => {
     expect(await under.traces()).toEqual([])
   })
 
-  it('answers on its published ports, and connects to nothing itself', async () => {
+  it('is reachable on its published ports, and has no egress', async () => {
     const service = createServer((socket) => socket.end('secret\n')).listen(0, '0.0.0.0')
     await once(service, 'listening')
     const port = (service.address() as AddressInfo).port
@@ -72,7 +72,7 @@ describe('a run of a ready package', () => {
     }
   })
 
-  it('says so when a port is taken', async () => {
+  it('reports a port that is in use', async () => {
     const service = createServer().listen(0, '127.0.0.1')
     await once(service, 'listening')
     const hostPort = (service.address() as AddressInfo).port
@@ -83,7 +83,7 @@ describe('a run of a ready package', () => {
     expect(await under.traces()).toEqual([])
   })
 
-  it('must have a root, and a UUID', async () => {
+  it('must have a root and a UUID', async () => {
     await expect(run('true', { root: [] })).rejects.toMatchObject({ code: 'empty-root' })
     await expect(run('true', { id: `../${randomUUID()}` })).rejects.toMatchObject({ code: 'bad-launch-id' })
   })

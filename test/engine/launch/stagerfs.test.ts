@@ -21,14 +21,14 @@ describe('/stagerfs', () => {
   }
   const package_ = async (name: string, tree: Record<string, string>) => under.resources.add(name, await tarball(tree))
 
-  it('shows the packages, the upper ones first', async () => {
+  it('shows the files of the packages; upper packages take precedence', async () => {
     const lower = await package_('lower', { both: 'lower\n', 'only-lower': 'lower\n' })
     const upper = await package_('upper', { both: 'upper\n' })
     const { lines } = await outputOf('cd /stagerfs; cat both only-lower', [lower, upper])
     expect(lines).toEqual(['upper', 'lower'])
   })
 
-  it('is writable, and what is written is seen by no other launch', async () => {
+  it('is writable, and no other launch sees the changes', async () => {
     const shared = await package_('shared', { 'etc/': '', 'etc/conf': 'original\n' })
     const change = 'cd /stagerfs; echo changed > etc/conf; echo new > new; rm -r tmp; cat etc/conf new'
     expect((await outputOf(change, [shared])).lines).toEqual(['changed', 'new'])
@@ -38,12 +38,12 @@ describe('/stagerfs', () => {
     expect(lines).toEqual(['original', 'gone', 'tmp'])
   })
 
-  it('takes the six commands by which stagers prepare a chroot, without any privilege', async () => {
+  it('supports the six commands by which stagers prepare a chroot, without privileges', async () => {
     const commands = [
       'mkdir -p /stagerfs/etc',
       'cp /etc/resolv.conf /stagerfs/etc/resolv.conf',
       'mkdir -p /stagerfs/proc',
-      // By its path, because busybox prefers its own programs to what PATH says. No other shell does.
+      // By its path, because the shell of busybox prefers its own applets to programs in PATH.
       '/usr/local/sbin/mount --bind /proc /stagerfs/proc',
       'mkdir -p /stagerfs/dev',
       '/usr/local/sbin/mount --rbind /dev /stagerfs/dev',
@@ -53,7 +53,7 @@ describe('/stagerfs', () => {
     expect(ended).toEqual({ kind: 'exited', exitCode: 0 })
   })
 
-  it('is ready for chroot when the program begins: processes, devices, names', async () => {
+  it('is ready for chroot when the program starts, with /proc, /dev and name resolution', async () => {
     const inside =
       'cat /proc/self/comm; echo x > /dev/null && echo device; grep -c nameserver /etc/resolv.conf; test -k /tmp && echo tmp'
     const { lines } = await outputOf(`chroot /stagerfs /bin/sh -c '${inside}'`, under.root)
@@ -70,7 +70,7 @@ describe('/stagerfs', () => {
     expect(lines.join()).toContain('mount: permission denied')
   })
 
-  it('follows no symbolic link of a package on the host', async () => {
+  it('does not follow symbolic links of a package on the host', async () => {
     const hostile = await package_('hostile', { 'etc/': '', 'etc/resolv.conf': '-> /tmp/stagerd-hostile-target' })
     const { lines } = await outputOf('cat /stagerfs/etc/resolv.conf | head -n 1', [hostile])
     expect(lines).toEqual(['nameserver 127.0.0.11'])
@@ -79,12 +79,12 @@ describe('/stagerfs', () => {
     expect(await under.traces()).toEqual([])
   })
 
-  it('holds the files of the settings, as the root of the launch does', async () => {
+  it('contains the files of the settings, like the root of the launch', async () => {
     const { lines } = await outputOf('cat /etc/ssl/extra.pem /stagerfs/etc/ssl/extra.pem', under.root, 'runner')
     expect(lines).toEqual(['PEM', 'PEM'])
   })
 
-  it('takes a hundred packages', async () => {
+  it('supports a hundred packages', async () => {
     const packages = await Promise.all(
       Array.from({ length: 100 }, (_, index) => package_(`p${index}`, { [`file-${index}`]: `${index}\n` })),
     )

@@ -37,7 +37,7 @@ const layerOf = (archive: Buffer, removals: readonly Removal[] = []) =>
   cache.materialise({ sha256: resources.add(archive), removals, name: 'extreme' }, never)
 const seenOver = (...layers: readonly Layer[]) =>
   scratch.mount(layers.map(({ relativePath }) => join(cache.directory, relativePath))).merged
-/** Names too long for an absolute path are reached from within. */
+/** Changes the directory step by step, because the absolute path would be too long. */
 const list = (directory: string) =>
   execFileSync('find', ['.', '-mindepth', '1', '-printf', '%y %m %T@ %P\\0'], { cwd: directory, maxBuffer: GIB })
     .toString('latin1')
@@ -47,7 +47,7 @@ const list = (directory: string) =>
 const deep = (segment: string, depth: number) => Array.from({ length: depth }, () => segment).join('/')
 const tell = (file: string, format: string) => execFileSync('stat', ['-c', format, file], { encoding: 'utf8' }).trim()
 
-/** `length` bytes of nothing, and `tail` behind them. */
+/** A hole of `length` bytes, followed by `tail`. */
 function sparseFile(directory: string, name: string, length: number, tail: string): void {
   makeTree(directory, { [name]: { hole: length } })
   appendFileSync(join(directory, name), tail)
@@ -72,7 +72,7 @@ describe('a sparse file', () => {
     expect(bytes).toBeLessThan(100_000)
   })
 
-  test('of 1 TiB is refused in a root before anything of it is written out, with the way out', async () => {
+  test('of 1 TiB is rejected in a root before any of it is written, with a remedy', async () => {
     const layer = await layerOf(packed(TIB, ''))
     await expect(layer.asImageLayer(never)).rejects.toMatchObject({
       code: 'root-too-large',
@@ -97,13 +97,13 @@ describe('a path', () => {
     { what: 'of 4095 bytes', path: deep('n'.repeat(255), 16) },
     { what: '1024 directories deep', path: deep('d', 1024) },
     { what: 'of both', path: deep('ddd', 1024) },
-  ])('$what is there to be seen, to be hidden, to be archived and to be removed', async ({ path }) => {
+  ])('$what can be read, hidden, archived and removed', async ({ path }) => {
     const depth = path.split('/').length
     const lower = await layerOf(fileAt(path))
     const seen = list(seenOver(lower))
     expect(seen).toHaveLength(depth)
     expect(seen.at(-1)).toBe(`f 644 1000000000.0000000000 ${path}`)
-    // What only the path tells of is as it always is.
+    // Attributes that depend only on the path are the same for all paths.
     expect(seen.filter((line) => !line.startsWith('d 755 0.0000000000 '))).toHaveLength(1)
 
     const image = await lower.asImageLayer(never)
@@ -119,7 +119,7 @@ describe('a path', () => {
     expect(execFileSync('ls', ['-A', cache.directory], { encoding: 'utf8' })).toBe('')
   })
 
-  test('that the Engine cannot keep is refused in a root, with the way out', async () => {
+  test('that the Engine cannot keep is rejected in a root, with a remedy', async () => {
     const owner = { nodeId: randomUUID(), installDirectory: scratch.root }
     const images = new RootImages(connectEngine(), owner, new LastUsedTimes(scratch.path('images')))
     const layer = await layerOf(fileAt(deep('n'.repeat(255), 16)))
@@ -138,12 +138,12 @@ describe('a path', () => {
       path: `${deep('n'.repeat(255), 15)}/n/${'n'.repeat(254)}`,
       error: { code: 'archive-refused' },
     },
-  ])('$what is refused', async ({ path, error }) => {
+  ])('$what is rejected', async ({ path, error }) => {
     await expect(layerOf(fileAt(path))).rejects.toMatchObject(error)
   })
 })
 
-test('LAW: a lower layer and a snapshot of extremes, made into a layer, show what was seen', async () => {
+test('LAW: a lower layer and a snapshot of extremes, converted to a layer, show the same tree', async () => {
   const lower = scratch.path('lower')
   const paths = [deep('n'.repeat(255), 16), deep('ddd', 1024)]
   makeTree(lower, { 'a-file': { file: 'of a lower layer' } })

@@ -28,7 +28,7 @@ afterEach(async () => {
   await engine.getImage(IMAGE).remove({ force: true })
 })
 
-/** The Engine's own view of an image of `layers`, from the bottom upward: the names in a container that never ran. */
+/** The names in a created container of an image of `layers` (bottom first), as the Engine lists them. */
 async function namesInContainer(chain: readonly Layer[]): Promise<Map<string, string>> {
   const layers = await Promise.all(chain.map((layer) => layer.asImageLayer(new AbortController().signal)))
   const tars = await Promise.all(layers.map(async (layer) => await collect(await layer.openTar())))
@@ -64,7 +64,7 @@ async function namesInContainer(chain: readonly Layer[]): Promise<Map<string, st
   }
 }
 
-test('the Engine makes of our layers what our own overlay shows: whiteouts, opaque directories, attributes', async () => {
+test('an image of our layers shows the same as our overlay: whiteouts, opaque directories, attributes', async () => {
   const resources = new MemoryResources()
   const cache = await LayerDirectoryCache.open({ directory: scratch.path('layers'), resources })
   const never = new AbortController().signal

@@ -47,14 +47,14 @@ const change = gzipSync(
 const removals: Removal[] = [
   { kind: 'removed', path: 'etc/gone' },
   { kind: 'opaque', path: 'opt' },
-  // Nothing to add: all of /opt is hidden, and a whiteout in it would be listed as a name of nothing.
+  // No whiteouts below /opt: an opaque directory hides everything, and a whiteout in it would be listed as an entry.
   { kind: 'removed', path: 'opt/sub/older' },
   { kind: 'removed', path: 'srv' },
 ]
 const layer = (archive: Buffer, gone: readonly Removal[] = []) =>
   cache.materialise({ sha256: resources.add(archive), removals: gone, name: 'test' }, never)
 
-test('over another layer, removals hide and opaque directories replace', async () => {
+test('over another layer, whiteouts hide files and opaque directories replace directories', async () => {
   const [lower, upper] = [await layer(base), await layer(change, removals)]
   const { merged } = scratch.mount([upper, lower].map(({ relativePath }) => join(cache.directory, relativePath)))
   const seen = describeTree(merged)
@@ -63,7 +63,7 @@ test('over another layer, removals hide and opaque directories replace', async (
   expect(seen['opt']).toContain(' 1222222222000000000')
 })
 
-test('its tar says the same in the words of image builders, and is what the digest says', async () => {
+test('its tar has the same content in the OCI layer format, and matches the digest', async () => {
   const made = await (await layer(change, removals)).asImageLayer(never)
   const tar = await collect(await made.openTar())
   expect(made.tarLength).toBe(tar.length)
@@ -78,7 +78,7 @@ test('its tar says the same in the words of image builders, and is what the dige
   ])
 })
 
-test('two caches make the same of the same, however it was compressed', async () => {
+test('two caches create the same layer from the same data, however it is compressed', async () => {
   const other = await LayerDirectoryCache.open({ directory: scratch.path('other'), resources })
   const one = await layer(change, removals)
   const two = await other.materialise({ sha256: resources.add(change), removals, name: 'test' }, never)
@@ -92,7 +92,7 @@ test('two caches make the same of the same, however it was compressed', async ()
   expect(plain.relativePath).not.toBe(two.relativePath)
 })
 
-test('any number that wait share one extraction, and it lasts', async () => {
+test('concurrent requests share one extraction, and its result is kept', async () => {
   const source = { sha256: resources.add(base), removals: [], name: 'test' }
   const layers = await Promise.all(Array.from({ length: 20 }, () => cache.materialise(source, never)))
   expect(new Set(layers.map(({ relativePath }) => relativePath)).size).toBe(1)
@@ -102,9 +102,9 @@ test('any number that wait share one extraction, and it lasts', async () => {
   expect(resources.opened).toHaveLength(1)
 })
 
-test('several layers are unpacked at the same time', async () => {
+test('several layers are unpacked concurrently', async () => {
   const sources = [base, change].map((archive) => ({ sha256: resources.add(archive), removals: [], name: 'test' }))
-  // Each waits for the other's: one after the other they would never end.
+  // Each waits for the other: if they ran one after the other, they would never end.
   const waiting: (() => void)[] = []
   const meeting = {
     open: async (sha256: string) => {
@@ -124,7 +124,7 @@ test('several layers are unpacked at the same time', async () => {
 describe('the digest of a layer', () => {
   const besides = (made: Layer) => readdirSync(join(cache.directory, made.relativePath, '..')).sort()
 
-  test('is not made for an overlay, and once for any number of roots', async () => {
+  test('is not computed for an overlay, and only once for several roots', async () => {
     const made = await layer(base)
     expect(besides(made)).toEqual(['layer.json', 'paths', 'tree'])
     const images = await Promise.all(Array.from({ length: 20 }, () => made.asImageLayer(never)))
@@ -132,7 +132,7 @@ describe('the digest of a layer', () => {
     expect(besides(made)).toEqual(['layer.json', 'paths', 'tar.json', 'tree'])
   })
 
-  test('lasts', async () => {
+  test('is kept', async () => {
     const made = await layer(base)
     const { diffId, tarLength } = await made.asImageLayer(never)
     const kept = join(cache.directory, made.relativePath, '../tar.json')
@@ -143,14 +143,14 @@ describe('the digest of a layer', () => {
     expect(await found.asImageLayer(never)).toMatchObject({ diffId, tarLength: tarLength + 1 })
   })
 
-  test('is made again when its file is damaged', async () => {
+  test('is computed again when its file is damaged', async () => {
     const made = await layer(base)
     const { diffId } = await made.asImageLayer(never)
     writeFileSync(join(cache.directory, made.relativePath, '../tar.json'), '{"diffId":')
     expect(await made.asImageLayer(never)).toMatchObject({ diffId })
   })
 
-  test('is given up when nobody waits for it any more, without a trace', async () => {
+  test('is aborted when no caller waits for it any more, and leaves nothing', async () => {
     const made = await layer(base)
     const leaving = new AbortController()
     const left = made.asImageLayer(leaving.signal)
@@ -161,7 +161,7 @@ describe('the digest of a layer', () => {
   })
 })
 
-test('a waiter that leaves takes nothing from the others; the last one takes it all', async () => {
+test('an aborted caller does not affect the others; the last one aborts the extraction', async () => {
   const source = { sha256: resources.add(base), removals: [], name: 'test' }
   const [leaving, alone] = [new AbortController(), new AbortController()]
   const left = cache.materialise(source, leaving.signal)
@@ -176,20 +176,20 @@ test('a waiter that leaves takes nothing from the others; the last one takes it 
   await expect.poll(() => readdirSync(cache.directory).filter((name) => name.startsWith('new-'))).toEqual([])
 })
 
-test('a refused package leaves nothing behind', async () => {
+test('a rejected package leaves nothing', async () => {
   await expect(layer(tarOf({ name: '../escaped' }))).rejects.toMatchObject({ code: 'archive-refused' })
   expect(readdirSync(cache.directory)).toEqual([])
   expect(readdirSync(scratch.root)).toEqual(['layers'])
 })
 
-test('what a crash left half-built is removed at the next start', async () => {
+test('incomplete layers of a crash are removed at the next start', async () => {
   mkdirSync(join(cache.directory, 'new-0123'))
   writeFileSync(join(cache.directory, 'new-0123', 'layer.json'), '{}')
   await LayerDirectoryCache.open({ directory: cache.directory, resources })
   expect(readdirSync(cache.directory)).toEqual([])
 })
 
-test('what a crash leaves of a digest is removed too: in a layer it appears under its name, whole', async () => {
+test('incomplete digests of a crash are removed too: a digest gets its name when it is complete', async () => {
   const made = await layer(base)
   const seen = new Set<string | null>()
   const watcher = watch(join(cache.directory, made.relativePath, '..'), (_, name) => seen.add(name))
@@ -203,7 +203,7 @@ test('what a crash leaves of a digest is removed too: in a layer it appears unde
   expect(readdirSync(cache.directory).map((name) => `${name}/tree`)).toEqual([made.relativePath])
 })
 
-test('a layer of another format is rubbish, and what is no layer is left alone', async () => {
+test('a layer of another format is removed, and other directories are kept', async () => {
   mkdirSync(join(cache.directory, '0123456789abcdef'))
   writeFileSync(
     join(cache.directory, '0123456789abcdef', 'layer.json'),
@@ -216,7 +216,7 @@ test('a layer of another format is rubbish, and what is no layer is left alone',
   expect(readdirSync(cache.directory).map((name) => `${name}/tree`)).toEqual([relativePath, 'lost+found/tree'].sort())
 })
 
-test('a tree that was changed on disk is never handed on as a whole', async () => {
+test('a tree that was changed on disk is never exported', async () => {
   const made = await layer(base)
   const image = await made.asImageLayer(never)
   writeFileSync(join(cache.directory, made.relativePath, 'etc/keep'), 'tampered')
@@ -230,7 +230,7 @@ test.each(['/etc', '../etc', 'a/../b', '', 'a//b', 'tab\t', '100%', '.wh.x'])(
   },
 )
 
-test('names of removals may be any bytes', async () => {
+test('names of removals may contain any bytes', async () => {
   const made = await layer(base, [
     { kind: 'removed', path: 'opt/%FF%0A %25' },
     { kind: 'removed', path: `opt/${'n'.repeat(200)}` },
@@ -242,7 +242,7 @@ test('names of removals may be any bytes', async () => {
   expect(names).toContain(`opt/.wh.${'n'.repeat(200)}\n`)
 })
 
-test('what somebody holds is not discarded, and what was discarded is made again', async () => {
+test('a layer in use is not discarded, and a discarded one is built again', async () => {
   const source = { sha256: resources.add(base), removals: [], name: 'test' }
   await cache.materialise(source, never, 'launch')
   const [found] = await cache.list()
@@ -257,7 +257,7 @@ test('what somebody holds is not discarded, and what was discarded is made again
   expect((await cache.materialise(source, never)).relativePath).toBe(`${found!.id}/tree`)
 })
 
-test('discarding all the time, nobody ever gets a layer that is not there', async () => {
+test('with continuous discarding, no caller gets a missing layer', async () => {
   const source = { sha256: resources.add(base), removals: [], name: 'test' }
   const done = new AbortController()
   const discarding = (async () => {
@@ -276,7 +276,7 @@ test('discarding all the time, nobody ever gets a layer that is not there', asyn
   await discarding
 })
 
-test('a layer whose directory somebody removed is built again', async () => {
+test('a layer whose directory was removed is built again', async () => {
   const made = await layer(base)
   const { diffId } = await made.asImageLayer(never)
   rmSync(cache.directory, { recursive: true })

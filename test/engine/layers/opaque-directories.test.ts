@@ -12,20 +12,20 @@ beforeEach(() => {
 afterEach(() => scratch.remove())
 
 const never = new AbortController().signal
-/** V8 has no string of more characters. */
+/** The maximum length of a string in V8. */
 const LONGEST_STRING = 2 ** 29 - 24
 
 const isOpaque = (path: string) =>
   execFileSync('getfattr', ['-h', '--only-values', '-n', 'trusted.overlay.opaque', path], { encoding: 'utf8' }) === 'y'
 
-test('directories are marked, whatever bytes their names are made of', async () => {
+test('directories are marked, whatever bytes their names contain', async () => {
   const names = ['plain', 'a b', '\\', '\n', '"', '#', 'n'.repeat(255)]
   for (const name of names) mkdirSync(join(scratch.root, name))
   await markOpaque(scratch.root, names, never)
   expect(names.filter((name) => !isOpaque(join(scratch.root, name)))).toEqual([])
 })
 
-test('directories are marked, though their names together are longer than any string', async () => {
+test('directories are marked, although their names together exceed the maximum length of a string', async () => {
   const path = Array.from({ length: 15 }, () => 'd'.repeat(255)).join('/')
   execFileSync('mkdir', ['-p', path], { cwd: scratch.root })
   const times = Math.ceil(LONGEST_STRING / path.length)
@@ -33,7 +33,7 @@ test('directories are marked, though their names together are longer than any st
   expect(isOpaque(join(scratch.root, path))).toBe(true)
 }, 60_000)
 
-test('a directory that is not there is named in the error', async () => {
+test('the error names a missing directory', async () => {
   await expect(markOpaque(scratch.root, ['missing'], never)).rejects.toMatchObject({
     code: 'process-failed',
     message: expect.stringMatching(/missing/) as string,

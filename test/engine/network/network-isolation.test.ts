@@ -9,14 +9,14 @@ import { Firewall } from '../../../isolation/network/firewall.js'
 import { planOf, Recorder } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
-/** Says `open` or `shut` for each address and port, at once or after a second. */
+/** Prints `open` or `shut` for each address and port, with a timeout of a second. */
 const knock = (...doors: string[]) =>
   `for door in ${doors.join(' ')}; do if nc -w 1 \${door%:*} \${door##*:} </dev/null >/dev/null 2>&1; then echo open; else echo shut; fi; done; `
 const COORDINATOR = 'at=${STAGER_URL#http://}; at=${at%%/*}; '
 
 const FIREWALLS = ['iptables', 'ip6tables']
 
-/** As `iptables-save` and `ip6tables-save` show them. */
+/** The rules in the format of `iptables-save` and `ip6tables-save`. */
 async function rulesOf(launch: string): Promise<string[][]> {
   const saved = await Promise.all(FIREWALLS.map((tool) => runProcess(`${tool}-save`, ['-t', 'filter'])))
   return saved.map(({ stdout }) => stdout.split('\n').filter((line) => line.includes(launch)))
@@ -35,7 +35,7 @@ describe('the network of a launch', () => {
   let servicePort: number
   beforeEach(async () => {
     under = await dockerIsolation()
-    // A service of the host as careless as they come.
+    // A service that listens on all addresses of the host.
     service = createServer((socket) => socket.end('secret\n')).listen(0, '::')
     await once(service, 'listening')
     servicePort = (service.address() as AddressInfo).port
@@ -66,7 +66,7 @@ describe('the network of a launch', () => {
   it('with egress reaches no other port of the host either, and no metadata service', async () => {
     const doors = knock('$at', `\${at%:*}:${servicePort}`, `${hostAddress()}:${servicePort}`)
     const clouds = ['169.254.169.254', '168.63.129.16', '100.100.100.200']
-    // Refused, and not merely without an answer: those addresses are nobody's here.
+    // Rejected, not only without a response: nothing has these addresses here.
     const asked = clouds.map((address) => `nc -w 20 ${address} 80 </dev/null 2>&1; `).join('')
     expect(await outputOf(COORDINATOR + doors + asked, { egress: true })).toEqual([
       ...['open', 'shut', 'shut'],
@@ -74,12 +74,12 @@ describe('the network of a launch', () => {
     ])
   })
 
-  it('is not reached by IPv6 through the link-local address of the bridge', async () => {
+  it('cannot reach the host by IPv6 through the link-local address of the bridge', async () => {
     const [line] = await outputOf(`ip -6 addr show dev eth0 | grep -q inet6 && echo has || echo none; ${knock('x:1')}`)
     expect(line).toBe('none')
   })
 
-  it('without egress learns at once that there is no way out', async () => {
+  it('without egress gets an error at once for a connection to the outside', async () => {
     expect(await outputOf('nc -w 20 192.0.2.1 80 </dev/null 2>&1; true')).toEqual([expect.stringContaining('refused')])
   })
 
@@ -103,8 +103,8 @@ describe('the network of a launch', () => {
     expect(neighbour.asked).toEqual([])
   })
 
-  it('has a coordinator that answers no neighbour of the host', async () => {
-    // A host of its own, one hop away, that routes everything through this one.
+  it('has a coordinator that does not answer neighbours of the host', async () => {
+    // A simulated host, one hop away, that routes everything through this one.
     const name = `sdn-${randomBytes(4).toString('hex')}`
     const ip = (...args: string[]) => runProcess('ip', args)
     const inside = (...args: string[]) => runProcess('ip', ['netns', 'exec', name, ...args])
@@ -136,7 +136,7 @@ describe('the network of a launch', () => {
     }
   })
 
-  it('is shut again within moments when somebody flushes the firewall under it', async () => {
+  it('is closed again shortly after its firewall rules are flushed', async () => {
     const recorder = new Recorder()
     const repaired: string[] = []
     const hooks = {
@@ -167,7 +167,7 @@ describe('the network of a launch', () => {
     expect(await under.traces()).toEqual([])
   })
 
-  it('is not left to a program when nobody can tell how shut it is', async () => {
+  it('is ended when its firewall cannot be checked', async () => {
     const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
     const running = await under.isolation.launch(plan, new Recorder(), new AbortController().signal)
     const broken = vi.spyOn(Firewall.prototype, 'incomplete').mockRejectedValue(new Error('iptables has gone'))
@@ -180,7 +180,7 @@ describe('the network of a launch', () => {
     expect(await under.traces()).toEqual([])
   })
 
-  it('leaves no rule behind when somebody flushed one of them', async () => {
+  it('leaves no rule after one of its rules was flushed', async () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
     const running = await under.isolation.launch(plan, recorder, new AbortController().signal)

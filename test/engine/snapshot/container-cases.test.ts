@@ -27,7 +27,7 @@ const ODD_NAMES = [
   '.wh-x',
 ]
 
-/** Paths from the case's directory. */
+/** Paths relative to the directory of the case. */
 type Case = readonly FileOperation[]
 
 const CASES: Readonly<Record<string, Case>> = {
@@ -145,7 +145,7 @@ const CASES: Readonly<Record<string, Case>> = {
   ],
 }
 
-describe('LAW in a real container: layers and snapshot together show what it showed', () => {
+describe('LAW in a real container: layers and snapshot together show the same tree', () => {
   const names = Object.keys(CASES)
   const special = ['sockets', 'long', 'filter', 'exclude', 'cut off']
   const directories = [...names, ...special].map((_, index) => `/cases/${index}`)
@@ -167,7 +167,7 @@ describe('LAW in a real container: layers and snapshot together show what it sho
   })
 
   const two = new Set(['rename', 'exchange', 'move', 'copy', 'copy-links', 'link'])
-  /** All of it has to succeed: a case that does nothing shows nothing. */
+  /** All operations must succeed: a case without an effect tests nothing. */
   const perform = async (directory: string, operations: Case) => {
     const within = operations.map(([name, first, ...more]): FileOperation => [
       name,
@@ -184,14 +184,14 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     const again = await stager.seenAgain(taken, directory)
     expect(again.entries).toEqual(taken.truth.entries)
     if (name !== 'nothing at all') expect(again.entries).not.toEqual(below.entries)
-    // Holes take no room, and attributes of overlayfs are never in it.
+    // Holes take no space, and attributes of overlayfs are never in the archive.
     expect(taken.written.length).toBeLessThan(200_000)
     const archive = gunzipSync(taken.written)
     expect(archive.includes('trusted.')).toBe(false)
     expect(archive.includes('overlay')).toBe(false)
   })
 
-  test('sockets, named pipes and devices are left out and counted, and what they replaced is gone', async () => {
+  test('sockets, named pipes and devices are skipped and counted, and what they replaced is removed', async () => {
     const directory = directoryOf('sockets')
     await perform(directory, [
       ['remove', 'etc/conf'],
@@ -214,7 +214,7 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     expect(Object.keys(again.entries)).not.toContain('opt/app/one')
   })
 
-  test('a path of 4095 bytes is kept, and one that is longer is refused', async () => {
+  test('a path of 4095 bytes is kept, and a longer one is rejected', async () => {
     const directory = directoryOf('long')
     const chain = Array.from({ length: 15 }, () => 'd'.repeat(200))
     const left = () => 4095 - `${directory.slice(1)}/${chain.join('/')}/xyz`.length
@@ -226,7 +226,7 @@ describe('LAW in a real container: layers and snapshot together show what it sho
         ['here', 'xyz', 'at the end'],
       ]),
     ).toEqual([])
-    // `find`, because such a path is too long for one call.
+    // `find`, because such a path is too long for a single call.
     const listed = (root: string) =>
       execFileSync('find', ['.', '-printf', '%y %m %U:%G %T@ %l %P\\n', '-type', 'f', '-execdir', 'cat', '{}', ';'], {
         cwd: root + directory,
@@ -246,7 +246,7 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     expect(without.entries).toBeLessThanOrEqual(2)
   })
 
-  test('with a filter everything else is as in the layers', async () => {
+  test('with a filter, everything else is as in the layers', async () => {
     const directory = directoryOf('filter')
     await perform(directory, [
       ['overwrite', 'opt/app/new', 'new'],
@@ -263,7 +263,7 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     expect(only(again, outside)).toEqual(only(below, outside))
   })
 
-  test('what is excluded is as in the layers, whatever was added, changed or removed there', async () => {
+  test('excluded paths are as in the layers, whatever was added, changed or removed there', async () => {
     const directory = directoryOf('exclude')
     await perform(directory, [
       ['overwrite', 'opt/app/new', 'new'],
@@ -280,7 +280,7 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     expect(only(again, outside)).toEqual(only(taken.truth, outside))
   })
 
-  test('what Docker puts into the root is no change, whatever is done to all that is there', async () => {
+  test('files that Docker injects into the root are no changes, even after operations on all files', async () => {
     const done: FileOperation[] = [
       ['chown', '/.dockerenv', 99, 99],
       ['chown', '/etc/mtab', 99, 99],
@@ -307,7 +307,7 @@ describe('LAW in a real container: layers and snapshot together show what it sho
     expect(await everythingElse()).toEqual(changes)
   })
 
-  test('a filtered directory within one that was removed and made again', async () => {
+  test('a filtered directory in a directory that was removed and created again', async () => {
     const directory = directoryOf('cut off')
     await perform(directory, [
       ['remake', 'opt'],
@@ -321,7 +321,7 @@ describe('LAW in a real container: layers and snapshot together show what it sho
   })
 })
 
-/** Without who has the other names of a file: they may be elsewhere. */
+/** Without hard links, whose other names may be elsewhere. */
 function only({ entries }: GroundTruth, paths: RegExp): Record<string, string> {
   const kept = Object.entries(entries).filter(([path]) => paths.test(path))
   return Object.fromEntries(kept.map(([path, line]) => [path, line.replace(/ same as .*/, '')]))

@@ -21,7 +21,7 @@ describe('a container that', () => {
   beforeEach(async () => {
     under = await dockerIsolation()
     recorder = new Recorder()
-    // Without a limit, the disk watch never freezes it for a look, whatever others write meanwhile.
+    // Without a limit, the disk watch never freezes it to measure its files.
     const plan = planOf(under, IDLE, { diskBytes: 2 ** 50 })
     name = launchName(plan.id)
     running = await under.isolation.launch(plan, recorder, AbortSignal.timeout(60_000))
@@ -35,7 +35,7 @@ describe('a container that', () => {
   const container = () => connectEngine().getContainer(name)
   const state = async () => (await container().inspect()).State
 
-  test('somebody has paused by hand is read as well, and stays paused', async () => {
+  test('was paused by a user can be read, and stays paused', async () => {
     await container().pause()
     const { written } = await running.snapshot({}, filesOf)
     expect(written).toEqual({ 'tmp/new': 'new\n' })
@@ -45,7 +45,7 @@ describe('a container that', () => {
     expect((await state()).Paused).toBe(false)
   })
 
-  test('the Engine cannot freeze is an error that says so, and goes on', async () => {
+  test('the Engine cannot freeze gives an error, and continues', async () => {
     const { Pid } = await state()
     const group = freezerGroup(Pid)
     execFileSync('mount', ['--bind', group, group])
@@ -62,14 +62,14 @@ describe('a container that', () => {
     expect((await running.snapshot({}, filesOf)).written).toEqual({ 'tmp/new': 'new\n' })
   })
 
-  test('waits for a disk is frozen as soon as the disk has answered', async () => {
+  test('waits for a disk is frozen when the disk has responded', async () => {
     const disk = await HangingDisk.make()
     try {
       await disk.hang(freezerGroup((await state()).Pid))
-      // What runc makes of it, so that this test cannot pass for want of a process that waits.
+      // The error of runc, which shows that a process waits for the disk.
       await expect(container().pause()).rejects.toThrow('unable to freeze')
       const snapshot = running.snapshot({}, filesOf)
-      // Longer than runc tries.
+      // Longer than the timeout of runc.
       await delay(500)
       await disk.answer()
       expect((await snapshot).written).toEqual({ 'tmp/new': 'new\n' })
@@ -92,7 +92,7 @@ describe('an Engine without overlays', () => {
     await engine.close()
   })
 
-  test('is refused before a stager begins, with a way out, and doctor has told so', async () => {
+  test('is rejected before a stager starts, with a remedy, and doctor reports it', async () => {
     const launched = under.isolation.launch(planOf(under, IDLE), new Recorder(), AbortSignal.timeout(60_000))
     await expect(launched).rejects.toMatchObject({
       code: 'root-not-overlay',

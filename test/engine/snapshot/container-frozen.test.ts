@@ -22,7 +22,7 @@ afterEach(async () => {
   await under.close()
 })
 
-/** The number in each file of the archive, by path from /busy. */
+/** The number in each file of the archive, by path relative to /busy. */
 async function numbersIn(archive: Buffer): Promise<Map<string, number>> {
   const numbers = new Map<string, number>()
   const entries = Readable.from([archive]).pipe(createGunzip()).pipe(extract())
@@ -34,7 +34,7 @@ async function numbersIn(archive: Buffer): Promise<Map<string, number>> {
   return numbers
 }
 
-/** What no moment of test/fixtures/stagers/busy-writer.pl can have been: one line each. */
+/** Contradictions: states that test/fixtures/stagers/busy-writer.pl never has at one moment. */
 function contradictions(numbers: ReadonlyMap<string, number>): string[] {
   const number = (path: string) => numbers.get(path) ?? NaN
   const ring = Array.from({ length: RING }, (_, index) => number(`ring/${index}`))
@@ -52,10 +52,10 @@ function contradictions(numbers: ReadonlyMap<string, number>): string[] {
 }
 
 /**
- * That the check can fail was tried with a plain tar of the upper directory while the stager wrote on: of fifteen such
- * archives nine held contradictions, one of them 423.
+ * This check can fail: without freezing, nine of fifteen tar archives of the upper directory contained contradictions,
+ * one of them 423.
  */
-test('LAW: a snapshot of a stager that writes at full speed is a tree that was there at one moment', async () => {
+test('LAW: a snapshot of a stager that writes continuously is a consistent tree of one moment', async () => {
   const recorder = new Recorder()
   const plan = {
     ...planOf(under, { shell: BUSY_WRITER, fake: () => Promise.resolve() }),

@@ -29,7 +29,7 @@ async function filesAfter(operations: readonly FileOperation[]): Promise<readonl
 
 const owned = (path: string): FileOperation => ['chown', path, 1, 1]
 
-test('what a stager was given is no change of its own, whoever owns it now, until it changes it', async () => {
+test('injected files are no changes, whoever owns them, until the stager changes them', async () => {
   expect(await filesAfter([CA, SHIM, '/usr/local', '/usr/local/sbin', '/etc/mtab'].map(owned))).toEqual([])
   expect(
     await filesAfter([

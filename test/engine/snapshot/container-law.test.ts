@@ -10,15 +10,15 @@ import { tarOfCopies } from '../support/tree-tarball.js'
 import { type FileOperation, type Taken, WorkingStager } from '../support/working-stager.js'
 
 /**
- * LAW, in a real container: for any sequence of operations of a stager, the layers below it and its snapshot made into a
- * layer show what `lstat`, contents and attributes said inside the frozen container: name by name, byte by byte, hole by
- * hole. What is left out of a snapshot by rule (isolation/snapshot, the same LAW) is left out of the comparison alike.
+ * LAW, in a real container: for any sequence of operations of a stager, the layers below it and its snapshot, converted
+ * to a layer, have the same `lstat` results, contents and attributes as the frozen container: each name, byte and hole.
+ * The comparison skips what a snapshot skips by its rules (isolation/snapshot, the same LAW).
  *
- * All runs share a few containers, each in a directory of its own that the layers hold ready: what is below it is the run's tree.
- * Its snapshot is filtered by that directory, or is one of everything but the directories of the other runs.
+ * All runs share a few containers. Each run has a directory, prepared in the layers, which contains its tree. Its
+ * snapshot is filtered by that directory, or excludes the directories of the other runs.
  */
 
-// Few names, so that operations meet; some of them odd.
+// Few names, so that operations affect the same files; some are unusual.
 const name = fc.constantFrom('a', 'a', 'a', 'b', 'b', 'c-d', '\n', '\xff', '.wh', '-n', 'x'.repeat(255))
 const path = fc.oneof(
   {
@@ -37,7 +37,7 @@ const target = fc.oneof(
 const attributeName = fc.constantFrom('user.a', 'user.b', 'user.a=b', 'user.100%', 'user.\xfc', 'user.overlay.opaque')
 const does = <T extends FileOperation[0]>(what: T) => fc.constant(what)
 
-// An ACL that lets user 7 read and write; and the capability to bind low ports.
+// An ACL that lets user 7 read and write, and the capability to bind low ports.
 const ACL = Buffer.from(
   '0200000001000600ffffffff020006000700000004000400ffffffff10000600ffffffff20000000ffffffff',
   'hex',
@@ -86,8 +86,8 @@ const operations = fc.array(operation, { minLength: 1, maxLength: 30 })
 const how = fc.constantFrom('filtered', 'without the others')
 
 /**
- * What there is to change from the start: in one layer, and what a second one changes of it. Without holes: the Engine
- * writes out those of the layers that it is given (docs/decisions/0004).
+ * The initial tree: a layer, and a second layer that changes it. Without holes, because the Engine does not preserve
+ * holes of layers (docs/decisions/0004).
  */
 const BELOW: TreeSpec = {
   a: { directory: true },
@@ -162,7 +162,7 @@ function below(directory: string, operations: readonly FileOperation[]): FileOpe
 
 const law = lawRun({ runs: 25, msPerRun: 2000 })
 
-test('LAW: layers and snapshot together show what the container showed', { timeout: law.timeout }, async () => {
+test('LAW: layers and snapshot together show the same tree as the container', { timeout: law.timeout }, async () => {
   await fc.assert(
     fc.asyncProperty(how, operations, operations, async (how, first, second) => {
       const { stager, directory } = await freshDirectory()
@@ -185,7 +185,7 @@ test('LAW: layers and snapshot together show what the container showed', { timeo
   )
 })
 
-test('LAW: so do they for everything that the runs have left, here and in the next container', async () => {
+test('LAW: so do they for the state after all runs, in this container and the next one', async () => {
   if (!stager) await freshDirectory()
   const taken = await stager!.snapshot(undefined, '/runs')
   expect((await stager!.seenAgain(taken, '/runs')).entries).toEqual(taken.truth.entries)
@@ -202,8 +202,8 @@ test('LAW: so do they for everything that the runs have left, here and in the ne
 })
 
 /**
- * What Docker 20.10 makes of a layer: beside its holes it loses attributes without a value, and those with an odd name
- * change it; times before 1970 or after 2262 become others. Mounted by us, as in /stagerfs, a layer has them all.
+ * What Docker 20.10 does not preserve in a layer: holes, attributes without a value, attributes with unusual names, and
+ * times before 1970 or after 2262. Our own mounts, such as /stagerfs, preserve them all.
  */
 function asEnginesKeep({ entries }: GroundTruth): Record<string, string> {
   const isOdd = (time: string) => BigInt(time) <= 0n || BigInt(time) > 2n ** 63n - 1n

@@ -22,8 +22,8 @@ import { at, describeTree, linkGroups, makeTree, type TreeSpec } from '../../sup
 import { OverlayScratch } from '../support/overlay.js'
 
 /**
- * LAW: for any sequence of operations, the lower layers and the snapshot made into a layer on top of them show what was
- * seen; and for any two sequences, so do the two snapshots on top of each other.
+ * LAW: for any sequence of operations, the lower layers with the snapshot as a layer on top show the same tree. For any
+ * two sequences, so do both snapshots on top of each other.
  */
 type Operation =
   | { readonly do: 'write'; readonly path: string; readonly content: string }
@@ -34,7 +34,7 @@ type Operation =
   | { readonly do: 'touch'; readonly path: string; readonly mtime: number }
   | { readonly do: 'extend'; readonly path: string; readonly length: number }
 
-// Few names, so that operations meet; some of them odd.
+// Few names, so that operations affect the same files; some are unusual.
 const name = fc.constantFrom('a', 'a', 'b', 'b', 'c-d', '\n', '\xff')
 const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => names.join('/'))
 const operation: fc.Arbitrary<Operation> = fc.oneof(
@@ -51,7 +51,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ do: fc.constant('extend' as const), path, length: fc.constantFrom(1, 4096, 5000, 3_000_000) }),
 )
 
-/** What there is to change from the start. */
+/** The initial tree. */
 const BASE: TreeSpec = {
   a: { directory: true },
   'a/a': { directory: true },
@@ -112,7 +112,7 @@ function perform(root: string, operation: Operation): void {
   }
 }
 
-/** Names are bytes, which arguments of Node's are not: they go in by standard input. */
+/** Names are bytes, but arguments in Node.js are strings, so the names go to standard input. */
 function shell(script: string, ...paths: Buffer[]): void {
   const input = Buffer.concat(paths.flatMap((path) => [path, Buffer.from('\0')]))
   execFileSync('xargs', ['-0', 'sh', '-c', script, 'sh'], { input, stdio: ['pipe', 'ignore', 'ignore'] })
@@ -122,20 +122,20 @@ function rm(place: Buffer): void {
   shell('rm -rf -- "$1"', place)
 }
 
-/** As a stager does it: what fails, fails. Links out of the tree are never followed by these operations. */
+/** Runs an operation and ignores its failure, as a stager may. Operations never follow links out of the tree. */
 function performAll(root: string, all: readonly Operation[]): void {
   for (const each of all) {
     try {
       perform(root, each)
     } catch {
-      // No such file, a directory, not a directory: part of a stager's life.
+      // Expected errors: no such file, a directory, not a directory.
     }
   }
 }
 
 const law = lawRun({ runs: 40, msPerRun: 1000 })
 
-test('LAW: lower layers and snapshots together show what was seen', { timeout: law.timeout }, async () => {
+test('LAW: lower layers and snapshots together show the same tree', { timeout: law.timeout }, async () => {
   const compressor = await chooseCompressor()
   await fc.assert(
     fc.asyncProperty(operations, operations, operations, async (before, first, second) => {
@@ -159,7 +159,7 @@ test('LAW: lower layers and snapshots together show what was seen', { timeout: l
           const again = scratch.mount([join(cache.directory, layer.relativePath), ...lower]).merged
           expect(describeTree(again)).toEqual(describeTree(merged))
           for (const group of linkGroups(upper)) expect(linkGroups(again)).toContainEqual(group)
-          // The Engine gets the same bytes whenever it asks.
+          // The Engine gets the same bytes each time.
           await (await layer.asImageLayer(new AbortController().signal)).openTar().then(collect)
           lower.unshift(join(cache.directory, layer.relativePath))
         }

@@ -53,7 +53,7 @@ const snapshot = (directory?: string, exclude: readonly string[] = []) =>
 const inside = (path: string) => join(merged, path)
 const list = (archive: Buffer) => listTar(archive, '--gzip').split('\n').slice(0, -1)
 
-/** The law: what is seen over the lower layer and the snapshot made into a layer. */
+/** The law: the lower layer with the snapshot as a layer on top shows the same tree. */
 async function seenAgain(taken: Awaited<ReturnType<typeof snapshot>>): Promise<string> {
   const directory = scratch.path('layers')
   const cache = await LayerDirectoryCache.open({ directory, resources })
@@ -62,7 +62,7 @@ async function seenAgain(taken: Awaited<ReturnType<typeof snapshot>>): Promise<s
   return scratch.mount([join(directory, layer.relativePath), lower]).merged
 }
 
-test('an owner that no package may have is refused', async () => {
+test('an owner that packages do not allow is rejected', async () => {
   writeFileSync(inside('etc/new'), '')
   chownSync(inside('etc/new'), 2 ** 31, 0)
   await expect(snapshot()).rejects.toMatchObject({ code: 'bad-owner' })
@@ -73,20 +73,20 @@ test('an owner that no package may have is refused', async () => {
   await expect(snapshot()).resolves.toMatchObject({ entries: 1 })
 })
 
-test('what no package could be made of again is refused at once, unless it is excluded', async () => {
+test('entries that packages do not allow are rejected at once, unless they are excluded', async () => {
   mkdirSync(inside('srv'))
   for (let file = 0; file < 17; file++) execFileSync('truncate', ['-s', '1T', inside(`srv/${file}`)])
   await expect(snapshot()).rejects.toMatchObject({ code: 'snapshot-too-large' })
   await expect(snapshot(undefined, ['/srv'])).resolves.toBeDefined()
 })
 
-test('several names of a long file count once', async () => {
+test('hard links of a large file count once', async () => {
   execFileSync('truncate', ['-s', '10T', inside('long')])
   linkSync(inside('long'), inside('long-too'))
   await expect(snapshot()).resolves.toMatchObject({ entries: 2 })
 })
 
-describe('LAW: lower layers and snapshot together show what the container showed', () => {
+describe('LAW: lower layers and snapshot together show the same tree as the container', () => {
   const cases: Readonly<Record<string, () => void>> = {
     'nothing at all': () => undefined,
     'a file added, changed and removed': () => {
@@ -165,7 +165,7 @@ describe('LAW: lower layers and snapshot together show what the container showed
   })
 })
 
-test('the same tree gives the same bytes, and time alone changes nothing', async () => {
+test('the same tree gives the same bytes at any time', async () => {
   mkdirSync(inside('new'))
   for (let index = 0; index < 50; index++) writeFileSync(inside(`new/${index}`), String(index))
   execFileSync('truncate', ['-s', '1M', inside('new/sparse')])
@@ -180,7 +180,7 @@ test('the same tree gives the same bytes, and time alone changes nothing', async
   expect(new Set(digests).size).toBe(1)
 })
 
-test('a file of a tebibyte that is one hole takes no room in the archive, and is one when unpacked', async () => {
+test('a sparse file of a tebibyte takes no space in the archive, and is sparse when unpacked', async () => {
   execFileSync('truncate', ['-s', '1T', inside('huge')])
   const taken = await snapshot()
   expect(taken.written.length).toBeLessThan(10_000)
@@ -190,7 +190,7 @@ test('a file of a tebibyte that is one hole takes no room in the archive, and is
   expect(statSync(join(directory, 'huge'))).toMatchObject({ size: 1024 ** 4, blocks: 0 })
 })
 
-test('sockets, pipes and devices are left out and counted; what they replaced is gone', async () => {
+test('sockets, pipes and devices are skipped and counted; what they replaced is removed', async () => {
   rmSync(inside('etc/conf'))
   const server = createServer().listen(inside('etc/conf'))
   await new Promise((resolve) => server.once('listening', resolve))
@@ -206,7 +206,7 @@ test('sockets, pipes and devices are left out and counted; what they replaced is
   expect(list(taken.written)).toEqual(['etc/'])
 })
 
-test('only what was there is recorded as gone: a new directory hides nothing', async () => {
+test('only existing entries are recorded as removed: a new directory hides nothing', async () => {
   mkdirSync(inside('opt/new'))
   mkdirSync(inside('brand'))
   expect((await snapshot()).removals).toEqual([])
@@ -214,15 +214,15 @@ test('only what was there is recorded as gone: a new directory hides nothing', a
   expect(unaware.removals.every(({ kind }) => kind === 'opaque')).toBe(true)
 })
 
-test('a snapshot of a change to the root alone is an archive all the same', async () => {
+test('a snapshot of a change to only the root directory is a valid archive', async () => {
   rmSync(inside('linked'))
   const taken = await snapshot()
   expect(taken.removals).toEqual([{ kind: 'removed', path: 'linked' }])
   expect(list(taken.written)).toEqual(['./'])
 })
 
-describe('what is excluded', () => {
-  test('is as the layers below have it, whatever was added, changed or removed there', async () => {
+describe('an excluded path', () => {
+  test('is as in the layers below, whatever was added, changed or removed there', async () => {
     writeFileSync(inside('opt/app/new'), 'new')
     rmSync(inside('opt/app/one'))
     rmSync(inside('etc'), { recursive: true })
@@ -232,20 +232,20 @@ describe('what is excluded', () => {
     expect(taken.removals).toEqual([])
   })
 
-  test('is excluded from a directory, too', async () => {
+  test('is also excluded with a directory filter', async () => {
     writeFileSync(inside('opt/app/new'), 'new')
     writeFileSync(inside('opt/app/deep/four'), 'four')
     const taken = await snapshot('/opt/app', ['/opt/app/deep'])
     expect(list(taken.written)).toEqual(['opt/', 'opt/app/', 'opt/app/new'])
   })
 
-  test('has to be an absolute, plain path', async () => {
+  test('must be an absolute, normalized path', async () => {
     await expect(snapshot(undefined, ['tmp'])).rejects.toMatchObject({ code: 'bad-directory' })
   })
 })
 
 describe('a directory filter', () => {
-  test('takes what is at and below it, with the bare directories above', async () => {
+  test('includes the directory, everything below, and its parent directories', async () => {
     writeFileSync(inside('opt/app/new'), 'new')
     writeFileSync(inside('opt/beside'), 'beside')
     writeFileSync(inside('opt/apple'), 'a name that begins the same')
@@ -257,12 +257,12 @@ describe('a directory filter', () => {
     expect(taken.removals).toEqual([{ kind: 'removed', path: 'opt/app/one' }])
   })
 
-  test('of a directory that is gone with those above it', async () => {
+  test('of a directory that was removed with its parents', async () => {
     rmSync(inside('opt'), { recursive: true })
     expect((await snapshot('/opt/app')).removals).toEqual([{ kind: 'removed', path: 'opt/app' }])
   })
 
-  test('of a directory within one that was made again', async () => {
+  test('of a directory in a directory that was created again', async () => {
     rmSync(inside('opt'), { recursive: true })
     mkdirSync(inside('opt'))
     expect((await snapshot('/opt/app')).removals).toEqual([{ kind: 'removed', path: 'opt/app' }])
@@ -272,13 +272,13 @@ describe('a directory filter', () => {
     expect(list(taken.written)).toEqual(['opt/', 'opt/app/'])
   })
 
-  test('of what did not change is empty', async () => {
+  test('of an unchanged directory gives an empty archive', async () => {
     writeFileSync(inside('etc/new'), 'elsewhere')
     const taken = await snapshot('/opt/app')
     expect(taken).toMatchObject({ entries: 0, removals: [] })
   })
 
-  test('is never followed through a symbolic link', async () => {
+  test('does not follow symbolic links', async () => {
     mkdirSync(inside('real'))
     writeFileSync(inside('real/f'), 'x')
     symlinkSync('/etc', inside('way'))
@@ -288,12 +288,12 @@ describe('a directory filter', () => {
     expect(list((await snapshot('/way')).written)).toEqual(['way'])
   })
 
-  test.each(['opt', '', '/opt/../etc', '/opt/./app', '/opt//app', '/a\0b'])('%j is refused', async (directory) => {
+  test.each(['opt', '', '/opt/../etc', '/opt/./app', '/opt//app', '/a\0b'])('%j is rejected', async (directory) => {
     await expect(snapshot(directory)).rejects.toMatchObject({ code: 'bad-directory' })
   })
 })
 
-describe('what cannot be kept is refused, not guessed', () => {
+describe('what a snapshot cannot represent is rejected', () => {
   test('names that mark removals in images', async () => {
     writeFileSync(inside('etc/.wh.conf'), '')
     await expect(snapshot()).rejects.toMatchObject({ code: 'reserved-name' })
@@ -305,14 +305,14 @@ describe('what cannot be kept is refused, not guessed', () => {
     await expect(snapshot()).rejects.toMatchObject({ code: 'overlay-redirect' })
   })
 
-  test('an upper directory that is not there', async () => {
+  test('a missing upper directory', async () => {
     renameSync(upper, `${upper}-moved`)
     await expect(snapshot()).rejects.toThrow()
     renameSync(`${upper}-moved`, upper)
   })
 })
 
-test('a writer that fails is the failure, and the programs behind the archive end', async () => {
+test('the error of the writer is reported, and the archive programs end', async () => {
   writeFileSync(inside('new'), Buffer.alloc(5_000_000, 'x'))
   await expect(
     takeSnapshot({ upper, compressor }, () => Promise.reject(new Error('the disk is full'))),

@@ -1,6 +1,6 @@
 import type { TreeSpec } from '../../support/trees.js'
 
-/** What is in a lower layer when a snapshot is taken: something of each kind that can be changed, replaced and removed. */
+/** The lower layer of snapshot tests: an entry of each kind, to change, replace and remove. */
 export const BELOW: TreeSpec = {
   etc: { directory: true, mtime: '1000000000.5' },
   'etc/conf': { file: 'original', mode: 0o640, owner: [0, 42], mtime: '1000000000.987654321' },

@@ -24,7 +24,7 @@ export class MemoryResources implements ResourceReader {
   }
 }
 
-/** Content by path; a path that ends in a slash is a directory. Everything belongs to root. */
+/** Maps paths to contents; a path with a trailing slash is a directory. Everything belongs to root. */
 export async function tarball(tree: Readonly<Record<string, string | Buffer>>): Promise<Buffer> {
   const archive = pack()
   for (const [name, content] of Object.entries(tree)) {
@@ -38,7 +38,7 @@ export async function tarball(tree: Readonly<Record<string, string | Buffer>>): 
   return await buffer(Readable.from(archive).pipe(createGzip({ level: 1 })))
 }
 
-/** The smallest root that stagers run in: the host's static busybox, and `runner`. */
+/** A minimal root for stagers: the static busybox of the host, and the user `runner`. */
 export async function busyboxTarball(): Promise<Buffer> {
   const { stdout } = await runProcess('busybox', ['--list'])
   const applets = stdout.split('\n').filter((name) => /^[a-z0-9]+$/.test(name) && name !== 'busybox')

@@ -18,13 +18,13 @@ export interface DockerIsolationUnderTest extends IsolationUnderTest {
   readonly root: readonly [LayerSource]
   readonly nodeId: string
   readonly stateDirectory: string
-  /** Another daemon over the same state: what was running, it does not know. */
+  /** Opens the isolation again on the same state, like a restarted daemon, without knowledge of running launches. */
   restarted(): Promise<DockerIsolation>
 }
 
 let busybox: Promise<Buffer> | undefined
 
-/** A node of its own: `close` leaves nothing of it, neither images nor files. */
+/** A node for a test. `close` removes everything of it, including images and files. */
 export async function dockerIsolation(
   extraFiles: ReadonlyMap<string, string> = new Map(),
   { engine, addressPool }: { readonly engine: Docker; readonly addressPool?: string } = { engine: connectEngine() },

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** The directory in which the kernel freezes a container: of the freezer of version 1, or the one of version 2. */
+/** The cgroup directory for freezing a container: of the freezer controller (v1) or of the unified hierarchy (v2). */
 export function freezerGroup(pid: number): string {
   const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
   const version1 = /^\d+:freezer:(.*)$/m.exec(groups)?.[1]

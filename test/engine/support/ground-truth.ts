@@ -4,13 +4,12 @@ import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, ty
 import { at } from '../../support/trees.js'
 
 /**
- * What `lstat`, contents and attributes say of everything below a directory, one line an entry, by path (bytes as
- * latin1): kind, mode, owners, time of modification to the nanosecond, size, content, where there is data and where there
- * are holes, attributes, target, and for a file with several names the first of them below the directory. Two trees are
- * the same when their lines are.
+ * Describes each entry below a directory in one line, by path (bytes as latin1): kind, mode, owners, modification time
+ * in nanoseconds, size, content, data segments and holes, extended attributes, target, and for hard links the first
+ * name below the directory. Two trees are equal when their lines are.
  *
- * Only what a snapshot is to keep (isolation/snapshot, the LAW): of attributes `user.*` without `user.overlay.*`, of
- * sockets, named pipes and devices their number.
+ * It contains only what a snapshot keeps (isolation/snapshot, the LAW): of attributes `user.*` without
+ * `user.overlay.*`, and of sockets, named pipes and devices only their number.
  */
 export interface GroundTruth {
   readonly entries: Readonly<Record<string, string>>
@@ -19,7 +18,7 @@ export interface GroundTruth {
   readonly special: number
 }
 
-/** @param holes `written out` for a tree of the Engine's, which keeps none: then they are data like any other */
+/** @param holes `written out` for a tree of the Engine, which does not preserve holes: they count as data */
 export function groundTruth(root: string, holes: 'kept' | 'written out' = 'kept'): GroundTruth {
   const entries: Record<string, string> = {}
   const attributes = userAttributes(root)
@@ -38,7 +37,7 @@ export function groundTruth(root: string, holes: 'kept' | 'written out' = 'kept'
   }
   walk('')
   const paths = [...found.keys()].sort()
-  // As GNU tar sees it: fewer blocks than whole ones in its length. A hole below that is written out, as a zero or two.
+  // The rule of GNU tar: a file is sparse when it has fewer blocks than its length needs. Smaller holes become zeros.
   const isSparse = ({ blocks, size }: BigIntStats) => holes === 'kept' && blocks < size / 512n
   const sparse = paths.filter((path) => found.get(path)!.isFile() && isSparse(found.get(path)!))
   const data = dataOf(root, sparse)
@@ -68,7 +67,7 @@ export function groundTruth(root: string, holes: 'kept' | 'written out' = 'kept'
 
 type Segments = readonly (readonly [from: number, to: number])[]
 
-/** Of the data alone: a file of a tebibyte may be one hole. */
+/** Hashes only the data segments: a file of a tebibyte may be one hole. */
 function digestOf(place: Buffer, segments: Segments): string {
   const hash = createHash('sha256')
   const chunk = Buffer.alloc(1024 * 1024)
@@ -87,7 +86,7 @@ function digestOf(place: Buffer, segments: Segments): string {
   return hash.digest('hex').slice(0, 16)
 }
 
-/** Segments of data by SEEK_DATA and SEEK_HOLE, for which Node has no calls. */
+/** Data segments by SEEK_DATA and SEEK_HOLE, which Node.js does not support. */
 const SEGMENTS = `
 use Fcntl;
 $/ = "\\0";
@@ -113,7 +112,7 @@ function dataOf(root: string, paths: readonly string[]): Map<string, Segments> {
 function userAttributes(root: string): Map<string, string> {
   const options = ['-R', '-P', '-h', '-d', '-e', 'hex', '-m', '^user\\.']
   const getfattr = spawnSync('getfattr', [...options, '.'], { cwd: root, encoding: 'latin1', maxBuffer: 64 * 2 ** 20 })
-  // Names that are listed and not there have entries of their own.
+  // Names that are listed but do not exist get entries of their own.
   const failures = getfattr.stderr
     .split('\n')
     .filter((line) => line !== '' && !line.endsWith(': No such file or directory'))

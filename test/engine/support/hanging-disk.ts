@@ -5,7 +5,7 @@ import { execa } from 'execa'
 import { runProcess } from '../../../base/run-process.js'
 import { until } from './private-daemon.js'
 
-/** In the directory $1: a filesystem in a file of another one. */
+/** Mounts a filesystem from an image file in the directory $1. */
 const MAKE = `set -e
 cd "$1"
 mkdir outer inner
@@ -19,15 +19,15 @@ echo made
 exec sleep 600
 `
 
-/** In the control group $1, to the file $2: it waits until what it wrote is on the disk. */
+/** Writes to the file $2 in the cgroup $1, and waits until the data is on the disk. */
 const WRITE = 'echo $$ >"$1/cgroup.procs" && exec dd if=/dev/zero of="$2" bs=1M count=4 conv=fsync'
 
 /**
- * A disk that does not answer for a while: a filesystem in a file of another one, which can be frozen under it. Who waits
- * for it does so in the state D, in which the kernel freezes nobody.
+ * A disk that stops responding: a filesystem in an image file on another filesystem, which can be frozen. Processes
+ * that wait for it are in the state D, in which the kernel cannot freeze them.
  *
- * It is mounted in a mount namespace of its own, and goes with it: anywhere else, each container that begins meanwhile
- * would hold a copy of the mounts, and keep them busy.
+ * It is mounted in its own mount namespace: otherwise each container that starts meanwhile would hold a copy of the
+ * mounts and keep them busy.
  */
 export class HangingDisk {
   #waiting: Promise<unknown> | undefined
@@ -50,16 +50,16 @@ export class HangingDisk {
   }
 
   /**
-   * Resolves when a process of the control group waits for the disk.
+   * Resolves when a process of the cgroup waits for the disk.
    *
-   * @param group directory of the control group
+   * @param group directory of the cgroup
    */
   async hang(group: string): Promise<void> {
     await this.#fsfreeze('--freeze')
     const command = ['sh', '-c', WRITE, 'sh', group, path.join(this.directory, 'inner/file')]
     const writer = execa('nsenter', [...this.#inside, ...command], { reject: false })
     this.#waiting = writer
-    // For a moment everybody does, while its program is read.
+    // Each process is in this state for a moment, while its program is read.
     let inARow = 0
     await until('dd waits for the disk', async () => {
       const waits = /^Name:\tdd$[^]*^State:\tD/m.test(await readFile(`/proc/${String(writer.pid)}/status`, 'utf8'))

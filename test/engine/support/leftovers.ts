@@ -5,10 +5,13 @@ import { runProcess } from '../../../base/run-process.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import type { PrivateDaemon } from './private-daemon.js'
 
-/** Of a node, what names its things. */
+/** The identifiers of a node by which its objects are found. */
 type Node = Pick<PrivateDaemon, 'nodeId' | 'stateDirectory'>
 
-/** Whatever a daemon's launches and runs have left on this host, one line each; root images are kept on purpose. */
+/**
+ * Leftovers of launches and runs of a daemon on this host, one line each, without root images, which are kept on
+ * purpose.
+ */
 export async function leftovers(daemon: Node, engine: Docker = connectEngine()): Promise<string[]> {
   const node = await daemon.nodeId()
   const filters = { label: [`io.stagerd.node=${node}`] }
@@ -26,7 +29,7 @@ export async function leftovers(daemon: Node, engine: Docker = connectEngine()):
   ]
 }
 
-/** Remove the root images of a daemon whose state directory goes away with the test. */
+/** Removes the root images of a daemon whose state directory is removed with the test. */
 export async function removeImages(daemon: Node, engine: Docker = connectEngine()): Promise<void> {
   const filters = { label: [`io.stagerd.node=${await daemon.nodeId()}`] }
   for (const { Id } of await engine.listImages({ filters })) await engine.getImage(Id).remove({ force: true })

@@ -13,7 +13,7 @@ export class OverlayScratch {
     return join(this.root, name)
   }
 
-  /** An overlay of `lower` (topmost first), as Docker mounts it. */
+  /** Mounts an overlay of `lower` (topmost first) like Docker. */
   mount(lower: readonly string[]): { merged: string; upper: string } {
     const base = this.path(`overlay-${this.#count++}`)
     const [upper, work, merged] = ['upper', 'work', 'merged'].map((name) => join(base, name)) as [
@@ -22,7 +22,7 @@ export class OverlayScratch {
       string,
     ]
     for (const directory of [upper, work, merged]) mkdirSync(directory, { recursive: true })
-    // An overlay of one lower directory and no upper one is not allowed; so even a view only to be read has an upper.
+    // overlayfs requires an upper directory when there is only one lower directory, even for reading.
     const options = `lowerdir=${lower.join(':')},upperdir=${upper},workdir=${work},index=off,redirect_dir=off,metacopy=off`
     execFileSync('mount', ['-t', 'overlay', 'stagerd-test', '-o', options, merged])
     this.#mounted.push(merged)

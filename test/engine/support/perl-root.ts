@@ -5,11 +5,11 @@ import { tarball } from './busybox-root.js'
 
 const STAGERS = ['file-operations', 'busy-writer'] as const
 
-/** Where the programs of test/fixtures/stagers are. */
+/** The directory of the programs in test/fixtures/stagers. */
 export const FILE_OPERATIONS = '/usr/bin/file-operations'
 export const BUSY_WRITER = '/usr/bin/busy-writer'
 
-/** The host's perl with what it is linked to and as many modules as perl-base has, and the stagers that it runs. */
+/** The perl of the host with its libraries and the modules of perl-base, and the stagers in Perl. */
 export async function perlTarball(): Promise<Buffer> {
   const linked = execFileSync('ldd', ['/usr/bin/perl'], { encoding: 'utf8' }).match(/\/\S+/g) ?? []
   const paths = execFileSync('perl', ['-e', 'print "$_\\n" for @INC'], { encoding: 'utf8' }).split('\n')

@@ -14,7 +14,7 @@ import type { LogLine, Staging } from '../../../daemon/documents/staging.js'
 
 export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** The built stagerd, with a state directory and a socket of its own. */
+/** The built stagerd with its own state directory and socket. */
 export class PrivateDaemon {
   readonly directory: string
   readonly socket: string
@@ -33,7 +33,7 @@ export class PrivateDaemon {
 
   /**
    * @param flags of stagerd, beyond the state directory and the socket
-   * @param environment over that of the test
+   * @param environment overrides the environment of the test
    */
   static async start(flags: readonly string[] = [], environment: NodeJS.ProcessEnv = {}): Promise<PrivateDaemon> {
     const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-test-'))
@@ -50,7 +50,7 @@ export class PrivateDaemon {
     return this.#process?.pid ?? 0
   }
 
-  /** Start it again on the same state, once it is gone. */
+  /** Starts it again on the same state, after its end. */
   async restart(): Promise<void> {
     const log = openSync(path.join(this.directory, 'log'), 'a')
     this.#process = spawn(
@@ -64,17 +64,17 @@ export class PrivateDaemon {
     })
   }
 
-  /** kill -9, and nothing else. */
+  /** Sends SIGKILL. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL')
   }
 
-  /** As systemd would. */
+  /** Sends SIGTERM, like systemd. */
   async stop(): Promise<void> {
     await this.#end('SIGTERM')
   }
 
-  /** Stop it, and remove everything that it kept. */
+  /** Stops it and removes its state. */
   async close(): Promise<void> {
     await this.stop()
     await this.#agent.close()
@@ -105,7 +105,7 @@ export class PrivateDaemon {
     }
   }
 
-  /** The answer's document; throws on anything but a 2xx. */
+  /** Returns the document of the response. Throws unless the status is 2xx. */
   async ask<T>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, document?: unknown): Promise<T> {
     const answer = await this.call(method, url, document)
     if (answer.status < 200 || answer.status > 299) throw new Error(`${method} ${url}: ${answer.status} ${answer.text}`)
@@ -145,7 +145,7 @@ export class PrivateDaemon {
     })
   }
 
-  /** A stager, and a pipeline of the same name that is this stager alone. */
+  /** Creates a stager, and a pipeline of the same name with only this stager. */
   async addStager(draft: Omit<StagerDraft, 'namespace'>): Promise<Stager> {
     const stager = await this.ask<Stager>('POST', '/v1/stagers', { namespace: '/', ...draft })
     await this.ask('POST', '/v1/stagingpipelines', { namespace: '/', name: draft.name, stagers: [stager.uuid] })
@@ -159,7 +159,7 @@ export class PrivateDaemon {
     })
   }
 
-  /** The staging once it has ended. */
+  /** Waits for the end of a staging. */
   async ended(uuid: string, deadlineMs?: number): Promise<Staging> {
     let staging: Staging | undefined
     await until(
@@ -174,7 +174,7 @@ export class PrivateDaemon {
     return staging!
   }
 
-  /** The log: all of it once the staging is over, or what it is now. */
+  /** The complete log after the end of the staging, or the current one. */
   async lines(uuid: string, { follow = true } = {}): Promise<LogLine[]> {
     const { text } = await this.call('GET', `/v1/stagings/${uuid}/log?follow=${String(follow)}`)
     return [
@@ -208,7 +208,7 @@ export interface Answer {
   readonly document: unknown
 }
 
-/** The deadline is a ceiling for the slowest of hosts: an Engine that removes large layers answers nobody for seconds. */
+/** The deadline allows for slow hosts: an Engine that removes large layers does not respond for seconds. */
 export async function until(
   what: string,
   condition: () => Promise<boolean> | boolean,

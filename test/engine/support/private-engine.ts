@@ -10,15 +10,15 @@ import { runProcess } from '../../../base/run-process.js'
 import { until } from './private-daemon.js'
 
 /**
- * A Docker Engine of the test's own, to be killed at will. It leaves the host's firewall and default bridge alone, so that
- * the Engine beside it does not notice.
+ * A private Docker Engine that a test can kill. It does not touch the firewall and the default bridge of the host, so
+ * that the other Engine is not affected.
  */
 export class PrivateEngine {
-  /** For the bridges of launches: of those of the host's own Engine this one knows nothing. */
+  /** The address range for bridges: it must not overlap with that of the other Engine, which this one does not know. */
   readonly addressPool = '198.19.0.0/17'
   readonly directory: string
   readonly engine: Docker
-  /** Not `none`: an Engine that starts with that removes docker0, which belongs to the one beside it. */
+  /** Not `none`: an Engine that starts with `none` removes docker0, which belongs to the other Engine. */
   readonly #bridge = `sdt-${randomBytes(4).toString('hex')}`
   #containerd: ChildProcess | undefined
   #dockerd: ChildProcess | undefined
@@ -44,7 +44,7 @@ export class PrivateEngine {
     return path.join(this.directory, 'docker.sock')
   }
 
-  /** For a daemon that is to use this one. */
+  /** The environment for a daemon that uses this Engine. */
   get environment(): { readonly DOCKER_HOST: string } {
     return { DOCKER_HOST: `unix://${this.socket}` }
   }
@@ -67,7 +67,7 @@ export class PrivateEngine {
     })
   }
 
-  /** kill -9 of the Engine alone: containerd, the shims and the containers live on until somebody ends them. */
+  /** Sends SIGKILL to dockerd only: containerd, the shims and the containers keep running. */
   async kill(): Promise<void> {
     await end(this.#dockerd, 'SIGKILL')
   }
@@ -83,8 +83,8 @@ export class PrivateEngine {
   }
 
   /**
-   * As a service of its own, like under systemd. One that dockerd starts itself dies with it, and where process 1 reaps
-   * no orphans, the next dockerd takes its remains for a containerd that runs.
+   * Starts containerd as a separate service, like systemd. A containerd that dockerd starts dies with it, and where PID
+   * 1 does not reap orphans, the next dockerd takes the zombie for a running containerd.
    */
   async #startContainerd(): Promise<void> {
     this.#containerd = this.#spawn('containerd', [

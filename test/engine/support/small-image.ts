@@ -5,7 +5,7 @@ import type Docker from 'dockerode'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 
 /**
- * An image of a tarball that is like nobody else's, and its reference. It carries the label of the node, by which
+ * Imports a unique image from a tarball and returns its reference. The image has the label of the node, by which
  * `removeImages` finds it.
  *
  * @param changes lines of a Dockerfile: `ENV KEY=VALUE`

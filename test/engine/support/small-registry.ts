@@ -5,14 +5,16 @@ import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 
 export interface SmallRegistry {
-  /** Of the one image that it has, for an Engine on this host: it speaks plain HTTP with loopback addresses alone. */
+  /** The reference of its only image. The host is a loopback address, for which an Engine allows plain HTTP. */
   readonly reference: string
   close(): Promise<void>
 }
 
 const MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
 
-/** As much of the registry protocol as a pull needs, with an image of one layer that is labelled as the node's. */
+/**
+ * Implements the part of the registry protocol that a pull needs. Its image has one layer and the label of the node.
+ */
 export async function smallRegistry(layer: Buffer, nodeId: string): Promise<SmallRegistry> {
   const config = Buffer.from(
     JSON.stringify({

@@ -7,10 +7,13 @@ import { pack } from 'tar-stream'
 import { runProcess } from '../../../base/run-process.js'
 import { CHECKOUT } from './private-daemon.js'
 
-/** Content by path; a path that ends in a slash is a directory. Files are executable, everything belongs to `runner`. */
+/**
+ * Maps paths to contents; a path with a trailing slash is a directory. Files are executable, everything belongs to
+ * `runner`.
+ */
 export type Tree = Readonly<Record<string, string | Buffer>>
 
-/** A gzip'd tarball of a declared tree. */
+/** Creates a gzipped tarball of a declared tree. */
 export async function tarballOf(file: string, tree: Tree): Promise<string> {
   const tar = pack()
   for (const [name, content] of Object.entries(tree)) {
@@ -23,7 +26,7 @@ export async function tarballOf(file: string, tree: Tree): Promise<string> {
   return file
 }
 
-/** A stager's program: files that stand in /app. */
+/** The program of a stager: files in /app. */
 export function stagerTarball(file: string, files: Tree): Promise<string> {
   return tarballOf(file, {
     'app/': '',
@@ -31,7 +34,7 @@ export function stagerTarball(file: string, files: Tree): Promise<string> {
   })
 }
 
-/** The files of a directory, as a tree. */
+/** Reads the files of a directory as a tree. */
 export async function treeOf(directory: string): Promise<Tree> {
   const names = await readdir(directory, { recursive: true })
   const tree: Record<string, Buffer> = {}
@@ -42,7 +45,7 @@ export async function treeOf(directory: string): Promise<Tree> {
   return tree
 }
 
-/** The tarball of a recipe of images/, built unless it is in the cache. */
+/** The tarball of a recipe in images/, built unless it is in the cache. */
 export async function recipeTarball(name: 'busybox' | 'debian-12' | 'node'): Promise<string> {
   const environment = Object.fromEntries(
     Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),

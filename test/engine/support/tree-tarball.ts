@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { makeTree, type TreeSpec } from '../../support/trees.js'
 import { OverlayScratch } from './overlay.js'
 
-/** A gzip'd tar in which each of `directories` (absolute) holds the same tree. */
+/** A gzipped tar in which each of `directories` (absolute) contains the same tree. */
 export function tarOfCopies(tree: TreeSpec, directories: readonly string[]): Buffer {
   const scratch = new OverlayScratch()
   try {

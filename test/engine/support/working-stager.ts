@@ -15,34 +15,34 @@ import { type GroundTruth, groundTruth } from './ground-truth.js'
 import { OverlayScratch } from './overlay.js'
 import { FILE_OPERATIONS, perlTarball } from './perl-root.js'
 
-/** A line for test/fixtures/stagers/file-operations.pl: its name, and fields; paths are absolute, bytes as latin1. */
+/** A line for test/fixtures/stagers/file-operations.pl: name and fields. Paths are absolute, bytes as latin1. */
 export type FileOperation = readonly [name: string, ...fields: (string | number)[]]
 
-/** A gibibyte of disk, in which a tebibyte of holes has room. */
+/** A gibibyte of disk, which is enough for a tebibyte of holes. */
 const LIMITS: Partial<Limits> = { diskBytes: 2 ** 30, memoryBytes: 256 * 2 ** 20, timeoutMs: Infinity }
 
 let perl: Promise<Buffer> | undefined
 
 /**
- * A launched stager that does what the test tells it. The operations are the stager's own system calls, in its own
- * namespaces and with Docker's capabilities; what it is asked takes no process of the Engine's, so that hundreds of
- * operations take a few milliseconds.
+ * A launched stager that runs operations for a test. They are system calls of the stager in its namespaces, with the
+ * default capabilities of Docker. They need no exec by the Engine, so that hundreds of operations take a few
+ * milliseconds.
  */
 export class WorkingStager {
   #scratches = 0
 
   private constructor(
     readonly launch: RunningLaunch,
-    /** The root as the container sees it: through its init process, while that lives. */
+    /** The root as the container sees it, through /proc of its init process, while that runs. */
     readonly root: string,
-    /** Trees of the packages' layers, topmost first. */
+    /** Trees of the layers of the packages, topmost first. */
     readonly layers: readonly string[],
     private readonly master: Master,
     private readonly connection: Socket,
     private readonly answers: AsyncIterator<string>,
   ) {}
 
-  /** @param packages above busybox and perl, from the bottom upward */
+  /** @param packages above busybox and perl, bottom first */
   static async launch(under: DockerIsolationUnderTest, packages: readonly LayerSource[]): Promise<WorkingStager> {
     perl ??= perlTarball()
     const root = [...under.root, under.resources.add('perl', await perl), ...packages]
@@ -72,7 +72,7 @@ export class WorkingStager {
     }
   }
 
-  /** Returns what failed, as `name:errno`. */
+  /** Returns the failed operations as `name:errno`. */
   async perform(operations: readonly FileOperation[]): Promise<readonly string[]> {
     const lines = operations.map(([name, ...fields]) => [name, ...fields.map((field) => hex(String(field)))].join(' '))
     this.connection.write(`${[...lines, '.'].join('\n')}\n`)
@@ -86,8 +86,8 @@ export class WorkingStager {
   }
 
   /**
-   * A snapshot, and what the container shows below `directory` (absolute, without a slash at its end). It may be thawed
-   * before that has been looked at, but does nothing until it is told.
+   * Takes a snapshot, and describes the tree of the container below `directory` (absolute, without a trailing slash).
+   * The container may be thawed before that, but the stager does nothing without a request.
    *
    * @param filter the directory of the snapshot
    */
@@ -96,7 +96,7 @@ export class WorkingStager {
     return { ...taken, truth: seen }
   }
 
-  /** A snapshot, and what `look` sees when it is taken. */
+  /** Takes a snapshot, and returns the result of `look` at that time. */
   async snapshotOf<T>(
     filter: string | undefined,
     look: () => T,
@@ -110,12 +110,12 @@ export class WorkingStager {
     return { ...report, seen: seen! }
   }
 
-  /** What is seen below `directory` over the layers of the packages and the snapshot made into one. */
+  /** Describes the tree below `directory` of the package layers with the snapshot as a layer on top. */
   async seenAgain(taken: SnapshotReport<Buffer>, directory: string): Promise<GroundTruth> {
     return await this.overlaid(taken, (merged) => groundTruth(merged + directory))
   }
 
-  /** Passes the place where the layers and the snapshot made into one are mounted to `look`. */
+  /** Mounts the package layers with the snapshot as a layer on top, and passes the mount point to `look`. */
   async overlaid<T>(taken: SnapshotReport<Buffer>, look: (merged: string) => T | Promise<T>): Promise<T> {
     const scratch = new OverlayScratch()
     try {
@@ -143,7 +143,7 @@ export interface Taken extends SnapshotReport<Buffer> {
   readonly truth: GroundTruth
 }
 
-/** Hooks that accept the one connection of a stager. */
+/** Hooks that accept the only connection of a stager. */
 class Master implements LaunchHooks {
   readonly #server = createServer()
   readonly #connected = once(this.#server, 'connection')

@@ -31,8 +31,8 @@ async function names(): Promise<string[]> {
   return (await daemon.ask<Package[]>('GET', '/v1/packages')).map(({ name }) => name)
 }
 
-describe('what is refused leaves nothing, and says what would be right', () => {
-  it('a tarball that climbs out', async () => {
+describe('rejected input leaves nothing, and the message says what is right', () => {
+  it('a tarball with a path outside of the root', async () => {
     const before = await blobs()
     await tarballOf(file('evil.tar.gz'), { '../../etc/evil': 'x' })
     const { exitCode, stderr } = await daemon.stagectl('package', 'from-file', file('evil.tar.gz'), 'evil')
@@ -42,14 +42,14 @@ describe('what is refused leaves nothing, and says what would be right', () => {
     expect(await blobs()).toEqual(before)
   })
 
-  it('something that is no tarball', async () => {
+  it('a file that is not a tarball', async () => {
     await writeFile(file('readme.tar.gz'), 'I am not an archive, whatever my name says.')
     const { exitCode, stderr } = await daemon.stagectl('package', 'from-file', file('readme.tar.gz'), 'readme')
     expect(exitCode).toBe(4)
     expect(stderr).toMatch(/gzip, bzip2, xz or zstd/)
   })
 
-  it.each(['-rf', 'a/b', 'ü', 'x'.repeat(129), '..'])('a name that is not a name: %s', async (name) => {
+  it.each(['-rf', 'a/b', 'ü', 'x'.repeat(129), '..'])('the invalid name %s', async (name) => {
     const answer = await daemon.call('POST', '/v1/packages', { namespace: '/', name })
     expect(answer).toMatchObject({ status: 400, document: { code: 'bad-name' } })
   })
@@ -76,11 +76,11 @@ describe('what is refused leaves nothing, and says what would be right', () => {
       { reject: false },
     )
     expect(short.exitCode).not.toBe(0)
-    // The client went away without waiting for an answer.
+    // The client disconnected without waiting for the response.
     await until('what was half received is gone', async () => (await blobs()).join() === before.join())
   })
 
-  it('a dependency that nothing provides ends the staging with exit code 13, and names it', async () => {
+  it('a dependency that nothing provides fails the staging with exit code 13, and the message names it', async () => {
     const program = await stagerTarball(file('any.tar.gz'), { any: '#!/bin/sh\n' })
     await daemon.addPackage(program, 'any-program', { dependencies: 'os.linux' })
     await daemon.addStager({ name: 'any', package: 'package::/::any-program', start_command: './any' })
@@ -92,7 +92,7 @@ describe('what is refused leaves nothing, and says what would be right', () => {
     expect(exitCode).toBe(13)
   })
 
-  it('a user that the root does not have', async () => {
+  it('a user that does not exist in the root', async () => {
     const program = await stagerTarball(file('who.tar.gz'), { who: '#!/bin/sh\n' })
     await daemon.addPackage(program, 'who-program', { dependencies: 'os.linux' })
     const draft = { name: 'who', package: 'package::/::who-program', start_command: './who', user: 'nobody-knows' }
@@ -104,7 +104,7 @@ describe('what is refused leaves nothing, and says what would be right', () => {
 })
 
 describe('a full disk', () => {
-  it('refuses what does not fit, keeps what was there, and goes on', async () => {
+  it('rejects an upload that does not fit, keeps existing data, and keeps working', async () => {
     const small = await PrivateDaemon.start()
     await small.stop()
     await runProcess('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', small.stateDirectory])

@@ -46,7 +46,7 @@ afterEach(async () => {
   await daemon.close()
 })
 
-/** What anybody can see of the result: the same, however often the daemon was killed on the way. */
+/** The visible result, which must be the same however often the daemon was killed. */
 async function expectResult(staging: Staging): Promise<void> {
   const ended = await daemon.ended(staging.uuid)
   expect(ended.failure).toBeUndefined()
@@ -64,7 +64,7 @@ async function expectResult(staging: Staging): Promise<void> {
 const steps = ['layers', 'image', 'network', 'listener', 'firewall', 'stagerfs', 'create', 'start', 'mounts']
 
 describe('kill -9 of the daemon', () => {
-  it.each(steps)('after the step "%s" of a launch: the staging goes on, and nothing is left', async (step) => {
+  it.each(steps)('after the step "%s" of a launch: the staging resumes, and nothing is left', async (step) => {
     const staging = await daemon.submit('site', 'build')
     await until(`step ${step} is over`, async () => (await daemon.log()).includes(`"step":"${step}"`))
     await daemon.kill()
@@ -72,7 +72,7 @@ describe('kill -9 of the daemon', () => {
     await expectResult(staging)
   })
 
-  it.each(['building', 'verdict'])('once the stager has said "%s"', async (word) => {
+  it.each(['building', 'verdict'])('after the stager has printed "%s"', async (word) => {
     const staging = await daemon.submit('site', 'build')
     await until(`it says ${word}`, async () => (await daemon.text(staging.uuid, { follow: false })).includes(word))
     await daemon.kill()
@@ -80,7 +80,7 @@ describe('kill -9 of the daemon', () => {
     await expectResult(staging)
   })
 
-  it('while it waits in the queue, and again while it is run anew', async () => {
+  it('while the staging is queued, and again while it runs after the restart', async () => {
     const staging = await daemon.submit('site', 'build')
     await daemon.kill()
     await daemon.restart()
@@ -90,7 +90,7 @@ describe('kill -9 of the daemon', () => {
     await expectResult(staging)
   })
 
-  it('while the Engine makes something for it: what comes too late for the first sweep is swept in the end', async () => {
+  it('while the Engine creates an object: a later sweep removes what the first one misses', async () => {
     await daemon.kill()
     await daemon.restart()
     await until('the host has been swept', async () => (await daemon.call('GET', '/readyz')).status === 200)
@@ -103,7 +103,7 @@ describe('kill -9 of the daemon', () => {
 })
 
 describe('SIGTERM', () => {
-  it('ends what runs, and the staging goes on at the next start', async () => {
+  it('ends the launches, and the staging resumes at the next start', async () => {
     const staging = await daemon.submit('site', 'build')
     await until('it builds', async () => (await daemon.log()).includes('"step":"mounts"'))
     await daemon.stop()

@@ -5,7 +5,7 @@ import { PrivateDaemon, until } from '../support/private-daemon.js'
 import { PrivateEngine } from '../support/private-engine.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
-/** It cannot end before it is let go: not even where the Engine takes long to die. */
+/** A stager that does not end before it is released, even if the Engine takes long to die. */
 const PATIENT = `#!/bin/sh
 echo working
 [ -n "$GO" ] || sleep 600
@@ -36,13 +36,13 @@ afterEach(async () => {
   await engine.close()
 })
 
-/** Launches that begin from now on end at once. */
+/** Makes later launches end at once. */
 async function unblockStagers(): Promise<void> {
   const url = `/v1/packages/${encodeURIComponent('package::/::patient-program')}`
   await daemon.ask('PATCH', url, { environment_set: { GO: 'yes' } })
 }
 
-it('kill -9 of the Engine under a running stager: launched again when it is back, and nothing is left', async () => {
+it('SIGKILL of the Engine during a launch: the stager is launched again, and nothing is left', async () => {
   const { uuid } = await daemon.submit('site', 'patient')
   await until('the stager works', async () => (await daemon.log()).includes('"step":"mounts"'))
   await engine.kill()
@@ -55,7 +55,7 @@ it('kill -9 of the Engine under a running stager: launched again when it is back
   expect(staging.launches.map(({ state }) => state)).toEqual(['aborted', 'done'])
 })
 
-it('kill -9 of both: the staging goes on when both are back', async () => {
+it('SIGKILL of both: the staging resumes after both have restarted', async () => {
   const { uuid } = await daemon.submit('site', 'patient')
   await until('the stager works', async () => (await daemon.log()).includes('"step":"mounts"'))
   await engine.kill()
@@ -67,7 +67,7 @@ it('kill -9 of both: the staging goes on when both are back', async () => {
   expect((await daemon.ended(uuid)).state).toBe('succeeded')
 })
 
-it('an Engine that is down: the daemon goes on, says so, and stages when it is there', async () => {
+it('an Engine that is down: the daemon keeps running, reports it, and stages when the Engine is back', async () => {
   await unblockStagers()
   await engine.kill()
   const doctor = await daemon.stagectl('node', 'doctor')

@@ -35,7 +35,7 @@ afterAll(async () => {
   }
 })
 
-it('a pipeline that was exported here stages there, on an empty state directory, with nothing else', async () => {
+it('an exported pipeline with its dependencies stages on a daemon with an empty state directory', async () => {
   const file = path.join(here.directory, 'greet.cntmp')
   const exported = await here.stagectl('pipeline', 'export', 'greet', '--with-dependencies', '-f', file)
   expect(exported.stderr).toBe('')
@@ -63,7 +63,7 @@ it('a pipeline that was exported here stages there, on an empty state directory,
   await here.restart()
 })
 
-it('a package of 300 MB goes out and in without the daemons growing with it', async () => {
+it('exporting and importing a package of 300 MB takes a constant amount of memory', async () => {
   const large = path.join(here.directory, 'large.tar')
   await writeFile(large, await largeTar(300))
   await here.addPackage(large, 'large', { provides: 'file.large' })
@@ -83,7 +83,7 @@ it('a package of 300 MB goes out and in without the daemons growing with it', as
   expect(grown.here).toBeLessThan(120)
   expect(grown.there).toBeLessThan(120)
 
-  // It is as good as uploaded: the same tarball is not sent again.
+  // The import counts as an upload: the same tarball is not sent again.
   await writeFile(large, await largeTar(300))
   const again = await there.stagectl('package', 'from-file', large, 'large-again')
   expect(again.exitCode, again.stderr).toBe(0)
@@ -93,7 +93,7 @@ it('a package of 300 MB goes out and in without the daemons growing with it', as
   expect(text).toContain('"/v1/exchange"')
   expect(uploads).toEqual([])
 
-  // And a download that was broken off goes on where it was.
+  // A partial download is resumed.
   const target = path.join(there.directory, 'down.tar')
   const { resource } = await there.ask<{ resource: { digest: string } }>('GET', '/v1/packages/%2F::large')
   const part = path.join(there.directory, `.down.tar.${resource.digest.slice(7, 23)}.part`)
@@ -103,7 +103,7 @@ it('a package of 300 MB goes out and in without the daemons growing with it', as
   expect((await readFile(target)).equals(await largeTar(300))).toBe(true)
 })
 
-/** A tar of one file without any holes, the same each time. */
+/** A deterministic tar of one file without holes. */
 async function largeTar(megabytes: number): Promise<Buffer> {
   const { pack } = await import('tar-stream')
   const { buffer } = await import('node:stream/consumers')
@@ -115,7 +115,7 @@ async function largeTar(megabytes: number): Promise<Buffer> {
   return await buffer(tar)
 }
 
-/** The most memory that the daemon ever had, in MB. */
+/** Peak memory of the daemon, in MB. */
 async function highWater({ pid }: PrivateDaemon): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   return Math.round(Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024)

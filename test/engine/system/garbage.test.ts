@@ -19,7 +19,7 @@ beforeAll(async () => {
   daemon = await PrivateDaemon.start(['--concurrency', '3', '--upload-grace', '2s'])
   const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
-  // It leaves a snapshot with its verdict, some time after it was made: longer than the grace of an upload.
+  // The stager posts its verdict some time after its snapshot, later than the grace period of an upload.
   const program = await stagerTarball(file('slow.tar.gz'), {
     slow: `#!/bin/sh
 set -e
@@ -41,7 +41,7 @@ afterAll(async () => {
 
 const collect = (request: object) => daemon.ask<GarbageReport>('POST', '/v1/node/gc', request)
 
-it('collecting all the time takes nothing from stagings, uploads and packages', async () => {
+it('continuous collection removes nothing that stagings, uploads and packages need', async () => {
   const done = new AbortController()
   let collections = 0
   const removed = new Set<string>()
@@ -62,7 +62,7 @@ it('collecting all the time takes nothing from stagings, uploads and packages', 
           return await daemon.submit(name, 'slow')
         }),
       )
-      // The row of a staging that has ended is garbage at once, so the package tells how it went.
+      // The record of an ended staging is garbage at once, so the state of the package is checked.
       for (const { package: fqn } of stagings) {
         let found: Package | undefined
         await until(`${fqn} is staged`, async () => {
@@ -71,7 +71,7 @@ it('collecting all the time takes nothing from stagings, uploads and packages', 
         })
         expect(found?.state, (await daemon.log()).slice(-3000)).toBe('ready')
       }
-      // Then the next round has to make its root image anew.
+      // The next round must create its root image again.
       removed.delete('image')
       await until('the root image has gone', () => removed.has('image'))
     }
@@ -89,7 +89,7 @@ it('collecting all the time takes nothing from stagings, uploads and packages', 
   expect(removed).toContain('image')
 }, 180_000)
 
-it('when all is quiet, nothing stays but what packages need', async () => {
+it('without activity, only the data that packages need stays', async () => {
   const packages = await daemon.ask<Package[]>('GET', '/v1/packages')
   const digests = new Set(packages.map(({ resource }) => resource?.digest.replace('sha256:', '')))
   // Uploads are kept until their grace is over.

@@ -43,7 +43,7 @@ const blobs = async () =>
   )
 
 describe('a package of a Docker image', () => {
-  it('runs as the image would have run', async () => {
+  it('runs like the image', async () => {
     const built = await build('small', `name: small, image: "${image}", provides [ { os: small } ], cleanup [ "/tmp" ]`)
     expect(built.exitCode, built.stdout + built.stderr).toBe(0)
     expect(await show('small')).toMatchObject({
@@ -59,7 +59,7 @@ describe('a package of a Docker image', () => {
     expect(await leftovers(daemon)).toEqual([])
   })
 
-  it('built again, takes the place of what was there, with what the script says over what the image says', async () => {
+  it('built again, replaces the package, and the script overrides the configuration of the image', async () => {
     const before = await show('small')
     const built = await build('small', `name: small, image: "${image}", environment { GREETING: "hello, script" }`)
     expect(built.exitCode, built.stdout + built.stderr).toBe(0)
@@ -68,13 +68,13 @@ describe('a package of a Docker image', () => {
     expect((await packages()).map(({ name }) => name)).toEqual(['small'])
   })
 
-  it('that the Engine lacks is pulled, and the log tells how far it has come', async () => {
+  it('is pulled when the Engine lacks the image, and the log shows the progress', async () => {
     const registry = await smallRegistry(await busyboxTarball(), await daemon.nodeId())
     try {
       const built = await build('pulled', `name: pulled, image: "${registry.reference}"`)
       expect(built.exitCode, built.stdout + built.stderr).toBe(0)
       expect((await show('pulled')).environment).toMatchObject({ START_COMMAND: 'true' })
-      // An Engine that has pulled the same layer before remembers it.
+      // An Engine that has pulled the same layer before has it in its cache.
       expect(await daemon.log()).toMatch(/pulling an image: .*(?:Pull complete|Already exists)/)
 
       const missing = await build('missing', `name: missing, image: "${registry.reference.replace(/:1$/, ':2')}"`)
@@ -84,9 +84,9 @@ describe('a package of a Docker image', () => {
     }
   })
 
-  it('that a registry out of reach has is told in one sentence, and leaves nothing', async () => {
+  it('of an unreachable registry fails with one sentence, and leaves nothing', async () => {
     const before = { packages: await packages(), blobs: (await blobs()).length }
-    // Nobody listens there.
+    // Nothing listens on this port.
     const built = await build('small', 'name: small, image: "127.0.0.1:1/nothing/here:1"')
     expect(built.exitCode).not.toBe(0)
     expect(built.stderr).toMatch(/does not have the image "127\.0\.0\.1:1\/nothing\/here:1" and cannot pull it \(.*\)/)

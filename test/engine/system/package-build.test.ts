@@ -11,7 +11,7 @@ import { recipeTarball, tarballOf } from '../support/tarballs.js'
 let daemon: PrivateDaemon
 const file = (name: string) => path.join(daemon.directory, name)
 
-/** With a cache of its own: the tests of another day are not to be found in it. */
+/** A private cache, so that sources of earlier test runs are not in it. */
 function stagectl(...args: string[]) {
   return execa(path.join(CHECKOUT, 'bin/stagectl'), args, {
     reject: false,
@@ -24,7 +24,7 @@ beforeAll(async () => {
   await daemon.addPackage(await recipeTarball('debian-12'), 'debian-12', {
     provides: 'os.linux os.debian os.debian-12',
   })
-  // Something that only builds need, with documentation that a script might clean up.
+  // A build dependency, with documentation that a script may clean up.
   const shout = '#!/bin/sh\ntr a-z A-Z\n'
   const tool = await tarballOf(file('tool.tar.gz'), { 'opt/tool/bin/shout': shout, 'opt/tool/doc/readme': 'read me' })
   await daemon.addPackage(tool, 'tool', {
@@ -56,7 +56,7 @@ async function build(name: string, script: string) {
 const show = (name: string) => daemon.ask<Package>('GET', `/v1/packages/${encodeURIComponent(`package::${name}`)}`)
 const packages = async () => (await daemon.ask<Package[]>('GET', '/v1/packages')).map(({ name }) => name)
 
-/** What is in a package, without directories. */
+/** The entries of a package, without directories. */
 async function contents(name: string): Promise<string[]> {
   await stagectl('package', 'download', name, '-f', file('contents.tar.gz'))
   const { stdout } = await execa('tar', ['-tzf', file('contents.tar.gz')])
@@ -99,7 +99,7 @@ test -z "\${STAGER_URL:-}"
 test -z "\${GREETING:-}"`
 
 describe('a build script', () => {
-  it('becomes a package of what it has changed, without what it cleans up and what only the build needs', async () => {
+  it('makes a package of its changes, without cleaned-up files and without build dependencies', async () => {
     const built = await build('greeting', await greetingScript(BODY))
     expect(built.exitCode, built.stdout + built.stderr).toBe(0)
 
@@ -115,7 +115,7 @@ describe('a build script', () => {
       ],
       environment: { PATH: '/opt/greeting/bin:$PATH', GREETING: 'two\nlines' },
     })
-    // Nothing of the tool, which the script has touched, is in it, or taken away by it.
+    // The package neither contains nor removes files of the tool, although the script has touched them.
     expect(made.resource?.removals).toBe(0)
     expect(await contents('/acme/pkg::greeting')).toEqual(['opt/greeting/bin/greet', 'opt/greeting/text'])
 
@@ -124,7 +124,7 @@ describe('a build script', () => {
     expect(stdout).toBe('HELLO FROM THE SOURCE\n  ) as runner')
   })
 
-  it('that fails shows its own last lines in their order, and leaves what was there', async () => {
+  it('that fails shows its last lines in order, and keeps the existing package', async () => {
     const before = await show('/acme/pkg::greeting')
     const names = await packages()
     const lines = [0, 1, 2, 3, 4, 5]
@@ -140,7 +140,7 @@ describe('a build script', () => {
     expect(await show('/acme/pkg::greeting')).toEqual(before)
   })
 
-  it('built again takes the place of what was there', async () => {
+  it('replaces the existing package when it is built again', async () => {
     const before = await show('/acme/pkg::greeting')
     const built = await build('greeting', await greetingScript(`${BODY}\nsudo touch /opt/greeting/second`))
     expect(built.exitCode, built.stdout + built.stderr).toBe(0)
@@ -151,7 +151,7 @@ describe('a build script', () => {
     expect((await packages()).filter((name) => name.startsWith('greeting'))).toEqual(['greeting'])
   })
 
-  it('may make a root of its own', async () => {
+  it('may create a root of its own', async () => {
     const built = await build(
       'rootfs',
       `name: tiny, depends [ { os: linux } ], provides [ { os: tiny } ], snapshot_path "/rootfs", cleanup [ "/rootfs/junk" ]
@@ -167,7 +167,7 @@ build (
     expect((await contents('tiny')).sort()).toEqual(['bin/name', 'etc/hostname'])
   })
 
-  it('is not even begun when a source is something else', async () => {
+  it('does not start when the digest of a source is wrong', async () => {
     const digest = createHash('sha256').update('another').digest('hex')
     const script = (await greetingScript('true')).replace(/sha256: "[^"]*"/, `sha256: "${digest}"`)
     const built = await build('greeting', script)
@@ -194,7 +194,7 @@ describe('the recipes of images/', () => {
     300_000,
   )
 
-  it('a package is compiled with what build-essential brings', async () => {
+  it('a package is compiled with build-essential', async () => {
     const built = await build(
       'answer',
       `name: answer, depends [ { os: debian-12 } ], build_depends [ { package: build-essential } ]
@@ -212,7 +212,7 @@ sudo install -D answer /opt/answer/bin/answer
     expect(await contents('answer')).toEqual(['opt/answer/bin/answer'])
   })
 
-  it('a Ruby application is staged on the Ruby that was built, and runs', async () => {
+  it('a Ruby application is staged with the built Ruby, and runs', async () => {
     const stager = path.join(CHECKOUT, 'examples/stagers/ruby')
     await stagectl(
       ...['stager', 'create', '/apcera::ruby', '--path', stager, '--start-command', './stage-ruby'],

@@ -29,19 +29,19 @@ afterAll(async () => {
   await daemon.close()
 })
 
-it(`${AT_ONCE} stagings submitted at once with a limit of ${LIMIT} all end right, in order of admission`, async () => {
+it(`${AT_ONCE} stagings submitted at once with a limit of ${LIMIT} all succeed, in the order of admission`, async () => {
   const submitted = await Promise.all(Array.from({ length: AT_ONCE }, (_, n) => daemon.submit(`site-${n}`, 'hello')))
   const ended: Staging[] = []
   for (const { uuid } of submitted) ended.push(await daemon.ended(uuid))
   expect(ended.map(({ state, failure }) => failure?.message ?? state)).toEqual(submitted.map(() => 'succeeded'))
 
-  // The newest first, by the ledger's own count: several may be of one millisecond.
+  // Newest first, by the sequence of the ledger: several may have the same millisecond.
   const inOrder = (await daemon.ask<Staging[]>('GET', '/v1/stagings')).reverse()
   expect(inOrder).toHaveLength(AT_ONCE)
   const starts = inOrder.map(({ started_at }) => started_at ?? '')
   expect(starts).toEqual([...starts].sort())
 
-  // Never more than the limit between a start and an end.
+  // The number of running stagings never exceeds the limit.
   for (const one of ended) {
     const atWork = ended.filter(
       ({ started_at, ended_at }) => started_at! <= one.started_at! && ended_at! > one.started_at!,

@@ -21,7 +21,7 @@ afterAll(async () => {
   await daemon.close()
 })
 
-it('Ctrl-C lets a program that runs in the foreground say its last words', async () => {
+it('Ctrl-C stops a foreground program and shows its last output', async () => {
   const command = `trap 'echo goodbye; exit 0' TERM; echo up; while :; do sleep 0.1; done`
   const run = daemon.stagectl('run', 'app', '--command', command)
   let said = ''
@@ -30,5 +30,5 @@ it('Ctrl-C lets a program that runs in the foreground say its last words', async
   run.kill('SIGINT')
   const { stdout, stderr, exitCode } = await run
   expect({ stdout, exitCode }).toEqual({ stdout: 'up\ngoodbye', exitCode: 14 })
-  expect(stderr).toContain('Stopping app… (Ctrl-C again leaves at once)')
+  expect(stderr).toContain('Stopping app… (press Ctrl-C again to leave at once)')
 })

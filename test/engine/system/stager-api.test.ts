@@ -6,7 +6,7 @@ import { leftovers, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf, treeOf } from '../support/tarballs.js'
 
-/** Every status code in the seed's table, each provoked from inside a container. */
+/** Every status code of docs/stager-api.md, each provoked from inside a container. */
 const STATUS_CODES = ['200', '445', '448', '450', '451', '452', '499']
 
 let daemon: PrivateDaemon
@@ -38,7 +38,7 @@ afterAll(async () => {
 
 let stagings = 0
 
-/** Stage a fresh package through one stager of the fixtures. */
+/** Stages a new package through a stager of the fixtures. */
 async function stage(
   command: string,
   options: { dependencies?: { type: 'runtime'; name: string }[]; verdict?: string } = {},
@@ -94,13 +94,13 @@ describe.each(languages)('a stager in $language', ({ command, dependencies }) =>
     expect(names.filter((name) => !['', '.', 'opt', 'opt/all-eight'].includes(name))).toHaveLength(3)
   })
 
-  it('can say that it failed', async () => {
+  it('can report failure', async () => {
     const { staging } = await stage(command, { dependencies, verdict: 'failed' })
     expect(staging).toMatchObject({ state: 'failed', failure: { cause: 'stager-failed' } })
   })
 })
 
-it('every status code of the seed is provoked by a stager', async () => {
+it('a stager can provoke every documented status code', async () => {
   const { staging, log } = await stage('./status-codes.sh')
   expect(staging.failure, log).toBeUndefined()
   const seen = new Set([...log.matchAll(/^(\d{3}) /gm)].map(([, code]) => code))

@@ -1,20 +1,20 @@
 import { rowOf, type Row } from './row.js'
 
-/** What each commit measured in one round, beside tools that do not count here. */
+/** The rows of both commits in one round. Their figures for other tools are not used. */
 export interface Round {
   readonly ours: readonly Row[]
   readonly other: readonly Row[]
 }
 
 export interface Comparison {
-  /** One for each work that both commits measured. */
+  /** A row for each work that both commits measured. */
   readonly rows: readonly Row[]
   /** Works that only one of the commits measured. */
   readonly unmatched: readonly string[]
 }
 
-/** Two commits beside each other: each round is a pair, and a work is known by its name and its unit. */
-export function rowsOfRounds(
+/** Compares two commits. Each round gives a pair for each work, which is identified by its name and its unit. */
+export function compareRounds(
   rounds: readonly Round[],
   { beside, allowance }: { readonly beside: string; readonly allowance: number },
 ): Comparison {
@@ -25,7 +25,7 @@ export function rowsOfRounds(
   const unmatched: string[] = []
   for (const [key, { work, unit }] of works) {
     const pairs = rounds.flatMap(({ ours, other }) => {
-      // A work that is held beside several tools has a row for each of them, and the same figure in all.
+      // A work that is compared with several tools has a row for each of them, all with the same figure.
       const mine = ours.find((row) => keyOf(row) === key)
       const theirs = other.find((row) => keyOf(row) === key)
       return mine && theirs ? [{ ours: mine.ours, other: theirs.ours }] : []

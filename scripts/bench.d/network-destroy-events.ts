@@ -2,12 +2,12 @@ import { createInterface } from 'node:readline'
 import type { UnixHttp } from './unix-http.js'
 
 /**
- * When networks ended, by the Engine's own events: asking it again and again would slow what is measured.
+ * Records when networks are removed, from the events of the Engine: polling would slow the measured work down.
  *
- * Lives until `close`.
+ * LIFECYCLE: `watch`, then `close`.
  */
-export class NetworkEnds {
-  readonly #ended = new Map<string, number>()
+export class NetworkDestroyEvents {
+  readonly #destroyed = new Map<string, number>()
   readonly #waiting = new Map<string, (at: number) => void>()
   readonly #close: () => void
 
@@ -16,15 +16,15 @@ export class NetworkEnds {
     void this.#read(lines)
   }
 
-  static async watch(engine: UnixHttp): Promise<NetworkEnds> {
+  static async watch(engine: UnixHttp): Promise<NetworkDestroyEvents> {
     const filters = encodeURIComponent(JSON.stringify({ type: ['network'], event: ['destroy'] }))
     const events = await engine.open('GET', `/events?filters=${filters}`)
-    return new NetworkEnds(createInterface({ input: events }), () => events.destroy())
+    return new NetworkDestroyEvents(createInterface({ input: events }), () => events.destroy())
   }
 
-  /** When the network of that name had ended, as `performance.now()` tells time. */
-  endOf(name: string): Promise<number> {
-    const at = this.#ended.get(name)
+  /** Waits for the removal of a network. Returns its time, as of `performance.now()`. */
+  destroyedAt(name: string): Promise<number> {
+    const at = this.#destroyed.get(name)
     if (at !== undefined) return Promise.resolve(at)
     return new Promise((resolve) => this.#waiting.set(name, resolve))
   }
@@ -38,11 +38,11 @@ export class NetworkEnds {
       for await (const line of lines) {
         const { Actor } = JSON.parse(line) as { Actor: { Attributes: { name: string } } }
         const now = performance.now()
-        this.#ended.set(Actor.Attributes.name, now)
+        this.#destroyed.set(Actor.Attributes.name, now)
         this.#waiting.get(Actor.Attributes.name)?.(now)
       }
     } catch {
-      // Closed.
+      // `close` has destroyed the stream.
     }
   }
 }

@@ -9,9 +9,9 @@ import type { Pipeline } from '../../daemon/documents/pipeline.js'
 import type { Staging } from '../../daemon/documents/staging.js'
 import type { UnixHttp } from './unix-http.js'
 
-/** What the start command of a stager says when its files are as they shall be; after that it sleeps. */
+/** The line that a waiting stager prints when it has changed its files. Then it sleeps. */
 export const READY = 'bench: ready'
-const LONGEST_PREPARATION_MS = 120_000
+const READY_TIMEOUT_MS = 120_000
 
 interface Container {
   readonly Id: string
@@ -21,74 +21,74 @@ interface Container {
 }
 
 /**
- * A launch whose stager waits, so that its coordinator can be asked from here as often as wanted.
+ * A launch whose stager waits, so that a benchmark can send requests to its coordinator.
  *
  * LIFECYCLE: `start`, then `end` exactly once.
  */
-export class HeldLaunch {
+export class WaitingLaunch {
   private constructor(
     private readonly api: UnixHttp,
     private readonly staging: string,
     readonly url: string,
     readonly container: string,
-    /** Directory of what the stager has changed. */
+    /** The upper directory of its overlay. */
     readonly upper: string,
-    /** Its root as it sees it. */
+    /** Its root directory, as seen from the host. */
     private readonly root: string,
   ) {}
 
-  /** @param names of a package and a pipeline in the namespace /bench */
+  /** @param names a package and a pipeline in the namespace /bench */
   static async start(
     api: UnixHttp,
     engine: UnixHttp,
     names: { readonly package: string; readonly pipeline: string },
-  ): Promise<HeldLaunch> {
-    const { uuid: subject } = await api.get<Package>(named('packages', 'package', names.package))
-    const { uuid: pipeline } = await api.get<Pipeline>(named('stagingpipelines', 'stagpipe', names.pipeline))
+  ): Promise<WaitingLaunch> {
+    const { uuid: subject } = await api.get<Package>(pathOf('packages', 'package', names.package))
+    const { uuid: pipeline } = await api.get<Pipeline>(pathOf('stagingpipelines', 'stagpipe', names.pipeline))
     const { uuid } = await api.post<Staging>('/v1/stagings', { package: subject, pipeline })
-    const deadline = performance.now() + LONGEST_PREPARATION_MS
+    const deadline = performance.now() + READY_TIMEOUT_MS
     for (;;) {
-      const said = await text(await api.open('GET', `/v1/stagings/${uuid}/log?follow=false`))
+      const log = await text(await api.open('GET', `/v1/stagings/${uuid}/log?follow=false`))
       const { state, failure, launches } = await api.get<Staging>(`/v1/stagings/${uuid}`)
-      if (said.includes(READY)) return await HeldLaunch.#of(api, engine, uuid, launches[0]?.uuid ?? '')
+      if (log.includes(READY)) return await WaitingLaunch.#inspect(api, engine, uuid, launches[0]?.uuid ?? '')
       if ((state !== 'queued' && state !== 'running') || performance.now() > deadline)
-        throw new Error(`staging ${uuid} is ${state} and not ready: ${JSON.stringify(failure)}\n${said}`)
+        throw new Error(`staging ${uuid} is ${state} and not ready: ${JSON.stringify(failure)}\n${log}`)
       await setTimeout(100)
     }
   }
 
-  static async #of(api: UnixHttp, engine: UnixHttp, staging: string, launch: string): Promise<HeldLaunch> {
+  static async #inspect(api: UnixHttp, engine: UnixHttp, staging: string, launch: string): Promise<WaitingLaunch> {
     const filters = encodeURIComponent(JSON.stringify({ label: [`io.stagerd.launch=${launch}`] }))
     const [found] = await engine.get<{ Id: string }[]>(`/containers/json?filters=${filters}`)
     if (!found) throw new Error(`launch ${launch} has no container`)
     const { Id, Config, State, GraphDriver } = await engine.get<Container>(`/containers/${found.Id}/json`)
     const url = Config.Env.find((entry) => entry.startsWith('STAGER_URL='))?.slice('STAGER_URL='.length)
     if (url === undefined) throw new Error(`launch ${launch} has no STAGER_URL`)
-    return new HeldLaunch(api, staging, url, Id, GraphDriver.Data?.UpperDir ?? '', `/proc/${State.Pid}/root`)
+    return new WaitingLaunch(api, staging, url, Id, GraphDriver.Data?.UpperDir ?? '', `/proc/${State.Pid}/root`)
   }
 
-  /** One small change, as a stager makes it: what is asked for after it, nobody has done before. */
+  /** Changes one small file, so that the next snapshot cannot be cached. */
   async change(): Promise<void> {
     await writeFile(join(this.root, 'srv/turn'), randomUUID())
   }
 
-  /** @returns milliseconds until the answer */
-  async ask(method: 'GET' | 'POST', operation: string): Promise<number> {
+  /** @returns milliseconds until the response */
+  async request(method: 'GET' | 'POST', operation: string): Promise<number> {
     const began = performance.now()
     await new Promise<void>((resolve, reject) => {
-      const asked = request(`${this.url}/${operation}`, { method, agent: false }, (answer) => {
-        text(answer).then((said) => {
-          if (answer.statusCode === 200) resolve()
-          else reject(new Error(`${method} /${operation}: ${answer.statusCode} ${said}`))
+      const req = request(`${this.url}/${operation}`, { method, agent: false }, (response) => {
+        text(response).then((body) => {
+          if (response.statusCode === 200) resolve()
+          else reject(new Error(`${method} /${operation}: ${response.statusCode} ${body}`))
         }, reject)
       })
-      asked.on('error', reject).end()
+      req.on('error', reject).end()
     })
     return performance.now() - began
   }
 
   async end(): Promise<void> {
-    // Its answer has to be read, or the connection would keep this program from ending.
+    // An unread response would keep its connection open, and so this process running.
     await text(await this.api.open('POST', `/v1/stagings/${this.staging}/cancel`))
     for (;;) {
       const { state } = await this.api.get<Staging>(`/v1/stagings/${this.staging}`)
@@ -98,6 +98,6 @@ export class HeldLaunch {
   }
 }
 
-function named(collection: string, kind: string, name: string): string {
+function pathOf(collection: string, kind: string, name: string): string {
   return `/v1/${collection}/${encodeURIComponent(`${kind}::/bench::${name}`)}`
 }

@@ -1,6 +1,6 @@
 /**
- * What stagers change in the snapshots that are measured, as shell scripts for a Debian root: of its own programs and
- * libraries, so that there is something to compress, and the same each time.
+ * Shell scripts that make the changes for the snapshot benchmarks in a Debian root. They copy data from its programs
+ * and libraries, which is compressible and the same in each run.
  */
 const BLOB = (bytes: number) =>
   `{ cat /usr/bin/* /usr/lib/*-linux-gnu/*.so*; cat /usr/bin/* /usr/lib/*-linux-gnu/*.so*; cat /usr/bin/*; } | head -c ${bytes} >/tmp/blob`
@@ -25,6 +25,6 @@ split -b 1M -a 3 /tmp/blob /srv/new/f
 rm /tmp/blob
 test $(find /srv/new -type f | wc -l) = 200`
 
-/** Ten files of the base, each with a line more. */
+/** Appends a line to ten files of the base. */
 export const TEN_FILES = `
 find /etc -type f | LC_ALL=C sort | head -n 10 | while read -r file; do echo '# changed' >>"$file"; done`

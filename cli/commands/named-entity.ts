@@ -5,26 +5,26 @@ import { EXIT } from '../session/exit-codes.js'
 import { confirm } from '../session/confirm.js'
 import type { Session } from '../session/session.js'
 
-/** What packages, stagers and pipelines have in common for the commands that show and delete them. */
-export interface NamedThing<Document> {
-  /** `package`: the word for it, and the group of its commands. */
-  readonly word: string
+/** Describes packages, stagers, pipelines and policies to the commands `show` and `delete`. */
+export interface NamedEntity<Document> {
+  /** Its noun, which is also the name of its command group: `package`. */
+  readonly noun: string
   readonly kind: FqnKind
   readonly path: (ref: string) => string
   readonly describe: (document: Document) => string
-  /** What goes with one that was deleted. */
+  /** Deletes what belongs to it. */
   readonly afterDelete?: (session: Session, document: Document) => Promise<void>
 }
 
 export function addShowCommand<Document>(
   group: Command,
   commandLine: CommandLine,
-  { word, kind, path, describe }: NamedThing<Document>,
+  { noun, kind, path, describe }: NamedEntity<Document>,
 ): void {
   group
     .command('show <name>')
-    .description(`Everything about one ${word}.`)
-    .addHelpText('after', examples(`${word} show my-${word}`, `${word} show ${kind}::/acme::my-${word} --json`))
+    .description(`Show the details of a ${noun}.`)
+    .addHelpText('after', examples(`${noun} show my-${noun}`, `${noun} show ${kind}::/acme::my-${noun} --json`))
     .action(
       commandLine.run(async (session, _options, name: string) => {
         const document = await session.api.get<Document>(path(session.ref(name, kind)), { signal: session.signal })
@@ -37,12 +37,12 @@ export function addShowCommand<Document>(
 export function addDeleteCommand<Document extends { readonly fqn: string; readonly uuid: string }>(
   group: Command,
   commandLine: CommandLine,
-  { word, kind, path, afterDelete }: NamedThing<Document>,
+  { noun, kind, path, afterDelete }: NamedEntity<Document>,
 ): void {
   group
     .command('delete <name>')
-    .description(`Delete a ${word}; asks first on a terminal, unless --batch is given.`)
-    .addHelpText('after', examples(`${word} delete my-${word}`, `${word} delete my-${word} --batch`))
+    .description(`Delete a ${noun}. Asks for confirmation on a terminal, unless --batch is given.`)
+    .addHelpText('after', examples(`${noun} delete my-${noun}`, `${noun} delete my-${noun} --batch`))
     .action(
       commandLine.run(async (session, _options, name: string) => {
         const { api, output, signal } = session

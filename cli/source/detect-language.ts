@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 
-/** What a file at the top of a source says of it: the first that is there decides. */
-const SIGNS: readonly (readonly [file: string, pipeline: string])[] = [
+/** Files in the root of a source and the pipeline for each. The first match wins. */
+const MARKERS: readonly (readonly [file: string, pipeline: string])[] = [
   ['package.json', 'nodejs'],
   ['Gemfile', 'ruby'],
   ['requirements.txt', 'python'],
@@ -17,16 +17,16 @@ const SIGNS: readonly (readonly [file: string, pipeline: string])[] = [
   ['index.html', 'static-site'],
 ]
 
-export interface Guess {
-  /** The file that gave it away. */
-  readonly sign: string
+export interface DetectedLanguage {
+  /** The file that matched. */
+  readonly file: string
   /** Local name of the pipeline for such sources. */
   readonly pipeline: string
 }
 
-/** Undefined when no file tells. */
-export async function guessLanguage(directory: string): Promise<Guess | undefined> {
+/** Undefined when no file matches. */
+export async function detectLanguage(directory: string): Promise<DetectedLanguage | undefined> {
   const files = new Set(await readdir(directory))
-  for (const [sign, pipeline] of SIGNS) if (files.has(sign)) return { sign, pipeline }
+  for (const [file, pipeline] of MARKERS) if (files.has(file)) return { file, pipeline }
   return undefined
 }

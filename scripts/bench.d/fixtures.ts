@@ -2,10 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import type { BenchHost } from './host.js'
-import { READY } from './held-launch.js'
+import { READY } from './waiting-launch.js'
 
-/** A stager, and a pipeline of the same name, that runs `script` as root and waits. */
-export async function makeHeldStager(
+/** Creates a stager that runs `script` as root and then waits, and a pipeline of the same name. */
+export async function createWaitingStager(
   host: BenchHost,
   name: string,
   script: string,
@@ -21,14 +21,14 @@ export async function makeHeldStager(
   ])
 }
 
-export async function makePackage(host: BenchHost, tarball: string, name: string, provides?: string): Promise<void> {
-  const more = provides === undefined ? [] : ['--provides', provides]
-  await execa(join(host.root, 'bin/stagectl'), ['package', 'from-file', tarball, `/bench::${name}`, ...more])
+export async function createPackage(host: BenchHost, tarball: string, name: string, provides?: string): Promise<void> {
+  const options = provides === undefined ? [] : ['--provides', provides]
+  await execa(join(host.root, 'bin/stagectl'), ['package', 'from-file', tarball, `/bench::${name}`, ...options])
 }
 
-/** A package with next to nothing in it. */
-export async function makeSmallPackage(host: BenchHost, name: string): Promise<void> {
+/** Creates a package with a single small file. */
+export async function createSmallPackage(host: BenchHost, name: string): Promise<void> {
   const tarball = join(host.work, `${name}.tar.gz`)
   await execa('tar', ['-czf', tarball, '-C', '/etc', 'hostname'])
-  await makePackage(host, tarball, name)
+  await createPackage(host, tarball, name)
 }

@@ -5,29 +5,29 @@ import { chooseCompressor } from '../../isolation/archive/compressor.js'
 import type { BenchHost } from './host.js'
 import { timed } from './transfers.js'
 
-export const FLOOR = 'tar | compressor | file, fsynced'
+export const BASELINE = 'tar | compressor | file, fsynced'
 
-/** The least that a snapshot can be: nothing is frozen, planned, confined, hashed or looked up. */
-export async function floorOf(host: BenchHost): Promise<(upper: string) => Promise<number>> {
+/** The lower bound for a snapshot: no freezing, planning, sandboxing, hashing or lookups. */
+export async function prepareBaseline(host: BenchHost): Promise<(upper: string) => Promise<number>> {
   const compress = await compressorCommand()
-  const file = join(host.work, 'floor.tar.gz')
+  const file = join(host.work, 'baseline.tar.gz')
   return async (upper) => {
-    const took = await timed(() =>
+    const duration = await timed(() =>
       execa('sh', ['-ec', `tar -cf - -C "$1" . | ${compress} >"$2"; sync "$2"`, 'sh', upper, file]),
     )
     await rm(file)
-    return took
+    return duration
   }
 }
 
-/** What nobody who compresses by it can be faster than: the compressor, with a finished archive that is in memory. */
+/** The time of the compressor alone, with a finished archive in the page cache. */
 export async function compressorAlone(host: BenchHost, upper: string): Promise<number> {
   const archive = join(host.work, 'finished.tar')
   const compress = await compressorCommand()
   await execa('tar', ['--format=pax', '-cf', archive, '-C', upper, '.'])
-  const took = await timed(() => execa('sh', ['-ec', `${compress} <"$1" >/dev/null`, 'sh', archive]))
+  const duration = await timed(() => execa('sh', ['-ec', `${compress} <"$1" >/dev/null`, 'sh', archive]))
   await rm(archive)
-  return took
+  return duration
 }
 
 async function compressorCommand(): Promise<string> {

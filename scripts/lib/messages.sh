@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# What a script tells the person before it. All of it on stdout but `die`.
+# Print messages of a script: to stdout, and errors to stderr.
 
 bold='' dim='' plain=''
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
   bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'
 fi
 
-# heading TEXT: a step, with the seconds since the script began.
+# heading TEXT: announces a step, with the seconds since the start of the script.
 heading() {
   printf '\n%s==> %s%s %s(%d s)%s\n' "$bold" "$1" "$plain" "$dim" "$SECONDS" "$plain"
 }
@@ -15,8 +15,8 @@ note() {
   printf '    %s\n' "$*"
 }
 
-# The command, as one would type it.
-show() {
+# show_command TEXT: prints a command line.
+show_command() {
   printf '%s    $ %s%s\n' "$dim" "$*" "$plain"
 }
 
