@@ -96,7 +96,7 @@ export const exchangeRoutes: Routes = (api, { parts: { exporter, importer, defau
         bare: barePackage(query),
       }
       if (request.namespace !== undefined) assertNamespace(request.namespace)
-      const body = new RequestBody(raw, { paceMs: defaults.uploadStallMs, paceBytes: 1 })
+      const body = new RequestBody(raw, { bytes: 1, windowMs: defaults.uploadStallMs })
       try {
         const { packages, stagers, pipelines } = await importer.import(body, request, streamSignal(reply, closing))
         return await reply.code(201).send({

@@ -72,7 +72,7 @@ export const resourceRoutes: Routes = (api, { parts: { blobs, ingest, quota, def
       const length = contentLength === undefined ? undefined : Number(contentLength)
       if (length !== undefined) await quota.assert(namespace, length)
       const maxBytes = await quota.of(namespace)
-      const body = new RequestBody(raw, { paceMs: defaults.uploadStallMs, paceBytes: 1 })
+      const body = new RequestBody(raw, { bytes: 1, windowMs: defaults.uploadStallMs })
       try {
         const expected = { sha256, length, maxBytes }
         const { resource, entries } = await ingest.receive(body, expected, streamSignal(reply, closing))

@@ -82,7 +82,7 @@ describe('a connection', () => {
 
 describe('a body', () => {
   it('that comes slower than the pace is refused, and the connection closed', async () => {
-    const open = await openCoordinator({ paceMs: 50, paceBytes: 100, lingerMs: 50 })
+    const open = await openCoordinator({ minRate: { bytes: 100, windowMs: 50 }, lingerMs: 50 })
     const client = await raw(open)
     client.send(upload(open), 'x')
     await client.closed()
@@ -91,7 +91,7 @@ describe('a body', () => {
   })
 
   it('takes all the time it needs at the pace', async () => {
-    const open = await openCoordinator({ paceMs: 300, paceBytes: 10, headerMs: 100 })
+    const open = await openCoordinator({ minRate: { bytes: 10, windowMs: 300 }, headerMs: 100 })
     const client = await raw(open)
     client.send(upload(open), Buffer.alloc(999_000))
     // Many windows, and several times what headers may take.
@@ -104,7 +104,7 @@ describe('a body', () => {
   })
 
   it('is not blamed for the slowness of the disk', async () => {
-    const open = await openCoordinator({ paceMs: 20, paceBytes: 100 })
+    const open = await openCoordinator({ minRate: { bytes: 100, windowMs: 20 } })
     let write: () => void = () => undefined
     open.handler.before = () => new Promise((resolve) => (write = resolve))
     const body = Buffer.alloc(4_000_000, 'x')
@@ -121,7 +121,7 @@ describe('a download', () => {
   const large = Buffer.alloc(64_000_000)
 
   it('that nobody reads is cut off', async () => {
-    const open = await openCoordinator({ paceMs: 50, paceBytes: 100 })
+    const open = await openCoordinator({ minRate: { bytes: 100, windowMs: 50 } })
     open.handler.data = large
     const client = await raw(open)
     client.socket.pause()
@@ -134,7 +134,7 @@ describe('a download', () => {
   })
 
   it('is left alone while the container stands still for a snapshot', async () => {
-    const open = await openCoordinator({ paceMs: 250, paceBytes: 100 })
+    const open = await openCoordinator({ minRate: { bytes: 100, windowMs: 250 } })
     open.handler.data = large
     let thaw: () => void = () => undefined
     open.handler.before = (call) =>

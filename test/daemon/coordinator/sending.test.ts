@@ -136,7 +136,7 @@ describe('a blob that is known to be good', () => {
   })
 
   it('comes whole to a slow client that keeps the pace', async () => {
-    const open = await openStored({ paceMs: 50, paceBytes: 1 })
+    const open = await openStored({ minRate: { bytes: 1, windowMs: 50 } })
     const { client } = await asleep(open)
     const timer = setInterval(() => {
       client.socket.resume()
@@ -149,7 +149,7 @@ describe('a blob that is known to be good', () => {
   })
 
   it('is cut off when nobody reads it', async () => {
-    const open = await openStored({ paceMs: 50, paceBytes: 1 })
+    const open = await openStored({ minRate: { bytes: 1, windowMs: 50 } })
     const { client } = await asleep(open)
     await nothingLeft()
     client.socket.resume()
@@ -159,7 +159,7 @@ describe('a blob that is known to be good', () => {
 
   it('waits as long as the container stands still for a snapshot', async () => {
     const paceMs = 100
-    const open = await openStored({ paceMs, paceBytes: 1 })
+    const open = await openStored({ minRate: { bytes: 1, windowMs: paceMs } })
     let thaw: () => void = () => undefined
     open.handler.before = (call) =>
       call.startsWith('snapshot') ? new Promise<void>((resolve) => (thaw = resolve)) : undefined
@@ -175,7 +175,7 @@ describe('a blob that is known to be good', () => {
 
   it('is not blamed for the slowness of the one before it on the connection', async () => {
     const paceMs = 200
-    const open = await openStored({ paceMs, paceBytes: 1 })
+    const open = await openStored({ minRate: { bytes: 1, windowMs: paceMs } })
     const client = await raw(open)
     client.socket.pause()
     client.send(get(open, 'data')).send(get(open, 'data'))
@@ -194,7 +194,7 @@ describe('a blob that is known to be good', () => {
   })
 
   it('is cut off when nobody reads the answer before it on the connection', async () => {
-    const open = await openStored({ paceMs: 50, paceBytes: 1 })
+    const open = await openStored({ minRate: { bytes: 1, windowMs: 50 } })
     const template = { path: 'x'.repeat(16_000_000), left_delimiter: '<', right_delimiter: '>' }
     open.handler.meta = { ...open.handler.meta, templates: [template] }
     const client = await raw(open)
