@@ -7,15 +7,15 @@ import { EMPTY_METADATA, type PackageMetadata } from '../../daemon/packages/meta
 import { applyChange, type MetadataChange } from '../../daemon/packages/metadata-change.js'
 import type { Verdict } from '../../daemon/model/staging.js'
 
-/** A handler that keeps the working copy in memory and writes down what was asked of it, in order. */
+/** A handler that keeps the working copy in memory and records its calls, in order. */
 export class MemoryLaunchHandler implements LaunchHandler {
   readonly launch = randomUUID()
   data: Buffer = gzipSync('the package')
-  /** What `openData` announces; undefined as for a resource that is recompressed. */
+  /** Whether `openData` knows the length. It does not for a resource that is recompressed. */
   announceLength = true
   meta: PackageMetadata = EMPTY_METADATA
   readonly calls: string[] = []
-  /** Awaited at the start of every method: throw here, or wait here. */
+  /** Awaited at the start of every method, so that a test can make it fail or wait. */
   before: (call: string) => Promise<void> | void = () => undefined
 
   async openData(): Promise<PackageData> {
@@ -38,7 +38,7 @@ export class MemoryLaunchHandler implements LaunchHandler {
           `The ${algorithm} of the upload is ${digest}, not ${expected[algorithm]}.`,
         )
     }
-    if (data.length !== expected.length) throw new Error('the coordinator let a body of another length through')
+    if (data.length !== expected.length) throw new Error('the coordinator passed on a body of another length')
     this.data = data
     this.calls.push(`replaced ${data.length}`)
   }
