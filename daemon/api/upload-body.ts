@@ -5,5 +5,5 @@ import { RequestBody } from '../http/request-body.js'
 const STALL_MS = 60_000
 
 export function uploadBody(request: IncomingMessage, stallMs = STALL_MS): RequestBody {
-  return new RequestBody(request, { paceMs: stallMs, paceBytes: 1 })
+  return new RequestBody(request, { bytes: 1, windowMs: stallMs })
 }

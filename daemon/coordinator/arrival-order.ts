@@ -1,35 +1,37 @@
-/** The right to act, in the order in which requests arrived. */
+/** A place in the order of the requests of one launch. */
 export interface Ticket {
-  /** Resolves when it is this one's turn. Never rejects. */
-  readonly turn: Promise<void>
-  /** Let the next one act. Idempotent; must be called, or everybody behind waits for ever. */
-  leave(): void
+  /** Resolves when everything that this request waits for is over. Never rejects. */
+  readonly ready: Promise<void>
+  /** Admit the next request. Idempotent. Must be called, or all later changes of the launch wait forever. */
+  release(): void
 }
 
 /**
- * Puts the requests of one launch in order.
+ * Orders the requests of one launch.
+ *
+ * This is not a plain mutex: a request takes its place when its headers arrive, long before it knows whether it will
+ * act, and a read waits without making others wait.
  *
  * INVARIANTS
- * - A mutation waits for every mutation that arrived before it, on whatever connection.
- * - A reading waits for the mutations that arrived before it on the same connection, so that pipelined requests see
- *   their own effects, and for nothing else: a long upload does not hold up `GET /meta` beside it.
- * - A ticket is drawn when the headers are there, before anything is awaited; so order does not depend on how long it
- *   takes to read a body.
+ * - A change waits for every change that arrived before it, on any connection.
+ * - A read waits for the changes that arrived before it on the same connection, so that pipelined requests see their
+ *   own effects. It waits for nothing else: a long upload does not delay `GET /meta` on another connection.
+ * - The order does not depend on how long a body takes to arrive.
  */
 export class ArrivalOrder {
-  #last: Promise<void> = Promise.resolve()
-  readonly #lastOn = new WeakMap<object, Promise<void>>()
+  #lastChange: Promise<void> = Promise.resolve()
+  readonly #lastChangeOn = new WeakMap<object, Promise<void>>()
 
-  mutation(connection: object): Ticket {
-    const turn = this.#last
-    let leave = (): void => undefined
-    const left = new Promise<void>((resolve) => (leave = resolve))
-    this.#last = turn.then(() => left)
-    this.#lastOn.set(connection, this.#last)
-    return { turn, leave }
+  change(connection: object): Ticket {
+    const ready = this.#lastChange
+    let release = (): void => undefined
+    const released = new Promise<void>((resolve) => (release = resolve))
+    this.#lastChange = ready.then(() => released)
+    this.#lastChangeOn.set(connection, this.#lastChange)
+    return { ready, release }
   }
 
-  reading(connection: object): Ticket {
-    return { turn: this.#lastOn.get(connection) ?? Promise.resolve(), leave: () => undefined }
+  read(connection: object): Ticket {
+    return { ready: this.#lastChangeOn.get(connection) ?? Promise.resolve(), release: () => undefined }
   }
 }

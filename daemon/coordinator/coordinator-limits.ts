@@ -1,30 +1,31 @@
-/** What one launch may ask of its listener. A stager that wants more harms itself and nobody else. */
+import type { MinimumRate } from '../http/request-body.js'
+
+/** Limits of one launch's listener. A stager that exceeds them harms only itself. */
 export interface CoordinatorLimits {
-  /** Open connections of one launch; further ones are closed as they come. */
+  /** Open connections. Further ones are closed on arrival. */
   readonly sockets: number
-  /** For the headers of a request to arrive whole, in milliseconds, idle time before the first one included. */
+  /** For the headers of a request to arrive, in milliseconds, from the connection or from the first byte. */
   readonly headerMs: number
   /** Request line and headers together. */
   readonly headerBytes: number
   /**
-   * How long a connection may rest between requests, in milliseconds. As long as the longest ordinary launch: a stager
-   * that compiles for minutes and then posts its verdict on the connection it has must not find it closed.
+   * How long a connection may be idle between requests, in milliseconds. As long as the longest ordinary launch: a
+   * stager that compiles for minutes and then posts its verdict on the same connection must find it open.
    */
   readonly keepAliveMs: number
-  /**
-   * A body, in either direction, moves at least `paceBytes` in `paceMs` milliseconds. A rate and not a total: a large
-   * upload over a slow path takes its time, and a stalled one is ended.
-   */
-  readonly paceMs: number
-  readonly paceBytes: number
-  /** Of a form, and of the body of a verdict, which has no business to be there. */
+  /** Of a body, in either direction. A rate and not a total: a large upload over a slow link takes its time. */
+  readonly minRate: MinimumRate
+  /** Of a form, and of the body of a verdict, which should be empty. */
   readonly formBytes: number
   readonly formFields: number
-  /** Downloads of the data at once: each may cost a process that recompresses. */
+  /** Concurrent downloads of the data: each may need a process that recompresses. */
   readonly downloads: number
-  /** How long the rest of a refused body is read and thrown away, so that its sender gets to read the refusal. */
+  /**
+   * How long the unread rest of a body is read and discarded, in milliseconds, so that a client that is still sending
+   * reads the answer instead of a reset (nginx calls this a lingering close).
+   */
   readonly lingerMs: number
-  /** What `close` leaves an answered verdict to get out, in milliseconds. */
+  /** How long `close` waits for the answer to a verdict, in milliseconds. */
   readonly closeMs: number
 }
 
@@ -33,8 +34,7 @@ export const COORDINATOR_LIMITS: CoordinatorLimits = {
   headerMs: 10_000,
   headerBytes: 16 * 1024,
   keepAliveMs: 600_000,
-  paceMs: 60_000,
-  paceBytes: 60 * 1024,
+  minRate: { bytes: 60 * 1024, windowMs: 60_000 },
   formBytes: 256 * 1024,
   formFields: 32,
   downloads: 8,

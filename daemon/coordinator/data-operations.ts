@@ -1,67 +1,72 @@
-import { pipeline } from 'node:stream'
-import type { FastifyReply } from 'fastify'
+import { pipeline } from 'node:stream/promises'
 import { FileSender, isForFileSender } from '../http/file-sender.js'
 import { watchDownload } from './download-watch.js'
-import type { StagerRequest } from './stager-request.js'
 import { holdBack } from './hold-back.js'
+import type { HttpSession } from './http-session.js'
+import type { PackageData } from './launch-handler.js'
+import type { StagerRequest } from './stager-request.js'
 import { expectedUpload } from './upload-request.js'
 
+const TYPE = 'application/octet-stream'
+
 /** `GET /data` */
-export async function downloadData(exchange: StagerRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const { session, limits, response } = exchange
-  session.downloading(exchange, limits.downloads)
-  const { stream, length, trustedFile } = await session.inTurn(exchange, (handler) => handler.openData())
-  if (exchange.signal.aborted) {
+export async function downloadData(request: StagerRequest, session: HttpSession): Promise<void> {
+  session.countDownload(request)
+  const { stream, length, trustedFile } = await session.inTurn(request, (handler) => handler.openData())
+  try {
+    if (request.signal.aborted) return
+    if (trustedFile && length !== undefined && isForFileSender(length)) {
+      request.response.writeHead(200, { 'content-type': TYPE, 'content-length': length })
+      await sendFile(request, session, new FileSender(request.response, trustedFile, length))
+    } else await sendStream(request, session, { stream, length })
+  } finally {
     stream.destroy()
-    return reply.hijack()
   }
-  if (trustedFile && length !== undefined && isForFileSender(length)) {
-    try {
-      response.writeHead(200, { 'content-type': TYPE, 'content-length': length })
-      await sendFile(exchange, new FileSender(response, trustedFile, length))
-    } finally {
-      stream.destroy()
-    }
-    return reply.hijack()
-  }
-  void reply.type(TYPE)
-  if (length !== undefined) void reply.header('content-length', length)
-  watchDownload(exchange)
-  const whole = holdBack()
-  // Errors reach the response through `whole`, which it breaks off.
-  pipeline(stream, whole, () => undefined)
-  return reply.send(whole)
 }
 
-/** The watch ends before the file may be closed. */
-async function sendFile(exchange: StagerRequest, sender: FileSender): Promise<void> {
-  exchange.sender = sender
-  const unwatch = watchDownload(exchange)
+async function sendFile(request: StagerRequest, session: HttpSession, sender: FileSender): Promise<void> {
+  request.sender = sender
+  const unwatch = watchDownload(request, session)
   try {
     await sender.run()
   } finally {
+    // The watch reads the offset of the file, which is closed after this.
     unwatch()
   }
 }
 
-const TYPE = 'application/octet-stream'
+/** Headers are sent with the first chunk: a stream that fails before it can still be refused. */
+async function sendStream(
+  request: StagerRequest,
+  session: HttpSession,
+  { stream, length }: Pick<PackageData, 'stream' | 'length'>,
+): Promise<void> {
+  const { response } = request
+  response.setHeader('content-type', TYPE)
+  if (length !== undefined) response.setHeader('content-length', length)
+  watchDownload(request, session)
+  const body = holdBack()
+  const read = pipeline(stream, body)
+  response.once('close', () => body.destroy())
+  body.pipe(response)
+  await read
+}
 
 /** `POST /data?sha256=HEX` */
-export async function uploadData(exchange: StagerRequest): Promise<'OK'> {
-  const { session, address, request, signal } = exchange
-  const expected = expectedUpload(address.query, request.headers['content-length'])
+export async function uploadData(request: StagerRequest, session: HttpSession): Promise<void> {
+  const expected = expectedUpload(request.address.query, request.raw.headers['content-length'])
   await session.uploading(() =>
-    session.inTurn(exchange, async (handler) => {
-      const body = exchange.openBody()
+    session.inTurn(request, async (handler) => {
+      const body = request.openBody()
       try {
-        await handler.replaceData(body, expected, signal)
+        await handler.replaceData(body, expected, request.signal)
       } catch (error) {
-        // What the handler says of a stream that broke is less to the point than why it broke.
+        // Why the body broke off explains more than what the handler reports of a broken stream.
         throw body.fault ?? error
       } finally {
         body.destroy()
       }
     }),
   )
-  return 'OK'
+  request.succeed()
 }

@@ -1,32 +1,35 @@
+import type { HttpSession } from './http-session.js'
 import type { StagerRequest } from './stager-request.js'
 
 /**
- * End the connection of a download whose client does not read at the pace of the limits. It is the connection that is
- * judged: behind other answers, which nobody else watches, a download is kept waiting by the same client.
+ * Close the connection of a download whose client reads more slowly than the minimum rate. The connection as a whole is
+ * measured: nothing else watches the answers that go before the download, and the same client delays them.
  *
- * @returns ends the watch, which also ends with the exchange
+ * @returns stops the watch, which also stops at the end of the request
  */
-export function watchDownload({ request, signal, session, limits }: StagerRequest): () => void {
-  const { socket } = request
-  const look = () => {
-    // What it has sent is counted only while it is at work: two looks at different ones cannot be compared.
-    const sender = session.senderAtWork(socket)
+export function watchDownload({ raw, signal, limits }: StagerRequest, session: HttpSession): () => void {
+  const { socket } = raw
+  const { bytes, windowMs } = limits.minRate
+  const measure = () => {
+    const sender = session.activeSender(socket)
     return {
       sender,
-      // Bytes that the kernel has taken; what Node still holds is waiting for the client. Counted in whole chunks.
+      // Bytes that the kernel has accepted: what Node still buffers waits for the client.
       delivered: socket.bytesWritten - socket.writableLength + (sender?.sent ?? 0),
       waitsForClient: sender !== undefined || socket.writableLength > 0,
     }
   }
-  let before = look()
-  const watch = setInterval(() => {
-    const now = look()
+  let before = measure()
+  const timer = setInterval(() => {
+    const now = measure()
+    // A sender counts only its own bytes: measurements of different senders cannot be compared.
     const waited = before.waitsForClient && now.waitsForClient && before.sender === now.sender
-    if (waited && !session.frozenWithin(limits.paceMs) && now.delivered - before.delivered < limits.paceBytes)
-      socket.destroy()
+    // A frozen container cannot read.
+    const excused = session.frozenWithin(windowMs)
+    if (waited && !excused && now.delivered - before.delivered < bytes) socket.destroy()
     before = now
-  }, limits.paceMs).unref()
-  const unwatch = (): void => clearInterval(watch)
+  }, windowMs).unref()
+  const unwatch = (): void => clearInterval(timer)
   signal.addEventListener('abort', unwatch, { once: true })
   return unwatch
 }

@@ -1,10 +1,10 @@
 import { Transform } from 'node:stream'
 
 /**
- * A stream that is always one chunk behind its source.
+ * A stream that stays one chunk behind its source.
  *
- * A blob is verified while it is read, so a damaged one is known only at its end; by then a response with a
- * Content-Length would be complete, and good as far as the client can tell. With its last chunk missing it is not.
+ * A blob is verified while it is read, so damage is known only at its end. By then a response with a Content-Length
+ * would be complete, and the client would take it for good. Without its last chunk it is incomplete.
  */
 export function holdBack(): Transform {
   let held: Buffer | undefined

@@ -1,24 +1,24 @@
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FreezeHooks } from '../../isolation/isolation.js'
 import type { Verdict } from '../model/staging.js'
 import { ArrivalOrder, type Ticket } from './arrival-order.js'
-import type { StagerRequest } from './stager-request.js'
 import type { LaunchHandler } from './launch-handler.js'
 import { StagerRefusal } from './stager-answer.js'
+import type { StagerRequest } from './stager-request.js'
 
 /**
- * One launch, as its listener sees it: what may still be asked, and in which order.
+ * The HTTP side of one launch: its open requests, their order, and whether it still takes any.
  *
  * INVARIANTS
- * - At most one method of the handler that changes something is at work, and they are called in order of arrival.
- * - After a verdict, and after `end`, no method of the handler is begun.
- * - At most one upload is under way; a second one is refused rather than made to wait, because its sender would be left
- *   with a body that nobody reads.
+ * - At most one method of the handler that changes something runs at a time. They run in order of arrival.
+ * - After a verdict, and after `end`, no method of the handler is called.
+ * - At most one upload is in progress. A second one is refused: if it waited, nobody would read its body meanwhile.
  */
 export class HttpSession {
   readonly #order = new ArrivalOrder()
-  readonly #exchanges = new Set<StagerRequest>()
-  #given: Verdict | undefined
+  readonly #requests = new Set<StagerRequest>()
+  #recorded: Verdict | undefined
   #ended = false
   #uploading = false
   #downloads = 0
@@ -39,8 +39,8 @@ export class HttpSession {
   constructor(readonly handler: LaunchHandler) {}
 
   /** The verdict that has been recorded. */
-  get given(): Verdict | undefined {
-    return this.#given
+  get recorded(): Verdict | undefined {
+    return this.#recorded
   }
 
   /** Whether a snapshot kept the container frozen at any moment of that time: its programs cannot read or write then. */
@@ -48,55 +48,55 @@ export class HttpSession {
     return this.#frozen || performance.now() - this.#thawedAt < milliseconds
   }
 
-  /** To be called for every exchange, the moment it begins. */
-  arrive(exchange: StagerRequest): Ticket {
-    const { request, response } = exchange
-    this.#exchanges.add(exchange)
-    response.once('close', () => this.#exchanges.delete(exchange))
-    const reads = request.method === 'GET' || request.method === 'HEAD'
-    return reads ? this.#order.reading(request.socket) : this.#order.mutation(request.socket)
+  /** The place of a request in the order. Must be called as soon as its headers are there. */
+  draw({ method, socket }: IncomingMessage): Ticket {
+    const reads = method === 'GET' || method === 'HEAD'
+    return reads ? this.#order.read(socket) : this.#order.change(socket)
   }
 
-  /** To be called for every connection that is closed, by whomever. */
+  /** Keep track of a request until its response is closed. */
+  add(request: StagerRequest): void {
+    this.#requests.add(request)
+    request.response.once('close', () => this.#requests.delete(request))
+  }
+
+  /** Must be called for every connection that is closed, by either side. */
   connectionClosed(socket: Socket): void {
-    for (const exchange of this.#exchanges) if (exchange.request.socket === socket) exchange.connectionClosed()
+    for (const request of this.#requests) if (request.raw.socket === socket) request.connectionClosed()
   }
 
-  /** Who has the connection for a file at this moment, instead of Node. */
-  senderAtWork(socket: Socket): StagerRequest['sender'] {
-    for (const { request, sender } of this.#exchanges)
-      if (request.socket === socket && sender?.sent !== undefined) return sender
+  /** The `FileSender` that writes to the connection now, instead of Node. */
+  activeSender(socket: Socket): StagerRequest['sender'] {
+    for (const { raw, sender } of this.#requests) if (raw.socket === socket && sender?.sent !== undefined) return sender
     return undefined
   }
 
-  /** The launch is over as far as HTTP is concerned. */
+  /** Take no more requests. */
   end(): void {
     this.#ended = true
   }
 
-  /** Throws `StagerRefusal` 452 once the launch has its verdict, or is over. */
+  /** Throws `StagerRefusal` 452 once the launch has its verdict, or has ended. */
   assertCurrent(): void {
-    if (this.#given !== undefined)
-      throw new StagerRefusal(452, `The UUID is not current any more: this launch has ended with ${this.#given}.`)
+    if (this.#recorded !== undefined)
+      throw new StagerRefusal(452, `The UUID is not current any more: this launch has ended with ${this.#recorded}.`)
     if (this.#ended) throw new StagerRefusal(452, 'The UUID is not current any more: this launch has ended.')
   }
 
-  /** Do something to the handler when it is this exchange's turn. */
-  inTurn<T>(exchange: StagerRequest, deed: (handler: LaunchHandler) => Promise<T> | T): Promise<T> {
-    return exchange.inTurn(() => {
-      this.assertCurrent()
-      return deed(this.handler)
-    })
+  /** Call the handler when it is the turn of `request`. It is called even if the client has gone meanwhile. */
+  async inTurn<T>(request: StagerRequest, call: (handler: LaunchHandler) => Promise<T> | T): Promise<T> {
+    await request.ticket.ready
+    this.assertCurrent()
+    return await call(this.handler)
   }
 
-  verdict(exchange: StagerRequest, verdict: Verdict): Promise<void> {
-    return exchange.inTurn(async () => {
-      // Said again, because the answer was lost or a script is thorough: nothing is wrong with that.
-      if (this.#given === verdict) return
-      this.assertCurrent()
-      await this.handler.verdict(verdict)
-      this.#given = verdict
-    })
+  async recordVerdict(request: StagerRequest, verdict: Verdict): Promise<void> {
+    await request.ticket.ready
+    // A client may repeat its verdict, because the answer was lost for instance.
+    if (this.#recorded === verdict) return
+    this.assertCurrent()
+    await this.handler.verdict(verdict)
+    this.#recorded = verdict
   }
 
   async uploading<T>(upload: () => Promise<T>): Promise<T> {
@@ -110,24 +110,25 @@ export class HttpSession {
     }
   }
 
-  /** Count a download until its response is closed. */
-  downloading(exchange: StagerRequest, atMost: number): void {
-    if (this.#downloads >= atMost)
-      throw new StagerRefusal(499, `This launch has ${atMost} downloads under way: let one of them end first.`)
+  /** Count a download until its response is closed. Throws `StagerRefusal` when there are too many. */
+  countDownload({ limits, response }: StagerRequest): void {
+    if (this.#downloads >= limits.downloads)
+      throw new StagerRefusal(
+        499,
+        `This launch has ${limits.downloads} downloads under way: wait until one of them ends.`,
+      )
     this.#downloads += 1
-    exchange.response.once('close', () => (this.#downloads -= 1))
+    response.once('close', () => (this.#downloads -= 1))
   }
 
-  /** Verdicts whose answer is still on its way: the only exchanges worth waiting for at the end. */
+  /** Verdicts whose answer is not out yet: the only requests that the end of the launch waits for. */
   answeringVerdicts(): readonly StagerRequest[] {
-    return [...this.#exchanges].filter(
-      ({ address, request }) => request.method === 'POST' && isVerdict(address.operation),
-    )
+    return [...this.#requests].filter(({ address, raw }) => raw.method === 'POST' && isVerdict(address.operation))
   }
 }
 
-export const VERDICTS = ['done', 'failed', 'relaunch'] as const satisfies readonly Verdict[]
+const VERDICTS: Readonly<Record<Verdict, true>> = { done: true, failed: true, relaunch: true }
 
 function isVerdict(operation: string): boolean {
-  return (VERDICTS as readonly string[]).includes(operation)
+  return Object.hasOwn(VERDICTS, operation)
 }

@@ -6,40 +6,40 @@ import type { PackageMetadata } from '../packages/metadata.js'
 import type { Verdict } from '../model/staging.js'
 
 /**
- * What the coordinator needs of the staging service for one launch: the working copy of the package, and a place for the
- * verdict. The coordinator knows HTTP and its order; the handler knows what a request means.
+ * The coordinator's port to the staging service, for one launch: the working copy of the package, and the verdict. The
+ * coordinator knows HTTP and the order of requests; the handler knows what a request means.
  *
  * LIFECYCLE
- * - A handler belongs to one launch. The staging service makes it and passes it to `Coordinator.open`; the coordinator uses
- *   it until the listener is closed and begins no call afterwards. There is nothing to close.
+ * - A handler belongs to one launch. The staging service makes it and passes it to `Coordinator.open`. The coordinator
+ *   uses it until the listener is closed and starts no call afterwards. The handler needs no closing.
  * - `replaceData`, `alter`, `snapshot` and `verdict` change the working copy. The coordinator calls them one at a time,
- *   in the order in which their requests arrived; the handler need not lock. `openData` and `metadata` may be called at
- *   any time, also while one of those is at work, and show the working copy as it was before it.
- * - A change is whole or it did not happen: when a call rejects, the working copy is what it was.
- * - Once `verdict` has resolved the coordinator lets nothing through any more, apart from a repetition of the same
- *   verdict, which it answers by itself.
+ *   in the order in which their requests arrived, so the handler needs no lock. `openData` and `metadata` may be called
+ *   at any time, also during one of these calls, and then return the working copy as it was before it.
+ * - Changes are atomic: when a call rejects, the working copy is unchanged.
+ * - Once `verdict` has resolved, the coordinator calls no method any more. It answers a repeated verdict by itself.
  *
  * ERRORS
- * - `Conflict` (`launch-over`) from any method when the launch has ended in the meantime, by a timeout say: 452.
+ * - `Conflict` (`launch-over`) from any method when the launch has ended meanwhile, by a timeout for instance: 452.
  * - `BadInput` (`bad-environment-value`) from `alter`, as `applyChange` throws it: 445.
- * - Any other `BadInput`, `TooLarge`, `Refused`, `NotFound` and other `Conflict`s: 499 with the message, which the stager's
- *   author reads: one sentence, without paths of the host.
- * - `Unavailable` and everything else: 499 with the code alone; the rest goes to the log, once, here.
+ * - Any other `BadInput`, `TooLarge`, `Refused`, `NotFound` and other `Conflict`s: 499 with the message. The author of
+ *   the stager reads it: one sentence, without host paths.
+ * - `Unavailable` and everything else: 499 with the code only. The coordinator logs the error, once.
  */
 export interface LaunchHandler {
-  /** UUID of the launch, as STAGER_URL has it. */
+  /** UUID of the launch, as in STAGER_URL. */
   readonly launch: string
 
   /**
    * The package's data as a gzip'd tar. The coordinator owns the stream: it reads or destroys it.
-   * `length` in bytes; undefined when the resource is recompressed on its way. `trustedFile` as the blob store has it: the
-   * same bytes as a file that may be sent unseen, and that belongs to the stream.
+   * `length` is in bytes, and undefined when the resource is recompressed while it is read. `trustedFile` holds the
+   * same bytes and may be sent without verification; it belongs to the stream.
    */
   openData(): Promise<PackageData>
 
   /**
    * Replace the data by `body`, which the coordinator destroys with an error when the client sends less than it
-   * announced, or too slowly. The handler reads it to its end, and refuses what is not `expected`. Resolves when durable.
+   * announced, or too slowly. The handler reads it to its end, and rejects data that is not `expected`. Resolves when
+   * the data is durable.
    */
   replaceData(body: Readable, expected: ExpectedUpload, signal: AbortSignal): Promise<void>
 
@@ -50,7 +50,7 @@ export interface LaunchHandler {
   /** Replace the data by what the stager changed in its filesystem. The handler checks the paths of the request. */
   snapshot(request: SnapshotRequest, signal: AbortSignal): Promise<void>
 
-  /** Resolves when the verdict is durable: then the stager is told OK. */
+  /** Resolves when the verdict is durable: then the stager gets its `OK`. */
   verdict(verdict: Verdict): Promise<void>
 }
 
@@ -60,7 +60,7 @@ export interface PackageData {
   readonly trustedFile: FileHandle | undefined
 }
 
-/** What the client says of its upload: at least one digest, in lower-case hexadecimal, and the length in bytes. */
+/** What the client announces of its upload: at least one digest, in lower-case hexadecimal, and the length in bytes. */
 export interface ExpectedUpload {
   readonly sha256?: string
   readonly sha1?: string

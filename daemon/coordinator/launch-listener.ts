@@ -1,22 +1,22 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Logger } from 'pino'
 import { Fault } from '../../base/errors.js'
 import type { CoordinatorListener } from '../../isolation/isolation.js'
 import type { CoordinatorLimits } from './coordinator-limits.js'
-import { StagerRequest } from './stager-request.js'
 import type { HttpSession } from './http-session.js'
-import { isOperation, parseAddress } from './stager-address.js'
 import { REASONS } from './stager-answer.js'
+import { route } from './stager-api.js'
+import { StagerRequest } from './stager-request.js'
 
 export interface ListenerParts {
   readonly session: HttpSession
   readonly limits: CoordinatorLimits
-  /** Where a request is answered. */
-  readonly route: (exchange: StagerRequest) => void
+  readonly logger: Pick<Logger, 'error'>
 }
 
-/** Start a launch's own HTTP server on `address`, any port. Throws `Fault` (`coordinator-listen`). */
+/** Start the HTTP server of a launch on `address`, at any free port. Throws `Fault` (`coordinator-listen`). */
 export async function openListener(address: string, parts: ListenerParts): Promise<CoordinatorListener> {
   const listener = new LaunchListener(parts)
   await listener.listen(address)
@@ -25,14 +25,15 @@ export async function openListener(address: string, parts: ListenerParts): Promi
 
 /**
  * INVARIANTS
- * - No connection outlives `close`, whatever state it is in: idle, half a header, half a body, a reader that is asleep.
- * - `close` waits for one thing alone, and for `closeMs` at most: the answer to a verdict. The verdict is what ended the
- *   launch, so without that the stager would be told of a reset connection more often than of its success.
+ * - No connection outlives `close`, whatever its state: idle, within a header or a body, or with a client that does not
+ *   read.
+ * - `close` waits only for answers to verdicts, for at most `closeMs`. A verdict ends the launch: without the wait the
+ *   stager would often see a reset connection instead of its `OK`.
  */
 class LaunchListener implements CoordinatorListener {
   readonly #server: http.Server
   readonly #sockets = new Set<Socket>()
-  /** The latest exchange of each connection: the one that a broken request breaks. */
+  /** The latest request of each connection: an error of the parser concerns it. */
   readonly #latest = new WeakMap<Duplex, StagerRequest>()
   readonly #parts: ListenerParts
   #address = ''
@@ -43,7 +44,7 @@ class LaunchListener implements CoordinatorListener {
     const { limits } = parts
     this.#server = http.createServer({
       headersTimeout: limits.headerMs,
-      // By the total, which a large upload over a slow path would run into: bodies are watched by their rate instead.
+      // A limit on the total time would end a large upload over a slow link. `RequestBody` limits the rate instead.
       requestTimeout: 0,
       connectionsCheckingInterval: Math.min(1000, limits.headerMs),
       keepAliveTimeout: limits.keepAliveMs,
@@ -51,14 +52,14 @@ class LaunchListener implements CoordinatorListener {
       noDelay: true,
     })
     this.#server.maxConnections = limits.sockets
-    // A client that closes its half after the request still reads the answer. Node has this property, but does not
-    // document it; without it the request is aborted.
+    // A client that closes its half after the request still reads the answer. Without this property of Node, which is
+    // not documented, the request is aborted.
     Object.assign(this.#server, { httpAllowHalfOpen: true })
     this.#server
       .on('connection', (socket) => this.#track(socket))
-      .on('request', (request, response) => this.#exchange(request, response, false))
-      .on('checkContinue', (request, response) => this.#exchange(request, response, true))
-      .on('checkExpectation', (request, response) => this.#exchange(request, response, false))
+      .on('request', (request, response) => this.#handle(request, response, false))
+      .on('checkContinue', (request, response) => this.#handle(request, response, true))
+      .on('checkExpectation', (request, response) => this.#handle(request, response, false))
       .on('clientError', (_error, socket) => this.#broken(socket))
       .on('connect', (_request, socket) => this.#broken(socket))
   }
@@ -79,8 +80,8 @@ class LaunchListener implements CoordinatorListener {
     }).catch((error: unknown) => {
       throw new Fault('coordinator-listen', `The coordinator cannot listen on ${address}.`, { cause: error })
     })
-    // A connection that cannot be accepted, because descriptors are exhausted say, is an error of the server; one that
-    // nobody listens for would end the daemon.
+    // A connection that cannot be accepted, for want of descriptors for instance, is an error of the server. Without a
+    // listener it would end the daemon.
     this.#server.on('error', () => undefined)
   }
 
@@ -93,21 +94,21 @@ class LaunchListener implements CoordinatorListener {
     const { session, limits } = this.#parts
     session.end()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    const spared = new Set<Socket>()
-    for (const { request, response } of session.answeringVerdicts()) {
-      spared.add(request.socket)
-      response.once('close', () => request.socket.destroySoon())
+    const answering = new Set<Socket>()
+    for (const { raw, response } of session.answeringVerdicts()) {
+      answering.add(raw.socket)
+      response.once('close', () => raw.socket.destroySoon())
     }
-    for (const socket of this.#sockets) if (!spared.has(socket)) socket.destroy()
-    const patience = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), limits.closeMs)
+    for (const socket of this.#sockets) if (!answering.has(socket)) socket.destroy()
+    const timer = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), limits.closeMs)
     await closed
-    clearTimeout(patience)
+    clearTimeout(timer)
   }
 
   #track(socket: Socket): void {
     this.#sockets.add(socket)
-    // Node takes its own listeners off a connection that asks for CONNECT, also that for errors: a client that resets it
-    // before our answer is out would end the daemon.
+    // Node removes its own listeners from a connection that asks for CONNECT, that for errors too. Without this one, a
+    // client that resets the connection before our answer is out would end the daemon.
     socket.on('error', () => undefined)
     socket.once('close', () => {
       this.#sockets.delete(socket)
@@ -115,24 +116,24 @@ class LaunchListener implements CoordinatorListener {
     })
   }
 
-  #exchange(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
-    const address = parseAddress(request.url ?? '/')
-    const exchange = new StagerRequest({ ...this.#parts, address, request, response, expectsContinue })
-    this.#latest.set(request.socket, exchange)
-    // Fastify would judge a content type before the operation does, also where there is no body to have a type.
-    delete request.headers['content-type']
-    // Routes know nothing of launches, nor of the ways to spell a path.
-    request.url = isOperation(address.operation) ? `/${address.operation}` : '/'
-    this.#parts.route(exchange)
+  #handle(raw: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    const { session, limits, logger } = this.#parts
+    // A frozen container cannot send.
+    const minRate = { ...limits.minRate, isExcused: () => session.frozenWithin(limits.minRate.windowMs) }
+    const ticket = session.draw(raw)
+    const request = new StagerRequest({ raw, response, ticket, limits, minRate, expectsContinue })
+    session.add(request)
+    this.#latest.set(raw.socket, request)
+    void route(request, session, logger)
   }
 
-  /** What came is not HTTP, is too long, came too slowly, or ended in the middle. */
+  /** The parser has met something that is not HTTP, is too long, arrives too slowly, or ends too early. */
   #broken(socket: Duplex): void {
-    const exchange = this.#latest.get(socket)
-    // An answer that is ready but waits behind another is not out yet: what we said here would be said amidst that one.
-    const waits = exchange?.response.socket === null && !exchange.response.writableFinished
-    if (exchange && (waits || !exchange.response.writableEnded)) {
-      if (!exchange.request.complete) exchange.halfClosed()
+    const request = this.#latest.get(socket)
+    // A response that waits behind another has no socket yet. Anything written now would end up within the other one.
+    const waits = request?.response.socket === null && !request.response.writableFinished
+    if (request && (waits || !request.response.writableEnded)) {
+      if (!request.raw.complete) request.halfClosed()
       else socket.destroy()
       return
     }

@@ -3,11 +3,11 @@ import { assertEnvironmentKey, assertEnvironmentValue } from '../packages/valida
 import { StagerRefusal, unmarshalled } from './stager-answer.js'
 
 /**
- * The body of `GET /meta`. Clients index it without a check, so every list is a list, even an empty one.
+ * The body of `GET /meta`. Clients index it without a check, so empty lists are present too.
  *
- * Throws `StagerRefusal` 445 when the environment holds what no process could be given, or no JSON could carry without
- * changing it: a value that is not text, is not Unicode or holds a NUL; a key that cannot name a variable. Changes and
- * uploads of metadata are refused before it comes to that; an older or a hand-made package may still bring one along.
+ * Throws `StagerRefusal` 445 when the environment holds what a process cannot be given, or JSON cannot carry unaltered:
+ * a value that is not text, is not Unicode or holds a NUL; a key that cannot name a variable. Changes and uploads of
+ * such metadata are refused, but an older or hand-made package may still contain it.
  */
 export function metadataDocument({ dependencies, provides, environment, templates }: PackageMetadata): string {
   for (const [key, value] of Object.entries<unknown>(environment)) assertMarshals(key, value)

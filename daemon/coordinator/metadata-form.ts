@@ -6,10 +6,10 @@ import { StagerRefusal } from './stager-answer.js'
 import type { StagerForm } from './stager-form.js'
 
 /**
- * The change that a form of `PUT /meta` asks for.
+ * The change that a form of `PUT /meta` requests.
  *
- * Throws `StagerRefusal` 448 for a resource that metadata does not have, and `BadInput` (`bad-change`) for anything
- * else that is missing or means nothing.
+ * Throws `StagerRefusal` 448 for a resource that metadata does not have, and `BadInput` (`bad-change`) for any other
+ * field that is missing or invalid.
  */
 export function changeOf(form: StagerForm): MetadataChange {
   const resource = form.get('resource')

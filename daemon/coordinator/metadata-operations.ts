@@ -1,19 +1,18 @@
-import type { FastifyReply } from 'fastify'
-import type { StagerRequest } from './stager-request.js'
+import type { HttpSession } from './http-session.js'
 import { metadataDocument } from './metadata-document.js'
 import { changeOf } from './metadata-form.js'
-import { parseForm } from './stager-form.js'
+import { readForm } from './stager-form.js'
+import type { StagerRequest } from './stager-request.js'
 
 /** `GET /meta` */
-export async function readMetadata(exchange: StagerRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const document = await exchange.session.inTurn(exchange, (handler) => metadataDocument(handler.metadata()))
-  return reply.type('application/json').send(document)
+export async function readMetadata(request: StagerRequest, session: HttpSession): Promise<void> {
+  const document = await session.inTurn(request, (handler) => metadataDocument(handler.metadata()))
+  request.succeed(document, 'application/json; charset=utf-8')
 }
 
 /** `PUT /meta` */
-export async function alterMetadata(exchange: StagerRequest): Promise<'OK'> {
-  const form = await parseForm(await exchange.readBody(), exchange.contentType, exchange.limits.formFields)
-  const change = changeOf(form)
-  await exchange.session.inTurn(exchange, (handler) => handler.alter(change))
-  return 'OK'
+export async function alterMetadata(request: StagerRequest, session: HttpSession): Promise<void> {
+  const change = changeOf(await readForm(request))
+  await session.inTurn(request, (handler) => handler.alter(change))
+  request.succeed()
 }

@@ -1,38 +1,39 @@
-import type { StagerRequest } from './stager-request.js'
+import type { HttpSession } from './http-session.js'
 import { singleParameter } from './stager-address.js'
 import { StagerRefusal } from './stager-answer.js'
-import { parseForm, type StagerForm } from './stager-form.js'
+import { readForm, type StagerForm } from './stager-form.js'
+import type { StagerRequest } from './stager-request.js'
 
 /** More would make each of a million entries expensive. */
-const MOST_EXCLUDED = 100
+const MAX_EXCLUDED = 100
 
 /**
- * `POST /snapshot`, with `directory` as a query parameter or a field of a form. An addition of ours: `exclude`, in the query,
- * as often as there are paths that are to stay as they were.
+ * `POST /snapshot`. `directory` is a query parameter or a field of a form. `exclude` is a query parameter that may be
+ * repeated; it is an extension of the Stager API, and names paths whose changes are left out.
  */
-export async function takeSnapshot(exchange: StagerRequest): Promise<'OK'> {
-  const { session, signal } = exchange
-  const form = await parseForm(await exchange.readBody(), exchange.contentType, exchange.limits.formFields)
-  const directory = directoryOf(exchange.address.query, form)
-  const exclude = exchange.address.query.getAll('exclude').filter((path) => path !== '')
-  if (exclude.length > MOST_EXCLUDED)
+export async function takeSnapshot(request: StagerRequest, session: HttpSession): Promise<void> {
+  const { signal } = request
+  const { query } = request.address
+  const directory = directoryOf(query, await readForm(request))
+  const excluded = query.getAll('exclude').filter((path) => path !== '')
+  if (excluded.length > MAX_EXCLUDED)
     throw new StagerRefusal(
       499,
-      `The query excludes ${exclude.length} paths: at most ${MOST_EXCLUDED} can be excluded.`,
+      `The query excludes ${excluded.length} paths: at most ${MAX_EXCLUDED} can be excluded.`,
     )
-  await session.inTurn(exchange, async (handler) => {
+  await session.inTurn(request, async (handler) => {
     signal.throwIfAborted()
-    await handler.snapshot({ directory, exclude, ...session.freezeHooks }, signal)
+    await handler.snapshot({ directory, exclude: excluded, ...session.freezeHooks }, signal)
   })
-  return 'OK'
+  request.succeed()
 }
 
-/** An empty value is no filter: clients send the parameter whether they have a directory or not. */
+/** An empty value means everything: clients send the parameter whether they have a directory or not. */
 function directoryOf(query: URLSearchParams, form: StagerForm): string | undefined {
-  const asked = singleParameter(query, 'directory')
-  const filled = form.get('directory')
-  if (asked !== undefined && filled !== undefined && asked !== filled)
+  const inQuery = singleParameter(query, 'directory')
+  const inForm = form.get('directory')
+  if (inQuery !== undefined && inForm !== undefined && inQuery !== inForm)
     throw new StagerRefusal(499, 'The query and the form name different directories: name one.')
-  const directory = asked ?? filled
+  const directory = inQuery ?? inForm
   return directory === '' ? undefined : directory
 }

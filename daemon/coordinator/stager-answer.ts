@@ -1,6 +1,6 @@
 import { BadInput, Conflict, Fault, messageOf, StagerdError, Unavailable } from '../../base/errors.js'
 
-/** The Stager API's own status codes, with the reason phrases that go beside them. */
+/** The status codes of the Stager API, with their reason phrases. */
 export const REASONS = {
   445: 'Environment Not Marshalled',
   448: 'Resource Not Supported',
@@ -12,7 +12,7 @@ export const REASONS = {
 
 export type StagerStatus = keyof typeof REASONS
 
-/** A refusal whose status code has been decided where it was found. */
+/** A refusal that carries its status code. */
 export class StagerRefusal extends StagerdError {
   constructor(
     readonly status: StagerStatus,
@@ -25,18 +25,21 @@ export class StagerRefusal extends StagerdError {
 
 export interface StagerAnswer {
   readonly status: StagerStatus
-  /** One line, without anything of the host in it. */
+  /** One line, without details of the host. */
   readonly text: string
-  /** Not the stager's doing: the operator should hear of it. */
+  /** Not caused by the stager: the operator must see it in the log. */
   readonly ours: boolean
 }
 
-/** What a stager is told of `error`. A stack, or the message of a fault, which may name paths of the host, never is. */
+/**
+ * The answer to a request that failed with `error`. It never holds a stack or the message of a fault, which may name
+ * paths of the host.
+ */
 export function answerTo(error: unknown): StagerAnswer {
   if (error instanceof StagerRefusal) return { status: error.status, text: oneLine(error.message), ours: false }
   if (error instanceof Conflict && error.code === 'launch-over')
     return { status: 452, text: oneLine(error.message), ours: false }
-  // What `GET /meta` could not hand out is refused with the code that it would have there.
+  // `GET /meta` would answer 445 with such a value, so the change that adds it gets the same code.
   if (error instanceof BadInput && error.code === 'bad-environment-value')
     return { status: 445, text: unmarshalled(error), ours: false }
   if (error instanceof Unavailable)
@@ -52,13 +55,13 @@ export function unmarshalled(error: unknown): string {
   return oneLine(`Failed to marshal environment variables: ${messageOf(error)}`)
 }
 
-const LONGEST_TEXT = 1000
+const MAX_TEXT = 1000
 
-/** Some messages are explanations of several lines; some quote what a stager sent. */
+/** Messages may have several lines, and may quote what a stager sent. */
 function oneLine(text: string): string {
   const line = text
     .replace(/\s*[\r\n]+\s*/g, '; ')
     .replace(/\p{Control}/gu, '?')
     .trim()
-  return line.length > LONGEST_TEXT ? `${line.slice(0, LONGEST_TEXT - 3)}...` : line
+  return line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT - 3)}...` : line
 }

@@ -1,96 +1,96 @@
-import type { IncomingMessage } from 'node:http'
-import fastify, { type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import type { Verdict } from '../model/staging.js'
 import { downloadData, uploadData } from './data-operations.js'
-import type { StagerRequest } from './stager-request.js'
-import { VERDICTS } from './http-session.js'
+import type { HttpSession } from './http-session.js'
 import { alterMetadata, readMetadata } from './metadata-operations.js'
 import { takeSnapshot } from './snapshot-operation.js'
-import { assertAddresses, isOperation, OPERATIONS } from './stager-address.js'
+import { assertAddresses } from './stager-address.js'
 import { answerTo, StagerRefusal } from './stager-answer.js'
-
-export type ExchangeOf = (request: IncomingMessage) => StagerRequest
+import type { StagerRequest } from './stager-request.js'
+import { recordVerdict } from './verdict-operation.js'
 
 /**
- * The eight operations as routes, built once for all launches. It never listens: every launch's own server routes its
- * requests into it, and `exchangeOf` says which launch a request belongs to.
+ * The life of one request:
+ *
+ * 1. Arrival. The headers are there. The listener makes a `StagerRequest` with a ticket of `ArrivalOrder`, and calls
+ *    `route`.
+ * 2. Checks. The address must name this launch, the launch must still take requests, and `OPERATIONS` must have the
+ *    operation and the method.
+ * 3. Body. The operation reads it, if it has one. A client that waits for `100 Continue` gets it now.
+ * 4. Order. The operation waits for its turn and calls the handler of the launch. An upload opens its body only then.
+ * 5. Answer. The operation answers with success or throws. `route` turns what it throws into a refusal.
+ * 6. End. `route` releases the ticket. The signal of the request is aborted when its response is closed.
  */
-export function buildStagerApi(logger: Pick<Logger, 'error'>, exchangeOf: ExchangeOf): FastifyInstance {
-  const api = fastify({ logger: false, routerOptions: { ignoreTrailingSlash: false }, exposeHeadRoutes: false })
 
-  // Bodies are read by the operations themselves: an upload is a stream, and forms have limits of their own.
-  api.removeAllContentTypeParsers()
-  api.addContentTypeParser('*', (_request, _payload, done) => done(null))
+type Run = (request: StagerRequest, session: HttpSession) => Promise<void>
 
-  api.addHook('onRequest', (request, _reply, done) => {
-    const { address, session } = exchangeOf(request.raw)
-    assertAddresses(address, session.handler.launch)
-    const repeatsVerdict = request.method === 'POST' && address.operation === session.given
-    if (!repeatsVerdict) session.assertCurrent()
-    done()
-  })
+interface Operation {
+  /** By HTTP method. `GET` only reads; all other methods are put in order as changes. */
+  readonly methods: Readonly<Record<string, Run>>
+  /** Methods that old clients use. They work, but no message mentions them. */
+  readonly legacyMethods?: Readonly<Record<string, Run>>
+}
 
-  api.get('/data', (request, reply) => downloadData(exchangeOf(request.raw), reply))
-  api.post('/data', (request) => uploadData(exchangeOf(request.raw)))
-  api.get('/meta', (request, reply) => readMetadata(exchangeOf(request.raw), reply))
-  // PUT is the Stager API's; the oldest client posts.
-  api.route({
-    method: ['PUT', 'POST'],
-    url: '/meta',
-    handler: (request) => alterMetadata(exchangeOf(request.raw)),
-  })
-  api.post('/snapshot', (request) => takeSnapshot(exchangeOf(request.raw)))
-  for (const verdict of VERDICTS)
-    api.post(`/${verdict}`, async (request) => {
-      const exchange = exchangeOf(request.raw)
-      // Empty as a rule; if one was announced, half of it does not make a verdict.
-      await exchange.readBody()
-      await exchange.session.verdict(exchange, verdict)
-      return 'OK'
-    })
+/** By the part of the path that follows the UUID. */
+const OPERATIONS = {
+  data: { methods: { GET: downloadData, POST: uploadData } },
+  meta: { methods: { GET: readMetadata, PUT: alterMetadata }, legacyMethods: { POST: alterMetadata } },
+  snapshot: { methods: { POST: takeSnapshot } },
+  done: { methods: { POST: recordVerdict('done') } },
+  failed: { methods: { POST: recordVerdict('failed') } },
+  relaunch: { methods: { POST: recordVerdict('relaunch') } },
+} satisfies Record<string, Operation> & Record<Verdict, Operation>
 
-  api.setNotFoundHandler((request) => {
-    const { operation } = exchangeOf(request.raw).address
-    throw new StagerRefusal(499, isOperation(operation) ? wrongMethod(request.method, operation) : unknown(operation))
-  })
-
-  api.setErrorHandler((error, request, reply) => {
-    const exchange = exchangeOf(request.raw)
+/** Handle one request from its arrival to its answer. Never rejects. */
+export async function route(
+  request: StagerRequest,
+  session: HttpSession,
+  logger: Pick<Logger, 'error'>,
+): Promise<void> {
+  try {
+    const run = select(request, session)
+    await run(request, session)
+  } catch (error) {
     const answer = answerTo(error)
-    if (answer.ours && !exchange.signal.aborted)
+    if (answer.ours && !request.signal.aborted)
       logger.error(
         {
           err: error,
-          launch: exchange.session.handler.launch,
-          method: request.method,
-          operation: exchange.address.operation,
+          launch: session.handler.launch,
+          method: request.raw.method,
+          operation: request.address.operation,
         },
         'the request of a stager failed on our side',
       )
-    reply.hijack()
-    exchange.refuse(answer.status, answer.text)
-  })
-
-  return api
+    request.refuse(answer.status, answer.text)
+  } finally {
+    request.ticket.release()
+  }
 }
 
-const METHODS: Record<(typeof OPERATIONS)[number], string> = {
-  data: 'GET or POST',
-  meta: 'GET or PUT',
-  snapshot: 'POST',
-  done: 'POST',
-  failed: 'POST',
-  relaunch: 'POST',
+function select({ address, raw }: StagerRequest, session: HttpSession): Run {
+  const { method = '' } = raw
+  assertAddresses(address, session.handler.launch, (segment) => operationNamed(segment) !== undefined)
+  const repeatsVerdict = method === 'POST' && address.operation === session.recorded
+  if (!repeatsVerdict) session.assertCurrent()
+  const operation = operationNamed(address.operation)
+  if (!operation) throw unknownOperation(address.operation)
+  const run = operation.methods[method] ?? operation.legacyMethods?.[method]
+  if (!run)
+    throw new StagerRefusal(
+      499,
+      `${method} is not a method of ${address.operation}: use ${Object.keys(operation.methods).join(' or ')}.`,
+    )
+  return run
 }
 
-function wrongMethod(method: string, operation: keyof typeof METHODS): string {
-  return `${method} is not a method of ${operation}: use ${METHODS[operation]}.`
+/** Own properties alone: a client may ask for `__proto__`. */
+function operationNamed(name: string): Operation | undefined {
+  return Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name as keyof typeof OPERATIONS] : undefined
 }
 
-function unknown(operation: string): string {
+function unknownOperation(name: string): StagerRefusal {
   const what =
-    operation === ''
-      ? 'The request names no operation'
-      : `${JSON.stringify(operation.slice(0, 80))} is not an operation`
-  return `${what}: the operations are ${OPERATIONS.join(', ')}.`
+    name === '' ? 'The request names no operation' : `${JSON.stringify(name.slice(0, 80))} is not an operation`
+  return new StagerRefusal(499, `${what}: the operations are ${Object.keys(OPERATIONS).join(', ')}.`)
 }

@@ -2,23 +2,31 @@ import { isUtf8 } from 'node:buffer'
 import { Busboy, type BusboyInstance } from '@fastify/busboy'
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import type { StagerRequest } from './stager-request.js'
 
-/** Fields by name. A map, and not an object: a field may be called `__proto__`. */
+/** Fields by name. A map and not an object, because a field may be named `__proto__`. */
 export type StagerForm = ReadonlyMap<string, string>
 
 /**
- * Parse a form of fields, urlencoded or multipart. An empty body is an empty form, whatever its type says.
- * Throws `BadInput` (`bad-form`): another type, a file, a repeated field, too many fields, text that is not UTF-8.
+ * Read the body of a request as a form, urlencoded or multipart. An empty body is an empty form, whatever its type.
+ *
+ * Throws `BadInput` (`bad-form`) for another type, a file, a repeated field, too many fields, or text that is not
+ * UTF-8, and what `StagerRequest.readBody` throws.
  */
-export async function parseForm(body: Buffer, contentType: string | undefined, atMost: number): Promise<StagerForm> {
+export async function readForm(request: StagerRequest): Promise<StagerForm> {
+  const { raw, limits } = request
+  return parseForm(await request.readBody(), raw.headers['content-type'], limits.formFields)
+}
+
+async function parseForm(body: Buffer, contentType: string | undefined, maxFields: number): Promise<StagerForm> {
   if (body.length === 0) return new Map()
   const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? 'application/x-www-form-urlencoded'
   switch (mediaType) {
     case '':
     case 'application/x-www-form-urlencoded':
-      return collectFields(urlencoded(body), atMost)
+      return collectFields(urlencoded(body), maxFields)
     case 'multipart/form-data':
-      return collectFields(await multipart(body, contentType ?? '', atMost), atMost)
+      return collectFields(await multipart(body, contentType ?? '', maxFields), maxFields)
     default:
       throw new BadInput(
         'bad-form',
@@ -37,7 +45,7 @@ function urlencoded(body: Buffer): Fields {
   return new URLSearchParams(body.toString('utf8'))
 }
 
-async function multipart(body: Buffer, contentType: string, atMost: number): Promise<Fields> {
+async function multipart(body: Buffer, contentType: string, maxFields: number): Promise<Fields> {
   assertUtf8(body)
   const fields: [string, string][] = []
   await new Promise<void>((resolve, reject) => {
@@ -46,7 +54,7 @@ async function multipart(body: Buffer, contentType: string, atMost: number): Pro
     try {
       parser = new Busboy({
         headers: { 'content-type': contentType },
-        limits: { fields: atMost + 1, parts: atMost + 1, fieldSize: body.length, headerPairs: 20 },
+        limits: { fields: maxFields + 1, parts: maxFields + 1, fieldSize: body.length, headerPairs: 20 },
       })
     } catch (error) {
       refuse('The multipart form names no boundary in its Content-Type: send it as curl -F does.', error)
@@ -64,18 +72,18 @@ async function multipart(body: Buffer, contentType: string, atMost: number): Pro
   return fields
 }
 
-function collectFields(fields: Fields, atMost: number): StagerForm {
+function collectFields(fields: Fields, maxFields: number): StagerForm {
   const form = new Map<string, string>()
   for (const [name, value] of fields) {
     if (form.has(name)) throw new BadInput('bad-form', `The form has ${quote(name)} more than once: send it once.`)
     form.set(name, value)
-    if (form.size > atMost)
-      throw new BadInput('bad-form', `The form has more than ${atMost} fields: one change needs six.`)
+    if (form.size > maxFields)
+      throw new BadInput('bad-form', `The form has more than ${maxFields} fields: a change needs at most six.`)
   }
   return form
 }
 
-// Decoders put U+FFFD where bytes make no sense; the stager's value would be altered without a word.
+// Decoders replace invalid bytes by U+FFFD: the value of the stager would be altered silently.
 function assertUtf8(bytes: Buffer): void {
   if (!isUtf8(bytes)) throw new BadInput('bad-form', 'The form is not UTF-8: encode its text as UTF-8.')
 }

@@ -6,11 +6,11 @@ import { StagerRefusal } from './stager-answer.js'
 const DIGESTS = { sha256: 64, sha1: 40 } as const
 
 /**
- * What the client says its upload is. Throws `StagerRefusal` 499 without a length, without a digest, or with one that
- * is not a digest; both digests together are fine, and both are then checked.
+ * Parse what the client announces of its upload. If it sends both digests, both are checked. Throws `StagerRefusal` 499
+ * without a length, without a digest, or with an invalid one.
  */
 export function expectedUpload(query: URLSearchParams, contentLength: string | undefined): ExpectedUpload {
-  // Also when the body is chunked. The sentence is part of the Stager API, word for word.
+  // A chunked body has none either. The message is part of the Stager API, word for word.
   if (contentLength === undefined) throw new StagerRefusal(499, 'You must provide a Content-Length when uploading')
   const length = Number(contentLength)
   if (!Number.isSafeInteger(length) || length < 0)

@@ -2,58 +2,58 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { BadInput, type StagerdError, TooLarge } from '../../base/errors.js'
 
-export interface Pace {
-  /** Length of a window in milliseconds, and what must arrive in each. */
-  readonly paceMs: number
-  readonly paceBytes: number
-  /** Asked at the end of each window: whether the client could not send for a part of it. */
+/** At least `bytes` in each window of `windowMs` milliseconds. */
+export interface MinimumRate {
+  readonly bytes: number
+  readonly windowMs: number
+  /** Called at the end of each window: whether the client could not send during a part of it. */
   readonly isExcused?: () => boolean
 }
 
 /**
- * The body of a request, which ends well only when all that was announced has come.
+ * The body of a request. It ends without an error only if all of the announced body has arrived.
  *
- * A stream of its own and not the request itself, because whoever destroys a request destroys its connection with it,
- * and the client would never read why.
+ * It is a stream of its own, and not the request itself, because destroying a request destroys its connection, and the
+ * client would not read why.
  *
- * Errors with `BadInput`: `body-cut-short` when the client goes, or closes its half of the connection, too early;
- * `body-too-slow` when it falls behind `pace` while we wait for it.
+ * Fails with `BadInput`: `body-cut-short` when the client closes the connection, or its half of it, too early;
+ * `body-too-slow` when the client sends more slowly than `minRate` while the consumer waits for it.
  */
 export class RequestBody extends Readable {
   readonly #request: IncomingMessage
-  readonly #pace: Pace
-  #watch: NodeJS.Timeout | undefined
+  readonly #minRate: MinimumRate
+  #rateTimer: NodeJS.Timeout | undefined
   #received = 0
   #receivedBefore = 0
-  /** Whether the consumer was ever busy in this window: then the client cannot be blamed for silence. */
+  /** Whether the consumer was busy at any time in this window: then it, and not the client, may be the slow one. */
   #consumerBusy = false
 
-  /** Why the client is to blame, if it is: whoever consumes the stream may wrap its errors beyond recognition. */
+  /** The error of the client, if there is one. Consumers of the stream may wrap errors beyond recognition. */
   fault: StagerdError | undefined
 
-  constructor(request: IncomingMessage, pace: Pace) {
+  constructor(request: IncomingMessage, minRate: MinimumRate) {
     super({ highWaterMark: 256 * 1024 })
     this.#request = request
-    this.#pace = pace
-    // Paused first: listening for data would start the flow before anybody reads.
+    this.#minRate = minRate
+    // Paused first: a listener for data would start the flow before the consumer reads.
     request.pause()
     request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onGone).on('error', this.#onGone)
   }
 
   override _read(): void {
-    this.#watch ??= setInterval(() => this.#judgePace(), this.#pace.paceMs).unref()
+    this.#rateTimer ??= setInterval(() => this.#checkRate(), this.#minRate.windowMs).unref()
     this.#request.resume()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    clearInterval(this.#watch)
+    clearInterval(this.#rateTimer)
     const request = this.#request.pause()
     request.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onGone)
-    // The listener for errors stays: an error that nobody listens for ends the process.
+    // The listener for errors stays: an error without a listener ends the process.
     callback(error)
   }
 
-  /** End the stream with an error that is the client's fault. */
+  /** End the stream with an error of the client. */
   fail(fault: StagerdError): void {
     if (this.destroyed) return
     this.fault = fault
@@ -66,11 +66,12 @@ export class RequestBody extends Readable {
     )
   }
 
-  #judgePace(): void {
-    const came = this.#received - this.#receivedBefore
-    const isExcused = this.#consumerBusy || this.#pace.isExcused?.() === true
-    if (!isExcused && came < this.#pace.paceBytes)
-      this.fail(new BadInput('body-too-slow', `The body came too slowly: ${came} bytes in ${this.#pace.paceMs} ms.`))
+  #checkRate(): void {
+    const { bytes, windowMs } = this.#minRate
+    const arrived = this.#received - this.#receivedBefore
+    const isExcused = this.#consumerBusy || this.#minRate.isExcused?.() === true
+    if (!isExcused && arrived < bytes)
+      this.fail(new BadInput('body-too-slow', `The body came too slowly: ${arrived} bytes in ${windowMs} ms.`))
     this.#receivedBefore = this.#received
     this.#consumerBusy = this.#request.isPaused()
   }
@@ -83,7 +84,7 @@ export class RequestBody extends Readable {
   }
 
   readonly #onEnd = (): void => {
-    clearInterval(this.#watch)
+    clearInterval(this.#rateTimer)
     if (this.#request.complete) this.push(null)
     else this.cutShort()
   }
@@ -93,7 +94,7 @@ export class RequestBody extends Readable {
   }
 }
 
-/** The whole of a small body. Throws `TooLarge` (`body-too-large`) as soon as it is known to be more than `limit` bytes. */
+/** Read all of a small body. Throws `TooLarge` (`body-too-large`) as soon as it exceeds `limit` bytes. */
 export async function collect(body: RequestBody, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0

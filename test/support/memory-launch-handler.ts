@@ -12,11 +12,11 @@ import type { Verdict } from '../../daemon/model/staging.js'
 export class MemoryLaunchHandler implements LaunchHandler {
   readonly launch = randomUUID()
   data: Buffer = gzipSync('the package')
-  /** The length that `openData` returns; undefined like for a recompressed resource. */
+  /** Whether `openData` knows the length. It does not for a resource that is recompressed. */
   announceLength = true
   meta: PackageMetadata = EMPTY_METADATA
   readonly calls: string[] = []
-  /** Awaited at the start of every method, so that a test can throw or wait here. */
+  /** Awaited at the start of every method, so that a test can make it fail or wait. */
   before: (call: string) => Promise<void> | void = () => undefined
   /** Awaited by a snapshot between the thaw and its end. */
   afterThaw: () => Promise<void> | void = () => undefined
@@ -41,7 +41,7 @@ export class MemoryLaunchHandler implements LaunchHandler {
           `The ${algorithm} of the upload is ${digest}, not ${expected[algorithm]}.`,
         )
     }
-    if (data.length !== expected.length) throw new Error('the coordinator let a body of another length through')
+    if (data.length !== expected.length) throw new Error('the coordinator passed on a body of another length')
     this.data = data
     this.calls.push(`replaced ${data.length}`)
   }

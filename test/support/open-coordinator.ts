@@ -1,8 +1,9 @@
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { Coordinator } from '../../daemon/coordinator/coordinator.js'
 import type { CoordinatorLimits } from '../../daemon/coordinator/coordinator-limits.js'
 import type { CoordinatorListener } from '../../isolation/isolation.js'
 import { MemoryLaunchHandler } from './memory-launch-handler.js'
+import { RawClient } from './raw-client.js'
 
 export interface OpenCoordinator {
   readonly handler: MemoryLaunchHandler
@@ -11,11 +12,11 @@ export interface OpenCoordinator {
   readonly url: string
   /** Without the UUID. */
   readonly origin: string
-  /** The entries for the log of the daemon. */
+  /** What the daemon would log. */
   readonly logged: readonly unknown[]
 }
 
-/** Opens a listener on loopback with a handler in memory. It is closed at the end of the test. */
+/** A listener on loopback with a handler in memory. It is closed at the end of the test. */
 export async function openCoordinator(limits: Partial<CoordinatorLimits> = {}): Promise<OpenCoordinator> {
   const logged: unknown[] = []
   const coordinator = new Coordinator({ logger: { error: (entry: unknown) => logged.push(entry) }, limits })
@@ -23,4 +24,29 @@ export async function openCoordinator(limits: Partial<CoordinatorLimits> = {}): 
   const listener = await coordinator.open(handler, '127.0.0.1')
   onTestFinished(() => listener.close())
   return { handler, listener, url: listener.url, origin: new URL(listener.url).origin, logged }
+}
+
+/** A connection to the listener. It is closed at the end of the test. */
+export async function connectRaw({ url }: OpenCoordinator): Promise<RawClient> {
+  const client = await RawClient.connect(url)
+  onTestFinished(() => client.end())
+  return client
+}
+
+/** The headers of a `GET`. */
+export function get({ handler }: OpenCoordinator, operation: string): readonly string[] {
+  return [`GET /${handler.launch}/${operation} HTTP/1.1`, 'Host: x']
+}
+
+/**
+ * Wait until the coordinator has watched the rate of bodies for so many whole windows. Each time it refuses a form whose
+ * body does not arrive.
+ */
+export async function rateWindows(open: OpenCoordinator, windows: number): Promise<void> {
+  for (let window = 0; window < windows; window++) {
+    const client = await connectRaw(open)
+    client.send([`PUT /${open.handler.launch}/meta HTTP/1.1`, 'Host: x', 'Content-Length: 10'])
+    await expect.poll(() => client.received, { timeout: 5_000 }).toContain('came too slowly')
+    client.end()
+  }
 }

@@ -1,13 +1,13 @@
 import { connect, type Socket } from 'node:net'
 
-/** A TCP connection for requests that no HTTP client would send. */
+/** A TCP connection, for requests that no HTTP client sends. */
 export class RawClient {
   #received: Buffer[] = []
   readonly #closed: Promise<void>
 
   private constructor(readonly socket: Socket) {
     socket.on('data', (chunk) => this.#received.push(chunk))
-    // A reset is an outcome that a test may expect.
+    // A test may expect a reset.
     socket.on('error', () => undefined)
     this.#closed = new Promise((resolve) => socket.once('end', () => resolve()).once('close', () => resolve()))
   }
@@ -20,7 +20,7 @@ export class RawClient {
     return client
   }
 
-  /** Joins header lines with CRLF; the body follows unchanged. */
+  /** Send header lines, joined with CRLF, and then the body as it is. */
   send(headers: readonly string[], body: string | Buffer = ''): this {
     this.socket.write(`${headers.join('\r\n')}\r\n\r\n`)
     if (body.length > 0) this.socket.write(body)
@@ -36,7 +36,7 @@ export class RawClient {
     return this.bytes.toString('latin1')
   }
 
-  /** The complete responses so far, in order, separated by their Content-Length. */
+  /** The complete responses so far, in order, delimited by their Content-Length. */
   get answers(): readonly { readonly status: number; readonly body: Buffer }[] {
     const answers: { status: number; body: Buffer }[] = []
     for (let rest = this.bytes; ;) {
@@ -50,12 +50,12 @@ export class RawClient {
     }
   }
 
-  /** The status codes of the responses so far, in order. */
+  /** The statuses of the responses so far, in order. */
   get statuses(): readonly number[] {
     return [...this.received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status))
   }
 
-  /** Resolves when the server has closed its side, and rejects when it does not in time. */
+  /** Resolves when the server has closed its side. Rejects after `deadlineMs`. */
   async closed(deadlineMs = 5_000): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {

@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { BadInput } from '../../../base/errors.js'
 import { openCoordinator } from '../../support/open-coordinator.js'
 
-/** What most stagers are made of. */
+/** Most stagers use curl. */
 async function curl(...args: string[]): Promise<{ status: number; body: string; stderr: string }> {
   const { stdout, stderr } = await execa('curl', ['-sS', '-w', '\n%{http_code}', ...args])
   const [, body = '', status] = /^(.*)\n(\d+)$/s.exec(stdout) ?? []
@@ -41,7 +41,7 @@ describe('curl', () => {
     expect(handler.data.equals(LARGE)).toBe(true)
   })
 
-  it('waits for 100 Continue, and is not kept waiting', async () => {
+  it('gets 100 Continue when it waits for it', async () => {
     const { url } = await openCoordinator()
     const file = join(await scratch(), 'updated.tar.gz')
     await writeFile(file, LARGE)
@@ -62,7 +62,7 @@ describe('curl', () => {
       })
   })
 
-  it('is told to give a length when it reads from a pipe', async () => {
+  it('learns that a length is missing when it uploads from a pipe', async () => {
     const { url } = await openCoordinator()
     const { stdout } = await execa('curl', ['-sS', '-X', 'POST', '-T', '-', `${url}/data?sha256=${SHA256}`], {
       input: LARGE.subarray(0, 1000),
@@ -90,7 +90,7 @@ describe('curl', () => {
   })
 
   it.each([['-X', 'POST'], ['-d', ''], ['--http1.0', '-X', 'POST'] as const])(
-    'gives its verdict with %s %s',
+    'posts a verdict with %s %s',
     async (...args) => {
       const { url, handler } = await openCoordinator()
       expect(await curl(...args, `${url}/done`)).toMatchObject({ status: 200, body: 'OK' })
@@ -100,7 +100,7 @@ describe('curl', () => {
 })
 
 describe('the stager status-codes.sh', () => {
-  it('provokes every status code, outside of a container too', async () => {
+  it('gets every status code, outside of a container too', async () => {
     const { url, handler } = await openCoordinator()
     handler.before = (call) => {
       if (call === 'replace') throw new BadInput('bad-archive', 'The sha256 is that of no tarball.')
@@ -114,7 +114,7 @@ describe('the stager status-codes.sh', () => {
 })
 
 describe('the standard library of Python', () => {
-  it('reads why a large upload is refused, though it sends all of it first and asks for the connection to be closed', async () => {
+  it('reads why a large upload is refused, although it sends all of it first, with Connection: close', async () => {
     const { url } = await openCoordinator()
     const program = `
 import sys, urllib.request, urllib.error

@@ -6,7 +6,7 @@ import { MemoryLaunchHandler } from '../../support/memory-launch-handler.js'
 import { openCoordinator, type OpenCoordinator } from '../../support/open-coordinator.js'
 import { RawClient } from '../../support/raw-client.js'
 
-const LIMITS = { paceMs: 100, paceBytes: 100, lingerMs: 50 }
+const LIMITS = { minRate: { bytes: 100, windowMs: 100 }, lingerMs: 50 }
 const SHA256 = createHash('sha256').update('').digest('hex')
 const FORM = 'action=add&resource=dependency&type=os&name=linux'
 

@@ -12,7 +12,7 @@ const multipart = (fields: Record<string, string>) => {
 const LARGE = Buffer.alloc(5_000_000, 'stagerd')
 
 describe('GET /data', () => {
-  it('is the package, byte for byte, with its length where it is known', async () => {
+  it('returns the package, byte for byte, with its length if it is known', async () => {
     const { url, handler } = await openCoordinator()
     handler.data = LARGE
     const response = await fetch(`${url}/data`)
@@ -22,7 +22,7 @@ describe('GET /data', () => {
     expect(Buffer.from(await response.arrayBuffer()).equals(LARGE)).toBe(true)
   })
 
-  it('is chunked where the length is not known', async () => {
+  it('is chunked if the length is not known', async () => {
     const { url, handler } = await openCoordinator()
     handler.announceLength = false
     const response = await fetch(`${url}/data`)
@@ -39,7 +39,7 @@ describe('POST /data', () => {
     expect(handler.data.equals(LARGE)).toBe(true)
   })
 
-  it('takes a digest in capitals, and both digests together', async () => {
+  it('accepts a digest in capitals, and both digests together', async () => {
     const { url, handler } = await openCoordinator()
     const digests = `sha256=${hash('sha256', LARGE).toUpperCase()}&sha1=${hash('sha1', LARGE)}`
     const response = await fetch(`${url}/data?${digests}`, { method: 'POST', body: LARGE })
@@ -49,7 +49,7 @@ describe('POST /data', () => {
 })
 
 describe('GET /meta', () => {
-  it('has every list and the environment, also when they are empty', async () => {
+  it('returns every list and the environment, even if they are empty', async () => {
     const { url } = await openCoordinator()
     const response = await fetch(`${url}/meta`)
     expect(response.headers.get('content-type')).toMatch(/^application\/json/)
@@ -120,7 +120,7 @@ describe('POST /snapshot', () => {
     ],
     ['an urlencoded form', '', form({ directory: '/opt' }), 'snapshot /opt'],
     ['a multipart form', '', multipart({ directory: '/opt' }), 'snapshot /opt'],
-    ['both, agreeing', '?directory=/opt', form({ directory: '/opt' }), 'snapshot /opt'],
+    ['both, with equal values', '?directory=/opt', form({ directory: '/opt' }), 'snapshot /opt'],
   ])('with %s', async (_, query, body, call) => {
     const { url, handler } = await openCoordinator()
     const response = await fetch(`${url}/snapshot${query}`, { method: 'POST', ...(body && { body }) })
@@ -133,9 +133,9 @@ describe.each(['done', 'failed', 'relaunch'])('POST /%s', (verdict) => {
   it.each([
     ['no body', {}],
     ['no body and a form content type', { headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
-    ['no body and a content type that is none', { headers: { 'content-type': ';;' } }],
+    ['no body and an invalid content type', { headers: { 'content-type': ';;' } }],
     ['an empty multipart form', { headers: { 'content-type': 'multipart/form-data; boundary=x' }, body: '' }],
-    ['a body that nobody asked for', { body: 'thanks' }],
+    ['an unexpected body', { body: 'thanks' }],
   ])('with %s', async (_, init) => {
     const { url, handler } = await openCoordinator()
     const response = await fetch(`${url}/${verdict}`, { method: 'POST', ...init })
@@ -143,7 +143,7 @@ describe.each(['done', 'failed', 'relaunch'])('POST /%s', (verdict) => {
     expect(handler.calls).toEqual([`verdict ${verdict}`])
   })
 
-  it('may be repeated: recorded once, answered OK each time', async () => {
+  it('may be repeated: it is recorded once and answered OK each time', async () => {
     const { url, handler } = await openCoordinator()
     for (let times = 0; times < 3; times++)
       expect(await (await fetch(`${url}/${verdict}`, { method: 'POST' })).text()).toBe('OK')
@@ -153,7 +153,7 @@ describe.each(['done', 'failed', 'relaunch'])('POST /%s', (verdict) => {
 
 describe('a path', () => {
   it.each(['/UUID/meta', '/UUID/meta/', '//UUID//meta', '/UUID//meta//', '/UUID/meta?x=1', '/UUID/meta/?'])(
-    'may be put together as %s',
+    'may be written as %s',
     async (path) => {
       const { origin, handler } = await openCoordinator()
       expect((await fetch(origin + path.replace('UUID', handler.launch))).status).toBe(200)

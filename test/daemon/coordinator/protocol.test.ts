@@ -1,16 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { openCoordinator, type OpenCoordinator } from '../../support/open-coordinator.js'
-import { RawClient } from '../../support/raw-client.js'
+import { describe, expect, it } from 'vitest'
+import { connectRaw, get, openCoordinator, type OpenCoordinator } from '../../support/open-coordinator.js'
+import type { RawClient } from '../../support/raw-client.js'
 
 const DATA = 'twenty-six bytes of a tar.'
 const SHA256 = createHash('sha256').update(DATA).digest('hex')
 
-async function raw({ url }: OpenCoordinator): Promise<RawClient> {
-  const client = await RawClient.connect(url)
-  onTestFinished(() => client.end())
-  return client
-}
 const until = (client: RawClient, text: string | RegExp) =>
   expect.poll(() => client.received, { timeout: 5_000, interval: 5 }).toMatch(text)
 const put = (launch: string, key: string, value: string): [string[], string] => {
@@ -29,16 +24,16 @@ const put = (launch: string, key: string, value: string): [string[], string] => 
 describe('an upload whose length', () => {
   it.each([
     ['is missing', [], 'You must provide a Content-Length when uploading'],
-    ['gives way to chunks', ['Transfer-Encoding: chunked'], 'You must provide a Content-Length when uploading'],
-    ['is there twice, contradicting itself', ['Content-Length: 26', 'Content-Length: 27'], 'plain HTTP/1.1'],
+    ['is replaced by chunks', ['Transfer-Encoding: chunked'], 'You must provide a Content-Length when uploading'],
+    ['is sent twice, with different values', ['Content-Length: 26', 'Content-Length: 27'], 'plain HTTP/1.1'],
     ['contradicts chunks', ['Content-Length: 26', 'Transfer-Encoding: chunked'], 'plain HTTP/1.1'],
     ['is negative', ['Content-Length: -1'], 'plain HTTP/1.1'],
-    ['is no number', ['Content-Length: many'], 'plain HTTP/1.1'],
-    ['is beyond all numbers', ['Content-Length: 99999999999999999999'], 'plain HTTP/1.1'],
-    ['is beyond exact numbers', ['Content-Length: 9007199254740993'], 'is not a Content-Length'],
+    ['is not a number', ['Content-Length: many'], 'plain HTTP/1.1'],
+    ['exceeds 64 bits', ['Content-Length: 99999999999999999999'], 'plain HTTP/1.1'],
+    ['exceeds the safe integers', ['Content-Length: 9007199254740993'], 'is not a Content-Length'],
   ])('%s is refused, and nothing is stored', async (_, headers, text) => {
     const open = await openCoordinator()
-    const client = await raw(open)
+    const client = await connectRaw(open)
     client.send([`POST /${open.handler.launch}/data?sha256=${SHA256} HTTP/1.1`, 'Host: x', ...headers])
     await until(client, text)
     expect(client.statuses).toEqual([499])
@@ -48,7 +43,7 @@ describe('an upload whose length', () => {
 
 describe('an upload that is cut short', () => {
   const begun = async (open: OpenCoordinator) => {
-    const client = await raw(open)
+    const client = await connectRaw(open)
     client.send(
       [`POST /${open.handler.launch}/data?sha256=${SHA256} HTTP/1.1`, 'Host: x', 'Content-Length: 26'],
       DATA.slice(0, 10),
@@ -58,7 +53,7 @@ describe('an upload that is cut short', () => {
   }
   const stored = ({ handler }: OpenCoordinator) => handler.calls.some((call) => call.startsWith('replaced'))
 
-  it('by half a close is told so, and nothing is stored', async () => {
+  it('by a half-close gets that answer, and nothing is stored', async () => {
     const open = await openCoordinator()
     const client = await begun(open)
     client.socket.end()
@@ -67,7 +62,7 @@ describe('an upload that is cut short', () => {
     expect(stored(open)).toBe(false)
   })
 
-  it('by a reset stores nothing, and the next upload goes through', async () => {
+  it('by a reset stores nothing, and the next upload succeeds', async () => {
     const open = await openCoordinator()
     const client = await begun(open)
     client.socket.resetAndDestroy()
@@ -77,10 +72,10 @@ describe('an upload that is cut short', () => {
     expect(open.logged).toEqual([])
   })
 
-  it('does not count as a form, nor as a verdict', async () => {
+  it('is neither a form nor a verdict', async () => {
     const open = await openCoordinator()
     for (const operation of ['meta', 'snapshot', 'done']) {
-      const client = await raw(open)
+      const client = await connectRaw(open)
       client.send(
         [`POST /${open.handler.launch}/${operation} HTTP/1.1`, 'Host: x', 'Content-Length: 100'],
         'directory=/a',
@@ -93,10 +88,10 @@ describe('an upload that is cut short', () => {
   })
 })
 
-describe('a client that closes its half once the request is out', () => {
-  it('gets its answer all the same', async () => {
+describe('a client that closes its half after the request', () => {
+  it('gets its answer', async () => {
     const open = await openCoordinator()
-    const client = await raw(open)
+    const client = await connectRaw(open)
     client.send([`POST /${open.handler.launch}/done HTTP/1.1`, 'Host: x']).socket.end()
     await client.closed()
     expect(client.received).toMatch(/ 200 OK.*\r\n\r\nOK$/s)
@@ -104,13 +99,13 @@ describe('a client that closes its half once the request is out', () => {
 })
 
 describe('two uploads at once', () => {
-  it('the second is refused while the first goes on', async () => {
+  it('the second is refused, and the first continues', async () => {
     const open = await openCoordinator()
-    const first = await raw(open)
+    const first = await connectRaw(open)
     const head = [`POST /${open.handler.launch}/data?sha256=${SHA256} HTTP/1.1`, 'Host: x', 'Content-Length: 26']
     first.send(head, DATA.slice(0, 10))
     await expect.poll(() => open.handler.calls).toEqual(['replace'])
-    const second = await raw(open)
+    const second = await connectRaw(open)
     second.send(head, DATA)
     await until(second, 'Another upload of this launch is under way')
     first.socket.write(DATA.slice(10))
@@ -120,13 +115,26 @@ describe('two uploads at once', () => {
 })
 
 describe('order', () => {
-  it('pipelined mutations happen one after the other, and a reading behind them sees them all', async () => {
+  it('skips a change whose client is gone before its body has arrived', async () => {
+    const open = await openCoordinator()
+    const gone = await connectRaw(open)
+    const [head, body] = put(open.handler.launch, 'A', '1')
+    gone.send(head, body.slice(0, 5))
+    // After this its headers have arrived, so it comes before the change below.
+    await fetch(`${open.url}/meta`)
+    gone.socket.resetAndDestroy()
+    const next = await fetch(`${open.url}/meta`, { method: 'PUT', body: new URLSearchParams(body) })
+    expect(next.status).toBe(200)
+    expect(open.handler.calls).toEqual(['alter environment add'])
+  })
+
+  it('of pipelined changes is that of their arrival, and a read behind them sees them all', async () => {
     const open = await openCoordinator()
     const { launch } = open.handler
     open.handler.before = () => new Promise((resolve) => setImmediate(resolve))
-    const client = await raw(open)
+    const client = await connectRaw(open)
     for (let i = 0; i < 20; i++) client.send(...put(launch, 'K', String(i)))
-    client.send([`GET /${launch}/meta HTTP/1.1`, 'Host: x'])
+    client.send(get(open, 'meta'))
     client.send([`POST /${launch}/relaunch HTTP/1.1`, 'Host: x'])
     client.send(...put(launch, 'K', 'too late'))
     await until(client, /ended with relaunch/)
@@ -135,15 +143,15 @@ describe('order', () => {
     expect(open.handler.calls.at(-1)).toBe('verdict relaunch')
   })
 
-  it('a verdict waits for the upload before it, on whatever connection; reading does not', async () => {
+  it('makes a verdict wait for the upload before it, on any connection, but not a read', async () => {
     const open = await openCoordinator()
     const { launch } = open.handler
-    const [upload, verdict] = [await raw(open), await raw(open)]
+    const [upload, verdict] = [await connectRaw(open), await connectRaw(open)]
     const head = [`POST /${launch}/data?sha256=${SHA256} HTTP/1.1`, 'Host: x', 'Content-Length: 26']
     upload.send(head, DATA.slice(0, 10))
     await expect.poll(() => open.handler.calls).toEqual(['replace'])
     verdict.send([`POST /${launch}/done HTTP/1.1`, 'Host: x'])
-    // The verdict has surely been read by now, and is waiting.
+    // The verdict has arrived before this read, and waits.
     expect((await fetch(`${open.url}/meta`)).status).toBe(200)
     expect(verdict.received).toBe('')
     upload.socket.write(DATA.slice(10))
@@ -154,9 +162,9 @@ describe('order', () => {
   it.each([
     [['done', 'failed'], 'done'],
     [['failed', 'done'], 'failed'],
-  ])('of the verdicts %j at once the first one counts', async (verdicts, counts) => {
+  ])('decides between the verdicts %j: the first one counts', async (verdicts, counts) => {
     const open = await openCoordinator()
-    const client = await raw(open)
+    const client = await connectRaw(open)
     for (const verdict of verdicts) client.send([`POST /${open.handler.launch}/${verdict} HTTP/1.1`, 'Host: x'])
     await until(client, /452/)
     expect(client.statuses).toEqual([200, 452])
@@ -165,16 +173,16 @@ describe('order', () => {
 })
 
 describe('metadata', () => {
-  it('of ten megabytes is refused before it has arrived', async () => {
+  it('of ten megabytes is refused before it arrives', async () => {
     const open = await openCoordinator()
-    const client = await raw(open)
+    const client = await connectRaw(open)
     client.send([`PUT /${open.handler.launch}/meta HTTP/1.1`, 'Host: x', 'Content-Length: 10000000'])
     await until(client, /499 .*at most 256 KiB/s)
   })
 
-  it('of ten megabytes, in chunks, is refused as soon as it is too much', async () => {
+  it('of ten megabytes, in chunks, is refused as soon as it exceeds the limit', async () => {
     const open = await openCoordinator()
-    const client = await raw(open)
+    const client = await connectRaw(open)
     client.send([`PUT /${open.handler.launch}/meta HTTP/1.1`, 'Host: x', 'Transfer-Encoding: chunked'])
     const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`
     for (let i = 0; i < 5; i++) client.socket.write(chunk)
@@ -184,7 +192,7 @@ describe('metadata', () => {
 
   it('with a damaged chunk is refused', async () => {
     const open = await openCoordinator()
-    const client = await raw(open)
+    const client = await connectRaw(open)
     client.send(
       [`PUT /${open.handler.launch}/meta HTTP/1.1`, 'Host: x', 'Transfer-Encoding: chunked'],
       'zz\r\nhello\r\n',
@@ -195,18 +203,18 @@ describe('metadata', () => {
 })
 
 describe('a refused upload', () => {
-  it('is read to its end, so that a client that only then looks sees the refusal, and goes on', async () => {
+  it('is read to its end, so that the client reads the refusal and can use the connection', async () => {
     const open = await openCoordinator()
-    const client = await raw(open)
+    const client = await connectRaw(open)
     const body = Buffer.alloc(8_000_000)
     client.send([`POST /${open.handler.launch}/data HTTP/1.1`, 'Host: x', `Content-Length: ${body.length}`], body)
-    client.send([`GET /${open.handler.launch}/meta HTTP/1.1`, 'Host: x'])
+    client.send(get(open, 'meta'))
     await until(client, /499 .*no checksum.* 200 OK/s)
   })
 
-  it('is not asked for when the client waits for 100 Continue', async () => {
+  it('gets no 100 Continue', async () => {
     const open = await openCoordinator()
-    const client = await raw(open)
+    const client = await connectRaw(open)
     client.send([
       `POST /${open.handler.launch}/data HTTP/1.1`,
       'Host: x',
@@ -219,7 +227,7 @@ describe('a refused upload', () => {
 
   it('that never ends is cut off', async () => {
     const open = await openCoordinator({ lingerMs: 50 })
-    const client = await raw(open)
+    const client = await connectRaw(open)
     client.send([`POST /${open.handler.launch}/data HTTP/1.1`, 'Host: x', 'Content-Length: 8000000'], 'x')
     await client.closed()
     expect(client.statuses).toEqual([499])
@@ -227,9 +235,9 @@ describe('a refused upload', () => {
 })
 
 describe('100 Continue', () => {
-  it('comes when it is the upload’s turn', async () => {
+  it('is sent when it is the turn of the upload', async () => {
     const open = await openCoordinator()
-    const client = await raw(open)
+    const client = await connectRaw(open)
     client.send([
       `POST /${open.handler.launch}/data?sha256=${SHA256} HTTP/1.1`,
       'Host: x',
@@ -243,37 +251,37 @@ describe('100 Continue', () => {
   })
 })
 
-describe('what is not HTTP', () => {
+describe('input that is not HTTP', () => {
   it.each([
     ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n'],
     ['TLS', Buffer.from('16030100a5010000a10303', 'hex')],
-    ['a header without end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`],
-    ['headers without end', `GET / HTTP/1.1\r\n${'X-Header: value\r\n'.repeat(5_000)}`],
-    ['a path without end', `GET /${'x'.repeat(20_000)}`],
+    ['an endless header', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`],
+    ['endless headers', `GET / HTTP/1.1\r\n${'X-Header: value\r\n'.repeat(5_000)}`],
+    ['an endless path', `GET /${'x'.repeat(20_000)}`],
     ['CONNECT', 'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n'],
-  ])('is refused and closed: %s', async (_, bytes) => {
+  ])('is refused, and the connection closed: %s', async (_, bytes) => {
     const open = await openCoordinator()
-    const client = await raw(open)
+    const client = await connectRaw(open)
     client.socket.write(bytes)
     await client.closed()
     expect(client.statuses).toEqual([499])
   })
 
-  it('a request for another host name, with an absolute target, or of HTTP/1.0 is fine', async () => {
+  it('does not include a request for another host name, with an absolute target, or of HTTP/1.0', async () => {
     const open = await openCoordinator()
     for (const line of [
       `http://elsewhere/${open.handler.launch}/meta HTTP/1.1`,
       `/${open.handler.launch}/meta HTTP/1.0`,
     ]) {
-      const client = await raw(open)
+      const client = await connectRaw(open)
       client.send([`GET ${line}`, 'Host: elsewhere'])
       await until(client, /200 OK.*"dependencies"/s)
     }
   })
 
-  it('somebody else’s UUID in a header or a query changes nothing', async () => {
+  it('a UUID in a header or a query does not select the launch', async () => {
     const open = await openCoordinator()
-    const client = await raw(open)
+    const client = await connectRaw(open)
     client.send([`GET /${randomUUID()}/meta?uuid=${open.handler.launch} HTTP/1.1`, `Host: ${open.handler.launch}`])
     await until(client, / 452 /)
   })

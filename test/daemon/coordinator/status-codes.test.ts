@@ -5,14 +5,14 @@ import { openCoordinator } from '../../support/open-coordinator.js'
 
 const form = (text: string) => ({ method: 'PUT', body: new URLSearchParams(text) })
 const POST = { method: 'POST' }
-const DATA = 'a tarball, let us say'
+const DATA = 'a tarball'
 const SHA256 = createHash('sha256').update(DATA).digest('hex')
 const SHA1 = createHash('sha1').update(DATA).digest('hex')
 const upload = { method: 'POST', body: DATA }
 const withFile = new FormData()
 withFile.append('resource', new Blob(['environment']), 'resource.txt')
 
-/** Every refusal of the coordinator's own: what is sent, and what comes back. LAUNCH stands for the launch's UUID. */
+/** Every refusal that the coordinator itself decides: request and answer. LAUNCH stands for the UUID of the launch. */
 const REFUSALS: readonly [status: number, path: string, init: RequestInit, text: RegExp | string][] = [
   [450, '/', {}, /missing a UUID/],
   [450, '/data', {}, /missing a UUID.*STAGER_URL/],
@@ -118,7 +118,7 @@ describe('a refusal', () => {
     expect(response.status).toBe(status)
     if (typeof text === 'string') expect(body).toBe(text)
     else expect(body).toMatch(text)
-    // One line, and the stager's fault alone: nothing changed, nothing in the operator's log.
+    // One line. The stager caused it: nothing changes, and nothing is logged.
     expect(body).not.toMatch(/[\n\r]|\bat .*:\d+/)
     expect({ data: handler.data, meta: handler.meta }).toEqual(before)
     expect(logged).toEqual([])
@@ -140,7 +140,7 @@ describe('445 for GET /meta', () => {
     expect(await (await fetch(`${url}/meta`)).text()).toMatch(text)
   })
 
-  it('goes away when the stager removes what is wrong', async () => {
+  it('ends when the stager removes the invalid value', async () => {
     const { url, handler } = await openCoordinator()
     handler.meta = { ...handler.meta, environment: { A: 'x\0', B: '1' } }
     await fetch(`${url}/meta`, form('resource=environment&action=remove&key=A'))
@@ -168,14 +168,14 @@ describe('452 after a verdict', () => {
   })
 })
 
-describe('what the handler says', () => {
+describe('an error of the handler', () => {
   it.each<[number, StagerdError, string]>([
     [452, new Conflict('launch-over', 'The launch has ended by its timeout.'), 'The launch has ended by its timeout.'],
     [499, new BadInput('bad-archive', 'The entry "../x" climbs out.'), 'The entry "../x" climbs out.'],
     [499, new TooLarge('blob-too-large', 'At most 2 GiB.'), 'At most 2 GiB.'],
     [499, new Refused('over-quota', 'The quota\n  is used up:\n/ns'), 'The quota; is used up:; /ns'],
     [499, new Conflict('odd', 'esc \u001b[31m'), 'esc ?[31m'],
-  ])('comes through as %i when it is the stager’s business: %s', async (status, error, text) => {
+  ])('is answered with %i and its message when the stager caused it: %s', async (status, error, text) => {
     const { url, handler, logged } = await openCoordinator()
     handler.before = () => Promise.reject(error)
     const response = await fetch(`${url}/snapshot`, POST)
@@ -191,7 +191,7 @@ describe('what the handler says', () => {
     ],
     ['a host in trouble', new Unavailable('disk-full', 'no space on /var/lib/stagerd'), /\(disk-full\): try again/],
     ['a bug', new TypeError('x is undefined in /srv/stagerd/y.js'), /stagerd failed: its log says why/],
-  ])('is kept from the stager and logged once when it is ours: %s', async (_, error, text) => {
+  ])('is hidden from the stager and logged once when the daemon caused it: %s', async (_, error, text) => {
     const { url, handler, logged } = await openCoordinator()
     handler.before = () => Promise.reject(error)
     for (const [path, init] of [
@@ -212,7 +212,7 @@ describe('what the handler says', () => {
     )
   })
 
-  it('does not end the launch when it refuses a verdict', async () => {
+  it('does not end the launch when it concerns a verdict', async () => {
     const { url, handler } = await openCoordinator()
     handler.before = () => Promise.reject(new Unavailable('disk-full', 'full'))
     expect((await fetch(`${url}/done`, POST)).status).toBe(499)
