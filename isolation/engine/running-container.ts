@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CleanupStack } from '../../base/cleanup-stack.js'
+import type { CleanupFailure, CleanupStack } from '../../base/cleanup-stack.js'
 import { messageOf } from '../../base/errors.js'
-import type { Ending, ReleaseReport, RunHooks, RunningLaunch, SnapshotReport } from '../isolation.js'
+import type { Ending, RunningContainer as RunningContainerPort, SnapshotReport, StartHooks } from '../isolation.js'
 import type { Limits } from '../launch-plan.js'
 import type { Attached, Container } from './container.js'
 import { engineError } from './engine-errors.js'
@@ -31,12 +31,10 @@ export interface RunningParts {
   readonly container: Container
   readonly attached: Attached
   readonly limits: Limits
-  readonly hooks: RunHooks
+  readonly hooks: Pick<StartHooks, 'output'>
   readonly publishedPorts: readonly number[]
   /** Aborted, with the reason, when the host cannot keep it in any more. */
   readonly lost: AbortSignal
-  /** All that was made for it; the container is the first to go. */
-  readonly undo: CleanupStack
   /** `freezer` is the one by which its `ownUse` freezes. */
   readonly probe: LimitProbe
   readonly freezer: Freezer
@@ -57,18 +55,17 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
  *
  * INVARIANTS
  * - The first cause of its end is the one that `ended` reports, however it ends after that.
- * - `ended` resolves after the last piece of output was taken, and never rejects.
+ * - `ended` resolves after the last piece of output was taken, unless it is released before that, and never rejects.
  * - Nothing of it is thawed or ended while its files are read: ending aborts the reading, and goes through the freezer
  *   before any signal is sent.
  */
-export class RunningContainer implements RunningLaunch {
+export class RunningContainer implements RunningContainerPort {
   readonly ended: Promise<Ending>
   readonly publishedPorts: readonly number[]
   readonly #parts: RunningParts
   #cause: Ending | undefined
   readonly #ending = new AbortController()
   readonly #over = new AbortController()
-  #released: Promise<ReleaseReport> | undefined
 
   /** From here on the program counts as running: its time begins. */
   constructor(parts: RunningParts) {
@@ -81,9 +78,22 @@ export class RunningContainer implements RunningLaunch {
     this.#end({ kind: 'stopped' }, 'with grace')
   }
 
-  release(): Promise<ReleaseReport> {
-    this.#released ??= this.#release()
-    return this.#released
+  /**
+   * End it at once, if it has not ended. To be called once.
+   *
+   * @param undo of all that was made for it; the container is the first to go
+   */
+  async release(undo: CleanupStack): Promise<CleanupFailure[]> {
+    const { attached, freezer } = this.#parts
+    this.#cause ??= { kind: 'stopped' }
+    this.#ending.abort()
+    await withinGrace(freezer.close(), AbortSignal.timeout(GRACE_MS))
+    const failures = await undo.run()
+    // Whatever the Engine still owes an answer, nobody waits for it any more.
+    this.#over.abort()
+    attached.destroy()
+    await this.ended
+    return failures
   }
 
   async snapshot<T>(
@@ -182,21 +192,6 @@ export class RunningContainer implements RunningLaunch {
       await withinGrace(this.ended, this.#over.signal)
     }
     if (!this.#over.signal.aborted) await container.signal('SIGKILL')
-  }
-
-  async #release(): Promise<ReleaseReport> {
-    const { attached, freezer, hooks, undo } = this.#parts
-    const began = performance.now()
-    this.#cause ??= { kind: 'stopped' }
-    this.#ending.abort()
-    await withinGrace(freezer.close(), AbortSignal.timeout(GRACE_MS))
-    const failures = await undo.run()
-    // Whatever the Engine still owes an answer, nobody waits for it any more.
-    this.#over.abort()
-    attached.destroy()
-    await this.ended
-    hooks.step?.('undo', performance.now() - began)
-    return { failures }
   }
 
   /** `promise`, or a rejection when everything has been released under it. */

@@ -4,30 +4,30 @@ import { createGzip } from 'node:zlib'
 import { BadInput, NotFound } from '../../base/errors.js'
 import type {
   Cached,
-  CoordinatorListener,
   Ending,
   Finding,
   ImageConfig,
   ImageHooks,
   ImagePlan,
   Isolation,
-  LaunchHooks,
   OpenImage,
-  ReleaseReport,
+  PreparedContainer,
+  PrepareHooks,
   RunningContainer,
-  RunningLaunch,
   SnapshotReport,
+  StartHooks,
   SweepReport,
 } from '../../isolation/isolation.js'
-import type { LaunchPlan } from '../../isolation/launch-plan.js'
+import type { PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 
-/** A stager as a function. It is over when it returns, and has failed to end well when it throws. */
+/** A stager, or another program, as a function. It is over when it returns, and has failed to end well when it throws. */
 export type FakeStager = (context: FakeContext) => Promise<void>
 
 export interface FakeContext {
-  /** STAGER_URL */
+  /** STAGER_URL; empty for a run. */
   readonly url: string
-  readonly plan: LaunchPlan
+  readonly plan: PreparePlan & StartPlan
+  /** Resolves when the line has been taken. Who does not wait for that has it taken all the same, before the end. */
   readonly print: (line: string) => Promise<void>
   /** At an absolute path of the root. Counts against the disk limit. */
   readonly writeFile: (path: string, text: string) => void
@@ -54,55 +54,56 @@ class Exit extends Error {
 }
 
 /**
- * An isolation without a host: stagers are functions, and each launch speaks HTTP with its coordinator on loopback.
+ * An isolation without a host: programs are functions, and each speaks HTTP with its coordinator on loopback.
  * It passes the contract suite of the real one.
  */
 export class FakeIsolation implements Isolation {
   /** Programs by their start command. */
   readonly stagers = new Map<string, FakeStager>()
-  /** Ids of launches that have been made and not released: what would be left on a host. */
+  /** Ids of containers that have been prepared and not released: what would be left on a host. */
   readonly left = new Set<string>()
-  /** Every plan that was launched, in order. */
-  readonly launched: LaunchPlan[] = []
   /** What `readImage` finds, by reference. */
   readonly images = new Map<string, FakeImage>()
   cached: readonly Cached[] = []
   /** When set, the Engine is down: every call rejects with it. */
   down: Error | undefined
-  readonly #running = new Set<FakeLaunch>()
+  readonly #running = new Set<FakeRunning>()
 
-  async launch(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<RunningLaunch> {
-    if (this.down) throw this.down
+  async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
+    await this.ping()
     signal.throwIfAborted()
-    const stager = this.stagers.get(plan.command)
-    if (!stager) throw new BadInput('no-such-program', `The fake has no stager '${plan.command}': add one to it.`)
-    this.launched.push(plan)
+    hooks.step?.('network', 0)
+    signal.throwIfAborted()
     this.left.add(plan.id)
-    const listener = await this.#listen(plan, hooks, signal)
-    const launch = new FakeLaunch(plan, hooks, listener, () => {
-      this.left.delete(plan.id)
-      this.#running.delete(launch)
-    })
-    this.#running.add(launch)
-    launch.begin(stager)
-    return launch
-  }
-
-  async #listen(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<CoordinatorListener> {
-    let listener: CoordinatorListener | undefined
-    try {
-      listener = await hooks.listen('127.0.0.1')
-      signal.throwIfAborted()
-      return listener
-    } catch (error) {
-      await listener?.close()
-      this.left.delete(plan.id)
-      throw error
+    let running: FakeRunning | undefined
+    return {
+      address: '127.0.0.1',
+      start: async (start, startHooks, startSignal) => {
+        await this.ping()
+        startSignal.throwIfAborted()
+        hooks.step?.('start', 0)
+        startSignal.throwIfAborted()
+        running = this.#start({ ...plan, ...start }, startHooks)
+        return running
+      },
+      release: async () => {
+        running?.stop()
+        await running?.ended
+        this.left.delete(plan.id)
+        return { failures: [] }
+      },
     }
   }
 
-  run(): Promise<RunningContainer> {
-    return Promise.reject(new Error('the fake runs no packages'))
+  #start(plan: PreparePlan & StartPlan, hooks: StartHooks): FakeRunning {
+    const program = this.stagers.get(plan.command)
+    if (!program) throw new BadInput('no-such-program', `The fake has no stager '${plan.command}': add one to it.`)
+    if (plan.publish.length > 0) throw new Error('the fake publishes no ports')
+    const running = new FakeRunning(plan, hooks)
+    this.#running.add(running)
+    void running.ended.then(() => this.#running.delete(running))
+    running.begin(program)
+    return running
   }
 
   async readImage<T>(
@@ -165,30 +166,30 @@ export class FakeIsolation implements Isolation {
   }
 }
 
-class FakeLaunch implements RunningLaunch {
+class FakeRunning implements RunningContainer {
   readonly publishedPorts = []
   readonly ended: Promise<Ending>
-  readonly #plan: LaunchPlan
-  readonly #hooks: LaunchHooks
-  readonly #listener: CoordinatorListener
-  readonly #gone: () => void
+  readonly #plan: PreparePlan & StartPlan
+  readonly #hooks: StartHooks
   readonly #files = new Map<string, string>()
   readonly #stop = new AbortController()
+  /** Settles when everything that was printed so far has been taken, piece after piece. */
+  #printed: Promise<void> = Promise.resolve()
   #resolveEnded!: (ending: Ending) => void
-  #released: Promise<ReleaseReport> | undefined
 
-  constructor(plan: LaunchPlan, hooks: LaunchHooks, listener: CoordinatorListener, gone: () => void) {
+  constructor(plan: PreparePlan & StartPlan, hooks: StartHooks) {
     this.#plan = plan
     this.#hooks = hooks
-    this.#listener = listener
-    this.#gone = gone
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve))
   }
 
-  begin(stager: FakeStager): void {
+  begin(program: FakeStager): void {
     const { timeoutMs } = this.#plan.limits
-    const timer = setTimeout(() => this.end({ kind: 'timeout', afterMs: timeoutMs }), timeoutMs)
-    void stager(this.#context())
+    const timer =
+      timeoutMs === Infinity
+        ? undefined
+        : setTimeout(() => this.end({ kind: 'timeout', afterMs: timeoutMs }), timeoutMs)
+    void program(this.#context())
       .then(
         () => this.end({ kind: 'exited', exitCode: 0 }),
         (error: unknown) => this.end(error instanceof Exit ? error.ending : { kind: 'exited', exitCode: 1 }),
@@ -196,19 +197,16 @@ class FakeLaunch implements RunningLaunch {
       .finally(() => clearTimeout(timer))
   }
 
-  /** The first ending wins. */
+  /** The first ending wins, and is told when the last output has been taken. */
   end(ending: Ending): void {
-    this.#resolveEnded(ending)
+    if (this.#stop.signal.aborted) return
     this.#stop.abort()
+    const tell = () => this.#resolveEnded(ending)
+    void this.#printed.then(tell, tell)
   }
 
   stop(): void {
     this.end({ kind: 'stopped' })
-  }
-
-  release(): Promise<ReleaseReport> {
-    this.#released ??= this.#release()
-    return this.#released
   }
 
   async snapshot<T>(
@@ -226,21 +224,21 @@ class FakeLaunch implements RunningLaunch {
     return { written, removals: [], entries: names.length, leftOut: { sockets: 0, special: 0 } }
   }
 
-  async #release(): Promise<ReleaseReport> {
-    this.stop()
-    await this.#listener.close()
-    this.#gone()
-    return { failures: [] }
+  /** What has ended prints nothing. */
+  #print(line: string): Promise<void> {
+    if (!this.#stop.signal.aborted)
+      this.#printed = this.#printed.then(() => this.#hooks.output('stdout', Buffer.from(`${line}\n`)))
+    return this.#printed
   }
 
   #context(): FakeContext {
     const { limits } = this.#plan
     let written = 0
     return {
-      url: this.#listener.url,
+      url: this.#plan.environment.STAGER_URL ?? '',
       plan: this.#plan,
       signal: this.#stop.signal,
-      print: (line) => this.#hooks.output('stdout', Buffer.from(`${line}\n`)),
+      print: (line) => this.#print(line),
       writeFile: (path, text) => {
         written += text.length
         this.#files.set(path, text)
