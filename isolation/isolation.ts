@@ -1,20 +1,27 @@
 import type { Readable } from 'node:stream'
-import type { LaunchPlan, LayerContent, LayerSource, Removal, RunPlan } from './launch-plan.js'
+import type { LayerContent, LayerSource, PreparePlan, Removal, StartPlan } from './launch-plan.js'
 
 /**
  * The port between what is decided and what is done to the host.
  *
- * LIFECYCLE
- * - `launch` materialises layers, makes the bridge, calls `hooks.listen` with the bridge's host address, mounts
- *   /stagerfs, and starts the container. It resolves once the stager's program runs. If it rejects, everything that it
- *   had made is already undone.
- * - The caller owns the launch it got, and must call `release` exactly when it wants nothing more of it: after `ended`
- *   in the ordinary case, before it to end the container at once. `release` may be called again; it never rejects, and
- *   reports what it could not undo.
- * - The listener that `hooks.listen` opened is closed by `release` (or by the failing `launch`), between the end of
- *   the container and the end of its bridge: the caller does not close it.
- * - `sweep` removes every trace of launches and runs of this node that are not in `live`. It is what makes a crash
- *   harmless: call it before the first launch, when the Engine has come back, and now and then, because the Engine
+ * LIFECYCLE of a container
+ *
+ *   prepare ──> prepared ── start ──> running ──> ended
+ *                  └───────────┴─ release ─┴────────┘
+ *
+ * - `prepare` makes what does not depend on the program: layers, root image and network. If it rejects, everything that
+ *   it had made is already undone. The caller owns the prepared container that it resolves with.
+ * - `start` mounts /stagerfs, sets the firewall rules, and starts the container; it is called at most once. It resolves
+ *   once the program runs. If it rejects, the container is still the caller's to release.
+ * - `release` undoes everything, in whatever phase: of a container that was never started, after a `start` that rejected,
+ *   after `ended`, or before it to end the container at once. It is not called while `start` is under way. It may be
+ *   called again; it never rejects, and reports what it could not undo.
+ * - `ended` resolves after the last output: each piece has been passed to `hooks.output`, and its promise has resolved.
+ *   Only the loss of the Engine, and a `release` before the end, cut the output off.
+ * - What listens on `address` for the container is the caller's: opened before `start`, and closed once the container has
+ *   ended, because the container can reach that port for as long as it runs.
+ * - `sweep` removes every trace of containers of this node that are not in `live`. It is what makes a crash
+ *   harmless: call it before the first `prepare`, when the Engine has come back, and now and then, because the Engine
  *   finishes what it has begun for those who have died. `live` may change meanwhile.
  *
  * ERRORS
@@ -23,8 +30,7 @@ import type { LaunchPlan, LayerContent, LayerSource, Removal, RunPlan } from './
  * - Otherwise `Fault`.
  */
 export interface Isolation {
-  launch(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<RunningLaunch>
-  run(plan: RunPlan, hooks: RunHooks, signal: AbortSignal): Promise<RunningContainer>
+  prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer>
   /** Make sure that a layer can be built from `source`, and keep it. Throws `BadInput` where the tree is refused. */
   materialise(source: LayerSource, signal: AbortSignal): Promise<void>
   /**
@@ -89,44 +95,37 @@ export interface ImageConfig {
   readonly command: readonly string[]
 }
 
-export interface RunHooks {
-  /** A piece of output, as it came. Reading pauses until the promise resolves, so a slow consumer slows the stager. */
+export interface PrepareHooks {
+  /** For progress and for measurement: each step of the life of a container, when it is over. */
+  step?(name: ContainerStep, milliseconds: number): void
+}
+
+export type ContainerStep =
+  'layers' | 'image' | 'network' | 'firewall' | 'stagerfs' | 'create' | 'start' | 'mounts' | 'undo'
+
+export interface StartHooks {
+  /** A piece of output, as it came. Reading pauses until the promise resolves, so a slow consumer slows the program. */
   output(stream: OutputStream, chunk: Buffer): Promise<void>
-  /** For progress and for measurement: each step of the life of a launch, when it is over. */
-  step?(name: LaunchStep, milliseconds: number): void
   /** Somebody has taken away from under it what it must not be without, and it is there again. */
   repaired?(what: string): void
 }
 
-export interface LaunchHooks extends RunHooks {
-  /** Start the coordinator's listener on `address`, the host's side of the launch's own bridge. */
-  listen(address: string): Promise<CoordinatorListener>
-}
-
-export interface CoordinatorListener {
-  /** TCP port: the one thing of the host that the container can reach. */
-  readonly port: number
-  /** Value of STAGER_URL, without a trailing slash. */
-  readonly url: string
-  close(): Promise<void>
-}
-
 export type OutputStream = 'stdout' | 'stderr'
 
-export type LaunchStep =
-  'layers' | 'image' | 'network' | 'listener' | 'firewall' | 'stagerfs' | 'create' | 'start' | 'mounts' | 'undo'
+export interface PreparedContainer {
+  /** The host's side of the container's own bridge. */
+  readonly address: string
+  start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer>
+  release(): Promise<ReleaseReport>
+}
 
 export interface RunningContainer {
   /** How it ended: the first cause wins. Never rejects. */
   readonly ended: Promise<Ending>
-  /** Host ports, in the order of `RunPlan.publish`; empty for a launch. */
+  /** Host ports, in the order of `PreparePlan.publish`. */
   readonly publishedPorts: readonly number[]
   /** SIGTERM, and SIGKILL after a grace; `ended` tells when it is over. Idempotent. */
   stop(): void
-  release(): Promise<ReleaseReport>
-}
-
-export interface RunningLaunch extends RunningContainer {
   /**
    * Freeze the container, and pass its changes to `write` as a gzip'd tar of full paths. It is thawed when its files have
    * been read, which can be before `write` is done. Rejects with `BadInput` (`bad-directory`) for a path that is not

@@ -1,5 +1,6 @@
 /**
- * What one launch needs, as plain data: made without I/O by the planner, carried out by an `Isolation`.
+ * What one container needs, be it of a stager's launch or of a run of a ready package, as plain data: made without I/O
+ * by the planner, carried out by an `Isolation`.
  */
 
 /** Everything that the content of a layer depends on. */
@@ -39,32 +40,36 @@ export interface Limits {
   readonly timeoutMs: number
 }
 
-/** What any container of ours needs, be it a stager's launch or a run of a ready package. */
-export interface ContainerPlan {
+/** What a container needs before it is known what is to run in it: see `Isolation.prepare`. */
+export interface PreparePlan {
   /** UUID of the launch or run. Every resource made for it is named or labelled after it. */
   readonly id: string
   /** From the operating system upward. */
   readonly root: readonly LayerSource[]
+  /** Whether the shim layer is on top of the root: of a stager's launch, not of a run (engine/shim-layer.ts). */
+  readonly shims: boolean
+  /** A user of the root's /etc/passwd. */
+  readonly user: string
+  /** Whether it may reach beyond the host. */
+  readonly egress: boolean
+  /** Of a run; empty for a launch. */
+  readonly publish: readonly PublishedPort[]
+}
+
+/** What runs in a prepared container: see `PreparedContainer.start`. */
+export interface StartPlan {
   /** Run by `/bin/sh -c` inside the container. */
   readonly command: string
   readonly workingDirectory: string
-  /** A user of the root's /etc/passwd. */
-  readonly user: string
   readonly environment: Readonly<Record<string, string>>
-  /** Whether it may reach beyond the host. */
-  readonly egress: boolean
   readonly limits: Limits
-}
-
-export interface LaunchPlan extends ContainerPlan {
-  readonly staging: string
-  /** From the operating system upward; may be empty. Mounted, writable and private, at /stagerfs. */
-  readonly stagerfs: readonly LayerSource[]
-}
-
-/** A ready package in the foreground, without a coordinator and without /stagerfs. */
-export interface RunPlan extends ContainerPlan {
-  readonly publish: readonly PublishedPort[]
+  /**
+   * From the operating system upward; may be empty. Mounted, writable and private, at /stagerfs. Undefined for a run,
+   * which has no /stagerfs.
+   */
+  readonly stagerfs: readonly LayerSource[] | undefined
+  /** TCP port of the host's address on the bridge: all of the host that the container can reach. Undefined for a run. */
+  readonly coordinatorPort: number | undefined
 }
 
 export interface PublishedPort {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { CoordinatorListener } from '../../isolation/isolation.js'
+import type { CoordinatorListener } from './coordinator-listener.js'
 import { COORDINATOR_LIMITS, type CoordinatorLimits } from './coordinator-limits.js'
 import { HttpSession } from './http-session.js'
 import type { LaunchHandler } from './launch-handler.js'

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { BadInput, Conflict } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
-import type { Ending, Isolation, RunHooks } from '../../isolation/isolation.js'
-import type { Limits, RunPlan } from '../../isolation/launch-plan.js'
+import type { Ending, Isolation, PreparedContainer, StartHooks } from '../../isolation/isolation.js'
+import type { Limits, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 import { BASE_ENVIRONMENT, mergeEnvironments } from '../packages/environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve } from '../packages/resolve.js'
@@ -42,17 +42,20 @@ export class PackageRuns {
   async start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
     const { isolation, live, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
-    const plan = await this.#plan(request)
-    const runHooks: RunHooks = {
+    const { prepare, start } = await this.#plan(request)
+    const { id } = prepare
+    const startHooks: StartHooks = {
       output: (stream, chunk) => hooks.output(stream, chunk),
-      repaired: (what) => logger.warn({ run: plan.id, what }, 'somebody removed what a run needs; it is there again'),
+      repaired: (what) => logger.warn({ run: id, what }, 'somebody removed what a run needs; it is there again'),
     }
-    live.add(plan.id)
+    live.add(id)
+    let container: PreparedContainer | undefined
     let running
     try {
-      running = await isolation.run(plan, runHooks, either)
+      container = await isolation.prepare(prepare, {}, either)
+      running = await container.start(start, startHooks, either)
     } catch (error) {
-      live.delete(plan.id)
+      await this.#release(id, container)
       throw error
     }
     const stop = () => running.stop()
@@ -60,14 +63,21 @@ export class PackageRuns {
     if (either.aborted) stop()
     const ended = running.ended.then(async (ending) => {
       either.removeEventListener('abort', stop)
-      const { failures } = await running.release()
-      live.delete(plan.id)
-      for (const { what, error } of failures) logger.error({ err: error, run: plan.id, what }, 'could not be undone')
+      await this.#release(id, container)
       return describeEnding(ending)
     })
     const active: Promise<void> = ended.then(() => void this.#active.delete(active))
     this.#active.add(active)
-    return { id: plan.id, ports: running.publishedPorts, ended, stop }
+    return { id, ports: running.publishedPorts, ended, stop }
+  }
+
+  /** @param container undefined when it could not be prepared */
+  async #release(id: string, container: PreparedContainer | undefined): Promise<void> {
+    const { live, logger } = this.#parts
+    const report = await container?.release()
+    live.delete(id)
+    for (const { what, error } of report?.failures ?? [])
+      logger.error({ err: error, run: id, what }, 'could not be undone')
   }
 
   /** Ends every run, and waits until everything that was made for them is removed. */
@@ -76,7 +86,7 @@ export class PackageRuns {
     await Promise.all(this.#active)
   }
 
-  async #plan(request: RunRequest): Promise<RunPlan> {
+  async #plan(request: RunRequest): Promise<{ readonly prepare: PreparePlan; readonly start: StartPlan }> {
     const { packages, defaults } = this.#parts
     const subject = await packages.get(request.package)
     const fqn = formatFqn('package', subject)
@@ -99,16 +109,23 @@ export class PackageRuns {
         `${fqn} has no START_COMMAND: give one with --command or -e START_COMMAND=…`,
       )
     return {
-      id: randomUUID(),
-      root: closure.flatMap(layerOf),
-      command,
-      workingDirectory: environment.START_PATH || '/',
-      user: RUN_USER,
-      environment,
-      egress: request.egress,
-      // A program in the foreground ends when the client says so.
-      limits: { ...defaults.limits, timeoutMs: Infinity, ...request.limits },
-      publish: request.publish,
+      prepare: {
+        id: randomUUID(),
+        root: closure.flatMap(layerOf),
+        shims: false,
+        user: RUN_USER,
+        egress: request.egress,
+        publish: request.publish,
+      },
+      start: {
+        command,
+        workingDirectory: environment.START_PATH || '/',
+        environment,
+        // A program in the foreground ends when the client says so.
+        limits: { ...defaults.limits, timeoutMs: Infinity, ...request.limits },
+        stagerfs: undefined,
+        coordinatorPort: undefined,
+      },
     }
   }
 

@@ -12,6 +12,10 @@ export class FirstCause<Cause> {
     this.decided = new Promise((resolve) => (this.#decide = resolve))
   }
 
+  get taken(): boolean {
+    return this.#taken
+  }
+
   /** Whether `cause` is the one that counts. */
   take(cause: Cause): boolean {
     if (this.#taken) return false

@@ -1,6 +1,6 @@
 import { Unresolved } from '../../base/errors.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
-import type { LaunchPlan, LayerSource } from '../../isolation/launch-plan.js'
+import type { LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 import type { Catalogue } from '../packages/catalogue.js'
 import { BASE_ENVIRONMENT, mergeEnvironments } from '../packages/environment.js'
 import type { Package } from '../packages/package.js'
@@ -16,6 +16,16 @@ export interface PlanSettings {
    * override them.
    */
   readonly environment: Readonly<Record<string, string>>
+}
+
+export interface LaunchPlan {
+  readonly prepare: PreparePlan
+  readonly start: LaunchStart
+}
+
+/** What is to be started, but for what only the coordinator's listener tells. */
+export interface LaunchStart extends Omit<StartPlan, 'coordinatorPort'> {
+  readonly stagerfs: readonly LayerSource[]
 }
 
 /**
@@ -36,26 +46,31 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
   assertOperatingSystem(stager, [...root.packages, program])
 
   return {
-    id: launch,
-    staging: staging.uuid,
-    root: [...root.packages, program].flatMap(layerOf),
-    stagerfs: stagerfs.packages.flatMap(layerOf),
-    command: stager.startCommand,
-    workingDirectory: program.environment.START_PATH || DEFAULT_START_PATH,
-    user: stager.user,
-    environment: mergeEnvironments(
-      BASE_ENVIRONMENT,
-      settings.environment,
-      // Paths in the variables of the package's dependencies are passed as they are, without the prefix /stagerfs.
-      ...stagerfs.packages.map(({ environment }) => environment),
-      ...root.packages.map(({ environment }) => environment),
-      program.environment,
-      // What stagers have changed so far: a relaunch sees its own changes.
-      staging.work.environment,
-      stager.environment,
-    ),
-    egress: stager.egress,
-    limits: stager.limits,
+    prepare: {
+      id: launch,
+      root: [...root.packages, program].flatMap(layerOf),
+      shims: true,
+      user: stager.user,
+      egress: stager.egress,
+      publish: [],
+    },
+    start: {
+      command: stager.startCommand,
+      workingDirectory: program.environment.START_PATH || DEFAULT_START_PATH,
+      environment: mergeEnvironments(
+        BASE_ENVIRONMENT,
+        settings.environment,
+        // Paths in the variables of the package's dependencies are passed as they are, without the prefix /stagerfs.
+        ...stagerfs.packages.map(({ environment }) => environment),
+        ...root.packages.map(({ environment }) => environment),
+        program.environment,
+        // What stagers have changed so far: a relaunch sees its own changes.
+        staging.work.environment,
+        stager.environment,
+      ),
+      limits: stager.limits,
+      stagerfs: stagerfs.packages.flatMap(layerOf),
+    },
   }
 }
 

@@ -4,7 +4,7 @@ import type { StagerdError } from '../../base/errors.js'
 import { Conflict, TooLarge } from '../../base/errors.js'
 import { parseFqn } from '../../base/fqn.js'
 import type { Leases } from '../../base/leases.js'
-import type { LeftOut, RunningLaunch, SnapshotRequest } from '../../isolation/isolation.js'
+import type { LeftOut, RunningContainer, SnapshotRequest } from '../../isolation/isolation.js'
 import type { ExpectedUpload, LaunchHandler, PackageData } from '../coordinator/launch-handler.js'
 import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
@@ -25,7 +25,10 @@ export interface WorkingCopyParts {
 }
 
 /** What the handler needs of its launch. */
-export interface WorkingCopyHooks {
+export interface OwningLaunch {
+  readonly uuid: string
+  /** The container, once its start is recorded; a stager can be faster than that. */
+  running(): Promise<Pick<RunningContainer, 'snapshot'>>
   /** Makes the verdict last; rejects with `Conflict` (`launch-over`) when another cause was first. */
   settle(verdict: Verdict, work: WorkingCopy): Promise<void>
   /** Tells whoever reads the staging's log. */
@@ -40,29 +43,26 @@ export interface WorkingCopyHooks {
  * they are held as live, by the launch, which lets go of them when it is over.
  */
 export class WorkingCopyHandler implements LaunchHandler {
-  readonly launch: string
+  readonly #owner: OwningLaunch
   readonly #parts: WorkingCopyParts
-  /** The launch, once its start is recorded; a stager can be faster than that. */
-  readonly #running: Promise<RunningLaunch>
-  readonly #hooks: WorkingCopyHooks
   /** Of the package, whose quota holds. */
   readonly #namespace: string
   #work: WorkingCopy
   #over = false
 
   constructor(
-    launch: string,
+    owner: OwningLaunch,
     { packageFqn, work }: Pick<Staging, 'packageFqn' | 'work'>,
-    running: Promise<RunningLaunch>,
-    hooks: WorkingCopyHooks,
     parts: WorkingCopyParts,
   ) {
-    this.launch = launch
+    this.#owner = owner
+    this.#parts = parts
     this.#namespace = parseFqn(packageFqn, 'package', '/').namespace
     this.#work = work
-    this.#running = running
-    this.#hooks = hooks
-    this.#parts = parts
+  }
+
+  get launch(): string {
+    return this.#owner.uuid
   }
 
   /** Nothing is changed any more. */
@@ -105,7 +105,7 @@ export class WorkingCopyHandler implements LaunchHandler {
 
   async snapshot(request: SnapshotRequest, signal: AbortSignal): Promise<void> {
     this.#assertOpen()
-    const running = await this.#running
+    const running = await this.#owner.running()
     const maxBytes = await this.#parts.quota.of(this.#namespace)
     const { written, removals, leftOut } = await this.#withinQuota(
       () => running.snapshot(request, (archive) => this.#parts.blobs.write(archive, { signal, maxBytes })),
@@ -114,7 +114,7 @@ export class WorkingCopyHandler implements LaunchHandler {
     this.#parts.liveBlobs.hold(written.sha256, this.launch)
     this.#assertOpen()
     // Before anything has changed: the log may be full.
-    if (leftOut.sockets + leftOut.special > 0) await this.#hooks.log(sayLeftOut(leftOut))
+    if (leftOut.sockets + leftOut.special > 0) await this.#owner.log(sayLeftOut(leftOut))
     this.#assertOpen()
     const resource = { uuid: randomUUID(), ...written, compression: 'gzip' as const, removals }
     this.#work = { ...this.#work, resource }
@@ -122,8 +122,7 @@ export class WorkingCopyHandler implements LaunchHandler {
 
   async verdict(verdict: Verdict): Promise<void> {
     this.#assertOpen()
-    await this.#running
-    await this.#hooks.settle(verdict, this.#work)
+    await this.#owner.settle(verdict, this.#work)
   }
 
   async #withinQuota<T>(write: () => Promise<T>, quota: number): Promise<T> {

@@ -14,15 +14,13 @@ import type {
   ImageHooks,
   ImagePlan,
   Isolation,
-  LaunchHooks,
   OpenImage,
-  RunHooks,
-  RunningContainer,
-  RunningLaunch,
+  PreparedContainer,
+  PrepareHooks,
   SweepReport,
 } from '../isolation.js'
 import { Launcher } from '../launch/launcher.js'
-import type { LaunchPlan, LayerContent, LayerSource, RunPlan } from '../launch-plan.js'
+import type { LayerContent, LayerSource, PreparePlan } from '../launch-plan.js'
 import type { LayerDirectoryCache } from '../layers/layer-cache.js'
 import { AddressPool } from '../network/address-pool.js'
 import { Bridges } from '../network/bridges.js'
@@ -92,12 +90,8 @@ export class DockerIsolation implements Isolation {
     })
   }
 
-  async launch(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<RunningLaunch> {
-    return await this.#launcher.launch(plan, hooks, signal)
-  }
-
-  async run(plan: RunPlan, hooks: RunHooks, signal: AbortSignal): Promise<RunningContainer> {
-    return await this.#launcher.run(plan, hooks, signal)
+  async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
+    return await this.#launcher.prepare(plan, hooks, signal)
   }
 
   async materialise(source: LayerSource, signal: AbortSignal): Promise<void> {

@@ -1,34 +1,31 @@
 import type Docker from 'dockerode'
-import type { ContainerPlan, PublishedPort } from '../launch-plan.js'
+import type { PreparePlan, StartPlan } from '../launch-plan.js'
 import { launchLabels, launchName, type Owner } from '../host/ownership.js'
 import { initCommand } from './container-init.js'
 import { limitOptions } from './limits.js'
 
-/** What a plan becomes once its image, its network and its /stagerfs are there. */
-export interface ContainerRequest {
-  readonly plan: ContainerPlan
+/** A plan in both its parts, once its image, its network and its /stagerfs are there. */
+export interface ContainerRequest extends PreparePlan, Omit<StartPlan, 'stagerfs'> {
   readonly image: string
   readonly network: string
-  readonly environment: Readonly<Record<string, string>>
   /** Host directory to be bound to /stagerfs. */
   readonly stagerfs: string | undefined
-  readonly publish: readonly PublishedPort[]
 }
 
 /** Docker's default capabilities, seccomp profile and masks stand: nothing here adds to them. */
 export function containerOptions(owner: Owner, request: ContainerRequest): Docker.ContainerCreateOptions {
-  const { plan, stagerfs, publish } = request
-  const [entrypoint = '', ...args] = initCommand(plan.command)
+  const { id, egress, publish, stagerfs } = request
+  const [entrypoint = '', ...args] = initCommand(request.command)
   return {
-    name: launchName(plan.id),
+    name: launchName(id),
     Image: request.image,
     Hostname: 'stager',
-    User: plan.user,
-    WorkingDir: plan.workingDirectory,
+    User: request.user,
+    WorkingDir: request.workingDirectory,
     Env: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
     Entrypoint: [entrypoint],
     Cmd: args,
-    Labels: launchLabels(owner, plan.id),
+    Labels: launchLabels(owner, id),
     Tty: false,
     OpenStdin: true,
     // Closed when the daemon goes, so that nothing waits for it for the start signal for ever.
@@ -38,12 +35,12 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
     AttachStderr: true,
     ExposedPorts: Object.fromEntries(publish.map(({ containerPort }) => [`${containerPort}/tcp`, {}])),
     HostConfig: {
-      ...limitOptions(plan.limits),
+      ...limitOptions(request.limits),
       NetworkMode: request.network,
       // Docker's resolver asks a nameserver on the host's loopback from the host's side: a way out of an `internal`
       // network. The container's own loopback, where nobody answers, closes it; the resolver hands on no refusal, so
       // programs are told not to wait for one.
-      ...(plan.egress ? {} : { Dns: ['127.0.0.1'], DnsOptions: ['timeout:1', 'attempts:1'] }),
+      ...(egress ? {} : { Dns: ['127.0.0.1'], DnsOptions: ['timeout:1', 'attempts:1'] }),
       // The output is kept by whoever reads the attached stream; the Engine's copy would grow without a limit.
       LogConfig: { Type: 'none', Config: {} },
       PortBindings: Object.fromEntries(

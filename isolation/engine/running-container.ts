@@ -1,9 +1,15 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CleanupStack } from '../../base/cleanup-stack.js'
+import type { CleanupFailure, CleanupStack } from '../../base/cleanup-stack.js'
 import { messageOf } from '../../base/errors.js'
 import type { Compressor } from '../archive/compressor.js'
-import type { Ending, ReleaseReport, RunHooks, RunningLaunch, SnapshotReport, SnapshotRequest } from '../isolation.js'
+import type {
+  Ending,
+  RunningContainer as RunningContainerPort,
+  SnapshotReport,
+  SnapshotRequest,
+  StartHooks,
+} from '../isolation.js'
 import type { Limits } from '../launch-plan.js'
 import type { Attached, Container } from './container.js'
 import { engineError } from './engine-errors.js'
@@ -25,12 +31,10 @@ export interface RunningParts {
   readonly container: Container
   readonly attached: Attached
   readonly limits: Limits
-  readonly hooks: RunHooks
+  readonly hooks: Pick<StartHooks, 'output'>
   readonly publishedPorts: readonly number[]
   /** Aborted, with the reason, when the host can no longer isolate the container. */
   readonly lost: AbortSignal
-  /** Removes everything that was made for the container: the container first. */
-  readonly undo: CleanupStack
   readonly probe: LimitProbe
   /** Shared with `probe`, whose `ownUse` freezes the container too. */
   readonly freezer: Freezer
@@ -52,18 +56,18 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
  *
  * INVARIANTS
  * - `ended` reports the first cause of the end, whatever happens after that.
- * - `ended` resolves after the last chunk of output was accepted, and never rejects.
+ * - `ended` resolves after the last chunk of output was accepted, unless the container is released before, and never
+ *   rejects.
  * - The container is not ended while its files are read: ending it aborts the reading, and closes the freezer before it
  *   sends a signal.
  */
-export class RunningContainer implements RunningLaunch {
+export class RunningContainer implements RunningContainerPort {
   readonly ended: Promise<Ending>
   readonly publishedPorts: readonly number[]
   readonly #parts: RunningParts
   #cause: Ending | undefined
   readonly #ending = new AbortController()
   readonly #over = new AbortController()
-  #released: Promise<ReleaseReport> | undefined
 
   /** The time limit of the program begins here. */
   constructor(parts: RunningParts) {
@@ -76,9 +80,22 @@ export class RunningContainer implements RunningLaunch {
     this.#end({ kind: 'stopped' }, 'with grace')
   }
 
-  release(): Promise<ReleaseReport> {
-    this.#released ??= this.#release()
-    return this.#released
+  /**
+   * End it at once, if it has not ended. To be called once.
+   *
+   * @param undo of all that was made for it; the container is the first to go
+   */
+  async release(undo: CleanupStack): Promise<CleanupFailure[]> {
+    const { attached, freezer } = this.#parts
+    this.#cause ??= { kind: 'stopped' }
+    this.#ending.abort()
+    await withinGrace(freezer.close(), AbortSignal.timeout(GRACE_MS))
+    const failures = await undo.run()
+    // Whatever the Engine still owes an answer, nobody waits for it any more.
+    this.#over.abort()
+    attached.destroy()
+    await this.ended
+    return failures
   }
 
   async snapshot<T>(request: SnapshotRequest, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>> {
@@ -168,21 +185,6 @@ export class RunningContainer implements RunningLaunch {
       await withinGrace(this.ended, this.#over.signal)
     }
     if (!this.#over.signal.aborted) await container.signal('SIGKILL')
-  }
-
-  async #release(): Promise<ReleaseReport> {
-    const { attached, freezer, hooks, undo } = this.#parts
-    const began = performance.now()
-    this.#cause ??= { kind: 'stopped' }
-    this.#ending.abort()
-    await withinGrace(freezer.close(), AbortSignal.timeout(GRACE_MS))
-    const failures = await undo.run()
-    // Stops waiting for requests that the Engine has not answered.
-    this.#over.abort()
-    attached.destroy()
-    await this.ended
-    hooks.step?.('undo', performance.now() - began)
-    return { failures }
   }
 
   /** `promise`, or a rejection when the container is released before it settles. */

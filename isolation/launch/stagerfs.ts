@@ -3,16 +3,109 @@ import { chmod, lstat, mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Stats } from 'node:fs'
 import { BadInput, errnoOf } from '../../base/errors.js'
-import type { Layer } from '../layers/layer.js'
+import { settleAll } from '../../base/settle-all.js'
+import type { Layer, LayerCache } from '../layers/layer.js'
 import { bindInContainer, mountOverlay, unmount, type OverlayMount } from '../host/mounts.js'
-import type { Scratch } from '../host/scratch.js'
+import { mountSource, type Owner } from '../host/ownership.js'
+import { makeScratch, removeScratch, scratchOf, type Scratch } from '../host/scratch.js'
+import type { LayerSource } from '../launch-plan.js'
+import type { AfterContainer } from './after-container.js'
+import type { Step } from './step.js'
+
+export interface StagerfsParts {
+  readonly owner: Owner
+  /** Holds the scratch directories of launches. */
+  readonly stateDirectory: string
+  readonly layers: LayerCache
+  /** Content by absolute path, at the bottom of every /stagerfs. */
+  readonly extraFiles: ReadonlyMap<string, string>
+}
+
+/** What Docker writes into every container on a network of its own: its resolver listens there. */
+const RESOLV_CONF = 'nameserver 127.0.0.11\noptions ndots:0\n'
 
 /**
  * /stagerfs of a launch: the layers of the package's dependencies, with a private upper directory on top.
  *
  *   lower (shared, read-only)            upper (private)
  *   bin/ etc/ usr/ ...              +    etc/resolv.conf  proc/  dev/  tmp/
+ *
+ * LIFECYCLE: `deferUndo` before anything is made; `makeDirectories`, from when on the Engine can bind `mountPoint` into a
+ * container; `mount` before that container starts; `mountKernelFilesystems` once it has.
  */
+export class Stagerfs {
+  readonly #parts: StagerfsParts
+  readonly #launch: string
+  readonly #sources: readonly LayerSource[]
+  readonly #scratch: Scratch
+
+  /** @param sources from the operating system upward */
+  constructor(parts: StagerfsParts, launch: string, sources: readonly LayerSource[]) {
+    this.#parts = parts
+    this.#launch = launch
+    this.#sources = sources
+    this.#scratch = scratchOf(parts.stateDirectory, launch)
+  }
+
+  /** On the host. */
+  get mountPoint(): string {
+    return this.#scratch.merged
+  }
+
+  /** Where on the host the stager's changes are. */
+  get upper(): string {
+    return this.#scratch.upper
+  }
+
+  deferUndo(after: AfterContainer): void {
+    after.defer('remove the scratch directory', (deadline) => removeScratch(this.#scratch, deadline))
+    after.defer('unmount /stagerfs', (deadline) => unmount(this.#scratch.merged, deadline))
+  }
+
+  async makeDirectories(): Promise<void> {
+    await makeScratch(this.#scratch, this.#parts.extraFiles)
+  }
+
+  /** Throws `BadInput` (`too-many-layers`, `stagerfs-unfit`), and what `LayerCache.materialise` throws. */
+  async mount(step: Step, signal: AbortSignal): Promise<void> {
+    const { layers } = this.#parts
+    const lowers = await step('layers', () =>
+      settleAll(this.#sources.map((source) => layers.materialise(source, signal, this.#launch))),
+    )
+    await step('stagerfs', () => this.#mount(lowers, signal))
+  }
+
+  /** Inside the container's own mount namespace: there it is its own /proc, behind Docker's masks, and its own /dev. */
+  async mountKernelFilesystems(pid: number, signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      bindInContainer(pid, '/proc', '/stagerfs/proc', signal),
+      bindInContainer(pid, '/dev', '/stagerfs/dev', signal),
+    ])
+  }
+
+  /**
+   * Mount, and put in place what `chroot /stagerfs` needs. Nothing of the stager runs yet, so what is looked at stays as
+   * it is; and no symbolic link of a package is followed.
+   */
+  async #mount(lowers: readonly Layer[], signal: AbortSignal): Promise<void> {
+    const { owner, layers } = this.#parts
+    await mountOverlay(stagerfsMount(mountSource(owner), layers.directory, lowers, this.#scratch), signal)
+    const merged = (name: string) => join(this.#scratch.merged, name)
+    for (const name of ['proc', 'dev', 'etc']) await ensureDirectory(merged(name), name, 0o755)
+    await ensureDirectory(merged('tmp'), 'tmp', 0o1777)
+    const resolvConf = merged('etc/resolv.conf')
+    // Often a symbolic link into /run; and the stager copies its own over it, which a mount would make fail.
+    if (await lstatOrNothing(resolvConf)) await unlink(resolvConf)
+    const file = await open(resolvConf, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644)
+    try {
+      await file.writeFile(RESOLV_CONF)
+    } finally {
+      await file.close()
+    }
+  }
+}
+
+/** The overlay that /stagerfs is. */
 export function stagerfsMount(
   source: string,
   layersDirectory: string,
@@ -29,43 +122,6 @@ export function stagerfsMount(
     work: scratch.work,
     target: scratch.merged,
   }
-}
-
-/** What Docker writes into every container on a network of its own: its resolver listens there. */
-const RESOLV_CONF = 'nameserver 127.0.0.11\noptions ndots:0\n'
-
-/**
- * Mount, and put in place what `chroot /stagerfs` needs. Nothing of the stager runs yet, so what is looked at stays as
- * it is; and no symbolic link of a package is followed.
- *
- * Throws `BadInput` (`too-many-layers`, `stagerfs-unfit`).
- */
-export async function makeStagerfs(mount: OverlayMount, signal: AbortSignal): Promise<void> {
-  await mountOverlay(mount, signal)
-  const merged = (name: string) => join(mount.target, name)
-  for (const name of ['proc', 'dev', 'etc']) await ensureDirectory(merged(name), name, 0o755)
-  await ensureDirectory(merged('tmp'), 'tmp', 0o1777)
-  const resolvConf = merged('etc/resolv.conf')
-  // Often a symbolic link into /run; and the stager copies its own over it, which a mount would make fail.
-  if (await lstatOrNothing(resolvConf)) await unlink(resolvConf)
-  const file = await open(resolvConf, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644)
-  try {
-    await file.writeFile(RESOLV_CONF)
-  } finally {
-    await file.close()
-  }
-}
-
-/** Inside the container's own mount namespace: there it is its own /proc, behind Docker's masks, and its own /dev. */
-export async function mountKernelFilesystems(pid: number, signal: AbortSignal): Promise<void> {
-  await Promise.all([
-    bindInContainer(pid, '/proc', '/stagerfs/proc', signal),
-    bindInContainer(pid, '/dev', '/stagerfs/dev', signal),
-  ])
-}
-
-export async function removeStagerfs(scratch: Scratch, signal: AbortSignal): Promise<void> {
-  await unmount(scratch.merged, signal)
 }
 
 async function ensureDirectory(path: string, name: string, mode: number): Promise<void> {

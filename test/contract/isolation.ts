@@ -4,17 +4,21 @@ import type { AddressInfo } from 'node:net'
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type {
-  CoordinatorListener,
   Isolation,
-  LaunchHooks,
   OpenImage,
-  RunningLaunch,
+  OutputStream,
+  PreparedContainer,
+  PrepareHooks,
+  ReleaseReport,
+  RunningContainer,
+  StartHooks,
 } from '../../isolation/isolation.js'
-import type { LaunchPlan, LayerContent, LayerSource, Limits } from '../../isolation/launch-plan.js'
+import type { LayerContent, LayerSource, Limits, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 
 /** A test program in two forms: for an isolation that runs programs and for the fake, which runs functions. */
 export interface Program {
@@ -49,12 +53,18 @@ export interface IsolationUnderTest {
 const MIB = 2 ** 20
 const LIMITS: Limits = { memoryBytes: 64 * MIB, cpus: 1, pids: 64, diskBytes: 64 * MIB, timeoutMs: 60_000 }
 
-export function planOf(under: IsolationUnderTest, program: Program, limits: Partial<Limits> = {}): LaunchPlan {
+/** Both halves of a plan. */
+export type WholePlan = PreparePlan & StartPlan
+
+/** Of a launch whose coordinator is not open yet. */
+export function planOf(under: IsolationUnderTest, program: Program, limits: Partial<Limits> = {}): WholePlan {
   return {
     id: randomUUID(),
-    staging: randomUUID(),
     root: under.root,
+    shims: true,
+    publish: [],
     stagerfs: [],
+    coordinatorPort: undefined,
     command: under.commandOf(program),
     workingDirectory: '/',
     user: 'runner',
@@ -65,14 +75,18 @@ export function planOf(under: IsolationUnderTest, program: Program, limits: Part
 }
 
 /** Hooks that record the output, and a coordinator that answers OK and records its requests. */
-export class Recorder implements LaunchHooks {
+export class Recorder implements PrepareHooks, StartHooks {
   stdout = ''
   stderr = ''
   readonly asked: string[] = []
   readonly steps: string[] = []
-  readonly #servers: Server[] = []
+  readonly repairs: string[] = []
+  /** Of the coordinator, once it is open. */
+  address = ''
+  port = 0
+  #server: Server | undefined
 
-  output(stream: 'stdout' | 'stderr', chunk: Buffer): Promise<void> {
+  output(stream: OutputStream, chunk: Buffer): Promise<void> {
     this[stream] += chunk.toString()
     return Promise.resolve()
   }
@@ -81,27 +95,57 @@ export class Recorder implements LaunchHooks {
     this.steps.push(name)
   }
 
-  async listen(address: string): Promise<CoordinatorListener> {
-    const server = createServer((request, response) => {
+  repaired(what: string): void {
+    this.repairs.push(what)
+  }
+
+  /** Returns the value of STAGER_URL. */
+  async listen(address: string): Promise<string> {
+    this.#server = createServer((request, response) => {
       this.asked.push(`${request.method ?? ''} ${request.url ?? ''}`)
       response.end('OK')
     })
-    server.listen(0, address)
-    await once(server, 'listening')
-    this.#servers.push(server)
-    const { port } = server.address() as AddressInfo
-    return {
-      port,
-      url: `http://${address}:${port}/launch`,
-      close: async () => {
-        server.closeAllConnections()
-        await new Promise((resolve) => server.close(resolve))
-      },
-    }
+    this.#server.listen(0, address)
+    await once(this.#server, 'listening')
+    this.address = address
+    this.port = (this.#server.address() as AddressInfo).port
+    return `http://${address}:${this.port}/launch`
   }
 
-  listening(): boolean {
-    return this.#servers.some((server) => server.listening)
+  async close(): Promise<void> {
+    if (!this.#server) return
+    this.#server.closeAllConnections()
+    await new Promise((resolve) => this.#server?.close(resolve))
+  }
+}
+
+export interface Launched {
+  readonly running: RunningContainer
+  /** Idempotent. */
+  readonly release: () => Promise<ReleaseReport>
+}
+
+/** A launch as the daemon makes it, with `recorder` as its coordinator. If it rejects, nothing is left of it. */
+export async function launch(
+  isolation: Isolation,
+  plan: WholePlan,
+  recorder: Recorder,
+  signal = new AbortController().signal,
+): Promise<Launched> {
+  const container = await isolation.prepare(plan, recorder, signal)
+  const release = async () => {
+    const report = await container.release()
+    await recorder.close()
+    return report
+  }
+  try {
+    const STAGER_URL = await recorder.listen(container.address)
+    const environment = { ...plan.environment, STAGER_URL }
+    const start = { ...plan, environment, coordinatorPort: recorder.port }
+    return { running: await container.start(start, recorder, signal), release }
+  } catch (error) {
+    await release()
+    throw error
   }
 }
 
@@ -121,22 +165,18 @@ const idle: Program = {
 export function describeIsolation(name: string, make: () => Promise<IsolationUnderTest>): void {
   describe(name, () => {
     let under: IsolationUnderTest
-    const launched: RunningLaunch[] = []
+    const made: Pick<PreparedContainer, 'release'>[] = []
     beforeEach(async () => {
       under = await make()
     })
     afterEach(async () => {
-      await Promise.all(launched.splice(0).map((launch) => launch.release()))
+      await Promise.all(made.splice(0).map((container) => container.release()))
       await under.close()
     })
-    const launch = async (program: Program, recorder: LaunchHooks, limits: Partial<Limits> = {}) => {
-      const running = await under.isolation.launch(
-        planOf(under, program, limits),
-        recorder,
-        new AbortController().signal,
-      )
-      launched.push(running)
-      return running
+    const launchOf = async (program: Program, recorder: Recorder, limits: Partial<Limits> = {}) => {
+      const launched = await launch(under.isolation, planOf(under, program, limits), recorder)
+      made.push(launched)
+      return launched
     }
 
     it('streams all output and reports the exit code', async () => {
@@ -148,14 +188,34 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
           exit(7)
         },
       }
-      const running = await launch(program, recorder)
+      const { running } = await launchOf(program, recorder)
       expect(await running.ended).toEqual({ kind: 'exited', exitCode: 7 })
       expect(recorder.stdout).toBe('one\n')
     })
 
+    it('has delivered all output, and had it accepted, when it ends', async () => {
+      const lines = Array.from({ length: 20_000 }, (_, index) => `line ${index}\n`).join('')
+      const recorder = new Recorder()
+      const slow = recorder.output.bind(recorder)
+      recorder.output = async (stream, chunk) => {
+        await delay(5)
+        await slow(stream, chunk)
+      }
+      const program: Program = {
+        shell: 'i=0; while [ $i -lt 20000 ]; do echo "line $i"; i=$((i+1)); done',
+        fake: ({ print }) => {
+          for (const part of lines.match(/(.*\n){1,1000}/g) ?? []) void print(part.slice(0, -1))
+          return Promise.resolve()
+        },
+      }
+      const { running } = await launchOf(program, recorder)
+      await running.ended
+      expect(recorder.stdout).toBe(lines)
+    })
+
     it('delivers output while the program runs, and stops the program on request', async () => {
       const recorder = new Recorder()
-      const running = await launch(idle, recorder)
+      const { running } = await launchOf(idle, recorder)
       await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 60_000)
       running.stop()
       running.stop()
@@ -171,13 +231,13 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
           if (!ok) exit(1)
         },
       }
-      const running = await launch(program, recorder)
+      const { running } = await launchOf(program, recorder)
       expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
       expect(recorder.asked).toEqual(['POST /launch/done'])
     })
 
     it('stops a program at its timeout', async () => {
-      const running = await launch(idle, new Recorder(), { timeoutMs: 300 })
+      const { running } = await launchOf(idle, new Recorder(), { timeoutMs: 300 })
       expect(await running.ended).toEqual({ kind: 'timeout', afterMs: 300 })
     })
 
@@ -189,7 +249,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
           return Promise.resolve()
         },
       }
-      const running = await launch(program, new Recorder(), { memoryBytes: 16 * MIB })
+      const { running } = await launchOf(program, new Recorder(), { memoryBytes: 16 * MIB })
       expect(await running.ended).toEqual({ kind: 'out-of-memory', limitBytes: 16 * MIB })
     })
 
@@ -201,7 +261,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
           return Promise.resolve()
         },
       }
-      const running = await launch(program, new Recorder(), { pids: 20 })
+      const { running } = await launchOf(program, new Recorder(), { pids: 20 })
       expect(await running.ended).toEqual({ kind: 'pids-limit', limit: 20 })
     })
 
@@ -213,14 +273,14 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
           return Promise.resolve()
         },
       }
-      const running = await launch(program, new Recorder(), { diskBytes: 8 * MIB })
+      const { running } = await launchOf(program, new Recorder(), { diskBytes: 8 * MIB })
       const ended = await running.ended
       expect(ended).toMatchObject({ kind: 'disk-full', limitBytes: 8 * MIB })
       expect(ended.kind === 'disk-full' && ended.usedBytes).toBeGreaterThan(8 * MIB)
     })
 
     it('reports the first cause of an end', async () => {
-      const running = await launch(idle, new Recorder(), { timeoutMs: 300 })
+      const { running } = await launchOf(idle, new Recorder(), { timeoutMs: 300 })
       await running.ended
       running.stop()
       expect(await running.ended).toMatchObject({ kind: 'timeout' })
@@ -239,7 +299,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
           await idle.fake(context)
         },
       }
-      const running = await launch(program, recorder)
+      const { running } = await launchOf(program, recorder)
       await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 60_000)
       const { written, removals } = await running.snapshot({ directory: '/tmp/in', exclude: ['/tmp/in/tmp'] }, filesOf)
       expect(written).toEqual({ 'tmp/in/kept': 'kept\n' })
@@ -247,7 +307,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
     })
 
     it('calls a hook once when a snapshot freezes the container, and once when it is thawed', async () => {
-      const running = await launch(idle, new Recorder())
+      const { running } = await launchOf(idle, new Recorder())
       const told: string[] = []
       const request = { onFreeze: () => void told.push('freeze'), onThaw: () => void told.push('thaw') }
       await running.snapshot(request, filesOf)
@@ -255,48 +315,53 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
     })
 
     it('refuses a snapshot of a relative path', async () => {
-      const running = await launch(idle, new Recorder())
+      const { running } = await launchOf(idle, new Recorder())
       await expect(running.snapshot({ directory: 'in' }, filesOf)).rejects.toMatchObject({ code: 'bad-directory' })
     })
 
     it('can be released before the program ends, and more than once', async () => {
-      const recorder = new Recorder()
-      const running = await launch(idle, recorder)
-      const reports = await Promise.all([running.release(), running.release()])
+      const { running, release } = await launchOf(idle, new Recorder())
+      const reports = await Promise.all([release(), release()])
       expect(reports).toEqual([{ failures: [] }, { failures: [] }])
       expect(await running.ended).toEqual({ kind: 'stopped' })
-      expect(await running.release()).toEqual({ failures: [] })
-      expect(recorder.listening()).toBe(false)
+      expect(await release()).toEqual({ failures: [] })
       expect(await under.traces()).toEqual([])
     })
 
-    it('leaves nothing behind when a launch fails', async () => {
-      const recorder = new Recorder()
-      recorder.listen = () => Promise.reject(new Error('no coordinator today'))
-      await expect(launch(idle, recorder)).rejects.toThrow('no coordinator today')
+    it('can be prepared and not be used', async () => {
+      const container = await under.isolation.prepare(planOf(under, idle), {}, new AbortController().signal)
+      made.push(container)
+      expect(container.address).toMatch(/^\d+\.\d+\.\d+\.\d+$/)
+      expect(await under.traces()).not.toEqual([])
+      expect(await container.release()).toEqual({ failures: [] })
       expect(await under.traces()).toEqual([])
     })
 
-    it('leaves nothing behind when a launch is cancelled', async () => {
+    it('leaves nothing behind when the preparation is cancelled', async () => {
+      const cancel = new AbortController()
+      const hooks: PrepareHooks = { step: () => cancel.abort(new Error('changed my mind')) }
+      await expect(under.isolation.prepare(planOf(under, idle), hooks, cancel.signal)).rejects.toThrow(
+        'changed my mind',
+      )
+      expect(await under.traces()).toEqual([])
+    })
+
+    it('leaves nothing behind when a start is cancelled and the container is released', async () => {
       const cancel = new AbortController()
       const recorder = new Recorder()
-      const hooks: LaunchHooks = {
-        output: () => Promise.resolve(),
-        listen: async (address) => {
-          cancel.abort(new Error('changed my mind'))
-          return await recorder.listen(address)
-        },
-      }
-      const launching = under.isolation.launch(planOf(under, idle), hooks, cancel.signal)
-      await expect(launching).rejects.toThrow('changed my mind')
-      expect(recorder.listening()).toBe(false)
+      const hooks: PrepareHooks = { step: (name) => name === 'start' && cancel.abort(new Error('changed my mind')) }
+      const plan = planOf(under, idle)
+      const container = await under.isolation.prepare(plan, hooks, cancel.signal)
+      made.push(container)
+      await expect(container.start(plan, recorder, cancel.signal)).rejects.toThrow('changed my mind')
+      expect(recorder.stdout).toBe('')
+      expect(await container.release()).toEqual({ failures: [] })
       expect(await under.traces()).toEqual([])
     })
 
     it('sweeps launches that are not live, and keeps live ones', async () => {
       const [forgotten, living] = [planOf(under, idle), planOf(under, idle)]
-      for (const plan of [forgotten, living])
-        launched.push(await under.isolation.launch(plan, new Recorder(), new AbortController().signal))
+      for (const plan of [forgotten, living]) made.push(await launch(under.isolation, plan, new Recorder()))
       const { removed } = await under.isolation.sweep(new Set([living.id]))
       expect(removed.length).toBeGreaterThan(0)
       expect((await under.traces()).filter((trace) => trace.includes(forgotten.id))).toEqual([])

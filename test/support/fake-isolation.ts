@@ -5,32 +5,32 @@ import { isDeepStrictEqual } from 'node:util'
 import { BadInput, NotFound } from '../../base/errors.js'
 import type {
   Cached,
-  CoordinatorListener,
   Ending,
   Finding,
   ImageConfig,
   ImageHooks,
   ImagePlan,
   Isolation,
-  LaunchHooks,
   OpenImage,
+  PreparedContainer,
+  PrepareHooks,
   ReleaseReport,
-  RunHooks,
   RunningContainer,
-  RunningLaunch,
   SnapshotReport,
   SnapshotRequest,
+  StartHooks,
   SweepReport,
 } from '../../isolation/isolation.js'
-import type { LaunchPlan, LayerContent, LayerSource, RunPlan } from '../../isolation/launch-plan.js'
+import type { LayerContent, LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 
-/** A stager as a function. It ends when the function returns or throws. */
+/** A stager, or another program, as a function. It ends when the function returns or throws. */
 export type FakeStager = (context: FakeContext) => Promise<void>
 
 export interface FakeContext {
-  /** STAGER_URL */
+  /** STAGER_URL; empty for a run. */
   readonly url: string
-  readonly plan: LaunchPlan
+  readonly plan: PreparePlan & StartPlan
+  /** Resolves when the line has been taken. Who does not wait for that has it taken all the same, before the end. */
   readonly print: (line: string) => Promise<void>
   /** Writes to an absolute path of the root. Counts against the disk limit. */
   readonly writeFile: (path: string, text: string) => void
@@ -62,16 +62,14 @@ class Exit extends Error {
 }
 
 /**
- * An isolation without a host: stagers are functions, and each launch uses HTTP on loopback to its coordinator. It
- * passes the same contract suite as the real one.
+ * An isolation without a host: programs are functions, and each uses HTTP on loopback to its coordinator. It passes the
+ * same contract suite as the real one.
  */
 export class FakeIsolation implements Isolation {
   /** Programs by their start command. */
   readonly stagers = new Map<string, FakeStager>()
-  /** IDs of launches that are not released: what would be left on a host. */
+  /** IDs of containers that are prepared and not released: what would be left on a host. */
   readonly left = new Set<string>()
-  /** The plans of all launches, in order. */
-  readonly launched: LaunchPlan[] = []
   /** The images for `readImage`, by reference. */
   readonly images = new Map<string, FakeImage>()
   cached: readonly FakeCached[] = []
@@ -79,57 +77,42 @@ export class FakeIsolation implements Isolation {
   down: Error | undefined
   /** What every release reports as not undone. */
   undoFailures: ReleaseReport['failures'] = []
-  readonly #running = new Set<FakeLaunch>()
+  readonly #running = new Set<FakeRunning>()
 
-  async launch(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<RunningLaunch> {
-    if (this.down) throw this.down
+  async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
+    await this.ping()
     signal.throwIfAborted()
-    const stager = this.stagers.get(plan.command)
-    if (!stager) throw new BadInput('no-such-program', `The fake has no stager '${plan.command}': add one to it.`)
-    this.launched.push(plan)
+    hooks.step?.('network', 0)
+    signal.throwIfAborted()
     this.left.add(plan.id)
-    const listener = await this.#listen(plan, hooks, signal)
-    const launch = new FakeLaunch(plan, hooks, listener, [], () => {
-      this.left.delete(plan.id)
-      this.#running.delete(launch)
-      return this.undoFailures
-    })
-    this.#running.add(launch)
-    launch.begin(stager)
-    return launch
-  }
-
-  async #listen(plan: LaunchPlan, hooks: LaunchHooks, signal: AbortSignal): Promise<CoordinatorListener> {
-    let listener: CoordinatorListener | undefined
-    try {
-      listener = await hooks.listen('127.0.0.1')
-      signal.throwIfAborted()
-      return listener
-    } catch (error) {
-      await listener?.close()
-      this.left.delete(plan.id)
-      throw error
+    let running: FakeRunning | undefined
+    return {
+      address: '127.0.0.1',
+      start: async (start, startHooks, startSignal) => {
+        await this.ping()
+        startSignal.throwIfAborted()
+        hooks.step?.('start', 0)
+        startSignal.throwIfAborted()
+        running = this.#start({ ...plan, ...start }, startHooks)
+        return running
+      },
+      release: async () => {
+        running?.stop()
+        await running?.ended
+        this.left.delete(plan.id)
+        return { failures: this.undoFailures }
+      },
     }
   }
 
-  async run(plan: RunPlan, hooks: RunHooks, signal: AbortSignal): Promise<RunningContainer> {
-    await this.ping()
-    signal.throwIfAborted()
+  #start(plan: PreparePlan & StartPlan, hooks: StartHooks): FakeRunning {
     const program = this.stagers.get(plan.command)
     if (!program) throw new BadInput('no-such-program', `The fake has no program '${plan.command}': add one to it.`)
-    this.left.add(plan.id)
-    const ports = plan.publish.map(({ hostPort }, index) => hostPort || 40_000 + index)
-    const listener = { port: 0, url: '', close: () => Promise.resolve() }
-    const launchHooks = { ...hooks, output: hooks.output.bind(hooks), listen: () => Promise.resolve(listener) }
-    const launchPlan = { ...plan, staging: '', stagerfs: [] }
-    const run = new FakeLaunch(launchPlan, launchHooks, listener, ports, () => {
-      this.left.delete(plan.id)
-      this.#running.delete(run)
-      return this.undoFailures
-    })
-    this.#running.add(run)
-    run.begin(program)
-    return run
+    const running = new FakeRunning(plan, hooks)
+    this.#running.add(running)
+    void running.ended.then(() => this.#running.delete(running))
+    running.begin(program)
+    return running
   }
 
   async readImage<T>(
@@ -196,40 +179,31 @@ export class FakeIsolation implements Isolation {
   }
 }
 
-class FakeLaunch implements RunningLaunch {
+class FakeRunning implements RunningContainer {
   readonly publishedPorts: readonly number[]
   readonly ended: Promise<Ending>
-  readonly #plan: LaunchPlan
-  readonly #hooks: LaunchHooks
-  readonly #listener: CoordinatorListener
-  readonly #gone: () => ReleaseReport['failures']
+  readonly #plan: PreparePlan & StartPlan
+  readonly #hooks: StartHooks
   readonly #files = new Map<string, string>()
   readonly #stop = new AbortController()
+  /** Settles when everything that was printed so far has been taken, piece after piece. */
+  #printed: Promise<void> = Promise.resolve()
   #resolveEnded!: (ending: Ending) => void
-  #released: Promise<ReleaseReport> | undefined
 
-  constructor(
-    plan: LaunchPlan,
-    hooks: LaunchHooks,
-    listener: CoordinatorListener,
-    ports: readonly number[],
-    gone: () => ReleaseReport['failures'],
-  ) {
-    this.publishedPorts = ports
+  constructor(plan: PreparePlan & StartPlan, hooks: StartHooks) {
+    this.publishedPorts = plan.publish.map(({ hostPort }, index) => hostPort || 40_000 + index)
     this.#plan = plan
     this.#hooks = hooks
-    this.#listener = listener
-    this.#gone = gone
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve))
   }
 
-  begin(stager: FakeStager): void {
+  begin(program: FakeStager): void {
     const { timeoutMs } = this.#plan.limits
     const timer =
       timeoutMs === Infinity
         ? undefined
         : setTimeout(() => this.end({ kind: 'timeout', afterMs: timeoutMs }), timeoutMs)
-    void stager(this.#context())
+    void program(this.#context())
       .then(
         () => this.end({ kind: 'exited', exitCode: 0 }),
         (error: unknown) => this.end(error instanceof Exit ? error.ending : { kind: 'exited', exitCode: 1 }),
@@ -237,19 +211,16 @@ class FakeLaunch implements RunningLaunch {
       .finally(() => clearTimeout(timer))
   }
 
-  /** The first ending wins. */
+  /** The first ending wins, and is told when the last output has been taken. */
   end(ending: Ending): void {
-    this.#resolveEnded(ending)
+    if (this.#stop.signal.aborted) return
     this.#stop.abort()
+    const tell = () => this.#resolveEnded(ending)
+    void this.#printed.then(tell, tell)
   }
 
   stop(): void {
     this.end({ kind: 'stopped' })
-  }
-
-  release(): Promise<ReleaseReport> {
-    this.#released ??= this.#release()
-    return this.#released
   }
 
   async snapshot<T>(
@@ -270,20 +241,21 @@ class FakeLaunch implements RunningLaunch {
     return { written, removals: [], entries: names.length, leftOut: { sockets: 0, special: 0 } }
   }
 
-  async #release(): Promise<ReleaseReport> {
-    this.stop()
-    await this.#listener.close()
-    return { failures: this.#gone() }
+  /** What has ended prints nothing. */
+  #print(line: string): Promise<void> {
+    if (!this.#stop.signal.aborted)
+      this.#printed = this.#printed.then(() => this.#hooks.output('stdout', Buffer.from(`${line}\n`)))
+    return this.#printed
   }
 
   #context(): FakeContext {
     const { limits } = this.#plan
     let written = 0
     return {
-      url: this.#listener.url,
+      url: this.#plan.environment.STAGER_URL ?? '',
       plan: this.#plan,
       signal: this.#stop.signal,
-      print: (line) => this.#hooks.output('stdout', Buffer.from(`${line}\n`)),
+      print: (line) => this.#print(line),
       writeFile: (path, text) => {
         written += text.length
         this.#files.set(path, text)

@@ -1,7 +1,7 @@
 import { expect, onTestFinished } from 'vitest'
 import { Coordinator } from '../../daemon/coordinator/coordinator.js'
 import type { CoordinatorLimits } from '../../daemon/coordinator/coordinator-limits.js'
-import type { CoordinatorListener } from '../../isolation/isolation.js'
+import type { CoordinatorListener } from '../../daemon/coordinator/coordinator-listener.js'
 import { MemoryLaunchHandler } from './memory-launch-handler.js'
 import { RawClient } from './raw-client.js'
 

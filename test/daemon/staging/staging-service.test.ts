@@ -235,7 +235,7 @@ describe('a relaunch', () => {
       ruby: async ({ url, plan }) => {
         const meta = JSON.parse(await call(url, 'GET /meta')) as { dependencies: unknown[] }
         if (meta.dependencies.length > 0) {
-          expect(plan.stagerfs.map(({ name }) => name)).toEqual(['package::/::ruby-2'])
+          expect(plan.stagerfs?.map(({ name }) => name)).toEqual(['package::/::ruby-2'])
           expect(plan.environment).toMatchObject({ RAILS_ENV: 'production' })
           expect(plan.environment.PATH).toMatch(/^\/ruby:/)
           await call(url, 'POST /done')

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import type { RunningLaunch } from '../../../isolation/isolation.js'
+import type { RunningContainer } from '../../../isolation/isolation.js'
 import {
   WorkingCopyHandler,
-  type WorkingCopyHooks,
+  type OwningLaunch,
   type WorkingCopyParts,
 } from '../../../daemon/staging/working-copy-handler.js'
 import type { Staging } from '../../../daemon/model/staging.js'
@@ -15,7 +15,7 @@ const report = {
 }
 
 /** The handler of a launch whose snapshot leaves out a socket, and the digests of what it has opened. */
-function openHandler(say: WorkingCopyHooks['log']) {
+function openHandler(say: OwningLaunch['log']) {
   const opened: string[] = []
   const open = (sha256: string) => Promise.resolve(void opened.push(sha256))
   const parts = {
@@ -25,13 +25,13 @@ function openHandler(say: WorkingCopyHooks['log']) {
   }
   const staging = { packageFqn: 'package::/::app', work: { resource: { sha256: BEFORE, compression: 'gzip' } } }
   const running = { snapshot: () => Promise.resolve(report) }
-  const handler = new WorkingCopyHandler(
-    'launch',
-    staging as unknown as Staging,
-    Promise.resolve(running as unknown as RunningLaunch),
-    { settle: () => Promise.resolve(), log: say },
-    parts as unknown as WorkingCopyParts,
-  )
+  const launch: OwningLaunch = {
+    uuid: 'launch',
+    running: () => Promise.resolve(running as unknown as RunningContainer),
+    settle: () => Promise.resolve(),
+    log: say,
+  }
+  const handler = new WorkingCopyHandler(launch, staging as unknown as Staging, parts as unknown as WorkingCopyParts)
   return { handler, opened }
 }
 

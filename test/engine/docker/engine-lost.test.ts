@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
-import { planOf, Recorder } from '../../contract/isolation.js'
+import { launch, planOf, Recorder } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 import { PrivateEngine } from '../support/private-engine.js'
 
@@ -21,21 +21,17 @@ describe('a killed Engine', () => {
   it('ends its launches with an error, and nothing is left after its restart and a sweep', async () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'echo ready; sleep 60', fake: () => Promise.resolve() })
-    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
+    const { running, release } = await launch(under.isolation, plan, recorder)
     await vi.waitFor(() => expect(recorder.stdout).toBe('ready\n'), 60_000)
     await engine.kill()
     expect(await running.ended).toMatchObject({ kind: 'engine-lost' })
-    const { failures } = await running.release()
+    const { failures } = await release()
     expect(failures.map(({ what }) => what)).toContain('remove the container')
     // The container keeps running without the Engine. Its firewall rules and its files must stay.
     expect((await runProcess('iptables-save', ['-t', 'filter'])).stdout).toContain(plan.id)
     expect(await readFile('/proc/self/mountinfo', 'utf8')).toContain(`${under.stateDirectory}/launches/${plan.id}`)
     await expect(under.isolation.ping()).rejects.toMatchObject({ code: 'engine-down' })
-    const again = under.isolation.launch(
-      planOf(under, { shell: 'true', fake: () => Promise.resolve() }),
-      recorder,
-      AbortSignal.timeout(60_000),
-    )
+    const again = launch(under.isolation, planOf(under, { shell: 'true', fake: () => Promise.resolve() }), recorder)
     await expect(again).rejects.toMatchObject({ code: 'engine-down' })
     await engine.restart()
     await under.isolation.sweep(new Set())

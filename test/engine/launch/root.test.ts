@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { finished } from 'node:stream/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { LaunchPlan } from '../../../isolation/launch-plan.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchName } from '../../../isolation/host/ownership.js'
-import { filesOf, planOf, Recorder } from '../../contract/isolation.js'
+import { filesOf, launch, planOf, Recorder, type WholePlan } from '../../contract/isolation.js'
 import { tarball } from '../support/busybox-root.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 import { smallImage } from '../support/small-image.js'
@@ -18,22 +17,21 @@ describe('the root of a launch', () => {
   })
   afterEach(() => under.close())
 
-  const launch = async (shell: string, change: Partial<LaunchPlan> = {}) => {
+  const launched = async (shell: string, change: Partial<WholePlan> = {}) => {
     const recorder = new Recorder()
     const plan = {
       ...planOf(under, { shell: `${shell}; echo ready; sleep 60`, fake: () => Promise.resolve() }),
       ...change,
     }
-    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
-    return { running, recorder, plan }
+    return { ...(await launch(under.isolation, plan, recorder)), recorder, plan }
   }
-  const snapshotAfter = async (shell: string, change: Partial<LaunchPlan> = {}) => {
-    const { running, recorder } = await launch(shell, change)
+  const snapshotAfter = async (shell: string, change: Partial<WholePlan> = {}) => {
+    const { running, release, recorder } = await launched(shell, change)
     try {
       await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
       return await running.snapshot({}, filesOf)
     } finally {
-      await running.release()
+      await release()
     }
   }
 
@@ -60,14 +58,16 @@ describe('the root of a launch', () => {
 
   it('cannot exceed its limit with open deleted files', async () => {
     const shell = 'for fd in 4 5 6 7; do eval "exec $fd>/tmp/$fd"; rm /tmp/$fd; head -c 7340032 /dev/zero >&$fd; done'
-    const { running } = await launch(shell, { limits: { ...planOf(under, idle).limits, diskBytes: 8 * 2 ** 20 } })
+    const { running, release } = await launched(shell, {
+      limits: { ...planOf(under, idle).limits, diskBytes: 8 * 2 ** 20 },
+    })
     expect(await running.ended).toMatchObject({ kind: 'disk-full' })
-    await running.release()
+    await release()
   })
 
   it('is frozen while it is read, and continues while the data is stored; the hooks report both', async () => {
     // More than the pipes hold, so that reading cannot finish before the data is consumed.
-    const { running, recorder, plan } = await launch(
+    const { running, release, recorder, plan } = await launched(
       'head -c 32000000 /dev/urandom >/tmp/much; { i=0; while :; do i=$((i+1)); echo $i >/tmp/count; done & }',
     )
     await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
@@ -87,39 +87,39 @@ describe('the root of a launch', () => {
       return whileRead
     })
     expect(written).toBe(0)
-    await running.release()
+    await release()
   })
 
   it('can be read after the program has ended', async () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'echo late > /tmp/late', fake: () => Promise.resolve() })
-    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
+    const { running, release } = await launch(under.isolation, plan, recorder)
     await running.ended
     expect((await running.snapshot({ directory: '/tmp' }, filesOf)).written).toEqual({ 'tmp/late': 'late\n' })
-    await running.release()
+    await release()
   })
 
   it('is created again when its image was removed', async () => {
-    const first = await launch('true')
-    await first.running.release()
+    const first = await launched('true')
+    await first.release()
     const engine = connectEngine()
     const images = await engine.listImages({ filters: { label: [`io.stagerd.node=${under.nodeId}`] } })
     expect(images).toHaveLength(1)
     for (const { Id } of images) await engine.getImage(Id).remove({ force: true })
-    const second = await launch('true')
+    const second = await launched('true')
     await vi.waitFor(() => expect(second.recorder.stdout).toBe('ready\n'), 60_000)
-    await second.running.release()
+    await second.release()
   })
 
   it('is loaded once for concurrent launches', async () => {
-    const launched = await Promise.all([launch('true'), launch('true'), launch('true')])
-    await Promise.all(launched.map(({ running }) => running.release()))
+    const all = await Promise.all([launched('true'), launched('true'), launched('true')])
+    await Promise.all(all.map(({ release }) => release()))
     const images = await connectEngine().listImages({ filters: { label: [`io.stagerd.node=${under.nodeId}`] } })
     expect(images).toHaveLength(1)
   })
 
   it('can be discarded, even when another image has taken its name', async () => {
-    await (await launch('true')).running.release()
+    await (await launched('true')).release()
     const [rootImage] = await under.isolation.caches([]).then((all) => all.filter(({ kind }) => kind === 'image'))
     const other = await smallImage(await tarball({ a: 'b' }), under.nodeId)
     const [repo = '', tag = ''] = rootImage!.id.split(':')
@@ -134,22 +134,22 @@ describe('the root of a launch', () => {
 
   it('grows by a layer without sending layers that the Engine has', async () => {
     const app = under.resources.add('app', await tarball({ 'app/': '', 'app/hello': 'hello\n' }))
-    await (await launch('true')).running.release()
+    await (await launched('true')).release()
     const { written } = await snapshotAfter('cp /app/hello /tmp/copy', { root: [...under.root, app] })
     expect(written).toEqual({ 'tmp/copy': 'hello\n' })
   })
 
   it('must contain the user and a shell', async () => {
-    await expect(launch('true', { user: 'nobody' })).rejects.toMatchObject({
+    await expect(launched('true', { user: 'nobody' })).rejects.toMatchObject({
       code: 'unknown-user',
       message: expect.stringContaining('"nobody"') as string,
     })
     const bare = under.resources.add('bare', await tarball({ 'etc/': '', 'etc/passwd': 'runner:x:99:99::/:/bin/sh\n' }))
-    await expect(launch('true', { root: [bare] })).rejects.toMatchObject({ code: 'no-shell' })
+    await expect(launched('true', { root: [bare] })).rejects.toMatchObject({ code: 'no-shell' })
   })
 
   it('ends while it is read: the reader gets an error', async () => {
-    const { running } = await launch('true')
+    const { running, release } = await launched('true')
     const reading = running.snapshot({}, async (archive) => {
       running.stop()
       for await (const chunk of archive) void chunk
@@ -157,6 +157,6 @@ describe('the root of a launch', () => {
     })
     await expect(reading).rejects.toThrow()
     expect(await running.ended).toEqual({ kind: 'stopped' })
-    await running.release()
+    await release()
   })
 })

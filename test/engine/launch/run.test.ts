@@ -3,8 +3,7 @@ import { once } from 'node:events'
 import { createServer, connect, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { RunPlan } from '../../../isolation/launch-plan.js'
-import { planOf, Recorder } from '../../contract/isolation.js'
+import { planOf, Recorder, type WholePlan } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
 describe('a run of a ready package', () => {
@@ -14,35 +13,33 @@ describe('a run of a ready package', () => {
   })
   afterEach(() => under.close())
 
-  const run = async (shell: string, change: Partial<RunPlan> = {}) => {
+  const run = async (shell: string, change: Partial<WholePlan> = {}) => {
     const recorder = new Recorder()
-    const { id, root, command, workingDirectory, user, limits } = planOf(under, {
-      shell,
-      fake: () => Promise.resolve(),
-    })
-    const plan = {
-      id,
-      root,
-      command,
-      workingDirectory,
-      user,
-      limits,
-      environment: {},
-      egress: false,
-      publish: [],
+    const plan: WholePlan = {
+      ...planOf(under, { shell, fake: () => Promise.resolve() }),
+      shims: false,
+      stagerfs: undefined,
       ...change,
     }
-    return { recorder, running: await under.isolation.run(plan, recorder, new AbortController().signal) }
+    const { signal } = new AbortController()
+    const container = await under.isolation.prepare(plan, recorder, signal)
+    const release = () => container.release()
+    try {
+      return { recorder, running: await container.start(plan, recorder, signal), release }
+    } catch (error) {
+      await release()
+      throw error
+    }
   }
 
   it('has its own closure as its root, without the files of a stager', async () => {
-    const { running, recorder } = await run('ls /; echo "url=$STAGER_URL"; echo "$GREETING"', {
+    const { running, release, recorder } = await run('ls /; echo "url=$STAGER_URL"; echo "$GREETING"', {
       environment: { GREETING: 'hello' },
     })
     expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
     expect(recorder.stdout).not.toContain('stagerfs')
     expect(recorder.stdout).toContain('url=\nhello\n')
-    expect(await running.release()).toEqual({ failures: [] })
+    expect(await release()).toEqual({ failures: [] })
     expect(await under.traces()).toEqual([])
   })
 
@@ -53,7 +50,7 @@ describe('a run of a ready package', () => {
     try {
       const gateway = `$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')`
       const knock = `nc -w 1 ${gateway} ${port} </dev/null && echo open || echo shut; nc -w 1 192.0.2.1 80 </dev/null && echo open || echo shut`
-      const { running, recorder } = await run(`${knock}; while :; do echo served | nc -l -p 8080; done`, {
+      const { running, release, recorder } = await run(`${knock}; while :; do echo served | nc -l -p 8080; done`, {
         publish: [{ containerPort: 8080, hostPort: 0 }],
       })
       const [published] = running.publishedPorts
@@ -66,7 +63,7 @@ describe('a run of a ready package', () => {
       }, 60_000)
       running.stop()
       expect(await running.ended).toEqual({ kind: 'stopped' })
-      expect(await running.release()).toEqual({ failures: [] })
+      expect(await release()).toEqual({ failures: [] })
     } finally {
       service.close()
     }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { LayerSource } from '../../../isolation/launch-plan.js'
-import { planOf, Recorder } from '../../contract/isolation.js'
+import { launch, planOf, Recorder } from '../../contract/isolation.js'
 import { tarball } from '../support/busybox-root.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
@@ -14,9 +14,9 @@ describe('/stagerfs', () => {
   const outputOf = async (shell: string, stagerfs: readonly LayerSource[], user = 'root') => {
     const recorder = new Recorder()
     const plan = { ...planOf(under, { shell, fake: () => Promise.resolve() }), stagerfs, user }
-    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
+    const { running, release } = await launch(under.isolation, plan, recorder)
     const ended = await running.ended
-    expect(await running.release()).toEqual({ failures: [] })
+    expect(await release()).toEqual({ failures: [] })
     return { ended, lines: (recorder.stdout + recorder.stderr).trim().split('\n') }
   }
   const package_ = async (name: string, tree: Record<string, string>) => under.resources.add(name, await tarball(tree))

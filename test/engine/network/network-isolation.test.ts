@@ -4,9 +4,8 @@ import { createServer, type AddressInfo, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
-import type { OutputStream } from '../../../isolation/isolation.js'
 import { Firewall } from '../../../isolation/network/firewall.js'
-import { planOf, Recorder } from '../../contract/isolation.js'
+import { launch, planOf, Recorder } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
 /** Prints `open` or `shut` for each address and port, with a timeout of a second. */
@@ -48,9 +47,9 @@ describe('the network of a launch', () => {
   const outputOf = async (shell: string, change: { egress?: boolean } = {}) => {
     const recorder = new Recorder()
     const plan = { ...planOf(under, { shell, fake: () => Promise.resolve() }), ...change }
-    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
+    const { running, release } = await launch(under.isolation, plan, recorder)
     expect(await running.ended).toMatchObject({ kind: 'exited' })
-    expect(await running.release()).toEqual({ failures: [] })
+    expect(await release()).toEqual({ failures: [] })
     return recorder.stdout.trim().split('\n')
   }
   const hostAddress = () =>
@@ -85,21 +84,13 @@ describe('the network of a launch', () => {
 
   it('does not reach the coordinator of another launch', async () => {
     const neighbour = new Recorder()
-    let theirs = ''
-    const hooks = {
-      output: (stream: OutputStream, chunk: Buffer) => neighbour.output(stream, chunk),
-      listen: async (address: string) => {
-        const listener = await neighbour.listen(address)
-        theirs = `${address}:${listener.port}`
-        return listener
-      },
-    }
     const plan = { ...planOf(under, { shell: 'echo ready; sleep 60', fake: () => Promise.resolve() }), egress: true }
-    const running = await under.isolation.launch(plan, hooks, new AbortController().signal)
+    const { release } = await launch(under.isolation, plan, neighbour)
+    const theirs = `${neighbour.address}:${neighbour.port}`
     await vi.waitFor(() => expect(neighbour.stdout).toBe('ready\n'), 60_000)
     expect(await outputOf(COORDINATOR + knock('$at', theirs))).toEqual(['open', 'shut'])
     expect(await outputOf(COORDINATOR + knock('$at', theirs), { egress: true })).toEqual(['open', 'shut'])
-    await running.release()
+    await release()
     expect(neighbour.asked).toEqual([])
   })
 
@@ -109,15 +100,6 @@ describe('the network of a launch', () => {
     const ip = (...args: string[]) => runProcess('ip', args)
     const inside = (...args: string[]) => runProcess('ip', ['netns', 'exec', name, ...args])
     const recorder = new Recorder()
-    let theirs = ['', '']
-    const hooks = {
-      output: (stream: OutputStream, chunk: Buffer) => recorder.output(stream, chunk),
-      listen: async (address: string) => {
-        const listener = await recorder.listen(address)
-        theirs = [address, String(listener.port)]
-        return listener
-      },
-    }
     const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
     await ip('netns', 'add', name)
     try {
@@ -127,10 +109,12 @@ describe('the network of a launch', () => {
       await inside('ip', 'address', 'add', '198.19.254.2/30', 'dev', 'up0')
       await inside('ip', 'link', 'set', 'up0', 'up')
       await inside('ip', 'route', 'add', 'default', 'via', '198.19.254.1')
-      const running = await under.isolation.launch(plan, hooks, new AbortController().signal)
+      const { release } = await launch(under.isolation, plan, recorder)
       await inside('busybox', 'nc', '-w', '5', '198.19.254.1', String(servicePort))
-      await expect(inside('busybox', 'nc', '-w', '5', ...theirs)).rejects.toThrow(/refused/)
-      await running.release()
+      await expect(inside('busybox', 'nc', '-w', '5', recorder.address, String(recorder.port))).rejects.toThrow(
+        /refused/,
+      )
+      await release()
     } finally {
       await ip('netns', 'delete', name)
     }
@@ -138,15 +122,9 @@ describe('the network of a launch', () => {
 
   it('is closed again shortly after its firewall rules are flushed', async () => {
     const recorder = new Recorder()
-    const repaired: string[] = []
-    const hooks = {
-      output: (stream: OutputStream, chunk: Buffer) => recorder.output(stream, chunk),
-      listen: (address: string) => recorder.listen(address),
-      repaired: (what: string) => repaired.push(what),
-    }
     const shell = `${COORDINATOR}while :; do ${knock(`\${at%:*}:${servicePort}`)} sleep 0.1; done`
     const plan = planOf(under, { shell, fake: () => Promise.resolve() })
-    const running = await under.isolation.launch(plan, hooks, new AbortController().signal)
+    const { release } = await launch(under.isolation, plan, recorder)
     await vi.waitFor(() => expect(recorder.stdout).toMatch(/^shut\n/), 60_000)
 
     const before = await rulesOf(plan.id)
@@ -160,35 +138,35 @@ describe('the network of a launch', () => {
     }, 60_000)
 
     await vi.waitFor(async () => expect(await rulesOf(plan.id)).toEqual(before), 60_000)
-    expect(new Set(repaired)).toEqual(new Set(['firewall rules']))
+    expect(new Set(recorder.repairs)).toEqual(new Set(['firewall rules']))
     const said = recorder.stdout.length
     await vi.waitFor(() => expect(recorder.stdout.slice(said)).toMatch(/shut\nshut\n$/), 60_000)
-    expect(await running.release()).toEqual({ failures: [] })
+    expect(await release()).toEqual({ failures: [] })
     expect(await under.traces()).toEqual([])
   })
 
   it('is ended when its firewall cannot be checked', async () => {
     const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
-    const running = await under.isolation.launch(plan, new Recorder(), new AbortController().signal)
+    const { running, release } = await launch(under.isolation, plan, new Recorder())
     const broken = vi.spyOn(Firewall.prototype, 'incomplete').mockRejectedValue(new Error('iptables has gone'))
     try {
       expect(await running.ended).toMatchObject({ kind: 'engine-lost', error: { message: 'iptables has gone' } })
     } finally {
       broken.mockRestore()
     }
-    expect(await running.release()).toEqual({ failures: [] })
+    expect(await release()).toEqual({ failures: [] })
     expect(await under.traces()).toEqual([])
   })
 
   it('leaves no rule after one of its rules was flushed', async () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
-    const running = await under.isolation.launch(plan, recorder, new AbortController().signal)
+    const { release } = await launch(under.isolation, plan, recorder)
     const [ours] = await rulesOf(plan.id)
     expect(ours).toHaveLength(5)
     const gone = (ours?.[0] ?? '').replaceAll('"', '').replace('-A INPUT', '-D INPUT')
     await runProcess('iptables', ['-w', ...gone.split(' ')])
-    expect(await running.release()).toEqual({ failures: [] })
+    expect(await release()).toEqual({ failures: [] })
     expect(await under.traces()).toEqual([])
   })
 })

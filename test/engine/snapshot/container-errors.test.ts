@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connectEngine } from '../../../isolation/engine/connect.js'
-import type { RunningLaunch } from '../../../isolation/isolation.js'
+import type { RunningContainer } from '../../../isolation/isolation.js'
 import { launchName } from '../../../isolation/host/ownership.js'
-import { filesOf, planOf, Recorder } from '../../contract/isolation.js'
+import { filesOf, launch, planOf, Recorder, type Launched } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 import { freezerGroup } from '../support/freezer-group.js'
 import { HangingDisk } from '../support/hanging-disk.js'
@@ -14,7 +14,8 @@ const IDLE = { shell: 'echo new > /tmp/new; echo ready; sleep 60', fake: () => P
 
 describe('a container that', () => {
   let under: DockerIsolationUnderTest
-  let running: RunningLaunch
+  let running: RunningContainer
+  let release: Launched['release']
   let recorder: Recorder
   let name: string
 
@@ -24,11 +25,11 @@ describe('a container that', () => {
     // Without a limit, the disk watch never freezes it to measure its files.
     const plan = planOf(under, IDLE, { diskBytes: 2 ** 50 })
     name = launchName(plan.id)
-    running = await under.isolation.launch(plan, recorder, AbortSignal.timeout(60_000))
+    ;({ running, release } = await launch(under.isolation, plan, recorder))
     await expect.poll(() => recorder.stdout, { timeout: 30_000 }).toContain('ready')
   })
   afterEach(async () => {
-    await running.release()
+    await release()
     await under.close()
   })
 
@@ -93,7 +94,7 @@ describe('an Engine without overlays', () => {
   })
 
   test('is rejected before a stager starts, with a remedy, and doctor reports it', async () => {
-    const launched = under.isolation.launch(planOf(under, IDLE), new Recorder(), AbortSignal.timeout(60_000))
+    const launched = launch(under.isolation, planOf(under, IDLE), new Recorder())
     await expect(launched).rejects.toMatchObject({
       code: 'root-not-overlay',
       message: expect.stringMatching(/not an overlay: let the Docker Engine use the storage driver overlay2/) as string,

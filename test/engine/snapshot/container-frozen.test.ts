@@ -2,8 +2,7 @@ import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { RunningLaunch } from '../../../isolation/isolation.js'
-import { planOf, Recorder } from '../../contract/isolation.js'
+import { launch, planOf, Recorder, type Launched } from '../../contract/isolation.js'
 import { collect } from '../../support/collect.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 import { BUSY_WRITER, perlTarball } from '../support/perl-root.js'
@@ -12,13 +11,13 @@ const RING = 500
 const SNAPSHOTS = 8
 
 let under: DockerIsolationUnderTest
-let running: RunningLaunch | undefined
+let launched: Launched | undefined
 
 beforeEach(async () => {
   under = await dockerIsolation()
 })
 afterEach(async () => {
-  await running?.release()
+  await launched?.release()
   await under.close()
 })
 
@@ -62,7 +61,7 @@ test('LAW: a snapshot of a stager that writes continuously is a consistent tree 
     root: [...under.root, under.resources.add('perl', await perlTarball())],
     user: 'root',
   }
-  running = await under.isolation.launch(plan, recorder, AbortSignal.timeout(60_000))
+  launched = await launch(under.isolation, plan, recorder)
   const goesOn = async () => {
     const said = recorder.stdout.length
     await vi.waitFor(() => expect(recorder.stdout.length).toBeGreaterThan(said), 30_000)
@@ -70,7 +69,7 @@ test('LAW: a snapshot of a stager that writes continuously is a consistent tree 
   let last = 0
   for (let index = 0; index < SNAPSHOTS; index++) {
     await goesOn()
-    const { written } = await running.snapshot({}, collect)
+    const { written } = await launched.running.snapshot({}, collect)
     const numbers = await numbersIn(written)
     expect(contradictions(numbers)).toEqual([])
     expect(numbers.get('a')).toBeGreaterThan(last)

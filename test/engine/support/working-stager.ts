@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { connectEngine } from '../../../isolation/engine/connect.js'
-import type { CoordinatorListener, LaunchHooks, RunningLaunch, SnapshotReport } from '../../../isolation/isolation.js'
+import type { PreparedContainer, RunningContainer, SnapshotReport, StartHooks } from '../../../isolation/isolation.js'
 import type { LayerSource, Limits } from '../../../isolation/launch-plan.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import { launchName } from '../../../isolation/host/ownership.js'
@@ -32,7 +32,8 @@ export class WorkingStager {
   #scratches = 0
 
   private constructor(
-    readonly launch: RunningLaunch,
+    readonly running: RunningContainer,
+    private readonly container: PreparedContainer,
     /** The root as the container sees it, through /proc of its init process, while that runs. */
     readonly root: string,
     /** Trees of the layers of the packages, topmost first. */
@@ -53,8 +54,11 @@ export class WorkingStager {
       user: 'root',
     }
     const signal = AbortSignal.timeout(60_000)
-    const launch = await under.isolation.launch(plan, master, signal)
+    const container = await under.isolation.prepare(plan, {}, signal)
     try {
+      const { port, url } = await master.listen(container.address)
+      const start = { ...plan, environment: { STAGER_URL: url }, coordinatorPort: port }
+      const running = await container.start(start, master, signal)
       const connection = await master.connection(signal)
       const { State } = await connectEngine().getContainer(launchName(plan.id)).inspect()
       const layers = await LayerDirectoryCache.open({
@@ -65,9 +69,10 @@ export class WorkingStager {
       for (const source of root)
         trees.unshift(join(layers.directory, (await layers.materialise(source, signal)).relativePath))
       const answers = createInterface({ input: connection, crlfDelay: Infinity })[Symbol.asyncIterator]()
-      return new WorkingStager(launch, `/proc/${State.Pid}/root`, trees, master, connection, answers)
+      return new WorkingStager(running, container, `/proc/${State.Pid}/root`, trees, master, connection, answers)
     } catch (error) {
-      await launch.release()
+      await container.release()
+      master.close()
       throw error
     }
   }
@@ -78,7 +83,7 @@ export class WorkingStager {
     this.connection.write(`${[...lines, '.'].join('\n')}\n`)
     const { value } = (await this.answers.next()) as { value: string | undefined }
     if (!value?.startsWith('done'))
-      throw new Error(`the stager has ended: ${JSON.stringify(await this.launch.ended)} ${this.master.errors}`)
+      throw new Error(`the stager has ended: ${JSON.stringify(await this.running.ended)} ${this.master.errors}`)
     return value
       .split(' ')
       .slice(1)
@@ -103,7 +108,7 @@ export class WorkingStager {
     exclude: readonly string[] = [],
   ): Promise<SnapshotReport<Buffer> & { readonly seen: T }> {
     let seen: T
-    const report = await this.launch.snapshot({ directory: filter, exclude }, async (archive) => {
+    const report = await this.running.snapshot({ directory: filter, exclude }, async (archive) => {
       seen = look()
       return await collect(archive)
     })
@@ -134,7 +139,8 @@ export class WorkingStager {
 
   async close(): Promise<void> {
     this.connection.destroy()
-    const { failures } = await this.launch.release()
+    const { failures } = await this.container.release()
+    this.master.close()
     if (failures.length > 0) throw new Error(`could not be undone: ${JSON.stringify(failures)}`)
   }
 }
@@ -144,7 +150,7 @@ export interface Taken extends SnapshotReport<Buffer> {
 }
 
 /** Hooks that accept the only connection of a stager. */
-class Master implements LaunchHooks {
+class Master implements StartHooks {
   readonly #server = createServer()
   readonly #connected = once(this.#server, 'connection')
   errors = ''
@@ -154,14 +160,15 @@ class Master implements LaunchHooks {
     return Promise.resolve()
   }
 
-  async listen(address: string): Promise<CoordinatorListener> {
+  async listen(address: string): Promise<{ readonly port: number; readonly url: string }> {
     this.#server.listen(0, address)
     await once(this.#server, 'listening')
     const { port } = this.#server.address() as AddressInfo
-    const close = async () => {
-      await new Promise((resolve) => this.#server.close(resolve))
-    }
-    return { port, url: `http://${address}:${port}`, close }
+    return { port, url: `http://${address}:${port}` }
+  }
+
+  close(): void {
+    this.#server.close()
   }
 
   async connection(signal: AbortSignal): Promise<Socket> {

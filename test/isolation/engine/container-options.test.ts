@@ -5,16 +5,15 @@ const owner = { nodeId: '11111111-1111-4111-8111-111111111111', installDirectory
 const id = '5a0f2f43-7a51-4c43-8f0b-1d3a5c7e9b11'
 const optionsOf = (egress: boolean, hostPort?: number) =>
   containerOptions(owner, {
-    plan: {
-      id,
-      root: [],
-      command: './stage "$STAGER_URL"',
-      workingDirectory: '/app',
-      user: 'runner',
-      environment: {},
-      egress,
-      limits: { memoryBytes: 256 << 20, cpus: 1.5, pids: 100, diskBytes: 1 << 30, timeoutMs: 600_000 },
-    },
+    id,
+    root: [],
+    shims: true,
+    user: 'runner',
+    egress,
+    command: './stage "$STAGER_URL"',
+    workingDirectory: '/app',
+    limits: { memoryBytes: 256 << 20, cpus: 1.5, pids: 100, diskBytes: 1 << 30, timeoutMs: 600_000 },
+    coordinatorPort: 4000,
     image: 'stagerd/root:abc',
     network: `stagerd-${id}`,
     environment: { STAGER_URL: 'http://198.18.0.1:4000/x' },

@@ -1,0 +1,143 @@
+import type Docker from 'dockerode'
+import type { CleanupStack } from '../../base/cleanup-stack.js'
+import { settleAll } from '../../base/settle-all.js'
+import { START_PROGRAM } from '../engine/container-init.js'
+import { containerOptions, type ContainerRequest } from '../engine/container-options.js'
+import { Container, type Attached, type StartedContainer } from '../engine/container.js'
+import { isStatus, startError } from '../engine/engine-errors.js'
+import type { RunningContainer } from '../engine/running-container.js'
+import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
+import { launchComment, launchName } from '../host/ownership.js'
+import type { PreparedContainer, ReleaseReport, StartHooks } from '../isolation.js'
+import type { PreparePlan, StartPlan } from '../launch-plan.js'
+import type { Bridge } from '../network/bridges.js'
+import type { FirewallEvents, FirewallGuard } from '../network/firewall-guard.js'
+import type { AfterContainer } from './after-container.js'
+import { Stagerfs, type StagerfsParts } from './stagerfs.js'
+import type { Step } from './step.js'
+
+export interface StartParts extends Surroundings, StagerfsParts {
+  readonly engine: Docker
+  readonly firewall: FirewallGuard
+}
+
+export interface RootImage {
+  readonly reference: string
+  /** To be called when the Engine says that it has no such image any more. */
+  remake(): Promise<string>
+}
+
+/** What `Launcher.prepare` has made. */
+export interface Prepared {
+  readonly plan: PreparePlan
+  readonly image: RootImage
+  readonly bridge: Bridge
+  readonly step: Step
+  /** Of everything that is made for the container, in whatever phase; `after` belongs to it. */
+  readonly undo: CleanupStack
+  readonly after: AfterContainer
+}
+
+export class PreparedDockerContainer implements PreparedContainer {
+  readonly address: string
+  readonly #parts: StartParts
+  readonly #prepared: Prepared
+  #running: RunningContainer | undefined
+  #released: Promise<ReleaseReport> | undefined
+
+  constructor(parts: StartParts, prepared: Prepared) {
+    this.#parts = parts
+    this.#prepared = prepared
+    this.address = prepared.bridge.subnet.gateway
+  }
+
+  async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
+    const { engine, firewall, owner } = this.#parts
+    const { plan: prepared, bridge, step, after } = this.#prepared
+    const { id, egress, publish } = prepared
+    const stagerfs = plan.stagerfs && new Stagerfs(this.#parts, id, plan.stagerfs)
+    const rules = {
+      bridge: bridge.interface,
+      gateway: this.address,
+      comment: launchComment(owner, id),
+      coordinatorPort: plan.coordinatorPort,
+      egress,
+      published: publish.length > 0,
+    }
+    const { concern, lost } = concernOf(hooks)
+    stagerfs?.deferUndo(after)
+    after.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
+    after.deferContainer(() => new Container(engine, launchName(id)).remove())
+
+    // The Engine looks for what it is to bind when it creates the container.
+    await stagerfs?.makeDirectories()
+    const [, { container, attached }] = await settleAll([
+      step('firewall', () => firewall.add(rules, concern, signal)),
+      step('create', () =>
+        this.#create({ ...prepared, ...plan, network: bridge.network, stagerfs: stagerfs?.mountPoint }),
+      ),
+      stagerfs?.mount(step, signal),
+    ])
+    signal.throwIfAborted()
+
+    const { pid, ports } = await step('start', () => start(container, { ...prepared, ...plan }))
+    const watched = await step('mounts', async () => {
+      const watched = await watchedContainer(this.#parts, container, pid, stagerfs ? [stagerfs.upper] : [])
+      await stagerfs?.mountKernelFilesystems(pid, signal)
+      return watched
+    })
+    signal.throwIfAborted()
+    lost.throwIfAborted()
+    attached.write(START_PROGRAM)
+    const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
+    this.#running = watched.run({ attached, limits: plan.limits, hooks, publishedPorts, lost })
+    return this.#running
+  }
+
+  release(): Promise<ReleaseReport> {
+    const { step, undo } = this.#prepared
+    this.#released ??= step('undo', async () => ({ failures: await (this.#running?.release(undo) ?? undo.run()) }))
+    return this.#released
+  }
+
+  async #create(
+    request: Omit<ContainerRequest, 'image'>,
+  ): Promise<{ readonly container: Container; readonly attached: Attached }> {
+    const { engine, owner } = this.#parts
+    const { image } = this.#prepared
+    const create = (reference: string) =>
+      Container.create(engine, containerOptions(owner, { ...request, image: reference }))
+    let container: Container
+    try {
+      container = await create(image.reference)
+    } catch (error) {
+      if (!isStatus(error, 404)) throw startError(error, request)
+      container = await create(await image.remake())
+    }
+    return { container, attached: await container.attach() }
+  }
+}
+
+/** @returns `lost` is aborted, with the reason, when the container must not go on */
+function concernOf(hooks: StartHooks): { readonly concern: FirewallEvents; readonly lost: AbortSignal } {
+  const lost = new AbortController()
+  const concern = {
+    restored: () => hooks.repaired?.('firewall rules'),
+    lost: (error: unknown) => {
+      lost.abort(error)
+    },
+  }
+  return { concern, lost: lost.signal }
+}
+
+async function start(
+  container: Container,
+  plan: { readonly user: string; readonly workingDirectory: string },
+): Promise<StartedContainer> {
+  try {
+    await container.start()
+  } catch (error) {
+    throw startError(error, plan)
+  }
+  return await container.inspectStarted()
+}
