@@ -2,6 +2,7 @@ import { expect, onTestFinished } from 'vitest'
 import { Coordinator } from '../../daemon/coordinator/coordinator.js'
 import type { CoordinatorLimits } from '../../daemon/coordinator/coordinator-limits.js'
 import type { CoordinatorListener } from '../../daemon/coordinator/coordinator-listener.js'
+import type { MinimumRate } from '../../daemon/http/request-body.js'
 import { MemoryLaunchHandler } from './memory-launch-handler.js'
 import { RawClient } from './raw-client.js'
 
@@ -39,13 +40,14 @@ export function get({ handler }: OpenCoordinator, operation: string): readonly s
 }
 
 /**
- * Wait until the coordinator has watched the rate of bodies for so many whole windows. Each time it refuses a form whose
- * body does not arrive.
+ * Wait until a coordinator with this minimum rate has watched bodies for so many whole windows. It is another one than the
+ * coordinator under test, and refuses a form whose body does not arrive at the end of each window.
  */
-export async function rateWindows(open: OpenCoordinator, windows: number): Promise<void> {
+export async function rateWindows(minRate: MinimumRate, windows: number): Promise<void> {
+  const other = await openCoordinator({ minRate })
   for (let window = 0; window < windows; window++) {
-    const client = await connectRaw(open)
-    client.send([`PUT /${open.handler.launch}/meta HTTP/1.1`, 'Host: x', 'Content-Length: 10'])
+    const client = await connectRaw(other)
+    client.send([`PUT /${other.handler.launch}/meta HTTP/1.1`, 'Host: x', 'Content-Length: 10'])
     await expect.poll(() => client.received, { timeout: 5_000 }).toContain('came too slowly')
     client.end()
   }

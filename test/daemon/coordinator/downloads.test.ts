@@ -29,7 +29,7 @@ describe('a download', () => {
     const snapshot = fetch(`${open.url}/snapshot`, { method: 'POST' })
     await expect.poll(() => open.handler.calls).toEqual(['snapshot (everything)'])
     const download = await fetch(`${open.url}/data`)
-    await rateWindows(open, 4)
+    await rateWindows({ bytes: 100, windowMs: 100 }, 4)
     thaw()
     expect((await snapshot).status).toBe(200)
     expect((await download.arrayBuffer()).byteLength).toBe(LARGE.length)

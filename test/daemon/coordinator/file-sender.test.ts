@@ -145,7 +145,7 @@ describe('a blob that has been verified', () => {
     const snapshot = fetch(`${open.url}/snapshot`, { method: 'POST' })
     await expect.poll(() => open.handler.calls).toEqual(['snapshot (everything)'])
     const { client } = await unread(open)
-    await rateWindows(open, 4)
+    await rateWindows({ bytes: 1, windowMs: 100 }, 4)
     thaw()
     client.socket.resume()
     await snapshot
@@ -164,7 +164,7 @@ describe('a blob that has been verified', () => {
       setImmediate(() => client.socket.pause())
     }, 20)
     onTestFinished(() => clearInterval(timer))
-    await rateWindows(open, 4)
+    await rateWindows({ bytes: 1, windowMs: 200 }, 4)
     clearInterval(timer)
     client.socket.resume()
     await expect.poll(() => client.answers.length, { timeout: 10_000 }).toBe(2)

@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { HttpSession } from '../../../daemon/coordinator/http-session.js'
 import { MemoryLaunchHandler } from '../../support/memory-launch-handler.js'
-import { openCoordinator, type OpenCoordinator } from '../../support/open-coordinator.js'
+import { openCoordinator, type OpenCoordinator, rateWindows } from '../../support/open-coordinator.js'
 import { RawClient } from '../../support/raw-client.js'
 
 const LIMITS = { minRate: { bytes: 100, windowMs: 100 }, lingerMs: 50 }
-const SHA256 = createHash('sha256').update('').digest('hex')
 const FORM = 'action=add&resource=dependency&type=os&name=linux'
 
 async function send(open: OpenCoordinator, request: string, headers: readonly string[], body = ''): Promise<RawClient> {
@@ -15,16 +13,6 @@ async function send(open: OpenCoordinator, request: string, headers: readonly st
   onTestFinished(() => client.end())
   const [method, operation] = request.split(' ')
   return client.send([`${method} /${open.handler.launch}/${operation} HTTP/1.1`, 'Host: x', ...headers], body)
-}
-
-/** Two windows pass, by the clock of a listener with the same limits: it refuses a body that stops. */
-async function twoWindows(): Promise<void> {
-  for (let window = 0; window < 2; window++) {
-    const other = await openCoordinator(LIMITS)
-    const client = await send(other, `POST data?sha256=${SHA256}`, ['Content-Length: 1000'], 'x')
-    await client.closed()
-    expect(client.received).toMatch(/came too slowly/)
-  }
 }
 
 /** A snapshot that waits where `at` says, until `goOn` is called. */
@@ -71,7 +59,7 @@ describe('while a snapshot keeps the container frozen', () => {
     const open = await openCoordinator(LIMITS)
     const { answer, goOn } = await snapshotUnderWay(open, 'frozen')
     const form = await halfForm(open)
-    await twoWindows()
+    await rateWindows(LIMITS.minRate, 2)
     expect(form.received).toBe('')
     goOn()
     form.socket.write(FORM.slice(10))
@@ -84,7 +72,7 @@ describe('while a snapshot keeps the container frozen', () => {
     const open = await openCoordinator(LIMITS)
     const { answer, goOn } = await snapshotUnderWay(open, 'frozen')
     const { stream } = await unreadDownload(open)
-    await twoWindows()
+    await rateWindows(LIMITS.minRate, 2)
     expect(stream.destroyed).toBe(false)
     goOn()
     expect((await answer).status).toBe(200)

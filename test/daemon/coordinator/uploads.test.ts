@@ -32,7 +32,7 @@ describe('an upload', () => {
       sent += 100
     }, 50)
     onTestFinished(() => clearInterval(trickle))
-    await rateWindows(open, 3)
+    await rateWindows({ bytes: 10, windowMs: 300 }, 3)
     clearInterval(trickle)
     expect(client.received).toBe('')
     client.socket.write(body.subarray(sent))
@@ -46,7 +46,7 @@ describe('an upload', () => {
     const body = Buffer.alloc(4_000_000, 'x')
     const answer = fetch(`${open.url}/data?sha256=${sha256Of(body)}`, { method: 'POST', body })
     await expect.poll(() => open.handler.calls).toEqual(['replace'])
-    await rateWindows(open, 5)
+    await rateWindows({ bytes: 100, windowMs: 20 }, 5)
     write()
     expect((await answer).status).toBe(200)
   })
