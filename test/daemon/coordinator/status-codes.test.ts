@@ -65,7 +65,7 @@ const REFUSALS: readonly [status: number, path: string, init: RequestInit, text:
   [499, '/LAUNCH/meta', form('resource=dependencies&action=add&type=os'), /no name/],
   [499, '/LAUNCH/meta', form('resource=dependencies&action=add&type=os&name=two words'), /printable characters/],
   [499, '/LAUNCH/meta', form('resource=templates&action=add'), /no path/],
-  [499, '/LAUNCH/meta', form('resource=templates&action=add&path=../x'), /not a template's path/],
+  [499, '/LAUNCH/meta', form('resource=templates&action=add&path=../x'), /not a path of a template/],
   [499, '/LAUNCH/meta', form('resource=templates&action=add&path=x&left_delimiter='), /not a delimiter/],
   [499, '/LAUNCH/meta', form('resource=environment&resource=provides&action=add'), /"resource" more than once/],
   [499, '/LAUNCH/meta', form(Array.from({ length: 33 }, (_, i) => `f${i}=1`).join('&')), /more than 32 fields/],
