@@ -57,12 +57,12 @@ describe('the tree matches the archive', () => {
   const mtime = 1_000_000_000
   const cases: readonly { what: string; members: readonly TarMember[]; tree: Record<string, string> }[] = [
     {
-      what: 'absolute members lie below the root of the package',
+      what: 'absolute names are relative to the root of the package',
       members: [{ name: '/etc/passwd', data: 'mine', mtime }],
       tree: { etc: 'directory 755 0:0 0', 'etc/passwd': 'file 644 0:0 1000000000000000000 4 ' },
     },
     {
-      what: 'symbolic links are kept as they are, and never followed',
+      what: 'symbolic links are kept unchanged and never followed',
       members: [
         { name: 'absolute', type: '2', linkName: '/etc/passwd', mtime },
         { name: 'dangling', type: '2', linkName: 'nowhere', mtime },
@@ -77,7 +77,7 @@ describe('the tree matches the archive', () => {
       },
     },
     {
-      what: 'owners are numbers, setuid and sticky bits stay',
+      what: 'owners are numeric; setuid and sticky bits are kept',
       members: [
         { name: 'su', mode: 0o4755, uid: 0, gid: 99, mtime },
         { name: 'drop/', type: '5', mode: 0o3777, uid: 12345, gid: 2 ** 31 - 1, mtime },
@@ -90,7 +90,7 @@ describe('the tree matches the archive', () => {
       },
     },
     {
-      what: 'times to the nanosecond, of directories too',
+      what: 'times are kept in nanoseconds, also of directories',
       members: [
         { name: 'd/', type: '5', mtime, pax: { mtime: '1000000000.123456789' } },
         { name: 'd/f', mtime, pax: { mtime: '1000000001.987654321' } },
@@ -98,7 +98,7 @@ describe('the tree matches the archive', () => {
       tree: { d: 'directory 755 0:0 1000000000123456789', 'd/f': 'file 644 0:0 1000000001987654321 0 ' },
     },
     {
-      what: 'user attributes stay, others do not',
+      what: 'user attributes are kept, others are dropped',
       members: [
         {
           name: 'f',
@@ -113,7 +113,7 @@ describe('the tree matches the archive', () => {
       tree: { f: 'file 644 0:0 1000000000000000000 user.note="kept" 0 ' },
     },
     {
-      what: 'a file that comes twice is the later one',
+      what: 'the later of two files with the same name wins',
       members: [
         { name: 'f', data: 'old', mtime },
         { name: 'f', data: 'newer', mtime },
@@ -121,7 +121,7 @@ describe('the tree matches the archive', () => {
       tree: { f: 'file 644 0:0 1000000000000000000 5 ' },
     },
     {
-      what: 'directories that nothing describes do not depend on the hour, and /tmp is open to all',
+      what: 'directories without an entry have a fixed time, and /tmp is writable for all',
       members: [
         { name: './', type: '5', mode: 0o700, uid: 1000, mtime },
         { name: 'tmp/x', mtime },

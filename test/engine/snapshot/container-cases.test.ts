@@ -31,18 +31,18 @@ const ODD_NAMES = [
 type Case = readonly FileOperation[]
 
 const CASES: Readonly<Record<string, Case>> = {
-  'nothing at all': [],
+  'no change': [],
   'a file added, changed and removed': [
     ['overwrite', 'etc/new', 'new'],
     ['overwrite', 'etc/conf', 'changed'],
     ['remove', 'etc/other'],
   ],
   'a directory removed': [['remove', 'opt']],
-  'a directory removed and made again': [
+  'a directory removed and created again': [
     ['remake', 'opt/app'],
     ['overwrite', 'opt/app/two', 'new two'],
   ],
-  'a directory removed, made again, and removed': [
+  'a directory removed, created again, and removed': [
     ['remake', 'opt/app'],
     ['remove', 'opt/app'],
   ],
@@ -63,7 +63,7 @@ const CASES: Readonly<Record<string, Case>> = {
     ['remove', 'opt'],
     ['symlink', 'opt', '/etc/passwd'],
   ],
-  'directories renamed, which overlayfs leaves to mv to copy': [
+  'directories renamed, which mv does by copying on overlayfs': [
     ['move', 'opt/app', 'opt/renamed'],
     ['mkdir', 'new'],
     ['overwrite', 'new/f', 'f'],
@@ -71,18 +71,18 @@ const CASES: Readonly<Record<string, Case>> = {
     ['rename', 'linked', 'renamed-file'],
   ],
   'two files exchanged': [['exchange', 'etc/conf', 'opt/app/one']],
-  'permissions alone, with setuid, setgid and sticky bits': [
+  'only permissions, with setuid, setgid and sticky bits': [
     ['chmod', 'etc/conf', 0o4711],
     ['chmod', 'opt', 0o1777],
     ['chmod', 'opt/app', 0o2700],
     ['chmod', 'opt/app/one', 0],
   ],
-  'owners alone': [
+  'only owners': [
     ['chown', 'opt/app/one', 99, 99],
     ['chown', 'opt', 2 ** 31 - 1, 0],
     ['chown', 'bin', 1, 2],
   ],
-  'times alone, to the nanosecond': [
+  'only times, in nanoseconds': [
     ['touch', 'opt/app/two', 1234567890, 123456789],
     ['touch', 'opt/app/deep', 1, 1],
     ['touch', 'etc', -1, 999999999],
@@ -124,7 +124,7 @@ const CASES: Readonly<Record<string, Case>> = {
     ['overwrite', 'large', 'begin'],
     ['write', 'large', 9 * 2 ** 30, 'end'],
   ],
-  'names of any bytes': ODD_NAMES.flatMap((name): FileOperation[] => [
+  'names with any bytes': ODD_NAMES.flatMap((name): FileOperation[] => [
     ['overwrite', name, name],
     ['mkdir', `etc/${name}`],
     ['overwrite', `etc/${name}/${name}`, name],
@@ -137,7 +137,7 @@ const CASES: Readonly<Record<string, Case>> = {
     ['attribute', 'etc/new', 'user.\xfc', 'new'],
   ],
   'user attributes removed': [['no-attribute', 'etc/other', 'user.note']],
-  'ACLs and capabilities, which are left out: the rest of the file holds': [
+  'ACLs and capabilities, which are dropped: the rest of the file is kept': [
     ['attribute', 'etc/conf', 'system.posix_acl_access', bytes(ACL)],
     ['attribute', 'opt', 'system.posix_acl_default', bytes(ACL)],
     ['attribute', 'opt/app/one', 'security.capability', bytes(CAPABILITY)],
@@ -183,7 +183,7 @@ describe('LAW in a real container: layers and snapshot together show the same tr
     const taken = await stager.snapshot(directory, directory)
     const again = await stager.seenAgain(taken, directory)
     expect(again.entries).toEqual(taken.truth.entries)
-    if (name !== 'nothing at all') expect(again.entries).not.toEqual(below.entries)
+    if (name !== 'no change') expect(again.entries).not.toEqual(below.entries)
     // Holes take no space, and attributes of overlayfs are never in the archive.
     expect(taken.written.length).toBeLessThan(200_000)
     const archive = gunzipSync(taken.written)

@@ -88,14 +88,14 @@ test('hard links of a large file count once', async () => {
 
 describe('LAW: lower layers and snapshot together show the same tree as the container', () => {
   const cases: Readonly<Record<string, () => void>> = {
-    'nothing at all': () => undefined,
+    'no change': () => undefined,
     'a file added, changed and removed': () => {
       writeFileSync(inside('etc/new'), 'new')
       writeFileSync(inside('etc/conf'), 'changed')
       rmSync(inside('etc/other'))
     },
     'a directory removed': () => rmSync(inside('opt'), { recursive: true }),
-    'a directory removed and made again': () => {
+    'a directory removed and created again': () => {
       rmSync(inside('opt/app'), { recursive: true })
       mkdirSync(inside('opt/app'))
       writeFileSync(inside('opt/app/two'), 'new two')
@@ -114,7 +114,7 @@ describe('LAW: lower layers and snapshot together show the same tree as the cont
       symlinkSync('/etc/passwd', inside('opt'))
     },
     'a directory renamed': () => execFileSync('mv', [inside('opt/app'), inside('opt/renamed')]),
-    'permissions, owners, times, setuid and sticky bits alone': () => {
+    'only permissions, owners, times, setuid and sticky bits': () => {
       chmodSync(inside('etc/conf'), 0o4711)
       chmodSync(inside('opt'), 0o1777)
       chownSync(inside('opt/app/one'), 99, 99)
@@ -127,7 +127,7 @@ describe('LAW: lower layers and snapshot together show the same tree as the cont
       linkSync(inside('etc/conf'), inside('opt/conf-too'))
       linkSync(inside('linked'), inside('linked3'))
     },
-    'hard links of symbolic links, as cp -al makes them': () => {
+    'hard links of symbolic links, as by cp -al': () => {
       mkdirSync(inside('new'))
       symlinkSync('target', inside('new/s'))
       execFileSync('cp', ['-al', inside('new'), inside('copy')])
@@ -136,18 +136,18 @@ describe('LAW: lower layers and snapshot together show the same tree as the cont
       execFileSync('setfattr', ['-n', 'user.note', '-v', 'high', inside('etc/other')])
       execFileSync('setfattr', ['-n', 'user.dir', '-v', 'a "b"', inside('opt')])
     },
-    'names of any bytes': () => {
+    'names with any bytes': () => {
       const names = ['\n', '\xff', 'a\nb\xe9', '-rf', ' ', 'n'.repeat(255), '\\', '"', '%41', '[x]*']
       for (const name of names) writeFileSync(at(merged, name), name)
       mkdirSync(at(merged, 'dir\xff'))
       writeFileSync(at(merged, 'dir\xff/\n'), '')
     },
-    'removals of names of any bytes': () => rmSync(inside('opt/app/deep'), { recursive: true }),
+    'removals of names with any bytes': () => rmSync(inside('opt/app/deep'), { recursive: true }),
     'files with holes': () => {
       execFileSync('truncate', ['-s', '200M', inside('huge')])
       execFileSync('sh', ['-c', 'truncate -s 10M "$1"; printf end >> "$1"', 'sh', inside('holes')])
     },
-    'paths longer than the fields of a header': () => {
+    'paths that do not fit a tar header': () => {
       const deep = Array.from({ length: 12 }, () => 'd'.repeat(60)).join('/')
       mkdirSync(inside(deep), { recursive: true })
       writeFileSync(inside(`${deep}/f`), 'deep')
