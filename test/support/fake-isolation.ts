@@ -18,7 +18,7 @@ import type {
   StartHooks,
   SweepReport,
 } from '../../isolation/isolation.js'
-import type { PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
+import type { LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 
 /** A stager, or another program, as a function. It is over when it returns, and has failed to end well when it throws. */
 export type FakeStager = (context: FakeContext) => Promise<void>
@@ -64,6 +64,8 @@ export class FakeIsolation implements Isolation {
   readonly left = new Set<string>()
   /** What `readImage` finds, by reference. */
   readonly images = new Map<string, FakeImage>()
+  /** Names of the packages whose layers were asked for. */
+  readonly materialised: string[] = []
   cached: readonly Cached[] = []
   /** When set, the Engine is down: every call rejects with it. */
   down: Error | undefined
@@ -140,8 +142,9 @@ export class FakeIsolation implements Isolation {
     return Promise.resolve(true)
   }
 
-  materialise(): Promise<void> {
-    return Promise.resolve()
+  async materialise(source: LayerSource): Promise<void> {
+    await this.ping()
+    this.materialised.push(source.name)
   }
 
   async sweep(live: ReadonlySet<string>): Promise<SweepReport> {
