@@ -72,6 +72,8 @@ export class FakeIsolation implements Isolation {
   readonly left = new Set<string>()
   /** The images for `readImage`, by reference. */
   readonly images = new Map<string, FakeImage>()
+  /** The names of the packages whose layers were requested. */
+  readonly materialised: string[] = []
   cached: readonly FakeCached[] = []
   /** When set, the Engine is down: every call rejects with it. */
   down: Error | undefined
@@ -151,10 +153,11 @@ export class FakeIsolation implements Isolation {
     return Promise.resolve(true)
   }
 
-  materialise({ name, sha256, removals }: LayerSource): Promise<void> {
+  async materialise({ name, sha256, removals }: LayerSource): Promise<void> {
+    await this.ping()
+    this.materialised.push(name)
     const content = { sha256, removals }
     this.cached = [...this.cached, { kind: 'layer', id: name, bytes: 1, usedAt: new Date(), inUse: false, content }]
-    return Promise.resolve()
   }
 
   async sweep(live: ReadonlySet<string>): Promise<SweepReport> {

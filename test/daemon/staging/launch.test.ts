@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Fault } from '../../../base/errors.js'
+import { Coordinator } from '../../../daemon/coordinator/coordinator.js'
+import { Launch } from '../../../daemon/staging/launch.js'
+import { SqliteLedger } from '../../../daemon/store/sqlite/ledger.js'
+import type { FakeContext } from '../../support/fake-isolation.js'
+import { call, StagingHarness } from '../../support/staging-harness.js'
+
+let harness: StagingHarness
+
+beforeEach(async () => {
+  harness = await StagingHarness.open()
+  await harness.addPackage('app', { state: 'uploaded' })
+})
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await harness.close()
+  expect([...harness.isolation.left], 'launches that were never released').toEqual([])
+})
+
+const done = ({ url }: FakeContext) => call(url, 'POST /done').then(() => undefined)
+
+async function stage() {
+  harness.start()
+  const { uuid } = await harness.submit('app', 'pipe')
+  const staging = await harness.ended(uuid)
+  // Launches are undone beside what follows them.
+  await harness.service.stop()
+  return staging
+}
+
+/** STAGER_URL of the next launch, once it is open. */
+function watchListener(): string[] {
+  const urls: string[] = []
+  vi.spyOn(Coordinator.prototype, 'open').mockImplementationOnce(async function (this: Coordinator, ...launch) {
+    const listener = await this.open(...launch)
+    urls.push(listener.url)
+    return listener
+  })
+  return urls
+}
+
+describe('the listener of a launch', () => {
+  it('is closed when the launch is over', async () => {
+    const urls = watchListener()
+    await harness.addPipeline('pipe', { any: done })
+    expect(await stage()).toMatchObject({ state: 'succeeded' })
+    expect(urls).toHaveLength(1)
+    await expect(fetch(urls[0]!)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
+  })
+
+  it('is closed when the container cannot be started, and the container is released', async () => {
+    const urls = watchListener()
+    await harness.addPipeline('pipe', { any: done })
+    harness.isolation.stagers.clear()
+    expect(await stage()).toMatchObject({ state: 'failed', failure: { cause: 'stager-failed' } })
+    expect(urls).toHaveLength(1)
+    await expect(fetch(urls[0]!)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
+    expect([...harness.isolation.left]).toEqual([])
+  })
+
+  it('cannot be opened: the container is released without having been started', async () => {
+    vi.spyOn(Coordinator.prototype, 'open').mockRejectedValue(new Fault('coordinator-listen', 'It cannot listen.'))
+    const ran = vi.fn(done)
+    await harness.addPipeline('pipe', { any: ran })
+    expect(await stage()).toMatchObject({ state: 'failed', failure: { cause: 'infrastructure' } })
+    expect(ran).not.toHaveBeenCalled()
+    expect([...harness.isolation.left]).toEqual([])
+  })
+})
+
+describe('a verdict', () => {
+  it('waits for the record of the start, which a stager can be faster than', async () => {
+    let post = (): void => undefined
+    const posted = new Promise<void>((resolve) => (post = resolve))
+    vi.spyOn(Launch.prototype, 'settle').mockImplementationOnce(function (this: Launch, ...verdict) {
+      post()
+      return this.settle(...verdict)
+    })
+    vi.spyOn(SqliteLedger.prototype, 'launchRunning').mockImplementationOnce(async function (
+      this: SqliteLedger,
+      launch,
+    ) {
+      await posted
+      await this.launchRunning(launch)
+    })
+    await harness.addPipeline('pipe', { any: done })
+    expect(await stage()).toMatchObject({ state: 'succeeded', launches: [{ state: 'done', exitCode: 0 }] })
+  })
+
+  it('that cannot be recorded is no verdict, and the launch is released all the same', async () => {
+    vi.spyOn(SqliteLedger.prototype, 'succeed').mockRejectedValue(new Error('disk I/O error'))
+    await harness.addPipeline('pipe', {
+      any: ({ url }) => call(url, 'POST /done', undefined, 499).then(() => undefined),
+    })
+    expect(await stage()).toMatchObject({ state: 'failed', failure: { cause: 'infrastructure' } })
+    expect([...harness.isolation.left]).toEqual([])
+  })
+})
+
+it('the layers of /stagerfs are made while the container is prepared', async () => {
+  const { isolation } = harness
+  await harness.addPackage('ruby', { provides: [{ type: 'runtime', name: 'ruby' }] })
+  const dependencies = [{ type: 'runtime', name: 'ruby' }] as const
+  await harness.packages.update({ namespace: '/', name: 'app' }, { dependencies })
+  await harness.addPipeline('pipe', { any: done })
+  vi.spyOn(isolation, 'prepare').mockImplementationOnce(async (...request) => {
+    await vi.waitFor(() => expect(isolation.materialised).toEqual(['package::/::ruby']))
+    return await isolation.prepare(...request)
+  })
+  expect(await stage()).toMatchObject({ state: 'succeeded' })
+})
