@@ -38,6 +38,7 @@ export interface Prepared {
   readonly after: AfterContainer
 }
 
+/** See `Launcher` for what goes on at the same time, and for the order of the undo. */
 export class PreparedDockerContainer implements PreparedContainer {
   readonly address: string
   readonly #parts: StartParts
@@ -69,7 +70,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     after.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
     after.deferContainer(() => new Container(engine, launchName(id)).remove())
 
-    // The Engine looks for what it is to bind when it creates the container.
+    // The Engine looks for the directory that it is to bind when it creates the container, and mounts it when it starts it.
     await stagerfs?.makeDirectories()
     const [, { container, attached }] = await settleAll([
       step('firewall', () => firewall.add(rules, concern, signal)),
