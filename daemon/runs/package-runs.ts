@@ -22,10 +22,10 @@ export interface PackageRunsParts {
   readonly defaults: { readonly limits: Limits; readonly environment: Readonly<Record<string, string>> }
 }
 
-/** The operating-system packages that come with stagerd all have it. */
+/** `runner` where the operating system brings one, as every one of ours does. */
 const RUN_USER = 'runner'
 
-/** Runs ready packages in the foreground. */
+/** Ready packages in the foreground: the proof that what was staged runs. */
 export class PackageRuns {
   readonly #parts: PackageRunsParts
   readonly #active = new Set<Promise<void>>()
@@ -35,10 +35,7 @@ export class PackageRuns {
     this.#parts = parts
   }
 
-  /**
-   * Resolves once the program runs; if it rejects, nothing is left of it. The program is stopped when `signal` is
-   * aborted.
-   */
+  /** Resolves once the program runs; if it rejects, nothing is left of it. Aborting `signal` stops the program. */
   async start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
     const { isolation, live, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
@@ -80,7 +77,7 @@ export class PackageRuns {
       logger.error({ err: error, run: id, what }, 'could not be undone')
   }
 
-  /** Ends every run, and waits until everything that was made for them is removed. */
+  /** Ends every run, and waits until nothing is left of them. */
   async stop(): Promise<void> {
     this.#stop.abort()
     await Promise.all(this.#active)
