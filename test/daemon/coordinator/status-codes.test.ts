@@ -38,7 +38,7 @@ const REFUSALS: readonly [status: number, path: string, init: RequestInit, text:
     445,
     '/LAUNCH/meta',
     form(`resource=environment&action=add&key=A&value=${'x'.repeat(100_000)}`),
-    /longer than the 96/,
+    /longer than 96/,
   ],
 
   [499, '/LAUNCH', {}, /names no operation.*data, meta/],
@@ -65,7 +65,7 @@ const REFUSALS: readonly [status: number, path: string, init: RequestInit, text:
   [499, '/LAUNCH/meta', form('resource=dependencies&action=add&type=os'), /no name/],
   [499, '/LAUNCH/meta', form('resource=dependencies&action=add&type=os&name=two words'), /printable characters/],
   [499, '/LAUNCH/meta', form('resource=templates&action=add'), /no path/],
-  [499, '/LAUNCH/meta', form('resource=templates&action=add&path=../x'), /not a template's path/],
+  [499, '/LAUNCH/meta', form('resource=templates&action=add&path=../x'), /not a path of a template/],
   [499, '/LAUNCH/meta', form('resource=templates&action=add&path=x&left_delimiter='), /not a delimiter/],
   [499, '/LAUNCH/meta', form('resource=environment&resource=provides&action=add'), /"resource" more than once/],
   [499, '/LAUNCH/meta', form(Array.from({ length: 33 }, (_, i) => `f${i}=1`).join('&')), /more than 32 fields/],
