@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { CleanupStack } from '../base/cleanup-stack.js'
 import type { Api } from './api/fastify.js'
 import { isForLoopback, refuseForeignHost } from './loopback-host.js'
-import type { ListenAddress } from './settings/settings.js'
+import type { ListenAddress } from './settings/parse-value.js'
 
 /**
  * Serve the API on a TCP port as well. It takes a server of its own, because Fastify listens on the control socket and

@@ -4,8 +4,8 @@ import { BadInput, StagerdError } from '../base/errors.js'
 import { installedVersion } from './installation.js'
 import { Daemon } from './lifecycle.js'
 import { notifyServiceManager } from './service-manager.js'
-import { DEFINITIONS } from './settings/definitions.js'
 import { loadSettings } from './settings/load-settings.js'
+import { listDefinitions } from './settings/settings.js'
 
 const DEFAULT_FILE = '/etc/stagerd/stagerd.toml'
 
@@ -51,7 +51,7 @@ function describeCommand(version: string): Command {
     .version(version)
     .option('--config <FILE>', `settings in TOML (default: ${DEFAULT_FILE})`)
     .exitOverride()
-  for (const { key, placeholder, default: value, help } of Object.values(DEFINITIONS))
+  for (const { key, placeholder, default: value, help } of listDefinitions())
     command.option(`--${key} <${placeholder}>`, `${help}${value === '' ? '' : ` (default: ${value})`}`)
   return command.addHelpText(
     'after',

@@ -1,11 +1,17 @@
 import { BadInput, messageOf } from '../../base/errors.js'
-import { DEFINITIONS, type SettingName, type SettingValue, variableOf } from './definitions.js'
+import {
+  DEFINITIONS,
+  isDefinition,
+  listDefinitions,
+  type Definition,
+  type DefinitionTree,
+  type Settings,
+} from './settings.js'
 import { readSettingsFile } from './settings-file.js'
-import type { Settings } from './settings.js'
 
 export interface SettingSources {
-  /** As given on the command line, by the name of the setting. */
-  readonly flags: Readonly<Partial<Record<SettingName, string>>>
+  /** As given on the command line, by key in camel case. */
+  readonly flags: Readonly<Record<string, string | undefined>>
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Path of a TOML file. */
   readonly file: string
@@ -20,44 +26,38 @@ export interface SettingSources {
  * what is allowed.
  */
 export async function loadSettings({ flags, environment, file, fileIsRequired }: SettingSources): Promise<Settings> {
-  const keys = Object.values(DEFINITIONS).map(({ key }) => key)
+  const keys = listDefinitions().map(({ key }) => key)
   const fromFile = await readSettingsFile(file, fileIsRequired, keys)
 
-  const get = <K extends SettingName>(name: K): SettingValue<K> => {
-    const { key, default: defaultValue, parse } = DEFINITIONS[name]
+  const read = ({ key, default: defaultValue, parse }: Definition<unknown>): unknown => {
     const variable = variableOf(key)
     const [source, text] = firstGiven([
-      [`--${key}`, flags[name]],
+      [`--${key}`, flags[camelCase(key)]],
       [variable, environment[variable]],
       [`${key} in ${file}`, fromFile.get(key)],
     ]) ?? [`the default of ${key}`, defaultValue]
     try {
-      return parse(text) as SettingValue<K>
+      return parse(text)
     } catch (error) {
       throw new BadInput('bad-setting', `${source}: ${messageOf(error)}.`, { cause: error })
     }
   }
+  const readAll = (tree: DefinitionTree): unknown =>
+    isDefinition(tree)
+      ? read(tree)
+      : Object.fromEntries(Object.entries(tree).map(([name, child]) => [name, readAll(child)]))
 
-  return {
-    stateDir: get('stateDir'),
-    socket: get('socket'),
-    group: get('group'),
-    listen: get('listen'),
-    concurrency: get('concurrency'),
-    bridgePool: get('bridgePool'),
-    caBundle: get('caBundle'),
-    limits: {
-      memoryBytes: get('memory'),
-      cpus: get('cpus'),
-      pids: get('pids'),
-      diskBytes: get('disk'),
-      timeoutMs: get('timeout'),
-    },
-    packageQuotaBytes: get('packageQuota'),
-    compressor: { name: get('compressor'), level: get('compressionLevel') },
-    uploadGraceMs: get('uploadGrace'),
-    logLevel: get('logLevel'),
-  }
+  // By the definition of the type.
+  return readAll(DEFINITIONS) as Settings
+}
+
+function variableOf(key: string): string {
+  return `STAGERD_${key.toUpperCase().replaceAll('-', '_')}`
+}
+
+/** As commander names the flag of a key. */
+function camelCase(key: string): string {
+  return key.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
 type Candidate = readonly [source: string, text: string | undefined]

@@ -4,7 +4,6 @@ import ms, { type StringValue } from 'ms'
 import { Netmask } from 'netmask'
 import { quote } from '../../base/fqn.js'
 import { type CompressorChoice, COMPRESSORS } from '../../isolation/compressor-choice.js'
-import type { ListenAddress } from './settings.js'
 
 /**
  * One parser for each type of setting. Each throws an `Error` whose message completes the sentence that begins with the
@@ -67,6 +66,11 @@ export function parseNetwork(text: string): string {
 }
 
 const LOOPBACK_ADDRESS = /^(127(?:\.\d{1,3}){3}|localhost|\[::1\]):(\d{1,5})$/
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
 
 /** An empty value turns the setting off. */
 export function parseListen(text: string): ListenAddress | undefined {

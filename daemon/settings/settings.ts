@@ -1,32 +1,88 @@
-import type { CompressorChoice } from '../../isolation/compressor-choice.js'
-import type { Limits } from '../../isolation/launch-plan.js'
+import { availableParallelism } from 'node:os'
+import {
+  parseBytes,
+  parseCompressionLevel,
+  parseCompressor,
+  parseDuration,
+  parseInteger,
+  parseListen,
+  parseLogLevel,
+  parseNetwork,
+  parseNumber,
+  parseOptionalText,
+  parseText,
+} from './parse-value.js'
 
-/** Everything that can be configured, parsed and checked. */
-export interface Settings {
-  readonly stateDir: string
-  readonly socket: string
-  /** Group of the control socket. If the host has no such group, the socket keeps the group of the daemon. */
-  readonly group: string
-  /** Optional TCP address of the control API. It has no authentication, so only loopback addresses are allowed. */
-  readonly listen: ListenAddress | undefined
-  /** Maximum number of stagings that run at the same time. */
-  readonly concurrency: number
-  /** IPv4 network in CIDR notation. Each launch gets a small network out of it. */
-  readonly bridgePool: string
-  /** PEM file handed to stagers, for a host that trusts a private certificate authority. */
-  readonly caBundle: string | undefined
-  /** Limits of a stager or run that sets none of its own. */
-  readonly limits: Limits
-  /** Maximum size of the resource of a package, in bytes, unless a policy says otherwise. */
-  readonly packageQuotaBytes: number
-  /** Compresses snapshots. */
-  readonly compressor: CompressorChoice
-  /** Garbage collection keeps an upload that no package refers to for this long, in milliseconds. */
-  readonly uploadGraceMs: number
-  readonly logLevel: string
+export interface Definition<T> {
+  /** Key in the settings file. The flag `--KEY` and the variable `STAGERD_KEY` are derived from it. */
+  readonly key: string
+  /** Placeholder for the value in the help text. */
+  readonly placeholder: string
+  readonly default: string
+  readonly help: string
+  readonly parse: (text: string) => T
 }
 
-export interface ListenAddress {
-  readonly host: string
-  readonly port: number
+function define<T>(
+  key: string,
+  placeholder: string,
+  parse: (text: string) => T,
+  defaultValue: string,
+  help: string,
+): Definition<T> {
+  return { key, placeholder, default: defaultValue, help, parse }
+}
+
+const PROCESSORS = availableParallelism()
+
+/**
+ * The single list of settings: flags, variables, keys of the file, defaults, help and the type of `Settings` all come from
+ * it. Sizes are in bytes, times in milliseconds.
+ */
+export const DEFINITIONS = {
+  stateDir: define('state-dir', 'DIR', parseText, '/var/lib/stagerd', 'directory of packages, stagings and logs'),
+  socket: define('socket', 'PATH', parseText, '/run/stagerd/stagerd.sock', 'control socket'),
+  /** If the host has no such group, the socket keeps the group of the daemon. */
+  group: define('group', 'NAME', parseText, 'stagerd', 'group that may use the control socket'),
+  /** It has no authentication, so only loopback addresses are allowed. */
+  listen: define('listen', 'HOST:PORT', parseListen, '', 'also serve the control API on a loopback TCP address'),
+  concurrency: define('concurrency', 'N', parseInteger, String(Math.max(2, PROCESSORS)), 'stagings that run at once'),
+  /** Each launch gets a small network out of it. */
+  bridgePool: define('bridge-pool', 'CIDR', parseNetwork, '198.18.0.0/16', 'address pool for the bridges of launches'),
+  /** Given to stagers, for a host that trusts a private certificate authority. */
+  caBundle: define('ca-bundle', 'FILE', parseOptionalText, '', 'PEM bundle of certificate authorities for stagers'),
+  /** Of a stager or run that sets none of its own. */
+  limits: {
+    memoryBytes: define('memory', 'SIZE', parseBytes, '1GB', 'default memory limit of a stager'),
+    cpus: define('cpus', 'N', parseNumber, String(PROCESSORS), 'default CPU limit of a stager'),
+    pids: define('pids', 'N', parseInteger, '512', 'default limit of processes and threads of a stager'),
+    diskBytes: define('disk', 'SIZE', parseBytes, '4GB', 'default limit of what a stager may write'),
+    timeoutMs: define('timeout', 'TIME', parseDuration, '10m', 'default time limit of a stager'),
+  },
+  /** Of snapshots. */
+  compressor: {
+    name: define('compressor', 'NAME', parseCompressor, 'auto', 'igzip, pigz or zlib; auto: the fastest installed'),
+    level: define('compression-level', 'N', parseCompressionLevel, '1', '0 to 9; igzip goes up to 3'),
+  },
+  /** Unless a policy sets another quota. */
+  packageQuotaBytes: define('package-quota', 'SIZE', parseBytes, '2GB', 'maximum size of the resource of a package'),
+  uploadGraceMs: define('upload-grace', 'TIME', parseDuration, '1h', 'how long gc keeps an upload without a package'),
+  logLevel: define('log-level', 'LEVEL', parseLogLevel, 'info', 'trace, debug, info, warn, error or silent'),
+}
+
+/** Everything that can be configured, parsed and checked. */
+export type Settings = Parsed<typeof DEFINITIONS>
+
+type Parsed<D> = { readonly [K in keyof D]: D[K] extends Definition<infer T> ? T : Parsed<D[K]> }
+
+/** A definition, or a group of definitions by the name of its value. */
+export type DefinitionTree = Definition<unknown> | { readonly [name: string]: DefinitionTree }
+
+export function isDefinition(tree: DefinitionTree): tree is Definition<unknown> {
+  return typeof tree.parse === 'function'
+}
+
+/** All definitions, in the order of the list. */
+export function listDefinitions(tree: DefinitionTree = DEFINITIONS): readonly Definition<unknown>[] {
+  return isDefinition(tree) ? [tree] : Object.values(tree).flatMap(listDefinitions)
 }

@@ -10,7 +10,7 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { CleanupStack } from '../../base/cleanup-stack.js'
 import { buildServer } from '../../daemon/api/server.js'
 import { Daemon } from '../../daemon/lifecycle.js'
-import type { ListenAddress } from '../../daemon/settings/settings.js'
+import type { ListenAddress } from '../../daemon/settings/parse-value.js'
 import { temporaryDirectory } from './store/temporary-directory.js'
 
 describe('the daemon', () => {
