@@ -172,7 +172,7 @@ build (
     const script = (await greetingScript('true')).replace(/sha256: "[^"]*"/, `sha256: "${digest}"`)
     const built = await build('greeting', script)
     expect(built.exitCode).toBe(5)
-    expect(built.stderr).toMatch(/has the sha256 .*script wants/)
+    expect(built.stderr).toMatch(/has the sha256 .*script expects/)
   })
 })
 
