@@ -9,7 +9,7 @@ const refusal = (message: string) =>
 type Answer = string | Error | undefined
 
 /** A container whose Engine answers each call with the next of its answers: a refusal, a lost answer, or undefined. */
-function containerThatAnswers(answers: { pause?: Answer[]; unpause?: Answer[] }, freezePatienceMs?: number) {
+function containerThatAnswers(answers: { pause?: Answer[]; unpause?: Answer[] }, freezeTimeoutMs?: number) {
   const answer = (all: Answer[] | undefined) => () => {
     if (!all || all.length === 0) throw new Error('nobody expected this call')
     const message = all.shift()
@@ -17,7 +17,7 @@ function containerThatAnswers(answers: { pause?: Answer[]; unpause?: Answer[] },
     return Promise.reject(typeof message === 'string' ? refusal(message) : message)
   }
   const calls = { pause: answer(answers.pause), unpause: answer(answers.unpause) }
-  return new Container({ getContainer: () => calls } as unknown as Docker, '4128', freezePatienceMs)
+  return new Container({ getContainer: () => calls } as unknown as Docker, '4128', freezeTimeoutMs)
 }
 
 const LOST = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
@@ -78,7 +78,7 @@ describe('freezing a container', () => {
       .catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(Fault)
     expect(error).toMatchObject({ code: 'cannot-freeze', message: expect.stringContaining(NO_FREEZER) as string })
-    expect((error as Error).message).toMatch(/give the Docker Engine the freezer/)
+    expect((error as Error).message).toMatch(/give the Docker Engine the cgroup freezer/)
   })
 
   it('waits for a process that waits for a disk', async () => {
@@ -88,11 +88,11 @@ describe('freezing a container', () => {
   })
 
   it('does not wait when there is no time left', async () => {
-    const hurry = new AbortController()
+    const noRetry = new AbortController()
     const pause = [NOT_YET, NOT_YET, NOT_YET]
-    const pausing = containerThatAnswers({ pause }).pause(hurry.signal)
+    const pausing = containerThatAnswers({ pause }).pause(noRetry.signal)
     expect(pause).toHaveLength(2)
-    hurry.abort()
+    noRetry.abort()
     await expect(pausing).rejects.toMatchObject({ code: 'cannot-freeze' })
   })
 
@@ -108,7 +108,7 @@ describe('freezing a container', () => {
     const container = containerThatAnswers({ pause: [NOT_YET, NOT_YET, NOT_YET] }, 20)
     await expect(container.pause()).rejects.toMatchObject({
       code: 'cannot-freeze',
-      message: expect.stringMatching(/waiting for a disk or a device: let it end that first\.$/) as string,
+      message: expect.stringMatching(/waiting for a disk or a device: let it finish first\.$/) as string,
     })
   })
 
