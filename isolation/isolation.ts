@@ -2,44 +2,44 @@ import type { Readable } from 'node:stream'
 import type { LayerContent, LayerSource, PreparePlan, Removal, StartPlan } from './launch-plan.js'
 
 /**
- * The port between what is decided and what is done to the host.
+ * The port between the daemon, which decides, and the host, on which containers run.
  *
  * LIFECYCLE of a container
  *
  *   prepare ──> prepared ── start ──> running ──> ended
  *                  └───────────┴─ release ─┴────────┘
  *
- * - `prepare` makes what does not depend on the program: layers, root image and network. If it rejects, everything that
- *   it had made is already undone. The caller owns the prepared container that it resolves with.
- * - `start` mounts /stagerfs, sets the firewall rules, and starts the container; it is called at most once. It resolves
- *   once the program runs. If it rejects, the container is still the caller's to release.
- * - `release` undoes everything, in whatever phase: of a container that was never started, after a `start` that rejected,
- *   after `ended`, or before it to end the container at once. It is not called while `start` is under way. It may be
- *   called again; it never rejects, and reports what it could not undo.
- * - `ended` resolves after the last output: each piece has been passed to `hooks.output`, and its promise has resolved.
- *   Only the loss of the Engine, and a `release` before the end, cut the output off.
- * - What listens on `address` for the container is the caller's: opened before `start`, and closed once the container has
- *   ended, because the container can reach that port for as long as it runs.
- * - `sweep` removes every trace of containers of this node that are not in `live`. It is what makes a crash
- *   harmless: call it before the first `prepare`, when the Engine has come back, and now and then, because the Engine
- *   finishes what it has begun for those who have died. `live` may change meanwhile.
+ * - `prepare` creates what does not depend on the program: layers, root image and network. If it rejects, it has already
+ *   undone everything. Otherwise the caller owns the prepared container.
+ * - `start` mounts /stagerfs, sets the firewall rules, and starts the container. It is called at most once. It resolves
+ *   when the program runs. If it rejects, the caller must still release the container.
+ * - `release` undoes everything. It can be called when the container was never started, after a `start` that rejected,
+ *   after `ended`, and before `ended` to kill the container. It must not be called during `start`. It is idempotent and
+ *   never rejects; it reports what it could not undo.
+ * - `ended` resolves after all output has been passed to `hooks.output` and the last promise of the hook has resolved.
+ *   Output is truncated only if the Engine is lost, or by a `release` before the end.
+ * - The caller owns the listener on `address`. It opens the listener before `start` and closes it after the container has
+ *   ended, because the container can reach that port as long as it runs.
+ * - `sweep` removes all resources of containers of this node that are not in `live`, such as those that a crash left
+ *   behind. It is called before the first `prepare`, when the Engine is available again, and periodically, because the
+ *   Engine completes requests of a client that has died. `live` may change during the sweep.
  *
  * ERRORS
- * - `BadInput` when a package or the plan is at fault (an archive that climbs out, a user that the root lacks).
- * - `Unavailable` (`engine-down`, `disk-full`) when the host is.
- * - Otherwise `Fault`.
+ * - `BadInput`: the package or the plan is at fault (an archive with a path outside of its root, an unknown user).
+ * - `Unavailable` (`engine-down`, `disk-full`): the host is at fault.
+ * - `Fault`: everything else.
  */
 export interface Isolation {
   prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer>
-  /** Make sure that a layer can be built from `source`, and keep it. Throws `BadInput` where the tree is refused. */
+  /** Builds the layer of `source` and caches it. Throws `BadInput` if the tree is rejected. */
   materialise(source: LayerSource, signal: AbortSignal): Promise<void>
   /**
-   * Pass the filesystem of an image to `use`: one that the Engine has, or else can pull. A container of it is created,
-   * never started, and exported while `use` is under way; it is gone when this settles, whatever became of `use`, and a
-   * `sweep` takes it after a crash. `use` reads the archive or destroys it.
+   * Passes the filesystem of an image to `use`. The image is pulled if the Engine lacks it. For the export a container is
+   * created, but not started. It is removed before this settles, also if `use` fails; after a crash `sweep` removes it.
+   * `use` must read or destroy the archive.
    *
-   * Throws `NotFound` (`no-such-image`), `Unavailable` (`registry-unreachable`, and when the export breaks off),
-   * `BadInput` (`archive-refused`) as an error of the archive, for what cannot be left out or kept.
+   * Throws `NotFound` (`no-such-image`) and `Unavailable` (`registry-unreachable`, `export-failed`). The archive fails
+   * with `BadInput` (`archive-refused`) for an entry that can neither be kept nor left out.
    */
   readImage<T>(
     plan: ImagePlan,
@@ -47,56 +47,56 @@ export interface Isolation {
     use: (image: OpenImage) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T>
-  /** Once `signal` is aborted, it goes on to no further kind of thing (containers, mounts, …), and rejects with its reason. */
+  /** When `signal` is aborted, it stops before the next kind of resource, and rejects with the reason of the signal. */
   sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport>
-  /** Everything that is kept only so that it need not be made again. Layers of `needed` are reported as in use. */
+  /** All cached layers and images. Layers of `needed` are reported as in use. */
   caches(needed: readonly LayerContent[]): Promise<readonly Cached[]>
-  /** Remove it, unless something at work uses it by now; tells whether it did. What is removed is made again when needed. */
+  /** Removes it unless it is in use; returns whether it did. It is created again when it is needed. */
   discard(cached: Cached): Promise<boolean>
-  /** What the host can do, in words; never rejects because something is missing: that is what it reports. */
+  /** Checks the requirements of the host. A missing requirement is a finding, not an error. */
   examine(): Promise<readonly Finding[]>
   /** Rejects with `Unavailable` when the Engine does not answer. */
   ping(): Promise<void>
 }
 
-/** How an isolation gets at resources: a blob store, seen from the isolation's side. */
+/** The blob store, as far as an isolation needs it. */
 export interface ResourceReader {
-  /** Verified while it is read: the stream errors at its end if the content is not what the digest says. */
+  /** The stream is verified while it is read. It fails before its end if the content does not match the digest. */
   open(sha256: string): Promise<Readable>
 }
 
 export interface ImagePlan {
-  /** UUID, as of a launch: what is live, no sweep touches. */
+  /** UUID. As with launches, a sweep spares it if it is live. */
   readonly id: string
-  /** `name:tag`, `name@digest`, with the registry's host before it or without, or the id of an image. */
+  /** `name:tag` or `name@digest`, optionally with the host of the registry, or the id of an image. */
   readonly reference: string
-  /** Absolute paths: neither they nor what is below them is in the archive. */
+  /** Absolute paths. The archive contains neither these nor anything below them. */
   readonly leaveOut: readonly string[]
 }
 
 export interface ImageHooks {
-  /** A line of what the Engine says while it pulls. */
+  /** Called with each line of progress of a pull. */
   progress?(line: string): void
 }
 
 export interface OpenImage {
-  /** A gzip'd tar of full paths, without what an export has and a package cannot (see engine/image-tree.ts). */
+  /** A gzipped tar of full paths, without entries that a package cannot contain (see engine/image-tree.ts). */
   readonly archive: Readable
   readonly config: ImageConfig
 }
 
-/** How the image would be run. */
+/** The configuration with which the image runs. */
 export interface ImageConfig {
   /** `KEY=VALUE` */
   readonly environment: readonly string[]
-  /** Empty: the root. */
+  /** Empty for the root. */
   readonly workingDirectory: string
   readonly entrypoint: readonly string[]
   readonly command: readonly string[]
 }
 
 export interface PrepareHooks {
-  /** For progress and for measurement: each step of the life of a container, when it is over. */
+  /** Called at the end of each step in the lifecycle of the container, with its duration. */
   step?(name: ContainerStep, milliseconds: number): void
 }
 
@@ -104,47 +104,47 @@ export type ContainerStep =
   'layers' | 'image' | 'network' | 'firewall' | 'stagerfs' | 'create' | 'start' | 'mounts' | 'undo'
 
 export interface StartHooks {
-  /** A piece of output, as it came. Reading pauses until the promise resolves, so a slow consumer slows the program. */
+  /** Called with each chunk of output. Reading pauses until the promise resolves, so the program gets backpressure. */
   output(stream: OutputStream, chunk: Buffer): Promise<void>
-  /** Somebody has taken away from under it what it must not be without, and it is there again. */
+  /** Called when a resource of the container was removed from outside, and has been restored. */
   repaired?(what: string): void
 }
 
 export type OutputStream = 'stdout' | 'stderr'
 
 export interface PreparedContainer {
-  /** The host's side of the container's own bridge. */
+  /** The address of the host on the bridge of the container. */
   readonly address: string
   start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer>
   release(): Promise<ReleaseReport>
 }
 
 export interface RunningContainer {
-  /** How it ended: the first cause wins. Never rejects. */
+  /** The first cause of the end. Never rejects. */
   readonly ended: Promise<Ending>
   /** Host ports, in the order of `PreparePlan.publish`. */
   readonly publishedPorts: readonly number[]
-  /** SIGTERM, and SIGKILL after a grace; `ended` tells when it is over. Idempotent. */
+  /** Sends SIGTERM, and SIGKILL after a grace period; does not wait for `ended`. Idempotent. */
   stop(): void
   /**
-   * Freeze the container, and pass its changes to `write` as a gzip'd tar of full paths. It is thawed when its files have
-   * been read, which can be before `write` is done. Rejects with `BadInput` (`bad-directory`) for a path that is not
-   * absolute and plain.
+   * Freezes the container, and passes its changes to `write` as a gzipped tar of full paths. The container is thawed when
+   * its files have been read, which can be before `write` resolves. Rejects with `BadInput` (`bad-directory`) for a path
+   * that is not absolute and normalized.
    */
   snapshot<T>(request: SnapshotRequest, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>>
 }
 
 export interface SnapshotRequest extends FreezeHooks {
-  /** Only changes at or below this absolute path; all changes when left out. */
+  /** Only changes at or below this absolute path; all changes if undefined. */
   readonly directory?: string | undefined
   /** No changes at or below these absolute paths. */
   readonly exclude?: readonly string[]
 }
 
 export interface FreezeHooks {
-  /** Called when the container is about to be frozen. */
+  /** Called before the container is frozen. */
   readonly onFreeze?: () => void
-  /** Called once after each `onFreeze`: the container was thawed, or could not be frozen. */
+  /** Called once after each `onFreeze`, when the container has been thawed or could not be frozen. */
   readonly onThaw?: () => void
 }
 
@@ -153,7 +153,7 @@ export interface SnapshotReport<T> {
   readonly removals: readonly Removal[]
   /** Entries in the archive. */
   readonly entries: number
-  /** What no package can hold. */
+  /** The numbers of entries that a package cannot contain. */
   readonly leftOut: LeftOut
 }
 
@@ -169,30 +169,30 @@ export type Ending =
   | { readonly kind: 'out-of-memory'; readonly limitBytes: number }
   | { readonly kind: 'disk-full'; readonly usedBytes: number; readonly limitBytes: number }
   | { readonly kind: 'pids-limit'; readonly limit: number }
-  /** By `stop` or `release`. */
+  /** Ended by `stop` or `release`. */
   | { readonly kind: 'stopped' }
-  /** The Engine went away, so nobody can say how it ended. */
+  /** The connection to the Engine was lost, so it is unknown how the container ended. */
   | { readonly kind: 'engine-lost'; readonly error: Error }
 
 export interface ReleaseReport {
   readonly failures: readonly { readonly what: string; readonly error: unknown }[]
 }
 
-/** A layer, or a root image of the Engine's. */
+/** A layer, or a root image in the Engine. */
 export interface Cached {
   readonly kind: 'layer' | 'image'
   readonly id: string
-  /** Of an image, counting what it shares with others. */
+  /** For an image, including the layers that it shares with others. */
   readonly bytes: number
   readonly usedAt: Date
-  /** By a launch, a run or a container, or a layer that is needed. */
+  /** Whether a launch, a run or a container uses it, or it is a needed layer. */
   readonly inUse: boolean
 }
 
 export interface SweepReport {
-  /** One line for each thing that was removed: "container 3f2a…". */
+  /** One line for each removed resource: "container 3f2a…". */
   readonly removed: readonly string[]
-  /** What is left, and why; no container is among it. */
+  /** What could not be removed. Never a container: then the sweep rejects. */
   readonly failures: readonly SweepFailure[]
 }
 
@@ -201,10 +201,10 @@ export interface SweepFailure {
   readonly error: unknown
 }
 
-/** One line of `node doctor`. */
+/** One line of the output of `node doctor`. */
 export interface Finding {
   readonly subject: string
   readonly verdict: 'good' | 'slow' | 'bad'
-  /** What is, and for anything but `good`, what would be better and how to get there. */
+  /** The state; unless the verdict is `good`, also what is required and how to achieve it. */
   readonly message: string
 }

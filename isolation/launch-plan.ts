@@ -1,80 +1,80 @@
 /**
- * What one container needs, be it of a stager's launch or of a run of a ready package, as plain data: made without I/O
- * by the planner, carried out by an `Isolation`.
+ * The plan of a container, for a launch of a stager or a run of a ready package. It is plain data: the planner creates
+ * it without I/O, and an `Isolation` executes it.
  */
 
-/** Everything that the content of a layer depends on. */
+/** The inputs that determine the content of a layer. */
 export interface LayerContent {
   /** Digest of the package's resource, a tarball in the blob store. */
   readonly sha256: string
-  /** What the package takes away from the layers below it. */
+  /** What the package removes from the layers below it. */
   readonly removals: readonly Removal[]
 }
 
-/** One package's tree, to be made into a layer. */
+/** The tree of a package, from which a layer is built. */
 export interface LayerSource extends LayerContent {
-  /** The package's name, for messages alone. */
+  /** The name of the package, used only in messages. */
   readonly name: string
 }
 
 /**
- * Something that a snapshot found gone.
+ * A removal that a snapshot found.
  *
- * `removed`: the path is there in a lower layer and not in the result. `opaque`: the directory is there, but nothing
- * that lower layers hold in it shows through.
+ * `removed`: the path exists in a lower layer, but not in the result. `opaque`: the directory exists, and hides everything
+ * that lower layers contain in it.
  */
 export interface Removal {
   readonly kind: 'removed' | 'opaque'
-  /** From the root, without a leading slash; bytes outside printable ASCII, and `%`, percent-encoded. */
+  /** From the root, without a leading slash. Bytes outside printable ASCII, and `%`, are percent-encoded. */
   readonly path: string
 }
 
-/** Each ends the staging with a cause of its own, but for `cpus`, which only slows it. */
+/** Each limit has its own cause of failure, except `cpus`, which only throttles. */
 export interface Limits {
   readonly memoryBytes: number
   readonly cpus: number
   readonly pids: number
   /** What the stager may add to its root and to /stagerfs together. */
   readonly diskBytes: number
-  /** `Infinity` for none. */
+  /** `Infinity` for no timeout. */
   readonly timeoutMs: number
 }
 
-/** What a container needs before it is known what is to run in it: see `Isolation.prepare`. */
+/** The part of the plan that does not depend on the program: see `Isolation.prepare`. */
 export interface PreparePlan {
-  /** UUID of the launch or run. Every resource made for it is named or labelled after it. */
+  /** UUID of the launch or run. Every resource of it is named or labelled with it. */
   readonly id: string
-  /** From the operating system upward. */
+  /** Lowest first: from the operating system upward. */
   readonly root: readonly LayerSource[]
-  /** Whether the shim layer is on top of the root: of a stager's launch, not of a run (engine/shim-layer.ts). */
+  /** Whether the shim layer is on top of the root: true for a launch, false for a run (engine/shim-layer.ts). */
   readonly shims: boolean
-  /** A user of the root's /etc/passwd. */
+  /** A user in /etc/passwd of the root. */
   readonly user: string
-  /** Whether it may reach beyond the host. */
+  /** Whether it may connect to addresses beyond the host. */
   readonly egress: boolean
-  /** Of a run; empty for a launch. */
+  /** Empty for a launch. */
   readonly publish: readonly PublishedPort[]
 }
 
 /** What runs in a prepared container: see `PreparedContainer.start`. */
 export interface StartPlan {
-  /** Run by `/bin/sh -c` inside the container. */
+  /** Executed by `/bin/sh -c` inside the container. */
   readonly command: string
   readonly workingDirectory: string
   readonly environment: Readonly<Record<string, string>>
   readonly limits: Limits
   /**
-   * From the operating system upward; may be empty. Mounted, writable and private, at /stagerfs. Undefined for a run,
-   * which has no /stagerfs.
+   * Lowest first: from the operating system upward; may be empty. The launch gets a private writable overlay of these
+   * layers at /stagerfs. Undefined for a run, which has no /stagerfs.
    */
   readonly stagerfs: readonly LayerSource[] | undefined
-  /** TCP port of the host's address on the bridge: all of the host that the container can reach. Undefined for a run. */
+  /** TCP port on the address of the host, the only port of the host that the container can reach. Undefined for a run. */
   readonly coordinatorPort: number | undefined
 }
 
 export interface PublishedPort {
   /** TCP port inside the container. */
   readonly containerPort: number
-  /** On the host's loopback address; 0 lets the host choose. */
+  /** On the loopback address of the host. With 0 the Engine chooses a free port. */
   readonly hostPort: number
 }

@@ -1,9 +1,9 @@
-/** PATH_MAX and NAME_MAX of Linux, without the final NUL. tar cannot unpack longer paths. */
+/** PATH_MAX and NAME_MAX of Linux, without the terminating NUL. tar cannot unpack longer paths. */
 export const LONGEST_PATH = 4095
 export const LONGEST_NAME = 255
 
 /**
- * Why a package cannot contain an entry of this name, or undefined if it can.
+ * The reason why a package cannot contain an entry of this name, or undefined if it can.
  *
  * @param name one component of a path, as bytes in latin1
  */

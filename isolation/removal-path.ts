@@ -3,14 +3,14 @@ import { quote } from '../base/fqn.js'
 import type { Removal } from './launch-plan.js'
 import { faultOfName, LONGEST_PATH } from './path-rules.js'
 
-/** A path in the notation of `Removal.path`, from bytes as latin1. */
+/** Encodes a path for `Removal.path`. Its bytes are given as latin1. */
 export function encodeRemovalPath(path: string): string {
   return path.replace(/[^\x20-\x24\x26-\x7e]/g, percent)
 }
 
 /**
- * The bytes, as latin1, that a removal is about. Throws `BadInput` (`bad-removal`) for anything but a plain path below
- * the root.
+ * Decodes `Removal.path` to bytes as latin1. Throws `BadInput` (`bad-removal`) unless it is a normalized path below the
+ * root.
  */
 export function decodeRemovalPath({ path }: Removal): string {
   if (!/[^\x20-\x7e]|%(?![0-9A-Fa-f]{2})/.test(path)) {
@@ -19,7 +19,7 @@ export function decodeRemovalPath({ path }: Removal): string {
   }
   throw new BadInput(
     'bad-removal',
-    `The removal of ${quote(path)} is refused: give a path below the root, without a leading slash, "." or "..", odd bytes as %XX.`,
+    `The removal of ${quote(path)} is rejected: give a path below the root, without a leading slash, "." or "..", other bytes than printable ASCII as %XX.`,
   )
 }
 

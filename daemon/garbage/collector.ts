@@ -11,7 +11,7 @@ export interface CollectorParts {
   readonly blobs: Pick<BlobStore, 'list' | 'deleteIf'>
   /**
    * Digests of blobs that work in progress needs, though no row may name them yet. A holder releases them only when a
-   * committed row names them, or when they are not wanted any more.
+   * committed row names them, or when they are discarded.
    */
   readonly live: Leases
   readonly isolation: Pick<Isolation, 'caches' | 'discard'>
@@ -27,7 +27,7 @@ export interface CollectionRequest {
 }
 
 /**
- * Collects garbage while everything else goes on.
+ * Collects garbage while the daemon keeps working.
  *
  * INVARIANTS
  * - A blob that a row refers to, or is about to refer to, is never deleted. A writer of a reference holds the blob as

@@ -22,10 +22,10 @@ export interface PackageRunsParts {
   readonly defaults: { readonly limits: Limits; readonly environment: Readonly<Record<string, string>> }
 }
 
-/** `runner` where the operating system brings one, as every one of ours does. */
+/** All operating-system packages of stagerd have this user. */
 const RUN_USER = 'runner'
 
-/** Ready packages in the foreground: the proof that what was staged runs. */
+/** Runs ready packages in the foreground. */
 export class PackageRuns {
   readonly #parts: PackageRunsParts
   readonly #active = new Set<Promise<void>>()
@@ -35,7 +35,10 @@ export class PackageRuns {
     this.#parts = parts
   }
 
-  /** Resolves once the program runs; if it rejects, nothing is left of it. Aborting `signal` stops the program. */
+  /**
+   * Resolves when the program runs. If it rejects, all resources of the run have been removed. The program is stopped
+   * when `signal` is aborted.
+   */
   async start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
     const { isolation, live, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
@@ -43,7 +46,8 @@ export class PackageRuns {
     const { id } = prepare
     const startHooks: StartHooks = {
       output: (stream, chunk) => hooks.output(stream, chunk),
-      repaired: (what) => logger.warn({ run: id, what }, 'somebody removed what a run needs; it is there again'),
+      repaired: (what) =>
+        logger.warn({ run: id, what }, 'a resource of a run was removed from outside; stagerd has restored it'),
     }
     live.add(id)
     let container: PreparedContainer | undefined
@@ -68,16 +72,16 @@ export class PackageRuns {
     return { id, ports: running.publishedPorts, ended, stop }
   }
 
-  /** @param container undefined when it could not be prepared */
+  /** @param container undefined if it could not be prepared */
   async #release(id: string, container: PreparedContainer | undefined): Promise<void> {
     const { live, logger } = this.#parts
     const report = await container?.release()
     live.delete(id)
     for (const { what, error } of report?.failures ?? [])
-      logger.error({ err: error, run: id, what }, 'could not be undone')
+      logger.error({ err: error, run: id, what }, 'a resource of a run could not be removed')
   }
 
-  /** Ends every run, and waits until nothing is left of them. */
+  /** Stops all runs, and resolves when all their resources have been removed. */
   async stop(): Promise<void> {
     this.#stop.abort()
     await Promise.all(this.#active)
@@ -118,7 +122,7 @@ export class PackageRuns {
         command,
         workingDirectory: environment.START_PATH || '/',
         environment,
-        // A program in the foreground ends when the client says so.
+        // A foreground program runs until the client stops it.
         limits: { ...defaults.limits, timeoutMs: Infinity, ...request.limits },
         stagerfs: undefined,
         coordinatorPort: undefined,

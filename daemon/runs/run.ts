@@ -28,7 +28,7 @@ export interface RunningProgram {
   readonly id: string
   /** Host ports, in the order of `publish`. */
   readonly ports: readonly number[]
-  /** Resolves when the program has ended and everything that was made for it is removed. */
+  /** Resolves when the program has ended and all resources of the run have been removed. */
   readonly ended: Promise<RunEnding>
   /** SIGTERM, and SIGKILL after a grace period. Idempotent. */
   stop(): void

@@ -10,7 +10,7 @@ export function failureOfEnding(stager: string, ending: Exclude<Ending, { kind: 
         cause: 'no-verdict',
         stager,
         message: `it ended with exit code ${ending.exitCode} and without a verdict`,
-        hint: 'A stager ends with a POST to $STAGER_URL/done, /failed or /relaunch; see its last lines for why this one did not get there.',
+        hint: 'A stager ends with a POST to $STAGER_URL/done, /failed or /relaunch; its last lines may show why it did not.',
       }
     case 'timeout':
       return {
@@ -37,7 +37,7 @@ export function failureOfEnding(stager: string, ending: Exclude<Ending, { kind: 
       return {
         cause: 'pids-limit',
         stager,
-        message: `it wanted more than its limit of ${ending.limit} processes and threads`,
+        message: `it exceeded its limit of ${ending.limit} processes and threads`,
         hint: "Allow more with 'stagectl stager update NAME --pids 1024'.",
       }
   }
@@ -48,7 +48,7 @@ export function failureOfVerdict(stager: string): Failure {
     cause: 'stager-failed',
     stager,
     message: 'it reported failure',
-    hint: 'Its last lines tell why; correct the application and stage it again.',
+    hint: 'Its last lines show why; correct the application and stage it again.',
   }
 }
 
@@ -57,7 +57,7 @@ export function failureOfRelaunches(stager: string): Failure {
     cause: 'relaunch-limit',
     stager,
     message: `it asked to be relaunched more than ${RELAUNCH_LIMIT} times`,
-    hint: 'A stager relaunches to get a dependency that it has added; look for one that it adds again and again.',
+    hint: 'A stager relaunches to get a dependency that it has added; look for one that it adds repeatedly.',
   }
 }
 
@@ -72,7 +72,7 @@ export function failureOfInterruptions(stager: string, times: number): Failure {
 
 /** The failure of a launch that could not be started. The class of the error decides the cause. */
 export function failureOfError(stager: string | undefined, error: unknown): Failure {
-  // Messages of errors are whole sentences. This one becomes the end of another.
+  // Error messages are complete sentences, but a failure message is the end of one.
   const message = messageOf(error).replace(/\.$/, '')
   if (error instanceof Unresolved)
     return {
@@ -86,7 +86,7 @@ export function failureOfError(stager: string | undefined, error: unknown): Fail
       cause: 'policy',
       stager,
       message,
-      hint: "See 'stagectl policy list', and 'stagectl package resolve' for what the rules leave.",
+      hint: "See 'stagectl policy list', and 'stagectl package resolve' for what the rules allow.",
     }
   if (error instanceof BadInput)
     return { cause: 'stager-failed', stager, message, hint: 'Correct what the message names, and stage again.' }

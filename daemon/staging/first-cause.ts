@@ -1,26 +1,26 @@
 /**
  * The first cause of an ending wins.
  *
- * INVARIANT: `take` returns true exactly once, for the cause that `decided` resolves with.
+ * INVARIANT: `decide` returns true exactly once, for the cause that `decided` resolves with.
  */
 export class FirstCause<Cause> {
   readonly decided: Promise<Cause>
-  #decide!: (cause: Cause) => void
-  #taken = false
+  #resolve!: (cause: Cause) => void
+  #isDecided = false
 
   constructor() {
-    this.decided = new Promise((resolve) => (this.#decide = resolve))
+    this.decided = new Promise((resolve) => (this.#resolve = resolve))
   }
 
-  get taken(): boolean {
-    return this.#taken
+  get isDecided(): boolean {
+    return this.#isDecided
   }
 
-  /** Whether `cause` is the one that counts. */
-  take(cause: Cause): boolean {
-    if (this.#taken) return false
-    this.#taken = true
-    this.#decide(cause)
+  /** Returns whether `cause` is the first one. */
+  decide(cause: Cause): boolean {
+    if (this.#isDecided) return false
+    this.#isDecided = true
+    this.#resolve(cause)
     return true
   }
 }

@@ -2,7 +2,7 @@ import type { Staging } from '../model/staging.js'
 import { Launch, type LaunchOutcome, type LaunchParts } from './launch.js'
 import type { LogWriter } from '../log/log-writer.js'
 
-/** Makes the launches of all stagings, out of the same parts. */
+/** Creates and runs the launches of all stagings. */
 export class LaunchRunner {
   constructor(private readonly parts: LaunchParts) {}
 

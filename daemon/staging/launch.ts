@@ -16,7 +16,7 @@ import type { Janitor } from './janitor.js'
 import type { LiveContainers } from './live-containers.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan, type PlanSettings } from './plan.js'
 import { StagerOutput } from './stager-output.js'
-import { launchOver, WorkingCopyHandler, type OwningLaunch, type WorkingCopyParts } from './working-copy-handler.js'
+import { launchEnded, WorkingCopyHandler, type OwningLaunch, type WorkingCopyParts } from './working-copy-handler.js'
 
 export interface LaunchParts {
   readonly isolation: Isolation
@@ -28,7 +28,7 @@ export interface LaunchParts {
   readonly live: LiveContainers
   readonly janitor: Pick<Janitor, 'trySweep'>
   readonly logger: Logger
-  /** How long a stager may go on after its verdict before it is ended, in milliseconds: time for its last words. */
+  /** How long a stager may run after its verdict before it is stopped, in milliseconds, so that it can write its output. */
   readonly graceAfterVerdictMs: number
 }
 
@@ -41,13 +41,13 @@ export interface LaunchRequest {
 
 type Conclusion =
   | { readonly kind: 'settled'; readonly staging: Staging }
-  /** By `stop`: nothing is recorded yet. */
+  /** Ended by `stop`; nothing is recorded yet. */
   | { readonly kind: 'stopped' }
-  /** A fault of the host, nothing of the stager; the launch is recorded as aborted. */
+  /** Lost by a fault of the host, not of the stager; the launch is recorded as aborted. */
   | { readonly kind: 'lost'; readonly staging: Staging; readonly error: Error }
 
 export type LaunchOutcome = Conclusion & {
-  /** When everything that the launch had made is undone; never rejects. */
+  /** Resolves when all resources of the launch have been removed; never rejects. */
   readonly released: Promise<void>
 }
 
@@ -55,7 +55,7 @@ export type LaunchOutcome = Conclusion & {
 type Cause =
   /** `recorded` is the staging after the transaction of the verdict. */
   | { readonly kind: 'verdict'; readonly recorded: Promise<Staging> }
-  /** The container ended, and there was no verdict. */
+  /** The container ended without a verdict. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'stopped' }
 
@@ -80,9 +80,9 @@ export class Launch implements OwningLaunch {
   readonly #cause = new FirstCause<Cause>()
   #container: PreparedContainer | undefined
   #listener: CoordinatorListener | undefined
-  /** Set before the listener is open. */
+  /** Set before the listener opens. */
   #running!: Promise<RunningContainer>
-  /** Until a program runs there is none to wait for. */
+  /** Resolved as long as no program has run: then there is nothing to wait for. */
   #ended: Promise<unknown> = Promise.resolve()
   #released: Promise<void> | undefined
 
@@ -108,34 +108,35 @@ export class Launch implements OwningLaunch {
       return { kind: 'settled', staging: failed, released: Promise.resolve() }
     }
     try {
-      // A package of the closure may be deleted before its layer is made.
+      // A package of the closure may be deleted before its layer is built.
       for (const { sha256 } of [...plan.prepare.root, ...plan.start.stagerfs])
         workingCopy.liveBlobs.hold(sha256, this.uuid)
       await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
       await ledger.beginLaunch(staging.uuid, { uuid: this.uuid, stagerFqn: this.#stager, step: staging.step })
       live.add(this.uuid)
-      return await this.#carryOut(plan)
+      return await this.#execute(plan)
     } finally {
-      // What its verdict has kept is named by the ledger by now.
+      // The ledger refers to the blobs that the verdict has saved.
       workingCopy.liveBlobs.release(this.uuid)
     }
   }
 
-  /** The container, once its start is recorded. */
+  /** Resolves with the container when its start has been recorded. */
   running(): Promise<RunningContainer> {
     return this.#running
   }
 
   /**
-   * The verdict, if no other cause was first, and its transaction; then the stager is told OK. The cause is taken when the
-   * transaction begins: a program that posts and exits without waiting has given its verdict all the same.
+   * Records the verdict unless another cause was first. Resolves after the transaction; then the coordinator answers OK.
+   * The cause is decided when the transaction begins, so the verdict of a program that exits without waiting for the
+   * response counts too.
    */
   async settle(verdict: Verdict, work: WorkingCopy): Promise<void> {
-    // A stager can be faster than the record of its start, which the ledger wants first.
+    // A stager can post before its start is recorded, but the ledger requires that record first.
     await this.#running
-    if (this.#cause.taken) throw launchOver()
+    if (this.#cause.isDecided) throw launchEnded()
     const recorded = this.#record(verdict, work)
-    this.#cause.take({ kind: 'verdict', recorded })
+    this.#cause.decide({ kind: 'verdict', recorded })
     await recorded
   }
 
@@ -143,7 +144,7 @@ export class Launch implements OwningLaunch {
     return this.#log.message(text)
   }
 
-  async #carryOut(plan: LaunchPlan): Promise<LaunchOutcome> {
+  async #execute(plan: LaunchPlan): Promise<LaunchOutcome> {
     let running: RunningContainer
     try {
       this.#running = this.#start(plan)
@@ -159,7 +160,7 @@ export class Launch implements OwningLaunch {
       await this.#output.end()
       return { ...(await this.#conclude(cause, ending)), released }
     } catch (error) {
-      // The ledger or the log cannot be written, say: what was launched must not stay behind all the same.
+      // For instance, the ledger or the log cannot be written. The launch must not leave anything behind.
       await this.#release()
       throw error
     }
@@ -168,22 +169,25 @@ export class Launch implements OwningLaunch {
   async #start({ prepare, start }: LaunchPlan): Promise<RunningContainer> {
     const { coordinator, isolation, ledger, logger } = this.#parts
     const step = (name: string, ms: number) => logger.debug({ launch: this.uuid, step: name, ms }, 'launch step')
-    // The layers of /stagerfs are not needed before `start`, but to make them for the first time takes as long as to
-    // make those of the root.
+    // The layers of /stagerfs are needed only in `start`, but building them the first time can take as long as building
+    // those of the root.
     const [container] = await settleAll([
       isolation.prepare(prepare, { step }, this.#stop).then((prepared) => (this.#container = prepared)),
       ...start.stagerfs.map((source) => isolation.materialise(source, this.#stop)),
     ])
-    const began = performance.now()
+    const startedAt = performance.now()
     const listener = await coordinator.open(this.#handler, container.address)
     this.#listener = listener
-    step('listener', performance.now() - began)
+    step('listener', performance.now() - startedAt)
     const running = await container.start(
       { ...start, environment: { ...start.environment, STAGER_URL: listener.url }, coordinatorPort: listener.port },
       {
         output: (stream, chunk) => this.#output.push(stream, chunk),
         repaired: (what) =>
-          logger.warn({ launch: this.uuid, what }, 'somebody removed what a launch needs; it is there again'),
+          logger.warn(
+            { launch: this.uuid, what },
+            'a resource of a launch was removed from outside; stagerd has restored it',
+          ),
       },
       this.#stop,
     )
@@ -193,16 +197,16 @@ export class Launch implements OwningLaunch {
   }
 
   async #firstCause(running: RunningContainer): Promise<Cause> {
-    const stopped = () => this.#cause.take({ kind: 'stopped' })
+    const stopped = () => this.#cause.decide({ kind: 'stopped' })
     this.#stop.addEventListener('abort', stopped)
     if (this.#stop.aborted) stopped()
-    void running.ended.then(() => this.#cause.take({ kind: 'ended' }))
+    void running.ended.then(() => this.#cause.decide({ kind: 'ended' }))
     const cause = await this.#cause.decided
     this.#stop.removeEventListener('abort', stopped)
     return cause
   }
 
-  /** After a verdict the stager may finish its last words, and is ended if it does not. */
+  /** After a verdict the stager has a grace period to end by itself; then it is stopped. */
   async #endOf(running: RunningContainer, cause: Cause): Promise<Ending> {
     const stop = () => running.stop()
     if (cause.kind === 'stopped') stop()
@@ -236,7 +240,7 @@ export class Launch implements OwningLaunch {
     if (this.#stop.aborted) return { kind: 'stopped' }
     if (error instanceof Unavailable && error.code === 'engine-down')
       return { kind: 'lost', staging: await ledger.abortLaunch(this.uuid), error }
-    logger.warn({ err: error, staging: this.#staging.uuid, launch: this.uuid }, 'a launch could not be made')
+    logger.warn({ err: error, staging: this.#staging.uuid, launch: this.uuid }, 'a launch could not be started')
     return { kind: 'settled', staging: await this.#fail(this.uuid, failureOfError(this.#stager, error)) }
   }
 
@@ -255,9 +259,9 @@ export class Launch implements OwningLaunch {
     }
   }
 
-  /** @param launch undefined when none was begun */
+  /** @param launch undefined if `beginLaunch` was not called */
   async #fail(launch: string | undefined, failure: Failure): Promise<Staging> {
-    // The record first: a log that cannot be written, on a full disk say, must not leave a staging that never ends.
+    // The record comes first, so that the staging ends even if the log cannot be written, for instance on a full disk.
     const failed = await this.#parts.ledger.fail(this.#staging.uuid, launch, failure)
     await explainFailure(failure, this.#output.lastLines, this.#log)
     return failed
@@ -273,13 +277,13 @@ export class Launch implements OwningLaunch {
     this.#handler.close()
     const [report] = await Promise.all([
       this.#container?.release(),
-      // Not before: as long as the container runs, nobody else must get the port that it can reach.
+      // As long as the container runs, no other process may get the port, because the container can reach it.
       this.#ended.then(() => this.#listener?.close()),
     ])
     live.delete(this.uuid)
     if (!report || report.failures.length === 0) return
     for (const { what, error } of report.failures)
-      logger.error({ err: error, launch: this.uuid, what }, 'something of a launch could not be undone')
+      logger.error({ err: error, launch: this.uuid, what }, 'a resource of a launch could not be removed')
     await janitor.trySweep()
   }
 }

@@ -23,7 +23,7 @@ export interface LaunchPlan {
   readonly start: LaunchStart
 }
 
-/** What is to be started, but for what only the coordinator's listener tells. */
+/** The plan of the start, without the port of the coordinator, which is known only when its listener is open. */
 export interface LaunchStart extends Omit<StartPlan, 'coordinatorPort'> {
   readonly stagerfs: readonly LayerSource[]
 }

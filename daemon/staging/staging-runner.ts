@@ -48,7 +48,7 @@ export class StagingRunner {
       const log = await logs.write(admitted.uuid)
       try {
         await this.#logStart(admitted, log)
-        await this.#launchUntilOver(admitted, log, cancellation.signal, released)
+        await this.#launchUntilEnded(admitted, log, cancellation.signal, released)
       } catch (error) {
         logger.error({ err: error, staging: admitted.uuid }, 'a staging cannot continue')
         await this.#giveUp(admitted, error, log)
@@ -65,7 +65,7 @@ export class StagingRunner {
 
   async #logStart(staging: Staging, log: LogWriter): Promise<void> {
     if (staging.launches.length > 0) {
-      await log.message('stagerd was restarted; staging goes on with the launch that was interrupted.')
+      await log.message('stagerd was restarted; staging continues with the launch that was interrupted.')
       return
     }
     await log.message(
@@ -73,7 +73,7 @@ export class StagingRunner {
     )
   }
 
-  async #launchUntilOver(
+  async #launchUntilEnded(
     admitted: Staging,
     log: LogWriter,
     cancelled: AbortSignal,
@@ -92,7 +92,7 @@ export class StagingRunner {
       const outcome = await launches.run(staging, log, ended)
       released.push(outcome.released)
       if (outcome.kind === 'stopped' && !isCancelled()) {
-        await log.message('stagerd is stopping; staging goes on when it is started again.')
+        await log.message('stagerd is stopping; staging continues when it is started again.')
         return
       }
       staging = await this.#after(staging, outcome, log, ended)
@@ -116,7 +116,7 @@ export class StagingRunner {
           return failed
         }
         await log.message(
-          `The launch was lost (${messageOf(outcome.error)}); it is launched again as soon as the host allows.`,
+          `The launch was lost (${messageOf(outcome.error)}); the stager is launched again when the Docker Engine is available.`,
         )
         await outcome.released
         // A cancellation does not wait for the Engine: the leftovers of the launch are swept when it answers.

@@ -114,7 +114,7 @@ export class StagingService {
   /** A queued staging has no log yet. */
   async #logCancellation(uuid: string): Promise<void> {
     const log = await this.#parts.logs.write(uuid)
-    await log.message('Staging was cancelled before it began.')
+    await log.message('Staging was cancelled before it started.')
     await log.close()
   }
 

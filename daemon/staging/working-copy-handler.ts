@@ -17,9 +17,9 @@ import type { Staging, Verdict, WorkingCopy } from '../model/staging.js'
 export interface WorkingCopyParts {
   readonly blobs: BlobStore
   readonly ingest: ResourceIngest
-  /** Any accepted compression, made into gzip: what stagers can unpack. */
+  /** Converts any accepted compression to gzip, which stagers can unpack. */
   readonly toGzip: (body: Readable, compression: Compression) => Promise<Readable>
-  /** What the package may come to have. */
+  /** The quota of the package's namespace. */
   readonly quota: PackageQuota
   readonly liveBlobs: Leases
 }
@@ -27,28 +27,28 @@ export interface WorkingCopyParts {
 /** What the handler needs of its launch. */
 export interface OwningLaunch {
   readonly uuid: string
-  /** The container, once its start is recorded; a stager can be faster than that. */
+  /** Resolves when the start of the container has been recorded. A stager can send requests before that. */
   running(): Promise<Pick<RunningContainer, 'snapshot'>>
-  /** Makes the verdict last; rejects with `Conflict` (`launch-over`) when another cause was first. */
+  /** Records the verdict durably; rejects with `Conflict` (`launch-over`) if another cause was first. */
   settle(verdict: Verdict, work: WorkingCopy): Promise<void>
-  /** Tells whoever reads the staging's log. */
+  /** Writes a line to the log of the staging. */
   log(text: string): Promise<void>
 }
 
 /**
- * The working copy of one launch, and the place of its verdict.
+ * Handles the requests of a stager for the working copy of its launch, and its verdict.
  *
- * What a stager changes is kept here, in memory, until its verdict: the launch is run anew if it is lost, so nothing of
- * it needs to last longer than it does itself. Only blobs are written, and nothing refers to them before the verdict: so
- * they are held as live, by the launch, which lets go of them when it is over.
+ * The changes of a stager are kept in memory until the verdict: a launch that is lost is run again from the start, so
+ * they need not be durable. Only blobs are written to disk. No row refers to them before the verdict, so the launch holds
+ * them as live until it ends.
  */
 export class WorkingCopyHandler implements LaunchHandler {
   readonly #owner: OwningLaunch
   readonly #parts: WorkingCopyParts
-  /** Of the package, whose quota holds. */
+  /** The namespace of the package, whose quota applies. */
   readonly #namespace: string
   #work: WorkingCopy
-  #over = false
+  #closed = false
 
   constructor(
     owner: OwningLaunch,
@@ -65,9 +65,9 @@ export class WorkingCopyHandler implements LaunchHandler {
     return this.#owner.uuid
   }
 
-  /** Nothing is changed any more. */
+  /** All requests after this are rejected. */
   close(): void {
-    this.#over = true
+    this.#closed = true
   }
 
   async openData(): Promise<PackageData> {
@@ -113,8 +113,8 @@ export class WorkingCopyHandler implements LaunchHandler {
     )
     this.#parts.liveBlobs.hold(written.sha256, this.launch)
     this.#assertOpen()
-    // Before anything has changed: the log may be full.
-    if (leftOut.sockets + leftOut.special > 0) await this.#owner.log(sayLeftOut(leftOut))
+    // Logged before the change, because writing the log can fail.
+    if (leftOut.sockets + leftOut.special > 0) await this.#owner.log(describeLeftOut(leftOut))
     this.#assertOpen()
     const resource = { uuid: randomUUID(), ...written, compression: 'gzip' as const, removals }
     this.#work = { ...this.#work, resource }
@@ -134,18 +134,18 @@ export class WorkingCopyHandler implements LaunchHandler {
   }
 
   #assertOpen(): void {
-    if (this.#over) throw launchOver()
+    if (this.#closed) throw launchEnded()
   }
 }
 
-function sayLeftOut({ sockets, special }: LeftOut): string {
+function describeLeftOut({ sockets, special }: LeftOut): string {
   const counts = [
     ...(sockets > 0 ? [`${sockets} ${sockets === 1 ? 'socket' : 'sockets'}`] : []),
     ...(special > 0 ? [`${special} ${special === 1 ? 'named pipe or device' : 'named pipes or devices'}`] : []),
   ]
-  return `The snapshot leaves out ${counts.join(' and ')}: no package can hold that.`
+  return `The snapshot leaves out ${counts.join(' and ')}: a package cannot contain them.`
 }
 
-export function launchOver(): StagerdError {
-  return new Conflict('launch-over', 'This launch is over: another verdict or cause came first.')
+export function launchEnded(): StagerdError {
+  return new Conflict('launch-over', 'This launch has ended: another verdict or cause came first.')
 }

@@ -37,11 +37,11 @@ export interface DockerIsolationOptions {
   /** Holds the scratch directories of launches. */
   readonly stateDirectory: string
   readonly layers: LayerDirectoryCache
-  /** Of snapshots; the fastest that the host has when left out. */
+  /** The compressor of snapshots. Default: the fastest one of the host. */
   readonly compressor?: CompressorChoice
-  /** IPv4 block that the networks of launches are cut from. */
+  /** IPv4 block that is divided into the networks of launches. */
   readonly addressPool?: string
-  /** Files that every launch finds in its root and in /stagerfs, though no snapshot holds them: content by absolute path. */
+  /** Content by absolute path of files in the root and in /stagerfs of every launch. Snapshots do not contain them. */
   readonly extraFiles?: ReadonlyMap<string, string>
 }
 
@@ -57,14 +57,14 @@ export class DockerIsolation implements Isolation {
   readonly #sweeper: Sweeper
   readonly #examiner: Examiner
 
-  /** Connects to nothing yet. Throws `BadInput` (`bad-address-pool`). */
+  /** Does not connect yet. Throws `BadInput` (`bad-address-pool`). */
   constructor(options: DockerIsolationOptions, engine: Docker = connectEngine()) {
     const { owner, stateDirectory, layers, extraFiles = new Map<string, string>() } = options
     const firewall = new Firewall()
     const guard = new FirewallGuard(firewall)
     const shim = shimFiles(extraFiles)
     const compressor = once(() => chooseCompressor(options.compressor))
-    // Several nodes on a host share the default pool: they rarely meet when they begin at different places.
+    // Nodes on one host share the default pool. A random start makes collisions between them rare.
     const pool = new AddressPool(options.addressPool ?? DEFAULT_ADDRESS_POOL, 28, randomInt(65_536))
     this.#engine = engine
     this.#layers = layers
@@ -83,7 +83,7 @@ export class DockerIsolation implements Isolation {
       extraFiles,
       shimLayer: once<ImageLayer>(() => makeShimLayer(shim)),
       engineDirectory: once(async () => {
-        const info = (await askEngine('describe itself', engine.info())) as { DockerRootDir: string }
+        const info = (await askEngine('report its settings', engine.info())) as { DockerRootDir: string }
         return info.DockerRootDir
       }),
       snapshotting: { compressor, givenFiles: shim },
@@ -133,14 +133,14 @@ export class DockerIsolation implements Isolation {
   }
 }
 
-/** Asked at most once; a failure is asked again. */
-function once<T>(ask: () => Promise<T>): () => Promise<T> {
-  let answer: Promise<T> | undefined
+/** Calls `load` once and keeps its result. After a failure, the next call loads again. */
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined
   return () => {
-    answer ??= ask().catch((error: unknown) => {
-      answer = undefined
+    result ??= load().catch((error: unknown) => {
+      result = undefined
       throw error
     })
-    return answer
+    return result
   }
 }

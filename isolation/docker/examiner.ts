@@ -10,7 +10,7 @@ import type { CompressorChoice } from '../compressor-choice.js'
 
 const GIB = 2 ** 30
 
-/** What `node doctor` says of the host. Each question answers by itself; none stops the others. */
+/** The checks of `node doctor`. They are independent: a failed check does not stop the others. */
 export class Examiner {
   constructor(
     private readonly engine: Docker,
@@ -31,7 +31,7 @@ export class Examiner {
   }
 
   async #engine(): Promise<Finding[]> {
-    const info = (await askEngine('describe itself', this.engine.info())) as EngineInfo
+    const info = (await askEngine('report its settings', this.engine.info())) as EngineInfo
     const overlay = ['overlay2', 'overlayfs'].includes(info.Driver)
     return [
       good('Docker Engine', `version ${info.ServerVersion} answers`),
@@ -43,17 +43,17 @@ export class Examiner {
           ),
       good('cgroups', `version ${info.CgroupVersion ?? '1'}`),
       info.MemoryLimit && info.PidsLimit
-        ? good('limits', 'memory and pids limits are kept by the kernel')
+        ? good('limits', 'the kernel enforces memory and pids limits')
         : bad(
             'limits',
-            'this kernel does not limit memory or pids: boot with cgroup_enable=memory, and the pids controller',
+            'the kernel does not limit memory or pids: boot with cgroup_enable=memory, and enable the pids controller',
           ),
       info.SwapLimit || info.CgroupVersion === '2'
-        ? good('swap limit', 'kept by the kernel')
+        ? good('swap limit', 'the kernel enforces it')
         : {
             subject: 'swap limit',
             verdict: 'slow',
-            message: 'a stager may swap beyond its memory limit: boot with swapaccount=1, or without swap',
+            message: 'a stager can exceed its memory limit by swapping: boot with swapaccount=1, or without swap',
           },
     ]
   }
@@ -63,14 +63,14 @@ export class Examiner {
       'iptables',
       ['-w', '-n', '-L', 'INPUT'],
       'firewall',
-      'keeps stagers off the host',
+      'blocks connections from stagers to the host',
       'iptables',
     )
     switch (await this.firewall.ipv6()) {
       case 'filter':
-        return [...v4, good('firewall IPv6', 'ip6tables keeps stagers off the host')]
+        return [...v4, good('firewall IPv6', 'ip6tables blocks connections from stagers to the host')]
       case 'switch-off':
-        return [...v4, good('firewall IPv6', 'no working ip6tables: IPv6 is switched off on each bridge instead')]
+        return [...v4, good('firewall IPv6', 'no working ip6tables: IPv6 is disabled on each bridge instead')]
       case 'absent':
         return [...v4, good('firewall IPv6', 'the kernel has no IPv6')]
     }
@@ -82,7 +82,9 @@ export class Examiner {
       const free = (bavail * bsize) / GIB
       const message = `${free.toFixed(1)} GiB free at ${this.stateDirectory}`
       return [
-        free < 2 ? bad('disk', `${message}: less than 2 GiB, so stagings will fail; free some`) : good('disk', message),
+        free < 2
+          ? bad('disk', `${message}: less than 2 GiB, so stagings may fail; free some space`)
+          : good('disk', message),
       ]
     } catch (error) {
       return [bad('disk', `${this.stateDirectory} cannot be examined: ${messageOf(error)}`)]
@@ -90,7 +92,7 @@ export class Examiner {
   }
 }
 
-/** What we read of the answer; it is typed as `any`. */
+/** The fields of the response that are used; dockerode types it as `any`. */
 interface EngineInfo {
   readonly ServerVersion: string
   readonly Driver: string
@@ -110,12 +112,12 @@ async function compressor(choice: CompressorChoice): Promise<Finding[]> {
   const { name, level } = found
   const inUse = `${name} at level ${level}`
   if (name === 'igzip') return [good('compressor', inUse)]
-  // On 200 MB of Debian. pigz spreads its time over the processors: only on eight idle ones is it as soon done.
+  // Measured with 200 MB of Debian. pigz uses all processors, but needs eight idle ones to be as fast as igzip.
   return [
     {
       subject: 'compressor',
       verdict: 'slow',
-      message: `${inUse}: igzip takes an eighth of its processor time; install the package isal, and leave the setting compressor at auto`,
+      message: `${inUse}: igzip needs an eighth of the processor time; install the package isal, and set compressor to auto`,
     },
   ]
 }

@@ -11,12 +11,12 @@ import type { FirewallGuard } from '../network/firewall-guard.js'
 import { LAUNCH_LABEL, NODE_LABEL, nodeComment, type Owner } from '../host/ownership.js'
 import { launchesDirectory, removeScratch, scratchOf } from '../host/scratch.js'
 
-/** How long a busy mount is waited for, in milliseconds. */
+/** How long to wait for a busy mount, in milliseconds. */
 const UNMOUNT_DEADLINE_MS = 15_000
 
 /**
- * Removes what launches of this node left behind. It asks the host and not our memory, so that it is right after any
- * crash; and it goes in the order of the undo of a launch: containers first, because everything else is theirs.
+ * Removes the leftovers of launches of this node. It inspects the host and not the state of this process, so it works
+ * after any crash. As in the cleanup of a launch, containers come first, because they use everything else.
  */
 export class Sweeper {
   constructor(
@@ -27,14 +27,15 @@ export class Sweeper {
   ) {}
 
   /**
-   * Throws `Unavailable` (`engine-down`) before anything is removed: what might still run must keep its firewall. Once
-   * the containers are gone, what cannot be removed harms nobody: it is reported, and the next sweep tries again.
+   * Throws `Unavailable` (`engine-down`) before anything is removed, because a container that may be running needs its
+   * firewall rules. After the containers have been removed, other leftovers are harmless: failures are reported, and the
+   * next sweep tries again.
    */
   async sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport> {
-    // It is looked at again and again while launches come and go: one that ends meanwhile undoes itself.
+    // `live` changes during the sweep. A launch that ends meanwhile does its own cleanup.
     const liveBefore = new Set(live)
     const isDead = (launch: string) => {
-      // Asked of everything that is found, before the first of its kind is removed.
+      // Called for every resource that is found, before the first one of its kind is removed.
       signal?.throwIfAborted()
       return isUuid(launch) && !liveBefore.has(launch) && !live.has(launch)
     }
@@ -80,7 +81,7 @@ export class Sweeper {
     const dead = points.filter(
       (point) => point.startsWith(launches) && isDead(point.slice(launches.length).split('/')[0] ?? ''),
     )
-    // mountinfo is in the order of mounting: what is on top comes last.
+    // mountinfo lists mounts in the order of mounting, so an upper mount comes after a lower one.
     for (const point of dead.reverse()) await unmount(point, AbortSignal.timeout(UNMOUNT_DEADLINE_MS))
     return dead.map((point) => `mount ${point}`)
   }

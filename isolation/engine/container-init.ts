@@ -6,8 +6,8 @@
  * - The kernel does not deliver a signal to process 1 that has no handler for it, so SIGTERM would not end a program
  *   there. This init forwards SIGTERM to all processes, and reaps orphans while it waits.
  * - `wait` of a shell returns early when a trap runs, so it is called again.
- * - The counters of the cgroup vanish with the container, and a program often ends as soon as a fork is refused. So
- *   after a limit was hit, init stays until the daemon has seen it and kills the container. It uses shell built-ins
+ * - The counters of the cgroup are removed with the container, and a program often exits when a fork fails. So after a
+ *   limit was hit, init waits until the daemon has read the counters and kills the container. It uses shell built-ins
  *   only, because the pids limit may allow no other process. The files are those of cgroups version 1 and 2.
  */
 const INIT = `read -r _ || exit 125

@@ -4,15 +4,15 @@ import { launchLabels, launchName, type Owner } from '../host/ownership.js'
 import { initCommand } from './container-init.js'
 import { limitOptions } from './limits.js'
 
-/** A plan in both its parts, once its image, its network and its /stagerfs are there. */
+/** Both parts of a plan, with the image, the network and /stagerfs that were created for it. */
 export interface ContainerRequest extends PreparePlan, Omit<StartPlan, 'stagerfs'> {
   readonly image: string
   readonly network: string
-  /** Host directory to be bound to /stagerfs. */
+  /** Host directory that is bound to /stagerfs. */
   readonly stagerfs: string | undefined
 }
 
-/** Docker's default capabilities, seccomp profile and masks stand: nothing here adds to them. */
+/** The default capabilities, seccomp profile and masked paths of Docker stay in force. */
 export function containerOptions(owner: Owner, request: ContainerRequest): Docker.ContainerCreateOptions {
   const { id, egress, publish, stagerfs } = request
   const [entrypoint = '', ...args] = initCommand(request.command)
@@ -28,7 +28,7 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
     Labels: launchLabels(owner, id),
     Tty: false,
     OpenStdin: true,
-    // Closed when the daemon goes, so that nothing waits for it for the start signal for ever.
+    // Standard input is closed when the daemon dies, so that init does not wait for the start signal forever.
     StdinOnce: true,
     AttachStdin: true,
     AttachStdout: true,
@@ -37,11 +37,11 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
     HostConfig: {
       ...limitOptions(request.limits),
       NetworkMode: request.network,
-      // Docker's resolver asks a nameserver on the host's loopback from the host's side: a way out of an `internal`
-      // network. The container's own loopback, where nobody answers, closes it; the resolver hands on no refusal, so
-      // programs are told not to wait for one.
+      // The resolver of Docker queries a nameserver on the loopback of the host from the namespace of the host, which
+      // bypasses an `internal` network. So the nameserver is the loopback of the container, where none listens. The
+      // resolver does not report that, so the options keep programs from waiting for an answer.
       ...(egress ? {} : { Dns: ['127.0.0.1'], DnsOptions: ['timeout:1', 'attempts:1'] }),
-      // The output is kept by whoever reads the attached stream; the Engine's copy would grow without a limit.
+      // The reader of the attached stream stores the output; a copy in the Engine would grow without a limit.
       LogConfig: { Type: 'none', Config: {} },
       PortBindings: Object.fromEntries(
         publish.map(({ containerPort, hostPort }) => [
@@ -57,7 +57,7 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
                 Type: 'bind',
                 Source: stagerfs,
                 Target: '/stagerfs',
-                // What the host unmounts goes from the container too; what the container mounted would not come back.
+                // An unmount on the host propagates to the container; a mount in the container does not propagate back.
                 BindOptions: { Propagation: 'rslave' },
               },
             ],

@@ -20,7 +20,7 @@ export class Freezer {
    *   time left to retry
    */
   constructor(
-    private readonly freeze: (hurry: AbortSignal) => Promise<boolean>,
+    private readonly freeze: (noRetry: AbortSignal) => Promise<boolean>,
     private readonly thaw: () => Promise<void>,
   ) {}
 

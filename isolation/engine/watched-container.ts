@@ -38,7 +38,7 @@ export async function watchedContainer(
   // The container can write to /etc/hosts and similar files, which the Engine keeps here: they count against the limit.
   const written = await existing([root.upper, ...alsoWritten, join(engineDirectory, 'containers', container.id)])
   const freezer = new Freezer(
-    (hurry) => container.pause(hurry),
+    (noRetry) => container.pause(noRetry),
     () => container.unpause(),
   )
   const probe: LimitProbe = {

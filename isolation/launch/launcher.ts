@@ -14,12 +14,12 @@ import { timedBy, type Step } from './step.js'
 export interface LauncherParts extends StartParts {
   readonly images: RootImages
   readonly bridges: Bridges
-  /** On top of a root with shims. */
+  /** The top layer of a root with shims. */
   shimLayer(): Promise<ImageLayer>
 }
 
 /**
- * Carries out plans. What stands below each other goes on at the same time:
+ * Executes plans. In the diagrams, steps above each other run in parallel:
  *
  *   prepare                 start
  *
@@ -27,8 +27,8 @@ export interface LauncherParts extends StartParts {
  *                    ├──────┤ container           ├─ start ─ mounts inside ─ program
  *   network ─────────┘      └ layers ─ /stagerfs ─┘
  *
- * Undo begins with the container. To remove the network takes as long as everything else, so what no longer matters
- * once the container is gone is undone beside it:
+ * The cleanup begins with the container. Removing the network takes as long as everything else together, so the rest is
+ * removed in parallel with it:
  *
  *                ┌ network ───────────────────────┐
  *   container ───┤                                ├─ layers and image released
@@ -39,7 +39,7 @@ export class Launcher {
 
   async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
     const { id, egress, publish } = plan
-    if (!isUuid(id)) throw new BadInput('bad-launch-id', `${JSON.stringify(id)} is not a UUID: a launch needs one.`)
+    if (!isUuid(id)) throw new BadInput('bad-launch-id', `${JSON.stringify(id)} is not a UUID; a launch needs one.`)
     const { bridges, images, layers } = this.parts
     const step = timedBy(hooks)
     const undo = new CleanupStack()
@@ -52,7 +52,7 @@ export class Launcher {
       undo.defer('remove the network', () => bridges.remove(id))
       const [image, bridge] = await settleAll([
         this.#image(plan, step, signal),
-        // Docker publishes no port of an internal network.
+        // Docker does not publish ports of an internal network.
         step('network', () => bridges.create(id, !egress && publish.length === 0)),
       ])
       signal.throwIfAborted()
@@ -69,16 +69,13 @@ export class Launcher {
       const layers = await settleAll(packages.map((layer) => layer.asImageLayer(signal)))
       if (shims) layers.push(await this.parts.shimLayer())
       if (layers.length === 0)
-        throw new BadInput(
-          'empty-root',
-          'A root without any package cannot run: depend on an operating system package.',
-        )
+        throw new BadInput('empty-root', 'A root without packages cannot run: depend on an operating system package.')
       const reference = await images.ensure(layers, id)
-      const remake = () => {
+      const recreate = () => {
         images.forget(reference)
         return images.ensure(layers, id)
       }
-      return { reference, remake }
+      return { reference, recreate }
     })
   }
 }

@@ -23,17 +23,17 @@ export interface StartParts extends Surroundings, StagerfsParts {
 
 export interface RootImage {
   readonly reference: string
-  /** To be called when the Engine says that it has no such image any more. */
-  remake(): Promise<string>
+  /** To be called when the Engine reports that the image does not exist. */
+  recreate(): Promise<string>
 }
 
-/** What `Launcher.prepare` has made. */
+/** The result of `Launcher.prepare`. */
 export interface Prepared {
   readonly plan: PreparePlan
   readonly image: RootImage
   readonly bridge: Bridge
   readonly step: Step
-  /** Of everything that is made for the container, in whatever phase; `after` belongs to it. */
+  /** The cleanup of everything that is created for the container, in both phases. It includes `after`. */
   readonly undo: CleanupStack
   readonly after: AfterContainer
 }
@@ -65,15 +65,15 @@ export class PreparedDockerContainer implements PreparedContainer {
       egress,
       published: publish.length > 0,
     }
-    const { concern, lost } = concernOf(hooks)
+    const { events, lost } = watchFirewall(hooks)
     stagerfs?.deferUndo(after)
     after.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
     after.deferContainer(() => new Container(engine, launchName(id)).remove())
 
-    // The Engine looks for the directory that it is to bind when it creates the container, and mounts it when it starts it.
+    // The Engine checks the source of a bind mount when it creates the container.
     await stagerfs?.makeDirectories()
     const [, { container, attached }] = await settleAll([
-      step('firewall', () => firewall.add(rules, concern, signal)),
+      step('firewall', () => firewall.add(rules, events, signal)),
       step('create', () =>
         this.#create({ ...prepared, ...plan, network: bridge.network, stagerfs: stagerfs?.mountPoint }),
       ),
@@ -113,22 +113,22 @@ export class PreparedDockerContainer implements PreparedContainer {
       container = await create(image.reference)
     } catch (error) {
       if (!isStatus(error, 404)) throw startError(error, request)
-      container = await create(await image.remake())
+      container = await create(await image.recreate())
     }
     return { container, attached: await container.attach() }
   }
 }
 
-/** @returns `lost` is aborted, with the reason, when the container must not go on */
-function concernOf(hooks: StartHooks): { readonly concern: FirewallEvents; readonly lost: AbortSignal } {
+/** @returns `lost` is aborted, with the reason, when the container must be ended */
+function watchFirewall(hooks: StartHooks): { readonly events: FirewallEvents; readonly lost: AbortSignal } {
   const lost = new AbortController()
-  const concern = {
+  const events = {
     restored: () => hooks.repaired?.('firewall rules'),
     lost: (error: unknown) => {
       lost.abort(error)
     },
   }
-  return { concern, lost: lost.signal }
+  return { events, lost: lost.signal }
 }
 
 async function start(

@@ -21,7 +21,7 @@ export interface StagerfsParts {
   readonly extraFiles: ReadonlyMap<string, string>
 }
 
-/** What Docker writes into every container on a network of its own: its resolver listens there. */
+/** As in every container on a user-defined network: the resolver of Docker listens at this address. */
 const RESOLV_CONF = 'nameserver 127.0.0.11\noptions ndots:0\n'
 
 /**
@@ -30,8 +30,8 @@ const RESOLV_CONF = 'nameserver 127.0.0.11\noptions ndots:0\n'
  *   lower (shared, read-only)            upper (private)
  *   bin/ etc/ usr/ ...              +    etc/resolv.conf  proc/  dev/  tmp/
  *
- * LIFECYCLE: `deferUndo` before anything is made; `makeDirectories`, from when on the Engine can bind `mountPoint` into a
- * container; `mount` before that container starts; `mountKernelFilesystems` once it has.
+ * LIFECYCLE: `deferUndo` registers the cleanup first. After `makeDirectories` the Engine can bind `mountPoint` into a
+ * container. `mount` comes before the start of the container, `mountKernelFilesystems` after it.
  */
 export class Stagerfs {
   readonly #parts: StagerfsParts
@@ -39,7 +39,7 @@ export class Stagerfs {
   readonly #sources: readonly LayerSource[]
   readonly #scratch: Scratch
 
-  /** @param sources from the operating system upward */
+  /** @param sources lowest first: from the operating system upward */
   constructor(parts: StagerfsParts, launch: string, sources: readonly LayerSource[]) {
     this.#parts = parts
     this.#launch = launch
@@ -52,7 +52,7 @@ export class Stagerfs {
     return this.#scratch.merged
   }
 
-  /** Where on the host the stager's changes are. */
+  /** The directory on the host that contains the changes of the stager. */
   get upper(): string {
     return this.#scratch.upper
   }
@@ -66,7 +66,7 @@ export class Stagerfs {
     await makeScratch(this.#scratch, this.#parts.extraFiles)
   }
 
-  /** Throws `BadInput` (`too-many-layers`, `stagerfs-unfit`), and what `LayerCache.materialise` throws. */
+  /** Throws `BadInput` (`too-many-layers`, `stagerfs-unfit`) and the errors of `LayerCache.materialise`. */
   async mount(step: Step, signal: AbortSignal): Promise<void> {
     const { layers } = this.#parts
     const lowers = await step('layers', () =>
@@ -75,7 +75,7 @@ export class Stagerfs {
     await step('stagerfs', () => this.#mount(lowers, signal))
   }
 
-  /** Inside the container's own mount namespace: there it is its own /proc, behind Docker's masks, and its own /dev. */
+  /** In the mount namespace of the container, so that these are its own /proc with the masks of Docker, and its own /dev. */
   async mountKernelFilesystems(pid: number, signal: AbortSignal): Promise<void> {
     await Promise.all([
       bindInContainer(pid, '/proc', '/stagerfs/proc', signal),
@@ -84,8 +84,8 @@ export class Stagerfs {
   }
 
   /**
-   * Mount, and put in place what `chroot /stagerfs` needs. Nothing of the stager runs yet, so what is looked at stays as
-   * it is; and no symbolic link of a package is followed.
+   * Mounts the overlay, and creates what `chroot /stagerfs` needs. The stager does not run yet, so no entry changes
+   * between a check and its use. Symbolic links of packages are not followed.
    */
   async #mount(lowers: readonly Layer[], signal: AbortSignal): Promise<void> {
     const { owner, layers } = this.#parts
@@ -94,7 +94,7 @@ export class Stagerfs {
     for (const name of ['proc', 'dev', 'etc']) await ensureDirectory(merged(name), name, 0o755)
     await ensureDirectory(merged('tmp'), 'tmp', 0o1777)
     const resolvConf = merged('etc/resolv.conf')
-    // Often a symbolic link into /run; and the stager copies its own over it, which a mount would make fail.
+    // In many packages it is a symbolic link into /run. It is not a mount, because stagers copy their own file over it.
     if (await lstatOrNothing(resolvConf)) await unlink(resolvConf)
     const file = await open(resolvConf, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644)
     try {
@@ -105,14 +105,14 @@ export class Stagerfs {
   }
 }
 
-/** The overlay that /stagerfs is. */
+/** The overlay mount of /stagerfs. */
 export function stagerfsMount(
   source: string,
   layersDirectory: string,
   layers: readonly Layer[],
   scratch: Scratch,
 ): OverlayMount {
-  // Plans count from the operating system upward, overlay from the top down.
+  // Plans list layers from the lowest up, overlayfs from the topmost down.
   const lowers = layers.map(({ relativePath }) => relativePath).toReversed()
   return {
     source,
@@ -130,10 +130,10 @@ async function ensureDirectory(path: string, name: string, mode: number): Promis
   if (found)
     throw new BadInput(
       'stagerfs-unfit',
-      `The package's dependencies have /${name} as something else than a directory: /stagerfs needs a directory there.`,
+      `/${name} in the package's dependencies is not a directory: /stagerfs needs a directory there.`,
     )
   await mkdir(path)
-  // mkdir(2) takes the umask off, and does not know the sticky bit everywhere.
+  // mkdir(2) applies the umask, and may ignore the sticky bit.
   await chmod(path, mode)
 }
 

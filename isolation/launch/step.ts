@@ -1,15 +1,15 @@
 import type { ContainerStep, PrepareHooks } from '../isolation.js'
 
-/** Does `work`, and reports how long it took, whatever became of it. */
+/** Runs `work`, and reports its duration, also if it fails. */
 export type Step = <T>(name: ContainerStep, work: () => Promise<T>) => Promise<T>
 
 export function timedBy(hooks: PrepareHooks): Step {
   return async (name, work) => {
-    const began = performance.now()
+    const startedAt = performance.now()
     try {
       return await work()
     } finally {
-      hooks.step?.(name, performance.now() - began)
+      hooks.step?.(name, performance.now() - startedAt)
     }
   }
 }

@@ -53,10 +53,10 @@ export interface IsolationUnderTest {
 const MIB = 2 ** 20
 const LIMITS: Limits = { memoryBytes: 64 * MIB, cpus: 1, pids: 64, diskBytes: 64 * MIB, timeoutMs: 60_000 }
 
-/** Both halves of a plan. */
+/** Both parts of a plan. */
 export type WholePlan = PreparePlan & StartPlan
 
-/** Of a launch whose coordinator is not open yet. */
+/** The plan of a launch, without the port of the coordinator. */
 export function planOf(under: IsolationUnderTest, program: Program, limits: Partial<Limits> = {}): WholePlan {
   return {
     id: randomUUID(),
@@ -81,7 +81,7 @@ export class Recorder implements PrepareHooks, StartHooks {
   readonly asked: string[] = []
   readonly steps: string[] = []
   readonly repairs: string[] = []
-  /** Of the coordinator, once it is open. */
+  /** Address and port of the coordinator, when its listener is open. */
   address = ''
   port = 0
   #server: Server | undefined
@@ -125,7 +125,7 @@ export interface Launched {
   readonly release: () => Promise<ReleaseReport>
 }
 
-/** A launch as the daemon makes it, with `recorder` as its coordinator. If it rejects, nothing is left of it. */
+/** Launches like the daemon, with `recorder` as the coordinator. If it rejects, the container has been released. */
 export async function launch(
   isolation: Isolation,
   plan: WholePlan,
@@ -193,7 +193,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(recorder.stdout).toBe('one\n')
     })
 
-    it('has delivered all output, and had it accepted, when it ends', async () => {
+    it('delivers all output, and waits for its consumer, before it ends', async () => {
       const lines = Array.from({ length: 20_000 }, (_, index) => `line ${index}\n`).join('')
       const recorder = new Recorder()
       const slow = recorder.output.bind(recorder)
@@ -328,7 +328,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(await under.traces()).toEqual([])
     })
 
-    it('can be prepared and not be used', async () => {
+    it('can be prepared and released without a start', async () => {
       const container = await under.isolation.prepare(planOf(under, idle), {}, new AbortController().signal)
       made.push(container)
       expect(container.address).toMatch(/^\d+\.\d+\.\d+\.\d+$/)
@@ -371,7 +371,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect((await under.isolation.sweep(new Set())).removed).toEqual([])
     })
 
-    it('keeps layers that nobody needs until they are discarded', async () => {
+    it('keeps unneeded layers until they are discarded', async () => {
       const { isolation, root } = under
       for (const source of root) await isolation.materialise(source, new AbortController().signal)
       const layers = async (needed: readonly LayerContent[]) =>

@@ -12,7 +12,7 @@ const segment = fc
   .filter((name) => name !== '.' && name !== '..' && !name.startsWith('.wh.'))
 const path = fc.array(segment, { minLength: 1, maxLength: 5 }).map((segments) => segments.join('/'))
 
-test('LAW: a path of any bytes comes back from its notation, which is printable ASCII', () => {
+test('LAW: a path of any bytes is encoded as printable ASCII, and decoded to the same bytes', () => {
   fc.assert(
     fc.property(path, (bytes) => {
       const text = encodeRemovalPath(bytes)
@@ -22,11 +22,11 @@ test('LAW: a path of any bytes comes back from its notation, which is printable 
   )
 })
 
-test('ordinary paths are written as they are', () => {
+test('ordinary paths are not changed', () => {
   expect(encodeRemovalPath('usr/lib/python 3/~x')).toBe('usr/lib/python 3/~x')
 })
 
-test('a layer is known by its content alone', () => {
+test('the key of a layer depends only on its content', () => {
   const removals = [
     { kind: 'removed', path: 'b' },
     { kind: 'opaque', path: 'a' },

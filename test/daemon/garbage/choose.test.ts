@@ -14,7 +14,7 @@ const piece = (id: string, kind: GarbageKind, hours: number, bytes = 10): Garbag
 const measure = { olderThanMs: 10 * HOUR, keepBytes: undefined, graceMs: HOUR }
 const ids = (garbage: readonly Garbage[]) => garbage.map(({ id }) => id)
 
-describe('of what is of no use', () => {
+describe('the choice of garbage', () => {
   const all = [
     piece('old blob', 'blob', 20),
     piece('young blob', 'blob', 5),
@@ -25,11 +25,11 @@ describe('of what is of no use', () => {
     piece('old log', 'log', 11),
   ]
 
-  it('what is older than the age goes, the oldest first', () => {
+  it('includes everything older than the given age, oldest first', () => {
     expect(ids(chooseGarbage(all, measure, now))).toEqual(['old layer', 'old blob', 'old log'])
   })
 
-  it('what is younger goes too until the rest is small enough, but for stagings and what was just uploaded', () => {
+  it('includes younger garbage until the rest is small enough, except stagings and recent uploads', () => {
     expect(ids(chooseGarbage(all, { ...measure, keepBytes: 10 }, now))).toEqual([
       'old layer',
       'old blob',
@@ -40,7 +40,7 @@ describe('of what is of no use', () => {
     expect(ids(chooseGarbage(all, { ...measure, keepBytes: 0, olderThanMs: 0 }, now))).not.toContain('fresh blob')
   })
 
-  it('for any garbage: nothing fresh goes, nothing old stays, and what stays is small enough', () => {
+  it('LAW: keeps recent uploads, keeps nothing old, and keeps at most `keepBytes`', () => {
     const anything = fc.array(
       fc.record({
         id: fc.string({ minLength: 1, maxLength: 3 }),

@@ -32,7 +32,7 @@ const lineOf = (seq: number, text: string) =>
 
 const read = (options: Partial<ReadOptions> = {}) => readLog(source, { since: 0, follow: false, signal, ...options })
 
-it('begins after the line that the caller names', async () => {
+it('begins after the given line', async () => {
   await appendFile(source.file, lineOf(1, 'one') + lineOf(2, 'two') + lineOf(3, 'three'))
   expect(await textsOf(read())).toEqual(['1 one', '2 two', '3 three'])
   expect(await textsOf(read({ since: 2 }))).toEqual(['3 three'])
@@ -69,13 +69,13 @@ it.each(['a\u2028b\u2029c', 'a\rb', 'größe 🎉', ''])('yields %j unchanged', 
   expect(await textsOf(read())).toEqual([`1 ${text}`, '2 next'])
 })
 
-it('yields lines that are longer than what is read at a time', async () => {
+it('yields lines that are longer than a read buffer', async () => {
   const long = 'x'.repeat(1_000_000)
   await appendFile(source.file, lineOf(1, long) + lineOf(2, 'next'))
   expect(await textsOf(read())).toEqual([`1 ${long}`, '2 next'])
 })
 
-it('ends without an error when it is aborted', async () => {
+it('ends without an error on an abort', async () => {
   await appendFile(source.file, lineOf(1, 'one'))
   const stop = new AbortController()
   const lines = read({ follow: true, signal: stop.signal })

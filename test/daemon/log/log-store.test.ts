@@ -16,7 +16,7 @@ beforeEach(() => {
 
 const texts = (follow: boolean) => textsOf(logs.follow(STAGING, { since: 0, follow, signal }))
 
-it('shows what one writer writes to every follower, until the staging has ended and the writer is closed', async () => {
+it('sends each line to every follower, until the staging has ended and the writer is closed', async () => {
   const writer = await logs.write(STAGING)
   const followers = [texts(true), texts(true)]
   await writer.message('Launching instance')
@@ -37,12 +37,12 @@ it('follows a log from one writer to the next', async () => {
   expect(await followed).toEqual(['1 before the restart', '2 after it'])
 })
 
-it('has no lines of a staging that never began', async () => {
+it('has no lines of a staging that never started', async () => {
   ended = true
   expect(await texts(true)).toEqual([])
 })
 
-it('lists its logs, and tells which has a writer', async () => {
+it('lists its logs, and reports whether a log has a writer', async () => {
   expect(await logs.list()).toEqual([])
   const writer = await logs.write(STAGING)
   await writer.message('one')
@@ -55,6 +55,6 @@ it('lists its logs, and tells which has a writer', async () => {
   expect(await logs.list()).toEqual([])
 })
 
-it('takes nothing but the UUID of a staging for a file name', async () => {
+it('accepts only the UUID of a staging as a name', async () => {
   await expect(logs.write('../node-id')).rejects.toThrow('not the UUID of a staging')
 })

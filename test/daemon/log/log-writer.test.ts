@@ -14,7 +14,7 @@ async function* linesOf(file: string) {
   for await (const { line } of readLines(file, 0)) yield line
 }
 
-it('continues after the last complete line, wherever a crash has cut the file', async () => {
+it('continues after the last complete line, wherever a crash has truncated the file', async () => {
   const whole = fileOf()
   const before = await LogWriter.open(whole, silent)
   await before.append('stdout', ['one', 'zwölf'])
@@ -33,7 +33,7 @@ it('continues after the last complete line, wherever a crash has cut the file', 
   }
 })
 
-it('keeps its lines complete and without a gap when the disk is full for a while', async () => {
+it('writes complete lines without a gap if the disk is full for a while', async () => {
   const handle = await open(fileOf(), 'a')
   let full = true
   const onFullDisk = new Proxy(handle, {
@@ -53,7 +53,7 @@ it('keeps its lines complete and without a gap when the disk is full for a while
   expect(await textsOf(linesOf(fileOf()))).toEqual(['1 one', '2 two'])
 })
 
-it('drops output once the log is full, says so once, and still takes messages', async () => {
+it('drops output when the log is full, logs that once, and still accepts messages', async () => {
   const handle = await open(fileOf(), 'a')
   const writer = new LogWriter(handle, { seq: 7, length: MAX_LOG_BYTES }, silent)
   await writer.append('stdout', ['the last'])
@@ -68,7 +68,7 @@ it('drops output once the log is full, says so once, and still takes messages', 
   ])
 })
 
-it('reports lines once they are in the file, and its end once the file is closed', async () => {
+it('calls `written` when lines are in the file, and `closed` when the file is closed', async () => {
   const events: string[] = []
   const writer = await LogWriter.open(fileOf(), {
     written: () => events.push('written'),

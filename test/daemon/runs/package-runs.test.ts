@@ -25,7 +25,7 @@ describe('runs of packages', () => {
   let live: LiveContainers
   let logged: string[]
   let runs: PackageRuns
-  /** What was written, in order. */
+  /** The output of the programs, in order. */
   let written: string[]
   beforeEach(async () => {
     directory = await temporaryDirectory()
@@ -48,7 +48,7 @@ describe('runs of packages', () => {
     await runs.stop()
     store.close()
     await directory.remove()
-    // Whatever became of a run, nothing is left of it, and a sweep need not spare it.
+    // No test may leave a resource of a run, or an id that a sweep spares.
     expect([...isolation.left]).toEqual([])
     expect([...live.ids]).toEqual([])
   })
@@ -112,7 +112,7 @@ describe('runs of packages', () => {
       expect(await (await start()).ended).toEqual({ exitCode: 42, reason: 'exited' })
     })
 
-    it('when the client hangs up', async () => {
+    it('when the client disconnects', async () => {
       await addApp(untilStopped)
       const client = new AbortController()
       const { ended } = await start({}, client.signal)
@@ -120,7 +120,7 @@ describe('runs of packages', () => {
       expect(await ended).toEqual({ reason: 'stopped' })
     })
 
-    it('when they are stopped, however often', async () => {
+    it('when they are stopped, also repeatedly', async () => {
       await addApp(untilStopped)
       const program = await start()
       program.stop()
@@ -129,7 +129,7 @@ describe('runs of packages', () => {
       program.stop()
     })
 
-    it('when the daemon stops, which waits until nothing is left of any', async () => {
+    it('when the daemon stops, which waits until all of them are released', async () => {
       await addApp(untilStopped)
       const programs = [await start(), await start()]
       expect(isolation.left.size).toBe(2)
@@ -139,7 +139,7 @@ describe('runs of packages', () => {
       await expect(start()).rejects.toThrow()
     })
 
-    it('when their time is over, if the request limits it', async () => {
+    it('at the timeout of the request', async () => {
       await addApp(untilStopped)
       expect(await (await start({ limits: { timeoutMs: 20 } })).ended).toEqual({ reason: 'timeout' })
     })
@@ -163,7 +163,7 @@ describe('runs of packages', () => {
       expect(await ended).toEqual({ reason: 'engine-lost: the Engine is gone' })
     })
 
-    it('even if something cannot be undone, which is logged', async () => {
+    it('even if a resource cannot be removed, which is logged', async () => {
       await addApp(() => Promise.resolve())
       isolation.undoFailures = [{ what: 'remove the bridge', error: new Error('busy') }]
       const { ended, id } = await start()
@@ -184,7 +184,7 @@ describe('runs of packages', () => {
     })
   })
 
-  describe('are refused, and leave nothing,', () => {
+  describe('are rejected, and leave nothing,', () => {
     it('for a package that does not exist', async () => {
       await expect(start()).rejects.toMatchObject({ code: 'package-not-found' })
     })
@@ -213,7 +213,7 @@ describe('runs of packages', () => {
       await expect(start()).rejects.toMatchObject({ code: 'unresolved' })
     })
 
-    it('when the client has hung up already', async () => {
+    it('when the client has already disconnected', async () => {
       await addApp(untilStopped)
       await expect(start({}, AbortSignal.abort(new Error('the client is gone')))).rejects.toThrow('the client is gone')
     })
@@ -231,7 +231,7 @@ describe('runs of packages', () => {
   })
 
   describe('get', () => {
-    /** What the program is started with. */
+    /** The plan with which the program is started. */
     const planOf = async (request: Partial<RunRequest> = {}, command = './app') => {
       let plan: FakeContext['plan'] | undefined
       isolation.stagers.set(command, (context) => {
@@ -244,7 +244,7 @@ describe('runs of packages', () => {
       return plan!
     }
 
-    it('the host ports that they publish, in the order of the request', async () => {
+    it('their published host ports, in the order of the request', async () => {
       await addApp(() => Promise.resolve())
       const publish = [
         { containerPort: 80, hostPort: 8080 },
@@ -255,7 +255,7 @@ describe('runs of packages', () => {
       await ended
     })
 
-    it('the packages that they depend on below their own', async () => {
+    it('the packages that they depend on, below their own', async () => {
       const linux = { type: 'os', name: 'linux' } as const
       const ruby = { type: 'runtime', name: 'ruby' } as const
       await addPackage('debian', { provides: [linux] })
@@ -265,7 +265,7 @@ describe('runs of packages', () => {
       expect(root.map(({ name }) => name)).toEqual(['package::/::debian', 'package::/::ruby', 'package::/::app'])
     })
 
-    it('the environment of the daemon, the dependencies, the package and the request, each over the one before', async () => {
+    it('the environment of the daemon, the dependencies, the package and the request, each overriding the previous ones', async () => {
       const linux = { type: 'os', name: 'linux' } as const
       await addPackage('debian', { provides: [linux], environment: { FROM: 'debian', SSL_CERT_FILE: '/debian.pem' } })
       await addPackage('app', {
@@ -277,7 +277,7 @@ describe('runs of packages', () => {
       expect(workingDirectory).toBe('/srv')
     })
 
-    it('the command of the request, before that of the package', async () => {
+    it('the command of the request, which overrides that of the package', async () => {
       await addPackage('app', { environment: { START_COMMAND: './app' } })
       expect(await planOf({ command: './other' }, './other')).toMatchObject({
         command: './other',
@@ -285,12 +285,12 @@ describe('runs of packages', () => {
       })
     })
 
-    it('the limits of the request, or else the defaults, but no time limit by default', async () => {
+    it('the limits of the request, or the defaults without a timeout', async () => {
       await addPackage('app', { environment: { START_COMMAND: './app' } })
       expect((await planOf({ limits: { pids: 7 } })).limits).toEqual({ ...LIMITS, pids: 7, timeoutMs: Infinity })
     })
 
-    it('egress if they ask for it', async () => {
+    it('egress only if they request it', async () => {
       await addPackage('app', { environment: { START_COMMAND: './app' } })
       expect((await planOf({ egress: true })).egress).toBe(true)
       expect((await planOf()).egress).toBe(false)

@@ -24,7 +24,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-it('removes what nobody owns, and says so', async () => {
+it('removes and logs what no launch or run owns', async () => {
   const [forgotten, living] = [randomUUID(), randomUUID()]
   isolation.left.add(forgotten).add(living)
   live.add(living)
@@ -48,7 +48,7 @@ it('sweeps periodically, and finds what the Engine completes after the first swe
   expect([...isolation.left]).toEqual([])
 })
 
-it('goes on after a failure, and reports an Engine that is down at debug level only', async () => {
+it('continues after a failure, and logs an Engine that is down at debug level only', async () => {
   const stop = new AbortController()
   isolation.down = new Unavailable('engine-down', 'it is down')
   const failed = () => logged.filter((line) => line.includes('the next one retries'))

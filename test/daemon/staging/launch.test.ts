@@ -24,7 +24,7 @@ async function stage() {
   harness.start()
   const { uuid } = await harness.submit('app', 'pipe')
   const staging = await harness.ended(uuid)
-  // Launches are undone beside what follows them.
+  // The cleanup of a launch runs in parallel with what follows, so wait for it.
   await harness.service.stop()
   return staging
 }
@@ -41,7 +41,7 @@ function watchListener(): string[] {
 }
 
 describe('the listener of a launch', () => {
-  it('is closed when the launch is over', async () => {
+  it('is closed when the launch has ended', async () => {
     const urls = watchListener()
     await harness.addPipeline('pipe', { any: done })
     expect(await stage()).toMatchObject({ state: 'succeeded' })
@@ -59,7 +59,7 @@ describe('the listener of a launch', () => {
     expect([...harness.isolation.left]).toEqual([])
   })
 
-  it('cannot be opened: the container is released without having been started', async () => {
+  it('cannot be opened: the container is released and never started', async () => {
     vi.spyOn(Coordinator.prototype, 'open').mockRejectedValue(new Fault('coordinator-listen', 'It cannot listen.'))
     const ran = vi.fn(done)
     await harness.addPipeline('pipe', { any: ran })
@@ -70,7 +70,7 @@ describe('the listener of a launch', () => {
 })
 
 describe('a verdict', () => {
-  it('waits for the record of the start, which a stager can be faster than', async () => {
+  it('that comes before the start is recorded waits for that record', async () => {
     let post = (): void => undefined
     const posted = new Promise<void>((resolve) => (post = resolve))
     vi.spyOn(Launch.prototype, 'settle').mockImplementationOnce(function (this: Launch, ...verdict) {
@@ -88,7 +88,7 @@ describe('a verdict', () => {
     expect(await stage()).toMatchObject({ state: 'succeeded', launches: [{ state: 'done', exitCode: 0 }] })
   })
 
-  it('that cannot be recorded is no verdict, and the launch is released all the same', async () => {
+  it('that cannot be recorded fails the staging, and the launch is released', async () => {
     vi.spyOn(SqliteLedger.prototype, 'succeed').mockRejectedValue(new Error('disk I/O error'))
     await harness.addPipeline('pipe', {
       any: ({ url }) => call(url, 'POST /done', undefined, 499).then(() => undefined),
@@ -98,7 +98,7 @@ describe('a verdict', () => {
   })
 })
 
-it('the layers of /stagerfs are made while the container is prepared', async () => {
+it('the layers of /stagerfs are built while the container is prepared', async () => {
   const { isolation } = harness
   await harness.addPackage('ruby', { provides: [{ type: 'runtime', name: 'ruby' }] })
   const dependencies = [{ type: 'runtime', name: 'ruby' }] as const

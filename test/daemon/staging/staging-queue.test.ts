@@ -5,10 +5,10 @@ import type { Staging } from '../../../daemon/model/staging.js'
 
 const staging = { uuid: 'a' } as Staging
 
-/** Nothing here waits for anything but promises, so all of it has happened by the next turn of the event loop. */
+/** The queue waits only for promises, so all of them have settled by the next turn of the event loop. */
 const settled = () => setImmediate()
 
-it('closes once the last admission is over, and does not start the staging that it admitted', async () => {
+it('does not start a staging that is admitted while it closes, and waits for the admission', async () => {
   let admit: (one: Staging) => void = () => undefined
   const worked: Staging[] = []
   const errors: unknown[] = []

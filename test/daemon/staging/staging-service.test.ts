@@ -31,7 +31,7 @@ const addDependency = (url: string, type: string, name: string) =>
 async function until(what: string, condition: () => Promise<boolean> | boolean): Promise<void> {
   const deadline = Date.now() + 10_000
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    if (Date.now() > deadline) throw new Error(`timed out before ${what}`)
     await delay(5)
   }
 }
@@ -42,7 +42,7 @@ async function stage(pipeline = 'pipe') {
 }
 
 describe('a staging', () => {
-  it('takes the package through every stager, and tells it in the lines that users know', async () => {
+  it('runs every stager of the pipeline, and logs each step', async () => {
     await harness.addPipeline('pipe', {
       build: async ({ url, print }) => {
         await print('building')
@@ -72,7 +72,7 @@ describe('a staging', () => {
     expect(await harness.data('app')).toBe('built')
   })
 
-  it('starts a stager in /app where its package names no directory, or an empty one', async () => {
+  it('starts a stager in /app if START_PATH of its package is missing or empty', async () => {
     const seen: string[] = []
     await harness.addPipeline('pipe', {
       look: async (context) => {
@@ -89,7 +89,7 @@ describe('a staging', () => {
     expect(seen).toEqual(['/app', '/app', '/opt/look'])
   })
 
-  it('shows nothing of what stagers changed before it has succeeded, and nothing ever if it fails', async () => {
+  it('changes the package only when it succeeds', async () => {
     const seen: unknown[] = []
     await harness.addPipeline('pipe', {
       build: async ({ url }) => {
@@ -118,11 +118,11 @@ describe('a staging', () => {
       'Cause: stager-failed',
       'Last lines of the stager:',
       '  1 test failed',
-      'What to do: Its last lines tell why; correct the application and stage it again.',
+      'What to do: Its last lines show why; correct the application and stage it again.',
     ])
   })
 
-  it('leaves a ready package to those who depend on it while a new source of it is staged, and if that fails', async () => {
+  it('keeps a ready package ready while a new source of it is staged, and if that fails', async () => {
     await harness.addPackage('library')
     const before = await harness.packages.get({ namespace: '/', name: 'library' })
     const source = {
@@ -146,14 +146,14 @@ describe('a staging', () => {
     expect(await harness.data('library')).toBe('new-source')
   })
 
-  it('forgets what a stager changed without giving a verdict', async () => {
+  it('discards the changes of a stager that ends without a verdict', async () => {
     await harness.addPipeline('pipe', { lazy: async ({ url }) => void (await upload(url, 'half done')) })
     harness.start()
     expect(await stage()).toMatchObject({ state: 'failed', failure: { cause: 'no-verdict' } })
     expect(await harness.data('app')).toBe('app')
   })
 
-  it('ends a stager that works on after its verdict, and keeps the verdict', async () => {
+  it('stops a stager that keeps running after its verdict, and keeps the verdict', async () => {
     await harness.addPipeline('pipe', {
       stubborn: async ({ url, signal }) => {
         await call(url, 'POST /done')
@@ -186,7 +186,7 @@ describe('a staging', () => {
     expect(await stage()).toMatchObject({ state: 'failed', failure: { cause } })
   })
 
-  it('fails at once, with the explanation, when the dependencies have no solution', async () => {
+  it('fails without a launch, and explains why, if the dependencies have no solution', async () => {
     await harness.addPipeline('pipe', { any: done }, { dependencies: [{ type: 'os', name: 'plan9' }] })
     harness.start()
     const staging = await stage()
@@ -194,7 +194,7 @@ describe('a staging', () => {
     expect((await harness.log(staging.uuid)).join('\n')).toContain('nothing provides os.plan9')
   })
 
-  it('stands under the rules: those of its namespace for the package, those of the stager for its root', async () => {
+  it('applies the policy of the package to /stagerfs, and the policy of the stager to its root', async () => {
     await harness.addPackage('busybox', { provides: [{ type: 'os', name: 'linux' }] })
     await harness.addPipeline(
       'pipe',
@@ -213,7 +213,7 @@ describe('a staging', () => {
   })
 })
 
-it('a stager that would stand on no operating system is told so', async () => {
+it('a stager without an operating system in its root fails with an explanation', async () => {
   await harness.addPackage('bare')
   await harness.addPipeline('pipe', { additive: done })
   const bare = await harness.packages.get({ namespace: '/', name: 'bare' })
@@ -226,7 +226,7 @@ it('a stager that would stand on no operating system is told so', async () => {
 })
 
 describe('a relaunch', () => {
-  it('brings the altered dependencies and environment', async () => {
+  it('uses the changed dependencies and environment', async () => {
     await harness.addPackage('ruby-2', {
       provides: [{ type: 'runtime', name: 'ruby' }],
       environment: { PATH: '/ruby:$PATH' },
@@ -252,7 +252,7 @@ describe('a relaunch', () => {
     expect(staging.launches.map(({ state }) => state)).toEqual(['relaunched', 'done'])
   })
 
-  it('is granted ten times and no more', async () => {
+  it('is allowed ten times', async () => {
     await harness.addPipeline('pipe', { circular: async ({ url }) => void (await call(url, 'POST /relaunch')) })
     harness.start()
     const staging = await stage()
@@ -261,7 +261,7 @@ describe('a relaunch', () => {
   })
 })
 
-it('a launch that cannot be recorded is released all the same', async () => {
+it('a launch whose start cannot be recorded is released', async () => {
   const broken = vi.spyOn(SqliteLedger.prototype, 'launchRunning').mockRejectedValueOnce(new Error('disk I/O error'))
   await harness.addPipeline('pipe', { any: done })
   harness.start()
@@ -271,7 +271,7 @@ it('a launch that cannot be recorded is released all the same', async () => {
 })
 
 describe('the queue', () => {
-  it('admits first come, first served, and never more than the limit', async () => {
+  it('admits in the order of submission, up to the limit', async () => {
     const count = 20
     let started = 0
     let atWork = 0
@@ -301,7 +301,7 @@ describe('the queue', () => {
     expect(most).toBe(2)
   })
 
-  it('refuses a package that is being staged already', async () => {
+  it('rejects a package that is already being staged', async () => {
     await harness.addPipeline('pipe', { any: done })
     await harness.submit('app', 'pipe')
     await expect(harness.submit('app', 'pipe')).rejects.toMatchObject({ code: 'package-busy' })
@@ -312,7 +312,7 @@ describe('cancelling', () => {
   const hang = ({ signal }: FakeContext) =>
     new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
 
-  it('ends a running launch, and gives the package back as it was', async () => {
+  it('ends a running launch, and restores the package', async () => {
     await harness.addPipeline('pipe', { endless: hang })
     harness.start()
     const { uuid } = await harness.submit('app', 'pipe')
@@ -323,7 +323,7 @@ describe('cancelling', () => {
     expect((await harness.log(uuid)).at(-1)).toBe('Staging was cancelled.')
   })
 
-  it('takes one that waits out of the queue', async () => {
+  it('removes a queued staging from the queue', async () => {
     await harness.addPipeline('pipe', { endless: hang })
     const { uuid } = await harness.submit('app', 'pipe')
     expect(await harness.service.cancel(uuid)).toMatchObject({ state: 'cancelled' })
@@ -332,7 +332,7 @@ describe('cancelling', () => {
     await expect(harness.service.cancel(uuid)).rejects.toMatchObject({ code: 'staging-ended' })
   })
 
-  it('can be followed by a retry, which is a new staging from the beginning', async () => {
+  it('can be followed by a retry, which is a new staging', async () => {
     let attempts = 0
     await harness.addPipeline('pipe', {
       moody: async ({ url }) => void (await call(url, attempts++ === 0 ? 'POST /failed' : 'POST /done')),
@@ -381,7 +381,7 @@ describe('interruptions', () => {
     expect(await harness.data('app')).toBe('by first')
   })
 
-  it('wait for an Engine that is down', async () => {
+  it('wait until the Engine is available', async () => {
     await harness.addPipeline('pipe', { any: done })
     harness.isolation.down = new Unavailable('engine-down', 'The Docker Engine does not answer.')
     harness.start()
@@ -391,7 +391,7 @@ describe('interruptions', () => {
     expect((await harness.ended(uuid)).state).toBe('succeeded')
   })
 
-  it('launch again what was lost with the Engine', async () => {
+  it('launch a stager again that was lost with the Engine', async () => {
     let launches = 0
     await harness.addPipeline('pipe', {
       unlucky: async ({ url }) => {
@@ -406,7 +406,7 @@ describe('interruptions', () => {
     expect(staging.launches.map(({ state }) => state)).toEqual(['aborted', 'done'])
   })
 
-  it('end a staging whose launches are lost again and again', async () => {
+  it('fail a staging whose launches are lost repeatedly', async () => {
     await harness.addPipeline('pipe', {
       cursed: () => {
         harness.isolation.loseEngine(new Unavailable('engine-down', 'The Docker Engine does not answer.'))

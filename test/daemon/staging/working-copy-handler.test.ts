@@ -14,7 +14,7 @@ const report = {
   leftOut: { sockets: 1, special: 0 },
 }
 
-/** The handler of a launch whose snapshot leaves out a socket, and the digests of what it has opened. */
+/** The handler of a launch whose snapshot skips a socket, and the digests of the blobs that it has opened. */
 function openHandler(say: OwningLaunch['log']) {
   const opened: string[] = []
   const open = (sha256: string) => Promise.resolve(void opened.push(sha256))
@@ -37,23 +37,23 @@ function openHandler(say: OwningLaunch['log']) {
 
 const snapshot = (handler: WorkingCopyHandler) => handler.snapshot({}, new AbortController().signal)
 
-it('a snapshot that leaves something out says so, and takes the place of the data', async () => {
+it('a snapshot that skips entries logs their number, and replaces the data', async () => {
   const said: string[] = []
   const { handler, opened } = openHandler((text) => Promise.resolve(void said.push(text)))
   await snapshot(handler)
   await handler.openData()
-  expect(said).toEqual(['The snapshot leaves out 1 socket: no package can hold that.'])
+  expect(said).toEqual(['The snapshot leaves out 1 socket: a package cannot contain them.'])
   expect(opened).toEqual([AFTER])
 })
 
-it('a snapshot of which nothing can be said because the log is full leaves the data as it was', async () => {
+it('a snapshot whose skipped entries cannot be logged does not replace the data', async () => {
   const { handler, opened } = openHandler(() => Promise.reject(new Error('ENOSPC')))
   await expect(snapshot(handler)).rejects.toThrow('ENOSPC')
   await handler.openData()
   expect(opened).toEqual([BEFORE])
 })
 
-it('a snapshot is refused when the launch ends while it is spoken of', async () => {
+it('a snapshot is rejected if the launch ends while the skipped entries are logged', async () => {
   const { handler } = openHandler(() => {
     handler.close()
     return Promise.resolve()

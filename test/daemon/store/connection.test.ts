@@ -8,10 +8,10 @@ import { Connection } from '../../../daemon/store/sqlite/connection.js'
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** How many objects are left of those that `make` makes, and that nobody else refers to. */
+/** The number of objects of `make` that a garbage collection keeps, although nothing else refers to them. */
 async function countKept(make: () => object[]): Promise<number> {
   const references = make().map((object) => new WeakRef(object))
-  // An object lives until the end of the task in which a reference to it was made.
+  // A WeakRef keeps its object until the end of the task that created it.
   await setImmediate()
   collectGarbage()
   return references.filter((reference) => reference.deref()).length

@@ -15,7 +15,7 @@ describeBlobStore('DirectoryBlobStore', async () => {
       const file = await open(join(directory.path, 'sha256', sha256.slice(0, 2), sha256), 'r+')
       const before = (await file.read(Buffer.alloc(1), 0, 1, at)).buffer[0]!
       const { ctimeNs } = await file.stat({ bigint: true })
-      // Times of files move on every few milliseconds only; a change within the same one leaves no trace.
+      // The clock of file times advances only every few milliseconds, so a quick change could keep the same ctime.
       do await file.write(Buffer.of(before ^ 1), 0, 1, at)
       while ((await file.stat({ bigint: true })).ctimeNs === ctimeNs)
       await file.close()
@@ -40,8 +40,8 @@ it('removes at the start what an interrupted write left behind, and nothing else
   }
 })
 
-it('says that the disk is full, and leaves nothing', async () => {
-  // Writing to /dev/full fails with ENOSPC: a disk that is full, without filling one.
+it('reports that the disk is full', async () => {
+  // Writing to /dev/full fails with ENOSPC.
   const full = await open('/dev/full', 'w')
   try {
     const { copyAndHash } = await import('../../../daemon/store/blob-writer.js')

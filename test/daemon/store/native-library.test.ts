@@ -6,7 +6,7 @@ test('the native library of this installation loads', () => {
   loadNativeLibrary()
 })
 
-test('a library that does not load is a fault that says which Node.js failed, and what to do', () => {
+test('a library that does not load is a fault that names the version of Node.js and the remedy', () => {
   const cause = new Error('Could not locate the bindings file.')
   const load = () =>
     loadNativeLibrary(() => {

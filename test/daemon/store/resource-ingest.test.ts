@@ -29,14 +29,14 @@ describe('the ingest of resources', () => {
     ...(await readdir(join(directory.path, 'sha256'))),
   ]
 
-  it('stores what the scan accepts, byte for byte', async () => {
+  it('stores an accepted archive byte for byte', async () => {
     const content = randomBytes(5_000_000)
     const { resource, entries } = await ingest(accept).receive(Readable.from([content]), {}, never)
     expect({ ...resource, entries }).toMatchObject({ length: 5_000_000, compression: 'gzip', entries: 3, removals: [] })
     expect((await buffer((await blobs.open(resource.sha256)).stream)).equals(content)).toBe(true)
   })
 
-  it('stores nothing of an archive that is refused at its end', async () => {
+  it('stores nothing of an archive that is rejected at its end', async () => {
     const refuse: ScanArchive = async (body) => {
       await buffer(body)
       throw new BadInput('bad-archive', 'The last entry climbs out.')
@@ -45,7 +45,7 @@ describe('the ingest of resources', () => {
     expect(await stored()).toEqual([])
   })
 
-  it('rejects at once when the scan refuses, however slow the sender is', async () => {
+  it('rejects as soon as the scan fails, however slow the sender is', async () => {
     const refuse = () => Promise.reject(new BadInput('bad-archive', 'Not an archive.'))
     const slow = new Readable({ read: () => undefined })
     slow.push('first bytes, and no more')
@@ -54,7 +54,7 @@ describe('the ingest of resources', () => {
     expect(await stored()).toEqual([])
   })
 
-  it('does not wait for a scan that accepts without reading to the end', async () => {
+  it('accepts a scan that resolves without reading to the end', async () => {
     const hasty: ScanArchive = () => Promise.resolve({ compression: 'none', entries: 0, bytes: 0 })
     const { resource } = await ingest(hasty).receive(Readable.from([randomBytes(9_000_000)]), {}, never)
     expect(resource.length).toBe(9_000_000)

@@ -65,13 +65,13 @@ describe('the database', () => {
     })
   })
 
-  it('is not readable by others', () => {
+  it('is not readable by other users', () => {
     SqliteStore.open(path).close()
     expect(statSync(path).mode & 0o777).toBe(0o600)
   })
 
   it('is not opened if it cannot be durable', () => {
-    // A database in memory has no WAL: what was set did not take hold.
+    // A database in memory has no WAL, so the setting has no effect.
     expect(() => makeDurable(new Connection(':memory:'), 0)).toThrow(/journal_mode = memory/)
   })
 
@@ -151,7 +151,7 @@ describe('the database', () => {
         const { package: uuid, staging, state } = JSON.parse(line) as Record<string, string>
         if (uuid !== undefined) acknowledged.packages.add(uuid)
         if (staging !== undefined) acknowledged.stagings.set(staging, state!)
-        // Not at a multiple of the writer's cycle, so that the kill comes at any of its steps.
+        // Delays of different lengths, so that the kill comes at any step of the writer.
         if ((lines += 1) === 23 + round * 7) writer.kill('SIGKILL')
       }
       await exited
@@ -162,7 +162,7 @@ describe('the database', () => {
     for (const uuid of acknowledged.packages) await store.packages.get({ uuid })
     for (const [uuid, state] of acknowledged.stagings) {
       const staging = await store.ledger.get(uuid)
-      // It may have gone on before the kill, but never back.
+      // The staging may have advanced before the kill, but it never goes back.
       expect(order.indexOf(staging.state)).toBeGreaterThanOrEqual(order.indexOf(state))
       const { state: packageState } = await store.packages.get({ uuid: staging.packageUuid })
       expect(packageState).toBe(staging.state === 'succeeded' ? 'ready' : 'staging')
@@ -194,7 +194,7 @@ describe('the database', () => {
       await work()
       return performance.now() - start
     }
-    // In proportion, since how fast this machine is today is not what is tested: each against reading all of them.
+    // Relative to reading all of them, because absolute times depend on the machine and its load.
     const all = await timed(() => store.packages.listReady())
     expect(await store.packages.listReady()).toHaveLength(100_000)
     expect(await store.packages.list({ provides: 'p77777' })).toMatchObject([{ name: 'p77777' }])

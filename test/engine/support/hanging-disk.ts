@@ -43,7 +43,7 @@ export class HangingDisk {
     let said = ''
     holder.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
     await until('the disk is made', () => {
-      if (holder.exitCode !== null) throw new Error('the disk could not be made')
+      if (holder.exitCode !== null) throw new Error('the disk could not be mounted')
       return said === 'made\n'
     })
     return new HangingDisk(directory, holder)

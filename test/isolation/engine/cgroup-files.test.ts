@@ -22,16 +22,16 @@ describe('the cgroup files of a container', () => {
 
   it.each([
     ['systemd', '/system.slice/docker-4128.scope'],
-    ["the Engine's own hand", '/docker/4128'],
-    ['systemd of a user', '/user.slice/user-1000.slice/user@1000.service/user.slice/docker-4128.scope'],
-  ])('are found in version 2, made by %s', (_, path) => {
+    ['the cgroupfs driver of the Engine', '/docker/4128'],
+    ['the systemd of a user', '/user.slice/user-1000.slice/user@1000.service/user.slice/docker-4128.scope'],
+  ])('are found in version 2, created by %s', (_, path) => {
     expect(cgroupFiles(`0::${path}\n`, VERSION_2_MOUNTS)).toEqual({
       pidsEvents: `/sys/fs/cgroup${path}/pids.events`,
       memoryEvents: `/sys/fs/cgroup${path}/memory.events`,
     })
   })
 
-  it('are found in version 2 where version 1 has only what is left to it', () => {
+  it('are found in version 2 if version 1 has only other controllers', () => {
     const mounts = '31 30 0:27 / /sys/fs/cgroup/net_cls rw - cgroup cgroup rw,net_cls\n' + VERSION_2_MOUNTS
     const cgroups = '1:net_cls:/\n0::/system.slice/docker-4128.scope\n'
     expect(cgroupFiles(cgroups, mounts).memoryEvents).toBe(
@@ -39,21 +39,21 @@ describe('the cgroup files of a container', () => {
     )
   })
 
-  it('are found by a daemon that sees a part of the hierarchy', () => {
+  it('are found by a daemon that sees only a part of the hierarchy', () => {
     const mounts = '31 25 0:27 /docker/outer /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n'
     expect(cgroupFiles('0::/docker/outer/docker/4128\n', mounts).pidsEvents).toBe(
       '/sys/fs/cgroup/docker/4128/pids.events',
     )
   })
 
-  it('are not made up by a daemon that is in a cgroup namespace of its own', () => {
+  it('are unknown to a daemon in a separate cgroup namespace', () => {
     expect(cgroupFiles('0::/../docker-4128.scope\n', VERSION_2_MOUNTS)).toEqual({
       pidsEvents: undefined,
       memoryEvents: undefined,
     })
   })
 
-  it('are not made up where there is no such controller', () => {
+  it('are unknown if there is no such controller', () => {
     expect(cgroupFiles('', VERSION_2_MOUNTS)).toEqual({ pidsEvents: undefined, memoryEvents: undefined })
   })
 })

@@ -22,7 +22,7 @@ const optionsOf = (egress: boolean, hostPort?: number) =>
   })
 
 describe('a container', () => {
-  it('has nothing beyond what Docker gives to every container', () => {
+  it('has no privileges beyond the defaults of Docker', () => {
     const { HostConfig } = optionsOf(true)
     for (const key of [
       'Privileged',
@@ -38,7 +38,7 @@ describe('a container', () => {
     expect(HostConfig?.Mounts?.map(({ Target }) => Target)).toEqual(['/stagerfs'])
   })
 
-  it('has all limits that the kernel keeps, and no swap beside its memory', () => {
+  it('has all limits that the kernel enforces, and no swap', () => {
     expect(optionsOf(false).HostConfig).toMatchObject({
       Memory: 256 << 20,
       MemorySwap: 256 << 20,
@@ -47,24 +47,24 @@ describe('a container', () => {
     })
   })
 
-  it('gets its command as an argument, which no other shell than its own reads', () => {
+  it('gets its command as an argument that only its own shell interprets', () => {
     expect(optionsOf(false).Cmd?.at(-1)).toBe('./stage "$STAGER_URL"')
   })
 
-  it('does not resolve names by the host unless it may reach beyond it', () => {
+  it('does not use the name servers of the host without egress', () => {
     expect(optionsOf(false).HostConfig?.Dns).toEqual(['127.0.0.1'])
     expect(optionsOf(false).HostConfig?.DnsOptions).toEqual(['timeout:1', 'attempts:1'])
     expect(optionsOf(true).HostConfig).not.toHaveProperty('Dns')
     expect(optionsOf(true).HostConfig).not.toHaveProperty('DnsOptions')
   })
 
-  it('publishes ports on the loopback of the host alone', () => {
+  it('publishes ports only on the loopback of the host', () => {
     expect(optionsOf(false, 0).HostConfig?.PortBindings).toEqual({
       '8080/tcp': [{ HostIp: '127.0.0.1', HostPort: '' }],
     })
   })
 
-  it('is found by its labels, whoever looks', () => {
+  it('has the labels of its node and launch', () => {
     expect(optionsOf(false).Labels).toEqual({
       'io.stagerd.node': owner.nodeId,
       'io.stagerd.install': '/opt/stagerd',

@@ -8,20 +8,20 @@ const refusal = (message: string) =>
 
 type Answer = string | Error | undefined
 
-/** A container whose Engine answers each call with the next of its answers: a refusal, a lost answer, or undefined. */
-function containerThatAnswers(answers: { pause?: Answer[]; unpause?: Answer[] }, freezePatienceMs?: number) {
+/** A container whose Engine gives the listed responses in order: an error message, a lost response, or undefined. */
+function containerThatAnswers(answers: { pause?: Answer[]; unpause?: Answer[] }, freezeTimeoutMs?: number) {
   const answer = (all: Answer[] | undefined) => () => {
-    if (!all || all.length === 0) throw new Error('nobody expected this call')
+    if (!all || all.length === 0) throw new Error('unexpected call')
     const message = all.shift()
     if (message === undefined) return Promise.resolve()
     return Promise.reject(typeof message === 'string' ? refusal(message) : message)
   }
   const calls = { pause: answer(answers.pause), unpause: answer(answers.unpause) }
-  return new Container({ getContainer: () => calls } as unknown as Docker, '4128', freezePatienceMs)
+  return new Container({ getContainer: () => calls } as unknown as Docker, '4128', freezeTimeoutMs)
 }
 
 const LOST = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
-// As Docker 20.10 and 28 word them.
+// Messages of Docker 20.10 and 28.
 const ALREADY_PAUSED = 'Container 4128 is already paused'
 const NOT_RUNNING = 'Container 4128 is not running'
 const NOT_YET = 'Cannot pause container 4128: OCI runtime pause failed: unable to freeze: unknown'
@@ -31,21 +31,21 @@ const NO_FREEZER =
   'Cannot pause container 4128: OCI runtime pause failed: unable to freeze: openat2 /sys/fs/cgroup/freezer/docker/4128/freezer.state: no such file or directory: unknown'
 
 describe('freezing a container', () => {
-  it('is to be undone', async () => {
+  it('must be undone', async () => {
     const container = containerThatAnswers({ pause: [undefined], unpause: [undefined] })
     expect(await container.pause()).toBe(true)
     await container.unpause()
   })
 
-  it('is not needed where nothing runs', async () => {
+  it('is not needed if the container does not run', async () => {
     expect(await containerThatAnswers({ pause: [NOT_RUNNING] }).pause()).toBe(false)
   })
 
-  it('is left to whoever has paused it by hand', async () => {
+  it('does not take over the pause of a user', async () => {
     expect(await containerThatAnswers({ pause: [ALREADY_PAUSED] }).pause()).toBe(false)
   })
 
-  it('is undone after a thaw that failed', async () => {
+  it('must be undone if an earlier thaw failed', async () => {
     const container = containerThatAnswers({ pause: [undefined, ALREADY_PAUSED], unpause: ['busy', undefined] })
     expect(await container.pause()).toBe(true)
     await expect(container.unpause()).rejects.toMatchObject({ code: 'engine-refused' })
@@ -53,16 +53,16 @@ describe('freezing a container', () => {
     await container.unpause()
   })
 
-  it('is undone at once when nobody knows whether it was done', async () => {
+  it('is undone at once if the response of the Engine is lost', async () => {
     const unpause = [undefined]
     const container = containerThatAnswers({ pause: [LOST, ALREADY_PAUSED], unpause })
     await expect(container.pause()).rejects.toMatchObject({ code: 'engine-down' })
     expect(unpause).toEqual([])
-    // By hand, this time.
+    // Now it was paused by a user.
     expect(await container.pause()).toBe(false)
   })
 
-  it('is undone by the next who freezes when that fails too', async () => {
+  it('must be undone by the next caller if that fails too', async () => {
     const container = containerThatAnswers({ pause: [LOST, ALREADY_PAUSED], unpause: [LOST, undefined] })
     await expect(container.pause()).rejects.toMatchObject({
       code: 'engine-down',
@@ -72,47 +72,47 @@ describe('freezing a container', () => {
     await container.unpause()
   })
 
-  it('that the Engine cannot do is an error with its reason and a way out', async () => {
+  it('fails with the reason and a remedy if the Engine has no freezer', async () => {
     const error: unknown = await containerThatAnswers({ pause: [NO_FREEZER] })
       .pause()
       .catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(Fault)
     expect(error).toMatchObject({ code: 'cannot-freeze', message: expect.stringContaining(NO_FREEZER) as string })
-    expect((error as Error).message).toMatch(/give the Docker Engine the freezer/)
+    expect((error as Error).message).toMatch(/give the Docker Engine the cgroup freezer/)
   })
 
-  it('waits for a process that waits for a disk', async () => {
+  it('retries while a process waits for a disk', async () => {
     expect(await containerThatAnswers({ pause: [NOT_YET, NOT_YET_VERSION_2, undefined] }).pause()).toBe(true)
-    // It ended when it had what it waited for.
+    // The process ended when the disk had responded.
     expect(await containerThatAnswers({ pause: [NOT_YET, NOT_RUNNING] }).pause()).toBe(false)
   })
 
-  it('does not wait when there is no time left', async () => {
-    const hurry = new AbortController()
+  it('does not retry after the signal is aborted', async () => {
+    const noRetry = new AbortController()
     const pause = [NOT_YET, NOT_YET, NOT_YET]
-    const pausing = containerThatAnswers({ pause }).pause(hurry.signal)
+    const pausing = containerThatAnswers({ pause }).pause(noRetry.signal)
     expect(pause).toHaveLength(2)
-    hurry.abort()
+    noRetry.abort()
     await expect(pausing).rejects.toMatchObject({ code: 'cannot-freeze' })
   })
 
   it.each(['container not running: unknown', 'cannot pause a stopped container: unknown'])(
-    'is not needed where it ends meanwhile ("%s")',
-    async (words) => {
-      const first = `Cannot pause container 4128: OCI runtime pause failed: ${words}`
+    'is not needed if the container ends meanwhile ("%s")',
+    async (message) => {
+      const first = `Cannot pause container 4128: OCI runtime pause failed: ${message}`
       expect(await containerThatAnswers({ pause: [first, NOT_RUNNING] }).pause()).toBe(false)
     },
   )
 
-  it('does not wait for ever, and says for what it waited', async () => {
+  it('has a timeout, and reports what it waited for', async () => {
     const container = containerThatAnswers({ pause: [NOT_YET, NOT_YET, NOT_YET] }, 20)
     await expect(container.pause()).rejects.toMatchObject({
       code: 'cannot-freeze',
-      message: expect.stringMatching(/waiting for a disk or a device: let it end that first\.$/) as string,
+      message: expect.stringMatching(/waiting for a disk or a device: let it finish first\.$/) as string,
     })
   })
 
-  it('thaws without a complaint what was killed, or thawed by hand', async () => {
+  it('ignores that the container was killed or thawed by a user', async () => {
     await containerThatAnswers({ unpause: ['Container 4128 is not paused'] }).unpause()
     await containerThatAnswers({ unpause: [NOT_RUNNING] }).unpause()
   })

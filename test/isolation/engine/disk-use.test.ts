@@ -12,7 +12,7 @@ describe('the gauge of growth', () => {
     expect(gauge.observe(50_500)).toBe(true)
   })
 
-  it('is not misled by what others delete', () => {
+  it('is not misled by deletions of others', () => {
     const gauge = new GrowthGauge(1000, 50_000)
     expect(gauge.observe(50_400)).toBe(false)
     expect(gauge.observe(10_000)).toBe(false)
@@ -28,14 +28,14 @@ describe('the gauge of growth', () => {
   })
 })
 
-describe('what directories use', () => {
+describe('the disk use of directories', () => {
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>
   beforeEach(async () => {
     directory = await temporaryDirectory()
   })
   afterEach(() => directory.remove())
 
-  it('counts blocks of all, and something for every empty file', async () => {
+  it('counts the blocks of all directories, and a minimum for each empty file', async () => {
     const [a, b] = [join(directory.path, 'a'), join(directory.path, 'b')]
     await mkdir(a)
     await mkdir(b)

@@ -7,23 +7,23 @@ const httpError = (statusCode: number, message: string) =>
 const connectionError = (code: string) => Object.assign(new Error(`connect ${code} /run/docker.sock`), { code })
 
 describe('errors of the Engine', () => {
-  it.each(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EACCES'])('tell that it is down: %s', (code) => {
+  it.each(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EACCES'])('report that it is down: %s', (code) => {
     expect(engineError('create a network', connectionError(code))).toMatchObject({ code: 'engine-down' })
   })
 
-  it('tell that its disk is full', () => {
+  it('report that its disk is full', () => {
     const error = engineError('load an image', httpError(500, 'write /var/lib/x: no space left on device'))
     expect(error).toBeInstanceOf(Unavailable)
     expect(error.code).toBe('disk-full')
   })
 
-  it('keep its words and its status otherwise', () => {
+  it('otherwise keep its message and status', () => {
     const error = engineError('create a container', httpError(404, 'No such image: x'))
     expect(error).toMatchObject({ code: 'engine-refused', reason: 'No such image: x' })
     expect(isStatus(error, 404)).toBe(true)
   })
 
-  it('say that it is down when it says nothing', async () => {
+  it('report that it is down if it does not respond', async () => {
     await expect(askEngine('answer', new Promise(() => undefined), 10)).rejects.toMatchObject({ code: 'engine-down' })
   })
 })
@@ -36,13 +36,13 @@ describe('a container that does not start', () => {
     ['OCI runtime create failed: mkdir /app: not a directory: unknown', 'bad-working-directory'],
     ['Minimum memory limit allowed is 6MB', 'bad-limits'],
     ['Bind for 127.0.0.1:80 failed: port is already allocated', 'port-taken'],
-  ])('for a reason in its plan: %s', (reason, code) => {
+  ])('because of its plan is bad input: %s', (reason, code) => {
     const error = startError(new EngineRefusal(500, reason, reason), plan)
     expect(error).toBeInstanceOf(BadInput)
     expect(error).toMatchObject({ code })
   })
 
-  it('for another reason keeps its error', () => {
+  it('for another reason keeps the error', () => {
     const error = new EngineRefusal(500, 'cannot allocate memory', 'refused')
     expect(startError(error, plan)).toBe(error)
   })

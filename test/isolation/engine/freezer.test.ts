@@ -14,20 +14,20 @@ const setUp = (running = true) => {
 }
 
 describe('the freezer', () => {
-  it('does one piece of work at a time', async () => {
+  it('does one work item at a time', async () => {
     const { calls, freezer, note } = setUp()
     await Promise.all([freezer.whileFrozen(note('first')), freezer.whileFrozen(note('second'))])
     expect(calls).toEqual(['freeze', 'first', 'thaw', 'freeze', 'second', 'thaw'])
   })
 
-  it('tells when it begins to freeze the container, and when the container is thawed', async () => {
+  it('calls a hook before it freezes the container, and one after it has thawed it', async () => {
     const { calls, freezer, note } = setUp()
     const hooks = { onFreeze: () => void calls.push('onFreeze'), onThaw: () => void calls.push('onThaw') }
     await freezer.whileFrozen(note('work'), hooks)
     expect(calls).toEqual(['onFreeze', 'freeze', 'work', 'thaw', 'onThaw'])
   })
 
-  it('tells the same where the container cannot be frozen, or thawed, or the work fails', async () => {
+  it('calls both hooks if freezing, the work or thawing fails', async () => {
     const fail = () => Promise.reject(new Error('no'))
     const succeed = () => Promise.resolve(true)
     for (const [freeze, work, thaw] of [
@@ -43,7 +43,7 @@ describe('the freezer', () => {
     }
   })
 
-  it('fails, and does not begin the work, where the container cannot be frozen', async () => {
+  it('fails without starting the work if the container cannot be frozen', async () => {
     const { calls, note } = setUp()
     const failing = new Freezer(
       () => Promise.reject(new Error('no freezer')),
@@ -55,14 +55,14 @@ describe('the freezer', () => {
     expect(calls).toEqual([])
   })
 
-  it('thaws after work that fails, and goes on', async () => {
+  it('thaws after work that fails, and accepts further work', async () => {
     const { calls, freezer, note } = setUp()
     await expect(freezer.whileFrozen(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
     await freezer.whileFrozen(note('next'))
     expect(calls).toEqual(['freeze', 'thaw', 'freeze', 'next', 'thaw'])
   })
 
-  it('tells first what is wrong with the work, and then that the thaw failed too', async () => {
+  it('rejects with the error of the work, with the failed thaw as a cleanup failure', async () => {
     const fail = (message: string) => () => Promise.reject(new Error(message))
     const freezer = new Freezer(() => Promise.resolve(true), fail('no thaw'))
     await expect(freezer.whileFrozen(fail('no work'))).rejects.toMatchObject({
@@ -72,13 +72,13 @@ describe('the freezer', () => {
     await expect(freezer.whileFrozen(() => Promise.resolve())).rejects.toThrow('no thaw')
   })
 
-  it('does not thaw what has ended by itself', async () => {
+  it('does not thaw a container that has ended', async () => {
     const { calls, freezer, note } = setUp(false)
     await freezer.whileFrozen(note('work'))
     expect(calls).toEqual(['freeze', 'work'])
   })
 
-  it('closes behind the present work, and begins none after it', async () => {
+  it('closes after the current work, and rejects later work', async () => {
     const { calls, freezer, note } = setUp()
     let closed: Promise<void> | undefined
     const present = freezer.whileFrozen(async () => {

@@ -31,7 +31,7 @@ const read = async (...args: Parameters<typeof imageArchive>) =>
   await entriesOf(imageArchive(...args) as unknown as NodeJS.ReadableStream)
 
 describe('the archive of an image', () => {
-  it('names its layers from the lowest upward, and holds them', async () => {
+  it('lists its layers lowest first, and contains them', async () => {
     const [low, high] = [layerOf('low'), layerOf('high')]
     const entries = await read(image(low, high), new Set())
     const [manifest] = JSON.parse(entries.get('manifest.json')!.content) as [
@@ -43,14 +43,14 @@ describe('the archive of an image', () => {
     expect(config).toMatchObject({ os: 'linux', rootfs: { type: 'layers', diff_ids: [low.diffId, high.diffId] } })
   })
 
-  it('leaves out what the Engine has, without opening it', async () => {
+  it('omits layers that the Engine has, without opening them', async () => {
     const there: ImageLayer = { ...layerOf('there'), openTar: () => Promise.reject(new Error('opened')) }
     const entries = await read(image(there, layerOf('new')), new Set([there.diffId]))
     expect([...entries.values()].map(({ content }) => content)).toContain('new')
     expect(entries.size).toBe(3)
   })
 
-  it('holds a layer once that stands in the chain twice', async () => {
+  it('contains a layer once if the chain has it twice', async () => {
     const twice = layerOf('twice')
     expect((await read(image(twice, layerOf('between'), twice), new Set())).size).toBe(4)
   })
@@ -62,11 +62,11 @@ describe('the archive of an image', () => {
 })
 
 describe('the shim', () => {
-  it('is the same layer whenever it is made, so that the Engine keeps one', async () => {
+  it('is reproducible, so that the Engine stores it once', async () => {
     expect((await makeShimLayer(shimFiles(new Map()))).diffId).toBe((await makeShimLayer(shimFiles(new Map()))).diffId)
   })
 
-  it('brings the place of /stagerfs, a mount that says yes, and files of the settings', async () => {
+  it('contains the mount point /stagerfs, a mount program that always succeeds, and the files of the settings', async () => {
     const shim = await makeShimLayer(shimFiles(new Map([['/usr/local/share/ca.pem', 'PEM']])))
     const tar = await shim.openTar()
     const entries = await entriesOf(tar)
@@ -84,8 +84,8 @@ describe('the shim', () => {
   })
 })
 
-describe('what the Engine says of a load', () => {
-  it('is a failure when one of its lines is an error', () => {
+describe('the response of the Engine to a load', () => {
+  it('is a failure if one of its lines is an error', () => {
     expect(loadFailure('{"stream":"Loaded image: x"}\r\n')).toBeUndefined()
     expect(loadFailure('{"status":"…"}\r\n{"errorDetail":{"message":"bad"},"error":"bad"}\r\n')).toBe('bad')
   })

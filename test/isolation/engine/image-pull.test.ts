@@ -13,7 +13,7 @@ const engine = (answer: Readable | Error) =>
 const refusal = (statusCode: number, message: string) => Object.assign(new Error(message), { statusCode })
 
 describe('pulling an image', () => {
-  it('tells what the Engine says, but for its bars', async () => {
+  it('reports the messages of the Engine without progress bars', async () => {
     const said: string[] = []
     const answer = lines(
       { status: 'Pulling from library/debian', id: '12' },
@@ -26,17 +26,17 @@ describe('pulling an image', () => {
   })
 
   it.each<[what: string, answer: Readable | Error, code: string]>([
-    ['an image that nobody has', refusal(404, 'pull access denied for x'), 'no-such-image'],
-    ['a tag that nobody has', refusal(500, 'manifest for x:1 not found: manifest unknown'), 'no-such-image'],
-    ['a registry out of reach', refusal(500, 'Get "https://r/v2/": dial tcp: i/o timeout'), 'registry-unreachable'],
-    ['a registry that goes away', lines({ error: 'unexpected EOF' }), 'registry-unreachable'],
-    ['a disk that is full', lines({ error: 'write /x: no space left on device' }), 'disk-full'],
-    ['an Engine that goes away', brokenOff(), 'engine-down'],
-  ])('%s is told', async (_what, answer, code) => {
+    ['an unknown image', refusal(404, 'pull access denied for x'), 'no-such-image'],
+    ['an unknown tag', refusal(500, 'manifest for x:1 not found: manifest unknown'), 'no-such-image'],
+    ['an unreachable registry', refusal(500, 'Get "https://r/v2/": dial tcp: i/o timeout'), 'registry-unreachable'],
+    ['a lost connection to the registry', lines({ error: 'unexpected EOF' }), 'registry-unreachable'],
+    ['a full disk', lines({ error: 'write /x: no space left on device' }), 'disk-full'],
+    ['a lost connection to the Engine', brokenOff(), 'engine-down'],
+  ])('reports %s', async (_what, answer, code) => {
     await expect(pullImage(engine(answer), 'x:1', () => undefined, never)).rejects.toMatchObject({ code })
   })
 
-  it('ends when nobody wants it any more', async () => {
+  it('ends on an abort', async () => {
     const stop = new AbortController()
     const pulling = pullImage(engine(new PassThrough()), 'x:1', () => undefined, stop.signal)
     stop.abort(new Error('changed my mind'))

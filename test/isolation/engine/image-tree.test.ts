@@ -37,7 +37,7 @@ async function membersOf(archive: Buffer): Promise<Record<string, string>> {
 const directory = (name: string): Member => ({ name, type: 'directory' })
 
 describe('the export of an image', () => {
-  it('loses what is of the Engine and of the kernel, and nothing else', async () => {
+  it('loses the entries of the Engine and the kernel, and nothing else', async () => {
     const tree = await treeOf([
       { name: '.dockerenv' },
       directory('dev/'),
@@ -67,7 +67,7 @@ describe('the export of an image', () => {
     })
   })
 
-  it('loses what the script cleans up', async () => {
+  it('loses the paths that the script cleans up', async () => {
     const tree = await treeOf(
       [directory('doc/'), { name: 'doc/a', text: 'a' }, { name: 'doc2', text: 'b' }, { name: 'c', text: 'c' }],
       ['/doc', '/c'],
@@ -93,7 +93,7 @@ describe('the export of an image', () => {
     })
   })
 
-  it('is refused where a clean-up would take the content of a file with two names', async () => {
+  it('is rejected if a clean-up removes only the first name of a file with two names', async () => {
     const members = [
       { name: 'perl', text: 'perl' },
       { name: 'perl5', type: 'link' as const, linkname: 'perl' },
@@ -102,7 +102,7 @@ describe('the export of an image', () => {
     expect(await membersOf(await treeOf([...members, { name: 'x' }], ['/perl', '/perl5']))).toEqual({ x: '' })
   })
 
-  it('gets the user that everything runs as, unless it has it', async () => {
+  it('gets the user runner unless it has one', async () => {
     const passwd = 'root:x:0:0:root:/root:/bin/sh'
     const group = 'root:x:0:\nrunner:x:42:\n'
     const tree = await treeOf([
@@ -130,7 +130,7 @@ describe('the export of an image', () => {
     }
   })
 
-  it('that breaks off is an error, and not a smaller package', async () => {
+  it('fails if it is truncated', async () => {
     const whole = await archiveOf([{ name: 'a', text: 'x'.repeat(10_000) }])
     const cut = Readable.from([whole.subarray(0, 2000)])
     await expect(buffer(imageTree(cut, { reference: 'an:image', leaveOut: [] }, never))).rejects.toMatchObject({

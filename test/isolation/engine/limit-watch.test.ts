@@ -4,7 +4,7 @@ import { LimitWatch, type LimitProbe } from '../../../isolation/engine/limit-wat
 
 const LIMITS = { memoryBytes: 1, cpus: 1, pids: 10, diskBytes: 1000, timeoutMs: Infinity }
 
-/** A container of which nothing is known to be wrong, on filesystems with 50 000 bytes in use. */
+/** The watch of a container within its limits, on filesystems with 50 000 bytes in use. */
 function watch(probe: Partial<LimitProbe>): LimitWatch {
   return new LimitWatch(
     {
@@ -21,16 +21,16 @@ function watch(probe: Partial<LimitProbe>): LimitWatch {
 
 const grownBy = (bytes: number) => () => Promise.resolve(50_000 + bytes)
 
-test('what is within its limits is not ended, nor measured for nothing', async () => {
+test('a container within its limits is neither ended nor measured', async () => {
   const never = () => Promise.reject(new Error('it was frozen'))
   expect(await watch({ filesystemUse: grownBy(100), ownUse: never }).look()).toBeUndefined()
 })
 
-test('what others write is not its own', async () => {
+test('data of others does not count', async () => {
   expect(await watch({ filesystemUse: grownBy(90_000) }).look()).toBeUndefined()
 })
 
-test('memory comes before processes, and both before the disk', async () => {
+test('memory takes precedence over processes, and both over the disk', async () => {
   const full = { filesystemUse: grownBy(5000), ownUse: () => Promise.resolve(5000) }
   const counts = (forksRefused: number, oomKills: number) => () => Promise.resolve({ forksRefused, oomKills })
   expect(await watch({ ...full, counts: counts(1, 1) }).look()).toMatchObject({ kind: 'out-of-memory' })
@@ -38,13 +38,13 @@ test('memory comes before processes, and both before the disk', async () => {
   expect(await watch(full).look()).toEqual({ kind: 'disk-full', usedBytes: 5000, limitBytes: 1000 })
 })
 
-test('what cannot be frozen, and so not be measured, may use no more than all together have written', async () => {
+test('if the container cannot be frozen and measured, all growth of the filesystems counts', async () => {
   const ownUse = () => Promise.reject(new Fault('cannot-freeze', 'The cgroup is read-only.'))
   expect(await watch({ ownUse, filesystemUse: grownBy(900) }).look()).toBeUndefined()
   expect(await watch({ ownUse, filesystemUse: grownBy(1001) }).look()).toMatchObject({ kind: 'disk-full' })
 })
 
-test('what is being ended already is not ended for its disk', async () => {
+test('a container that is already being ended does not fail for its disk use', async () => {
   const ownUse = () => Promise.reject(new Conflict('container-ending', 'It is too late for that.'))
   expect(await watch({ ownUse, filesystemUse: grownBy(5000) }).look()).toBeUndefined()
 })

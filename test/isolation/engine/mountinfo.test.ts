@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { optionOf, parseMountinfo } from '../../../isolation/engine/mountinfo.js'
 import { rootDirectories } from '../../../isolation/engine/root-directories.js'
 
-// As kernels write them, with shortened identifiers.
+// Output of real kernels, with shortened identifiers.
 
 /** Docker 20.10 on Linux 6.18, cgroups version 1. */
 const OVERLAY2 = `\
@@ -14,7 +14,7 @@ const OVERLAY2 = `\
 const OVERLAY2_WITH_MANY_LAYERS =
   '72 48 0:39 / / rw,relatime - overlay overlay rw,lowerdir=l/EXXB:l/CFZL:l/QQQQ,upperdir=1e49/diff,workdir=1e49/work\n'
 
-/** Docker 28 with containerd's image store, containerd 1.7, Linux 6.8, cgroups version 2. The last line is of the host. */
+/** Docker 28 with containerd's image store, containerd 1.7, Linux 6.8, cgroups version 2. The last line is the mount of the host. */
 const CONTAINERD_STORE = `\
 641 480 0:71 / / rw,relatime master:318 - overlay overlay rw,lowerdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs:/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/5/fs,upperdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/12/fs,workdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/12/work,uuid=on,nouserxattr
 642 641 0:74 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
@@ -23,7 +23,7 @@ const CONTAINERD_STORE = `\
 647 641 252:1 /var/lib/docker/containers/4128/hosts /etc/hosts rw,relatime - ext4 /dev/vda1 rw,discard,errors=remount-ro
 318 29 0:71 / /var/lib/docker/rootfs/overlayfs/4128 rw,relatime shared:318 - overlay overlay rw,lowerdir=/elsewhere
 `
-/** The same where the option string would not fit a page otherwise: containerd mounts from the directory of all layers. */
+/** The same with more layers than absolute paths fit in a page: containerd mounts with paths relative to all snapshots. */
 const CONTAINERD_WITH_MANY_LAYERS =
   '641 480 0:71 / / rw,relatime master:318 shared:9 - overlay overlay rw,lowerdir=9/fs:5/fs,upperdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/12/fs,workdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/12/work,uuid=on,nouserxattr\n'
 /** A mount by fsconfig(2), which containerd 2 uses from Linux 6.5 on; here 6.18. */
@@ -39,20 +39,20 @@ const BTRFS =
 const SNAPSHOTS = '/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots'
 
 describe('mountinfo', () => {
-  it('finds the fields on either side of any number of optional ones', () => {
+  it('finds the fields before and after any number of optional fields', () => {
     const [entry] = parseMountinfo(CONTAINERD_WITH_MANY_LAYERS)
     expect(entry).toMatchObject({ root: '/', mountPoint: '/', type: 'overlay', source: 'overlay' })
     expect(optionOf(entry!, 'uuid')).toBe('on')
     expect(optionOf(entry!, 'missing')).toBeUndefined()
   })
 
-  it('unescapes what the kernel escapes', () => {
+  it('decodes the escapes of the kernel', () => {
     const [entry] = parseMountinfo('1 2 0:3 / /a\\040b\\134c rw - overlay src\\011x rw,upperdir=/u\\054v,index=off\n')
     expect(entry).toMatchObject({ mountPoint: '/a b\\c', source: 'src\tx' })
     expect(entry!.superOptions).toEqual(['rw', 'upperdir=/u,v', 'index=off'])
   })
 
-  it('skips lines that it does not understand', () => {
+  it('skips lines that it cannot parse', () => {
     expect(parseMountinfo('\nnonsense\n1 2 3\n')).toEqual([])
   })
 })
@@ -65,7 +65,7 @@ describe('the root of a container', () => {
     })
   })
 
-  it('is found with overlay2 and more layers than absolute names fit a page', () => {
+  it('is found with overlay2 and more layers than absolute paths fit in a page', () => {
     expect(rootDirectories(OVERLAY2_WITH_MANY_LAYERS, '/srv/docker')).toEqual({
       upper: '/srv/docker/overlay2/1e49/diff',
       lowers: ['/srv/docker/overlay2/l/EXXB', '/srv/docker/overlay2/l/CFZL', '/srv/docker/overlay2/l/QQQQ'],
@@ -85,7 +85,7 @@ describe('the root of a container', () => {
   it.each([
     ['layer by layer', LAYER_BY_LAYER],
     ['by one string of options', ODD_NAMES],
-  ])('is found where it was mounted %s, whatever the names', (_, mountinfo) => {
+  ])('is found if it was mounted %s, whatever the names', (_, mountinfo) => {
     expect(rootDirectories(mountinfo, '/var/lib/docker')).toEqual({
       upper: '/srv/snapshots/12,x/fs',
       lowers: ['/srv/snapshots/9/fs', '/srv/a:b\\c/5/fs'],
@@ -96,17 +96,17 @@ describe('the root of a container', () => {
     ['ext4', VFS],
     ['btrfs', BTRFS],
     ['\\(none\\)', ''],
-  ])('is refused with a way out where there is no overlay, but %s', (type, mountinfo) => {
+  ])('is rejected with a remedy if it is not an overlay but %s', (type, mountinfo) => {
     const look = () => rootDirectories(mountinfo, '/var/lib/docker')
     expect(look).toThrow(expect.objectContaining({ code: 'root-not-overlay' }) as Error)
     expect(look).toThrow(new RegExp(`mount of type ${type}.*overlay2`))
   })
 
-  it('is refused where files may be there by their attributes alone', () => {
+  it('is rejected if overlayfs may copy up only attributes (metacopy)', () => {
     const withOption = (option: string) => OVERLAY2.replace('/work\n', `/work,${option}\n`)
     const refusal = expect.objectContaining({ code: 'overlay-metacopy' }) as Error
     expect(() => rootDirectories(withOption('redirect_dir=on,metacopy=on'), '/var/lib/docker')).toThrow(refusal)
-    // The kernel shows only what differs from its default.
+    // The kernel lists only options that differ from its default.
     expect(() => rootDirectories(OVERLAY2, '/var/lib/docker', true)).toThrow(refusal)
     expect(rootDirectories(withOption('metacopy=off'), '/var/lib/docker', true).upper).toContain('1e49')
   })

@@ -10,7 +10,7 @@ const frame = (stream: 'stdout' | 'stderr', data: Buffer) => {
 }
 
 describe('the frames of output', () => {
-  it('pass on a part of a payload before the rest has come', () => {
+  it('pass on a part of a payload before the rest arrives', () => {
     const frames = new OutputFrames()
     const bytes = frame('stderr', Buffer.from('hello'))
     expect(frames.push(bytes.subarray(0, 3))).toEqual([])
@@ -18,7 +18,7 @@ describe('the frames of output', () => {
     expect(frames.push(bytes.subarray(10))).toEqual([{ stream: 'stderr', data: Buffer.from('llo') }])
   })
 
-  it('come out as they went in, wherever the connection cuts them', () => {
+  it('are decoded correctly at any chunk boundaries', () => {
     const outputs = fc.array(
       fc.record({
         stream: fc.constantFrom('stdout' as const, 'stderr' as const),

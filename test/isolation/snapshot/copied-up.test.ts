@@ -21,15 +21,15 @@ async function copies(upper: TreeSpec, lower: TreeSpec = {}): Promise<readonly s
   return await copiedUp(join(root, 'upper'), layers, new Map([['/opt/ca', 'PEM']]))
 }
 
-describe('a copied-up file that the stager did not make', () => {
-  test('is a file with the content that stagerd gave it, or the link of the Engine', async () => {
+describe('a copied-up file that the stager did not change', () => {
+  test('is a file with the content that stagerd injected, or the link of the Engine', async () => {
     const given = { ...DIRECTORIES, 'opt/ca': { file: 'PEM' }, 'etc/mtab': { symlink: '/proc/mounts' } } as const
     expect(await copies(given)).toEqual(['/opt/ca', '/etc/mtab'])
   })
 
   test.each<[string, TreeSpec]>([
     ['nothing', {}],
-    ['a file with another content', { ...DIRECTORIES, 'opt/ca': { file: 'MEP' } }],
+    ['a file with different content', { ...DIRECTORIES, 'opt/ca': { file: 'MEP' } }],
     ['a longer file', { ...DIRECTORIES, 'opt/ca': { file: 'PEM\n' } }],
     ['a directory in its place', { ...DIRECTORIES, 'opt/ca': { directory: true } }],
     ['a pipe in its place', { ...DIRECTORIES, 'opt/ca': { fifo: true } }],
@@ -42,7 +42,7 @@ describe('a copied-up file that the stager did not make', () => {
     expect(await copies(upper)).toEqual([])
   })
 
-  test('is not a link that a package brought', async () => {
+  test('is not a link of a package', async () => {
     const tree = { etc: { directory: true }, 'etc/mtab': { symlink: '/proc/mounts' } } as const
     expect(await copies(tree, tree)).toEqual([])
   })

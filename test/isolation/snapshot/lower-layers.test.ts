@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LowerDirectories } from '../../../isolation/snapshot/lower-layers.js'
 import { makeTree, type TreeSpec } from '../../support/trees.js'
 
-/** What every Engine puts between the image and the container: Docker 20.10 to 28, with either image store. */
+/** The layer of the Engine between the image and the container: Docker 20.10 to 28, with either image store. */
 const ENGINES: TreeSpec = {
   '.dockerenv': { file: '' },
   dev: { directory: true },
@@ -22,7 +22,7 @@ const ENGINES: TreeSpec = {
   sys: { directory: true },
 }
 
-describe('what the layers below a container may hold', () => {
+describe('the content of the layers below a container', () => {
   let root: string
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'stagerd-test-'))
@@ -38,14 +38,14 @@ describe('what the layers below a container may hold', () => {
       }),
     )
 
-  it('is not what the Engine has put there, whatever the directory is called', async () => {
+  it('excludes the layer of the Engine, whatever its directory is called', async () => {
     const lower = await layers(ENGINES, { etc: { directory: true }, 'etc/passwd': { file: '' } })
     expect(lower.mayHold('etc/hosts')).toBe(false)
     expect(lower.mayHold('dev/console')).toBe(false)
     expect(lower.mayHold('etc/passwd')).toBe(true)
   })
 
-  it('is what a package has brought under such a name', async () => {
+  it('includes files of packages with the same names', async () => {
     const lower = await layers(ENGINES, { etc: { directory: true }, 'etc/mtab': { file: 'of a package' } })
     expect(lower.mayHold('etc/mtab')).toBe(true)
     expect(lower.mayHold('etc/hosts')).toBe(false)
@@ -55,22 +55,22 @@ describe('what the layers below a container may hold', () => {
     ['with anything else', { ...ENGINES, 'etc/passwd': { file: '' } }],
     ['with something in its empty directories', { ...ENGINES, 'dev/shm/x': { file: '' } }],
     ['without .dockerenv', { etc: { directory: true }, 'etc/hosts': { file: '' } }],
-    ['with a .dockerenv that says something', { ...ENGINES, '.dockerenv': { file: 'x' } }],
-  ])('is all of a topmost layer %s', async (_, tree) => {
+    ['with a .dockerenv that is not empty', { ...ENGINES, '.dockerenv': { file: 'x' } }],
+  ])('includes all of a topmost layer %s', async (_, tree) => {
     expect((await layers(tree)).mayHold('etc/hosts')).toBe(true)
   })
 
-  it('is all of a layer that is not the topmost', async () => {
+  it('includes all of a layer that is not the topmost', async () => {
     expect((await layers({ opt: { directory: true } }, ENGINES)).mayHold('etc/hosts')).toBe(true)
   })
 
-  it('is never looked for through a symbolic link', async () => {
+  it('is never searched through a symbolic link', async () => {
     const lower = await layers({ way: { symlink: '/etc' } })
     expect(lower.mayHold('way')).toBe(true)
     expect(lower.mayHold('way/passwd')).toBe(false)
   })
 
-  it('is the same in whatever order it is asked for', async () => {
+  it('does not depend on the order of the queries', async () => {
     const lower = await layers(
       { a: { directory: true }, 'a/b': { directory: true }, 'a/b/c': { file: '' }, 'a-b': { file: '' } },
       { a: { directory: true }, 'a/d': { symlink: 'b' }, e: { directory: true }, 'e/f': { directory: true } },

@@ -33,7 +33,7 @@ const EXPECTED = [
   },
 ]
 
-test('a dump of getfattr is read, odd names included, wherever its pieces are cut', async () => {
+test('a dump of getfattr is parsed at any chunk boundaries, with unusual names', async () => {
   const cuts = fc.array(fc.nat(DUMP.length), { maxLength: 8 })
   await fc.assert(
     fc.asyncProperty(cuts, async (places) => {
@@ -43,6 +43,6 @@ test('a dump of getfattr is read, odd names included, wherever its pieces are cu
   )
 })
 
-test('nothing to tell is nothing told', async () => {
+test('an empty dump has no marks', async () => {
   expect(await read([])).toEqual([])
 })

@@ -6,7 +6,7 @@ import { finished } from 'node:stream/promises'
 import { expect, test } from 'vitest'
 import { PathSpool } from '../../../isolation/snapshot/path-spool.js'
 
-/** Files that this process has open and that have no name any more. */
+/** Deleted files that this process has open. */
 function namelessFiles(): string[] {
   return readdirSync('/proc/self/fd').flatMap((fd) => {
     try {
@@ -22,14 +22,14 @@ function namelessFiles(): string[] {
 const PATHS = Array.from({ length: 5000 }, (_, index) => `directory ${index}/\n\xff`)
 const LIST = PATHS.map((path) => `${path}\0`).join('')
 
-/** Read to its end, as bytes. */
+/** The whole list, with bytes as latin1. */
 async function all(list: Readable): Promise<string> {
   const read = await text(list.setEncoding('latin1'))
   await finished(list)
   return read
 }
 
-test('what was added comes out in its order, each path ended by a NUL, as often as it is read', async () => {
+test('each reader gets all paths in order, each terminated by a NUL', async () => {
   const spool = new PathSpool()
   for (const path of PATHS) spool.add(path)
   spool.end()
@@ -40,7 +40,7 @@ test('what was added comes out in its order, each path ended by a NUL, as often 
   expect(namelessFiles()).toEqual([])
 })
 
-test('who reads along waits for what is not there yet', async () => {
+test('a reader waits for paths that have not been added yet', async () => {
   const spool = new PathSpool()
   const reading = all(spool.read())
   for (const path of PATHS) {
@@ -52,7 +52,7 @@ test('who reads along waits for what is not there yet', async () => {
   spool.close()
 })
 
-test('who reads a list that is never whole is told', async () => {
+test('a reader of an incomplete list fails when the spool is closed', async () => {
   const spool = new PathSpool()
   spool.add('a')
   const reading = all(spool.read())
@@ -61,7 +61,7 @@ test('who reads a list that is never whole is told', async () => {
   expect(namelessFiles()).toEqual([])
 })
 
-test('the file stays open under a reader, and no longer', async () => {
+test('the file stays open until its last reader has closed', async () => {
   const spool = new PathSpool()
   for (const path of PATHS) spool.add(path)
   spool.end()

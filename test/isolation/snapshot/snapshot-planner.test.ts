@@ -24,7 +24,7 @@ interface Case {
   readonly marks?: Readonly<Record<string, readonly [mark: string, value: string]>>
 }
 
-/** What becomes of an upper directory, in the order of a walk. */
+/** The plan of a snapshot of an upper directory, whose entries are given in the order of a walk. */
 function plan(upper: Readonly<Record<string, Kind>> | readonly Change[], how: Case = {}) {
   const changes = Array.isArray(upper)
     ? (upper as readonly Change[])
@@ -44,8 +44,8 @@ function plan(upper: Readonly<Record<string, Kind>> | readonly Change[], how: Ca
 
 const holding = (...paths: string[]): LowerLayers => ({ mayHold: (path) => paths.includes(path) })
 
-describe('what a snapshot holds', () => {
-  test('files, links and directories; removals beside them', () => {
+describe('the content of a snapshot', () => {
+  test('files, links and directories; removals are listed separately', () => {
     expect(plan({ etc: 'directory', 'etc/gone': 'whiteout', 'etc/new': 'file', link: 'symlink' })).toEqual({
       paths: ['etc', 'etc/new', 'link'],
       furtherSymlinks: [],
@@ -63,7 +63,7 @@ describe('what a snapshot holds', () => {
     expect(removals).toEqual([{ kind: 'opaque', path: 'old' }])
   })
 
-  test('sockets, pipes and devices are counted; what they replaced is gone', () => {
+  test('sockets, pipes and devices are counted; what they replaced is removed', () => {
     const upper = { null: 'character-device', pipe: 'fifo', s: 'socket' } as const
     expect(plan(upper, { lower: holding('pipe') })).toMatchObject({
       paths: [],
@@ -72,23 +72,23 @@ describe('what a snapshot holds', () => {
     })
   })
 
-  test('what they replaced in a directory that was made again is gone with it', () => {
+  test('what they replaced in a recreated directory is covered by the opaque directory', () => {
     const upper = { d: 'directory', 'd/e': 'directory', 'd/e/pipe': 'fifo' } as const
     const { removals } = plan(upper, { marks: { d: ['opaque', 'y'] }, lower: holding('d', 'd/e', 'd/e/pipe') })
     expect(removals).toEqual([{ kind: 'opaque', path: 'd' }])
   })
 
-  test('names of one symbolic link are links of their own; names of one file are told by tar', () => {
+  test('hard links of a symbolic link become separate links; hard links of a file are left to tar', () => {
     const twins = [change('a', 'symlink', { nlink: 2, ino: 7 }), change('b', 'symlink', { nlink: 2, ino: 7 })]
     const files = [change('c', 'file', { nlink: 2, ino: 8 }), change('d', 'file', { nlink: 2, ino: 8 })]
     expect(plan([...twins, ...files])).toMatchObject({ paths: ['a', 'c', 'd'], furtherSymlinks: ['b'], entryCount: 4 })
   })
 
-  test('odd bytes of a removal are percent-encoded', () => {
+  test('unusual bytes of a removal are percent-encoded', () => {
     expect(plan({ 'a%\n\xff b': 'whiteout' }).removals).toEqual([{ kind: 'removed', path: 'a%25%0A%FF b' }])
   })
 
-  test("Docker's own files are left out, and so are their removals, unless a package has them", () => {
+  test('files that Docker injects are skipped, and so are their removals, unless a package has them', () => {
     const upper = { '.dockerenv': 'whiteout', etc: 'directory', 'etc/hosts': 'file', 'etc/mtab': 'file' } as const
     expect(plan(upper, { lower: holding() })).toMatchObject({ paths: ['etc'], removals: [] })
     expect(plan(upper, { lower: holding('etc/mtab', '.dockerenv') })).toMatchObject({
@@ -97,7 +97,7 @@ describe('what a snapshot holds', () => {
     })
   })
 
-  test('what a stager put under the names of those files is in it', () => {
+  test('what a stager creates with the names of those files is included', () => {
     const upper = {
       '.dockerenv': 'directory',
       '.dockerenv/mine': 'file',
@@ -110,7 +110,7 @@ describe('what a snapshot holds', () => {
     expect(plan({ etc: 'directory', 'etc/mtab': 'fifo' }, { lower: holding() }).leftOut.special).toBe(1)
   })
 
-  test('a name that marks a removal in image layers is refused', () => {
+  test('a name that marks a removal in image layers is rejected', () => {
     expect(() => plan({ opt: 'directory', 'opt/.wh.x': 'file' })).toThrow(
       expect.objectContaining({ code: 'reserved-name' }) as Error,
     )
@@ -118,18 +118,18 @@ describe('what a snapshot holds', () => {
 })
 
 describe('a filtered snapshot', () => {
-  test('leaves out a neighbour whose name begins the same', () => {
+  test('skips a sibling whose name has the same prefix', () => {
     const upper = { app: 'directory', 'app/x': 'file', 'app-data': 'directory' } as const
     expect(plan(upper, { directory: '/app' }).paths).toEqual(['app', 'app/x'])
   })
 
-  test('leaves out what is excluded, with its removals', () => {
+  test('skips excluded paths and their removals', () => {
     const upper = { opt: 'directory', 'opt/a': 'directory', 'opt/a/gone': 'whiteout', 'opt/b': 'file' } as const
     const marks = { 'opt/a': ['opaque', 'y'] } as const
     expect(plan(upper, { exclude: ['/opt/a'], marks })).toMatchObject({ paths: ['opt', 'opt/b'], removals: [] })
   })
 
-  test.each(['symlink', 'file', 'socket'] as const)('does not go through a %s', (kind) => {
+  test.each(['symlink', 'file', 'socket'] as const)('does not enter a %s', (kind) => {
     expect(() => plan({ way: kind }, { directory: '/way/on' })).toThrow(
       expect.objectContaining({ code: 'bad-directory' }) as Error,
     )
@@ -142,14 +142,14 @@ describe('a filtered snapshot', () => {
     expect(plan({ opt: 'whiteout' }, { directory: '/opt/app' })).toMatchObject({ paths: [], removals: expected })
   })
 
-  test('is opaque where an ancestor is and it was made again', () => {
+  test('is opaque if it was recreated in an opaque ancestor', () => {
     const upper = { opt: 'directory', 'opt/app': 'directory' } as const
     const marks = { opt: ['opaque', 'y'] } as const
     expect(plan(upper, { directory: '/opt/app', marks }).removals).toEqual([{ kind: 'opaque', path: 'opt/app' }])
   })
 })
 
-describe('what is not understood is refused', () => {
+describe('an unsupported overlayfs attribute is rejected', () => {
   test.each([
     ['redirect', '/elsewhere'],
     ['metacopy', ''],

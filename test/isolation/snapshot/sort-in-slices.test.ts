@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { sortInSlices } from '../../../isolation/snapshot/sort-in-slices.js'
 import { TimeSlice } from '../../../isolation/snapshot/time-slice.js'
 
-test('LAW: the order is that of a sort in one go, for any number', async () => {
+test('LAW: the result equals that of Array.sort, for any length', async () => {
   const texts = fc.tuple(fc.constantFrom(0, 1, 2047, 2048, 2049, 5000, 9999), fc.nat()).map(([count, seed]) => {
     let state = seed
     return Array.from({ length: count }, () => {
@@ -19,7 +19,7 @@ test('LAW: the order is that of a sort in one go, for any number', async () => {
   )
 })
 
-test('others get their turn meanwhile, and an abort ends it', async () => {
+test('the event loop is not blocked, and an abort ends the sort', async () => {
   const many = () => Array.from({ length: 300_000 }, (_, index) => String((index * 7919) % 300_000))
   let turns = 0
   const counting = setInterval(() => (turns += 1), 1)

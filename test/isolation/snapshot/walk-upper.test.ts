@@ -12,7 +12,7 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'stagerd-walk-'))
 })
 
-// Also what is too deep for Node's own removal.
+// `rm`, because the tree may be too deep for Node.js.
 afterEach(() => execFileSync('rm', ['-rf', root]))
 
 async function walk(
@@ -24,13 +24,13 @@ async function walk(
   return seen
 }
 
-/** `levels` directories called `name`, each in the one before it. */
+/** Creates `levels` nested directories called `name`. */
 function deep(name: string, levels: number): void {
   const script = 'i=0; while [ $i -lt "$2" ]; do mkdir "$1" && cd -P "./$1" || exit 1; i=$((i+1)); done'
   execFileSync('sh', ['-c', script, 'sh', name, String(levels)], { cwd: root })
 }
 
-test('each directory comes before what it holds, and names in the order of their bytes', async () => {
+test('a directory comes before its content, and names are in byte order', async () => {
   makeTree(root, {
     'b\xff': { file: '' },
     b: { directory: true },
@@ -42,7 +42,7 @@ test('each directory comes before what it holds, and names in the order of their
   expect((await walk()).map(({ path }) => path)).toEqual(['a', 'b', 'b/\n', 'b/a', 'b-c', 'b\xff'])
 })
 
-test('files and directories are known by name and kind, everything else by lstat too', async () => {
+test('files and directories have a kind only; other entries have the result of lstat too', async () => {
   makeTree(root, { d: { directory: true }, f: { file: 'x' }, asked: { file: 'four' }, l: { symlink: 'nowhere' } })
   execFileSync('mkfifo', [join(root, 'p')])
   const changes = new Map((await walk(undefined, (path) => path === 'asked')).map((change) => [change.path, change]))
@@ -53,29 +53,29 @@ test('files and directories are known by name and kind, everything else by lstat
   expect(changes.get('p')).toMatchObject({ kind: 'fifo' })
 })
 
-test('what is of no interest is not gone into, and no symbolic link ever is', async () => {
+test('skipped directories and symbolic links are not entered', async () => {
   makeTree(root, { d: { directory: true }, 'd/x': { file: '' }, l: { symlink: 'd' } })
   expect((await walk(() => false)).map(({ path }) => path)).toEqual(['d', 'l'])
 })
 
-test('a path may be longer than one call takes, up to the longest that an archive can be unpacked with', async () => {
+test('a path may be longer than a system call accepts, up to the longest path in an archive', async () => {
   deep('n'.repeat(255), 16)
   // 16 names and 15 slashes are 4095 bytes.
   expect((await walk()).at(-1)?.path).toHaveLength(4095)
 })
 
-test('a longer path is refused, unless nobody is interested in it', async () => {
+test('a longer path is rejected unless it is skipped', async () => {
   deep('n'.repeat(250), 17)
   await expect(walk()).rejects.toMatchObject({ code: 'path-too-long' })
   await expect(walk(({ path }) => path.length < 2000)).resolves.toHaveLength(8)
 })
 
-test('more directories in each other than a layer may have are refused', async () => {
+test('directories that are nested deeper than in a layer are rejected', async () => {
   deep('d', 1025)
   await expect(walk()).rejects.toMatchObject({ code: 'snapshot-too-large' })
 })
 
-test('a directory that is not there', async () => {
+test('a missing directory is rejected', async () => {
   rmSync(root, { recursive: true })
   await expect(walk()).rejects.toMatchObject({ code: 'walk-failed' })
 })
