@@ -1,5 +1,5 @@
 /**
- * The files and directories that the Docker Engine adds to every root. Paths are from the root, without a leading slash.
+ * The files and directories that the Docker Engine adds to every root. Paths are relative to the root.
  *
  * The Engine keeps them in a separate layer, directly below the upper directory of the container. They are not part of
  * a diff, but `chmod -R` or `chown -R` of the root copies them up, and a removal leaves a whiteout. They are also part

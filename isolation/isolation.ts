@@ -9,8 +9,8 @@ import type { LayerContent, LayerSource, PreparePlan, Removal, StartPlan } from 
  *   prepare ──> prepared ── start ──> running ──> ended
  *                  └───────────┴─ release ─┴────────┘
  *
- * - `prepare` creates what does not depend on the program: layers, root image and network. If it rejects, it has already
- *   undone everything. Otherwise the caller owns the prepared container.
+ * - `prepare` creates what does not depend on the program: layers, root image and network. If it rejects, it has
+ *   already undone everything. Otherwise the caller owns the prepared container.
  * - `start` mounts /stagerfs, sets the firewall rules, and starts the container. It is called at most once. It resolves
  *   when the program runs. If it rejects, the caller must still release the container.
  * - `release` undoes everything. It can be called when the container was never started, after a `start` that rejected,
@@ -18,8 +18,8 @@ import type { LayerContent, LayerSource, PreparePlan, Removal, StartPlan } from 
  *   never rejects; it reports what it could not undo.
  * - `ended` resolves after all output has been passed to `hooks.output` and the last promise of the hook has resolved.
  *   Output is truncated only if the Engine is lost, or by a `release` before the end.
- * - The caller owns the listener on `address`. It opens the listener before `start` and closes it after the container has
- *   ended, because the container can reach that port as long as it runs.
+ * - The caller owns the listener on `address`. It opens the listener before `start` and closes it after the container
+ *   has ended, because the container can reach that port as long as it runs.
  * - `sweep` removes all resources of containers of this node that are not in `live`, such as those that a crash left
  *   behind. It is called before the first `prepare`, when the Engine is available again, and periodically, because the
  *   Engine completes requests of a client that has died. `live` may change during the sweep.
@@ -34,9 +34,9 @@ export interface Isolation {
   /** Builds the layer of `source` and caches it. Throws `BadInput` if the tree is rejected. */
   materialise(source: LayerSource, signal: AbortSignal): Promise<void>
   /**
-   * Passes the filesystem of an image to `use`. The image is pulled if the Engine lacks it. For the export a container is
-   * created, but not started. It is removed before this settles, also if `use` fails; after a crash `sweep` removes it.
-   * `use` must read or destroy the archive.
+   * Passes the filesystem of an image to `use`. The image is pulled if the Engine lacks it. For the export a container
+   * is created, but not started. It is removed before this settles, also if `use` fails; after a crash `sweep` removes
+   * it. `use` must read or destroy the archive.
    *
    * Throws `NotFound` (`no-such-image`) and `Unavailable` (`registry-unreachable`, `export-failed`). The archive fails
    * with `BadInput` (`archive-refused`) for an entry that can neither be kept nor left out.
@@ -127,9 +127,9 @@ export interface RunningContainer {
   /** Sends SIGTERM, and SIGKILL after a grace period; does not wait for `ended`. Idempotent. */
   stop(): void
   /**
-   * Freezes the container, and passes its changes to `write` as a gzipped tar of full paths. The container is thawed when
-   * its files have been read, which can be before `write` resolves. Rejects with `BadInput` (`bad-directory`) for a path
-   * that is not absolute and normalized.
+   * Freezes the container, and passes its changes to `write` as a gzipped tar of full paths. The container is thawed
+   * when its files have been read, which can be before `write` resolves. Rejects with `BadInput` (`bad-directory`) for a
+   * path that is not absolute and normalized.
    */
   snapshot<T>(request: SnapshotRequest, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>>
 }

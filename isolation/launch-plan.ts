@@ -20,8 +20,8 @@ export interface LayerSource extends LayerContent {
 /**
  * A removal that a snapshot found.
  *
- * `removed`: the path exists in a lower layer, but not in the result. `opaque`: the directory exists, and hides everything
- * that lower layers contain in it.
+ * `removed`: the path exists in a lower layer, but not in the result. `opaque`: the directory exists, and hides
+ * everything that lower layers contain in it.
  */
 export interface Removal {
   readonly kind: 'removed' | 'opaque'
@@ -68,7 +68,7 @@ export interface StartPlan {
    * layers at /stagerfs. Undefined for a run, which has no /stagerfs.
    */
   readonly stagerfs: readonly LayerSource[] | undefined
-  /** TCP port on the address of the host, the only port of the host that the container can reach. Undefined for a run. */
+  /** TCP port of the coordinator, the only port of the host that the container can reach. Undefined for a run. */
   readonly coordinatorPort: number | undefined
 }
 

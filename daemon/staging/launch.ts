@@ -28,7 +28,7 @@ export interface LaunchParts {
   readonly live: LiveContainers
   readonly janitor: Pick<Janitor, 'trySweep'>
   readonly logger: Logger
-  /** How long a stager may run after its verdict before it is stopped, in milliseconds, so that it can write its output. */
+  /** How long a stager may run after its verdict before it is stopped, in milliseconds: time for its last output. */
   readonly graceAfterVerdictMs: number
 }
 
@@ -127,8 +127,8 @@ export class Launch implements OwningLaunch {
   }
 
   /**
-   * Records the verdict unless another cause was first. Resolves after the transaction; then the coordinator answers OK.
-   * The cause is decided when the transaction begins, so the verdict of a program that exits without waiting for the
+   * Records the verdict unless another cause was first. Resolves after the transaction; then the coordinator answers
+   * OK. The cause is decided when the transaction begins, so the verdict of a program that exits without waiting for the
    * response counts too.
    */
   async settle(verdict: Verdict, work: WorkingCopy): Promise<void> {

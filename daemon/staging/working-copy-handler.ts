@@ -39,8 +39,8 @@ export interface OwningLaunch {
  * Handles the requests of a stager for the working copy of its launch, and its verdict.
  *
  * The changes of a stager are kept in memory until the verdict: a launch that is lost is run again from the start, so
- * they need not be durable. Only blobs are written to disk. No row refers to them before the verdict, so the launch holds
- * them as live until it ends.
+ * they need not be durable. Only blobs are written to disk. No row refers to them before the verdict, so the launch
+ * holds them as live until it ends.
  */
 export class WorkingCopyHandler implements LaunchHandler {
   readonly #owner: OwningLaunch

@@ -52,7 +52,7 @@ export interface StagingLedger {
   succeed(launch: string, work: WorkingCopy): Promise<Staging>
   /** Verdict `relaunch`: saves the work and stays at the same stager. Resets interruptions. */
   relaunch(launch: string, work: WorkingCopy): Promise<Staging>
-  /** Any failure. The package keeps the data from before the staging, and is `failed`, or `ready` if it was before. `launch` is undefined if none was begun. */
+  /** Any failure. The package keeps the data from before the staging, and is `failed`, or `ready` if it was before. `launch` is undefined if none is open. */
   fail(staging: string, launch: string | undefined, failure: Failure): Promise<Staging>
   /** The launch was lost through no fault of the stager. The staging stays at its step, with one more interruption. */
   abortLaunch(launch: string): Promise<Staging>

@@ -27,7 +27,7 @@ export interface TarRequest {
  *
  * ATTRIBUTES: `user.*` except `user.overlay.*` is kept. ACLs, file capabilities and labels are dropped, as for uploads.
  *
- * The stream fails with `Fault` (`archive-failed`) when a file vanishes or changes while it is read.
+ * The stream fails with `Fault` (`archive-failed`) when a file is removed or changed while it is read.
  */
 export function writeTar({ list, signal, ...options }: TarRequest): Readable {
   return throughProcesses(list, [tarOfList(options)], signal)

@@ -28,8 +28,8 @@ export class Sweeper {
 
   /**
    * Throws `Unavailable` (`engine-down`) before anything is removed, because a container that may be running needs its
-   * firewall rules. After the containers have been removed, other leftovers are harmless: failures are reported, and the
-   * next sweep tries again.
+   * firewall rules. After the containers have been removed, other leftovers are harmless: failures are reported, and
+   * the next sweep tries again.
    */
   async sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport> {
     // `live` changes during the sweep. A launch that ends meanwhile does its own cleanup.

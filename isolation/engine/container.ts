@@ -18,8 +18,8 @@ export interface Attached extends AsyncIterable<Buffer> {
 }
 
 /**
- * The kernel freezes a process that waits for a disk only after the disk has responded. runc gives up after a quarter of
- * a second and thaws the other processes; a busy disk takes longer.
+ * The kernel freezes a process that waits for a disk only after the disk has responded. runc gives up after a quarter
+ * of a second and thaws the other processes; a busy disk takes longer.
  */
 const FREEZE_TIMEOUT_MS = 10_000
 const FREEZE_RETRY_MS = 50
@@ -82,15 +82,15 @@ export class Container {
     return State.Running ? undefined : State.ExitCode
   }
 
-  /** Resolves with the exit code when the container has ended. Has no timeout; never settles if the Engine is killed. */
+  /** Resolves with the exit code after the end. Has no timeout, and never settles if the Engine is killed. */
   async wait(): Promise<number> {
     const { StatusCode } = (await this.#container.wait()) as { StatusCode: number }
     return StatusCode
   }
 
   /**
-   * Returns whether the caller must call `unpause`: false if the container does not run, or if a user has paused it; then
-   * it stays paused.
+   * Returns whether the caller must call `unpause`: false if the container does not run, or if a user has paused it;
+   * then it stays paused.
    *
    * Throws `Fault` (`cannot-freeze`). If the response is lost, it thaws the container if possible, and throws
    * `Unavailable` (`engine-down`).

@@ -7,7 +7,7 @@ import type { FreezeHooks } from '../isolation.js'
  * Freezes a container for pieces of work, one at a time.
  *
  * INVARIANTS
- * - The container is frozen only while a piece of work goes on.
+ * - The container is frozen only during a piece of work.
  * - If both the work and the thaw fail, the error is that of the work, and carries the other one.
  * - After `close` has resolved nobody reads the files of the container, so it can be ended.
  */

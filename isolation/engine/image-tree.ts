@@ -153,7 +153,7 @@ function plain(name: string): string {
 function errorOf(error: unknown, reference: string, signal: AbortSignal): Error {
   if (signal.aborted && signal.reason instanceof Error) return signal.reason
   if (error instanceof StagerdError) return error
-  return new Unavailable('export-failed', `The Docker Engine broke off while it gave out ${quote(reference)}.`, {
+  return new Unavailable('export-failed', `The Docker Engine did not complete the export of ${quote(reference)}.`, {
     cause: error,
   })
 }

@@ -23,7 +23,7 @@ const LOAD_DEADLINE_MS = 30 * 60_000
  * Images made of chains of layers.
  *
  * INVARIANTS
- * - At most one load of a chain goes on at a time; other callers wait for it.
+ * - A chain is loaded at most once at a time; other callers wait for that load.
  * - The tag is a digest of the chain and the node: an image with that name has exactly these layers.
  */
 export class RootImages {

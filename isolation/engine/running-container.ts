@@ -83,7 +83,7 @@ export class RunningContainer implements RunningContainerPort {
   /**
    * End it at once, if it has not ended. To be called once.
    *
-   * @param undo of all that was made for it; the container is the first to go
+   * @param undo the cleanup of all its resources, which begins with the container
    */
   async release(undo: CleanupStack): Promise<CleanupFailure[]> {
     const { attached, freezer } = this.#parts
@@ -91,7 +91,7 @@ export class RunningContainer implements RunningContainerPort {
     this.#ending.abort()
     await withinGrace(freezer.close(), AbortSignal.timeout(GRACE_MS))
     const failures = await undo.run()
-    // Whatever the Engine still owes an answer, nobody waits for it any more.
+    // Do not wait for pending responses of the Engine.
     this.#over.abort()
     attached.destroy()
     await this.ended
@@ -130,7 +130,7 @@ export class RunningContainer implements RunningContainerPort {
     const waiting = container.wait()
     waiting.catch(() => undefined)
     try {
-      // The counters of the cgroup vanish with the container: read them before the Engine removes it.
+      // The counters of the cgroup are removed with the container: read them before the Engine removes it.
       await Promise.race([output, waiting]).catch(() => undefined)
       // `??= await` would read the cause before it waits, and overwrite one that is set meanwhile.
       const hit = await watch.lookAtCounts()

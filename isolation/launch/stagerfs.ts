@@ -75,7 +75,7 @@ export class Stagerfs {
     await step('stagerfs', () => this.#mount(lowers, signal))
   }
 
-  /** In the mount namespace of the container, so that these are its own /proc with the masks of Docker, and its own /dev. */
+  /** In the mount namespace of the container: these are its own /proc, with the masks of Docker, and its own /dev. */
   async mountKernelFilesystems(pid: number, signal: AbortSignal): Promise<void> {
     await Promise.all([
       bindInContainer(pid, '/proc', '/stagerfs/proc', signal),

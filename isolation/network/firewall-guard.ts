@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Firewall } from './firewall.js'
 import type { FirewallPlan } from './firewall-rules.js'
 
-/** What a container is told about its rules. */
+/** Reports events of its rules to a container. */
 export interface FirewallEvents {
   /** Rules were missing, and have been restored. */
   restored(): void

@@ -31,7 +31,7 @@ export interface UpperSnapshotRequest extends SnapshotRequest {
   readonly signal?: AbortSignal
 }
 
-/** Keeps a container frozen while `work` goes on. */
+/** Keeps a container frozen during `work`. */
 export interface SnapshotFreezer {
   whileFrozen<T>(work: () => Promise<T>, hooks: FreezeHooks): Promise<T>
 }

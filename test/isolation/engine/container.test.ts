@@ -108,7 +108,7 @@ describe('freezing a container', () => {
     const container = containerThatAnswers({ pause: [NOT_YET, NOT_YET, NOT_YET] }, 20)
     await expect(container.pause()).rejects.toMatchObject({
       code: 'cannot-freeze',
-      message: expect.stringMatching(/waiting for a disk or a device: let it finish first\.$/) as string,
+      message: expect.stringMatching(/waiting for a disk or a device for 0\.02 s: let it finish first\.$/) as string,
     })
   })
 

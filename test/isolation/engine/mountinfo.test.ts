@@ -14,7 +14,7 @@ const OVERLAY2 = `\
 const OVERLAY2_WITH_MANY_LAYERS =
   '72 48 0:39 / / rw,relatime - overlay overlay rw,lowerdir=l/EXXB:l/CFZL:l/QQQQ,upperdir=1e49/diff,workdir=1e49/work\n'
 
-/** Docker 28 with containerd's image store, containerd 1.7, Linux 6.8, cgroups version 2. The last line is the mount of the host. */
+/** Docker 28 with containerd's image store, containerd 1.7, Linux 6.8, cgroups version 2. The last mount is the host's. */
 const CONTAINERD_STORE = `\
 641 480 0:71 / / rw,relatime master:318 - overlay overlay rw,lowerdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs:/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/5/fs,upperdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/12/fs,workdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/12/work,uuid=on,nouserxattr
 642 641 0:74 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
@@ -23,7 +23,7 @@ const CONTAINERD_STORE = `\
 647 641 252:1 /var/lib/docker/containers/4128/hosts /etc/hosts rw,relatime - ext4 /dev/vda1 rw,discard,errors=remount-ro
 318 29 0:71 / /var/lib/docker/rootfs/overlayfs/4128 rw,relatime shared:318 - overlay overlay rw,lowerdir=/elsewhere
 `
-/** The same with more layers than absolute paths fit in a page: containerd mounts with paths relative to all snapshots. */
+/** The same with more layers than absolute paths fit in a page: containerd mounts with relative paths. */
 const CONTAINERD_WITH_MANY_LAYERS =
   '641 480 0:71 / / rw,relatime master:318 shared:9 - overlay overlay rw,lowerdir=9/fs:5/fs,upperdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/12/fs,workdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/12/work,uuid=on,nouserxattr\n'
 /** A mount by fsconfig(2), which containerd 2 uses from Linux 6.5 on; here 6.18. */

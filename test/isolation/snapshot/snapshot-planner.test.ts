@@ -135,7 +135,7 @@ describe('a filtered snapshot', () => {
     )
   })
 
-  test('is empty of what an opaque or removed ancestor hides', () => {
+  test('contains only the removal of a directory that an opaque or removed ancestor hides', () => {
     const expected = [{ kind: 'removed', path: 'opt/app' }]
     const opaque = plan({ opt: 'directory' }, { directory: '/opt/app', marks: { opt: ['opaque', 'y'] } })
     expect(opaque).toMatchObject({ paths: ['opt'], removals: expected })

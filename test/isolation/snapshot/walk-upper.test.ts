@@ -42,7 +42,7 @@ test('a directory comes before its content, and names are in byte order', async 
   expect((await walk()).map(({ path }) => path)).toEqual(['a', 'b', 'b/\n', 'b/a', 'b-c', 'b\xff'])
 })
 
-test('files and directories have a kind only; other entries have the result of lstat too', async () => {
+test('files and directories get an lstat only on request, other entries always', async () => {
   makeTree(root, { d: { directory: true }, f: { file: 'x' }, asked: { file: 'four' }, l: { symlink: 'nowhere' } })
   execFileSync('mkfifo', [join(root, 'p')])
   const changes = new Map((await walk(undefined, (path) => path === 'asked')).map((change) => [change.path, change]))
