@@ -105,7 +105,6 @@ export async function buildApp(
     live,
     janitor,
     logger,
-    graceAfterVerdictMs: 5_000,
   })
   const service = new StagingService(
     { packages, stagers, pipelines, ledger, janitor, launches, logs, logger },

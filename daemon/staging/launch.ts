@@ -28,9 +28,12 @@ export interface LaunchParts {
   readonly live: LiveContainers
   readonly janitor: Pick<Janitor, 'trySweep'>
   readonly logger: Logger
-  /** How long a stager may run after its verdict before it is stopped, in milliseconds: time for its last output. */
-  readonly graceAfterVerdictMs: number
+  /** For tests; by default GRACE_AFTER_VERDICT_MS. */
+  readonly graceAfterVerdictMs?: number
 }
+
+/** How long a stager may continue after its verdict before it is stopped, in milliseconds: time for its last output. */
+const GRACE_AFTER_VERDICT_MS = 5_000
 
 export interface LaunchRequest {
   readonly staging: Staging
@@ -208,9 +211,10 @@ export class Launch implements OwningLaunch {
 
   /** After a verdict the stager has a grace period to end by itself; then it is stopped. */
   async #endOf(running: RunningContainer, cause: Cause): Promise<Ending> {
+    const { graceAfterVerdictMs = GRACE_AFTER_VERDICT_MS } = this.#parts
     const stop = () => running.stop()
     if (cause.kind === 'stopped') stop()
-    const timer = cause.kind === 'verdict' ? setTimeout(stop, this.#parts.graceAfterVerdictMs) : undefined
+    const timer = cause.kind === 'verdict' ? setTimeout(stop, graceAfterVerdictMs) : undefined
     const ending = await running.ended
     clearTimeout(timer)
     return ending
