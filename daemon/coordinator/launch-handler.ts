@@ -16,7 +16,7 @@ import type { Verdict } from '../model/staging.js'
  *   in the order in which their requests arrived, so the handler needs no lock. `openData` and `metadata` may be called
  *   at any time, also during one of these calls, and then return the working copy as it was before it.
  * - Changes are atomic: when a call rejects, the working copy is unchanged.
- * - Once `verdict` has resolved, the coordinator calls no method any more. It answers a repeated verdict by itself.
+ * - Once `verdict` has resolved, the coordinator calls no further method. It answers a repeated verdict by itself.
  *
  * ERRORS
  * - `Conflict` (`launch-over`) from any method when the launch has ended meanwhile, by a timeout for instance: 452.

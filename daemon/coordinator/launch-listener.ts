@@ -80,8 +80,8 @@ class LaunchListener implements CoordinatorListener {
     }).catch((error: unknown) => {
       throw new Fault('coordinator-listen', `The coordinator cannot listen on ${address}.`, { cause: error })
     })
-    // A connection that cannot be accepted, for want of descriptors for instance, is an error of the server. Without a
-    // listener it would end the daemon.
+    // A connection that cannot be accepted, because descriptors are exhausted for instance, is an error of the server.
+    // Without a listener it would end the daemon.
     this.#server.on('error', () => undefined)
   }
 

@@ -56,7 +56,7 @@ export class StagerRequest {
     response.once('close', () => this.#ended.abort())
   }
 
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the response is closed: then no client waits for the answer. */
   get signal(): AbortSignal {
     return this.#ended.signal
   }

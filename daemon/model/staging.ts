@@ -10,7 +10,7 @@ import type { Limits } from '../../isolation/launch-plan.js'
 export const STAGING_STATES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const
 export type StagingState = (typeof STAGING_STATES)[number]
 
-/** A staging in a terminal state does not change any more. */
+/** A staging in a terminal state never changes again. */
 export function isTerminal(state: StagingState): boolean {
   switch (state) {
     case 'queued':

@@ -123,7 +123,7 @@ export class RunningContainer implements RunningContainerPort {
       if (ending) this.#end(ending, 'at once')
     })
     const output = pumpOutput(attached, (stream, chunk) => hooks.output(stream, chunk))
-    // Without a reader, the program would block on a full pipe for ever.
+    // Without a reader, the program would block on a full pipe.
     output.catch((error: unknown) => {
       this.#end({ kind: 'engine-lost', error: asError(error) }, 'at once')
     })

@@ -68,7 +68,7 @@ function startInNode(request: SnapshotTarRequest, furtherSymlinks: readonly stri
   return guarded(request.compressor.compress(tar, request.signal), treeRead)
 }
 
-/** The archive can fail before it has a reader, who sees the error all the same; without a listener the process would end. */
+/** The archive can fail before it has a reader. The reader still sees the error; without a listener the process would end. */
 function guarded(archive: Readable, treeRead: Deferred<void>): SnapshotArchive {
   archive.on('error', () => undefined)
   return { archive, treeRead: treeRead.promise }
