@@ -9,22 +9,9 @@ import { addStageCommand } from './commands/stage.js'
 import { addStagerCommands } from './commands/stager.js'
 import { addStagingCommands } from './commands/staging.js'
 import { examples, type CommandLine } from './session/command-line.js'
+import { describeExitCodes } from './session/exit-codes.js'
 import type { Output } from './display/output.js'
 import { programVersion } from './program-version.js'
-
-const EXIT_CODES = `Exit codes:
-  0  success
-  1  stagerd failed
-  2  the command line is invalid
-  3  no stagerd answers
-  4  not found, conflict, or bad input
-  5  refused by policy or quota
- 10  a stager reported failure, or ended without a verdict
- 11  timeout
- 12  limit of memory, disk or processes reached
- 13  dependencies cannot be resolved
- 14  cancelled
-`
 
 /** Defines all commands. Parsing a command line runs its command; usage errors and help throw `CommanderError`. */
 export function buildProgram(commandLine: CommandLine, output: Output): Command {
@@ -58,7 +45,7 @@ export function buildProgram(commandLine: CommandLine, output: Output): Command 
       'after',
       examples('stage ./my-app', 'run my-app --publish 8080:3000', 'package list', 'node doctor', 'help stage'),
     )
-    .addHelpText('after', EXIT_CODES)
+    .addHelpText('after', describeExitCodes())
   addStageCommand(program, commandLine)
   addStagingCommands(program, commandLine)
   addPackageCommands(program, commandLine)

@@ -20,6 +20,26 @@ export const EXIT = {
   cancelled: 14,
 } as const
 
+const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+  success: 'success',
+  stagerdFailed: 'stagerd failed',
+  usage: 'the command line is invalid',
+  noDaemon: 'no stagerd answers',
+  badInput: 'not found, conflict, or bad input',
+  refused: 'refused by policy or quota',
+  stagerFailed: 'a stager reported failure, or ended without a verdict',
+  timeout: 'timeout',
+  limit: 'limit of memory, disk or processes reached',
+  unresolved: 'dependencies cannot be resolved',
+  cancelled: 'cancelled',
+}
+
+/** The exit codes and their meanings, for the help text. */
+export function describeExitCodes(): string {
+  const names = Object.keys(EXIT) as (keyof typeof EXIT)[]
+  return ['Exit codes:', ...names.map((name) => `${String(EXIT[name]).padStart(3)}  ${MEANINGS[name]}`), ''].join('\n')
+}
+
 /** The exit code for a thrown error. */
 export function exitCodeOfError(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
