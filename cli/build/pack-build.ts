@@ -28,7 +28,7 @@ const OWNER = { uid: 99, gid: 99, mtime: new Date(0) }
  *     build/cleanup         one path per line
  *     build/depends         one type.name per line; build_depends and provides likewise
  *     build/snapshot_path   empty, or one path
- *     build/environment/KEY the value, byte for byte
+ *     build/environment/forms/N   for each variable, the form of PUT /meta that adds it
  *
  * The tar is not compressed, because most sources already are. Throws `NotFound` (`no-such-file`), `BadInput`
  * (`not-a-file`, `same-file`).
@@ -87,12 +87,18 @@ function textEntriesOf(script: BuildScript): Readonly<Record<string, string>> {
     depends: capabilities(script.depends),
     build_depends: capabilities(script.build_depends),
     provides: capabilities(script.provides),
-    ...Object.fromEntries(Object.entries(script.environment).map(([key, value]) => [`environment/${key}`, value])),
+    ...Object.fromEntries(
+      Object.entries(script.environment).map(([key, value], index) => [
+        `environment/forms/${index + 1}`,
+        new URLSearchParams({ resource: 'environment', action: 'add', key, value }).toString(),
+      ]),
+    ),
   }
 }
 
 function addTextEntries(tar: Pack, texts: Readonly<Record<string, string>>): void {
-  for (const name of ['build/', 'build/environment/']) tar.entry({ name, type: 'directory', mode: 0o755, ...OWNER })
+  for (const name of ['build/', 'build/environment/', 'build/environment/forms/'])
+    tar.entry({ name, type: 'directory', mode: 0o755, ...OWNER })
   for (const [name, text] of Object.entries(texts)) tar.entry({ name: `build/${name}`, mode: 0o644, ...OWNER }, text)
 }
 

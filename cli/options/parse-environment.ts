@@ -1,7 +1,6 @@
 import { quote } from '../../base/fqn.js'
+import { isVariableName, VARIABLE_NAME_RULE } from '../../base/variable-name.js'
 import { UsageError } from './usage-error.js'
-
-const KEY = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 export type Environment = Readonly<Record<string, string>>
 
@@ -9,15 +8,20 @@ export type Environment = Readonly<Record<string, string>>
 export function collectEnvironment(text: string, before: Environment | undefined): Environment {
   const equals = text.indexOf('=')
   const key = text.slice(0, equals)
-  if (equals < 0 || !KEY.test(key))
+  if (equals < 1)
     throw new UsageError(`${quote(text)} is not a variable: write KEY=VALUE, such as NODE_ENV=production.`)
+  assertKey(key)
   return Object.fromEntries([...Object.entries(before ?? {}), [key, text.slice(equals + 1)]])
 }
 
 /** Collects the comma-separated variable names of each use of an option. Throws `UsageError`. */
 export function collectKeys(text: string, before: readonly string[] | undefined): string[] {
   const keys = text.split(',')
-  for (const key of keys)
-    if (!KEY.test(key)) throw new UsageError(`${quote(key)} is not the name of a variable: write one such as NODE_ENV.`)
+  keys.forEach(assertKey)
   return [...(before ?? []), ...keys]
+}
+
+function assertKey(key: string): void {
+  if (!isVariableName(key))
+    throw new UsageError(`${quote(key)} cannot name an environment variable: ${VARIABLE_NAME_RULE}.`)
 }

@@ -1,3 +1,4 @@
+import { quote } from '../../base/fqn.js'
 import type { PackageMetadata } from '../packages/metadata.js'
 import { assertEnvironmentKey, assertEnvironmentValue } from '../packages/validate.js'
 import { StagerRefusal, unmarshalled } from './stager-answer.js'
@@ -17,8 +18,8 @@ export function metadataDocument({ dependencies, provides, environment, template
 function assertMarshals(key: string, value: unknown): void {
   try {
     assertEnvironmentKey(key)
-    if (typeof value !== 'string') throw new TypeError(`The value of ${key} is not text.`)
-    if (/\p{Surrogate}/u.test(value)) throw new TypeError(`The value of ${key} is not Unicode.`)
+    if (typeof value !== 'string') throw new TypeError(`The value of ${quote(key)} is not text.`)
+    if (/\p{Surrogate}/u.test(value)) throw new TypeError(`The value of ${quote(key)} is not Unicode.`)
     assertEnvironmentValue(key, value)
   } catch (error) {
     throw new StagerRefusal(445, unmarshalled(error), { cause: error })

@@ -23,4 +23,7 @@ export function oneOf<const Values extends readonly string[]>(
   ) as unknown as TUnion<Literals<Values>>
 }
 
-export const environment = (description: string) => Type.Record(Type.String(), Type.String(), { description })
+/** Any name, because `assertEnvironmentKey` has the rule for names. A dot in a pattern would leave out line feeds. */
+const AnyName = Type.String({ pattern: String.raw`^[\s\S]*$` })
+
+export const environment = (description: string) => Type.Record(AnyName, Type.String(), { description })

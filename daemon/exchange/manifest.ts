@@ -4,6 +4,7 @@ import { BadInput, messageOf } from '../../base/errors.js'
 import { describeViolation, type Violation } from '../documents/describe-violation.js'
 import { Capability, Template } from '../documents/capability.js'
 import { Limits } from '../documents/limits.js'
+import { environment } from '../documents/schema.js'
 
 /** The format of exchange files. docs/exchange.md describes it for other programs. */
 
@@ -13,7 +14,7 @@ const FORMAT = 'stagerd-exchange'
 const VERSION = 1
 
 const closed = { additionalProperties: false } as const
-const Environment = Type.Record(Type.String(), Type.String())
+const Environment = environment('by name')
 
 const Removal = Type.Object(
   { kind: Type.Union([Type.Literal('removed'), Type.Literal('opaque')]), path: Type.String() },

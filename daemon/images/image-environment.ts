@@ -5,11 +5,14 @@ import { assertEnvironmentKey, assertEnvironmentValue } from '../packages/valida
 /** A word that needs no quoting in a shell. */
 const PLAIN_WORD = /^[A-Za-z0-9_@%+=:,./-]+$/
 
-/**
- * The run configuration of an image as the environment of a package. Drops variables that are not valid in a package,
- * for example because a shell cannot name them.
- */
-export function environmentOfImage(config: ImageConfig): Readonly<Record<string, string>> {
+export interface ImageEnvironment {
+  readonly variables: Readonly<Record<string, string>>
+  /** The names of variables that a package cannot have. */
+  readonly dropped: readonly string[]
+}
+
+/** The run configuration of an image as the environment of a package. */
+export function environmentOfImage(config: ImageConfig): ImageEnvironment {
   const { environment, workingDirectory, entrypoint, command } = config
   const entries = environment.map((entry): [string, string] => {
     const equals = entry.indexOf('=')
@@ -18,10 +21,11 @@ export function environmentOfImage(config: ImageConfig): Readonly<Record<string,
   const words = [...entrypoint, ...command]
   if (workingDirectory !== '') entries.push(['START_PATH', workingDirectory])
   if (words.length > 0) entries.push(['START_COMMAND', words.map(shellWord).join(' ')])
-  return Object.fromEntries(entries.filter(([key, value]) => isAllowed(key, value)))
+  const [allowed, dropped] = [entries.filter(isAllowed), entries.filter((entry) => !isAllowed(entry))]
+  return { variables: Object.fromEntries(allowed), dropped: dropped.map(([key]) => key) }
 }
 
-function isAllowed(key: string, value: string): boolean {
+function isAllowed([key, value]: readonly [string, string]): boolean {
   try {
     assertEnvironmentKey(key)
     assertEnvironmentValue(key, value)

@@ -28,7 +28,7 @@ export interface ImagePackagesParts {
   readonly packages: Pick<PackageRepository, 'create'>
   readonly quota: PackageQuota
   readonly live: Pick<LiveContainers, 'add' | 'delete'>
-  readonly logger: Pick<FastifyBaseLogger, 'info'>
+  readonly logger: Pick<FastifyBaseLogger, 'info' | 'warn'>
 }
 
 /** Makes packages from Docker images. The content of an image is checked like an upload. */
@@ -57,7 +57,9 @@ export class ImagePackages {
         { progress: (line) => logger.info({ image }, `pulling an image: ${line}`) },
         async ({ archive, config }) => {
           const received = await ingest.receive(archive, { maxBytes }, signal)
-          return { resource: received.resource, environment: environmentOfImage(config) }
+          const { variables, dropped } = environmentOfImage(config)
+          if (dropped.length > 0) logger.warn({ image, dropped }, 'an image has variables that a package cannot have')
+          return { resource: received.resource, environment: variables }
         },
         signal,
       )

@@ -1,3 +1,5 @@
+import { isShellName } from '../../base/variable-name.js'
+
 /** The environment of every program in a container, before those of the packages are merged into it. */
 export const BASE_ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -21,8 +23,15 @@ export function mergeEnvironments(
 }
 
 function expandSelf(key: string, value: string, below: string | undefined): string {
-  const self = `\\$(?:${key}(?![A-Za-z0-9_])|\\{${key}\\})`
+  const self = referenceTo(key)
   if (below !== undefined && below !== '') return value.replace(new RegExp(self, 'g'), () => below)
   // No value below: remove the separator too, because an empty element of a search path means the current directory.
   return value.replace(new RegExp(`:?${self}`, 'g'), '').replace(/^:/, value.startsWith(':') ? ':' : '')
+}
+
+/** A pattern. `$a.b` refers to the variable `a`, as in a shell, so other names than those of a shell need the braces. */
+function referenceTo(key: string): string {
+  const name = key.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)
+  const braced = String.raw`\$\{${name}\}`
+  return isShellName(key) ? String.raw`(?:\$${name}(?![A-Za-z0-9_])|${braced})` : braced
 }

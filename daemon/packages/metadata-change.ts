@@ -1,4 +1,5 @@
 import { BadInput, TooLarge } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
 import { sameCapability } from './capability.js'
 import type { Capability, PackageMetadata, Template } from './metadata.js'
 import { assertCapability, assertEnvironmentKey, assertEnvironmentValue, assertTemplate } from './validate.js'
@@ -69,7 +70,7 @@ function setVariable(environment: Environment, key: string, value: string): Envi
   assertEnvironmentKey(key)
   assertEnvironmentValue(key, value)
   if (/\p{Surrogate}/u.test(value))
-    throw new BadInput('bad-environment-value', `The value of ${key} is not Unicode: send it as UTF-8.`)
+    throw new BadInput('bad-environment-value', `The value of ${quote(key)} is not Unicode: send it as UTF-8.`)
   const entries = new Map(Object.entries(environment))
   return entries.get(key) === value ? environment : Object.fromEntries(entries.set(key, value))
 }

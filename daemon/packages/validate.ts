@@ -1,12 +1,12 @@
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import { isVariableName, VARIABLE_NAME_RULE } from '../../base/variable-name.js'
 import { CAPABILITY_TYPES, type Capability, type PackageMetadata, type Template } from './metadata.js'
 
 /** Allow-lists for metadata from users and stagers: it reaches messages, paths and process environments. */
 
 const CAPABILITY_NAME = /^[^\p{Control}\p{White_Space}\p{Surrogate}]{1,255}$/u
 const USER = /^[A-Za-z_][A-Za-z0-9_-]{0,31}$/
-const ENVIRONMENT_KEY = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/
 const CONTROL = /[\u0000-\u001f\u007f]/
 
 /**
@@ -30,20 +30,19 @@ export function assertCapability(capability: Capability): void {
 
 /** Throws `BadInput` (`bad-environment-key`) unless `key` is a valid name of a variable. */
 export function assertEnvironmentKey(key: string): void {
-  // `__proto__` matches the pattern, but many programs misbehave with it as a key of a plain object.
-  if (!ENVIRONMENT_KEY.test(key) || key === '__proto__')
+  if (!isVariableName(key))
     throw new BadInput(
       'bad-environment-key',
-      `${quote(key)} cannot name an environment variable: a key has letters, digits or _ and does not begin with a digit.`,
+      `${quote(key)} cannot name an environment variable: ${VARIABLE_NAME_RULE}.`,
     )
 }
 
 /** Throws `BadInput` (`bad-environment-value`) for a value that no process can receive. */
 export function assertEnvironmentValue(key: string, value: string): void {
   if (value.includes('\0'))
-    throw new BadInput('bad-environment-value', `The value of ${key} must not contain a NUL character.`)
+    throw new BadInput('bad-environment-value', `The value of ${quote(key)} must not contain a NUL character.`)
   if (Buffer.byteLength(value) > MAX_ENVIRONMENT_VALUE_BYTES)
-    throw new BadInput('bad-environment-value', `The value of ${key} must not be longer than 96 KiB.`)
+    throw new BadInput('bad-environment-value', `The value of ${quote(key)} must not be longer than 96 KiB.`)
 }
 
 export function assertEnvironment(environment: Readonly<Record<string, string>>): void {

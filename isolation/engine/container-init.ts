@@ -12,7 +12,7 @@
  */
 const INIT = `read -r _ || exit 125
 trap 'kill -TERM -1' TERM
-/bin/sh -c "$1" </dev/null &
+"$@" </dev/null &
 wait "$!"
 status=$?
 while kill -0 "$!" 2>/dev/null; do wait "$!"; status=$?; done
@@ -33,7 +33,7 @@ exit "$status"`
 /** Written to the standard input of the container to start the program. */
 export const START_PROGRAM = '\n'
 
-/** The argument vector of process 1. */
-export function initCommand(command: string): string[] {
-  return ['/bin/sh', '-c', INIT, 'stagerd', command]
+/** The argument vector of process 1, which starts `program`. */
+export function initCommand(program: readonly string[]): string[] {
+  return ['/bin/sh', '-c', INIT, 'stagerd', ...program]
 }

@@ -3,6 +3,7 @@ import type { PreparePlan, StartPlan } from '../launch-plan.js'
 import { launchLabels, launchName, type Owner } from '../host/ownership.js'
 import { initCommand } from './container-init.js'
 import { limitOptions } from './limits.js'
+import { programVector } from './program-vector.js'
 
 /** Both parts of a plan, with the image, the network and /stagerfs that were created for it. */
 export interface ContainerRequest extends PreparePlan, Omit<StartPlan, 'stagerfs'> {
@@ -15,7 +16,7 @@ export interface ContainerRequest extends PreparePlan, Omit<StartPlan, 'stagerfs
 /** The default capabilities, seccomp profile and masked paths of Docker stay in force. */
 export function containerOptions(owner: Owner, request: ContainerRequest): Docker.ContainerCreateOptions {
   const { id, egress, publish, stagerfs } = request
-  const [entrypoint = '', ...args] = initCommand(request.command)
+  const [entrypoint = '', ...args] = initCommand(programVector(request.command, request.environment))
   return {
     name: launchName(id),
     Image: request.image,

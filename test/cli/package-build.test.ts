@@ -45,7 +45,7 @@ const script = (changes: Partial<BuildScript> = {}): BuildScript => ({
   provides: [{ type: 'package', name: 'redis' }],
   depends: [{ type: 'os', name: 'debian' }],
   build_depends: [{ type: 'package', name: 'build-essential' }],
-  environment: { PATH: '/opt/redis/bin:$PATH', MULTI: 'a\nb\n' },
+  environment: { PATH: '/opt/redis/bin:$PATH', 'a/b.c': 'x\ny&\n' },
   sources: [{ url: `${url}/moved/redis.tgz`, file: 'redis.tgz', sha256: digestOf('sha256', SOURCE) }],
   include_files: ['start.sh'],
   cleanup: ['/usr/share/doc'],
@@ -93,7 +93,8 @@ describe('package build', () => {
       'build/depends': 'os.debian\n',
       'build/build_depends': 'package.build-essential\n',
       'build/provides': 'package.redis\n',
-      'build/environment/MULTI': 'a\nb\n',
+      'build/environment/forms/1': 'resource=environment&action=add&key=PATH&value=%2Fopt%2Fredis%2Fbin%3A%24PATH',
+      'build/environment/forms/2': 'resource=environment&action=add&key=a%2Fb.c&value=x%0Ay%26%0A',
       'work/redis.tgz': SOURCE,
       'work/start.sh': '#!/bin/sh',
     })

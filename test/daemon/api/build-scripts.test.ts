@@ -102,7 +102,7 @@ describe('building packages over the API', () => {
       ['that does not exist', { image: 'debian:13' }, 404, 'no-such-image'],
       ['by an invalid name', { image: '../version' }, 400, 'bad-image'],
       ['without a path that cannot be left out', { leave_out: ['/'] }, 400, 'bad-path'],
-      ['with an invalid environment', { environment: { 'a b': '' } }, 400, 'bad-environment-key'],
+      ['with an invalid environment', { environment: { 'a=b': '' } }, 400, 'bad-environment-key'],
     ])('%s is refused, and nothing is stored', async (_why, change, status, code) => {
       expect(await make(change)).toMatchObject({ status, document: { code } })
       expect(await packages()).toEqual([])

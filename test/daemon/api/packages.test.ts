@@ -141,7 +141,8 @@ describe('packages over the API', () => {
       [{ ...draft, name: '../x' }, 'bad-name', /"..\/x" is not a name/],
       [{ ...draft, namespace: 'acme' }, 'bad-namespace', /begins with \//],
       [{ ...draft, provides: [{ type: 'os', name: 'a b' }] }, 'bad-capability', /without spaces/],
-      [{ ...draft, environment: { 'A-B': 'x' } }, 'bad-environment-key', /"A-B"/],
+      [{ ...draft, environment: { 'A\nB': 1 } }, 'bad-document', /must be a string/],
+      [{ ...draft, environment: { 'A=B': 'x' } }, 'bad-environment-key', /"A=B"/],
       [
         { ...draft, templates: [{ path: '../x', left_delimiter: '{{', right_delimiter: '}}' }] },
         'bad-template',

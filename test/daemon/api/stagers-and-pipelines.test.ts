@@ -61,7 +61,7 @@ describe('stagers and pipelines over the API', () => {
     [{ ...draft, user: '0; rm' }, 400, 'bad-user'],
     [{ ...draft, limits: { memory_bytes: 1 } }, 400, 'bad-document'],
     [{ ...draft, limits: { memory: 1 } }, 400, 'bad-document'],
-    [{ ...draft, environment: { '1A': 'x' } }, 400, 'bad-environment-key'],
+    [{ ...draft, environment: { '1=': 'x' } }, 400, 'bad-environment-key'],
     [{ ...draft, dependencies: [{ type: 'os', name: '' }] }, 400, 'bad-document'],
   ])('the stager %j is refused', async (body, status, code) => {
     expect((await under.ask('POST', '/v1/stagers', body)).document).toMatchObject({ status, code })

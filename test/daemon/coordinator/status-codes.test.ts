@@ -54,7 +54,12 @@ const REFUSALS: readonly [status: number, path: string, init: RequestInit, text:
   [499, '/LAUNCH/meta', form('resource=environment&action=set&key=A&value=1'), /"set" is not an action/],
   [499, '/LAUNCH/meta', form('resource=environment&action=add&value=1'), /no key/],
   [499, '/LAUNCH/meta', form('resource=environment&action=add&key=A'), /no value/],
-  [499, '/LAUNCH/meta', form('resource=environment&action=add&key=A-B&value=1'), /cannot name an environment variable/],
+  [
+    499,
+    '/LAUNCH/meta',
+    form('resource=environment&action=add&key=A%3DB&value=1'),
+    /cannot name an environment variable/,
+  ],
   [499, '/LAUNCH/meta', form('resource=environment&action=add&key=__proto__&value=1'), /cannot name an environment/],
   [
     499,
@@ -127,8 +132,8 @@ describe('a refusal', () => {
 
 describe('445 for GET /meta', () => {
   it.each([
-    ['a value that is not text', { A: 1 as unknown as string }, /A is not text/],
-    ['a value that is not Unicode', { A: '\ud800' }, /A is not Unicode/],
+    ['a value that is not text', { A: 1 as unknown as string }, /"A" is not text/],
+    ['a value that is not Unicode', { A: '\ud800' }, /"A" is not Unicode/],
     ['a value with a NUL', { A: 'x\0' }, /NUL/],
     ['a key that names no variable', { 'A=B': 'x' }, /"A=B" cannot name/],
   ])('when the environment holds %s', async (_, environment, text) => {

@@ -33,6 +33,13 @@ describe('merging environments', () => {
     expect(mergeEnvironments({ LD_LIBRARY_PATH: value }).LD_LIBRARY_PATH).toBe(expected)
   })
 
+  it('reads braces around names that a shell cannot name', () => {
+    expect(mergeEnvironments({ 'a.b': '1', 'c(d': '2' }, { 'a.b': '${a.b},$a.b,${axb}', 'c(d': '[${c(d}]' })).toEqual({
+      'a.b': '1,$a.b,${axb}',
+      'c(d': '[2]',
+    })
+  })
+
   it('inserts a value literally, without replacement patterns', () => {
     expect(mergeEnvironments({ X: '$&-$1' }, { X: '<$X>' }).X).toBe('<$&-$1>')
   })

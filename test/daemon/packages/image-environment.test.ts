@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { environmentOfImage } from '../../../daemon/images/image-environment.js'
 import { assertImageReference } from '../../../daemon/packages/image-reference.js'
 
+const variablesOf = (config: Parameters<typeof environmentOfImage>[0]) => environmentOfImage(config).variables
 const NOTHING = { environment: [], workingDirectory: '', entrypoint: [], command: [] }
 
 describe('the run configuration of an image as the environment of a package', () => {
   it('keeps variables and derives START_PATH and START_COMMAND', () => {
     expect(
-      environmentOfImage({
-        environment: ['PATH=/opt/bin:/bin', 'EMPTY=', 'OPTIONS=a=b c'],
+      variablesOf({
+        environment: ['PATH=/opt/bin:/bin', 'EMPTY=', 'OPTIONS=a=b c', 'discovery.type=single-node'],
         workingDirectory: '/srv/app',
         entrypoint: ['/bin/sh', '-c'],
         command: ["echo it's $HOME"],
@@ -17,6 +18,7 @@ describe('the run configuration of an image as the environment of a package', ()
       PATH: '/opt/bin:/bin',
       EMPTY: '',
       OPTIONS: 'a=b c',
+      'discovery.type': 'single-node',
       START_PATH: '/srv/app',
       // Quoted, because a shell parses START_COMMAND.
       START_COMMAND: String.raw`/bin/sh -c 'echo it'\''s $HOME'`,
@@ -24,16 +26,17 @@ describe('the run configuration of an image as the environment of a package', ()
   })
 
   it('is empty for an image without a configuration', () => {
-    expect(environmentOfImage(NOTHING)).toEqual({})
+    expect(variablesOf(NOTHING)).toEqual({})
   })
 
   it('keeps an empty argument', () => {
-    expect(environmentOfImage({ ...NOTHING, command: ['a', '', 'b'] })).toEqual({ START_COMMAND: "a '' b" })
+    expect(variablesOf({ ...NOTHING, command: ['a', '', 'b'] })).toEqual({ START_COMMAND: "a '' b" })
   })
 
-  it('drops variables that are not valid in a package', () => {
-    expect(environmentOfImage({ ...NOTHING, environment: ['my.key=1', '__proto__=2', 'KEPT=3'] })).toEqual({
-      KEPT: '3',
+  it('names the variables that a package cannot have', () => {
+    expect(environmentOfImage({ ...NOTHING, environment: ['my.key=1', '__proto__=2', '=3', 'KEPT=4'] })).toEqual({
+      variables: { 'my.key': '1', KEPT: '4' },
+      dropped: ['__proto__', ''],
     })
   })
 })
