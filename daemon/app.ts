@@ -20,6 +20,7 @@ import { INSTALL_DIRECTORY } from './installation.js'
 import { LogStore } from './log/log-store.js'
 import { isTerminal } from './model/staging.js'
 import { NodeReport } from './node/node-report.js'
+import { proxyAddresses, proxyEnvironment } from './proxy-environment.js'
 import { closureOf } from './resolver/closure.js'
 import { policyQuota } from './resolver/policy-quota.js'
 import { Resolver } from './resolver/resolver.js'
@@ -61,6 +62,7 @@ export async function buildApp(
   const state = await StateDirectory.open(settings.stateDir, undo)
   const { path: stateDir, nodeId } = state
   const ca = await loadCaBundle(settings.caBundle)
+  const environment = { always: ca.environment, withEgress: proxyEnvironment(settings.proxy) }
 
   // Storage.
   const store = SqliteStore.open(state.database)
@@ -86,6 +88,7 @@ export async function buildApp(
     addressPool: settings.bridgePool,
     compressor: settings.compressor,
     extraFiles: ca.files,
+    proxies: proxyAddresses(settings.proxy),
   })
   const live = new LiveContainers()
   const janitor = new Janitor({ isolation, live, logger })
@@ -101,7 +104,7 @@ export async function buildApp(
       quota,
       liveBlobs,
     },
-    plan: { environment: ca.environment },
+    plan: { environment },
     live,
     janitor,
     logger,
@@ -110,7 +113,7 @@ export async function buildApp(
     { packages, stagers, pipelines, ledger, janitor, launches, logs, logger },
     concurrency,
   )
-  const defaults = { limits, environment: ca.environment }
+  const defaults = { limits, environment }
   const runs = new PackageRuns({ packages, resolver, isolation, live, logger, defaults })
   const images = new ImagePackages({ isolation, ingest, packages, quota, live, logger })
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { BadInput, messageOf } from '../base/errors.js'
 
-/** Path of the bundle in the root of a stager and in /stagerfs. */
+/** Path of the bundle in every root, and in /stagerfs. */
 const PATH_IN_CONTAINER = '/etc/ssl/stagerd-ca.pem'
 
 /** Each program has a variable of its own for the path; there is no common one. */
@@ -15,7 +15,7 @@ const VARIABLES = [
   'npm_config_cafile',
 ]
 
-/** What stagers get on a host that trusts a private certificate authority; empty on any other host. */
+/** What containers get on a host that trusts a private certificate authority; empty on any other host. */
 export interface CaBundle {
   readonly files: ReadonlyMap<string, string>
   readonly environment: Readonly<Record<string, string>>

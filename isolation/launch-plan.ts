@@ -46,7 +46,7 @@ export interface PreparePlan {
   readonly id: string
   /** Lowest first: from the operating system upward. */
   readonly root: readonly LayerSource[]
-  /** Whether the shim layer is on top of the root: true for a launch, false for a run (engine/shim-layer.ts). */
+  /** Whether the root has what only stagers need: true for a launch, false for a run (engine/shim-layer.ts). */
   readonly shims: boolean
   /** A user in /etc/passwd of the root. */
   readonly user: string
@@ -68,8 +68,14 @@ export interface StartPlan {
    * layers at /stagerfs. Undefined for a run, which has no /stagerfs.
    */
   readonly stagerfs: readonly LayerSource[] | undefined
-  /** TCP port of the coordinator, the only port of the host that the container can reach. Undefined for a run. */
+  /** TCP port of the coordinator, which the container can reach on the host. Undefined for a run. */
   readonly coordinatorPort: number | undefined
+}
+
+/** A proxy by its IPv4 address. */
+export interface ProxyAddress {
+  readonly address: string
+  readonly port: number
 }
 
 export interface PublishedPort {

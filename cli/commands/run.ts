@@ -33,7 +33,7 @@ export function addRunCommand(program: Command, commandLine: CommandLine): void 
     )
     .option(
       '-p, --publish <host:container>',
-      'publish a port of the package on this host; without a host port, a free one is chosen (repeatable)',
+      'publish a port of the package on this host; without a host port, a free one is chosen; the program finds a single port in PORT (repeatable)',
       collectPublished,
     )
     .option(

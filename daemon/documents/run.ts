@@ -21,6 +21,7 @@ export const RunDraft = Type.Object(
           },
           closed,
         ),
+        { description: 'a single container port is PORT, unless the environment sets it' },
       ),
     ),
     allow_egress: Type.Optional(Type.Boolean()),

@@ -1,10 +1,5 @@
 import { isShellName } from '../../base/variable-name.js'
 
-/** The environment of every program in a container, before those of the packages are merged into it. */
-export const BASE_ENVIRONMENT: Readonly<Record<string, string>> = {
-  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-}
-
 /**
  * Merges environments from the lowest layer to the highest; a later one wins.
  *

@@ -4,7 +4,7 @@ import { BadInput, Conflict } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
 import type { Ending, Isolation, PreparedContainer, StartHooks } from '../../isolation/isolation.js'
 import type { Limits, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
-import { BASE_ENVIRONMENT, mergeEnvironments } from '../packages/environment.js'
+import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve } from '../packages/resolve.js'
 import type { RunEnding, RunningProgram, RunOutput, RunRequest } from './run.js'
@@ -19,7 +19,7 @@ export interface PackageRunsParts {
   readonly isolation: Isolation
   readonly live: LiveContainers
   readonly logger: Logger
-  readonly defaults: { readonly limits: Limits; readonly environment: Readonly<Record<string, string>> }
+  readonly defaults: { readonly limits: Limits; readonly environment: NodeEnvironment }
 }
 
 /** All operating-system packages of stagerd have this user. */
@@ -97,9 +97,10 @@ export class PackageRuns {
         `${fqn} is ${subject.state}: only a ready package can run; stage it first.`,
       )
     const closure = await this.#closure(fqn, subject)
-    const environment = mergeEnvironments(
-      BASE_ENVIRONMENT,
+    const environment = containerEnvironment(
       defaults.environment,
+      request,
+      portOf(request),
       ...closure.map((part) => part.environment),
       request.environment,
     )
@@ -137,6 +138,12 @@ export class PackageRuns {
       return [...resolve({ subject: fqn, dependencies, index, rules, exclude: uuid }).packages, subject]
     })
   }
+}
+
+/** With several ports, only the package knows which of them its program calls PORT. */
+function portOf({ publish }: RunRequest): Readonly<Record<string, string>> {
+  const [port, ...others] = new Set(publish.map(({ containerPort }) => containerPort))
+  return port === undefined || others.length > 0 ? {} : { PORT: String(port) }
 }
 
 function describeEnding(ending: Ending): RunEnding {

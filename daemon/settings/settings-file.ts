@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { parse as parseToml } from 'smol-toml'
+import { parse as parseToml, TomlError } from 'smol-toml'
 import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 
@@ -44,6 +44,12 @@ function parseContent(file: string, content: string): Record<string, unknown> {
   try {
     return parseToml(content)
   } catch (error) {
-    throw new BadInput('bad-settings-file', `${file} is not valid TOML: ${messageOf(error)}`, { cause: error })
+    if (!(error instanceof TomlError)) throw error
+    // The message goes on with the lines of the file, which may contain a password.
+    const [what = ''] = error.message.split('\n')
+    throw new BadInput(
+      'bad-settings-file',
+      `Line ${error.line} of ${file}, at column ${error.column}, is not valid TOML: ${what.replace('Invalid TOML document: ', '')}.`,
+    )
   }
 }

@@ -12,6 +12,7 @@ import {
   parseOptionalText,
   parseText,
 } from './parse-value.js'
+import { parseProxy } from './parse-proxy.js'
 
 export interface Definition<T> {
   /** Key in the settings file. The flag `--KEY` and the variable `STAGERD_KEY` are derived from it. */
@@ -49,8 +50,14 @@ export const DEFINITIONS = {
   concurrency: define('concurrency', 'N', parseInteger, String(Math.max(2, PROCESSORS)), 'stagings that run at once'),
   /** Each launch gets a small network out of it. */
   bridgePool: define('bridge-pool', 'CIDR', parseNetwork, '198.18.0.0/16', 'address pool for the bridges of launches'),
-  /** Given to stagers, for a host that trusts a private certificate authority. */
-  caBundle: define('ca-bundle', 'FILE', parseOptionalText, '', 'PEM bundle of certificate authorities for stagers'),
+  /** Given to stagers and runs, for a host that trusts a private certificate authority. */
+  caBundle: define('ca-bundle', 'FILE', parseOptionalText, '', 'PEM bundle of CA certificates for stagers and runs'),
+  /** For launches and runs with egress. */
+  proxy: {
+    http: define('http-proxy', 'URL', parseProxy, '', 'HTTP proxy for stagers and runs with egress'),
+    https: define('https-proxy', 'URL', parseProxy, '', 'the same for HTTPS'),
+    exceptions: define('no-proxy', 'LIST', parseOptionalText, '', 'what they reach without a proxy, comma-separated'),
+  },
   /** Of a stager or run that sets none of its own. */
   limits: {
     memoryBytes: define('memory', 'SIZE', parseBytes, '1GB', 'default memory limit of a stager'),

@@ -7,6 +7,7 @@ import type { CoordinatorListener } from '../coordinator/coordinator-listener.js
 import type { Coordinator } from '../coordinator/coordinator.js'
 import type { LogWriter } from '../log/log-writer.js'
 import { RELAUNCH_LIMIT, type Failure, type Staging, type Verdict, type WorkingCopy } from '../model/staging.js'
+import { reachDirectly } from '../packages/direct-address.js'
 import type { Resolver } from '../resolver/resolver.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import { explainFailure } from './explain-failure.js'
@@ -183,7 +184,11 @@ export class Launch implements OwningLaunch {
     this.#listener = listener
     step('listener', performance.now() - startedAt)
     const running = await container.start(
-      { ...start, environment: { ...start.environment, STAGER_URL: listener.url }, coordinatorPort: listener.port },
+      {
+        ...start,
+        environment: { ...reachDirectly(start.environment, container.address), STAGER_URL: listener.url },
+        coordinatorPort: listener.port,
+      },
       {
         output: (stream, chunk) => this.#output.push(stream, chunk),
         repaired: (what) =>

@@ -2,7 +2,7 @@ import { Unresolved } from '../../base/errors.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 import type { Catalogue } from '../packages/catalogue.js'
-import { BASE_ENVIRONMENT, mergeEnvironments } from '../packages/environment.js'
+import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve, type Resolution } from '../packages/resolve.js'
 import type { StagerSnapshot, Staging } from '../model/staging.js'
@@ -11,11 +11,7 @@ import type { StagerSnapshot, Staging } from '../model/staging.js'
 const DEFAULT_START_PATH = '/app'
 
 export interface PlanSettings {
-  /**
-   * Variables for every stager, such as the paths of a bundle of CA certificates. Those of packages and of the stager
-   * override them.
-   */
-  readonly environment: Readonly<Record<string, string>>
+  readonly environment: NodeEnvironment
 }
 
 export interface LaunchPlan {
@@ -57,9 +53,9 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     start: {
       command: stager.startCommand,
       workingDirectory: program.environment.START_PATH || DEFAULT_START_PATH,
-      environment: mergeEnvironments(
-        BASE_ENVIRONMENT,
+      environment: containerEnvironment(
         settings.environment,
+        stager,
         // Paths in the variables of the package's dependencies are passed as they are, without the prefix /stagerfs.
         ...stagerfs.packages.map(({ environment }) => environment),
         ...root.packages.map(({ environment }) => environment),

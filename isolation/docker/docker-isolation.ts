@@ -6,7 +6,7 @@ import { askEngine } from '../engine/engine-errors.js'
 import { ImageReader } from '../engine/image-reader.js'
 import { LastUsedTimes } from '../engine/last-used-times.js'
 import { RootImages } from '../engine/root-images.js'
-import { makeShimLayer, shimFiles } from '../engine/shim-layer.js'
+import { makeFileLayer, makeShimLayer, shimFiles } from '../engine/shim-layer.js'
 import { Examiner } from './examiner.js'
 import type {
   Cached,
@@ -20,7 +20,7 @@ import type {
   SweepReport,
 } from '../isolation.js'
 import { Launcher } from '../launch/launcher.js'
-import type { LayerContent, LayerSource, PreparePlan } from '../launch-plan.js'
+import type { LayerContent, LayerSource, PreparePlan, ProxyAddress } from '../launch-plan.js'
 import type { LayerDirectoryCache } from '../layers/layer-cache.js'
 import { AddressPool } from '../network/address-pool.js'
 import { Bridges } from '../network/bridges.js'
@@ -30,7 +30,6 @@ import type { Owner } from '../host/ownership.js'
 import { chooseCompressor } from '../archive/compressor.js'
 import type { CompressorChoice } from '../compressor-choice.js'
 import { Sweeper } from './sweeper.js'
-import type { ImageLayer } from '../layers/layer.js'
 
 export interface DockerIsolationOptions {
   readonly owner: Owner
@@ -41,8 +40,10 @@ export interface DockerIsolationOptions {
   readonly compressor?: CompressorChoice
   /** IPv4 block that is divided into the networks of launches. */
   readonly addressPool?: string
-  /** Content by absolute path of files in the root and in /stagerfs of every launch. Snapshots do not contain them. */
+  /** Content by absolute path of files in every root, and in every /stagerfs. Snapshots do not contain them. */
   readonly extraFiles?: ReadonlyMap<string, string>
+  /** Proxies for containers with egress, which may be on this host. */
+  readonly proxies?: readonly ProxyAddress[]
 }
 
 const DEFAULT_ADDRESS_POOL = '198.18.0.0/16'
@@ -63,6 +64,8 @@ export class DockerIsolation implements Isolation {
     const firewall = new Firewall()
     const guard = new FirewallGuard(firewall)
     const shim = shimFiles(extraFiles)
+    const shimLayer = once(() => makeShimLayer(shim))
+    const fileLayer = once(() => makeFileLayer(extraFiles))
     const compressor = once(() => chooseCompressor(options.compressor))
     // Nodes on one host share the default pool. A random start makes collisions between them rare.
     const pool = new AddressPool(options.addressPool ?? DEFAULT_ADDRESS_POOL, 28, randomInt(65_536))
@@ -78,10 +81,11 @@ export class DockerIsolation implements Isolation {
       stateDirectory,
       layers,
       firewall: guard,
+      proxies: options.proxies ?? [],
       images: this.#images,
       bridges: new Bridges(engine, owner, pool),
       extraFiles,
-      shimLayer: once<ImageLayer>(() => makeShimLayer(shim)),
+      topLayer: (shims) => (shims ? shimLayer() : fileLayer()),
       engineDirectory: once(async () => {
         const info = (await askEngine('report its settings', engine.info())) as { DockerRootDir: string }
         return info.DockerRootDir

@@ -20,7 +20,7 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
   return {
     name: launchName(id),
     Image: request.image,
-    Hostname: 'stager',
+    Hostname: request.shims ? 'stager' : 'app',
     User: request.user,
     WorkingDir: request.workingDirectory,
     Env: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),

@@ -34,16 +34,25 @@ export function shimFiles(extraFiles: ReadonlyMap<string, string>): ReadonlyMap<
   return new Map([['/usr/local/sbin/mount', MOUNT_SHIM], ...extraFiles])
 }
 
+/** The topmost layer of the root of a stager: the mount point /stagerfs, and the files. */
+export function makeShimLayer(files: ReadonlyMap<string, string>): Promise<ImageLayer> {
+  return makeLayer(['stagerfs'], files)
+}
+
+/** The topmost layer of the root of a run: undefined without files. */
+export async function makeFileLayer(files: ReadonlyMap<string, string>): Promise<ImageLayer | undefined> {
+  return files.size === 0 ? undefined : await makeLayer([], files)
+}
+
 /**
- * The topmost layer of the root of a stager: the mount point /stagerfs, and the files. It is a layer of the image, below
- * the upper directory of the container. So a snapshot contains the files only after `chown -R` has copied them up, which
- * isolation/snapshot/copied-up.ts detects.
+ * A layer of the image, below the upper directory of the container. So a snapshot contains the files only after `chown
+ * -R` has copied them up, which isolation/snapshot/copied-up.ts detects.
  */
-export async function makeShimLayer(files: ReadonlyMap<string, string>): Promise<ImageLayer> {
+async function makeLayer(directories: readonly string[], files: ReadonlyMap<string, string>): Promise<ImageLayer> {
   const archive = pack()
   // Fixed owners, modes and times give the layer the same digest everywhere.
   const common = { uid: 0, gid: 0, mtime: new Date(0), mode: 0o755 }
-  for (const name of ['stagerfs', ...parentsOf(files.keys())]) archive.entry({ ...common, name, type: 'directory' })
+  for (const name of [...directories, ...parentsOf(files.keys())]) archive.entry({ ...common, name, type: 'directory' })
   for (const [path, content] of files)
     archive.entry({ ...common, name: path.slice(1), mode: path.includes('/sbin/') ? 0o755 : 0o644 }, content)
   archive.finalize()

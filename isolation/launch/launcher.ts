@@ -14,8 +14,8 @@ import { timedBy, type Step } from './step.js'
 export interface LauncherParts extends StartParts {
   readonly images: RootImages
   readonly bridges: Bridges
-  /** The top layer of a root with shims. */
-  shimLayer(): Promise<ImageLayer>
+  /** What the node puts on top of a root. */
+  topLayer(shims: boolean): Promise<ImageLayer | undefined>
 }
 
 /**
@@ -67,9 +67,10 @@ export class Launcher {
     const packages = await step('layers', () => settleAll(root.map((source) => cache.materialise(source, signal, id))))
     return await step('image', async () => {
       const layers = await settleAll(packages.map((layer) => layer.asImageLayer(signal)))
-      if (shims) layers.push(await this.parts.shimLayer())
       if (layers.length === 0)
         throw new BadInput('empty-root', 'A root without packages cannot run: depend on an operating system package.')
+      const top = await this.parts.topLayer(shims)
+      if (top) layers.push(top)
       const reference = await images.ensure(layers, id)
       const recreate = () => {
         images.forget(reference)

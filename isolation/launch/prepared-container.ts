@@ -9,7 +9,7 @@ import type { RunningContainer } from '../engine/running-container.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
 import { launchComment, launchName } from '../host/ownership.js'
 import type { PreparedContainer, ReleaseReport, StartHooks } from '../isolation.js'
-import type { PreparePlan, StartPlan } from '../launch-plan.js'
+import type { PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
 import type { Bridge } from '../network/bridges.js'
 import type { FirewallEvents, FirewallGuard } from '../network/firewall-guard.js'
 import type { AfterContainer } from './after-container.js'
@@ -19,6 +19,8 @@ import type { Step } from './step.js'
 export interface StartParts extends Surroundings, StagerfsParts {
   readonly engine: Docker
   readonly firewall: FirewallGuard
+  /** Of this node, for containers with egress. */
+  readonly proxies: readonly ProxyAddress[]
 }
 
 export interface RootImage {
@@ -53,7 +55,7 @@ export class PreparedDockerContainer implements PreparedContainer {
   }
 
   async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
-    const { engine, firewall, owner } = this.#parts
+    const { engine, firewall, owner, proxies } = this.#parts
     const { plan: prepared, bridge, step, after } = this.#prepared
     const { id, egress, publish } = prepared
     const stagerfs = plan.stagerfs && new Stagerfs(this.#parts, id, plan.stagerfs)
@@ -63,6 +65,7 @@ export class PreparedDockerContainer implements PreparedContainer {
       comment: launchComment(owner, id),
       coordinatorPort: plan.coordinatorPort,
       egress,
+      proxies,
       published: publish.length > 0,
     }
     const { events, lost } = watchFirewall(hooks)

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs'
-import { chmod, lstat, mkdir, open, unlink } from 'node:fs/promises'
+import { chmod, lstat, mkdir, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Stats } from 'node:fs'
 import { BadInput, errnoOf } from '../../base/errors.js'
@@ -23,6 +22,8 @@ export interface StagerfsParts {
 
 /** As in every container on a user-defined network: the resolver of Docker listens at this address. */
 const RESOLV_CONF = 'nameserver 127.0.0.11\noptions ndots:0\n'
+
+const HOSTS = '127.0.0.1\tlocalhost\n'
 
 /**
  * /stagerfs of a launch: the layers of the package's dependencies, with a private upper directory on top.
@@ -96,12 +97,10 @@ export class Stagerfs {
     const resolvConf = merged('etc/resolv.conf')
     // In many packages it is a symbolic link into /run. It is not a mount, because stagers copy their own file over it.
     if (await lstatOrNothing(resolvConf)) await unlink(resolvConf)
-    const file = await open(resolvConf, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644)
-    try {
-      await file.writeFile(RESOLV_CONF)
-    } finally {
-      await file.close()
-    }
+    await createFile(resolvConf, RESOLV_CONF)
+    // Operating systems as packages have none, because the Engine makes it in a root.
+    const hosts = merged('etc/hosts')
+    if (!(await lstatOrNothing(hosts))) await createFile(hosts, HOSTS)
   }
 }
 
@@ -122,6 +121,10 @@ export function stagerfsMount(
     work: scratch.work,
     target: scratch.merged,
   }
+}
+
+async function createFile(path: string, content: string): Promise<void> {
+  await writeFile(path, content, { flag: 'wx', mode: 0o644 })
 }
 
 async function ensureDirectory(path: string, name: string, mode: number): Promise<void> {

@@ -1,3 +1,5 @@
+import type { ProxyAddress } from '../launch-plan.js'
+
 /** The input for the firewall rules of one launch or run. */
 export interface FirewallPlan {
   /** The bridge interface of the host. */
@@ -6,10 +8,12 @@ export interface FirewallPlan {
   readonly gateway: string
   /** The comment of the rules, which identifies their launch or run. */
   readonly comment: string
-  /** The only port of the host that the container can reach; undefined for none. */
+  /** The only port of the host that the container can reach without egress; undefined for none. */
   readonly coordinatorPort: number | undefined
   /** Whether the container can reach networks beyond the host. */
   readonly egress: boolean
+  /** With egress, the container reaches these too if they are on the host. */
+  readonly proxies?: readonly ProxyAddress[]
   /** Whether ports of the container are published: then its replies to the proxy on the host are accepted. */
   readonly published: boolean
 }
@@ -41,6 +45,9 @@ export function rulesForIpv4(plan: FirewallPlan, forwardChains: readonly string[
     const port = String(plan.coordinatorPort)
     rules.push(input(['-d', `${plan.gateway}/32`, '-p', 'tcp', '-m', 'tcp', '--dport', port], ACCEPT))
   }
+  if (plan.egress)
+    for (const { address, port } of plan.proxies ?? [])
+      rules.push(input(['-d', `${address}/32`, '-p', 'tcp', '-m', 'tcp', '--dport', String(port)], ACCEPT))
   if (plan.published) rules.push(input(['-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED'], ACCEPT))
   rules.push(input([], REJECT))
   // The host accepts packets for each of its addresses on every interface: other containers, and neighbours that route

@@ -197,7 +197,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
       quota: new PackageQuota(() => 1 << 30),
       liveBlobs: new Leases(),
     },
-    plan: { environment: {} },
+    plan: { environment: { always: {}, withEgress: { http_proxy: 'http://proxy:3128', no_proxy: '.lan' } } },
     live,
     janitor,
     logger,

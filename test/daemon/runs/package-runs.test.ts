@@ -14,6 +14,8 @@ import { temporaryDirectory } from '../store/temporary-directory.js'
 
 const LIMITS = { memoryBytes: 1 << 28, cpus: 1, pids: 64, diskBytes: 1 << 20, timeoutMs: 1 }
 
+const NODE = { always: { SSL_CERT_FILE: '/ca.pem' }, withEgress: { http_proxy: 'http://proxy:3128' } }
+
 const untilStopped: FakeStager = async ({ signal }) => {
   if (!signal.aborted) await once(signal, 'abort')
 }
@@ -41,7 +43,7 @@ describe('runs of packages', () => {
       isolation,
       live,
       logger: logTo(logged),
-      defaults: { limits: LIMITS, environment: { SSL_CERT_FILE: '/ca.pem' } },
+      defaults: { limits: LIMITS, environment: NODE },
     })
   })
   afterEach(async () => {
@@ -275,6 +277,25 @@ describe('runs of packages', () => {
       const { environment, workingDirectory } = await planOf({ environment: { MODE: 'request' } })
       expect(environment).toMatchObject({ SSL_CERT_FILE: '/debian.pem', FROM: 'app', MODE: 'request' })
       expect(workingDirectory).toBe('/srv')
+    })
+
+    it('the proxies of the node only with egress', async () => {
+      await addPackage('app', { environment: { START_COMMAND: './app' } })
+      expect((await planOf({ egress: true })).environment).toMatchObject(NODE.withEgress)
+      expect((await planOf()).environment).not.toHaveProperty('http_proxy')
+    })
+
+    it.each<[what: string, ports: number[], own: Record<string, string>, port: string | undefined]>([
+      ['the published port', [3000], {}, '3000'],
+      ['the published port, also if it is published twice', [3000, 3000], {}, '3000'],
+      ['that of the package, before the published one', [3000], { PORT: '8080' }, '8080'],
+      ['nothing without a published port', [], {}, undefined],
+      ['nothing with several', [3000, 3001], {}, undefined],
+    ])('as PORT %s', async (_what, ports, own, port) => {
+      await addPackage('app', { environment: { START_COMMAND: './app', ...own } })
+      const publish = ports.map((containerPort) => ({ containerPort, hostPort: 0 }))
+      expect((await planOf({ publish })).environment.PORT).toBe(port)
+      expect((await planOf({ publish, environment: { PORT: '1' } })).environment.PORT).toBe('1')
     })
 
     it('the command of the request, which overrides that of the package', async () => {

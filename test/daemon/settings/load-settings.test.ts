@@ -43,6 +43,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     concurrency: Math.max(2, processors),
     bridgePool: '198.18.0.0/16',
     caBundle: undefined,
+    proxy: { http: undefined, https: undefined, exceptions: undefined },
     limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
     packageQuotaBytes: 2 * 2 ** 30,
     compressor: { name: 'auto', level: 1 },
@@ -60,6 +61,9 @@ it('the file may set every setting', async () => {
     concurrency = 3
     bridge-pool = "10.1.2.3/20"
     ca-bundle = "/etc/ca.pem"
+    http-proxy = "http://user:pa%40ss@proxy.example.org:3128"
+    https-proxy = "http://192.168.1.2:8080/"
+    no-proxy = "localhost, .example.org"
     memory = "256MB"
     cpus = 0.5
     pids = "9"
@@ -79,6 +83,11 @@ it('the file may set every setting', async () => {
     concurrency: 3,
     bridgePool: '10.1.0.0/20',
     caBundle: '/etc/ca.pem',
+    proxy: {
+      http: { url: 'http://user:pa%40ss@proxy.example.org:3128', host: 'proxy.example.org', port: 3128 },
+      https: { url: 'http://192.168.1.2:8080/', host: '192.168.1.2', port: 8080 },
+      exceptions: 'localhost, .example.org',
+    },
     limits: { memoryBytes: 256 * 2 ** 20, cpus: 0.5, pids: 9, diskBytes: 1.5 * 2 ** 30, timeoutMs: 90_000 },
     packageQuotaBytes: 1000,
     compressor: { name: 'zlib', level: 0 },
@@ -118,12 +127,20 @@ describe('the settings file', () => {
   it('must be TOML', async () => {
     const { code, message } = await refusal(loadFile('pids = \n'))
     expect(code).toBe('bad-settings-file')
-    expect(message).toMatch(/^FILE is not valid TOML: Invalid TOML document/)
-    expect(message).toContain('1:')
+    expect(message).toMatch(/^Line 1 of FILE, at column 8, is not valid TOML: \S.*\.$/)
+  })
+
+  it.each([
+    ['in the line of a syntax error', 'http-proxy = "http://user:secret@proxy:3128'],
+    ['in the line before one', 'http-proxy = "http://user:secret@proxy:3128"\npids = '],
+    ['in the value of a setting', 'https-proxy = "http://user:secret@proxy"'],
+    ['in a value of another type', 'http-proxy = ["http://user:secret@proxy:3128"]'],
+  ])('with a password %s is refused without showing it', async (_where, content) => {
+    expect((await refusal(loadFile(content))).message).not.toContain('secret')
   })
 
   const known =
-    'the settings are state-dir, socket, group, listen, concurrency, bridge-pool, ca-bundle, memory, cpus, pids, disk, timeout, compressor, compression-level, package-quota, upload-grace, log-level'
+    'the settings are state-dir, socket, group, listen, concurrency, bridge-pool, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, compressor, compression-level, package-quota, upload-grace, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in FILE is not a setting: ${known}.`],
@@ -157,6 +174,9 @@ describe('a bad value', () => {
   const integer = 'is not a whole number from 1 to 999999999'
   const listen =
     'is not a loopback address with a port, such as 127.0.0.1:7300; the API has no authentication and controls this host, so use a proxy that authenticates clients to publish it'
+  const proxy =
+    'the value is not the URL of an HTTP proxy with its port, such as http://proxy.example.org:3128 (it is not shown, because it may contain a password)'
+  const unreachable = 'name an address of it that is neither loopback nor link-local'
   const compressor = 'is not a compressor: use one of auto, igzip, pigz, zlib'
   const logLevel = 'is not a log level: use one of trace, debug, info, warn, error, silent'
 
@@ -192,6 +212,27 @@ describe('a bad value', () => {
     ['listen', '0.0.0.0:7300', `--listen: "0.0.0.0:7300" ${listen}.`],
     ['listen', 'example.org:7300', `--listen: "example.org:7300" ${listen}.`],
     ['listen', 'localhost:65536', `--listen: "localhost:65536" ${listen}.`],
+    ['httpProxy', 'proxy:3128', `--http-proxy: ${proxy}.`],
+    ['httpProxy', 'http://proxy', `--http-proxy: ${proxy}.`],
+    ['httpProxy', 'http://proxy:65536', `--http-proxy: ${proxy}.`],
+    ['httpProxy', 'http://proxy:0', `--http-proxy: ${proxy}.`],
+    ['httpProxy', 'http://a b@proxy:1', `--http-proxy: ${proxy}.`],
+    ['httpsProxy', 'socks5://proxy:1080', `--https-proxy: ${proxy}.`],
+    [
+      'httpsProxy',
+      'http://127.0.0.1:3128',
+      `--https-proxy: containers do not reach a proxy at 127.0.0.1: ${unreachable}.`,
+    ],
+    [
+      'httpsProxy',
+      'http://localhost:3128',
+      `--https-proxy: containers do not reach a proxy at localhost: ${unreachable}.`,
+    ],
+    [
+      'httpsProxy',
+      'http://[fd00::1]:3128',
+      '--https-proxy: the proxy has an IPv6 address, but containers have IPv4 only: name a proxy that has IPv4.',
+    ],
     ['compressor', 'lzma', `--compressor: "lzma" ${compressor}.`],
     ['compressor', '', `--compressor: "" ${compressor}.`],
     ['compressionLevel', '10', `--compression-level: "10" is not a compression level from 0 to 9.`],

@@ -40,6 +40,38 @@ function watchListener(): string[] {
   return urls
 }
 
+describe('the environment of a launch', () => {
+  const environmentOf = async (egress: boolean, environment: Record<string, string>) => {
+    let seen: Readonly<Record<string, string>> = {}
+    const stager = async (context: FakeContext) => {
+      seen = context.plan.environment
+      await done(context)
+    }
+    await harness.addPipeline('pipe', { any: stager }, { egress, environment })
+    expect(await stage()).toMatchObject({ state: 'succeeded' })
+    return seen
+  }
+
+  it('keeps requests to the coordinator from a proxy that the stager has', async () => {
+    const environment = await environmentOf(false, { http_proxy: 'http://own:1', NO_PROXY: 'a.lan' })
+    expect(environment).toMatchObject({
+      http_proxy: 'http://own:1',
+      no_proxy: 'a.lan,127.0.0.1',
+      NO_PROXY: 'a.lan,127.0.0.1',
+      STAGER_URL: expect.stringContaining('//127.0.0.1:') as string,
+    })
+  })
+
+  it('has the proxies of the node with egress, and their exceptions', async () => {
+    const environment = await environmentOf(true, {})
+    expect(environment).toMatchObject({ http_proxy: 'http://proxy:3128', no_proxy: '.lan,127.0.0.1' })
+  })
+
+  it('has no proxy without egress', async () => {
+    expect(await environmentOf(false, {})).not.toHaveProperty('http_proxy')
+  })
+})
+
 describe('the listener of a launch', () => {
   it('is closed when the launch has ended', async () => {
     const urls = watchListener()

@@ -6,10 +6,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { planOf, Recorder, type WholePlan } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
+const CA = '/etc/ssl/stagerd-ca.pem'
+
 describe('a run of a ready package', () => {
   let under: DockerIsolationUnderTest
   beforeEach(async () => {
-    under = await dockerIsolation()
+    under = await dockerIsolation(new Map([[CA, 'PEM\n']]))
   })
   afterEach(() => under.close())
 
@@ -33,14 +35,35 @@ describe('a run of a ready package', () => {
   }
 
   it('has its own closure as its root, without the files of a stager', async () => {
-    const { running, release, recorder } = await run('ls /; echo "url=$STAGER_URL"; echo "$GREETING"', {
-      environment: { GREETING: 'hello' },
-    })
+    const { running, release, recorder } = await run(
+      'ls /; echo "url=$STAGER_URL"; echo "$GREETING"; ls /usr/local/sbin; cat "$SSL_CERT_FILE"',
+      {
+        environment: { GREETING: 'hello', SSL_CERT_FILE: CA },
+      },
+    )
     expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
-    expect(recorder.stdout).not.toContain('stagerfs')
+    expect(recorder.stdout).not.toMatch(/stagerfs|mount/)
     expect(recorder.stdout).toContain('url=\nhello\n')
+    // The node's own files are in every root, because variables of the node name them.
+    expect(recorder.stdout).toContain('PEM\n')
     expect(await release()).toEqual({ failures: [] })
     expect(await under.traces()).toEqual([])
+  })
+
+  it('has variables of any name, also where the shell of the root drops them', async () => {
+    // /proc shows the variables that the kernel gave to the program; the shell of busybox would leave them out.
+    const direct = await run("exec /bin/cat '/proc/self/environ'", {
+      environment: { 'discovery.type': 'single-node', A: '1' },
+    })
+    expect(await direct.running.ended).toEqual({ kind: 'exited', exitCode: 0 })
+    expect(direct.recorder.stdout.split('\0')).toEqual(expect.arrayContaining(['discovery.type=single-node', 'A=1']))
+    await direct.release()
+
+    const shell = await run('cat /proc/self/environ; exit 3', { environment: { 'discovery.type': 'single-node' } })
+    expect(await shell.running.ended).toEqual({ kind: 'exited', exitCode: 3 })
+    expect(shell.recorder.stdout).not.toContain('discovery.type')
+    expect(shell.recorder.stderr).toMatch(/^stagerd: .*add bash to this root, or use env\(1\)\n$/)
+    await shell.release()
   })
 
   it('is reachable on its published ports, and has no egress', async () => {

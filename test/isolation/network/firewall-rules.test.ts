@@ -46,6 +46,17 @@ describe('the firewall rules', () => {
     ])
   })
 
+  it('of a launch with egress accept the proxies of the node, which may be on this host', () => {
+    const proxies = [{ address: '192.168.1.2', port: 3128 }]
+    const rule = `INPUT -i sd-1d3a5c7e9b11 -d 192.168.1.2/32 -p tcp -m tcp --dport 3128 ${tail} -j ACCEPT`
+    expect(lines(rulesForIpv4({ ...LAUNCH, egress: true, proxies }, ['FORWARD'])).slice(0, 3)).toEqual([
+      `INPUT ${accept}`,
+      rule,
+      `INPUT ${reject}`,
+    ])
+    expect(lines(rulesForIpv4({ ...LAUNCH, proxies }, ['FORWARD']))).not.toContain(rule)
+  })
+
   it('of a run with a published port accept replies, and no connections of its own', () => {
     expect(lines(rulesForIpv4({ ...LAUNCH, coordinatorPort: undefined, published: true }, ['FORWARD']))).toEqual([
       `INPUT -i sd-1d3a5c7e9b11 -m conntrack --ctstate RELATED,ESTABLISHED ${tail} -j ACCEPT`,
