@@ -76,7 +76,7 @@ include_files [ "greet.sh" ]
 build_depends [ { package: "tool" } ]
 depends [ { os: "debian-12" } ]
 provides [ { package: "greeting" }, { package: "greeting-1.0" } ]
-environment { "PATH": "/opt/greeting/bin:$PATH", "GREETING": "two\\nlines" }
+environment { "PATH": "/opt/greeting/bin:$PATH", "GREETING": "two\\nlines", "greeting.mode/x": "&=" }
 cleanup [ "/opt/greeting/doc", "/opt/tool" ]
 build (
 ${body}
@@ -93,7 +93,8 @@ sudo tee /opt/greeting/text >/dev/null <<TEXT
 $shouted
   ) as $(whoami)
 TEXT
-sudo touch /opt/greeting/doc/readme /opt/tool/doc/readme /var/log/greeting.log
+sudo mkdir /var/log/greeting
+sudo touch /opt/greeting/doc/readme /opt/tool/doc/readme /var/log/greeting.log /var/log/greeting/access.log
 # The build has no need of a verdict, and no way to give one.
 test -z "\${STAGER_URL:-}"
 test -z "\${GREETING:-}"`
@@ -113,7 +114,7 @@ describe('a build script', () => {
         { type: 'package', name: 'greeting' },
         { type: 'package', name: 'greeting-1.0' },
       ],
-      environment: { PATH: '/opt/greeting/bin:$PATH', GREETING: 'two\nlines' },
+      environment: { PATH: '/opt/greeting/bin:$PATH', GREETING: 'two\nlines', 'greeting.mode/x': '&=' },
     })
     // The package neither contains nor removes files of the tool, although the script has touched them.
     expect(made.resource?.removals).toBe(0)
@@ -122,6 +123,8 @@ describe('a build script', () => {
     await stagectl('package', 'download', '/acme/pkg::greeting', '-f', file('greeting.tar.gz'))
     const { stdout } = await execa('tar', ['-xzOf', file('greeting.tar.gz'), 'opt/greeting/text'])
     expect(stdout).toBe('HELLO FROM THE SOURCE\n  ) as runner')
+    // A server that was installed with apt does not start without its directory.
+    expect((await execa('tar', ['-tzf', file('greeting.tar.gz')])).stdout.split('\n')).toContain('var/log/greeting/')
   })
 
   it('that fails shows its last lines in order, and keeps the existing package', async () => {
@@ -221,6 +224,9 @@ sudo install -D answer /opt/answer/bin/answer
     const app = path.join(CHECKOUT, 'examples/apps/ruby-web')
     const staged = await stagectl('stage', app, '--pipeline', '/apcera::ruby')
     expect(staged.exitCode, staged.stdout + staged.stderr).toBe(0)
+    // WEBrick is not part of Ruby, and gems with native code need its headers.
+    const parts = `ruby -r webrick -e 'puts File.exist?(File.join(RbConfig::CONFIG["rubyhdrdir"], "ruby.h"))'`
+    expect((await stagectl('run', 'ruby-web', '--command', parts)).stdout).toBe('true')
     const run = await stagectl('run', 'ruby-web', '--command', 'ruby -r ./tides -e "puts Tides.today"')
     expect(run.stdout, run.stderr).toMatch(/High water at 06:12, says Ruby 3\.1/)
     expect(run.exitCode).toBe(0)
