@@ -111,8 +111,8 @@ export async function buildApp(
     concurrency,
   )
   const defaults = { limits, environment: ca.environment }
-  const runs = new PackageRuns({ packages, resolver, isolation, live, logger, defaults })
-  const images = new ImagePackages({ isolation, ingest, packages, quota, live, logger })
+  const runs = new PackageRuns({ packages, resolver, isolation, live, liveBlobs, logger, defaults })
+  const images = new ImagePackages({ isolation, ingest, packages, quota, live, liveBlobs, logger })
 
   // Exchange, garbage collection, status.
   const exporter = new Exporter({
@@ -125,13 +125,14 @@ export async function buildApp(
   const { exchange, references } = store
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
   const graceMs = settings.uploadGraceMs
+    live: liveBlobs,
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, logs, graceMs })
   const node = new NodeReport({ version, nodeId, stateDir, concurrency }, isolation, ledger, packages)
 
   const api = buildApi({
     logger,
     packages: { packages, ingest, quota },
-    packageData: { packages, blobs },
+    packageData: { packages, blobs, live: liveBlobs },
     images: { images },
     resources: { ingest, quota },
     exchange: { exporter, importer },

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import { TooLarge } from '../../base/errors.js'
+import { Holder, type Leases } from '../../base/leases.js'
 import type { Isolation } from '../../isolation/isolation.js'
 import type { PackageMetadata } from '../packages/metadata.js'
 import type { Package } from '../packages/package.js'
@@ -28,6 +29,7 @@ export interface ImagePackagesParts {
   readonly packages: Pick<PackageRepository, 'create'>
   readonly quota: PackageQuota
   readonly live: Pick<LiveContainers, 'add' | 'delete'>
+  readonly liveBlobs: Leases
   readonly logger: Pick<FastifyBaseLogger, 'info'>
 }
 
@@ -46,18 +48,21 @@ export class ImagePackages {
    * (`package-quota`).
    */
   async make(request: ImagePackageRequest, signal: AbortSignal): Promise<Package> {
-    const { isolation, ingest, packages, quota, live, logger } = this.#parts
+    const { isolation, ingest, packages, quota, live, liveBlobs, logger } = this.#parts
     const { image, leaveOut, namespace, name, metadata, version, description } = request
     const maxBytes = await quota.of(namespace)
     const id = randomUUID()
+    const holder = new Holder()
     live.add(id)
     try {
       const { resource, environment } = await isolation.readImage(
         { id, reference: image, leaveOut },
         { progress: (line) => logger.info({ image }, `pulling an image: ${line}`) },
         async ({ archive, config }) => {
-          const received = await ingest.receive(archive, { maxBytes }, signal)
-          return { resource: received.resource, environment: environmentOfImage(config) }
+          const { resource } = await ingest.receive(archive, { maxBytes }, signal)
+          // The Engine may take any time to remove the container of the export.
+          liveBlobs.hold(resource.sha256, holder)
+          return { resource, environment: environmentOfImage(config) }
         },
         signal,
       )
@@ -77,6 +82,7 @@ export class ImagePackages {
       throw error instanceof TooLarge && error.code === 'blob-too-large' ? overQuota(namespace, maxBytes) : error
     } finally {
       live.delete(id)
+      holder.release()
     }
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { Unavailable } from '../../base/errors.js'
+import { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { Ending, Isolation, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
 import type { CoordinatorListener } from '../coordinator/coordinator-listener.js'
@@ -74,6 +75,7 @@ type Cause =
 export class Launch implements OwningLaunch {
   readonly uuid = randomUUID()
   readonly #parts: LaunchParts
+  readonly holder = new Holder()
   readonly #staging: Staging
   readonly #log: LogWriter
   readonly #stop: AbortSignal
@@ -113,14 +115,14 @@ export class Launch implements OwningLaunch {
     try {
       // A package of the closure may be deleted before its layer is built.
       for (const { sha256 } of [...plan.prepare.root, ...plan.start.stagerfs])
-        workingCopy.liveBlobs.hold(sha256, this.uuid)
+        workingCopy.liveBlobs.hold(sha256, this.holder)
       await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
       await ledger.beginLaunch(staging.uuid, { uuid: this.uuid, stagerFqn: this.#stager, step: staging.step })
       live.add(this.uuid)
       return await this.#execute(plan)
     } finally {
       // The ledger refers to the blobs that the verdict has saved.
-      workingCopy.liveBlobs.release(this.uuid)
+      this.holder.release()
     }
   }
 

@@ -2,7 +2,7 @@ import { Unresolved } from '../../base/errors.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 import type { Catalogue } from '../packages/catalogue.js'
-import { BASE_ENVIRONMENT, mergeEnvironments } from '../packages/environment.js'
+import { BASE_ENVIRONMENT, mergeEnvironments, startPathOf } from '../packages/environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve, type Resolution } from '../packages/resolve.js'
 import type { StagerSnapshot, Staging } from '../model/staging.js'
@@ -56,7 +56,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     },
     start: {
       command: stager.startCommand,
-      workingDirectory: program.environment.START_PATH || DEFAULT_START_PATH,
+      workingDirectory: startPathOf(program.environment) ?? DEFAULT_START_PATH,
       environment: mergeEnvironments(
         BASE_ENVIRONMENT,
         settings.environment,

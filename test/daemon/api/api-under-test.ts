@@ -67,33 +67,43 @@ export class ApiUnderTest extends ApiClient {
       packages,
       stagers,
       pipelines,
+    const live = new Leases()
       blobs,
       closure: async (found, dependencies) => {
         const index = new PackageIndex(await packages.listReady())
         return resolve({ subject: found.name, dependencies, index, exclude: found.uuid }).packages
       },
+      live,
     })
     const importer = new Importer({
       exchange,
       ingest,
-      live: new Leases(),
+      live,
       quota,
       directory: join(directory.path, 'imports'),
     })
     const garbage = new Collector({
       references,
       blobs,
-      live: new Leases(),
+      live,
       isolation,
       logs: new LogStore(join(directory.path, 'logs'), () => Promise.resolve(true)),
       graceMs: 60_000,
     })
-    const images = new ImagePackages({ isolation, ingest, packages, quota, live: new LiveContainers(), logger })
+    const images = new ImagePackages({
+      isolation,
+      ingest,
+      packages,
+      quota,
+      live: new LiveContainers(),
+      liveBlobs: live,
+      logger,
+    })
     const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1 }
     const api = buildApi({
       logger,
       packages: { packages, ingest, quota },
-      packageData: { packages, blobs },
+      packageData: { packages, blobs, live },
       images: { images },
       resources: { ingest, quota, uploadStallMs },
       exchange: { exporter, importer },
