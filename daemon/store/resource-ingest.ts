@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { PassThrough, pipeline, type Readable, Transform } from 'node:stream'
 import { NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import type { Compression, Resource } from '../packages/package.js'
+import type { Compression } from '../../isolation/compression.js'
+import type { Resource } from '../packages/package.js'
 import type { BlobStore } from './blob-store.js'
 
 /** The result of a scan. */
