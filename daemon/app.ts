@@ -21,7 +21,6 @@ import { LogStore } from './log/log-store.js'
 import { isTerminal } from './model/staging.js'
 import { NodeReport } from './node/node-report.js'
 import { closureOf } from './resolver/closure.js'
-import { policyQuota } from './resolver/policy-quota.js'
 import { Resolver } from './resolver/resolver.js'
 import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings/settings.js'
@@ -63,7 +62,7 @@ export async function buildApp(
   const ca = await loadCaBundle(settings.caBundle)
 
   // Storage.
-  const store = SqliteStore.open(state.database)
+  const store = SqliteStore.open(state.database, settings.packageQuotaBytes)
   undo.defer('close the database', () => store.close())
   const { packages, stagers, pipelines, policies, ledger } = store
   const blobs = await DirectoryBlobStore.open(state.blobs)
@@ -72,7 +71,7 @@ export async function buildApp(
 
   // Resolution and limits.
   const resolver = new Resolver(packages, policies)
-  const quota = new PackageQuota(policyQuota(resolver, packages, settings.packageQuotaBytes))
+  const quota = new PackageQuota((namespace) => packages.remainingQuota(namespace))
   const scan: ScanArchive = (body, signal) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal)
   const ingest = new ResourceIngest(blobs, { scan, detectCompression })
 
