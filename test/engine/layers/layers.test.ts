@@ -224,12 +224,9 @@ test('a tree that was changed on disk is never exported', async () => {
   await expect(image.openTar().then(collect)).rejects.toMatchObject({ code: 'layer-changed' })
 })
 
-test.each(['/etc', '../etc', 'a/../b', '', 'a//b', 'tab\t', '100%', '.wh.x'])(
-  'the removal of %j is refused',
-  async (path) => {
-    await expect(layer(base, [{ kind: 'removed', path }])).rejects.toMatchObject({ code: 'bad-removal' })
-  },
-)
+test.each(['/', '../etc', 'a/../b', '', 'tab\t', '100%', '.wh.x'])('the removal of %j is refused', async (path) => {
+  await expect(layer(base, [{ kind: 'removed', path }])).rejects.toMatchObject({ code: 'bad-removal' })
+})
 
 test('names of removals may contain any bytes', async () => {
   const made = await layer(base, [
