@@ -3,6 +3,7 @@ import type { CleanupStack } from '../base/cleanup-stack.js'
 import { Leases } from '../base/leases.js'
 import { chooseCompressor } from '../isolation/archive/compressor.js'
 import { detectCompression } from '../isolation/archive/compression.js'
+import { canonicalArchive } from '../isolation/archive/canonical-archive.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
@@ -73,10 +74,15 @@ export async function buildApp(
   const resolver = new Resolver(packages, policies)
   const quota = new PackageQuota((namespace) => packages.remainingQuota(namespace))
   const scan: ScanArchive = (body, signal) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal)
-  const ingest = new ResourceIngest(blobs, { scan, detectCompression })
+  const compressor = await chooseCompressor(settings.compressor)
+  const ingest = new ResourceIngest(blobs, {
+    scan,
+    detectCompression,
+    canonicalise: (body, compression, signal) =>
+      canonicalArchive(body, compression, { limits: DEFAULT_ARCHIVE_LIMITS, compressor, signal }),
+  })
 
   // Containers.
-  const compressor = await chooseCompressor(settings.compressor)
   const resources = { open: async (sha256: string) => (await blobs.open(sha256)).stream }
   const isolation = new DockerIsolation({
     owner: { nodeId, installDirectory: INSTALL_DIRECTORY },
@@ -119,12 +125,12 @@ export async function buildApp(
     stagers,
     pipelines,
     blobs,
+    live: liveBlobs,
     closure: (subject, dependencies) => closureOf(resolver, subject, dependencies),
   })
   const { exchange, references } = store
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
   const graceMs = settings.uploadGraceMs
-    live: liveBlobs,
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, logs, graceMs })
   const node = new NodeReport({ version, nodeId, stateDir, concurrency }, isolation, ledger, packages)
 

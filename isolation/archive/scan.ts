@@ -12,6 +12,8 @@ export interface ArchiveSummary {
   readonly entries: number
   /** Length of the uncompressed tar. */
   readonly bytes: number
+  /** Whether all names are in the form that stagers get: see `canonicalArchive`. */
+  readonly canonical: boolean
 }
 
 /**
@@ -28,7 +30,8 @@ export async function scanArchive(
   try {
     const { scanner, plain, compression } = await openScanner(compressed, limits, { strict: true, signal })
     await pipeline(plain, scanner, discard(), { signal })
-    return { compression, entries: scanner.parser.tree.entries, bytes: scanner.parser.bytes }
+    const { tree, bytes } = scanner.parser
+    return { compression, entries: tree.entries, bytes, canonical: tree.isCanonical }
   } catch (error) {
     compressed.destroy()
     throw error

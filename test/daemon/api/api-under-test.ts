@@ -37,7 +37,7 @@ const scan: ScanArchive = async (body, signal) => {
     last = chunk.subarray(-4)
   }
   if (last.equals(Buffer.from('EVIL'))) throw evil()
-  return { compression: 'gzip', entries: 1, bytes }
+  return { compression: 'gzip', entries: 1, bytes, canonical: true }
 }
 const evil = () => new BadInput('path-escapes', 'The entry "../../etc/passwd" climbs out of the archive.')
 
@@ -61,19 +61,23 @@ export class ApiUnderTest extends ApiClient {
     const { packages, stagers, pipelines, policies, ledger, exchange, references } = store
     const logger = logTo(logged)
     const quota = new PackageQuota((namespace) => (namespace === '/small' ? 1000 : 50_000_000))
-    const ingest = new ResourceIngest(blobs, { scan, detectCompression }, 50_000_000)
+    const ingest = new ResourceIngest(
+      blobs,
+      { scan, detectCompression, canonicalise: (body) => Promise.resolve(body) },
+      50_000_000,
+    )
     const isolation = caches
+    const live = new Leases()
     const exporter = new Exporter({
       packages,
       stagers,
       pipelines,
-    const live = new Leases()
       blobs,
+      live,
       closure: async (found, dependencies) => {
         const index = new PackageIndex(await packages.listReady())
         return resolve({ subject: found.name, dependencies, index, exclude: found.uuid }).packages
       },
-      live,
     })
     const importer = new Importer({
       exchange,
