@@ -68,7 +68,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^daemon/(packages/|model/|staging/plan\\.ts)' },
       to: {
-        path: '^(isolation/(?!launch-plan)|daemon/(store|api|coordinator)/|node:(fs|net|http|child_process)|fs|net|http|child_process|dockerode|execa|better-sqlite3|fastify)',
+        path: '^(isolation/(?!(launch-plan|path-rules|compression)\\.ts)|daemon/(store|api|coordinator)/|node:(fs|net|http|child_process)|fs|net|http|child_process|dockerode|execa|better-sqlite3|fastify)',
       },
     },
     {

@@ -1,8 +1,14 @@
+/** One for each decision of a caller. A table by kind, such as that of the HTTP statuses, does not compile without all. */
+export type ErrorKind =
+  'bad-input' | 'not-found' | 'conflict' | 'refused' | 'too-large' | 'unresolved' | 'unavailable' | 'fault'
+
 /**
- * One subclass for each decision of a caller. `code` is stable and meant for programs. The message is one sentence for
+ * One subclass for each kind. `code` is stable and meant for programs. The message is one sentence for
  * people: it says what is wrong and what would be right.
  */
 export abstract class StagerdError extends Error {
+  abstract readonly kind: ErrorKind
+
   constructor(
     readonly code: string,
     message: string,
@@ -14,28 +20,44 @@ export abstract class StagerdError extends Error {
 }
 
 /** The request can never succeed unless it is changed. */
-export class BadInput extends StagerdError {}
+export class BadInput extends StagerdError {
+  override readonly kind = 'bad-input'
+}
 
 /** There is nothing with that name. */
-export class NotFound extends StagerdError {}
+export class NotFound extends StagerdError {
+  override readonly kind = 'not-found'
+}
 
 /** The request is valid, but not in the current state: the name is taken, the resource is in use, the launch has ended. */
-export class Conflict extends StagerdError {}
+export class Conflict extends StagerdError {
+  override readonly kind = 'conflict'
+}
 
 /** A policy or a quota forbids it. */
-export class Refused extends StagerdError {}
+export class Refused extends StagerdError {
+  override readonly kind = 'refused'
+}
 
 /** It exceeds a limit of bytes, entries or depth. */
-export class TooLarge extends StagerdError {}
+export class TooLarge extends StagerdError {
+  override readonly kind = 'too-large'
+}
 
 /** Dependencies that no package provides, or that conflict. The message explains it line by line. */
-export class Unresolved extends StagerdError {}
+export class Unresolved extends StagerdError {
+  override readonly kind = 'unresolved'
+}
 
 /** The same request may succeed later: the Engine is down, the disk is full, the daemon is stopping. */
-export class Unavailable extends StagerdError {}
+export class Unavailable extends StagerdError {
+  override readonly kind = 'unavailable'
+}
 
 /** An internal error of stagerd, or an error of the host. */
-export class Fault extends StagerdError {}
+export class Fault extends StagerdError {
+  override readonly kind = 'fault'
+}
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {

@@ -1,19 +1,44 @@
 /**
- * Things in use, by holder: nothing that a holder has may be deleted. In memory, because work that is interrupted begins
- * again from its start. A call that holds something while it goes on uses a symbol of its own as the holder.
+ * The owner of leases: a launch, a run, a request, or one call. Its work holds things until `release`, also those that a
+ * step of it gets hold of in other parts.
  */
-export class Leases {
-  readonly #held = new Map<string | symbol, Set<string>>()
+export class Holder {
+  readonly #undos: (() => void)[] = []
+  #released = false
 
-  hold(thing: string, holder: string | symbol): void {
-    const held = this.#held.get(holder)
-    if (held) held.add(thing)
-    else this.#held.set(holder, new Set([thing]))
+  /** Whether its work is over. */
+  get released(): boolean {
+    return this.#released
   }
 
-  /** Everything that `holder` has. Idempotent. */
-  release(holder: string | symbol): void {
-    this.#held.delete(holder)
+  /** For `Leases`. */
+  onRelease(undo: () => void): void {
+    this.#undos.push(undo)
+  }
+
+  /** Everything that it has. Nothing can be held for it afterwards. Idempotent. */
+  release(): void {
+    this.#released = true
+    for (const undo of this.#undos.splice(0)) undo()
+  }
+}
+
+/**
+ * Things in use, by holder: nothing that a holder has may be deleted. In memory, because work that is interrupted begins
+ * again from its start.
+ */
+export class Leases {
+  readonly #held = new Map<Holder, Set<string>>()
+
+  /** Without effect for a holder that has released: nobody would give the thing back. */
+  hold(thing: string, holder: Holder): void {
+    if (holder.released) return
+    const held = this.#held.get(holder)
+    if (held) held.add(thing)
+    else {
+      this.#held.set(holder, new Set([thing]))
+      holder.onRelease(() => this.#held.delete(holder))
+    }
   }
 
   has(thing: string): boolean {

@@ -3,6 +3,7 @@ import type { CleanupStack } from '../base/cleanup-stack.js'
 import { Leases } from '../base/leases.js'
 import { chooseCompressor } from '../isolation/archive/compressor.js'
 import { detectCompression } from '../isolation/archive/compression.js'
+import { canonicalArchive } from '../isolation/archive/canonical-archive.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
@@ -22,7 +23,6 @@ import { isTerminal } from './model/staging.js'
 import { NodeReport } from './node/node-report.js'
 import { proxyAddresses, proxyEnvironment } from './proxy-environment.js'
 import { closureOf } from './resolver/closure.js'
-import { policyQuota } from './resolver/policy-quota.js'
 import { Resolver } from './resolver/resolver.js'
 import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings/settings.js'
@@ -65,7 +65,7 @@ export async function buildApp(
   const environment = { always: ca.environment, withEgress: proxyEnvironment(settings.proxy) }
 
   // Storage.
-  const store = SqliteStore.open(state.database)
+  const store = SqliteStore.open(state.database, settings.packageQuotaBytes)
   undo.defer('close the database', () => store.close())
   const { packages, stagers, pipelines, policies, ledger } = store
   const blobs = await DirectoryBlobStore.open(state.blobs)
@@ -74,12 +74,17 @@ export async function buildApp(
 
   // Resolution and limits.
   const resolver = new Resolver(packages, policies)
-  const quota = new PackageQuota(policyQuota(resolver, packages, settings.packageQuotaBytes))
+  const quota = new PackageQuota((namespace) => packages.remainingQuota(namespace))
   const scan: ScanArchive = (body, signal) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal)
-  const ingest = new ResourceIngest(blobs, { scan, detectCompression })
+  const compressor = await chooseCompressor(settings.compressor)
+  const ingest = new ResourceIngest(blobs, {
+    scan,
+    detectCompression,
+    canonicalise: (body, compression, signal) =>
+      canonicalArchive(body, compression, { limits: DEFAULT_ARCHIVE_LIMITS, compressor, signal }),
+  })
 
   // Containers.
-  const compressor = await chooseCompressor(settings.compressor)
   const resources = { open: async (sha256: string) => (await blobs.open(sha256)).stream }
   const isolation = new DockerIsolation({
     owner: { nodeId, installDirectory: INSTALL_DIRECTORY },
@@ -114,8 +119,8 @@ export async function buildApp(
     concurrency,
   )
   const defaults = { limits, environment }
-  const runs = new PackageRuns({ packages, resolver, isolation, live, logger, defaults })
-  const images = new ImagePackages({ isolation, ingest, packages, quota, live, logger })
+  const runs = new PackageRuns({ packages, resolver, isolation, live, liveBlobs, logger, defaults })
+  const images = new ImagePackages({ isolation, ingest, packages, quota, live, liveBlobs, logger })
 
   // Exchange, garbage collection, status.
   const exporter = new Exporter({
@@ -123,6 +128,7 @@ export async function buildApp(
     stagers,
     pipelines,
     blobs,
+    live: liveBlobs,
     closure: (subject, dependencies) => closureOf(resolver, subject, dependencies),
   })
   const { exchange, references } = store
@@ -134,7 +140,7 @@ export async function buildApp(
   const api = buildApi({
     logger,
     packages: { packages, ingest, quota },
-    packageData: { packages, blobs },
+    packageData: { packages, blobs, live: liveBlobs },
     images: { images },
     resources: { ingest, quota },
     exchange: { exporter, importer },

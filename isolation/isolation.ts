@@ -70,7 +70,7 @@ export interface ImagePlan {
   readonly id: string
   /** `name:tag` or `name@digest`, optionally with the host of the registry, or the id of an image. */
   readonly reference: string
-  /** Absolute paths. The archive contains neither these nor anything below them. */
+  /** The archive contains neither these paths nor anything below them. */
   readonly leaveOut: readonly string[]
 }
 
@@ -129,15 +129,15 @@ export interface RunningContainer {
   /**
    * Freezes the container, and passes its changes to `write` as a gzipped tar of full paths. The container is thawed
    * when its files have been read, which can be before `write` resolves. Rejects with `BadInput` (`bad-directory`) for a
-   * path that is not absolute and normalized.
+   * path that breaks the rule of path-rules.ts.
    */
   snapshot<T>(request: SnapshotRequest, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>>
 }
 
 export interface SnapshotRequest extends FreezeHooks {
-  /** Only changes at or below this absolute path; all changes if undefined. */
+  /** Only changes at or below this path; all changes if undefined. */
   readonly directory?: string | undefined
-  /** No changes at or below these absolute paths. */
+  /** No changes at or below these paths. */
   readonly exclude?: readonly string[]
 }
 

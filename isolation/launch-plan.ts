@@ -25,7 +25,7 @@ export interface LayerSource extends LayerContent {
  */
 export interface Removal {
   readonly kind: 'removed' | 'opaque'
-  /** From the root, without a leading slash. Bytes outside printable ASCII, and `%`, are percent-encoded. */
+  /** From the root. Bytes outside printable ASCII, and `%`, are percent-encoded. */
   readonly path: string
 }
 

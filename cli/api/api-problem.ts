@@ -1,13 +1,26 @@
-import { StagerdError } from '../../base/errors.js'
+import { type ErrorKind, StagerdError } from '../../base/errors.js'
+
+const KINDS: Readonly<Record<number, ErrorKind>> = {
+  403: 'refused',
+  404: 'not-found',
+  409: 'conflict',
+  413: 'too-large',
+  422: 'unresolved',
+  429: 'refused',
+  503: 'unavailable',
+}
 
 /** An error response of the daemon, with the code and detail of its problem document. */
 export class ApiProblem extends StagerdError {
+  override readonly kind: ErrorKind
+
   constructor(
     readonly status: number,
     code: string,
     detail: string,
   ) {
     super(code, detail)
+    this.kind = KINDS[status] ?? (status >= 400 && status < 500 ? 'bad-input' : 'fault')
   }
 }
 

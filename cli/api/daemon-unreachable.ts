@@ -1,7 +1,9 @@
 import { errnoOf, messageOf, StagerdError } from '../../base/errors.js'
 
 /** The socket refuses the connection, or the connection broke before the response was complete. A retry may succeed. */
-export class DaemonUnreachable extends StagerdError {}
+export class DaemonUnreachable extends StagerdError {
+  override readonly kind = 'unavailable'
+}
 
 const NOT_LISTENING = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'ENOTDIR'])
 const FORBIDDEN = new Set(['EACCES', 'EPERM'])

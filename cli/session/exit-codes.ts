@@ -1,6 +1,5 @@
-import { BadInput, Conflict, NotFound, Refused, TooLarge, Unresolved } from '../../base/errors.js'
+import { type ErrorKind, StagerdError } from '../../base/errors.js'
 import type { Cause, Staging } from '../../daemon/documents/staging.js'
-import { ApiProblem } from '../api/api-problem.js'
 import { DaemonUnreachable } from '../api/daemon-unreachable.js'
 import { Interrupted } from './interrupts.js'
 import { UsageError } from '../options/usage-error.js'
@@ -40,23 +39,23 @@ export function describeExitCodes(): string {
   return ['Exit codes:', ...names.map((name) => `${String(EXIT[name]).padStart(3)}  ${MEANINGS[name]}`), ''].join('\n')
 }
 
+const EXIT_OF_KIND: Readonly<Record<ErrorKind, number>> = {
+  'bad-input': EXIT.badInput,
+  'not-found': EXIT.badInput,
+  conflict: EXIT.badInput,
+  'too-large': EXIT.badInput,
+  refused: EXIT.refused,
+  unresolved: EXIT.unresolved,
+  unavailable: EXIT.stagerdFailed,
+  fault: EXIT.stagerdFailed,
+}
+
 /** The exit code for a thrown error. */
 export function exitCodeOfError(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
   if (error instanceof DaemonUnreachable) return EXIT.noDaemon
   if (error instanceof Interrupted) return EXIT.cancelled
-  if (error instanceof ApiProblem) return exitCodeOfStatus(error.status)
-  if (error instanceof Refused) return EXIT.refused
-  if (error instanceof Unresolved) return EXIT.unresolved
-  if (error instanceof BadInput || error instanceof NotFound || error instanceof Conflict || error instanceof TooLarge)
-    return EXIT.badInput
-  return EXIT.stagerdFailed
-}
-
-function exitCodeOfStatus(status: number): number {
-  if (status === 403 || status === 429) return EXIT.refused
-  if (status === 422) return EXIT.unresolved
-  return status >= 400 && status < 500 ? EXIT.badInput : EXIT.stagerdFailed
+  return error instanceof StagerdError ? EXIT_OF_KIND[error.kind] : EXIT.stagerdFailed
 }
 
 const EXIT_OF_STATE: Readonly<Record<string, number>> = {

@@ -2,6 +2,8 @@ import { StagerdError } from '../../base/errors.js'
 
 /** The user has pressed Ctrl-C, or the process has received a signal to terminate. */
 export class Interrupted extends StagerdError {
+  override readonly kind = 'unavailable'
+
   constructor() {
     super('interrupted', 'Interrupted.')
   }

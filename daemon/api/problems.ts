@@ -1,18 +1,18 @@
-import {
-  BadInput,
-  Conflict,
-  errnoOf,
-  messageOf,
-  NotFound,
-  Refused,
-  StagerdError,
-  TooLarge,
-  Unavailable,
-  Unresolved,
-} from '../../base/errors.js'
+import { errnoOf, type ErrorKind, messageOf, StagerdError } from '../../base/errors.js'
 import type { Problem } from '../documents/problem.js'
 
 export const PROBLEM_TYPE = 'application/problem+json'
+
+const STATUSES: Readonly<Record<ErrorKind, number>> = {
+  'bad-input': 400,
+  refused: 403,
+  'not-found': 404,
+  conflict: 409,
+  'too-large': 413,
+  unresolved: 422,
+  fault: 500,
+  unavailable: 503,
+}
 
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad input',
@@ -40,7 +40,7 @@ const FASTIFY_CODES: Readonly<Record<string, readonly [code: string, detail: str
 
 /** An error as a problem document (RFC 9457). `code` is stable and for programs, `detail` is for people. */
 export function problemOf(error: unknown): Problem {
-  if (error instanceof StagerdError) return problem(statusOf(error), error.code, error.message)
+  if (error instanceof StagerdError) return problem(STATUSES[error.kind], error.code, error.message)
   const status = statusOfFastify(error)
   if (status === undefined) return problem(500, 'internal-error', 'stagerd failed: see its log.')
   const known = FASTIFY_CODES[errnoOf(error) ?? '']
@@ -52,17 +52,6 @@ export function problemOf(error: unknown): Problem {
 
 export function problem(status: number, code: string, detail: string): Problem {
   return { type: `urn:stagerd:problem:${code}`, title: TITLES[status] ?? 'Bad request', status, detail, code }
-}
-
-function statusOf(error: StagerdError): number {
-  if (error instanceof BadInput) return 400
-  if (error instanceof NotFound) return 404
-  if (error instanceof Conflict) return 409
-  if (error instanceof Refused) return 403
-  if (error instanceof TooLarge) return 413
-  if (error instanceof Unresolved) return 422
-  if (error instanceof Unavailable) return 503
-  return 500
 }
 
 /** Only errors of the client; every other error is a fault of stagerd. */

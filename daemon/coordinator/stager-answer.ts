@@ -1,4 +1,4 @@
-import { BadInput, Conflict, Fault, messageOf, StagerdError, Unavailable } from '../../base/errors.js'
+import { messageOf, StagerdError } from '../../base/errors.js'
 
 /** The status codes of the Stager API, with their reason phrases. */
 export const REASONS = {
@@ -14,6 +14,8 @@ export type StagerStatus = keyof typeof REASONS
 
 /** A refusal that carries its status code. */
 export class StagerRefusal extends StagerdError {
+  override readonly kind = 'bad-input'
+
   constructor(
     readonly status: StagerStatus,
     message: string,
@@ -36,17 +38,31 @@ export interface StagerAnswer {
  * paths of the host.
  */
 export function answerTo(error: unknown): StagerAnswer {
-  if (error instanceof StagerRefusal) return { status: error.status, text: oneLine(error.message), ours: false }
-  if (error instanceof Conflict && error.code === 'launch-over')
-    return { status: 452, text: oneLine(error.message), ours: false }
+  if (!(error instanceof StagerdError)) return ourFault('')
+  if (error instanceof StagerRefusal) return refusal(error.status, error)
+  if (error.code === 'launch-over') return refusal(452, error)
   // `GET /meta` would answer 445 with such a value, so the change that adds it gets the same code.
-  if (error instanceof BadInput && error.code === 'bad-environment-value')
-    return { status: 445, text: unmarshalled(error), ours: false }
-  if (error instanceof Unavailable)
-    return { status: 499, text: `stagerd cannot do this now (${error.code}): try again later.`, ours: true }
-  if (error instanceof StagerdError && !(error instanceof Fault))
-    return { status: 499, text: oneLine(error.message), ours: false }
-  const code = error instanceof Fault ? ` (${error.code})` : ''
+  if (error.code === 'bad-environment-value') return { status: 445, text: unmarshalled(error), ours: false }
+  switch (error.kind) {
+    case 'unavailable':
+      return { status: 499, text: `stagerd cannot do this now (${error.code}): try again later.`, ours: true }
+    case 'fault':
+      return ourFault(` (${error.code})`)
+    case 'bad-input':
+    case 'not-found':
+    case 'conflict':
+    case 'refused':
+    case 'too-large':
+    case 'unresolved':
+      return refusal(499, error)
+  }
+}
+
+function refusal(status: StagerStatus, { message }: StagerdError): StagerAnswer {
+  return { status, text: oneLine(message), ours: false }
+}
+
+function ourFault(code: string): StagerAnswer {
   return { status: 499, text: `stagerd failed${code}: its log says why, and the stager is not to blame.`, ours: true }
 }
 

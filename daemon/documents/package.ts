@@ -90,7 +90,10 @@ export const PackageReplacement = Type.Object(
 )
 export type PackageReplacement = Static<typeof PackageReplacement>
 
-/** Response of POST /v1/resources?sha256=HEX, sent once the tarball is durable. */
+/**
+ * Response of POST /v1/resources?sha256=HEX, sent once the tarball is durable. Digest and length are those of what is
+ * stored, which differs from what was sent if that had other names than canonical ones.
+ */
 export const UploadedResource = Type.Object(
   { sha256: Type.String(), length: Type.Integer(), compression: Type.String(), entries: Type.Integer() },
   { ...closed, title: 'UploadedResource' },

@@ -2,6 +2,7 @@ import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { ZipFile } from 'yazl'
 import { Conflict, messageOf, NotFound } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
+import { Holder, type Leases } from '../../base/leases.js'
 import { renderLimits } from '../documents/convert-limits.js'
 import type { Capability } from '../packages/metadata.js'
 import type { Package, Resource } from '../packages/package.js'
@@ -22,6 +23,7 @@ export interface ExporterParts {
   readonly stagers: Pick<StagerRepository, 'get'>
   readonly pipelines: Pick<PipelineRepository, 'get'>
   readonly blobs: Pick<BlobStore, 'open'>
+  readonly live: Leases
   /** The packages that the dependencies of `subject` resolve to. */
   readonly closure: (subject: Package, dependencies: readonly Capability[]) => Promise<readonly Package[]>
 }
@@ -44,7 +46,12 @@ export interface ExportedFile {
 /** A fixed time, so that the same packages always give the same file. ZIP has no earlier time. */
 const MTIME = new Date(1980, 0, 1)
 
-/** Exports packages, stagers and pipelines as one file that another daemon can import. */
+/**
+ * Exports packages, stagers and pipelines as one file that another daemon can import.
+ *
+ * INVARIANT: the blobs of the exported packages are held from the moment at which a package is read until the stream is
+ * closed. A package may be deleted meanwhile.
+ */
 export class Exporter {
   readonly #parts: ExporterParts
 
@@ -57,7 +64,19 @@ export class Exporter {
    * `Unresolved`; all of them before the first byte.
    */
   async export(request: ExportRequest): Promise<ExportedFile> {
-    const { pipelines, stagers, packages } = await this.#collect(request)
+    const holder = new Holder()
+    try {
+      const exported = await this.#export(request, holder)
+      exported.stream.once('close', () => holder.release())
+      return exported
+    } catch (error) {
+      holder.release()
+      throw error
+    }
+  }
+
+  async #export(request: ExportRequest, holder: Holder): Promise<ExportedFile> {
+    const { pipelines, stagers, packages } = await this.#collect(request, holder)
     const programs = new Map(packages.map((found) => [found.uuid, found]))
     const stagerNames = new Map(stagers.map((found) => [found.uuid, formatFqn('job', found)]))
     const files = new Map<string, string>()
@@ -82,12 +101,16 @@ export class Exporter {
     )
   }
 
-  async #collect({ packages, pipelines, withDependencies }: ExportRequest) {
-    const { closure } = this.#parts
+  async #collect({ packages, pipelines, withDependencies }: ExportRequest, holder: Holder) {
+    const { closure, live } = this.#parts
     const chosen = new Map<string, Package>()
-    const add = async (found: Package, dependencies: readonly Capability[]) => {
-      if (withDependencies) for (const below of await closure(found, dependencies)) chosen.set(below.uuid, below)
+    const choose = (found: Package) => {
+      if (found.resource) live.hold(found.resource.sha256, holder)
       chosen.set(found.uuid, found)
+    }
+    const add = async (found: Package, dependencies: readonly Capability[]) => {
+      choose(found)
+      if (withDependencies) (await closure(found, dependencies)).forEach(choose)
     }
     for (const ref of packages) {
       const found = await this.#parts.packages.get(ref)

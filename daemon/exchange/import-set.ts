@@ -1,9 +1,9 @@
 import { BadInput } from '../../base/errors.js'
 import { formatFqn, parseFqn, type FqnKind } from '../../base/fqn.js'
-import { decodeRemovalPath } from '../../isolation/removal-path.js'
+import { decodeRemovalPath, encodeRemovalPath } from '../../isolation/removal-path.js'
 import { applyMetadataFields } from '../packages/metadata-fields.js'
 import { parseLimits } from '../documents/convert-limits.js'
-import { assertCommand, assertMetadata, assertUser } from '../packages/validate.js'
+import { assertCommand, assertMetadata, assertUser, canonicalTemplate } from '../packages/validate.js'
 import type { Name, PipelineOfSet, StagerOfSet } from '../store/exchange-repository.js'
 import type { PackageDraft } from '../store/repositories.js'
 import type { Manifest, PackageEntry, StagerEntry } from './manifest.js'
@@ -71,11 +71,11 @@ export function importSetOf(manifest: Manifest, namespace: string | undefined): 
 function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
   const { version, description, templates, resource } = entry
   assertMetadata(entry)
-  resource.removals.forEach(decodeRemovalPath)
+  const removals = resource.removals.map((one) => ({ ...one, path: encodeRemovalPath(decodeRemovalPath(one)) }))
   return {
     draft: {
       ...name,
-      ...applyMetadataFields({ templates }, additions(entry)),
+      ...applyMetadataFields({ templates: templates.map(canonicalTemplate) }, additions(entry)),
       ...(version === undefined ? {} : { version }),
       ...(description === undefined ? {} : { description }),
       state: entry.state,
@@ -87,7 +87,7 @@ function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
         ...(resource.sha1 === undefined ? {} : { sha1: resource.sha1.slice('sha1:'.length) }),
         length: resource.length,
       },
-      removals: resource.removals,
+      removals,
     },
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { BadInput } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
-import type { Leases } from '../../base/leases.js'
+import { Holder, type Leases } from '../../base/leases.js'
 import type { Capability } from '../packages/metadata.js'
 import type { Resource } from '../packages/package.js'
 import { assertMetadata } from '../packages/validate.js'
@@ -63,12 +63,12 @@ export class Importer {
 
   /**
    * Throws `BadInput` for an invalid file, `Conflict` (`already-there`, which names all; `package-busy`), `NotFound` for a
-   * dangling reference, `Refused` (`package-quota`), and what the ingest throws.
+   * dangling reference, `Refused` (`package-quota`) for a package or for all of them together, and what the ingest throws.
    */
   async import(body: Readable, request: ImportRequest, signal: AbortSignal): Promise<ImportedSet> {
-    const { exchange, live } = this.#parts
+    const { exchange } = this.#parts
     const { file, length } = await spool(body, { directory: this.#parts.directory, maxBytes: MAX_FILE_BYTES, signal })
-    const holder = randomUUID()
+    const holder = new Holder()
     try {
       const content = await readExchangeFile(file, length)
       const pending = await this.#parse(content, request)
@@ -82,7 +82,7 @@ export class Importer {
       }
       return await exchange.import({ ...pending, packages }, request.whenThere)
     } finally {
-      live.release(holder)
+      holder.release()
       await file.close()
     }
   }
@@ -106,7 +106,7 @@ export class Importer {
     { draft, resource: { file, expected, removals } }: PendingPackage,
     { resources }: ExchangeFile,
     received: Map<string, Resource>,
-    holder: string,
+    holder: Holder,
     signal: AbortSignal,
   ): Promise<PackageDraft> {
     const { ingest, live, quota } = this.#parts

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import { TooLarge } from '../../base/errors.js'
+import { Holder, type Leases } from '../../base/leases.js'
 import type { Isolation } from '../../isolation/isolation.js'
 import type { PackageMetadata } from '../packages/metadata.js'
 import type { Package } from '../packages/package.js'
@@ -28,6 +29,7 @@ export interface ImagePackagesParts {
   readonly packages: Pick<PackageRepository, 'create'>
   readonly quota: PackageQuota
   readonly live: Pick<LiveContainers, 'add' | 'delete'>
+  readonly liveBlobs: Leases
   readonly logger: Pick<FastifyBaseLogger, 'info' | 'warn'>
 }
 
@@ -46,20 +48,23 @@ export class ImagePackages {
    * (`package-quota`).
    */
   async make(request: ImagePackageRequest, signal: AbortSignal): Promise<Package> {
-    const { isolation, ingest, packages, quota, live, logger } = this.#parts
+    const { isolation, ingest, packages, quota, live, liveBlobs, logger } = this.#parts
     const { image, leaveOut, namespace, name, metadata, version, description } = request
     const maxBytes = await quota.of(namespace)
     const id = randomUUID()
+    const holder = new Holder()
     live.add(id)
     try {
       const { resource, environment } = await isolation.readImage(
         { id, reference: image, leaveOut },
         { progress: (line) => logger.info({ image }, `pulling an image: ${line}`) },
         async ({ archive, config }) => {
-          const received = await ingest.receive(archive, { maxBytes }, signal)
+          const { resource } = await ingest.receive(archive, { maxBytes }, signal)
+          // The Engine may take any time to remove the container of the export.
+          liveBlobs.hold(resource.sha256, holder)
           const { variables, dropped } = environmentOfImage(config)
           if (dropped.length > 0) logger.warn({ image, dropped }, 'an image has variables that a package cannot have')
-          return { resource: received.resource, environment: variables }
+          return { resource, environment: variables }
         },
         signal,
       )
@@ -79,6 +84,7 @@ export class ImagePackages {
       throw error instanceof TooLarge && error.code === 'blob-too-large' ? overQuota(namespace, maxBytes) : error
     } finally {
       live.delete(id)
+      holder.release()
     }
   }
 }

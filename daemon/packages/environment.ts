@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { isShellName } from '../../base/variable-name.js'
 
 /**
@@ -15,6 +16,11 @@ export function mergeEnvironments(
     for (const [key, value] of Object.entries(layer)) merged.set(key, expandSelf(key, value, merged.get(key)))
   }
   return Object.fromEntries(merged)
+}
+
+/** The directory in which a program starts by START_PATH, a path from the root with or without a slash at its beginning. */
+export function startPathOf({ START_PATH }: Readonly<Record<string, string>>): string | undefined {
+  return START_PATH ? posix.resolve('/', START_PATH) : undefined
 }
 
 function expandSelf(key: string, value: string, below: string | undefined): string {

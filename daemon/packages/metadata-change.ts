@@ -1,8 +1,9 @@
 import { BadInput, TooLarge } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import { plainPath } from '../../isolation/path-rules.js'
 import { sameCapability } from './capability.js'
 import type { Capability, PackageMetadata, Template } from './metadata.js'
-import { assertCapability, assertEnvironmentKey, assertEnvironmentValue, assertTemplate } from './validate.js'
+import { assertCapability, assertEnvironmentKey, assertEnvironmentValue, canonicalTemplate } from './validate.js'
 
 /** A single change of package metadata, as stagers request it with `PUT /meta`. */
 export type MetadataChange =
@@ -56,8 +57,8 @@ export function applyChange(metadata: PackageMetadata, change: MetadataChange): 
       return withinLimits(metadata, { ...metadata, [change.resource]: capabilities }, change)
     }
     case 'templates': {
-      if (change.action === 'add') assertTemplate(change.template)
-      const templates = combine(metadata.templates, change.template, change.action, sameTemplate)
+      const template = change.action === 'add' ? canonicalTemplate(change.template) : change.template
+      const templates = combine(metadata.templates, template, change.action, sameTemplate)
       return withinLimits(metadata, { ...metadata, templates }, change)
     }
   }
@@ -89,9 +90,13 @@ function combine<T>(
   return list.some((other) => same(other, item)) ? list : [...list, item]
 }
 
-/** The same path with other delimiters is a different template. */
+/** The same path with other delimiters is a different template; with and without a slash before it, it is the same path. */
 function sameTemplate(a: Template, b: Template): boolean {
-  return a.path === b.path && a.left_delimiter === b.left_delimiter && a.right_delimiter === b.right_delimiter
+  return (
+    plainPath(a.path) === plainPath(b.path) &&
+    a.left_delimiter === b.left_delimiter &&
+    a.right_delimiter === b.right_delimiter
+  )
 }
 
 function withinLimits(before: PackageMetadata, after: PackageMetadata, change: MetadataChange): PackageMetadata {

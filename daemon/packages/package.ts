@@ -1,3 +1,4 @@
+import type { Compression } from '../../isolation/compression.js'
 import type { Removal } from '../../isolation/launch-plan.js'
 import type { PackageMetadata } from './metadata.js'
 
@@ -19,8 +20,6 @@ export interface Resource {
   readonly compression: Compression
   readonly removals: readonly Removal[]
 }
-
-export type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd' | 'none'
 
 export interface Package extends PackageMetadata {
   readonly uuid: string

@@ -1,6 +1,7 @@
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { isVariableName, VARIABLE_NAME_RULE } from '../../base/variable-name.js'
+import { textBelowRoot } from '../../isolation/path-rules.js'
 import { CAPABILITY_TYPES, type Capability, type PackageMetadata, type Template } from './metadata.js'
 
 /** Allow-lists for metadata from users and stagers: it reaches messages, paths and process environments. */
@@ -52,34 +53,31 @@ export function assertEnvironment(environment: Readonly<Record<string, string>>)
   }
 }
 
-/** Throws `BadInput` (`bad-template`) unless the path stays inside the package and both delimiters are valid. */
-export function assertTemplate(template: Template): void {
+/**
+ * `template` with its path from the root, without a slash at the beginning. Throws `BadInput` (`bad-template`) unless the
+ * path names a file in the package and both delimiters are valid.
+ */
+export function canonicalTemplate(template: Template): Template {
   const { path, left_delimiter: left, right_delimiter: right } = template
-  if (
-    path === '' ||
-    path.length > 4096 ||
-    path.startsWith('/') ||
-    path.endsWith('/') ||
-    CONTROL.test(path) ||
-    path.split('/').includes('..')
-  )
-    throw new BadInput(
-      'bad-template',
-      `${quote(path)} is not a path of a template: write the relative path of a file in the package, without "..".`,
-    )
+  const refuse = (why: string): never => {
+    throw new BadInput('bad-template', `${quote(path)} is not a path of a template, such as app/config.yml: ${why}.`)
+  }
+  if (CONTROL.test(path)) refuse('it has a control character')
+  if (path.endsWith('/')) refuse('it names a directory; name a file')
   for (const delimiter of [left, right])
     if (delimiter === '' || delimiter.length > 32 || CONTROL.test(delimiter))
       throw new BadInput(
         'bad-template',
         `${quote(delimiter)} is not a delimiter for ${quote(path)}: a delimiter has 1 to 32 printable characters, such as {{.`,
       )
+  return { ...template, path: textBelowRoot(path, refuse) }
 }
 
 /** Validates those fields of the metadata that are given. */
 export function assertMetadata(metadata: Partial<PackageMetadata>): void {
   metadata.dependencies?.forEach(assertCapability)
   metadata.provides?.forEach(assertCapability)
-  metadata.templates?.forEach(assertTemplate)
+  metadata.templates?.forEach(canonicalTemplate)
   if (metadata.environment) assertEnvironment(metadata.environment)
 }
 

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { BadInput, Conflict } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
+import { Holder, type Leases } from '../../base/leases.js'
 import type { Ending, Isolation, PreparedContainer, StartHooks } from '../../isolation/isolation.js'
 import type { Limits, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
+import { startPathOf } from '../packages/environment.js'
 import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve } from '../packages/resolve.js'
@@ -18,6 +20,7 @@ export interface PackageRunsParts {
   readonly resolver: Resolver
   readonly isolation: Isolation
   readonly live: LiveContainers
+  readonly liveBlobs: Leases
   readonly logger: Logger
   readonly defaults: { readonly limits: Limits; readonly environment: NodeEnvironment }
 }
@@ -40,10 +43,13 @@ export class PackageRuns {
    * when `signal` is aborted.
    */
   async start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
-    const { isolation, live, logger } = this.#parts
+    const { isolation, live, liveBlobs, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
     const { prepare, start } = await this.#plan(request)
     const { id } = prepare
+    const holder = new Holder()
+    // A package of the closure may be deleted before its layer is built.
+    for (const { sha256 } of prepare.root) liveBlobs.hold(sha256, holder)
     const startHooks: StartHooks = {
       output: (stream, chunk) => hooks.output(stream, chunk),
       repaired: (what) =>
@@ -56,7 +62,7 @@ export class PackageRuns {
       container = await isolation.prepare(prepare, {}, either)
       running = await container.start(start, startHooks, either)
     } catch (error) {
-      await this.#release(id, container)
+      await this.#release(id, holder, container)
       throw error
     }
     const stop = () => running.stop()
@@ -64,7 +70,7 @@ export class PackageRuns {
     if (either.aborted) stop()
     const ended = running.ended.then(async (ending) => {
       either.removeEventListener('abort', stop)
-      await this.#release(id, container)
+      await this.#release(id, holder, container)
       return describeEnding(ending)
     })
     const active: Promise<void> = ended.then(() => void this.#active.delete(active))
@@ -73,10 +79,11 @@ export class PackageRuns {
   }
 
   /** @param container undefined if it could not be prepared */
-  async #release(id: string, container: PreparedContainer | undefined): Promise<void> {
+  async #release(id: string, holder: Holder, container: PreparedContainer | undefined): Promise<void> {
     const { live, logger } = this.#parts
     const report = await container?.release()
     live.delete(id)
+    holder.release()
     for (const { what, error } of report?.failures ?? [])
       logger.error({ err: error, run: id, what }, 'a resource of a run could not be removed')
   }
@@ -121,7 +128,7 @@ export class PackageRuns {
       },
       start: {
         command,
-        workingDirectory: environment.START_PATH || '/',
+        workingDirectory: startPathOf(environment) ?? '/',
         environment,
         // A foreground program runs until the client stops it.
         limits: { ...defaults.limits, timeoutMs: Infinity, ...request.limits },

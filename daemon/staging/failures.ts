@@ -1,4 +1,4 @@
-import { BadInput, Refused, StagerdError, Unavailable, Unresolved, messageOf } from '../../base/errors.js'
+import { type ErrorKind, StagerdError } from '../../base/errors.js'
 import type { Ending } from '../../isolation/isolation.js'
 import { RELAUNCH_LIMIT, type Failure } from '../model/staging.js'
 
@@ -70,39 +70,42 @@ export function failureOfInterruptions(stager: string, times: number): Failure {
   }
 }
 
-/** The failure of a launch that could not be started. The class of the error decides the cause. */
+type Meaning = Pick<Failure, 'cause' | 'hint'>
+
+const OURS: Meaning = {
+  cause: 'infrastructure',
+  hint: "The daemon's log has the details; then 'stagectl staging retry'.",
+}
+const TO_CORRECT: Meaning = { cause: 'stager-failed', hint: 'Correct what the message names, and stage again.' }
+
+const MEANINGS: Readonly<Record<ErrorKind, Meaning>> = {
+  'bad-input': TO_CORRECT,
+  'too-large': TO_CORRECT,
+  unresolved: {
+    cause: 'unresolved',
+    hint: "See 'stagectl package list', and import a package that provides what is missing.",
+  },
+  refused: {
+    cause: 'policy',
+    hint: "See 'stagectl policy list', and 'stagectl package resolve' for what the rules allow.",
+  },
+  unavailable: { cause: 'infrastructure', hint: "See 'stagectl node doctor', then 'stagectl staging retry'." },
+  'not-found': OURS,
+  conflict: OURS,
+  fault: OURS,
+}
+
+const OVER_QUOTA: Meaning = {
+  cause: 'policy',
+  hint: "Delete packages that are not needed, or have the quota raised; 'stagectl policy list' shows what sets it.",
+}
+
+/** The failure of a launch that could not be started, or whose verdict is refused. The kind of the error decides the cause. */
 export function failureOfError(stager: string | undefined, error: unknown): Failure {
+  if (!(error instanceof StagerdError)) return { ...OURS, stager, message: 'stagerd itself failed' }
   // Error messages are complete sentences, but a failure message is the end of one.
-  const message = messageOf(error).replace(/\.$/, '')
-  if (error instanceof Unresolved)
-    return {
-      cause: 'unresolved',
-      stager,
-      message,
-      hint: "See 'stagectl package list', and import a package that provides what is missing.",
-    }
-  if (error instanceof Refused)
-    return {
-      cause: 'policy',
-      stager,
-      message,
-      hint: "See 'stagectl policy list', and 'stagectl package resolve' for what the rules allow.",
-    }
-  if (error instanceof BadInput)
-    return { cause: 'stager-failed', stager, message, hint: 'Correct what the message names, and stage again.' }
-  if (error instanceof Unavailable)
-    return {
-      cause: 'infrastructure',
-      stager,
-      message,
-      hint: "See 'stagectl node doctor', then 'stagectl staging retry'.",
-    }
-  return {
-    cause: 'infrastructure',
-    stager,
-    message: error instanceof StagerdError ? message : 'stagerd itself failed',
-    hint: "The daemon's log has the details; then 'stagectl staging retry'.",
-  }
+  const message = error.message.replace(/\.$/, '')
+  return { ...(error.code === 'package-quota' ? OVER_QUOTA : MEANINGS[error.kind]), stager, message }
 }
 
 function inMegabytes(bytes: number): string {

@@ -1,21 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { Unavailable } from '../../base/errors.js'
+import { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { Ending, Isolation, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
 import type { CoordinatorListener } from '../coordinator/coordinator-listener.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 import type { LogWriter } from '../log/log-writer.js'
-import { RELAUNCH_LIMIT, type Failure, type Staging, type Verdict, type WorkingCopy } from '../model/staging.js'
+import type { Failure, Staging, Verdict, WorkingCopy } from '../model/staging.js'
 import { reachDirectly } from '../packages/direct-address.js'
 import type { Resolver } from '../resolver/resolver.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import { explainFailure } from './explain-failure.js'
-import { failureOfEnding, failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
+import { failureOfEnding, failureOfError } from './failures.js'
 import { FirstCause } from './first-cause.js'
 import type { Janitor } from './janitor.js'
 import type { LiveContainers } from './live-containers.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan, type PlanSettings } from './plan.js'
+import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
 import { StagerOutput } from './stager-output.js'
 import { launchEnded, WorkingCopyHandler, type OwningLaunch, type WorkingCopyParts } from './working-copy-handler.js'
 
@@ -57,8 +59,8 @@ export type LaunchOutcome = Conclusion & {
 
 /** What ended a launch. */
 type Cause =
-  /** `recorded` is the staging after the transaction of the verdict. */
-  | { readonly kind: 'verdict'; readonly recorded: Promise<Staging> }
+  /** `recorded` resolves after the transaction of the verdict. */
+  | { readonly kind: 'verdict'; readonly recorded: Promise<RecordedVerdict> }
   /** The container ended without a verdict. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'stopped' }
@@ -74,6 +76,7 @@ type Cause =
  */
 export class Launch implements OwningLaunch {
   readonly uuid = randomUUID()
+  readonly holder = new Holder()
   readonly #parts: LaunchParts
   readonly #staging: Staging
   readonly #log: LogWriter
@@ -114,14 +117,14 @@ export class Launch implements OwningLaunch {
     try {
       // A package of the closure may be deleted before its layer is built.
       for (const { sha256 } of [...plan.prepare.root, ...plan.start.stagerfs])
-        workingCopy.liveBlobs.hold(sha256, this.uuid)
+        workingCopy.liveBlobs.hold(sha256, this.holder)
       await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
       await ledger.beginLaunch(staging.uuid, { uuid: this.uuid, stagerFqn: this.#stager, step: staging.step })
       live.add(this.uuid)
       return await this.#execute(plan)
     } finally {
       // The ledger refers to the blobs that the verdict has saved.
-      workingCopy.liveBlobs.release(this.uuid)
+      this.holder.release()
     }
   }
 
@@ -134,14 +137,18 @@ export class Launch implements OwningLaunch {
    * Records the verdict unless another cause was first. Resolves after the transaction; then the coordinator answers
    * OK. The cause is decided when the transaction begins, so the verdict of a program that exits without waiting for the
    * response counts too.
+   *
+   * Throws `Refused` (`package-quota`) if the package would be over its quota; the staging has failed then.
    */
   async settle(verdict: Verdict, work: WorkingCopy): Promise<void> {
     // A stager can post before its start is recorded, but the ledger requires that record first.
     await this.#running
     if (this.#cause.isDecided) throw launchEnded()
-    const recorded = this.#record(verdict, work)
+    const launch = { staging: this.#staging, launch: this.uuid }
+    const recorded = recordVerdict(this.#parts.ledger, launch, verdict, work)
     this.#cause.decide({ kind: 'verdict', recorded })
-    await recorded
+    const { refusal } = await recorded
+    if (refusal) throw refusal
   }
 
   log(text: string): Promise<void> {
@@ -229,7 +236,7 @@ export class Launch implements OwningLaunch {
     const { ledger } = this.#parts
     switch (cause.kind) {
       case 'verdict': {
-        const staging = await cause.recorded
+        const { staging } = await cause.recorded
         if (ending.kind === 'exited') await ledger.recordExit(this.uuid, ending.exitCode)
         if (staging.failure) await explainFailure(staging.failure, this.#output.lastLines, this.#log)
         return { kind: 'settled', staging }
@@ -251,21 +258,6 @@ export class Launch implements OwningLaunch {
       return { kind: 'lost', staging: await ledger.abortLaunch(this.uuid), error }
     logger.warn({ err: error, staging: this.#staging.uuid, launch: this.uuid }, 'a launch could not be started')
     return { kind: 'settled', staging: await this.#fail(this.uuid, failureOfError(this.#stager, error)) }
-  }
-
-  async #record(verdict: Verdict, work: WorkingCopy): Promise<Staging> {
-    const { ledger } = this.#parts
-    const { uuid, step, stagers, relaunches } = this.#staging
-    switch (verdict) {
-      case 'done':
-        return await (step + 1 < stagers.length ? ledger.advance(this.uuid, work) : ledger.succeed(this.uuid, work))
-      case 'failed':
-        return await ledger.fail(uuid, this.uuid, failureOfVerdict(this.#stager))
-      case 'relaunch':
-        return await (relaunches < RELAUNCH_LIMIT
-          ? ledger.relaunch(this.uuid, work)
-          : ledger.fail(uuid, this.uuid, failureOfRelaunches(this.#stager)))
-    }
   }
 
   /** @param launch undefined if `beginLaunch` was not called */

@@ -2,6 +2,7 @@ import { Unresolved } from '../../base/errors.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 import type { Catalogue } from '../packages/catalogue.js'
+import { startPathOf } from '../packages/environment.js'
 import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve, type Resolution } from '../packages/resolve.js'
@@ -52,7 +53,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     },
     start: {
       command: stager.startCommand,
-      workingDirectory: program.environment.START_PATH || DEFAULT_START_PATH,
+      workingDirectory: startPathOf(program.environment) ?? DEFAULT_START_PATH,
       environment: containerEnvironment(
         settings.environment,
         stager,

@@ -3,12 +3,12 @@ import type { Readable } from 'node:stream'
 import type { StagerdError } from '../../base/errors.js'
 import { Conflict, TooLarge } from '../../base/errors.js'
 import { parseFqn } from '../../base/fqn.js'
-import type { Leases } from '../../base/leases.js'
+import type { Holder, Leases } from '../../base/leases.js'
+import type { Compression } from '../../isolation/compression.js'
 import type { LeftOut, RunningContainer, SnapshotRequest } from '../../isolation/isolation.js'
 import type { ExpectedUpload, LaunchHandler, PackageData } from '../coordinator/launch-handler.js'
 import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
-import type { Compression } from '../packages/package.js'
 import type { BlobStore } from '../store/blob-store.js'
 import { overQuota, type PackageQuota } from '../store/package-quota.js'
 import type { ResourceIngest } from '../store/resource-ingest.js'
@@ -27,6 +27,8 @@ export interface WorkingCopyParts {
 /** What the handler needs of its launch. */
 export interface OwningLaunch {
   readonly uuid: string
+  /** Has the blobs that the launch has written. Releases when the launch ends. */
+  readonly holder: Holder
   /** Resolves when the start of the container has been recorded. A stager can send requests before that. */
   running(): Promise<Pick<RunningContainer, 'snapshot'>>
   /** Records the verdict durably; rejects with `Conflict` (`launch-over`) if another cause was first. */
@@ -87,7 +89,7 @@ export class WorkingCopyHandler implements LaunchHandler {
       () => ingest.receive(body, { ...expected, maxBytes }, signal),
       maxBytes,
     )
-    this.#parts.liveBlobs.hold(resource.sha256, this.launch)
+    this.#parts.liveBlobs.hold(resource.sha256, this.#owner.holder)
     this.#assertOpen()
     this.#work = { ...this.#work, resource }
   }
@@ -111,7 +113,7 @@ export class WorkingCopyHandler implements LaunchHandler {
       () => running.snapshot(request, (archive) => this.#parts.blobs.write(archive, { signal, maxBytes })),
       maxBytes,
     )
-    this.#parts.liveBlobs.hold(written.sha256, this.launch)
+    this.#parts.liveBlobs.hold(written.sha256, this.#owner.holder)
     this.#assertOpen()
     // Logged before the change, because writing the log can fail.
     if (leftOut.sockets + leftOut.special > 0) await this.#owner.log(describeLeftOut(leftOut))

@@ -43,6 +43,11 @@ export interface BlobWriteOptions {
   readonly wantSha1?: boolean
   readonly maxBytes?: number
   readonly signal?: AbortSignal
+  /**
+   * Called with the content when it is complete and as expected, before anything is visible. What it returns is stored
+   * in place of the content, within the same limit. The opened content must be consumed or destroyed.
+   */
+  readonly instead?: (content: () => Readable) => Promise<Readable | undefined>
 }
 
 export interface Blob {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type BigIntStats, constants, type Dirent } from 'node:fs'
+import { type BigIntStats, constants, createReadStream, type Dirent } from 'node:fs'
 import { open, opendir, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -65,11 +65,23 @@ export class DirectoryBlobStore implements BlobStore {
     try {
       const file = await open(temporary, 'wx', 0o600)
       let blob: Blob
+      let instead: Readable | undefined
       try {
         blob = await copyAndHash(body, file, options)
-        await file.sync()
+        instead = await options.instead?.(() => createReadStream(temporary).on('error', () => undefined))
+        if (!instead) await file.sync()
       } finally {
         await file.close()
+      }
+      if (instead) {
+        const { signal, maxBytes } = options
+        const written = await this.write(instead, {
+          wantSha1: blob.sha1 !== undefined,
+          ...(signal ? { signal } : {}),
+          ...(maxBytes === undefined ? {} : { maxBytes }),
+        })
+        await rm(temporary)
+        return written
       }
       options.signal?.throwIfAborted()
       await this.#publish(temporary, blob.sha256)

@@ -43,7 +43,8 @@ export interface ExchangeRepository {
    * the order of import.
    *
    * Throws `Conflict` (`already-there`, which names all of them; `package-busy`), `NotFound` (`package-not-found`,
-   * `stager-not-found`) for a reference to something that does not exist.
+   * `stager-not-found`) for a reference to something that does not exist, `Refused` (`package-quota`) for the set as a
+   * whole.
    */
   import(set: ExchangeSet, whenThere: WhenThere): Promise<ImportedSet>
 }

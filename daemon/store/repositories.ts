@@ -16,14 +16,18 @@ export type Ref = { readonly uuid: string } | { readonly namespace: string; read
  */
 export type ChangeOf<Found, Change> = Change | ((found: Found) => Change)
 
+/**
+ * QUOTA: every method that gives a package more data throws `Refused` (`package-quota`) unless the policies in force allow
+ * it, both for the package and for the totals of its realms. This is decided in the transaction that stores it.
+ */
 export interface PackageRepository {
   /** The new package is `created`; with a resource it is `uploaded`, or `ready`. Throws `Conflict` (`package-exists`). */
   create(draft: PackageDraft): Promise<Package>
   /** Throws `NotFound` (`package-not-found`). */
   get(ref: Ref): Promise<Package>
   list(filter: PackageFilter): Promise<readonly Package[]>
-  /** The total length of the resources of all packages in and below a namespace, in bytes. */
-  totalLength(namespace: string): Promise<number>
+  /** The maximum size of the next upload to a namespace by the policies in force, in bytes. */
+  remainingQuota(namespace: string): Promise<number>
   /** The packages that are `ready`, in order of import: those that a resolution can choose from. */
   listReady(): Promise<readonly Package[]>
   /**

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { PassThrough, pipeline, type Readable, Transform } from 'node:stream'
 import { NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import type { Compression, Resource } from '../packages/package.js'
+import type { Compression } from '../../isolation/compression.js'
+import type { Resource } from '../packages/package.js'
 import type { BlobStore } from './blob-store.js'
 
 /** The result of a scan. */
@@ -11,6 +12,8 @@ export interface ArchiveFacts {
   readonly entries: number
   /** Of the uncompressed tar. */
   readonly bytes: number
+  /** Whether all names are in the form that stagers get. */
+  readonly canonical: boolean
 }
 
 /** The buffer of each stream: as much as arrives at once. */
@@ -24,8 +27,11 @@ export interface ArchiveReader {
   readonly scan: ScanArchive
   /** By the first bytes, which stay in `body`. */
   readonly detectCompression: (body: Readable) => Promise<Compression>
+  /** The same archive with canonical names, as gzip. */
+  readonly canonicalise: (body: Readable, compression: Compression, signal: AbortSignal) => Promise<Readable>
 }
 
+/** Of the bytes that are received, also where an archive with canonical names is stored in their place. */
 export interface ExpectedContent {
   readonly sha256?: string | undefined
   readonly sha1?: string | undefined
@@ -46,6 +52,8 @@ export interface ReceivedResource {
  * - The store gets the end of the body only after the scan has accepted the archive, so a refused archive is never visible
  *   as a blob.
  * - `receive` rejects with the error that came first. Scan, write and body have ended by then.
+ * - The names of a stored archive are canonical. One that arrives with others, such as `./app/x`, is rewritten once; that
+ *   costs nothing for all others.
  */
 export class ResourceIngest {
   readonly #blobs: BlobStore
@@ -83,9 +91,14 @@ export class ResourceIngest {
         expected,
         maxBytes: Math.min(this.#maxBytes, maxBytes),
         signal: either,
+        instead: async (received) => {
+          const { canonical, compression } = await scan
+          return canonical ? undefined : await this.#archives.canonicalise(received(), compression, either)
+        },
       })
-      const { compression, entries } = await scan
-      return { entries, resource: { uuid: randomUUID(), sha256, sha1, length, compression, removals: [] } }
+      const { canonical, compression, entries } = await scan
+      const stored = canonical ? compression : 'gzip'
+      return { entries, resource: { uuid: randomUUID(), sha256, sha1, length, compression: stored, removals: [] } }
     } catch (error) {
       stop.abort(error)
       body.destroy()

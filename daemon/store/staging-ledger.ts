@@ -48,7 +48,10 @@ export interface StagingLedger {
 
   /** Verdict `done` of a stager that is not the last: saves the work and moves to the next stager. Resets relaunches and interruptions. */
   advance(launch: string, work: WorkingCopy): Promise<Staging>
-  /** Verdict `done` of the last stager: the package takes over the work, and is `ready`. */
+  /**
+   * Verdict `done` of the last stager: the package takes over the work, and is `ready`.
+   * Throws `Refused` (`package-quota`), as `PackageRepository` does; the launch is still open then.
+   */
   succeed(launch: string, work: WorkingCopy): Promise<Staging>
   /** Verdict `relaunch`: saves the work and stays at the same stager. Resets interruptions. */
   relaunch(launch: string, work: WorkingCopy): Promise<Staging>

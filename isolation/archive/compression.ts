@@ -1,9 +1,7 @@
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { BadInput } from '../../base/errors.js'
-
-/** How an archive is compressed: detected from its first bytes, never from its name. */
-export type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd' | 'none'
+import type { Compression } from '../compression.js'
 
 const MAGIC: readonly { readonly compression: Compression; readonly bytes: readonly number[] }[] = [
   { compression: 'gzip', bytes: [0x1f, 0x8b, 0x08] },
@@ -15,7 +13,7 @@ const MAGIC: readonly { readonly compression: Compression; readonly bytes: reado
 const MAGIC_LENGTH = 6
 
 /**
- * Detects the compression of `input`. `none` means an unknown format: the scanner then checks that it is a plain tar.
+ * Detects the compression of `input`, from its first bytes and never from a name. `none` means an unknown format: the scanner then checks that it is a plain tar.
  * The bytes that are read here are pushed back, so `input` can still be read from its start.
  *
  * Throws `BadInput` (`not-an-archive`) for an input that is too short for any format.

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { BadInput } from '../../base/errors.js'
-import type { Compression } from './compression.js'
+import type { Compression } from '../compression.js'
 import { confined } from './confined.js'
 import { type FilterExit, throughProcess } from './filter-process.js'
 import { hasProgram } from './find-program.js'

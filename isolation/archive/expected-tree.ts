@@ -32,8 +32,18 @@ export class ExpectedTree {
   entries = 0
   #apparentBytes = 0
   #pathBytes = 0
+  #hasRoot = false
+  #hasOtherForm = false
 
   constructor(private readonly limits: ArchiveLimits) {}
+
+  /**
+   * Whether all members have canonical names (names.ts), and none is the root. An archive that has nothing but its root
+   * may keep it, because an archive must have an entry.
+   */
+  get isCanonical(): boolean {
+    return !this.#hasOtherForm && (!this.#hasRoot || this.paths.size === 0)
+  }
 
   /** Throws `BadInput` (`archive-refused`) or `TooLarge` (`archive-too-large`), naming the entry. */
   add(member: Member): void {
@@ -41,8 +51,10 @@ export class ExpectedTree {
     this.#count(member, path)
     if (path === '') {
       if (member.kind !== 'directory') throw refused(member, 'the root of a package must be a directory')
+      this.#hasRoot = true
       return
     }
+    this.#compare(member.name, path, member.kind === 'directory')
     this.#requireDirectory(parentOf(path), member)
     const before = this.paths.get(path)
     const wasDirectory = before === 'directory' || before === 'implied'
@@ -62,6 +74,10 @@ export class ExpectedTree {
     if (this.paths.has(path)) return
     this.#requireDirectory(parentOf(path), { name: path })
     this.#keep(path, 'whiteout', { name: path })
+  }
+
+  #compare(raw: string, path: string, isDirectory: boolean): void {
+    if (raw !== path && !(isDirectory && raw === `${path}/`)) this.#hasOtherForm = true
   }
 
   #count(member: Member, path: string): void {
@@ -106,6 +122,7 @@ export class ExpectedTree {
   /** The target must be an earlier file of this archive: so it is neither outside nor behind a symbolic link. */
   #checkHardLink(member: Member, path: string): void {
     const target = normalisePath(member.target, `The target of hard link ${show(member.name)},`)
+    this.#compare(member.target, target, false)
     if (target === path) throw refused(member, 'a hard link must not point to itself')
     if (this.paths.get(target) !== 'file')
       throw refused(

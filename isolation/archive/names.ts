@@ -1,6 +1,6 @@
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import { faultOfName, LONGEST_PATH } from '../path-rules.js'
+import { pathFromRoot, plainPath } from '../path-rules.js'
 
 /**
  * File names are bytes. In this folder they are `latin1` strings with one character per byte: they compare, sort and
@@ -23,27 +23,24 @@ export function show(name: string): string {
 }
 
 /**
- * The path of a member or of a hard link's target, relative to the root: `/a//b/./c/` becomes `a/b/c`, and the root
- * itself becomes the empty string. By the convention of the Stager API, absolute paths start at the root of the
- * package.
+ * The path of a member or of a hard link's target, by the rule of `pathFromRoot`. By the convention of the Stager API,
+ * absolute paths start at the root of the package.
  *
  * Throws `BadInput` (`archive-refused`) for paths that could lead outside or that no package can hold.
  */
 export function normalisePath(raw: string, what: string): string {
-  const refuse = (why: string): never => {
+  return pathFromRoot(raw, (why) => {
     throw new BadInput('archive-refused', `${what} ${show(raw)} is refused: ${why}.`)
-  }
-  if (raw === '') refuse('its name is empty')
-  const segments: string[] = []
-  for (const segment of raw.split('/')) {
-    if (segment === '' || segment === '.') continue
-    const fault = faultOfName(segment)
-    if (fault !== undefined) refuse(fault)
-    segments.push(segment)
-  }
-  const path = segments.join('/')
-  if (path.length > LONGEST_PATH) refuse(`a path must not be longer than ${LONGEST_PATH} bytes`)
-  return path
+  })
+}
+
+/**
+ * A name in the one form that stagers get, whoever packed the archive: from the root, without a leading slash, `.` or
+ * `//`, so that `tar --strip-components=1 app` finds it. A directory keeps its slash at the end.
+ */
+export function canonicalName(raw: string, isDirectory: boolean): string {
+  const path = plainPath(raw)
+  return isDirectory && path !== '' && raw.endsWith('/') ? `${path}/` : path
 }
 
 /** The parent directory of `path`; the empty string is the root. */

@@ -1,5 +1,5 @@
 import { BadInput } from '../../base/errors.js'
-import { show } from './names.js'
+import { bytesOf, show } from './names.js'
 
 /** Values of an extended header, which apply to the next entry. Strings are bytes as latin1. */
 export interface Extended {
@@ -32,7 +32,7 @@ const GLOBAL_ALLOWED = new Set(['comment', 'charset', 'hdrcharset', 'mtime', 'at
 export function parsePaxRecords(body: Buffer, scope: 'entry' | 'global'): Extended {
   const extended: { -readonly [Key in keyof Extended]: Extended[Key] } = {}
   const seen = new Set<string>()
-  for (const [key, value] of records(body)) {
+  for (const [key, value] of paxRecords(body)) {
     if (scope === 'global' && !GLOBAL_ALLOWED.has(key))
       throw refused(`a global header sets ${show(key)}; set it in the header of each entry`)
     if (seen.has(key) && !REPEATED.has(key)) throw refused(`the header of an entry has ${show(key)} twice`)
@@ -84,8 +84,17 @@ function refuseOverlayAttribute(key: string): void {
     throw refused(`an entry has the attribute ${show(plain)}, which is reserved for overlayfs`)
 }
 
+/** A record in the format that `paxRecords` reads. */
+export function paxRecord(key: string, value: string): Buffer {
+  const rest = bytesOf(` ${key}=${value}\n`)
+  // The length counts its own digits.
+  let length = rest.length + 1
+  while (String(length).length + rest.length !== length) length = String(length).length + rest.length
+  return Buffer.concat([bytesOf(String(length)), rest])
+}
+
 /** Format: `LENGTH KEY=VALUE\n`. LENGTH is decimal and counts the whole record. */
-function* records(body: Buffer): Generator<[key: string, value: string]> {
+export function* paxRecords(body: Buffer): Generator<[key: string, value: string]> {
   for (let at = 0; at < body.length;) {
     const space = body.indexOf(0x20, at)
     const digits = space < 0 ? '' : body.toString('latin1', at, space)

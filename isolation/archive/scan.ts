@@ -1,7 +1,8 @@
 import { type Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ByteCounter } from './byte-counter.js'
-import { type Compression, detectCompression } from './compression.js'
+import type { Compression } from '../compression.js'
+import { detectCompression } from './compression.js'
 import { decompress } from './decompress.js'
 import type { ArchiveLimits } from './limits.js'
 import { TarScanner } from './tar-scanner.js'
@@ -11,6 +12,8 @@ export interface ArchiveSummary {
   readonly entries: number
   /** Length of the uncompressed tar. */
   readonly bytes: number
+  /** Whether all names are in the form that stagers get: see `canonicalArchive`. */
+  readonly canonical: boolean
 }
 
 /**
@@ -27,7 +30,8 @@ export async function scanArchive(
   try {
     const { scanner, plain, compression } = await openScanner(compressed, limits, { strict: true, signal })
     await pipeline(plain, scanner, discard(), { signal })
-    return { compression, entries: scanner.parser.tree.entries, bytes: scanner.parser.bytes }
+    const { tree, bytes } = scanner.parser
+    return { compression, entries: tree.entries, bytes, canonical: tree.isCanonical }
   } catch (error) {
     compressed.destroy()
     throw error

@@ -8,6 +8,8 @@ export interface TarHeader {
   readonly type: string
   readonly name: string
   readonly linkName: string
+  /** Whether `name` includes the prefix of the POSIX format. */
+  readonly hasPrefix: boolean
   readonly size: number
   readonly uid: number
   readonly gid: number
@@ -39,6 +41,7 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
     type,
     name,
     linkName: text(block, 157, 100),
+    hasPrefix: isPosix,
     size: number('size', 124, 12),
     uid: describesAnother ? 0 : number('owner', 108, 8),
     gid: describesAnother ? 0 : number('group', 116, 8),
@@ -49,6 +52,29 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
 
 export function isZeros(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0)
+}
+
+/** The length of `size` bytes with the padding after them. */
+export function padded(size: number): number {
+  return Math.ceil(size / BLOCK) * BLOCK
+}
+
+/** Writes a field of text, which NULs fill up. It must fit. */
+export function writeText(
+  block: Buffer,
+  { at, length }: { readonly at: number; readonly length: number },
+  text: string,
+): void {
+  block.fill(0, at, at + length)
+  block.write(text, at, 'latin1')
+}
+
+/** Writes the checksum. Returns `block`. */
+export function sealHeader(block: Buffer): Buffer {
+  block.write('        ', 148, 'latin1')
+  const sum = block.reduce((total, byte) => total + byte, 0)
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
+  return block
 }
 
 /** Sum of the bytes of the block, with the checksum field read as blanks. Old archivers sum signed characters. */

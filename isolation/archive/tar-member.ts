@@ -1,5 +1,5 @@
-import { bytesOf } from './names.js'
-import { BLOCK } from './tar-header.js'
+import { paxRecord } from './pax-records.js'
+import { BLOCK, sealHeader } from './tar-header.js'
 
 /**
  * A member that stagerd writes itself, because there is no file on disk to archive: empty, owned by root, with time 0
@@ -26,14 +26,6 @@ export function emptyMember({ path, kind }: EmptyMember): Buffer {
 /** Two blocks of zeros, which end an archive. */
 export const END_OF_ARCHIVE = Buffer.alloc(2 * BLOCK)
 
-function paxRecord(key: string, value: string): Buffer {
-  const rest = bytesOf(` ${key}=${value}\n`)
-  // The length counts its own digits.
-  let length = rest.length + 1
-  while (String(length).length + rest.length !== length) length = String(length).length + rest.length
-  return Buffer.concat([bytesOf(String(length)), rest])
-}
-
 function header(name: string, type: string, size: number): Buffer {
   const block = Buffer.alloc(BLOCK)
   block.write(name, 0, 'latin1')
@@ -42,12 +34,9 @@ function header(name: string, type: string, size: number): Buffer {
   block.write('0000000\0', 116, 'latin1')
   block.write(`${size.toString(8).padStart(11, '0')}\0`, 124, 'latin1')
   block.write('00000000000\0', 136, 'latin1')
-  block.write('        ', 148, 'latin1')
   block.write(type, 156, 'latin1')
   block.write('ustar\x0000', 257, 'latin1')
   block.write('0000000\0', 329, 'latin1')
   block.write('0000000\0', 337, 'latin1')
-  const sum = block.reduce((total, byte) => total + byte, 0)
-  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
-  return block
+  return sealHeader(block)
 }

@@ -3,7 +3,7 @@ import { type ArchiveLimits, EARLIEST_TIME, LARGEST_ID, LATEST_TIME, RATIO_FLOOR
 import { type Member, ExpectedTree } from './expected-tree.js'
 import { show } from './names.js'
 import { type Extended, parsePaxRecords } from './pax-records.js'
-import { BLOCK, isZeros, parseHeader, type TarHeader } from './tar-header.js'
+import { BLOCK, isZeros, padded, parseHeader, type TarHeader } from './tar-header.js'
 
 /** Limit of an extended header or long name. tar itself writes a few kilobytes, attributes at most 64 KiB. */
 const MAX_EXTENSION_BYTES = 1024 * 1024
@@ -267,10 +267,6 @@ function longText(body: Buffer): string {
   if (end >= 0 && /[^\0]/.test(text.slice(end)))
     throw new BadInput('archive-refused', `Entry ${show(name)} is refused: its name contains a NUL byte.`)
   return name
-}
-
-function padded(size: number): number {
-  return Math.ceil(size / BLOCK) * BLOCK
 }
 
 function notAnArchive(): BadInput {

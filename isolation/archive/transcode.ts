@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Compressor } from './compressor.js'
-import type { Compression } from './compression.js'
+import type { Compression } from '../compression.js'
 import { decompress } from './decompress.js'
 
 /**

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import type Docker from 'dockerode'
 import { BadInput, Fault, Unavailable } from '../../base/errors.js'
-import { Leases } from '../../base/leases.js'
+import { type Holder, Leases } from '../../base/leases.js'
 import type { Cached } from '../isolation.js'
 import { INSTALL_LABEL, NODE_LABEL, ownerLabels, type Owner } from '../host/ownership.js'
 import { askEngine, engineError, isStatus } from './engine-errors.js'
@@ -41,11 +41,11 @@ export class RootImages {
 
   /**
    * Makes sure that the Engine has the image of `layers`, and returns its reference. It is not discarded between this
-   * call and `release`.
+   * call and the release of `holder`.
    *
    * Throws `BadInput` (`too-many-layers`, `root-path-too-long`), `Unavailable` (`engine-down`, `disk-full`).
    */
-  async ensure(layers: readonly ImageLayer[], holder: string): Promise<string> {
+  async ensure(layers: readonly ImageLayer[], holder: Holder): Promise<string> {
     if (layers.length > MAX_ROOT_LAYERS)
       throw new BadInput(
         'too-many-layers',
@@ -74,11 +74,6 @@ export class RootImages {
   /** Call it when the Engine has no such image, because somebody removed it: the next `ensure` asks the Engine. */
   forget(reference: string): void {
     this.#known.delete(reference)
-  }
-
-  /** Idempotent. */
-  release(holder: string): void {
-    this.#held.release(holder)
   }
 
   /** Every image of this node. Throws `Unavailable` (`engine-down`). */

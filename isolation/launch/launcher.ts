@@ -1,6 +1,7 @@
 import { CleanupStack, withCleanupFailures } from '../../base/cleanup-stack.js'
 import { BadInput } from '../../base/errors.js'
 import { isUuid } from '../../base/identifiers.js'
+import { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { RootImages } from '../engine/root-images.js'
 import type { PreparedContainer, PrepareHooks } from '../isolation.js'
@@ -40,41 +41,41 @@ export class Launcher {
   async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
     const { id, egress, publish } = plan
     if (!isUuid(id)) throw new BadInput('bad-launch-id', `${JSON.stringify(id)} is not a UUID; a launch needs one.`)
-    const { bridges, images, layers } = this.parts
+    const { bridges } = this.parts
+    const holder = new Holder()
     const step = timedBy(hooks)
     const undo = new CleanupStack()
     try {
-      undo.defer('release layers and image', () => {
-        layers.release(id)
-        images.release(id)
-      })
+      undo.defer('release layers and image', () => holder.release())
       const after = new AfterContainer(undo)
       undo.defer('remove the network', () => bridges.remove(id))
       const [image, bridge] = await settleAll([
-        this.#image(plan, step, signal),
+        this.#image(plan, holder, step, signal),
         // Docker does not publish ports of an internal network.
         step('network', () => bridges.create(id, !egress && publish.length === 0)),
       ])
       signal.throwIfAborted()
-      return new PreparedDockerContainer(this.parts, { plan, image, bridge, step, undo, after })
+      return new PreparedDockerContainer(this.parts, { plan, image, bridge, holder, step, undo, after })
     } catch (error) {
       throw withCleanupFailures(error, await undo.run())
     }
   }
 
-  async #image({ id, root, shims }: PreparePlan, step: Step, signal: AbortSignal): Promise<RootImage> {
+  async #image({ root, shims }: PreparePlan, holder: Holder, step: Step, signal: AbortSignal): Promise<RootImage> {
     const { images, layers: cache } = this.parts
-    const packages = await step('layers', () => settleAll(root.map((source) => cache.materialise(source, signal, id))))
+    const packages = await step('layers', () =>
+      settleAll(root.map((source) => cache.materialise(source, signal, holder))),
+    )
     return await step('image', async () => {
       const layers = await settleAll(packages.map((layer) => layer.asImageLayer(signal)))
       if (layers.length === 0)
         throw new BadInput('empty-root', 'A root without packages cannot run: depend on an operating system package.')
       const top = await this.parts.topLayer(shims)
       if (top) layers.push(top)
-      const reference = await images.ensure(layers, id)
+      const reference = await images.ensure(layers, holder)
       const recreate = () => {
         images.forget(reference)
-        return images.ensure(layers, id)
+        return images.ensure(layers, holder)
       }
       return { reference, recreate }
     })

@@ -1,5 +1,6 @@
 import type Docker from 'dockerode'
 import type { CleanupStack } from '../../base/cleanup-stack.js'
+import type { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import { START_PROGRAM } from '../engine/container-init.js'
 import { containerOptions, type ContainerRequest } from '../engine/container-options.js'
@@ -34,6 +35,8 @@ export interface Prepared {
   readonly plan: PreparePlan
   readonly image: RootImage
   readonly bridge: Bridge
+  /** Of the layers and the image, until the undo. */
+  readonly holder: Holder
   readonly step: Step
   /** The cleanup of everything that is created for the container, in both phases. It includes `after`. */
   readonly undo: CleanupStack
@@ -56,9 +59,9 @@ export class PreparedDockerContainer implements PreparedContainer {
 
   async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
     const { engine, firewall, owner, proxies } = this.#parts
-    const { plan: prepared, bridge, step, after } = this.#prepared
+    const { plan: prepared, bridge, holder, step, after } = this.#prepared
     const { id, egress, publish } = prepared
-    const stagerfs = plan.stagerfs && new Stagerfs(this.#parts, id, plan.stagerfs)
+    const stagerfs = plan.stagerfs && new Stagerfs(this.#parts, { id, holder }, plan.stagerfs)
     const rules = {
       bridge: bridge.interface,
       gateway: this.address,

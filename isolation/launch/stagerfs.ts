@@ -2,6 +2,7 @@ import { chmod, lstat, mkdir, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Stats } from 'node:fs'
 import { BadInput, errnoOf } from '../../base/errors.js'
+import type { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { Layer, LayerCache } from '../layers/layer.js'
 import { bindInContainer, mountOverlay, unmount, type OverlayMount } from '../host/mounts.js'
@@ -36,16 +37,20 @@ const HOSTS = '127.0.0.1\tlocalhost\n'
  */
 export class Stagerfs {
   readonly #parts: StagerfsParts
-  readonly #launch: string
+  readonly #holder: Holder
   readonly #sources: readonly LayerSource[]
   readonly #scratch: Scratch
 
   /** @param sources lowest first: from the operating system upward */
-  constructor(parts: StagerfsParts, launch: string, sources: readonly LayerSource[]) {
+  constructor(
+    parts: StagerfsParts,
+    { id, holder }: { readonly id: string; readonly holder: Holder },
+    sources: readonly LayerSource[],
+  ) {
     this.#parts = parts
-    this.#launch = launch
+    this.#holder = holder
     this.#sources = sources
-    this.#scratch = scratchOf(parts.stateDirectory, launch)
+    this.#scratch = scratchOf(parts.stateDirectory, id)
   }
 
   /** On the host. */
@@ -71,7 +76,7 @@ export class Stagerfs {
   async mount(step: Step, signal: AbortSignal): Promise<void> {
     const { layers } = this.#parts
     const lowers = await step('layers', () =>
-      settleAll(this.#sources.map((source) => layers.materialise(source, signal, this.#launch))),
+      settleAll(this.#sources.map((source) => layers.materialise(source, signal, this.#holder))),
     )
     await step('stagerfs', () => this.#mount(lowers, signal))
   }

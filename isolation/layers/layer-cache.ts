@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { BadInput, errnoOf, Fault, Unavailable } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 import { type ArchiveLimits, DEFAULT_ARCHIVE_LIMITS, ROOT_LAYER_BYTES } from '../archive/limits.js'
-import { Leases } from '../../base/leases.js'
+import { Holder, Leases } from '../../base/leases.js'
 import type { Cached, ResourceReader } from '../isolation.js'
 import type { LayerContent, LayerSource } from '../launch-plan.js'
 import { buildLayer } from './build-layer.js'
@@ -76,10 +76,10 @@ export class LayerDirectoryCache implements LayerCache {
     return new LayerDirectoryCache(options)
   }
 
-  async materialise(source: LayerSource, signal: AbortSignal, holder?: string): Promise<Layer> {
+  async materialise(source: LayerSource, signal: AbortSignal, holder?: Holder): Promise<Layer> {
     const key = layerKey(source)
     if (holder !== undefined) this.#held.hold(key, holder)
-    const call = Symbol(key)
+    const call = new Holder()
     this.#held.hold(key, call)
     try {
       const record =
@@ -88,7 +88,7 @@ export class LayerDirectoryCache implements LayerCache {
       await this.#touch(layerId(key))
       return this.#layer(source, record)
     } finally {
-      this.#held.release(call)
+      call.release()
     }
   }
 
@@ -98,10 +98,6 @@ export class LayerDirectoryCache implements LayerCache {
     if (!record || (await readRecord(join(this.directory, layerId(key))))) return record
     this.#known.delete(key)
     return undefined
-  }
-
-  release(holder: string): void {
-    this.#held.release(holder)
   }
 
   /** Every complete layer. Those of `needed` are in use. */

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { Holder } from '../../base/leases.js'
 import type { LayerSource } from '../launch-plan.js'
 
 /** What the archive of an image needs to know of a layer. */
@@ -29,9 +30,7 @@ export interface LayerCache {
   readonly directory: string
   /**
    * Extracts and validates the package, once for all concurrent callers. With a holder, the layer is not discarded from
-   * the call until `release`.
+   * the call until the holder releases.
    */
-  materialise(source: LayerSource, signal: AbortSignal, holder?: string): Promise<Layer>
-  /** Idempotent. */
-  release(holder: string): void
+  materialise(source: LayerSource, signal: AbortSignal, holder?: Holder): Promise<Layer>
 }

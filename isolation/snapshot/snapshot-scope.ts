@@ -1,5 +1,6 @@
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import { pathFromRoot } from '../path-rules.js'
 
 /** Which paths a snapshot covers. Paths are from the root, without a leading slash, bytes as latin1. */
 export class SnapshotScope {
@@ -11,13 +12,13 @@ export class SnapshotScope {
 
   /**
    * @param directory as in `SnapshotRequest`, like `exclude`
-   * Throws `BadInput` (`bad-directory`) for a path that is not absolute and plain.
+   * Throws `BadInput` (`bad-directory`) for a path that breaks the rule of `pathFromRoot`.
    */
   static of(directory: string | undefined, exclude: readonly string[] = []): SnapshotScope {
     return new SnapshotScope(directory === undefined ? '' : plain(directory), exclude.map(plain))
   }
 
-  /** @param paths excluded as well: absolute paths */
+  /** @param paths excluded as well */
   without(paths: readonly string[]): SnapshotScope {
     return new SnapshotScope(this.directory, [...this.excluded, ...paths.map(plain)])
   }
@@ -34,12 +35,10 @@ function isWithin(path: string, directory: string): boolean {
 }
 
 function plain(directory: string): string {
-  const segments = directory.replace(/\/+$/, '').split('/').slice(1)
-  const isPlain = segments.every((segment) => segment !== '' && segment !== '.' && segment !== '..')
-  if (!directory.startsWith('/') || !isPlain || directory.includes('\0'))
+  return pathFromRoot(Buffer.from(directory).toString('latin1'), (why) => {
     throw new BadInput(
       'bad-directory',
-      `${quote(directory)} is not a directory to take a snapshot of: give an absolute path without "." and "..", such as /opt/app.`,
+      `${quote(directory)} is not a path for a snapshot: ${why}; give a path from the root, such as /opt/app.`,
     )
-  return Buffer.from(segments.join('/')).toString('latin1')
+  })
 }

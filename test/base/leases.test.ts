@@ -1,25 +1,44 @@
 import { expect, it } from 'vitest'
-import { Leases } from '../../base/leases.js'
+import { Holder, Leases } from '../../base/leases.js'
 
 it('a thing is held until each of its holders has released it', () => {
   const leases = new Leases()
-  const call = Symbol('call')
-  leases.hold('blob', 'launch')
+  const [launch, call] = [new Holder(), new Holder()]
+  leases.hold('blob', launch)
   leases.hold('blob', call)
-  leases.hold('layer', 'launch')
-  leases.release('launch')
-  leases.release('launch')
+  leases.hold('layer', launch)
+  launch.release()
+  launch.release()
   expect([leases.has('blob'), leases.has('layer')]).toEqual([true, false])
-  leases.release(call)
+  call.release()
   expect(leases.has('blob')).toBe(false)
+})
+
+it('a holder gives back what it has everywhere', () => {
+  const [layers, images] = [new Leases(), new Leases()]
+  const launch = new Holder()
+  layers.hold('layer', launch)
+  images.hold('image', launch)
+  launch.release()
+  expect([layers.has('layer'), images.has('image')]).toEqual([false, false])
+})
+
+it('nothing is held for a holder whose work is over', () => {
+  const leases = new Leases()
+  const launch = new Holder()
+  leases.hold('blob', launch)
+  launch.release()
+  leases.hold('late', launch)
+  expect(leases.snapshot()).toEqual(new Set())
 })
 
 it('a snapshot keeps what was held, whatever is released or held afterwards', () => {
   const leases = new Leases()
-  leases.hold('blob', 'launch')
+  const [launch, next] = [new Holder(), new Holder()]
+  leases.hold('blob', launch)
   const before = leases.snapshot()
-  leases.release('launch')
-  leases.hold('another', 'launch')
+  launch.release()
+  leases.hold('another', next)
   expect(before).toEqual(new Set(['blob']))
   expect(leases.snapshot()).toEqual(new Set(['another']))
 })

@@ -101,6 +101,28 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect(await under.store.write(piecesOf(content), { expected })).toMatchObject({ sha1: sha1Of(content) })
     })
 
+    it('stores other content in place of what was written, and nothing else', async () => {
+      const expected = { sha256: sha256Of(Buffer.from('as sent')), length: 7 }
+      const seen: string[] = []
+      const blob = await under.store.write(Readable.from(['as sent']), {
+        expected,
+        instead: async (content) => {
+          seen.push(String(await buffer(content())))
+          return Readable.from(['as kept'])
+        },
+      })
+      expect(seen).toEqual(['as sent'])
+      expect(blob).toEqual({ sha256: sha256Of(Buffer.from('as kept')), sha1: undefined, length: 7 })
+      expect(await blobs()).toEqual([blob.sha256])
+      expect(await under.leftovers()).toEqual([])
+    })
+
+    it('stores what was written if nothing is to be stored in its place', async () => {
+      const instead = () => Promise.resolve(undefined)
+      const { sha256 } = await under.store.write(Readable.from(['as sent']), { instead })
+      expect(String(await buffer((await under.store.open(sha256)).stream))).toBe('as sent')
+    })
+
     it('stores the same content once, even if it is written several times at once', async () => {
       const content = randomBytes(300_000)
       await Promise.all(Array.from({ length: 8 }, () => under.store.write(piecesOf(content))))
@@ -120,6 +142,25 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         const write = under.store.write(piecesOf(content), { expected: { sha256: sha256Of(Buffer.from('other')) } })
         await expect(write).rejects.toThrow(BadInput)
         await expect(write).rejects.toMatchObject({ code: 'digest-mismatch' })
+      })
+      it.each([
+        ['cannot be made', () => Promise.reject(new Error('no such content'))],
+        ['is too long', () => Promise.resolve(Readable.from([Buffer.alloc(3_000_001)], { objectMode: false }))],
+        [
+          'fails midway',
+          () =>
+            Promise.resolve(
+              new Readable({
+                read() {
+                  this.push('begun')
+                  this.destroy(new Error('no more content'))
+                },
+              }),
+            ),
+        ],
+      ])('what is to be stored in its place %s', async (_what, instead) => {
+        const write = under.store.write(piecesOf(content), { maxBytes: content.length, instead })
+        await expect(write).rejects.toThrow(/content|longer/)
       })
       it('the SHA-1 differs from the expected one', async () => {
         const write = under.store.write(piecesOf(content), { expected: { sha1: 'f'.repeat(40) } })

@@ -22,9 +22,9 @@ export interface RepositoriesUnderTest {
 /** The contract of daemon/store/repositories.ts, for every implementation. */
 export function describeRepositories(name: string, make: () => Promise<RepositoriesUnderTest>): void {
   describe(name, () => {
-    let { packages, stagers, pipelines, ledger, close } = {} as RepositoriesUnderTest
+    let { packages, stagers, pipelines, policies, ledger, close } = {} as RepositoriesUnderTest
     beforeEach(async () => {
-      ;({ packages, stagers, pipelines, ledger, close } = await make())
+      ;({ packages, stagers, pipelines, policies, ledger, close } = await make())
     })
     afterEach(() => close())
 
@@ -154,14 +154,18 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await expect(packages.get(made)).rejects.toThrow(NotFound)
       })
 
-      it('have a total length per namespace', async () => {
-        await packages.create(packageDraft('a', { namespace: '/acme', resource: resource({ length: 10 }) }))
-        await packages.create(packageDraft('b', { namespace: '/acme/pkg', resource: resource({ length: 5 }) }))
-        await packages.create(packageDraft('c', { namespace: '/acmes', resource: resource({ length: 100 }) }))
-        await packages.create(packageDraft('d', { namespace: '/acme' }))
-        expect(await packages.totalLength('/acme')).toBe(15)
-        expect(await packages.totalLength('/')).toBe(115)
-        expect(await packages.totalLength('/nobody')).toBe(0)
+      it('leave the rest of a quota to the next upload, and are refused beyond it', async () => {
+        const text = 'on quota::/acme { { total.package.size 100B } }'
+        await policies.put({ namespace: '/', name: 'rules', text })
+        const sized = (name: string, namespace: string, length: number) =>
+          packages.create(packageDraft(name, { namespace, resource: resource({ length }) }))
+        await sized('a', '/acme', 10)
+        await sized('b', '/acme/pkg', 5)
+        await sized('c', '/acmes', 100)
+        expect(await packages.remainingQuota('/acme')).toBe(85)
+        await expect(sized('d', '/acme', 86)).rejects.toMatchObject({ code: 'package-quota' })
+        await sized('d', '/acme', 85)
+        expect(await packages.remainingQuota('/acme/pkg')).toBe(0)
       })
 
       it('are listed by type, by what they provide, and by namespace', async () => {

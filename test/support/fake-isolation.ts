@@ -22,6 +22,7 @@ import type {
   SweepReport,
 } from '../../isolation/isolation.js'
 import type { LayerContent, LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
+import { pathFromRoot } from '../../isolation/path-rules.js'
 
 /** A stager, or another program, as a function. It ends when the function returns or throws. */
 export type FakeStager = (context: FakeContext) => Promise<void>
@@ -230,10 +231,11 @@ class FakeRunning implements RunningContainer {
     { directory, exclude = [], onFreeze, onThaw }: SnapshotRequest,
     write: (archive: Readable) => Promise<T>,
   ): Promise<SnapshotReport<T>> {
-    if (directory !== undefined && !directory.startsWith('/'))
-      throw new BadInput('bad-directory', 'The directory of a snapshot has to be an absolute path such as /app.')
+    const refuse = (why: string): never => {
+      throw new BadInput('bad-directory', `The directory of a snapshot is refused: ${why}.`)
+    }
     const tar = pack()
-    const within = `${(directory ?? '').replace(/\/$/, '')}/`
+    const within = directory === undefined ? '/' : `/${pathFromRoot(directory, refuse)}/`
     const isExcluded = (name: string) => exclude.some((path) => name === path || name.startsWith(`${path}/`))
     onFreeze?.()
     const names = [...this.#files.keys()].filter((name) => name.startsWith(within) && !isExcluded(name)).sort()

@@ -176,9 +176,10 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     {
       scan: async (body) => {
         await body.toArray()
-        return { compression: 'gzip', entries: 1, bytes: 1 }
+        return { compression: 'gzip', entries: 1, bytes: 1, canonical: true }
       },
       detectCompression: () => Promise.resolve('gzip'),
+      canonicalise: (body) => Promise.resolve(body),
     },
     1 << 30,
   )

@@ -1,7 +1,7 @@
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import type { ImagePackages } from '../../images/image-packages.js'
 import { assertImageReference } from '../../packages/image-reference.js'
-import { assertAbsolutePath } from '../../packages/build-script/script-paths.js'
+import { absolutePath } from '../../packages/build-script/script-paths.js'
 import { assertMetadata } from '../../packages/validate.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
 import { ImagePackageDraft } from '../../documents/build-script.js'
@@ -28,12 +28,12 @@ export function imageRoutes(api: Api, { images }: ImageRoutesParts, closing: Abo
       },
     },
     async ({ body }, reply) => {
-      const { image, leave_out: leaveOut = [], namespace, name, version, description } = body
+      const { image, leave_out: paths = [], namespace, name, version, description } = body
       const { dependencies = [], provides = [], environment = {} } = body
       assertImageReference(image)
       assertNamespace(namespace)
       assertLocalName(name)
-      leaveOut.forEach(assertAbsolutePath)
+      const leaveOut = paths.map(absolutePath)
       assertMetadata({ dependencies, provides, environment })
       const metadata = applyMetadataFields(
         {},

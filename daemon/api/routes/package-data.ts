@@ -1,4 +1,5 @@
 import { Fault, NotFound } from '../../../base/errors.js'
+import { Holder, type Leases } from '../../../base/leases.js'
 import type { BlobStore } from '../../store/blob-store.js'
 import type { PackageRepository } from '../../store/repositories.js'
 import { readFrom, rangeStart } from '../byte-range.js'
@@ -12,6 +13,7 @@ const EXTENSIONS = { gzip: '.tar.gz', bzip2: '.tar.bz2', xz: '.tar.xz', zstd: '.
 export interface PackageDataRoutesParts {
   readonly packages: Pick<PackageRepository, 'get'>
   readonly blobs: Pick<BlobStore, 'open'>
+  readonly live: Leases
 }
 
 /**
@@ -19,7 +21,18 @@ export interface PackageDataRoutesParts {
  *
  * An interrupted download is resumed with `Range: bytes=N-` and the entity tag in `If-Range`.
  */
-export function packageDataRoutes(api: Api, { packages, blobs }: PackageDataRoutesParts): void {
+export function packageDataRoutes(api: Api, { packages, blobs, live }: PackageDataRoutesParts): void {
+  /** The package may be deleted before its blob is open; after that, nothing disturbs the reader. */
+  const openHeld = async (sha256: string) => {
+    const holder = new Holder()
+    live.hold(sha256, holder)
+    try {
+      return await blobs.open(sha256)
+    } finally {
+      holder.release()
+    }
+  }
+
   api.get(
     '/v1/packages/:ref/data',
     {
@@ -48,7 +61,7 @@ export function packageDataRoutes(api: Api, { packages, blobs }: PackageDataRout
       void reply.header('etag', etag).header('accept-ranges', 'bytes')
       if (headers['if-none-match'] === etag) return reply.code(304).send(null)
       const from = rangeStart(headers.range, headers['if-range'], etag)
-      const { stream, length } = await blobs.open(resource.sha256)
+      const { stream, length } = await openHeld(resource.sha256)
       if (length !== resource.length) {
         stream.destroy()
         throw new Fault('blob-corrupt', `The data of ${packageFqn(found)} is damaged: upload it again to repair it.`)

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
 import { assertLocalName, assertNamespace, quote } from '../../../base/fqn.js'
-import { assertMetadata } from '../../packages/validate.js'
+import { assertMetadata, canonicalTemplate } from '../../packages/validate.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
 import type { ResourceIngest } from '../../store/resource-ingest.js'
 import type { PackageQuota } from '../../store/package-quota.js'
@@ -60,7 +60,7 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
         namespace,
         name,
         ...applyMetadataFields(
-          { templates },
+          { templates: templates.map(canonicalTemplate) },
           { provides_add: provides, dependencies_add: dependencies, environment_set: environment },
         ),
         ...(resource ? { resource } : {}),

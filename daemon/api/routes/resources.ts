@@ -26,7 +26,8 @@ const ResourceQuery = Type.Object(
 
 /** Only for OpenAPI: the handler reads the body itself. */
 const Tarball = {
-  description: 'a tarball, plain or compressed with gzip, bzip2, xz or zstd',
+  description:
+    'a tarball, plain or compressed with gzip, bzip2, xz or zstd. If entries begin with ./ or /, it is stored with other names, and the answer has the digest of that',
   content: { 'application/octet-stream': { schema: Type.Unknown() } },
 }
 

@@ -9,7 +9,7 @@ import type { Entry, Value } from './document.js'
 import { assertUnique, blockOf, describe, Fields, stringOf } from './fields.js'
 import { parseDocument } from './parse-document.js'
 import { readSource } from './read-source.js'
-import { assertAbsolutePath, assertRelativePath } from './script-paths.js'
+import { absolutePath, assertRelativePath } from './script-paths.js'
 
 export const BUILD_SCRIPT_KEYS = [
   'name',
@@ -47,6 +47,7 @@ export function parseBuildScript(source: string): BuildScript {
   }
   const image = checked('image', assertImageReference)
   if (image !== undefined) refuseBuild(script)
+  const snapshotPath = checked('snapshot_path', absolutePath)
   return {
     name: checked('name', assertLocalName) ?? '',
     namespace: checked('namespace', assertNamespace),
@@ -58,8 +59,8 @@ export function parseBuildScript(source: string): BuildScript {
     environment: environment(script),
     sources: script.list('sources').map(readSource),
     includeFiles: texts(script, 'include_files', assertRelativePath),
-    cleanup: texts(script, 'cleanup', assertAbsolutePath),
-    snapshotPath: checked('snapshot_path', assertAbsolutePath),
+    cleanup: texts(script, 'cleanup', absolutePath).map(absolutePath),
+    snapshotPath: snapshotPath === undefined ? undefined : absolutePath(snapshotPath),
     image,
     build: image === undefined ? body(script) : '',
   }

@@ -17,8 +17,8 @@ export interface Quota {
  *
  * @param used returns the bytes of all packages in a realm
  */
-export async function remainingQuota(quota: Quota, used: (namespace: string) => Promise<number>): Promise<number> {
-  const remaining = await Promise.all(quota.totals.map(async ({ namespace, bytes }) => bytes - (await used(namespace))))
+export function remainingQuota(quota: Quota, used: (namespace: string) => number): number {
+  const remaining = quota.totals.map(({ namespace, bytes }) => bytes - used(namespace))
   return Math.max(0, Math.min(quota.packageSize, ...remaining))
 }
 

@@ -26,6 +26,8 @@ export interface DatabaseOptions {
 export class StagerdDatabase {
   readonly #sqlite: Connection
   readonly #statements = new Map<string, Statement>()
+  /** Of the transaction that is open. */
+  readonly #checks = new Map<string, () => void>()
 
   private constructor(sqlite: Connection) {
     this.#sqlite = sqlite
@@ -63,7 +65,24 @@ export class StagerdDatabase {
    * Rejects with `Unavailable` (`disk-full`, `database-locked`), or with what `work` throws.
    */
   write<T>(work: () => T): Promise<T> {
-    return this.#run(() => this.#sqlite.transaction(work).immediate())
+    return this.#run(() => {
+      this.#checks.clear()
+      const checked = () => {
+        const result = work()
+        for (const check of this.#checks.values()) check()
+        return result
+      }
+      return this.#sqlite.transaction(checked).immediate()
+    })
+  }
+
+  /**
+   * To be used inside `write`: `check` is called when the work is done. If it throws, nothing is committed.
+   *
+   * @param what names the check; of several with one name, the last is called
+   */
+  beforeCommit(what: string, check: () => void): void {
+    this.#checks.set(what, check)
   }
 
   /** Prepared once. To be used inside `read` or `write`. */

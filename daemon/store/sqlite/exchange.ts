@@ -12,7 +12,7 @@ import {
 } from '../exchange-repository.js'
 import type { PackageDraft, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
-import { PackageTable } from './package-table.js'
+import type { PackageTable } from './package-table.js'
 import { PipelineTable } from './pipeline-table.js'
 import { StagerTable } from './stager-table.js'
 
@@ -27,9 +27,9 @@ export class SqliteExchange implements ExchangeRepository {
   readonly #stagers: StagerTable
   readonly #pipelines: PipelineTable
 
-  constructor(database: StagerdDatabase) {
+  constructor(database: StagerdDatabase, packages: PackageTable) {
     this.#database = database
-    this.#packages = new PackageTable(database)
+    this.#packages = packages
     this.#stagers = new StagerTable(database)
     this.#pipelines = new PipelineTable(database)
   }

@@ -14,7 +14,7 @@ import {
   type WorkingCopy,
 } from '../../model/staging.js'
 import type { StagerdDatabase } from './database.js'
-import { PackageTable, type PackageContent } from './package-table.js'
+import type { PackageContent, PackageTable } from './package-table.js'
 import { StagingTable } from './staging-table.js'
 
 const OPEN = `('starting', 'running')`
@@ -26,10 +26,10 @@ export class SqliteLedger implements StagingLedger {
   readonly #packages: PackageTable
   readonly #now: () => string
 
-  constructor(database: StagerdDatabase, now: () => Date = () => new Date()) {
+  constructor(database: StagerdDatabase, packages: PackageTable, now: () => Date = () => new Date()) {
     this.#database = database
     this.#stagings = new StagingTable(database)
-    this.#packages = new PackageTable(database, now)
+    this.#packages = packages
     this.#now = () => now().toISOString()
   }
 

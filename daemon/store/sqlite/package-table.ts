@@ -5,6 +5,7 @@ import type { Capability, PackageMetadata, Template } from '../../packages/metad
 import type { Package, PackageState, Resource } from '../../packages/package.js'
 import type { PackageDraft, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
+import type { NamespaceQuota } from './namespace-quota.js'
 import { describeRef, whereRef } from './references.js'
 
 interface PackageRow {
@@ -37,10 +38,16 @@ const SELECT = `SELECT *, ${capabilitiesFrom('package_provides')} AS provides,
 /** Rows of packages, to be used inside a transaction. */
 export class PackageTable {
   readonly #database: StagerdDatabase
+  readonly #quota: Pick<NamespaceQuota, 'admitGrowth'>
   readonly #now: () => Date
 
-  constructor(database: StagerdDatabase, now: () => Date = () => new Date()) {
+  constructor(
+    database: StagerdDatabase,
+    quota: Pick<NamespaceQuota, 'admitGrowth'>,
+    now: () => Date = () => new Date(),
+  ) {
     this.#database = database
+    this.#quota = quota
     this.#now = now
   }
 
@@ -63,8 +70,9 @@ export class PackageTable {
     return found
   }
 
-  /** The name must be free. */
+  /** The name must be free. Throws `Refused` (`package-quota`). */
   insert(draft: PackageDraft): Package {
+    this.#admit(draft.namespace, undefined, draft.resource)
     const uuid = randomUUID()
     const now = this.#now().toISOString()
     const state = draft.resource ? (draft.state ?? 'uploaded') : 'created'
@@ -79,8 +87,9 @@ export class PackageTable {
     return this.get({ uuid })
   }
 
-  /** Throws `Conflict` (`state-changed`) if the package is not in the state of `before`. */
+  /** Throws `Conflict` (`state-changed`) if the package is not in the state of `before`, `Refused` (`package-quota`). */
   replace(before: Package, content: PackageContent): Package {
+    this.#admit(before.namespace, before.resource, content.resource)
     const { changes } = this.#database
       .statement(
         `UPDATE packages SET name = ?, state = ?, resource = ?, environment = ?, templates = ?, version = ?, description = ?,
@@ -108,6 +117,10 @@ export class PackageTable {
       .run(found.importOrder, found.state)
     this.#assertChanged(changes, found)
     this.#database.statement('UPDATE package_changes SET deletions = deletions + 1').run()
+  }
+
+  #admit(namespace: string, before: Resource | undefined, after: Resource | undefined): void {
+    if (after && after.length > (before?.length ?? 0)) this.#quota.admitGrowth(namespace, after.length)
   }
 
   #assertChanged(changes: number, before: Package): void {

@@ -3,19 +3,22 @@ import { formatFqn } from '../../../base/fqn.js'
 import type { Package, Resource } from '../../packages/package.js'
 import type { ChangeOf, PackageChange, PackageDraft, PackageFilter, PackageRepository, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
-import { PackageTable } from './package-table.js'
+import type { NamespaceQuota } from './namespace-quota.js'
+import type { PackageTable } from './package-table.js'
 import { ReadyPackages } from './ready-packages.js'
 import { whereNamespace } from './references.js'
 
 export class SqlitePackages implements PackageRepository {
   readonly #database: StagerdDatabase
   readonly #table: PackageTable
+  readonly #quota: Pick<NamespaceQuota, 'remaining'>
   readonly #ready: ReadyPackages
 
-  constructor(database: StagerdDatabase) {
+  constructor(database: StagerdDatabase, table: PackageTable, quota: Pick<NamespaceQuota, 'remaining'>) {
     this.#database = database
-    this.#table = new PackageTable(database)
-    this.#ready = new ReadyPackages(database, this.#table)
+    this.#table = table
+    this.#quota = quota
+    this.#ready = new ReadyPackages(database, table)
   }
 
   create(draft: PackageDraft): Promise<Package> {
@@ -49,16 +52,8 @@ export class SqlitePackages implements PackageRepository {
     return this.#database.read(() => this.#table.select(conditions.join(' AND '), values))
   }
 
-  totalLength(namespace: string): Promise<number> {
-    const { where, values } = whereNamespace(namespace)
-    return this.#database.read(
-      () =>
-        this.#database
-          .statement<{ total: number }>(
-            `SELECT coalesce(sum(json_extract(resource, '$.length')), 0) AS total FROM packages WHERE ${where}`,
-          )
-          .get(...values)?.total ?? 0,
-    )
+  remainingQuota(namespace: string): Promise<number> {
+    return this.#database.read(() => this.#quota.remaining(namespace))
   }
 
   listReady(): Promise<readonly Package[]> {

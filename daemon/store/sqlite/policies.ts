@@ -69,7 +69,12 @@ export class SqlitePolicies implements PolicyRepository {
   }
 
   current(): Promise<readonly PolicyDocument[]> {
-    return this.#database.read(() => (this.#current ??= this.#list('/')))
+    return this.#database.read(() => this.inForce())
+  }
+
+  /** As `current`, to be called inside a transaction. */
+  inForce(): readonly PolicyDocument[] {
+    return (this.#current ??= this.#list('/'))
   }
 
   delete(ref: Ref): Promise<void> {

@@ -1,6 +1,8 @@
 import { StagerdDatabase } from './database.js'
 import { SqliteExchange } from './exchange.js'
 import { SqliteLedger } from './ledger.js'
+import { NamespaceQuota } from './namespace-quota.js'
+import { PackageTable } from './package-table.js'
 import { SqlitePackages } from './packages.js'
 import { SqlitePipelines } from './pipelines.js'
 import { SqlitePolicies } from './policies.js'
@@ -18,20 +20,26 @@ export class SqliteStore {
   readonly references: SqliteReferences
   readonly #database: StagerdDatabase
 
-  private constructor(database: StagerdDatabase) {
+  private constructor(database: StagerdDatabase, packageBytes: number | undefined) {
     this.#database = database
-    this.packages = new SqlitePackages(database)
+    this.policies = new SqlitePolicies(database)
+    const quota = new NamespaceQuota(database, this.policies, packageBytes)
+    const table = new PackageTable(database, quota)
+    this.packages = new SqlitePackages(database, table, quota)
     this.stagers = new SqliteStagers(database)
     this.pipelines = new SqlitePipelines(database)
-    this.policies = new SqlitePolicies(database)
-    this.ledger = new SqliteLedger(database)
-    this.exchange = new SqliteExchange(database)
+    this.ledger = new SqliteLedger(database, table)
+    this.exchange = new SqliteExchange(database, table)
     this.references = new SqliteReferences(database)
   }
 
-  /** See `StagerdDatabase.open` for what it throws. */
-  static open(path: string): SqliteStore {
-    return new SqliteStore(StagerdDatabase.open(path))
+  /**
+   * See `StagerdDatabase.open` for what it throws.
+   *
+   * @param packageBytes limit of a package that no policy mentions
+   */
+  static open(path: string, packageBytes?: number): SqliteStore {
+    return new SqliteStore(StagerdDatabase.open(path), packageBytes)
   }
 
   /** Idempotent. */

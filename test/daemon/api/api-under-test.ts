@@ -37,7 +37,7 @@ const scan: ScanArchive = async (body, signal) => {
     last = chunk.subarray(-4)
   }
   if (last.equals(Buffer.from('EVIL'))) throw evil()
-  return { compression: 'gzip', entries: 1, bytes }
+  return { compression: 'gzip', entries: 1, bytes, canonical: true }
 }
 const evil = () => new BadInput('path-escapes', 'The entry "../../etc/passwd" climbs out of the archive.')
 
@@ -61,13 +61,19 @@ export class ApiUnderTest extends ApiClient {
     const { packages, stagers, pipelines, policies, ledger, exchange, references } = store
     const logger = logTo(logged)
     const quota = new PackageQuota((namespace) => (namespace === '/small' ? 1000 : 50_000_000))
-    const ingest = new ResourceIngest(blobs, { scan, detectCompression }, 50_000_000)
+    const ingest = new ResourceIngest(
+      blobs,
+      { scan, detectCompression, canonicalise: (body) => Promise.resolve(body) },
+      50_000_000,
+    )
     const isolation = caches
+    const live = new Leases()
     const exporter = new Exporter({
       packages,
       stagers,
       pipelines,
       blobs,
+      live,
       closure: async (found, dependencies) => {
         const index = new PackageIndex(await packages.listReady())
         return resolve({ subject: found.name, dependencies, index, exclude: found.uuid }).packages
@@ -76,24 +82,32 @@ export class ApiUnderTest extends ApiClient {
     const importer = new Importer({
       exchange,
       ingest,
-      live: new Leases(),
+      live,
       quota,
       directory: join(directory.path, 'imports'),
     })
     const garbage = new Collector({
       references,
       blobs,
-      live: new Leases(),
+      live,
       isolation,
       logs: new LogStore(join(directory.path, 'logs'), () => Promise.resolve(true)),
       graceMs: 60_000,
     })
-    const images = new ImagePackages({ isolation, ingest, packages, quota, live: new LiveContainers(), logger })
+    const images = new ImagePackages({
+      isolation,
+      ingest,
+      packages,
+      quota,
+      live: new LiveContainers(),
+      liveBlobs: live,
+      logger,
+    })
     const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1 }
     const api = buildApi({
       logger,
       packages: { packages, ingest, quota },
-      packageData: { packages, blobs },
+      packageData: { packages, blobs, live },
       images: { images },
       resources: { ingest, quota, uploadStallMs },
       exchange: { exporter, importer },

@@ -160,6 +160,14 @@ describe('exchange', () => {
     ])
   })
 
+  it('is refused as a whole when its packages are over the total quota together', async () => {
+    const text = 'on quota::/ { { total.package.size 150000B } }'
+    await there.store.policies.put({ namespace: '/', name: 'rules', text })
+    const { status, document } = await send(await exported('pipeline=/apcera::ruby&with_dependencies=true'))
+    expect({ status, document }).toMatchObject({ status: 403, document: { code: 'package-quota' } })
+    expect(await names(there)).toEqual([])
+  })
+
   it('is refused as a whole when names exist, and reports all of them', async () => {
     const file = await exported('pipeline=/apcera::ruby&with_dependencies=true')
     await imported(await exported('package=/apcera/pkg::debian&package=/apcera/pkg::ruby-2'))

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { GarbageReport } from '../../../daemon/documents/garbage.js'
+import { bytesOf } from './api-client.js'
 import { ApiUnderTest } from './api-under-test.js'
 
 const WEEKS_AGO = new Date(Date.now() - 30 * 24 * 3_600_000)
@@ -53,6 +54,41 @@ describe('POST /v1/node/gc', () => {
     await age(sha256)
     expect(ids(await collect())).toEqual([sha256])
     expect((await under.ask('GET', `/v1/resources/${sha256}`)).document).toMatchObject({ code: 'resource-not-found' })
+  })
+
+  it('keeps the blobs of an export until it is read, though its packages are deleted', async () => {
+    const names = ['one', 'two']
+    const contents = names.map(() => randomBytes(6_000_000))
+    for (const [index, name] of names.entries()) {
+      const resource = await under.upload(contents[index]!)
+      await under.ask('POST', '/v1/packages', { namespace: '/', name, resource })
+      await age(resource)
+    }
+    const { request, answer } = await under.connect('GET', '/v1/exchange?package=%2F::one&package=%2F::two')
+    request.end()
+    // The client reads nothing yet, so the second blob is not open.
+    const response = await answer
+    expect(response.statusCode).toBe(200)
+    for (const name of names) expect((await under.ask('DELETE', `/v1/packages/%2F::${name}`)).status).toBe(204)
+    expect(ids(await collect())).toEqual([])
+    const file = await bytesOf(response)
+    expect(file.length).toBe(Number(response.headers['content-length']))
+    for (const content of contents) expect(file.includes(content)).toBe(true)
+    await expect.poll(async () => ids(await collect())).toHaveLength(2)
+  })
+
+  it('keeps the blob of a download that is about to be opened', async () => {
+    const sha256 = await uploaded(true)
+    await under.ask('POST', '/v1/packages', { namespace: '/', name: 'one', resource: sha256 })
+    await age(sha256)
+    const open = under.blobs.open.bind(under.blobs)
+    vi.spyOn(under.blobs, 'open').mockImplementationOnce(async (digest) => {
+      await under.ask('DELETE', '/v1/packages/%2F::one')
+      expect(ids(await collect())).toEqual([])
+      return await open(digest)
+    })
+    expect((await under.ask('GET', '/v1/packages/%2F::one/data')).status).toBe(200)
+    expect(ids(await collect())).toEqual([sha256])
   })
 
   it('removes layers that no package needs and images that were not used recently', async () => {

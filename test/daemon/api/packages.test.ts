@@ -146,7 +146,7 @@ describe('packages over the API', () => {
       [
         { ...draft, templates: [{ path: '../x', left_delimiter: '{{', right_delimiter: '}}' }] },
         'bad-template',
-        /relative path/,
+        /could lead out/,
       ],
     ])('%j', async (body, code, detail) => {
       const { status, document, headers } = await under.ask('POST', '/v1/packages', body)

@@ -156,3 +156,19 @@ describe('limits', () => {
     expect(() => Array.from({ length: 12 }, (_, i) => i).reduce(put, EMPTY_METADATA)).toThrow(/1 MiB/)
   })
 })
+
+describe('a template', () => {
+  const change = (action: 'add' | 'remove', path: string): MetadataChange => ({
+    resource: 'templates',
+    action,
+    template: { path, left_delimiter: '{{', right_delimiter: '}}' },
+  })
+  const paths = (...changes: readonly MetadataChange[]) =>
+    changes.reduce<PackageMetadata>(applyChange, EMPTY_METADATA).templates.map(({ path }) => path)
+
+  it('has the same path with and without a slash at the beginning', () => {
+    expect(paths(change('add', '/app/config.yml'))).toEqual(['app/config.yml'])
+    expect(paths(change('add', '/app/config.yml'), change('add', 'app/config.yml'))).toEqual(['app/config.yml'])
+    expect(paths(change('add', 'app/config.yml'), change('remove', '/app/config.yml'))).toEqual([])
+  })
+})

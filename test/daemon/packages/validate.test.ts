@@ -4,7 +4,7 @@ import {
   assertCapability,
   assertEnvironmentKey,
   assertEnvironmentValue,
-  assertTemplate,
+  canonicalTemplate,
 } from '../../../daemon/packages/validate.js'
 import { BadInput } from '../../../base/errors.js'
 
@@ -54,14 +54,17 @@ describe('a template', () => {
     left_delimiter: left,
     right_delimiter: right,
   })
-  it.each(['foo', 'app/config/app.yml', './foo', 'a..b/c'])('can have the path %j', (path) => {
-    expect(() => assertTemplate(template(path))).not.toThrow()
+  it.each(['foo', 'app/config/app.yml', './foo', '/etc/motd', 'a..b/c', 'añb'])('can have the path %j', (path) => {
+    expect(() => canonicalTemplate(template(path))).not.toThrow()
   })
-  it.each(['', '/etc/passwd', '../x', 'a/../../b', 'a/..', 'a/', 'a\nb', 'a\0'])('cannot have the path %j', (path) => {
-    expect(() => assertTemplate(template(path))).toThrow(BadInput)
+  it.each(['', '/', '../x', '/../x', 'a/../../b', 'a/..', 'a/', 'a\nb', 'a\0'])('cannot have the path %j', (path) => {
+    expect(() => canonicalTemplate(template(path))).toThrow(BadInput)
+  })
+  it('has its path from the root, without a slash at the beginning', () => {
+    expect(canonicalTemplate(template('/etc/añb', '<<', '>>'))).toEqual(template('etc/añb', '<<', '>>'))
   })
   it('must have delimiters', () => {
-    expect(() => assertTemplate(template('foo', '<<', '>>'))).not.toThrow()
-    expect(() => assertTemplate(template('foo', ''))).toThrow(/delimiter/)
+    expect(() => canonicalTemplate(template('foo', '<<', '>>'))).not.toThrow()
+    expect(() => canonicalTemplate(template('foo', ''))).toThrow(/delimiter/)
   })
 })

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Leases } from '../../../base/leases.js'
 import type { Capability } from '../../../daemon/packages/metadata.js'
 import { Resolver } from '../../../daemon/resolver/resolver.js'
 import { PackageRuns } from '../../../daemon/runs/package-runs.js'
@@ -25,6 +26,7 @@ describe('runs of packages', () => {
   let store: SqliteStore
   let isolation: FakeIsolation
   let live: LiveContainers
+  let liveBlobs: Leases
   let logged: string[]
   let runs: PackageRuns
   /** The output of the programs, in order. */
@@ -34,6 +36,7 @@ describe('runs of packages', () => {
     store = SqliteStore.open(path.join(directory.path, 'stagerd.db'))
     isolation = new FakeIsolation()
     live = new LiveContainers()
+    liveBlobs = new Leases()
     logged = []
     written = []
     const { packages, policies } = store
@@ -42,6 +45,7 @@ describe('runs of packages', () => {
       resolver: new Resolver(packages, policies),
       isolation,
       live,
+      liveBlobs,
       logger: logTo(logged),
       defaults: { limits: LIMITS, environment: NODE },
     })
@@ -50,8 +54,9 @@ describe('runs of packages', () => {
     await runs.stop()
     store.close()
     await directory.remove()
-    // No test may leave a resource of a run, or an id that a sweep spares.
+    // No test may leave a resource of a run, a blob that is held, or an id that a sweep spares.
     expect([...isolation.left]).toEqual([])
+    expect(liveBlobs.snapshot()).toEqual(new Set())
     expect([...live.ids]).toEqual([])
   })
 
@@ -97,6 +102,20 @@ describe('runs of packages', () => {
     isolation.stagers.set('./app', program)
     await addPackage('app', { environment: { START_COMMAND: './app' } })
   }
+
+  it('hold the blobs of their closure while their layers are built', async () => {
+    const os = { type: 'os', name: 'linux' } as const
+    const { resource } = await addPackage('debian', { provides: [os] })
+    const app = await addPackage('app', { environment: { START_COMMAND: './app' }, dependencies: [os] })
+    let held: ReadonlySet<string> | undefined
+    vi.spyOn(isolation, 'prepare').mockImplementationOnce(() => {
+      held = liveBlobs.snapshot()
+      return Promise.reject(new Error('no network'))
+    })
+    await expect(start()).rejects.toThrow('no network')
+    expect(held).toEqual(new Set([resource!.sha256, app.resource!.sha256]))
+    expect(liveBlobs.snapshot()).toEqual(new Set())
+  })
 
   describe('end', () => {
     it('with exit code 0, and their output is passed on', async () => {

@@ -122,6 +122,24 @@ describe('a staging', () => {
     ])
   })
 
+  it('fails if its result is over the quota of the namespace by then, and the stager is told', async () => {
+    let refusal = ''
+    await harness.addPipeline('pipe', {
+      build: async ({ url }) => {
+        await upload(url, 'built')
+        await harness.putPolicy('on quota::/ { { total.package.size 20B } }')
+        refusal = await call(url, 'POST /done', undefined, 499)
+        await call(url, 'POST /done', undefined, 452)
+      },
+    })
+    harness.start()
+    const staging = await stage()
+    expect(refusal).toMatch(/^All packages in \/ together may have 20 B of data/)
+    expect(staging).toMatchObject({ state: 'failed', failure: { cause: 'policy', stager: 'job::/::build' } })
+    expect(staging.failure?.message).toBe(refusal.replace(/\.$/, ''))
+    expect(await harness.data('app')).toBe('app')
+  })
+
   it('keeps a ready package ready while a new source of it is staged, and if that fails', async () => {
     await harness.addPackage('library')
     const before = await harness.packages.get({ namespace: '/', name: 'library' })

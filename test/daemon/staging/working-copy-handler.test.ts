@@ -1,4 +1,7 @@
+import { Readable } from 'node:stream'
 import { expect, it } from 'vitest'
+import { Deferred } from '../../../base/deferred.js'
+import { Holder, Leases } from '../../../base/leases.js'
 import type { RunningContainer } from '../../../isolation/isolation.js'
 import {
   WorkingCopyHandler,
@@ -21,12 +24,13 @@ function openHandler(say: OwningLaunch['log']) {
   const parts = {
     blobs: { open },
     quota: { of: () => Promise.resolve(Infinity) },
-    liveBlobs: { hold: () => undefined },
+    liveBlobs: new Leases(),
   }
   const staging = { packageFqn: 'package::/::app', work: { resource: { sha256: BEFORE, compression: 'gzip' } } }
   const running = { snapshot: () => Promise.resolve(report) }
   const launch: OwningLaunch = {
     uuid: 'launch',
+    holder: new Holder(),
     running: () => Promise.resolve(running as unknown as RunningContainer),
     settle: () => Promise.resolve(),
     log: say,
@@ -59,4 +63,27 @@ it('a snapshot is rejected if the launch ends while the skipped entries are logg
     return Promise.resolve()
   })
   await expect(snapshot(handler)).rejects.toMatchObject({ code: 'launch-over' })
+})
+
+it('an upload that becomes durable after the end of its launch is refused, and not held', async () => {
+  const stored = new Deferred<{ readonly resource: { readonly sha256: string } }>()
+  const liveBlobs = new Leases()
+  const holder = new Holder()
+  const parts = {
+    ingest: { receive: () => stored.promise },
+    quota: { of: () => Promise.resolve(Infinity), assert: () => Promise.resolve() },
+    liveBlobs,
+  }
+  const staging = { packageFqn: 'package::/::app', work: { resource: { sha256: BEFORE } } }
+  const handler = new WorkingCopyHandler(
+    { uuid: 'launch', holder } as unknown as OwningLaunch,
+    staging as unknown as Staging,
+    parts as unknown as WorkingCopyParts,
+  )
+  const upload = handler.replaceData(Readable.from([]), { length: 1 }, new AbortController().signal)
+  handler.close()
+  holder.release()
+  stored.resolve({ resource: { sha256: AFTER } })
+  await expect(upload).rejects.toMatchObject({ code: 'launch-over' })
+  expect(liveBlobs.snapshot()).toEqual(new Set())
 })

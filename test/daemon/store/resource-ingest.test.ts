@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -10,7 +10,18 @@ import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource
 import { detectCompression } from '../../../isolation/archive/compression.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
-const accept: ScanArchive = async (body) => ({ compression: 'gzip', entries: 3, bytes: (await buffer(body)).length })
+const accept: ScanArchive = async (body) => ({
+  compression: 'gzip',
+  entries: 3,
+  bytes: (await buffer(body)).length,
+  canonical: true,
+})
+const otherNames: ScanArchive = async (body, signal) => ({
+  ...(await accept(body, signal)),
+  compression: 'xz',
+  canonical: false,
+})
+const canonicalise = async (body: Readable) => Readable.from([`canonical ${String(await buffer(body))}`])
 const never = new AbortController().signal
 
 describe('the ingest of resources', () => {
@@ -23,7 +34,13 @@ describe('the ingest of resources', () => {
   afterEach(() => directory.remove())
 
   const ingest = (scan: ScanArchive, maxBytes = 100_000_000) =>
-    new ResourceIngest(blobs, { scan, detectCompression }, maxBytes)
+    new ResourceIngest(blobs, { scan, detectCompression, canonicalise }, maxBytes)
+  const digest = (algorithm: string, content: Buffer) => createHash(algorithm).update(content).digest('hex')
+  /** The names of all files in the store. */
+  const files = async () =>
+    (await readdir(directory.path, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name)
   const stored = async () => [
     ...(await readdir(join(directory.path, 'new'))),
     ...(await readdir(join(directory.path, 'sha256'))),
@@ -34,6 +51,39 @@ describe('the ingest of resources', () => {
     const { resource, entries } = await ingest(accept).receive(Readable.from([content]), {}, never)
     expect({ ...resource, entries }).toMatchObject({ length: 5_000_000, compression: 'gzip', entries: 3, removals: [] })
     expect((await buffer((await blobs.open(resource.sha256)).stream)).equals(content)).toBe(true)
+  })
+
+  it('stores an archive with canonical names in place of one with others, which is checked as it was sent', async () => {
+    const content = Buffer.from('archive')
+    const expected = { sha256: digest('sha256', content), sha1: digest('sha1', content), length: content.length }
+    const { resource, entries } = await ingest(otherNames).receive(Readable.from([content]), expected, never)
+    const kept = Buffer.from('canonical archive')
+    expect({ ...resource, entries }).toMatchObject({
+      sha256: digest('sha256', kept),
+      sha1: digest('sha1', kept),
+      length: kept.length,
+      compression: 'gzip',
+      entries: 3,
+    })
+    expect(String(await buffer((await blobs.open(resource.sha256)).stream))).toBe('canonical archive')
+    expect(await files()).toEqual([resource.sha256])
+  })
+
+  it.each([
+    ['its digest is wrong', { sha256: '0'.repeat(64) }, 'digest-mismatch'],
+    ['it is too large with canonical names', { maxBytes: 10 }, 'blob-too-large'],
+  ])('stores nothing of an archive with other names if %s', async (_why, expected, code) => {
+    const received = ingest(otherNames).receive(Readable.from(['archive']), expected, never)
+    await expect(received).rejects.toMatchObject({ code })
+    expect(await files()).toEqual([])
+  })
+
+  it('stores nothing of an archive whose names cannot be rewritten', async () => {
+    const failing = () => Promise.reject(new BadInput('archive-refused', 'No such name.'))
+    const archives = { scan: otherNames, detectCompression, canonicalise: failing }
+    const received = new ResourceIngest(blobs, archives).receive(Readable.from(['archive']), {}, never)
+    await expect(received).rejects.toThrow('No such name')
+    expect(await files()).toEqual([])
   })
 
   it('stores nothing of an archive that is rejected at its end', async () => {
@@ -55,7 +105,7 @@ describe('the ingest of resources', () => {
   })
 
   it('accepts a scan that resolves without reading to the end', async () => {
-    const hasty: ScanArchive = () => Promise.resolve({ compression: 'none', entries: 0, bytes: 0 })
+    const hasty: ScanArchive = () => Promise.resolve({ compression: 'none', entries: 0, bytes: 0, canonical: true })
     const { resource } = await ingest(hasty).receive(Readable.from([randomBytes(9_000_000)]), {}, never)
     expect(resource.length).toBe(9_000_000)
   })

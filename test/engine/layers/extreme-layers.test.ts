@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Holder } from '../../../base/leases.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { LastUsedTimes } from '../../../isolation/engine/last-used-times.js'
 import { RootImages } from '../../../isolation/engine/root-images.js'
@@ -123,7 +124,7 @@ describe('a path', () => {
     const owner = { nodeId: randomUUID(), installDirectory: scratch.root }
     const images = new RootImages(connectEngine(), owner, new LastUsedTimes(scratch.path('images')))
     const layer = await layerOf(fileAt(deep('n'.repeat(255), 16)))
-    const refused = images.ensure([await layer.asImageLayer(never)], 'test')
+    const refused = images.ensure([await layer.asImageLayer(never)], new Holder())
     await expect(refused).rejects.toMatchObject({
       code: 'root-path-too-long',
       message: expect.stringContaining('/stagerfs') as string,

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } fr
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Holder } from '../../../base/leases.js'
 import type { Removal } from '../../../isolation/launch-plan.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import type { Layer } from '../../../isolation/layers/layer.js'
@@ -223,12 +224,9 @@ test('a tree that was changed on disk is never exported', async () => {
   await expect(image.openTar().then(collect)).rejects.toMatchObject({ code: 'layer-changed' })
 })
 
-test.each(['/etc', '../etc', 'a/../b', '', 'a//b', 'tab\t', '100%', '.wh.x'])(
-  'the removal of %j is refused',
-  async (path) => {
-    await expect(layer(base, [{ kind: 'removed', path }])).rejects.toMatchObject({ code: 'bad-removal' })
-  },
-)
+test.each(['/', '../etc', 'a/../b', '', 'tab\t', '100%', '.wh.x'])('the removal of %j is refused', async (path) => {
+  await expect(layer(base, [{ kind: 'removed', path }])).rejects.toMatchObject({ code: 'bad-removal' })
+})
 
 test('names of removals may contain any bytes', async () => {
   const made = await layer(base, [
@@ -244,13 +242,14 @@ test('names of removals may contain any bytes', async () => {
 
 test('a layer in use is not discarded, and a discarded one is built again', async () => {
   const source = { sha256: resources.add(base), removals: [], name: 'test' }
-  await cache.materialise(source, never, 'launch')
+  const launch = new Holder()
+  await cache.materialise(source, never, launch)
   const [found] = await cache.list()
   expect(found).toMatchObject({ kind: 'layer', inUse: true })
   expect(Date.now() - found!.usedAt.getTime()).toBeLessThan(60_000)
   expect(await cache.discard(found!.id)).toBe(false)
 
-  cache.release('launch')
+  launch.release()
   expect(await cache.list()).toMatchObject([{ inUse: false }])
   expect(await cache.discard(found!.id)).toBe(true)
   expect(readdirSync(cache.directory)).toEqual([])
@@ -267,9 +266,10 @@ test('with continuous discarding, no caller gets a missing layer', async () => {
     }
   })()
   for (let launch = 0; launch < 30; launch++) {
-    const made = await cache.materialise(source, never, `launch ${launch}`)
+    const holder = new Holder()
+    const made = await cache.materialise(source, never, holder)
     expect(readdirSync(join(cache.directory, made.relativePath))).toContain('etc')
-    cache.release(`launch ${launch}`)
+    holder.release()
     await new Promise((resolve) => setImmediate(resolve))
   }
   done.abort()

@@ -173,7 +173,7 @@ describe('a syntax error has a position and what was expected', () => {
     ],
     ['an invalid URL', `name: a\nsources [ { url: "b.tgz" } ]\n${whole}`, 2, 18, /begins with https/, /b\.tgz/],
     ['an invalid name', `name: "a b"\n${whole}`, 1, 7, /a valid value/, /is not a name/],
-    ['a cleanup of the root', `name: a\ncleanup [ "/" ]\n${whole}`, 2, 11, /a valid value/, /not an absolute path/],
+    ['a cleanup of the root', `name: a\ncleanup [ "/" ]\n${whole}`, 2, 11, /a valid value/, /the root itself/],
     [
       'an include file outside the directory of the script',
       `name: a\ninclude_files [ "../b" ]\n${whole}`,
