@@ -5,7 +5,8 @@ import { BadInput, Fault, Unavailable } from '../../base/errors.js'
 import { Leases } from '../../base/leases.js'
 import type { Cached } from '../isolation.js'
 import { INSTALL_LABEL, NODE_LABEL, ownerLabels, type Owner } from '../host/ownership.js'
-import { askEngine, engineError, isStatus } from './engine-errors.js'
+import { askEngine, engineError, EngineRefusal, isStatus } from './engine-errors.js'
+import { askEngineForHints, askEngineForList } from './engine-lists.js'
 import type { LastUsedTimes } from './last-used-times.js'
 import { imageArchive, type ImageDescription } from './image-archive.js'
 import type { ImageLayer } from '../layers/layer.js'
@@ -84,8 +85,8 @@ export class RootImages {
   /** Every image of this node. Throws `Unavailable` (`engine-down`). */
   async list(): Promise<readonly Cached[]> {
     const filters = { label: [`${NODE_LABEL}=${this.owner.nodeId}`] }
-    const images = await askEngine('list its images', this.engine.listImages({ filters }))
-    const containers = await askEngine('list its containers', this.engine.listContainers({ all: true }))
+    const images = await askEngineForList('list its images', () => this.engine.listImages({ filters }))
+    const containers = await askEngineForList('list its containers', () => this.engine.listContainers({ all: true }))
     const used = new Set(containers.map(({ ImageID }) => ImageID))
     const found: Cached[] = []
     for (const { Id, RepoTags, Size } of images) {
@@ -145,22 +146,16 @@ export class RootImages {
     await this.#load(image, new Set())
   }
 
+  /** An image that the Engine cannot describe, because a part of it is gone, is loaded again. */
   async #has(reference: string): Promise<boolean> {
-    try {
-      await askEngine('look at an image', this.engine.getImage(reference).inspect())
-      return true
-    } catch (error) {
-      if (isStatus(error, 404)) return false
-      throw error
-    }
+    return (await this.#diffIdsOf(reference)) !== undefined
   }
 
   /** The longest lower part of the chain that an image of stagerd shares: the Engine finds it by its chain id. */
   async #layersOfTheEngine({ layers }: ImageDescription): Promise<Set<string>> {
-    const images = await askEngine(
-      'list its images',
-      this.engine.listImages({ filters: { label: [NODE_LABEL, INSTALL_LABEL] } }),
-    )
+    const filters = { label: [NODE_LABEL, INSTALL_LABEL] }
+    // They may belong to another node, which can remove them at any time.
+    const images = await askEngineForHints('list its images', () => this.engine.listImages({ filters }))
     let shared = 0
     for (const { Id } of images) {
       const theirs = (await this.#diffIdsOf(Id)) ?? []
@@ -178,11 +173,14 @@ export class RootImages {
     )
   }
 
-  async #diffIdsOf(id: string): Promise<string[] | undefined> {
+  /** Undefined for an image that does not exist, or not as a whole. Throws `Unavailable` (`engine-down`). */
+  async #diffIdsOf(image: string): Promise<readonly string[] | undefined> {
     try {
-      return (await askEngine('look at an image', this.engine.getImage(id).inspect())).RootFS.Layers
+      const { RootFS } = await askEngine('look at an image', this.engine.getImage(image).inspect())
+      // The Engine leaves them out if it lacks the configuration of the image.
+      return (RootFS as Partial<typeof RootFS> | undefined)?.Layers
     } catch (error) {
-      if (isStatus(error, 404)) return undefined
+      if (error instanceof EngineRefusal) return undefined
       throw error
     }
   }
