@@ -16,8 +16,10 @@ export interface LayerContents {
  * A layer in the format of the OCI image specification: the content of the tree, with `.wh.NAME` for a whiteout at NAME
  * and `.wh..wh..opq` in each opaque directory.
  *
- * These entries come first, before their parent directories. An extractor creates missing parents, and sets their
- * attributes at their own entries. Appending the marks would require removing the end that GNU tar writes.
+ * These entries come first, each after empty entries of its parent directories, whose own entries set their attributes
+ * later. containerd gives a directory that it has to make up the extended attributes of that directory in the layers
+ * below, and the later entry would not remove them. Appending the marks would require removing the end that GNU tar
+ * writes.
  *
  * Holes are written as zeros: the Engine does not preserve them, and their position depends on the filesystem, which must
  * not change the digest.
@@ -29,12 +31,25 @@ export function layerTar({ tree, openList, whiteouts, opaque }: LayerContents, s
   ].sort()
   // Lazy: a layer that the Engine already has is not generated.
   async function* blocks(): AsyncGenerator<Buffer> {
-    if (marks.length > 0) yield Buffer.concat(marks.map((path) => emptyMember({ path, kind: 'file' })))
+    const parents = parentsOf(marks)
+    if (marks.length > 0)
+      yield Buffer.concat([
+        ...parents.map((path) => emptyMember({ path, kind: 'directory' })),
+        ...marks.map((path) => emptyMember({ path, kind: 'file' })),
+      ])
     const list = await openList()
     if (list) for await (const chunk of writeTar({ tree, list, sparse: false, signal })) yield chunk as Buffer
     else yield END_OF_ARCHIVE
   }
   return Readable.from(blocks(), { objectMode: false, highWaterMark: 256 * 1024 })
+}
+
+/** Each parent directory once, before those in it. */
+function parentsOf(paths: readonly string[]): string[] {
+  const parents = new Set<string>()
+  for (const path of paths)
+    for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) parents.add(path.slice(0, end))
+  return [...parents].sort()
 }
 
 function beside(path: string, name: string): string {
