@@ -15,11 +15,6 @@ export function parseText(text: string): string {
   return text
 }
 
-/** An empty value turns the setting off. */
-export function parseOptionalText(text: string): string | undefined {
-  return text === '' ? undefined : text
-}
-
 export function parseInteger(text: string): number {
   if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new Error(`${quote(text)} is not a whole number from 1 to 999999999`)
   return Number(text)

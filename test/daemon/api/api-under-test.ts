@@ -90,6 +90,8 @@ export class ApiUnderTest extends ApiClient {
     })
     const images = new ImagePackages({ isolation, ingest, packages, quota, live: new LiveContainers(), logger })
     const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1 }
+    const socket = { subject: 'control socket', verdict: 'good', message: 'It answers.' } as const
+    const node = new NodeReport(facts, isolation, ledger, packages, () => Promise.resolve(socket))
     const api = buildApi({
       logger,
       packages: { packages, ingest, quota },
@@ -104,7 +106,7 @@ export class ApiUnderTest extends ApiClient {
       stagings: { stagings, ledger, packages, ingest, quota },
       stagingLog: { ledger, logs, heartbeatMs },
       runs: { runs: new FakeRuns() },
-      node: { node: new NodeReport(facts, isolation, ledger, packages), stagings: { ready: true } },
+      node: { node, stagings: { ready: true } },
       metrics: { ledger },
       garbage: { garbage },
     })
