@@ -9,16 +9,14 @@ export interface EmptyMember {
   /** Bytes as latin1, from the root, without a leading slash. */
   readonly path: string
   /** A character device has the numbers 0:0, as an overlayfs whiteout. */
-  readonly kind: keyof typeof TYPES
+  readonly kind: 'file' | 'character-device'
 }
-
-const TYPES = { file: '0', 'character-device': '3', directory: '5' } as const
 
 const NAME_FIELD = 100
 
 /** The blocks of the member. A path that is too long for the header is written to an extended header before it. */
 export function emptyMember({ path, kind }: EmptyMember): Buffer {
-  const type = TYPES[kind]
+  const type = kind === 'file' ? '0' : '3'
   if (path.length <= NAME_FIELD) return header(path, type, 0)
   const record = paxRecord('path', path)
   const padding = Buffer.alloc((BLOCK - (record.length % BLOCK)) % BLOCK)

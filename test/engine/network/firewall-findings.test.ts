@@ -79,8 +79,8 @@ describe('doctor examines the firewall', () => {
 
   it('and says that rules of nft keep iptables from the table', async () => {
     // What iptables 1.8.9 prints for a table with a set, which only nft can make.
-    const print = `printf "# Table \\140filter\\047 is incompatible, use \\047nft\\047 tool.\\n"`
-    const { firewall } = await examine(instead(`#!/bin/sh\n${print}`))
+    const saved = String.raw`printf "# Table \140filter\047 is incompatible, use \047nft\047 tool.\n" >/usr/sbin/saved`
+    const { firewall } = await examine(`${instead('#!/bin/sh\ncat /usr/sbin/saved')}; ${saved}`)
     expect(firewall).toMatchObject({
       verdict: 'bad',
       message:
