@@ -197,7 +197,12 @@ export class RootImages {
       )
       const said = await text(response as NodeJS.ReadableStream & AsyncIterable<Buffer>)
       const failure = loadFailure(said)
-      if (failure !== undefined) throw loadError(failure)
+      if (failure !== undefined) {
+        // The store of containerd keeps an image that it could not unpack.
+        const removal = this.engine.getImage(image.reference).remove() as Promise<unknown>
+        await askEngine('remove an image', removal).catch(() => undefined)
+        throw loadError(failure)
+      }
     } catch (error) {
       archive.destroy()
       // If a layer failed, the error of the Engine is only that the request ended early.
@@ -222,15 +227,19 @@ function loadError(failure: string): Error {
       'root-path-too-long',
       'A package of the root has a path that the Docker Engine cannot keep: below its own directory some 4000 bytes are left for it; shorten the path, or depend on the package under /stagerfs instead.',
     )
-  return new Fault('image-refused', `The Docker Engine refused a root image: ${failure}.`)
+  return new Fault('image-refused', `The Docker Engine refused a root image: ${failure.slice(-500)}.`)
 }
 
-/** The Engine answers 200 before it reads. A later error is in one of the lines of JSON in the body. */
+/**
+ * The Engine answers 200 before it reads. A later error is in one of the lines of JSON in the body. With the image store
+ * of containerd, a layer that cannot be unpacked is in a line of progress, after "Loaded image".
+ */
 export function loadFailure(body: string): string | undefined {
   for (const line of body.split('\n')) {
-    if (!line.includes('"error')) continue
-    const message: unknown = JSON.parse(line)
-    if (message instanceof Object && 'error' in message && typeof message.error === 'string') return message.error
+    if (!/"error|Error unpacking/.test(line)) continue
+    const { error, stream } = JSON.parse(line) as { readonly error?: unknown; readonly stream?: unknown }
+    if (typeof error === 'string') return error
+    if (typeof stream === 'string' && stream.startsWith('Error unpacking image')) return stream.trim()
   }
   return undefined
 }
