@@ -8,10 +8,12 @@ import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
 import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
+import { assertHoldsOverlays } from '../isolation/host/overlay-probe.js'
 import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
 import { buildApi } from './api/api.js'
 import type { Api } from './api/fastify.js'
 import { loadCaBundle } from './ca-bundle.js'
+import { examineSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
 import { Exporter } from './exchange/export.js'
 import { Importer } from './exchange/import.js'
@@ -61,6 +63,7 @@ export async function buildApp(
   const { limits, concurrency } = settings
   const state = await StateDirectory.open(settings.stateDir, undo)
   const { path: stateDir, nodeId } = state
+  await assertHoldsOverlays(stateDir)
   const ca = await loadCaBundle(settings.caBundle)
   const environment = { always: ca.environment, withEgress: proxyEnvironment(settings.proxy) }
 
@@ -135,7 +138,8 @@ export async function buildApp(
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
   const graceMs = settings.uploadGraceMs
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, logs, graceMs })
-  const node = new NodeReport({ version, nodeId, stateDir, concurrency }, isolation, ledger, packages)
+  const facts = { version, nodeId, stateDir, concurrency }
+  const node = new NodeReport(facts, isolation, ledger, packages, () => examineSocket(settings.socket, settings.group))
 
   const api = buildApi({
     logger,

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { CleanupStack } from '../base/cleanup-stack.js'
 import { Fault } from '../base/errors.js'
 import { buildApp, type App, type Surroundings } from './app.js'
-import { prepareSocketPath, restrictSocket } from './control-socket.js'
+import { missingGroup, prepareSocketPath, restrictSocket, unusableSocket } from './control-socket.js'
 import { listenOnLoopback } from './loopback-listener.js'
 import type { Settings } from './settings/settings.js'
 import { loadNativeLibrary } from './store/sqlite/native-library.js'
@@ -16,14 +16,14 @@ import { loadNativeLibrary } from './store/sqlite/native-library.js'
 export class Daemon {
   readonly #app: App
   readonly #settings: Pick<Settings, 'socket' | 'group' | 'listen' | 'stateDir'>
-  readonly #logger: Pick<Logger, 'info' | 'error'>
+  readonly #logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly #undo: CleanupStack
 
   /** @param undo what building the parts has registered */
   constructor(
     app: App,
     settings: Pick<Settings, 'socket' | 'group' | 'listen' | 'stateDir'>,
-    logger: Pick<Logger, 'info' | 'error'>,
+    logger: Pick<Logger, 'info' | 'warn' | 'error'>,
     undo: CleanupStack,
   ) {
     this.#app = app
@@ -58,8 +58,10 @@ export class Daemon {
     this.#undo.defer('stop staging', () => service.stop())
     this.#undo.defer('stop the runs', () => runs.stop())
     this.#undo.defer('close the control API', () => api.close())
-    await api.listen({ path: socket })
-    await restrictSocket(socket, group)
+    await api.listen({ path: socket }).catch((error: unknown) => {
+      throw unusableSocket(error, socket)
+    })
+    if (!(await restrictSocket(socket, group))) this.#logger.warn({ group }, missingGroup(group))
     if (listen) await listenOnLoopback(api, listen, this.#undo)
     service.start()
     this.#logger.info({ socket, state: stateDir }, 'stagerd is ready')

@@ -25,6 +25,7 @@ async function main(argv: readonly string[]): Promise<number> {
     environment: process.env,
     file: config ?? DEFAULT_FILE,
     fileIsRequired: config !== undefined,
+    workingDirectory: process.cwd(),
   })
   const logger = pino({ level: settings.logLevel })
 

@@ -5,6 +5,7 @@ import type { CleanupStack } from '../base/cleanup-stack.js'
 import { errnoOf, Fault } from '../base/errors.js'
 import { isUuid } from '../base/identifiers.js'
 import { lockStateDirectory } from './store/sqlite/state-lock.js'
+import { unusablePath } from './unusable-path.js'
 
 /** The directory with everything that the daemon keeps, locked for this process; docs/operating.md shows its layout. */
 export class StateDirectory {
@@ -35,17 +36,22 @@ export class StateDirectory {
   }
 
   /**
-   * Throws `Conflict` (`state-dir-in-use`), `Fault` (`bad-node-id`).
+   * Throws `Conflict` (`state-dir-in-use`), `BadInput` (`bad-state-dir`), `Fault` (`bad-node-id`).
    *
    * @param undo gets the release of the lock
    */
   static async open(directory: string, undo: CleanupStack): Promise<StateDirectory> {
-    await mkdir(directory, { recursive: true, mode: 0o711 })
-    undo.defer('unlock the state directory', lockStateDirectory(path.join(directory, 'lock.db')))
-    const state = new StateDirectory(directory, await readNodeId(path.join(directory, 'node-id')))
-    // An import unlinks its file as soon as it is open. A file that still has a name is left over from a crash.
-    await rm(state.imports, { recursive: true, force: true })
-    return state
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o711 })
+      undo.defer('unlock the state directory', lockStateDirectory(path.join(directory, 'lock.db')))
+      const state = new StateDirectory(directory, await readNodeId(path.join(directory, 'node-id')))
+      // An import unlinks its file as soon as it is open. A file that still has a name is left over from a crash.
+      await rm(state.imports, { recursive: true, force: true })
+      return state
+    } catch (error) {
+      const remedy = 'use a directory on a local disk that root can write to, with --state-dir'
+      throw unusablePath(error, { code: 'bad-state-dir', what: 'The state directory', path: directory, remedy })
+    }
   }
 }
 

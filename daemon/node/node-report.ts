@@ -17,12 +17,20 @@ export class NodeReport {
   readonly #isolation: Isolation
   readonly #ledger: StagingLedger
   readonly #packages: PackageRepository
+  readonly #examineSocket: () => Promise<Finding>
 
-  constructor(facts: NodeFacts, isolation: Isolation, ledger: StagingLedger, packages: PackageRepository) {
+  constructor(
+    facts: NodeFacts,
+    isolation: Isolation,
+    ledger: StagingLedger,
+    packages: PackageRepository,
+    examineSocket: () => Promise<Finding>,
+  ) {
     this.#facts = facts
     this.#isolation = isolation
     this.#ledger = ledger
     this.#packages = packages
+    this.#examineSocket = examineSocket
   }
 
   async status(): Promise<NodeStatus> {
@@ -44,8 +52,9 @@ export class NodeReport {
     }
   }
 
-  doctor(): Promise<readonly Finding[]> {
-    return this.#isolation.examine()
+  async doctor(): Promise<readonly Finding[]> {
+    const [ofHost, ofSocket] = await Promise.all([this.#isolation.examine(), this.#examineSocket()])
+    return [...ofHost, ofSocket]
   }
 
   async #engine(): Promise<{ answers: boolean; message: string }> {

@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { BadInput, messageOf } from '../../base/errors.js'
 import {
   DEFINITIONS,
@@ -17,6 +18,8 @@ export interface SettingSources {
   readonly file: string
   /** Whether a missing file is an error: it is when the user named it. */
   readonly fileIsRequired: boolean
+  /** The directory that relative paths in flags and variables start from. Those in the file start from its directory. */
+  readonly workingDirectory: string
 }
 
 /**
@@ -25,19 +28,21 @@ export interface SettingSources {
  * Throws `BadInput` (`bad-setting`, `bad-settings-file`). The message names the setting, the source of its value, and
  * what is allowed.
  */
-export async function loadSettings({ flags, environment, file, fileIsRequired }: SettingSources): Promise<Settings> {
+export async function loadSettings(sources: SettingSources): Promise<Settings> {
+  const { flags, environment, fileIsRequired, workingDirectory } = sources
+  const file = path.resolve(workingDirectory, sources.file)
   const keys = listDefinitions().map(({ key }) => key)
   const fromFile = await readSettingsFile(file, fileIsRequired, keys)
 
   const read = ({ key, default: defaultValue, parse }: Definition<unknown>): unknown => {
     const variable = variableOf(key)
-    const [source, text] = firstGiven([
-      [`--${key}`, flags[camelCase(key)]],
-      [variable, environment[variable]],
-      [`${key} in ${file}`, fromFile.get(key)],
-    ]) ?? [`the default of ${key}`, defaultValue]
+    const { source, text, base } = firstGiven([
+      { source: `--${key}`, text: flags[camelCase(key)], base: workingDirectory },
+      { source: variable, text: environment[variable], base: workingDirectory },
+      { source: `${key} in ${file}`, text: fromFile.get(key), base: path.dirname(file) },
+    ]) ?? { source: `the default of ${key}`, text: defaultValue, base: workingDirectory }
     try {
-      return parse(text)
+      return parse(text, base)
     } catch (error) {
       throw new BadInput('bad-setting', `${source}: ${messageOf(error)}.`, { cause: error })
     }
@@ -60,9 +65,13 @@ function camelCase(key: string): string {
   return key.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
-type Candidate = readonly [source: string, text: string | undefined]
+interface Given<Text> {
+  readonly source: string
+  readonly text: Text
+  readonly base: string
+}
 
-function firstGiven(candidates: readonly Candidate[]): readonly [source: string, text: string] | undefined {
-  for (const [source, text] of candidates) if (text !== undefined) return [source, text]
+function firstGiven(candidates: readonly Given<string | undefined>[]): Given<string> | undefined {
+  for (const { text, ...rest } of candidates) if (text !== undefined) return { ...rest, text }
   return undefined
 }

@@ -1,4 +1,6 @@
 import { availableParallelism } from 'node:os'
+import { parseOptionalPath, parsePath, parseSocketPath } from './parse-path.js'
+import { parseProxy } from './parse-proxy.js'
 import {
   parseBytes,
   parseCompressionLevel,
@@ -12,7 +14,6 @@ import {
   parseOptionalText,
   parseText,
 } from './parse-value.js'
-import { parseProxy } from './parse-proxy.js'
 
 export interface Definition<T> {
   /** Key in the settings file. The flag `--KEY` and the variable `STAGERD_KEY` are derived from it. */
@@ -21,13 +22,14 @@ export interface Definition<T> {
   readonly placeholder: string
   readonly default: string
   readonly help: string
-  readonly parse: (text: string) => T
+  /** @param base the directory that a relative path starts from */
+  readonly parse: (text: string, base: string) => T
 }
 
 function define<T>(
   key: string,
   placeholder: string,
-  parse: (text: string) => T,
+  parse: Definition<T>['parse'],
   defaultValue: string,
   help: string,
 ): Definition<T> {
@@ -41,9 +43,9 @@ const PROCESSORS = availableParallelism()
  * it. Sizes are in bytes, times in milliseconds.
  */
 export const DEFINITIONS = {
-  stateDir: define('state-dir', 'DIR', parseText, '/var/lib/stagerd', 'directory of packages, stagings and logs'),
-  socket: define('socket', 'PATH', parseText, '/run/stagerd/stagerd.sock', 'control socket'),
-  /** If the host has no such group, the socket keeps the group of the daemon. */
+  stateDir: define('state-dir', 'DIR', parsePath, '/var/lib/stagerd', 'directory of packages, stagings and logs'),
+  socket: define('socket', 'PATH', parseSocketPath, '/run/stagerd/stagerd.sock', 'control socket'),
+  /** If the host has no such group, the socket keeps the group of the daemon, which warns. */
   group: define('group', 'NAME', parseText, 'stagerd', 'group that may use the control socket'),
   /** It has no authentication, so only loopback addresses are allowed. */
   listen: define('listen', 'HOST:PORT', parseListen, '', 'also serve the control API on a loopback TCP address'),
@@ -51,7 +53,7 @@ export const DEFINITIONS = {
   /** Each launch gets a small network out of it. */
   bridgePool: define('bridge-pool', 'CIDR', parseNetwork, '198.18.0.0/16', 'address pool for the bridges of launches'),
   /** Given to stagers and runs, for a host that trusts a private certificate authority. */
-  caBundle: define('ca-bundle', 'FILE', parseOptionalText, '', 'PEM bundle of CA certificates for stagers and runs'),
+  caBundle: define('ca-bundle', 'FILE', parseOptionalPath, '', 'PEM bundle of CA certificates for stagers and runs'),
   /** For launches and runs with egress. */
   proxy: {
     http: define('http-proxy', 'URL', parseProxy, '', 'HTTP proxy for stagers and runs with egress'),

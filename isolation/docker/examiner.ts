@@ -1,12 +1,15 @@
 import { statfs } from 'node:fs/promises'
 import type Docker from 'dockerode'
 import { messageOf } from '../../base/errors.js'
-import { runProcess } from '../../base/run-process.js'
 import { askEngine } from '../engine/engine-errors.js'
+import { assertHoldsOverlays } from '../host/overlay-probe.js'
 import type { Finding } from '../isolation.js'
 import type { Firewall } from '../network/firewall.js'
 import { chooseCompressor, FASTEST } from '../archive/compressor.js'
 import type { CompressorChoice } from '../compressor-choice.js'
+import { bad, good, slow } from './finding.js'
+import { examineFirewall } from './firewall-findings.js'
+import { examinePrograms } from './program-findings.js'
 
 const GIB = 2 ** 30
 
@@ -22,9 +25,10 @@ export class Examiner {
   async examine(): Promise<readonly Finding[]> {
     const findings = await Promise.all([
       this.#engine().catch((error: unknown) => [bad('Docker Engine', messageOf(error))]),
-      this.#firewall(),
-      program('mount', ['--version'], 'mounts', 'mounts /stagerfs', 'util-linux'),
+      examineFirewall(this.firewall),
+      examinePrograms(),
       compressor(this.choice),
+      this.#stateDirectory(),
       this.#disk(),
     ])
     return findings.flat()
@@ -50,29 +54,19 @@ export class Examiner {
           ),
       info.SwapLimit || info.CgroupVersion === '2'
         ? good('swap limit', 'the kernel enforces it')
-        : {
-            subject: 'swap limit',
-            verdict: 'slow',
-            message: 'a stager can exceed its memory limit by swapping: boot with swapaccount=1, or without swap',
-          },
+        : slow(
+            'swap limit',
+            'a stager can exceed its memory limit by swapping: boot with swapaccount=1, or without swap',
+          ),
     ]
   }
 
-  async #firewall(): Promise<Finding[]> {
-    const v4 = await program(
-      'iptables',
-      ['-w', '-n', '-L', 'INPUT'],
-      'firewall',
-      'blocks connections from stagers to the host',
-      'iptables',
-    )
-    switch (await this.firewall.ipv6()) {
-      case 'filter':
-        return [...v4, good('firewall IPv6', 'ip6tables blocks connections from stagers to the host')]
-      case 'switch-off':
-        return [...v4, good('firewall IPv6', 'no working ip6tables: IPv6 is disabled on each bridge instead')]
-      case 'absent':
-        return [...v4, good('firewall IPv6', 'the kernel has no IPv6')]
+  async #stateDirectory(): Promise<Finding[]> {
+    try {
+      await assertHoldsOverlays(this.stateDirectory)
+      return [good('state directory', `${this.stateDirectory} is on a filesystem that overlays can use`)]
+    } catch (error) {
+      return [bad('state directory', messageOf(error))]
     }
   }
 
@@ -114,38 +108,9 @@ async function compressor(choice: CompressorChoice): Promise<Finding[]> {
   if (name === 'igzip') return [good('compressor', inUse)]
   // Measured with 200 MB of Debian. pigz uses all processors, but needs eight idle ones to be as fast as igzip.
   return [
-    {
-      subject: 'compressor',
-      verdict: 'slow',
-      message: `${inUse}: igzip needs an eighth of the processor time; install the package isal, and set compressor to auto`,
-    },
+    slow(
+      'compressor',
+      `${inUse}: igzip needs an eighth of the processor time; install the package isal, and set compressor to auto`,
+    ),
   ]
-}
-
-async function program(
-  file: string,
-  args: readonly string[],
-  subject: string,
-  use: string,
-  debianPackage: string,
-): Promise<Finding[]> {
-  try {
-    await runProcess(file, args, { timeoutMs: 10_000 })
-    return [good(subject, `${file} ${use}`)]
-  } catch (error) {
-    return [
-      bad(
-        subject,
-        `${file} does not work (${messageOf(error)}): run as root, and install the package ${debianPackage}`,
-      ),
-    ]
-  }
-}
-
-function good(subject: string, message: string): Finding {
-  return { subject, verdict: 'good', message }
-}
-
-function bad(subject: string, message: string): Finding {
-  return { subject, verdict: 'bad', message }
 }

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import type Docker from 'dockerode'
 import { isUuid } from '../../base/identifiers.js'
 import { Container } from '../engine/container.js'
-import { askEngine, askEngineToRemove } from '../engine/engine-errors.js'
+import { askEngineToRemove } from '../engine/engine-errors.js'
+import { askEngineForList } from '../engine/engine-lists.js'
 import { parseMountinfo } from '../engine/mountinfo.js'
 import type { SweepFailure, SweepReport } from '../isolation.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
@@ -60,7 +61,9 @@ export class Sweeper {
 
   async #containers(isDead: IsDead): Promise<string[]> {
     const filters = { label: [`${NODE_LABEL}=${this.owner.nodeId}`] }
-    const found = await askEngine('list its containers', this.engine.listContainers({ all: true, filters }))
+    const found = await askEngineForList('list its containers', () =>
+      this.engine.listContainers({ all: true, filters }),
+    )
     const dead = found.filter(({ Labels }) => isDead(Labels[LAUNCH_LABEL] ?? ''))
     await Promise.all(dead.map(({ Id }) => new Container(this.engine, Id).remove()))
     return dead.map(({ Id, Labels }) => `container ${Id.slice(0, 12)} of ${Labels[LAUNCH_LABEL] ?? ''}`)
@@ -68,10 +71,15 @@ export class Sweeper {
 
   async #networks(isDead: IsDead): Promise<string[]> {
     const filters = { label: [`${NODE_LABEL}=${this.owner.nodeId}`] }
-    const found = await askEngine('list its networks', this.engine.listNetworks({ filters }))
+    const found = await askEngineForList('list its networks', () => this.engine.listNetworks({ filters }))
     const dead = found.filter(({ Labels }) => isDead(Labels?.[LAUNCH_LABEL] ?? ''))
-    for (const { Id } of dead)
-      await askEngineToRemove('remove a network', this.engine.getNetwork(Id).remove() as Promise<unknown>)
+    const failed: unknown[] = []
+    for (const { Id } of dead) {
+      const removal = this.engine.getNetwork(Id).remove() as Promise<unknown>
+      // Somebody may have connected a container of their own to it. The others are removed all the same.
+      await askEngineToRemove('remove a network', removal).catch((error: unknown) => failed.push(error))
+    }
+    if (failed.length > 0) throw failed[0]
     return dead.map(({ Name }) => `network ${Name}`)
   }
 

@@ -35,7 +35,7 @@ export class ImageReader {
       (await pullImage(this.engine, plan.reference, (line) => hooks.progress?.(line), signal).then(() =>
         this.#find(plan.reference),
       ))
-    if (!image) throw new NotFound('no-such-image', `The image ${quote(plan.reference)} is gone again: ask once more.`)
+    if (!image) throw goneAgain(plan)
     const compressor = await this.compressor()
     signal.throwIfAborted()
 
@@ -52,6 +52,8 @@ export class ImageReader {
         Cmd: ['/nothing'],
         Labels: launchLabels(this.owner, plan.id),
         HostConfig: { NetworkMode: 'none' },
+      }).catch((error: unknown) => {
+        throw isStatus(error, 404) ? goneAgain(plan, error) : error
       })
       signal.throwIfAborted()
       const exported = (await askEngine(
@@ -91,6 +93,10 @@ export class ImageReader {
       throw error
     }
   }
+}
+
+function goneAgain({ reference }: ImagePlan, cause?: unknown): NotFound {
+  return new NotFound('no-such-image', `The image ${quote(reference)} is gone again: ask once more.`, { cause })
 }
 
 function wordsOf(words: string | readonly string[] | null | undefined): readonly string[] {

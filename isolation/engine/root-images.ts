@@ -5,7 +5,8 @@ import { BadInput, Fault, Unavailable } from '../../base/errors.js'
 import { type Holder, Leases } from '../../base/leases.js'
 import type { Cached } from '../isolation.js'
 import { INSTALL_LABEL, NODE_LABEL, ownerLabels, type Owner } from '../host/ownership.js'
-import { askEngine, engineError, isStatus } from './engine-errors.js'
+import { askEngine, engineError, EngineRefusal, isStatus } from './engine-errors.js'
+import { askEngineForHints, askEngineForList } from './engine-lists.js'
 import type { LastUsedTimes } from './last-used-times.js'
 import { imageArchive, type ImageDescription } from './image-archive.js'
 import type { ImageLayer } from '../layers/layer.js'
@@ -79,8 +80,8 @@ export class RootImages {
   /** Every image of this node. Throws `Unavailable` (`engine-down`). */
   async list(): Promise<readonly Cached[]> {
     const filters = { label: [`${NODE_LABEL}=${this.owner.nodeId}`] }
-    const images = await askEngine('list its images', this.engine.listImages({ filters }))
-    const containers = await askEngine('list its containers', this.engine.listContainers({ all: true }))
+    const images = await askEngineForList('list its images', () => this.engine.listImages({ filters }))
+    const containers = await askEngineForList('list its containers', () => this.engine.listContainers({ all: true }))
     const used = new Set(containers.map(({ ImageID }) => ImageID))
     const found: Cached[] = []
     for (const { Id, RepoTags, Size } of images) {
@@ -140,22 +141,16 @@ export class RootImages {
     await this.#load(image, new Set())
   }
 
+  /** An image that the Engine cannot describe, because a part of it is gone, is loaded again. */
   async #has(reference: string): Promise<boolean> {
-    try {
-      await askEngine('look at an image', this.engine.getImage(reference).inspect())
-      return true
-    } catch (error) {
-      if (isStatus(error, 404)) return false
-      throw error
-    }
+    return (await this.#diffIdsOf(reference)) !== undefined
   }
 
   /** The longest lower part of the chain that an image of stagerd shares: the Engine finds it by its chain id. */
   async #layersOfTheEngine({ layers }: ImageDescription): Promise<Set<string>> {
-    const images = await askEngine(
-      'list its images',
-      this.engine.listImages({ filters: { label: [NODE_LABEL, INSTALL_LABEL] } }),
-    )
+    const filters = { label: [NODE_LABEL, INSTALL_LABEL] }
+    // They may belong to another node, which can remove them at any time.
+    const images = await askEngineForHints('list its images', () => this.engine.listImages({ filters }))
     let shared = 0
     for (const { Id } of images) {
       const theirs = (await this.#diffIdsOf(Id)) ?? []
@@ -173,11 +168,14 @@ export class RootImages {
     )
   }
 
-  async #diffIdsOf(id: string): Promise<string[] | undefined> {
+  /** Undefined for an image that does not exist, or not as a whole. Throws `Unavailable` (`engine-down`). */
+  async #diffIdsOf(image: string): Promise<readonly string[] | undefined> {
     try {
-      return (await askEngine('look at an image', this.engine.getImage(id).inspect())).RootFS.Layers
+      const { RootFS } = await askEngine('look at an image', this.engine.getImage(image).inspect())
+      // The Engine leaves them out if it lacks the configuration of the image.
+      return (RootFS as Partial<typeof RootFS> | undefined)?.Layers
     } catch (error) {
-      if (isStatus(error, 404)) return undefined
+      if (error instanceof EngineRefusal) return undefined
       throw error
     }
   }
@@ -194,7 +192,12 @@ export class RootImages {
       )
       const said = await text(response as NodeJS.ReadableStream & AsyncIterable<Buffer>)
       const failure = loadFailure(said)
-      if (failure !== undefined) throw loadError(failure)
+      if (failure !== undefined) {
+        // The store of containerd keeps an image that it could not unpack.
+        const removal = this.engine.getImage(image.reference).remove() as Promise<unknown>
+        await askEngine('remove an image', removal).catch(() => undefined)
+        throw loadError(failure)
+      }
     } catch (error) {
       archive.destroy()
       // If a layer failed, the error of the Engine is only that the request ended early.
@@ -219,15 +222,19 @@ function loadError(failure: string): Error {
       'root-path-too-long',
       'A package of the root has a path that the Docker Engine cannot keep: below its own directory some 4000 bytes are left for it; shorten the path, or depend on the package under /stagerfs instead.',
     )
-  return new Fault('image-refused', `The Docker Engine refused a root image: ${failure}.`)
+  return new Fault('image-refused', `The Docker Engine refused a root image: ${failure.slice(-500)}.`)
 }
 
-/** The Engine answers 200 before it reads. A later error is in one of the lines of JSON in the body. */
+/**
+ * The Engine answers 200 before it reads. A later error is in one of the lines of JSON in the body. With the image store
+ * of containerd, a layer that cannot be unpacked is in a line of progress, after "Loaded image".
+ */
 export function loadFailure(body: string): string | undefined {
   for (const line of body.split('\n')) {
-    if (!line.includes('"error')) continue
-    const message: unknown = JSON.parse(line)
-    if (message instanceof Object && 'error' in message && typeof message.error === 'string') return message.error
+    if (!/"error|Error unpacking/.test(line)) continue
+    const { error, stream } = JSON.parse(line) as { readonly error?: unknown; readonly stream?: unknown }
+    if (typeof error === 'string') return error
+    if (typeof stream === 'string' && stream.startsWith('Error unpacking image')) return stream.trim()
   }
   return undefined
 }

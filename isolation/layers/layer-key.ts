@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { LayerContent } from '../launch-plan.js'
 
 /** To be incremented when the same source yields another tree, another tar or another record. */
-export const LAYER_FORMAT = 2
+export const LAYER_FORMAT = 3
 
 /** A digest of everything that determines the layer's content. The name of the source does not. */
 export function layerKey({ sha256, removals }: LayerContent): string {

@@ -1,6 +1,7 @@
 import type Docker from 'dockerode'
 import { Unavailable } from '../../base/errors.js'
 import { EngineRefusal, askEngine, askEngineToRemove } from '../engine/engine-errors.js'
+import { askEngineForHints } from '../engine/engine-lists.js'
 import { bridgeName, launchLabels, launchName, type Owner } from '../host/ownership.js'
 import type { AddressPool, Subnet } from './address-pool.js'
 
@@ -75,7 +76,7 @@ export class Bridges {
 
   /** Skips the networks of others all at once, instead of one by one in failed attempts. */
   async #avoidForeignNetworks(): Promise<void> {
-    const networks = await askEngine('list its networks', this.engine.listNetworks())
+    const networks = await askEngineForHints('list its networks', () => this.engine.listNetworks())
     const ours = new Set([...this.#subnets.values()].map(({ cidr }) => cidr))
     for (const { IPAM } of networks)
       for (const { Subnet: cidr } of IPAM?.Config ?? []) if (cidr && !ours.has(cidr)) this.pool.avoid(cidr)

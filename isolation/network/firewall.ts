@@ -1,6 +1,5 @@
 import { access, writeFile } from 'node:fs/promises'
 import { Fault, messageOf } from '../../base/errors.js'
-import { runProcess } from '../../base/run-process.js'
 import {
   areThere,
   forwardChainsIn,
@@ -11,6 +10,7 @@ import {
   type FirewallPlan,
   type Rule,
 } from './firewall-rules.js'
+import { restore, save, type Tool } from './iptables.js'
 
 /**
  * Rules in the host's packet filter for the bridges of stagerd.
@@ -87,7 +87,6 @@ export class Firewall {
 export type Ipv6 = 'filter' | 'switch-off' | 'absent'
 
 const TOOLS = ['iptables', 'ip6tables'] as const
-type Tool = (typeof TOOLS)[number]
 
 async function chooseIpv6(): Promise<Ipv6> {
   try {
@@ -96,7 +95,8 @@ async function chooseIpv6(): Promise<Ipv6> {
     return 'absent'
   }
   try {
-    await runProcess('ip6tables', ['-w', '-n', '-L', 'INPUT'], { timeoutMs: 10_000 })
+    // Whatever a launch needs: a list of one chain also succeeds where the table cannot be saved.
+    await save('ip6tables')
     return 'filter'
   } catch {
     return 'switch-off'
@@ -112,20 +112,4 @@ async function set(
   const saved = await save(tool, signal)
   const left = rulesInSaved(saved).filter((rule) => rule.comment === comment)
   await restore(tool, replacementOf(left, rules(saved)), signal)
-}
-
-async function save(tool: Tool, signal?: AbortSignal): Promise<string> {
-  const options = { timeoutMs: 10_000, ...(signal && { signal }) }
-  const { stdout } = await runProcess(`${tool}-save`, ['-t', 'filter'], options)
-  // The tool reports this in a comment, with exit code 0.
-  if (/^# Table `filter' is incompatible/m.test(stdout))
-    throw new Fault(
-      'firewall-unreadable',
-      `${tool} cannot read the table "filter", because it contains rules of nft: move these to a table of their own`,
-    )
-  return stdout
-}
-
-async function restore(tool: Tool, input: string, signal?: AbortSignal): Promise<void> {
-  await runProcess(`${tool}-restore`, ['--noflush', '-w'], { input, timeoutMs: 30_000, ...(signal && { signal }) })
 }

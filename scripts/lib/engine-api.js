@@ -35,6 +35,16 @@ export function engine(method, path, timeoutMs = 60_000) {
   })
 }
 
+/** A list. Asks again if an object of it is removed at that moment: some Engines then answer with an error. */
+export async function list(path) {
+  for (let attempt = 1; ; attempt++) {
+    const found = await engine('GET', path).catch((error) => error)
+    if (Array.isArray(found)) return found
+    if (attempt === 8) throw found instanceof Error ? found : new Error(`GET ${path}: ${JSON.stringify(found)}`)
+    await new Promise((resolve) => setTimeout(resolve, 15 * 2 ** attempt))
+  }
+}
+
 export function labelled(label) {
   return encodeURIComponent(JSON.stringify({ label: [label] }))
 }

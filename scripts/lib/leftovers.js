@@ -3,24 +3,24 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { engine, labelled } from './engine-api.js'
+import { labelled, list } from './engine-api.js'
 
 const INSTALL_LABEL = 'io.stagerd.install'
 
 /** @param {string} root root directory of the checkout */
 export async function findContainers(root) {
-  const containers = await engine('GET', `/containers/json?all=1&filters=${labelled(`${INSTALL_LABEL}=${root}`)}`)
+  const containers = await list(`/containers/json?all=1&filters=${labelled(`${INSTALL_LABEL}=${root}`)}`)
   return containers.map(({ Id, Names }) => ({ id: Id, name: (Names[0] ?? Id).replace(/^\//, '') }))
 }
 
 export async function findNetworks(root) {
-  const networks = await engine('GET', `/networks?filters=${labelled(`${INSTALL_LABEL}=${root}`)}`)
+  const networks = await list(`/networks?filters=${labelled(`${INSTALL_LABEL}=${root}`)}`)
   return networks.map(({ Id, Name }) => ({ id: Id, name: Name }))
 }
 
 /** Finds root images. They are a cache that outlives launches, so list-leftovers.js does not list them. */
 export async function findImages(root) {
-  const images = await engine('GET', `/images/json?filters=${labelled(`${INSTALL_LABEL}=${root}`)}`)
+  const images = await list(`/images/json?filters=${labelled(`${INSTALL_LABEL}=${root}`)}`)
   return images.map(({ Id, RepoTags }) => ({ id: Id, name: RepoTags?.[0] ?? Id }))
 }
 

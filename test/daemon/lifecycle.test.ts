@@ -18,6 +18,7 @@ describe('the daemon', () => {
   let socket: string
   let calls: string[]
   let errors: unknown[]
+  let warnings: string[]
   let undo: CleanupStack
   beforeEach(async () => {
     const temporary = await temporaryDirectory()
@@ -26,6 +27,7 @@ describe('the daemon', () => {
     socket = path.join(directory, 'stagerd.sock')
     calls = []
     errors = []
+    warnings = []
     undo = new CleanupStack()
     undo.defer('close the store', () => void calls.push('store closed'))
   })
@@ -49,7 +51,11 @@ describe('the daemon', () => {
     })
     const service = { start: note('staging started'), stop: stopping('staging stopped') }
     const settings = { socket, group: 'a-group-that-no-host-has', listen, stateDir: directory }
-    const logger = { info: () => undefined, error: (entry: unknown) => void errors.push(entry) }
+    const logger = {
+      info: () => undefined,
+      warn: (_entry: unknown, message?: string) => void warnings.push(message ?? ''),
+      error: (entry: unknown) => void errors.push(entry),
+    }
     const daemon = new Daemon({ api, service, runs: { stop: stopRuns } }, settings, logger, undo)
     onTestFinished(() => daemon.stop())
     return daemon
@@ -106,7 +112,10 @@ describe('the daemon', () => {
     await once(server, 'listening')
     const { port } = server.address() as { port: number }
     const daemon = open({ host: '127.0.0.1', port })
-    await expect(daemon.start()).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await expect(daemon.start()).rejects.toMatchObject({
+      code: 'address-in-use',
+      message: `Another program listens on 127.0.0.1:${port}: stop it, or use another address with --listen.`,
+    })
     await daemon.stop()
     expect(calls).toEqual(['API closed', 'runs stopped', 'staging stopped', 'store closed'])
   })
@@ -118,6 +127,13 @@ describe('the daemon', () => {
     await daemon.stop()
     expect(errors).toEqual([{ err: error, what: 'stop the runs' }])
     expect(calls).toEqual(['staging started', 'API closed', 'staging stopped', 'store closed'])
+  })
+
+  it('whose group does not exist says so, and what to do', async () => {
+    await open().start()
+    expect(warnings).toEqual([
+      'there is no group a-group-that-no-host-has on this host, so that only root can use stagectl: create it (groupadd --system a-group-that-no-host-has), add users to it, and restart stagerd; or set another one with --group',
+    ])
   })
 
   it('stops once, however often it is asked to', async () => {

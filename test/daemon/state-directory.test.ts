@@ -43,6 +43,20 @@ describe('the state directory', () => {
     })
   })
 
+  it.each([
+    ['a file', 'a part of the path is not a directory', (file: string) => file],
+    ['below a file', 'a part of the path is not a directory', (file: string) => path.join(file, 'state')],
+    ['too long', 'it is too long', (file: string) => path.join(path.dirname(file), 'd'.repeat(256))],
+  ])('that cannot be one is refused with its reason: %s', async (_what, reason, pathOf) => {
+    const file = path.join(path.dirname(directory), 'file')
+    await writeFile(file, '')
+    directory = pathOf(file)
+    await expect(open()).rejects.toMatchObject({
+      code: 'bad-state-dir',
+      message: `The state directory ${directory} cannot be used, because ${reason}: use a directory on a local disk that root can write to, with --state-dir.`,
+    })
+  })
+
   it('is cleared of imports that a crash interrupted', async () => {
     await mkdir(path.join(directory, 'imports'), { recursive: true })
     await writeFile(path.join(directory, 'imports', 'half'), 'content')

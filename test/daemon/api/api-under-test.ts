@@ -104,6 +104,8 @@ export class ApiUnderTest extends ApiClient {
       logger,
     })
     const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1 }
+    const socket = { subject: 'control socket', verdict: 'good', message: 'It answers.' } as const
+    const node = new NodeReport(facts, isolation, ledger, packages, () => Promise.resolve(socket))
     const api = buildApi({
       logger,
       packages: { packages, ingest, quota },
@@ -118,7 +120,7 @@ export class ApiUnderTest extends ApiClient {
       stagings: { stagings, ledger, packages, ingest, quota },
       stagingLog: { ledger, logs, heartbeatMs },
       runs: { runs: new FakeRuns() },
-      node: { node: new NodeReport(facts, isolation, ledger, packages), stagings: { ready: true } },
+      node: { node, stagings: { ready: true } },
       metrics: { ledger },
       garbage: { garbage },
     })

@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }))
 
 const load = (sources: Partial<SettingSources> = {}) =>
-  loadSettings({ flags: {}, environment: {}, file, fileIsRequired: false, ...sources })
+  loadSettings({ flags: {}, environment: {}, file, fileIsRequired: false, workingDirectory: '/work', ...sources })
 
 const loadFile = async (content: string) => {
   await writeFile(file, content)
@@ -109,6 +109,37 @@ it('an empty variable or flag turns off what the file sets, where a setting is o
   expect({ listen, caBundle }).toEqual({ listen: undefined, caBundle: undefined })
 })
 
+describe('a relative path', () => {
+  const paths = { stateDir: 'state', socket: './run/../stagerd.sock', caBundle: '../ca.pem' }
+
+  it('in a flag or a variable starts from the working directory', async () => {
+    const expected = { stateDir: '/work/state', socket: '/work/stagerd.sock', caBundle: '/ca.pem' }
+    expect(await load({ flags: paths })).toMatchObject(expected)
+    const environment = {
+      STAGERD_STATE_DIR: paths.stateDir,
+      STAGERD_SOCKET: paths.socket,
+      STAGERD_CA_BUNDLE: paths.caBundle,
+    }
+    expect(await load({ environment })).toMatchObject(expected)
+  })
+
+  it('in the file starts from the directory of the file, which may have a relative path itself', async () => {
+    await writeFile(file, 'state-dir = "state"\nsocket = "stagerd.sock"\nca-bundle = "../ca.pem"')
+    const expected = {
+      stateDir: path.join(directory, 'state'),
+      socket: path.join(directory, 'stagerd.sock'),
+      caBundle: path.join(path.dirname(directory), 'ca.pem'),
+    }
+    expect(await load()).toMatchObject(expected)
+    expect(await load({ file: 'stagerd.toml', workingDirectory: directory })).toMatchObject(expected)
+  })
+
+  it('of a socket may have 107 bytes when it is resolved', async () => {
+    const { socket } = await load({ flags: { socket: 's'.repeat(101) } })
+    expect(Buffer.byteLength(socket)).toBe(107)
+  })
+})
+
 describe('the settings file', () => {
   it('must exist when the user named it', async () => {
     expect(await refusal(load({ fileIsRequired: true }))).toEqual({
@@ -180,8 +211,25 @@ describe('a bad value', () => {
   const compressor = 'is not a compressor: use one of auto, igzip, pigz, zlib'
   const logLevel = 'is not a log level: use one of trace, debug, info, warn, error, silent'
 
+  const longSocket = `/${'s'.repeat(107)}`
+
   it.each([
     ['stateDir', '', '--state-dir: must not be empty.'],
+    ['stateDir', 'a\0b', '--state-dir: "a\\u0000b" contains a NUL byte, which no path can have.'],
+    ['stateDir', '~/state', '--state-dir: "~/state" is not a path, because ~ is not expanded: write the path out.'],
+    [
+      'caBundle',
+      '$HOME/ca.pem',
+      '--ca-bundle: "$HOME/ca.pem" is not a path, because $ is not expanded: write the path out.',
+    ],
+    ['socket', 'unix:///run/s.sock', '--socket: "unix:///run/s.sock" is a URL: write the path alone.'],
+    ['socket', '/run/stagerd/', '--socket: "/run/stagerd/" is a directory: write the path of the socket in it.'],
+    ['socket', longSocket, `--socket: "${longSocket}" has 108 bytes, but the path of a socket at most 107.`],
+    [
+      'socket',
+      'é'.repeat(51),
+      `--socket: "/work/${'é'.repeat(51)}" has 108 bytes, but the path of a socket at most 107.`,
+    ],
     ['socket', '', '--socket: must not be empty.'],
     ['group', '', '--group: must not be empty.'],
     ['concurrency', '0', `--concurrency: "0" ${integer}.`],

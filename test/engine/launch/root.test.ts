@@ -6,7 +6,9 @@ import { launchName } from '../../../isolation/host/ownership.js'
 import { filesOf, launch, planOf, Recorder, type WholePlan } from '../../contract/isolation.js'
 import { tarball } from '../support/busybox-root.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
+import { groundTruth } from '../support/ground-truth.js'
 import { smallImage } from '../support/small-image.js'
+import { tarOf } from '../../support/tar-builder.js'
 
 const idle = { shell: 'sleep 60', fake: () => Promise.resolve() }
 
@@ -109,6 +111,36 @@ describe('the root of a launch', () => {
     const second = await launched('true')
     await vi.waitFor(() => expect(second.recorder.stdout).toBe('ready\n'), 60_000)
     await second.release()
+  })
+
+  it('has the attributes of the topmost package with a directory, also where that package removes something', async () => {
+    const attribute = (name: string) => ({ [`SCHILY.xattr.user.${name}`]: 'low' })
+    const low = tarOf(
+      { name: 'opt/', type: '5', mode: 0o755, pax: attribute('a') },
+      { name: 'opt/in/', type: '5', mode: 0o755, pax: attribute('b') },
+      { name: 'opt/in/gone', data: 'gone' },
+      { name: 'opt/hidden/', type: '5', mode: 0o755, pax: attribute('c') },
+      { name: 'opt/hidden/below', data: 'below' },
+      { name: 'opt/kept/', type: '5', mode: 0o755, pax: attribute('d') },
+    )
+    const high = tarOf(
+      { name: 'opt/', type: '5', mode: 0o755 },
+      { name: 'opt/in/', type: '5', mode: 0o700, pax: { 'SCHILY.xattr.user.e': 'high' } },
+      { name: 'opt/hidden/', type: '5', mode: 0o755 },
+    )
+    const removals = [
+      { kind: 'removed', path: 'opt/in/gone' },
+      { kind: 'opaque', path: 'opt/hidden' },
+    ] as const
+    const { release, recorder, plan } = await launched('true', {
+      root: [...under.root, under.resources.add('low', low), { ...under.resources.add('high', high), removals }],
+    })
+    await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
+    const { State } = await connectEngine().getContainer(launchName(plan.id)).inspect()
+    const { entries } = groundTruth(`/proc/${State.Pid}/root/opt`, 'written out')
+    await release()
+    const attributes = Object.entries(entries).map(([path, line]) => [path, line.match(/user\.\w/g) ?? []])
+    expect(Object.fromEntries(attributes)).toEqual({ hidden: [], in: ['user.e'], kept: ['user.d'] })
   })
 
   it('is loaded once for concurrent launches', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type Docker from 'dockerode'
@@ -25,7 +25,10 @@ beforeEach(() => {
 
 afterEach(async () => {
   scratch.remove()
-  await engine.getImage(IMAGE).remove({ force: true })
+  await engine
+    .getImage(IMAGE)
+    .remove({ force: true })
+    .catch(() => undefined)
 })
 
 /** The names in a created container of an image of `layers` (bottom first), as the Engine lists them. */
@@ -63,6 +66,38 @@ async function namesInContainer(chain: readonly Layer[]): Promise<Map<string, st
     await container.remove({ force: true })
   }
 }
+
+test('the tar of a layer names each directory before what is in it: containerd would make up its attributes', async () => {
+  const resources = new MemoryResources()
+  const cache = await LayerDirectoryCache.open({ directory: scratch.path('layers'), resources })
+  const never = new AbortController().signal
+  const long = 'd'.repeat(120)
+  const layer = await cache.materialise(
+    {
+      name: 'upper',
+      removals: [
+        { kind: 'removed', path: 'srv/deep/gone' },
+        { kind: 'opaque', path: 'opt' },
+        { kind: 'removed', path: `${long}/gone` },
+        { kind: 'removed', path: 'top' },
+      ],
+      sha256: resources.add(tarOf({ name: 'opt/', type: '5', mode: 0o755 }, { name: 'opt/new', data: 'new' })),
+    },
+    never,
+  )
+  const names: string[] = []
+  const reader = extract()
+  reader.on('entry', ({ name }, content, next) => {
+    names.push(name.replace(/\/$/, ''))
+    content.on('end', next).resume()
+  })
+  await pipeline(await (await layer.asImageLayer(never)).openTar(), reader)
+  expect(names).toEqual(
+    expect.arrayContaining(['srv/deep/.wh.gone', 'opt/.wh..wh..opq', `${long}/.wh.gone`, '.wh.top', 'opt/new']),
+  )
+  const early = names.filter((name, at) => name.includes('/') && !names.slice(0, at).includes(dirname(name)))
+  expect(early).toEqual([])
+})
 
 test('an image of our layers shows the same as our overlay: whiteouts, opaque directories, attributes', async () => {
   const resources = new MemoryResources()

@@ -70,11 +70,11 @@ test('its tar has the same content in the OCI layer format, and matches the dige
   expect(made.tarLength).toBe(tar.length)
   expect(made.diffId).toBe(`sha256:${createHash('sha256').update(tar).digest('hex')}`)
   expect(listTar(tar).trim().split('\n')).toEqual([
+    'etc/',
+    'opt/',
     '.wh.srv',
     'etc/.wh.gone',
     'opt/.wh..wh..opq',
-    'etc/',
-    'opt/',
     'opt/new',
   ])
 })

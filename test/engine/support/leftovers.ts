@@ -3,6 +3,7 @@ import path from 'node:path'
 import type Docker from 'dockerode'
 import { runProcess } from '../../../base/run-process.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
+import { askEngineForList } from '../../../isolation/engine/engine-lists.js'
 import type { PrivateDaemon } from './private-daemon.js'
 
 /** The identifiers of a node by which its objects are found. */
@@ -15,7 +16,7 @@ type Node = Pick<PrivateDaemon, 'nodeId' | 'stateDirectory'>
 export async function leftovers(daemon: Node, engine: Docker = connectEngine()): Promise<string[]> {
   const node = await daemon.nodeId()
   const filters = { label: [`io.stagerd.node=${node}`] }
-  const containers = await engine.listContainers({ all: true, filters })
+  const containers = await askEngineForList('list its containers', () => engine.listContainers({ all: true, filters }))
   const networks = await engine.listNetworks({ filters })
   const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')
   const rules = await Promise.all([rulesOf('iptables-save'), rulesOf('ip6tables-save')])
@@ -32,7 +33,8 @@ export async function leftovers(daemon: Node, engine: Docker = connectEngine()):
 /** Removes the root images of a daemon whose state directory is removed with the test. */
 export async function removeImages(daemon: Node, engine: Docker = connectEngine()): Promise<void> {
   const filters = { label: [`io.stagerd.node=${await daemon.nodeId()}`] }
-  for (const { Id } of await engine.listImages({ filters })) await engine.getImage(Id).remove({ force: true })
+  const images = await askEngineForList('list its images', () => engine.listImages({ filters }))
+  for (const { Id } of images) await engine.getImage(Id).remove({ force: true })
 }
 
 async function rulesOf(program: string): Promise<string[]> {

@@ -24,7 +24,10 @@ export class OverlayScratch {
     for (const directory of [upper, work, merged]) mkdirSync(directory, { recursive: true })
     // overlayfs requires an upper directory when there is only one lower directory, even for reading.
     const options = `lowerdir=${lower.join(':')},upperdir=${upper},workdir=${work},index=off,redirect_dir=off,metacopy=off`
-    execFileSync('mount', ['-t', 'overlay', 'stagerd-test', '-o', options, merged])
+    execFileSync('mount', ['-t', 'overlay', 'stagerd-test', '-o', options, merged], {
+      // As in isolation/host/mounts.ts.
+      env: { ...process.env, LIBMOUNT_FORCE_MOUNT2: 'always' },
+    })
     this.#mounted.push(merged)
     return { merged, upper }
   }

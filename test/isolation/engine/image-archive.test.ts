@@ -89,4 +89,10 @@ describe('the response of the Engine to a load', () => {
     expect(loadFailure('{"stream":"Loaded image: x"}\r\n')).toBeUndefined()
     expect(loadFailure('{"status":"…"}\r\n{"errorDetail":{"message":"bad"},"error":"bad"}\r\n')).toBe('bad')
   })
+
+  it('is a failure if the store of containerd could not unpack it, which is a line of progress', () => {
+    const loaded = '{"stream":"Loaded image: x:1\\n"}\r\n'
+    const failed = '{"stream":"Error unpacking image x:1: apply layer error: open /y: file name too long\\n"}\r\n'
+    expect(loadFailure(loaded + failed)).toMatch(/^Error unpacking image x:1: .*: file name too long$/)
+  })
 })

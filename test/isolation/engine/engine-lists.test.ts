@@ -1,0 +1,148 @@
+import { createServer, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import Docker from 'dockerode'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { Holder } from '../../../base/leases.js'
+import { BadInput } from '../../../base/errors.js'
+import { Sweeper } from '../../../isolation/docker/sweeper.js'
+import { askEngineForHints, askEngineForList } from '../../../isolation/engine/engine-lists.js'
+import { LastUsedTimes } from '../../../isolation/engine/last-used-times.js'
+import { RootImages } from '../../../isolation/engine/root-images.js'
+import { AddressPool } from '../../../isolation/network/address-pool.js'
+import { Bridges } from '../../../isolation/network/bridges.js'
+
+/** As Docker 28 says it with the image store of containerd, when an image is removed during the list. */
+const GONE = { status: 404, body: { message: 'content digest sha256:1f2e: not found' } }
+const BROKEN = { status: 500, body: { message: 'No such container: 4128' } }
+const MISTAKEN = { status: 400, body: { message: 'invalid filter' } }
+
+interface Answer {
+  readonly status: number
+  readonly body: object
+}
+
+/** An Engine that gives the listed answers in order, by the path without its version; the last one again and again. */
+async function engineThatAnswers(answers: Readonly<Record<string, readonly Answer[]>>) {
+  const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-engine-'))
+  const asked: string[] = []
+  const server = createServer((request, response: ServerResponse) => {
+    const name = `${request.method} ${(request.url ?? '').replace(/\?.*/, '')}`
+    const all = answers[name] ?? []
+    const answer = all[Math.min(asked.filter((other) => other === name).length, all.length - 1)]
+    asked.push(name)
+    request.resume()
+    response.writeHead(answer?.status ?? 501, { 'content-type': 'application/json', connection: 'close' })
+    response.end(JSON.stringify(answer?.body ?? { message: `nobody expects ${name}` }))
+  })
+  const socketPath = path.join(directory, 'docker.sock')
+  await once(server.listen(socketPath), 'listening')
+  onTestFinished(async () => {
+    server.close()
+    await rm(directory, { recursive: true })
+  })
+  return { engine: new Docker({ socketPath }), asked, directory }
+}
+
+const ok = (body: object): Answer => ({ status: 200, body })
+const owner = { nodeId: '00000000-0000-4000-8000-000000000000', installDirectory: '/opt/stagerd' }
+
+describe('a list of the Engine', () => {
+  it.each([
+    ['404', GONE],
+    ['409', { ...GONE, status: 409 }],
+    ['500', BROKEN],
+  ])('is asked for again if an object of it, of anybody, is removed at that moment: %s', async (_, refusal) => {
+    const { engine } = await engineThatAnswers({ 'GET /images/json': [refusal, refusal, ok([{ Id: 'x' }])] })
+    expect(await askEngineForList('list its images', () => engine.listImages(), 1)).toEqual([{ Id: 'x' }])
+  })
+
+  it('that never comes is an error, and where it only saves work, it is empty', async () => {
+    const { engine, asked } = await engineThatAnswers({ 'GET /images/json': [GONE] })
+    const list = () => engine.listImages()
+    await expect(askEngineForList('list its images', list, 1)).rejects.toMatchObject({
+      code: 'engine-refused',
+      message: 'The Docker Engine refused to list its images: content digest sha256:1f2e: not found',
+    })
+    expect(asked.length).toBeGreaterThan(3)
+    expect(await askEngineForHints('list its images', list, 1)).toEqual([])
+  })
+
+  it('is not asked for again if the request is wrong, or no Engine answers', async () => {
+    const { engine, asked, directory } = await engineThatAnswers({ 'GET /images/json': [MISTAKEN] })
+    const list = () => engine.listImages()
+    await expect(askEngineForList('list its images', list)).rejects.toMatchObject({ code: 'engine-refused' })
+    expect(asked).toHaveLength(1)
+    const nobody = new Docker({ socketPath: path.join(directory, 'no.sock') })
+    const down = askEngineForHints('list its images', () => nobody.listImages())
+    await expect(down).rejects.toMatchObject({ code: 'engine-down' })
+  })
+})
+
+describe('an object of somebody else that is removed while stagerd looks', () => {
+  const layer = {
+    diffId: 'sha256:00',
+    tarLength: 1024,
+    openTar: () => Promise.reject(new BadInput('loaded', 'The layer is loaded.')),
+  }
+
+  it('does not fail a launch: its root image is loaded without what the others share', async () => {
+    const { engine, directory } = await engineThatAnswers({
+      'GET /images/json': [GONE, ok([{ Id: 'sha256:aa' }, { Id: 'sha256:bb' }, { Id: 'sha256:cc' }])],
+      'GET /images/sha256:aa/json': [GONE],
+      'GET /images/sha256:bb/json': [BROKEN],
+      // An Engine that lacks the configuration of the image describes it without its layers.
+      'GET /images/sha256:cc/json': [ok({ Id: 'sha256:cc' })],
+      [`GET /images/${encodeURIComponent('stagerd/root:any')}/json`]: [GONE],
+    })
+    const images = new RootImages(engine, owner, new LastUsedTimes(path.join(directory, 'images')))
+    const getImage = engine.getImage.bind(engine)
+    engine.getImage = (name) => getImage(name.startsWith('stagerd/root:') ? 'stagerd/root:any' : name)
+    await expect(images.ensure([layer], new Holder())).rejects.toMatchObject({ code: 'loaded' })
+  })
+
+  it('does not fail a collection of garbage', async () => {
+    const { engine, directory } = await engineThatAnswers({
+      'GET /images/json': [GONE, ok([{ Id: 'sha256:aa', RepoTags: ['stagerd/root:ours'], Size: 7 }])],
+      'GET /containers/json': [BROKEN, ok([{ Id: '4128', ImageID: 'sha256:aa' }])],
+    })
+    const images = new RootImages(engine, owner, new LastUsedTimes(path.join(directory, 'images')))
+    expect(await images.list()).toMatchObject([{ id: 'stagerd/root:ours', bytes: 7, inUse: true }])
+  })
+
+  it('does not keep a launch from a free network', async () => {
+    const launch = '7d0f4f0e-6c4b-4f0a-9d3c-2b1f6a5e4d3c'
+    const overlap = { status: 403, body: { message: 'Pool overlaps with other one on this address space' } }
+    const { engine } = await engineThatAnswers({
+      'POST /networks/create': [overlap, ok({ Id: 'n' })],
+      'GET /networks': [BROKEN],
+    })
+    const bridges = new Bridges(engine, owner, new AddressPool('198.18.0.0/24'))
+    expect((await bridges.create(launch, true)).subnet.cidr).toBe('198.18.0.16/28')
+  })
+
+  it('does not keep a sweep from removing what is dead, nor does a network that cannot be removed', async () => {
+    const dead = '7d0f4f0e-6c4b-4f0a-9d3c-2b1f6a5e4d3c'
+    const Labels = { 'io.stagerd.launch': dead }
+    const { engine, asked, directory } = await engineThatAnswers({
+      'GET /containers/json': [BROKEN, ok([{ Id: '4128', Labels }])],
+      'DELETE /containers/4128': [GONE],
+      'GET /networks': [
+        GONE,
+        ok([
+          { Id: 'n1', Name: 'one', Labels },
+          { Id: 'n2', Name: 'two', Labels },
+        ]),
+      ],
+      'DELETE /networks/n1': [{ status: 403, body: { message: 'network one has active endpoints' } }],
+      'DELETE /networks/n2': [ok({})],
+    })
+    const sweeper = new Sweeper(engine, owner, directory, { removeWhere: () => Promise.resolve([]) })
+    const { removed, failures } = await sweeper.sweep(new Set())
+    expect(removed).toEqual([`container 4128 of ${dead}`])
+    expect(failures).toMatchObject([{ what: 'networks', error: { reason: 'network one has active endpoints' } }])
+    expect(asked).toContain('DELETE /networks/n2')
+  })
+})
