@@ -26,6 +26,8 @@ import { AddressPool } from '../network/address-pool.js'
 import { Bridges } from '../network/bridges.js'
 import { FirewallGuard } from '../network/firewall-guard.js'
 import { Firewall } from '../network/firewall.js'
+import { networkMtu } from '../network/uplink-mtu.js'
+import type { NetworkMtu } from '../network-mtu.js'
 import type { Owner } from '../host/ownership.js'
 import { chooseCompressor } from '../archive/compressor.js'
 import type { CompressorChoice } from '../compressor-choice.js'
@@ -41,6 +43,8 @@ export interface DockerIsolationOptions {
   readonly compressor?: CompressorChoice
   /** IPv4 block that is divided into the networks of launches. */
   readonly addressPool?: string
+  /** Default: that of the uplink. */
+  readonly networkMtu?: NetworkMtu
   /** Content by absolute path of files in the root and in /stagerfs of every launch. Snapshots do not contain them. */
   readonly extraFiles?: ReadonlyMap<string, string>
 }
@@ -79,7 +83,7 @@ export class DockerIsolation implements Isolation {
       layers,
       firewall: guard,
       images: this.#images,
-      bridges: new Bridges(engine, owner, pool),
+      bridges: new Bridges(engine, owner, pool, () => networkMtu(options.networkMtu ?? 'uplink')),
       extraFiles,
       shimLayer: once<ImageLayer>(() => makeShimLayer(shim)),
       engineDirectory: once(async () => {
