@@ -16,6 +16,9 @@ export abstract class StagerdError extends Error {
 /** The request can never succeed unless it is changed. */
 export class BadInput extends StagerdError {}
 
+/** The program of a stager or a run, or its root, cannot run as it is. */
+export class NotRunnable extends BadInput {}
+
 /** There is nothing with that name. */
 export class NotFound extends StagerdError {}
 

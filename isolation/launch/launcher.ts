@@ -1,5 +1,5 @@
 import { CleanupStack, withCleanupFailures } from '../../base/cleanup-stack.js'
-import { BadInput } from '../../base/errors.js'
+import { BadInput, NotRunnable } from '../../base/errors.js'
 import { isUuid } from '../../base/identifiers.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { RootImages } from '../engine/root-images.js'
@@ -69,11 +69,14 @@ export class Launcher {
       const layers = await settleAll(packages.map((layer) => layer.asImageLayer(signal)))
       if (shims) layers.push(await this.parts.shimLayer())
       if (layers.length === 0)
-        throw new BadInput('empty-root', 'A root without packages cannot run: depend on an operating system package.')
-      const reference = await images.ensure(layers, id)
-      const recreate = () => {
+        throw new NotRunnable(
+          'empty-root',
+          'A root without packages cannot run: depend on an operating system package.',
+        )
+      const reference = await images.ensure(layers, id, signal)
+      const recreate = (stop: AbortSignal) => {
         images.forget(reference)
-        return images.ensure(layers, id)
+        return images.ensure(layers, id, stop)
       }
       return { reference, recreate }
     })
