@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { Unavailable } from '../../base/errors.js'
 import { settleAll } from '../../base/settle-all.js'
-import type { Ending, Isolation, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
+import type { Ending, Isolation, LimitEnding, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
 import type { CoordinatorListener } from '../coordinator/coordinator-listener.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 import type { LogWriter } from '../log/log-writer.js'
@@ -131,16 +131,20 @@ export class Launch implements OwningLaunch {
 
   /**
    * Records the verdict unless another cause was first. Resolves after the transaction; then the coordinator answers
-   * OK. The cause is decided when the transaction begins, so the verdict of a program that exits without waiting for the
-   * response counts too.
+   * OK. The cause is decided at once, so the verdict of a program that exits without waiting for the response counts too.
+   *
+   * A limit that was hit before the verdict is the first cause, although nobody may have noticed it yet: what a killed
+   * process should have written may be missing in the result.
    */
   async settle(verdict: Verdict, work: WorkingCopy): Promise<void> {
     // A stager can post before its start is recorded, but the ledger requires that record first.
-    await this.#running
+    const running = await this.#running
     if (this.#cause.isDecided) throw launchEnded()
-    const recorded = this.#record(verdict, work)
+    const hit = running.limitHit()
+    const recorded = hit.then((limit) => (limit ? this.#recordLimit(limit) : this.#record(verdict, work)))
     this.#cause.decide({ kind: 'verdict', recorded })
     await recorded
+    if (await hit) throw launchEnded()
   }
 
   log(text: string): Promise<void> {
@@ -191,6 +195,7 @@ export class Launch implements OwningLaunch {
             { launch: this.uuid, what },
             'a resource of a launch was removed from outside; stagerd has restored it',
           ),
+        ...listener.freezeHooks,
       },
       this.#stop,
     )
@@ -261,6 +266,10 @@ export class Launch implements OwningLaunch {
           ? ledger.relaunch(this.uuid, work)
           : ledger.fail(uuid, this.uuid, failureOfRelaunches(this.#stager)))
     }
+  }
+
+  async #recordLimit(limit: LimitEnding): Promise<Staging> {
+    return await this.#parts.ledger.fail(this.#staging.uuid, this.uuid, failureOfEnding(this.#stager, limit))
   }
 
   /** @param launch undefined if `beginLaunch` was not called */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { withCleanupFailures } from '../../base/cleanup-stack.js'
-import { Fault } from '../../base/errors.js'
+import { Fault, NotRunnable } from '../../base/errors.js'
 import { askEngine, askEngineToRemove, EngineRefusal } from './engine-errors.js'
 
 /** The state of a container that runs. */
@@ -60,15 +60,17 @@ export class Container {
     await askEngine('start a container', this.#container.start())
   }
 
-  /** Throws `Fault` (`container-gone`) if it does not run. */
+  /** Throws `NotRunnable` (`no-init`) or `Fault` (`container-gone`) if it does not run. */
   async inspectStarted(): Promise<StartedContainer> {
     const { State, NetworkSettings } = await askEngine('look at a container', this.#container.inspect())
-    if (State.Pid === 0)
-      throw new Fault(
-        'container-gone',
-        `The container ended before its program was started, with exit code ${State.ExitCode}: ${State.Error || 'no reason given'}.`,
-      )
+    if (State.Pid === 0) throw endedEarly(State)
     return { pid: State.Pid, ports: NetworkSettings.Ports }
+  }
+
+  /** Throws as `inspectStarted`: to be called when it cannot be observed. */
+  async assertRuns(): Promise<void> {
+    const { State } = await askEngine('look at a container', this.#container.inspect())
+    if (!State.Running) throw endedEarly(State)
   }
 
   /** Whether the OOM killer of the kernel killed a process of it. */
@@ -168,4 +170,20 @@ export class Container {
       await askEngineToRemove('remove a container', this.#container.wait({ condition: 'removed' }))
     }
   }
+}
+
+/** Nothing but the shell of the root has run so far. The Engine starts a container even if that cannot be executed. */
+function endedEarly(state: { readonly ExitCode: number; readonly OOMKilled: boolean; readonly Error: string }): Error {
+  const { ExitCode: code, OOMKilled, Error: reason } = state
+  // 125: the init has lost its standard input. From 129 on: killed by a signal.
+  const wasEnded = OOMKilled || code === 125 || (code > 128 && code < 255)
+  if (wasEnded)
+    return new Fault(
+      'container-gone',
+      `The container ended before its program was started, with exit code ${code}: ${reason || 'no reason given'}.`,
+    )
+  return new NotRunnable(
+    'no-init',
+    `The /bin/sh of the root cannot run (exit code ${code}): it has to be a shell for the processor of this host, with its dynamic loader and libraries.`,
+  )
 }

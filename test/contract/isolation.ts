@@ -81,6 +81,7 @@ export class Recorder implements PrepareHooks, StartHooks {
   readonly asked: string[] = []
   readonly steps: string[] = []
   readonly repairs: string[] = []
+  readonly freezes: string[] = []
   /** Address and port of the coordinator, when its listener is open. */
   address = ''
   port = 0
@@ -93,6 +94,14 @@ export class Recorder implements PrepareHooks, StartHooks {
 
   step(name: string): void {
     this.steps.push(name)
+  }
+
+  onFreeze = (): void => {
+    this.freezes.push('freeze')
+  }
+
+  onThaw = (): void => {
+    this.freezes.push('thaw')
   }
 
   repaired(what: string): void {
@@ -307,11 +316,10 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
     })
 
     it('calls a hook once when a snapshot freezes the container, and once when it is thawed', async () => {
-      const { running } = await launchOf(idle, new Recorder())
-      const told: string[] = []
-      const request = { onFreeze: () => void told.push('freeze'), onThaw: () => void told.push('thaw') }
-      await running.snapshot(request, filesOf)
-      expect(told).toEqual(['freeze', 'thaw'])
+      const recorder = new Recorder()
+      const { running } = await launchOf(idle, recorder)
+      await running.snapshot({}, filesOf)
+      expect(recorder.freezes).toEqual(['freeze', 'thaw'])
     })
 
     it('refuses a snapshot of a relative path', async () => {

@@ -73,17 +73,16 @@ describe('the root of a launch', () => {
     await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
     const { State } = await connectEngine().getContainer(launchName(plan.id)).inspect()
     const count = async () => Number(await readFile(`/proc/${State.Pid}/root/tmp/count`, 'utf8'))
-    let isFrozen = false
-    const hooks = { onFreeze: () => void (isFrozen = true), onThaw: () => void (isFrozen = false) }
-    const { written } = await running.snapshot(hooks, async (archive) => {
+    const isFrozen = () => recorder.freezes.at(-1) === 'freeze'
+    const { written } = await running.snapshot({}, async (archive) => {
       const frozen = await count()
       await new Promise((resolve) => setTimeout(resolve, 200))
       const whileRead = (await count()) - frozen
-      expect(isFrozen).toBe(true)
+      expect(isFrozen()).toBe(true)
       archive.resume()
       await finished(archive)
       await vi.waitFor(async () => expect(await count()).toBeGreaterThan(frozen), 60_000)
-      await vi.waitFor(() => expect(isFrozen).toBe(false), 60_000)
+      await vi.waitFor(() => expect(isFrozen()).toBe(false), 60_000)
       return whileRead
     })
     expect(written).toBe(0)
