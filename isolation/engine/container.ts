@@ -24,6 +24,9 @@ export interface Attached extends AsyncIterable<Buffer> {
 const FREEZE_TIMEOUT_MS = 10_000
 const FREEZE_RETRY_MS = 50
 
+/** How long the Engine may take to notice that a process has ended, in milliseconds. */
+const NOTICE_END_MS = 1_000
+
 /** Messages of runc for cgroups of version 1 and 2. Docker may append "unknown". */
 const NOT_FROZEN_YET = /unable to freeze(: unknown)?$|waiting for the cgroup to freeze/
 
@@ -67,8 +70,9 @@ export class Container {
     return { pid: State.Pid, ports: NetworkSettings.Ports }
   }
 
-  /** Throws as `inspectStarted`: to be called when it cannot be observed. */
+  /** Throws as `inspectStarted`: to be called when it cannot be observed. The Engine learns of its end a little later. */
   async assertRuns(): Promise<void> {
+    await Promise.race([this.wait().catch(() => undefined), delay(NOTICE_END_MS, undefined, { ref: false })])
     const { State } = await askEngine('look at a container', this.#container.inspect())
     if (!State.Running) throw endedEarly(State)
   }

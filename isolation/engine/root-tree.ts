@@ -13,7 +13,7 @@ export interface Identity {
 
 export type Found =
   | { readonly kind: 'there'; readonly path: string; readonly stats: Stats }
-  /** `path` is what does not exist: where a link leads, if one is on the way. */
+  /** `path` is what does not exist: another one than was asked for if a link is on the way. */
   | { readonly kind: 'missing'; readonly path: string }
   /** The directory that may not be entered. */
   | { readonly kind: 'barred'; readonly path: string }
@@ -49,7 +49,7 @@ export class RootTree {
     for (let name = ahead.shift(); name !== undefined; name = ahead.shift()) {
       if (name === '' || name === '.') continue
       const parent = `/${there.join('/')}`
-      if (!stats.isDirectory()) return { kind: 'missing', path: posix.join(parent, name) }
+      if (!stats.isDirectory()) return { kind: 'missing', path: posix.join(parent, name, ...ahead) }
       if (!this.allows(stats, SEARCH)) return { kind: 'barred', path: parent }
       if (name === '..') {
         there.pop()
@@ -58,7 +58,7 @@ export class RootTree {
       }
       if (there.length === 0 && KERNEL_DIRECTORIES.has(name)) return { kind: 'unknown' }
       const found = await this.#lstat([...there, name])
-      if (!found) return { kind: 'missing', path: posix.join(parent, name) }
+      if (!found) return { kind: 'missing', path: posix.join(parent, name, ...ahead) }
       if (!found.isSymbolicLink()) {
         there.push(name)
         stats = found

@@ -89,7 +89,7 @@ export class PreparedDockerContainer implements PreparedContainer {
         await stagerfs?.mountKernelFilesystems(pid, signal)
         return { watched, obstacle: await obstacle }
       } catch (error) {
-        await container.assertRuns()
+        if (!signal.aborted) await container.assertRuns()
         throw error
       }
     })

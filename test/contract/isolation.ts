@@ -260,6 +260,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       }
       const { running } = await launchOf(program, new Recorder(), { memoryBytes: 16 * MIB })
       expect(await running.ended).toEqual({ kind: 'out-of-memory', limitBytes: 16 * MIB })
+      expect(await running.limitHit()).toEqual({ kind: 'out-of-memory', limitBytes: 16 * MIB })
     })
 
     it('reports the pids limit, even if the program exits by itself', async () => {
@@ -286,6 +287,14 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       const ended = await running.ended
       expect(ended).toMatchObject({ kind: 'disk-full', limitBytes: 8 * MIB })
       expect(ended.kind === 'disk-full' && ended.usedBytes).toBeGreaterThan(8 * MIB)
+    })
+
+    it('knows of no limit that a program within its limits has hit', async () => {
+      const { running } = await launchOf(idle, new Recorder())
+      expect(await running.limitHit()).toBeUndefined()
+      running.stop()
+      expect(await running.ended).toEqual({ kind: 'stopped' })
+      expect(await running.limitHit()).toBeUndefined()
     })
 
     it('reports the first cause of an end', async () => {

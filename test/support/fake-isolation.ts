@@ -222,6 +222,7 @@ class FakeRunning implements RunningContainer {
   /** The first ending wins, and is told when the last output has been taken. */
   end(ending: Ending): void {
     if (this.#stop.signal.aborted) return
+    if (isLimit(ending)) this.#hit = ending
     this.#stop.abort()
     const tell = () => this.#resolveEnded(ending)
     void this.#printed.then(tell, tell)
@@ -289,4 +290,8 @@ class FakeRunning implements RunningContainer {
       },
     }
   }
+}
+
+function isLimit(ending: Ending): ending is LimitEnding {
+  return ['out-of-memory', 'disk-full', 'pids-limit', 'limits-unknown'].includes(ending.kind)
 }

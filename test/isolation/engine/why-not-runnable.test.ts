@@ -143,7 +143,7 @@ describe('a program that cannot run', () => {
   it('because it is a link to nothing', async () => {
     await mkdir(join(root, 'app'))
     await symlink('/opt/stager', join(root, 'app/stager'))
-    expect(await reason('./stager')).toBe('there is no /opt in its root, to which /app/stager leads')
+    expect(await reason('./stager')).toBe('there is no /opt/stager in its root, to which /app/stager leads')
   })
 
   it('because it is a directory', async () => {
