@@ -1,6 +1,14 @@
 /** One for each decision of a caller. A table by kind, such as that of the HTTP statuses, does not compile without all. */
 export type ErrorKind =
-  'bad-input' | 'not-found' | 'conflict' | 'refused' | 'too-large' | 'unresolved' | 'unavailable' | 'fault'
+  | 'bad-input'
+  | 'not-runnable'
+  | 'not-found'
+  | 'conflict'
+  | 'refused'
+  | 'too-large'
+  | 'unresolved'
+  | 'unavailable'
+  | 'fault'
 
 /**
  * One subclass for each kind. `code` is stable and meant for programs. The message is one sentence for
@@ -22,6 +30,11 @@ export abstract class StagerdError extends Error {
 /** The request can never succeed unless it is changed. */
 export class BadInput extends StagerdError {
   override readonly kind = 'bad-input'
+}
+
+/** The program of a stager or a run, or its root, cannot run as it is. */
+export class NotRunnable extends StagerdError {
+  override readonly kind = 'not-runnable'
 }
 
 /** There is nothing with that name. */

@@ -94,6 +94,7 @@ export async function buildApp(
     stateDirectory: stateDir,
     layers: await LayerDirectoryCache.open({ directory: state.layers, resources }),
     addressPool: settings.bridgePool,
+    networkMtu: settings.networkMtu,
     compressor: settings.compressor,
     extraFiles: ca.files,
     proxies: proxyAddresses(settings.proxy),

@@ -25,7 +25,8 @@ import type { LayerContent, LayerSource, PreparePlan, Removal, StartPlan } from 
  *   Engine completes requests of a client that has died. `live` may change during the sweep.
  *
  * ERRORS
- * - `BadInput`: the package or the plan is at fault (an archive with a path outside of its root, an unknown user).
+ * - `BadInput`: the package or the plan is at fault (an archive with a path outside of its root). `NotRunnable`, if the
+ *   root cannot run the program at all (an unknown user, no shell).
  * - `Unavailable` (`engine-down`, `disk-full`): the host is at fault.
  * - `Fault`: everything else.
  */
@@ -103,7 +104,7 @@ export interface PrepareHooks {
 export type ContainerStep =
   'layers' | 'image' | 'network' | 'firewall' | 'stagerfs' | 'create' | 'start' | 'mounts' | 'undo'
 
-export interface StartHooks {
+export interface StartHooks extends FreezeHooks {
   /** Called with each chunk of output. Reading pauses until the promise resolves, so the program gets backpressure. */
   output(stream: OutputStream, chunk: Buffer): Promise<void>
   /** Called when a resource of the container was removed from outside, and has been restored. */
@@ -127,6 +128,11 @@ export interface RunningContainer {
   /** Sends SIGTERM, and SIGKILL after a grace period; does not wait for `ended`. Idempotent. */
   stop(): void
   /**
+   * The limit that the container has hit so far, by the counters of the kernel and the use of the disk at this moment. The
+   * container is ended for it. Never rejects: what cannot be read counts as `limits-unknown`.
+   */
+  limitHit(): Promise<LimitEnding | undefined>
+  /**
    * Freezes the container, and passes its changes to `write` as a gzipped tar of full paths. The container is thawed
    * when its files have been read, which can be before `write` resolves. Rejects with `BadInput` (`bad-directory`) for a
    * path that breaks the rule of path-rules.ts.
@@ -141,6 +147,7 @@ export interface SnapshotRequest extends FreezeHooks {
   readonly exclude?: readonly string[]
 }
 
+/** A container is frozen for a snapshot, and to measure what it has written. */
 export interface FreezeHooks {
   /** Called before the container is frozen. */
   readonly onFreeze?: () => void
@@ -163,12 +170,19 @@ export interface LeftOut {
   readonly special: number
 }
 
+/** A limit that was hit, or that may have been hit because that cannot be told. */
+export type LimitEnding = Extract<Ending, { kind: 'out-of-memory' | 'disk-full' | 'pids-limit' | 'limits-unknown' }>
+
 export type Ending =
   | { readonly kind: 'exited'; readonly exitCode: number }
   | { readonly kind: 'timeout'; readonly afterMs: number }
   | { readonly kind: 'out-of-memory'; readonly limitBytes: number }
   | { readonly kind: 'disk-full'; readonly usedBytes: number; readonly limitBytes: number }
   | { readonly kind: 'pids-limit'; readonly limit: number }
+  /** The program could not be executed. `reason` is the end of a sentence about it. */
+  | { readonly kind: 'not-runnable'; readonly exitCode: number; readonly reason: string }
+  /** What it uses cannot be measured, so its limits cannot be enforced. */
+  | { readonly kind: 'limits-unknown'; readonly error: Error }
   /** Ended by `stop` or `release`. */
   | { readonly kind: 'stopped' }
   /** The connection to the Engine was lost, so it is unknown how the container ended. */

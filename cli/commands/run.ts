@@ -110,7 +110,10 @@ async function reportEnd(
   if (output.json) await output.document({ ports, exit_code: event.exit_code, reason: event.reason })
   if (event.exit_code === 0) return EXIT.success
   if (event.exit_code !== undefined) {
-    await output.warning(`${name} ended with exit code ${event.exit_code}.`)
+    const [, why] = /^not-runnable: (.*)/s.exec(event.reason) ?? []
+    await output.warning(
+      why === undefined ? `${name} ended with exit code ${event.exit_code}.` : `${name} cannot run: ${why}.`,
+    )
     return event.exit_code
   }
   if (stopRequested && event.reason === 'stopped') return EXIT.cancelled

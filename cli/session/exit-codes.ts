@@ -26,7 +26,7 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   noDaemon: 'no stagerd answers',
   badInput: 'not found, conflict, or bad input',
   refused: 'refused by policy or quota',
-  stagerFailed: 'a stager reported failure, or ended without a verdict',
+  stagerFailed: 'a stager reported failure, ended without a verdict, or cannot run',
   timeout: 'timeout',
   limit: 'limit of memory, disk or processes reached',
   unresolved: 'dependencies cannot be resolved',
@@ -41,6 +41,7 @@ export function describeExitCodes(): string {
 
 const EXIT_OF_KIND: Readonly<Record<ErrorKind, number>> = {
   'bad-input': EXIT.badInput,
+  'not-runnable': EXIT.badInput,
   'not-found': EXIT.badInput,
   conflict: EXIT.badInput,
   'too-large': EXIT.badInput,
@@ -69,6 +70,7 @@ const EXIT_OF_STATE: Readonly<Record<string, number>> = {
 const EXIT_OF_CAUSE: Readonly<Record<string, number>> = {
   'stager-failed': EXIT.stagerFailed,
   'no-verdict': EXIT.stagerFailed,
+  'not-runnable': EXIT.stagerFailed,
   'relaunch-limit': EXIT.stagerFailed,
   timeout: EXIT.timeout,
   'out-of-memory': EXIT.limit,

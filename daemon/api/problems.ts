@@ -5,6 +5,7 @@ export const PROBLEM_TYPE = 'application/problem+json'
 
 const STATUSES: Readonly<Record<ErrorKind, number>> = {
   'bad-input': 400,
+  'not-runnable': 400,
   refused: 403,
   'not-found': 404,
   conflict: 409,

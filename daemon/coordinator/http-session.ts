@@ -25,7 +25,7 @@ export class HttpSession {
   #frozen = false
   /** By the clock of `performance.now`. */
   #thawedAt = -Infinity
-  /** For a snapshot. */
+  /** See `CoordinatorListener.freezeHooks`. */
   readonly freezeHooks: FreezeHooks = {
     onFreeze: () => {
       this.#frozen = true
@@ -43,7 +43,7 @@ export class HttpSession {
     return this.#recorded
   }
 
-  /** Whether a snapshot kept the container frozen at any moment of that time: its programs cannot read or write then. */
+  /** Whether the container was frozen at any moment of that time: its programs cannot read or write then. */
   frozenWithin(milliseconds: number): boolean {
     return this.#frozen || performance.now() - this.#thawedAt < milliseconds
   }

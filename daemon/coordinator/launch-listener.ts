@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { Fault } from '../../base/errors.js'
+import type { FreezeHooks } from '../../isolation/isolation.js'
 import type { CoordinatorListener } from './coordinator-listener.js'
 import type { CoordinatorLimits } from './coordinator-limits.js'
 import type { HttpSession } from './http-session.js'
@@ -51,6 +52,10 @@ class LaunchListener implements CoordinatorListener {
       maxHeaderSize: limits.headerBytes,
       noDelay: true,
     })
+    // Node reads this at each check of its connections. 0 switches the check off.
+    Object.defineProperty(this.#server, 'headersTimeout', {
+      get: () => (parts.session.frozenWithin(limits.headerMs) ? 0 : limits.headerMs),
+    })
     this.#server.maxConnections = limits.sockets
     // A client that closes its half after the request still reads the answer. Without this property of Node, which is
     // not documented, the request is aborted.
@@ -71,6 +76,10 @@ class LaunchListener implements CoordinatorListener {
   get url(): string {
     const host = this.#address.includes(':') ? `[${this.#address}]` : this.#address
     return `http://${host}:${this.port}/${this.#parts.session.handler.launch}`
+  }
+
+  get freezeHooks(): FreezeHooks {
+    return this.#parts.session.freezeHooks
   }
 
   async listen(address: string): Promise<void> {
@@ -118,10 +127,8 @@ class LaunchListener implements CoordinatorListener {
 
   #handle(raw: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const { session, limits, logger } = this.#parts
-    // A frozen container cannot send.
-    const minRate = { ...limits.minRate, isExcused: () => session.frozenWithin(limits.minRate.windowMs) }
     const ticket = session.draw(raw)
-    const request = new StagerRequest({ raw, response, ticket, limits, minRate, expectsContinue })
+    const request = new StagerRequest({ raw, response, ticket, limits, freezes: session, expectsContinue })
     session.add(request)
     this.#latest.set(raw.socket, request)
     void route(request, session, logger)

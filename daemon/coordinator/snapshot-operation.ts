@@ -23,7 +23,7 @@ export async function takeSnapshot(request: StagerRequest, session: HttpSession)
     )
   await session.inTurn(request, async (handler) => {
     signal.throwIfAborted()
-    await handler.snapshot({ directory, exclude: excluded, ...session.freezeHooks }, signal)
+    await handler.snapshot({ directory, exclude: excluded }, signal)
   })
   request.succeed()
 }

@@ -49,6 +49,7 @@ export function answerTo(error: unknown): StagerAnswer {
     case 'fault':
       return ourFault(` (${error.code})`)
     case 'bad-input':
+    case 'not-runnable':
     case 'not-found':
     case 'conflict':
     case 'refused':

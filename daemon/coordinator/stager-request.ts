@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FileSender } from '../http/file-sender.js'
-import { collect, type MinimumRate, RequestBody, tooLarge } from '../http/request-body.js'
+import { collect, RequestBody, tooLarge } from '../http/request-body.js'
 import type { Ticket } from './arrival-order.js'
 import type { CoordinatorLimits } from './coordinator-limits.js'
 import { parseAddress, type StagerAddress } from './stager-address.js'
@@ -12,10 +12,15 @@ export interface StagerRequestParts {
   /** The place of the request in the order. Whoever handles the request releases it. */
   readonly ticket: Ticket
   readonly limits: CoordinatorLimits
-  /** Of the body. */
-  readonly minRate: MinimumRate
+  readonly freezes: Freezes
   /** The client waits for `100 Continue` before it sends its body. */
   readonly expectsContinue: boolean
+}
+
+/** A frozen container can neither send nor read: it is not slow then. */
+export interface Freezes {
+  /** Whether the container was frozen at any moment of that time. */
+  frozenWithin(milliseconds: number): boolean
 }
 
 /**
@@ -32,7 +37,7 @@ export class StagerRequest {
   #body: RequestBody | undefined
   #cutShort = false
   #continued: boolean
-  readonly #minRate: MinimumRate
+  readonly #freezes: Freezes
 
   readonly raw: IncomingMessage
   readonly response: ServerResponse
@@ -42,13 +47,13 @@ export class StagerRequest {
   /** Sends the body of the response, if Node does not. */
   sender: Pick<FileSender, 'sent'> | undefined
 
-  constructor({ raw, response, ticket, limits, minRate, expectsContinue }: StagerRequestParts) {
+  constructor({ raw, response, ticket, limits, freezes, expectsContinue }: StagerRequestParts) {
     this.raw = raw
     this.response = response
     this.address = parseAddress(raw.url ?? '/')
     this.ticket = ticket
     this.limits = limits
-    this.#minRate = minRate
+    this.#freezes = freezes
     this.#continued = !expectsContinue
     response.once('finish', () => {
       if (!raw.complete) this.#linger(() => undefined)
@@ -63,7 +68,9 @@ export class StagerRequest {
 
   /** The body as a stream. Must be called only once. It tells a client that waits for `100 Continue` to send. */
   openBody(): RequestBody {
-    const body = new RequestBody(this.raw, this.#minRate)
+    const { minRate } = this.limits
+    const isExcused = () => this.#freezes.frozenWithin(minRate.windowMs)
+    const body = new RequestBody(this.raw, { ...minRate, isExcused })
     this.#body = body
     if (this.#cutShort) body.cutShort()
     else if (!this.#continued) {
@@ -125,15 +132,17 @@ export class StagerRequest {
 
   #linger(done: () => void): void {
     const { raw } = this
+    const { lingerMs } = this.limits
     const over = (): void => {
-      clearTimeout(timer)
+      clearInterval(timer)
       raw.off('end', over).off('close', over)
       done()
     }
-    const timer = setTimeout(() => {
+    const timer = setInterval(() => {
+      if (this.#freezes.frozenWithin(lingerMs)) return
       over()
       raw.socket.destroy()
-    }, this.limits.lingerMs).unref()
+    }, lingerMs).unref()
     raw.once('end', over).once('close', over)
     raw.on('error', () => undefined)
     raw.resume()

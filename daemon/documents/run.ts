@@ -58,5 +58,5 @@ export const RunEvent = Type.Union(
 )
 export type RunEvent = Static<typeof RunEvent>
 
-/** The values of `reason` for a program that did not exit on its own. */
-export type RunEnding = Exclude<Ending['kind'], 'exited' | 'engine-lost'>
+/** The values of `reason` for a program that did not exit on its own. Others are followed by a colon and a text. */
+export type RunEnding = Exclude<Ending['kind'], 'exited' | 'engine-lost' | 'limits-unknown' | 'not-runnable'>

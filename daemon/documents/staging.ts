@@ -4,8 +4,9 @@ import { CAUSES, LAUNCH_STATES, STAGING_STATES, type Cause } from '../model/stag
 import { closed, environment, oneOf } from './schema.js'
 
 const CAUSE_MEANINGS: Readonly<Record<Cause, string>> = {
-  'stager-failed': 'the stager reported failure, or the package or the stager cannot be launched',
+  'stager-failed': 'the stager reported failure, or the package is unfit for it',
   'no-verdict': 'the stager exited without a verdict',
+  'not-runnable': 'the program of the stager, or its root, cannot run',
   timeout: 'the stager ran longer than its limit',
   'out-of-memory': 'the stager needed more memory than its limit',
   'disk-full': 'the stager wrote more than its limit',

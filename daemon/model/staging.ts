@@ -38,6 +38,7 @@ export type Verdict = 'done' | 'failed' | 'relaunch'
 export const CAUSES = [
   'stager-failed',
   'no-verdict',
+  'not-runnable',
   'timeout',
   'out-of-memory',
   'disk-full',
@@ -53,6 +54,7 @@ export type Cause = (typeof CAUSES)[number]
 export const LAUNCH_STATE_AFTER: Readonly<Record<Cause, Extract<LaunchState, 'failed' | 'aborted'>>> = {
   'stager-failed': 'failed',
   'no-verdict': 'failed',
+  'not-runnable': 'failed',
   timeout: 'failed',
   'out-of-memory': 'failed',
   'disk-full': 'failed',

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import { BadInput, Conflict } from '../../base/errors.js'
+import { BadInput, Conflict, Unavailable } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
 import { Holder, type Leases } from '../../base/leases.js'
 import type { Ending, Isolation, PreparedContainer, StartHooks } from '../../isolation/isolation.js'
@@ -43,9 +43,16 @@ export class PackageRuns {
    * when `signal` is aborted.
    */
   async start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
+    const starting = this.#start(request, hooks, signal)
+    this.#track(starting.catch(() => undefined))
+    return await starting
+  }
+
+  async #start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
     const { isolation, live, liveBlobs, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
     const { prepare, start } = await this.#plan(request)
+    either.throwIfAborted()
     const { id } = prepare
     const holder = new Holder()
     // A package of the closure may be deleted before its layer is built.
@@ -73,9 +80,13 @@ export class PackageRuns {
       await this.#release(id, holder, container)
       return describeEnding(ending)
     })
-    const active: Promise<void> = ended.then(() => void this.#active.delete(active))
-    this.#active.add(active)
+    this.#track(ended)
     return { id, ports: running.publishedPorts, ended, stop }
+  }
+
+  #track(work: Promise<unknown>): void {
+    const active: Promise<void> = work.then(() => void this.#active.delete(active))
+    this.#active.add(active)
   }
 
   /** @param container undefined if it could not be prepared */
@@ -88,10 +99,11 @@ export class PackageRuns {
       logger.error({ err: error, run: id, what }, 'a resource of a run could not be removed')
   }
 
-  /** Stops all runs, and resolves when all their resources have been removed. */
+  /** Stops all runs, those that are starting too, and resolves when all their resources have been removed. */
   async stop(): Promise<void> {
-    this.#stop.abort()
-    await Promise.all(this.#active)
+    this.#stop.abort(new Unavailable('stopping', 'stagerd is stopping: try again after its restart.'))
+    // A run that has started meanwhile is tracked anew.
+    while (this.#active.size > 0) await Promise.all(this.#active)
   }
 
   async #plan(request: RunRequest): Promise<{ readonly prepare: PreparePlan; readonly start: StartPlan }> {
@@ -157,8 +169,11 @@ function describeEnding(ending: Ending): RunEnding {
   switch (ending.kind) {
     case 'exited':
       return { exitCode: ending.exitCode, reason: 'exited' }
+    case 'not-runnable':
+      return { exitCode: ending.exitCode, reason: `not-runnable: ${ending.reason}` }
     case 'engine-lost':
-      return { reason: `engine-lost: ${ending.error.message}` }
+    case 'limits-unknown':
+      return { reason: `${ending.kind}: ${ending.error.message}` }
     case 'timeout':
     case 'out-of-memory':
     case 'disk-full':

@@ -4,6 +4,7 @@ import ms, { type StringValue } from 'ms'
 import { Netmask } from 'netmask'
 import { quote } from '../../base/fqn.js'
 import { type CompressorChoice, COMPRESSORS } from '../../isolation/compressor-choice.js'
+import { LARGEST_MTU, type NetworkMtu, SMALLEST_MTU } from '../../isolation/network-mtu.js'
 
 /**
  * One parser for each type of setting. Each throws an `Error` whose message completes the sentence that begins with the
@@ -63,6 +64,14 @@ export function parseNetwork(text: string): string {
     // The error below says more.
   }
   throw new Error(`${quote(text)} is not an IPv4 network of /8 to /28, such as 198.18.0.0/16`)
+}
+
+export function parseMtu(text: string): NetworkMtu {
+  if (text === 'uplink') return text
+  const mtu = /^[1-9][0-9]{0,8}$/.test(text) ? Number(text) : 0
+  if (mtu < SMALLEST_MTU || mtu > LARGEST_MTU)
+    throw new Error(`${quote(text)} is neither "uplink" nor a number of bytes from ${SMALLEST_MTU} to ${LARGEST_MTU}`)
+  return mtu
 }
 
 const LOOPBACK_ADDRESS = /^(127(?:\.\d{1,3}){3}|localhost|\[::1\]):(\d{1,5})$/

@@ -9,6 +9,7 @@ import {
   parseInteger,
   parseListen,
   parseLogLevel,
+  parseMtu,
   parseNetwork,
   parseNumber,
   parseOptionalText,
@@ -52,6 +53,7 @@ export const DEFINITIONS = {
   concurrency: define('concurrency', 'N', parseInteger, String(Math.max(2, PROCESSORS)), 'stagings that run at once'),
   /** Each launch gets a small network out of it. */
   bridgePool: define('bridge-pool', 'CIDR', parseNetwork, '198.18.0.0/16', 'address pool for the bridges of launches'),
+  networkMtu: define('network-mtu', 'BYTES', parseMtu, 'uplink', 'MTU of these networks; uplink: as the default route'),
   /** Given to stagers and runs, for a host that trusts a private certificate authority. */
   caBundle: define('ca-bundle', 'FILE', parseOptionalPath, '', 'PEM bundle of CA certificates for stagers and runs'),
   /** For launches and runs with egress. */

@@ -1,4 +1,4 @@
-import { type ErrorKind, StagerdError } from '../../base/errors.js'
+import { type ErrorKind, StagerdError, messageOf } from '../../base/errors.js'
 import type { Ending } from '../../isolation/isolation.js'
 import { RELAUNCH_LIMIT, type Failure } from '../model/staging.js'
 
@@ -12,33 +12,47 @@ export function failureOfEnding(stager: string, ending: Exclude<Ending, { kind: 
         message: `it ended with exit code ${ending.exitCode} and without a verdict`,
         hint: 'A stager ends with a POST to $STAGER_URL/done, /failed or /relaunch; its last lines may show why it did not.',
       }
+    case 'not-runnable':
+      return {
+        cause: 'not-runnable',
+        stager,
+        message: `its program cannot run: ${ending.reason}`,
+        hint: `Correct the package of the stager, or its start command: see 'stagectl stager show ${stager}'.`,
+      }
+    case 'limits-unknown':
+      return {
+        cause: 'infrastructure',
+        stager,
+        message: `it was ended because its limits could not be enforced: ${sentenceEnd(ending.error)}`,
+        hint: "See 'stagectl node doctor' and the daemon's log, then 'stagectl staging retry'.",
+      }
     case 'timeout':
       return {
         cause: 'timeout',
         stager,
         message: `it ran longer than ${inWords(ending.afterMs)}`,
-        hint: "If it needs more, allow it with 'stagectl stager update NAME --timeout 30m'.",
+        hint: `If it needs more, allow it with 'stagectl stager update ${stager} --timeout ${twiceAsLong(ending.afterMs)}'.`,
       }
     case 'out-of-memory':
       return {
         cause: 'out-of-memory',
         stager,
         message: `it needed more memory than its limit of ${inMegabytes(ending.limitBytes)}`,
-        hint: "Allow more with 'stagectl stager update NAME --memory 1GB'.",
+        hint: `Allow more with 'stagectl stager update ${stager} --memory ${twice(ending.limitBytes)}'.`,
       }
     case 'disk-full':
       return {
         cause: 'disk-full',
         stager,
         message: `it wrote ${inMegabytes(ending.usedBytes)}, more than its limit of ${inMegabytes(ending.limitBytes)}`,
-        hint: "Allow more with 'stagectl stager update NAME --disk 4GB'.",
+        hint: `Allow more with 'stagectl stager update ${stager} --disk ${twice(ending.limitBytes)}'.`,
       }
     case 'pids-limit':
       return {
         cause: 'pids-limit',
         stager,
         message: `it exceeded its limit of ${ending.limit} processes and threads`,
-        hint: "Allow more with 'stagectl stager update NAME --pids 1024'.",
+        hint: `Allow more with 'stagectl stager update ${stager} --pids ${ending.limit * 2}'.`,
       }
   }
 }
@@ -81,6 +95,7 @@ const TO_CORRECT: Meaning = { cause: 'stager-failed', hint: 'Correct what the me
 const MEANINGS: Readonly<Record<ErrorKind, Meaning>> = {
   'bad-input': TO_CORRECT,
   'too-large': TO_CORRECT,
+  'not-runnable': { ...TO_CORRECT, cause: 'not-runnable' },
   unresolved: {
     cause: 'unresolved',
     hint: "See 'stagectl package list', and import a package that provides what is missing.",
@@ -103,9 +118,23 @@ const OVER_QUOTA: Meaning = {
 /** The failure of a launch that could not be started, or whose verdict is refused. The kind of the error decides the cause. */
 export function failureOfError(stager: string | undefined, error: unknown): Failure {
   if (!(error instanceof StagerdError)) return { ...OURS, stager, message: 'stagerd itself failed' }
-  // Error messages are complete sentences, but a failure message is the end of one.
-  const message = error.message.replace(/\.$/, '')
-  return { ...(error.code === 'package-quota' ? OVER_QUOTA : MEANINGS[error.kind]), stager, message }
+  const meaning = error.code === 'package-quota' ? OVER_QUOTA : MEANINGS[error.kind]
+  return { ...meaning, stager, message: sentenceEnd(error) }
+}
+
+/** Error messages are complete sentences, but a failure message is the end of one. */
+function sentenceEnd(error: unknown): string {
+  return messageOf(error).replace(/\.$/, '')
+}
+
+/** A limit for an option of `stagectl`. */
+function twice(bytes: number): string {
+  return `${Math.ceil(bytes / 1024 / 1024) * 2}MB`
+}
+
+function twiceAsLong(milliseconds: number): string {
+  const seconds = Math.ceil(milliseconds / 1000) * 2
+  return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`
 }
 
 function inMegabytes(bytes: number): string {

@@ -13,8 +13,8 @@ export interface JanitorParts {
   /** The pause between two sweeps, in milliseconds. Default: one minute. */
   readonly everyMs?: number
   /**
-   * The deadline of the last sweep, in milliseconds. Default: ten seconds. An Engine that hangs must not keep the daemon
-   * from ending; what is left is swept at the next start.
+   * The deadline of the last sweep, and of the wait before it, in milliseconds. Default: ten seconds. An Engine that hangs
+   * must not keep the daemon from ending; what is left is swept at the next start.
    */
   readonly lastSweepMs?: number
 }
@@ -44,7 +44,7 @@ export class Janitor {
 
   /** Throws what `Isolation.ping` and `Isolation.sweep` throw. */
   sweep(): Promise<void> {
-    return this.#mutex.run(() => this.#sweep())
+    return this.#mutex.run(() => this.#sweep(this.#parts.live.ids))
   }
 
   /** Retries until a sweep succeeds. Rejects only when `signal` is aborted. */
@@ -73,21 +73,26 @@ export class Janitor {
     }
   }
 
-  /** To be called when every launch and run has ended. Never rejects. */
+  /**
+   * To be called when nothing begins any more, and what has begun was told to end. It waits for that, and then sweeps as
+   * if nothing lived: a container of whoever has not ended by the deadline would outlive this process. Never rejects.
+   */
   async sweepForTheLastTime(): Promise<void> {
-    const { lastSweepMs = 10_000 } = this.#parts
-    const swept = new AbortController()
-    const deadline = delay(lastSweepMs, undefined, { signal: swept.signal }).catch(() => undefined)
-    await Promise.race([this.trySweep(), deadline])
-    swept.abort()
+    const { live, lastSweepMs = 10_000 } = this.#parts
+    await within(lastSweepMs, live.none())
+    await within(lastSweepMs, this.#trySweep(new Set()))
     this.#closed.abort()
   }
 
   /** A failure is logged and left to the next sweep. Never rejects. */
-  async trySweep(): Promise<void> {
+  trySweep(): Promise<void> {
+    return this.#trySweep(this.#parts.live.ids)
+  }
+
+  async #trySweep(live: ReadonlySet<string>): Promise<void> {
     const { logger } = this.#parts
     try {
-      await this.sweep()
+      await this.#mutex.run(() => this.#sweep(live))
     } catch (error) {
       // An Engine that is down is reported where it is needed.
       const level = error instanceof Unavailable ? 'debug' : 'error'
@@ -95,13 +100,21 @@ export class Janitor {
     }
   }
 
-  async #sweep(): Promise<void> {
-    const { isolation, live, logger } = this.#parts
+  async #sweep(live: ReadonlySet<string>): Promise<void> {
+    const { isolation, logger } = this.#parts
     const { signal } = this.#closed
     await isolation.ping()
     signal.throwIfAborted()
-    const { removed, failures } = await isolation.sweep(live.ids, signal)
+    const { removed, failures } = await isolation.sweep(live, signal)
     if (removed.length > 0) logger.info({ removed }, 'removed what earlier launches left behind')
     for (const { what, error } of failures) logger.error({ err: error, what }, 'could not be swept')
   }
+}
+
+/** Waits for `work`, but not for longer than that. */
+async function within(milliseconds: number, work: Promise<void>): Promise<void> {
+  const done = new AbortController()
+  const deadline = delay(milliseconds, undefined, { signal: done.signal }).catch(() => undefined)
+  await Promise.race([work, deadline])
+  done.abort()
 }

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { Unavailable } from '../../base/errors.js'
 import { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
-import type { Ending, Isolation, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
+import type { Ending, Isolation, LimitEnding, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
 import type { CoordinatorListener } from '../coordinator/coordinator-listener.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 import type { LogWriter } from '../log/log-writer.js'
@@ -135,20 +135,26 @@ export class Launch implements OwningLaunch {
 
   /**
    * Records the verdict unless another cause was first. Resolves after the transaction; then the coordinator answers
-   * OK. The cause is decided when the transaction begins, so the verdict of a program that exits without waiting for the
-   * response counts too.
+   * OK. The cause is decided at once, so the verdict of a program that exits without waiting for the response counts too.
+   *
+   * A limit that was hit before the verdict is the first cause, although nobody may have noticed it yet: what a killed
+   * process should have written may be missing in the result.
    *
    * Throws `Refused` (`package-quota`) if the package would be over its quota; the staging has failed then.
    */
   async settle(verdict: Verdict, work: WorkingCopy): Promise<void> {
     // A stager can post before its start is recorded, but the ledger requires that record first.
-    await this.#running
+    const running = await this.#running
     if (this.#cause.isDecided) throw launchEnded()
     const launch = { staging: this.#staging, launch: this.uuid }
-    const recorded = recordVerdict(this.#parts.ledger, launch, verdict, work)
+    const hit = running.limitHit()
+    const recorded = hit.then((limit) =>
+      limit ? this.#recordLimit(limit) : recordVerdict(this.#parts.ledger, launch, verdict, work),
+    )
     this.#cause.decide({ kind: 'verdict', recorded })
     const { refusal } = await recorded
     if (refusal) throw refusal
+    if (await hit) throw launchEnded()
   }
 
   log(text: string): Promise<void> {
@@ -203,6 +209,7 @@ export class Launch implements OwningLaunch {
             { launch: this.uuid, what },
             'a resource of a launch was removed from outside; stagerd has restored it',
           ),
+        ...listener.freezeHooks,
       },
       this.#stop,
     )
@@ -258,6 +265,11 @@ export class Launch implements OwningLaunch {
       return { kind: 'lost', staging: await ledger.abortLaunch(this.uuid), error }
     logger.warn({ err: error, staging: this.#staging.uuid, launch: this.uuid }, 'a launch could not be started')
     return { kind: 'settled', staging: await this.#fail(this.uuid, failureOfError(this.#stager, error)) }
+  }
+
+  async #recordLimit(limit: LimitEnding): Promise<RecordedVerdict> {
+    const failure = failureOfEnding(this.#stager, limit)
+    return { staging: await this.#parts.ledger.fail(this.#staging.uuid, this.uuid, failure) }
   }
 
   /** @param launch undefined if `beginLaunch` was not called */

@@ -26,6 +26,8 @@ import { AddressPool } from '../network/address-pool.js'
 import { Bridges } from '../network/bridges.js'
 import { FirewallGuard } from '../network/firewall-guard.js'
 import { Firewall } from '../network/firewall.js'
+import { networkMtu } from '../network/uplink-mtu.js'
+import type { NetworkMtu } from '../network-mtu.js'
 import type { Owner } from '../host/ownership.js'
 import { chooseCompressor } from '../archive/compressor.js'
 import type { CompressorChoice } from '../compressor-choice.js'
@@ -40,6 +42,8 @@ export interface DockerIsolationOptions {
   readonly compressor?: CompressorChoice
   /** IPv4 block that is divided into the networks of launches. */
   readonly addressPool?: string
+  /** Default: that of the uplink. */
+  readonly networkMtu?: NetworkMtu
   /** Content by absolute path of files in every root, and in every /stagerfs. Snapshots do not contain them. */
   readonly extraFiles?: ReadonlyMap<string, string>
   /** Proxies for containers with egress, which may be on this host. */
@@ -83,7 +87,7 @@ export class DockerIsolation implements Isolation {
       firewall: guard,
       proxies: options.proxies ?? [],
       images: this.#images,
-      bridges: new Bridges(engine, owner, pool),
+      bridges: new Bridges(engine, owner, pool, () => networkMtu(options.networkMtu ?? 'uplink')),
       extraFiles,
       topLayer: (shims) => (shims ? shimLayer() : fileLayer()),
       engineDirectory: once(async () => {

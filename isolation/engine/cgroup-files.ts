@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { errnoOf, Fault, messageOf } from '../../base/errors.js'
 import { parseMountinfo, type MountEntry } from './mountinfo.js'
 
 /** The files in which the kernel counts how often a container hit its limits. */
 export interface CgroupFiles {
   /** Has a line `max N`: the number of refused forks. */
-  readonly pidsEvents: string | undefined
+  readonly pidsEvents: string
   /** Has a line `oom_kill N`. It is memory.events, or memory.oom_control of version 1. */
-  readonly memoryEvents: string | undefined
+  readonly memoryEvents: string
 }
 
 /** How often a container hit its limits. */
@@ -20,7 +21,7 @@ export interface CgroupCounts {
  * @param cgroups text of /proc/PID/cgroup of the container's init
  * @param mountinfo text of our own /proc/self/mountinfo
  */
-export function cgroupFiles(cgroups: string, mountinfo: string): CgroupFiles {
+export function cgroupFiles(cgroups: string, mountinfo: string): Partial<CgroupFiles> {
   const mounts = parseMountinfo(mountinfo)
   const file = (controller: string, version1: string, version2: string): string | undefined => {
     for (const line of cgroups.split('\n')) {
@@ -35,39 +36,75 @@ export function cgroupFiles(cgroups: string, mountinfo: string): CgroupFiles {
     const unified = mounts.find((entry) => entry.type === 'cgroup2')
     return path !== undefined && unified ? join(unified.mountPoint, below(unified, path), version2) : undefined
   }
+  const pidsEvents = file('pids', 'pids.events', 'pids.events')
+  const memoryEvents = file('memory', 'memory.oom_control', 'memory.events')
   return {
-    pidsEvents: file('pids', 'pids.events', 'pids.events'),
-    memoryEvents: file('memory', 'memory.oom_control', 'memory.events'),
+    ...(pidsEvents === undefined ? {} : { pidsEvents }),
+    ...(memoryEvents === undefined ? {} : { memoryEvents }),
   }
 }
 
-/** Throws a plain error when the process has ended, or is not in that container: process ids are reused. */
+/**
+ * Throws `Fault` (`limits-unknown`) if the kernel does not count there: nobody could tell then whether a container hit its
+ * limits. Throws a plain error when the process has ended, or is not in that container: process ids are reused.
+ */
 export async function findCgroupFiles(pid: number, container: string): Promise<CgroupFiles> {
   const [cgroups, mountinfo] = await Promise.all([
     readFile(`/proc/${pid}/cgroup`, 'utf8'),
     readFile('/proc/self/mountinfo', 'utf8'),
   ])
   if (!cgroups.includes(container)) throw new Error(`process ${pid} is not of container ${container}`)
-  return cgroupFiles(cgroups, mountinfo)
+  const { pidsEvents, memoryEvents } = cgroupFiles(cgroups, mountinfo)
+  if (pidsEvents === undefined || memoryEvents === undefined)
+    throw limitsUnknown('the control group of the container is not below a cgroup mount of this process')
+  const files = { pidsEvents, memoryEvents }
+  const [pids, memory] = await readBoth(files)
+  if (pids === undefined || memory === undefined)
+    throw limitsUnknown(`there is no ${pids === undefined ? pidsEvents : memoryEvents}`)
+  countsOf(pids, memory)
+  return files
 }
 
-/** Zeros once the files are gone: they are removed with the container. */
-export async function readCounts(files: CgroupFiles): Promise<CgroupCounts> {
-  const [pids, memory] = await Promise.all([readOrEmpty(files.pidsEvents), readOrEmpty(files.memoryEvents)])
+/**
+ * Undefined once the files are gone: they are removed with the container.
+ *
+ * Throws `Fault` (`limits-unknown`) if they cannot be read, or have no counter.
+ */
+export async function readCounts(files: CgroupFiles): Promise<CgroupCounts | undefined> {
+  const [pids, memory] = await readBoth(files)
+  return pids === undefined || memory === undefined ? undefined : countsOf(pids, memory)
+}
+
+function countsOf(pids: string, memory: string): CgroupCounts {
   return { forksRefused: counter(pids, 'max'), oomKills: counter(memory, 'oom_kill') }
 }
 
 function counter(text: string, name: string): number {
-  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0)
+  const [, count] = new RegExp(`^${name} (\\d+)$`, 'm').exec(text) ?? []
+  if (count === undefined) throw limitsUnknown(`the kernel has no counter "${name}"`)
+  return Number(count)
 }
 
-async function readOrEmpty(path: string | undefined): Promise<string> {
-  if (path === undefined) return ''
+async function readBoth({ pidsEvents, memoryEvents }: CgroupFiles): Promise<(string | undefined)[]> {
+  return await Promise.all([readIfExists(pidsEvents), readIfExists(memoryEvents)])
+}
+
+async function readIfExists(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
-  } catch {
-    return ''
+  } catch (error) {
+    // ENODEV: the group was removed after the file had been opened.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENODEV') return undefined
+    throw limitsUnknown(messageOf(error), error)
   }
+}
+
+function limitsUnknown(why: string, cause?: unknown): Fault {
+  return new Fault(
+    'limits-unknown',
+    `The counters of the memory and pids limits cannot be read (${why}): give the kernel the controllers memory and pids, of cgroup version 1 or 2.`,
+    { cause },
+  )
 }
 
 /** If the daemon itself runs in a container, it sees only a part of the hierarchy: the root of that mount is not `/`. */

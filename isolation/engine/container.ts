@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { withCleanupFailures } from '../../base/cleanup-stack.js'
-import { Fault } from '../../base/errors.js'
+import { Fault, NotRunnable } from '../../base/errors.js'
 import { askEngine, askEngineToRemove, EngineRefusal } from './engine-errors.js'
 
 /** The state of a container that runs. */
@@ -23,6 +23,9 @@ export interface Attached extends AsyncIterable<Buffer> {
  */
 const FREEZE_TIMEOUT_MS = 10_000
 const FREEZE_RETRY_MS = 50
+
+/** How long the Engine may take to notice that a process has ended, in milliseconds. */
+const NOTICE_END_MS = 1_000
 
 /** Messages of runc for cgroups of version 1 and 2. Docker may append "unknown". */
 const NOT_FROZEN_YET = /unable to freeze(: unknown)?$|waiting for the cgroup to freeze/
@@ -60,15 +63,18 @@ export class Container {
     await askEngine('start a container', this.#container.start())
   }
 
-  /** Throws `Fault` (`container-gone`) if it does not run. */
+  /** Throws `NotRunnable` (`no-init`) or `Fault` (`container-gone`) if it does not run. */
   async inspectStarted(): Promise<StartedContainer> {
     const { State, NetworkSettings } = await askEngine('look at a container', this.#container.inspect())
-    if (State.Pid === 0)
-      throw new Fault(
-        'container-gone',
-        `The container ended before its program was started, with exit code ${State.ExitCode}: ${State.Error || 'no reason given'}.`,
-      )
+    if (State.Pid === 0) throw endedEarly(State)
     return { pid: State.Pid, ports: NetworkSettings.Ports }
+  }
+
+  /** Throws as `inspectStarted`: to be called when it cannot be observed. The Engine learns of its end a little later. */
+  async assertRuns(): Promise<void> {
+    await Promise.race([this.wait().catch(() => undefined), delay(NOTICE_END_MS, undefined, { ref: false })])
+    const { State } = await askEngine('look at a container', this.#container.inspect())
+    if (!State.Running) throw endedEarly(State)
   }
 
   /** Whether the OOM killer of the kernel killed a process of it. */
@@ -168,4 +174,20 @@ export class Container {
       await askEngineToRemove('remove a container', this.#container.wait({ condition: 'removed' }))
     }
   }
+}
+
+/** Nothing but the shell of the root has run so far. The Engine starts a container even if that cannot be executed. */
+function endedEarly(state: { readonly ExitCode: number; readonly OOMKilled: boolean; readonly Error: string }): Error {
+  const { ExitCode: code, OOMKilled, Error: reason } = state
+  // 125: the init has lost its standard input. From 129 on: killed by a signal.
+  const wasEnded = OOMKilled || code === 125 || (code > 128 && code < 255)
+  if (wasEnded)
+    return new Fault(
+      'container-gone',
+      `The container ended before its program was started, with exit code ${code}: ${reason || 'no reason given'}.`,
+    )
+  return new NotRunnable(
+    'no-init',
+    `The /bin/sh of the root cannot run (exit code ${code}): it has to be a shell for the processor of this host, with its dynamic loader and libraries.`,
+  )
 }

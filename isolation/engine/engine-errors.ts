@@ -1,4 +1,4 @@
-import { BadInput, Fault, StagerdError, Unavailable, errnoOf, messageOf } from '../../base/errors.js'
+import { BadInput, Fault, NotRunnable, StagerdError, Unavailable, errnoOf, messageOf } from '../../base/errors.js'
 
 /** The Engine answered a request with an error. */
 export class EngineRefusal extends Fault {
@@ -16,8 +16,9 @@ export class EngineRefusal extends Fault {
 /**
  * Waits for an answer of the Engine, and translates errors to ours.
  *
- * A cancelled launch does not cancel the request: the Engine could still carry it out, and the result would be unknown.
- * A cancelled caller waits for the answer and undoes the result.
+ * For requests that take moments. A cancelled launch does not cancel them: the Engine could still carry them out, and the
+ * result would be unknown. A cancelled caller waits for the answer and undoes the result. See `askEngineAtLength` for
+ * others.
  *
  * @param what verb and object: "create the network"
  * @param deadlineMs an Engine that has not answered by then counts as down
@@ -36,6 +37,38 @@ export async function askEngine<T>(what: string, call: Promise<T>, deadlineMs = 
     throw engineError(what, error)
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/**
+ * As `askEngine`, for a request that can take minutes, and whose result is found again or of no use. When `signal` is
+ * aborted, this rejects at once with its reason. Then, and after the deadline, the connection is closed, so that the Engine
+ * stops working for nobody. An abort also ends a stream with which the Engine has answered.
+ *
+ * @param call must pass its signal to dockerode
+ */
+export async function askEngineAtLength<T>(
+  what: string,
+  call: (signal: AbortSignal) => Promise<T>,
+  deadlineMs: number,
+  signal: AbortSignal,
+): Promise<T> {
+  signal.throwIfAborted()
+  const late = new AbortController()
+  let leave: (() => void) | undefined
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', leave, { once: true })
+  })
+  const asked = askEngine(what, call(AbortSignal.any([signal, late.signal])), deadlineMs)
+  try {
+    return await Promise.race([asked, aborted])
+  } catch (error) {
+    late.abort()
+    asked.catch(() => undefined)
+    throw error
+  } finally {
+    if (leave) signal.removeEventListener('abort', leave)
   }
 }
 
@@ -82,22 +115,22 @@ export function startError(
   if (!(error instanceof EngineRefusal)) return error
   const cause = { cause: error }
   if (/unable to find (user|group)|no matching entries in (passwd|group) file/i.test(error.reason))
-    return new BadInput(
+    return new NotRunnable(
       'unknown-user',
       `The root has no user ${JSON.stringify(plan.user)}: add it to the /etc/passwd of an operating system package, or name another user with --user.`,
       cause,
     )
   if (/exec: "\/bin\/sh"|\/bin\/sh: (no such file|permission denied)/i.test(error.reason))
-    return new BadInput(
+    return new NotRunnable(
       'no-shell',
       'The root has no /bin/sh that can be run: depend on an operating system package, such as os.linux.',
       cause,
     )
   if (/minimum memory limit|range of cpus|invalid (memory|pids|cpu)/i.test(error.reason))
-    return new BadInput('bad-limits', `The Docker Engine rejected these limits: ${error.reason}`, cause)
+    return new NotRunnable('bad-limits', `The Docker Engine rejected these limits: ${error.reason}`, cause)
   // An error about a control group has mkdir in its message too, but the plan is not to blame for it.
   if (/mkdir|chdir|working directory|workdir|not a directory/i.test(error.reason) && !/cgroup/i.test(error.reason))
-    return new BadInput(
+    return new NotRunnable(
       'bad-working-directory',
       `The working directory ${JSON.stringify(plan.workingDirectory)} is not a directory of the root that user ${JSON.stringify(plan.user)} may enter.`,
       cause,

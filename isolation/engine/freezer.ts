@@ -22,18 +22,25 @@ export class Freezer {
   constructor(
     private readonly freeze: (noRetry: AbortSignal) => Promise<boolean>,
     private readonly thaw: () => Promise<void>,
+    private readonly hooks: FreezeHooks = {},
   ) {}
 
-  /** Throws `Conflict` (`container-ending`) after `close`. Where the container cannot be frozen, `work` is not called. */
-  whileFrozen<T>(work: () => Promise<T>, hooks: FreezeHooks = {}): Promise<T> {
+  /**
+   * Throws `Conflict` (`container-ending`) after `close`. Where the container cannot be frozen, `work` is not called.
+   *
+   * @param took gets the milliseconds for which the container was frozen, also if this rejects
+   */
+  whileFrozen<T>(work: () => Promise<T>, took: (frozenMs: number) => void = () => undefined): Promise<T> {
     return this.#mutex.run(async () => {
       if (this.#closed.signal.aborted)
         throw new Conflict('container-ending', 'The container is being ended: it is too late for that.')
-      hooks.onFreeze?.()
+      this.hooks.onFreeze?.()
+      const since = performance.now()
       try {
         return await this.#frozen(work)
       } finally {
-        hooks.onThaw?.()
+        took(performance.now() - since)
+        this.hooks.onThaw?.()
       }
     })
   }

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type Docker from 'dockerode'
 import { NotFound, Unavailable } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import { askEngine, engineError, EngineRefusal, isStatus } from './engine-errors.js'
+import { askEngineAtLength, engineError, EngineRefusal, isStatus } from './engine-errors.js'
 
 /** In milliseconds. The Engine retries a registry that does not answer several times before it gives up. */
 const REGISTRY_DEADLINE_MS = 3 * 60_000
@@ -21,8 +21,8 @@ export async function pullImage(
 ): Promise<void> {
   let said: Readable
   try {
-    const pulling = engine.pull(reference, { abortSignal: signal })
-    said = (await askEngine('pull an image', pulling, REGISTRY_DEADLINE_MS)) as unknown as Readable
+    const pull = (abortSignal: AbortSignal) => engine.pull(reference, { abortSignal })
+    said = (await askEngineAtLength('pull an image', pull, REGISTRY_DEADLINE_MS, signal)) as unknown as Readable
   } catch (error) {
     signal.throwIfAborted()
     if (isStatus(error, 404)) throw noSuchImage(reference, error)

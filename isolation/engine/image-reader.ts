@@ -7,7 +7,7 @@ import type { ImageConfig, ImageHooks, ImagePlan, OpenImage } from '../isolation
 import { launchLabels, launchName, type Owner } from '../host/ownership.js'
 import type { Compressor } from '../archive/compressor.js'
 import { Container } from './container.js'
-import { askEngine, isStatus } from './engine-errors.js'
+import { askEngine, askEngineAtLength, isStatus } from './engine-errors.js'
 import { pullImage } from './image-pull.js'
 import { imageTree } from './image-tree.js'
 
@@ -56,10 +56,11 @@ export class ImageReader {
         throw isStatus(error, 404) ? goneAgain(plan, error) : error
       })
       signal.throwIfAborted()
-      const exported = (await askEngine(
+      const exported = (await askEngineAtLength(
         'export a container',
-        this.engine.getContainer(name).export(),
+        (abortSignal) => this.engine.getContainer(name).export({ abortSignal }),
         EXPORT_DEADLINE_MS,
+        signal,
       )) as unknown as Readable
       undo.defer('end the export', () => void exported.destroy())
       const archive = compressor.compress(imageTree(exported, plan, signal), signal)

@@ -1,5 +1,7 @@
-import { Fault } from '../../base/errors.js'
-import type { Ending } from '../isolation.js'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Conflict, Fault } from '../../base/errors.js'
+import { Mutex } from '../../base/mutex.js'
+import type { LimitEnding } from '../isolation.js'
 import type { Limits } from '../launch-plan.js'
 import { FileWatcher } from './file-watcher.js'
 import type { CgroupCounts } from './cgroup-files.js'
@@ -7,75 +9,144 @@ import { GrowthGauge } from './disk-use.js'
 
 /** Observes a container from outside. */
 export interface LimitProbe {
-  counts(): Promise<CgroupCounts>
+  /** Undefined when they are gone, with the container. */
+  counts(): Promise<CgroupCounts | undefined>
+  /** Whether the Engine noticed that a process was killed for want of memory; slower than the counters. */
+  wasOutOfMemory(): Promise<boolean>
   /** Files that the kernel changes when a limit is hit. Not every kernel has them. */
   readonly eventFiles: readonly string[]
   /** Bytes in use on the filesystems that it writes to, whoever uses them. */
   filesystemUse(): Promise<number>
   /** The same, taken before its program began. */
   readonly filesystemUseBefore: number
-  /** Bytes that the container itself uses. Expensive: it freezes the container. */
-  ownUse(): Promise<number>
+  /**
+   * Bytes that the container itself uses. Expensive: it freezes the container.
+   *
+   * @param took gets the milliseconds for which the container was frozen, also if this rejects
+   */
+  ownUse(took: (frozenMs: number) => void): Promise<number>
 }
 
 /** A check takes a few system calls. In this time a disk can write a hundred megabytes. */
 const INTERVAL_MS = 100
 
-/** Checks whether limits were hit: the kernel refuses or kills, but does not notify the daemon. */
+/** The interval after a failed check. */
+const RETRY_MS = 1_000
+
+/** How many checks may fail in a row before the container is ended. */
+const MAX_FAILURES = 3
+
+/** The largest share of its time for which measurements may freeze the container. */
+const FROZEN_SHARE = 1 / 4
+
+/**
+ * Checks whether limits were hit: the kernel refuses or kills, but does not notify the daemon.
+ *
+ * INVARIANTS
+ * - A limit that may have been exceeded is never passed over. When the checks fail repeatedly, the container is ended with
+ *   `limits-unknown`; if it only cannot be frozen, the upper bound of its disk use counts.
+ * - A measurement that fails does not matter as long as the upper bound is within the limit.
+ * - Measurements take at most `FROZEN_SHARE` of the container's time, however slow they are and whoever writes to the disk.
+ */
 export class LimitWatch {
   readonly #disk: GrowthGauge
+  readonly #mutex = new Mutex()
+  #failures = 0
+  /** By the clock of `performance.now`. */
+  #nextMeasurement = -Infinity
 
   constructor(
     private readonly probe: LimitProbe,
     private readonly limits: Limits,
+    private readonly retryMs = RETRY_MS,
   ) {
     this.#disk = new GrowthGauge(limits.diskBytes, probe.filesystemUseBefore)
   }
 
-  /** Checks until a limit was hit or `signal` aborts. Never rejects: it retries what cannot be read. */
-  async untilHit(signal: AbortSignal): Promise<Ending | undefined> {
+  /** Checks until a limit was hit or `signal` aborts. Never rejects. */
+  async untilHit(signal: AbortSignal): Promise<LimitEnding | undefined> {
     const watcher = new FileWatcher(this.probe.eventFiles, signal)
     while (!signal.aborted) {
       const ending = await this.look()
       if (ending) return ending
-      await watcher.changeOrTimeout(INTERVAL_MS)
+      await watcher.changeOrTimeout(this.#failures > 0 ? this.retryMs : INTERVAL_MS)
     }
     return undefined
   }
 
-  async look(): Promise<Ending | undefined> {
-    return (await this.lookAtCounts()) ?? (await this.#lookAtDisk())
+  /** One check. Never rejects: a failure counts. */
+  look(): Promise<LimitEnding | undefined> {
+    return this.#check(false)
   }
 
-  async lookAtCounts(): Promise<Ending | undefined> {
-    const { oomKills, forksRefused } = await this.probe.counts()
+  /** What holds at this moment, for a decision that cannot be taken back. Repeats a check that fails. Never rejects. */
+  async decide(): Promise<LimitEnding | undefined> {
+    for (;;) {
+      const ending = await this.#check(true)
+      if (ending || this.#failures === 0) return ending
+      await delay(this.retryMs)
+    }
+  }
+
+  #check(isDecision: boolean): Promise<LimitEnding | undefined> {
+    return this.#mutex.run(async () => {
+      try {
+        const ending = (await this.#hitByCounts(isDecision)) ?? (await this.#lookAtDisk(isDecision))
+        this.#failures = 0
+        return ending
+      } catch (error) {
+        // It is being ended for another cause.
+        if (error instanceof Conflict) this.#failures = 0
+        else this.#failures += 1
+        return this.#failures < MAX_FAILURES ? undefined : limitsUnknown(error)
+      }
+    })
+  }
+
+  /** Only memory and processes. Never rejects: what cannot be read counts as hit. */
+  async lookAtCounts(): Promise<LimitEnding | undefined> {
+    return await this.#hitByCounts(false).catch(limitsUnknown)
+  }
+
+  async #hitByCounts(isDecision: boolean): Promise<LimitEnding | undefined> {
+    const { memoryBytes: limitBytes, pids: limit } = this.limits
+    const counts = await this.probe.counts()
+    // When its init is killed for want of memory, the container ends, and its counters go with it.
+    if (!counts)
+      return isDecision && (await this.probe.wasOutOfMemory()) ? { kind: 'out-of-memory', limitBytes } : undefined
     // Memory first: a fork can fail because of the memory limit.
-    if (oomKills > 0) return { kind: 'out-of-memory', limitBytes: this.limits.memoryBytes }
-    if (forksRefused > 0) return { kind: 'pids-limit', limit: this.limits.pids }
+    if (counts.oomKills > 0) return { kind: 'out-of-memory', limitBytes }
+    if (counts.forksRefused > 0) return { kind: 'pids-limit', limit }
     return undefined
   }
 
-  async #lookAtDisk(): Promise<Ending | undefined> {
+  async #lookAtDisk(isDecision: boolean): Promise<LimitEnding | undefined> {
     const limitBytes = this.limits.diskBytes
-    try {
-      if (!this.#disk.observe(await this.probe.filesystemUse())) return undefined
-      const usedBytes = await this.#ownUse()
-      return usedBytes > limitBytes ? { kind: 'disk-full', usedBytes, limitBytes } : undefined
-    } catch {
-      // Either the container is being ended for another cause, or the Engine does not answer, which ends it too.
-      return undefined
-    }
+    if (!this.#disk.observe(await this.probe.filesystemUse())) return undefined
+    if (!isDecision && performance.now() < this.#nextMeasurement) return undefined
+    const usedBytes = await this.#ownUse()
+    return usedBytes > limitBytes ? { kind: 'disk-full', usedBytes, limitBytes } : undefined
   }
 
-  /** A container that cannot be frozen cannot be measured. Then the upper bound counts, so that the limit still holds. */
+  /** Throws only if the container may have exceeded its limit. */
   async #ownUse(): Promise<number> {
+    let frozenMs = 0
+    let pauseMs = 0
     try {
-      const usedBytes = await this.probe.ownUse()
+      const usedBytes = await this.probe.ownUse((took) => (frozenMs = took))
       this.#disk.measured(usedBytes)
       return usedBytes
     } catch (error) {
-      if (error instanceof Fault && error.code === 'cannot-freeze') return this.#disk.atMost
+      pauseMs = this.retryMs
+      const isWithin = this.#disk.atMost <= this.limits.diskBytes
+      if (isWithin || (error instanceof Fault && error.code === 'cannot-freeze')) return this.#disk.atMost
       throw error
+    } finally {
+      this.#nextMeasurement = performance.now() + Math.max(pauseMs, frozenMs * (1 / FROZEN_SHARE - 1))
     }
   }
+}
+
+function limitsUnknown(error: unknown): LimitEnding {
+  return { kind: 'limits-unknown', error: error instanceof Error ? error : new Error(String(error)) }
 }

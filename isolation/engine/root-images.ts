@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import type Docker from 'dockerode'
-import { BadInput, Fault, Unavailable } from '../../base/errors.js'
+import { Fault, NotRunnable, Unavailable } from '../../base/errors.js'
 import { type Holder, Leases } from '../../base/leases.js'
 import type { Cached } from '../isolation.js'
 import { INSTALL_LABEL, NODE_LABEL, ownerLabels, type Owner } from '../host/ownership.js'
-import { askEngine, engineError, EngineRefusal, isStatus } from './engine-errors.js'
+import { askEngine, askEngineAtLength, engineError, EngineRefusal, isStatus } from './engine-errors.js'
 import { askEngineForHints, askEngineForList } from './engine-lists.js'
 import type { LastUsedTimes } from './last-used-times.js'
 import { imageArchive, type ImageDescription } from './image-archive.js'
 import type { ImageLayer } from '../layers/layer.js'
+import { SingleFlight } from '../layers/single-flight.js'
 
 /** overlay2 allows 128 lower layers. One is the init layer of the container, and some are kept in reserve. */
 export const MAX_ROOT_LAYERS = 120
@@ -29,8 +30,7 @@ const LOAD_DEADLINE_MS = 30 * 60_000
  */
 export class RootImages {
   readonly #known = new Set<string>()
-  readonly #loading = new Map<string, Promise<void>>()
-
+  readonly #loading = new SingleFlight<void>(Infinity)
   readonly #held = new Leases()
   readonly #removing = new Map<string, Promise<unknown>>()
 
@@ -44,11 +44,12 @@ export class RootImages {
    * Makes sure that the Engine has the image of `layers`, and returns its reference. It is not discarded between this
    * call and the release of `holder`.
    *
-   * Throws `BadInput` (`too-many-layers`, `root-path-too-long`), `Unavailable` (`engine-down`, `disk-full`).
+   * Throws `NotRunnable` (`too-many-layers`, `root-path-too-long`), `Unavailable` (`engine-down`, `disk-full`). An aborted
+   * caller leaves at once; the load is aborted when its last caller has left.
    */
-  async ensure(layers: readonly ImageLayer[], holder: Holder): Promise<string> {
+  async ensure(layers: readonly ImageLayer[], holder: Holder, signal: AbortSignal): Promise<string> {
     if (layers.length > MAX_ROOT_LAYERS)
-      throw new BadInput(
+      throw new NotRunnable(
         'too-many-layers',
         `A root of ${layers.length} packages is too deep: Docker stacks at most ${MAX_ROOT_LAYERS}; merge some of them.`,
       )
@@ -57,17 +58,8 @@ export class RootImages {
     await this.use.mark(tagOf(reference))
     await this.#removing.get(reference)
     if (this.#known.has(reference)) return reference
-    let loading = this.#loading.get(reference)
-    if (!loading) {
-      loading = this.#make({ reference, labels: ownerLabels(this.owner), layers })
-      this.#loading.set(reference, loading)
-      // The callers get the error of `loading`.
-      loading.then(
-        () => this.#loading.delete(reference),
-        () => this.#loading.delete(reference),
-      )
-    }
-    await loading
+    const image = { reference, labels: ownerLabels(this.owner), layers }
+    await this.#loading.run(reference, signal, (shared) => this.#make(image, shared))
     this.#known.add(reference)
     return reference
   }
@@ -126,19 +118,19 @@ export class RootImages {
     return `stagerd/root:${chain.digest('hex').slice(0, 40)}`
   }
 
-  async #make(image: ImageDescription): Promise<void> {
+  async #make(image: ImageDescription, signal: AbortSignal): Promise<void> {
     if (await this.#has(image.reference)) return
-    const there = await this.#layersOfTheEngine(image)
+    const there = await this.#layersOfTheEngine(image, signal)
     if (there.size > 0) {
       try {
-        await this.#load(image, there)
+        await this.#load(image, there, signal)
         return
       } catch (error) {
         // With the image store of containerd, the Engine needs every layer. Or the image was removed since the list.
         if (!(error instanceof Fault)) throw error
       }
     }
-    await this.#load(image, new Set())
+    await this.#load(image, new Set(), signal)
   }
 
   /** An image that the Engine cannot describe, because a part of it is gone, is loaded again. */
@@ -147,12 +139,13 @@ export class RootImages {
   }
 
   /** The longest lower part of the chain that an image of stagerd shares: the Engine finds it by its chain id. */
-  async #layersOfTheEngine({ layers }: ImageDescription): Promise<Set<string>> {
+  async #layersOfTheEngine({ layers }: ImageDescription, signal: AbortSignal): Promise<Set<string>> {
     const filters = { label: [NODE_LABEL, INSTALL_LABEL] }
     // They may belong to another node, which can remove them at any time.
     const images = await askEngineForHints('list its images', () => this.engine.listImages({ filters }))
     let shared = 0
     for (const { Id } of images) {
+      signal.throwIfAborted()
       const theirs = (await this.#diffIdsOf(Id)) ?? []
       let same = 0
       while (same < layers.length && layers[same]?.diffId === theirs[same]) same++
@@ -180,15 +173,17 @@ export class RootImages {
     }
   }
 
-  async #load(image: ImageDescription, leaveOut: ReadonlySet<string>): Promise<void> {
+  async #load(image: ImageDescription, leaveOut: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
     const archive = imageArchive(image, leaveOut)
     let fromLayers: unknown
     archive.on('error', (error: unknown) => (fromLayers = error))
     try {
-      const response = await askEngine(
+      const response = await askEngineAtLength(
         'load an image',
-        this.engine.loadImage(archive as unknown as NodeJS.ReadableStream, { quiet: true }),
+        (abortSignal) =>
+          this.engine.loadImage(archive as unknown as NodeJS.ReadableStream, { quiet: true, abortSignal }),
         LOAD_DEADLINE_MS,
+        signal,
       )
       const said = await text(response as NodeJS.ReadableStream & AsyncIterable<Buffer>)
       const failure = loadFailure(said)
@@ -200,6 +195,7 @@ export class RootImages {
       }
     } catch (error) {
       archive.destroy()
+      signal.throwIfAborted()
       // If a layer failed, the error of the Engine is only that the request ended early.
       throw fromLayers instanceof Error ? fromLayers : engineError('load an image', error)
     }
@@ -218,7 +214,7 @@ function loadError(failure: string): Error {
     )
   // overlay2 uses absolute paths, so the path of its own directory takes a part of PATH_MAX.
   if (/file name too long/i.test(failure))
-    return new BadInput(
+    return new NotRunnable(
       'root-path-too-long',
       'A package of the root has a path that the Docker Engine cannot keep: below its own directory some 4000 bytes are left for it; shorten the path, or depend on the package under /stagerfs instead.',
     )

@@ -1,10 +1,11 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CleanupFailure, CleanupStack } from '../../base/cleanup-stack.js'
-import { messageOf } from '../../base/errors.js'
+import { messageOf, Unavailable } from '../../base/errors.js'
 import type { Compressor } from '../archive/compressor.js'
 import type {
   Ending,
+  LimitEnding,
   RunningContainer as RunningContainerPort,
   SnapshotReport,
   SnapshotRequest,
@@ -17,6 +18,7 @@ import type { Freezer } from './freezer.js'
 import { LimitWatch, type LimitProbe } from './limit-watch.js'
 import { pumpOutput } from './output-frames.js'
 import type { RootDirectories } from './root-directories.js'
+import type { Obstacle } from './why-not-runnable.js'
 import { takeSnapshot } from '../snapshot/snapshot.js'
 
 /** What snapshots of all containers have in common. */
@@ -39,6 +41,8 @@ export interface RunningParts {
   /** Shared with `probe`, whose `ownUse` freezes the container too. */
   readonly freezer: Freezer
   readonly root: RootDirectories
+  /** What keeps the program from being executed, as far as that is known. */
+  readonly obstacle: Obstacle | undefined
   readonly snapshotting: Snapshotting
 }
 
@@ -68,16 +72,25 @@ export class RunningContainer implements RunningContainerPort {
   #cause: Ending | undefined
   readonly #ending = new AbortController()
   readonly #over = new AbortController()
+  readonly #watch: LimitWatch
 
   /** The time limit of the program begins here. */
   constructor(parts: RunningParts) {
     this.#parts = parts
     this.publishedPorts = parts.publishedPorts
+    this.#watch = new LimitWatch(parts.probe, parts.limits)
     this.ended = this.#run()
   }
 
   stop(): void {
     this.#end({ kind: 'stopped' }, 'with grace')
+  }
+
+  async limitHit(): Promise<LimitEnding | undefined> {
+    if (this.#cause && isLimit(this.#cause)) return this.#cause
+    const hit = await this.#watch.decide()
+    if (hit) this.#endForLimit(hit)
+    return hit
   }
 
   /**
@@ -107,7 +120,7 @@ export class RunningContainer implements RunningContainerPort {
   }
 
   async #run(): Promise<Ending> {
-    const { container, attached, limits, hooks, lost, probe } = this.#parts
+    const { container, attached, limits, hooks, lost } = this.#parts
     const afterMs = limits.timeoutMs
     const timeOut = () => {
       this.#end({ kind: 'timeout', afterMs }, 'with grace')
@@ -118,9 +131,9 @@ export class RunningContainer implements RunningContainerPort {
     }
     lost.addEventListener('abort', onLost)
     if (lost.aborted) onLost()
-    const watch = new LimitWatch(probe, limits)
+    const watch = this.#watch
     void watch.untilHit(this.#over.signal).then((ending) => {
-      if (ending) this.#end(ending, 'at once')
+      if (ending) this.#endForLimit(ending)
     })
     const output = pumpOutput(attached, (stream, chunk) => hooks.output(stream, chunk))
     // Without a reader, the program would block on a full pipe.
@@ -137,9 +150,9 @@ export class RunningContainer implements RunningContainerPort {
       this.#cause ??= hit
       const exitCode = await this.#orOver(Promise.race([waiting, this.#askForExitCode()]))
       await this.#orOver(output)
-      const explanation = exitCode === 0 ? undefined : await this.#explain(watch)
+      const explanation = exitCode === 0 ? undefined : await this.#explain()
       this.#cause ??= explanation
-      return this.#cause ?? { kind: 'exited', exitCode }
+      return this.#cause ?? this.#exited(exitCode)
     } catch (error) {
       return this.#cause ?? { kind: 'engine-lost', error: engineError('wait for a container', error) }
     } finally {
@@ -163,10 +176,22 @@ export class RunningContainer implements RunningContainerPort {
   }
 
   /** A program that hits a limit often ends before the next check. */
-  async #explain(watch: LimitWatch): Promise<Ending | undefined> {
+  async #explain(): Promise<Ending | undefined> {
     const { container, limits } = this.#parts
     if (await container.wasOutOfMemory()) return { kind: 'out-of-memory', limitBytes: limits.memoryBytes }
-    return await watch.look()
+    const hit = await this.#watch.decide()
+    return hit && asEnding(hit)
+  }
+
+  #exited(exitCode: number): Ending {
+    const { obstacle } = this.#parts
+    return obstacle?.exitCodes.has(exitCode)
+      ? { kind: 'not-runnable', exitCode, reason: obstacle.reason }
+      : { kind: 'exited', exitCode }
+  }
+
+  #endForLimit(hit: LimitEnding): void {
+    this.#end(asEnding(hit), 'at once')
   }
 
   #end(cause: Ending, how: 'with grace' | 'at once'): void {
@@ -209,6 +234,29 @@ async function withinGrace(promise: Promise<unknown>, signal: AbortSignal): Prom
   const waitFor = AbortSignal.any([done.signal, signal])
   await Promise.race([promise, delay(GRACE_MS, undefined, { signal: waitFor })]).catch(() => undefined)
   done.abort()
+}
+
+function isLimit(ending: Ending): ending is LimitEnding {
+  switch (ending.kind) {
+    case 'out-of-memory':
+    case 'disk-full':
+    case 'pids-limit':
+    case 'limits-unknown':
+      return true
+    case 'exited':
+    case 'timeout':
+    case 'not-runnable':
+    case 'stopped':
+    case 'engine-lost':
+      return false
+  }
+}
+
+/** Where only the Engine does not answer, the launch is lost, and not at fault. */
+function asEnding(hit: LimitEnding): Ending {
+  return hit.kind === 'limits-unknown' && hit.error instanceof Unavailable
+    ? { kind: 'engine-lost', error: hit.error }
+    : hit
 }
 
 function asError(error: unknown): Error {

@@ -1,13 +1,18 @@
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { Fault } from '../../base/errors.js'
 import { findCgroupFiles, readCounts } from './cgroup-files.js'
+import { readDirectoryIfExists } from '../../base/read-directory.js'
 import type { Container } from './container.js'
 import { deletedUse } from './deleted-use.js'
 import { directoryUse, filesystemUse } from './disk-use.js'
+import type { FreezeHooks } from '../isolation.js'
 import { Freezer } from './freezer.js'
 import type { LimitProbe } from './limit-watch.js'
 import { findRootDirectories } from './root-directories.js'
+import { identityOf, RootTree } from './root-tree.js'
 import { RunningContainer, type RunningParts, type Snapshotting } from './running-container.js'
+import { whyNotRunnable, type Obstacle, type ProgramPlan } from './why-not-runnable.js'
 
 /** What it takes to watch a container and to read its files. */
 export interface Surroundings {
@@ -21,13 +26,17 @@ export interface Surroundings {
  * started: until then the init process cannot end.
  *
  * @param alsoWritten directories outside of its root that the container writes to
+ * @param hooks called at each freeze
  */
 export async function watchedContainer(
   surroundings: Surroundings,
   container: Container,
   pid: number,
   alsoWritten: readonly string[],
+  hooks: FreezeHooks,
 ): Promise<{
+  /** What keeps the program from being executed. Never rejects. */
+  obstacle(plan: ProgramPlan): Promise<Obstacle | undefined>
   run(parts: Omit<RunningParts, 'container' | 'probe' | 'freezer' | 'root' | 'snapshotting'>): RunningContainer
 }> {
   const engineDirectory = await surroundings.engineDirectory()
@@ -40,15 +49,19 @@ export async function watchedContainer(
   const freezer = new Freezer(
     (noRetry) => container.pause(noRetry),
     () => container.unpause(),
+    hooks,
   )
   const probe: LimitProbe = {
     counts: () => readCounts(cgroup),
-    eventFiles: [cgroup.pidsEvents, cgroup.memoryEvents].filter((file) => file !== undefined),
+    // Where the Engine does not answer, or the container was released, nothing is known to have happened.
+    wasOutOfMemory: () => container.wasOutOfMemory().catch(() => false),
+    eventFiles: [cgroup.pidsEvents, cgroup.memoryEvents],
     filesystemUseBefore: await filesystemUse(written),
     filesystemUse: () => filesystemUse(written),
-    ownUse: () => freezer.whileFrozen(() => ownUse(written, cgroup.pidsEvents ?? cgroup.memoryEvents)),
+    ownUse: (took) => freezer.whileFrozen(() => ownUse(written, cgroup.pidsEvents), took),
   }
   return {
+    obstacle: (plan) => obstacleOf(pid, root.upper, plan).catch(() => undefined),
     run: (parts) =>
       new RunningContainer({
         ...parts,
@@ -61,14 +74,23 @@ export async function watchedContainer(
   }
 }
 
+/** Of one measurement, in milliseconds. The container is frozen for so long. */
+const MEASURE_DEADLINE_MS = 30_000
+
 /** @param cgroupFile any file in the container's cgroup */
-async function ownUse(written: readonly string[], cgroupFile: string | undefined): Promise<number> {
-  const signal = AbortSignal.timeout(60_000)
-  const [named, deleted] = await Promise.all([
-    directoryUse(written, signal),
-    cgroupFile === undefined ? 0 : deletedUse(dirname(cgroupFile), signal),
-  ])
-  return named + deleted
+async function ownUse(written: readonly string[], cgroupFile: string): Promise<number> {
+  const signal = AbortSignal.timeout(MEASURE_DEADLINE_MS)
+  try {
+    const [named, deleted] = await Promise.all([directoryUse(written, signal), deletedUse(dirname(cgroupFile), signal)])
+    return named + deleted
+  } catch (error) {
+    if (!signal.aborted) throw error
+    throw new Fault(
+      'measurement-too-slow',
+      `What the container has written could not be measured within ${MEASURE_DEADLINE_MS / 1000} s: write fewer files, or use a faster disk.`,
+      { cause: error },
+    )
+  }
 }
 
 async function existing(directories: readonly string[]): Promise<string[]> {
@@ -81,4 +103,20 @@ async function existing(directories: readonly string[]): Promise<string[]> {
     ),
   )
   return directories.filter((_, index) => found[index])
+}
+
+async function obstacleOf(pid: number, upper: string, plan: ProgramPlan): Promise<Obstacle | undefined> {
+  const root = new RootTree(`/proc/${pid}/root`, await identityOf(pid))
+  // Before the program is started, the upper directory has only what the Engine has made.
+  const isMade = async (directory: string) => (await existing([join(upper, directory)])).length > 0 && directory !== '/'
+  return await whyNotRunnable(root, plan, isMade, (await emulates()) ? 'any' : process.arch)
+}
+
+const BINFMT = '/proc/sys/fs/binfmt_misc'
+
+/** Whether the host has an interpreter for ELF programs, as QEMU is one for those of other processors. */
+async function emulates(): Promise<boolean> {
+  const formats = (await readDirectoryIfExists(BINFMT)).filter((name) => name !== 'register')
+  const texts = await Promise.all(formats.map((name) => readFile(join(BINFMT, name), 'utf8')))
+  return texts.some((text) => text.includes('magic 7f454c46'))
 }

@@ -1,5 +1,5 @@
 import { CleanupStack, withCleanupFailures } from '../../base/cleanup-stack.js'
-import { BadInput } from '../../base/errors.js'
+import { BadInput, NotRunnable } from '../../base/errors.js'
 import { isUuid } from '../../base/identifiers.js'
 import { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
@@ -69,13 +69,16 @@ export class Launcher {
     return await step('image', async () => {
       const layers = await settleAll(packages.map((layer) => layer.asImageLayer(signal)))
       if (layers.length === 0)
-        throw new BadInput('empty-root', 'A root without packages cannot run: depend on an operating system package.')
+        throw new NotRunnable(
+          'empty-root',
+          'A root without packages cannot run: depend on an operating system package.',
+        )
       const top = await this.parts.topLayer(shims)
       if (top) layers.push(top)
-      const reference = await images.ensure(layers, holder)
-      const recreate = () => {
+      const reference = await images.ensure(layers, holder, signal)
+      const recreate = (stop: AbortSignal) => {
         images.forget(reference)
-        return images.ensure(layers, holder)
+        return images.ensure(layers, holder, stop)
       }
       return { reference, recreate }
     })

@@ -27,7 +27,7 @@ export interface StartParts extends Surroundings, StagerfsParts {
 export interface RootImage {
   readonly reference: string
   /** To be called when the Engine reports that the image does not exist. */
-  recreate(): Promise<string>
+  recreate(signal: AbortSignal): Promise<string>
 }
 
 /** The result of `Launcher.prepare`. */
@@ -81,23 +81,29 @@ export class PreparedDockerContainer implements PreparedContainer {
     const [, { container, attached }] = await settleAll([
       step('firewall', () => firewall.add(rules, events, signal)),
       step('create', () =>
-        this.#create({ ...prepared, ...plan, network: bridge.network, stagerfs: stagerfs?.mountPoint }),
+        this.#create({ ...prepared, ...plan, network: bridge.network, stagerfs: stagerfs?.mountPoint }, signal),
       ),
       stagerfs?.mount(step, signal),
     ])
     signal.throwIfAborted()
 
     const { pid, ports } = await step('start', () => start(container, { ...prepared, ...plan }))
-    const watched = await step('mounts', async () => {
-      const watched = await watchedContainer(this.#parts, container, pid, stagerfs ? [stagerfs.upper] : [])
-      await stagerfs?.mountKernelFilesystems(pid, signal)
-      return watched
+    const { watched, obstacle } = await step('mounts', async () => {
+      try {
+        const watched = await watchedContainer(this.#parts, container, pid, stagerfs ? [stagerfs.upper] : [], hooks)
+        const obstacle = watched.obstacle({ ...plan, user: prepared.user })
+        await stagerfs?.mountKernelFilesystems(pid, signal)
+        return { watched, obstacle: await obstacle }
+      } catch (error) {
+        if (!signal.aborted) await container.assertRuns()
+        throw error
+      }
     })
     signal.throwIfAborted()
     lost.throwIfAborted()
     attached.write(START_PROGRAM)
     const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
-    this.#running = watched.run({ attached, limits: plan.limits, hooks, publishedPorts, lost })
+    this.#running = watched.run({ attached, limits: plan.limits, hooks, publishedPorts, lost, obstacle })
     return this.#running
   }
 
@@ -109,6 +115,7 @@ export class PreparedDockerContainer implements PreparedContainer {
 
   async #create(
     request: Omit<ContainerRequest, 'image'>,
+    signal: AbortSignal,
   ): Promise<{ readonly container: Container; readonly attached: Attached }> {
     const { engine, owner } = this.#parts
     const { image } = this.#prepared
@@ -119,7 +126,7 @@ export class PreparedDockerContainer implements PreparedContainer {
       container = await create(image.reference)
     } catch (error) {
       if (!isStatus(error, 404)) throw startError(error, request)
-      container = await create(await image.recreate())
+      container = await create(await image.recreate(signal))
     }
     return { container, attached: await container.attach() }
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { renameSync } from 'node:fs'
 import { mkdir, readdir, rename, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BadInput, errnoOf, Fault, Unavailable } from '../../base/errors.js'
+import { errnoOf, Fault, NotRunnable, Unavailable } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 import { type ArchiveLimits, DEFAULT_ARCHIVE_LIMITS, ROOT_LAYER_BYTES } from '../archive/limits.js'
 import { Holder, Leases } from '../../base/leases.js'
@@ -186,7 +186,7 @@ export class LayerDirectoryCache implements LayerCache {
       relativePath: `${id}/tree`,
       asImageLayer: async (signal) => {
         if (bytes > ROOT_LAYER_BYTES)
-          throw new BadInput(
+          throw new NotRunnable(
             'root-too-large',
             `The package ${name} cannot be part of a root: its files have ${bytes} bytes including their holes, which Docker writes as zeros, and at most ${ROOT_LAYER_BYTES} are accepted; depend on it under /stagerfs instead, where files stay sparse, or make its files shorter.`,
           )

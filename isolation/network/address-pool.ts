@@ -2,7 +2,7 @@ import { ip2long, long2ip, Netmask } from 'netmask'
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 
-/** One network of the pool. */
+/** One network of the pool. The object itself is the lease: see `AddressPool.release`. */
 export interface Subnet {
   /** As Docker takes it: `198.18.0.16/28`. */
   readonly cidr: string
@@ -16,13 +16,15 @@ export interface Subnet {
  *
  * INVARIANTS
  * - A subnet that `allocate` has returned is not returned again before it is released.
+ * - Only the object that `allocate` has returned releases it, and only once: a late or repeated release does not free the
+ *   subnet of the next holder.
  * - Subnets are allocated round-robin: the kernel may still be removing the network of one that has just been released.
  */
 export class AddressPool {
   readonly #first: number
   readonly #count: number
   readonly #size: number
-  readonly #allocated = new Set<number>()
+  readonly #allocated = new Map<number, Subnet>()
   #foreign = new Set<number>()
   #next: number
 
@@ -61,16 +63,19 @@ export class AddressPool {
       const index = this.#next
       this.#next = (this.#next + 1) % this.#count
       if (this.#allocated.has(index) || this.#foreign.has(index)) continue
-      this.#allocated.add(index)
-      return this.#subnet(index)
+      const subnet = this.#subnet(index)
+      this.#allocated.set(index, subnet)
+      return subnet
     }
     // Networks of others may be gone by the next call.
     this.#foreign = new Set()
     return undefined
   }
 
-  release({ gateway }: Subnet): void {
-    this.#allocated.delete(this.#indexOf(ip2long(gateway)))
+  /** Idempotent. */
+  release(subnet: Subnet): void {
+    const index = this.#indexOf(ip2long(subnet.gateway))
+    if (this.#allocated.get(index) === subnet) this.#allocated.delete(index)
   }
 
   /** Skips the subnets that overlap `cidr`, a network of others, until the pool is exhausted once. IPv6 is ignored. */

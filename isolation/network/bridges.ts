@@ -14,7 +14,14 @@ export interface Bridge {
   readonly subnet: Subnet
 }
 
-/** Creates and removes the networks of launches, each in a subnet of the pool. */
+/** How many subnets a launch tries. All networks that exist are skipped after the first, so more attempts seldom help. */
+const MAX_ATTEMPTS = 16
+
+/**
+ * Creates and removes the networks of launches, each in a subnet of the pool.
+ *
+ * INVARIANT. A launch holds at most one subnet: it has given back one that overlaps before it takes another.
+ */
 export class Bridges {
   readonly #subnets = new Map<string, Subnet>()
 
@@ -22,54 +29,78 @@ export class Bridges {
     private readonly engine: Docker,
     private readonly owner: Owner,
     private readonly pool: AddressPool,
+    /** The MTU of a network; undefined for the default of the Engine. */
+    private readonly mtu: () => Promise<number | undefined> = () => Promise.resolve(undefined),
   ) {}
 
   /**
-   * Throws `Unavailable` (`no-free-network`, `engine-down`).
+   * Throws `Unavailable` (`no-free-network`, `engine-down`). The caller calls `remove` in any case.
    *
    * @param internal without a route beyond the host
    */
   async create(launch: string, internal: boolean): Promise<Bridge> {
-    for (let attempt = 0; ; attempt++) {
-      const subnet = this.pool.allocate()
-      if (!subnet || attempt > 16)
-        throw new Unavailable(
-          'no-free-network',
-          `All ${this.pool.capacity} networks of the pool ${this.pool.block} are in use: wait for launches to end, or set a larger pool.`,
-        )
+    const mtu = await this.mtu()
+    for (let attempt = 1; ; attempt++) {
+      const subnet = this.#allocate()
       this.#subnets.set(launch, subnet)
       try {
-        await askEngine('create a network', this.engine.createNetwork(this.#options(launch, subnet, internal)))
+        await askEngine('create a network', this.engine.createNetwork(this.#options(launch, subnet, internal, mtu)))
         return { network: launchName(launch), interface: bridgeName(launch), subnet }
       } catch (error) {
+        // After any other error the network may exist: `remove` gives the subnet back.
         if (!isOverlap(error)) throw error
-        this.pool.release(subnet)
+        this.#release(launch)
         this.pool.avoid(subnet.cidr)
-        await this.#avoidForeignNetworks()
+        if (attempt === MAX_ATTEMPTS) throw this.#alwaysOverlaps(error)
       }
+      await this.#avoidForeignNetworks()
     }
   }
 
   /** Idempotent; also succeeds if the network was never created. */
   async remove(launch: string): Promise<void> {
-    const subnet = this.#subnets.get(launch)
-    this.#subnets.delete(launch)
     try {
       await askEngineToRemove('remove a network', this.engine.getNetwork(launchName(launch)).remove())
     } finally {
       // If the network still exists, the Engine reports the overlap to the next launch that gets this subnet.
-      if (subnet) this.pool.release(subnet)
+      this.#release(launch)
     }
   }
 
-  #options(launch: string, subnet: Subnet, internal: boolean): Docker.NetworkCreateOptions {
+  #allocate(): Subnet {
+    const subnet = this.pool.allocate()
+    if (subnet) return subnet
+    throw new Unavailable(
+      'no-free-network',
+      `All ${this.pool.capacity} networks of the pool ${this.pool.block} are in use: wait for launches to end, or set a larger pool.`,
+    )
+  }
+
+  #release(launch: string): void {
+    const subnet = this.#subnets.get(launch)
+    this.#subnets.delete(launch)
+    if (subnet) this.pool.release(subnet)
+  }
+
+  #alwaysOverlaps(cause: unknown): Unavailable {
+    return new Unavailable(
+      'no-free-network',
+      `${MAX_ATTEMPTS} networks of the pool ${this.pool.block} overlap networks of others: set another pool with --bridge-pool.`,
+      { cause },
+    )
+  }
+
+  #options(launch: string, subnet: Subnet, internal: boolean, mtu: number | undefined): Docker.NetworkCreateOptions {
     return {
       Name: launchName(launch),
       Driver: 'bridge',
       Internal: internal,
       EnableIPv6: false,
       IPAM: { Driver: 'default', Config: [{ Subnet: subnet.cidr, Gateway: subnet.gateway }] },
-      Options: { 'com.docker.network.bridge.name': bridgeName(launch) },
+      Options: {
+        'com.docker.network.bridge.name': bridgeName(launch),
+        ...(mtu === undefined ? {} : { 'com.docker.network.driver.mtu': String(mtu) }),
+      },
       Labels: launchLabels(this.owner, launch),
     }
   }

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { settleAll } from '../../base/settle-all.js'
 import type { Compressor } from '../archive/compressor.js'
 import { INJECTED_FILES } from '../injected-files.js'
-import type { FreezeHooks, SnapshotReport, SnapshotRequest } from '../isolation.js'
+import type { SnapshotReport, SnapshotRequest } from '../isolation.js'
 import { assertUnpackable } from './assert-unpackable.js'
 import { copiedUp } from './copied-up.js'
 import { LowerDirectories, UNKNOWN_LOWER } from './lower-layers.js'
@@ -33,7 +33,7 @@ export interface UpperSnapshotRequest extends SnapshotRequest {
 
 /** Keeps a container frozen during `work`. */
 export interface SnapshotFreezer {
-  whileFrozen<T>(work: () => Promise<T>, hooks: FreezeHooks): Promise<T>
+  whileFrozen<T>(work: () => Promise<T>): Promise<T>
 }
 
 const NOTHING_TO_FREEZE: SnapshotFreezer = { whileFrozen: (work) => work() }
@@ -75,7 +75,7 @@ export async function takeSnapshot<T>(
       await settleAll([examined, Promise.race([treeRead, written])])
       // In an object, because a promise that is returned would be awaited while the container is frozen.
       return { planner, written }
-    }, request)
+    })
     return {
       written: await written,
       removals: planner.removals(),

@@ -210,6 +210,7 @@ describe('the outcome of a staging is the exit code', () => {
   const codes: Record<Cause, number> = {
     'stager-failed': 10,
     'no-verdict': 10,
+    'not-runnable': 10,
     'relaunch-limit': 10,
     timeout: 11,
     'out-of-memory': 12,

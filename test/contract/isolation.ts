@@ -81,6 +81,7 @@ export class Recorder implements PrepareHooks, StartHooks {
   readonly asked: string[] = []
   readonly steps: string[] = []
   readonly repairs: string[] = []
+  readonly freezes: string[] = []
   /** Address and port of the coordinator, when its listener is open. */
   address = ''
   port = 0
@@ -93,6 +94,14 @@ export class Recorder implements PrepareHooks, StartHooks {
 
   step(name: string): void {
     this.steps.push(name)
+  }
+
+  onFreeze = (): void => {
+    this.freezes.push('freeze')
+  }
+
+  onThaw = (): void => {
+    this.freezes.push('thaw')
   }
 
   repaired(what: string): void {
@@ -251,6 +260,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       }
       const { running } = await launchOf(program, new Recorder(), { memoryBytes: 16 * MIB })
       expect(await running.ended).toEqual({ kind: 'out-of-memory', limitBytes: 16 * MIB })
+      expect(await running.limitHit()).toEqual({ kind: 'out-of-memory', limitBytes: 16 * MIB })
     })
 
     it('reports the pids limit, even if the program exits by itself', async () => {
@@ -277,6 +287,14 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       const ended = await running.ended
       expect(ended).toMatchObject({ kind: 'disk-full', limitBytes: 8 * MIB })
       expect(ended.kind === 'disk-full' && ended.usedBytes).toBeGreaterThan(8 * MIB)
+    })
+
+    it('knows of no limit that a program within its limits has hit', async () => {
+      const { running } = await launchOf(idle, new Recorder())
+      expect(await running.limitHit()).toBeUndefined()
+      running.stop()
+      expect(await running.ended).toEqual({ kind: 'stopped' })
+      expect(await running.limitHit()).toBeUndefined()
     })
 
     it('reports the first cause of an end', async () => {
@@ -307,11 +325,10 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
     })
 
     it('calls a hook once when a snapshot freezes the container, and once when it is thawed', async () => {
-      const { running } = await launchOf(idle, new Recorder())
-      const told: string[] = []
-      const request = { onFreeze: () => void told.push('freeze'), onThaw: () => void told.push('thaw') }
-      await running.snapshot(request, filesOf)
-      expect(told).toEqual(['freeze', 'thaw'])
+      const recorder = new Recorder()
+      const { running } = await launchOf(idle, recorder)
+      await running.snapshot({}, filesOf)
+      expect(recorder.freezes).toEqual(['freeze', 'thaw'])
     })
 
     it('refuses a snapshot of a path that could lead out of the root', async () => {

@@ -11,6 +11,7 @@ import type {
   ImageHooks,
   ImagePlan,
   Isolation,
+  LimitEnding,
   OpenImage,
   PreparedContainer,
   PrepareHooks,
@@ -37,6 +38,8 @@ export interface FakeContext {
   readonly writeFile: (path: string, text: string) => void
   /** Counts against the memory limit. */
   readonly allocate: (bytes: number) => void
+  /** The same by a child process: it is killed, but the program goes on, and the end of the container comes later. */
+  readonly allocateInChild: (bytes: number) => void
   /** Counts against the pids limit. */
   readonly fork: (processes: number) => void
   readonly exit: (code: number) => never
@@ -193,6 +196,8 @@ class FakeRunning implements RunningContainer {
   /** Settles when everything that was printed so far has been taken, piece after piece. */
   #printed: Promise<void> = Promise.resolve()
   #resolveEnded!: (ending: Ending) => void
+  /** A limit that a child process has hit, while the program itself goes on. */
+  #hit: LimitEnding | undefined
 
   constructor(plan: PreparePlan & StartPlan, hooks: StartHooks) {
     this.publishedPorts = plan.publish.map(({ hostPort }, index) => hostPort || 40_000 + index)
@@ -218,6 +223,7 @@ class FakeRunning implements RunningContainer {
   /** The first ending wins, and is told when the last output has been taken. */
   end(ending: Ending): void {
     if (this.#stop.signal.aborted) return
+    if (isLimit(ending)) this.#hit = ending
     this.#stop.abort()
     const tell = () => this.#resolveEnded(ending)
     void this.#printed.then(tell, tell)
@@ -227,8 +233,13 @@ class FakeRunning implements RunningContainer {
     this.end({ kind: 'stopped' })
   }
 
+  limitHit(): Promise<LimitEnding | undefined> {
+    if (this.#hit) this.end(this.#hit)
+    return Promise.resolve(this.#hit)
+  }
+
   async snapshot<T>(
-    { directory, exclude = [], onFreeze, onThaw }: SnapshotRequest,
+    { directory, exclude = [] }: SnapshotRequest,
     write: (archive: Readable) => Promise<T>,
   ): Promise<SnapshotReport<T>> {
     const refuse = (why: string): never => {
@@ -237,11 +248,11 @@ class FakeRunning implements RunningContainer {
     const tar = pack()
     const within = directory === undefined ? '/' : `/${pathFromRoot(directory, refuse)}/`
     const isExcluded = (name: string) => exclude.some((path) => name === path || name.startsWith(`${path}/`))
-    onFreeze?.()
+    this.#hooks.onFreeze?.()
     const names = [...this.#files.keys()].filter((name) => name.startsWith(within) && !isExcluded(name)).sort()
     for (const name of names) tar.entry({ name: name.slice(1), mtime: new Date(0) }, this.#files.get(name) ?? '')
     tar.finalize()
-    onThaw?.()
+    this.#hooks.onThaw?.()
     const written = await write(tar.pipe(createGzip()))
     return { written, removals: [], entries: names.length, leftOut: { sockets: 0, special: 0 } }
   }
@@ -270,6 +281,9 @@ class FakeRunning implements RunningContainer {
       allocate: (bytes) => {
         if (bytes > limits.memoryBytes) throw new Exit({ kind: 'out-of-memory', limitBytes: limits.memoryBytes })
       },
+      allocateInChild: (bytes) => {
+        if (bytes > limits.memoryBytes) this.#hit = { kind: 'out-of-memory', limitBytes: limits.memoryBytes }
+      },
       fork: (processes) => {
         if (processes > limits.pids) throw new Exit({ kind: 'pids-limit', limit: limits.pids })
       },
@@ -278,4 +292,8 @@ class FakeRunning implements RunningContainer {
       },
     }
   }
+}
+
+function isLimit(ending: Ending): ending is LimitEnding {
+  return ['out-of-memory', 'disk-full', 'pids-limit', 'limits-unknown'].includes(ending.kind)
 }

@@ -5,7 +5,7 @@ import { BadInput } from '../../base/errors.js'
 import type { ExpectedUpload, LaunchHandler, PackageData } from '../../daemon/coordinator/launch-handler.js'
 import { EMPTY_METADATA, type PackageMetadata } from '../../daemon/packages/metadata.js'
 import { applyChange, type MetadataChange } from '../../daemon/packages/metadata-change.js'
-import type { SnapshotRequest } from '../../isolation/isolation.js'
+import type { FreezeHooks, SnapshotRequest } from '../../isolation/isolation.js'
 import type { Verdict } from '../../daemon/model/staging.js'
 
 /** A handler that keeps the working copy in memory and records its calls, in order. */
@@ -18,6 +18,8 @@ export class MemoryLaunchHandler implements LaunchHandler {
   readonly calls: string[] = []
   /** Awaited at the start of every method, so that a test can make it fail or wait. */
   before: (call: string) => Promise<void> | void = () => undefined
+  /** Called at the freeze of a snapshot. */
+  freezeHooks: FreezeHooks = {}
   /** Awaited by a snapshot between the thaw and its end. */
   afterThaw: () => Promise<void> | void = () => undefined
 
@@ -58,11 +60,11 @@ export class MemoryLaunchHandler implements LaunchHandler {
   async snapshot(request: SnapshotRequest, signal: AbortSignal): Promise<void> {
     const { directory = '(everything)', exclude = [] } = request
     const without = exclude.map((path) => ` without ${path}`).join('')
-    request.onFreeze?.()
+    this.freezeHooks.onFreeze?.()
     try {
       await this.#begin(`snapshot ${directory}${without}`)
     } finally {
-      request.onThaw?.()
+      this.freezeHooks.onThaw?.()
     }
     await this.afterThaw()
     signal.throwIfAborted()

@@ -23,6 +23,7 @@ export async function openCoordinator(limits: Partial<CoordinatorLimits> = {}): 
   const coordinator = new Coordinator({ logger: { error: (entry: unknown) => logged.push(entry) }, limits })
   const handler = new MemoryLaunchHandler()
   const listener = await coordinator.open(handler, '127.0.0.1')
+  handler.freezeHooks = listener.freezeHooks
   onTestFinished(() => listener.close())
   return { handler, listener, url: listener.url, origin: new URL(listener.url).origin, logged }
 }

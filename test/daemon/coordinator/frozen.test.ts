@@ -79,6 +79,47 @@ describe('while a snapshot keeps the container frozen', () => {
   })
 })
 
+describe('while the container is frozen to measure what it has written', () => {
+  const limits = { ...LIMITS, headerMs: 50 }
+
+  it('a body that does not arrive is waited for', async () => {
+    const open = await openCoordinator(limits)
+    open.listener.freezeHooks.onFreeze?.()
+    const form = await halfForm(open)
+    await rateWindows(LIMITS.minRate, 2)
+    expect(form.received).toBe('')
+    open.listener.freezeHooks.onThaw?.()
+    await form.closed()
+    expect(form.received).toMatch(/499 .*came too slowly/s)
+  })
+
+  it('headers that do not arrive are waited for, and refused after the thaw', async () => {
+    const open = await openCoordinator(limits)
+    const [waiting, idle] = [await RawClient.connect(open.url), await RawClient.connect(open.url)]
+    onTestFinished(() => void (waiting.end(), idle.end()))
+    open.listener.freezeHooks.onFreeze?.()
+    const head = `GET /${open.handler.launch}/meta HTTP/1.1\r\nHost: x\r\n`
+    for (const client of [waiting, idle]) client.socket.write(head.slice(0, 20))
+    await rateWindows(LIMITS.minRate, 2)
+    expect([waiting.received, idle.received]).toEqual(['', ''])
+    open.listener.freezeHooks.onThaw?.()
+    waiting.socket.write(`${head.slice(20)}\r\n`)
+    await expect.poll(() => waiting.statuses).toEqual([200])
+    await idle.closed()
+  })
+
+  it('a client that has not read its refusal is waited for', async () => {
+    const open = await openCoordinator(limits)
+    open.listener.freezeHooks.onFreeze?.()
+    const client = await send(open, 'POST nothing', ['Content-Length: 100'], 'half')
+    await expect.poll(() => client.statuses).toHaveLength(1)
+    await rateWindows(LIMITS.minRate, 2)
+    expect(client.socket.destroyed || client.socket.readableEnded).toBe(false)
+    open.listener.freezeHooks.onThaw?.()
+    await client.closed()
+  })
+})
+
 describe('after the thaw, while the archive is still being stored', () => {
   it('a body that does not arrive is refused', async () => {
     const open = await openCoordinator(LIMITS)

@@ -160,6 +160,28 @@ describe('runs of packages', () => {
       await expect(start()).rejects.toThrow()
     })
 
+    it('when the daemon stops while their image is loaded, which waits for that too', async () => {
+      await addApp(untilStopped)
+      const prepare = isolation.prepare.bind(isolation)
+      let begin = (): void => undefined
+      const begun = new Promise<void>((resolve) => (begin = resolve))
+      isolation.prepare = async (plan, hooks, signal) => {
+        begin()
+        isolation.left.add(plan.id)
+        await once(signal, 'abort')
+        await new Promise(setImmediate)
+        isolation.left.delete(plan.id)
+        return await prepare(plan, hooks, signal)
+      }
+      const starting = expect(start()).rejects.toMatchObject({ code: 'stopping' })
+      await begun
+      expect([...live.ids]).toEqual([...isolation.left])
+      await runs.stop()
+      expect(isolation.left.size).toBe(0)
+      expect(live.ids.size).toBe(0)
+      await starting
+    })
+
     it('at the timeout of the request', async () => {
       await addApp(untilStopped)
       expect(await (await start({ limits: { timeoutMs: 20 } })).ended).toEqual({ reason: 'timeout' })

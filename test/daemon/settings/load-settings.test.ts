@@ -42,6 +42,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     listen: undefined,
     concurrency: Math.max(2, processors),
     bridgePool: '198.18.0.0/16',
+    networkMtu: 'uplink',
     caBundle: undefined,
     proxy: { http: undefined, https: undefined, exceptions: undefined },
     limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
@@ -60,6 +61,7 @@ it('the file may set every setting', async () => {
     listen = "[::1]:7300"
     concurrency = 3
     bridge-pool = "10.1.2.3/20"
+    network-mtu = 1400
     ca-bundle = "/etc/ca.pem"
     http-proxy = "http://user:pa%40ss@proxy.example.org:3128"
     https-proxy = "http://192.168.1.2:8080/"
@@ -82,6 +84,7 @@ it('the file may set every setting', async () => {
     listen: { host: '::1', port: 7300 },
     concurrency: 3,
     bridgePool: '10.1.0.0/20',
+    networkMtu: 1400,
     caBundle: '/etc/ca.pem',
     proxy: {
       http: { url: 'http://user:pa%40ss@proxy.example.org:3128', host: 'proxy.example.org', port: 3128 },
@@ -171,7 +174,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, listen, concurrency, bridge-pool, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, compressor, compression-level, package-quota, upload-grace, log-level'
+    'the settings are state-dir, socket, group, listen, concurrency, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, compressor, compression-level, package-quota, upload-grace, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in FILE is not a setting: ${known}.`],
@@ -199,6 +202,7 @@ describe('a bad value', () => {
     })
   })
 
+  const mtu = 'is neither "uplink" nor a number of bytes from 1280 to 65535'
   const network = 'is not an IPv4 network of /8 to /28, such as 198.18.0.0/16'
   const duration = 'is not a duration of at least one second, such as 90s or 10m'
   const size = 'is not a size such as 256MB or 2GB'
@@ -255,6 +259,9 @@ describe('a bad value', () => {
     ['bridgePool', '198.18.0.0/29', `--bridge-pool: "198.18.0.0/29" ${network}.`],
     ['bridgePool', '198.18.0.256/16', `--bridge-pool: "198.18.0.256/16" ${network}.`],
     ['bridgePool', 'fd00::/16', `--bridge-pool: "fd00::/16" ${network}.`],
+    ['networkMtu', '1279', `--network-mtu: "1279" ${mtu}.`],
+    ['networkMtu', '65536', `--network-mtu: "65536" ${mtu}.`],
+    ['networkMtu', 'auto', `--network-mtu: "auto" ${mtu}.`],
     ['listen', '127.0.0.1', `--listen: "127.0.0.1" ${listen}.`],
     ['listen', ':7300', `--listen: ":7300" ${listen}.`],
     ['listen', '0.0.0.0:7300', `--listen: "0.0.0.0:7300" ${listen}.`],

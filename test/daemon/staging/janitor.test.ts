@@ -112,3 +112,22 @@ it('does not wait for an Engine that hangs when the daemon ends', async () => {
   await janitor.trySweep()
   expect(sweep).not.toHaveBeenCalled()
 })
+
+it('waits before the last sweep for what has been told to end', async () => {
+  const ending = randomUUID()
+  isolation.left.add(ending)
+  live.add(ending)
+  const swept = janitor.sweepForTheLastTime()
+  isolation.left.delete(ending)
+  live.delete(ending)
+  await swept
+  expect(logged.join('')).not.toContain(ending)
+})
+
+it('sweeps at last what does not end in time, although it lives', async () => {
+  const loading = randomUUID()
+  isolation.left.add(loading)
+  live.add(loading)
+  await janitor.sweepForTheLastTime()
+  expect([...isolation.left]).toEqual([])
+})

@@ -204,6 +204,34 @@ describe('a staging', () => {
     expect(await stage()).toMatchObject({ state: 'failed', failure: { cause } })
   })
 
+  it.each(['done', 'failed', 'relaunch'])(
+    'ends with the limit that was hit before the verdict "%s", whatever the stager makes of it',
+    async (verdict) => {
+      await harness.addPipeline(
+        'pipe',
+        {
+          greedy: async ({ allocateInChild, url, signal }) => {
+            allocateInChild(1001)
+            await call(url, `POST /${verdict}`, undefined, 452)
+            await hang({ signal } as FakeContext)
+          },
+        },
+        { limits: { ...limits, timeoutMs: 60_000 } },
+      )
+      harness.start()
+      const staging = await stage()
+      expect(staging).toMatchObject({ state: 'failed', failure: { cause: 'out-of-memory' } })
+      expect(staging.launches).toHaveLength(1)
+    },
+  )
+
+  it('names the stager in the hint', async () => {
+    await harness.addPipeline('pipe', { slow: hang }, { limits })
+    harness.start()
+    const { failure } = await stage()
+    expect(failure?.hint).toMatch(/'stagectl stager update job::\/(\S*::)?slow --timeout \d+s'/)
+  })
+
   it('fails without a launch, and explains why, if the dependencies have no solution', async () => {
     await harness.addPipeline('pipe', { any: done }, { dependencies: [{ type: 'os', name: 'plan9' }] })
     harness.start()

@@ -75,17 +75,16 @@ describe('the root of a launch', () => {
     await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
     const { State } = await connectEngine().getContainer(launchName(plan.id)).inspect()
     const count = async () => Number(await readFile(`/proc/${State.Pid}/root/tmp/count`, 'utf8'))
-    let isFrozen = false
-    const hooks = { onFreeze: () => void (isFrozen = true), onThaw: () => void (isFrozen = false) }
-    const { written } = await running.snapshot(hooks, async (archive) => {
+    const isFrozen = () => recorder.freezes.at(-1) === 'freeze'
+    const { written } = await running.snapshot({}, async (archive) => {
       const frozen = await count()
       await new Promise((resolve) => setTimeout(resolve, 200))
       const whileRead = (await count()) - frozen
-      expect(isFrozen).toBe(true)
+      expect(isFrozen()).toBe(true)
       archive.resume()
       await finished(archive)
       await vi.waitFor(async () => expect(await count()).toBeGreaterThan(frozen), 60_000)
-      await vi.waitFor(() => expect(isFrozen).toBe(false), 60_000)
+      await vi.waitFor(() => expect(isFrozen()).toBe(false), 60_000)
       return whileRead
     })
     expect(written).toBe(0)
@@ -178,6 +177,58 @@ describe('the root of a launch', () => {
     })
     const bare = under.resources.add('bare', await tarball({ 'etc/': '', 'etc/passwd': 'runner:x:99:99::/:/bin/sh\n' }))
     await expect(launched('true', { root: [bare] })).rejects.toMatchObject({ code: 'no-shell' })
+  })
+
+  describe('with a program that cannot run', () => {
+    const app = async (files: Readonly<Record<string, string>>) =>
+      under.resources.add('app', await tarball({ 'app/': '', ...files }, { 'app/plain': 0o644 }))
+    const endOf = async (command: string, change: Partial<WholePlan>) => {
+      const { running, release } = await launched('true', { command, workingDirectory: '/app', ...change })
+      const ending = await running.ended
+      await release()
+      return ending
+    }
+
+    it.each([
+      ['is not there', './none', 127, 'there is no /app/none in its root'],
+      ['has lost its exec bit', './plain', 126, '/app/plain has the mode 0644'],
+      ['has no interpreter', 'exec ./orphan', 127, 'the root has no /usr/bin/none'],
+      ['has the line ends of Windows', './crlf', 127, 'the first line of /app/crlf ends in CR LF'],
+    ])('says which it is: it %s', async (_, command, exitCode, reason) => {
+      const files = { 'app/plain': 'exit 0\n', 'app/orphan': '#!/usr/bin/none\n', 'app/crlf': '#!/bin/sh\r\n' }
+      const ending = await endOf(command, { root: [...under.root, await app(files)] })
+      expect(ending).toMatchObject({
+        kind: 'not-runnable',
+        exitCode,
+        reason: expect.stringContaining(reason) as string,
+      })
+    })
+
+    it('says that the root lacks its working directory', async () => {
+      expect(await endOf('./none', { workingDirectory: '/srv/none' })).toMatchObject({
+        kind: 'not-runnable',
+        reason: expect.stringMatching(/its root lacks the working directory \/srv\/none$/) as string,
+      })
+    })
+
+    it.each([126, 127])('is not confused with one that ends with %i', async (exitCode) => {
+      const root = [...under.root, await app({ 'app/stager': `#!/bin/sh\nexit ${exitCode}\n` })]
+      expect(await endOf('./stager', { root })).toEqual({ kind: 'exited', exitCode })
+      expect(await endOf(`exit ${exitCode}`, { root })).toEqual({ kind: 'exited', exitCode })
+    })
+
+    it('says so too if not even the shell of its root can be executed', async () => {
+      const shell = 'not a program: the kernel refuses it\n'
+      const bare = await tarball({
+        'bin/': '',
+        'bin/sh': shell,
+        'etc/': '',
+        'etc/passwd': 'runner:x:99:99::/:/bin/sh\n',
+      })
+      await expect(launched('true', { root: [under.resources.add('bare', bare)] })).rejects.toMatchObject({
+        name: 'NotRunnable',
+      })
+    })
   })
 
   it('ends while it is read: the reader gets an error', async () => {

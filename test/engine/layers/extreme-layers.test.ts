@@ -124,7 +124,7 @@ describe('a path', () => {
     const owner = { nodeId: randomUUID(), installDirectory: scratch.root }
     const images = new RootImages(connectEngine(), owner, new LastUsedTimes(scratch.path('images')))
     const layer = await layerOf(fileAt(deep('n'.repeat(255), 16)))
-    const refused = images.ensure([await layer.asImageLayer(never)], new Holder())
+    const refused = images.ensure([await layer.asImageLayer(never)], new Holder(), never)
     await expect(refused).rejects.toMatchObject({
       code: 'root-path-too-long',
       message: expect.stringContaining('/stagerfs') as string,

@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
 import { Firewall } from '../../../isolation/network/firewall.js'
+import { networkMtu } from '../../../isolation/network/uplink-mtu.js'
 import { launch, planOf, Recorder } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
@@ -56,6 +57,11 @@ describe('the network of a launch', () => {
     Object.values(networkInterfaces())
       .flat()
       .find((address) => address?.family === 'IPv4' && !address.internal)?.address ?? '127.0.0.1'
+
+  it.each([true, false])('has the MTU of the uplink, with egress or without: %s', async (egress) => {
+    const uplink = (await networkMtu('uplink')) ?? 1500
+    expect(await outputOf('cat /sys/class/net/eth0/mtu', { egress })).toEqual([String(uplink)])
+  })
 
   it('reaches the coordinator, and no other port of the host', async () => {
     const doors = knock('$at', `\${at%:*}:${servicePort}`, `${hostAddress()}:${servicePort}`)

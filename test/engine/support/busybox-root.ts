@@ -24,15 +24,22 @@ export class MemoryResources implements ResourceReader {
   }
 }
 
-/** Maps paths to contents; a path with a trailing slash is a directory. Everything belongs to root. */
-export async function tarball(tree: Readonly<Record<string, string | Buffer>>): Promise<Buffer> {
+/**
+ * Maps paths to contents; a path with a trailing slash is a directory. Everything belongs to root.
+ *
+ * @param modes of files that are not executable, by path
+ */
+export async function tarball(
+  tree: Readonly<Record<string, string | Buffer>>,
+  modes: Readonly<Record<string, number>> = {},
+): Promise<Buffer> {
   const archive = pack()
   for (const [name, content] of Object.entries(tree)) {
     const common = { name, uid: 0, gid: 0, mtime: new Date(0), mode: 0o755 }
     if (name.endsWith('/')) archive.entry({ ...common, type: 'directory', mode: name === 'tmp/' ? 0o1777 : 0o755 })
     else if (typeof content === 'string' && content.startsWith('-> '))
       archive.entry({ ...common, type: 'symlink', linkname: content.slice(3) })
-    else archive.entry(common, content)
+    else archive.entry({ ...common, mode: modes[name] ?? common.mode }, content)
   }
   archive.finalize()
   return await buffer(Readable.from(archive).pipe(createGzip({ level: 1 })))

@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest'
-import { cgroupFiles } from '../../../isolation/engine/cgroup-files.js'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { cgroupFiles, readCounts } from '../../../isolation/engine/cgroup-files.js'
 
 const VERSION_1_MOUNTS = `\
 30 25 0:26 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
@@ -47,13 +50,52 @@ describe('the cgroup files of a container', () => {
   })
 
   it('are unknown to a daemon in a separate cgroup namespace', () => {
-    expect(cgroupFiles('0::/../docker-4128.scope\n', VERSION_2_MOUNTS)).toEqual({
-      pidsEvents: undefined,
-      memoryEvents: undefined,
-    })
+    expect(cgroupFiles('0::/../docker-4128.scope\n', VERSION_2_MOUNTS)).toEqual({})
   })
 
   it('are unknown if there is no such controller', () => {
-    expect(cgroupFiles('', VERSION_2_MOUNTS)).toEqual({ pidsEvents: undefined, memoryEvents: undefined })
+    expect(cgroupFiles('', VERSION_2_MOUNTS)).toEqual({})
+  })
+})
+
+describe('the counters of a container', () => {
+  /** The files of a control group with these texts. A missing text is a missing file. */
+  async function group(texts: { readonly pids?: string; readonly memory?: string }) {
+    const directory = await mkdtemp(join(tmpdir(), 'stagerd-cgroup-'))
+    onTestFinished(() => rm(directory, { recursive: true }))
+    const files = { pidsEvents: join(directory, 'pids.events'), memoryEvents: join(directory, 'memory.events') }
+    if (texts.pids !== undefined) await writeFile(files.pidsEvents, texts.pids)
+    if (texts.memory !== undefined) await writeFile(files.memoryEvents, texts.memory)
+    return files
+  }
+
+  it.each([
+    ['version 1', 'oom_kill_disable 0\nunder_oom 0\noom_kill 2\n'],
+    ['version 2', 'low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 0\n'],
+  ])('are read in %s', async (_, memory) => {
+    expect(await readCounts(await group({ pids: 'max 4\n', memory }))).toEqual({ forksRefused: 4, oomKills: 2 })
+  })
+
+  it('are gone with the container', async () => {
+    expect(await readCounts(await group({ pids: 'max 0\n' }))).toBeUndefined()
+    expect(await readCounts(await group({}))).toBeUndefined()
+  })
+
+  it.each([
+    ['the kernel does not count', { pids: '', memory: 'oom_kill 0\n' }, /no counter "max"/],
+    ['the kernel is too old', { pids: 'max 0\n', memory: 'under_oom 0\n' }, /no counter "oom_kill"/],
+  ])('do not pass for zero where %s', async (_, texts, message) => {
+    await expect(readCounts(await group(texts))).rejects.toMatchObject({
+      code: 'limits-unknown',
+      message: expect.stringMatching(message) as string,
+    })
+  })
+
+  it('do not pass for zero where the file cannot be read', async () => {
+    const files = { ...(await group({ memory: 'oom_kill 0\n' })), pidsEvents: tmpdir() }
+    await expect(readCounts(files)).rejects.toMatchObject({
+      code: 'limits-unknown',
+      message: expect.stringMatching(/EISDIR/) as string,
+    })
   })
 })

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { BadInput, Unavailable } from '../../../base/errors.js'
-import { EngineRefusal, askEngine, engineError, isStatus, startError } from '../../../isolation/engine/engine-errors.js'
+import { BadInput, NotRunnable, Unavailable } from '../../../base/errors.js'
+import {
+  EngineRefusal,
+  askEngine,
+  askEngineAtLength,
+  engineError,
+  isStatus,
+  startError,
+} from '../../../isolation/engine/engine-errors.js'
 
 const httpError = (statusCode: number, message: string) =>
   Object.assign(new Error(`(HTTP code ${statusCode}) ${message}`), { statusCode, json: { message } })
@@ -40,10 +47,41 @@ describe('a container that does not start', () => {
     const error = startError(new EngineRefusal(500, reason, reason), plan)
     expect(error).toBeInstanceOf(BadInput)
     expect(error).toMatchObject({ code })
+    expect(error instanceof NotRunnable).toBe(code !== 'port-taken')
   })
 
   it('for another reason keeps the error', () => {
     const error = new EngineRefusal(500, 'cannot allocate memory', 'refused')
     expect(startError(error, plan)).toBe(error)
+  })
+})
+
+describe('a request that can take long', () => {
+  /** Never answers; tells when it is aborted. */
+  const endless = () => {
+    let signal: AbortSignal | undefined
+    const call = (given: AbortSignal) => {
+      signal = given
+      return new Promise<never>((_, reject) => given.addEventListener('abort', () => reject(new Error('aborted'))))
+    }
+    return { call, isAborted: () => signal?.aborted }
+  }
+
+  it('ends at once when its caller is cancelled, with the reason, and for the Engine too', async () => {
+    const stop = new AbortController()
+    const { call, isAborted } = endless()
+    const asked = askEngineAtLength('load an image', call, 60_000, stop.signal)
+    expect(isAborted()).toBe(false)
+    stop.abort(new Error('the daemon ends'))
+    await expect(asked).rejects.toThrow('the daemon ends')
+    expect(isAborted()).toBe(true)
+    await expect(askEngineAtLength('load an image', call, 60_000, stop.signal)).rejects.toThrow('the daemon ends')
+  })
+
+  it('ends at its deadline, for the Engine too', async () => {
+    const { call, isAborted } = endless()
+    const asked = askEngineAtLength('load an image', call, 10, new AbortController().signal)
+    await expect(asked).rejects.toMatchObject({ code: 'engine-down' })
+    expect(isAborted()).toBe(true)
   })
 })

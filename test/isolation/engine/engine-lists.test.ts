@@ -100,7 +100,9 @@ describe('an object of somebody else that is removed while stagerd looks', () =>
     const images = new RootImages(engine, owner, new LastUsedTimes(path.join(directory, 'images')))
     const getImage = engine.getImage.bind(engine)
     engine.getImage = (name) => getImage(name.startsWith('stagerd/root:') ? 'stagerd/root:any' : name)
-    await expect(images.ensure([layer], new Holder())).rejects.toMatchObject({ code: 'loaded' })
+    await expect(images.ensure([layer], new Holder(), new AbortController().signal)).rejects.toMatchObject({
+      code: 'loaded',
+    })
   })
 
   it('does not fail a collection of garbage', async () => {

@@ -21,9 +21,11 @@ describe('the freezer', () => {
   })
 
   it('calls a hook before it freezes the container, and one after it has thawed it', async () => {
-    const { calls, freezer, note } = setUp()
+    const calls: string[] = []
+    const note = (what: string) => () => Promise.resolve(calls.push(what) > 0)
     const hooks = { onFreeze: () => void calls.push('onFreeze'), onThaw: () => void calls.push('onThaw') }
-    await freezer.whileFrozen(note('work'), hooks)
+    const freezer = new Freezer(note('freeze'), async () => void (await note('thaw')()), hooks)
+    await freezer.whileFrozen(note('work'))
     expect(calls).toEqual(['onFreeze', 'freeze', 'work', 'thaw', 'onThaw'])
   })
 
@@ -37,8 +39,8 @@ describe('the freezer', () => {
     ] as const) {
       const told: string[] = []
       const hooks = { onFreeze: () => void told.push('onFreeze'), onThaw: () => void told.push('onThaw') }
-      const freezer = new Freezer(freeze, async () => void (await thaw()))
-      await expect(freezer.whileFrozen(work, hooks)).rejects.toThrow('no')
+      const freezer = new Freezer(freeze, async () => void (await thaw()), hooks)
+      await expect(freezer.whileFrozen(work)).rejects.toThrow('no')
       expect(told).toEqual(['onFreeze', 'onThaw'])
     }
   })

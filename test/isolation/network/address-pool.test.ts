@@ -43,6 +43,16 @@ describe('the address pool', () => {
     expect(pool.allocate()).toBeUndefined()
   })
 
+  it('does not free a subnet for a holder that has given it back already', () => {
+    const pool = new AddressPool('10.0.0.0/28')
+    const first = pool.allocate()!
+    pool.release(first)
+    const second = pool.allocate()
+    expect(second).toEqual(first)
+    pool.release(first)
+    expect(pool.allocate()).toBeUndefined()
+  })
+
   it('never allocates an address twice, whatever is allocated and released', () => {
     const block = new Netmask('198.18.4.0/24')
     fc.assert(
