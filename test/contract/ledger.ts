@@ -291,7 +291,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       })
     })
 
-    it('lists stagings, newest first, by state and package, up to a limit', async () => {
+    it('lists stagings, newest first, by state, package, pipeline and time, up to a limit', async () => {
       const app = await upload('app')
       const first = await submit(app)
       await ledger.requestCancel(first.uuid)
@@ -304,6 +304,11 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       expect(await uuids({ state: 'queued' })).toEqual([other.uuid, second.uuid])
       expect(await uuids({ packageUuid: app.uuid })).toEqual([second.uuid, first.uuid])
       expect(await uuids({ packageUuid: app.uuid, state: 'cancelled' })).toEqual([first.uuid])
+      expect(await uuids({ pipelineFqn: 'stagpipe::/acme::p' })).toHaveLength(3)
+      expect(await uuids({ pipelineFqn: 'stagpipe::/acme::q' })).toEqual([])
+      const at = new Date(other.submittedAt)
+      expect(await uuids({ since: at })).toContain(other.uuid)
+      expect(await uuids({ since: new Date(at.getTime() + 1) })).toEqual([])
     })
   })
 }

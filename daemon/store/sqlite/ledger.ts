@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
 import type { Package, PackageState } from '../../packages/package.js'
-import type { StagingLedger, SubmitStaging } from '../staging-ledger.js'
+import type { StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import {
   LAUNCH_STATE_AFTER,
   type Failure,
@@ -81,23 +81,8 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.read(() => this.#stagings.get(uuid))
   }
 
-  list(filter: {
-    readonly state?: StagingState
-    readonly packageUuid?: string
-    readonly limit?: number
-  }): Promise<readonly Staging[]> {
-    const conditions = ['TRUE']
-    const values: (string | number)[] = []
-    if (filter.state !== undefined) {
-      conditions.push('state = ?')
-      values.push(filter.state)
-    }
-    if (filter.packageUuid !== undefined) {
-      conditions.push('package = ?')
-      values.push(filter.packageUuid)
-    }
-    const tail = `WHERE ${conditions.join(' AND ')} ORDER BY sequence DESC LIMIT ?`
-    return this.#database.read(() => this.#stagings.select(tail, [...values, filter.limit ?? -1]))
+  list(filter: StagingFilter): Promise<readonly Staging[]> {
+    return this.#database.read(() => this.#stagings.list(filter))
   }
 
   beginLaunch(

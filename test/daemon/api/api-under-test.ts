@@ -101,7 +101,7 @@ export class ApiUnderTest extends ApiClient {
       pipelines: { pipelines, stagers },
       policies: { policies },
       resolution: { packages, resolver: new Resolver(packages, policies) },
-      stagings: { stagings, ledger, packages, ingest, quota },
+      stagings: { stagings, ledger, packages, pipelines, ingest, quota },
       stagingLog: { ledger, logs, heartbeatMs },
       runs: { runs: new FakeRuns() },
       node: { node: new NodeReport(facts, isolation, ledger, packages), stagings: { ready: true } },
