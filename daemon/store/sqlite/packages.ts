@@ -6,6 +6,7 @@ import type { StagerdDatabase } from './database.js'
 import { PackageTable } from './package-table.js'
 import { ReadyPackages } from './ready-packages.js'
 import { whereNamespace } from './references.js'
+import { OPEN_STAGING } from './states.js'
 
 export class SqlitePackages implements PackageRepository {
   readonly #database: StagerdDatabase
@@ -127,7 +128,7 @@ export class SqlitePackages implements PackageRepository {
   #stagingsOf({ uuid }: Package): string[] {
     return this.#database
       .statement<{ uuid: string }>(
-        `SELECT uuid FROM stagings WHERE state IN ('queued', 'running') AND (package = ? OR EXISTS (
+        `SELECT uuid FROM stagings WHERE state IN ${OPEN_STAGING} AND (package = ? OR EXISTS (
            SELECT 1 FROM json_each(stagings.stagers) WHERE json_extract(value, '$.packageUuid') = ?))
          ORDER BY sequence LIMIT 10`,
       )
