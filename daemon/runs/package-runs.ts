@@ -91,7 +91,7 @@ export class PackageRuns {
     const { packages, defaults } = this.#parts
     const subject = await packages.get(request.package)
     const fqn = formatFqn('package', subject)
-    if (subject.state !== 'ready')
+    if (!subject.usable)
       throw new Conflict(
         'package-not-ready',
         `${fqn} is ${subject.state}: only a ready package can run; stage it first.`,

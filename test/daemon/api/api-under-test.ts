@@ -69,7 +69,7 @@ export class ApiUnderTest extends ApiClient {
       pipelines,
       blobs,
       closure: async (found, dependencies) => {
-        const index = new PackageIndex(await packages.listReady())
+        const index = new PackageIndex(await packages.listUsable())
         return resolve({ subject: found.name, dependencies, index, exclude: found.uuid }).packages
       },
     })
