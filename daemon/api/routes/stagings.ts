@@ -66,6 +66,7 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
     '/v1/stagings',
     {
       schema: {
+        operationId: 'listStagings',
         tags,
         description: 'newest first',
         querystring: StagingQuery,
@@ -86,7 +87,15 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
 
   api.post(
     '/v1/stagings',
-    { schema: { tags, querystring: NoQuery, body: StagingDraft, response: { 201: Staging, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'createStaging',
+        tags,
+        querystring: NoQuery,
+        body: StagingDraft,
+        response: { 201: Staging, ...REFUSALS },
+      },
+    },
     async ({ body }, reply) => {
       const subject = parseRef(body.package, 'package')
       const source = body.source && (await sourceOf(subject, body.source))
@@ -97,13 +106,29 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
 
   api.get(
     '/v1/stagings/:uuid',
-    { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 200: Staging, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'showStaging',
+        tags,
+        params: UuidPath,
+        querystring: NoQuery,
+        response: { 200: Staging, ...REFUSALS },
+      },
+    },
     async ({ params }) => renderStaging(await ledger.get(params.uuid)),
   )
 
   api.post(
     '/v1/stagings/:uuid/cancel',
-    { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 202: Staging, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'cancelStaging',
+        tags,
+        params: UuidPath,
+        querystring: NoQuery,
+        response: { 202: Staging, ...REFUSALS },
+      },
+    },
     async ({ params }, reply) => {
       const { uuid } = await ledger.get(params.uuid)
       return reply.code(202).send(renderStaging(await stagings.cancel(uuid)))
@@ -112,7 +137,15 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
 
   api.post(
     '/v1/stagings/:uuid/retry',
-    { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 201: Staging, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'retryStaging',
+        tags,
+        params: UuidPath,
+        querystring: NoQuery,
+        response: { 201: Staging, ...REFUSALS },
+      },
+    },
     async ({ params }, reply) => {
       const { uuid } = await ledger.get(params.uuid)
       const submitted = await stagings.retry(uuid)
