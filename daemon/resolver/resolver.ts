@@ -8,12 +8,12 @@ import type { PackageRepository, PolicyRepository } from '../store/repositories.
  * before each use.
  */
 export class Resolver {
-  readonly #packages: Pick<PackageRepository, 'listReady'>
+  readonly #packages: Pick<PackageRepository, 'listUsable'>
   readonly #policies: Pick<PolicyRepository, 'current'>
   readonly #index = new PackageIndex()
   readonly #parsed = new ParsedPolicies()
 
-  constructor(packages: Pick<PackageRepository, 'listReady'>, policies: Pick<PolicyRepository, 'current'>) {
+  constructor(packages: Pick<PackageRepository, 'listUsable'>, policies: Pick<PolicyRepository, 'current'>) {
     this.#packages = packages
     this.#policies = policies
   }
@@ -25,7 +25,7 @@ export class Resolver {
    */
   async with<T>(work: (catalogue: Catalogue) => T): Promise<T> {
     const policies = this.#parsed.of(await this.#policies.current())
-    const ready = await this.#packages.listReady()
-    return work(catalogueOf(ready, this.#index.follow(ready), policies))
+    const usable = await this.#packages.listUsable()
+    return work(catalogueOf(usable, this.#index.follow(usable), policies))
   }
 }

@@ -31,7 +31,8 @@ const RUN_USER = 'runner'
 /** Runs ready packages in the foreground. */
 export class PackageRuns {
   readonly #parts: PackageRunsParts
-  readonly #active = new Set<Promise<void>>()
+  /** From the request on: a start under way may have resources on the host already. */
+  readonly #active = new Set<Promise<unknown>>()
   readonly #stop = new AbortController()
 
   constructor(parts: PackageRunsParts) {
@@ -40,12 +41,17 @@ export class PackageRuns {
 
   /**
    * Resolves when the program runs. If it rejects, all resources of the run have been removed. The program is stopped
-   * when `signal` is aborted.
+   * when `signal` is aborted. Throws `Unavailable` (`stopping`) after `stop`.
    */
   async start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
-    const starting = this.#start(request, hooks, signal)
-    this.#track(starting.catch(() => undefined))
-    return await starting
+    this.#stop.signal.throwIfAborted()
+    const started = this.#start(request, hooks, signal)
+    const over: Promise<unknown> = started
+      .then(({ ended }) => ended)
+      .catch(() => undefined)
+      .finally(() => this.#active.delete(over))
+    this.#active.add(over)
+    return await started
   }
 
   async #start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
@@ -80,7 +86,6 @@ export class PackageRuns {
       await this.#release(id, holder, container)
       return describeEnding(ending)
     })
-    this.#track(ended)
     return { id, ports: running.publishedPorts, ended, stop }
   }
 
@@ -99,18 +104,17 @@ export class PackageRuns {
       logger.error({ err: error, run: id, what }, 'a resource of a run could not be removed')
   }
 
-  /** Stops all runs, those that are starting too, and resolves when all their resources have been removed. */
+  /** Stops all runs, those that are still starting too, and resolves when all their resources have been removed. */
   async stop(): Promise<void> {
     this.#stop.abort(new Unavailable('stopping', 'stagerd is stopping: try again after its restart.'))
-    // A run that has started meanwhile is tracked anew.
-    while (this.#active.size > 0) await Promise.all(this.#active)
+    await Promise.all(this.#active)
   }
 
   async #plan(request: RunRequest): Promise<{ readonly prepare: PreparePlan; readonly start: StartPlan }> {
     const { packages, defaults } = this.#parts
     const subject = await packages.get(request.package)
     const fqn = formatFqn('package', subject)
-    if (subject.state !== 'ready')
+    if (!subject.usable)
       throw new Conflict(
         'package-not-ready',
         `${fqn} is ${subject.state}: only a ready package can run; stage it first.`,

@@ -37,6 +37,7 @@ export function packageDataRoutes(api: Api, { packages, blobs, live }: PackageDa
     '/v1/packages/:ref/data',
     {
       schema: {
+        operationId: 'downloadPackage',
         tags: ['packages'],
         params: RefPath,
         querystring: NoQuery,

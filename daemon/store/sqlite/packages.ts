@@ -5,20 +5,21 @@ import type { ChangeOf, PackageChange, PackageDraft, PackageFilter, PackageRepos
 import type { StagerdDatabase } from './database.js'
 import type { NamespaceQuota } from './namespace-quota.js'
 import type { PackageTable } from './package-table.js'
-import { ReadyPackages } from './ready-packages.js'
+import { UsablePackages } from './usable-packages.js'
 import { whereNamespace } from './references.js'
+import { OPEN_STAGING } from './states.js'
 
 export class SqlitePackages implements PackageRepository {
   readonly #database: StagerdDatabase
   readonly #table: PackageTable
   readonly #quota: Pick<NamespaceQuota, 'remaining'>
-  readonly #ready: ReadyPackages
+  readonly #usable: UsablePackages
 
   constructor(database: StagerdDatabase, table: PackageTable, quota: Pick<NamespaceQuota, 'remaining'>) {
     this.#database = database
     this.#table = table
     this.#quota = quota
-    this.#ready = new ReadyPackages(database, table)
+    this.#usable = new UsablePackages(database, table)
   }
 
   create(draft: PackageDraft): Promise<Package> {
@@ -56,8 +57,8 @@ export class SqlitePackages implements PackageRepository {
     return this.#database.read(() => this.#quota.remaining(namespace))
   }
 
-  listReady(): Promise<readonly Package[]> {
-    return this.#database.read(() => this.#ready.current())
+  listUsable(): Promise<readonly Package[]> {
+    return this.#database.read(() => this.#usable.current())
   }
 
   update(ref: Ref, changeOf: ChangeOf<Package, PackageChange>): Promise<Package> {
@@ -122,7 +123,7 @@ export class SqlitePackages implements PackageRepository {
   #stagingsOf({ uuid }: Package): string[] {
     return this.#database
       .statement<{ uuid: string }>(
-        `SELECT uuid FROM stagings WHERE state IN ('queued', 'running') AND (package = ? OR EXISTS (
+        `SELECT uuid FROM stagings WHERE state IN ${OPEN_STAGING} AND (package = ? OR EXISTS (
            SELECT 1 FROM json_each(stagings.stagers) WHERE json_extract(value, '$.packageUuid') = ?))
          ORDER BY sequence LIMIT 10`,
       )

@@ -9,6 +9,7 @@ import { PackageRuns } from '../../../daemon/runs/package-runs.js'
 import type { RunRequest } from '../../../daemon/runs/run.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
+import { stagerSnapshot } from '../../contract/samples.js'
 import { FakeIsolation, type FakeContext, type FakeStager } from '../../support/fake-isolation.js'
 import { logTo } from '../api/api-client.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
@@ -157,7 +158,7 @@ describe('runs of packages', () => {
       await runs.stop()
       expect(isolation.left.size).toBe(0)
       for (const { ended } of programs) expect(await ended).toEqual({ reason: 'stopped' })
-      await expect(start()).rejects.toThrow()
+      await expect(start()).rejects.toMatchObject({ code: 'stopping' })
     })
 
     it('when the daemon stops while their image is loaded, which waits for that too', async () => {
@@ -232,12 +233,18 @@ describe('runs of packages', () => {
       await expect(start()).rejects.toMatchObject({ code: 'package-not-found' })
     })
 
-    it('for a package that is not ready', async () => {
+    it('for a package that is not ready, unless it was before it was staged anew', async () => {
       await addPackage('app', { state: 'uploaded' })
       await expect(start()).rejects.toMatchObject({
         code: 'package-not-ready',
         message: 'package::/::app is uploaded: only a ready package can run; stage it first.',
       })
+      isolation.stagers.set('./app', () => Promise.resolve())
+      const { uuid } = await addPackage('library', { environment: { START_COMMAND: './app' } })
+      const stagers = [stagerSnapshot('one')]
+      await store.ledger.submit({ packageUuid: uuid, pipelineFqn: 'stagpipe::/::pipe', stagers })
+      const { ended } = await start({ package: { uuid } })
+      expect(await ended).toEqual({ exitCode: 0, reason: 'exited' })
     })
 
     it('for a package without a start command', async () => {
