@@ -185,6 +185,7 @@ describe('the recipes of images/', () => {
   it.each([
     ['build-essential', '/apcera/pkg/packages::build-essential', 'usr/bin/x86_64-linux-gnu-gcc-12'],
     ['ruby', '/apcera/pkg/runtimes::ruby-3.1', 'usr/bin/ruby3.1'],
+    ['python', '/apcera/pkg/runtimes::python-3.11', 'usr/include/python3.11/Python.h'],
   ])(
     '%s is built with apt, in a container',
     async (name, fqn, program) => {
