@@ -10,8 +10,8 @@ export interface CollectorParts {
   readonly references: ReferenceRepository
   readonly blobs: Pick<BlobStore, 'list' | 'deleteIf'>
   /**
-   * Digests of blobs that work in progress needs, though no row may name them yet. A holder releases them only when a
-   * committed row names them, or when they are discarded.
+   * Digests of blobs that work in progress writes, though no row may name them yet, or reads, though the row may be gone.
+   * A writer releases them only when a committed row names them, or when they are discarded.
    */
   readonly live: Leases
   readonly isolation: Pick<Isolation, 'caches' | 'discard'>
