@@ -1,7 +1,8 @@
-import { BadInput, Conflict, NotFound, Refused, TooLarge, Unresolved } from '../../base/errors.js'
+import { BadInput, Conflict, NotFound, Refused, TooLarge, Unavailable, Unresolved } from '../../base/errors.js'
 import type { Cause, Staging } from '../../daemon/documents/staging.js'
 import { ApiProblem } from '../api/api-problem.js'
 import { DaemonUnreachable } from '../api/daemon-unreachable.js'
+import { OutputLost } from '../display/output-lost.js'
 import { Interrupted } from './interrupts.js'
 import { UsageError } from '../options/usage-error.js'
 
@@ -25,7 +26,7 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   stagerdFailed: 'stagerd failed',
   usage: 'the command line is invalid',
   noDaemon: 'no stagerd answers',
-  badInput: 'not found, conflict, or bad input',
+  badInput: 'not found, conflict, bad input, or a file or output that cannot be used',
   refused: 'refused by policy or quota',
   stagerFailed: 'a stager reported failure, or ended without a verdict',
   timeout: 'timeout',
@@ -48,6 +49,9 @@ export function exitCodeOfError(error: unknown): number {
   if (error instanceof ApiProblem) return exitCodeOfStatus(error.status)
   if (error instanceof Refused) return EXIT.refused
   if (error instanceof Unresolved) return EXIT.unresolved
+  if (error instanceof OutputLost) return EXIT.badInput
+  // Of this host, or of a server of sources: stagerd has not failed.
+  if (error instanceof Unavailable) return EXIT.badInput
   if (error instanceof BadInput || error instanceof NotFound || error instanceof Conflict || error instanceof TooLarge)
     return EXIT.badInput
   return EXIT.stagerdFailed

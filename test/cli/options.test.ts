@@ -13,9 +13,10 @@ describe('option values', () => {
     ['256MB', 256 * 1024 * 1024],
     ['1.5 gb', 1.5 * 1024 ** 3],
     ['100b', 100],
+    ['268435456', 256 * 1024 * 1024],
   ])('%s is a size', (text, size) => expect(parseSize(text)).toBe(size))
 
-  test.each(['', '12 apples', '256', '-1MB', '0MB', 'MB', '1e3MB'])('%j is not a size', (text) =>
+  test.each(['', '12 apples', '1.5', '-1MB', '0MB', 'MB', '1e3MB'])('%j is not a size', (text) =>
     expect(() => parseSize(text)).toThrow(UsageError),
   )
 

@@ -1,10 +1,12 @@
 import type { ServerResponse } from 'node:http'
-import { expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import type { DoctorReport } from '../../daemon/documents/node.js'
 import type { RunEvent } from '../../daemon/documents/run.js'
+import { anyPackage } from './support/documents.js'
 import { useHarness } from './support/harness.js'
 
 const harness = useHarness()
+beforeEach(() => void harness().api.on('GET /v1/packages/:ref', anyPackage))
 const RUN = '7c9e6679-7425-40de-944b-e07fc1f90ae7'
 
 function events(response: ServerResponse, ...list: readonly RunEvent[]): ServerResponse {
@@ -66,7 +68,7 @@ test('run: Ctrl-C stops the program, and its last output is printed', async () =
   io.interrupt()
   expect(await running).toBe(14)
   expect(io.out).toBe('up\ngoodbye\n')
-  expect(io.err).toBe('Stopping app… (press Ctrl-C again to leave at once)\n')
+  expect(io.err).toBe('Stopping app... (press Ctrl-C again to leave at once)\n')
 })
 
 test('run: a second Ctrl-C closes the connection, which ends the container', async () => {
