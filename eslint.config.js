@@ -17,6 +17,13 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       'no-console': 'error',
+      'no-restricted-imports': [
+        'error',
+        {
+          name: 'node:readline',
+          message: 'It splits at U+2028 and U+2029 too, from Node 24 on: use linesOf (base/lines-of.ts).',
+        },
+      ],
       'no-restricted-syntax': [
         'error',
         { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
@@ -33,6 +40,7 @@ export default tseslint.config(
     files: ['scripts/**', 'test/**'],
     rules: {
       'no-console': 'off',
+      'no-restricted-imports': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
       // `void (await …)` turns a value into the void that a fixture is asked for.
       '@typescript-eslint/no-meaningless-void-operator': 'off',

@@ -1,4 +1,6 @@
 import { BadInput } from './errors.js'
+import { escapeControls } from './escape-controls.js'
+import { shorten } from './shorten.js'
 
 /** The kinds of things that have a fully qualified name. The kind of a stager is `job`. */
 export type FqnKind = 'package' | 'job' | 'stagpipe' | 'policydoc'
@@ -80,5 +82,5 @@ export function parseFqn(text: string, kind: FqnKind, namespace: string): Fqn {
 
 /** Untrusted text for a message: control characters are escaped, and long text is truncated. */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > 120 ? `${text.slice(0, 117)}...` : text)
+  return escapeControls(JSON.stringify(shorten(text, 120)))
 }

@@ -1,5 +1,6 @@
 import { execa, type Options, type Result } from 'execa'
 import { Fault } from './errors.js'
+import { tailOf } from './shorten.js'
 
 export interface ProcessResult {
   readonly stdout: string
@@ -67,5 +68,5 @@ function describeEnd(result: {
 }
 
 function lastLines(stderr: string): string {
-  return stderr.trim().split('\n').slice(-3).join('; ').slice(-500) || 'no error output'
+  return tailOf(stderr.trim().split('\n').slice(-3).join('; '), 500) || 'no error output'
 }

@@ -139,7 +139,7 @@ export async function buildApp(
     pipelines: { pipelines, stagers },
     policies: { policies },
     resolution: { packages, resolver },
-    stagings: { stagings: service, ledger, packages, ingest, quota },
+    stagings: { stagings: service, ledger, packages, pipelines, ingest, quota },
     stagingLog: { ledger, logs },
     runs: { runs },
     node: { node, stagings: service },

@@ -1,3 +1,4 @@
+import { linesOf } from '../../base/lines-of.js'
 import type { RunEvent } from '../../daemon/documents/run.js'
 import type { ApiResponse } from '../api/control-api.js'
 import { DaemonUnreachable, transportError } from '../api/daemon-unreachable.js'
@@ -8,18 +9,12 @@ import type { Session } from '../session/session.js'
  * the container when the connection breaks.
  */
 export async function* readRunEvents({ body }: ApiResponse, session: Session): AsyncGenerator<RunEvent> {
-  const decoder = new TextDecoder()
-  let rest = ''
   try {
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) {
-        if (line === '') continue
-        const event = JSON.parse(line) as RunEvent
-        yield event
-        if (event.event === 'ended') return
-      }
+    for await (const line of linesOf(body)) {
+      if (line === '') continue
+      const event = JSON.parse(line) as RunEvent
+      yield event
+      if (event.event === 'ended') return
     }
   } catch (error) {
     session.signal.throwIfAborted()

@@ -7,7 +7,8 @@ import type { StagerRequest } from './stager-request.js'
  *
  * @returns stops the watch, which also stops at the end of the request
  */
-export function watchDownload({ raw, signal, limits }: StagerRequest, session: HttpSession): () => void {
+export function watchDownload(request: StagerRequest, session: HttpSession): () => void {
+  const { raw, signal, limits } = request
   const { socket } = raw
   const { bytes, windowMs } = limits.minRate
   const measure = () => {
@@ -26,7 +27,14 @@ export function watchDownload({ raw, signal, limits }: StagerRequest, session: H
     const waited = before.waitsForClient && now.waitsForClient && before.sender === now.sender
     // A frozen container cannot read.
     const excused = session.frozenWithin(windowMs)
-    if (waited && !excused && now.delivered - before.delivered < bytes) socket.destroy()
+    if (waited && !excused && now.delivered - before.delivered < bytes) {
+      const rate = `${bytes} bytes in ${windowMs / 1000} seconds`
+      session.refusals.brokenOff(
+        request.asked,
+        `The client read more slowly than ${rate}: read the answer as it comes.`,
+      )
+      socket.destroy()
+    }
     before = now
   }, windowMs).unref()
   const unwatch = (): void => clearInterval(timer)

@@ -4,6 +4,7 @@ import type { FreezeHooks } from '../../isolation/isolation.js'
 import type { Verdict } from '../model/staging.js'
 import { ArrivalOrder, type Ticket } from './arrival-order.js'
 import type { LaunchHandler } from './launch-handler.js'
+import { Refusals } from './refusals.js'
 import { StagerRefusal } from './stager-answer.js'
 import type { StagerRequest } from './stager-request.js'
 
@@ -36,7 +37,11 @@ export class HttpSession {
     },
   }
 
-  constructor(readonly handler: LaunchHandler) {}
+  readonly refusals: Refusals
+
+  constructor(readonly handler: LaunchHandler) {
+    this.refusals = new Refusals((line) => handler.refused(line))
+  }
 
   /** The verdict that has been recorded. */
   get recorded(): Verdict | undefined {

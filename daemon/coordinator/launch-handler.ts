@@ -16,7 +16,7 @@ import type { Verdict } from '../model/staging.js'
  *   in the order in which their requests arrived, so the handler needs no lock. `openData` and `metadata` may be called
  *   at any time, also during one of these calls, and then return the working copy as it was before it.
  * - Changes are atomic: when a call rejects, the working copy is unchanged.
- * - Once `verdict` has resolved, the coordinator calls no further method. It answers a repeated verdict by itself.
+ * - Once `verdict` has resolved, the coordinator calls no further method but `refused`. It answers a repeated verdict by itself.
  *
  * ERRORS
  * - `Conflict` (`launch-over`) from any method when the launch has ended meanwhile, by a timeout for instance: 452.
@@ -52,6 +52,13 @@ export interface LaunchHandler {
 
   /** Resolves when the verdict is durable: then the stager gets its `OK`. */
   verdict(verdict: Verdict): Promise<void>
+
+  /**
+   * Takes note of a request that was refused. May be called at any time, even after the verdict.
+   *
+   * @param line why, for the author of the stager; without control characters
+   */
+  refused(line: string): void
 }
 
 export interface PackageData {

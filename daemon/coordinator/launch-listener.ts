@@ -49,6 +49,8 @@ class LaunchListener implements CoordinatorListener {
       connectionsCheckingInterval: Math.min(1000, limits.headerMs),
       keepAliveTimeout: limits.keepAliveMs,
       maxHeaderSize: limits.headerBytes,
+      // Node would answer 400 by itself. Nothing depends on the header: the launch has the listener for itself.
+      requireHostHeader: false,
       noDelay: true,
     })
     this.#server.maxConnections = limits.sockets
@@ -62,6 +64,9 @@ class LaunchListener implements CoordinatorListener {
       .on('checkExpectation', (request, response) => this.#handle(request, response, false))
       .on('clientError', (_error, socket) => this.#broken(socket))
       .on('connect', (_request, socket) => this.#broken(socket))
+      .on('drop', () =>
+        parts.session.refusals.turnedAway(`this launch has ${limits.sockets} open connections: close some of them.`),
+      )
   }
 
   get port(): number {
@@ -142,6 +147,7 @@ class LaunchListener implements CoordinatorListener {
       return
     }
     const text = 'The request is not whole, plain HTTP/1.1 with headers of at most 16 KiB: send one that is.'
+    this.#parts.session.refusals.answered(undefined, 499, text)
     socket.end(
       `HTTP/1.1 499 ${REASONS[499]}\r\ncontent-type: text/plain; charset=utf-8\r\n` +
         `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,

@@ -1,4 +1,5 @@
 import { BadInput, Conflict, Fault, messageOf, StagerdError, Unavailable } from '../../base/errors.js'
+import { shorten } from '../../base/shorten.js'
 
 /** The status codes of the Stager API, with their reason phrases. */
 export const REASONS = {
@@ -59,9 +60,11 @@ const MAX_TEXT = 1000
 
 /** Messages may have several lines, and may quote what a stager sent. */
 function oneLine(text: string): string {
-  const line = text
-    .replace(/\s*[\r\n]+\s*/g, '; ')
-    .replace(/\p{Control}/gu, '?')
-    .trim()
-  return line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT - 3)}...` : line
+  return shorten(
+    text
+      .replace(/\s*[\r\n]+\s*/g, '; ')
+      .replace(/\p{Control}/gu, '?')
+      .trim(),
+    MAX_TEXT,
+  )
 }

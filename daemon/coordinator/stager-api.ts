@@ -1,11 +1,12 @@
 import type { Logger } from 'pino'
+import { quote } from '../../base/fqn.js'
 import type { Verdict } from '../model/staging.js'
 import { downloadData, uploadData } from './data-operations.js'
 import type { HttpSession } from './http-session.js'
 import { alterMetadata, readMetadata } from './metadata-operations.js'
 import { takeSnapshot } from './snapshot-operation.js'
 import { assertAddresses } from './stager-address.js'
-import { answerTo, StagerRefusal } from './stager-answer.js'
+import { answerTo, StagerRefusal, type StagerAnswer } from './stager-answer.js'
 import type { StagerRequest } from './stager-request.js'
 import { recordVerdict } from './verdict-operation.js'
 
@@ -62,10 +63,19 @@ export async function route(
         },
         'the request of a stager failed on our side',
       )
+    tell(request, session, answer)
     request.refuse(answer.status, answer.text)
   } finally {
     request.ticket.release()
   }
+}
+
+/** Before the answer is sent, so that the line comes before what the stager prints about it. */
+function tell({ asked, raw, response, signal }: StagerRequest, session: HttpSession, answer: StagerAnswer): void {
+  // The client has gone: nothing is answered.
+  if (signal.aborted || raw.socket.destroyed) return
+  if (response.headersSent) session.refusals.brokenOff(asked, answer.text)
+  else session.refusals.answered(asked, answer.status, answer.text)
 }
 
 function select({ address, raw }: StagerRequest, session: HttpSession): Run {
@@ -90,7 +100,6 @@ function operationNamed(name: string): Operation | undefined {
 }
 
 function unknownOperation(name: string): StagerRefusal {
-  const what =
-    name === '' ? 'The request names no operation' : `${JSON.stringify(name.slice(0, 80))} is not an operation`
+  const what = name === '' ? 'The request names no operation' : `${quote(name)} is not an operation`
   return new StagerRefusal(499, `${what}: the operations are ${Object.keys(OPERATIONS).join(', ')}.`)
 }

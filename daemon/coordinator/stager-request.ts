@@ -3,6 +3,7 @@ import type { FileSender } from '../http/file-sender.js'
 import { collect, type MinimumRate, RequestBody, tooLarge } from '../http/request-body.js'
 import type { Ticket } from './arrival-order.js'
 import type { CoordinatorLimits } from './coordinator-limits.js'
+import type { RefusedRequest } from './refusals.js'
 import { parseAddress, type StagerAddress } from './stager-address.js'
 import { REASONS, type StagerStatus } from './stager-answer.js'
 
@@ -54,6 +55,11 @@ export class StagerRequest {
       if (!raw.complete) this.#linger(() => undefined)
     })
     response.once('close', () => this.#ended.abort())
+  }
+
+  /** For messages. */
+  get asked(): RefusedRequest {
+    return { method: this.raw.method ?? '', operation: this.address.operation }
   }
 
   /** Aborted when the response is closed: then no client waits for the answer. */

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { Capability, Template } from './capability.js'
-import { PACKAGE_STATES } from '../packages/package.js'
+import { PACKAGE_STATES, type PackageState } from '../packages/package.js'
 import { closed, environment, oneOf } from './schema.js'
 
 export const Resource = Type.Object(
@@ -16,13 +16,22 @@ export const Resource = Type.Object(
 )
 export type Resource = Static<typeof Resource>
 
+const STATE_MEANINGS: Readonly<Record<PackageState, string>> = {
+  created: 'metadata without data',
+  uploaded: 'has data, and is not staged',
+  staging:
+    'being staged; if it was ready before, it can still run and others can depend on it, with its data from before',
+  ready: 'can run, and others can depend on it',
+  failed: 'its last staging failed; its data is unchanged',
+}
+
 export const Package = Type.Object(
   {
     uuid: Type.String(),
     fqn: Type.String(),
     namespace: Type.String(),
     name: Type.String(),
-    state: oneOf(PACKAGE_STATES),
+    state: oneOf(PACKAGE_STATES, STATE_MEANINGS),
     resource: Type.Optional(Resource),
     dependencies: Type.Array(Capability),
     provides: Type.Array(Capability),

@@ -144,7 +144,7 @@ function packageEntry(found: Package, fileOf: (resource: Resource) => string): P
   if (!resource) throw packageEmpty(found)
   return {
     fqn: formatFqn('package', found),
-    state: found.state === 'ready' ? 'ready' : 'uploaded',
+    state: found.usable ? 'ready' : 'uploaded',
     dependencies: [...dependencies],
     provides: [...provides],
     environment: { ...environment },
@@ -177,7 +177,7 @@ function stagerEntry(found: Stager, program: string): StagerEntry {
 
 function assertExportable(found: Package): void {
   if (!found.resource) throw packageEmpty(found)
-  if (found.state === 'staging')
+  if (found.state === 'staging' && !found.usable)
     throw new Conflict(
       'package-busy',
       `${formatFqn('package', found)} is being staged: wait until the staging has ended, or cancel it.`,

@@ -32,17 +32,21 @@ export class LogStore {
 
   /** Continues the log if there is one. The caller closes the writer. */
   async write(staging: string): Promise<LogWriter> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     const changed = () => this.#changes.emit(staging)
-    const writer = await LogWriter.open(this.#file(staging), {
-      written: changed,
-      closed: () => {
-        this.#writers.delete(staging)
-        changed()
-      },
-    })
-    this.#writers.set(staging, writer)
-    return writer
+    const closed = () => {
+      this.#writers.delete(staging)
+      changed()
+    }
+    try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+      const writer = await LogWriter.open(this.#file(staging), { written: changed, closed })
+      this.#writers.set(staging, writer)
+      return writer
+    } catch (error) {
+      // The staging may have ended all the same, so that its log is complete.
+      changed()
+      throw error
+    }
   }
 
   /** The lines of a log, as `readLog` reads them; none if there is no log. */

@@ -23,6 +23,24 @@ export function isTerminal(state: StagingState): boolean {
   }
 }
 
+/** Queued and running stagings hold their package and the packages of their stagers. */
+export const OPEN_STATES: readonly StagingState[] = STAGING_STATES.filter((state) => !isTerminal(state))
+
+export function canBeRetried(state: StagingState): boolean {
+  switch (state) {
+    case 'failed':
+    case 'cancelled':
+      return true
+    case 'queued':
+    case 'running':
+    case 'succeeded':
+      return false
+  }
+}
+
+/** Such a staging holds its source. */
+export const RETRYABLE_STATES: readonly StagingState[] = STAGING_STATES.filter(canBeRetried)
+
 /**
  * `starting`: recorded; its resources may exist on the host. `running`: the stager's program runs. `done`, `failed` and
  * `relaunched`: ended by a verdict or a cause. `aborted`: ended for a reason that is not the stager's, such as a crash of
@@ -30,6 +48,22 @@ export function isTerminal(state: StagingState): boolean {
  */
 export const LAUNCH_STATES = ['starting', 'running', 'done', 'failed', 'relaunched', 'aborted'] as const
 export type LaunchState = (typeof LAUNCH_STATES)[number]
+
+/** Whether a launch may have resources on the host. A staging has at most one such launch. */
+export function isOpen(state: LaunchState): boolean {
+  switch (state) {
+    case 'starting':
+    case 'running':
+      return true
+    case 'done':
+    case 'failed':
+    case 'relaunched':
+    case 'aborted':
+      return false
+  }
+}
+
+export const OPEN_LAUNCH_STATES: readonly LaunchState[] = LAUNCH_STATES.filter(isOpen)
 
 /** What a stager reports at its end. */
 export type Verdict = 'done' | 'failed' | 'relaunch'
@@ -139,6 +173,10 @@ export interface Launch {
   readonly exitCode: number | undefined
   readonly startedAt: string
   readonly endedAt: string | undefined
+}
+
+export function openLaunchOf({ launches }: Pick<Staging, 'launches'>): Launch | undefined {
+  return launches.find(({ state }) => isOpen(state))
 }
 
 /** How often a stager may ask to be relaunched within one staging. */

@@ -30,7 +30,7 @@ export class NodeReport {
     const [queued, running, packages, engine] = await Promise.all([
       this.#ledger.list({ state: 'queued' }),
       this.#ledger.list({ state: 'running' }),
-      this.#packages.listReady(),
+      this.#packages.listUsable(),
       this.#engine(),
     ])
     return {

@@ -5,17 +5,17 @@ import type { Rules } from './resolution/rules.js'
 
 /** The packages and policy rules of one moment, for resolutions. */
 export interface Catalogue {
-  /** The packages in state `ready`, in order of import. */
-  readonly ready: readonly Package[]
+  /** The usable packages, in order of import. */
+  readonly usable: readonly Package[]
   readonly index: PackageIndex
   readonly rulesOf: (subject: PolicySubject, purpose: Purpose) => Rules
 }
 
 /** Without `policies`, there are no rules. */
 export function catalogueOf(
-  ready: readonly Package[],
+  usable: readonly Package[],
   index: PackageIndex,
   policies: readonly NamedPolicy[] = [],
 ): Catalogue {
-  return { ready, index, rulesOf: (subject, purpose) => subjectRules(policies, subject, purpose) }
+  return { usable, index, rulesOf: (subject, purpose) => subjectRules(policies, subject, purpose) }
 }

@@ -27,6 +27,11 @@ export interface Package extends PackageMetadata {
   readonly namespace: string
   readonly name: string
   readonly state: PackageState
+  /**
+   * Whether it can run and others may depend on it: it is `ready`, or was ready when the staging began that is under way.
+   * Then it has its data from before.
+   */
+  readonly usable: boolean
   readonly resource: Resource | undefined
   /** Informative only. */
   readonly version?: string | undefined

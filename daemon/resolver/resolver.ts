@@ -11,13 +11,13 @@ import type { PackageRepository, PolicyDocument, PolicyRepository } from '../sto
  * before each use.
  */
 export class Resolver {
-  readonly #packages: Pick<PackageRepository, 'listReady'>
+  readonly #packages: Pick<PackageRepository, 'listUsable'>
   readonly #policies: Pick<PolicyRepository, 'current'>
   readonly #index = new PackageIndex()
   #documents: readonly PolicyDocument[] = []
   #read: readonly NamedPolicy[] = []
 
-  constructor(packages: Pick<PackageRepository, 'listReady'>, policies: Pick<PolicyRepository, 'current'>) {
+  constructor(packages: Pick<PackageRepository, 'listUsable'>, policies: Pick<PolicyRepository, 'current'>) {
     this.#packages = packages
     this.#policies = policies
   }
@@ -38,8 +38,8 @@ export class Resolver {
    */
   async with<T>(work: (catalogue: Catalogue) => T): Promise<T> {
     const policies = await this.policies()
-    const ready = await this.#packages.listReady()
-    return work(catalogueOf(ready, this.#index.follow(ready), policies))
+    const usable = await this.#packages.listUsable()
+    return work(catalogueOf(usable, this.#index.follow(usable), policies))
   }
 }
 

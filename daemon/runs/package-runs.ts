@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import { BadInput, Conflict } from '../../base/errors.js'
+import { BadInput, Conflict, Unavailable } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
 import type { Ending, Isolation, PreparedContainer, StartHooks } from '../../isolation/isolation.js'
 import type { Limits, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
@@ -28,7 +28,8 @@ const RUN_USER = 'runner'
 /** Runs ready packages in the foreground. */
 export class PackageRuns {
   readonly #parts: PackageRunsParts
-  readonly #active = new Set<Promise<void>>()
+  /** From the request on: a start under way may have resources on the host already. */
+  readonly #active = new Set<Promise<unknown>>()
   readonly #stop = new AbortController()
 
   constructor(parts: PackageRunsParts) {
@@ -37,9 +38,20 @@ export class PackageRuns {
 
   /**
    * Resolves when the program runs. If it rejects, all resources of the run have been removed. The program is stopped
-   * when `signal` is aborted.
+   * when `signal` is aborted. Throws `Unavailable` (`stopping`) after `stop`.
    */
   async start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
+    this.#stop.signal.throwIfAborted()
+    const started = this.#start(request, hooks, signal)
+    const over: Promise<unknown> = started
+      .then(({ ended }) => ended)
+      .catch(() => undefined)
+      .finally(() => this.#active.delete(over))
+    this.#active.add(over)
+    return await started
+  }
+
+  async #start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
     const { isolation, live, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
     const { prepare, start } = await this.#plan(request)
@@ -67,8 +79,6 @@ export class PackageRuns {
       await this.#release(id, container)
       return describeEnding(ending)
     })
-    const active: Promise<void> = ended.then(() => void this.#active.delete(active))
-    this.#active.add(active)
     return { id, ports: running.publishedPorts, ended, stop }
   }
 
@@ -81,9 +91,9 @@ export class PackageRuns {
       logger.error({ err: error, run: id, what }, 'a resource of a run could not be removed')
   }
 
-  /** Stops all runs, and resolves when all their resources have been removed. */
+  /** Stops all runs, those that are still starting too, and resolves when all their resources have been removed. */
   async stop(): Promise<void> {
-    this.#stop.abort()
+    this.#stop.abort(new Unavailable('stopping', 'stagerd is stopping: try again after its restart.'))
     await Promise.all(this.#active)
   }
 
@@ -91,7 +101,7 @@ export class PackageRuns {
     const { packages, defaults } = this.#parts
     const subject = await packages.get(request.package)
     const fqn = formatFqn('package', subject)
-    if (subject.state !== 'ready')
+    if (!subject.usable)
       throw new Conflict(
         'package-not-ready',
         `${fqn} is ${subject.state}: only a ready package can run; stage it first.`,

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import pRetry from 'p-retry'
 import type { Logger } from 'pino'
 import { Unavailable, messageOf } from '../../base/errors.js'
 import { Mutex } from '../../base/mutex.js'
 import type { Isolation } from '../../isolation/isolation.js'
 import type { LiveContainers } from './live-containers.js'
+import { retryUntilStopped } from './retry-until-stopped.js'
 
 export interface JanitorParts {
   readonly isolation: Pick<Isolation, 'ping' | 'sweep'>
@@ -18,9 +18,6 @@ export interface JanitorParts {
    */
   readonly lastSweepMs?: number
 }
-
-const FIRST_RETRY_MS = 250
-const LONGEST_RETRY_MS = 5_000
 
 /**
  * Removes from the host what no launch of this process owns.
@@ -50,17 +47,11 @@ export class Janitor {
   /** Retries until a sweep succeeds. Rejects only when `signal` is aborted. */
   async sweepOnceEngineIsBack(signal: AbortSignal): Promise<void> {
     const { logger } = this.#parts
-    const attempt = async () => {
-      try {
-        await this.sweep()
-      } catch (error) {
-        if (error instanceof Unavailable) logger.warn({ reason: messageOf(error) }, 'waiting for the Docker Engine')
-        else logger.error({ err: error }, 'the sweep failed and is retried')
-        // p-retry gives up at a TypeError, which an unexpected answer of the Engine can cause.
-        throw new Error('the sweep failed', { cause: error })
-      }
+    const report = (error: unknown) => {
+      if (error instanceof Unavailable) logger.warn({ reason: messageOf(error) }, 'waiting for the Docker Engine')
+      else logger.error({ err: error }, 'the sweep failed and is retried')
     }
-    await pRetry(attempt, { retries: Infinity, minTimeout: FIRST_RETRY_MS, maxTimeout: LONGEST_RETRY_MS, signal })
+    await retryUntilStopped(() => this.sweep(), report, signal)
   }
 
   /** Sweeps periodically until `signal` is aborted. Never rejects. */

@@ -36,7 +36,7 @@ export interface LaunchStart extends Omit<StartPlan, 'coordinatorPort'> {
  */
 export function planLaunch(staging: Staging, launch: string, catalogue: Catalogue, settings: PlanSettings): LaunchPlan {
   const stager = currentStager(staging)
-  const program = catalogue.ready.find(({ uuid }) => uuid === stager.packageUuid)
+  const program = catalogue.usable.find(({ uuid }) => uuid === stager.packageUuid)
   if (!program?.resource)
     throw new Unresolved(
       'stager-package-missing',

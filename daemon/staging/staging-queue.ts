@@ -2,10 +2,18 @@ import type { Staging } from '../model/staging.js'
 
 export interface QueueWork {
   /** Makes the oldest queued staging running; undefined if none is queued. */
-  admitNext(): Promise<Staging | undefined>
-  /** Resolves when the staging has ended and everything of it is released. Never rejects. */
-  work(staging: Staging): Promise<void>
+  admitNext(): Promise<Pick<Staging, 'uuid'> | undefined>
+  /**
+   * Resolves when the staging has ended, or the daemon stops, and everything of it is released; with `unfinished` if it is
+   * still running and is to be taken up again. Never rejects.
+   */
+  work(staging: string): Promise<WorkOutcome>
 }
+
+export type WorkOutcome = 'ended' | 'unfinished'
+
+/** How long after an error the queue tries again, in milliseconds. */
+const RETRY_MS = 5_000
 
 /**
  * Admits stagings first in, first out, up to a limit of running ones.
@@ -14,25 +22,32 @@ export interface QueueWork {
  * - At most `limit` stagings run. One loop admits them, so they are admitted in the order of submission.
  * - Nothing is admitted before `open` or after `close`. The interrupted stagings that `open` takes come first, and count
  *   against the limit.
+ * - The queue holds UUIDs alone: what a staging is when its turn comes, the ledger says.
+ * - While the queue is open, something wakes it: a submission, the end of a staging, or a timer after each error.
  */
 export class StagingQueue {
   readonly #limit: number
   readonly #parts: QueueWork
   readonly #onError: (error: unknown) => void
+  readonly #retryMs: number
   readonly #active = new Set<Promise<void>>()
-  #resumed: Staging[] = []
+  #waiting: string[] = []
+  /** Those that wait for the timer. */
+  #unfinished: string[] = []
+  #timer: NodeJS.Timeout | undefined
   #open = false
   #pumping: Promise<void> | undefined
   #again = false
 
-  constructor(limit: number, parts: QueueWork, onError: (error: unknown) => void) {
+  constructor(limit: number, parts: QueueWork, onError: (error: unknown) => void, retryMs = RETRY_MS) {
     this.#limit = limit
     this.#parts = parts
     this.#onError = onError
+    this.#retryMs = retryMs
   }
 
-  open(resumed: readonly Staging[]): void {
-    this.#resumed = [...resumed]
+  open(interrupted: readonly string[]): void {
+    this.#waiting = [...interrupted]
     this.#open = true
     this.notify()
   }
@@ -44,7 +59,10 @@ export class StagingQueue {
       return
     }
     this.#pumping = this.#pump()
-      .catch(this.#onError)
+      .catch((error: unknown) => {
+        this.#onError(error)
+        this.#retryLater()
+      })
       .finally(() => {
         this.#pumping = undefined
         if (this.#again) {
@@ -57,6 +75,7 @@ export class StagingQueue {
   /** Resolves when no staging runs. */
   async close(): Promise<void> {
     this.#open = false
+    clearTimeout(this.#timer)
     await this.#pumping
     while (this.#active.size > 0) await Promise.all(this.#active)
   }
@@ -67,14 +86,27 @@ export class StagingQueue {
 
   async #pump(): Promise<void> {
     while (this.#open && this.#active.size < this.#limit) {
-      const next = this.#resumed.shift() ?? (await this.#parts.admitNext())
+      const next = this.#waiting.shift() ?? (await this.#parts.admitNext())?.uuid
       // A staging that was admitted during `close` is recorded as running: it continues at the next start.
-      if (!next || !this.#isOpen()) return
-      const work: Promise<void> = this.#parts.work(next).finally(() => {
+      if (next === undefined || !this.#isOpen()) return
+      const work: Promise<void> = this.#parts.work(next).then((outcome) => {
         this.#active.delete(work)
+        if (outcome === 'unfinished') {
+          this.#unfinished.push(next)
+          this.#retryLater()
+        }
         this.notify()
       })
       this.#active.add(work)
     }
+  }
+
+  #retryLater(): void {
+    if (!this.#open) return
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#waiting.push(...this.#unfinished.splice(0))
+      this.notify()
+    }, this.#retryMs).unref()
   }
 }

@@ -8,7 +8,8 @@ import type { StagingLedger } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
 import type { LogWriter } from '../log/log-writer.js'
 import { currentStager, stagerFqn } from './plan.js'
-import { INTERRUPTION_LIMIT, type Staging } from '../model/staging.js'
+import { INTERRUPTION_LIMIT, openLaunchOf, type Staging } from '../model/staging.js'
+import type { WorkOutcome } from './staging-queue.js'
 
 export interface StagingRunnerParts {
   readonly ledger: StagingLedger
@@ -30,42 +31,59 @@ export class StagingRunner {
     this.#parts = parts
   }
 
-  /** Ends the running launch of a staging. The cancellation is in the ledger by then. */
-  cancel(staging: string): void {
-    this.#cancellations.get(staging)?.abort()
+  /**
+   * Ends the running launch of a staging. The request is in the ledger by then.
+   *
+   * @returns false if the staging is not at work: then nothing of it has to be ended
+   */
+  cancel(staging: string): boolean {
+    const cancellation = this.#cancellations.get(staging)
+    cancellation?.abort()
+    return cancellation !== undefined
   }
 
   /**
    * Starts at the first launch, or at the one that was interrupted. Resolves when everything of every launch is released.
    * Never rejects.
    */
-  async run(admitted: Staging): Promise<void> {
-    const { logs, logger } = this.#parts
+  async run(uuid: string): Promise<WorkOutcome> {
+    const { ledger, logs, logger } = this.#parts
     const cancellation = new AbortController()
-    this.#cancellations.set(admitted.uuid, cancellation)
+    // Before the staging is read: a request to cancel it is then in what is read, or aborts the signal.
+    this.#cancellations.set(uuid, cancellation)
     const released: Promise<void>[] = []
     try {
-      const log = await logs.write(admitted.uuid)
+      const admitted = await this.#withoutOpenLaunch(await ledger.get(uuid))
+      if (admitted.state !== 'running') return 'ended'
+      const log = await logs.write(uuid)
       try {
         await this.#logStart(admitted, log)
         await this.#launchUntilEnded(admitted, log, cancellation.signal, released)
       } catch (error) {
-        logger.error({ err: error, staging: admitted.uuid }, 'a staging cannot continue')
+        logger.error({ err: error, staging: uuid }, 'a staging cannot continue')
         await this.#giveUp(admitted, error, log)
       } finally {
         await log.close()
       }
+      return 'ended'
     } catch (error) {
-      logger.error({ err: error, staging: admitted.uuid }, 'a staging cannot be ended; it continues at the next start')
+      logger.error({ err: error, staging: uuid }, 'a staging cannot be ended; it is taken up again')
+      return 'unfinished'
     } finally {
-      this.#cancellations.delete(admitted.uuid)
+      this.#cancellations.delete(uuid)
       await Promise.all(released)
     }
   }
 
+  /** An earlier attempt may have left one in the ledger. It has released everything. */
+  async #withoutOpenLaunch(staging: Staging): Promise<Staging> {
+    const open = openLaunchOf(staging)
+    return open ? await this.#parts.ledger.abortLaunch(open.uuid) : staging
+  }
+
   async #logStart(staging: Staging, log: LogWriter): Promise<void> {
     if (staging.launches.length > 0) {
-      await log.message('stagerd was restarted; staging continues with the launch that was interrupted.')
+      await log.message('Staging continues with the launch that was interrupted.')
       return
     }
     await log.message(
@@ -133,8 +151,7 @@ export class StagingRunner {
     const current = await ledger.get(admitted.uuid)
     if (current.state !== 'running') return
     const failure = failureOfError(undefined, error)
-    const open = current.launches.find(({ state }) => state === 'starting' || state === 'running')
-    await ledger.fail(admitted.uuid, open?.uuid, failure)
+    await ledger.fail(admitted.uuid, openLaunchOf(current)?.uuid, failure)
     await explainFailure(failure, [], log)
   }
 }

@@ -8,7 +8,8 @@ import type { StagingLedger } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
 import { StagingQueue } from './staging-queue.js'
 import { StagingRunner } from './staging-runner.js'
-import type { Staging, StagingSource } from '../model/staging.js'
+import { canBeRetried, openLaunchOf, type Staging, type StagingSource } from '../model/staging.js'
+import { retryUntilStopped } from './retry-until-stopped.js'
 
 export interface StagingServiceParts {
   readonly ledger: StagingLedger
@@ -19,6 +20,8 @@ export interface StagingServiceParts {
   readonly launches: LaunchRunner
   readonly logs: LogStore
   readonly logger: Logger
+  /** For tests; by default that of the queue. */
+  readonly retryMs?: number
 }
 
 /**
@@ -45,8 +48,9 @@ export class StagingService {
     })
     this.#queue = new StagingQueue(
       limit,
-      { admitNext: () => parts.ledger.admitNext(), work: (staging) => this.#runner.run(staging) },
-      (error) => parts.logger.error({ err: error }, 'no staging can be admitted'),
+      { admitNext: () => parts.ledger.admitNext(), work: (uuid) => this.#runner.run(uuid) },
+      (error) => parts.logger.error({ err: error }, 'no staging can be admitted; the queue tries again'),
+      parts.retryMs,
     )
   }
 
@@ -91,8 +95,8 @@ export class StagingService {
   /** Throws `Conflict` (`staging-ended`). */
   async cancel(uuid: string): Promise<Staging> {
     const staging = await this.#parts.ledger.requestCancel(uuid)
-    if (staging.state === 'running') this.#runner.cancel(uuid)
-    else await this.#logCancellation(uuid)
+    if (staging.state === 'running') return this.#runner.cancel(uuid) ? staging : await this.#cancelWaiting(uuid)
+    await this.#log(uuid, 'Staging was cancelled before it started.')
     return staging
   }
 
@@ -102,7 +106,7 @@ export class StagingService {
    */
   async retry(uuid: string): Promise<Staging> {
     const staging = await this.#parts.ledger.get(uuid)
-    if (staging.state !== 'failed' && staging.state !== 'cancelled')
+    if (!canBeRetried(staging.state))
       throw new Conflict(
         'staging-not-failed',
         `Staging ${uuid} is ${staging.state}: only a failed or cancelled staging can be retried.`,
@@ -111,24 +115,55 @@ export class StagingService {
     return await this.submit({ uuid: staging.packageUuid }, pipeline, staging.source)
   }
 
-  /** A queued staging has no log yet. */
-  async #logCancellation(uuid: string): Promise<void> {
-    const log = await this.#parts.logs.write(uuid)
-    await log.message('Staging was cancelled before it started.')
-    await log.close()
+  /** Ends a staging that waits to be continued: no launch of it is at work. */
+  async #cancelWaiting(uuid: string): Promise<Staging> {
+    const cancelled = await this.#parts.ledger.cancel(uuid)
+    await this.#log(uuid, 'Staging was cancelled.')
+    return cancelled
+  }
+
+  /** For a staging that is not at work, whose log has no writer. */
+  async #log(uuid: string, text: string): Promise<void> {
+    try {
+      const log = await this.#parts.logs.write(uuid)
+      await log.message(text).finally(() => log.close())
+    } catch (error) {
+      // What the line is about has happened.
+      this.#parts.logger.error(
+        { err: error, staging: uuid, text },
+        'a line of the log of a staging could not be written',
+      )
+    }
   }
 
   async #recover(): Promise<void> {
-    const { janitor, ledger, logger } = this.#parts
-    await janitor.sweepOnceEngineIsBack(this.#stop.signal)
-    void janitor.keepSweeping(this.#stop.signal)
-    const interrupted: Staging[] = []
-    for (const staging of await ledger.running()) {
-      const open = staging.launches.find(({ state }) => state === 'starting' || state === 'running')
-      interrupted.push(open ? await ledger.abortLaunch(open.uuid) : staging)
-    }
+    const { janitor, logger } = this.#parts
+    const { signal } = this.#stop
+    await janitor.sweepOnceEngineIsBack(signal)
+    void janitor.keepSweeping(signal)
+    const interrupted = await retryUntilStopped(
+      () => this.#interrupted(),
+      (error) => logger.error({ err: error }, 'the interrupted stagings cannot be read; stagerd tries again'),
+      signal,
+    )
     if (interrupted.length > 0) logger.info({ stagings: interrupted.length }, 'interrupted stagings continue')
     this.#ready = true
     this.#queue.open(interrupted)
+  }
+
+  /** The UUIDs of the stagings that are to be continued. Their launches are over. */
+  async #interrupted(): Promise<readonly string[]> {
+    const { ledger } = this.#parts
+    const interrupted: string[] = []
+    for (const staging of await ledger.running()) {
+      if (staging.cancelRequested) {
+        await this.#cancelWaiting(staging.uuid)
+        continue
+      }
+      const open = openLaunchOf(staging)
+      if (open) await ledger.abortLaunch(open.uuid)
+      interrupted.push(staging.uuid)
+    }
+    return interrupted
   }
 }

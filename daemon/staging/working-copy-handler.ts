@@ -125,6 +125,13 @@ export class WorkingCopyHandler implements LaunchHandler {
     await this.#owner.settle(verdict, this.#work)
   }
 
+  refused(line: string): void {
+    // After this the log may be closed.
+    if (this.#closed) return
+    // A log that cannot be written fails the staging with its next line.
+    void this.#owner.log(line).catch(() => undefined)
+  }
+
   async #withinQuota<T>(write: () => Promise<T>, quota: number): Promise<T> {
     try {
       return await write()

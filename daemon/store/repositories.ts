@@ -24,8 +24,8 @@ export interface PackageRepository {
   list(filter: PackageFilter): Promise<readonly Package[]>
   /** The total length of the resources of all packages in and below a namespace, in bytes. */
   totalLength(namespace: string): Promise<number>
-  /** The packages that are `ready`, in order of import: those that a resolution can choose from. */
-  listReady(): Promise<readonly Package[]>
+  /** The usable packages, in order of import: those that a resolution can choose from. */
+  listUsable(): Promise<readonly Package[]>
   /**
    * Throws `Conflict` (`package-busy`) while the package is being staged, `package-exists` if the new name is taken.
    */

@@ -33,11 +33,7 @@ export interface StagingLedger {
   /** Throws `NotFound` (`staging-not-found`). */
   get(uuid: string): Promise<Staging>
   /** Newest first. */
-  list(filter: {
-    readonly state?: StagingState
-    readonly packageUuid?: string
-    readonly limit?: number
-  }): Promise<readonly Staging[]>
+  list(filter: StagingFilter): Promise<readonly Staging[]>
 
   /** Records the intent, before any resource of the launch is created. */
   beginLaunch(
@@ -66,6 +62,16 @@ export interface StagingLedger {
   requestCancel(staging: string): Promise<Staging>
   /** A running staging with `cancelRequested` becomes `cancelled`, its open launch `aborted`, and the package returns to its state from before. */
   cancel(staging: string): Promise<Staging>
+}
+
+export interface StagingFilter {
+  readonly state?: StagingState
+  readonly packageUuid?: string
+  /** The name that the pipeline had when the staging was submitted. */
+  readonly pipelineFqn?: string
+  /** Only stagings that were submitted at this time or later. */
+  readonly since?: Date
+  readonly limit?: number
 }
 
 export interface SubmitStaging {

@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline'
+import { linesOf } from '../../base/lines-of.js'
 import type { UnixHttp } from './unix-http.js'
 
 /**
@@ -19,7 +19,7 @@ export class NetworkDestroyEvents {
   static async watch(engine: UnixHttp): Promise<NetworkDestroyEvents> {
     const filters = encodeURIComponent(JSON.stringify({ type: ['network'], event: ['destroy'] }))
     const events = await engine.open('GET', `/events?filters=${filters}`)
-    return new NetworkDestroyEvents(createInterface({ input: events }), () => events.destroy())
+    return new NetworkDestroyEvents(linesOf(events), () => events.destroy())
   }
 
   /** Waits for the removal of a network. Returns its time, as of `performance.now()`. */

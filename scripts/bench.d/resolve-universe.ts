@@ -47,6 +47,7 @@ function packageOf(importOrder: number, name: string, provides: string[], depend
     namespace: '/bench',
     name,
     state: 'ready',
+    usable: true,
     resource: undefined,
     importOrder,
     createdAt: '2024-01-01T00:00:00.000Z',

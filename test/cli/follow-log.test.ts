@@ -62,6 +62,15 @@ describe('followLog', () => {
     expect(staging).toEqual(ended('succeeded'))
   })
 
+  test('passes on lines with every character that some readers take for the end of a line', async () => {
+    const { api } = harness()
+    const texts = ['a\u2028b', 'a\u2029b', 'a\u0085b', 'a\rb', 'a\vb\fc']
+    api.on('GET /v1/stagings/:uuid/log', (_request, response) => {
+      new EventStream(response).lines(...texts.map((text, index) => line(index + 1, text))).end(ended('succeeded'))
+    })
+    expect((await follow()).texts).toEqual(texts)
+  })
+
   test('continues after a restart during which the socket is missing', async () => {
     const { api } = harness()
     let calls = 0

@@ -169,6 +169,34 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       })
     })
 
+    it('leaves a ready package usable, with its data from before, until its new staging has succeeded', async () => {
+      const library = await packages.create(packageDraft('library', { resource: resource(), state: 'ready' }))
+      const app = await upload('app')
+      const usable = async () => (await packages.listUsable()).map(({ uuid, resource }) => [uuid, resource])
+      const before = [[library.uuid, library.resource]]
+      const restaged = async () => {
+        await submit(await packages.get(library), 'one')
+        expect(await packages.get(library)).toMatchObject({ state: 'staging', usable: true })
+        expect(await usable()).toEqual(before)
+        return await admit()
+      }
+      const failed = await restaged()
+      await ledger.fail(failed.uuid, await begin(failed), FAILURE)
+      expect(await usable()).toEqual(before)
+      const cancelled = await restaged()
+      await ledger.requestCancel(cancelled.uuid)
+      await ledger.cancel(cancelled.uuid)
+      expect(await usable()).toEqual(before)
+      const done = await restaged()
+      const made = worked(done, 'A')
+      await ledger.succeed(await begin(done), made)
+      expect(await usable()).toEqual([[library.uuid, made.resource]])
+
+      await submit(app, 'one')
+      expect(await packages.get(app)).toMatchObject({ state: 'staging', usable: false })
+      expect(await usable()).toHaveLength(1)
+    })
+
     it('can fail a staging before any launch, and by a fault of stagerd', async () => {
       await submit(await upload('a'))
       const unresolved: Failure = { ...FAILURE, cause: 'unresolved', stager: undefined }
@@ -291,7 +319,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       })
     })
 
-    it('lists stagings, newest first, by state and package, up to a limit', async () => {
+    it('lists stagings, newest first, by state, package, pipeline and time, up to a limit', async () => {
       const app = await upload('app')
       const first = await submit(app)
       await ledger.requestCancel(first.uuid)
@@ -304,6 +332,11 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       expect(await uuids({ state: 'queued' })).toEqual([other.uuid, second.uuid])
       expect(await uuids({ packageUuid: app.uuid })).toEqual([second.uuid, first.uuid])
       expect(await uuids({ packageUuid: app.uuid, state: 'cancelled' })).toEqual([first.uuid])
+      expect(await uuids({ pipelineFqn: 'stagpipe::/acme::p' })).toHaveLength(3)
+      expect(await uuids({ pipelineFqn: 'stagpipe::/acme::q' })).toEqual([])
+      const at = new Date(other.submittedAt)
+      expect(await uuids({ since: at })).toContain(other.uuid)
+      expect(await uuids({ since: new Date(at.getTime() + 1) })).toEqual([])
     })
   })
 }

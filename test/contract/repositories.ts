@@ -81,7 +81,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         const { uuid, namespace, name, importOrder } = old
         expect(replaced).toMatchObject({ uuid, namespace, name, importOrder, state: 'ready', version: '2', provides })
         expect(replaced).toMatchObject({ resource: after, environment: { A: '1' } })
-        expect(names(await packages.listReady())).toEqual(['ruby'])
+        expect(names(await packages.listUsable())).toEqual(['ruby'])
         await expect(packages.get(made)).rejects.toThrow(NotFound)
       })
 
@@ -183,26 +183,28 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         expect(names(await packages.list({ namespace: '/' }))).toHaveLength(4)
       })
 
-      it('that are ready are always listed in order of import', async () => {
+      it('that are usable are always listed in order of import', async () => {
         const ready = { resource: resource(), state: 'ready' } as const
         const [a, b, c] = [
           await packages.create(packageDraft('a', ready)),
           await packages.create(packageDraft('b')),
           await packages.create(packageDraft('c', ready)),
         ]
-        const listed = async () => names(await packages.listReady())
+        const listed = async () => names(await packages.listUsable())
         expect(await listed()).toEqual(['a', 'c'])
-        const before = await packages.listReady()
-        expect(await packages.listReady()).toEqual(before)
+        const before = await packages.listUsable()
+        expect(await packages.listUsable()).toEqual(before)
         await packages.attach(b, resource(), 'ready')
         expect(await listed()).toEqual(['a', 'b', 'c'])
         await packages.update(c, { name: 'c2' })
         await packages.delete(a)
         expect(await listed()).toEqual(['b', 'c2'])
         await ledger.submit({ packageUuid: b.uuid, pipelineFqn: 'p', stagers: [stagerSnapshot('s')] })
-        expect(await listed()).toEqual(['c2'])
+        expect(await listed()).toEqual(['b', 'c2'])
+        await packages.attach(c, resource(), 'uploaded')
+        expect(await listed()).toEqual(['b'])
         await packages.create(packageDraft('a', ready))
-        expect(await listed()).toEqual(['c2', 'a'])
+        expect(await listed()).toEqual(['b', 'a'])
         expect(names(before)).toEqual(['a', 'c'])
       })
     })

@@ -16,6 +16,8 @@ export class MemoryLaunchHandler implements LaunchHandler {
   announceLength = true
   meta: PackageMetadata = EMPTY_METADATA
   readonly calls: string[] = []
+  /** The lines about refused requests. */
+  readonly refusals: string[] = []
   /** Awaited at the start of every method, so that a test can make it fail or wait. */
   before: (call: string) => Promise<void> | void = () => undefined
   /** Awaited by a snapshot between the thaw and its end. */
@@ -70,6 +72,10 @@ export class MemoryLaunchHandler implements LaunchHandler {
 
   async verdict(verdict: Verdict): Promise<void> {
     await this.#begin(`verdict ${verdict}`)
+  }
+
+  refused(line: string): void {
+    this.refusals.push(line)
   }
 
   async #begin(call: string): Promise<void> {

@@ -32,7 +32,7 @@ export class StagingHarness {
   private constructor(
     readonly directory: string,
     readonly isolation: FakeIsolation,
-    readonly limit: number,
+    public limit: number,
     parts: Parts,
   ) {
     this.#parts = parts
@@ -63,6 +63,18 @@ export class StagingHarness {
     this.#parts.store.close()
     this.#parts = await assemble(this.directory, this.isolation, this.limit)
     this.start()
+  }
+
+  /**
+   * Leaves the state as a daemon does that was killed, with so many stagings admitted and without any launch, and requests
+   * to cancel some of them that it could not carry out. Then another daemon is there, which has not started.
+   */
+  async crash({ admitted, cancelled = [] }: { readonly admitted: number; readonly cancelled?: readonly string[] }) {
+    for (let n = 0; n < admitted; n++) await this.#parts.ledger.admitNext()
+    for (const uuid of cancelled) await this.#parts.ledger.requestCancel(uuid)
+    await this.service.stop()
+    this.#parts.store.close()
+    this.#parts = await assemble(this.directory, this.isolation, this.limit)
   }
 
   async close(): Promise<void> {
@@ -203,7 +215,8 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     logger,
     graceAfterVerdictMs: 200,
   })
-  const service = new StagingService({ ledger, packages, stagers, pipelines, janitor, launches, logs, logger }, limit)
+  const parts = { ledger, packages, stagers, pipelines, janitor, launches, logs, logger, retryMs: 5 }
+  const service = new StagingService(parts, limit)
   return { store, blobs, ledger, packages, stagers, pipelines, policies, logs, service }
 }
 

@@ -9,6 +9,7 @@ export function buildScriptRoutes(api: Api): void {
     '/v1/build-scripts',
     {
       schema: {
+        operationId: 'parseBuildScript',
         tags: ['packages'],
         description: 'Parse a build script, or report the place of an error. Nothing is stored.',
         querystring: NoQuery,

@@ -64,6 +64,7 @@ export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesP
     '/v1/exchange',
     {
       schema: {
+        operationId: 'exportSet',
         tags,
         querystring: ExportQuery,
         response: { 200: streamed('a ZIP file', 'application/zip'), ...REFUSALS },
@@ -88,6 +89,7 @@ export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesP
     '/v1/exchange',
     {
       schema: {
+        operationId: 'importSet',
         tags,
         querystring: ImportQuery,
         body: File,

@@ -15,6 +15,7 @@ export function garbageRoutes(api: Api, { garbage }: GarbageRoutesParts): void {
     '/v1/node/gc',
     {
       schema: {
+        operationId: 'collectGarbage',
         tags: ['node'],
         description: 'remove what nothing refers to and nothing uses',
         querystring: NoQuery,

@@ -20,6 +20,7 @@ export function imageRoutes(api: Api, { images }: ImageRoutesParts, closing: Abo
     '/v1/images/packages',
     {
       schema: {
+        operationId: 'createPackageFromImage',
         tags: ['packages'],
         description: 'Make a ready package of the content of a Docker image. It waits for the pull of the image.',
         querystring: NoQuery,

@@ -1,5 +1,6 @@
 import { Gauge, type Registry } from 'prom-client'
 import { Type } from 'typebox'
+import { OPEN_STATES } from '../../model/staging.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
 import type { Api } from '../fastify.js'
 
@@ -19,7 +20,7 @@ export function metricsRoutes(api: Api, { registry, ledger }: MetricsRoutesParts
     labelNames: ['state'] as const,
     registers: [registry],
     async collect() {
-      for (const state of ['queued', 'running'] as const) this.set({ state }, (await ledger.list({ state })).length)
+      for (const state of OPEN_STATES) this.set({ state }, (await ledger.list({ state })).length)
     },
   })
   new Gauge({
@@ -35,6 +36,7 @@ export function metricsRoutes(api: Api, { registry, ledger }: MetricsRoutesParts
     '/metrics',
     {
       schema: {
+        operationId: 'readMetrics',
         tags: ['node'],
         response: { 200: { description: 'for Prometheus', content: { 'text/plain': { schema: Type.String() } } } },
       },

@@ -18,13 +18,15 @@ export function nodeRoutes(api: Api, { node, stagings }: NodeRoutesParts): void 
 
   api.get(
     '/v1/node',
-    { schema: { tags, querystring: NoQuery, response: { 200: NodeStatus, ...REFUSALS } } },
+    { schema: { operationId: 'showNode', tags, querystring: NoQuery, response: { 200: NodeStatus, ...REFUSALS } } },
     async () => node.status(),
   )
 
   api.get(
     '/v1/node/doctor',
-    { schema: { tags, querystring: NoQuery, response: { 200: DoctorReport, ...REFUSALS } } },
+    {
+      schema: { operationId: 'examineNode', tags, querystring: NoQuery, response: { 200: DoctorReport, ...REFUSALS } },
+    },
     async () => {
       const findings = await node.doctor()
       return { findings: findings.map(({ subject, verdict, message }) => ({ subject, verdict, message })) }
@@ -33,13 +35,27 @@ export function nodeRoutes(api: Api, { node, stagings }: NodeRoutesParts): void 
 
   api.get(
     '/healthz',
-    { schema: { tags, description: 'whether the daemon answers', response: { 200: Health } } },
+    {
+      schema: {
+        operationId: 'checkHealth',
+        tags,
+        description: 'whether the daemon answers',
+        response: { 200: Health },
+      },
+    },
     () => ({ status: 'ok' as const }),
   )
 
   api.get(
     '/readyz',
-    { schema: { tags, description: 'whether stagings are admitted', response: { 200: Health, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'checkReadiness',
+        tags,
+        description: 'whether stagings are admitted',
+        response: { 200: Health, ...REFUSALS },
+      },
+    },
     async () => {
       const { engine } = await node.status()
       if (!engine.answers) throw new Unavailable('engine-down', engine.message)

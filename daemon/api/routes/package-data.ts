@@ -24,6 +24,7 @@ export function packageDataRoutes(api: Api, { packages, blobs }: PackageDataRout
     '/v1/packages/:ref/data',
     {
       schema: {
+        operationId: 'downloadPackage',
         tags: ['packages'],
         params: RefPath,
         querystring: NoQuery,

@@ -38,7 +38,14 @@ export interface PackageRoutesParts {
 export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRoutesParts): void {
   api.get(
     '/v1/packages',
-    { schema: { tags, querystring: PackageQuery, response: { 200: Type.Array(Package), ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'listPackages',
+        tags,
+        querystring: PackageQuery,
+        response: { 200: Type.Array(Package), ...REFUSALS },
+      },
+    },
     async ({ query }) => {
       if (query.namespace !== undefined) assertNamespace(query.namespace)
       return (await packages.list(query)).map(renderPackage)
@@ -47,7 +54,15 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
 
   api.post(
     '/v1/packages',
-    { schema: { tags, querystring: NoQuery, body: PackageDraft, response: { 201: Package, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'createPackage',
+        tags,
+        querystring: NoQuery,
+        body: PackageDraft,
+        response: { 201: Package, ...REFUSALS },
+      },
+    },
     async ({ body }, reply) => {
       assertNamespace(body.namespace)
       assertLocalName(body.name)
@@ -74,7 +89,15 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
 
   api.get(
     '/v1/packages/:ref',
-    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 200: Package, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'showPackage',
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        response: { 200: Package, ...REFUSALS },
+      },
+    },
     async ({ params }) => renderPackage(await packages.get(parseRef(params.ref, 'package'))),
   )
 
@@ -82,6 +105,7 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
     '/v1/packages/:ref',
     {
       schema: {
+        operationId: 'updatePackage',
         tags,
         params: RefPath,
         querystring: NoQuery,
@@ -104,6 +128,7 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
     '/v1/packages/:ref/resource',
     {
       schema: {
+        operationId: 'attachResource',
         tags,
         params: RefPath,
         querystring: NoQuery,
@@ -123,6 +148,7 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
     '/v1/packages/:ref/content',
     {
       schema: {
+        operationId: 'replacePackageContent',
         tags,
         params: RefPath,
         querystring: NoQuery,
@@ -138,7 +164,15 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
 
   api.delete(
     '/v1/packages/:ref',
-    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'deletePackage',
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        response: { 204: Nothing, ...REFUSALS },
+      },
+    },
     async ({ params }, reply) => {
       await packages.delete(parseRef(params.ref, 'package'))
       return reply.code(204).send(null)

@@ -33,7 +33,14 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
 
   api.get(
     '/v1/stagingpipelines',
-    { schema: { tags, querystring: NamespaceQuery, response: { 200: Type.Array(PipelineDocument), ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'listPipelines',
+        tags,
+        querystring: NamespaceQuery,
+        response: { 200: Type.Array(PipelineDocument), ...REFUSALS },
+      },
+    },
     async ({ query }) => {
       if (query.namespace !== undefined) assertNamespace(query.namespace)
       return Promise.all((await pipelines.list(query)).map(render))
@@ -42,7 +49,15 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
 
   api.post(
     '/v1/stagingpipelines',
-    { schema: { tags, querystring: NoQuery, body: PipelineDraft, response: { 201: PipelineDocument, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'createPipeline',
+        tags,
+        querystring: NoQuery,
+        body: PipelineDraft,
+        response: { 201: PipelineDocument, ...REFUSALS },
+      },
+    },
     async ({ body }, reply) => {
       const { namespace, name } = body
       assertNamespace(namespace)
@@ -57,7 +72,15 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
 
   api.get(
     '/v1/stagingpipelines/:ref',
-    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 200: PipelineDocument, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'showPipeline',
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        response: { 200: PipelineDocument, ...REFUSALS },
+      },
+    },
     async ({ params }) => render(await pipelines.get(parseRef(params.ref, 'stagpipe'))),
   )
 
@@ -65,6 +88,7 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
     '/v1/stagingpipelines/:ref',
     {
       schema: {
+        operationId: 'updatePipeline',
         tags,
         params: RefPath,
         querystring: NoQuery,
@@ -86,7 +110,15 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
 
   api.delete(
     '/v1/stagingpipelines/:ref',
-    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'deletePipeline',
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        response: { 204: Nothing, ...REFUSALS },
+      },
+    },
     async ({ params }, reply) => {
       await pipelines.delete(parseRef(params.ref, 'stagpipe'))
       return reply.code(204).send(null)

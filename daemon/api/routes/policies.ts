@@ -18,7 +18,14 @@ export interface PolicyRoutesParts {
 export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
   api.get(
     '/v1/policies',
-    { schema: { tags, querystring: NamespaceQuery, response: { 200: Type.Array(Policy), ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'listPolicies',
+        tags,
+        querystring: NamespaceQuery,
+        response: { 200: Type.Array(Policy), ...REFUSALS },
+      },
+    },
     async ({ query }) => {
       if (query.namespace !== undefined) assertNamespace(query.namespace)
       return (await policies.list(query)).map(renderPolicy)
@@ -27,7 +34,15 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
 
   api.post(
     '/v1/policies',
-    { schema: { tags, querystring: NoQuery, body: PolicyDraft, response: { 201: Policy, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'createPolicy',
+        tags,
+        querystring: NoQuery,
+        body: PolicyDraft,
+        response: { 201: Policy, ...REFUSALS },
+      },
+    },
     async ({ body }, reply) => {
       assertNamespace(body.namespace)
       assertLocalName(body.name)
@@ -39,7 +54,15 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
 
   api.get(
     '/v1/policies/:ref',
-    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 200: Policy, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'showPolicy',
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        response: { 200: Policy, ...REFUSALS },
+      },
+    },
     async ({ params }) => renderPolicy(await policies.get(parseRef(params.ref, 'policydoc'))),
   )
 
@@ -47,6 +70,7 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
     '/v1/policies/:ref/versions',
     {
       schema: {
+        operationId: 'listPolicyVersions',
         tags,
         params: RefPath,
         querystring: NoQuery,
@@ -64,7 +88,14 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
   api.put(
     '/v1/policies/:ref',
     {
-      schema: { tags, params: RefPath, querystring: NoQuery, body: PolicyText, response: { 200: Policy, ...REFUSALS } },
+      schema: {
+        operationId: 'updatePolicy',
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        body: PolicyText,
+        response: { 200: Policy, ...REFUSALS },
+      },
     },
     async ({ params, body }) => {
       const ref = parseRef(params.ref, 'policydoc')
@@ -77,7 +108,15 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
 
   api.delete(
     '/v1/policies/:ref',
-    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'deletePolicy',
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        response: { 204: Nothing, ...REFUSALS },
+      },
+    },
     async ({ params }, reply) => {
       await policies.delete(parseRef(params.ref, 'policydoc'))
       return reply.code(204).send(null)

@@ -23,6 +23,7 @@ export function resolutionRoutes(api: Api, { packages, resolver }: ResolutionRou
     '/v1/packages/resolution',
     {
       schema: {
+        operationId: 'resolvePackages',
         tags: ['packages'],
         description: 'Which packages a staging would get now, and why. Nothing is changed.',
         querystring: NoQuery,

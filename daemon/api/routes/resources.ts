@@ -57,7 +57,15 @@ export function resourceRoutes(
 
   api.get(
     '/v1/resources/:sha256',
-    { schema: { tags, params: DigestPath, querystring: NoQuery, response: { 200: StoredResource, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'showResource',
+        tags,
+        params: DigestPath,
+        querystring: NoQuery,
+        response: { 200: StoredResource, ...REFUSALS },
+      },
+    },
     async ({ params }) => {
       const { sha256, length, compression } = await ingest.reuse(digestOf(params.sha256))
       return { sha256, length, compression }
@@ -68,6 +76,7 @@ export function resourceRoutes(
     '/v1/resources',
     {
       schema: {
+        operationId: 'uploadResource',
         tags,
         querystring: ResourceQuery,
         body: Tarball,

@@ -23,6 +23,7 @@ export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSign
     '/v1/runs',
     {
       schema: {
+        operationId: 'startRun',
         tags,
         querystring: NoQuery,
         body: RunDraft,
@@ -45,7 +46,15 @@ export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSign
   // The last output and the exit code go to the client that started the run.
   api.post(
     '/v1/runs/:uuid/stop',
-    { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'stopRun',
+        tags,
+        params: UuidPath,
+        querystring: NoQuery,
+        response: { 204: Nothing, ...REFUSALS },
+      },
+    },
     async ({ params: { uuid } }, reply) => {
       const program = running.get(uuid)
       if (!program) throw new NotFound('run-not-found', `There is no run ${uuid}: it has ended, or it never existed.`)

@@ -28,7 +28,14 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
 
   api.get(
     '/v1/stagers',
-    { schema: { tags, querystring: NamespaceQuery, response: { 200: Type.Array(StagerDocument), ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'listStagers',
+        tags,
+        querystring: NamespaceQuery,
+        response: { 200: Type.Array(StagerDocument), ...REFUSALS },
+      },
+    },
     async ({ query }) => {
       if (query.namespace !== undefined) assertNamespace(query.namespace)
       return Promise.all((await stagers.list(query)).map(render))
@@ -37,7 +44,15 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
 
   api.post(
     '/v1/stagers',
-    { schema: { tags, querystring: NoQuery, body: StagerDraft, response: { 201: StagerDocument, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'createStager',
+        tags,
+        querystring: NoQuery,
+        body: StagerDraft,
+        response: { 201: StagerDocument, ...REFUSALS },
+      },
+    },
     async ({ body }, reply) => {
       const { namespace, name, start_command: startCommand, user = DEFAULT_USER } = body
       assertNamespace(namespace)
@@ -69,7 +84,15 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
 
   api.get(
     '/v1/stagers/:ref',
-    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 200: StagerDocument, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'showStager',
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        response: { 200: StagerDocument, ...REFUSALS },
+      },
+    },
     async ({ params }) => render(await stagers.get(parseRef(params.ref, 'job'))),
   )
 
@@ -77,6 +100,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
     '/v1/stagers/:ref',
     {
       schema: {
+        operationId: 'updateStager',
         tags,
         params: RefPath,
         querystring: NoQuery,
@@ -112,7 +136,15 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
 
   api.delete(
     '/v1/stagers/:ref',
-    { schema: { tags, params: RefPath, querystring: NoQuery, response: { 204: Nothing, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'deleteStager',
+        tags,
+        params: RefPath,
+        querystring: NoQuery,
+        response: { 204: Nothing, ...REFUSALS },
+      },
+    },
     async ({ params }, reply) => {
       await stagers.delete(parseRef(params.ref, 'job'))
       return reply.code(204).send(null)

@@ -51,6 +51,7 @@ export function stagingLogRoutes(api: Api, parts: StagingLogRoutesParts, closing
     '/v1/stagings/:uuid/log',
     {
       schema: {
+        operationId: 'followStagingLog',
         tags: ['stagings'],
         params: UuidPath,
         querystring: LogQuery,

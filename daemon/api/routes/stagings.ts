@@ -1,15 +1,17 @@
 import { Type } from 'typebox'
+import { formatFqn } from '../../../base/fqn.js'
 import { isUuid } from '../../../base/identifiers.js'
 import { assertMetadata } from '../../packages/validate.js'
 import type { StagingSource } from '../../model/staging.js'
 import type { StagingService } from '../../staging/staging-service.js'
 import type { ResourceIngest } from '../../store/resource-ingest.js'
 import type { PackageQuota } from '../../store/package-quota.js'
-import type { PackageRepository, Ref } from '../../store/repositories.js'
+import type { PackageRepository, PipelineRepository, Ref } from '../../store/repositories.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
 import { Staging, StagingDraft, StagingState } from '../../documents/staging.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
+import { parseTime } from '../parse-time.js'
 import { renderStaging } from '../render-staging.js'
 import { NoQuery, REFUSALS, UuidPath } from './schemas.js'
 
@@ -18,6 +20,12 @@ const StagingQuery = Type.Object(
   {
     state: Type.Optional(StagingState),
     package: Type.Optional(Type.String({ description: 'ref' })),
+    pipeline: Type.Optional(
+      Type.String({ description: 'ref; a full name is that which the pipeline had when the staging was submitted' }),
+    ),
+    since: Type.Optional(
+      Type.String({ description: 'RFC 3339: only stagings that were submitted at this time or later' }),
+    ),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
   },
   { additionalProperties: false },
@@ -27,14 +35,22 @@ export interface StagingRoutesParts {
   readonly stagings: Pick<StagingService, 'submit' | 'cancel' | 'retry'>
   readonly ledger: Pick<StagingLedger, 'get' | 'list'>
   readonly packages: Pick<PackageRepository, 'get'>
+  readonly pipelines: Pick<PipelineRepository, 'get'>
   readonly ingest: Pick<ResourceIngest, 'reuse'>
   readonly quota: PackageQuota
 }
 
-export function stagingRoutes(api: Api, { stagings, ledger, packages, ingest, quota }: StagingRoutesParts): void {
+export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
+  const { stagings, ledger, packages, pipelines, ingest, quota } = parts
   /** A UUID is not looked up, because stagings outlive their packages. */
   const packageUuid = async (text: string) =>
     isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid
+
+  /** A full name is not looked up, because stagings outlive their pipelines. */
+  const pipelineFqn = async (text: string) => {
+    const ref = parseRef(text, 'stagpipe')
+    return formatFqn('stagpipe', 'uuid' in ref ? await pipelines.get(ref) : ref)
+  }
 
   const sourceOf = async (
     subject: Ref,
@@ -50,6 +66,7 @@ export function stagingRoutes(api: Api, { stagings, ledger, packages, ingest, qu
     '/v1/stagings',
     {
       schema: {
+        operationId: 'listStagings',
         tags,
         description: 'newest first',
         querystring: StagingQuery,
@@ -60,6 +77,8 @@ export function stagingRoutes(api: Api, { stagings, ledger, packages, ingest, qu
       const found = await ledger.list({
         ...(query.state === undefined ? {} : { state: query.state }),
         ...(query.package === undefined ? {} : { packageUuid: await packageUuid(query.package) }),
+        ...(query.pipeline === undefined ? {} : { pipelineFqn: await pipelineFqn(query.pipeline) }),
+        ...(query.since === undefined ? {} : { since: parseTime(query.since, 'since') }),
         limit: query.limit ?? 100,
       })
       return found.map(renderStaging)
@@ -68,7 +87,15 @@ export function stagingRoutes(api: Api, { stagings, ledger, packages, ingest, qu
 
   api.post(
     '/v1/stagings',
-    { schema: { tags, querystring: NoQuery, body: StagingDraft, response: { 201: Staging, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'createStaging',
+        tags,
+        querystring: NoQuery,
+        body: StagingDraft,
+        response: { 201: Staging, ...REFUSALS },
+      },
+    },
     async ({ body }, reply) => {
       const subject = parseRef(body.package, 'package')
       const source = body.source && (await sourceOf(subject, body.source))
@@ -79,13 +106,29 @@ export function stagingRoutes(api: Api, { stagings, ledger, packages, ingest, qu
 
   api.get(
     '/v1/stagings/:uuid',
-    { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 200: Staging, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'showStaging',
+        tags,
+        params: UuidPath,
+        querystring: NoQuery,
+        response: { 200: Staging, ...REFUSALS },
+      },
+    },
     async ({ params }) => renderStaging(await ledger.get(params.uuid)),
   )
 
   api.post(
     '/v1/stagings/:uuid/cancel',
-    { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 202: Staging, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'cancelStaging',
+        tags,
+        params: UuidPath,
+        querystring: NoQuery,
+        response: { 202: Staging, ...REFUSALS },
+      },
+    },
     async ({ params }, reply) => {
       const { uuid } = await ledger.get(params.uuid)
       return reply.code(202).send(renderStaging(await stagings.cancel(uuid)))
@@ -94,7 +137,15 @@ export function stagingRoutes(api: Api, { stagings, ledger, packages, ingest, qu
 
   api.post(
     '/v1/stagings/:uuid/retry',
-    { schema: { tags, params: UuidPath, querystring: NoQuery, response: { 201: Staging, ...REFUSALS } } },
+    {
+      schema: {
+        operationId: 'retryStaging',
+        tags,
+        params: UuidPath,
+        querystring: NoQuery,
+        response: { 201: Staging, ...REFUSALS },
+      },
+    },
     async ({ params }, reply) => {
       const { uuid } = await ledger.get(params.uuid)
       const submitted = await stagings.retry(uuid)

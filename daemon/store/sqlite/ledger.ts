@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
 import type { Package, PackageState } from '../../packages/package.js'
-import type { StagingLedger, SubmitStaging } from '../staging-ledger.js'
+import type { StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import {
   LAUNCH_STATE_AFTER,
   type Failure,
@@ -16,8 +16,7 @@ import {
 import type { StagerdDatabase } from './database.js'
 import { PackageTable, type PackageContent } from './package-table.js'
 import { StagingTable } from './staging-table.js'
-
-const OPEN = `('starting', 'running')`
+import { LAUNCH, OPEN_LAUNCH, STAGING } from './states.js'
 
 /** Each transition is one UPDATE that names the state it starts from. If it changes no row, it throws, which rolls the transaction back. */
 export class SqliteLedger implements StagingLedger {
@@ -43,7 +42,7 @@ export class SqliteLedger implements StagingLedger {
       this.#database
         .statement(
           `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, source, submitted_at)
-           VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)`,
+           VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
         .run(
           uuid,
@@ -64,8 +63,9 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.write(() => {
       const row = this.#database
         .statement<{ uuid: string }>(
-          `UPDATE stagings SET state = 'running', started_at = ?
-           WHERE state = 'queued' AND sequence = (SELECT min(sequence) FROM stagings WHERE state = 'queued')
+          `UPDATE stagings SET state = ${STAGING.running}, started_at = ?
+           WHERE state = ${STAGING.queued}
+             AND sequence = (SELECT min(sequence) FROM stagings WHERE state = ${STAGING.queued})
            RETURNING uuid`,
         )
         .get(this.#now())
@@ -74,30 +74,15 @@ export class SqliteLedger implements StagingLedger {
   }
 
   running(): Promise<readonly Staging[]> {
-    return this.#database.read(() => this.#stagings.select(`WHERE state = 'running' ORDER BY sequence`, []))
+    return this.#database.read(() => this.#stagings.select(`WHERE state = ${STAGING.running} ORDER BY sequence`, []))
   }
 
   get(uuid: string): Promise<Staging> {
     return this.#database.read(() => this.#stagings.get(uuid))
   }
 
-  list(filter: {
-    readonly state?: StagingState
-    readonly packageUuid?: string
-    readonly limit?: number
-  }): Promise<readonly Staging[]> {
-    const conditions = ['TRUE']
-    const values: (string | number)[] = []
-    if (filter.state !== undefined) {
-      conditions.push('state = ?')
-      values.push(filter.state)
-    }
-    if (filter.packageUuid !== undefined) {
-      conditions.push('package = ?')
-      values.push(filter.packageUuid)
-    }
-    const tail = `WHERE ${conditions.join(' AND ')} ORDER BY sequence DESC LIMIT ?`
-    return this.#database.read(() => this.#stagings.select(tail, [...values, filter.limit ?? -1]))
+  list(filter: StagingFilter): Promise<readonly Staging[]> {
+    return this.#database.read(() => this.#stagings.list(filter))
   }
 
   beginLaunch(
@@ -108,9 +93,9 @@ export class SqliteLedger implements StagingLedger {
       const { sequence } = this.#stagings.get(staging)
       this.#change(
         `INSERT INTO launches (uuid, staging, stager_fqn, step, state, started_at)
-         SELECT ?, sequence, ?, step, 'starting', ? FROM stagings
-         WHERE sequence = ? AND state = 'running' AND step = ?
-           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence AND launches.state IN ${OPEN})`,
+         SELECT ?, sequence, ?, step, ${LAUNCH.starting}, ? FROM stagings
+         WHERE sequence = ? AND state = ${STAGING.running} AND step = ?
+           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence AND launches.state IN ${OPEN_LAUNCH})`,
         [launch.uuid, launch.stagerFqn, this.#now(), sequence, launch.step],
         `staging ${staging} is not running at step ${launch.step} without a launch`,
       )
@@ -122,7 +107,7 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.write(() => {
       this.#stagings.launch(launch)
       this.#change(
-        `UPDATE launches SET state = 'running' WHERE uuid = ? AND state = 'starting'`,
+        `UPDATE launches SET state = ${LAUNCH.running} WHERE uuid = ? AND state = ${LAUNCH.starting}`,
         [launch],
         `launch ${launch} is not starting`,
       )
@@ -134,7 +119,7 @@ export class SqliteLedger implements StagingLedger {
       const { sequence, uuid } = this.#endLaunch(launch, 'done')
       this.#change(
         `UPDATE stagings SET step = step + 1, relaunches = 0, interruptions = 0, work = ?
-         WHERE sequence = ? AND state = 'running' AND step + 1 < json_array_length(stagers)`,
+         WHERE sequence = ? AND state = ${STAGING.running} AND step + 1 < json_array_length(stagers)`,
         [JSON.stringify(work), sequence],
         `staging ${uuid} has no stager after this one`,
       )
@@ -146,8 +131,8 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.write(() => {
       const { sequence, uuid, packageUuid } = this.#endLaunch(launch, 'done')
       this.#change(
-        `UPDATE stagings SET state = 'succeeded', work = ?, ended_at = ?
-         WHERE sequence = ? AND state = 'running' AND step + 1 = json_array_length(stagers)`,
+        `UPDATE stagings SET state = ${STAGING.succeeded}, work = ?, ended_at = ?
+         WHERE sequence = ? AND state = ${STAGING.running} AND step + 1 = json_array_length(stagers)`,
         [JSON.stringify(work), this.#now(), sequence],
         `staging ${uuid} has another stager after this one`,
       )
@@ -160,7 +145,7 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.write(() => {
       const { sequence, uuid } = this.#endLaunch(launch, 'relaunched')
       this.#change(
-        `UPDATE stagings SET relaunches = relaunches + 1, interruptions = 0, work = ? WHERE sequence = ? AND state = 'running'`,
+        `UPDATE stagings SET relaunches = relaunches + 1, interruptions = 0, work = ? WHERE sequence = ? AND state = ${STAGING.running}`,
         [JSON.stringify(work), sequence],
         `staging ${uuid} is not running`,
       )
@@ -175,8 +160,8 @@ export class SqliteLedger implements StagingLedger {
       if (launch !== undefined && this.#endLaunch(launch, LAUNCH_STATE_AFTER[failure.cause]).uuid !== uuid)
         throw stateChanged(`launch ${launch} is not one of staging ${uuid}`)
       this.#change(
-        `UPDATE stagings SET state = 'failed', failure = ?, ended_at = ? WHERE sequence = ? AND state = 'running'
-           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence AND launches.state IN ${OPEN})`,
+        `UPDATE stagings SET state = ${STAGING.failed}, failure = ?, ended_at = ? WHERE sequence = ? AND state = ${STAGING.running}
+           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence AND launches.state IN ${OPEN_LAUNCH})`,
         [JSON.stringify(failure), this.#now(), sequence],
         `staging ${uuid} is not running without an open launch`,
       )
@@ -191,7 +176,7 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.write(() => {
       const { sequence, uuid } = this.#endLaunch(launch, 'aborted')
       this.#change(
-        `UPDATE stagings SET interruptions = interruptions + 1 WHERE sequence = ? AND state = 'running'`,
+        `UPDATE stagings SET interruptions = interruptions + 1 WHERE sequence = ? AND state = ${STAGING.running}`,
         [sequence],
         `staging ${uuid} is not running`,
       )
@@ -203,7 +188,7 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.write(() => {
       this.#stagings.launch(launch)
       this.#change(
-        `UPDATE launches SET exit_code = ? WHERE uuid = ? AND state <> 'starting' AND exit_code IS NULL`,
+        `UPDATE launches SET exit_code = ? WHERE uuid = ? AND state <> ${LAUNCH.starting} AND exit_code IS NULL`,
         [exitCode, launch],
         `launch ${launch} has not run, or its exit is recorded already`,
       )
@@ -217,7 +202,7 @@ export class SqliteLedger implements StagingLedger {
       if (found.state !== 'running')
         throw new Conflict('staging-ended', `Staging ${staging} has ended already: it ${ended(found.state)}.`)
       this.#change(
-        `UPDATE stagings SET cancel_requested = 1 WHERE sequence = ? AND state = 'running'`,
+        `UPDATE stagings SET cancel_requested = 1 WHERE sequence = ? AND state = ${STAGING.running}`,
         [found.sequence],
         `staging ${staging} is not running`,
       )
@@ -237,10 +222,12 @@ export class SqliteLedger implements StagingLedger {
     const { sequence, uuid, packageUuid } = staging
     const now = this.#now()
     this.#database
-      .statement(`UPDATE launches SET state = 'aborted', ended_at = ? WHERE staging = ? AND state IN ${OPEN}`)
+      .statement(
+        `UPDATE launches SET state = ${LAUNCH.aborted}, ended_at = ? WHERE staging = ? AND state IN ${OPEN_LAUNCH}`,
+      )
       .run(now, sequence)
     this.#change(
-      `UPDATE stagings SET state = 'cancelled', ended_at = ? WHERE sequence = ? AND state = ?`,
+      `UPDATE stagings SET state = ${STAGING.cancelled}, ended_at = ? WHERE sequence = ? AND state = ?`,
       [now, sequence, from],
       `staging ${uuid} is not ${from}`,
     )
@@ -253,8 +240,8 @@ export class SqliteLedger implements StagingLedger {
   #endLaunch(launch: string, state: LaunchState): Staging {
     this.#stagings.launch(launch)
     this.#change(
-      `UPDATE launches SET state = ?, ended_at = ? WHERE uuid = ? AND state IN ${OPEN}
-         AND EXISTS (SELECT 1 FROM stagings WHERE stagings.sequence = launches.staging AND stagings.state = 'running' AND stagings.step = launches.step)`,
+      `UPDATE launches SET state = ?, ended_at = ? WHERE uuid = ? AND state IN ${OPEN_LAUNCH}
+         AND EXISTS (SELECT 1 FROM stagings WHERE stagings.sequence = launches.staging AND stagings.state = ${STAGING.running} AND stagings.step = launches.step)`,
       [state, this.#now(), launch],
       `launch ${launch} is not the open launch of a running staging`,
     )

@@ -6,6 +6,7 @@ import type { Package, PackageState, Resource } from '../../packages/package.js'
 import type { PackageDraft, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import { describeRef, whereRef } from './references.js'
+import { OPEN_STAGING, PACKAGE } from './states.js'
 
 interface PackageRow {
   readonly import_order: number
@@ -13,6 +14,7 @@ interface PackageRow {
   readonly namespace: string
   readonly name: string
   readonly state: PackageState
+  readonly usable: 0 | 1
   readonly resource: string | null
   readonly environment: string
   readonly templates: string
@@ -31,7 +33,12 @@ const capabilitiesFrom = (table: string) => `(
   SELECT json_group_array(json_object('type', type, 'name', name) ORDER BY position)
   FROM ${table} WHERE package = packages.import_order)`
 
-const SELECT = `SELECT *, ${capabilitiesFrom('package_provides')} AS provides,
+const USABLE = `(
+  packages.state = ${PACKAGE.ready} OR EXISTS (
+    SELECT 1 FROM stagings WHERE stagings.package = packages.uuid AND stagings.state IN ${OPEN_STAGING}
+      AND stagings.package_state_before = ${PACKAGE.ready}))`
+
+const SELECT = `SELECT *, ${USABLE} AS usable, ${capabilitiesFrom('package_provides')} AS provides,
   ${capabilitiesFrom('package_dependencies')} AS dependencies FROM packages`
 
 /** Rows of packages, to be used inside a transaction. */
@@ -164,6 +171,7 @@ function decode(row: PackageRow): Package {
     namespace: row.namespace,
     name: row.name,
     state: row.state,
+    usable: row.usable === 1,
     resource: row.resource === null ? undefined : decodeResource(JSON.parse(row.resource) as Resource),
     dependencies: JSON.parse(row.dependencies) as Capability[],
     provides: JSON.parse(row.provides) as Capability[],

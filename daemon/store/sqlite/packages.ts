@@ -4,18 +4,19 @@ import type { Package, Resource } from '../../packages/package.js'
 import type { ChangeOf, PackageChange, PackageDraft, PackageFilter, PackageRepository, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import { PackageTable } from './package-table.js'
-import { ReadyPackages } from './ready-packages.js'
+import { UsablePackages } from './usable-packages.js'
 import { whereNamespace } from './references.js'
+import { OPEN_STAGING } from './states.js'
 
 export class SqlitePackages implements PackageRepository {
   readonly #database: StagerdDatabase
   readonly #table: PackageTable
-  readonly #ready: ReadyPackages
+  readonly #usable: UsablePackages
 
   constructor(database: StagerdDatabase) {
     this.#database = database
     this.#table = new PackageTable(database)
-    this.#ready = new ReadyPackages(database, this.#table)
+    this.#usable = new UsablePackages(database, this.#table)
   }
 
   create(draft: PackageDraft): Promise<Package> {
@@ -61,8 +62,8 @@ export class SqlitePackages implements PackageRepository {
     )
   }
 
-  listReady(): Promise<readonly Package[]> {
-    return this.#database.read(() => this.#ready.current())
+  listUsable(): Promise<readonly Package[]> {
+    return this.#database.read(() => this.#usable.current())
   }
 
   update(ref: Ref, changeOf: ChangeOf<Package, PackageChange>): Promise<Package> {
@@ -127,7 +128,7 @@ export class SqlitePackages implements PackageRepository {
   #stagingsOf({ uuid }: Package): string[] {
     return this.#database
       .statement<{ uuid: string }>(
-        `SELECT uuid FROM stagings WHERE state IN ('queued', 'running') AND (package = ? OR EXISTS (
+        `SELECT uuid FROM stagings WHERE state IN ${OPEN_STAGING} AND (package = ? OR EXISTS (
            SELECT 1 FROM json_each(stagings.stagers) WHERE json_extract(value, '$.packageUuid') = ?))
          ORDER BY sequence LIMIT 10`,
       )

@@ -1,6 +1,10 @@
+import { RETRYABLE_STATES } from '../../model/staging.js'
 import type { Resource } from '../../packages/package.js'
 import type { ReferenceRepository, StagingAge } from '../reference-repository.js'
 import type { StagerdDatabase } from './database.js'
+import { listOf, OPEN_STAGING } from './states.js'
+
+const RETRIED = listOf(RETRYABLE_STATES)
 
 export class SqliteReferences implements ReferenceRepository {
   readonly #database: StagerdDatabase
@@ -14,10 +18,10 @@ export class SqliteReferences implements ReferenceRepository {
       this.#database
         .statement<{ resource: string }>(
           `SELECT resource FROM packages WHERE resource IS NOT NULL
-           UNION ALL SELECT json_extract(work, '$.resource') FROM stagings WHERE state IN ('queued', 'running')
+           UNION ALL SELECT json_extract(work, '$.resource') FROM stagings WHERE state IN ${OPEN_STAGING}
            -- A staging that failed or was cancelled can be retried with its source.
            UNION ALL SELECT json_extract(source, '$.resource') FROM stagings
-           WHERE source IS NOT NULL AND state IN ('failed', 'cancelled')`,
+           WHERE source IS NOT NULL AND state IN ${RETRIED}`,
         )
         .all()
         .map(({ resource }) => JSON.parse(resource) as Resource),

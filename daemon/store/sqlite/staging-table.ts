@@ -10,6 +10,7 @@ import type {
   WorkingCopy,
 } from '../../model/staging.js'
 import type { PackageState } from '../../packages/package.js'
+import type { StagingFilter } from '../staging-ledger.js'
 import type { StagerdDatabase } from './database.js'
 import { decodeResource } from './package-table.js'
 
@@ -58,6 +59,20 @@ export class StagingTable {
       .statement<StagingRow>(`SELECT * FROM stagings ${tail}`)
       .all(...values)
       .map((row) => decode(row, this.#launches(row.sequence)))
+  }
+
+  /** Newest first. */
+  list({ state, packageUuid, pipelineFqn, since, limit = -1 }: StagingFilter): Staging[] {
+    const conditions = [
+      ['state = ?', state],
+      ['package = ?', packageUuid],
+      ['pipeline_fqn = ?', pipelineFqn],
+      // All times in the database have the same form, so their order is that of their text.
+      ['submitted_at >= ?', since?.toISOString()],
+    ].filter(([, value]) => value !== undefined)
+    const where = ['TRUE', ...conditions.map(([condition]) => condition)].join(' AND ')
+    const values = conditions.map(([, value]) => value)
+    return this.select(`WHERE ${where} ORDER BY sequence DESC LIMIT ?`, [...values, limit])
   }
 
   /** Throws `NotFound` (`staging-not-found`). */

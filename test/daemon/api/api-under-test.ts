@@ -69,7 +69,7 @@ export class ApiUnderTest extends ApiClient {
       pipelines,
       blobs,
       closure: async (found, dependencies) => {
-        const index = new PackageIndex(await packages.listReady())
+        const index = new PackageIndex(await packages.listUsable())
         return resolve({ subject: found.name, dependencies, index, exclude: found.uuid }).packages
       },
     })
@@ -101,7 +101,7 @@ export class ApiUnderTest extends ApiClient {
       pipelines: { pipelines, stagers },
       policies: { policies },
       resolution: { packages, resolver: new Resolver(packages, policies) },
-      stagings: { stagings, ledger, packages, ingest, quota },
+      stagings: { stagings, ledger, packages, pipelines, ingest, quota },
       stagingLog: { ledger, logs, heartbeatMs },
       runs: { runs: new FakeRuns() },
       node: { node: new NodeReport(facts, isolation, ledger, packages), stagings: { ready: true } },

@@ -3,65 +3,73 @@ import { ApiUnderTest } from './api-under-test.js'
 
 interface OpenApi {
   readonly openapi: string
-  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses: Record<string, unknown> }>>>>
+  readonly paths: Readonly<
+    Record<
+      string,
+      Readonly<Record<string, { readonly operationId: string; readonly responses: Record<string, unknown> }>>
+    >
+  >
 }
 
-it('the API describes all of its routes in OpenAPI 3.1, including refusals', async () => {
+// The ids are names in the code of others: a client that is generated again must not lose any.
+it('the API describes all of its routes in OpenAPI 3.1, with an operation id each, including refusals', async () => {
   const under = await ApiUnderTest.open()
   onTestFinished(() => under.close())
   const { document } = await under.ask<OpenApi>('GET', '/openapi.json')
   expect(document.openapi).toBe('3.1.0')
   const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    Object.entries(methods).map(([method, { operationId }]) => `${method.toUpperCase()} ${path} ${operationId}`),
   )
   expect(routes.sort()).toMatchInlineSnapshot(`
     [
-      "DELETE /v1/packages/{ref}",
-      "DELETE /v1/policies/{ref}",
-      "DELETE /v1/stagers/{ref}",
-      "DELETE /v1/stagingpipelines/{ref}",
-      "GET /healthz",
-      "GET /metrics",
-      "GET /readyz",
-      "GET /v1/exchange",
-      "GET /v1/node",
-      "GET /v1/node/doctor",
-      "GET /v1/packages",
-      "GET /v1/packages/{ref}",
-      "GET /v1/packages/{ref}/data",
-      "GET /v1/policies",
-      "GET /v1/policies/{ref}",
-      "GET /v1/policies/{ref}/versions",
-      "GET /v1/resources/{sha256}",
-      "GET /v1/stagers",
-      "GET /v1/stagers/{ref}",
-      "GET /v1/stagingpipelines",
-      "GET /v1/stagingpipelines/{ref}",
-      "GET /v1/stagings",
-      "GET /v1/stagings/{uuid}",
-      "GET /v1/stagings/{uuid}/log",
-      "PATCH /v1/packages/{ref}",
-      "PATCH /v1/stagers/{ref}",
-      "PATCH /v1/stagingpipelines/{ref}",
-      "POST /v1/build-scripts",
-      "POST /v1/exchange",
-      "POST /v1/images/packages",
-      "POST /v1/node/gc",
-      "POST /v1/packages",
-      "POST /v1/packages/resolution",
-      "POST /v1/policies",
-      "POST /v1/resources",
-      "POST /v1/runs",
-      "POST /v1/runs/{uuid}/stop",
-      "POST /v1/stagers",
-      "POST /v1/stagingpipelines",
-      "POST /v1/stagings",
-      "POST /v1/stagings/{uuid}/cancel",
-      "POST /v1/stagings/{uuid}/retry",
-      "PUT /v1/packages/{ref}/content",
-      "PUT /v1/packages/{ref}/resource",
-      "PUT /v1/policies/{ref}",
+      "DELETE /v1/packages/{ref} deletePackage",
+      "DELETE /v1/policies/{ref} deletePolicy",
+      "DELETE /v1/stagers/{ref} deleteStager",
+      "DELETE /v1/stagingpipelines/{ref} deletePipeline",
+      "GET /healthz checkHealth",
+      "GET /metrics readMetrics",
+      "GET /readyz checkReadiness",
+      "GET /v1/exchange exportSet",
+      "GET /v1/node showNode",
+      "GET /v1/node/doctor examineNode",
+      "GET /v1/packages listPackages",
+      "GET /v1/packages/{ref} showPackage",
+      "GET /v1/packages/{ref}/data downloadPackage",
+      "GET /v1/policies listPolicies",
+      "GET /v1/policies/{ref} showPolicy",
+      "GET /v1/policies/{ref}/versions listPolicyVersions",
+      "GET /v1/resources/{sha256} showResource",
+      "GET /v1/stagers listStagers",
+      "GET /v1/stagers/{ref} showStager",
+      "GET /v1/stagingpipelines listPipelines",
+      "GET /v1/stagingpipelines/{ref} showPipeline",
+      "GET /v1/stagings listStagings",
+      "GET /v1/stagings/{uuid} showStaging",
+      "GET /v1/stagings/{uuid}/log followStagingLog",
+      "PATCH /v1/packages/{ref} updatePackage",
+      "PATCH /v1/stagers/{ref} updateStager",
+      "PATCH /v1/stagingpipelines/{ref} updatePipeline",
+      "POST /v1/build-scripts parseBuildScript",
+      "POST /v1/exchange importSet",
+      "POST /v1/images/packages createPackageFromImage",
+      "POST /v1/node/gc collectGarbage",
+      "POST /v1/packages createPackage",
+      "POST /v1/packages/resolution resolvePackages",
+      "POST /v1/policies createPolicy",
+      "POST /v1/resources uploadResource",
+      "POST /v1/runs startRun",
+      "POST /v1/runs/{uuid}/stop stopRun",
+      "POST /v1/stagers createStager",
+      "POST /v1/stagingpipelines createPipeline",
+      "POST /v1/stagings createStaging",
+      "POST /v1/stagings/{uuid}/cancel cancelStaging",
+      "POST /v1/stagings/{uuid}/retry retryStaging",
+      "PUT /v1/packages/{ref}/content replacePackageContent",
+      "PUT /v1/packages/{ref}/resource attachResource",
+      "PUT /v1/policies/{ref} updatePolicy",
     ]
   `)
+  const ids = Object.values(document.paths).flatMap((methods) => Object.values(methods).map((one) => one.operationId))
+  expect(ids.filter((id, index) => !/^[a-z][A-Za-z]+$/.test(id) || ids.indexOf(id) !== index)).toEqual([])
   expect(Object.keys(document.paths['/v1/packages']!.post!.responses)).toEqual(['201', '4XX', '5XX'])
 })

@@ -1,5 +1,5 @@
-import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { linesOf } from '../../../base/lines-of.js'
 import { Conflict } from '../../../base/errors.js'
 import type { RunEvent } from '../../../daemon/documents/run.js'
 import { runRoutes } from '../../../daemon/api/routes/runs.js'
@@ -42,7 +42,7 @@ describe('runs over the API', () => {
     await runs.output('stderr', Buffer.of(0xff, 0x00))
     runs.end({ exitCode: 3, reason: 'exited' })
     const events: RunEvent[] = []
-    for await (const line of createInterface({ input: answer })) events.push(JSON.parse(line) as RunEvent)
+    for await (const line of linesOf(answer)) events.push(JSON.parse(line) as RunEvent)
     expect(events).toEqual([
       { event: 'started', run: runs.id, ports: [8080, 40_000] },
       { event: 'output', stream: 'stdout', data: Buffer.from('early').toString('base64') },
@@ -73,7 +73,7 @@ describe('runs over the API', () => {
 
   it('end on request, and their last events are still sent', async () => {
     const { answer } = await start(draft)
-    const events = createInterface({ input: answer })[Symbol.asyncIterator]()
+    const events = linesOf(answer)
     await events.next()
     const { id } = runs
     expect((await under.ask('POST', `/v1/runs/${id}/stop`)).status).toBe(204)

@@ -48,6 +48,35 @@ describe('stagings over the API', () => {
     expect(await uuids(`?package=${randomUUID()}`)).toEqual([])
   })
 
+  it('are listed by state, package, pipeline and time together, and at most as many as asked for', async () => {
+    const { uuid, submitted_at: at } = await submit()
+    const pipeline = (
+      await under.ask<{ uuid: string }>('GET', `/v1/stagingpipelines/${encodeURIComponent('/acme::pipe')}`)
+    ).document.uuid
+    const uuids = async (query: Readonly<Record<string, string>>) =>
+      (await under.ask<Staging[]>('GET', `/v1/stagings?${new URLSearchParams(query).toString()}`)).document.map(
+        (staging) => staging.uuid,
+      )
+    const all = { state: 'queued', package: '/acme::app', pipeline: '/acme::pipe', since: at, limit: '1' }
+    expect(await uuids(all)).toEqual([uuid])
+    expect(await uuids({ pipeline })).toEqual([uuid])
+    expect(await uuids({ ...all, pipeline: 'stagpipe::/acme::other' })).toEqual([])
+    expect(await uuids({ ...all, state: 'running' })).toEqual([])
+    const later = new Date(Date.parse(at) + 1).toISOString()
+    expect(await uuids({ ...all, since: later })).toEqual([])
+    // The same moment in another zone.
+    const elsewhere = new Date(Date.parse(at) + 3_600_000).toISOString().replace('Z', '+01:00')
+    expect(await uuids({ since: elsewhere })).toEqual([uuid])
+  })
+
+  it('outlive the pipeline by whose name they are listed', async () => {
+    const { uuid } = await submit()
+    const pipeline = encodeURIComponent('/acme::pipe')
+    await under.ask('DELETE', `/v1/stagingpipelines/${pipeline}`)
+    const { document } = await under.ask<Staging[]>('GET', `/v1/stagings?pipeline=${pipeline}`)
+    expect(document.map((staging) => staging.uuid)).toEqual([uuid])
+  })
+
   it('show their failure', async () => {
     const { uuid } = await submit()
     const { ledger } = under.store
@@ -68,6 +97,12 @@ describe('stagings over the API', () => {
     ['POST', `/v1/stagings/${randomUUID()}/cancel`, 404, 'staging-not-found'],
     ['GET', '/v1/stagings?state=done', 400, 'bad-document'],
     ['GET', '/v1/stagings?limit=0', 400, 'bad-document'],
+    ['GET', '/v1/stagings?since=yesterday', 400, 'bad-time'],
+    ['GET', '/v1/stagings?since=2026-01-31T12:00:00', 400, 'bad-time'],
+    ['GET', '/v1/stagings?since=2026-13-31T12:00:00Z', 400, 'bad-time'],
+    ['GET', '/v1/stagings?since=2026-01-31T12:00:00+01:00', 400, 'bad-time'],
+    ['GET', '/v1/stagings?pipeline=pipe', 400, 'bad-ref'],
+    ['GET', `/v1/stagings?pipeline=${randomUUID()}`, 404, 'pipeline-not-found'],
   ] as const)('%s %s is refused', async (method, url, status, code) => {
     expect((await under.ask(method, url)).document).toMatchObject({ status, code })
   })

@@ -118,6 +118,10 @@ describe('a refusal', () => {
     expect(response.status).toBe(status)
     if (typeof text === 'string') expect(body).toBe(text)
     else expect(body).toMatch(text)
+    // Whoever sees only the number finds the text in the log of the staging.
+    expect(handler.refusals).toEqual([expect.stringMatching(new RegExp(`^[A-Z]+ /.* was refused with ${status} \\(`))])
+    expect(handler.refusals[0]).toMatch(/[^:]: /)
+    expect(handler.refusals[0]?.endsWith(`): ${body}`)).toBe(true)
     // One line. The stager caused it: nothing changes, and nothing is logged.
     expect(body).not.toMatch(/[\n\r]|\bat .*:\d+/)
     expect({ data: handler.data, meta: handler.meta }).toEqual(before)

@@ -69,6 +69,18 @@ it.each(['a\u2028b\u2029c', 'a\rb', 'größe 🎉', ''])('yields %j unchanged', 
   expect(await textsOf(read())).toEqual([`1 ${text}`, '2 next'])
 })
 
+it('resumes at the right byte behind a damaged line', async () => {
+  await appendFile(source.file, `${lineOf(1, 'one')}{"seq":2,"ti\n${lineOf(3, 'three')}`)
+  const followed = read({ follow: true })
+  expect((await followed.next()).value).toMatchObject({ seq: 1 })
+  expect((await followed.next()).value).toMatchObject({ seq: 3 })
+  const next = followed.next()
+  await appendFile(source.file, lineOf(4, 'four'))
+  notify()
+  expect((await next).value).toMatchObject({ seq: 4, text: 'four' })
+  await followed.return(undefined)
+})
+
 it('yields lines that are longer than a read buffer', async () => {
   const long = 'x'.repeat(1_000_000)
   await appendFile(source.file, lineOf(1, long) + lineOf(2, 'next'))

@@ -1,3 +1,5 @@
+import { mkdir, symlink } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
 import { beforeEach, expect, it } from 'vitest'
 import { LogStore } from '../../../daemon/log/log-store.js'
 import { textsOf, useLogDirectory } from './log-directory.js'
@@ -35,6 +37,17 @@ it('follows a log from one writer to the next', async () => {
     await writer.close()
   }
   expect(await followed).toEqual(['1 before the restart', '2 after it'])
+})
+
+it('ends for its followers with the staging, even if the last line cannot be written', async () => {
+  await mkdir(`${directory()}/logs`)
+  // It can be neither read nor created.
+  await symlink(`${directory()}/missing/file`, `${directory()}/logs/${STAGING}.ndjson`)
+  const followed = logs.follow(STAGING, { since: 0, follow: true, signal }).next()
+  await setImmediate()
+  ended = true
+  await expect(logs.write(STAGING)).rejects.toThrow('ENOENT')
+  expect(await followed).toEqual({ value: undefined, done: true })
 })
 
 it('has no lines of a staging that never started', async () => {

@@ -1,4 +1,4 @@
-import { copyFile, open, readFile, truncate, type FileHandle } from 'node:fs/promises'
+import { copyFile, open, readFile, truncate, writeFile, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, it } from 'vitest'
 import { readLines } from '../../../daemon/log/log-file.js'
@@ -29,7 +29,46 @@ it('continues after the last complete line, wherever a crash has truncated the f
     await after.append('stderr', ['again'])
     await after.close()
     const kept = cut === length ? ['1 one', '2 zwölf'] : cut >= endOfFirst ? ['1 one'] : []
+    expect(await readFile(file, 'utf8'), `cut at ${cut}`).not.toContain('\0')
     expect(await textsOf(linesOf(file)), `cut at ${cut}`).toEqual([...kept, `${kept.length + 1} again`])
+  }
+})
+
+it('keeps and counts lines with every character that other programs take for the end of a line', async () => {
+  const texts = ['\u2028', '\u2029', '\u0085', '\v', '\f', '\r'].map((end) => `before${end}after`)
+  const before = await LogWriter.open(fileOf(), silent)
+  await before.append('stdout', texts)
+  await before.close()
+  const after = await LogWriter.open(fileOf(), silent)
+  await after.append('stdout', ['next'])
+  await after.close()
+  expect(await textsOf(linesOf(fileOf()))).toEqual([...texts, 'next'].map((text, index) => `${index + 1} ${text}`))
+})
+
+it('continues after a line that is damaged, and keeps what follows it', async () => {
+  const whole = fileOf()
+  const before = await LogWriter.open(whole, silent)
+  await before.append('stdout', ['one', 'two', 'three', 'four'])
+  await before.close()
+  const lines = (await readFile(whole, 'utf8')).split('\n')
+  const [one = '', two = '', three = '', four = ''] = lines
+  const damaged: readonly [what: string, content: string, kept: readonly string[]][] = [
+    ['a line without its end', [one, two.slice(0, 20), three, four, ''].join('\n'), ['1 one', '3 three', '4 four']],
+    [
+      'NULs instead of a line',
+      [one, `${'\0'.repeat(70)}${three}`, four, ''].join('\n'),
+      ['1 one', '3 three', '4 four'],
+    ],
+    ['NULs at the end', [one, two, '\0'.repeat(200)].join('\n'), ['1 one', '2 two']],
+    ['JSON that is no line', [one, 'null', '17', '{}', four, ''].join('\n'), ['1 one', '4 four']],
+  ]
+  for (const [what, content, kept] of damaged) {
+    await writeFile(whole, content)
+    const after = await LogWriter.open(whole, silent)
+    await after.append('stderr', ['again'])
+    await after.close()
+    const next = Number.parseInt(kept.at(-1) ?? '0', 10) + 1
+    expect(await textsOf(linesOf(whole)), what).toEqual([...kept, `${next} again`])
   }
 })
 

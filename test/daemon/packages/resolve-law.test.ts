@@ -27,6 +27,7 @@ const packages = fc
       namespace: '/',
       name: `p${importOrder}`,
       state: 'ready',
+      usable: true,
       resource: undefined,
       importOrder,
       createdAt: '',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import path from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Capability } from '../../../daemon/packages/metadata.js'
 import { Resolver } from '../../../daemon/resolver/resolver.js'
@@ -8,6 +9,7 @@ import { PackageRuns } from '../../../daemon/runs/package-runs.js'
 import type { RunRequest } from '../../../daemon/runs/run.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
+import { stagerSnapshot } from '../../contract/samples.js'
 import { FakeIsolation, type FakeContext, type FakeStager } from '../../support/fake-isolation.js'
 import { logTo } from '../api/api-client.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
@@ -136,7 +138,34 @@ describe('runs of packages', () => {
       await runs.stop()
       expect(isolation.left.size).toBe(0)
       for (const { ended } of programs) expect(await ended).toEqual({ reason: 'stopped' })
-      await expect(start()).rejects.toThrow()
+      await expect(start()).rejects.toMatchObject({ code: 'stopping' })
+    })
+
+    it('when the daemon stops while they are starting, which waits until nothing of them is left', async () => {
+      await addApp(untilStopped)
+      const prepare = isolation.prepare.bind(isolation)
+      let load: () => void = () => undefined
+      const loading = new Promise<void>((resolve) => (load = resolve))
+      const begun = new Promise<void>((begin) => {
+        isolation.prepare = async (plan, hooks, signal) => {
+          const prepared = await prepare(plan, hooks, signal)
+          begin()
+          await loading
+          return prepared
+        }
+      })
+      const started = start()
+      // Handled below; it must not count as unhandled until then.
+      started.catch(() => undefined)
+      await begun
+      let stopped = false
+      const stopping = runs.stop().then(() => (stopped = true))
+      await setImmediate()
+      expect(stopped).toBe(false)
+      load()
+      await stopping
+      expect(isolation.left.size).toBe(0)
+      await expect(started).rejects.toMatchObject({ code: 'stopping' })
     })
 
     it('at the timeout of the request', async () => {
@@ -189,12 +218,18 @@ describe('runs of packages', () => {
       await expect(start()).rejects.toMatchObject({ code: 'package-not-found' })
     })
 
-    it('for a package that is not ready', async () => {
+    it('for a package that is not ready, unless it was before it was staged anew', async () => {
       await addPackage('app', { state: 'uploaded' })
       await expect(start()).rejects.toMatchObject({
         code: 'package-not-ready',
         message: 'package::/::app is uploaded: only a ready package can run; stage it first.',
       })
+      isolation.stagers.set('./app', () => Promise.resolve())
+      const { uuid } = await addPackage('library', { environment: { START_COMMAND: './app' } })
+      const stagers = [stagerSnapshot('one')]
+      await store.ledger.submit({ packageUuid: uuid, pipelineFqn: 'stagpipe::/::pipe', stagers })
+      const { ended } = await start({ package: { uuid } })
+      expect(await ended).toEqual({ exitCode: 0, reason: 'exited' })
     })
 
     it('for a package without a start command', async () => {

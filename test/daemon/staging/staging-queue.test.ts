@@ -1,22 +1,24 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { StagingQueue } from '../../../daemon/staging/staging-queue.js'
-import type { Staging } from '../../../daemon/model/staging.js'
+import { StagingQueue, type WorkOutcome } from '../../../daemon/staging/staging-queue.js'
 
-const staging = { uuid: 'a' } as Staging
+const staging = { uuid: 'a' }
 
 /** The queue waits only for promises, so all of them have settled by the next turn of the event loop. */
 const settled = () => setImmediate()
 
 it('does not start a staging that is admitted while it closes, and waits for the admission', async () => {
-  let admit: (one: Staging) => void = () => undefined
-  const worked: Staging[] = []
+  let admit: (one: typeof staging) => void = () => undefined
+  const worked: string[] = []
   const errors: unknown[] = []
   const queue = new StagingQueue(
     1,
     {
-      admitNext: () => new Promise<Staging>((resolve) => (admit = resolve)),
-      work: (one) => Promise.resolve(void worked.push(one)),
+      admitNext: () => new Promise<typeof staging>((resolve) => (admit = resolve)),
+      work: (uuid) => {
+        worked.push(uuid)
+        return Promise.resolve('ended')
+      },
     },
     (error) => errors.push(error),
   )
@@ -33,21 +35,21 @@ it('does not start a staging that is admitted while it closes, and waits for the
 })
 
 it('starts interrupted stagings first, and counts them against the limit', async () => {
-  const waiting = ['c', 'd'].map((uuid) => ({ uuid }) as Staging)
+  const waiting = ['c', 'd'].map((uuid) => ({ uuid }))
   const begun: string[] = []
   const ends: (() => void)[] = []
   const queue = new StagingQueue(
     2,
     {
       admitNext: () => Promise.resolve(waiting.shift()),
-      work: ({ uuid }) => {
+      work: (uuid) => {
         begun.push(uuid)
-        return new Promise<void>((resolve) => ends.push(resolve))
+        return new Promise((resolve) => ends.push(() => resolve('ended')))
       },
     },
     () => undefined,
   )
-  queue.open([staging, { uuid: 'b' } as Staging])
+  queue.open(['a', 'b'])
   await settled()
   expect(begun).toEqual(['a', 'b'])
   ends[0]?.()
@@ -57,4 +59,69 @@ it('starts interrupted stagings first, and counts them against the limit', async
   for (const end of ends) end()
   await closing
   expect(begun).toEqual(['a', 'b', 'c'])
+})
+
+it('tries again after an admission that failed, though nothing is at work and nobody submits', async () => {
+  const waiting = [staging]
+  let attempts = 0
+  const errors: unknown[] = []
+  const worked = await new Promise<string>((resolve) => {
+    const queue = new StagingQueue(
+      1,
+      {
+        admitNext: () =>
+          attempts++ < 2 ? Promise.reject(new Error('the database is locked')) : Promise.resolve(waiting.shift()),
+        work: (uuid) => {
+          resolve(uuid)
+          return Promise.resolve('ended')
+        },
+      },
+      (error) => errors.push(error),
+      1,
+    )
+    queue.open([])
+  })
+  expect(worked).toBe('a')
+  expect(errors).toHaveLength(2)
+})
+
+it('takes a staging up again that could not be ended, and admits others meanwhile', async () => {
+  const waiting = [staging, { uuid: 'b' }]
+  const outcomes: WorkOutcome[] = ['unfinished', 'ended', 'ended']
+  const worked: string[] = []
+  await new Promise<void>((resolve) => {
+    const queue = new StagingQueue(
+      1,
+      {
+        admitNext: () => Promise.resolve(waiting.shift()),
+        work: (uuid) => {
+          worked.push(uuid)
+          if (worked.length === 3) resolve()
+          return Promise.resolve(outcomes.shift() ?? 'ended')
+        },
+      },
+      () => undefined,
+      1,
+    )
+    queue.open([])
+  })
+  expect(worked).toEqual(['a', 'b', 'a'])
+})
+
+it('tries nothing again after it is closed', async () => {
+  let attempts = 0
+  const queue = new StagingQueue(
+    1,
+    {
+      admitNext: () => Promise.reject(new Error(`attempt ${++attempts}`)),
+      work: () => Promise.resolve('ended'),
+    },
+    () => undefined,
+    0,
+  )
+  queue.open([])
+  await queue.close()
+  await settled()
+  await settled()
+  expect(attempts).toBe(1)
 })

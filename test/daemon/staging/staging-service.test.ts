@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Unavailable } from '../../../base/errors.js'
+import { LogStore } from '../../../daemon/log/log-store.js'
 import { SqliteLedger } from '../../../daemon/store/sqlite/ledger.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
@@ -144,6 +145,51 @@ describe('a staging', () => {
     const second = await harness.service.retry(first.uuid)
     expect((await harness.ended(second.uuid)).state).toBe('succeeded')
     expect(await harness.data('library')).toBe('new-source')
+  })
+
+  it('may depend on a ready package that is staged anew meanwhile, and gets its data from before', async () => {
+    await harness.addPackage('library', { provides: [{ type: 'file', name: 'library' }] })
+    let finish: () => void = () => undefined
+    await harness.addPipeline('slow', {
+      slow: async ({ url }) => {
+        await upload(url, 'new library')
+        await new Promise<void>((resolve) => (finish = resolve))
+        await call(url, 'POST /done')
+      },
+    })
+    const seen: unknown[] = []
+    await harness.addPipeline('pipe', {
+      build: async ({ url, plan }) => {
+        seen.push(plan.stagerfs?.map(({ name, sha256 }) => [name, sha256]))
+        await addDependency(url, 'file', 'library')
+        await call(url, seen.length === 1 ? 'POST /relaunch' : 'POST /done')
+      },
+    })
+    const { resource } = await harness.packages.get({ namespace: '/', name: 'library' })
+    harness.start()
+    const { uuid } = await harness.submit('library', 'slow')
+    await until('the library is at work', async () => (await harness.staging(uuid)).launches[0]?.state === 'running')
+    expect((await stage()).failure).toBeUndefined()
+    expect(seen).toEqual([[], [['package::/::library', resource?.sha256]]])
+    finish()
+    expect((await harness.ended(uuid)).state).toBe('succeeded')
+    expect(await harness.data('library')).toBe('new library')
+  })
+
+  it('has why a request of a stager was refused in its log, for clients print the number alone', async () => {
+    await harness.addPipeline('pipe', {
+      mistaken: async ({ url, print }) => {
+        await call(url, 'PUT /meta', new URLSearchParams({ resource: 'labels', action: 'add' }), 448)
+        await print('HTTP Error 448')
+        await call(url, 'POST /failed')
+      },
+    })
+    harness.start()
+    const log = await harness.log((await stage()).uuid)
+    expect(log.slice(2, 4)).toEqual([
+      expect.stringMatching(/^PUT \/meta was refused with 448 \(Resource Not Supported\): .*"labels" is not supported/),
+      'HTTP Error 448',
+    ])
   })
 
   it('discards the changes of a stager that ends without a verdict', async () => {
@@ -332,6 +378,43 @@ describe('cancelling', () => {
     await expect(harness.service.cancel(uuid)).rejects.toMatchObject({ code: 'staging-ended' })
   })
 
+  it('ends a staging at once that waits to be continued after a crash', async () => {
+    harness.limit = 1
+    await harness.addPipeline('pipe', { endless: hang })
+    await harness.addPackage('other', { state: 'uploaded' })
+    const first = await harness.submit('app', 'pipe')
+    const second = await harness.submit('other', 'pipe')
+    await harness.crash({ admitted: 2 })
+    harness.start()
+    await until('the first one continues', async () => (await harness.staging(first.uuid)).launches.length > 0)
+    expect(await harness.service.cancel(second.uuid)).toMatchObject({ state: 'cancelled' })
+    expect(await harness.log(second.uuid)).toEqual(['Staging was cancelled.'])
+    expect((await harness.packages.get({ namespace: '/', name: 'other' })).state).toBe('uploaded')
+    await harness.service.cancel(first.uuid)
+    await harness.ended(first.uuid)
+    expect((await harness.ended(second.uuid)).launches).toEqual([])
+  })
+
+  it('does not wait for the Engine, and is not undone by the recovery', async () => {
+    await harness.addPipeline('pipe', { endless: hang })
+    const { uuid } = await harness.submit('app', 'pipe')
+    await harness.crash({ admitted: 1 })
+    harness.isolation.down = new Unavailable('engine-down', 'The Docker Engine does not answer.')
+    harness.start()
+    expect(await harness.service.cancel(uuid)).toMatchObject({ state: 'cancelled' })
+    harness.isolation.down = undefined
+    await until('the recovery is complete', () => harness.service.ready)
+    expect(await harness.ended(uuid)).toMatchObject({ state: 'cancelled', launches: [] })
+  })
+
+  it('is carried out by the next start if the daemon ends before it could be', async () => {
+    await harness.addPipeline('pipe', { endless: hang })
+    const { uuid } = await harness.submit('app', 'pipe')
+    await harness.crash({ admitted: 1, cancelled: [uuid] })
+    harness.start()
+    expect(await harness.ended(uuid)).toMatchObject({ state: 'cancelled', launches: [] })
+  })
+
   it('can be followed by a retry, which is a new staging', async () => {
     let attempts = 0
     await harness.addPipeline('pipe', {
@@ -379,6 +462,30 @@ describe('interruptions', () => {
       'job::/::second done',
     ])
     expect(await harness.data('app')).toBe('by first')
+  })
+
+  it('continue although the ledger could not be read at first', async () => {
+    await harness.addPipeline('pipe', { any: done })
+    const broken = vi
+      .spyOn(SqliteLedger.prototype, 'running')
+      .mockRejectedValueOnce(new Unavailable('database-locked', 'Another process has locked the database.'))
+    const { uuid } = await harness.submit('app', 'pipe')
+    await harness.crash({ admitted: 1 })
+    harness.start()
+    expect((await harness.ended(uuid)).state).toBe('succeeded')
+    expect(broken).toHaveBeenCalledTimes(2)
+    broken.mockRestore()
+  })
+
+  it('continue although the log could not be opened at first', async () => {
+    await harness.addPipeline('pipe', { any: done })
+    const broken = vi
+      .spyOn(LogStore.prototype, 'write')
+      .mockRejectedValueOnce(Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }))
+    harness.start()
+    expect((await stage()).state).toBe('succeeded')
+    expect(broken).toHaveBeenCalledTimes(2)
+    broken.mockRestore()
   })
 
   it('wait until the Engine is available', async () => {

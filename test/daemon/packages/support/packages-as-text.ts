@@ -35,6 +35,7 @@ function parsePackage(line: string, importOrder: number): Package {
     namespace: namespace ?? '/',
     name: name ?? '',
     state: 'ready',
+    usable: true,
     resource: undefined,
     importOrder,
     createdAt: '',

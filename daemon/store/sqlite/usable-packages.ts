@@ -8,7 +8,7 @@ interface Changes {
 }
 
 /**
- * A cache of the packages that are ready, in order of import. A resolution needs all of them, and reading a hundred
+ * A cache of the usable packages, in order of import. A resolution needs all of them, and reading a hundred
  * thousand rows would block the event loop for a second.
  *
  * INVARIANTS
@@ -17,11 +17,11 @@ interface Changes {
  * - A returned array never changes. `current` returns the same array until something changes, so that a reader can keep an
  *   index of it.
  */
-export class ReadyPackages {
+export class UsablePackages {
   readonly #database: StagerdDatabase
   readonly #table: PackageTable
   #seen: Changes = { revision: 0, deletions: 0 }
-  #ready: readonly Package[] = []
+  #usable: readonly Package[] = []
 
   constructor(database: StagerdDatabase, table: PackageTable) {
     this.#database = database
@@ -31,31 +31,31 @@ export class ReadyPackages {
   /** To be called inside a transaction. */
   current(): readonly Package[] {
     const now = this.#database.statement<Changes>('SELECT revision, deletions FROM package_changes').get()
-    if (!now || (now.revision === this.#seen.revision && now.deletions === this.#seen.deletions)) return this.#ready
-    const ready = now.deletions === this.#seen.deletions ? [...this.#ready] : this.#withoutDeleted()
-    for (const changed of this.#table.select('revision > ?', [this.#seen.revision])) put(ready, changed)
-    this.#ready = ready
+    if (!now || (now.revision === this.#seen.revision && now.deletions === this.#seen.deletions)) return this.#usable
+    const usable = now.deletions === this.#seen.deletions ? [...this.#usable] : this.#withoutDeleted()
+    for (const changed of this.#table.select('revision > ?', [this.#seen.revision])) put(usable, changed)
+    this.#usable = usable
     this.#seen = now
-    return ready
+    return usable
   }
 
   #withoutDeleted(): Package[] {
     const rows = this.#database.statement<{ id: number }>('SELECT import_order AS id FROM packages').all()
     const present = new Set(rows.map(({ id }) => id))
-    return this.#ready.filter(({ importOrder }) => present.has(importOrder))
+    return this.#usable.filter(({ importOrder }) => present.has(importOrder))
   }
 }
 
-/** Keeps `ready` sorted by order of import. */
-function put(ready: Package[], changed: Package): void {
+/** Keeps `usable` sorted by order of import. */
+function put(usable: Package[], changed: Package): void {
   let low = 0
-  let high = ready.length
+  let high = usable.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((ready[middle]?.importOrder ?? Infinity) < changed.importOrder) low = middle + 1
+    if ((usable[middle]?.importOrder ?? Infinity) < changed.importOrder) low = middle + 1
     else high = middle
   }
-  const present = ready[low]?.importOrder === changed.importOrder ? 1 : 0
-  if (changed.state === 'ready') ready.splice(low, present, changed)
-  else ready.splice(low, present)
+  const present = usable[low]?.importOrder === changed.importOrder ? 1 : 0
+  if (changed.usable) usable.splice(low, present, changed)
+  else usable.splice(low, present)
 }
