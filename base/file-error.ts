@@ -33,6 +33,10 @@ export interface FileErrorContext {
  */
 export function fileError(error: unknown, { file, remedy }: FileErrorContext = {}): unknown {
   if (!isSystemError(error)) return error
+  if (error.syscall === 'uv_cwd')
+    return new NotFound('no-current-directory', 'The current directory does not exist: change to another one.', {
+      cause: error,
+    })
   const [code, Refusal, general] = REMEDIES[error.code] ?? ['file-unusable', BadInput, 'check the path']
   const named = file ?? error.dest ?? error.path
   const subject = named === undefined ? 'A file' : quote(named)

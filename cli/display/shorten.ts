@@ -6,14 +6,8 @@ export interface Shortening {
   readonly distinct: boolean
 }
 
-/** A full name: its kind goes first, because the column says it, and then its middle. The end tells names apart. */
-export const SHORTEN_NAME: Shortening = {
-  cut: (text, width, ellipsis) => {
-    const name = text.length > width ? text.replace(/^[a-z]+::/, '') : text
-    return cutMiddle(name, width, ellipsis)
-  },
-  distinct: true,
-}
+/** A full name: its kind goes first, because the column says it, then its namespace, and last the middle of its name. */
+export const SHORTEN_NAME: Shortening = { cut: cutName, distinct: true }
 
 /** The ID of a staging: its first part, which commands take for the whole. */
 export const SHORTEN_ID: Shortening = {
@@ -29,6 +23,17 @@ export const SHORTEN_END: Shortening = {
   cut: (text, width, ellipsis) =>
     text.length > width ? text.slice(0, Math.max(0, width - ellipsis.length)) + ellipsis : text,
   distinct: false,
+}
+
+function cutName(text: string, width: number, ellipsis: string): string {
+  if (text.length <= width) return text
+  const kindless = text.replace(/^[a-z]+::/, '')
+  if (kindless.length <= width) return kindless
+  const name = kindless.slice(kindless.lastIndexOf('::') + 2)
+  const roomForNamespace = width - name.length - ellipsis.length - 2
+  return roomForNamespace >= 0
+    ? `${kindless.slice(0, roomForNamespace)}${ellipsis}::${name}`
+    : cutMiddle(name, width, ellipsis)
 }
 
 function cutMiddle(text: string, width: number, ellipsis: string): string {

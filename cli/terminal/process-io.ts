@@ -23,11 +23,11 @@ export function processIo(): Io {
   }
 }
 
-/** The directory may have been deleted. Its name still completes relative paths, which then do not exist. */
+/** Empty when the directory has been deleted: then only what needs it fails, in `path.resolve`. */
 function currentDirectory(): string {
   try {
     return process.cwd()
   } catch {
-    return process.env['PWD'] ?? '/'
+    return ''
   }
 }

@@ -31,8 +31,21 @@ test('run passes the output on, prints ports to stderr, and exits with the exit 
       { event: 'ended', exit_code: 7, reason: 'exited' },
     ).end()
   })
-  const argv = ['run', 'app', '--publish', '8080:3000', '--publish', '80', '-e', 'A=b', '--command', './serve']
-  const { code, io } = await run(...argv, '--allow-egress')
+  const argv = [
+    'run',
+    'app',
+    '--publish',
+    '8080:3000',
+    '--publish',
+    '80',
+    '-e',
+    'A=b',
+    '--command',
+    './serve',
+    '--user',
+    'web',
+  ]
+  const { code, io } = await run(...argv, '-ae')
   expect(code).toBe(7)
   expect(io.out).toBe('to out\n')
   expect(io.err).toBe(
@@ -41,6 +54,7 @@ test('run passes the output on, prints ports to stderr, and exits with the exit 
   expect(api.sent('POST /v1/runs')).toEqual({
     package: 'package::/::app',
     command: './serve',
+    user: 'web',
     environment: { A: 'b' },
     publish: [
       { host_port: 8080, container_port: 3000 },

@@ -37,7 +37,7 @@ export class RealApi {
 
   /** Creates a package with data, a stager of it, and pipelines. */
   async addStager(namespace: string, name: string): Promise<void> {
-    await this.#made('/v1/packages', { namespace, name: `stager-${name}` })
+    await this.addPackage(namespace, `stager-${name}`)
     const program = `package::${namespace}::stager-${name}`
     await this.#made('/v1/stagers', { namespace, name, package: program, start_command: './stager' })
   }
