@@ -37,7 +37,7 @@ export function buildProgram(commandLine: CommandLine): Command {
     )
     .option(
       '--namespace <ns>',
-      'namespace of local names (environment: STAGERD_NAMESPACE; default: see `stagectl namespace`)',
+      'namespace of local names; what is shown or used is also looked for in /apcera (environment: STAGERD_NAMESPACE; default: see `stagectl namespace`)',
     )
     .option('--json', 'print one JSON document to standard output, and nothing else')
     .option('--batch', 'never ask for confirmation')
