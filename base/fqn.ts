@@ -61,13 +61,20 @@ export function parseFqn(text: string, kind: FqnKind, namespace: string): Fqn {
       if (first !== kind)
         throw new BadInput(
           'bad-fqn',
-          `${quote(text)} names a ${first || '(nothing)'}, but a ${kind} is expected: ${formatFqn(kind, { namespace: second, name: third })}.`,
+          `${quote(text)} ${first === '' ? 'lacks its kind' : `names a ${first}`}, but a ${kind} is expected: write ${formatFqn(kind, { namespace: second, name: third })}.`,
         )
       fqn = { kind, namespace: second, name: third }
       break
     default:
       throw new BadInput('bad-fqn', `${quote(text)} is not a name: write ${kind}::/namespace::name, or a local name.`)
   }
+  if (parts.length === 1 && text.startsWith('/'))
+    throw new BadInput(
+      'bad-name',
+      `${quote(text)} is not a name: write two colons before the name, as in ${text.replace(/\/?([^/]*)$/, '::$1').replace(/^::/, '/::')}.`,
+    )
+  if (parts.length === 2 && first === kind)
+    throw new BadInput('bad-fqn', `${quote(text)} lacks its namespace: write ${kind}::/::${second}.`)
   assertNamespace(fqn.namespace)
   assertLocalName(fqn.name)
   return fqn

@@ -10,11 +10,10 @@ import { addStagerCommands } from './commands/stager.js'
 import { addStagingCommands } from './commands/staging.js'
 import { examples, type CommandLine } from './session/command-line.js'
 import { describeExitCodes } from './session/exit-codes.js'
-import type { Output } from './display/output.js'
 import { programVersion } from './program-version.js'
 
 /** Defines all commands. Parsing a command line runs its command; usage errors and help throw `CommanderError`. */
-export function buildProgram(commandLine: CommandLine, output: Output): Command {
+export function buildProgram(commandLine: CommandLine): Command {
   const { io } = commandLine
   const program = new Command('stagectl')
     .description('Client of stagerd, which turns source code into packages that are ready to run.')
@@ -28,7 +27,8 @@ export function buildProgram(commandLine: CommandLine, output: Output): Command 
       getErrHelpWidth: () => io.stderr.columns ?? 100,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
-      outputError: (text, write) => write(`${output.errorPrefix()} ${text.replace(/^error: /, '')}`),
+      // The caller prints the error that is thrown.
+      outputError: () => undefined,
     })
     .configureHelp({ showGlobalOptions: true })
     .option(
@@ -37,7 +37,7 @@ export function buildProgram(commandLine: CommandLine, output: Output): Command 
     )
     .option(
       '--namespace <ns>',
-      'namespace of local names (environment: STAGERD_NAMESPACE; default: see `stagectl namespace`)',
+      'namespace of local names; what is shown or used is also looked for in /apcera (environment: STAGERD_NAMESPACE; default: see `stagectl namespace`)',
     )
     .option('--json', 'print one JSON document to standard output, and nothing else')
     .option('--batch', 'never ask for confirmation')

@@ -1,9 +1,14 @@
 import { CommanderError } from 'commander'
 import { messageOf, StagerdError } from '../base/errors.js'
+import { fileError } from '../base/file-error.js'
 import { CommandLine } from './session/command-line.js'
 import { Output } from './display/output.js'
+import { OutputLost } from './display/output-lost.js'
+import { expandAliases } from './options/aliases.js'
 import { EXIT, exitCodeOfError } from './session/exit-codes.js'
-import type { Io } from './terminal/io.js'
+import { usageMessage } from './options/usage-message.js'
+import type { Io, OwnedIo } from './terminal/io.js'
+import { OutputStream } from './terminal/output-stream.js'
 import { buildProgram } from './program.js'
 
 /**
@@ -11,34 +16,54 @@ import { buildProgram } from './program.js'
  * rejects, never exits the process.
  */
 export async function stagectl(argv: readonly string[], io: Io): Promise<number> {
-  const commandLine = new CommandLine(io)
-  const output = new Output(io, wantsJson(argv))
+  const owned: OwnedIo = { ...io, stdout: new OutputStream(io.stdout), stderr: new OutputStream(io.stderr) }
+  const output = new Output(owned, wantsJson(argv))
+  const commandLine = new CommandLine(output)
+  const code = await run(argv, commandLine, output)
+  await output.flush()
+  const loss = output.takeLoss()
+  if (loss && !loss.closedByReader) await output.warning(loss.message)
+  return code
+}
+
+async function run(argv: readonly string[], commandLine: CommandLine, output: Output): Promise<number> {
   try {
-    await buildProgram(commandLine, output).parseAsync([...argv], { from: 'user' })
+    await parse(argv, commandLine)
+    await output.flush()
+    output.assertWritten()
     return commandLine.exitCode
   } catch (error) {
-    return await report(output, error)
+    return await report(output, fileError(error))
+  }
+}
+
+/** commander throws for help and version, which it has printed. */
+async function parse(argv: readonly string[], commandLine: CommandLine): Promise<void> {
+  try {
+    await buildProgram(commandLine).parseAsync(expandAliases(argv), { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError && error.exitCode === 0)) throw error
   }
 }
 
 /** Prints the error to stderr, and with `--json` also as the document on stdout. */
 async function report(output: Output, error: unknown): Promise<number> {
+  output.tolerateLoss()
   if (error instanceof CommanderError) {
-    // commander also throws for help and version. It has printed its output already.
-    if (error.exitCode === 0) return EXIT.success
+    // It has printed the help of a command group already.
+    if (error.code !== 'commander.help') await output.error(usageMessage(error))
     if (output.json) await output.document({ error: { code: 'usage', message: usageMessage(error) } })
     return EXIT.usage
+  }
+  if (error instanceof OutputLost) {
+    output.takeLoss()
+    // `stagectl … | head`: the reader has what it wants.
+    if (error.closedByReader) return EXIT.success
   }
   const code = error instanceof StagerdError ? error.code : 'unexpected'
   await output.error(messageOf(error))
   if (output.json) await output.document({ error: { code, message: messageOf(error) } })
   return exitCodeOfError(error)
-}
-
-/** Removes the prefix of commander's messages. For a command group without a command, commander has no message. */
-function usageMessage({ code, message }: CommanderError): string {
-  if (code === 'commander.help') return 'A command is missing: see --help.'
-  return message.replace(/^error: /, '')
 }
 
 /** Searches `argv` itself, because parsing it may be what fails. */

@@ -1,4 +1,5 @@
 import { type ErrorKind, StagerdError } from '../../base/errors.js'
+import { withList } from './not-found.js'
 
 const KINDS: Readonly<Record<number, ErrorKind>> = {
   403: 'refused',
@@ -31,10 +32,13 @@ export class ApiProblem extends StagerdError {
 export function parseProblem(status: number, body: string): ApiProblem {
   const document = parse(body)
   const detail = stringField(document, 'detail') ?? stringField(document, 'title')
+  const code = stringField(document, 'code') ?? 'unexplained'
   return new ApiProblem(
     status,
-    stringField(document, 'code') ?? 'unexplained',
-    detail ?? `stagerd answered with status ${status} and gave no reason: see its log.`,
+    code,
+    detail === undefined
+      ? `stagerd answered with status ${status} and gave no reason: see its log.`
+      : withList(code, detail),
   )
 }
 

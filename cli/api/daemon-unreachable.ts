@@ -1,4 +1,5 @@
 import { errnoOf, messageOf, StagerdError } from '../../base/errors.js'
+import { describeSystemError, isSystemError } from '../../base/system-error.js'
 
 /** The socket refuses the connection, or the connection broke before the response was complete. A retry may succeed. */
 export class DaemonUnreachable extends StagerdError {
@@ -6,6 +7,7 @@ export class DaemonUnreachable extends StagerdError {
 }
 
 const NOT_LISTENING = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'ENOTDIR'])
+const BUSY = 'EAGAIN'
 const FORBIDDEN = new Set(['EACCES', 'EPERM'])
 const CONNECTION_LOST = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'UND_ERR_CLOSED', 'UND_ERR_CONNECT_TIMEOUT'])
 
@@ -22,6 +24,14 @@ export function transportError(error: unknown, socketPath: string): unknown {
     return new DaemonUnreachable(
       'socket-forbidden',
       `You have no permission to open ${socketPath}: join the group stagerd, or use sudo.`,
+      { cause: error },
+    )
+  if (isSystemError(error) && error.syscall === 'connect')
+    return new DaemonUnreachable(
+      errno === BUSY ? 'daemon-busy' : 'no-daemon',
+      errno === BUSY
+        ? `stagerd at ${socketPath} has too many connections that wait: try again.`
+        : `${socketPath} is not a socket that can be opened (${describeSystemError(error)}): correct --socket or STAGERD_SOCKET.`,
       { cause: error },
     )
   if (CONNECTION_LOST.has(errno) || messageOf(error) === 'terminated')

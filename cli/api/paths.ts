@@ -6,6 +6,20 @@ export function refOf(text: string, kind: FqnKind, namespace: string): string {
   return isUuid(text) ? text : formatFqn(kind, parseFqn(text, kind, namespace))
 }
 
+/** The path of what `ref` names. */
+export function pathOf(kind: FqnKind, ref: string): string {
+  switch (kind) {
+    case 'package':
+      return packagePath(ref)
+    case 'job':
+      return stagerPath(ref)
+    case 'stagpipe':
+      return pipelinePath(ref)
+    case 'policydoc':
+      return policyPath(ref)
+  }
+}
+
 export function packagePath(ref: string): string {
   return `/v1/packages/${encodeURIComponent(ref)}`
 }

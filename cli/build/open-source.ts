@@ -3,7 +3,8 @@ import { stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { EnvHttpProxyAgent, interceptors, request } from 'undici'
-import { messageOf, NotFound, Unavailable } from '../../base/errors.js'
+import { NotFound, Unavailable } from '../../base/errors.js'
+import { describeSystemError } from '../../base/system-error.js'
 
 export interface SourceStream {
   readonly body: Readable
@@ -43,7 +44,9 @@ export async function openSource(url: string, signal: AbortSignal): Promise<Sour
     await agent.destroy()
     signal.throwIfAborted()
     if (error instanceof NotFound || error instanceof Unavailable) throw error
-    throw new Unavailable('source-unreachable', `${url} cannot be fetched: ${messageOf(error)}.`, { cause: error })
+    throw new Unavailable('source-unreachable', `${url} cannot be fetched: ${describeSystemError(error)}.`, {
+      cause: error,
+    })
   }
 }
 
@@ -53,6 +56,10 @@ async function openFile(url: string): Promise<SourceStream> {
     const { size } = await stat(file)
     return { body: createReadStream(file), length: size }
   } catch (error) {
-    throw new NotFound('no-such-source', `${url} cannot be read: ${messageOf(error)}.`, { cause: error })
+    throw new NotFound(
+      'no-such-source',
+      `${url} cannot be read: ${describeSystemError(error)}; correct the URL in the script.`,
+      { cause: error },
+    )
   }
 }

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { pack, type Pack } from 'tar-stream'
 import { BadInput, errnoOf, NotFound } from '../../base/errors.js'
+import { fileError } from '../../base/file-error.js'
 import { quote } from '../../base/fqn.js'
 import type { BuildScript } from '../../daemon/documents/build-script.js'
 import type { Capability } from '../../daemon/documents/capability.js'
@@ -104,7 +105,7 @@ function addTextEntries(tar: Pack, texts: Readonly<Record<string, string>>): voi
 
 async function addFile(tar: Pack, name: string, from: string, signal: AbortSignal): Promise<void> {
   const stats = await stat(from).catch((error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT') throw error
+    if (errnoOf(error) !== 'ENOENT') throw fileError(error, { file: from })
     throw new NotFound(
       'no-such-file',
       `There is no ${quote(from)}: include_files are relative to the directory of the script.`,

@@ -1,12 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { errnoOf, Refused } from '../../base/errors.js'
+import { fileError } from '../../base/file-error.js'
 import type { Io } from '../terminal/io.js'
 import { meter } from '../pack/meter.js'
+import { remedyOf, userDirectory } from '../session/user-directory.js'
 import type { SourceStream } from './open-source.js'
 
 /** The digests that the script gives for a source. Without any, the source is accepted unverified. */
@@ -25,9 +26,7 @@ export class SourceCache {
   readonly #directory: string
 
   constructor(env: Io['env']) {
-    const xdg = env['XDG_CACHE_HOME'] ?? ''
-    const base = path.isAbsolute(xdg) ? xdg : path.join(env['HOME'] ?? homedir(), '.cache')
-    this.#directory = path.join(base, 'stagectl', 'sources')
+    this.#directory = path.join(userDirectory('cache', env), 'sources')
   }
 
   /** The path of a cached source, if it exists and has the expected digests. */
@@ -41,9 +40,17 @@ export class SourceCache {
     } catch (error) {
       signal.throwIfAborted()
       if (errnoOf(error) === 'ENOENT') return undefined
-      throw error
+      throw fileError(error, { file, remedy: remedyOf('cache') })
     }
     return hashes.mismatch(expected) === undefined ? file : undefined
+  }
+
+  async #makeDirectory(): Promise<void> {
+    try {
+      await mkdir(this.#directory, { recursive: true })
+    } catch (error) {
+      throw fileError(error, { remedy: remedyOf('cache') })
+    }
   }
 
   /**
@@ -57,11 +64,13 @@ export class SourceCache {
     onBytes: (count: number) => void,
     signal: AbortSignal,
   ): Promise<string> {
-    await mkdir(this.#directory, { recursive: true })
+    await this.#makeDirectory()
     const temporary = path.join(this.#directory, `.part-${randomUUID()}`)
     const hashes = new Hashes()
     try {
-      const handle = await open(temporary, 'wx')
+      const handle = await open(temporary, 'wx').catch((error: unknown) => {
+        throw fileError(error, { file: this.#directory, remedy: remedyOf('cache') })
+      })
       try {
         const metered = meter((chunk) => {
           hashes.update(chunk)

@@ -3,6 +3,7 @@ import type { FqnKind } from '../../base/fqn.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT } from '../session/exit-codes.js'
 import { confirm } from '../session/confirm.js'
+import { lookUp } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
 
 /** Describes packages, stagers, pipelines and policies to the commands `show` and `delete`. */
@@ -19,7 +20,7 @@ export interface NamedEntity<Document> {
 export function addShowCommand<Document>(
   group: Command,
   commandLine: CommandLine,
-  { noun, kind, path, describe }: NamedEntity<Document>,
+  { noun, kind, describe }: NamedEntity<Document>,
 ): void {
   group
     .command('show <name>')
@@ -27,7 +28,7 @@ export function addShowCommand<Document>(
     .addHelpText('after', examples(`${noun} show my-${noun}`, `${noun} show ${kind}::/acme::my-${noun} --json`))
     .action(
       commandLine.run(async (session, _options, name: string) => {
-        const document = await session.api.get<Document>(path(session.ref(name, kind)), { signal: session.signal })
+        const document = await lookUp<Document>(session, name, kind)
         await session.output.result(document, () => describe(document))
         return EXIT.success
       }),

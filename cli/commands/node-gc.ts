@@ -3,6 +3,7 @@ import type { GarbageReport, GarbageRequest } from '../../daemon/documents/garba
 import { examples, type CommandLine } from '../session/command-line.js'
 import type { Output } from '../display/output.js'
 import { formatBytes } from '../display/progress.js'
+import { SHORTEN_MIDDLE } from '../display/shorten.js'
 import { table } from '../display/table.js'
 import { EXIT } from '../session/exit-codes.js'
 import { parseDuration } from '../options/parse-duration.js'
@@ -25,7 +26,7 @@ export function addNodeGcCommand(node: Command, commandLine: CommandLine): void 
     .option(
       '--keep-bytes <size>',
       'also remove newer data, layers and images, oldest first, until the rest takes no more than this',
-      (text) => (/^\d{1,15}$/.test(text) ? Number(text) : parseSize(text)),
+      (text) => (text === '0' ? 0 : parseSize(text)),
     )
     .addHelpText(
       'after',
@@ -57,8 +58,13 @@ function describe(output: Output, { dry_run: dryRun, removed, totals }: GarbageR
     .filter(({ count }) => count > 0)
     .map(({ kind, count, bytes }) => [kind, String(count), formatBytes(bytes)])
   return [
-    table(output, ['KIND', 'ID', 'SIZE', 'LAST USE'], removedRows, ''),
+    table(
+      output,
+      [{ head: 'KIND' }, { head: 'ID', shorten: SHORTEN_MIDDLE }, { head: 'SIZE' }, { head: 'LAST USE' }],
+      removedRows,
+      '',
+    ),
     '',
-    table(output, [dryRun ? 'WOULD GO' : 'REMOVED', 'COUNT', 'SIZE'], totalRows, ''),
+    table(output, [{ head: dryRun ? 'WOULD GO' : 'REMOVED' }, { head: 'COUNT' }, { head: 'SIZE' }], totalRows, ''),
   ].join('\n')
 }

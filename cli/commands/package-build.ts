@@ -7,13 +7,14 @@ import type { ImagePackageDraft } from '../../daemon/documents/build-script.js'
 import type { Package, PackageDraft } from '../../daemon/documents/package.js'
 import type { Pipeline } from '../../daemon/documents/pipeline.js'
 import type { Staging } from '../../daemon/documents/staging.js'
-import { packagePath, pipelinePath } from '../api/paths.js'
+import { packagePath } from '../api/paths.js'
 import { fetchSources } from '../build/fetch-sources.js'
 import { packBuild } from '../build/pack-build.js'
 import { readBuildScript, type ScriptFile } from '../build/read-build-script.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { followStaging } from '../follow/follow-staging.js'
+import { lookUp } from '../session/look-up.js'
 import type { GlobalOptions, Session } from '../session/session.js'
 import { assertNoProgram, findReplaceable } from '../transfer/put-package.js'
 import { upload } from '../transfer/upload.js'
@@ -47,7 +48,7 @@ async function build(session: Session, options: BuildOptions, file: string): Pro
   const namespace = options.namespace ?? script.namespace ?? session.namespace
   const target = { namespace, name: script.name, fqn: formatFqn('package', { namespace, name: script.name }) }
   if (script.image !== undefined) return await buildFromImage(session, scriptFile, target)
-  const pipeline = await api.get<Pipeline>(pipelinePath(session.ref(options.pipeline, 'stagpipe')), { signal })
+  const pipeline = await lookUp<Pipeline>(session, options.pipeline, 'stagpipe')
   const before = await findReplaceable(session, target.fqn)
   if (before) await assertNoProgram(session, before)
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import type { Package } from '../../daemon/documents/package.js'
-import { packagePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { formatBytes } from '../display/progress.js'
 import { EXIT } from '../session/exit-codes.js'
+import { lookUp } from '../session/look-up.js'
 import { UsageError } from '../options/usage-error.js'
 import { download, downloadToOutput } from '../transfer/download.js'
 
@@ -18,11 +18,10 @@ export function addPackageDownloadCommand(group: Command, commandLine: CommandLi
     )
     .action(
       commandLine.run(async (session, { file }: { readonly file: string }, name: string) => {
-        const { output, signal } = session
+        const { output } = session
         if (file === '-' && output.json)
           throw new UsageError('--json and the data cannot both go to standard output: give a file with -f.')
-        const ref = session.ref(name, 'package')
-        const document = await session.api.get<Package>(packagePath(ref), { signal })
+        const document = await lookUp<Package>(session, name, 'package')
         if (file === '-') {
           await downloadToOutput(session, document)
           return EXIT.success

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { parseFqn } from '../../base/fqn.js'
 import { isUuid } from '../../base/identifiers.js'
 import { examples, type CommandLine } from '../session/command-line.js'
+import { refInUse } from '../session/look-up.js'
 import { exportFile, type ExportOptions } from '../transfer/export-file.js'
 
 export function addPackageExportCommand(group: Command, commandLine: CommandLine): void {
@@ -18,11 +19,11 @@ export function addPackageExportCommand(group: Command, commandLine: CommandLine
       examples('package export my-app', 'package export my-app node-20 -f both.cntmp --with-dependencies'),
     )
     .action(
-      commandLine.run((session, options: ExportOptions, names: string[]) => {
-        const query = { package: names.map((name) => session.ref(name, 'package')) }
+      commandLine.run(async (session, options: ExportOptions, names: string[]) => {
+        const query = { package: await Promise.all(names.map((name) => refInUse(session, name, 'package'))) }
         const [first = ''] = names
         const file = names.length > 1 ? 'packages' : isUuid(first) ? first : parseFqn(first, 'package', '/').name
-        return exportFile(session, query, file, options)
+        return await exportFile(session, query, file, options)
       }),
     )
 }

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { BadInput, errnoOf, NotFound } from '../../base/errors.js'
+import { fileError } from '../../base/file-error.js'
 import { quote } from '../../base/fqn.js'
 import type { Capability } from '../../daemon/documents/capability.js'
 import type { ImportReport } from '../../daemon/documents/exchange.js'
@@ -86,7 +87,7 @@ function queryOf(session: Session, options: ImportOptions): Query {
 async function importFile(session: Session, file: string, query: Query): Promise<ImportReport> {
   const { api, io, output, signal } = session
   const handle = await open(path.resolve(io.cwd, file), 'r').catch((error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT') throw error
+    if (errnoOf(error) !== 'ENOENT') throw fileError(error, { file })
     throw new NotFound(
       'no-such-file',
       `There is no file ${quote(file)}: give a file that \`stagectl package export\` wrote.`,
@@ -94,7 +95,8 @@ async function importFile(session: Session, file: string, query: Query): Promise
   })
   try {
     const stats = await handle.stat()
-    if (!stats.isFile()) throw new BadInput('not-a-file', `${quote(file)} is not a file.`)
+    if (!stats.isFile())
+      throw new BadInput('not-a-file', `${quote(file)} is not a file: give one that \`stagectl package export\` wrote.`)
     const progress = new Progress(output, `Importing ${path.basename(file)}`, stats.size)
     try {
       const body = { length: stats.size, chunks: trackProgress(readHandle(handle), progress) }

@@ -6,6 +6,7 @@ import { describeResolution } from '../display/describe-resolution.js'
 import { EXIT } from '../session/exit-codes.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { UsageError } from '../options/usage-error.js'
+import { refInUse } from '../session/look-up.js'
 import type { GlobalOptions, Session } from '../session/session.js'
 
 interface ResolveOptions {
@@ -43,7 +44,7 @@ async function resolve(
     throw new UsageError('There is nothing to resolve: give a package, or dependencies with --depends-on.')
   const question: ResolutionQuestion = {
     // A package resolves by the policies of its own namespace, bare dependencies by those of the current namespace.
-    ...(name === undefined ? { namespace: session.namespace } : { package: session.ref(name, 'package') }),
+    ...(name === undefined ? { namespace: session.namespace } : { package: await refInUse(session, name, 'package') }),
     ...(dependsOn ? { dependencies: dependsOn } : {}),
   }
   const resolution = await session.api.post<Resolution>('/v1/packages/resolution', question, { signal: session.signal })

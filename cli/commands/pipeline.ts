@@ -1,12 +1,17 @@
 import type { Command } from 'commander'
-import { parseFqn } from '../../base/fqn.js'
+import { NotFound } from '../../base/errors.js'
+import { formatFqn, parseFqn } from '../../base/fqn.js'
 import { isUuid } from '../../base/identifiers.js'
 import type { Pipeline, PipelineChange, PipelineDraft } from '../../daemon/documents/pipeline.js'
 import { pipelinePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { describePipeline } from '../display/describe-stager.js'
+import { SHORTEN_END, SHORTEN_NAME } from '../display/shorten.js'
 import { table } from '../display/table.js'
 import { EXIT } from '../session/exit-codes.js'
+import { integerParser } from '../options/parse-number.js'
+import { UsageError } from '../options/usage-error.js'
+import { lookUp, refInUse, SHARED_NAMESPACE } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
 import { exportFile, type ExportOptions } from '../transfer/export-file.js'
 import { addDeleteCommand, addShowCommand, type NamedEntity } from './named-entity.js'
@@ -31,19 +36,17 @@ export function addPipelineCommands(program: Command, commandLine: CommandLine):
     .description('Create a pipeline from stagers, which run in the given order.')
     .addHelpText('after', examples('pipeline create nodejs nodejs node-tests'))
     .action(
-      commandLine.run((session, _options, name: string, stagers: string[]) =>
-        create(session, name, { stagers: refs(session, stagers) }),
+      commandLine.run(async (session, _options, name: string, stagers: string[]) =>
+        create(session, session.newName(name, 'stagpipe'), { stagers: await refs(session, stagers) }),
       ),
     )
   group
-    .command('clone <source> <name>')
-    .description('Create a pipeline with the stagers of another one.')
-    .addHelpText('after', examples('pipeline clone /apcera::nodejs nodejs'))
-    .action(
-      commandLine.run((session, _options, source: string, name: string) =>
-        create(session, name, { clone: session.ref(source, 'stagpipe') }),
-      ),
+    .command('clone <source> [name]')
+    .description(
+      'Create a pipeline with the stagers of another one. Without a name, it has the name of the other one, in the current namespace.',
     )
+    .addHelpText('after', examples('pipeline clone /apcera::nodejs', 'pipeline clone nodejs nodejs-with-tests'))
+    .action(commandLine.run(clone))
   for (const where of ['append', 'prepend'] as const)
     group
       .command(`${where} <name> <stagers...>`)
@@ -52,10 +55,23 @@ export function addPipelineCommands(program: Command, commandLine: CommandLine):
       )
       .addHelpText('after', examples(`pipeline ${where} nodejs virus-scan`))
       .action(
-        commandLine.run((session, _options, name: string, stagers: string[]) =>
-          update(session, name, { [where]: refs(session, stagers) }),
+        commandLine.run(async (session, _options, name: string, stagers: string[]) =>
+          update(session, name, { [where]: await refs(session, stagers) }),
         ),
       )
+  group
+    .command('remove <name> <stager>')
+    .description('Take a stager out of a pipeline. The stager itself is not deleted.')
+    .option(
+      '--position <n>',
+      'position of the stager, from 1; needed when the pipeline has it several times',
+      integerParser(1, '2'),
+    )
+    .addHelpText(
+      'after',
+      examples('pipeline remove nodejs node-tests', 'pipeline remove nodejs virus-scan --position 3'),
+    )
+    .action(commandLine.run(remove))
   group
     .command('export <name>')
     .description('Export a pipeline with its stagers and their packages to one file, which another stagerd can import.')
@@ -66,9 +82,9 @@ export function addPipelineCommands(program: Command, commandLine: CommandLine):
       examples('pipeline export nodejs', 'pipeline export nodejs --with-dependencies -f node.cntmp'),
     )
     .action(
-      commandLine.run((session, options: ExportOptions, name: string) => {
+      commandLine.run(async (session, options: ExportOptions, name: string) => {
         const file = isUuid(name) ? name : parseFqn(name, 'stagpipe', '/').name
-        return exportFile(session, { pipeline: session.ref(name, 'stagpipe') }, file, options)
+        return await exportFile(session, { pipeline: await refInUse(session, name, 'stagpipe') }, file, options)
       }),
     )
   addList(group, commandLine)
@@ -76,13 +92,53 @@ export function addPipelineCommands(program: Command, commandLine: CommandLine):
   addDeleteCommand(group, commandLine, PIPELINE)
 }
 
-function refs(session: Session, stagers: readonly string[]): string[] {
-  return stagers.map((stager) => session.ref(stager, 'job'))
+function refs(session: Session, stagers: readonly string[]): Promise<string[]> {
+  return Promise.all(stagers.map((stager) => refInUse(session, stager, 'job')))
 }
 
-async function create(session: Session, name: string, of: Pick<PipelineDraft, 'stagers' | 'clone'>): Promise<number> {
-  const { namespace, name: local } = session.newName(name, 'stagpipe')
-  const draft: PipelineDraft = { namespace, name: local, ...of }
+async function clone(session: Session, _options: unknown, source: string, name?: string): Promise<number> {
+  if (name !== undefined) {
+    const target = session.newName(name, 'stagpipe')
+    return await create(session, target, { clone: await refInUse(session, source, 'stagpipe') })
+  }
+  const found = await lookUp<Pipeline>(session, source, 'stagpipe')
+  if (found.namespace === session.namespace)
+    throw new UsageError(`${found.fqn} is in the current namespace already: give the clone a name of its own.`)
+  return await create(session, session.newName(found.name, 'stagpipe'), { clone: found.fqn })
+}
+
+interface RemoveOptions {
+  readonly position?: number
+}
+
+async function remove(session: Session, { position }: RemoveOptions, name: string, stager: string): Promise<number> {
+  const before = await session.api.get<Pipeline>(pipelinePath(session.ref(name, 'stagpipe')), {
+    signal: session.signal,
+  })
+  const ref = stagerOf(session, before, stager)
+  return await update(session, before.fqn, { remove: { stager: ref, ...(position === undefined ? {} : { position }) } })
+}
+
+/** A local name means the stager of that name that the pipeline has. */
+function stagerOf(session: Session, pipeline: Pipeline, name: string): string {
+  const ref = session.ref(name, 'job')
+  if (isUuid(name) || name.includes('::')) return ref
+  const candidates = [...new Set([ref, formatFqn('job', { namespace: SHARED_NAMESPACE, name })])]
+  const found = candidates.find((fqn) => pipeline.stagers.includes(fqn))
+  if (found === undefined)
+    throw new NotFound(
+      'stager-not-in-pipeline',
+      `${pipeline.fqn} does not contain ${candidates.join(' or ')}: its stagers are ${pipeline.stagers.join(', ')}.`,
+    )
+  return found
+}
+
+async function create(
+  session: Session,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  of: Pick<PipelineDraft, 'stagers' | 'clone'>,
+): Promise<number> {
+  const draft: PipelineDraft = { namespace, name, ...of }
   const created = await session.api.post<Pipeline>('/v1/stagingpipelines', draft, { signal: session.signal })
   await session.output.result(created, () => `Created ${created.fqn}: ${created.stagers.join(', ')}.`)
   return EXIT.success
@@ -106,7 +162,10 @@ function addList(group: Command, commandLine: CommandLine): void {
         await output.result(pipelines, () =>
           table(
             output,
-            ['FQN', 'STAGERS'],
+            [
+              { head: 'FQN', shorten: SHORTEN_NAME },
+              { head: 'STAGERS', shorten: SHORTEN_END },
+            ],
             pipelines.map(({ fqn, stagers }) => [fqn, stagers.join(', ')]),
             `No pipelines in ${namespace}.`,
           ),

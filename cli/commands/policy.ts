@@ -1,15 +1,17 @@
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
+import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import type { Policy, PolicyText, PolicyVersion } from '../../daemon/documents/policy.js'
 import { ApiProblem } from '../api/api-problem.js'
 import { policyPath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { describePolicy } from '../display/describe-policy.js'
+import { SHORTEN_NAME } from '../display/shorten.js'
 import { table } from '../display/table.js'
 import { EXIT } from '../session/exit-codes.js'
+import { lookUp } from '../session/look-up.js'
+import { readTextFile } from '../session/read-text-file.js'
 import type { Session } from '../session/session.js'
 import { addDeleteCommand, type NamedEntity } from './named-entity.js'
 
@@ -40,7 +42,9 @@ export function addPolicyCommands(program: Command, commandLine: CommandLine): v
 
 async function put(session: Session, options: { readonly name?: string }, file: string): Promise<number> {
   const { fqn } = session.newName(options.name ?? path.basename(file, '.pol'), 'policydoc')
-  const body: PolicyText = { text: await read(session, file) }
+  const body: PolicyText = {
+    text: await readTextFile(session, file, 'give the path of a policy document, such as prod.pol'),
+  }
   try {
     const stored = await session.api.put<Policy>(policyPath(fqn), body, { signal: session.signal })
     await session.output.result(stored, () => `Stored ${stored.fqn}, version ${stored.version}.`)
@@ -49,18 +53,6 @@ async function put(session: Session, options: { readonly name?: string }, file: 
     throw new BadInput('bad-syntax', `${file}: ${error.message}`, { cause: error })
   }
   return EXIT.success
-}
-
-async function read(session: Session, file: string): Promise<string> {
-  try {
-    return await readFile(path.resolve(session.io.cwd, file), 'utf8')
-  } catch (error) {
-    throw new BadInput(
-      'file-unreadable',
-      `${quote(file)} cannot be read: ${errnoOf(error) === 'ENOENT' ? 'it does not exist' : messageOf(error)}.`,
-      { cause: error },
-    )
-  }
 }
 
 function addList(group: Command, commandLine: CommandLine): void {
@@ -74,7 +66,7 @@ function addList(group: Command, commandLine: CommandLine): void {
         await output.result(policies, () =>
           table(
             output,
-            ['FQN', 'VERSION', 'CHANGED'],
+            [{ head: 'FQN', shorten: SHORTEN_NAME }, { head: 'VERSION' }, { head: 'CHANGED' }],
             policies.map(({ fqn, version, updated_at }) => [fqn, String(version), updated_at]),
             `No policy documents in ${namespace}: every package may resolve.`,
           ),
@@ -93,9 +85,8 @@ function addShow(group: Command, commandLine: CommandLine): void {
     .action(
       commandLine.run(async (session, options: { readonly versionNumber?: string }, name: string) => {
         const { api, output, signal } = session
-        const documentPath = policyPath(session.ref(name, 'policydoc'))
-        const document = await api.get<Policy>(documentPath, { signal })
-        const versions = await api.get<PolicyVersion[]>(`${documentPath}/versions`, { signal })
+        const document = await lookUp<Policy>(session, name, 'policydoc')
+        const versions = await api.get<PolicyVersion[]>(`${policyPath(document.uuid)}/versions`, { signal })
         const { versionNumber } = options
         if (versionNumber === undefined) {
           const dates = versions.map(({ version, created_at }) => ({ version, created_at }))

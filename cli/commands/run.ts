@@ -7,12 +7,14 @@ import { collectEnvironment, type Environment } from '../options/parse-environme
 import { collectPublished, type PublishedPort } from '../options/parse-publish.js'
 import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-options.js'
 import { readRunEvents } from '../follow/read-run-events.js'
+import { refInUse } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
 
 interface RunOptions extends LimitOptions {
   readonly publish?: readonly PublishedPort[]
   readonly env?: Environment
   readonly command?: string
+  readonly user?: string
   readonly allowEgress?: boolean
 }
 
@@ -42,6 +44,7 @@ export function addRunCommand(program: Command, commandLine: CommandLine): void 
       collectEnvironment,
     )
     .option('--command <cmd>', 'command to run instead of the START_COMMAND of the package')
+    .option('--user <user>', 'user in the container to run as (default: runner)')
     .option('--allow-egress', 'allow network access beyond this host')
     .addHelpText('after', examples('run my-app --publish 8080:3000', "run my-app --command 'node --version'"))
   addLimitOptions(command).action(commandLine.run(run))
@@ -50,30 +53,37 @@ export function addRunCommand(program: Command, commandLine: CommandLine): void 
 async function run(session: Session, options: RunOptions, name: string): Promise<number> {
   const limits = limitsOf(options)
   const draft: RunDraft = {
-    package: session.ref(name, 'package'),
+    package: await refInUse(session, name, 'package'),
     ...(options.command === undefined ? {} : { command: options.command }),
     ...(options.env === undefined ? {} : { environment: { ...options.env } }),
+    ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.publish === undefined ? {} : { publish: [...options.publish] }),
     ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
     ...(limits ? { limits } : {}),
   }
+  // A program that still writes is stopped then, as SIGPIPE would end it on this host. The exit code remains its own.
+  session.output.tolerateLoss()
   const response = await session.api.stream('/v1/runs', { signal: session.signal }, draft)
   let ports: readonly number[] = []
+  let run = ''
   let stopping: Promise<void> | undefined
   let unsubscribe = (): void => undefined
   try {
     for await (const event of readRunEvents(response, session)) {
       switch (event.event) {
         case 'started':
+          run = event.run
           ports = event.ports
           unsubscribe = session.interrupts.onFirstInterrupt(() => {
-            stopping = requestStop(session, event.run, name)
+            stopping = requestStop(session, run, `Stopping ${name}... (press Ctrl-C again to leave at once)`)
           })
           await printPorts(session, draft, ports)
           break
         case 'output':
           // With --json, stdout carries only the document.
           await session.output.bytes(Buffer.from(event.data, 'base64'), session.output.json ? 'stderr' : event.stream)
+          if (session.output.takeLoss())
+            stopping ??= requestStop(session, run, `Stopping ${name}: standard output cannot be written.`)
           break
         case 'ended':
           return await reportEnd(session, event, ports, name, stopping !== undefined)
@@ -86,12 +96,12 @@ async function run(session: Session, options: RunOptions, name: string): Promise
   }
 }
 
-async function requestStop({ api, output, signal }: Session, run: string, name: string): Promise<void> {
-  await output.warning(`Stopping ${name}… (press Ctrl-C again to leave at once)`)
+async function requestStop({ api, output, signal }: Session, run: string, message: string): Promise<void> {
+  await output.warning(message)
   try {
     await api.post(`/v1/runs/${run}/stop`, undefined, { signal })
   } catch (error) {
-    if (!signal.aborted) await output.warning(`${name} could not be stopped: ${messageOf(error)}`)
+    if (!signal.aborted) await output.warning(`The run could not be stopped: ${messageOf(error)}`)
   }
 }
 

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { errnoOf, NotFound } from '../../base/errors.js'
+import { fileError } from '../../base/file-error.js'
 import { quote } from '../../base/fqn.js'
 import type { Capability } from '../../daemon/documents/capability.js'
 import type { Package } from '../../daemon/documents/package.js'
@@ -17,7 +18,8 @@ import { UsageError } from '../options/usage-error.js'
 import type { Session } from '../session/session.js'
 import { choosePipeline } from '../source/choose-pipeline.js'
 import { nameOfSource } from '../source/name-of-source.js'
-import { assertTarget, download } from '../transfer/download.js'
+import { download } from '../transfer/download.js'
+import { assertTarget } from '../transfer/part-file.js'
 import { prepareDirectory, prepareFile } from '../transfer/prepare-tarball.js'
 import { assertNoProgram, findReplaceable, putPackage, type PackageContents } from '../transfer/put-package.js'
 import { upload } from '../transfer/upload.js'
@@ -70,7 +72,7 @@ async function stage(session: Session, options: StageOptions, source: string): P
   const pipeline = await choosePipeline(session, options.pipeline, isDirectory ? file : undefined)
   const before = await findReplaceable(session, target.fqn)
   if (before) await assertNoProgram(session, before)
-  if (options.output !== undefined) await assertTarget(session, options.output)
+  if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
 
   const tarball = isDirectory
     ? await timed(output, 'Packed', () => prepareDirectory(session, file, ''))
@@ -121,7 +123,7 @@ async function isDirectoryAt(file: string): Promise<boolean> {
   try {
     return (await stat(file)).isDirectory()
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
+    if (errnoOf(error) !== 'ENOENT') throw fileError(error, { file })
     throw new NotFound('no-such-source', `There is no ${quote(file)}: give a source directory or a tarball.`)
   }
 }

@@ -10,6 +10,7 @@ import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment, type Environment } from '../options/parse-environment.js'
 import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-options.js'
 import { assertNameAvailable } from '../session/assert-name-available.js'
+import { lookUp } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
 import { findReplaceable } from '../transfer/put-package.js'
 import { programPackageOf } from '../transfer/program-package.js'
@@ -33,7 +34,7 @@ export function addStagerCreateCommand(group: Command, commandLine: CommandLine)
     .description(
       'Create a stager from a directory with its program. Its program is in the package stager-NAME and runs in /app.',
     )
-    .requiredOption('-p, --path <dir>', 'directory with the program')
+    .option('-p, --path <dir>', 'directory with the program', '.')
     .requiredOption('--start-command <cmd>', 'command that starts the program, run in /app')
     .option('--staging <pipeline>', 'stage the program through this pipeline first')
     .option('--additive', 'run the program with the dependencies of the package to be staged')
@@ -63,9 +64,7 @@ async function create(session: Session, options: CreateOptions, name: string): P
   if (options.pipeline === true)
     await assertNameAvailable(session, pipelinePath(pipelineName.fqn), pipelineName.fqn, 'omit --pipeline.')
   const staging =
-    options.staging === undefined
-      ? undefined
-      : await api.get<Pipeline>(pipelinePath(session.ref(options.staging, 'stagpipe')), { signal })
+    options.staging === undefined ? undefined : await lookUp<Pipeline>(session, options.staging, 'stagpipe')
   const before = await findReplaceable(session, program.fqn)
 
   const result = await putProgram(session, {

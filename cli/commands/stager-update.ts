@@ -3,13 +3,14 @@ import type { Capability } from '../../daemon/documents/capability.js'
 import type { Package, PackageChange } from '../../daemon/documents/package.js'
 import type { Pipeline } from '../../daemon/documents/pipeline.js'
 import type { Stager, StagerChange } from '../../daemon/documents/stager.js'
-import { packagePath, pipelinePath, stagerPath } from '../api/paths.js'
+import { packagePath, stagerPath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment, collectKeys, type Environment } from '../options/parse-environment.js'
 import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-options.js'
 import { UsageError } from '../options/usage-error.js'
+import { lookUp } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
 import { findReplaceable } from '../transfer/put-package.js'
 import { putProgram, type ProgramResult } from '../transfer/put-program.js'
@@ -86,10 +87,7 @@ async function replaceProgram(
   directory: string,
   staging: string | undefined,
 ): Promise<ProgramResult> {
-  const pipeline =
-    staging === undefined
-      ? undefined
-      : await session.api.get<Pipeline>(pipelinePath(session.ref(staging, 'stagpipe')), { signal: session.signal })
+  const pipeline = staging === undefined ? undefined : await lookUp<Pipeline>(session, staging, 'stagpipe')
   const names = session.newName(stager.package, 'package')
   const before = await findReplaceable(session, names.fqn)
   return await putProgram(session, { directory, names, before, dependencies: undefined, staging: pipeline })

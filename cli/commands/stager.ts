@@ -4,6 +4,7 @@ import { ApiProblem } from '../api/api-problem.js'
 import { packagePath, stagerPath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { describeStager } from '../display/describe-stager.js'
+import { SHORTEN_END, SHORTEN_NAME } from '../display/shorten.js'
 import { table } from '../display/table.js'
 import { EXIT } from '../session/exit-codes.js'
 import type { Session } from '../session/session.js'
@@ -39,7 +40,12 @@ export function addStagerCommands(program: Command, commandLine: CommandLine): v
         await output.result(stagers, () =>
           table(
             output,
-            ['FQN', 'START COMMAND', 'ADDITIVE', 'EGRESS'],
+            [
+              { head: 'FQN', shorten: SHORTEN_NAME },
+              { head: 'START COMMAND', shorten: SHORTEN_END },
+              { head: 'ADDITIVE' },
+              { head: 'EGRESS' },
+            ],
             stagers.map((one) => [
               one.fqn,
               one.start_command,

@@ -5,11 +5,12 @@ import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { followLog } from '../follow/follow-log.js'
 import { displayLine } from '../follow/follow-staging.js'
 import { integerParser } from '../options/parse-number.js'
-import { assertStagingId } from './staging-id.js'
+import { findStagingId } from './staging-id.js'
 
 interface LogsOptions {
   readonly follow?: boolean
   readonly since: number
+  readonly timestamps?: boolean
 }
 
 export function addStagingLogsCommand(group: Command, commandLine: CommandLine): void {
@@ -20,21 +21,25 @@ export function addStagingLogsCommand(group: Command, commandLine: CommandLine):
     )
     .option('-f, --follow', 'wait for new lines until the staging has ended')
     .option('--since <seq>', 'show only the lines after this sequence number', integerParser(0, '120'), 0)
+    .option('--timestamps', 'show the time of each line')
     .addHelpText('after', examples('staging logs 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7 --follow'))
     .action(
-      commandLine.run(async (session, { follow = false, since }: LogsOptions, id: string) => {
+      commandLine.run(async (session, { follow = false, since, timestamps = false }: LogsOptions, id: string) => {
         const { api, output, signal } = session
+        // With --follow, the exit code is that of the staging, whoever reads its log.
+        if (follow) output.tolerateLoss()
         const lines: LogLine[] = []
         const ended = await followLog(api, {
-          staging: assertStagingId(id),
+          staging: await findStagingId(session, id),
           since,
           follow,
           signal,
-          onLine: (line) => {
+          onLine: async (line) => {
             if (output.json) lines.push(line)
-            return output.untrustedLine(displayLine(line))
+            await output.untrustedLine(timestamps ? `${line.time} ${displayLine(line)}` : displayLine(line))
+            output.assertWritten()
           },
-          onDisconnected: () => output.warning('The connection to stagerd is lost; reconnecting…'),
+          onDisconnected: () => output.warning('The connection to stagerd is lost; reconnecting...'),
         })
         if (output.json) await output.document(lines)
         return follow && ended ? exitCodeOfStaging(ended) : EXIT.success

@@ -3,11 +3,10 @@ import type { Staging } from '../../daemon/documents/staging.js'
 import { stagingPath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { describeStaging } from '../display/describe-staging.js'
-import { table } from '../display/table.js'
-import { ago } from '../display/time.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { followStaging } from '../follow/follow-staging.js'
-import { assertStagingId } from './staging-id.js'
+import { findStagingId } from './staging-id.js'
+import { addStagingListCommand } from './staging-list.js'
 import { addStagingLogsCommand } from './staging-logs.js'
 
 export function addStagingCommands(program: Command, commandLine: CommandLine): void {
@@ -15,14 +14,15 @@ export function addStagingCommands(program: Command, commandLine: CommandLine): 
     .command('staging')
     .description('Manage stagings: runs of one package through one pipeline.')
     .addHelpText('after', examples('staging list', 'staging logs ID --follow', 'staging cancel ID'))
-  addList(group, commandLine)
+  addStagingListCommand(group, commandLine)
   group
     .command('show <id>')
     .description('Show the state of a staging and of each launch.')
     .addHelpText('after', examples('staging show 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7'))
     .action(
-      commandLine.run(async ({ api, output, signal }, _options, id: string) => {
-        const staging = await api.get<Staging>(stagingPath(assertStagingId(id)), { signal })
+      commandLine.run(async (session, _options, id: string) => {
+        const { api, output, signal } = session
+        const staging = await api.get<Staging>(stagingPath(await findStagingId(session, id)), { signal })
         await output.result(staging, () => describeStaging(staging))
         return EXIT.success
       }),
@@ -33,43 +33,19 @@ export function addStagingCommands(program: Command, commandLine: CommandLine): 
     .description('Cancel a staging. Its package stays as it was before.')
     .addHelpText('after', examples('staging cancel 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7'))
     .action(
-      commandLine.run(async ({ api, output, signal }, _options, id: string) => {
-        const path = `${stagingPath(assertStagingId(id))}/cancel`
+      commandLine.run(async (session, _options, id: string) => {
+        const { api, output, signal } = session
+        const path = `${stagingPath(await findStagingId(session, id))}/cancel`
         const staging = await api.post<Staging>(path, undefined, { signal })
         await output.result(staging, () =>
-          staging.state === 'cancelled' ? `Cancelled staging ${id}.` : `Staging ${id} is being cancelled.`,
+          staging.state === 'cancelled'
+            ? `Cancelled staging ${staging.uuid}.`
+            : `Staging ${staging.uuid} is being cancelled.`,
         )
         return EXIT.success
       }),
     )
   addRetry(group, commandLine)
-}
-
-function addList(group: Command, commandLine: CommandLine): void {
-  group
-    .command('list')
-    .description('List stagings, newest first.')
-    .addHelpText('after', examples('staging list', 'staging list --json'))
-    .action(
-      commandLine.run(async ({ api, output, signal }) => {
-        const stagings = await api.get<Staging[]>('/v1/stagings', { signal })
-        await output.result(stagings, () =>
-          table(
-            output,
-            ['ID', 'STATE', 'PACKAGE', 'PIPELINE', 'SUBMITTED'],
-            stagings.map((one) => [
-              one.uuid,
-              one.failure ? `${one.state} (${one.failure.cause})` : one.state,
-              one.package,
-              one.pipeline,
-              ago(one.submitted_at),
-            ]),
-            'No stagings yet.',
-          ),
-        )
-        return EXIT.success
-      }),
-    )
 }
 
 function addRetry(group: Command, commandLine: CommandLine): void {
@@ -83,7 +59,7 @@ function addRetry(group: Command, commandLine: CommandLine): void {
     .action(
       commandLine.run(async (session, { detach }: { readonly detach?: boolean }, id: string) => {
         const { api, output, signal } = session
-        const path = `${stagingPath(assertStagingId(id))}/retry`
+        const path = `${stagingPath(await findStagingId(session, id))}/retry`
         const submitted = await api.post<Staging>(path, undefined, { signal })
         if (detach === true) {
           await output.result(submitted, () => submitted.uuid)

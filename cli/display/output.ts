@@ -1,18 +1,25 @@
-import { once } from 'node:events'
-import type { Io, Terminal } from '../terminal/io.js'
+import type { OwnedIo } from '../terminal/io.js'
+import type { OutputStream } from '../terminal/output-stream.js'
+import { OutputLost } from './output-lost.js'
 import { printable } from './printable.js'
 import { styleFor, type Style } from './style.js'
 
 /**
  * Prints results to stdout and everything else to stderr. With `--json`, stdout carries exactly one document. Writes
  * wait for a slow reader, so that output does not accumulate in memory.
+ *
+ * What a command is asked for, its result, must arrive: `result`, `document` and `bytes` throw `OutputLost` when stdout
+ * cannot be written, unless `tolerateLoss` was called. Everything else is discarded then, because the work that it is
+ * about goes on.
  */
 export class Output {
   readonly style: Style
   readonly #errorStyle: Style
+  #toleratesLoss = false
+  #lossTaken = false
 
   constructor(
-    readonly io: Io,
+    readonly io: OwnedIo,
     readonly json: boolean,
   ) {
     this.style = styleFor(io.stdout, io.env)
@@ -23,22 +30,55 @@ export class Output {
   async result(document: unknown, human: () => string): Promise<void> {
     const text = this.json ? '' : human()
     if (this.json) await this.document(document)
-    else if (text !== '') await write(this.io.stdout, `${text}\n`)
+    else if (text !== '') await this.text(text)
+  }
+
+  /** Prints text as a result. */
+  async text(text: string): Promise<void> {
+    await write(this.io.stdout, `${text}\n`)
+    this.assertWritten()
   }
 
   /** Prints a JSON document, with or without `--json`. */
   async document(document: unknown): Promise<void> {
     await write(this.io.stdout, `${JSON.stringify(document, undefined, 2)}\n`)
+    this.assertWritten()
+  }
+
+  /** Throws `OutputLost` when stdout cannot be written, unless the loss is tolerated. */
+  assertWritten(): void {
+    const { failure, closedByReader } = this.io.stdout
+    if (failure && !this.#toleratesLoss) throw new OutputLost(failure, closedByReader)
+  }
+
+  /** From here on the exit code tells the outcome of the command, also when its output does not arrive. */
+  tolerateLoss(): void {
+    this.#toleratesLoss = true
+  }
+
+  /** Why stdout takes no more text; undefined while it does, and after the first call that has told it. */
+  takeLoss(): OutputLost | undefined {
+    const { failure, closedByReader } = this.io.stdout
+    if (!failure || this.#lossTaken) return undefined
+    this.#lossTaken = true
+    return new OutputLost(failure, closedByReader)
+  }
+
+  /** Waits until everything that was written has been taken, or was lost. */
+  async flush(): Promise<void> {
+    await write(this.io.stdout, '')
+    await write(this.io.stderr, '')
   }
 
   /** Prints a line of untrusted text, with control characters escaped on a terminal. Prints nothing with `--json`. */
   async untrustedLine(text: string): Promise<void> {
-    if (!this.json) await write(this.io.stdout, `${this.io.stdout.isTTY === true ? printable(text) : text}\n`)
+    if (!this.json) await write(this.io.stdout, `${this.io.stdout.isTTY ? printable(text) : text}\n`)
   }
 
   /** Writes bytes unchanged. */
   async bytes(chunk: Uint8Array, stream: 'stdout' | 'stderr'): Promise<void> {
     await write(this.io[stream], chunk)
+    if (stream === 'stdout') this.assertWritten()
   }
 
   /** Prints an informational message. */
@@ -55,15 +95,10 @@ export class Output {
   }
 
   async error(text: string): Promise<void> {
-    await write(this.io.stderr, `${this.errorPrefix()} ${text}\n`)
-  }
-
-  /** The prefix of error messages: the name of the program. */
-  errorPrefix(): string {
-    return this.#errorStyle(['red', 'bold'], 'stagectl:')
+    await write(this.io.stderr, `${this.#errorStyle(['red', 'bold'], 'stagectl:')} ${text}\n`)
   }
 }
 
-async function write(stream: Terminal, chunk: string | Uint8Array): Promise<void> {
-  if (!stream.write(chunk) && !stream.destroyed) await once(stream, 'drain')
+function write(stream: OutputStream, chunk: string | Uint8Array): Promise<void> {
+  return new Promise((resolve) => stream.write(chunk, () => resolve()))
 }

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util'
-import type { Io, Terminal } from '../terminal/io.js'
+import type { Io } from '../terminal/io.js'
+import type { Terminal } from '../terminal/terminal.js'
 
 type Format = Parameters<typeof styleText>[0]
 

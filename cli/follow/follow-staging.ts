@@ -14,11 +14,13 @@ export function displayLine({ text }: LogLine): string {
 
 /**
  * Prints the log of a staging until it has ended, with the duration of each launch, and a summary. The first Ctrl-C
- * asks the daemon to cancel the staging and waits for its end; the second aborts.
+ * asks the daemon to cancel the staging and waits for its end; the second aborts. Without a reader, it follows the
+ * staging to its end as well, because its outcome is the exit code of the command.
  */
 export async function followStaging(session: Session, staging: string): Promise<Staging> {
   const { output } = session
   const times = new StagerTimes()
+  output.tolerateLoss()
   let cancelling: Promise<void> | undefined
   const unsubscribe = session.interrupts.onFirstInterrupt(() => {
     cancelling = requestCancel(session, staging)
@@ -33,9 +35,12 @@ export async function followStaging(session: Session, staging: string): Promise<
       onLine: async (line) => {
         await noteIfDefined(output, times.onLine(line))
         await output.untrustedLine(displayLine(line))
+        await noteIfDefined(output, lossOf(output, staging))
       },
       onDisconnected: () =>
-        output.warning('The connection to stagerd is lost; reconnecting (the staging resumes when stagerd restarts)…'),
+        output.warning(
+          'The connection to stagerd is lost; reconnecting (the staging resumes when stagerd restarts)...',
+        ),
     })
     await noteIfDefined(output, times.onEnd(ended))
     await printSummary(session, ended)
@@ -50,8 +55,13 @@ async function noteIfDefined(output: Output, text: string | undefined): Promise<
   if (text !== undefined) await output.note(text)
 }
 
+function lossOf(output: Output, staging: string): string | undefined {
+  const loss = output.takeLoss()
+  return loss && `${loss.message} The staging goes on; its log: \`stagectl staging logs ${staging}\`.`
+}
+
 async function requestCancel({ api, output, signal }: Session, staging: string): Promise<void> {
-  await output.warning(`Cancelling staging ${staging}… (press Ctrl-C again to leave at once)`)
+  await output.warning(`Cancelling staging ${staging}... (press Ctrl-C again to leave at once)`)
   try {
     await api.post(`${stagingPath(staging)}/cancel`, undefined, { signal })
   } catch (error) {

@@ -2,7 +2,7 @@ import { quote } from '../../base/fqn.js'
 import type { Capability } from '../../daemon/documents/capability.js'
 import { UsageError } from './usage-error.js'
 
-const TYPES: readonly Capability['type'][] = ['os', 'runtime', 'file', 'package']
+export const CAPABILITY_TYPES: readonly Capability['type'][] = ['os', 'runtime', 'file', 'package']
 
 /**
  * Collects the comma-separated values of each use of an option: `runtime.node-18,os.linux`. The first dot separates the
@@ -16,7 +16,7 @@ export function collectCapabilities(text: string, before: readonly Capability[] 
 
 function parseCapability(text: string): Capability {
   const dot = text.indexOf('.')
-  const type = TYPES.find((known) => known === text.slice(0, dot))
+  const type = CAPABILITY_TYPES.find((known) => known === text.slice(0, dot))
   const name = text.slice(dot + 1)
   if (dot < 0 || !type || name === '') throw invalidCapability(text)
   return { type, name }
@@ -24,6 +24,6 @@ function parseCapability(text: string): Capability {
 
 function invalidCapability(text: string): UsageError {
   return new UsageError(
-    `${quote(text)} is not a capability: write TYPE.NAME, such as runtime.node, with one of the types ${TYPES.join(', ')}.`,
+    `${quote(text)} is not a capability: write TYPE.NAME, such as runtime.node, with one of the types ${CAPABILITY_TYPES.join(', ')}.`,
   )
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
+import type { Output } from '../display/output.js'
+import { UsageError } from '../options/usage-error.js'
 import { Session, type GlobalOptions } from './session.js'
-import type { Io } from '../terminal/io.js'
+import type { OwnedIo } from '../terminal/io.js'
 
 /** The implementation of a command. It returns the exit code; undefined means 0. */
 type Action<Options, Operands extends unknown[]> = (
@@ -13,7 +15,11 @@ type Action<Options, Operands extends unknown[]> = (
 export class CommandLine {
   exitCode = 0
 
-  constructor(readonly io: Io) {}
+  constructor(readonly output: Output) {}
+
+  get io(): OwnedIo {
+    return this.output.io
+  }
 
   /** For `Command.action`. */
   run<Options, Operands extends unknown[]>(
@@ -24,7 +30,8 @@ export class CommandLine {
       const command = parameters.at(-1) as Command
       const operands = parameters.slice(0, -2) as Operands
       const options = command.optsWithGlobals<Options & GlobalOptions>()
-      const session = await Session.open(this.io, options)
+      assertNotEmpty(operands, options)
+      const session = await Session.open(this.output, options)
       try {
         this.exitCode = (await action(session, options, ...operands)) ?? 0
       } finally {
@@ -32,6 +39,18 @@ export class CommandLine {
       }
     }
   }
+}
+
+/**
+ * An empty value comes from a variable of a script that is not set, and would mean the current directory. Throws
+ * `UsageError`.
+ */
+function assertNotEmpty(operands: readonly unknown[], options: object): void {
+  if (operands.flat().includes('')) throw new UsageError('An argument is empty: give it a value, or leave it out.')
+  const empty = Object.entries(options).find(([, value]) => value === '')?.[0]
+  if (empty === undefined) return
+  const flag = empty.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  throw new UsageError(`The value of --${flag} is empty: give it a value, or leave the option out.`)
 }
 
 /** Text for `Command.addHelpText('after', …)`. */

@@ -1,4 +1,4 @@
-import { type ErrorKind, StagerdError } from '../../base/errors.js'
+import { type ErrorKind, StagerdError, Unavailable } from '../../base/errors.js'
 import type { Cause, Staging } from '../../daemon/documents/staging.js'
 import { DaemonUnreachable } from '../api/daemon-unreachable.js'
 import { Interrupted } from './interrupts.js'
@@ -24,7 +24,7 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   stagerdFailed: 'stagerd failed',
   usage: 'the command line is invalid',
   noDaemon: 'no stagerd answers',
-  badInput: 'not found, conflict, or bad input',
+  badInput: 'not found, conflict, bad input, or a file or output that cannot be used',
   refused: 'refused by policy or quota',
   stagerFailed: 'a stager reported failure, ended without a verdict, or cannot run',
   timeout: 'timeout',
@@ -56,6 +56,8 @@ export function exitCodeOfError(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
   if (error instanceof DaemonUnreachable) return EXIT.noDaemon
   if (error instanceof Interrupted) return EXIT.cancelled
+  // Of this host, or of a server of sources: stagerd has not failed.
+  if (error instanceof Unavailable) return EXIT.badInput
   return error instanceof StagerdError ? EXIT_OF_KIND[error.kind] : EXIT.stagerdFailed
 }
 

@@ -1,4 +1,5 @@
 import { StagerdError } from '../../base/errors.js'
+import type { InterruptReason } from '../terminal/io.js'
 
 /** The user has pressed Ctrl-C, or the process has received a signal to terminate. */
 export class Interrupted extends StagerdError {
@@ -15,14 +16,16 @@ export class Interrupted extends StagerdError {
  * The first interrupt runs the handler of `onFirstInterrupt`, if one is set, for a graceful end. Without a handler, and
  * on the second interrupt, `signal` aborts with `Interrupted` and the command cleans up. Then the listener is removed,
  * so that one more interrupt kills the process.
+ *
+ * When the terminal is lost, `signal` aborts at once: nobody asks for a graceful end, and a staging goes on.
  */
 export class Interrupts {
   readonly #controller = new AbortController()
   readonly #unsubscribe: () => void
   #firstHandler: (() => void) | undefined
 
-  constructor(onInterrupt: (listener: () => void) => () => void) {
-    this.#unsubscribe = onInterrupt(() => this.interrupt())
+  constructor(onInterrupt: (listener: (reason: InterruptReason) => void) => () => void) {
+    this.#unsubscribe = onInterrupt((reason) => this.interrupt(reason))
   }
 
   get signal(): AbortSignal {
@@ -39,8 +42,8 @@ export class Interrupts {
     this.#unsubscribe()
   }
 
-  interrupt(): void {
-    const handler = this.#firstHandler
+  interrupt(reason: InterruptReason = 'interrupt'): void {
+    const handler = reason === 'interrupt' ? this.#firstHandler : undefined
     this.#firstHandler = undefined
     if (handler) {
       handler()

@@ -1,8 +1,9 @@
-import { assertNamespace, formatFqn, parseFqn, type FqnKind } from '../../base/fqn.js'
+import { assertNamespace, formatFqn, parseFqn, quote, type FqnKind } from '../../base/fqn.js'
+import { UsageError } from '../options/usage-error.js'
 import { ControlApi } from '../api/control-api.js'
 import { refOf } from '../api/paths.js'
-import { Output } from '../display/output.js'
-import type { Io } from '../terminal/io.js'
+import type { Output } from '../display/output.js'
+import type { OwnedIo } from '../terminal/io.js'
 import { Interrupts } from './interrupts.js'
 import { readSettings } from './settings.js'
 
@@ -19,7 +20,7 @@ const DEFAULT_SOCKET = '/run/stagerd/stagerd.sock'
 /** The resources of one command: output, API client and interrupts. The caller of `open` calls `close`. */
 export class Session {
   private constructor(
-    readonly io: Io,
+    readonly io: OwnedIo,
     readonly output: Output,
     readonly api: ControlApi,
     /** The current namespace, in which local names are looked up. */
@@ -28,15 +29,17 @@ export class Session {
     readonly interrupts: Interrupts,
   ) {}
 
-  /** Throws `BadInput` for an invalid namespace or invalid settings. */
-  static async open(io: Io, options: GlobalOptions): Promise<Session> {
+  /** Throws `BadInput` for an invalid namespace or invalid settings, `UsageError` for a socket that cannot exist. */
+  static async open(output: Output, options: GlobalOptions): Promise<Session> {
+    const { io } = output
     const namespace =
       options.namespace ?? nonEmpty(io.env['STAGERD_NAMESPACE']) ?? (await readSettings(io.env)).namespace ?? '/'
     assertNamespace(namespace)
     const socket = options.socket ?? nonEmpty(io.env['STAGERD_SOCKET']) ?? DEFAULT_SOCKET
+    assertSocketPath(socket)
     return new Session(
       io,
-      new Output(io, options.json === true),
+      output,
       new ControlApi(socket),
       namespace,
       options.batch === true,
@@ -64,6 +67,16 @@ export class Session {
     this.interrupts.close()
     await this.api.close()
   }
+}
+
+/** The system calls take no longer path, and some libraries cut it off. */
+const MAX_SOCKET_PATH_BYTES = 107
+
+function assertSocketPath(socket: string): void {
+  if (Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES)
+    throw new UsageError(
+      `${quote(socket)} is too long for the path of a socket: give --socket or STAGERD_SOCKET one of at most ${MAX_SOCKET_PATH_BYTES} bytes.`,
+    )
 }
 
 function nonEmpty(value: string | undefined): string | undefined {

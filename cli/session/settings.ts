@@ -1,38 +1,47 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import path from 'node:path'
 import { assertNamespace } from '../../base/fqn.js'
 import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
+import { fileError } from '../../base/file-error.js'
 import type { Io } from '../terminal/io.js'
+import { remedyOf, userDirectory } from './user-directory.js'
 
 /** The settings that stagectl stores between commands. */
 export interface Settings {
   readonly namespace?: string
 }
 
+const REMEDY = `${remedyOf('config')}, or give the namespace with --namespace or STAGERD_NAMESPACE`
+
 export function settingsFile(env: Io['env']): string {
-  // By the XDG specification, an empty or relative XDG_CONFIG_HOME counts as unset.
-  const xdg = env['XDG_CONFIG_HOME'] ?? ''
-  const base = path.isAbsolute(xdg) ? xdg : path.join(env['HOME'] ?? homedir(), '.config')
-  return path.join(base, 'stagectl', 'config.json')
+  return path.join(userDirectory('config', env), 'config.json')
 }
 
-/** Empty without a file. Throws `BadInput` (`bad-settings`) for an invalid file. */
+/** Empty without a file. Throws `BadInput`: `bad-settings` for an invalid file, and for one that cannot be read. */
 export async function readSettings(env: Io['env']): Promise<Settings> {
   const file = settingsFile(env)
+  const text = await read(file)
+  if (text === undefined) return {}
   try {
-    const document: unknown = JSON.parse(await readFile(file, 'utf8'))
+    const document: unknown = JSON.parse(text)
     const namespace: unknown =
       typeof document === 'object' && document !== null ? Reflect.get(document, 'namespace') : undefined
     if (typeof namespace !== 'string') return {}
     assertNamespace(namespace)
     return { namespace }
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return {}
-    throw new BadInput('bad-settings', `${file} is invalid (${messageOf(error)}): correct it, or remove it.`, {
-      cause: error,
-    })
+    const reason = error instanceof SyntaxError ? 'it is not JSON' : messageOf(error).replace(/\.$/, '')
+    throw new BadInput('bad-settings', `${file} is invalid (${reason}): correct it, or remove it.`, { cause: error })
+  }
+}
+
+async function read(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
+    throw fileError(error, { file, remedy: REMEDY })
   }
 }
 
@@ -40,11 +49,15 @@ export async function readSettings(env: Io['env']): Promise<Settings> {
 export async function writeSettings(env: Io['env'], settings: Settings): Promise<void> {
   const file = settingsFile(env)
   const temporary = `${file}.${randomUUID()}`
-  await mkdir(path.dirname(file), { recursive: true })
   try {
-    await writeFile(temporary, `${JSON.stringify(settings, undefined, 2)}\n`, { flag: 'wx' })
-    await rename(temporary, file)
-  } finally {
-    await rm(temporary, { force: true })
+    await mkdir(path.dirname(file), { recursive: true })
+    try {
+      await writeFile(temporary, `${JSON.stringify(settings, undefined, 2)}\n`, { flag: 'wx' })
+      await rename(temporary, file)
+    } finally {
+      await rm(temporary, { force: true })
+    }
+  } catch (error) {
+    throw fileError(error, { file, remedy: REMEDY })
   }
 }

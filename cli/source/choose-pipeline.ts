@@ -1,18 +1,13 @@
-import { formatFqn } from '../../base/fqn.js'
 import { NotFound } from '../../base/errors.js'
 import type { Pipeline } from '../../daemon/documents/pipeline.js'
-import { pipelinePath } from '../api/paths.js'
+import { findShared, lookUp, SHARED_NAMESPACE } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
 import { detectLanguage } from './detect-language.js'
 
-/** The namespace of pipelines that all namespaces can use. */
-const SHARED_NAMESPACE = '/apcera'
-
 /**
- * Finds the pipeline that the user gives. Without one, detects the language from the files and looks for its pipeline
- * in the current namespace, then in the shared one.
+ * Finds the pipeline that the user gives. Without one, detects the language from the files and looks for its pipeline.
  *
- * Throws `ApiProblem` for an unknown name, `NotFound` (`no-pipeline`) when detection finds none.
+ * Throws what `lookUp` throws for an unknown name, `NotFound` (`no-pipeline`) when detection finds none.
  *
  * @param directory undefined for a tarball, which is not inspected
  */
@@ -21,15 +16,10 @@ export async function choosePipeline(
   named: string | undefined,
   directory: string | undefined,
 ): Promise<Pipeline> {
-  const { api, signal } = session
-  if (named !== undefined) return await api.get<Pipeline>(pipelinePath(session.ref(named, 'stagpipe')), { signal })
+  if (named !== undefined) return await lookUp<Pipeline>(session, named, 'stagpipe')
   const detected = directory === undefined ? undefined : await detectLanguage(directory)
-  if (detected)
-    for (const namespace of new Set([session.namespace, SHARED_NAMESPACE])) {
-      const fqn = formatFqn('stagpipe', { namespace, name: detected.pipeline })
-      const found = await api.find<Pipeline>(pipelinePath(fqn), { signal })
-      if (found) return found
-    }
+  const found = detected && (await findShared<Pipeline>(session, detected.pipeline, 'stagpipe'))
+  if (found) return found
   const reason = detected
     ? `${detected.file} requires the pipeline ${detected.pipeline}, which is neither in ${session.namespace} nor in ${SHARED_NAMESPACE}`
     : directory === undefined

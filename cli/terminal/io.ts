@@ -1,11 +1,9 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
+import type { OutputStream } from './output-stream.js'
+import type { Terminal } from './terminal.js'
 
-/** A stream that may be a terminal. */
-export interface Terminal extends Writable {
-  readonly isTTY?: boolean
-  /** Width of the terminal, in characters. */
-  readonly columns?: number
-}
+/** Why the user ends the command: Ctrl-C or a request to terminate, or the loss of the terminal (SIGHUP). */
+export type InterruptReason = 'interrupt' | 'hangup'
 
 /** Everything that the client uses of its process. Tests provide their own. */
 export interface Io {
@@ -15,5 +13,11 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
   /** Calls `listener` on each SIGINT, SIGTERM and SIGHUP until the returned function is called. */
-  readonly onInterrupt: (listener: () => void) => () => void
+  readonly onInterrupt: (listener: (reason: InterruptReason) => void) => () => void
+}
+
+/** An `Io` whose output has one owner each, and cannot fail. */
+export interface OwnedIo extends Io {
+  readonly stdout: OutputStream
+  readonly stderr: OutputStream
 }

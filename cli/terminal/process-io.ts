@@ -1,27 +1,33 @@
 import process from 'node:process'
-import { errnoOf } from '../../base/errors.js'
-import type { Io } from './io.js'
+import type { InterruptReason, Io } from './io.js'
 
-const TERMINATION_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const REASONS = { SIGINT: 'interrupt', SIGTERM: 'interrupt', SIGHUP: 'hangup' } as const
 
 /** The `Io` of this process. */
 export function processIo(): Io {
-  // A reader such as `stagectl … | head` closes the pipe early, which is not an error.
-  process.stdout.on('error', (error) => {
-    if (errnoOf(error) === 'EPIPE') process.exit(0)
-    throw error
-  })
   return {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    cwd: process.cwd(),
+    cwd: currentDirectory(),
     onInterrupt: (listener) => {
-      for (const signal of TERMINATION_SIGNALS) process.on(signal, listener)
+      const listeners = Object.entries(REASONS).map(
+        ([signal, reason]: [string, InterruptReason]) => [signal, () => listener(reason)] as const,
+      )
+      for (const [signal, own] of listeners) process.on(signal, own)
       return () => {
-        for (const signal of TERMINATION_SIGNALS) process.off(signal, listener)
+        for (const [signal, own] of listeners) process.off(signal, own)
       }
     },
+  }
+}
+
+/** Empty when the directory has been deleted: then only what needs it fails, in `path.resolve`. */
+function currentDirectory(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return ''
   }
 }

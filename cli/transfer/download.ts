@@ -1,7 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
-import { access } from 'node:fs/promises'
 import path from 'node:path'
-import { errnoOf, Fault } from '../../base/errors.js'
+import { Fault } from '../../base/errors.js'
 import type { Package } from '../../daemon/documents/package.js'
 import { ApiProblem } from '../api/api-problem.js'
 import type { ApiResponse } from '../api/control-api.js'
@@ -9,23 +8,15 @@ import { packagePath } from '../api/paths.js'
 import { formatBytes } from '../display/progress.js'
 import { readHandle } from '../pack/read-handle.js'
 import type { Session } from '../session/session.js'
-import { noSuchDirectory, PartFile } from './part-file.js'
+import { PartFile } from './part-file.js'
 import { receiveBody } from './receive-body.js'
 
 const LABEL = 'Downloading'
 
-/** Checks the target before a long operation. Throws `NotFound` (`no-such-directory`). */
-export async function assertTarget(session: Session, file: string): Promise<void> {
-  const directory = path.dirname(path.resolve(session.io.cwd, file))
-  await access(directory).catch((error: unknown) => {
-    throw errnoOf(error) === 'ENOENT' ? noSuchDirectory(directory) : error
-  })
-}
-
 /**
  * Downloads the data of a package to `file`. Resumes a partial download of the same data.
  *
- * Throws `Fault` (`download-damaged`) when the digest is not that of the package, `NotFound` (`no-such-directory`).
+ * Throws `Fault` (`download-damaged`) when the digest is not that of the package, and what `assertTarget` throws.
  */
 export async function download(session: Session, document: Package, file: string): Promise<{ length: number }> {
   const target = path.resolve(session.io.cwd, file)

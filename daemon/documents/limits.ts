@@ -1,13 +1,14 @@
 import { Type, type Static } from 'typebox'
+import { SMALLEST_LIMITS } from '../../base/smallest-limits.js'
 import { closed } from './schema.js'
 
 export const Limits = Type.Object(
   {
-    memory_bytes: Type.Integer({ minimum: 6 * 1024 * 1024 }),
+    memory_bytes: Type.Integer({ minimum: SMALLEST_LIMITS.memoryBytes }),
     cpus: Type.Number({ exclusiveMinimum: 0 }),
-    pids: Type.Integer({ minimum: 2 }),
-    disk_bytes: Type.Integer({ minimum: 1024 * 1024 }),
-    timeout_ms: Type.Integer({ minimum: 1000 }),
+    pids: Type.Integer({ minimum: SMALLEST_LIMITS.pids }),
+    disk_bytes: Type.Integer({ minimum: SMALLEST_LIMITS.diskBytes }),
+    timeout_ms: Type.Integer({ minimum: SMALLEST_LIMITS.timeoutMs }),
   },
   { ...closed, title: 'Limits' },
 )

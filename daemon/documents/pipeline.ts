@@ -29,7 +29,24 @@ export type PipelineDraft = Static<typeof PipelineDraft>
 
 /** PATCH /v1/stagingpipelines/{ref} */
 export const PipelineChange = Type.Object(
-  { append: Type.Optional(Type.Array(Type.String())), prepend: Type.Optional(Type.Array(Type.String())) },
+  {
+    append: Type.Optional(Type.Array(Type.String(), { description: 'refs of stagers' })),
+    prepend: Type.Optional(Type.Array(Type.String(), { description: 'refs of stagers' })),
+    remove: Type.Optional(
+      Type.Object(
+        {
+          stager: Type.String({ description: 'ref' }),
+          position: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              description: 'from 1; required for a stager that the pipeline has several times',
+            }),
+          ),
+        },
+        { ...closed, description: 'taken out before others are added; the last stager cannot be removed' },
+      ),
+    ),
+  },
   { ...closed, title: 'PipelineChange' },
 )
 export type PipelineChange = Static<typeof PipelineChange>

@@ -11,6 +11,7 @@ export const RunDraft = Type.Object(
   {
     package: Type.String({ description: 'ref of a ready package' }),
     command: Type.Optional(Type.String({ description: 'replaces START_COMMAND' })),
+    user: Type.Optional(Type.String({ description: 'user in /etc/passwd of the package; default: runner' })),
     environment: Type.Optional(environment('added to that of the package; these values win')),
     publish: Type.Optional(
       Type.Array(

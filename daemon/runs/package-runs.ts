@@ -138,7 +138,7 @@ export class PackageRuns {
         id: randomUUID(),
         root: closure.flatMap(layerOf),
         shims: false,
-        user: RUN_USER,
+        user: request.user ?? RUN_USER,
         egress: request.egress,
         publish: request.publish,
       },

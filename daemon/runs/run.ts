@@ -6,6 +6,8 @@ export interface RunRequest {
   readonly package: Ref
   /** Replaces the START_COMMAND of the package. */
   readonly command?: string
+  /** In /etc/passwd of the package; undefined for the default. */
+  readonly user?: string
   /** Overrides the environment of the package. */
   readonly environment: Readonly<Record<string, string>>
   readonly publish: readonly PublishedPort[]

@@ -1,8 +1,8 @@
 import { isIPv4 } from 'node:net'
-import bytes from 'bytes'
-import ms, { type StringValue } from 'ms'
 import { Netmask } from 'netmask'
+import { parseDuration as durationOf } from '../../base/duration.js'
 import { quote } from '../../base/fqn.js'
+import { parseSize } from '../../base/size.js'
 import { type CompressorChoice, COMPRESSORS } from '../../isolation/compressor-choice.js'
 import { LARGEST_MTU, type NetworkMtu, SMALLEST_MTU } from '../../isolation/network-mtu.js'
 
@@ -33,26 +33,17 @@ export function parseNumber(text: string): number {
 }
 
 export function parseBytes(text: string): number {
-  const parsed = bytes.parse(text)
-  if (parsed === null || parsed <= 0) throw new Error(`${quote(text)} is not a size such as 256MB or 2GB`)
+  const parsed = parseSize(text)
+  if (parsed === undefined || parsed <= 0) throw new Error(`${quote(text)} is not a size such as 256MB or 2GB`)
   return parsed
 }
 
 /** In milliseconds; at least one second. */
 export function parseDuration(text: string): number {
   const parsed = durationOf(text)
-  if (parsed === undefined || !(parsed >= 1000))
+  if (parsed === undefined || parsed < 1000)
     throw new Error(`${quote(text)} is not a duration of at least one second, such as 90s or 10m`)
   return parsed
-}
-
-/** `ms` throws for a text that is empty or long, and returns undefined for any other that is not a duration. */
-function durationOf(text: string): number | undefined {
-  try {
-    return ms(text as StringValue)
-  } catch {
-    return undefined
-  }
 }
 
 export function parseNetwork(text: string): string {

@@ -1,19 +1,22 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { describe, expect, test, vi } from 'vitest'
-import { aPackage, PACKAGE_ID } from './support/documents.js'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { anyPackage, anyPipeline, aPackage, PACKAGE_ID } from './support/documents.js'
 import { FakeProblem, takeResource } from './support/fake-api.js'
 import type { CapturedIo } from './support/captured-io.js'
 import { useHarness } from './support/harness.js'
 
 const MIB = 1024 * 1024
 const harness = useHarness()
+beforeEach(() => {
+  harness().api.on('GET /v1/packages/:ref', anyPackage).on('GET /v1/stagingpipelines/:ref', anyPipeline)
+})
 
-/** Simulates a reader of stdout that has closed the pipe. */
+/** Simulates a full disk behind stdout. */
 async function startWithBrokenOutput(io: CapturedIo, start: (io: CapturedIo) => Promise<number>) {
   io.stdout.write = () => {
-    throw Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })
+    throw Object.assign(new Error('write ENOSPC'), { code: 'ENOSPC', errno: -28, syscall: 'write' })
   }
   return { code: await start(io), err: io.err }
 }
@@ -26,11 +29,12 @@ describe('export', () => {
     expect(one.io.out).toBe('Wrote 3 B to ruby.cntmp.\n')
     expect(await readFile(path.join(root, 'ruby.cntmp'), 'utf8')).toBe('zip')
     await run('package', 'export', 'a', '/x::b', '-f', 'both.cntmp', '--with-dependencies')
-    expect(api.requests[0]!.query.getAll('package')).toEqual(['package::/acme::ruby'])
-    expect(api.requests[1]!.query.getAll('package')).toEqual(['package::/::a', 'package::/x::b'])
-    expect(api.requests[1]!.query.get('with_dependencies')).toBe('true')
+    const exports = () => api.requests.filter(({ path }) => path === '/v1/exchange').map(({ query }) => query)
+    expect(exports()[0]!.getAll('package')).toEqual(['package::/acme::ruby'])
+    expect(exports()[1]!.getAll('package')).toEqual(['package::/::a', 'package::/x::b'])
+    expect(exports()[1]!.get('with_dependencies')).toBe('true')
     expect((await run('pipeline', 'export', 'nodejs', '-f', '-')).io.out).toBe('zip')
-    expect(api.requests[2]!.query.getAll('pipeline')).toEqual(['stagpipe::/::nodejs'])
+    expect(exports()[2]!.getAll('pipeline')).toEqual(['stagpipe::/::nodejs'])
 
     api.on('GET /v1/exchange', (_request, response) => {
       response.writeHead(200, { 'content-length': 100 }).write('z')
@@ -40,12 +44,12 @@ describe('export', () => {
     expect((await readdir(root)).sort()).toEqual(['api.sock', 'both.cntmp', 'ruby.cntmp'])
   })
 
-  test('reports why the file cannot be renamed, and leaves no partial file', async () => {
+  test('refuses a directory as the file before it asks for the export, and leaves no partial file', async () => {
     const { api, run, root } = harness()
-    api.on('GET /v1/exchange', (_request, response) => void response.end('zip'))
     await mkdir(path.join(root, 'ruby.cntmp'))
     const { code, io } = await run('package', 'export', 'ruby')
-    expect([code, io.err]).toEqual([1, expect.stringContaining('EISDIR')])
+    expect([code, io.err]).toEqual([4, expect.stringContaining('is a directory')])
+    expect(api.requested).not.toContain('GET /v1/exchange')
     expect((await readdir(root)).sort()).toEqual(['api.sock', 'ruby.cntmp'])
   })
 
@@ -53,7 +57,7 @@ describe('export', () => {
     const { api, io, start, root } = harness()
     api.on('GET /v1/exchange', (_request, response) => void response.end('zip'))
     const { code, err } = await startWithBrokenOutput(io(), (captured) => start(captured, 'package', 'export', 'ruby'))
-    expect([code, err]).toEqual([1, expect.stringContaining('write EPIPE')])
+    expect([code, err]).toEqual([4, expect.stringContaining('Standard output cannot be written (the disk is full)')])
     expect(await readFile(path.join(root, 'ruby.cntmp'), 'utf8')).toBe('zip')
   })
 
@@ -63,7 +67,7 @@ describe('export', () => {
     const { code, err } = await startWithBrokenOutput(io(), (captured) =>
       start(captured, 'package', 'export', 'ruby', '-f', '-'),
     )
-    expect([code, err]).toEqual([1, expect.stringContaining('write EPIPE')])
+    expect([code, err]).toEqual([4, expect.stringContaining('Standard output cannot be written (the disk is full)')])
   })
 })
 

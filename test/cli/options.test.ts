@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { expandAliases } from '../../cli/options/aliases.js'
 import { collectCapabilities } from '../../cli/options/parse-capability.js'
 import { parseDuration } from '../../cli/options/parse-duration.js'
 import { collectEnvironment } from '../../cli/options/parse-environment.js'
 import { integerParser, parseCpus } from '../../cli/options/parse-number.js'
 import { collectPublished } from '../../cli/options/parse-publish.js'
+import { parseSince } from '../../cli/options/parse-since.js'
 import { parseSize } from '../../cli/options/parse-size.js'
 import { UsageError } from '../../cli/options/usage-error.js'
 import { nameOfSource } from '../../cli/source/name-of-source.js'
@@ -13,9 +15,10 @@ describe('option values', () => {
     ['256MB', 256 * 1024 * 1024],
     ['1.5 gb', 1.5 * 1024 ** 3],
     ['100b', 100],
+    ['268435456', 256 * 1024 * 1024],
   ])('%s is a size', (text, size) => expect(parseSize(text)).toBe(size))
 
-  test.each(['', '12 apples', '256', '-1MB', '0MB', 'MB', '1e3MB'])('%j is not a size', (text) =>
+  test.each(['', '12 apples', '1.5', '-1MB', '0MB', 'MB', '1e3MB'])('%j is not a size', (text) =>
     expect(() => parseSize(text)).toThrow(UsageError),
   )
 
@@ -80,4 +83,38 @@ describe('nameOfSource', () => {
   ])('%s (directory: %s) gives %s', (source, isDirectory, name) => expect(nameOfSource(source, isDirectory)).toBe(name))
 
   test('rejects a source without a usable base name', () => expect(() => nameOfSource('/', true)).toThrow('--name'))
+})
+
+describe('aliases', () => {
+  test('-ae and --start-cmd are the options that other clients call so, up to --', () => {
+    expect(expandAliases(['run', 'x', '-ae', '--start-cmd', './a', '--start-cmd=b=c', '--', '-ae'])).toEqual([
+      'run',
+      'x',
+      '--allow-egress',
+      '--start-command',
+      './a',
+      '--start-command=b=c',
+      '--',
+      '-ae',
+    ])
+  })
+})
+
+describe('a moment', () => {
+  const now = Date.parse('2024-05-02T12:00:00Z')
+
+  test.each([
+    ['2h', '2024-05-02T10:00:00.000Z'],
+    ['1d12h', '2024-05-01T00:00:00.000Z'],
+    ['2024-05-01T10:00:00Z', '2024-05-01T10:00:00.000Z'],
+    ['2024-05-01 10:00+02:00', '2024-05-01T08:00:00.000Z'],
+  ])('%s is %s', (text, time) => expect(parseSince(text, undefined, now).toISOString()).toBe(time))
+
+  test('a date is its beginning in the local time zone', () => {
+    expect(parseSince('2024-05-01', undefined, now)).toEqual(new Date(2024, 4, 1))
+  })
+
+  test.each(['', '2', 'yesterday', '2024', '2024-13-01', '2024-05-01T25:00', 'May 1'])('%j is none', (text) =>
+    expect(() => parseSince(text)).toThrow(UsageError),
+  )
 })

@@ -1,12 +1,14 @@
 import path from 'node:path'
-import { expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import type { Policy } from '../../daemon/documents/policy.js'
 import type { Resolution } from '../../daemon/documents/resolution.js'
+import { anyPackage } from './support/documents.js'
 import { FakeProblem } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
 import { writeTree } from './support/workspace.js'
 
 const harness = useHarness()
+beforeEach(() => void harness().api.on('GET /v1/packages/:ref', anyPackage))
 const TIME = '2024-05-01T10:00:00.000Z'
 const UUID = '7c1a4d0e-2f64-4f0e-9d57-3f1f1f0a7c11'
 
@@ -37,7 +39,10 @@ test('policy put reports a syntax error with file, line and column', async () =>
   expect(code).toBe(4)
   expect(io.err).toBe('stagectl: rules.pol: Line 1, column 9: expected a claim, found the end of the text.\n')
   const missing = await run('policy', 'put', 'gone.pol')
-  expect([missing.code, missing.io.err]).toEqual([4, 'stagectl: "gone.pol" cannot be read: it does not exist.\n'])
+  expect([missing.code, missing.io.err]).toEqual([
+    4,
+    'stagectl: "gone.pol" cannot be used: it does not exist; give the path of a policy document, such as prod.pol.\n',
+  ])
 })
 
 test('policy show prints the versions and the latest text, or only the text of one version', async () => {

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { open, readdir, readFile, symlink } from 'node:fs/promises'
 import path from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { aPackage, aPipeline, aStaging, ended, line, STAGING_ID } from './support/documents.js'
 import { EventStream } from './support/event-stream.js'
 import { notFound, type FakeApi } from './support/fake-api.js'
@@ -27,7 +27,9 @@ class Run {
 
   constructor(...argv: string[]) {
     const { api, root } = harness()
-    this.child = spawn(path.join(program.root, 'bin/stagectl'), argv, {
+    // With -c, a command line of a shell.
+    const file = argv[0] === '-c' ? '/bin/sh' : path.join(program.root, 'bin/stagectl')
+    this.child = spawn(file, argv, {
       cwd: root,
       env: { ...process.env, STAGERD_SOCKET: api.socket, TMPDIR: root, HOME: root, XDG_CONFIG_HOME: '' },
     })
@@ -99,6 +101,59 @@ test('a reader that closes the pipe early is no error', async () => {
   run.child.stdout!.destroy()
   expect(await run.ended()).toBe(0)
   expect(run.err).toBe('')
+})
+
+describe('in a shell', () => {
+  const failing = ended('failed', 'timeout')
+
+  test.each([
+    ['standard output is closed', '>&-', 11],
+    ['standard error is closed', '2>&-', 11],
+    ['standard input is closed', '<&-', 11],
+    ['all of them are closed', '<&- >&- 2>&-', 11],
+    ['standard output is full', '>/dev/full', 11],
+    ['both outputs are full', '>/dev/full 2>&1', 11],
+    ['standard output cannot be written', '1</dev/null', 11],
+    ['the reader of both ends after a line', '2>&1 | head -1', 11],
+    ['the reader ends at once', '| true', 11],
+  ])('the exit code is that of the staging when %s', async (_what, redirection, expected) => {
+    const { api, root } = harness()
+    const lines = Array.from({ length: 2_000 }, (_, index) => line(index + 1, 'x'.repeat(100)))
+    stagingFake(api).on('GET /v1/stagings/:uuid/log', (_request, response) => {
+      new EventStream(response).lines(...lines).end(failing)
+    })
+    await writeTree(path.join(root, 'app'), { 'index.html': '' })
+    const stagectl = path.join(program.root, 'bin/stagectl')
+    const run = new Run('-c', `{ ${stagectl} stage app; echo $? >code; } ${redirection}`)
+    await run.ended()
+    expect(await readFile(path.join(root, 'code'), 'utf8')).toBe(`${expected}\n`)
+    expect(run.out + run.err).not.toMatch(/^ +at |node:|\bE(PIPE|NOSPC|BADF)\b/m)
+  })
+
+  test.each([
+    ['namespace >/dev/full', 4],
+    ['--help >/dev/full', 4],
+    ['--help | true', 0],
+    ['stge 2>/dev/full', 2],
+    ['stge 2>&-', 2],
+  ])('stagectl %s ends with %i', async (command, expected) => {
+    const { root } = harness()
+    const [argv = '', ...reader] = command.split('|')
+    const stagectl = path.join(program.root, 'bin/stagectl')
+    const run = new Run('-c', ['{', stagectl, argv, '; echo $? >code; }', ...reader.map((one) => `| ${one}`)].join(' '))
+    await run.ended()
+    expect(await readFile(path.join(root, 'code'), 'utf8')).toBe(`${expected}\n`)
+    expect(run.err).not.toMatch(/^ +at |node:/m)
+  })
+
+  test('a directory that was deleted is refused in words', async () => {
+    const run = new Run(
+      '-c',
+      `mkdir gone && cd gone && rmdir ../gone && ${path.join(program.root, 'bin/stagectl')} stage .`,
+    )
+    expect(await run.ended()).toBe(4)
+    expect(run.err).toContain('stagectl: The current directory does not exist: change to another one.\n')
+  })
 })
 
 test('a large source needs no more memory than a small one', async () => {

@@ -1,10 +1,12 @@
 import type { ServerResponse } from 'node:http'
-import { expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import type { DoctorReport } from '../../daemon/documents/node.js'
 import type { RunEvent } from '../../daemon/documents/run.js'
+import { anyPackage } from './support/documents.js'
 import { useHarness } from './support/harness.js'
 
 const harness = useHarness()
+beforeEach(() => void harness().api.on('GET /v1/packages/:ref', anyPackage))
 const RUN = '7c9e6679-7425-40de-944b-e07fc1f90ae7'
 
 function events(response: ServerResponse, ...list: readonly RunEvent[]): ServerResponse {
@@ -29,8 +31,21 @@ test('run passes the output on, prints ports to stderr, and exits with the exit 
       { event: 'ended', exit_code: 7, reason: 'exited' },
     ).end()
   })
-  const argv = ['run', 'app', '--publish', '8080:3000', '--publish', '80', '-e', 'A=b', '--command', './serve']
-  const { code, io } = await run(...argv, '--allow-egress')
+  const argv = [
+    'run',
+    'app',
+    '--publish',
+    '8080:3000',
+    '--publish',
+    '80',
+    '-e',
+    'A=b',
+    '--command',
+    './serve',
+    '--user',
+    'web',
+  ]
+  const { code, io } = await run(...argv, '-ae')
   expect(code).toBe(7)
   expect(io.out).toBe('to out\n')
   expect(io.err).toBe(
@@ -39,6 +54,7 @@ test('run passes the output on, prints ports to stderr, and exits with the exit 
   expect(api.sent('POST /v1/runs')).toEqual({
     package: 'package::/::app',
     command: './serve',
+    user: 'web',
     environment: { A: 'b' },
     publish: [
       { host_port: 8080, container_port: 3000 },
@@ -66,7 +82,7 @@ test('run: Ctrl-C stops the program, and its last output is printed', async () =
   io.interrupt()
   expect(await running).toBe(14)
   expect(io.out).toBe('up\ngoodbye\n')
-  expect(io.err).toBe('Stopping app… (press Ctrl-C again to leave at once)\n')
+  expect(io.err).toBe('Stopping app... (press Ctrl-C again to leave at once)\n')
 })
 
 test('run: a second Ctrl-C closes the connection, which ends the container', async () => {

@@ -288,7 +288,7 @@ describe('Ctrl-C', () => {
     io.interrupt()
     expect(await running).toBe(14)
     expect(io.out).toBe('[staging] hi\n[staging] Cancelled.\n')
-    expect(io.err).toContain(`Cancelling staging ${STAGING_ID}…`)
+    expect(io.err).toContain(`Cancelling staging ${STAGING_ID}...`)
   })
 
   test('twice leaves at once', async () => {

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { aPackage, aPipeline, aStager, aStaging, ended, line, PACKAGE_ID, STAGER_ID } from './support/documents.js'
+import { CapturedIo } from './support/captured-io.js'
 import { EventStream } from './support/event-stream.js'
 import { FakeProblem, notFound, takeResource, type FakeApi } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
@@ -25,6 +26,15 @@ const uploaded = async (api: FakeApi) =>
   names(await readTar([api.requests.find(({ path }) => path === '/v1/resources')!.body]))
 
 describe('stager create', () => {
+  test('takes the program from the current directory without --path', async () => {
+    const { api, start } = harness()
+    empty(api)
+    const io = new CapturedIo(await program())
+    expect(await start(io, 'stager', 'create', 'x', '--start-cmd', './stager')).toBe(0)
+    expect(await uploaded(api)).toContain('app/stager')
+    expect(api.sent('POST /v1/stagers')).toMatchObject({ start_command: './stager' })
+  })
+
   const create = ['stager', 'create', '/apcera::nodejs', '--start-command', './stager run', '--path']
 
   test('puts the program into a ready package below /app; --pipeline creates a pipeline of the same name', async () => {

@@ -1,11 +1,12 @@
 import { Type } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
-import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import { assertLocalName, assertNamespace, formatFqn } from '../../../base/fqn.js'
 import type { Pipeline, PipelineRepository, StagerRepository } from '../../store/repositories.js'
 import { Pipeline as PipelineDocument, PipelineChange, PipelineDraft } from '../../documents/pipeline.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPipeline } from '../render-stager.js'
+import { withoutStager, type StagerRemoval } from '../without-stager.js'
 import { NamespaceQuery, NoQuery, Nothing, RefPath, REFUSALS } from './schemas.js'
 
 const tags = ['pipelines']
@@ -20,6 +21,10 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
     renderPipeline(pipeline, await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))))
   const uuidsOf = (refs: readonly string[] = []) =>
     Promise.all(refs.map(async (ref) => (await stagers.get(parseRef(ref, 'job'))).uuid))
+  const removalOf = async ({ stager, position }: NonNullable<PipelineChange['remove']>): Promise<StagerRemoval> => {
+    const found = await stagers.get(parseRef(stager, 'job'))
+    return { uuid: found.uuid, fqn: formatFqn('job', found), position }
+  }
   const stagersOf = async ({ stagers, clone }: PipelineDraft): Promise<readonly string[]> => {
     if ((stagers === undefined) === (clone === undefined))
       throw new BadInput('bad-document', 'A pipeline needs either "stagers" or the pipeline to "clone".')
@@ -93,9 +98,10 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
     },
     async ({ params, body }) => {
       const [before, after] = [await uuidsOf(body.prepend), await uuidsOf(body.append)]
+      const removal = body.remove && (await removalOf(body.remove))
       const changed = await pipelines.setStagers(parseRef(params.ref, 'stagpipe'), (found) => [
         ...before,
-        ...found.stagers,
+        ...(removal ? withoutStager(found, removal) : found.stagers),
         ...after,
       ])
       return render(changed)

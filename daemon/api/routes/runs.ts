@@ -1,5 +1,5 @@
 import { NotFound } from '../../../base/errors.js'
-import { assertCommand, assertEnvironment } from '../../packages/validate.js'
+import { assertCommand, assertEnvironment, assertUser } from '../../packages/validate.js'
 import type { PackageRuns } from '../../runs/package-runs.js'
 import type { RunningProgram, RunRequest } from '../../runs/run.js'
 import { RunDraft, RunEvent } from '../../documents/run.js'
@@ -65,12 +65,14 @@ export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSign
 }
 
 function requestOf(draft: RunDraft): RunRequest {
-  const { command, environment = {}, publish = [], allow_egress: egress = false, limits } = draft
+  const { command, user, environment = {}, publish = [], allow_egress: egress = false, limits } = draft
   if (command !== undefined) assertCommand(command)
+  if (user !== undefined) assertUser(user)
   assertEnvironment(environment)
   return {
     package: parseRef(draft.package, 'package'),
     ...(command === undefined ? {} : { command }),
+    ...(user === undefined ? {} : { user }),
     environment,
     publish: publish.map(({ container_port, host_port }) => ({ containerPort: container_port, hostPort: host_port })),
     egress,

@@ -1,6 +1,6 @@
-import bytes from 'bytes'
 import type { IToken } from 'chevrotain'
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import { parseSize } from '../../../base/size.js'
 import { CAPABILITY_TYPES, type CapabilityType } from '../metadata.js'
 import { DocumentSyntaxError } from '../syntax/syntax-error.js'
 import { assertCapability } from '../validate.js'
@@ -16,8 +16,6 @@ const RESOLUTION: Readonly<Record<string, 'allow' | 'default' | 'lock' | 'retire
   'package.retire': 'retire',
 }
 const CLAIMS = [...Object.keys(RESOLUTION), 'package.size', 'total.package.size', 'permit', 'role']
-/** A KB is 1024 bytes, as in stagectl. */
-const SIZE = /^\d{1,12}(?:\.\d{1,6})?(?:B|KB|MB|GB|TB)?$/i
 const VERBS = ['create', 'read', 'update', 'delete']
 
 /** Interprets the syntax tree of a document. Throws `DocumentSyntaxError` at the first invalid token. */
@@ -69,8 +67,8 @@ function readClaim(realm: Realm, key: IToken, values: readonly IToken[]): Claim 
   switch (key.image) {
     case 'package.size':
     case 'total.package.size': {
-      const size = SIZE.test(textOf(first)) ? bytes.parse(textOf(first)) : null
-      if (size === null) throw fault(first, 'a size such as 500MB or 2GB')
+      const size = parseSize(textOf(first))
+      if (size === undefined) throw fault(first, 'a size such as 500MB or 2GB')
       return { kind: 'quota', of: key.image, bytes: size }
     }
     case 'permit': {

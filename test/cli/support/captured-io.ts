@@ -1,5 +1,6 @@
 import { PassThrough, Writable } from 'node:stream'
-import type { Io, Terminal } from '../../../cli/terminal/io.js'
+import type { InterruptReason, Io } from '../../../cli/terminal/io.js'
+import type { Terminal } from '../../../cli/terminal/terminal.js'
 
 /** An `Io` that captures output. `interrupt` simulates Ctrl-C. */
 export class CapturedIo implements Io {
@@ -9,7 +10,7 @@ export class CapturedIo implements Io {
   readonly env: Record<string, string | undefined>
   out = ''
   err = ''
-  readonly #listeners = new Set<() => void>()
+  readonly #listeners = new Set<(reason: InterruptReason) => void>()
 
   constructor(
     readonly cwd: string,
@@ -25,13 +26,13 @@ export class CapturedIo implements Io {
     Object.assign(this.stdin, { isTTY: terminal })
   }
 
-  readonly onInterrupt = (listener: () => void): (() => void) => {
+  readonly onInterrupt = (listener: (reason: InterruptReason) => void): (() => void) => {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
-  interrupt(): void {
-    for (const listener of this.#listeners) listener()
+  interrupt(reason: InterruptReason = 'interrupt'): void {
+    for (const listener of this.#listeners) listener(reason)
   }
 
   /** The JSON document on stdout. Throws when there is anything else. */
@@ -47,6 +48,5 @@ function capture(onText: (text: string) => void, isTTY: boolean, columns: number
       done()
     },
   })
-  // cli-progress calls these methods.
-  return Object.assign(stream, { isTTY, columns, cursorTo: () => true, clearLine: () => true, moveCursor: () => true })
+  return Object.assign(stream, { isTTY, columns })
 }

@@ -79,3 +79,17 @@ export function ended(state: 'succeeded' | 'failed' | 'cancelled', cause?: Cause
 export function line(seq: number, text: string): LogLine {
   return { seq, time: '2024-05-01T10:00:01.000Z', stream: 'staging', text }
 }
+
+interface Named {
+  readonly parameters: Readonly<Record<string, string>>
+}
+
+/** Handlers of a fake that has everything under the name that is asked for. */
+export const anyPackage = ({ parameters }: Named): Package => aPackage({ ...namesOf(parameters), uuid: PACKAGE_ID })
+export const anyPipeline = ({ parameters }: Named): Pipeline => aPipeline(namesOf(parameters))
+export const anyStager = ({ parameters }: Named): Stager => ({ ...aStager(), ...namesOf(parameters) })
+
+function namesOf({ ref = '' }: Named['parameters']): { fqn: string; namespace: string; name: string } {
+  const [, namespace = '', name = ''] = ref.split('::')
+  return { fqn: ref, namespace, name }
+}

@@ -105,6 +105,21 @@ describe('stagers and pipelines over the API', () => {
     expect(listed.document.map(({ name }) => name)).toEqual(['clone', 'pipe'])
   })
 
+  it('a stager is taken out of a pipeline, by its position where the pipeline has it several times', async () => {
+    for (const name of ['one', 'two']) await under.ask('POST', '/v1/stagers', { ...draft, name })
+    const [one, two] = ['job::/acme::one', 'job::/acme::two']
+    await under.ask('POST', '/v1/stagingpipelines', { namespace: '/acme', name: 'pipe', stagers: [one, two, one] })
+    const remove = (stager: string, position?: number) =>
+      under.ask<Pipeline>('PATCH', `/v1/stagingpipelines/${PIPE}`, { remove: { stager, position } })
+    expect((await remove(one)).document).toMatchObject({ status: 409, code: 'stager-ambiguous' })
+    expect((await remove(one, 2)).document).toMatchObject({ status: 400, code: 'bad-position' })
+    expect((await remove(one, 3)).document.stagers).toEqual([one, two])
+    expect((await remove(one)).document.stagers).toEqual([two])
+    expect((await remove(one)).document).toMatchObject({ status: 404, code: 'stager-not-in-pipeline' })
+    expect((await remove(two)).document).toMatchObject({ status: 400, code: 'empty-pipeline' })
+    expect((await under.ask<Pipeline>('GET', `/v1/stagingpipelines/${PIPE}`)).document.stagers).toEqual([two])
+  })
+
   it.each([
     [{ stagers: ['job::/acme::nobody'] }, 404, 'stager-not-found'],
     [{ clone: 'stagpipe::/acme::nobody' }, 404, 'pipeline-not-found'],

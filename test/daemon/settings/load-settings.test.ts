@@ -249,6 +249,7 @@ describe('a bad value', () => {
     ['memory', '0', `--memory: "0" ${size}.`],
     ['disk', '-4GB', `--disk: "-4GB" ${size}.`],
     ['packageQuota', 'GB', `--package-quota: "GB" ${size}.`],
+    ['disk', '12 apples', `--disk: "12 apples" ${size}.`],
     ['timeout', '', `--timeout: "" ${duration}.`],
     ['timeout', 'soon', `--timeout: "soon" ${duration}.`],
     ['timeout', '999ms', `--timeout: "999ms" ${duration}.`],
