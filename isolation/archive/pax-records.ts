@@ -8,7 +8,6 @@ export interface Extended {
   readonly size?: number
   readonly uid?: number
   readonly gid?: number
-  readonly mtime?: number
   /** For a sparse file, GNU tar stores the real name here; the member itself has a placeholder name. */
   readonly sparseName?: string
   readonly sparseSize?: number
@@ -62,7 +61,7 @@ export function parsePaxRecords(body: Buffer, scope: 'entry' | 'global'): Extend
         extended.gid = decimal(key, value)
         break
       case 'mtime':
-        extended.mtime = time(key, value)
+        assertTime(key, value)
         break
       case 'GNU.dumpdir':
         throw refused('it is an incremental backup; create a plain archive')
@@ -112,10 +111,11 @@ function decimal(key: string, value: string): number {
   return number
 }
 
-function time(key: string, value: string): number {
-  if (!/^-?[0-9]{1,15}(\.[0-9]*)?$/.test(value))
+/** Every time that the kernel can represent: base/tar-time.ts has the rule. */
+function assertTime(key: string, value: string): void {
+  const second = /^(-?[0-9]{1,19})(?:\.[0-9]*)?$/.exec(value)?.[1]
+  if (second === undefined || BigInt.asIntN(64, BigInt(second)) !== BigInt(second))
     throw refused(`the ${key} of an entry is ${show(value)}, which is not a valid time`)
-  return Number(value)
 }
 
 function refused(why: string): BadInput {

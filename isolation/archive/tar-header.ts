@@ -11,7 +11,6 @@ export interface TarHeader {
   readonly size: number
   readonly uid: number
   readonly gid: number
-  readonly mtime: number
   /** For an old GNU sparse file (type S). */
   readonly sparse: { readonly realSize: number; readonly extended: boolean } | undefined
 }
@@ -34,7 +33,10 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
   }
   // Extended headers and long names describe the next entry: only their size is used.
   const describesAnother = type === 'x' || type === 'g' || type === 'L' || type === 'K'
-  if (!describesAnother) number('mode', 100, 8)
+  if (!describesAnother) {
+    number('mode', 100, 8)
+    number('time', 136, 12)
+  }
   return {
     type,
     name,
@@ -42,7 +44,6 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
     size: number('size', 124, 12),
     uid: describesAnother ? 0 : number('owner', 108, 8),
     gid: describesAnother ? 0 : number('group', 116, 8),
-    mtime: describesAnother ? 0 : number('time', 136, 12),
     sparse: type === 'S' && isGnu ? { realSize: number('real size', 483, 12), extended: block[482] === 1 } : undefined,
   }
 }

@@ -1,5 +1,5 @@
 import { BadInput, TooLarge } from '../../base/errors.js'
-import { type ArchiveLimits, EARLIEST_TIME, LARGEST_ID, LATEST_TIME, RATIO_FLOOR_BYTES } from './limits.js'
+import { type ArchiveLimits, LARGEST_ID, RATIO_FLOOR_BYTES } from './limits.js'
 import { type Member, ExpectedTree } from './expected-tree.js'
 import { show } from './names.js'
 import { type Extended, parsePaxRecords } from './pax-records.js'
@@ -211,9 +211,6 @@ export class TarParser {
     for (const id of [extended.uid ?? header.uid, extended.gid ?? header.gid])
       if (id < 0 || id > LARGEST_ID)
         refuse(`its owner ${id} is out of range: an id must not be greater than ${LARGEST_ID}`)
-    const mtime = extended.mtime ?? header.mtime
-    if (mtime < EARLIEST_TIME || mtime > LATEST_TIME)
-      refuse('its modification time is out of range: it must be between 1901 and 2446')
 
     const kind = kindOf(header, name, size, refuse)
     const apparentSize = kind === 'file' ? (extended.sparseSize ?? header.sparse?.realSize ?? size) : 0

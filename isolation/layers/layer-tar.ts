@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream'
-import { END_OF_ARCHIVE, emptyMember } from '../archive/tar-member.js'
+import { END_OF_ARCHIVE } from '../../base/tar-blocks.js'
+import { ENGINE_TIMES } from '../../base/tar-time.js'
+import { emptyMember } from '../archive/tar-member.js'
 import { writeTar } from '../archive/tar-writer.js'
 
 export interface LayerContents {
@@ -20,19 +22,20 @@ export interface LayerContents {
  * attributes at their own entries. Appending the marks would require removing the end that GNU tar writes.
  *
  * Holes are written as zeros: the Engine does not preserve them, and their position depends on the filesystem, which must
- * not change the digest.
+ * not change the digest. Times are within what an Engine keeps.
  */
 export function layerTar({ tree, openList, whiteouts, opaque }: LayerContents, signal?: AbortSignal): Readable {
   const marks = [
     ...whiteouts.map((path) => beside(path, `.wh.${path.slice(path.lastIndexOf('/') + 1)}`)),
     ...opaque.map((path) => `${path}/.wh..wh..opq`),
   ].sort()
+  const { latest: latestTime } = ENGINE_TIMES
   // Lazy: a layer that the Engine already has is not generated.
   async function* blocks(): AsyncGenerator<Buffer> {
     if (marks.length > 0) yield Buffer.concat(marks.map((path) => emptyMember({ path, kind: 'file' })))
     const list = await openList()
-    if (list) for await (const chunk of writeTar({ tree, list, sparse: false, signal })) yield chunk as Buffer
-    else yield END_OF_ARCHIVE
+    if (!list) yield END_OF_ARCHIVE
+    else for await (const chunk of writeTar({ tree, list, sparse: false, latestTime, signal })) yield chunk as Buffer
   }
   return Readable.from(blocks(), { objectMode: false, highWaterMark: 256 * 1024 })
 }

@@ -78,6 +78,23 @@ test('its tar has the same content in the OCI layer format, and matches the dige
   ])
 })
 
+test('its tar has every time that an Engine keeps, and the latest of them for what is later', async () => {
+  const made = await layer(
+    tarOf(
+      { name: 'early', pax: { mtime: '-1.5' } },
+      { name: 'late', pax: { mtime: '9000000000' } },
+      { name: 'later', pax: { mtime: '9500000000' } },
+    ),
+  )
+  const tar = await collect(await (await made.asImageLayer(never)).openTar())
+  const listed = execFileSync('tar', ['-tv', '--full-time', '--utc'], { input: tar, encoding: 'utf8' })
+  expect(listed.match(/\d{4}-\d\d-\d\d \S+/g)).toEqual([
+    '1969-12-31 23:59:58.5',
+    '2255-03-14 16:00:00',
+    '2262-04-11 23:47:16',
+  ])
+})
+
 test('two caches create the same layer from the same data, however it is compressed', async () => {
   const other = await LayerDirectoryCache.open({ directory: scratch.path('other'), resources })
   const one = await layer(change, removals)

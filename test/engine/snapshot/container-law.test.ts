@@ -203,7 +203,7 @@ test('LAW: so do they for the state after all runs, in this container and the ne
 
 /**
  * What Docker 20.10 does not preserve in a layer: holes, attributes without a value, attributes with unusual names, and
- * times before 1970 or after 2262. Our own mounts, such as /stagerfs, preserve them all.
+ * times before 1970 or after 2262 (base/tar-time.ts). Our own mounts, such as /stagerfs, preserve them all.
  */
 function asEnginesKeep({ entries }: GroundTruth): Record<string, string> {
   const isOdd = (time: string) => BigInt(time) <= 0n || BigInt(time) > 2n ** 63n - 1n
