@@ -14,16 +14,16 @@ const SHARED_NAMESPACE = '/apcera'
  *
  * Throws `ApiProblem` for an unknown name, `NotFound` (`no-pipeline`) when detection finds none.
  *
- * @param directory undefined for a tarball, which is not inspected
+ * @param source undefined for an archive, which is not inspected
  */
 export async function choosePipeline(
   session: Session,
   named: string | undefined,
-  directory: string | undefined,
+  source: string | undefined,
 ): Promise<Pipeline> {
   const { api, signal } = session
   if (named !== undefined) return await api.get<Pipeline>(pipelinePath(session.ref(named, 'stagpipe')), { signal })
-  const detected = directory === undefined ? undefined : await detectLanguage(directory)
+  const detected = source === undefined ? undefined : await detectLanguage(source)
   if (detected)
     for (const namespace of new Set([session.namespace, SHARED_NAMESPACE])) {
       const fqn = formatFqn('stagpipe', { namespace, name: detected.pipeline })
@@ -32,8 +32,8 @@ export async function choosePipeline(
     }
   const reason = detected
     ? `${detected.file} requires the pipeline ${detected.pipeline}, which is neither in ${session.namespace} nor in ${SHARED_NAMESPACE}`
-    : directory === undefined
-      ? 'No pipeline can be detected for a tarball'
+    : source === undefined
+      ? 'No pipeline can be detected for an archive'
       : 'No pipeline can be detected from the files of the source'
   throw new NotFound('no-pipeline', `${reason}: give one with --pipeline. ${await listPipelines(session)}`)
 }
