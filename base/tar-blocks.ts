@@ -24,47 +24,68 @@ export interface TarBlock {
 }
 
 /** A header block of format ustar. */
-export function tarBlock({
-  name,
-  prefix = '',
-  type,
-  mode = 0,
-  owner = 0,
-  size = 0,
-  time = 0,
-  target = '',
-}: TarBlock): Buffer {
-  const block = Buffer.alloc(TAR_BLOCK)
-  const write = (text: string, at: number, length = text.length) => block.write(text, at, length, 'latin1')
-  write(name, 0, NAME_FIELD)
-  write(octal(mode, 7), 100)
-  write(octal(owner, 7), 108)
-  write(octal(owner, 7), 116)
-  write(octal(size, 11), 124)
-  write(octal(time, 11), 136)
-  write('        ', 148)
-  write(type, 156)
-  write(target, 157, NAME_FIELD)
-  write('ustar\x0000', 257)
-  write('0000000', 329)
-  write('0000000', 337)
-  write(prefix, 345, PREFIX_FIELD)
-  let sum = 0
-  for (const byte of block) sum += byte
-  write(`${octal(sum, 6)}\0 `, 148)
+export function tarBlock(fields: TarBlock): Buffer {
+  const block = Buffer.allocUnsafe(TAR_BLOCK)
+  writeBlock(block, 0, fields)
   return block
 }
 
-/** The block and data of an extended header with these records; empty without records. Strings are bytes as latin1. */
-export function extendedHeader(records: Readonly<Record<string, string | undefined>>, name: string): Buffer {
-  let text = ''
-  for (const [key, value] of Object.entries(records)) if (value !== undefined) text += paxRecord(key, value)
-  if (text === '') return Buffer.alloc(0)
-  const size = Math.ceil(text.length / TAR_BLOCK) * TAR_BLOCK
-  const blocks = Buffer.alloc(TAR_BLOCK + size)
-  blocks.set(tarBlock({ name, type: 'x', size: text.length }))
-  blocks.write(text, TAR_BLOCK, 'latin1')
+/**
+ * Packing a source makes a hundred thousand blocks: numbers that became strings first would take longer than reading the
+ * files.
+ */
+function writeBlock(into: Buffer, start: number, fields: TarBlock): void {
+  const { name, prefix = '', type, mode = 0, owner = 0, size = 0, time = 0, target = '' } = fields
+  TEMPLATE.copy(into, start)
+  into.write(name, start, NAME_FIELD, 'latin1')
+  writeOctal(into, mode, start + 100, 7)
+  writeOctal(into, owner, start + 108, 7)
+  writeOctal(into, owner, start + 116, 7)
+  writeOctal(into, size, start + 124, 11)
+  writeOctal(into, time, start + 136, 11)
+  into[start + 156] = type.charCodeAt(0)
+  if (target !== '') into.write(target, start + 157, NAME_FIELD, 'latin1')
+  if (prefix !== '') into.write(prefix, start + 345, PREFIX_FIELD, 'latin1')
+  let sum = 0
+  for (let at = start; at < start + TAR_BLOCK; at++) sum += into[at] ?? 0
+  writeOctal(into, sum, start + 148, 6)
+  into[start + 154] = 0
+}
+
+/** What all headers have in common. The checksum is that of a block with blanks in its place. */
+const TEMPLATE = (() => {
+  const block = Buffer.alloc(TAR_BLOCK)
+  block.write(' '.repeat(8), 148, 'latin1')
+  block.write('ustar\x0000', 257, 'latin1')
+  for (const at of [329, 337]) block.write('0000000', at, 'latin1')
+  return block
+})()
+
+function writeOctal(block: Buffer, value: number, at: number, digits: number): void {
+  // Not by bits: sizes and times have more than 32.
+  for (let place = at + digits - 1, left = value; place >= at; place--) {
+    const rest = Math.floor(left / 8)
+    block[place] = 48 + left - rest * 8
+    left = rest
+  }
+}
+
+/** The block and data of an extended header with this record. Strings are bytes as latin1. */
+export function extendedHeader(key: string, value: string, name: string): Buffer {
+  const text = paxRecord(key, value)
+  const blocks = Buffer.alloc(extendedLength(text))
+  writeExtended(blocks, text, name)
   return blocks
+}
+
+function extendedLength(text: string): number {
+  return text === '' ? 0 : TAR_BLOCK + Math.ceil(text.length / TAR_BLOCK) * TAR_BLOCK
+}
+
+/** @param into zeros */
+function writeExtended(into: Buffer, text: string, name: string): void {
+  writeBlock(into, 0, { name, type: 'x', size: text.length })
+  into.write(text, TAR_BLOCK, 'latin1')
 }
 
 export interface TarEntry {
@@ -88,16 +109,27 @@ const TYPES = { file: '0', directory: '5', symlink: '2' } as const
  */
 export function tarEntry({ path, kind, mode, owner, time, size = 0, target = '' }: TarEntry): Buffer {
   const split = splitName(path)
-  const records = {
-    path: split && !isForeign(path) ? undefined : path,
-    linkpath: target.length <= NAME_FIELD && !isForeign(target) ? undefined : target,
-    size: size < SIZE_LIMIT ? undefined : String(size),
-    mtime: time.record,
-  }
-  const fields = { type: TYPES[kind], mode, owner, time: time.field, target, size: size < SIZE_LIMIT ? size : 0 }
-  const block = tarBlock({ ...(split ?? { name: path }), ...fields })
-  const extended = extendedHeader(records, 'PaxHeader')
-  return extended.length === 0 ? block : Buffer.concat([extended, block])
+  let text = ''
+  if (!split || isForeign(path)) text += paxRecord('path', path)
+  if (target.length > NAME_FIELD || isForeign(target)) text += paxRecord('linkpath', target)
+  if (size >= SIZE_LIMIT) text += paxRecord('size', String(size))
+  if (time.record !== undefined) text += paxRecord('mtime', time.record)
+  const start = extendedLength(text)
+  const headers = Buffer.alloc(start + TAR_BLOCK)
+  if (start > 0) writeExtended(headers, text, 'PaxHeader')
+  const { name, prefix } = split ?? { name: path, prefix: '' }
+  const fieldSize = size < SIZE_LIMIT ? size : 0
+  writeBlock(headers, start, {
+    name,
+    prefix,
+    type: TYPES[kind],
+    mode,
+    owner,
+    time: time.field,
+    target,
+    size: fieldSize,
+  })
+  return headers
 }
 
 /** Fields that together hold `name`, divided at a slash; undefined where no slash is in the right place. */
@@ -119,8 +151,4 @@ function paxRecord(key: string, value: string): string {
   let length = rest.length + 1
   while (String(length).length + rest.length !== length) length = String(length).length + rest.length
   return `${length}${rest}`
-}
-
-function octal(value: number, digits: number): string {
-  return value.toString(8).padStart(digits, '0')
 }

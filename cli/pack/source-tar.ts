@@ -114,9 +114,9 @@ class SourceTar {
   }
 
   #smallFile(path: string, handle: number, stats: BigIntStats): void {
-    const size = readFully(handle, this.#small.subarray(0, Number(stats.size)))
+    const size = readFully(handle, this.#small, 0, Number(stats.size))
     this.#entry(path, 'file', stats, { size })
-    this.#chunks.add(this.#small.subarray(0, size))
+    this.#chunks.add(this.#small, size)
     this.#chunks.pad()
   }
 
@@ -125,7 +125,9 @@ class SourceTar {
     const size = Number(stats.size)
     this.#entry(path, 'file', stats, { size })
     for (let left = size; left > 0;) {
-      const read = this.#chunks.fill((space) => readFully(handle, space.subarray(0, Math.min(left, space.length))))
+      const read = this.#chunks.fill((chunk, start) =>
+        readFully(handle, chunk, start, Math.min(left, chunk.length - start)),
+      )
       if (read === 0)
         throw new BadInput(
           'unpackable',
@@ -159,11 +161,11 @@ class SourceTar {
   }
 }
 
-/** Reads until `space` is full or the file ends. Returns the number of bytes. */
-function readFully(handle: number, space: Buffer): number {
+/** Reads `wanted` bytes, or less if the file ends before. Returns their number. */
+function readFully(handle: number, space: Buffer, start: number, wanted: number): number {
   let length = 0
-  while (length < space.length) {
-    const count = readSync(handle, space, length, space.length - length, null)
+  while (length < wanted) {
+    const count = readSync(handle, space, start + length, wanted - length, null)
     if (count === 0) break
     length += count
   }

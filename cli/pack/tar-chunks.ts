@@ -10,30 +10,37 @@ export class TarChunks {
   #used = 0
   #total = 0
 
-  add(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length;) {
-      at += this.fill((space) => bytes.copy(space, 0, at))
+  add(bytes: Buffer, length = bytes.length): void {
+    for (let at = 0; at < length;) {
+      const count = bytes.copy(this.#chunk, this.#used, at, length)
+      this.#advance(count)
+      at += count
     }
   }
 
-  /** Lets `write` fill the rest of the current chunk, or a part of it. Returns the number of bytes that it returns. */
-  fill(write: (space: Buffer) => number): number {
-    const count = write(this.#chunk.subarray(this.#used))
-    this.#used += count
-    this.#total += count
-    if (this.#used === CHUNK) {
-      this.#full.push(this.#chunk)
-      this.#chunk = Buffer.allocUnsafe(CHUNK)
-      this.#used = 0
-    }
+  /** Lets `write` fill the chunk from `start` to its end, or a part of that. Returns the number of bytes, as `write`. */
+  fill(write: (chunk: Buffer, start: number) => number): number {
+    const count = write(this.#chunk, this.#used)
+    this.#advance(count)
     return count
   }
 
   /** Adds zeros up to the end of the block. */
   pad(): void {
-    const rest = this.#total % TAR_BLOCK
+    const count = (TAR_BLOCK - (this.#total % TAR_BLOCK)) % TAR_BLOCK
+    if (count === 0) return
     // A chunk holds whole blocks, so that the zeros fit.
-    if (rest > 0) this.fill((space) => space.subarray(0, TAR_BLOCK - rest).fill(0).length)
+    this.#chunk.fill(0, this.#used, this.#used + count)
+    this.#advance(count)
+  }
+
+  #advance(count: number): void {
+    this.#used += count
+    this.#total += count
+    if (this.#used < CHUNK) return
+    this.#full.push(this.#chunk)
+    this.#chunk = Buffer.allocUnsafe(CHUNK)
+    this.#used = 0
   }
 
   /** Returns the full chunks, once. */

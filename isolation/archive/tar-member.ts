@@ -17,5 +17,5 @@ const NAME_FIELD = 100
 export function emptyMember({ path, kind }: EmptyMember): Buffer {
   const type = kind === 'file' ? '0' : '3'
   if (path.length <= NAME_FIELD) return tarBlock({ name: path, type })
-  return Buffer.concat([extendedHeader({ path }, 'PaxHeaders/path'), tarBlock({ name: 'long', type })])
+  return Buffer.concat([extendedHeader('path', path, 'PaxHeaders/path'), tarBlock({ name: 'long', type })])
 }
