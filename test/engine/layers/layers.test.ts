@@ -87,12 +87,8 @@ test('its tar has every time that an Engine keeps, and the latest of them for wh
     ),
   )
   const tar = await collect(await (await made.asImageLayer(never)).openTar())
-  const listed = execFileSync('tar', ['-tv', '--full-time', '--utc'], { input: tar, encoding: 'utf8' })
-  expect(listed.match(/\d{4}-\d\d-\d\d \S+/g)).toEqual([
-    '1969-12-31 23:59:58.5',
-    '2255-03-14 16:00:00',
-    '2262-04-11 23:47:16',
-  ])
+  const times = [...tar.toString('latin1').matchAll(/ mtime=(\S+)\n/g)].map(([, time]) => time)
+  expect(times).toEqual(['-1.5', '9000000000', '9223372036'])
 })
 
 test('two caches create the same layer from the same data, however it is compressed', async () => {
