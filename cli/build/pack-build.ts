@@ -10,10 +10,12 @@ import { quote } from '../../base/fqn.js'
 import type { BuildScript } from '../../daemon/documents/build-script.js'
 import type { Capability } from '../../daemon/documents/capability.js'
 import type { Io } from '../terminal/io.js'
+import { bytePath } from '../pack/byte-path.js'
 import { meter } from '../pack/meter.js'
+import { entryError, temporaryFileError } from '../pack/packing-error.js'
 import { readHandle } from '../pack/read-handle.js'
 import type { Tarball } from '../pack/tarball.js'
-import { openTemporaryFile } from '../pack/temporary-file.js'
+import { openTemporaryFile, temporaryDirectory } from '../pack/temporary-file.js'
 import type { FetchedSource } from './fetch-sources.js'
 import type { ScriptFile } from './read-build-script.js'
 
@@ -55,7 +57,10 @@ export async function packBuild(
         length += chunk.length
       }),
       async (chunks: AsyncIterable<Uint8Array>) => {
-        for await (const chunk of chunks) await temporary.appendFile(chunk)
+        for await (const chunk of chunks)
+          await temporary.appendFile(chunk).catch((error: unknown) => {
+            throw temporaryFileError(temporaryDirectory(env), error)
+          })
       },
       { signal },
     )

@@ -20,7 +20,7 @@ interface FromFileOptions {
 export function addPackageFromFileCommand(group: Command, commandLine: CommandLine): void {
   group
     .command('from-file <tarball> <name>')
-    .description('Create a ready package from a tarball. The paths in the tarball are relative to /.')
+    .description('Create a ready package from a tarball or a zip. The paths in it are relative to /.')
     .option(
       '--provides <type.name,...>',
       'capabilities that other packages can depend on (repeatable)',

@@ -1,8 +1,5 @@
-import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { errnoOf, NotFound } from '../../base/errors.js'
-import { fileError } from '../../base/file-error.js'
 import { quote } from '../../base/fqn.js'
 import type { Capability } from '../../daemon/documents/capability.js'
 import type { Package } from '../../daemon/documents/package.js'
@@ -15,8 +12,10 @@ import { followStaging } from '../follow/follow-staging.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment, type Environment } from '../options/parse-environment.js'
 import { UsageError } from '../options/usage-error.js'
+import { locateSource } from '../pack/locate-source.js'
 import type { Session } from '../session/session.js'
 import { choosePipeline } from '../source/choose-pipeline.js'
+import { isJavaArchive } from '../source/detect-language.js'
 import { nameOfSource } from '../source/name-of-source.js'
 import { download } from '../transfer/download.js'
 import { assertTarget } from '../transfer/part-file.js'
@@ -37,10 +36,10 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
   program
     .command('stage <source>')
     .description(
-      'Stage a source directory or a tarball: run it through a pipeline, which makes a package that is ready to run. ' +
+      'Stage a source directory, a tarball or a zip: run it through a pipeline, which makes a package that is ready to run. ' +
         'An .apcignore file excludes files of a directory. An existing package of the same name gets the new data.',
     )
-    .option('--name <name>', 'name of the package (default: the name of the directory or tarball)')
+    .option('--name <name>', 'name of the package (default: the name of the directory or archive)')
     .option('--pipeline <pipeline>', 'pipeline to use (default: detected from the files of the directory)')
     .option(
       '--depends-on <type.name,...>',
@@ -66,10 +65,14 @@ async function stage(session: Session, options: StageOptions, source: string): P
     throw new UsageError('--output and --detach exclude each other: give only one of them.')
   const { api, output, signal } = session
   const file = path.resolve(session.io.cwd, source)
-  const isDirectory = await isDirectoryAt(file)
+  const isDirectory = (await locateSource(file, source)) === 'directory'
   // Check all arguments before packing and uploading.
-  const target = session.newName(options.name ?? nameOfSource(file, isDirectory), 'package')
-  const pipeline = await choosePipeline(session, options.pipeline, isDirectory ? file : undefined)
+  const target = session.newName(options.name ?? (await derivedName(session, file, isDirectory)), 'package')
+  const pipeline = await choosePipeline(
+    session,
+    options.pipeline,
+    isDirectory || isJavaArchive(file) ? file : undefined,
+  )
   const before = await findReplaceable(session, target.fqn)
   if (before) await assertNoProgram(session, before)
   if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
@@ -119,11 +122,10 @@ async function draftOf(
   }
 }
 
-async function isDirectoryAt(file: string): Promise<boolean> {
-  try {
-    return (await stat(file)).isDirectory()
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw fileError(error, { file })
-    throw new NotFound('no-such-source', `There is no ${quote(file)}: give a source directory or a tarball.`)
-  }
+/** A name that differs from what it was derived from is told: it is what the user needs for every further command. */
+async function derivedName({ output }: Session, file: string, isDirectory: boolean): Promise<string> {
+  const { name, stem } = nameOfSource(file, isDirectory)
+  if (name !== stem)
+    await output.note(`The package is named ${quote(name)}, because ${quote(stem)} is no name; --name chooses another.`)
+  return name
 }

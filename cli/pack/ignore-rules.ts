@@ -1,48 +1,64 @@
-import { readFile } from 'node:fs/promises'
-import path from 'node:path'
 import ignore, { type Ignore } from 'ignore'
-import { errnoOf } from '../../base/errors.js'
-
-const IGNORE_FILE = '.apcignore'
+import { joined, nativePath, shownPath } from './byte-path.js'
+import { IGNORE_FILE, readIgnoreFile } from './ignore-file.js'
 
 /** Ignored by default. `!.git` in `.apcignore` includes it. */
 const DEFAULT_RULES = ['.git']
 
+/** The library remembers each answer. Starting anew after so many keeps memory flat. */
+const REMEMBERED = 10_000
+
 /**
- * The rules of `.apcignore` files, with the semantics of `.gitignore`: a file applies to its directory and everything
- * below; the nearest file with a matching rule wins.
+ * The rules of `.apcignore` files, with the semantics of `.gitignore` on Linux: case matters; a file applies to its
+ * directory and everything below; the last rule that matches wins, and those of the nearest file come last.
  */
 export class IgnoreRules {
-  private constructor(
-    readonly parent: IgnoreRules | undefined,
-    readonly directory: string,
-    readonly rules: Ignore,
-  ) {}
+  #rules: Ignore
+  #remembered = 0
 
-  /** Loads the rules for `directory` (relative to `root`, empty for `root` itself). */
-  static async load(root: string, directory: string, parent: IgnoreRules | undefined): Promise<IgnoreRules> {
-    const text = await readIfExists(path.join(root, directory, IGNORE_FILE))
-    if (parent && text === undefined) return parent
-    const rules = ignore().add(parent ? [] : DEFAULT_RULES)
-    return new IgnoreRules(parent, directory, rules.add(text ?? ''))
+  private constructor(patterns: readonly string[], before?: IgnoreRules) {
+    this.#rules = caseSensitive()
+    if (before) this.#rules.add(before.#rules)
+    this.#rules.add(patterns.map((pattern) => pattern.normalize('NFC')))
   }
 
-  /** @param entry path relative to the root, inside the directory of these rules */
+  /** The rules of a source, before any ignore file is read. */
+  static defaults(): IgnoreRules {
+    return new IgnoreRules(DEFAULT_RULES)
+  }
+
+  /**
+   * These rules and those of the ignore file in `directory`, which is relative to `root` (both bytes as latin1).
+   *
+   * Throws `BadInput` (`bad-ignore-file`).
+   */
+  withFileOf(root: string, directory: string): IgnoreRules {
+    const file = joined(directory, IGNORE_FILE)
+    const patterns = readIgnoreFile(nativePath(`${root}/${file}`), shownPath(file))
+    return new IgnoreRules(
+      directory === '' ? patterns : patterns.map((each) => below(shownPath(directory), each)),
+      this,
+    )
+  }
+
+  /** @param entry path relative to the root, whose parents are not ignored; bytes as latin1 */
   ignores(entry: string, isDirectory: boolean): boolean {
-    const relative = this.directory === '' ? entry : entry.slice(this.directory.length + 1)
+    if (++this.#remembered % REMEMBERED === 0) this.#rules = caseSensitive().add(this.#rules)
     // Patterns with a trailing slash match only directories, which the library recognises by their trailing slash.
-    const verdict = this.rules.test(isDirectory ? `${relative}/` : relative)
-    if (verdict.ignored) return true
-    if (verdict.unignored) return false
-    return this.parent?.ignores(entry, isDirectory) ?? false
+    // One letter can be written as one character or as two: a pattern matches both.
+    return this.#rules.ignores(shownPath(isDirectory ? `${entry}/` : entry).normalize('NFC'))
   }
 }
 
-async function readIfExists(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+/** A pattern of a file in `directory` as one of the root. All rules in one list leave the order to the library. */
+function below(directory: string, pattern: string): string {
+  const [, not = '', rest = ''] = /^(!?)(.*)$/s.exec(pattern) ?? []
+  // A slash before the end ties a pattern to the directory of its file.
+  const isTied = /\/./.test(rest)
+  const place = directory.replace(/[\\*?[\]]/g, '\\$&')
+  return `${not}/${place}/${isTied ? rest.replace(/^\//, '') : `**/${rest}`}`
+}
+
+function caseSensitive(): Ignore {
+  return ignore({ ignorecase: false })
 }

@@ -6,6 +6,8 @@ export interface Tarball {
   readonly length: number
   /** Reads it from the start on each call. */
   readonly read: () => AsyncIterable<Uint8Array>
+  /** What the user should know about its content, one sentence each. */
+  readonly notes?: readonly string[]
   readonly dispose: () => Promise<void>
 }
 

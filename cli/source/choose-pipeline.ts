@@ -9,21 +9,21 @@ import { detectLanguage } from './detect-language.js'
  *
  * Throws what `lookUp` throws for an unknown name, `NotFound` (`no-pipeline`) when detection finds none.
  *
- * @param directory undefined for a tarball, which is not inspected
+ * @param source undefined for an archive, which is not inspected
  */
 export async function choosePipeline(
   session: Session,
   named: string | undefined,
-  directory: string | undefined,
+  source: string | undefined,
 ): Promise<Pipeline> {
   if (named !== undefined) return await lookUp<Pipeline>(session, named, 'stagpipe')
-  const detected = directory === undefined ? undefined : await detectLanguage(directory)
+  const detected = source === undefined ? undefined : await detectLanguage(source)
   const found = detected && (await findShared<Pipeline>(session, detected.pipeline, 'stagpipe'))
   if (found) return found
   const reason = detected
     ? `${detected.file} requires the pipeline ${detected.pipeline}, which is neither in ${session.namespace} nor in ${SHARED_NAMESPACE}`
-    : directory === undefined
-      ? 'No pipeline can be detected for a tarball'
+    : source === undefined
+      ? 'No pipeline can be detected for an archive'
       : 'No pipeline can be detected from the files of the source'
   throw new NotFound('no-pipeline', `${reason}: give one with --pipeline. ${await listPipelines(session)}`)
 }

@@ -39,10 +39,3 @@ export const ROOT_LAYER_BYTES = 16 * GIB
 
 /** The kernel allows uids up to 2^32 - 2, but older programs and some filesystems read them as signed numbers. */
 export const LARGEST_ID = 2 ** 31 - 1
-
-/**
- * Range of ext4 timestamps in seconds since 1970 (1901 to 2446). Outside it, the time on disk differs from the
- * archive's.
- */
-export const EARLIEST_TIME = -(2 ** 31)
-export const LATEST_TIME = 2 ** 34 - 2 ** 31 - 1

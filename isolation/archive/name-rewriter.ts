@@ -1,8 +1,9 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import { BadInput, Fault } from '../../base/errors.js'
 import { bytesOf, canonicalName, show } from './names.js'
-import { parsePaxRecords, paxRecord, paxRecords } from './pax-records.js'
-import { BLOCK, isZeros, padded, parseHeader, sealHeader, writeText, type TarHeader } from './tar-header.js'
+import { parsePaxRecords, paxRecords } from './pax-records.js'
+import { paxRecord, TAR_BLOCK } from '../../base/tar-blocks.js'
+import { isZeros, padded, parseHeader, sealHeader, writeText, type TarHeader } from './tar-header.js'
 
 const NAME = { at: 0, length: 100 } as const
 const LINK_NAME = { at: 157, length: 100 } as const
@@ -80,9 +81,9 @@ export class NameRewriter extends Transform {
       }
       case 'header':
       case 'sparse-map': {
-        const piece = rest.subarray(0, BLOCK - this.#partial.length)
+        const piece = rest.subarray(0, TAR_BLOCK - this.#partial.length)
         this.#partial = Buffer.concat([this.#partial, piece])
-        if (this.#partial.length === BLOCK) this.#block(state, this.#emptied())
+        if (this.#partial.length === TAR_BLOCK) this.#block(state, this.#emptied())
         return piece.length
       }
     }
@@ -180,7 +181,9 @@ function renamedExtension({ type, header, body }: Extension, renaming: Renaming)
       return withBody(bytesOf(`${renaming.target(textOf(body))}\0`))
     default:
       return withBody(
-        Buffer.concat([...paxRecords(body)].map(([key, value]) => paxRecord(key, renamedValue(key, value, renaming)))),
+        bytesOf(
+          Array.from(paxRecords(body), ([key, value]) => paxRecord(key, renamedValue(key, value, renaming))).join(''),
+        ),
       )
   }
 }

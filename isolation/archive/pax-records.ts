@@ -1,5 +1,5 @@
 import { BadInput } from '../../base/errors.js'
-import { bytesOf, show } from './names.js'
+import { show } from './names.js'
 
 /** Values of an extended header, which apply to the next entry. Strings are bytes as latin1. */
 export interface Extended {
@@ -8,7 +8,6 @@ export interface Extended {
   readonly size?: number
   readonly uid?: number
   readonly gid?: number
-  readonly mtime?: number
   /** For a sparse file, GNU tar stores the real name here; the member itself has a placeholder name. */
   readonly sparseName?: string
   readonly sparseSize?: number
@@ -62,7 +61,7 @@ export function parsePaxRecords(body: Buffer, scope: 'entry' | 'global'): Extend
         extended.gid = decimal(key, value)
         break
       case 'mtime':
-        extended.mtime = time(key, value)
+        assertTime(key, value)
         break
       case 'GNU.dumpdir':
         throw refused('it is an incremental backup; create a plain archive')
@@ -82,15 +81,6 @@ function refuseOverlayAttribute(key: string): void {
   const plain = attribute.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
   if (/^trusted\.|^user\.overlay\./.test(plain))
     throw refused(`an entry has the attribute ${show(plain)}, which is reserved for overlayfs`)
-}
-
-/** A record in the format that `paxRecords` reads. */
-export function paxRecord(key: string, value: string): Buffer {
-  const rest = bytesOf(` ${key}=${value}\n`)
-  // The length counts its own digits.
-  let length = rest.length + 1
-  while (String(length).length + rest.length !== length) length = String(length).length + rest.length
-  return Buffer.concat([bytesOf(String(length)), rest])
 }
 
 /** Format: `LENGTH KEY=VALUE\n`. LENGTH is decimal and counts the whole record. */
@@ -121,10 +111,11 @@ function decimal(key: string, value: string): number {
   return number
 }
 
-function time(key: string, value: string): number {
-  if (!/^-?[0-9]{1,15}(\.[0-9]*)?$/.test(value))
+/** Every time that the kernel can represent: base/tar-time.ts has the rule. */
+function assertTime(key: string, value: string): void {
+  const second = /^(-?[0-9]{1,19})(?:\.[0-9]*)?$/.exec(value)?.[1]
+  if (second === undefined || BigInt.asIntN(64, BigInt(second)) !== BigInt(second))
     throw refused(`the ${key} of an entry is ${show(value)}, which is not a valid time`)
-  return Number(value)
 }
 
 function refused(why: string): BadInput {

@@ -1,7 +1,6 @@
 import { BadInput } from '../../base/errors.js'
+import { TAR_BLOCK } from '../../base/tar-blocks.js'
 import { show } from './names.js'
-
-export const BLOCK = 512
 
 /** The fields of one header block of a tar archive. Extended headers may override them. */
 export interface TarHeader {
@@ -13,7 +12,6 @@ export interface TarHeader {
   readonly size: number
   readonly uid: number
   readonly gid: number
-  readonly mtime: number
   /** For an old GNU sparse file (type S). */
   readonly sparse: { readonly realSize: number; readonly extended: boolean } | undefined
 }
@@ -36,7 +34,10 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
   }
   // Extended headers and long names describe the next entry: only their size is used.
   const describesAnother = type === 'x' || type === 'g' || type === 'L' || type === 'K'
-  if (!describesAnother) number('mode', 100, 8)
+  if (!describesAnother) {
+    number('mode', 100, 8)
+    number('time', 136, 12)
+  }
   return {
     type,
     name,
@@ -45,7 +46,6 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
     size: number('size', 124, 12),
     uid: describesAnother ? 0 : number('owner', 108, 8),
     gid: describesAnother ? 0 : number('group', 116, 8),
-    mtime: describesAnother ? 0 : number('time', 136, 12),
     sparse: type === 'S' && isGnu ? { realSize: number('real size', 483, 12), extended: block[482] === 1 } : undefined,
   }
 }
@@ -56,7 +56,7 @@ export function isZeros(bytes: Buffer): boolean {
 
 /** The length of `size` bytes with the padding after them. */
 export function padded(size: number): number {
-  return Math.ceil(size / BLOCK) * BLOCK
+  return Math.ceil(size / TAR_BLOCK) * TAR_BLOCK
 }
 
 /** Writes a field of text, which NULs fill up. It must fit. */
@@ -82,7 +82,7 @@ function checksumHolds(block: Buffer): boolean {
   const stated = parseNumber(block.subarray(148, 156))
   let unsigned = 0
   let signed = 0
-  for (let index = 0; index < BLOCK; index++) {
+  for (let index = 0; index < TAR_BLOCK; index++) {
     const byte = index >= 148 && index < 156 ? 0x20 : (block[index] ?? 0)
     unsigned += byte
     signed += byte > 127 ? byte - 256 : byte

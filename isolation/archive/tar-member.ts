@@ -1,5 +1,4 @@
-import { paxRecord } from './pax-records.js'
-import { BLOCK, sealHeader } from './tar-header.js'
+import { extendedHeader, tarBlock } from '../../base/tar-blocks.js'
 
 /**
  * A member that stagerd writes itself, because there is no file on disk to archive: empty, owned by root, with time 0
@@ -17,26 +16,6 @@ const NAME_FIELD = 100
 /** The blocks of the member. A path that is too long for the header is written to an extended header before it. */
 export function emptyMember({ path, kind }: EmptyMember): Buffer {
   const type = kind === 'file' ? '0' : '3'
-  if (path.length <= NAME_FIELD) return header(path, type, 0)
-  const record = paxRecord('path', path)
-  const padding = Buffer.alloc((BLOCK - (record.length % BLOCK)) % BLOCK)
-  return Buffer.concat([header('PaxHeaders/path', 'x', record.length), record, padding, header('long', type, 0)])
-}
-
-/** Two blocks of zeros, which end an archive. */
-export const END_OF_ARCHIVE = Buffer.alloc(2 * BLOCK)
-
-function header(name: string, type: string, size: number): Buffer {
-  const block = Buffer.alloc(BLOCK)
-  block.write(name, 0, 'latin1')
-  block.write('0000000\0', 100, 'latin1')
-  block.write('0000000\0', 108, 'latin1')
-  block.write('0000000\0', 116, 'latin1')
-  block.write(`${size.toString(8).padStart(11, '0')}\0`, 124, 'latin1')
-  block.write('00000000000\0', 136, 'latin1')
-  block.write(type, 156, 'latin1')
-  block.write('ustar\x0000', 257, 'latin1')
-  block.write('0000000\0', 329, 'latin1')
-  block.write('0000000\0', 337, 'latin1')
-  return sealHeader(block)
+  if (path.length <= NAME_FIELD) return tarBlock({ name: path, type })
+  return Buffer.concat([extendedHeader('path', path, 'PaxHeaders/path'), tarBlock({ name: 'long', type })])
 }

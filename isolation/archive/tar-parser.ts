@@ -1,9 +1,10 @@
 import { BadInput, TooLarge } from '../../base/errors.js'
-import { type ArchiveLimits, EARLIEST_TIME, LARGEST_ID, LATEST_TIME, RATIO_FLOOR_BYTES } from './limits.js'
+import { type ArchiveLimits, LARGEST_ID, RATIO_FLOOR_BYTES } from './limits.js'
 import { type Member, ExpectedTree } from './expected-tree.js'
 import { show } from './names.js'
 import { type Extended, parsePaxRecords } from './pax-records.js'
-import { BLOCK, isZeros, padded, parseHeader, type TarHeader } from './tar-header.js'
+import { TAR_BLOCK } from '../../base/tar-blocks.js'
+import { isZeros, padded, parseHeader, type TarHeader } from './tar-header.js'
 
 /** Limit of an extended header or long name. tar itself writes a few kilobytes, attributes at most 64 KiB. */
 const MAX_EXTENSION_BYTES = 1024 * 1024
@@ -74,7 +75,7 @@ export class TarParser {
         if (state.left === 0) this.#applyExtension(state.type, Buffer.concat(state.parts).subarray(0, state.size))
         continue
       }
-      const wanted = BLOCK - this.#partial.length
+      const wanted = TAR_BLOCK - this.#partial.length
       const piece = chunk.subarray(at, at + wanted)
       at += piece.length
       if (piece.length < wanted) this.#partial = Buffer.concat([this.#partial, piece])
@@ -90,7 +91,7 @@ export class TarParser {
   /** Must be called once, after the last byte. */
   finish(): void {
     // Less than one block has no checksum.
-    if (this.bytes < BLOCK) throw notAnArchive()
+    if (this.bytes < TAR_BLOCK) throw notAnArchive()
     if (this.#state.at !== 'end')
       throw new BadInput(
         'archive-corrupt',
@@ -133,7 +134,7 @@ export class TarParser {
       )
     const header = parseHeader(block)
     if (!header) {
-      if (this.bytes <= BLOCK || this.tree.entries === 0) throw notAnArchive()
+      if (this.bytes <= TAR_BLOCK || this.tree.entries === 0) throw notAnArchive()
       throw new BadInput(
         'archive-corrupt',
         `The archive is damaged after ${this.tree.entries} entries: the checksum of a header is wrong.`,
@@ -205,15 +206,12 @@ export class TarParser {
     this.#extended = this.#longName = this.#longLink = undefined
 
     const size = extended.size ?? header.size
-    if (size < 0 || size > Number.MAX_SAFE_INTEGER - BLOCK) refuse('its size is not valid')
+    if (size < 0 || size > Number.MAX_SAFE_INTEGER - TAR_BLOCK) refuse('its size is not valid')
     if (extended.size !== undefined && extended.size < OCTAL_LIMIT && extended.size !== header.size)
       refuse(`its headers have different sizes, ${header.size} and ${extended.size}`)
     for (const id of [extended.uid ?? header.uid, extended.gid ?? header.gid])
       if (id < 0 || id > LARGEST_ID)
         refuse(`its owner ${id} is out of range: an id must not be greater than ${LARGEST_ID}`)
-    const mtime = extended.mtime ?? header.mtime
-    if (mtime < EARLIEST_TIME || mtime > LATEST_TIME)
-      refuse('its modification time is out of range: it must be between 1901 and 2446')
 
     const kind = kindOf(header, name, size, refuse)
     const apparentSize = kind === 'file' ? (extended.sparseSize ?? header.sparse?.realSize ?? size) : 0

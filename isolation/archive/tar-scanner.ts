@@ -1,7 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream'
+import { END_OF_ARCHIVE } from '../../base/tar-blocks.js'
 import type { ArchiveLimits } from './limits.js'
 import { TarParser } from './tar-parser.js'
-import { END_OF_ARCHIVE } from './tar-member.js'
 
 /**
  * A transform stream that checks a tar archive. It fails at the first byte that is refused, before that byte is passed

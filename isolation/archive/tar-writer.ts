@@ -13,6 +13,8 @@ export interface TarRequest {
   readonly sparse: boolean
   /** Archive each hard link as a separate file. */
   readonly separateLinks?: boolean
+  /** In seconds since 1970: a later modification time becomes this one. */
+  readonly latestTime?: number
   readonly signal?: AbortSignal | undefined
 }
 
@@ -42,7 +44,12 @@ export function tarList(paths: readonly string[]): Readable {
  * The same as a filter, so that tar can be started before the list is known: to set up its jail takes about as long as
  * a walk.
  */
-export function tarOfList({ tree, sparse, separateLinks = false }: Omit<TarRequest, 'list' | 'signal'>): Filter {
+export function tarOfList({
+  tree,
+  sparse,
+  separateLinks = false,
+  latestTime,
+}: Omit<TarRequest, 'list' | 'signal'>): Filter {
   const argv = jailed({ tree, access: 'ro', capabilities: ['dac_read_search'], fileBytes: 0 }, [
     'tar',
     '--create',
@@ -56,6 +63,7 @@ export function tarOfList({ tree, sparse, separateLinks = false }: Omit<TarReque
     '--no-acls',
     '--no-selinux',
     ...(sparse ? ['--sparse'] : []),
+    ...(latestTime === undefined ? [] : [`--mtime=@${latestTime}`, '--clamp-mtime']),
     ...(separateLinks ? ['--hard-dereference', '--blocking-factor=1'] : ['--blocking-factor=128']),
     '--null',
     '--verbatim-files-from',

@@ -27,7 +27,7 @@ export interface UnpackedTree extends TreeSize {
  * Unpacks an untrusted archive in one pass through decompressor, scanner and a jailed GNU tar. Then validates the
  * result with `lstat` only.
  *
- * Owners, permissions (including setuid), times to the nanosecond, hard links, holes and `user.*` attributes are kept.
+ * Owners, permissions (including setuid), times (base/tar-time.ts), hard links, holes and `user.*` attributes are kept.
  * ACLs, file capabilities and SELinux labels are dropped; isolation/archive/pax-records.ts says why.
  *
  * Throws `BadInput` (`not-an-archive`, `archive-corrupt`, `archive-empty`, `archive-refused`),
@@ -74,6 +74,8 @@ function tarInJail(tree: string, limits: ArchiveLimits): string[] {
       '--same-permissions',
       // Without this, tar could not write into read-only directories, and their times would be the current time.
       '--delay-directory-restore',
+      // A time long ago or in the future is no reason for a warning.
+      '--warning=no-timestamp',
       '--xattrs',
       '--xattrs-include=user.*',
       '--xattrs-exclude=user.overlay.*',

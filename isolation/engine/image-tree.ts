@@ -10,6 +10,9 @@ import { withRunner } from './image-runner.js'
 /** In bytes. To add `runner`, a list of users is read into memory. */
 const LONGEST_USER_LIST = 4 * 1024 * 1024
 
+/** In seconds since 1970: the latest time that tar-stream writes to a header. */
+const LATEST_FIELD = 2 ** 31 - 1
+
 const KEPT_TYPES = ['file', 'directory', 'symlink', 'link'] as const
 
 /**
@@ -137,10 +140,22 @@ class TreeFilter {
   }
 }
 
-/** Of the pax header it keeps only the owners: the ustar header has no space for ids above two million. */
+/**
+ * Of the pax header it keeps the owners, because the ustar header has no space for ids above two million, and the time,
+ * which tar-stream neither reads there nor writes to the header after 2038.
+ */
 function commonOf({ mode, mtime, uid, gid, pax }: Found): Omit<Kept, 'name'> {
-  const owners = Object.entries(pax ?? {}).filter(([key]) => key === 'uid' || key === 'gid')
-  return { mode, mtime, uid, gid, ...(owners.length === 0 ? {} : { pax: Object.fromEntries(owners) }) }
+  const kept = Object.entries(pax ?? {}).filter(([key]) => key === 'uid' || key === 'gid' || key === 'mtime')
+  const second = mtime.getTime() / 1000
+  const fits = second <= LATEST_FIELD
+  if (!fits && !kept.some(([key]) => key === 'mtime')) kept.push(['mtime', String(second)])
+  return {
+    mode,
+    mtime: new Date(Math.min(second, LATEST_FIELD) * 1000),
+    uid,
+    gid,
+    ...(kept.length === 0 ? {} : { pax: Object.fromEntries(kept) }),
+  }
 }
 
 function plain(name: string): string {

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
+import { END_OF_ARCHIVE, TAR_BLOCK } from '../../base/tar-blocks.js'
+import { ENGINE_TIMES } from '../../base/tar-time.js'
 import { bytesOf } from '../archive/names.js'
-import { BLOCK } from '../archive/tar-header.js'
-import { END_OF_ARCHIVE, emptyMember } from '../archive/tar-member.js'
+import { emptyMember } from '../archive/tar-member.js'
 import { tarList, writeTar } from '../archive/tar-writer.js'
 
 export interface LayerContents {
@@ -24,14 +25,15 @@ export interface LayerContents {
  * none may come twice: the Engine refuses that.
  *
  * Holes are written as zeros: the Engine does not preserve them, and their position depends on the filesystem, which must
- * not change the digest.
+ * not change the digest. Times are within what an Engine keeps.
  */
 export function layerTar({ tree, openList, whiteouts, opaque }: LayerContents, signal?: AbortSignal): Readable {
   const marks = [
     ...whiteouts.map((path) => beside(path, `.wh.${path.slice(path.lastIndexOf('/') + 1)}`)),
     ...opaque.map((path) => `${path}/.wh..wh..opq`),
   ].sort()
-  const tar = (list: Readable) => writeTar({ tree, list, sparse: false, signal }) as AsyncIterable<Buffer>
+  const { latest: latestTime } = ENGINE_TIMES
+  const tar = (list: Readable) => writeTar({ tree, list, sparse: false, latestTime, signal }) as AsyncIterable<Buffer>
   // Lazy: a layer that the Engine already has is not generated.
   async function* blocks(): AsyncGenerator<Buffer> {
     const parents = parentsOf(marks)
@@ -73,7 +75,7 @@ async function* withoutEnd(tar: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     }
     zeros += chunk.length - end
   }
-  yield Buffer.alloc((BLOCK - (length % BLOCK)) % BLOCK)
+  yield Buffer.alloc((TAR_BLOCK - (length % TAR_BLOCK)) % TAR_BLOCK)
 }
 
 /** The paths of `list` that are not in `excluded`, as a list; undefined if there are none. */

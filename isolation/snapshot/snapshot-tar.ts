@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { Deferred } from '../../base/deferred.js'
 import type { Compressor } from '../archive/compressor.js'
 import { type Filter, throughProcesses } from '../archive/filter-process.js'
-import { BLOCK } from '../archive/tar-header.js'
+import { TAR_BLOCK } from '../../base/tar-blocks.js'
 import { tarList, tarOfList, writeTar } from '../archive/tar-writer.js'
 import type { PathSpool } from './path-spool.js'
 
@@ -92,8 +92,8 @@ async function* withoutEnd(archive: Readable): AsyncGenerator<Buffer> {
   let held = Buffer.alloc(0)
   for await (const chunk of archive) {
     held = Buffer.concat([held, chunk as Buffer])
-    if (held.length <= 2 * BLOCK) continue
-    yield held.subarray(0, -2 * BLOCK)
-    held = held.subarray(-2 * BLOCK)
+    if (held.length <= 2 * TAR_BLOCK) continue
+    yield held.subarray(0, -2 * TAR_BLOCK)
+    held = held.subarray(-2 * TAR_BLOCK)
   }
 }

@@ -3,17 +3,19 @@ import { parseArgs } from 'node:util'
 import { benchHostOf, pairsOf, required } from './host.js'
 import { benchData } from './data.js'
 import { benchLaunch } from './launch.js'
+import { benchPack } from './pack.js'
 import { printRows } from './print-rows.js'
 import { benchResolve } from './resolve.js'
 import type { Row } from './row.js'
 import { benchSnapshot } from './snapshot.js'
 
-/** A benchmark reads the environment only when it runs, because `resolve` needs less of it. */
+/** A benchmark reads the environment only when it runs, because `resolve` and `pack` need less of it. */
 const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promise<Row[]>>> = {
   launch: (environment) => benchLaunch(benchHostOf(environment)),
   snapshot: (environment) => benchSnapshot(benchHostOf(environment)),
   data: (environment) => benchData(benchHostOf(environment)),
   resolve: (environment) => benchResolve({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
+  pack: (environment) => benchPack({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
 }
 
 async function main(): Promise<void> {

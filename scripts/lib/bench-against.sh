@@ -4,7 +4,7 @@
 # Each side runs its own ./scripts/bench in a directory of its own. The two commits only need the same command line and
 # JSON format: files, classes and set-up may differ.
 #
-# The caller sets `root`, and defines `only_resolve NAME...`.
+# The caller sets `root`, and defines `without_engine NAME...`.
 # shellcheck source=host.sh
 source "${root:?}/scripts/lib/host.sh"
 
@@ -72,7 +72,7 @@ find_commit() {
 # Prepares the host once, so that neither side does it during its measurement.
 prepare_for_both() {
   require_node
-  if only_resolve "${against_names[@]}"; then
+  if without_engine "${against_names[@]}"; then
     ensure_dependencies
     return
   fi

@@ -80,9 +80,22 @@ describe('nameOfSource', () => {
     ['/src/app-1.2.tar.gz', false, 'app-1.2'],
     ['/src/app.tgz', false, 'app'],
     ['/src/app.tar.zst', false, 'app'],
-  ])('%s (directory: %s) gives %s', (source, isDirectory, name) => expect(nameOfSource(source, isDirectory)).toBe(name))
+    ['/src/app.zip', false, 'app'],
+    ['/src/app-1.0.war', false, 'app-1.0'],
+    ['/src/caf\u00e9', true, 'cafe'],
+    ['/src/cafe\u0301', true, 'cafe'],
+    ['/src/Stra\u00dfe \u0141\u00f3d\u017a', true, 'Strasse-Lodz'],
+    ['/src/\ufb01le\u00b2', true, 'file2'],
+    ['/src/\u65e5\u672c-app', true, 'app'],
+    [`/src/${'a'.repeat(127)}-b`, true, 'a'.repeat(127)],
+  ])('%s (directory: %s) gives %s', (source, isDirectory, name) =>
+    expect(nameOfSource(source, isDirectory).name).toBe(name),
+  )
 
-  test('rejects a source without a usable base name', () => expect(() => nameOfSource('/', true)).toThrow('--name'))
+  test.each(['/', '/src/\u65e5\u672c', '/src/---', '/src/...'])(
+    'rejects %j, which has no letter for a name',
+    (source) => expect(() => nameOfSource(source, true)).toThrow('give one with --name'),
+  )
 })
 
 describe('aliases', () => {

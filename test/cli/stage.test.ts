@@ -15,6 +15,7 @@ import {
   PIPELINE_ID,
   STAGING_ID,
 } from './support/documents.js'
+import { zipOf } from '../support/zip-builder.js'
 import { EventStream } from './support/event-stream.js'
 import { FakeProblem, notFound, takeResource, type FakeApi } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
@@ -77,6 +78,47 @@ describe('stage DIR', () => {
       environment: { TITLE: 'a=b' },
     })
     expect(api.sent('POST /v1/stagings')).toEqual({ package: PACKAGE_ID, pipeline: PIPELINE_ID })
+  })
+
+  test('says the name that it chose where the name of the directory is none', async () => {
+    const { api, root, run } = harness()
+    staging(api)
+    const directory = await writeTree(path.join(root, 'caf\u00e9 (2)'), { 'index.html': '' })
+    const { code, io } = await run('stage', directory)
+    expect(code).toBe(0)
+    expect(api.sent('POST /v1/packages')).toMatchObject({ name: 'cafe-2' })
+    expect(io.err).toContain('The package is named "cafe-2"')
+  })
+
+  test.each([
+    ['https://git.example.com/team/app.git', 'source-is-url', 'clone it first'],
+    ['https://github.com/team/app', 'source-is-url', 'clone it first'],
+    ['git@git.example.com:team/app.git', 'source-is-url', 'clone it first'],
+    ['ssh://git@git.example.com/team/app', 'source-is-url', 'clone it first'],
+    ['git+https://git.example.com/app', 'source-is-url', 'clone it first'],
+    ['https://example.com/app.tar.gz', 'source-is-url', 'download it first'],
+    ['no/such', 'no-such-source', 'There is no "no/such"'],
+    ['x'.repeat(5000), 'source-unreadable', 'too long'],
+    ['/', 'not-a-source', 'the root of this host'],
+    ['/dev/null', 'not-a-source', 'neither a directory nor a file'],
+  ])('%.40s is no source (%s)', async (source, _code, message) => {
+    const { api, run } = harness()
+    const { code, io } = await run('stage', source)
+    expect(code).toBe(4)
+    expect(io.err).toContain(message)
+    expect(io.err).not.toMatch(/E[A-Z]{4,}/)
+    expect(api.requested).toEqual([])
+  })
+
+  test('a zip is uploaded as a tarball', async () => {
+    const { api, root, run } = harness()
+    staging(api)
+    await writeFile(path.join(root, 'site.zip'), await zipOf([['index.html', '<h1>hi</h1>']], true))
+    const { code } = await run('stage', path.join(root, 'site.zip'), '--pipeline', 'static-site')
+    expect(code).toBe(0)
+    const upload = api.requests.find(({ path }) => path === '/v1/resources')
+    expect(names(await readTar([upload!.body]))).toEqual(['index.html'])
+    expect(api.sent('POST /v1/packages')).toMatchObject({ name: 'site' })
   })
 
   test('--output into a missing directory is rejected before the upload', async () => {

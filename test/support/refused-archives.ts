@@ -258,8 +258,8 @@ export const REFUSED_ARCHIVES: readonly RefusedArchive[] = [
     code: 'archive-refused',
   },
   {
-    what: 'a time of the year 300 billion',
-    archive: tarOf({ ...file, pax: { mtime: '9223372036854775' } }),
+    what: 'a time that the kernel cannot represent',
+    archive: tarOf({ ...file, pax: { mtime: '9223372036854775808' } }),
     code: 'archive-refused',
   },
   {

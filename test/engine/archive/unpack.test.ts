@@ -98,6 +98,14 @@ describe('the tree matches the archive', () => {
       tree: { d: 'directory 755 0:0 1000000000123456789', 'd/f': 'file 644 0:0 1000000001987654321 0 ' },
     },
     {
+      what: 'times before 1970 and after 2242 are kept',
+      members: [
+        { name: 'early', pax: { mtime: '-1.5' } },
+        { name: 'late', pax: { mtime: '9000000000.25' } },
+      ],
+      tree: { early: 'file 644 0:0 -1500000000 0 ', late: 'file 644 0:0 9000000000250000000 0 ' },
+    },
+    {
       what: 'user attributes are kept, others are dropped',
       members: [
         {

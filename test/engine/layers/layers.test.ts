@@ -79,6 +79,19 @@ test('its tar has the same content in the OCI layer format, and matches the dige
   ])
 })
 
+test('its tar has every time that an Engine keeps, and the latest of them for what is later', async () => {
+  const made = await layer(
+    tarOf(
+      { name: 'early', pax: { mtime: '-1.5' } },
+      { name: 'late', pax: { mtime: '9000000000' } },
+      { name: 'later', pax: { mtime: '9500000000' } },
+    ),
+  )
+  const tar = await collect(await (await made.asImageLayer(never)).openTar())
+  const times = [...tar.toString('latin1').matchAll(/ mtime=(\S+)\n/g)].map(([, time]) => time)
+  expect(times).toEqual(['-1.5', '9000000000', '9223372036'])
+})
+
 test('two caches create the same layer from the same data, however it is compressed', async () => {
   const other = await LayerDirectoryCache.open({ directory: scratch.path('other'), resources })
   const one = await layer(change, removals)

@@ -47,7 +47,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   }),
   fc.record({ do: fc.constant('chmod' as const), path, mode: fc.integer({ min: 0, max: 0o7777 }) }),
   fc.record({ do: fc.constant('chown' as const), path, owner: fc.integer({ min: 0, max: 2 ** 31 - 1 }) }),
-  fc.record({ do: fc.constant('touch' as const), path, mtime: fc.integer({ min: 0, max: 2 ** 33 }) }),
+  fc.record({ do: fc.constant('touch' as const), path, mtime: fc.integer({ min: -(2 ** 31), max: 2 ** 33 }) }),
   fc.record({ do: fc.constant('extend' as const), path, length: fc.constantFrom(1, 4096, 5000, 3_000_000) }),
 )
 

@@ -94,6 +94,8 @@ describe('the scanner accepts', () => {
     },
     { what: 'directories of old archives', members: [{ name: 'dir/', type: '\0' }] },
     { what: 'a time before 1970', members: [{ name: 'a', mtime: -1 }] },
+    { what: 'a time long before that', members: [{ name: 'a', pax: { mtime: '-9223372036854775808' } }] },
+    { what: 'a time in the far future', members: [{ name: 'a', pax: { mtime: '9223372036854775807.999999999' } }] },
   ]
 
   test.each(sound)('$what', async ({ members }) => {

@@ -4,6 +4,7 @@ import { extract, pack, type Header } from 'tar-stream'
 import { describe, expect, it } from 'vitest'
 import { imageTree } from '../../../isolation/engine/image-tree.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
+import { tarOf } from '../../support/tar-builder.js'
 import { scanArchive } from '../../../isolation/archive/scan.js'
 
 type Member = Partial<Header> & { readonly name: string; readonly text?: string }
@@ -128,6 +129,33 @@ describe('the export of an image', () => {
       expect(entry.header.pax).not.toHaveProperty('SCHILY.xattr.user.a')
       entry.resume()
     }
+  })
+
+  it.each([
+    ['before 1970', { mtime: new Date(0), pax: { mtime: '-86400' } }, { mtime: '-86400' }],
+    ['with a fraction', { mtime: new Date(1000), pax: { mtime: '1.25' } }, { mtime: '1.25' }],
+    ['after 2242', { mtime: new Date(0), pax: { mtime: '9000000000' } }, { mtime: '9000000000' }],
+  ])('keeps a time %s', async (_what, member, expected) => {
+    const tree = await treeOf([{ name: 'a', ...member }])
+    await expect(scanArchive(Readable.from([tree]), DEFAULT_ARCHIVE_LIMITS, never)).resolves.toMatchObject({
+      entries: 1,
+    })
+    const reader = extract()
+    Readable.from([tree]).pipe(reader)
+    for await (const entry of reader) {
+      expect(entry.header.pax).toMatchObject(expected)
+      entry.resume()
+    }
+  })
+
+  it('keeps a time after 2038 that only the header has', async () => {
+    const second = 2 ** 31 + 5
+    const exported = Readable.from([tarOf({ name: 'a', mtime: second })])
+    const tree = await buffer(imageTree(exported, { reference: 'an:image', leaveOut: [] }, never))
+    await expect(scanArchive(Readable.from([tree]), DEFAULT_ARCHIVE_LIMITS, never)).resolves.toMatchObject({
+      entries: 1,
+    })
+    expect(tree.toString('latin1')).toContain(` mtime=${second}\n`)
   })
 
   it('fails if it is truncated', async () => {
