@@ -21,7 +21,7 @@ export class Progress {
     readonly total: number,
     delay = SHOW_DELAY,
   ) {
-    if (io.stderr.isTTY !== true) return
+    if (!io.stderr.isTTY) return
     this.#timer = setTimeout(() => {
       this.#bar = new cliProgress.SingleBar({
         stream: io.stderr,

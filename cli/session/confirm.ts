@@ -4,7 +4,7 @@ import type { Session } from './session.js'
 /** Asks for confirmation on a terminal. Without a terminal, or with `--batch` or `--json`, the answer is yes. */
 export async function confirm(session: Session, question: string): Promise<boolean> {
   const { stdin, stderr } = session.io
-  if (session.batch || session.output.json || stdin.isTTY !== true || stderr.isTTY !== true) return true
+  if (session.batch || session.output.json || stdin.isTTY !== true || !stderr.isTTY) return true
   const prompt = createInterface({ input: stdin, output: stderr })
   // readline puts the terminal into raw mode, so Ctrl-C arrives as its event and not as a signal.
   prompt.on('SIGINT', () => session.interrupts.interrupt())
