@@ -2,10 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmod, readdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { entryError, temporaryFileError } from '../../cli/pack/packing-error.js'
 import { packDirectory } from '../../cli/pack/pack-directory.js'
 import { exitCodeOfError } from '../../cli/session/exit-codes.js'
+import { DEFAULT_ARCHIVE_LIMITS } from '../../isolation/archive/limits.js'
+import { scanArchive } from '../../isolation/archive/scan.js'
 import { names, readTar, type TarEntry } from './support/read-tar.js'
 import { makeWorkspace, writeTree, type Tree } from './support/workspace.js'
 
@@ -141,6 +144,16 @@ describe('the packed entries', () => {
       Buffer.from('\u{1f600}').toString('latin1'),
     ]
     expect(listed.trimEnd().split('\n')).toEqual(expected)
+  })
+
+  test('are an archive that the daemon accepts', async () => {
+    const long = `${'d'.repeat(120)}/${'e'.repeat(120)}/${'f'.repeat(200)}`
+    const app = await writeTree(path.join(root, 'app'), { [long]: 'x', ünï: '', link: `-> ${'t'.repeat(300)}`, b: '' })
+    execFileSync('touch', ['-d', '1950-01-01T00:00:00.5Z', path.join(app, 'b')])
+    const { bytes } = await pack(app)
+    const never = new AbortController().signal
+    const summary = await scanArchive(Readable.from([bytes]), DEFAULT_ARCHIVE_LIMITS, never)
+    expect(summary).toMatchObject({ compression: 'gzip', entries: 6 })
   })
 
   test('have data of any length: of a block, of a chunk, and of many chunks', async () => {
