@@ -9,6 +9,7 @@ export class GrowthGauge {
   #measured = 0
   #last: number
   #growth = 0
+  #shrinkage = 0
 
   /**
    * @param limit in bytes
@@ -29,9 +30,22 @@ export class GrowthGauge {
     // Only growth counts, so that deletions by others do not hide what the launch writes. Between two calls they can
     // still hide some of it, so half of the remaining space is reason enough.
     this.#growth += Math.max(0, filesystem - this.#last)
+    this.#shrinkage += Math.max(0, this.#last - filesystem)
     this.#last = filesystem
-    // Near the limit every byte would be a reason to measure: a sixteenth of the limit is precise enough.
-    return this.#growth >= Math.max((this.limit - this.#measured) / 2, this.limit / 16)
+    return this.#growth >= this.#reason
+  }
+
+  /**
+   * As the last `observe`, for a decision: where others have deleted much since the last measurement, they may have
+   * hidden the rest.
+   */
+  get isInDoubt(): boolean {
+    return this.#growth + this.#shrinkage >= this.#reason
+  }
+
+  /** Near the limit every byte would be a reason to measure: a sixteenth of the limit is precise enough. */
+  get #reason(): number {
+    return Math.max((this.limit - this.#measured) / 2, this.limit / 16)
   }
 
   /** An upper bound of what the launch uses, in bytes: all growth since the last measurement counts as its own. */
@@ -43,6 +57,7 @@ export class GrowthGauge {
   measured(used: number): void {
     this.#measured = used
     this.#growth = 0
+    this.#shrinkage = 0
   }
 }
 

@@ -122,8 +122,8 @@ export class LimitWatch {
 
   async #lookAtDisk(isDecision: boolean): Promise<LimitEnding | undefined> {
     const limitBytes = this.limits.diskBytes
-    if (!this.#disk.observe(await this.probe.filesystemUse())) return undefined
-    if (!isDecision && performance.now() < this.#nextMeasurement) return undefined
+    const hasGrown = this.#disk.observe(await this.probe.filesystemUse())
+    if (!(isDecision ? this.#disk.isInDoubt : hasGrown && performance.now() >= this.#nextMeasurement)) return undefined
     const usedBytes = await this.#ownUse()
     return usedBytes > limitBytes ? { kind: 'disk-full', usedBytes, limitBytes } : undefined
   }

@@ -21,6 +21,8 @@ export interface ProgramPlan {
 /** The search path of a shell whose environment has none. */
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
+const UNKNOWN = Symbol('unknown')
+
 /** As in the kernel: an interpreter can be a script with an interpreter. */
 const MAX_INTERPRETERS = 4
 
@@ -79,7 +81,7 @@ class Look {
     if (inside) return inside
     const [name, ...rest] = words
     const path = name.includes('/') ? posix.resolve(directory, name) : await this.#search(name, directory, environment)
-    if (path === 'unknown') return undefined
+    if (path === UNKNOWN) return undefined
     if (path === undefined) return { reason: `no directory of PATH has a program ${show(name)}`, exitCodes: NOT_FOUND }
     return (
       (await this.program(path, directory, environment)) ?? (await this.#script(posix.basename(name), rest, directory))
@@ -217,14 +219,14 @@ class Look {
     name: string,
     directory: string,
     environment: Readonly<Record<string, string>>,
-  ): Promise<string | 'unknown' | undefined> {
+  ): Promise<string | typeof UNKNOWN | undefined> {
     // It executes its own commands without a file.
-    if (await this.#shellIsBusybox()) return 'unknown'
+    if (await this.#shellIsBusybox()) return UNKNOWN
     let candidate: string | undefined
     for (const entry of (environment.PATH ?? DEFAULT_PATH).split(':')) {
       const path = posix.join(posix.resolve(directory, entry), name)
       const found = await this.root.find(path)
-      if (found.kind === 'unknown' || found.kind === 'barred') return 'unknown'
+      if (found.kind === 'unknown' || found.kind === 'barred') return UNKNOWN
       if (found.kind === 'missing' || !found.stats.isFile()) continue
       if (this.root.allows(found.stats, EXECUTE)) return path
       candidate ??= path

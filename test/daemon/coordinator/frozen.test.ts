@@ -96,7 +96,7 @@ describe('while the container is frozen to measure what it has written', () => {
   it('headers that do not arrive are waited for, and refused after the thaw', async () => {
     const open = await openCoordinator(limits)
     const [waiting, idle] = [await RawClient.connect(open.url), await RawClient.connect(open.url)]
-    onTestFinished(() => void (waiting.end(), idle.end()))
+    for (const client of [waiting, idle]) onTestFinished(() => client.end())
     open.listener.freezeHooks.onFreeze?.()
     const head = `GET /${open.handler.launch}/meta HTTP/1.1\r\nHost: x\r\n`
     for (const client of [waiting, idle]) client.socket.write(head.slice(0, 20))

@@ -116,6 +116,12 @@ describe('a decision', () => {
     expect(await watched.decide()).toMatchObject({ kind: 'disk-full', usedBytes: 5000 })
   })
 
+  test('measures too where others have deleted so much that they may have hidden what it wrote', async () => {
+    const full = { filesystemUse: grownBy(-800), ownUse: () => Promise.resolve(5000) }
+    expect(await watch(full).look()).toBeUndefined()
+    expect(await watch(full).decide()).toMatchObject({ kind: 'disk-full', usedBytes: 5000 })
+  })
+
   test('repeats what fails, and is not taken without an answer', async () => {
     let reads = 0
     const counts = () => (++reads < 3 ? broken() : Promise.resolve({ forksRefused: 1, oomKills: 0 }))
