@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { Fault } from '../../base/errors.js'
 import { type Filter, type FilterExit, throughProcesses } from './filter-process.js'
 import { jailed, jailFault } from './jail.js'
+import type { MappedOwners } from './mapped-owners.js'
 import { bytesOf } from './names.js'
 
 export interface TarRequest {
@@ -13,6 +14,8 @@ export interface TarRequest {
   readonly sparse: boolean
   /** Archive each hard link as a separate file. */
   readonly separateLinks?: boolean
+  /** The archive has their ids inside. */
+  readonly owners?: MappedOwners | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -42,8 +45,14 @@ export function tarList(paths: readonly string[]): Readable {
  * The same as a filter, so that tar can be started before the list is known: to set up its jail takes about as long as
  * a walk.
  */
-export function tarOfList({ tree, sparse, separateLinks = false }: Omit<TarRequest, 'list' | 'signal'>): Filter {
-  const argv = jailed({ tree, access: 'ro', capabilities: ['dac_read_search'], fileBytes: 0 }, [
+export function tarOfList({
+  tree,
+  sparse,
+  separateLinks = false,
+  owners,
+}: Omit<TarRequest, 'list' | 'signal'>): Filter {
+  const reader = { access: 'ro', capabilities: ['dac_read_search'], fileBytes: 0 } as const
+  const argv = jailed({ tree, ...reader, userNamespace: owners?.namespace }, [
     'tar',
     '--create',
     '--file=-',

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import { END_OF_ARCHIVE, emptyMember } from '../archive/tar-member.js'
 import { writeTar } from '../archive/tar-writer.js'
 
@@ -10,6 +11,8 @@ export interface LayerContents {
   /** Bytes as latin1. */
   readonly whiteouts: readonly string[]
   readonly opaque: readonly string[]
+  /** Those with which the tree was unpacked. */
+  readonly owners: MappedOwners | undefined
 }
 
 /**
@@ -22,7 +25,7 @@ export interface LayerContents {
  * Holes are written as zeros: the Engine does not preserve them, and their position depends on the filesystem, which must
  * not change the digest.
  */
-export function layerTar({ tree, openList, whiteouts, opaque }: LayerContents, signal?: AbortSignal): Readable {
+export function layerTar({ tree, openList, whiteouts, opaque, owners }: LayerContents, signal?: AbortSignal): Readable {
   const marks = [
     ...whiteouts.map((path) => beside(path, `.wh.${path.slice(path.lastIndexOf('/') + 1)}`)),
     ...opaque.map((path) => `${path}/.wh..wh..opq`),
@@ -31,7 +34,7 @@ export function layerTar({ tree, openList, whiteouts, opaque }: LayerContents, s
   async function* blocks(): AsyncGenerator<Buffer> {
     if (marks.length > 0) yield Buffer.concat(marks.map((path) => emptyMember({ path, kind: 'file' })))
     const list = await openList()
-    if (list) for await (const chunk of writeTar({ tree, list, sparse: false, signal })) yield chunk as Buffer
+    if (list) for await (const chunk of writeTar({ tree, list, sparse: false, owners, signal })) yield chunk as Buffer
     else yield END_OF_ARCHIVE
   }
   return Readable.from(blocks(), { objectMode: false, highWaterMark: 256 * 1024 })

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import type { LayerSource } from '../launch-plan.js'
 
 /** What the archive of an image needs to know of a layer. */
@@ -29,9 +30,9 @@ export interface LayerCache {
   readonly directory: string
   /**
    * Extracts and validates the package, once for all concurrent callers. With a holder, the layer is not discarded from
-   * the call until `release`.
+   * the call until `release`. With owners, it is a layer for containers with them, apart from that for others.
    */
-  materialise(source: LayerSource, signal: AbortSignal, holder?: string): Promise<Layer>
+  materialise(source: LayerSource, signal: AbortSignal, holder?: string, owners?: MappedOwners): Promise<Layer>
   /** Idempotent. */
   release(holder: string): void
 }
