@@ -26,7 +26,8 @@ import type { LayerContent, LayerSource, PreparePlan, Removal, StartPlan } from 
  *
  * ERRORS
  * - `BadInput`: the package or the plan is at fault (an archive with a path outside of its root, an unknown user).
- * - `Unavailable` (`engine-down`, `disk-full`): the host is at fault.
+ * - `Unavailable` (`engine-down`, `engine-changed`, `engine-rootless`, `disk-full`): the host is at fault. After
+ *   `engine-changed` another launch can succeed.
  * - `Fault`: everything else.
  */
 export interface Isolation {

@@ -1,8 +1,9 @@
 import { statfs } from 'node:fs/promises'
 import type Docker from 'dockerode'
-import { messageOf } from '../../base/errors.js'
+import { messageOf, Unavailable } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 import { askEngine } from '../engine/engine-errors.js'
+import type { EngineSettings } from '../engine/engine-settings.js'
 import type { Finding } from '../isolation.js'
 import type { Firewall } from '../network/firewall.js'
 import { chooseCompressor, FASTEST } from '../archive/compressor.js'
@@ -10,10 +11,14 @@ import type { CompressorChoice } from '../compressor-choice.js'
 
 const GIB = 2 ** 30
 
+/** Packages of operating systems have files of this user and group. */
+const NOBODY = 65_534
+
 /** The checks of `node doctor`. They are independent: a failed check does not stop the others. */
 export class Examiner {
   constructor(
     private readonly engine: Docker,
+    private readonly settings: EngineSettings,
     private readonly stateDirectory: string,
     private readonly firewall: Firewall,
     private readonly choice: CompressorChoice = FASTEST,
@@ -22,6 +27,7 @@ export class Examiner {
   async examine(): Promise<readonly Finding[]> {
     const findings = await Promise.all([
       this.#engine().catch((error: unknown) => [bad('Docker Engine', messageOf(error))]),
+      this.#owners(),
       this.#firewall(),
       program('mount', ['--version'], 'mounts', 'mounts /stagerfs', 'util-linux'),
       compressor(this.choice),
@@ -56,6 +62,26 @@ export class Examiner {
             message: 'a stager can exceed its memory limit by swapping: boot with swapaccount=1, or without swap',
           },
     ]
+  }
+
+  /** Silent where the Engine does not answer: that is a finding of its own. */
+  async #owners(): Promise<Finding[]> {
+    const subject = 'user namespace'
+    try {
+      this.settings.forget()
+      const owners = await this.settings.owners()
+      if (!owners) return [good(subject, 'containers have the ids of the host')]
+      const { uids, gids } = owners
+      const mapped = `the Engine maps owners (userns-remap): user 0 of containers is ${uids.outside(0)} on the host, and packages can have the user ids ${uids.insideInWords}`
+      return [
+        uids.outside(NOBODY) === undefined || gids.outside(NOBODY) === undefined
+          ? bad(subject, `${mapped}; packages with other ids are refused: give its account 65536 in /etc/subuid`)
+          : good(subject, mapped),
+      ]
+    } catch (error) {
+      const isDown = error instanceof Unavailable && error.code === 'engine-down'
+      return isDown ? [] : [bad(subject, messageOf(error))]
+    }
   }
 
   async #firewall(): Promise<Finding[]> {

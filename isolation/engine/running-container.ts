@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { CleanupFailure, CleanupStack } from '../../base/cleanup-stack.js'
 import { messageOf } from '../../base/errors.js'
 import type { Compressor } from '../archive/compressor.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import type {
   Ending,
   RunningContainer as RunningContainerPort,
@@ -39,6 +40,7 @@ export interface RunningParts {
   /** Shared with `probe`, whose `ownUse` freezes the container too. */
   readonly freezer: Freezer
   readonly root: RootDirectories
+  readonly owners: MappedOwners | undefined
   readonly snapshotting: Snapshotting
 }
 
@@ -99,11 +101,11 @@ export class RunningContainer implements RunningContainerPort {
   }
 
   async snapshot<T>(request: SnapshotRequest, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>> {
-    const { freezer, root, snapshotting } = this.#parts
+    const { freezer, root, owners, snapshotting } = this.#parts
     const { givenFiles } = snapshotting
     const compressor = await snapshotting.compressor()
     const { signal } = this.#ending
-    return await takeSnapshot({ ...request, ...root, givenFiles, compressor, freezer, signal }, write)
+    return await takeSnapshot({ ...request, ...root, owners, givenFiles, compressor, freezer, signal }, write)
   }
 
   async #run(): Promise<Ending> {

@@ -1,9 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import { findCgroupFiles, readCounts } from './cgroup-files.js'
 import type { Container } from './container.js'
 import { deletedUse } from './deleted-use.js'
 import { directoryUse, filesystemUse } from './disk-use.js'
+import type { EngineSettings } from './engine-settings.js'
 import { Freezer } from './freezer.js'
 import type { LimitProbe } from './limit-watch.js'
 import { findRootDirectories } from './root-directories.js'
@@ -11,8 +13,7 @@ import { RunningContainer, type RunningParts, type Snapshotting } from './runnin
 
 /** What it takes to watch a container and to read its files. */
 export interface Surroundings {
-  /** The root directory of the Engine. */
-  engineDirectory(): Promise<string>
+  readonly settings: EngineSettings
   readonly snapshotting: Snapshotting
 }
 
@@ -21,19 +22,26 @@ export interface Surroundings {
  * started: until then the init process cannot end.
  *
  * @param alsoWritten directories outside of its root that the container writes to
+ * @param owners those for which the root and `alsoWritten` were made
+ * Throws `Unavailable` (`engine-changed`) if the container has others, and as `findRootDirectories` does.
  */
 export async function watchedContainer(
   surroundings: Surroundings,
   container: Container,
   pid: number,
   alsoWritten: readonly string[],
+  owners: MappedOwners | undefined,
 ): Promise<{
-  run(parts: Omit<RunningParts, 'container' | 'probe' | 'freezer' | 'root' | 'snapshotting'>): RunningContainer
+  run(
+    parts: Omit<RunningParts, 'container' | 'probe' | 'freezer' | 'root' | 'owners' | 'snapshotting'>,
+  ): RunningContainer
 }> {
-  const engineDirectory = await surroundings.engineDirectory()
+  const { settings, snapshotting } = surroundings
+  const engineDirectory = await settings.directory()
   const [root, cgroup] = await Promise.all([
     findRootDirectories(pid, engineDirectory),
     findCgroupFiles(pid, container.id),
+    settings.confirm(pid, owners),
   ])
   // The container can write to /etc/hosts and similar files, which the Engine keeps here: they count against the limit.
   const written = await existing([root.upper, ...alsoWritten, join(engineDirectory, 'containers', container.id)])
@@ -56,7 +64,8 @@ export async function watchedContainer(
         probe,
         freezer,
         root,
-        snapshotting: surroundings.snapshotting,
+        owners,
+        snapshotting,
       }),
   }
 }

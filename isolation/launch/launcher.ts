@@ -2,6 +2,7 @@ import { CleanupStack, withCleanupFailures } from '../../base/cleanup-stack.js'
 import { BadInput } from '../../base/errors.js'
 import { isUuid } from '../../base/identifiers.js'
 import { settleAll } from '../../base/settle-all.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import type { RootImages } from '../engine/root-images.js'
 import type { PreparedContainer, PrepareHooks } from '../isolation.js'
 import type { PreparePlan } from '../launch-plan.js'
@@ -40,9 +41,10 @@ export class Launcher {
   async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
     const { id, egress, publish } = plan
     if (!isUuid(id)) throw new BadInput('bad-launch-id', `${JSON.stringify(id)} is not a UUID; a launch needs one.`)
-    const { bridges, images, layers } = this.parts
+    const { bridges, images, layers, settings } = this.parts
     const step = timedBy(hooks)
     const undo = new CleanupStack()
+    const owners = await settings.owners()
     try {
       undo.defer('release layers and image', () => {
         layers.release(id)
@@ -51,20 +53,27 @@ export class Launcher {
       const after = new AfterContainer(undo)
       undo.defer('remove the network', () => bridges.remove(id))
       const [image, bridge] = await settleAll([
-        this.#image(plan, step, signal),
+        this.#image(plan, owners, step, signal),
         // Docker does not publish ports of an internal network.
         step('network', () => bridges.create(id, !egress && publish.length === 0)),
       ])
       signal.throwIfAborted()
-      return new PreparedDockerContainer(this.parts, { plan, image, bridge, step, undo, after })
+      return new PreparedDockerContainer(this.parts, { plan, image, bridge, owners, step, undo, after })
     } catch (error) {
       throw withCleanupFailures(error, await undo.run())
     }
   }
 
-  async #image({ id, root, shims }: PreparePlan, step: Step, signal: AbortSignal): Promise<RootImage> {
+  async #image(
+    { id, root, shims }: PreparePlan,
+    owners: MappedOwners | undefined,
+    step: Step,
+    signal: AbortSignal,
+  ): Promise<RootImage> {
     const { images, layers: cache } = this.parts
-    const packages = await step('layers', () => settleAll(root.map((source) => cache.materialise(source, signal, id))))
+    const packages = await step('layers', () =>
+      settleAll(root.map((source) => cache.materialise(source, signal, id, owners))),
+    )
     return await step('image', async () => {
       const layers = await settleAll(packages.map((layer) => layer.asImageLayer(signal)))
       if (shims) layers.push(await this.parts.shimLayer())

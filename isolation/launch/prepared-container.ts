@@ -1,6 +1,7 @@
 import type Docker from 'dockerode'
 import type { CleanupStack } from '../../base/cleanup-stack.js'
 import { settleAll } from '../../base/settle-all.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import { START_PROGRAM } from '../engine/container-init.js'
 import { containerOptions, type ContainerRequest } from '../engine/container-options.js'
 import { Container, type Attached, type StartedContainer } from '../engine/container.js'
@@ -16,7 +17,7 @@ import type { AfterContainer } from './after-container.js'
 import { Stagerfs, type StagerfsParts } from './stagerfs.js'
 import type { Step } from './step.js'
 
-export interface StartParts extends Surroundings, StagerfsParts {
+export interface StartParts extends Surroundings, Omit<StagerfsParts, 'owners'> {
   readonly engine: Docker
   readonly firewall: FirewallGuard
 }
@@ -32,6 +33,8 @@ export interface Prepared {
   readonly plan: PreparePlan
   readonly image: RootImage
   readonly bridge: Bridge
+  /** Those for which the layers of the root were made. */
+  readonly owners: MappedOwners | undefined
   readonly step: Step
   /** The cleanup of everything that is created for the container, in both phases. It includes `after`. */
   readonly undo: CleanupStack
@@ -54,9 +57,9 @@ export class PreparedDockerContainer implements PreparedContainer {
 
   async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
     const { engine, firewall, owner } = this.#parts
-    const { plan: prepared, bridge, step, after } = this.#prepared
+    const { plan: prepared, bridge, owners, step, after } = this.#prepared
     const { id, egress, publish } = prepared
-    const stagerfs = plan.stagerfs && new Stagerfs(this.#parts, id, plan.stagerfs)
+    const stagerfs = plan.stagerfs && new Stagerfs({ ...this.#parts, owners }, id, plan.stagerfs)
     const rules = {
       bridge: bridge.interface,
       gateway: this.address,
@@ -83,7 +86,7 @@ export class PreparedDockerContainer implements PreparedContainer {
 
     const { pid, ports } = await step('start', () => start(container, { ...prepared, ...plan }))
     const watched = await step('mounts', async () => {
-      const watched = await watchedContainer(this.#parts, container, pid, stagerfs ? [stagerfs.upper] : [])
+      const watched = await watchedContainer(this.#parts, container, pid, stagerfs ? [stagerfs.upper] : [], owners)
       await stagerfs?.mountKernelFilesystems(pid, signal)
       return watched
     })
