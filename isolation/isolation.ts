@@ -27,7 +27,8 @@ import type { LayerContent, LayerSource, PreparePlan, Removal, StartPlan } from 
  * ERRORS
  * - `BadInput`: the package or the plan is at fault (an archive with a path outside of its root). `NotRunnable`, if the
  *   root cannot run the program at all (an unknown user, no shell).
- * - `Unavailable` (`engine-down`, `disk-full`): the host is at fault.
+ * - `Unavailable` (`engine-down`, `engine-changed`, `engine-rootless`, `disk-full`): the host is at fault. After
+ *   `engine-changed` another launch can succeed.
  * - `Fault`: everything else.
  */
 export interface Isolation {

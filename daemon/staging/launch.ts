@@ -261,7 +261,7 @@ export class Launch implements OwningLaunch {
   async #neverRan(error: unknown): Promise<Conclusion> {
     const { ledger, logger } = this.#parts
     if (this.#stop.aborted) return { kind: 'stopped' }
-    if (error instanceof Unavailable && error.code === 'engine-down')
+    if (error instanceof Unavailable && (error.code === 'engine-down' || error.code === 'engine-changed'))
       return { kind: 'lost', staging: await ledger.abortLaunch(this.uuid), error }
     logger.warn({ err: error, staging: this.#staging.uuid, launch: this.uuid }, 'a launch could not be started')
     return { kind: 'settled', staging: await this.#fail(this.uuid, failureOfError(this.#stager, error)) }

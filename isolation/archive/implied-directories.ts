@@ -1,5 +1,6 @@
 import { closeSync, constants, fchmodSync, fchownSync, futimesSync, openSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
+import type { OwnerIds } from './mapped-owners.js'
 import { bytesOf } from './names.js'
 
 /**
@@ -19,7 +20,7 @@ const BATCH_SIZE = 100
 const PATH_MAX = 4096
 
 /**
- * Gives directories that no entry describes fixed attributes: owner root, mode 0755 (except for those above) and time
+ * Gives directories that no entry describes fixed attributes: owner root, which is `owner` on the disk, mode 0755 (except for those above) and time
  * 0. The root of the tree always gets them, even if the archive has an entry `./`: the attributes of the directory in
  * which the archive was packed must not matter.
  *
@@ -28,6 +29,7 @@ const PATH_MAX = 4096
 export async function normaliseImpliedDirectories(
   root: string,
   implied: readonly string[],
+  owner: OwnerIds,
   signal: AbortSignal,
 ): Promise<void> {
   for (const [index, path] of ['', ...implied].entries()) {
@@ -38,7 +40,7 @@ export async function normaliseImpliedDirectories(
     // Synchronous calls are ten times as fast here as the thread pool.
     const directory = openBelow(root, path)
     try {
-      fchownSync(directory, 0, 0)
+      fchownSync(directory, owner.uid, owner.gid)
       fchmodSync(directory, KNOWN_MODES.get(path) ?? 0o755)
       futimesSync(directory, 0, 0)
     } finally {

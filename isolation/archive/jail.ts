@@ -11,6 +11,8 @@ export interface Jail {
   readonly capabilities: readonly Capability[]
   /** Size limit of a file that the program writes. */
   readonly fileBytes: number
+  /** Path of the user namespace in which the program is root; default: that of the daemon. */
+  readonly userNamespace?: string | undefined
 }
 
 /** Neither an exit code of tar nor one that wrappers use for a program that cannot be run (126, 127). */
@@ -45,7 +47,7 @@ done
 if [ -n "$links" ]; then cp -P $links /sys; fi
 mount -o remount,ro,nosuid,nodev /sys
 trap - EXIT
-exec unshare --root=/sys --wd=/tree -- "$@"`
+exec "$@"`
 
 /**
  * `argv`, wrapped so that it runs in a jail: without network, without processes of the host, without files of the host
@@ -57,6 +59,7 @@ export function jailed(jail: Jail, argv: readonly string[]): string[] {
     ...['setpriv', '--pdeathsig=KILL', '--'],
     ...['unshare', '--mount', '--net', '--ipc', '--uts', '--pid', '--fork', '--kill-child', '--propagation=private'],
     ...['--', '/bin/sh', '-c', SCRIPT, 'jail', jail.tree, jail.access],
+    ...changeOfRoot(jail.userNamespace),
     ...[
       'prlimit',
       '--core=0',
@@ -70,6 +73,13 @@ export function jailed(jail: Jail, argv: readonly string[]): string[] {
     ...['setpriv', '--no-new-privs', '--inh-caps=-all', `--bounding-set=-all${boundingSet(jail.capabilities)}`],
     ...['--pdeathsig=KILL', '--', ...argv],
   ]
+}
+
+/** The mounts are made before the user namespace is entered: a program in it may not mount. */
+function changeOfRoot(userNamespace: string | undefined): string[] {
+  if (userNamespace === undefined) return ['unshare', '--root=/sys', '--wd=/tree', '--']
+  // nsenter opens the working directory before it changes the root.
+  return ['nsenter', `--user=${userNamespace}`, '--root=/sys', '--wd=/sys/tree', '--']
 }
 
 /** The error if the jail could not be built. It is a fault of the host, not of the program in the jail. */

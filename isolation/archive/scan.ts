@@ -4,6 +4,7 @@ import { ByteCounter } from './byte-counter.js'
 import type { Compression } from '../compression.js'
 import { detectCompression } from './compression.js'
 import { decompress } from './decompress.js'
+import type { MappedOwners } from './mapped-owners.js'
 import type { ArchiveLimits } from './limits.js'
 import { TarScanner } from './tar-scanner.js'
 
@@ -45,12 +46,12 @@ export async function scanArchive(
 export async function openScanner(
   compressed: Readable,
   limits: ArchiveLimits,
-  options: { readonly strict: boolean; readonly signal: AbortSignal },
+  options: { readonly strict: boolean; readonly owners?: MappedOwners | undefined; readonly signal: AbortSignal },
 ): Promise<{ readonly compression: Compression; readonly plain: Readable; readonly scanner: TarScanner }> {
   const compression = await detectCompression(compressed, options.signal)
   const counter = ByteCounter.of(compressed)
   const plain = await decompress(counter, compression, options)
-  return { compression, plain, scanner: new TarScanner(limits, () => counter.bytes) }
+  return { compression, plain, scanner: new TarScanner(limits, () => counter.bytes, options.owners) }
 }
 
 function discard(): Writable {

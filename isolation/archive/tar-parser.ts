@@ -1,6 +1,8 @@
 import { BadInput, TooLarge } from '../../base/errors.js'
 import { type ArchiveLimits, LARGEST_ID, RATIO_FLOOR_BYTES } from './limits.js'
 import { type Member, ExpectedTree } from './expected-tree.js'
+import type { IdMap } from './id-map.js'
+import type { MappedOwners } from './mapped-owners.js'
 import { show } from './names.js'
 import { type Extended, parsePaxRecords } from './pax-records.js'
 import { TAR_BLOCK } from '../../base/tar-blocks.js'
@@ -25,8 +27,8 @@ type State =
  * It reads an archive as GNU tar does, and refuses everything that two readers could interpret differently: two sources
  * for one name, two different sizes, data after a link, a single zero block, data after the final zero blocks.
  *
- * Throws `BadInput` (`not-an-archive`, `archive-corrupt`, `archive-empty`, `archive-refused`) and `TooLarge`
- * (`archive-too-large`).
+ * Throws `BadInput` (`not-an-archive`, `archive-corrupt`, `archive-empty`, `archive-refused`, `owner-not-mapped`) and
+ * `TooLarge` (`archive-too-large`).
  */
 export class TarParser {
   readonly tree: ExpectedTree
@@ -38,10 +40,14 @@ export class TarParser {
   #longName: string | undefined
   #longLink: string | undefined
 
-  /** @param compressedBytes the number of bytes that the decompressor has read, for the ratio limit */
+  /**
+   * @param compressedBytes the number of bytes that the decompressor has read, for the ratio limit
+   * @param owners refuses every other owner
+   */
   constructor(
     private readonly limits: ArchiveLimits,
     private readonly compressedBytes: () => number = () => Number.POSITIVE_INFINITY,
+    private readonly owners?: MappedOwners,
   ) {
     this.tree = new ExpectedTree(limits)
   }
@@ -209,9 +215,14 @@ export class TarParser {
     if (size < 0 || size > Number.MAX_SAFE_INTEGER - TAR_BLOCK) refuse('its size is not valid')
     if (extended.size !== undefined && extended.size < OCTAL_LIMIT && extended.size !== header.size)
       refuse(`its headers have different sizes, ${header.size} and ${extended.size}`)
-    for (const id of [extended.uid ?? header.uid, extended.gid ?? header.gid])
+    const [uid, gid] = [extended.uid ?? header.uid, extended.gid ?? header.gid]
+    for (const id of [uid, gid])
       if (id < 0 || id > LARGEST_ID)
         refuse(`its owner ${id} is out of range: an id must not be greater than ${LARGEST_ID}`)
+    if (this.owners) {
+      assertMapped(name, 'owner', uid, this.owners.uids)
+      assertMapped(name, 'group', gid, this.owners.gids)
+    }
 
     const kind = kindOf(header, name, size, refuse)
     const apparentSize = kind === 'file' ? (extended.sparseSize ?? header.sparse?.realSize ?? size) : 0
@@ -226,6 +237,14 @@ export class TarParser {
   #dataOrHeader(size: number): State {
     return size === 0 ? { at: 'header' } : { at: 'data', left: padded(size) }
   }
+}
+
+function assertMapped(name: string, what: 'owner' | 'group', id: number, ids: IdMap): void {
+  if (ids.outside(id) !== undefined) return
+  throw new BadInput(
+    'owner-not-mapped',
+    `Entry ${show(name)} is refused: its ${what} ${id} is not among the ids ${ids.insideInWords} that the Docker Engine gives to containers (userns-remap); give the Engine more ids in /etc/subuid and /etc/subgid, or change the ${what}.`,
+  )
 }
 
 function kindOf(header: TarHeader, name: string, size: number, refuse: (why: string) => never): Member['kind'] {

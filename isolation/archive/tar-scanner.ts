@@ -1,6 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import { END_OF_ARCHIVE } from '../../base/tar-blocks.js'
 import type { ArchiveLimits } from './limits.js'
+import type { MappedOwners } from './mapped-owners.js'
 import { TarParser } from './tar-parser.js'
 
 /**
@@ -14,9 +15,9 @@ export class TarScanner extends Transform {
   readonly parser: TarParser
   #heldBack = Buffer.alloc(0)
 
-  constructor(limits: ArchiveLimits, compressedBytes?: () => number) {
+  constructor(limits: ArchiveLimits, compressedBytes?: () => number, owners?: MappedOwners) {
     super({ highWaterMark: 256 * 1024 })
-    this.parser = new TarParser(limits, compressedBytes)
+    this.parser = new TarParser(limits, compressedBytes, owners)
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {

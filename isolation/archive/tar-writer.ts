@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { Fault } from '../../base/errors.js'
 import { type Filter, type FilterExit, throughProcesses } from './filter-process.js'
 import { jailed, jailFault } from './jail.js'
+import type { MappedOwners } from './mapped-owners.js'
 import { bytesOf } from './names.js'
 
 export interface TarRequest {
@@ -15,6 +16,8 @@ export interface TarRequest {
   readonly separateLinks?: boolean
   /** In seconds since 1970: a later modification time becomes this one. */
   readonly latestTime?: number
+  /** The archive has their ids inside. */
+  readonly owners?: MappedOwners | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -49,8 +52,10 @@ export function tarOfList({
   sparse,
   separateLinks = false,
   latestTime,
+  owners,
 }: Omit<TarRequest, 'list' | 'signal'>): Filter {
-  const argv = jailed({ tree, access: 'ro', capabilities: ['dac_read_search'], fileBytes: 0 }, [
+  const reader = { access: 'ro', capabilities: ['dac_read_search'], fileBytes: 0 } as const
+  const argv = jailed({ tree, ...reader, userNamespace: owners?.namespace }, [
     'tar',
     '--create',
     '--file=-',

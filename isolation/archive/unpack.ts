@@ -1,9 +1,11 @@
+import { chown } from 'node:fs/promises'
 import { pipeline, type Readable } from 'node:stream'
 import { BadInput, Fault, Unavailable } from '../../base/errors.js'
 import { type FilterExit, intoProcess } from './filter-process.js'
 import { normaliseImpliedDirectories } from './implied-directories.js'
 import { jailed, jailFault } from './jail.js'
 import type { ArchiveLimits } from './limits.js'
+import { type MappedOwners, rootOnDisk } from './mapped-owners.js'
 import { openScanner } from './scan.js'
 import { emptyMember } from './tar-member.js'
 import type { ExpectedKind } from './expected-tree.js'
@@ -15,6 +17,8 @@ export interface UnpackRequest {
   readonly limits: ArchiveLimits
   /** Paths that get an overlayfs whiteout, unless the archive has an entry there. */
   readonly whiteouts?: readonly string[]
+  /** What the owners in the archive stand for on the disk. */
+  readonly owners?: MappedOwners | undefined
   readonly signal: AbortSignal
 }
 
@@ -30,26 +34,29 @@ export interface UnpackedTree extends TreeSize {
  * Owners, permissions (including setuid), times (base/tar-time.ts), hard links, holes and `user.*` attributes are kept.
  * ACLs, file capabilities and SELinux labels are dropped; isolation/archive/pax-records.ts says why.
  *
- * Throws `BadInput` (`not-an-archive`, `archive-corrupt`, `archive-empty`, `archive-refused`),
+ * Throws `BadInput` (`not-an-archive`, `archive-corrupt`, `archive-empty`, `archive-refused`, `owner-not-mapped`),
  * `TooLarge` (`archive-too-large`), `Unavailable` (`disk-full`), `Fault`, or the error of the stream.
  */
 export async function unpackArchive(compressed: Readable, request: UnpackRequest): Promise<UnpackedTree> {
-  const { directory, limits, whiteouts = [], signal } = request
+  const { directory, limits, whiteouts = [], owners, signal } = request
   try {
-    const { plain, scanner } = await openScanner(compressed, limits, { strict: false, signal })
+    const root = rootOnDisk(owners)
+    // In a user namespace tar has no capabilities over a directory of another owner.
+    if (owners) await chown(directory, root.uid, root.gid)
+    const { plain, scanner } = await openScanner(compressed, limits, { strict: false, owners, signal })
     // Whiteouts come first, so that the archive's own entries set the final times of the directories.
     // Since Linux 5.8, creating the device 0:0 needs no capability.
     for (const path of whiteouts) scanner.push(emptyMember({ path, kind: 'character-device' }))
     pipeline(plain, scanner, () => undefined)
-    await intoProcess(scanner, tarInJail(directory, limits), { signal, checkExit })
+    await intoProcess(scanner, tarInJail(directory, limits, owners), { signal, checkExit })
 
     const { tree } = scanner.parser
     for (const path of whiteouts) tree.addWhiteout(path)
     const { paths } = tree
-    const size = await validateTree(directory, paths, signal)
+    const size = await validateTree(directory, paths, owners, signal)
     const implied: string[] = []
     for (const [path, kind] of paths) if (kind === 'implied') implied.push(path)
-    await normaliseImpliedDirectories(directory, implied, signal)
+    await normaliseImpliedDirectories(directory, implied, root, signal)
     return { ...size, paths }
   } catch (error) {
     compressed.destroy()
@@ -57,13 +64,14 @@ export async function unpackArchive(compressed: Readable, request: UnpackRequest
   }
 }
 
-function tarInJail(tree: string, limits: ArchiveLimits): string[] {
+function tarInJail(tree: string, limits: ArchiveLimits, owners: MappedOwners | undefined): string[] {
   return jailed(
     {
       tree,
       access: 'rw',
       capabilities: ['chown', 'dac_override', 'fowner', 'fsetid'],
       fileBytes: limits.apparentBytes,
+      userNamespace: owners?.namespace,
     },
     [
       'tar',

@@ -1,6 +1,7 @@
 import { BadInput } from '../../base/errors.js'
 import { LARGEST_ID } from './limits.js'
 import type { ExpectedKind } from './expected-tree.js'
+import { type MappedOwners, ownerInside } from './mapped-owners.js'
 import { show } from './names.js'
 import { findEach, parseRecord, type TreeEntry } from './tree.js'
 
@@ -28,6 +29,7 @@ const DISK_BLOCK = 512
 export async function validateTree(
   root: string,
   expected: ReadonlyMap<string, ExpectedKind>,
+  owners: MappedOwners | undefined,
   signal: AbortSignal,
 ): Promise<TreeSize> {
   const files = new Map<string, { links: number; found: number; path: string }>()
@@ -35,7 +37,7 @@ export async function validateTree(
   const check = (record: string) => {
     const space = record.indexOf(' ')
     const entry = parseRecord(record.slice(space + 1))
-    assertExpected(entry, expected.get(entry.path))
+    assertExpected(entry, expected.get(entry.path), owners)
     found += 1
     const file = files.get(entry.inode)
     if (file) {
@@ -54,11 +56,12 @@ export async function validateTree(
   return { bytes, diskBytes: diskBlocks * DISK_BLOCK }
 }
 
-function assertExpected(entry: TreeEntry, expected: ExpectedKind | undefined): void {
-  const { path, kind, uid, gid, links } = entry
+function assertExpected(entry: TreeEntry, expected: ExpectedKind | undefined, owners: MappedOwners | undefined): void {
+  const { path, kind, links } = entry
+  const owner = ownerInside(entry, owners)
   if (expected === undefined) throw refused(path, 'the archive has no such entry, but it was unpacked')
   if (onDisk(expected) !== kind) throw refused(path, `a ${expected} was expected but a ${kind} was unpacked`)
-  if (uid > LARGEST_ID || gid > LARGEST_ID) throw refused(path, 'its owner is out of range')
+  if (!owner || owner.uid > LARGEST_ID || owner.gid > LARGEST_ID) throw refused(path, 'its owner is out of range')
   if (kind === 'symlink' && links !== 1) throw refused(path, 'it is a hard link to a symbolic link')
 }
 

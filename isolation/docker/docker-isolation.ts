@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import path from 'node:path'
 import type Docker from 'dockerode'
 import { connectEngine, pingEngine } from '../engine/connect.js'
-import { askEngine } from '../engine/engine-errors.js'
+import { EngineSettings } from '../engine/engine-settings.js'
 import { ImageReader } from '../engine/image-reader.js'
 import { LastUsedTimes } from '../engine/last-used-times.js'
 import { RootImages } from '../engine/root-images.js'
@@ -55,6 +55,7 @@ const DEFAULT_ADDRESS_POOL = '198.18.0.0/16'
 /** Isolation by Docker containers, overlay mounts and iptables on this host. Needs root. */
 export class DockerIsolation implements Isolation {
   readonly #engine: Docker
+  readonly #settings: EngineSettings
   readonly #layers: LayerDirectoryCache
   readonly #images: RootImages
   readonly #imageReader: ImageReader
@@ -74,11 +75,12 @@ export class DockerIsolation implements Isolation {
     // Nodes on one host share the default pool. A random start makes collisions between them rare.
     const pool = new AddressPool(options.addressPool ?? DEFAULT_ADDRESS_POOL, 28, randomInt(65_536))
     this.#engine = engine
+    this.#settings = new EngineSettings(engine)
     this.#layers = layers
     this.#images = new RootImages(engine, owner, new LastUsedTimes(path.join(stateDirectory, 'images')))
     this.#imageReader = new ImageReader(engine, owner, compressor)
     this.#sweeper = new Sweeper(engine, owner, stateDirectory, guard)
-    this.#examiner = new Examiner(engine, stateDirectory, firewall, options.compressor)
+    this.#examiner = new Examiner(engine, this.#settings, stateDirectory, firewall, options.compressor)
     this.#launcher = new Launcher({
       engine,
       owner,
@@ -90,10 +92,7 @@ export class DockerIsolation implements Isolation {
       bridges: new Bridges(engine, owner, pool, () => networkMtu(options.networkMtu ?? 'uplink')),
       extraFiles,
       topLayer: (shims) => (shims ? shimLayer() : fileLayer()),
-      engineDirectory: once(async () => {
-        const info = (await askEngine('report its settings', engine.info())) as { DockerRootDir: string }
-        return info.DockerRootDir
-      }),
+      settings: this.#settings,
       snapshotting: { compressor, givenFiles: shim },
     })
   }
@@ -103,7 +102,7 @@ export class DockerIsolation implements Isolation {
   }
 
   async materialise(source: LayerSource, signal: AbortSignal): Promise<void> {
-    await this.#layers.materialise(source, signal)
+    await this.#layers.materialise(source, signal, undefined, await this.#settings.owners())
   }
 
   async readImage<T>(
@@ -120,7 +119,8 @@ export class DockerIsolation implements Isolation {
   }
 
   async caches(needed: readonly LayerContent[]): Promise<readonly Cached[]> {
-    return [...(await this.#layers.list(needed)), ...(await this.#images.list())]
+    const owners = await this.#settings.owners()
+    return [...(await this.#layers.list(needed, owners)), ...(await this.#images.list())]
   }
 
   async discard({ kind, id }: Cached): Promise<boolean> {
@@ -137,7 +137,13 @@ export class DockerIsolation implements Isolation {
   }
 
   async ping(): Promise<void> {
-    await pingEngine(this.#engine)
+    try {
+      await pingEngine(this.#engine)
+    } catch (error) {
+      // An Engine that is started again can have other settings.
+      this.#settings.forget()
+      throw error
+    }
   }
 }
 

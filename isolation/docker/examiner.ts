@@ -1,7 +1,8 @@
 import { statfs } from 'node:fs/promises'
 import type Docker from 'dockerode'
-import { messageOf } from '../../base/errors.js'
+import { messageOf, Unavailable } from '../../base/errors.js'
 import { askEngine } from '../engine/engine-errors.js'
+import type { EngineSettings } from '../engine/engine-settings.js'
 import { assertHoldsOverlays } from '../host/overlay-probe.js'
 import type { Finding } from '../isolation.js'
 import type { Firewall } from '../network/firewall.js'
@@ -13,10 +14,14 @@ import { examinePrograms } from './program-findings.js'
 
 const GIB = 2 ** 30
 
+/** Packages of operating systems have files of this user and group. */
+const NOBODY = 65_534
+
 /** The checks of `node doctor`. They are independent: a failed check does not stop the others. */
 export class Examiner {
   constructor(
     private readonly engine: Docker,
+    private readonly settings: EngineSettings,
     private readonly stateDirectory: string,
     private readonly firewall: Firewall,
     private readonly choice: CompressorChoice = FASTEST,
@@ -25,6 +30,7 @@ export class Examiner {
   async examine(): Promise<readonly Finding[]> {
     const findings = await Promise.all([
       this.#engine().catch((error: unknown) => [bad('Docker Engine', messageOf(error))]),
+      this.#owners(),
       examineFirewall(this.firewall),
       examinePrograms(),
       compressor(this.choice),
@@ -67,6 +73,26 @@ export class Examiner {
       return [good('state directory', `${this.stateDirectory} is on a filesystem that overlays can use`)]
     } catch (error) {
       return [bad('state directory', messageOf(error))]
+    }
+  }
+
+  /** Silent where the Engine does not answer: that is a finding of its own. */
+  async #owners(): Promise<Finding[]> {
+    const subject = 'user namespace'
+    try {
+      this.settings.forget()
+      const owners = await this.settings.owners()
+      if (!owners) return [good(subject, 'containers have the ids of the host')]
+      const { uids, gids } = owners
+      const mapped = `the Engine maps owners (userns-remap): user 0 of containers is ${uids.outside(0)} on the host, and packages can have the user ids ${uids.insideInWords}`
+      return [
+        uids.outside(NOBODY) === undefined || gids.outside(NOBODY) === undefined
+          ? bad(subject, `${mapped}; packages with other ids are refused: give its account 65536 in /etc/subuid`)
+          : good(subject, mapped),
+      ]
+    } catch (error) {
+      const isDown = error instanceof Unavailable && error.code === 'engine-down'
+      return isDown ? [] : [bad(subject, messageOf(error))]
     }
   }
 

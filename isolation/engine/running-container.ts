@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { CleanupFailure, CleanupStack } from '../../base/cleanup-stack.js'
 import { messageOf, Unavailable } from '../../base/errors.js'
 import type { Compressor } from '../archive/compressor.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import type {
   Ending,
   LimitEnding,
@@ -43,6 +44,7 @@ export interface RunningParts {
   readonly root: RootDirectories
   /** What keeps the program from being executed, as far as that is known. */
   readonly obstacle: Obstacle | undefined
+  readonly owners: MappedOwners | undefined
   readonly snapshotting: Snapshotting
 }
 
@@ -112,11 +114,11 @@ export class RunningContainer implements RunningContainerPort {
   }
 
   async snapshot<T>(request: SnapshotRequest, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>> {
-    const { freezer, root, snapshotting } = this.#parts
+    const { freezer, root, owners, snapshotting } = this.#parts
     const { givenFiles } = snapshotting
     const compressor = await snapshotting.compressor()
     const { signal } = this.#ending
-    return await takeSnapshot({ ...request, ...root, givenFiles, compressor, freezer, signal }, write)
+    return await takeSnapshot({ ...request, ...root, owners, givenFiles, compressor, freezer, signal }, write)
   }
 
   async #run(): Promise<Ending> {

@@ -1,12 +1,14 @@
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Fault } from '../../base/errors.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import { findCgroupFiles, readCounts } from './cgroup-files.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
 import type { Container } from './container.js'
 import { deletedUse } from './deleted-use.js'
 import { directoryUse, filesystemUse } from './disk-use.js'
 import type { FreezeHooks } from '../isolation.js'
+import type { EngineSettings } from './engine-settings.js'
 import { Freezer } from './freezer.js'
 import type { LimitProbe } from './limit-watch.js'
 import { findRootDirectories } from './root-directories.js'
@@ -16,8 +18,7 @@ import { whyNotRunnable, type Obstacle, type ProgramPlan } from './why-not-runna
 
 /** What it takes to watch a container and to read its files. */
 export interface Surroundings {
-  /** The root directory of the Engine. */
-  engineDirectory(): Promise<string>
+  readonly settings: EngineSettings
   readonly snapshotting: Snapshotting
 }
 
@@ -27,6 +28,8 @@ export interface Surroundings {
  *
  * @param alsoWritten directories outside of its root that the container writes to
  * @param hooks called at each freeze
+ * @param owners those for which the root and `alsoWritten` were made
+ * Throws `Unavailable` (`engine-changed`) if the container has others, and as `findRootDirectories` does.
  */
 export async function watchedContainer(
   surroundings: Surroundings,
@@ -34,15 +37,20 @@ export async function watchedContainer(
   pid: number,
   alsoWritten: readonly string[],
   hooks: FreezeHooks,
+  owners: MappedOwners | undefined,
 ): Promise<{
   /** What keeps the program from being executed. Never rejects. */
   obstacle(plan: ProgramPlan): Promise<Obstacle | undefined>
-  run(parts: Omit<RunningParts, 'container' | 'probe' | 'freezer' | 'root' | 'snapshotting'>): RunningContainer
+  run(
+    parts: Omit<RunningParts, 'container' | 'probe' | 'freezer' | 'root' | 'owners' | 'snapshotting'>,
+  ): RunningContainer
 }> {
-  const engineDirectory = await surroundings.engineDirectory()
+  const { settings, snapshotting } = surroundings
+  const engineDirectory = await settings.directory()
   const [root, cgroup] = await Promise.all([
     findRootDirectories(pid, engineDirectory),
     findCgroupFiles(pid, container.id),
+    settings.confirm(pid, owners),
   ])
   // The container can write to /etc/hosts and similar files, which the Engine keeps here: they count against the limit.
   const written = await existing([root.upper, ...alsoWritten, join(engineDirectory, 'containers', container.id)])
@@ -69,7 +77,8 @@ export async function watchedContainer(
         probe,
         freezer,
         root,
-        snapshotting: surroundings.snapshotting,
+        owners,
+        snapshotting,
       }),
   }
 }

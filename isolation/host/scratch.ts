@@ -30,8 +30,15 @@ export function scratchOf(stateDirectory: string, launch: string): Scratch {
   return { directory, upper: inside('upper'), work: inside('work'), merged: inside('merged'), ground: inside('ground') }
 }
 
-/** @param groundFiles content by absolute path */
-export async function makeScratch(scratch: Scratch, groundFiles: ReadonlyMap<string, string>): Promise<void> {
+/**
+ * @param groundFiles content by absolute path
+ * @param owner of everything that the container sees; undefined for that of the daemon
+ */
+export async function makeScratch(
+  scratch: Scratch,
+  groundFiles: ReadonlyMap<string, string>,
+  owner?: { readonly uid: number; readonly gid: number },
+): Promise<void> {
   await mkdir(scratch.directory, { recursive: true, mode: 0o700 })
   await Promise.all([scratch.upper, scratch.work, scratch.merged, scratch.ground].map((path) => mkdir(path)))
   // The root of the overlay has the mode of the upper directory, which mkdir would reduce by the umask.
@@ -41,6 +48,7 @@ export async function makeScratch(scratch: Scratch, groundFiles: ReadonlyMap<str
     await mkdir(dirname(file), { recursive: true })
     await writeFile(file, content)
   }
+  if (owner) await runProcess('chown', ['-R', '--', `${owner.uid}:${owner.gid}`, scratch.upper, scratch.ground])
 }
 
 /**

@@ -3,6 +3,7 @@ import { BadInput, NotRunnable } from '../../base/errors.js'
 import { isUuid } from '../../base/identifiers.js'
 import { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import type { RootImages } from '../engine/root-images.js'
 import type { PreparedContainer, PrepareHooks } from '../isolation.js'
 import type { PreparePlan } from '../launch-plan.js'
@@ -41,30 +42,36 @@ export class Launcher {
   async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
     const { id, egress, publish } = plan
     if (!isUuid(id)) throw new BadInput('bad-launch-id', `${JSON.stringify(id)} is not a UUID; a launch needs one.`)
-    const { bridges } = this.parts
+    const { bridges, settings } = this.parts
     const holder = new Holder()
     const step = timedBy(hooks)
     const undo = new CleanupStack()
+    const owners = await settings.owners()
     try {
       undo.defer('release layers and image', () => holder.release())
       const after = new AfterContainer(undo)
       undo.defer('remove the network', () => bridges.remove(id))
       const [image, bridge] = await settleAll([
-        this.#image(plan, holder, step, signal),
+        this.#image(plan, { holder, owners }, step, signal),
         // Docker does not publish ports of an internal network.
         step('network', () => bridges.create(id, !egress && publish.length === 0)),
       ])
       signal.throwIfAborted()
-      return new PreparedDockerContainer(this.parts, { plan, image, bridge, holder, step, undo, after })
+      return new PreparedDockerContainer(this.parts, { plan, image, bridge, holder, owners, step, undo, after })
     } catch (error) {
       throw withCleanupFailures(error, await undo.run())
     }
   }
 
-  async #image({ root, shims }: PreparePlan, holder: Holder, step: Step, signal: AbortSignal): Promise<RootImage> {
+  async #image(
+    { root, shims }: PreparePlan,
+    { holder, owners }: { readonly holder: Holder; readonly owners: MappedOwners | undefined },
+    step: Step,
+    signal: AbortSignal,
+  ): Promise<RootImage> {
     const { images, layers: cache } = this.parts
     const packages = await step('layers', () =>
-      settleAll(root.map((source) => cache.materialise(source, signal, holder))),
+      settleAll(root.map((source) => cache.materialise(source, signal, holder, owners))),
     )
     return await step('image', async () => {
       const layers = await settleAll(packages.map((layer) => layer.asImageLayer(signal)))

@@ -2,6 +2,7 @@ import type Docker from 'dockerode'
 import type { CleanupStack } from '../../base/cleanup-stack.js'
 import type { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import { START_PROGRAM } from '../engine/container-init.js'
 import { containerOptions, type ContainerRequest } from '../engine/container-options.js'
 import { Container, type Attached, type StartedContainer } from '../engine/container.js'
@@ -17,7 +18,7 @@ import type { AfterContainer } from './after-container.js'
 import { Stagerfs, type StagerfsParts } from './stagerfs.js'
 import type { Step } from './step.js'
 
-export interface StartParts extends Surroundings, StagerfsParts {
+export interface StartParts extends Surroundings, Omit<StagerfsParts, 'owners'> {
   readonly engine: Docker
   readonly firewall: FirewallGuard
   /** Of this node, for containers with egress. */
@@ -37,6 +38,8 @@ export interface Prepared {
   readonly bridge: Bridge
   /** Of the layers and the image, until the undo. */
   readonly holder: Holder
+  /** Those for which the layers of the root were made. */
+  readonly owners: MappedOwners | undefined
   readonly step: Step
   /** The cleanup of everything that is created for the container, in both phases. It includes `after`. */
   readonly undo: CleanupStack
@@ -59,9 +62,9 @@ export class PreparedDockerContainer implements PreparedContainer {
 
   async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
     const { engine, firewall, owner, proxies } = this.#parts
-    const { plan: prepared, bridge, holder, step, after } = this.#prepared
+    const { plan: prepared, bridge, holder, owners, step, after } = this.#prepared
     const { id, egress, publish } = prepared
-    const stagerfs = plan.stagerfs && new Stagerfs(this.#parts, { id, holder }, plan.stagerfs)
+    const stagerfs = plan.stagerfs && new Stagerfs({ ...this.#parts, owners }, { id, holder }, plan.stagerfs)
     const rules = {
       bridge: bridge.interface,
       gateway: this.address,
@@ -90,7 +93,8 @@ export class PreparedDockerContainer implements PreparedContainer {
     const { pid, ports } = await step('start', () => start(container, { ...prepared, ...plan }))
     const { watched, obstacle } = await step('mounts', async () => {
       try {
-        const watched = await watchedContainer(this.#parts, container, pid, stagerfs ? [stagerfs.upper] : [], hooks)
+        const written = stagerfs ? [stagerfs.upper] : []
+        const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
         const obstacle = watched.obstacle({ ...plan, user: prepared.user })
         await stagerfs?.mountKernelFilesystems(pid, signal)
         return { watched, obstacle: await obstacle }

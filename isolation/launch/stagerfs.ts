@@ -1,9 +1,10 @@
-import { chmod, lstat, mkdir, unlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Stats } from 'node:fs'
 import { BadInput, errnoOf } from '../../base/errors.js'
 import type { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
+import { type MappedOwners, type OwnerIds, rootOnDisk } from '../archive/mapped-owners.js'
 import type { Layer, LayerCache } from '../layers/layer.js'
 import { bindInContainer, mountOverlay, unmount, type OverlayMount } from '../host/mounts.js'
 import { mountSource, type Owner } from '../host/ownership.js'
@@ -19,6 +20,8 @@ export interface StagerfsParts {
   readonly layers: LayerCache
   /** Content by absolute path, at the bottom of every /stagerfs. */
   readonly extraFiles: ReadonlyMap<string, string>
+  /** Those of the container. */
+  readonly owners: MappedOwners | undefined
 }
 
 /** As in every container on a user-defined network: the resolver of Docker listens at this address. */
@@ -40,6 +43,8 @@ export class Stagerfs {
   readonly #holder: Holder
   readonly #sources: readonly LayerSource[]
   readonly #scratch: Scratch
+  /** The owner of what the launch itself makes; undefined for that of the daemon. */
+  readonly #root: OwnerIds | undefined
 
   /** @param sources lowest first: from the operating system upward */
   constructor(
@@ -51,6 +56,7 @@ export class Stagerfs {
     this.#holder = holder
     this.#sources = sources
     this.#scratch = scratchOf(parts.stateDirectory, id)
+    this.#root = parts.owners && rootOnDisk(parts.owners)
   }
 
   /** On the host. */
@@ -69,14 +75,14 @@ export class Stagerfs {
   }
 
   async makeDirectories(): Promise<void> {
-    await makeScratch(this.#scratch, this.#parts.extraFiles)
+    await makeScratch(this.#scratch, this.#parts.extraFiles, this.#root)
   }
 
   /** Throws `BadInput` (`too-many-layers`, `stagerfs-unfit`) and the errors of `LayerCache.materialise`. */
   async mount(step: Step, signal: AbortSignal): Promise<void> {
-    const { layers } = this.#parts
+    const { layers, owners } = this.#parts
     const lowers = await step('layers', () =>
-      settleAll(this.#sources.map((source) => layers.materialise(source, signal, this.#holder))),
+      settleAll(this.#sources.map((source) => layers.materialise(source, signal, this.#holder, owners))),
     )
     await step('stagerfs', () => this.#mount(lowers, signal))
   }
@@ -97,15 +103,35 @@ export class Stagerfs {
     const { owner, layers } = this.#parts
     await mountOverlay(stagerfsMount(mountSource(owner), layers.directory, lowers, this.#scratch), signal)
     const merged = (name: string) => join(this.#scratch.merged, name)
-    for (const name of ['proc', 'dev', 'etc']) await ensureDirectory(merged(name), name, 0o755)
-    await ensureDirectory(merged('tmp'), 'tmp', 0o1777)
+    for (const name of ['proc', 'dev', 'etc']) await this.#ensureDirectory(merged(name), name, 0o755)
+    await this.#ensureDirectory(merged('tmp'), 'tmp', 0o1777)
     const resolvConf = merged('etc/resolv.conf')
     // In many packages it is a symbolic link into /run. It is not a mount, because stagers copy their own file over it.
     if (await lstatOrNothing(resolvConf)) await unlink(resolvConf)
-    await createFile(resolvConf, RESOLV_CONF)
+    await this.#createFile(resolvConf, RESOLV_CONF)
     // Operating systems as packages have none, because the Engine makes it in a root.
     const hosts = merged('etc/hosts')
-    if (!(await lstatOrNothing(hosts))) await createFile(hosts, HOSTS)
+    if (!(await lstatOrNothing(hosts))) await this.#createFile(hosts, HOSTS)
+  }
+
+  /** Follows no link. */
+  async #createFile(path: string, content: string): Promise<void> {
+    await writeFile(path, content, { flag: 'wx', mode: 0o644 })
+    if (this.#root) await chown(path, this.#root.uid, this.#root.gid)
+  }
+
+  async #ensureDirectory(path: string, name: string, mode: number): Promise<void> {
+    const found = await lstatOrNothing(path)
+    if (found?.isDirectory()) return
+    if (found)
+      throw new BadInput(
+        'stagerfs-unfit',
+        `/${name} in the package's dependencies is not a directory: /stagerfs needs a directory there.`,
+      )
+    await mkdir(path)
+    if (this.#root) await chown(path, this.#root.uid, this.#root.gid)
+    // mkdir(2) applies the umask, and may ignore the sticky bit.
+    await chmod(path, mode)
   }
 }
 
@@ -126,23 +152,6 @@ export function stagerfsMount(
     work: scratch.work,
     target: scratch.merged,
   }
-}
-
-async function createFile(path: string, content: string): Promise<void> {
-  await writeFile(path, content, { flag: 'wx', mode: 0o644 })
-}
-
-async function ensureDirectory(path: string, name: string, mode: number): Promise<void> {
-  const found = await lstatOrNothing(path)
-  if (found?.isDirectory()) return
-  if (found)
-    throw new BadInput(
-      'stagerfs-unfit',
-      `/${name} in the package's dependencies is not a directory: /stagerfs needs a directory there.`,
-    )
-  await mkdir(path)
-  // mkdir(2) applies the umask, and may ignore the sticky bit.
-  await chmod(path, mode)
 }
 
 async function lstatOrNothing(path: string): Promise<Stats | undefined> {

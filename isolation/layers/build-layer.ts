@@ -4,6 +4,7 @@ import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { runProcess } from '../../base/run-process.js'
 import type { ArchiveLimits } from '../archive/limits.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import { parentOf } from '../archive/names.js'
 import { unpackArchive, type UnpackedTree } from '../archive/unpack.js'
 import type { ResourceReader } from '../isolation.js'
@@ -13,6 +14,12 @@ import { writeList } from './layer-list.js'
 import { type LayerRecord, writeRecord } from './layer-record.js'
 import { markOpaque } from './opaque-directories.js'
 import { decodeRemovalPath, encodeRemovalPath } from '../removal-path.js'
+
+export interface LayerBuild {
+  readonly resources: ResourceReader
+  readonly limits: ArchiveLimits
+  readonly owners: MappedOwners | undefined
+}
 
 /**
  * Builds the layer of `source` in the empty directory `directory`:
@@ -32,7 +39,7 @@ import { decodeRemovalPath, encodeRemovalPath } from '../removal-path.js'
 export async function buildLayer(
   directory: string,
   source: LayerSource,
-  { resources, limits }: { readonly resources: ResourceReader; readonly limits: ArchiveLimits },
+  { resources, limits, owners }: LayerBuild,
   signal: AbortSignal,
 ): Promise<LayerRecord> {
   const removals = source.removals.map((removal) => ({ removal, path: decodeRemovalPath(removal) }))
@@ -44,6 +51,7 @@ export async function buildLayer(
     directory: tree,
     limits,
     whiteouts: requested,
+    owners,
     signal,
   })
 
@@ -51,7 +59,7 @@ export async function buildLayer(
   await markOpaque(tree, opaque, signal)
   await writeList(directory, allExcept('whiteout', paths), signal)
   const record = {
-    key: layerKey(source),
+    key: layerKey(source, owners),
     bytes,
     diskBytes,
     whiteouts: [...new Set(requested)].filter((path) => paths.get(path) === 'whiteout').map(encodeRemovalPath),

@@ -3,6 +3,7 @@ import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { Fault } from '../../base/errors.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import { openList } from './layer-list.js'
 import { readJson, type LayerRecord } from './layer-record.js'
 import { layerTar } from './layer-tar.js'
@@ -24,23 +25,30 @@ interface TarDigest {
  *
  * The tar is generated again whenever it is opened. Its stream fails with `Fault` (`layer-changed`) if the content differs.
  *
+ * @param owners those with which the layer was built; the tar does not depend on them
  * @param fresh path of a temporary file on the same filesystem, which does not exist
  */
 export async function imageLayer(
   place: string,
   record: LayerRecord,
+  owners: MappedOwners | undefined,
   fresh: string,
   signal: AbortSignal,
 ): Promise<ImageLayer> {
-  const digest = (await readDigest(place)) ?? (await makeDigest(place, record, fresh, signal))
+  const open = (signal?: AbortSignal) => openTar(place, record, owners, signal)
+  const digest = (await readDigest(place)) ?? (await makeDigest(place, open, fresh, signal))
   return {
     ...digest,
-    openTar: () =>
-      Promise.resolve(Readable.from(verified(openTar(place, record), digest.diffId), { objectMode: false })),
+    openTar: () => Promise.resolve(Readable.from(verified(open(), digest.diffId), { objectMode: false })),
   }
 }
 
-function openTar(place: string, record: LayerRecord, signal?: AbortSignal): Readable {
+function openTar(
+  place: string,
+  record: LayerRecord,
+  owners: MappedOwners | undefined,
+  signal: AbortSignal | undefined,
+): Readable {
   const bytes = (path: string) => decodeRemovalPath({ kind: 'removed', path })
   return layerTar(
     {
@@ -48,6 +56,7 @@ function openTar(place: string, record: LayerRecord, signal?: AbortSignal): Read
       openList: () => openList(place),
       whiteouts: record.whiteouts.map(bytes),
       opaque: record.opaque.map(bytes),
+      owners,
     },
     signal,
   )
@@ -60,10 +69,15 @@ async function readDigest(place: string): Promise<TarDigest | undefined> {
     : undefined
 }
 
-async function makeDigest(place: string, record: LayerRecord, fresh: string, signal: AbortSignal): Promise<TarDigest> {
+async function makeDigest(
+  place: string,
+  open: (signal: AbortSignal) => Readable,
+  fresh: string,
+  signal: AbortSignal,
+): Promise<TarDigest> {
   const hash = createHash('sha256')
   let tarLength = 0
-  for await (const chunk of openTar(place, record, signal)) {
+  for await (const chunk of open(signal)) {
     hash.update(chunk as Buffer)
     tarLength += (chunk as Buffer).length
   }

@@ -6,6 +6,7 @@ import { errnoOf, Fault, NotRunnable, Unavailable } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 import { type ArchiveLimits, DEFAULT_ARCHIVE_LIMITS, ROOT_LAYER_BYTES } from '../archive/limits.js'
 import { Holder, Leases } from '../../base/leases.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import type { Cached, ResourceReader } from '../isolation.js'
 import type { LayerContent, LayerSource } from '../launch-plan.js'
 import { buildLayer } from './build-layer.js'
@@ -24,6 +25,11 @@ export interface LayerDirectoryOptions {
   readonly limits?: ArchiveLimits
   /** The number of layers that are built concurrently, and of those that are hashed concurrently. */
   readonly atOnce?: number
+}
+
+interface Wanted {
+  readonly key: string
+  readonly owners: MappedOwners | undefined
 }
 
 const LAYER_NAME = /^[0-9a-z]{16}$/
@@ -76,17 +82,17 @@ export class LayerDirectoryCache implements LayerCache {
     return new LayerDirectoryCache(options)
   }
 
-  async materialise(source: LayerSource, signal: AbortSignal, holder?: Holder): Promise<Layer> {
-    const key = layerKey(source)
+  async materialise(source: LayerSource, signal: AbortSignal, holder?: Holder, owners?: MappedOwners): Promise<Layer> {
+    const key = layerKey(source, owners)
     if (holder !== undefined) this.#held.hold(key, holder)
     const call = new Holder()
     this.#held.hold(key, call)
     try {
       const record =
         (await this.#knownRecord(key)) ??
-        (await this.#building.run(key, signal, (shared) => this.#make(source, key, shared)))
+        (await this.#building.run(key, signal, (shared) => this.#make(source, { key, owners }, shared)))
       await this.#touch(layerId(key))
-      return this.#layer(source, record)
+      return this.#layer(source, record, owners)
     } finally {
       call.release()
     }
@@ -100,9 +106,9 @@ export class LayerDirectoryCache implements LayerCache {
     return undefined
   }
 
-  /** Every complete layer. Those of `needed` are in use. */
-  async list(needed: readonly LayerContent[] = []): Promise<readonly Cached[]> {
-    const neededKeys = new Set(needed.map(layerKey))
+  /** Every complete layer. Those of `needed`, with these owners, are in use. */
+  async list(needed: readonly LayerContent[] = [], owners?: MappedOwners): Promise<readonly Cached[]> {
+    const neededKeys = new Set(needed.map((content) => layerKey(content, owners)))
     const found: Cached[] = []
     for (const id of await readdir(this.directory)) {
       const record = id.startsWith('new-') ? undefined : await readRecord(join(this.directory, id))
@@ -141,7 +147,7 @@ export class LayerDirectoryCache implements LayerCache {
     await utimes(join(this.directory, id), now / 1000, now / 1000)
   }
 
-  async #make(source: LayerSource, key: string, signal: AbortSignal): Promise<LayerRecord> {
+  async #make(source: LayerSource, { key, owners }: Wanted, signal: AbortSignal): Promise<LayerRecord> {
     const id = layerId(key)
     const place = join(this.directory, id)
     let record = await readRecord(place)
@@ -150,17 +156,23 @@ export class LayerDirectoryCache implements LayerCache {
         'layer-collision',
         `The layer of ${source.name} has the same id ${id} as the layer of another package.`,
       )
-    record ??= await this.#build(source, place, signal)
+    record ??= await this.#build(source, place, owners, signal)
     this.#known.set(key, record)
     return record
   }
 
-  async #build(source: LayerSource, place: string, signal: AbortSignal): Promise<LayerRecord> {
+  async #build(
+    source: LayerSource,
+    place: string,
+    owners: MappedOwners | undefined,
+    signal: AbortSignal,
+  ): Promise<LayerRecord> {
     const fresh = this.#temporaryName()
     try {
       await mkdir(this.directory, { recursive: true, mode: 0o700 })
       await mkdir(fresh, { mode: 0o755 })
-      const record = await buildLayer(fresh, source, { resources: this.#resources, limits: this.#limits }, signal)
+      const build = { resources: this.#resources, limits: this.#limits, owners }
+      const record = await buildLayer(fresh, source, build, signal)
       // After an abort another build may have put its layer in place already.
       signal.throwIfAborted()
       // A directory without a readable record, which was damaged from outside.
@@ -179,7 +191,7 @@ export class LayerDirectoryCache implements LayerCache {
     return join(this.directory, `new-${randomBytes(8).toString('hex')}`)
   }
 
-  #layer({ name }: LayerSource, record: LayerRecord): Layer {
+  #layer({ name }: LayerSource, record: LayerRecord, owners: MappedOwners | undefined): Layer {
     const { key, bytes } = record
     const id = layerId(key)
     return {
@@ -193,7 +205,7 @@ export class LayerDirectoryCache implements LayerCache {
         const place = join(this.directory, id)
         try {
           return await this.#hashing.run(key, signal, (shared) =>
-            imageLayer(place, record, this.#temporaryName(), shared),
+            imageLayer(place, record, owners, this.#temporaryName(), shared),
           )
         } catch (error) {
           throw explained(error)

@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import type { LayerContent } from '../launch-plan.js'
 
 /** To be incremented when the same source yields another tree, another tar or another record. */
 export const LAYER_FORMAT = 3
 
 /** A digest of everything that determines the layer's content. The name of the source does not. */
-export function layerKey({ sha256, removals }: LayerContent): string {
+export function layerKey({ sha256, removals }: LayerContent, owners?: MappedOwners): string {
   const sorted = removals.map(({ kind, path }) => `${kind} ${path}`).sort()
   return createHash('sha256')
-    .update(JSON.stringify([LAYER_FORMAT, sha256, sorted]))
+    .update(JSON.stringify([LAYER_FORMAT, sha256, sorted, ...(owners ? [owners.uids.text, owners.gids.text] : [])]))
     .digest('hex')
 }
 

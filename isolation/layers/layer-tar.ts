@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { END_OF_ARCHIVE, TAR_BLOCK } from '../../base/tar-blocks.js'
 import { ENGINE_TIMES } from '../../base/tar-time.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import { bytesOf } from '../archive/names.js'
 import { emptyMember } from '../archive/tar-member.js'
 import { tarList, writeTar } from '../archive/tar-writer.js'
@@ -13,6 +14,8 @@ export interface LayerContents {
   /** Bytes as latin1. */
   readonly whiteouts: readonly string[]
   readonly opaque: readonly string[]
+  /** Those with which the tree was unpacked. */
+  readonly owners: MappedOwners | undefined
 }
 
 /**
@@ -27,13 +30,14 @@ export interface LayerContents {
  * Holes are written as zeros: the Engine does not preserve them, and their position depends on the filesystem, which must
  * not change the digest. Times are within what an Engine keeps.
  */
-export function layerTar({ tree, openList, whiteouts, opaque }: LayerContents, signal?: AbortSignal): Readable {
+export function layerTar({ tree, openList, whiteouts, opaque, owners }: LayerContents, signal?: AbortSignal): Readable {
   const marks = [
     ...whiteouts.map((path) => beside(path, `.wh.${path.slice(path.lastIndexOf('/') + 1)}`)),
     ...opaque.map((path) => `${path}/.wh..wh..opq`),
   ].sort()
   const { latest: latestTime } = ENGINE_TIMES
-  const tar = (list: Readable) => writeTar({ tree, list, sparse: false, latestTime, signal }) as AsyncIterable<Buffer>
+  const tar = (list: Readable) =>
+    writeTar({ tree, list, sparse: false, latestTime, owners, signal }) as AsyncIterable<Buffer>
   // Lazy: a layer that the Engine already has is not generated.
   async function* blocks(): AsyncGenerator<Buffer> {
     const parents = parentsOf(marks)

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Holder } from '../../base/leases.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import type { LayerSource } from '../launch-plan.js'
 
 /** What the archive of an image needs to know of a layer. */
@@ -30,7 +31,7 @@ export interface LayerCache {
   readonly directory: string
   /**
    * Extracts and validates the package, once for all concurrent callers. With a holder, the layer is not discarded from
-   * the call until the holder releases.
+   * the call until the holder releases. With owners, it is a layer for containers with them, apart from that for others.
    */
-  materialise(source: LayerSource, signal: AbortSignal, holder?: Holder): Promise<Layer>
+  materialise(source: LayerSource, signal: AbortSignal, holder?: Holder, owners?: MappedOwners): Promise<Layer>
 }

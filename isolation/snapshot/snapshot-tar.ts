@@ -3,6 +3,7 @@ import { Deferred } from '../../base/deferred.js'
 import type { Compressor } from '../archive/compressor.js'
 import { type Filter, throughProcesses } from '../archive/filter-process.js'
 import { TAR_BLOCK } from '../../base/tar-blocks.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import { tarList, tarOfList, writeTar } from '../archive/tar-writer.js'
 import type { PathSpool } from './path-spool.js'
 
@@ -12,6 +13,8 @@ export interface SnapshotTarRequest {
   /** What is to be archived; it still grows. */
   readonly entries: PathSpool
   readonly compressor: Compressor
+  /** Those of the container. */
+  readonly owners: MappedOwners | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -55,9 +58,9 @@ export class SnapshotTar {
   }
 }
 
-function startPrograms({ upper, entries, signal }: SnapshotTarRequest, compressor: Filter): SnapshotArchive {
+function startPrograms({ upper, entries, owners, signal }: SnapshotTarRequest, compressor: Filter): SnapshotArchive {
   const treeRead = new Deferred<void>()
-  const tar = { ...tarOfList({ tree: upper, sparse: true }), onSuccess: () => treeRead.resolve() }
+  const tar = { ...tarOfList({ tree: upper, sparse: true, owners }), onSuccess: () => treeRead.resolve() }
   return guarded(throughProcesses(entries.read(), [tar, compressor], signal), treeRead)
 }
 
@@ -75,13 +78,14 @@ function guarded(archive: Readable, treeRead: Deferred<void>): SnapshotArchive {
 }
 
 /** The output of a second tar, which archives each further name as a link of its own, and then that of the first. */
-function uncompressed({ upper, entries, signal }: SnapshotTarRequest, furtherSymlinks: readonly string[]): Readable {
+function uncompressed(request: SnapshotTarRequest, furtherSymlinks: readonly string[]): Readable {
+  const { upper: tree, entries, owners, signal } = request
   async function* both(): AsyncGenerator<Buffer> {
     if (furtherSymlinks.length > 0)
       yield* withoutEnd(
-        writeTar({ tree: upper, list: tarList(furtherSymlinks), sparse: false, separateLinks: true, signal }),
+        writeTar({ tree, list: tarList(furtherSymlinks), sparse: false, separateLinks: true, owners, signal }),
       )
-    for await (const chunk of writeTar({ tree: upper, list: entries.read(), sparse: true, signal }))
+    for await (const chunk of writeTar({ tree, list: entries.read(), sparse: true, owners, signal }))
       yield chunk as Buffer
   }
   return Readable.from(both(), { objectMode: false, highWaterMark: 256 * 1024 })

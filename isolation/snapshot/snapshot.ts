@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { settleAll } from '../../base/settle-all.js'
 import type { Compressor } from '../archive/compressor.js'
+import type { MappedOwners } from '../archive/mapped-owners.js'
 import { INJECTED_FILES } from '../injected-files.js'
 import type { SnapshotReport, SnapshotRequest } from '../isolation.js'
 import { assertUnpackable } from './assert-unpackable.js'
@@ -25,6 +26,8 @@ export interface UpperSnapshotRequest extends SnapshotRequest {
   /** The files that stagerd put into the root: content by absolute path. */
   readonly givenFiles?: ReadonlyMap<string, string>
   readonly compressor: Compressor
+  /** Those of the container: the archive has their ids inside. */
+  readonly owners?: MappedOwners | undefined
   /** Left out where nothing writes in the tree. */
   readonly freezer?: SnapshotFreezer
   /** Ends the reading of the tree. */
@@ -58,10 +61,10 @@ export async function takeSnapshot<T>(
   request: UpperSnapshotRequest,
   write: (archive: Readable) => Promise<T>,
 ): Promise<SnapshotReport<T>> {
-  const { upper, compressor, freezer = NOTHING_TO_FREEZE, signal } = request
+  const { upper, compressor, owners, freezer = NOTHING_TO_FREEZE, signal } = request
   const scope = SnapshotScope.of(request.directory, request.exclude)
   const lists = { entries: new PathSpool(), directories: new PathSpool() }
-  const tar = new SnapshotTar({ upper, entries: lists.entries, compressor, signal })
+  const tar = new SnapshotTar({ upper, entries: lists.entries, compressor, owners, signal })
   let writing = undefined as Promise<T> | undefined
   try {
     const { planner, written } = await freezer.whileFrozen(async () => {
@@ -120,7 +123,7 @@ async function plan(
 
 /** The checks that take longer than the walk. They go on while tar reads. */
 async function examine(
-  { upper, signal }: UpperSnapshotRequest,
+  { upper, owners, signal }: UpperSnapshotRequest,
   planner: SnapshotPlanner,
   directories: PathSpool,
 ): Promise<void> {
@@ -129,5 +132,5 @@ async function examine(
     planner.mark(path, marks)
     if (slice.isOver) await slice.yield()
   }
-  await assertUnpackable(upper, planner.scope, signal)
+  await assertUnpackable(upper, planner.scope, owners, signal)
 }

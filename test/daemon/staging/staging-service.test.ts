@@ -559,6 +559,16 @@ describe('interruptions', () => {
     expect(staging.launches.map(({ state }) => state)).toEqual(['aborted', 'done'])
   })
 
+  it('launch a stager again for which the owners of files were mapped wrongly', async () => {
+    await harness.addPipeline('pipe', { any: done })
+    const changed = new Unavailable('engine-changed', 'The Docker Engine maps the owners of files otherwise.')
+    vi.spyOn(harness.isolation, 'prepare').mockRejectedValueOnce(changed)
+    harness.start()
+    const staging = await stage()
+    expect(staging.state).toBe('succeeded')
+    expect(staging.launches.map(({ state }) => state)).toEqual(['aborted', 'done'])
+  })
+
   it('fail a staging whose launches are lost repeatedly', async () => {
     await harness.addPipeline('pipe', {
       cursed: () => {

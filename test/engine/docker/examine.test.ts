@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import Docker from 'dockerode'
 import { DockerIsolation } from '../../../isolation/docker/docker-isolation.js'
+import { connectEngine } from '../../../isolation/engine/connect.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
+import { planOf } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
 describe('examining the host', () => {
@@ -17,6 +19,25 @@ describe('examining the host', () => {
       expect.arrayContaining(['Docker Engine', 'storage driver', 'cgroups', 'firewall', 'compressor', 'disk']),
     )
     expect(findings.filter(({ verdict }) => verdict === 'bad')).toEqual([])
+  })
+
+  it('reports a rootless Engine, and makes nothing for a launch on it', async () => {
+    const engine = connectEngine()
+    const info = (await engine.info()) as object
+    engine.info = () => Promise.resolve({ ...info, SecurityOptions: ['name=seccomp,profile=default', 'name=rootless'] })
+    const rootless = await dockerIsolation(new Map(), { engine })
+    try {
+      const findings = await rootless.isolation.examine()
+      const found = findings.filter(({ verdict }) => verdict === 'bad')
+      expect(found).toMatchObject([{ subject: 'user namespace' }])
+      expect(found[0]?.message).toContain('point DOCKER_HOST to an Engine that runs as root')
+      const plan = planOf(rootless, { shell: 'true', fake: () => Promise.resolve() })
+      const preparing = rootless.isolation.prepare(plan, {}, new AbortController().signal)
+      await expect(preparing).rejects.toMatchObject({ code: 'engine-rootless' })
+      expect(await rootless.traces()).toEqual([])
+    } finally {
+      await rootless.close()
+    }
   })
 
   it('reports an Engine that is down, and continues', async () => {

@@ -2,12 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, openSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Docker from 'dockerode'
 import { runProcess } from '../../../base/run-process.js'
 import { until } from './private-daemon.js'
+
+/** Every host has it. */
+const ACCOUNT = 'daemon'
 
 /**
  * A private Docker Engine that a test can kill. It does not touch the firewall and the default bridge of the host, so
@@ -26,13 +29,17 @@ export class PrivateEngine {
   private constructor(
     directory: string,
     private readonly storageDriver: string,
+    private readonly ranges: readonly string[],
   ) {
     this.directory = directory
     this.engine = new Docker({ socketPath: this.socket })
   }
 
-  static async start(storageDriver = 'overlay2'): Promise<PrivateEngine> {
-    const engine = new PrivateEngine(await mkdtemp(path.join(tmpdir(), 'stagerd-engine-')), storageDriver)
+  /** @param ranges `FIRST:LENGTH` of the ids to which those of containers are remapped; none if they are not */
+  static async start(storageDriver = 'overlay2', ranges: readonly string[] = []): Promise<PrivateEngine> {
+    const engine = new PrivateEngine(await mkdtemp(path.join(tmpdir(), 'stagerd-engine-')), storageDriver, ranges)
+    // The remapped root of containers must be able to enter it.
+    if (ranges.length > 0) await chmod(engine.directory, 0o711)
     await runProcess('ip', ['link', 'add', engine.#bridge, 'type', 'bridge'])
     await runProcess('ip', ['address', 'add', '198.19.255.1/24', 'dev', engine.#bridge])
     await engine.#startContainerd()
@@ -50,6 +57,11 @@ export class PrivateEngine {
   }
 
   async restart(): Promise<void> {
+    if (this.ranges.length === 0) await this.#startDockerd([])
+    else await this.#withRanges(() => this.#startDockerd([`--userns-remap=${ACCOUNT}`]))
+  }
+
+  async #startDockerd(flags: readonly string[]): Promise<void> {
     this.#dockerd = this.#spawn('dockerd', [
       ...['--data-root', path.join(this.directory, 'data')],
       ...['--exec-root', path.join(this.directory, 'exec')],
@@ -57,6 +69,7 @@ export class PrivateEngine {
       ...['--containerd', this.#containerdSocket],
       ...['-H', `unix://${this.socket}`],
       ...['--bridge', this.#bridge, '--iptables=false', '--ip6tables=false', `--storage-driver=${this.storageDriver}`],
+      ...flags,
     ])
     await until('the private Engine answers', async () => {
       if (this.#dockerd?.exitCode !== null) throw new Error(`dockerd ended: ${await this.#lastWords()}`)
@@ -80,6 +93,22 @@ export class PrivateEngine {
     for (const point of ours.reverse()) await runProcess('umount', [point])
     await runProcess('ip', ['link', 'delete', this.#bridge])
     await rm(this.directory, { recursive: true })
+  }
+
+  /** dockerd reads the files of the host once, when it starts: until then, others are mounted over them. */
+  async #withRanges(start: () => Promise<void>): Promise<void> {
+    const file = path.join(this.directory, 'ranges')
+    await writeFile(file, this.ranges.map((range) => `${ACCOUNT}:${range}\n`).join(''))
+    const mounted: string[] = []
+    try {
+      for (const target of ['/etc/subuid', '/etc/subgid']) {
+        await runProcess('mount', ['--bind', file, target])
+        mounted.push(target)
+      }
+      await start()
+    } finally {
+      for (const target of mounted) await runProcess('umount', [target])
+    }
   }
 
   /**
