@@ -3,11 +3,17 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { BadInput } from '../../../base/errors.js'
 import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.js'
-import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
+import { ResourceIngest, type ArchiveReader, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
+import { canonicalArchive } from '../../../isolation/archive/canonical-archive.js'
 import { detectCompression } from '../../../isolation/archive/compression.js'
+import { chooseCompressor } from '../../../isolation/archive/compressor.js'
+import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
+import { scanArchive } from '../../../isolation/archive/scan.js'
+import { tarOf } from '../../support/tar-builder.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
 const accept: ScanArchive = async (body) => ({
@@ -76,6 +82,25 @@ describe('the ingest of resources', () => {
     const received = ingest(otherNames).receive(Readable.from(['archive']), expected, never)
     await expect(received).rejects.toMatchObject({ code })
     expect(await files()).toEqual([])
+  })
+
+  it('stores what the common client packs under names that begin with app/', async () => {
+    const compressor = await chooseCompressor()
+    const archives: ArchiveReader = {
+      scan: (body, signal) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal),
+      detectCompression,
+      canonicalise: (body, compression, signal) =>
+        canonicalArchive(body, compression, { limits: DEFAULT_ARCHIVE_LIMITS, compressor, signal }),
+    }
+    const packed = gzipSync(tarOf({ name: './app/', type: '5' }, { name: './app/index.html', data: 'hi' }))
+    const expected = { sha256: digest('sha256', packed), length: packed.length }
+    const { resource } = await new ResourceIngest(blobs, archives).receive(Readable.from([packed]), expected, never)
+    const kept = await buffer((await blobs.open(resource.sha256)).stream)
+    expect(gunzipSync(kept)).toEqual(tarOf({ name: 'app/', type: '5' }, { name: 'app/index.html', data: 'hi' }))
+    expect(resource).toMatchObject({ sha256: digest('sha256', kept), length: kept.length, compression: 'gzip' })
+    // What has canonical names already is stored as it is.
+    const again = await new ResourceIngest(blobs, archives).receive(Readable.from([kept]), {}, never)
+    expect(again.resource.sha256).toBe(resource.sha256)
   })
 
   it('stores nothing of an archive whose names cannot be rewritten', async () => {
