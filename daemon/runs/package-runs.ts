@@ -79,7 +79,8 @@ export class PackageRuns {
       await this.#release(id, container)
       return describeEnding(ending)
     })
-    return { id, ports: running.publishedPorts, ended, stop }
+    const input = (chunks: AsyncIterable<Uint8Array>) => running.input(chunks)
+    return { id, ports: running.publishedPorts, ended, input, stop }
   }
 
   /** @param container undefined if it could not be prepared */
@@ -130,6 +131,7 @@ export class PackageRuns {
       },
       start: {
         command,
+        input: request.input,
         workingDirectory: environment.START_PATH || '/',
         environment,
         // A foreground program runs until the client stops it.
