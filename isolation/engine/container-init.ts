@@ -6,7 +6,7 @@
  * - The kernel does not deliver a signal to process 1 that has no handler for it, so SIGTERM would not end a program
  *   there. This init forwards SIGTERM to all processes, and reaps orphans while it waits.
  * - `wait` of a shell returns early when a trap runs, so it is called again.
- * - A shell gives a program in the background an empty input, unless it is redirected. What the program leaves of its
+ * - A shell gives a program in the background an empty input, before it redirects it: the input is kept at 3. What the program leaves of its
  *   input cannot tell init anything, so that init waits in a loop then, until it is killed.
  * - The counters of the cgroup are removed with the container, and a program often exits when a fork fails. So after a
  *   limit was hit, init waits until the daemon has read the counters and kills the container. It uses shell built-ins
@@ -14,7 +14,7 @@
  */
 const INIT = `read -r start || exit 125
 trap 'kill -TERM -1' TERM
-if [ "$start" = input ]; then /bin/sh -c "$1" <&0 & else /bin/sh -c "$1" </dev/null & fi
+if [ "$start" = input ]; then exec 3<&0; /bin/sh -c "$1" <&3 3<&- & else /bin/sh -c "$1" </dev/null & fi
 wait "$!"
 status=$?
 while kill -0 "$!" 2>/dev/null; do wait "$!"; status=$?; done

@@ -53,7 +53,8 @@ describe('a run of a ready package', () => {
     }
     await running.input(chunks())
     expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
-    expect(recorder.stdout).toBe(`${input.toString()}over\n`)
+    expect(recorder.stdout.length).toBe(input.length + 'over\n'.length)
+    expect(recorder.stdout === `${input.toString()}over\n`).toBe(true)
     expect(await release()).toEqual({ failures: [] })
   })
 
