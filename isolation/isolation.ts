@@ -126,6 +126,11 @@ export interface RunningContainer {
   readonly ended: Promise<Ending>
   /** Host ports, in the order of `PreparePlan.publish`. */
   readonly publishedPorts: readonly number[]
+  /**
+   * Passes `chunks` to the standard input of the program as it reads them, then closes it. To be called once, for a plan
+   * with `input`. Resolves early when the program ends, and rejects only with an error of `chunks`.
+   */
+  input(chunks: AsyncIterable<Uint8Array>): Promise<void>
   /** Sends SIGTERM, and SIGKILL after a grace period; does not wait for `ended`. Idempotent. */
   stop(): void
   /**

@@ -60,6 +60,8 @@ export interface PreparePlan {
 export interface StartPlan {
   /** Executed by `/bin/sh -c` inside the container. */
   readonly command: string
+  /** Whether the program gets the input of `RunningContainer.input`. Without it, its standard input is empty. */
+  readonly input?: boolean
   readonly workingDirectory: string
   readonly environment: Readonly<Record<string, string>>
   readonly limits: Limits

@@ -73,6 +73,12 @@ export class ControlApi {
     return await this.#readJson<T>(response, options)
   }
 
+  /** Sends chunks as they come. Resolves when the daemon has answered, which can be before their end. */
+  async send(path: string, chunks: AsyncIterable<Uint8Array>, options: RequestOptions = {}): Promise<void> {
+    const headers = { ...options.headers, 'content-type': 'application/octet-stream' }
+    await this.#readText(await this.#request('POST', path, chunks, { ...options, headers }), options)
+  }
+
   /** A response whose body the caller reads or destroys. Sends GET, or POST when there is a document. */
   stream(path: string, options: RequestOptions = {}, document?: unknown): Promise<ApiResponse> {
     if (document === undefined) return this.#request('GET', path, null, options)

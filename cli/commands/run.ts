@@ -7,6 +7,7 @@ import { collectEnvironment, type Environment } from '../options/parse-environme
 import { collectPublished, type PublishedPort } from '../options/parse-publish.js'
 import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-options.js'
 import { readRunEvents } from '../follow/read-run-events.js'
+import { sendInput } from '../follow/send-input.js'
 import { refInUse } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
 
@@ -14,6 +15,7 @@ interface RunOptions extends LimitOptions {
   readonly publish?: readonly PublishedPort[]
   readonly env?: Environment
   readonly command?: string
+  readonly interactive?: boolean
   readonly user?: string
   readonly allowEgress?: boolean
 }
@@ -44,9 +46,13 @@ export function addRunCommand(program: Command, commandLine: CommandLine): void 
       collectEnvironment,
     )
     .option('--command <cmd>', 'command to run instead of the START_COMMAND of the package')
+    .option('-i, --interactive', 'pass standard input to the program; without it, its input is empty')
     .option('--user <user>', 'user in the container to run as (default: runner)')
     .option('--allow-egress', 'allow network access beyond this host')
-    .addHelpText('after', examples('run my-app --publish 8080:3000', "run my-app --command 'node --version'"))
+    .addHelpText(
+      'after',
+      examples('run my-app --publish 8080:3000', 'run my-app -i < input.json', "run my-app --command 'node --version'"),
+    )
   addLimitOptions(command).action(commandLine.run(run))
 }
 
@@ -56,6 +62,7 @@ async function run(session: Session, options: RunOptions, name: string): Promise
     package: await refInUse(session, name, 'package'),
     ...(options.command === undefined ? {} : { command: options.command }),
     ...(options.env === undefined ? {} : { environment: { ...options.env } }),
+    ...(options.interactive === undefined ? {} : { input: options.interactive }),
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.publish === undefined ? {} : { publish: [...options.publish] }),
     ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
@@ -68,6 +75,7 @@ async function run(session: Session, options: RunOptions, name: string): Promise
   let run = ''
   let stopping: Promise<void> | undefined
   let unsubscribe = (): void => undefined
+  let endInput = (): Promise<void> => Promise.resolve()
   try {
     for await (const event of readRunEvents(response, session)) {
       switch (event.event) {
@@ -78,6 +86,7 @@ async function run(session: Session, options: RunOptions, name: string): Promise
             stopping = requestStop(session, run, `Stopping ${name}... (press Ctrl-C again to leave at once)`)
           })
           await printPorts(session, draft, ports)
+          if (options.interactive === true) endInput = sendInput(session, run)
           break
         case 'output':
           // With --json, stdout carries only the document.
@@ -92,6 +101,7 @@ async function run(session: Session, options: RunOptions, name: string): Promise
     return EXIT.stagerdFailed
   } finally {
     unsubscribe()
+    await endInput()
     await stopping
   }
 }

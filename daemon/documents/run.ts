@@ -11,6 +11,11 @@ export const RunDraft = Type.Object(
   {
     package: Type.String({ description: 'ref of a ready package' }),
     command: Type.Optional(Type.String({ description: 'replaces START_COMMAND' })),
+    input: Type.Optional(
+      Type.Boolean({
+        description: 'the program reads what POST /v1/runs/{uuid}/input sends; otherwise it has no input',
+      }),
+    ),
     user: Type.Optional(Type.String({ description: 'user in /etc/passwd of the package; default: runner' })),
     environment: Type.Optional(environment('added to that of the package; these values win')),
     publish: Type.Optional(

@@ -86,7 +86,8 @@ export class PackageRuns {
       await this.#release(id, holder, container)
       return describeEnding(ending)
     })
-    return { id, ports: running.publishedPorts, ended, stop }
+    const input = (chunks: AsyncIterable<Uint8Array>) => running.input(chunks)
+    return { id, ports: running.publishedPorts, ended, input, stop }
   }
 
   #track(work: Promise<unknown>): void {
@@ -144,6 +145,7 @@ export class PackageRuns {
       },
       start: {
         command,
+        input: request.input,
         workingDirectory: startPathOf(environment) ?? '/',
         environment,
         // A foreground program runs until the client stops it.

@@ -6,6 +6,8 @@ export interface RunRequest {
   readonly package: Ref
   /** Replaces the START_COMMAND of the package. */
   readonly command?: string
+  /** Whether the program gets the input of the client. */
+  readonly input: boolean
   /** In /etc/passwd of the package; undefined for the default. */
   readonly user?: string
   /** Overrides the environment of the package. */
@@ -32,6 +34,8 @@ export interface RunningProgram {
   readonly ports: readonly number[]
   /** Resolves when the program has ended and all resources of the run have been removed. */
   readonly ended: Promise<RunEnding>
+  /** Passes `chunks` to a program that gets input, then closes its standard input. Resolves at the latest with the end. */
+  input(chunks: AsyncIterable<Uint8Array>): Promise<void>
   /** SIGTERM, and SIGKILL after a grace period. Idempotent. */
   stop(): void
 }

@@ -6,13 +6,15 @@
  * - The kernel does not deliver a signal to process 1 that has no handler for it, so SIGTERM would not end a program
  *   there. This init forwards SIGTERM to all processes, and reaps orphans while it waits.
  * - `wait` of a shell returns early when a trap runs, so it is called again.
+ * - A shell gives a program in the background an empty input, before it redirects it: the input is kept at 3. What the program leaves of its
+ *   input cannot tell init anything, so that init waits in a loop then, until it is killed.
  * - The counters of the cgroup are removed with the container, and a program often exits when a fork fails. So after a
  *   limit was hit, init waits until the daemon has read the counters and kills the container. It uses shell built-ins
  *   only, because the pids limit may allow no other process. The files are those of cgroups version 1 and 2.
  */
-const INIT = `read -r _ || exit 125
+const INIT = `read -r start || exit 125
 trap 'kill -TERM -1' TERM
-"$@" </dev/null &
+if [ "$start" = input ]; then exec 3<&0; "$@" <&3 3<&- & else "$@" </dev/null & fi
 wait "$!"
 status=$?
 while kill -0 "$!" 2>/dev/null; do wait "$!"; status=$?; done
@@ -27,11 +29,15 @@ for file in $cgroup/pids/pids.events $cgroup/pids.events $cgroup/memory/memory.o
     esac
   done <"$file"
 done
+while [ -n "$hit" ] && [ "$start" = input ]; do :; done
 [ -z "$hit" ] || read -r _
 exit "$status"`
 
 /** Written to the standard input of the container to start the program. */
 export const START_PROGRAM = '\n'
+
+/** The same, where the rest of standard input belongs to the program. */
+export const START_WITH_INPUT = 'input\n'
 
 /** The argument vector of process 1, which starts `program`. */
 export function initCommand(program: readonly string[]): string[] {

@@ -13,7 +13,9 @@ export interface StartedContainer {
 
 /** The hijacked connection: it yields frames of output, and accepts standard input. */
 export interface Attached extends AsyncIterable<Buffer> {
-  write(input: string): void
+  write(input: string | Uint8Array, done?: (error?: Error | null) => void): void
+  /** Closes standard input; output continues. */
+  end(): void
   destroy(): void
 }
 

@@ -84,6 +84,12 @@ export class RunningContainer implements RunningContainerPort {
     this.ended = this.#run()
   }
 
+  async input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const { attached } = this.#parts
+    for await (const chunk of chunks) if (!(await isTaken(attached, chunk))) return
+    attached.end()
+  }
+
   stop(): void {
     this.#end({ kind: 'stopped' }, 'with grace')
   }
@@ -263,4 +269,9 @@ function asEnding(hit: LimitEnding): Ending {
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(messageOf(error))
+}
+
+/** False when the connection has ended, with the program. */
+function isTaken(attached: Attached, chunk: Uint8Array): Promise<boolean> {
+  return new Promise((resolve) => attached.write(chunk, (error) => resolve(!error)))
 }

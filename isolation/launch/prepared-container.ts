@@ -3,7 +3,7 @@ import type { CleanupStack } from '../../base/cleanup-stack.js'
 import type { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
-import { START_PROGRAM } from '../engine/container-init.js'
+import { START_PROGRAM, START_WITH_INPUT } from '../engine/container-init.js'
 import { containerOptions, type ContainerRequest } from '../engine/container-options.js'
 import { Container, type Attached, type StartedContainer } from '../engine/container.js'
 import { isStatus, startError } from '../engine/engine-errors.js'
@@ -105,7 +105,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     })
     signal.throwIfAborted()
     lost.throwIfAborted()
-    attached.write(START_PROGRAM)
+    attached.write(plan.input === true ? START_WITH_INPUT : START_PROGRAM)
     const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
     this.#running = watched.run({ attached, limits: plan.limits, hooks, publishedPorts, lost, obstacle })
     return this.#running

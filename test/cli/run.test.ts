@@ -137,3 +137,38 @@ test('node doctor exits with 1 when something is bad', async () => {
   report.findings.push({ subject: 'iptables', verdict: 'bad', message: 'Not there: install iptables.' })
   expect((await run('node', 'doctor')).code).toBe(1)
 })
+
+test('run -i passes standard input to the program, and ends with it', async () => {
+  const { api, io: makeIo, start } = harness()
+  let runResponse: ServerResponse | undefined
+  api
+    .on('POST /v1/runs', (_request, response) => {
+      runResponse = events(response, { event: 'started', run: RUN, ports: [] })
+    })
+    .on(`POST /v1/runs/${RUN}/input`, ({ body }, response) => {
+      response.writeHead(204).end()
+      events(runResponse!, output('stdout', `read ${body.toString()}`), {
+        event: 'ended',
+        exit_code: 0,
+        reason: 'exited',
+      }).end()
+    })
+  const io = makeIo()
+  const running = start(io, 'run', 'app', '-i')
+  io.stdin.write('one ')
+  io.stdin.end('two')
+  expect(await running).toBe(0)
+  expect(io.out).toBe('read one two')
+  expect(api.sent('POST /v1/runs')).toEqual({ package: 'package::/::app', input: true })
+})
+
+test('run -i ends with the program, also while standard input is open', async () => {
+  const { api, io: makeIo, start } = harness()
+  api.on('POST /v1/runs', (_request, response) => {
+    events(response, { event: 'started', run: RUN, ports: [] })
+    setImmediate(() => events(response, { event: 'ended', exit_code: 3, reason: 'exited' }).end())
+  })
+  const io = makeIo()
+  expect(await start(io, 'run', 'app', '-i')).toBe(3)
+  expect(io.stdin.destroyed).toBe(true)
+})

@@ -229,6 +229,10 @@ class FakeRunning implements RunningContainer {
     void this.#printed.then(tell, tell)
   }
 
+  async input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const chunk of chunks) if (chunk.length > 0) await this.#print(`input: ${Buffer.from(chunk).toString()}`)
+  }
+
   stop(): void {
     this.end({ kind: 'stopped' })
   }

@@ -77,8 +77,13 @@ export class FakeApi {
   async #respond(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = []
     let kept = 0
-    for await (const chunk of message as AsyncIterable<Buffer>)
-      if ((kept += chunk.length) <= MAX_BODY) chunks.push(chunk)
+    try {
+      for await (const chunk of message as AsyncIterable<Buffer>)
+        if ((kept += chunk.length) <= MAX_BODY) chunks.push(chunk)
+    } catch {
+      // The client has ended the request.
+      return
+    }
     const url = new URL(message.url ?? '/', 'http://stagerd')
     const method = message.method ?? ''
     for (const route of this.#routes) {

@@ -7,6 +7,7 @@ export class FakeRuns implements Pick<PackageRuns, 'start'> {
   output: RunOutput['output'] = () => Promise.reject(new Error('nothing runs'))
   readonly id = '7c9e6679-7425-40de-944b-e07fc1f90ae7'
   stops = 0
+  input = ''
   /** Called before `start` resolves. */
   starting: (hooks: RunOutput) => void | Promise<void> = () => undefined
   end: (ending: RunEnding) => void = () => undefined
@@ -20,6 +21,9 @@ export class FakeRuns implements Pick<PackageRuns, 'start'> {
       id: this.id,
       ports: request.publish.map(({ hostPort }) => hostPort || 40_000),
       ended,
+      input: async (chunks) => {
+        for await (const chunk of chunks) this.input += Buffer.from(chunk).toString()
+      },
       stop: () => {
         this.stops += 1
         this.end({ reason: 'stopped' })

@@ -58,6 +58,7 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "POST /v1/policies createPolicy",
       "POST /v1/resources uploadResource",
       "POST /v1/runs startRun",
+      "POST /v1/runs/{uuid}/input sendRunInput",
       "POST /v1/runs/{uuid}/stop stopRun",
       "POST /v1/stagers createStager",
       "POST /v1/stagingpipelines createPipeline",

@@ -3,7 +3,13 @@ import { expect, it } from 'vitest'
 import { RunEventStream } from '../../../daemon/api/run-event-stream.js'
 import type { RunningProgram } from '../../../daemon/runs/run.js'
 
-const PROGRAM: RunningProgram = { id: 'run', ports: [], ended: new Promise(() => undefined), stop: () => undefined }
+const PROGRAM: RunningProgram = {
+  id: 'run',
+  ports: [],
+  ended: new Promise(() => undefined),
+  input: () => Promise.resolve(),
+  stop: () => undefined,
+}
 
 /** Whether `promise` has settled by now, after everything that is due. */
 async function hasSettled(promise: Promise<unknown>): Promise<boolean> {

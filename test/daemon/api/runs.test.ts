@@ -52,6 +52,7 @@ describe('runs over the API', () => {
     expect(runs.request).toEqual({
       package: { namespace: '/acme', name: 'app' },
       command: 'node server.js',
+      input: false,
       environment: { A: '1' },
       publish: [
         { containerPort: 80, hostPort: 8080 },
@@ -60,6 +61,23 @@ describe('runs over the API', () => {
       egress: false,
       limits: { pids: 7 },
     })
+  })
+
+  it('get the input of the client, once, if they were started for it', async () => {
+    const send = async (content: string) => {
+      const headers = { 'content-type': 'application/octet-stream' }
+      const { request, answer } = await under.connect('POST', `/v1/runs/${runs.id}/input`, headers)
+      request.write(content)
+      request.end()
+      return await answer
+    }
+    expect(await documentOf(await send('x'))).toMatchObject({ status: 404, code: 'run-not-found' })
+    await start({ ...draft, input: true })
+    expect(runs.request?.input).toBe(true)
+    const answer = await send('one')
+    answer.resume()
+    expect([answer.statusCode, runs.input]).toEqual([204, 'one'])
+    expect(await documentOf(await send('again'))).toMatchObject({ status: 409, code: 'no-input' })
   })
 
   it('end when the client closes the connection', async () => {

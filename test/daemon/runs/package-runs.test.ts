@@ -94,7 +94,14 @@ describe('runs of packages', () => {
       written.push(`${stream}: ${String(chunk)}`)
       return Promise.resolve()
     }
-    const asked = { package: { namespace: '/', name: 'app' }, environment: {}, publish: [], egress: false, ...request }
+    const asked = {
+      package: { namespace: '/', name: 'app' },
+      input: false,
+      environment: {},
+      publish: [],
+      egress: false,
+      ...request,
+    }
     return runs.start(asked, { output }, signal)
   }
 

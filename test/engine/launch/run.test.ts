@@ -66,6 +66,40 @@ describe('a run of a ready package', () => {
     await shell.release()
   })
 
+  it('reads the input of the client, byte for byte and to its end', async () => {
+    const { running, release, recorder } = await run('cat; echo over', { input: true })
+    const input = Buffer.from(Array.from({ length: 200_000 }, (_, index) => 32 + (index % 90)))
+    const chunks = async function* () {
+      yield input.subarray(0, 100_000)
+      await Promise.resolve()
+      yield input.subarray(100_000)
+    }
+    await running.input(chunks())
+    expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
+    expect(recorder.stdout.length).toBe(input.length + 'over\n'.length)
+    expect(recorder.stdout === `${input.toString()}over\n`).toBe(true)
+    expect(await release()).toEqual({ failures: [] })
+  })
+
+  it('that does not read its input ends as any other, and one without input has an empty one', async () => {
+    const endless = async function* () {
+      for (;;) {
+        yield Buffer.alloc(100_000)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+    const deaf = await run('exit 3', { input: true })
+    const sending = deaf.running.input(endless())
+    expect(await deaf.running.ended).toEqual({ kind: 'exited', exitCode: 3 })
+    expect(await deaf.release()).toEqual({ failures: [] })
+    await sending
+
+    const empty = await run('cat; echo over')
+    expect(await empty.running.ended).toEqual({ kind: 'exited', exitCode: 0 })
+    expect(empty.recorder.stdout).toBe('over\n')
+    expect(await empty.release()).toEqual({ failures: [] })
+  })
+
   it('is reachable on its published ports, and has no egress', async () => {
     const service = createServer((socket) => socket.end('secret\n')).listen(0, '0.0.0.0')
     await once(service, 'listening')
