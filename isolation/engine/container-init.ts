@@ -6,11 +6,12 @@
  * - The kernel does not deliver a signal to process 1 that has no handler for it, so SIGTERM would not end a program
  *   there. This init forwards SIGTERM to all processes, and reaps orphans while it waits.
  * - `wait` of a shell returns early when a trap runs, so it is called again.
- * - A shell gives a program in the background an empty input, before it redirects it: the input is kept at 3. What the program leaves of its
- *   input cannot tell init anything, so that init waits in a loop then, until it is killed.
+ * - A shell gives a program in the background an empty input before it applies redirections, so the input is kept at
+ *   descriptor 3.
  * - The counters of the cgroup are removed with the container, and a program often exits when a fork fails. So after a
  *   limit was hit, init waits until the daemon has read the counters and kills the container. It uses shell built-ins
- *   only, because the pids limit may allow no other process. The files are those of cgroups version 1 and 2.
+ *   only, because the pids limit may allow no other process. Where standard input belongs to the program, what it has
+ *   left there would end a `read`, so init loops until it is killed. The files are those of cgroups version 1 and 2.
  */
 const INIT = `read -r start || exit 125
 trap 'kill -TERM -1' TERM
