@@ -209,11 +209,11 @@ const ROWS: readonly Row[] = [
     'No ID of the last 1000 stagings begins with "5f0c6d0e": give the whole ID, or see `stagectl staging list`.',
   ),
   bad(['staging', 'show', ID], 'staging-not-found', `There is no staging ${ID}: see \`stagectl staging list\`.`),
-  bad(['stage', 'nowhere'], 'no-such-source', 'There is no "ROOT/nowhere": give a source directory or a tarball.'),
+  bad(['stage', 'nowhere'], 'no-such-source', 'There is no "nowhere": give a source directory, a tarball or a zip.'),
   bad(
     ['stage', 'loop'],
     'link-loop',
-    '"ROOT/loop" cannot be used: its symbolic links form a loop; correct the links, or give the path that they should lead to.',
+    '"loop" is a symbolic link that leads in a circle: give the directory itself.',
   ),
   bad(
     [...stage, '-o', 'directory'],
@@ -337,7 +337,7 @@ describe('a wrong use', () => {
 
 describe('a use that looks wrong', () => {
   test('names an unreadable source, and keeps the exit code of bad input', async () => {
-    const { code, io } = await refused({ argv: ['stage', 'locked', '--pipeline', 'nodejs'], asNobody: true })
+    const { code, io } = await refused({ argv: ['stage', 'locked', '--pipeline', 'nodejs'], asNobody: true, env: { TMPDIR: '/tmp' } })
     expect(code).toBe(4)
     expect(io.err).toMatch(/^stagectl: [^\n]*(locked|source directory)[^\n]*\n$/)
     expect(io.err).not.toContain('EACCES')
