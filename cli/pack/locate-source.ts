@@ -6,7 +6,7 @@ import { quote } from '../../base/fqn.js'
 /**
  * Tells whether a source is a directory or a file.
  *
- * Throws `NotFound` (`no-such-source`), `BadInput` (`source-is-url`, `not-a-source`, `source-unreadable`).
+ * Throws `NotFound` (`no-such-source`), `BadInput` (`source-is-url`, `not-a-source`, `source-unreadable`, `link-loop`).
  *
  * @param file its absolute path
  * @param given the source as the user wrote it, for messages
@@ -54,7 +54,7 @@ async function statOf(file: string, given: string): Promise<Stats> {
         )
       case 'ELOOP':
         throw new BadInput(
-          'source-unreadable',
+          'link-loop',
           `${quote(given)} is a symbolic link that leads in a circle: give the directory itself.`,
           cause,
         )
