@@ -119,7 +119,9 @@ const OVER_QUOTA: Meaning = {
 export function failureOfError(stager: string | undefined, error: unknown): Failure {
   if (!(error instanceof StagerdError)) return { ...OURS, stager, message: 'stagerd itself failed' }
   const meaning = error.code === 'package-quota' ? OVER_QUOTA : MEANINGS[error.kind]
-  return { ...meaning, stager, message: sentenceEnd(error) }
+  const failure = { ...meaning, stager, message: sentenceEnd(error) }
+  if (error.kind !== 'not-runnable' || stager === undefined) return failure
+  return { ...failure, hint: `Correct what the message names, and stage again: see 'stagectl stager show ${stager}'.` }
 }
 
 /** Error messages are complete sentences, but a failure message is the end of one. */

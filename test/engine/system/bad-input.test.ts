@@ -57,7 +57,7 @@ describe('rejected input leaves nothing, and the message says what is right', ()
   it('a pipeline of unknown stagers', async () => {
     const { exitCode, stderr } = await daemon.stagectl('pipeline', 'create', 'pipe', 'nobody')
     expect(exitCode).toBe(4)
-    expect(stderr).toContain('job::/::nobody')
+    expect(stderr).toContain('There is no stager nobody in / or /apcera')
   })
 
   it('an upload whose digest or length is wrong', async () => {
