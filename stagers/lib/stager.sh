@@ -118,9 +118,9 @@ set_env() {
     printf '%s' "$2" >"$_stager_dir/value"
     value=value@$_stager_dir/value
   fi
-  _stager_change environment add "key=$1" "$value"
+  change_meta environment add "key=$1" "$value"
 }
-unset_env() { _stager_change environment remove "key=$1"; }
+unset_env() { change_meta environment remove "key=$1"; }
 
 set_start_command() { set_env START_COMMAND "$1"; }
 set_start_path() { set_env START_PATH "$1"; }
@@ -156,7 +156,7 @@ _stager_template() {
   local action=$1 path=$2 fields=()
   shift 2
   if (($#)); then fields=("left_delimiter=$1" "right_delimiter=${2-}"); fi
-  _stager_change templates "$action" "path=$path" "${fields[@]}"
+  change_meta templates "$action" "path=$path" "${fields[@]}"
 }
 
 _stager_capabilities() {
@@ -164,12 +164,12 @@ _stager_capabilities() {
   shift 2
   for capability; do
     [[ $capability == *.* ]] || fail "\"$capability\" is not a capability: write TYPE.NAME, such as runtime.node."
-    _stager_change "$resource" "$action" "type=${capability%%.*}" "name=${capability#*.}"
+    change_meta "$resource" "$action" "type=${capability%%.*}" "name=${capability#*.}"
   done
 }
 
-# _stager_change RESOURCE ACTION FIELD...
-_stager_change() {
+# change_meta RESOURCE ACTION FIELD=VALUE...: any change, as in docs/stager-api.md.
+change_meta() {
   local field fields=()
   for field in "resource=$1" "action=$2" "${@:3}"; do fields+=(--data-urlencode "$field"); done
   _stager_call PUT meta "${fields[@]}"
@@ -302,14 +302,13 @@ _stager_json_string() {
     [[ $_stager_json == *\"* ]] || fail 'The answer to GET /meta is cut short.'
     chunk=${_stager_json%%\"*}
     _stager_json=${_stager_json:${#chunk}+1}
-    raw+=$chunk
     # A quote after an odd number of backslashes belongs to the string.
     backslashes=${chunk##*[!\\]}
     ((${#backslashes} % 2)) || break
-    raw+=\"
+    raw+=${chunk%?}\"
   done
-  # The escapes of JSON are among those of printf.
-  printf -v _stager_string '%b' "$raw"
+  # printf knows the other escapes of JSON.
+  printf -v _stager_string '%b' "$raw$chunk"
 }
 
 _stager_json_space() { _stager_json=${_stager_json#"${_stager_json%%[![:space:]]*}"}; }
