@@ -138,8 +138,10 @@ export class Stager {
    */
   async putData(directory, ...paths) {
     // The names of the entries have no "./", and the root directory is not among them.
-    const all = paths.length > 0 ? paths : fs.readdirSync(directory)
-    const names = all.map((path) => posix.join('/', path).replace(/^\/|\/$/g, ''))
+    const names = (paths.length > 0 ? paths : ['.']).flatMap((path) => {
+      const name = posix.join('/', path).replace(/^\/|\/$/g, '')
+      return name === '' ? fs.readdirSync(directory) : [name]
+    })
     if (names.length === 0) throw new StagerError(`There is nothing to upload in ${directory}.`)
     const isGnu = execute(['tar', '--version'], 'pipe').stdout.includes('GNU')
     const options = isGnu ? ['--sort=name', '--numeric-owner'] : []
@@ -327,10 +329,10 @@ function own(directory) {
   try {
     fs.mkdirSync(directory, { recursive: true })
     fs.accessSync(directory, fs.constants.W_OK)
-  } catch (error) {
-    if (error.code !== 'EACCES') throw error
+  } catch {
     execute(asRoot('mkdir', '-p', directory))
-    execute(asRoot('chown', `${process.getuid()}:${process.getgid()}`, directory))
+    if (execute(asRoot('chown', `${process.getuid()}:${process.getgid()}`, directory)).status !== 0)
+      throw new StagerError(`The directory ${directory} cannot be made, or cannot be given to the user of this stager.`)
   }
 }
 

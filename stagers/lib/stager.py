@@ -147,7 +147,10 @@ class Stager:
         The directory stands for the root of the package: an application is in its directory app.
         """
         # The names of the entries have no "./", and the root directory is not among them.
-        names = [os.path.normpath('/' + path).lstrip('/') for path in paths or os.listdir(directory)]
+        names = []
+        for path in paths or ['.']:
+            name = os.path.normpath('/' + path).lstrip('/')
+            names += [name] if name else os.listdir(directory)
         if not names:
             raise StagerError('There is nothing to upload in %s.' % directory)
         version = subprocess.run(['tar', '--version'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -270,11 +273,14 @@ class Stager:
         """Makes a directory that belongs to the user of this stager, unless there is one already."""
         try:
             os.makedirs(directory, exist_ok=True)
-        except PermissionError:
-            subprocess.run(self._as_root('mkdir', '-p', directory), check=True)
+        except OSError:
+            subprocess.run(self._as_root('mkdir', '-p', directory), check=False)
         if not os.access(directory, os.W_OK):
             owner = '%d:%d' % (os.getuid(), os.getgid())
-            subprocess.run(self._as_root('chown', owner, directory), check=True)
+            if subprocess.run(self._as_root('chown', owner, directory), check=False).returncode != 0:
+                raise StagerError(
+                    'The directory %s cannot be made, or cannot be given to the user of this stager.' % directory
+                )
 
     def _as_root(self, *command):
         return [*command] if os.geteuid() == 0 or not shutil.which('sudo') else ['sudo', '--', *command]

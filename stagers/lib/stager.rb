@@ -16,6 +16,7 @@ require 'digest'
 require 'fileutils'
 require 'json'
 require 'net/http'
+require 'pathname'
 require 'tmpdir'
 require 'uri'
 
@@ -137,11 +138,13 @@ class Stager
   # Replaces the data of the package by these files and directories of `directory`, or by all that it contains. The
   # directory stands for the root of the package: an application is in its directory app.
   def put_data(directory, *paths)
-    paths = Dir.children(directory) if paths.empty?
-    raise Error, "There is nothing to upload in #{directory}." if paths.empty?
-
     # The names of the entries have no "./", and the root directory is not among them.
-    names = paths.map { |path| File.join('/', path).squeeze('/').gsub(%r{/(\./)+}, '/').delete_prefix('/').chomp('/') }
+    names = (paths.empty? ? ['.'] : paths).flat_map do |path|
+      name = Pathname.new("/#{path}").cleanpath.to_s.delete_prefix('/')
+      name.empty? ? Dir.children(directory) : [name]
+    end
+    raise Error, "There is nothing to upload in #{directory}." if names.empty?
+
     options = `tar --version 2>&1`.include?('GNU') ? ['--sort=name', '--numeric-owner'] : []
     Dir.mktmpdir do |temporary|
       archive = File.join(temporary, 'data.tar.gz')
@@ -274,12 +277,13 @@ class Stager
   def own(directory)
     begin
       FileUtils.mkdir_p(directory)
-    rescue Errno::EACCES
-      system(*as_root('mkdir', '-p', directory), exception: true)
+    rescue SystemCallError
+      system(*as_root('mkdir', '-p', directory))
     end
     return if File.writable?(directory)
 
-    system(*as_root('chown', "#{Process.uid}:#{Process.gid}", directory), exception: true)
+    system(*as_root('chown', "#{Process.uid}:#{Process.gid}", directory)) ||
+      raise(Error, "The directory #{directory} cannot be made, or cannot be given to the user of this stager.")
   end
 
   def as_root(*command)

@@ -3,7 +3,7 @@
 #
 #   source "$(dirname "$0")/stager.sh"
 #
-# It needs bash 4.2, curl, tar, gzip and the usual small programs (coreutils or busybox). To run commands in /stagerfs
+# It needs bash 4.4, curl, tar, gzip and the usual small programs (coreutils or busybox). To run commands in /stagerfs
 # as another user than root, it needs sudo, and the chroot of coreutils.
 set -euo pipefail
 # An error in a function also runs the trap for errors.
@@ -72,15 +72,19 @@ get_data() {
 # put_data DIR [PATH...]: replaces the data of the package by these files and directories of DIR, or by all that it
 # contains. DIR stands for the root of the package: an application is in its directory app.
 put_data() {
-  local dir=$1 path paths=() options=() archive=$_stager_dir/upload.tar.gz sum
+  local dir=$1 path entry paths=() options=() archive=$_stager_dir/upload.tar.gz sum
   shift
-  if (($# == 0)); then
-    # The names of the entries have no "./", and the root directory is not among them.
-    while IFS= read -r -d '' path; do paths+=("${path##*/}"); done < <(_stager_as_root find "$dir" -mindepth 1 -maxdepth 1 -print0)
-  fi
+  (($#)) || set -- .
+  # The names of the entries have no "./", and the root directory is not among them.
   for path; do
     while [[ $path == /* || $path == ./* ]]; do path=${path#./} path=${path#/}; done
-    paths+=("${path%/}")
+    if [[ $path == . || -z $path ]]; then
+      while IFS= read -r -d '' entry; do paths+=("${entry##*/}"); done < <(
+        _stager_as_root find "$dir" -mindepth 1 -maxdepth 1 -print0
+      )
+    else
+      paths+=("${path%/}")
+    fi
   done
   ((${#paths[@]})) || fail "There is nothing to upload in $dir."
   if [[ $(tar --version 2>&1) == *GNU* ]]; then options=(--sort=name --numeric-owner); fi
@@ -213,8 +217,8 @@ _stager_chroot() {
 _stager_own() {
   [[ ! -d $1 ]] || [[ ! -w $1 ]] || return 0
   mkdir -p "$1" 2>/dev/null && [[ -w $1 ]] && return 0
-  _stager_as_root mkdir -p "$1"
-  _stager_as_root chown "$(id -u):$(id -g)" "$1"
+  { _stager_as_root mkdir -p "$1" && _stager_as_root chown "$(id -u):$(id -g)" "$1"; } ||
+    fail "The directory $1 cannot be made, or cannot be given to the user of this stager."
 }
 
 _stager_as_root() {
@@ -319,6 +323,16 @@ _stager_where=''
 _stager_dir=$(mktemp -d)
 _stager_answer=$_stager_dir/answer
 
+# Notes where the stager itself has an error, or calls the function of this library that has it.
+_stager_note() {
+  local frame=1 command=$1
+  while [[ ${BASH_SOURCE[frame]-} == "${BASH_SOURCE[0]}" ]]; do
+    command=${FUNCNAME[frame]}
+    ((++frame))
+  done
+  _stager_where="in ${BASH_SOURCE[frame]##*/}, line ${BASH_LINENO[frame - 1]}: $command"
+}
+
 _stager_end() {
   local code=$?
   trap - EXIT ERR
@@ -336,5 +350,5 @@ _stager_end() {
   rm -rf "$_stager_dir"
   exit "$code"
 }
-trap '_stager_where="in ${BASH_SOURCE[0]##*/}, line $LINENO: $BASH_COMMAND"' ERR
+trap '_stager_note "$BASH_COMMAND"' ERR
 trap _stager_end EXIT

@@ -33,10 +33,10 @@ describe.each(LANGUAGES)('the library for stagers in $language', (language) => {
       expect(await readFile(join(directory, 'app'), 'utf8')).toBe('a program')
     })
 
-    it('is packed with names from the root, and arrives with its checksum', async () => {
+    it.each([[[]], [['.']], [['./']], [['/']]])('is packed with names from the root (%o)', async (paths) => {
       const { call, handler } = await open()
       const root = await directoryOf({ ...FILES, 'app/start': 'x' })
-      expect(await call(['put_data', root], ['finish'])).toEqual({ exitCode: 0, output: '' })
+      expect(await call(['put_data', root, ...paths], ['finish'])).toEqual({ exitCode: 0, output: '' })
       const all = ['-dash', '.hidden', 'app/', 'app/start', 'index.html', 'sub/', 'sub/a file']
       expect(await entriesOf(handler.data)).toEqual(all.sort())
     })
@@ -53,6 +53,15 @@ describe.each(LANGUAGES)('the library for stagers in $language', (language) => {
       const output = async (...calls: Call[]) => (await (await open()).call(...calls)).output
       expect(await output(['put_data', root])).toBe(`There is nothing to upload in ${root}.\n`)
       expect(await output(['put_data', root, 'app'])).toMatch(/tar: app: [^]* cannot be packed\.\n$/)
+    })
+
+    it('for which no directory can be made ends the stager with a sentence', async () => {
+      const { call, handler } = await open()
+      handler.data = await packed({ f: '1' }, 'f')
+      const { exitCode, output } = await call(['get_data', '/dev/null/app'], ['finish'])
+      expect(exitCode).toBe(1)
+      expect(output).toMatch(/The directory \/dev\/null\/app cannot be made, or cannot be given to the user/)
+      expect(handler.calls.at(-1)).toBe('verdict failed')
     })
 
     it('that is no tarball ends the stager with a sentence', async () => {
