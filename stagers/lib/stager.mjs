@@ -97,7 +97,7 @@ export class Stager {
    * the root of a running container cannot change, so a dependency is available after a relaunch.
    */
   async relaunchWith(...capabilities) {
-    const present = await this.#dependencies()
+    const present = await this.metaDependencies()
     const missing = capabilities.filter((capability) => !present.includes(capability))
     if (missing.length === 0) return
     await this.addDependencies(...missing)
@@ -179,9 +179,14 @@ export class Stager {
     return new Map(Object.entries((await this.meta()).environment)).get(key)
   }
 
+  /** The dependencies of the package, each as TYPE.NAME. */
+  async metaDependencies() {
+    return (await this.meta()).dependencies.map(({ type, name }) => `${type}.${name}`)
+  }
+
   /** Whether the package has a dependency that begins so: runtime.node is also true for runtime.node-20. */
   async metaHasDependency(prefix) {
-    return (await this.#dependencies()).some((capability) => capability.startsWith(prefix))
+    return (await this.metaDependencies()).some((capability) => capability.startsWith(prefix))
   }
 
   setEnv(key, value) {
@@ -222,10 +227,6 @@ export class Stager {
 
   removeTemplate(path, left = '{{', right = '}}') {
     return this.changeMeta('templates', 'remove', { path, left_delimiter: left, right_delimiter: right })
-  }
-
-  async #dependencies() {
-    return (await this.meta()).dependencies.map(({ type, name }) => `${type}.${name}`)
   }
 
   async #changeCapabilities(resource, action, capabilities) {

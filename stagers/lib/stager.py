@@ -104,7 +104,7 @@ class Stager:
         Returns if there are none: the root of a running container cannot change, so a dependency is available after a
         relaunch.
         """
-        present = self._dependencies()
+        present = self.meta_dependencies()
         missing = [capability for capability in capabilities if capability not in present]
         if missing:
             self.add_dependencies(*missing)
@@ -185,9 +185,13 @@ class Stager:
         """The value of a variable that the package itself has, or None."""
         return self.meta()['environment'].get(key)
 
+    def meta_dependencies(self):
+        """The dependencies of the package, each as TYPE.NAME."""
+        return ['%s.%s' % (each['type'], each['name']) for each in self.meta()['dependencies']]
+
     def meta_has_dependency(self, prefix):
         """Whether the package has a dependency that begins so: runtime.node is also true for runtime.node-20."""
-        return any(capability.startswith(prefix) for capability in self._dependencies())
+        return any(capability.startswith(prefix) for capability in self.meta_dependencies())
 
     def set_env(self, key, value):
         self.change_meta('environment', 'add', key=key, value=value)
@@ -218,9 +222,6 @@ class Stager:
 
     def remove_template(self, path, left='{{', right='}}'):
         self.change_meta('templates', 'remove', path=path, left_delimiter=left, right_delimiter=right)
-
-    def _dependencies(self):
-        return ['%s.%s' % (each['type'], each['name']) for each in self.meta()['dependencies']]
 
     def _change_capabilities(self, resource, action, capabilities):
         for capability in capabilities:

@@ -104,7 +104,7 @@ class Stager
   # Adds those dependencies that the package lacks, and starts this stager again with them. Returns if there are none:
   # the root of a running container cannot change, so a dependency is available after a relaunch.
   def relaunch_with(*capabilities)
-    missing = capabilities - dependencies
+    missing = capabilities - meta_dependencies
     return if missing.empty?
 
     add_dependencies(*missing)
@@ -174,9 +174,14 @@ class Stager
     meta['environment'][key]
   end
 
+  # The dependencies of the package, each as TYPE.NAME.
+  def meta_dependencies
+    meta['dependencies'].map { |each| "#{each['type']}.#{each['name']}" }
+  end
+
   # Whether the package has a dependency that begins so: runtime.node is also true for runtime.node-20.
   def meta_has_dependency(prefix)
-    dependencies.any? { |capability| capability.start_with?(prefix) }
+    meta_dependencies.any? { |capability| capability.start_with?(prefix) }
   end
 
   def set_env(key, value)
@@ -258,10 +263,6 @@ class Stager
     request('POST', verdict)
     @verdict = verdict
     exit 0
-  end
-
-  def dependencies
-    meta['dependencies'].map { |each| "#{each['type']}.#{each['name']}" }
   end
 
   def change_capabilities(resource, action, capabilities)

@@ -139,6 +139,12 @@ remove_dependencies() { _stager_capabilities dependencies remove "$@"; }
 add_template() { _stager_template add "$@"; }
 remove_template() { _stager_template remove "$@"; }
 
+# meta_dependencies: prints the dependencies of the package, one TYPE.NAME in each line.
+meta_dependencies() {
+  _stager_read_meta
+  ((${#_stager_dependencies[@]} == 0)) || printf '%s\n' "${_stager_dependencies[@]}"
+}
+
 # meta_has_dependency TYPE.PREFIX: whether the package has a dependency that begins so: runtime.node is also true for
 # runtime.node-20.
 meta_has_dependency() {
