@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { messageOf } from '../../base/errors.js'
 import type { RunDraft, RunEnding, RunEvent } from '../../daemon/documents/run.js'
 import { examples, type CommandLine } from '../session/command-line.js'
+import type { Output } from '../display/output.js'
 import { EXIT } from '../session/exit-codes.js'
 import { collectEnvironment, type Environment } from '../options/parse-environment.js'
 import { collectPublished, type PublishedPort } from '../options/parse-publish.js'
@@ -127,7 +128,19 @@ async function reportEnd(
   name: string,
   stopRequested: boolean,
 ): Promise<number> {
-  if (output.json) await output.document({ ports, exit_code: event.exit_code, reason: event.reason })
+  const { exit_code, reason, hint } = event
+  if (output.json) await output.document({ ports, exit_code, reason, ...(hint === undefined ? {} : { hint }) })
+  const code = await describeEnd(output, event, name, stopRequested)
+  if (hint !== undefined) await output.note(`What to do: ${hint}`)
+  return code
+}
+
+async function describeEnd(
+  output: Output,
+  event: Extract<RunEvent, { event: 'ended' }>,
+  name: string,
+  stopRequested: boolean,
+): Promise<number> {
   if (event.exit_code === 0) return EXIT.success
   if (event.exit_code !== undefined) {
     const [, why] = /^not-runnable: (.*)/s.exec(event.reason) ?? []

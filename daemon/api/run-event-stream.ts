@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { OutputStream } from '../../isolation/isolation.js'
 import type { RunEvent } from '../documents/run.js'
-import type { RunningProgram, RunOutput } from '../runs/run.js'
+import type { RunEnding, RunningProgram, RunOutput } from '../runs/run.js'
 
 /**
  * The events of one run as newline-delimited JSON. `started` comes first and `ended` last, even if there is output before
@@ -37,11 +37,12 @@ export class RunEventStream implements RunOutput {
     this.#start()
     await started
     const ended = await program.ended.catch((error: unknown) => ({ reason: `stagerd-failed: ${String(error)}` }))
-    const exitCode = 'exitCode' in ended ? ended.exitCode : undefined
+    const { exitCode, hint, reason }: RunEnding = ended
     await this.#write({
       event: 'ended',
       ...(exitCode === undefined ? {} : { exit_code: exitCode }),
-      reason: ended.reason,
+      reason,
+      ...(hint === undefined ? {} : { hint }),
     })
     this.body.end()
   }

@@ -56,7 +56,12 @@ export const RunEvent = Type.Union(
       closed,
     ),
     Type.Object(
-      { event: Type.Literal('ended'), exit_code: Type.Optional(Type.Integer()), reason: Type.String() },
+      {
+        event: Type.Literal('ended'),
+        exit_code: Type.Optional(Type.Integer()),
+        reason: Type.String(),
+        hint: Type.Optional(Type.String({ description: 'what to do next, if the output shows a known reason' })),
+      },
       closed,
     ),
   ],

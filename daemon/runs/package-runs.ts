@@ -9,8 +9,10 @@ import { startPathOf } from '../packages/environment.js'
 import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve } from '../packages/resolve.js'
+import { RunHints } from './run-hints.js'
 import type { RunEnding, RunningProgram, RunOutput, RunRequest } from './run.js'
 import type { Resolver } from '../resolver/resolver.js'
+import { hintContext, type HintFacts } from '../staging/hints/hint-context.js'
 import type { LiveContainers } from '../staging/live-containers.js'
 import { layerOf } from '../staging/plan.js'
 import type { PackageRepository } from '../store/repositories.js'
@@ -27,6 +29,12 @@ export interface PackageRunsParts {
 
 /** All operating-system packages of stagerd have this user. */
 const RUN_USER = 'runner'
+
+interface RunPlan {
+  readonly prepare: PreparePlan
+  readonly start: StartPlan
+  readonly hints: RunHints
+}
 
 /** Runs ready packages in the foreground. */
 export class PackageRuns {
@@ -57,14 +65,17 @@ export class PackageRuns {
   async #start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
     const { isolation, live, liveBlobs, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
-    const { prepare, start } = await this.#plan(request)
+    const { prepare, start, hints } = await this.#plan(request)
     either.throwIfAborted()
     const { id } = prepare
     const holder = new Holder()
     // A package of the closure may be deleted before its layer is built.
     for (const { sha256 } of prepare.root) liveBlobs.hold(sha256, holder)
     const startHooks: StartHooks = {
-      output: (stream, chunk) => hooks.output(stream, chunk),
+      output: (stream, chunk) => {
+        hints.push(stream, chunk)
+        return hooks.output(stream, chunk)
+      },
       repaired: (what) =>
         logger.warn({ run: id, what }, 'a resource of a run was removed from outside; stagerd has restored it'),
     }
@@ -84,15 +95,11 @@ export class PackageRuns {
     const ended = running.ended.then(async (ending) => {
       either.removeEventListener('abort', stop)
       await this.#release(id, holder, container)
-      return describeEnding(ending)
+      const hint = hints.of(ending)
+      return { ...describeEnding(ending), ...(hint === undefined ? {} : { hint }) }
     })
     const input = (chunks: AsyncIterable<Uint8Array>) => running.input(chunks)
     return { id, ports: running.publishedPorts, ended, input, stop }
-  }
-
-  #track(work: Promise<unknown>): void {
-    const active: Promise<void> = work.then(() => void this.#active.delete(active))
-    this.#active.add(active)
   }
 
   /** @param container undefined if it could not be prepared */
@@ -111,7 +118,7 @@ export class PackageRuns {
     await Promise.all(this.#active)
   }
 
-  async #plan(request: RunRequest): Promise<{ readonly prepare: PreparePlan; readonly start: StartPlan }> {
+  async #plan(request: RunRequest): Promise<RunPlan> {
     const { packages, defaults } = this.#parts
     const subject = await packages.get(request.package)
     const fqn = formatFqn('package', subject)
@@ -120,7 +127,7 @@ export class PackageRuns {
         'package-not-ready',
         `${fqn} is ${subject.state}: only a ready package can run; stage it first.`,
       )
-    const closure = await this.#closure(fqn, subject)
+    const { closure, runtimes } = await this.#closure(fqn, subject)
     const environment = containerEnvironment(
       defaults.environment,
       request,
@@ -134,7 +141,20 @@ export class PackageRuns {
         'no-start-command',
         `${fqn} has no START_COMMAND: give one with --command or -e START_COMMAND=…`,
       )
+    // A foreground program runs until the client stops it.
+    const limits = { ...defaults.limits, timeoutMs: Infinity, ...request.limits }
     return {
+      hints: new RunHints(
+        hintContext({
+          program: { kind: 'run' },
+          egress: request.egress,
+          published: request.publish.map(({ containerPort }) => containerPort),
+          environment,
+          node: defaults.environment,
+          limits,
+          runtimes,
+        }),
+      ),
       prepare: {
         id: randomUUID(),
         root: closure.flatMap(layerOf),
@@ -148,19 +168,22 @@ export class PackageRuns {
         input: request.input,
         workingDirectory: startPathOf(environment) ?? '/',
         environment,
-        // A foreground program runs until the client stops it.
-        limits: { ...defaults.limits, timeoutMs: Infinity, ...request.limits },
+        limits,
         stagerfs: undefined,
         coordinatorPort: undefined,
       },
     }
   }
 
-  async #closure(fqn: string, subject: Package): Promise<readonly Package[]> {
+  async #closure(
+    fqn: string,
+    subject: Package,
+  ): Promise<Pick<HintFacts, 'runtimes'> & { closure: readonly Package[] }> {
     return await this.#parts.resolver.with(({ index, rulesOf }) => {
       const { dependencies, uuid } = subject
       const rules = rulesOf(subject, 'run')
-      return [...resolve({ subject: fqn, dependencies, index, rules, exclude: uuid }).packages, subject]
+      const { packages } = resolve({ subject: fqn, dependencies, index, rules, exclude: uuid })
+      return { closure: [...packages, subject], runtimes: index.namesOf('runtime') }
     })
   }
 }

@@ -25,6 +25,8 @@ export interface RunOutput {
 export interface RunEnding {
   readonly exitCode?: number
   readonly reason: string
+  /** What to do next, if the output shows it. */
+  readonly hint?: string
 }
 
 export interface RunningProgram {

@@ -98,7 +98,7 @@ const MEANINGS: Readonly<Record<ErrorKind, Meaning>> = {
   'not-runnable': { ...TO_CORRECT, cause: 'not-runnable' },
   unresolved: {
     cause: 'unresolved',
-    hint: "See 'stagectl package list', and import a package that provides what is missing.",
+    hint: "Depend on what is there (see 'stagectl package list'), or import a package that provides what is missing.",
   },
   refused: {
     cause: 'policy',

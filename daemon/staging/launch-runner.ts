@@ -1,5 +1,6 @@
 import type { Staging } from '../model/staging.js'
-import { Launch, type LaunchOutcome, type LaunchParts } from './launch.js'
+import type { LaunchOutcome } from './launch-outcome.js'
+import { Launch, type LaunchParts } from './launch.js'
 import type { LogWriter } from '../log/log-writer.js'
 
 /** Creates and runs the launches of all stagings. */

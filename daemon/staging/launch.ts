@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { Unavailable } from '../../base/errors.js'
 import { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
-import type { Ending, Isolation, LimitEnding, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
+import type { Ending, Isolation, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
 import type { CoordinatorListener } from '../coordinator/coordinator-listener.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 import type { LogWriter } from '../log/log-writer.js'
@@ -14,10 +14,13 @@ import type { StagingLedger } from '../store/staging-ledger.js'
 import { explainFailure } from './explain-failure.js'
 import { failureOfEnding, failureOfError } from './failures.js'
 import { FirstCause } from './first-cause.js'
+import type { HintContext } from './hints/hint-rule.js'
+import { hintOfFailure } from './hints/hint-of-failure.js'
 import type { Janitor } from './janitor.js'
 import type { LiveContainers } from './live-containers.js'
+import type { Conclusion, LaunchOutcome } from './launch-outcome.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan, type PlanSettings } from './plan.js'
-import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
+import { recordLimit, recordVerdict, type RecordedVerdict } from './record-verdict.js'
 import { StagerOutput } from './stager-output.js'
 import { launchEnded, WorkingCopyHandler, type OwningLaunch, type WorkingCopyParts } from './working-copy-handler.js'
 
@@ -43,18 +46,6 @@ export interface LaunchRequest {
   readonly log: LogWriter
   /** Ends the launch without a verdict, because of a cancellation or the end of the daemon. */
   readonly stop: AbortSignal
-}
-
-type Conclusion =
-  | { readonly kind: 'settled'; readonly staging: Staging }
-  /** Ended by `stop`; nothing is recorded yet. */
-  | { readonly kind: 'stopped' }
-  /** Lost by a fault of the host, not of the stager; the launch is recorded as aborted. */
-  | { readonly kind: 'lost'; readonly staging: Staging; readonly error: Error }
-
-export type LaunchOutcome = Conclusion & {
-  /** Resolves when all resources of the launch have been removed; never rejects. */
-  readonly released: Promise<void>
 }
 
 /** What ended a launch. */
@@ -92,6 +83,7 @@ export class Launch implements OwningLaunch {
   /** Resolved as long as no program has run: then there is nothing to wait for. */
   #ended: Promise<unknown> = Promise.resolve()
   #released: Promise<void> | undefined
+  #hints: HintContext | undefined
 
   constructor(parts: LaunchParts, { staging, log, stop }: LaunchRequest) {
     this.#parts = parts
@@ -114,6 +106,7 @@ export class Launch implements OwningLaunch {
       const failed = await this.#fail(undefined, failureOfError(this.#stager, error))
       return { kind: 'settled', staging: failed, released: Promise.resolve() }
     }
+    this.#hints = plan.hints
     try {
       // A package of the closure may be deleted before its layer is built.
       for (const { sha256 } of [...plan.prepare.root, ...plan.start.stagerfs])
@@ -146,10 +139,11 @@ export class Launch implements OwningLaunch {
     // A stager can post before its start is recorded, but the ledger requires that record first.
     const running = await this.#running
     if (this.#cause.isDecided) throw launchEnded()
+    const { ledger } = this.#parts
     const launch = { staging: this.#staging, launch: this.uuid }
     const hit = running.limitHit()
     const recorded = hit.then((limit) =>
-      limit ? this.#recordLimit(limit) : recordVerdict(this.#parts.ledger, launch, verdict, work),
+      limit ? recordLimit(this.#parts.ledger, launch, limit) : recordVerdict(this.#parts.ledger, launch, verdict, work),
     )
     this.#cause.decide({ kind: 'verdict', recorded })
     const { refusal } = await recorded
@@ -245,8 +239,7 @@ export class Launch implements OwningLaunch {
       case 'verdict': {
         const { staging } = await cause.recorded
         if (ending.kind === 'exited') await ledger.recordExit(this.uuid, ending.exitCode)
-        if (staging.failure) await explainFailure(staging.failure, this.#output.lastLines, this.#log)
-        return { kind: 'settled', staging }
+        return { kind: 'settled', staging: await this.#explain(staging, ending) }
       }
       case 'stopped':
         return { kind: 'stopped' }
@@ -254,7 +247,7 @@ export class Launch implements OwningLaunch {
         if (ending.kind === 'stopped') return { kind: 'stopped' }
         if (ending.kind === 'engine-lost')
           return { kind: 'lost', staging: await ledger.abortLaunch(this.uuid), error: ending.error }
-        return { kind: 'settled', staging: await this.#fail(this.uuid, failureOfEnding(this.#stager, ending)) }
+        return { kind: 'settled', staging: await this.#fail(this.uuid, failureOfEnding(this.#stager, ending), ending) }
     }
   }
 
@@ -267,17 +260,21 @@ export class Launch implements OwningLaunch {
     return { kind: 'settled', staging: await this.#fail(this.uuid, failureOfError(this.#stager, error)) }
   }
 
-  async #recordLimit(limit: LimitEnding): Promise<RecordedVerdict> {
-    const failure = failureOfEnding(this.#stager, limit)
-    return { staging: await this.#parts.ledger.fail(this.#staging.uuid, this.uuid, failure) }
+  /** @param launch undefined if `beginLaunch` was not called */
+  async #fail(launch: string | undefined, failure: Failure, ending?: Ending): Promise<Staging> {
+    // The record comes first, so that the staging ends even if the log cannot be written, for instance on a full disk.
+    return await this.#explain(await this.#parts.ledger.fail(this.#staging.uuid, launch, failure), ending)
   }
 
-  /** @param launch undefined if `beginLaunch` was not called */
-  async #fail(launch: string | undefined, failure: Failure): Promise<Staging> {
-    // The record comes first, so that the staging ends even if the log cannot be written, for instance on a full disk.
-    const failed = await this.#parts.ledger.fail(this.#staging.uuid, launch, failure)
-    await explainFailure(failure, this.#output.lastLines, this.#log)
-    return failed
+  /** The reason of a failure is looked for when all output is there, which may be later than the verdict. */
+  async #explain(staging: Staging, ending?: Ending): Promise<Staging> {
+    const { failure } = staging
+    if (!failure) return staging
+    const exitCode = ending?.kind === 'exited' ? ending.exitCode : undefined
+    const hint = this.#hints && hintOfFailure(failure, this.#output.tail, { ...this.#hints, exitCode })
+    const explained = hint === undefined ? staging : await this.#parts.ledger.replaceHint(staging.uuid, hint)
+    await explainFailure({ ...failure, hint: hint ?? failure.hint }, this.#output.lastLines, this.#log)
+    return explained
   }
 
   #release(): Promise<void> {

@@ -7,6 +7,8 @@ import { containerEnvironment, type NodeEnvironment } from '../packages/node-env
 import type { Package } from '../packages/package.js'
 import { resolve, type Resolution } from '../packages/resolve.js'
 import type { StagerSnapshot, Staging } from '../model/staging.js'
+import { hintContext } from './hints/hint-context.js'
+import type { HintContext } from './hints/hint-rule.js'
 
 /** The working directory of a stager whose package has no START_PATH, or an empty one. */
 const DEFAULT_START_PATH = '/app'
@@ -18,6 +20,8 @@ export interface PlanSettings {
 export interface LaunchPlan {
   readonly prepare: PreparePlan
   readonly start: LaunchStart
+  /** For the hint of a failure. */
+  readonly hints: HintContext
 }
 
 /** The plan of the start, without the port of the coordinator, which is known only when its listener is open. */
@@ -41,6 +45,17 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     )
   const { root, stagerfs } = closures(staging, stager, program, catalogue)
   assertOperatingSystem(stager, [...root.packages, program])
+  const environment = containerEnvironment(
+    settings.environment,
+    stager,
+    // Paths in the variables of the package's dependencies are passed as they are, without the prefix /stagerfs.
+    ...stagerfs.packages.map((dependency) => dependency.environment),
+    ...root.packages.map((dependency) => dependency.environment),
+    program.environment,
+    // What stagers have changed so far: a relaunch sees its own changes.
+    staging.work.environment,
+    stager.environment,
+  )
 
   return {
     prepare: {
@@ -54,20 +69,19 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     start: {
       command: stager.startCommand,
       workingDirectory: startPathOf(program.environment) ?? DEFAULT_START_PATH,
-      environment: containerEnvironment(
-        settings.environment,
-        stager,
-        // Paths in the variables of the package's dependencies are passed as they are, without the prefix /stagerfs.
-        ...stagerfs.packages.map(({ environment }) => environment),
-        ...root.packages.map(({ environment }) => environment),
-        program.environment,
-        // What stagers have changed so far: a relaunch sees its own changes.
-        staging.work.environment,
-        stager.environment,
-      ),
+      environment,
       limits: stager.limits,
       stagerfs: stagerfs.packages.flatMap(layerOf),
     },
+    hints: hintContext({
+      program: { kind: 'stager', fqn: stagerFqn(stager) },
+      egress: stager.egress,
+      published: [],
+      environment,
+      node: settings.environment,
+      limits: stager.limits,
+      runtimes: catalogue.index.namesOf('runtime'),
+    }),
   }
 }
 

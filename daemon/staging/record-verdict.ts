@@ -1,7 +1,8 @@
 import { Refused } from '../../base/errors.js'
+import type { LimitEnding } from '../../isolation/isolation.js'
 import { RELAUNCH_LIMIT, type Staging, type Verdict, type WorkingCopy } from '../model/staging.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
-import { failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
+import { failureOfEnding, failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
 import { currentStager, stagerFqn } from './plan.js'
 
 export interface RecordedVerdict {
@@ -11,10 +12,15 @@ export interface RecordedVerdict {
   readonly refusal?: Refused
 }
 
+interface OpenLaunch {
+  readonly staging: Staging
+  readonly launch: string
+}
+
 /** Records the verdict of the open launch of `staging`. */
 export async function recordVerdict(
   ledger: StagingLedger,
-  { staging, launch }: { readonly staging: Staging; readonly launch: string },
+  { staging, launch }: OpenLaunch,
   verdict: Verdict,
   work: WorkingCopy,
 ): Promise<RecordedVerdict> {
@@ -38,4 +44,14 @@ export async function recordVerdict(
           : ledger.fail(uuid, launch, failureOfRelaunches(stager))),
       }
   }
+}
+
+/** Records that the open launch of `staging` has hit a limit, which comes before its verdict. */
+export async function recordLimit(
+  ledger: StagingLedger,
+  { staging, launch }: OpenLaunch,
+  limit: LimitEnding,
+): Promise<RecordedVerdict> {
+  const failure = failureOfEnding(stagerFqn(currentStager(staging)), limit)
+  return { staging: await ledger.fail(staging.uuid, launch, failure) }
 }

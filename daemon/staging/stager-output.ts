@@ -1,5 +1,6 @@
 import { LineSplitter } from './lines.js'
 import type { LogWriter } from '../log/log-writer.js'
+import { OutputTail } from './output-tail.js'
 
 /** The number of lines that are repeated in the explanation of a failure. */
 const LAST_LINES = 10
@@ -8,10 +9,20 @@ const LAST_LINES = 10
 export class StagerOutput {
   readonly #log: LogWriter
   readonly #splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() }
-  readonly lastLines: string[] = []
+  readonly #tail = new OutputTail()
 
   constructor(log: LogWriter) {
     this.#log = log
+  }
+
+  /** The last lines, in which a reason may show. */
+  get tail(): readonly string[] {
+    return this.#tail.lines
+  }
+
+  /** Those of them that are repeated in the explanation of a failure. */
+  get lastLines(): readonly string[] {
+    return this.tail.slice(-LAST_LINES)
   }
 
   push(stream: 'stdout' | 'stderr', chunk: Buffer): Promise<void> {
@@ -24,8 +35,7 @@ export class StagerOutput {
 
   async #append(stream: 'stdout' | 'stderr', lines: readonly string[]): Promise<void> {
     if (lines.length === 0) return
-    this.lastLines.push(...lines.slice(-LAST_LINES))
-    this.lastLines.splice(0, this.lastLines.length - LAST_LINES)
+    this.#tail.push(lines)
     await this.#log.append(stream, lines)
   }
 }

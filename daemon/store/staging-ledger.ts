@@ -53,6 +53,8 @@ export interface StagingLedger {
   relaunch(launch: string, work: WorkingCopy): Promise<Staging>
   /** Any failure. The package keeps the data from before the staging, and is `failed`, or `ready` if it was before. `launch` is undefined if none is open. */
   fail(staging: string, launch: string | undefined, failure: Failure): Promise<Staging>
+  /** For a failed staging, whose reason is looked for when its program has ended. Throws `Conflict` for any other. */
+  replaceHint(staging: string, hint: string): Promise<Staging>
   /** The launch was lost through no fault of the stager. The staging stays at its step, with one more interruption. */
   abortLaunch(launch: string): Promise<Staging>
   /** To be called when the container of a launch with a verdict has ended. */

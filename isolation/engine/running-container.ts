@@ -86,8 +86,12 @@ export class RunningContainer implements RunningContainerPort {
 
   async input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const { attached } = this.#parts
-    for await (const chunk of chunks) if (!(await isTaken(attached, chunk))) return
-    attached.end()
+    try {
+      for await (const chunk of chunks) if (!(await isTaken(attached, chunk))) return
+    } finally {
+      // Also when the client is lost: nobody else can send the rest, for which the program would wait.
+      attached.end()
+    }
   }
 
   stop(): void {

@@ -66,6 +66,20 @@ test('run passes the output on, prints ports to stderr, and exits with the exit 
   expect(json.io.document()).toEqual({ ports: [8080, 32768], exit_code: 7, reason: 'exited' })
 })
 
+test.each([
+  ['that fails', { exit_code: 1, reason: 'exited' }, 'app ended with exit code 1.\nWhat to do: Listen.\n'],
+  ['that is stopped', { exit_code: 0, reason: 'exited' }, 'What to do: Listen.\n'],
+])('run: the hint of the daemon is the last line of a program %s', async (_what, ending, shown) => {
+  const { api, run } = harness()
+  api.on('POST /v1/runs', (_request, response) => {
+    const ended: RunEvent = { event: 'ended', ...ending, hint: 'Listen.' }
+    events(response, { event: 'started', run: RUN, ports: [] }, ended).end()
+  })
+  expect((await run('run', 'app')).io.err).toBe(shown)
+  const json = await run('run', 'app', '--json')
+  expect(json.io.document()).toEqual({ ports: [], ...ending, hint: 'Listen.' })
+})
+
 test('run: Ctrl-C stops the program, and its last output is printed', async () => {
   const { api, io: makeIo, start } = harness()
   let runResponse: ServerResponse | undefined

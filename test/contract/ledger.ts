@@ -208,6 +208,18 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       expect(ours.launches).toMatchObject([{ state: 'aborted' }])
     })
 
+    it('can replace the hint of a failure, and of nothing else', async () => {
+      await submit(await upload())
+      const running = await admit()
+      await expect(ledger.replaceHint(running.uuid, 'Wait.')).rejects.toMatchObject({ code: 'state-changed' })
+      await ledger.fail(running.uuid, undefined, FAILURE)
+      const hint = `"Add" it with '--memory'; so it's done.`
+      const replaced = await ledger.replaceHint(running.uuid, hint)
+      expect(replaced).toMatchObject({ state: 'failed', failure: { ...FAILURE, hint } })
+      expect(await ledger.get(running.uuid)).toEqual(replaced)
+      await expect(ledger.replaceHint(randomUUID(), hint)).rejects.toThrow(NotFound)
+    })
+
     describe('cancels', () => {
       it('a queued staging immediately', async () => {
         const app = await packages.create(packageDraft('app', { resource: resource(), state: 'ready' }))

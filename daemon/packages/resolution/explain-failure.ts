@@ -1,6 +1,7 @@
 import { formatCapability, sameCapability } from '../capability.js'
 import type { Considered, Decision } from './decision.js'
 import { satisfiable, type Graph } from './graph.js'
+import { otherVersions } from './other-versions.js'
 import { isOperatingSystem, nameOf, type Problem } from './problem.js'
 import { proofCosts, type ProofCosts } from './proof-costs.js'
 import { SystemConflicts } from './system-conflicts.js'
@@ -61,7 +62,13 @@ class FailureExplainer {
     const { staged } = this.#problem
     if (staged?.provides.some((provided) => sameCapability(provided, demand.dependency)))
       candidates.push({ name: staged.name, verdict: 'refused', reason: 'it is the package itself' })
-    return { dependency: demand.dependency, neededBy, taken: undefined, candidates }
+    const { dependency } = demand
+    const decision = { dependency, neededBy, taken: undefined, candidates }
+    if (candidates.length > 0) return decision
+    return {
+      ...decision,
+      otherVersions: otherVersions(dependency.name, this.#problem.index.namesOf(dependency.type)),
+    }
   }
 
   #whyNot(node: number, conflictsWith: readonly number[]): string {

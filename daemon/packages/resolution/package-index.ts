@@ -48,6 +48,11 @@ export class PackageIndex {
     return this.#byType.get(type)?.get(name) ?? NONE
   }
 
+  /** Every name that is provided with a type, with numbers in their order: `node-9` before `node-18`. */
+  namesOf(type: CapabilityType): readonly string[] {
+    return [...(this.#byType.get(type)?.keys() ?? [])].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+  }
+
   #add(candidate: Package): void {
     for (const { type, name } of candidate.provides) {
       let byName = this.#byType.get(type)

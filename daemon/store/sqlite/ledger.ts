@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
-import type { Package, PackageState } from '../../packages/package.js'
+import type { PackageState } from '../../packages/package.js'
 import type { StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import {
   LAUNCH_STATE_AFTER,
@@ -9,7 +9,6 @@ import {
   type Launch,
   type LaunchState,
   type Staging,
-  type StagingSource,
   type StagingState,
   type WorkingCopy,
 } from '../../model/staging.js'
@@ -17,6 +16,7 @@ import type { StagerdDatabase } from './database.js'
 import type { PackageContent, PackageTable } from './package-table.js'
 import { StagingTable } from './staging-table.js'
 import { LAUNCH, OPEN_LAUNCH, STAGING } from './states.js'
+import { workingCopyOf } from './working-copy-of.js'
 
 /** Each transition is one UPDATE that names the state it starts from. If it changes no row, it throws, which rolls the transaction back. */
 export class SqliteLedger implements StagingLedger {
@@ -172,6 +172,18 @@ export class SqliteLedger implements StagingLedger {
     })
   }
 
+  replaceHint(staging: string, hint: string): Promise<Staging> {
+    return this.#database.write(() => {
+      const { uuid } = this.#stagings.get(staging)
+      this.#change(
+        `UPDATE stagings SET failure = json_set(failure, '$.hint', ?) WHERE uuid = ? AND state = ${STAGING.failed}`,
+        [hint, uuid],
+        `staging ${uuid} has not failed`,
+      )
+      return this.#stagings.get(uuid)
+    })
+  }
+
   abortLaunch(launch: string): Promise<Staging> {
     return this.#database.write(() => {
       const { sequence, uuid } = this.#endLaunch(launch, 'aborted')
@@ -260,24 +272,6 @@ export class SqliteLedger implements StagingLedger {
 
   #change(sql: string, values: readonly unknown[], otherwise: string): void {
     if (this.#database.statement(sql).run(...values).changes !== 1) throw stateChanged(otherwise)
-  }
-}
-
-function workingCopyOf(found: Package, source: StagingSource | undefined): WorkingCopy {
-  const { state, resource, dependencies, provides, environment, templates } = found
-  if (state === 'staging')
-    throw new Conflict(
-      'package-busy',
-      `${formatFqn('package', found)} is being staged already: wait until the staging has ended, or cancel it.`,
-    )
-  if (!resource)
-    throw new Conflict('package-empty', `${formatFqn('package', found)} has no data to stage: upload some first.`)
-  return {
-    dependencies: source?.dependencies ?? dependencies,
-    provides,
-    environment: { ...environment, ...source?.environment },
-    templates,
-    resource: source?.resource ?? resource,
   }
 }
 

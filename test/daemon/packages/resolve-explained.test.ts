@@ -67,6 +67,27 @@ describe('a failed resolution reports the shortest reason:', () => {
           nothing provides package.gone: import a package that does`,
     },
     {
+      what: 'a version that nothing provides, with those that are there, the same part of the version of each',
+      wanted: 'runtime.ruby-2.1',
+      packages: `
+        ruby-3.10: runtime.ruby runtime.ruby-3 runtime.ruby-3.10 runtime.ruby-3.10.2
+        ruby-3.9: runtime.ruby runtime.ruby-3 runtime.ruby-3.9
+        jruby: runtime.ruby-java runtime.rubyx-9.4`,
+      message: `
+        unresolved: runtime.ruby-2.1, which my-app needs, cannot be resolved:
+        runtime.ruby-2.1, which my-app needs:
+          nothing provides runtime.ruby-2.1, but there are runtime.ruby-3.9, runtime.ruby-3.10: depend on one of them, or import a package that does`,
+    },
+    {
+      what: 'a version that nothing provides, with the only one that is there',
+      wanted: 'runtime.node-20.1',
+      packages: 'node: runtime.node runtime.node-18',
+      message: `
+        unresolved: runtime.node-20.1, which my-app needs, cannot be resolved:
+        runtime.node-20.1, which my-app needs:
+          nothing provides runtime.node-20.1, but there is runtime.node-18: depend on that, or import a package that does`,
+    },
+    {
       what: 'the shortest of several reasons',
       wanted: 'package.long package.gone',
       packages: `

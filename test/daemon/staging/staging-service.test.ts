@@ -123,6 +123,41 @@ describe('a staging', () => {
     ])
   })
 
+  it.each([
+    ['reports failure', 'stager-failed', ({ url }: FakeContext) => call(url, 'POST /failed').then(() => undefined)],
+    ['ends without a verdict', 'no-verdict', ({ exit }: FakeContext) => Promise.resolve(exit(1))],
+  ])('has a hint that fits the last lines of a stager that %s', async (_what, cause, end) => {
+    await harness.addPipeline('pipe', {
+      any: async (context) => {
+        await context.print('npm error code EAI_AGAIN')
+        await context.print('npm error syscall getaddrinfo')
+        await context.print(
+          'npm error request to https://registry.npmjs.org/x failed, reason: getaddrinfo EAI_AGAIN registry.npmjs.org',
+        )
+        for (let line = 0; line < 20; line++) await context.print(`npm error line ${line}`)
+        await end(context)
+      },
+    })
+    harness.start()
+    const staging = await stage()
+    const hint = expect.stringMatching(
+      /registry\.npmjs\.org, because it has no network access: allow it with 'stagectl stager update job::\/::any --allow-egress'/,
+    ) as string
+    expect(staging).toMatchObject({ state: 'failed', failure: { cause, hint } })
+    expect((await harness.log(staging.uuid)).at(-1)).toBe(`What to do: ${staging.failure?.hint ?? ''}`)
+  })
+
+  it('has a hint that fits what a stager prints after its verdict', async () => {
+    await harness.addPipeline('pipe', {
+      any: async ({ url, print }) => {
+        await call(url, 'POST /failed')
+        await print('npm error Missing script: "start"')
+      },
+    })
+    harness.start()
+    expect(await stage()).toMatchObject({ failure: { hint: expect.stringContaining('no script "start"') as string } })
+  })
+
   it('fails if its result is over the quota of the namespace by then, and the stager is told', async () => {
     let refusal = ''
     await harness.addPipeline('pipe', {
