@@ -32,7 +32,16 @@ export function aPipeline(overrides: Partial<Pipeline> = {}): Pipeline {
   const name = overrides.name ?? 'static-site'
   const namespace = overrides.namespace ?? '/'
   const fqn = `stagpipe::${namespace}::${name}`
-  return { uuid: PIPELINE_ID, fqn, namespace, name, stagers: ['job::/::static-site'], ...TIMES, ...overrides }
+  return {
+    uuid: PIPELINE_ID,
+    fqn,
+    namespace,
+    name,
+    stagers: ['job::/::static-site'],
+    signs: [],
+    ...TIMES,
+    ...overrides,
+  }
 }
 
 export function aStager(overrides: Partial<Stager> = {}): Stager {
