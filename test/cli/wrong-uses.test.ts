@@ -210,11 +210,7 @@ const ROWS: readonly Row[] = [
   ),
   bad(['staging', 'show', ID], 'staging-not-found', `There is no staging ${ID}: see \`stagectl staging list\`.`),
   bad(['stage', 'nowhere'], 'no-such-source', 'There is no "nowhere": give a source directory, a tarball or a zip.'),
-  bad(
-    ['stage', 'loop'],
-    'link-loop',
-    '"loop" is a symbolic link that leads in a circle: give the directory itself.',
-  ),
+  bad(['stage', 'loop'], 'link-loop', '"loop" is a symbolic link that leads in a circle: give the directory itself.'),
   bad(
     [...stage, '-o', 'directory'],
     'is-a-directory',
@@ -337,7 +333,11 @@ describe('a wrong use', () => {
 
 describe('a use that looks wrong', () => {
   test('names an unreadable source, and keeps the exit code of bad input', async () => {
-    const { code, io } = await refused({ argv: ['stage', 'locked', '--pipeline', 'nodejs'], asNobody: true, env: { TMPDIR: '/tmp' } })
+    const { code, io } = await refused({
+      argv: ['stage', 'locked', '--pipeline', 'nodejs'],
+      asNobody: true,
+      env: { TMPDIR: '/tmp' },
+    })
     expect(code).toBe(4)
     expect(io.err).toMatch(/^stagectl: [^\n]*(locked|source directory)[^\n]*\n$/)
     expect(io.err).not.toContain('EACCES')
