@@ -3,7 +3,7 @@ import { quote, SHARED_NAMESPACE } from '../../base/fqn.js'
 import type { Detection } from '../../daemon/documents/detection.js'
 import type { Pipeline } from '../../daemon/documents/pipeline.js'
 import { pipelinePath } from '../api/paths.js'
-import { othersThatFit, summarizeDetection } from '../display/describe-detection.js'
+import { namesOf, othersThatFit, summarizeDetection } from '../display/describe-detection.js'
 import { lookUp } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
 import { detectPipeline } from './detect-pipeline.js'
@@ -41,7 +41,7 @@ function whyNone(
 ): readonly [reason: string, advice: string] {
   const taken = detection.candidates.find(({ verdict }) => verdict === 'taken')
   if (taken) {
-    const requires = `${taken.found.join(', ')} ${taken.found.length === 1 ? 'requires' : 'require'} the pipeline ${taken.name}`
+    const requires = `${namesOf(taken.found, 'requires', 'require')} the pipeline ${taken.name}`
     const missing = `${requires}, which is neither in ${namespace} nor in ${SHARED_NAMESPACE}`
     const others = othersThatFit(detection).map((other) => `; ${other}`)
     return [`${missing}${others.join('')}`, `make it with \`stagectl bootstrap ${taken.name}\`, or ${GIVE_ONE}`]

@@ -147,6 +147,12 @@ describe('stagectl stage', () => {
     expect(document.pipeline).toBe('stagpipe::/apcera::nodejs')
   })
 
+  test('shows names of files without their control characters', async () => {
+    const { code, io } = await stage({ 'x\x1b]0;title\x07\n.php': '', 'package.json': '{}' })
+    expect(code).toBe(4)
+    expect(io.err).toContain('x\\x1b]0;title\\x07\\x0a.php requires the pipeline php')
+  })
+
   test('says nothing of it when the pipeline is given', async () => {
     const { code, io } = await stage({ 'package.json': '{}', 'index.html': '' }, '--pipeline', 'static-site')
     expect(code).toBe(0)
