@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addDetectCommand } from './commands/detect.js'
 import { addNamespaceCommand } from './commands/namespace.js'
 import { addNodeCommands } from './commands/node.js'
 import { addPackageCommands } from './commands/package.js'
@@ -47,6 +48,7 @@ export function buildProgram(commandLine: CommandLine): Command {
     )
     .addHelpText('after', describeExitCodes())
   addStageCommand(program, commandLine)
+  addDetectCommand(program, commandLine)
   addStagingCommands(program, commandLine)
   addPackageCommands(program, commandLine)
   addStagerCommands(program, commandLine)

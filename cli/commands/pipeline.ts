@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { NotFound } from '../../base/errors.js'
-import { formatFqn, parseFqn } from '../../base/fqn.js'
+import { formatFqn, parseFqn, SHARED_NAMESPACE } from '../../base/fqn.js'
 import { isUuid } from '../../base/identifiers.js'
 import type { Pipeline, PipelineChange, PipelineDraft } from '../../daemon/documents/pipeline.js'
 import { pipelinePath } from '../api/paths.js'
@@ -9,9 +9,10 @@ import { describePipeline } from '../display/describe-stager.js'
 import { SHORTEN_END, SHORTEN_NAME } from '../display/shorten.js'
 import { table } from '../display/table.js'
 import { EXIT } from '../session/exit-codes.js'
+import { collectTexts } from '../options/collect-texts.js'
 import { integerParser } from '../options/parse-number.js'
 import { UsageError } from '../options/usage-error.js'
-import { lookUp, refInUse, SHARED_NAMESPACE } from '../session/look-up.js'
+import { lookUp, refInUse } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
 import { exportFile, type ExportOptions } from '../transfer/export-file.js'
 import { addDeleteCommand, addShowCommand, type NamedEntity } from './named-entity.js'
@@ -34,12 +35,30 @@ export function addPipelineCommands(program: Command, commandLine: CommandLine):
   group
     .command('create <name> <stagers...>')
     .description('Create a pipeline from stagers, which run in the given order.')
-    .addHelpText('after', examples('pipeline create nodejs nodejs node-tests'))
+    .option(
+      '--sign <pattern>',
+      'name at the top of a source for which the pipeline is meant, such as deno.json, *.tf or charts/; such pipelines are taken before all others (repeatable)',
+      collectTexts,
+    )
+    .addHelpText(
+      'after',
+      examples('pipeline create nodejs nodejs node-tests', "pipeline create terraform terraform --sign '*.tf'"),
+    )
     .action(
-      commandLine.run(async (session, _options, name: string, stagers: string[]) =>
-        create(session, session.newName(name, 'stagpipe'), { stagers: await refs(session, stagers) }),
+      commandLine.run(async (session, { sign }: CreateOptions, name: string, stagers: string[]) =>
+        create(session, session.newName(name, 'stagpipe'), {
+          stagers: await refs(session, stagers),
+          ...(sign ? { signs: [...sign] } : {}),
+        }),
       ),
     )
+  group
+    .command('update <name>')
+    .description('Change the signs of a pipeline, by which it is detected.')
+    .option('--sign-add <pattern>', 'sign to add, as for `pipeline create --sign` (repeatable)', collectTexts)
+    .option('--sign-remove <pattern>', 'sign to remove (repeatable)', collectTexts)
+    .addHelpText('after', examples("pipeline update terraform --sign-add '*.tofu' --sign-remove modules/"))
+    .action(commandLine.run(changeSigns))
   group
     .command('clone <source> [name]')
     .description(
@@ -92,6 +111,23 @@ export function addPipelineCommands(program: Command, commandLine: CommandLine):
   addDeleteCommand(group, commandLine, PIPELINE)
 }
 
+interface CreateOptions {
+  readonly sign?: readonly string[]
+}
+
+interface SignOptions {
+  readonly signAdd?: readonly string[]
+  readonly signRemove?: readonly string[]
+}
+
+async function changeSigns(session: Session, { signAdd, signRemove }: SignOptions, name: string): Promise<number> {
+  if (!signAdd && !signRemove) throw new UsageError('There is nothing to change: give --sign-add or --sign-remove.')
+  return await update(session, name, {
+    ...(signAdd ? { signs_add: [...signAdd] } : {}),
+    ...(signRemove ? { signs_remove: [...signRemove] } : {}),
+  })
+}
+
 function refs(session: Session, stagers: readonly string[]): Promise<string[]> {
   return Promise.all(stagers.map((stager) => refInUse(session, stager, 'job')))
 }
@@ -136,19 +172,23 @@ function stagerOf(session: Session, pipeline: Pipeline, name: string): string {
 async function create(
   session: Session,
   { namespace, name }: { readonly namespace: string; readonly name: string },
-  of: Pick<PipelineDraft, 'stagers' | 'clone'>,
+  of: Pick<PipelineDraft, 'stagers' | 'clone' | 'signs'>,
 ): Promise<number> {
   const draft: PipelineDraft = { namespace, name, ...of }
   const created = await session.api.post<Pipeline>('/v1/stagingpipelines', draft, { signal: session.signal })
-  await session.output.result(created, () => `Created ${created.fqn}: ${created.stagers.join(', ')}.`)
+  await session.output.result(created, () => `Created ${created.fqn}: ${contentOf(created)}.`)
   return EXIT.success
 }
 
 async function update(session: Session, name: string, change: PipelineChange): Promise<number> {
   const path = pipelinePath(session.ref(name, 'stagpipe'))
   const updated = await session.api.patch<Pipeline>(path, change, { signal: session.signal })
-  await session.output.result(updated, () => `Updated ${updated.fqn}: ${updated.stagers.join(', ')}.`)
+  await session.output.result(updated, () => `Updated ${updated.fqn}: ${contentOf(updated)}.`)
   return EXIT.success
+}
+
+function contentOf({ stagers, signs }: Pipeline): string {
+  return `${stagers.join(', ')}${signs.length === 0 ? '' : `, for sources with ${signs.join(', ')}`}`
 }
 
 function addList(group: Command, commandLine: CommandLine): void {
@@ -165,8 +205,9 @@ function addList(group: Command, commandLine: CommandLine): void {
             [
               { head: 'FQN', shorten: SHORTEN_NAME },
               { head: 'STAGERS', shorten: SHORTEN_END },
+              { head: 'SIGNS', shorten: SHORTEN_END },
             ],
-            pipelines.map(({ fqn, stagers }) => [fqn, stagers.join(', ')]),
+            pipelines.map(({ fqn, stagers, signs }) => [fqn, stagers.join(', '), signs.join(' ')]),
             `No pipelines in ${namespace}.`,
           ),
         )

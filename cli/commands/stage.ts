@@ -12,10 +12,10 @@ import { followStaging } from '../follow/follow-staging.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment, type Environment } from '../options/parse-environment.js'
 import { UsageError } from '../options/usage-error.js'
+import { isJavaArchive } from '../pack/archive-kind.js'
 import { locateSource } from '../pack/locate-source.js'
 import type { Session } from '../session/session.js'
 import { choosePipeline } from '../source/choose-pipeline.js'
-import { isJavaArchive } from '../source/detect-language.js'
 import { nameOfSource } from '../source/name-of-source.js'
 import { download } from '../transfer/download.js'
 import { assertTarget } from '../transfer/part-file.js'
@@ -40,7 +40,10 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
         'An .apcignore file excludes files of a directory. An existing package of the same name gets the new data.',
     )
     .option('--name <name>', 'name of the package (default: the name of the directory or archive)')
-    .option('--pipeline <pipeline>', 'pipeline to use (default: detected from the files of the directory)')
+    .option(
+      '--pipeline <pipeline>',
+      'pipeline to use (default: detected from the files of the directory, as `stagectl detect` explains)',
+    )
     .option(
       '--depends-on <type.name,...>',
       'dependencies of the package, such as runtime.node-20; they replace existing ones (repeatable)',

@@ -28,6 +28,7 @@ export function describePipeline(document: Pipeline): string {
     `FQN: ${document.fqn}`,
     `UUID: ${document.uuid}`,
     ...field('Stagers', document.stagers),
+    ...field('Signs', document.signs),
     `Updated: ${document.updated_at}`,
   ].join('\n')
 }

@@ -19,6 +19,9 @@ const FOREIGN: readonly (readonly [format: string, bytes: string])[] = [
   ['a Microsoft cabinet', 'MSCF'],
 ]
 
+/** Names of programs for a Java runtime. */
+const JAVA_ARCHIVE = /\.(?:jar|war|ear)$/i
+
 export type ArchiveKind = 'zip' | 'java' | 'tarball'
 
 /**
@@ -33,7 +36,7 @@ export async function archiveKindOf(handle: FileHandle, name: string): Promise<A
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
   const head = buffer.toString('latin1', 0, bytesRead)
   // The second is that of an empty zip, the third of a part of one that is split.
-  if (/^PK(?:\x03\x04|\x05\x06|\x07\x08)/.test(head)) return /\.(?:jar|war|ear)$/i.test(name) ? 'java' : 'zip'
+  if (/^PK(?:\x03\x04|\x05\x06|\x07\x08)/.test(head)) return isJavaArchive(name) ? 'java' : 'zip'
   const found = FOREIGN.find(([, bytes]) => head.startsWith(bytes))
   if (found)
     throw new BadInput(
@@ -41,4 +44,9 @@ export async function archiveKindOf(handle: FileHandle, name: string): Promise<A
       `${quote(name)} is ${found[0]}: unpack it and give the directory, or pack it as a zip or a tar file, plain or compressed with gzip, bzip2, xz or zstd.`,
     )
   return 'tarball'
+}
+
+/** True for the name of a zip that is staged as one file. */
+export function isJavaArchive(name: string): boolean {
+  return JAVA_ARCHIVE.test(name)
 }

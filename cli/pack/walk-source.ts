@@ -47,6 +47,15 @@ export function* walkSource(root: string): Generator<SourceEntry> {
   }
 }
 
+/** The entries at the top of `root` that `walkSource` yields, in byte order. Throws as it does. */
+export function topOfSource(root: string): SourceEntry[] {
+  const { left, rules } = openLevel(root, '', IgnoreRules.defaults())
+  return left
+    .reverse()
+    .map((found) => ({ path: found.name.toString('latin1'), kind: kindOf(found) }))
+    .filter(({ path, kind }) => !rules.ignores(path, kind === 'directory'))
+}
+
 function openLevel(root: string, directory: string, rules: IgnoreRules): Level {
   const left = namesIn(root, directory)
   let hasIgnoreFile = false

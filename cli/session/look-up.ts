@@ -1,12 +1,9 @@
 import { NotFound } from '../../base/errors.js'
-import { formatFqn, type FqnKind } from '../../base/fqn.js'
+import { formatFqn, SHARED_NAMESPACE, type FqnKind } from '../../base/fqn.js'
 import { isUuid } from '../../base/identifiers.js'
 import { seeList } from '../api/not-found.js'
 import { pathOf } from '../api/paths.js'
 import type { Session } from './session.js'
-
-/** The namespace of what all namespaces can use. */
-export const SHARED_NAMESPACE = '/apcera'
 
 /**
  * Finds what a command shows or uses. A local name is looked for in the current namespace, and then in the shared one. A
@@ -32,11 +29,7 @@ export async function refInUse(session: Session, name: string, kind: FqnKind): P
 }
 
 /** Undefined when neither namespace has the local name. */
-export async function findShared<Document>(
-  session: Session,
-  name: string,
-  kind: FqnKind,
-): Promise<Document | undefined> {
+async function findShared<Document>(session: Session, name: string, kind: FqnKind): Promise<Document | undefined> {
   for (const namespace of searched(session)) {
     const path = pathOf(kind, formatFqn(kind, { namespace, name }))
     const found = await session.api.find<Document>(path, { signal: session.signal })

@@ -1,13 +1,21 @@
 import { NotFound } from '../../base/errors.js'
+import { quote, SHARED_NAMESPACE } from '../../base/fqn.js'
+import type { Detection } from '../../daemon/documents/detection.js'
 import type { Pipeline } from '../../daemon/documents/pipeline.js'
-import { findShared, lookUp, SHARED_NAMESPACE } from '../session/look-up.js'
+import { pipelinePath } from '../api/paths.js'
+import { namesOf, othersThatFit, summarizeDetection } from '../display/describe-detection.js'
+import { lookUp } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
-import { detectLanguage } from './detect-language.js'
+import { detectPipeline } from './detect-pipeline.js'
+import { readSourceTop, type SourceTop } from './source-top.js'
+
+const GIVE_ONE = 'give one with --pipeline'
 
 /**
- * Finds the pipeline that the user gives. Without one, detects the language from the files and looks for its pipeline.
+ * Finds the pipeline that the user gives. Without one, has the daemon detect it, and says what it saw and what it chose.
  *
- * Throws what `lookUp` throws for an unknown name, `NotFound` (`no-pipeline`) when detection finds none.
+ * Throws what `lookUp` throws for an unknown name, `NotFound` (`no-pipeline`) when detection finds none, and as
+ * `readSourceTop`.
  *
  * @param source undefined for an archive, which is not inspected
  */
@@ -17,19 +25,42 @@ export async function choosePipeline(
   source: string | undefined,
 ): Promise<Pipeline> {
   if (named !== undefined) return await lookUp<Pipeline>(session, named, 'stagpipe')
-  const detected = source === undefined ? undefined : await detectLanguage(source)
-  const found = detected && (await findShared<Pipeline>(session, detected.pipeline, 'stagpipe'))
-  if (found) return found
-  const reason = detected
-    ? `${detected.file} requires the pipeline ${detected.pipeline}, which is neither in ${session.namespace} nor in ${SHARED_NAMESPACE}`
-    : source === undefined
-      ? 'No pipeline can be detected for an archive'
-      : 'No pipeline can be detected from the files of the source'
-  throw new NotFound('no-pipeline', `${reason}: give one with --pipeline. ${await listPipelines(session)}`)
+  if (source === undefined) throw await noPipeline(session, ['No pipeline can be detected for an archive', GIVE_ONE])
+  const top = await readSourceTop(source)
+  const detection = await detectPipeline(session, top)
+  if (detection.pipeline === undefined) throw await noPipeline(session, whyNone(session, detection, top))
+  for (const line of summarizeDetection(detection)) await session.output.note(line)
+  return await session.api.get<Pipeline>(pipelinePath(detection.pipeline), { signal: session.signal })
 }
 
-async function listPipelines({ api, signal }: Session): Promise<string> {
+/** Why detection found none, and what to do. */
+function whyNone(
+  { namespace }: Session,
+  detection: Detection,
+  top: SourceTop,
+): readonly [reason: string, advice: string] {
+  const taken = detection.candidates.find(({ verdict }) => verdict === 'taken')
+  if (taken) {
+    const requires = `${namesOf(taken.found, 'requires', 'require')} the pipeline ${taken.name}`
+    const missing = `${requires}, which is neither in ${namespace} nor in ${SHARED_NAMESPACE}`
+    const others = othersThatFit(detection).map((other) => `; ${other}`)
+    return [`${missing}${others.join('')}`, `make it with \`stagectl bootstrap ${taken.name}\`, or ${GIVE_ONE}`]
+  }
+  const none = 'No pipeline can be detected from the files of the source'
+  const [only = ''] = top.keys()
+  if (top.size === 1 && only.endsWith('/'))
+    return [`${none}, which holds only ${quote(only)}`, `give that directory, or ${GIVE_ONE}`]
+  return [none, `${GIVE_ONE}, or see \`stagectl detect\` for the signs of each`]
+}
+
+async function noPipeline(
+  { api, signal }: Session,
+  [reason, advice]: readonly [reason: string, advice: string],
+): Promise<NotFound> {
   const pipelines = await api.get<Pipeline[]>('/v1/stagingpipelines', { signal })
-  if (pipelines.length === 0) return 'There are none yet: create one with `stagectl pipeline create`.'
-  return `Available pipelines:\n${pipelines.map(({ fqn }) => `  ${fqn}`).join('\n')}`
+  const available =
+    pipelines.length === 0
+      ? 'There are none yet: `stagectl bootstrap` makes those that come with stagerd.'
+      : `Available pipelines:\n${pipelines.map(({ fqn }) => `  ${fqn}`).join('\n')}`
+  return new NotFound('no-pipeline', `${reason}: ${advice}. ${available}`)
 }

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { Registry } from 'prom-client'
 import type { Api } from './fastify.js'
 import { buildScriptRoutes } from './routes/build-scripts.js'
+import { detectionRoutes } from './routes/detections.js'
 import { exchangeRoutes, type ExchangeRoutesParts } from './routes/exchange.js'
 import { garbageRoutes, type GarbageRoutesParts } from './routes/garbage.js'
 import { imageRoutes, type ImageRoutesParts } from './routes/images.js'
@@ -54,6 +55,7 @@ export function buildApi({ logger, ...parts }: ApiParts): Api {
       (api, closing) => exchangeRoutes(api, parts.exchange, closing),
       (api) => stagerRoutes(api, parts.stagers),
       (api) => pipelineRoutes(api, parts.pipelines),
+      (api) => detectionRoutes(api, parts.pipelines),
       (api) => policyRoutes(api, parts.policies),
       (api) => resolutionRoutes(api, parts.resolution),
       (api) => stagingRoutes(api, parts.stagings),

@@ -33,7 +33,10 @@ const FASTIFY_CODES: Readonly<Record<string, readonly [code: string, detail: str
     'unsupported-media-type',
     'This route does not accept the content type of the body: use application/json for documents, application/octet-stream for data.',
   ],
-  FST_ERR_CTP_BODY_TOO_LARGE: ['body-too-large', 'The document is larger than the limit of 4 MiB.'],
+  FST_ERR_CTP_BODY_TOO_LARGE: [
+    'body-too-large',
+    'The document is larger than its limit, which is 4 MiB for most documents.',
+  ],
   FST_ERR_CTP_INVALID_JSON_BODY: ['bad-document', 'The body is not valid JSON: check quotes, commas and braces.'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['bad-document', 'The body is empty, but a JSON document is required.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['length-mismatch', 'The length of the body differs from Content-Length.'],

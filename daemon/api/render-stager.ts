@@ -34,6 +34,7 @@ export function renderPipeline(pipeline: Pipeline, stagers: readonly Stager[]): 
     namespace: pipeline.namespace,
     name: pipeline.name,
     stagers: stagers.map((stager) => formatFqn('job', stager)),
+    signs: [...pipeline.signs],
     created_at: pipeline.createdAt,
     updated_at: pipeline.updatedAt,
   }

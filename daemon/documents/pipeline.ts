@@ -1,6 +1,10 @@
 import { Type, type Static } from 'typebox'
 import { closed } from './schema.js'
 
+const SIGNS =
+  'its own signs: names at the top of a source for which it is meant, where * stands for any characters; a directory ends with /. POST /v1/detections looks for them'
+const Signs = Type.Optional(Type.Array(Type.String(), { maxItems: 1000, description: SIGNS }))
+
 export const Pipeline = Type.Object(
   {
     uuid: Type.String(),
@@ -8,6 +12,7 @@ export const Pipeline = Type.Object(
     namespace: Type.String(),
     name: Type.String(),
     stagers: Type.Array(Type.String(), { description: 'FQNs, in order of execution' }),
+    signs: Type.Array(Type.String(), { description: SIGNS }),
     created_at: Type.String(),
     updated_at: Type.String(),
   },
@@ -21,7 +26,10 @@ export const PipelineDraft = Type.Object(
     namespace: Type.String(),
     name: Type.String(),
     stagers: Type.Optional(Type.Array(Type.String(), { minItems: 1, description: 'refs of stagers' })),
-    clone: Type.Optional(Type.String({ description: 'ref of a pipeline' })),
+    clone: Type.Optional(
+      Type.String({ description: 'ref of a pipeline; its signs are cloned too, unless signs are given' }),
+    ),
+    signs: Signs,
   },
   { ...closed, title: 'PipelineDraft' },
 )
@@ -46,6 +54,8 @@ export const PipelineChange = Type.Object(
         { ...closed, description: 'taken out before others are added; the last stager cannot be removed' },
       ),
     ),
+    signs_add: Signs,
+    signs_remove: Signs,
   },
   { ...closed, title: 'PipelineChange' },
 )

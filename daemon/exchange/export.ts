@@ -92,6 +92,7 @@ export class Exporter {
       pipelines: pipelines.map((found) => ({
         fqn: formatFqn('stagpipe', found),
         stagers: found.stagers.map((uuid) => stagerNames.get(uuid) ?? uuid),
+        ...(found.signs.length === 0 ? {} : { signs: [...found.signs] }),
       })),
     })
     const lengths = new Map(packages.map(({ resource }) => [resource?.sha256 ?? '', resource?.length ?? 0]))

@@ -2,6 +2,7 @@ import { BadInput } from '../../base/errors.js'
 import { formatFqn, parseFqn, type FqnKind } from '../../base/fqn.js'
 import { decodeRemovalPath, encodeRemovalPath } from '../../isolation/removal-path.js'
 import { applyMetadataFields } from '../packages/metadata-fields.js'
+import { canonicalSigns } from '../packages/detection/sign-pattern.js'
 import { parseLimits } from '../documents/convert-limits.js'
 import { assertCommand, assertMetadata, assertUser, canonicalTemplate } from '../packages/validate.js'
 import type { Name, PipelineOfSet, StagerOfSet } from '../store/exchange-repository.js'
@@ -61,9 +62,10 @@ export function importSetOf(manifest: Manifest, namespace: string | undefined): 
       ...pendingStager(entry, place(entry.fqn, 'job')),
       program: place(entry.package, 'package'),
     })),
-    pipelines: manifest.pipelines.map(({ fqn, stagers }) => ({
+    pipelines: manifest.pipelines.map(({ fqn, stagers, signs = [] }) => ({
       ...place(fqn, 'stagpipe'),
       stagers: stagers.map((stager) => place(stager, 'job')),
+      signs: canonicalSigns(signs),
     })),
   }
 }

@@ -63,7 +63,11 @@ const StagerEntry = Type.Object(
 export type StagerEntry = Static<typeof StagerEntry>
 
 const PipelineEntry = Type.Object(
-  { fqn: Type.String(), stagers: Type.Array(Type.String(), { minItems: 1, maxItems: 1000 }) },
+  {
+    fqn: Type.String(),
+    stagers: Type.Array(Type.String(), { minItems: 1, maxItems: 1000 }),
+    signs: Type.Optional(Type.Array(Type.String(), { description: 'not there where it has none' })),
+  },
   closed,
 )
 

@@ -22,6 +22,7 @@ export interface StagerOfSet extends Omit<StagerDraft, 'packageUuid'> {
 
 export interface PipelineOfSet extends Name {
   readonly stagers: readonly Name[]
+  readonly signs?: readonly string[]
 }
 
 /** What happens to an object whose name is taken. */

@@ -93,17 +93,29 @@ export interface Pipeline {
   readonly name: string
   /** UUIDs of stagers, in the order of their launches; never empty. */
   readonly stagers: readonly string[]
+  /** Patterns of names at the top of a source for which it is meant; `canonicalSigns` has made them. */
+  readonly signs: readonly string[]
   readonly createdAt: string
   readonly updatedAt: string
 }
 
+export interface PipelineDraft {
+  readonly namespace: string
+  readonly name: string
+  readonly stagers: readonly string[]
+  readonly signs?: readonly string[]
+}
+
+export type PipelineChange = Partial<Pick<Pipeline, 'stagers' | 'signs'>>
+
 export interface PipelineRepository {
   /** Throws `Conflict` (`pipeline-exists`), `NotFound` (`stager-not-found`). */
-  create(draft: { namespace: string; name: string; stagers: readonly string[] }): Promise<Pipeline>
+  create(draft: PipelineDraft): Promise<Pipeline>
   /** Throws `NotFound` (`pipeline-not-found`). */
   get(ref: Ref): Promise<Pipeline>
   list(filter: { readonly namespace?: string }): Promise<readonly Pipeline[]>
-  setStagers(ref: Ref, stagers: ChangeOf<Pipeline, readonly string[]>): Promise<Pipeline>
+  /** Changes only what is given. Throws `NotFound` (`stager-not-found`), `BadInput` (`empty-pipeline`). */
+  update(ref: Ref, change: ChangeOf<Pipeline, PipelineChange>): Promise<Pipeline>
   delete(ref: Ref): Promise<void>
 }
 

@@ -56,9 +56,10 @@ describe('usage', () => {
       package: ['from-file', 'list', 'show', 'download', 'export', 'import', 'update', 'delete'],
       staging: ['list', 'show', 'logs', 'cancel', 'retry'],
       stager: ['create', 'list', 'show', 'update', 'delete'],
-      pipeline: ['create', 'clone', 'append', 'prepend', 'export', 'list', 'show', 'delete'],
+      pipeline: ['create', 'update', 'clone', 'append', 'prepend', 'export', 'list', 'show', 'delete'],
       node: ['status', 'doctor', 'gc'],
       stage: [''],
+      detect: [''],
       run: [''],
       namespace: [''],
     }

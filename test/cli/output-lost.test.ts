@@ -2,7 +2,7 @@ import { Writable } from 'node:stream'
 import { describe, expect, test, vi } from 'vitest'
 import { OutputStream } from '../../cli/terminal/output-stream.js'
 import type { CapturedIo } from './support/captured-io.js'
-import { aPackage, aPipeline, aStaging, ended, line, STAGING_ID } from './support/documents.js'
+import { aDetection, aPackage, aPipeline, aStaging, ended, line, STAGING_ID } from './support/documents.js'
 import { EventStream } from './support/event-stream.js'
 import { takeResource, type FakeApi } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
@@ -38,6 +38,7 @@ function stagingFake(api: FakeApi, outcome = ended('succeeded')): FakeApi {
   return api
     .on('GET /v1/packages/:ref', () => aPackage())
     .on('GET /v1/stagers', () => [])
+    .on('POST /v1/detections', () => aDetection())
     .on('GET /v1/stagingpipelines/:ref', () => aPipeline())
     .on('PUT /v1/packages/:ref/resource', () => aPackage())
     .on('POST /v1/stagings', () => aStaging())

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { open, readdir, readFile, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { aPackage, aPipeline, aStaging, ended, line, STAGING_ID } from './support/documents.js'
+import { aDetection, aPackage, aPipeline, aStaging, ended, line, STAGING_ID } from './support/documents.js'
 import { EventStream } from './support/event-stream.js'
 import { notFound, type FakeApi } from './support/fake-api.js'
 import { compileClient } from './support/compile-client.js'
@@ -46,6 +46,7 @@ class Run {
 function stagingFake(api: FakeApi): FakeApi {
   return api
     .on('GET /v1/packages/:ref', () => notFound('package'))
+    .on('POST /v1/detections', () => aDetection())
     .on('GET /v1/stagingpipelines/:ref', () => aPipeline())
     .on('POST /v1/packages', () => aPackage())
     .on('POST /v1/stagings', () => aStaging())

@@ -5,6 +5,7 @@ import { describe, expect, test, vi } from 'vitest'
 import type { Package } from '../../daemon/documents/package.js'
 import type { Cause } from '../../daemon/documents/staging.js'
 import {
+  aDetection,
   aPackage,
   aPipeline,
   aStager,
@@ -32,6 +33,7 @@ function staging(api: FakeApi, outcome = ended('succeeded')): FakeApi {
       parameters['ref'] === 'stagpipe::/::static-site' ? aPipeline() : notFound('pipeline'),
     )
     .on('GET /v1/stagingpipelines', () => [aPipeline()])
+    .on('POST /v1/detections', () => aDetection())
     .on('GET /v1/stagers', () => [])
     .on('POST /v1/resources', takeResource)
     .on('POST /v1/packages', () => aPackage({ state: 'uploaded' }))
@@ -60,6 +62,7 @@ describe('stage DIR', () => {
     )
     expect(io.err.replace(/\d+ B in \d+\.\d s/g, '… B in … s')).toBe(
       [
+        'The pipeline is stagpipe::/::static-site, because index.html is there.',
         'Packed … B in … s.',
         'Uploaded … B in … s.',
         "Stager 'static-site' ran for 11.3 s.",
@@ -218,34 +221,6 @@ test('stage TARBALL uploads the file unchanged', async () => {
   const { code: without, io } = await run('stage', 'site.tar.xz')
   expect(without).toBe(4)
   expect(io.err).toContain('stagpipe::/::static-site')
-})
-
-describe('pipeline detection', () => {
-  test('uses the pipeline of /apcera when the current namespace has none', async () => {
-    const { api, run, root } = harness()
-    const shared = aPipeline({ namespace: '/apcera', name: 'nodejs' })
-    staging(api).on('GET /v1/stagingpipelines/:ref', ({ parameters }) =>
-      parameters['ref'] === shared.fqn ? shared : notFound('pipeline'),
-    )
-    const app = await writeTree(path.join(root, 'app'), { 'package.json': '{}', 'index.html': '' })
-    expect((await run('stage', app, '--namespace', '/acme')).code).toBe(0)
-    expect(api.requested.filter((request) => request.includes('stagpipe'))).toEqual([
-      'GET /v1/stagingpipelines/stagpipe::/acme::nodejs',
-      'GET /v1/stagingpipelines/stagpipe::/apcera::nodejs',
-    ])
-  })
-
-  test('lists the available pipelines when none matches', async () => {
-    const { api, run, root } = harness()
-    staging(api)
-    const { code, io } = await run('stage', await writeTree(path.join(root, 'app'), { Gemfile: '' }))
-    expect(code).toBe(4)
-    expect(io.err).toBe(
-      'stagectl: Gemfile requires the pipeline ruby, which is neither in / nor in /apcera: give one with --pipeline. Available pipelines:\n  stagpipe::/::static-site\n',
-    )
-    const { io: undetected } = await run('stage', await writeTree(path.join(root, 'other'), { 'main.c': '' }))
-    expect(undetected.err).toContain('No pipeline can be detected')
-  })
 })
 
 describe('the outcome of a staging is the exit code', () => {

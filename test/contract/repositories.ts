@@ -275,10 +275,22 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         const made = await pipelines.create({ namespace: '/acme', name: 'p', stagers: [two, one, two] })
         expect(made.stagers).toEqual([two, one, two])
         expect(await pipelines.get({ namespace: '/acme', name: 'p' })).toEqual(made)
-        expect((await pipelines.setStagers(made, [one])).stagers).toEqual([one])
+        expect((await pipelines.update(made, { stagers: [one] })).stagers).toEqual([one])
         expect(names(await pipelines.list({ namespace: '/acme' }))).toEqual(['p'])
         await pipelines.delete(made)
         await expect(pipelines.get(made)).rejects.toMatchObject({ code: 'pipeline-not-found' })
+      })
+
+      it('keep their signs, in order, through changes of their stagers, and the other way round', async () => {
+        const draft = { namespace: '/acme', name: 'p', stagers: [one] }
+        const made = await pipelines.create({ ...draft, signs: ['deno.json', '*.tf', 'charts/'] })
+        expect(made.signs).toEqual(['deno.json', '*.tf', 'charts/'])
+        expect(await pipelines.get(made)).toEqual(made)
+        expect(await pipelines.update(made, { stagers: [two] })).toMatchObject({ stagers: [two], signs: made.signs })
+        const changed = await pipelines.update(made, ({ signs }) => ({ signs: signs.slice(1) }))
+        expect(changed).toMatchObject({ stagers: [two], signs: ['*.tf', 'charts/'] })
+        expect(await pipelines.list({})).toEqual([changed])
+        expect(await pipelines.create({ ...draft, name: 'q' })).toMatchObject({ signs: [] })
       })
 
       it('refuse stagers that do not exist, an empty list, and a name that is taken', async () => {
@@ -288,7 +300,7 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
         await expect(pipelines.create({ ...draft, stagers: [] })).rejects.toMatchObject({ code: 'empty-pipeline' })
         const made = await pipelines.create({ ...draft, stagers: [one] })
         await expect(pipelines.create({ ...draft, stagers: [one] })).rejects.toMatchObject({ code: 'pipeline-exists' })
-        await expect(pipelines.setStagers(made, [two, nowhere])).rejects.toThrow(NotFound)
+        await expect(pipelines.update(made, { stagers: [two, nowhere] })).rejects.toThrow(NotFound)
         expect((await pipelines.get(made)).stagers).toEqual([one])
       })
     })

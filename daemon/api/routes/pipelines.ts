@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
-import { BadInput } from '../../../base/errors.js'
-import { assertLocalName, assertNamespace, formatFqn } from '../../../base/fqn.js'
+import { BadInput, NotFound } from '../../../base/errors.js'
+import { assertLocalName, assertNamespace, formatFqn, quote } from '../../../base/fqn.js'
 import type { Pipeline, PipelineRepository, StagerRepository } from '../../store/repositories.js'
+import { canonicalSigns } from '../../packages/detection/sign-pattern.js'
 import { Pipeline as PipelineDocument, PipelineChange, PipelineDraft } from '../../documents/pipeline.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
@@ -25,10 +26,13 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
     const found = await stagers.get(parseRef(stager, 'job'))
     return { uuid: found.uuid, fqn: formatFqn('job', found), position }
   }
-  const stagersOf = async ({ stagers, clone }: PipelineDraft): Promise<readonly string[]> => {
+  const contentOf = async ({ stagers, clone, signs }: PipelineDraft) => {
     if ((stagers === undefined) === (clone === undefined))
       throw new BadInput('bad-document', 'A pipeline needs either "stagers" or the pipeline to "clone".')
-    return clone === undefined ? uuidsOf(stagers) : (await pipelines.get(parseRef(clone, 'stagpipe'))).stagers
+    const given = signs && canonicalSigns(signs)
+    if (clone === undefined) return { stagers: await uuidsOf(stagers), signs: given ?? [] }
+    const found = await pipelines.get(parseRef(clone, 'stagpipe'))
+    return { stagers: found.stagers, signs: given ?? found.signs }
   }
 
   api.get(
@@ -62,7 +66,7 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
       const { namespace, name } = body
       assertNamespace(namespace)
       assertLocalName(name)
-      const made = await pipelines.create({ namespace, name, stagers: await stagersOf(body) })
+      const made = await pipelines.create({ namespace, name, ...(await contentOf(body)) })
       return reply
         .code(201)
         .header('location', `/v1/stagingpipelines/${made.uuid}`)
@@ -99,11 +103,10 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
     async ({ params, body }) => {
       const [before, after] = [await uuidsOf(body.prepend), await uuidsOf(body.append)]
       const removal = body.remove && (await removalOf(body.remove))
-      const changed = await pipelines.setStagers(parseRef(params.ref, 'stagpipe'), (found) => [
-        ...before,
-        ...(removal ? withoutStager(found, removal) : found.stagers),
-        ...after,
-      ])
+      const changed = await pipelines.update(parseRef(params.ref, 'stagpipe'), (found) => ({
+        stagers: [...before, ...(removal ? withoutStager(found, removal) : found.stagers), ...after],
+        signs: changedSigns(found, body),
+      }))
       return render(changed)
     },
   )
@@ -124,4 +127,14 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
       return reply.code(204).send(null)
     },
   )
+}
+
+function changedSigns(found: Pipeline, { signs_add: add = [], signs_remove: remove = [] }: PipelineChange) {
+  const unknown = remove.find((sign) => !found.signs.includes(sign))
+  if (unknown !== undefined)
+    throw new NotFound(
+      'sign-not-in-pipeline',
+      `${formatFqn('stagpipe', found)} does not have the sign ${quote(unknown)}: its own signs are ${found.signs.join(', ') || 'none'}.`,
+    )
+  return canonicalSigns([...found.signs.filter((sign) => !remove.includes(sign)), ...add])
 }

@@ -59,7 +59,8 @@ export class SqliteExchange implements ExchangeRepository {
       const pipelines = set.pipelines.map((draft) =>
         put(this.#pipelines.find(refTo(draft)), whenThere, {
           make: () => this.#pipelines.insert({ ...draft, stagers: uuids(draft.stagers) }),
-          replace: (found) => this.#pipelines.setStagers(found, uuids(draft.stagers)),
+          replace: (found) =>
+            this.#pipelines.update(found, { stagers: uuids(draft.stagers), signs: draft.signs ?? [] }),
         }),
       )
       return { packages, stagers, pipelines }

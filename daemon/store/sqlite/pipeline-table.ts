@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { BadInput, NotFound } from '../../../base/errors.js'
-import type { Pipeline, Ref } from '../repositories.js'
+import type { Pipeline, PipelineChange, PipelineDraft, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import { describeRef, whereNamespace, whereRef } from './references.js'
 
@@ -9,14 +9,9 @@ interface PipelineRow {
   readonly namespace: string
   readonly name: string
   readonly stagers: string
+  readonly signs: string
   readonly created_at: string
   readonly updated_at: string
-}
-
-export interface PipelineDraft {
-  readonly namespace: string
-  readonly name: string
-  readonly stagers: readonly string[]
 }
 
 const SELECT = `SELECT *, (
@@ -53,21 +48,27 @@ export class PipelineTable {
   }
 
   /** The name must be free. Throws `BadInput` (`empty-pipeline`), `NotFound` (`stager-not-found`). */
-  insert({ namespace, name, stagers }: PipelineDraft): Pipeline {
+  insert({ namespace, name, stagers, signs = [] }: PipelineDraft): Pipeline {
     const uuid = randomUUID()
     const now = new Date().toISOString()
     this.#database
-      .statement('INSERT INTO pipelines (uuid, namespace, name, created_at, updated_at) VALUES (?, ?, ?, ?, ?)')
-      .run(uuid, namespace, name, now, now)
+      .statement(
+        'INSERT INTO pipelines (uuid, namespace, name, signs, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)',
+      )
+      .run(uuid, namespace, name, JSON.stringify(signs), now, now)
     this.#fill(uuid, stagers)
     return this.get({ uuid })
   }
 
   /** Throws `BadInput` (`empty-pipeline`), `NotFound` (`stager-not-found`). */
-  setStagers({ uuid }: Pipeline, stagers: readonly string[]): Pipeline {
-    this.#database.statement('DELETE FROM pipeline_stagers WHERE pipeline = ?').run(uuid)
-    this.#fill(uuid, stagers)
-    this.#database.statement('UPDATE pipelines SET updated_at = ? WHERE uuid = ?').run(new Date().toISOString(), uuid)
+  update({ uuid, signs: before }: Pipeline, { stagers, signs = before }: PipelineChange): Pipeline {
+    if (stagers) {
+      this.#database.statement('DELETE FROM pipeline_stagers WHERE pipeline = ?').run(uuid)
+      this.#fill(uuid, stagers)
+    }
+    this.#database
+      .statement('UPDATE pipelines SET signs = ?, updated_at = ? WHERE uuid = ?')
+      .run(JSON.stringify(signs), new Date().toISOString(), uuid)
     return this.get({ uuid })
   }
 
@@ -94,6 +95,7 @@ function decode(row: PipelineRow): Pipeline {
     namespace: row.namespace,
     name: row.name,
     stagers: JSON.parse(row.stagers) as string[],
+    signs: JSON.parse(row.signs) as string[],
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }

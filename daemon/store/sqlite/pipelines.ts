@@ -1,8 +1,8 @@
 import { Conflict } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
-import type { ChangeOf, Pipeline, PipelineRepository, Ref } from '../repositories.js'
+import type { ChangeOf, Pipeline, PipelineChange, PipelineDraft, PipelineRepository, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
-import { PipelineTable, type PipelineDraft } from './pipeline-table.js'
+import { PipelineTable } from './pipeline-table.js'
 
 export class SqlitePipelines implements PipelineRepository {
   readonly #database: StagerdDatabase
@@ -33,10 +33,10 @@ export class SqlitePipelines implements PipelineRepository {
     return this.#database.read(() => this.#table.below(filter.namespace ?? '/'))
   }
 
-  setStagers(ref: Ref, stagersOf: ChangeOf<Pipeline, readonly string[]>): Promise<Pipeline> {
+  update(ref: Ref, changeOf: ChangeOf<Pipeline, PipelineChange>): Promise<Pipeline> {
     return this.#database.write(() => {
       const found = this.#table.get(ref)
-      return this.#table.setStagers(found, typeof stagersOf === 'function' ? stagersOf(found) : stagersOf)
+      return this.#table.update(found, typeof changeOf === 'function' ? changeOf(found) : changeOf)
     })
   }
 

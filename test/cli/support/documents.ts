@@ -1,3 +1,4 @@
+import type { Detection } from '../../../daemon/documents/detection.js'
 import type { Package } from '../../../daemon/documents/package.js'
 import type { Pipeline } from '../../../daemon/documents/pipeline.js'
 import type { Stager } from '../../../daemon/documents/stager.js'
@@ -32,7 +33,24 @@ export function aPipeline(overrides: Partial<Pipeline> = {}): Pipeline {
   const name = overrides.name ?? 'static-site'
   const namespace = overrides.namespace ?? '/'
   const fqn = `stagpipe::${namespace}::${name}`
-  return { uuid: PIPELINE_ID, fqn, namespace, name, stagers: ['job::/::static-site'], ...TIMES, ...overrides }
+  return {
+    uuid: PIPELINE_ID,
+    fqn,
+    namespace,
+    name,
+    stagers: ['job::/::static-site'],
+    signs: [],
+    ...TIMES,
+    ...overrides,
+  }
+}
+
+/** One that has found static-site. */
+export function aDetection(overrides: Partial<Detection> = {}): Detection {
+  const pipeline = 'stagpipe::/::static-site'
+  const found = { found: ['index.html'], reason: 'index.html is there', signs: ['index.html'] }
+  const candidates = [{ name: 'static-site', pipeline, verdict: 'taken' as const, fits: true, ...found }]
+  return { namespace: '/', pipeline, candidates, wanted: [], ...overrides }
 }
 
 export function aStager(overrides: Partial<Stager> = {}): Stager {

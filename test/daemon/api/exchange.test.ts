@@ -35,7 +35,12 @@ describe('exchange', () => {
     await put('/apcera', 'stager-ruby', tarballs.program, { dependencies: [ruby] })
     const draft = { namespace: '/apcera', name: 'ruby', package: '/apcera::stager-ruby', start_command: './stage' }
     expect((await here.ask('POST', '/v1/stagers', { ...draft, additive: true })).status).toBe(201)
-    const pipeline = { namespace: '/apcera', name: 'ruby', stagers: ['/apcera::ruby', '/apcera::ruby'] }
+    const pipeline = {
+      namespace: '/apcera',
+      name: 'ruby',
+      stagers: ['/apcera::ruby', '/apcera::ruby'],
+      signs: ['*.gemspec', 'gems/'],
+    }
     expect((await here.ask('POST', '/v1/stagingpipelines', pipeline)).status).toBe(201)
   })
   afterEach(async () => {
@@ -139,6 +144,7 @@ describe('exchange', () => {
     ])
     const pipeline = (await there.ask<Pipeline>('GET', '/v1/stagingpipelines/%2Fapcera::ruby')).document
     expect(pipeline.stagers).toEqual(['job::/apcera::ruby', 'job::/apcera::ruby'])
+    expect(pipeline.signs).toEqual(['*.gemspec', 'gems/'])
     const stager = (await there.ask<Stager>('GET', '/v1/stagers/%2Fapcera::ruby')).document
     expect(stager).toMatchObject({ package: 'package::/apcera::stager-ruby', additive: true, start_command: './stage' })
     expect(await there.storedBlobs()).toHaveLength(3)
@@ -183,10 +189,14 @@ describe('exchange', () => {
     await imported(file)
     const before = (await there.ask<Package>('GET', '/v1/packages/%2Fapcera::stager-ruby')).document
     await there.ask('PATCH', '/v1/packages/%2Fapcera::stager-ruby', { environment_set: { CHANGED: 'yes' } })
+    await there.ask('PATCH', '/v1/stagingpipelines/%2Fapcera::ruby', { signs_add: ['own'] })
+    const signs = async () => (await there.ask<Pipeline>('GET', '/v1/stagingpipelines/%2Fapcera::ruby')).document.signs
     const skipped = await imported(file, '?existing=skip')
+    expect(await signs()).toEqual(['*.gemspec', 'gems/', 'own'])
     expect(skipped.packages).toEqual([{ fqn: before.fqn, uuid: before.uuid, outcome: 'skipped' }])
     const replaced = await imported(file, '?existing=override')
     expect(replaced.stagers.map(({ outcome }) => outcome)).toEqual(['replaced'])
+    expect(await signs()).toEqual(['*.gemspec', 'gems/'])
     const after = (await there.ask<Package>('GET', '/v1/packages/%2Fapcera::stager-ruby')).document
     expect(after).toMatchObject({ uuid: before.uuid, environment: {} })
   })

@@ -50,6 +50,7 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "PATCH /v1/stagers/{ref} updateStager",
       "PATCH /v1/stagingpipelines/{ref} updatePipeline",
       "POST /v1/build-scripts parseBuildScript",
+      "POST /v1/detections detectPipeline",
       "POST /v1/exchange importSet",
       "POST /v1/images/packages createPackageFromImage",
       "POST /v1/node/gc collectGarbage",

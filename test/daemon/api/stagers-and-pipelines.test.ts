@@ -120,6 +120,64 @@ describe('stagers and pipelines over the API', () => {
     expect((await under.ask<Pipeline>('GET', `/v1/stagingpipelines/${PIPE}`)).document.stagers).toEqual([two])
   })
 
+  it('signs of a pipeline are kept, changed, cloned and refused', async () => {
+    await under.ask('POST', '/v1/stagers', draft)
+    const body = { namespace: '/acme', name: 'pipe', stagers: ['job::/acme::one'] }
+    const made = await under.ask<Pipeline>('POST', '/v1/stagingpipelines', { ...body, signs: ['*.tf', 'x', '*.tf'] })
+    expect(made.document.signs).toEqual(['*.tf', 'x'])
+    const change = (document: object) => under.ask<Pipeline>('PATCH', `/v1/stagingpipelines/${PIPE}`, document)
+    expect((await change({ append: ['job::/acme::one'] })).document.signs).toEqual(['*.tf', 'x'])
+    expect((await change({ signs_add: ['charts/', 'x'], signs_remove: ['*.tf'] })).document).toMatchObject({
+      stagers: ['job::/acme::one', 'job::/acme::one'],
+      signs: ['x', 'charts/'],
+    })
+    expect((await change({ signs_remove: ['y'] })).document).toMatchObject({
+      status: 404,
+      code: 'sign-not-in-pipeline',
+      detail: 'stagpipe::/acme::pipe does not have the sign "y": its own signs are x, charts/.',
+    })
+    const clone = { namespace: '/acme', name: 'clone', clone: 'stagpipe::/acme::pipe' }
+    expect((await under.ask<Pipeline>('POST', '/v1/stagingpipelines', clone)).document.signs).toEqual(['x', 'charts/'])
+    const other = { ...clone, name: 'other', signs: [] }
+    expect((await under.ask<Pipeline>('POST', '/v1/stagingpipelines', other)).document.signs).toEqual([])
+  })
+
+  it.each([
+    '',
+    '/',
+    '*',
+    '**',
+    '*/',
+    'a/b',
+    '/a',
+    '..',
+    '?.tf',
+    '[ab]',
+    '{a,b}',
+    'a\\b',
+    ' a',
+    'a\n',
+    '\u0007',
+    'x'.repeat(257),
+  ])('the sign %j is refused', async (sign) => {
+    await under.ask('POST', '/v1/stagers', draft)
+    const body = { namespace: '/acme', name: 'pipe', stagers: ['job::/acme::one'], signs: [sign] }
+    expect((await under.ask('POST', '/v1/stagingpipelines', body)).document).toMatchObject({
+      status: 400,
+      code: 'bad-sign',
+    })
+  })
+
+  it('a pipeline has at most 64 signs', async () => {
+    await under.ask('POST', '/v1/stagers', draft)
+    const signs = Array.from({ length: 65 }, (_one, index) => `sign-${index}`)
+    const body = { namespace: '/acme', name: 'pipe', stagers: ['job::/acme::one'] }
+    expect((await under.ask('POST', '/v1/stagingpipelines', { ...body, signs })).document).toMatchObject({
+      code: 'bad-sign',
+    })
+    expect((await under.ask('POST', '/v1/stagingpipelines', { ...body, signs: signs.slice(1) })).status).toBe(201)
+  })
+
   it.each([
     [{ stagers: ['job::/acme::nobody'] }, 404, 'stager-not-found'],
     [{ clone: 'stagpipe::/acme::nobody' }, 404, 'pipeline-not-found'],
