@@ -1,0 +1,3 @@
+#!/bin/bash
+# The setup has made what this needs.
+exec perl server.pl "$PORT"
