@@ -118,6 +118,22 @@ json_string() (
   printf '%s\n' "${_stager_meta["$2"]-}"
 )
 
+# install_dependencies COMMAND...: runs it in the application, and once more with compilers if it lacks them, because
+# most applications need none.
+install_dependencies() {
+  local log code=0
+  log=$(mktemp)
+  in_stagerfs "$@" | tee "$log" || code=$?
+  if ((code)) && grep -qiE "$lacks_compiler" "$log"; then
+    if ! meta_has_dependency package.build-essential; then say 'The dependencies have sources to compile: adding compilers'; fi
+    # node-gyp is a program in Python.
+    want_for_staging package.build-essential runtime.python
+  fi
+  return "$code"
+}
+lacks_compiler='(gcc|g\+\+|cc|make)[^ ]*: (command )?not found|(gcc|g\+\+|cc|make).* No such file|not found: make|unable to find a compiler'
+lacks_compiler+='|install development tools first|no developer tools|find Python|make. not found|executing .make.|Can.t (find|locate) make'
+
 # first_word FILE: the first word of a file of the application, which may have been written on Windows.
 first_word() {
   local word=''
@@ -151,7 +167,7 @@ put_application() {
   put_data /stagerfs app "$@"
   read_meta
   # What the user gave stays without a mark.
-  if [[ $start != "${_stager_meta[environment/START_COMMAND]-}" ]]; then
+  if [[ -n $start && $start != "${_stager_meta[environment/START_COMMAND]-}" ]]; then
     set_env STAGER_START_COMMAND "$start"
     set_start_command "$start"
   fi
@@ -160,7 +176,7 @@ put_application() {
     if [[ " ${wanted[*]} " == *" $old "* ]]; then kept+=("$old"); else remove_dependencies "$old"; fi
   done
   remember_added "${kept[*]}"
-  say "The start command is: $start"
+  if [[ -n $start ]]; then say "The start command is: $start"; fi
   finish
 }
 
