@@ -7,7 +7,7 @@ source "${root:?}/scripts/lib/messages.sh"
 ensure_shipped_stager() {
   local name=$1 program
   program=$(mktemp -d)
-  cp "$root/stagers/$name"/* "$root"/stagers/lib/*.sh "$program"
+  cp -r "$root/stagers/$name"/* "$root"/stagers/lib/*.sh "$program"
   if "$root/bin/stagectl" stager show "/apcera::$name" >/dev/null 2>&1; then
     "$root/bin/stagectl" stager update "/apcera::$name" --path "$program" --start-command ./stage
   else

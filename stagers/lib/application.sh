@@ -11,6 +11,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/versions.sh"
 
 app=/stagerfs/app
 wanted=()
+# What stagers of this and earlier stagings added, as read_meta has read it.
+STAGER_ADDED=''
 
 # get_application: unpacks the application into $app, readable for the user that it runs as.
 get_application() {
@@ -28,6 +30,7 @@ want() {
 }
 
 # want_for_staging CAPABILITY...: dependencies that the result does not have, such as compilers.
+# shellcheck disable=SC2154 # stager.sh sets _stager_dependencies
 want_for_staging() {
   local capability old added
   read_meta
@@ -109,14 +112,15 @@ want_runtime() {
 }
 
 # json_string FILE PATH: a string of a JSON file of the application, such as engines/node, or nothing.
-json_string() (
+json_string() {
   [[ -f $app/$1 ]] || return 0
-  LC_ALL=C
+  local LC_ALL=C _stager_json
   _stager_json=$(<"$app/$1")
-  declare -A _stager_meta=()
+  # Of this function, and not that of the package.
+  local -A _stager_meta=()
   _stager_json_value ''
   printf '%s\n' "${_stager_meta["$2"]-}"
-)
+}
 
 # install_dependencies COMMAND...: runs it in the application, and once more with compilers if it lacks them, because
 # most applications need none.
@@ -183,11 +187,12 @@ put_application() {
 # only_file PATTERN: the one file at the top of the application that matches, or nothing.
 only_file() {
   local found
-  mapfile -t found < <(cd "$app" && compgen -G "$1" || true)
+  mapfile -t found < <(cd "$app" && compgen -G "$1")
   if ((${#found[@]} == 1)); then printf '%s\n' "${found[0]}"; fi
 }
 
 # put_file PATH [MODE]: writes standard input to a file of the package outside of /app, where nothing serves it.
 put_file() {
+  # shellcheck disable=SC2016 # expanded in /stagerfs
   in_stagerfs_as_root sh -c 'mkdir -p "$(dirname "$1")" && cat >"$1" && chmod "$2" "$1"' sh "$1" "${2:-0644}"
 }
