@@ -165,10 +165,16 @@ given_start() {
 
 # put_application START_COMMAND [PATH...]: ends the staging with app and these paths of /stagerfs as the data.
 put_application() {
-  local start=$1 old kept=()
+  local start=$1
   shift
   say 'Uploading the application'
   put_data /stagerfs app "$@"
+  finish_application "$start"
+}
+
+# finish_application START_COMMAND: ends the staging with the data that the package has.
+finish_application() {
+  local start=$1 old kept=()
   read_meta
   # What the user gave stays without a mark.
   if [[ -n $start && $start != "${_stager_meta[environment/START_COMMAND]-}" ]]; then

@@ -1,3 +1,3 @@
 #!/bin/bash
-# The setup has made what this needs.
-exec perl server.pl "$PORT"
+# The setup has installed `serve`.
+exec serve server.pl "$PORT"
