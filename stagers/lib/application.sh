@@ -30,8 +30,21 @@ want() {
 }
 
 # want_for_staging CAPABILITY...: dependencies that the result does not have, such as compilers.
-# shellcheck disable=SC2154 # stager.sh sets _stager_dependencies
 want_for_staging() {
+  mark "$@"
+  relaunch_with "$@"
+}
+
+# want_in_result CAPABILITY...: dependencies that are not needed while staging, so that nothing is relaunched.
+want_in_result() {
+  wanted+=("$@")
+  mark "$@"
+  add_dependencies "$@"
+}
+
+# mark CAPABILITY...: these are of the stager, unless the package has them already.
+# shellcheck disable=SC2154 # stager.sh sets _stager_dependencies
+mark() {
   local capability old added
   read_meta
   added=$STAGER_ADDED
@@ -44,7 +57,6 @@ want_for_staging() {
     added+=" $capability"
   done
   remember_added "$added"
-  relaunch_with "$@"
 }
 
 # given CAPABILITY: whether the user gave the package this dependency, or a version of it.
