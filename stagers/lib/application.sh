@@ -45,18 +45,17 @@ want_in_result() {
 # mark CAPABILITY...: these are of the stager, unless the package has them already.
 # shellcheck disable=SC2154 # stager.sh sets _stager_dependencies
 mark() {
-  local capability old added
+  local capability old kept
   read_meta
-  added=$STAGER_ADDED
   for capability; do
     [[ " ${_stager_dependencies[*]} " != *" $capability "* ]] || continue
+    kept=()
     # Two versions at once would hide each other.
-    for old in $added; do
-      if [[ $(stem "$old") == "$(stem "$capability")" ]]; then remove_dependencies "$old" && added=${added//"$old"/}; fi
+    for old in $STAGER_ADDED; do
+      if [[ $(stem "$old") == "$(stem "$capability")" ]]; then remove_dependencies "$old"; else kept+=("$old"); fi
     done
-    added+=" $capability"
+    remember_added "${kept[@]}" "$capability"
   done
-  remember_added "$added"
 }
 
 # given CAPABILITY: whether the user gave the package this dependency, or a version of it.
@@ -85,9 +84,8 @@ read_meta() {
 }
 
 remember_added() {
-  local words
-  read -ra words <<<"$1" || true
-  [[ ${words[*]} == "$STAGER_ADDED" ]] || set_env STAGER_ADDED "${words[*]}"
+  [[ $* == "$STAGER_ADDED" ]] || set_env STAGER_ADDED "$*"
+  STAGER_ADDED=$*
 }
 
 # stem CAPABILITY: without its version.
@@ -197,7 +195,7 @@ finish_application() {
   for old in $STAGER_ADDED; do
     if [[ " ${wanted[*]} " == *" $old "* ]]; then kept+=("$old"); else remove_dependencies "$old"; fi
   done
-  remember_added "${kept[*]}"
+  remember_added "${kept[@]}"
   if [[ -n $start ]]; then say "The start command is: $start"; fi
   finish
 }
