@@ -5,10 +5,12 @@ import { UsageError } from '../options/usage-error.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT } from '../session/exit-codes.js'
 import type { Session } from '../session/session.js'
+import { exportFile } from '../transfer/export-file.js'
 import { importFile } from '../transfer/import-file.js'
 
 interface BootstrapOptions {
   readonly from?: string
+  readonly to?: string
   readonly detach?: boolean
   readonly cancel?: boolean
 }
@@ -21,10 +23,11 @@ export function addBootstrapCommand(program: Command, commandLine: CommandLine):
         'lacks them or has those of an older stagerd. stagerd does the work; Ctrl-C leaves it, and the same command ' +
         'follows it again. Without a name: all pipelines.',
     )
-    .option('--from <file>', 'take them from a file that `scripts/bootstrap-file` has written, without a network')
+    .option('--from <file>', 'take them from a file that --to has written, without a network')
+    .option('--to <file>', 'then write them to a file, for --from on a node without a network')
     .option('--detach', 'start it without following it')
     .option('--cancel', 'cancel the bootstrap that is running')
-    .addHelpText('after', examples('bootstrap', 'bootstrap nodejs python', 'bootstrap --from stagerd.cntmp'))
+    .addHelpText('after', examples('bootstrap', 'bootstrap nodejs python', 'bootstrap --to stagerd.cntmp', 'bootstrap --from stagerd.cntmp'))
     .action(commandLine.run(bootstrap))
 }
 
@@ -49,6 +52,7 @@ async function bootstrap(session: Session, options: BootstrapOptions, pipelines:
     return EXIT.success
   }
   const ended = await followBootstrap(session, started)
+  if (ended.state === 'succeeded' && options.to !== undefined) return await exportAll(session, ended, options.to)
   if (output.json) await output.document(ended)
   switch (ended.state) {
     case 'succeeded':
@@ -61,10 +65,22 @@ async function bootstrap(session: Session, options: BootstrapOptions, pipelines:
   }
 }
 
-function assertConsistent({ from, detach, cancel }: BootstrapOptions, pipelines: readonly string[]): void {
+/** Every stager has a pipeline of its name. */
+async function exportAll(session: Session, { items }: Bootstrap, file: string): Promise<number> {
+  const names = items.map(({ name }) => name)
+  const query = {
+    package: names.filter((name) => name.startsWith('package::')),
+    pipeline: names.filter((name) => name.startsWith('job::')).map((name) => name.replace('job::', 'stagpipe::')),
+  }
+  return await exportFile(session, query, file, { file })
+}
+
+function assertConsistent({ from, to, detach, cancel }: BootstrapOptions, pipelines: readonly string[]): void {
+  if (to !== undefined && (from !== undefined || detach === true))
+    throw new UsageError('--to needs a bootstrap that has ended: give neither --from nor --detach with it.')
   if (from !== undefined && pipelines.length > 0)
     throw new UsageError('--from takes everything that is in the file: give no names of pipelines with it.')
-  if (cancel === true && (from !== undefined || detach === true || pipelines.length > 0))
+  if (cancel === true && (from !== undefined || to !== undefined || detach === true || pipelines.length > 0))
     throw new UsageError('--cancel stands alone: give neither names nor other options with it.')
 }
 

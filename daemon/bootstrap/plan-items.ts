@@ -88,7 +88,12 @@ class Planner {
   }
 }
 
-/** The result of a build depends on what it was built on. A stager runs on any version of what it depends on. */
+/**
+ * The result of a build depends on what it was built on. A stager runs on any version of what it depends on.
+ *
+ * What a recipe reads of the host is left out, so that two nodes with the same stagerd agree: what one has exported is
+ * current on the other, and an update of a host rebuilds nothing.
+ */
 function digestOf(recipe: Recipe, needed: readonly Item[]): string {
   const hash = createHash('sha256')
   const text = (...parts: readonly string[]) => parts.forEach((part) => hash.update(`${part.length}:${part}`))
@@ -98,7 +103,7 @@ function digestOf(recipe: Recipe, needed: readonly Item[]): string {
       text(JSON.stringify(recipe.metadata))
       break
     case 'system':
-      text(JSON.stringify(recipe.metadata), process.arch, recipe.inputs)
+      text(JSON.stringify(recipe.metadata), process.arch)
       addFiles(hash, [...recipe.files, ...recipe.library])
       break
     case 'script':

@@ -42,7 +42,7 @@ build (
   return { kind: 'script', fqn: `package::${namespace}::${name}`, namespace, name, text, script, includes: [] }
 }
 
-export function systemRecipe(name: string, inputs = ''): RecipeOf<'system'> {
+export function systemRecipe(name: string, program = '#!/bin/sh', inputs = ''): RecipeOf<'system'> {
   const namespace = '/apcera/pkg/os'
   const metadata = {
     provides: [parseCapability(`os.${name}`)],
@@ -50,7 +50,7 @@ export function systemRecipe(name: string, inputs = ''): RecipeOf<'system'> {
     environment: { PATH: '$PATH:/bin' },
     templates: [],
   }
-  const files = [{ path: 'recipe', executable: true, content: Buffer.from('#!/bin/sh\n') }]
+  const files = [{ path: 'recipe', executable: true, content: Buffer.from(program) }]
   const fqn = `package::${namespace}::${name}`
   return { kind: 'system', fqn, namespace, name, files, library: [], inputs, metadata }
 }
