@@ -1,0 +1,3 @@
+#!/bin/bash
+# The setup has installed `serve`.
+exec serve server.pl "$PORT"

@@ -1,0 +1,5 @@
+// Package sounding measures depths.
+package sounding
+
+// Depth is in metres.
+func Depth() int { return 14 }

@@ -1,0 +1,216 @@
+# shellcheck shell=bash
+# What the stagers of languages have in common: the runtime that an application asks for, its start command, and the
+# result. Source it after stager.sh:
+#
+#   source "$(dirname "$0")/application.sh"
+#
+# A package that is staged again has what stagers gave it before, which must not pass for the word of its user. So
+# STAGER_ADDED and STAGER_START_COMMAND, two variables of the package, keep what stagers chose.
+# shellcheck source=versions.sh
+source "$(dirname "${BASH_SOURCE[0]}")/versions.sh"
+
+app=/stagerfs/app
+wanted=()
+# What stagers of this and earlier stagings added, as read_meta has read it.
+STAGER_ADDED=''
+
+# get_application: unpacks the application into $app, readable for the user that it runs as.
+get_application() {
+  get_data "$app"
+  sudo chown -R "$(id -u):$(id -g)" "$app"
+  chmod -R u+rwX,go+rX "$app"
+  # The client has read them, and nobody else is to.
+  rm -f "$app/continuum.conf" "$app/.apcignore"
+}
+
+# want CAPABILITY...: dependencies of the result. Relaunches if one is missing.
+want() {
+  wanted+=("$@")
+  want_for_staging "$@"
+}
+
+# want_for_staging CAPABILITY...: dependencies that the result does not have, such as compilers.
+want_for_staging() {
+  mark "$@"
+  relaunch_with "$@"
+}
+
+# want_in_result CAPABILITY...: dependencies that are not needed while staging, so that nothing is relaunched.
+want_in_result() {
+  wanted+=("$@")
+  mark "$@"
+  add_dependencies "$@"
+}
+
+# mark CAPABILITY...: these are of the stager, unless the package has them already.
+# shellcheck disable=SC2154 # stager.sh sets _stager_dependencies
+mark() {
+  local capability old added
+  read_meta
+  added=$STAGER_ADDED
+  for capability; do
+    [[ " ${_stager_dependencies[*]} " != *" $capability "* ]] || continue
+    # Two versions at once would hide each other.
+    for old in $added; do
+      if [[ $(stem "$old") == "$(stem "$capability")" ]]; then remove_dependencies "$old" && added=${added//"$old"/}; fi
+    done
+    added+=" $capability"
+  done
+  remember_added "$added"
+}
+
+# given CAPABILITY: whether the user gave the package this dependency, or a version of it.
+given() {
+  local capability
+  read_meta
+  for capability in "${_stager_dependencies[@]}"; do
+    [[ " $STAGER_ADDED " == *" $capability "* || $(stem "$capability") != "$1" ]] || return 0
+  done
+  return 1
+}
+
+# given_any: whether the user gave the package any dependency.
+given_any() {
+  local capability
+  read_meta
+  for capability in "${_stager_dependencies[@]}"; do
+    [[ " $STAGER_ADDED " == *" $capability "* ]] || return 0
+  done
+  return 1
+}
+
+read_meta() {
+  _stager_read_meta
+  STAGER_ADDED=${_stager_meta[environment/STAGER_ADDED]-}
+}
+
+remember_added() {
+  local words
+  read -ra words <<<"$1" || true
+  [[ ${words[*]} == "$STAGER_ADDED" ]] || set_env STAGER_ADDED "${words[*]}"
+}
+
+# stem CAPABILITY: without its version.
+stem() { printf '%s\n' "${1%%-[0-9]*}"; }
+
+# want_runtime NAME RANGE SIGN COMMAND...: the runtime, in a version of RANGE, which the file SIGN asks for. COMMAND
+# prints the version. A runtime that the user gave goes over the file.
+#
+# Which versions there are, only the daemon knows. It takes the one that it prefers, and if that does not fit, the
+# series that fits is asked for by name: if there is none, the daemon says which there are.
+want_runtime() {
+  local name=$1 range=$2 sign=$3 series='' version old
+  shift 3
+  if ! given "runtime.$name"; then
+    series=$(series_of "$name" "$range")
+    # What the launch before this one has found to fit.
+    for old in $STAGER_ADDED; do
+      if [[ -z $series && $(stem "$old") == "runtime.$name" ]] && series_fits "$old" "$range"; then series=${old##*-}; fi
+    done
+    want "runtime.$name${series:+-$series}"
+  fi
+  version=$(in_stagerfs "$@" 2>&1 </dev/null | grep -Eo '[0-9]+(\.[0-9]+)+' | head -n 1) ||
+    fail "The runtime $name does not run: \"$*\" prints no version."
+  if version_fits "$version" "${series:-$range}"; then
+    say "Using $name $version${range:+ for \"$range\" in $sign}"
+  elif given "runtime.$name"; then
+    say "Using $name $version, which the package depends on, although $sign asks for \"$range\""
+  else
+    series=$(lowest_series "$name" "$range")
+    say "$sign asks for $name \"$range\", and the runtime $name is $version: asking for $name-$series"
+    want "runtime.$name-$series"
+    fail "$sign asks for $name \"$range\", and there is $name $version: change $sign, or choose with --depends-on runtime.$name-VERSION."
+  fi
+}
+
+# json_string FILE PATH: a string of a JSON file of the application, such as engines/node, or nothing.
+json_string() {
+  [[ -f $app/$1 ]] || return 0
+  local LC_ALL=C _stager_json
+  _stager_json=$(<"$app/$1")
+  # Of this function, and not that of the package.
+  local -A _stager_meta=()
+  _stager_json_value ''
+  printf '%s\n' "${_stager_meta["$2"]-}"
+}
+
+# install_dependencies COMMAND...: runs it in the application, and once more with compilers if it lacks them, because
+# most applications need none.
+install_dependencies() {
+  local log code=0
+  log=$(mktemp)
+  in_stagerfs "$@" | tee "$log" || code=$?
+  if ((code)) && grep -qiE "$lacks_compiler" "$log"; then
+    if ! meta_has_dependency package.build-essential; then say 'The dependencies have sources to compile: adding compilers'; fi
+    # node-gyp is a program in Python.
+    want_for_staging package.build-essential runtime.python
+  fi
+  return "$code"
+}
+lacks_compiler='(gcc|g\+\+|cc|make)[^ ]*: (command )?not found|(gcc|g\+\+|cc|make).* No such file|not found: make|unable to find a compiler'
+lacks_compiler+='|install development tools first|no developer tools|find Python|make. not found|executing .make.|Can.t (find|locate) make'
+
+# first_word FILE: the first word of a file of the application, which may have been written on Windows.
+first_word() {
+  local word=''
+  if [[ -f $app/$1 ]]; then read -r word _ < <(tr -d '\r' <"$app/$1" | sed '1s/^\xef\xbb\xbf//; /^[[:space:]]*\(#\|$\)/d') || true; fi
+  printf '%s\n' "$word"
+}
+
+# asked_in_runtime_txt NAME: the version in runtime.txt, if it is one of this runtime: 3.1 of ruby-3.1.
+asked_in_runtime_txt() {
+  local word
+  word=$(first_word runtime.txt)
+  [[ $word != "$1"-* ]] || printf '%s\n' "${word#"$1"-}"
+}
+
+# given_start: the start command that the user gave, else that of the Procfile, else nothing.
+given_start() {
+  local said
+  said=$(meta_env START_COMMAND)
+  if [[ -n $said && $said != "$(meta_env STAGER_START_COMMAND)" ]]; then
+    printf '%s\n' "$said"
+  elif [[ -f $app/Procfile ]]; then
+    tr -d '\r' <"$app/Procfile" | sed -n 's/^web:[[:space:]]*//p' | head -n 1
+  fi
+}
+
+# put_application START_COMMAND [PATH...]: ends the staging with app and these paths of /stagerfs as the data.
+put_application() {
+  local start=$1
+  shift
+  say 'Uploading the application'
+  put_data /stagerfs app "$@"
+  finish_application "$start"
+}
+
+# finish_application START_COMMAND: ends the staging with the data that the package has.
+finish_application() {
+  local start=$1 old kept=()
+  read_meta
+  # What the user gave stays without a mark.
+  if [[ -n $start && $start != "${_stager_meta[environment/START_COMMAND]-}" ]]; then
+    set_env STAGER_START_COMMAND "$start"
+    set_start_command "$start"
+  fi
+  [[ -n ${_stager_meta[environment/START_PATH]-} ]] || set_start_path /app
+  for old in $STAGER_ADDED; do
+    if [[ " ${wanted[*]} " == *" $old "* ]]; then kept+=("$old"); else remove_dependencies "$old"; fi
+  done
+  remember_added "${kept[*]}"
+  if [[ -n $start ]]; then say "The start command is: $start"; fi
+  finish
+}
+
+# only_file PATTERN: the one file at the top of the application that matches, or nothing.
+only_file() {
+  local found
+  mapfile -t found < <(cd "$app" && compgen -G "$1")
+  if ((${#found[@]} == 1)); then printf '%s\n' "${found[0]}"; fi
+}
+
+# put_file PATH [MODE]: writes standard input to a file of the package outside of /app, where nothing serves it.
+put_file() {
+  # shellcheck disable=SC2016 # expanded in /stagerfs
+  in_stagerfs_as_root sh -c 'mkdir -p "$(dirname "$1")" && cat >"$1" && chmod "$2" "$1"' sh "$1" "${2:-0644}"
+}

@@ -1,0 +1,341 @@
+# shellcheck shell=bash
+# The Stager API for stagers in bash: see docs/stager-library.md. Begin a stager with
+#
+#   source "$(dirname "$0")/stager.sh"
+#
+# It needs bash 4.2, curl, tar, gzip and the usual small programs (coreutils or busybox). To run commands in /stagerfs
+# as another user than root, it needs sudo, and the chroot of coreutils.
+set -euo pipefail
+# An error in a function also runs the trap for errors.
+set -E
+# Two streams would not keep their order, so stderr goes to stdout.
+exec 2>&1
+
+if [[ -z ${STAGER_URL:-} ]]; then
+  echo 'STAGER_URL is not set: this is a stager, and only stagerd starts it.'
+  exit 1
+fi
+
+# --- Output and verdicts ---
+
+# say TEXT: a heading in the log.
+say() { printf -- '-----> %s\n' "$*"; }
+
+# fail SENTENCE: the staging fails, with this sentence in its log. In a subshell, it ends only the subshell.
+fail() {
+  # In $(…), stdout is captured.
+  printf '%s\n' "$*" >&2
+  : >"$_stager_dir/explained"
+  exit 1
+}
+
+# finish: the staging goes on with the next stager, and the data and metadata of the package are kept.
+finish() { _stager_verdict 'done'; }
+
+# relaunch_with TYPE.NAME...: adds those dependencies that the package lacks, and starts this stager again with them.
+# Returns if there are none: the root of a running container cannot change, so a dependency is available after a
+# relaunch.
+relaunch_with() {
+  local capability missing=()
+  _stager_read_meta
+  for capability; do
+    [[ " ${_stager_dependencies[*]} " == *" $capability "* ]] || missing+=("$capability")
+  done
+  ((${#missing[@]})) || return 0
+  add_dependencies "${missing[@]}"
+  relaunch
+}
+
+# relaunch: starts this stager again, with the current dependencies and environment of the package.
+relaunch() { _stager_verdict relaunch; }
+
+_stager_verdict() {
+  _stager_call POST "$1"
+  : >"$_stager_dir/verdict"
+  exit 0
+}
+
+# --- Data ---
+
+# get_data DIR: unpacks the data of the package into DIR. What an earlier stager packed below app/, and what the user
+# uploaded without a prefix, looks the same here: the application is in DIR itself.
+get_data() {
+  local dir=$1 strip=()
+  _stager_call GET data
+  # A file that is named app is no prefix.
+  [[ $(tar -tzf "$_stager_answer" | grep -v '^app/' | head -n 1) ]] || strip=(--strip-components=1)
+  _stager_own "$dir"
+  tar -xzf "$_stager_answer" -C "$dir" "${strip[@]}" || fail "The data of the package cannot be unpacked into $dir."
+  rm "$_stager_answer"
+}
+
+# put_data DIR [PATH...]: replaces the data of the package by these files and directories of DIR, or by all that it
+# contains. DIR stands for the root of the package: an application is in its directory app.
+put_data() {
+  local dir=$1 path paths=() options=() archive=$_stager_dir/upload.tar.gz sum
+  shift
+  if (($# == 0)); then
+    # The names of the entries have no "./", and the root directory is not among them.
+    while IFS= read -r -d '' path; do paths+=("${path##*/}"); done < <(_stager_as_root find "$dir" -mindepth 1 -maxdepth 1 -print0)
+  fi
+  for path; do
+    while [[ $path == /* || $path == ./* ]]; do path=${path#./} path=${path#/}; done
+    paths+=("${path%/}")
+  done
+  ((${#paths[@]})) || fail "There is nothing to upload in $dir."
+  if [[ $(tar --version 2>&1) == *GNU* ]]; then options=(--sort=name --numeric-owner); fi
+  # As root, because a command that ran as root may have left files that only root can read.
+  _stager_as_root tar -czf - "${options[@]}" -C "$dir" -- "${paths[@]}" >"$archive" || fail "$dir cannot be packed."
+  sum=$(sha256sum <"$archive")
+  # --upload-file streams the file with a Content-Length; --data-binary would read it into memory.
+  _stager_call POST "data?sha256=${sum%% *}" -H 'Content-Type: application/octet-stream' --upload-file "$archive"
+  rm "$archive"
+}
+
+# snapshot [--directory DIR] [--exclude PATH]...: replaces the data of the package by what this stager changed in its
+# own filesystem.
+snapshot() {
+  local fields=(--data-urlencode "exclude=$_stager_dir")
+  while (($#)); do
+    case $1 in
+      --directory | --exclude)
+        (($# > 1)) || fail "snapshot: $1 needs a path."
+        fields+=(--data-urlencode "${1#--}=$2")
+        shift 2
+        ;;
+      *) fail "snapshot: \"$1\" is not an option: use --directory and --exclude." ;;
+    esac
+  done
+  _stager_call POST snapshot -G "${fields[@]}"
+}
+
+# --- Metadata ---
+
+set_env() {
+  local value=value=$2
+  # An argument has at most 128 KiB. curl sends an empty file without the name of the field.
+  if ((${#2} > 30000)); then
+    printf '%s' "$2" >"$_stager_dir/value"
+    value=value@$_stager_dir/value
+  fi
+  _stager_change environment add "key=$1" "$value"
+}
+unset_env() { _stager_change environment remove "key=$1"; }
+
+set_start_command() { set_env START_COMMAND "$1"; }
+set_start_path() { set_env START_PATH "$1"; }
+
+# TYPE is os, runtime, file or package.
+add_provides() { _stager_capabilities provides add "$@"; }
+remove_provides() { _stager_capabilities provides remove "$@"; }
+add_dependencies() { _stager_capabilities dependencies add "$@"; }
+remove_dependencies() { _stager_capabilities dependencies remove "$@"; }
+
+# add_template PATH [LEFT RIGHT]: the delimiters are {{ and }} unless they are given.
+add_template() { _stager_template add "$@"; }
+remove_template() { _stager_template remove "$@"; }
+
+# meta_has_dependency TYPE.PREFIX: whether the package has a dependency that begins so: runtime.node is also true for
+# runtime.node-20.
+meta_has_dependency() {
+  local capability
+  _stager_read_meta
+  for capability in "${_stager_dependencies[@]}"; do
+    [[ $capability != "$1"* ]] || return 0
+  done
+  return 1
+}
+
+# meta_env KEY: prints the value of a variable that the package itself has, or nothing.
+meta_env() {
+  _stager_read_meta
+  printf '%s\n' "${_stager_meta["environment/$1"]-}"
+}
+
+_stager_template() {
+  local action=$1 path=$2 fields=()
+  shift 2
+  if (($#)); then fields=("left_delimiter=$1" "right_delimiter=${2-}"); fi
+  _stager_change templates "$action" "path=$path" "${fields[@]}"
+}
+
+_stager_capabilities() {
+  local resource=$1 action=$2 capability
+  shift 2
+  for capability; do
+    [[ $capability == *.* ]] || fail "\"$capability\" is not a capability: write TYPE.NAME, such as runtime.node."
+    _stager_change "$resource" "$action" "type=${capability%%.*}" "name=${capability#*.}"
+  done
+}
+
+# _stager_change RESOURCE ACTION FIELD...
+_stager_change() {
+  local field fields=()
+  for field in "resource=$1" "action=$2" "${@:3}"; do fields+=(--data-urlencode "$field"); done
+  _stager_call PUT meta "${fields[@]}"
+}
+
+# --- /stagerfs ---
+
+# in_stagerfs COMMAND...: runs a command of the package's filesystem in its /app, as the user of this stager, with the
+# environment of the launch, which contains that of the package and its dependencies. Put the application there first:
+# get_data /stagerfs/app. Returns the exit code of the command.
+in_stagerfs() { _stager_chroot /tmp/stager-home --userspec="$(id -u):$(id -g)" -- "$@"; }
+
+# in_stagerfs_as_root COMMAND...: the same as root.
+in_stagerfs_as_root() { _stager_chroot /root -- "$@"; }
+
+# _stager_chroot HOME [OPTION...] -- COMMAND...
+_stager_chroot() {
+  local home=$1 options=() variable variables=()
+  shift
+  while [[ $1 != -- ]]; do options+=("$1") && shift; done
+  shift
+  # It may be a symbolic link that has its target only within /stagerfs.
+  [[ -e /stagerfs/bin/sh || -L /stagerfs/bin/sh ]] ||
+    fail '/stagerfs has no /bin/sh: give the package an operating system first, with relaunch_with os.NAME.'
+  _stager_own /stagerfs/app
+  # HOME is outside of /app, where caches would become part of the application.
+  [[ -d /stagerfs$home ]] || _stager_own "/stagerfs$home"
+  # Without STAGER_URL, the command cannot post a verdict. sudo would remove the other variables.
+  while IFS= read -r -d '' variable; do
+    case $variable in
+      STAGER_URL=* | HOME=* | PWD=* | OLDPWD=* | SHLVL=* | _=*) ;;
+      *) variables+=("$variable") ;;
+    esac
+  done < <(env -0)
+  # `env` is the last to start: a shell may drop variables that it cannot name.
+  _stager_as_root chroot "${options[@]}" /stagerfs /bin/sh -c 'cd /app && exec env -i "$@"' sh \
+    "${variables[@]}" "HOME=$home" "$@"
+}
+
+# Makes a directory that belongs to the user of this stager, unless there is one already.
+_stager_own() {
+  [[ ! -d $1 ]] || [[ ! -w $1 ]] || return 0
+  mkdir -p "$1" 2>/dev/null && [[ -w $1 ]] && return 0
+  _stager_as_root mkdir -p "$1"
+  _stager_as_root chown "$(id -u):$(id -g)" "$1"
+}
+
+_stager_as_root() {
+  if ((EUID == 0)) || ! command -v sudo >/dev/null; then "$@"; else sudo -- "$@"; fi
+}
+
+# --- Requests ---
+
+# stager_request METHOD PATH [OPTION-OF-CURL...]: the body of the answer is in the file $_stager_answer. Returns 1 if the
+# request is refused, with the reason in STAGER_REFUSAL. All other functions end the stager then.
+stager_request() {
+  local method=$1 path=$2 attempt status code
+  shift 2
+  for attempt in 1 2 3; do
+    code=0
+    status=$(curl -sS -X "$method" -o "$_stager_answer" -w '%{http_code}' "$@" "$STAGER_URL/$path" \
+      2>"$_stager_dir/curl") || code=$?
+    if ((code == 0)) && [[ $status == 200 ]]; then return 0; fi
+    STAGER_REFUSAL="$method /${path%%\?*} was refused with $status: $(head -c 2000 "$_stager_answer" 2>/dev/null || true)"
+    if [[ $status != 000 && $status != 200 ]]; then return 1; fi
+    STAGER_REFUSAL="$method /${path%%\?*} got no answer: $(<"$_stager_dir/curl")"
+    # A request can be repeated if it has the same effect twice, or was not sent: 6 and 7 are failures to connect.
+    if [[ $path == snapshot ]] && ((code != 6 && code != 7)); then return 1; fi
+    if ((attempt < 3)); then sleep "$attempt"; fi
+  done
+  return 1
+}
+
+_stager_call() { stager_request "$@" || fail "$STAGER_REFUSAL"; }
+
+# _stager_read_meta: fills _stager_meta, such as [environment/PORT]=80 and [dependencies/0/type]=os, and
+# _stager_dependencies.
+_stager_read_meta() {
+  local LC_ALL=C index
+  _stager_call GET meta
+  _stager_json=$(<"$_stager_answer")
+  declare -gA _stager_meta=()
+  _stager_dependencies=()
+  _stager_json_value ''
+  for ((index = 0; ; index++)); do
+    [[ ${_stager_meta["dependencies/$index/type"]-} ]] || break
+    _stager_dependencies+=("${_stager_meta["dependencies/$index/type"]}.${_stager_meta["dependencies/$index/name"]}")
+  done
+}
+
+# Takes one value of _stager_json, and keeps the strings in it below PATH.
+_stager_json_value() {
+  local path=$1 prefix=${1:+$1/} index=0 _stager_string
+  _stager_json_space
+  case $_stager_json in
+    \"*)
+      _stager_json_string
+      _stager_meta["$path"]=$_stager_string
+      ;;
+    "["* | "{"*)
+      local open=${_stager_json:0:1}
+      _stager_json=${_stager_json:1}
+      _stager_json_space
+      while [[ $_stager_json != "]"* && $_stager_json != "}"* ]]; do
+        [[ -n $_stager_json ]] || fail 'The answer to GET /meta is cut short.'
+        if [[ $open == '{' ]]; then
+          _stager_json_string
+          _stager_json_space
+          _stager_json=${_stager_json#:}
+        else
+          _stager_string=$((index++))
+        fi
+        _stager_json_value "$prefix$_stager_string"
+        _stager_json_space
+        _stager_json=${_stager_json#,}
+        _stager_json_space
+      done
+      _stager_json=${_stager_json:1}
+      ;;
+    # A number, true, false or null.
+    *) _stager_json=${_stager_json#"${_stager_json%%[],\}]*}"} ;;
+  esac
+}
+
+# Takes a string into _stager_string.
+_stager_json_string() {
+  local chunk raw='' backslashes
+  _stager_json=${_stager_json#\"}
+  while :; do
+    [[ $_stager_json == *\"* ]] || fail 'The answer to GET /meta is cut short.'
+    chunk=${_stager_json%%\"*}
+    _stager_json=${_stager_json:${#chunk}+1}
+    raw+=$chunk
+    # A quote after an odd number of backslashes belongs to the string.
+    backslashes=${chunk##*[!\\]}
+    ((${#backslashes} % 2)) || break
+    raw+=\"
+  done
+  # The escapes of JSON are among those of printf.
+  printf -v _stager_string '%b' "$raw"
+}
+
+_stager_json_space() { _stager_json=${_stager_json#"${_stager_json%%[![:space:]]*}"}; }
+
+# --- The end ---
+
+_stager_where=''
+_stager_dir=$(mktemp -d)
+_stager_answer=$_stager_dir/answer
+
+_stager_end() {
+  local code=$?
+  trap - EXIT ERR
+  if [[ ! -e $_stager_dir/verdict ]]; then
+    if [[ ! -e $_stager_dir/explained ]]; then
+      if ((code)); then
+        echo "The stager ended with exit code $code${_stager_where:+ $_stager_where}."
+      else
+        echo 'The stager ended without a verdict: end it with finish, fail or relaunch_with.'
+      fi
+    fi
+    stager_request POST failed || ((code)) || echo "$STAGER_REFUSAL"
+    ((code)) || code=1
+  fi
+  rm -rf "$_stager_dir"
+  exit "$code"
+}
+trap '_stager_where="in ${BASH_SOURCE[0]##*/}, line $LINENO: $BASH_COMMAND"' ERR
+trap _stager_end EXIT
