@@ -27,7 +27,15 @@ export function addBootstrapCommand(program: Command, commandLine: CommandLine):
     .option('--to <file>', 'then write them to a file, for --from on a node without a network')
     .option('--detach', 'start it without following it')
     .option('--cancel', 'cancel the bootstrap that is running')
-    .addHelpText('after', examples('bootstrap', 'bootstrap nodejs python', 'bootstrap --to stagerd.cntmp', 'bootstrap --from stagerd.cntmp'))
+    .addHelpText(
+      'after',
+      examples(
+        'bootstrap',
+        'bootstrap nodejs python',
+        'bootstrap --to stagerd.cntmp',
+        'bootstrap --from stagerd.cntmp',
+      ),
+    )
     .action(commandLine.run(bootstrap))
 }
 

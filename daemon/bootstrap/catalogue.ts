@@ -37,7 +37,7 @@ export interface CatalogueEntry {
   readonly egress: boolean
   readonly user: string
   readonly dependencies: readonly Capability[]
-  /** What staged packages depend on. */
+  /** What packages need while they are staged, or when they run. */
   readonly runtimes: readonly Capability[]
   /** Limits that it needs; the others are those of the node. */
   readonly limits: Partial<Limits>

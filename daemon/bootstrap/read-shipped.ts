@@ -118,12 +118,12 @@ async function readScripts(directory: string): Promise<readonly RecipeOf<'script
   return found
 }
 
-/** The directory of a stager, with the library for stagers beside its program where the program reads it. */
+/** The directory of a stager. Where its programs read libraries of stagers/lib, all that bash reads lie beside them. */
 async function readProgram(stagers: string, name: string): Promise<readonly ShippedFile[]> {
   const files = await readTree(path.join(stagers, name))
-  if (!files.some(({ content }) => content.includes('stager.sh'))) return files
-  if (files.some((file) => file.path === 'stager.sh')) return files
-  return [...files, await readShippedFile(path.join(stagers, 'lib'), 'stager.sh')]
+  if (!files.some(({ content }) => content.includes('/stager.sh"'))) return files
+  const library = await readTree(path.join(stagers, 'lib'))
+  return [...files, ...library.filter((file) => file.path.endsWith('.sh'))]
 }
 
 async function readTree(directory: string): Promise<readonly ShippedFile[]> {
