@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint'
 export default tseslint.config(
   {
     ignores: [
-      ...['dist/', 'node_modules/', '.demo/', '.cache/', '**/*.cjs', 'images/', 'examples/', 'stagers/'],
+      ...['dist/', 'node_modules/', '.demo/', '.bootstrap/', '.cache/', '**/*.cjs', 'images/', 'examples/', 'stagers/'],
       'test/fixtures/',
     ],
   },

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addBootstrapCommand } from './commands/bootstrap.js'
 import { addDetectCommand } from './commands/detect.js'
 import { addNamespaceCommand } from './commands/namespace.js'
 import { addNodeCommands } from './commands/node.js'
@@ -47,6 +48,7 @@ export function buildProgram(commandLine: CommandLine): Command {
       examples('stage ./my-app', 'run my-app --publish 8080:3000', 'package list', 'node doctor', 'help stage'),
     )
     .addHelpText('after', describeExitCodes())
+  addBootstrapCommand(program, commandLine)
   addStageCommand(program, commandLine)
   addDetectCommand(program, commandLine)
   addStagingCommands(program, commandLine)

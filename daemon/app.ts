@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { CleanupStack } from '../base/cleanup-stack.js'
 import { Leases } from '../base/leases.js'
+import { packHostTools } from '../isolation/host/host-tools.js'
 import { chooseCompressor } from '../isolation/archive/compressor.js'
 import { detectCompression } from '../isolation/archive/compression.js'
 import { canonicalArchive } from '../isolation/archive/canonical-archive.js'
@@ -12,6 +13,10 @@ import { assertHoldsOverlays } from '../isolation/host/overlay-probe.js'
 import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
 import { buildApi } from './api/api.js'
 import type { Api } from './api/fastify.js'
+import { Bootstraps } from './bootstrap/bootstraps.js'
+import { BuildStaging } from './bootstrap/build-staging.js'
+import { ItemMaker } from './bootstrap/make-item.js'
+import { readShipped } from './bootstrap/read-shipped.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { examineSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
@@ -48,6 +53,7 @@ export interface App {
   readonly api: Pick<Api, 'listen' | 'close' | 'routing'>
   readonly service: Pick<StagingService, 'start' | 'stop'>
   readonly runs: Pick<PackageRuns, 'stop'>
+  readonly bootstraps: Pick<Bootstraps, 'resume' | 'start' | 'stop'>
 }
 
 /**
@@ -70,7 +76,7 @@ export async function buildApp(
   // Storage.
   const store = SqliteStore.open(state.database, settings.packageQuotaBytes)
   undo.defer('close the database', () => store.close())
-  const { packages, stagers, pipelines, policies, ledger } = store
+  const { packages, stagers, pipelines, policies, ledger, bootstraps: bootstrapRecords } = store
   const blobs = await DirectoryBlobStore.open(state.blobs)
   const liveBlobs = new Leases()
   const logs = new LogStore(state.logs, async (uuid) => isTerminal((await ledger.get(uuid)).state))
@@ -142,6 +148,28 @@ export async function buildApp(
   const facts = { version, nodeId, stateDir, concurrency }
   const node = new NodeReport(facts, isolation, ledger, packages, () => examineSocket(settings.socket, settings.group))
 
+  // Bootstrap.
+  const bootstrapLogs = new LogStore(
+    state.bootstrapLogs,
+    async (uuid) => (await bootstrapRecords.get(uuid)).state !== 'running',
+  )
+  const bootstraps = new Bootstraps({
+    bootstraps: bootstrapRecords,
+    maker: new ItemMaker({
+      packages,
+      stagers,
+      pipelines,
+      ingest,
+      quota,
+      limits,
+      packHostTools,
+      builds: new BuildStaging({ stagings: service, ledger, logs }),
+    }),
+    readShipped: () => readShipped(INSTALL_DIRECTORY, settings.debianMirror),
+    logs: bootstrapLogs,
+    logger,
+  })
+
   const api = buildApi({
     logger,
     packages: { packages, ingest, quota },
@@ -159,6 +187,7 @@ export async function buildApp(
     node: { node, stagings: service },
     metrics: { ledger },
     garbage: { garbage },
+    bootstraps: { bootstraps, logs: bootstrapLogs },
   })
-  return { api, service, runs }
+  return { api, service, runs, bootstraps }
 }

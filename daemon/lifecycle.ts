@@ -15,14 +15,14 @@ import { loadNativeLibrary } from './store/sqlite/native-library.js'
  */
 export class Daemon {
   readonly #app: App
-  readonly #settings: Pick<Settings, 'socket' | 'group' | 'listen' | 'stateDir'>
+  readonly #settings: Pick<Settings, 'socket' | 'group' | 'listen' | 'stateDir' | 'bootstrap'>
   readonly #logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly #undo: CleanupStack
 
   /** @param undo what building the parts has registered */
   constructor(
     app: App,
-    settings: Pick<Settings, 'socket' | 'group' | 'listen' | 'stateDir'>,
+    settings: Pick<Settings, 'socket' | 'group' | 'listen' | 'stateDir' | 'bootstrap'>,
     logger: Pick<Logger, 'info' | 'warn' | 'error'>,
     undo: CleanupStack,
   ) {
@@ -52,10 +52,12 @@ export class Daemon {
 
   async start(): Promise<void> {
     const { socket, group, listen, stateDir } = this.#settings
-    const { api, service, runs } = this.#app
+    const { api, service, runs, bootstraps } = this.#app
     await prepareSocketPath(socket)
     // Last in, first out: no new requests first, then the end of the work in progress.
     this.#undo.defer('stop staging', () => service.stop())
+    // Before the staging: the builds of a bootstrap go on at the next start.
+    this.#undo.defer('stop the bootstrap', () => bootstraps.stop())
     this.#undo.defer('stop the runs', () => runs.stop())
     this.#undo.defer('close the control API', () => api.close())
     await api.listen({ path: socket }).catch((error: unknown) => {
@@ -64,7 +66,19 @@ export class Daemon {
     if (!(await restrictSocket(socket, group))) this.#logger.warn({ group }, missingGroup(group))
     if (listen) await listenOnLoopback(api, listen, this.#undo)
     service.start()
+    void this.#bootstrap()
     this.#logger.info({ socket, state: stateDir }, 'stagerd is ready')
+  }
+
+  /** Continues what an earlier daemon has left, and makes what the settings ask for. It does not delay the start. */
+  async #bootstrap(): Promise<void> {
+    const { bootstraps } = this.#app
+    try {
+      await bootstraps.resume()
+      if (this.#settings.bootstrap) await bootstraps.start(this.#settings.bootstrap)
+    } catch (error) {
+      this.#logger.error({ err: error }, 'the bootstrap of the settings could not be started')
+    }
   }
 
   async stop(): Promise<void> {

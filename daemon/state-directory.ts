@@ -31,6 +31,10 @@ export class StateDirectory {
     return path.join(this.path, 'logs')
   }
 
+  get bootstrapLogs(): string {
+    return path.join(this.path, 'bootstraps')
+  }
+
   get imports(): string {
     return path.join(this.path, 'imports')
   }

@@ -5,10 +5,9 @@ import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { pack, type Pack } from 'tar-stream'
 import { BadInput, errnoOf, NotFound } from '../../base/errors.js'
+import { COMPILER_DIRECTORIES, compilerTexts } from '../../base/compiler-input.js'
 import { fileError } from '../../base/file-error.js'
 import { quote } from '../../base/fqn.js'
-import type { BuildScript } from '../../daemon/documents/build-script.js'
-import type { Capability } from '../../daemon/documents/capability.js'
 import type { Io } from '../terminal/io.js'
 import { meter } from '../pack/meter.js'
 import { temporaryFileError } from '../pack/packing-error.js'
@@ -22,15 +21,8 @@ import type { ScriptFile } from './read-build-script.js'
 const OWNER = { uid: 99, gid: 99, mtime: new Date(0) }
 
 /**
- * Packs the input of the `compiler` stager, in a form that a shell reads without a parser:
- *
- *     work/…                the working directory of the build: sources and include_files
- *     build/script.conf     the script itself
- *     build/body            the shell commands to run
- *     build/cleanup         one path per line
- *     build/depends         one type.name per line; build_depends and provides likewise
- *     build/snapshot_path   empty, or one path
- *     build/environment/forms/N   for each variable, the form of PUT /meta that adds it
+ * Packs the input of the `compiler` stager: what `compilerTexts` describes, the script itself as build/script.conf, and
+ * the working directory of the build, work/, with sources and include_files.
  *
  * The tar is not compressed, because most sources already are. Throws `NotFound` (`no-such-file`), `BadInput`
  * (`not-a-file`, `same-file`).
@@ -65,8 +57,10 @@ export async function packBuild(
     )
     // Handled by the `await` below; without this, a rejection before it would be unhandled.
     writing.catch(() => undefined)
-    addTextEntries(tar, { 'script.conf': text, ...textEntriesOf(script) })
-    tar.entry({ name: 'work/', type: 'directory', mode: 0o755, ...OWNER })
+    addTextEntries(tar, {
+      'build/script.conf': text,
+      ...compilerTexts({ ...script, snapshotPath: script.snapshot_path, buildDepends: script.build_depends }),
+    })
     for (const { file, path: from } of files) await addFile(tar, `work/${file}`, from, signal)
     tar.finalize()
     await writing
@@ -82,29 +76,9 @@ export async function packBuild(
   }
 }
 
-function textEntriesOf(script: BuildScript): Readonly<Record<string, string>> {
-  const lines = (list: readonly string[]) => list.map((line) => `${line}\n`).join('')
-  const capabilities = (list: readonly Capability[]) => lines(list.map(({ type, name }) => `${type}.${name}`))
-  return {
-    body: `${script.build}\n`,
-    cleanup: lines(script.cleanup),
-    snapshot_path: script.snapshot_path ?? '',
-    depends: capabilities(script.depends),
-    build_depends: capabilities(script.build_depends),
-    provides: capabilities(script.provides),
-    ...Object.fromEntries(
-      Object.entries(script.environment).map(([key, value], index) => [
-        `environment/forms/${index + 1}`,
-        new URLSearchParams({ resource: 'environment', action: 'add', key, value }).toString(),
-      ]),
-    ),
-  }
-}
-
 function addTextEntries(tar: Pack, texts: Readonly<Record<string, string>>): void {
-  for (const name of ['build/', 'build/environment/', 'build/environment/forms/'])
-    tar.entry({ name, type: 'directory', mode: 0o755, ...OWNER })
-  for (const [name, text] of Object.entries(texts)) tar.entry({ name: `build/${name}`, mode: 0o644, ...OWNER }, text)
+  for (const name of COMPILER_DIRECTORIES) tar.entry({ name, type: 'directory', mode: 0o755, ...OWNER })
+  for (const [name, text] of Object.entries(texts)) tar.entry({ name, mode: 0o644, ...OWNER }, text)
 }
 
 async function addFile(tar: Pack, name: string, from: string, signal: AbortSignal): Promise<void> {

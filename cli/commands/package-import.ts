@@ -1,21 +1,14 @@
-import { open } from 'node:fs/promises'
-import path from 'node:path'
 import type { Command } from 'commander'
-import { BadInput, errnoOf, NotFound } from '../../base/errors.js'
-import { fileError } from '../../base/file-error.js'
-import { quote } from '../../base/fqn.js'
 import type { Capability } from '../../daemon/documents/capability.js'
 import type { ImportReport } from '../../daemon/documents/exchange.js'
 import type { Query } from '../api/control-api.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { dotted } from '../display/describe-package.js'
-import { Progress } from '../display/progress.js'
 import { EXIT } from '../session/exit-codes.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { UsageError } from '../options/usage-error.js'
-import { readHandle } from '../pack/read-handle.js'
 import type { Session } from '../session/session.js'
-import { trackProgress } from '../transfer/upload.js'
+import { importFile } from '../transfer/import-file.js'
 
 interface ImportOptions {
   readonly override?: boolean
@@ -81,31 +74,6 @@ function queryOf(session: Session, options: ImportOptions): Query {
     name: options.name === undefined ? undefined : session.newName(options.name, 'package').fqn,
     provides: options.provides?.map(dotted),
     depends_on: options.dependsOn?.map(dotted),
-  }
-}
-
-async function importFile(session: Session, file: string, query: Query): Promise<ImportReport> {
-  const { api, io, output, signal } = session
-  const handle = await open(path.resolve(io.cwd, file), 'r').catch((error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT') throw fileError(error, { file })
-    throw new NotFound(
-      'no-such-file',
-      `There is no file ${quote(file)}: give a file that \`stagectl package export\` wrote.`,
-    )
-  })
-  try {
-    const stats = await handle.stat()
-    if (!stats.isFile())
-      throw new BadInput('not-a-file', `${quote(file)} is not a file: give one that \`stagectl package export\` wrote.`)
-    const progress = new Progress(output, `Importing ${path.basename(file)}`, stats.size)
-    try {
-      const body = { length: stats.size, chunks: trackProgress(readHandle(handle), progress) }
-      return await api.upload<ImportReport>('/v1/exchange', body, { query, signal })
-    } finally {
-      progress.stop()
-    }
-  } finally {
-    await handle.close()
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { Registry } from 'prom-client'
 import type { Api } from './fastify.js'
+import { bootstrapRoutes, type BootstrapRoutesParts } from './routes/bootstraps.js'
 import { buildScriptRoutes } from './routes/build-scripts.js'
 import { detectionRoutes } from './routes/detections.js'
 import { exchangeRoutes, type ExchangeRoutesParts } from './routes/exchange.js'
@@ -38,6 +39,7 @@ export interface ApiParts {
   readonly node: NodeRoutesParts
   readonly metrics: Omit<MetricsRoutesParts, 'registry'>
   readonly garbage: GarbageRoutesParts
+  readonly bootstraps: BootstrapRoutesParts
 }
 
 /** The whole control API. */
@@ -64,6 +66,7 @@ export function buildApi({ logger, ...parts }: ApiParts): Api {
       (api) => nodeRoutes(api, parts.node),
       (api) => metricsRoutes(api, { registry, ...parts.metrics }),
       (api) => garbageRoutes(api, parts.garbage),
+      (api, closing) => bootstrapRoutes(api, parts.bootstraps, closing),
     ],
   })
 }

@@ -164,7 +164,7 @@ export class Exporter {
 }
 
 function packageEntry(found: Package, fileOf: (resource: Resource) => string): PackageEntry {
-  const { resource, dependencies, provides, environment, templates, version, description } = found
+  const { resource, dependencies, provides, environment, templates, version, description, recipe } = found
   if (!resource) throw packageEmpty(found)
   return {
     fqn: formatFqn('package', found),
@@ -175,6 +175,7 @@ function packageEntry(found: Package, fileOf: (resource: Resource) => string): P
     templates: [...templates],
     ...(version === undefined ? {} : { version }),
     ...(description === undefined ? {} : { description }),
+    ...(recipe === undefined ? {} : { recipe }),
     resource: {
       file: fileOf(resource),
       digest: `sha256:${resource.sha256}`,

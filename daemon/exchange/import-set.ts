@@ -71,7 +71,7 @@ export function importSetOf(manifest: Manifest, namespace: string | undefined): 
 }
 
 function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
-  const { version, description, templates, resource } = entry
+  const { version, description, recipe, templates, resource } = entry
   assertMetadata(entry)
   const removals = resource.removals.map((one) => ({ ...one, path: encodeRemovalPath(decodeRemovalPath(one)) }))
   return {
@@ -80,6 +80,7 @@ function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
       ...applyMetadataFields({ templates: templates.map(canonicalTemplate) }, additions(entry)),
       ...(version === undefined ? {} : { version }),
       ...(description === undefined ? {} : { description }),
+      ...(recipe === undefined ? {} : { recipe }),
       state: entry.state,
     },
     resource: {

@@ -72,12 +72,13 @@ export class Importer {
     try {
       const content = await readExchangeFile(file, length)
       const pending = await this.#parse(content, request)
-      const taken = await exchange.taken(namesOf(pending))
-      if (request.whenThere === 'refuse') assertNoneTaken([...taken])
+      if (request.whenThere === 'refuse') assertNoneTaken([...(await exchange.taken(namesOf(pending)))])
+      const drafts = pending.packages.map(({ draft }) => draft)
+      const kept = await exchange.kept(drafts, request.whenThere)
       const packages: PackageDraft[] = []
       const received = new Map<string, Resource>()
       for (const one of pending.packages) {
-        const skipped = request.whenThere === 'skip' && taken.has(formatFqn('package', one.draft))
+        const skipped = kept.has(formatFqn('package', one.draft))
         packages.push(skipped ? one.draft : await this.#receive(one, content, received, holder, signal))
       }
       return await exchange.import({ ...pending, packages }, request.whenThere)

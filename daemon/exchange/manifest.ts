@@ -31,6 +31,7 @@ const PackageEntry = Type.Object(
     templates: Type.Array(Template),
     version: Type.Optional(Type.String({ maxLength: 255 })),
     description: Type.Optional(Type.String({ maxLength: 4096 })),
+    recipe: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'digest of what it was made from' })),
     resource: Type.Object(
       {
         file: Type.String({ description: 'name in the ZIP file' }),

@@ -36,6 +36,8 @@ export interface Package extends PackageMetadata {
   readonly version?: string | undefined
   /** Informative only. */
   readonly description?: string | undefined
+  /** The digest of the recipe that it was made from, where this daemon, or the one that exported it, has made it. */
+  readonly recipe?: string | undefined
   /** Increases with every import. The smaller value wins a tie between candidates. */
   readonly importOrder: number
   /** ISO 8601, UTC. */

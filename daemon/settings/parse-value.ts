@@ -21,6 +21,24 @@ export function parseOptionalText(text: string): string | undefined {
   return text === '' ? undefined : text
 }
 
+/** `all` is an empty list; an empty value turns the setting off. */
+export function parsePipelines(text: string): readonly string[] | undefined {
+  if (text === '') return undefined
+  if (text === 'all') return []
+  const names = text.split(',').map((name) => name.trim())
+  const wrong = names.find((name) => !/^[a-z0-9][a-z0-9-]*$/.test(name))
+  if (wrong !== undefined)
+    throw new Error(`${quote(wrong)} is not the name of a pipeline: write all, or names such as nodejs,python`)
+  return names
+}
+
+export function parseMirror(text: string): string | undefined {
+  if (text === '') return undefined
+  if (!URL.canParse(text) || !['http:', 'https:'].includes(new URL(text).protocol))
+    throw new Error(`${quote(text)} is not a URL such as http://deb.debian.org/debian`)
+  return text
+}
+
 export function parseInteger(text: string): number {
   if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new Error(`${quote(text)} is not a whole number from 1 to 999999999`)
   return Number(text)

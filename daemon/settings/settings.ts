@@ -10,9 +10,11 @@ import {
   parseListen,
   parseLogLevel,
   parseMtu,
+  parseMirror,
   parseNetwork,
   parseNumber,
   parseOptionalText,
+  parsePipelines,
   parseText,
 } from './parse-value.js'
 
@@ -75,6 +77,15 @@ export const DEFINITIONS = {
     name: define('compressor', 'NAME', parseCompressor, 'auto', 'igzip, pigz or zlib; auto: the fastest installed'),
     level: define('compression-level', 'N', parseCompressionLevel, '1', '0 to 9; igzip goes up to 3'),
   },
+  /** What ships with stagerd, at each start: nothing is done where it is there already. */
+  bootstrap: define('bootstrap', 'LIST', parsePipelines, '', 'pipelines to make at the start: all, or their names'),
+  debianMirror: define(
+    'debian-mirror',
+    'URL',
+    parseMirror,
+    '',
+    'mirror for Debian packages; default: that of the host',
+  ),
   /** Unless a policy sets another quota. */
   packageQuotaBytes: define('package-quota', 'SIZE', parseBytes, '2GB', 'maximum size of the resource of a package'),
   uploadGraceMs: define('upload-grace', 'TIME', parseDuration, '1h', 'how long gc keeps an upload without a package'),

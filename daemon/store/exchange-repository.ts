@@ -25,8 +25,11 @@ export interface PipelineOfSet extends Name {
   readonly signs?: readonly string[]
 }
 
-/** What happens to an object whose name is taken. */
-export type WhenThere = 'refuse' | 'override' | 'skip'
+/**
+ * What happens to an object whose name is taken. `renew` replaces what was made from another recipe, and keeps the rest: a
+ * package is replaced if both it and its successor have a recipe, and a stager if the package of its program is.
+ */
+export type WhenThere = 'refuse' | 'override' | 'skip' | 'renew'
 
 export type Outcome = 'made' | 'replaced' | 'skipped'
 
@@ -39,6 +42,8 @@ export interface ImportedSet {
 export interface ExchangeRepository {
   /** Full names of the objects in the set that exist: `import` would refuse, replace or skip them. */
   taken(set: NamesOfSet): Promise<ReadonlySet<string>>
+  /** Full names of the packages whose data `import` would not take, because they exist and stay as they are. */
+  kept(packages: readonly (Name & Pick<PackageDraft, 'recipe'>)[], whenThere: WhenThere): Promise<ReadonlySet<string>>
   /**
    * One transaction for the whole set. An object that is replaced keeps its UUID; a package also keeps its position in
    * the order of import.

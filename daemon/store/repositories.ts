@@ -34,7 +34,7 @@ export interface PackageRepository {
    * Throws `Conflict` (`package-busy`) while the package is being staged, `package-exists` if the new name is taken.
    */
   update(ref: Ref, change: ChangeOf<Package, PackageChange>): Promise<Package>
-  /** Sets resource and state. Throws `Conflict` (`package-busy`) while the package is being staged. */
+  /** Sets resource and state; the package is not that of its recipe any more. Throws `Conflict` (`package-busy`) while the package is being staged. */
   attach(ref: Ref, resource: Resource, state: 'uploaded' | 'ready'): Promise<Package>
   /**
    * Replaces everything of `target` but its name and its UUID by what `from` has, and deletes `from`. No reader sees
@@ -52,6 +52,7 @@ export interface PackageDraft extends PackageMetadata {
   readonly state?: 'uploaded' | 'ready'
   readonly version?: string
   readonly description?: string
+  readonly recipe?: string
 }
 
 export interface PackageFilter {

@@ -4,6 +4,11 @@
 # then uses its default. STAGERD_DEBIAN_MIRROR overrides both.
 debian_mirror() {
   local suite=$1
+  # In a container, apt is that of the recipe's tools, and its configuration is not that of the host.
+  if [[ -n ${RECIPE_INPUTS:-} ]]; then
+    cat "$RECIPE_INPUTS"
+    return
+  fi
   if [[ -n ${STAGERD_DEBIAN_MIRROR:-} ]]; then
     echo "$STAGERD_DEBIAN_MIRROR"
     return
@@ -16,6 +21,7 @@ debian_mirror() {
 # debootstrap reads the proxy from the environment instead of the configuration of apt.
 export_apt_proxy() {
   local proxy=''
+  command -v apt-config >/dev/null || return 0
   eval "$(apt-config shell proxy Acquire::http::Proxy)"
   if [[ -n $proxy && $proxy != DIRECT ]]; then export http_proxy=$proxy; fi
 }

@@ -32,7 +32,7 @@ ensure_programs() {
 
 # Installs the programs that the recipes in images/ and the scripts run.
 ensure_recipe_programs() {
-  ensure_commands busybox=busybox-static debootstrap=debootstrap openssl=openssl curl=curl \
+  ensure_commands busybox=busybox-static debootstrap=debootstrap gpgv=gpgv wget=wget openssl=openssl curl=curl \
     /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring /etc/ssl/certs/ca-certificates.crt=ca-certificates
   # The package busybox is dynamically linked on some hosts, and then does not run in a root without libraries.
   if [[ $(dpkg-query --show --showformat='${db:Status-Status}' busybox 2>/dev/null) == installed ]]; then

@@ -50,13 +50,18 @@ describe('the daemon', () => {
       done()
     })
     const service = { start: note('staging started'), stop: stopping('staging stopped') }
-    const settings = { socket, group: 'a-group-that-no-host-has', listen, stateDir: directory }
+    const settings = { socket, group: 'a-group-that-no-host-has', listen, stateDir: directory, bootstrap: undefined }
+    const bootstraps = {
+      resume: () => Promise.resolve(),
+      start: () => Promise.reject(new Error('the settings ask for none')),
+      stop: () => Promise.resolve(),
+    }
     const logger = {
       info: () => undefined,
       warn: (_entry: unknown, message?: string) => void warnings.push(message ?? ''),
       error: (entry: unknown) => void errors.push(entry),
     }
-    const daemon = new Daemon({ api, service, runs: { stop: stopRuns } }, settings, logger, undo)
+    const daemon = new Daemon({ api, service, runs: { stop: stopRuns }, bootstraps }, settings, logger, undo)
     onTestFinished(() => daemon.stop())
     return daemon
   }

@@ -49,6 +49,11 @@ export class StagingHarness {
     return this.#parts.service
   }
 
+  /** The parts of the daemon that is there at present. */
+  get parts(): Parts {
+    return this.#parts
+  }
+
   get packages(): SqlitePackages {
     return this.#parts.packages
   }
@@ -218,7 +223,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
   })
   const parts = { ledger, packages, stagers, pipelines, janitor, launches, logs, logger, retryMs: 5 }
   const service = new StagingService(parts, limit)
-  return { store, blobs, ledger, packages, stagers, pipelines, policies, logs, service }
+  return { store, blobs, ingest, ledger, packages, stagers, pipelines, policies, logs, service }
 }
 
 /** Sends a request of a fake stager. Throws unless the status is the expected one. */

@@ -28,8 +28,9 @@ const ExportQuery = Type.Object(
 const ImportQuery = Type.Object(
   {
     existing: Type.Optional(
-      Type.Union([Type.Literal('refuse'), Type.Literal('override'), Type.Literal('skip')], {
-        description: 'what to do with names that exist already; default: refuse',
+      Type.Union([Type.Literal('refuse'), Type.Literal('override'), Type.Literal('skip'), Type.Literal('renew')], {
+        description:
+          'what to do with names that exist already; renew: replace what stagerd has made from another recipe, and keep the rest; default: refuse',
       }),
     ),
     namespace: Type.Optional(Type.String({ description: 'import everything into this namespace' })),

@@ -5,6 +5,7 @@ import { SQL as packageDescriptions } from './migrations/0004-package-descriptio
 import { SQL as policies } from './migrations/0005-policies.js'
 import { SQL as stagingSources } from './migrations/0006-staging-sources.js'
 import { SQL as pipelineSigns } from './migrations/0007-pipeline-signs.js'
+import { SQL as bootstrap } from './migrations/0008-bootstrap.js'
 
 export interface Migration {
   /** From 1, without gaps. */
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 5, name: 'policies', sql: policies },
   { version: 6, name: 'staging-sources', sql: stagingSources },
   { version: 7, name: 'pipeline-signs', sql: pipelineSigns },
+  { version: 8, name: 'bootstrap', sql: bootstrap },
 ]

@@ -21,6 +21,7 @@ interface PackageRow {
   readonly templates: string
   readonly version: string | null
   readonly description: string | null
+  readonly recipe: string | null
   readonly created_at: string
   readonly updated_at: string
   readonly provides: string
@@ -28,7 +29,8 @@ interface PackageRow {
 }
 
 /** The columns that can change. */
-export type PackageContent = PackageMetadata & Pick<Package, 'name' | 'state' | 'resource' | 'version' | 'description'>
+export type PackageContent = PackageMetadata &
+  Pick<Package, 'name' | 'state' | 'resource' | 'version' | 'description' | 'recipe'>
 
 const capabilitiesFrom = (table: string) => `(
   SELECT json_group_array(json_object('type', type, 'name', name) ORDER BY position)
@@ -86,8 +88,9 @@ export class PackageTable {
     const { lastInsertRowid } = this.#database
       .statement(
         `INSERT INTO packages
-           (uuid, namespace, name, state, resource, environment, templates, version, description, created_at, updated_at, revision)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           (uuid, namespace, name, state, resource, environment, templates, version, description, recipe,
+            created_at, updated_at, revision)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(uuid, draft.namespace, draft.name, state, ...encode(draft), now, now, this.#nextRevision())
     this.#setCapabilities(Number(lastInsertRowid), draft)
@@ -100,7 +103,7 @@ export class PackageTable {
     const { changes } = this.#database
       .statement(
         `UPDATE packages SET name = ?, state = ?, resource = ?, environment = ?, templates = ?, version = ?, description = ?,
-           updated_at = ?, revision = ?
+           recipe = ?, updated_at = ?, revision = ?
          WHERE import_order = ? AND state = ?`,
       )
       .run(
@@ -166,7 +169,8 @@ function encode({
   templates,
   version,
   description,
-}: Pick<PackageContent, 'environment' | 'templates' | 'version' | 'description'> & {
+  recipe,
+}: Pick<PackageContent, 'environment' | 'templates' | 'version' | 'description' | 'recipe'> & {
   resource?: Resource | undefined
 }) {
   return [
@@ -175,6 +179,7 @@ function encode({
     JSON.stringify(templates),
     version ?? null,
     description ?? null,
+    recipe ?? null,
   ]
 }
 
@@ -192,6 +197,7 @@ function decode(row: PackageRow): Package {
     templates: JSON.parse(row.templates) as Template[],
     ...(row.version === null ? {} : { version: row.version }),
     ...(row.description === null ? {} : { description: row.description }),
+    ...(row.recipe === null ? {} : { recipe: row.recipe }),
     importOrder: row.import_order,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

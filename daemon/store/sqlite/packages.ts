@@ -76,7 +76,7 @@ export class SqlitePackages implements PackageRepository {
     return this.#database.write(() => {
       const found = this.#table.get(ref)
       assertNotStaging(found)
-      return this.#table.replace(found, { ...found, resource, state })
+      return this.#table.replace(found, { ...found, resource, state, recipe: undefined })
     })
   }
 

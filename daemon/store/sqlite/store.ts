@@ -1,4 +1,5 @@
 import { StagerdDatabase } from './database.js'
+import { SqliteBootstraps } from './bootstraps.js'
 import { SqliteExchange } from './exchange.js'
 import { SqliteLedger } from './ledger.js'
 import { NamespaceQuota } from './namespace-quota.js'
@@ -16,6 +17,7 @@ export class SqliteStore {
   readonly pipelines: SqlitePipelines
   readonly policies: SqlitePolicies
   readonly ledger: SqliteLedger
+  readonly bootstraps: SqliteBootstraps
   readonly exchange: SqliteExchange
   readonly references: SqliteReferences
   readonly #database: StagerdDatabase
@@ -29,6 +31,7 @@ export class SqliteStore {
     this.stagers = new SqliteStagers(database)
     this.pipelines = new SqlitePipelines(database)
     this.ledger = new SqliteLedger(database, table)
+    this.bootstraps = new SqliteBootstraps(database)
     this.exchange = new SqliteExchange(database, table)
     this.references = new SqliteReferences(database)
   }

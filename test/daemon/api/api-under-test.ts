@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { BadInput } from '../../../base/errors.js'
 import { buildApi } from '../../../daemon/api/api.js'
+import { Bootstraps } from '../../../daemon/bootstrap/bootstraps.js'
 import { Exporter } from '../../../daemon/exchange/export.js'
 import { Importer } from '../../../daemon/exchange/import.js'
 import { Collector } from '../../../daemon/garbage/collector.js'
@@ -18,6 +19,7 @@ import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
 import { detectCompression } from '../../../isolation/archive/compression.js'
 import { FakeIsolation } from '../../support/fake-isolation.js'
+import { SHIPPED_PIPELINES } from '../../support/shipped-recipes.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
 import { ApiClient, documentOf, logTo } from './api-client.js'
 import { FakeLogs } from './fake-logs.js'
@@ -106,6 +108,18 @@ export class ApiUnderTest extends ApiClient {
     const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1 }
     const socket = { subject: 'control socket', verdict: 'good', message: 'It answers.' } as const
     const node = new NodeReport(facts, isolation, ledger, packages, () => Promise.resolve(socket))
+    const bootstrapLogs = new LogStore(
+      join(directory.path, 'bootstraps'),
+      async (uuid) => (await store.bootstraps.get(uuid)).state !== 'running',
+    )
+    // Everything is there already, so that a bootstrap ends at once.
+    const bootstraps = new Bootstraps({
+      bootstraps: store.bootstraps,
+      maker: { standing: () => Promise.resolve('current'), make: () => Promise.resolve() },
+      readShipped: () => Promise.resolve(SHIPPED_PIPELINES),
+      logs: bootstrapLogs,
+      logger,
+    })
     const api = buildApi({
       logger,
       packages: { packages, ingest, quota },
@@ -123,6 +137,7 @@ export class ApiUnderTest extends ApiClient {
       node: { node, stagings: { ready: true } },
       metrics: { ledger },
       garbage: { garbage },
+      bootstraps: { bootstraps, logs: bootstrapLogs, heartbeatMs },
     })
     super(api, directory)
   }

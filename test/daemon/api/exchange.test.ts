@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -112,6 +112,43 @@ describe('exchange', () => {
       [MANIFEST, JSON.stringify(manifest)],
       [RESOURCE, content],
     ])
+
+  it('renews what was made from another recipe, and keeps the rest', async () => {
+    const make = async (at: ApiUnderTest, name: string, recipe?: string) => {
+      const content = randomBytes(1000)
+      const sha256 = await at.upload(content)
+      const resource = {
+        uuid: randomUUID(),
+        sha256,
+        sha1: undefined,
+        length: 1000,
+        compression: 'gzip',
+        removals: [],
+      } as const
+      const metadata = { dependencies: [], provides: [], environment: {}, templates: [] }
+      const draft = { namespace: '/made', name, ...metadata, resource, state: 'ready' } as const
+      await at.store.packages.create({ ...draft, ...(recipe === undefined ? {} : { recipe }) })
+      return sha256
+    }
+    const [newer, older] = ['a'.repeat(64), 'b'.repeat(64)]
+    const changed = await make(here, 'changed', newer)
+    await make(here, 'same', newer)
+    await make(here, 'own', newer)
+    const mine = { same: await make(there, 'same', newer), own: await make(there, 'own') }
+    await make(there, 'changed', older)
+    const file = await exported(['changed', 'same', 'own'].map((name) => `package=/made::${name}`).join('&'))
+
+    expect((await imported(file, '?existing=renew')).packages.map(({ fqn, outcome }) => [fqn, outcome])).toEqual([
+      ['package::/made::changed', 'replaced'],
+      ['package::/made::same', 'skipped'],
+      ['package::/made::own', 'skipped'],
+    ])
+    const dataOf = async (name: string) =>
+      (await there.store.packages.get({ namespace: '/made', name })).resource?.sha256
+    expect(await dataOf('changed')).toBe(changed)
+    expect(await dataOf('same')).toBe(mine.same)
+    expect(await dataOf('own')).toBe(mine.own)
+  })
 
   it('imports a package as it was exported', async () => {
     await imported(await exported('package=/apcera/pkg::ruby-2'))

@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import type { LogReader } from '../../../daemon/api/routes/staging-log.js'
+import type { LogReader } from '../../../daemon/api/log-events.js'
 import type { LogLine } from '../../../daemon/documents/staging.js'
 
 /** One log in memory, the same for all stagings. */

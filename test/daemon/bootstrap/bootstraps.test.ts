@@ -1,0 +1,280 @@
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Bootstraps } from '../../../daemon/bootstrap/bootstraps.js'
+import { BuildStaging } from '../../../daemon/bootstrap/build-staging.js'
+import { ItemMaker } from '../../../daemon/bootstrap/make-item.js'
+import type { Recipe } from '../../../daemon/bootstrap/recipe.js'
+import { LogStore } from '../../../daemon/log/log-store.js'
+import type { Bootstrap } from '../../../daemon/model/bootstrap.js'
+import { PackageQuota } from '../../../daemon/store/package-quota.js'
+import { Deferred } from '../../../base/deferred.js'
+import type { FakeContext } from '../../support/fake-isolation.js'
+import { HOST_TOOLS_RECIPE, scriptRecipe, stagerRecipe, systemRecipe } from '../../support/shipped-recipes.js'
+import { call, StagingHarness } from '../../support/staging-harness.js'
+
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const LIMITS = { memoryBytes: 1 << 28, cpus: 1, pids: 64, diskBytes: 1 << 20, timeoutMs: 20_000 }
+
+/** An operating system, a compiler, two runtimes, and a pipeline for each of them. */
+function shipped({ ruby = 'true', debian = '#!/bin/sh', mirror = '' } = {}): readonly Recipe[] {
+  const os = [{ type: 'os', name: 'debian' } as const]
+  const runtimes = (name: string) => [{ type: 'runtime', name } as const]
+  return [
+    HOST_TOOLS_RECIPE,
+    systemRecipe('debian', debian, mirror),
+    scriptRecipe('node', 'runtime.node', 'os.debian'),
+    scriptRecipe('ruby', 'runtime.ruby', 'os.debian', ruby),
+    stagerRecipe('system', { additive: true, internal: true }),
+    stagerRecipe('compiler', { additive: true, internal: true, dependencies: os }),
+    stagerRecipe('nodejs', { dependencies: os, runtimes: runtimes('node') }),
+    stagerRecipe('ruby', { dependencies: os, runtimes: runtimes('ruby') }),
+  ]
+}
+
+let harness: StagingHarness
+let bootstraps: Bootstraps
+let logs: LogStore
+/** What was built, by the name of its package. */
+let built: string[]
+let recipes: readonly Recipe[]
+/** Called in each build of a script, with the name of what is built. */
+let compile: (context: FakeContext, name: string) => Promise<void>
+
+beforeEach(async () => {
+  harness = await StagingHarness.open(4)
+  built = []
+  recipes = shipped()
+  compile = async ({ url }) => void (await call(url, 'POST /done'))
+  const build = (work: (context: FakeContext, name: string) => Promise<void>) => async (context: FakeContext) => {
+    const { name } = JSON.parse(await call(context.url, 'GET /meta')) as { readonly name: string }
+    const subject = name.split('.bootstrap-')[0] ?? ''
+    built.push(subject)
+    await work(context, subject)
+  }
+  harness.isolation.stagers.set(
+    './system',
+    build(async ({ url }) => void (await call(url, 'POST /done'))),
+  )
+  harness.isolation.stagers.set(
+    './compiler',
+    build((context, name) => compile(context, name)),
+  )
+  harness.start()
+  open()
+})
+
+afterEach(async () => {
+  await bootstraps.stop()
+  await harness.close()
+})
+
+/** The bootstraps of the daemon that is there at present. */
+function open(): void {
+  const { store, ingest, packages, stagers, pipelines, ledger, logs: stagingLogs, service } = harness.parts
+  logs = new LogStore(
+    path.join(harness.directory, 'bootstraps'),
+    async (uuid) => (await store.bootstraps.get(uuid)).state !== 'running',
+  )
+  bootstraps = new Bootstraps({
+    bootstraps: store.bootstraps,
+    maker: new ItemMaker({
+      packages,
+      stagers,
+      pipelines,
+      ingest,
+      quota: new PackageQuota(() => 1 << 30),
+      limits: LIMITS,
+      packHostTools: () => Promise.resolve(Readable.from([Buffer.from('tools')])),
+      builds: new BuildStaging({ stagings: service, ledger, logs: stagingLogs }),
+    }),
+    readShipped: () => Promise.resolve(recipes),
+    logs,
+    logger: SILENT,
+  })
+}
+
+async function ended({ uuid }: Bootstrap): Promise<{ readonly end: Bootstrap; readonly lines: readonly string[] }> {
+  const lines: string[] = []
+  const signal = AbortSignal.timeout(15_000)
+  for await (const { text } of logs.follow(uuid, { since: 0, follow: true, signal })) lines.push(text)
+  signal.throwIfAborted()
+  return { end: await bootstraps.get(uuid), lines }
+}
+
+describe('a bootstrap of an empty node', () => {
+  test('makes packages, stagers and pipelines, each after what it needs', async () => {
+    const { end, lines } = await ended(await bootstraps.start([]))
+
+    expect(end.state).toBe('succeeded')
+    expect(built[0]).toBe('debian')
+    expect(built.toSorted()).toEqual(['debian', 'node', 'ruby'])
+    expect(lines.at(-1)).toMatch(/^Complete: \d+ made, 0 there already\.$/)
+    const { pipelines, stagers } = harness.parts
+    const pipeline = await pipelines.get({ namespace: '/apcera', name: 'nodejs' })
+    expect(pipeline.stagers).toEqual([(await stagers.get({ namespace: '/apcera', name: 'nodejs' })).uuid])
+    const debian = await harness.packages.get({ namespace: '/apcera/pkg/os', name: 'debian' })
+    expect(debian).toMatchObject({ state: 'ready', provides: [{ type: 'os', name: 'debian' }], dependencies: [] })
+  })
+
+  test('makes only what the given pipelines need', async () => {
+    const { end } = await ended(await bootstraps.start(['nodejs']))
+
+    expect(end.state).toBe('succeeded')
+    expect(built).toEqual(['debian', 'node'])
+  })
+
+  test('is refused for a pipeline that does not ship, with those that do', async () => {
+    await expect(bootstraps.start(['cobol'])).rejects.toThrow(
+      expect.objectContaining({ code: 'pipeline-not-shipped', message: expect.stringContaining('nodejs, ruby') }),
+    )
+  })
+})
+
+describe('a second bootstrap', () => {
+  test('makes nothing', async () => {
+    await ended(await bootstraps.start([]))
+    built = []
+    const { end } = await ended(await bootstraps.start([]))
+
+    expect(new Set(end.items.map(({ state }) => state))).toEqual(new Set(['current']))
+    expect(built).toEqual([])
+  })
+
+  test('replaces in place what was made from another recipe, and nothing else', async () => {
+    await ended(await bootstraps.start([]))
+    const ruby = { namespace: '/apcera/pkg/runtimes', name: 'ruby' }
+    const before = await harness.packages.get(ruby)
+    built = []
+    recipes = shipped({ ruby: 'false' })
+    const { end } = await ended(await bootstraps.start([]))
+
+    expect(built).toEqual(['ruby'])
+    const changed = end.items.filter(({ state }) => state !== 'current')
+    expect(changed.map(({ name, state }) => `${name}: ${state}`)).toEqual(['package::/apcera/pkg/runtimes::ruby: made'])
+    const after = await harness.packages.get(ruby)
+    expect(after.uuid).toBe(before.uuid)
+    expect(after.recipe).not.toBe(before.recipe)
+  })
+
+  test('replaces what was built on an operating system whose recipe differs', async () => {
+    await ended(await bootstraps.start([]))
+    built = []
+    recipes = shipped({ debian: '#!/bin/bash' })
+    await ended(await bootstraps.start([]))
+
+    expect(built.toSorted()).toEqual(['debian', 'node', 'ruby'])
+  })
+
+  test('makes nothing where only the host differs', async () => {
+    await ended(await bootstraps.start([]))
+    built = []
+    recipes = shipped({ mirror: 'http://another.mirror/debian' })
+    await ended(await bootstraps.start([]))
+
+    expect(built).toEqual([])
+  })
+
+  test('leaves alone what was not made from a recipe', async () => {
+    await ended(await bootstraps.start(['nodejs']))
+    const ruby = { namespace: '/apcera/pkg/runtimes', name: 'ruby' }
+    const { resource } = await harness.addPackage('mine')
+    const mine = {
+      ...ruby,
+      resource: resource!,
+      state: 'ready',
+      provides: [],
+      dependencies: [],
+      environment: {},
+    } as const
+    await harness.packages.create({ ...mine, templates: [] })
+    const { end } = await ended(await bootstraps.start([]))
+
+    expect(end.items.find(({ name }) => name === 'package::/apcera/pkg/runtimes::ruby')?.state).toBe('kept')
+    expect((await harness.packages.get(ruby)).resource?.sha256).toBe(resource?.sha256)
+  })
+})
+
+describe('an item that fails', () => {
+  test('keeps those that need it from being made, and no others, and is made by the next bootstrap', async () => {
+    const working = compile
+    compile = async (context, name) => {
+      if (name !== 'ruby') return await working(context, name)
+      await context.print('cc: no such file')
+      await call(context.url, 'POST /failed')
+    }
+    const { end, lines } = await ended(await bootstraps.start([]))
+
+    expect(end.state).toBe('failed')
+    const states = Object.fromEntries(end.items.map(({ name, state }) => [name, state]))
+    expect(states).toMatchObject({
+      'package::/apcera/pkg/runtimes::ruby': 'failed',
+      'job::/apcera::ruby': 'skipped',
+      'package::/apcera/pkg/runtimes::node': 'made',
+      'job::/apcera::nodejs': 'made',
+    })
+    expect(lines.some((line) => line.includes('cc: no such file'))).toBe(true)
+    expect((await harness.packages.list({})).filter(({ name }) => name.includes('.bootstrap-'))).toEqual([])
+
+    compile = working
+    built = []
+    expect((await ended(await bootstraps.start([]))).end.state).toBe('succeeded')
+    expect(built).toEqual(['ruby'])
+  })
+})
+
+describe('the life of a bootstrap', () => {
+  test('goes on in the next daemon, with the build that was interrupted', async () => {
+    const [begun, release] = [new Deferred<void>(), new Deferred<void>()]
+    compile = async ({ url, signal }) => {
+      begun.resolve()
+      await Promise.race([release.promise, new Promise((resolve) => signal.addEventListener('abort', resolve))])
+      signal.throwIfAborted()
+      await call(url, 'POST /done')
+    }
+    const started = await bootstraps.start(['nodejs'])
+    await begun.promise
+    await bootstraps.stop()
+    release.resolve()
+    await harness.restart()
+    open()
+    await bootstraps.resume()
+    const { end, lines } = await ended(started)
+
+    expect(end.state).toBe('succeeded')
+    expect(lines).toContain('stagerd stops; the bootstrap goes on when it is started again.')
+    // One staging each: the interrupted one went on with another launch.
+    expect(await harness.parts.ledger.list({})).toHaveLength(2)
+  })
+
+  test('is the same for everybody who asks for the same pipelines, and refuses others meanwhile', async () => {
+    const release = new Deferred<void>()
+    compile = async ({ url }) => {
+      await release.promise
+      await call(url, 'POST /done')
+    }
+    const first = await bootstraps.start(['nodejs'])
+    expect((await bootstraps.start(['nodejs'])).uuid).toBe(first.uuid)
+    await expect(bootstraps.start([])).rejects.toMatchObject({ code: 'bootstrap-running' })
+    release.resolve()
+    expect((await ended(first)).end.state).toBe('succeeded')
+  })
+
+  test('is cancelled with its builds, and keeps what is made', async () => {
+    const begun = new Deferred<void>()
+    compile = async ({ signal }) => {
+      begun.resolve()
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    }
+    const started = await bootstraps.start(['nodejs'])
+    await begun.promise
+    await bootstraps.cancel(started.uuid)
+    const { end } = await ended(started)
+
+    expect(end.state).toBe('cancelled')
+    const [newest] = await harness.parts.ledger.list({ limit: 1 })
+    expect(newest?.state).toBe('cancelled')
+    expect(end.items.find(({ name }) => name === 'package::/apcera/pkg/os::debian')?.state).toBe('made')
+    await expect(bootstraps.cancel(started.uuid)).rejects.toMatchObject({ code: 'bootstrap-ended' })
+  })
+})
