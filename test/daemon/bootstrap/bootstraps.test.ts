@@ -199,7 +199,7 @@ describe('an item that fails', () => {
   test('keeps those that need it from being made, and no others, and is made by the next bootstrap', async () => {
     const working = compile
     compile = async (context, name) => {
-      if (name !== 'ruby') return await working(context, name)
+      if (name !== 'ruby') { await working(context, name); return; }
       await context.print('cc: no such file')
       await call(context.url, 'POST /failed')
     }
