@@ -57,9 +57,13 @@ export class Bootstraps {
   }
 
   /** Continues what an earlier daemon has left. */
-  async resume(): Promise<void> {
-    const [newest] = await this.#parts.bootstraps.list(1)
-    if (newest?.state === 'running') await this.#run(newest)
+  resume(): Promise<void> {
+    const resumed = this.#starting.then(async () => {
+      const [newest] = await this.#parts.bootstraps.list(1)
+      if (newest?.state === 'running') await this.#run(newest)
+    })
+    this.#starting = resumed.catch(() => undefined)
+    return resumed
   }
 
   /** Throws `NotFound` (`bootstrap-not-found`). */
@@ -86,6 +90,7 @@ export class Bootstraps {
 
   /** Leaves the running bootstrap to the next daemon. */
   async stop(): Promise<void> {
+    await this.#starting
     this.#running?.abort.abort(new Error('stagerd stops'))
     await this.#running?.ended
   }

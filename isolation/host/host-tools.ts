@@ -1,6 +1,6 @@
 import { lstat, open, readdir, readFile, readlink, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
-import type { Readable } from 'node:stream'
+import { pipeline, type Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
 import { pack, type Pack } from 'tar-stream'
 import { errnoOf, Unavailable } from '../../base/errors.js'
@@ -54,9 +54,9 @@ export async function packHostTools(): Promise<Readable> {
     )
   for (const library of await librariesOf([...files])) files.add(library)
   const tar = pack()
-  // The reader applies backpressure; an error reaches it through the stream.
+  // An error reaches the reader through the streams.
   void writeTree(tar, [...files].sort()).catch((error: unknown) => tar.destroy(error as Error))
-  return tar.pipe(createGzip({ level: 1 }))
+  return pipeline(tar, createGzip({ level: 1 }), () => undefined)
 }
 
 async function writeTree(tar: Pack, files: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { Readable } from 'node:stream'
+import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Bootstraps } from '../../../daemon/bootstrap/bootstraps.js'
 import { BuildStaging } from '../../../daemon/bootstrap/build-staging.js'
@@ -46,20 +47,15 @@ beforeEach(async () => {
   built = []
   recipes = shipped()
   compile = async ({ url }) => void (await call(url, 'POST /done'))
-  const build = (work: (context: FakeContext, name: string) => Promise<void>) => async (context: FakeContext) => {
-    const { name } = JSON.parse(await call(context.url, 'GET /meta')) as { readonly name: string }
-    const subject = name.split('.bootstrap-')[0] ?? ''
-    built.push(subject)
-    await work(context, subject)
-  }
-  harness.isolation.stagers.set(
-    './system',
-    build(async ({ url }) => void (await call(url, 'POST /done'))),
-  )
-  harness.isolation.stagers.set(
-    './compiler',
-    build((context, name) => compile(context, name)),
-  )
+  harness.isolation.stagers.set('./system', async ({ url }) => {
+    built.push('debian')
+    await call(url, 'POST /done')
+  })
+  harness.isolation.stagers.set('./compiler', async (context) => {
+    const name = await nameOfScript(context)
+    built.push(name)
+    await compile(context, name)
+  })
   harness.start()
   open()
 })
@@ -92,6 +88,13 @@ function open(): void {
     logs,
     logger: SILENT,
   })
+}
+
+/** The name in the build script that is the data of the package. */
+async function nameOfScript({ url }: FakeContext): Promise<string> {
+  const response = await fetch(`${url}/data`)
+  const tar = gunzipSync(Buffer.from(await response.arrayBuffer())).toString()
+  return /^name: "(.*)"$/m.exec(tar)?.[1] ?? ''
 }
 
 async function ended({ uuid }: Bootstrap): Promise<{ readonly end: Bootstrap; readonly lines: readonly string[] }> {
@@ -235,8 +238,8 @@ describe('the life of a bootstrap', () => {
     const started = await bootstraps.start(['nodejs'])
     await begun.promise
     await bootstraps.stop()
-    release.resolve()
     await harness.restart()
+    release.resolve()
     open()
     await bootstraps.resume()
     const { end, lines } = await ended(started)
