@@ -29,9 +29,8 @@ const detected = async (tree: Tree, ...more: string[]) => {
 const jar = (manifest: string) =>
   zipOf(
     [
-      ['META-INF/', ''],
-      ['META-INF/MANIFEST.MF', manifest],
       ['Main.class', 'x'],
+      ['META-INF/MANIFEST.MF', manifest],
     ],
     true,
   )
