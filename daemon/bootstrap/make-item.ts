@@ -58,13 +58,16 @@ export class ItemMaker {
   /** Throws `BuildFailed`, the reason of `signal`, and what storage throws. */
   async make({ recipe, digest }: Item, hooks: BuildHooks, signal: AbortSignal): Promise<void> {
     switch (recipe.kind) {
-      case 'stager':
-        { await this.#stagers.make(recipe, digest, signal); return; }
+      case 'stager': {
+        await this.#stagers.make(recipe, digest, signal)
+        return
+      }
       case 'host-tools': {
         const draft = { ...recipe.metadata, state: 'ready' as const }
         const body = await this.#parts.packHostTools(signal)
         const { uuid } = await this.#temporary(recipe, digest, () => Promise.resolve(body), draft, signal)
-        await this.#publish({ uuid }, recipe); return;
+        await this.#publish({ uuid }, recipe)
+        return
       }
       case 'system': {
         const draft = { ...EMPTY_METADATA, dependencies: [{ type: 'os', name: 'host-tools' } as const] }
@@ -72,7 +75,8 @@ export class ItemMaker {
         const temporary = await this.#temporary(recipe, digest, input, draft, signal)
         await this.#build(temporary, recipe, hooks, signal)
         await this.#parts.packages.update({ uuid: temporary.uuid }, recipe.metadata)
-        await this.#publish({ uuid: temporary.uuid }, recipe); return;
+        await this.#publish({ uuid: temporary.uuid }, recipe)
+        return
       }
       case 'script': {
         const { depends, buildDepends, version, description } = recipe.script
@@ -86,7 +90,8 @@ export class ItemMaker {
         const input = () => Promise.resolve(packScript(recipe))
         const temporary = await this.#temporary(recipe, digest, input, draft, signal)
         await this.#build(temporary, recipe, hooks, signal)
-        await this.#publish({ uuid: temporary.uuid }, recipe); return;
+        await this.#publish({ uuid: temporary.uuid }, recipe)
+        return
       }
     }
   }

@@ -129,7 +129,10 @@ describe('a bootstrap of an empty node', () => {
 
   test('is refused for a pipeline that does not ship, with those that do', async () => {
     await expect(bootstraps.start(['cobol'])).rejects.toThrow(
-      expect.objectContaining({ code: 'pipeline-not-shipped', message: expect.stringContaining('nodejs, ruby') }),
+      expect.objectContaining({
+        code: 'pipeline-not-shipped',
+        message: expect.stringContaining('nodejs, ruby') as unknown,
+      }),
     )
   })
 })
@@ -202,7 +205,10 @@ describe('an item that fails', () => {
   test('keeps those that need it from being made, and no others, and is made by the next bootstrap', async () => {
     const working = compile
     compile = async (context, name) => {
-      if (name !== 'ruby') { await working(context, name); return; }
+      if (name !== 'ruby') {
+        await working(context, name)
+        return
+      }
       await context.print('cc: no such file')
       await call(context.url, 'POST /failed')
     }
