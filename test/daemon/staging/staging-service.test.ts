@@ -203,10 +203,11 @@ describe('a staging', () => {
   it('may depend on a ready package that is staged anew meanwhile, and gets its data from before', async () => {
     await harness.addPackage('library', { provides: [{ type: 'file', name: 'library' }] })
     let finish: () => void = () => undefined
+    const finished = new Promise<void>((resolve) => (finish = resolve))
     await harness.addPipeline('slow', {
       slow: async ({ url }) => {
         await upload(url, 'new library')
-        await new Promise<void>((resolve) => (finish = resolve))
+        await finished
         await call(url, 'POST /done')
       },
     })
