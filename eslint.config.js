@@ -1,7 +1,12 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.demo/', '.cache/', '**/*.cjs', 'images/', 'examples/', 'test/fixtures/'] },
+  {
+    ignores: [
+      ...['dist/', 'node_modules/', '.demo/', '.cache/', '**/*.cjs', 'images/', 'examples/', 'stagers/'],
+      'test/fixtures/',
+    ],
+  },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

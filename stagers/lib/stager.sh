@@ -3,7 +3,7 @@
 #
 #   source "$(dirname "$0")/stager.sh"
 #
-# It needs bash 4.2, curl, tar, gzip and the usual small programs (coreutils or busybox). To run commands in /stagerfs
+# It needs bash 4.4, curl, tar, gzip and the usual small programs (coreutils or busybox). To run commands in /stagerfs
 # as another user than root, it needs sudo, and the chroot of coreutils.
 set -euo pipefail
 # An error in a function also runs the trap for errors.
@@ -72,15 +72,19 @@ get_data() {
 # put_data DIR [PATH...]: replaces the data of the package by these files and directories of DIR, or by all that it
 # contains. DIR stands for the root of the package: an application is in its directory app.
 put_data() {
-  local dir=$1 path paths=() options=() archive=$_stager_dir/upload.tar.gz sum
+  local dir=$1 path entry paths=() options=() archive=$_stager_dir/upload.tar.gz sum
   shift
-  if (($# == 0)); then
-    # The names of the entries have no "./", and the root directory is not among them.
-    while IFS= read -r -d '' path; do paths+=("${path##*/}"); done < <(_stager_as_root find "$dir" -mindepth 1 -maxdepth 1 -print0)
-  fi
+  (($#)) || set -- .
+  # The names of the entries have no "./", and the root directory is not among them.
   for path; do
     while [[ $path == /* || $path == ./* ]]; do path=${path#./} path=${path#/}; done
-    paths+=("${path%/}")
+    if [[ $path == . || -z $path ]]; then
+      while IFS= read -r -d '' entry; do paths+=("${entry##*/}"); done < <(
+        _stager_as_root find "$dir" -mindepth 1 -maxdepth 1 -print0
+      )
+    else
+      paths+=("${path%/}")
+    fi
   done
   ((${#paths[@]})) || fail "There is nothing to upload in $dir."
   if [[ $(tar --version 2>&1) == *GNU* ]]; then options=(--sort=name --numeric-owner); fi
@@ -118,9 +122,9 @@ set_env() {
     printf '%s' "$2" >"$_stager_dir/value"
     value=value@$_stager_dir/value
   fi
-  _stager_change environment add "key=$1" "$value"
+  change_meta environment add "key=$1" "$value"
 }
-unset_env() { _stager_change environment remove "key=$1"; }
+unset_env() { change_meta environment remove "key=$1"; }
 
 set_start_command() { set_env START_COMMAND "$1"; }
 set_start_path() { set_env START_PATH "$1"; }
@@ -134,6 +138,12 @@ remove_dependencies() { _stager_capabilities dependencies remove "$@"; }
 # add_template PATH [LEFT RIGHT]: the delimiters are {{ and }} unless they are given.
 add_template() { _stager_template add "$@"; }
 remove_template() { _stager_template remove "$@"; }
+
+# meta_dependencies: prints the dependencies of the package, one TYPE.NAME in each line.
+meta_dependencies() {
+  _stager_read_meta
+  ((${#_stager_dependencies[@]} == 0)) || printf '%s\n' "${_stager_dependencies[@]}"
+}
 
 # meta_has_dependency TYPE.PREFIX: whether the package has a dependency that begins so: runtime.node is also true for
 # runtime.node-20.
@@ -156,7 +166,7 @@ _stager_template() {
   local action=$1 path=$2 fields=()
   shift 2
   if (($#)); then fields=("left_delimiter=$1" "right_delimiter=${2-}"); fi
-  _stager_change templates "$action" "path=$path" "${fields[@]}"
+  change_meta templates "$action" "path=$path" "${fields[@]}"
 }
 
 _stager_capabilities() {
@@ -164,12 +174,12 @@ _stager_capabilities() {
   shift 2
   for capability; do
     [[ $capability == *.* ]] || fail "\"$capability\" is not a capability: write TYPE.NAME, such as runtime.node."
-    _stager_change "$resource" "$action" "type=${capability%%.*}" "name=${capability#*.}"
+    change_meta "$resource" "$action" "type=${capability%%.*}" "name=${capability#*.}"
   done
 }
 
-# _stager_change RESOURCE ACTION FIELD...
-_stager_change() {
+# change_meta RESOURCE ACTION FIELD=VALUE...: any change, as in docs/stager-api.md.
+change_meta() {
   local field fields=()
   for field in "resource=$1" "action=$2" "${@:3}"; do fields+=(--data-urlencode "$field"); done
   _stager_call PUT meta "${fields[@]}"
@@ -213,8 +223,8 @@ _stager_chroot() {
 _stager_own() {
   [[ ! -d $1 ]] || [[ ! -w $1 ]] || return 0
   mkdir -p "$1" 2>/dev/null && [[ -w $1 ]] && return 0
-  _stager_as_root mkdir -p "$1"
-  _stager_as_root chown "$(id -u):$(id -g)" "$1"
+  { _stager_as_root mkdir -p "$1" && _stager_as_root chown "$(id -u):$(id -g)" "$1"; } ||
+    fail "The directory $1 cannot be made, or cannot be given to the user of this stager."
 }
 
 _stager_as_root() {
@@ -230,10 +240,11 @@ stager_request() {
   shift 2
   for attempt in 1 2 3; do
     code=0
+    : >"$_stager_answer"
     status=$(curl -sS -X "$method" -o "$_stager_answer" -w '%{http_code}' "$@" "$STAGER_URL/$path" \
       2>"$_stager_dir/curl") || code=$?
     if ((code == 0)) && [[ $status == 200 ]]; then return 0; fi
-    STAGER_REFUSAL="$method /${path%%\?*} was refused with $status: $(head -c 2000 "$_stager_answer" 2>/dev/null || true)"
+    STAGER_REFUSAL="$method /${path%%\?*} was refused with $status: $(head -c 2000 "$_stager_answer")"
     if [[ $status != 000 && $status != 200 ]]; then return 1; fi
     STAGER_REFUSAL="$method /${path%%\?*} got no answer: $(<"$_stager_dir/curl")"
     # A request can be repeated if it has the same effect twice, or was not sent: 6 and 7 are failures to connect.
@@ -302,14 +313,13 @@ _stager_json_string() {
     [[ $_stager_json == *\"* ]] || fail 'The answer to GET /meta is cut short.'
     chunk=${_stager_json%%\"*}
     _stager_json=${_stager_json:${#chunk}+1}
-    raw+=$chunk
     # A quote after an odd number of backslashes belongs to the string.
     backslashes=${chunk##*[!\\]}
     ((${#backslashes} % 2)) || break
-    raw+=\"
+    raw+=${chunk%?}\"
   done
-  # The escapes of JSON are among those of printf.
-  printf -v _stager_string '%b' "$raw"
+  # printf knows the other escapes of JSON.
+  printf -v _stager_string '%b' "$raw$chunk"
 }
 
 _stager_json_space() { _stager_json=${_stager_json#"${_stager_json%%[![:space:]]*}"}; }
@@ -319,6 +329,16 @@ _stager_json_space() { _stager_json=${_stager_json#"${_stager_json%%[![:space:]]
 _stager_where=''
 _stager_dir=$(mktemp -d)
 _stager_answer=$_stager_dir/answer
+
+# Notes where the stager itself has an error, or calls the function of this library that has it.
+_stager_note() {
+  local frame=1 command=$1
+  while [[ ${BASH_SOURCE[frame]-} == "${BASH_SOURCE[0]}" ]]; do
+    command=${FUNCNAME[frame]}
+    ((++frame))
+  done
+  _stager_where="in ${BASH_SOURCE[frame]##*/}, line ${BASH_LINENO[frame - 1]}: $command"
+}
 
 _stager_end() {
   local code=$?
@@ -337,5 +357,5 @@ _stager_end() {
   rm -rf "$_stager_dir"
   exit "$code"
 }
-trap '_stager_where="in ${BASH_SOURCE[0]##*/}, line $LINENO: $BASH_COMMAND"' ERR
+trap '_stager_note "$BASH_COMMAND"' ERR
 trap _stager_end EXIT

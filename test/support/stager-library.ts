@@ -1,0 +1,44 @@
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+
+const PATH_OF = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+
+export const LIBRARY = PATH_OF('stagers/lib')
+
+export interface Language {
+  readonly language: string
+  readonly program: readonly [string, ...string[]]
+}
+
+/** The libraries for stagers. Each program calls the functions that its arguments name. */
+export const LANGUAGES: readonly Language[] = [
+  { language: 'bash', program: ['bash', PATH_OF('test/fixtures/stager-library/call.sh')] },
+  { language: 'Ruby', program: ['ruby', PATH_OF('test/fixtures/stager-library/call.rb')] },
+  { language: 'Python', program: ['python3', PATH_OF('test/fixtures/stager-library/call.py')] },
+  { language: 'Node.js', program: [process.execPath, PATH_OF('test/fixtures/stager-library/call.mjs')] },
+]
+
+export type Call = readonly [name: string, ...args: string[]]
+
+export interface Ended {
+  readonly exitCode: number | undefined
+  /** What the log of the staging would have. */
+  readonly output: string
+}
+
+/** Runs a stager that makes these calls. */
+export async function callLibrary(
+  { program }: Language,
+  env: { readonly STAGER_URL: string; readonly TMPDIR?: string },
+  ...calls: readonly Call[]
+): Promise<Ended> {
+  const [command, script] = program
+  const args = calls.flatMap((call, index) => (index === 0 ? call : ['+', ...call]))
+  const { exitCode, all } = await execa(command, [script!, ...args], {
+    env: { ...env, LIBRARY },
+    reject: false,
+    all: true,
+    stripFinalNewline: false,
+  })
+  return { exitCode, output: all }
+}
