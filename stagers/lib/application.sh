@@ -145,7 +145,7 @@ install_dependencies() {
   fi
   return "$code"
 }
-lacks_compiler='(gcc|g\+\+|cc|make)[^ ]*: (command )?not found|(gcc|g\+\+|cc|make).* No such file|not found: make|unable to find a compiler'
+lacks_compiler='No such file or directory - (make|gcc|cc|g\+\+)|(gcc|g\+\+|cc|make)[^ ]*: (command )?not found|(gcc|g\+\+|cc|make).* No such file|not found: make|unable to find a compiler'
 lacks_compiler+='|install development tools first|no developer tools|find Python|make. not found|executing .make.|Can.t (find|locate) make'
 
 # first_word FILE: the first word of a file of the application, which may have been written on Windows.
