@@ -83,7 +83,9 @@ export class BuildStaging {
       if (!(error instanceof Conflict)) throw error
     })
     const signal = AbortSignal.timeout(60_000)
-    for await (const _line of logs.follow(uuid, { since: 0, follow: true, signal }));
+    const lines = logs.follow(uuid, { since: 0, follow: true, signal })
+    // Its end is the end of the staging.
+    while ((await lines.next()).done !== true);
   }
 }
 

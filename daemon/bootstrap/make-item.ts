@@ -59,20 +59,22 @@ export class ItemMaker {
   async make({ recipe, digest }: Item, hooks: BuildHooks, signal: AbortSignal): Promise<void> {
     switch (recipe.kind) {
       case 'stager':
-        return await this.#stagers.make(recipe, digest, signal)
+        await this.#stagers.make(recipe, digest, signal)
+        return
       case 'host-tools': {
         const draft = { ...recipe.metadata, state: 'ready' as const }
-        const body = await this.#parts.packHostTools(signal)
-        const { uuid } = await this.#temporary(recipe, digest, () => Promise.resolve(body), draft, signal)
-        return await this.#publish({ uuid }, recipe)
+        const { uuid } = await this.#temporary(recipe, digest, () => this.#parts.packHostTools(signal), draft, signal)
+        await this.#publish({ uuid }, recipe)
+        return
       }
       case 'system': {
         const draft = { ...EMPTY_METADATA, dependencies: [{ type: 'os', name: 'host-tools' } as const] }
-        const input = () => Promise.resolve(packSystem(recipe))
+        const input = () => packSystem(recipe)
         const temporary = await this.#temporary(recipe, digest, input, draft, signal)
         await this.#build(temporary, recipe, hooks, signal)
         await this.#parts.packages.update({ uuid: temporary.uuid }, recipe.metadata)
-        return await this.#publish({ uuid: temporary.uuid }, recipe)
+        await this.#publish({ uuid: temporary.uuid }, recipe)
+        return
       }
       case 'script': {
         const { depends, buildDepends, version, description } = recipe.script
@@ -86,7 +88,8 @@ export class ItemMaker {
         const input = () => Promise.resolve(packScript(recipe))
         const temporary = await this.#temporary(recipe, digest, input, draft, signal)
         await this.#build(temporary, recipe, hooks, signal)
-        return await this.#publish({ uuid: temporary.uuid }, recipe)
+        await this.#publish({ uuid: temporary.uuid }, recipe)
+        return
       }
     }
   }
