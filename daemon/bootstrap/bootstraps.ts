@@ -8,7 +8,7 @@ import { BootstrapCancelled } from './build-staging.js'
 import { CarryOut } from './carry-out.js'
 import type { ItemMaker } from './make-item.js'
 import { planItems } from './plan-items.js'
-import type { Recipe } from './recipe.js'
+import type { Item, Recipe } from './recipe.js'
 
 export interface BootstrapsParts {
   readonly bootstraps: BootstrapRepository
@@ -60,7 +60,8 @@ export class Bootstraps {
   resume(): Promise<void> {
     const resumed = this.#starting.then(async () => {
       const [newest] = await this.#parts.bootstraps.list(1)
-      if (newest?.state === 'running') await this.#run(newest)
+      if (newest?.state !== 'running') return
+      await this.#run(newest, async () => planItems(await this.#parts.readShipped(), newest.pipelines))
     })
     this.#starting = resumed.catch(() => undefined)
     return resumed
@@ -99,19 +100,19 @@ export class Bootstraps {
     const current = this.#running?.carryOut.bootstrap
     if (current && current.pipelines.join() === pipelines.join()) return current
     // Refuses unknown names before anything is recorded.
-    planItems(await this.#parts.readShipped(), pipelines)
+    const items = planItems(await this.#parts.readShipped(), pipelines)
     const bootstrap = await this.#parts.bootstraps.begin(pipelines)
-    await this.#run(bootstrap)
+    await this.#run(bootstrap, () => Promise.resolve(items))
     return bootstrap
   }
 
-  async #run(bootstrap: Bootstrap): Promise<void> {
-    const { bootstraps, maker, logs, logger, readShipped, progressMs = PROGRESS_MS } = this.#parts
+  async #run(bootstrap: Bootstrap, plan: () => Promise<readonly Item[]>): Promise<void> {
+    const { bootstraps, maker, logs, logger, progressMs = PROGRESS_MS } = this.#parts
     const abort = new AbortController()
     const log = await logs.write(bootstrap.uuid)
     const carryOut = new CarryOut(bootstrap, {
       maker,
-      plan: async () => planItems(await readShipped(), bootstrap.pipelines),
+      plan,
       save: (changed) => bootstraps.save(changed),
       say: (...lines) => sayTo(log, lines, logger),
       progressMs,

@@ -83,8 +83,9 @@ export class BuildStaging {
       if (!(error instanceof Conflict)) throw error
     })
     const signal = AbortSignal.timeout(60_000)
-    const lines = logs.follow(uuid, { since: 0, follow: true, signal })[Symbol.asyncIterator]()
-    while (!(await lines.next()).done);
+    const lines = logs.follow(uuid, { since: 0, follow: true, signal })
+    // Its end is the end of the staging.
+    while ((await lines.next()).done !== true);
   }
 }
 

@@ -91,7 +91,8 @@ export class CarryOut {
     const started = Date.now()
     const seconds = () => `${Math.round((Date.now() - started) / 1000)} s`
     let last = ''
-    const timer = setInterval(() => void say(`${fqn}: ${seconds()}${last === '' ? '' : `: ${last}`}`), progressMs)
+    // A build that waits for its turn has nothing to tell.
+    const timer = setInterval(() => void (last === '' || say(`${fqn}: ${seconds()}: ${last}`)), progressMs)
     try {
       const standing = await maker.standing(item)
       if (standing !== undefined) {

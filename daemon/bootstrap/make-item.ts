@@ -58,20 +58,18 @@ export class ItemMaker {
   /** Throws `BuildFailed`, the reason of `signal`, and what storage throws. */
   async make({ recipe, digest }: Item, hooks: BuildHooks, signal: AbortSignal): Promise<void> {
     switch (recipe.kind) {
-      case 'stager': {
+      case 'stager':
         await this.#stagers.make(recipe, digest, signal)
         return
-      }
       case 'host-tools': {
         const draft = { ...recipe.metadata, state: 'ready' as const }
-        const body = await this.#parts.packHostTools(signal)
-        const { uuid } = await this.#temporary(recipe, digest, () => Promise.resolve(body), draft, signal)
+        const { uuid } = await this.#temporary(recipe, digest, () => this.#parts.packHostTools(signal), draft, signal)
         await this.#publish({ uuid }, recipe)
         return
       }
       case 'system': {
         const draft = { ...EMPTY_METADATA, dependencies: [{ type: 'os', name: 'host-tools' } as const] }
-        const input = () => Promise.resolve(packSystem(recipe))
+        const input = () => packSystem(recipe)
         const temporary = await this.#temporary(recipe, digest, input, draft, signal)
         await this.#build(temporary, recipe, hooks, signal)
         await this.#parts.packages.update({ uuid: temporary.uuid }, recipe.metadata)

@@ -17,8 +17,9 @@ export function packProgram({ files }: RecipeOf<'stager'>): Readable {
 }
 
 /** The input of the stager `system`; its program describes it. */
-export function packSystem({ files, library, inputs }: RecipeOf<'system'>): Readable {
-  return packed(0, [], [...entriesOf('recipe', files), ...entriesOf('lib', library), textEntry('inputs', inputs)])
+export async function packSystem({ files, library, inputs }: RecipeOf<'system'>): Promise<Readable> {
+  const read = textEntry('inputs', await inputs())
+  return packed(0, [], [...entriesOf('recipe', files), ...entriesOf('lib', library), read])
 }
 
 /** The input of the stager `compiler`. The sources are fetched by the build, in its container. */

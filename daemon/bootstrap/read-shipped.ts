@@ -78,7 +78,7 @@ async function readSystem(
     (file) => !OUTSIDE_OF_RECIPE.includes(file.path) && !file.path.endsWith('.conf'),
   )
   const metadata = { provides: provides.map(parseCapability), dependencies: [], environment, templates: [] }
-  const inputs = await readInputs(directory, mirror)
+  const inputs = () => readInputs(directory, mirror)
   return [
     {
       kind: 'system',

@@ -22,8 +22,8 @@ export type Recipe =
       readonly kind: 'system'
       readonly files: readonly ShippedFile[]
       readonly library: readonly ShippedFile[]
-      /** What the recipe reads of the host. */
-      readonly inputs: string
+      /** What the recipe reads of the host, such as a mirror: only when it is carried out. */
+      readonly inputs: () => Promise<string>
       readonly metadata: PackageMetadata
     })
   | (RecipeBase & {

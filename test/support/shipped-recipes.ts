@@ -52,7 +52,7 @@ export function systemRecipe(name: string, program = '#!/bin/sh', inputs = ''): 
   }
   const files = [{ path: 'recipe', executable: true, content: Buffer.from(program) }]
   const fqn = `package::${namespace}::${name}`
-  return { kind: 'system', fqn, namespace, name, files, library: [], inputs, metadata }
+  return { kind: 'system', fqn, namespace, name, files, library: [], inputs: () => Promise.resolve(inputs), metadata }
 }
 
 export const HOST_TOOLS_RECIPE: RecipeOf<'host-tools'> = {

@@ -3,6 +3,7 @@ import { Conflict, NotFound } from '../../../base/errors.js'
 import type { Bootstrap } from '../../model/bootstrap.js'
 import type { BootstrapRepository } from '../bootstrap-repository.js'
 import type { StagerdDatabase } from './database.js'
+import { BOOTSTRAP } from './states.js'
 
 interface BootstrapRow {
   readonly document: string
@@ -17,7 +18,7 @@ export class SqliteBootstraps implements BootstrapRepository {
 
   begin(pipelines: readonly string[]): Promise<Bootstrap> {
     return this.#database.write(() => {
-      const [running] = this.#select(`WHERE state = 'running'`, [])
+      const [running] = this.#select(`WHERE state = ${BOOTSTRAP.running}`, [])
       if (running)
         throw new Conflict(
           'bootstrap-running',

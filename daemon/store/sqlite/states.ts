@@ -1,3 +1,4 @@
+import { BOOTSTRAP_STATES } from '../../model/bootstrap.js'
 import { PACKAGE_STATES } from '../../packages/package.js'
 import { LAUNCH_STATES, OPEN_LAUNCH_STATES, OPEN_STATES, STAGING_STATES } from '../../model/staging.js'
 
@@ -5,6 +6,7 @@ import { LAUNCH_STATES, OPEN_LAUNCH_STATES, OPEN_STATES, STAGING_STATES } from '
 export const STAGING = literals(STAGING_STATES)
 export const LAUNCH = literals(LAUNCH_STATES)
 export const PACKAGE = literals(PACKAGE_STATES)
+export const BOOTSTRAP = literals(BOOTSTRAP_STATES)
 
 /** For `state IN`. */
 export const OPEN_STAGING = listOf(OPEN_STATES)

@@ -94,7 +94,7 @@ function open(): void {
 async function nameOfScript({ url }: FakeContext): Promise<string> {
   const response = await fetch(`${url}/data`)
   const tar = gunzipSync(Buffer.from(await response.arrayBuffer())).toString()
-  return /^name: "(.*)"$/m.exec(tar)?.[1] ?? ''
+  return /name: "(.*)"/.exec(tar)?.[1] ?? ''
 }
 
 async function ended({ uuid }: Bootstrap): Promise<{ readonly end: Bootstrap; readonly lines: readonly string[] }> {

@@ -25,7 +25,7 @@ describe('what ships with stagerd', () => {
     const recipes = await readShipped(CHECKOUT, MIRROR)
     const debian = recipes.find(({ fqn }) => fqn === 'package::/apcera/pkg/os::debian-12')
 
-    expect(debian).toMatchObject({ kind: 'system', inputs: MIRROR })
+    expect(debian?.kind === 'system' && (await debian.inputs()).trim()).toBe(MIRROR)
     const needs = planItems(recipes, ['compiler']).map(({ recipe }) => recipe.fqn)
     expect(needs).toEqual([
       'package::/apcera/pkg/os::host-tools',

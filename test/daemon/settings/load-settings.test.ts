@@ -174,7 +174,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, listen, concurrency, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, compressor, compression-level, package-quota, upload-grace, log-level'
+    'the settings are state-dir, socket, group, listen, concurrency, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, compressor, compression-level, bootstrap, debian-mirror, package-quota, upload-grace, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in FILE is not a setting: ${known}.`],
