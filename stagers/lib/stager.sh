@@ -244,8 +244,8 @@ stager_request() {
     status=$(curl -sS -X "$method" -o "$_stager_answer" -w '%{http_code}' "$@" "$STAGER_URL/$path" \
       2>"$_stager_dir/curl") || code=$?
     if ((code == 0)) && [[ $status == 200 ]]; then return 0; fi
-    # 1xx: the connection ended between an interim answer and the final one.
-    if [[ $status != [01]* && $status != 200 ]]; then
+    # 000 is no answer, and 100 only permits an upload.
+    if ((10#$status > 200)); then
       STAGER_REFUSAL="$method /${path%%\?*} was refused with $status: $(head -c 2000 "$_stager_answer")"
       return 1
     fi
