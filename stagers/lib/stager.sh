@@ -244,8 +244,11 @@ stager_request() {
     status=$(curl -sS -X "$method" -o "$_stager_answer" -w '%{http_code}' "$@" "$STAGER_URL/$path" \
       2>"$_stager_dir/curl") || code=$?
     if ((code == 0)) && [[ $status == 200 ]]; then return 0; fi
-    STAGER_REFUSAL="$method /${path%%\?*} was refused with $status: $(head -c 2000 "$_stager_answer")"
-    if [[ $status != 000 && $status != 200 ]]; then return 1; fi
+    # 000 is no answer, and 100 only permits an upload.
+    if ((10#$status > 200)); then
+      STAGER_REFUSAL="$method /${path%%\?*} was refused with $status: $(head -c 2000 "$_stager_answer")"
+      return 1
+    fi
     STAGER_REFUSAL="$method /${path%%\?*} got no answer: $(<"$_stager_dir/curl")"
     # A request can be repeated if it has the same effect twice, or was not sent: 6 and 7 are failures to connect.
     if [[ $path == snapshot ]] && ((code != 6 && code != 7)); then return 1; fi

@@ -31,6 +31,8 @@ export async function lossyProxy(url: string, losses: readonly Loss[]): Promise<
     }
     let passed = 0
     coordinator.on('data', (piece: Buffer) => {
+      // Not yet the answer.
+      if (piece.toString('latin1').startsWith('HTTP/1.1 100 ')) return client.write(piece)
       client.write(piece.subarray(0, Math.max(0, loss.answerAfter - passed)))
       passed += piece.length
       if (passed >= loss.answerAfter) client.end()
