@@ -105,6 +105,7 @@ want_runtime() {
     for old in $STAGER_ADDED; do
       if [[ -z $series && $(stem "$old") == "runtime.$name" ]] && series_fits "$old" "$range"; then series=${old##*-}; fi
     done
+    if [[ -n $series ]] && ! meta_has_dependency "runtime.$name-$series"; then say "$sign asks for $name \"$range\""; fi
     want "runtime.$name${series:+-$series}"
   fi
   version=$(in_stagerfs "$@" 2>&1 </dev/null | grep -Eo '[0-9]+(\.[0-9]+)+' | head -n 1) ||
@@ -137,7 +138,7 @@ json_string() {
 install_dependencies() {
   local log code=0
   log=$(mktemp)
-  in_stagerfs "$@" | tee "$log" || code=$?
+  in_stagerfs "$@" 2>&1 | tee "$log" || code=$?
   if ((code)) && grep -qiE "$lacks_compiler" "$log"; then
     if ! meta_has_dependency package.build-essential; then say 'The dependencies have sources to compile: adding compilers'; fi
     # node-gyp is a program in Python.
