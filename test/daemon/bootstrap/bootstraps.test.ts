@@ -128,9 +128,9 @@ describe('a bootstrap of an empty node', () => {
   })
 
   test('is refused for a pipeline that does not ship, with those that do', async () => {
-    await expect(bootstraps.start(['cobol'])).rejects.toThrow(
-      expect.objectContaining({ code: 'pipeline-not-shipped', message: expect.stringContaining('nodejs, ruby') }),
-    )
+    const refused = bootstraps.start(['cobol'])
+    await expect(refused).rejects.toMatchObject({ code: 'pipeline-not-shipped' })
+    await expect(refused).rejects.toThrow('choose from nodejs, ruby.')
   })
 })
 
@@ -202,9 +202,10 @@ describe('an item that fails', () => {
   test('keeps those that need it from being made, and no others, and is made by the next bootstrap', async () => {
     const working = compile
     compile = async (context, name) => {
-      if (name !== 'ruby') return await working(context, name)
-      await context.print('cc: no such file')
-      await call(context.url, 'POST /failed')
+      if (name === 'ruby') {
+        await context.print('cc: no such file')
+        await call(context.url, 'POST /failed')
+      } else await working(context, name)
     }
     const { end, lines } = await ended(await bootstraps.start([]))
 
