@@ -71,7 +71,7 @@ describe('a bootstrap on a real Engine', () => {
     const started = Date.now()
     const { exitCode, stdout } = await daemon.stagectl('bootstrap', 'compiler')
 
-    expect([exitCode, stdout]).toEqual([0, '[bootstrap] Complete: 0 made, 4 there already.\n'])
+    expect([exitCode, stdout]).toEqual([0, '[bootstrap] Complete: 0 made, 4 there already.'])
     expect(Date.now() - started).toBeLessThan(10_000)
   })
 
@@ -82,6 +82,6 @@ describe('a bootstrap on a real Engine', () => {
     expect(taken.exitCode, taken.stderr).toBe(0)
     // It is the same as if it had been made there.
     const { stdout } = await other.stagectl('bootstrap', 'compiler')
-    expect(stdout).toBe('[bootstrap] Complete: 0 made, 4 there already.\n')
+    expect(stdout).toBe('[bootstrap] Complete: 0 made, 4 there already.')
   })
 })
