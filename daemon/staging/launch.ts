@@ -143,7 +143,7 @@ export class Launch implements OwningLaunch {
     const launch = { staging: this.#staging, launch: this.uuid }
     const hit = running.limitHit()
     const recorded = hit.then((limit) =>
-      limit ? recordLimit(this.#parts.ledger, launch, limit) : recordVerdict(this.#parts.ledger, launch, verdict, work),
+      limit ? recordLimit(ledger, launch, limit) : recordVerdict(ledger, launch, verdict, work),
     )
     this.#cause.decide({ kind: 'verdict', recorded })
     const { refusal } = await recorded
