@@ -99,10 +99,14 @@ export class RunningContainer implements RunningContainerPort {
   }
 
   async limitHit(): Promise<LimitEnding | undefined> {
-    if (this.#cause && isLimit(this.#cause)) return this.#cause
-    const hit = await this.#watch.decide()
+    const hit = this.#limitCause() ?? (await this.#watch.decide())
     if (hit) this.#endForLimit(hit)
-    return hit
+    // A check that was under way may have ended the container first: nothing can be measured then.
+    return hit ?? this.#limitCause()
+  }
+
+  #limitCause(): LimitEnding | undefined {
+    return this.#cause && isLimit(this.#cause) ? this.#cause : undefined
   }
 
   /**

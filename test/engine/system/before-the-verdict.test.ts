@@ -25,8 +25,8 @@ afterAll(async () => {
 const GREEDY = {
   'out-of-memory': ["sh -c 'x=a; while :; do x=$x$x; done'", { memory_bytes: 16 * MIB }],
   'pids-limit': ['(for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 9 & done) || true', { pids: 8 }],
-  // More than other tests delete meanwhile: the growth of the filesystem is what tells that it is in doubt.
-  'disk-full': ['head -c 200000000 /dev/zero >/tmp/big', { disk_bytes: 8 * MIB }],
+  // At once, so that the periodic check and that of the verdict see it in the same moment.
+  'disk-full': ['fallocate -l 200000000 /tmp/big', { disk_bytes: 8 * MIB }],
 } as const
 
 it.each(['out-of-memory', 'pids-limit', 'disk-full'] as const)(
