@@ -163,7 +163,7 @@ export class Exporter {
 }
 
 function packageEntry(found: Package, fileOf: (resource: Resource) => string): PackageEntry {
-  const { resource, dependencies, provides, environment, templates, version, description } = found
+  const { resource, dependencies, provides, environment, templates, version, description, manifest } = found
   if (!resource) throw packageEmpty(found)
   return {
     fqn: formatFqn('package', found),
@@ -174,6 +174,7 @@ function packageEntry(found: Package, fileOf: (resource: Resource) => string): P
     templates: [...templates],
     ...(version === undefined ? {} : { version }),
     ...(description === undefined ? {} : { description }),
+    ...(manifest === undefined ? {} : { manifest: structuredClone(manifest) as NonNullable<PackageEntry['manifest']> }),
     resource: {
       file: fileOf(resource),
       digest: `sha256:${resource.sha256}`,

@@ -69,7 +69,7 @@ export function importSetOf(manifest: Manifest, namespace: string | undefined): 
 }
 
 function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
-  const { version, description, templates, resource } = entry
+  const { version, description, templates, manifest, resource } = entry
   assertMetadata(entry)
   const removals = resource.removals.map((one) => ({ ...one, path: encodeRemovalPath(decodeRemovalPath(one)) }))
   return {
@@ -78,6 +78,7 @@ function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
       ...applyMetadataFields({ templates: templates.map(canonicalTemplate) }, additions(entry)),
       ...(version === undefined ? {} : { version }),
       ...(description === undefined ? {} : { description }),
+      ...(manifest === undefined ? {} : { manifest }),
       state: entry.state,
     },
     resource: {

@@ -1,5 +1,6 @@
 import type { Compression } from '../../isolation/compression.js'
 import type { Removal } from '../../isolation/launch-plan.js'
+import type { Manifest } from './manifest/manifest.js'
 import type { PackageMetadata } from './metadata.js'
 
 /**
@@ -36,6 +37,8 @@ export interface Package extends PackageMetadata {
   readonly version?: string | undefined
   /** Informative only. */
   readonly description?: string | undefined
+  /** What it was staged with, for runs and jobs. Undefined for a manifest that says nothing. */
+  readonly manifest?: Manifest | undefined
   /** Increases with every import. The smaller value wins a tie between candidates. */
   readonly importOrder: number
   /** ISO 8601, UTC. */

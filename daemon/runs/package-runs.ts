@@ -3,12 +3,14 @@ import type { Logger } from 'pino'
 import { BadInput, Conflict, Unavailable } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
 import { Holder, type Leases } from '../../base/leases.js'
-import type { Ending, Isolation, PreparedContainer, StartHooks } from '../../isolation/isolation.js'
+import type { Ending, Isolation, PreparedContainer, RootTemplate, StartHooks } from '../../isolation/isolation.js'
 import type { Limits, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 import { startPathOf } from '../packages/environment.js'
+import type { Manifest } from '../packages/manifest/manifest.js'
 import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve } from '../packages/resolve.js'
+import { fillInVariables, rootTemplates, templateDataOf } from './run-templates.js'
 import type { RunEnding, RunningProgram, RunOutput, RunRequest } from './run.js'
 import type { Resolver } from '../resolver/resolver.js'
 import type { LiveContainers } from '../staging/live-containers.js'
@@ -57,7 +59,7 @@ export class PackageRuns {
   async #start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
     const { isolation, live, liveBlobs, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
-    const { prepare, start } = await this.#plan(request)
+    const { prepare, start, templates } = await this.#plan(request)
     either.throwIfAborted()
     const { id } = prepare
     const holder = new Holder()
@@ -65,6 +67,7 @@ export class PackageRuns {
     for (const { sha256 } of prepare.root) liveBlobs.hold(sha256, holder)
     const startHooks: StartHooks = {
       output: (stream, chunk) => hooks.output(stream, chunk),
+      templates,
       repaired: (what) =>
         logger.warn({ run: id, what }, 'a resource of a run was removed from outside; stagerd has restored it'),
     }
@@ -111,7 +114,11 @@ export class PackageRuns {
     await Promise.all(this.#active)
   }
 
-  async #plan(request: RunRequest): Promise<{ readonly prepare: PreparePlan; readonly start: StartPlan }> {
+  async #plan(request: RunRequest): Promise<{
+    readonly prepare: PreparePlan
+    readonly start: StartPlan
+    readonly templates: readonly RootTemplate[]
+  }> {
     const { packages, defaults } = this.#parts
     const subject = await packages.get(request.package)
     const fqn = formatFqn('package', subject)
@@ -121,13 +128,17 @@ export class PackageRuns {
         `${fqn} is ${subject.state}: only a ready package can run; stage it first.`,
       )
     const closure = await this.#closure(fqn, subject)
-    const environment = containerEnvironment(
+    const id = randomUUID()
+    // A foreground program runs until the client stops it.
+    const limits = { ...defaults.limits, timeoutMs: Infinity, ...limitsOf(subject.manifest), ...request.limits }
+    const merged = containerEnvironment(
       defaults.environment,
       request,
       portOf(request),
       ...closure.map((part) => part.environment),
       request.environment,
     )
+    const environment = fillInVariables(subject.manifest, merged, templateDataOf(id, subject, limits, merged))
     const command = request.command ?? environment.START_COMMAND ?? ''
     if (command === '')
       throw new BadInput(
@@ -136,7 +147,7 @@ export class PackageRuns {
       )
     return {
       prepare: {
-        id: randomUUID(),
+        id,
         root: closure.flatMap(layerOf),
         shims: false,
         user: request.user ?? RUN_USER,
@@ -148,11 +159,11 @@ export class PackageRuns {
         input: request.input,
         workingDirectory: startPathOf(environment) ?? '/',
         environment,
-        // A foreground program runs until the client stops it.
-        limits: { ...defaults.limits, timeoutMs: Infinity, ...request.limits },
+        limits,
         stagerfs: undefined,
         coordinatorPort: undefined,
       },
+      templates: rootTemplates(closure, templateDataOf(id, subject, limits, environment)),
     }
   }
 
@@ -162,6 +173,16 @@ export class PackageRuns {
       const rules = rulesOf(subject, 'run')
       return [...resolve({ subject: fqn, dependencies, index, rules, exclude: uuid }).packages, subject]
     })
+  }
+}
+
+/** What the manifest of a package limits. */
+function limitsOf(manifest: Manifest | undefined): Partial<Limits> {
+  const { cpu, memory_bytes: memoryBytes, disk_bytes: diskBytes } = manifest?.resources ?? {}
+  return {
+    ...(cpu === undefined ? {} : { cpus: cpu / 1000 }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    ...(diskBytes === undefined ? {} : { diskBytes }),
   }
 }
 

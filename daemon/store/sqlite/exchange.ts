@@ -83,7 +83,7 @@ export class SqliteExchange implements ExchangeRepository {
         'package-busy',
         `${formatFqn('package', found)} is being staged: wait until the staging has ended, or cancel it.`,
       )
-    const { version, description, dependencies, provides, environment, templates } = draft
+    const { version, description, dependencies, provides, environment, templates, manifest } = draft
     return this.#packages.replace(found, {
       name: found.name,
       dependencies,
@@ -92,6 +92,7 @@ export class SqliteExchange implements ExchangeRepository {
       templates,
       ...(version === undefined ? {} : { version }),
       ...(description === undefined ? {} : { description }),
+      manifest,
       resource: draft.resource,
       state: draft.resource ? (draft.state ?? 'uploaded') : 'created',
     })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
+import { withManifest, withOwnStartCommand } from '../../packages/manifest/apply-manifest.js'
 import type { Package, PackageState } from '../../packages/package.js'
 import type { StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import {
@@ -136,7 +137,8 @@ export class SqliteLedger implements StagingLedger {
         [JSON.stringify(work), this.#now(), sequence],
         `staging ${uuid} has another stager after this one`,
       )
-      this.#changePackage(packageUuid, { ...work, state: 'ready' })
+      const { manifest, ...content } = withOwnStartCommand(work)
+      this.#changePackage(packageUuid, { ...content, manifest, state: 'ready' })
       return this.#stagings.get(uuid)
     })
   }
@@ -264,7 +266,7 @@ export class SqliteLedger implements StagingLedger {
 }
 
 function workingCopyOf(found: Package, source: StagingSource | undefined): WorkingCopy {
-  const { state, resource, dependencies, provides, environment, templates } = found
+  const { state, resource } = found
   if (state === 'staging')
     throw new Conflict(
       'package-busy',
@@ -272,11 +274,15 @@ function workingCopyOf(found: Package, source: StagingSource | undefined): Worki
     )
   if (!resource)
     throw new Conflict('package-empty', `${formatFqn('package', found)} has no data to stage: upload some first.`)
+  const { dependencies, provides, environment, templates, manifest } = source?.manifest
+    ? withManifest(found, source.manifest)
+    : found
   return {
     dependencies: source?.dependencies ?? dependencies,
     provides,
     environment: { ...environment, ...source?.environment },
     templates,
+    ...(manifest ? { manifest } : {}),
     resource: source?.resource ?? resource,
   }
 }

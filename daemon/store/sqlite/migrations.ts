@@ -4,6 +4,7 @@ import { SQL as stagings } from './migrations/0003-stagings.js'
 import { SQL as packageDescriptions } from './migrations/0004-package-descriptions.js'
 import { SQL as policies } from './migrations/0005-policies.js'
 import { SQL as stagingSources } from './migrations/0006-staging-sources.js'
+import { SQL as manifests } from './migrations/0007-manifests.js'
 
 export interface Migration {
   /** From 1, without gaps. */
@@ -20,4 +21,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, name: 'package-descriptions', sql: packageDescriptions },
   { version: 5, name: 'policies', sql: policies },
   { version: 6, name: 'staging-sources', sql: stagingSources },
+  { version: 7, name: 'manifests', sql: manifests },
 ]

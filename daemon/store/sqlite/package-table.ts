@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Conflict, NotFound } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
+import type { Manifest } from '../../packages/manifest/manifest.js'
 import type { Capability, PackageMetadata, Template } from '../../packages/metadata.js'
 import type { Package, PackageState, Resource } from '../../packages/package.js'
 import type { PackageDraft, Ref } from '../repositories.js'
@@ -21,6 +22,7 @@ interface PackageRow {
   readonly templates: string
   readonly version: string | null
   readonly description: string | null
+  readonly manifest: string | null
   readonly created_at: string
   readonly updated_at: string
   readonly provides: string
@@ -28,7 +30,8 @@ interface PackageRow {
 }
 
 /** The columns that can change. */
-export type PackageContent = PackageMetadata & Pick<Package, 'name' | 'state' | 'resource' | 'version' | 'description'>
+export type PackageContent = PackageMetadata &
+  Pick<Package, 'name' | 'state' | 'resource' | 'version' | 'description' | 'manifest'>
 
 const capabilitiesFrom = (table: string) => `(
   SELECT json_group_array(json_object('type', type, 'name', name) ORDER BY position)
@@ -86,8 +89,8 @@ export class PackageTable {
     const { lastInsertRowid } = this.#database
       .statement(
         `INSERT INTO packages
-           (uuid, namespace, name, state, resource, environment, templates, version, description, created_at, updated_at, revision)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           (uuid, namespace, name, state, resource, environment, templates, version, description, manifest, created_at, updated_at, revision)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(uuid, draft.namespace, draft.name, state, ...encode(draft), now, now, this.#nextRevision())
     this.#setCapabilities(Number(lastInsertRowid), draft)
@@ -99,7 +102,7 @@ export class PackageTable {
     this.#admit(before.namespace, before.resource, content.resource)
     const { changes } = this.#database
       .statement(
-        `UPDATE packages SET name = ?, state = ?, resource = ?, environment = ?, templates = ?, version = ?, description = ?,
+        `UPDATE packages SET name = ?, state = ?, resource = ?, environment = ?, templates = ?, version = ?, description = ?, manifest = ?,
            updated_at = ?, revision = ?
          WHERE import_order = ? AND state = ?`,
       )
@@ -166,7 +169,8 @@ function encode({
   templates,
   version,
   description,
-}: Pick<PackageContent, 'environment' | 'templates' | 'version' | 'description'> & {
+  manifest,
+}: Pick<PackageContent, 'environment' | 'templates' | 'version' | 'description' | 'manifest'> & {
   resource?: Resource | undefined
 }) {
   return [
@@ -175,6 +179,7 @@ function encode({
     JSON.stringify(templates),
     version ?? null,
     description ?? null,
+    manifest ? JSON.stringify(manifest) : null,
   ]
 }
 
@@ -192,6 +197,7 @@ function decode(row: PackageRow): Package {
     templates: JSON.parse(row.templates) as Template[],
     ...(row.version === null ? {} : { version: row.version }),
     ...(row.description === null ? {} : { description: row.description }),
+    ...(row.manifest === null ? {} : { manifest: JSON.parse(row.manifest) as Manifest }),
     importOrder: row.import_order,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
