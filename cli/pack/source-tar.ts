@@ -25,6 +25,8 @@ export interface SourceTarRequest {
   /** Directory inside the archive for all entries, without leading and trailing slashes; empty for none. */
   readonly prefix: string
   readonly leftOut: LeftOut
+  /** Paths of files, relative to the directory, that the archive does not contain. */
+  readonly leaveOut?: readonly string[] | undefined
   /** Called for each chunk, with its size in bytes. */
   readonly onBytes?: ((count: number) => void) | undefined
 }
@@ -41,8 +43,10 @@ export interface SourceTarRequest {
 export async function* sourceTar(request: SourceTarRequest): AsyncGenerator<Buffer> {
   const source = new SourceTar(request)
   let entries = 0
+  const omitted = new Set(request.leaveOut?.map((path) => Buffer.from(path).toString('latin1')))
   if (request.prefix !== '') source.addPrefix()
   for (const entry of walkSource(source.root)) {
+    if (omitted.has(entry.path) && entry.kind !== 'directory') continue
     for (const chunk of source.add(entry)) {
       request.onBytes?.(chunk.length)
       yield chunk

@@ -71,7 +71,7 @@ export function importSetOf(manifest: Manifest, namespace: string | undefined): 
 }
 
 function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
-  const { version, description, recipe, templates, resource } = entry
+  const { version, description, recipe, manifest, templates, resource } = entry
   assertMetadata(entry)
   const removals = resource.removals.map((one) => ({ ...one, path: encodeRemovalPath(decodeRemovalPath(one)) }))
   return {
@@ -81,6 +81,7 @@ function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
       ...(version === undefined ? {} : { version }),
       ...(description === undefined ? {} : { description }),
       ...(recipe === undefined ? {} : { recipe }),
+      ...(manifest === undefined ? {} : { manifest }),
       state: entry.state,
     },
     resource: {

@@ -7,10 +7,11 @@ import { START_PROGRAM, START_WITH_INPUT } from '../engine/container-init.js'
 import { containerOptions, type ContainerRequest } from '../engine/container-options.js'
 import { Container, type Attached, type StartedContainer } from '../engine/container.js'
 import { isStatus, startError } from '../engine/engine-errors.js'
+import { fillInTemplates } from '../engine/fill-in-templates.js'
 import type { RunningContainer } from '../engine/running-container.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
 import { launchComment, launchName } from '../host/ownership.js'
-import type { PreparedContainer, ReleaseReport, StartHooks } from '../isolation.js'
+import type { PreparedContainer, ReleaseReport, RootTemplate, StartHooks } from '../isolation.js'
 import type { PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
 import type { Bridge } from '../network/bridges.js'
 import type { FirewallEvents, FirewallGuard } from '../network/firewall-guard.js'
@@ -81,10 +82,15 @@ export class PreparedDockerContainer implements PreparedContainer {
 
     // The Engine checks the source of a bind mount when it creates the container.
     await stagerfs?.makeDirectories()
+    const { templates = [] } = hooks
     const [, { container, attached }] = await settleAll([
       step('firewall', () => firewall.add(rules, events, signal)),
       step('create', () =>
-        this.#create({ ...prepared, ...plan, network: bridge.network, stagerfs: stagerfs?.mountPoint }, signal),
+        this.#create(
+          { ...prepared, ...plan, network: bridge.network, stagerfs: stagerfs?.mountPoint },
+          templates,
+          signal,
+        ),
       ),
       stagerfs?.mount(step, signal),
     ])
@@ -119,6 +125,7 @@ export class PreparedDockerContainer implements PreparedContainer {
 
   async #create(
     request: Omit<ContainerRequest, 'image'>,
+    templates: readonly RootTemplate[],
     signal: AbortSignal,
   ): Promise<{ readonly container: Container; readonly attached: Attached }> {
     const { engine, owner } = this.#parts
@@ -132,6 +139,7 @@ export class PreparedDockerContainer implements PreparedContainer {
       if (!isStatus(error, 404)) throw startError(error, request)
       container = await create(await image.recreate(signal))
     }
+    await fillInTemplates(container, templates, signal)
     return { container, attached: await container.attach() }
   }
 }
