@@ -15,7 +15,7 @@ import { UsageError } from '../options/usage-error.js'
 import { isJavaArchive } from '../pack/archive-kind.js'
 import type { GlobalOptions, Session } from '../session/session.js'
 import { choosePipeline } from '../source/choose-pipeline.js'
-import { locateApplication, type Application } from '../source/locate-application.js'
+import { locateApplication, withinManifest, type Application } from '../source/locate-application.js'
 import { nameOfSource } from '../source/name-of-source.js'
 import { download } from '../transfer/download.js'
 import { assertTarget } from '../transfer/part-file.js'
@@ -76,8 +76,7 @@ async function stage(
     throw new UsageError('--output and --detach exclude each other: give only one of them.')
   const application = await locateApplication(opened, source, options.config)
   const { file, isDirectory, manifest, leaveOut } = application
-  // The namespace of the manifest is that of everything which it names.
-  const session = options.namespace === undefined ? opened.within(manifest.namespace ?? opened.namespace) : opened
+  const session = withinManifest(opened, options, manifest)
   const { api, output, signal } = session
   // Check all arguments before packing and uploading.
   const target = session.newName(options.name ?? manifest.name ?? (await derivedName(session, application)), 'package')

@@ -15,7 +15,7 @@ export interface PackDirectory {
   readonly given?: string
   /** Directory inside the archive for all entries, without leading and trailing slashes; empty for none. */
   readonly prefix: string
-  /** Paths of files, relative to the directory, that the archive does not contain. */
+  /** Absolute paths of files that the archive does not contain, under any name. */
   readonly leaveOut?: readonly string[]
   readonly env: Io['env']
   readonly signal: AbortSignal

@@ -1,9 +1,8 @@
-import { realpath } from 'node:fs/promises'
 import path from 'node:path'
 import type { Manifest } from '../../daemon/documents/manifest.js'
 import { UsageError } from '../options/usage-error.js'
 import { locateSource } from '../pack/locate-source.js'
-import type { Session } from '../session/session.js'
+import type { GlobalOptions, Session } from '../session/session.js'
 import { findManifest, MANIFEST_FILE, readManifest, type ManifestFile } from './read-manifest.js'
 
 /** What `stage` packs, and what the manifest says of it. */
@@ -16,7 +15,7 @@ export interface Application {
   readonly manifest: Manifest
   /** Undefined without a manifest. */
   readonly text: string | undefined
-  /** Manifests in the source, relative to it: no stager needs them, and they can hold passwords. */
+  /** Manifests that may be in the source: absolute. No stager needs them, and they can hold passwords. */
   readonly leaveOut: readonly string[]
 }
 
@@ -40,38 +39,36 @@ export async function locateApplication(
   const file = path.resolve(session.io.cwd, source)
   const isDirectory = (await locateSource(file, source)) === 'directory'
   // Who names both means this source, and not the one that the manifest names.
-  if (found || !isDirectory) return await applicationOf({ file, isDirectory }, { file, isDirectory }, found)
+  if (found || !isDirectory) return applicationOf({ file, isDirectory }, { file, isDirectory }, found)
   return await inDirectory(session, source, await findManifest(session, source))
+}
+
+/** The session in the namespace of a manifest, which is that of everything that it names. An option goes over it. */
+export function withinManifest(session: Session, { namespace }: GlobalOptions, manifest: Manifest): Session {
+  return namespace === undefined ? session.within(manifest.namespace ?? session.namespace) : session
 }
 
 /** @param directory as the user wrote it */
 async function inDirectory(session: Session, directory: string, found: ManifestFile | undefined): Promise<Application> {
   const named = { file: path.resolve(session.io.cwd, directory), isDirectory: true }
   const within = found?.manifest.path
-  if (within === undefined) return await applicationOf(named, named, found)
+  if (within === undefined) return applicationOf(named, named, found)
   const file = path.join(named.file, within)
   const isDirectory = (await locateSource(file, path.join(directory, within))) === 'directory'
-  return await applicationOf({ file, isDirectory }, named, found)
+  return applicationOf({ file, isDirectory }, named, found)
 }
 
-async function applicationOf(
+function applicationOf(
   source: Pick<Application, 'file' | 'isDirectory'>,
   named: Application['named'],
   found: ManifestFile | undefined,
-): Promise<Application> {
+): Application {
   return {
     file: source.file,
     isDirectory: source.isDirectory,
     named,
     manifest: found?.manifest ?? {},
     text: found?.text,
-    leaveOut: [MANIFEST_FILE, ...(found ? await placesIn(source.file, found.file) : [])],
+    leaveOut: [path.join(source.file, MANIFEST_FILE), ...(found ? [found.file] : [])],
   }
-}
-
-/** Where a file is in a directory: by its own name, and where a link leads. */
-async function placesIn(directory: string, file: string): Promise<string[]> {
-  const root = await realpath(directory)
-  const places = [path.join(await realpath(path.dirname(file)), path.basename(file)), await realpath(file)]
-  return places.map((place) => path.relative(root, place)).filter((place) => !place.startsWith('../'))
 }

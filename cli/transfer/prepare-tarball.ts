@@ -11,7 +11,7 @@ import type { Session } from '../session/session.js'
 /**
  * Packs a directory, with all entries below `prefix` in the archive, and shows the progress.
  *
- * @param leaveOut paths of files, relative to the directory, that the archive does not contain
+ * @param leaveOut absolute paths of files that the archive does not contain, under any name
  */
 export function prepareDirectory(
   session: Session,

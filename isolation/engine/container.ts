@@ -2,8 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { withCleanupFailures } from '../../base/cleanup-stack.js'
 import { Fault, NotRunnable } from '../../base/errors.js'
-import { askEngine, askEngineToRemove, EngineRefusal, isStatus } from './engine-errors.js'
-import type { RootFiles } from './fill-in-templates.js'
+import { askEngine, askEngineToRemove, EngineRefusal } from './engine-errors.js'
 
 /** The state of a container that runs. */
 export interface StartedContainer {
@@ -37,7 +36,7 @@ const NOT_FROZEN_YET = /unable to freeze(: unknown)?$|waiting for the cgroup to 
 const ENDED_MEANWHILE = /container not running|cannot pause a stopped container/i
 
 /** The requests to the Engine for one container, with the errors of stagerd. */
-export class Container implements RootFiles {
+export class Container {
   readonly #container: Docker.Container
   #pausedByUs = false
 
@@ -64,20 +63,6 @@ export class Container implements RootFiles {
 
   async start(): Promise<void> {
     await askEngine('start a container', this.#container.start())
-  }
-
-  /** Links in the directories of the path are resolved within the root. */
-  async readTar(path: string): Promise<NodeJS.ReadableStream | undefined> {
-    try {
-      return await askEngine('read a file of a container', this.#container.getArchive({ path }))
-    } catch (error) {
-      if (isStatus(error, 404)) return undefined
-      throw error
-    }
-  }
-
-  async writeTar(archive: Buffer, directory: string): Promise<void> {
-    await askEngine('write a file of a container', this.#container.putArchive(archive, { path: directory }))
   }
 
   /** Throws `NotRunnable` (`no-init`) or `Fault` (`container-gone`) if it does not run. */

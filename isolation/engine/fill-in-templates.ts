@@ -1,76 +1,98 @@
-import { posix } from 'node:path'
-import { pipeline, Readable } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
-import { extract, pack, type Header } from 'tar-stream'
+import type { Stats } from 'node:fs'
 import { BadInput, TooLarge } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import { MOUNTED_FILES } from '../injected-files.js'
 import type { RootTemplate } from '../isolation.js'
+import type { RootTree } from './root-tree.js'
 
 /** Enough for any configuration, and little enough for the memory of the daemon. */
 const MAX_BYTES = 1024 * 1024
 
-/** The files of a container that has not started. */
-export interface RootFiles {
-  /** A tar of the file; undefined if there is nothing of this path. */
-  readTar(path: string): Promise<NodeJS.ReadableStream | undefined>
-  writeTar(archive: Buffer, directory: string): Promise<void>
+/** Of all that one run has filled in. Stagers write templates, and the daemon holds the result. */
+const MAX_FILLED_BYTES = 16 * 1024 * 1024
+
+/** Each becomes a mount. */
+const MAX_TEMPLATES = 1000
+
+export interface FilledFile {
+  /** In the root, without links. */
+  readonly path: string
+  readonly content: Buffer
+  /** Of the original, in the ids of the host. */
+  readonly stats: Pick<Stats, 'uid' | 'gid' | 'mode'>
 }
 
 /**
- * Fills in files of a root before its program starts. The Engine writes them to the upper layer of the container, so that
- * the layers of the packages stay as they are. Owners and permissions stay too.
+ * Fills in files of a root. Those that stay the same are not in the result.
  *
- * Throws `BadInput` (`no-template`), `TooLarge` (`template-too-large`), and what a template throws.
+ * Throws `BadInput` (`no-template`), `TooLarge` (`template-too-large`, `too-many-templates`), and what a template throws.
+ *
+ * @param root one that nobody changes
  */
 export async function fillInTemplates(
-  files: RootFiles,
+  root: RootTree,
   templates: readonly RootTemplate[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<FilledFile[]> {
+  if (templates.length > MAX_TEMPLATES)
+    throw new TooLarge(
+      'too-many-templates',
+      `The packages of this run have ${templates.length} templates, and at most ${MAX_TEMPLATES} are filled in: keep their placeholders in fewer files.`,
+    )
+  const filled = new Map<string, FilledFile>()
+  let bytes = 0
   // One after the other: a file may be in several templates, with other delimiters.
   for (const template of templates) {
     signal.throwIfAborted()
-    const { path, header, content } = await find(files, template.paths)
-    const filled = template.fillIn(path, content)
-    if (filled.equals(content)) continue
-    const { mode, uid, gid, mtime } = header
-    const archive = pack()
-    archive.entry({ name: posix.basename(path), mode, uid, gid, mtime }, filled)
-    archive.finalize()
-    await files.writeTar(await buffer(Readable.from(archive)), posix.dirname(path))
+    const { name, path, stats } = await find(root, template.paths)
+    const before = filled.get(path)?.content ?? (await root.read(path, 0, stats.size))
+    const content = template.fillIn(name, before)
+    if (content.equals(before)) continue
+    filled.set(path, { path, content, stats })
+    bytes += content.length
+    if (bytes > MAX_FILLED_BYTES)
+      throw new TooLarge(
+        'template-too-large',
+        `The templates up to ${quote(name)} are larger than 16 MiB together when they are filled in: keep their placeholders in smaller files.`,
+      )
   }
+  return [...filled.values()]
 }
 
-interface Found {
-  readonly path: string
-  readonly header: Header
-  readonly content: Buffer
+interface FoundTemplate extends Pick<FilledFile, 'path' | 'stats'> {
+  /** As the template names it, for messages. */
+  readonly name: string
+  readonly stats: Stats
 }
 
-async function find(files: RootFiles, paths: readonly string[]): Promise<Found> {
-  for (const path of paths) {
-    const tar = await files.readTar(path)
-    if (tar) return { path, ...(await readSingle(tar, path)) }
+async function find(root: RootTree, names: readonly string[]): Promise<FoundTemplate> {
+  for (const name of names) {
+    const found = await root.find(name, 'keep')
+    if (found.kind === 'missing') continue
+    // Directories of the kernel, and too many links.
+    if (found.kind !== 'there') throw noTemplate(name, 'is no file of a package')
+    const { path, stats } = found
+    assertTemplate(name, path, stats)
+    return { name, path, stats }
   }
   throw new BadInput(
     'no-template',
-    `There is no file ${paths.join(' or ')} for a template: name one by its path from the root of the package, or from its START_PATH.`,
+    `There is no file ${names.join(' or ')} for a template: name one by its path from the root of the package, or from its START_PATH.`,
   )
 }
 
-async function readSingle(tar: NodeJS.ReadableStream, path: string): Promise<Omit<Found, 'path'>> {
-  // Whoever ends first destroys the other, so that the connection to the Engine is not left open.
-  const entries = pipeline(tar, extract(), () => undefined)
-  for await (const entry of entries) {
-    const { header } = entry
-    if (header.type !== 'file')
-      throw new BadInput('no-template', `${quote(path)} is a ${header.type}, and no template: name the file itself.`)
-    if (header.size > MAX_BYTES)
-      throw new TooLarge(
-        'template-too-large',
-        `The template ${path} is larger than 1 MiB: keep its placeholders in a smaller file.`,
-      )
-    return { header, content: await buffer(entry) }
-  }
-  throw new BadInput('no-template', `${quote(path)} cannot be read as a template.`)
+function assertTemplate(name: string, path: string, stats: Stats): void {
+  if (stats.isSymbolicLink()) throw noTemplate(name, 'is a symbolic link')
+  if (stats.isDirectory()) throw noTemplate(name, 'is a directory')
+  if (!stats.isFile()) throw noTemplate(name, 'is a device, a named pipe or a socket')
+  if (MOUNTED_FILES.has(path.slice(1))) throw noTemplate(name, 'is made for each container')
+  if (stats.size > MAX_BYTES)
+    throw new TooLarge(
+      'template-too-large',
+      `The template ${quote(name)} is larger than 1 MiB: keep its placeholders in a smaller file.`,
+    )
+}
+
+function noTemplate(name: string, what: string): BadInput {
+  return new BadInput('no-template', `${quote(name)} ${what}, and no template: name a regular file of the package.`)
 }

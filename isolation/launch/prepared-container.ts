@@ -7,15 +7,16 @@ import { START_PROGRAM, START_WITH_INPUT } from '../engine/container-init.js'
 import { containerOptions, type ContainerRequest } from '../engine/container-options.js'
 import { Container, type Attached, type StartedContainer } from '../engine/container.js'
 import { isStatus, startError } from '../engine/engine-errors.js'
-import { fillInTemplates } from '../engine/fill-in-templates.js'
 import type { RunningContainer } from '../engine/running-container.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
 import { launchComment, launchName } from '../host/ownership.js'
-import type { PreparedContainer, ReleaseReport, RootTemplate, StartHooks } from '../isolation.js'
+import type { PreparedContainer, ReleaseReport, StartHooks } from '../isolation.js'
 import type { PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
 import type { Bridge } from '../network/bridges.js'
 import type { FirewallEvents, FirewallGuard } from '../network/firewall-guard.js'
+import type { Layer } from '../layers/layer.js'
 import type { AfterContainer } from './after-container.js'
+import { FilledTemplates } from './filled-templates.js'
 import { Stagerfs, type StagerfsParts } from './stagerfs.js'
 import type { Step } from './step.js'
 
@@ -27,6 +28,8 @@ export interface StartParts extends Surroundings, Omit<StagerfsParts, 'owners'> 
 }
 
 export interface RootImage {
+  /** Of the packages, lowest first. The holder keeps them. */
+  readonly layers: readonly Layer[]
   readonly reference: string
   /** To be called when the Engine reports that the image does not exist. */
   recreate(signal: AbortSignal): Promise<string>
@@ -63,7 +66,7 @@ export class PreparedDockerContainer implements PreparedContainer {
 
   async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
     const { engine, firewall, owner, proxies } = this.#parts
-    const { plan: prepared, bridge, holder, owners, step, after } = this.#prepared
+    const { plan: prepared, image, bridge, holder, owners, step, after } = this.#prepared
     const { id, egress, publish } = prepared
     const stagerfs = plan.stagerfs && new Stagerfs({ ...this.#parts, owners }, { id, holder }, plan.stagerfs)
     const rules = {
@@ -76,21 +79,20 @@ export class PreparedDockerContainer implements PreparedContainer {
       published: publish.length > 0,
     }
     const { events, lost } = watchFirewall(hooks)
+    const { templates = [] } = hooks
+    const filled = templates.length > 0 ? new FilledTemplates(this.#parts, id, image.layers) : undefined
     stagerfs?.deferUndo(after)
+    filled?.deferUndo(after)
     after.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
     after.deferContainer(() => new Container(engine, launchName(id)).remove())
 
     // The Engine checks the source of a bind mount when it creates the container.
     await stagerfs?.makeDirectories()
-    const { templates = [] } = hooks
+    const files = (await filled?.make(templates, signal)) ?? []
     const [, { container, attached }] = await settleAll([
       step('firewall', () => firewall.add(rules, events, signal)),
       step('create', () =>
-        this.#create(
-          { ...prepared, ...plan, network: bridge.network, stagerfs: stagerfs?.mountPoint },
-          templates,
-          signal,
-        ),
+        this.#create({ ...prepared, ...plan, network: bridge.network, stagerfs: stagerfs?.mountPoint, files }, signal),
       ),
       stagerfs?.mount(step, signal),
     ])
@@ -99,7 +101,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     const { pid, ports } = await step('start', () => start(container, { ...prepared, ...plan }))
     const { watched, obstacle } = await step('mounts', async () => {
       try {
-        const written = stagerfs ? [stagerfs.upper] : []
+        const written = [...(stagerfs ? [stagerfs.upper] : []), ...(filled ? [filled.directory] : [])]
         const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
         const obstacle = watched.obstacle({ ...plan, user: prepared.user })
         await stagerfs?.mountKernelFilesystems(pid, signal)
@@ -125,7 +127,6 @@ export class PreparedDockerContainer implements PreparedContainer {
 
   async #create(
     request: Omit<ContainerRequest, 'image'>,
-    templates: readonly RootTemplate[],
     signal: AbortSignal,
   ): Promise<{ readonly container: Container; readonly attached: Attached }> {
     const { engine, owner } = this.#parts
@@ -139,7 +140,6 @@ export class PreparedDockerContainer implements PreparedContainer {
       if (!isStatus(error, 404)) throw startError(error, request)
       container = await create(await image.recreate(signal))
     }
-    await fillInTemplates(container, templates, signal)
     return { container, attached: await container.attach() }
   }
 }

@@ -1,4 +1,4 @@
-import { rename, symlink, writeFile } from 'node:fs/promises'
+import { link, rename, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -148,6 +148,20 @@ describe('stage with a manifest', () => {
   })
 })
 
+describe('detect', () => {
+  test('looks at the source of the manifest, in its namespace, and tells which pipeline it names', async () => {
+    await real.addPipeline('/dev', 'static-site', 'job::/apcera::ruby')
+    await tree({ 'continuum.conf': 'namespace: /dev, path: site', 'site/index.html': '', Gemfile: '' })
+    const { io } = await real.run(['detect', 'app', '--json'])
+    expect(io.document()).toMatchObject({ pipeline: 'stagpipe::/dev::static-site' })
+    expect(io.err).not.toContain('continuum.conf')
+
+    await tree({ 'continuum.conf': 'staging_pipeline: "apcera::go"', 'index.html': '' }, 'other')
+    const other = await real.run(['detect', 'other'])
+    expect(other.io.err).toContain('continuum.conf names the pipeline /apcera::go, and `stage` uses that one.')
+  })
+})
+
 describe('stage --config', () => {
   test('takes the source from where the manifest is', async () => {
     await tree({ 'staging.conf': 'name: shop', 'index.html': '', 'continuum.conf': 'name: unused' })
@@ -168,6 +182,22 @@ describe('stage --config', () => {
     await symlink('conf/prod.conf', path.join(real.root, 'app/link.conf'))
     expect((await stage('app', '--config', 'app/link.conf')).code).toBe(0)
     expect(await packed(await show('shop'))).toEqual(['conf/', 'index.html'])
+  })
+
+  test('leaves it out under every name that the source has for it', async () => {
+    await tree({ 'index.html': '', 'conf/prod.conf': 'name: shop' })
+    await link(path.join(real.root, 'app/conf/prod.conf'), path.join(real.root, 'app/page.html'))
+    await symlink('app', path.join(real.root, 'current'))
+    expect((await stage('app', '--config', 'current/conf/prod.conf')).code).toBe(0)
+    expect(await packed(await show('shop'))).toEqual(['conf/', 'index.html'])
+  })
+
+  test('leaves continuum.conf out too, although it is not used', async () => {
+    await tree({ 'index.html': '', 'secret.txt': 'env { PASSWORD: secret }' })
+    await symlink('secret.txt', path.join(real.root, 'app/continuum.conf'))
+    await writeFile(path.join(real.root, 'prod.conf'), 'name: shop')
+    expect((await stage('app', '--config', 'prod.conf')).code).toBe(0)
+    expect(await packed(await show('shop'))).toEqual(['index.html'])
   })
 
   test('goes with an archive', async () => {

@@ -135,10 +135,60 @@ describe('a run of a ready package', () => {
       expect(await under.traces()).toEqual([])
     })
 
+    it('finds those of the topmost package, and none that a package removes', async () => {
+      const lower = await rootWith({ 'app/': '', 'app/a.conf': 'old @\n', 'app/b.conf': '@\n' })
+      const upper = under.resources.add('upper', await tarball({ 'app/': '', 'app/a.conf': 'new @\n' }))
+      const root = [...lower, { ...upper, removals: [{ kind: 'removed' as const, path: 'app/b.conf' }] }]
+      const { running, release, recorder } = await run('cat /app/a.conf', { root }, [filling('/app/a.conf')])
+      await running.ended
+      expect(recorder.stdout).toBe('new /app/a.conf\n')
+      expect(await release()).toEqual({ failures: [] })
+      await expect(run('true', { root }, [filling('/app/b.conf')])).rejects.toMatchObject({ code: 'no-template' })
+      expect(await under.traces()).toEqual([])
+    })
+
+    it('may write to them within its disk limit, and cannot remove them', async () => {
+      const root = await rootWith({ 'app/': '', 'app/a.conf': '@\n' })
+      const shell = `chown 99:99 /app/a.conf && echo more >> /app/a.conf && cat /app/a.conf
+        rm /app/a.conf || dd if=/dev/zero of=/app/a.conf bs=1M count=100; sleep 60`
+      const { limits } = planOf(under, { shell, fake: () => Promise.resolve() })
+      const limited = { root, user: 'root', limits: { ...limits, diskBytes: 8 * 1024 ** 2 } }
+      const { running, release, recorder } = await run(shell, limited, [filling('/app/a.conf')])
+      expect(await running.ended).toMatchObject({ kind: 'disk-full' })
+      expect(recorder.stdout).toBe('/app/a.conf\nmore\n')
+      expect(recorder.stderr).toContain('/app/a.conf')
+      expect(await release()).toEqual({ failures: [] })
+      expect(await under.traces()).toEqual([])
+    })
+
+    it('has them read from the packages and never from the host, wherever their links lead', async () => {
+      const files = { 'app/': '', 'app/etc': '-> /etc', 'app/up': '-> ../../../../../../../etc' }
+      const root = await rootWith({ ...files, 'etc/': '', 'etc/shop.conf': 'of the package @\n' })
+      const read: string[] = []
+      const reading = (path: string): RootTemplate => ({
+        paths: [path],
+        fillIn: (_, content) => {
+          read.push(content.toString())
+          return content
+        },
+      })
+      for (const link of ['etc', 'up']) {
+        const { release } = await run('true', { root }, [reading(`/app/${link}/shop.conf`)])
+        await release()
+        await expect(run('true', { root }, [reading(`/app/${link}/shadow`)])).rejects.toMatchObject({
+          code: 'no-template',
+        })
+      }
+      expect(read).toEqual(['of the package @\n', 'of the package @\n'])
+      expect(await under.traces()).toEqual([])
+    })
+
     it.each<[what: string, template: RootTemplate, error: object]>([
       ['that are not there', filling('/app/none', '/none/none'), { code: 'no-template' }],
       ['that are directories', filling('/app'), { code: 'no-template' }],
       ['that are links', filling('/app/link'), { code: 'no-template' }],
+      ['that are links to a file of the host', filling('/app/shadow'), { code: 'no-template' }],
+      ['of the kernel', filling('/proc/self/environ'), { code: 'no-template' }],
       ['that are too large', filling('/app/large'), { code: 'template-too-large' }],
       [
         'with a mistake',
@@ -151,7 +201,8 @@ describe('a run of a ready package', () => {
         { code: 'bad-template' },
       ],
     ])('does not start with templates %s, and leaves nothing', async (_what, template, error) => {
-      const files = { 'app/': '', 'app/a': '', 'app/link': '-> a', 'app/large': '@'.repeat(1024 * 1024 + 1) }
+      const links = { 'app/link': '-> a', 'app/shadow': '-> /etc/shadow' }
+      const files = { 'app/': '', 'app/a': '', ...links, 'app/large': '@'.repeat(1024 * 1024 + 1) }
       await expect(run('true', { root: await rootWith(files) }, [template])).rejects.toMatchObject(error)
       expect(await under.traces()).toEqual([])
     })
