@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import { BadInput } from '../../base/errors.js'
 import type { RootTemplate } from '../../isolation/isolation.js'
 import type { Limits } from '../../isolation/launch-plan.js'
+import { sameTemplate } from '../packages/manifest/apply-manifest.js'
 import type { Manifest } from '../packages/manifest/manifest.js'
 import type { Template } from '../packages/metadata.js'
 import type { Package } from '../packages/package.js'
@@ -49,18 +50,25 @@ export function fillInVariables(
   return { ...environment, ...Object.fromEntries(filled) }
 }
 
-/**
- * The templates of packages. The path of each is from the root; where nothing is there, it is from START_PATH, because a
- * manifest knows only the directory of its application.
- */
+/** The templates of packages. */
 export function rootTemplates(closure: readonly Package[], data: TemplateData): RootTemplate[] {
   const start = startPathOf(data.env) ?? '/'
-  return closure.flatMap(({ templates }) =>
+  return closure.flatMap(({ templates, manifest }) =>
     templates.map((template) => ({
-      paths: [...new Set([posix.join('/', template.path), posix.join(start, template.path)])],
+      paths: pathsOf(template, start, manifest),
       fillIn: (path, content) => filledFile(path, content, template, data),
     })),
   )
+}
+
+/**
+ * Stagers name files from the root, a manifest those of its application, which is in START_PATH. Each may do as the other
+ * where nothing is there.
+ */
+function pathsOf(template: Template, start: string, manifest: Manifest | undefined): string[] {
+  const paths = [posix.join('/', template.path), posix.join(start, template.path)]
+  const ofManifest = manifest?.templates?.some(sameTemplate(template)) === true
+  return [...new Set(ofManifest ? paths.reverse() : paths)]
 }
 
 function filledFile(path: string, content: Buffer, template: Template, data: TemplateData): Buffer {

@@ -9,6 +9,7 @@ import { makeRunScratch, removeScratch, scratchOf, type Scratch } from '../host/
 import type { RootTemplate } from '../isolation.js'
 import type { Layer, LayerCache } from '../layers/layer.js'
 import type { AfterContainer } from './after-container.js'
+import { lowerDirectories } from './lower-directories.js'
 
 export interface FilledTemplatesParts {
   readonly owner: Owner
@@ -66,12 +67,8 @@ export class FilledTemplates {
   async #mount(signal: AbortSignal): Promise<void> {
     const { owner, layers } = this.#parts
     const { ground, merged } = this.#scratch
-    // Plans list layers from the lowest up, overlayfs from the topmost down.
-    const lowers = this.#layers.map(({ relativePath }) => relativePath).toReversed()
-    await mountOverlay(
-      { source: mountSource(owner), base: layers.directory, lowers: [...lowers, ground], target: merged },
-      signal,
-    )
+    const lowers = lowerDirectories(this.#layers, ground)
+    await mountOverlay({ source: mountSource(owner), base: layers.directory, lowers, target: merged }, signal)
   }
 
   async #write({ path, content, stats }: FilledFile, name: string): Promise<BoundFile> {

@@ -31,7 +31,7 @@ export function withManifest(before: WithManifest, manifest: Manifest): WithMani
     environment: Object.fromEntries([...kept, ...variablesOf(manifest)]),
     templates: [
       ...before.templates.filter(
-        (one) => ![...(earlier.templates ?? []), ...(manifest.templates ?? [])].some(same(one)),
+        (one) => ![...(earlier.templates ?? []), ...(manifest.templates ?? [])].some(sameTemplate(one)),
       ),
       ...(manifest.templates ?? []),
     ],
@@ -51,7 +51,7 @@ function variablesOf({ env = {}, start_cmd }: Manifest): ReadonlyMap<string, str
   return start_cmd === undefined ? variables : variables.set('START_COMMAND', start_cmd)
 }
 
-function same(one: Template): (other: Template) => boolean {
+export function sameTemplate(one: Template): (other: Template) => boolean {
   return (other) =>
     one.path === other.path &&
     one.left_delimiter === other.left_delimiter &&

@@ -340,6 +340,19 @@ describe('runs of packages', () => {
       expect(again.id).not.toBe(id)
     })
 
+    it('have the file of the application filled in where the root has one of the same path too', async () => {
+      await addStaged('templates [ { path: "etc/shop.conf" } ]', { START_PATH: '/app' })
+      isolation.rootFiles.set('/etc/shop.conf', 'root').set('/app/etc/shop.conf', 'app of {{name}}')
+      expect((await found()).filled).toEqual({ '/app/etc/shop.conf': 'app of app' })
+    })
+
+    it('have the file from the root filled in where a stager has named it', async () => {
+      const template = { path: 'etc/shop.conf', left_delimiter: '{{', right_delimiter: '}}' }
+      await addPackage('app', { templates: [template], environment: { START_COMMAND: './app', START_PATH: '/app' } })
+      isolation.rootFiles.set('/etc/shop.conf', 'root of {{name}}').set('/app/etc/shop.conf', 'app')
+      expect((await found()).filled).toEqual({ '/etc/shop.conf': 'root of app' })
+    })
+
     it('have the templates of their dependencies filled in too', async () => {
       const nginx = { type: 'package', name: 'nginx' } as const
       const template = { path: 'etc/nginx.conf', left_delimiter: '{{', right_delimiter: '}}' }

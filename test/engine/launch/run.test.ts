@@ -138,7 +138,7 @@ describe('a run of a ready package', () => {
     it('finds those of the topmost package, and none that a package removes', async () => {
       const lower = await rootWith({ 'app/': '', 'app/a.conf': 'old @\n', 'app/b.conf': '@\n' })
       const upper = under.resources.add('upper', await tarball({ 'app/': '', 'app/a.conf': 'new @\n' }))
-      const root = [...lower, { ...upper, removals: [{ kind: 'removed' as const, path: 'app/b.conf' }] }]
+      const root = [...lower, { ...upper, removals: [{ kind: 'removed' as const, path: 'app/b.conf' }] }, under.root[0]]
       const { running, release, recorder } = await run('cat /app/a.conf', { root }, [filling('/app/a.conf')])
       await running.ended
       expect(recorder.stdout).toBe('new /app/a.conf\n')
