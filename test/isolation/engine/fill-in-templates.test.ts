@@ -39,8 +39,8 @@ describe('templates of a root', () => {
 
   it('are found at the first of their paths that is there', async () => {
     await file('app/a.conf', '@')
-    expect(await fillIn(named('/a.conf', '/app/a.conf', '/app'))).toMatchObject([['/app/a.conf', '/app/a.conf']])
-    expect(await fillIn(named('/app/a.conf/b', '/app/a.conf'))).toMatchObject([['/app/a.conf', '/app/a.conf']])
+    expect(await fillIn(named('/a.conf', '/app/a.conf', '/app'))).toEqual([['/app/a.conf', '/app/a.conf', '644']])
+    expect(await fillIn(named('/app/a.conf/b', '/app/a.conf'))).toEqual([['/app/a.conf', '/app/a.conf', '644']])
   })
 
   it('are filled in one after the other where several name the same file', async () => {
@@ -49,7 +49,7 @@ describe('templates of a root', () => {
       paths: ['/app/a.conf'],
       fillIn: (_, content) => Buffer.from(`${String(content)}1`),
     }
-    expect(await fillIn(numbered, named('/app/a.conf'), numbered)).toMatchObject([['/app/a.conf', '/app/a.conf #11']])
+    expect(await fillIn(numbered, named('/app/a.conf'), numbered)).toEqual([['/app/a.conf', '/app/a.conf #11', '644']])
   })
 
   it('without a placeholder need no file', async () => {
@@ -66,8 +66,8 @@ describe('templates of a root', () => {
     await symlink(path.join(directory, 'etc'), path.join(root, 'app/absolute'))
     await symlink('/etc', path.join(root, 'app/inside'))
     for (const link of ['relative', 'inside'])
-      expect(await fillIn(named(`/app/${link}/shop.conf`))).toMatchObject([
-        ['/etc/shop.conf', `of the root /app/${link}/shop.conf`],
+      expect(await fillIn(named(`/app/${link}/shop.conf`))).toEqual([
+        ['/etc/shop.conf', `of the root /app/${link}/shop.conf`, '644'],
       ])
     await expect(fillIn(named('/app/absolute/shop.conf'))).rejects.toMatchObject({ code: 'no-template' })
   })
