@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
-import { ROUTE_TYPES } from '../packages/manifest/manifest.js'
+import { SMALLEST_LIMITS } from '../../base/smallest-limits.js'
+import { MAX_CPU, ROUTE_TYPES } from '../packages/manifest/manifest.js'
 import { Capability, Template } from './capability.js'
 import { closed, environment, oneOf } from './schema.js'
 
@@ -39,10 +40,12 @@ export const Manifest = Type.Object(
     resources: Type.Optional(
       Type.Object(
         {
-          cpu: Type.Optional(Type.Integer({ description: 'milliseconds of a CPU in each second' })),
-          memory_bytes: Type.Optional(Type.Integer()),
-          disk_bytes: Type.Optional(Type.Integer()),
-          network_bits_per_second: Type.Optional(Type.Integer()),
+          cpu: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: MAX_CPU, description: 'milliseconds of a CPU in each second' }),
+          ),
+          memory_bytes: Type.Optional(Type.Integer({ minimum: SMALLEST_LIMITS.memoryBytes })),
+          disk_bytes: Type.Optional(Type.Integer({ minimum: SMALLEST_LIMITS.diskBytes })),
+          network_bits_per_second: Type.Optional(Type.Integer({ minimum: 0 })),
         },
         { ...closed, description: 'limits of a run, unless the request has others; the network is for jobs' },
       ),

@@ -34,6 +34,9 @@ export interface Manifest {
   readonly ssh?: boolean
 }
 
+/** In the unit of `Resources.cpu`. */
+export const MAX_CPU = 1_000_000
+
 export interface Resources {
   /** Milliseconds of a CPU in each second: 1000 is one CPU. */
   readonly cpu?: number

@@ -6,10 +6,9 @@ import { stringOf } from '../build-script/fields.js'
 import { DocumentSyntaxError } from '../syntax/syntax-error.js'
 import type { Mistakes } from '../syntax/mistakes.js'
 import { BlockReader } from './block-reader.js'
-import type { Resources } from './manifest.js'
+import { MAX_CPU, type Resources } from './manifest.js'
 
 const KEYS = ['cpu', 'memory', 'disk_space', 'network_bandwidth'] as const
-const MAX_CPU = 1_000_000
 
 /** `resources { … }` */
 export function readResources(value: Value, mistakes: Mistakes): Resources {
