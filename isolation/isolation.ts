@@ -110,6 +110,19 @@ export interface StartHooks extends FreezeHooks {
   output(stream: OutputStream, chunk: Buffer): Promise<void>
   /** Called when a resource of the container was removed from outside, and has been restored. */
   repaired?(what: string): void
+  /** Of a run: filled in, one after the other, before the program starts. Without it, none. */
+  readonly templates?: readonly RootTemplate[]
+}
+
+/** A file of a root. The container gets it filled in; the layers keep it as it is. */
+export interface RootTemplate {
+  /**
+   * From the root. The first one that exists is the file. `start` throws `BadInput` (`no-template`) if none does, or if it
+   * is not a regular file of the packages, and `TooLarge` (`template-too-large`, `too-many-templates`).
+   */
+  readonly paths: readonly string[]
+  /** What it throws ends the start. */
+  readonly fillIn: (path: string, content: Buffer) => Buffer
 }
 
 export type OutputStream = 'stdout' | 'stderr'

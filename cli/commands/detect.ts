@@ -1,14 +1,14 @@
-import path from 'node:path'
 import type { Command } from 'commander'
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { describeDetection } from '../display/describe-detection.js'
 import { isJavaArchive } from '../pack/archive-kind.js'
-import { locateSource } from '../pack/locate-source.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT } from '../session/exit-codes.js'
-import type { Session } from '../session/session.js'
+import type { GlobalOptions, Session } from '../session/session.js'
 import { detectPipeline } from '../source/detect-pipeline.js'
+import { locateApplication, withinManifest } from '../source/locate-application.js'
+import { MANIFEST_FILE } from '../source/read-manifest.js'
 import { readSourceTop } from '../source/source-top.js'
 
 export function addDetectCommand(program: Command, commandLine: CommandLine): void {
@@ -16,20 +16,24 @@ export function addDetectCommand(program: Command, commandLine: CommandLine): vo
     .command('detect <directory>')
     .description(
       'Explain which pipeline `stage` would use for a source directory, and why each of the others is passed over. ' +
-        'The first that fits is taken. Changes nothing; succeeds also when none fits.',
+        'The first that fits is taken, unless the manifest, continuum.conf, names one. Changes nothing; succeeds also when none fits.',
     )
     .addHelpText('after', examples('detect ./my-app', 'detect shop.war --namespace /acme', 'detect . --json'))
     .action(commandLine.run(detect))
 }
 
-async function detect(session: Session, _options: unknown, source: string): Promise<number> {
-  const file = path.resolve(session.io.cwd, source)
-  if ((await locateSource(file, source)) === 'file' && !isJavaArchive(file))
+async function detect(opened: Session, options: GlobalOptions, source: string): Promise<number> {
+  const { file, isDirectory, manifest } = await locateApplication(opened, source, undefined)
+  if (!isDirectory && !isJavaArchive(file))
     throw new BadInput(
       'not-a-directory',
       `${quote(source)} is a file: give a directory, or a Java archive, because no pipeline is detected for other archives.`,
     )
+  const session = withinManifest(opened, options, manifest)
   const detection = await detectPipeline(session, await readSourceTop(file))
   await session.output.result(detection, () => describeDetection(session.output, detection))
+  const { staging_pipeline: named } = manifest
+  if (named !== undefined)
+    await session.output.note(`${MANIFEST_FILE} names the pipeline ${named}, and \`stage\` uses that one.`)
   return EXIT.success
 }

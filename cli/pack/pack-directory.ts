@@ -15,6 +15,8 @@ export interface PackDirectory {
   readonly given?: string
   /** Directory inside the archive for all entries, without leading and trailing slashes; empty for none. */
   readonly prefix: string
+  /** Absolute paths of files that the archive does not contain, under any name. */
+  readonly leaveOut?: readonly string[]
   readonly env: Io['env']
   readonly signal: AbortSignal
   /** Called for each chunk, with its size before compression in bytes. */
@@ -32,6 +34,7 @@ export async function packDirectory({
   directory,
   given = directory,
   prefix,
+  leaveOut,
   env,
   signal,
   onBytes,
@@ -39,7 +42,7 @@ export async function packDirectory({
   if ((await locateSource(directory, given)) !== 'directory')
     throw new BadInput('not-a-directory', `${quote(given)} is a file: give the directory that contains it.`)
   const leftOut = new LeftOut()
-  const tar = sourceTar({ root: await realpath(directory), prefix, leftOut, onBytes })
+  const tar = sourceTar({ root: await realpath(directory), prefix, leftOut, leaveOut, onBytes })
   const tarball = await compressToFile(tar, env, signal)
   return { ...tarball, notes: leftOut.sentences() }
 }

@@ -7,6 +7,7 @@ import { tarTime } from '../../base/tar-time.js'
 import { nativePath, shownPath } from './byte-path.js'
 import type { LeftOut } from './left-out.js'
 import { entryError } from './packing-error.js'
+import { SameFile } from './same-file.js'
 import { TarChunks } from './tar-chunks.js'
 import { walkSource, type SourceEntry } from './walk-source.js'
 
@@ -25,6 +26,8 @@ export interface SourceTarRequest {
   /** Directory inside the archive for all entries, without leading and trailing slashes; empty for none. */
   readonly prefix: string
   readonly leftOut: LeftOut
+  /** Absolute paths of files that the archive does not contain, under any name. */
+  readonly leaveOut?: readonly string[] | undefined
   /** Called for each chunk, with its size in bytes. */
   readonly onBytes?: ((count: number) => void) | undefined
 }
@@ -68,10 +71,12 @@ class SourceTar {
   readonly #prefix: string
   readonly #chunks = new TarChunks()
   readonly #small = Buffer.allocUnsafe(SMALL)
+  readonly #omitted: SameFile
 
   constructor(private readonly request: SourceTarRequest) {
     this.root = Buffer.from(request.root, 'utf8').toString('latin1')
     this.#prefix = request.prefix === '' ? '' : `${request.prefix}/`
+    this.#omitted = new SameFile(request.leaveOut ?? [])
   }
 
   /** `runner` owns the directory, because a stager unpacks its package there. */
@@ -105,6 +110,7 @@ class SourceTar {
     const handle = openSync(nativePath(`${this.root}/${path}`), flags)
     try {
       const stats = fstatSync(handle, { bigint: true })
+      if (this.#omitted.has(stats)) return
       if (!stats.isFile()) this.request.leftOut.add('vanished', path)
       else if (stats.size <= SMALL) this.#smallFile(path, handle, stats)
       else yield* this.#largeFile(path, handle, stats)
@@ -143,7 +149,8 @@ class SourceTar {
     const place = nativePath(`${this.root}/${path}`)
     const stats = lstatSync(place, { bigint: true })
     if (kind === 'directory') this.#entry(path, kind, stats, {})
-    else this.#entry(path, kind, stats, { target: readlinkSync(place, 'buffer').toString('latin1') })
+    else if (!this.#omitted.has(stats))
+      this.#entry(path, kind, stats, { target: readlinkSync(place, 'buffer').toString('latin1') })
   }
 
   #entry(

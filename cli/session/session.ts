@@ -47,6 +47,12 @@ export class Session {
     )
   }
 
+  /** The same session with another current namespace. The caller closes only the first one. */
+  within(namespace: string): Session {
+    const { io, output, api, batch, interrupts } = this
+    return new Session(io, output, api, namespace, batch, interrupts)
+  }
+
   /** Aborts on an interrupt of the user. */
   get signal(): AbortSignal {
     return this.interrupts.signal

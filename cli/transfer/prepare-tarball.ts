@@ -8,11 +8,20 @@ import { packDirectory } from '../pack/pack-directory.js'
 import type { Tarball } from '../pack/tarball.js'
 import type { Session } from '../session/session.js'
 
-/** Packs a directory, with all entries below `prefix` in the archive, and shows the progress. */
-export function prepareDirectory(session: Session, directory: string, prefix: string): Promise<Tarball> {
+/**
+ * Packs a directory, with all entries below `prefix` in the archive, and shows the progress.
+ *
+ * @param leaveOut absolute paths of files that the archive does not contain, under any name
+ */
+export function prepareDirectory(
+  session: Session,
+  directory: string,
+  prefix: string,
+  leaveOut: readonly string[] = [],
+): Promise<Tarball> {
   const { cwd, env } = session.io
   return withProgress(session, 'Packing', (hooks) =>
-    packDirectory({ directory: path.resolve(cwd, directory), given: directory, prefix, env, ...hooks }),
+    packDirectory({ directory: path.resolve(cwd, directory), given: directory, prefix, leaveOut, env, ...hooks }),
   )
 }
 

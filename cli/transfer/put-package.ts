@@ -13,6 +13,14 @@ export interface PackageContents {
   readonly dependencies: readonly Capability[] | undefined
   /** Merged into the environment of an existing package. */
   readonly environment: Readonly<Record<string, string>> | undefined
+  readonly manifest?: ManifestContents | undefined
+}
+
+/** The manifest of a package, which gives it what the other contents do not. */
+export interface ManifestContents {
+  /** Empty for none. */
+  readonly text: string
+  readonly dependencies: readonly Capability[] | undefined
 }
 
 /** Finds a package by name. Throws `Conflict` (`package-busy`) while a staging uses it. */
@@ -45,7 +53,7 @@ export async function putPackage(
   session: Session,
   { namespace, name }: { readonly namespace: string; readonly name: string },
   before: Package | undefined,
-  { resource, state, dependencies, environment }: PackageContents,
+  { resource, state, dependencies, environment, manifest }: PackageContents,
 ): Promise<Package> {
   const { api, signal } = session
   if (!before) {
@@ -56,12 +64,13 @@ export async function putPackage(
       state,
       ...(dependencies ? { dependencies: [...dependencies] } : {}),
       ...(environment ? { environment: { ...environment } } : {}),
+      ...(manifest ? { manifest: manifest.text } : {}),
     }
     return await api.post<Package>('/v1/packages', draft, { signal })
   }
   const path = packagePath(before.uuid)
   // The metadata goes first: if the daemon rejects it, the data stays unchanged.
-  const change = changeOf(before, dependencies, environment)
+  const change = changeOf(before, dependencies ?? manifest?.dependencies, environment, manifest)
   if (Object.keys(change).length > 0) await api.patch<Package>(path, change, { signal })
   return await api.put<Package>(`${path}/resource`, { resource, state }, { signal })
 }
@@ -70,15 +79,18 @@ function changeOf(
   before: Package,
   dependencies: PackageContents['dependencies'],
   environment: PackageContents['environment'],
+  manifest: ManifestContents | undefined,
 ): PackageChange {
   const has = (list: readonly Capability[], one: Capability) =>
     list.some(({ type, name }) => type === one.type && name === one.name)
   const added = dependencies?.filter((one) => !has(before.dependencies, one)) ?? []
   // The new dependencies replace the old ones: otherwise a package could depend on two versions of a runtime.
-  const removed = dependencies ? before.dependencies.filter((one) => !has(dependencies, one)) : []
+  const there = [...before.dependencies, ...(manifest?.dependencies ?? [])]
+  const removed = dependencies ? there.filter((one) => !has(dependencies, one)) : []
   return {
     ...(added.length > 0 ? { dependencies_add: added } : {}),
     ...(removed.length > 0 ? { dependencies_remove: removed } : {}),
     ...(environment && Object.keys(environment).length > 0 ? { environment_set: { ...environment } } : {}),
+    ...(manifest ? { manifest: manifest.text } : {}),
   }
 }

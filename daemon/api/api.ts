@@ -7,6 +7,7 @@ import { detectionRoutes } from './routes/detections.js'
 import { exchangeRoutes, type ExchangeRoutesParts } from './routes/exchange.js'
 import { garbageRoutes, type GarbageRoutesParts } from './routes/garbage.js'
 import { imageRoutes, type ImageRoutesParts } from './routes/images.js'
+import { manifestRoutes } from './routes/manifests.js'
 import { metricsRoutes, type MetricsRoutesParts } from './routes/metrics.js'
 import { nodeRoutes, type NodeRoutesParts } from './routes/node.js'
 import { packageDataRoutes, type PackageDataRoutesParts } from './routes/package-data.js'
@@ -52,6 +53,7 @@ export function buildApi({ logger, ...parts }: ApiParts): Api {
       (api) => packageRoutes(api, parts.packages),
       (api) => packageDataRoutes(api, parts.packageData),
       (api) => buildScriptRoutes(api),
+      (api) => manifestRoutes(api),
       (api, closing) => imageRoutes(api, parts.images, closing),
       (api, closing) => resourceRoutes(api, parts.resources, closing),
       (api, closing) => exchangeRoutes(api, parts.exchange, closing),

@@ -1,4 +1,5 @@
 import { formatFqn } from '../../base/fqn.js'
+import { renderManifest } from './render-manifest.js'
 import type { Package, Resource } from '../packages/package.js'
 import type { Package as PackageDocument, Resource as ResourceDocument } from '../documents/package.js'
 
@@ -20,6 +21,7 @@ export function renderPackage(found: Package): PackageDocument {
     templates: [...found.templates],
     ...(found.version === undefined ? {} : { version: found.version }),
     ...(found.description === undefined ? {} : { description: found.description }),
+    ...(found.manifest === undefined ? {} : { manifest: renderManifest(found.manifest) }),
     created_at: found.createdAt,
     updated_at: found.updatedAt,
   }

@@ -10,7 +10,7 @@ export const ImagePackageDraft = Type.Object(
       description: 'reference as Docker writes it, such as debian:12; pulled if the Engine does not have it',
     }),
     leave_out: Type.Optional(Type.Array(Type.String(), { description: 'absolute paths to leave out' })),
-    ...Type.Omit(PackageDraft, ['templates', 'resource', 'state']).properties,
+    ...Type.Omit(PackageDraft, ['templates', 'resource', 'state', 'manifest']).properties,
   },
   { ...closed, title: 'ImagePackageDraft' },
 )

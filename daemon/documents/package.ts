@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { Capability, Template } from './capability.js'
+import { Manifest, OwnManifest } from './manifest.js'
 import { PACKAGE_STATES, type PackageState } from '../packages/package.js'
 import { closed, environment, oneOf } from './schema.js'
 
@@ -39,6 +40,7 @@ export const Package = Type.Object(
     templates: Type.Array(Template),
     version: Type.Optional(Type.String()),
     description: Type.Optional(Type.String()),
+    manifest: Type.Optional(Manifest),
     created_at: Type.String(),
     updated_at: Type.String(),
   },
@@ -63,6 +65,7 @@ export const PackageDraft = Type.Object(
     ),
     version: Type.Optional(Type.String({ maxLength: 255 })),
     description: Type.Optional(Type.String({ maxLength: 4096 })),
+    manifest: OwnManifest,
   },
   { ...closed, title: 'PackageDraft' },
 )
@@ -78,6 +81,7 @@ export const PackageChange = Type.Object(
     dependencies_remove: Type.Optional(Type.Array(Capability)),
     environment_set: Type.Optional(environment('added or replaced')),
     environment_unset: Type.Optional(Type.Array(Type.String())),
+    manifest: OwnManifest,
   },
   { ...closed, title: 'PackageChange' },
 )

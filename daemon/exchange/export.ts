@@ -164,7 +164,7 @@ export class Exporter {
 }
 
 function packageEntry(found: Package, fileOf: (resource: Resource) => string): PackageEntry {
-  const { resource, dependencies, provides, environment, templates, version, description, recipe } = found
+  const { resource, dependencies, provides, environment, templates, version, description, recipe, manifest } = found
   if (!resource) throw packageEmpty(found)
   return {
     fqn: formatFqn('package', found),
@@ -176,6 +176,7 @@ function packageEntry(found: Package, fileOf: (resource: Resource) => string): P
     ...(version === undefined ? {} : { version }),
     ...(description === undefined ? {} : { description }),
     ...(recipe === undefined ? {} : { recipe }),
+    ...(manifest === undefined ? {} : { manifest: structuredClone(manifest) as NonNullable<PackageEntry['manifest']> }),
     resource: {
       file: fileOf(resource),
       digest: `sha256:${resource.sha256}`,

@@ -1,6 +1,7 @@
 import { BadInput } from '../../base/errors.js'
 import { formatFqn, parseFqn, type FqnKind } from '../../base/fqn.js'
 import { decodeRemovalPath, encodeRemovalPath } from '../../isolation/removal-path.js'
+import { assertManifest } from '../packages/manifest/assert-manifest.js'
 import { applyMetadataFields } from '../packages/metadata-fields.js'
 import { canonicalSigns } from '../packages/detection/sign-pattern.js'
 import { parseLimits } from '../documents/convert-limits.js'
@@ -71,8 +72,9 @@ export function importSetOf(manifest: Manifest, namespace: string | undefined): 
 }
 
 function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
-  const { version, description, recipe, templates, resource } = entry
+  const { version, description, recipe, manifest, templates, resource } = entry
   assertMetadata(entry)
+  if (manifest) assertManifest(manifest)
   const removals = resource.removals.map((one) => ({ ...one, path: encodeRemovalPath(decodeRemovalPath(one)) }))
   return {
     draft: {
@@ -81,6 +83,7 @@ function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
       ...(version === undefined ? {} : { version }),
       ...(description === undefined ? {} : { description }),
       ...(recipe === undefined ? {} : { recipe }),
+      ...(manifest === undefined ? {} : { manifest }),
       state: entry.state,
     },
     resource: {

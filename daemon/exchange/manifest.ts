@@ -4,6 +4,7 @@ import { BadInput, messageOf } from '../../base/errors.js'
 import { describeViolation, type Violation } from '../documents/describe-violation.js'
 import { Capability, Template } from '../documents/capability.js'
 import { Limits } from '../documents/limits.js'
+import { Manifest as PackageManifest } from '../documents/manifest.js'
 import { environment } from '../documents/schema.js'
 
 /** The format of exchange files. docs/exchange.md describes it for other programs. */
@@ -32,6 +33,7 @@ const PackageEntry = Type.Object(
     version: Type.Optional(Type.String({ maxLength: 255 })),
     description: Type.Optional(Type.String({ maxLength: 4096 })),
     recipe: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'digest of what it was made from' })),
+    manifest: Type.Optional(PackageManifest),
     resource: Type.Object(
       {
         file: Type.String({ description: 'name in the ZIP file' }),

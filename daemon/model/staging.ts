@@ -1,4 +1,6 @@
-import type { Capability, PackageMetadata } from '../packages/metadata.js'
+import type { WithManifest } from '../packages/manifest/apply-manifest.js'
+import type { Manifest } from '../packages/manifest/manifest.js'
+import type { Capability } from '../packages/metadata.js'
 import type { Resource } from '../packages/package.js'
 import type { Limits } from '../../isolation/launch-plan.js'
 
@@ -111,7 +113,7 @@ export interface Failure {
 }
 
 /** The package as the stagers see it. Each verdict changes it; success copies it to the package itself. */
-export interface WorkingCopy extends PackageMetadata {
+export interface WorkingCopy extends WithManifest {
   readonly resource: Resource
 }
 
@@ -122,6 +124,8 @@ export interface StagingSource {
   readonly dependencies: readonly Capability[] | undefined
   /** Added to that of the package; these values win. */
   readonly environment: Readonly<Record<string, string>> | undefined
+  /** Replaces that of the package, with what it gave. The other fields go over it. */
+  readonly manifest?: Manifest | undefined
 }
 
 /** A stager as it was when the staging was submitted. Later edits affect later stagings only. */

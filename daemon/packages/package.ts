@@ -1,5 +1,6 @@
 import type { Compression } from '../../isolation/compression.js'
 import type { Removal } from '../../isolation/launch-plan.js'
+import type { Manifest } from './manifest/manifest.js'
 import type { PackageMetadata } from './metadata.js'
 
 /**
@@ -38,6 +39,8 @@ export interface Package extends PackageMetadata {
   readonly description?: string | undefined
   /** The digest of the recipe that it was made from, where this daemon, or the one that exported it, has made it. */
   readonly recipe?: string | undefined
+  /** What it was staged with, for runs and jobs. Undefined for a manifest that says nothing. */
+  readonly manifest?: Manifest | undefined
   /** Increases with every import. The smaller value wins a tie between candidates. */
   readonly importOrder: number
   /** ISO 8601, UTC. */

@@ -3,13 +3,15 @@ import type { Logger } from 'pino'
 import { BadInput, Conflict, Unavailable } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
 import { Holder, type Leases } from '../../base/leases.js'
-import type { Ending, Isolation, PreparedContainer, StartHooks } from '../../isolation/isolation.js'
+import type { Ending, Isolation, PreparedContainer, RootTemplate, StartHooks } from '../../isolation/isolation.js'
 import type { Limits, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 import { startPathOf } from '../packages/environment.js'
+import type { Manifest } from '../packages/manifest/manifest.js'
 import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve } from '../packages/resolve.js'
 import { RunHints } from './run-hints.js'
+import { fillInVariables, rootTemplates, templateDataOf } from './run-templates.js'
 import type { RunEnding, RunningProgram, RunOutput, RunRequest } from './run.js'
 import type { Resolver } from '../resolver/resolver.js'
 import { hintContext, type HintFacts } from '../staging/hints/hint-context.js'
@@ -34,6 +36,7 @@ interface RunPlan {
   readonly prepare: PreparePlan
   readonly start: StartPlan
   readonly hints: RunHints
+  readonly templates: readonly RootTemplate[]
 }
 
 /** Runs ready packages in the foreground. */
@@ -65,7 +68,7 @@ export class PackageRuns {
   async #start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
     const { isolation, live, liveBlobs, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
-    const { prepare, start, hints } = await this.#plan(request)
+    const { prepare, start, hints, templates } = await this.#plan(request)
     either.throwIfAborted()
     const { id } = prepare
     const holder = new Holder()
@@ -76,6 +79,7 @@ export class PackageRuns {
         hints.push(stream, chunk)
         return hooks.output(stream, chunk)
       },
+      templates,
       repaired: (what) =>
         logger.warn({ run: id, what }, 'a resource of a run was removed from outside; stagerd has restored it'),
     }
@@ -128,21 +132,23 @@ export class PackageRuns {
         `${fqn} is ${subject.state}: only a ready package can run; stage it first.`,
       )
     const { closure, runtimes } = await this.#closure(fqn, subject)
-    const environment = containerEnvironment(
+    const id = randomUUID()
+    // A foreground program runs until the client stops it.
+    const limits = { ...defaults.limits, timeoutMs: Infinity, ...limitsOf(subject.manifest), ...request.limits }
+    const merged = containerEnvironment(
       defaults.environment,
       request,
       portOf(request),
       ...closure.map((part) => part.environment),
       request.environment,
     )
+    const environment = fillInVariables(subject.manifest, merged, templateDataOf(id, subject, limits, merged))
     const command = request.command ?? environment.START_COMMAND ?? ''
     if (command === '')
       throw new BadInput(
         'no-start-command',
         `${fqn} has no START_COMMAND: give one with --command or -e START_COMMAND=…`,
       )
-    // A foreground program runs until the client stops it.
-    const limits = { ...defaults.limits, timeoutMs: Infinity, ...request.limits }
     return {
       hints: new RunHints(
         hintContext({
@@ -156,7 +162,7 @@ export class PackageRuns {
         }),
       ),
       prepare: {
-        id: randomUUID(),
+        id,
         root: closure.flatMap(layerOf),
         shims: false,
         user: request.user ?? RUN_USER,
@@ -172,6 +178,7 @@ export class PackageRuns {
         stagerfs: undefined,
         coordinatorPort: undefined,
       },
+      templates: rootTemplates(closure, templateDataOf(id, subject, limits, environment)),
     }
   }
 
@@ -185,6 +192,16 @@ export class PackageRuns {
       const { packages } = resolve({ subject: fqn, dependencies, index, rules, exclude: uuid })
       return { closure: [...packages, subject], runtimes: index.namesOf('runtime') }
     })
+  }
+}
+
+/** What the manifest of a package limits. */
+function limitsOf(manifest: Manifest | undefined): Partial<Limits> {
+  const { cpu, memory_bytes: memoryBytes, disk_bytes: diskBytes } = manifest?.resources ?? {}
+  return {
+    ...(cpu === undefined ? {} : { cpus: cpu / 1000 }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    ...(diskBytes === undefined ? {} : { diskBytes }),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Fqn } from '../../base/fqn.js'
+import type { Manifest } from '../packages/manifest/manifest.js'
 import type { Capability, PackageMetadata } from '../packages/metadata.js'
 import type { Package, Resource } from '../packages/package.js'
 import type { StagerSnapshot } from '../model/staging.js'
@@ -53,6 +54,7 @@ export interface PackageDraft extends PackageMetadata {
   readonly version?: string
   readonly description?: string
   readonly recipe?: string
+  readonly manifest?: Manifest | undefined
 }
 
 export interface PackageFilter {
@@ -67,6 +69,7 @@ export interface PackageChange extends Partial<PackageMetadata> {
   readonly name?: string
   readonly version?: string
   readonly description?: string
+  readonly manifest?: Manifest | undefined
 }
 
 export interface Stager extends StagerSnapshot {

@@ -11,11 +11,20 @@ export interface ContainerRequest extends PreparePlan, Omit<StartPlan, 'stagerfs
   readonly network: string
   /** Host directory that is bound to /stagerfs. */
   readonly stagerfs: string | undefined
+  readonly files: readonly BoundFile[]
+}
+
+/** A file that takes the place of one of the image. */
+export interface BoundFile {
+  /** On the host. */
+  readonly source: string
+  /** In the container: absolute, without links. */
+  readonly target: string
 }
 
 /** The default capabilities, seccomp profile and masked paths of Docker stay in force. */
 export function containerOptions(owner: Owner, request: ContainerRequest): Docker.ContainerCreateOptions {
-  const { id, egress, publish, stagerfs } = request
+  const { id, egress, publish, stagerfs, files } = request
   const [entrypoint = '', ...args] = initCommand(programVector(request.command, request.environment))
   return {
     name: launchName(id),
@@ -50,18 +59,20 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
           [{ HostIp: '127.0.0.1', HostPort: hostPort === 0 ? '' : String(hostPort) }],
         ]),
       ),
-      Mounts:
-        stagerfs === undefined
+      Mounts: [
+        ...files.map(({ source, target }) => ({ Type: 'bind' as const, Source: source, Target: target })),
+        ...(stagerfs === undefined
           ? []
           : [
               {
-                Type: 'bind',
+                Type: 'bind' as const,
                 Source: stagerfs,
                 Target: '/stagerfs',
                 // An unmount on the host propagates to the container; a mount in the container does not propagate back.
-                BindOptions: { Propagation: 'rslave' },
+                BindOptions: { Propagation: 'rslave' as const },
               },
-            ],
+            ]),
+      ],
     },
   }
 }

@@ -31,7 +31,7 @@ const KERNEL_DIRECTORIES: ReadonlySet<string> = new Set(['dev', 'proc', 'sys'])
 
 /**
  * Reads the root of a container from outside, as a process inside would see it: links stay within the root. Only for a root
- * that nobody changes meanwhile: before the program is started.
+ * that nobody changes meanwhile: one that is mounted read-only, or that of a container before its program is started.
  */
 export class RootTree {
   /** @param root such as `/proc/PID/root` */
@@ -40,8 +40,11 @@ export class RootTree {
     private readonly identity: Identity,
   ) {}
 
-  /** @param path absolute, in the container */
-  async find(path: string): Promise<Found> {
+  /**
+   * @param path absolute, in the container
+   * @param last whether a link at the end of the path is followed, or found itself
+   */
+  async find(path: string, last: 'follow' | 'keep' = 'follow'): Promise<Found> {
     const ahead = path.split('/')
     const there: string[] = []
     let links = 0
@@ -59,7 +62,7 @@ export class RootTree {
       if (there.length === 0 && KERNEL_DIRECTORIES.has(name)) return { kind: 'unknown' }
       const found = await this.#lstat([...there, name])
       if (!found) return { kind: 'missing', path: posix.join(parent, name, ...ahead) }
-      if (!found.isSymbolicLink()) {
+      if (!found.isSymbolicLink() || (last === 'keep' && ahead.length === 0)) {
         there.push(name)
         stats = found
         continue

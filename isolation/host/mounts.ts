@@ -10,10 +10,10 @@ export interface OverlayMount {
   readonly base: string
   /** Topmost first; never empty. */
   readonly lowers: readonly string[]
-  /** Absolute. */
-  readonly upper: string
+  /** Absolute. Without it, and `work`, the mount is read-only, and needs two lower directories. */
+  readonly upper?: string
   /** Absolute, and on the filesystem of `upper`. */
-  readonly work: string
+  readonly work?: string
   readonly target: string
 }
 
@@ -34,13 +34,13 @@ export function overlayOptions(mount: OverlayMount): string {
     'metacopy=off',
     'index=off',
     `lowerdir=${mount.lowers.map(escapePath).join(':')}`,
-    `upperdir=${escapePath(mount.upper)}`,
-    `workdir=${escapePath(mount.work)}`,
+    ...(mount.upper === undefined ? [] : [`upperdir=${escapePath(mount.upper)}`]),
+    ...(mount.work === undefined ? [] : [`workdir=${escapePath(mount.work)}`]),
   ].join(',')
   if (Buffer.byteLength(options) >= PAGE)
     throw new BadInput(
       'too-many-layers',
-      `A /stagerfs of ${mount.lowers.length} packages is too deep: its mount options do not fit ${PAGE} bytes; merge some packages.`,
+      `A tree of ${mount.lowers.length} packages is too deep: its mount options do not fit ${PAGE} bytes; merge some packages.`,
     )
   return options
 }

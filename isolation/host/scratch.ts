@@ -5,12 +5,13 @@ import { runProcess } from '../../base/run-process.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
 
 /**
- * The scratch directory of one launch:
+ * The scratch directory of one launch or run:
  *
  *   <state>/launches/<uuid>/upper     the upper directory of /stagerfs: what the stager wrote
  *                          /work      the work directory of the overlay
- *                          /merged    the mount point of /stagerfs
+ *                          /merged    the mount point of /stagerfs, or of the layers of a run while its templates are read
  *                          /ground    the lowest layer: an overlay needs at least one, and it can have extra files
+ *                          /files     the templates of a run, filled in
  */
 export interface Scratch {
   readonly directory: string
@@ -18,6 +19,7 @@ export interface Scratch {
   readonly work: string
   readonly merged: string
   readonly ground: string
+  readonly files: string
 }
 
 export function launchesDirectory(stateDirectory: string): string {
@@ -27,7 +29,14 @@ export function launchesDirectory(stateDirectory: string): string {
 export function scratchOf(stateDirectory: string, launch: string): Scratch {
   const directory = join(launchesDirectory(stateDirectory), launch)
   const inside = (name: string) => join(directory, name)
-  return { directory, upper: inside('upper'), work: inside('work'), merged: inside('merged'), ground: inside('ground') }
+  return {
+    directory,
+    upper: inside('upper'),
+    work: inside('work'),
+    merged: inside('merged'),
+    ground: inside('ground'),
+    files: inside('files'),
+  }
 }
 
 /**
@@ -49,6 +58,12 @@ export async function makeScratch(
     await writeFile(file, content)
   }
   if (owner) await runProcess('chown', ['-R', '--', `${owner.uid}:${owner.gid}`, scratch.upper, scratch.ground])
+}
+
+/** For a run with templates. */
+export async function makeRunScratch({ directory, merged, ground, files }: Scratch): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await Promise.all([merged, ground, files].map((path) => mkdir(path)))
 }
 
 /**

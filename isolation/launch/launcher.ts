@@ -87,7 +87,7 @@ export class Launcher {
         images.forget(reference)
         return images.ensure(layers, holder, stop)
       }
-      return { reference, recreate }
+      return { layers: packages, reference, recreate }
     })
   }
 }

@@ -14,7 +14,9 @@ import type { PreparedContainer, ReleaseReport, StartHooks } from '../isolation.
 import type { PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
 import type { Bridge } from '../network/bridges.js'
 import type { FirewallEvents, FirewallGuard } from '../network/firewall-guard.js'
+import type { Layer } from '../layers/layer.js'
 import type { AfterContainer } from './after-container.js'
+import { FilledTemplates } from './filled-templates.js'
 import { Stagerfs, type StagerfsParts } from './stagerfs.js'
 import type { Step } from './step.js'
 
@@ -26,6 +28,8 @@ export interface StartParts extends Surroundings, Omit<StagerfsParts, 'owners'> 
 }
 
 export interface RootImage {
+  /** Of the packages, lowest first. The holder keeps them. */
+  readonly layers: readonly Layer[]
   readonly reference: string
   /** To be called when the Engine reports that the image does not exist. */
   recreate(signal: AbortSignal): Promise<string>
@@ -62,7 +66,7 @@ export class PreparedDockerContainer implements PreparedContainer {
 
   async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
     const { engine, firewall, owner, proxies } = this.#parts
-    const { plan: prepared, bridge, holder, owners, step, after } = this.#prepared
+    const { plan: prepared, image, bridge, holder, owners, step, after } = this.#prepared
     const { id, egress, publish } = prepared
     const stagerfs = plan.stagerfs && new Stagerfs({ ...this.#parts, owners }, { id, holder }, plan.stagerfs)
     const rules = {
@@ -75,16 +79,20 @@ export class PreparedDockerContainer implements PreparedContainer {
       published: publish.length > 0,
     }
     const { events, lost } = watchFirewall(hooks)
+    const { templates = [] } = hooks
+    const filled = templates.length > 0 ? new FilledTemplates(this.#parts, id, image.layers) : undefined
     stagerfs?.deferUndo(after)
+    filled?.deferUndo(after)
     after.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
     after.deferContainer(() => new Container(engine, launchName(id)).remove())
 
     // The Engine checks the source of a bind mount when it creates the container.
     await stagerfs?.makeDirectories()
+    const files = (await filled?.make(templates, signal)) ?? []
     const [, { container, attached }] = await settleAll([
       step('firewall', () => firewall.add(rules, events, signal)),
       step('create', () =>
-        this.#create({ ...prepared, ...plan, network: bridge.network, stagerfs: stagerfs?.mountPoint }, signal),
+        this.#create({ ...prepared, ...plan, network: bridge.network, stagerfs: stagerfs?.mountPoint, files }, signal),
       ),
       stagerfs?.mount(step, signal),
     ])
@@ -93,7 +101,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     const { pid, ports } = await step('start', () => start(container, { ...prepared, ...plan }))
     const { watched, obstacle } = await step('mounts', async () => {
       try {
-        const written = stagerfs ? [stagerfs.upper] : []
+        const written = [...(stagerfs ? [stagerfs.upper] : []), ...(filled ? [filled.directory] : [])]
         const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
         const obstacle = watched.obstacle({ ...plan, user: prepared.user })
         await stagerfs?.mountKernelFilesystems(pid, signal)

@@ -11,6 +11,7 @@ import { mountSource, type Owner } from '../host/ownership.js'
 import { makeScratch, removeScratch, scratchOf, type Scratch } from '../host/scratch.js'
 import type { LayerSource } from '../launch-plan.js'
 import type { AfterContainer } from './after-container.js'
+import { lowerDirectories } from './lower-directories.js'
 import type { Step } from './step.js'
 
 export interface StagerfsParts {
@@ -142,12 +143,10 @@ export function stagerfsMount(
   layers: readonly Layer[],
   scratch: Scratch,
 ): OverlayMount {
-  // Plans list layers from the lowest up, overlayfs from the topmost down.
-  const lowers = layers.map(({ relativePath }) => relativePath).toReversed()
   return {
     source,
     base: layersDirectory,
-    lowers: [...lowers, scratch.ground],
+    lowers: lowerDirectories(layers, scratch.ground),
     upper: scratch.upper,
     work: scratch.work,
     target: scratch.merged,

@@ -34,6 +34,8 @@ export interface FakeContext {
   readonly plan: PreparePlan & StartPlan
   /** Resolves when the line has been taken. Who does not wait for that has it taken all the same, before the end. */
   readonly print: (line: string) => Promise<void>
+  /** Files of the root that templates have filled in, by absolute path. */
+  readonly filled: ReadonlyMap<string, string>
   /** Writes to an absolute path of the root. Counts against the disk limit. */
   readonly writeFile: (path: string, text: string) => void
   /** Counts against the memory limit. */
@@ -76,6 +78,8 @@ export class FakeIsolation implements Isolation {
   readonly left = new Set<string>()
   /** The images for `readImage`, by reference. */
   readonly images = new Map<string, FakeImage>()
+  /** The texts of files of every root that can be templates, by absolute path. */
+  readonly rootFiles = new Map<string, string>()
   /** The names of the packages whose layers were requested. */
   readonly materialised: string[] = []
   cached: readonly FakeCached[] = []
@@ -114,11 +118,22 @@ export class FakeIsolation implements Isolation {
   #start(plan: PreparePlan & StartPlan, hooks: StartHooks): FakeRunning {
     const program = this.stagers.get(plan.command)
     if (!program) throw new BadInput('no-such-program', `The fake has no program '${plan.command}': add one to it.`)
-    const running = new FakeRunning(plan, hooks)
+    const running = new FakeRunning(plan, hooks, this.#fillIn(hooks))
     this.#running.add(running)
     void running.ended.then(() => this.#running.delete(running))
     running.begin(program)
     return running
+  }
+
+  #fillIn({ templates = [] }: StartHooks): ReadonlyMap<string, string> {
+    const filled = new Map<string, string>()
+    for (const { paths, fillIn } of templates) {
+      const path = paths.find((one) => this.rootFiles.has(one))
+      if (path === undefined) throw new BadInput('no-template', `There is no file ${paths.join(' or ')}: add it.`)
+      const text = filled.get(path) ?? this.rootFiles.get(path) ?? ''
+      filled.set(path, fillIn(path, Buffer.from(text)).toString())
+    }
+    return filled
   }
 
   async readImage<T>(
@@ -199,7 +214,11 @@ class FakeRunning implements RunningContainer {
   /** A limit that a child process has hit, while the program itself goes on. */
   #hit: LimitEnding | undefined
 
-  constructor(plan: PreparePlan & StartPlan, hooks: StartHooks) {
+  constructor(
+    plan: PreparePlan & StartPlan,
+    hooks: StartHooks,
+    private readonly filled: ReadonlyMap<string, string>,
+  ) {
     this.publishedPorts = plan.publish.map(({ hostPort }, index) => hostPort || 40_000 + index)
     this.#plan = plan
     this.#hooks = hooks
@@ -275,6 +294,7 @@ class FakeRunning implements RunningContainer {
       url: this.#plan.environment.STAGER_URL ?? '',
       plan: this.#plan,
       signal: this.#stop.signal,
+      filled: this.filled,
       print: (line) => this.#print(line),
       writeFile: (path, text) => {
         written += text.length

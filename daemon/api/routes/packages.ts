@@ -1,6 +1,9 @@
 import { Type } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
 import { assertLocalName, assertNamespace, quote } from '../../../base/fqn.js'
+import { withManifest, withStartCommandOf } from '../../packages/manifest/apply-manifest.js'
+import { parseManifest } from '../../packages/manifest/parse-manifest.js'
+import { EMPTY_METADATA } from '../../packages/metadata.js'
 import { assertMetadata, canonicalTemplate } from '../../packages/validate.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
 import type { ResourceIngest } from '../../store/resource-ingest.js'
@@ -66,7 +69,9 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
     async ({ body }, reply) => {
       assertNamespace(body.namespace)
       assertLocalName(body.name)
-      const { namespace, name, dependencies = [], provides = [], environment = {}, templates = [] } = body
+      const { namespace, name, provides = [], environment = {}, templates = [] } = body
+      const given = withManifest(EMPTY_METADATA, withStartCommandOf(environment, parseManifest(body.manifest ?? '')))
+      const dependencies = body.dependencies ?? given.dependencies
       const metadata = { dependencies, provides, environment, templates }
       assertMetadata(metadata)
       const resource = body.resource === undefined ? undefined : await ingest.reuse(body.resource)
@@ -75,13 +80,14 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
         namespace,
         name,
         ...applyMetadataFields(
-          { templates: templates.map(canonicalTemplate) },
+          { environment: given.environment, templates: [...given.templates, ...templates.map(canonicalTemplate)] },
           { provides_add: provides, dependencies_add: dependencies, environment_set: environment },
         ),
         ...(resource ? { resource } : {}),
         ...(body.state === undefined ? {} : { state: body.state }),
         ...(body.version === undefined ? {} : { version: body.version }),
         ...(body.description === undefined ? {} : { description: body.description }),
+        ...(body.manifest === undefined ? {} : { manifest: given.manifest }),
       })
       return reply.code(201).header('location', `/v1/packages/${made.uuid}`).send(renderPackage(made))
     },
@@ -116,9 +122,14 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
     async ({ params, body }) => {
       const { name } = body
       if (name !== undefined) assertNewName(name)
+      const manifest =
+        body.manifest === undefined
+          ? undefined
+          : withStartCommandOf(body.environment_set ?? {}, parseManifest(body.manifest))
       const changed = await packages.update(parseRef(params.ref, 'package'), (found) => {
-        const { dependencies, provides, environment } = applyMetadataFields(found, body)
-        return { dependencies, provides, environment, ...(name === undefined ? {} : { name }) }
+        const given = manifest ? withManifest(found, manifest) : found
+        const metadata = applyMetadataFields(given, body)
+        return { ...metadata, manifest: given.manifest, ...(name === undefined ? {} : { name }) }
       })
       return renderPackage(changed)
     },

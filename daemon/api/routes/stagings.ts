@@ -1,6 +1,8 @@
 import { Type } from 'typebox'
 import { formatFqn } from '../../../base/fqn.js'
 import { isUuid } from '../../../base/identifiers.js'
+import { withStartCommandOf } from '../../packages/manifest/apply-manifest.js'
+import { parseManifest } from '../../packages/manifest/parse-manifest.js'
 import { assertMetadata } from '../../packages/validate.js'
 import type { StagingSource } from '../../model/staging.js'
 import type { StagingService } from '../../staging/staging-service.js'
@@ -54,12 +56,13 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
 
   const sourceOf = async (
     subject: Ref,
-    { resource: sha256, dependencies, environment }: NonNullable<StagingDraft['source']>,
+    { resource: sha256, dependencies, environment, manifest: text }: NonNullable<StagingDraft['source']>,
   ): Promise<StagingSource> => {
     assertMetadata({ ...(dependencies ? { dependencies } : {}), ...(environment ? { environment } : {}) })
+    const manifest = text === undefined ? undefined : withStartCommandOf(environment ?? {}, parseManifest(text))
     const resource = await ingest.reuse(sha256)
     await quota.assert((await packages.get(subject)).namespace, resource.length)
-    return { resource, dependencies, environment }
+    return { resource, dependencies, environment, ...(manifest ? { manifest } : {}) }
   }
 
   api.get(

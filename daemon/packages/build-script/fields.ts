@@ -1,4 +1,5 @@
 import { quote } from '../../../base/fqn.js'
+import { nearest } from '../../../base/nearest.js'
 import { DocumentSyntaxError, type TextPosition } from '../syntax/syntax-error.js'
 import type { BlockValue, Entry, Value } from './document.js'
 
@@ -7,23 +8,25 @@ export class Fields {
   readonly #entries: ReadonlyMap<string, Entry>
 
   /**
-   * Throws `DocumentSyntaxError` for a key that is not in `known` and for a duplicate key.
+   * Reports a key that is not in `known`, and a duplicate key.
    *
    * @param where what the block describes, for messages: `a build script`
+   * @param report throws the mistake, unless the caller collects mistakes; then the entry is left out
    */
   constructor(
     entries: readonly Entry[],
     readonly at: TextPosition,
     known: readonly string[],
     where: string,
+    report: (mistake: DocumentSyntaxError) => void = throwMistake,
   ) {
     const found = new Map<string, Entry>()
     for (const entry of entries) {
       const { key } = entry
-      if (!known.includes(key))
-        throw new DocumentSyntaxError(entry.at, `one of the keys of ${where} (${known.join(', ')})`, quote(key))
-      assertUnique(entry, found.get(key))
-      found.set(key, entry)
+      const before = found.get(key)
+      if (!known.includes(key)) report(unknownKey(entry, known, where))
+      else if (before) report(duplicate(entry, before))
+      else found.set(key, entry)
     }
     this.#entries = found
   }
@@ -64,12 +67,21 @@ export function blockOf(value: Value, key: string): BlockValue {
 }
 
 export function assertUnique(entry: Entry, before: Entry | undefined): void {
-  if (before)
-    throw new DocumentSyntaxError(
-      entry.at,
-      `the key ${entry.key} only once (it is already in line ${before.at.line})`,
-      quote(entry.key),
-    )
+  if (before) throw duplicate(entry, before)
+}
+
+function duplicate({ key, at }: Entry, before: Entry): DocumentSyntaxError {
+  return new DocumentSyntaxError(at, `the key ${key} only once (it is already in line ${before.at.line})`, quote(key))
+}
+
+function unknownKey({ key, at }: Entry, known: readonly string[], where: string): DocumentSyntaxError {
+  const near = nearest(key, known)
+  const keys = `one of the keys of ${where} (${known.join(', ')})`
+  return new DocumentSyntaxError(at, near === undefined ? keys : `${near}, or another ${keys}`, quote(key))
+}
+
+function throwMistake(mistake: DocumentSyntaxError): never {
+  throw mistake
 }
 
 export function describe(value: Value): string {

@@ -1,13 +1,12 @@
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
-import { BadInput } from '../../../base/errors.js'
-import { CAPABILITY_TYPES, type Capability } from '../metadata.js'
 import { assertImageReference } from '../image-reference.js'
 import { DocumentSyntaxError } from '../syntax/syntax-error.js'
-import { assertCapability, assertEnvironmentKey, assertEnvironmentValue } from '../validate.js'
 import type { BuildScript } from './build-script.js'
-import type { Entry, Value } from './document.js'
-import { assertUnique, blockOf, describe, Fields, stringOf } from './fields.js'
+import { checkAt } from './check-at.js'
+import { describe, Fields, stringOf } from './fields.js'
 import { parseDocument } from './parse-document.js'
+import { readCapabilities } from './read-capabilities.js'
+import { readEnvironment } from './read-environment.js'
 import { readSource } from './read-source.js'
 import { absolutePath, assertRelativePath } from './script-paths.js'
 
@@ -53,60 +52,17 @@ export function parseBuildScript(source: string): BuildScript {
     namespace: checked('namespace', assertNamespace),
     version: script.string('version'),
     description: script.string('description'),
-    provides: capabilities(script, 'provides'),
-    depends: capabilities(script, 'depends'),
-    buildDepends: capabilities(script, 'build_depends'),
-    environment: environment(script),
+    provides: readCapabilities(script, 'provides'),
+    depends: readCapabilities(script, 'depends'),
+    buildDepends: readCapabilities(script, 'build_depends'),
+    environment: readEnvironment(script, 'environment'),
     sources: script.list('sources').map(readSource),
-    includeFiles: texts(script, 'include_files', assertRelativePath),
+    includeFiles: texts(script, 'include_files', (text) => assertRelativePath(text)),
     cleanup: texts(script, 'cleanup', absolutePath).map(absolutePath),
     snapshotPath: snapshotPath === undefined ? undefined : absolutePath(snapshotPath),
     image,
     build: image === undefined ? body(script) : '',
   }
-}
-
-/** Each item is a block (`{ package: "ruby" }`), as in scripts, or a string (`"package.ruby"`), as in manifests. */
-function capabilities(script: Fields, key: string): Capability[] {
-  return script.list(key).flatMap((item): Capability[] => {
-    if (item.kind === 'string') return [capability(item, item.text)]
-    const { entries, at } = blockOf(item, key)
-    if (entries.length === 0)
-      throw new DocumentSyntaxError(at, `a type and a name, such as { os: "linux" }`, 'an empty block')
-    return entries.map((entry) => {
-      if (!(CAPABILITY_TYPES as readonly string[]).includes(entry.key))
-        throw new DocumentSyntaxError(entry.at, `a type (${CAPABILITY_TYPES.join(', ')})`, JSON.stringify(entry.key))
-      return capability(entry.value, `${entry.key}.${stringOf(entry.value, entry.key)}`)
-    })
-  })
-}
-
-function capability(value: Value, text: string): Capability {
-  const dot = text.indexOf('.')
-  const type = CAPABILITY_TYPES.find((known) => known === text.slice(0, dot))
-  if (dot < 0 || type === undefined)
-    throw new DocumentSyntaxError(
-      value.at,
-      `a type (${CAPABILITY_TYPES.join(', ')}), a dot and a name`,
-      describe(value),
-    )
-  const found = { type, name: text.slice(dot + 1) }
-  checkAt(value, () => assertCapability(found))
-  return found
-}
-
-function environment(script: Fields): Record<string, string> {
-  const value = script.get('environment')
-  if (!value) return {}
-  const found = new Map<string, Entry>()
-  for (const entry of blockOf(value, 'environment').entries) {
-    assertUnique(entry, found.get(entry.key))
-    const text = stringOf(entry.value, entry.key)
-    checkAt(entry, () => assertEnvironmentKey(entry.key))
-    checkAt(entry.value, () => assertEnvironmentValue(entry.key, text))
-    found.set(entry.key, entry)
-  }
-  return Object.fromEntries([...found].map(([key, entry]) => [key, stringOf(entry.value, key)]))
 }
 
 function texts(script: Fields, key: string, check: (text: string) => void): string[] {
@@ -136,16 +92,4 @@ function body(script: Fields): string {
   if (value.kind !== 'body')
     throw new DocumentSyntaxError(value.at, 'a body in ( ) for build, closed by a ) in column 0', describe(value))
   return value.text
-}
-
-/** Runs `check` on a value and adds the position of the value to the error. */
-function checkAt({ at }: { readonly at: Value['at'] }, check: () => void): void {
-  try {
-    check()
-  } catch (error) {
-    if (!(error instanceof BadInput)) throw error
-    throw new DocumentSyntaxError(at, 'a valid value', `an invalid one: ${error.message.replace(/\.$/, '')}`, {
-      cause: error,
-    })
-  }
 }

@@ -14,11 +14,15 @@ export function absolutePath(path: string): string {
   return `/${textBelowRoot(path, refuse)}`
 }
 
-/** Throws `BadInput` (`bad-path`) unless `path` is relative and stays in the directory of the script. */
-export function assertRelativePath(path: string): void {
+/**
+ * Throws `BadInput` (`bad-path`) unless `path` is relative and stays in the directory of the document.
+ *
+ * @param document what names the path, for messages
+ */
+export function assertRelativePath(path: string, document = 'script'): void {
   if (path.startsWith('/') || CONTROL.test(path) || !path.split('/').every(PLAIN))
     throw new BadInput(
       'bad-path',
-      `${quote(path)} is not a path relative to the directory of the script, without "." and "..".`,
+      `${quote(path)} is not a path relative to the directory of the ${document}, without "." and "..".`,
     )
 }

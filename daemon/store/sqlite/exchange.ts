@@ -99,7 +99,7 @@ export class SqliteExchange implements ExchangeRepository {
         'package-busy',
         `${formatFqn('package', found)} is being staged: wait until the staging has ended, or cancel it.`,
       )
-    const { version, description, recipe, dependencies, provides, environment, templates } = draft
+    const { version, description, recipe, dependencies, provides, environment, templates, manifest } = draft
     return this.#packages.replace(found, {
       name: found.name,
       dependencies,
@@ -109,6 +109,7 @@ export class SqliteExchange implements ExchangeRepository {
       ...(version === undefined ? {} : { version }),
       ...(description === undefined ? {} : { description }),
       ...(recipe === undefined ? {} : { recipe }),
+      manifest,
       resource: draft.resource,
       state: draft.resource ? (draft.state ?? 'uploaded') : 'created',
     })

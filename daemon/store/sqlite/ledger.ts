@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
+import { withOwnStartCommand } from '../../packages/manifest/apply-manifest.js'
 import type { PackageState } from '../../packages/package.js'
 import type { StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import {
@@ -136,7 +137,8 @@ export class SqliteLedger implements StagingLedger {
         [JSON.stringify(work), this.#now(), sequence],
         `staging ${uuid} has another stager after this one`,
       )
-      this.#changePackage(packageUuid, { ...work, state: 'ready' })
+      const { manifest, ...content } = withOwnStartCommand(work)
+      this.#changePackage(packageUuid, { ...content, manifest, state: 'ready' })
       return this.#stagings.get(uuid)
     })
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Conflict, NotFound } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
+import type { Manifest } from '../../packages/manifest/manifest.js'
 import type { Capability, PackageMetadata, Template } from '../../packages/metadata.js'
 import type { Package, PackageState, Resource } from '../../packages/package.js'
 import type { PackageDraft, Ref } from '../repositories.js'
@@ -22,6 +23,7 @@ interface PackageRow {
   readonly version: string | null
   readonly description: string | null
   readonly recipe: string | null
+  readonly manifest: string | null
   readonly created_at: string
   readonly updated_at: string
   readonly provides: string
@@ -30,7 +32,7 @@ interface PackageRow {
 
 /** The columns that can change. */
 export type PackageContent = PackageMetadata &
-  Pick<Package, 'name' | 'state' | 'resource' | 'version' | 'description' | 'recipe'>
+  Pick<Package, 'name' | 'state' | 'resource' | 'version' | 'description' | 'recipe' | 'manifest'>
 
 const capabilitiesFrom = (table: string) => `(
   SELECT json_group_array(json_object('type', type, 'name', name) ORDER BY position)
@@ -89,8 +91,8 @@ export class PackageTable {
       .statement(
         `INSERT INTO packages
            (uuid, namespace, name, state, resource, environment, templates, version, description, recipe,
-            created_at, updated_at, revision)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+            manifest, created_at, updated_at, revision)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(uuid, draft.namespace, draft.name, state, ...encode(draft), now, now, this.#nextRevision())
     this.#setCapabilities(Number(lastInsertRowid), draft)
@@ -103,7 +105,7 @@ export class PackageTable {
     const { changes } = this.#database
       .statement(
         `UPDATE packages SET name = ?, state = ?, resource = ?, environment = ?, templates = ?, version = ?, description = ?,
-           recipe = ?, updated_at = ?, revision = ?
+           recipe = ?, manifest = ?, updated_at = ?, revision = ?
          WHERE import_order = ? AND state = ?`,
       )
       .run(
@@ -170,7 +172,8 @@ function encode({
   version,
   description,
   recipe,
-}: Pick<PackageContent, 'environment' | 'templates' | 'version' | 'description' | 'recipe'> & {
+  manifest,
+}: Pick<PackageContent, 'environment' | 'templates' | 'version' | 'description' | 'recipe' | 'manifest'> & {
   resource?: Resource | undefined
 }) {
   return [
@@ -180,6 +183,7 @@ function encode({
     version ?? null,
     description ?? null,
     recipe ?? null,
+    manifest ? JSON.stringify(manifest) : null,
   ]
 }
 
@@ -198,6 +202,7 @@ function decode(row: PackageRow): Package {
     ...(row.version === null ? {} : { version: row.version }),
     ...(row.description === null ? {} : { description: row.description }),
     ...(row.recipe === null ? {} : { recipe: row.recipe }),
+    ...(row.manifest === null ? {} : { manifest: JSON.parse(row.manifest) as Manifest }),
     importOrder: row.import_order,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -126,6 +126,7 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
       resource: decodeResource(source.resource),
       dependencies: source.dependencies,
       environment: source.environment,
+      ...(source.manifest ? { manifest: source.manifest } : {}),
     },
     failure: failure && { ...failure, stager: failure.stager },
     launches,

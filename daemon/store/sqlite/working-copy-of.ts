@@ -1,6 +1,7 @@
 import { Conflict } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
 import type { StagingSource, WorkingCopy } from '../../model/staging.js'
+import { withManifest } from '../../packages/manifest/apply-manifest.js'
 import type { Package } from '../../packages/package.js'
 
 /**
@@ -8,7 +9,7 @@ import type { Package } from '../../packages/package.js'
  * has no data.
  */
 export function workingCopyOf(found: Package, source: StagingSource | undefined): WorkingCopy {
-  const { state, resource, dependencies, provides, environment, templates } = found
+  const { state, resource } = found
   if (state === 'staging')
     throw new Conflict(
       'package-busy',
@@ -16,11 +17,15 @@ export function workingCopyOf(found: Package, source: StagingSource | undefined)
     )
   if (!resource)
     throw new Conflict('package-empty', `${formatFqn('package', found)} has no data to stage: upload some first.`)
+  const { dependencies, provides, environment, templates, manifest } = source?.manifest
+    ? withManifest(found, source.manifest)
+    : found
   return {
     dependencies: source?.dependencies ?? dependencies,
     provides,
     environment: { ...environment, ...source?.environment },
     templates,
+    ...(manifest ? { manifest } : {}),
     resource: source?.resource ?? resource,
   }
 }

@@ -238,6 +238,17 @@ describe('exchange', () => {
     expect(after).toMatchObject({ uuid: before.uuid, environment: {} })
   })
 
+  it('moves the manifest that a package was staged with', async () => {
+    const resource = await here.upload(tarballs.os)
+    const manifest = 'env { A: "{{name}}" }, instances: 2, resources { memory: 64MB }, tags { team: shop }'
+    await here.ask('POST', '/v1/packages', { namespace: '/acme', name: 'shop', resource, state: 'ready', manifest })
+    await imported(await exported('package=/acme::shop'))
+    expect((await there.ask<Package>('GET', '/v1/packages/%2Facme::shop')).document).toMatchObject({
+      environment: { A: '{{name}}' },
+      manifest: { env: { A: '{{name}}' }, instances: 2, resources: { memory_bytes: 2 ** 26 }, tags: { team: 'shop' } },
+    })
+  })
+
   it('is atomic: a reference to something that does not exist undoes all of it', async () => {
     const stager = {
       fqn: 'job::/acme::s',
@@ -271,6 +282,8 @@ describe('exchange', () => {
   })
 
   const over = randomBytes(2000)
+  const limited = manifestOf({ manifest: { resources: { memory_bytes: -1 } } })
+  const template = { left_delimiter: '{{', right_delimiter: '}}' }
   it.each<[string, () => Promise<Buffer> | Buffer, number, string]>([
     ['what is no ZIP file', () => randomBytes(5000), 400, 'bad-exchange-file'],
     ['nothing', () => Buffer.alloc(0), 400, 'bad-exchange-file'],
@@ -292,6 +305,19 @@ describe('exchange', () => {
     ['a manifest that is no JSON', () => zipOf([[MANIFEST, '{']]), 400, 'bad-manifest'],
     ['a newer manifest', () => fileOf({ ...manifestOf(), version: 2 }), 400, 'manifest-too-new'],
     ['a field that nobody knows', () => fileOf(manifestOf({ evil: true })), 400, 'bad-manifest'],
+    ['a manifest of an application with limits that are none', () => fileOf(limited), 400, 'bad-manifest'],
+    [
+      'a manifest of an application with a template outside of its package',
+      () => fileOf(manifestOf({ manifest: { templates: [{ ...template, path: '../etc/passwd' }] } })),
+      400,
+      'bad-template',
+    ],
+    [
+      'a manifest of an application with a start command that is none',
+      () => fileOf(manifestOf({ manifest: { start_cmd: '' } })),
+      400,
+      'bad-command',
+    ],
     ['a name that is none', () => fileOf(manifestOf({ fqn: 'package::/acme::../../etc' })), 400, 'bad-name'],
     [
       'a removal that climbs',

@@ -58,6 +58,7 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "POST /v1/detections detectPipeline",
       "POST /v1/exchange importSet",
       "POST /v1/images/packages createPackageFromImage",
+      "POST /v1/manifests parseManifest",
       "POST /v1/node/gc collectGarbage",
       "POST /v1/packages createPackage",
       "POST /v1/packages/resolution resolvePackages",

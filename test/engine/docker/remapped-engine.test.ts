@@ -125,6 +125,22 @@ describe('an Engine with userns-remap', () => {
     expect(await linesOf(list, { ...next, shims: false, stagerfs: undefined })).toEqual(expected)
   })
 
+  it('gives filled-in templates the owners and permissions of their originals', async () => {
+    const recorder = new Recorder()
+    const templates = ['/own/user', '/own/su'].map((path) => ({
+      paths: [path],
+      fillIn: (_: string, content: Buffer) => Buffer.from(`filled in: ${content.toString()}`),
+    }))
+    const root = [...under.root, owned]
+    const shell = `cd /; ${LIST_OWNED}; cat own/user; su -s /bin/sh runner -c 'echo for runner; cat own/user'`
+    const run = plan(shell, { root, shims: false, stagerfs: undefined })
+    const { running, release } = await launch(under.isolation, run, Object.assign(recorder, { templates }))
+    await running.ended
+    expect(await release()).toEqual({ failures: [] })
+    expect(recorder.stdout.trim().split('\n')).toEqual([...OWNED_LINES, 'filled in: user', 'for runner'])
+    expect(await under.traces()).toEqual([])
+  })
+
   it('measures what the container writes, in its root and in /stagerfs', async () => {
     const recorder = new Recorder()
     const shell = 'dd if=/dev/zero of=/stagerfs/own/big bs=1M count=64; sleep 60'

@@ -3,7 +3,10 @@ import { once } from 'node:events'
 import { createServer, connect, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { BadInput } from '../../../base/errors.js'
+import type { RootTemplate } from '../../../isolation/isolation.js'
 import { planOf, Recorder, type WholePlan } from '../../contract/isolation.js'
+import { tarball } from '../support/busybox-root.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
 const CA = '/etc/ssl/stagerd-ca.pem'
@@ -15,7 +18,7 @@ describe('a run of a ready package', () => {
   })
   afterEach(() => under.close())
 
-  const run = async (shell: string, change: Partial<WholePlan> = {}) => {
+  const run = async (shell: string, change: Partial<WholePlan> = {}, templates: readonly RootTemplate[] = []) => {
     const recorder = new Recorder()
     const plan: WholePlan = {
       ...planOf(under, { shell, fake: () => Promise.resolve() }),
@@ -27,7 +30,7 @@ describe('a run of a ready package', () => {
     const container = await under.isolation.prepare(plan, recorder, signal)
     const release = () => container.release()
     try {
-      return { recorder, running: await container.start(plan, recorder, signal), release }
+      return { recorder, running: await container.start(plan, Object.assign(recorder, { templates }), signal), release }
     } catch (error) {
       await release()
       throw error
@@ -98,6 +101,111 @@ describe('a run of a ready package', () => {
     expect(await empty.running.ended).toEqual({ kind: 'exited', exitCode: 0 })
     expect(empty.recorder.stdout).toBe('over\n')
     expect(await empty.release()).toEqual({ failures: [] })
+  })
+
+  describe('with templates', () => {
+    const filling = (...paths: string[]): RootTemplate => ({
+      paths,
+      fillIn: (path, content) => Buffer.from(content.toString().replace('@', path)),
+    })
+    const rootWith = async (files: Readonly<Record<string, string>>, modes: Readonly<Record<string, number>> = {}) => [
+      ...under.root,
+      under.resources.add('app', await tarball(files, modes)),
+    ]
+
+    it('finds them filled in, with their owners and permissions, and the layer keeps them as they are', async () => {
+      const files = { 'app/': '', 'app/a.conf': 'at @\n', linked: '-> app', 'app/b.conf': 'also @ and @\n' }
+      const root = await rootWith(files, { 'app/a.conf': 0o640, 'app/b.conf': 0o644 })
+      const templates = [
+        filling('/app/a.conf'),
+        filling('/none/b.conf', '/linked/b.conf'),
+        filling('/linked/b.conf'),
+        filling('/app/a.conf/c', '/app/a.conf'),
+      ]
+      const shell = 'cat /app/a.conf /app/b.conf; stat -c "%u %g %a" /app/a.conf /app/b.conf'
+      const { running, release, recorder } = await run(shell, { root, user: 'root' }, templates)
+      expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
+      expect(recorder.stdout).toBe('at /app/a.conf\nalso /linked/b.conf and /linked/b.conf\n0 0 640\n0 0 644\n')
+      expect(await release()).toEqual({ failures: [] })
+
+      const again = await run('cat /app/a.conf', { root, user: 'root' })
+      await again.running.ended
+      expect(again.recorder.stdout).toBe('at @\n')
+      await again.release()
+      expect(await under.traces()).toEqual([])
+    })
+
+    it('finds those of the topmost package, and none that a package removes', async () => {
+      const lower = await rootWith({ 'app/': '', 'app/a.conf': 'old @\n', 'app/b.conf': '@\n' })
+      const upper = under.resources.add('upper', await tarball({ 'app/': '', 'app/a.conf': 'new @\n' }))
+      const root = [...lower, { ...upper, removals: [{ kind: 'removed' as const, path: 'app/b.conf' }] }, under.root[0]]
+      const { running, release, recorder } = await run('cat /app/a.conf', { root }, [filling('/app/a.conf')])
+      await running.ended
+      expect(recorder.stdout).toBe('new /app/a.conf\n')
+      expect(await release()).toEqual({ failures: [] })
+      await expect(run('true', { root }, [filling('/app/b.conf')])).rejects.toMatchObject({ code: 'no-template' })
+      expect(await under.traces()).toEqual([])
+    })
+
+    it('may write to them within its disk limit, and cannot remove them', async () => {
+      const root = await rootWith({ 'app/': '', 'app/a.conf': '@\n' })
+      const shell = `chown 99:99 /app/a.conf && echo more >> /app/a.conf && cat /app/a.conf
+        rm /app/a.conf || dd if=/dev/zero of=/app/a.conf bs=1M count=100; sleep 60`
+      const { limits } = planOf(under, { shell, fake: () => Promise.resolve() })
+      const limited = { root, user: 'root', limits: { ...limits, diskBytes: 8 * 1024 ** 2 } }
+      const { running, release, recorder } = await run(shell, limited, [filling('/app/a.conf')])
+      expect(await running.ended).toMatchObject({ kind: 'disk-full' })
+      expect(recorder.stdout).toBe('/app/a.conf\nmore\n')
+      expect(recorder.stderr).toContain('/app/a.conf')
+      expect(await release()).toEqual({ failures: [] })
+      expect(await under.traces()).toEqual([])
+    })
+
+    it('has them read from the packages and never from the host, wherever their links lead', async () => {
+      const files = { 'app/': '', 'app/etc': '-> /etc', 'app/up': '-> ../../../../../../../etc' }
+      const root = await rootWith({ ...files, 'etc/': '', 'etc/shop.conf': 'of the package @\n' })
+      const read: string[] = []
+      const reading = (path: string): RootTemplate => ({
+        paths: [path],
+        fillIn: (_, content) => {
+          read.push(content.toString())
+          return content
+        },
+      })
+      for (const link of ['etc', 'up']) {
+        const { release } = await run('true', { root }, [reading(`/app/${link}/shop.conf`)])
+        await release()
+        await expect(run('true', { root }, [reading(`/app/${link}/shadow`)])).rejects.toMatchObject({
+          code: 'no-template',
+        })
+      }
+      expect(read).toEqual(['of the package @\n', 'of the package @\n'])
+      expect(await under.traces()).toEqual([])
+    })
+
+    it.each<[what: string, template: RootTemplate, error: object]>([
+      ['that are not there', filling('/app/none', '/none/none'), { code: 'no-template' }],
+      ['that are directories', filling('/app'), { code: 'no-template' }],
+      ['that are links', filling('/app/link'), { code: 'no-template' }],
+      ['that are links to a file of the host', filling('/app/shadow'), { code: 'no-template' }],
+      ['of the kernel', filling('/proc/self/environ'), { code: 'no-template' }],
+      ['that are too large', filling('/app/large'), { code: 'template-too-large' }],
+      [
+        'with a mistake',
+        {
+          paths: ['/app/a'],
+          fillIn: () => {
+            throw new BadInput('bad-template', 'A mistake.')
+          },
+        },
+        { code: 'bad-template' },
+      ],
+    ])('does not start with templates %s, and leaves nothing', async (_what, template, error) => {
+      const links = { 'app/link': '-> a', 'app/shadow': '-> /etc/shadow' }
+      const files = { 'app/': '', 'app/a': '', ...links, 'app/large': '@'.repeat(1024 * 1024 + 1) }
+      await expect(run('true', { root: await rootWith(files) }, [template])).rejects.toMatchObject(error)
+      expect(await under.traces()).toEqual([])
+    })
   })
 
   it('is reachable on its published ports, and has no egress', async () => {

@@ -18,6 +18,7 @@ const optionsOf = (egress: boolean, hostPort?: number) =>
     network: `stagerd-${id}`,
     environment: { STAGER_URL: 'http://198.18.0.1:4000/x' },
     stagerfs: '/var/lib/stagerd/launches/x/merged',
+    files: [],
     publish: hostPort === undefined ? [] : [{ containerPort: 8080, hostPort }],
   })
 

@@ -32,6 +32,14 @@ describe('the options of /stagerfs', () => {
     ])
   })
 
+  it('have a layer only once that several packages have, at its topmost place', () => {
+    const [lowest, middle] = layersOf(2)
+    expect(mountOf([lowest!, middle!, lowest!]).lowers.slice(0, -1)).toEqual([
+      '0000000000000000/tree',
+      '0000000000000001/tree',
+    ])
+  })
+
   it('fit one page with 128 layers', () => {
     expect(Buffer.byteLength(overlayOptions(mountOf(layersOf(128))))).toBeLessThan(4096)
   })

@@ -1,0 +1,43 @@
+import { stat } from 'node:fs/promises'
+import path from 'node:path'
+import { BadInput } from '../../base/errors.js'
+import type { Manifest, ManifestText } from '../../daemon/documents/manifest.js'
+import { ApiProblem } from '../api/api-problem.js'
+import { readTextFile } from '../session/read-text-file.js'
+import type { Session } from '../session/session.js'
+
+/** The manifest of an application, in its directory. */
+export const MANIFEST_FILE = 'continuum.conf'
+
+export interface ManifestFile {
+  /** Absolute. */
+  readonly file: string
+  readonly text: string
+  readonly manifest: Manifest
+}
+
+/**
+ * Reads a manifest and lets the daemon parse it. Throws what `readTextFile` throws, or `BadInput` (`bad-syntax`) with the
+ * file and the positions of the mistakes.
+ *
+ * @param given its path as the user wrote it, or a path for messages
+ */
+export async function readManifest(session: Session, given: string): Promise<ManifestFile> {
+  const { api, io, signal } = session
+  const text = await readTextFile(session, given, 'give the path of a manifest, such as continuum.conf')
+  const document: ManifestText = { manifest: text }
+  try {
+    const manifest = await api.post<Manifest>('/v1/manifests', document, { signal })
+    return { file: path.resolve(io.cwd, given), text, manifest }
+  } catch (error) {
+    if (!(error instanceof ApiProblem) || error.code !== 'bad-syntax') throw error
+    throw new BadInput('bad-syntax', `${given}: ${error.message}`, { cause: error })
+  }
+}
+
+/** The manifest in a directory; undefined without one. */
+export async function findManifest(session: Session, directory: string): Promise<ManifestFile | undefined> {
+  const given = path.join(directory, MANIFEST_FILE)
+  const found = await stat(path.resolve(session.io.cwd, given)).catch(() => undefined)
+  return found?.isFile() === true ? await readManifest(session, given) : undefined
+}

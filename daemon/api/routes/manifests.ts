@@ -1,0 +1,22 @@
+import { Manifest, ManifestText } from '../../documents/manifest.js'
+import { parseManifest } from '../../packages/manifest/parse-manifest.js'
+import type { Api } from '../fastify.js'
+import { renderManifest } from '../render-manifest.js'
+import { NoQuery, REFUSALS } from './schemas.js'
+
+export function manifestRoutes(api: Api): void {
+  api.post(
+    '/v1/manifests',
+    {
+      schema: {
+        operationId: 'parseManifest',
+        tags: ['packages'],
+        description: 'Parse a manifest, or report the places of its mistakes. Nothing is stored.',
+        querystring: NoQuery,
+        body: ManifestText,
+        response: { 200: Manifest, ...REFUSALS },
+      },
+    },
+    ({ body }) => renderManifest(parseManifest(body.manifest)),
+  )
+}
