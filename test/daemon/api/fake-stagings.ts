@@ -1,4 +1,4 @@
-import type { Staging } from '../../../daemon/model/staging.js'
+import type { Staging, StagingSource } from '../../../daemon/model/staging.js'
 import type { StagingService } from '../../../daemon/staging/staging-service.js'
 import type { Ref } from '../../../daemon/store/repositories.js'
 import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
@@ -7,13 +7,14 @@ import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 export class FakeStagings implements Pick<StagingService, 'submit' | 'cancel' | 'retry'> {
   constructor(readonly store: SqliteStore) {}
 
-  async submit(packageRef: Ref, pipelineRef: Ref): Promise<Staging> {
+  async submit(packageRef: Ref, pipelineRef: Ref, source?: StagingSource): Promise<Staging> {
     const { packages, pipelines, stagers, ledger } = this.store
     const pipeline = await pipelines.get(pipelineRef)
     return ledger.submit({
       packageUuid: (await packages.get(packageRef)).uuid,
       pipelineFqn: `stagpipe::${pipeline.namespace}::${pipeline.name}`,
       stagers: await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))),
+      source,
     })
   }
 
@@ -22,7 +23,7 @@ export class FakeStagings implements Pick<StagingService, 'submit' | 'cancel' | 
   }
 
   async retry(uuid: string): Promise<Staging> {
-    const { packageUuid, pipelineFqn, stagers } = await this.store.ledger.get(uuid)
-    return this.store.ledger.submit({ packageUuid, pipelineFqn, stagers })
+    const { packageUuid, pipelineFqn, stagers, source } = await this.store.ledger.get(uuid)
+    return this.store.ledger.submit({ packageUuid, pipelineFqn, stagers, source })
   }
 }
