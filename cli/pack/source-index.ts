@@ -3,7 +3,6 @@ import { constants } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { versions } from 'node:process'
-import type { Io } from '../terminal/io.js'
 import type { Flushed, Segment } from './segment-spool.js'
 
 /** What is known of a source since it was uploaded last. */
@@ -22,7 +21,7 @@ export interface KnownArchive extends Segment {
 export const NOTHING_KNOWN: KnownSource = { groups: new Map(), archive: undefined }
 
 /** The format of the file, and what else decides on the bytes of an archive. */
-const FORMAT = `1 zlib ${versions.zlib ?? ''}`
+const FORMAT = `1 zlib ${versions.zlib}`
 
 /** A source that was not uploaded for long makes room for others. */
 const MOST_FILES = 100

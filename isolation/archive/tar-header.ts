@@ -16,6 +16,9 @@ export interface TarHeader {
   readonly sparse: { readonly realSize: number; readonly extended: boolean } | undefined
 }
 
+/** Offsets of the field. */
+const CHECKSUM: { readonly start: number; readonly end: number } = { start: 148, end: 156 }
+
 /** Returns undefined when the checksum does not match: the block is not a header. */
 export function parseHeader(block: Buffer): TarHeader | undefined {
   if (!checksumHolds(block)) return undefined
@@ -98,8 +101,6 @@ function checksumHolds(block: Buffer): boolean {
   }
   return stated === unsigned || stated === unsigned - 256 * negative
 }
-
-const CHECKSUM = { start: 148, end: 156 } as const
 
 function text(block: Buffer, start: number, length: number): string {
   if (block[start] === 0) return ''

@@ -32,7 +32,8 @@ export async function benchRestage(host: Pick<BenchHost, 'root' | 'socket' | 'wo
     const resource = await upload()
     const duration = performance.now() - began
     // The package keeps it, as a staging does, for the next upload.
-    await (await api.open('PUT', `/v1/packages/${encodeURIComponent(FQN)}/resource`, { resource })).resume()
+    const answer = await api.open('PUT', `/v1/packages/${encodeURIComponent(FQN)}/resource`, { resource })
+    answer.resume()
     return duration
   }
   try {
