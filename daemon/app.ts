@@ -41,6 +41,7 @@ import { StateDirectory } from './state-directory.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
 import { PackageQuota } from './store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from './store/resource-ingest.js'
+import { SegmentTables } from './store/segment-tables.js'
 import { SqliteStore } from './store/sqlite/store.js'
 
 export interface Surroundings {
@@ -174,6 +175,7 @@ export async function buildApp(
     logger,
     packages: { packages, ingest, quota },
     packageData: { packages, blobs, live: liveBlobs },
+    packageSource: { packages, ledger, ingest, quota, segments: new SegmentTables(blobs), live: liveBlobs },
     images: { images },
     resources: { ingest, quota },
     exchange: { exporter, importer },

@@ -19,9 +19,10 @@ import { locateApplication, withinManifest, type Application } from '../source/l
 import { nameOfSource } from '../source/name-of-source.js'
 import { download } from '../transfer/download.js'
 import { assertTarget } from '../transfer/part-file.js'
-import { prepareDirectory, prepareFile } from '../transfer/prepare-tarball.js'
+import { prepareFile } from '../transfer/prepare-tarball.js'
 import { assertNoProgram, findReplaceable, putPackage, type PackageContents } from '../transfer/put-package.js'
 import { upload } from '../transfer/upload.js'
+import { uploadSource } from '../transfer/upload-source.js'
 
 interface StageOptions {
   readonly config?: string
@@ -38,7 +39,8 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
     .command('stage [source]')
     .description(
       'Stage a source directory, a tarball or a zip: run it through a pipeline, which makes a package that is ready to run. ' +
-        'An .apcignore file excludes files of a directory. An existing package of the same name gets the new data. ' +
+        'An .apcignore file excludes files of a directory. An existing package of the same name gets the new data; ' +
+        'of a directory, only what has changed since is read and sent. ' +
         'A manifest, continuum.conf in the directory, names the package and the pipeline, and what the package needs; options go over it.',
     )
     .option('--config <file>', 'manifest to use; without a source, it says where the source is')
@@ -89,10 +91,9 @@ async function stage(
   if (before) await assertNoProgram(session, before)
   if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
 
-  const tarball = isDirectory
-    ? await timed(output, 'Packed', () => prepareDirectory(session, file, '', leaveOut))
-    : await timed(output, 'Read', () => prepareFile(session, file))
-  const { sha256 } = await timed(output, 'Uploaded', () => upload(session, tarball, target.namespace))
+  const { sha256 } = isDirectory
+    ? await uploadSource(session, { directory: file, leaveOut, namespace: target.namespace, before })
+    : await uploadFile(session, file, target.namespace)
   const contents = {
     resource: sha256,
     dependencies: options.dependsOn,
@@ -116,6 +117,11 @@ async function stage(
   return exitCodeOfStaging(ended)
 }
 
+async function uploadFile(session: Session, file: string, namespace: string): Promise<{ readonly sha256: string }> {
+  const tarball = await timed(session.output, 'Read', () => prepareFile(session, file))
+  return await timed(session.output, 'Uploaded', () => upload(session, tarball, namespace))
+}
+
 /**
  * An existing package keeps its data until the staging succeeds, so that packages that depend on it never see the
  * source.
@@ -126,9 +132,12 @@ async function draftOf(
   before: Package | undefined,
   contents: Omit<PackageContents, 'state'>,
 ): Promise<Omit<StagingDraft, 'pipeline'>> {
-  if (!before?.resource)
-    return { package: (await putPackage(session, target, before, { ...contents, state: 'uploaded' })).uuid }
   const { resource, dependencies, environment, manifest } = contents
+  // The source is named again: the daemon keeps in mind that the package was staged from it.
+  if (!before?.resource) {
+    const { uuid } = await putPackage(session, target, before, { ...contents, state: 'uploaded' })
+    return { package: uuid, source: { resource } }
+  }
   return {
     package: before.uuid,
     source: {

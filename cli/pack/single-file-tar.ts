@@ -6,7 +6,7 @@ import { END_OF_ARCHIVE, tarEntry } from '../../base/tar-blocks.js'
 import { tarTime } from '../../base/tar-time.js'
 import { bytePath } from './byte-path.js'
 import { readHandle } from './read-handle.js'
-import { OWNER } from './source-tar.js'
+import { OWNER } from './group-reader.js'
 import { TarChunks } from './tar-chunks.js'
 
 /** The tar of a directory that holds this one file. Throws `BadInput` (`unpackable`) when its length changes meanwhile. */

@@ -1,7 +1,7 @@
 import { TAR_BLOCK } from '../../base/tar-blocks.js'
 
 /** In bytes. Small enough that reading and compressing, in another thread, keep each other busy. */
-const CHUNK = 256 * 1024
+export const CHUNK = 256 * 1024
 
 /** Collects the bytes of an archive in chunks of equal size. Small pieces are copied; large ones are read in place. */
 export class TarChunks {
@@ -50,8 +50,12 @@ export class TarChunks {
     return taken
   }
 
-  /** The same with the last one, which is not full. */
+  /** The same with the last one, which is not full. What is added next begins a chunk. */
   takeAll(): readonly Buffer[] {
-    return this.#used === 0 ? this.take() : [...this.take(), this.#chunk.subarray(0, this.#used)]
+    if (this.#used === 0) return this.take()
+    const all = [...this.take(), this.#chunk.subarray(0, this.#used)]
+    this.#chunk = Buffer.allocUnsafe(CHUNK)
+    this.#used = 0
+    return all
   }
 }

@@ -5,7 +5,7 @@ import { END_OF_ARCHIVE, tarEntry } from '../../base/tar-blocks.js'
 import { bytePath } from './byte-path.js'
 import { crc32 } from './crc32.js'
 import type { LeftOut } from './left-out.js'
-import { OWNER } from './source-tar.js'
+import { OWNER } from './group-reader.js'
 import { TarChunks } from './tar-chunks.js'
 import { hasForeignName, zipMemberOf } from './zip-entry.js'
 

@@ -4,25 +4,27 @@ import { quote } from '../../base/fqn.js'
 import { Progress } from '../display/progress.js'
 import { locateSource } from '../pack/locate-source.js'
 import { openFile } from '../pack/open-file.js'
-import { packDirectory } from '../pack/pack-directory.js'
+import { packKnownDirectory, wholeArchive, type PackDirectory, type PackedDirectory } from '../pack/pack-directory.js'
 import type { Tarball } from '../pack/tarball.js'
 import type { Session } from '../session/session.js'
 
+/** Packs a directory, with all entries below `prefix` in the archive, and shows the progress. */
+export async function prepareDirectory(session: Session, directory: string, prefix: string): Promise<Tarball> {
+  return wholeArchive(await packWithProgress(session, { directory, prefix }))
+}
+
 /**
- * Packs a directory, with all entries below `prefix` in the archive, and shows the progress.
+ * The same, where what is known need not be read.
  *
- * @param leaveOut absolute paths of files that the archive does not contain, under any name
+ * @param source its `directory` as the user wrote it
  */
-export function prepareDirectory(
+export function packWithProgress(
   session: Session,
-  directory: string,
-  prefix: string,
-  leaveOut: readonly string[] = [],
-): Promise<Tarball> {
+  { directory, ...request }: Pick<PackDirectory, 'directory' | 'prefix' | 'leaveOut' | 'known'>,
+): Promise<PackedDirectory> {
   const { cwd, env } = session.io
-  return withProgress(session, 'Packing', (hooks) =>
-    packDirectory({ directory: path.resolve(cwd, directory), given: directory, prefix, leaveOut, env, ...hooks }),
-  )
+  const source = { directory: path.resolve(cwd, directory), given: directory, env, ...request }
+  return withProgress(session, 'Packing', (hooks) => packKnownDirectory({ ...source, ...hooks }))
 }
 
 /** Takes a tarball, a zip or a Java archive of the user, and shows the progress. */
@@ -40,17 +42,17 @@ interface ProgressHooks {
   readonly onBytes: (count: number) => void
 }
 
-async function withProgress(
+async function withProgress<Packed extends Pick<Tarball, 'notes'>>(
   session: Session,
   label: string,
-  prepare: (hooks: ProgressHooks) => Promise<Tarball>,
-): Promise<Tarball> {
+  prepare: (hooks: ProgressHooks) => Promise<Packed>,
+): Promise<Packed> {
   const { output, signal } = session
   let progress: Progress | undefined
   const start = (total: number) => (progress = new Progress(output, label, total))
-  let tarball: Tarball
+  let packed: Packed
   try {
-    tarball = await prepare({
+    packed = await prepare({
       signal,
       onStart: start,
       onBytes: (count) => (progress ?? start(0)).add(count),
@@ -58,6 +60,6 @@ async function withProgress(
   } finally {
     progress?.stop()
   }
-  for (const note of tarball.notes ?? []) await output.warning(note)
-  return tarball
+  for (const note of packed.notes ?? []) await output.warning(note)
+  return packed
 }

@@ -11,6 +11,7 @@ import { manifestRoutes } from './routes/manifests.js'
 import { metricsRoutes, type MetricsRoutesParts } from './routes/metrics.js'
 import { nodeRoutes, type NodeRoutesParts } from './routes/node.js'
 import { packageDataRoutes, type PackageDataRoutesParts } from './routes/package-data.js'
+import { packageSourceRoutes, type PackageSourceRoutesParts } from './routes/package-source.js'
 import { packageRoutes, type PackageRoutesParts } from './routes/packages.js'
 import { pipelineRoutes, type PipelineRoutesParts } from './routes/pipelines.js'
 import { policyRoutes, type PolicyRoutesParts } from './routes/policies.js'
@@ -27,6 +28,7 @@ export interface ApiParts {
   readonly logger: FastifyBaseLogger
   readonly packages: PackageRoutesParts
   readonly packageData: PackageDataRoutesParts
+  readonly packageSource: PackageSourceRoutesParts
   readonly images: ImageRoutesParts
   readonly resources: ResourceRoutesParts
   readonly exchange: ExchangeRoutesParts
@@ -52,6 +54,7 @@ export function buildApi({ logger, ...parts }: ApiParts): Api {
     routes: [
       (api) => packageRoutes(api, parts.packages),
       (api) => packageDataRoutes(api, parts.packageData),
+      (api, closing) => packageSourceRoutes(api, parts.packageSource, closing),
       (api) => buildScriptRoutes(api),
       (api) => manifestRoutes(api),
       (api, closing) => imageRoutes(api, parts.images, closing),

@@ -80,7 +80,11 @@ describe('stage DIR', () => {
       dependencies: [{ type: 'os', name: 'debian' }],
       environment: { TITLE: 'a=b' },
     })
-    expect(api.sent('POST /v1/stagings')).toEqual({ package: PACKAGE_ID, pipeline: PIPELINE_ID })
+    expect(api.sent('POST /v1/stagings')).toEqual({
+      package: PACKAGE_ID,
+      pipeline: PIPELINE_ID,
+      source: { resource: upload!.query.get('sha256') },
+    })
   })
 
   test('says the name that it chose where the name of the directory is none', async () => {
@@ -197,7 +201,7 @@ describe('stage DIR', () => {
     const { code, io } = await run('stage', directory, '--output', 'other.tar.gz')
     expect(code).toBe(1)
     expect(io.err).toContain('has the digest sha256:')
-    expect((await readdir(root)).sort()).toEqual(['api.sock', 'out.tar.gz', 'site'])
+    expect((await readdir(root)).sort()).toEqual(['api.sock', 'cache', 'out.tar.gz', 'site'])
   })
 
   test('--json prints only the ended staging', async () => {

@@ -20,7 +20,7 @@ export class CapturedIo implements Io {
       columns = 80,
     }: { env?: Record<string, string>; terminal?: boolean; columns?: number } = {},
   ) {
-    this.env = { XDG_CONFIG_HOME: `${cwd}/config`, TMPDIR: cwd, ...env }
+    this.env = { XDG_CONFIG_HOME: `${cwd}/config`, XDG_CACHE_HOME: `${cwd}/cache`, TMPDIR: cwd, ...env }
     this.stdout = capture((text) => (this.out += text), terminal, columns)
     this.stderr = capture((text) => (this.err += text), terminal, columns)
     Object.assign(this.stdin, { isTTY: terminal })

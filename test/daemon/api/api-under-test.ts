@@ -14,6 +14,7 @@ import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.j
 import { Leases } from '../../../base/leases.js'
 import { PackageQuota } from '../../../daemon/store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
+import { SegmentTables } from '../../../daemon/store/segment-tables.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
@@ -124,6 +125,15 @@ export class ApiUnderTest extends ApiClient {
       logger,
       packages: { packages, ingest, quota },
       packageData: { packages, blobs, live },
+      packageSource: {
+        packages,
+        ledger,
+        ingest,
+        quota,
+        segments: new SegmentTables(blobs),
+        live,
+        uploadStallMs,
+      },
       images: { images },
       resources: { ingest, quota, uploadStallMs },
       exchange: { exporter, importer },

@@ -23,7 +23,7 @@ export class FakeStagings implements Pick<StagingService, 'submit' | 'cancel' | 
   }
 
   async retry(uuid: string): Promise<Staging> {
-    const { packageUuid, pipelineFqn, stagers } = await this.store.ledger.get(uuid)
-    return this.store.ledger.submit({ packageUuid, pipelineFqn, stagers })
+    const { packageUuid, pipelineFqn, stagers, source } = await this.store.ledger.get(uuid)
+    return this.store.ledger.submit({ packageUuid, pipelineFqn, stagers, source })
   }
 }

@@ -62,6 +62,8 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "POST /v1/node/gc collectGarbage",
       "POST /v1/packages createPackage",
       "POST /v1/packages/resolution resolvePackages",
+      "POST /v1/packages/{ref}/source assembleSource",
+      "POST /v1/packages/{ref}/source/lacking findLackingSegments",
       "POST /v1/policies createPolicy",
       "POST /v1/resources uploadResource",
       "POST /v1/runs startRun",

@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto'
+import type { FileHandle } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import zlib from 'node:zlib'
+import { segmentsOf } from '../../base/segment-ends.js'
+import type { Io } from '../terminal/io.js'
+import { crc32, joinCrc32 } from './crc32.js'
+import { temporaryFileError } from './packing-error.js'
+import { openTemporaryFile, temporaryDirectory } from './temporary-file.js'
+
+/** A part of a packed source that the daemon finds by its digest. */
+export interface Segment {
+  /** In hexadecimal. */
+  readonly sha256: string
+  /** In bytes. */
+  readonly length: number
+}
+
+/** Compressed data that ends with a flush, so that what follows does not refer to it. */
+export interface Flushed {
+  readonly segments: readonly Segment[]
+  /** Of the data before compression. */
+  readonly crc: number
+  /** Of the data before compression, in bytes. */
+  readonly length: number
+}
+
+/** Where the bytes of a segment are in the file; undefined if they are not there. */
+export interface PlacedSegment extends Segment {
+  readonly at: number | undefined
+}
+
+const deflate = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.deflateRaw)
+
+/**
+ * Always zlib, even where the host has a faster program: each compressor gives other bytes, and the digest of a source
+ * must not depend on the host. The socket is local, so speed matters more than size.
+ */
+const OPTIONS = { level: 1, finishFlush: zlib.constants.Z_FULL_FLUSH, chunkSize: 128 * 1024 }
+
+/** No name, no time; then an empty flush, so that what begins here is the same wherever it is in an archive. */
+const BEGINNING = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 3, 0, 0, 0, 0xff, 0xff])
+
+/** Chunks that are compressed at the same time, in threads of zlib, while the next one is read. */
+const AT_ONCE = 2
+
+/**
+ * One gzip stream, of which a temporary file has the segments that were compressed here. The others are known by their
+ * digests. The owner calls `finish`, and closes the file in every case.
+ */
+export class SegmentSpool {
+  readonly segments: PlacedSegment[] = []
+  /** In bytes. */
+  spooled = 0
+  #crc = 0
+  #length = 0
+  #hash = createHash('sha256')
+  #tasks: Promise<unknown>[] = []
+  #writing: Promise<unknown> = Promise.resolve()
+
+  private constructor(
+    readonly file: FileHandle,
+    private readonly env: Io['env'],
+  ) {}
+
+  /** Throws as `openTemporaryFile`. */
+  static async open(env: Io['env']): Promise<SegmentSpool> {
+    const spool = new SegmentSpool(await openTemporaryFile(env), env)
+    await spool.#append(BEGINNING)
+    return spool
+  }
+
+  /** Of the whole file; undefined if segments are not in it. */
+  get sha256(): string | undefined {
+    return this.segments.every(({ at }) => at !== undefined) ? this.#hash.copy().digest('hex') : undefined
+  }
+
+  /** Adds what was compressed before, and is not read again. */
+  async addKnown({ segments, crc, length }: Flushed): Promise<void> {
+    await this.#settle(0)
+    this.segments.push(...segments.map((segment) => ({ ...segment, at: undefined })))
+    this.#count(crc, length)
+  }
+
+  /**
+   * Compresses chunks that follow each other. Resolves when the next ones can be added; `flushed` gets the result later.
+   */
+  async add(chunks: Iterable<Buffer>): Promise<{ readonly flushed: Promise<Flushed> }> {
+    const parts: Promise<Flushed>[] = []
+    for (const chunk of chunks) {
+      parts.push(this.#compress(chunk))
+      await this.#settle(AT_ONCE - 1)
+    }
+    const flushed = Promise.all(parts).then(joined)
+    flushed.catch(() => undefined)
+    return { flushed }
+  }
+
+  /** Must be called once, after the last data. */
+  async finish(): Promise<void> {
+    await this.#settle(0)
+    const end = Buffer.alloc(10)
+    // An empty last block.
+    end[0] = 3
+    end.writeUInt32LE(this.#crc, 2)
+    end.writeUInt32LE(this.#length % 2 ** 32, 6)
+    await this.#append(end)
+  }
+
+  #compress(chunk: Buffer): Promise<Flushed> {
+    const compressing = deflate(chunk, OPTIONS)
+    const crc = crc32(chunk)
+    this.#count(crc, chunk.length)
+    const before = this.#writing
+    const result = (async () => {
+      const [bytes] = await Promise.all([compressing, before])
+      return { segments: await this.#append(bytes), crc, length: chunk.length }
+    })()
+    result.catch(() => undefined)
+    this.#writing = result
+    this.#tasks.push(result)
+    return result
+  }
+
+  /** Waits until no more than `left` chunks are being compressed. */
+  async #settle(left: number): Promise<void> {
+    while (this.#tasks.length > left) await this.#tasks.shift()
+  }
+
+  #count(crc: number, length: number): void {
+    this.#crc = joinCrc32(this.#crc, crc, length)
+    this.#length += length
+  }
+
+  async #append(bytes: Buffer): Promise<readonly Segment[]> {
+    this.#hash.update(bytes)
+    const added = segmentsOf(bytes).map((segment) => ({
+      sha256: createHash('sha256').update(segment).digest('hex'),
+      length: segment.length,
+    }))
+    for (const segment of added) {
+      this.segments.push({ ...segment, at: this.spooled })
+      this.spooled += segment.length
+    }
+    await this.file.appendFile(bytes).catch((error: unknown) => {
+      throw temporaryFileError(temporaryDirectory(this.env), error)
+    })
+    return added
+  }
+}
+
+function joined(parts: readonly Flushed[]): Flushed {
+  return parts.reduce(
+    (one, other) => ({
+      segments: [...one.segments, ...other.segments],
+      crc: joinCrc32(one.crc, other.crc, other.length),
+      length: one.length + other.length,
+    }),
+    { segments: [], crc: 0, length: 0 },
+  )
+}

@@ -1,0 +1,85 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Staging } from '../../daemon/documents/staging.js'
+import { packDirectory } from '../../cli/pack/pack-directory.js'
+import { RealApi } from './support/real-api.js'
+import { writeTree } from './support/workspace.js'
+
+let real: RealApi
+beforeEach(async () => {
+  // For this clock, what the tests write is old: so its times tell each further change.
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
+  real = await RealApi.open()
+  await real.addStager('/apcera', 'any')
+  await real.addPipeline('/apcera', 'any', 'job::/apcera::any')
+})
+afterEach(async () => {
+  vi.useRealTimers()
+  await real.close()
+})
+
+/** Stages the directory, and cancels the staging, so that it can be staged again. Returns what was said. */
+async function stage(directory: string): Promise<{ readonly said: string; readonly sha256: string }> {
+  const { code, io } = await real.run(['stage', directory, '--name', 'app', '--pipeline', 'any', '--detach'])
+  if (code !== 0) throw new Error(io.err)
+  await real.api.ask('POST', `/v1/stagings/${io.out.trim()}/cancel`)
+  const { document } = await real.api.ask<Staging[]>('GET', '/v1/stagings')
+  expect(document[0]).toMatchObject({ state: 'cancelled' })
+  const [staging] = await real.api.store.ledger.list({ limit: 1 })
+  return { said: io.err, sha256: staging?.source?.resource.sha256 ?? '' }
+}
+
+async function wholeDigest(directory: string): Promise<string> {
+  const signal = new AbortController().signal
+  const tarball = await packDirectory({ directory, prefix: '', env: { TMPDIR: real.root }, signal })
+  await tarball.dispose()
+  return tarball.sha256
+}
+
+/** Files in several groups. */
+async function aSource(): Promise<string> {
+  const files = Array.from({ length: 400 }, (_, index) => [`d${index % 7}/f${index}`, `${index} `.repeat(400)])
+  return await writeTree(path.join(real.root, 'source'), Object.fromEntries(files) as Record<string, string>)
+}
+
+test('a second staging sends what has changed, and stages the archive of a whole upload', async () => {
+  const directory = await aSource()
+  const first = await stage(directory)
+  expect(first.said).toMatch(/^Packed .* in .* s\.$/m)
+  expect(first.sha256).toBe(await wholeDigest(directory))
+
+  writeFileSync(path.join(directory, 'd3/f3'), 'changed')
+  const second = await stage(directory)
+  expect(second.said).toMatch(/^Read \d{1,2} of 400 files again in .* s\.$/m)
+  expect(second.said).toMatch(/^Uploaded .* KB of .* KB in .* s\.$/m)
+  expect(second.sha256).toBe(await wholeDigest(directory))
+  expect(second.sha256).not.toBe(first.sha256)
+})
+
+test('when nothing has changed, nothing is sent', async () => {
+  const directory = await aSource()
+  const first = await stage(directory)
+  const second = await stage(directory)
+  expect(second.said).toContain('Read 0 of 400 files again')
+  expect(second.said).not.toContain('Uploaded')
+  expect(second.sha256).toBe(first.sha256)
+})
+
+test('the whole source is sent where the daemon has lost the one before, and where the index is lost', async () => {
+  const directory = await aSource()
+  const { sha256 } = await stage(directory)
+  writeFileSync(path.join(directory, 'd3/f3'), 'changed')
+  await real.api.blobs.delete(sha256)
+  const second = await stage(directory)
+  expect(second.said).toMatch(/^Packed /m)
+  expect(second.sha256).toBe(await wholeDigest(directory))
+
+  const cache = path.join(real.root, 'cache/stagectl/uploads')
+  expect(readdirSync(cache)).toHaveLength(1)
+  await rm(cache, { recursive: true })
+  const third = await stage(directory)
+  expect(third.said).toMatch(/^Packed /m)
+  expect(third.sha256).toBe(second.sha256)
+})
