@@ -1,21 +1,35 @@
 import { Command } from 'commander'
-import { addBootstrapCommand } from './commands/bootstrap.js'
-import { addDetectCommand } from './commands/detect.js'
-import { addNamespaceCommand } from './commands/namespace.js'
-import { addNodeCommands } from './commands/node.js'
-import { addPackageCommands } from './commands/package.js'
-import { addPipelineCommands } from './commands/pipeline.js'
-import { addPolicyCommands } from './commands/policy.js'
-import { addRunCommand } from './commands/run.js'
-import { addStageCommand } from './commands/stage.js'
-import { addStagerCommands } from './commands/stager.js'
-import { addStagingCommands } from './commands/staging.js'
 import { examples, type CommandLine } from './session/command-line.js'
 import { describeExitCodes } from './session/exit-codes.js'
 import { programVersion } from './program-version.js'
 
-/** Defines all commands. Parsing a command line runs its command; usage errors and help throw `CommanderError`. */
-export function buildProgram(commandLine: CommandLine): Command {
+type Add = (program: Command, commandLine: CommandLine) => void
+
+/**
+ * What adds each command, in the order of the help. Loading the modules of all commands takes longer than most commands,
+ * so only that of the command that is run is loaded.
+ */
+const COMMANDS: ReadonlyMap<string, () => Promise<Add>> = new Map(
+  Object.entries({
+    bootstrap: async () => (await import('./commands/bootstrap.js')).addBootstrapCommand,
+    stage: async () => (await import('./commands/stage.js')).addStageCommand,
+    detect: async () => (await import('./commands/detect.js')).addDetectCommand,
+    staging: async () => (await import('./commands/staging.js')).addStagingCommands,
+    package: async () => (await import('./commands/package.js')).addPackageCommands,
+    stager: async () => (await import('./commands/stager.js')).addStagerCommands,
+    pipeline: async () => (await import('./commands/pipeline.js')).addPipelineCommands,
+    policy: async () => (await import('./commands/policy.js')).addPolicyCommands,
+    run: async () => (await import('./commands/run.js')).addRunCommand,
+    node: async () => (await import('./commands/node.js')).addNodeCommands,
+    namespace: async () => (await import('./commands/namespace.js')).addNamespaceCommand,
+  }),
+)
+
+/**
+ * Defines the command with which `argv` begins; all commands if it begins with something else, such as an option or a
+ * name that is none. Parsing a command line runs its command; usage errors and help throw `CommanderError`.
+ */
+export async function buildProgram(commandLine: CommandLine, argv: readonly string[]): Promise<Command> {
   const { io } = commandLine
   const program = new Command('stagectl')
     .description('Client of stagerd, which turns source code into packages that are ready to run.')
@@ -48,16 +62,8 @@ export function buildProgram(commandLine: CommandLine): Command {
       examples('stage ./my-app', 'run my-app --publish 8080:3000', 'package list', 'node doctor', 'help stage'),
     )
     .addHelpText('after', describeExitCodes())
-  addBootstrapCommand(program, commandLine)
-  addStageCommand(program, commandLine)
-  addDetectCommand(program, commandLine)
-  addStagingCommands(program, commandLine)
-  addPackageCommands(program, commandLine)
-  addStagerCommands(program, commandLine)
-  addPipelineCommands(program, commandLine)
-  addPolicyCommands(program, commandLine)
-  addRunCommand(program, commandLine)
-  addNodeCommands(program, commandLine)
-  addNamespaceCommand(program, commandLine)
+  const first = COMMANDS.get(argv[0] ?? '')
+  const chosen = first ? [first] : [...COMMANDS.values()]
+  for (const add of await Promise.all(chosen.map((load) => load()))) add(program, commandLine)
   return program
 }

@@ -40,7 +40,8 @@ async function run(argv: readonly string[], commandLine: CommandLine, output: Ou
 /** commander throws for help and version, which it has printed. */
 async function parse(argv: readonly string[], commandLine: CommandLine): Promise<void> {
   try {
-    await buildProgram(commandLine).parseAsync(expandAliases(argv), { from: 'user' })
+    const program = await buildProgram(commandLine, argv)
+    await program.parseAsync(expandAliases(argv), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError && error.exitCode === 0)) throw error
   }

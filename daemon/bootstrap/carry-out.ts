@@ -108,7 +108,9 @@ export class CarryOut {
       }
       await maker.make(item, hooks, signal)
       this.#set(fqn, { state: 'made' })
-      await say(`${fqn}: made in ${seconds()}`)
+      await say(
+        `${fqn}: made in ${seconds()}; ${this.#count('made', 'current', 'kept')} of ${this.#bootstrap.items.length} are there`,
+      )
       return true
     } catch (error) {
       await this.#failed(fqn, error, signal)
@@ -130,10 +132,8 @@ export class CarryOut {
   }
 
   async #conclude(cancelled: boolean): Promise<void> {
-    const count = (...states: readonly BootstrapItem['state'][]) =>
-      this.#bootstrap.items.filter(({ state }) => states.includes(state)).length
-    const summary = `${count('made')} made, ${count('current', 'kept')} there already`
-    const missing = count('failed', 'skipped')
+    const summary = `${this.#count('made')} made, ${this.#count('current', 'kept')} there already`
+    const missing = this.#count('failed', 'skipped')
     if (cancelled) {
       await this.#parts.say(`Cancelled: ${summary}.`)
       await this.#end('cancelled', undefined)
@@ -145,6 +145,10 @@ export class CarryOut {
       await this.#parts.say(`Complete: ${summary}.`)
       await this.#end('succeeded', undefined)
     }
+  }
+
+  #count(...states: readonly BootstrapItem['state'][]): number {
+    return this.#bootstrap.items.filter(({ state }) => states.includes(state)).length
   }
 
   async #end(state: BootstrapState, message: string | undefined): Promise<void> {

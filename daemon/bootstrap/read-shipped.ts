@@ -5,7 +5,7 @@ import { Fault, messageOf } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
 import { runProcess } from '../../base/run-process.js'
 import { parseBuildScript } from '../packages/build-script/parse-build-script.js'
-import { parseCatalogue } from './catalogue.js'
+import { parseCatalogue, type CatalogueEntry } from './catalogue.js'
 import { parseCapability } from './parse-capability.js'
 import { HOST_TOOLS, NAMESPACE, type Recipe, type RecipeOf, type ShippedFile } from './recipe.js'
 
@@ -22,25 +22,21 @@ const OUTSIDE_OF_RECIPE = ['metadata.json', 'inputs']
  */
 export async function readShipped(directory: string, mirror: string | undefined): Promise<readonly Recipe[]> {
   try {
-    const images = path.join(directory, 'images')
-    const recipes: Recipe[] = [hostTools()]
-    const library = await readTree(path.join(images, 'lib'))
+    const [images, stagers] = [path.join(directory, 'images'), path.join(directory, 'stagers')]
+    const [ofImages, ofStagers] = await Promise.all([
+      readTree(path.join(images, 'lib')),
+      readTree(path.join(stagers, 'lib')),
+    ])
     const directories = (await readdir(images, { withFileTypes: true })).filter((entry) => entry.isDirectory())
-    const names = directories.map(({ name }) => name).sort()
-    // Operating systems first: of several that provide the same, the first is taken.
-    for (const name of names) recipes.push(...(await readSystem(path.join(images, name), library, mirror)))
-    for (const name of names) recipes.push(...(await readScripts(path.join(images, name))))
-    const stagers = path.join(directory, 'stagers')
-    for (const entry of parseCatalogue(await readFile(path.join(stagers, 'catalogue.toml'), 'utf8')))
-      recipes.push({
-        kind: 'stager',
-        fqn: formatFqn('job', { namespace: NAMESPACE, name: entry.name }),
-        namespace: NAMESPACE,
-        name: entry.name,
-        entry,
-        files: await readProgram(stagers, entry.name),
-      })
-    return recipes
+    const places = directories.map(({ name }) => path.join(images, name)).sort()
+    const entries = parseCatalogue(await readFile(path.join(stagers, 'catalogue.toml'), 'utf8'))
+    const recipes: readonly (readonly Recipe[])[] = await Promise.all([
+      // Operating systems first: of several that provide the same, the first is taken.
+      ...places.map((place) => readSystem(place, ofImages, mirror)),
+      ...places.map((place) => readScripts(place)),
+      ...entries.map((entry) => readStager(entry, stagers, ofStagers)),
+    ])
+    return [hostTools(), ...recipes.flat()]
   } catch (error) {
     if (error instanceof Fault) throw error
     throw new Fault(
@@ -118,12 +114,21 @@ async function readScripts(directory: string): Promise<readonly RecipeOf<'script
   return found
 }
 
-/** The directory of a stager. Where its programs read libraries of stagers/lib, all that bash reads lie beside them. */
-async function readProgram(stagers: string, name: string): Promise<readonly ShippedFile[]> {
-  const files = await readTree(path.join(stagers, name))
-  if (!files.some(({ content }) => content.includes('/stager.sh"'))) return files
-  const library = await readTree(path.join(stagers, 'lib'))
-  return [...files, ...library.filter((file) => file.path.endsWith('.sh'))]
+/** With the libraries that its programs in bash source, beside them. */
+async function readStager(
+  entry: CatalogueEntry,
+  stagers: string,
+  library: readonly ShippedFile[],
+): Promise<readonly RecipeOf<'stager'>[]> {
+  const { name } = entry
+  const files = [...(await readTree(path.join(stagers, name)))]
+  // A library may source another one, so the list grows on the way.
+  for (const { content } of files)
+    for (const one of library)
+      if (!files.includes(one) && one.path.endsWith('.sh') && content.includes(`/${one.path}"`)) files.push(one)
+  return [
+    { kind: 'stager', fqn: formatFqn('job', { namespace: NAMESPACE, name }), namespace: NAMESPACE, name, entry, files },
+  ]
 }
 
 async function readTree(directory: string): Promise<readonly ShippedFile[]> {

@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # Install Node.js and npm from the npm registry, which also has the Node.js binary, in a package for each architecture.
-# The digests ensure the same bytes from any registry.
+# Nothing of the distribution is needed for it, so that all versions can be built at once. The digests ensure the same
+# bytes from any registry.
+registry=https://registry.npmjs.org
 
 # fetch PACKAGE VERSION FILE SHA512: the digest is in base64, as the registry gives it.
 fetch() {
   local package=$1 version=$2 file=$3 expected=$4 digest
-  npm pack --silent "$package@$version" >/dev/null
-  mv "$package-$version.tgz" "$file"
-  digest=$(node -p "require('crypto').createHash('sha512').update(require('fs').readFileSync('$file')).digest('base64')")
+  curl -fsSL --retry 3 -o "$file" "$registry/$package/-/$package-$version.tgz"
+  digest=$(openssl dgst -sha512 -binary "$file" | base64 -w0)
   [[ $digest == "$expected" ]] || {
     echo "$package $version has the SHA-512 $digest instead of $expected." >&2
     exit 1
@@ -28,12 +29,13 @@ install_node() {
   esac
   fetch npm 10.9.9 npm.tgz "$npm"
   sudo mkdir -p "$prefix/bin" "$prefix/lib/node_modules/npm"
-  # The headers are those that native modules are compiled with.
   sudo tar -xzf node.tgz -C "$prefix" --strip-components=1 --no-same-owner
+  # Most of the files are headers of OpenSSL for other machines.
+  sudo find "$prefix/include/node/openssl/archs" -mindepth 1 -maxdepth 1 ! -name "linux-$(uname -m)" -exec rm -r {} +
   sudo tar -xzf npm.tgz -C "$prefix/lib/node_modules/npm" --strip-components=1 --no-same-owner
   sudo ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$prefix/bin/npm"
   sudo ln -sf ../lib/node_modules/npm/bin/npx-cli.js "$prefix/bin/npx"
   sudo chmod -R u=rwX,go=rX "$prefix"
   sudo chmod 0755 "$prefix"/bin/node "$prefix"/lib/node_modules/npm/bin/*.js
-  "$prefix/bin/node" --version
+  "$prefix/bin/node" "$prefix/bin/npm" --version
 }

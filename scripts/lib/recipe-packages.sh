@@ -22,19 +22,3 @@ ensure_recipe_package() {
   show_command "stagectl package from-file ${tarball##*/} ${package[*]}"
   "$root/bin/stagectl" package from-file "$tarball" "${package[@]}"
 }
-
-# ensure_built_package SCRIPT FQN STAMPS: builds the package, unless the daemon has the result of the same script.
-ensure_built_package() {
-  local script=$1 fqn=$2 stamps=$3 stamp digest
-  stamp=$stamps/$(basename "$script").sha256
-  # The digest includes the stager and the recipe that the build uses.
-  digest=$(cat "$script" "$root"/stagers/compiler/* "$root"/images/debian-12/* | sha256sum)
-  if [[ -e $stamp && $(<"$stamp") == "$digest" ]] && "$root/bin/stagectl" package show "$fqn" >/dev/null 2>&1; then
-    note "package::$fqn is up to date"
-    return
-  fi
-  show_command "stagectl package build $script"
-  "$root/bin/stagectl" package build "$script"
-  mkdir -p "$stamps"
-  echo "$digest" >"$stamp"
-}

@@ -48,7 +48,7 @@ series_fits() {
 
 # Removes quotes, the v of v18, .x, and the spaces behind operators; a hyphen becomes two comparisons.
 _plain_range() {
-  sed -E "s/[\"']//g; s/\r//g; s/lts\/hydrogen/18/; s/lts\/iron/20/; s/lts\/jod/22/
+  sed -E "s/[\"']//g; s/\r//g; s/lts\/hydrogen/18/; s/lts\/iron/20/; s/lts\/jod/22/; s/lts\/krypton/24/
     s/ - v?([0-9])/ <=\1/; s/^ *v?([0-9.]+) <=/>=\1 <=/; s/([<>=~^!]) +/\1/g; s/(^|[ <>=~^!])v([0-9])/\1\2/g; s/(\.[x*])+//g
     s/[, ]+/ /g; s/^ //; s/ $//" <<<"$1"
 }

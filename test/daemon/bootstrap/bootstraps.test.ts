@@ -120,6 +120,29 @@ describe('a bootstrap of an empty node', () => {
     expect(debian).toMatchObject({ state: 'ready', provides: [{ type: 'os', name: 'debian' }], dependencies: [] })
   })
 
+  test('says of each item that it makes how far the whole is', async () => {
+    const { end, lines } = await ended(await bootstraps.start([]))
+
+    const far = lines.flatMap((line) => /^(\S+): made in \d+ s; (\d+) of (\d+) are there$/.exec(line)?.slice(1) ?? [])
+    const count = end.items.length
+    expect(far.filter((_, index) => index % 3 === 0).toSorted()).toEqual(end.items.map(({ name }) => name).toSorted())
+    expect(far.filter((_, index) => index % 3 === 1)).toEqual(end.items.map((_, index) => String(index + 1)))
+    expect(new Set(far.filter((_, index) => index % 3 === 2))).toEqual(new Set([String(count)]))
+  })
+
+  test('makes at once what does not need each other', async () => {
+    const names = new Set<string>()
+    const both = new Deferred<void>()
+    compile = async ({ url }, name) => {
+      if (names.add(name).size === 2) both.resolve()
+      await both.promise
+      await call(url, 'POST /done')
+    }
+    const { end } = await ended(await bootstraps.start([]))
+
+    expect([end.state, [...names].toSorted()]).toEqual(['succeeded', ['node', 'ruby']])
+  })
+
   test('makes only what the given pipelines need', async () => {
     const { end } = await ended(await bootstraps.start(['nodejs']))
 

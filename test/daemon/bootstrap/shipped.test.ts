@@ -35,13 +35,17 @@ describe('what ships with stagerd', () => {
     ])
   })
 
-  test('packs the libraries of a stager beside its program', async () => {
+  test('packs beside the program of a stager the libraries that it sources, and no others', async () => {
     const recipes = await readShipped(CHECKOUT, MIRROR)
-    const nodejs = recipes.find(({ fqn }) => fqn === 'job::/apcera::nodejs')
+    const filesOf = (name: string) => {
+      const recipe = recipes.find(({ fqn }) => fqn === `job::/apcera::${name}`)
+      return recipe?.kind === 'stager' ? recipe.files.map(({ path }) => path) : []
+    }
 
-    expect(nodejs?.kind === 'stager' && nodejs.files.map(({ path }) => path)).toEqual(
-      expect.arrayContaining(['stage', 'stager.sh', 'application.sh']),
-    )
+    expect(filesOf('nodejs')).toEqual(['stage', 'application.sh', 'stager.sh', 'versions.sh'])
+    // A change of another library does not build everything again that the compiler has built.
+    expect(filesOf('compiler')).toEqual(['stage', 'stager.sh'])
+    expect(filesOf('system')).toEqual(['stage'])
   })
 
   test('gives a digest for every source, so that a build can verify what it fetches', async () => {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Package } from '../../../daemon/documents/package.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon } from '../support/private-daemon.js'
+import { shippedProgram } from '../support/shipped-program.js'
 import { recipeTarball, tarballOf } from '../support/tarballs.js'
 
 let daemon: PrivateDaemon
@@ -33,8 +34,8 @@ beforeAll(async () => {
     environment: { PATH: '/opt/tool/bin:$PATH' },
   })
   const made = await stagectl(
-    ...['stager', 'create', '/apcera::compiler', '--path', path.join(CHECKOUT, 'stagers/compiler')],
-    ...['--start-command', './compile', '--additive', '--pipeline', '--depends-on', 'os.debian', '--allow-egress'],
+    ...['stager', 'create', '/apcera::compiler', '--path', await shippedProgram('compiler', file('compiler'))],
+    ...['--start-command', './stage', '--additive', '--pipeline', '--depends-on', 'os.debian', '--allow-egress'],
     ...['--memory', '1GB', '--disk', '8GB', '--timeout', '20m'],
   )
   expect(made.exitCode, made.stderr).toBe(0)
@@ -217,9 +218,9 @@ sudo install -D answer /opt/answer/bin/answer
   })
 
   it('a Ruby application is staged with the built Ruby, and runs', async () => {
-    const stager = path.join(CHECKOUT, 'examples/stagers/ruby')
     await stagectl(
-      ...['stager', 'create', '/apcera::ruby', '--path', stager, '--start-command', './stage-ruby'],
+      ...['stager', 'create', '/apcera::ruby', '--path', await shippedProgram('ruby', file('ruby'))],
+      ...['--start-command', './stage'],
       ...['--pipeline', '--depends-on', 'os.debian'],
     )
     const app = path.join(CHECKOUT, 'examples/apps/ruby-web')
