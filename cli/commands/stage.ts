@@ -1,7 +1,6 @@
 import path from 'node:path'
 import type { Command } from 'commander'
 import { quote } from '../../base/fqn.js'
-import type { Capability } from '../../daemon/documents/capability.js'
 import type { Package } from '../../daemon/documents/package.js'
 import type { Staging, StagingDraft } from '../../daemon/documents/staging.js'
 import { packagePath } from '../api/paths.js'
@@ -10,7 +9,8 @@ import { timed } from '../display/timed.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { followStaging } from '../follow/follow-staging.js'
 import { collectCapabilities } from '../options/parse-capability.js'
-import { collectEnvironment, type Environment } from '../options/parse-environment.js'
+import { collectEnvironment } from '../options/parse-environment.js'
+import { parseRuntime } from '../options/parse-runtime.js'
 import { UsageError } from '../options/usage-error.js'
 import { isJavaArchive } from '../pack/archive-kind.js'
 import { locateSource } from '../pack/locate-source.js'
@@ -22,24 +22,25 @@ import { assertTarget } from '../transfer/part-file.js'
 import { prepareDirectory, prepareFile } from '../transfer/prepare-tarball.js'
 import { assertNoProgram, findReplaceable, putPackage, type PackageContents } from '../transfer/put-package.js'
 import { upload } from '../transfer/upload.js'
+import { assertRuntime, withRuntime } from '../source/wishes.js'
+import { stageImage, type StageImageOptions } from './stage-image.js'
 
-interface StageOptions {
-  readonly name?: string
-  readonly pipeline?: string
-  readonly dependsOn?: readonly Capability[]
-  readonly env?: Environment
-  readonly output?: string
-  readonly detach?: boolean
+interface StageOptions extends StageImageOptions {
+  readonly image?: string
 }
 
 export function addStageCommand(program: Command, commandLine: CommandLine): void {
   program
-    .command('stage <source>')
+    .command('stage [source]')
     .description(
       'Stage a source directory, a tarball or a zip: run it through a pipeline, which makes a package that is ready to run. ' +
         'An .apcignore file excludes files of a directory. An existing package of the same name gets the new data.',
     )
-    .option('--name <name>', 'name of the package (default: the name of the directory or archive)')
+    .option(
+      '--image <reference>',
+      'stage a Docker image instead of a source, with the pipeline docker; pulled if the Docker Engine lacks it',
+    )
+    .option('--name <name>', 'name of the package (default: the name of the directory, archive or image)')
     .option(
       '--pipeline <pipeline>',
       'pipeline to use (default: detected from the files of the directory, as `stagectl detect` explains)',
@@ -49,6 +50,11 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
       'dependencies of the package, such as runtime.node-20; they replace existing ones (repeatable)',
       collectCapabilities,
     )
+    .option(
+      '--runtime <name-version>',
+      'runtime of the package, such as node-20, whatever its files ask for (`stagectl package list` shows those that are there)',
+      parseRuntime,
+    )
     .option('-e, --env <key=value>', 'environment variable of the package (repeatable)', collectEnvironment)
     .option('-o, --output <file>', 'download the result to this file')
     .option('--detach', 'print the ID of the staging instead of following it')
@@ -56,14 +62,23 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
       'after',
       examples(
         'stage ./my-app',
+        'stage ./my-app --runtime node-20',
         'stage ./my-app --pipeline /apcera::nodejs -e NODE_ENV=production --output my-app.tar.gz',
         'stage site.tar.gz --pipeline static-site --depends-on os.debian --detach',
+        'stage --image registry.example.com/team/shop:1.2 --name shop',
       ),
     )
     .action(commandLine.run(stage))
 }
 
-async function stage(session: Session, options: StageOptions, source: string): Promise<number> {
+async function stage(session: Session, options: StageOptions, source: string | undefined): Promise<number> {
+  if ((source === undefined) === (options.image === undefined))
+    throw new UsageError('Give either a source, such as `stagectl stage .`, or the name of an image with --image.')
+  if (options.image !== undefined) return await stageImage(session, options, options.image)
+  return await stageSource(session, options, source ?? '.')
+}
+
+async function stageSource(session: Session, options: StageOptions, source: string): Promise<number> {
   if (options.detach === true && options.output !== undefined)
     throw new UsageError('--output and --detach exclude each other: give only one of them.')
   const { api, output, signal } = session
@@ -78,13 +93,15 @@ async function stage(session: Session, options: StageOptions, source: string): P
   )
   const before = await findReplaceable(session, target.fqn)
   if (before) await assertNoProgram(session, before)
+  await assertRuntime(session, target.namespace, options.runtime)
   if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
 
   const tarball = isDirectory
     ? await timed(output, 'Packed', () => prepareDirectory(session, file, ''))
     : await timed(output, 'Read', () => prepareFile(session, file))
   const { sha256 } = await timed(output, 'Uploaded', () => upload(session, tarball, target.namespace))
-  const contents = { resource: sha256, dependencies: options.dependsOn, environment: options.env }
+  const wishes = withRuntime({ dependencies: options.dependsOn, environment: options.env }, options.runtime, before)
+  const contents = { resource: sha256, dependencies: wishes.dependencies, environment: wishes.environment }
   const draft = await draftOf(session, target, before, contents)
   const submitted = await api.post<Staging>('/v1/stagings', { ...draft, pipeline: pipeline.uuid }, { signal })
   if (options.detach === true) {
