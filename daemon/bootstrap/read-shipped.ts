@@ -7,7 +7,7 @@ import { runProcess } from '../../base/run-process.js'
 import { parseBuildScript } from '../packages/build-script/parse-build-script.js'
 import { parseCatalogue } from './catalogue.js'
 import { parseCapability } from './parse-capability.js'
-import { HOST_TOOLS, NAMESPACE, type Recipe, type RecipeOf, type ShippedFile } from './recipe.js'
+import { HOST_TOOLS, namespaceOf, type Recipe, type RecipeOf, type ShippedFile } from './recipe.js'
 
 /** Files of a recipe that say nothing about the tree. */
 const OUTSIDE_OF_RECIPE = ['metadata.json', 'inputs']
@@ -31,15 +31,11 @@ export async function readShipped(directory: string, mirror: string | undefined)
     for (const name of names) recipes.push(...(await readSystem(path.join(images, name), library, mirror)))
     for (const name of names) recipes.push(...(await readScripts(path.join(images, name))))
     const stagers = path.join(directory, 'stagers')
-    for (const entry of parseCatalogue(await readFile(path.join(stagers, 'catalogue.toml'), 'utf8')))
-      recipes.push({
-        kind: 'stager',
-        fqn: formatFqn('job', { namespace: NAMESPACE, name: entry.name }),
-        namespace: NAMESPACE,
-        name: entry.name,
-        entry,
-        files: await readProgram(stagers, entry.name),
-      })
+    for (const entry of parseCatalogue(await readFile(path.join(stagers, 'catalogue.toml'), 'utf8'))) {
+      const name = { namespace: namespaceOf(entry), name: entry.name }
+      const files = await readProgram(stagers, entry.name)
+      recipes.push({ kind: 'stager', fqn: formatFqn('job', name), ...name, entry, files })
+    }
     return recipes
   } catch (error) {
     if (error instanceof Fault) throw error

@@ -164,14 +164,44 @@ const ROWS: readonly Row[] = [
     'There is no package ap in /acme or /apcera: see `stagectl package list`.',
   ),
   bad(
+    ['stage', 'app', '--pipeline', 'rust'],
+    'pipeline-not-found',
+    'There is no pipeline rust in / or /apcera: see `stagectl pipeline list`.',
+  ),
+  bad(
     ['stage', 'app', '--pipeline', 'ruby'],
     'pipeline-not-found',
-    'There is no pipeline ruby in / or /apcera: see `stagectl pipeline list`.',
+    'There is no pipeline ruby in / or /apcera: make it with `stagectl bootstrap ruby`.',
+  ),
+  bad(
+    ['stage', 'app', '--pipeline', '/apcera::ruby'],
+    'pipeline-not-found',
+    'There is no pipeline stagpipe::/apcera::ruby: make it with `stagectl bootstrap ruby`.',
+  ),
+  bad(
+    ['stage', 'app', '--pipeline', '/acme::ruby'],
+    'pipeline-not-found',
+    'There is no pipeline stagpipe::/acme::ruby: see `stagectl pipeline list`.',
+  ),
+  bad(
+    ['stage', '--image', 'shop:1'],
+    'pipeline-not-found',
+    'There is no pipeline docker in / or /apcera: make it with `stagectl bootstrap docker`.',
+  ),
+  bad(
+    ['stage', '--image', 'Shop:1', '--pipeline', 'nodejs'],
+    'bad-image',
+    '"Shop:1" is not a valid image reference: write a name with a tag, such as debian:12, or with @ and a digest.',
   ),
   bad(
     ['pipeline', 'create', 'x', 'ruby'],
     'stager-not-found',
-    'There is no stager ruby in / or /apcera: see `stagectl stager list`.',
+    'There is no stager ruby in / or /apcera: make it with `stagectl bootstrap ruby`.',
+  ),
+  bad(
+    ['pipeline', 'create', 'x', 'rust'],
+    'stager-not-found',
+    'There is no stager rust in / or /apcera: see `stagectl stager list`.',
   ),
   bad(
     ['pipeline', 'delete', 'nodejs'],

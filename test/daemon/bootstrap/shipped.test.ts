@@ -29,7 +29,7 @@ describe('what ships with stagerd', () => {
     const needs = planItems(recipes, ['compiler']).map(({ recipe }) => recipe.fqn)
     expect(needs).toEqual([
       'package::/apcera/pkg/os::host-tools',
-      'job::/apcera::system',
+      'job::/apcera/internal::system',
       'package::/apcera/pkg/os::debian-12',
       'job::/apcera::compiler',
     ])

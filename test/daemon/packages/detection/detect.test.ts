@@ -201,8 +201,10 @@ describe('the explanation', () => {
       '/apcera::perl': 'passed over, because none of its signs is there',
       '/apcera::nodejs': 'passed over, because ruby comes first, although package.json is there',
       '/apcera::static-site': 'passed over, because none of its signs is there',
-      '/apcera::compiler': 'passed over, because it has no signs',
-      '/apcera::docker': 'passed over, because it has no signs',
+      '/apcera::docker':
+        'passed over, because no directory has its sign: it stages images, by `stagectl stage --image`',
+      '/apcera::compiler':
+        'passed over, because no directory has its sign: it builds packages from build scripts, by `stagectl package build`',
     })
     expect(reasons('')['/apcera::bash']).toBe('passed over, because the source is empty')
   })
