@@ -14,13 +14,13 @@ const LABELS = { pulling: 'Pulling the image', storing: 'Storing the image' } as
  */
 export async function makeImagePackage(session: Session, draft: ImagePackageDraft): Promise<MadeEvent> {
   const { api, output, signal } = session
-  await output.note(`Importing the image ${draft.image}`)
   let phase: keyof typeof LABELS = 'pulling'
   let progress = new Progress(output, LABELS[phase], 0)
   let told = 0
   try {
     const headers = { accept: 'application/x-ndjson' }
     const { body } = await api.stream('/v1/images/packages', { headers, signal }, draft)
+    await output.note(`Importing the image ${draft.image}`)
     for await (const line of linesOf(body)) {
       const event = JSON.parse(line) as ImageEvent
       switch (event.event) {

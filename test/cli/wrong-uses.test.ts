@@ -66,7 +66,12 @@ const bad = (argv: readonly string[], code: string, says: string, more: Partial<
 const ROWS: readonly Row[] = [
   usage(['stge'], 'There is no command stge: did you mean stage?'),
   usage(['pipeline', 'drop', 'x'], 'There is no command drop: see the commands with --help.'),
-  usage(['stage'], 'The argument <source> is missing: see the usage with --help.'),
+  usage(['stage'], 'Give either a source, such as `stagectl stage .`, or the name of an image with --image.'),
+  usage(
+    ['stage', '.', '--image', 'shop:1'],
+    'Give either a source, such as `stagectl stage .`, or the name of an image with --image.',
+  ),
+  usage(['package', 'build'], 'The argument <script> is missing: see the usage with --help.'),
   usage([...stage, '--pipline', 'x'], 'There is no option --pipline: did you mean --pipeline?'),
   usage([...stage, '--xyzzy'], 'There is no option --xyzzy: see the options with --help.'),
   usage([...stage, '--name'], 'The option --name <name> lacks its value: write the value after it.'),
