@@ -88,9 +88,8 @@ export class ImageReader {
   async #find(reference: string): Promise<FoundImage | undefined> {
     try {
       const found = await askEngine('look at an image', this.engine.getImage(reference).inspect())
-      const { Env, WorkingDir, Entrypoint, Cmd, User, ExposedPorts } = (found.Config ?? {}) as Partial<
-        Docker.ImageInspectInfo['Config']
-      >
+      const config = found.Config as Partial<Docker.ImageInspectInfo['Config']> | null | undefined
+      const { Env, WorkingDir, Entrypoint, Cmd, User, ExposedPorts } = config ?? {}
       return {
         id: found.Id,
         pinned: pinnedOf(reference, found),
