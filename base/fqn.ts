@@ -16,6 +16,9 @@ export interface Fqn {
 /** What all namespaces can use. A local name is looked for there last. */
 export const SHARED_NAMESPACE = '/apcera'
 
+/** Stagers and pipelines that only stagerd itself uses. Lists leave them out, and no local name means one of them. */
+export const INTERNAL_NAMESPACE = '/apcera/internal'
+
 /** An allowlist, because names appear in paths, labels and terminals. */
 const LOCAL_NAME = /^[A-Za-z0-9][A-Za-z0-9._+@-]{0,127}$/
 const NAMESPACE = /^\/(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){0,15})?$/

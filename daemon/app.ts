@@ -130,7 +130,7 @@ export async function buildApp(
     concurrency,
   )
   const defaults = { limits, environment }
-  const runs = new PackageRuns({ packages, resolver, isolation, live, liveBlobs, logger, defaults })
+  const runs = new PackageRuns({ packages, ledger, resolver, isolation, live, liveBlobs, logger, defaults })
   const images = new ImagePackages({ isolation, ingest, packages, quota, live, liveBlobs, logger })
 
   // Exchange, garbage collection, status.

@@ -40,8 +40,9 @@ export interface Isolation {
    * is created, but not started. It is removed before this settles, also if `use` fails; after a crash `sweep` removes
    * it. `use` must read or destroy the archive.
    *
-   * Throws `NotFound` (`no-such-image`) and `Unavailable` (`registry-unreachable`, `export-failed`). The archive fails
-   * with `BadInput` (`archive-refused`) for an entry that can neither be kept nor left out.
+   * Throws `NotFound` (`no-such-image`), `BadInput` (`image-architecture`), `Refused` (`registry-login`) and
+   * `Unavailable` (`registry-unreachable`, `registry-untrusted`, `export-failed`). The archive fails with `BadInput`
+   * (`archive-refused`) for an entry that can neither be kept nor left out.
    */
   readImage<T>(
     plan: ImagePlan,
@@ -79,12 +80,16 @@ export interface ImagePlan {
 export interface ImageHooks {
   /** Called with each line of progress of a pull. */
   progress?(line: string): void
+  /** Called with the bytes that a pull has transferred so far. */
+  transferred?(bytes: number): void
 }
 
 export interface OpenImage {
   /** A gzipped tar of full paths, without entries that a package cannot contain (see engine/image-tree.ts). */
   readonly archive: Readable
   readonly config: ImageConfig
+  /** `name@digest` of the registry, or the id where no registry knows the image: unlike a tag, it names this content only. */
+  readonly pinned: string
 }
 
 /** The configuration with which the image runs. */
@@ -95,6 +100,10 @@ export interface ImageConfig {
   readonly workingDirectory: string
   readonly entrypoint: readonly string[]
   readonly command: readonly string[]
+  /** `USER` or `USER:GROUP`; empty for root. */
+  readonly user: string
+  /** What the image documents, such as 80/tcp; in order. */
+  readonly exposed: readonly string[]
 }
 
 export interface PrepareHooks {

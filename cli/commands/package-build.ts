@@ -1,13 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { messageOf } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
-import type { ImagePackageDraft } from '../../daemon/documents/build-script.js'
+import type { ImagePackageDraft } from '../../daemon/documents/image.js'
 import type { Package, PackageDraft } from '../../daemon/documents/package.js'
 import type { Pipeline } from '../../daemon/documents/pipeline.js'
 import type { Staging } from '../../daemon/documents/staging.js'
-import { packagePath } from '../api/paths.js'
 import { fetchSources } from '../build/fetch-sources.js'
 import { packBuild } from '../build/pack-build.js'
 import { readBuildScript, type ScriptFile } from '../build/read-build-script.js'
@@ -16,7 +13,9 @@ import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { followStaging } from '../follow/follow-staging.js'
 import { lookUp } from '../session/look-up.js'
 import type { GlobalOptions, Session } from '../session/session.js'
+import { makeImagePackage } from '../transfer/make-image-package.js'
 import { assertNoProgram, findReplaceable } from '../transfer/put-package.js'
+import { publishAfter, temporaryNameOf, type Target } from '../transfer/publish-after.js'
 import { upload } from '../transfer/upload.js'
 
 interface BuildOptions extends GlobalOptions {
@@ -55,7 +54,7 @@ async function build(session: Session, options: BuildOptions, file: string): Pro
   const sources = await fetchSources(session, script, options.insecureSources === true)
   const { sha256 } = await upload(session, await packBuild(scriptFile, sources, session.io.env, signal))
   const temporary = await api.post<Package>('/v1/packages', draftOf(scriptFile, namespace, sha256), { signal })
-  return await publishAfter(session, temporary, target, async () => {
+  return await buildAs(session, temporary, target, async () => {
     const submitted = await api.post<Staging>(
       '/v1/stagings',
       { package: temporary.uuid, pipeline: pipeline.uuid },
@@ -69,11 +68,9 @@ async function build(session: Session, options: BuildOptions, file: string): Pro
 
 /** Makes a package of the filesystem of an image. No build runs. */
 async function buildFromImage(session: Session, { script }: ScriptFile, target: Target): Promise<number> {
-  const { api, output, signal } = session
   const { image = '', cleanup, depends, provides, environment, version, description } = script
   const before = await findReplaceable(session, target.fqn)
   if (before) await assertNoProgram(session, before)
-  await output.note(`Importing the image ${image}`)
   const draft: ImagePackageDraft = {
     image,
     leave_out: cleanup,
@@ -85,37 +82,14 @@ async function buildFromImage(session: Session, { script }: ScriptFile, target: 
     ...(version === undefined ? {} : { version }),
     ...(description === undefined ? {} : { description }),
   }
-  const temporary = await api.post<Package>('/v1/images/packages', draft, { signal })
-  return await publishAfter(session, temporary, target, () => Promise.resolve(EXIT.success))
+  const { package: temporary } = await makeImagePackage(session, draft)
+  return await buildAs(session, temporary, target, () => Promise.resolve(EXIT.success))
 }
 
-interface Target {
-  readonly namespace: string
-  readonly name: string
-  readonly fqn: string
-}
-
-/** Gives the temporary package its final name if `work` succeeds, and deletes it otherwise. */
-async function publishAfter(
-  session: Session,
-  temporary: Package,
-  target: Target,
-  work: () => Promise<number>,
-): Promise<number> {
-  let made: Package | undefined
-  try {
-    const code = await work()
-    if (code !== EXIT.success) return code
-    made = await publish(session, temporary, target)
-  } finally {
-    if (!made) await discard(session, temporary)
-  }
-  await session.output.result(made, () => `Built ${target.fqn}.`)
-  return EXIT.success
-}
-
-function temporaryNameOf({ name }: { readonly name: string }): string {
-  return `${name.slice(0, 100)}.build-${randomUUID().slice(0, 8)}`
+async function buildAs(session: Session, temporary: Package, target: Target, work: () => Promise<number>) {
+  const { code, made } = await publishAfter(session, temporary, target, work)
+  if (made) await session.output.result(made, () => `Built ${target.fqn}.`)
+  return code
 }
 
 function draftOf({ script }: ScriptFile, namespace: string, resource: string): PackageDraft {
@@ -128,26 +102,5 @@ function draftOf({ script }: ScriptFile, namespace: string, resource: string): P
     dependencies: [...script.depends, ...script.build_depends],
     ...(script.version === undefined ? {} : { version: script.version }),
     ...(script.description === undefined ? {} : { description: script.description }),
-  }
-}
-
-/** Looks the final name up again: a package of that name may have been created or deleted during the build. */
-async function publish(
-  { api, signal }: Session,
-  temporary: Package,
-  { fqn, name }: { readonly fqn: string; readonly name: string },
-): Promise<Package> {
-  const existing = await api.find<Package>(packagePath(fqn), { signal })
-  return existing
-    ? await api.put<Package>(`${packagePath(existing.uuid)}/content`, { from: temporary.uuid }, { signal })
-    : await api.patch<Package>(packagePath(temporary.uuid), { name }, { signal })
-}
-
-/** Does not pass the signal: the package must also be deleted after Ctrl-C. */
-async function discard({ api, output }: Session, temporary: Package): Promise<void> {
-  try {
-    await api.delete(packagePath(temporary.uuid))
-  } catch (error) {
-    await output.warning(`The temporary package ${temporary.fqn} could not be deleted: ${messageOf(error)}`)
   }
 }

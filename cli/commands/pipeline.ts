@@ -208,7 +208,7 @@ function addList(group: Command, commandLine: CommandLine): void {
               { head: 'SIGNS', shorten: SHORTEN_END },
             ],
             pipelines.map(({ fqn, stagers, signs }) => [fqn, stagers.join(', '), signs.join(' ')]),
-            `No pipelines in ${namespace}.`,
+            `No pipelines in ${namespace}. Those that come with stagerd are in ${SHARED_NAMESPACE}; \`stagectl bootstrap\` makes them.`,
           ),
         )
         return EXIT.success

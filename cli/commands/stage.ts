@@ -1,7 +1,6 @@
 import path from 'node:path'
 import type { Command } from 'commander'
 import { quote } from '../../base/fqn.js'
-import type { Capability } from '../../daemon/documents/capability.js'
 import type { Package } from '../../daemon/documents/package.js'
 import type { Staging, StagingDraft } from '../../daemon/documents/staging.js'
 import { packagePath } from '../api/paths.js'
@@ -10,7 +9,8 @@ import { timed } from '../display/timed.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { followStaging } from '../follow/follow-staging.js'
 import { collectCapabilities } from '../options/parse-capability.js'
-import { collectEnvironment, type Environment } from '../options/parse-environment.js'
+import { collectEnvironment } from '../options/parse-environment.js'
+import { parseRuntime } from '../options/parse-runtime.js'
 import { UsageError } from '../options/usage-error.js'
 import { isJavaArchive } from '../pack/archive-kind.js'
 import type { GlobalOptions, Session } from '../session/session.js'
@@ -23,15 +23,12 @@ import { prepareFile } from '../transfer/prepare-tarball.js'
 import { assertNoProgram, findReplaceable, putPackage, type PackageContents } from '../transfer/put-package.js'
 import { upload } from '../transfer/upload.js'
 import { uploadSource } from '../transfer/upload-source.js'
+import { assertRuntime, withRuntime } from '../source/wishes.js'
+import { stageImage, type StageImageOptions } from './stage-image.js'
 
-interface StageOptions {
+interface StageOptions extends StageImageOptions {
   readonly config?: string
-  readonly name?: string
-  readonly pipeline?: string
-  readonly dependsOn?: readonly Capability[]
-  readonly env?: Environment
-  readonly output?: string
-  readonly detach?: boolean
+  readonly image?: string
 }
 
 export function addStageCommand(program: Command, commandLine: CommandLine): void {
@@ -44,7 +41,11 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
         'A manifest, continuum.conf in the directory, names the package and the pipeline, and what the package needs; options go over it.',
     )
     .option('--config <file>', 'manifest to use; without a source, it says where the source is')
-    .option('--name <name>', 'name of the package (default: the name of the directory or archive)')
+    .option(
+      '--image <reference>',
+      'stage a Docker image instead of a source, with the pipeline docker; pulled if the Docker Engine lacks it',
+    )
+    .option('--name <name>', 'name of the package (default: the name of the directory, archive or image)')
     .option(
       '--pipeline <pipeline>',
       'pipeline to use (default: detected from the files of the directory, as `stagectl detect` explains)',
@@ -54,6 +55,11 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
       'dependencies of the package, such as runtime.node-20; they replace existing ones (repeatable)',
       collectCapabilities,
     )
+    .option(
+      '--runtime <name-version>',
+      'runtime of the package, such as node-20, whatever its files ask for (`stagectl package list` shows those that are there)',
+      parseRuntime,
+    )
     .option('-e, --env <key=value>', 'environment variable of the package (repeatable)', collectEnvironment)
     .option('-o, --output <file>', 'download the result to this file')
     .option('--detach', 'print the ID of the staging instead of following it')
@@ -61,15 +67,24 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
       'after',
       examples(
         'stage ./my-app',
+        'stage ./my-app --runtime node-20',
         'stage ./my-app --pipeline /apcera::nodejs -e NODE_ENV=production --output my-app.tar.gz',
         'stage ./my-app --config staging.conf',
         'stage site.tar.gz --pipeline static-site --depends-on os.debian --detach',
+        'stage --image registry.example.com/team/shop:1.2 --name shop',
       ),
     )
     .action(commandLine.run(stage))
 }
 
-async function stage(
+async function stage(session: Session, options: StageOptions & GlobalOptions, source?: string): Promise<number> {
+  if (options.image === undefined) return await stageSource(session, options, source)
+  if (source !== undefined || options.config !== undefined)
+    throw new UsageError('Give either a source, such as `stagectl stage .`, or the name of an image with --image.')
+  return await stageImage(session, options, options.image)
+}
+
+async function stageSource(
   opened: Session,
   options: StageOptions & GlobalOptions,
   source: string | undefined,
@@ -89,15 +104,18 @@ async function stage(
   )
   const before = await findReplaceable(session, target.fqn)
   if (before) await assertNoProgram(session, before)
+  await assertRuntime(session, target.namespace, options.runtime)
   if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
 
   const { sha256 } = isDirectory
     ? await uploadSource(session, { directory: file, leaveOut, namespace: target.namespace, before })
     : await uploadFile(session, file, target.namespace)
+  const dependencies = options.dependsOn ?? (options.runtime && manifest.package_dependencies)
+  const wishes = withRuntime({ dependencies, environment: options.env }, options.runtime, before)
   const contents = {
     resource: sha256,
-    dependencies: options.dependsOn,
-    environment: options.env,
+    dependencies: wishes.dependencies,
+    environment: wishes.environment,
     manifest: manifestOf(application, options, before),
   }
   const draft = await draftOf(session, target, before, contents)

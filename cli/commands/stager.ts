@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { SHARED_NAMESPACE } from '../../base/fqn.js'
 import type { Stager } from '../../daemon/documents/stager.js'
 import { ApiProblem } from '../api/api-problem.js'
 import { packagePath, stagerPath } from '../api/paths.js'
@@ -52,7 +53,7 @@ export function addStagerCommands(program: Command, commandLine: CommandLine): v
               one.additive ? 'yes' : 'no',
               one.allow_egress ? 'allowed' : 'none',
             ]),
-            `No stagers in ${namespace}.`,
+            `No stagers in ${namespace}. Those that come with stagerd are in ${SHARED_NAMESPACE}; \`stagectl bootstrap\` makes them.`,
           ),
         )
         return EXIT.success

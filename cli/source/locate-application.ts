@@ -33,7 +33,7 @@ export async function locateApplication(
   const found = config === undefined ? undefined : await readManifest(session, config)
   if (source === undefined) {
     if (config === undefined || !found)
-      throw new UsageError('The argument <source> is missing: see the usage with --help.')
+      throw new UsageError('Give either a source, such as `stagectl stage .`, or the name of an image with --image.')
     return await inDirectory(session, path.dirname(config), found)
   }
   const file = path.resolve(session.io.cwd, source)

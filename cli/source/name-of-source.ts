@@ -36,6 +36,19 @@ export function nameOfSource(source: string, isDirectory: boolean): SourceName {
   return { name, stem }
 }
 
+/**
+ * The last part of the name of a Docker image, without its tag. Throws `BadInput` (`no-name`) for one that has no name
+ * but its id.
+ */
+export function nameOfImage(reference: string): string {
+  const [, name = ''] = /(?:^|\/)([A-Za-z0-9][A-Za-z0-9._-]*)(?::[^/:@]*)?(?:@[^/@]*)?$/.exec(reference) ?? []
+  if (name !== '' && !/^sha256:/.test(reference)) return name
+  throw new BadInput(
+    'no-name',
+    `No package name can be derived from the image ${quote(reference)}: give one with --name.`,
+  )
+}
+
 function transliterate(text: string): string {
   return text
     .normalize('NFC')

@@ -8,7 +8,7 @@ import type { ResourceIngest } from '../store/resource-ingest.js'
 import { BootstrapCancelled, type BuildHooks, type BuildStaging } from './build-staging.js'
 import { find } from './find.js'
 import { packScript, packSystem } from './pack-input.js'
-import { builderOf, NAMESPACE, type Item, type Recipe } from './recipe.js'
+import { builderOf, type Item, type Recipe } from './recipe.js'
 import { StagerMaker, type StagerMakerParts } from './stager-maker.js'
 
 export interface ItemMakerParts extends Omit<StagerMakerParts, 'receive' | 'publish'> {
@@ -115,7 +115,8 @@ export class ItemMaker {
     const { builds, packages } = this.#parts
     // Built already, before an interruption.
     if (temporary.state === 'ready') return
-    const pipeline = { namespace: NAMESPACE, name: builderOf(recipe) ?? '' }
+    const pipeline = builderOf(recipe)
+    if (!pipeline) throw new TypeError(`nothing builds ${recipe.fqn}`)
     try {
       await builds.run(temporary.uuid, pipeline, hooks, signal)
     } catch (error) {

@@ -3,7 +3,7 @@ import { Fault, NotFound } from '../../base/errors.js'
 import { formatFqn, quote } from '../../base/fqn.js'
 import type { Capability } from '../packages/metadata.js'
 import { formatCapability } from './parse-capability.js'
-import { builderOf, NAMESPACE, needsOf, providesOf, type Item, type Recipe, type ShippedFile } from './recipe.js'
+import { builderOf, needsOf, providesOf, type Item, type Recipe, type ShippedFile } from './recipe.js'
 
 /**
  * The items that these pipelines need, each after those that it needs itself. Pure.
@@ -83,7 +83,7 @@ class Planner {
   #builderOf(recipe: Recipe): readonly Recipe[] {
     const builder = builderOf(recipe)
     if (builder === undefined) return []
-    const fqn = formatFqn('job', { namespace: NAMESPACE, name: builder })
+    const fqn = formatFqn('job', builder)
     return this.#recipes.filter((one) => one.fqn === fqn)
   }
 }

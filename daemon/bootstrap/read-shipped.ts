@@ -7,7 +7,7 @@ import { runProcess } from '../../base/run-process.js'
 import { parseBuildScript } from '../packages/build-script/parse-build-script.js'
 import { parseCatalogue, type CatalogueEntry } from './catalogue.js'
 import { parseCapability } from './parse-capability.js'
-import { HOST_TOOLS, NAMESPACE, type Recipe, type RecipeOf, type ShippedFile } from './recipe.js'
+import { HOST_TOOLS, namespaceOf, type Recipe, type RecipeOf, type ShippedFile } from './recipe.js'
 
 /** Files of a recipe that say nothing about the tree. */
 const OUTSIDE_OF_RECIPE = ['metadata.json', 'inputs']
@@ -126,9 +126,8 @@ async function readStager(
   for (const { content } of files)
     for (const one of library)
       if (!files.includes(one) && one.path.endsWith('.sh') && content.includes(`/${one.path}"`)) files.push(one)
-  return [
-    { kind: 'stager', fqn: formatFqn('job', { namespace: NAMESPACE, name }), namespace: NAMESPACE, name, entry, files },
-  ]
+  const named = { namespace: namespaceOf(entry), name }
+  return [{ kind: 'stager', fqn: formatFqn('job', named), ...named, entry, files }]
 }
 
 async function readTree(directory: string): Promise<readonly ShippedFile[]> {

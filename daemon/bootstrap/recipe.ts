@@ -1,3 +1,4 @@
+import { INTERNAL_NAMESPACE, SHARED_NAMESPACE } from '../../base/fqn.js'
 import type { BuildScript } from '../packages/build-script/build-script.js'
 import type { Capability, PackageMetadata } from '../packages/metadata.js'
 import type { CatalogueEntry } from './catalogue.js'
@@ -57,16 +58,18 @@ export interface Shipped {
   readonly recipes: readonly Recipe[]
 }
 
-/** Where stagers and pipelines are made. */
-export const NAMESPACE = '/apcera'
+/** Where a stager and its pipeline are made. */
+export function namespaceOf({ internal }: Pick<CatalogueEntry, 'internal'>): string {
+  return internal ? INTERNAL_NAMESPACE : SHARED_NAMESPACE
+}
 
-/** The stager that builds what a recipe makes; undefined where none is needed. */
-export function builderOf(recipe: Recipe): string | undefined {
+/** The stager, and the pipeline, that builds what a recipe makes; undefined where none is needed. */
+export function builderOf(recipe: Recipe): { readonly namespace: string; readonly name: string } | undefined {
   switch (recipe.kind) {
     case 'system':
-      return 'system'
+      return { namespace: INTERNAL_NAMESPACE, name: 'system' }
     case 'script':
-      return 'compiler'
+      return { namespace: SHARED_NAMESPACE, name: 'compiler' }
     case 'host-tools':
     case 'stager':
       return undefined

@@ -1,20 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { Capability } from './capability.js'
-import { PackageDraft } from './package.js'
 import { closed, environment } from './schema.js'
-
-/** POST /v1/images/packages: makes a ready package from a Docker image. */
-export const ImagePackageDraft = Type.Object(
-  {
-    image: Type.String({
-      description: 'reference as Docker writes it, such as debian:12; pulled if the Engine does not have it',
-    }),
-    leave_out: Type.Optional(Type.Array(Type.String(), { description: 'absolute paths to leave out' })),
-    ...Type.Omit(PackageDraft, ['templates', 'resource', 'state', 'manifest']).properties,
-  },
-  { ...closed, title: 'ImagePackageDraft' },
-)
-export type ImagePackageDraft = Static<typeof ImagePackageDraft>
 
 /** POST /v1/build-scripts */
 export const BuildScriptText = Type.Object({ script: Type.String() }, { ...closed, title: 'BuildScriptText' })

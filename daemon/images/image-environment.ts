@@ -12,7 +12,7 @@ export interface ImageEnvironment {
 }
 
 /** The run configuration of an image as the environment of a package. */
-export function environmentOfImage(config: ImageConfig): ImageEnvironment {
+export function environmentOfImage(config: Omit<ImageConfig, 'user' | 'exposed'>): ImageEnvironment {
   const { environment, workingDirectory, entrypoint, command } = config
   const entries = environment.map((entry): [string, string] => {
     const equals = entry.indexOf('=')

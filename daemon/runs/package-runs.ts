@@ -18,9 +18,13 @@ import { hintContext, type HintFacts } from '../staging/hints/hint-context.js'
 import type { LiveContainers } from '../staging/live-containers.js'
 import { layerOf } from '../staging/plan.js'
 import type { PackageRepository } from '../store/repositories.js'
+import type { StagingLedger } from '../store/staging-ledger.js'
+import { whyNotReady } from './why-not-ready.js'
 
 export interface PackageRunsParts {
   readonly packages: PackageRepository
+  /** For the reason why a package is not ready. */
+  readonly ledger: Pick<StagingLedger, 'list'>
   readonly resolver: Resolver
   readonly isolation: Isolation
   readonly live: LiveContainers
@@ -126,11 +130,7 @@ export class PackageRuns {
     const { packages, defaults } = this.#parts
     const subject = await packages.get(request.package)
     const fqn = formatFqn('package', subject)
-    if (!subject.usable)
-      throw new Conflict(
-        'package-not-ready',
-        `${fqn} is ${subject.state}: only a ready package can run; stage it first.`,
-      )
+    if (!subject.usable) throw await this.#notReady(fqn, subject)
     const { closure, runtimes } = await this.#closure(fqn, subject)
     const id = randomUUID()
     // A foreground program runs until the client stops it.
@@ -180,6 +180,11 @@ export class PackageRuns {
       },
       templates: rootTemplates(closure, templateDataOf(id, subject, limits, environment)),
     }
+  }
+
+  async #notReady(fqn: string, { uuid, state }: Package): Promise<Conflict> {
+    const [newest] = await this.#parts.ledger.list({ packageUuid: uuid, limit: 1 })
+    return new Conflict('package-not-ready', whyNotReady(fqn, state, newest))
   }
 
   async #closure(

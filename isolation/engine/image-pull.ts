@@ -1,22 +1,24 @@
 import type { Readable } from 'node:stream'
 import type Docker from 'dockerode'
-import { NotFound, Unavailable } from '../../base/errors.js'
+import { BadInput, NotFound, Refused, Unavailable } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import type { ImageHooks } from '../isolation.js'
 import { askEngineAtLength, engineError, EngineRefusal, isStatus } from './engine-errors.js'
 
 /** In milliseconds. The Engine retries a registry that does not answer several times before it gives up. */
 const REGISTRY_DEADLINE_MS = 3 * 60_000
 
 /**
- * Has the Engine pull an image. Passes its messages to `progress`, except for the progress bars.
+ * Has the Engine pull an image. Passes its messages to `progress`, and what its progress bars say to `transferred`.
  *
- * Throws `NotFound` (`no-such-image`), `Unavailable` (`registry-unreachable`, `engine-down`, `disk-full`). An abort
- * closes the connection, and the Engine cancels the pull.
+ * Throws `NotFound` (`no-such-image`), `BadInput` (`image-architecture`), `Refused` (`registry-login`), `Unavailable`
+ * (`registry-unreachable`, `registry-untrusted`, `engine-down`, `disk-full`). An abort closes the connection, and the
+ * Engine cancels the pull.
  */
 export async function pullImage(
   engine: Docker,
   reference: string,
-  progress: (line: string) => void,
+  hooks: ImageHooks,
   signal: AbortSignal,
 ): Promise<void> {
   let said: Readable
@@ -25,7 +27,6 @@ export async function pullImage(
     said = (await askEngineAtLength('pull an image', pull, REGISTRY_DEADLINE_MS, signal)) as unknown as Readable
   } catch (error) {
     signal.throwIfAborted()
-    if (isStatus(error, 404)) throw noSuchImage(reference, error)
     throw error instanceof EngineRefusal ? pullError(reference, error.reason, error) : error
   }
   const abort = () => said.destroy(new Error('aborted'))
@@ -34,7 +35,7 @@ export async function pullImage(
   try {
     // The signal may have been aborted before the listener was there.
     signal.throwIfAborted()
-    await follow(said, reference, progress)
+    await follow(said, reference, hooks)
   } catch (error) {
     signal.throwIfAborted()
     throw engineError('pull an image', error)
@@ -49,32 +50,55 @@ interface PullMessage {
   readonly status?: string
   readonly error?: string
   /** Not empty in a message that updates a progress bar. */
-  readonly progressDetail?: object
+  readonly progressDetail?: { readonly current?: number }
 }
 
 /** The Engine answers 200 first, and then sends lines of JSON: errors too. */
-async function follow(said: Readable, reference: string, progress: (line: string) => void): Promise<void> {
+async function follow(said: Readable, reference: string, hooks: ImageHooks): Promise<void> {
   let rest = ''
+  const bytes = new Map<string, number>()
   for await (const chunk of said.setEncoding('utf8') as AsyncIterable<string>) {
     const lines = (rest + chunk).split('\n')
     rest = lines.pop() ?? ''
     for (const line of lines) {
-      const { id, status, error, progressDetail = {} } = JSON.parse(line) as PullMessage
+      const { id = '', status, error, progressDetail = {} } = JSON.parse(line) as PullMessage
       if (error !== undefined) throw pullError(reference, error)
+      if (status === 'Downloading' && progressDetail.current !== undefined) {
+        bytes.set(id, progressDetail.current)
+        hooks.transferred?.([...bytes.values()].reduce((sum, one) => sum + one, 0))
+      }
       if (status !== undefined && Object.keys(progressDetail).length === 0)
-        progress(id === undefined ? status : `${id}: ${status}`)
+        hooks.progress?.(id === '' ? status : `${id}: ${status}`)
     }
   }
 }
 
 function pullError(reference: string, reason: string, cause?: Error): Error {
   const why = reason.replace(/\.$/, '')
-  if (/manifest unknown|not found|does not exist|access denied|no matching manifest/i.test(reason))
+  if (/no matching manifest/i.test(reason))
+    return new BadInput(
+      'image-architecture',
+      `The registry has the image ${quote(reference)} for other processors only (${why}): name an image for this host.`,
+      { cause },
+    )
+  if (/no basic auth credentials|authentication required|unauthorized/i.test(reason))
+    return new Refused(
+      'registry-login',
+      `The registry wants a login for ${quote(reference)}, and stagerd has none: pull it on this host with docker login and docker pull, and try again, because an image that the Docker Engine has is not pulled.`,
+      { cause },
+    )
+  if (isStatus(cause, 404) || /manifest unknown|not found|does not exist|access denied|denied: /i.test(reason))
     return noSuchImage(reference, cause)
   if (/no space left on device|disk quota exceeded/i.test(reason))
     return new Unavailable(
       'disk-full',
       `Could not pull ${quote(reference)}: the Docker Engine's disk is full; free some space.`,
+      { cause },
+    )
+  if (/x509|certificate|server gave HTTP response to HTTPS client/i.test(reason))
+    return new Unavailable(
+      'registry-untrusted',
+      `The Docker Engine does not trust the registry of ${quote(reference)} (${why}): give the Engine its certificate as /etc/docker/certs.d/HOST:PORT/ca.crt, or list it under insecure-registries in /etc/docker/daemon.json.`,
       { cause },
     )
   return new Unavailable(

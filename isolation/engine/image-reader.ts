@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type Docker from 'dockerode'
 import { CleanupStack, withCleanupFailures } from '../../base/cleanup-stack.js'
-import { NotFound } from '../../base/errors.js'
+import { BadInput, NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import type { ImageConfig, ImageHooks, ImagePlan, OpenImage } from '../isolation.js'
 import { launchLabels, launchName, type Owner } from '../host/ownership.js'
@@ -32,10 +32,9 @@ export class ImageReader {
     signal.throwIfAborted()
     const image =
       (await this.#find(plan.reference)) ??
-      (await pullImage(this.engine, plan.reference, (line) => hooks.progress?.(line), signal).then(() =>
-        this.#find(plan.reference),
-      ))
+      (await pullImage(this.engine, plan.reference, hooks, signal).then(() => this.#find(plan.reference)))
     if (!image) throw goneAgain(plan)
+    await this.#assertRuns(plan.reference, image)
     const compressor = await this.compressor()
     signal.throwIfAborted()
 
@@ -67,7 +66,7 @@ export class ImageReader {
       undo.defer('end the archive', () => void archive.destroy())
       // Its reader gets the error; without a listener, an error before the first read would end the process.
       archive.on('error', () => undefined)
-      const result = await use({ archive, config: image.config })
+      const result = await use({ archive, config: image.config, pinned: image.pinned })
       const [failure] = await undo.run()
       if (failure) throw failure.error
       return result
@@ -76,17 +75,32 @@ export class ImageReader {
     }
   }
 
-  async #find(reference: string): Promise<{ readonly id: string; readonly config: ImageConfig } | undefined> {
+  /** The Engine also pulls images that this host cannot run, and says so to nobody. */
+  async #assertRuns(reference: string, { platform: { os, architecture } }: FoundImage): Promise<void> {
+    const engine = await askEngine('tell its version', this.engine.version())
+    if (os === engine.Os && (architecture === engine.Arch || architecture === RUNS_TOO[engine.Arch])) return
+    throw new BadInput(
+      'image-architecture',
+      `The image ${quote(reference)} is for ${os}/${architecture}, and this host runs ${engine.Os}/${engine.Arch}: name an image for that, or the digest of that variant.`,
+    )
+  }
+
+  async #find(reference: string): Promise<FoundImage | undefined> {
     try {
-      const { Id, Config } = await askEngine('look at an image', this.engine.getImage(reference).inspect())
-      const { Env, WorkingDir, Entrypoint, Cmd } = Config as Partial<Docker.ImageInspectInfo['Config']>
+      const found = await askEngine('look at an image', this.engine.getImage(reference).inspect())
+      const config = found.Config as Partial<Docker.ImageInspectInfo['Config']> | null | undefined
+      const { Env, WorkingDir, Entrypoint, Cmd, User, ExposedPorts } = config ?? {}
       return {
-        id: Id,
+        id: found.Id,
+        pinned: pinnedOf(reference, found),
+        platform: { os: found.Os, architecture: found.Architecture },
         config: {
           environment: Env ?? [],
           workingDirectory: WorkingDir ?? '',
           entrypoint: wordsOf(Entrypoint),
           command: wordsOf(Cmd),
+          user: User ?? '',
+          exposed: Object.keys((ExposedPorts as object | null | undefined) ?? {}).sort(),
         },
       }
     } catch (error) {
@@ -94,6 +108,23 @@ export class ImageReader {
       throw error
     }
   }
+}
+
+interface FoundImage {
+  readonly id: string
+  readonly pinned: string
+  readonly platform: { readonly os: string; readonly architecture: string }
+  readonly config: ImageConfig
+}
+
+/** Processors that run the programs of another architecture as well. */
+const RUNS_TOO: Readonly<Record<string, string>> = { amd64: '386', arm64: 'arm' }
+
+/** An image that was built on this host is known by no registry. */
+function pinnedOf(reference: string, { Id, RepoDigests }: Pick<Docker.ImageInspectInfo, 'Id' | 'RepoDigests'>): string {
+  const digests = (RepoDigests as readonly string[] | null | undefined) ?? []
+  const name = /^(.*?)(?::[^:/@]*)?(?:@.*)?$/.exec(reference)?.[1] ?? ''
+  return digests.find((digest) => digest.startsWith(`${name}@`)) ?? digests[0] ?? Id
 }
 
 function goneAgain({ reference }: ImagePlan, cause?: unknown): NotFound {

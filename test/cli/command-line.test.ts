@@ -24,7 +24,7 @@ const harness = useHarness()
 describe('usage', () => {
   test.each([
     [['stge'], 'There is no command stge: did you mean stage?'],
-    [['stage'], 'The argument <source> is missing'],
+    [['package', 'build'], 'The argument <script> is missing'],
     [['stage', '.', '--pipline', 'x'], 'There is no option --pipline: did you mean --pipeline?'],
     [['stage', '.', '--detach', '--output', 'x'], '--output and --detach exclude each other'],
     [['stager', 'create', 'x', '--path', '.', '--start-command', 'y', '--memory', 'lots'], 'such as 256MB'],

@@ -54,6 +54,8 @@ describe('stagectl detect', () => {
       'perl (does not exist) | passed over | none of its signs is there',
       'stagpipe::/apcera::nodejs | passed over | ruby comes first, although package.json is there',
       'stagpipe::/apcera::static-site | passed over | ruby comes first, although index.html is there',
+      'docker (does not exist) | passed over | no directory has its sign: it stages images, by `stagectl stage --image`',
+      'compiler (does not exist) | passed over | no directory has its sign: it builds packages from build scripts, by `stagectl package build`',
       '',
       'ruby fits, but does not exist: make it with `stagectl bootstrap ruby`, or give another one with --pipeline.',
       '',

@@ -7,9 +7,11 @@ import path from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { BuildScript } from '../../daemon/documents/build-script.js'
+import type { ImageEvent } from '../../daemon/documents/image.js'
 import { CapturedIo } from './support/captured-io.js'
 import { aPackage, aPipeline, aStaging, ended, PACKAGE_ID } from './support/documents.js'
 import { EventStream } from './support/event-stream.js'
+import { anImage, imageEvents } from './support/image-events.js'
 import { FakeProblem, notFound, takeResource, type FakeApi } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
 import { readTar } from './support/read-tar.js'
@@ -153,15 +155,15 @@ describe('package build', () => {
 
 describe('package build of an image', () => {
   const image = { image: 'debian:12', cleanup: ['/usr/share/doc'], build: '', sources: [], include_files: [] }
-  async function buildImage(handler: () => unknown) {
+  async function buildImage(event: ImageEvent) {
     const { root, api, run } = harness()
-    daemon(api, script({ ...image, build_depends: [] })).on('POST /v1/images/packages', handler)
+    daemon(api, script({ ...image, build_depends: [] })).on('POST /v1/images/packages', imageEvents(event))
     await writeFile(path.join(root, 'debian.conf'), '')
     return { ...(await run('package', 'build', 'debian.conf')), api }
   }
 
   test('requests it under a temporary name, and renames the package', async () => {
-    const { code, api } = await buildImage(() => aPackage({ uuid: TEMPORARY_ID, name: 'redis.build-1' }))
+    const { code, api } = await buildImage(anImage({ uuid: TEMPORARY_ID, name: 'redis.build-1' }))
     expect(code).toBe(0)
     expect(api.sent('POST /v1/images/packages')).toEqual({
       image: 'debian:12',
@@ -178,10 +180,15 @@ describe('package build of an image', () => {
   })
 
   test('reports the error of the daemon when the image cannot be pulled', async () => {
-    const { code, io } = await buildImage(() => {
-      throw new FakeProblem(503, 'registry-unreachable', 'The Docker Engine cannot pull it.')
-    })
-    expect(code).not.toBe(0)
+    const problem = {
+      type: '',
+      title: '',
+      status: 503,
+      code: 'registry-unreachable',
+      detail: 'The Docker Engine cannot pull it.',
+    }
+    const { code, io } = await buildImage({ event: 'failed', problem })
+    expect(code).toBe(1)
     expect(io.err).toContain('The Docker Engine cannot pull it.')
   })
 })

@@ -87,6 +87,26 @@ describe('stage DIR', () => {
     })
   })
 
+  test('asks for a runtime before anything is packed, and makes it a dependency', async () => {
+    const { api, run } = harness()
+    staging(api).on('POST /v1/packages/resolution', () => ({}))
+    expect((await run('stage', await site(), '--runtime', 'node-20')).code).toBe(0)
+    const runtime = { type: 'runtime', name: 'node-20' }
+    expect(api.sent('POST /v1/packages/resolution')).toEqual({ namespace: '/', dependencies: [runtime] })
+    expect(api.sent('POST /v1/packages')).toMatchObject({ dependencies: [runtime] })
+  })
+
+  test('a runtime that is not there ends with the word of the daemon, and nothing is uploaded', async () => {
+    const { api, run } = harness()
+    staging(api).on('POST /v1/packages/resolution', () => {
+      throw new FakeProblem(422, 'unresolved', 'nothing provides runtime.node-99, but there is runtime.node-18')
+    })
+    const { code, io } = await run('stage', await site(), '--runtime', 'node-99')
+    expect(code).toBe(13)
+    expect(io.err).toContain('but there is runtime.node-18')
+    expect(api.requested).not.toContain('POST /v1/resources')
+  })
+
   test('says the name that it chose where the name of the directory is none', async () => {
     const { api, root, run } = harness()
     staging(api)

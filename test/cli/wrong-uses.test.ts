@@ -66,7 +66,12 @@ const bad = (argv: readonly string[], code: string, says: string, more: Partial<
 const ROWS: readonly Row[] = [
   usage(['stge'], 'There is no command stge: did you mean stage?'),
   usage(['pipeline', 'drop', 'x'], 'There is no command drop: see the commands with --help.'),
-  usage(['stage'], 'The argument <source> is missing: see the usage with --help.'),
+  usage(['stage'], 'Give either a source, such as `stagectl stage .`, or the name of an image with --image.'),
+  usage(
+    ['stage', '.', '--image', 'shop:1'],
+    'Give either a source, such as `stagectl stage .`, or the name of an image with --image.',
+  ),
+  usage(['package', 'build'], 'The argument <script> is missing: see the usage with --help.'),
   usage([...stage, '--pipline', 'x'], 'There is no option --pipline: did you mean --pipeline?'),
   usage([...stage, '--xyzzy'], 'There is no option --xyzzy: see the options with --help.'),
   usage([...stage, '--name'], 'The option --name <name> lacks its value: write the value after it.'),
@@ -164,14 +169,44 @@ const ROWS: readonly Row[] = [
     'There is no package ap in /acme or /apcera: see `stagectl package list`.',
   ),
   bad(
+    ['stage', 'app', '--pipeline', 'rust'],
+    'pipeline-not-found',
+    'There is no pipeline rust in / or /apcera: see `stagectl pipeline list`.',
+  ),
+  bad(
     ['stage', 'app', '--pipeline', 'ruby'],
     'pipeline-not-found',
-    'There is no pipeline ruby in / or /apcera: see `stagectl pipeline list`.',
+    'There is no pipeline ruby in / or /apcera: make it with `stagectl bootstrap ruby`.',
+  ),
+  bad(
+    ['stage', 'app', '--pipeline', '/apcera::ruby'],
+    'pipeline-not-found',
+    'There is no pipeline stagpipe::/apcera::ruby: make it with `stagectl bootstrap ruby`.',
+  ),
+  bad(
+    ['stage', 'app', '--pipeline', '/acme::ruby'],
+    'pipeline-not-found',
+    'There is no pipeline stagpipe::/acme::ruby: see `stagectl pipeline list`.',
+  ),
+  bad(
+    ['stage', '--image', 'shop:1'],
+    'pipeline-not-found',
+    'There is no pipeline docker in / or /apcera: make it with `stagectl bootstrap docker`.',
+  ),
+  bad(
+    ['stage', '--image', 'Shop:1', '--pipeline', 'nodejs'],
+    'bad-image',
+    '"Shop:1" is not a valid image reference: write a name with a tag, such as debian:12, or with @ and a digest.',
   ),
   bad(
     ['pipeline', 'create', 'x', 'ruby'],
     'stager-not-found',
-    'There is no stager ruby in / or /apcera: see `stagectl stager list`.',
+    'There is no stager ruby in / or /apcera: make it with `stagectl bootstrap ruby`.',
+  ),
+  bad(
+    ['pipeline', 'create', 'x', 'rust'],
+    'stager-not-found',
+    'There is no stager rust in / or /apcera: see `stagectl stager list`.',
   ),
   bad(
     ['pipeline', 'delete', 'nodejs'],

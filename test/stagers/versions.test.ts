@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
+import { openCoordinator } from '../support/open-coordinator.js'
 
 const LIBRARY = path.resolve(import.meta.dirname, '../../stagers/lib/versions.sh')
 
@@ -80,5 +81,38 @@ describe('series_of', () => {
     ['node', ''],
   ])('names none where several can be meant: %s "%s"', async (name, range) => {
     expect(await call('series_of', name, range)).toEqual({ stdout: '', succeeded: true })
+  })
+})
+
+describe('want_runtime', () => {
+  /** An application whose .nvmrc asks for a version, on a runtime that prints one. */
+  async function stage(given: string, { range = '18', runs = '20.1.0', added = '' } = {}) {
+    const { url, handler } = await openCoordinator()
+    const dependencies = given.split(' ').filter((name) => name !== '')
+    handler.meta = {
+      ...handler.meta,
+      environment: added === '' ? {} : { STAGER_ADDED: added },
+      dependencies: dependencies.map((name) => ({ type: 'runtime' as const, name })),
+    }
+    const script = `source "$0/stager.sh"; source "$0/application.sh"; in_stagerfs() { echo "v${runs}"; }
+      want_runtime node "${range}" .nvmrc node --version; finish`
+    const { all } = await execa('bash', ['-c', script, path.dirname(LIBRARY)], {
+      env: { STAGER_URL: url },
+      reject: false,
+      all: true,
+    })
+    return { output: all, calls: handler.calls }
+  }
+
+  it('lets a runtime that the user gave go over the file', async () => {
+    expect((await stage('node-20')).output).toBe(
+      '-----> Using node 20.1.0, which the package depends on, although .nvmrc asks for "18"',
+    )
+  })
+
+  it('lets the file go over what a stager has chosen before', async () => {
+    const { calls, output } = await stage('node-20', { added: 'runtime.node-20' })
+    expect(output).toContain('.nvmrc asks for node "18"')
+    expect(calls.at(-1)).toBe('verdict relaunch')
   })
 })

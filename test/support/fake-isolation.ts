@@ -154,8 +154,9 @@ export class FakeIsolation implements Isolation {
       )
       for (const [path, text] of kept) tar.entry({ name: path.slice(1), mtime: new Date(0) }, text)
       tar.finalize()
-      const config = { environment: [], workingDirectory: '', entrypoint: [], command: [], ...image.config }
-      return await use({ archive: tar.pipe(createGzip()), config })
+      const none = { environment: [], workingDirectory: '', entrypoint: [], command: [], user: '', exposed: [] }
+      const config = { ...none, ...image.config }
+      return await use({ archive: tar.pipe(createGzip()), config, pinned: `${reference}@sha256:fake` })
     } finally {
       this.left.delete(id)
     }

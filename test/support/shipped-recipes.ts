@@ -5,10 +5,11 @@ import { parseBuildScript } from '../../daemon/packages/build-script/parse-build
 
 /** A stager without files but its program. */
 export function stagerRecipe(name: string, entry: Partial<CatalogueEntry> = {}, program = name): RecipeOf<'stager'> {
+  const namespace = name === 'system' ? '/apcera/internal' : '/apcera'
   return {
     kind: 'stager',
-    fqn: `job::/apcera::${name}`,
-    namespace: '/apcera',
+    fqn: `job::${namespace}::${name}`,
+    namespace,
     name,
     entry: {
       name,

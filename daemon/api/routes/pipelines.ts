@@ -5,6 +5,7 @@ import type { Pipeline, PipelineRepository, StagerRepository } from '../../store
 import { canonicalSigns } from '../../packages/detection/sign-pattern.js'
 import { Pipeline as PipelineDocument, PipelineChange, PipelineDraft } from '../../documents/pipeline.js'
 import type { Api } from '../fastify.js'
+import { listed } from '../listed.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPipeline } from '../render-stager.js'
 import { withoutStager, type StagerRemoval } from '../without-stager.js'
@@ -47,7 +48,7 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
     },
     async ({ query }) => {
       if (query.namespace !== undefined) assertNamespace(query.namespace)
-      return Promise.all((await pipelines.list(query)).map(render))
+      return Promise.all(listed(await pipelines.list(query), query).map(render))
     },
   )
 

@@ -6,6 +6,7 @@ import type { PackageRepository, Stager, StagerRepository } from '../../store/re
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
 import { Stager as StagerDocument, StagerChange, StagerDraft } from '../../documents/stager.js'
 import type { Api } from '../fastify.js'
+import { listed } from '../listed.js'
 import { parseRef } from '../parse-ref.js'
 import { parseLimits } from '../../documents/convert-limits.js'
 import { renderStager } from '../render-stager.js'
@@ -38,7 +39,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
     },
     async ({ query }) => {
       if (query.namespace !== undefined) assertNamespace(query.namespace)
-      return Promise.all((await stagers.list(query)).map(render))
+      return Promise.all(listed(await stagers.list(query), query).map(render))
     },
   )
 

@@ -193,7 +193,10 @@ function reasonOf({ subject, fits, found, misses }: Look, taken: Look | undefine
       : `${taken.subject.name} comes first, although ${there}`
   }
   if (misses.length > 0) return list(misses)
-  if (subject.own.length + subject.standard.length === 0) return 'it has no signs'
+  if (subject.own.length + subject.standard.length === 0) {
+    const use = STANDARD_PIPELINES[subject.position ?? -1]?.use
+    return use === undefined ? 'it has no signs' : `no directory has its sign: ${use}`
+  }
   return entries === 0 ? 'the source is empty' : 'none of its signs is there'
 }
 

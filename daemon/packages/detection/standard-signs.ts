@@ -11,6 +11,8 @@ export interface StandardPipeline {
   /** Local name of the pipeline, in any namespace. */
   readonly name: string
   readonly signs: readonly Sign[]
+  /** Of one that no source has a sign of: how it is used. Follows "no directory has its sign:". */
+  readonly use?: string
 }
 
 /**
@@ -46,6 +48,8 @@ export const STANDARD_PIPELINES: readonly StandardPipeline[] = [
     ],
   },
   { name: 'static-site', signs: named('index.html', 'index.htm') },
+  { name: 'docker', signs: [], use: 'it stages images, by `stagectl stage --image`' },
+  { name: 'compiler', signs: [], use: 'it builds packages from build scripts, by `stagectl package build`' },
 ]
 
 function named(...patterns: readonly string[]): Sign[] {

@@ -39,7 +39,10 @@ export function describeDecisions(decisions: readonly Decision[], maxCandidates 
 }
 
 function instead({ type }: Capability, names: readonly string[]): string {
-  if (names.length === 0) return ': import a package that does'
+  if (names.length === 0)
+    return type === 'file'
+      ? ': import a package that does'
+      : ': import a package that does, or make what comes with stagerd with `stagectl bootstrap`'
   const there = names.map((name) => formatCapability({ type, name })).join(', ')
   return `, but there ${names.length === 1 ? 'is' : 'are'} ${there}: depend on ${names.length === 1 ? 'that' : 'one of them'}, or import a package that does`
 }

@@ -67,7 +67,7 @@ class FailureExplainer {
     if (candidates.length > 0) return decision
     return {
       ...decision,
-      otherVersions: otherVersions(dependency.name, this.#problem.index.namesOf(dependency.type)),
+      otherVersions: otherVersions(dependency, this.#problem.index.namesOf(dependency.type)),
     }
   }
 

@@ -41,8 +41,10 @@ export const CERTIFICATE_RULES: readonly HintRule[] = [
     traces: [[/PKIX path building failed/], [/unable to find valid certification path to requested target/]],
     hint: ({ egress, caBundle }) => {
       if (!egress) return undefined
-      const bundle = caBundle ? 'SSL_CERT_FILE names' : "the setting 'ca-bundle' of stagerd brings to SSL_CERT_FILE"
-      return `Java does not know the certificate authority of a server: have the stager put the certificates that ${bundle} into the key store of Java with 'keytool -importcert'.`
+      const remedy = caBundle
+        ? "add its certificate to the file of the setting 'ca-bundle' of stagerd"
+        : "name a PEM file with its certificate in the setting 'ca-bundle' of stagerd"
+      return `Java does not know the certificate authority of a server: ${remedy}, restart stagerd, and try again. The stager 'java' brings the file to Java; any other must put what SSL_CERT_FILE names into the key store with 'keytool -importcert'.`
     },
   },
   {

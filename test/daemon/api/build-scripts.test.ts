@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BuildScript } from '../../../daemon/documents/build-script.js'
+import type { ImageEvent } from '../../../daemon/documents/image.js'
 import type { Package } from '../../../daemon/documents/package.js'
 import type { Problem } from '../../../daemon/documents/problem.js'
 import { ApiUnderTest } from './api-under-test.js'
@@ -81,7 +82,13 @@ describe('building packages over the API', () => {
       under.ask<Package & Problem>('POST', '/v1/images/packages', { ...draft, ...change })
     const packages = async () => (await under.ask<Package[]>('GET', '/v1/packages')).document
     beforeEach(() => {
-      const config = { environment: ['PATH=/bin'], workingDirectory: '/srv', command: ['bash'] }
+      const config = {
+        environment: ['PATH=/bin'],
+        workingDirectory: '/srv',
+        command: ['bash'],
+        user: 'www',
+        exposed: ['80/tcp'],
+      }
       under.caches.images.set('debian:12', { files: { '/etc/issue': 'Debian' }, config })
     })
 
@@ -107,6 +114,45 @@ describe('building packages over the API', () => {
       expect(await make(change)).toMatchObject({ status, document: { code } })
       expect(await packages()).toEqual([])
       expect(await under.storedBlobs()).toEqual([])
+      expect([...under.caches.left]).toEqual([])
+    })
+
+    it('can be made for a staging, and names the image that it was made of', async () => {
+      const { document } = await make({ state: 'uploaded' })
+      expect(document).toMatchObject({
+        state: 'uploaded',
+        description: 'Docker image debian:12@sha256:fake, runs as www, exposes 80/tcp',
+      })
+      expect((await make({ name: 'other', description: 'mine' })).document.description).toBe('mine')
+    })
+
+    const events = async (change: object = {}) => {
+      const accept = { accept: 'application/x-ndjson' }
+      const body = { ...draft, ...change }
+      const { status, document } = await under.ask<unknown>('POST', '/v1/images/packages', body, accept)
+      // A single line is a document.
+      const text = typeof document === 'string' ? document.trim() : JSON.stringify(document)
+      return { status, events: text.split('\n').map((line) => JSON.parse(line) as ImageEvent) }
+    }
+
+    it('tells those who listen of its progress, and then of the package', async () => {
+      const { status, events: heard } = await events()
+      expect(status).toBe(200)
+      expect(heard[0]).toMatchObject({ event: 'progress', phase: 'storing' })
+      expect(heard.at(-1)).toMatchObject({
+        event: 'made',
+        package: { fqn: 'package::/acme::debian' },
+        image: 'debian:12@sha256:fake',
+        user: 'www',
+        exposed: ['80/tcp'],
+      })
+    })
+
+    it('tells those who listen why there is none', async () => {
+      expect(await events({ image: 'debian:13' })).toMatchObject({
+        status: 200,
+        events: [{ event: 'failed', problem: { status: 404, code: 'no-such-image' } }],
+      })
       expect([...under.caches.left]).toEqual([])
     })
 

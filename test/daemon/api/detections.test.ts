@@ -37,6 +37,8 @@ describe('POST /v1/detections', () => {
       'perl does not',
       'nodejs fits',
       'static-site does not',
+      'docker does not',
+      'compiler does not',
     ])
     expect(candidates[2]).toEqual({
       name: 'ruby',

@@ -178,6 +178,21 @@ describe('stagers and pipelines over the API', () => {
     expect((await under.ask('POST', '/v1/stagingpipelines', { ...body, signs: signs.slice(1) })).status).toBe(201)
   })
 
+  it('what only stagerd uses is listed for those who ask for its namespace', async () => {
+    const namespace = '/apcera/internal'
+    await under.ask('POST', '/v1/stagers', draft)
+    await under.ask('POST', '/v1/stagers', { ...draft, namespace })
+    for (const where of ['/acme', namespace])
+      await under.ask('POST', '/v1/stagingpipelines', { namespace: where, name: 'pipe', stagers: ['job::/acme::one'] })
+    const listed = async (url: string) =>
+      (await under.ask<{ fqn: string }[]>('GET', url)).document.map(({ fqn }) => fqn)
+    expect(await listed('/v1/stagers')).toEqual(['job::/acme::one'])
+    expect(await listed('/v1/stagingpipelines')).toEqual(['stagpipe::/acme::pipe'])
+    expect(await listed('/v1/stagingpipelines?namespace=/apcera')).toEqual([])
+    expect(await listed(`/v1/stagers?namespace=${namespace}`)).toEqual([`job::${namespace}::one`])
+    expect(await listed(`/v1/stagingpipelines?namespace=${namespace}`)).toEqual([`stagpipe::${namespace}::pipe`])
+  })
+
   it.each([
     [{ stagers: ['job::/acme::nobody'] }, 404, 'stager-not-found'],
     [{ clone: 'stagpipe::/acme::nobody' }, 404, 'pipeline-not-found'],

@@ -12,8 +12,8 @@ describe('what ships with stagerd', () => {
     const recipes = await readShipped(CHECKOUT, MIRROR)
     const items = planItems(recipes, [])
 
-    expect(pipelineNames(recipes)).toEqual(
-      expect.arrayContaining(['compiler', 'nodejs', 'python', 'ruby', 'static-site']),
+    expect([...pipelineNames(recipes)].sort().join(' ')).toBe(
+      'bash compiler docker go java nodejs perl php python ruby static-site',
     )
     for (const [index, { recipe, needs }] of items.entries()) {
       const before = items.slice(0, index).map((item) => item.recipe.fqn)
@@ -29,7 +29,7 @@ describe('what ships with stagerd', () => {
     const needs = planItems(recipes, ['compiler']).map(({ recipe }) => recipe.fqn)
     expect(needs).toEqual([
       'package::/apcera/pkg/os::host-tools',
-      'job::/apcera::system',
+      'job::/apcera/internal::system',
       'package::/apcera/pkg/os::debian-12',
       'job::/apcera::compiler',
     ])
@@ -38,7 +38,7 @@ describe('what ships with stagerd', () => {
   test('packs beside the program of a stager the libraries that it sources, and no others', async () => {
     const recipes = await readShipped(CHECKOUT, MIRROR)
     const filesOf = (name: string) => {
-      const recipe = recipes.find(({ fqn }) => fqn === `job::/apcera::${name}`)
+      const recipe = recipes.find((one) => one.kind === 'stager' && one.name === name)
       return recipe?.kind === 'stager' ? recipe.files.map(({ path }) => path) : []
     }
 

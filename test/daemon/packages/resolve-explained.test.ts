@@ -64,7 +64,7 @@ describe('a failed resolution reports the shortest reason:', () => {
         runtime.ruby, which my-app needs:
           package::/::ruby refused, because it needs package.gone
         package.gone, which package::/::ruby needs:
-          nothing provides package.gone: import a package that does`,
+          nothing provides package.gone: import a package that does, or make what comes with stagerd with \`stagectl bootstrap\``,
     },
     {
       what: 'a version that nothing provides, with those that are there, the same part of the version of each',
@@ -88,6 +88,17 @@ describe('a failed resolution reports the shortest reason:', () => {
           nothing provides runtime.node-20.1, but there is runtime.node-18: depend on that, or import a package that does`,
     },
     {
+      what: 'a runtime that is there in no version, with all runtimes',
+      wanted: 'runtime.nodejs-20',
+      packages: `
+        node: runtime.node runtime.node-18
+        ruby: runtime.ruby runtime.ruby-3.1`,
+      message: `
+        unresolved: runtime.nodejs-20, which my-app needs, cannot be resolved:
+        runtime.nodejs-20, which my-app needs:
+          nothing provides runtime.nodejs-20, but there are runtime.node, runtime.ruby: depend on one of them, or import a package that does`,
+    },
+    {
       what: 'the shortest of several reasons',
       wanted: 'package.long package.gone',
       packages: `
@@ -96,7 +107,7 @@ describe('a failed resolution reports the shortest reason:', () => {
       message: `
         unresolved: package.long, package.gone, which my-app needs, cannot be resolved:
         package.gone, which my-app needs:
-          nothing provides package.gone: import a package that does`,
+          nothing provides package.gone: import a package that does, or make what comes with stagerd with \`stagectl bootstrap\``,
     },
     {
       what: 'every candidate of the dependency',
@@ -110,7 +121,7 @@ describe('a failed resolution reports the shortest reason:', () => {
           package::/::node-20 refused, because it needs package.gone
           package::/::node-22 refused, because it needs package.gone
         package.gone, which package::/::node-20 needs:
-          nothing provides package.gone: import a package that does`,
+          nothing provides package.gone: import a package that does, or make what comes with stagerd with \`stagectl bootstrap\``,
     },
     {
       what: 'a cycle',
@@ -196,7 +207,7 @@ describe('a failed resolution reports the shortest reason:', () => {
       message: `
         unresolved: runtime.ruby, package.gone, which my-app needs, cannot be resolved:
         package.gone, which my-app needs:
-          nothing provides package.gone: import a package that does`,
+          nothing provides package.gone: import a package that does, or make what comes with stagerd with \`stagectl bootstrap\``,
     },
   ]
   it('at most twenty candidates', () => {

@@ -45,6 +45,7 @@ describe('runs of packages', () => {
     const { packages, policies } = store
     runs = new PackageRuns({
       packages,
+      ledger: store.ledger,
       resolver: new Resolver(packages, policies),
       isolation,
       live,
@@ -433,6 +434,29 @@ describe('runs of packages', () => {
       await store.ledger.submit({ packageUuid: uuid, pipelineFqn: 'stagpipe::/::pipe', stagers })
       const { ended } = await start({ package: { uuid } })
       expect(await ended).toEqual({ exitCode: 0, reason: 'exited' })
+    })
+
+    it('for a package whose staging has failed, with the reason and where to look', async () => {
+      const { uuid } = await addPackage('app', { state: 'uploaded' })
+      const staging = await store.ledger.submit({
+        packageUuid: uuid,
+        pipelineFqn: 'stagpipe::/::pipe',
+        stagers: [stagerSnapshot('one')],
+      })
+      await expect(start()).rejects.toMatchObject({
+        message: `package::/::app is being staged: only a ready package can run; follow the staging with \`stagectl staging logs --follow ${staging.uuid}\`.`,
+      })
+      await store.ledger.admitNext()
+      await store.ledger.fail(staging.uuid, undefined, {
+        cause: 'unresolved',
+        stager: undefined,
+        message: 'runtime.node-99 cannot be resolved:\nnothing provides it.',
+        hint: 'Import it.',
+      })
+      await expect(start()).rejects.toMatchObject({
+        code: 'package-not-ready',
+        message: `package::/::app cannot run, because its staging has failed (unresolved: runtime.node-99 cannot be resolved): see \`stagectl staging logs ${staging.uuid}\`, and stage it again.`,
+      })
     })
 
     it('for a package without a start command', async () => {

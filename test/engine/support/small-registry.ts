@@ -7,20 +7,39 @@ import { gunzipSync } from 'node:zlib'
 export interface SmallRegistry {
   /** The reference of its only image. The host is a loopback address, for which an Engine allows plain HTTP. */
   readonly reference: string
+  /** Resolves when a pull waits for the rest of the layer. */
+  readonly hasStalled: Promise<void>
   close(): Promise<void>
 }
 
 const MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
 
+export interface SmallRegistryOptions {
+  /** Of the image. */
+  readonly config?: object
+  readonly architecture?: string
+  /** Wants a login. */
+  readonly login?: boolean
+  /** Sends only the beginning of the layer, and never ends it. */
+  readonly stalls?: boolean
+}
+
+/** The one that this host runs, as registries name it. */
+const ARCHITECTURE = process.arch === 'arm64' ? 'arm64' : 'amd64'
+
 /**
  * Implements the part of the registry protocol that a pull needs. Its image has one layer and the label of the node.
  */
-export async function smallRegistry(layer: Buffer, nodeId: string): Promise<SmallRegistry> {
+export async function smallRegistry(
+  layer: Buffer,
+  nodeId: string,
+  { config: more = {}, architecture = ARCHITECTURE, login = false, stalls = false }: SmallRegistryOptions = {},
+): Promise<SmallRegistry> {
   const config = Buffer.from(
     JSON.stringify({
       os: 'linux',
-      architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
-      config: { Labels: { 'io.stagerd.node': nodeId }, Cmd: ['true'] },
+      architecture,
+      config: { Cmd: ['true'], ...more, Labels: { 'io.stagerd.node': nodeId } },
       rootfs: { type: 'layers', diff_ids: [digestOf(gunzipSync(layer))] },
     }),
   )
@@ -40,7 +59,10 @@ export async function smallRegistry(layer: Buffer, nodeId: string): Promise<Smal
       (blob) => [`/v2/small/blobs/${digestOf(blob)}`, ['application/octet-stream', blob]] as const,
     ),
   ])
+  let stalled: () => void = () => undefined
+  const hasStalled = new Promise<void>((resolve) => (stalled = resolve))
   const server = createServer(({ url = '', method }, response) => {
+    if (login) return void response.writeHead(401, { 'www-authenticate': 'Basic realm="small"' }).end()
     const found = contents.get(url)
     if (!found) return void response.writeHead(404).end()
     const [type, content] = found
@@ -50,11 +72,15 @@ export async function smallRegistry(layer: Buffer, nodeId: string): Promise<Smal
       'docker-content-digest': digestOf(content),
       'docker-distribution-api-version': 'registry/2.0',
     })
-    response.end(method === 'HEAD' ? undefined : content)
+    if (stalls && content === layer && method !== 'HEAD') {
+      response.write(content.subarray(0, 1000))
+      stalled()
+    } else response.end(method === 'HEAD' ? undefined : content)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
     reference: `127.0.0.1:${(server.address() as AddressInfo).port}/small:1`,
+    hasStalled,
     close: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

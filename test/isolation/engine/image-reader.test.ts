@@ -6,13 +6,33 @@ import { ImageReader } from '../../../isolation/engine/image-reader.js'
 const OWNER = { nodeId: '00000000-0000-4000-8000-000000000000', installDirectory: '/opt/stagerd' }
 const PLAN = { id: '11111111-1111-4111-8111-111111111111', reference: 'debian:12', leaveOut: [] }
 
+const IMAGE = { Id: 'sha256:1', RepoDigests: [], Os: 'linux', Architecture: 'amd64', Config: {} }
+const VERSION = { Os: 'linux', Arch: 'amd64' }
+const never = new AbortController().signal
+
+it.each([
+  [{ Os: 'linux', Architecture: 'arm64' }, 'linux/arm64'],
+  [{ Os: 'windows', Architecture: 'amd64' }, 'windows/amd64'],
+])('an image for another host, %o, is refused before it is exported', async (platform, name) => {
+  const engine = {
+    getImage: () => ({ inspect: () => Promise.resolve({ ...IMAGE, ...platform }) }),
+    version: () => Promise.resolve(VERSION),
+  } as unknown as Docker
+  const reader = new ImageReader(engine, OWNER, () => chooseCompressor())
+  await expect(reader.read(PLAN, {}, () => Promise.resolve(), never)).rejects.toMatchObject({
+    code: 'image-architecture',
+    message: `The image "debian:12" is for ${name}, and this host runs linux/amd64: name an image for that, or the digest of that variant.`,
+  })
+})
+
 it('an export that the Engine does not begin is given up, and its container removed', async () => {
   const containers = new Set<string>()
   let exportIsAborted = false
   let begin: () => void = () => undefined
   const begun = new Promise<void>((resolve) => (begin = resolve))
   const engine = {
-    getImage: () => ({ inspect: () => Promise.resolve({ Id: 'sha256:1', Config: {} }) }),
+    getImage: () => ({ inspect: () => Promise.resolve(IMAGE) }),
+    version: () => Promise.resolve(VERSION),
     createContainer: ({ name }: { readonly name: string }) => {
       containers.add(name)
       return Promise.resolve({ id: name })
