@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, connect, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { planOf, Recorder, type WholePlan } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
@@ -10,10 +10,11 @@ const CA = '/etc/ssl/stagerd-ca.pem'
 
 describe('a run of a ready package', () => {
   let under: DockerIsolationUnderTest
-  beforeEach(async () => {
+  beforeAll(async () => {
     under = await dockerIsolation(new Map([[CA, 'PEM\n']]))
   })
-  afterEach(() => under.close())
+  afterEach(() => under.expectNothingLeft())
+  afterAll(() => under.close())
 
   const run = async (shell: string, change: Partial<WholePlan> = {}) => {
     const recorder = new Recorder()

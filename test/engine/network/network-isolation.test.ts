@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
 import { Firewall } from '../../../isolation/network/firewall.js'
 import { networkMtu } from '../../../isolation/network/uplink-mtu.js'
@@ -33,14 +33,15 @@ describe('the network of a launch', () => {
   let under: DockerIsolationUnderTest
   let service: Server
   let servicePort: number
-  beforeEach(async () => {
+  beforeAll(async () => {
     under = await dockerIsolation()
     // A service that listens on all addresses of the host.
     service = createServer((socket) => socket.end('secret\n')).listen(0, '::')
     await once(service, 'listening')
     servicePort = (service.address() as AddressInfo).port
   })
-  afterEach(async () => {
+  afterEach(() => under.expectNothingLeft())
+  afterAll(async () => {
     service.close()
     await under.close()
   })
