@@ -9,9 +9,12 @@ import { networkMtu } from '../../../isolation/network/uplink-mtu.js'
 import { launch, planOf, Recorder } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
-/** Prints `open` or `shut` for each address and port, with a timeout of a second. */
+/**
+ * Prints `open` or `shut` for each address and port. A connection whose packets are rejected from some moment on may
+ * never end, and nc waits only a second for its beginning.
+ */
 const knock = (...doors: string[]) =>
-  `for door in ${doors.join(' ')}; do if nc -w 1 \${door%:*} \${door##*:} </dev/null >/dev/null 2>&1; then echo open; else echo shut; fi; done; `
+  `for door in ${doors.join(' ')}; do if timeout 5 nc -w 1 \${door%:*} \${door##*:} </dev/null >/dev/null 2>&1; then echo open; else echo shut; fi; done; `
 const COORDINATOR = 'at=${STAGER_URL#http://}; at=${at%%/*}; '
 
 const FIREWALLS = ['iptables', 'ip6tables']
