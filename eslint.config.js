@@ -1,5 +1,10 @@
 import tseslint from 'typescript-eslint'
 
+const EXPORTS = [
+  { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
+  { selector: 'ExportAllDeclaration', message: 'No barrels: import from the file that defines it.' },
+]
+
 export default tseslint.config(
   {
     ignores: [
@@ -29,17 +34,26 @@ export default tseslint.config(
           message: 'It splits at U+2028 and U+2029 too, from Node 24 on: use linesOf (base/lines-of.ts).',
         },
       ],
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
-        { selector: 'ExportAllDeclaration', message: 'No barrels: import from the file that defines it.' },
-      ],
+      'no-restricted-syntax': ['error', ...EXPORTS],
     },
   },
   {
     files: ['**/*.js', '*.config.ts', '.dependency-cruiser.cjs'],
     extends: [tseslint.configs.disableTypeChecked],
     rules: { 'no-restricted-syntax': 'off' },
+  },
+  {
+    files: ['test/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...EXPORTS,
+        {
+          selector: 'CallExpression[callee.object.name="vi"][callee.property.name=/^wait/][arguments.length<2]',
+          message: 'A second is too short on a busy host: use expect.poll, whose time limit is in vitest.config.ts.',
+        },
+      ],
+    },
   },
   {
     files: ['scripts/**', 'test/**'],

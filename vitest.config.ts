@@ -1,8 +1,14 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { SlowFilesFirst } from './test/support/slow-files-first.js'
+
+/** A busy host may need seconds for what usually takes milliseconds. Only a test that fails waits so long. */
+const expectation = { poll: { timeout: 15_000 } }
 
 // Two projects: `fast` needs nothing but Node; `engine` needs root and a Docker Engine, and fails without them.
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowFilesFirst },
     projects: [
       {
         test: {
@@ -10,6 +16,13 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/engine/**', '**/node_modules/**'],
           testTimeout: 30_000,
+          expect: expectation,
+          // By default, vitest leaves a processor idle: of two, that is half of the host.
+          maxWorkers: availableParallelism(),
+          // Loading the modules and a process again for each file takes longer than most tests. No test mocks a module or
+          // changes the environment of the process.
+          isolate: false,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -19,9 +32,11 @@ export default defineConfig({
           globalSetup: ['test/engine/support/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
+          expect: expectation,
           // Two cores: more than two files at once only makes them wait for each other.
           maxWorkers: 2,
           pool: 'forks',
+          sequence: { groupOrder: 1 },
         },
       },
     ],

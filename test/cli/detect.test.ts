@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Detection } from '../../daemon/documents/detection.js'
 import type { Pipeline } from '../../daemon/documents/pipeline.js'
 import type { Staging } from '../../daemon/documents/staging.js'
@@ -184,6 +184,7 @@ describe('stagectl stage', () => {
 describe('signs of an own pipeline', () => {
   test('are given, shown, listed, changed, and found first', async () => {
     const own = (...argv: string[]) => real.run([...argv, '--namespace', '/acme'])
+    onTestFinished(async () => void (await own('pipeline', 'delete', 'deno', '--batch')))
     const made = await own('pipeline', 'create', 'deno', '/apcera::any', '--sign', 'deno.json', '--sign', '*.tf')
     expect(made.io.out).toBe('Created stagpipe::/acme::deno: job::/apcera::any, for sources with deno.json, *.tf.\n')
     expect((await own('pipeline', 'show', 'deno')).io.out).toContain('Signs:')

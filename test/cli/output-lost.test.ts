@@ -119,7 +119,7 @@ describe('a result that nobody takes', () => {
         response.write('x'.repeat(100))
       })
     expect(await start(without(io(), failing('EPIPE')), 'package', 'download', 'app', '-f', '-')).toBe(0)
-    await vi.waitFor(() => expect(closed).toBe(true))
+    await expect.poll(() => closed).toBe(true)
   })
 })
 
@@ -157,7 +157,7 @@ test('a lost terminal ends the client, and the staging goes on', async () => {
   )
   const captured = io()
   const running = start(captured, 'stage', await site())
-  await vi.waitFor(() => expect(captured.out).toBe('[staging] one\n'))
+  await expect.poll(() => captured.out).toBe('[staging] one\n')
   captured.interrupt('hangup')
   expect(await running).toBe(14)
   expect(api.requested).not.toContain(`POST /v1/stagings/${STAGING_ID}/cancel`)
@@ -173,7 +173,7 @@ describe('OutputStream', () => {
     await new Promise((resolve) => setImmediate(resolve))
     expect(written).not.toHaveBeenCalled()
     takes?.()
-    await vi.waitFor(() => expect(written).toHaveBeenCalled())
+    await expect.poll(() => written).toHaveBeenCalled()
 
     const lost = new OutputStream(failing('EPIPE'))
     await new Promise((resolve) => lost.write('a', resolve))

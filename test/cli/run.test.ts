@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import type { DoctorReport } from '../../daemon/documents/node.js'
 import type { RunEvent } from '../../daemon/documents/run.js'
 import { anyPackage } from './support/documents.js'
@@ -92,7 +92,7 @@ test('run: Ctrl-C stops the program, and its last output is printed', async () =
   })
   const io = makeIo()
   const running = start(io, 'run', 'app')
-  await vi.waitFor(() => expect(io.out).toBe('up\n'))
+  await expect.poll(() => io.out).toBe('up\n')
   io.interrupt()
   expect(await running).toBe(14)
   expect(io.out).toBe('up\ngoodbye\n')
@@ -109,11 +109,11 @@ test('run: a second Ctrl-C closes the connection, which ends the container', asy
   api.on(`POST /v1/runs/${RUN}/stop`, (_request, response) => void response.writeHead(204).end())
   const io = makeIo()
   const running = start(io, 'run', 'app')
-  await vi.waitFor(() => expect(io.out).toBe('up'))
+  await expect.poll(() => io.out).toBe('up')
   io.interrupt()
   io.interrupt()
   expect(await running).toBe(14)
-  await vi.waitFor(() => expect(closed).toBe(true))
+  await expect.poll(() => closed).toBe(true)
 })
 
 test.each([

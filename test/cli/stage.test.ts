@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { createHash } from 'node:crypto'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Package } from '../../daemon/documents/package.js'
 import type { Cause } from '../../daemon/documents/staging.js'
 import {
@@ -325,7 +325,7 @@ describe('Ctrl-C', () => {
       })
     const io = makeIo()
     const running = start(io, 'stage', await site())
-    await vi.waitFor(() => expect(io.out).toContain('hi'))
+    await expect.poll(() => io.out).toContain('hi')
     io.interrupt()
     expect(await running).toBe(14)
     expect(io.out).toBe('[staging] hi\n[staging] Cancelled.\n')
@@ -339,9 +339,9 @@ describe('Ctrl-C', () => {
       .on('POST /v1/stagings/:uuid/cancel', () => undefined)
     const io = makeIo()
     const running = start(io, 'stage', await site())
-    await vi.waitFor(() => expect(io.out).toContain('hi'))
+    await expect.poll(() => io.out).toContain('hi')
     io.interrupt()
-    await vi.waitFor(() => expect(io.err).toContain('Cancelling'))
+    await expect.poll(() => io.err).toContain('Cancelling')
     io.interrupt()
     expect(await running).toBe(14)
   })
@@ -353,7 +353,7 @@ describe('Ctrl-C', () => {
       .on('GET /v1/packages/:ref/data', (_request, response) => void response.writeHead(200).write('ab'))
     const io = makeIo()
     const running = start(io, 'package', 'download', 'app', '-f', 'app.tar.gz')
-    await vi.waitFor(async () => expect((await readdir(root)).some((name) => name.endsWith('.part'))).toBe(true))
+    await expect.poll(async () => (await readdir(root)).some((name) => name.endsWith('.part'))).toBe(true)
     io.interrupt()
     expect(await running).toBe(14)
     expect(await readdir(root)).toEqual(['api.sock'])

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { anyPackage, anyPipeline, aStaging, ended, line, STAGING_ID } from './support/documents.js'
 import { EventStream } from './support/event-stream.js'
 import { useHarness } from './support/harness.js'
@@ -42,7 +42,7 @@ describe('staging list', () => {
     api.on('GET /v1/stagings', () => [(asked += 1) < 5 ? aStaging({ state: 'running' }) : ended('succeeded')])
     const captured = io()
     const running = start(captured, 'staging', 'list', '--watch', '--interval', '1ms')
-    await vi.waitFor(() => expect(captured.out).toContain('succeeded'))
+    await expect.poll(() => captured.out).toContain('succeeded')
     captured.interrupt()
     expect(await running).toBe(0)
     expect(captured.out.match(/^ID /gm)).toHaveLength(2)

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { BadInput, Fault, NotFound, TooLarge } from '../../base/errors.js'
 import type { BlobStore } from '../../daemon/store/blob-store.js'
 
@@ -56,10 +56,11 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
     it('renews the modification time of a blob that is touched', async () => {
       const { sha256 } = await under.store.write(Readable.from(['wanted']))
       const before = (await listed())[0]!.modifiedAt
-      await vi.waitFor(async () => {
+      const touched = async () => {
         expect(await under.store.touch(sha256)).toEqual({ length: 6 })
-        expect((await listed())[0]!.modifiedAt.getTime()).toBeGreaterThan(before.getTime())
-      })
+        return (await listed())[0]!.modifiedAt.getTime()
+      }
+      await expect.poll(touched).toBeGreaterThan(before.getTime())
       expect(await under.store.touch('0'.repeat(64))).toBeUndefined()
       expect(await under.store.touch('../../etc/passwd')).toBeUndefined()
     })
@@ -79,7 +80,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       expect(await under.store.deleteIf(sha256, () => false)).toBe(false)
       const began = new Date(Date.now() + 1)
       const isOld = (modifiedAt: Date) => modifiedAt < began
-      await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(began.getTime()))
+      await expect.poll(() => Date.now()).toBeGreaterThan(began.getTime())
       const [touched, deleted] = await Promise.all([under.store.touch(sha256), under.store.deleteIf(sha256, isOld)])
       expect({ touched, deleted }).toEqual({ touched: { length: 3 }, deleted: false })
       expect(await under.store.deleteIf(sha256, () => true)).toBe(true)

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { lossyProxy, type Loss } from '../support/lossy-proxy.js'
+import { withConcurrentFixtures } from '../support/at-test-end.js'
 import { openCoordinator } from '../support/open-coordinator.js'
 import { directoryOf, packed, scratch } from '../support/small-trees.js'
 import { type Call, callLibrary, LANGUAGES } from '../support/stager-library.js'
@@ -10,7 +11,10 @@ import { type Call, callLibrary, LANGUAGES } from '../support/stager-library.js'
 const NO_ANSWER: Loss = { answerAfter: 0 }
 const NOISE = randomBytes(200_000)
 
-describe.each(LANGUAGES)('a request of the library in $language that got no answer', (language) => {
+// Most of the time, a library waits before it repeats a request.
+describe.concurrent.each(LANGUAGES)('a request of the library in $language that got no answer', (language) => {
+  withConcurrentFixtures()
+
   const open = async (losses: readonly Loss[]) => {
     const { handler, url } = await openCoordinator()
     const STAGER_URL = await lossyProxy(url, losses)

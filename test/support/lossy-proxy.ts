@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { onTestFinished } from 'vitest'
+import { atTestEnd } from './at-test-end.js'
 
 /** What happens to a connection: the request does not arrive, or its answer is cut off after so many bytes. */
 export type Loss = 'request' | { readonly answerAfter: number }
@@ -40,7 +40,7 @@ export async function lossyProxy(url: string, losses: readonly Loss[]): Promise<
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  onTestFinished(() => {
+  atTestEnd(() => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })

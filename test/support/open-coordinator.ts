@@ -1,8 +1,9 @@
-import { expect, onTestFinished } from 'vitest'
+import { expect } from 'vitest'
 import { Coordinator } from '../../daemon/coordinator/coordinator.js'
 import type { CoordinatorLimits } from '../../daemon/coordinator/coordinator-limits.js'
 import type { CoordinatorListener } from '../../daemon/coordinator/coordinator-listener.js'
 import type { MinimumRate } from '../../daemon/http/request-body.js'
+import { atTestEnd } from './at-test-end.js'
 import { MemoryLaunchHandler } from './memory-launch-handler.js'
 import { RawClient } from './raw-client.js'
 
@@ -24,14 +25,14 @@ export async function openCoordinator(limits: Partial<CoordinatorLimits> = {}): 
   const handler = new MemoryLaunchHandler()
   const listener = await coordinator.open(handler, '127.0.0.1')
   handler.freezeHooks = listener.freezeHooks
-  onTestFinished(() => listener.close())
+  atTestEnd(() => listener.close())
   return { handler, listener, url: listener.url, origin: new URL(listener.url).origin, logged }
 }
 
 /** A connection to the listener. It is closed at the end of the test. */
 export async function connectRaw({ url }: OpenCoordinator): Promise<RawClient> {
   const client = await RawClient.connect(url)
-  onTestFinished(() => client.end())
+  atTestEnd(() => client.end())
   return client
 }
 

@@ -2,12 +2,12 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { onTestFinished } from 'vitest'
+import { atTestEnd } from './at-test-end.js'
 
 /** An empty directory. It is removed at the end of the test. */
 export async function scratch(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'stagerd-small-'))
-  onTestFinished(() => rm(directory, { recursive: true }))
+  atTestEnd(() => rm(directory, { recursive: true }))
   return directory
 }
 

@@ -86,7 +86,7 @@ export const bytesOf = (answer: IncomingMessage) => buffer(answer as Readable)
 
 /** Polls; there is nothing to sleep for. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5_000
+  const deadline = Date.now() + 20_000
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`not in time: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))

@@ -3,6 +3,7 @@ import { PackageIndex } from '../../../daemon/packages/resolution/package-index.
 import { resolve } from '../../../daemon/packages/resolve.js'
 import { capabilities, packagesOf } from './support/packages-as-text.js'
 import { answer, outcome, RUBIES, type Case } from './support/resolution-case.js'
+import { cpuMsOf } from '../../support/cpu-time.js'
 
 describe('a resolution', () => {
   const cases: (Case & { closure: string })[] = [
@@ -225,14 +226,15 @@ describe('a resolution', () => {
     ).toMatch(/^unresolved: .*\n {2}os.debian, which package::\/::p5000 needs:\n {4}nothing provides os.debian/s)
   })
 
-  it('is not exponential in the number of rejected candidates', () => {
+  it('is not exponential in the number of rejected candidates', async () => {
     const layers = Array.from({ length: 200 }, (_each, n) =>
       ['a', 'b', 'c'].map((side) => `${side}${n}: package.l${n} <- package.l${n + 1}`).join('\n'),
     )
     const packages = `${layers.join('\n')}
       top: package.top <- package.l0`
-    const began = performance.now()
-    expect(outcome({ what: '', wanted: 'package.top', packages })).toContain('package.l200')
-    expect(performance.now() - began).toBeLessThan(2_000)
+    const spent = await cpuMsOf(() => {
+      expect(outcome({ what: '', wanted: 'package.top', packages })).toContain('package.l200')
+    })
+    expect(spent).toBeLessThan(5_000)
   })
 })

@@ -157,7 +157,7 @@ describe('runs of packages', () => {
       }
       await addApp(announced)
       const running = await start({ publish })
-      await vi.waitFor(() => expect(written).toHaveLength(1))
+      await expect.poll(() => written).toHaveLength(1)
       running.stop()
       expect(await running.ended).toEqual({
         reason: 'stopped',

@@ -137,7 +137,7 @@ it('the layers of /stagerfs are built while the container is prepared', async ()
   await harness.packages.update({ namespace: '/', name: 'app' }, { dependencies })
   await harness.addPipeline('pipe', { any: done })
   vi.spyOn(isolation, 'prepare').mockImplementationOnce(async (...request) => {
-    await vi.waitFor(() => expect(isolation.materialised).toEqual(['package::/::ruby']))
+    await expect.poll(() => isolation.materialised).toEqual(['package::/::ruby'])
     return await isolation.prepare(...request)
   })
   expect(await stage()).toMatchObject({ state: 'succeeded' })

@@ -30,7 +30,7 @@ const addDependency = (url: string, type: string, name: string) =>
   call(url, 'PUT /meta', new URLSearchParams({ resource: 'dependencies', action: 'add', type, name }))
 
 async function until(what: string, condition: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 20_000
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`timed out before ${what}`)
     await delay(5)

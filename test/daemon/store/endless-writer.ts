@@ -5,7 +5,7 @@ import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.j
 
 // A process that the test kills: it stages packages in a loop, and prints each acknowledged change.
 
-const store = SqliteStore.open(process.argv[3]!)
+const store = SqliteStore.open(process.argv[2]!)
 /** Synchronous, so that a line is in the pipe before the next change. */
 const print = (what: object) => writeSync(1, `${JSON.stringify(what)}\n`)
 

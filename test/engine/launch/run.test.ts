@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, connect, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { BadInput } from '../../../base/errors.js'
 import type { RootTemplate } from '../../../isolation/isolation.js'
 import { planOf, Recorder, type WholePlan } from '../../contract/isolation.js'
@@ -13,10 +13,11 @@ const CA = '/etc/ssl/stagerd-ca.pem'
 
 describe('a run of a ready package', () => {
   let under: DockerIsolationUnderTest
-  beforeEach(async () => {
+  beforeAll(async () => {
     under = await dockerIsolation(new Map([[CA, 'PEM\n']]))
   })
-  afterEach(() => under.close())
+  afterEach(() => under.expectNothingLeft())
+  afterAll(() => under.close())
 
   const run = async (shell: string, change: Partial<WholePlan> = {}, templates: readonly RootTemplate[] = []) => {
     const recorder = new Recorder()

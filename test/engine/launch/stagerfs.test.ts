@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { LayerSource } from '../../../isolation/launch-plan.js'
 import { launch, planOf, Recorder } from '../../contract/isolation.js'
 import { tarball } from '../support/busybox-root.js'
@@ -6,10 +6,11 @@ import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docke
 
 describe('/stagerfs', () => {
   let under: DockerIsolationUnderTest
-  beforeEach(async () => {
+  beforeAll(async () => {
     under = await dockerIsolation(new Map([['/etc/ssl/extra.pem', 'PEM\n']]))
   })
-  afterEach(() => under.close())
+  afterEach(() => under.expectNothingLeft())
+  afterAll(() => under.close())
 
   const outputOf = async (shell: string, stagerfs: readonly LayerSource[], user = 'root') => {
     const recorder = new Recorder()

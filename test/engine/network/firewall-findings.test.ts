@@ -1,12 +1,22 @@
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasRules } from '../../../isolation/docker/firewall-findings.js'
 import type { Finding } from '../../../isolation/isolation.js'
+import { compileProgram } from '../../support/compile-program.js'
 
-const EXAMINE = path.join(import.meta.dirname, 'examine-firewall.ts')
-const RUN_TYPESCRIPT = path.resolve(import.meta.dirname, '../../support/run-typescript.js')
+let installation: string
+let program: string
+
+beforeAll(async () => {
+  installation = await mkdtemp(path.join(tmpdir(), 'stagerd-firewall-'))
+  program = await compileProgram(path.join(import.meta.dirname, 'examine-firewall.ts'), installation)
+})
+
+afterAll(() => rm(installation, { recursive: true }))
 
 /**
  * Examines the firewall of a new network and mount namespace.
@@ -19,7 +29,7 @@ async function examine(prepare: string, wrapper = '', check = ''): Promise<Recor
   const script = [prepare, `${wrapper} "$@"`, check].join('\n')
   const { stdout } = await promisify(execFile)('unshare', [
     ...['--net', '--mount', '--propagation=private', '--', 'sh', '-ec', script, 'sh'],
-    ...[process.execPath, RUN_TYPESCRIPT, EXAMINE],
+    ...[process.execPath, program],
   ])
   const findings = JSON.parse(stdout) as Finding[]
   return Object.fromEntries(findings.map((finding) => [finding.subject, finding]))

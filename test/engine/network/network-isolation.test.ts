@@ -2,16 +2,19 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
 import { Firewall } from '../../../isolation/network/firewall.js'
 import { networkMtu } from '../../../isolation/network/uplink-mtu.js'
 import { launch, planOf, Recorder } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
-/** Prints `open` or `shut` for each address and port, with a timeout of a second. */
+/**
+ * Prints `open` or `shut` for each address and port. A connection whose packets are rejected from some moment on may
+ * never end, and nc waits only a second for its beginning.
+ */
 const knock = (...doors: string[]) =>
-  `for door in ${doors.join(' ')}; do if nc -w 1 \${door%:*} \${door##*:} </dev/null >/dev/null 2>&1; then echo open; else echo shut; fi; done; `
+  `for door in ${doors.join(' ')}; do if timeout 5 nc -w 1 \${door%:*} \${door##*:} </dev/null >/dev/null 2>&1; then echo open; else echo shut; fi; done; `
 const COORDINATOR = 'at=${STAGER_URL#http://}; at=${at%%/*}; '
 
 const FIREWALLS = ['iptables', 'ip6tables']
@@ -33,14 +36,15 @@ describe('the network of a launch', () => {
   let under: DockerIsolationUnderTest
   let service: Server
   let servicePort: number
-  beforeEach(async () => {
+  beforeAll(async () => {
     under = await dockerIsolation()
     // A service that listens on all addresses of the host.
     service = createServer((socket) => socket.end('secret\n')).listen(0, '::')
     await once(service, 'listening')
     servicePort = (service.address() as AddressInfo).port
   })
-  afterEach(async () => {
+  afterEach(() => under.expectNothingLeft())
+  afterAll(async () => {
     service.close()
     await under.close()
   })

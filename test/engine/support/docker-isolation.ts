@@ -20,6 +20,8 @@ export interface DockerIsolationUnderTest extends IsolationUnderTest {
   readonly stateDirectory: string
   /** Opens the isolation again on the same state, like a restarted daemon, without knowledge of running launches. */
   restarted(): Promise<DockerIsolation>
+  /** Throws if a launch has left anything, and removes that, so that it does not affect the next test on this node. */
+  expectNothingLeft(): Promise<void>
 }
 
 let busybox: Promise<Buffer> | undefined
@@ -54,6 +56,12 @@ export async function dockerIsolation(
       return await smallImage(await tarball(tree), owner.nodeId, [`ENV ${environment}`], engine)
     },
     traces: () => leftovers(node, engine),
+    expectNothingLeft: async () => {
+      const left = await leftovers(node, engine)
+      if (left.length === 0) return
+      await isolation.sweep(new Set())
+      throw new Error(`left behind: ${left.join('; ')}`)
+    },
     close: async () => {
       await isolation.sweep(new Set())
       const left = await leftovers(node, engine)

@@ -123,6 +123,13 @@ export class PrivateDaemon {
     return (await response.body.json()) as UploadedResource
   }
 
+  /** The tarball of the package at this URL of the API. */
+  async download(url: string): Promise<Buffer> {
+    const response = await request(`http://stagerd${url}/data`, { dispatcher: this.#agent })
+    if (response.statusCode !== 200) throw new Error(`download: ${response.statusCode} ${await response.body.text()}`)
+    return Buffer.from(await response.body.arrayBuffer())
+  }
+
   async addPackage(
     tarball: string,
     name: string,

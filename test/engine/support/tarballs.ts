@@ -45,8 +45,18 @@ export async function treeOf(directory: string): Promise<Tree> {
   return tree
 }
 
+type Recipe = 'busybox' | 'debian-12' | 'node'
+
+const recipes = new Map<Recipe, Promise<string>>()
+
 /** The tarball of a recipe in images/, built unless it is in the cache. */
-export async function recipeTarball(name: 'busybox' | 'debian-12' | 'node'): Promise<string> {
+export function recipeTarball(name: Recipe): Promise<string> {
+  const tarball = recipes.get(name) ?? buildRecipe(name)
+  recipes.set(name, tarball)
+  return tarball
+}
+
+async function buildRecipe(name: Recipe): Promise<string> {
   const environment = Object.fromEntries(
     Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )

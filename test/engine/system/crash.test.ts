@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { execa } from 'execa'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchLabels, launchName } from '../../../isolation/host/ownership.js'
@@ -24,56 +25,72 @@ sleep 0.3
 `
 
 let daemon: PrivateDaemon
+let tests = 0
+/** The package and the pipeline of a test. */
+let site: string
+let pipeline: string
+/** The length of the log of the daemon at the beginning of a test. */
+let logged: number
 
-beforeEach(async () => {
+beforeAll(async () => {
   daemon = await PrivateDaemon.start()
-  const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
-  await daemon.addPackage(await stagerTarball(file('build.tar.gz'), { build: BUILD }), 'build-program', {
-    dependencies: 'os.linux',
-  })
-  await daemon.addStager({ name: 'build', package: 'package::/::build-program', start_command: './build' })
-  await daemon.addPackage(await tarballOf(file('site.tar.gz'), { 'index.html': 'hello' }), 'site', {
-    state: 'uploaded',
-    dependencies: 'os.linux',
-  })
 })
 
-afterEach(async () => {
+afterAll(async () => {
   await daemon.stop()
   expect(await leftovers(daemon)).toEqual([])
   await removeImages(daemon)
   await daemon.close()
 })
 
+// Each test has a root that no launch had before, so that every step has something to do.
+beforeEach(async () => {
+  const file = (name: string) => path.join(daemon.directory, `${name}.tar.gz`)
+  ;[site, pipeline] = [`site-${++tests}`, `build-${tests}`]
+  logged = (await daemon.log()).length
+  const program = await stagerTarball(file(pipeline), { build: BUILD, test: String(tests) })
+  await daemon.addPackage(program, `${pipeline}-program`, { dependencies: 'os.linux' })
+  const stager = { name: pipeline, package: `package::/::${pipeline}-program`, start_command: './build' }
+  await daemon.addStager(stager)
+  await daemon.addPackage(await tarballOf(file(site), { 'index.html': 'hello' }), site, {
+    state: 'uploaded',
+    dependencies: 'os.linux',
+  })
+})
+
+afterEach(async () => {
+  // A later sweep removes what the Engine has created after the first one.
+  await until('nothing is left', async () => (await leftovers(daemon)).length === 0)
+})
+
+const logOfTest = async () => (await daemon.log()).slice(logged)
+
 /** The visible result, which must be the same however often the daemon was killed. */
 async function expectResult(staging: Staging): Promise<void> {
   const ended = await daemon.ended(staging.uuid)
   expect(ended.failure).toBeUndefined()
   expect(ended.state).toBe('succeeded')
-  const file = path.join(daemon.directory, 'result.tar.gz')
-  const { exitCode, stderr } = await daemon.stagectl('package', 'download', 'site', '-f', file)
-  expect(exitCode, stderr).toBe(0)
-  const { stdout } = await (await import('execa')).execa('tar', ['-xzOf', file, 'app/result/built'])
+  const url = `/v1/packages/${encodeURIComponent(`package::/::${site}`)}`
+  const data = await daemon.download(url)
+  const { stdout } = await execa('tar', ['-xzOf', '-', 'app/result/built'], { input: data })
   expect(stdout).toBe('built from hello')
-  expect(await daemon.ask('GET', `/v1/packages/${encodeURIComponent('package::/::site')}`)).toMatchObject({
-    state: 'ready',
-  })
+  expect(await daemon.ask('GET', url)).toMatchObject({ state: 'ready' })
 }
 
 const steps = ['layers', 'image', 'network', 'listener', 'firewall', 'stagerfs', 'create', 'start', 'mounts']
 
 describe('kill -9 of the daemon', () => {
   it.each(steps)('after the step "%s" of a launch: the staging resumes, and nothing is left', async (step) => {
-    const staging = await daemon.submit('site', 'build')
-    await until(`step ${step} is over`, async () => (await daemon.log()).includes(`"step":"${step}"`))
+    const staging = await daemon.submit(site, pipeline)
+    await until(`step ${step} is over`, async () => (await logOfTest()).includes(`"step":"${step}"`))
     await daemon.kill()
     await daemon.restart()
     await expectResult(staging)
   })
 
   it.each(['building', 'verdict'])('after the stager has printed "%s"', async (word) => {
-    const staging = await daemon.submit('site', 'build')
+    const staging = await daemon.submit(site, pipeline)
     await until(`it says ${word}`, async () => (await daemon.text(staging.uuid, { follow: false })).includes(word))
     await daemon.kill()
     await daemon.restart()
@@ -81,10 +98,10 @@ describe('kill -9 of the daemon', () => {
   })
 
   it('while the staging is queued, and again while it runs after the restart', async () => {
-    const staging = await daemon.submit('site', 'build')
+    const staging = await daemon.submit(site, pipeline)
     await daemon.kill()
     await daemon.restart()
-    await until('it is launched', async () => (await daemon.log()).includes('"step":"start"'))
+    await until('it is launched', async () => (await logOfTest()).includes('"step":"start"'))
     await daemon.kill()
     await daemon.restart()
     await expectResult(staging)
@@ -99,13 +116,14 @@ describe('kill -9 of the daemon', () => {
     await connectEngine().createNetwork({ Name: launchName(launch), Labels: launchLabels(owner, launch) })
     await daemon.stop()
     expect(await leftovers(daemon)).toEqual([])
+    await daemon.restart()
   })
 })
 
 describe('SIGTERM', () => {
   it('ends the launches, and the staging resumes at the next start', async () => {
-    const staging = await daemon.submit('site', 'build')
-    await until('it builds', async () => (await daemon.log()).includes('"step":"mounts"'))
+    const staging = await daemon.submit(site, pipeline)
+    await until('it builds', async () => (await logOfTest()).includes('"step":"mounts"'))
     await daemon.stop()
     expect(await leftovers(daemon)).toEqual([])
     await daemon.restart()

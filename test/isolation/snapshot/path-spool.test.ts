@@ -6,12 +6,12 @@ import { finished } from 'node:stream/promises'
 import { expect, test } from 'vitest'
 import { PathSpool } from '../../../isolation/snapshot/path-spool.js'
 
-/** Deleted files that this process has open. */
+/** Deleted files of spools that this process has open. */
 function namelessFiles(): string[] {
   return readdirSync('/proc/self/fd').flatMap((fd) => {
     try {
       const target = readlinkSync(`/proc/self/fd/${fd}`)
-      return /\/stagerd-\S+ \(deleted\)$/.test(target) ? [target] : []
+      return /\/stagerd-[0-9a-f-]{36} \(deleted\)$/.test(target) ? [target] : []
     } catch {
       // The descriptor of the listing itself.
       return []

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { detect, type KnownPipeline } from '../../../../daemon/packages/detection/detect.js'
 import { STANDARD_PIPELINES } from '../../../../daemon/packages/detection/standard-signs.js'
+import { cpuMsOf } from '../../../support/cpu-time.js'
 
 /** Excerpts by the name of their file, or of their file and their member, `app.jar!META-INF/MANIFEST.MF`. */
 type Texts = Readonly<Record<string, string>>
@@ -254,10 +255,9 @@ describe('signs of an own pipeline', () => {
     expect(candidates.at(-1)).toMatchObject({ verdict: 'passed over', reason: '/acme has a pipeline of this name' })
   })
 
-  test('with many stars take no longer', () => {
+  test('with many stars take no longer', async () => {
     const sign = `${'*a'.repeat(60)}*b`
-    const started = performance.now()
-    withOwn(Array.from({ length: 1000 }, () => 'a'.repeat(250)).join(' '), own('own', sign))
-    expect(performance.now() - started).toBeLessThan(2000)
+    const names = Array.from({ length: 1000 }, () => 'a'.repeat(250)).join(' ')
+    expect(await cpuMsOf(() => withOwn(names, own('own', sign)))).toBeLessThan(5_000)
   })
 })

@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** The files that take longest, longest first. One that began last would run alone, beside idle processors. */
+const SLOW = [
+  'test/engine/system/package-build.test.ts',
+  'test/engine/system/bootstrap.test.ts',
+  'test/engine/system/crash.test.ts',
+  'test/stagers/library-verdicts.test.ts',
+  'test/cli/process.test.ts',
+  'test/stagers/library-operations.test.ts',
+  'test/stagers/library-retries.test.ts',
+  'test/daemon/store/sqlite-durability.test.ts',
+]
+
+/** With `--sequence.shuffle`, any order: files that share a process must not depend on each other. */
+export class SlowFilesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const { shuffle, seed } = this.ctx.config.sequence
+    if (shuffle) return files.sort((a, b) => compare(inOrderOf(seed, a), inOrderOf(seed, b)))
+    const rank = ({ moduleId }: TestSpecification) => {
+      const index = SLOW.findIndex((file) => moduleId.endsWith(`/${file}`))
+      return index === -1 ? SLOW.length : index
+    }
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
+  }
+}
+
+const inOrderOf = (seed: number, { moduleId }: TestSpecification) =>
+  createHash('sha256').update(`${seed} ${moduleId}`).digest('hex')
+
+const compare = (a: string, b: string) => (a < b ? -1 : 1)
