@@ -315,7 +315,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
     it('reports the first cause of an end, before the program gets its signal and goes on', async () => {
       const recorder = new Recorder()
       const goesOn: Program = {
-        shell: `trap 'echo again' TERM; echo ready; sleep 60 & wait; ${POST} post /late; exit 3`,
+        shell: `trap 'echo again' TERM; echo ready; sleep 60 & wait; ${POST} post /late >/dev/null; exit 3`,
         fake: async ({ url, print, signal, exit }) => {
           await print('ready')
           if (!signal.aborted) await once(signal, 'abort')
