@@ -1,9 +1,12 @@
 # shellcheck shell=bash
-# Stage, run and ask the sample applications of examples/apps/samples.txt. The caller sets `results`, a file.
+# Stage, run and ask the sample applications of examples/apps/samples.txt.
 # shellcheck source=messages.sh
 source "${root:?}/scripts/lib/messages.sh"
 # shellcheck source=running-package.sh
 source "${root:?}/scripts/lib/running-package.sh"
+
+# A file with a line for each sample that answers.
+results=$(mktemp)
 
 # The lines of a sample, or of all: NAME PIPELINE KEY TEXT.
 sample_lines() {
@@ -71,13 +74,16 @@ try_sample() {
   while read -r _ _ key text; do
     case $key in
       /*) ask "$key" "$text" ;;
-      test | egress) ;;
+      test | absent | egress) ;;
       *) die "$sample has the key '$key': see the top of examples/apps/samples.txt." ;;
     esac
   done < <(sample_lines "$sample")
   stop_package
   while read -r _ _ key text; do
-    if [[ $key == test ]]; then run_tests "$sample" "$text"; fi
+    case $key in
+      test) run_tests "$sample" "$text" ;;
+      absent) ask_for_absent "$sample" "${text%% *}" "${text#* }" ;;
+    esac
   done < <(sample_lines "$sample")
   remember "$sample" "$pipeline" "$staged"
 }
@@ -99,11 +105,28 @@ run_tests() {
   "$root/bin/stagectl" run "$1" --command "$2" </dev/null || die "the tests of $1 fail."
 }
 
+# ask_for_absent SAMPLE CAPABILITY FILE-AND-TEXT: a copy whose FILE has this text asks for a version that is not there.
+ask_for_absent() {
+  local copy log
+  copy=$(mktemp -d)/$1-absent log=$(mktemp)
+  cp -r "examples/apps/$1" "$copy"
+  printf '%b\n' "${3#* }" >"$copy/${3%% *}"
+  show_command "stagectl stage $1-absent, with ${3#* } in ${3%% *}"
+  if "$root/bin/stagectl" stage "$copy" >"$log" 2>&1 </dev/null; then die "$2 is there, although it must not be."; fi
+  grep -F -m 1 "nothing provides $2, but there " "$log" || {
+    tail -n 20 "$log" >&2
+    die "the output does not say which versions there are instead of $2."
+  }
+  "$root/bin/stagectl" package delete "$1-absent" --batch >/dev/null
+  rm -r "$log" "${copy%/*}"
+}
+
 # remember SAMPLE PIPELINE MICROSECONDS
 remember() {
   local egress=no checks
   if needs_egress "$1"; then egress=yes; fi
-  checks=$(sample_lines "$1" | awk '$3 == "test" { tests = ", and its tests pass" } $3 ~ "^/" { paths++ } END { printf "%d%s", paths, tests }')
+  checks=$(sample_lines "$1" | awk '$3 ~ "^/" { paths++ } $3 == "test" { tests = ", tests pass" }
+    $3 == "absent" { absent = ", " $4 " is absent" } END { print paths " paths" tests absent }')
   printf '%-16s %-12s %6d.%d s   %-7s %s\n' "$1" "$2" $(($3 / 1000000)) $(($3 / 100000 % 10)) "$egress" "$checks" >>"$results"
 }
 
