@@ -5,8 +5,8 @@ source "${root:?}/scripts/lib/messages.sh"
 # shellcheck source=running-package.sh
 source "${root:?}/scripts/lib/running-package.sh"
 
-# A file with a line for each sample that answers.
-results=$(mktemp)
+# A file with a line for each sample that answers. The caller creates it.
+results=''
 
 # The lines of a sample, or of all: NAME PIPELINE KEY TEXT.
 sample_lines() {
