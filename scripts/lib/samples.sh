@@ -67,7 +67,7 @@ try_sample() {
   show_command "stagectl stage examples/apps/$sample"
   "$root/bin/stagectl" stage "examples/apps/$sample" 2>&1 | tee "$log"
   staged=$((${EPOCHREALTIME/./} - began))
-  grep -qF "The pipeline is /apcera::$pipeline, because " "$log" || die "the pipeline of $sample is not $pipeline."
+  grep -qF "The pipeline is stagpipe::/apcera::$pipeline, because " "$log" || die "the pipeline of $sample is not $pipeline."
   rm "$log"
 
   start_package "$sample" 8080
