@@ -50,7 +50,9 @@ describe('what ships with stagerd', () => {
     const recipes = await readShipped(CHECKOUT, MIRROR)
     for (const recipe of recipes) {
       if (recipe.kind !== 'stager') continue
-      const code = recipe.files.map(({ content }) => content.toString()).join('\n')
+      const text = (name: string) => recipe.files.find(({ path }) => path === name)?.content.toString() ?? ''
+      const own = text('stage')
+      const code = own.includes('install_dependencies') ? own + text('application.sh') : own
       const lines = code.split('\n').filter((line) => /^\s*(want|relaunch_with|.*\bcompilers\b)/.test(line))
       const asked = lines.flatMap((line) => line.match(/\b(?:os|runtime|package)\.[a-z][a-z-]*/g) ?? [])
       const runtimes = lines.flatMap((line) => /want_runtime ([a-z-]+)/.exec(line)?.[1] ?? [])
