@@ -126,7 +126,7 @@ remember() {
   local egress=no checks
   if needs_egress "$1"; then egress=yes; fi
   checks=$(sample_lines "$1" | awk '$3 ~ "^/" { paths++ } $3 == "test" { tests = ", tests pass" }
-    $3 == "absent" { absent = ", " $4 " is absent" } END { print paths " paths" tests absent }')
+    $3 == "absent" { absent = ", " $4 " is absent" } END { print paths (paths == 1 ? " path" : " paths") tests absent }')
   printf '%-16s %-12s %6d.%d s   %-7s %s\n' "$1" "$2" $(($3 / 1000000)) $(($3 / 100000 % 10)) "$egress" "$checks" >>"$results"
 }
 
