@@ -134,15 +134,15 @@ json_string() {
 }
 
 # install_dependencies COMMAND...: runs it in the application, and once more with compilers if it lacks them, because
-# most applications need none.
+# most applications need none. An installer that needs more for that names it in $compilers.
+compilers=(package.build-essential)
 install_dependencies() {
   local log code=0
   log=$(mktemp)
   in_stagerfs "$@" 2>&1 | tee "$log" || code=$?
   if ((code)) && grep -qiE "$lacks_compiler" "$log"; then
     if ! meta_has_dependency package.build-essential; then say 'The dependencies have sources to compile: adding compilers'; fi
-    # node-gyp is a program in Python.
-    want_for_staging package.build-essential runtime.python
+    want_for_staging "${compilers[@]}"
   fi
   return "$code"
 }

@@ -2,7 +2,9 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { fetchCommands } from '../../../daemon/bootstrap/pack-input.js'
 import { planItems, pipelineNames } from '../../../daemon/bootstrap/plan-items.js'
+import { formatCapability } from '../../../daemon/bootstrap/parse-capability.js'
 import { readShipped } from '../../../daemon/bootstrap/read-shipped.js'
+import { providesOf } from '../../../daemon/bootstrap/recipe.js'
 
 const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 const MIRROR = 'http://mirror.example.org/debian'
@@ -46,6 +48,24 @@ describe('what ships with stagerd', () => {
     // A change of another library does not build everything again that the compiler has built.
     expect(filesOf('compiler')).toEqual(['stage', 'stager.sh'])
     expect(filesOf('system')).toEqual(['stage'])
+  })
+
+  test('makes, with each pipeline alone, everything that its stager asks for', async () => {
+    const recipes = await readShipped(CHECKOUT, MIRROR)
+    for (const recipe of recipes) {
+      if (recipe.kind !== 'stager') continue
+      const text = (name: string) => recipe.files.find(({ path }) => path === name)?.content.toString() ?? ''
+      const own = text('stage')
+      const code = own.includes('install_dependencies') ? own + text('application.sh') : own
+      const lines = code.split('\n').filter((line) => /^\s*(want|relaunch_with|.*\bcompilers\b)/.test(line))
+      const asked = lines.flatMap((line) => line.match(/\b(?:os|runtime|package)\.[a-z][a-z-]*/g) ?? [])
+      const runtimes = lines.flatMap((line) => /want_runtime ([a-z-]+)/.exec(line)?.[1] ?? [])
+      const made = planItems(recipes, recipe.entry.internal ? [] : [recipe.name])
+        .flatMap((item) => providesOf(item.recipe))
+        .map(formatCapability)
+
+      expect(made, recipe.fqn).toEqual(expect.arrayContaining([...asked, ...runtimes.map((name) => `runtime.${name}`)]))
+    }
   })
 
   test('gives a digest for every source, so that a build can verify what it fetches', async () => {

@@ -1,3 +1,7 @@
-def application(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"Two hulls in the yard\n"]
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "yard.settings")
+
+application = get_wsgi_application()
