@@ -16,8 +16,8 @@ start_daemon() {
   daemon_run=$(mktemp -d /tmp/stagerd-run.XXXXXX)
   daemon_log=$state.log
   export STAGERD_SOCKET=$daemon_run/stagerd.sock
-  # Isolates stagectl from the settings of the user.
-  export XDG_CONFIG_HOME=$daemon_run
+  # Isolates stagectl from the settings of the user, and from what it knows of earlier uploads.
+  export XDG_CONFIG_HOME=$daemon_run XDG_CACHE_HOME=$daemon_run
   : >"$daemon_run/stagerd.toml"
   bundle=$(ca_bundle)
   if [[ -n $bundle ]]; then printf 'ca-bundle = "%s"\n' "$bundle" >"$daemon_run/stagerd.toml"; fi

@@ -196,7 +196,7 @@ export class PrivateDaemon {
   stagectl(...args: string[]) {
     return execa(path.join(CHECKOUT, 'bin/stagectl'), args, {
       reject: false,
-      env: { STAGERD_SOCKET: this.socket, XDG_CONFIG_HOME: this.directory },
+      env: { STAGERD_SOCKET: this.socket, XDG_CONFIG_HOME: this.directory, XDG_CACHE_HOME: this.directory },
     })
   }
 
