@@ -45,7 +45,7 @@ describe('a stager that uses its grace period to finish its work', () => {
   }
 
   async function working(uuid: string) {
-    await vi.waitFor(async () => expect((await harness.staging(uuid)).launches[0]?.state).toBe('running'))
+    await expect.poll(async () => (await harness.staging(uuid)).launches[0]?.state).toBe('running')
   }
 
   it('after its timeout has failed by it', async () => {
@@ -90,14 +90,23 @@ describe('a stager that uses its grace period to finish its work', () => {
 })
 
 describe('while the Engine is away and nobody has noticed', () => {
-  /** Whether it is the first launch; the Engine comes back when the daemon has missed it. */
+  /** Until the daemon has missed it. */
+  function loseEngine() {
+    const { isolation, parts } = harness
+    isolation.down = DOWN
+    const sweep = parts.janitor.sweepOnceEngineIsBack.bind(parts.janitor)
+    vi.spyOn(parts.janitor, 'sweepOnceEngineIsBack').mockImplementationOnce((...args) => {
+      isolation.down = undefined
+      return sweep(...args)
+    })
+  }
+
+  /** Whether it is the first launch. */
   function losesEngineOnce() {
     let launches = 0
     return () => {
       if (launches++ > 0) return false
-      harness.isolation.down = DOWN
-      const missed = vi.spyOn(harness.parts.janitor, 'sweepOnceEngineIsBack')
-      void vi.waitFor(() => expect(missed).toHaveBeenCalled(), 10_000).then(() => (harness.isolation.down = undefined))
+      loseEngine()
       return true
     }
   }
@@ -160,16 +169,13 @@ describe('while the Engine is away and nobody has noticed', () => {
 
   it('a start that fails in whatever form is not the fault of the package', async () => {
     vi.spyOn(harness.isolation, 'prepare').mockImplementationOnce(() => {
-      harness.isolation.down = DOWN
+      loseEngine()
       return Promise.reject(
         new Fault('engine-refused', 'The Docker Engine refused to create a network: shutting down.'),
       )
     })
-    const missed = vi.spyOn(harness.parts.janitor, 'sweepOnceEngineIsBack')
     await harness.addPipeline('pipe', { any: async ({ url }) => void (await call(url, 'POST /done')) })
     const { uuid } = await harness.submit('app', 'pipe')
-    await vi.waitFor(() => expect(missed).toHaveBeenCalled())
-    harness.isolation.down = undefined
     expect(await harness.ended(uuid)).toMatchObject(AGAIN)
   })
 })
