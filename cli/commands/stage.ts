@@ -97,11 +97,11 @@ async function stageSource(
   const { api, output, signal } = session
   // Check all arguments before packing and uploading.
   const target = session.newName(options.name ?? manifest.name ?? (await derivedName(session, application)), 'package')
-  const pipeline = await choosePipeline(
-    session,
-    options.pipeline ?? manifest.staging_pipeline,
-    isDirectory || isJavaArchive(file) ? file : undefined,
-  )
+  const pipeline = await choosePipeline(session, {
+    option: options.pipeline,
+    manifest: manifest.staging_pipeline,
+    source: isDirectory || isJavaArchive(file) ? file : undefined,
+  })
   const before = await findReplaceable(session, target.fqn)
   if (before) await assertNoProgram(session, before)
   await assertRuntime(session, target.namespace, options.runtime)

@@ -11,20 +11,27 @@ import { readSourceTop, type SourceTop } from './source-top.js'
 
 const GIVE_ONE = 'give one with --pipeline'
 
+export interface PipelineWish {
+  readonly option: string | undefined
+  readonly manifest: string | undefined
+  /** Undefined for an archive, which is not inspected. */
+  readonly source: string | undefined
+}
+
 /**
- * Finds the pipeline that the user gives. Without one, has the daemon detect it, and says what it saw and what it chose.
+ * Finds the pipeline that the user gives, or else the manifest. Without one, has the daemon detect it. Says what it chose,
+ * and why.
  *
  * Throws what `lookUp` throws for an unknown name, `NotFound` (`no-pipeline`) when detection finds none, and as
  * `readSourceTop`.
- *
- * @param source undefined for an archive, which is not inspected
  */
-export async function choosePipeline(
-  session: Session,
-  named: string | undefined,
-  source: string | undefined,
-): Promise<Pipeline> {
-  if (named !== undefined) return await lookUp<Pipeline>(session, named, 'stagpipe')
+export async function choosePipeline(session: Session, { option, manifest, source }: PipelineWish): Promise<Pipeline> {
+  if (option !== undefined) return await lookUp<Pipeline>(session, option, 'stagpipe')
+  if (manifest !== undefined) {
+    const pipeline = await lookUp<Pipeline>(session, manifest, 'stagpipe')
+    await session.output.note(`The pipeline is ${pipeline.fqn}, because the manifest names it.`)
+    return pipeline
+  }
   if (source === undefined) throw await noPipeline(session, ['No pipeline can be detected for an archive', GIVE_ONE])
   const top = await readSourceTop(source)
   const detection = await detectPipeline(session, top)

@@ -85,10 +85,9 @@ describe('stage with a manifest', () => {
 
   test('goes over what is detected, and leaves the rest to it', async () => {
     await tree({ 'index.html': '', 'continuum.conf': 'staging_pipeline: "/apcera::go"' })
-    expect((await stage('app')).staging).toMatchObject({
-      package: 'package::/::app',
-      pipeline: 'stagpipe::/apcera::go',
-    })
+    const { err, staging } = await stage('app')
+    expect(staging).toMatchObject({ package: 'package::/::app', pipeline: 'stagpipe::/apcera::go' })
+    expect(err).toContain('The pipeline is stagpipe::/apcera::go, because the manifest names it.')
     await tree({ 'index.html': '', 'continuum.conf': 'name: other' })
     expect((await stage('app')).staging).toMatchObject({ pipeline: 'stagpipe::/apcera::static-site' })
   })
