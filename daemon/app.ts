@@ -27,6 +27,7 @@ import { ImagePackages } from './images/image-packages.js'
 import { INSTALL_DIRECTORY } from './installation.js'
 import { LogStore } from './log/log-store.js'
 import { isTerminal } from './model/staging.js'
+import { nodeFacts } from './node-facts.js'
 import { NodeReport } from './node/node-report.js'
 import { proxyAddresses, proxyEnvironment } from './proxy-environment.js'
 import { closureOf } from './resolver/closure.js'
@@ -36,6 +37,7 @@ import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
+import { Reuse } from './staging/reuse.js'
 import { StagingService } from './staging/staging-service.js'
 import { StateDirectory } from './state-directory.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
@@ -74,7 +76,7 @@ export async function buildApp(
   const environment = { always: ca.environment, withEgress: proxyEnvironment(settings.proxy) }
 
   // Storage.
-  const store = SqliteStore.open(state.database, settings.packageQuotaBytes)
+  const store = SqliteStore.open(state.database, settings.packageQuotaBytes, settings.history)
   undo.defer('close the database', () => store.close())
   const { packages, stagers, pipelines, policies, ledger, bootstraps: bootstrapRecords } = store
   const blobs = await DirectoryBlobStore.open(state.blobs)
@@ -107,6 +109,8 @@ export async function buildApp(
   })
   const live = new LiveContainers()
   const janitor = new Janitor({ isolation, live, logger })
+  const plan = { environment, node: nodeFacts({ version, files: ca.files, compressor }) }
+  const reuse = new Reuse({ ledger, resolver, plan })
   const launches = new LaunchRunner({
     isolation,
     coordinator: new Coordinator({ logger }),
@@ -119,13 +123,14 @@ export async function buildApp(
       quota,
       liveBlobs,
     },
-    plan: { environment },
+    plan,
+    reuse,
     live,
     janitor,
     logger,
   })
   const service = new StagingService(
-    { packages, stagers, pipelines, ledger, janitor, launches, logs, logger },
+    { packages, stagers, pipelines, ledger, janitor, launches, reuse, logs, logger },
     concurrency,
   )
   const defaults = { limits, environment }

@@ -1,4 +1,13 @@
 import type { Staging } from '../model/staging.js'
+import type { RecordedVerdict } from './record-verdict.js'
+
+/** What ended a launch. */
+export type LaunchCause =
+  /** `recorded` resolves after the transaction of the verdict. */
+  | { readonly kind: 'verdict'; readonly recorded: Promise<RecordedVerdict> }
+  /** The container ended without a verdict. */
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'stopped' }
 
 export type Conclusion =
   | { readonly kind: 'settled'; readonly staging: Staging }

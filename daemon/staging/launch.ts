@@ -18,9 +18,10 @@ import type { HintContext } from './hints/hint-rule.js'
 import { hintOfFailure } from './hints/hint-of-failure.js'
 import type { Janitor } from './janitor.js'
 import type { LiveContainers } from './live-containers.js'
-import type { Conclusion, LaunchOutcome } from './launch-outcome.js'
+import type { Conclusion, LaunchCause, LaunchOutcome } from './launch-outcome.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan, type PlanSettings } from './plan.js'
-import { recordLimit, recordVerdict, type RecordedVerdict } from './record-verdict.js'
+import { recordLimit, recordVerdict } from './record-verdict.js'
+import type { Reuse } from './reuse.js'
 import { StagerOutput } from './stager-output.js'
 import { launchEnded, WorkingCopyHandler, type OwningLaunch, type WorkingCopyParts } from './working-copy-handler.js'
 
@@ -31,6 +32,7 @@ export interface LaunchParts {
   readonly resolver: Resolver
   readonly workingCopy: WorkingCopyParts
   readonly plan: PlanSettings
+  readonly reuse: Pick<Reuse, 'again'>
   readonly live: LiveContainers
   readonly janitor: Pick<Janitor, 'trySweep'>
   readonly logger: Logger
@@ -47,14 +49,6 @@ export interface LaunchRequest {
   /** Ends the launch without a verdict, because of a cancellation or the end of the daemon. */
   readonly stop: AbortSignal
 }
-
-/** What ended a launch. */
-type Cause =
-  /** `recorded` resolves after the transaction of the verdict. */
-  | { readonly kind: 'verdict'; readonly recorded: Promise<RecordedVerdict> }
-  /** The container ended without a verdict. */
-  | { readonly kind: 'ended' }
-  | { readonly kind: 'stopped' }
 
 /**
  * One launch, from its plan to its release.
@@ -75,7 +69,7 @@ export class Launch implements OwningLaunch {
   readonly #stager: string
   readonly #handler: WorkingCopyHandler
   readonly #output: StagerOutput
-  readonly #cause = new FirstCause<Cause>()
+  readonly #cause = new FirstCause<LaunchCause>()
   #container: PreparedContainer | undefined
   #listener: CoordinatorListener | undefined
   /** Set before the listener opens. */
@@ -112,7 +106,8 @@ export class Launch implements OwningLaunch {
       for (const { sha256 } of [...plan.prepare.root, ...plan.start.stagerfs])
         workingCopy.liveBlobs.hold(sha256, this.holder)
       await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
-      await ledger.beginLaunch(staging.uuid, { uuid: this.uuid, stagerFqn: this.#stager, step: staging.step })
+      const { uuid, step } = staging
+      await ledger.beginLaunch(uuid, { uuid: this.uuid, stagerFqn: this.#stager, step, given: plan.given })
       live.add(this.uuid)
       return await this.#execute(plan)
     } finally {
@@ -143,7 +138,7 @@ export class Launch implements OwningLaunch {
     const launch = { staging: this.#staging, launch: this.uuid }
     const hit = running.limitHit()
     const recorded = hit.then((limit) =>
-      limit ? recordLimit(ledger, launch, limit) : recordVerdict(ledger, launch, verdict, work),
+      limit ? recordLimit(ledger, launch, limit) : recordVerdict(this.#parts, launch, verdict, work),
     )
     this.#cause.decide({ kind: 'verdict', recorded })
     const { refusal } = await recorded
@@ -212,7 +207,7 @@ export class Launch implements OwningLaunch {
     return running
   }
 
-  async #firstCause(running: RunningContainer): Promise<Cause> {
+  async #firstCause(running: RunningContainer): Promise<LaunchCause> {
     const stopped = () => this.#cause.decide({ kind: 'stopped' })
     this.#stop.addEventListener('abort', stopped)
     if (this.#stop.aborted) stopped()
@@ -223,7 +218,7 @@ export class Launch implements OwningLaunch {
   }
 
   /** After a verdict the stager has a grace period to end by itself; then it is stopped. */
-  async #endOf(running: RunningContainer, cause: Cause): Promise<Ending> {
+  async #endOf(running: RunningContainer, cause: LaunchCause): Promise<Ending> {
     const { graceAfterVerdictMs = GRACE_AFTER_VERDICT_MS } = this.#parts
     const stop = () => running.stop()
     if (cause.kind === 'stopped') stop()
@@ -233,7 +228,7 @@ export class Launch implements OwningLaunch {
     return ending
   }
 
-  async #conclude(cause: Cause, ending: Ending): Promise<Conclusion> {
+  async #conclude(cause: LaunchCause, ending: Ending): Promise<Conclusion> {
     const { ledger } = this.#parts
     switch (cause.kind) {
       case 'verdict': {
