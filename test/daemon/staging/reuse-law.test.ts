@@ -14,9 +14,9 @@ import { call, StagingHarness } from '../../support/staging-harness.js'
  * a stager can see makes a difference here.
  */
 
-const law = lawRun({ runs: 12, msPerRun: 4_000 })
+const law = lawRun({ runs: 20, msPerRun: 4_000 })
 
-const SOURCES = ['a', 'b'] as const
+const SOURCES = ['a', 'a', 'a', 'b'] as const
 const RUNTIMES = ['node-18', 'node-20'] as const
 const POLICIES = [
   'job::/none { package.retire "package::/::node-18" }',
@@ -44,16 +44,19 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     value,
   }),
   fc.record({ what: fc.constant('policy' as const), text: fc.constantFrom(...POLICIES) }),
-  fc.record({
-    what: fc.constantFrom(
-      'stager-environment' as const,
-      'program' as const,
-      'user' as const,
-      'command' as const,
-      'package-environment' as const,
-    ),
-    value,
-  }),
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      what: fc.constantFrom(
+        'stager-environment' as const,
+        'program' as const,
+        'user' as const,
+        'command' as const,
+        'package-environment' as const,
+      ),
+      value,
+    }),
+  },
   fc.record({ what: fc.constant('memory' as const), value: fc.constantFrom(1 << 27, 1 << 28) }),
   fc.record({
     what: fc.constant('pipeline' as const),
@@ -179,7 +182,7 @@ it(
   async () => {
     let reused = 0
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 8 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 10 }), async (steps) => {
         const harness = await open()
         try {
           for (const { changes, source, mode } of steps) {
