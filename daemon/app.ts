@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { CleanupStack } from '../base/cleanup-stack.js'
 import { Leases } from '../base/leases.js'
@@ -6,6 +7,7 @@ import { chooseCompressor } from '../isolation/archive/compressor.js'
 import { detectCompression } from '../isolation/archive/compression.js'
 import { canonicalArchive } from '../isolation/archive/canonical-archive.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
+import { readEntries } from '../isolation/archive/read-entries.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
 import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
@@ -32,6 +34,7 @@ import { NodeReport } from './node/node-report.js'
 import { proxyAddresses, proxyEnvironment } from './proxy-environment.js'
 import { closureOf } from './resolver/closure.js'
 import { Resolver } from './resolver/resolver.js'
+import { ResultDiffs } from './results/result-diff.js'
 import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
@@ -146,7 +149,8 @@ export async function buildApp(
     live: liveBlobs,
     closure: (subject, dependencies) => closureOf(resolver, subject, dependencies),
   })
-  const { exchange, references } = store
+  const { exchange, references, results } = store
+  const entriesOf = (body: Readable, signal: AbortSignal) => readEntries(body, DEFAULT_ARCHIVE_LIMITS, signal)
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
   const graceMs = settings.uploadGraceMs
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, logs, graceMs })
@@ -179,6 +183,7 @@ export async function buildApp(
     logger,
     packages: { packages, ingest, quota },
     packageData: { packages, blobs, live: liveBlobs },
+    results: { results, diffs: new ResultDiffs({ results, blobs, live: liveBlobs, readEntries: entriesOf }) },
     images: { images },
     resources: { ingest, quota },
     exchange: { exporter, importer },

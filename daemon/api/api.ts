@@ -16,6 +16,7 @@ import { pipelineRoutes, type PipelineRoutesParts } from './routes/pipelines.js'
 import { policyRoutes, type PolicyRoutesParts } from './routes/policies.js'
 import { resolutionRoutes, type ResolutionRoutesParts } from './routes/resolution.js'
 import { resourceRoutes, type ResourceRoutesParts } from './routes/resources.js'
+import { resultRoutes, type ResultRoutesParts } from './routes/results.js'
 import { runRoutes, type RunRoutesParts } from './routes/runs.js'
 import { stagerRoutes, type StagerRoutesParts } from './routes/stagers.js'
 import { stagingLogRoutes, type StagingLogRoutesParts } from './routes/staging-log.js'
@@ -27,6 +28,7 @@ export interface ApiParts {
   readonly logger: FastifyBaseLogger
   readonly packages: PackageRoutesParts
   readonly packageData: PackageDataRoutesParts
+  readonly results: ResultRoutesParts
   readonly images: ImageRoutesParts
   readonly resources: ResourceRoutesParts
   readonly exchange: ExchangeRoutesParts
@@ -52,6 +54,7 @@ export function buildApi({ logger, ...parts }: ApiParts): Api {
     routes: [
       (api) => packageRoutes(api, parts.packages),
       (api) => packageDataRoutes(api, parts.packageData),
+      (api, closing) => resultRoutes(api, parts.results, closing),
       (api) => buildScriptRoutes(api),
       (api) => manifestRoutes(api),
       (api, closing) => imageRoutes(api, parts.images, closing),

@@ -1,4 +1,5 @@
 import { canonicalJson } from '../../base/canonical-json.js'
+import { METADATA_FIELDS } from '../model/result-names.js'
 import type { Making, Result } from '../model/result.js'
 import type { StagerSnapshot, Staging, WorkingCopy } from '../model/staging.js'
 
@@ -45,8 +46,7 @@ export function restaged(
 
 /** Each field is as the stagers found it then, or as they left it. */
 function beginsLike(work: WorkingCopy, input: WorkingCopy, content: Omit<WorkingCopy, 'resource'>): boolean {
-  const fields = ['dependencies', 'provides', 'environment', 'templates', 'manifest'] as const
-  return fields.every((field) => {
+  return METADATA_FIELDS.every((field) => {
     const now = canonicalJson(work[field] ?? null)
     return now === canonicalJson(input[field] ?? null) || now === canonicalJson(content[field] ?? null)
   })
