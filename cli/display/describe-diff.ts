@@ -40,7 +40,7 @@ function detail(before: Entry, after: Entry): (field: Change['fields'][number]) 
       case 'attributes':
         return field
       case 'size':
-        return `${formatBytes(before.size ?? 0)} -> ${formatBytes(after.size ?? 0)}`
+        return `size ${formatBytes(before.size ?? 0)} -> ${formatBytes(after.size ?? 0)}`
       default:
         return `${field} ${printable(String(before[field] ?? '-'))} -> ${printable(String(after[field] ?? '-'))}`
     }
