@@ -63,11 +63,11 @@ async function staged(members: readonly TarMember[], environment: Record<string,
   return uuid
 }
 
-const json = <T>({ io }: { readonly io: { readonly out: string } }) => JSON.parse(io.out) as T
+const json = ({ io }: { readonly io: { readonly out: string } }): unknown => JSON.parse(io.out)
 
 describe('package history', () => {
   it('shows each result with its origin, and marks the present one', async () => {
-    const results = json<Result[]>(await real.run(['package', 'history', 'app', '--json']))
+    const results = json(await real.run(['package', 'history', 'app', '--json'])) as Result[]
     expect(results).toMatchObject([
       { number: 2, current: true, origin: 'staging', staging: stagings[1], pipeline: 'stagpipe::/::p' },
       { number: 1, current: false, origin: 'staging', staging: stagings[0] },
@@ -97,7 +97,7 @@ describe('package diff', () => {
   })
 
   it('compares any two results, as a document too', async () => {
-    const diff = json<ResultDiff>(await real.run(['package', 'diff', 'app', '2', '1', '--json']))
+    const diff = json(await real.run(['package', 'diff', 'app', '2', '1', '--json'])) as ResultDiff
     expect(diff).toMatchObject({ from: 2, to: 1, added: 1, changed: 1, removed: 1, metadata: 2, truncated: false })
     expect(diff.changes.find(({ path }) => path === 'app/run')).toMatchObject({
       fields: ['content', 'size', 'mode'],
@@ -119,7 +119,7 @@ describe('package rollback', () => {
   it('gives the package its earlier result, and the history an entry', async () => {
     const { code, io } = await real.run(['package', 'rollback', 'app'])
     expect([code, io.out]).toEqual([0, 'package::/::app has result 1 now.\n'])
-    const results = json<Result[]>(await real.run(['package', 'history', 'app', '--json']))
+    const results = json(await real.run(['package', 'history', 'app', '--json'])) as Result[]
     expect(results[0]).toMatchObject({ number: 3, origin: 'rollback', rollback_to: 1, current: true })
     expect((await real.run(['package', 'rollback', 'app', '1'])).code).toBe(4)
     expect((await real.run(['package', 'rollback', 'app', '2'])).code).toBe(0)
