@@ -115,6 +115,8 @@ export interface Failure {
 /** The package as the stagers see it. Each verdict changes it; success copies it to the package itself. */
 export interface WorkingCopy extends WithManifest {
   readonly resource: Resource
+  /** A stager of this staging has said that its result depends on more than what it was given. */
+  readonly unrepeatable?: boolean
 }
 
 /** New data and changed metadata for a package. They become the package's own on success. */

@@ -41,7 +41,7 @@ export class Reuse {
   /** See `Making.again`. `work` is that of the last verdict. */
   async again(staging: Staging, work: WorkingCopy): Promise<string | undefined> {
     const { input } = staging
-    if (!input) return undefined
+    if (!input || work.unrepeatable === true) return undefined
     const next = restaged(staging, { input }, withOwnStartCommand(work))
     return await this.parts.resolver.with((catalogue) => this.#digest(next, catalogue))
   }

@@ -192,6 +192,18 @@ it('a stager with egress takes part if it declares itself reproducible', async (
   expect((await stage({ source })).reused).toBe(first.uuid)
 })
 
+it('a result of which a stager says that it is not reproducible is never reused', async () => {
+  await harness.addPipeline('pipe', {
+    install: async ({ url }) => void (await call(url, 'POST /done?reproducible=no')),
+    check: async ({ url }) => void (await call(url, 'POST /done')),
+  })
+  harness.start()
+  const source = await sourceOf('v1')
+  const first = await stage({ source })
+  expect(await stage({ source })).toMatchObject({ state: 'succeeded', reused: undefined })
+  expect((await harness.ended((await harness.service.retry(first.uuid)).uuid)).state).toBe('succeeded')
+})
+
 describe('a retry of a staging that has succeeded', () => {
   it('stages its source again on newer packages, and is answered as long as there are none', async () => {
     await addPipeline()
