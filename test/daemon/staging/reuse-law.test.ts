@@ -98,7 +98,7 @@ function stager(program: string) {
     }
     const layers = (list: readonly { readonly sha256: string }[] = []) => list.map((layer) => layer.sha256)
     // Its own word from before is no input: a stager that is given it again makes the same.
-    const without = ({ STAGED: _staged, STAGER_URL: _url, ...rest }: Record<string, string>) => rest
+    const without = (variables: Readonly<Record<string, string>>) => ({ ...variables, STAGED: '', STAGER_URL: '' })
     const seen = JSON.stringify({
       program,
       source: await call(url, 'GET /data'),
@@ -141,13 +141,16 @@ async function carryOut(harness: StagingHarness, change: Change): Promise<void> 
       return void (await harness.packages.attach(root(change.name), await resourceOf(harness, change.value), 'ready'))
     case 'runtime-environment':
       return void (await harness.packages.update(root(change.name), { environment: { VALUE: change.value } }))
-    case 'policy':
-      return await harness.putPolicy(change.text)
+    case 'policy': {
+      await harness.putPolicy(change.text)
+      return
+    }
     case 'stager-environment':
       return void (await stagers.update(root('one'), { environment: { VALUE: change.value } }))
     case 'program': {
       const { uuid } = await harness.packages.get(root(`program-${change.value}`))
-      return await harness.giveProgram('one', uuid)
+      await harness.giveProgram('one', uuid)
+      return
     }
     case 'user':
       return void (await stagers.update(root('one'), { user: change.value }))
@@ -171,8 +174,10 @@ async function carryOut(harness: StagingHarness, change: Change): Promise<void> 
       const { egress, reproducible } = change
       return void (await stagers.update(root('one'), { egress, reproducible }))
     }
-    case 'restart':
-      return await harness.restart()
+    case 'restart': {
+      await harness.restart()
+      return
+    }
   }
 }
 
