@@ -98,7 +98,8 @@ function stager(program: string) {
     }
     const layers = (list: readonly { readonly sha256: string }[] = []) => list.map((layer) => layer.sha256)
     // Its own word from before is no input: a stager that is given it again makes the same.
-    const without = (variables: Readonly<Record<string, string>>) => ({ ...variables, STAGED: '', STAGER_URL: '' })
+    const without = (variables: Readonly<Record<string, string>>) =>
+      Object.entries(variables).filter(([name]) => name !== 'STAGED' && name !== 'STAGER_URL')
     const seen = JSON.stringify({
       program,
       source: await call(url, 'GET /data'),
