@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Package } from '../../../daemon/documents/package.js'
@@ -32,7 +32,7 @@ wget -q -O - --post-data="" "$STAGER_URL/done"
   await daemon.addStager({ name: 'build', package: 'package::/::program', start_command: './build' })
   site = file('site')
   await mkdir(site)
-  await writeFile(path.join(site, 'index.html'), 'one')
+  await writePage('one')
 })
 
 afterAll(async () => {
@@ -41,6 +41,13 @@ afterAll(async () => {
   await removeImages(daemon)
   await daemon.close()
 })
+
+/** The time of a file is a part of the source. */
+async function writePage(text: string): Promise<void> {
+  const page = path.join(site, 'index.html')
+  await writeFile(page, text)
+  await utimes(page, 1, 1)
+}
 
 async function stagectl(...args: string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await daemon.stagectl(...args)
@@ -68,9 +75,9 @@ it('a staging with nothing changed is answered from the earlier one, until somet
   expect(forced.launches).toHaveLength(1)
   expect(await digest()).not.toBe(made)
 
-  await writeFile(path.join(site, 'index.html'), 'two')
+  await writePage('two')
   expect((await stage()).reused).toBeUndefined()
-  await writeFile(path.join(site, 'index.html'), 'one')
+  await writePage('one')
   expect((await stage()).reused, 'the newest result of that source').toBe(forced.uuid)
 
   const tool = await daemon.upload(
