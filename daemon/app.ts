@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { CleanupStack } from '../base/cleanup-stack.js'
 import { Leases } from '../base/leases.js'
@@ -6,6 +7,7 @@ import { chooseCompressor } from '../isolation/archive/compressor.js'
 import { detectCompression } from '../isolation/archive/compression.js'
 import { canonicalArchive } from '../isolation/archive/canonical-archive.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
+import { readEntries } from '../isolation/archive/read-entries.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
 import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
@@ -27,15 +29,18 @@ import { ImagePackages } from './images/image-packages.js'
 import { INSTALL_DIRECTORY } from './installation.js'
 import { LogStore } from './log/log-store.js'
 import { isTerminal } from './model/staging.js'
+import { nodeFacts } from './node-facts.js'
 import { NodeReport } from './node/node-report.js'
 import { proxyAddresses, proxyEnvironment } from './proxy-environment.js'
 import { closureOf } from './resolver/closure.js'
 import { Resolver } from './resolver/resolver.js'
+import { ResultDiffs } from './results/result-diff.js'
 import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
+import { Reuse } from './staging/reuse.js'
 import { StagingService } from './staging/staging-service.js'
 import { StateDirectory } from './state-directory.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
@@ -75,7 +80,7 @@ export async function buildApp(
   const environment = { always: ca.environment, withEgress: proxyEnvironment(settings.proxy) }
 
   // Storage.
-  const store = SqliteStore.open(state.database, settings.packageQuotaBytes)
+  const store = SqliteStore.open(state.database, settings.packageQuotaBytes, settings.history)
   undo.defer('close the database', () => store.close())
   const { packages, stagers, pipelines, policies, ledger, bootstraps: bootstrapRecords } = store
   const blobs = await DirectoryBlobStore.open(state.blobs)
@@ -108,6 +113,8 @@ export async function buildApp(
   })
   const live = new LiveContainers()
   const janitor = new Janitor({ isolation, live, logger })
+  const plan = { environment, node: nodeFacts({ version, files: ca.files, compressor }) }
+  const reuse = new Reuse({ ledger, resolver, plan })
   const launches = new LaunchRunner({
     isolation,
     coordinator: new Coordinator({ logger }),
@@ -120,13 +127,14 @@ export async function buildApp(
       quota,
       liveBlobs,
     },
-    plan: { environment },
+    plan,
+    reuse,
     live,
     janitor,
     logger,
   })
   const service = new StagingService(
-    { packages, stagers, pipelines, ledger, janitor, launches, logs, logger },
+    { packages, stagers, pipelines, ledger, janitor, launches, reuse, logs, logger },
     concurrency,
   )
   const defaults = { limits, environment }
@@ -142,7 +150,8 @@ export async function buildApp(
     live: liveBlobs,
     closure: (subject, dependencies) => closureOf(resolver, subject, dependencies),
   })
-  const { exchange, references } = store
+  const { exchange, references, results } = store
+  const entriesOf = (body: Readable, signal: AbortSignal) => readEntries(body, DEFAULT_ARCHIVE_LIMITS, signal)
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
   const graceMs = settings.uploadGraceMs
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, logs, graceMs })
@@ -176,6 +185,7 @@ export async function buildApp(
     packages: { packages, ingest, quota },
     packageData: { packages, blobs, live: liveBlobs },
     packageSource: { packages, ledger, ingest, quota, segments: new SegmentTables(blobs), live: liveBlobs },
+    results: { results, diffs: new ResultDiffs({ results, blobs, live: liveBlobs, readEntries: entriesOf }) },
     images: { images },
     resources: { ingest, quota },
     exchange: { exporter, importer },

@@ -4,6 +4,8 @@ import { packagePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { describePackage } from '../display/describe-package.js'
 import { addDeleteCommand, addShowCommand, type NamedEntity } from './named-entity.js'
+import { addPackageDiffCommand } from './package-diff.js'
+import { addPackageHistoryCommand, addPackageRollbackCommand } from './package-history.js'
 import { addPackageBuildCommand } from './package-build.js'
 import { addPackageDownloadCommand } from './package-download.js'
 import { addPackageExportCommand } from './package-export.js'
@@ -33,6 +35,9 @@ export function addPackageCommands(program: Command, commandLine: CommandLine): 
   addPackageListCommand(group, commandLine)
   addShowCommand(group, commandLine, PACKAGE)
   addPackageDownloadCommand(group, commandLine)
+  addPackageHistoryCommand(group, commandLine)
+  addPackageDiffCommand(group, commandLine)
+  addPackageRollbackCommand(group, commandLine)
   addPackageExportCommand(group, commandLine)
   addPackageImportCommand(group, commandLine)
   addPackageUpdateCommand(group, commandLine)

@@ -29,6 +29,8 @@ import { stageImage, type StageImageOptions } from './stage-image.js'
 interface StageOptions extends StageImageOptions {
   readonly config?: string
   readonly image?: string
+  /** False for --no-reuse. */
+  readonly reuse: boolean
 }
 
 export function addStageCommand(program: Command, commandLine: CommandLine): void {
@@ -62,6 +64,7 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
     )
     .option('-e, --env <key=value>', 'environment variable of the package (repeatable)', collectEnvironment)
     .option('-o, --output <file>', 'download the result to this file')
+    .option('--no-reuse', 'stage it even if nothing has changed since an earlier result')
     .option('--detach', 'print the ID of the staging instead of following it')
     .addHelpText(
       'after',
@@ -119,7 +122,8 @@ async function stageSource(
     manifest: manifestOf(application, options, before),
   }
   const draft = await draftOf(session, target, before, contents)
-  const submitted = await api.post<Staging>('/v1/stagings', { ...draft, pipeline: pipeline.uuid }, { signal })
+  const submission = { ...draft, pipeline: pipeline.uuid, ...(options.reuse ? {} : { reuse: false }) }
+  const submitted = await api.post<Staging>('/v1/stagings', submission, { signal })
   if (options.detach === true) {
     await output.result(submitted, () => submitted.uuid)
     return EXIT.success

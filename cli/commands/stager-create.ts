@@ -23,6 +23,7 @@ interface CreateOptions extends LimitOptions {
   readonly additive?: boolean
   readonly pipeline?: boolean
   readonly allowEgress?: boolean
+  readonly reproducible?: boolean
   readonly user?: string
   readonly dependsOn?: readonly Capability[]
   readonly env?: Environment
@@ -40,6 +41,10 @@ export function addStagerCreateCommand(group: Command, commandLine: CommandLine)
     .option('--additive', 'run the program with the dependencies of the package to be staged')
     .option('--pipeline', 'also create a pipeline of the same name with this stager')
     .option('--allow-egress', 'allow network access beyond the host')
+    .option(
+      '--reproducible',
+      'its result depends on nothing but what it is given, although it has egress: then it is reused if nothing has changed',
+    )
     .option('--user <user>', 'user in the container to run as (default: runner)')
     .option('--depends-on <type.name,...>', 'dependencies of the program (repeatable)', collectCapabilities)
     .option('-e, --env <key=value>', 'environment variable for the program (repeatable)', collectEnvironment)
@@ -105,6 +110,7 @@ function draftOf(
     start_command: options.startCommand,
     ...(options.additive === undefined ? {} : { additive: options.additive }),
     ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
+    ...(options.reproducible === undefined ? {} : { reproducible: options.reproducible }),
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.env === undefined ? {} : { environment: { ...options.env } }),
     ...(limits ? { limits } : {}),

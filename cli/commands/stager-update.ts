@@ -22,6 +22,7 @@ interface UpdateOptions extends LimitOptions {
   readonly startCommand?: string
   readonly additive?: boolean
   readonly allowEgress?: boolean
+  readonly reproducible?: boolean
   readonly user?: string
   readonly dependsAdd?: Capability[]
   readonly dependsRemove?: Capability[]
@@ -41,6 +42,8 @@ export function addStagerUpdateCommand(group: Command, commandLine: CommandLine)
     .option('--no-additive', 'run the program with its own dependencies only')
     .option('--allow-egress', 'allow network access beyond the host')
     .option('--no-allow-egress', 'deny network access beyond the host')
+    .option('--reproducible', 'reuse its results if nothing has changed, although it has egress')
+    .option('--no-reproducible', 'never reuse its results as long as it has egress')
     .option('--user <user>', 'user in the container to run as')
     .option('--depends-add <type.name,...>', 'add dependencies of the program (repeatable)', collectCapabilities)
     .option('--depends-remove <type.name,...>', 'remove dependencies of the program (repeatable)', collectCapabilities)
@@ -100,6 +103,7 @@ function changeOf(options: UpdateOptions): StagerChange {
     ...(options.startCommand === undefined ? {} : { start_command: options.startCommand }),
     ...(options.additive === undefined ? {} : { additive: options.additive }),
     ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
+    ...(options.reproducible === undefined ? {} : { reproducible: options.reproducible }),
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.envSet ? { environment_set: { ...options.envSet } } : {}),
     ...(options.envUnset ? { environment_unset: options.envUnset } : {}),

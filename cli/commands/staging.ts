@@ -52,22 +52,32 @@ function addRetry(group: Command, commandLine: CommandLine): void {
   group
     .command('retry <id>')
     .description(
-      'Stage the package of a failed or cancelled staging again, through the current state of the same pipeline.',
+      'Stage what a staging has staged again, with the packages and the pipeline of now: after a failure, or a package that ' +
+        'is ready on newer runtimes, as long as its history keeps that result.',
     )
+    .option('--no-reuse', 'stage it even if nothing has changed since an earlier result')
     .option('--detach', 'print the ID of the new staging instead of following it')
-    .addHelpText('after', examples('staging retry 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7'))
+    .addHelpText(
+      'after',
+      examples('staging retry 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7', 'staging retry 5f0c6d0e --no-reuse'),
+    )
     .action(
-      commandLine.run(async (session, { detach }: { readonly detach?: boolean }, id: string) => {
-        const { api, output, signal } = session
-        const path = `${stagingPath(await findStagingId(session, id))}/retry`
-        const submitted = await api.post<Staging>(path, undefined, { signal })
-        if (detach === true) {
-          await output.result(submitted, () => submitted.uuid)
-          return EXIT.success
-        }
-        const ended = await followStaging(session, submitted.uuid)
-        if (output.json) await output.document(ended)
-        return exitCodeOfStaging(ended)
-      }),
+      commandLine.run(
+        async (session, { detach, reuse }: { readonly detach?: boolean; readonly reuse: boolean }, id: string) => {
+          const { api, output, signal } = session
+          const path = `${stagingPath(await findStagingId(session, id))}/retry`
+          const submitted = await api.post<Staging>(path, undefined, {
+            signal,
+            ...(reuse ? {} : { query: { reuse: 'false' } }),
+          })
+          if (detach === true) {
+            await output.result(submitted, () => submitted.uuid)
+            return EXIT.success
+          }
+          const ended = await followStaging(session, submitted.uuid)
+          if (output.json) await output.document(ended)
+          return exitCodeOfStaging(ended)
+        },
+      ),
     )
 }

@@ -17,6 +17,7 @@ import { pipelineRoutes, type PipelineRoutesParts } from './routes/pipelines.js'
 import { policyRoutes, type PolicyRoutesParts } from './routes/policies.js'
 import { resolutionRoutes, type ResolutionRoutesParts } from './routes/resolution.js'
 import { resourceRoutes, type ResourceRoutesParts } from './routes/resources.js'
+import { resultRoutes, type ResultRoutesParts } from './routes/results.js'
 import { runRoutes, type RunRoutesParts } from './routes/runs.js'
 import { stagerRoutes, type StagerRoutesParts } from './routes/stagers.js'
 import { stagingLogRoutes, type StagingLogRoutesParts } from './routes/staging-log.js'
@@ -29,6 +30,7 @@ export interface ApiParts {
   readonly packages: PackageRoutesParts
   readonly packageData: PackageDataRoutesParts
   readonly packageSource: PackageSourceRoutesParts
+  readonly results: ResultRoutesParts
   readonly images: ImageRoutesParts
   readonly resources: ResourceRoutesParts
   readonly exchange: ExchangeRoutesParts
@@ -55,6 +57,7 @@ export function buildApi({ logger, ...parts }: ApiParts): Api {
       (api) => packageRoutes(api, parts.packages),
       (api) => packageDataRoutes(api, parts.packageData),
       (api, closing) => packageSourceRoutes(api, parts.packageSource, closing),
+      (api, closing) => resultRoutes(api, parts.results, closing),
       (api) => buildScriptRoutes(api),
       (api) => manifestRoutes(api),
       (api, closing) => imageRoutes(api, parts.images, closing),

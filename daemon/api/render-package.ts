@@ -27,7 +27,7 @@ export function renderPackage(found: Package): PackageDocument {
   }
 }
 
-function renderResource({ uuid, sha256, sha1, length, compression, removals }: Resource): ResourceDocument {
+export function renderResource({ uuid, sha256, sha1, length, compression, removals }: Resource): ResourceDocument {
   return {
     uuid,
     digest: `sha256:${sha256}`,

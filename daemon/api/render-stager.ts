@@ -17,6 +17,7 @@ export function renderStager(stager: Stager, program: Package): StagerDocument {
     start_command: stager.startCommand,
     additive: stager.additive,
     allow_egress: stager.egress,
+    reproducible: stager.reproducible ?? false,
     user: stager.user,
     limits: renderLimits(stager.limits),
     dependencies: [...stager.dependencies],

@@ -22,6 +22,7 @@ export function renderStaging(staging: Staging): StagingDocument {
           },
         }
       : {}),
+    ...(staging.reused === undefined ? {} : { reused: staging.reused }),
     submitted_at: staging.submittedAt,
     ...(staging.startedAt === undefined ? {} : { started_at: staging.startedAt }),
     ...(staging.endedAt === undefined ? {} : { ended_at: staging.endedAt }),

@@ -14,6 +14,7 @@ const Entry = Type.Object(
     'start-command': Type.String({ minLength: 1, default: './stage' }),
     additive: Type.Boolean({ default: false }),
     'allow-egress': Type.Boolean({ default: false }),
+    reproducible: Type.Boolean({ default: false }),
     user: Type.String({ default: 'runner' }),
     'depends-on': Type.Array(Type.String(), { default: [] }),
     runtimes: Type.Array(Type.String(), { default: [] }),
@@ -35,6 +36,7 @@ export interface CatalogueEntry {
   readonly startCommand: string
   readonly additive: boolean
   readonly egress: boolean
+  readonly reproducible: boolean
   readonly user: string
   readonly dependencies: readonly Capability[]
   /** What packages need while they are staged, or when they run. */
@@ -65,6 +67,7 @@ function entryOf(name: string, entry: Partial<Static<typeof Entry>>): CatalogueE
     startCommand: entry['start-command'] ?? './stage',
     additive: entry.additive ?? false,
     egress: entry['allow-egress'] ?? false,
+    reproducible: entry.reproducible ?? false,
     user: entry.user ?? 'runner',
     dependencies: (entry['depends-on'] ?? []).map(parseCapability),
     runtimes: (entry.runtimes ?? []).map(parseCapability),

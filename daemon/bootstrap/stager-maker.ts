@@ -50,6 +50,7 @@ export class StagerMaker {
       startCommand: entry.startCommand,
       additive: entry.additive,
       egress: entry.egress,
+      reproducible: entry.reproducible,
       user: entry.user,
       limits: { ...limits, ...entry.limits },
       dependencies: entry.dependencies,

@@ -95,12 +95,12 @@ export class HttpSession {
     return await call(this.handler)
   }
 
-  async recordVerdict(request: StagerRequest, verdict: Verdict): Promise<void> {
+  async recordVerdict(request: StagerRequest, verdict: Verdict, reproducible: boolean): Promise<void> {
     await request.ticket.ready
     // A client may repeat its verdict, because the answer was lost for instance.
     if (this.#recorded === verdict) return
     this.assertCurrent()
-    await this.handler.verdict(verdict)
+    await this.handler.verdict(verdict, reproducible)
     this.#recorded = verdict
   }
 

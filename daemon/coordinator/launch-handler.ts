@@ -50,8 +50,12 @@ export interface LaunchHandler {
   /** Replace the data by what the stager changed in its filesystem. The handler checks the paths of the request. */
   snapshot(request: SnapshotRequest, signal: AbortSignal): Promise<void>
 
-  /** Resolves when the verdict is durable: then the stager gets its `OK`. */
-  verdict(verdict: Verdict): Promise<void>
+  /**
+   * Resolves when the verdict is durable: then the stager gets its `OK`.
+   *
+   * @param reproducible false if the stager has depended on something that it was not given
+   */
+  verdict(verdict: Verdict, reproducible: boolean): Promise<void>
 
   /**
    * Takes note of a request that was refused. May be called at any time, even after the verdict.

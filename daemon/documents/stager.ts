@@ -3,6 +3,9 @@ import { Capability } from './capability.js'
 import { Limits, SomeLimits } from './limits.js'
 import { closed, environment } from './schema.js'
 
+const REPRODUCIBLE =
+  'that its results depend on nothing but what it is given: only then are they reused if it has egress'
+
 export const Stager = Type.Object(
   {
     uuid: Type.String(),
@@ -13,6 +16,7 @@ export const Stager = Type.Object(
     start_command: Type.String(),
     additive: Type.Boolean(),
     allow_egress: Type.Boolean(),
+    reproducible: Type.Boolean({ description: REPRODUCIBLE }),
     user: Type.String(),
     limits: Limits,
     dependencies: Type.Array(Capability),
@@ -33,6 +37,7 @@ export const StagerDraft = Type.Object(
     start_command: Type.String({ minLength: 1 }),
     additive: Type.Optional(Type.Boolean()),
     allow_egress: Type.Optional(Type.Boolean()),
+    reproducible: Type.Optional(Type.Boolean({ description: REPRODUCIBLE })),
     user: Type.Optional(Type.String()),
     limits: Type.Optional(SomeLimits),
     dependencies: Type.Optional(Type.Array(Capability)),
@@ -50,6 +55,7 @@ export const StagerChange = Type.Object(
     start_command: Type.Optional(Type.String({ minLength: 1 })),
     additive: Type.Optional(Type.Boolean()),
     allow_egress: Type.Optional(Type.Boolean()),
+    reproducible: Type.Optional(Type.Boolean()),
     user: Type.Optional(Type.String()),
     limits: Type.Optional(SomeLimits),
     dependencies_add: Type.Optional(Type.Array(Capability)),

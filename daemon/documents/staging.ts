@@ -52,6 +52,9 @@ export const Staging = Type.Object(
     stagers: Type.Array(Type.String()),
     launches: Type.Array(Launch),
     failure: Type.Optional(Failure),
+    reused: Type.Optional(
+      Type.String({ description: 'UUID of the staging whose result has answered this one, without a launch' }),
+    ),
     submitted_at: Type.String(),
     started_at: Type.Optional(Type.String()),
     ended_at: Type.Optional(Type.String()),
@@ -66,6 +69,9 @@ export const StagingDraft = Type.Object(
   {
     package: Type.String({ description: 'ref' }),
     pipeline: Type.String({ description: 'ref' }),
+    reuse: Type.Optional(
+      Type.Boolean({ description: 'whether an earlier result may answer it if nothing has changed; default: true' }),
+    ),
     source: Type.Optional(
       Type.Object(
         {

@@ -200,6 +200,7 @@ function stagerEntry(found: Stager, program: string): StagerEntry {
     start_command: found.startCommand,
     additive: found.additive,
     allow_egress: found.egress,
+    ...(found.reproducible === true ? { reproducible: true } : {}),
     user: found.user,
     limits: renderLimits(found.limits),
     dependencies: [...found.dependencies],

@@ -107,6 +107,7 @@ function pendingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'progr
     startCommand: entry.start_command,
     additive: entry.additive,
     egress: entry.allow_egress,
+    reproducible: entry.reproducible ?? false,
     user: entry.user,
     limits: parseLimits(entry.limits),
     dependencies,

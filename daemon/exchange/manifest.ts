@@ -56,6 +56,7 @@ const StagerEntry = Type.Object(
     start_command: Type.String({ minLength: 1 }),
     additive: Type.Boolean(),
     allow_egress: Type.Boolean(),
+    reproducible: Type.Optional(Type.Boolean({ description: 'not there where it is not' })),
     user: Type.String(),
     limits: Limits,
     dependencies: Type.Array(Capability),

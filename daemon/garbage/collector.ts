@@ -34,6 +34,7 @@ export interface CollectionRequest {
  *   live, or has written or touched it within the grace period. Hence the order: note the live blobs, list the stored
  *   blobs, then read the references. A holder that releases a blob in between was noted before. Age and liveness are
  *   checked again under the blob's lock, right before the deletion.
+ * - Blobs of the results that packages keep are never deleted. Their layers are garbage like any other.
  * - Layers and images can be rebuilt. Their caches know their users, and may refuse to discard them.
  * - The row of a staging is deleted before its log. A log without a staging is garbage, so a crash in between leaves
  *   nothing behind.
@@ -75,7 +76,8 @@ export class Collector {
       if (!liveBefore.has(sha256)) stored.push({ kind: 'blob', id: sha256, bytes: length, usedAt: modifiedAt })
     const referenced = await references.resources()
     const caches = await isolation.caches(referenced)
-    const digests = new Set(referenced.map(({ sha256 }) => sha256))
+    // Layers of earlier results can be built again; only their blobs are kept.
+    const digests = new Set([...referenced.map(({ sha256 }) => sha256), ...(await references.history())])
     garbage.push(...stored.filter(({ id }) => !digests.has(id)))
 
     const cached = new Map<Garbage, Cached>()

@@ -28,7 +28,8 @@ export function isTerminal(state: StagingState): boolean {
 /** Queued and running stagings hold their package and the packages of their stagers. */
 export const OPEN_STATES: readonly StagingState[] = STAGING_STATES.filter((state) => !isTerminal(state))
 
-export function canBeRetried(state: StagingState): boolean {
+/** Whether a staging in this state holds its source for a retry. The source of one that succeeded is kept with its result. */
+function holdsSource(state: StagingState): boolean {
   switch (state) {
     case 'failed':
     case 'cancelled':
@@ -40,8 +41,7 @@ export function canBeRetried(state: StagingState): boolean {
   }
 }
 
-/** Such a staging holds its source. */
-export const RETRYABLE_STATES: readonly StagingState[] = STAGING_STATES.filter(canBeRetried)
+export const SOURCE_HOLDING_STATES: readonly StagingState[] = STAGING_STATES.filter(holdsSource)
 
 /**
  * `starting`: recorded; its resources may exist on the host. `running`: the stager's program runs. `done`, `failed` and
@@ -115,6 +115,8 @@ export interface Failure {
 /** The package as the stagers see it. Each verdict changes it; success copies it to the package itself. */
 export interface WorkingCopy extends WithManifest {
   readonly resource: Resource
+  /** A stager of this staging has said that its result depends on more than what it was given. */
+  readonly unrepeatable?: boolean
 }
 
 /** New data and changed metadata for a package. They become the package's own on success. */
@@ -139,6 +141,8 @@ export interface StagerSnapshot {
   /** The root is the closure of the staged package, with the stager's own package on top. */
   readonly additive: boolean
   readonly egress: boolean
+  /** What it makes depends on nothing but what it is given, although it has egress. */
+  readonly reproducible?: boolean
   readonly user: string
   readonly limits: Limits
   readonly dependencies: readonly Capability[]
@@ -164,6 +168,12 @@ export interface Staging {
   readonly work: WorkingCopy
   /** Undefined where the staging began with the package's own data. */
   readonly source: StagingSource | undefined
+  /** The package as the first stager sees it. Undefined for stagings of a stagerd that did not record it. */
+  readonly input: WorkingCopy | undefined
+  /** Whether an earlier result may answer it. */
+  readonly reuse: boolean
+  /** UUID of the staging whose result has answered it. */
+  readonly reused: string | undefined
   readonly failure: Failure | undefined
   readonly launches: readonly Launch[]
   readonly submittedAt: string

@@ -88,6 +88,17 @@ export const DEFINITIONS = {
   ),
   /** Unless a policy sets another quota. */
   packageQuotaBytes: define('package-quota', 'SIZE', parseBytes, '2GB', 'maximum size of the resource of a package'),
+  /** The newest result is kept in any case. */
+  history: {
+    results: define('results', 'N', parseInteger, '5', 'how many of its last results a package keeps'),
+    bytes: define(
+      'results-size',
+      'SIZE',
+      parseBytes,
+      '2GB',
+      'how much data they have together, beyond that of the package',
+    ),
+  },
   uploadGraceMs: define('upload-grace', 'TIME', parseDuration, '1h', 'how long gc keeps an upload without a package'),
   logLevel: define('log-level', 'LEVEL', parseLogLevel, 'info', 'trace, debug, info, warn, error or silent'),
 }

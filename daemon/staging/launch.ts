@@ -15,9 +15,10 @@ import { FirstCause } from './first-cause.js'
 import type { Janitor } from './janitor.js'
 import { LaunchConclusion } from './launch-conclusion.js'
 import type { LiveContainers } from './live-containers.js'
-import type { Conclusion, LaunchOutcome } from './launch-outcome.js'
+import type { Conclusion, Earlier, LaunchCause, LaunchOutcome } from './launch-outcome.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan, type PlanSettings } from './plan.js'
 import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
+import type { Reuse } from './reuse.js'
 import { StagerOutput } from './stager-output.js'
 import { launchEnded, WorkingCopyHandler, type OwningLaunch, type WorkingCopyParts } from './working-copy-handler.js'
 
@@ -28,6 +29,7 @@ export interface LaunchParts {
   readonly resolver: Resolver
   readonly workingCopy: WorkingCopyParts
   readonly plan: PlanSettings
+  readonly reuse: Pick<Reuse, 'again'>
   readonly live: LiveContainers
   readonly janitor: Pick<Janitor, 'trySweep'>
   readonly logger: Logger
@@ -45,19 +47,7 @@ export interface LaunchRequest {
   readonly stop: AbortSignal
 }
 
-/** What ended a launch. */
-type Cause =
-  /** `recorded` resolves after the transaction of the verdict, or with what ended the container before it. */
-  | { readonly kind: 'verdict'; readonly recorded: Promise<RecordedVerdict | Earlier> }
-  /** The container has ended without a verdict, or is being ended for `cause`. */
-  | { readonly kind: 'ended'; readonly cause?: ForcedEnding }
-  | { readonly kind: 'stopped' }
-
 const STOPPED = { kind: 'stopped' } as const
-
-interface Earlier {
-  readonly earlier: ForcedEnding
-}
 
 /**
  * One launch, from its plan to its release.
@@ -80,7 +70,7 @@ export class Launch implements OwningLaunch {
   readonly #handler: WorkingCopyHandler
   readonly #output: StagerOutput
   readonly #conclusion: LaunchConclusion
-  readonly #cause = new FirstCause<Cause>()
+  readonly #cause = new FirstCause<LaunchCause>()
   #container: PreparedContainer | undefined
   #listener: CoordinatorListener | undefined
   /** Set before the listener opens. */
@@ -118,7 +108,8 @@ export class Launch implements OwningLaunch {
     this.#conclusion.hints = plan.hints
     try {
       await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
-      await ledger.beginLaunch(staging.uuid, { uuid: this.uuid, stagerFqn: this.#stager, step: staging.step })
+      const { uuid, step } = staging
+      await ledger.beginLaunch(uuid, { uuid: this.uuid, stagerFqn: this.#stager, step, given: plan.given })
       live.add(this.uuid)
       return await this.#execute(plan)
     } finally {
@@ -158,7 +149,7 @@ export class Launch implements OwningLaunch {
     const earlier =
       (await running.causeSoFar()) ?? (verdict === 'failed' ? await this.#conclusion.engineLoss() : undefined)
     if (earlier) return { earlier }
-    return await recordVerdict(this.#parts.ledger, { staging: this.#staging, launch: this.uuid }, verdict, work)
+    return await recordVerdict(this.#parts, { staging: this.#staging, launch: this.uuid }, verdict, work)
   }
 
   assertOpen(): void {
@@ -238,7 +229,7 @@ export class Launch implements OwningLaunch {
     return running
   }
 
-  async #firstCause(running: RunningContainer): Promise<Cause> {
+  async #firstCause(running: RunningContainer): Promise<LaunchCause> {
     const stopped = () => this.#cause.decide({ kind: 'stopped' })
     this.#stop.addEventListener('abort', stopped)
     if (this.#stop.aborted) stopped()
@@ -249,7 +240,7 @@ export class Launch implements OwningLaunch {
   }
 
   /** After a verdict the stager has a grace period to end by itself; then it is stopped. */
-  async #endOf(running: RunningContainer, cause: Cause): Promise<Ending> {
+  async #endOf(running: RunningContainer, cause: LaunchCause): Promise<Ending> {
     const { graceAfterVerdictMs = GRACE_AFTER_VERDICT_MS } = this.#parts
     const stop = () => running.stop()
     if (cause.kind === 'stopped') stop()
@@ -261,7 +252,7 @@ export class Launch implements OwningLaunch {
     return ending
   }
 
-  async #conclude(cause: Cause, ending: Ending): Promise<Conclusion> {
+  async #conclude(cause: LaunchCause, ending: Ending): Promise<Conclusion> {
     switch (cause.kind) {
       case 'verdict': {
         const result = await cause.recorded

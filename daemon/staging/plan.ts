@@ -7,6 +7,7 @@ import { containerEnvironment, type NodeEnvironment } from '../packages/node-env
 import type { Package } from '../packages/package.js'
 import { resolve, type Resolution } from '../packages/resolve.js'
 import type { StagerSnapshot, Staging } from '../model/staging.js'
+import { digestOfLaunch, type NodeFacts } from './launch-digest.js'
 import { hintContext } from './hints/hint-context.js'
 import type { HintContext } from './hints/hint-rule.js'
 
@@ -15,6 +16,7 @@ const DEFAULT_START_PATH = '/app'
 
 export interface PlanSettings {
   readonly environment: NodeEnvironment
+  readonly node: NodeFacts
 }
 
 export interface LaunchPlan {
@@ -22,6 +24,8 @@ export interface LaunchPlan {
   readonly start: LaunchStart
   /** For the hint of a failure. */
   readonly hints: HintContext
+  /** Digest of all that the launch is given. */
+  readonly given: string
 }
 
 /** The plan of the start, without the port of the coordinator, which is known only when its listener is open. */
@@ -57,22 +61,25 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     stager.environment,
   )
 
+  const prepare: PreparePlan = {
+    id: launch,
+    root: [...root.packages, program].flatMap(layerOf),
+    shims: true,
+    user: stager.user,
+    egress: stager.egress,
+    publish: [],
+  }
+  const start: LaunchStart = {
+    command: stager.startCommand,
+    workingDirectory: startPathOf(program.environment) ?? DEFAULT_START_PATH,
+    environment,
+    limits: stager.limits,
+    stagerfs: stagerfs.packages.flatMap(layerOf),
+  }
   return {
-    prepare: {
-      id: launch,
-      root: [...root.packages, program].flatMap(layerOf),
-      shims: true,
-      user: stager.user,
-      egress: stager.egress,
-      publish: [],
-    },
-    start: {
-      command: stager.startCommand,
-      workingDirectory: startPathOf(program.environment) ?? DEFAULT_START_PATH,
-      environment,
-      limits: stager.limits,
-      stagerfs: stagerfs.packages.flatMap(layerOf),
-    },
+    prepare,
+    start,
+    given: digestOfLaunch({ prepare, start }, staging.work, settings.node),
     hints: hintContext({
       program: { kind: 'stager', fqn: stagerFqn(stager) },
       egress: stager.egress,

@@ -2,6 +2,7 @@ import { Refused } from '../../base/errors.js'
 import { RELAUNCH_LIMIT, type Staging, type Verdict, type WorkingCopy } from '../model/staging.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import { failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
+import type { Reuse } from './reuse.js'
 import { currentStager, stagerFqn } from './plan.js'
 
 export interface RecordedVerdict {
@@ -18,7 +19,7 @@ interface OpenLaunch {
 
 /** Records the verdict of the open launch of `staging`. */
 export async function recordVerdict(
-  ledger: StagingLedger,
+  { ledger, reuse }: { readonly ledger: StagingLedger; readonly reuse: Pick<Reuse, 'again'> },
   { staging, launch }: OpenLaunch,
   verdict: Verdict,
   work: WorkingCopy,
@@ -29,7 +30,7 @@ export async function recordVerdict(
     case 'done':
       if (step + 1 < stagers.length) return { staging: await ledger.advance(launch, work) }
       try {
-        return { staging: await ledger.succeed(launch, work) }
+        return { staging: await ledger.succeed(launch, work, await reuse.again(staging, work)) }
       } catch (error) {
         if (!(error instanceof Refused)) throw error
         return { staging: await ledger.fail(uuid, launch, failureOfError(stager, error)), refusal: error }

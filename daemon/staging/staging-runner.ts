@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Logger } from 'pino'
-import { messageOf } from '../../base/errors.js'
+import { messageOf, Refused } from '../../base/errors.js'
 import { explainFailure } from './explain-failure.js'
 import { failureOfError, failureOfInterruptions } from './failures.js'
 import type { LaunchRunner } from './launch-runner.js'
@@ -8,6 +8,7 @@ import type { LaunchOutcome } from './launch-outcome.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
 import type { LogWriter } from '../log/log-writer.js'
+import type { Reuse } from './reuse.js'
 import { currentStager, stagerFqn } from './plan.js'
 import { INTERRUPTION_LIMIT, openLaunchOf, type Staging } from '../model/staging.js'
 import type { WorkOutcome } from './staging-queue.js'
@@ -15,6 +16,7 @@ import type { WorkOutcome } from './staging-queue.js'
 export interface StagingRunnerParts {
   readonly ledger: StagingLedger
   readonly launches: LaunchRunner
+  readonly reuse: Pick<Reuse, 'answer'>
   readonly logs: LogStore
   readonly logger: Logger
   /** Resolves when the Engine answers and the leftovers of lost launches are removed. Rejects when `signal` is aborted. */
@@ -101,7 +103,7 @@ export class StagingRunner {
     const { ledger, launches, stop } = this.#parts
     const ended = AbortSignal.any([cancelled, stop])
     const isCancelled = () => cancelled.aborted
-    let staging = admitted
+    let staging = admitted.cancelRequested ? admitted : ((await this.#answered(admitted, log)) ?? admitted)
     while (staging.state === 'running') {
       if (staging.cancelRequested || isCancelled()) {
         await ledger.cancel(staging.uuid)
@@ -117,6 +119,23 @@ export class StagingRunner {
       staging = await this.#after(staging, outcome, log, ended)
     }
     if (staging.state === 'succeeded') await log.message('Staging is complete.')
+  }
+
+  /** Undefined if an earlier result does not answer it. */
+  async #answered(admitted: Staging, log: LogWriter): Promise<Staging | undefined> {
+    const { ledger, reuse } = this.#parts
+    try {
+      const answered = await reuse.answer(admitted)
+      if (answered?.reused !== undefined)
+        await log.message(`Reused the result of staging ${answered.reused}: nothing that it was made from has changed.`)
+      return answered
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      const failure = failureOfError(undefined, error)
+      const failed = await ledger.fail(admitted.uuid, undefined, failure)
+      await explainFailure(failure, [], log)
+      return failed
+    }
   }
 
   async #after(staging: Staging, outcome: LaunchOutcome, log: LogWriter, ended: AbortSignal): Promise<Staging> {

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import { Conflict } from '../../base/errors.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../store/repositories.js'
 import type { Janitor } from './janitor.js'
@@ -8,7 +7,9 @@ import type { StagingLedger } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
 import { StagingQueue } from './staging-queue.js'
 import { StagingRunner } from './staging-runner.js'
-import { canBeRetried, openLaunchOf, type Staging, type StagingSource } from '../model/staging.js'
+import { openLaunchOf, type Staging, type StagingSource } from '../model/staging.js'
+import type { Reuse } from './reuse.js'
+import { sourceOfRetry } from './source-of-retry.js'
 import { retryUntilStopped } from './retry-until-stopped.js'
 
 export interface StagingServiceParts {
@@ -18,10 +19,17 @@ export interface StagingServiceParts {
   readonly pipelines: PipelineRepository
   readonly janitor: Janitor
   readonly launches: LaunchRunner
+  readonly reuse: Pick<Reuse, 'answer'>
   readonly logs: LogStore
   readonly logger: Logger
   /** For tests; by default that of the queue. */
   readonly retryMs?: number
+}
+
+export interface SubmitOptions {
+  readonly source?: StagingSource | undefined
+  /** Whether an earlier result may answer it; default: true. */
+  readonly reuse?: boolean | undefined
 }
 
 /**
@@ -78,7 +86,7 @@ export class StagingService {
    * Throws `NotFound` for a package, a pipeline or a stager that does not exist, `Conflict` (`package-busy`,
    * `package-empty`).
    */
-  async submit(packageRef: Ref, pipelineRef: Ref, source?: StagingSource): Promise<Staging> {
+  async submit(packageRef: Ref, pipelineRef: Ref, options: SubmitOptions = {}): Promise<Staging> {
     const { ledger, packages, pipelines, stagers } = this.#parts
     const subject = await packages.get(packageRef)
     const pipeline = await pipelines.get(pipelineRef)
@@ -86,7 +94,7 @@ export class StagingService {
       packageUuid: subject.uuid,
       pipelineFqn: formatFqn('stagpipe', pipeline),
       stagers: await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))),
-      source,
+      ...options,
     })
     this.#queue.notify()
     return staging
@@ -103,16 +111,15 @@ export class StagingService {
   /**
    * Submits a new staging of the same package, or of the same source, with the same pipeline. Package and pipeline are
    * taken as they are now.
+   *
+   * Throws `Conflict` (`staging-not-ended`, `staging-source-gone`), and what `submit` throws.
    */
-  async retry(uuid: string): Promise<Staging> {
-    const staging = await this.#parts.ledger.get(uuid)
-    if (!canBeRetried(staging.state))
-      throw new Conflict(
-        'staging-not-failed',
-        `Staging ${uuid} is ${staging.state}: only a failed or cancelled staging can be retried.`,
-      )
+  async retry(uuid: string, options: Pick<SubmitOptions, 'reuse'> = {}): Promise<Staging> {
+    const { ledger } = this.#parts
+    const staging = await ledger.get(uuid)
+    const source = await sourceOfRetry(staging, () => ledger.results(uuid))
     const pipeline = parseFqn(staging.pipelineFqn, 'stagpipe', '/')
-    return await this.submit({ uuid: staging.packageUuid }, pipeline, staging.source)
+    return await this.submit({ uuid: staging.packageUuid }, pipeline, { ...options, source })
   }
 
   /** Ends a staging that waits to be continued: no launch of it is at work. */

@@ -134,8 +134,9 @@ export class WorkingCopyHandler implements LaunchHandler {
     this.#work = { ...this.#work, resource }
   }
 
-  async verdict(verdict: Verdict): Promise<void> {
+  async verdict(verdict: Verdict, reproducible: boolean): Promise<void> {
     this.#assertOpen()
+    if (!reproducible) this.#work = { ...this.#work, unrepeatable: true }
     await this.#owner.settle(verdict, this.#work)
   }
 

@@ -4,6 +4,11 @@ import type { Resource } from '../packages/package.js'
 export interface ReferenceRepository {
   /** The resources of all packages, and of the stagings that need theirs: those that have not ended or can be retried. */
   resources(): Promise<readonly Pick<Resource, 'sha256' | 'removals'>[]>
+  /**
+   * Digests of the blobs that only the histories of packages need. To be read after `resources`: data that moves from a
+   * package to its history in between is in one of them.
+   */
+  history(): Promise<readonly string[]>
   stagings(): Promise<readonly StagingAge[]>
   /** Deletes those of the stagings that have ended, with their launches; returns their UUIDs. */
   forgetStagings(uuids: readonly string[]): Promise<readonly string[]>

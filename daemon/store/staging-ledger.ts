@@ -1,3 +1,4 @@
+import type { Result } from '../model/result.js'
 import type {
   Failure,
   Launch,
@@ -18,6 +19,7 @@ import type {
  *     │                  ├──relaunch──> running          (same step, next launch)
  *     │                  ├──abortLaunch──> running       (same step; the work of the launch is lost)
  *     │                  ├──fail──> failed
+ *     │                  ├──answer──> succeeded          (without a launch)
  *     └──cancel──────────┴──cancel──> cancelled
  */
 export interface StagingLedger {
@@ -38,17 +40,32 @@ export interface StagingLedger {
   /** Records the intent, before any resource of the launch is created. */
   beginLaunch(
     staging: string,
-    launch: { readonly uuid: string; readonly stagerFqn: string; readonly step: number },
+    launch: {
+      readonly uuid: string
+      readonly stagerFqn: string
+      readonly step: number
+      /** Digest of all that it is given. */
+      readonly given?: string
+    },
   ): Promise<Launch>
   launchRunning(launch: string): Promise<void>
 
   /** Verdict `done` of a stager that is not the last: saves the work and moves to the next stager. Resets relaunches and interruptions. */
   advance(launch: string, work: WorkingCopy): Promise<Staging>
   /**
-   * Verdict `done` of the last stager: the package takes over the work, and is `ready`.
+   * Verdict `done` of the last stager: the package takes over the work, and is `ready`. That is its newest result.
    * Throws `Refused` (`package-quota`), as `PackageRepository` does; the launch is still open then.
+   *
+   * @param again see `Making`
    */
-  succeed(launch: string, work: WorkingCopy): Promise<Staging>
+  succeed(launch: string, work: WorkingCopy, again?: string): Promise<Staging>
+  /** The results of the staged package, newest first. */
+  results(staging: string): Promise<readonly Result[]>
+  /**
+   * A running staging without an open launch gets the result with this number of its package: it succeeds with it, and is
+   * `reused`. Throws what `succeed` throws, and `Conflict` (`state-changed`) if the result is not kept any more.
+   */
+  answer(staging: string, result: number): Promise<Staging>
   /** Verdict `relaunch`: saves the work and stays at the same stager. Resets interruptions. */
   relaunch(launch: string, work: WorkingCopy): Promise<Staging>
   /** Any failure. The package keeps the data from before the staging, and is `failed`, or `ready` if it was before. `launch` is undefined if none is open. */
@@ -86,4 +103,6 @@ export interface SubmitStaging {
   readonly stagers: readonly StagerSnapshot[]
   /** Replaces the package's own data as the input. */
   readonly source?: StagingSource | undefined
+  /** Whether an earlier result may answer it; default: true. */
+  readonly reuse?: boolean | undefined
 }

@@ -8,6 +8,9 @@ export interface Extended {
   readonly size?: number
   readonly uid?: number
   readonly gid?: number
+  readonly mtime?: string
+  /** Extended attributes that are kept, one a line. */
+  readonly attributes?: string
   /** For a sparse file, GNU tar stores the real name here; the member itself has a placeholder name. */
   readonly sparseName?: string
   readonly sparseSize?: number
@@ -62,6 +65,7 @@ export function parsePaxRecords(body: Buffer, scope: 'entry' | 'global'): Extend
         break
       case 'mtime':
         assertTime(key, value)
+        extended.mtime = value
         break
       case 'GNU.dumpdir':
         throw refused('it is an incremental backup; create a plain archive')
@@ -69,6 +73,8 @@ export function parsePaxRecords(body: Buffer, scope: 'entry' | 'global'): Extend
         if (key.startsWith('GNU.volume.'))
           throw refused('it is one volume of a multi-volume archive; create a plain archive')
         refuseOverlayAttribute(key)
+        if (/^(?:SCHILY|LIBARCHIVE)\.xattr\.user\./.test(key))
+          extended.attributes = `${extended.attributes ?? ''}${key}=${value}\n`
     }
   }
   return extended

@@ -6,6 +6,7 @@ import { detectCompression } from './compression.js'
 import { decompress } from './decompress.js'
 import type { MappedOwners } from './mapped-owners.js'
 import type { ArchiveLimits } from './limits.js'
+import type { TarObserver } from './tar-observer.js'
 import { TarScanner } from './tar-scanner.js'
 
 export interface ArchiveSummary {
@@ -46,12 +47,17 @@ export async function scanArchive(
 export async function openScanner(
   compressed: Readable,
   limits: ArchiveLimits,
-  options: { readonly strict: boolean; readonly owners?: MappedOwners | undefined; readonly signal: AbortSignal },
+  options: {
+    readonly strict: boolean
+    readonly owners?: MappedOwners | undefined
+    readonly observer?: TarObserver
+    readonly signal: AbortSignal
+  },
 ): Promise<{ readonly compression: Compression; readonly plain: Readable; readonly scanner: TarScanner }> {
   const compression = await detectCompression(compressed, options.signal)
   const counter = ByteCounter.of(compressed)
   const plain = await decompress(counter, compression, options)
-  return { compression, plain, scanner: new TarScanner(limits, () => counter.bytes, options.owners) }
+  return { compression, plain, scanner: new TarScanner(limits, () => counter.bytes, options.owners, options.observer) }
 }
 
 function discard(): Writable {

@@ -10,8 +10,11 @@ export interface TarHeader {
   /** Whether `name` includes the prefix of the POSIX format. */
   readonly hasPrefix: boolean
   readonly size: number
+  readonly mode: number
   readonly uid: number
   readonly gid: number
+  /** In seconds. */
+  readonly mtime: number
   /** For an old GNU sparse file (type S). */
   readonly sparse: { readonly realSize: number; readonly extended: boolean } | undefined
 }
@@ -37,18 +40,16 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
   }
   // Extended headers and long names describe the next entry: only their size is used.
   const describesAnother = type === 'x' || type === 'g' || type === 'L' || type === 'K'
-  if (!describesAnother) {
-    number('mode', 100, 8)
-    number('time', 136, 12)
-  }
   return {
     type,
     name,
     linkName: text(block, 157, 100),
     hasPrefix: isPosix,
     size: number('size', 124, 12),
+    mode: describesAnother ? 0 : number('mode', 100, 8),
     uid: describesAnother ? 0 : number('owner', 108, 8),
     gid: describesAnother ? 0 : number('group', 116, 8),
+    mtime: describesAnother ? 0 : number('time', 136, 12),
     sparse: type === 'S' && isGnu ? { realSize: number('real size', 483, 12), extended: block[482] === 1 } : undefined,
   }
 }

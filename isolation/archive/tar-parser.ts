@@ -1,11 +1,12 @@
 import { BadInput, TooLarge } from '../../base/errors.js'
 import { type ArchiveLimits, LARGEST_ID, RATIO_FLOOR_BYTES } from './limits.js'
-import { type Member, ExpectedTree } from './expected-tree.js'
-import type { IdMap } from './id-map.js'
+import { ExpectedTree } from './expected-tree.js'
 import type { MappedOwners } from './mapped-owners.js'
-import { show } from './names.js'
+import { normalisePath, show } from './names.js'
 import { type Extended, parsePaxRecords } from './pax-records.js'
 import { TAR_BLOCK } from '../../base/tar-blocks.js'
+import { assertMapped, kindOf, longText } from './tar-members.js'
+import type { TarObserver } from './tar-observer.js'
 import { isZeros, padded, parseHeader, type TarHeader } from './tar-header.js'
 
 /** Limit of an extended header or long name. tar itself writes a few kilobytes, attributes at most 64 KiB. */
@@ -16,7 +17,7 @@ const OCTAL_LIMIT = 8 ** 11
 type State =
   | { readonly at: 'header' }
   | { readonly at: 'sparse-map' }
-  | { readonly at: 'data'; left: number }
+  | { readonly at: 'data'; left: number; readonly padding: number }
   | { readonly at: 'extension'; readonly type: string; left: number; readonly size: number; readonly parts: Buffer[] }
   | { readonly at: 'first-zero' }
   | { readonly at: 'end' }
@@ -43,11 +44,13 @@ export class TarParser {
   /**
    * @param compressedBytes the number of bytes that the decompressor has read, for the ratio limit
    * @param owners refuses every other owner
+   * @param observer gets every entry
    */
   constructor(
     private readonly limits: ArchiveLimits,
     private readonly compressedBytes: () => number = () => Number.POSITIVE_INFINITY,
     private readonly owners?: MappedOwners,
+    private readonly observer?: TarObserver,
   ) {
     this.tree = new ExpectedTree(limits)
   }
@@ -68,6 +71,7 @@ export class TarParser {
       }
       if (state.at === 'data') {
         const taken = Math.min(state.left, chunk.length - at)
+        this.observer?.data(chunk.subarray(at, at + Math.min(taken, Math.max(0, state.left - state.padding))))
         state.left -= taken
         at += taken
         if (state.left === 0) this.#state = { at: 'header' }
@@ -228,6 +232,14 @@ export class TarParser {
     const apparentSize = kind === 'file' ? (extended.sparseSize ?? header.sparse?.realSize ?? size) : 0
     if (apparentSize < 0) refuse('its size is not valid')
     this.tree.add({ kind, name, target, apparentSize })
+    if (this.observer) {
+      const path = normalisePath(name, 'Entry')
+      const { mode } = header
+      const { mtime = String(header.mtime), attributes = '' } = extended
+      const common = { mode: mode & 0o7777, uid, gid, mtime, attributes, content: '' }
+      if (kind === 'hardlink') this.observer.hardLink(path, normalisePath(target, 'The target'))
+      else this.observer.member(path, { ...common, kind, size: apparentSize, target: kind === 'symlink' ? target : '' })
+    }
     if (header.sparse?.extended) {
       this.#sparseData = size
       this.#state = { at: 'sparse-map' }
@@ -235,55 +247,8 @@ export class TarParser {
   }
 
   #dataOrHeader(size: number): State {
-    return size === 0 ? { at: 'header' } : { at: 'data', left: padded(size) }
+    return size === 0 ? { at: 'header' } : { at: 'data', left: padded(size), padding: padded(size) - size }
   }
-}
-
-function assertMapped(name: string, what: 'owner' | 'group', id: number, ids: IdMap): void {
-  if (ids.outside(id) !== undefined) return
-  throw new BadInput(
-    'owner-not-mapped',
-    `Entry ${show(name)} is refused: its ${what} ${id} is not among the ids ${ids.insideInWords} that the Docker Engine gives to containers (userns-remap); give the Engine more ids in /etc/subuid and /etc/subgid, or change the ${what}.`,
-  )
-}
-
-function kindOf(header: TarHeader, name: string, size: number, refuse: (why: string) => never): Member['kind'] {
-  const empty = (kind: 'directory' | 'symlink' | 'hardlink') =>
-    size === 0 ? kind : refuse(`it is a ${kind} and must not have data, but has ${size} bytes`)
-  switch (header.type) {
-    case '0':
-    case '\0':
-    case '7':
-      // Old archives mark directories only with a trailing slash.
-      return name.endsWith('/') ? empty('directory') : 'file'
-    case 'S':
-      return header.sparse ? 'file' : refuse('it is a sparse file in an unknown format')
-    case '1':
-      return empty('hardlink')
-    case '2':
-      return empty('symlink')
-    case '5':
-      return empty('directory')
-    case '3':
-    case '4':
-      return refuse('a package must not contain devices')
-    case '6':
-      return refuse('a package must not contain named pipes (FIFOs)')
-    default:
-      return refuse(
-        `its type ${show(header.type)} is not allowed: it must be a file, directory, symbolic link or hard link`,
-      )
-  }
-}
-
-/** A GNU long name ends with a NUL, which its size includes. */
-function longText(body: Buffer): string {
-  const text = body.toString('latin1')
-  const end = text.indexOf('\0')
-  const name = end < 0 ? text : text.slice(0, end)
-  if (end >= 0 && /[^\0]/.test(text.slice(end)))
-    throw new BadInput('archive-refused', `Entry ${show(name)} is refused: its name contains a NUL byte.`)
-  return name
 }
 
 function notAnArchive(): BadInput {

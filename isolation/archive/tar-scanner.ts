@@ -2,6 +2,7 @@ import { Transform, type TransformCallback } from 'node:stream'
 import { END_OF_ARCHIVE } from '../../base/tar-blocks.js'
 import type { ArchiveLimits } from './limits.js'
 import type { MappedOwners } from './mapped-owners.js'
+import type { TarObserver } from './tar-observer.js'
 import { TarParser } from './tar-parser.js'
 
 /**
@@ -15,9 +16,9 @@ export class TarScanner extends Transform {
   readonly parser: TarParser
   #heldBack = Buffer.alloc(0)
 
-  constructor(limits: ArchiveLimits, compressedBytes?: () => number, owners?: MappedOwners) {
+  constructor(limits: ArchiveLimits, compressedBytes?: () => number, owners?: MappedOwners, observer?: TarObserver) {
     super({ highWaterMark: 256 * 1024 })
-    this.parser = new TarParser(limits, compressedBytes, owners)
+    this.parser = new TarParser(limits, compressedBytes, owners, observer)
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {

@@ -29,8 +29,9 @@ fail() {
   exit 1
 }
 
-# finish: the staging goes on with the next stager, and the data and metadata of the package are kept.
-finish() { _stager_verdict 'done'; }
+# finish: the staging goes on with the next stager, and the data and metadata of the package are kept. With
+# not_reproducible=1 the result is never reused: it depends on more than what the stager was given, such as a registry.
+finish() { _stager_verdict "done${not_reproducible:+?reproducible=no}"; }
 
 # relaunch_with TYPE.NAME...: adds those dependencies that the package lacks, and starts this stager again with them.
 # Returns if there are none: the root of a running container cannot change, so a dependency is available after a

@@ -11,6 +11,7 @@ import { Janitor } from '../../daemon/staging/janitor.js'
 import { LaunchRunner } from '../../daemon/staging/launch-runner.js'
 import { LiveContainers } from '../../daemon/staging/live-containers.js'
 import { LogStore } from '../../daemon/log/log-store.js'
+import { Reuse } from '../../daemon/staging/reuse.js'
 import { StagingService } from '../../daemon/staging/staging-service.js'
 import { isTerminal, type Staging } from '../../daemon/model/staging.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
@@ -203,11 +204,17 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
   const logs = new LogStore(path.join(directory, 'logs'), async (uuid) => isTerminal((await ledger.get(uuid)).state))
   const live = new LiveContainers()
   const janitor = new Janitor({ isolation, live, logger })
+  const resolver = new Resolver(packages, policies)
+  const plan = {
+    environment: { always: {}, withEgress: { http_proxy: 'http://proxy:3128', no_proxy: '.lan' } },
+    node: { version: '1' },
+  }
+  const reuse = new Reuse({ ledger, resolver, plan })
   const launches = new LaunchRunner({
     isolation,
     coordinator: new Coordinator({ logger }),
     ledger,
-    resolver: new Resolver(packages, policies),
+    resolver,
     workingCopy: {
       blobs,
       ingest,
@@ -215,13 +222,14 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
       quota: new PackageQuota(() => 1 << 30),
       liveBlobs: new Leases(),
     },
-    plan: { environment: { always: {}, withEgress: { http_proxy: 'http://proxy:3128', no_proxy: '.lan' } } },
+    plan,
+    reuse,
     live,
     janitor,
     logger,
     graceAfterVerdictMs: 200,
   })
-  const parts = { ledger, packages, stagers, pipelines, janitor, launches, logs, logger, retryMs: 5 }
+  const parts = { ledger, packages, stagers, pipelines, janitor, launches, reuse, logs, logger, retryMs: 5 }
   const service = new StagingService(parts, limit)
   return { store, blobs, ingest, ledger, packages, stagers, pipelines, policies, logs, service, janitor }
 }

@@ -33,6 +33,15 @@ const StagingQuery = Type.Object(
   { additionalProperties: false },
 )
 
+const RetryQuery = Type.Object(
+  {
+    reuse: Type.Optional(
+      Type.Boolean({ description: 'whether an earlier result may answer it if nothing has changed; default: true' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
 export interface StagingRoutesParts {
   readonly stagings: Pick<StagingService, 'submit' | 'cancel' | 'retry'>
   readonly ledger: Pick<StagingLedger, 'get' | 'list'>
@@ -102,7 +111,8 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
     async ({ body }, reply) => {
       const subject = parseRef(body.package, 'package')
       const source = body.source && (await sourceOf(subject, body.source))
-      const submitted = await stagings.submit(subject, parseRef(body.pipeline, 'stagpipe'), source)
+      const pipeline = parseRef(body.pipeline, 'stagpipe')
+      const submitted = await stagings.submit(subject, pipeline, { source, reuse: body.reuse })
       return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))
     },
   )
@@ -144,14 +154,15 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
       schema: {
         operationId: 'retryStaging',
         tags,
+        description: 'of a staging that has succeeded, as long as its result is kept: from its source',
         params: UuidPath,
-        querystring: NoQuery,
+        querystring: RetryQuery,
         response: { 201: Staging, ...REFUSALS },
       },
     },
-    async ({ params }, reply) => {
+    async ({ params, query }, reply) => {
       const { uuid } = await ledger.get(params.uuid)
-      const submitted = await stagings.retry(uuid)
+      const submitted = await stagings.retry(uuid, query)
       return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))
     },
   )

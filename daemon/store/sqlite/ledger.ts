@@ -1,20 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
-import { formatFqn } from '../../../base/fqn.js'
 import { withOwnStartCommand } from '../../packages/manifest/apply-manifest.js'
+import type { Result } from '../../model/result.js'
 import type { PackageState } from '../../packages/package.js'
 import type { StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import {
   LAUNCH_STATE_AFTER,
   type Failure,
   type Launch,
-  type LaunchState,
   type Staging,
   type StagingState,
   type WorkingCopy,
 } from '../../model/staging.js'
 import type { StagerdDatabase } from './database.js'
-import type { PackageContent, PackageTable } from './package-table.js'
+import { LaunchEndings } from './launch-endings.js'
+import type { PackageTable } from './package-table.js'
+import type { ResultTable } from './result-table.js'
+import { StagedPackages } from './staged-packages.js'
+import { changeOne, stateChanged } from './state-changed.js'
 import { StagingTable } from './staging-table.js'
 import { LAUNCH, OPEN_LAUNCH, STAGING } from './states.js'
 import { workingCopyOf } from './working-copy-of.js'
@@ -24,38 +27,43 @@ export class SqliteLedger implements StagingLedger {
   readonly #database: StagerdDatabase
   readonly #stagings: StagingTable
   readonly #packages: PackageTable
+  readonly #results: ResultTable
+  readonly #subjects: StagedPackages
+  readonly #endings: LaunchEndings
   readonly #now: () => string
 
-  constructor(database: StagerdDatabase, packages: PackageTable, now: () => Date = () => new Date()) {
+  constructor(
+    database: StagerdDatabase,
+    packages: PackageTable,
+    results: ResultTable,
+    now: () => Date = () => new Date(),
+  ) {
     this.#database = database
     this.#stagings = new StagingTable(database)
     this.#packages = packages
+    this.#results = results
+    this.#subjects = new StagedPackages(database, packages, results)
     this.#now = () => now().toISOString()
+    this.#endings = new LaunchEndings(database, this.#stagings, this.#now)
   }
 
-  submit({ packageUuid, pipelineFqn, stagers, source }: SubmitStaging): Promise<Staging> {
+  submit({ packageUuid, pipelineFqn, stagers, source, reuse = true }: SubmitStaging): Promise<Staging> {
     return this.#database.write(() => {
       if (stagers.length === 0) throw new BadInput('empty-pipeline', `${pipelineFqn} has no stagers: append one first.`)
       const found = this.#packages.get({ uuid: packageUuid })
       const work = workingCopyOf(found, source)
       this.#packages.replace(found, { ...found, state: 'staging' })
       const uuid = randomUUID()
-      this.#database
-        .statement(
-          `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, source, submitted_at)
-           VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        )
-        .run(
-          uuid,
-          found.uuid,
-          formatFqn('package', found),
-          found.state,
-          pipelineFqn,
-          JSON.stringify(stagers),
-          JSON.stringify(work),
-          source ? JSON.stringify(source) : null,
-          this.#now(),
-        )
+      this.#stagings.insert({
+        uuid,
+        subject: found,
+        pipelineFqn,
+        stagers,
+        work,
+        source,
+        reuse,
+        submittedAt: this.#now(),
+      })
       return this.#stagings.get(uuid)
     })
   }
@@ -88,16 +96,16 @@ export class SqliteLedger implements StagingLedger {
 
   beginLaunch(
     staging: string,
-    launch: { readonly uuid: string; readonly stagerFqn: string; readonly step: number },
+    launch: { readonly uuid: string; readonly stagerFqn: string; readonly step: number; readonly given?: string },
   ): Promise<Launch> {
     return this.#database.write(() => {
       const { sequence } = this.#stagings.get(staging)
       this.#change(
-        `INSERT INTO launches (uuid, staging, stager_fqn, step, state, started_at)
-         SELECT ?, sequence, ?, step, ${LAUNCH.starting}, ? FROM stagings
+        `INSERT INTO launches (uuid, staging, stager_fqn, step, state, started_at, given)
+         SELECT ?, sequence, ?, step, ${LAUNCH.starting}, ?, ? FROM stagings
          WHERE sequence = ? AND state = ${STAGING.running} AND step = ?
            AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence AND launches.state IN ${OPEN_LAUNCH})`,
-        [launch.uuid, launch.stagerFqn, this.#now(), sequence, launch.step],
+        [launch.uuid, launch.stagerFqn, this.#now(), launch.given ?? null, sequence, launch.step],
         `staging ${staging} is not running at step ${launch.step} without a launch`,
       )
       return this.#stagings.launch(launch.uuid)
@@ -117,7 +125,7 @@ export class SqliteLedger implements StagingLedger {
 
   advance(launch: string, work: WorkingCopy): Promise<Staging> {
     return this.#database.write(() => {
-      const { sequence, uuid } = this.#endLaunch(launch, 'done')
+      const { sequence, uuid } = this.#endings.end(launch, 'done', work)
       this.#change(
         `UPDATE stagings SET step = step + 1, relaunches = 0, interruptions = 0, work = ?
          WHERE sequence = ? AND state = ${STAGING.running} AND step + 1 < json_array_length(stagers)`,
@@ -128,9 +136,10 @@ export class SqliteLedger implements StagingLedger {
     })
   }
 
-  succeed(launch: string, work: WorkingCopy): Promise<Staging> {
+  succeed(launch: string, work: WorkingCopy, again?: string): Promise<Staging> {
     return this.#database.write(() => {
-      const { sequence, uuid, packageUuid } = this.#endLaunch(launch, 'done')
+      const staging = this.#endings.end(launch, 'done', work)
+      const { sequence, uuid, pipelineFqn: pipeline, input } = staging
       this.#change(
         `UPDATE stagings SET state = ${STAGING.succeeded}, work = ?, ended_at = ?
          WHERE sequence = ? AND state = ${STAGING.running} AND step + 1 = json_array_length(stagers)`,
@@ -138,14 +147,42 @@ export class SqliteLedger implements StagingLedger {
         `staging ${uuid} has another stager after this one`,
       )
       const { manifest, ...content } = withOwnStartCommand(work)
-      this.#changePackage(packageUuid, { ...content, manifest, state: 'ready' })
+      const launches = this.#stagings.recordedLaunches(sequence)
+      const making = input && { staging: uuid, pipeline, input, launches, again }
+      this.#subjects.become(staging, { ...content, manifest }, { kind: 'staging', staging: uuid, pipeline }, making)
+      return this.#stagings.get(uuid)
+    })
+  }
+
+  results(staging: string): Promise<readonly Result[]> {
+    return this.#database.read(() =>
+      this.#results.of(this.#packages.get({ uuid: this.#stagings.get(staging).packageUuid })),
+    )
+  }
+
+  answer(staging: string, result: number): Promise<Staging> {
+    return this.#database.write(() => {
+      const found = this.#stagings.get(staging)
+      const { sequence, uuid, packageUuid, pipelineFqn: pipeline } = found
+      const kept = this.#results.of(this.#packages.get({ uuid: packageUuid })).find(({ number }) => number === result)
+      if (!kept?.making) throw stateChanged(`result ${result} of ${found.packageFqn} is not kept any more`)
+      const { content, making } = kept
+      this.#change(
+        `UPDATE stagings SET state = ${STAGING.succeeded}, reused = ?, ended_at = ?
+         WHERE sequence = ? AND state = ${STAGING.running}
+           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence)`,
+        [making.staging, this.#now(), sequence],
+        `staging ${uuid} is not running without a launch`,
+      )
+      const origin = { kind: 'staging', staging: uuid, pipeline, reused: making.staging } as const
+      this.#subjects.become(found, content, origin, making)
       return this.#stagings.get(uuid)
     })
   }
 
   relaunch(launch: string, work: WorkingCopy): Promise<Staging> {
     return this.#database.write(() => {
-      const { sequence, uuid } = this.#endLaunch(launch, 'relaunched')
+      const { sequence, uuid } = this.#endings.end(launch, 'relaunched', work)
       this.#change(
         `UPDATE stagings SET relaunches = relaunches + 1, interruptions = 0, work = ? WHERE sequence = ? AND state = ${STAGING.running}`,
         [JSON.stringify(work), sequence],
@@ -159,7 +196,7 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.write(() => {
       const found = this.#stagings.get(staging)
       const { sequence, uuid, packageUuid } = found
-      if (launch !== undefined && this.#endLaunch(launch, LAUNCH_STATE_AFTER[failure.cause]).uuid !== uuid)
+      if (launch !== undefined && this.#endings.end(launch, LAUNCH_STATE_AFTER[failure.cause]).uuid !== uuid)
         throw stateChanged(`launch ${launch} is not one of staging ${uuid}`)
       this.#change(
         `UPDATE stagings SET state = ${STAGING.failed}, failure = ?, ended_at = ? WHERE sequence = ? AND state = ${STAGING.running}
@@ -168,8 +205,8 @@ export class SqliteLedger implements StagingLedger {
         `staging ${uuid} is not running without an open launch`,
       )
       // A package that was ready stays ready, with its data from before: other packages depend on it.
-      const stays = this.#stagings.packageStateBefore(found) === 'ready'
-      this.#changePackage(packageUuid, { state: stays ? 'ready' : 'failed' })
+      const stays = this.#subjects.stateBefore(found) === 'ready'
+      this.#subjects.change(packageUuid, { state: stays ? 'ready' : 'failed' })
       return this.#stagings.get(uuid)
     })
   }
@@ -188,7 +225,7 @@ export class SqliteLedger implements StagingLedger {
 
   abortLaunch(launch: string): Promise<Staging> {
     return this.#database.write(() => {
-      const { sequence, uuid } = this.#endLaunch(launch, 'aborted')
+      const { sequence, uuid } = this.#endings.end(launch, 'aborted')
       this.#change(
         `UPDATE stagings SET interruptions = interruptions + 1 WHERE sequence = ? AND state = ${STAGING.running}`,
         [sequence],
@@ -245,40 +282,14 @@ export class SqliteLedger implements StagingLedger {
       [now, sequence, from],
       `staging ${uuid} is not ${from}`,
     )
-    const before = this.#stagings.packageStateBefore(staging)
-    if (before !== undefined) this.#changePackage(packageUuid, { state: before })
+    const before = this.#subjects.stateBefore(staging)
+    if (before !== undefined) this.#subjects.change(packageUuid, { state: before })
     return this.#stagings.get(uuid)
   }
 
-  /** Ends the open launch of the staging's current step as `state`; returns the staging. */
-  #endLaunch(launch: string, state: LaunchState): Staging {
-    this.#stagings.launch(launch)
-    this.#change(
-      `UPDATE launches SET state = ?, ended_at = ? WHERE uuid = ? AND state IN ${OPEN_LAUNCH}
-         AND EXISTS (SELECT 1 FROM stagings WHERE stagings.sequence = launches.staging AND stagings.state = ${STAGING.running} AND stagings.step = launches.step)`,
-      [state, this.#now(), launch],
-      `launch ${launch} is not the open launch of a running staging`,
-    )
-    const [staging] = this.#stagings.select('WHERE sequence = (SELECT staging FROM launches WHERE uuid = ?)', [launch])
-    if (!staging) throw stateChanged(`launch ${launch} has no staging`)
-    return staging
-  }
-
-  /** Only the staging itself changes a package that is `staging`. */
-  #changePackage(uuid: string, content: Partial<PackageContent>): void {
-    const found = this.#packages.get({ uuid })
-    if (found.state !== 'staging')
-      throw stateChanged(`${formatFqn('package', found)} is ${found.state}, and not staging`)
-    this.#packages.replace(found, { ...found, ...content })
-  }
-
   #change(sql: string, values: readonly unknown[], otherwise: string): void {
-    if (this.#database.statement(sql).run(...values).changes !== 1) throw stateChanged(otherwise)
+    changeOne(this.#database, sql, values, otherwise)
   }
-}
-
-function stateChanged(what: string): Conflict {
-  return new Conflict('state-changed', `Not possible in the current state: ${what}.`)
 }
 
 function ended(state: PackageState | StagingState): string {

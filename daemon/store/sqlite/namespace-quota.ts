@@ -2,6 +2,7 @@ import { DEFAULT_PACKAGE_SIZE, quotaOf, remainingQuota, type Quota } from '../..
 import { ParsedPolicies } from '../../packages/policy/parsed-policies.js'
 import { overPackageSize, overTotal } from '../package-quota.js'
 import type { StagerdDatabase } from './database.js'
+import { HistoryUse } from './history-use.js'
 import type { SqlitePolicies } from './policies.js'
 import { whereNamespace } from './references.js'
 
@@ -13,11 +14,13 @@ import { whereNamespace } from './references.js'
  * - The total of a realm is checked once all rows of a transaction are written: a set may make one package larger and
  *   another one smaller.
  * - A realm that is over its total already, because the quota was lowered, can still shrink.
+ * - Earlier results of packages count too, and give way: the oldest are dropped before anything is refused.
  */
 export class NamespaceQuota {
   readonly #database: StagerdDatabase
   readonly #policies: Pick<SqlitePolicies, 'inForce'>
   readonly #packageBytes: number
+  readonly #history: HistoryUse
   readonly #parsed = new ParsedPolicies()
 
   /** @param packageBytes limit of a package that no policy mentions */
@@ -29,6 +32,7 @@ export class NamespaceQuota {
     this.#database = database
     this.#policies = policies
     this.#packageBytes = packageBytes
+    this.#history = new HistoryUse(database)
   }
 
   /** The maximum size of the next upload to the namespace, in bytes. To be called inside a transaction. */
@@ -50,6 +54,18 @@ export class NamespaceQuota {
       this.#database.beforeCommit(`quota of ${realm}`, () => {
         const used = this.#used(realm)
         if (used > bytes) throw overTotal(realm, used, bytes)
+      })
+    this.makeRoom(namespace)
+  }
+
+  /**
+   * To be called inside a transaction, when the history of a package in `namespace` or a package itself may have more
+   * data than before.
+   */
+  makeRoom(namespace: string): void {
+    for (const { namespace: realm, bytes } of this.#of(namespace).totals)
+      this.#database.beforeCommit(`history of ${realm}`, () => {
+        while (this.#used(realm) + this.#history.of(realm) > bytes) if (!this.#history.dropOldest(realm)) return
       })
   }
 

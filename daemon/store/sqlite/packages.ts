@@ -140,7 +140,8 @@ export class SqlitePackages implements PackageRepository {
   }
 }
 
-function assertNotStaging(found: Package): void {
+/** Throws `Conflict` (`package-busy`). */
+export function assertNotStaging(found: Package): void {
   if (found.state === 'staging')
     throw new Conflict(
       'package-busy',

@@ -1,10 +1,10 @@
-import { RETRYABLE_STATES } from '../../model/staging.js'
+import { SOURCE_HOLDING_STATES } from '../../model/staging.js'
 import type { Resource } from '../../packages/package.js'
 import type { ReferenceRepository, StagingAge } from '../reference-repository.js'
 import type { StagerdDatabase } from './database.js'
 import { listOf, OPEN_STAGING } from './states.js'
 
-const RETRIED = listOf(RETRYABLE_STATES)
+const WITH_SOURCE = listOf(SOURCE_HOLDING_STATES)
 
 export class SqliteReferences implements ReferenceRepository {
   readonly #database: StagerdDatabase
@@ -21,10 +21,19 @@ export class SqliteReferences implements ReferenceRepository {
            UNION ALL SELECT json_extract(work, '$.resource') FROM stagings WHERE state IN ${OPEN_STAGING}
            -- A staging that failed or was cancelled can be retried with its source.
            UNION ALL SELECT json_extract(source, '$.resource') FROM stagings
-           WHERE source IS NOT NULL AND state IN ${RETRIED}`,
+           WHERE source IS NOT NULL AND state IN ${WITH_SOURCE}`,
         )
         .all()
         .map(({ resource }) => JSON.parse(resource) as Resource),
+    )
+  }
+
+  history(): Promise<readonly string[]> {
+    return this.#database.read(() =>
+      this.#database
+        .statement<{ sha256: string }>('SELECT DISTINCT sha256 FROM package_result_data')
+        .all()
+        .map(({ sha256 }) => sha256),
     )
   }
 

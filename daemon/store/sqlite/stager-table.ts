@@ -14,6 +14,7 @@ interface StagerRow {
   readonly start_command: string
   readonly additive: 0 | 1
   readonly egress: 0 | 1
+  readonly reproducible: 0 | 1
   readonly user: string
   readonly limits: string
   readonly dependencies: string
@@ -58,9 +59,9 @@ export class StagerTable {
     const now = new Date().toISOString()
     this.#database
       .statement(
-        `INSERT INTO stagers (name, package, start_command, additive, egress, user, limits, dependencies, environment,
-           updated_at, uuid, namespace, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO stagers (name, package, start_command, additive, egress, reproducible, user, limits, dependencies,
+           environment, updated_at, uuid, namespace, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(...encode(draft, now), uuid, draft.namespace, now)
     return this.get({ uuid })
@@ -71,8 +72,8 @@ export class StagerTable {
     if (changed.packageUuid !== found.packageUuid) this.#assertPackage(changed.packageUuid)
     this.#database
       .statement(
-        `UPDATE stagers SET name = ?, package = ?, start_command = ?, additive = ?, egress = ?, user = ?, limits = ?,
-           dependencies = ?, environment = ?, updated_at = ?
+        `UPDATE stagers SET name = ?, package = ?, start_command = ?, additive = ?, egress = ?, reproducible = ?, user = ?,
+           limits = ?, dependencies = ?, environment = ?, updated_at = ?
          WHERE uuid = ?`,
       )
       .run(...encode(changed, new Date().toISOString()), found.uuid)
@@ -96,6 +97,7 @@ function encode(stager: StagerDraft, updatedAt: string): unknown[] {
     stager.startCommand,
     Number(stager.additive),
     Number(stager.egress),
+    Number(stager.reproducible ?? false),
     stager.user,
     JSON.stringify(stager.limits),
     JSON.stringify(stager.dependencies),
@@ -113,6 +115,7 @@ function decode(row: StagerRow): Stager {
     startCommand: row.start_command,
     additive: row.additive === 1,
     egress: row.egress === 1,
+    ...(row.reproducible === 1 ? { reproducible: true } : {}),
     user: row.user,
     limits: JSON.parse(row.limits) as Limits,
     dependencies: JSON.parse(row.dependencies) as Capability[],

@@ -1,4 +1,6 @@
 import { NotFound } from '../../../base/errors.js'
+import { formatFqn } from '../../../base/fqn.js'
+import type { RecordedLaunch } from '../../model/result.js'
 import type {
   Failure,
   Launch,
@@ -9,10 +11,11 @@ import type {
   StagingState,
   WorkingCopy,
 } from '../../model/staging.js'
-import type { PackageState } from '../../packages/package.js'
+import type { Package } from '../../packages/package.js'
 import type { StagingFilter } from '../staging-ledger.js'
 import type { StagerdDatabase } from './database.js'
 import { decodeResource } from './package-table.js'
+import { STAGING } from './states.js'
 
 interface StagingRow {
   readonly sequence: number
@@ -20,7 +23,6 @@ interface StagingRow {
   readonly state: StagingState
   readonly package: string
   readonly package_fqn: string
-  readonly package_state_before: PackageState
   readonly pipeline_fqn: string
   readonly stagers: string
   readonly step: number
@@ -29,6 +31,9 @@ interface StagingRow {
   readonly cancel_requested: 0 | 1
   readonly work: string
   readonly source: string | null
+  readonly input: string | null
+  readonly reuse: 0 | 1
+  readonly reused: string | null
   readonly failure: string | null
   readonly submitted_at: string
   readonly started_at: string | null
@@ -45,12 +50,40 @@ interface LaunchRow {
   readonly ended_at: string | null
 }
 
-/** Reads stagings and launches, inside a transaction. */
+export interface NewStaging extends Pick<Staging, 'uuid' | 'pipelineFqn' | 'stagers' | 'work' | 'source' | 'reuse'> {
+  readonly subject: Package
+  readonly submittedAt: string
+}
+
+/** Rows of stagings and launches, inside a transaction. */
 export class StagingTable {
   readonly #database: StagerdDatabase
 
   constructor(database: StagerdDatabase) {
     this.#database = database
+  }
+
+  /** Queues it. */
+  insert({ uuid, subject, pipelineFqn, stagers, work, source, reuse, submittedAt }: NewStaging): void {
+    this.#database
+      .statement(
+        `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, input,
+           source, reuse, submitted_at)
+         VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(
+        uuid,
+        subject.uuid,
+        formatFqn('package', subject),
+        subject.state,
+        pipelineFqn,
+        JSON.stringify(stagers),
+        JSON.stringify(work),
+        JSON.stringify(work),
+        source ? JSON.stringify(source) : null,
+        Number(reuse),
+        submittedAt,
+      )
   }
 
   /** @param tail what follows `FROM stagings` */
@@ -82,19 +115,25 @@ export class StagingTable {
     return found
   }
 
-  /** The state of the package when the staging was submitted. */
-  packageStateBefore(staging: Staging): PackageState | undefined {
-    return this.#database
-      .statement<Pick<StagingRow, 'package_state_before'>>(
-        'SELECT package_state_before FROM stagings WHERE sequence = ?',
-      )
-      .get(staging.sequence)?.package_state_before
-  }
-
   launch(uuid: string): Launch {
     const row = this.#database.statement<LaunchRow>('SELECT * FROM launches WHERE uuid = ?').get(uuid)
     if (!row) throw new NotFound('launch-not-found', `There is no launch ${uuid}.`)
     return decodeLaunch(row)
+  }
+
+  /** The launches whose verdict has changed the working copy, in order. */
+  recordedLaunches(staging: number): RecordedLaunch[] {
+    return this.#database
+      .statement<Pick<LaunchRow, 'step' | 'state'> & { readonly given: string | null; readonly work: string }>(
+        'SELECT step, state, given, work FROM launches WHERE staging = ? AND work IS NOT NULL ORDER BY sequence',
+      )
+      .all(staging)
+      .map(({ step, state, given, work }) => ({
+        step,
+        verdict: state === 'relaunched' ? 'relaunch' : 'done',
+        given: given ?? undefined,
+        work: JSON.parse(work) as WorkingCopy,
+      }))
   }
 
   #launches(staging: number): Launch[] {
@@ -108,6 +147,7 @@ export class StagingTable {
 function decode(row: StagingRow, launches: Launch[]): Staging {
   const work = JSON.parse(row.work) as WorkingCopy
   const source = row.source === null ? undefined : (JSON.parse(row.source) as StagingSource)
+  const input = row.input === null ? undefined : (JSON.parse(row.input) as WorkingCopy)
   const failure = row.failure === null ? undefined : (JSON.parse(row.failure) as Failure)
   return {
     uuid: row.uuid,
@@ -128,6 +168,9 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
       environment: source.environment,
       ...(source.manifest ? { manifest: source.manifest } : {}),
     },
+    input: input && { ...input, resource: decodeResource(input.resource) },
+    reuse: row.reuse === 1,
+    reused: row.reused ?? undefined,
     failure: failure && { ...failure, stager: failure.stager },
     launches,
     submittedAt: row.submitted_at,

@@ -1,3 +1,4 @@
+import type { HistoryLimits } from '../result-repository.js'
 import { StagerdDatabase } from './database.js'
 import { SqliteBootstraps } from './bootstraps.js'
 import { SqliteExchange } from './exchange.js'
@@ -8,7 +9,11 @@ import { SqlitePackages } from './packages.js'
 import { SqlitePipelines } from './pipelines.js'
 import { SqlitePolicies } from './policies.js'
 import { SqliteReferences } from './reference-queries.js'
+import { ResultTable } from './result-table.js'
+import { SqliteResults } from './results.js'
 import { SqliteStagers } from './stagers.js'
+
+const DEFAULT_HISTORY: HistoryLimits = { results: 5, bytes: 2 * 1024 ** 3 }
 
 /** All repositories of one database. The caller closes it. */
 export class SqliteStore {
@@ -20,9 +25,10 @@ export class SqliteStore {
   readonly bootstraps: SqliteBootstraps
   readonly exchange: SqliteExchange
   readonly references: SqliteReferences
+  readonly results: SqliteResults
   readonly #database: StagerdDatabase
 
-  private constructor(database: StagerdDatabase, packageBytes: number | undefined) {
+  private constructor(database: StagerdDatabase, packageBytes: number | undefined, history: HistoryLimits) {
     this.#database = database
     this.policies = new SqlitePolicies(database)
     const quota = new NamespaceQuota(database, this.policies, packageBytes)
@@ -30,7 +36,9 @@ export class SqliteStore {
     this.packages = new SqlitePackages(database, table, quota)
     this.stagers = new SqliteStagers(database)
     this.pipelines = new SqlitePipelines(database)
-    this.ledger = new SqliteLedger(database, table)
+    const results = new ResultTable(database, quota, history)
+    this.results = new SqliteResults(database, table, results)
+    this.ledger = new SqliteLedger(database, table, results)
     this.bootstraps = new SqliteBootstraps(database)
     this.exchange = new SqliteExchange(database, table)
     this.references = new SqliteReferences(database)
@@ -41,8 +49,8 @@ export class SqliteStore {
    *
    * @param packageBytes limit of a package that no policy mentions
    */
-  static open(path: string, packageBytes?: number): SqliteStore {
-    return new SqliteStore(StagerdDatabase.open(path), packageBytes)
+  static open(path: string, packageBytes?: number, history = DEFAULT_HISTORY): SqliteStore {
+    return new SqliteStore(StagerdDatabase.open(path), packageBytes, history)
   }
 
   /** Idempotent. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { BadInput } from '../../../base/errors.js'
 import { buildApi } from '../../../daemon/api/api.js'
 import { Bootstraps } from '../../../daemon/bootstrap/bootstraps.js'
@@ -9,6 +10,7 @@ import { ImagePackages } from '../../../daemon/images/image-packages.js'
 import { NodeReport } from '../../../daemon/node/node-report.js'
 import { resolve } from '../../../daemon/packages/resolve.js'
 import { PackageIndex } from '../../../daemon/packages/resolution/package-index.js'
+import { ResultDiffs } from '../../../daemon/results/result-diff.js'
 import { Resolver } from '../../../daemon/resolver/resolver.js'
 import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.js'
 import { Leases } from '../../../base/leases.js'
@@ -19,6 +21,8 @@ import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
 import { detectCompression } from '../../../isolation/archive/compression.js'
+import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
+import { readEntries } from '../../../isolation/archive/read-entries.js'
 import { FakeIsolation } from '../../support/fake-isolation.js'
 import { SHIPPED_PIPELINES } from '../../support/shipped-recipes.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
@@ -61,7 +65,8 @@ export class ApiUnderTest extends ApiClient {
     readonly logs = new FakeLogs(),
     readonly caches = new FakeIsolation(),
   ) {
-    const { packages, stagers, pipelines, policies, ledger, exchange, references } = store
+    const { packages, stagers, pipelines, policies, ledger, exchange, references, results } = store
+    const entriesOf = (body: Readable, signal: AbortSignal) => readEntries(body, DEFAULT_ARCHIVE_LIMITS, signal)
     const logger = logTo(logged)
     const quota = new PackageQuota((namespace) => (namespace === '/small' ? 1000 : 50_000_000))
     const ingest = new ResourceIngest(
@@ -134,6 +139,7 @@ export class ApiUnderTest extends ApiClient {
         live,
         uploadStallMs,
       },
+      results: { results, diffs: new ResultDiffs({ results, blobs, live, readEntries: entriesOf }) },
       images: { images },
       resources: { ingest, quota, uploadStallMs },
       exchange: { exporter, importer },

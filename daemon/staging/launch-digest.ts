@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto'
+import { canonicalJson } from '../../base/canonical-json.js'
+import type { LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
+import type { WorkingCopy } from '../model/staging.js'
+
+/** Raise it when stagerd gives stagers something else for the same plan, other than by a new version. */
+const CONVENTIONS = 1
+
+/** What every launch of a node is given, beyond its plan: anything that a stager can see or that changes its result. */
+export type NodeFacts = Readonly<Record<string, string | number>>
+
+interface DigestedPlan {
+  readonly prepare: PreparePlan
+  readonly start: Omit<StartPlan, 'coordinatorPort'>
+}
+
+/**
+ * Digest of all that a launch is given. It takes in the whole plan, so that a new field of a plan counts without being
+ * named here. Left out are the UUID of the launch and the names of packages, which no stager sees.
+ *
+ * @param work before the launch
+ */
+export function digestOfLaunch({ prepare, start }: DigestedPlan, work: WorkingCopy, node: NodeFacts): string {
+  const { resource, ...metadata } = work
+  const given = {
+    conventions: CONVENTIONS,
+    node,
+    prepare: { ...prepare, id: undefined, root: prepare.root.map(withoutName) },
+    start: { ...start, stagerfs: start.stagerfs?.map(withoutName) },
+    work: { ...metadata, resource: { sha256: resource.sha256, removals: resource.removals } },
+  }
+  return createHash('sha256').update(canonicalJson(given)).digest('hex')
+}
+
+/** Canonical JSON leaves out what is undefined. */
+function withoutName(layer: LayerSource) {
+  return { ...layer, name: undefined }
+}

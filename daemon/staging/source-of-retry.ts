@@ -1,0 +1,38 @@
+import { Conflict } from '../../base/errors.js'
+import type { Result } from '../model/result.js'
+import type { Staging, StagingSource } from '../model/staging.js'
+
+/**
+ * What a retry stages; undefined for the package's own data, which a failed staging has left as it was.
+ *
+ * A package that is ready has the result as its data. Its source is kept with its results.
+ *
+ * Throws `Conflict` (`staging-not-ended`, `staging-source-gone`).
+ */
+export async function sourceOfRetry(
+  { uuid, state, source, input }: Staging,
+  results: () => Promise<readonly Result[]>,
+): Promise<StagingSource | undefined> {
+  switch (state) {
+    case 'failed':
+    case 'cancelled':
+      return source
+    case 'queued':
+    case 'running':
+      throw new Conflict(
+        'staging-not-ended',
+        `Staging ${uuid} is ${state}: only a staging that has ended can be retried; cancel it, or wait.`,
+      )
+    case 'succeeded': {
+      const resource = input?.resource
+      const isKept =
+        resource && (await results()).some(({ making }) => making?.input.resource.sha256 === resource.sha256)
+      if (!isKept)
+        throw new Conflict(
+          'staging-source-gone',
+          `The source of staging ${uuid} is not kept any more, because its result is not: stage the package from its directory again.`,
+        )
+      return { dependencies: undefined, environment: undefined, ...source, resource }
+    }
+  }
+}

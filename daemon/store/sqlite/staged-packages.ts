@@ -1,0 +1,54 @@
+import { formatFqn } from '../../../base/fqn.js'
+import { isState, type Making, type ResultContent, type ResultOrigin } from '../../model/result.js'
+import type { Staging } from '../../model/staging.js'
+import type { Package, PackageState } from '../../packages/package.js'
+import type { StagerdDatabase } from './database.js'
+import type { PackageContent, PackageTable } from './package-table.js'
+import type { ResultTable } from './result-table.js'
+import { stateChanged } from './state-changed.js'
+
+/** The packages of stagings, inside a transaction. Only its staging changes a package that is `staging`. */
+export class StagedPackages {
+  readonly #database: StagerdDatabase
+  readonly #packages: PackageTable
+  readonly #results: ResultTable
+
+  constructor(database: StagerdDatabase, packages: PackageTable, results: ResultTable) {
+    this.#database = database
+    this.#packages = packages
+    this.#results = results
+  }
+
+  /** The state of the package when the staging was submitted. */
+  stateBefore({ sequence }: Pick<Staging, 'sequence'>): PackageState | undefined {
+    return this.#database
+      .statement<{ readonly package_state_before: PackageState }>(
+        'SELECT package_state_before FROM stagings WHERE sequence = ?',
+      )
+      .get(sequence)?.package_state_before
+  }
+
+  change(uuid: string, content: Partial<PackageContent>): Package {
+    const found = this.#packages.get({ uuid })
+    if (found.state !== 'staging')
+      throw stateChanged(`${formatFqn('package', found)} is ${found.state}, and not staging`)
+    return this.#packages.replace(found, { ...found, ...content })
+  }
+
+  /** The package becomes what its staging has made. An answer that it has already is no new result. */
+  become(
+    staging: Pick<Staging, 'sequence' | 'packageUuid'>,
+    { resource, dependencies, provides, environment, templates, manifest }: ResultContent,
+    origin: Extract<ResultOrigin, { kind: 'staging' }>,
+    making: Making | undefined,
+  ): void {
+    const before = this.#packages.get({ uuid: staging.packageUuid })
+    const wasReady = this.stateBefore(staging) === 'ready'
+    if (wasReady) this.#results.keep(before)
+    const content = { resource, dependencies, provides, environment, templates, manifest }
+    const after = this.change(staging.packageUuid, { ...content, state: 'ready' })
+    if (origin.reused !== undefined && wasReady && isState(content, before)) return
+    const { version, description, recipe } = after
+    this.#results.add(after, { origin, content: { ...content, version, description, recipe }, making })
+  }
+}

@@ -1,0 +1,11 @@
+import type { ArchiveEntry } from '../archive-entry.js'
+
+/** Gets what the parser reads, entry by entry, after it has checked it. Paths are from the root; bytes as latin1. */
+export interface TarObserver {
+  /** `content` is empty. */
+  member(path: string, entry: ArchiveEntry): void
+  /** `target` is an earlier file. */
+  hardLink(path: string, target: string): void
+  /** The data of the last member, as the archive has it: of a sparse file, without its holes. */
+  data(piece: Buffer): void
+}

@@ -1,0 +1,223 @@
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { FakeContext } from '../../support/fake-isolation.js'
+import { lawRun } from '../../support/law-run.js'
+import { call, StagingHarness } from '../../support/staging-harness.js'
+
+/**
+ * LAW: A package that is staged with reuse is always the package that it would be without.
+ *
+ * Two packages go through the same random changes and stagings, one with reuse and one without. The stagers are functions
+ * of all that they are given: whatever they see is in the data that they make. So an answer from before any change that
+ * a stager can see makes a difference here.
+ */
+
+const law = lawRun({ runs: 20, msPerRun: 4_000 })
+
+const SOURCES = ['a', 'a', 'a', 'b'] as const
+const RUNTIMES = ['node-18', 'node-20'] as const
+const POLICIES = [
+  'job::/none { package.retire "package::/::node-18" }',
+  'on job::/ { if (dependency equals runtime.node) { package.default "package::/::node-20" } }',
+  'job::/ { package.retire "package::/::node-18" }',
+] as const
+
+type Change =
+  | { readonly what: 'runtime-data' | 'runtime-environment'; readonly name: string; readonly value: string }
+  | { readonly what: 'policy'; readonly text: string }
+  | {
+      readonly what: 'stager-environment' | 'program' | 'user' | 'command' | 'package-environment'
+      readonly value: string
+    }
+  | { readonly what: 'memory'; readonly value: number }
+  | { readonly what: 'pipeline'; readonly stagers: readonly string[] }
+  | { readonly what: 'egress'; readonly egress: boolean; readonly reproducible: boolean }
+  | { readonly what: 'restart' }
+
+const value = fc.constantFrom('x', 'y')
+const change: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({
+    what: fc.constantFrom('runtime-data' as const, 'runtime-environment' as const),
+    name: fc.constantFrom(...RUNTIMES),
+    value,
+  }),
+  fc.record({ what: fc.constant('policy' as const), text: fc.constantFrom(...POLICIES) }),
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      what: fc.constantFrom(
+        'stager-environment' as const,
+        'program' as const,
+        'user' as const,
+        'command' as const,
+        'package-environment' as const,
+      ),
+      value,
+    }),
+  },
+  fc.record({ what: fc.constant('memory' as const), value: fc.constantFrom(1 << 27, 1 << 28) }),
+  fc.record({
+    what: fc.constant('pipeline' as const),
+    stagers: fc.constantFrom(['one'], ['one', 'two'], ['two', 'one']),
+  }),
+  fc.record({ what: fc.constant('egress' as const), egress: fc.boolean(), reproducible: fc.boolean() }),
+  fc.constant({ what: 'restart' as const }),
+)
+
+interface Step {
+  readonly changes: readonly Change[]
+  readonly source: string
+  /** `-e` of the staging. */
+  readonly mode: string | undefined
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  changes: fc.array(change, { maxLength: 1 }),
+  source: fc.constantFrom(...SOURCES),
+  mode: fc.constantFrom(undefined, undefined, 'dev'),
+})
+
+const root = (name: string) => ({ namespace: '/', name })
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+
+/** A stager that asks for its runtime once, and then puts all that it sees into the data. */
+function stager(program: string) {
+  return async ({ url, plan }: FakeContext) => {
+    const put = (form: Record<string, string>) => call(url, 'PUT /meta', new URLSearchParams(form))
+    const meta = JSON.parse(await call(url, 'GET /meta')) as {
+      dependencies: { name: string }[]
+      provides: unknown[]
+      environment: Record<string, string>
+    }
+    if (!meta.dependencies.some(({ name }) => name === 'node')) {
+      await put({ resource: 'dependencies', action: 'add', type: 'runtime', name: 'node' })
+      await call(url, 'POST /relaunch')
+      return
+    }
+    const layers = (list: readonly { readonly sha256: string }[] = []) => list.map((layer) => layer.sha256)
+    // Its own word from before is no input: a stager that is given it again makes the same.
+    const without = (variables: Readonly<Record<string, string>>) =>
+      Object.entries(variables).filter(([name]) => name !== 'STAGED' && name !== 'STAGER_URL')
+    const seen = JSON.stringify({
+      program,
+      source: await call(url, 'GET /data'),
+      meta: { ...meta, environment: without(meta.environment) },
+      environment: without({ ...plan.environment, no_proxy: '', NO_PROXY: '' }),
+      limits: plan.limits,
+      user: plan.user,
+      egress: plan.egress,
+      root: layers(plan.root),
+      stagerfs: layers(plan.stagerfs),
+    })
+    await put({ resource: 'environment', action: 'add', key: 'STAGED', value: sha256(seen) })
+    await call(url, `POST /data?sha256=${sha256(seen)}`, seen)
+    await call(url, 'POST /done')
+  }
+}
+
+async function open(): Promise<StagingHarness> {
+  const harness = await StagingHarness.open()
+  for (const name of ['with', 'without']) await harness.addPackage(name, { state: 'uploaded' })
+  for (const name of RUNTIMES) await harness.addPackage(name, { provides: [{ type: 'runtime', name: 'node' }] })
+  for (const name of ['x', 'y'])
+    await harness.addPackage(`program-${name}`, { provides: [{ type: 'os', name: `os-${name}` }] })
+  await harness.addPipeline('of-two', { two: stager('two') })
+  await harness.addPipeline('pipe', { one: stager('one') })
+  for (const name of ['x', 'y']) harness.isolation.stagers.set(`./one ${name}`, stager(`one ${name}`))
+  harness.start()
+  return harness
+}
+
+async function resourceOf(harness: StagingHarness, text: string) {
+  const blob = await harness.parts.blobs.write(Readable.from([Buffer.from(text)]))
+  return { uuid: crypto.randomUUID(), ...blob, compression: 'gzip' as const, removals: [] }
+}
+
+async function carryOut(harness: StagingHarness, change: Change): Promise<void> {
+  const { stagers, pipelines } = harness.parts
+  switch (change.what) {
+    case 'runtime-data':
+      return void (await harness.packages.attach(root(change.name), await resourceOf(harness, change.value), 'ready'))
+    case 'runtime-environment':
+      return void (await harness.packages.update(root(change.name), { environment: { VALUE: change.value } }))
+    case 'policy': {
+      await harness.putPolicy(change.text)
+      return
+    }
+    case 'stager-environment':
+      return void (await stagers.update(root('one'), { environment: { VALUE: change.value } }))
+    case 'program': {
+      const { uuid } = await harness.packages.get(root(`program-${change.value}`))
+      await harness.giveProgram('one', uuid)
+      return
+    }
+    case 'user':
+      return void (await stagers.update(root('one'), { user: change.value }))
+    case 'command':
+      return void (await stagers.update(root('one'), { startCommand: `./one ${change.value}` }))
+    case 'package-environment':
+      for (const name of ['with', 'without'])
+        await harness.packages.update(root(name), ({ environment }) => ({
+          environment: { ...environment, VALUE: change.value },
+        }))
+      return
+    case 'memory':
+      return void (await stagers.update(root('one'), ({ limits }) => ({
+        limits: { ...limits, memoryBytes: change.value },
+      })))
+    case 'pipeline': {
+      const found = await Promise.all(change.stagers.map((name) => stagers.get(root(name))))
+      return void (await pipelines.update(root('pipe'), { stagers: found.map(({ uuid }) => uuid) }))
+    }
+    case 'egress': {
+      const { egress, reproducible } = change
+      return void (await stagers.update(root('one'), { egress, reproducible }))
+    }
+    case 'restart': {
+      await harness.restart()
+      return
+    }
+  }
+}
+
+it(
+  'a package that is staged with reuse is always the package that it would be without',
+  { timeout: law.timeout },
+  async () => {
+    let reused = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 10 }), async (steps) => {
+        const harness = await open()
+        try {
+          for (const { changes, source, mode } of steps) {
+            for (const one of changes) await carryOut(harness, one)
+            const resource = await resourceOf(harness, source)
+            const environment = mode === undefined ? undefined : { MODE: mode }
+            const staged = []
+            for (const name of ['with', 'without']) {
+              const options = { source: { resource, dependencies: undefined, environment }, reuse: name === 'with' }
+              const { uuid } = await harness.service.submit(root(name), root('pipe'), options)
+              const { state, reused: from } = await harness.ended(uuid)
+              if (from !== undefined) reused += 1
+              const found = await harness.packages.get(root(name))
+              const { dependencies, provides, environment: variables, templates } = found
+              staged.push({
+                state,
+                packageState: found.state,
+                data: await harness.data(name),
+                metadata: { dependencies, provides, environment: variables, templates },
+              })
+            }
+            expect(staged[0]).toEqual(staged[1])
+          }
+        } finally {
+          await harness.close()
+        }
+      }),
+      law.parameters,
+    )
+    expect(reused, 'stagings that were answered: without any, the law says nothing').toBeGreaterThan(0)
+  },
+)
