@@ -6,6 +6,9 @@ import { SlowFilesFirst } from './test/support/slow-files-first.js'
 const expectation = { poll: { timeout: 15_000 } }
 
 // Two projects: `fast` needs nothing but Node; `engine` needs root and a Docker Engine, and fails without them.
+//
+// Neither is isolated: to load the modules and a process again for each file takes seconds. No test mocks a module or changes
+// the environment of the process.
 export default defineConfig({
   test: {
     sequence: { sequencer: SlowFilesFirst },
@@ -19,8 +22,6 @@ export default defineConfig({
           expect: expectation,
           // By default, vitest leaves a processor idle: of two, that is half of the host.
           maxWorkers: availableParallelism(),
-          // Loading the modules and a process again for each file takes longer than most tests. No test mocks a module or
-          // changes the environment of the process.
           isolate: false,
           sequence: { groupOrder: 0 },
         },
@@ -36,6 +37,7 @@ export default defineConfig({
           // Two cores: more than two files at once only makes them wait for each other.
           maxWorkers: 2,
           pool: 'forks',
+          isolate: false,
           sequence: { groupOrder: 1 },
         },
       },

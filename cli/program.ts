@@ -1,7 +1,7 @@
 import { Command } from 'commander'
+import { installedVersion } from '../base/installation.js'
 import { examples, type CommandLine } from './session/command-line.js'
 import { describeExitCodes } from './session/exit-codes.js'
-import { programVersion } from './program-version.js'
 
 type Add = (program: Command, commandLine: CommandLine) => void
 
@@ -33,7 +33,7 @@ export async function buildProgram(commandLine: CommandLine, argv: readonly stri
   const { io } = commandLine
   const program = new Command('stagectl')
     .description('Client of stagerd, which turns source code into packages that are ready to run.')
-    .version(programVersion())
+    .version(installedVersion())
     // Set before the commands are added, because they inherit these settings.
     .exitOverride()
     .configureOutput({

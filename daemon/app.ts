@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import type { CleanupStack } from '../base/cleanup-stack.js'
+import { installDirectory } from '../base/installation.js'
 import { Leases } from '../base/leases.js'
 import { packHostTools } from '../isolation/host/host-tools.js'
 import { chooseCompressor } from '../isolation/archive/compressor.js'
@@ -26,7 +27,6 @@ import { Exporter } from './exchange/export.js'
 import { Importer } from './exchange/import.js'
 import { Collector } from './garbage/collector.js'
 import { ImagePackages } from './images/image-packages.js'
-import { INSTALL_DIRECTORY } from './installation.js'
 import { LogStore } from './log/log-store.js'
 import { isTerminal } from './model/staging.js'
 import { nodeFacts } from './node-facts.js'
@@ -102,7 +102,7 @@ export async function buildApp(
   // Containers.
   const resources = { open: async (sha256: string) => (await blobs.open(sha256)).stream }
   const isolation = new DockerIsolation({
-    owner: { nodeId, installDirectory: INSTALL_DIRECTORY },
+    owner: { nodeId, installDirectory: installDirectory() },
     stateDirectory: stateDir,
     layers: await LayerDirectoryCache.open({ directory: state.layers, resources }),
     addressPool: settings.bridgePool,
@@ -175,7 +175,7 @@ export async function buildApp(
       packHostTools,
       builds: new BuildStaging({ stagings: service, ledger, logs }),
     }),
-    readShipped: () => readShipped(INSTALL_DIRECTORY, settings.debianMirror),
+    readShipped: () => readShipped(installDirectory(), settings.debianMirror),
     logs: bootstrapLogs,
     logger,
   })

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { pino } from 'pino'
 import { BadInput, StagerdError } from '../base/errors.js'
-import { installedVersion } from './installation.js'
+import { installedVersion } from '../base/installation.js'
 import { Daemon } from './lifecycle.js'
 import { notifyServiceManager } from './service-manager.js'
 import { loadSettings } from './settings/load-settings.js'
@@ -11,7 +11,7 @@ const DEFAULT_FILE = '/etc/stagerd/stagerd.toml'
 
 /** Only the process: flags, signals, readiness and exit codes (0 stopped, 1 failed, 2 usage). */
 async function main(argv: readonly string[]): Promise<number> {
-  const version = await installedVersion()
+  const version = installedVersion()
   const command = describeCommand(version)
   try {
     command.parse(argv)

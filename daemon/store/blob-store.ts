@@ -45,7 +45,7 @@ export interface BlobWriteOptions {
   readonly signal?: AbortSignal
   /**
    * Called with the content when it is complete and as expected, before anything is visible. What it returns is stored
-   * in place of the content, within the same limit. The opened content must be consumed or destroyed.
+   * in place of the content, within the same limit. The opened content is destroyed when the write ends.
    */
   readonly instead?: (content: () => Readable) => Promise<Readable | undefined>
 }

@@ -60,6 +60,12 @@ export class DirectoryBlobStore implements BlobStore {
 
   async write(body: Readable, options: BlobWriteOptions = {}): Promise<Blob> {
     const temporary = join(this.#new, randomUUID())
+    const readers: Readable[] = []
+    const content = () => {
+      const reader = createReadStream(temporary).on('error', () => undefined)
+      readers.push(reader)
+      return reader
+    }
     // Without a listener, a body that fails before it is iterated would end the process.
     body.on('error', () => undefined)
     try {
@@ -68,7 +74,7 @@ export class DirectoryBlobStore implements BlobStore {
       let instead: Readable | undefined
       try {
         blob = await copyAndHash(body, file, options)
-        instead = await options.instead?.(() => createReadStream(temporary).on('error', () => undefined))
+        instead = await options.instead?.(content)
         if (!instead) await file.sync()
       } finally {
         await file.close()
@@ -90,6 +96,8 @@ export class DirectoryBlobStore implements BlobStore {
       body.destroy()
       await rm(temporary, { force: true })
       throw withDiskFull(error, 'store the data')
+    } finally {
+      for (const reader of readers) reader.destroy()
     }
   }
 

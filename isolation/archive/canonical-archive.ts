@@ -16,7 +16,8 @@ export interface CanonicalOptions {
  * The same archive with canonical names (names.ts), as gzip. The scanner has accepted `stored`, and checks the result
  * too.
  *
- * An error of `stored` becomes an error of the result. Destroying the result destroys `stored`.
+ * An error of `stored` becomes an error of the result. Destroying the result destroys `stored`, and so does
+ * a rejection.
  */
 export async function canonicalArchive(
   stored: Readable,

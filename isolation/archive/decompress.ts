@@ -16,7 +16,7 @@ export interface DecompressOptions {
 
 /**
  * Decompresses `input` in a separate, confined process. The stream fails with `BadInput` (`archive-corrupt`) when the
- * content is damaged, truncated or followed by other data.
+ * content is damaged, truncated or followed by other data. Destroys `input` when it rejects.
  */
 export async function decompress(
   input: Readable,
@@ -24,9 +24,14 @@ export async function decompress(
   { signal, strict }: DecompressOptions,
 ): Promise<Readable> {
   if (compression === 'none') return input
-  const argv = await decompressor(compression, strict)
-  signal?.throwIfAborted()
-  return throughProcess(input, confined(argv), { signal, checkExit: (exit) => checkExit(compression, exit) })
+  try {
+    const argv = await decompressor(compression, strict)
+    signal?.throwIfAborted()
+    return throughProcess(input, confined(argv), { signal, checkExit: (exit) => checkExit(compression, exit) })
+  } catch (error) {
+    input.destroy()
+    throw error
+  }
 }
 
 async function decompressor(compression: Exclude<Compression, 'none'>, strict: boolean): Promise<string[]> {

@@ -7,7 +7,7 @@ import { decompress } from './decompress.js'
  * Returns a stored resource as gzip, because clients run `tar -zxf` on what they download. Data that is already gzip is
  * passed on unchanged.
  *
- * An error of `stored` becomes an error of the result. Destroying the result destroys `stored`.
+ * An error of `stored` becomes an error of the result. Destroying the result destroys `stored`, and so does a rejection.
  */
 export async function gzipStream(
   stored: Readable,

@@ -163,6 +163,15 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         const write = under.store.write(piecesOf(content), { maxBytes: content.length, instead })
         await expect(write).rejects.toThrow(/content|longer/)
       })
+      it('what was written is not read for what is to be stored in its place', async () => {
+        const readers: Readable[] = []
+        const instead = (written: () => Readable) => {
+          readers.push(written())
+          return Promise.reject(new Error('no such program'))
+        }
+        await expect(under.store.write(piecesOf(content), { instead })).rejects.toThrow('no such program')
+        expect(readers.map(({ destroyed }) => destroyed)).toEqual([true])
+      })
       it('the SHA-1 differs from the expected one', async () => {
         const write = under.store.write(piecesOf(content), { expected: { sha1: 'f'.repeat(40) } })
         await expect(write).rejects.toMatchObject({ code: 'digest-mismatch' })

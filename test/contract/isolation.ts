@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type {
   ForcedEnding,
   Isolation,
@@ -183,13 +183,17 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
   describe(name, () => {
     let under: IsolationUnderTest
     const made: Pick<PreparedContainer, 'release'>[] = []
-    beforeEach(async () => {
+    beforeAll(async () => {
       under = await make()
     })
     afterEach(async () => {
       await Promise.all(made.splice(0).map((container) => container.release()))
-      await under.close()
+      const left = await under.traces()
+      // So that it does not affect the next test.
+      if (left.length > 0) await under.isolation.sweep(new Set())
+      expect(left).toEqual([])
     })
+    afterAll(() => under.close())
     const launchOf = async (program: Program, recorder: Recorder, limits: Partial<Limits> = {}) => {
       const launched = await launch(under.isolation, planOf(under, program, limits), recorder)
       made.push(launched)
@@ -422,20 +426,6 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect((await under.isolation.sweep(new Set())).removed).toEqual([])
     })
 
-    it('keeps unneeded layers until they are discarded', async () => {
-      const { isolation, root } = under
-      for (const source of root) await isolation.materialise(source, new AbortController().signal)
-      const layers = async (needed: readonly LayerContent[]) =>
-        (await isolation.caches(needed)).filter(({ kind }) => kind === 'layer')
-      expect((await layers(root)).map(({ inUse }) => inUse)).toEqual(root.map(() => true))
-      const removals = [{ kind: 'removed', path: 'etc' }] as const
-      const others = root.map(({ sha256 }) => ({ sha256, removals }))
-      const unneeded = await layers(others)
-      expect(unneeded.map(({ inUse }) => inUse)).toEqual(root.map(() => false))
-      for (const layer of unneeded) expect(await isolation.discard(layer)).toBe(true)
-      expect(await layers([])).toEqual([])
-    })
-
     describe('an image', () => {
       const FILES = { '/srv/kept': 'kept\n', '/srv/out/not': 'no\n' }
       const read = async <T>(reference: string, use: (image: OpenImage) => Promise<T>, leaveOut: string[] = []) =>
@@ -486,6 +476,23 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
         await expect(reading).rejects.toThrow('changed my mind')
         expect(await under.traces()).toEqual([])
       })
+    })
+
+    it('keeps unneeded layers until they are discarded', async () => {
+      // A node without the layers of the other tests.
+      const node = await make()
+      onTestFinished(() => node.close())
+      const { isolation, root } = node
+      for (const source of root) await isolation.materialise(source, new AbortController().signal)
+      const layers = async (needed: readonly LayerContent[]) =>
+        (await isolation.caches(needed)).filter(({ kind }) => kind === 'layer')
+      expect((await layers(root)).map(({ inUse }) => inUse)).toEqual(root.map(() => true))
+      const removals = [{ kind: 'removed', path: 'etc' }] as const
+      const others = root.map(({ sha256 }) => ({ sha256, removals }))
+      const unneeded = await layers(others)
+      expect(unneeded.map(({ inUse }) => inUse)).toEqual(root.map(() => false))
+      for (const layer of unneeded) expect(await isolation.discard(layer)).toBe(true)
+      expect(await layers([])).toEqual([])
     })
 
     it('answers a ping', async () => {

@@ -1,34 +1,19 @@
-import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import ts from 'typescript'
-
-/** Only strips types: `npm run typecheck` checks them. */
-const OPTIONS: ts.CompilerOptions = {
-  target: ts.ScriptTarget.ES2022,
-  module: ts.ModuleKind.ESNext,
-  verbatimModuleSyntax: true,
-}
+import { execa } from 'execa'
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * Compiles a file of this checkout, and all that it imports, into an installation in the empty directory `root`, so that
- * a child process of a test starts as fast as an installed program, and depends on no build. Returns the path of the
- * compiled file.
+ * Bundles a file of this checkout into an installation in the directory `root`, as `npm run build` does, so that a child
+ * process of a test starts as fast as an installed program, and depends on no build. Returns the path of the program.
  */
-export async function compileProgram(entry: string, root: string): Promise<string> {
-  const compiled = (source: string) => path.join(root, 'dist', path.relative(CHECKOUT, source)).replace(/\.ts$/, '.js')
-  const sources = new Set([entry])
-  // The loop also visits what it adds.
-  for (const source of sources) {
-    const text = await readFile(source, 'utf8')
-    for (const { fileName } of ts.preProcessFile(text).importedFiles)
-      if (fileName.startsWith('.')) sources.add(path.resolve(source, '..', fileName.replace(/\.js$/, '.ts')))
-    await mkdir(path.dirname(compiled(source)), { recursive: true })
-    await writeFile(compiled(source), ts.transpileModule(text, { compilerOptions: OPTIONS }).outputText)
-  }
+export async function compileProgram(entry: string, root: string, name = path.basename(entry, '.ts')): Promise<string> {
+  const programs = path.join(root, 'dist/programs')
+  const bundle = path.join(CHECKOUT, 'scripts/lib/bundle.js')
+  await execa(process.execPath, [bundle, programs, `${name}=${entry}`], { cwd: CHECKOUT })
   await copyFile(path.join(CHECKOUT, 'package.json'), path.join(root, 'package.json'))
   await symlink(path.join(CHECKOUT, 'node_modules'), path.join(root, 'node_modules'))
-  return compiled(entry)
+  return path.join(programs, `${name}.js`)
 }

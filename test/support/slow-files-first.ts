@@ -3,7 +3,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** The files that take longest, longest first. One that began last would run alone, beside idle processors. */
 const SLOW = [
-  'test/engine/system/package-build.test.ts',
   'test/engine/system/bootstrap.test.ts',
   'test/engine/system/crash.test.ts',
   'test/stagers/library-verdicts.test.ts',

@@ -5,9 +5,9 @@ import { compileProgram } from '../../support/compile-program.js'
 
 const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** Compiles the client from the current sources into an installation of its own. */
+/** Bundles the client from the current sources into an installation of its own. */
 export async function compileClient(root: string): Promise<void> {
-  await compileProgram(path.join(CHECKOUT, 'cli/main.ts'), root)
+  await compileProgram(path.join(CHECKOUT, 'cli/main.ts'), root, 'stagectl')
   await mkdir(path.join(root, 'bin'))
   await copyFile(path.join(CHECKOUT, 'bin/stagectl'), path.join(root, 'bin/stagectl'))
   await chmod(path.join(root, 'bin/stagectl'), 0o755)

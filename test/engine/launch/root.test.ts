@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { finished } from 'node:stream/promises'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchName } from '../../../isolation/host/ownership.js'
 import { filesOf, launch, planOf, Recorder, type WholePlan } from '../../contract/isolation.js'
@@ -15,10 +15,11 @@ const idle = { shell: 'sleep 60', fake: () => Promise.resolve() }
 
 describe('the root of a launch', () => {
   let under: DockerIsolationUnderTest
-  beforeEach(async () => {
+  beforeAll(async () => {
     under = await dockerIsolation()
   })
-  afterEach(() => under.close())
+  afterEach(() => under.expectNothingLeft())
+  afterAll(() => under.close())
 
   const launched = async (shell: string, change: Partial<WholePlan> = {}) => {
     const recorder = new Recorder()
@@ -99,18 +100,6 @@ describe('the root of a launch', () => {
     await release()
   })
 
-  it('is created again when its image was removed', async () => {
-    const first = await launched('true')
-    await first.release()
-    const engine = connectEngine()
-    const images = await engine.listImages({ filters: { label: [`io.stagerd.node=${under.nodeId}`] } })
-    expect(images).toHaveLength(1)
-    for (const { Id } of images) await engine.getImage(Id).remove({ force: true })
-    const second = await launched('true')
-    await vi.waitFor(() => expect(second.recorder.stdout).toBe('ready\n'), 60_000)
-    await second.release()
-  })
-
   it('has the attributes of the topmost package with a directory, also where that package removes something', async () => {
     const attribute = (name: string) => ({ [`SCHILY.xattr.user.${name}`]: 'low' })
     const low = tarOf(
@@ -139,27 +128,6 @@ describe('the root of a launch', () => {
     await release()
     const attributes = Object.entries(entries).map(([path, line]) => [path, line.match(/user\.\w/g) ?? []])
     expect(Object.fromEntries(attributes)).toEqual({ hidden: [], in: ['user.e'], kept: ['user.d'] })
-  })
-
-  it('is loaded once for concurrent launches', async () => {
-    const all = await Promise.all([launched('true'), launched('true'), launched('true')])
-    await Promise.all(all.map(({ release }) => release()))
-    const images = await connectEngine().listImages({ filters: { label: [`io.stagerd.node=${under.nodeId}`] } })
-    expect(images).toHaveLength(1)
-  })
-
-  it('can be discarded, even when another image has taken its name', async () => {
-    await (await launched('true')).release()
-    const [rootImage] = await under.isolation.caches([]).then((all) => all.filter(({ kind }) => kind === 'image'))
-    const other = await smallImage(await tarball({ a: 'b' }), under.nodeId)
-    const [repo = '', tag = ''] = rootImage!.id.split(':')
-    await connectEngine().getImage(other).tag({ repo, tag })
-    const images = (await under.isolation.caches([])).filter(({ kind }) => kind === 'image')
-    expect(images.map(({ id }) => id.replace(/^sha256:.*/, 'nameless')).sort()).toEqual(
-      [rootImage!.id, other, 'nameless'].sort(),
-    )
-    for (const image of images) expect(await under.isolation.discard(image)).toBe(true)
-    expect((await under.isolation.caches([])).filter(({ kind }) => kind === 'image')).toEqual([])
   })
 
   it('grows by a layer without sending layers that the Engine has', async () => {
@@ -227,6 +195,51 @@ describe('the root of a launch', () => {
       await expect(launched('true', { root: [under.resources.add('bare', bare)] })).rejects.toMatchObject({
         name: 'NotRunnable',
       })
+    })
+  })
+
+  describe('on a node that has no images', () => {
+    let shared: DockerIsolationUnderTest
+    beforeEach(async () => {
+      shared = under
+      under = await dockerIsolation()
+    })
+    afterEach(async () => {
+      await under.close()
+      under = shared
+    })
+
+    it('is created again when its image was removed', async () => {
+      const first = await launched('true')
+      await first.release()
+      const engine = connectEngine()
+      const images = await engine.listImages({ filters: { label: [`io.stagerd.node=${under.nodeId}`] } })
+      expect(images).toHaveLength(1)
+      for (const { Id } of images) await engine.getImage(Id).remove({ force: true })
+      const second = await launched('true')
+      await vi.waitFor(() => expect(second.recorder.stdout).toBe('ready\n'), 60_000)
+      await second.release()
+    })
+
+    it('is loaded once for concurrent launches', async () => {
+      const all = await Promise.all([launched('true'), launched('true'), launched('true')])
+      await Promise.all(all.map(({ release }) => release()))
+      const images = await connectEngine().listImages({ filters: { label: [`io.stagerd.node=${under.nodeId}`] } })
+      expect(images).toHaveLength(1)
+    })
+
+    it('can be discarded, even when another image has taken its name', async () => {
+      await (await launched('true')).release()
+      const [rootImage] = await under.isolation.caches([]).then((all) => all.filter(({ kind }) => kind === 'image'))
+      const other = await smallImage(await tarball({ a: 'b' }), under.nodeId)
+      const [repo = '', tag = ''] = rootImage!.id.split(':')
+      await connectEngine().getImage(other).tag({ repo, tag })
+      const images = (await under.isolation.caches([])).filter(({ kind }) => kind === 'image')
+      expect(images.map(({ id }) => id.replace(/^sha256:.*/, 'nameless')).sort()).toEqual(
+        [rootImage!.id, other, 'nameless'].sort(),
+      )
+      for (const image of images) expect(await under.isolation.discard(image)).toBe(true)
+      expect((await under.isolation.caches([])).filter(({ kind }) => kind === 'image')).toEqual([])
     })
   })
 

@@ -221,10 +221,12 @@ export async function until(
   condition: () => Promise<boolean> | boolean,
   deadlineMs = 90_000,
 ): Promise<void> {
-  const deadline = Date.now() + deadlineMs
+  const began = Date.now()
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
-    await delay(20)
+    const waited = Date.now() - began
+    if (waited > deadlineMs) throw new Error(`waited in vain until ${what}`)
+    // Questions in quick succession take the processor from what is waited for.
+    await delay(Math.min(Math.max(20, waited / 20), 200))
   }
 }
 

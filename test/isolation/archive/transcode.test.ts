@@ -45,3 +45,10 @@ test('a client that disconnects ends the compressor and closes the blob', async 
   for await (const chunk of out) if ((chunk as Buffer).length > 0) break
   await expect.poll(() => stored.destroyed).toBe(true)
 })
+
+test('a download that was aborted before it began closes the blob', async () => {
+  const stored = Readable.from([tar])
+  const aborted = AbortSignal.abort(new Error('the client is gone'))
+  await expect(gzipStream(stored, 'xz', compressor, aborted)).rejects.toThrow('the client is gone')
+  expect(stored.destroyed).toBe(true)
+})

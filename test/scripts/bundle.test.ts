@@ -1,0 +1,52 @@
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { execa } from 'execa'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+
+const CHECKOUT = path.resolve(import.meta.dirname, '../..')
+const BUNDLE = path.join(CHECKOUT, 'scripts/lib/bundle.js')
+
+let root: string
+beforeEach(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'stagerd-bundle-'))
+  onTestFinished(() => rm(root, { recursive: true }))
+})
+
+const programs = () => path.join(root, 'dist/programs')
+const bundle = (...files: string[]) => execa(process.execPath, [BUNDLE, programs(), ...files], { cwd: CHECKOUT })
+
+test('the programs load nothing of node_modules but the native library', async () => {
+  await bundle('stagerd=daemon/main.ts', 'stagectl=cli/main.ts')
+  await cp(path.join(CHECKOUT, 'bin'), path.join(root, 'bin'), { recursive: true })
+  await cp(path.join(CHECKOUT, 'package.json'), path.join(root, 'package.json'))
+  await mkdir(path.join(root, 'node_modules'))
+  for (const name of ['better-sqlite3', 'bindings', 'file-uri-to-path'])
+    await cp(path.join(CHECKOUT, 'node_modules', name), path.join(root, 'node_modules', name), { recursive: true })
+
+  const { version } = JSON.parse(await readFile(path.join(CHECKOUT, 'package.json'), 'utf8')) as { version: string }
+  for (const program of ['stagerd', 'stagectl'])
+    expect((await execa(path.join(root, 'bin', program), ['--version'])).stdout).toBe(version)
+  // Its module is loaded when the command is run.
+  expect((await execa(path.join(root, 'bin/stagectl'), ['stage', '--help'])).stdout).toContain('Usage: stagectl stage')
+})
+
+test('a stack trace names the TypeScript files and their lines', async () => {
+  await writeFile(path.join(root, 'part.ts'), 'export function fail(why: string): never {\n  throw new Error(why)\n}\n')
+  await writeFile(path.join(root, 'main.ts'), "import { fail } from './part.js'\n\nfail('broken')\n")
+  await bundle(`main=${path.join(root, 'main.ts')}`)
+
+  const failed = await execa(process.execPath, ['--enable-source-maps', path.join(programs(), 'main.js')], {
+    reject: false,
+  })
+  expect(failed.stderr).toContain(`${path.join(root, 'part.ts')}:2:`)
+  expect(failed.stderr).toContain(`${path.join(root, 'main.ts')}:3:`)
+})
+
+test('files of an earlier bundle do not stay', async () => {
+  await mkdir(programs(), { recursive: true })
+  await writeFile(path.join(programs(), 'chunk-OLD.js'), '')
+  await writeFile(path.join(root, 'main.ts'), 'export {}\n')
+  await bundle(`main=${path.join(root, 'main.ts')}`)
+  expect((await readdir(programs())).sort()).toEqual(['main.js', 'main.js.map'])
+})
