@@ -68,9 +68,11 @@ series_there() {
 
 # _series NAME VERSION: the numbers with which compatible versions begin.
 _series() {
-  local numbers=2
-  case $1 in node | java) numbers=1 ;; esac
-  cut -d. -f "-$numbers" <<<"$2"
+  local rest=${2#*.}
+  case $1 in
+    node | java) echo "${2%%.*}" ;;
+    *) if [[ $rest == "$2" ]]; then echo "$2"; else echo "${2%%.*}.${rest%%.*}"; fi ;;
+  esac
 }
 
 # _only_series NAME: prints the series that has all of the range, if there is one.
