@@ -113,7 +113,7 @@ ask_for_absent() {
   printf '%b\n' "${3#* }" >"$copy/${3%% *}"
   show_command "stagectl stage $1-absent, with ${3#* } in ${3%% *}"
   if "$root/bin/stagectl" stage "$copy" >"$log" 2>&1 </dev/null; then die "$2 is there, although it must not be."; fi
-  grep -E -m 1 "asks for .*, and the versions for this package are " "$log" || {
+  grep -E -m 1 "asks for .*, and there is " "$log" || {
     tail -n 20 "$log" >&2
     die "the output does not say which versions there are instead of $2."
   }

@@ -98,7 +98,7 @@ want_runtime() {
   shift 3
   if ! given "runtime.$name"; then
     chosen=$(choose_runtime "$name" "$range") ||
-      fail "$sign asks for $name \"$range\", and the versions for this package are $(series_there "$name"): change $sign, or choose one with --runtime $name-VERSION."
+      fail "$sign asks for $name \"$range\", and there is $name $(series_there "$name"): change $sign, or choose one with --runtime $name-VERSION."
     if [[ $chosen != "runtime.$name" ]] && ! meta_has_dependency "$chosen"; then say "$sign asks for $name \"$range\""; fi
     want "$chosen"
   fi

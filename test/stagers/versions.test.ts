@@ -153,7 +153,7 @@ describe('want_runtime', () => {
   it('fails at once if nothing fits, and names the versions that are there', async () => {
     const { output, calls } = await stage('', { range: '^16 || ^19' })
     expect(output).toBe(
-      '.nvmrc asks for node "^16 || ^19", and the versions for this package are 18, 20, 22, 24: change .nvmrc, or choose one with --runtime node-VERSION.',
+      '.nvmrc asks for node "^16 || ^19", and there is node 18, 20, 22, 24: change .nvmrc, or choose one with --runtime node-VERSION.',
     )
     expect(calls.at(-1)).toBe('verdict failed')
   })
