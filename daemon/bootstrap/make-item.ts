@@ -22,6 +22,11 @@ export interface ItemMakerParts extends Omit<StagerMakerParts, 'receive' | 'publ
   readonly limits: Limits
 }
 
+export interface MakeHooks extends BuildHooks {
+  /** Creates the package of the item when the packages of those before it exist, which decides ties. */
+  readonly inTurn: <T>(create: () => Promise<T>) => Promise<T>
+}
+
 /** What had to be done. */
 export type Made = 'current' | 'kept' | 'made'
 
@@ -56,7 +61,7 @@ export class ItemMaker {
   }
 
   /** Throws `BuildFailed`, the reason of `signal`, and what storage throws. */
-  async make({ recipe, digest }: Item, hooks: BuildHooks, signal: AbortSignal): Promise<void> {
+  async make({ recipe, digest }: Item, hooks: MakeHooks, signal: AbortSignal): Promise<void> {
     switch (recipe.kind) {
       case 'stager':
         await this.#stagers.make(recipe, digest, signal)
@@ -70,7 +75,7 @@ export class ItemMaker {
       case 'system': {
         const draft = { ...EMPTY_METADATA, dependencies: [{ type: 'os', name: 'host-tools' } as const] }
         const input = () => packSystem(recipe)
-        const temporary = await this.#temporary(recipe, digest, input, draft, signal)
+        const temporary = await hooks.inTurn(() => this.#temporary(recipe, digest, input, draft, signal))
         await this.#build(temporary, recipe, hooks, signal)
         await this.#parts.packages.update({ uuid: temporary.uuid }, recipe.metadata)
         await this.#publish({ uuid: temporary.uuid }, recipe)
@@ -86,7 +91,7 @@ export class ItemMaker {
           ...(description === undefined ? {} : { description }),
         }
         const input = () => Promise.resolve(packScript(recipe))
-        const temporary = await this.#temporary(recipe, digest, input, draft, signal)
+        const temporary = await hooks.inTurn(() => this.#temporary(recipe, digest, input, draft, signal))
         await this.#build(temporary, recipe, hooks, signal)
         await this.#publish({ uuid: temporary.uuid }, recipe)
         return

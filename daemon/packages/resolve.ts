@@ -70,23 +70,36 @@ const MAX_CANDIDATES = 20
 
 /** If there is no solution even without rules, the explanation ignores them: no change of policy would help. */
 function failure(problem: Problem): Unresolved | Refused {
-  const { subject, dependencies, index, excluded, staged } = problem
+  const { subject, dependencies, index, rules, excluded, staged } = problem
   const wanted = dependencies.map(formatCapability).join(', ')
   const unrestricted = new Problem(subject, dependencies, index, NO_RULES, excluded, staged)
   const unrestrictedGraph = new Graph(unrestricted)
   if (!new Lookahead(unrestrictedGraph).begin())
     return new Unresolved(
       'unresolved',
-      [`${wanted}, which ${subject} needs, cannot be resolved:`, ...explained(unrestricted, unrestrictedGraph)].join(
-        '\n',
-      ),
+      [
+        `${wanted}, which ${subject} needs, cannot be resolved:`,
+        ...explained(unrestricted, unrestrictedGraph, rules),
+      ].join('\n'),
     )
   return new Refused(
     'policy',
-    [`Policy leaves no way to resolve ${wanted} for ${subject}:`, ...explained(problem, new Graph(problem))].join('\n'),
+    [
+      `Policy leaves no way to resolve ${wanted} for ${subject}:`,
+      ...explained(problem, new Graph(problem), rules),
+    ].join('\n'),
   )
 }
 
-function explained(problem: Problem, graph: Graph): string[] {
-  return describeDecisions(explainFailure(problem, graph), MAX_CANDIDATES).map((line) => `  ${line}`)
+/** @param rules of the subject: what they refuse is not offered instead */
+function explained(problem: Problem, graph: Graph, rules: Rules): string[] {
+  const isRefused = (dependency: Capability) => {
+    const objecting = rules.of(dependency)
+    return problem.index.providersOf(dependency).every((one) => objecting?.objection(one) !== undefined)
+  }
+  const decisions = explainFailure(problem, graph).map(({ otherVersions = [], ...decision }) => ({
+    ...decision,
+    otherVersions: otherVersions.filter((name) => !isRefused({ type: decision.dependency.type, name })),
+  }))
+  return describeDecisions(decisions, MAX_CANDIDATES).map((line) => `  ${line}`)
 }

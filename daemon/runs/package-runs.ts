@@ -5,6 +5,7 @@ import { formatFqn } from '../../base/fqn.js'
 import { Holder, type Leases } from '../../base/leases.js'
 import type { Ending, Isolation, PreparedContainer, RootTemplate, StartHooks } from '../../isolation/isolation.js'
 import type { Limits, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
+import { choosableRuntimes } from '../packages/choosable-runtimes.js'
 import { startPathOf } from '../packages/environment.js'
 import type { Manifest } from '../packages/manifest/manifest.js'
 import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
@@ -198,7 +199,15 @@ export class PackageRuns {
       const { dependencies, uuid } = subject
       const rules = rulesOf(subject, 'run')
       const { packages } = resolve({ subject: fqn, dependencies, index, rules, exclude: uuid })
-      return { closure: [...packages, subject], runtimes: index.namesOf('runtime') }
+      // Those that it can ask for when it is staged anew.
+      const runtimes = choosableRuntimes({
+        subject: fqn,
+        dependencies: [],
+        index,
+        rules: rulesOf(subject, 'staging'),
+        exclude: uuid,
+      })
+      return { closure: [...packages, subject], runtimes }
     })
   }
 }

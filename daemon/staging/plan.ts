@@ -2,6 +2,7 @@ import { Unresolved } from '../../base/errors.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 import type { Catalogue } from '../packages/catalogue.js'
+import { choosableRuntimes, listOfRuntimes } from '../packages/choosable-runtimes.js'
 import { startPathOf } from '../packages/environment.js'
 import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
 import type { Package } from '../packages/package.js'
@@ -47,7 +48,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
       'stager-package-missing',
       `The package of stager ${stagerFqn(stager)} does not exist or is not ready: stage it, or give the stager another one with 'stagectl stager update'.`,
     )
-  const { root, stagerfs } = closures(staging, stager, program, catalogue)
+  const { root, stagerfs, runtimes } = closures(staging, stager, program, catalogue)
   assertOperatingSystem(stager, [...root.packages, program])
   const environment = containerEnvironment(
     settings.environment,
@@ -72,7 +73,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
   const start: LaunchStart = {
     command: stager.startCommand,
     workingDirectory: startPathOf(program.environment) ?? DEFAULT_START_PATH,
-    environment,
+    environment: { ...environment, STAGER_RUNTIMES: listOfRuntimes(runtimes) },
     limits: stager.limits,
     stagerfs: stagerfs.packages.flatMap(layerOf),
   }
@@ -87,7 +88,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
       environment,
       node: settings.environment,
       limits: stager.limits,
-      runtimes: catalogue.index.namesOf('runtime'),
+      runtimes,
     }),
   }
 }
@@ -105,30 +106,29 @@ function assertOperatingSystem(stager: StagerSnapshot, root: readonly Package[])
 /**
  * The closures of the stager's root and of the package's /stagerfs. The root of an additive stager is based on the
  * closure of the package: at / it has what other stagers have at /stagerfs. The policy rules of a closure are those of
- * its subject, the package or the stager.
+ * its subject, the package or the stager. `runtimes` are those that the stager can give the package for its next launch.
  */
 function closures(
   staging: Staging,
   stager: StagerSnapshot,
   program: Package,
   { index, rulesOf }: Catalogue,
-): { root: Resolution; stagerfs: Resolution } {
+): { root: Resolution; stagerfs: Resolution; runtimes: readonly string[] } {
   const ofPackage = staging.work.dependencies
   const ofStager = [...stager.dependencies, ...program.dependencies]
   const stagerName = `stager ${stagerFqn(stager)}`
   const staged = { name: staging.packageFqn, provides: staging.work.provides }
   const common = { index, exclude: staging.packageUuid, staged }
   const rules = rulesOf(parseFqn(staging.packageFqn, 'package', '/'), 'staging')
-  const stagerfs = resolve({ ...common, subject: staging.packageFqn, dependencies: ofPackage, rules })
-  const root = stager.additive
-    ? resolve({
-        ...common,
-        subject: `${staging.packageFqn} with ${stagerName}`,
-        dependencies: [...ofPackage, ...ofStager],
-        rules,
-      })
-    : resolve({ ...common, subject: stagerName, dependencies: ofStager, rules: rulesOf(stager, 'staging') })
-  return { root, stagerfs }
+  const ofPackageAlone = { ...common, subject: staging.packageFqn, dependencies: ofPackage, rules }
+  const stagerfs = resolve(ofPackageAlone)
+  if (!stager.additive) {
+    const root = resolve({ ...common, subject: stagerName, dependencies: ofStager, rules: rulesOf(stager, 'staging') })
+    return { root, stagerfs, runtimes: choosableRuntimes(ofPackageAlone) }
+  }
+  const subject = `${staging.packageFqn} with ${stagerName}`
+  const ofBoth = { ...ofPackageAlone, subject, dependencies: [...ofPackage, ...ofStager] }
+  return { root: resolve(ofBoth), stagerfs, runtimes: choosableRuntimes(ofBoth) }
 }
 
 export function currentStager(staging: Staging): StagerSnapshot {

@@ -112,8 +112,8 @@ ask_for_absent() {
   cp -r "examples/apps/$1" "$copy"
   printf '%b\n' "${3#* }" >"$copy/${3%% *}"
   show_command "stagectl stage $1-absent, with ${3#* } in ${3%% *}"
-  if "$root/bin/stagectl" stage "$copy" >"$log" 2>&1 </dev/null; then die "$2 is there, although it must not be."; fi
-  grep -F -m 1 "nothing provides $2, but there " "$log" || {
+  if "$root/bin/stagectl" stage "$copy" --name "$1-absent" >"$log" 2>&1 </dev/null; then die "$2 is there, although it must not be."; fi
+  grep -E -m 1 "asks for .*, and there is " "$log" || {
     tail -n 20 "$log" >&2
     die "the output does not say which versions there are instead of $2."
   }

@@ -93,32 +93,23 @@ stem() { printf '%s\n' "${1%%-[0-9]*}"; }
 
 # want_runtime NAME RANGE SIGN COMMAND...: the runtime, in a version of RANGE, which the file SIGN asks for. COMMAND
 # prints the version. A runtime that the user gave goes over the file.
-#
-# Which versions there are, only the daemon knows. It takes the one that it prefers, and if that does not fit, the
-# series that fits is asked for by name: if there is none, the daemon says which there are.
 want_runtime() {
-  local name=$1 range=$2 sign=$3 series='' version old
+  local name=$1 range=$2 sign=$3 chosen version
   shift 3
   if ! given "runtime.$name"; then
-    series=$(series_of "$name" "$range")
-    # What the launch before this one has found to fit.
-    for old in $STAGER_ADDED; do
-      if [[ -z $series && $(stem "$old") == "runtime.$name" ]] && series_fits "$old" "$range"; then series=${old##*-}; fi
-    done
-    if [[ -n $series ]] && ! meta_has_dependency "runtime.$name-$series"; then say "$sign asks for $name \"$range\""; fi
-    want "runtime.$name${series:+-$series}"
+    chosen=$(choose_runtime "$name" "$range") ||
+      fail "$sign asks for $name \"$range\", and there is $name $(series_there "$name"): change $sign, or choose one with --runtime $name-VERSION."
+    if [[ $chosen != "runtime.$name" ]] && ! meta_has_dependency "$chosen"; then say "$sign asks for $name \"$range\""; fi
+    want "$chosen"
   fi
-  version=$(in_stagerfs "$@" 2>&1 </dev/null | grep -Eo '[0-9]+(\.[0-9]+)+' | head -n 1) ||
+  version=$(in_stagerfs "$@" 2>&1 </dev/null | grep -Eo '[0-9]+(\.[0-9]+)*' | head -n 1) ||
     fail "The runtime $name does not run: \"$*\" prints no version."
-  if version_fits "$version" "${series:-$range}"; then
+  if version_fits "$name" "$version" "$range"; then
     say "Using $name $version${range:+ for \"$range\" in $sign}"
   elif given "runtime.$name"; then
     say "Using $name $version, which the package depends on, although $sign asks for \"$range\""
   else
-    series=$(lowest_series "$name" "$range")
-    say "$sign asks for $name \"$range\", and the runtime $name is $version: asking for $name-$series"
-    want "runtime.$name-$series"
-    fail "$sign asks for $name \"$range\", and there is $name $version: change $sign, or choose with --depends-on runtime.$name-VERSION."
+    fail "$sign asks for $name \"$range\", and there is $name $version: change $sign, or choose another with --runtime $name-VERSION."
   fi
 }
 

@@ -5,88 +5,112 @@ import { openCoordinator } from '../support/open-coordinator.js'
 
 const LIBRARY = path.resolve(import.meta.dirname, '../../stagers/lib/versions.sh')
 
-/** Calls a function of the library, and gives what it prints and whether it succeeded. */
-async function call(name: string, ...args: readonly string[]) {
-  const script = 'set -euo pipefail; source "$1"; shift; "$@"'
-  const { stdout, stderr, exitCode } = await execa('bash', ['-c', script, 'bash', LIBRARY, name, ...args], {
-    reject: false,
-  })
-  expect(stderr).toBe('')
-  return { stdout, succeeded: exitCode === 0 }
+const SHIPPED = capabilities(`
+  node-24.22.3 node-22.22.0 node-20.20.2 node-18.20.8 go-1.19 java-17 perl-5.36 php-8.2 php-fpm-8.2 python-3.11 ruby-3.1`)
+
+/** What the packages of these runtimes provide, as STAGER_RUNTIMES has it. */
+function capabilities(runtimes: string): string {
+  const provided = runtimes
+    .trim()
+    .split(/\s+/)
+    .flatMap((runtime) => {
+      const [, stem = '', version = ''] = /^(.*)-([\d.]+)$/.exec(runtime) ?? []
+      const numbers = version.split('.')
+      return [stem, ...numbers.map((_number, index) => `${stem}-${numbers.slice(0, index + 1).join('.')}`)]
+    })
+  return [...new Set(provided)].map((name) => `runtime.${name}`).join(' ')
 }
 
-describe('version_fits', () => {
+/** What choose_runtime prints. */
+async function choose(name: string, range: string, there = SHIPPED): Promise<string> {
+  const script = 'set -euo pipefail; source "$1"; shift; choose_runtime "$@" || true'
+  const { stdout, stderr } = await execa('bash', ['-c', script, 'bash', LIBRARY, name, range], {
+    env: { STAGER_RUNTIMES: there },
+  })
+  expect(stderr).toBe('')
+  return stdout
+}
+
+describe('choose_runtime', () => {
   it.each([
-    ['18.19.0', ''],
-    ['18.19.0', '*'],
-    ['18.19.0', 'latest'],
-    ['18.19.0', '18'],
-    ['18.19.0', '18.x'],
-    ['18.19.0', 'v18.19.0'],
-    ['18.19.0', '>=18'],
-    ['18.19.0', '>= 16 <19'],
-    ['18.19.0', '16 - 18'],
-    ['18.19.0', '^16 || ^18.2'],
-    ['18.19.0', 'lts/hydrogen'],
-    ['24.22.3', 'lts/krypton'],
-    ['3.1.2', '"~> 3.0"'],
-    ['3.1.2', "'>= 2.7', '< 4'"],
-    ['3.11.2', '>=3.8,<4.0,!=3.9.*'],
-    ['3.11.2', '==3.11.*'],
-    ['3.11.2', '~=3.8'],
-    ['8.2.20', '^7.4|^8.1'],
-    ['8.2.20', '~8.1'],
-    ['1.19.8', '>=1.9'],
-  ])('takes %s for "%s"', async (version, range) => {
-    expect((await call('version_fits', version, range)).succeeded).toBe(true)
+    // The beginning of the range is not there.
+    ['node', '^16 || ^20', 'node-20'],
+    ['node', '>=16 <19', 'node-18'],
+    ['node', '>=16', 'node-24'],
+    ['node', '16 - 18', 'node-18'],
+    ['node', '18.x', 'node-18'],
+    ['node', 'v18', 'node-18'],
+    ['node', '>18 <=20', 'node-20'],
+    ['node', '~18.20', 'node-18'],
+    ['node', '>=20.0.0-rc.1 <21', 'node-20'],
+    ['node', 'lts/hydrogen', 'node-18'],
+    ['ruby', `"~> 3.0", '>= 3.0.2'`, 'ruby-3.1'],
+    ['ruby', '>= 2.7', 'ruby-3.1'],
+    ['python', '>=3.8,<4.0,!=3.9.*', 'python-3.11'],
+    ['python', '~=3.8', 'python-3.11'],
+    ['python', '==3.*', 'python-3.11'],
+    ['python', '^3.9', 'python-3.11'],
+    ['php', '^7.4|^8.1', 'php-8.2'],
+    ['php', '8.*', 'php-8.2'],
+    ['php', '>=7.4 <9', 'php-8.2'],
+    ['php', '~8.0', 'php-8.2'],
+    ['php', '^8.1@stable', 'php-8.2'],
+    ['php-fpm', '^8', 'php-fpm-8.2'],
+    ['go', '>=1.9', 'go-1.19'],
+    ['java', '>=11', 'java-17'],
+    ['java', '17.0.2', 'java-17'],
+    ['perl', '5.36.0', 'perl-5.36'],
+  ])('gives %s for "%s" %s', async (name, range, chosen) => {
+    expect(await choose(name, range)).toBe(`runtime.${chosen}`)
   })
 
   it.each([
-    ['18.19.0', '20'],
-    ['18.19.0', '>18'],
-    ['18.19.0', '>=20'],
-    ['18.1.0', '^18.2.0'],
-    ['20.1.0', '>= 16 <19'],
-    ['20.1.0', '16 - 18'],
-    ['3.1.2', '~> 3.0.1'],
-    ['3.9.1', '>=3.8,!=3.9.*'],
-    ['8.2.20', '^7.4 || ^5'],
-    ['1.19.8', '>=1.22'],
-  ])('refuses %s for "%s"', async (version, range) => {
-    expect((await call('version_fits', version, range)).succeeded).toBe(false)
-  })
-})
-
-describe('series_of', () => {
-  it.each([
-    ['node', '^18.2', '18'],
-    ['node', 'v18.3.1', '18'],
-    ['node', '18.x', '18'],
-    ['node', 'lts/iron', '20'],
-    ['ruby', '3.1.4', '3.1'],
-    ['ruby', '"~> 3.1.2"', '3.1'],
-    ['python', '3.11', '3.11'],
-    ['java', '1.8', '8'],
-    ['java', '17.0.2', '17'],
-  ])('names the only series that %s "%s" can mean: %s', async (name, range, series) => {
-    expect(await call('series_of', name, range)).toEqual({ stdout: series, succeeded: true })
+    ['node', '16'],
+    ['node', '>24'],
+    ['node', '^16 || ^19'],
+    ['node', '0.10.x'],
+    ['ruby', '~> 3.0.1'],
+    ['python', '>=3.12'],
+    ['python', '>=3.9,!=3.11.*'],
+    ['php', '^7.4 || ^5'],
+    ['go', '>=1.22'],
+    ['java', '1.8'],
+  ])('refuses %s "%s", for which nothing fits', async (name, range) => {
+    expect(await choose(name, range)).toBe('')
   })
 
-  it.each([
-    ['node', '>=16'],
-    ['node', '>=16 <19'],
-    ['node', '16 || 18'],
-    ['ruby', '~> 3.0'],
-    ['python', '>=3.8'],
-    ['node', ''],
-  ])('names none where several can be meant: %s "%s"', async (name, range) => {
-    expect(await call('series_of', name, range)).toEqual({ stdout: '', succeeded: true })
+  it.each(['', '*', 'latest', 'lts/*', '>=18 || *'])('leaves the version to policy for "%s"', async (range) => {
+    expect(await choose('node', range)).toBe('runtime.node')
+  })
+
+  it('takes the first that fits, which need not be the newest', async () => {
+    const there = 'runtime.node-20 runtime.node-24 runtime.node-18'
+    expect(await choose('node', '>=16', there)).toBe('runtime.node-20')
+    expect(await choose('node', '>=22', there)).toBe('runtime.node-24')
+  })
+
+  it('names a version as exactly as is necessary', async () => {
+    const there = capabilities('node-20.19.1 node-20.9.0')
+    expect(await choose('node', '>=20', there)).toBe('runtime.node-20')
+    expect(await choose('node', '>=20.10', there)).toBe('runtime.node-20.19')
+  })
+
+  it('prefers a version in the range to another one of its series', async () => {
+    expect(await choose('node', '>=18 <20.5', capabilities('node-20.9.0 node-18.1.0'))).toBe('runtime.node-18')
+    expect(await choose('node', '>=20 <20.5', capabilities('node-20.9.0 node-18.1.0'))).toBe('runtime.node-20')
+  })
+
+  it('asks for the only possible series, or for any, where the versions are not known', async () => {
+    expect(await choose('node', '^18.2', '')).toBe('runtime.node-18')
+    expect(await choose('node', '>=16', 'runtime.python-3.11')).toBe('runtime.node')
+    expect(await choose('ruby', '~> 3.1.2', '')).toBe('runtime.ruby-3.1')
+    expect(await choose('java', '1.8', '')).toBe('runtime.java-8')
   })
 })
 
 describe('want_runtime', () => {
   /** An application whose .nvmrc asks for a version, on a runtime that prints one. */
-  async function stage(given: string, { range = '18', runs = '20.1.0', added = '' } = {}) {
+  async function stage(given: string, { range = '18', runs = '20.1.0', added = '', there = SHIPPED } = {}) {
     const { url, handler } = await openCoordinator()
     const dependencies = given.split(' ').filter((name) => name !== '')
     handler.meta = {
@@ -97,11 +121,11 @@ describe('want_runtime', () => {
     const script = `source "$0/stager.sh"; source "$0/application.sh"; in_stagerfs() { echo "v${runs}"; }
       want_runtime node "${range}" .nvmrc node --version; finish`
     const { all } = await execa('bash', ['-c', script, path.dirname(LIBRARY)], {
-      env: { STAGER_URL: url },
+      env: { STAGER_URL: url, STAGER_RUNTIMES: there },
       reject: false,
       all: true,
     })
-    return { output: all, calls: handler.calls }
+    return { output: all, calls: handler.calls, handler }
   }
 
   it('lets a runtime that the user gave go over the file', async () => {
@@ -114,5 +138,37 @@ describe('want_runtime', () => {
     const { calls, output } = await stage('node-20', { added: 'runtime.node-20' })
     expect(output).toContain('.nvmrc asks for node "18"')
     expect(calls.at(-1)).toBe('verdict relaunch')
+  })
+
+  it('needs one relaunch for a version that is not the first in the range', async () => {
+    const range = '^16 || ^20'
+    const first = await stage('', { range })
+    expect(first.calls.at(-1)).toBe('verdict relaunch')
+    expect(first.handler.meta.dependencies).toEqual([{ type: 'runtime', name: 'node-20' }])
+    const second = await stage('node-20', { range, added: 'runtime.node-20' })
+    expect(second.output).toBe('-----> Using node 20.1.0 for "^16 || ^20" in .nvmrc')
+    expect(second.calls.at(-1)).toBe('verdict done')
+  })
+
+  it('fails at once if nothing fits, and names the versions that are there', async () => {
+    const { output, calls } = await stage('', { range: '^16 || ^19' })
+    expect(output).toBe(
+      '.nvmrc asks for node "^16 || ^19", and there is node 18, 20, 22, 24: change .nvmrc, or choose one with --runtime node-VERSION.',
+    )
+    expect(calls.at(-1)).toBe('verdict failed')
+  })
+
+  it('looks at the version where it does not know those that are there', async () => {
+    const any = { range: '>=16', there: '' }
+    expect((await stage('', any)).handler.meta.dependencies).toEqual([{ type: 'runtime', name: 'node' }])
+    const known = { ...any, added: 'runtime.node' }
+    expect((await stage('node', { ...known, runs: '18.1.0' })).calls.at(-1)).toBe('verdict done')
+    expect((await stage('node', { ...known, runs: '14.1.0' })).output).toBe(
+      '.nvmrc asks for node ">=16", and there is node 14.1.0: change .nvmrc, or choose another with --runtime node-VERSION.',
+    )
+  })
+
+  it('understands a runtime that prints one number, as a new Java does', async () => {
+    expect((await stage('node-20', { range: '20', runs: '20' })).output).toBe('-----> Using node 20 for "20" in .nvmrc')
   })
 })

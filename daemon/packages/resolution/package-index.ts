@@ -3,6 +3,9 @@ import type { Package } from '../package.js'
 
 const NONE: readonly Package[] = []
 
+/** Made once, because the options take longer than a comparison. */
+const BY_NUMBERS = new Intl.Collator('en', { numeric: true })
+
 /**
  * Packages by what they provide. All resolutions share one index; a resolution excludes packages (such as the package
  * being staged) by a predicate.
@@ -50,7 +53,7 @@ export class PackageIndex {
 
   /** Every name that is provided with a type, with numbers in their order: `node-9` before `node-18`. */
   namesOf(type: CapabilityType): readonly string[] {
-    return [...(this.#byType.get(type)?.keys() ?? [])].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    return [...(this.#byType.get(type)?.keys() ?? [])].sort(BY_NUMBERS.compare)
   }
 
   #add(candidate: Package): void {

@@ -68,6 +68,17 @@ describe('what ships with stagerd', () => {
     }
   })
 
+  test('makes the newest version of a runtime first, which is the one for packages that ask for none', async () => {
+    const recipes = await readShipped(CHECKOUT, MIRROR)
+    const provided = planItems(recipes, []).map((item) => providesOf(item.recipe).map(({ name }) => name))
+    const versions = (name: string) =>
+      provided.filter((names) => names.includes(name)).flatMap((names) => names.find((one) => /-\d+$/.test(one)) ?? [])
+
+    expect(versions('node')).toEqual(['node-24', 'node-22', 'node-20', 'node-18'])
+    for (const name of ['go', 'java', 'perl', 'php', 'php-fpm', 'python', 'ruby'])
+      expect(versions(name)).toHaveLength(1)
+  })
+
   test('gives a digest for every source, so that a build can verify what it fetches', async () => {
     for (const recipe of await readShipped(CHECKOUT, MIRROR))
       if (recipe.kind === 'script') expect(() => fetchCommands(recipe.script), recipe.fqn).not.toThrow()

@@ -88,6 +88,18 @@ describe('a failed resolution reports the shortest reason:', () => {
           nothing provides runtime.node-20.1, but there is runtime.node-18: depend on that, or import a package that does`,
     },
     {
+      what: 'a version that nothing provides, without those that policy refuses',
+      wanted: 'runtime.node-16',
+      packages: `
+        node-18: runtime.node runtime.node-18
+        node-20: runtime.node runtime.node-20`,
+      policy: 'job::/ { package.retire "package::/::node-18" }',
+      message: `
+        unresolved: runtime.node-16, which my-app needs, cannot be resolved:
+        runtime.node-16, which my-app needs:
+          nothing provides runtime.node-16, but there is runtime.node-20: depend on that, or import a package that does`,
+    },
+    {
       what: 'a runtime that is there in no version, with all runtimes',
       wanted: 'runtime.nodejs-20',
       packages: `

@@ -7,66 +7,7 @@ import { PackageIndex } from '../../../daemon/packages/resolution/package-index.
 import type { Rules } from '../../../daemon/packages/resolution/rules.js'
 import { resolve } from '../../../daemon/packages/resolve.js'
 import { bruteForce } from './support/brute-force.js'
-
-const CAPABILITIES: readonly Capability[] = [
-  { type: 'os', name: 'x' },
-  { type: 'os', name: 'y' },
-  { type: 'package', name: 'a' },
-  { type: 'package', name: 'b' },
-  { type: 'package', name: 'c' },
-  { type: 'runtime', name: 'd' },
-]
-
-const few = (maxLength: number) => fc.uniqueArray(fc.constantFrom(...CAPABILITIES), { maxLength })
-
-const packages = fc
-  .array(fc.record({ provides: few(2), dependencies: few(2) }), { minLength: 1, maxLength: 7 })
-  .map((list) =>
-    list.map(({ provides, dependencies }, importOrder): Package => ({
-      uuid: `uuid-${importOrder}`,
-      namespace: '/',
-      name: `p${importOrder}`,
-      state: 'ready',
-      usable: true,
-      resource: undefined,
-      importOrder,
-      createdAt: '',
-      updatedAt: '',
-      environment: {},
-      templates: [],
-      provides,
-      dependencies,
-    })),
-  )
-
-/** For each package, whether policy refuses it, and its rank as a default. */
-const policies = fc.array(
-  fc.record({
-    refused: fc.boolean(),
-    rank: fc.constantFrom(Infinity, Infinity, 0, 1),
-    for: fc.option(fc.constantFrom(...CAPABILITIES)),
-  }),
-  { maxLength: 7 },
-)
-
-type Policies = typeof policies extends fc.Arbitrary<infer T> ? T : never
-
-function rulesOf(list: Policies): Rules {
-  return {
-    of: (dependency) => {
-      const applying = (candidate: Package) => {
-        const rule = list[candidate.importOrder]
-        return rule && (rule.for === null || rule.for === dependency) ? rule : undefined
-      }
-      return {
-        objection: (candidate) => (applying(candidate)?.refused ? 'is refused' : undefined),
-        preference: (candidate) => applying(candidate)?.rank ?? Infinity,
-        preferredBy: () => undefined,
-        lockedBy: () => undefined,
-      }
-    },
-  }
-}
+import { CAPABILITIES, few, packages, policies, rulesOf } from './support/random-catalogue.js'
 
 function candidatesOf(list: readonly Package[], rules: Rules) {
   return (dependency: Capability): Package[] => {

@@ -67,6 +67,16 @@ describe('the environment of a launch', () => {
     expect(environment).toMatchObject({ http_proxy: 'http://proxy:3128', no_proxy: '.lan,127.0.0.1' })
   })
 
+  it('has the runtimes that the package can be given next, over a variable of that name', async () => {
+    await harness.addPackage('node-20', { provides: [{ type: 'runtime', name: 'node-20' }] })
+    await harness.addPackage('node-18', { provides: [{ type: 'runtime', name: 'node-18' }] })
+    const unresolvable = [{ type: 'os', name: 'lost' }] as const
+    await harness.addPackage('ruby', { provides: [{ type: 'runtime', name: 'ruby' }], dependencies: unresolvable })
+    expect(await environmentOf(false, { STAGER_RUNTIMES: 'mine' })).toMatchObject({
+      STAGER_RUNTIMES: 'runtime.node-20 runtime.node-18',
+    })
+  })
+
   it('has no proxy without egress', async () => {
     expect(await environmentOf(false, {})).not.toHaveProperty('http_proxy')
   })
