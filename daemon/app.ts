@@ -8,6 +8,7 @@ import { canonicalArchive } from '../isolation/archive/canonical-archive.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
+import { StagerCaches } from '../isolation/caches/stager-caches.js'
 import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
 import { assertHoldsOverlays } from '../isolation/host/overlay-probe.js'
 import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
@@ -100,6 +101,11 @@ export async function buildApp(
     owner: { nodeId, installDirectory: INSTALL_DIRECTORY },
     stateDirectory: stateDir,
     layers: await LayerDirectoryCache.open({ directory: state.layers, resources }),
+    caches: new StagerCaches({
+      directory: state.caches,
+      ...settings.stagerCache,
+      warn: (details, message) => logger.warn(details, message),
+    }),
     addressPool: settings.bridgePool,
     networkMtu: settings.networkMtu,
     compressor: settings.compressor,

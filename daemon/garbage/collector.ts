@@ -34,7 +34,7 @@ export interface CollectionRequest {
  *   live, or has written or touched it within the grace period. Hence the order: note the live blobs, list the stored
  *   blobs, then read the references. A holder that releases a blob in between was noted before. Age and liveness are
  *   checked again under the blob's lock, right before the deletion.
- * - Layers and images can be rebuilt. Their caches know their users, and may refuse to discard them.
+ * - Layers, images and what stagers keep can be rebuilt. Their caches know their users, and may refuse to discard them.
  * - The row of a staging is deleted before its log. A log without a staging is garbage, so a crash in between leaves
  *   nothing behind.
  * - One collection runs at a time.
@@ -119,7 +119,8 @@ export class Collector {
           return !live.has(one.id) && began.getTime() - modifiedAt.getTime() >= graceMs
         })
       case 'layer':
-      case 'image': {
+      case 'image':
+      case 'cache': {
         const found = cached.get(one)
         return found !== undefined && (await isolation.discard(found))
       }

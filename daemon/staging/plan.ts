@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { Unresolved } from '../../base/errors.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
-import type { LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
+import { STAGER_CACHE, type LayerSource, type PreparePlan, type StartPlan } from '../../isolation/launch-plan.js'
 import type { Catalogue } from '../packages/catalogue.js'
 import { startPathOf } from '../packages/environment.js'
 import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
@@ -45,6 +46,8 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     )
   const { root, stagerfs } = closures(staging, stager, program, catalogue)
   assertOperatingSystem(stager, [...root.packages, program])
+  const rootLayers = [...root.packages, program].flatMap(layerOf)
+  const stagerfsLayers = stagerfs.packages.flatMap(layerOf)
   const environment = containerEnvironment(
     settings.environment,
     stager,
@@ -60,7 +63,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
   return {
     prepare: {
       id: launch,
-      root: [...root.packages, program].flatMap(layerOf),
+      root: rootLayers,
       shims: true,
       user: stager.user,
       egress: stager.egress,
@@ -69,9 +72,10 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     start: {
       command: stager.startCommand,
       workingDirectory: startPathOf(program.environment) ?? DEFAULT_START_PATH,
-      environment,
+      environment: { ...environment, STAGER_CACHE, STAGER_BASE: digestOf(rootLayers, stagerfsLayers) },
       limits: stager.limits,
-      stagerfs: stagerfs.packages.flatMap(layerOf),
+      stagerfs: stagerfsLayers,
+      cache: { packageUuid: staging.packageUuid, stagerUuid: stager.uuid },
     },
     hints: hintContext({
       program: { kind: 'stager', fqn: stagerFqn(stager) },
@@ -83,6 +87,12 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
       runtimes: catalogue.index.namesOf('runtime'),
     }),
   }
+}
+
+/** Of all that the programs of a launch consist of, so that a stager knows whether what it has kept still fits. */
+function digestOf(...layers: readonly (readonly LayerSource[])[]): string {
+  const contents = layers.map((some) => some.map(({ sha256, removals }) => [sha256, removals]))
+  return createHash('sha256').update(JSON.stringify(contents)).digest('hex')
 }
 
 /** Throws `Unresolved` (`no-operating-system`): a root without an operating system has no shell and no users. */

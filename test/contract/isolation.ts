@@ -65,6 +65,7 @@ export function planOf(under: IsolationUnderTest, program: Program, limits: Part
     publish: [],
     stagerfs: [],
     coordinatorPort: undefined,
+    cache: undefined,
     command: under.commandOf(program),
     workingDirectory: '/',
     user: 'runner',
@@ -131,7 +132,7 @@ export class Recorder implements PrepareHooks, StartHooks {
 export interface Launched {
   readonly running: RunningContainer
   /** Idempotent. */
-  readonly release: () => Promise<ReleaseReport>
+  readonly release: (cache?: 'keep' | 'drop') => Promise<ReleaseReport>
 }
 
 /** Launches like the daemon, with `recorder` as the coordinator. If it rejects, the container has been released. */
@@ -142,8 +143,8 @@ export async function launch(
   signal = new AbortController().signal,
 ): Promise<Launched> {
   const container = await isolation.prepare(plan, recorder, signal)
-  const release = async () => {
-    const report = await container.release()
+  const release = async (cache?: 'keep' | 'drop') => {
+    const report = await container.release(cache)
     await recorder.close()
     return report
   }
