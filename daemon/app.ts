@@ -8,7 +8,7 @@ import { canonicalArchive } from '../isolation/archive/canonical-archive.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
-import { StagerCaches } from '../isolation/caches/stager-caches.js'
+import { StagerCaches as CacheDirectories } from '../isolation/caches/stager-caches.js'
 import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
 import { assertHoldsOverlays } from '../isolation/host/overlay-probe.js'
 import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
@@ -24,6 +24,7 @@ import { Coordinator } from './coordinator/coordinator.js'
 import { Exporter } from './exchange/export.js'
 import { Importer } from './exchange/import.js'
 import { Collector } from './garbage/collector.js'
+import { StagerCaches } from './garbage/stager-caches.js'
 import { ImagePackages } from './images/image-packages.js'
 import { INSTALL_DIRECTORY } from './installation.js'
 import { LogStore } from './log/log-store.js'
@@ -101,7 +102,7 @@ export async function buildApp(
     owner: { nodeId, installDirectory: INSTALL_DIRECTORY },
     stateDirectory: stateDir,
     layers: await LayerDirectoryCache.open({ directory: state.layers, resources }),
-    caches: new StagerCaches({
+    caches: new CacheDirectories({
       directory: state.caches,
       ...settings.stagerCache,
       warn: (details, message) => logger.warn(details, message),
@@ -113,7 +114,8 @@ export async function buildApp(
     proxies: proxyAddresses(settings.proxy),
   })
   const live = new LiveContainers()
-  const janitor = new Janitor({ isolation, live, logger })
+  const caches = new StagerCaches({ isolation, packages, stagers })
+  const janitor = new Janitor({ isolation, live, logger, forgetDeleted: () => caches.forgetDeleted() })
   const launches = new LaunchRunner({
     isolation,
     coordinator: new Coordinator({ logger }),
@@ -186,6 +188,7 @@ export async function buildApp(
     resources: { ingest, quota },
     exchange: { exporter, importer },
     stagers: { packages, stagers, limits },
+    stagerCaches: { caches },
     pipelines: { pipelines, stagers },
     policies: { policies },
     resolution: { packages, resolver },

@@ -18,6 +18,7 @@ import { policyRoutes, type PolicyRoutesParts } from './routes/policies.js'
 import { resolutionRoutes, type ResolutionRoutesParts } from './routes/resolution.js'
 import { resourceRoutes, type ResourceRoutesParts } from './routes/resources.js'
 import { runRoutes, type RunRoutesParts } from './routes/runs.js'
+import { stagerCacheRoutes, type StagerCacheRoutesParts } from './routes/stager-caches.js'
 import { stagerRoutes, type StagerRoutesParts } from './routes/stagers.js'
 import { stagingLogRoutes, type StagingLogRoutesParts } from './routes/staging-log.js'
 import { stagingRoutes, type StagingRoutesParts } from './routes/stagings.js'
@@ -33,6 +34,7 @@ export interface ApiParts {
   readonly resources: ResourceRoutesParts
   readonly exchange: ExchangeRoutesParts
   readonly stagers: StagerRoutesParts
+  readonly stagerCaches: StagerCacheRoutesParts
   readonly pipelines: PipelineRoutesParts
   readonly policies: PolicyRoutesParts
   readonly resolution: ResolutionRoutesParts
@@ -61,6 +63,7 @@ export function buildApi({ logger, ...parts }: ApiParts): Api {
       (api, closing) => resourceRoutes(api, parts.resources, closing),
       (api, closing) => exchangeRoutes(api, parts.exchange, closing),
       (api) => stagerRoutes(api, parts.stagers),
+      (api) => stagerCacheRoutes(api, parts.stagerCaches),
       (api) => pipelineRoutes(api, parts.pipelines),
       (api) => detectionRoutes(api, parts.pipelines),
       (api) => policyRoutes(api, parts.policies),

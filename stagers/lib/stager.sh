@@ -207,10 +207,10 @@ _stager_chroot() {
   _stager_own /stagerfs/app
   # HOME is outside of /app, where caches would become part of the application.
   [[ -d /stagerfs$home ]] || _stager_own "/stagerfs$home"
-  # Without STAGER_URL, the command cannot post a verdict. sudo would remove the other variables.
+  # Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE is outside of /stagerfs. sudo would remove the other variables.
   while IFS= read -r -d '' variable; do
     case $variable in
-      STAGER_URL=* | HOME=* | PWD=* | OLDPWD=* | SHLVL=* | _=*) ;;
+      STAGER_URL=* | STAGER_CACHE=* | HOME=* | PWD=* | OLDPWD=* | SHLVL=* | _=*) ;;
       *) variables+=("$variable") ;;
     esac
   done < <(env -0)
@@ -229,6 +229,51 @@ _stager_own() {
 
 _stager_as_root() {
   if ((EUID == 0)) || ! command -v sudo >/dev/null; then "$@"; else sudo -- "$@"; fi
+}
+
+# --- What is kept for the next staging ---
+
+# restore NAME KEY DIR: puts back what `keep` has kept of DIR by this name and key, in this or an earlier staging of the
+# package. Returns 1 if there is nothing, or if it is damaged: then it must be made again. The key is any text that
+# tells what the content depends on, such as the digest of a lock file; the packages that / and /stagerfs consist of
+# are part of it.
+restore() {
+  local dir=$3 file digest
+  for file in "$(_stager_kept "$1" "$2")"-*; do
+    [[ -f $file ]] || continue
+    digest=$(sha256sum <"$file") || continue
+    if [[ ${digest%% *} == "${file##*-}" ]]; then
+      _stager_as_root rm -rf -- "$dir"
+      mkdir -p "$(dirname "$dir")"
+      if _stager_as_root tar -xpf "$file" -C "$(dirname "$dir")"; then return 0; fi
+      _stager_as_root rm -rf -- "$dir"
+    fi
+    rm -f "$file" || true
+  done
+  return 1
+}
+
+# keep NAME KEY DIR: keeps a copy of DIR for the next staging. Of each name there are at most three.
+keep() {
+  local dir=$3 file fresh digest
+  [[ -n ${STAGER_CACHE:-} ]] || return 0
+  fresh=$STAGER_CACHE/new-$$
+  file=$(_stager_kept "$1" "$2")
+  if _stager_as_root tar -cf - -C "$(dirname "$dir")" "$(basename "$dir")" >"$fresh" && digest=$(sha256sum <"$fresh"); then
+    rm -f "$file"-*
+    # The name has the digest, so that a file that was cut short is found out.
+    mv "$fresh" "$file-${digest%% *}"
+    while IFS= read -r file; do rm -f "$file"; done < <(ls -t "$STAGER_CACHE/$1"-* | tail -n +4)
+  else
+    say "$dir cannot be kept for the next staging."
+    rm -f "$fresh"
+  fi
+}
+
+_stager_kept() {
+  local digest
+  digest=$(printf '%s\0' "$2" "${STAGER_BASE:-}" | sha256sum)
+  printf '%s\n' "${STAGER_CACHE:-/nowhere}/$1-${digest%% *}"
 }
 
 # --- Requests ---
