@@ -11,6 +11,7 @@ import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
 import { readEntries } from '../isolation/archive/read-entries.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
+import { StagerCaches as CacheDirectories } from '../isolation/caches/stager-caches.js'
 import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
 import { assertHoldsOverlays } from '../isolation/host/overlay-probe.js'
 import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
@@ -26,6 +27,7 @@ import { Coordinator } from './coordinator/coordinator.js'
 import { Exporter } from './exchange/export.js'
 import { Importer } from './exchange/import.js'
 import { Collector } from './garbage/collector.js'
+import { StagerCaches } from './garbage/stager-caches.js'
 import { ImagePackages } from './images/image-packages.js'
 import { LogStore } from './log/log-store.js'
 import { isTerminal } from './model/staging.js'
@@ -105,6 +107,11 @@ export async function buildApp(
     owner: { nodeId, installDirectory: installDirectory() },
     stateDirectory: stateDir,
     layers: await LayerDirectoryCache.open({ directory: state.layers, resources }),
+    caches: new CacheDirectories({
+      directory: state.caches,
+      ...settings.stagerCache,
+      warn: (details, message) => logger.warn(details, message),
+    }),
     addressPool: settings.bridgePool,
     networkMtu: settings.networkMtu,
     compressor: settings.compressor,
@@ -112,7 +119,8 @@ export async function buildApp(
     proxies: proxyAddresses(settings.proxy),
   })
   const live = new LiveContainers()
-  const janitor = new Janitor({ isolation, live, logger })
+  const caches = new StagerCaches({ isolation, packages, stagers })
+  const janitor = new Janitor({ isolation, live, logger, forgetDeleted: () => caches.forgetDeleted() })
   const plan = { environment, node: nodeFacts({ version, files: ca.files, compressor }) }
   const reuse = new Reuse({ ledger, resolver, plan })
   const launches = new LaunchRunner({
@@ -190,6 +198,7 @@ export async function buildApp(
     resources: { ingest, quota },
     exchange: { exporter, importer },
     stagers: { packages, stagers, limits },
+    stagerCaches: { caches },
     pipelines: { pipelines, stagers },
     policies: { policies },
     resolution: { packages, resolver },

@@ -27,6 +27,10 @@ export class StateDirectory {
     return path.join(this.path, 'layers')
   }
 
+  get caches(): string {
+    return path.join(this.path, 'caches')
+  }
+
   get logs(): string {
     return path.join(this.path, 'logs')
   }

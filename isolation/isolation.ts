@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { LayerContent, LayerSource, PreparePlan, Removal, StartPlan } from './launch-plan.js'
+import type { CacheOwner, LayerContent, LayerSource, PreparePlan, Removal, StartPlan } from './launch-plan.js'
 
 /**
  * The port between the daemon, which decides, and the host, on which containers run.
@@ -52,10 +52,15 @@ export interface Isolation {
   ): Promise<T>
   /** When `signal` is aborted, it stops before the next kind of resource, and rejects with the reason of the signal. */
   sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport>
-  /** All cached layers and images. Layers of `needed` are reported as in use. */
+  /** All cached layers and images, and the caches of stagers. Layers of `needed` are reported as in use. */
   caches(needed: readonly LayerContent[]): Promise<readonly Cached[]>
-  /** Removes it unless it is in use; returns whether it did. It is created again when it is needed. */
-  discard(cached: Cached): Promise<boolean>
+  /** Those of stagers only, for which no Engine is asked. */
+  stagerCaches(): Promise<readonly StagerCache[]>
+  /**
+   * Removes it unless it is in use; returns whether it did. It is created again when it is needed. The cache of a stager
+   * is always emptied: a launch that has it goes on with what it found, and nothing of it is kept.
+   */
+  discard(cached: Pick<Cached, 'kind' | 'id'>): Promise<boolean>
   /** Checks the requirements of the host. A missing requirement is a finding, not an error. */
   examine(): Promise<readonly Finding[]>
   /** Rejects with `Unavailable` when the Engine does not answer. */
@@ -112,7 +117,7 @@ export interface PrepareHooks {
 }
 
 export type ContainerStep =
-  'layers' | 'image' | 'network' | 'firewall' | 'stagerfs' | 'create' | 'start' | 'mounts' | 'undo'
+  'layers' | 'image' | 'network' | 'firewall' | 'stagerfs' | 'cache' | 'create' | 'start' | 'mounts' | 'undo'
 
 export interface StartHooks extends FreezeHooks {
   /** Called with each chunk of output. Reading pauses until the promise resolves, so the program gets backpressure. */
@@ -145,7 +150,8 @@ export interface PreparedContainer {
   /** The address of the host on the bridge of the container. */
   readonly address: string
   start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer>
-  release(): Promise<ReleaseReport>
+  /** @param cache whether what the launch has put into its cache is there for the next one; only the first call counts */
+  release(cache?: 'keep' | 'drop'): Promise<ReleaseReport>
 }
 
 export interface RunningContainer {
@@ -230,15 +236,19 @@ export interface ReleaseReport {
   readonly failures: readonly { readonly what: string; readonly error: unknown }[]
 }
 
-/** A layer, or a root image in the Engine. */
+/** A layer, a root image in the Engine, or the cache of a stager. */
 export interface Cached {
-  readonly kind: 'layer' | 'image'
+  readonly kind: 'layer' | 'image' | 'cache'
   readonly id: string
   /** For an image, including the layers that it shares with others. */
   readonly bytes: number
   readonly usedAt: Date
   /** Whether a launch, a run or a container uses it, or it is a needed layer. */
   readonly inUse: boolean
+}
+
+export interface StagerCache extends Cached, CacheOwner {
+  readonly kind: 'cache'
 }
 
 export interface SweepReport {

@@ -72,6 +72,17 @@ export interface StartPlan {
   readonly stagerfs: readonly LayerSource[] | undefined
   /** TCP port of the coordinator, which the container can reach on the host. Undefined for a run. */
   readonly coordinatorPort: number | undefined
+  /** The launch gets what is kept for it at `STAGER_CACHE`. Undefined for a run, which has no cache. */
+  readonly cache: CacheOwner | undefined
+}
+
+/** Where a launch finds what is kept for its stager. */
+export const STAGER_CACHE = '/stager-cache'
+
+/** What a cache belongs to: nobody else sees it. */
+export interface CacheOwner {
+  readonly packageUuid: string
+  readonly stagerUuid: string
 }
 
 /** A proxy by its IPv4 address. */

@@ -60,8 +60,9 @@ export class ControlApi {
     return this.#requestJson('PATCH', path, document, options)
   }
 
-  async delete(path: string, options: RequestOptions = {}): Promise<void> {
-    await this.#requestJson('DELETE', path, undefined, options)
+  /** Undefined where the answer is 204. */
+  delete<T = unknown>(path: string, options: RequestOptions = {}): Promise<T> {
+    return this.#requestJson('DELETE', path, undefined, options)
   }
 
   async upload<T>(path: string, body: RawBody, options: RequestOptions = {}): Promise<T> {

@@ -18,7 +18,7 @@ interface GcOptions {
 export function addNodeGcCommand(node: Command, commandLine: CommandLine): void {
   node
     .command('gc')
-    .description('Remove unused data, layers and root images, and old stagings with their logs.')
+    .description('Remove unused data, layers, root images and caches of stagers, and old stagings with their logs.')
     .option('--dry-run', 'show what would be removed without removing it')
     .option('--older-than <time>', 'remove only what has been unused for this long (default: 7d)', (text) =>
       text === '0' ? 0 : parseDuration(text),

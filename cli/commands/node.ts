@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { DoctorReport, NodeStatus } from '../../daemon/documents/node.js'
 import { examples, type CommandLine } from '../session/command-line.js'
+import { formatBytes } from '../display/progress.js'
 import { elapsed } from '../display/time.js'
 import { EXIT } from '../session/exit-codes.js'
 import { addNodeGcCommand } from './node-gc.js'
@@ -53,5 +54,6 @@ function describe(status: NodeStatus): string {
     `Engine: ${status.engine.answers ? '' : 'does not answer: '}${status.engine.message}`,
     `Packages: ${status.packages}`,
     `Stagings: ${running} of at most ${limit} running, ${queued} queued`,
+    `Caches of stagers: ${status.stager_caches.count}, ${formatBytes(status.stager_caches.bytes)}`,
   ].join('\n')
 }

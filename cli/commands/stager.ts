@@ -10,6 +10,7 @@ import { table } from '../display/table.js'
 import { EXIT } from '../session/exit-codes.js'
 import type { Session } from '../session/session.js'
 import { addDeleteCommand, addShowCommand, type NamedEntity } from './named-entity.js'
+import { addStagerCacheCommands } from './stager-cache.js'
 import { addStagerCreateCommand } from './stager-create.js'
 import { programPackageOf } from '../transfer/program-package.js'
 import { addStagerUpdateCommand } from './stager-update.js'
@@ -62,6 +63,7 @@ export function addStagerCommands(program: Command, commandLine: CommandLine): v
   addShowCommand(group, commandLine, STAGER)
   addStagerUpdateCommand(group, commandLine)
   addDeleteCommand(group, commandLine, STAGER)
+  addStagerCacheCommands(group, commandLine)
 }
 
 /** Deletes the package that `stager create` has created for it. Keeps one that has another name or is in use. */

@@ -19,6 +19,7 @@ import { resolutionRoutes, type ResolutionRoutesParts } from './routes/resolutio
 import { resourceRoutes, type ResourceRoutesParts } from './routes/resources.js'
 import { resultRoutes, type ResultRoutesParts } from './routes/results.js'
 import { runRoutes, type RunRoutesParts } from './routes/runs.js'
+import { stagerCacheRoutes, type StagerCacheRoutesParts } from './routes/stager-caches.js'
 import { stagerRoutes, type StagerRoutesParts } from './routes/stagers.js'
 import { stagingLogRoutes, type StagingLogRoutesParts } from './routes/staging-log.js'
 import { stagingRoutes, type StagingRoutesParts } from './routes/stagings.js'
@@ -35,6 +36,7 @@ export interface ApiParts {
   readonly resources: ResourceRoutesParts
   readonly exchange: ExchangeRoutesParts
   readonly stagers: StagerRoutesParts
+  readonly stagerCaches: StagerCacheRoutesParts
   readonly pipelines: PipelineRoutesParts
   readonly policies: PolicyRoutesParts
   readonly resolution: ResolutionRoutesParts
@@ -64,6 +66,7 @@ export function buildApi({ logger, ...parts }: ApiParts): Api {
       (api, closing) => resourceRoutes(api, parts.resources, closing),
       (api, closing) => exchangeRoutes(api, parts.exchange, closing),
       (api) => stagerRoutes(api, parts.stagers),
+      (api) => stagerCacheRoutes(api, parts.stagerCaches),
       (api) => pipelineRoutes(api, parts.pipelines),
       (api) => detectionRoutes(api, parts.pipelines),
       (api) => policyRoutes(api, parts.policies),

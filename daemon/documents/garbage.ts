@@ -10,7 +10,8 @@ export const GarbageRequest = Type.Object(
     keep_bytes: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description: 'how much to keep of unused blobs, layers and images that are younger; default: all',
+        description:
+          'how much to keep of unused blobs, layers, images and caches of stagers that are younger; default: all',
       }),
     ),
   },

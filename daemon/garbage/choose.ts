@@ -12,7 +12,7 @@ export interface Garbage {
 export interface Measure {
   /** Garbage that has been unused for longer is removed. In milliseconds. */
   readonly olderThanMs: number
-  /** Younger blobs, layers and images are removed too, oldest first, until those left have no more bytes than this. */
+  /** Younger blobs, layers, images and caches are removed too, oldest first, until those left have no more bytes than this. */
   readonly keepBytes: number | undefined
   /** A blob that is younger than this is always kept: a package may be about to refer to it. In milliseconds. */
   readonly graceMs: number
@@ -25,7 +25,7 @@ export function chooseGarbage(garbage: readonly Garbage[], measure: Measure, now
   const free = garbage
     .filter((one) => one.kind !== 'blob' || age(one) >= graceMs)
     .sort((a, b) => a.usedAt.getTime() - b.usedAt.getTime() || a.id.localeCompare(b.id))
-  const isStore = ({ kind }: Garbage) => kind === 'blob' || kind === 'layer' || kind === 'image'
+  const isStore = ({ kind }: Garbage) => kind !== 'staging' && kind !== 'log'
   let kept = free.filter((one) => isStore(one) && age(one) < olderThanMs).reduce((total, { bytes }) => total + bytes, 0)
   return free.filter((one) => {
     if (age(one) >= olderThanMs) return true

@@ -35,7 +35,7 @@ export interface CollectionRequest {
  *   blobs, then read the references. A holder that releases a blob in between was noted before. Age and liveness are
  *   checked again under the blob's lock, right before the deletion.
  * - Blobs of the results that packages keep are never deleted. Their layers are garbage like any other.
- * - Layers and images can be rebuilt. Their caches know their users, and may refuse to discard them.
+ * - Layers, images and what stagers keep can be rebuilt. Their caches know their users, and may refuse to discard them.
  * - The row of a staging is deleted before its log. A log without a staging is garbage, so a crash in between leaves
  *   nothing behind.
  * - One collection runs at a time.
@@ -121,7 +121,8 @@ export class Collector {
           return !live.has(one.id) && began.getTime() - modifiedAt.getTime() >= graceMs
         })
       case 'layer':
-      case 'image': {
+      case 'image':
+      case 'cache': {
         const found = cached.get(one)
         return found !== undefined && (await isolation.discard(found))
       }

@@ -1,3 +1,3 @@
 /** What the garbage collector removes. */
-export const GARBAGE_KINDS = ['blob', 'layer', 'image', 'staging', 'log'] as const
+export const GARBAGE_KINDS = ['blob', 'layer', 'image', 'cache', 'staging', 'log'] as const
 export type GarbageKind = (typeof GARBAGE_KINDS)[number]

@@ -35,11 +35,12 @@ export class NodeReport {
 
   async status(): Promise<NodeStatus> {
     const { version, nodeId, stateDir, concurrency } = this.#facts
-    const [queued, running, packages, engine] = await Promise.all([
+    const [queued, running, packages, engine, caches] = await Promise.all([
       this.#ledger.list({ state: 'queued' }),
       this.#ledger.list({ state: 'running' }),
       this.#packages.listUsable(),
       this.#engine(),
+      this.#isolation.stagerCaches(),
     ])
     return {
       version,
@@ -48,6 +49,7 @@ export class NodeReport {
       engine,
       packages: packages.length,
       stagings: { queued: queued.length, running: running.length, limit: concurrency },
+      stager_caches: { count: caches.length, bytes: caches.reduce((total, { bytes }) => total + bytes, 0) },
       uptime_seconds: Math.round(process.uptime()),
     }
   }

@@ -181,6 +181,7 @@ export class PackageRuns {
         limits,
         stagerfs: undefined,
         coordinatorPort: undefined,
+        cache: undefined,
       },
       templates: rootTemplates(closure, templateDataOf(id, subject, limits, environment)),
     }

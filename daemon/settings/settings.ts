@@ -72,6 +72,11 @@ export const DEFINITIONS = {
     diskBytes: define('disk', 'SIZE', parseBytes, '4GB', 'default limit of what a stager may write'),
     timeoutMs: define('timeout', 'TIME', parseDuration, '10m', 'default time limit of a stager'),
   },
+  /** What is kept for stagers from one staging of a package to the next. */
+  stagerCache: {
+    bytesOfOne: define('stager-cache', 'SIZE', parseBytes, '1GB', 'maximum size of what a stager keeps for a package'),
+    bytesOfAll: define('stager-caches', 'SIZE', parseBytes, '10GB', 'maximum size of all that stagers keep'),
+  },
   /** Of snapshots. */
   compressor: {
     name: define('compressor', 'NAME', parseCompressor, 'auto', 'igzip, pigz or zlib; auto: the fastest installed'),

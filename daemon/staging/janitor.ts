@@ -10,6 +10,8 @@ export interface JanitorParts {
   readonly isolation: Pick<Isolation, 'ping' | 'sweep'>
   readonly live: LiveContainers
   readonly logger: Logger
+  /** Removes what is kept for packages and stagers that were deleted. */
+  readonly forgetDeleted?: () => Promise<void>
   /** The pause between two sweeps, in milliseconds. Default: one minute. */
   readonly everyMs?: number
   /**
@@ -92,13 +94,14 @@ export class Janitor {
   }
 
   async #sweep(live: ReadonlySet<string>): Promise<void> {
-    const { isolation, logger } = this.#parts
+    const { isolation, logger, forgetDeleted } = this.#parts
     const { signal } = this.#closed
     await isolation.ping()
     signal.throwIfAborted()
     const { removed, failures } = await isolation.sweep(live, signal)
     if (removed.length > 0) logger.info({ removed }, 'removed what earlier launches left behind')
     for (const { what, error } of failures) logger.error({ err: error, what }, 'could not be swept')
+    await forgetDeleted?.()
   }
 }
 

@@ -183,7 +183,8 @@ export class Launch implements OwningLaunch {
     try {
       const cause = await this.#firstCause(running)
       const ending = await this.#endOf(running, cause)
-      const released = this.#release()
+      // What a program that was killed has left may be cut short.
+      const released = this.#release(cause.kind === 'verdict' && ending.kind === 'exited' ? 'keep' : 'drop')
       await this.#output.end()
       return { ...(await this.#conclude(cause, ending)), released }
     } catch (error) {
@@ -267,16 +268,16 @@ export class Launch implements OwningLaunch {
     }
   }
 
-  #release(): Promise<void> {
-    this.#released ??= this.#undo()
+  #release(cache: 'keep' | 'drop' = 'drop'): Promise<void> {
+    this.#released ??= this.#undo(cache)
     return this.#released
   }
 
-  async #undo(): Promise<void> {
+  async #undo(cache: 'keep' | 'drop'): Promise<void> {
     const { janitor, live, logger } = this.#parts
     this.#handler.close()
     const [report] = await Promise.all([
-      this.#container?.release(),
+      this.#container?.release(cache),
       // As long as the container runs, no other process may get the port, because the container can reach it.
       this.#ended.then(() => this.#listener?.close()),
     ])

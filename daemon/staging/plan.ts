@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { Unresolved } from '../../base/errors.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
-import type { LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
+import { STAGER_CACHE, type LayerSource, type PreparePlan, type StartPlan } from '../../isolation/launch-plan.js'
 import type { Catalogue } from '../packages/catalogue.js'
 import { choosableRuntimes, listOfRuntimes } from '../packages/choosable-runtimes.js'
 import { startPathOf } from '../packages/environment.js'
@@ -50,6 +51,8 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     )
   const { root, stagerfs, runtimes } = closures(staging, stager, program, catalogue)
   assertOperatingSystem(stager, [...root.packages, program])
+  const rootLayers = [...root.packages, program].flatMap(layerOf)
+  const stagerfsLayers = stagerfs.packages.flatMap(layerOf)
   const environment = containerEnvironment(
     settings.environment,
     stager,
@@ -64,7 +67,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
 
   const prepare: PreparePlan = {
     id: launch,
-    root: [...root.packages, program].flatMap(layerOf),
+    root: rootLayers,
     shims: true,
     user: stager.user,
     egress: stager.egress,
@@ -73,9 +76,15 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
   const start: LaunchStart = {
     command: stager.startCommand,
     workingDirectory: startPathOf(program.environment) ?? DEFAULT_START_PATH,
-    environment: { ...environment, STAGER_RUNTIMES: listOfRuntimes(runtimes) },
+    environment: {
+      ...environment,
+      STAGER_RUNTIMES: listOfRuntimes(runtimes),
+      STAGER_CACHE,
+      STAGER_BASE: digestOf(rootLayers, stagerfsLayers),
+    },
     limits: stager.limits,
-    stagerfs: stagerfs.packages.flatMap(layerOf),
+    stagerfs: stagerfsLayers,
+    cache: { packageUuid: staging.packageUuid, stagerUuid: stager.uuid },
   }
   return {
     prepare,
@@ -91,6 +100,12 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
       runtimes,
     }),
   }
+}
+
+/** Of all that the programs of a launch consist of, so that a stager knows whether what it has kept still fits. */
+function digestOf(...layers: readonly (readonly LayerSource[])[]): string {
+  const contents = layers.map((some) => some.map(({ sha256, removals }) => [sha256, removals]))
+  return createHash('sha256').update(JSON.stringify(contents)).digest('hex')
 }
 
 /** Throws `Unresolved` (`no-operating-system`): a root without an operating system has no shell and no users. */

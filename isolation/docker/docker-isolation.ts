@@ -7,6 +7,7 @@ import { ImageReader } from '../engine/image-reader.js'
 import { LastUsedTimes } from '../engine/last-used-times.js'
 import { RootImages } from '../engine/root-images.js'
 import { makeFileLayer, makeShimLayer, shimFiles } from '../engine/shim-layer.js'
+import type { StagerCaches } from '../caches/stager-caches.js'
 import { Examiner } from './examiner.js'
 import type {
   Cached,
@@ -17,6 +18,7 @@ import type {
   OpenImage,
   PreparedContainer,
   PrepareHooks,
+  StagerCache,
   SweepReport,
 } from '../isolation.js'
 import { Launcher } from '../launch/launcher.js'
@@ -38,6 +40,7 @@ export interface DockerIsolationOptions {
   /** Holds the scratch directories of launches. */
   readonly stateDirectory: string
   readonly layers: LayerDirectoryCache
+  readonly caches: StagerCaches
   /** The compressor of snapshots. Default: the fastest one of the host. */
   readonly compressor?: CompressorChoice
   /** IPv4 block that is divided into the networks of launches. */
@@ -58,6 +61,7 @@ export class DockerIsolation implements Isolation {
   readonly #settings: EngineSettings
   readonly #layers: LayerDirectoryCache
   readonly #images: RootImages
+  readonly #caches: StagerCaches
   readonly #imageReader: ImageReader
   readonly #launcher: Launcher
   readonly #sweeper: Sweeper
@@ -65,7 +69,7 @@ export class DockerIsolation implements Isolation {
 
   /** Does not connect yet. Throws `BadInput` (`bad-address-pool`). */
   constructor(options: DockerIsolationOptions, engine: Docker = connectEngine()) {
-    const { owner, stateDirectory, layers, extraFiles = new Map<string, string>() } = options
+    const { owner, stateDirectory, layers, caches, extraFiles = new Map<string, string>() } = options
     const firewall = new Firewall()
     const guard = new FirewallGuard(firewall)
     const shim = shimFiles(extraFiles)
@@ -77,15 +81,17 @@ export class DockerIsolation implements Isolation {
     this.#engine = engine
     this.#settings = new EngineSettings(engine)
     this.#layers = layers
+    this.#caches = caches
     this.#images = new RootImages(engine, owner, new LastUsedTimes(path.join(stateDirectory, 'images')))
     this.#imageReader = new ImageReader(engine, owner, compressor)
-    this.#sweeper = new Sweeper(engine, owner, stateDirectory, guard)
+    this.#sweeper = new Sweeper({ engine, owner, stateDirectory, firewall: guard, caches })
     this.#examiner = new Examiner(engine, this.#settings, stateDirectory, firewall, options.compressor)
     this.#launcher = new Launcher({
       engine,
       owner,
       stateDirectory,
       layers,
+      caches,
       firewall: guard,
       proxies: options.proxies ?? [],
       images: this.#images,
@@ -120,11 +126,22 @@ export class DockerIsolation implements Isolation {
 
   async caches(needed: readonly LayerContent[]): Promise<readonly Cached[]> {
     const owners = await this.#settings.owners()
-    return [...(await this.#layers.list(needed, owners)), ...(await this.#images.list())]
+    return [
+      ...(await this.#layers.list(needed, owners)),
+      ...(await this.#images.list()),
+      ...(await this.#caches.list()),
+    ]
   }
 
-  async discard({ kind, id }: Cached): Promise<boolean> {
+  async stagerCaches(): Promise<readonly StagerCache[]> {
+    return await this.#caches.list()
+  }
+
+  async discard({ kind, id }: Pick<Cached, 'kind' | 'id'>): Promise<boolean> {
     switch (kind) {
+      case 'cache':
+        await this.#caches.clear(id)
+        return true
       case 'layer':
         return await this.#layers.discard(id)
       case 'image':

@@ -1,16 +1,18 @@
 import type Docker from 'dockerode'
-import type { PreparePlan, StartPlan } from '../launch-plan.js'
+import { STAGER_CACHE, type PreparePlan, type StartPlan } from '../launch-plan.js'
 import { launchLabels, launchName, type Owner } from '../host/ownership.js'
 import { initCommand } from './container-init.js'
 import { limitOptions } from './limits.js'
 import { programVector } from './program-vector.js'
 
 /** Both parts of a plan, with the image, the network and /stagerfs that were created for it. */
-export interface ContainerRequest extends PreparePlan, Omit<StartPlan, 'stagerfs'> {
+export interface ContainerRequest extends PreparePlan, Omit<StartPlan, 'stagerfs' | 'cache'> {
   readonly image: string
   readonly network: string
   /** Host directory that is bound to /stagerfs. */
   readonly stagerfs: string | undefined
+  /** Host directory that is bound to STAGER_CACHE. */
+  readonly cache: string | undefined
   readonly files: readonly BoundFile[]
 }
 
@@ -24,7 +26,7 @@ export interface BoundFile {
 
 /** The default capabilities, seccomp profile and masked paths of Docker stay in force. */
 export function containerOptions(owner: Owner, request: ContainerRequest): Docker.ContainerCreateOptions {
-  const { id, egress, publish, stagerfs, files } = request
+  const { id, egress, publish, stagerfs, cache, files } = request
   const [entrypoint = '', ...args] = initCommand(programVector(request.command, request.environment))
   return {
     name: launchName(id),
@@ -61,18 +63,15 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
       ),
       Mounts: [
         ...files.map(({ source, target }) => ({ Type: 'bind' as const, Source: source, Target: target })),
-        ...(stagerfs === undefined
-          ? []
-          : [
-              {
-                Type: 'bind' as const,
-                Source: stagerfs,
-                Target: '/stagerfs',
-                // An unmount on the host propagates to the container; a mount in the container does not propagate back.
-                BindOptions: { Propagation: 'rslave' as const },
-              },
-            ]),
+        ...boundMount(stagerfs, '/stagerfs'),
+        ...boundMount(cache, STAGER_CACHE),
       ],
     },
   }
+}
+
+function boundMount(source: string | undefined, target: string): Docker.MountSettings[] {
+  if (source === undefined) return []
+  // An unmount on the host propagates to the container; a mount in the container does not propagate back.
+  return [{ Type: 'bind', Source: source, Target: target, BindOptions: { Propagation: 'rslave' } }]
 }

@@ -34,9 +34,9 @@ export function shimFiles(extraFiles: ReadonlyMap<string, string>): ReadonlyMap<
   return new Map([['/usr/local/sbin/mount', MOUNT_SHIM], ...extraFiles])
 }
 
-/** The topmost layer of the root of a stager: the mount point /stagerfs, and the files. */
+/** The topmost layer of the root of a stager: the mount points, and the files. */
 export function makeShimLayer(files: ReadonlyMap<string, string>): Promise<ImageLayer> {
-  return makeLayer(['stagerfs'], files)
+  return makeLayer(['stager-cache', 'stagerfs'], files)
 }
 
 /** The topmost layer of the root of a run: undefined without files. */

@@ -12,6 +12,7 @@ import { readDirectoryIfExists } from '../../base/read-directory.js'
  *                          /merged    the mount point of /stagerfs, or of the layers of a run while its templates are read
  *                          /ground    the lowest layer: an overlay needs at least one, and it can have extra files
  *                          /files     the templates of a run, filled in
+ *                          /cache     the mount point of the cache of a stager; cache-* are the directories of its overlay
  */
 export interface Scratch {
   readonly directory: string
@@ -20,7 +21,16 @@ export interface Scratch {
   readonly merged: string
   readonly ground: string
   readonly files: string
+  readonly cache: string
+  readonly cacheUpper: string
+  readonly cacheWork: string
+  readonly cacheGround: string
+  /** A copy of what is mounted at `cache`, to be kept as one layer. */
+  readonly cacheFlat: string
 }
+
+/** Nothing is removed in them. */
+const MOUNT_POINTS = ['merged', 'cache']
 
 export function launchesDirectory(stateDirectory: string): string {
   return join(stateDirectory, 'launches')
@@ -36,6 +46,11 @@ export function scratchOf(stateDirectory: string, launch: string): Scratch {
     merged: inside('merged'),
     ground: inside('ground'),
     files: inside('files'),
+    cache: inside('cache'),
+    cacheUpper: inside('cache-upper'),
+    cacheWork: inside('cache-work'),
+    cacheGround: inside('cache-ground'),
+    cacheFlat: inside('cache-flat'),
   }
 }
 
@@ -68,13 +83,13 @@ export async function makeRunScratch({ directory, merged, ground, files }: Scrat
 
 /**
  * To be called when the container is removed and /stagerfs is unmounted: a stager could change names during the removal.
- * The mount point is removed by `rmdir`, which fails if something is still mounted there.
+ * Mount points are removed by `rmdir`, which fails if something is still mounted there.
  */
 export async function removeScratch(scratch: Scratch, signal?: AbortSignal): Promise<void> {
   const names = await readDirectoryIfExists(scratch.directory)
-  if (names.includes('merged')) await rmdir(scratch.merged)
+  for (const name of MOUNT_POINTS) if (names.includes(name)) await rmdir(join(scratch.directory, name))
   // Everything else, including files of older versions: an unknown name must not block every later sweep.
-  const trees = names.filter((name) => name !== 'merged').map((name) => join(scratch.directory, name))
+  const trees = names.filter((name) => !MOUNT_POINTS.includes(name)).map((name) => join(scratch.directory, name))
   // `rm` uses directory descriptors, so that paths can exceed PATH_MAX.
   if (trees.length > 0) await runProcess('rm', ['-rf', '--one-file-system', '--', ...trees], signal ? { signal } : {})
   try {

@@ -16,11 +16,12 @@ import type { Bridge } from '../network/bridges.js'
 import type { FirewallEvents, FirewallGuard } from '../network/firewall-guard.js'
 import type { Layer } from '../layers/layer.js'
 import type { AfterContainer } from './after-container.js'
+import { CacheMount, type CacheMountParts } from './cache-mount.js'
 import { FilledTemplates } from './filled-templates.js'
 import { Stagerfs, type StagerfsParts } from './stagerfs.js'
 import type { Step } from './step.js'
 
-export interface StartParts extends Surroundings, Omit<StagerfsParts, 'owners'> {
+export interface StartParts extends Surroundings, Omit<StagerfsParts & CacheMountParts, 'owners'> {
   readonly engine: Docker
   readonly firewall: FirewallGuard
   /** Of this node, for containers with egress. */
@@ -56,6 +57,7 @@ export class PreparedDockerContainer implements PreparedContainer {
   readonly #parts: StartParts
   readonly #prepared: Prepared
   #running: RunningContainer | undefined
+  #cache: CacheMount | undefined
   #released: Promise<ReleaseReport> | undefined
 
   constructor(parts: StartParts, prepared: Prepared) {
@@ -69,6 +71,8 @@ export class PreparedDockerContainer implements PreparedContainer {
     const { plan: prepared, image, bridge, holder, owners, step, after } = this.#prepared
     const { id, egress, publish } = prepared
     const stagerfs = plan.stagerfs && new Stagerfs({ ...this.#parts, owners }, { id, holder }, plan.stagerfs)
+    const cache = plan.cache && new CacheMount({ ...this.#parts, owners }, { id, holder }, plan.cache)
+    this.#cache = cache
     const rules = {
       bridge: bridge.interface,
       gateway: this.address,
@@ -83,25 +87,38 @@ export class PreparedDockerContainer implements PreparedContainer {
     const filled = templates.length > 0 ? new FilledTemplates(this.#parts, id, image.layers) : undefined
     stagerfs?.deferUndo(after)
     filled?.deferUndo(after)
+    cache?.deferUndo(after)
     after.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
     after.deferContainer(() => new Container(engine, launchName(id)).remove())
 
     // The Engine checks the source of a bind mount when it creates the container.
     await stagerfs?.makeDirectories()
+    await cache?.makeDirectories()
     const files = (await filled?.make(templates, signal)) ?? []
     const [, { container, attached }] = await settleAll([
       step('firewall', () => firewall.add(rules, events, signal)),
       step('create', () =>
-        this.#create({ ...prepared, ...plan, network: bridge.network, stagerfs: stagerfs?.mountPoint, files }, signal),
+        this.#create(
+          {
+            ...prepared,
+            ...plan,
+            network: bridge.network,
+            stagerfs: stagerfs?.mountPoint,
+            cache: cache?.mountPoint,
+            files,
+          },
+          signal,
+        ),
       ),
       stagerfs?.mount(step, signal),
+      cache && step('cache', () => cache.mount(signal)),
     ])
     signal.throwIfAborted()
 
     const { pid, ports } = await step('start', () => start(container, { ...prepared, ...plan }))
     const { watched, obstacle } = await step('mounts', async () => {
       try {
-        const written = [...(stagerfs ? [stagerfs.upper] : []), ...(filled ? [filled.directory] : [])]
+        const written = [stagerfs?.upper, cache?.upper, filled?.directory].filter((path) => path !== undefined)
         const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
         const obstacle = watched.obstacle({ ...plan, user: prepared.user })
         await stagerfs?.mountKernelFilesystems(pid, signal)
@@ -119,9 +136,12 @@ export class PreparedDockerContainer implements PreparedContainer {
     return this.#running
   }
 
-  release(): Promise<ReleaseReport> {
+  release(cache: 'keep' | 'drop' = 'drop'): Promise<ReleaseReport> {
     const { step, undo } = this.#prepared
-    this.#released ??= step('undo', async () => ({ failures: await (this.#running?.release(undo) ?? undo.run()) }))
+    if (cache === 'keep' && !this.#released) this.#cache?.keepAtEnd()
+    this.#released ??= step('undo', async () => ({
+      failures: await (this.#running?.release(undo) ?? undo.run()),
+    })).finally(() => this.#cache?.endKeeping())
     return this.#released
   }
 

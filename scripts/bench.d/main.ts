@@ -7,6 +7,7 @@ import { benchPack } from './pack.js'
 import { printRows } from './print-rows.js'
 import { benchResolve } from './resolve.js'
 import { benchRestage } from './restage.js'
+import { benchRestageApplication } from './restage-application.js'
 import type { Row } from './row.js'
 import { benchSnapshot } from './snapshot.js'
 
@@ -15,7 +16,10 @@ const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Pr
   launch: (environment) => benchLaunch(benchHostOf(environment)),
   snapshot: (environment) => benchSnapshot(benchHostOf(environment)),
   data: (environment) => benchData(benchHostOf(environment)),
-  restage: (environment) => benchRestage(benchHostOf(environment)),
+  restage: async (environment) => [
+    ...(await benchRestageApplication(benchHostOf(environment))),
+    ...(await benchRestage(benchHostOf(environment))),
+  ],
   resolve: (environment) => benchResolve({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
   pack: (environment) => benchPack({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
 }

@@ -140,6 +140,33 @@ install_dependencies() {
 lacks_compiler='No such file or directory - (make|gcc|cc|g\+\+)|(gcc|g\+\+|cc|make)[^ ]*: (command )?not found|(gcc|g\+\+|cc|make).* No such file|not found: make|unable to find a compiler'
 lacks_compiler+='|install development tools first|no developer tools|find Python|make. not found|executing .make.|Can.t (find|locate) make'
 
+# key_of FILE...: a digest of these files of the application, and of the environment that its commands run in, without
+# what stagers set themselves: the first staging does not have that yet.
+key_of() {
+  local file
+  {
+    env -0 | sort -z | grep -zvE "^(STAGER_[A-Z]+|START_[A-Z]+|HOME|HOSTNAME|PWD|OLDPWD|SHLVL|_|[A-Za-z]+_proxy|[A-Z]+_PROXY|${set_by_stager:-STAGER_URL})="
+    for file; do
+      printf '%s\0' "$file"
+      if [[ -f $app/$file ]]; then sha256sum <"$app/$file"; fi
+    done
+  } | sha256sum | cut -d ' ' -f 1
+}
+
+# with_kept NAME DIR COMMAND...: runs COMMAND with what it kept in DIR of /stagerfs the last time. DIR is what a package
+# manager has downloaded, which it finds by name and version.
+with_kept() {
+  local name=$1 dir=/stagerfs$2 code=0 before after
+  shift 2
+  restore "$name" "$name" "$dir" || _stager_own "$dir"
+  before=$(_state_of "$dir")
+  "$@" || code=$?
+  after=$(_state_of "$dir")
+  if [[ $before != "$after" ]]; then keep "$name" "$name" "$dir"; fi
+  return "$code"
+}
+_state_of() { (cd "$1" && find . -type f -printf '%p %s\n' | sort | sha256sum); }
+
 # first_word FILE: the first word of a file of the application, which may have been written on Windows.
 first_word() {
   local word=''

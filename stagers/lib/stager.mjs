@@ -17,7 +17,7 @@ import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import http from 'node:http'
 import { constants, tmpdir } from 'node:os'
-import { join, posix } from 'node:path'
+import { basename, dirname, join, posix, resolve } from 'node:path'
 import { pipeline } from 'node:stream'
 import { promisify } from 'node:util'
 
@@ -262,8 +262,9 @@ export class Stager {
     const home = root ? '/root' : '/tmp/stager-home'
     if (!fs.existsSync(`/stagerfs${home}`)) own(`/stagerfs${home}`)
     const user = root ? [] : [`--userspec=${process.getuid()}:${process.getgid()}`]
-    // Without STAGER_URL, the command cannot post a verdict. sudo would remove the other variables.
-    const hidden = ['STAGER_URL', 'HOME', 'PWD', 'OLDPWD', 'SHLVL', '_']
+    // Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE is not in /stagerfs. sudo would remove the
+    // other variables.
+    const hidden = ['STAGER_URL', 'STAGER_CACHE', 'HOME', 'PWD', 'OLDPWD', 'SHLVL', '_']
     const variables = Object.entries(process.env).flatMap(([key, value]) =>
       hidden.includes(key) ? [] : [`${key}=${value}`],
     )
@@ -273,6 +274,54 @@ export class Stager {
     const { status, signal, stdout } = execute(whole, capture ? 'pipe' : 1)
     if (status !== 0) throw new CommandFailed(command, status ?? 128 + constants.signals[signal])
     return capture ? stdout.toString() : undefined
+  }
+
+  // --- What is kept for the next staging ---
+
+  /**
+   * Puts back what `keep` has kept of the directory by this name and key, in this or an earlier staging of the package.
+   * False if there is nothing, or if it is damaged: then make it again. The key is any text that tells what the directory
+   * depends on, such as the digest of a lock file. The packages that / and /stagerfs consist of are always part of it.
+   */
+  async restore(name, key, directory) {
+    for (const file of entriesOf(kept(name, key))) {
+      // The name has the digest, which finds out what was cut short.
+      if ((await digestOf(file)) === file.split('-').at(-1)) {
+        own(dirname(resolve(directory)))
+        execute(asRoot('rm', '-rf', '--', directory))
+        if (execute(asRoot('tar', '-xpf', file, '-C', dirname(resolve(directory)))).status === 0) return true
+        execute(asRoot('rm', '-rf', '--', directory))
+      }
+      fs.unlinkSync(file)
+    }
+    return false
+  }
+
+  /**
+   * Keeps a copy of the directory for the next staging, unless it has more than 256 MiB. Of each name, the three latest
+   * are kept.
+   */
+  async keep(name, key, directory) {
+    const cache = process.env.STAGER_CACHE
+    if (!cache) return
+    const fresh = join(cache, `new-${process.pid}`)
+    try {
+      const size = execute(asRoot('du', '-sk', directory), 'pipe')
+      if (size.status !== 0 || parseInt(size.stdout.toString(), 10) > 256 * 1024) throw new Error('too large')
+      const file = fs.openSync(fresh, 'w')
+      const path = resolve(directory)
+      const { status } = execute(asRoot('tar', '-cf', '-', '-C', dirname(path), basename(path)), file)
+      fs.closeSync(file)
+      if (status !== 0) throw new Error('tar failed')
+      for (const old of entriesOf(kept(name, key))) fs.unlinkSync(old)
+      fs.renameSync(fresh, `${kept(name, key)}-${await digestOf(fresh)}`)
+      const timeOf = (one) => fs.statSync(one).mtimeMs
+      const entries = entriesOf(join(cache, name)).sort((a, b) => timeOf(b) - timeOf(a))
+      for (const old of entries.slice(3)) fs.unlinkSync(old)
+    } catch {
+      this.say(`${directory} is not kept for the next staging`)
+      fs.rmSync(fresh, { force: true })
+    }
   }
 
   // --- Requests ---
@@ -340,6 +389,27 @@ function own(directory) {
 function asRoot(...command) {
   const hasSudo = (process.env.PATH ?? '').split(':').some((path) => fs.existsSync(`${path}/sudo`))
   return process.getuid() === 0 || !hasSudo ? command : ['sudo', '--', ...command]
+}
+
+function kept(name, key) {
+  const digest = createHash('sha256')
+    .update(`${key}\0${process.env.STAGER_BASE ?? ''}\0`)
+    .digest('hex')
+  return join(process.env.STAGER_CACHE || '/dev/null', `${name}-${digest}`)
+}
+
+/** The files whose names begin so. */
+function entriesOf(path) {
+  if (!fs.existsSync(dirname(path))) return []
+  if (!fs.statSync(dirname(path)).isDirectory()) return []
+  const names = fs.readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}-`))
+  return names.map((name) => join(dirname(path), name))
+}
+
+async function digestOf(file) {
+  const sha256 = createHash('sha256')
+  for await (const piece of fs.createReadStream(file)) sha256.update(piece)
+  return sha256.digest('hex')
 }
 
 async function inTemporary(use) {

@@ -12,6 +12,7 @@
 It needs tar and gzip. To run commands in /stagerfs as another user than root, it needs sudo, and the chroot of
 coreutils.
 """
+import glob
 import hashlib
 import http.client
 import json
@@ -253,8 +254,8 @@ class Stager:
         if not os.path.isdir('/stagerfs' + home):
             self._own('/stagerfs' + home)
         user = [] if as_root else ['--userspec=%d:%d' % (os.getuid(), os.getgid())]
-        # Without STAGER_URL, the command cannot post a verdict. sudo would remove the other variables.
-        hidden = ('STAGER_URL', 'HOME', 'PWD', 'OLDPWD', 'SHLVL', '_')
+        # Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE is not in /stagerfs. sudo would remove the other variables.
+        hidden = ('STAGER_URL', 'STAGER_CACHE', 'HOME', 'PWD', 'OLDPWD', 'SHLVL', '_')
         variables = ['%s=%s' % pair for pair in os.environ.items() if pair[0] not in hidden]
         # `env` is the last to start: a shell may drop variables that it cannot name.
         shell = ['/bin/sh', '-c', 'cd /app && exec env -i "$@"', 'sh', *variables, 'HOME=' + home]
@@ -285,6 +286,66 @@ class Stager:
 
     def _as_root(self, *command):
         return [*command] if os.geteuid() == 0 or not shutil.which('sudo') else ['sudo', '--', *command]
+
+    # --- What is kept for the next staging ---
+
+    def restore(self, name, key, directory):
+        """Puts back what `keep` has kept of the directory by this name and key, in this or an earlier staging.
+
+        Returns False if there is nothing, or if it is damaged: then make it again. The key is any text that tells what
+        the directory depends on, such as the digest of a lock file. The packages that / and /stagerfs consist of are
+        always part of it.
+        """
+        for file in glob.glob(glob.escape(self._kept(name, key)) + '-*'):
+            # The name has the digest, which finds out what was cut short.
+            if self._digest_of(file) == file.rpartition('-')[2]:
+                parent = os.path.dirname(os.path.abspath(directory))
+                self._own(parent)
+                subprocess.run(self._as_root('rm', '-rf', '--', directory), check=False)
+                if subprocess.run(self._as_root('tar', '-xpf', file, '-C', parent), check=False).returncode == 0:
+                    return True
+                subprocess.run(self._as_root('rm', '-rf', '--', directory), check=False)
+            os.unlink(file)
+        return False
+
+    def keep(self, name, key, directory):
+        """Keeps a copy of the directory for the next staging, unless it has more than 256 MiB.
+
+        Of each name, the three latest are kept.
+        """
+        cache = os.environ.get('STAGER_CACHE')
+        if not cache:
+            return
+        fresh = os.path.join(cache, 'new-%d' % os.getpid())
+        parent, base = os.path.split(os.path.abspath(directory))
+        try:
+            size = subprocess.run(self._as_root('du', '-sk', directory), stdout=subprocess.PIPE, check=True).stdout
+            if int(size.split()[0]) > 256 * 1024:
+                raise OSError('too large')
+            with open(fresh, 'wb') as archive:
+                subprocess.run(self._as_root('tar', '-cf', '-', '-C', parent, base), stdout=archive, check=True)
+            kept = self._kept(name, key)
+            for old in glob.glob(glob.escape(kept) + '-*'):
+                os.unlink(old)
+            os.rename(fresh, '%s-%s' % (kept, self._digest_of(fresh)))
+            entries = glob.glob(glob.escape(os.path.join(cache, name)) + '-*')
+            for old in sorted(entries, key=os.path.getmtime, reverse=True)[3:]:
+                os.unlink(old)
+        except (OSError, subprocess.CalledProcessError):
+            self.say('%s is not kept for the next staging' % directory)
+            if os.path.exists(fresh):
+                os.unlink(fresh)
+
+    def _kept(self, name, key):
+        digest = hashlib.sha256(('%s\0%s\0' % (key, os.environ.get('STAGER_BASE', ''))).encode()).hexdigest()
+        return os.path.join(os.environ.get('STAGER_CACHE') or '/dev/null', '%s-%s' % (name, digest))
+
+    def _digest_of(self, file):
+        digest = hashlib.sha256()
+        with open(file, 'rb') as content:
+            for piece in iter(lambda: content.read(1 << 20), b''):
+                digest.update(piece)
+        return digest.hexdigest()
 
     # --- Requests ---
 

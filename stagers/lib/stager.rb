@@ -245,8 +245,9 @@ class Stager
     home = as_root ? '/root' : '/tmp/stager-home'
     own("/stagerfs#{home}") unless Dir.exist?("/stagerfs#{home}")
     user = as_root ? [] : ["--userspec=#{Process.uid}:#{Process.gid}"]
-    # Without STAGER_URL, the command cannot post a verdict. sudo would remove the other variables.
-    variables = ENV.to_h.reject { |key, _| %w[STAGER_URL HOME PWD OLDPWD SHLVL _].include?(key) }
+    # Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE is not in /stagerfs. sudo would remove the
+    # other variables.
+    variables = ENV.to_h.reject { |key, _| %w[STAGER_URL STAGER_CACHE HOME PWD OLDPWD SHLVL _].include?(key) }
     pairs = variables.merge('HOME' => home).map { |pair| pair.join('=') }
     # `env` is the last to start: a shell may drop variables that it cannot name.
     shell = ['/bin/sh', '-c', 'cd /app && exec env -i "$@"', 'sh', *pairs, *command]
@@ -257,7 +258,55 @@ class Stager
     output if capture
   end
 
+  # --- What is kept for the next staging ---
+
+  # Puts back what `keep` has kept of the directory by this name and key, in this or an earlier staging of the package.
+  # False if there is nothing, or if it is damaged: then make it again. The key is any text that tells what the directory
+  # depends on, such as the digest of a lock file. The packages that / and /stagerfs consist of are always part of it.
+  def restore(name, key, directory)
+    Dir.glob(["#{kept(name, key)}-*"]).each do |file|
+      # The name has the digest, which finds out what was cut short.
+      if Digest::SHA256.file(file).hexdigest == file.rpartition('-').last
+        parent = File.dirname(File.expand_path(directory))
+        own(parent)
+        system(*as_root('rm', '-rf', '--', directory))
+        return true if system(*as_root('tar', '-xpf', file, '-C', parent))
+
+        system(*as_root('rm', '-rf', '--', directory))
+      end
+      File.unlink(file)
+    end
+    false
+  end
+
+  # Keeps a copy of the directory for the next staging, unless it has more than 256 MiB. Of each name, the three latest
+  # are kept.
+  def keep(name, key, directory)
+    cache = ENV.fetch('STAGER_CACHE', '')
+    return if cache.empty?
+
+    fresh = File.join(cache, "new-#{Process.pid}")
+    parent, base = File.split(File.expand_path(directory))
+    size = IO.popen(as_root('du', '-sk', directory), &:read).to_i
+    raise Error unless $?.success? && size <= 256 * 1024
+    raise Error unless system(*as_root('tar', '-cf', '-', '-C', parent, base), out: fresh)
+
+    Dir.glob(["#{kept(name, key)}-*"]).each { |old| File.unlink(old) }
+    File.rename(fresh, "#{kept(name, key)}-#{Digest::SHA256.file(fresh).hexdigest}")
+    Dir.glob([File.join(cache, "#{name}-*")]).sort_by { |file| File.mtime(file) }[0...-3].each { |old| File.unlink(old) }
+    nil
+  rescue Error, SystemCallError
+    say("#{directory} is not kept for the next staging")
+    FileUtils.rm_f(fresh)
+    nil
+  end
+
   private
+
+  def kept(name, key)
+    digest = Digest::SHA256.hexdigest("#{key}\0#{ENV.fetch('STAGER_BASE', '')}\0")
+    File.join(ENV.fetch('STAGER_CACHE', '/dev/null'), "#{name}-#{digest}")
+  end
 
   def post_verdict(verdict)
     request('POST', verdict)

@@ -208,10 +208,10 @@ _stager_chroot() {
   _stager_own /stagerfs/app
   # HOME is outside of /app, where caches would become part of the application.
   [[ -d /stagerfs$home ]] || _stager_own "/stagerfs$home"
-  # Without STAGER_URL, the command cannot post a verdict. sudo would remove the other variables.
+  # Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE is outside of /stagerfs. sudo would remove the other variables.
   while IFS= read -r -d '' variable; do
     case $variable in
-      STAGER_URL=* | HOME=* | PWD=* | OLDPWD=* | SHLVL=* | _=*) ;;
+      STAGER_URL=* | STAGER_CACHE=* | HOME=* | PWD=* | OLDPWD=* | SHLVL=* | _=*) ;;
       *) variables+=("$variable") ;;
     esac
   done < <(env -0)
@@ -230,6 +230,55 @@ _stager_own() {
 
 _stager_as_root() {
   if ((EUID == 0)) || ! command -v sudo >/dev/null; then "$@"; else sudo -- "$@"; fi
+}
+
+# --- What is kept for the next staging ---
+
+# restore NAME KEY DIR: puts back what `keep` has kept of DIR by this name and key, in this or an earlier staging of the
+# package. Returns 1 if there is nothing, or if it is damaged: then make it again. The key is any text that tells what
+# DIR depends on, such as the digest of a lock file. The packages that / and /stagerfs consist of are always part of it.
+restore() {
+  local dir=$3 file digest
+  for file in "$(_stager_kept "$1" "$2")"-*; do
+    [[ -f $file ]] || continue
+    # The name has the digest, which finds out what was cut short.
+    digest=$(sha256sum <"$file") || continue
+    if [[ ${digest%% *} == "${file##*-}" ]]; then
+      _stager_own "$(dirname "$dir")"
+      # shellcheck disable=SC2016 # expanded by sh
+      if _stager_as_root sh -c 'rm -rf "$2" && tar -xpf "$1" -C "$(dirname "$2")"' sh "$file" "$dir"; then return 0; fi
+      _stager_as_root rm -rf "$dir"
+    fi
+    rm -f "$file" || true
+  done
+  return 1
+}
+
+# keep NAME KEY DIR: keeps a copy of DIR for the next staging, unless it has more than 256 MiB. Of each name, the three
+# latest are kept.
+keep() {
+  [[ -z ${STAGER_CACHE:-} ]] || _stager_keep "$@" || say "$3 is not kept for the next staging"
+}
+
+_stager_keep() {
+  local dir=$3 fresh=$STAGER_CACHE/new-$$ file digest size
+  size=$(_stager_as_root du -sk "$dir") && ((${size%%[!0-9]*} <= 256 * 1024)) || return 1
+  file=$(_stager_kept "$1" "$2")
+  if ! _stager_as_root tar -cf - -C "$(dirname "$dir")" "$(basename "$dir")" >"$fresh"; then
+    rm -f "$fresh"
+    return 1
+  fi
+  digest=$(sha256sum <"$fresh")
+  rm -f "$file"-*
+  mv "$fresh" "$file-${digest%% *}" || return 1
+  # shellcheck disable=SC2012 # the names are digests
+  while IFS= read -r file; do rm -f "$file"; done < <(ls -t "$STAGER_CACHE/$1"-* | tail -n +4)
+}
+
+_stager_kept() {
+  local digest
+  digest=$(printf '%s\0' "$2" "${STAGER_BASE:-}" | sha256sum)
+  printf '%s\n' "${STAGER_CACHE:-/dev/null}/$1-${digest%% *}"
 }
 
 # --- Requests ---

@@ -19,7 +19,14 @@ import type {
   RunningContainer,
   StartHooks,
 } from '../../isolation/isolation.js'
-import type { LayerContent, LayerSource, Limits, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
+import type {
+  CacheOwner,
+  LayerContent,
+  LayerSource,
+  Limits,
+  PreparePlan,
+  StartPlan,
+} from '../../isolation/launch-plan.js'
 
 /** A test program in two forms: for an isolation that runs programs and for the fake, which runs functions. */
 export interface Program {
@@ -33,6 +40,8 @@ export interface ProgramContext {
   readonly writeFile: (path: string, text: string) => void
   readonly allocate: (bytes: number) => void
   readonly fork: (processes: number) => void
+  /** The texts of files in STAGER_CACHE, by name. */
+  readonly cache: Map<string, string>
   readonly exit: (code: number) => never
   /** Aborted when the program is stopped from outside. */
   readonly signal: AbortSignal
@@ -66,6 +75,7 @@ export function planOf(under: IsolationUnderTest, program: Program, limits: Part
     publish: [],
     stagerfs: [],
     coordinatorPort: undefined,
+    cache: undefined,
     command: under.commandOf(program),
     workingDirectory: '/',
     user: 'runner',
@@ -139,7 +149,7 @@ export class Recorder implements PrepareHooks, StartHooks {
 export interface Launched {
   readonly running: RunningContainer
   /** Idempotent. */
-  readonly release: () => Promise<ReleaseReport>
+  readonly release: (cache?: 'keep' | 'drop') => Promise<ReleaseReport>
 }
 
 /** Launches like the daemon, with `recorder` as the coordinator. If it rejects, the container has been released. */
@@ -150,8 +160,8 @@ export async function launch(
   signal = new AbortController().signal,
 ): Promise<Launched> {
   const container = await isolation.prepare(plan, recorder, signal)
-  const release = async () => {
-    const report = await container.release()
+  const release = async (cache?: 'keep' | 'drop') => {
+    const report = await container.release(cache)
     await recorder.close()
     return report
   }
@@ -212,6 +222,55 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       const { running } = await launchOf(program, recorder)
       expect(await running.ended).toEqual({ kind: 'exited', exitCode: 7 })
       expect(recorder.stdout).toBe('one\n')
+    })
+
+    describe('the cache of a stager', () => {
+      const show: Program = {
+        shell: 'cat /stager-cache/* 2>/dev/null; true',
+        fake: async ({ cache, print }) => {
+          for (const text of cache.values()) await print(text)
+        },
+      }
+      const put = (text: string): Program => ({
+        shell: `echo ${text} >/stager-cache/file`,
+        fake: ({ cache }) => Promise.resolve(void cache.set('file', text)),
+      })
+      const newCache = (): CacheOwner => ({ packageUuid: randomUUID(), stagerUuid: randomUUID() })
+      const outputOf = async (cache: CacheOwner, program: Program, at: 'keep' | 'drop' = 'keep') => {
+        const recorder = new Recorder()
+        const launched = await launch(under.isolation, { ...planOf(under, program), cache }, recorder)
+        made.push(launched)
+        await launched.running.ended
+        expect(await launched.release(at)).toEqual({ failures: [] })
+        return recorder.stdout
+      }
+
+      it('has what the last launch of the same stager and package has left', async () => {
+        const cache = newCache()
+        expect(await outputOf(cache, put('one'))).toBe('')
+        expect(await outputOf(cache, show)).toBe('one\n')
+        expect(await outputOf({ ...cache, packageUuid: randomUUID() }, show)).toBe('')
+        expect(await outputOf({ ...cache, stagerUuid: randomUUID() }, show)).toBe('')
+      })
+
+      it('does not have what a launch has left that was to be dropped', async () => {
+        const cache = newCache()
+        await outputOf(cache, put('one'))
+        await outputOf(cache, put('two'), 'drop')
+        expect(await outputOf(cache, show)).toBe('one\n')
+      })
+
+      it('is listed, and empty after it was discarded', async () => {
+        const cache = newCache()
+        await outputOf(cache, put('one'))
+        const [found] = await under.isolation.stagerCaches()
+        expect(found).toMatchObject({ ...cache, kind: 'cache', inUse: false })
+        const all = await under.isolation.caches([])
+        expect(all.filter(({ kind }) => kind === 'cache').map(({ id }) => id)).toEqual([found?.id])
+        await under.isolation.discard(found!)
+        expect(await under.isolation.stagerCaches()).toEqual([])
+        expect(await outputOf(cache, show)).toBe('')
+      })
     })
 
     it('delivers all output, and waits for its consumer, before it ends', async () => {

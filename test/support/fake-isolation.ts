@@ -19,6 +19,7 @@ import type {
   RunningContainer,
   SnapshotReport,
   SnapshotRequest,
+  StagerCache,
   StartHooks,
   SweepReport,
 } from '../../isolation/isolation.js'
@@ -36,6 +37,8 @@ export interface FakeContext {
   readonly print: (line: string) => Promise<void>
   /** Files of the root that templates have filled in, by absolute path. */
   readonly filled: ReadonlyMap<string, string>
+  /** The texts of files in STAGER_CACHE, by name. */
+  readonly cache: Map<string, string>
   /** Writes to an absolute path of the root. Counts against the disk limit. */
   readonly writeFile: (path: string, text: string) => void
   /** Counts against the memory limit. */
@@ -86,6 +89,8 @@ export class FakeIsolation implements Isolation {
   /** The names of the packages whose layers were requested. */
   readonly materialised: string[] = []
   cached: readonly FakeCached[] = []
+  /** The caches of stagers by id, as their last launch has left them. */
+  readonly stagerCacheFiles = new Map<string, ReadonlyMap<string, string>>()
   /** When set, the Engine is down: every call rejects with it. Running containers do not notice by themselves. */
   down: Error | undefined
   /** What every release reports as not undone. */
@@ -109,19 +114,25 @@ export class FakeIsolation implements Isolation {
         running = this.#start({ ...plan, ...start }, startHooks)
         return running
       },
-      release: async () => {
+      release: async (cache = 'drop') => {
         running?.end({ kind: 'stopped' })
         await running?.ended
+        if (cache === 'keep') this.#keep(running)
         this.left.delete(plan.id)
         return { failures: this.undoFailures }
       },
     }
   }
 
+  #keep(running: FakeRunning | undefined): void {
+    if (!running?.cacheId) return
+    if ([...running.cache].length > 0) this.stagerCacheFiles.set(running.cacheId, running.cache)
+  }
+
   #start(plan: PreparePlan & StartPlan, hooks: StartHooks): FakeRunning {
     const program = this.stagers.get(plan.command)
     if (!program) throw new BadInput('no-such-program', `The fake has no program '${plan.command}': add one to it.`)
-    const running = new FakeRunning(plan, hooks, this.#fillIn(hooks), () => this.down)
+    const running = new FakeRunning(plan, hooks, this.#fillIn(hooks), this)
     this.#running.add(running)
     void running.ended.then(() => this.#running.delete(running))
     running.begin(program)
@@ -168,11 +179,25 @@ export class FakeIsolation implements Isolation {
   caches(needed: readonly LayerContent[]): Promise<readonly Cached[]> {
     const isNeeded = ({ content }: FakeCached) =>
       needed.some(({ sha256, removals }) => isDeepStrictEqual({ sha256, removals }, content))
-    return Promise.resolve(this.cached.map((one) => ({ ...one, inUse: one.inUse || isNeeded(one) })))
+    const cached = this.cached.map((one) => ({ ...one, inUse: one.inUse || isNeeded(one) }))
+    return Promise.resolve([...cached, ...this.#stagerCaches()])
   }
 
-  discard(cached: Cached): Promise<boolean> {
-    this.cached = this.cached.filter(({ id }) => id !== cached.id)
+  stagerCaches(): Promise<readonly StagerCache[]> {
+    return Promise.resolve(this.#stagerCaches())
+  }
+
+  #stagerCaches(): StagerCache[] {
+    return [...this.stagerCacheFiles].map(([id, files]) => {
+      const [packageUuid = '', stagerUuid = ''] = id.split('.')
+      const bytes = [...files.values()].reduce((total, text) => total + text.length, 0)
+      return { kind: 'cache', id, packageUuid, stagerUuid, bytes, usedAt: new Date(), inUse: false }
+    })
+  }
+
+  discard({ kind, id }: Pick<Cached, 'kind' | 'id'>): Promise<boolean> {
+    if (kind === 'cache') this.stagerCacheFiles.delete(id)
+    else this.cached = this.cached.filter((one) => one.id !== id)
     return Promise.resolve(true)
   }
 
@@ -208,6 +233,9 @@ export class FakeIsolation implements Isolation {
 class FakeRunning implements RunningContainer {
   readonly publishedPorts: readonly number[]
   readonly ended: Promise<Ending>
+  readonly cacheId: string | undefined
+  /** A copy: no other launch sees the changes. */
+  readonly cache: Map<string, string>
   readonly #plan: PreparePlan & StartPlan
   readonly #hooks: StartHooks
   readonly #isDown: () => Error | undefined
@@ -227,9 +255,11 @@ class FakeRunning implements RunningContainer {
     plan: PreparePlan & StartPlan,
     hooks: StartHooks,
     private readonly filled: ReadonlyMap<string, string>,
-    isDown: () => Error | undefined,
+    isolation: Pick<FakeIsolation, 'down' | 'stagerCacheFiles'>,
   ) {
-    this.#isDown = isDown
+    this.#isDown = () => isolation.down
+    this.cacheId = plan.cache && `${plan.cache.packageUuid}.${plan.cache.stagerUuid}`
+    this.cache = new Map(isolation.stagerCacheFiles.get(this.cacheId ?? ''))
     this.publishedPorts = plan.publish.map(({ hostPort }, index) => hostPort || 40_000 + index)
     this.#plan = plan
     this.#hooks = hooks
@@ -330,6 +360,7 @@ class FakeRunning implements RunningContainer {
       plan: this.#plan,
       signal: this.#stop.signal,
       filled: this.filled,
+      cache: this.cache,
       print: (line) => this.#print(line),
       writeFile: (path, text) => {
         this.#written += text.length

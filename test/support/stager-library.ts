@@ -29,7 +29,7 @@ export interface Ended {
 /** Runs a stager that makes these calls. */
 export async function callLibrary(
   { program }: Language,
-  env: { readonly STAGER_URL: string; readonly TMPDIR?: string },
+  env: { readonly STAGER_URL: string } & Readonly<Record<string, string>>,
   ...calls: readonly Call[]
 ): Promise<Ended> {
   const [command, script] = program

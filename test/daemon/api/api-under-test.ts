@@ -5,6 +5,7 @@ import { buildApi } from '../../../daemon/api/api.js'
 import { Bootstraps } from '../../../daemon/bootstrap/bootstraps.js'
 import { Exporter } from '../../../daemon/exchange/export.js'
 import { Importer } from '../../../daemon/exchange/import.js'
+import { StagerCaches } from '../../../daemon/garbage/stager-caches.js'
 import { Collector } from '../../../daemon/garbage/collector.js'
 import { ImagePackages } from '../../../daemon/images/image-packages.js'
 import { NodeReport } from '../../../daemon/node/node-report.js'
@@ -64,6 +65,7 @@ export class ApiUnderTest extends ApiClient {
     readonly stagings = new FakeStagings(store),
     readonly logs = new FakeLogs(),
     readonly caches = new FakeIsolation(),
+    readonly stagerCaches = new StagerCaches({ isolation: caches, packages: store.packages, stagers: store.stagers }),
   ) {
     const { packages, stagers, pipelines, policies, ledger, exchange, references, results } = store
     const entriesOf = (body: Readable, signal: AbortSignal) => readEntries(body, DEFAULT_ARCHIVE_LIMITS, signal)
@@ -144,6 +146,7 @@ export class ApiUnderTest extends ApiClient {
       resources: { ingest, quota, uploadStallMs },
       exchange: { exporter, importer },
       stagers: { packages, stagers, limits: DEFAULT_LIMITS },
+      stagerCaches: { caches: stagerCaches },
       pipelines: { pipelines, stagers },
       policies: { policies },
       resolution: { packages, resolver: new Resolver(packages, policies) },

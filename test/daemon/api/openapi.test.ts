@@ -24,6 +24,7 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
     [
       "DELETE /v1/packages/{ref} deletePackage",
       "DELETE /v1/policies/{ref} deletePolicy",
+      "DELETE /v1/stager-caches clearStagerCaches",
       "DELETE /v1/stagers/{ref} deleteStager",
       "DELETE /v1/stagingpipelines/{ref} deletePipeline",
       "GET /healthz checkHealth",
@@ -44,6 +45,7 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "GET /v1/policies/{ref} showPolicy",
       "GET /v1/policies/{ref}/versions listPolicyVersions",
       "GET /v1/resources/{sha256} showResource",
+      "GET /v1/stager-caches listStagerCaches",
       "GET /v1/stagers listStagers",
       "GET /v1/stagers/{ref} showStager",
       "GET /v1/stagingpipelines listPipelines",

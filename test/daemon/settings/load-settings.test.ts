@@ -46,6 +46,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     caBundle: undefined,
     proxy: { http: undefined, https: undefined, exceptions: undefined },
     limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
+    stagerCache: { bytesOfOne: 2 ** 30, bytesOfAll: 10 * 2 ** 30 },
     packageQuotaBytes: 2 * 2 ** 30,
     compressor: { name: 'auto', level: 1 },
     history: { results: 5, bytes: 2 * 1024 ** 3 },
@@ -74,6 +75,8 @@ it('the file may set every setting', async () => {
     timeout = "90s"
     compressor = "zlib"
     compression-level = 0
+    stager-cache = 2000
+    stager-caches = "1MB"
     package-quota = 1000
     results = 3
     results-size = "1GB"
@@ -95,6 +98,7 @@ it('the file may set every setting', async () => {
       exceptions: 'localhost, .example.org',
     },
     limits: { memoryBytes: 256 * 2 ** 20, cpus: 0.5, pids: 9, diskBytes: 1.5 * 2 ** 30, timeoutMs: 90_000 },
+    stagerCache: { bytesOfOne: 2000, bytesOfAll: 2 ** 20 },
     packageQuotaBytes: 1000,
     compressor: { name: 'zlib', level: 0 },
     history: { results: 3, bytes: 1024 ** 3 },
@@ -178,7 +182,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, listen, concurrency, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, upload-grace, log-level'
+    'the settings are state-dir, socket, group, listen, concurrency, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, upload-grace, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in FILE is not a setting: ${known}.`],

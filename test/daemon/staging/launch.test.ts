@@ -82,6 +82,41 @@ describe('the environment of a launch', () => {
   })
 })
 
+describe('the cache of a launch', () => {
+  const keptAfter = async (end: (context: FakeContext) => Promise<void>) => {
+    await harness.addPipeline('pipe', {
+      any: async (context) => {
+        context.cache.set('file', 'kept')
+        await end(context)
+      },
+    })
+    await stage()
+    return harness.isolation.stagerCacheFiles.size === 1
+  }
+
+  it('is kept after done, when the stager has exited by itself', async () => {
+    expect(await keptAfter(done)).toBe(true)
+  })
+
+  it('is kept after failed', async () => {
+    expect(await keptAfter(({ url }) => call(url, 'POST /failed').then(() => undefined))).toBe(true)
+  })
+
+  it.each<[string, (context: FakeContext) => Promise<void>]>([
+    ['without a verdict', () => Promise.resolve()],
+    ['by a limit', ({ allocate }) => Promise.resolve(allocate(Number.MAX_SAFE_INTEGER))],
+    [
+      'by a limit that was hit before its verdict',
+      async (context) => {
+        context.allocateInChild(Number.MAX_SAFE_INTEGER)
+        await done(context).catch(() => undefined)
+      },
+    ],
+  ])('is dropped when the stager ended %s', async (_, end) => {
+    expect(await keptAfter(end)).toBe(false)
+  })
+})
+
 describe('the listener of a launch', () => {
   it('is closed when the launch has ended', async () => {
     const urls = watchListener()

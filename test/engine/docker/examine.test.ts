@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import Docker from 'dockerode'
+import { StagerCaches } from '../../../isolation/caches/stager-caches.js'
 import { DockerIsolation } from '../../../isolation/docker/docker-isolation.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import { planOf } from '../../contract/isolation.js'
-import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
+import { CACHE_QUOTAS, dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
 describe('examining the host', () => {
   let under: DockerIsolationUnderTest
@@ -44,8 +45,13 @@ describe('examining the host', () => {
     const { stateDirectory, resources, nodeId } = under
     const layers = await LayerDirectoryCache.open({ directory: `${stateDirectory}/layers`, resources })
     const owner = { nodeId, installDirectory: stateDirectory }
+    const caches = new StagerCaches({
+      directory: `${stateDirectory}/caches`,
+      ...CACHE_QUOTAS,
+      warn: () => undefined,
+    })
     const engine = new Docker({ socketPath: `${stateDirectory}/no.sock` })
-    const isolation = new DockerIsolation({ owner, stateDirectory, layers }, engine)
+    const isolation = new DockerIsolation({ owner, stateDirectory, layers, caches }, engine)
     await expect(isolation.ping()).rejects.toMatchObject({ code: 'engine-down' })
     const findings = await isolation.examine()
     expect(findings.find(({ subject }) => subject === 'Docker Engine')?.verdict).toBe('bad')

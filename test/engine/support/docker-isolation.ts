@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
 import { DockerIsolation } from '../../../isolation/docker/docker-isolation.js'
+import { StagerCaches } from '../../../isolation/caches/stager-caches.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import type { LayerSource } from '../../../isolation/launch-plan.js'
@@ -18,11 +19,16 @@ export interface DockerIsolationUnderTest extends IsolationUnderTest {
   readonly root: readonly [LayerSource]
   readonly nodeId: string
   readonly stateDirectory: string
+  /** About caches of stagers. */
+  readonly warnings: readonly string[]
   /** Opens the isolation again on the same state, like a restarted daemon, without knowledge of running launches. */
   restarted(): Promise<DockerIsolation>
   /** Throws if a launch has left anything, and removes that, so that it does not affect the next test on this node. */
   expectNothingLeft(): Promise<void>
 }
+
+/** So small that a test fills one. */
+export const CACHE_QUOTAS = { bytesOfOne: 8 * 2 ** 20, bytesOfAll: 16 * 2 ** 20 }
 
 let busybox: Promise<Buffer> | undefined
 
@@ -35,11 +41,17 @@ export async function dockerIsolation(
   const stateDirectory = await mkdtemp(join(tmpdir(), 'stagerd-test-'))
   const owner = { nodeId: randomUUID(), installDirectory: stateDirectory }
   const resources = new MemoryResources()
+  const warnings: string[] = []
   const root = [resources.add('busybox', await busybox)] as const
   const pool = addressPool === undefined ? {} : { addressPool }
   const start = async () => {
     const layers = await LayerDirectoryCache.open({ directory: join(stateDirectory, 'layers'), resources })
-    return new DockerIsolation({ owner, stateDirectory, layers, extraFiles, ...pool }, engine)
+    const caches = new StagerCaches({
+      directory: join(stateDirectory, 'caches'),
+      ...CACHE_QUOTAS,
+      warn: (_, message) => warnings.push(message),
+    })
+    return new DockerIsolation({ owner, stateDirectory, layers, caches, extraFiles, ...pool }, engine)
   }
   const isolation = await start()
   const node = { stateDirectory, nodeId: () => Promise.resolve(owner.nodeId) }
@@ -49,6 +61,7 @@ export async function dockerIsolation(
     root,
     nodeId: owner.nodeId,
     stateDirectory,
+    warnings,
     restarted: start,
     commandOf: ({ shell }) => shell,
     image: async (files, environment) => {

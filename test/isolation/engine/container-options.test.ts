@@ -18,6 +18,7 @@ const optionsOf = (egress: boolean, hostPort?: number) =>
     network: `stagerd-${id}`,
     environment: { STAGER_URL: 'http://198.18.0.1:4000/x' },
     stagerfs: '/var/lib/stagerd/launches/x/merged',
+    cache: '/var/lib/stagerd/launches/x/cache',
     files: [],
     publish: hostPort === undefined ? [] : [{ containerPort: 8080, hostPort }],
   })
@@ -36,7 +37,7 @@ describe('a container', () => {
       'VolumesFrom',
     ])
       expect(HostConfig).not.toHaveProperty(key)
-    expect(HostConfig?.Mounts?.map(({ Target }) => Target)).toEqual(['/stagerfs'])
+    expect(HostConfig?.Mounts?.map(({ Target }) => Target)).toEqual(['/stagerfs', '/stager-cache'])
   })
 
   it('has all limits that the kernel enforces, and no swap', () => {

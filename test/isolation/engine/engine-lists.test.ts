@@ -141,7 +141,13 @@ describe('an object of somebody else that is removed while stagerd looks', () =>
       'DELETE /networks/n1': [{ status: 403, body: { message: 'network one has active endpoints' } }],
       'DELETE /networks/n2': [ok({})],
     })
-    const sweeper = new Sweeper(engine, owner, directory, { removeWhere: () => Promise.resolve([]) })
+    const sweeper = new Sweeper({
+      engine,
+      owner,
+      stateDirectory: directory,
+      firewall: { removeWhere: () => Promise.resolve([]) },
+      caches: { tidy: () => Promise.resolve() },
+    })
     const { removed, failures } = await sweeper.sweep(new Set())
     expect(removed).toEqual([`container 4128 of ${dead}`])
     expect(failures).toMatchObject([{ what: 'networks', error: { reason: 'network one has active endpoints' } }])

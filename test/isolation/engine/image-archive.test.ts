@@ -71,6 +71,7 @@ describe('the shim', () => {
     const tar = await shim.openTar()
     const entries = await entriesOf(tar)
     expect([...entries.keys()]).toEqual([
+      'stager-cache',
       'stagerfs',
       'usr',
       'usr/local',

@@ -1,0 +1,69 @@
+import { Type, type Static } from 'typebox'
+import { assertNamespace, formatFqn } from '../../../base/fqn.js'
+import { StagerCache } from '../../documents/stager-cache.js'
+import type { CacheFilter, KnownCache, StagerCaches } from '../../garbage/stager-caches.js'
+import type { Api } from '../fastify.js'
+import { parseRef } from '../parse-ref.js'
+import { REFUSALS } from './schemas.js'
+
+const CachesQuery = Type.Object(
+  {
+    namespace: Type.Optional(Type.String({ description: 'caches for packages of this namespace and all below it' })),
+    stager: Type.Optional(Type.String({ minLength: 1, description: 'UUID or full name' })),
+    package: Type.Optional(Type.String({ minLength: 1, description: 'UUID or full name' })),
+  },
+  { additionalProperties: false },
+)
+
+export interface StagerCacheRoutesParts {
+  readonly caches: Pick<StagerCaches, 'list' | 'clear'>
+}
+
+export function stagerCacheRoutes(api: Api, { caches }: StagerCacheRoutesParts): void {
+  const common = { tags: ['stagers'], querystring: CachesQuery }
+
+  api.get(
+    '/v1/stager-caches',
+    {
+      schema: {
+        operationId: 'listStagerCaches',
+        description: 'what is kept for stagers from one staging of a package to the next; the latest use first',
+        ...common,
+        response: { 200: Type.Array(StagerCache), ...REFUSALS },
+      },
+    },
+    async ({ query }) => (await caches.list(filterOf(query))).map(render),
+  )
+
+  api.delete(
+    '/v1/stager-caches',
+    {
+      schema: {
+        operationId: 'clearStagerCaches',
+        description: 'empties them; a launch that has one goes on with what it has found, and keeps nothing',
+        ...common,
+        response: { 200: Type.Array(StagerCache, { description: 'those that were emptied' }), ...REFUSALS },
+      },
+    },
+    async ({ query }) => (await caches.clear(filterOf(query))).map(render),
+  )
+}
+
+function filterOf({ namespace, stager, package: ofPackage }: Static<typeof CachesQuery>): CacheFilter {
+  if (namespace !== undefined) assertNamespace(namespace)
+  return {
+    namespace,
+    stager: stager === undefined ? undefined : parseRef(stager, 'job'),
+    package: ofPackage === undefined ? undefined : parseRef(ofPackage, 'package'),
+  }
+}
+
+function render({ package: ofPackage, stager, bytes, usedAt, inUse }: KnownCache): StagerCache {
+  return {
+    package: formatFqn('package', ofPackage),
+    stager: formatFqn('job', stager),
+    bytes,
+    used_at: usedAt.toISOString(),
+    in_use: inUse,
+  }
+}

@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto'
+import { readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { gunzipSync } from 'node:zlib'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { CacheOwner, Limits } from '../../../isolation/launch-plan.js'
+import { launch, planOf, Recorder } from '../../contract/isolation.js'
+import { CACHE_QUOTAS, dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
+
+describe('The cache of a stager', () => {
+  let under: DockerIsolationUnderTest
+  beforeAll(async () => {
+    under = await dockerIsolation()
+  })
+  afterEach(() => under.expectNothingLeft())
+  afterAll(() => under.close())
+
+  const newCache = (): CacheOwner => ({ packageUuid: randomUUID(), stagerUuid: randomUUID() })
+  const directoryOf = ({ packageUuid, stagerUuid }: CacheOwner) =>
+    join(under.stateDirectory, 'caches', `${packageUuid}.${stagerUuid}`)
+
+  const begin = async (cache: CacheOwner, shell: string, options: Options = {}) => {
+    const recorder = new Recorder()
+    const base = planOf(under, { shell, fake: () => Promise.resolve() }, options.limits)
+    const launched = await launch(
+      under.isolation,
+      { ...base, cache, user: options.user ?? 'root', input: options.input ?? false },
+      recorder,
+    )
+    return { ...launched, recorder }
+  }
+  interface Options {
+    readonly input?: boolean
+    readonly user?: string
+    readonly limits?: Partial<Limits>
+    readonly at?: 'keep' | 'drop'
+  }
+  const outputOf = async (cache: CacheOwner, shell: string, options: Options = {}) => {
+    const { running, release, recorder } = await begin(cache, shell, options)
+    const ended = await running.ended
+    expect(await release(options.at ?? 'keep')).toEqual({ failures: [] })
+    return { ended, text: (recorder.stdout + recorder.stderr).trim() }
+  }
+  const textOf = async (cache: CacheOwner, shell: string) => (await outputOf(cache, shell)).text
+  const LIST = 'cd /stager-cache && echo $(ls -A)'
+
+  it('is there at the next launch of the same stager for the same package, and of no other', async () => {
+    const cache = newCache()
+    await outputOf(cache, 'echo kept >/stager-cache/one', { user: 'runner' })
+    expect(await textOf(cache, 'cat /stager-cache/one')).toBe('kept')
+    expect(await textOf({ ...cache, packageUuid: randomUUID() }, LIST)).toBe('')
+    expect(await textOf({ ...cache, stagerUuid: randomUUID() }, LIST)).toBe('')
+  })
+
+  it('keeps changes and removals, through more launches than it has layers', async () => {
+    const cache = newCache()
+    for (let turn = 1; turn <= 12; turn++)
+      await outputOf(cache, `cd /stager-cache; rm -f file-${turn - 2}; echo ${turn} >file-${turn}; echo ${turn} >last`)
+    expect(await textOf(cache, `${LIST}; cat last`)).toBe('file-11 file-12 last\n12')
+    const names = await readdir(directoryOf(cache))
+    await under.isolation.sweep(new Set())
+    expect((await readdir(directoryOf(cache))).length).toBeLessThan(names.length)
+  })
+
+  it('does not keep what a launch has left that ended otherwise than by itself', async () => {
+    const cache = newCache()
+    await outputOf(cache, 'echo dropped >/stager-cache/one', { at: 'drop' })
+    expect(await textOf(cache, LIST)).toBe('')
+  })
+
+  it('is shared by two launches at once, which neither wait for nor see each other; the last one is kept', async () => {
+    const cache = newCache()
+    await outputOf(cache, 'echo base >/stager-cache/base')
+    const shell = (name: string) => `cat /stager-cache/base; echo ${name} >/stager-cache/${name}; read line; ${LIST}`
+    const one = await begin(cache, shell('one'), { input: true })
+    const other = await begin(cache, shell('other'), { input: true })
+    for (const { recorder } of [one, other]) await expect.poll(() => recorder.stdout).toBe('base\n')
+    for (const { running } of [one, other]) {
+      await running.input(someLine())
+      await running.ended
+    }
+    expect(one.recorder.stdout).toBe('base\nbase one\n')
+    expect(other.recorder.stdout).toBe('base\nbase other\n')
+    await one.release('keep')
+    await other.release('keep')
+    expect(await textOf(cache, LIST)).toBe('base other')
+  })
+
+  it('counts against the disk limit', async () => {
+    const { ended } = await outputOf(newCache(), `head -c ${40 * 2 ** 20} /dev/zero >/stager-cache/a; sleep 20`, {
+      limits: { diskBytes: 16 * 2 ** 20 },
+      at: 'drop',
+    })
+    expect(ended.kind).toBe('disk-full')
+  })
+
+  it('is emptied when it is over its quota, and begins again', async () => {
+    const cache = newCache()
+    await outputOf(cache, 'echo small >/stager-cache/small')
+    await outputOf(cache, `head -c ${CACHE_QUOTAS.bytesOfOne + 1} /dev/urandom >/stager-cache/large`)
+    expect(under.warnings.at(-1)).toContain('over its quota')
+    await outputOf(cache, `${LIST}; echo again >again`)
+    expect(await textOf(cache, LIST)).toBe('again')
+  })
+
+  it('drops what is hidden when only that is over the quota', async () => {
+    const cache = newCache()
+    const size = Math.floor(CACHE_QUOTAS.bytesOfOne * 0.7)
+    for (let turn = 0; turn < 3; turn++)
+      await outputOf(cache, `head -c ${size} /dev/urandom >/stager-cache/large; echo ${turn} >/stager-cache/turn`)
+    expect(await textOf(cache, `${LIST}; cat turn`)).toBe('large turn\n2')
+  })
+
+  it('is evicted by last use when all caches together are over their quota', async () => {
+    await Promise.all((await under.isolation.stagerCaches()).map((one) => under.isolation.discard(one)))
+    const caches = [newCache(), newCache(), newCache()] as const
+    const fill = `head -c ${Math.floor(CACHE_QUOTAS.bytesOfAll * 0.4)} /dev/urandom >/stager-cache/large`
+    await outputOf(caches[0], fill)
+    await outputOf(caches[1], fill)
+    await outputOf(caches[0], 'true')
+    await outputOf(caches[2], fill)
+    expect((await under.isolation.stagerCaches()).map(({ id }) => id.split('.')[0]).sort()).toEqual(
+      [caches[0].packageUuid, caches[2].packageUuid].sort(),
+    )
+  })
+
+  it.each([
+    ['its list is cut short', (directory: string) => writeFile(join(directory, 'layers.json'), '{"owners":"","lay')],
+    ['its list is gone', (directory: string) => rm(join(directory, 'layers.json'))],
+    [
+      'its list names something else',
+      (directory: string) =>
+        writeFile(join(directory, 'layers.json'), '{"owners":"","layers":[{"name":"../../layers","bytes":1}]}'),
+    ],
+    [
+      'a layer is gone',
+      async (directory: string) => {
+        for (const name of await readdir(directory))
+          if (name !== 'layers.json') await rm(join(directory, name), { recursive: true })
+      },
+    ],
+    [
+      'a layer is a file',
+      async (directory: string) => {
+        for (const name of await readdir(directory)) {
+          if (name === 'layers.json') continue
+          await rm(join(directory, name), { recursive: true })
+          await writeFile(join(directory, name), '')
+        }
+      },
+    ],
+    [
+      'the host went down before it was on the disk',
+      async (directory: string) => {
+        const [name = ''] = (await readdir(directory)).filter((one) => one !== 'layers.json')
+        const layers = [{ name, bytes: 1, boot: randomUUID() }]
+        await writeFile(join(directory, 'layers.json'), JSON.stringify({ owners: '', layers }))
+      },
+    ],
+  ])('is empty where %s', async (_, damage) => {
+    const cache = newCache()
+    await outputOf(cache, 'echo old >/stager-cache/old')
+    await damage(directoryOf(cache))
+    expect(await textOf(cache, `${LIST}; echo new >new`)).toBe('')
+    expect(await textOf(cache, LIST)).toBe('new')
+  })
+
+  it('is still there after a crash of the daemon, without what was being written', async () => {
+    const cache = newCache()
+    await outputOf(cache, 'echo whole >/stager-cache/whole')
+    const cut = await begin(cache, 'echo cut >/stager-cache/cut; echo ready; sleep 60')
+    const restarted = await under.restarted()
+    await restarted.sweep(new Set())
+    await cut.release()
+    const names = await readdir(directoryOf(cache))
+    expect(names).toHaveLength(2)
+    expect(await textOf(cache, LIST)).toBe('whole')
+  })
+
+  it('is cleared at once, and a launch that has it goes on without keeping anything', async () => {
+    const cache = newCache()
+    await outputOf(cache, 'echo old >/stager-cache/old')
+    const { running, release, recorder } = await begin(
+      cache,
+      'read line; cat /stager-cache/old; echo new >/stager-cache/new',
+    )
+    const [found] = (await under.isolation.stagerCaches()).filter(
+      ({ packageUuid }) => packageUuid === cache.packageUuid,
+    )
+    expect(found).toMatchObject({ ...cache, kind: 'cache', inUse: true })
+    await under.isolation.discard(found!)
+    await running.input(someLine())
+    await running.ended
+    await release('keep')
+    expect(recorder.stdout).toBe('old\n')
+    expect(await textOf(cache, LIST)).toBe('')
+  })
+
+  it('is never in a snapshot', async () => {
+    const recorder = new Recorder()
+    const shell = 'echo kept >/stager-cache/file; chown -R 0:0 /stager-cache; echo new >/new; echo ready; sleep 60'
+    const plan = { ...planOf(under, { shell, fake: () => Promise.resolve() }), cache: newCache(), user: 'root' }
+    const { running, release } = await launch(under.isolation, plan, recorder)
+    await expect.poll(() => recorder.stdout).toBe('ready\n')
+    const { written } = await running.snapshot({}, (archive) => buffer(archive))
+    await release()
+    const text = gunzipSync(written).toString('latin1')
+    expect(text).toContain('new')
+    expect(text).not.toContain('stager-cache')
+  })
+})
+
+async function* someLine(): AsyncGenerator<Buffer> {
+  yield await Promise.resolve(Buffer.from('\n'))
+}
