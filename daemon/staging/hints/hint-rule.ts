@@ -11,7 +11,7 @@ export interface HintContext {
   /** Undefined if it is not known, or not the program's own. */
   readonly exitCode: number | undefined
   readonly memoryBytes: number
-  /** The names that packages of the node provide with the type `runtime`. */
+  /** The names of the runtimes that the package can be given, in order of preference. */
   readonly runtimes: readonly string[]
   /** Ports of the container that are published; none for a stager. */
   readonly published: readonly number[]

@@ -122,6 +122,7 @@ function otherVersion({ runtimes }: HintContext, { label, runtimes: names, where
   const there = runtimes.filter((name) => names.some((each) => name.startsWith(`${each}-`) && /\d$/.test(name)))
   const known = there
     .slice(0, MAX_RUNTIMES)
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
     .map((name) => `runtime.${name}`)
     .join(', ')
   const choice =
