@@ -145,7 +145,7 @@ lacks_compiler+='|install development tools first|no developer tools|find Python
 key_of() {
   local file
   {
-    env -0 | sort -z | grep -zvE "^(STAGER_[A-Z]+|START_[A-Z]+|HOME|HOSTNAME|PWD|OLDPWD|SHLVL|_|[A-Za-z]+_proxy|[A-Z]+_PROXY|${set_by_stager:-STAGER_URL})="
+    env -0 | sort -z | grep -zvE "^(STAGER_[A-Z_]+|START_[A-Z_]+|HOME|HOSTNAME|PWD|OLDPWD|SHLVL|_|[A-Za-z]+_proxy|[A-Z]+_PROXY|${set_by_stager:-STAGER_URL})="
     for file; do
       printf '%s\0' "$file"
       if [[ -f $app/$file ]]; then sha256sum <"$app/$file"; fi

@@ -90,7 +90,7 @@ put_data() {
   ((${#paths[@]})) || fail "There is nothing to upload in $dir."
   if [[ $(tar --version 2>&1) == *GNU* ]]; then options=(--sort=name --numeric-owner); fi
   # As root, because a command that ran as root may have left files that only root can read.
-  _stager_as_root tar -czf - "${options[@]}" -C "$dir" -- "${paths[@]}" >"$archive" || fail "$dir cannot be packed."
+  _stager_as_root tar -cf - "${options[@]}" -C "$dir" -- "${paths[@]}" | gzip -1 >"$archive" || fail "$dir cannot be packed."
   sum=$(sha256sum <"$archive")
   # --upload-file streams the file with a Content-Length; --data-binary would read it into memory.
   _stager_call POST "data?sha256=${sum%% *}" -H 'Content-Type: application/octet-stream' --upload-file "$archive"
@@ -183,6 +183,7 @@ _stager_capabilities() {
 change_meta() {
   local field fields=()
   for field in "resource=$1" "action=$2" "${@:3}"; do fields+=(--data-urlencode "$field"); done
+  _stager_meta_is_read=''
   _stager_call PUT meta "${fields[@]}"
 }
 
@@ -313,6 +314,8 @@ _stager_call() { stager_request "$@" || fail "$STAGER_REFUSAL"; }
 # _stager_dependencies.
 _stager_read_meta() {
   local LC_ALL=C index
+  # Nobody else changes it during a launch.
+  [[ -z $_stager_meta_is_read ]] || return 0
   _stager_call GET meta
   _stager_json=$(<"$_stager_answer")
   declare -gA _stager_meta=()
@@ -322,6 +325,7 @@ _stager_read_meta() {
     [[ ${_stager_meta["dependencies/$index/type"]-} ]] || break
     _stager_dependencies+=("${_stager_meta["dependencies/$index/type"]}.${_stager_meta["dependencies/$index/name"]}")
   done
+  _stager_meta_is_read=yes
 }
 
 # Takes one value of _stager_json, and keeps the strings in it below PATH.
@@ -380,6 +384,7 @@ _stager_json_space() { _stager_json=${_stager_json#"${_stager_json%%[![:space:]]
 # --- The end ---
 
 _stager_where=''
+_stager_meta_is_read=''
 _stager_dir=$(mktemp -d)
 _stager_answer=$_stager_dir/answer
 

@@ -104,7 +104,13 @@ describe('the cache of a launch', () => {
 
   it.each<[string, (context: FakeContext) => Promise<void>]>([
     ['without a verdict', () => Promise.resolve()],
-    ['by a limit', ({ allocate }) => Promise.resolve(allocate(Number.MAX_SAFE_INTEGER))],
+    [
+      'by a limit',
+      async ({ allocate }) => {
+        allocate(Number.MAX_SAFE_INTEGER)
+        await Promise.resolve()
+      },
+    ],
     [
       'by a limit that was hit before its verdict',
       async (context) => {
