@@ -94,7 +94,13 @@ describe('the cache of a launch', () => {
 
   it.each<[string, (context: FakeContext) => Promise<void>]>([
     ['without a verdict', () => Promise.resolve()],
-    ['by a limit', ({ allocate }) => Promise.resolve(allocate(Number.MAX_SAFE_INTEGER))],
+    [
+      'by a limit',
+      ({ allocate }) => {
+        allocate(Number.MAX_SAFE_INTEGER)
+        return Promise.resolve()
+      },
+    ],
     [
       'by a limit that was hit before its verdict',
       async (context) => {
