@@ -3,6 +3,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { GarbageReport } from '../../../daemon/documents/garbage.js'
 import type { Package } from '../../../daemon/documents/package.js'
+import type { Result } from '../../../daemon/documents/result.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon, until } from '../support/private-daemon.js'
@@ -69,10 +70,14 @@ it('continuous collection removes nothing that stagings, uploads and packages ne
         })
         expect(found?.state, (await daemon.log()).slice(-3000)).toBe('ready')
       }
+      await daemon.upload(
+        await tarballOf(path.join(daemon.directory, `unused-${round}.tar.gz`), { unused: String(round) }),
+      )
       // The next round must create its root image again.
       removed.delete('image')
       await until('the root image has gone', () => removed.has('image'))
     }
+    await until('uploads that nothing uses have gone', () => removed.has('blob'))
   } finally {
     done.abort()
     await collecting
@@ -87,11 +92,15 @@ it('continuous collection removes nothing that stagings, uploads and packages ne
   expect(removed).toContain('image')
 }, 180_000)
 
-it('without activity, only the data that packages need stays', async () => {
+it('without activity, only the data that packages and their results need stays', async () => {
   const packages = await daemon.ask<Package[]>('GET', '/v1/packages')
-  const digests = new Set(packages.map(({ resource }) => resource?.digest.replace('sha256:', '')))
+  const results = await Promise.all(
+    packages.map(({ uuid }) => daemon.ask<Result[]>('GET', `/v1/packages/${uuid}/results`)),
+  )
+  const needed = [...packages, ...results.flat(), ...results.flat().map(({ source }) => ({ resource: source }))]
+  const digests = new Set(needed.flatMap(({ resource }) => resource?.digest.replace('sha256:', '') ?? []))
   // Uploads are kept until their grace is over.
-  await until('no blob is left that no package names', async () => {
+  await until('no blob is left that no package and no result names', async () => {
     expect((await collect(EVERYTHING)).dry_run).toBe(false)
     const blobs = await readdir(path.join(daemon.stateDirectory, 'blobs/sha256'), { recursive: true })
     const stored = new Set(blobs.filter((name) => name.length > 60).map((name) => path.basename(name)))

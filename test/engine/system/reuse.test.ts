@@ -98,7 +98,7 @@ it('the results before are its history, which can be compared and restored', asy
   await stagectl('package', 'rollback', 'site')
   expect(await digest()).toBe(before?.resource.digest)
   // A collection has not taken its data.
-  await stagectl('node', 'gc', '--older-than', '0s', '--batch')
+  await stagectl('node', 'gc', '--older-than', '0', '--batch')
   await stagectl('package', 'rollback', 'site', String(newest?.number))
   await stagectl('package', 'download', 'site', '-f', path.join(daemon.directory, 'out.tar.gz'))
 })
