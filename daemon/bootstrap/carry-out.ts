@@ -3,7 +3,7 @@ import type { Bootstrap, BootstrapItem, BootstrapState } from '../model/bootstra
 import { BootstrapCancelled, BuildFailed } from './build-staging.js'
 import type { ItemMaker } from './make-item.js'
 import type { Item } from './recipe.js'
-import { Turns } from './turns.js'
+import { CreationOrder } from './creation-order.js'
 
 export interface CarryOutParts {
   readonly maker: Pick<ItemMaker, 'standing' | 'make'>
@@ -55,7 +55,7 @@ export class CarryOut {
   }
 
   async #carryOut(items: readonly Item[], signal: AbortSignal): Promise<void> {
-    const turns = new Turns(items)
+    const order = new CreationOrder(items)
     const done = new Map<string, Promise<boolean>>()
     for (const item of items)
       done.set(
@@ -63,15 +63,15 @@ export class CarryOut {
         this.#after(
           item,
           item.needs.map((need) => done.get(need) ?? Promise.resolve(true)),
-          turns,
+          order,
           signal,
-        ).finally(() => turns.skip(item.recipe.fqn)),
+        ).finally(() => order.settle(item.recipe.fqn)),
       )
     await Promise.all(done.values())
   }
 
   /** Whether the item is there in the end. */
-  async #after(item: Item, needed: readonly Promise<boolean>[], turns: Turns, signal: AbortSignal) {
+  async #after(item: Item, needed: readonly Promise<boolean>[], order: CreationOrder, signal: AbortSignal) {
     const results = await Promise.all(needed)
     const { recipe, needs } = item
     const { fqn } = recipe
@@ -85,10 +85,10 @@ export class CarryOut {
       await this.#parts.say(`${fqn}: skipped, because it needs ${missing}`)
       return false
     }
-    return await this.#make(item, turns, signal)
+    return await this.#make(item, order, signal)
   }
 
-  async #make(item: Item, turns: Turns, signal: AbortSignal): Promise<boolean> {
+  async #make(item: Item, order: CreationOrder, signal: AbortSignal): Promise<boolean> {
     const { maker, say, progressMs } = this.#parts
     const { fqn } = item.recipe
     const started = Date.now()
@@ -108,7 +108,7 @@ export class CarryOut {
       const hooks = {
         staging: (uuid: string) => this.#set(fqn, { state: 'working', staging: uuid }),
         line: (text: string) => (last = text),
-        inTurn: <T>(create: () => Promise<T>) => turns.take(fqn, create),
+        inOrder: <T>(create: () => Promise<T>) => order.create(fqn, create),
       }
       await maker.make(item, hooks, signal)
       this.#set(fqn, { state: 'made' })

@@ -24,7 +24,7 @@ export interface ItemMakerParts extends Omit<StagerMakerParts, 'receive' | 'publ
 
 export interface MakeHooks extends BuildHooks {
   /** Creates the package of the item when the packages of those before it exist, which decides ties. */
-  readonly inTurn: <T>(create: () => Promise<T>) => Promise<T>
+  readonly inOrder: <T>(create: () => Promise<T>) => Promise<T>
 }
 
 /** What had to be done. */
@@ -75,7 +75,7 @@ export class ItemMaker {
       case 'system': {
         const draft = { ...EMPTY_METADATA, dependencies: [{ type: 'os', name: 'host-tools' } as const] }
         const input = () => packSystem(recipe)
-        const temporary = await hooks.inTurn(() => this.#temporary(recipe, digest, input, draft, signal))
+        const temporary = await hooks.inOrder(() => this.#temporary(recipe, digest, input, draft, signal))
         await this.#build(temporary, recipe, hooks, signal)
         await this.#parts.packages.update({ uuid: temporary.uuid }, recipe.metadata)
         await this.#publish({ uuid: temporary.uuid }, recipe)
@@ -91,7 +91,7 @@ export class ItemMaker {
           ...(description === undefined ? {} : { description }),
         }
         const input = () => Promise.resolve(packScript(recipe))
-        const temporary = await hooks.inTurn(() => this.#temporary(recipe, digest, input, draft, signal))
+        const temporary = await hooks.inOrder(() => this.#temporary(recipe, digest, input, draft, signal))
         await this.#build(temporary, recipe, hooks, signal)
         await this.#publish({ uuid: temporary.uuid }, recipe)
         return

@@ -12,7 +12,7 @@ const TYPE = 'application/octet-stream'
 /** `GET /data` */
 export async function downloadData(request: StagerRequest, session: HttpSession): Promise<void> {
   session.countDownload(request)
-  const { stream, length, trustedFile } = await session.inTurn(request, (handler) => handler.openData())
+  const { stream, length, trustedFile } = await session.inOrder(request, (handler) => handler.openData())
   try {
     if (request.signal.aborted) return
     if (trustedFile && length !== undefined && isForFileSender(length)) {
@@ -56,7 +56,7 @@ async function sendStream(
 export async function uploadData(request: StagerRequest, session: HttpSession): Promise<void> {
   const expected = expectedUpload(request.address.query, request.raw.headers['content-length'])
   await session.uploading(() =>
-    session.inTurn(request, async (handler) => {
+    session.inOrder(request, async (handler) => {
       const body = request.openBody()
       try {
         await handler.replaceData(body, expected, request.signal)

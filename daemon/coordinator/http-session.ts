@@ -89,7 +89,7 @@ export class HttpSession {
   }
 
   /** Call the handler when it is the turn of `request`. It is called even if the client has gone meanwhile. */
-  async inTurn<T>(request: StagerRequest, call: (handler: LaunchHandler) => Promise<T> | T): Promise<T> {
+  async inOrder<T>(request: StagerRequest, call: (handler: LaunchHandler) => Promise<T> | T): Promise<T> {
     await request.ticket.ready
     this.assertCurrent()
     return await call(this.handler)

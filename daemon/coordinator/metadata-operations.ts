@@ -6,13 +6,13 @@ import type { StagerRequest } from './stager-request.js'
 
 /** `GET /meta` */
 export async function readMetadata(request: StagerRequest, session: HttpSession): Promise<void> {
-  const document = await session.inTurn(request, (handler) => metadataDocument(handler.metadata()))
+  const document = await session.inOrder(request, (handler) => metadataDocument(handler.metadata()))
   request.succeed(document, 'application/json; charset=utf-8')
 }
 
 /** `PUT /meta` */
 export async function alterMetadata(request: StagerRequest, session: HttpSession): Promise<void> {
   const change = changeOf(await readForm(request))
-  await session.inTurn(request, (handler) => handler.alter(change))
+  await session.inOrder(request, (handler) => handler.alter(change))
   request.succeed()
 }

@@ -21,7 +21,7 @@ export async function takeSnapshot(request: StagerRequest, session: HttpSession)
       499,
       `The query excludes ${excluded.length} paths: at most ${MAX_EXCLUDED} can be excluded.`,
     )
-  await session.inTurn(request, async (handler) => {
+  await session.inOrder(request, async (handler) => {
     signal.throwIfAborted()
     await handler.snapshot({ directory, exclude: excluded }, signal)
   })

@@ -39,7 +39,11 @@ describe('the daemon', () => {
     calls.push(call)
     return Promise.resolve()
   }
-  const open = (listen?: ListenAddress, stopRuns: () => Promise<void> = stopping('runs stopped')) => {
+  const open = (
+    listen?: ListenAddress,
+    stopRuns: () => Promise<void> = stopping('runs stopped'),
+    bootstrap?: readonly string[],
+  ) => {
     const api = buildServer({
       logger: pino({ level: 'silent' }),
       registry: new Registry(),
@@ -50,10 +54,14 @@ describe('the daemon', () => {
       done()
     })
     const service = { start: note('staging started'), stop: stopping('staging stopped') }
-    const settings = { socket, group: 'a-group-that-no-host-has', listen, stateDir: directory, bootstrap: undefined }
+    const settings = { socket, group: 'a-group-that-no-host-has', listen, stateDir: directory, bootstrap }
     const bootstraps = {
       resume: () => Promise.resolve(),
-      start: () => Promise.reject(new Error('the settings ask for none')),
+      start: (pipelines: readonly string[]) => {
+        calls.push(`bootstrap of ${pipelines.join(', ')} started`)
+        // It takes minutes, and nothing waits for it.
+        return new Promise<never>(() => undefined)
+      },
       stop: () => Promise.resolve(),
     }
     const logger = {
@@ -89,6 +97,13 @@ describe('the daemon', () => {
     expect((await lstat(socket)).mode & 0o777).toBe(0o660)
     await daemon.stop()
     expect(calls).toEqual(['staging started', 'API closed', 'runs stopped', 'staging stopped', 'store closed'])
+    expect(errors).toEqual([])
+  })
+
+  it('makes the pipelines of its settings at the start, and none without that setting', async () => {
+    const daemon = open(undefined, undefined, ['nodejs', 'ruby'])
+    await daemon.start()
+    await expect.poll(() => calls).toContain('bootstrap of nodejs, ruby started')
     expect(errors).toEqual([])
   })
 

@@ -15,8 +15,8 @@ async function order(make: (name: string, create: () => Promise<unknown>) => Pro
   const created: string[] = []
   const maker: CarryOutParts['maker'] = {
     standing: () => Promise.resolve(undefined),
-    make: async ({ recipe: { name } }, { inTurn }) => {
-      await make(name, () => inTurn(() => Promise.resolve(created.push(name))))
+    make: async ({ recipe: { name } }, { inOrder }) => {
+      await make(name, () => inOrder(() => Promise.resolve(created.push(name))))
     },
   }
   const nothing = () => Promise.resolve()
