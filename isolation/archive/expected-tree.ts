@@ -29,6 +29,8 @@ export type ExpectedKind = 'file' | 'directory' | 'symlink' | 'implied' | 'white
  */
 export class ExpectedTree {
   readonly paths = new Map<string, ExpectedKind>()
+  /** Symbolic links that tar makes only at the end of the archive. */
+  readonly #lateLinks = new Set<string>()
   entries = 0
   #apparentBytes = 0
   #pathBytes = 0
@@ -60,7 +62,9 @@ export class ExpectedTree {
     const wasDirectory = before === 'directory' || before === 'implied'
     if (before !== undefined && wasDirectory !== (member.kind === 'directory'))
       throw refused(member, 'an earlier entry of the same name has another kind')
-    if (member.kind === 'symlink') this.#checkSymlink(member)
+    if (this.#lateLinks.has(path))
+      throw refused(member, 'an earlier entry of the same name is a symbolic link; pack the name once')
+    if (member.kind === 'symlink') this.#checkSymlink(member, path)
     if (member.kind === 'hardlink') this.#checkHardLink(member, path)
     this.#keep(path, member.kind === 'hardlink' ? 'file' : member.kind, member)
   }
@@ -112,11 +116,12 @@ export class ExpectedTree {
     this.#keep(path, 'implied', member)
   }
 
-  #checkSymlink(member: Member): void {
+  #checkSymlink(member: Member, path: string): void {
     if (member.target === '') throw refused(member, 'the target of a symbolic link must not be empty')
     if (member.target.includes('\0')) throw refused(member, 'its target contains a NUL byte')
     if (member.target.length > 4095)
       throw refused(member, 'the target of a symbolic link must not be longer than 4095 bytes')
+    if (leadsAway(member.target)) this.#lateLinks.add(path)
   }
 
   /** The target must be an earlier file of this archive: so it is neither outside nor behind a symbolic link. */
@@ -130,6 +135,14 @@ export class ExpectedTree {
         `it is a hard link to ${show(member.target)}, which is not an earlier regular file of the same archive`,
       )
   }
+}
+
+/**
+ * For such a target GNU tar makes an empty file first, and the link when everything is unpacked. It knows the empty file by
+ * its inode. What replaces that file can have the same inode, and would be replaced by the link.
+ */
+function leadsAway(target: string): boolean {
+  return target.startsWith('/') || target.split('/').includes('..')
 }
 
 function tooLarge(member: Pick<Member, 'name'>, why: string): TooLarge {

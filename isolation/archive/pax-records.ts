@@ -1,5 +1,7 @@
 import { BadInput } from '../../base/errors.js'
 import { show } from './names.js'
+import { PaxSparse } from './pax-sparse.js'
+import type { SparseHeader } from './sparse-map.js'
 
 /** Values of an extended header, which apply to the next entry. Strings are bytes as latin1. */
 export interface Extended {
@@ -13,7 +15,7 @@ export interface Extended {
   readonly attributes?: string
   /** For a sparse file, GNU tar stores the real name here; the member itself has a placeholder name. */
   readonly sparseName?: string
-  readonly sparseSize?: number
+  readonly sparse?: SparseHeader
 }
 
 /** Keys that may repeat: one pair for each segment of a sparse file. */
@@ -34,6 +36,7 @@ const GLOBAL_ALLOWED = new Set(['comment', 'charset', 'hdrcharset', 'mtime', 'at
 export function parsePaxRecords(body: Buffer, scope: 'entry' | 'global'): Extended {
   const extended: { -readonly [Key in keyof Extended]: Extended[Key] } = {}
   const seen = new Set<string>()
+  const sparse = new PaxSparse((key, value) => decimal(key, value), refused)
   for (const [key, value] of paxRecords(body)) {
     if (scope === 'global' && !GLOBAL_ALLOWED.has(key))
       throw refused(`a global header sets ${show(key)}; set it in the header of each entry`)
@@ -53,10 +56,6 @@ export function parsePaxRecords(body: Buffer, scope: 'entry' | 'global'): Extend
       case 'size':
         extended.size = decimal(key, value)
         break
-      case 'GNU.sparse.realsize':
-      case 'GNU.sparse.size':
-        extended.sparseSize = decimal(key, value)
-        break
       case 'uid':
         extended.uid = decimal(key, value)
         break
@@ -70,6 +69,7 @@ export function parsePaxRecords(body: Buffer, scope: 'entry' | 'global'): Extend
       case 'GNU.dumpdir':
         throw refused('it is an incremental backup; create a plain archive')
       default:
+        if (sparse.take(key, value)) break
         if (key.startsWith('GNU.volume.'))
           throw refused('it is one volume of a multi-volume archive; create a plain archive')
         refuseOverlayAttribute(key)
@@ -77,7 +77,8 @@ export function parsePaxRecords(body: Buffer, scope: 'entry' | 'global'): Extend
           extended.attributes = `${extended.attributes ?? ''}${key}=${value}\n`
     }
   }
-  return extended
+  const holes = sparse.header()
+  return holes ? { ...extended, sparse: holes } : extended
 }
 
 function refuseOverlayAttribute(key: string): void {

@@ -1,6 +1,8 @@
 import { BadInput } from '../../base/errors.js'
 import { TAR_BLOCK } from '../../base/tar-blocks.js'
 import { show } from './names.js'
+import { oldSparseHeader, type SparseHeader } from './sparse-map.js'
+import { parseNumber } from './tar-number.js'
 
 /** The fields of one header block of a tar archive. Extended headers may override them. */
 export interface TarHeader {
@@ -16,7 +18,7 @@ export interface TarHeader {
   /** In seconds. */
   readonly mtime: number
   /** For an old GNU sparse file (type S). */
-  readonly sparse: { readonly realSize: number; readonly extended: boolean } | undefined
+  readonly sparse: SparseHeader | undefined
 }
 
 /** Offsets of the field. */
@@ -50,7 +52,7 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
     uid: describesAnother ? 0 : number('owner', 108, 8),
     gid: describesAnother ? 0 : number('group', 116, 8),
     mtime: describesAnother ? 0 : number('time', 136, 12),
-    sparse: type === 'S' && isGnu ? { realSize: number('real size', 483, 12), extended: block[482] === 1 } : undefined,
+    sparse: type === 'S' && isGnu ? oldSparseHeader(block) : undefined,
   }
 }
 
@@ -107,27 +109,4 @@ function text(block: Buffer, start: number, length: number): string {
   if (block[start] === 0) return ''
   const end = block.indexOf(0, start)
   return block.toString('latin1', start, end < 0 || end > start + length ? start + length : end)
-}
-
-/** Octal digits between blanks, or GNU base-256 (first bit set); undefined for anything else. */
-function parseNumber(block: Buffer, start: number, end: number): number | undefined {
-  const first = block[start] ?? 0
-  if (first === 0x80 || first === 0xff) {
-    let value = first === 0xff ? -1n : 0n
-    for (const byte of block.subarray(start + 1, end)) value = value * 256n + BigInt(byte)
-    const number = Number(value)
-    return Number.isSafeInteger(number) ? number : undefined
-  }
-  let at = start
-  while (at < end && block[at] === 0x20) at++
-  const firstDigit = at
-  let value = 0
-  for (; at < end; at++) {
-    const digit = (block[at] ?? 0) - 0x30
-    if (digit < 0 || digit > 7) break
-    value = value * 8 + digit
-  }
-  if (at === firstDigit) return undefined
-  for (; at < end; at++) if (block[at] !== 0x20 && block[at] !== 0) return undefined
-  return value
 }

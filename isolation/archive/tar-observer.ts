@@ -6,6 +6,6 @@ export interface TarObserver {
   member(path: string, entry: ArchiveEntry): void
   /** `target` is an earlier file. */
   hardLink(path: string, target: string): void
-  /** The data of the last member, as the archive has it: of a sparse file, without its holes. */
+  /** The data of the last member. Of a sparse file, it is the place of each segment, and the data without the holes. */
   data(piece: Buffer): void
 }

@@ -7,6 +7,7 @@ import { type Extended, parsePaxRecords } from './pax-records.js'
 import { TAR_BLOCK } from '../../base/tar-blocks.js'
 import { assertMapped, kindOf, longText } from './tar-members.js'
 import type { TarObserver } from './tar-observer.js'
+import { type SparseHeader, SparseMap } from './sparse-map.js'
 import { isZeros, padded, parseHeader, type TarHeader } from './tar-header.js'
 
 /** Limit of an extended header or long name. tar itself writes a few kilobytes, attributes at most 64 KiB. */
@@ -16,7 +17,7 @@ const OCTAL_LIMIT = 8 ** 11
 
 type State =
   | { readonly at: 'header' }
-  | { readonly at: 'sparse-map' }
+  | { readonly at: 'sparse-map'; readonly map: SparseMap; readonly as: 'blocks' | 'text'; left: number }
   | { readonly at: 'data'; left: number; readonly padding: number }
   | { readonly at: 'extension'; readonly type: string; left: number; readonly size: number; readonly parts: Buffer[] }
   | { readonly at: 'first-zero' }
@@ -92,7 +93,7 @@ export class TarParser {
       else {
         const block = this.#partial.length === 0 ? piece : Buffer.concat([this.#partial, piece])
         this.#partial = Buffer.alloc(0)
-        this.#block(state.at, block)
+        this.#block(state, block)
       }
     }
     return chunk
@@ -125,10 +126,10 @@ export class TarParser {
       )
   }
 
-  #block(at: 'header' | 'sparse-map' | 'first-zero', block: Buffer): void {
+  #block(state: Extract<State, { at: 'header' | 'sparse-map' | 'first-zero' }>, block: Buffer): void {
+    const { at } = state
     if (at === 'sparse-map') {
-      // 21 segments, and a flag that another block of this kind follows.
-      if (block[504] !== 1) this.#state = this.#dataOrHeader(this.#sparseData)
+      this.#sparseMap(state, block)
       return
     }
     if (isZeros(block)) {
@@ -153,7 +154,15 @@ export class TarParser {
     this.#header(header)
   }
 
-  #sparseData = 0
+  #sparseMap(state: Extract<State, { at: 'sparse-map' }>, block: Buffer): void {
+    const { map, as } = state
+    const isText = as === 'text'
+    if (isText) state.left -= TAR_BLOCK
+    const another = isText ? map.addText(block) : map.addBlock(block)
+    if (another && (!isText || state.left > 0)) return
+    map.finish(state.left)
+    this.#state = this.#dataOrHeader(state.left)
+  }
 
   #header(header: TarHeader): void {
     switch (header.type) {
@@ -229,7 +238,9 @@ export class TarParser {
     }
 
     const kind = kindOf(header, name, size, refuse)
-    const apparentSize = kind === 'file' ? (extended.sparseSize ?? header.sparse?.realSize ?? size) : 0
+    const sparse = extended.sparse ?? header.sparse
+    if (sparse && kind !== 'file') refuse(`it is a ${kind} and must not have holes`)
+    const apparentSize = kind === 'file' ? (sparse?.size ?? size) : 0
     if (apparentSize < 0) refuse('its size is not valid')
     this.tree.add({ kind, name, target, apparentSize })
     if (this.observer) {
@@ -240,10 +251,17 @@ export class TarParser {
       if (kind === 'hardlink') this.observer.hardLink(path, normalisePath(target, 'The target'))
       else this.observer.member(path, { ...common, kind, size: apparentSize, target: kind === 'symlink' ? target : '' })
     }
-    if (header.sparse?.extended) {
-      this.#sparseData = size
-      this.#state = { at: 'sparse-map' }
-    } else this.#state = this.#dataOrHeader(size)
+    this.#state = sparse ? this.#sparse(sparse, size, refuse) : this.#dataOrHeader(size)
+  }
+
+  #sparse(header: SparseHeader, size: number, refuse: (why: string) => never): State {
+    const map = new SparseMap(header, refuse, ([offset, length]) =>
+      this.observer?.data(Buffer.from(`${offset} ${length}\n`)),
+    )
+    const { rest } = header
+    if (rest === 'blocks' || (rest === 'text' && size > 0)) return { at: 'sparse-map', map, as: rest, left: size }
+    map.finish(size)
+    return this.#dataOrHeader(size)
   }
 
   #dataOrHeader(size: number): State {

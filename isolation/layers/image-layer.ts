@@ -12,7 +12,7 @@ import { syncDirectory } from '../../base/durable-directory.js'
 import type { ImageLayer } from './layer.js'
 
 /** Added to a complete layer when its tar is first needed. Nothing else of a complete layer changes. */
-const DIGEST = 'tar.json'
+const DIGEST = 'engine-tar.json'
 
 interface TarDigest {
   readonly diffId: string

@@ -1,6 +1,7 @@
-import { Readable } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
 import { END_OF_ARCHIVE, TAR_BLOCK } from '../../base/tar-blocks.js'
 import { ENGINE_TIMES } from '../../base/tar-time.js'
+import { EngineAttributeNames } from '../archive/attribute-names.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
 import { bytesOf } from '../archive/names.js'
 import { emptyMember } from '../archive/tar-member.js'
@@ -28,7 +29,7 @@ export interface LayerContents {
  * none may come twice: the Engine refuses that.
  *
  * Holes are written as zeros: the Engine does not preserve them, and their position depends on the filesystem, which must
- * not change the digest. Times are within what an Engine keeps.
+ * not change the digest. Times and names of attributes are as an Engine reads them.
  */
 export function layerTar({ tree, openList, whiteouts, opaque, owners }: LayerContents, signal?: AbortSignal): Readable {
   const marks = [
@@ -38,7 +39,6 @@ export function layerTar({ tree, openList, whiteouts, opaque, owners }: LayerCon
   const { latest: latestTime } = ENGINE_TIMES
   const tar = (list: Readable) =>
     writeTar({ tree, list, sparse: false, latestTime, owners, signal }) as AsyncIterable<Buffer>
-  // Lazy: a layer that the Engine already has is not generated.
   async function* blocks(): AsyncGenerator<Buffer> {
     const parents = parentsOf(marks)
     if (parents.length > 0) yield* withoutEnd(tar(tarList(parents)))
@@ -48,7 +48,11 @@ export function layerTar({ tree, openList, whiteouts, opaque, owners }: LayerCon
     if (rest) yield* tar(rest)
     else yield END_OF_ARCHIVE
   }
-  return Readable.from(blocks(), { objectMode: false, highWaterMark: 256 * 1024 })
+  // Lazy: a layer that the Engine already has is not generated.
+  async function* forEngine(): AsyncGenerator<Buffer> {
+    yield* pipeline(Readable.from(blocks()), new EngineAttributeNames(), () => undefined) as AsyncIterable<Buffer>
+  }
+  return Readable.from(forEngine(), { objectMode: false, highWaterMark: 256 * 1024 })
 }
 
 function beside(path: string, name: string): string {

@@ -130,6 +130,25 @@ describe('the root of a launch', () => {
     expect(Object.fromEntries(attributes)).toEqual({ hidden: [], in: ['user.e'], kept: ['user.d'] })
   })
 
+  it('has attributes under the names that they have in the package, as far as the Engine can be told', async () => {
+    const attributes = ['100%25', '%2525', 'a%3Db'].map((name) => [`SCHILY.xattr.user.${name}`, 'value'] as const)
+    const app = tarOf(
+      { name: 'opt/', type: '5', mode: 0o755 },
+      { name: 'opt/file', data: 'file', paxList: attributes },
+      { name: 'opt/one', data: 'one', paxList: attributes.slice(2) },
+      { name: 'opt/last', data: 'last' },
+    )
+    const { release, recorder, plan } = await launched('true', {
+      root: [...under.root, under.resources.add('app', app)],
+    })
+    await vi.waitFor(() => expect(recorder.stdout).toContain('ready\n'), 60_000)
+    const { State } = await connectEngine().getContainer(launchName(plan.id)).inspect()
+    const { entries } = groundTruth(`/proc/${State.Pid}/root/opt`, 'written out')
+    await release()
+    const names = Object.entries(entries).map(([path, line]) => [path, line.match(/user\.[^= ]+/g) ?? []])
+    expect(Object.fromEntries(names)).toEqual({ file: ['user.%25', 'user.100%'], one: [], last: [] })
+  })
+
   it('grows by a layer without sending layers that the Engine has', async () => {
     const app = under.resources.add('app', await tarball({ 'app/': '', 'app/hello': 'hello\n' }))
     await (await launched('true')).release()

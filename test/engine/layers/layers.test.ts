@@ -143,13 +143,13 @@ describe('the digest of a layer', () => {
     expect(besides(made)).toEqual(['layer.json', 'paths', 'tree'])
     const images = await Promise.all(Array.from({ length: 20 }, () => made.asImageLayer(never)))
     expect(new Set(images).size).toBe(1)
-    expect(besides(made)).toEqual(['layer.json', 'paths', 'tar.json', 'tree'])
+    expect(besides(made)).toEqual(['layer.json', 'paths', 'engine-tar.json', 'tree'])
   })
 
   test('is kept', async () => {
     const made = await layer(base)
     const { diffId, tarLength } = await made.asImageLayer(never)
-    const kept = join(cache.directory, made.relativePath, '../tar.json')
+    const kept = join(cache.directory, made.relativePath, '../engine-tar.json')
     expect(JSON.parse(readFileSync(kept, 'utf8'))).toEqual({ diffId, tarLength })
     writeFileSync(kept, JSON.stringify({ diffId, tarLength: tarLength + 1 }))
     const again = await LayerDirectoryCache.open({ directory: cache.directory, resources })
@@ -160,7 +160,7 @@ describe('the digest of a layer', () => {
   test('is computed again when its file is damaged', async () => {
     const made = await layer(base)
     const { diffId } = await made.asImageLayer(never)
-    writeFileSync(join(cache.directory, made.relativePath, '../tar.json'), '{"diffId":')
+    writeFileSync(join(cache.directory, made.relativePath, '../engine-tar.json'), '{"diffId":')
     expect(await made.asImageLayer(never)).toMatchObject({ diffId })
   })
 
@@ -171,7 +171,7 @@ describe('the digest of a layer', () => {
     setImmediate(() => leaving.abort(new Error('no more')))
     await expect(left).rejects.toThrow('no more')
     await expect(made.asImageLayer(never)).resolves.toBeDefined()
-    expect(besides(made)).toEqual(['layer.json', 'paths', 'tar.json', 'tree'])
+    expect(besides(made)).toEqual(['layer.json', 'paths', 'engine-tar.json', 'tree'])
   })
 })
 
@@ -209,8 +209,8 @@ test('incomplete digests of a crash are removed too: a digest gets its name when
   const watcher = watch(join(cache.directory, made.relativePath, '..'), (_, name) => seen.add(name))
   try {
     await made.asImageLayer(never)
-    await expect.poll(() => [...seen]).toContain('tar.json')
-    expect([...seen]).toEqual(['tar.json'])
+    await expect.poll(() => [...seen]).toContain('engine-tar.json')
+    expect([...seen]).toEqual(['engine-tar.json'])
   } finally {
     watcher.close()
   }
