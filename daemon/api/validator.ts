@@ -3,6 +3,7 @@ import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Value } from 'typebox/value'
 import { BadInput } from '../../base/errors.js'
+import { countViolation } from '../documents/count-violation.js'
 import { describeViolation, type Violation } from '../documents/describe-violation.js'
 
 const PARTS: Readonly<Record<string, string>> = { body: 'body', querystring: 'query', params: 'path' }
@@ -17,8 +18,9 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
   const validator = Compile(schema)
   return (value: unknown) => {
     const given = httpPart === 'body' ? value : Value.Convert(schema, value)
-    if (validator.Check(given)) return { value: given }
-    const violations = validator.Errors(given) as readonly Violation[]
+    const excess = countViolation(schema, given)
+    if (!excess && validator.Check(given)) return { value: given }
+    const violations = excess ? [excess] : (validator.Errors(given) as readonly Violation[])
     return {
       error: new BadInput('bad-document', describeViolation(violations, schema, PARTS[httpPart] ?? httpPart)),
     }

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Capability } from './capability.js'
+import { Capabilities } from './capability.js'
 import { closed, environment } from './schema.js'
 
 /** POST /v1/build-scripts */
@@ -13,9 +13,9 @@ export const BuildScript = Type.Object(
     namespace: Type.Optional(Type.String()),
     version: Type.Optional(Type.String()),
     description: Type.Optional(Type.String()),
-    provides: Type.Array(Capability),
-    depends: Type.Array(Capability),
-    build_depends: Type.Array(Capability),
+    provides: Capabilities,
+    depends: Capabilities,
+    build_depends: Capabilities,
     environment: environment('of the package'),
     sources: Type.Array(
       Type.Object(

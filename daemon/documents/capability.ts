@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { CAPABILITY_TYPES } from '../packages/metadata.js'
+import { METADATA_LIMITS } from '../packages/metadata-change.js'
 import { closed, oneOf } from './schema.js'
 
 export const CapabilityType = oneOf(CAPABILITY_TYPES)
@@ -17,3 +18,9 @@ export const Template = Type.Object(
   { path: Type.String(), left_delimiter: Type.String(), right_delimiter: Type.String() },
   { ...closed, title: 'Template' },
 )
+
+/** Of one package. */
+export const Capabilities = Type.Array(Capability, { maxItems: METADATA_LIMITS.provides })
+export const Templates = Type.Array(Template, { maxItems: METADATA_LIMITS.templates })
+/** Names of variables. */
+export const VariableNames = Type.Array(Type.String(), { maxItems: METADATA_LIMITS.environment })

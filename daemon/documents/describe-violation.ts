@@ -38,6 +38,9 @@ export function describeViolation(violations: readonly Violation[], schema: obje
       return `${subject} must be one of ${listOf(optionsOf(at))}.`
     case 'minItems':
       return `${subject} must have at least ${String(params.limit)} entries.`
+    case 'maxItems':
+    case 'maxProperties':
+      return `${subject} must not have more than ${String(params.limit)} entries.`
     case 'minLength':
       return Number(params.limit) === 1 ? `${subject} is empty.` : `${subject} ${first.message}.`
     default:

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { SMALLEST_LIMITS } from '../../base/smallest-limits.js'
 import { MAX_CPU, ROUTE_TYPES } from '../packages/manifest/manifest.js'
-import { Capability, Template } from './capability.js'
+import { Capabilities, Templates } from './capability.js'
 import { closed, environment, oneOf } from './schema.js'
 
 /** POST /v1/manifests */
@@ -34,9 +34,9 @@ export const Manifest = Type.Object(
     staging_pipeline: Type.Optional(Type.String()),
     path: Type.Optional(Type.String({ description: 'of the source, relative to the directory of the manifest' })),
     start_cmd: Type.Optional(Type.String({ description: 'goes over the START_COMMAND of the stagers' })),
-    package_dependencies: Type.Optional(Type.Array(Capability)),
+    package_dependencies: Type.Optional(Capabilities),
     env: Type.Optional(environment('of the package; the values are templates')),
-    templates: Type.Optional(Type.Array(Template)),
+    templates: Type.Optional(Templates),
     resources: Type.Optional(
       Type.Object(
         {

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Capability, Template } from './capability.js'
+import { Capabilities, Templates, VariableNames } from './capability.js'
 import { Manifest, OwnManifest } from './manifest.js'
 import { PACKAGE_STATES, type PackageState } from '../packages/package.js'
 import { closed, environment, oneOf } from './schema.js'
@@ -34,10 +34,10 @@ export const Package = Type.Object(
     name: Type.String(),
     state: oneOf(PACKAGE_STATES, STATE_MEANINGS),
     resource: Type.Optional(Resource),
-    dependencies: Type.Array(Capability),
-    provides: Type.Array(Capability),
+    dependencies: Capabilities,
+    provides: Capabilities,
     environment: environment('applied when the package runs'),
-    templates: Type.Array(Template),
+    templates: Templates,
     version: Type.Optional(Type.String()),
     description: Type.Optional(Type.String()),
     manifest: Type.Optional(Manifest),
@@ -53,10 +53,10 @@ export const PackageDraft = Type.Object(
   {
     namespace: Type.String(),
     name: Type.String(),
-    dependencies: Type.Optional(Type.Array(Capability)),
-    provides: Type.Optional(Type.Array(Capability)),
+    dependencies: Type.Optional(Capabilities),
+    provides: Type.Optional(Capabilities),
     environment: Type.Optional(environment('applied when the package runs')),
-    templates: Type.Optional(Type.Array(Template)),
+    templates: Type.Optional(Templates),
     resource: Type.Optional(Type.String({ description: 'SHA-256 of an uploaded resource, in hexadecimal' })),
     state: Type.Optional(
       Type.Union([Type.Literal('uploaded'), Type.Literal('ready')], {
@@ -75,12 +75,12 @@ export type PackageDraft = Static<typeof PackageDraft>
 export const PackageChange = Type.Object(
   {
     name: Type.Optional(Type.String()),
-    provides_add: Type.Optional(Type.Array(Capability)),
-    provides_remove: Type.Optional(Type.Array(Capability)),
-    dependencies_add: Type.Optional(Type.Array(Capability)),
-    dependencies_remove: Type.Optional(Type.Array(Capability)),
+    provides_add: Type.Optional(Capabilities),
+    provides_remove: Type.Optional(Capabilities),
+    dependencies_add: Type.Optional(Capabilities),
+    dependencies_remove: Type.Optional(Capabilities),
     environment_set: Type.Optional(environment('added or replaced')),
-    environment_unset: Type.Optional(Type.Array(Type.String())),
+    environment_unset: Type.Optional(VariableNames),
     manifest: OwnManifest,
   },
   { ...closed, title: 'PackageChange' },

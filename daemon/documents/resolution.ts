@@ -1,12 +1,12 @@
 import { Type, type Static } from 'typebox'
-import { Capability } from './capability.js'
+import { Capabilities, Capability } from './capability.js'
 import { closed } from './schema.js'
 
 /** POST /v1/packages/resolution: resolves the dependencies of a package, others, or both. */
 export const ResolutionQuestion = Type.Object(
   {
     package: Type.Optional(Type.String({ description: 'ref; its dependencies come first' })),
-    dependencies: Type.Optional(Type.Array(Capability)),
+    dependencies: Type.Optional(Capabilities),
     namespace: Type.Optional(
       Type.String({ description: 'of the job whose policy applies; default: that of the package, or /' }),
     ),

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { CHANGE_KINDS, ENTRY_FIELDS, METADATA_FIELDS, RESULT_ORIGINS } from '../model/result-names.js'
-import { Capability, Template } from './capability.js'
+import { Capabilities, Templates } from './capability.js'
 import { Manifest } from './manifest.js'
 import { Package, Resource } from './package.js'
 import { closed, environment, oneOf } from './schema.js'
@@ -21,10 +21,10 @@ export const Result = Type.Object(
     rollback_to: Type.Optional(Type.Integer({ description: 'number of the result that it repeats' })),
     resource: Resource,
     source: Type.Optional(Resource),
-    dependencies: Type.Array(Capability),
-    provides: Type.Array(Capability),
+    dependencies: Capabilities,
+    provides: Capabilities,
     environment: environment('applied when the package runs'),
-    templates: Type.Array(Template),
+    templates: Templates,
     manifest: Type.Optional(Manifest),
     created_at: Type.String(),
   },

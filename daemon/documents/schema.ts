@@ -1,4 +1,5 @@
 import { Type, type TLiteral, type TUnion } from 'typebox'
+import { METADATA_LIMITS } from '../packages/metadata-change.js'
 
 /**
  * The documents of the control API. Validation, OpenAPI and the client's types derive from one schema each. Fields are in
@@ -26,4 +27,5 @@ export function oneOf<const Values extends readonly string[]>(
 /** Any name, because `assertEnvironmentKey` has the rule for names. A dot in a pattern would leave out line feeds. */
 const AnyName = Type.String({ pattern: String.raw`^[\s\S]*$` })
 
-export const environment = (description: string) => Type.Record(AnyName, Type.String(), { description })
+export const environment = (description: string) =>
+  Type.Record(AnyName, Type.String(), { description, maxProperties: METADATA_LIMITS.environment })

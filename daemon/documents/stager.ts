@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Capability } from './capability.js'
+import { Capabilities, VariableNames } from './capability.js'
 import { Limits, SomeLimits } from './limits.js'
 import { closed, environment } from './schema.js'
 
@@ -19,7 +19,7 @@ export const Stager = Type.Object(
     reproducible: Type.Boolean({ description: REPRODUCIBLE }),
     user: Type.String(),
     limits: Limits,
-    dependencies: Type.Array(Capability),
+    dependencies: Capabilities,
     environment: environment('given to the stager'),
     created_at: Type.String(),
     updated_at: Type.String(),
@@ -40,7 +40,7 @@ export const StagerDraft = Type.Object(
     reproducible: Type.Optional(Type.Boolean({ description: REPRODUCIBLE })),
     user: Type.Optional(Type.String()),
     limits: Type.Optional(SomeLimits),
-    dependencies: Type.Optional(Type.Array(Capability)),
+    dependencies: Type.Optional(Capabilities),
     environment: Type.Optional(environment('given to the stager')),
   },
   { ...closed, title: 'StagerDraft' },
@@ -58,10 +58,10 @@ export const StagerChange = Type.Object(
     reproducible: Type.Optional(Type.Boolean()),
     user: Type.Optional(Type.String()),
     limits: Type.Optional(SomeLimits),
-    dependencies_add: Type.Optional(Type.Array(Capability)),
-    dependencies_remove: Type.Optional(Type.Array(Capability)),
+    dependencies_add: Type.Optional(Capabilities),
+    dependencies_remove: Type.Optional(Capabilities),
     environment_set: Type.Optional(environment('added or replaced')),
-    environment_unset: Type.Optional(Type.Array(Type.String())),
+    environment_unset: Type.Optional(VariableNames),
   },
   { ...closed, title: 'StagerChange' },
 )

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Capability } from './capability.js'
+import { Capabilities } from './capability.js'
 import { CAUSES, LAUNCH_STATES, STAGING_STATES, type Cause } from '../model/staging.js'
 import { OwnManifest } from './manifest.js'
 import { closed, environment, oneOf } from './schema.js'
@@ -76,7 +76,7 @@ export const StagingDraft = Type.Object(
       Type.Object(
         {
           resource: Type.String({ description: 'SHA-256 of an uploaded resource, in hexadecimal' }),
-          dependencies: Type.Optional(Type.Array(Capability)),
+          dependencies: Type.Optional(Capabilities),
           environment: Type.Optional(environment('added to that of the package; these values win')),
           manifest: OwnManifest,
         },

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { BadInput, messageOf } from '../../base/errors.js'
 import { describeViolation, type Violation } from '../documents/describe-violation.js'
-import { Capability, Template } from '../documents/capability.js'
+import { Capabilities, Templates } from '../documents/capability.js'
 import { Limits } from '../documents/limits.js'
 import { Manifest as PackageManifest } from '../documents/manifest.js'
 import { environment } from '../documents/schema.js'
@@ -26,10 +26,10 @@ const PackageEntry = Type.Object(
   {
     fqn: Type.String(),
     state: Type.Union([Type.Literal('uploaded'), Type.Literal('ready')]),
-    dependencies: Type.Array(Capability),
-    provides: Type.Array(Capability),
+    dependencies: Capabilities,
+    provides: Capabilities,
     environment: Environment,
-    templates: Type.Array(Template),
+    templates: Templates,
     version: Type.Optional(Type.String({ maxLength: 255 })),
     description: Type.Optional(Type.String({ maxLength: 4096 })),
     recipe: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'digest of what it was made from' })),
@@ -59,7 +59,7 @@ const StagerEntry = Type.Object(
     reproducible: Type.Optional(Type.Boolean({ description: 'not there where it is not' })),
     user: Type.String(),
     limits: Limits,
-    dependencies: Type.Array(Capability),
+    dependencies: Capabilities,
     environment: Environment,
   },
   closed,

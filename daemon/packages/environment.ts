@@ -1,5 +1,16 @@
 import { posix } from 'node:path'
+import { NotRunnable } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
 import { isShellName } from '../../base/variable-name.js'
+
+/** Of `NAME=VALUE`, in bytes. Linux limits a string of execve(2) to 128 KiB, with the NUL at its end. */
+const LONGEST_VARIABLE = 128 * 1024 - 1
+
+/**
+ * Of all variables, in bytes. Linux gives arguments and environment a quarter of the limit of the stack, which is 8 MiB by
+ * default, and pointers count too.
+ */
+const LARGEST_ENVIRONMENT = 1.5 * 1024 * 1024
 
 /**
  * Merges environments from the lowest layer to the highest; a later one wins.
@@ -7,6 +18,8 @@ import { isShellName } from '../../base/variable-name.js'
  * `$NAME` or `${NAME}` in the value of NAME itself is replaced by the value of the layers below, as in
  * `"PATH": "/opt/apcera/ruby-2.0.0-p195/bin:$PATH"`. Other references stay for the shell that runs the program:
  * START_COMMAND may use `$PORT`, for example, which is known only at that time.
+ *
+ * Throws `NotRunnable` (`environment-too-large`) for what no process can be started with.
  */
 export function mergeEnvironments(
   ...layers: readonly Readonly<Record<string, string>>[]
@@ -15,6 +28,13 @@ export function mergeEnvironments(
   for (const layer of layers) {
     for (const [key, value] of Object.entries(layer)) merged.set(key, expandSelf(key, value, merged.get(key)))
   }
+  let bytes = 0
+  for (const [key, value] of merged) bytes += Buffer.byteLength(key) + Buffer.byteLength(value) + 2
+  if (bytes > LARGEST_ENVIRONMENT)
+    throw new NotRunnable(
+      'environment-too-large',
+      `The environment has ${bytes} bytes, and a process can get at most ${LARGEST_ENVIRONMENT}: put large values into files.`,
+    )
   return Object.fromEntries(merged)
 }
 
@@ -24,7 +44,15 @@ export function startPathOf({ START_PATH }: Readonly<Record<string, string>>): s
 }
 
 function expandSelf(key: string, value: string, below: string | undefined): string {
+  if (!value.includes('$')) return value
   const self = referenceTo(key)
+  // Counted first: a value that is nothing but references could grow to gigabytes.
+  const references = value.match(new RegExp(self, 'g'))?.length ?? 0
+  if (Buffer.byteLength(`${key}=${value}`) + references * Buffer.byteLength(below ?? '') > LONGEST_VARIABLE)
+    throw new NotRunnable(
+      'environment-too-large',
+      `The variable ${quote(key)} is longer than 128 KiB with the values that it refers to: no process can get it.`,
+    )
   if (below !== undefined && below !== '') return value.replace(new RegExp(self, 'g'), () => below)
   // No value below: remove the separator too, because an empty element of a search path means the current directory.
   return value.replace(new RegExp(`:?${self}`, 'g'), '').replace(/^:/, value.startsWith(':') ? ':' : '')

@@ -1,7 +1,7 @@
 import { BadInput, TooLarge } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { plainPath } from '../../isolation/path-rules.js'
-import { sameCapability } from './capability.js'
+import { formatCapability } from './capability.js'
 import type { Capability, PackageMetadata, Template } from './metadata.js'
 import { assertCapability, assertEnvironmentKey, assertEnvironmentValue, canonicalTemplate } from './validate.js'
 
@@ -29,6 +29,9 @@ export const METADATA_LIMITS = {
   bytes: 1024 * 1024,
 } as const
 
+/** The lists and the map that the limits count. */
+const COUNTED = ['environment', 'provides', 'dependencies', 'templates'] as const
+
 /**
  * Returns `metadata` after `change`; does not modify its argument.
  *
@@ -37,82 +40,116 @@ export const METADATA_LIMITS = {
  * - An addition of a new entry followed by its removal restores the metadata.
  * - Order is kept: new entries come last, and a variable with a new value keeps its position.
  *
- * A removal does not validate its argument, so that invalid entries from other sources can be removed.
+ * A removal does not validate its argument, so that invalid entries from other sources can be removed. Metadata that
+ * already exceeds a limit can still be reduced or left unchanged.
  *
  * Throws `BadInput` for an invalid addition, `TooLarge` (`metadata-too-large`) beyond `METADATA_LIMITS`.
  */
 export function applyChange(metadata: PackageMetadata, change: MetadataChange): PackageMetadata {
-  switch (change.resource) {
-    case 'environment': {
-      const environment =
-        change.action === 'add'
-          ? setVariable(metadata.environment, change.key, change.value)
-          : unsetVariable(metadata.environment, change.key)
-      return withinLimits(metadata, { ...metadata, environment }, change)
+  return applyChanges(metadata, [change])
+}
+
+/** The same for several changes, in their order. The limits hold for the result. */
+export function applyChanges(metadata: PackageMetadata, changes: readonly MetadataChange[]): PackageMetadata {
+  const draft = new Draft(metadata)
+  for (const change of changes) draft.apply(change)
+  const after = draft.metadata()
+  assertWithinLimits(metadata, after)
+  return after
+}
+
+/** Metadata that is being changed. What no change touches stays the same object. */
+class Draft {
+  #environment: Map<string, string> | undefined
+  #capabilities: { provides?: Map<string, Capability>; dependencies?: Map<string, Capability> } = {}
+  #templates: Map<string, Template> | undefined
+
+  constructor(private readonly before: PackageMetadata) {}
+
+  apply(change: MetadataChange): void {
+    switch (change.resource) {
+      case 'environment': {
+        const environment = (this.#environment ??= new Map(Object.entries(this.before.environment)))
+        if (change.action === 'remove') environment.delete(change.key)
+        else {
+          assertVariable(change.key, change.value)
+          environment.set(change.key, change.value)
+        }
+        return
+      }
+      case 'provides':
+      case 'dependencies': {
+        const { resource, action, capability } = change
+        if (action === 'add') assertCapability(capability)
+        const capabilities = (this.#capabilities[resource] ??= byKey(this.before[resource], formatCapability))
+        combine(capabilities, formatCapability(capability), capability, action)
+        return
+      }
+      case 'templates': {
+        const { action } = change
+        const template = action === 'add' ? canonicalTemplate(change.template) : change.template
+        const templates = (this.#templates ??= byKey(this.before.templates, keyOfTemplate))
+        combine(templates, keyOfTemplate(template), template, action)
+      }
     }
-    case 'provides':
-    case 'dependencies': {
-      if (change.action === 'add') assertCapability(change.capability)
-      const capabilities = combine(metadata[change.resource], change.capability, change.action, sameCapability)
-      return withinLimits(metadata, { ...metadata, [change.resource]: capabilities }, change)
-    }
-    case 'templates': {
-      const template = change.action === 'add' ? canonicalTemplate(change.template) : change.template
-      const templates = combine(metadata.templates, template, change.action, sameTemplate)
-      return withinLimits(metadata, { ...metadata, templates }, change)
+  }
+
+  metadata(): PackageMetadata {
+    const { provides, dependencies } = this.#capabilities
+    return {
+      ...this.before,
+      // `fromEntries` instead of assignment: to assign to the key __proto__ would set the prototype.
+      ...(this.#environment ? { environment: Object.fromEntries(this.#environment) } : {}),
+      ...(provides ? { provides: [...provides.values()] } : {}),
+      ...(dependencies ? { dependencies: [...dependencies.values()] } : {}),
+      ...(this.#templates ? { templates: [...this.#templates.values()] } : {}),
     }
   }
 }
 
-type Environment = PackageMetadata['environment']
-
-// `fromEntries` instead of assignment: to assign to the key __proto__ would set the prototype.
-function setVariable(environment: Environment, key: string, value: string): Environment {
+function assertVariable(key: string, value: string): void {
   assertEnvironmentKey(key)
   assertEnvironmentValue(key, value)
   if (/\p{Surrogate}/u.test(value))
     throw new BadInput('bad-environment-value', `The value of ${quote(key)} is not Unicode: send it as UTF-8.`)
-  const entries = new Map(Object.entries(environment))
-  return entries.get(key) === value ? environment : Object.fromEntries(entries.set(key, value))
 }
 
-function unsetVariable(environment: Environment, key: string): Environment {
-  return Object.fromEntries(Object.entries(environment).filter(([other]) => other !== key))
+function byKey<T>(list: readonly T[], keyOf: (item: T) => string): Map<string, T> {
+  return new Map(list.map((item) => [keyOf(item), item]))
 }
 
-function combine<T>(
-  list: readonly T[],
-  item: T,
-  action: 'add' | 'remove',
-  same: (a: T, b: T) => boolean,
-): readonly T[] {
-  if (action === 'remove') return list.filter((other) => !same(other, item))
-  return list.some((other) => same(other, item)) ? list : [...list, item]
+function combine<T>(items: Map<string, T>, key: string, item: T, action: 'add' | 'remove'): void {
+  if (action === 'remove') items.delete(key)
+  else if (!items.has(key)) items.set(key, item)
 }
 
 /** The same path with other delimiters is a different template; with and without a slash before it, it is the same path. */
-function sameTemplate(a: Template, b: Template): boolean {
-  return (
-    plainPath(a.path) === plainPath(b.path) &&
-    a.left_delimiter === b.left_delimiter &&
-    a.right_delimiter === b.right_delimiter
-  )
+function keyOfTemplate({ path, left_delimiter: left, right_delimiter: right }: Template): string {
+  return [plainPath(path), left, right].join('\0')
 }
 
-function withinLimits(before: PackageMetadata, after: PackageMetadata, change: MetadataChange): PackageMetadata {
-  const { resource, action } = change
-  // Metadata that already exceeds a limit can still be reduced or left unchanged.
-  if (action === 'remove' || after[resource] === before[resource]) return after
-  const limit = METADATA_LIMITS[resource]
-  if (Object.keys(after[resource]).length > limit)
-    throw new TooLarge(
-      'metadata-too-large',
-      `A package must not have more than ${limit} entries in ${resource}: remove some first.`,
-    )
-  if (Buffer.byteLength(JSON.stringify(after)) > METADATA_LIMITS.bytes)
+function assertWithinLimits(before: PackageMetadata, after: PackageMetadata): void {
+  for (const resource of COUNTED) {
+    const count = countOf(after, resource)
+    const limit = METADATA_LIMITS[resource]
+    if (count > limit && count > countOf(before, resource))
+      throw new TooLarge(
+        'metadata-too-large',
+        `A package must not have more than ${limit} entries in ${resource}: remove some first.`,
+      )
+  }
+  const bytes = bytesOf(after)
+  if (bytes > METADATA_LIMITS.bytes && bytes > bytesOf(before))
     throw new TooLarge(
       'metadata-too-large',
       'The metadata of a package must not be larger than 1 MiB: remove some of it first.',
     )
-  return after
+}
+
+function countOf(metadata: PackageMetadata, resource: (typeof COUNTED)[number]): number {
+  return Object.keys(metadata[resource]).length
+}
+
+function bytesOf(metadata: PackageMetadata): number {
+  return Buffer.byteLength(JSON.stringify(metadata))
 }

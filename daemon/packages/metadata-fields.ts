@@ -1,4 +1,4 @@
-import { applyChange, type MetadataChange } from './metadata-change.js'
+import { applyChanges, type MetadataChange } from './metadata-change.js'
 import { EMPTY_METADATA, type Capability, type PackageMetadata } from './metadata.js'
 
 /** The fields of the API documents that change the metadata of a package or a stager. */
@@ -14,11 +14,11 @@ export interface MetadataFields {
 /**
  * Returns `before` after all changes in `fields`. Removals come first, so an entry in both lists exists afterwards.
  *
- * Throws what `applyChange` throws.
+ * Throws what `applyChanges` throws.
  */
 export function applyMetadataFields(before: Partial<PackageMetadata>, fields: MetadataFields): PackageMetadata {
   const { dependencies, provides, environment, templates } = { ...EMPTY_METADATA, ...before }
-  return changesOf(fields).reduce(applyChange, { dependencies, provides, environment, templates })
+  return applyChanges({ dependencies, provides, environment, templates }, changesOf(fields))
 }
 
 function changesOf(fields: MetadataFields): MetadataChange[] {

@@ -157,6 +157,23 @@ describe('packages over the API', () => {
       expect((await under.ask<Package[]>('GET', '/v1/packages')).document).toEqual([])
     })
 
+    it('maps and lists with too many entries, whatever is in them', async () => {
+      const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`V${index}`, 7]))
+      for (const body of [
+        { ...draft, environment: many(1025) },
+        { name: 7, environment: many(100_000) },
+      ])
+        expect((await under.ask('POST', '/v1/packages', body)).document).toMatchObject({
+          status: 400,
+          code: 'bad-document',
+          detail: '"environment" in the body must not have more than 1024 entries.',
+        })
+      const provides = Array.from({ length: 513 }, () => 'os.linux')
+      expect((await under.ask('POST', '/v1/packages', { ...draft, provides })).document).toMatchObject({
+        detail: '"provides" in the body must not have more than 512 entries.',
+      })
+    })
+
     it('a body that is not JSON, contains __proto__, or is too large', async () => {
       const send = (payload: string) =>
         under.api.inject({

@@ -43,4 +43,14 @@ describe('merging environments', () => {
   it('inserts a value literally, without replacement patterns', () => {
     expect(mergeEnvironments({ X: '$&-$1' }, { X: '<$X>' }).X).toBe('<$&-$1>')
   })
+
+  it('refuses what no process can be started with, before it is made', () => {
+    const half = { GROWS: 'x'.repeat(60_000) }
+    expect(() => mergeEnvironments(half, { GROWS: '$GROWS:$GROWS' })).not.toThrow()
+    expect(() => mergeEnvironments(half, { GROWS: '$GROWS'.repeat(15_000) })).toThrow(
+      'The variable "GROWS" is longer than 128 KiB with the values that it refers to: no process can get it.',
+    )
+    const many = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`V${index}`, 'x'.repeat(90_000)]))
+    expect(() => mergeEnvironments(many)).toThrow(/^The environment has 1800\d{3} bytes, and a process can get at most/)
+  })
 })

@@ -1,7 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BadInput, TooLarge } from '../../../base/errors.js'
-import { applyChange, METADATA_LIMITS, type MetadataChange } from '../../../daemon/packages/metadata-change.js'
+import {
+  applyChange,
+  applyChanges,
+  METADATA_LIMITS,
+  type MetadataChange,
+} from '../../../daemon/packages/metadata-change.js'
 import { CAPABILITY_TYPES, EMPTY_METADATA, type PackageMetadata } from '../../../daemon/packages/metadata.js'
 
 const key = fc.constantFrom('PATH', 'RAILS_ENV', 'START_COMMAND', '_', 'constructor', 'toString', '__defineGetter__')
@@ -149,6 +154,11 @@ describe('limits', () => {
   it('permit changes that have no effect and removals', () => {
     expect(applyChange(full, provide('n0')).provides).toHaveLength(METADATA_LIMITS.provides)
     expect(applyChange(full, provide('n0', 'remove')).provides).toHaveLength(METADATA_LIMITS.provides - 1)
+  })
+  it('hold for the result of several changes', () => {
+    const swapped = applyChanges(full, [provide('more'), provide('n0', 'remove')])
+    expect(swapped.provides).toHaveLength(METADATA_LIMITS.provides)
+    expect(() => applyChanges(full, [provide('more'), provide('most'), provide('n0', 'remove')])).toThrow(TooLarge)
   })
   it('refuse more than 1 MiB of values', () => {
     const put = (metadata: PackageMetadata, i: number) =>
