@@ -19,6 +19,9 @@ const BASE_ENVIRONMENT: Environment = {
 /**
  * The environment of a program, of a launch and of a run alike.
  *
+ * It is sorted by name, so that the order says nothing about how it came together: the same environment gives the same
+ * bytes to a stager that prints it.
+ *
  * @param layers lowest first: see `mergeEnvironments`
  */
 export function containerEnvironment(
@@ -27,7 +30,8 @@ export function containerEnvironment(
   ...layers: readonly Environment[]
 ): Environment {
   const proxies = egress ? withoutOverriddenTwins(node.withEgress, layers) : {}
-  return mergeEnvironments(BASE_ENVIRONMENT, node.always, proxies, ...layers)
+  const merged = mergeEnvironments(BASE_ENVIRONMENT, node.always, proxies, ...layers)
+  return Object.fromEntries(Object.entries(merged).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /**

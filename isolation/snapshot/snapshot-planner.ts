@@ -92,6 +92,20 @@ export class SnapshotPlanner {
     }
   }
 
+  /**
+   * To be called when all changes are taken. What a stager has removed does exist below.
+   *
+   * Throws `BadInput` (`bad-directory`) if the filtered directory does not exist.
+   */
+  assertFilterExists(): void {
+    const { directory } = this.scope
+    if (this.#filterIs !== 'missing' || this.lower.mayHold(directory)) return
+    throw new BadInput(
+      'bad-directory',
+      `There is no ${show(`/${directory}`)} to take a snapshot of: name a directory that exists, or none for everything.`,
+    )
+  }
+
   /** Throws `Fault` (`overlay-redirect`). */
   mark(path: string, marks: OverlayMarks): void {
     const place = this.scope.placeOf(path)

@@ -1,5 +1,6 @@
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import { MOUNT_POINTS } from '../injected-files.js'
 import { pathFromRoot } from '../path-rules.js'
 
 /** Which paths a snapshot covers. Paths are from the root, without a leading slash, bytes as latin1. */
@@ -12,10 +13,17 @@ export class SnapshotScope {
 
   /**
    * @param directory as in `SnapshotRequest`, like `exclude`
-   * Throws `BadInput` (`bad-directory`) for a path that breaks the rule of `pathFromRoot`.
+   * Throws `BadInput` (`bad-directory`) for a path that breaks the rule of `pathFromRoot`, or is in a mount.
    */
   static of(directory: string | undefined, exclude: readonly string[] = []): SnapshotScope {
-    return new SnapshotScope(directory === undefined ? '' : plain(directory), exclude.map(plain))
+    const scope = new SnapshotScope(directory === undefined ? '' : plain(directory), exclude.map(plain))
+    const mount = MOUNT_POINTS.find((path) => isWithin(scope.directory, path))
+    if (mount !== undefined)
+      throw new BadInput(
+        'bad-directory',
+        `${quote(directory ?? '')} is not in the root of the stager, but in what is mounted at /${mount}: copy what is needed elsewhere.`,
+      )
+    return scope
   }
 
   /** @param paths excluded as well */

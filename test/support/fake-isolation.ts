@@ -336,6 +336,8 @@ class FakeRunning implements RunningContainer {
     }
     const tar = pack()
     const within = directory === undefined ? '/' : `/${pathFromRoot(directory, refuse)}/`
+    if (directory !== undefined && ![...this.#files.keys()].some((name) => name.startsWith(within)))
+      refuse(`there is no ${directory}`)
     const isExcluded = (name: string) => exclude.some((path) => name === path || name.startsWith(`${path}/`))
     this.#hooks.onFreeze?.()
     const names = [...this.#files.keys()].filter((name) => name.startsWith(within) && !isExcluded(name)).sort()

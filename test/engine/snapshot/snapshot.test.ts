@@ -294,9 +294,17 @@ describe('a directory filter', () => {
     expect(list((await snapshot(directory)).written)).toEqual(['opt/', 'opt/app/', 'opt/app/new'])
   })
 
-  test.each(['', '/opt/../etc', '/a\0b'])('%j is rejected', async (directory) => {
-    await expect(snapshot(directory)).rejects.toMatchObject({ code: 'bad-directory' })
+  test('that the program has removed holds the removal', async () => {
+    rmSync(inside('opt/app'), { recursive: true })
+    expect(await snapshot('/opt/app')).toMatchObject({ removals: [{ kind: 'removed', path: 'opt/app' }] })
   })
+
+  test.each(['', '/opt/../etc', '/a\0b', '/opt/gone', '/gone/app', '/proc', '/proc/self', '/stagerfs/opt', '/dev/shm'])(
+    '%j is rejected',
+    async (directory) => {
+      await expect(snapshot(directory)).rejects.toMatchObject({ code: 'bad-directory' })
+    },
+  )
 })
 
 describe('what a snapshot cannot represent is rejected', () => {
