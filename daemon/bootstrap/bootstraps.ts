@@ -38,6 +38,7 @@ export class Bootstraps {
   readonly #parts: BootstrapsParts
   #running: Running | undefined
   #starting: Promise<unknown> = Promise.resolve()
+  #stopped = false
 
   constructor(parts: BootstrapsParts) {
     this.#parts = parts
@@ -54,6 +55,22 @@ export class Bootstraps {
     const started = this.#starting.then(() => this.#start([...new Set(pipelines)].sort()))
     this.#starting = started.catch(() => undefined)
     return started
+  }
+
+  /**
+   * As `start`, but when a running bootstrap of other pipelines has ended. Resolves to undefined when `stop` comes first.
+   */
+  async startNext(pipelines: readonly string[]): Promise<Bootstrap | undefined> {
+    while (!this.#stopped) {
+      try {
+        return await this.start(pipelines)
+      } catch (error) {
+        const running = this.#running
+        if (!running || !(error instanceof Conflict)) throw error
+        await running.ended
+      }
+    }
+    return undefined
   }
 
   /** Continues what an earlier daemon has left. */
@@ -91,6 +108,7 @@ export class Bootstraps {
 
   /** Leaves the running bootstrap to the next daemon. */
   async stop(): Promise<void> {
+    this.#stopped = true
     await this.#starting
     this.#running?.abort.abort(new Error('stagerd stops'))
     await this.#running?.ended
@@ -119,6 +137,7 @@ export class Bootstraps {
     })
     const ended = carryOut
       .run(abort.signal)
+      .then(() => report(carryOut.bootstrap, logger))
       .catch((error: unknown) => {
         if (error instanceof StagerdError) logger.warn({ err: error }, 'a bootstrap could not be carried out')
         else logger.error({ err: error }, 'a bootstrap could not be carried out')
@@ -131,6 +150,12 @@ export class Bootstraps {
       })
     this.#running = { abort, carryOut, ended }
   }
+}
+
+/** Nobody may be following a bootstrap of the settings. */
+function report({ uuid, state, message }: Bootstrap, logger: Pick<Logger, 'info' | 'warn'>): void {
+  if (state === 'failed') logger.warn({ bootstrap: uuid }, `a bootstrap failed: ${message ?? ''}`)
+  else if (state !== 'running') logger.info({ bootstrap: uuid }, `a bootstrap has ${state}`)
 }
 
 /** A line that cannot be written does not end a build. */
