@@ -75,11 +75,7 @@ export class Bootstraps {
 
   /** Continues what an earlier daemon has left. */
   resume(): Promise<void> {
-    const resumed = this.#starting.then(async () => {
-      const [newest] = await this.#parts.bootstraps.list(1)
-      if (newest?.state !== 'running') return
-      await this.#run(newest, async () => planItems(await this.#parts.readShipped(), newest.pipelines))
-    })
+    const resumed = this.#starting.then(() => this.#resume())
     this.#starting = resumed.catch(() => undefined)
     return resumed
   }
@@ -114,7 +110,15 @@ export class Bootstraps {
     await this.#running?.ended
   }
 
+  async #resume(): Promise<void> {
+    const [newest] = this.#running ? [] : await this.#parts.bootstraps.list(1)
+    if (newest?.state !== 'running') return
+    await this.#run(newest, async () => planItems(await this.#parts.readShipped(), newest.pipelines))
+  }
+
   async #start(pipelines: readonly string[]): Promise<Bootstrap> {
+    // A client may ask before the daemon has resumed what was left.
+    await this.#resume()
     const current = this.#running?.carryOut.bootstrap
     if (current && current.pipelines.join() === pipelines.join()) return current
     // Refuses unknown names before anything is recorded.

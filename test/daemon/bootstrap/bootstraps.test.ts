@@ -279,6 +279,8 @@ describe('the life of a bootstrap', () => {
     await harness.restart()
     release.resolve()
     open()
+    // Whoever is first continues it: a client, or the start of the daemon.
+    expect((await bootstraps.start(['nodejs'])).uuid).toBe(started.uuid)
     await bootstraps.resume()
     const { end, lines } = await ended(started)
 
