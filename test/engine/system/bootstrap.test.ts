@@ -68,10 +68,10 @@ describe('a bootstrap on a real Engine', () => {
   it('furnishes a node without a network by a file, and an application is staged there', async () => {
     const file = path.join(daemon.directory, 'stagerd.cntmp')
     expect((await daemon.stagectl('bootstrap', 'bash', '--to', file)).exitCode).toBe(0)
-    // Nothing listens there.
-    const nowhere = 'http://127.0.0.1:9'
+    // No resolver knows this name.
+    const nowhere = 'http://nowhere.invalid'
     const other = await PrivateDaemon.start(
-      ['--debian-mirror', `${nowhere}/debian`, '--http-proxy', nowhere, '--https-proxy', nowhere],
+      ['--debian-mirror', nowhere, '--http-proxy', nowhere, '--https-proxy', nowhere],
       { http_proxy: nowhere, https_proxy: nowhere },
     )
     try {
