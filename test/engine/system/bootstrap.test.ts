@@ -70,9 +70,10 @@ describe('a bootstrap on a real Engine', () => {
     expect((await daemon.stagectl('bootstrap', 'bash', '--to', file)).exitCode).toBe(0)
     // No resolver knows this name.
     const nowhere = 'http://nowhere.invalid'
+    const proxy = `${nowhere}:3128`
     const other = await PrivateDaemon.start(
-      ['--debian-mirror', nowhere, '--http-proxy', nowhere, '--https-proxy', nowhere],
-      { http_proxy: nowhere, https_proxy: nowhere },
+      ['--debian-mirror', nowhere, '--http-proxy', proxy, '--https-proxy', proxy],
+      { http_proxy: proxy, https_proxy: proxy },
     )
     try {
       const taken = await other.stagectl('bootstrap', '--from', file)
