@@ -61,7 +61,7 @@ export interface App {
   readonly api: Pick<Api, 'listen' | 'close' | 'routing'>
   readonly service: Pick<StagingService, 'start' | 'stop'>
   readonly runs: Pick<PackageRuns, 'stop'>
-  readonly bootstraps: Pick<Bootstraps, 'resume' | 'start' | 'stop'>
+  readonly bootstraps: Pick<Bootstraps, 'resume' | 'startNext' | 'stop'>
 }
 
 /**

@@ -75,7 +75,7 @@ export class Daemon {
     const { bootstraps } = this.#app
     try {
       await bootstraps.resume()
-      if (this.#settings.bootstrap) await bootstraps.start(this.#settings.bootstrap)
+      if (this.#settings.bootstrap) await bootstraps.startNext(this.#settings.bootstrap)
     } catch (error) {
       this.#logger.error({ err: error }, 'the bootstrap of the settings could not be started')
     }

@@ -38,6 +38,7 @@ export class Bootstraps {
   readonly #parts: BootstrapsParts
   #running: Running | undefined
   #starting: Promise<unknown> = Promise.resolve()
+  #stopped = false
 
   constructor(parts: BootstrapsParts) {
     this.#parts = parts
@@ -56,13 +57,25 @@ export class Bootstraps {
     return started
   }
 
+  /**
+   * As `start`, but when a running bootstrap of other pipelines has ended. Resolves to undefined when `stop` comes first.
+   */
+  async startNext(pipelines: readonly string[]): Promise<Bootstrap | undefined> {
+    while (!this.#stopped) {
+      try {
+        return await this.start(pipelines)
+      } catch (error) {
+        const running = this.#running
+        if (!running || !(error instanceof Conflict)) throw error
+        await running.ended
+      }
+    }
+    return undefined
+  }
+
   /** Continues what an earlier daemon has left. */
   resume(): Promise<void> {
-    const resumed = this.#starting.then(async () => {
-      const [newest] = await this.#parts.bootstraps.list(1)
-      if (newest?.state !== 'running') return
-      await this.#run(newest, async () => planItems(await this.#parts.readShipped(), newest.pipelines))
-    })
+    const resumed = this.#starting.then(() => this.#resume())
     this.#starting = resumed.catch(() => undefined)
     return resumed
   }
@@ -91,12 +104,21 @@ export class Bootstraps {
 
   /** Leaves the running bootstrap to the next daemon. */
   async stop(): Promise<void> {
+    this.#stopped = true
     await this.#starting
     this.#running?.abort.abort(new Error('stagerd stops'))
     await this.#running?.ended
   }
 
+  async #resume(): Promise<void> {
+    const [newest] = this.#running ? [] : await this.#parts.bootstraps.list(1)
+    if (newest?.state !== 'running') return
+    await this.#run(newest, async () => planItems(await this.#parts.readShipped(), newest.pipelines))
+  }
+
   async #start(pipelines: readonly string[]): Promise<Bootstrap> {
+    // A client may ask before the daemon has resumed what was left.
+    await this.#resume()
     const current = this.#running?.carryOut.bootstrap
     if (current && current.pipelines.join() === pipelines.join()) return current
     // Refuses unknown names before anything is recorded.
@@ -119,6 +141,7 @@ export class Bootstraps {
     })
     const ended = carryOut
       .run(abort.signal)
+      .then(() => report(carryOut.bootstrap, logger))
       .catch((error: unknown) => {
         if (error instanceof StagerdError) logger.warn({ err: error }, 'a bootstrap could not be carried out')
         else logger.error({ err: error }, 'a bootstrap could not be carried out')
@@ -131,6 +154,12 @@ export class Bootstraps {
       })
     this.#running = { abort, carryOut, ended }
   }
+}
+
+/** Nobody may be following a bootstrap of the settings. */
+function report({ uuid, state, message }: Bootstrap, logger: Pick<Logger, 'info' | 'warn'>): void {
+  if (state === 'failed') logger.warn({ bootstrap: uuid }, `a bootstrap failed: ${message ?? ''}`)
+  else if (state !== 'running') logger.info({ bootstrap: uuid }, `a bootstrap has ${state}`)
 }
 
 /** A line that cannot be written does not end a build. */

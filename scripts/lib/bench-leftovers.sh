@@ -7,7 +7,7 @@ remove_bench_leftovers() {
   stop_bench_nginx "$1/nginx/pid" || failed=1
   unmount_below "$1" || failed=1
   remove_bench_containers "$1" || failed=1
-  remove_root_images "$1/state" || failed=1
+  node "${root:?}/scripts/lib/remove-root-images.js" "$1/state" || failed=1
   return "$failed"
 }
 
@@ -38,11 +38,4 @@ remove_bench_containers() {
   docker container ls --all --quiet --filter "$filter" | xargs --no-run-if-empty docker container rm --force >/dev/null &&
     docker network ls --quiet --filter "$filter" | xargs --no-run-if-empty docker network rm >/dev/null &&
     docker image ls --quiet --filter "$filter" | xargs --no-run-if-empty docker image rm --force >/dev/null
-}
-
-# remove_root_images STATE_DIR: removes the images of the node, which are useless without its state.
-remove_root_images() {
-  [[ -s $1/node-id ]] || return 0
-  docker image ls --quiet --filter "label=io.stagerd.node=$(<"$1/node-id")" |
-    xargs --no-run-if-empty docker image rm --force >/dev/null
 }

@@ -13,6 +13,34 @@ sample_lines() {
   awk -v name="${1-}" '!/^#/ && NF && (name == "" || $1 == name)' "$root/examples/apps/samples.txt"
 }
 
+# check_samples: ends the script when the table is wrong. A sample without tests is a mistake, and so is a directory of
+# which neither the table nor the demo knows.
+check_samples() {
+  local mistakes
+  mistakes=$(
+    sample_lines | awk '
+      $3 !~ "^/" && $3 !~ "^(test|breaks|absent|egress)$" { print $1 " has the key \047" $3 "\047: see the top of the table." }
+      NF < 4 { print $1 " has a line without a text: " $0 }
+      $2 != (pipeline[$1] = pipeline[$1] ? pipeline[$1] : $2) { print $1 " has two pipelines: leave one." }
+      { counts[$1, $3 ~ "^/" ? "path" : $3]++ }
+      END {
+        for (name in pipeline) {
+          if (!counts[name, "path"]) print name " is asked nothing: add a line with a path and a text."
+          if (counts[name, "test"] != 1) print name " must have one line \047test COMMAND\047, which runs its tests."
+          if (counts[name, "breaks"] != 1) print name " must have one line \047breaks COMMAND\047, after which its tests fail."
+        }
+      }' | sort
+    while read -r name; do
+      [[ -d $root/examples/apps/$name ]] || echo "$name is in the table, and is no directory of examples/apps."
+    done < <(sample_names '')
+    for name in $(cd "$root/examples/apps" && find . -mindepth 1 -maxdepth 1 -type d -printf '%P\n' | sort); do
+      [[ -n $(pipeline_of "$name") ]] || grep -qE "examples/apps/$name( |\$)" "$root/scripts/demo" ||
+        echo "$name is in examples/apps, and is no sample: add its lines to the table."
+    done
+  )
+  [[ -z $mistakes ]] || die "examples/apps/samples.txt is wrong:"$'\n'"$mistakes"
+}
+
 # sample_names [PIPELINE]
 sample_names() {
   sample_lines | awk -v pipeline="${1-}" '(pipeline == "" || $2 == pipeline) && !seen[$1]++ { print $1 }'
@@ -54,6 +82,11 @@ change_egress() {
   "$root/bin/stagectl" stager update "/apcera::$1" "$option" >/dev/null
 }
 
+# text_of SAMPLE KEY
+text_of() {
+  sample_lines "$1" | awk -v key="$2" '$3 == key { sub(/^[^ ]+ +[^ ]+ +[^ ]+ +/, ""); print }'
+}
+
 # try_sample SAMPLE: stages it on a node that has no package of its name, asks the result, and runs its tests. Adds a line
 # to $results.
 try_sample() {
@@ -72,19 +105,13 @@ try_sample() {
 
   start_package "$sample" 8080
   while read -r _ _ key text; do
-    case $key in
-      /*) ask "$key" "$text" ;;
-      test | absent | egress) ;;
-      *) die "$sample has the key '$key': see the top of examples/apps/samples.txt." ;;
-    esac
+    if [[ $key == /* ]]; then ask "$key" "$text"; fi
   done < <(sample_lines "$sample")
   stop_package
-  while read -r _ _ key text; do
-    case $key in
-      test) run_tests "$sample" "$text" ;;
-      absent) ask_for_absent "$sample" "${text%% *}" "${text#* }" ;;
-    esac
-  done < <(sample_lines "$sample")
+  run_tests "$sample" "$(text_of "$sample" test)"
+  run_tests_of_broken "$sample" "$(text_of "$sample" breaks)" "$(text_of "$sample" test)"
+  text=$(text_of "$sample" absent)
+  if [[ -n $text ]]; then ask_for_absent "$sample" "${text%% *}" "${text#* }"; fi
   remember "$sample" "$pipeline" "$staged"
 }
 
@@ -103,6 +130,18 @@ ask() {
 run_tests() {
   show_command "stagectl run $1 --command '$2'"
   "$root/bin/stagectl" run "$1" --command "$2" </dev/null || die "the tests of $1 fail."
+}
+
+# run_tests_of_broken SAMPLE BREAKING COMMAND: a test that cannot fail shows nothing. Each run has its own copy of the result.
+run_tests_of_broken() {
+  local log
+  log=$(mktemp)
+  show_command "stagectl run $1 --command '$2', and then its tests"
+  "$root/bin/stagectl" run "$1" --command "{ $2; } && if $3; then exit 1; fi" >"$log" 2>&1 </dev/null || {
+    tail -n 20 "$log" >&2
+    die "the tests of $1 pass although it is broken, or it cannot be broken by '$2'."
+  }
+  rm "$log"
 }
 
 # ask_for_absent SAMPLE CAPABILITY FILE-AND-TEXT: a copy whose FILE has this text asks for a version that is not there.
@@ -125,8 +164,8 @@ ask_for_absent() {
 remember() {
   local egress=no checks
   if needs_egress "$1"; then egress=yes; fi
-  checks=$(sample_lines "$1" | awk '$3 ~ "^/" { paths++ } $3 == "test" { tests = ", tests pass" }
-    $3 == "absent" { absent = ", " $4 " is absent" } END { print paths (paths == 1 ? " path" : " paths") tests absent }')
+  checks=$(sample_lines "$1" | awk '$3 ~ "^/" { paths++ } $3 == "absent" { absent = ", " $4 " is absent" }
+    END { print paths (paths == 1 ? " path" : " paths") ", tests pass" absent }')
   printf '%-16s %-12s %6d.%d s   %-7s %s\n' "$1" "$2" $(($3 / 1000000)) $(($3 / 100000 % 10)) "$egress" "$checks" >>"$results"
 }
 

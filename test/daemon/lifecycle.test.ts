@@ -57,7 +57,7 @@ describe('the daemon', () => {
     const settings = { socket, group: 'a-group-that-no-host-has', listen, stateDir: directory, bootstrap }
     const bootstraps = {
       resume: () => Promise.resolve(),
-      start: (pipelines: readonly string[]) => {
+      startNext: (pipelines: readonly string[]) => {
         calls.push(`bootstrap of ${pipelines.join(', ')} started`)
         // It takes minutes, and nothing waits for it.
         return new Promise<never>(() => undefined)

@@ -22,7 +22,7 @@ export class SqliteBootstraps implements BootstrapRepository {
       if (running)
         throw new Conflict(
           'bootstrap-running',
-          `Bootstrap ${running.uuid} is running: follow it, or cancel it and wait for its end.`,
+          `Another bootstrap is running: follow it with \`${['stagectl bootstrap', ...running.pipelines].join(' ')}\`, or cancel it with \`stagectl bootstrap --cancel\`.`,
         )
       const bootstrap: Bootstrap = {
         uuid: randomUUID(),

@@ -6,7 +6,11 @@ import java.nio.charset.StandardCharsets;
 
 public final class Server {
   public static void main(String[] arguments) throws Exception {
-    HttpServer server = HttpServer.create(new InetSocketAddress(Integer.parseInt(System.getenv("PORT"))), 0);
+    open(Integer.parseInt(System.getenv("PORT")));
+  }
+
+  public static HttpServer open(int port) throws Exception {
+    HttpServer server = HttpServer.create(new InetSocketAddress(port), 0);
     server.createContext(
         "/",
         exchange -> {
@@ -16,5 +20,6 @@ public final class Server {
           exchange.close();
         });
     server.start();
+    return server;
   }
 }

@@ -1,6 +1,9 @@
 // An application without a package.json.
 const { createServer } = require('node:http')
 
-createServer((request, response) => {
+const server = createServer((request, response) => {
   response.end(`Bare server at ${request.url}\n`)
-}).listen(process.env.PORT)
+})
+if (require.main === module) server.listen(process.env.PORT)
+
+module.exports = server

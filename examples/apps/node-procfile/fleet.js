@@ -1,6 +1,10 @@
 const { createServer } = require('node:http')
 
-const port = process.argv[process.argv.indexOf('--port') + 1]
-createServer((_request, response) => {
+const portOf = (args) => args[args.indexOf('--port') + 1]
+
+const server = createServer((_request, response) => {
   response.end(`Three boats, on Node.js ${process.versions.node.split('.')[0]}\n`)
-}).listen(port)
+})
+if (require.main === module) server.listen(portOf(process.argv))
+
+module.exports = { portOf, server }

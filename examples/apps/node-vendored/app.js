@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import { flash } from 'lighthouse'
 
-createServer((_request, response) => {
+// Without PORT, as in tests, any free port.
+export const server = createServer((_request, response) => {
   response.end(`The light ${flash()} in ${process.env.NODE_ENV}\n`)
-}).listen(process.env.PORT)
+}).listen(process.env.PORT ?? 0)

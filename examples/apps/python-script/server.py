@@ -11,4 +11,5 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-HTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
+if __name__ == "__main__":
+    HTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()

@@ -14,7 +14,13 @@ import type { FakeContext } from '../../support/fake-isolation.js'
 import { HOST_TOOLS_RECIPE, scriptRecipe, stagerRecipe, systemRecipe } from '../../support/shipped-recipes.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 
-const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
+/** Of the daemon. */
+const warnings: string[] = []
+const LOGGER = {
+  info: () => undefined,
+  warn: (_entry: unknown, message?: string) => void warnings.push(message ?? ''),
+  error: () => undefined,
+}
 const LIMITS = { memoryBytes: 1 << 28, cpus: 1, pids: 64, diskBytes: 1 << 20, timeoutMs: 20_000 }
 
 /** An operating system, a compiler, two runtimes, and a pipeline for each of them. */
@@ -45,6 +51,7 @@ let compile: (context: FakeContext, name: string) => Promise<void>
 beforeEach(async () => {
   harness = await StagingHarness.open(4)
   built = []
+  warnings.length = 0
   recipes = shipped()
   compile = async ({ url }) => void (await call(url, 'POST /done'))
   harness.isolation.stagers.set('./system', async ({ url }) => {
@@ -86,7 +93,7 @@ function open(): void {
     }),
     readShipped: () => Promise.resolve(recipes),
     logs,
-    logger: SILENT,
+    logger: LOGGER,
   })
 }
 
@@ -246,6 +253,8 @@ describe('an item that fails', () => {
       'job::/apcera::nodejs': 'made',
     })
     expect(lines.some((line) => line.includes('cc: no such file'))).toBe(true)
+    // Nobody may have followed it.
+    expect(warnings).toEqual(['a bootstrap failed: package::/apcera/pkg/runtimes::ruby could not be made.'])
     expect((await harness.packages.list({})).filter(({ name }) => name.includes('.bootstrap-'))).toEqual([])
 
     compile = working
@@ -270,6 +279,8 @@ describe('the life of a bootstrap', () => {
     await harness.restart()
     release.resolve()
     open()
+    // Whoever is first continues it: a client, or the start of the daemon.
+    expect((await bootstraps.start(['nodejs'])).uuid).toBe(started.uuid)
     await bootstraps.resume()
     const { end, lines } = await ended(started)
 
@@ -287,9 +298,46 @@ describe('the life of a bootstrap', () => {
     }
     const first = await bootstraps.start(['nodejs'])
     expect((await bootstraps.start(['nodejs'])).uuid).toBe(first.uuid)
-    await expect(bootstraps.start([])).rejects.toMatchObject({ code: 'bootstrap-running' })
+    await expect(bootstraps.start([])).rejects.toMatchObject({
+      code: 'bootstrap-running',
+      message:
+        'Another bootstrap is running: follow it with `stagectl bootstrap nodejs`, or cancel it with `stagectl bootstrap --cancel`.',
+    })
     release.resolve()
     expect((await ended(first)).end.state).toBe('succeeded')
+  })
+
+  test('of the settings follows what an earlier daemon has left', async () => {
+    const begun = new Deferred<void>()
+    const working = compile
+    compile = async ({ signal }) => {
+      begun.resolve()
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    }
+    const left = await bootstraps.start(['nodejs'])
+    await begun.promise
+    await bootstraps.stop()
+    await harness.restart()
+    compile = working
+    open()
+    await bootstraps.resume()
+    const next = await bootstraps.startNext(['ruby'])
+
+    expect((await bootstraps.get(left.uuid)).state).toBe('succeeded')
+    expect((await ended(next!)).end).toMatchObject({ state: 'succeeded', pipelines: ['ruby'] })
+  })
+
+  test('of the settings does not begin when the daemon stops before', async () => {
+    const begun = new Deferred<void>()
+    compile = async ({ signal }) => {
+      begun.resolve()
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    }
+    await bootstraps.start(['nodejs'])
+    await begun.promise
+    const next = bootstraps.startNext(['ruby'])
+    await bootstraps.stop()
+    expect(await next).toBeUndefined()
   })
 
   test('is cancelled with its builds, and keeps what is made', async () => {

@@ -23,8 +23,8 @@ const show = (fqn: string) => daemon.ask<Package>('GET', `/v1/packages/${encodeU
 
 // Debian and what is built on it take minutes, so all tests that need them share this node.
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start()
-  await daemon.stagectl('bootstrap', 'python', 'ruby', '--detach')
+  // Its first start begins the bootstrap.
+  daemon = await PrivateDaemon.start(['--bootstrap', 'python,ruby'])
   await until('Debian is being built', async () =>
     Boolean((await newest())?.items.find(({ name }) => name === DEBIAN)?.staging),
   )
@@ -43,7 +43,10 @@ afterAll(async () => {
 })
 
 describe('a bootstrap on a real Engine', () => {
-  it('builds an operating system in a container, also after a kill, and what pipelines need on it', async () => {
+  it('that the settings ask for builds an operating system in a container, also after a kill, and what pipelines need on it', async () => {
+    expect(await daemon.ask<Bootstrap[]>('GET', '/v1/bootstraps')).toMatchObject([
+      { state: 'succeeded', pipelines: ['python', 'ruby'] },
+    ])
     expect(said).toContain('[bootstrap] Complete: ')
     expect(await show(DEBIAN)).toMatchObject({
       state: 'ready',
@@ -62,16 +65,27 @@ describe('a bootstrap on a real Engine', () => {
     expect({ stagings: await stagings(), packages: await packages() }).toEqual(before)
   })
 
-  it('furnishes another node by a file', async () => {
+  it('furnishes a node without a network by a file, and an application is staged there', async () => {
     const file = path.join(daemon.directory, 'stagerd.cntmp')
-    expect((await daemon.stagectl('bootstrap', 'compiler', '--to', file)).exitCode).toBe(0)
-    const other = await PrivateDaemon.start()
+    expect((await daemon.stagectl('bootstrap', 'bash', '--to', file)).exitCode).toBe(0)
+    // No resolver knows this name.
+    const nowhere = 'http://nowhere.invalid'
+    const proxy = `${nowhere}:3128`
+    const other = await PrivateDaemon.start(
+      ['--debian-mirror', nowhere, '--http-proxy', proxy, '--https-proxy', proxy],
+      { http_proxy: proxy, https_proxy: proxy },
+    )
     try {
       const taken = await other.stagectl('bootstrap', '--from', file)
       expect(taken.exitCode, taken.stderr).toBe(0)
       // It is the same as if it had been made there.
-      const { stdout } = await other.stagectl('bootstrap', 'compiler')
+      const { stdout } = await other.stagectl('bootstrap', 'bash')
       expect(stdout).toBe('[bootstrap] Complete: 0 made, 4 there already.')
+
+      const staged = await other.stagectl('stage', path.join(CHECKOUT, 'examples/apps/bash-plain'))
+      expect(staged.exitCode, staged.stdout + staged.stderr).toBe(0)
+      const tested = await other.stagectl('run', 'bash-plain', '--command', 'bash test/answer.sh')
+      expect(tested.exitCode, tested.stdout + tested.stderr).toBe(0)
     } finally {
       await other.stop()
       expect(await leftovers(other)).toEqual([])

@@ -1,6 +1,9 @@
 const { createServer } = require('node:http')
 const { toKilometres } = require('knots')
 
-createServer((_request, response) => {
+const server = createServer((_request, response) => {
   response.end(`Ten knots are ${toKilometres(10)} km/h\n`)
-}).listen(process.env.PORT)
+})
+if (require.main === module) server.listen(process.env.PORT)
+
+module.exports = server

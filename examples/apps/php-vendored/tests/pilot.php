@@ -1,8 +1,16 @@
 <?php
 
-require __DIR__ . '/../vendor/autoload.php';
+// It is not a page.
+if (PHP_SAPI !== 'cli') {
+    http_response_code(404);
+    exit;
+}
 
-if (Harbour\Pilot::boards('Tay') !== 'The pilot boards the Tay') {
-    fwrite(STDERR, "the pilot does not board the Tay\n");
+ob_start();
+require __DIR__ . '/../index.php';
+$page = ob_get_clean();
+
+if ($page !== "The pilot boards the Clyde\n" || Harbour\Pilot::boards('Tay') !== 'The pilot boards the Tay') {
+    fwrite(STDERR, "the page is $page");
     exit(1);
 }

@@ -1,0 +1,18 @@
+#!/bin/bash
+# Starts the jar, whose sources are elsewhere, and asks it.
+set -euo pipefail
+export PORT=8081
+java -jar cargo.jar &
+server=$!
+trap 'kill "$server"' EXIT
+
+# ask PATH: waits until something listens.
+ask() { curl --silent --show-error --fail --retry 30 --retry-delay 1 --retry-connrefused "http://127.0.0.1:$PORT$1"; }
+# expect PATH TEXT
+expect() {
+  local answer
+  answer=$(ask "$1")
+  [[ $answer == *"$2"* ]] || { echo "$1 answers '$answer' instead of '$2'"; exit 1; }
+}
+
+expect / 'Forty crates of tea'

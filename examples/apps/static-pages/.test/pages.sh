@@ -1,0 +1,24 @@
+#!/bin/bash
+# Starts the web server of the site, and follows its links. Hidden files are not served.
+set -euo pipefail
+export PORT=8081
+/opt/site/start &
+server=$!
+trap 'kill "$server"' EXIT
+
+# ask PATH: waits until something listens.
+ask() { curl --silent --show-error --fail --retry 30 --retry-delay 1 --retry-connrefused "http://127.0.0.1:$PORT$1"; }
+# expect PATH TEXT
+expect() {
+  local answer
+  answer=$(ask "$1")
+  [[ $answer == *"$2"* ]] || { echo "$1 answers '$answer' instead of '$2'"; exit 1; }
+}
+
+expect / 'Harbour master'
+expect /berths 'Twelve berths are free'
+for page in / /berths; do
+  while read -r link; do
+    ask "/$link" >/dev/null || { echo "$page links to $link, which is not there"; exit 1; }
+  done < <(ask "$page" | sed -n 's/.*href="\([^"]*\)".*/\1/p')
+done
