@@ -16,6 +16,7 @@ import { isJavaArchive } from '../pack/archive-kind.js'
 import type { GlobalOptions, Session } from '../session/session.js'
 import { choosePipeline } from '../source/choose-pipeline.js'
 import { locateApplication, withinManifest, type Application } from '../source/locate-application.js'
+import { judgeValue } from '../source/manifest-place.js'
 import { nameOfSource } from '../source/name-of-source.js'
 import { download } from '../transfer/download.js'
 import { assertTarget } from '../transfer/part-file.js'
@@ -23,7 +24,7 @@ import { prepareFile } from '../transfer/prepare-tarball.js'
 import { assertNoProgram, findReplaceable, putPackage, type PackageContents } from '../transfer/put-package.js'
 import { upload } from '../transfer/upload.js'
 import { uploadSource } from '../transfer/upload-source.js'
-import { assertRuntime, withRuntime } from '../source/wishes.js'
+import { assertRuntime, warnOfDependencies, withRuntime } from '../source/wishes.js'
 import { stageImage, type StageImageOptions } from './stage-image.js'
 
 interface StageOptions extends StageImageOptions {
@@ -95,26 +96,32 @@ async function stageSource(
   if (options.detach === true && options.output !== undefined)
     throw new UsageError('--output and --detach exclude each other: give only one of them.')
   const application = await locateApplication(opened, source, options.config)
-  const { file, isDirectory, manifest, leaveOut } = application
+  const { file, isDirectory, manifest, from, leaveOut } = application
   const session = withinManifest(opened, options, manifest)
   const { api, output, signal } = session
   // Check all arguments before packing and uploading.
   const target = session.newName(options.name ?? manifest.name ?? (await derivedName(session, application)), 'package')
   const pipeline = await choosePipeline(session, {
     option: options.pipeline,
-    manifest: manifest.staging_pipeline,
+    manifest: from,
     source: isDirectory || isJavaArchive(file) ? file : undefined,
   })
   const before = await findReplaceable(session, target.fqn)
-  if (before) await assertNoProgram(session, before)
+  if (before)
+    await judgeValue(options.name === undefined && manifest.name ? from : undefined, 'name', () =>
+      assertNoProgram(session, before),
+    )
   await assertRuntime(session, target.namespace, options.runtime)
+  const dependencies = options.dependsOn ?? (options.runtime && manifest.package_dependencies)
+  const wishes = withRuntime({ dependencies, environment: options.env }, options.runtime, before)
+  if (from) await warnOfDependencies(session, { from, namespace: target.namespace, wanted: wishes.dependencies })
   if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
 
   const { sha256 } = isDirectory
     ? await uploadSource(session, { directory: file, leaveOut, namespace: target.namespace, before })
-    : await uploadFile(session, file, target.namespace)
-  const dependencies = options.dependsOn ?? (options.runtime && manifest.package_dependencies)
-  const wishes = withRuntime({ dependencies, environment: options.env }, options.runtime, before)
+    : await judgeValue(file === application.named.file ? undefined : from, 'path', () =>
+        uploadFile(session, file, target.namespace),
+      )
   const contents = {
     resource: sha256,
     dependencies: wishes.dependencies,
@@ -176,11 +183,11 @@ async function draftOf(
  * keeps a start command, which goes over that of the stagers.
  */
 function manifestOf(
-  { text, manifest }: Application,
+  { from, manifest }: Application,
   { env }: StageOptions,
   before: Package | undefined,
 ): PackageContents['manifest'] {
-  if (text !== undefined) return { text, dependencies: manifest.package_dependencies }
+  if (from) return { text: from.text, dependencies: manifest.package_dependencies }
   return before?.manifest || env?.START_COMMAND ? { text: '', dependencies: undefined } : undefined
 }
 

@@ -7,13 +7,15 @@ import { namesOf, othersThatFit, summarizeDetection } from '../display/describe-
 import { lookUp } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
 import { detectPipeline } from './detect-pipeline.js'
+import { judgeValue } from './manifest-place.js'
+import type { ManifestFile } from './read-manifest.js'
 import { readSourceTop, type SourceTop } from './source-top.js'
 
 const GIVE_ONE = 'give one with --pipeline'
 
 export interface PipelineWish {
   readonly option: string | undefined
-  readonly manifest: string | undefined
+  readonly manifest: ManifestFile | undefined
   /** Undefined for an archive, which is not inspected. */
   readonly source: string | undefined
 }
@@ -27,10 +29,10 @@ export interface PipelineWish {
  */
 export async function choosePipeline(session: Session, { option, manifest, source }: PipelineWish): Promise<Pipeline> {
   if (option !== undefined) return await lookUp<Pipeline>(session, option, 'stagpipe')
-  if (manifest !== undefined) {
-    const pipeline = await lookUp<Pipeline>(session, manifest, 'stagpipe')
-    await session.output.note(`The pipeline is ${pipeline.fqn}, because the manifest names it.`)
-    return pipeline
+  const named = manifest && (await pipelineOfManifest(session, manifest))
+  if (named) {
+    await session.output.note(`The pipeline is ${named.fqn}, because the manifest names it.`)
+    return named
   }
   if (source === undefined) throw await noPipeline(session, ['No pipeline can be detected for an archive', GIVE_ONE])
   const top = await readSourceTop(source)
@@ -38,6 +40,13 @@ export async function choosePipeline(session: Session, { option, manifest, sourc
   if (detection.pipeline === undefined) throw await noPipeline(session, whyNone(session, detection, top))
   for (const line of summarizeDetection(detection)) await session.output.note(line)
   return await session.api.get<Pipeline>(pipelinePath(detection.pipeline), { signal: session.signal })
+}
+
+/** The pipeline that a manifest names, if it names one. Throws what `lookUp` throws, with its place in the manifest. */
+export async function pipelineOfManifest(session: Session, found: ManifestFile): Promise<Pipeline | undefined> {
+  const { staging_pipeline: name } = found.manifest
+  if (name === undefined) return undefined
+  return await judgeValue(found, 'staging_pipeline', () => lookUp<Pipeline>(session, name, 'stagpipe'))
 }
 
 /** Why detection found none, and what to do. */

@@ -1,8 +1,12 @@
+import { realpath } from 'node:fs/promises'
 import path from 'node:path'
+import { BadInput } from '../../base/errors.js'
+import { quote } from '../../base/fqn.js'
 import type { Manifest } from '../../daemon/documents/manifest.js'
 import { UsageError } from '../options/usage-error.js'
 import { locateSource } from '../pack/locate-source.js'
 import type { GlobalOptions, Session } from '../session/session.js'
+import { judgeValue } from './manifest-place.js'
 import { findManifest, MANIFEST_FILE, readManifest, type ManifestFile } from './read-manifest.js'
 
 /** What `stage` packs, and what the manifest says of it. */
@@ -14,7 +18,7 @@ export interface Application {
   readonly named: { readonly file: string; readonly isDirectory: boolean }
   readonly manifest: Manifest
   /** Undefined without a manifest. */
-  readonly text: string | undefined
+  readonly from: ManifestFile | undefined
   /** Manifests that may be in the source: absolute. No stager needs them, and they can hold passwords. */
   readonly leaveOut: readonly string[]
 }
@@ -23,7 +27,7 @@ export interface Application {
  * Finds the source of an application, and its manifest: the one that the user names, or the one in the directory of the
  * application. Without a source, the manifest that the user names says where it is.
  *
- * Throws what `locateSource` and `readManifest` throw, and `UsageError`.
+ * Throws what `locateSource` and `readManifest` throw, `BadInput` (`path-outside`), and `UsageError`.
  */
 export async function locateApplication(
   session: Session,
@@ -54,8 +58,22 @@ async function inDirectory(session: Session, directory: string, found: ManifestF
   const within = found?.manifest.path
   if (within === undefined) return applicationOf(named, named, found)
   const file = path.join(named.file, within)
-  const isDirectory = (await locateSource(file, path.join(directory, within))) === 'directory'
-  return applicationOf({ file, isDirectory }, named, found)
+  const given = path.join(directory, within)
+  return await judgeValue(found, 'path', async () => {
+    const isDirectory = (await locateSource(file, given)) === 'directory'
+    await assertWithin(named.file, file, given)
+    return applicationOf({ file, isDirectory }, named, found)
+  })
+}
+
+/** A manifest from elsewhere must not choose what is uploaded, by a link that comes with it. */
+async function assertWithin(directory: string, file: string, given: string): Promise<void> {
+  const [outer, inner] = await Promise.all([realpath(directory), realpath(file)])
+  if (inner === outer || inner.startsWith(outer.endsWith('/') ? outer : `${outer}/`)) return
+  throw new BadInput(
+    'path-outside',
+    `${quote(given)} leads out of the directory of the manifest, to ${quote(inner)}: give that as the source, with --config.`,
+  )
 }
 
 function applicationOf(
@@ -68,7 +86,7 @@ function applicationOf(
     isDirectory: source.isDirectory,
     named,
     manifest: found?.manifest ?? {},
-    text: found?.text,
+    from: found,
     leaveOut: [path.join(source.file, MANIFEST_FILE), ...(found ? [found.file] : [])],
   }
 }

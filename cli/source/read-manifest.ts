@@ -1,15 +1,16 @@
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { BadInput } from '../../base/errors.js'
-import type { Manifest, ManifestText } from '../../daemon/documents/manifest.js'
+import type { Manifest, ManifestText, ParsedManifest } from '../../daemon/documents/manifest.js'
 import { ApiProblem } from '../api/api-problem.js'
 import { readTextFile } from '../session/read-text-file.js'
 import type { Session } from '../session/session.js'
+import type { ManifestPlaces } from './manifest-place.js'
 
 /** The manifest of an application, in its directory. */
 export const MANIFEST_FILE = 'continuum.conf'
 
-export interface ManifestFile {
+export interface ManifestFile extends ManifestPlaces {
   /** Absolute. */
   readonly file: string
   readonly text: string
@@ -27,8 +28,8 @@ export async function readManifest(session: Session, given: string): Promise<Man
   const text = await readTextFile(session, given, 'give the path of a manifest, such as continuum.conf')
   const document: ManifestText = { manifest: text }
   try {
-    const manifest = await api.post<Manifest>('/v1/manifests', document, { signal })
-    return { file: path.resolve(io.cwd, given), text, manifest }
+    const { places, ...manifest } = await api.post<ParsedManifest>('/v1/manifests', document, { signal })
+    return { file: path.resolve(io.cwd, given), text, manifest, given, places }
   } catch (error) {
     if (!(error instanceof ApiProblem) || error.code !== 'bad-syntax') throw error
     throw new BadInput('bad-syntax', `${given}: ${error.message}`, { cause: error })

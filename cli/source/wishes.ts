@@ -1,7 +1,10 @@
 import type { Capability } from '../../daemon/documents/capability.js'
 import type { Package } from '../../daemon/documents/package.js'
 import type { Resolution, ResolutionQuestion } from '../../daemon/documents/resolution.js'
+import { ApiProblem } from '../api/api-problem.js'
 import type { Session } from '../session/session.js'
+import { mistakeAt } from './manifest-place.js'
+import type { ManifestFile } from './read-manifest.js'
 
 /** In which the stagers of languages mark the dependencies that they have chosen themselves (stagers/README.md). */
 const CHOSEN_BY_STAGERS = 'STAGER_ADDED'
@@ -54,4 +57,44 @@ export async function assertRuntime(
   if (runtime === undefined) return
   const question: ResolutionQuestion = { namespace, dependencies: [runtime] }
   await session.api.post<Resolution>('/v1/packages/resolution', question, { signal: session.signal })
+}
+
+/**
+ * Warns of dependencies of the manifest that no package can serve, with their places, before anything is packed. The
+ * staging decides: what is being made now may be there when its turn comes.
+ *
+ * @param wanted the dependencies of the package; undefined for those of the manifest
+ */
+export async function warnOfDependencies(
+  { api, output, signal }: Session,
+  { from, namespace, wanted }: DependenciesOfManifest,
+): Promise<void> {
+  const isWanted = ({ type, name }: Capability) =>
+    wanted === undefined || wanted.some((one) => one.type === type && one.name === name)
+  const problemOf = async (dependencies: Capability[]) => {
+    const question: ResolutionQuestion = { namespace, dependencies }
+    try {
+      await api.post<Resolution>('/v1/packages/resolution', question, { signal })
+      return undefined
+    } catch (error) {
+      if (error instanceof ApiProblem && (error.kind === 'unresolved' || error.kind === 'refused')) return error
+      throw error
+    }
+  }
+  const given = from.manifest.package_dependencies ?? []
+  const all = given.filter(isWanted)
+  const problem = all.length > 0 ? await problemOf(all) : undefined
+  if (!problem) return
+  const found = await Promise.all(given.map(async (one) => (isWanted(one) ? await problemOf([one]) : undefined)))
+  // Where each of them can be served, all together cannot.
+  const list = from.places?.depends_on ? 'depends_on' : 'package_dependencies'
+  if (found.every((one) => one === undefined)) await output.warning(mistakeAt(from, list, problem).message)
+  for (const [index, one] of found.entries())
+    if (one) await output.warning(mistakeAt(from, `package_dependencies/${index}`, one).message)
+}
+
+export interface DependenciesOfManifest {
+  readonly from: ManifestFile
+  readonly namespace: string
+  readonly wanted: readonly Capability[] | undefined
 }

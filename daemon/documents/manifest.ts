@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { SMALLEST_LIMITS } from '../../base/smallest-limits.js'
 import { MAX_CPU, ROUTE_TYPES } from '../packages/manifest/manifest.js'
 import { Capabilities, Templates } from './capability.js'
-import { closed, environment, oneOf } from './schema.js'
+import { AnyName, closed, environment, oneOf } from './schema.js'
 
 /** POST /v1/manifests */
 export const ManifestText = Type.Object({ manifest: Type.String() }, { ...closed, title: 'ManifestText' })
@@ -69,6 +69,23 @@ export const Manifest = Type.Object(
   { ...closed, title: 'Manifest' },
 )
 export type Manifest = Static<typeof Manifest>
+
+const Position = Type.Object({ line: Type.Integer(), column: Type.Integer() }, closed)
+
+/** The answer to POST /v1/manifests. */
+export const ParsedManifest = Type.Object(
+  {
+    ...Manifest.properties,
+    places: Type.Optional(
+      Type.Record(AnyName, Position, {
+        description:
+          'where the values are in the text, for what only the caller can judge: by key, as in env/PORT; package_dependencies/0 is the first dependency of this document',
+      }),
+    ),
+  },
+  { ...closed, title: 'ParsedManifest' },
+)
+export type ParsedManifest = Static<typeof ParsedManifest>
 
 /** Text of a manifest in a document about a package. */
 export const OwnManifest = Type.Optional(

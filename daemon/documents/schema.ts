@@ -25,7 +25,7 @@ export function oneOf<const Values extends readonly string[]>(
 }
 
 /** Any name, because `assertEnvironmentKey` has the rule for names. A dot in a pattern would leave out line feeds. */
-const AnyName = Type.String({ pattern: String.raw`^[\s\S]*$` })
+export const AnyName = Type.String({ pattern: String.raw`^[\s\S]*$` })
 
 export const environment = (description: string) =>
   Type.Record(AnyName, Type.String(), { description, maxProperties: METADATA_LIMITS.environment })

@@ -64,13 +64,17 @@ export function canonicalTemplate(template: Template): Template {
   }
   if (CONTROL.test(path)) refuse('it has a control character')
   if (path.endsWith('/')) refuse('it names a directory; name a file')
-  for (const delimiter of [left, right])
-    if (delimiter === '' || delimiter.length > 32 || CONTROL.test(delimiter))
-      throw new BadInput(
-        'bad-template',
-        `${quote(delimiter)} is not a delimiter for ${quote(path)}: a delimiter has 1 to 32 printable characters, such as {{.`,
-      )
+  for (const delimiter of [left, right]) assertDelimiter(delimiter, path)
   return { ...template, path: textBelowRoot(path, refuse) }
+}
+
+/** Throws `BadInput` (`bad-template`). */
+export function assertDelimiter(delimiter: string, path: string): void {
+  if (delimiter === '' || delimiter.length > 32 || CONTROL.test(delimiter))
+    throw new BadInput(
+      'bad-template',
+      `${quote(delimiter)} is not a delimiter for ${quote(path)}: a delimiter has 1 to 32 printable characters, such as {{.`,
+    )
 }
 
 /** Validates those fields of the metadata that are given. */

@@ -1,4 +1,4 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.js'
 
@@ -53,9 +53,23 @@ export function cacheListFile(directory: string): string {
   return join(directory, FILE)
 }
 
+/** The cache is used now. */
+export async function touchCacheList(directory: string): Promise<void> {
+  const now = new Date()
+  await utimes(join(directory, FILE), now, now)
+}
+
 /** Any other name in the directory of a cache is a layer of an earlier list, or a left-over. */
 export function isListFile(name: string): boolean {
   return name === FILE
+}
+
+export function sizeOf({ layers }: CacheList): number {
+  return layers.reduce((total, { bytes }) => total + bytes, 0)
+}
+
+export function areSame(one: CacheList, other: CacheList): boolean {
+  return one.layers.map(({ name }) => name).join() === other.layers.map(({ name }) => name).join()
 }
 
 function isList(value: unknown): value is CacheList {

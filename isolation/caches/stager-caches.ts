@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { lstat, mkdir, readdir, readFile, rename, rmdir, stat, utimes } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rename, rmdir, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errnoOf, messageOf } from '../../base/errors.js'
-import { isUuid } from '../../base/identifiers.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
 import { type Holder, Leases } from '../../base/leases.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
@@ -12,11 +11,16 @@ import type { MappedOwners } from '../archive/mapped-owners.js'
 import { directoryUse } from '../engine/disk-use.js'
 import type { StagerCache } from '../isolation.js'
 import type { CacheOwner } from '../launch-plan.js'
+import { bootId } from './boot-id.js'
+import { cacheId, isCacheId } from './cache-id.js'
 import {
+  areSame,
   cacheListFile,
   isListFile,
   readCacheList,
   removeCacheList,
+  sizeOf,
+  touchCacheList,
   writeCacheList,
   type CacheLayer,
   type CacheList,
@@ -110,7 +114,7 @@ export class StagerCaches {
       for (const { name } of list.layers) this.#held.hold(`${id}/${name}`, holder)
       // Also an empty one is in use.
       this.#held.hold(id, holder)
-      if (list.layers.length > 0) await touch(cacheListFile(directory))
+      if (list.layers.length > 0) await touchCacheList(directory)
       return { id, directory, list, cleared: this.#cleared.get(id) ?? 0 }
     })
   }
@@ -224,7 +228,15 @@ export class StagerCaches {
       await this.clear(opened.id)
       return
     }
-    await runProcess('cp', ['--archive', '--no-target-directory', '--', merged, spare], { signal })
+    try {
+      await runProcess('cp', ['--archive', '--no-target-directory', '--', merged, spare], { signal })
+    } catch (error) {
+      signal.throwIfAborted()
+      // Paths that are too long for cp, for example: with them, nothing could be kept ever again.
+      warn({ cache: opened.id, err: error }, 'the cache of a stager cannot be copied, and was emptied')
+      await this.clear(opened.id)
+      return
+    }
     await unmount()
     await this.#replace(opened, [], { from: spare, bytes })
   }
@@ -280,32 +292,6 @@ export class StagerCaches {
   }
 }
 
-export function cacheId({ packageUuid, stagerUuid }: CacheOwner): string {
-  return `${packageUuid}.${stagerUuid}`
-}
-
-function isCacheId(name: string): boolean {
-  const [packageUuid = '', stagerUuid = '', ...rest] = name.split('.')
-  return isUuid(packageUuid) && isUuid(stagerUuid) && rest.length === 0
-}
-
-function sizeOf({ layers }: CacheList): number {
-  return layers.reduce((total, { bytes }) => total + bytes, 0)
-}
-
-function areSame(one: CacheList, other: CacheList): boolean {
-  return one.layers.map(({ name }) => name).join() === other.layers.map(({ name }) => name).join()
-}
-
 function ownersText(owners: MappedOwners | undefined): string {
   return owners ? `${owners.uids.text} ${owners.gids.text}` : ''
-}
-
-async function touch(file: string): Promise<void> {
-  const now = new Date()
-  await utimes(file, now, now)
-}
-
-async function bootId(): Promise<string> {
-  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
 }

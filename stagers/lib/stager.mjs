@@ -292,7 +292,7 @@ export class Stager {
         if (execute(asRoot('tar', '-xpf', file, '-C', dirname(resolve(directory)))).status === 0) return true
         execute(asRoot('rm', '-rf', '--', directory))
       }
-      fs.unlinkSync(file)
+      discard(file)
     }
     return false
   }
@@ -308,19 +308,20 @@ export class Stager {
     try {
       const size = execute(asRoot('du', '-sk', directory), 'pipe')
       if (size.status !== 0 || parseInt(size.stdout.toString(), 10) > 256 * 1024) throw new Error('too large')
+      // What is in the place of a file is not written to or into.
+      for (const old of [fresh, ...entriesOf(kept(name, key))]) discard(old)
       const file = fs.openSync(fresh, 'w')
       const path = resolve(directory)
       const { status } = execute(asRoot('tar', '-cf', '-', '-C', dirname(path), basename(path)), file)
       fs.closeSync(file)
       if (status !== 0) throw new Error('tar failed')
-      for (const old of entriesOf(kept(name, key))) fs.unlinkSync(old)
       fs.renameSync(fresh, `${kept(name, key)}-${await digestOf(fresh)}`)
-      const timeOf = (one) => fs.statSync(one).mtimeMs
+      const timeOf = (one) => fs.lstatSync(one).mtimeMs
       const entries = entriesOf(join(cache, name)).sort((a, b) => timeOf(b) - timeOf(a))
-      for (const old of entries.slice(3)) fs.unlinkSync(old)
+      for (const old of entries.slice(3)) discard(old)
     } catch {
       this.say(`${directory} is not kept for the next staging`)
-      fs.rmSync(fresh, { force: true })
+      discard(fresh)
     }
   }
 
@@ -406,10 +407,25 @@ function entriesOf(path) {
   return names.map((name) => join(dirname(path), name))
 }
 
+/** Undefined for what is no file, of which nothing is read, or cannot be read. */
 async function digestOf(file) {
-  const sha256 = createHash('sha256')
-  for await (const piece of fs.createReadStream(file)) sha256.update(piece)
-  return sha256.digest('hex')
+  try {
+    if (!fs.lstatSync(file).isFile()) return undefined
+    const sha256 = createHash('sha256')
+    for await (const piece of fs.createReadStream(file)) sha256.update(piece)
+    return sha256.digest('hex')
+  } catch {
+    return undefined
+  }
+}
+
+/** Removes whatever is there, as far as possible: what is kept never makes a staging fail. */
+function discard(path) {
+  try {
+    fs.rmSync(path, { recursive: true, force: true })
+  } catch {
+    // It is not restored, wherever it is.
+  }
 }
 
 async function inTemporary(use) {

@@ -18,6 +18,7 @@ import http.client
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -305,7 +306,7 @@ class Stager:
                 if subprocess.run(self._as_root('tar', '-xpf', file, '-C', parent), check=False).returncode == 0:
                     return True
                 subprocess.run(self._as_root('rm', '-rf', '--', directory), check=False)
-            os.unlink(file)
+            self._discard(file)
         return False
 
     def keep(self, name, key, directory):
@@ -322,29 +323,42 @@ class Stager:
             size = subprocess.run(self._as_root('du', '-sk', directory), stdout=subprocess.PIPE, check=True).stdout
             if int(size.split()[0]) > 256 * 1024:
                 raise OSError('too large')
+            kept = self._kept(name, key)
+            # What is in the place of a file is not written to or into.
+            for old in [fresh] + glob.glob(glob.escape(kept) + '-*'):
+                self._discard(old)
             with open(fresh, 'wb') as archive:
                 subprocess.run(self._as_root('tar', '-cf', '-', '-C', parent, base), stdout=archive, check=True)
-            kept = self._kept(name, key)
-            for old in glob.glob(glob.escape(kept) + '-*'):
-                os.unlink(old)
             os.rename(fresh, '%s-%s' % (kept, self._digest_of(fresh)))
             entries = glob.glob(glob.escape(os.path.join(cache, name)) + '-*')
-            for old in sorted(entries, key=os.path.getmtime, reverse=True)[3:]:
-                os.unlink(old)
+            for old in sorted(entries, key=lambda entry: os.lstat(entry).st_mtime, reverse=True)[3:]:
+                self._discard(old)
         except (OSError, subprocess.CalledProcessError):
             self.say('%s is not kept for the next staging' % directory)
-            if os.path.exists(fresh):
-                os.unlink(fresh)
+            self._discard(fresh)
+
+    def _discard(self, path):
+        """Removes whatever is there, as far as possible: what is kept never makes a staging fail."""
+        try:
+            os.unlink(path)
+        except OSError:
+            shutil.rmtree(path, ignore_errors=True)
 
     def _kept(self, name, key):
         digest = hashlib.sha256(('%s\0%s\0' % (key, os.environ.get('STAGER_BASE', ''))).encode()).hexdigest()
         return os.path.join(os.environ.get('STAGER_CACHE') or '/dev/null', '%s-%s' % (name, digest))
 
     def _digest_of(self, file):
+        """None for what is no file, of which nothing is read, or cannot be read."""
         digest = hashlib.sha256()
-        with open(file, 'rb') as content:
-            for piece in iter(lambda: content.read(1 << 20), b''):
-                digest.update(piece)
+        try:
+            if not stat.S_ISREG(os.lstat(file).st_mode):
+                return None
+            with open(file, 'rb') as content:
+                for piece in iter(lambda: content.read(1 << 20), b''):
+                    digest.update(piece)
+        except OSError:
+            return None
         return digest.hexdigest()
 
     # --- Requests ---

@@ -266,7 +266,7 @@ class Stager
   def restore(name, key, directory)
     Dir.glob(["#{kept(name, key)}-*"]).each do |file|
       # The name has the digest, which finds out what was cut short.
-      if Digest::SHA256.file(file).hexdigest == file.rpartition('-').last
+      if digest_of(file) == file.rpartition('-').last
         parent = File.dirname(File.expand_path(directory))
         own(parent)
         system(*as_root('rm', '-rf', '--', directory))
@@ -274,7 +274,7 @@ class Stager
 
         system(*as_root('rm', '-rf', '--', directory))
       end
-      File.unlink(file)
+      FileUtils.rm_rf(file)
     end
     false
   end
@@ -289,19 +289,29 @@ class Stager
     parent, base = File.split(File.expand_path(directory))
     size = IO.popen(as_root('du', '-sk', directory), &:read).to_i
     raise Error unless $?.success? && size <= 256 * 1024
+
+    # What is in the place of a file is not written to or into.
+    [fresh, *Dir.glob(["#{kept(name, key)}-*"])].each { |old| FileUtils.rm_rf(old) }
     raise Error unless system(*as_root('tar', '-cf', '-', '-C', parent, base), out: fresh)
 
-    Dir.glob(["#{kept(name, key)}-*"]).each { |old| File.unlink(old) }
-    File.rename(fresh, "#{kept(name, key)}-#{Digest::SHA256.file(fresh).hexdigest}")
-    Dir.glob([File.join(cache, "#{name}-*")]).sort_by { |file| File.mtime(file) }[0...-3].each { |old| File.unlink(old) }
+    File.rename(fresh, "#{kept(name, key)}-#{digest_of(fresh)}")
+    entries = Dir.glob([File.join(cache, "#{name}-*")])
+    entries.sort_by { |file| File.lstat(file).mtime }[0...-3].each { |old| FileUtils.rm_rf(old) }
     nil
   rescue Error, SystemCallError
     say("#{directory} is not kept for the next staging")
-    FileUtils.rm_f(fresh)
+    FileUtils.rm_rf(fresh)
     nil
   end
 
   private
+
+  # Nil for what is no file, of which nothing is read, or cannot be read.
+  def digest_of(file)
+    Digest::SHA256.file(file).hexdigest if File.lstat(file).file?
+  rescue SystemCallError
+    nil
+  end
 
   def kept(name, key)
     digest = Digest::SHA256.hexdigest("#{key}\0#{ENV.fetch('STAGER_BASE', '')}\0")

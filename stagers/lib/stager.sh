@@ -241,16 +241,16 @@ _stager_as_root() {
 restore() {
   local dir=$3 file digest
   for file in "$(_stager_kept "$1" "$2")"-*; do
-    [[ -f $file ]] || continue
-    # The name has the digest, which finds out what was cut short.
-    digest=$(sha256sum <"$file") || continue
-    if [[ ${digest%% *} == "${file##*-}" ]]; then
+    # The name has the digest, which finds out what was cut short. Of anything else than a file, nothing is read.
+    digest=''
+    if [[ -f $file && ! -L $file ]]; then digest=$(sha256sum <"$file") || true; fi
+    if [[ -n $digest && ${digest%% *} == "${file##*-}" ]]; then
       _stager_own "$(dirname "$dir")"
       # shellcheck disable=SC2016 # expanded by sh
       if _stager_as_root sh -c 'rm -rf "$2" && tar -xpf "$1" -C "$(dirname "$2")"' sh "$file" "$dir"; then return 0; fi
       _stager_as_root rm -rf "$dir"
     fi
-    rm -f "$file" || true
+    rm -rf "$file" || true
   done
   return 1
 }
@@ -265,15 +265,16 @@ _stager_keep() {
   local dir=$3 fresh=$STAGER_CACHE/new-$$ file digest size
   size=$(_stager_as_root du -sk "$dir") && ((${size%%[!0-9]*} <= 256 * 1024)) || return 1
   file=$(_stager_kept "$1" "$2")
+  # What is in the place of a file is not written to or into.
+  rm -rf "$fresh" "$file"-*
   if ! _stager_as_root tar -cf - -C "$(dirname "$dir")" "$(basename "$dir")" >"$fresh"; then
     rm -f "$fresh"
     return 1
   fi
   digest=$(sha256sum <"$fresh")
-  rm -f "$file"-*
   mv "$fresh" "$file-${digest%% *}" || return 1
   # shellcheck disable=SC2012 # the names are digests
-  while IFS= read -r file; do rm -f "$file"; done < <(ls -t "$STAGER_CACHE/$1"-* | tail -n +4)
+  while IFS= read -r file; do rm -rf "$file"; done < <(ls -td "$STAGER_CACHE/$1"-* | tail -n +4)
 }
 
 _stager_kept() {

@@ -139,11 +139,88 @@ describe('stage with a manifest', () => {
     expect((await real.api.store.packages.list({ namespace: '/' })).map(({ name }) => name)).toEqual(['stager-ruby'])
   })
 
-  test('refuses a path that is not there', async () => {
-    await tree({ 'index.html': '', 'continuum.conf': 'path: src' })
+  describe('tells where the value is that turns out to be wrong:', () => {
+    const cases: Readonly<Record<string, { readonly text: string; readonly says: string }>> = {
+      'a path that is not there': {
+        text: 'name: shop\npath: src',
+        says: 'app/continuum.conf: Line 2, column 7: There is no "app/src": give a source directory',
+      },
+      'a path through a file': {
+        text: 'path: "index.html/src"',
+        says: 'app/continuum.conf: Line 1, column 7: There is no "app/index.html/src"',
+      },
+      'a path that is a link in a circle': {
+        text: 'path: circle',
+        says: 'app/continuum.conf: Line 1, column 7: "app/circle" is a symbolic link that leads in a circle',
+      },
+      'a path that a link leads out': {
+        text: '\n  path: outside',
+        says: 'app/continuum.conf: Line 2, column 9: "app/outside" leads out of the directory of the manifest',
+      },
+      'a path of an archive that cannot be read': {
+        text: 'path: broken.zip, staging_pipeline: ruby',
+        says: 'app/continuum.conf: Line 1, column 7: ',
+      },
+      'an unknown pipeline': {
+        text: 'staging_pipeline: "nodejs-9"',
+        says: 'app/continuum.conf: Line 1, column 19: There is no pipeline nodejs-9 in / or /apcera: see `stagectl pipeline list`.',
+      },
+      'an unknown pipeline with its namespace': {
+        text: 'name: shop, staging_pipeline: "acme::go"',
+        says: 'app/continuum.conf: Line 1, column 31: There is no pipeline stagpipe::/acme::go: see',
+      },
+      'an unknown pipeline in the namespace of the manifest': {
+        text: 'namespace: "/dev"\nstaging_pipeline: perl',
+        says: 'app/continuum.conf: Line 2, column 19: There is no pipeline perl in /dev or /apcera',
+      },
+      'the name of the program of a stager': {
+        text: 'namespace: "/apcera", name: "stager-ruby"',
+        says: 'app/continuum.conf: Line 1, column 29: package::/apcera::stager-ruby holds the program of job::/apcera::ruby',
+      },
+    }
+    test.each(Object.entries(cases))('%s', async (_, { text, says }) => {
+      await tree({ 'index.html': '', 'broken.zip': 'PK\x03\x04 cut short', 'continuum.conf': text })
+      await symlink('circle', path.join(real.root, 'app/circle'))
+      await symlink('/etc', path.join(real.root, 'app/outside'))
+      const { code, err } = await stage('app')
+      expect(err).toContain(says)
+      expect({ code, mentions: err.split('continuum.conf').length - 1 }).toEqual({ code: 4, mentions: 1 })
+      expect((await real.api.store.packages.list({ namespace: '/' })).map(({ name }) => name)).toEqual(['stager-ruby'])
+    })
+  })
+
+  test('takes no blame for what an option says instead', async () => {
+    await tree({ 'index.html': '', 'continuum.conf': 'name: shop, staging_pipeline: none, depends_on [ "os.none" ]' })
+    expect((await stage('app', '--pipeline', 'ruby', '--depends-on', 'os.linux')).code).toBe(0)
+    const { err } = await stage('app', '--pipeline', 'none')
+    expect(err).toContain('There is no pipeline none')
+    expect(err).not.toContain('continuum.conf')
+  })
+
+  test('has a path that a link leads elsewhere in its directory', async () => {
+    await tree({ 'continuum.conf': 'path: current', 'releases/5/index.html': '' })
+    await symlink('releases/5', path.join(real.root, 'app/current'))
+    expect((await stage('app')).code).toBe(0)
+    expect(await packed(await show('app'))).toEqual(['index.html'])
+  })
+
+  test.each([
+    ['package_dependencies [\n  "os.linux"\n  { runtime: "ruby-9" }\n]', ['Line 3, column 14']],
+    ['depends_on [ "runtime.b", "os.linux", { package: c } ]', ['Line 1, column 14', 'Line 1, column 50']],
+    ['depends_on [ "os.linux" ]', []],
+  ])('warns of dependencies that no package serves yet: %j', async (text, places) => {
+    await real.addPackage('/', 'linux', { provides: [{ type: 'os', name: 'linux' }] })
+    await tree({ 'index.html': '', 'continuum.conf': text })
     const { code, err } = await stage('app')
-    expect(code).toBe(4)
-    expect(err).toContain('There is no "app/src"')
+    const warnings = err.matchAll(/^app\/continuum\.conf: (Line \d+, column \d+): .*/gm)
+    expect([...warnings].map(([, place]) => place)).toEqual(places)
+    // The staging decides: what is being made may be there when its turn comes.
+    expect(code).toBe(0)
+  })
+
+  test('warns of no dependency that an option replaces', async () => {
+    await tree({ 'index.html': '', 'continuum.conf': 'depends_on [ "runtime.none" ]' })
+    expect((await stage('app', '--depends-on', 'os.linux')).err).not.toContain('continuum.conf')
   })
 })
 
@@ -158,6 +235,11 @@ describe('detect', () => {
     await tree({ 'continuum.conf': 'staging_pipeline: "apcera::go"', 'index.html': '' }, 'other')
     const other = await real.run(['detect', 'other'])
     expect(other.io.err).toContain('continuum.conf names the pipeline /apcera::go, and `stage` uses that one.')
+
+    await tree({ 'continuum.conf': 'staging_pipeline: gone', 'index.html': '' }, 'gone')
+    const gone = await real.run(['detect', 'gone'])
+    expect(gone.code).toBe(4)
+    expect(gone.io.err).toContain('gone/continuum.conf: Line 1, column 19: There is no pipeline gone in / or /apcera')
   })
 })
 
@@ -206,6 +288,13 @@ describe('stage --config', () => {
     await real.run(['package', 'download', 'app', '-f', 'site.tar.gz'])
     const { code, staging } = await stage('site.tar.gz', '--config', 'prod.conf')
     expect({ code, name: staging?.package }).toEqual({ code: 0, name: 'package::/::shop' })
+  })
+
+  test('tells the places in the file that it names', async () => {
+    await tree({ 'index.html': '', 'prod.conf': 'path: "none"' })
+    expect((await stage('--config', 'app/prod.conf')).err).toContain(
+      'app/prod.conf: Line 1, column 7: There is no "app/none"',
+    )
   })
 
   test('names a file that can be read', async () => {

@@ -1,6 +1,8 @@
-import { chmod, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
+import { atTestEnd } from '../support/at-test-end.js'
 import { openCoordinator } from '../support/open-coordinator.js'
 import { directoryOf, namesIn, scratch } from '../support/small-trees.js'
 import { callLibrary, LANGUAGES, type Call, type Language } from '../support/stager-library.js'
@@ -45,6 +47,11 @@ describe.each(LANGUAGES)('what the library for stagers in $language keeps', (lan
     expect(await namesIn(directory)).toContain('index.js')
   })
 
+  /** Puts something in the place of what was kept. */
+  const replaced = async (file: string, put: (file: string) => Promise<unknown>) => {
+    await rm(file)
+    await put(file)
+  }
   it.each([
     ['cut short', (file: string) => truncate(file, 1000)],
     ['empty', (file: string) => truncate(file, 0)],
@@ -52,12 +59,44 @@ describe.each(LANGUAGES)('what the library for stagers in $language keeps', (lan
       'changed',
       async (file: string) => writeFile(file, (await readFile(file, 'latin1')).replace('one', 'two'), 'latin1'),
     ],
-  ])('is not there when it is %s, and is removed', async (_, damage) => {
+    ['changed in one bit', flipOneBit],
+    ['a directory', (file: string) => replaced(file, (one) => mkdir(join(one, 'within'), { recursive: true }))],
+    ['a link to nothing', (file: string) => replaced(file, (one) => symlink('/nowhere', one))],
+    ['a link to a file without an end', (file: string) => replaced(file, (one) => symlink('/dev/zero', one))],
+    ['a pipe', (file: string) => replaced(file, (one) => execa('mkfifo', [one]))],
+  ])('is not there when it is %s, and is removed and kept again', async (_, damage) => {
     const { cache, call, kept } = await open(language)
     const { directory, name } = await kept()
     await damage(join(cache, name))
-    expect((await call(['restore', 'modules', 'a key', directory])).output).toBe('false\n')
+    expect(await call(['restore', 'modules', 'a key', directory])).toEqual({ exitCode: 0, output: 'false\n' })
     expect(await readdir(cache)).toEqual([])
+    await call(['keep', 'modules', 'a key', directory])
+    expect(await readdir(cache)).toEqual([name])
+  })
+
+  it('is not there when it is a link to a copy of itself: nothing is read through a link', async () => {
+    const { cache, call, kept } = await open(language)
+    const { directory, name } = await kept()
+    const other = join(await scratch(), 'copy')
+    await rename(join(cache, name), other)
+    await symlink(other, join(cache, name))
+    expect((await call(['restore', 'modules', 'a key', directory])).output).toBe('false\n')
+  })
+
+  it.each([
+    ['a directory', (file: string) => mkdir(join(file, 'within'), { recursive: true })],
+    ['a link to a file of somebody else', (file: string) => symlink(join(file, '../../outside'), file)],
+  ])('is kept although %s is in its place, and nothing else is changed', async (_, put) => {
+    const { cache, call, kept } = await open(language)
+    const outside = join(cache, '../outside')
+    atTestEnd(() => rm(outside, { force: true }))
+    await writeFile(outside, 'of somebody else')
+    const { directory, name } = await kept()
+    await rm(join(cache, name))
+    await put(join(cache, name))
+    await call(['keep', 'modules', 'a key', directory])
+    expect((await call(['restore', 'modules', 'a key', directory])).output).toBe('true\n')
+    expect(await readFile(outside, 'utf8')).toBe('of somebody else')
   })
 
   it('has at most three entries of a name, and one of each key', async () => {
@@ -102,3 +141,10 @@ it('what one language has kept, another one restores', async () => {
     expect(ended.output).toBe('true\n')
   }
 })
+
+async function flipOneBit(file: string): Promise<void> {
+  const bytes = await readFile(file)
+  const middle = Math.floor(bytes.length / 2)
+  bytes[middle] = (bytes[middle] ?? 0) ^ 1
+  await writeFile(file, bytes)
+}

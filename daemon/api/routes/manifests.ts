@@ -1,5 +1,5 @@
-import { Manifest, ManifestText } from '../../documents/manifest.js'
-import { parseManifest } from '../../packages/manifest/parse-manifest.js'
+import { ManifestText, ParsedManifest } from '../../documents/manifest.js'
+import { parsePlacedManifest } from '../../packages/manifest/parse-manifest.js'
 import type { Api } from '../fastify.js'
 import { renderManifest } from '../render-manifest.js'
 import { NoQuery, REFUSALS } from './schemas.js'
@@ -14,9 +14,12 @@ export function manifestRoutes(api: Api): void {
         description: 'Parse a manifest, or report the places of its mistakes. Nothing is stored.',
         querystring: NoQuery,
         body: ManifestText,
-        response: { 200: Manifest, ...REFUSALS },
+        response: { 200: ParsedManifest, ...REFUSALS },
       },
     },
-    ({ body }) => renderManifest(parseManifest(body.manifest)),
+    ({ body }) => {
+      const { manifest, places } = parsePlacedManifest(body.manifest)
+      return { ...renderManifest(manifest), places }
+    },
   )
 }

@@ -36,7 +36,7 @@ export function readJob(block: BlockReader, mistakes: Mistakes): Pick<Manifest, 
     ...block.items('stager_options', (value) => readStagerOptions(value, mistakes)),
     ...block.read('timeout', 'timeout', (value, key) => integerOf(value, key, 1, 86_400)),
     ...block.read('restart', 'restart', textOf),
-    ...block.read('tags', 'tags', readTags),
+    ...block.read('tags', 'tags', (value) => readTags(value, mistakes)),
     ...block.read('user', 'user', textOf),
     ...block.read('group', 'group', textOf),
     ...block.read('ssh', 'ssh', booleanOf),
@@ -97,15 +97,21 @@ function readStagerOptions(value: Value, mistakes: Mistakes): StagerOptions {
 }
 
 /** `{ team: "shop" }`, or `[ "team:shop", "beta" ]`. */
-function readTags(value: Value, key: string): Record<string, string> {
+function readTags(value: Value, mistakes: Mistakes): Record<string, string> {
+  const tags = new Map<string, string>()
+  const add = ({ at }: Value, name: string, text: string) => {
+    if (name.trim() === '') throw new DocumentSyntaxError(at, 'a tag with a name', quote(`${name}:${text}`))
+    if (tags.has(name)) throw new DocumentSyntaxError(at, 'each tag only once', quote(name))
+    tags.set(name, text)
+  }
   if (value.kind === 'block')
-    return Object.fromEntries(value.entries.map((entry) => [entry.key, stringOf(entry.value, entry.key)]))
-  if (value.kind !== 'list')
-    throw new DocumentSyntaxError(value.at, `a block in { } or a list in [ ] for ${key}`, describe(value))
-  return Object.fromEntries(
-    value.items.map((item) => {
-      const [, name = '', text = ''] = /^([^:]*):?([\s\S]*)$/.exec(textOf(item, key)) ?? []
-      return [name, text]
-    }),
-  )
+    for (const { key, value: one } of value.entries) mistakes.attempt(() => add(one, key, stringOf(one, key)))
+  else if (value.kind === 'list')
+    for (const item of value.items)
+      mistakes.attempt(() => {
+        const [, name = '', text = ''] = /^([^:]*):?([\s\S]*)$/.exec(textOf(item, 'tags')) ?? []
+        add(item, name, text)
+      })
+  else throw new DocumentSyntaxError(value.at, 'a block in { } or a list in [ ] for tags', describe(value))
+  return Object.fromEntries(tags)
 }

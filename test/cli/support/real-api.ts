@@ -46,12 +46,13 @@ export class RealApi {
     await this.#made('/v1/stagingpipelines', { namespace, name, stagers })
   }
 
-  async addPackage(namespace: string, name: string): Promise<void> {
+  async addPackage(namespace: string, name: string, more: object = {}): Promise<void> {
     await this.#made('/v1/packages', {
       namespace,
       name,
       resource: await this.api.upload(gzipSync(Buffer.alloc(512))),
       state: 'ready',
+      ...more,
     })
   }
 

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Manifest } from '../../../daemon/documents/manifest.js'
+import type { ParsedManifest } from '../../../daemon/documents/manifest.js'
 import type { Package } from '../../../daemon/documents/package.js'
 import type { Problem } from '../../../daemon/documents/problem.js'
 import { ApiUnderTest } from './api-under-test.js'
@@ -22,9 +22,10 @@ describe('manifests over the API', () => {
   afterEach(() => under.close())
 
   it('a manifest is parsed by the daemon, so that every client gets the same result', async () => {
-    const { status, document } = await under.ask<Manifest>('POST', '/v1/manifests', { manifest: MANIFEST })
+    const { status, document } = await under.ask<ParsedManifest>('POST', '/v1/manifests', { manifest: MANIFEST })
     expect(status).toBe(200)
-    expect(document).toEqual({
+    expect(document).toMatchObject({
+      places: { start_cmd: { line: 2, column: 12 }, 'package_dependencies/0': { line: 3, column: 24 } },
       start_cmd: './shop',
       package_dependencies: [{ type: 'os', name: 'linux' }],
       env: { GREETING: 'hello', MODE: 'manifest' },

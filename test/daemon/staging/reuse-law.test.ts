@@ -7,16 +7,18 @@ import { lawRun } from '../../support/law-run.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 
 /**
- * LAW: A package that is staged with reuse is always the package that it would be without.
+ * LAW: A package that is staged with reuse, and with what its stagers have kept, is always the package that it would be
+ * without.
  *
- * Two packages go through the same random changes and stagings, one with reuse and one without. The stagers are functions
- * of all that they are given: whatever they see is in the data that they make. So an answer from before any change that
- * a stager can see makes a difference here.
+ * Two packages go through the same random changes and stagings, one with reuse and a cache, and one without. The stagers
+ * are functions of all that they are given: whatever they see is in the data that they make. So an answer from before any
+ * change that a stager can see makes a difference here, and so does an entry of a cache that was kept for something else.
  */
 
 const law = lawRun({ runs: 20, msPerRun: 4_000 })
 
-const SOURCES = ['a', 'a', 'a', 'b'] as const
+/** An application with its lock file. */
+const SOURCES = ['a 1', 'a 1', 'a 1', 'b 1', 'a 2'] as const
 const RUNTIMES = ['node-18', 'node-20'] as const
 const POLICIES = [
   'job::/none { package.retire "package::/::node-18" }',
@@ -35,6 +37,15 @@ type Change =
   | { readonly what: 'pipeline'; readonly stagers: readonly string[] }
   | { readonly what: 'egress'; readonly egress: boolean; readonly reproducible: boolean }
   | { readonly what: 'restart' }
+  | { readonly what: 'cache'; readonly damage: keyof typeof DAMAGES }
+
+/** What becomes of an entry of a cache. */
+const DAMAGES = {
+  gone: () => [],
+  changed: (name: string, text: string): [string, string][] => [[name, text.replace(/[a-z0-9]$/, '_')]],
+  'cut short': (name: string, text: string): [string, string][] => [[name, text.slice(0, 5)]],
+  empty: (name: string): [string, string][] => [[name, '']],
+} satisfies Readonly<Record<string, (name: string, text: string) => [string, string][]>>
 
 const value = fc.constantFrom('x', 'y')
 const change: fc.Arbitrary<Change> = fc.oneof(
@@ -64,6 +75,10 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   }),
   fc.record({ what: fc.constant('egress' as const), egress: fc.boolean(), reproducible: fc.boolean() }),
   fc.constant({ what: 'restart' as const }),
+  fc.record({
+    what: fc.constant('cache' as const),
+    damage: fc.constantFrom(...(Object.keys(DAMAGES) as (keyof typeof DAMAGES)[])),
+  }),
 )
 
 interface Step {
@@ -82,9 +97,27 @@ const step: fc.Arbitrary<Step> = fc.record({
 const root = (name: string) => ({ namespace: '/', name })
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
+let restored = 0
+
+/** What the lock file asks for, as the stagers that ship keep it: an entry counts only if its digest is in its name. */
+function install({ cache, plan }: FakeContext, lock: string): string {
+  const key = sha256(`${lock} ${plan.environment.STAGER_BASE ?? ''}`)
+  for (const [name, text] of [...cache].filter(([one]) => one.startsWith(key))) {
+    if (name === `${key}-${sha256(text)}`) {
+      restored += 1
+      return text
+    }
+    cache.delete(name)
+  }
+  const installed = `${lock} on ${plan.environment.STAGER_BASE ?? ''}`
+  cache.set(`${key}-${sha256(installed)}`, installed)
+  return installed
+}
+
 /** A stager that asks for its runtime once, and then puts all that it sees into the data. */
 function stager(program: string) {
-  return async ({ url, plan }: FakeContext) => {
+  return async (context: FakeContext) => {
+    const { url, plan } = context
     const put = (form: Record<string, string>) => call(url, 'PUT /meta', new URLSearchParams(form))
     const meta = JSON.parse(await call(url, 'GET /meta')) as {
       dependencies: { name: string }[]
@@ -100,9 +133,11 @@ function stager(program: string) {
     // Its own word from before is no input: a stager that is given it again makes the same.
     const without = (variables: Readonly<Record<string, string>>) =>
       Object.entries(variables).filter(([name]) => name !== 'STAGED' && name !== 'STAGER_URL')
+    const source = await call(url, 'GET /data')
     const seen = JSON.stringify({
       program,
-      source: await call(url, 'GET /data'),
+      source,
+      installed: install(context, source.split(' ')[1] ?? ''),
       meta: { ...meta, environment: without(meta.environment) },
       environment: without({ ...plan.environment, no_proxy: '', NO_PROXY: '' }),
       limits: plan.limits,
@@ -128,6 +163,12 @@ async function open(): Promise<StagingHarness> {
   for (const name of ['x', 'y']) harness.isolation.stagers.set(`./one ${name}`, stager(`one ${name}`))
   harness.start()
   return harness
+}
+
+async function clearCaches(harness: StagingHarness, name: string): Promise<void> {
+  const { uuid } = await harness.packages.get(root(name))
+  for (const id of harness.isolation.stagerCacheFiles.keys())
+    if (id.startsWith(uuid)) harness.isolation.stagerCacheFiles.delete(id)
 }
 
 async function resourceOf(harness: StagingHarness, text: string) {
@@ -179,11 +220,17 @@ async function carryOut(harness: StagingHarness, change: Change): Promise<void> 
       await harness.restart()
       return
     }
+    case 'cache': {
+      const { stagerCacheFiles } = harness.isolation
+      for (const [id, files] of stagerCacheFiles)
+        stagerCacheFiles.set(id, new Map([...files].flatMap(([name, text]) => DAMAGES[change.damage](name, text))))
+      return
+    }
   }
 }
 
 it(
-  'a package that is staged with reuse is always the package that it would be without',
+  'a package that is staged with reuse and a cache is always the package that it would be without',
   { timeout: law.timeout },
   async () => {
     let reused = 0
@@ -197,6 +244,8 @@ it(
             const environment = mode === undefined ? undefined : { MODE: mode }
             const staged = []
             for (const name of ['with', 'without']) {
+              // The other package has no cache.
+              if (name === 'without') await clearCaches(harness, name)
               const options = { source: { resource, dependencies: undefined, environment }, reuse: name === 'with' }
               const { uuid } = await harness.service.submit(root(name), root('pipe'), options)
               const { state, reused: from } = await harness.ended(uuid)
@@ -219,5 +268,6 @@ it(
       law.parameters,
     )
     expect(reused, 'stagings that were answered: without any, the law says nothing').toBeGreaterThan(0)
+    expect(restored, 'what was kept: the same').toBeGreaterThan(0)
   },
 )

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { CacheOwner, Limits } from '../../../isolation/launch-plan.js'
 import { launch, planOf, Recorder } from '../../contract/isolation.js'
+import { atTestEnd } from '../../support/at-test-end.js'
 import { CACHE_QUOTAS, dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
 describe('The cache of a stager', () => {
@@ -164,6 +165,58 @@ describe('The cache of a stager', () => {
     await damage(directoryOf(cache))
     expect(await textOf(cache, `${LIST}; echo new >new`)).toBe('')
     expect(await textOf(cache, LIST)).toBe('new')
+  })
+
+  it.each([
+    [
+      'the new list was cut short',
+      (directory: string) => writeFile(join(directory, 'new-layers.json'), '{"owners":"","lay'),
+    ],
+    [
+      'the new layer was there, and not the list with it',
+      async (directory: string) => {
+        await mkdir(join(directory, '0123abcd'))
+        await writeFile(join(directory, '0123abcd/cut'), '')
+      },
+    ],
+  ])('is as it was where the daemon was killed when %s', async (_, cut) => {
+    const cache = newCache()
+    await outputOf(cache, 'echo old >/stager-cache/old')
+    await cut(directoryOf(cache))
+    expect(await textOf(cache, `${LIST}; echo new >new`)).toBe('old')
+    expect(await textOf(cache, LIST)).toBe('new old')
+    await under.isolation.sweep(new Set())
+    expect(await readdir(directoryOf(cache))).toHaveLength(3)
+  })
+
+  it('never leads a hostile stager to anything else of the node, and is removed whatever is in it', async () => {
+    const cache = newCache()
+    const outside = join(under.stateDirectory, 'outside')
+    atTestEnd(() => rm(outside))
+    await writeFile(outside, 'of the node')
+    const deep = 'd'.repeat(200)
+    const hostile = `cd /stager-cache
+      for name in link layers.json new-layers.json; do ln -s ${outside} $name; done
+      ln -s / root; ln -s ${under.stateDirectory} up
+      mkfifo pipe; mknod disk b 8 0; mknod tty c 5 0; mknod whiteout c 0 0 2>/dev/null
+      mkdir -- -rf '--help' "a
+b"; echo x >-rf/x; mkdir closed; echo x >closed/x; chmod 0 closed
+      cp /bin/busybox setuid; chmod 4755 setuid
+      dd if=/dev/zero of=holes bs=1 count=1 seek=64G 2>/dev/null
+      i=0; while [ $i -lt 30 ]; do mkdir ${deep} && cd ${deep} && i=$((i+1)); done; echo x >x; true`
+    await outputOf(cache, hostile)
+    // More launches than a cache has layers, so that what is there is copied.
+    for (let turn = 1; turn <= 10; turn++) await outputOf(cache, `echo ${turn} >/stager-cache/turn`)
+    expect(await textOf(cache, 'cat /stager-cache/turn')).toBe('10')
+    expect(await readFile(outside, 'utf8')).toBe('of the node')
+    expect((await stat(outside)).nlink).toBe(1)
+    const [found] = (await under.isolation.stagerCaches()).filter(
+      ({ packageUuid }) => packageUuid === cache.packageUuid,
+    )
+    await under.isolation.discard(found!)
+    expect(await textOf(cache, LIST)).toBe('')
+    await under.isolation.sweep(new Set())
+    await expect(stat(directoryOf(cache))).rejects.toThrow('ENOENT')
   })
 
   it('is still there after a crash of the daemon, without what was being written', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Manifest } from '../../../../daemon/packages/manifest/manifest.js'
-import { parseManifest } from '../../../../daemon/packages/manifest/parse-manifest.js'
+import { parseManifest, parsePlacedManifest } from '../../../../daemon/packages/manifest/parse-manifest.js'
 
 const WHOLE = `
 # A shop.
@@ -281,6 +281,48 @@ describe('a manifest', () => {
   ])('with the unknown key %s names the nearest one: %s', (key, near) => {
     const [, expected] = /expected (.*?)one of the keys/.exec(messageOf(() => parseManifest(`${key}: x`))) ?? []
     expect(expected).toBe(near === undefined ? '' : `${near}, or another `)
+  })
+
+  it('tells where each value is, for what can be judged only later', () => {
+    const text =
+      'path: src\nenv { A: "1" }\ndepends_on [ { os: linux, runtime: ruby }, "package.x" ]\nresources { cpu: 50% }'
+    expect(parsePlacedManifest(text).places).toMatchObject({
+      path: { line: 1, column: 7 },
+      'env/A': { line: 2, column: 10 },
+      depends_on: { line: 3, column: 12 },
+      'package_dependencies/0': { line: 3, column: 20 },
+      'package_dependencies/1': { line: 3, column: 36 },
+      'package_dependencies/2': { line: 3, column: 44 },
+      'resources/cpu': { line: 4, column: 18 },
+    })
+  })
+
+  it.each([
+    ['env { A: [ b ], "B=": c, C: d, C: e }', ['1:10', '1:17', '1:32']],
+    ['depends_on [ ruby, "os.linux", { thing: x } ]', ['1:14', '1:34']],
+    ['tags { a: "1", a: "2", b: [] }', ['1:19', '1:27']],
+    ['tags [ "a:1", ":2", "a" ]', ['1:15', '1:21']],
+    ['templates [ { path: x, left_delimiter: "" } ]', ['1:40']],
+  ])('tells every mistake within a value: %j', (text, places) => {
+    const found = messageOf(() => parseManifest(text)).matchAll(/Line (\d+), column (\d+): expected/g)
+    expect([...found].map(([, line, column]) => `${line}:${column}`)).toEqual(places)
+  })
+
+  it.each([
+    [
+      `env { ${Array.from({ length: 1025 }, (_, n) => `A${n}: x`).join()} }`,
+      'Line 1, column 5: expected at most 1024 entries in env, found 1025 of them.',
+    ],
+    [
+      `name: x, depends_on [ ${Array.from({ length: 513 }, (_, n) => `"os.a${n}"`).join()} ]`,
+      'Line 1, column 21: expected at most 512 entries in package_dependencies, found 513 of them.',
+    ],
+    [
+      `env { ${Array.from({ length: 20 }, (_, n) => `A${n}: "${'x'.repeat(90_000)}"`).join()} }`,
+      'Line 1, column 1: expected at most 1 MiB of metadata in a manifest, found 1800220 bytes.',
+    ],
+  ])('refuses what no package can hold', (text, message) => {
+    expect(() => parseManifest(text)).toThrow(expect.objectContaining({ code: 'bad-syntax', message }))
   })
 
   it('with several mistakes tells all of them, in their order', () => {

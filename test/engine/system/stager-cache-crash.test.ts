@@ -1,0 +1,98 @@
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import type { Staging } from '../../../daemon/documents/staging.js'
+import { damageCaches, DAMAGES, type Damage } from '../support/damage-caches.js'
+import { KeepingStagers, type Inputs } from '../support/keeping-stager.js'
+import { leftovers, removeImages } from '../support/leftovers.js'
+import { PrivateDaemon, until } from '../support/private-daemon.js'
+
+/** A cache that was cut off, filled or damaged changes no result. */
+
+let daemon: PrivateDaemon
+let stagers: KeepingStagers
+let name: string
+let turn = 0
+const inputs: Inputs = { index: 'one', lock: '1', mode: undefined }
+
+beforeAll(async () => {
+  daemon = await PrivateDaemon.start(['--stager-cache', '1MB'])
+  stagers = await KeepingStagers.add(daemon)
+})
+beforeEach(async () => {
+  name = await stagers.newPackage()
+})
+afterAll(async () => {
+  await daemon.stop()
+  expect(await leftovers(daemon)).toEqual([])
+  await removeImages(daemon)
+  await daemon.close()
+})
+
+/** Another page each time, so that nothing is answered from before. */
+const next = (lock = inputs.lock): Inputs => ({ ...inputs, index: String(++turn), lock })
+
+async function finish({ uuid }: Staging, staged: Inputs): Promise<string> {
+  const { state } = await daemon.ended(uuid)
+  const log = await daemon.text(uuid)
+  expect(state, log).toBe('succeeded')
+  expect(await stagers.staged(name), log).toEqual(await stagers.fresh(staged))
+  return log
+}
+
+async function stage(staged = next()): Promise<string> {
+  return await finish(await stagers.submit(name, staged, { reuse: false }), staged)
+}
+
+const layers = () => readdir(path.join(daemon.stateDirectory, 'caches'), { recursive: true }).catch(() => [])
+
+const MOMENTS: Readonly<Record<string, (staging: Staging, before: number) => Promise<void>>> = {
+  'while the stager writes to its cache': ({ uuid }) => says(uuid, 'half of it is kept'),
+  'after the verdict, before the stager has ended': ({ uuid }) => says(uuid, 'the verdict is there'),
+  'when the new layer is there': (_, before) => until('a layer is there', async () => (await layers()).length > before),
+  ...Object.fromEntries(
+    [5, 20, 50, 100, 200].map((ms) => [
+      `${ms} ms after the verdict`,
+      async ({ uuid }: Staging) => {
+        await says(uuid, 'the verdict is there')
+        await delay(ms)
+      },
+    ]),
+  ),
+}
+
+const says = (uuid: string, line: string) =>
+  until(`it says ${line}`, async () => (await daemon.text(uuid, { follow: false })).includes(line))
+
+it.each(Object.entries(MOMENTS))('kill -9 %s: the result is that without a cache, now and next', async (_, moment) => {
+  await stage()
+  const before = (await layers()).length
+  const staged = next('2')
+  const staging = await stagers.submit(name, staged, { reuse: false })
+  await moment(staging, before)
+  await daemon.kill()
+  await daemon.restart()
+  await finish(staging, staged)
+  await stage(next('2'))
+  await stage(next('1'))
+})
+
+it('what is kept is over its quota again and again: the results are those without a cache', async () => {
+  for (const lock of ['1', '2', '3', '4', '3', '2']) await stage(next(lock))
+  expect(await daemon.log()).toContain('the cache of a stager is over its quota, and was emptied')
+})
+
+it.each(
+  (Object.keys(DAMAGES) as Damage[]).flatMap((damage) =>
+    (['kept', 'lists'] as const).map(
+      (which) => [damage, which === 'kept' ? 'what it has kept' : 'its list', which] as const,
+    ),
+  ),
+)('%s in %s: the result is that without a cache, and the cache begins again', async (damage, _, which) => {
+  await stage()
+  expect(await stage()).toContain('the modules are those of the last staging')
+  expect(await damageCaches(daemon.stateDirectory, damage, which)).toBeGreaterThan(0)
+  expect(await stage()).toContain('installing the modules')
+  expect(await stage()).toContain('the modules are those of the last staging')
+})
