@@ -81,13 +81,19 @@ build() {
   (cd "$root" && npm run --silent build)
 }
 
-# prepare_host: installs and builds what `./bin/stagerd` and the recipes need, and ensures a running Engine.
-prepare_host() {
+# prepare_host_without_build: installs what `./bin/stagerd` and the recipes need, but compiles nothing, and ensures a
+# running Engine.
+prepare_host_without_build() {
   require_root
   require_node
   ensure_programs
   ensure_recipe_programs
-  ensure_dependencies
-  build
+  ensure_npm_packages
   ensure_engine
+}
+
+prepare_host() {
+  prepare_host_without_build
+  ensure_native_library
+  build
 }
