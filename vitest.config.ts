@@ -34,8 +34,8 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 300_000,
           expect: expectation,
-          // Two cores: more than two files at once only makes them wait for each other.
-          maxWorkers: 2,
+          // Two cores: a test often waits for the Engine and for programs in containers, so a third file keeps them busy.
+          maxWorkers: 3,
           pool: 'forks',
           isolate: false,
           sequence: { groupOrder: 1 },

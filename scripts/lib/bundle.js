@@ -1,7 +1,7 @@
 // bundle.js DIRECTORY NAME=FILE...: bundles the programs whose TypeScript files are given, each with everything that it
 // imports, into DIRECTORY, with source maps. A program then starts after reading a few files instead of thousands:
 // docs/decisions/0035-bundled-programs.md. It only strips types: `npm run typecheck` checks them.
-import { rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import process from 'node:process'
 import { build } from 'esbuild'
@@ -9,9 +9,7 @@ import { build } from 'esbuild'
 const [directory, ...programs] = process.argv.slice(2)
 const unused = path.join(import.meta.dirname, 'unused-module.cjs')
 
-// The names of shared files change with their content, so that old ones would stay.
-await rm(directory, { recursive: true, force: true })
-await build({
+const { outputFiles } = await build({
   entryPoints: Object.fromEntries(programs.map((program) => program.split('='))),
   outdir: directory,
   bundle: true,
@@ -34,4 +32,17 @@ await build({
 const require = createRequireOfBundle(import.meta.url)`,
   },
   logLevel: 'warning',
+  write: false,
 })
+
+// Files that do not change stay as they are: a script may build while another one runs the programs.
+await mkdir(directory, { recursive: true })
+for (const { path: file, contents } of outputFiles) {
+  const existing = await readFile(file).catch(() => undefined)
+  if (existing?.equals(contents)) continue
+  await writeFile(`${file}.new`, contents)
+  await rename(`${file}.new`, file)
+}
+// The names of shared files change with their content, so that old ones would stay.
+const names = new Set(outputFiles.map((file) => path.basename(file.path)))
+for (const name of await readdir(directory)) if (!names.has(name)) await rm(path.join(directory, name))

@@ -78,10 +78,17 @@ await_checks() {
   while ((${#background_pids[@]} > 0)); do await_check; done
 }
 
-# Ends checks that are still running when the script ends early.
+# Ends checks that are still running when the script ends early, and waits: the demo stops its daemon.
 stop_checks() {
-  local pid
+  local pid tenths
   for pid in "${background_pids[@]}"; do kill -TERM -- "-$pid" 2>/dev/null || true; done
+  for pid in "${background_pids[@]}"; do
+    wait "$pid" 2>/dev/null || true
+    for ((tenths = 0; tenths < 600; tenths++)); do
+      kill -0 -- "-$pid" 2>/dev/null || break
+      sleep 0.1
+    done
+  done
   if [[ -n $background_dir ]]; then rm -rf "$background_dir"; fi
 }
 

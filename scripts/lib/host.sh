@@ -50,16 +50,30 @@ native_library_loads() {
   node "$root/scripts/lib/check-native-library.js"
 }
 
-ensure_dependencies() {
+# Installs the packages of npm, without their native libraries.
+ensure_npm_packages() {
   local installed=$root/node_modules/.package-lock.json
-  # The installation may be for another major version of Node.js.
-  if [[ -e $installed && ! $root/package-lock.json -nt $installed ]] && native_library_loads 2>/dev/null; then return; fi
-  ensure_compiler
+  if [[ -e $installed && ! $root/package-lock.json -nt $installed ]]; then return; fi
   note 'installing npm dependencies'
-  (cd "$root" && npm ci --no-audit --no-fund --loglevel=error)
+  (cd "$root" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  touch "$installed"
+}
+
+# Of all install scripts, only that of better-sqlite3 is needed. npm 11 also runs those that package.json does not allow:
+# they compile libraries for SSH, which takes half a minute.
+ensure_native_library() {
+  # It may be for another major version of Node.js.
+  if native_library_loads 2>/dev/null; then return; fi
+  ensure_compiler
+  note 'installing the native library of better-sqlite3'
+  (cd "$root" && JOBS=max npm rebuild --ignore-scripts=false --loglevel=error better-sqlite3)
   # npm exits with 0 even when its configuration skips install scripts.
   native_library_loads
-  touch "$installed"
+}
+
+ensure_dependencies() {
+  ensure_npm_packages
+  ensure_native_library
 }
 
 build() {
@@ -67,13 +81,19 @@ build() {
   (cd "$root" && npm run --silent build)
 }
 
-# prepare_host: installs and builds what `./bin/stagerd` and the recipes need, and ensures a running Engine.
-prepare_host() {
+# prepare_host_without_build: installs what `./bin/stagerd` and the recipes need, but compiles nothing, and ensures a
+# running Engine.
+prepare_host_without_build() {
   require_root
   require_node
   ensure_programs
   ensure_recipe_programs
-  ensure_dependencies
-  build
+  ensure_npm_packages
   ensure_engine
+}
+
+prepare_host() {
+  prepare_host_without_build
+  ensure_native_library
+  build
 }

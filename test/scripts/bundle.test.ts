@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
@@ -49,4 +49,16 @@ test('files of an earlier bundle do not stay', async () => {
   await writeFile(path.join(root, 'main.ts'), 'export {}\n')
   await bundle(`main=${path.join(root, 'main.ts')}`)
   expect((await readdir(programs())).sort()).toEqual(['main.js', 'main.js.map'])
+})
+
+test('a bundle of unchanged files leaves the programs in place, so that others can run them meanwhile', async () => {
+  await writeFile(path.join(root, 'main.ts'), 'export {}\n')
+  const bundled = async () => {
+    await bundle(`main=${path.join(root, 'main.ts')}`)
+    return (await stat(path.join(programs(), 'main.js'))).mtimeMs
+  }
+  const before = await bundled()
+  expect(await bundled()).toBe(before)
+  await writeFile(path.join(root, 'main.ts'), 'export const changed = 1\n')
+  expect(await bundled()).not.toBe(before)
 })

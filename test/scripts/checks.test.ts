@@ -81,6 +81,16 @@ describe('background checks', () => {
       )
       .toBe('gone')
   })
+
+  it('that are ended early have stopped what they started when the script goes on', async () => {
+    const { lines } = await run(`
+      trap 'stop_checks; [[ -e stopped ]] && echo "the demo has stopped"' EXIT
+      demo() { bash -c 'trap "sleep 0.2; touch stopped; exit" TERM; touch started; sleep 1000 & wait'; }
+      background_check 'Demo' demo
+      until [[ -e started ]]; do sleep 0.01; done
+      exit 1`)
+    expect(lines).toContain('the demo has stopped')
+  })
 })
 
 it('the summary says how long each part took, before its last line', async () => {

@@ -35,45 +35,57 @@ async function install(database: string, directory = path.join(root, 'node_modul
   await writeFile(path.join(directory, 'better-sqlite3/index.js'), `module.exports = class { ${database} }`)
 }
 
-/** Puts a fake npm into PATH that installs a better-sqlite3 with this class and exits with 0. */
+/**
+ * Puts a fake npm into PATH that exits with 0: `npm ci` installs a better-sqlite3 without its native library, and
+ * `npm rebuild` one with this class.
+ */
 async function fakeNpm(database: string): Promise<void> {
-  await install(database, path.join(root, 'registry'))
+  await install(IS_MISSING, path.join(root, 'ci'))
+  await install(database, path.join(root, 'rebuild'))
   const npm = path.join(root, 'bin/npm')
-  await writeFile(npm, '#!/bin/sh\necho "npm $1"\nrm -rf node_modules\ncp -R registry node_modules\n')
+  await writeFile(npm, '#!/bin/sh\necho "npm $*"\nrm -rf node_modules\ncp -R "$1" node_modules\n')
   await chmod(npm, 0o755)
 }
 
-async function ensureDependencies(): Promise<{ exitCode: number | undefined; npmRan: boolean; stderr: string }> {
+/** With the commands of npm, and their options for install scripts. */
+async function ensureDependencies(): Promise<{ exitCode: number | undefined; npm: string[]; stderr: string }> {
   const { exitCode, stdout, stderr } = await execa(
     'bash',
     ['-euc', 'source "$root/scripts/lib/host.sh"; ensure_compiler() { :; }; ensure_dependencies'],
     // bash reads the user's bashrc where its standard input is a socket, as a pipe of Node.js is.
     { stdin: 'ignore', env: { root, PATH: `${root}/bin:${process.env.PATH}` }, reject: false },
   )
-  return { exitCode, npmRan: stdout.includes('npm ci'), stderr }
+  const npm = [...stdout.matchAll(/^npm (.*)$/gm)].map(([, args = '']) =>
+    args.replaceAll(/--(?!ignore)\S+ ?/g, '').trim(),
+  )
+  return { exitCode, npm, stderr }
 }
+
+// Of all install scripts, only that of the native library runs.
+const INSTALL = 'ci --ignore-scripts'
+const BUILD = 'rebuild --ignore-scripts=false better-sqlite3'
 
 test('a working installation is kept', async () => {
   await fakeNpm(LOADS)
   await install(LOADS)
-  expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: false, stderr: '' })
+  expect(await ensureDependencies()).toEqual({ exitCode: 0, npm: [], stderr: '' })
 })
 
 test('npm installs when nothing is installed, and when the lock file is newer', async () => {
   await fakeNpm(LOADS)
-  expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: true, stderr: '' })
+  expect(await ensureDependencies()).toEqual({ exitCode: 0, npm: [INSTALL, BUILD], stderr: '' })
   await utimes(path.join(root, 'node_modules/.package-lock.json'), 0, 0)
-  expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: true, stderr: '' })
-  expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: false, stderr: '' })
+  expect(await ensureDependencies()).toEqual({ exitCode: 0, npm: [INSTALL, BUILD], stderr: '' })
+  expect(await ensureDependencies()).toEqual({ exitCode: 0, npm: [], stderr: '' })
 })
 
 test.each([
   ['missing', IS_MISSING],
   ['for another Node.js', IS_FOR_ANOTHER_NODE],
-])('npm installs again when the native library is %s', async (_, database) => {
+])('only the native library is installed again when it is %s', async (_, database) => {
   await fakeNpm(LOADS)
   await install(database)
-  expect(await ensureDependencies()).toEqual({ exitCode: 0, npmRan: true, stderr: '' })
+  expect(await ensureDependencies()).toEqual({ exitCode: 0, npm: [BUILD], stderr: '' })
 })
 
 test.each([
@@ -83,8 +95,8 @@ test.each([
   'the script fails with one sentence when the native library is %s after the installation',
   async (_, database, reason) => {
     await fakeNpm(database)
-    const { exitCode, npmRan, stderr } = await ensureDependencies()
-    expect({ exitCode, npmRan }).toEqual({ exitCode: 1, npmRan: true })
+    const { exitCode, npm, stderr } = await ensureDependencies()
+    expect({ exitCode, npm }).toEqual({ exitCode: 1, npm: [INSTALL, BUILD] })
     expect(stderr).toMatch(
       /^Node\.js v[\d.]+ \(.+\) cannot load the native library of better-sqlite3: run "npm ci" .*\.$/,
     )

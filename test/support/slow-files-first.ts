@@ -5,11 +5,20 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const SLOW = [
   'test/engine/system/bootstrap.test.ts',
   'test/engine/system/crash.test.ts',
+  'test/engine/launch/stager-cache.test.ts',
+  'test/engine/system/stage-image.test.ts',
+  'test/engine/system/containers.test.ts',
+  'test/engine/launch/root.test.ts',
+  'test/engine/docker/isolation.test.ts',
   'test/stagers/library-verdicts.test.ts',
-  'test/cli/process.test.ts',
+  'test/daemon/staging/reuse-law.test.ts',
+  'test/stagers/library-kept.test.ts',
+  'test/stagers/versions.test.ts',
   'test/stagers/library-operations.test.ts',
+  'test/stagers/ranges.test.ts',
+  'test/cli/pack-known.test.ts',
   'test/stagers/library-retries.test.ts',
-  'test/daemon/store/sqlite-durability.test.ts',
+  'test/cli/process.test.ts',
 ]
 
 /** With `--sequence.shuffle`, any order: files that share a process must not depend on each other. */
