@@ -36,10 +36,12 @@ export async function benchRestageApplication(
   let turn = 0
 
   await stagectl('bootstrap', 'nodejs')
-  const stage = async (name: string) => {
+  const stage = async (name: string, expected = 'Uploading the application') => {
     const began = performance.now()
-    await stagectl('stage', source, '--name', `${NAMESPACE}::${name}`, '--pipeline', PIPELINE)
-    return performance.now() - began
+    const log = await stagectl('stage', source, '--name', `${NAMESPACE}::${name}`, '--pipeline', PIPELINE)
+    const duration = performance.now() - began
+    if (!log.includes(expected)) throw new Error(`the log of the staging lacks "${expected}":\n${log}`)
+    return duration
   }
   const build = async (image: string, ...options: string[]) => {
     images.add(image)
@@ -75,12 +77,19 @@ export async function benchRestageApplication(
         return await build(kept)
       },
     })
+    await stage('node-web')
+    await build(kept)
+    const unchanged = await interleave(host.pairs, {
+      ours: () => stage('node-web', 'Reused the result'),
+      other: () => build(kept),
+    })
     return [
       rowOf({ work: 'first staging of node-web', beside: 'docker build', target: 1.2, unit: 'ms' }, pairsOf(first)),
       rowOf(
         { work: 'node-web after one changed line', beside: 'docker build', target: 2, unit: 'ms' },
         pairsOf(changed),
       ),
+      rowOf({ work: 'node-web, nothing changed', beside: 'docker build', target: 1, unit: 'ms' }, pairsOf(unchanged)),
     ]
   } finally {
     for (const image of images) await docker('image', 'rm', '--force', image)
