@@ -1,6 +1,7 @@
 import { appendFile, copyFile, cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
+import type { Package } from '../../daemon/documents/package.js'
 import type { Resolution } from '../../daemon/documents/resolution.js'
 import type { BenchHost } from './host.js'
 import { interleave } from './interleave.js'
@@ -108,11 +109,15 @@ async function baseOf(fqn: string, { stagectl, labels, directory }: Tools): Prom
   await mkdir(directory, { recursive: true })
   const { packages } = JSON.parse(await stagectl('package', 'resolve', fqn, '--json')) as Resolution
   const lines = ['FROM scratch']
+  let path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
   for (const [index, layer] of packages.entries()) {
     if (layer.fqn === `package::${fqn}`) continue
     await stagectl('package', 'download', layer.fqn, '--file', join(directory, `${index}.tar.gz`))
     lines.push(`ADD ${index}.tar.gz /`)
+    const { environment } = JSON.parse(await stagectl('package', 'show', layer.fqn, '--json')) as Package
+    if (environment.PATH) path = environment.PATH.replaceAll('$PATH', path)
   }
+  lines.push(`ENV PATH=${path}`)
   const bundle = process.env.NODE_EXTRA_CA_CERTS
   if (bundle) {
     await copyFile(bundle, join(directory, 'ca.pem'))
