@@ -10,6 +10,7 @@ import { canonicalArchive } from '../isolation/archive/canonical-archive.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
 import { readEntries } from '../isolation/archive/read-entries.js'
 import { scanArchive } from '../isolation/archive/scan.js'
+import { segmentedScans } from '../isolation/archive/segmented-scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
 import { StagerCaches as CacheDirectories } from '../isolation/caches/stager-caches.js'
 import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
@@ -192,7 +193,15 @@ export async function buildApp(
     logger,
     packages: { packages, ingest, quota },
     packageData: { packages, blobs, live: liveBlobs },
-    packageSource: { packages, ledger, ingest, quota, segments: new SegmentTables(blobs), live: liveBlobs },
+    packageSource: {
+      packages,
+      ledger,
+      ingest,
+      scanSegments: segmentedScans(DEFAULT_ARCHIVE_LIMITS),
+      quota,
+      segments: new SegmentTables(blobs),
+      live: liveBlobs,
+    },
     results: { results, diffs: new ResultDiffs({ results, blobs, live: liveBlobs, readEntries: entriesOf }) },
     images: { images },
     resources: { ingest, quota },

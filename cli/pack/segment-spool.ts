@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
+import { crc32, joinCrc32 } from '../../base/crc32.js'
 import { segmentsOf } from '../../base/segment-ends.js'
+import { GZIP_BEGINNING, gzipEnd } from '../../base/segmented-gzip.js'
 import type { Io } from '../terminal/io.js'
-import { crc32, joinCrc32 } from './crc32.js'
 import { temporaryFileError } from './packing-error.js'
 import { openTemporaryFile, temporaryDirectory } from './temporary-file.js'
 
@@ -38,9 +39,6 @@ const deflate = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.deflateRaw)
  */
 const OPTIONS = { level: 1, finishFlush: zlib.constants.Z_FULL_FLUSH, chunkSize: 128 * 1024 }
 
-/** No name, no time; then an empty flush, so that what begins here is the same wherever it is in an archive. */
-const BEGINNING = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 3, 0, 0, 0, 0xff, 0xff])
-
 /** Chunks that are compressed at the same time, in threads of zlib, while the next one is read. */
 const AT_ONCE = 2
 
@@ -66,7 +64,7 @@ export class SegmentSpool {
   /** Throws as `openTemporaryFile`. */
   static async open(env: Io['env']): Promise<SegmentSpool> {
     const spool = new SegmentSpool(await openTemporaryFile(env), env)
-    await spool.#append(BEGINNING)
+    await spool.#append(GZIP_BEGINNING)
     return spool
   }
 
@@ -99,12 +97,7 @@ export class SegmentSpool {
   /** Must be called once, after the last data. */
   async finish(): Promise<void> {
     await this.#settle(0)
-    const end = Buffer.alloc(10)
-    // An empty last block.
-    end[0] = 3
-    end.writeUInt32LE(this.#crc, 2)
-    end.writeUInt32LE(this.#length % 2 ** 32, 6)
-    await this.#append(end)
+    await this.#append(gzipEnd(this.#crc, this.#length))
   }
 
   #compress(chunk: Buffer): Promise<Flushed> {

@@ -3,7 +3,7 @@ import { BadInput, messageOf, StagerdError, TooLarge } from '../../base/errors.j
 import { quote } from '../../base/fqn.js'
 import { END_OF_ARCHIVE, tarEntry } from '../../base/tar-blocks.js'
 import { bytePath } from './byte-path.js'
-import { crc32 } from './crc32.js'
+import { crc32 } from '../../base/crc32.js'
 import type { LeftOut } from './left-out.js'
 import { OWNER } from './group-reader.js'
 import { TarChunks } from './tar-chunks.js'

@@ -10,6 +10,9 @@ const LONGEST_SEGMENT = 1024 * 1024
 
 const CHUNK = 512 * 1024
 
+/** Gets each segment of what is assembled, in order, before it is passed on. */
+export type OnSegment = (digest: string, length: number, bytes: () => Promise<Buffer>) => Promise<void>
+
 /**
  * The archive that a composition describes: for each segment, in order, the line `have DIGEST`, or `data DIGEST LENGTH` and
  * that many bytes. Every segment that is sent is compared with its digest before any of it is passed on. Whether the whole
@@ -20,6 +23,7 @@ const CHUNK = 512 * 1024
 export async function* assembleSource(
   composition: AsyncIterable<Buffer>,
   base: SegmentBase | undefined,
+  onSegment: OnSegment,
 ): AsyncGenerator<Buffer> {
   const reader = new CompositionReader(composition)
   /** Neighbours are copied together. */
@@ -33,6 +37,7 @@ export async function* assembleSource(
           'segment-unknown',
           `No earlier source of the package has the segment ${digest}: ask which ones are lacking, and send those.`,
         )
+      await onSegment(digest, found.length, () => read(base.file, found))
       if (run && run.offset + run.length === found.offset) {
         run = { offset: run.offset, length: run.length + found.length }
         continue
@@ -43,7 +48,9 @@ export async function* assembleSource(
     }
     if (run && base) yield* copy(base.file, run)
     run = undefined
-    yield await sent(reader, digest, length)
+    const bytes = await sent(reader, digest, length)
+    await onSegment(digest, length, () => Promise.resolve(bytes))
+    yield bytes
   }
   if (run && base) yield* copy(base.file, run)
 }
@@ -73,6 +80,14 @@ async function sent(reader: CompositionReader, digest: string, length: number): 
       `The sha256 of a segment is ${found}, where ${digest} was announced: it was changed on the way.`,
     )
   return bytes
+}
+
+async function read(file: FileHandle, extent: Extent): Promise<Buffer> {
+  // Only a source that no client has packed has longer ones.
+  if (extent.length > LONGEST_SEGMENT) throw new RangeError(`a segment has ${extent.length} bytes`)
+  const chunks: Buffer[] = []
+  for await (const chunk of copy(file, extent)) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
 async function* copy(file: FileHandle, { offset, length }: Extent): AsyncGenerator<Buffer> {

@@ -96,9 +96,7 @@ export class ResourceIngest {
           return canonical ? undefined : await this.#archives.canonicalise(received(), compression, either)
         },
       })
-      const { canonical, compression, entries } = await scan
-      const stored = canonical ? compression : 'gzip'
-      return { entries, resource: { uuid: randomUUID(), sha256, sha1, length, compression: stored, removals: [] } }
+      return receivedResource(await scan, { sha256, sha1, length })
     } catch (error) {
       stop.abort(error)
       body.destroy()
@@ -107,6 +105,30 @@ export class ResourceIngest {
       signal.throwIfAborted()
       throw stop.signal.reason
     }
+  }
+
+  /**
+   * The same for an archive that is put together from parts that were scanned before. Only if `facts`, which is called
+   * after the end of `body`, does not know what they are together, the whole is scanned.
+   */
+  async receiveAssembled(
+    body: Readable,
+    facts: () => ArchiveFacts | undefined,
+    { maxBytes = Infinity, ...expected }: ExpectedContent,
+    signal: AbortSignal,
+  ): Promise<ReceivedResource> {
+    let found: ArchiveFacts | undefined
+    const { sha256, sha1, length } = await this.#blobs.write(body, {
+      expected,
+      maxBytes: Math.min(this.#maxBytes, maxBytes),
+      signal,
+      instead: async (received) => {
+        found = facts() ?? (await this.#archives.scan(received(), signal))
+        return found.canonical ? undefined : await this.#archives.canonicalise(received(), found.compression, signal)
+      },
+    })
+    if (!found) throw new Error('the store has not asked for the archive')
+    return receivedResource(found, { sha256, sha1, length })
   }
 
   /**
@@ -127,6 +149,14 @@ export class ResourceIngest {
       stream.destroy()
     }
   }
+}
+
+function receivedResource(
+  { canonical, compression, entries }: ArchiveFacts,
+  blob: Pick<Resource, 'sha256' | 'sha1' | 'length'>,
+): ReceivedResource {
+  const stored = canonical ? compression : 'gzip'
+  return { entries, resource: { uuid: randomUUID(), ...blob, compression: stored, removals: [] } }
 }
 
 /** Passes chunks through, and copies them to `scanner` with its backpressure. Ends when `scan` has resolved. */

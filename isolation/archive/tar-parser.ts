@@ -1,6 +1,6 @@
 import { BadInput, TooLarge } from '../../base/errors.js'
 import { type ArchiveLimits, LARGEST_ID, RATIO_FLOOR_BYTES } from './limits.js'
-import { ExpectedTree } from './expected-tree.js'
+import { ExpectedTree, type Member } from './expected-tree.js'
 import type { MappedOwners } from './mapped-owners.js'
 import { normalisePath, show } from './names.js'
 import { type Extended, parsePaxRecords } from './pax-records.js'
@@ -46,14 +46,31 @@ export class TarParser {
    * @param compressedBytes the number of bytes that the decompressor has read, for the ratio limit
    * @param owners refuses every other owner
    * @param observer gets every entry
+   * @param take gets every entry in place of `tree`, which stays empty: of a part of an archive
    */
   constructor(
     private readonly limits: ArchiveLimits,
     private readonly compressedBytes: () => number = () => Number.POSITIVE_INFINITY,
     private readonly owners?: MappedOwners,
     private readonly observer?: TarObserver,
+    private readonly take?: (member: Member) => void,
   ) {
     this.tree = new ExpectedTree(limits)
+  }
+
+  /** For a part of an archive that begins with the last `bytes` of a file and its padding: to be called before `push`. */
+  beginWithin(bytes: number): void {
+    this.#state = bytes === 0 ? { at: 'header' } : { at: 'data', left: bytes, padding: 0 }
+  }
+
+  /** How many bytes of a file and its padding are to come; undefined within anything else. */
+  get position(): number | 'end' | undefined {
+    if (this.#partial.length > 0 || this.#extended || this.#longName !== undefined || this.#longLink !== undefined)
+      return undefined
+    const state = this.#state
+    if (state.at === 'header') return 0
+    if (state.at === 'data') return state.left
+    return state.at === 'end' ? 'end' : undefined
   }
 
   /**
@@ -242,7 +259,9 @@ export class TarParser {
     if (sparse && kind !== 'file') refuse(`it is a ${kind} and must not have holes`)
     const apparentSize = kind === 'file' ? (sparse?.size ?? size) : 0
     if (apparentSize < 0) refuse('its size is not valid')
-    this.tree.add({ kind, name, target, apparentSize })
+    const member = { kind, name, target, apparentSize }
+    if (this.take) this.take(member)
+    else this.tree.add(member)
     if (this.observer) {
       const path = normalisePath(name, 'Entry')
       const { mode } = header

@@ -17,7 +17,8 @@ STAGER_ADDED=''
 # get_application: unpacks the application into $app, readable for the user that it runs as.
 get_application() {
   get_data "$app"
-  sudo chown -R "$(id -u):$(id -g)" "$app"
+  # What this user has unpacked is its own. Only the dependencies of the package may have other files there.
+  if [[ $(find "$app" ! -user "$EUID" -print -quit) ]]; then sudo chown -R "$(id -u):$(id -g)" "$app"; fi
   chmod -R u+rwX,go+rX "$app"
   # The client has read them, and nobody else is to.
   rm -f "$app/continuum.conf" "$app/.apcignore"
@@ -102,7 +103,7 @@ want_runtime() {
     if [[ $chosen != "runtime.$name" ]] && ! meta_has_dependency "$chosen"; then say "$sign asks for $name \"$range\""; fi
     want "$chosen"
   fi
-  version=$(in_stagerfs "$@" 2>&1 </dev/null | grep -Eo '[0-9]+(\.[0-9]+)*' | head -n 1) ||
+  version=$(version_of "$name" "$@") ||
     fail "The runtime $name does not run: \"$*\" prints no version."
   if version_fits "$name" "$version" "$range"; then
     say "Using $name $version${range:+ for \"$range\" in $sign}"
@@ -113,15 +114,44 @@ want_runtime() {
   fi
 }
 
-# json_string FILE PATH: a string of a JSON file of the application, such as engines/node, or nothing.
-json_string() {
+# version_of NAME COMMAND...: the version that COMMAND prints, which depends on the packages and the environment only: so it
+# is kept, because starting a runtime may take longer than all that is done with it.
+version_of() {
+  local name=version-$1 line lines key='' file version digest
+  shift
+  mapfile -t lines < <(export -p)
+  for line in "${lines[@]}"; do
+    [[ $line =~ ^'declare -x '(STAGER_|START_|HOSTNAME|HOME|PWD|OLDPWD|SHLVL|_=) ]] || key+=$line
+  done
+  if file=$(kept "$name" "$* $key"); then
+    cat "$file"
+    return
+  fi
+  version=$(in_stagerfs "$@" 2>&1 </dev/null | grep -Eo '[0-9]+(\.[0-9]+)*' | head -n 1) || return
+  printf '%s\n' "$version"
+  [[ ${STAGER_CACHE:-} && $version ]] || return 0
+  digest=$(printf '%s\n' "$version" | sha256sum)
+  rm -f "$STAGER_CACHE/$name"-*
+  printf '%s\n' "$version" >"$(_stager_kept "$name" "$* $key")-${digest%% *}" || true
+}
+
+# read_json FILE: reads a JSON file of the application once for all calls of json_string, which run in subshells.
+declare -A _json=()
+read_json() {
   [[ -f $app/$1 ]] || return 0
-  local LC_ALL=C _stager_json
+  local LC_ALL=C _stager_json path
   _stager_json=$(<"$app/$1")
   # Of this function, and not that of the package.
   local -A _stager_meta=()
   _stager_json_value ''
-  printf '%s\n' "${_stager_meta["$2"]-}"
+  for path in "${!_stager_meta[@]}"; do _json["$1/$path"]=${_stager_meta["$path"]}; done
+  _json["$1"]=yes
+}
+
+# json_string FILE PATH: a string of a JSON file of the application, such as engines/node, or nothing.
+json_string() {
+  [[ ${_json["$1"]-} ]] || read_json "$1"
+  printf '%s\n' "${_json["$1/$2"]-}"
 }
 
 # install_dependencies COMMAND...: runs it in the application, and once more with compilers if it lacks them, because
@@ -143,13 +173,11 @@ lacks_compiler+='|install development tools first|no developer tools|find Python
 # key_of FILE...: a digest of these files of the application, and of the environment that its commands run in, without
 # what stagers set themselves: the first staging does not have that yet.
 key_of() {
-  local file
+  local file files=()
   {
     env -0 | sort -z | grep -zvE "^(STAGER_[A-Z_]+|START_[A-Z_]+|HOME|HOSTNAME|PWD|OLDPWD|SHLVL|_|[A-Za-z]+_proxy|[A-Z]+_PROXY|${set_by_stager:-STAGER_URL})="
-    for file; do
-      printf '%s\0' "$file"
-      if [[ -f $app/$file ]]; then sha256sum <"$app/$file"; fi
-    done
+    for file; do if [[ -f $app/$file ]]; then files+=("$file"); else printf '%s\0' "$file"; fi; done
+    (cd "$app" && sha256sum -- "${files[@]}" </dev/null)
   } | sha256sum | cut -d ' ' -f 1
 }
 
@@ -190,6 +218,19 @@ given_start() {
   elif [[ -f $app/Procfile ]]; then
     tr -d '\r' <"$app/Procfile" | sed -n 's/^web:[[:space:]]*//p' | head -n 1
   fi
+}
+
+# put_last PATH [ARCHIVE]: in the data, PATH of /stagerfs comes after everything else, and what ARCHIVE has of it takes its
+# place: what is kept need not be unpacked to be packed again. The data is the same with and without ARCHIVE.
+put_last() {
+  _stager_last=$1 _stager_part=${2-}
+  # shellcheck disable=SC2034 # of stager.sh
+  _stager_packer=_pack_last
+}
+_pack_last() {
+  # Two blocks of zeros end an archive; without blocking, there are no more of them.
+  _stager_pack "$1" -b 1 --anchored --no-wildcards --exclude="$_stager_last" "${@:2}" | head -c -1024 || return
+  if [[ -n $_stager_part ]]; then cat "$_stager_part"; else _stager_pack "$1" -- "$_stager_last"; fi
 }
 
 # put_application START_COMMAND [PATH...]: ends the staging with app and these paths of /stagerfs as the data.

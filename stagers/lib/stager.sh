@@ -73,7 +73,7 @@ get_data() {
 # put_data DIR [PATH...]: replaces the data of the package by these files and directories of DIR, or by all that it
 # contains. DIR stands for the root of the package: an application is in its directory app.
 put_data() {
-  local dir=$1 path entry paths=() options=() archive=$_stager_dir/upload.tar.gz sum
+  local dir=$1 path entry paths=() archive=$_stager_dir/upload.tar.gz sum
   shift
   (($#)) || set -- .
   # The names of the entries have no "./", and the root directory is not among them.
@@ -88,13 +88,19 @@ put_data() {
     fi
   done
   ((${#paths[@]})) || fail "There is nothing to upload in $dir."
-  if [[ $(tar --version 2>&1) == *GNU* ]]; then options=(--sort=name --numeric-owner); fi
-  # As root, because a command that ran as root may have left files that only root can read.
-  _stager_as_root tar -cf - "${options[@]}" -C "$dir" -- "${paths[@]}" | gzip -1 >"$archive" || fail "$dir cannot be packed."
+  "$_stager_packer" "$dir" -- "${paths[@]}" | gzip -1 >"$archive" || fail "$dir cannot be packed."
   sum=$(sha256sum <"$archive")
   # --upload-file streams the file with a Content-Length; --data-binary would read it into memory.
   _stager_call POST "data?sha256=${sum%% *}" -H 'Content-Type: application/octet-stream' --upload-file "$archive"
   rm "$archive"
+}
+
+# _stager_pack DIR [OPTION...] -- PATH...: as root, because a command that ran as root may have left files that only root
+# can read.
+_stager_pack() {
+  local options=()
+  if [[ $(tar --version 2>&1) == *GNU* ]]; then options=(--sort=name --numeric-owner); fi
+  _stager_as_root tar -cf - "${options[@]}" -C "$@"
 }
 
 # snapshot [--directory DIR] [--exclude PATH]...: replaces the data of the package by what this stager changed in its
@@ -235,39 +241,49 @@ _stager_as_root() {
 
 # --- What is kept for the next staging ---
 
-# restore NAME KEY DIR: puts back what `keep` has kept of DIR by this name and key, in this or an earlier staging of the
-# package. Returns 1 if there is nothing, or if it is damaged: then make it again. The key is any text that tells what
+# restore NAME KEY DIR [BASE]: puts back what `keep` has kept of DIR by this name and key, in this or an earlier staging of
+# the package. Returns 1 if there is nothing, or if it is damaged: then make it again. The key is any text that tells what
 # DIR depends on, such as the digest of a lock file. The packages that / and /stagerfs consist of are always part of it.
 restore() {
-  local dir=$3 file digest
+  local dir=$3 base=${4:-$(dirname "$3")} file
+  file=$(kept "$1" "$2") || return 1
+  _stager_own "$(dirname "$dir")"
+  # shellcheck disable=SC2016 # expanded by sh
+  if _stager_as_root sh -c 'rm -rf "$2" && tar -xpf "$1" -C "$3"' sh "$file" "$dir" "$base"; then return 0; fi
+  _stager_as_root rm -rf "$dir"
+  rm -f "$file" || true
+  return 1
+}
+
+# kept NAME KEY: prints the path of the archive that `restore` would unpack.
+kept() {
+  local file digest
   for file in "$(_stager_kept "$1" "$2")"-*; do
     # The name has the digest, which finds out what was cut short. Of anything else than a file, nothing is read.
     digest=''
     if [[ -f $file && ! -L $file ]]; then digest=$(sha256sum <"$file") || true; fi
     if [[ -n $digest && ${digest%% *} == "${file##*-}" ]]; then
-      _stager_own "$(dirname "$dir")"
-      # shellcheck disable=SC2016 # expanded by sh
-      if _stager_as_root sh -c 'rm -rf "$2" && tar -xpf "$1" -C "$(dirname "$2")"' sh "$file" "$dir"; then return 0; fi
-      _stager_as_root rm -rf "$dir"
+      printf '%s\n' "$file"
+      return
     fi
     rm -rf "$file" || true
   done
   return 1
 }
 
-# keep NAME KEY DIR: keeps a copy of DIR for the next staging, unless it has more than 256 MiB. Of each name, the three
-# latest are kept.
+# keep NAME KEY DIR [BASE]: keeps a copy of DIR for the next staging, unless it has more than 256 MiB. Of each name, the
+# three latest are kept. The names in the archive are relative to BASE, which is the directory above DIR if it is not given.
 keep() {
   [[ -z ${STAGER_CACHE:-} ]] || _stager_keep "$@" || say "$3 is not kept for the next staging"
 }
 
 _stager_keep() {
-  local dir=$3 fresh=$STAGER_CACHE/new-$$ file digest size
+  local dir=$3 base=${4:-$(dirname "$3")} fresh=$STAGER_CACHE/new-$$ file digest size
   size=$(_stager_as_root du -sk "$dir") && ((${size%%[!0-9]*} <= 256 * 1024)) || return 1
   file=$(_stager_kept "$1" "$2")
   # What is in the place of a file is not written to or into.
   rm -rf "$fresh" "$file"-*
-  if ! _stager_as_root tar -cf - -C "$(dirname "$dir")" "$(basename "$dir")" >"$fresh"; then
+  if ! _stager_pack "$base" -- "${dir#"$base"/}" >"$fresh"; then
     rm -f "$fresh"
     return 1
   fi
@@ -385,6 +401,8 @@ _stager_json_space() { _stager_json=${_stager_json#"${_stager_json%%[![:space:]]
 # --- The end ---
 
 _stager_where=''
+# What packs the data. application.sh has another one.
+_stager_packer=_stager_pack
 _stager_meta_is_read=''
 _stager_dir=$(mktemp -d)
 _stager_answer=$_stager_dir/answer

@@ -3,10 +3,10 @@ import { Type } from 'typebox'
 import { TooLarge } from '../../../base/errors.js'
 import { Holder, type Leases } from '../../../base/leases.js'
 import type { Package } from '../../packages/package.js'
-import { assembleSource } from '../../store/assemble-source.js'
+import { assembleSource, type OnSegment } from '../../store/assemble-source.js'
 import { overQuota, type PackageQuota } from '../../store/package-quota.js'
 import type { PackageRepository } from '../../store/repositories.js'
-import type { ResourceIngest } from '../../store/resource-ingest.js'
+import type { ArchiveFacts, ResourceIngest } from '../../store/resource-ingest.js'
 import type { SegmentTables } from '../../store/segment-tables.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
 import { UploadedResource } from '../../documents/package.js'
@@ -36,7 +36,9 @@ const Composition = {
 export interface PackageSourceRoutesParts {
   readonly packages: Pick<PackageRepository, 'get'>
   readonly ledger: Pick<StagingLedger, 'list'>
-  readonly ingest: Pick<ResourceIngest, 'receive'>
+  readonly ingest: Pick<ResourceIngest, 'receiveAssembled'>
+  /** Of one archive. */
+  readonly scanSegments: () => { readonly add: OnSegment; readonly facts: () => ArchiveFacts | undefined }
   readonly quota: PackageQuota
   readonly segments: SegmentTables
   readonly live: Leases
@@ -46,13 +48,14 @@ export interface PackageSourceRoutesParts {
 
 /**
  * Uploads of what has changed. A packed source has segments: the client asks which ones are lacking, and sends those and
- * the order of all. What is assembled is received like any upload.
+ * the order of all. What is assembled is received like any upload,
+ * without decompressing again what is known.
  *
  * Segments are taken from the last source of the same package only: a digest that a client knows must not give it data of
  * another package. Nothing is kept from one request to the next.
  */
 export function packageSourceRoutes(api: Api, parts: PackageSourceRoutesParts, closing: AbortSignal): void {
-  const { packages, ledger, ingest, quota, segments, live, uploadStallMs } = parts
+  const { packages, ledger, ingest, scanSegments, quota, segments, live, uploadStallMs } = parts
   api.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
 
   const lastSource = async ({ uuid, resource }: Package): Promise<string | undefined> => {
@@ -113,8 +116,10 @@ export function packageSourceRoutes(api: Api, parts: PackageSourceRoutesParts, c
         return await withLastSource(found, async (sha256) => {
           const { base, close } = await segments.open(sha256)
           try {
-            const archive = Readable.from(assembleSource(body, base), { objectMode: false })
-            const { resource, entries } = await ingest.receive(archive, { maxBytes }, streamSignal(reply, closing))
+            const { add, facts } = scanSegments()
+            const archive = Readable.from(assembleSource(body, base, add), { objectMode: false })
+            const signal = streamSignal(reply, closing)
+            const { resource, entries } = await ingest.receiveAssembled(archive, facts, { maxBytes }, signal)
             const { compression, length } = resource
             return await reply.code(201).send({ sha256: resource.sha256, length, compression, entries })
           } finally {

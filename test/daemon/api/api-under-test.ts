@@ -24,6 +24,7 @@ import { LogStore } from '../../../daemon/log/log-store.js'
 import { detectCompression } from '../../../isolation/archive/compression.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
 import { readEntries } from '../../../isolation/archive/read-entries.js'
+import { segmentedScans } from '../../../isolation/archive/segmented-scan.js'
 import { FakeIsolation } from '../../support/fake-isolation.js'
 import { SHIPPED_PIPELINES } from '../../support/shipped-recipes.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
@@ -137,6 +138,7 @@ export class ApiUnderTest extends ApiClient {
         ledger,
         ingest,
         quota,
+        scanSegments: segmentedScans(DEFAULT_ARCHIVE_LIMITS),
         segments: new SegmentTables(blobs),
         live,
         uploadStallMs,
