@@ -2,12 +2,19 @@
 # Starts nginx with the configuration of the site, and asks it.
 set -euo pipefail
 export PORT=8081
+url=http://127.0.0.1:$PORT
 /opt/site/start &
 server=$!
 trap 'kill "$server"' EXIT
 
-# ask PATH: waits until something listens.
-ask() { curl --silent --show-error --fail --retry 30 --retry-delay 1 --retry-connrefused "http://127.0.0.1:$PORT$1"; }
+# Until it listens, or has ended.
+for _ in {1..300}; do
+  if curl --silent --output /dev/null "$url" || ! kill -0 "$server"; then break; fi
+  sleep 0.1
+done
+
+# ask PATH
+ask() { curl --silent --show-error --fail "$url$1"; }
 # expect PATH TEXT
 expect() {
   local answer
@@ -17,5 +24,5 @@ expect() {
 
 expect / 'Pages of the site'
 expect /new.html 'The new page'
-location=$(curl --silent --output /dev/null --write-out '%{http_code} %{redirect_url}' "http://127.0.0.1:$PORT/old")
+location=$(curl --silent --output /dev/null --write-out '%{http_code} %{redirect_url}' "$url/old")
 [[ $location == 301*/new.html ]] || { echo "/old answers '$location' instead of sending to the new page"; exit 1; }
