@@ -8,7 +8,7 @@ import { type SegmentScan, SegmentScans } from './segment-scans.js'
 
 const BEGINNING = digestOf(GZIP_BEGINNING)
 
-/** A segment that ends within a block is joined with those that follow, up to so many. */
+/** A segment that ends within a block or a header is joined with those that follow, up to so many. */
 const MOST_JOINED = 8
 
 type Bytes = () => Promise<Buffer>
