@@ -29,6 +29,7 @@ export class Holder {
  */
 export class Leases {
   readonly #held = new Map<Holder, Set<string>>()
+  #searches = 0
 
   /** Without effect for a holder that has released: nobody would give the thing back. */
   hold(thing: string, holder: Holder): void {
@@ -41,7 +42,26 @@ export class Leases {
     }
   }
 
+  /**
+   * Finds things and holds them, in one step for those who delete: while `find` is under way, everything is in use. What
+   * has been found could be deleted otherwise before it is held.
+   *
+   * @param find must be short
+   */
+  async holdFound<T>(holder: Holder, find: () => Promise<T>, thingsOf: (found: T) => Iterable<string>): Promise<T> {
+    this.#searches += 1
+    try {
+      const found = await find()
+      for (const thing of thingsOf(found)) this.hold(thing, holder)
+      return found
+    } finally {
+      this.#searches -= 1
+    }
+  }
+
+  /** Whether it must not be deleted at this moment. */
   has(thing: string): boolean {
+    if (this.#searches > 0) return true
     for (const held of this.#held.values()) if (held.has(thing)) return true
     return false
   }

@@ -119,6 +119,11 @@ export interface StartHooks extends FreezeHooks {
   output(stream: OutputStream, chunk: Buffer): Promise<void>
   /** Called when a resource of the container was removed from outside, and has been restored. */
   repaired?(what: string): void
+  /**
+   * Called once if something else than the program ends the container: with the first cause, before the program gets a
+   * signal. The program may use the grace period after it.
+   */
+  ending?(cause: ForcedEnding): void
   /** Of a run: filled in, one after the other, before the program starts. Without it, none. */
   readonly templates?: readonly RootTemplate[]
 }
@@ -156,14 +161,16 @@ export interface RunningContainer {
   /** Sends SIGTERM, and SIGKILL after a grace period; does not wait for `ended`. Idempotent. */
   stop(): void
   /**
-   * The limit that the container has hit so far, by the counters of the kernel and the use of the disk at this moment. The
-   * container is ended for it. Never rejects: what cannot be read counts as `limits-unknown`.
+   * Why the container is being ended, if it is. Looks for a limit that was hit first, by the counters of the kernel and the
+   * use of the disk at this moment, and ends the container for it. Never rejects: what cannot be read counts as
+   * `limits-unknown`, or as `engine-lost` where only the Engine does not answer.
    */
-  limitHit(): Promise<LimitEnding | undefined>
+  causeSoFar(): Promise<ForcedEnding | undefined>
   /**
    * Freezes the container, and passes its changes to `write` as a gzipped tar of full paths. The container is thawed
    * when its files have been read, which can be before `write` resolves. Rejects with `BadInput` (`bad-directory`) for a
-   * path that breaks the rule of path-rules.ts.
+   * path that breaks the rule of path-rules.ts. Where the Engine is lost meanwhile, the container is ended for it before
+   * this rejects: what its program does next is not its fault.
    */
   snapshot<T>(request: SnapshotRequest, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>>
 }
@@ -200,6 +207,9 @@ export interface LeftOut {
 
 /** A limit that was hit, or that may have been hit because that cannot be told. */
 export type LimitEnding = Extract<Ending, { kind: 'out-of-memory' | 'disk-full' | 'pids-limit' | 'limits-unknown' }>
+
+/** An end that is not the program's own. */
+export type ForcedEnding = Exclude<Ending, { kind: 'exited' | 'not-runnable' }>
 
 export type Ending =
   | { readonly kind: 'exited'; readonly exitCode: number }

@@ -5,7 +5,7 @@ import { formatFqn } from '../../base/fqn.js'
 import { Holder, type Leases } from '../../base/leases.js'
 import { renderLimits } from '../documents/convert-limits.js'
 import type { Capability } from '../packages/metadata.js'
-import type { Package, Resource } from '../packages/package.js'
+import { blobsOf, type Package, type Resource } from '../packages/package.js'
 import type { BlobStore } from '../store/blob-store.js'
 import type {
   PackageRepository,
@@ -105,17 +105,23 @@ export class Exporter {
   async #collect({ packages, pipelines, withDependencies }: ExportRequest, holder: Holder) {
     const { closure, live } = this.#parts
     const chosen = new Map<string, Package>()
-    const choose = (found: Package) => {
-      if (found.resource) live.hold(found.resource.sha256, holder)
-      chosen.set(found.uuid, found)
+    const choose = async (ref: Ref) => {
+      const one = await live.holdFound(holder, () => this.#parts.packages.get(ref), blobsOf)
+      chosen.set(one.uuid, one)
+      return one
     }
-    const add = async (found: Package, dependencies: readonly Capability[]) => {
-      choose(found)
-      if (withDependencies) (await closure(found, dependencies)).forEach(choose)
+    const addDependencies = async (one: Package, dependencies: readonly Capability[]) => {
+      if (!withDependencies) return
+      const all = await live.holdFound(
+        holder,
+        () => closure(one, dependencies),
+        (them) => them.flatMap(blobsOf),
+      )
+      for (const dependency of all) chosen.set(dependency.uuid, dependency)
     }
     for (const ref of packages) {
-      const found = await this.#parts.packages.get(ref)
-      await add(found, found.dependencies)
+      const one = await choose(ref)
+      await addDependencies(one, one.dependencies)
     }
     const found = { pipelines: new Map<string, Pipeline>(), stagers: new Map<string, Stager>() }
     for (const ref of pipelines) {
@@ -123,9 +129,9 @@ export class Exporter {
       found.pipelines.set(pipeline.uuid, pipeline)
       for (const uuid of pipeline.stagers) {
         const stager = await this.#parts.stagers.get({ uuid })
-        const program = await this.#parts.packages.get({ uuid: stager.packageUuid })
+        const program = await choose({ uuid: stager.packageUuid })
         found.stagers.set(uuid, stager)
-        await add(program, [...stager.dependencies, ...program.dependencies])
+        await addDependencies(program, [...stager.dependencies, ...program.dependencies])
       }
     }
     // In order of import, which decides between equal candidates: the importing daemon then decides as this one does.

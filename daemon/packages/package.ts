@@ -47,3 +47,8 @@ export interface Package extends PackageMetadata {
   readonly createdAt: string
   readonly updatedAt: string
 }
+
+/** The digest of its data, if it has any. */
+export function blobsOf({ resource }: Pick<Package, 'resource'>): readonly string[] {
+  return resource ? [resource.sha256] : []
+}

@@ -72,12 +72,14 @@ export class PackageRuns {
   async #start(request: RunRequest, hooks: RunOutput, signal: AbortSignal): Promise<RunningProgram> {
     const { isolation, live, liveBlobs, logger } = this.#parts
     const either = AbortSignal.any([signal, this.#stop.signal])
-    const { prepare, start, hints, templates } = await this.#plan(request)
-    either.throwIfAborted()
-    const { id } = prepare
     const holder = new Holder()
     // A package of the closure may be deleted before its layer is built.
-    for (const { sha256 } of prepare.root) liveBlobs.hold(sha256, holder)
+    const { prepare, start, hints, templates } = await liveBlobs.holdFound(
+      holder,
+      () => this.#plan(request),
+      (plan) => plan.prepare.root.map(({ sha256 }) => sha256),
+    )
+    const { id } = prepare
     const startHooks: StartHooks = {
       output: (stream, chunk) => {
         hints.push(stream, chunk)
@@ -91,6 +93,7 @@ export class PackageRuns {
     let container: PreparedContainer | undefined
     let running
     try {
+      either.throwIfAborted()
       container = await isolation.prepare(prepare, {}, either)
       running = await container.start(start, startHooks, either)
     } catch (error) {

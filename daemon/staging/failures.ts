@@ -1,6 +1,23 @@
 import { type ErrorKind, StagerdError, messageOf } from '../../base/errors.js'
-import type { Ending } from '../../isolation/isolation.js'
+import type { Ending, ForcedEnding } from '../../isolation/isolation.js'
 import { RELAUNCH_LIMIT, type Failure } from '../model/staging.js'
+
+/** Why the requests of a launch are refused that is being ended: the end of a sentence, for the author of the stager. */
+export function whyEnded(ending: ForcedEnding): string {
+  switch (ending.kind) {
+    case 'stopped':
+      return 'it was stopped'
+    case 'engine-lost':
+      return 'the Docker Engine does not answer, and the stager is launched again'
+    case 'limits-unknown':
+      return 'its limits could not be enforced'
+    case 'timeout':
+    case 'out-of-memory':
+    case 'disk-full':
+    case 'pids-limit':
+      return failureOfEnding('', ending).message
+  }
+}
 
 /** The failure of a launch that ended without a verdict, as users see it. */
 export function failureOfEnding(stager: string, ending: Exclude<Ending, { kind: 'stopped' | 'engine-lost' }>): Failure {

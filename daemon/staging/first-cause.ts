@@ -6,20 +6,21 @@
 export class FirstCause<Cause> {
   readonly decided: Promise<Cause>
   #resolve!: (cause: Cause) => void
-  #isDecided = false
+  #first: { readonly cause: Cause } | undefined
 
   constructor() {
     this.decided = new Promise((resolve) => (this.#resolve = resolve))
   }
 
-  get isDecided(): boolean {
-    return this.#isDecided
+  /** Undefined until there is one. */
+  get first(): Cause | undefined {
+    return this.#first?.cause
   }
 
   /** Returns whether `cause` is the first one. */
   decide(cause: Cause): boolean {
-    if (this.#isDecided) return false
-    this.#isDecided = true
+    if (this.#first) return false
+    this.#first = { cause }
     this.#resolve(cause)
     return true
   }

@@ -1,26 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import { Unavailable } from '../../base/errors.js'
 import { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
-import type { Ending, Isolation, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
+import type { Ending, ForcedEnding, Isolation, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
 import type { CoordinatorListener } from '../coordinator/coordinator-listener.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 import type { LogWriter } from '../log/log-writer.js'
-import type { Failure, Staging, Verdict, WorkingCopy } from '../model/staging.js'
+import type { Staging, Verdict, WorkingCopy } from '../model/staging.js'
 import { reachDirectly } from '../packages/direct-address.js'
 import type { Resolver } from '../resolver/resolver.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
-import { explainFailure } from './explain-failure.js'
-import { failureOfEnding, failureOfError } from './failures.js'
+import { whyEnded } from './failures.js'
 import { FirstCause } from './first-cause.js'
-import type { HintContext } from './hints/hint-rule.js'
-import { hintOfFailure } from './hints/hint-of-failure.js'
 import type { Janitor } from './janitor.js'
+import { LaunchConclusion } from './launch-conclusion.js'
 import type { LiveContainers } from './live-containers.js'
 import type { Conclusion, LaunchOutcome } from './launch-outcome.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan, type PlanSettings } from './plan.js'
-import { recordLimit, recordVerdict, type RecordedVerdict } from './record-verdict.js'
+import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
 import { StagerOutput } from './stager-output.js'
 import { launchEnded, WorkingCopyHandler, type OwningLaunch, type WorkingCopyParts } from './working-copy-handler.js'
 
@@ -50,11 +47,17 @@ export interface LaunchRequest {
 
 /** What ended a launch. */
 type Cause =
-  /** `recorded` resolves after the transaction of the verdict. */
-  | { readonly kind: 'verdict'; readonly recorded: Promise<RecordedVerdict> }
-  /** The container ended without a verdict. */
-  | { readonly kind: 'ended' }
+  /** `recorded` resolves after the transaction of the verdict, or with what ended the container before it. */
+  | { readonly kind: 'verdict'; readonly recorded: Promise<RecordedVerdict | Earlier> }
+  /** The container has ended without a verdict, or is being ended for `cause`. */
+  | { readonly kind: 'ended'; readonly cause?: ForcedEnding }
   | { readonly kind: 'stopped' }
+
+const STOPPED = { kind: 'stopped' } as const
+
+interface Earlier {
+  readonly earlier: ForcedEnding
+}
 
 /**
  * One launch, from its plan to its release.
@@ -62,8 +65,9 @@ type Cause =
  *   plan ─ beginLaunch ─ prepare ─ listen ─ start ─ launchRunning ─ first cause ─ end of the container ─┬─ conclude
  *                                                                                                       └─ release
  *
- * The first cause is a verdict (`settle`, which the coordinator calls through the handler), the end of the container, or
- * `stop`. Only a verdict is recorded while the container runs.
+ * The first cause is a verdict (`settle`, which the coordinator calls through the handler), the end of the container or
+ * what begins to end it, such as its timeout, or `stop`. Only a verdict is recorded while the container runs. The program
+ * has a grace period after the other causes, and its requests are refused then.
  */
 export class Launch implements OwningLaunch {
   readonly uuid = randomUUID()
@@ -75,6 +79,7 @@ export class Launch implements OwningLaunch {
   readonly #stager: string
   readonly #handler: WorkingCopyHandler
   readonly #output: StagerOutput
+  readonly #conclusion: LaunchConclusion
   readonly #cause = new FirstCause<Cause>()
   #container: PreparedContainer | undefined
   #listener: CoordinatorListener | undefined
@@ -83,7 +88,6 @@ export class Launch implements OwningLaunch {
   /** Resolved as long as no program has run: then there is nothing to wait for. */
   #ended: Promise<unknown> = Promise.resolve()
   #released: Promise<void> | undefined
-  #hints: HintContext | undefined
 
   constructor(parts: LaunchParts, { staging, log, stop }: LaunchRequest) {
     this.#parts = parts
@@ -93,6 +97,7 @@ export class Launch implements OwningLaunch {
     this.#stager = stagerFqn(currentStager(staging))
     this.#handler = new WorkingCopyHandler(this, staging, parts.workingCopy)
     this.#output = new StagerOutput(log)
+    this.#conclusion = new LaunchConclusion(parts, { uuid: this.uuid, staging, log, output: this.#output })
   }
 
   /** To be called once. */
@@ -101,16 +106,17 @@ export class Launch implements OwningLaunch {
     const staging = this.#staging
     let plan: LaunchPlan
     try {
-      plan = await resolver.with((catalogue) => planLaunch(staging, this.uuid, catalogue, this.#parts.plan))
-    } catch (error) {
-      const failed = await this.#fail(undefined, failureOfError(this.#stager, error))
-      return { kind: 'settled', staging: failed, released: Promise.resolve() }
-    }
-    this.#hints = plan.hints
-    try {
       // A package of the closure may be deleted before its layer is built.
-      for (const { sha256 } of [...plan.prepare.root, ...plan.start.stagerfs])
-        workingCopy.liveBlobs.hold(sha256, this.holder)
+      plan = await workingCopy.liveBlobs.holdFound(
+        this.holder,
+        () => resolver.with((catalogue) => planLaunch(staging, this.uuid, catalogue, this.#parts.plan)),
+        ({ prepare, start }) => [...prepare.root, ...start.stagerfs].map(({ sha256 }) => sha256),
+      )
+    } catch (error) {
+      return { ...(await this.#conclusion.neverPlanned(error)), released: Promise.resolve() }
+    }
+    this.#conclusion.hints = plan.hints
+    try {
       await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
       await ledger.beginLaunch(staging.uuid, { uuid: this.uuid, stagerFqn: this.#stager, step: staging.step })
       live.add(this.uuid)
@@ -131,24 +137,42 @@ export class Launch implements OwningLaunch {
    * OK. The cause is decided at once, so the verdict of a program that exits without waiting for the response counts too.
    *
    * A limit that was hit before the verdict is the first cause, although nobody may have noticed it yet: what a killed
-   * process should have written may be missing in the result.
+   * process should have written may be missing in the result. So is a lost Engine without which that cannot be told, or
+   * which may be why the stager has failed.
    *
-   * Throws `Refused` (`package-quota`) if the package would be over its quota; the staging has failed then.
+   * Throws `Conflict` (`launch-over`) if another cause was first, and `Refused` (`package-quota`) if the package would be
+   * over its quota; the staging has failed then.
    */
   async settle(verdict: Verdict, work: WorkingCopy): Promise<void> {
     // A stager can post before its start is recorded, but the ledger requires that record first.
     const running = await this.#running
-    if (this.#cause.isDecided) throw launchEnded()
-    const { ledger } = this.#parts
-    const launch = { staging: this.#staging, launch: this.uuid }
-    const hit = running.limitHit()
-    const recorded = hit.then((limit) =>
-      limit ? recordLimit(ledger, launch, limit) : recordVerdict(ledger, launch, verdict, work),
-    )
+    this.assertOpen()
+    const recorded = this.#record(running, verdict, work)
     this.#cause.decide({ kind: 'verdict', recorded })
-    const { refusal } = await recorded
-    if (refusal) throw refusal
-    if (await hit) throw launchEnded()
+    const result = await recorded
+    if ('earlier' in result) throw launchEnded(whyEnded(result.earlier))
+    if (result.refusal) throw result.refusal
+  }
+
+  async #record(running: RunningContainer, verdict: Verdict, work: WorkingCopy): Promise<RecordedVerdict | Earlier> {
+    const earlier =
+      (await running.causeSoFar()) ?? (verdict === 'failed' ? await this.#conclusion.engineLoss() : undefined)
+    if (earlier) return { earlier }
+    return await recordVerdict(this.#parts.ledger, { staging: this.#staging, launch: this.uuid }, verdict, work)
+  }
+
+  assertOpen(): void {
+    const cause = this.#cause.first
+    switch (cause?.kind) {
+      case undefined:
+        return
+      case 'verdict':
+        throw launchEnded()
+      case 'stopped':
+        throw launchEnded('it was stopped')
+      case 'ended':
+        throw launchEnded(cause.cause && whyEnded(cause.cause))
+    }
   }
 
   log(text: string): Promise<void> {
@@ -162,7 +186,8 @@ export class Launch implements OwningLaunch {
       running = await this.#running
     } catch (error) {
       await this.#release()
-      return { ...(await this.#neverRan(error)), released: Promise.resolve() }
+      const conclusion = this.#stop.aborted ? STOPPED : await this.#conclusion.neverRan(error)
+      return { ...conclusion, released: Promise.resolve() }
     }
     try {
       const cause = await this.#firstCause(running)
@@ -203,6 +228,7 @@ export class Launch implements OwningLaunch {
             { launch: this.uuid, what },
             'a resource of a launch was removed from outside; stagerd has restored it',
           ),
+        ending: (cause) => void this.#cause.decide({ kind: 'ended', cause }),
         ...listener.freezeHooks,
       },
       this.#stop,
@@ -227,6 +253,8 @@ export class Launch implements OwningLaunch {
     const { graceAfterVerdictMs = GRACE_AFTER_VERDICT_MS } = this.#parts
     const stop = () => running.stop()
     if (cause.kind === 'stopped') stop()
+    // Until then nothing but an earlier cause may end it.
+    if (cause.kind === 'verdict') await Promise.race([running.ended, cause.recorded.catch(() => undefined)])
     const timer = cause.kind === 'verdict' ? setTimeout(stop, graceAfterVerdictMs) : undefined
     const ending = await running.ended
     clearTimeout(timer)
@@ -234,47 +262,18 @@ export class Launch implements OwningLaunch {
   }
 
   async #conclude(cause: Cause, ending: Ending): Promise<Conclusion> {
-    const { ledger } = this.#parts
     switch (cause.kind) {
       case 'verdict': {
-        const { staging } = await cause.recorded
-        if (ending.kind === 'exited') await ledger.recordExit(this.uuid, ending.exitCode)
-        return { kind: 'settled', staging: await this.#explain(staging, ending) }
+        const result = await cause.recorded
+        return await ('earlier' in result
+          ? this.#conclusion.ended(result.earlier)
+          : this.#conclusion.settled(result.staging, ending))
       }
       case 'stopped':
-        return { kind: 'stopped' }
+        return STOPPED
       case 'ended':
-        if (ending.kind === 'stopped') return { kind: 'stopped' }
-        if (ending.kind === 'engine-lost')
-          return { kind: 'lost', staging: await ledger.abortLaunch(this.uuid), error: ending.error }
-        return { kind: 'settled', staging: await this.#fail(this.uuid, failureOfEnding(this.#stager, ending), ending) }
+        return await this.#conclusion.ended(ending)
     }
-  }
-
-  async #neverRan(error: unknown): Promise<Conclusion> {
-    const { ledger, logger } = this.#parts
-    if (this.#stop.aborted) return { kind: 'stopped' }
-    if (error instanceof Unavailable && (error.code === 'engine-down' || error.code === 'engine-changed'))
-      return { kind: 'lost', staging: await ledger.abortLaunch(this.uuid), error }
-    logger.warn({ err: error, staging: this.#staging.uuid, launch: this.uuid }, 'a launch could not be started')
-    return { kind: 'settled', staging: await this.#fail(this.uuid, failureOfError(this.#stager, error)) }
-  }
-
-  /** @param launch undefined if `beginLaunch` was not called */
-  async #fail(launch: string | undefined, failure: Failure, ending?: Ending): Promise<Staging> {
-    // The record comes first, so that the staging ends even if the log cannot be written, for instance on a full disk.
-    return await this.#explain(await this.#parts.ledger.fail(this.#staging.uuid, launch, failure), ending)
-  }
-
-  /** The reason of a failure is looked for when all output is there, which may be later than the verdict. */
-  async #explain(staging: Staging, ending?: Ending): Promise<Staging> {
-    const { failure } = staging
-    if (!failure) return staging
-    const exitCode = ending?.kind === 'exited' ? ending.exitCode : undefined
-    const hint = this.#hints && hintOfFailure(failure, this.#output.tail, { ...this.#hints, exitCode })
-    const explained = hint === undefined ? staging : await this.#parts.ledger.replaceHint(staging.uuid, hint)
-    await explainFailure({ ...failure, hint: hint ?? failure.hint }, this.#output.lastLines, this.#log)
-    return explained
   }
 
   #release(): Promise<void> {

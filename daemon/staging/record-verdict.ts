@@ -1,8 +1,7 @@
 import { Refused } from '../../base/errors.js'
-import type { LimitEnding } from '../../isolation/isolation.js'
 import { RELAUNCH_LIMIT, type Staging, type Verdict, type WorkingCopy } from '../model/staging.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
-import { failureOfEnding, failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
+import { failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
 import { currentStager, stagerFqn } from './plan.js'
 
 export interface RecordedVerdict {
@@ -44,14 +43,4 @@ export async function recordVerdict(
           : ledger.fail(uuid, launch, failureOfRelaunches(stager))),
       }
   }
-}
-
-/** Records that the open launch of `staging` has hit a limit, which comes before its verdict. */
-export async function recordLimit(
-  ledger: StagingLedger,
-  { staging, launch }: OpenLaunch,
-  limit: LimitEnding,
-): Promise<RecordedVerdict> {
-  const failure = failureOfEnding(stagerFqn(currentStager(staging)), limit)
-  return { staging: await ledger.fail(staging.uuid, launch, failure) }
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { Logger } from 'pino'
 import { messageOf } from '../../base/errors.js'
 import { explainFailure } from './explain-failure.js'
@@ -16,8 +17,8 @@ export interface StagingRunnerParts {
   readonly launches: LaunchRunner
   readonly logs: LogStore
   readonly logger: Logger
-  /** Resolves when the Engine answers and the leftovers of lost launches are removed. */
-  readonly engineIsBack: () => Promise<void>
+  /** Resolves when the Engine answers and the leftovers of lost launches are removed. Rejects when `signal` is aborted. */
+  readonly engineIsBack: (signal: AbortSignal) => Promise<void>
   /** Aborted when the daemon ends: running launches are ended without a record, and their stagings continue at the next start. */
   readonly stop: AbortSignal
 }
@@ -138,7 +139,7 @@ export class StagingRunner {
         )
         await outcome.released
         // A cancellation does not wait for the Engine: the leftovers of the launch are swept when it answers.
-        await Promise.race([engineIsBack(), untilAborted(ended)])
+        await untilAborted(ended, engineIsBack(ended))
         return outcome.staging
       }
     }
@@ -156,9 +157,11 @@ export class StagingRunner {
   }
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
+/** Waits for `work`, which rejects after an abort, but not after the abort. */
+async function untilAborted(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  const done = new AbortController()
+  // A listener that stays would keep the signal, and with it the staging, for as long as the daemon runs.
+  const aborted = once(signal, 'abort', { signal: done.signal })
+  await Promise.race([work, aborted]).catch(() => undefined)
+  done.abort()
 }

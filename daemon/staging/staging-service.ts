@@ -43,7 +43,7 @@ export class StagingService {
     this.#parts = parts
     this.#runner = new StagingRunner({
       ...parts,
-      engineIsBack: () => parts.janitor.sweepOnceEngineIsBack(this.#stop.signal),
+      engineIsBack: (signal) => parts.janitor.sweepOnceEngineIsBack(signal),
       stop: this.#stop.signal,
     })
     this.#queue = new StagingQueue(

@@ -29,6 +29,8 @@ export interface OwningLaunch {
   readonly uuid: string
   /** Has the blobs that the launch has written. Releases when the launch ends. */
   readonly holder: Holder
+  /** Throws `Conflict` (`launch-over`), with the reason, when it has a verdict or something has ended it. */
+  assertOpen(): void
   /** Resolves when the start of the container has been recorded. A stager can send requests before that. */
   running(): Promise<Pick<RunningContainer, 'snapshot'>>
   /** Records the verdict durably; rejects with `Conflict` (`launch-over`) if another cause was first. */
@@ -77,7 +79,12 @@ export class WorkingCopyHandler implements LaunchHandler {
     const { sha256, compression } = this.#work.resource
     const blob = await this.#parts.blobs.open(sha256)
     if (compression === 'gzip') return blob
-    return { stream: await this.#parts.toGzip(blob.stream, compression), length: undefined, trustedFile: undefined }
+    try {
+      return { stream: await this.#parts.toGzip(blob.stream, compression), length: undefined, trustedFile: undefined }
+    } catch (error) {
+      blob.stream.destroy()
+      throw error
+    }
   }
 
   async replaceData(body: Readable, expected: ExpectedUpload, signal: AbortSignal): Promise<void> {
@@ -95,13 +102,18 @@ export class WorkingCopyHandler implements LaunchHandler {
   }
 
   metadata(): PackageMetadata {
+    this.#assertOpen()
+    return this.#metadata()
+  }
+
+  #metadata(): PackageMetadata {
     const { dependencies, provides, environment, templates } = this.#work
     return { dependencies, provides, environment, templates }
   }
 
   alter(change: MetadataChange): Promise<void> {
     this.#assertOpen()
-    this.#work = { ...this.#work, ...applyChange(this.metadata(), change) }
+    this.#work = { ...this.#work, ...applyChange(this.#metadata(), change) }
     return Promise.resolve()
   }
 
@@ -143,6 +155,7 @@ export class WorkingCopyHandler implements LaunchHandler {
   }
 
   #assertOpen(): void {
+    this.#owner.assertOpen()
     if (this.#closed) throw launchEnded()
   }
 }
@@ -155,6 +168,7 @@ function describeLeftOut({ sockets, special }: LeftOut): string {
   return `The snapshot leaves out ${counts.join(' and ')}: a package cannot contain them.`
 }
 
-export function launchEnded(): StagerdError {
-  return new Conflict('launch-over', 'This launch has ended: another verdict or cause came first.')
+/** @param why the end of a sentence */
+export function launchEnded(why = 'another verdict or cause came first'): StagerdError {
+  return new Conflict('launch-over', `This launch has ended: ${why}.`)
 }

@@ -32,6 +32,8 @@ const NOTICE_END_MS = 1_000
 /** Messages of runc for cgroups of version 1 and 2. Docker may append "unknown". */
 const NOT_FROZEN_YET = /unable to freeze(: unknown)?$|waiting for the cgroup to freeze/
 
+const HAS_ENDED = /not running|no such (container|process)|already finished/i
+
 /** Messages of runc before the Engine has noticed the end of the container. The next request gets its own message. */
 const ENDED_MEANWHILE = /container not running|cannot pause a stopped container/i
 
@@ -157,12 +159,13 @@ export class Container {
     this.#pausedByUs = false
   }
 
+  /** Succeeds if it has ended. */
   async signal(name: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     try {
       await askEngine('signal a container', this.#container.kill({ signal: name }))
     } catch (error) {
-      if (!(error instanceof EngineRefusal)) throw error
-      // The container has already ended.
+      // The container may have ended already, and the Engine may not have noticed.
+      if (!(error instanceof EngineRefusal && HAS_ENDED.test(error.reason))) throw error
     }
   }
 

@@ -85,6 +85,11 @@ export function isStatus(error: unknown, statusCode: number): boolean {
   return error instanceof EngineRefusal && error.statusCode === statusCode
 }
 
+/** Whether the Engine did not answer. */
+export function isEngineDown(error: unknown): error is Unavailable {
+  return error instanceof Unavailable && error.code === 'engine-down'
+}
+
 const CONNECTION_ERRNOS = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EACCES', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND'])
 
 /** Translates an error of dockerode. */

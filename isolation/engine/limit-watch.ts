@@ -11,7 +11,10 @@ import { GrowthGauge } from './disk-use.js'
 export interface LimitProbe {
   /** Undefined when they are gone, with the container. */
   counts(): Promise<CgroupCounts | undefined>
-  /** Whether the Engine noticed that a process was killed for want of memory; slower than the counters. */
+  /**
+   * Whether the Engine noticed that a process was killed for want of memory; slower than the counters. False for a
+   * container that was removed; rejects where the Engine does not answer.
+   */
   wasOutOfMemory(): Promise<boolean>
   /** Files that the kernel changes when a limit is hit. Not every kernel has them. */
   readonly eventFiles: readonly string[]
@@ -75,15 +78,28 @@ export class LimitWatch {
   }
 
   /** One check. Never rejects: a failure counts. */
-  look(): Promise<LimitEnding | undefined> {
-    return this.#check(false)
+  async look(): Promise<LimitEnding | undefined> {
+    try {
+      const ending = await this.#check(false)
+      this.#failures = 0
+      return ending
+    } catch (error) {
+      this.#failures += 1
+      return this.#failures < MAX_FAILURES ? undefined : limitsUnknown(error)
+    }
   }
 
-  /** What holds at this moment, for a decision that cannot be taken back. Repeats a check that fails. Never rejects. */
+  /**
+   * What holds at this moment, for a decision that cannot be taken back. Repeats a check that fails; the checks of `look`
+   * meanwhile tell nothing about that. Never rejects.
+   */
   async decide(): Promise<LimitEnding | undefined> {
-    for (;;) {
-      const ending = await this.#check(true)
-      if (ending || this.#failures === 0) return ending
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#check(true)
+      } catch (error) {
+        if (attempt >= MAX_FAILURES) return limitsUnknown(error)
+      }
       await delay(this.retryMs)
     }
   }
@@ -91,14 +107,11 @@ export class LimitWatch {
   #check(isDecision: boolean): Promise<LimitEnding | undefined> {
     return this.#mutex.run(async () => {
       try {
-        const ending = (await this.#hitByCounts(isDecision)) ?? (await this.#lookAtDisk(isDecision))
-        this.#failures = 0
-        return ending
+        return (await this.#hitByCounts(isDecision)) ?? (await this.#lookAtDisk(isDecision))
       } catch (error) {
         // It is being ended for another cause.
-        if (error instanceof Conflict) this.#failures = 0
-        else this.#failures += 1
-        return this.#failures < MAX_FAILURES ? undefined : limitsUnknown(error)
+        if (error instanceof Conflict) return undefined
+        throw error
       }
     })
   }

@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CleanupFailure, CleanupStack } from '../../base/cleanup-stack.js'
-import { messageOf, Unavailable } from '../../base/errors.js'
+import { messageOf } from '../../base/errors.js'
 import type { Compressor } from '../archive/compressor.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
 import type {
   Ending,
+  ForcedEnding,
   LimitEnding,
   RunningContainer as RunningContainerPort,
   SnapshotReport,
@@ -14,7 +15,7 @@ import type {
 } from '../isolation.js'
 import type { Limits } from '../launch-plan.js'
 import type { Attached, Container } from './container.js'
-import { engineError } from './engine-errors.js'
+import { engineError, isEngineDown } from './engine-errors.js'
 import type { Freezer } from './freezer.js'
 import { LimitWatch, type LimitProbe } from './limit-watch.js'
 import { pumpOutput } from './output-frames.js'
@@ -34,7 +35,7 @@ export interface RunningParts {
   readonly container: Container
   readonly attached: Attached
   readonly limits: Limits
-  readonly hooks: Pick<StartHooks, 'output'>
+  readonly hooks: Pick<StartHooks, 'output' | 'ending'>
   readonly publishedPorts: readonly number[]
   /** Aborted, with the reason, when the host can no longer isolate the container. */
   readonly lost: AbortSignal
@@ -46,6 +47,9 @@ export interface RunningParts {
   readonly obstacle: Obstacle | undefined
   readonly owners: MappedOwners | undefined
   readonly snapshotting: Snapshotting
+  /** For tests; by default GRACE_MS, and that of the limit watch. */
+  readonly graceMs?: number
+  readonly retryMs?: number
 }
 
 /** The grace period between SIGTERM and SIGKILL, in milliseconds. */
@@ -62,8 +66,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
  *
  * INVARIANTS
  * - `ended` reports the first cause of the end, whatever happens after that.
- * - `ended` resolves after the last chunk of output was accepted, unless the container is released before, and never
- *   rejects.
+ * - `ended` resolves after the last chunk of output was accepted, unless the container is released before or cannot be
+ *   signalled, and never rejects.
  * - The container is not ended while its files are read: ending it aborts the reading, and closes the freezer before it
  *   sends a signal.
  */
@@ -71,8 +75,10 @@ export class RunningContainer implements RunningContainerPort {
   readonly ended: Promise<Ending>
   readonly publishedPorts: readonly number[]
   readonly #parts: RunningParts
-  #cause: Ending | undefined
+  #cause: ForcedEnding | undefined
+  #isOver = false
   readonly #ending = new AbortController()
+  /** Aborted when nothing more is to be learned of its end. */
   readonly #over = new AbortController()
   readonly #watch: LimitWatch
 
@@ -80,7 +86,7 @@ export class RunningContainer implements RunningContainerPort {
   constructor(parts: RunningParts) {
     this.#parts = parts
     this.publishedPorts = parts.publishedPorts
-    this.#watch = new LimitWatch(parts.probe, parts.limits)
+    this.#watch = new LimitWatch(parts.probe, parts.limits, parts.retryMs)
     this.ended = this.#run()
   }
 
@@ -98,15 +104,11 @@ export class RunningContainer implements RunningContainerPort {
     this.#end({ kind: 'stopped' }, 'with grace')
   }
 
-  async limitHit(): Promise<LimitEnding | undefined> {
-    const hit = this.#limitCause() ?? (await this.#watch.decide())
+  async causeSoFar(): Promise<ForcedEnding | undefined> {
+    const hit = this.#cause ? undefined : await this.#watch.decide()
     if (hit) this.#endForLimit(hit)
-    // A check that was under way may have ended the container first: nothing can be measured then.
-    return hit ?? this.#limitCause()
-  }
-
-  #limitCause(): LimitEnding | undefined {
-    return this.#cause && isLimit(this.#cause) ? this.#cause : undefined
+    // Nothing can be measured in a container that is ended meanwhile. Where it has ended by itself, `ended` may be decided.
+    return this.#cause ?? (hit && asEnding(hit))
   }
 
   /**
@@ -116,9 +118,10 @@ export class RunningContainer implements RunningContainerPort {
    */
   async release(undo: CleanupStack): Promise<CleanupFailure[]> {
     const { attached, freezer } = this.#parts
-    this.#cause ??= { kind: 'stopped' }
+    this.#setCause({ kind: 'stopped' })
     this.#ending.abort()
-    await withinGrace(freezer.close(), AbortSignal.timeout(GRACE_MS))
+    // Also when its program has ended: a snapshot may still read its files.
+    await this.#withinGrace(freezer.close(), new AbortController().signal)
     const failures = await undo.run()
     // Do not wait for pending responses of the Engine.
     this.#over.abort()
@@ -132,7 +135,12 @@ export class RunningContainer implements RunningContainerPort {
     const { givenFiles } = snapshotting
     const compressor = await snapshotting.compressor()
     const { signal } = this.#ending
-    return await takeSnapshot({ ...request, ...root, owners, givenFiles, compressor, freezer, signal }, write)
+    try {
+      return await takeSnapshot({ ...request, ...root, owners, givenFiles, compressor, freezer, signal }, write)
+    } catch (error) {
+      if (isEngineDown(error)) this.#end({ kind: 'engine-lost', error }, 'at once')
+      throw error
+    }
   }
 
   async #run(): Promise<Ending> {
@@ -160,21 +168,18 @@ export class RunningContainer implements RunningContainerPort {
     waiting.catch(() => undefined)
     try {
       // The counters of the cgroup are removed with the container: read them before the Engine removes it.
-      await Promise.race([output, waiting]).catch(() => undefined)
-      // `??= await` would read the cause before it waits, and overwrite one that is set meanwhile.
-      const hit = await watch.lookAtCounts()
-      this.#cause ??= hit
+      await this.#orOver(Promise.race([output, waiting])).catch(() => undefined)
+      this.#setCause(await watch.lookAtCounts())
       const exitCode = await this.#orOver(Promise.race([waiting, this.#askForExitCode()]))
       await this.#orOver(output)
-      const explanation = exitCode === 0 ? undefined : await this.#explain()
-      this.#cause ??= explanation
+      if (exitCode !== 0) this.#setCause(await this.#explain())
       return this.#cause ?? this.#exited(exitCode)
     } catch (error) {
       return this.#cause ?? { kind: 'engine-lost', error: engineError('wait for a container', error) }
     } finally {
       clearTimeout(timer)
       lost.removeEventListener('abort', onLost)
-      this.#cause ??= { kind: 'stopped' }
+      this.#isOver = true
       this.#over.abort()
     }
   }
@@ -192,7 +197,7 @@ export class RunningContainer implements RunningContainerPort {
   }
 
   /** A program that hits a limit often ends before the next check. */
-  async #explain(): Promise<Ending | undefined> {
+  async #explain(): Promise<ForcedEnding | undefined> {
     const { container, limits } = this.#parts
     if (await container.wasOutOfMemory()) return { kind: 'out-of-memory', limitBytes: limits.memoryBytes }
     const hit = await this.#watch.decide()
@@ -210,31 +215,54 @@ export class RunningContainer implements RunningContainerPort {
     this.#end(asEnding(hit), 'at once')
   }
 
-  #end(cause: Ending, how: 'with grace' | 'at once'): void {
-    if (this.#cause) return
+  #end(cause: ForcedEnding, how: 'with grace' | 'at once'): void {
+    if (this.#setCause(cause)) void this.#signal(how)
+  }
+
+  /** Returns whether `cause` is the first one of a container that has not ended. */
+  #setCause(cause: ForcedEnding | undefined): boolean {
+    if (!cause || this.#cause || this.#isOver) return false
     this.#cause = cause
     this.#ending.abort()
-    // A signal fails when the Engine does not answer, and `ended` reports that.
-    this.#signal(how).catch(() => undefined)
+    this.#parts.hooks.ending?.(cause)
+    return true
   }
 
+  /** Never rejects. */
   async #signal(how: 'with grace' | 'at once'): Promise<void> {
     const { container, freezer } = this.#parts
-    await withinGrace(freezer.close(), this.#over.signal)
+    await this.#withinGrace(freezer.close())
     if (how === 'with grace') {
-      await container.signal('SIGTERM')
-      await withinGrace(this.ended, this.#over.signal)
+      await container.signal('SIGTERM').catch(() => undefined)
+      await this.#withinGrace(this.ended)
     }
-    if (!this.#over.signal.aborted) await container.signal('SIGKILL')
+    if (this.#over.signal.aborted) return
+    try {
+      await container.signal('SIGKILL')
+    } catch {
+      // An Engine that cannot end it will not tell of its end either.
+      await this.#withinGrace(this.ended)
+      this.#over.abort()
+    }
   }
 
-  /** `promise`, or a rejection when the container is released before it settles. */
+  /** Waits until `promise` settles, the grace period is over, or `over` is aborted. */
+  async #withinGrace(promise: Promise<unknown>, over = this.#over.signal): Promise<void> {
+    const { graceMs = GRACE_MS } = this.#parts
+    const done = new AbortController()
+    const signal = AbortSignal.any([done.signal, over])
+    await Promise.race([promise, delay(graceMs, undefined, { signal })]).catch(() => undefined)
+    done.abort()
+  }
+
+  /** `promise`, or a rejection when nothing more is to be learned. */
   async #orOver<T>(promise: Promise<T>): Promise<T> {
     const { signal } = this.#over
     let onAbort: (() => void) | undefined
     const over = new Promise<never>((_, reject) => {
-      onAbort = () => reject(new Error('released'))
+      onAbort = () => reject(new Error('nothing more is to be learned of it'))
       signal.addEventListener('abort', onAbort, { once: true })
+      if (signal.aborted) onAbort()
     })
     try {
       return await Promise.race([promise, over])
@@ -244,35 +272,9 @@ export class RunningContainer implements RunningContainerPort {
   }
 }
 
-/** Waits until `promise` settles, the grace period is over, or `signal` is aborted. */
-async function withinGrace(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  const done = new AbortController()
-  const waitFor = AbortSignal.any([done.signal, signal])
-  await Promise.race([promise, delay(GRACE_MS, undefined, { signal: waitFor })]).catch(() => undefined)
-  done.abort()
-}
-
-function isLimit(ending: Ending): ending is LimitEnding {
-  switch (ending.kind) {
-    case 'out-of-memory':
-    case 'disk-full':
-    case 'pids-limit':
-    case 'limits-unknown':
-      return true
-    case 'exited':
-    case 'timeout':
-    case 'not-runnable':
-    case 'stopped':
-    case 'engine-lost':
-      return false
-  }
-}
-
 /** Where only the Engine does not answer, the launch is lost, and not at fault. */
-function asEnding(hit: LimitEnding): Ending {
-  return hit.kind === 'limits-unknown' && hit.error instanceof Unavailable
-    ? { kind: 'engine-lost', error: hit.error }
-    : hit
+function asEnding(hit: LimitEnding): ForcedEnding {
+  return hit.kind === 'limits-unknown' && isEngineDown(hit.error) ? { kind: 'engine-lost', error: hit.error } : hit
 }
 
 function asError(error: unknown): Error {

@@ -8,6 +8,7 @@ import type { Container } from './container.js'
 import { deletedUse } from './deleted-use.js'
 import { directoryUse, filesystemUse } from './disk-use.js'
 import type { FreezeHooks } from '../isolation.js'
+import { isStatus } from './engine-errors.js'
 import type { EngineSettings } from './engine-settings.js'
 import { Freezer } from './freezer.js'
 import type { LimitProbe } from './limit-watch.js'
@@ -61,8 +62,7 @@ export async function watchedContainer(
   )
   const probe: LimitProbe = {
     counts: () => readCounts(cgroup),
-    // Where the Engine does not answer, or the container was released, nothing is known to have happened.
-    wasOutOfMemory: () => container.wasOutOfMemory().catch(() => false),
+    wasOutOfMemory: () => container.wasOutOfMemory().catch(falseIfRemoved),
     eventFiles: [cgroup.pidsEvents, cgroup.memoryEvents],
     filesystemUseBefore: await filesystemUse(written),
     filesystemUse: () => filesystemUse(written),
@@ -81,6 +81,11 @@ export async function watchedContainer(
         snapshotting,
       }),
   }
+}
+
+function falseIfRemoved(error: unknown): false {
+  if (isStatus(error, 404)) return false
+  throw error
 }
 
 /** Of one measurement, in milliseconds. The container is frozen for so long. */

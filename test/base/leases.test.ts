@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { Deferred } from '../../base/deferred.js'
 import { Holder, Leases } from '../../base/leases.js'
 
 it('a thing is held until each of its holders has released it', () => {
@@ -41,4 +42,27 @@ it('a snapshot keeps what was held, whatever is released or held afterwards', ()
   leases.hold('another', next)
   expect(before).toEqual(new Set(['blob']))
   expect(leases.snapshot()).toEqual(new Set(['another']))
+})
+
+it('while somebody looks for things to hold, everything is in use, and then what was found', async () => {
+  const leases = new Leases()
+  const holder = new Holder()
+  const found = new Deferred<readonly string[]>()
+  const failing = leases.holdFound(
+    new Holder(),
+    () => Promise.reject(new Error('no such package')),
+    () => [],
+  )
+  const finding = leases.holdFound(
+    holder,
+    () => found.promise,
+    (things) => things,
+  )
+  await expect(failing).rejects.toThrow('no such package')
+  expect([leases.has('blob'), leases.has('another')]).toEqual([true, true])
+  found.resolve(['blob'])
+  expect(await finding).toEqual(['blob'])
+  expect([leases.has('blob'), leases.has('another')]).toEqual([true, false])
+  holder.release()
+  expect(leases.has('blob')).toBe(false)
 })

@@ -9,6 +9,7 @@ import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type {
+  ForcedEnding,
   Isolation,
   OpenImage,
   OutputStream,
@@ -82,6 +83,8 @@ export class Recorder implements PrepareHooks, StartHooks {
   readonly steps: string[] = []
   readonly repairs: string[] = []
   readonly freezes: string[] = []
+  readonly endings: ForcedEnding[] = []
+  stdoutBeforeEnding = ''
   /** Address and port of the coordinator, when its listener is open. */
   address = ''
   port = 0
@@ -106,6 +109,11 @@ export class Recorder implements PrepareHooks, StartHooks {
 
   repaired(what: string): void {
     this.repairs.push(what)
+  }
+
+  ending(cause: ForcedEnding): void {
+    this.endings.push(cause)
+    this.stdoutBeforeEnding = this.stdout
   }
 
   /** Returns the value of STAGER_URL. */
@@ -260,7 +268,7 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       }
       const { running } = await launchOf(program, new Recorder(), { memoryBytes: 16 * MIB })
       expect(await running.ended).toEqual({ kind: 'out-of-memory', limitBytes: 16 * MIB })
-      expect(await running.limitHit()).toEqual({ kind: 'out-of-memory', limitBytes: 16 * MIB })
+      expect(await running.causeSoFar()).toEqual({ kind: 'out-of-memory', limitBytes: 16 * MIB })
     })
 
     it('reports the pids limit, even if the program exits by itself', async () => {
@@ -289,19 +297,43 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(ended.kind === 'disk-full' && ended.usedBytes).toBeGreaterThan(8 * MIB)
     })
 
-    it('knows of no limit that a program within its limits has hit', async () => {
-      const { running } = await launchOf(idle, new Recorder())
-      expect(await running.limitHit()).toBeUndefined()
+    it('knows of no cause that would end a program within its limits, or that has ended one that exits', async () => {
+      const recorder = new Recorder()
+      const { running } = await launchOf(idle, recorder)
+      expect(await running.causeSoFar()).toBeUndefined()
       running.stop()
       expect(await running.ended).toEqual({ kind: 'stopped' })
-      expect(await running.limitHit()).toBeUndefined()
+      expect(recorder.endings).toEqual([{ kind: 'stopped' }])
+
+      const exits = new Recorder()
+      const { running: brief } = await launchOf({ shell: 'true', fake: () => Promise.resolve() }, exits)
+      expect(await brief.ended).toEqual({ kind: 'exited', exitCode: 0 })
+      expect(await brief.causeSoFar()).toBeUndefined()
+      expect(exits.endings).toEqual([])
     })
 
-    it('reports the first cause of an end', async () => {
-      const { running } = await launchOf(idle, new Recorder(), { timeoutMs: 300 })
-      await running.ended
+    it('reports the first cause of an end, before the program gets its signal and goes on', async () => {
+      const recorder = new Recorder()
+      const goesOn: Program = {
+        shell: `trap 'echo again' TERM; echo ready; sleep 60 & wait; ${POST} post /late >/dev/null; exit 3`,
+        fake: async ({ url, print, signal, exit }) => {
+          await print('ready')
+          if (!signal.aborted) await once(signal, 'abort')
+          await print('again')
+          await fetch(`${url}/late`, { method: 'POST' })
+          exit(3)
+        },
+      }
+      const { running } = await launchOf(goesOn, recorder, { timeoutMs: 2_000 })
+      const timeout = { kind: 'timeout', afterMs: 2_000 }
+      await vi.waitFor(() => expect(recorder.endings).toEqual([timeout]), 60_000)
+      expect(recorder.stdoutBeforeEnding).toBe('ready\n')
       running.stop()
-      expect(await running.ended).toMatchObject({ kind: 'timeout' })
+      expect(await running.causeSoFar()).toEqual(timeout)
+      expect(await running.ended).toEqual(timeout)
+      expect(recorder.stdout).toBe('ready\nagain\n')
+      expect(recorder.asked).toEqual(['POST /launch/late'])
+      expect(recorder.endings).toEqual([timeout])
     })
 
     it('takes a snapshot of what the program added at or below a directory, without what is excluded', async () => {

@@ -7,11 +7,11 @@ import type {
   Cached,
   Ending,
   Finding,
+  ForcedEnding,
   ImageConfig,
   ImageHooks,
   ImagePlan,
   Isolation,
-  LimitEnding,
   OpenImage,
   PreparedContainer,
   PrepareHooks,
@@ -45,9 +45,12 @@ export interface FakeContext {
   /** Counts against the pids limit. */
   readonly fork: (processes: number) => void
   readonly exit: (code: number) => never
-  /** Aborts when the container is ended from outside. */
+  /** Aborts when the container is ended from outside. The program may go on for the grace period, unless it is killed. */
   readonly signal: AbortSignal
 }
+
+/** How long a program may go on after its signal, in milliseconds. */
+const GRACE_MS = 2_000
 
 export interface FakeImage {
   /** Maps absolute paths to texts. */
@@ -83,7 +86,7 @@ export class FakeIsolation implements Isolation {
   /** The names of the packages whose layers were requested. */
   readonly materialised: string[] = []
   cached: readonly FakeCached[] = []
-  /** When set, the Engine is down: every call rejects with it. */
+  /** When set, the Engine is down: every call rejects with it. Running containers do not notice by themselves. */
   down: Error | undefined
   /** What every release reports as not undone. */
   undoFailures: ReleaseReport['failures'] = []
@@ -107,7 +110,7 @@ export class FakeIsolation implements Isolation {
         return running
       },
       release: async () => {
-        running?.stop()
+        running?.end({ kind: 'stopped' })
         await running?.ended
         this.left.delete(plan.id)
         return { failures: this.undoFailures }
@@ -118,7 +121,7 @@ export class FakeIsolation implements Isolation {
   #start(plan: PreparePlan & StartPlan, hooks: StartHooks): FakeRunning {
     const program = this.stagers.get(plan.command)
     if (!program) throw new BadInput('no-such-program', `The fake has no program '${plan.command}': add one to it.`)
-    const running = new FakeRunning(plan, hooks, this.#fillIn(hooks))
+    const running = new FakeRunning(plan, hooks, this.#fillIn(hooks), () => this.down)
     this.#running.add(running)
     void running.ended.then(() => this.#running.delete(running))
     running.begin(program)
@@ -207,19 +210,26 @@ class FakeRunning implements RunningContainer {
   readonly ended: Promise<Ending>
   readonly #plan: PreparePlan & StartPlan
   readonly #hooks: StartHooks
+  readonly #isDown: () => Error | undefined
   readonly #files = new Map<string, string>()
   readonly #stop = new AbortController()
   /** Settles when everything that was printed so far has been taken, piece after piece. */
   #printed: Promise<void> = Promise.resolve()
   #resolveEnded!: (ending: Ending) => void
+  #hasEnded = false
+  /** Why it is being ended. */
+  #cause: ForcedEnding | undefined
   /** A limit that a child process has hit, while the program itself goes on. */
-  #hit: LimitEnding | undefined
+  #hit: ForcedEnding | undefined
+  #written = 0
 
   constructor(
     plan: PreparePlan & StartPlan,
     hooks: StartHooks,
     private readonly filled: ReadonlyMap<string, string>,
+    isDown: () => Error | undefined,
   ) {
+    this.#isDown = isDown
     this.publishedPorts = plan.publish.map(({ hostPort }, index) => hostPort || 40_000 + index)
     this.#plan = plan
     this.#hooks = hooks
@@ -231,7 +241,7 @@ class FakeRunning implements RunningContainer {
     const timer =
       timeoutMs === Infinity
         ? undefined
-        : setTimeout(() => this.end({ kind: 'timeout', afterMs: timeoutMs }), timeoutMs)
+        : setTimeout(() => this.#terminate({ kind: 'timeout', afterMs: timeoutMs }), timeoutMs)
     void program(this.#context())
       .then(
         () => this.end({ kind: 'exited', exitCode: 0 }),
@@ -240,13 +250,29 @@ class FakeRunning implements RunningContainer {
       .finally(() => clearTimeout(timer))
   }
 
-  /** The first ending wins, and is told when the last output has been taken. */
+  /** It ends at once. The first cause wins, and is told when the last output has been taken. */
   end(ending: Ending): void {
-    if (this.#stop.signal.aborted) return
-    if (isLimit(ending)) this.#hit = ending
+    if (this.#hasEnded) return
+    if (ending.kind !== 'exited' && ending.kind !== 'not-runnable') this.#setCause(ending)
+    this.#hasEnded = true
     this.#stop.abort()
-    const tell = () => this.#resolveEnded(ending)
+    const tell = () => this.#resolveEnded(this.#cause ?? ending)
     void this.#printed.then(tell, tell)
+  }
+
+  /** It ends when the program returns, or after the grace period. */
+  #terminate(cause: ForcedEnding): void {
+    if (this.#hasEnded || this.#cause) return
+    this.#setCause(cause)
+    this.#stop.abort()
+    const timer = setTimeout(() => this.end(cause), GRACE_MS)
+    void this.ended.then(() => clearTimeout(timer))
+  }
+
+  #setCause(cause: ForcedEnding): void {
+    if (this.#cause) return
+    this.#cause = cause
+    this.#hooks.ending?.(cause)
   }
 
   async input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
@@ -254,12 +280,16 @@ class FakeRunning implements RunningContainer {
   }
 
   stop(): void {
-    this.end({ kind: 'stopped' })
+    this.#terminate({ kind: 'stopped' })
   }
 
-  limitHit(): Promise<LimitEnding | undefined> {
-    if (this.#hit) this.end(this.#hit)
-    return Promise.resolve(this.#hit)
+  causeSoFar(): Promise<ForcedEnding | undefined> {
+    const error = this.#isDown()
+    // What may be over the limit cannot be measured without the Engine.
+    const isInDoubt = this.#written >= this.#plan.limits.diskBytes / 2
+    const hit = this.#hit ?? (error && isInDoubt ? ({ kind: 'engine-lost', error } as const) : undefined)
+    if (hit) this.end(hit)
+    return Promise.resolve(this.#cause)
   }
 
   async snapshot<T>(
@@ -268,6 +298,11 @@ class FakeRunning implements RunningContainer {
   ): Promise<SnapshotReport<T>> {
     const refuse = (why: string): never => {
       throw new BadInput('bad-directory', `The directory of a snapshot is refused: ${why}.`)
+    }
+    const error = this.#isDown()
+    if (error) {
+      this.end({ kind: 'engine-lost', error })
+      throw error
     }
     const tar = pack()
     const within = directory === undefined ? '/' : `/${pathFromRoot(directory, refuse)}/`
@@ -283,14 +318,13 @@ class FakeRunning implements RunningContainer {
 
   /** What has ended prints nothing. */
   #print(line: string): Promise<void> {
-    if (!this.#stop.signal.aborted)
+    if (!this.#hasEnded)
       this.#printed = this.#printed.then(() => this.#hooks.output('stdout', Buffer.from(`${line}\n`)))
     return this.#printed
   }
 
   #context(): FakeContext {
     const { limits } = this.#plan
-    let written = 0
     return {
       url: this.#plan.environment.STAGER_URL ?? '',
       plan: this.#plan,
@@ -298,10 +332,10 @@ class FakeRunning implements RunningContainer {
       filled: this.filled,
       print: (line) => this.#print(line),
       writeFile: (path, text) => {
-        written += text.length
+        this.#written += text.length
         this.#files.set(path, text)
-        if (written > limits.diskBytes)
-          throw new Exit({ kind: 'disk-full', usedBytes: written, limitBytes: limits.diskBytes })
+        if (this.#written > limits.diskBytes)
+          throw new Exit({ kind: 'disk-full', usedBytes: this.#written, limitBytes: limits.diskBytes })
       },
       allocate: (bytes) => {
         if (bytes > limits.memoryBytes) throw new Exit({ kind: 'out-of-memory', limitBytes: limits.memoryBytes })
@@ -317,8 +351,4 @@ class FakeRunning implements RunningContainer {
       },
     }
   }
-}
-
-function isLimit(ending: Ending): ending is LimitEnding {
-  return ['out-of-memory', 'disk-full', 'pids-limit', 'limits-unknown'].includes(ending.kind)
 }

@@ -223,7 +223,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
   })
   const parts = { ledger, packages, stagers, pipelines, janitor, launches, logs, logger, retryMs: 5 }
   const service = new StagingService(parts, limit)
-  return { store, blobs, ingest, ledger, packages, stagers, pipelines, policies, logs, service }
+  return { store, blobs, ingest, ledger, packages, stagers, pipelines, policies, logs, service, janitor }
 }
 
 /** Sends a request of a fake stager. Throws unless the status is the expected one. */

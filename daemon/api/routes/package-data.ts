@@ -1,9 +1,10 @@
 import { Fault, NotFound } from '../../../base/errors.js'
 import { Holder, type Leases } from '../../../base/leases.js'
 import type { BlobStore } from '../../store/blob-store.js'
-import type { PackageRepository } from '../../store/repositories.js'
+import type { PackageRepository, Ref } from '../../store/repositories.js'
 import { readFrom, rangeStart } from '../byte-range.js'
 import type { Api } from '../fastify.js'
+import { blobsOf, type Resource } from '../../packages/package.js'
 import { parseRef } from '../parse-ref.js'
 import { packageFqn } from '../render-package.js'
 import { NoQuery, Nothing, RefPath, REFUSALS, streamed } from './schemas.js'
@@ -22,12 +23,22 @@ export interface PackageDataRoutesParts {
  * An interrupted download is resumed with `Range: bytes=N-` and the entity tag in `If-Range`.
  */
 export function packageDataRoutes(api: Api, { packages, blobs, live }: PackageDataRoutesParts): void {
-  /** The package may be deleted before its blob is open; after that, nothing disturbs the reader. */
-  const openHeld = async (sha256: string) => {
+  /**
+   * The package may be deleted before its blob is open; after that, nothing disturbs the reader.
+   *
+   * @param known the entity tag that the client has: its blob is not opened
+   */
+  const open = async (ref: Ref, known: string | undefined) => {
     const holder = new Holder()
-    live.hold(sha256, holder)
     try {
-      return await blobs.open(sha256)
+      const found = await live.holdFound(holder, () => packages.get(ref), blobsOf)
+      const { resource } = found
+      if (!resource)
+        throw new NotFound(
+          'package-empty',
+          `${packageFqn(found)} has no data yet: upload data, or wait until its staging has ended.`,
+        )
+      return { found, resource, blob: known === etagOf(resource) ? undefined : await blobs.open(resource.sha256) }
     } finally {
       holder.release()
     }
@@ -51,22 +62,16 @@ export function packageDataRoutes(api: Api, { packages, blobs, live }: PackageDa
       },
     },
     async ({ params, headers }, reply) => {
-      const found = await packages.get(parseRef(params.ref, 'package'))
-      const { resource } = found
-      if (!resource)
-        throw new NotFound(
-          'package-empty',
-          `${packageFqn(found)} has no data yet: upload data, or wait until its staging has ended.`,
-        )
-      const etag = `"sha256:${resource.sha256}"`
+      const { found, resource, blob } = await open(parseRef(params.ref, 'package'), headers['if-none-match'])
+      const etag = etagOf(resource)
       void reply.header('etag', etag).header('accept-ranges', 'bytes')
-      if (headers['if-none-match'] === etag) return reply.code(304).send(null)
-      const from = rangeStart(headers.range, headers['if-range'], etag)
-      const { stream, length } = await openHeld(resource.sha256)
+      if (!blob) return reply.code(304).send(null)
+      const { stream, length } = blob
       if (length !== resource.length) {
         stream.destroy()
         throw new Fault('blob-corrupt', `The data of ${packageFqn(found)} is damaged: upload it again to repair it.`)
       }
+      const from = rangeStart(headers.range, headers['if-range'], etag)
       if (from !== undefined && from >= length) {
         stream.destroy()
         return reply.code(416).header('content-range', `bytes */${length}`).send(null)
@@ -82,4 +87,8 @@ export function packageDataRoutes(api: Api, { packages, blobs, live }: PackageDa
         .send(readFrom(stream, from))
     },
   )
+}
+
+function etagOf({ sha256 }: Resource): string {
+  return `"sha256:${sha256}"`
 }

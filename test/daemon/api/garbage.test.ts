@@ -77,6 +77,38 @@ describe('POST /v1/node/gc', () => {
     await expect.poll(async () => ids(await collect())).toHaveLength(2)
   })
 
+  it('keeps the blob of a download whose package has just been found', async () => {
+    const sha256 = await uploaded(true)
+    await under.ask('POST', '/v1/packages', { namespace: '/', name: 'one', resource: sha256 })
+    await age(sha256)
+    const { packages } = under.store
+    const get = packages.get.bind(packages)
+    vi.spyOn(packages, 'get').mockImplementationOnce(async (ref) => {
+      const found = await get(ref)
+      await under.ask('DELETE', '/v1/packages/%2F::one')
+      expect(ids(await collect())).toEqual([])
+      return found
+    })
+    expect((await under.ask('GET', '/v1/packages/%2F::one/data')).status).toBe(200)
+    expect(ids(await collect())).toEqual([sha256])
+  })
+
+  it('keeps the blobs of an export whose packages have just been found', async () => {
+    const sha256 = await uploaded(true)
+    await under.ask('POST', '/v1/packages', { namespace: '/', name: 'one', resource: sha256 })
+    await age(sha256)
+    const { packages } = under.store
+    const get = packages.get.bind(packages)
+    vi.spyOn(packages, 'get').mockImplementationOnce(async (ref) => {
+      const found = await get(ref)
+      await under.ask('DELETE', '/v1/packages/%2F::one')
+      expect(ids(await collect())).toEqual([])
+      return found
+    })
+    expect((await under.ask('GET', '/v1/exchange?package=%2F::one')).status).toBe(200)
+    await expect.poll(async () => ids(await collect())).toEqual([sha256])
+  })
+
   it('keeps the blob of a download that is about to be opened', async () => {
     const sha256 = await uploaded(true)
     await under.ask('POST', '/v1/packages', { namespace: '/', name: 'one', resource: sha256 })

@@ -1,17 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { documentOf, until } from './api-client.js'
 import { ApiUnderTest } from './api-under-test.js'
 
 const digestOf = (content: Buffer) => createHash('sha256').update(content).digest('hex')
+const STALL_MS = 200
 const HEADERS = { 'content-type': 'application/octet-stream' }
 
 describe('uploads over the API', () => {
   let under: ApiUnderTest
   beforeEach(async () => {
-    under = await ApiUnderTest.open({ uploadStallMs: 200 })
+    under = await ApiUnderTest.open({ uploadStallMs: STALL_MS })
   })
   afterEach(() => under.close())
 
@@ -48,12 +50,18 @@ describe('uploads over the API', () => {
   })
 
   it('may take any time, as long as they make progress', async () => {
-    // Ten pieces within five windows of the stall limit, each of which gets at least one byte.
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
     expect(under.api.server.requestTimeout).toBe(0)
+    let socket: Socket | undefined
+    under.api.server.once('connection', (accepted) => (socket = accepted))
     const { request, answer } = await under.connect('POST', '/v1/resources', HEADERS)
+    // Each window of the stall limit gets a few bytes.
     for (let piece = 0; piece < 10; piece += 1) {
+      const before = socket?.bytesRead ?? 0
       request.write('slow ')
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await until('the piece has arrived', () => (socket?.bytesRead ?? 0) > before)
+      vi.advanceTimersByTime(STALL_MS)
     }
     request.end()
     expect((await answer).statusCode).toBe(201)

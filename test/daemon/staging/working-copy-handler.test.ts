@@ -31,6 +31,7 @@ function openHandler(say: OwningLaunch['log']) {
   const launch: OwningLaunch = {
     uuid: 'launch',
     holder: new Holder(),
+    assertOpen: () => undefined,
     running: () => Promise.resolve(running as unknown as RunningContainer),
     settle: () => Promise.resolve(),
     log: say,
@@ -76,7 +77,7 @@ it('an upload that becomes durable after the end of its launch is refused, and n
   }
   const staging = { packageFqn: 'package::/::app', work: { resource: { sha256: BEFORE } } }
   const handler = new WorkingCopyHandler(
-    { uuid: 'launch', holder } as unknown as OwningLaunch,
+    { uuid: 'launch', holder, assertOpen: () => undefined } as unknown as OwningLaunch,
     staging as unknown as Staging,
     parts as unknown as WorkingCopyParts,
   )
@@ -86,4 +87,21 @@ it('an upload that becomes durable after the end of its launch is refused, and n
   stored.resolve({ resource: { sha256: AFTER } })
   await expect(upload).rejects.toMatchObject({ code: 'launch-over' })
   expect(liveBlobs.snapshot()).toEqual(new Set())
+})
+
+it('data that cannot be recompressed leaves no file open', async () => {
+  const stream = Readable.from(['data'])
+  const parts = {
+    blobs: { open: () => Promise.resolve({ stream, length: 4, trustedFile: undefined }) },
+    toGzip: () => Promise.reject(new Error('pigz is not installed')),
+  }
+  const launch = { assertOpen: () => undefined }
+  const staging = { packageFqn: 'package::/::app', work: { resource: { sha256: BEFORE, compression: 'xz' } } }
+  const handler = new WorkingCopyHandler(
+    launch as unknown as OwningLaunch,
+    staging as unknown as Staging,
+    parts as unknown as WorkingCopyParts,
+  )
+  await expect(handler.openData()).rejects.toThrow('pigz is not installed')
+  expect(stream.destroyed).toBe(true)
 })

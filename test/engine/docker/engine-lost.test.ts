@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
-import { launch, planOf, Recorder } from '../../contract/isolation.js'
+import { filesOf, launch, planOf, Recorder } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 import { PrivateEngine } from '../support/private-engine.js'
 
@@ -35,8 +34,22 @@ describe('a killed Engine', () => {
     await expect(again).rejects.toMatchObject({ code: 'engine-down' })
     await engine.restart()
     await under.isolation.sweep(new Set())
-    // Longer than the interval of the firewall watch, which must not restore the rules.
-    await delay(2_000)
     expect(await under.traces()).toEqual([])
+  })
+
+  it('is why a launch ends whose use cannot be measured before its verdict, and whose snapshot fails', async () => {
+    const recorder = new Recorder()
+    // It writes and deletes all the time, so that it may be over its limit at any moment.
+    const shell = 'while :; do head -c 4194304 /dev/zero >/tmp/x; rm /tmp/x; echo round; done'
+    const plan = planOf(under, { shell, fake: () => Promise.resolve() }, { diskBytes: 8 * 2 ** 20 })
+    const { running, release } = await launch(under.isolation, plan, recorder)
+    await vi.waitFor(() => expect(recorder.stdout).toContain('round\n'), 60_000)
+    await engine.kill()
+    await expect(running.snapshot({}, filesOf)).rejects.toMatchObject({ code: 'engine-down' })
+    await vi.waitFor(async () => expect(await running.causeSoFar()).toMatchObject({ kind: 'engine-lost' }), 60_000)
+    expect(await running.ended).toMatchObject({ kind: 'engine-lost' })
+    await release()
+    await engine.restart()
+    await under.isolation.sweep(new Set())
   })
 })

@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import type { RunningContainer } from '../../../isolation/isolation.js'
 import { launchName } from '../../../isolation/host/ownership.js'
@@ -69,9 +68,12 @@ describe('a container that', () => {
       await disk.hang(freezerGroup((await state()).Pid))
       // The error of runc, which shows that a process waits for the disk.
       await expect(container().pause()).rejects.toThrow('unable to freeze')
+      const pause = vi.spyOn(Object.getPrototypeOf(container()) as ReturnType<typeof container>, 'pause')
+      onTestFinished(() => pause.mockRestore())
       const snapshot = running.snapshot({}, filesOf)
-      // Longer than the timeout of runc.
-      await delay(500)
+      // The timeout of runc.
+      const hasFailed = () => pause.mock.settledResults.some(({ type }) => type === 'rejected')
+      await vi.waitFor(() => expect(hasFailed()).toBe(true), 30_000)
       await disk.answer()
       expect((await snapshot).written).toEqual({ 'tmp/new': 'new\n' })
     } finally {

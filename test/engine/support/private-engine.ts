@@ -85,8 +85,13 @@ export class PrivateEngine {
     await end(this.#dockerd, 'SIGKILL')
   }
 
-  async close(): Promise<void> {
+  /** As a service manager does: dockerd ends its containers, and then itself. */
+  async stop(): Promise<void> {
     await end(this.#dockerd, 'SIGTERM')
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
     await end(this.#containerd, 'SIGTERM')
     const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')
     const ours = mounts.map((line) => line.split(' ')[4] ?? '').filter((point) => point.startsWith(this.directory))

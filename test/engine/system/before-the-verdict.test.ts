@@ -29,6 +29,31 @@ const GREEDY = {
   'disk-full': ['fallocate -l 200000000 /tmp/big', { disk_bytes: 8 * MIB }],
 } as const
 
+it('a stager that posts /done after its timeout, in its grace period, is refused and has failed by the timeout', async () => {
+  const program = `#!/bin/sh
+trap 'wget -q -O - --post-data= "$STAGER_URL/done" || echo refused; exit 0' TERM
+sleep 60 & wait
+`
+  await daemon.addPackage(
+    await stagerTarball(path.join(daemon.directory, 'late.tar.gz'), { stager: program }),
+    'late',
+    {
+      dependencies: 'os.linux',
+    },
+  )
+  await daemon.addStager({
+    name: 'late',
+    package: 'package::/::late',
+    start_command: './stager',
+    limits: { timeout_ms: 1_500 },
+  })
+  const { uuid } = await daemon.submit('app', 'late')
+  expect(await daemon.ended(uuid)).toMatchObject({ state: 'failed', failure: { cause: 'timeout' } })
+  const { stdout } = await daemon.stagectl('staging', 'logs', uuid)
+  expect(stdout).toContain('POST /done was refused with 452 (UUID Not Current): This launch has ended: it ran longer')
+  expect(stdout).toContain('refused\n')
+})
+
 it.each(['out-of-memory', 'pids-limit', 'disk-full'] as const)(
   'a stager that is over a limit is never ready, however fast it posts /done: %s',
   async (cause) => {

@@ -12,6 +12,25 @@ echo working
 wget -q -O - --post-data='' "$STAGER_URL/done"
 `
 
+/** A stager that gives up when a snapshot fails. */
+const CAREFUL = `#!/bin/sh
+post() { wget -q -O - --post-data='' "$STAGER_URL/$1"; }
+while [ -z "$GO" ]; do
+  post snapshot || { post failed; exit 1; }
+  echo taken
+done
+post done
+`
+
+/** A stager that reports failure when it is told to end. */
+const POLITE = `#!/bin/sh
+post() { wget -q -O - --post-data='' "$STAGER_URL/$1"; }
+trap 'post failed; exit 1' TERM
+echo ready
+[ -n "$GO" ] || { sleep 600 & wait; }
+post done
+`
+
 let engine: PrivateEngine
 let daemon: PrivateDaemon
 
@@ -20,10 +39,12 @@ beforeEach(async () => {
   daemon = await PrivateDaemon.start(['--bridge-pool', engine.addressPool], engine.environment)
   const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
-  await daemon.addPackage(await stagerTarball(file('patient.tar.gz'), { patient: PATIENT }), 'patient-program', {
+  const programs = { patient: PATIENT, careful: CAREFUL, polite: POLITE }
+  await daemon.addPackage(await stagerTarball(file('programs.tar.gz'), programs), 'programs', {
     dependencies: 'os.linux',
   })
-  await daemon.addStager({ name: 'patient', package: 'package::/::patient-program', start_command: './patient' })
+  for (const name of Object.keys(programs))
+    await daemon.addStager({ name, package: 'package::/::programs', start_command: `./${name}` })
   await daemon.addPackage(await tarballOf(file('site.tar.gz'), { 'index.html': 'hello' }), 'site', {
     state: 'uploaded',
   })
@@ -38,7 +59,7 @@ afterEach(async () => {
 
 /** Makes later launches end at once. */
 async function unblockStagers(): Promise<void> {
-  const url = `/v1/packages/${encodeURIComponent('package::/::patient-program')}`
+  const url = `/v1/packages/${encodeURIComponent('package::/::programs')}`
   await daemon.ask('PATCH', url, { environment_set: { GO: 'yes' } })
 }
 
@@ -48,6 +69,30 @@ it('SIGKILL of the Engine during a launch: the stager is launched again, and not
   await engine.kill()
   await until('the daemon has noticed', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
   expect(await daemon.ask('GET', '/v1/node')).toMatchObject({ engine: { answers: false } })
+  await unblockStagers()
+  await engine.restart()
+  const staging = await daemon.ended(uuid)
+  expect(staging.failure).toBeUndefined()
+  expect(staging.launches.map(({ state }) => state)).toEqual(['aborted', 'done'])
+})
+
+it('SIGKILL of the Engine while a stager takes snapshots: it is launched again, whatever it makes of the error', async () => {
+  const { uuid } = await daemon.submit('site', 'careful')
+  await until('the stager works', async () => (await daemon.stagectl('staging', 'logs', uuid)).stdout.includes('taken'))
+  await engine.kill()
+  await until('the daemon has noticed', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
+  await unblockStagers()
+  await engine.restart()
+  const staging = await daemon.ended(uuid)
+  expect(staging.failure).toBeUndefined()
+  expect(staging.launches.map(({ state }) => state)).toEqual(['aborted', 'done'])
+})
+
+it('a stop of the Engine, which ends its containers: the stager is launched again, whatever its last words', async () => {
+  const { uuid } = await daemon.submit('site', 'polite')
+  await until('the stager works', async () => (await daemon.stagectl('staging', 'logs', uuid)).stdout.includes('ready'))
+  await engine.stop()
+  await until('the daemon has noticed', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
   await unblockStagers()
   await engine.restart()
   const staging = await daemon.ended(uuid)

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { Conflict, Fault } from '../../../base/errors.js'
+import { Conflict, Fault, Unavailable } from '../../../base/errors.js'
 import { LimitWatch, type LimitProbe } from '../../../isolation/engine/limit-watch.js'
 
 const LIMITS = { memoryBytes: 1, cpus: 1, pids: 10, diskBytes: 1000, timeoutMs: Infinity }
@@ -127,6 +127,23 @@ describe('a decision', () => {
     const counts = () => (++reads < 3 ? broken() : Promise.resolve({ forksRefused: 1, oomKills: 0 }))
     expect(await watch({ counts }).decide()).toMatchObject({ kind: 'pids-limit' })
     expect(await watch({ counts: broken }).decide()).toMatchObject(UNKNOWN)
+  })
+
+  test('is taken in the end, whatever the periodic checks find out meanwhile', async () => {
+    const ownUse = (took: (ms: number) => void) => {
+      // The next periodic check will not freeze the container so soon, and has nothing to complain about.
+      took(60_000)
+      void watched.look()
+      return broken()
+    }
+    const watched: LimitWatch = watch({ ownUse, filesystemUse: grownBy(5000) })
+    expect(await watched.decide()).toMatchObject(UNKNOWN)
+  })
+
+  test('is not taken for granted where the Engine cannot tell of a want of memory', async () => {
+    const wasOutOfMemory = () => Promise.reject(new Unavailable('engine-down', 'It does not answer.'))
+    const lost = { kind: 'limits-unknown', error: { code: 'engine-down' } }
+    expect(await watch({ counts: () => Promise.resolve(undefined), wasOutOfMemory }).decide()).toMatchObject(lost)
   })
 
   test('asks the Engine when the counters have gone with the container', async () => {

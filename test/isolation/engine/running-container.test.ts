@@ -1,0 +1,95 @@
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { CleanupStack } from '../../../base/cleanup-stack.js'
+import { Unavailable } from '../../../base/errors.js'
+import { Freezer } from '../../../isolation/engine/freezer.js'
+import type { LimitProbe } from '../../../isolation/engine/limit-watch.js'
+import { RunningContainer, type RunningParts } from '../../../isolation/engine/running-container.js'
+import type { ForcedEnding } from '../../../isolation/isolation.js'
+
+const DOWN = new Unavailable('engine-down', 'The Docker Engine did not signal a container within 60 s.')
+const never = new Promise<never>(() => undefined)
+
+const QUIET: LimitProbe = {
+  counts: () => Promise.resolve({ forksRefused: 0, oomKills: 0 }),
+  wasOutOfMemory: () => Promise.resolve(false),
+  eventFiles: [],
+  filesystemUseBefore: 0,
+  filesystemUse: () => Promise.resolve(0),
+  ownUse: () => Promise.resolve(0),
+}
+
+/** A container on an Engine that hangs: it keeps its connections open, and answers nothing. */
+function onHangingEngine({
+  timeoutMs = Infinity,
+  probe = {},
+}: { timeoutMs?: number; probe?: Partial<LimitProbe> } = {}) {
+  const attached = new PassThrough()
+  const endings: ForcedEnding[] = []
+  const signals: string[] = []
+  const container = {
+    wait: () => never,
+    exitCode: () => Promise.reject(DOWN),
+    wasOutOfMemory: () => Promise.reject(DOWN),
+    signal: (name: string) => {
+      signals.push(name)
+      return Promise.reject(DOWN)
+    },
+  }
+  const running = new RunningContainer({
+    container: container as unknown as RunningParts['container'],
+    attached,
+    limits: { memoryBytes: 1, cpus: 1, pids: 10, diskBytes: 1000, timeoutMs },
+    hooks: { output: () => Promise.resolve(), ending: (cause) => void endings.push(cause) },
+    publishedPorts: [],
+    lost: new AbortController().signal,
+    probe: { ...QUIET, ...probe },
+    freezer: new Freezer(
+      () => Promise.reject(DOWN),
+      () => Promise.resolve(),
+    ),
+    root: { upper: '/nowhere', lowers: [] },
+    obstacle: undefined,
+    owners: undefined,
+    snapshotting: {
+      compressor: () => Promise.resolve({ name: 'zlib', level: 1, filter: undefined, compress: (input) => input }),
+      givenFiles: new Map(),
+    },
+    graceMs: 10,
+    retryMs: 0,
+  })
+  onTestFinished(async () => void (await running.release(new CleanupStack())))
+  return { running, endings, signals }
+}
+
+describe('a container whose Engine hangs', () => {
+  it('ends with its timeout, although no signal reaches it', async () => {
+    const { running, endings, signals } = onHangingEngine({ timeoutMs: 1 })
+    expect(await running.ended).toEqual({ kind: 'timeout', afterMs: 1 })
+    expect(endings).toEqual([{ kind: 'timeout', afterMs: 1 }])
+    expect(signals).toEqual(['SIGTERM', 'SIGKILL'])
+  })
+
+  it('ends when it is stopped', async () => {
+    const { running } = onHangingEngine()
+    running.stop()
+    expect(await running.ended).toEqual({ kind: 'stopped' })
+  })
+
+  it('is lost by a snapshot that cannot freeze it, before the snapshot is refused', async () => {
+    const { running, endings } = onHangingEngine()
+    await expect(running.snapshot({}, (archive) => once(archive.resume(), 'end'))).rejects.toBe(DOWN)
+    expect(endings).toEqual([{ kind: 'engine-lost', error: DOWN }])
+    expect(await running.causeSoFar()).toEqual({ kind: 'engine-lost', error: DOWN })
+    expect(await running.ended).toEqual({ kind: 'engine-lost', error: DOWN })
+  })
+
+  it('is lost where its disk use cannot be measured when its verdict comes', async () => {
+    const { running } = onHangingEngine({
+      probe: { filesystemUse: () => Promise.resolve(5000), ownUse: () => Promise.reject(DOWN) },
+    })
+    expect(await running.causeSoFar()).toEqual({ kind: 'engine-lost', error: DOWN })
+    expect(await running.ended).toEqual({ kind: 'engine-lost', error: DOWN })
+  })
+})
