@@ -34,6 +34,7 @@ import { Resolver } from './resolver/resolver.js'
 import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
+import { KeptLaunches } from './staging/kept-launches.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
 import { StagingService } from './staging/staging-service.js'
@@ -108,6 +109,7 @@ export async function buildApp(
   })
   const live = new LiveContainers()
   const janitor = new Janitor({ isolation, live, logger })
+  const kept = new KeptLaunches({ limit: settings.maxKept, logger })
   const launches = new LaunchRunner({
     isolation,
     coordinator: new Coordinator({ logger }),
@@ -123,10 +125,11 @@ export async function buildApp(
     plan: { environment },
     live,
     janitor,
+    kept,
     logger,
   })
   const service = new StagingService(
-    { packages, stagers, pipelines, ledger, janitor, launches, logs, logger },
+    { packages, stagers, pipelines, ledger, janitor, kept, launches, logs, logger },
     concurrency,
   )
   const defaults = { limits, environment }
@@ -147,7 +150,9 @@ export async function buildApp(
   const graceMs = settings.uploadGraceMs
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, logs, graceMs })
   const facts = { version, nodeId, stateDir, concurrency }
-  const node = new NodeReport(facts, isolation, ledger, packages, () => examineSocket(settings.socket, settings.group))
+  const node = new NodeReport(facts, isolation, ledger, packages, kept, () =>
+    examineSocket(settings.socket, settings.group),
+  )
 
   // Bootstrap.
   const bootstrapLogs = new LogStore(
@@ -183,8 +188,9 @@ export async function buildApp(
     pipelines: { pipelines, stagers },
     policies: { policies },
     resolution: { packages, resolver },
-    stagings: { stagings: service, ledger, packages, pipelines, ingest, quota },
+    stagings: { stagings: service, ledger, kept, packages, pipelines, ingest, quota },
     stagingLog: { ledger, logs },
+    keptLaunches: { kept },
     runs: { runs },
     node: { node, stagings: service },
     metrics: { ledger },

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { KeptContainer } from './kept.js'
 import { closed } from './schema.js'
 
 export const NodeStatus = Type.Object(
@@ -9,6 +10,7 @@ export const NodeStatus = Type.Object(
     engine: Type.Object({ answers: Type.Boolean(), message: Type.String() }, closed),
     packages: Type.Integer({ description: 'number of ready packages' }),
     stagings: Type.Object({ queued: Type.Integer(), running: Type.Integer(), limit: Type.Integer() }, closed),
+    kept: Type.Array(KeptContainer, { description: 'containers of failed launches, oldest first' }),
     uptime_seconds: Type.Number(),
   },
   { ...closed, title: 'NodeStatus' },

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { Capability } from './capability.js'
 import { CAUSES, LAUNCH_STATES, STAGING_STATES, type Cause } from '../model/staging.js'
+import { KeptContainer, keepFailedSeconds } from './kept.js'
 import { OwnManifest } from './manifest.js'
 import { closed, environment, oneOf } from './schema.js'
 
@@ -52,6 +53,7 @@ export const Staging = Type.Object(
     stagers: Type.Array(Type.String()),
     launches: Type.Array(Launch),
     failure: Type.Optional(Failure),
+    kept: Type.Optional(KeptContainer),
     submitted_at: Type.String(),
     started_at: Type.Optional(Type.String()),
     ended_at: Type.Optional(Type.String()),
@@ -66,6 +68,7 @@ export const StagingDraft = Type.Object(
   {
     package: Type.String({ description: 'ref' }),
     pipeline: Type.String({ description: 'ref' }),
+    keep_failed_seconds: Type.Optional(keepFailedSeconds),
     source: Type.Optional(
       Type.Object(
         {

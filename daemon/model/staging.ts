@@ -164,6 +164,8 @@ export interface Staging {
   readonly work: WorkingCopy
   /** Undefined where the staging began with the package's own data. */
   readonly source: StagingSource | undefined
+  /** How long the container of a failed launch is kept, in milliseconds. */
+  readonly keepFailedMs: number | undefined
   readonly failure: Failure | undefined
   readonly launches: readonly Launch[]
   readonly submittedAt: string

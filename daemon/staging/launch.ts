@@ -13,6 +13,7 @@ import type { StagingLedger } from '../store/staging-ledger.js'
 import { whyEnded } from './failures.js'
 import { FirstCause } from './first-cause.js'
 import type { Janitor } from './janitor.js'
+import type { KeptLaunches } from './kept-launches.js'
 import { LaunchConclusion } from './launch-conclusion.js'
 import type { LiveContainers } from './live-containers.js'
 import type { Conclusion, LaunchOutcome } from './launch-outcome.js'
@@ -30,6 +31,7 @@ export interface LaunchParts {
   readonly plan: PlanSettings
   readonly live: LiveContainers
   readonly janitor: Pick<Janitor, 'trySweep'>
+  readonly kept: Pick<KeptLaunches, 'keep'>
   readonly logger: Logger
   /** For tests; by default GRACE_AFTER_VERDICT_MS. */
   readonly graceAfterVerdictMs?: number
@@ -63,11 +65,13 @@ interface Earlier {
  * One launch, from its plan to its release.
  *
  *   plan ─ beginLaunch ─ prepare ─ listen ─ start ─ launchRunning ─ first cause ─ end of the container ─┬─ conclude
- *                                                                                                       └─ release
+ *                                                                                                       └─ release or keep
  *
  * The first cause is a verdict (`settle`, which the coordinator calls through the handler), the end of the container or
  * what begins to end it, such as its timeout, or `stop`. Only a verdict is recorded while the container runs. The program
  * has a grace period after the other causes, and its requests are refused then.
+ *
+ * Where the container of a failure is to be kept, the release waits for the record, and is left to `KeptLaunches`.
  */
 export class Launch implements OwningLaunch {
   readonly uuid = randomUUID()
@@ -192,14 +196,23 @@ export class Launch implements OwningLaunch {
     try {
       const cause = await this.#firstCause(running)
       const ending = await this.#endOf(running, cause)
-      const released = this.#release()
+      if (plan.start.keepable !== true) void this.#release()
       await this.#output.end()
-      return { ...(await this.#conclude(cause, ending)), released }
+      const conclusion = await this.#conclude(cause, ending)
+      const released = (await this.#isKept(running, conclusion)) ? Promise.resolve() : this.#release()
+      return { ...conclusion, released }
     } catch (error) {
       // For instance, the ledger or the log cannot be written. The launch must not leave anything behind.
       await this.#release()
       throw error
     }
+  }
+
+  async #isKept(running: RunningContainer, conclusion: Conclusion): Promise<boolean> {
+    if (conclusion.kind !== 'settled' || conclusion.staging.state !== 'failed' || this.#stop.aborted) return false
+    this.#handler.close()
+    const { staging } = conclusion
+    return await this.#parts.kept.keep({ staging, log: this.#log, running, release: () => this.#release() })
   }
 
   async #start({ prepare, start }: LaunchPlan): Promise<RunningContainer> {
@@ -252,10 +265,12 @@ export class Launch implements OwningLaunch {
   async #endOf(running: RunningContainer, cause: Cause): Promise<Ending> {
     const { graceAfterVerdictMs = GRACE_AFTER_VERDICT_MS } = this.#parts
     const stop = () => running.stop()
+    // Only a failure is kept.
+    const end = () => running.halt()
     if (cause.kind === 'stopped') stop()
     // Until then nothing but an earlier cause may end it.
     if (cause.kind === 'verdict') await Promise.race([running.ended, cause.recorded.catch(() => undefined)])
-    const timer = cause.kind === 'verdict' ? setTimeout(stop, graceAfterVerdictMs) : undefined
+    const timer = cause.kind === 'verdict' ? setTimeout(end, graceAfterVerdictMs) : undefined
     const ending = await running.ended
     clearTimeout(timer)
     return ending
@@ -284,10 +299,13 @@ export class Launch implements OwningLaunch {
   async #undo(): Promise<void> {
     const { janitor, live, logger } = this.#parts
     this.#handler.close()
+    const releasing = this.#container?.release()
     const [report] = await Promise.all([
-      this.#container?.release(),
+      releasing,
       // As long as the container runs, no other process may get the port, because the container can reach it.
-      this.#ended.then(() => this.#listener?.close()),
+      this.#ended
+        .then(() => (this.#staging.keepFailedMs === undefined ? undefined : releasing))
+        .then(() => this.#listener?.close()),
     ])
     live.delete(this.uuid)
     if (!report || report.failures.length === 0) return

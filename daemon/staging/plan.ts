@@ -71,6 +71,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
       workingDirectory: startPathOf(program.environment) ?? DEFAULT_START_PATH,
       environment,
       limits: stager.limits,
+      keepable: staging.keepFailedMs !== undefined,
       stagerfs: stagerfs.packages.flatMap(layerOf),
     },
     hints: hintContext({

@@ -3,6 +3,7 @@ import { Conflict } from '../../base/errors.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../store/repositories.js'
 import type { Janitor } from './janitor.js'
+import type { KeptLaunches } from './kept-launches.js'
 import type { LaunchRunner } from './launch-runner.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
@@ -17,11 +18,18 @@ export interface StagingServiceParts {
   readonly stagers: StagerRepository
   readonly pipelines: PipelineRepository
   readonly janitor: Janitor
+  readonly kept: Pick<KeptLaunches, 'stop'>
   readonly launches: LaunchRunner
   readonly logs: LogStore
   readonly logger: Logger
   /** For tests; by default that of the queue. */
   readonly retryMs?: number
+}
+
+export interface SubmitOptions {
+  readonly source?: StagingSource | undefined
+  /** How long the container of a failed launch is kept, in milliseconds. */
+  readonly keepFailedMs?: number | undefined
 }
 
 /**
@@ -70,7 +78,7 @@ export class StagingService {
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#recovered
-    await this.#queue.close()
+    await Promise.all([this.#queue.close(), this.#parts.kept.stop()])
     await this.#parts.janitor.sweepForTheLastTime()
   }
 
@@ -78,7 +86,7 @@ export class StagingService {
    * Throws `NotFound` for a package, a pipeline or a stager that does not exist, `Conflict` (`package-busy`,
    * `package-empty`).
    */
-  async submit(packageRef: Ref, pipelineRef: Ref, source?: StagingSource): Promise<Staging> {
+  async submit(packageRef: Ref, pipelineRef: Ref, options: SubmitOptions = {}): Promise<Staging> {
     const { ledger, packages, pipelines, stagers } = this.#parts
     const subject = await packages.get(packageRef)
     const pipeline = await pipelines.get(pipelineRef)
@@ -86,7 +94,7 @@ export class StagingService {
       packageUuid: subject.uuid,
       pipelineFqn: formatFqn('stagpipe', pipeline),
       stagers: await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))),
-      source,
+      ...options,
     })
     this.#queue.notify()
     return staging
@@ -104,7 +112,7 @@ export class StagingService {
    * Submits a new staging of the same package, or of the same source, with the same pipeline. Package and pipeline are
    * taken as they are now.
    */
-  async retry(uuid: string): Promise<Staging> {
+  async retry(uuid: string, options: Pick<SubmitOptions, 'keepFailedMs'> = {}): Promise<Staging> {
     const staging = await this.#parts.ledger.get(uuid)
     if (!canBeRetried(staging.state))
       throw new Conflict(
@@ -112,7 +120,7 @@ export class StagingService {
         `Staging ${uuid} is ${staging.state}: only a failed or cancelled staging can be retried.`,
       )
     const pipeline = parseFqn(staging.pipelineFqn, 'stagpipe', '/')
-    return await this.submit({ uuid: staging.packageUuid }, pipeline, staging.source)
+    return await this.submit({ uuid: staging.packageUuid }, pipeline, { ...options, source: staging.source })
   }
 
   /** Ends a staging that waits to be continued: no launch of it is at work. */

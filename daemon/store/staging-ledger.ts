@@ -86,4 +86,6 @@ export interface SubmitStaging {
   readonly stagers: readonly StagerSnapshot[]
   /** Replaces the package's own data as the input. */
   readonly source?: StagingSource | undefined
+  /** How long the container of a failed launch is kept, in milliseconds. Default: not at all. */
+  readonly keepFailedMs?: number | undefined
 }

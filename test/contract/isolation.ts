@@ -19,6 +19,7 @@ import type {
   RunningContainer,
   StartHooks,
 } from '../../isolation/isolation.js'
+import { describeKept } from './kept-containers.js'
 import type { LayerContent, LayerSource, Limits, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 
 /** A test program in two forms: for an isolation that runs programs and for the fake, which runs functions. */
@@ -487,6 +488,11 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
         expect(await under.traces()).toEqual([])
       })
     })
+
+    describeKept(
+      () => under,
+      (launched) => made.push(launched),
+    )
 
     it('answers a ping', async () => {
       await under.isolation.ping()

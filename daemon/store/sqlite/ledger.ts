@@ -33,7 +33,7 @@ export class SqliteLedger implements StagingLedger {
     this.#now = () => now().toISOString()
   }
 
-  submit({ packageUuid, pipelineFqn, stagers, source }: SubmitStaging): Promise<Staging> {
+  submit({ packageUuid, pipelineFqn, stagers, source, keepFailedMs }: SubmitStaging): Promise<Staging> {
     return this.#database.write(() => {
       if (stagers.length === 0) throw new BadInput('empty-pipeline', `${pipelineFqn} has no stagers: append one first.`)
       const found = this.#packages.get({ uuid: packageUuid })
@@ -42,8 +42,9 @@ export class SqliteLedger implements StagingLedger {
       const uuid = randomUUID()
       this.#database
         .statement(
-          `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, source, submitted_at)
-           VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, source,
+             keep_failed_ms, submitted_at)
+           VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
         .run(
           uuid,
@@ -54,6 +55,7 @@ export class SqliteLedger implements StagingLedger {
           JSON.stringify(stagers),
           JSON.stringify(work),
           source ? JSON.stringify(source) : null,
+          keepFailedMs ?? null,
           this.#now(),
         )
       return this.#stagings.get(uuid)

@@ -7,6 +7,7 @@ import { SQL as stagingSources } from './migrations/0006-staging-sources.js'
 import { SQL as pipelineSigns } from './migrations/0007-pipeline-signs.js'
 import { SQL as bootstrap } from './migrations/0008-bootstrap.js'
 import { SQL as manifests } from './migrations/0009-manifests.js'
+import { SQL as keepFailed } from './migrations/0011-keep-failed.js'
 
 export interface Migration {
   /** From 1, without gaps. */
@@ -26,4 +27,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 7, name: 'pipeline-signs', sql: pipelineSigns },
   { version: 8, name: 'bootstrap', sql: bootstrap },
   { version: 9, name: 'manifests', sql: manifests },
+  { version: 11, name: 'keep-failed', sql: keepFailed },
 ]

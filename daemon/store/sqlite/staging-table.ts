@@ -29,6 +29,7 @@ interface StagingRow {
   readonly cancel_requested: 0 | 1
   readonly work: string
   readonly source: string | null
+  readonly keep_failed_ms: number | null
   readonly failure: string | null
   readonly submitted_at: string
   readonly started_at: string | null
@@ -128,6 +129,7 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
       environment: source.environment,
       ...(source.manifest ? { manifest: source.manifest } : {}),
     },
+    keepFailedMs: row.keep_failed_ms ?? undefined,
     failure: failure && { ...failure, stager: failure.stager },
     launches,
     submittedAt: row.submitted_at,

@@ -1,5 +1,5 @@
-import type { Staging, StagingSource } from '../../../daemon/model/staging.js'
-import type { StagingService } from '../../../daemon/staging/staging-service.js'
+import type { Staging } from '../../../daemon/model/staging.js'
+import type { StagingService, SubmitOptions } from '../../../daemon/staging/staging-service.js'
 import type { Ref } from '../../../daemon/store/repositories.js'
 import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 
@@ -7,14 +7,14 @@ import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 export class FakeStagings implements Pick<StagingService, 'submit' | 'cancel' | 'retry'> {
   constructor(readonly store: SqliteStore) {}
 
-  async submit(packageRef: Ref, pipelineRef: Ref, source?: StagingSource): Promise<Staging> {
+  async submit(packageRef: Ref, pipelineRef: Ref, options: SubmitOptions = {}): Promise<Staging> {
     const { packages, pipelines, stagers, ledger } = this.store
     const pipeline = await pipelines.get(pipelineRef)
     return ledger.submit({
       packageUuid: (await packages.get(packageRef)).uuid,
       pipelineFqn: `stagpipe::${pipeline.namespace}::${pipeline.name}`,
       stagers: await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))),
-      ...(source ? { source } : {}),
+      ...options,
     })
   }
 
@@ -22,8 +22,8 @@ export class FakeStagings implements Pick<StagingService, 'submit' | 'cancel' | 
     return this.store.ledger.requestCancel(uuid)
   }
 
-  async retry(uuid: string): Promise<Staging> {
+  async retry(uuid: string, options: SubmitOptions = {}): Promise<Staging> {
     const { packageUuid, pipelineFqn, stagers, source } = await this.store.ledger.get(uuid)
-    return this.store.ledger.submit({ packageUuid, pipelineFqn, stagers, source })
+    return this.store.ledger.submit({ packageUuid, pipelineFqn, stagers, ...options, source })
   }
 }

@@ -13,6 +13,7 @@ describe('the node over the API', () => {
     engine,
     packages: 0,
     stagings: { queued: 0, running: 0, limit: 2 },
+    kept: [],
     uptime_seconds: 1,
   }
   const finding = { subject: 'overlay', verdict: 'good', message: 'It mounts.' } as const

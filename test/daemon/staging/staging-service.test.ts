@@ -192,7 +192,7 @@ describe('a staging', () => {
     })
     let attempts = 0
     harness.start()
-    const first = await harness.service.submit({ uuid: before.uuid }, { namespace: '/', name: 'pipe' }, source)
+    const first = await harness.service.submit({ uuid: before.uuid }, { namespace: '/', name: 'pipe' }, { source })
     expect((await harness.ended(first.uuid)).state).toBe('failed')
     expect({ ...(await harness.packages.get({ uuid: before.uuid })), updatedAt: before.updatedAt }).toEqual(before)
     const second = await harness.service.retry(first.uuid)
