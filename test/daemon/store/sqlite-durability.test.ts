@@ -107,7 +107,7 @@ describe('the database', () => {
       `UPDATE stagings SET step = 1`,
       `UPDATE stagings SET stagers = '[]'`,
       `INSERT INTO stagings SELECT NULL, 'other', state, package, package_fqn, package_state_before, pipeline_fqn,
-         stagers, step, relaunches, interruptions, cancel_requested, work, failure, submitted_at, started_at, ended_at, source FROM stagings`,
+         stagers, step, relaunches, interruptions, cancel_requested, work, failure, submitted_at, started_at, ended_at, source, keep_failed_ms FROM stagings`,
       `INSERT INTO launches (uuid, staging, stager_fqn, step, state, started_at) VALUES ('a', 1, 's', 0, 'done', 'now')`,
       `INSERT INTO launches (uuid, staging, stager_fqn, step, state, started_at)
          VALUES ('a', 1, 's', 0, 'starting', 'now'), ('b', 1, 's', 0, 'running', 'now')`,
