@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { KeptContainer, PreparedContainer } from '../../isolation/isolation.js'
 import type { Limits } from '../../isolation/launch-plan.js'
 import { launch, planOf, Recorder, type IsolationUnderTest, type Program } from './isolation.js'
@@ -132,13 +132,13 @@ export function describeKept(
 
     it('is kept when its program is halted, and not when it is stopped', async () => {
       const halted = await start(idle)
-      await vi.waitFor(() => expect(halted.recorder.stdout).toBe('ready\n'), 60_000)
+      await expect.poll(() => halted.recorder.stdout).toBe('ready\n')
       halted.running.halt()
       expect(await halted.running.ended).toEqual({ kind: 'stopped' })
       expect(await ask(await halted.running.keep(), 'cat /tmp/file\n')).toEqual({ exitCode: 0, stdout: 'made\n' })
 
       const stopped = await start(idle)
-      await vi.waitFor(() => expect(stopped.recorder.stdout).toBe('ready\n'), 60_000)
+      await expect.poll(() => stopped.recorder.stdout).toBe('ready\n')
       stopped.running.stop()
       expect(await stopped.running.ended).toEqual({ kind: 'stopped' })
       await expect(stopped.running.keep()).rejects.toMatchObject({ code: 'container-gone' })
@@ -155,7 +155,7 @@ export function describeKept(
       first.hangUp()
       first.hangUp()
       expect(await first.ended).not.toBe(0)
-      await vi.waitFor(() => expect(freezes()).toEqual(['thaw', 'freeze']), 60_000)
+      await expect.poll(() => freezes()).toEqual(['thaw', 'freeze'])
       expect(await ask(kept, 'cat /tmp/file\n')).toEqual({ exitCode: 0, stdout: 'made\n' })
     })
 
@@ -185,10 +185,10 @@ export function describeKept(
       const keys = new Readable({ read: () => undefined })
       const typing = shell.input(keys)
       keys.push('stty size\n')
-      await vi.waitFor(() => expect(recorder.stdout).toContain('33 91\r\n'), 60_000)
+      await expect.poll(() => recorder.stdout).toContain('33 91\r\n')
       await shell.resize({ columns: 40, rows: 20 })
       keys.push('stty size\n')
-      await vi.waitFor(() => expect(recorder.stdout).toContain('20 40\r\n'), 60_000)
+      await expect.poll(() => recorder.stdout).toContain('20 40\r\n')
       keys.push('exit 5\n')
       expect(await shell.ended).toBe(5)
       keys.push(null)

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { linesOf } from '../../../base/lines-of.js'
 import { NotFound } from '../../../base/errors.js'
 import { keptLaunchRoutes } from '../../../daemon/api/routes/kept-launches.js'
@@ -73,7 +73,7 @@ describe('a shell over the API', () => {
       'content-type': 'application/octet-stream',
     })
     input.request.write('one ')
-    await vi.waitFor(() => expect(kept.input).toBe('one '))
+    await expect.poll(() => kept.input).toBe('one ')
     input.request.end('two')
     expect((await input.answer).statusCode).toBe(204)
     expect(kept.input).toBe('one two')
@@ -103,7 +103,7 @@ describe('a shell over the API', () => {
     const { request, events } = await open({})
     await next(events)
     request.destroy()
-    await vi.waitFor(() => expect(kept.hangUps).toBe(1))
+    await expect.poll(() => kept.hangUps).toBe(1)
   })
 
   it('is refused with the reason when nothing is kept, or for a terminal that cannot be', async () => {
@@ -128,7 +128,7 @@ async function* eventsOf(answer: IncomingMessage): AsyncGenerator<ShellEvent> {
 }
 
 async function next(events: AsyncGenerator<ShellEvent>): Promise<ShellEvent> {
-  const { value, done } = await events.next()
-  if (done === true) throw new Error('there are no more events')
-  return value
+  const result = await events.next()
+  if (result.done === true) throw new Error('there are no more events')
+  return result.value
 }

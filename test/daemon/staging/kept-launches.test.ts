@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ShellHooks } from '../../../isolation/isolation.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
 import { call, MAX_KEPT, StagingHarness } from '../../support/staging-harness.js'
@@ -99,8 +99,8 @@ describe('a failed launch of a staging that asks for it', () => {
   })
 
   it.each([
-    ['exits without a verdict', async ({ exit }: FakeContext) => exit(4), 'no-verdict'],
-    ['runs out of memory', async ({ allocate }: FakeContext) => allocate(2 ** 40), 'out-of-memory'],
+    ['exits without a verdict', ({ exit }: FakeContext) => exit(4), 'no-verdict'],
+    ['runs out of memory', ({ allocate }: FakeContext) => allocate(2 ** 40), 'out-of-memory'],
     [
       'goes on after its verdict',
       async ({ url, signal }: FakeContext) => {
@@ -110,7 +110,7 @@ describe('a failed launch of a staging that asks for it', () => {
       'stager-failed',
     ],
   ] as const)('is kept when its stager %s', async (_how, stager, cause) => {
-    const { uuid, failure } = await stage((context) => Promise.resolve(stager(context)))
+    const { uuid, failure } = await stage(async (context) => await stager(context))
     expect(failure?.cause).toBe(cause)
     expect(harness.parts.kept.of(uuid)).toBeDefined()
   })
@@ -119,7 +119,7 @@ describe('a failed launch of a staging that asks for it', () => {
     const { uuid } = await stage(fails, 300)
     const shell = await sleeping(uuid)
     expect(await shell.ended).toEqual({ kind: 'gone', message: 'The kept container was released after 0s.' })
-    await vi.waitFor(() => expect(harness.isolation.left.size).toBe(0))
+    await expect.poll(() => harness.isolation.left.size).toBe(0)
     expect(harness.parts.kept.list()).toEqual([])
     await expect(sleeping(uuid)).rejects.toMatchObject({ code: 'not-kept' })
   })
@@ -147,7 +147,7 @@ describe('a failed launch of a staging that asks for it', () => {
     const shell = await sleeping(uuid)
     harness.isolation.loseEngine(new Error('the Engine is gone'))
     expect(await shell.ended).toEqual({ kind: 'gone', message: 'The kept container is lost: the Engine is gone.' })
-    await vi.waitFor(() => expect(harness.parts.kept.list()).toEqual([]))
+    await expect.poll(() => harness.parts.kept.list()).toEqual([])
     harness.isolation.down = undefined
   })
 
@@ -155,13 +155,13 @@ describe('a failed launch of a staging that asks for it', () => {
     let launches = 0
     await harness.addPipeline('pipe', {
       slow: async (context) => {
-        if (++launches > 1) return await fails(context)
+        if (++launches > 1) await fails(context)
         await new Promise((resolve) => context.signal.addEventListener('abort', resolve))
       },
     })
     harness.start()
     const { uuid } = await harness.submit('app', 'pipe', { keepFailedMs: HOUR })
-    await vi.waitFor(() => expect(launches).toBe(1))
+    await expect.poll(() => launches).toBe(1)
     await harness.restart()
     expect((await harness.ended(uuid)).state).toBe('failed')
     expect(harness.parts.kept.of(uuid)).toBeDefined()
@@ -175,13 +175,13 @@ describe('what is not kept', () => {
       slow: ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
     })
     const { uuid } = await harness.submit('app', 'pipe', { keepFailedMs: HOUR })
-    await vi.waitFor(async () => expect((await harness.staging(uuid)).launches[0]?.state).toBe('running'))
+    await expect.poll(async () => (await harness.staging(uuid)).launches[0]?.state).toBe('running')
     await harness.service.cancel(uuid)
     expect((await harness.ended(uuid)).state).toBe('cancelled')
     await harness.addPipeline('last', { last: fails })
     const unasked = await harness.submit('app', 'last')
     expect((await harness.ended(unasked.uuid)).state).toBe('failed')
-    await vi.waitFor(() => expect(harness.isolation.left.size).toBe(0))
+    await expect.poll(() => harness.isolation.left.size).toBe(0)
     expect(harness.parts.kept.list()).toEqual([])
   })
 

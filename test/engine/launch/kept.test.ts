@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchName } from '../../../isolation/host/ownership.js'
 import type { KeptContainer } from '../../../isolation/isolation.js'
@@ -48,7 +48,7 @@ describe('a kept container', () => {
     expect(stdout).toContain('sleep 1000')
     expect(recorder.stdout.length).toBe(before)
     expect(recorder.stderr).toBe('out\n')
-    await vi.waitFor(async () => expect((await inspect()).Paused).toBe(true), 10_000)
+    await expect.poll(async () => (await inspect()).Paused).toBe(true)
   })
 
   it('ends with all output of a program that leaves its output non-blocking and full', async () => {
@@ -99,7 +99,7 @@ describe('a kept container', () => {
     const shell = await kept.openShell({ command: undefined, terminal: TERMINAL }, recorder)
     const keys = new Readable({ read: () => undefined })
     const typing = shell.input(keys)
-    const printed = (text: string | RegExp) => vi.waitFor(() => expect(recorder.stdout).toMatch(text), 10_000)
+    const printed = (text: string | RegExp) => expect.poll(() => recorder.stdout).toMatch(text)
     await printed(/\$ $/)
     keys.push('stty size; tty; echo $TERM\r')
     await printed(/33 91\r\n\/dev\/pts\/\d+\r\nxterm\r\n/)
