@@ -76,6 +76,14 @@ export class Freezer {
     })
   }
 
+  /** Nobody freezes it during `work`, as for the start of a process, which the Engine refuses then. It must not be held. */
+  whileThawed<T>(work: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(async () => {
+      this.#assertOpen()
+      return await work()
+    })
+  }
+
   #assertOpen(): void {
     if (this.#closed.signal.aborted)
       throw new Conflict('container-ending', 'The container is being ended: it is too late for that.')

@@ -65,7 +65,8 @@ export class KeptContainer implements KeptContainerPort {
         throw new Conflict('container-ending', 'The kept container is being released: stage again to keep another.')
       await this.#thaw()
       try {
-        const shell = await ContainerShell.open(this.#parts.container, plan, hooks, this.#closed.signal)
+        const { container, freezer } = this.#parts
+        const shell = await freezer.whileThawed(() => ContainerShell.open(container, plan, hooks, this.#closed.signal))
         this.#shells.add(shell)
         void shell.ended.then(() => this.#closeShell(shell))
         return shell
@@ -90,12 +91,13 @@ export class KeptContainer implements KeptContainerPort {
   async #thaw(): Promise<void> {
     if (this.#watching) return
     const { freezer, probe, diskBytes } = this.#parts
+    const filesystemUseBefore = (await probe.filesystemUse()) - (this.#usedBytes ?? 0)
     await freezer.letGo()
     const watching = new AbortController()
     this.#watching = watching
     const limits = limitsOf(Math.max(diskBytes, (this.#usedBytes ?? diskBytes) + DISK_ALLOWANCE_BYTES))
     // The counters tell of the limits that its program has hit.
-    const diskOnly = { ...probe, counts: () => Promise.resolve(undefined), eventFiles: [] }
+    const diskOnly = { ...probe, counts: () => Promise.resolve(undefined), eventFiles: [], filesystemUseBefore }
     void new LimitWatch(diskOnly, limits).untilHit(watching.signal).then((hit) => {
       if (hit?.kind === 'disk-full') this.#lose(new Error('it has reached its disk limit'))
       else if (hit) this.#lose(new Error('what it writes to the disk cannot be measured'))

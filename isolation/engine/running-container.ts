@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CleanupFailure, CleanupStack } from '../../base/cleanup-stack.js'
-import { messageOf } from '../../base/errors.js'
+import { Conflict, Fault, messageOf } from '../../base/errors.js'
 import type { Compressor } from '../archive/compressor.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
 import type {
@@ -122,7 +122,10 @@ export class RunningContainer implements RunningContainerPort {
 
   async keep(): Promise<KeptContainer> {
     const { freezer, limits, probe, container, lost } = this.#parts
-    await freezer.hold()
+    await freezer.hold().catch((error: unknown) => {
+      if (!(error instanceof Conflict)) throw error
+      throw new Fault('container-gone', 'The container cannot be kept: it is being ended.', { cause: error })
+    })
     const gone = Promise.allSettled([Promise.race([this.#output, this.#waiting])])
     this.#kept = new KeptContainer({ container, freezer, probe, diskBytes: limits.diskBytes, gone, unsafe: lost })
     await this.#kept.measure()

@@ -97,8 +97,8 @@ class FakeShell implements Shell {
       case 'cat':
         await this.#print(files.get(word) ?? '')
         return
-      case 'printenv':
-        await this.#print(`${plan.environment[word] ?? ''}\n`)
+      case 'echo':
+        await this.#print(`${word.startsWith('$') ? (plan.environment[word.slice(1)] ?? '') : word}\n`)
         return
       case 'id':
         await this.#print(`${plan.user}\n`)
