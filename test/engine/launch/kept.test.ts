@@ -100,7 +100,7 @@ describe('a kept container', () => {
     const keys = new Readable({ read: () => undefined })
     const typing = shell.input(keys)
     const printed = (text: string | RegExp) => expect.poll(() => recorder.stdout).toMatch(text)
-    await printed(/\$ $/)
+    await printed(/\$ /)
     keys.push('stty size; tty; echo $TERM\r')
     await printed(/33 91\r\n\/dev\/pts\/\d+\r\nxterm\r\n/)
     keys.push('sleep 600\r')
