@@ -2,8 +2,6 @@ import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CleanupFailure, CleanupStack } from '../../base/cleanup-stack.js'
 import { Conflict, Fault, messageOf } from '../../base/errors.js'
-import type { Compressor } from '../archive/compressor.js'
-import type { MappedOwners } from '../archive/mapped-owners.js'
 import type {
   Ending,
   ForcedEnding,
@@ -13,49 +11,13 @@ import type {
   SnapshotRequest,
   StartHooks,
 } from '../isolation.js'
-import type { Limits } from '../launch-plan.js'
-import type { Attached, Container } from './container.js'
-import type { EndMarks } from './end-marks.js'
 import { engineError, isEngineDown } from './engine-errors.js'
-import type { Freezer } from './freezer.js'
 import { KeptContainer } from './kept-container.js'
-import { LimitWatch, type LimitProbe } from './limit-watch.js'
+import { LimitWatch } from './limit-watch.js'
 import { pumpOutput } from './output-frames.js'
-import type { RootDirectories } from './root-directories.js'
-import type { Obstacle } from './why-not-runnable.js'
+import type { RunningParts } from './running-parts.js'
 import { writeInput } from './write-input.js'
 import { takeSnapshot } from '../snapshot/snapshot.js'
-
-/** What snapshots of all containers have in common. */
-export interface Snapshotting {
-  /** Chosen at the first call. */
-  readonly compressor: () => Promise<Compressor>
-  /** The files that stagerd puts into each root: content by absolute path. */
-  readonly givenFiles: ReadonlyMap<string, string>
-}
-
-export interface RunningParts {
-  readonly container: Container
-  readonly attached: Attached
-  readonly limits: Limits
-  readonly hooks: Pick<StartHooks, 'output' | 'ending'>
-  readonly publishedPorts: readonly number[]
-  /** Aborted, with the reason, when the host can no longer isolate the container. */
-  readonly lost: AbortSignal
-  readonly probe: LimitProbe
-  /** Shared with `probe`, whose `ownUse` freezes the container too. */
-  readonly freezer: Freezer
-  readonly root: RootDirectories
-  /** What keeps the program from being executed, as far as that is known. */
-  readonly obstacle: Obstacle | undefined
-  readonly owners: MappedOwners | undefined
-  readonly snapshotting: Snapshotting
-  /** Of a keepable container. */
-  readonly marks?: EndMarks | undefined
-  /** For tests; by default GRACE_MS, and that of the limit watch. */
-  readonly graceMs?: number
-  readonly retryMs?: number
-}
 
 /** The grace period between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000
