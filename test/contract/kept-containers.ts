@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import type { KeptContainer, PreparedContainer } from '../../isolation/isolation.js'
-import type { Limits } from '../../isolation/launch-plan.js'
+import type { CacheOwner, Limits } from '../../isolation/launch-plan.js'
 import { launch, planOf, Recorder, type IsolationUnderTest, type Program } from './isolation.js'
 
 const MIB = 2 ** 20
@@ -39,11 +40,12 @@ export function describeKept(
   releaseLater: (made: Pick<PreparedContainer, 'release'>) => void,
 ): void {
   describe('a keepable container', () => {
-    const start = async (program: Program, limits: Partial<Limits> = {}) => {
+    const start = async (program: Program, limits: Partial<Limits> = {}, cache?: CacheOwner) => {
       const under = opened()
       const recorder = new Recorder()
       const plan = {
         ...planOf(under, program, limits),
+        cache,
         keepable: true,
         environment: { GREETING: 'hello' },
         workingDirectory: '/tmp',
@@ -167,6 +169,41 @@ export function describeKept(
       expect(await under.traces()).toEqual([])
       await expect(kept.openShell({ command: ['pwd'], terminal: undefined }, new Recorder())).rejects.toMatchObject({
         code: 'container-ending',
+      })
+    })
+
+    describe('with the cache of its stager', () => {
+      const newCache = (): CacheOwner => ({ packageUuid: randomUUID(), stagerUuid: randomUUID() })
+      const adds = (name: string): Program => ({
+        shell: `cat /stager-cache/* 2>/dev/null; echo ${name} > /stager-cache/${name}; exit 1`,
+        fake: async ({ cache, print, exit }) => {
+          for (const text of cache.values()) await print(text)
+          cache.set(name, name)
+          exit(1)
+        },
+      })
+      const run = async (program: Program, cache: CacheOwner) => {
+        const started = await start(program, {}, cache)
+        await started.running.ended
+        return { ...started, found: started.recorder.stdout }
+      }
+
+      it('adds to it like any other when it is not kept', async () => {
+        const cache = newCache()
+        await (await run(adds('one'), cache)).release('keep')
+        expect((await run(adds('two'), cache)).found).toBe('one\n')
+      })
+
+      it('neither holds up nor changes what other launches find there', async () => {
+        const cache = newCache()
+        await (await run(adds('base'), cache)).release('keep')
+        const kept = await run(adds('one'), cache)
+        await kept.running.keep()
+        const other = await run(adds('two'), cache)
+        expect(other.found).toBe('base\n')
+        await other.release('keep')
+        await kept.release('drop')
+        expect((await run(adds('three'), cache)).found).toBe('base\ntwo\n')
       })
     })
 

@@ -168,7 +168,76 @@ describe('a failed launch of a staging that asks for it', () => {
   })
 })
 
+describe('a staging that asks for it, beside what is kept for its package and stager', () => {
+  const submit = async (pipeline: string, keepFailedMs?: number, reuse = true) =>
+    await harness.ended((await harness.submit('app', pipeline, { keepFailedMs, reuse })).uuid)
+
+  it('is answered by an earlier result like any other, and its own result answers others', async () => {
+    let launches = 0
+    await harness.addPipeline('pipe', {
+      counts: async ({ url }) => {
+        launches += 1
+        await call(url, 'POST /done')
+      },
+    })
+    harness.start()
+    const first = await submit('pipe', HOUR)
+    const second = await submit('pipe')
+    const third = await submit('pipe', HOUR)
+    expect([second.reused, third.reused]).toEqual([first.uuid, first.uuid])
+    expect(launches).toBe(1)
+    expect((await harness.log(third.uuid)).join('\n')).not.toContain('kept')
+  })
+
+  it('drops what a kept launch has put into the cache, for which no other launch waits', async () => {
+    const found: (readonly string[])[] = []
+    let fail = true
+    await harness.addPipeline('pipe', {
+      caches: async (context) => {
+        found.push([...context.cache.keys()])
+        context.cache.set(`of-${found.length}`, 'x')
+        if (fail) await fails(context)
+        await call(context.url, 'POST /done')
+      },
+    })
+    harness.start()
+    const first = await submit('pipe', HOUR)
+    fail = false
+    expect((await submit('pipe', HOUR)).state).toBe('succeeded')
+    expect(harness.parts.kept.of(first.uuid)).toBeDefined()
+    await harness.parts.kept.release(first.uuid)
+    await submit('pipe', undefined, false)
+    expect(found).toEqual([[], [], ['of-2']])
+  })
+
+  it('adds to the cache after a failure whose container cannot be kept', async () => {
+    for (let n = 0; n < MAX_KEPT; n++) await sleeping((await stage(fails)).uuid)
+    const found: (readonly string[])[] = []
+    await harness.addPipeline('pipe', {
+      caches: async (context) => {
+        found.push([...context.cache.keys()])
+        context.cache.set('file', 'x')
+        await fails(context)
+      },
+    })
+    await submit('pipe', HOUR)
+    await submit('pipe')
+    expect(found).toEqual([[], ['file']])
+  })
+})
+
 describe('what is not kept', () => {
+  it('is a launch that goes on after it was done: it is stopped like any other, and can end properly', async () => {
+    let stopped = false
+    const { state } = await stage(async ({ url, signal }) => {
+      await call(url, 'POST /done')
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      stopped = true
+    })
+    expect([state, stopped]).toEqual(['succeeded', true])
+    await expect.poll(() => harness.isolation.left.size).toBe(0)
+  })
+
   it('is a launch that succeeds, that is cancelled, or of a staging that does not ask for it', async () => {
     expect((await stage(async ({ url }) => void (await call(url, 'POST /done')))).state).toBe('succeeded')
     await harness.addPipeline('pipe', {
