@@ -2,12 +2,19 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { Fault } from '../../base/errors.js'
+import { orAborted } from '../../base/or-aborted.js'
 import type { Shell, ShellHooks } from '../isolation.js'
 import type { ShellPlan, TerminalSize } from '../launch-plan.js'
 import type { Attached, Container } from './container.js'
 import { askEngine, EngineRefusal } from './engine-errors.js'
 import { pumpOutput } from './output-frames.js'
 import { writeInput } from './write-input.js'
+
+/** Its program may have removed its working directory. Without that, the Engine starts nothing there. */
+const ENTER = `cd -- "$1" 2>/dev/null || printf 'The directory %s cannot be entered: this is /.\\n' "$1" >&2
+unset OLDPWD
+shift
+`
 
 /** The shell of the root, if the client names no command. Every root has /bin/sh: the init is a script of it. */
 const SHELL_OF_ROOT = 'if [ -x /bin/bash ]; then exec /bin/bash; fi; exec /bin/sh'
@@ -41,14 +48,17 @@ export class ContainerShell implements Shell {
   /** @param closed when aborted, the shell ends without an exit code */
   static async open(
     container: Container,
+    workingDirectory: string,
     { command, terminal }: ShellPlan,
     hooks: ShellHooks,
     closed: AbortSignal,
   ): Promise<ContainerShell> {
     const hasTerminal = terminal !== undefined
-    // User, working directory and environment are those of the container, and its profile and capabilities apply.
+    const script = `${ENTER}${command ? COMMAND : SHELL_OF_ROOT}`
+    // User and environment are those of the container, and its profile and capabilities apply.
     const exec = await container.exec({
-      Cmd: command ? ['/bin/sh', '-c', COMMAND, 'sh', ...command] : ['/bin/sh', '-c', SHELL_OF_ROOT],
+      Cmd: ['/bin/sh', '-c', script, 'sh', workingDirectory, ...(command ?? [])],
+      WorkingDir: '/',
       Env: terminal ? [`TERM=${terminal.type}`] : [],
       Tty: hasTerminal,
       AttachStdin: true,
@@ -92,11 +102,8 @@ export class ContainerShell implements Shell {
     const pumped = this.#pump((stream, chunk) => hooks.output(stream, chunk))
     pumped.catch(() => undefined)
     try {
-      const exitCode = await Promise.race([
-        pumped.then(() => this.#exitCode()),
-        this.#askForEnd(),
-        aborted(this.#over.signal),
-      ])
+      const ended = Promise.race([pumped.then(() => this.#exitCode()), this.#askForEnd()])
+      const exitCode = await orAborted(ended, this.#over.signal)
       // What it has printed may still be on its way.
       await Promise.race([pumped, delay(GRACE_MS, undefined, { signal: this.#over.signal })]).catch(() => undefined)
       return exitCode
@@ -152,12 +159,4 @@ export class ContainerShell implements Shell {
       // It has ended.
     }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const onAbort = () => reject(new Error('the container is released'))
-    signal.addEventListener('abort', onAbort, { once: true })
-    if (signal.aborted) onAbort()
-  })
 }

@@ -169,7 +169,7 @@ export class Container {
     }
   }
 
-  /** Prepares a further program; see container-exec.ts. */
+  /** Prepares a further program; see container-shell.ts. */
   async exec(options: Docker.ExecCreateOptions): Promise<Docker.Exec> {
     return await askEngine('open a shell in a container', this.#container.exec(options))
   }

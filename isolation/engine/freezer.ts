@@ -7,7 +7,7 @@ import type { FreezeHooks } from '../isolation.js'
  * Freezes a container for pieces of work, one at a time.
  *
  * INVARIANTS
- * - The container is frozen only during a piece of work, and between `hold` and `letGo`.
+ * - The container is frozen only during a piece of work, and between `hold` and `endHold`.
  * - If both the work and the thaw fail, the error is that of the work, and carries the other one.
  * - After `close` has resolved nobody reads the files of the container, so it can be ended.
  */
@@ -46,7 +46,7 @@ export class Freezer {
     })
   }
 
-  /** Freezes it until `letGo`. Idempotent. Throws as `whileFrozen`, and `Fault` (`container-gone`). */
+  /** Freezes it until `endHold`. Idempotent. Throws as `whileFrozen`, and `Fault` (`container-gone`). */
   hold(): Promise<void> {
     return this.#mutex.run(async () => {
       this.#assertOpen()
@@ -66,7 +66,7 @@ export class Freezer {
   }
 
   /** Idempotent. */
-  letGo(): Promise<void> {
+  endHold(): Promise<void> {
     return this.#mutex.run(async () => {
       this.#assertOpen()
       if (!this.#isHeld) return

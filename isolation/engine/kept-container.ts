@@ -12,6 +12,8 @@ export interface KeptParts {
   /** Held. */
   readonly freezer: Freezer
   readonly probe: LimitProbe
+  /** Of its program. */
+  readonly workingDirectory: string
   /** The limit of its program. */
   readonly diskBytes: number
   /** Resolves when the container has ended, or the Engine is lost. */
@@ -65,8 +67,9 @@ export class KeptContainer implements KeptContainerPort {
         throw new Conflict('container-ending', 'The kept container is being released: stage again to keep another.')
       await this.#thaw()
       try {
-        const { container, freezer } = this.#parts
-        const shell = await freezer.whileThawed(() => ContainerShell.open(container, plan, hooks, this.#closed.signal))
+        const { container, freezer, workingDirectory } = this.#parts
+        const open = () => ContainerShell.open(container, workingDirectory, plan, hooks, this.#closed.signal)
+        const shell = await freezer.whileThawed(open)
         this.#shells.add(shell)
         void shell.ended.then(() => this.#closeShell(shell))
         return shell
@@ -92,7 +95,7 @@ export class KeptContainer implements KeptContainerPort {
     if (this.#watching) return
     const { freezer, probe, diskBytes } = this.#parts
     const filesystemUseBefore = (await probe.filesystemUse()) - (this.#usedBytes ?? 0)
-    await freezer.letGo()
+    await freezer.endHold()
     const watching = new AbortController()
     this.#watching = watching
     const limits = limitsOf(Math.max(diskBytes, (this.#usedBytes ?? diskBytes) + DISK_ALLOWANCE_BYTES))

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CleanupFailure, CleanupStack } from '../../base/cleanup-stack.js'
 import { Conflict, Fault, messageOf } from '../../base/errors.js'
+import { orAborted } from '../../base/or-aborted.js'
 import type {
   Ending,
   ForcedEnding,
@@ -83,13 +84,14 @@ export class RunningContainer implements RunningContainerPort {
   }
 
   async keep(): Promise<KeptContainer> {
-    const { freezer, limits, probe, container, lost } = this.#parts
+    const { freezer, limits, probe, container, workingDirectory, lost } = this.#parts
     await freezer.hold().catch((error: unknown) => {
       if (!(error instanceof Conflict)) throw error
       throw new Fault('container-gone', 'The container cannot be kept: it is being ended.', { cause: error })
     })
     const gone = Promise.allSettled([Promise.race([this.#output, this.#waiting])])
-    this.#kept = new KeptContainer({ container, freezer, probe, diskBytes: limits.diskBytes, gone, unsafe: lost })
+    const { diskBytes } = limits
+    this.#kept = new KeptContainer({ container, freezer, probe, workingDirectory, diskBytes, gone, unsafe: lost })
     await this.#kept.measure()
     return this.#kept
   }
@@ -158,12 +160,13 @@ export class RunningContainer implements RunningContainerPort {
     const waiting = this.#waiting
     waiting.catch(() => undefined)
     const marked = marks ? [marks.passed] : []
+    const over = this.#over.signal
     try {
       // The counters of the cgroup are removed with the container: read them before the Engine removes it.
-      await this.#orOver(Promise.race<unknown>([output, waiting, ...marked])).catch(() => undefined)
+      await orAborted(Promise.race<unknown>([output, waiting, ...marked]), over).catch(() => undefined)
       this.#setCause(await watch.lookAtCounts())
-      const exitCode = await this.#orOver(Promise.race([waiting, this.#askForExitCode(), ...marked]))
-      await this.#orOver(Promise.race<unknown>([output, ...marked]))
+      const exitCode = await orAborted(Promise.race([waiting, this.#askForExitCode(), ...marked]), over)
+      await orAborted(Promise.race<unknown>([output, ...marked]), over)
       if (exitCode !== 0) this.#setCause(await this.#explain())
       return this.#cause ?? this.#exited(exitCode ?? 0)
     } catch (error) {
@@ -277,22 +280,6 @@ export class RunningContainer implements RunningContainerPort {
     const signal = AbortSignal.any([done.signal, over])
     await Promise.race([promise, delay(graceMs, undefined, { signal })]).catch(() => undefined)
     done.abort()
-  }
-
-  /** `promise`, or a rejection when nothing more is to be learned. */
-  async #orOver<T>(promise: Promise<T>): Promise<T> {
-    const { signal } = this.#over
-    let onAbort: (() => void) | undefined
-    const over = new Promise<never>((_, reject) => {
-      onAbort = () => reject(new Error('nothing more is to be learned of it'))
-      signal.addEventListener('abort', onAbort, { once: true })
-      if (signal.aborted) onAbort()
-    })
-    try {
-      return await Promise.race([promise, over])
-    } finally {
-      if (onAbort) signal.removeEventListener('abort', onAbort)
-    }
   }
 }
 

@@ -21,6 +21,7 @@ export interface RunningParts {
   readonly container: Container
   readonly attached: Attached
   readonly limits: Limits
+  readonly workingDirectory: string
   readonly hooks: Pick<StartHooks, 'output' | 'ending'>
   readonly publishedPorts: readonly number[]
   /** Aborted, with the reason, when the host can no longer isolate the container. */

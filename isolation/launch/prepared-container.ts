@@ -134,7 +134,8 @@ export class PreparedDockerContainer implements PreparedContainer {
     const marks = plan.keepable === true ? new EndMarks() : undefined
     attached.write(marks ? startKeepable(marks.mark) : plan.input === true ? START_WITH_INPUT : START_PROGRAM)
     const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
-    this.#running = watched.run({ attached, limits: plan.limits, hooks, publishedPorts, lost, obstacle, marks })
+    const { limits, workingDirectory } = plan
+    this.#running = watched.run({ attached, limits, workingDirectory, hooks, publishedPorts, lost, obstacle, marks })
     return this.#running
   }
 

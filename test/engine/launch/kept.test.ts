@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchName } from '../../../isolation/host/ownership.js'
 import type { KeptContainer } from '../../../isolation/isolation.js'
-import type { Limits, Terminal } from '../../../isolation/launch-plan.js'
+import type { Limits, PreparePlan, StartPlan, Terminal } from '../../../isolation/launch-plan.js'
 import { launch, planOf, Recorder, type Launched } from '../../contract/isolation.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
@@ -22,10 +23,10 @@ describe('a kept container', () => {
   })
   afterAll(() => under.close())
 
-  const keep = async (shell: string, limits: Partial<Limits> = {}) => {
+  const keep = async (shell: string, limits: Partial<Limits> = {}, more: Partial<PreparePlan & StartPlan> = {}) => {
     const recorder = new Recorder()
     const program = { shell, fake: () => Promise.resolve() }
-    const plan = { ...planOf(under, program, limits), keepable: true }
+    const plan = { ...planOf(under, program, limits), ...more, keepable: true }
     const launched = await launch(under.isolation, plan, recorder)
     made.push(launched)
     const ended = await launched.running.ended
@@ -49,6 +50,36 @@ describe('a kept container', () => {
     expect(recorder.stdout.length).toBe(before)
     expect(recorder.stderr).toBe('out\n')
     await expect.poll(async () => (await inspect()).Paused).toBe(true)
+  })
+
+  it('is for a shell as it was for its program: variables, directory, mounts and cache', async () => {
+    const look =
+      "env | grep -Ev '^(_|SHLVL|OLDPWD)=' | sort; pwd; id; umask; ulimit -a; cat /stagerfs/etc/passwd; ls /stagerfs/proc/self; " +
+      "grep -E ' (/stagerfs|/stager-cache)' /proc/self/mounts; cat /stager-cache/file"
+    const { kept, recorder } = await keep(
+      `echo kept > /stager-cache/file; ${look}; exit 1`,
+      {},
+      {
+        stagerfs: under.root,
+        cache: { packageUuid: randomUUID(), stagerUuid: randomUUID() },
+        environment: { GREETING: 'hello there', STAGER_URL: 'http://10.0.0.1:1234' },
+        workingDirectory: '/tmp',
+      },
+    )
+    expect(recorder.stderr).toBe('')
+    expect(recorder.stdout).toMatch(
+      /GREETING=hello there\n[^]*\/tmp\n[^]*\/stagerfs overlay[^]*\/stager-cache overlay[^]*kept\n$/,
+    )
+    expect(await ask(kept, look)).toEqual({ exitCode: 0, stdout: recorder.stdout, stderr: '' })
+  })
+
+  it('has a shell in / where its program has removed its working directory', async () => {
+    const { kept } = await keep('rmdir /tmp/work; exit 1', {}, { user: 'root', workingDirectory: '/tmp/work' })
+    expect(await ask(kept, 'pwd')).toEqual({
+      exitCode: 0,
+      stdout: '/\n',
+      stderr: 'The directory /tmp/work cannot be entered: this is /.\n',
+    })
   })
 
   it('ends with all output of a program that leaves its output non-blocking and full', async () => {
@@ -107,6 +138,10 @@ describe('a kept container', () => {
     await printed(/sleep 600\r\n/)
     keys.push('\x03')
     await printed(/\^C/)
+    keys.push(`sh -c 'trap "stty size; exit" WINCH; echo wait\${NOTHING}ing; while :; do sleep 0.1; done'\r`)
+    await printed(/waiting/)
+    await shell.resize({ columns: 40, rows: 20 })
+    await printed(/20 40/)
     keys.push('echo on${NOTHING}ward; sleep 500\r')
     await printed(/onward/)
     shell.hangUp()

@@ -1,8 +1,11 @@
+import { readFile, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import type { NodeStatus } from '../../../daemon/documents/node.js'
 import type { Staging } from '../../../daemon/documents/staging.js'
+import { connectEngine } from '../../../isolation/engine/connect.js'
+import { launchName } from '../../../isolation/host/ownership.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
@@ -41,6 +44,21 @@ async function stage(duration: string) {
   expect(exitCode).toBe(10)
   const [staging] = await daemon.ask<Staging[]>('GET', '/v1/stagings?limit=1')
   return { stdout, uuid: staging!.uuid }
+}
+
+async function shellsOf(uuid: string): Promise<number | undefined> {
+  return (await daemon.ask<Staging>('GET', `/v1/stagings/${uuid}`)).kept?.shells
+}
+
+async function containerOf(uuid: string) {
+  const { launches } = await daemon.ask<Staging>('GET', `/v1/stagings/${uuid}`)
+  return connectEngine().getContainer(launchName(launches.at(-1)!.uuid))
+}
+
+/** The terminal that `script` has made for its child. */
+async function terminalOf(script: number): Promise<string> {
+  const children = await readFile(`/proc/${script}/task/${script}/children`, 'utf8')
+  return await readlink(`/proc/${children.trim().split(' ')[0]}/fd/0`)
 }
 
 const shell = (uuid: string, input: string) =>
@@ -102,6 +120,9 @@ it('a shell on a terminal has its size and its keys, and passes its exit code on
   await sees(/\$ /)
   terminal.stdin.write('stty size; echo $TERM\r')
   await sees(/33 91\s+xterm/)
+  await execa('stty', ['-F', await terminalOf(terminal.pid!), 'rows', '20', 'cols', '40'])
+  terminal.stdin.write('until [ "$(stty size)" = "20 40" ]; do sleep 0.1; done; echo re${NOTHING}sized\r')
+  await sees(/resized/)
   terminal.stdin.write('sleep 600\r')
   await sees(/sleep 600\s/)
   terminal.stdin.write('\x03')
@@ -113,6 +134,33 @@ it('a shell on a terminal has its size and its keys, and passes its exit code on
   terminal.stdin.end()
   await terminal
   await daemon.stagectl('staging', 'release', uuid)
+})
+
+it('a shell whose client is killed ends, with what runs in it, and the container is frozen again', async () => {
+  const { uuid } = await stage('15m')
+  const client = execa(path.join(CHECKOUT, 'bin/stagectl'), ['staging', 'shell', uuid, '--', 'sleep', '600'], {
+    reject: false,
+    stdin: 'pipe',
+    env: { STAGERD_SOCKET: daemon.socket },
+  })
+  await until('the shell is open', async () => (await shellsOf(uuid)) === 1)
+  client.kill('SIGKILL')
+  await client
+  await until('the shell has ended', async () => (await shellsOf(uuid)) === 0)
+  const container = await containerOf(uuid)
+  await until('the container is frozen', async () => (await container.inspect()).State.Paused)
+  expect((await shell(uuid, 'ps')).stdout).not.toContain('sleep 600')
+  await daemon.stagectl('staging', 'release', uuid)
+})
+
+it('a staging of the same package is not held up by the kept one, and is reused and staged again as without it', async () => {
+  const { uuid } = await stage('15m')
+  const retried = await daemon.stagectl('staging', 'retry', uuid, '--keep-failed', '15m', '--no-reuse')
+  expect(retried.exitCode).toBe(10)
+  const [again] = await daemon.ask<Staging[]>('GET', '/v1/stagings?limit=1')
+  const { kept } = await daemon.ask<NodeStatus>('GET', '/v1/node')
+  expect(kept.map(({ staging }) => staging)).toEqual([uuid, again!.uuid])
+  for (const { staging } of kept) await daemon.stagectl('staging', 'release', staging)
 })
 
 it('a kept container ends with its time, and its shells are told', async () => {

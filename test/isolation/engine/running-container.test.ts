@@ -42,6 +42,7 @@ function onHangingEngine({
     container: container as unknown as RunningParts['container'],
     attached,
     limits: { memoryBytes: 1, cpus: 1, pids: 10, diskBytes: 1000, timeoutMs },
+    workingDirectory: '/app',
     hooks: { output: () => Promise.resolve(), ending: (cause) => void endings.push(cause) },
     publishedPorts: [],
     lost: new AbortController().signal,
