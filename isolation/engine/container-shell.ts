@@ -25,6 +25,9 @@ const COMMAND = 'exec "$@"'
 /** How often to ask for the end of a shell, in milliseconds: what it leaves in the background keeps its output open. */
 const ASK_EVERY_MS = 1_000
 
+/** How often to ask whether a shell has started, in milliseconds. */
+const ASK_FOR_START_EVERY_MS = 10
+
 /** How long a shell may take to end when its terminal is lost, in milliseconds. */
 const GRACE_MS = 2_000
 
@@ -45,7 +48,11 @@ export class ContainerShell implements Shell {
     this.ended = this.#run(hooks, closed)
   }
 
-  /** @param closed when aborted, the shell ends without an exit code */
+  /**
+   * Resolves when its process has started: until then the container must not be frozen.
+   *
+   * @param closed when aborted, the shell ends without an exit code
+   */
   static async open(
     container: Container,
     workingDirectory: string,
@@ -74,6 +81,12 @@ export class ContainerShell implements Shell {
       throw new Fault('no-shell', `No shell can be started in the kept container: ${error.reason}.`, { cause: error })
     }
     const shell = new ContainerShell(container, exec, stream, hasTerminal, hooks, closed)
+    try {
+      await untilStarted(exec, closed)
+    } catch (error) {
+      stream.destroy()
+      throw error
+    }
     if (terminal) await shell.resize(terminal)
     return shell
   }
@@ -158,5 +171,14 @@ export class ContainerShell implements Shell {
     } catch {
       // It has ended.
     }
+  }
+}
+
+/** The Engine answers the request for a start before the process is there, or it is clear that it cannot be. */
+async function untilStarted(exec: Docker.Exec, closed: AbortSignal): Promise<void> {
+  for (;;) {
+    const { Pid, ExitCode } = await askEngine('look at a shell', exec.inspect())
+    if (Pid > 0 || ExitCode !== null) return
+    await delay(ASK_FOR_START_EVERY_MS, undefined, { signal: closed })
   }
 }

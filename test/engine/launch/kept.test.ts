@@ -104,6 +104,12 @@ describe('a kept container', () => {
     expect(forks.stderr).toMatch(/can't fork/i)
   })
 
+  it('has shells although it is over its disk limit, which is measured from the moment it is thawed', async () => {
+    const { kept, ended } = await keep('dd if=/dev/zero of=/tmp/big bs=1M count=100; sleep 60', { diskBytes: 8 * MIB })
+    expect(ended.kind).toBe('disk-full')
+    for (let turn = 0; turn < 10; turn++) expect(await ask(kept, 'pwd')).toMatchObject({ exitCode: 0, stderr: '' })
+  })
+
   it('is lost when a shell writes more than its limit, and when its first process ends', async () => {
     const disk = await keep('exit 1', { diskBytes: 8 * MIB })
     // It may write as much as it takes to work there.
