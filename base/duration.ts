@@ -37,3 +37,15 @@ export function parseDuration(text: string): number | undefined {
   const isWhole = end > 0 && end === trimmed.length
   return isWhole && total <= MAX_MILLISECONDS ? Math.round(total) : undefined
 }
+
+/** The same in the other direction, to the second: `15m`, `1m30s`; less than a second is `0s`. */
+export function formatDuration(milliseconds: number): string {
+  let rest = Math.round(milliseconds / MILLISECONDS.s) * MILLISECONDS.s
+  let text = ''
+  for (const unit of ['d', 'h', 'm', 's'] as const) {
+    const count = Math.floor(rest / MILLISECONDS[unit])
+    rest -= count * MILLISECONDS[unit]
+    if (count > 0) text += `${count}${unit}`
+  }
+  return text || '0s'
+}

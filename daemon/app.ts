@@ -41,6 +41,7 @@ import { ResultDiffs } from './results/result-diff.js'
 import { PackageRuns } from './runs/package-runs.js'
 import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
+import { KeptLaunches } from './staging/kept-launches.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
 import { Reuse } from './staging/reuse.js'
@@ -122,6 +123,7 @@ export async function buildApp(
   const live = new LiveContainers()
   const caches = new StagerCaches({ isolation, packages, stagers })
   const janitor = new Janitor({ isolation, live, logger, forgetDeleted: () => caches.forgetDeleted() })
+  const kept = new KeptLaunches({ limit: settings.maxKept, logger })
   const plan = { environment, node: nodeFacts({ version, files: ca.files, compressor }) }
   const reuse = new Reuse({ ledger, resolver, plan })
   const launches = new LaunchRunner({
@@ -140,10 +142,11 @@ export async function buildApp(
     reuse,
     live,
     janitor,
+    kept,
     logger,
   })
   const service = new StagingService(
-    { packages, stagers, pipelines, ledger, janitor, launches, reuse, logs, logger },
+    { packages, stagers, pipelines, ledger, janitor, kept, launches, reuse, logs, logger },
     concurrency,
   )
   const defaults = { limits, environment }
@@ -165,7 +168,9 @@ export async function buildApp(
   const graceMs = settings.uploadGraceMs
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, logs, graceMs })
   const facts = { version, nodeId, stateDir, concurrency }
-  const node = new NodeReport(facts, isolation, ledger, packages, () => examineSocket(settings.socket, settings.group))
+  const node = new NodeReport(facts, isolation, ledger, packages, kept, () =>
+    examineSocket(settings.socket, settings.group),
+  )
 
   // Bootstrap.
   const bootstrapLogs = new LogStore(
@@ -211,8 +216,9 @@ export async function buildApp(
     pipelines: { pipelines, stagers },
     policies: { policies },
     resolution: { packages, resolver },
-    stagings: { stagings: service, ledger, packages, pipelines, ingest, quota },
+    stagings: { stagings: service, ledger, kept, packages, pipelines, ingest, quota },
     stagingLog: { ledger, logs },
+    keptLaunches: { kept },
     runs: { runs },
     node: { node, stagings: service },
     metrics: { ledger },

@@ -1,13 +1,22 @@
 import type { Readable } from 'node:stream'
-import type { CacheOwner, LayerContent, LayerSource, PreparePlan, Removal, StartPlan } from './launch-plan.js'
+import type {
+  CacheOwner,
+  LayerContent,
+  LayerSource,
+  PreparePlan,
+  Removal,
+  ShellPlan,
+  StartPlan,
+  TerminalSize,
+} from './launch-plan.js'
 
 /**
  * The port between the daemon, which decides, and the host, on which containers run.
  *
  * LIFECYCLE of a container
  *
- *   prepare ──> prepared ── start ──> running ──> ended
- *                  └───────────┴─ release ─┴────────┘
+ *   prepare ──> prepared ── start ──> running ──> ended ── keep ──> kept
+ *                  └───────────┴─ release ─┴────────┴────────────────┘
  *
  * - `prepare` creates what does not depend on the program: layers, root image and network. If it rejects, it has
  *   already undone everything. Otherwise the caller owns the prepared container.
@@ -20,6 +29,15 @@ import type { CacheOwner, LayerContent, LayerSource, PreparePlan, Removal, Start
  *   Output is truncated only if the Engine is lost, or by a `release` before the end.
  * - The caller owns the listener on `address`. It opens the listener before `start` and closes it after the container
  *   has ended, because the container can reach that port as long as it runs.
+ * - A container that was started as `keepable` is there until its release: its first process goes on when the program has
+ *   ended. What the program has left in the background runs on until then, unless the container is kept. `timeout`,
+ *   `out-of-memory` and `disk-full` freeze the container instead of ending its processes; `pids-limit` kills all but the
+ *   first, because a shell needs one. `stop` ends it as any other.
+ * - `keep` freezes a keepable container after `ended`. Since then its output is discarded, and it is frozen except while a
+ *   shell is open in it. Its limits of memory, CPUs and processes go on, and so does its network. It has no time limit any
+ *   more, and what it may write is limited anew. The caller releases it when nobody needs it, and when `lost` resolves.
+ * - `openShell` starts a further program in a kept container, as the user, in the working directory and with the
+ *   environment of the first one, with no more rights. Several can be open at once. A release ends them all.
  * - `sweep` removes all resources of containers of this node that are not in `live`, such as those that a crash left
  *   behind. It is called before the first `prepare`, when the Engine is available again, and periodically, because the
  *   Engine completes requests of a client that has died. `live` may change during the sweep.
@@ -166,6 +184,13 @@ export interface RunningContainer {
   input(chunks: AsyncIterable<Uint8Array>): Promise<void>
   /** Sends SIGTERM, and SIGKILL after a grace period; does not wait for `ended`. Idempotent. */
   stop(): void
+  /** As `stop`, but a keepable container is frozen as it is, so that it can be kept. */
+  halt(): void
+  /**
+   * Keeps a keepable container, after `ended`; to be called at most once. Throws `Fault` (`container-gone`,
+   * `cannot-freeze`) and `Unavailable` (`engine-down`).
+   */
+  keep(): Promise<KeptContainer>
   /**
    * Why the container is being ended, if it is. Looks for a limit that was hit first, by the counters of the kernel and the
    * use of the disk at this moment, and ends the container for it. Never rejects: what cannot be read counts as
@@ -179,6 +204,37 @@ export interface RunningContainer {
    * this rejects: what its program does next is not its fault.
    */
   snapshot<T>(request: SnapshotRequest, write: (archive: Readable) => Promise<T>): Promise<SnapshotReport<T>>
+}
+
+export interface KeptContainer {
+  /** Bytes that it has written, measured when it was frozen last; undefined if that has failed. */
+  readonly usedBytes: number | undefined
+  /** Resolves with the reason when it cannot be kept any longer. */
+  readonly lost: Promise<Error>
+  /**
+   * Thaws the container until the shell has ended. Throws `Conflict` (`container-ending`), `Fault` (`no-shell`) if nothing
+   * more can be started in it, and `Unavailable` (`engine-down`).
+   */
+  openShell(plan: ShellPlan, hooks: ShellHooks): Promise<Shell>
+}
+
+export interface ShellHooks {
+  /** As `StartHooks.output`. With a terminal, everything is `stdout`. */
+  output(stream: OutputStream, chunk: Buffer): Promise<void>
+}
+
+export interface Shell {
+  /**
+   * The exit code, after all output has been passed on; undefined if that is unknown, because the container was released
+   * or lost. Never rejects.
+   */
+  readonly ended: Promise<number | undefined>
+  /** As `RunningContainer.input`. The end of `chunks` is the end of the input only without a terminal. */
+  input(chunks: AsyncIterable<Uint8Array>): Promise<void>
+  /** For a terminal. Never rejects: a size that cannot be set is not worth an end. */
+  resize(size: TerminalSize): Promise<void>
+  /** Ends it as the loss of a terminal does, and kills it if it does not end. Idempotent. */
+  hangUp(): void
 }
 
 export interface SnapshotRequest extends FreezeHooks {

@@ -70,6 +70,8 @@ export interface StartPlan {
    * layers at /stagerfs. Undefined for a run, which has no /stagerfs.
    */
   readonly stagerfs: readonly LayerSource[] | undefined
+  /** Whether the container may be kept when the program has ended: see `RunningContainer.keep`. Not with `input`. */
+  readonly keepable?: boolean
   /** TCP port of the coordinator, which the container can reach on the host. Undefined for a run. */
   readonly coordinatorPort: number | undefined
   /** The launch gets what is kept for it at `STAGER_CACHE`. Undefined for a run, which has no cache. */
@@ -83,6 +85,24 @@ export const STAGER_CACHE = '/stager-cache'
 export interface CacheOwner {
   readonly packageUuid: string
   readonly stagerUuid: string
+}
+
+/** What runs in a kept container: see `KeptContainer.openShell`. */
+export interface ShellPlan {
+  /** Argument vector. Undefined for the shell of the root: bash, or else sh. */
+  readonly command: readonly string[] | undefined
+  /** Undefined for none. */
+  readonly terminal: Terminal | undefined
+}
+
+export interface Terminal extends TerminalSize {
+  /** The value of TERM. */
+  readonly type: string
+}
+
+export interface TerminalSize {
+  readonly columns: number
+  readonly rows: number
 }
 
 /** A proxy by its IPv4 address. */

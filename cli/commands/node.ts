@@ -1,8 +1,11 @@
 import type { Command } from 'commander'
 import type { DoctorReport, NodeStatus } from '../../daemon/documents/node.js'
 import { examples, type CommandLine } from '../session/command-line.js'
+import type { Output } from '../display/output.js'
 import { formatBytes } from '../display/progress.js'
-import { elapsed } from '../display/time.js'
+import { SHORTEN_ID, SHORTEN_NAME } from '../display/shorten.js'
+import { table } from '../display/table.js'
+import { ago, ahead, elapsed } from '../display/time.js'
 import { EXIT } from '../session/exit-codes.js'
 import { addNodeGcCommand } from './node-gc.js'
 
@@ -20,7 +23,7 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
     .action(
       commandLine.run(async ({ api, output, signal }) => {
         const status = await api.get<NodeStatus>('/v1/node', { signal })
-        await output.result(status, () => describe(status))
+        await output.result(status, () => describe(output, status))
         return undefined
       }),
     )
@@ -45,7 +48,8 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
   addNodeGcCommand(node, commandLine)
 }
 
-function describe(status: NodeStatus): string {
+function describe(output: Output, status: NodeStatus): string {
+  const { kept } = status
   const { queued, running, limit } = status.stagings
   return [
     `stagerd ${status.version}, up for ${elapsed(status.uptime_seconds * 1000)}`,
@@ -55,5 +59,27 @@ function describe(status: NodeStatus): string {
     `Packages: ${status.packages}`,
     `Stagings: ${running} of at most ${limit} running, ${queued} queued`,
     `Caches of stagers: ${status.stager_caches.count}, ${formatBytes(status.stager_caches.bytes)}`,
+    ...describeKept(output, kept),
   ].join('\n')
+}
+
+function describeKept(output: Output, kept: NodeStatus['kept']): string[] {
+  if (kept.length === 0) return []
+  const rows = kept.map((one) => [
+    one.staging,
+    one.stager,
+    ago(one.since),
+    ahead(one.until),
+    one.used_bytes === undefined ? 'unknown' : formatBytes(one.used_bytes),
+    String(one.shells),
+  ])
+  const columns = [
+    { head: 'STAGING', shorten: SHORTEN_ID },
+    { head: 'STAGER', shorten: SHORTEN_NAME },
+    { head: 'SINCE' },
+    { head: 'UNTIL' },
+    { head: 'DISK' },
+    { head: 'SHELLS' },
+  ]
+  return ['Kept containers:', table(output, columns, rows, '')]
 }

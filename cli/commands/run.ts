@@ -87,7 +87,7 @@ async function run(session: Session, options: RunOptions, name: string): Promise
             stopping = requestStop(session, run, `Stopping ${name}... (press Ctrl-C again to leave at once)`)
           })
           await printPorts(session, draft, ports)
-          if (options.interactive === true) endInput = sendInput(session, run)
+          if (options.interactive === true) endInput = sendInput(session, `/v1/runs/${run}/input`)
           break
         case 'output':
           // With --json, stdout carries only the document.

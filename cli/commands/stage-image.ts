@@ -7,6 +7,7 @@ import type { ImagePackageDraft, MadeEvent } from '../../daemon/documents/image.
 import { exitCodeOfStaging } from '../session/exit-codes.js'
 import { followStaging } from '../follow/follow-staging.js'
 import type { Environment } from '../options/parse-environment.js'
+import { keepFailedOf, type KeepOptions } from '../options/parse-keep.js'
 import { UsageError } from '../options/usage-error.js'
 import { lookUp } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
@@ -18,7 +19,7 @@ import { publishAfter, temporaryNameOf } from '../transfer/publish-after.js'
 import { assertNoProgram, findReplaceable } from '../transfer/put-package.js'
 import { timed } from '../display/timed.js'
 
-export interface StageImageOptions {
+export interface StageImageOptions extends KeepOptions {
   readonly name?: string
   readonly pipeline?: string
   readonly dependsOn?: readonly Capability[]
@@ -61,7 +62,7 @@ export async function stageImage(session: Session, options: StageImageOptions, i
   await output.note(`The image is ${imported.image}.`)
   const outcome: { ended?: Staging } = {}
   const { code, made } = await publishAfter(session, imported.package, target, async () => {
-    const request = { package: imported.package.uuid, pipeline: pipeline.uuid }
+    const request = { package: imported.package.uuid, pipeline: pipeline.uuid, ...keepFailedOf(options) }
     const submitted = await api.post<Staging>('/v1/stagings', request, { signal })
     outcome.ended = await followStaging(session, submitted.uuid)
     return exitCodeOfStaging(outcome.ended)

@@ -10,6 +10,7 @@ import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { followStaging } from '../follow/follow-staging.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment } from '../options/parse-environment.js'
+import { addKeepOption, keepFailedOf } from '../options/parse-keep.js'
 import { parseRuntime } from '../options/parse-runtime.js'
 import { UsageError } from '../options/usage-error.js'
 import { isJavaArchive } from '../pack/archive-kind.js'
@@ -35,7 +36,7 @@ interface StageOptions extends StageImageOptions {
 }
 
 export function addStageCommand(program: Command, commandLine: CommandLine): void {
-  program
+  const command = program
     .command('stage [source]')
     .description(
       'Stage a source directory, a tarball or a zip: run it through a pipeline, which makes a package that is ready to run. ' +
@@ -75,10 +76,11 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
         'stage ./my-app --pipeline /apcera::nodejs -e NODE_ENV=production --output my-app.tar.gz',
         'stage ./my-app --config staging.conf',
         'stage site.tar.gz --pipeline static-site --depends-on os.debian --detach',
+        'stage ./my-app --keep-failed 15m',
         'stage --image registry.example.com/team/shop:1.2 --name shop',
       ),
     )
-    .action(commandLine.run(stage))
+  addKeepOption(command).action(commandLine.run(stage))
 }
 
 async function stage(session: Session, options: StageOptions & GlobalOptions, source?: string): Promise<number> {
@@ -129,7 +131,12 @@ async function stageSource(
     manifest: manifestOf(application, options, before),
   }
   const draft = await draftOf(session, target, before, contents)
-  const submission = { ...draft, pipeline: pipeline.uuid, ...(options.reuse ? {} : { reuse: false }) }
+  const submission = {
+    ...draft,
+    ...keepFailedOf(options),
+    ...(options.reuse ? {} : { reuse: false }),
+    pipeline: pipeline.uuid,
+  }
   const submitted = await api.post<Staging>('/v1/stagings', submission, { signal })
   if (options.detach === true) {
     await output.result(submitted, () => submitted.uuid)

@@ -4,10 +4,12 @@ import { stagingPath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { describeStaging } from '../display/describe-staging.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
+import { addKeepOption, keepFailedOf, type KeepOptions } from '../options/parse-keep.js'
 import { followStaging } from '../follow/follow-staging.js'
 import { findStagingId } from './staging-id.js'
 import { addStagingListCommand } from './staging-list.js'
 import { addStagingLogsCommand } from './staging-logs.js'
+import { addStagingShellCommands } from './staging-shell.js'
 
 export function addStagingCommands(program: Command, commandLine: CommandLine): void {
   const group = program
@@ -46,10 +48,17 @@ export function addStagingCommands(program: Command, commandLine: CommandLine): 
       }),
     )
   addRetry(group, commandLine)
+  addStagingShellCommands(group, commandLine)
+}
+
+interface RetryOptions extends KeepOptions {
+  readonly detach?: boolean
+  /** False for --no-reuse. */
+  readonly reuse: boolean
 }
 
 function addRetry(group: Command, commandLine: CommandLine): void {
-  group
+  const retry = group
     .command('retry <id>')
     .description(
       'Stage what a staging has staged again, with the packages and the pipeline of now: after a failure, or a package that ' +
@@ -59,25 +68,25 @@ function addRetry(group: Command, commandLine: CommandLine): void {
     .option('--detach', 'print the ID of the new staging instead of following it')
     .addHelpText(
       'after',
-      examples('staging retry 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7', 'staging retry 5f0c6d0e --no-reuse'),
-    )
-    .action(
-      commandLine.run(
-        async (session, { detach, reuse }: { readonly detach?: boolean; readonly reuse: boolean }, id: string) => {
-          const { api, output, signal } = session
-          const path = `${stagingPath(await findStagingId(session, id))}/retry`
-          const submitted = await api.post<Staging>(path, undefined, {
-            signal,
-            ...(reuse ? {} : { query: { reuse: 'false' } }),
-          })
-          if (detach === true) {
-            await output.result(submitted, () => submitted.uuid)
-            return EXIT.success
-          }
-          const ended = await followStaging(session, submitted.uuid)
-          if (output.json) await output.document(ended)
-          return exitCodeOfStaging(ended)
-        },
+      examples(
+        'staging retry 5f0c6d0e-9a3f-4c55-8d0b-0d8cf1a5a6a7',
+        'staging retry 5f0c6d0e --no-reuse',
+        'staging retry 5f0c6d0e --keep-failed 15m',
       ),
     )
+  addKeepOption(retry).action(
+    commandLine.run(async (session, options: RetryOptions, id: string) => {
+      const { api, output, signal } = session
+      const path = `${stagingPath(await findStagingId(session, id))}/retry`
+      const query = { ...keepFailedOf(options), ...(options.reuse ? {} : { reuse: 'false' }) }
+      const submitted = await api.post<Staging>(path, undefined, { query, signal })
+      if (options.detach === true) {
+        await output.result(submitted, () => submitted.uuid)
+        return EXIT.success
+      }
+      const ended = await followStaging(session, submitted.uuid)
+      if (output.json) await output.document(ended)
+      return exitCodeOfStaging(ended)
+    }),
+  )
 }

@@ -25,6 +25,7 @@ export function describeStaging(document: Staging): string {
           `Hint: ${failure.hint}`,
         ]
       : []),
+    ...(document.kept ? [`Kept: until ${document.kept.until}, for \`stagectl staging shell ${document.uuid}\``] : []),
     `Submitted: ${document.submitted_at}`,
     ...(document.ended_at === undefined ? [] : [`Ended: ${document.ended_at}`]),
   ].join('\n')

@@ -6,6 +6,12 @@ export function ago(time: string, now = Date.now()): string {
   return elapsed < 1_000 ? 'now' : `${ms(elapsed)} ago`
 }
 
+/** Time until then: `in 5m`. */
+export function ahead(time: string, now = Date.now()): string {
+  const left = Date.parse(time) - now
+  return left < 1_000 ? 'now' : `in ${ms(left)}`
+}
+
 /** `0.4 s`, `12.3 s`, `3 min 4 s`. */
 export function elapsed(milliseconds: number): string {
   const seconds = Math.max(0, milliseconds) / 1_000

@@ -1,27 +1,13 @@
-import { linesOf } from '../../base/lines-of.js'
 import type { RunEvent } from '../../daemon/documents/run.js'
 import type { ApiResponse } from '../api/control-api.js'
-import { DaemonUnreachable, transportError } from '../api/daemon-unreachable.js'
 import type { Session } from '../session/session.js'
+import { readEventLines } from './read-event-lines.js'
 
-/**
- * Reads the events of a run up to `ended`. Throws `DaemonUnreachable` when the stream ends before it: the daemon stops
- * the container when the connection breaks.
- */
-export async function* readRunEvents({ body }: ApiResponse, session: Session): AsyncGenerator<RunEvent> {
-  try {
-    for await (const line of linesOf(body)) {
-      if (line === '') continue
-      const event = JSON.parse(line) as RunEvent
-      yield event
-      if (event.event === 'ended') return
-    }
-  } catch (error) {
-    session.signal.throwIfAborted()
-    throw transportError(error, session.api.socketPath)
-  }
-  throw new DaemonUnreachable(
-    'connection-lost',
+/** Reads the events of a run up to `ended`. Throws `DaemonUnreachable`: the daemon stops the container when the connection breaks. */
+export function readRunEvents(response: ApiResponse, session: Session): AsyncGenerator<RunEvent> {
+  return readEventLines(
+    response,
+    session,
     'The connection to stagerd was lost, which stops the package: check the daemon with `stagectl node status`.',
   )
 }

@@ -7,13 +7,15 @@ export type InterruptReason = 'interrupt' | 'hangup'
 
 /** Everything that the client uses of its process. Tests provide their own. */
 export interface Io {
-  readonly stdin: Readable & { readonly isTTY?: boolean }
+  readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(isRaw: boolean): unknown }
   readonly stdout: Terminal
   readonly stderr: Terminal
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
   /** Calls `listener` on each SIGINT, SIGTERM and SIGHUP until the returned function is called. */
   readonly onInterrupt: (listener: (reason: InterruptReason) => void) => () => void
+  /** Calls `listener` when the size of the terminal changes until the returned function is called. */
+  readonly onResize: (listener: () => void) => () => void
 }
 
 /** An `Io` whose output has one owner each, and cannot fail. */

@@ -37,6 +37,10 @@ export class OutputStream extends Writable implements Terminal {
     return this.target.columns
   }
 
+  get rows(): number | undefined {
+    return this.target.rows
+  }
+
   override _write(chunk: string | Uint8Array, encoding: BufferEncoding, done: () => void): void {
     if (this.#failure) {
       done()

@@ -20,6 +20,10 @@ export function processIo(): Io {
         for (const [signal, own] of listeners) process.off(signal, own)
       }
     },
+    onResize: (listener) => {
+      process.stdout.on('resize', listener)
+      return () => process.stdout.off('resize', listener)
+    },
   }
 }
 

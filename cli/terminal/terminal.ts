@@ -5,4 +5,6 @@ export interface Terminal extends Writable {
   readonly isTTY?: boolean
   /** Width of the terminal, in characters. */
   readonly columns?: number | undefined
+  /** Its height, in lines. */
+  readonly rows?: number | undefined
 }

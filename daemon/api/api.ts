@@ -7,6 +7,7 @@ import { detectionRoutes } from './routes/detections.js'
 import { exchangeRoutes, type ExchangeRoutesParts } from './routes/exchange.js'
 import { garbageRoutes, type GarbageRoutesParts } from './routes/garbage.js'
 import { imageRoutes, type ImageRoutesParts } from './routes/images.js'
+import { keptLaunchRoutes, type KeptLaunchRoutesParts } from './routes/kept-launches.js'
 import { manifestRoutes } from './routes/manifests.js'
 import { metricsRoutes, type MetricsRoutesParts } from './routes/metrics.js'
 import { nodeRoutes, type NodeRoutesParts } from './routes/node.js'
@@ -42,6 +43,7 @@ export interface ApiParts {
   readonly resolution: ResolutionRoutesParts
   readonly stagings: StagingRoutesParts
   readonly stagingLog: StagingLogRoutesParts
+  readonly keptLaunches: KeptLaunchRoutesParts
   readonly runs: RunRoutesParts
   readonly node: NodeRoutesParts
   readonly metrics: Omit<MetricsRoutesParts, 'registry'>
@@ -73,6 +75,7 @@ export function buildApi({ logger, ...parts }: ApiParts): Api {
       (api) => resolutionRoutes(api, parts.resolution),
       (api) => stagingRoutes(api, parts.stagings),
       (api, closing) => stagingLogRoutes(api, parts.stagingLog, closing),
+      (api, closing) => keptLaunchRoutes(api, parts.keptLaunches, closing),
       (api, closing) => runRoutes(api, parts.runs, closing),
       (api) => nodeRoutes(api, parts.node),
       (api) => metricsRoutes(api, { registry, ...parts.metrics }),

@@ -1,8 +1,11 @@
 import { formatFqn } from '../../base/fqn.js'
 import type { Launch, Staging } from '../model/staging.js'
 import type { Staging as StagingDocument } from '../documents/staging.js'
+import { renderKept } from '../node/render-kept.js'
+import type { KeptLaunch } from '../staging/kept-launches.js'
 
-export function renderStaging(staging: Staging): StagingDocument {
+/** @param kept the container of its failed launch */
+export function renderStaging(staging: Staging, kept?: KeptLaunch): StagingDocument {
   const { failure } = staging
   return {
     uuid: staging.uuid,
@@ -23,6 +26,7 @@ export function renderStaging(staging: Staging): StagingDocument {
         }
       : {}),
     ...(staging.reused === undefined ? {} : { reused: staging.reused }),
+    ...(kept ? { kept: renderKept(kept) } : {}),
     submitted_at: staging.submittedAt,
     ...(staging.startedAt === undefined ? {} : { started_at: staging.startedAt }),
     ...(staging.endedAt === undefined ? {} : { ended_at: staging.endedAt }),

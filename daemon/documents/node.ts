@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { KeptContainer } from './kept.js'
 import { closed } from './schema.js'
 
 export const NodeStatus = Type.Object(
@@ -13,6 +14,7 @@ export const NodeStatus = Type.Object(
       { count: Type.Integer(), bytes: Type.Integer() },
       { ...closed, description: 'what is kept for stagers' },
     ),
+    kept: Type.Array(KeptContainer, { description: 'containers of failed launches, oldest first' }),
     uptime_seconds: Type.Number(),
   },
   { ...closed, title: 'NodeStatus' },

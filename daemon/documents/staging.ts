@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { Capabilities } from './capability.js'
 import { CAUSES, LAUNCH_STATES, STAGING_STATES, type Cause } from '../model/staging.js'
+import { KeptContainer, keepFailedSeconds } from './kept.js'
 import { OwnManifest } from './manifest.js'
 import { closed, environment, oneOf } from './schema.js'
 
@@ -55,6 +56,7 @@ export const Staging = Type.Object(
     reused: Type.Optional(
       Type.String({ description: 'UUID of the staging whose result has answered this one, without a launch' }),
     ),
+    kept: Type.Optional(KeptContainer),
     submitted_at: Type.String(),
     started_at: Type.Optional(Type.String()),
     ended_at: Type.Optional(Type.String()),
@@ -72,6 +74,7 @@ export const StagingDraft = Type.Object(
     reuse: Type.Optional(
       Type.Boolean({ description: 'whether an earlier result may answer it if nothing has changed; default: true' }),
     ),
+    keep_failed_seconds: Type.Optional(keepFailedSeconds),
     source: Type.Optional(
       Type.Object(
         {

@@ -174,6 +174,8 @@ export interface Staging {
   readonly reuse: boolean
   /** UUID of the staging whose result has answered it. */
   readonly reused: string | undefined
+  /** How long the container of a failed launch is kept, in milliseconds. */
+  readonly keepFailedMs: number | undefined
   readonly failure: Failure | undefined
   readonly launches: readonly Launch[]
   readonly submittedAt: string

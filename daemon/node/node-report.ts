@@ -1,8 +1,10 @@
 import type { Finding, Isolation } from '../../isolation/isolation.js'
 import { messageOf } from '../../base/errors.js'
 import type { NodeStatus } from '../documents/node.js'
+import type { KeptLaunches } from '../staging/kept-launches.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { PackageRepository } from '../store/repositories.js'
+import { renderKept } from './render-kept.js'
 
 export interface NodeFacts {
   readonly version: string
@@ -17,6 +19,7 @@ export class NodeReport {
   readonly #isolation: Isolation
   readonly #ledger: StagingLedger
   readonly #packages: PackageRepository
+  readonly #kept: Pick<KeptLaunches, 'list'>
   readonly #examineSocket: () => Promise<Finding>
 
   constructor(
@@ -24,12 +27,14 @@ export class NodeReport {
     isolation: Isolation,
     ledger: StagingLedger,
     packages: PackageRepository,
+    kept: Pick<KeptLaunches, 'list'>,
     examineSocket: () => Promise<Finding>,
   ) {
     this.#facts = facts
     this.#isolation = isolation
     this.#ledger = ledger
     this.#packages = packages
+    this.#kept = kept
     this.#examineSocket = examineSocket
   }
 
@@ -50,6 +55,7 @@ export class NodeReport {
       packages: packages.length,
       stagings: { queued: queued.length, running: running.length, limit: concurrency },
       stager_caches: { count: caches.length, bytes: caches.reduce((total, { bytes }) => total + bytes, 0) },
+      kept: this.#kept.list().map(renderKept),
       uptime_seconds: Math.round(process.uptime()),
     }
   }

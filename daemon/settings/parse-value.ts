@@ -44,6 +44,11 @@ export function parseInteger(text: string): number {
   return Number(text)
 }
 
+export function parseCount(text: string): number {
+  if (!/^[0-9]{1,4}$/.test(text)) throw new Error(`${quote(text)} is not a whole number from 0 to 9999`)
+  return Number(text)
+}
+
 export function parseNumber(text: string): number {
   const parsed = Number(text)
   if (!Number.isFinite(parsed) || parsed <= 0) throw new Error(`${quote(text)} is not a number above 0`)

@@ -5,6 +5,7 @@ import {
   parseBytes,
   parseCompressionLevel,
   parseCompressor,
+  parseCount,
   parseDuration,
   parseInteger,
   parseListen,
@@ -53,6 +54,8 @@ export const DEFINITIONS = {
   /** It has no authentication, so only loopback addresses are allowed. */
   listen: define('listen', 'HOST:PORT', parseListen, '', 'also serve the control API on a loopback TCP address'),
   concurrency: define('concurrency', 'N', parseInteger, String(Math.max(2, PROCESSORS)), 'stagings that run at once'),
+  /** For --keep-failed. */
+  maxKept: define('max-kept', 'N', parseCount, '4', 'containers of failed launches that are kept at once; 0: none'),
   /** Each launch gets a small network out of it. */
   bridgePool: define('bridge-pool', 'CIDR', parseNetwork, '198.18.0.0/16', 'address pool for the bridges of launches'),
   networkMtu: define('network-mtu', 'BYTES', parseMtu, 'uplink', 'MTU of these networks; uplink: as the default route'),

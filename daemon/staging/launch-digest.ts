@@ -16,7 +16,8 @@ interface DigestedPlan {
 
 /**
  * Digest of all that a launch is given. It takes in the whole plan, so that a new field of a plan counts without being
- * named here. Left out are the UUID of the launch and the names of packages, which no stager sees.
+ * named here. Left out are the UUID of the launch, the names of packages and whether the container may be kept, which no
+ * stager sees.
  *
  * @param work before the launch
  */
@@ -26,7 +27,7 @@ export function digestOfLaunch({ prepare, start }: DigestedPlan, work: WorkingCo
     conventions: CONVENTIONS,
     node,
     prepare: { ...prepare, id: undefined, root: prepare.root.map(withoutName) },
-    start: { ...start, stagerfs: start.stagerfs?.map(withoutName) },
+    start: { ...start, keepable: undefined, stagerfs: start.stagerfs?.map(withoutName) },
     work: { ...metadata, resource: { sha256: resource.sha256, removals: resource.removals } },
   }
   return createHash('sha256').update(canonicalJson(given)).digest('hex')

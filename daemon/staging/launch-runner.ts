@@ -1,6 +1,7 @@
 import type { Staging } from '../model/staging.js'
 import type { LaunchOutcome } from './launch-outcome.js'
-import { Launch, type LaunchParts } from './launch.js'
+import { Launch } from './launch.js'
+import type { LaunchParts } from './launch-parts.js'
 import type { LogWriter } from '../log/log-writer.js'
 
 /** Creates and runs the launches of all stagings. */

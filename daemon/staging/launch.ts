@@ -1,51 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import type { Logger } from 'pino'
 import { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
-import type { Ending, Isolation, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
+import type { Ending, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
 import type { CoordinatorListener } from '../coordinator/coordinator-listener.js'
-import type { Coordinator } from '../coordinator/coordinator.js'
 import type { LogWriter } from '../log/log-writer.js'
 import type { Staging, Verdict, WorkingCopy } from '../model/staging.js'
 import { reachDirectly } from '../packages/direct-address.js'
-import type { Resolver } from '../resolver/resolver.js'
-import type { StagingLedger } from '../store/staging-ledger.js'
 import { whyEnded } from './failures.js'
 import { FirstCause } from './first-cause.js'
-import type { Janitor } from './janitor.js'
 import { LaunchConclusion } from './launch-conclusion.js'
-import type { LiveContainers } from './live-containers.js'
+import type { LaunchParts, LaunchRequest } from './launch-parts.js'
 import type { Conclusion, Earlier, LaunchCause, LaunchOutcome } from './launch-outcome.js'
-import { currentStager, planLaunch, stagerFqn, type LaunchPlan, type PlanSettings } from './plan.js'
+import { currentStager, planLaunch, stagerFqn, type LaunchPlan } from './plan.js'
 import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
-import type { Reuse } from './reuse.js'
 import { StagerOutput } from './stager-output.js'
-import { launchEnded, WorkingCopyHandler, type OwningLaunch, type WorkingCopyParts } from './working-copy-handler.js'
-
-export interface LaunchParts {
-  readonly isolation: Isolation
-  readonly coordinator: Coordinator
-  readonly ledger: StagingLedger
-  readonly resolver: Resolver
-  readonly workingCopy: WorkingCopyParts
-  readonly plan: PlanSettings
-  readonly reuse: Pick<Reuse, 'again'>
-  readonly live: LiveContainers
-  readonly janitor: Pick<Janitor, 'trySweep'>
-  readonly logger: Logger
-  /** For tests; by default GRACE_AFTER_VERDICT_MS. */
-  readonly graceAfterVerdictMs?: number
-}
+import { launchEnded, WorkingCopyHandler, type OwningLaunch } from './working-copy-handler.js'
 
 /** How long a stager may continue after its verdict before it is stopped, in milliseconds: time for its last output. */
 const GRACE_AFTER_VERDICT_MS = 5_000
-
-export interface LaunchRequest {
-  readonly staging: Staging
-  readonly log: LogWriter
-  /** Ends the launch without a verdict, because of a cancellation or the end of the daemon. */
-  readonly stop: AbortSignal
-}
 
 const STOPPED = { kind: 'stopped' } as const
 
@@ -53,11 +25,13 @@ const STOPPED = { kind: 'stopped' } as const
  * One launch, from its plan to its release.
  *
  *   plan ─ beginLaunch ─ prepare ─ listen ─ start ─ launchRunning ─ first cause ─ end of the container ─┬─ conclude
- *                                                                                                       └─ release
+ *                                                                                                       └─ release or keep
  *
  * The first cause is a verdict (`settle`, which the coordinator calls through the handler), the end of the container or
  * what begins to end it, such as its timeout, or `stop`. Only a verdict is recorded while the container runs. The program
  * has a grace period after the other causes, and its requests are refused then.
+ *
+ * Where the container of a failure is to be kept, the release waits for the record, and is left to `KeptLaunches`.
  */
 export class Launch implements OwningLaunch {
   readonly uuid = randomUUID()
@@ -184,14 +158,24 @@ export class Launch implements OwningLaunch {
       const cause = await this.#firstCause(running)
       const ending = await this.#endOf(running, cause)
       // What a program that was killed has left may be cut short.
-      const released = this.#release(cause.kind === 'verdict' && ending.kind === 'exited' ? 'keep' : 'drop')
+      const cache = cause.kind === 'verdict' && ending.kind === 'exited' ? 'keep' : 'drop'
+      if (plan.start.keepable !== true) void this.#release(cache)
       await this.#output.end()
-      return { ...(await this.#conclude(cause, ending)), released }
+      const conclusion = await this.#conclude(cause, ending)
+      const released = (await this.#isKept(running, conclusion)) ? Promise.resolve() : this.#release(cache)
+      return { ...conclusion, released }
     } catch (error) {
       // For instance, the ledger or the log cannot be written. The launch must not leave anything behind.
       await this.#release()
       throw error
     }
+  }
+
+  async #isKept(running: RunningContainer, conclusion: Conclusion): Promise<boolean> {
+    if (conclusion.kind !== 'settled' || conclusion.staging.state !== 'failed' || this.#stop.aborted) return false
+    this.#handler.close()
+    const { staging } = conclusion
+    return await this.#parts.kept.keep({ staging, log: this.#log, running, release: () => this.#release() })
   }
 
   async #start({ prepare, start }: LaunchPlan): Promise<RunningContainer> {
@@ -242,12 +226,13 @@ export class Launch implements OwningLaunch {
 
   /** After a verdict the stager has a grace period to end by itself; then it is stopped. */
   async #endOf(running: RunningContainer, cause: LaunchCause): Promise<Ending> {
+    if (cause.kind === 'stopped') running.stop()
+    if (cause.kind !== 'verdict') return await running.ended
     const { graceAfterVerdictMs = GRACE_AFTER_VERDICT_MS } = this.#parts
-    const stop = () => running.stop()
-    if (cause.kind === 'stopped') stop()
     // Until then nothing but an earlier cause may end it.
-    if (cause.kind === 'verdict') await Promise.race([running.ended, cause.recorded.catch(() => undefined)])
-    const timer = cause.kind === 'verdict' ? setTimeout(stop, graceAfterVerdictMs) : undefined
+    const recorded = await Promise.race([running.ended, cause.recorded.catch(() => undefined)])
+    const hasFailed = recorded !== undefined && 'staging' in recorded && recorded.staging.state === 'failed'
+    const timer = setTimeout(() => (hasFailed ? running.halt() : running.stop()), graceAfterVerdictMs)
     const ending = await running.ended
     clearTimeout(timer)
     return ending
@@ -276,10 +261,13 @@ export class Launch implements OwningLaunch {
   async #undo(cache: 'keep' | 'drop'): Promise<void> {
     const { janitor, live, logger } = this.#parts
     this.#handler.close()
+    const releasing = this.#container?.release(cache)
     const [report] = await Promise.all([
-      this.#container?.release(cache),
+      releasing,
       // As long as the container runs, no other process may get the port, because the container can reach it.
-      this.#ended.then(() => this.#listener?.close()),
+      this.#ended
+        .then(() => (this.#staging.keepFailedMs === undefined ? undefined : releasing))
+        .then(() => this.#listener?.close()),
     ])
     live.delete(this.uuid)
     if (!report || report.failures.length === 0) return

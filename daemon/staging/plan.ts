@@ -84,6 +84,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     },
     limits: stager.limits,
     stagerfs: stagerfsLayers,
+    keepable: staging.keepFailedMs !== undefined,
     cache: { packageUuid: staging.packageUuid, stagerUuid: stager.uuid },
   }
   return {

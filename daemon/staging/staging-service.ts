@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../store/repositories.js'
 import type { Janitor } from './janitor.js'
+import type { KeptLaunches } from './kept-launches.js'
 import type { LaunchRunner } from './launch-runner.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
@@ -18,6 +19,7 @@ export interface StagingServiceParts {
   readonly stagers: StagerRepository
   readonly pipelines: PipelineRepository
   readonly janitor: Janitor
+  readonly kept: Pick<KeptLaunches, 'stop'>
   readonly launches: LaunchRunner
   readonly reuse: Pick<Reuse, 'answer'>
   readonly logs: LogStore
@@ -30,6 +32,8 @@ export interface SubmitOptions {
   readonly source?: StagingSource | undefined
   /** Whether an earlier result may answer it; default: true. */
   readonly reuse?: boolean | undefined
+  /** How long the container of a failed launch is kept, in milliseconds. Default: not at all. */
+  readonly keepFailedMs?: number | undefined
 }
 
 /**
@@ -78,7 +82,7 @@ export class StagingService {
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#recovered
-    await this.#queue.close()
+    await Promise.all([this.#queue.close(), this.#parts.kept.stop()])
     await this.#parts.janitor.sweepForTheLastTime()
   }
 
@@ -114,7 +118,7 @@ export class StagingService {
    *
    * Throws `Conflict` (`staging-not-ended`, `staging-source-gone`), and what `submit` throws.
    */
-  async retry(uuid: string, options: Pick<SubmitOptions, 'reuse'> = {}): Promise<Staging> {
+  async retry(uuid: string, options: Omit<SubmitOptions, 'source'> = {}): Promise<Staging> {
     const { ledger } = this.#parts
     const staging = await ledger.get(uuid)
     const source = await sourceOfRetry(staging, () => ledger.results(uuid))

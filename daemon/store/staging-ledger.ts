@@ -105,4 +105,6 @@ export interface SubmitStaging {
   readonly source?: StagingSource | undefined
   /** Whether an earlier result may answer it; default: true. */
   readonly reuse?: boolean | undefined
+  /** How long the container of a failed launch is kept, in milliseconds. Default: not at all. */
+  readonly keepFailedMs?: number | undefined
 }

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, readdir, rename, rmdir, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { errnoOf, messageOf } from '../../base/errors.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
 import { type Holder, Leases } from '../../base/leases.js'
@@ -25,6 +24,7 @@ import {
   type CacheLayer,
   type CacheList,
 } from './cache-list.js'
+import { PendingKeeps } from './pending-keeps.js'
 
 export interface StagerCachesOptions {
   /** Absolute path, on the filesystem of the scratch directories of launches. For one daemon at a time. */
@@ -61,9 +61,6 @@ export interface WrittenCache {
 /** More would make the options of the mount long, and each look-up slow. */
 const MOST_LAYERS = 8
 
-/** How long a launch waits for one that is being kept, in milliseconds. */
-const LONGEST_WAIT_MS = 5_000
-
 /**
  * The directories kept for stagers from one launch to the next, for each package and stager:
  *
@@ -88,7 +85,7 @@ export class StagerCaches {
   readonly #mutex = new KeyedMutex()
   readonly #held = new Leases()
   readonly #cleared = new Map<string, number>()
-  readonly #closing = new Map<string, Set<Promise<void>>>()
+  readonly #pending = new PendingKeeps()
 
   constructor(options: StagerCachesOptions) {
     this.#options = options
@@ -101,12 +98,7 @@ export class StagerCaches {
   /** Waits for launches that are being kept, so that the next one has what they have left. Never for one that runs. */
   async open(owner: CacheOwner, owners: MappedOwners | undefined, holder: Holder): Promise<OpenedCache> {
     const id = cacheId(owner)
-    const done = new AbortController()
-    await Promise.race([
-      Promise.all([...(this.#closing.get(id) ?? [])]),
-      delay(LONGEST_WAIT_MS, undefined, { signal: done.signal }).catch(() => undefined),
-    ])
-    done.abort()
+    await this.#pending.wait(id)
     return await this.#mutex.run(id, async () => {
       const directory = this.#directoryOf(id)
       await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -121,13 +113,7 @@ export class StagerCaches {
 
   /** `work` keeps or drops what a launch has written: the next launch waits for it. */
   closing(owner: CacheOwner, work: Promise<void>): void {
-    const id = cacheId(owner)
-    const all = this.#closing.get(id) ?? new Set()
-    this.#closing.set(id, all.add(work))
-    void work.finally(() => {
-      all.delete(work)
-      if (all.size === 0 && this.#closing.get(id) === all) this.#closing.delete(id)
-    })
+    this.#pending.add(cacheId(owner), work)
   }
 
   /** Makes what a launch has written a part of the cache. If it rejects, the cache is as it was. */

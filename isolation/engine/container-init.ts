@@ -12,13 +12,28 @@
  *   limit was hit, init waits until the daemon has read the counters and kills the container. It uses shell built-ins
  *   only, because the pids limit may allow no other process. Where standard input belongs to the program, what it has
  *   left there would end a `read`, so init loops until it is killed. The files are those of cgroups version 1 and 2.
+ * - In a keepable container, init does not end with the program. It writes an end mark with the exit code to both outputs,
+ *   behind all that the program has written, and waits until its standard input is closed. On SIGUSR1 it writes the mark
+ *   while the program runs; on SIGUSR2 it kills the program. The program may have left the pipes in the mode in which a
+ *   write to a full pipe fails, so init repeats it; no process writes into the middle of so few bytes.
  */
-const INIT = `read -r start || exit 125
+const INIT = `read -r start stagerd_mark || exit 125
 trap 'kill -TERM -1' TERM
+end() {
+  until printf '\\036%s%03d' "$stagerd_mark" "$1" 2>/dev/null; do :; done
+  until printf '\\036%s%03d' "$stagerd_mark" "$1" >&2; do :; done
+}
+if [ -n "$stagerd_mark" ]; then trap 'end 999' USR1; trap 'kill -KILL -1' USR2; fi
 if [ "$start" = input ]; then exec 3<&0; "$@" <&3 3<&- & else "$@" </dev/null & fi
 wait "$!"
 status=$?
 while kill -0 "$!" 2>/dev/null; do wait "$!"; status=$?; done
+if [ -n "$stagerd_mark" ]; then
+  trap '' USR1 USR2
+  end "$status"
+  while read -r _; do :; done
+  exit "$status"
+fi
 hit=
 cgroup=/sys/fs/cgroup
 for file in $cgroup/pids/pids.events $cgroup/pids.events $cgroup/memory/memory.oom_control $cgroup/memory.events; do
@@ -39,6 +54,11 @@ export const START_PROGRAM = '\n'
 
 /** The same, where the rest of standard input belongs to the program. */
 export const START_WITH_INPUT = 'input\n'
+
+/** The same for a keepable container: see end-marks.ts. */
+export function startKeepable(mark: string): string {
+  return `keep ${mark}\n`
+}
 
 /** The argument vector of process 1, which starts `program`. */
 export function initCommand(program: readonly string[]): string[] {

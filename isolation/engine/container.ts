@@ -160,13 +160,18 @@ export class Container {
   }
 
   /** Succeeds if it has ended. */
-  async signal(name: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  async signal(name: 'SIGTERM' | 'SIGKILL' | 'SIGUSR1' | 'SIGUSR2'): Promise<void> {
     try {
       await askEngine('signal a container', this.#container.kill({ signal: name }))
     } catch (error) {
       // The container may have ended already, and the Engine may not have noticed.
       if (!(error instanceof EngineRefusal && HAS_ENDED.test(error.reason))) throw error
     }
+  }
+
+  /** Prepares a further program; see container-shell.ts. */
+  async exec(options: Docker.ExecCreateOptions): Promise<Docker.Exec> {
+    return await askEngine('open a shell in a container', this.#container.exec(options))
   }
 
   /** Kills the container first if it runs. Succeeds if it does not exist. */

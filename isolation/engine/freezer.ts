@@ -1,5 +1,5 @@
 import { CleanupStack, withCleanupFailures } from '../../base/cleanup-stack.js'
-import { Conflict } from '../../base/errors.js'
+import { Conflict, Fault } from '../../base/errors.js'
 import { Mutex } from '../../base/mutex.js'
 import type { FreezeHooks } from '../isolation.js'
 
@@ -7,13 +7,14 @@ import type { FreezeHooks } from '../isolation.js'
  * Freezes a container for pieces of work, one at a time.
  *
  * INVARIANTS
- * - The container is frozen only during a piece of work.
+ * - The container is frozen only during a piece of work, and between `hold` and `endHold`.
  * - If both the work and the thaw fail, the error is that of the work, and carries the other one.
  * - After `close` has resolved nobody reads the files of the container, so it can be ended.
  */
 export class Freezer {
   readonly #mutex = new Mutex()
   readonly #closed = new AbortController()
+  #isHeld = false
 
   /**
    * @param freeze answers whether the container must be thawed: not if it has ended. Its signal is aborted when there is no
@@ -32,8 +33,8 @@ export class Freezer {
    */
   whileFrozen<T>(work: () => Promise<T>, took: (frozenMs: number) => void = () => undefined): Promise<T> {
     return this.#mutex.run(async () => {
-      if (this.#closed.signal.aborted)
-        throw new Conflict('container-ending', 'The container is being ended: it is too late for that.')
+      this.#assertOpen()
+      if (this.#isHeld) return await work()
       this.hooks.onFreeze?.()
       const since = performance.now()
       try {
@@ -43,6 +44,49 @@ export class Freezer {
         this.hooks.onThaw?.()
       }
     })
+  }
+
+  /** Freezes it until `endHold`. Idempotent. Throws as `whileFrozen`, and `Fault` (`container-gone`). */
+  hold(): Promise<void> {
+    return this.#mutex.run(async () => {
+      this.#assertOpen()
+      if (this.#isHeld) return
+      this.hooks.onFreeze?.()
+      try {
+        if (!(await this.freeze(this.#closed.signal)))
+          throw new Fault(
+            'container-gone',
+            'The container cannot be kept: it has ended, or somebody else has paused it.',
+          )
+        this.#isHeld = true
+      } finally {
+        if (!this.#isHeld) this.hooks.onThaw?.()
+      }
+    })
+  }
+
+  /** Idempotent. */
+  endHold(): Promise<void> {
+    return this.#mutex.run(async () => {
+      this.#assertOpen()
+      if (!this.#isHeld) return
+      await this.thaw()
+      this.#isHeld = false
+      this.hooks.onThaw?.()
+    })
+  }
+
+  /** Nobody freezes it during `work`, as for the start of a process, which the Engine refuses then. It must not be held. */
+  whileThawed<T>(work: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(async () => {
+      this.#assertOpen()
+      return await work()
+    })
+  }
+
+  #assertOpen(): void {
+    if (this.#closed.signal.aborted)
+      throw new Conflict('container-ending', 'The container is being ended: it is too late for that.')
   }
 
   async #frozen<T>(work: () => Promise<T>): Promise<T> {

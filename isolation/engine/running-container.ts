@@ -1,9 +1,8 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CleanupFailure, CleanupStack } from '../../base/cleanup-stack.js'
-import { messageOf } from '../../base/errors.js'
-import type { Compressor } from '../archive/compressor.js'
-import type { MappedOwners } from '../archive/mapped-owners.js'
+import { Conflict, Fault, messageOf } from '../../base/errors.js'
+import { orAborted } from '../../base/or-aborted.js'
 import type {
   Ending,
   ForcedEnding,
@@ -13,44 +12,13 @@ import type {
   SnapshotRequest,
   StartHooks,
 } from '../isolation.js'
-import type { Limits } from '../launch-plan.js'
-import type { Attached, Container } from './container.js'
 import { engineError, isEngineDown } from './engine-errors.js'
-import type { Freezer } from './freezer.js'
-import { LimitWatch, type LimitProbe } from './limit-watch.js'
+import { KeptContainer } from './kept-container.js'
+import { LimitWatch } from './limit-watch.js'
 import { pumpOutput } from './output-frames.js'
-import type { RootDirectories } from './root-directories.js'
-import type { Obstacle } from './why-not-runnable.js'
+import type { RunningParts } from './running-parts.js'
+import { writeInput } from './write-input.js'
 import { takeSnapshot } from '../snapshot/snapshot.js'
-
-/** What snapshots of all containers have in common. */
-export interface Snapshotting {
-  /** Chosen at the first call. */
-  readonly compressor: () => Promise<Compressor>
-  /** The files that stagerd puts into each root: content by absolute path. */
-  readonly givenFiles: ReadonlyMap<string, string>
-}
-
-export interface RunningParts {
-  readonly container: Container
-  readonly attached: Attached
-  readonly limits: Limits
-  readonly hooks: Pick<StartHooks, 'output' | 'ending'>
-  readonly publishedPorts: readonly number[]
-  /** Aborted, with the reason, when the host can no longer isolate the container. */
-  readonly lost: AbortSignal
-  readonly probe: LimitProbe
-  /** Shared with `probe`, whose `ownUse` freezes the container too. */
-  readonly freezer: Freezer
-  readonly root: RootDirectories
-  /** What keeps the program from being executed, as far as that is known. */
-  readonly obstacle: Obstacle | undefined
-  readonly owners: MappedOwners | undefined
-  readonly snapshotting: Snapshotting
-  /** For tests; by default GRACE_MS, and that of the limit watch. */
-  readonly graceMs?: number
-  readonly retryMs?: number
-}
 
 /** The grace period between SIGTERM and SIGKILL, in milliseconds. */
 const GRACE_MS = 5_000
@@ -70,6 +38,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
  *   signalled, and never rejects.
  * - The container is not ended while its files are read: ending it aborts the reading, and closes the freezer before it
  *   sends a signal.
+ * - A keepable container ends only for a cause after which nobody may keep it. For any other it is frozen as it is.
  */
 export class RunningContainer implements RunningContainerPort {
   readonly ended: Promise<Ending>
@@ -81,19 +50,25 @@ export class RunningContainer implements RunningContainerPort {
   /** Aborted when nothing more is to be learned of its end. */
   readonly #over = new AbortController()
   readonly #watch: LimitWatch
+  #kept: KeptContainer | undefined
+  /** Until the end of the container. */
+  readonly #output: Promise<void>
+  readonly #waiting: Promise<number>
 
   /** The time limit of the program begins here. */
   constructor(parts: RunningParts) {
     this.#parts = parts
     this.publishedPorts = parts.publishedPorts
     this.#watch = new LimitWatch(parts.probe, parts.limits, parts.retryMs)
+    this.#output = this.#pump()
+    this.#waiting = parts.container.wait()
     this.ended = this.#run()
   }
 
   async input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const { attached } = this.#parts
     try {
-      for await (const chunk of chunks) if (!(await isTaken(attached, chunk))) return
+      await writeInput(attached, chunks)
     } finally {
       // Also when the client is lost: nobody else can send the rest, for which the program would wait.
       attached.end()
@@ -102,6 +77,23 @@ export class RunningContainer implements RunningContainerPort {
 
   stop(): void {
     this.#end({ kind: 'stopped' }, 'with grace')
+  }
+
+  halt(): void {
+    this.#end({ kind: 'stopped' }, this.#parts.marks ? 'frozen' : 'with grace')
+  }
+
+  async keep(): Promise<KeptContainer> {
+    const { freezer, limits, probe, container, workingDirectory, lost } = this.#parts
+    await freezer.hold().catch((error: unknown) => {
+      if (!(error instanceof Conflict)) throw error
+      throw new Fault('container-gone', 'The container cannot be kept: it is being ended.', { cause: error })
+    })
+    const gone = Promise.allSettled([Promise.race([this.#output, this.#waiting])])
+    const { diskBytes } = limits
+    this.#kept = new KeptContainer({ container, freezer, probe, workingDirectory, diskBytes, gone, unsafe: lost })
+    await this.#kept.measure()
+    return this.#kept
   }
 
   async causeSoFar(): Promise<ForcedEnding | undefined> {
@@ -120,6 +112,7 @@ export class RunningContainer implements RunningContainerPort {
     const { attached, freezer } = this.#parts
     this.#setCause({ kind: 'stopped' })
     this.#ending.abort()
+    this.#kept?.close()
     // Also when its program has ended: a snapshot may still read its files.
     await this.#withinGrace(freezer.close(), new AbortController().signal)
     const failures = await undo.run()
@@ -144,10 +137,10 @@ export class RunningContainer implements RunningContainerPort {
   }
 
   async #run(): Promise<Ending> {
-    const { container, attached, limits, hooks, lost } = this.#parts
+    const { limits, lost, marks } = this.#parts
     const afterMs = limits.timeoutMs
     const timeOut = () => {
-      this.#end({ kind: 'timeout', afterMs }, 'with grace')
+      this.#end({ kind: 'timeout', afterMs }, marks ? 'frozen' : 'with grace')
     }
     const timer = afterMs === Infinity ? undefined : setTimeout(timeOut, Math.min(afterMs, LONGEST_TIMER_MS))
     const onLost = () => {
@@ -159,21 +152,23 @@ export class RunningContainer implements RunningContainerPort {
     void watch.untilHit(this.#over.signal).then((ending) => {
       if (ending) this.#endForLimit(ending)
     })
-    const output = pumpOutput(attached, (stream, chunk) => hooks.output(stream, chunk))
+    const output = this.#output
     // Without a reader, the program would block on a full pipe.
     output.catch((error: unknown) => {
       this.#end({ kind: 'engine-lost', error: asError(error) }, 'at once')
     })
-    const waiting = container.wait()
+    const waiting = this.#waiting
     waiting.catch(() => undefined)
+    const marked = marks ? [marks.passed] : []
+    const over = this.#over.signal
     try {
       // The counters of the cgroup are removed with the container: read them before the Engine removes it.
-      await this.#orOver(Promise.race([output, waiting])).catch(() => undefined)
+      await orAborted(Promise.race<unknown>([output, waiting, ...marked]), over).catch(() => undefined)
       this.#setCause(await watch.lookAtCounts())
-      const exitCode = await this.#orOver(Promise.race([waiting, this.#askForExitCode()]))
-      await this.#orOver(output)
+      const exitCode = await orAborted(Promise.race([waiting, this.#askForExitCode(), ...marked]), over)
+      await orAborted(Promise.race<unknown>([output, ...marked]), over)
       if (exitCode !== 0) this.#setCause(await this.#explain())
-      return this.#cause ?? this.#exited(exitCode)
+      return this.#cause ?? this.#exited(exitCode ?? 0)
     } catch (error) {
       return this.#cause ?? { kind: 'engine-lost', error: engineError('wait for a container', error) }
     } finally {
@@ -182,6 +177,17 @@ export class RunningContainer implements RunningContainerPort {
       this.#isOver = true
       this.#over.abort()
     }
+  }
+
+  async #pump(): Promise<void> {
+    const { attached, hooks, marks } = this.#parts
+    const output: StartHooks['output'] = (stream, chunk) => hooks.output(stream, chunk)
+    if (!marks) {
+      await pumpOutput(attached, output)
+      return
+    }
+    await pumpOutput(attached, (stream, chunk) => marks.filter(stream, chunk, output))
+    await marks.flush(output)
   }
 
   /**
@@ -212,11 +218,32 @@ export class RunningContainer implements RunningContainerPort {
   }
 
   #endForLimit(hit: LimitEnding): void {
-    this.#end(asEnding(hit), 'at once')
+    // What cannot be measured cannot be kept within its limits.
+    this.#end(asEnding(hit), this.#parts.marks && hit.kind !== 'limits-unknown' ? 'frozen' : 'at once')
   }
 
-  #end(cause: ForcedEnding, how: 'with grace' | 'at once'): void {
-    if (this.#setCause(cause)) void this.#signal(how)
+  #end(cause: ForcedEnding, how: 'with grace' | 'at once' | 'frozen'): void {
+    if (!this.#setCause(cause)) return
+    void (how === 'frozen' ? this.#freeze(cause.kind === 'pids-limit') : this.#signal(how))
+  }
+
+  /**
+   * In a keepable container only. Never rejects.
+   *
+   * @param killing whether its program has to end first: with all processes in use, no shell could be started
+   */
+  async #freeze(killing: boolean): Promise<void> {
+    const { container, freezer, marks } = this.#parts
+    try {
+      await container.signal(killing ? 'SIGUSR2' : 'SIGUSR1')
+      await this.#withinGrace(marks?.passed ?? Promise.resolve())
+      marks?.close()
+      await freezer.hold()
+      // Its init may be unable to write a mark.
+      this.#over.abort()
+    } catch {
+      await this.#signal('at once')
+    }
   }
 
   /** Returns whether `cause` is the first one of a container that has not ended. */
@@ -254,22 +281,6 @@ export class RunningContainer implements RunningContainerPort {
     await Promise.race([promise, delay(graceMs, undefined, { signal })]).catch(() => undefined)
     done.abort()
   }
-
-  /** `promise`, or a rejection when nothing more is to be learned. */
-  async #orOver<T>(promise: Promise<T>): Promise<T> {
-    const { signal } = this.#over
-    let onAbort: (() => void) | undefined
-    const over = new Promise<never>((_, reject) => {
-      onAbort = () => reject(new Error('nothing more is to be learned of it'))
-      signal.addEventListener('abort', onAbort, { once: true })
-      if (signal.aborted) onAbort()
-    })
-    try {
-      return await Promise.race([promise, over])
-    } finally {
-      if (onAbort) signal.removeEventListener('abort', onAbort)
-    }
-  }
 }
 
 /** Where only the Engine does not answer, the launch is lost, and not at fault. */
@@ -279,9 +290,4 @@ function asEnding(hit: LimitEnding): ForcedEnding {
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(messageOf(error))
-}
-
-/** False when the connection has ended, with the program. */
-function isTaken(attached: Attached, chunk: Uint8Array): Promise<boolean> {
-  return new Promise((resolve) => attached.write(chunk, (error) => resolve(!error)))
 }

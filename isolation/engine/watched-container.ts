@@ -14,7 +14,8 @@ import { Freezer } from './freezer.js'
 import type { LimitProbe } from './limit-watch.js'
 import { findRootDirectories } from './root-directories.js'
 import { identityOf, RootTree } from './root-tree.js'
-import { RunningContainer, type RunningParts, type Snapshotting } from './running-container.js'
+import { RunningContainer } from './running-container.js'
+import type { RunningParts, Snapshotting } from './running-parts.js'
 import { whyNotRunnable, type Obstacle, type ProgramPlan } from './why-not-runnable.js'
 
 /** What it takes to watch a container and to read its files. */

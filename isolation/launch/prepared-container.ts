@@ -3,9 +3,10 @@ import type { CleanupStack } from '../../base/cleanup-stack.js'
 import type { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
-import { START_PROGRAM, START_WITH_INPUT } from '../engine/container-init.js'
+import { START_PROGRAM, START_WITH_INPUT, startKeepable } from '../engine/container-init.js'
 import { containerOptions, type ContainerRequest } from '../engine/container-options.js'
 import { Container, type Attached, type StartedContainer } from '../engine/container.js'
+import { EndMarks } from '../engine/end-marks.js'
 import { isStatus, startError } from '../engine/engine-errors.js'
 import type { RunningContainer } from '../engine/running-container.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
@@ -130,9 +131,11 @@ export class PreparedDockerContainer implements PreparedContainer {
     })
     signal.throwIfAborted()
     lost.throwIfAborted()
-    attached.write(plan.input === true ? START_WITH_INPUT : START_PROGRAM)
+    const marks = plan.keepable === true ? new EndMarks() : undefined
+    attached.write(marks ? startKeepable(marks.mark) : plan.input === true ? START_WITH_INPUT : START_PROGRAM)
     const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
-    this.#running = watched.run({ attached, limits: plan.limits, hooks, publishedPorts, lost, obstacle })
+    const { limits, workingDirectory } = plan
+    this.#running = watched.run({ attached, limits, workingDirectory, hooks, publishedPorts, lost, obstacle, marks })
     return this.#running
   }
 

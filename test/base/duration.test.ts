@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseDuration } from '../../base/duration.js'
+import { formatDuration, parseDuration } from '../../base/duration.js'
 
 describe('a duration', () => {
   it.each([
@@ -17,4 +17,11 @@ describe('a duration', () => {
     '%j is none: a number needs a unit that is known',
     (text) => expect(parseDuration(text)).toBeUndefined(),
   )
+
+  it.each([
+    [900_000, '15m'],
+    [90_000, '1m30s'],
+    [93_784_000, '1d2h3m4s'],
+    [300, '0s'],
+  ])('of %i ms is written %j', (milliseconds, text) => expect(formatDuration(milliseconds)).toBe(text))
 })

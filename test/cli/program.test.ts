@@ -7,12 +7,13 @@ import { CapturedIo } from './support/captured-io.js'
 
 async function commandsFor(...argv: readonly string[]): Promise<readonly string[]> {
   const io = new CapturedIo('/')
-  const { stdin, env, cwd, onInterrupt } = io
+  const { stdin, env, cwd, onInterrupt, onResize } = io
   const owned = {
     stdin,
     env,
     cwd,
     onInterrupt,
+    onResize,
     stdout: new OutputStream(io.stdout),
     stderr: new OutputStream(io.stderr),
   }

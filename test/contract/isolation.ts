@@ -27,6 +27,7 @@ import type {
   PreparePlan,
   StartPlan,
 } from '../../isolation/launch-plan.js'
+import { describeKept } from './kept-containers.js'
 
 /** A test program in two forms: for an isolation that runs programs and for the fake, which runs functions. */
 export interface Program {
@@ -552,6 +553,11 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       for (const layer of unneeded) expect(await isolation.discard(layer)).toBe(true)
       expect(await layers([])).toEqual([])
     })
+
+    describeKept(
+      () => under,
+      (launched) => made.push(launched),
+    )
 
     it('answers a ping', async () => {
       await under.isolation.ping()

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { pack } from 'tar-stream'
 import { createGzip } from 'node:zlib'
 import { isDeepStrictEqual } from 'node:util'
-import { BadInput, NotFound } from '../../base/errors.js'
+import { BadInput, Fault, NotFound } from '../../base/errors.js'
 import type {
   Cached,
   Ending,
@@ -12,6 +12,7 @@ import type {
   ImageHooks,
   ImagePlan,
   Isolation,
+  KeptContainer,
   OpenImage,
   PreparedContainer,
   PrepareHooks,
@@ -25,6 +26,7 @@ import type {
 } from '../../isolation/isolation.js'
 import type { LayerContent, LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 import { pathFromRoot } from '../../isolation/path-rules.js'
+import { FakeKept } from './fake-kept.js'
 
 /** A stager, or another program, as a function. It ends when the function returns or throws. */
 export type FakeStager = (context: FakeContext) => Promise<void>
@@ -118,6 +120,8 @@ export class FakeIsolation implements Isolation {
         running?.end({ kind: 'stopped' })
         await running?.ended
         if (cache === 'keep') this.#keep(running)
+        running?.kept?.close()
+        if (running) this.#running.delete(running)
         this.left.delete(plan.id)
         return { failures: this.undoFailures }
       },
@@ -134,7 +138,6 @@ export class FakeIsolation implements Isolation {
     if (!program) throw new BadInput('no-such-program', `The fake has no program '${plan.command}': add one to it.`)
     const running = new FakeRunning(plan, hooks, this.#fillIn(hooks), this)
     this.#running.add(running)
-    void running.ended.then(() => this.#running.delete(running))
     running.begin(program)
     return running
   }
@@ -226,7 +229,10 @@ export class FakeIsolation implements Isolation {
   /** Simulates the loss of the Engine for all running launches. */
   loseEngine(error: Error): void {
     this.down = error
-    for (const launch of this.#running) launch.end({ kind: 'engine-lost', error })
+    for (const launch of this.#running) {
+      launch.end({ kind: 'engine-lost', error })
+      launch.kept?.lose(error)
+    }
   }
 }
 
@@ -245,11 +251,13 @@ class FakeRunning implements RunningContainer {
   #printed: Promise<void> = Promise.resolve()
   #resolveEnded!: (ending: Ending) => void
   #hasEnded = false
+  #isHalted = false
   /** Why it is being ended. */
   #cause: ForcedEnding | undefined
   /** A limit that a child process has hit, while the program itself goes on. */
   #hit: ForcedEnding | undefined
   #written = 0
+  kept: FakeKept | undefined
 
   constructor(
     plan: PreparePlan & StartPlan,
@@ -293,6 +301,10 @@ class FakeRunning implements RunningContainer {
   /** It ends when the program returns, or after the grace period. */
   #terminate(cause: ForcedEnding): void {
     if (this.#hasEnded || this.#cause) return
+    if (this.#plan.keepable === true && cause.kind !== 'stopped') {
+      this.end(cause)
+      return
+    }
     this.#setCause(cause)
     this.#stop.abort()
     const timer = setTimeout(() => this.end(cause), GRACE_MS)
@@ -311,6 +323,20 @@ class FakeRunning implements RunningContainer {
 
   stop(): void {
     this.#terminate({ kind: 'stopped' })
+  }
+
+  halt(): void {
+    if (this.#plan.keepable === true) this.end({ kind: 'stopped' })
+    else this.stop()
+    this.#isHalted = true
+  }
+
+  keep(): Promise<KeptContainer> {
+    const isGone = !this.#plan.keepable || (this.#cause?.kind === 'stopped' && !this.#isHalted) || this.#isDown()
+    if (isGone) return Promise.reject(new Fault('container-gone', 'The container cannot be kept: it has ended.'))
+    const [plan, hooks, files, usedBytes] = [this.#plan, this.#hooks, this.#files, this.#written]
+    this.kept = new FakeKept({ plan, hooks, files, usedBytes })
+    return Promise.resolve(this.kept)
   }
 
   causeSoFar(): Promise<ForcedEnding | undefined> {

@@ -8,11 +8,12 @@ import type { Capability } from '../../daemon/packages/metadata.js'
 import type { Package } from '../../daemon/packages/package.js'
 import { Resolver } from '../../daemon/resolver/resolver.js'
 import { Janitor } from '../../daemon/staging/janitor.js'
+import { KeptLaunches } from '../../daemon/staging/kept-launches.js'
 import { LaunchRunner } from '../../daemon/staging/launch-runner.js'
 import { LiveContainers } from '../../daemon/staging/live-containers.js'
 import { LogStore } from '../../daemon/log/log-store.js'
 import { Reuse } from '../../daemon/staging/reuse.js'
-import { StagingService } from '../../daemon/staging/staging-service.js'
+import { StagingService, type SubmitOptions } from '../../daemon/staging/staging-service.js'
 import { isTerminal, type Staging } from '../../daemon/model/staging.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
 import { Leases } from '../../base/leases.js'
@@ -22,6 +23,9 @@ import type { SqlitePackages } from '../../daemon/store/sqlite/packages.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
 import type { StagerDraft } from '../../daemon/store/repositories.js'
 import { FakeIsolation, type FakeStager } from './fake-isolation.js'
+
+/** How many containers the harness keeps at once. */
+export const MAX_KEPT = 2
 
 /**
  * The staging service with the real store and the real coordinator, on a fake isolation. Archives are not checked,
@@ -143,8 +147,8 @@ export class StagingHarness {
     await this.#parts.stagers.update({ namespace: '/', name: stager }, { packageUuid })
   }
 
-  submit(packageName: string, pipeline: string): Promise<Staging> {
-    return this.service.submit({ namespace: '/', name: packageName }, { namespace: '/', name: pipeline })
+  submit(packageName: string, pipeline: string, options: SubmitOptions = {}): Promise<Staging> {
+    return this.service.submit({ namespace: '/', name: packageName }, { namespace: '/', name: pipeline }, options)
   }
 
   staging(uuid: string): Promise<Staging> {
@@ -210,6 +214,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     node: { version: '1' },
   }
   const reuse = new Reuse({ ledger, resolver, plan })
+  const kept = new KeptLaunches({ limit: MAX_KEPT, logger })
   const launches = new LaunchRunner({
     isolation,
     coordinator: new Coordinator({ logger }),
@@ -226,12 +231,13 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     reuse,
     live,
     janitor,
+    kept,
     logger,
     graceAfterVerdictMs: 200,
   })
-  const parts = { ledger, packages, stagers, pipelines, janitor, launches, reuse, logs, logger, retryMs: 5 }
+  const parts = { ledger, packages, stagers, pipelines, janitor, kept, launches, reuse, logs, logger, retryMs: 5 }
   const service = new StagingService(parts, limit)
-  return { store, blobs, ingest, ledger, packages, stagers, pipelines, policies, logs, service, janitor }
+  return { store, blobs, ingest, ledger, packages, stagers, pipelines, policies, logs, service, janitor, kept }
 }
 
 /** Sends a request of a fake stager. Throws unless the status is the expected one. */

@@ -5,11 +5,13 @@ import { withStartCommandOf } from '../../packages/manifest/apply-manifest.js'
 import { parseManifest } from '../../packages/manifest/parse-manifest.js'
 import { assertMetadata } from '../../packages/validate.js'
 import type { StagingSource } from '../../model/staging.js'
+import type { KeptLaunches } from '../../staging/kept-launches.js'
 import type { StagingService } from '../../staging/staging-service.js'
 import type { ResourceIngest } from '../../store/resource-ingest.js'
 import type { PackageQuota } from '../../store/package-quota.js'
 import type { PackageRepository, PipelineRepository, Ref } from '../../store/repositories.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
+import { keepFailedSeconds } from '../../documents/kept.js'
 import { Staging, StagingDraft, StagingState } from '../../documents/staging.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
@@ -38,6 +40,7 @@ const RetryQuery = Type.Object(
     reuse: Type.Optional(
       Type.Boolean({ description: 'whether an earlier result may answer it if nothing has changed; default: true' }),
     ),
+    keep_failed_seconds: Type.Optional(keepFailedSeconds),
   },
   { additionalProperties: false },
 )
@@ -45,6 +48,7 @@ const RetryQuery = Type.Object(
 export interface StagingRoutesParts {
   readonly stagings: Pick<StagingService, 'submit' | 'cancel' | 'retry'>
   readonly ledger: Pick<StagingLedger, 'get' | 'list'>
+  readonly kept: Pick<KeptLaunches, 'of'>
   readonly packages: Pick<PackageRepository, 'get'>
   readonly pipelines: Pick<PipelineRepository, 'get'>
   readonly ingest: Pick<ResourceIngest, 'reuse'>
@@ -52,7 +56,7 @@ export interface StagingRoutesParts {
 }
 
 export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
-  const { stagings, ledger, packages, pipelines, ingest, quota } = parts
+  const { stagings, ledger, kept, packages, pipelines, ingest, quota } = parts
   /** A UUID is not looked up, because stagings outlive their packages. */
   const packageUuid = async (text: string) =>
     isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid
@@ -93,7 +97,7 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
         ...(query.since === undefined ? {} : { since: parseTime(query.since, 'since') }),
         limit: query.limit ?? 100,
       })
-      return found.map(renderStaging)
+      return found.map((staging) => renderStaging(staging, kept.of(staging.uuid)))
     },
   )
 
@@ -111,8 +115,9 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
     async ({ body }, reply) => {
       const subject = parseRef(body.package, 'package')
       const source = body.source && (await sourceOf(subject, body.source))
+      const keepFailedMs = inMilliseconds(body.keep_failed_seconds)
       const pipeline = parseRef(body.pipeline, 'stagpipe')
-      const submitted = await stagings.submit(subject, pipeline, { source, reuse: body.reuse })
+      const submitted = await stagings.submit(subject, pipeline, { source, reuse: body.reuse, keepFailedMs })
       return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))
     },
   )
@@ -128,7 +133,7 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
         response: { 200: Staging, ...REFUSALS },
       },
     },
-    async ({ params }) => renderStaging(await ledger.get(params.uuid)),
+    async ({ params }) => renderStaging(await ledger.get(params.uuid), kept.of(params.uuid)),
   )
 
   api.post(
@@ -162,8 +167,13 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
     },
     async ({ params, query }, reply) => {
       const { uuid } = await ledger.get(params.uuid)
-      const submitted = await stagings.retry(uuid, query)
+      const keepFailedMs = inMilliseconds(query.keep_failed_seconds)
+      const submitted = await stagings.retry(uuid, { reuse: query.reuse, keepFailedMs })
       return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))
     },
   )
+}
+
+function inMilliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1000
 }

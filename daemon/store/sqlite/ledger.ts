@@ -47,7 +47,7 @@ export class SqliteLedger implements StagingLedger {
     this.#endings = new LaunchEndings(database, this.#stagings, this.#now)
   }
 
-  submit({ packageUuid, pipelineFqn, stagers, source, reuse = true }: SubmitStaging): Promise<Staging> {
+  submit({ packageUuid, pipelineFqn, stagers, source, reuse = true, keepFailedMs }: SubmitStaging): Promise<Staging> {
     return this.#database.write(() => {
       if (stagers.length === 0) throw new BadInput('empty-pipeline', `${pipelineFqn} has no stagers: append one first.`)
       const found = this.#packages.get({ uuid: packageUuid })
@@ -62,6 +62,7 @@ export class SqliteLedger implements StagingLedger {
         work,
         source,
         reuse,
+        keepFailedMs,
         submittedAt: this.#now(),
       })
       return this.#stagings.get(uuid)

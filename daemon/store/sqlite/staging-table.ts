@@ -34,6 +34,7 @@ interface StagingRow {
   readonly input: string | null
   readonly reuse: 0 | 1
   readonly reused: string | null
+  readonly keep_failed_ms: number | null
   readonly failure: string | null
   readonly submitted_at: string
   readonly started_at: string | null
@@ -50,7 +51,10 @@ interface LaunchRow {
   readonly ended_at: string | null
 }
 
-export interface NewStaging extends Pick<Staging, 'uuid' | 'pipelineFqn' | 'stagers' | 'work' | 'source' | 'reuse'> {
+export interface NewStaging extends Pick<
+  Staging,
+  'uuid' | 'pipelineFqn' | 'stagers' | 'work' | 'source' | 'reuse' | 'keepFailedMs'
+> {
   readonly subject: Package
   readonly submittedAt: string
 }
@@ -64,12 +68,13 @@ export class StagingTable {
   }
 
   /** Queues it. */
-  insert({ uuid, subject, pipelineFqn, stagers, work, source, reuse, submittedAt }: NewStaging): void {
+  insert(staging: NewStaging): void {
+    const { uuid, subject, pipelineFqn, stagers, work, source, reuse, keepFailedMs, submittedAt } = staging
     this.#database
       .statement(
         `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, input,
-           source, reuse, submitted_at)
-         VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           source, reuse, keep_failed_ms, submitted_at)
+         VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         uuid,
@@ -82,6 +87,7 @@ export class StagingTable {
         JSON.stringify(work),
         source ? JSON.stringify(source) : null,
         Number(reuse),
+        keepFailedMs ?? null,
         submittedAt,
       )
   }
@@ -171,6 +177,7 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
     input: input && { ...input, resource: decodeResource(input.resource) },
     reuse: row.reuse === 1,
     reused: row.reused ?? undefined,
+    keepFailedMs: row.keep_failed_ms ?? undefined,
     failure: failure && { ...failure, stager: failure.stager },
     launches,
     submittedAt: row.submitted_at,

@@ -10,6 +10,9 @@ export class CapturedIo implements Io {
   readonly env: Record<string, string | undefined>
   out = ''
   err = ''
+  /** Whether the terminal passes on each key. */
+  isRaw = false
+  readonly #resizeListeners = new Set<() => void>()
   readonly #listeners = new Set<(reason: InterruptReason) => void>()
 
   constructor(
@@ -23,12 +26,22 @@ export class CapturedIo implements Io {
     this.env = { XDG_CONFIG_HOME: `${cwd}/config`, XDG_CACHE_HOME: `${cwd}/cache`, TMPDIR: cwd, ...env }
     this.stdout = capture((text) => (this.out += text), terminal, columns)
     this.stderr = capture((text) => (this.err += text), terminal, columns)
-    Object.assign(this.stdin, { isTTY: terminal })
+    Object.assign(this.stdin, { isTTY: terminal, setRawMode: (isRaw: boolean) => (this.isRaw = isRaw) })
   }
 
   readonly onInterrupt = (listener: (reason: InterruptReason) => void): (() => void) => {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  readonly onResize = (listener: () => void): (() => void) => {
+    this.#resizeListeners.add(listener)
+    return () => this.#resizeListeners.delete(listener)
+  }
+
+  resize(columns: number, rows: number): void {
+    Object.assign(this.stdout, { columns, rows })
+    for (const listener of this.#resizeListeners) listener()
   }
 
   interrupt(reason: InterruptReason = 'interrupt'): void {

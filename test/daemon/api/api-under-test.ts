@@ -19,6 +19,7 @@ import { PackageQuota } from '../../../daemon/store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
 import { SegmentTables } from '../../../daemon/store/segment-tables.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
+import { KeptLaunches } from '../../../daemon/staging/kept-launches.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
 import { detectCompression } from '../../../isolation/archive/compression.js'
@@ -116,7 +117,8 @@ export class ApiUnderTest extends ApiClient {
     })
     const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1 }
     const socket = { subject: 'control socket', verdict: 'good', message: 'It answers.' } as const
-    const node = new NodeReport(facts, isolation, ledger, packages, () => Promise.resolve(socket))
+    const kept = new KeptLaunches({ limit: 1, logger })
+    const node = new NodeReport(facts, isolation, ledger, packages, kept, () => Promise.resolve(socket))
     const bootstrapLogs = new LogStore(
       join(directory.path, 'bootstraps'),
       async (uuid) => (await store.bootstraps.get(uuid)).state !== 'running',
@@ -152,8 +154,9 @@ export class ApiUnderTest extends ApiClient {
       pipelines: { pipelines, stagers },
       policies: { policies },
       resolution: { packages, resolver: new Resolver(packages, policies) },
-      stagings: { stagings, ledger, packages, pipelines, ingest, quota },
+      stagings: { stagings, ledger, kept, packages, pipelines, ingest, quota },
       stagingLog: { ledger, logs, heartbeatMs },
+      keptLaunches: { kept },
       runs: { runs: new FakeRuns() },
       node: { node, stagings: { ready: true } },
       metrics: { ledger },

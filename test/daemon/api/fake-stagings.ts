@@ -22,8 +22,8 @@ export class FakeStagings implements Pick<StagingService, 'submit' | 'cancel' | 
     return this.store.ledger.requestCancel(uuid)
   }
 
-  async retry(uuid: string): Promise<Staging> {
+  async retry(uuid: string, options: SubmitOptions = {}): Promise<Staging> {
     const { packageUuid, pipelineFqn, stagers, source } = await this.store.ledger.get(uuid)
-    return this.store.ledger.submit({ packageUuid, pipelineFqn, stagers, source })
+    return this.store.ledger.submit({ packageUuid, pipelineFqn, stagers, ...options, source })
   }
 }

@@ -14,6 +14,7 @@ describe('the node over the API', () => {
     packages: 0,
     stagings: { queued: 0, running: 0, limit: 2 },
     stager_caches: { count: 0, bytes: 0 },
+    kept: [],
     uptime_seconds: 1,
   }
   const finding = { subject: 'overlay', verdict: 'good', message: 'It mounts.' } as const

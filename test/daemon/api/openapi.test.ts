@@ -78,10 +78,14 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "POST /v1/stagingpipelines createPipeline",
       "POST /v1/stagings createStaging",
       "POST /v1/stagings/{uuid}/cancel cancelStaging",
+      "POST /v1/stagings/{uuid}/release releaseStaging",
       "POST /v1/stagings/{uuid}/retry retryStaging",
+      "POST /v1/stagings/{uuid}/shells openShell",
+      "POST /v1/stagings/{uuid}/shells/{shell}/input sendShellInput",
       "PUT /v1/packages/{ref}/content replacePackageContent",
       "PUT /v1/packages/{ref}/resource attachResource",
       "PUT /v1/policies/{ref} updatePolicy",
+      "PUT /v1/stagings/{uuid}/shells/{shell}/size resizeShell",
     ]
   `)
   const ids = Object.values(document.paths).flatMap((methods) => Object.values(methods).map((one) => one.operationId))

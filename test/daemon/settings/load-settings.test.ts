@@ -41,6 +41,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     group: 'stagerd',
     listen: undefined,
     concurrency: Math.max(2, processors),
+    maxKept: 4,
     bridgePool: '198.18.0.0/16',
     networkMtu: 'uplink',
     caBundle: undefined,
@@ -62,6 +63,7 @@ it('the file may set every setting', async () => {
     group = "staff"
     listen = "[::1]:7300"
     concurrency = 3
+    max-kept = 0
     bridge-pool = "10.1.2.3/20"
     network-mtu = 1400
     ca-bundle = "/etc/ca.pem"
@@ -89,6 +91,7 @@ it('the file may set every setting', async () => {
     group: 'staff',
     listen: { host: '::1', port: 7300 },
     concurrency: 3,
+    maxKept: 0,
     bridgePool: '10.1.0.0/20',
     networkMtu: 1400,
     caBundle: '/etc/ca.pem',
@@ -182,7 +185,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, listen, concurrency, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, upload-grace, log-level'
+    'the settings are state-dir, socket, group, listen, concurrency, max-kept, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, upload-grace, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in FILE is not a setting: ${known}.`],

@@ -5,7 +5,8 @@ import { CleanupStack } from '../../../base/cleanup-stack.js'
 import { Unavailable } from '../../../base/errors.js'
 import { Freezer } from '../../../isolation/engine/freezer.js'
 import type { LimitProbe } from '../../../isolation/engine/limit-watch.js'
-import { RunningContainer, type RunningParts } from '../../../isolation/engine/running-container.js'
+import { RunningContainer } from '../../../isolation/engine/running-container.js'
+import type { RunningParts } from '../../../isolation/engine/running-parts.js'
 import type { ForcedEnding } from '../../../isolation/isolation.js'
 
 const DOWN = new Unavailable('engine-down', 'The Docker Engine did not signal a container within 60 s.')
@@ -41,6 +42,7 @@ function onHangingEngine({
     container: container as unknown as RunningParts['container'],
     attached,
     limits: { memoryBytes: 1, cpus: 1, pids: 10, diskBytes: 1000, timeoutMs },
+    workingDirectory: '/app',
     hooks: { output: () => Promise.resolve(), ending: (cause) => void endings.push(cause) },
     publishedPorts: [],
     lost: new AbortController().signal,

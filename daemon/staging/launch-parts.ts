@@ -1,0 +1,37 @@
+import type { Logger } from 'pino'
+import type { Isolation } from '../../isolation/isolation.js'
+import type { Coordinator } from '../coordinator/coordinator.js'
+import type { LogWriter } from '../log/log-writer.js'
+import type { Staging } from '../model/staging.js'
+import type { Resolver } from '../resolver/resolver.js'
+import type { StagingLedger } from '../store/staging-ledger.js'
+import type { Janitor } from './janitor.js'
+import type { KeptLaunches } from './kept-launches.js'
+import type { LiveContainers } from './live-containers.js'
+import type { PlanSettings } from './plan.js'
+import type { Reuse } from './reuse.js'
+import type { WorkingCopyParts } from './working-copy-handler.js'
+
+/** What all launches of a node share. */
+export interface LaunchParts {
+  readonly isolation: Isolation
+  readonly coordinator: Coordinator
+  readonly ledger: StagingLedger
+  readonly resolver: Resolver
+  readonly workingCopy: WorkingCopyParts
+  readonly plan: PlanSettings
+  readonly reuse: Pick<Reuse, 'again'>
+  readonly live: LiveContainers
+  readonly janitor: Pick<Janitor, 'trySweep'>
+  readonly kept: Pick<KeptLaunches, 'keep'>
+  readonly logger: Logger
+  /** For tests: how long a stager may continue after its verdict before it is stopped, in milliseconds. */
+  readonly graceAfterVerdictMs?: number
+}
+
+export interface LaunchRequest {
+  readonly staging: Staging
+  readonly log: LogWriter
+  /** Ends the launch without a verdict, because of a cancellation or the end of the daemon. */
+  readonly stop: AbortSignal
+}

@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Unavailable } from '../../../base/errors.js'
+import { LogStore } from '../../../daemon/log/log-store.js'
+import { SqliteLedger } from '../../../daemon/store/sqlite/ledger.js'
+import { call, StagingHarness } from '../../support/staging-harness.js'
+import { until } from '../../support/until.js'
+import { done, upload } from './stager-requests.js'
+
+let harness: StagingHarness
+
+beforeEach(async () => {
+  harness = await StagingHarness.open()
+  await harness.addPackage('app', { state: 'uploaded' })
+})
+afterEach(async () => {
+  await harness.close()
+  expect([...harness.isolation.left], 'launches that were never released').toEqual([])
+})
+
+async function stage(pipeline = 'pipe') {
+  const { uuid } = await harness.submit('app', pipeline)
+  return await harness.ended(uuid)
+}
+
+describe('interruptions', () => {
+  async function engineReturnsOnceMissed() {
+    const ping = vi.spyOn(harness.isolation, 'ping')
+    const wasMissed = () => ping.mock.settledResults.some(({ type }) => type === 'rejected')
+    await until('a call of the Engine has failed', wasMissed)
+    ping.mockRestore()
+    harness.isolation.down = undefined
+  }
+
+  it('resume a staging at the launch that was interrupted', async () => {
+    let second = 0
+    await harness.addPipeline('pipe', {
+      first: async ({ url }) => {
+        await upload(url, 'by first')
+        await call(url, 'POST /done')
+      },
+      second: async ({ url, signal }) => {
+        if (second++ === 0) await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        else await call(url, 'POST /done')
+      },
+    })
+    harness.start()
+    const { uuid } = await harness.submit('app', 'pipe')
+    await until('the second stager works', () => second === 1)
+    await harness.restart()
+    const staging = await harness.ended(uuid)
+    expect(staging.state).toBe('succeeded')
+    expect(staging.launches.map(({ stagerFqn, state }) => `${stagerFqn} ${state}`)).toEqual([
+      'job::/::first done',
+      'job::/::second aborted',
+      'job::/::second done',
+    ])
+    expect(await harness.data('app')).toBe('by first')
+  })
+
+  it('continue although the ledger could not be read at first', async () => {
+    await harness.addPipeline('pipe', { any: done })
+    const broken = vi
+      .spyOn(SqliteLedger.prototype, 'running')
+      .mockRejectedValueOnce(new Unavailable('database-locked', 'Another process has locked the database.'))
+    const { uuid } = await harness.submit('app', 'pipe')
+    await harness.crash({ admitted: 1 })
+    harness.start()
+    expect((await harness.ended(uuid)).state).toBe('succeeded')
+    expect(broken).toHaveBeenCalledTimes(2)
+    broken.mockRestore()
+  })
+
+  it('continue although the log could not be opened at first', async () => {
+    await harness.addPipeline('pipe', { any: done })
+    const broken = vi
+      .spyOn(LogStore.prototype, 'write')
+      .mockRejectedValueOnce(Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }))
+    harness.start()
+    expect((await stage()).state).toBe('succeeded')
+    expect(broken).toHaveBeenCalledTimes(2)
+    broken.mockRestore()
+  })
+
+  it('wait until the Engine is available', async () => {
+    await harness.addPipeline('pipe', { any: done })
+    harness.isolation.down = new Unavailable('engine-down', 'The Docker Engine does not answer.')
+    harness.start()
+    const { uuid } = await harness.submit('app', 'pipe')
+    expect(harness.service.ready).toBe(false)
+    harness.isolation.down = undefined
+    expect((await harness.ended(uuid)).state).toBe('succeeded')
+  })
+
+  it('launch a stager again that was lost with the Engine', async () => {
+    let launches = 0
+    await harness.addPipeline('pipe', {
+      unlucky: async ({ url }) => {
+        if (launches++ > 0) return void (await call(url, 'POST /done'))
+        harness.isolation.loseEngine(new Unavailable('engine-down', 'The Docker Engine does not answer.'))
+        void engineReturnsOnceMissed()
+      },
+    })
+    harness.start()
+    const staging = await stage()
+    expect(staging.state).toBe('succeeded')
+    expect(staging.launches.map(({ state }) => state)).toEqual(['aborted', 'done'])
+  })
+
+  it('launch a stager again for which the owners of files were mapped wrongly', async () => {
+    await harness.addPipeline('pipe', { any: done })
+    const changed = new Unavailable('engine-changed', 'The Docker Engine maps the owners of files otherwise.')
+    vi.spyOn(harness.isolation, 'prepare').mockRejectedValueOnce(changed)
+    harness.start()
+    const staging = await stage()
+    expect(staging.state).toBe('succeeded')
+    expect(staging.launches.map(({ state }) => state)).toEqual(['aborted', 'done'])
+  })
+
+  it('fail a staging whose launches are lost repeatedly', async () => {
+    await harness.addPipeline('pipe', {
+      cursed: () => {
+        harness.isolation.loseEngine(new Unavailable('engine-down', 'The Docker Engine does not answer.'))
+        void engineReturnsOnceMissed()
+        return Promise.resolve()
+      },
+    })
+    harness.start()
+    expect(await stage()).toMatchObject({ state: 'failed', failure: { cause: 'infrastructure' } })
+  })
+})
