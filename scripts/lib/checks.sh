@@ -100,14 +100,15 @@ part() {
   parts+=("$name $((SECONDS - began))")
 }
 
-# vitest_project PROJECT: counts each test. A file that fails to load and an error outside of all tests count as failed
-# tests. A skipped test counts as failed, too.
+# vitest_project PROJECT [FILE...]: counts each test. A file that fails to load and an error outside of all tests count as
+# failed tests. A skipped test counts as failed, too.
 vitest_project() {
   local project=$1 report result counts exit_code=0
+  shift
   heading "Tests: $project"
   report=$(mktemp)
   (cd "$root" && npx --no-install vitest run --project "$project" \
-    --reporter=default --reporter=json --outputFile.json="$report") || exit_code=$?
+    --reporter=default --reporter=json --outputFile.json="$report" "$@") || exit_code=$?
   result=$(node "$root/scripts/lib/read-test-report.js" "$report" "$exit_code")
   rm -f "$report"
   counts=${result%%$'\n'*}

@@ -62,7 +62,9 @@ export class PrivateEngine {
   }
 
   async #startDockerd(flags: readonly string[]): Promise<void> {
+    // Not the settings of the other Engine: their image store, address pools and labels would apply here too.
     this.#dockerd = this.#spawn('dockerd', [
+      ...['--config-file', await this.#settings('daemon.json', '{}')],
       ...['--data-root', path.join(this.directory, 'data')],
       ...['--exec-root', path.join(this.directory, 'exec')],
       ...['--pidfile', path.join(this.directory, 'pid')],
@@ -122,6 +124,7 @@ export class PrivateEngine {
    */
   async #startContainerd(): Promise<void> {
     this.#containerd = this.#spawn('containerd', [
+      ...['--config', await this.#settings('containerd.toml', 'version = 2\n')],
       ...['--address', this.#containerdSocket],
       ...['--root', path.join(this.directory, 'containerd')],
       ...['--state', path.join(this.directory, 'containerd-state')],
@@ -131,6 +134,12 @@ export class PrivateEngine {
 
   get #containerdSocket(): string {
     return path.join(this.directory, 'containerd.sock')
+  }
+
+  async #settings(name: string, text: string): Promise<string> {
+    const file = path.join(this.directory, name)
+    await writeFile(file, text)
+    return file
   }
 
   #spawn(program: string, args: readonly string[]): ChildProcess {
