@@ -15,6 +15,7 @@ import { StagerCaches as CacheDirectories } from '../isolation/caches/stager-cac
 import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
 import { assertHoldsOverlays } from '../isolation/host/overlay-probe.js'
 import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
+import { TokenCallers } from './access/callers.js'
 import { buildApi } from './api/api.js'
 import type { Api } from './api/fastify.js'
 import { Bootstraps } from './bootstrap/bootstraps.js'
@@ -188,8 +189,11 @@ export async function buildApp(
     logger,
   })
 
+  const callers = new TokenCallers(store.tokens)
   const api = buildApi({
     logger,
+    access: { callers, owners: store.resourceOwners },
+    tokens: { tokens: store.tokens },
     packages: { packages, ingest, quota },
     packageData: { packages, blobs, live: liveBlobs },
     packageSource: { packages, ledger, ingest, quota, segments: new SegmentTables(blobs), live: liveBlobs },
@@ -210,5 +214,6 @@ export async function buildApp(
     garbage: { garbage },
     bootstraps: { bootstraps, logs: bootstrapLogs },
   })
+  callers.trust(api.server)
   return { api, service, runs, bootstraps }
 }

@@ -18,7 +18,7 @@ export async function* readRunEvents({ body }: ApiResponse, session: Session): A
     }
   } catch (error) {
     session.signal.throwIfAborted()
-    throw transportError(error, session.api.socketPath)
+    throw transportError(error, session.api.endpoint)
   }
   throw new DaemonUnreachable(
     'connection-lost',

@@ -8,6 +8,7 @@ import { SQL as pipelineSigns } from './migrations/0007-pipeline-signs.js'
 import { SQL as bootstrap } from './migrations/0008-bootstrap.js'
 import { SQL as manifests } from './migrations/0009-manifests.js'
 import { SQL as results } from './migrations/0010-results.js'
+import { SQL as tokens } from './migrations/0012-tokens.js'
 
 export interface Migration {
   /** From 1, without gaps. */
@@ -28,4 +29,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 8, name: 'bootstrap', sql: bootstrap },
   { version: 9, name: 'manifests', sql: manifests },
   { version: 10, name: 'results', sql: results },
+  { version: 12, name: 'tokens', sql: tokens },
 ]
