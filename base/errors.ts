@@ -4,7 +4,9 @@ export type ErrorKind =
   | 'not-runnable'
   | 'not-found'
   | 'conflict'
+  | 'unauthenticated'
   | 'refused'
+  | 'too-many-requests'
   | 'too-large'
   | 'unresolved'
   | 'unavailable'
@@ -47,7 +49,17 @@ export class Conflict extends StagerdError {
   override readonly kind = 'conflict'
 }
 
-/** A policy or a quota forbids it. */
+/** Who asks does not say who it is, or does not prove it. */
+export class Unauthenticated extends StagerdError {
+  override readonly kind = 'unauthenticated'
+}
+
+/** Who asks must wait before it asks again. */
+export class TooManyRequests extends StagerdError {
+  override readonly kind = 'too-many-requests'
+}
+
+/** A policy or a quota forbids it, or the token of the caller does not permit it. */
 export class Refused extends StagerdError {
   override readonly kind = 'refused'
 }

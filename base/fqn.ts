@@ -41,6 +41,11 @@ export function assertNamespace(namespace: string): void {
     )
 }
 
+/** Whether `namespace` is `outer`, or below it. */
+export function isWithin(namespace: string, outer: string): boolean {
+  return outer === '/' || namespace === outer || namespace.startsWith(`${outer}/`)
+}
+
 export function formatFqn(kind: FqnKind, { namespace, name }: Omit<Fqn, 'kind'>): string {
   return `${kind}::${namespace}::${name}`
 }

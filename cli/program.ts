@@ -21,6 +21,8 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Add>> = new Map(
     policy: async () => (await import('./commands/policy.js')).addPolicyCommands,
     run: async () => (await import('./commands/run.js')).addRunCommand,
     node: async () => (await import('./commands/node.js')).addNodeCommands,
+    context: async () => (await import('./commands/context.js')).addContextCommands,
+    token: async () => (await import('./commands/token.js')).addTokenCommands,
     namespace: async () => (await import('./commands/namespace.js')).addNamespaceCommand,
   }),
 )
@@ -51,6 +53,12 @@ export async function buildProgram(commandLine: CommandLine, argv: readonly stri
       '--socket <path>',
       'control socket of stagerd (environment: STAGERD_SOCKET; default: /run/stagerd/stagerd.sock)',
     )
+    .option(
+      '--address <url>',
+      'TCP address of stagerd, such as https://stagerd.example.org:7300; its token is STAGERD_TOKEN',
+    )
+    .option('--ca <file>', 'certificate of the authority that is trusted at this address, in PEM')
+    .option('--context <name>', 'stagerd of this context (environment: STAGERD_CONTEXT; see `stagectl context`)')
     .option(
       '--namespace <ns>',
       'namespace of local names; what is shown or used is also looked for in /apcera (environment: STAGERD_NAMESPACE; default: see `stagectl namespace`)',

@@ -16,6 +16,7 @@ import { StagerCaches as CacheDirectories } from '../isolation/caches/stager-cac
 import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
 import { assertHoldsOverlays } from '../isolation/host/overlay-probe.js'
 import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
+import { TokenCallers } from './access/callers.js'
 import { buildApi } from './api/api.js'
 import type { Api } from './api/fastify.js'
 import { Bootstraps } from './bootstrap/bootstraps.js'
@@ -194,8 +195,11 @@ export async function buildApp(
     logger,
   })
 
+  const callers = new TokenCallers(store.tokens)
   const api = buildApi({
     logger,
+    access: { callers, owners: store.resourceOwners },
+    tokens: { tokens: store.tokens },
     packages: { packages, ingest, quota },
     packageData: { packages, blobs, live: liveBlobs },
     packageSource: {
@@ -225,5 +229,6 @@ export async function buildApp(
     garbage: { garbage },
     bootstraps: { bootstraps, logs: bootstrapLogs },
   })
+  callers.trust(api.server)
   return { api, service, runs, bootstraps }
 }

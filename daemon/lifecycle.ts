@@ -3,7 +3,9 @@ import { CleanupStack } from '../base/cleanup-stack.js'
 import { Fault } from '../base/errors.js'
 import { buildApp, type App, type Surroundings } from './app.js'
 import { missingGroup, prepareSocketPath, restrictSocket, unusableSocket } from './control-socket.js'
-import { listenOnLoopback } from './loopback-listener.js'
+import { ControlListener } from './control-address.js'
+import { expiryWarning, type Certificate } from './control-certificate.js'
+import { controlAddressOf } from './settings/control-address.js'
 import type { Settings } from './settings/settings.js'
 import { loadNativeLibrary } from './store/sqlite/native-library.js'
 
@@ -15,14 +17,15 @@ import { loadNativeLibrary } from './store/sqlite/native-library.js'
  */
 export class Daemon {
   readonly #app: App
-  readonly #settings: Pick<Settings, 'socket' | 'group' | 'listen' | 'stateDir' | 'bootstrap'>
+  readonly #settings: Pick<Settings, 'socket' | 'group' | 'control' | 'stateDir' | 'bootstrap'>
   readonly #logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly #undo: CleanupStack
+  #listener: ControlListener | undefined
 
   /** @param undo what building the parts has registered */
   constructor(
     app: App,
-    settings: Pick<Settings, 'socket' | 'group' | 'listen' | 'stateDir' | 'bootstrap'>,
+    settings: Pick<Settings, 'socket' | 'group' | 'control' | 'stateDir' | 'bootstrap'>,
     logger: Pick<Logger, 'info' | 'warn' | 'error'>,
     undo: CleanupStack,
   ) {
@@ -51,8 +54,9 @@ export class Daemon {
   }
 
   async start(): Promise<void> {
-    const { socket, group, listen, stateDir } = this.#settings
+    const { socket, group, control, stateDir } = this.#settings
     const { api, service, runs, bootstraps } = this.#app
+    const address = controlAddressOf(control)
     await prepareSocketPath(socket)
     // Last in, first out: no new requests first, then the end of the work in progress.
     this.#undo.defer('stop staging', () => service.stop())
@@ -64,7 +68,11 @@ export class Daemon {
       throw unusableSocket(error, socket)
     })
     if (!(await restrictSocket(socket, group))) this.#logger.warn({ group }, missingGroup(group))
-    if (listen) await listenOnLoopback(api, listen, this.#undo)
+    if (address) {
+      const { listener, certificate } = await ControlListener.listen(api, address, this.#undo)
+      this.#listener = listener
+      this.#warnOfExpiry(certificate)
+    }
     service.start()
     void this.#bootstrap()
     this.#logger.info({ socket, state: stateDir }, 'stagerd is ready')
@@ -79,6 +87,25 @@ export class Daemon {
     } catch (error) {
       this.#logger.error({ err: error }, 'the bootstrap of the settings could not be started')
     }
+  }
+
+  /**
+   * Reads the certificate and the key of the control address again. If they cannot be used, the error is logged and new
+   * connections get those from before.
+   */
+  async reloadCertificates(): Promise<void> {
+    if (!this.#listener) return
+    try {
+      this.#warnOfExpiry(await this.#listener.reloadCertificates())
+      this.#logger.info({}, 'the certificate of the control address was read again')
+    } catch (error) {
+      this.#logger.error({ err: error }, 'the certificate of the control address cannot be used: the old one stays')
+    }
+  }
+
+  #warnOfExpiry(certificate: Certificate): void {
+    const warning = expiryWarning(certificate)
+    if (warning !== undefined) this.#logger.warn({}, warning)
   }
 
   async stop(): Promise<void> {

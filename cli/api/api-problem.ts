@@ -1,13 +1,14 @@
 import { type ErrorKind, StagerdError } from '../../base/errors.js'
-import { withList } from './not-found.js'
+import { withRemedy } from './remedies.js'
 
 const KINDS: Readonly<Record<number, ErrorKind>> = {
+  401: 'unauthenticated',
   403: 'refused',
   404: 'not-found',
   409: 'conflict',
   413: 'too-large',
   422: 'unresolved',
-  429: 'refused',
+  429: 'too-many-requests',
   503: 'unavailable',
 }
 
@@ -38,7 +39,7 @@ export function parseProblem(status: number, body: string): ApiProblem {
     code,
     detail === undefined
       ? `stagerd answered with status ${status} and gave no reason: see its log.`
-      : withList(code, detail),
+      : withRemedy(code, detail),
   )
 }
 

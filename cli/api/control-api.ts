@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
 import { ApiProblem, parseProblem } from './api-problem.js'
 import { transportError } from './daemon-unreachable.js'
+import type { Endpoint } from './endpoint.js'
 
 export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
@@ -20,7 +21,7 @@ export interface RawBody {
 export type ApiResponse = Dispatcher.ResponseData
 
 /**
- * A client of the control API on the daemon's unix socket.
+ * A client of the control API, over the daemon's unix socket or its TCP address.
  *
  * Every method throws `ApiProblem` for an error response, `DaemonUnreachable` when the connection fails, and the
  * signal's reason when it is aborted. The client does not validate responses: the daemon validates them against the
@@ -29,9 +30,13 @@ export type ApiResponse = Dispatcher.ResponseData
 export class ControlApi {
   readonly #agent: Agent
 
-  constructor(readonly socketPath: string) {
+  readonly #headers: Readonly<Record<string, string>>
+
+  constructor(readonly endpoint: Endpoint) {
     // No timeouts: flushing a large upload and following a quiet log both take long. The user can cancel.
-    this.#agent = new Agent({ connect: { socketPath }, headersTimeout: 0, bodyTimeout: 0 })
+    this.#agent = new Agent({ connect: connectOptions(endpoint), headersTimeout: 0, bodyTimeout: 0 })
+    const token = endpoint.kind === 'address' ? endpoint.token : undefined
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
   }
 
   get<T>(path: string, options: RequestOptions = {}): Promise<T> {
@@ -113,7 +118,7 @@ export class ControlApi {
       return await response.body.text()
     } catch (error) {
       options.signal?.throwIfAborted()
-      throw transportError(error, this.socketPath)
+      throw transportError(error, this.endpoint)
     }
   }
 
@@ -126,22 +131,27 @@ export class ControlApi {
     let response: ApiResponse
     try {
       response = await this.#agent.request({
-        // undici needs an origin. It only fills the Host header: the connection goes to the socket.
-        origin: 'http://stagerd',
+        // Where the connection goes to the socket, it only fills the Host header.
+        origin: this.endpoint.kind === 'socket' ? 'http://stagerd' : this.endpoint.url,
         path: path + queryString(options.query),
         method,
         // undici accepts any async iterable, but its types allow only Readable.
         body: body as string | Readable | null,
-        headers: { accept: 'application/json', ...options.headers },
+        headers: { accept: 'application/json', ...this.#headers, ...options.headers },
         signal: options.signal ?? null,
       })
     } catch (error) {
       options.signal?.throwIfAborted()
-      throw transportError(error, this.socketPath)
+      throw transportError(error, this.endpoint)
     }
     if (response.statusCode >= 300) throw parseProblem(response.statusCode, await this.#readText(response, options))
     return response
   }
+}
+
+function connectOptions(endpoint: Endpoint) {
+  if (endpoint.kind === 'socket') return { socketPath: endpoint.path }
+  return { minVersion: 'TLSv1.2', ...(endpoint.ca === undefined ? {} : { ca: endpoint.ca }) } as const
 }
 
 function withJson(options: RequestOptions): RequestOptions {

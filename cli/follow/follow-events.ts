@@ -3,6 +3,7 @@ import pRetry from 'p-retry'
 import type { LogLine } from '../../daemon/documents/staging.js'
 import { ApiProblem } from '../api/api-problem.js'
 import { transportError, DaemonUnreachable } from '../api/daemon-unreachable.js'
+import type { Endpoint } from '../api/endpoint.js'
 import type { ApiResponse, ControlApi } from '../api/control-api.js'
 
 export interface FollowEvents {
@@ -44,7 +45,7 @@ export async function followEvents<Document>(api: ControlApi, request: FollowEve
       progressed = false
       const response = await connect(api, request, last)
       hasConnected = true
-      for await (const event of eventsOf(response, request, api.socketPath)) {
+      for await (const event of eventsOf(response, request, api.endpoint)) {
         if (event.event === 'end') return JSON.parse(event.data) as Document
         if (event.event !== 'line') continue
         const line = JSON.parse(event.data) as LogLine
@@ -95,7 +96,7 @@ function connect(api: ControlApi, { path, follow, signal }: FollowEvents, last: 
 async function* eventsOf(
   { body }: ApiResponse,
   { signal }: FollowEvents,
-  socketPath: string,
+  endpoint: Endpoint,
 ): AsyncGenerator<EventSourceMessage> {
   const parsed: EventSourceMessage[] = []
   const parser = createParser({ onEvent: (event) => parsed.push(event) })
@@ -107,6 +108,6 @@ async function* eventsOf(
     }
   } catch (error) {
     signal.throwIfAborted()
-    throw transportError(error, socketPath)
+    throw transportError(error, endpoint)
   }
 }

@@ -22,7 +22,7 @@ export async function* readEventLines<Event extends { readonly event: string }>(
     }
   } catch (error) {
     session.signal.throwIfAborted()
-    throw transportError(error, session.api.socketPath)
+    throw transportError(error, session.api.endpoint)
   }
   throw new DaemonUnreachable('connection-lost', lost)
 }

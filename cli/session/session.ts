@@ -1,21 +1,22 @@
-import { assertNamespace, formatFqn, parseFqn, quote, type FqnKind } from '../../base/fqn.js'
-import { UsageError } from '../options/usage-error.js'
+import { assertNamespace, formatFqn, parseFqn, type FqnKind } from '../../base/fqn.js'
 import { ControlApi } from '../api/control-api.js'
 import { refOf } from '../api/paths.js'
 import type { Output } from '../display/output.js'
 import type { OwnedIo } from '../terminal/io.js'
+import { chooseEndpoint, nonEmpty } from './choose-endpoint.js'
 import { Interrupts } from './interrupts.js'
 import { readSettings } from './settings.js'
 
 /** Options of all commands. */
 export interface GlobalOptions {
   readonly socket?: string
+  readonly address?: string
+  readonly ca?: string
+  readonly context?: string
   readonly namespace?: string
   readonly json?: boolean
   readonly batch?: boolean
 }
-
-const DEFAULT_SOCKET = '/run/stagerd/stagerd.sock'
 
 /** The resources of one command: output, API client and interrupts. The caller of `open` calls `close`. */
 export class Session {
@@ -29,18 +30,21 @@ export class Session {
     readonly interrupts: Interrupts,
   ) {}
 
-  /** Throws `BadInput` for an invalid namespace or invalid settings, `UsageError` for a socket that cannot exist. */
+  /** Throws `BadInput` for an invalid namespace or invalid settings, `UsageError` for an endpoint that cannot exist. */
   static async open(output: Output, options: GlobalOptions): Promise<Session> {
     const { io } = output
+    const { endpoint, context } = await chooseEndpoint(io, options)
     const namespace =
-      options.namespace ?? nonEmpty(io.env['STAGERD_NAMESPACE']) ?? (await readSettings(io.env)).namespace ?? '/'
+      options.namespace ??
+      nonEmpty(io.env['STAGERD_NAMESPACE']) ??
+      context?.namespace ??
+      (await readSettings(io.env)).namespace ??
+      '/'
     assertNamespace(namespace)
-    const socket = options.socket ?? nonEmpty(io.env['STAGERD_SOCKET']) ?? DEFAULT_SOCKET
-    assertSocketPath(socket)
     return new Session(
       io,
       output,
-      new ControlApi(socket),
+      new ControlApi(endpoint),
       namespace,
       options.batch === true,
       new Interrupts(io.onInterrupt),
@@ -73,18 +77,4 @@ export class Session {
     this.interrupts.close()
     await this.api.close()
   }
-}
-
-/** The system calls take no longer path, and some libraries cut it off. */
-const MAX_SOCKET_PATH_BYTES = 107
-
-function assertSocketPath(socket: string): void {
-  if (Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES)
-    throw new UsageError(
-      `${quote(socket)} is too long for the path of a socket: give --socket or STAGERD_SOCKET one of at most ${MAX_SOCKET_PATH_BYTES} bytes.`,
-    )
-}
-
-function nonEmpty(value: string | undefined): string | undefined {
-  return value === '' ? undefined : value
 }

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { assertNamespace } from '../../base/fqn.js'
 import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
 import { fileError } from '../../base/file-error.js'
 import type { Io } from '../terminal/io.js'
+import { replaceFile } from './replace-file.js'
 import { remedyOf, userDirectory } from './user-directory.js'
 
 /** The settings that stagectl stores between commands. */
@@ -45,19 +45,6 @@ async function read(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes atomically. */
 export async function writeSettings(env: Io['env'], settings: Settings): Promise<void> {
-  const file = settingsFile(env)
-  const temporary = `${file}.${randomUUID()}`
-  try {
-    await mkdir(path.dirname(file), { recursive: true })
-    try {
-      await writeFile(temporary, `${JSON.stringify(settings, undefined, 2)}\n`, { flag: 'wx' })
-      await rename(temporary, file)
-    } finally {
-      await rm(temporary, { force: true })
-    }
-  } catch (error) {
-    throw fileError(error, { file, remedy: REMEDY })
-  }
+  await replaceFile(settingsFile(env), `${JSON.stringify(settings, undefined, 2)}\n`, { mode: 0o666, remedy: REMEDY })
 }

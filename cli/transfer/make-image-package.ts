@@ -42,7 +42,7 @@ export async function makeImagePackage(session: Session, draft: ImagePackageDraf
     }
   } catch (error) {
     signal.throwIfAborted()
-    throw transportError(error, api.socketPath)
+    throw transportError(error, api.endpoint)
   } finally {
     progress.stop()
   }

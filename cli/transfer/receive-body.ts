@@ -1,5 +1,6 @@
 import type { ApiResponse } from '../api/control-api.js'
 import { transportError } from '../api/daemon-unreachable.js'
+import type { Endpoint } from '../api/endpoint.js'
 import { Progress } from '../display/progress.js'
 import type { Session } from '../session/session.js'
 
@@ -26,7 +27,7 @@ export async function receiveBody(
   progress.add(offset)
   let length = 0
   try {
-    for await (const chunk of chunksOf(response, api.socketPath)) {
+    for await (const chunk of chunksOf(response, api.endpoint)) {
       length += chunk.length
       progress.add(chunk.length)
       await write(chunk)
@@ -41,10 +42,10 @@ export async function receiveBody(
 }
 
 /** Translates only errors of the connection: errors of the writer, such as EPIPE, look the same. */
-async function* chunksOf({ body }: ApiResponse, socketPath: string): AsyncGenerator<Uint8Array> {
+async function* chunksOf({ body }: ApiResponse, endpoint: Endpoint): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of body as AsyncIterable<Uint8Array>) yield chunk
   } catch (error) {
-    throw transportError(error, socketPath)
+    throw transportError(error, endpoint)
   }
 }

@@ -1,6 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { Registry } from 'prom-client'
+import type { Callers } from '../access/callers.js'
+import { RecentUploads } from '../access/recent-uploads.js'
+import { RunningPrograms } from '../runs/running-programs.js'
+import type { ResourceOwners } from '../store/resource-owners.js'
 import type { Api } from './fastify.js'
+import { Places } from './places.js'
 import { bootstrapRoutes, type BootstrapRoutesParts } from './routes/bootstraps.js'
 import { buildScriptRoutes } from './routes/build-scripts.js'
 import { detectionRoutes } from './routes/detections.js'
@@ -24,17 +29,20 @@ import { stagerCacheRoutes, type StagerCacheRoutesParts } from './routes/stager-
 import { stagerRoutes, type StagerRoutesParts } from './routes/stagers.js'
 import { stagingLogRoutes, type StagingLogRoutesParts } from './routes/staging-log.js'
 import { stagingRoutes, type StagingRoutesParts } from './routes/stagings.js'
+import { tokenRoutes, type TokenRoutesParts } from './routes/tokens.js'
 import { buildServer } from './server.js'
 
 /** What each family of routes needs. The API owns none of it, and closes none of it. */
 export interface ApiParts {
   readonly logger: FastifyBaseLogger
+  readonly access: { readonly callers: Callers; readonly owners: ResourceOwners }
+  readonly tokens: TokenRoutesParts
   readonly packages: PackageRoutesParts
   readonly packageData: PackageDataRoutesParts
-  readonly packageSource: PackageSourceRoutesParts
+  readonly packageSource: Omit<PackageSourceRoutesParts, 'uploads'>
   readonly results: ResultRoutesParts
   readonly images: ImageRoutesParts
-  readonly resources: ResourceRoutesParts
+  readonly resources: Omit<ResourceRoutesParts, 'uploads'>
   readonly exchange: ExchangeRoutesParts
   readonly stagers: StagerRoutesParts
   readonly stagerCaches: StagerCacheRoutesParts
@@ -44,7 +52,7 @@ export interface ApiParts {
   readonly stagings: StagingRoutesParts
   readonly stagingLog: StagingLogRoutesParts
   readonly keptLaunches: KeptLaunchRoutesParts
-  readonly runs: RunRoutesParts
+  readonly runs: Omit<RunRoutesParts, 'running'>
   readonly node: NodeRoutesParts
   readonly metrics: Omit<MetricsRoutesParts, 'registry'>
   readonly garbage: GarbageRoutesParts
@@ -52,31 +60,48 @@ export interface ApiParts {
 }
 
 /** The whole control API. */
-export function buildApi({ logger, ...parts }: ApiParts): Api {
+export function buildApi({ logger, access, ...parts }: ApiParts): Api {
   const registry = new Registry()
+  const uploads = new RecentUploads()
+  const running = new RunningPrograms()
+  const places = new Places({
+    named: {
+      package: parts.packages.packages,
+      job: parts.stagers.stagers,
+      stagpipe: parts.pipelines.pipelines,
+      policydoc: parts.policies.policies,
+    },
+    ledger: parts.stagings.ledger,
+    runs: running,
+    owners: access.owners,
+    uploads,
+  })
   return buildServer({
     logger,
     registry,
+    callers: access.callers,
+    places,
     routes: [
       (api) => packageRoutes(api, parts.packages),
       (api) => packageDataRoutes(api, parts.packageData),
-      (api, closing) => packageSourceRoutes(api, parts.packageSource, closing),
+      (api, closing) => packageSourceRoutes(api, { uploads, ...parts.packageSource }, closing),
       (api, closing) => resultRoutes(api, parts.results, closing),
       (api) => buildScriptRoutes(api),
       (api) => manifestRoutes(api),
       (api, closing) => imageRoutes(api, parts.images, closing),
-      (api, closing) => resourceRoutes(api, parts.resources, closing),
+      (api, closing) => resourceRoutes(api, { uploads, ...parts.resources }, closing),
       (api, closing) => exchangeRoutes(api, parts.exchange, closing),
       (api) => stagerRoutes(api, parts.stagers),
       (api) => stagerCacheRoutes(api, parts.stagerCaches),
       (api) => pipelineRoutes(api, parts.pipelines),
       (api) => detectionRoutes(api, parts.pipelines),
       (api) => policyRoutes(api, parts.policies),
+      (api) => tokenRoutes(api, parts.tokens),
       (api) => resolutionRoutes(api, parts.resolution),
       (api) => stagingRoutes(api, parts.stagings),
       (api, closing) => stagingLogRoutes(api, parts.stagingLog, closing),
       (api, closing) => keptLaunchRoutes(api, parts.keptLaunches, closing),
-      (api, closing) => runRoutes(api, parts.runs, closing),
+      (api, closing) => runRoutes(api, { running, ...parts.runs }, closing),
       (api) => nodeRoutes(api, parts.node),
       (api) => metricsRoutes(api, { registry, ...parts.metrics }),
       (api) => garbageRoutes(api, parts.garbage),

@@ -1,6 +1,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
+import type { Caller } from '../access/caller.js'
+import type { Access } from './access.js'
+import type { AuditNotes } from './audit-notes.js'
+
+declare module 'fastify' {
+  // The type parameters are those of Fastify: declarations of one interface must agree in them.
+  interface RouteShorthandOptions {
+    /** Required: who may use the route. */
+    access: Access
+  }
+  interface FastifyContextConfig {
+    /** Of the route; set by the guard. */
+    access?: Access
+  }
+  interface FastifyRequest {
+    caller: Caller
+    notes: AuditNotes
+  }
+}
 
 /** Fastify, with handlers typed by the schemas of their routes. */
 export type Api = FastifyInstance<

@@ -6,23 +6,27 @@ export const PROBLEM_TYPE = 'application/problem+json'
 const STATUSES: Readonly<Record<ErrorKind, number>> = {
   'bad-input': 400,
   'not-runnable': 400,
+  unauthenticated: 401,
   refused: 403,
   'not-found': 404,
   conflict: 409,
   'too-large': 413,
   unresolved: 422,
+  'too-many-requests': 429,
   fault: 500,
   unavailable: 503,
 }
 
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad input',
+  401: 'Not authenticated',
   403: 'Refused',
   404: 'Not found',
   409: 'Conflict',
   413: 'Too large',
   415: 'Unsupported media type',
   422: 'Unresolved',
+  429: 'Too many requests',
   500: 'stagerd failed',
   503: 'Unavailable',
 }

@@ -4,16 +4,25 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyReply } fro
 import type { Registry } from 'prom-client'
 import { Refused } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import type { Callers } from '../access/callers.js'
+import { RETRY_AFTER_SECONDS } from '../access/failed-logins.js'
 import type { Problem } from '../documents/problem.js'
+import { HOLDERS } from './access.js'
+import { Audit } from './audit.js'
 import type { Api, Routes } from './fastify.js'
+import { guard } from './guard.js'
+import type { Places } from './places.js'
 import { problem, PROBLEM_TYPE, problemOf } from './problems.js'
 import { measureRequests } from './request-metrics.js'
+import { SECURITY_SCHEMES } from './security.js'
 import { compileValidator } from './validator.js'
 
 export interface ServerParts {
   readonly logger: FastifyBaseLogger
   /** Gets the metrics of the requests. */
   readonly registry: Registry
+  readonly callers: Callers
+  readonly places: Pick<Places, 'visible'>
   readonly routes: readonly Routes[]
 }
 
@@ -27,7 +36,7 @@ const CLOSE_GRACE_MS = 1_000
  * What all routes have in common: validation, errors, metrics, OpenAPI. The result can be listened on or injected.
  * `close` ends the streams first, so that it does not wait for a client that follows a log.
  */
-export function buildServer({ logger, registry, routes }: ServerParts): Api {
+export function buildServer({ logger, registry, callers, places, routes }: ServerParts): Api {
   const api: Api = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -46,6 +55,7 @@ export function buildServer({ logger, registry, routes }: ServerParts): Api {
   api.setSerializerCompiler(() => (document) => JSON.stringify(document))
   api.setErrorHandler((error, request, reply) => {
     const found = problemOf(error)
+    request.notes.problem = found.code
     if (found.status === 500)
       request.log.error({ err: error, method: request.method, url: request.url }, 'request failed')
     return sendProblem(reply, found)
@@ -54,6 +64,10 @@ export function buildServer({ logger, registry, routes }: ServerParts): Api {
     const detail = `There is no ${request.method} ${quote(request.url)}: see /openapi.json for all routes.`
     return sendProblem(reply, problem(404, 'no-such-route', detail))
   })
+  // Its hooks are the first.
+  const audit = new Audit(logger)
+  guard(api, { callers, places, audit })
+  audit.addTo(api)
   // Browsers send Origin when a page asks; none of our tools does. A web page must not control this host.
   api.addHook('onRequest', (request, _reply, done) => {
     if (request.headers.origin === undefined) done()
@@ -71,6 +85,7 @@ export function buildServer({ logger, registry, routes }: ServerParts): Api {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'stagerd', description: 'The control API of a staging daemon.', version: '1' },
+      components: { securitySchemes: SECURITY_SCHEMES },
     },
   })
   // One scope each, because some replace the content type parsers.
@@ -80,12 +95,14 @@ export function buildServer({ logger, registry, routes }: ServerParts): Api {
       done()
     })
   void api.register((scope, _options, done) => {
-    scope.get('/openapi.json', { schema: { hide: true } }, () => api.swagger())
+    scope.get('/openapi.json', { access: HOLDERS, schema: { hide: true } }, () => api.swagger())
     done()
   })
   return api
 }
 
 function sendProblem(reply: FastifyReply, found: Problem): FastifyReply {
+  if (found.status === 401) void reply.header('www-authenticate', 'Bearer')
+  if (found.status === 429) void reply.header('retry-after', RETRY_AFTER_SECONDS)
   return reply.code(found.status).type(PROBLEM_TYPE).send(found)
 }

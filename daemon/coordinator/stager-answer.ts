@@ -53,7 +53,9 @@ export function answerTo(error: unknown): StagerAnswer {
     case 'not-runnable':
     case 'not-found':
     case 'conflict':
+    case 'unauthenticated':
     case 'refused':
+    case 'too-many-requests':
     case 'too-large':
     case 'unresolved':
       return refusal(499, error)

@@ -1,6 +1,6 @@
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { ZipFile } from 'yazl'
-import { Conflict, messageOf, NotFound } from '../../base/errors.js'
+import { Conflict, messageOf, NotFound, Refused } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
 import { Holder, type Leases } from '../../base/leases.js'
 import { renderLimits } from '../documents/convert-limits.js'
@@ -34,6 +34,8 @@ export interface ExportRequest {
   readonly pipelines: readonly Ref[]
   /** Include everything that the packages and the stagers depend on. */
   readonly withDependencies: boolean
+  /** What the file would contain must all be in such namespaces. */
+  readonly maySee: (namespace: string) => boolean
 }
 
 export interface ExportedFile {
@@ -61,7 +63,7 @@ export class Exporter {
 
   /**
    * Throws `NotFound` (`package-not-found`, `pipeline-not-found`, `package-empty`), `Conflict` (`package-busy`),
-   * `Unresolved`; all of them before the first byte.
+   * `Refused` (`export-forbidden`), `Unresolved`; all of them before the first byte.
    */
   async export(request: ExportRequest): Promise<ExportedFile> {
     const holder = new Holder()
@@ -102,7 +104,7 @@ export class Exporter {
     )
   }
 
-  async #collect({ packages, pipelines, withDependencies }: ExportRequest, holder: Holder) {
+  async #collect({ packages, pipelines, withDependencies, maySee }: ExportRequest, holder: Holder) {
     const { closure, live } = this.#parts
     const chosen = new Map<string, Package>()
     const choose = async (ref: Ref) => {
@@ -137,6 +139,12 @@ export class Exporter {
     // In order of import, which decides between equal candidates: the importing daemon then decides as this one does.
     const inOrder = [...chosen.values()].sort((a, b) => a.importOrder - b.importOrder)
     inOrder.forEach(assertExportable)
+    const hidden = [...inOrder, ...found.stagers.values()].find(({ namespace }) => !maySee(namespace))
+    if (hidden)
+      throw new Refused(
+        'export-forbidden',
+        `The file would contain something of the namespace ${hidden.namespace}, which the token may not see: export less, or use a token for that namespace, too.`,
+      )
     return { packages: inOrder, stagers: [...found.stagers.values()], pipelines: [...found.pipelines.values()] }
   }
 

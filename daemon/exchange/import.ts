@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { BadInput } from '../../base/errors.js'
-import { formatFqn } from '../../base/fqn.js'
+import { formatFqn, type FqnKind } from '../../base/fqn.js'
 import { Holder, type Leases } from '../../base/leases.js'
 import type { Capability } from '../packages/metadata.js'
 import type { Resource } from '../packages/package.js'
@@ -13,6 +13,7 @@ import {
   type Name,
   type WhenThere,
 } from '../store/exchange-repository.js'
+import { notFound } from '../store/not-found.js'
 import type { PackageQuota } from '../store/package-quota.js'
 import type { PackageDraft } from '../store/repositories.js'
 import type { ResourceIngest } from '../store/resource-ingest.js'
@@ -36,6 +37,8 @@ export interface ImportRequest {
   readonly namespace?: string | undefined
   /** The package in a file without a manifest. */
   readonly bare?: BarePackage | undefined
+  /** What the file refers to without having it must be in such a namespace. */
+  readonly maySee: (namespace: string) => boolean
 }
 
 export interface BarePackage extends Name {
@@ -97,6 +100,7 @@ export class Importer {
         'The manifest of the file says what its packages are called and provide: import it without a name.',
       )
     const set = importSetOf(parseManifest(manifest), namespace)
+    assertReferencesVisible(set, request.maySee)
     // Before any resource is read. Also finds resources that are missing from the file.
     for (const { draft, resource } of set.packages)
       await this.#assertWithinQuota(draft, resourceOf(resources, resource.file))
@@ -166,4 +170,15 @@ function resourceOf(resources: ReadonlyMap<string, ZipResource>, file: string): 
 
 function namesOf({ packages, stagers, pipelines }: ImportSet) {
   return { packages: packages.map(({ draft }) => draft), stagers, pipelines }
+}
+
+/** Throws `NotFound`. */
+function assertReferencesVisible({ packages, stagers, pipelines }: ImportSet, maySee: ImportRequest['maySee']): void {
+  const assertVisible = (kind: FqnKind, inFile: readonly Name[], ref: Name) => {
+    const isInFile = inFile.some(({ namespace, name }) => namespace === ref.namespace && name === ref.name)
+    if (!isInFile && !maySee(ref.namespace)) throw notFound(kind, ref)
+  }
+  const drafts = packages.map(({ draft }) => draft)
+  for (const { program } of stagers) assertVisible('package', drafts, program)
+  for (const pipeline of pipelines) for (const stager of pipeline.stagers) assertVisible('job', stagers, stager)
 }

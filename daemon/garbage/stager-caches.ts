@@ -1,4 +1,5 @@
 import { NotFound } from '../../base/errors.js'
+import { isWithin } from '../../base/fqn.js'
 import type { Isolation, StagerCache } from '../../isolation/isolation.js'
 import type { Package } from '../packages/package.js'
 import type { PackageRepository, Ref, Stager, StagerRepository } from '../store/repositories.js'
@@ -75,8 +76,4 @@ async function orNothing<T>(found: Promise<T>): Promise<T | undefined> {
     if (error instanceof NotFound) return undefined
     throw error
   }
-}
-
-function isWithin(namespace: string, outer: string): boolean {
-  return outer === '/' || namespace === outer || namespace.startsWith(`${outer}/`)
 }

@@ -38,6 +38,8 @@ export interface PackageRunsParts {
 const RUN_USER = 'runner'
 
 interface RunPlan {
+  /** Of the package. */
+  readonly namespace: string
   readonly prepare: PreparePlan
   readonly start: StartPlan
   readonly hints: RunHints
@@ -75,7 +77,7 @@ export class PackageRuns {
     const either = AbortSignal.any([signal, this.#stop.signal])
     const holder = new Holder()
     // A package of the closure may be deleted before its layer is built.
-    const { prepare, start, hints, templates } = await liveBlobs.holdFound(
+    const { prepare, start, hints, templates, namespace } = await liveBlobs.holdFound(
       holder,
       () => this.#plan(request),
       (plan) => plan.prepare.root.map(({ sha256 }) => sha256),
@@ -111,7 +113,7 @@ export class PackageRuns {
       return { ...describeEnding(ending), ...(hint === undefined ? {} : { hint }) }
     })
     const input = (chunks: AsyncIterable<Uint8Array>) => running.input(chunks)
-    return { id, ports: running.publishedPorts, ended, input, stop }
+    return { id, namespace, ports: running.publishedPorts, ended, input, stop }
   }
 
   /** @param container undefined if it could not be prepared */
@@ -154,6 +156,7 @@ export class PackageRuns {
         `${fqn} has no START_COMMAND: give one with --command or -e START_COMMAND=…`,
       )
     return {
+      namespace: subject.namespace,
       hints: new RunHints(
         hintContext({
           program: { kind: 'run' },

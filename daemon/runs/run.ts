@@ -32,6 +32,8 @@ export interface RunEnding {
 export interface RunningProgram {
   /** UUID. */
   readonly id: string
+  /** Of its package. */
+  readonly namespace: string
   /** Host ports, in the order of `publish`. */
   readonly ports: readonly number[]
   /** Resolves when the program has ended and all resources of the run have been removed. */

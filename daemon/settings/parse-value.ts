@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 import { Netmask } from 'netmask'
 import { parseDuration as durationOf } from '../../base/duration.js'
 import { quote } from '../../base/fqn.js'
@@ -88,7 +88,7 @@ export function parseMtu(text: string): NetworkMtu {
   return mtu
 }
 
-const LOOPBACK_ADDRESS = /^(127(?:\.\d{1,3}){3}|localhost|\[::1\]):(\d{1,5})$/
+const HOST_AND_PORT = /^(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):([1-9]\d{0,4})$/i
 
 export interface ListenAddress {
   readonly host: string
@@ -98,12 +98,13 @@ export interface ListenAddress {
 /** An empty value turns the setting off. */
 export function parseListen(text: string): ListenAddress | undefined {
   if (text === '') return undefined
-  const [, host = '', port = ''] = LOOPBACK_ADDRESS.exec(text) ?? []
-  if (host === '' || Number(port) > 65535)
+  const [, bracketed = '', port = ''] = HOST_AND_PORT.exec(text) ?? []
+  const host = bracketed.replace(/^\[|\]$/g, '')
+  if (host === '' || (bracketed !== host && !isIPv6(host)) || Number(port) > 65_535)
     throw new Error(
-      `${quote(text)} is not a loopback address with a port, such as 127.0.0.1:7300; the API has no authentication and controls this host, so use a proxy that authenticates clients to publish it`,
+      `${quote(text)} is not an address with a port, such as 0.0.0.0:7300, [::]:7300 or stagerd.example.org:7300`,
     )
-  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
+  return { host, port: Number(port) }
 }
 
 export function parseCompressor(text: string): CompressorChoice['name'] {

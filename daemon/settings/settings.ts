@@ -51,8 +51,18 @@ export const DEFINITIONS = {
   socket: define('socket', 'PATH', parseSocketPath, '/run/stagerd/stagerd.sock', 'control socket'),
   /** If the host has no such group, the socket keeps the group of the daemon, which warns. */
   group: define('group', 'NAME', parseText, 'stagerd', 'group that may use the control socket'),
-  /** It has no authentication, so only loopback addresses are allowed. */
-  listen: define('listen', 'HOST:PORT', parseListen, '', 'also serve the control API on a loopback TCP address'),
+  /** With TLS and tokens only; see control-address.ts. */
+  control: {
+    address: define('control-address', 'HOST:PORT', parseListen, '', 'also serve the control API over TCP, with TLS'),
+    certificate: define(
+      'tls-certificate',
+      'FILE',
+      parseOptionalPath,
+      '',
+      'its certificate and those that lead to its authority, in PEM',
+    ),
+    key: define('tls-key', 'FILE', parseOptionalPath, '', 'the private key of the certificate, mode 0600'),
+  },
   concurrency: define('concurrency', 'N', parseInteger, String(Math.max(2, PROCESSORS)), 'stagings that run at once'),
   /** For --keep-failed. */
   maxKept: define('max-kept', 'N', parseCount, '4', 'containers of failed launches that are kept at once; 0: none'),

@@ -123,6 +123,8 @@ const MEANINGS: Readonly<Record<ErrorKind, Meaning>> = {
   },
   unavailable: { cause: 'infrastructure', hint: "See 'stagectl node doctor', then 'stagectl staging retry'." },
   'not-found': OURS,
+  unauthenticated: OURS,
+  'too-many-requests': OURS,
   conflict: OURS,
   fault: OURS,
 }

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { PassThrough, pipeline, type Readable, Transform } from 'node:stream'
-import { NotFound } from '../../base/errors.js'
-import { quote } from '../../base/fqn.js'
 import type { Compression } from '../../isolation/compression.js'
 import type { Resource } from '../packages/package.js'
 import type { BlobStore } from './blob-store.js'
+import { resourceNotFound } from './not-found.js'
 
 /** The result of a scan. */
 export interface ArchiveFacts {
@@ -139,8 +138,7 @@ export class ResourceIngest {
    */
   async reuse(sha256: string): Promise<Resource> {
     const digest = sha256.toLowerCase()
-    if (!(await this.#blobs.touch(digest)))
-      throw new NotFound('resource-not-found', `There is no data with the SHA-256 ${quote(sha256)}: upload it first.`)
+    if (!(await this.#blobs.touch(digest))) throw resourceNotFound(sha256)
     const { stream, length } = await this.#blobs.open(digest)
     try {
       const compression = await this.#archives.detectCompression(stream)

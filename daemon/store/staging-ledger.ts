@@ -87,6 +87,8 @@ export interface StagingLedger {
 }
 
 export interface StagingFilter {
+  /** Only stagings of packages in one of these namespaces, or below it. */
+  readonly namespaces?: readonly string[]
   readonly state?: StagingState
   readonly packageUuid?: string
   /** The name that the pipeline had when the staging was submitted. */

@@ -13,7 +13,7 @@ const harness = useHarness()
 async function follow(overrides: Partial<FollowLog> = {}) {
   const lines: LogLine[] = []
   const disconnects: number[] = []
-  const control = new ControlApi(harness().api.socket)
+  const control = new ControlApi({ kind: 'socket', path: harness().api.socket })
   try {
     const staging = await followLog(control, {
       staging: STAGING_ID,

@@ -1,16 +1,22 @@
 import { once } from 'node:events'
-import { lstat, writeFile } from 'node:fs/promises'
-import { request } from 'node:http'
+import { lstat, readFile, rename, writeFile } from 'node:fs/promises'
+import { request, type IncomingMessage } from 'node:http'
+import { request as secureRequest } from 'node:https'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { json } from 'node:stream/consumers'
+import { connect, TLSSocket } from 'node:tls'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { CleanupStack } from '../../base/cleanup-stack.js'
+import { EVERYBODY } from '../../daemon/api/access.js'
 import { buildServer } from '../../daemon/api/server.js'
 import { Daemon } from '../../daemon/lifecycle.js'
-import type { ListenAddress } from '../../daemon/settings/parse-value.js'
+import type { Settings } from '../../daemon/settings/settings.js'
+import { Authority } from '../support/certificates.js'
+import { freePort } from '../support/free-port.js'
+import { UNGUARDED } from './api/api-client.js'
 import { temporaryDirectory } from './store/temporary-directory.js'
 
 describe('the daemon', () => {
@@ -40,21 +46,28 @@ describe('the daemon', () => {
     return Promise.resolve()
   }
   const open = (
-    listen?: ListenAddress,
+    control: Partial<Settings['control']> = {},
     stopRuns: () => Promise<void> = stopping('runs stopped'),
     bootstrap?: readonly string[],
   ) => {
     const api = buildServer({
       logger: pino({ level: 'silent' }),
       registry: new Registry(),
-      routes: [(scope) => void scope.get('/healthz', () => ({ status: 'ok' }))],
+      ...UNGUARDED,
+      routes: [(scope) => void scope.get('/healthz', { access: EVERYBODY }, () => ({ status: 'ok' }))],
     })
     api.addHook('onClose', (_api, done) => {
       calls.push('API closed')
       done()
     })
     const service = { start: note('staging started'), stop: stopping('staging stopped') }
-    const settings = { socket, group: 'a-group-that-no-host-has', listen, stateDir: directory, bootstrap }
+    const settings = {
+      socket,
+      group: 'a-group-that-no-host-has',
+      control: { address: undefined, certificate: undefined, key: undefined, ...control },
+      stateDir: directory,
+      bootstrap,
+    }
     const bootstraps = {
       resume: () => Promise.resolve(),
       startNext: (pipelines: readonly string[]) => {
@@ -80,16 +93,6 @@ describe('the daemon', () => {
     return { status: answer.statusCode, document: await json(answer) }
   }
 
-  /** A TCP port that nothing listens on. */
-  const freePort = async () => {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as { port: number }
-    server.close()
-    await once(server, 'close')
-    return port
-  }
-
   it('serves its socket, and stops in the reverse order of its start', async () => {
     const daemon = open()
     await daemon.start()
@@ -107,15 +110,45 @@ describe('the daemon', () => {
     expect(errors).toEqual([])
   })
 
-  it('serves a loopback port too, to clients that ask for this host', async () => {
+  it('serves its control address with TLS only, and reads the certificate again on request', async () => {
+    const authority = await Authority.make(directory)
+    const files = await authority.issue('first')
     const port = await freePort()
-    const daemon = open({ host: '127.0.0.1', port })
+    const daemon = open({ address: { host: '127.0.0.1', port }, ...files })
     await daemon.start()
-    expect(await get({ host: '127.0.0.1', port })).toEqual({ status: 200, document: { status: 'ok' } })
-    const foreign = await get({ host: '127.0.0.1', port, headers: { host: 'example.org' } })
-    expect(foreign).toMatchObject({ status: 421, document: { code: 'foreign-host' } })
+    const seen = async () => {
+      const asked = secureRequest({
+        port,
+        path: '/healthz',
+        agent: false,
+        ca: await readFile(authority.certificate),
+      }).end()
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+      if (!(answer.socket instanceof TLSSocket)) throw new Error('the connection has no TLS')
+      const { subject } = answer.socket.getPeerCertificate()
+      return { status: answer.statusCode, subject: subject.CN, document: await json(answer) }
+    }
+    expect(await seen()).toEqual({ status: 200, subject: 'first', document: { status: 'ok' } })
+    await expect(get({ host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'ECONNRESET' })
+    await expect(once(connect({ port, host: '127.0.0.1', maxVersion: 'TLSv1.1' }), 'secureConnect')).rejects.toThrow()
+
+    const second = await authority.issue('second')
+    await rename(second.certificate, files.certificate)
+    await daemon.reloadCertificates()
+    expect(errors).toMatchObject([{ err: { code: 'bad-tls-key' } }])
+    expect(await seen()).toMatchObject({ subject: 'first' })
+    await rename(second.key, files.key)
+    await daemon.reloadCertificates()
+    expect(await seen()).toMatchObject({ subject: 'second' })
+
     await daemon.stop()
     await expect(get({ host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  it('warns of a certificate that has expired, or soon will', async () => {
+    const files = await (await Authority.make(directory)).issue('host', { days: 5 })
+    await open({ address: { host: '127.0.0.1', port: await freePort() }, ...files }).start()
+    expect(warnings).toContainEqual(expect.stringMatching(/^the certificate of the control address expires at 20/))
   })
 
   it('that cannot have its socket starts nothing, and releases what it opened', async () => {
@@ -131,10 +164,11 @@ describe('the daemon', () => {
     onTestFinished(() => void server.close())
     await once(server, 'listening')
     const { port } = server.address() as { port: number }
-    const daemon = open({ host: '127.0.0.1', port })
+    const files = await (await Authority.make(directory)).issue('host')
+    const daemon = open({ address: { host: '127.0.0.1', port }, ...files })
     await expect(daemon.start()).rejects.toMatchObject({
       code: 'address-in-use',
-      message: `Another program listens on 127.0.0.1:${port}: stop it, or use another address with --listen.`,
+      message: `Another program listens on 127.0.0.1:${port}: stop it, or use another address with --control-address.`,
     })
     await daemon.stop()
     expect(calls).toEqual(['API closed', 'runs stopped', 'staging stopped', 'store closed'])

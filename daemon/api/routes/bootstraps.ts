@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { Bootstrap, BootstrapDraft } from '../../documents/bootstrap.js'
 import { LogLine } from '../../documents/staging.js'
 import type { Bootstraps } from '../../bootstrap/bootstraps.js'
+import { ADMINISTRATORS } from '../access.js'
 import type { Api } from '../fastify.js'
 import { LogQuery, sendLog, type LogReader } from '../log-events.js'
 import { renderBootstrap } from '../render-bootstrap.js'
@@ -29,6 +30,7 @@ export function bootstrapRoutes(api: Api, parts: BootstrapRoutesParts, closing: 
   api.post(
     '/v1/bootstraps',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'startBootstrap',
         tags,
@@ -48,6 +50,7 @@ export function bootstrapRoutes(api: Api, parts: BootstrapRoutesParts, closing: 
   api.get(
     '/v1/bootstraps',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'listBootstraps',
         tags,
@@ -62,6 +65,7 @@ export function bootstrapRoutes(api: Api, parts: BootstrapRoutesParts, closing: 
   api.get(
     '/v1/bootstraps/:uuid',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'showBootstrap',
         tags,
@@ -76,6 +80,7 @@ export function bootstrapRoutes(api: Api, parts: BootstrapRoutesParts, closing: 
   api.post(
     '/v1/bootstraps/:uuid/cancel',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'cancelBootstrap',
         tags,
@@ -91,6 +96,7 @@ export function bootstrapRoutes(api: Api, parts: BootstrapRoutesParts, closing: 
   api.get(
     '/v1/bootstraps/:uuid/log',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'followBootstrapLog',
         tags,

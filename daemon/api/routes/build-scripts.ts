@@ -1,5 +1,6 @@
 import { parseBuildScript } from '../../packages/build-script/parse-build-script.js'
 import { BuildScript, BuildScriptText } from '../../documents/build-script.js'
+import { HOLDERS } from '../access.js'
 import type { Api } from '../fastify.js'
 import { renderBuildScript } from '../render-build-script.js'
 import { NoQuery, REFUSALS } from './schemas.js'
@@ -8,6 +9,7 @@ export function buildScriptRoutes(api: Api): void {
   api.post(
     '/v1/build-scripts',
     {
+      access: HOLDERS,
       schema: {
         operationId: 'parseBuildScript',
         tags: ['packages'],

@@ -1,7 +1,9 @@
 import { assertNamespace, formatFqn, SHARED_NAMESPACE } from '../../../base/fqn.js'
+import { maySee } from '../../access/caller.js'
 import { detect, type Candidate } from '../../packages/detection/detect.js'
 import type { Pipeline, PipelineRepository } from '../../store/repositories.js'
 import { Detection, DetectionQuestion, EXCERPT_CHARACTERS, type DetectionCandidate } from '../../documents/detection.js'
+import { HOLDERS } from '../access.js'
 import type { Api } from '../fastify.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
@@ -17,6 +19,7 @@ export function detectionRoutes(api: Api, { pipelines }: DetectionRoutesParts): 
     '/v1/detections',
     {
       bodyLimit: MAX_QUESTION_BYTES,
+      access: HOLDERS,
       schema: {
         operationId: 'detectPipeline',
         tags: ['pipelines'],
@@ -27,9 +30,9 @@ export function detectionRoutes(api: Api, { pipelines }: DetectionRoutesParts): 
         response: { 200: Detection, ...REFUSALS },
       },
     },
-    async ({ body: { namespace = '/', names, excerpts = [] } }): Promise<Detection> => {
+    async ({ body: { namespace = '/', names, excerpts = [] }, caller }): Promise<Detection> => {
       assertNamespace(namespace)
-      const found = await visibleFrom(pipelines, namespace)
+      const found = (await visibleFrom(pipelines, namespace)).filter((one) => maySee(caller, one.namespace))
       const { candidates, wanted } = detect({ names, excerpts, pipelines: found })
       const taken = candidates.find(({ verdict }) => verdict === 'taken')?.pipeline
       return {

@@ -1,11 +1,13 @@
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
 import { assertNamespace, formatFqn, parseFqn, quote, type FqnKind } from '../../../base/fqn.js'
+import { maySee } from '../../access/caller.js'
 import type { Exporter } from '../../exchange/export.js'
 import type { Importer, ImportRequest } from '../../exchange/import.js'
 import { CAPABILITY_TYPES, type Capability } from '../../packages/metadata.js'
 import type { Name, Outcome } from '../../store/exchange-repository.js'
 import { ImportReport, type Imported } from '../../documents/exchange.js'
+import { puttingInto, readingAll, reads, writes } from '../access.js'
 import type { Api } from '../fastify.js'
 import { lingerOnRefusal } from '../linger.js'
 import { parseRef } from '../parse-ref.js'
@@ -64,6 +66,10 @@ export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesP
   api.get(
     '/v1/exchange',
     {
+      access: reads(({ query }: { query: Static<typeof ExportQuery> }) => [
+        ...readingAll('package', query.package),
+        ...readingAll('stagpipe', query.pipeline),
+      ]),
       schema: {
         operationId: 'exportSet',
         tags,
@@ -73,7 +79,7 @@ export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesP
       // A HEAD request would open a stream that nobody reads.
       exposeHeadRoute: false,
     },
-    async ({ query }, reply) => {
+    async ({ query, caller }, reply) => {
       const { package: packages = [], pipeline: pipelines = [], with_dependencies: withDependencies = false } = query
       if (packages.length + pipelines.length === 0)
         throw new BadInput('nothing-to-export', 'There is nothing to export: give a "package" or a "pipeline".')
@@ -81,6 +87,7 @@ export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesP
         packages: packages.map((ref) => parseRef(ref, 'package')),
         pipelines: pipelines.map((ref) => parseRef(ref, 'stagpipe')),
         withDependencies,
+        maySee: (namespace) => maySee(caller, namespace),
       })
       return reply.type('application/zip').header('content-length', length).send(stream)
     },
@@ -89,6 +96,7 @@ export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesP
   api.post(
     '/v1/exchange',
     {
+      access: writes(({ query }: { query: Static<typeof ImportQuery> }) => [puttingInto(placeOf(query))]),
       schema: {
         operationId: 'importSet',
         tags,
@@ -97,12 +105,13 @@ export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesP
         response: { 201: ImportReport, ...REFUSALS },
       },
     },
-    async ({ raw, query }, reply) => {
+    async ({ raw, query, caller }, reply) => {
       lingerOnRefusal(raw, reply)
       const request: ImportRequest = {
         whenThere: query.existing ?? 'refuse',
         namespace: query.namespace,
         bare: barePackage(query),
+        maySee: (namespace) => maySee(caller, namespace),
       }
       if (request.namespace !== undefined) assertNamespace(request.namespace)
       const body = uploadBody(raw)
@@ -120,6 +129,11 @@ export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesP
       }
     },
   )
+}
+
+/** Without a namespace, the file says into which ones it goes: so somebody must be asked who may change all of them. */
+function placeOf({ namespace, name }: Static<typeof ImportQuery>): string {
+  return namespace ?? (name === undefined ? '/' : parseFqn(name, 'package', '/').namespace)
 }
 
 interface BareQuery {

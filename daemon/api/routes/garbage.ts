@@ -1,6 +1,7 @@
 import { GARBAGE_KINDS } from '../../model/garbage.js'
 import type { Collector } from '../../garbage/collector.js'
 import { GarbageReport, GarbageRequest } from '../../documents/garbage.js'
+import { ADMINISTRATORS } from '../access.js'
 import type { Api } from '../fastify.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
@@ -14,6 +15,7 @@ export function garbageRoutes(api: Api, { garbage }: GarbageRoutesParts): void {
   api.post(
     '/v1/node/gc',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'collectGarbage',
         tags: ['node'],

@@ -8,6 +8,7 @@ import { assertMetadata } from '../../packages/validate.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
 import { ImageEvent, ImagePackageDraft } from '../../documents/image.js'
 import { Package } from '../../documents/package.js'
+import { ADMINISTRATORS } from '../access.js'
 import type { Api } from '../fastify.js'
 import { problemOf } from '../problems.js'
 import { renderPackage } from '../render-package.js'
@@ -27,6 +28,7 @@ export function imageRoutes(api: Api, { images }: ImageRoutesParts, closing: Abo
   api.post(
     '/v1/images/packages',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'createPackageFromImage',
         tags: ['packages'],

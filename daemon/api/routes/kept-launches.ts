@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { Conflict, NotFound } from '../../../base/errors.js'
 import { ShellDraft, ShellEvent, TerminalSize } from '../../documents/kept.js'
 import type { KeptLaunches, OpenShell } from '../../staging/kept-launches.js'
+import { writesByUuid } from '../access.js'
 import { EventLines } from '../event-lines.js'
 import type { Api } from '../fastify.js'
 import { streamSignal } from '../stream-signal.js'
@@ -34,6 +35,7 @@ export function keptLaunchRoutes(api: Api, { kept }: KeptLaunchRoutesParts, clos
   api.post(
     '/v1/stagings/:uuid/shells',
     {
+      access: writesByUuid('staging'),
       schema: {
         operationId: 'openShell',
         tags,
@@ -73,6 +75,7 @@ export function keptLaunchRoutes(api: Api, { kept }: KeptLaunchRoutesParts, clos
   api.post(
     '/v1/stagings/:uuid/shells/:shell/input',
     {
+      access: writesByUuid('staging'),
       schema: {
         operationId: 'sendShellInput',
         tags,
@@ -96,6 +99,7 @@ export function keptLaunchRoutes(api: Api, { kept }: KeptLaunchRoutesParts, clos
   api.put(
     '/v1/stagings/:uuid/shells/:shell/size',
     {
+      access: writesByUuid('staging'),
       schema: {
         operationId: 'resizeShell',
         tags,
@@ -115,6 +119,7 @@ export function keptLaunchRoutes(api: Api, { kept }: KeptLaunchRoutesParts, clos
   api.post(
     '/v1/stagings/:uuid/release',
     {
+      access: writesByUuid('staging'),
       schema: {
         operationId: 'releaseStaging',
         tags,

@@ -1,5 +1,6 @@
 import { ManifestText, ParsedManifest } from '../../documents/manifest.js'
 import { parsePlacedManifest } from '../../packages/manifest/parse-manifest.js'
+import { HOLDERS } from '../access.js'
 import type { Api } from '../fastify.js'
 import { renderManifest } from '../render-manifest.js'
 import { NoQuery, REFUSALS } from './schemas.js'
@@ -8,6 +9,7 @@ export function manifestRoutes(api: Api): void {
   api.post(
     '/v1/manifests',
     {
+      access: HOLDERS,
       schema: {
         operationId: 'parseManifest',
         tags: ['packages'],

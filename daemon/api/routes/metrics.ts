@@ -2,6 +2,7 @@ import { Gauge, type Registry } from 'prom-client'
 import { Type } from 'typebox'
 import { OPEN_STATES } from '../../model/staging.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
+import { HOLDERS } from '../access.js'
 import type { Api } from '../fastify.js'
 
 export interface MetricsRoutesParts {
@@ -35,6 +36,7 @@ export function metricsRoutes(api: Api, { registry, ledger }: MetricsRoutesParts
   api.get(
     '/metrics',
     {
+      access: HOLDERS,
       schema: {
         operationId: 'readMetrics',
         tags: ['node'],

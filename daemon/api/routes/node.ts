@@ -3,6 +3,7 @@ import { Unavailable } from '../../../base/errors.js'
 import type { NodeReport } from '../../node/node-report.js'
 import type { StagingService } from '../../staging/staging-service.js'
 import { DoctorReport, NodeStatus } from '../../documents/node.js'
+import { ADMINISTRATORS, EVERYBODY, HOLDERS } from '../access.js'
 import type { Api } from '../fastify.js'
 import { NoQuery, REFUSALS } from './schemas.js'
 
@@ -18,13 +19,17 @@ export function nodeRoutes(api: Api, { node, stagings }: NodeRoutesParts): void 
 
   api.get(
     '/v1/node',
-    { schema: { operationId: 'showNode', tags, querystring: NoQuery, response: { 200: NodeStatus, ...REFUSALS } } },
+    {
+      access: ADMINISTRATORS,
+      schema: { operationId: 'showNode', tags, querystring: NoQuery, response: { 200: NodeStatus, ...REFUSALS } },
+    },
     async () => node.status(),
   )
 
   api.get(
     '/v1/node/doctor',
     {
+      access: ADMINISTRATORS,
       schema: { operationId: 'examineNode', tags, querystring: NoQuery, response: { 200: DoctorReport, ...REFUSALS } },
     },
     async () => {
@@ -36,6 +41,7 @@ export function nodeRoutes(api: Api, { node, stagings }: NodeRoutesParts): void 
   api.get(
     '/healthz',
     {
+      access: EVERYBODY,
       schema: {
         operationId: 'checkHealth',
         tags,
@@ -49,6 +55,7 @@ export function nodeRoutes(api: Api, { node, stagings }: NodeRoutesParts): void 
   api.get(
     '/readyz',
     {
+      access: HOLDERS,
       schema: {
         operationId: 'checkReadiness',
         tags,

@@ -3,6 +3,7 @@ import { Holder, type Leases } from '../../../base/leases.js'
 import type { BlobStore } from '../../store/blob-store.js'
 import type { PackageRepository, Ref } from '../../store/repositories.js'
 import { readFrom, rangeStart } from '../byte-range.js'
+import { readsNamed } from '../access.js'
 import type { Api } from '../fastify.js'
 import { blobsOf, type Resource } from '../../packages/package.js'
 import { parseRef } from '../parse-ref.js'
@@ -47,6 +48,7 @@ export function packageDataRoutes(api: Api, { packages, blobs, live }: PackageDa
   api.get(
     '/v1/packages/:ref/data',
     {
+      access: readsNamed('package'),
       schema: {
         operationId: 'downloadPackage',
         tags: ['packages'],

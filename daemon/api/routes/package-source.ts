@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import { TooLarge } from '../../../base/errors.js'
 import { Holder, type Leases } from '../../../base/leases.js'
+import type { RecentUploads } from '../../access/recent-uploads.js'
 import type { Package } from '../../packages/package.js'
 import { assembleSource, type OnSegment } from '../../store/assemble-source.js'
 import { overQuota, type PackageQuota } from '../../store/package-quota.js'
@@ -11,6 +12,7 @@ import type { SegmentTables } from '../../store/segment-tables.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
 import { UploadedResource } from '../../documents/package.js'
 import { LackingSegments, SegmentList } from '../../documents/segments.js'
+import { readsNamed, writesNamed } from '../access.js'
 import type { Api } from '../fastify.js'
 import { lingerOnRefusal } from '../linger.js'
 import { parseRef } from '../parse-ref.js'
@@ -40,6 +42,7 @@ export interface PackageSourceRoutesParts {
   /** Of one archive. */
   readonly scanSegments: () => { readonly add: OnSegment; readonly facts: () => ArchiveFacts | undefined }
   readonly quota: PackageQuota
+  readonly uploads: Pick<RecentUploads, 'add'>
   readonly segments: SegmentTables
   readonly live: Leases
   /** For tests: see upload-body.ts. */
@@ -55,7 +58,7 @@ export interface PackageSourceRoutesParts {
  * another package. Nothing is kept from one request to the next.
  */
 export function packageSourceRoutes(api: Api, parts: PackageSourceRoutesParts, closing: AbortSignal): void {
-  const { packages, ledger, ingest, scanSegments, quota, segments, live, uploadStallMs } = parts
+  const { packages, ledger, ingest, scanSegments, quota, uploads, segments, live, uploadStallMs } = parts
   api.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
 
   const lastSource = async ({ uuid, resource }: Package): Promise<string | undefined> => {
@@ -79,6 +82,7 @@ export function packageSourceRoutes(api: Api, parts: PackageSourceRoutesParts, c
     '/v1/packages/:ref/source/lacking',
     {
       bodyLimit: LIST_BYTES,
+      access: readsNamed('package'),
       schema: {
         operationId: 'findLackingSegments',
         tags,
@@ -98,6 +102,7 @@ export function packageSourceRoutes(api: Api, parts: PackageSourceRoutesParts, c
   api.post(
     '/v1/packages/:ref/source',
     {
+      access: writesNamed('package'),
       schema: {
         operationId: 'assembleSource',
         tags,
@@ -121,6 +126,7 @@ export function packageSourceRoutes(api: Api, parts: PackageSourceRoutesParts, c
             const signal = streamSignal(reply, closing)
             const { resource, entries } = await ingest.receiveAssembled(archive, facts, { maxBytes }, signal)
             const { compression, length } = resource
+            uploads.add(resource.sha256, found.namespace)
             return await reply.code(201).send({ sha256: resource.sha256, length, compression, entries })
           } finally {
             close()

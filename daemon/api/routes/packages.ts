@@ -1,6 +1,6 @@
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
-import { assertLocalName, assertNamespace, quote } from '../../../base/fqn.js'
+import { assertLocalName, assertNamespace, formatFqn, quote } from '../../../base/fqn.js'
 import { withManifest, withStartCommandOf } from '../../packages/manifest/apply-manifest.js'
 import { parseManifest } from '../../packages/manifest/parse-manifest.js'
 import { EMPTY_METADATA } from '../../packages/metadata.js'
@@ -17,6 +17,7 @@ import {
   PackageReplacement,
   PackageResourceChange,
 } from '../../documents/package.js'
+import { lists, puttingInto, reading, readingAll, readsNamed, writes, writesNamed, writing } from '../access.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPackage } from '../render-package.js'
@@ -42,6 +43,7 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
   api.get(
     '/v1/packages',
     {
+      access: lists(({ namespace }: Package) => namespace),
       schema: {
         operationId: 'listPackages',
         tags,
@@ -58,6 +60,10 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
   api.post(
     '/v1/packages',
     {
+      access: writes(({ body }: { body: PackageDraft }) => [
+        puttingInto(body.namespace, formatFqn('package', body)),
+        ...readingAll('resource', [body.resource]),
+      ]),
       schema: {
         operationId: 'createPackage',
         tags,
@@ -96,6 +102,7 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
   api.get(
     '/v1/packages/:ref',
     {
+      access: readsNamed('package'),
       schema: {
         operationId: 'showPackage',
         tags,
@@ -110,6 +117,7 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
   api.patch(
     '/v1/packages/:ref',
     {
+      access: writesNamed('package'),
       schema: {
         operationId: 'updatePackage',
         tags,
@@ -138,6 +146,9 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
   api.put(
     '/v1/packages/:ref/resource',
     {
+      access: writesNamed('package', ({ resource }: Static<typeof PackageResourceChange>) => [
+        reading('resource', resource),
+      ]),
       schema: {
         operationId: 'attachResource',
         tags,
@@ -158,6 +169,7 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
   api.put(
     '/v1/packages/:ref/content',
     {
+      access: writesNamed('package', ({ from }: PackageReplacement) => [writing('package', from)]),
       schema: {
         operationId: 'replacePackageContent',
         tags,
@@ -176,6 +188,7 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
   api.delete(
     '/v1/packages/:ref',
     {
+      access: writesNamed('package'),
       schema: {
         operationId: 'deletePackage',
         tags,

@@ -4,6 +4,7 @@ import { assertLocalName, assertNamespace, formatFqn, quote } from '../../../bas
 import type { Pipeline, PipelineRepository, StagerRepository } from '../../store/repositories.js'
 import { canonicalSigns } from '../../packages/detection/sign-pattern.js'
 import { Pipeline as PipelineDocument, PipelineChange, PipelineDraft } from '../../documents/pipeline.js'
+import { lists, puttingInto, readingAll, readsNamed, writes, writesNamed } from '../access.js'
 import type { Api } from '../fastify.js'
 import { listed } from '../listed.js'
 import { parseRef } from '../parse-ref.js'
@@ -39,6 +40,7 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
   api.get(
     '/v1/stagingpipelines',
     {
+      access: lists(({ namespace }: PipelineDocument) => namespace),
       schema: {
         operationId: 'listPipelines',
         tags,
@@ -55,6 +57,11 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
   api.post(
     '/v1/stagingpipelines',
     {
+      access: writes(({ body }: { body: PipelineDraft }) => [
+        puttingInto(body.namespace, formatFqn('stagpipe', body)),
+        ...readingAll('job', body.stagers),
+        ...readingAll('stagpipe', [body.clone]),
+      ]),
       schema: {
         operationId: 'createPipeline',
         tags,
@@ -78,6 +85,7 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
   api.get(
     '/v1/stagingpipelines/:ref',
     {
+      access: readsNamed('stagpipe'),
       schema: {
         operationId: 'showPipeline',
         tags,
@@ -92,6 +100,9 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
   api.patch(
     '/v1/stagingpipelines/:ref',
     {
+      access: writesNamed('stagpipe', ({ prepend = [], append = [], remove }: PipelineChange) =>
+        readingAll('job', [...prepend, ...append, remove?.stager]),
+      ),
       schema: {
         operationId: 'updatePipeline',
         tags,
@@ -115,6 +126,7 @@ export function pipelineRoutes(api: Api, { pipelines, stagers }: PipelineRoutesP
   api.delete(
     '/v1/stagingpipelines/:ref',
     {
+      access: writesNamed('stagpipe'),
       schema: {
         operationId: 'deletePipeline',
         tags,

@@ -3,6 +3,7 @@ import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import { parsePolicy } from '../../packages/policy/parse-policy.js'
 import type { PolicyRepository } from '../../store/repositories.js'
 import { Policy, PolicyDraft, PolicyText, PolicyVersion } from '../../documents/policy.js'
+import { ADMINISTRATORS } from '../access.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPolicy } from '../render-policy.js'
@@ -19,6 +20,7 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
   api.get(
     '/v1/policies',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'listPolicies',
         tags,
@@ -35,6 +37,7 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
   api.post(
     '/v1/policies',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'createPolicy',
         tags,
@@ -55,6 +58,7 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
   api.get(
     '/v1/policies/:ref',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'showPolicy',
         tags,
@@ -69,6 +73,7 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
   api.get(
     '/v1/policies/:ref/versions',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'listPolicyVersions',
         tags,
@@ -88,6 +93,7 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
   api.put(
     '/v1/policies/:ref',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'updatePolicy',
         tags,
@@ -109,6 +115,7 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
   api.delete(
     '/v1/policies/:ref',
     {
+      access: ADMINISTRATORS,
       schema: {
         operationId: 'deletePolicy',
         tags,

@@ -8,6 +8,7 @@ import { assertCapability } from '../../packages/validate.js'
 import type { Resolver } from '../../resolver/resolver.js'
 import type { PackageRepository } from '../../store/repositories.js'
 import { Resolution, ResolutionQuestion } from '../../documents/resolution.js'
+import { lookingInto, readingAll, reads } from '../access.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { packageFqn } from '../render-package.js'
@@ -22,6 +23,10 @@ export function resolutionRoutes(api: Api, { packages, resolver }: ResolutionRou
   api.post(
     '/v1/packages/resolution',
     {
+      access: reads(({ body }: { body: ResolutionQuestion }) => [
+        ...readingAll('package', [body.package]),
+        ...(body.package === undefined || body.namespace !== undefined ? [lookingInto(body.namespace ?? '/')] : []),
+      ]),
       schema: {
         operationId: 'resolvePackages',
         tags: ['packages'],

@@ -1,11 +1,13 @@
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { BadInput, TooLarge } from '../../../base/errors.js'
 import { assertNamespace, quote } from '../../../base/fqn.js'
 import { isSha256 } from '../../../base/identifiers.js'
+import type { RecentUploads } from '../../access/recent-uploads.js'
 import type { ResourceIngest } from '../../store/resource-ingest.js'
 import { overQuota, type PackageQuota } from '../../store/package-quota.js'
 import { UploadedResource } from '../../documents/package.js'
 import { StoredResource } from '../../documents/exchange.js'
+import { puttingInto, reading, reads, writes } from '../access.js'
 import type { Api } from '../fastify.js'
 import { lingerOnRefusal } from '../linger.js'
 import { streamSignal } from '../stream-signal.js'
@@ -36,6 +38,7 @@ const DigestPath = Type.Object({ sha256: Type.String() }, { additionalProperties
 export interface ResourceRoutesParts {
   readonly ingest: Pick<ResourceIngest, 'receive' | 'reuse'>
   readonly quota: PackageQuota
+  readonly uploads: Pick<RecentUploads, 'add'>
   /** For tests: see upload-body.ts. */
   readonly uploadStallMs?: number
 }
@@ -49,7 +52,7 @@ export interface ResourceRoutesParts {
  */
 export function resourceRoutes(
   api: Api,
-  { ingest, quota, uploadStallMs }: ResourceRoutesParts,
+  { ingest, quota, uploads, uploadStallMs }: ResourceRoutesParts,
   closing: AbortSignal,
 ): void {
   // No other content type is accepted.
@@ -59,6 +62,7 @@ export function resourceRoutes(
   api.get(
     '/v1/resources/:sha256',
     {
+      access: reads(({ params }: { params: Static<typeof DigestPath> }) => [reading('resource', params.sha256)]),
       schema: {
         operationId: 'showResource',
         tags,
@@ -76,6 +80,7 @@ export function resourceRoutes(
   api.post(
     '/v1/resources',
     {
+      access: writes(({ query }: { query: Static<typeof ResourceQuery> }) => [puttingInto(query.namespace ?? '/')]),
       schema: {
         operationId: 'uploadResource',
         tags,
@@ -98,6 +103,7 @@ export function resourceRoutes(
         const expected = { sha256, length, maxBytes }
         const { resource, entries } = await ingest.receive(body, expected, streamSignal(reply, closing))
         const { compression } = resource
+        uploads.add(resource.sha256, namespace)
         return await reply.code(201).send({ sha256: resource.sha256, length: resource.length, compression, entries })
       } catch (error) {
         if (body.fault) throw body.fault

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { Result, ResultDiff, Rollback, RolledBack } from '../../documents/result.js'
 import type { ResultDiffs } from '../../results/result-diff.js'
 import type { ResultRepository } from '../../store/result-repository.js'
+import { readsNamed, writesNamed } from '../access.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPackage } from '../render-package.js'
@@ -33,6 +34,7 @@ export function resultRoutes(api: Api, { results, diffs }: ResultRoutesParts, cl
   api.get(
     '/v1/packages/:ref/results',
     {
+      access: readsNamed('package'),
       schema: {
         operationId: 'listResults',
         tags,
@@ -51,6 +53,7 @@ export function resultRoutes(api: Api, { results, diffs }: ResultRoutesParts, cl
   api.post(
     '/v1/packages/:ref/rollback',
     {
+      access: writesNamed('package'),
       schema: {
         operationId: 'rollBackPackage',
         tags,
@@ -70,6 +73,7 @@ export function resultRoutes(api: Api, { results, diffs }: ResultRoutesParts, cl
   api.get(
     '/v1/packages/:ref/diff',
     {
+      access: readsNamed('package'),
       schema: {
         operationId: 'compareResults',
         tags,

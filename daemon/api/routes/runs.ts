@@ -1,9 +1,11 @@
 import { Type } from 'typebox'
-import { Conflict, NotFound } from '../../../base/errors.js'
+import { Conflict } from '../../../base/errors.js'
 import { assertCommand, assertEnvironment, assertUser } from '../../packages/validate.js'
 import type { PackageRuns } from '../../runs/package-runs.js'
-import type { RunningProgram, RunRequest } from '../../runs/run.js'
+import type { RunRequest } from '../../runs/run.js'
+import type { RunningPrograms } from '../../runs/running-programs.js'
 import { RunDraft, RunEvent } from '../../documents/run.js'
+import { writes, writesByUuid, writing } from '../access.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { parseLimits } from '../../documents/convert-limits.js'
@@ -13,24 +15,19 @@ import { NoQuery, Nothing, REFUSALS, streamed, UuidPath } from './schemas.js'
 
 export interface RunRoutesParts {
   readonly runs: Pick<PackageRuns, 'start'>
+  readonly running: RunningPrograms
 }
 
 /** Runs a ready package in the foreground: the answer lasts as long as the program, and the program as long as the client. */
-export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSignal): void {
+export function runRoutes(api: Api, { runs, running }: RunRoutesParts, closing: AbortSignal): void {
   const tags = ['runs']
-  const running = new Map<string, { readonly program: RunningProgram; readonly input: boolean }>()
   // The handler reads the body itself.
   api.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
-
-  const programOf = (uuid: string) => {
-    const found = running.get(uuid)
-    if (!found) throw new NotFound('run-not-found', `There is no run ${uuid}: it has ended, or it never existed.`)
-    return found
-  }
 
   api.post(
     '/v1/runs',
     {
+      access: writes(({ body }: { body: RunDraft }) => [writing('package', body.package)]),
       schema: {
         operationId: 'startRun',
         tags,
@@ -44,10 +41,10 @@ export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSign
       const signal = streamSignal(reply, closing)
       const events = new RunEventStream(signal)
       const program = await runs.start(request, events, signal)
-      running.set(program.id, { program, input: request.input })
+      running.add(program, request.input)
       signal.addEventListener('abort', () => program.stop(), { once: true })
       if (signal.aborted) program.stop()
-      void events.follow(program).finally(() => running.delete(program.id))
+      void events.follow(program).finally(() => running.delete(program))
       return reply.header('content-type', 'application/x-ndjson').header('cache-control', 'no-store').send(events.body)
     },
   )
@@ -56,6 +53,7 @@ export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSign
   api.post(
     '/v1/runs/:uuid/stop',
     {
+      access: writesByUuid('run'),
       schema: {
         operationId: 'stopRun',
         tags,
@@ -65,7 +63,7 @@ export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSign
       },
     },
     async ({ params: { uuid } }, reply) => {
-      programOf(uuid).program.stop()
+      running.get(uuid).program.stop()
       return await reply.code(204).send(null)
     },
   )
@@ -73,6 +71,7 @@ export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSign
   api.post(
     '/v1/runs/:uuid/input',
     {
+      access: writesByUuid('run'),
       schema: {
         operationId: 'sendRunInput',
         tags,
@@ -84,12 +83,12 @@ export function runRoutes(api: Api, { runs }: RunRoutesParts, closing: AbortSign
       },
     },
     async ({ params: { uuid }, raw }, reply) => {
-      const found = programOf(uuid)
-      if (!found.input)
+      const { program, input } = running.get(uuid)
+      if (!input)
         throw new Conflict('no-input', `The run ${uuid} takes no input, or has it already: start it with "input".`)
-      running.set(uuid, { ...found, input: false })
+      running.add(program, false)
       // A program can end before it has read everything.
-      await Promise.race([found.program.input(raw), found.program.ended])
+      await Promise.race([program.input(raw), program.ended])
       return await reply.code(204).send(null)
     },
   )

@@ -1,7 +1,8 @@
 import { Type, type Static } from 'typebox'
-import { assertNamespace, formatFqn } from '../../../base/fqn.js'
+import { assertNamespace, formatFqn, parseFqn } from '../../../base/fqn.js'
 import { StagerCache } from '../../documents/stager-cache.js'
 import type { CacheFilter, KnownCache, StagerCaches } from '../../garbage/stager-caches.js'
+import { lists, puttingInto, readingAll, writes, writing } from '../access.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { REFUSALS } from './schemas.js'
@@ -25,6 +26,10 @@ export function stagerCacheRoutes(api: Api, { caches }: StagerCacheRoutesParts):
   api.get(
     '/v1/stager-caches',
     {
+      access: lists(namespaceOfCache, ({ query }: { query: Static<typeof CachesQuery> }) => [
+        ...readingAll('job', [query.stager]),
+        ...readingAll('package', [query.package]),
+      ]),
       schema: {
         operationId: 'listStagerCaches',
         description: 'what is kept for stagers from one staging of a package to the next; the latest use first',
@@ -38,6 +43,10 @@ export function stagerCacheRoutes(api: Api, { caches }: StagerCacheRoutesParts):
   api.delete(
     '/v1/stager-caches',
     {
+      access: writes(({ query }: { query: Static<typeof CachesQuery> }) => [
+        query.package === undefined ? puttingInto(query.namespace ?? '/') : writing('package', query.package),
+        ...readingAll('job', [query.stager]),
+      ]),
       schema: {
         operationId: 'clearStagerCaches',
         description: 'empties them; a launch that has one goes on with what it has found, and keeps nothing',
@@ -47,6 +56,10 @@ export function stagerCacheRoutes(api: Api, { caches }: StagerCacheRoutesParts):
     },
     async ({ query }) => (await caches.clear(filterOf(query))).map(render),
   )
+}
+
+function namespaceOfCache(cache: StagerCache): string {
+  return parseFqn(cache.package, 'package', '/').namespace
 }
 
 function filterOf({ namespace, stager, package: ofPackage }: Static<typeof CachesQuery>): CacheFilter {

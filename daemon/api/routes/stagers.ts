@@ -1,10 +1,11 @@
 import { Type } from 'typebox'
-import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
+import { assertLocalName, assertNamespace, formatFqn } from '../../../base/fqn.js'
 import type { Limits } from '../../../isolation/launch-plan.js'
 import { assertCommand, assertUser } from '../../packages/validate.js'
 import type { PackageRepository, Stager, StagerRepository } from '../../store/repositories.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
 import { Stager as StagerDocument, StagerChange, StagerDraft } from '../../documents/stager.js'
+import { lists, puttingInto, reading, readingAll, readsNamed, writes, writesNamed } from '../access.js'
 import type { Api } from '../fastify.js'
 import { listed } from '../listed.js'
 import { parseRef } from '../parse-ref.js'
@@ -30,6 +31,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
   api.get(
     '/v1/stagers',
     {
+      access: lists(({ namespace }: StagerDocument) => namespace),
       schema: {
         operationId: 'listStagers',
         tags,
@@ -46,6 +48,10 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
   api.post(
     '/v1/stagers',
     {
+      access: writes(({ body }: { body: StagerDraft }) => [
+        puttingInto(body.namespace, formatFqn('job', body)),
+        reading('package', body.package),
+      ]),
       schema: {
         operationId: 'createStager',
         tags,
@@ -87,6 +93,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
   api.get(
     '/v1/stagers/:ref',
     {
+      access: readsNamed('job'),
       schema: {
         operationId: 'showStager',
         tags,
@@ -101,6 +108,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
   api.patch(
     '/v1/stagers/:ref',
     {
+      access: writesNamed('job', (body: StagerChange) => readingAll('package', [body.package])),
       schema: {
         operationId: 'updateStager',
         tags,
@@ -140,6 +148,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
   api.delete(
     '/v1/stagers/:ref',
     {
+      access: writesNamed('job'),
       schema: {
         operationId: 'deleteStager',
         tags,

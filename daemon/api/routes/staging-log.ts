@@ -1,6 +1,7 @@
 import { isTerminal } from '../../model/staging.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
 import { LogLine } from '../../documents/staging.js'
+import { readsByUuid } from '../access.js'
 import type { Api } from '../fastify.js'
 import { LogQuery, sendLog, type LogReader } from '../log-events.js'
 import { renderStaging } from '../render-staging.js'
@@ -20,6 +21,7 @@ export function stagingLogRoutes(api: Api, parts: StagingLogRoutesParts, closing
   api.get(
     '/v1/stagings/:uuid/log',
     {
+      access: readsByUuid('staging'),
       schema: {
         operationId: 'followStagingLog',
         tags: ['stagings'],

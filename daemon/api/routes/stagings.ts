@@ -1,5 +1,5 @@
-import { Type } from 'typebox'
-import { formatFqn } from '../../../base/fqn.js'
+import { Type, type Static } from 'typebox'
+import { formatFqn, parseFqn } from '../../../base/fqn.js'
 import { isUuid } from '../../../base/identifiers.js'
 import { withStartCommandOf } from '../../packages/manifest/apply-manifest.js'
 import { parseManifest } from '../../packages/manifest/parse-manifest.js'
@@ -7,12 +7,14 @@ import { assertMetadata } from '../../packages/validate.js'
 import type { StagingSource } from '../../model/staging.js'
 import type { KeptLaunches } from '../../staging/kept-launches.js'
 import type { StagingService } from '../../staging/staging-service.js'
+import { visible } from '../../access/caller.js'
 import type { ResourceIngest } from '../../store/resource-ingest.js'
 import type { PackageQuota } from '../../store/package-quota.js'
 import type { PackageRepository, PipelineRepository, Ref } from '../../store/repositories.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
 import { keepFailedSeconds } from '../../documents/kept.js'
 import { Staging, StagingDraft, StagingState } from '../../documents/staging.js'
+import { lists, reading, readingAll, readsByUuid, writes, writesByUuid, writing } from '../access.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { parseTime } from '../parse-time.js'
@@ -81,6 +83,14 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
   api.get(
     '/v1/stagings',
     {
+      access: lists(
+        (staging: Staging) => parseFqn(staging.package, 'package', '/').namespace,
+        ({ query }: { query: Static<typeof StagingQuery> }) => [
+          // A UUID is not looked up.
+          ...readingAll('package', query.package !== undefined && isUuid(query.package) ? [] : [query.package]),
+          ...readingAll('stagpipe', [query.pipeline]),
+        ],
+      ),
       schema: {
         operationId: 'listStagings',
         tags,
@@ -89,8 +99,10 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
         response: { 200: Type.Array(Staging), ...REFUSALS },
       },
     },
-    async ({ query }) => {
+    async ({ query, caller }) => {
       const found = await ledger.list({
+        // Before the limit counts.
+        namespaces: visible(caller),
         ...(query.state === undefined ? {} : { state: query.state }),
         ...(query.package === undefined ? {} : { packageUuid: await packageUuid(query.package) }),
         ...(query.pipeline === undefined ? {} : { pipelineFqn: await pipelineFqn(query.pipeline) }),
@@ -104,6 +116,11 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
   api.post(
     '/v1/stagings',
     {
+      access: writes(({ body }: { body: StagingDraft }) => [
+        writing('package', body.package),
+        reading('stagpipe', body.pipeline),
+        ...readingAll('resource', [body.source?.resource]),
+      ]),
       schema: {
         operationId: 'createStaging',
         tags,
@@ -125,6 +142,7 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
   api.get(
     '/v1/stagings/:uuid',
     {
+      access: readsByUuid('staging'),
       schema: {
         operationId: 'showStaging',
         tags,
@@ -139,6 +157,7 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
   api.post(
     '/v1/stagings/:uuid/cancel',
     {
+      access: writesByUuid('staging'),
       schema: {
         operationId: 'cancelStaging',
         tags,
@@ -156,6 +175,7 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
   api.post(
     '/v1/stagings/:uuid/retry',
     {
+      access: writesByUuid('staging'),
       schema: {
         operationId: 'retryStaging',
         tags,

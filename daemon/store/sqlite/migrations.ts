@@ -9,6 +9,7 @@ import { SQL as bootstrap } from './migrations/0008-bootstrap.js'
 import { SQL as manifests } from './migrations/0009-manifests.js'
 import { SQL as results } from './migrations/0010-results.js'
 import { SQL as keepFailed } from './migrations/0011-keep-failed.js'
+import { SQL as tokens } from './migrations/0012-tokens.js'
 
 export interface Migration {
   /** From 1, without gaps. */
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 9, name: 'manifests', sql: manifests },
   { version: 10, name: 'results', sql: results },
   { version: 11, name: 'keep-failed', sql: keepFailed },
+  { version: 12, name: 'tokens', sql: tokens },
 ]

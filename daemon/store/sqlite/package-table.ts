@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { Conflict, NotFound } from '../../../base/errors.js'
+import { Conflict } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
 import type { Manifest } from '../../packages/manifest/manifest.js'
 import type { Capability, PackageMetadata, Template } from '../../packages/metadata.js'
@@ -7,7 +7,8 @@ import type { Package, PackageState, Resource } from '../../packages/package.js'
 import type { PackageDraft, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import type { NamespaceQuota } from './namespace-quota.js'
-import { describeRef, whereRef } from './references.js'
+import { notFound } from '../not-found.js'
+import { whereRef } from './references.js'
 import { OPEN_STAGING, PACKAGE } from './states.js'
 
 interface PackageRow {
@@ -77,7 +78,7 @@ export class PackageTable {
   /** Throws `NotFound` (`package-not-found`). */
   get(ref: Ref): Package {
     const found = this.find(ref)
-    if (!found) throw new NotFound('package-not-found', `There is no package ${describeRef(ref, 'package')}.`)
+    if (!found) throw notFound('package', ref)
     return found
   }
 

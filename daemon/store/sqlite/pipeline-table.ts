@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { BadInput, NotFound } from '../../../base/errors.js'
 import type { Pipeline, PipelineChange, PipelineDraft, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
-import { describeRef, whereNamespace, whereRef } from './references.js'
+import { notFound } from '../not-found.js'
+import { whereNamespace, whereRef } from './references.js'
 
 interface PipelineRow {
   readonly uuid: string
@@ -35,7 +36,7 @@ export class PipelineTable {
   /** Throws `NotFound` (`pipeline-not-found`). */
   get(ref: Ref): Pipeline {
     const found = this.find(ref)
-    if (!found) throw new NotFound('pipeline-not-found', `There is no pipeline ${describeRef(ref, 'stagpipe')}.`)
+    if (!found) throw notFound('stagpipe', ref)
     return found
   }
 

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { Conflict, NotFound } from '../../../base/errors.js'
+import { Conflict } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
 import type { PolicyDocument, PolicyDraft, PolicyRepository, PolicyVersion, Ref } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
-import { describeRef, whereNamespace, whereRef } from './references.js'
+import { notFound } from '../not-found.js'
+import { whereNamespace, whereRef } from './references.js'
 
 interface PolicyRow {
   readonly uuid: string
@@ -117,7 +118,7 @@ export class SqlitePolicies implements PolicyRepository {
 
   #get(ref: Ref): PolicyDocument {
     const found = this.#select(ref)
-    if (!found) throw new NotFound('policy-not-found', `There is no policy document ${describeRef(ref, 'policydoc')}.`)
+    if (!found) throw notFound('policydoc', ref)
     return found
   }
 

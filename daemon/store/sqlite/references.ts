@@ -1,4 +1,4 @@
-import { formatFqn, type FqnKind } from '../../../base/fqn.js'
+import type { FqnKind } from '../../../base/fqn.js'
 import type { Ref } from '../repositories.js'
 
 /** The `WHERE` clause of a reference, and its parameters. */
@@ -18,7 +18,23 @@ export function whereNamespace(namespace: string): { readonly where: string; rea
   }
 }
 
-/** For messages. */
-export function describeRef(ref: Ref, kind: FqnKind): string {
-  return 'uuid' in ref ? ref.uuid : formatFqn(kind, ref)
+/**
+ * The condition on a column of full names: that they are in one of these namespaces, or below it. As above, in ASCII: `;`
+ * follows `:`.
+ */
+export function whereFqnWithin(
+  column: string,
+  kind: FqnKind,
+  namespaces: readonly string[],
+): { readonly where: string; readonly values: readonly string[] } {
+  if (namespaces.includes('/')) return { where: 'TRUE', values: [] }
+  const bounds = namespaces.flatMap((namespace) => {
+    const start = `${kind}::${namespace}`
+    return [
+      [`${start}::`, `${start}:;`],
+      [`${start}/`, `${start}0`],
+    ]
+  })
+  const conditions = bounds.map(() => `(${column} >= ? AND ${column} < ?)`)
+  return { where: `(${['FALSE', ...conditions].join(' OR ')})`, values: bounds.flat() }
 }

@@ -4,7 +4,8 @@ import type { Limits } from '../../../isolation/launch-plan.js'
 import type { Capability } from '../../packages/metadata.js'
 import type { Ref, Stager, StagerDraft } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
-import { describeRef, whereNamespace, whereRef } from './references.js'
+import { notFound } from '../not-found.js'
+import { whereNamespace, whereRef } from './references.js'
 
 interface StagerRow {
   readonly uuid: string
@@ -40,7 +41,7 @@ export class StagerTable {
   /** Throws `NotFound` (`stager-not-found`). */
   get(ref: Ref): Stager {
     const found = this.find(ref)
-    if (!found) throw new NotFound('stager-not-found', `There is no stager ${describeRef(ref, 'job')}.`)
+    if (!found) throw notFound('job', ref)
     return found
   }
 

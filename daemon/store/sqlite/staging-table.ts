@@ -16,6 +16,8 @@ import type { StagingFilter } from '../staging-ledger.js'
 import type { StagerdDatabase } from './database.js'
 import { decodeResource } from './package-table.js'
 import { STAGING } from './states.js'
+import { stagingNotFound } from '../not-found.js'
+import { whereFqnWithin } from './references.js'
 
 interface StagingRow {
   readonly sequence: number
@@ -101,7 +103,8 @@ export class StagingTable {
   }
 
   /** Newest first. */
-  list({ state, packageUuid, pipelineFqn, since, limit = -1 }: StagingFilter): Staging[] {
+  list({ namespaces = ['/'], state, packageUuid, pipelineFqn, since, limit = -1 }: StagingFilter): Staging[] {
+    const within = whereFqnWithin('package_fqn', 'package', namespaces)
     const conditions = [
       ['state = ?', state],
       ['package = ?', packageUuid],
@@ -109,15 +112,15 @@ export class StagingTable {
       // All times in the database have the same form, so their order is that of their text.
       ['submitted_at >= ?', since?.toISOString()],
     ].filter(([, value]) => value !== undefined)
-    const where = ['TRUE', ...conditions.map(([condition]) => condition)].join(' AND ')
-    const values = conditions.map(([, value]) => value)
+    const where = [within.where, ...conditions.map(([condition]) => condition)].join(' AND ')
+    const values = [...within.values, ...conditions.map(([, value]) => value)]
     return this.select(`WHERE ${where} ORDER BY sequence DESC LIMIT ?`, [...values, limit])
   }
 
   /** Throws `NotFound` (`staging-not-found`). */
   get(uuid: string): Staging {
     const [found] = this.select('WHERE uuid = ?', [uuid.toLowerCase()])
-    if (!found) throw new NotFound('staging-not-found', `There is no staging ${uuid}.`)
+    if (!found) throw stagingNotFound(uuid)
     return found
   }
 

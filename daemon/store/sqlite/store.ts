@@ -12,6 +12,8 @@ import { SqliteReferences } from './reference-queries.js'
 import { ResultTable } from './result-table.js'
 import { SqliteResults } from './results.js'
 import { SqliteStagers } from './stagers.js'
+import { SqliteResourceOwners } from './resource-owners.js'
+import { SqliteTokens } from './tokens.js'
 
 const DEFAULT_HISTORY: HistoryLimits = { results: 5, bytes: 2 * 1024 ** 3 }
 
@@ -26,6 +28,8 @@ export class SqliteStore {
   readonly exchange: SqliteExchange
   readonly references: SqliteReferences
   readonly results: SqliteResults
+  readonly tokens: SqliteTokens
+  readonly resourceOwners: SqliteResourceOwners
   readonly #database: StagerdDatabase
 
   private constructor(database: StagerdDatabase, packageBytes: number | undefined, history: HistoryLimits) {
@@ -42,6 +46,8 @@ export class SqliteStore {
     this.bootstraps = new SqliteBootstraps(database)
     this.exchange = new SqliteExchange(database, table)
     this.references = new SqliteReferences(database)
+    this.tokens = new SqliteTokens(database)
+    this.resourceOwners = new SqliteResourceOwners(database)
   }
 
   /**

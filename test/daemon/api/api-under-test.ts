@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { BadInput } from '../../../base/errors.js'
+import type { Callers } from '../../../daemon/access/callers.js'
 import { buildApi } from '../../../daemon/api/api.js'
 import { Bootstraps } from '../../../daemon/bootstrap/bootstraps.js'
 import { Exporter } from '../../../daemon/exchange/export.js'
@@ -29,7 +30,7 @@ import { segmentedScans } from '../../../isolation/archive/segmented-scan.js'
 import { FakeIsolation } from '../../support/fake-isolation.js'
 import { SHIPPED_PIPELINES } from '../../support/shipped-recipes.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
-import { ApiClient, documentOf, logTo } from './api-client.js'
+import { ALL_TRUSTED, ApiClient, documentOf, logTo } from './api-client.js'
 import { FakeLogs } from './fake-logs.js'
 import { FakeRuns } from './fake-runs.js'
 import { FakeStagings } from './fake-stagings.js'
@@ -54,6 +55,8 @@ const evil = () => new BadInput('path-escapes', 'The entry "../../etc/passwd" cl
 export interface Overrides {
   readonly uploadStallMs?: number
   readonly heartbeatMs?: number
+  /** Default: everybody is an administrator. */
+  readonly callers?: (store: SqliteStore) => Callers
 }
 
 /** The whole control API on a real store in a directory of its own, with small fakes for what stages and runs. */
@@ -63,7 +66,7 @@ export class ApiUnderTest extends ApiClient {
     readonly store: SqliteStore,
     readonly blobs: DirectoryBlobStore,
     readonly logged: string[],
-    { uploadStallMs = 60_000, heartbeatMs = 60_000 }: Overrides,
+    { uploadStallMs = 60_000, heartbeatMs = 60_000, callers = () => ALL_TRUSTED }: Overrides,
     readonly stagings = new FakeStagings(store),
     readonly logs = new FakeLogs(),
     readonly caches = new FakeIsolation(),
@@ -133,6 +136,8 @@ export class ApiUnderTest extends ApiClient {
     })
     const api = buildApi({
       logger,
+      access: { callers: callers(store), owners: store.resourceOwners },
+      tokens: { tokens: store.tokens },
       packages: { packages, ingest, quota },
       packageData: { packages, blobs, live },
       packageSource: {

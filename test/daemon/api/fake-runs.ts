@@ -19,6 +19,7 @@ export class FakeRuns implements Pick<PackageRuns, 'start'> {
     await this.starting(hooks)
     return {
       id: this.id,
+      namespace: '/acme',
       ports: request.publish.map(({ hostPort }) => hostPort || 40_000),
       ended,
       input: async (chunks) => {

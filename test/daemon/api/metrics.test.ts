@@ -1,9 +1,10 @@
 import { Registry } from 'prom-client'
 import { expect, it, onTestFinished } from 'vitest'
+import { HOLDERS } from '../../../daemon/api/access.js'
 import { metricsRoutes } from '../../../daemon/api/routes/metrics.js'
 import { buildServer } from '../../../daemon/api/server.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
-import { ApiClient, logTo } from './api-client.js'
+import { ApiClient, logTo, UNGUARDED } from './api-client.js'
 
 it('/metrics counts requests by their route, not by their URL', async () => {
   const registry = new Registry()
@@ -11,9 +12,10 @@ it('/metrics counts requests by their route, not by their URL', async () => {
   const api = buildServer({
     logger: logTo([]),
     registry,
+    ...UNGUARDED,
     routes: [
       (scope) => metricsRoutes(scope, { registry, ledger }),
-      (scope) => void scope.get('/things/:name', (_request, reply) => reply.code(404).send('')),
+      (scope) => void scope.get('/things/:name', { access: HOLDERS }, (_request, reply) => reply.code(404).send('')),
     ],
   })
   const under = new ApiClient(api, await temporaryDirectory())

@@ -5,6 +5,7 @@ import type { RunningProgram } from '../../../daemon/runs/run.js'
 
 const PROGRAM: RunningProgram = {
   id: 'run',
+  namespace: '/',
   ports: [],
   ended: new Promise(() => undefined),
   input: () => Promise.resolve(),

@@ -3,6 +3,7 @@ import { linesOf } from '../../../base/lines-of.js'
 import { Conflict } from '../../../base/errors.js'
 import type { RunEvent } from '../../../daemon/documents/run.js'
 import { runRoutes } from '../../../daemon/api/routes/runs.js'
+import { RunningPrograms } from '../../../daemon/runs/running-programs.js'
 import { documentOf, openRoutes, until, type ApiClient } from './api-client.js'
 import { FakeRuns } from './fake-runs.js'
 
@@ -13,7 +14,7 @@ describe('runs over the API', () => {
   let under: ApiClient
   beforeEach(async () => {
     runs = new FakeRuns()
-    under = await openRoutes((api, closing) => runRoutes(api, { runs }, closing))
+    under = await openRoutes((api, closing) => runRoutes(api, { runs, running: new RunningPrograms() }, closing))
   })
   afterEach(() => under.close())
 

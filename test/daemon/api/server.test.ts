@@ -1,9 +1,10 @@
 import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { BadInput, Fault } from '../../../base/errors.js'
+import { HOLDERS } from '../../../daemon/api/access.js'
 import { buildServer } from '../../../daemon/api/server.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
-import { ApiClient, logTo } from './api-client.js'
+import { ApiClient, logTo, UNGUARDED } from './api-client.js'
 
 describe('every route of the API', () => {
   let under: ApiClient
@@ -16,7 +17,8 @@ describe('every route of the API', () => {
     const api = buildServer({
       logger: logTo(logged),
       registry: new Registry(),
-      routes: [(scope) => void scope.get('/things/:name', async () => Promise.resolve(handle()))],
+      ...UNGUARDED,
+      routes: [(scope) => void scope.get('/things/:name', { access: HOLDERS }, async () => Promise.resolve(handle()))],
     })
     under = new ApiClient(api, await temporaryDirectory())
   })

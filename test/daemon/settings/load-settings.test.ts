@@ -39,7 +39,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     stateDir: '/var/lib/stagerd',
     socket: '/run/stagerd/stagerd.sock',
     group: 'stagerd',
-    listen: undefined,
+    control: { address: undefined, certificate: undefined, key: undefined },
     concurrency: Math.max(2, processors),
     maxKept: 4,
     bridgePool: '198.18.0.0/16',
@@ -61,7 +61,9 @@ it('the file may set every setting', async () => {
     state-dir = "/srv/stagerd"
     socket = "/srv/stagerd.sock"
     group = "staff"
-    listen = "[::1]:7300"
+    control-address = "[::]:7300"
+    tls-certificate = "tls/host.pem"
+    tls-key = "/etc/ssl/private/host.key"
     concurrency = 3
     max-kept = 0
     bridge-pool = "10.1.2.3/20"
@@ -89,7 +91,11 @@ it('the file may set every setting', async () => {
     stateDir: '/srv/stagerd',
     socket: '/srv/stagerd.sock',
     group: 'staff',
-    listen: { host: '::1', port: 7300 },
+    control: {
+      address: { host: '::', port: 7300 },
+      certificate: path.join(path.dirname(file), 'tls/host.pem'),
+      key: '/etc/ssl/private/host.key',
+    },
     concurrency: 3,
     maxKept: 0,
     bridgePool: '10.1.0.0/20',
@@ -118,9 +124,9 @@ it('a flag overrides a variable, a variable overrides the file', async () => {
 })
 
 it('an empty variable or flag turns off what the file sets, where a setting is optional', async () => {
-  await writeFile(file, 'listen = "127.0.0.1:7300"\nca-bundle = "/etc/ca.pem"')
-  const { listen, caBundle } = await load({ flags: { listen: '' }, environment: { STAGERD_CA_BUNDLE: '' } })
-  expect({ listen, caBundle }).toEqual({ listen: undefined, caBundle: undefined })
+  await writeFile(file, 'control-address = "127.0.0.1:7300"\nca-bundle = "/etc/ca.pem"')
+  const { control, caBundle } = await load({ flags: { controlAddress: '' }, environment: { STAGERD_CA_BUNDLE: '' } })
+  expect({ address: control.address, caBundle }).toEqual({ address: undefined, caBundle: undefined })
 })
 
 describe('a relative path', () => {
@@ -185,13 +191,13 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, listen, concurrency, max-kept, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, upload-grace, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, upload-grace, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in FILE is not a setting: ${known}.`],
     ['an unknown section', '[limits]\nmemory = "1GB"', `"limits" in FILE is not a setting: ${known}.`],
     ['a section in place of a value', '[memory]\nsize = 1', 'memory in FILE must be a string or a number.'],
-    ['a boolean', 'listen = false', 'listen in FILE must be a string or a number.'],
+    ['a boolean', 'socket = false', 'socket in FILE must be a string or a number.'],
     ['a list', 'socket = ["/a", "/b"]', 'socket in FILE must be a string or a number.'],
     ['a date', 'timeout = 2026-01-01', 'timeout in FILE must be a string or a number.'],
   ])('%s is refused', async (_what, content, message) => {
@@ -218,8 +224,7 @@ describe('a bad value', () => {
   const duration = 'is not a duration of at least one second, such as 90s or 10m'
   const size = 'is not a size such as 256MB or 2GB'
   const integer = 'is not a whole number from 1 to 999999999'
-  const listen =
-    'is not a loopback address with a port, such as 127.0.0.1:7300; the API has no authentication and controls this host, so use a proxy that authenticates clients to publish it'
+  const listen = 'is not an address with a port, such as 0.0.0.0:7300, [::]:7300 or stagerd.example.org:7300'
   const proxy =
     'the value is not the URL of an HTTP proxy with its port, such as http://proxy.example.org:3128 (it is not shown, because it may contain a password)'
   const unreachable = 'name an address of it that is neither loopback nor link-local'
@@ -274,11 +279,13 @@ describe('a bad value', () => {
     ['networkMtu', '1279', `--network-mtu: "1279" ${mtu}.`],
     ['networkMtu', '65536', `--network-mtu: "65536" ${mtu}.`],
     ['networkMtu', 'auto', `--network-mtu: "auto" ${mtu}.`],
-    ['listen', '127.0.0.1', `--listen: "127.0.0.1" ${listen}.`],
-    ['listen', ':7300', `--listen: ":7300" ${listen}.`],
-    ['listen', '0.0.0.0:7300', `--listen: "0.0.0.0:7300" ${listen}.`],
-    ['listen', 'example.org:7300', `--listen: "example.org:7300" ${listen}.`],
-    ['listen', 'localhost:65536', `--listen: "localhost:65536" ${listen}.`],
+    ['controlAddress', '127.0.0.1', `--control-address: "127.0.0.1" ${listen}.`],
+    ['controlAddress', ':7300', `--control-address: ":7300" ${listen}.`],
+    ['controlAddress', '*:7300', `--control-address: "*:7300" ${listen}.`],
+    ['controlAddress', 'localhost:65536', `--control-address: "localhost:65536" ${listen}.`],
+    ['controlAddress', '[::1:7300', `--control-address: "[::1:7300" ${listen}.`],
+    ['controlAddress', '[10.0.0.1]:7300', `--control-address: "[10.0.0.1]:7300" ${listen}.`],
+    ['controlAddress', 'https://host:7300', `--control-address: "https://host:7300" ${listen}.`],
     ['httpProxy', 'proxy:3128', `--http-proxy: ${proxy}.`],
     ['httpProxy', 'http://proxy', `--http-proxy: ${proxy}.`],
     ['httpProxy', 'http://proxy:65536', `--http-proxy: ${proxy}.`],
