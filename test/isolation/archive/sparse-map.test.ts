@@ -22,7 +22,8 @@ const FORMATS = {
 describe.each(Object.entries(FORMATS))('a sparse file in the format %s, as GNU tar writes it', (_, format) => {
   /** More segments than the header and one block after it have in the old format. */
   test.each([0, 1, 4, 5, 60])('is accepted with %i segments', async (count) => {
-    const { path: directory, remove } = await temporaryDirectory()
+    const temporary = await temporaryDirectory()
+    const directory = temporary.path
     const file = join(directory, 'sparse')
     writeFileSync(file, '')
     truncateSync(file, 8 * 1024 ** 2 + 77)
@@ -32,7 +33,7 @@ describe.each(Object.entries(FORMATS))('a sparse file in the format %s, as GNU t
     const archive = execFileSync('tar', ['-C', directory, '--create', '--sparse', ...format, 'sparse'], {
       maxBuffer: 64 * 1024 ** 2,
     })
-    await remove()
+    await temporary.remove()
     expect(await scan(archive)).toMatchObject({ entries: 1 })
     const limits = { ...DEFAULT_ARCHIVE_LIMITS, apparentBytes: 8 * 1024 ** 2 }
     await expect(scan(archive, limits)).rejects.toMatchObject({ code: 'archive-too-large' })
