@@ -52,7 +52,7 @@ async function build(session: Session, options: BuildOptions, file: string): Pro
   if (before) await assertNoProgram(session, before)
 
   const sources = await fetchSources(session, script, options.insecureSources === true)
-  const { sha256 } = await upload(session, await packBuild(scriptFile, sources, session.io.env, signal))
+  const { sha256 } = await upload(session, await packBuild(scriptFile, sources, session.io.env, signal), namespace)
   const temporary = await api.post<Package>('/v1/packages', draftOf(scriptFile, namespace, sha256), { signal })
   return await buildAs(session, temporary, target, async () => {
     const submitted = await api.post<Staging>(

@@ -11,12 +11,12 @@ const MIN_LOOKUP_SIZE = 1024 * 1024
  * Uploads a tarball, unless the daemon already has it. When this returns, the daemon has stored it durably. Disposes of
  * the tarball in every case.
  *
- * @param namespace of the package that it is for; its quota applies
+ * @param namespace of the package that it is for; its quota applies, and the token must be for it
  */
 export async function upload(
   session: Session,
   tarball: Tarball,
-  namespace = session.namespace,
+  namespace: string,
 ): Promise<StoredResource | UploadedResource> {
   const { api, output, signal } = session
   try {

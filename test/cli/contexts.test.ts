@@ -2,6 +2,7 @@ import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import path from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { CleanupStack } from '../../base/cleanup-stack.js'
 import { stagectl } from '../../cli/stagectl.js'
@@ -84,6 +85,14 @@ describe('stagectl and a TCP address', () => {
     expect(made.err).toMatch(/^ci may read and change \/acme until .*\. The token is not shown again\.\n$/)
     const ci = { STAGERD_TOKEN: made.out }
     expect(await run(['package', 'list'], ci)).toMatchObject({ code: 0, out: 'No matching packages in /acme.\n' })
+    await writeFile(path.join(root, 'lib.tar.gz'), gzipSync(Buffer.alloc(1024)))
+    const fromFile = ['package', 'from-file', 'lib.tar.gz', '--namespace', '/']
+    expect(await run([...fromFile, '/acme/pkg::lib'], ci)).toMatchObject({ code: 0 })
+    expect(await run([...fromFile, '/other::lib'], ci)).toMatchObject({
+      code: 5,
+      err: 'stagectl: The token "ci" may not change anything in "/other": it is for /acme, so use a token for that namespace (`stagectl token create --scope`).\n',
+    })
+    expect((await run(['package', 'list'], ci)).out).toContain('package::/acme/pkg::lib')
     expect((await run(['token', 'list'])).out).toMatch(/^ci +write +\/acme +20/m)
     expect(await run(['token', 'revoke', 'ci'])).toMatchObject({ code: 0, out: 'Revoked the token ci.\n' })
     expect(await run(['package', 'list'], ci)).toMatchObject({ code: 5 })

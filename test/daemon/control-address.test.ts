@@ -52,6 +52,9 @@ describe('the control address, for clients of other languages', () => {
       request.end(JSON.stringify({ namespace, name: 'app' }))
       // Over the socket, nobody is asked for a token.
       expect((await answer).resume().statusCode).toBe(201)
+      expect(JSON.parse(under.logged.at(-1) ?? '')).toMatchObject({
+        audit: { by: 'socket', operation: 'createPackage', targets: [`package::${namespace}::app`], outcome: 'done' },
+      })
     }
   })
   afterAll(async () => {

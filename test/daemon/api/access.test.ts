@@ -72,6 +72,17 @@ describe('every route of the OpenAPI document', () => {
     }
   })
 
+  it('asks for a token where there is no route, and for the head of an answer, too', async () => {
+    const statusOf = async (method: string, url: string) => {
+      const { request, answer } = await under.connect(method, url)
+      request.end()
+      return (await answer).resume().statusCode
+    }
+    expect(await statusOf('GET', '/v1/no-such-route')).toBe(401)
+    for (const { id } of operations.filter(({ method, id }) => method === 'GET' && id !== 'checkHealth'))
+      expect([id, await statusOf('HEAD', (await REQUESTS[id]?.(client))?.url ?? '')]).toEqual([id, 401])
+  })
+
   it('answers each token by what it is for', async () => {
     const rows: string[] = []
     for (const operation of operations) {
@@ -132,7 +143,7 @@ describe('every route of the OpenAPI document', () => {
         "retryStaging (write) | 404 staging-not-found | 403 token-read-only | 201 | 201",
         "revokeToken (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 200",
         "rollBackPackage (write) | 404 package-not-found | 403 token-read-only | 404 no-such-result | 404 no-such-result",
-        "sendRunInput (write) | 404 run-not-found | 403 token-read-only | 404 run-not-found | 404 run-not-found",
+        "sendRunInput (write) | 404 run-not-found | 403 token-read-only | 409 no-input | 409 no-input",
         "showBootstrap (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 200",
         "showNode (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 200",
         "showPackage (read) | 404 package-not-found | 200 | 200 | 200",
@@ -143,7 +154,7 @@ describe('every route of the OpenAPI document', () => {
         "showStaging (read) | 404 staging-not-found | 200 | 200 | 200",
         "startBootstrap (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 202",
         "startRun (write) | 404 package-not-found | 403 token-read-only | 200 | 200",
-        "stopRun (write) | 404 run-not-found | 403 token-read-only | 404 run-not-found | 404 run-not-found",
+        "stopRun (write) | 404 run-not-found | 403 token-read-only | 204 | 204",
         "updatePackage (write) | 404 package-not-found | 403 token-read-only | 200 | 200",
         "updatePipeline (write) | 404 pipeline-not-found | 403 token-read-only | 200 | 200",
         "updatePolicy (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 200",
