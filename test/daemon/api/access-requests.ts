@@ -261,6 +261,17 @@ export const REQUESTS: Readonly<Record<string, (make: AccessClient) => Promise<S
   cancelStaging: async (make) => ({ url: `/v1/stagings/${await make.staging()}/cancel` }),
   retryStaging: async (make) => ({ url: `/v1/stagings/${await make.endedStaging()}/retry` }),
   followStagingLog: async (make) => ({ url: `/v1/stagings/${await make.staging()}/log?follow=false` }),
+  // Nothing is kept of these.
+  openShell: async (make) => ({ url: `/v1/stagings/${await make.endedStaging()}/shells`, body: {} }),
+  sendShellInput: async (make) => ({
+    url: `/v1/stagings/${await make.endedStaging()}/shells/none/input`,
+    body: Buffer.from('hello'),
+  }),
+  resizeShell: async (make) => ({
+    url: `/v1/stagings/${await make.endedStaging()}/shells/none/size`,
+    body: { columns: 80, rows: 24 },
+  }),
+  releaseStaging: async (make) => ({ url: `/v1/stagings/${await make.endedStaging()}/release` }),
   startRun: async (make) => ({ url: '/v1/runs', body: { package: await make.package() } }),
   stopRun: async (make) => ({ url: `/v1/runs/${await make.run()}/stop` }),
   sendRunInput: async (make) => ({ url: `/v1/runs/${await make.run()}/input`, body: Buffer.from('hello') }),
