@@ -5,7 +5,8 @@ import { SlowFilesFirst } from './test/support/slow-files-first.js'
 /** A busy host may need seconds for what usually takes milliseconds. Only a test that fails waits so long. */
 const expectation = { poll: { timeout: 15_000 } }
 
-// Two projects: `fast` needs nothing but Node; `engine` needs root and a Docker Engine, and fails without them.
+// `fast` needs nothing but Node; `engine` needs root and a Docker Engine, and fails without them; `machine` stops the
+// services of its host, and runs only in a machine of its own (./scripts/test --engine NAME).
 //
 // Neither is isolated: to load the modules and a process again for each file takes seconds. No test mocks a module or changes
 // the environment of the process.
@@ -17,7 +18,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/engine/**', '**/node_modules/**'],
+          exclude: ['test/engine/**', 'test/machine/**', '**/node_modules/**'],
           testTimeout: 30_000,
           expect: expectation,
           // By default, vitest leaves a processor idle: of two, that is half of the host.
@@ -39,6 +40,19 @@ export default defineConfig({
           pool: 'forks',
           isolate: false,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'machine',
+          include: ['test/machine/**/*.test.ts'],
+          globalSetup: ['test/machine/support/global-setup.ts'],
+          testTimeout: 240_000,
+          hookTimeout: 300_000,
+          expect: expectation,
+          maxWorkers: 1,
+          pool: 'forks',
+          sequence: { groupOrder: 2 },
         },
       },
     ],

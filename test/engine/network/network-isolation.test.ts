@@ -75,11 +75,12 @@ describe('the network of a launch', () => {
   it('with egress reaches no other port of the host either, and no metadata service', async () => {
     const doors = knock('$at', `\${at%:*}:${servicePort}`, `${hostAddress()}:${servicePort}`)
     const clouds = ['169.254.169.254', '168.63.129.16', '100.100.100.200']
-    // Rejected, not only without a response: nothing has these addresses here.
+    // Rejected, not only without a response: nothing has these addresses here. Newer Engines give a network no default
+    // route if the host has none.
     const asked = clouds.map((address) => `nc -w 20 ${address} 80 </dev/null 2>&1; `).join('')
     expect(await outputOf(COORDINATOR + doors + asked, { egress: true })).toEqual([
       ...['open', 'shut', 'shut'],
-      ...clouds.map((): unknown => expect.stringContaining('refused')),
+      ...clouds.map((): unknown => expect.stringMatching(/refused|Network is unreachable/)),
     ])
   })
 

@@ -1,0 +1,137 @@
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { runProcess } from '../../base/run-process.js'
+import { leftovers, removeImages } from '../engine/support/leftovers.js'
+import { PrivateDaemon, until } from '../engine/support/private-daemon.js'
+import { recipeTarball, stagerTarball, tarballOf } from '../engine/support/tarballs.js'
+
+/** A stager that takes long, but only once. */
+const PATIENT = `#!/bin/sh
+echo working
+[ -n "$GO" ] || sleep 30
+wget -q -O - --post-data='' "$STAGER_URL/done"
+`
+
+let daemon: PrivateDaemon
+
+const systemctl = (...args: string[]) => runProcess('systemctl', args)
+const isAnswered = async () => (await daemon.call('GET', '/readyz')).status === 200
+
+beforeEach(async () => {
+  daemon = await PrivateDaemon.start(['--concurrency', '1'])
+  const file = (name: string) => path.join(daemon.directory, name)
+  await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
+  await daemon.addPackage(await stagerTarball(file('program.tar.gz'), { patient: PATIENT }), 'program', {
+    dependencies: 'os.linux',
+  })
+  await daemon.addStager({ name: 'patient', package: 'package::/::program', start_command: './patient' })
+  const site = await tarballOf(file('site.tar.gz'), { 'index.html': 'hello' })
+  for (const name of ['first', 'second']) await daemon.addPackage(site, name, { state: 'uploaded' })
+})
+
+afterEach(async () => {
+  await systemctl('start', 'docker.socket', 'docker.service')
+  await removeImages(daemon)
+  await daemon.close()
+})
+
+const AGAIN = ['aborted', 'done']
+const GOES_ON = ['done']
+
+/** What is done to a node on which one staging runs and another one is queued. */
+const EVENTS: readonly {
+  readonly what: string
+  readonly during: () => Promise<unknown>
+  readonly after?: () => Promise<unknown>
+  /** What became of the launches of the staging that ran. */
+  readonly launches: readonly string[]
+}[] = [
+  {
+    // The socket too: else the question whether the Engine is back would start it.
+    what: 'docker stopped, and started later',
+    during: async () => {
+      await systemctl('stop', 'docker.socket', 'docker.service')
+      await until('the daemon has noticed', async () => !(await isAnswered()))
+    },
+    after: () => systemctl('start', 'docker.socket', 'docker.service'),
+    launches: AGAIN,
+  },
+  {
+    what: 'docker restarted',
+    during: () => systemctl('restart', 'docker.service'),
+    launches: AGAIN,
+  },
+  // systemd starts it again.
+  {
+    what: 'docker killed',
+    during: () => systemctl('kill', '--signal=KILL', 'docker.service'),
+    launches: AGAIN,
+  },
+  {
+    what: 'containerd restarted',
+    during: () => systemctl('restart', 'containerd.service'),
+    launches: GOES_ON,
+  },
+  {
+    what: 'containerd killed',
+    during: () => systemctl('kill', '--signal=KILL', 'containerd.service'),
+    launches: GOES_ON,
+  },
+  {
+    what: 'stagerd stopped, and started later',
+    during: () => daemon.stop(),
+    after: () => daemon.restart(),
+    launches: AGAIN,
+  },
+  {
+    what: 'stagerd killed, and started later',
+    during: () => daemon.kill(),
+    after: () => daemon.restart(),
+    launches: AGAIN,
+  },
+  {
+    what: 'docker and stagerd stopped, and started later, as for a reboot',
+    during: async () => {
+      await daemon.stop()
+      await systemctl('stop', 'docker.socket', 'docker.service', 'containerd.service')
+    },
+    after: async () => {
+      await systemctl('start', 'docker.socket', 'docker.service')
+      await daemon.restart()
+    },
+    launches: AGAIN,
+  },
+  {
+    what: 'docker, containerd and stagerd killed',
+    during: async () => {
+      await systemctl('kill', '--signal=KILL', 'docker.service', 'containerd.service')
+      await daemon.kill()
+    },
+    after: () => daemon.restart(),
+    launches: AGAIN,
+  },
+]
+
+describe('with one staging that runs and one that is queued', () => {
+  it.each(EVENTS)('$what: both succeed, and nothing is left', async ({ during, after, launches }) => {
+    const running = await daemon.submit('first', 'patient')
+    await until('the stager works', async () => (await daemon.log()).includes('"step":"mounts"'))
+    const queued = await daemon.submit('second', 'patient')
+    expect(await daemon.ask('GET', `/v1/stagings/${queued.uuid}`)).toMatchObject({ state: 'queued' })
+
+    // Before the event: afterwards the daemon may be gone. Launches that come later end at once.
+    await daemon.ask('PATCH', `/v1/packages/${encodeURIComponent('package::/::program')}`, {
+      environment_set: { GO: 'yes' },
+    })
+    await during()
+    await after?.()
+
+    const ended = await Promise.all([running, queued].map(({ uuid }) => daemon.ended(uuid)))
+    expect(ended.map(({ state, failure }) => ({ state, failure }))).toEqual([
+      { state: 'succeeded', failure: undefined },
+      { state: 'succeeded', failure: undefined },
+    ])
+    expect(ended.map((staging) => staging.launches.map(({ state }) => state))).toEqual([launches, ['done']])
+    await until('nothing is left', async () => (await leftovers(daemon)).length === 0)
+  })
+})
