@@ -1,13 +1,11 @@
-import { Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import { pino } from 'pino'
 import { BadInput, StagerdError } from '../base/errors.js'
 import { installedVersion } from '../base/installation.js'
+import { DEFAULT_FILE, describeCommand } from './command-line.js'
 import { Daemon } from './lifecycle.js'
 import { notifyServiceManager } from './service-manager.js'
 import { loadSettings } from './settings/load-settings.js'
-import { listDefinitions } from './settings/settings.js'
-
-const DEFAULT_FILE = '/etc/stagerd/stagerd.toml'
 
 /** Only the process: flags, signals, readiness and exit codes (0 stopped, 1 failed, 2 usage). */
 async function main(argv: readonly string[]): Promise<number> {
@@ -19,7 +17,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     throw error
   }
-  const { config, ...flags } = command.opts<{ config?: string } & Record<string, string>>()
+  const { config, check, ...flags } = command.opts<{ config?: string; check?: true } & Record<string, string>>()
   const settings = await loadSettings({
     flags,
     environment: process.env,
@@ -27,6 +25,7 @@ async function main(argv: readonly string[]): Promise<number> {
     fileIsRequired: config !== undefined,
     workingDirectory: process.cwd(),
   })
+  if (check) return 0
   const logger = pino({ level: settings.logLevel })
 
   // Not `once`: execa kills the process with the same signal if its own handler finds no other listener.
@@ -44,27 +43,6 @@ async function main(argv: readonly string[]): Promise<number> {
     await daemon.stop()
   }
   return 0
-}
-
-function describeCommand(version: string): Command {
-  const command = new Command('stagerd')
-    .description('The staging daemon: runs source packages through pipelines of stagers.')
-    .version(version)
-    .option('--config <FILE>', `settings in TOML (default: ${DEFAULT_FILE})`)
-    .exitOverride()
-  for (const { key, placeholder, default: value, help } of listDefinitions())
-    command.option(`--${key} <${placeholder}>`, `${help}${value === '' ? '' : ` (default: ${value})`}`)
-  return command.addHelpText(
-    'after',
-    `
-Each setting is also an environment variable (STAGERD_STATE_DIR for --state-dir) and a key of the file (state-dir). A flag
-overrides a variable, a variable overrides the file.
-
-Examples:
-  stagerd
-  stagerd --state-dir /srv/stagerd --socket /run/user/0/stagerd.sock
-  STAGERD_LOG_LEVEL=debug stagerd --concurrency 4`,
-  )
 }
 
 // Exit explicitly: a request that a hanging Engine never answers would keep the process alive, beside the daemon that is
