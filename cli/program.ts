@@ -22,6 +22,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Add>> = new Map(
     run: async () => (await import('./commands/run.js')).addRunCommand,
     node: async () => (await import('./commands/node.js')).addNodeCommands,
     namespace: async () => (await import('./commands/namespace.js')).addNamespaceCommand,
+    completion: async () => (await import('./commands/completion.js')).addCompletionCommand,
   }),
 )
 
