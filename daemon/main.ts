@@ -4,7 +4,8 @@ import { BadInput, StagerdError } from '../base/errors.js'
 import { installedVersion } from '../base/installation.js'
 import { DEFAULT_FILE, describeCommand } from './command-line.js'
 import { Daemon } from './lifecycle.js'
-import { notifyServiceManager } from './service-manager.js'
+import { ServiceManager } from './service-manager.js'
+import { Service } from './service.js'
 import { loadSettings } from './settings/load-settings.js'
 
 /** Only the process: flags, signals, readiness and exit codes (0 stopped, 1 failed, 2 usage). */
@@ -18,29 +19,43 @@ async function main(argv: readonly string[]): Promise<number> {
     throw error
   }
   const { config, check, ...flags } = command.opts<{ config?: string; check?: true } & Record<string, string>>()
-  const settings = await loadSettings({
-    flags,
-    environment: process.env,
-    file: config ?? DEFAULT_FILE,
-    fileIsRequired: config !== undefined,
-    workingDirectory: process.cwd(),
-  })
+  const load = () =>
+    loadSettings({
+      flags,
+      environment: process.env,
+      file: config ?? DEFAULT_FILE,
+      fileIsRequired: config !== undefined,
+      workingDirectory: process.cwd(),
+    })
+  const settings = await load()
   if (check) return 0
   const logger = pino({ level: settings.logLevel })
 
   // Not `once`: execa kills the process with the same signal if its own handler finds no other listener.
+  const atOnce = new AbortController()
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
-    process.on('SIGTERM', resolve)
-    process.on('SIGINT', resolve)
+    let signals = 0
+    const stop = (signal: NodeJS.Signals) => {
+      resolve(signal)
+      if (++signals > 1) atOnce.abort()
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
   })
+  // Before the start: the default action of this signal ends the process.
+  let service: Service | undefined
+  process.on('SIGHUP', () => void service?.reload())
   const daemon = await Daemon.open(settings, { version, logger })
+  const manager = new ServiceManager(process.env)
   try {
     await daemon.start()
-    await notifyServiceManager('ready', process.env)
+    service = new Service({ daemon, manager, logger, load }, settings)
+    await service.ready()
     logger.info({ signal: await stopped }, 'stopping')
-    await notifyServiceManager('stopping', process.env)
+    await service.drain(atOnce.signal)
   } finally {
     await daemon.stop()
+    manager.close()
   }
   return 0
 }

@@ -4,6 +4,7 @@ import { examples, type CommandLine } from '../session/command-line.js'
 import { formatBytes } from '../display/progress.js'
 import { elapsed } from '../display/time.js'
 import { EXIT } from '../session/exit-codes.js'
+import { addNodeDrainCommands } from './node-drain.js'
 import { addNodeGcCommand } from './node-gc.js'
 
 const COLOURS = { good: 'green', slow: 'yellow', bad: 'red' } as const
@@ -42,6 +43,7 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
         return findings.some(({ verdict }) => verdict === 'bad') ? EXIT.stagerdFailed : EXIT.success
       }),
     )
+  addNodeDrainCommands(node, commandLine)
   addNodeGcCommand(node, commandLine)
 }
 
@@ -54,6 +56,7 @@ function describe(status: NodeStatus): string {
     `Engine: ${status.engine.answers ? '' : 'does not answer: '}${status.engine.message}`,
     `Packages: ${status.packages}`,
     `Stagings: ${running} of at most ${limit} running, ${queued} queued`,
+    ...(status.draining ? ['Draining: queued stagings wait for `stagectl node undrain`, or for a restart'] : []),
     `Caches of stagers: ${status.stager_caches.count}, ${formatBytes(status.stager_caches.bytes)}`,
   ].join('\n')
 }

@@ -113,7 +113,7 @@ export class ApiUnderTest extends ApiClient {
       liveBlobs: live,
       logger,
     })
-    const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1 }
+    const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1, draining: false }
     const socket = { subject: 'control socket', verdict: 'good', message: 'It answers.' } as const
     const node = new NodeReport(facts, isolation, ledger, packages, () => Promise.resolve(socket))
     const bootstrapLogs = new LogStore(
@@ -153,7 +153,11 @@ export class ApiUnderTest extends ApiClient {
       stagings: { stagings, ledger, packages, pipelines, ingest, quota },
       stagingLog: { ledger, logs, heartbeatMs },
       runs: { runs: new FakeRuns() },
-      node: { node, stagings: { ready: true } },
+      node: {
+        node,
+        readiness: { assertReady: () => Promise.resolve() },
+        stagings: { drain: () => undefined, undrain: () => undefined },
+      },
       metrics: { ledger },
       garbage: { garbage },
       bootstraps: { bootstraps, logs: bootstrapLogs, heartbeatMs },
