@@ -24,6 +24,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Add>> = new Map(
     context: async () => (await import('./commands/context.js')).addContextCommands,
     token: async () => (await import('./commands/token.js')).addTokenCommands,
     namespace: async () => (await import('./commands/namespace.js')).addNamespaceCommand,
+    completion: async () => (await import('./commands/completion.js')).addCompletionCommand,
   }),
 )
 

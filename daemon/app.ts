@@ -35,6 +35,7 @@ import { LogStore } from './log/log-store.js'
 import { isTerminal } from './model/staging.js'
 import { nodeFacts } from './node-facts.js'
 import { NodeReport } from './node/node-report.js'
+import { Readiness } from './node/readiness.js'
 import { proxyAddresses, proxyEnvironment } from './proxy-environment.js'
 import { closureOf } from './resolver/closure.js'
 import { Resolver } from './resolver/resolver.js'
@@ -48,6 +49,7 @@ import { LiveContainers } from './staging/live-containers.js'
 import { Reuse } from './staging/reuse.js'
 import { StagingService } from './staging/staging-service.js'
 import { StateDirectory } from './state-directory.js'
+import type { StagingLedger } from './store/staging-ledger.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
 import { PackageQuota } from './store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from './store/resource-ingest.js'
@@ -62,9 +64,11 @@ export interface Surroundings {
 /** The parts that have a lifecycle; see lifecycle.ts. */
 export interface App {
   readonly api: Pick<Api, 'listen' | 'close' | 'routing'>
-  readonly service: Pick<StagingService, 'start' | 'stop'>
+  readonly service: Pick<StagingService, 'start' | 'stop' | 'drain' | 'idle' | 'setLimit' | 'limit'>
   readonly runs: Pick<PackageRuns, 'stop'>
   readonly bootstraps: Pick<Bootstraps, 'resume' | 'startNext' | 'stop'>
+  readonly readiness: Pick<Readiness, 'assertReady'>
+  readonly ledger: Pick<StagingLedger, 'list'>
 }
 
 /**
@@ -168,7 +172,16 @@ export async function buildApp(
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
   const graceMs = settings.uploadGraceMs
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, logs, graceMs })
-  const facts = { version, nodeId, stateDir, concurrency }
+  const facts = {
+    ...{ version, nodeId, stateDir },
+    get concurrency() {
+      return service.limit
+    },
+    get draining() {
+      return service.draining
+    },
+  }
+  const readiness = new Readiness({ isolation, stagings: service })
   const node = new NodeReport(facts, isolation, ledger, packages, kept, () =>
     examineSocket(settings.socket, settings.group),
   )
@@ -224,11 +237,11 @@ export async function buildApp(
     stagingLog: { ledger, logs },
     keptLaunches: { kept },
     runs: { runs },
-    node: { node, stagings: service },
+    node: { node, readiness, stagings: service },
     metrics: { ledger },
     garbage: { garbage },
     bootstraps: { bootstraps, logs: bootstrapLogs },
   })
   callers.trust(api.server)
-  return { api, service, runs, bootstraps }
+  return { api, service, runs, bootstraps, readiness, ledger }
 }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { CleanupStack } from '../base/cleanup-stack.js'
-import { Fault } from '../base/errors.js'
+import { Fault, messageOf } from '../base/errors.js'
 import { buildApp, type App, type Surroundings } from './app.js'
 import { missingGroup, prepareSocketPath, restrictSocket, unusableSocket } from './control-socket.js'
 import { ControlListener } from './control-address.js'
@@ -106,6 +106,39 @@ export class Daemon {
   #warnOfExpiry(certificate: Certificate): void {
     const warning = expiryWarning(certificate)
     if (warning !== undefined) this.#logger.warn({}, warning)
+  }
+
+  /** What `systemctl status` shows. Never rejects. */
+  async status(): Promise<string> {
+    const { readiness, ledger, service } = this.#app
+    try {
+      await readiness.assertReady()
+      const [queued, running] = await Promise.all([ledger.list({ state: 'queued' }), ledger.list({ state: 'running' })])
+      return `${running.length} of at most ${service.limit} stagings running, ${queued.length} queued`
+    } catch (error) {
+      return `Not ready: ${messageOf(error)}`
+    }
+  }
+
+  /** Applies the settings that need no restart, and reads the certificate of the control address again. */
+  async reload({ concurrency }: Pick<Settings, 'concurrency'>): Promise<void> {
+    this.#app.service.setLimit(concurrency)
+    await this.reloadCertificates()
+  }
+
+  /**
+   * Lets running stagings end; queued ones wait for the next start. The API still answers, so that they can be followed.
+   *
+   * @returns whether all have ended before `signal` was aborted
+   */
+  async drain(signal: AbortSignal): Promise<boolean> {
+    const { service } = this.#app
+    service.drain()
+    const aborted = new Promise<false>((resolve) => {
+      if (signal.aborted) resolve(false)
+      else signal.addEventListener('abort', () => resolve(false), { once: true })
+    })
+    return await Promise.race([service.idle().then(() => true), aborted])
   }
 
   async stop(): Promise<void> {

@@ -1,13 +1,12 @@
-import { Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import { pino } from 'pino'
 import { BadInput, StagerdError } from '../base/errors.js'
 import { installedVersion } from '../base/installation.js'
+import { DEFAULT_FILE, describeCommand } from './command-line.js'
 import { Daemon } from './lifecycle.js'
-import { notifyServiceManager } from './service-manager.js'
+import { ServiceManager } from './service-manager.js'
+import { Service } from './service.js'
 import { loadSettings } from './settings/load-settings.js'
-import { listDefinitions } from './settings/settings.js'
-
-const DEFAULT_FILE = '/etc/stagerd/stagerd.toml'
 
 /** Only the process: flags, signals, readiness and exit codes (0 stopped, 1 failed, 2 usage). */
 async function main(argv: readonly string[]): Promise<number> {
@@ -19,52 +18,46 @@ async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     throw error
   }
-  const { config, ...flags } = command.opts<{ config?: string } & Record<string, string>>()
-  const settings = await loadSettings({
-    flags,
-    environment: process.env,
-    file: config ?? DEFAULT_FILE,
-    fileIsRequired: config !== undefined,
-    workingDirectory: process.cwd(),
-  })
+  const { config, check, ...flags } = command.opts<{ config?: string; check?: true } & Record<string, string>>()
+  const load = () =>
+    loadSettings({
+      flags,
+      environment: process.env,
+      file: config ?? DEFAULT_FILE,
+      fileIsRequired: config !== undefined,
+      workingDirectory: process.cwd(),
+    })
+  const settings = await load()
+  if (check) return 0
   const logger = pino({ level: settings.logLevel })
 
   // Not `once`: execa kills the process with the same signal if its own handler finds no other listener.
+  const atOnce = new AbortController()
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
-    process.on('SIGTERM', resolve)
-    process.on('SIGINT', resolve)
+    let signals = 0
+    const stop = (signal: NodeJS.Signals) => {
+      resolve(signal)
+      if (++signals > 1) atOnce.abort()
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
   })
+  // Before the start: the default action of this signal ends the process.
+  let service: Service | undefined
+  process.on('SIGHUP', () => void service?.reload())
   const daemon = await Daemon.open(settings, { version, logger })
+  const manager = new ServiceManager(process.env)
   try {
     await daemon.start()
-    await notifyServiceManager('ready', process.env)
+    service = new Service({ daemon, manager, logger, load }, settings)
+    await service.ready()
     logger.info({ signal: await stopped }, 'stopping')
-    await notifyServiceManager('stopping', process.env)
+    await service.drain(atOnce.signal)
   } finally {
     await daemon.stop()
+    manager.close()
   }
   return 0
-}
-
-function describeCommand(version: string): Command {
-  const command = new Command('stagerd')
-    .description('The staging daemon: runs source packages through pipelines of stagers.')
-    .version(version)
-    .option('--config <FILE>', `settings in TOML (default: ${DEFAULT_FILE})`)
-    .exitOverride()
-  for (const { key, placeholder, default: value, help } of listDefinitions())
-    command.option(`--${key} <${placeholder}>`, `${help}${value === '' ? '' : ` (default: ${value})`}`)
-  return command.addHelpText(
-    'after',
-    `
-Each setting is also an environment variable (STAGERD_STATE_DIR for --state-dir) and a key of the file (state-dir). A flag
-overrides a variable, a variable overrides the file.
-
-Examples:
-  stagerd
-  stagerd --state-dir /srv/stagerd --socket /run/user/0/stagerd.sock
-  STAGERD_LOG_LEVEL=debug stagerd --concurrency 4`,
-  )
 }
 
 // Exit explicitly: a request that a hanging Engine never answers would keep the process alive, beside the daemon that is

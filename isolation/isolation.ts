@@ -81,6 +81,8 @@ export interface Isolation {
   discard(cached: Pick<Cached, 'kind' | 'id'>): Promise<boolean>
   /** Checks the requirements of the host. A missing requirement is a finding, not an error. */
   examine(): Promise<readonly Finding[]>
+  /** The part of it that is about the firewall. */
+  examineFirewall(): Promise<readonly Finding[]>
   /** Rejects with `Unavailable` when the Engine does not answer. */
   ping(): Promise<void>
 }

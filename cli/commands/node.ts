@@ -7,6 +7,7 @@ import { SHORTEN_ID, SHORTEN_NAME } from '../display/shorten.js'
 import { table } from '../display/table.js'
 import { ago, ahead, elapsed } from '../display/time.js'
 import { EXIT } from '../session/exit-codes.js'
+import { addNodeDrainCommands } from './node-drain.js'
 import { addNodeGcCommand } from './node-gc.js'
 
 const COLOURS = { good: 'green', slow: 'yellow', bad: 'red' } as const
@@ -45,6 +46,7 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
         return findings.some(({ verdict }) => verdict === 'bad') ? EXIT.stagerdFailed : EXIT.success
       }),
     )
+  addNodeDrainCommands(node, commandLine)
   addNodeGcCommand(node, commandLine)
 }
 
@@ -58,6 +60,7 @@ function describe(output: Output, status: NodeStatus): string {
     `Engine: ${status.engine.answers ? '' : 'does not answer: '}${status.engine.message}`,
     `Packages: ${status.packages}`,
     `Stagings: ${running} of at most ${limit} running, ${queued} queued`,
+    ...(status.draining ? ['Draining: queued stagings wait for `stagectl node undrain`, or for a restart'] : []),
     `Caches of stagers: ${status.stager_caches.count}, ${formatBytes(status.stager_caches.bytes)}`,
     ...describeKept(output, kept),
   ].join('\n')

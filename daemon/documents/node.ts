@@ -10,6 +10,7 @@ export const NodeStatus = Type.Object(
     engine: Type.Object({ answers: Type.Boolean(), message: Type.String() }, closed),
     packages: Type.Integer({ description: 'number of ready packages' }),
     stagings: Type.Object({ queued: Type.Integer(), running: Type.Integer(), limit: Type.Integer() }, closed),
+    draining: Type.Boolean({ description: 'whether queued stagings wait until the node is undrained' }),
     stager_caches: Type.Object(
       { count: Type.Integer(), bytes: Type.Integer() },
       { ...closed, description: 'what is kept for stagers' },

@@ -10,7 +10,9 @@ export interface NodeFacts {
   readonly version: string
   readonly nodeId: string
   readonly stateDir: string
+  /** They change while the daemon runs. */
   readonly concurrency: number
+  readonly draining: boolean
 }
 
 /** Status and diagnosis of this staging node. */
@@ -39,7 +41,7 @@ export class NodeReport {
   }
 
   async status(): Promise<NodeStatus> {
-    const { version, nodeId, stateDir, concurrency } = this.#facts
+    const { version, nodeId, stateDir, concurrency, draining } = this.#facts
     const [queued, running, packages, engine, caches] = await Promise.all([
       this.#ledger.list({ state: 'queued' }),
       this.#ledger.list({ state: 'running' }),
@@ -54,6 +56,7 @@ export class NodeReport {
       engine,
       packages: packages.length,
       stagings: { queued: queued.length, running: running.length, limit: concurrency },
+      draining,
       stager_caches: { count: caches.length, bytes: caches.reduce((total, { bytes }) => total + bytes, 0) },
       kept: this.#kept.list().map(renderKept),
       uptime_seconds: Math.round(process.uptime()),

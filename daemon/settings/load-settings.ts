@@ -9,6 +9,7 @@ import {
   type Settings,
 } from './settings.js'
 import { readSettingsFile } from './settings-file.js'
+import { tomlValue } from './toml-value.js'
 
 export interface SettingSources {
   /** As given on the command line, by key in camel case. */
@@ -31,20 +32,26 @@ export interface SettingSources {
 export async function loadSettings(sources: SettingSources): Promise<Settings> {
   const { flags, environment, fileIsRequired, workingDirectory } = sources
   const file = path.resolve(workingDirectory, sources.file)
-  const keys = listDefinitions().map(({ key }) => key)
-  const fromFile = await readSettingsFile(file, fileIsRequired, keys)
+  const known = listDefinitions().map(
+    (one) => [one.key, `${one.placeholder}, by default ${tomlValue(one.default)}`] as const,
+  )
+  const fromFile = await readSettingsFile(file, fileIsRequired, new Map(known))
 
   const read = ({ key, default: defaultValue, parse }: Definition<unknown>): unknown => {
     const variable = variableOf(key)
     const { source, text, base } = firstGiven([
-      { source: `--${key}`, text: flags[camelCase(key)], base: workingDirectory },
-      { source: variable, text: environment[variable], base: workingDirectory },
-      { source: `${key} in ${file}`, text: fromFile.get(key), base: path.dirname(file) },
-    ]) ?? { source: `the default of ${key}`, text: defaultValue, base: workingDirectory }
+      { source: () => `--${key}`, text: flags[camelCase(key)], base: workingDirectory },
+      { source: () => variable, text: environment[variable], base: workingDirectory },
+      {
+        source: () => `${key} in ${fromFile.get(key)?.place()}`,
+        text: fromFile.get(key)?.text,
+        base: path.dirname(file),
+      },
+    ]) ?? { source: () => `the default of ${key}`, text: defaultValue, base: workingDirectory }
     try {
       return parse(text, base)
     } catch (error) {
-      throw new BadInput('bad-setting', `${source}: ${messageOf(error)}.`, { cause: error })
+      throw new BadInput('bad-setting', `${source()}: ${messageOf(error)}.`, { cause: error })
     }
   }
   const readAll = (tree: DefinitionTree): unknown =>
@@ -66,7 +73,7 @@ function camelCase(key: string): string {
 }
 
 interface Given<Text> {
-  readonly source: string
+  readonly source: () => string
   readonly text: Text
   readonly base: string
 }

@@ -69,6 +69,12 @@ export function parseDuration(text: string): number {
   return parsed
 }
 
+/** In milliseconds; 0 for "0s". */
+export function parseDurationOrNone(text: string): number {
+  if (durationOf(text) === 0) return 0
+  return parseDuration(text)
+}
+
 export function parseNetwork(text: string): string {
   try {
     const block = new Netmask(text)

@@ -2,31 +2,51 @@ import { readFile } from 'node:fs/promises'
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import { lineOfKey } from './line-of-key.js'
+
+export interface FoundSetting {
+  readonly text: string
+  /** "line 7 of /etc/stagerd/stagerd.toml" */
+  readonly place: () => string
+}
 
 /**
  * The values of a TOML file, as text, by key. A file that does not exist is empty, unless it is `required`.
  *
  * Throws `BadInput`: `bad-settings-file` for a file that cannot be read or parsed, `bad-setting` for a key that is not in
  * `known` or a value that is neither a string nor a number.
+ *
+ * @param known the keys, with what is expected for each
  */
 export async function readSettingsFile(
   file: string,
   required: boolean,
-  known: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
+  known: ReadonlyMap<string, string>,
+): Promise<ReadonlyMap<string, FoundSetting>> {
   const content = await readContent(file, required)
-  const found = new Map<string, string>()
+  const found = new Map<string, FoundSetting>()
   for (const [key, value] of Object.entries(parseContent(file, content))) {
-    if (!known.includes(key))
+    const place = () => `line ${lineOfKey(content, key)} of ${file}`
+    const expected = known.get(key)
+    if (expected === undefined)
       throw new BadInput(
         'bad-setting',
-        `${quote(key)} in ${file} is not a setting: the settings are ${known.join(', ')}.`,
+        `${quote(key)} in ${place()} is not a setting: the settings are ${[...known.keys()].join(', ')}.`,
       )
     if (typeof value !== 'string' && typeof value !== 'number')
-      throw new BadInput('bad-setting', `${key} in ${file} must be a string or a number.`)
-    found.set(key, String(value))
+      throw new BadInput(
+        'bad-setting',
+        `${key} in ${place()} is ${kindOf(value)}, but must be a string or a number: ${expected}.`,
+      )
+    found.set(key, { text: String(value), place })
   }
   return found
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value === 'boolean') return String(value)
+  if (Array.isArray(value)) return 'an array'
+  return value instanceof Date ? 'a date' : 'a table'
 }
 
 async function readContent(file: string, required: boolean): Promise<string> {

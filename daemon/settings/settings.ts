@@ -7,6 +7,7 @@ import {
   parseCompressor,
   parseCount,
   parseDuration,
+  parseDurationOrNone,
   parseInteger,
   parseListen,
   parseLogLevel,
@@ -26,6 +27,12 @@ export interface Definition<T> {
   readonly placeholder: string
   readonly default: string
   readonly help: string
+  /** What the settings file and the manual say, for this setting and those below it that have none. */
+  readonly about?: string
+  /** What the settings file shows where the default depends on the host. */
+  readonly example?: string
+  /** Whether a reload changes it in a running daemon; others need a restart. */
+  readonly reloads?: boolean
   /** @param base the directory that a relative path starts from */
   readonly parse: (text: string, base: string) => T
 }
@@ -36,8 +43,9 @@ function define<T>(
   parse: Definition<T>['parse'],
   defaultValue: string,
   help: string,
+  more: Pick<Definition<T>, 'about' | 'example' | 'reloads'> = {},
 ): Definition<T> {
-  return { key, placeholder, default: defaultValue, help, parse }
+  return { key, placeholder, default: defaultValue, help, parse, ...more }
 }
 
 const PROCESSORS = availableParallelism()
@@ -47,13 +55,22 @@ const PROCESSORS = availableParallelism()
  * it. Sizes are in bytes, times in milliseconds.
  */
 export const DEFINITIONS = {
-  stateDir: define('state-dir', 'DIR', parsePath, '/var/lib/stagerd', 'directory of packages, stagings and logs'),
-  socket: define('socket', 'PATH', parseSocketPath, '/run/stagerd/stagerd.sock', 'control socket'),
+  stateDir: define('state-dir', 'DIR', parsePath, '/var/lib/stagerd', 'directory of packages, stagings and logs', {
+    about:
+      'Directory of packages, stagings and logs, on a local filesystem such as ext4, xfs or btrfs. On a separate disk, stagers cannot fill other disks.',
+  }),
+  socket: define('socket', 'PATH', parseSocketPath, '/run/stagerd/stagerd.sock', 'control socket', {
+    about:
+      'Control socket: a path of at most 107 bytes. Members of the group can use it, and so control this host, as with the socket of Docker. Without such a group, only root can.',
+  }),
   /** If the host has no such group, the socket keeps the group of the daemon, which warns. */
   group: define('group', 'NAME', parseText, 'stagerd', 'group that may use the control socket'),
   /** With TLS and tokens only; see control-address.ts. */
   control: {
-    address: define('control-address', 'HOST:PORT', parseListen, '', 'also serve the control API over TCP, with TLS'),
+    address: define('control-address', 'HOST:PORT', parseListen, '', 'also serve the control API over TCP, with TLS', {
+      about:
+        'A TCP address on which the control API is served as well, such as "0.0.0.0:7300": with TLS, and for those who have a token (`stagectl token create`). The certificate is followed by those that lead to its authority. Of the key, only the owner and a group may have the right to read it. A reload reads both again.',
+    }),
     certificate: define(
       'tls-certificate',
       'FILE',
@@ -63,40 +80,89 @@ export const DEFINITIONS = {
     ),
     key: define('tls-key', 'FILE', parseOptionalPath, '', 'the private key of the certificate, mode 0600'),
   },
-  concurrency: define('concurrency', 'N', parseInteger, String(Math.max(2, PROCESSORS)), 'stagings that run at once'),
+  concurrency: define('concurrency', 'N', parseInteger, String(Math.max(2, PROCESSORS)), 'stagings that run at once', {
+    about:
+      'Maximum number of stagings that run at once. Others wait in the order of their submission. The default is the number of CPUs, and at least 2.',
+    example: '2',
+    reloads: true,
+  }),
   /** For --keep-failed. */
-  maxKept: define('max-kept', 'N', parseCount, '4', 'containers of failed launches that are kept at once; 0: none'),
+  maxKept: define('max-kept', 'N', parseCount, '4', 'containers of failed launches that are kept at once; 0: none', {
+    about: 'How many containers of failed stagers are kept at once, for stagings with --keep-failed. 0 keeps none.',
+  }),
+  drainTimeoutMs: define(
+    'drain-timeout',
+    'TIME',
+    parseDurationOrNone,
+    '1m',
+    'how long a stop lets running stagings end',
+    {
+      about:
+        'How long a stop lets running stagings end, or "0s". New ones stay queued meanwhile. What has not ended by then continues at the next start, with the launch that was interrupted.',
+      reloads: true,
+    },
+  ),
   /** Each launch gets a small network out of it. */
-  bridgePool: define('bridge-pool', 'CIDR', parseNetwork, '198.18.0.0/16', 'address pool for the bridges of launches'),
-  networkMtu: define('network-mtu', 'BYTES', parseMtu, 'uplink', 'MTU of these networks; uplink: as the default route'),
+  bridgePool: define('bridge-pool', 'CIDR', parseNetwork, '198.18.0.0/16', 'address pool for the bridges of launches', {
+    about:
+      'IPv4 network that is divided into the networks of launches, of 16 addresses each. It must not overlap with other networks that this host reaches.',
+  }),
+  networkMtu: define(
+    'network-mtu',
+    'BYTES',
+    parseMtu,
+    'uplink',
+    'MTU of these networks; uplink: as the default route',
+    {
+      about:
+        'MTU of these networks: that of the interface with the default route, but at least 1280, or a number of bytes. Set it if packets take another way that carries less, such as a tunnel.',
+    },
+  ),
   /** Given to stagers and runs, for a host that trusts a private certificate authority. */
-  caBundle: define('ca-bundle', 'FILE', parseOptionalPath, '', 'PEM bundle of CA certificates for stagers and runs'),
+  caBundle: define('ca-bundle', 'FILE', parseOptionalPath, '', 'PEM bundle of CA certificates for stagers and runs', {
+    about:
+      'PEM bundle of certificate authorities for stagers and runs. They find it at /etc/ssl/stagerd-ca.pem, and variables such as SSL_CERT_FILE, CURL_CA_BUNDLE and NODE_EXTRA_CA_CERTS point to it.',
+  }),
   /** For launches and runs with egress. */
   proxy: {
-    http: define('http-proxy', 'URL', parseProxy, '', 'HTTP proxy for stagers and runs with egress'),
+    http: define('http-proxy', 'URL', parseProxy, '', 'HTTP proxy for stagers and runs with egress', {
+      about:
+        'Proxies for stagers and runs with egress: URLs with a port, such as "http://proxy.example.org:3128", and a list of hosts that are reached without them. A proxy on this host needs an IPv4 address of this host that is not loopback. With a password in a URL, give this file mode 0600.',
+    }),
     https: define('https-proxy', 'URL', parseProxy, '', 'the same for HTTPS'),
     exceptions: define('no-proxy', 'LIST', parseOptionalText, '', 'what they reach without a proxy, comma-separated'),
   },
   /** Of a stager or run that sets none of its own. */
   limits: {
-    memoryBytes: define('memory', 'SIZE', parseBytes, '1GB', 'default memory limit of a stager'),
-    cpus: define('cpus', 'N', parseNumber, String(PROCESSORS), 'default CPU limit of a stager'),
+    memoryBytes: define('memory', 'SIZE', parseBytes, '1GB', 'default memory limit of a stager', {
+      about: 'Limits of stagers and runs that set none of their own. The default of cpus is the number of CPUs.',
+    }),
+    cpus: define('cpus', 'N', parseNumber, String(PROCESSORS), 'default CPU limit of a stager', { example: '2' }),
     pids: define('pids', 'N', parseInteger, '512', 'default limit of processes and threads of a stager'),
     diskBytes: define('disk', 'SIZE', parseBytes, '4GB', 'default limit of what a stager may write'),
     timeoutMs: define('timeout', 'TIME', parseDuration, '10m', 'default time limit of a stager'),
   },
   /** What is kept for stagers from one staging of a package to the next. */
   stagerCache: {
-    bytesOfOne: define('stager-cache', 'SIZE', parseBytes, '1GB', 'maximum size of what a stager keeps for a package'),
+    bytesOfOne: define('stager-cache', 'SIZE', parseBytes, '1GB', 'maximum size of what a stager keeps for a package', {
+      about:
+        'Maximum size of what a stager keeps from one staging of a package to the next, and of all that stagers keep. What is over the first is not kept; over the second, what was used least recently is removed.',
+    }),
     bytesOfAll: define('stager-caches', 'SIZE', parseBytes, '10GB', 'maximum size of all that stagers keep'),
   },
   /** Of snapshots. */
   compressor: {
-    name: define('compressor', 'NAME', parseCompressor, 'auto', 'igzip, pigz or zlib; auto: the fastest installed'),
+    name: define('compressor', 'NAME', parseCompressor, 'auto', 'igzip, pigz or zlib; auto: the fastest installed', {
+      about:
+        'Compressor of snapshots: igzip, pigz or zlib; auto is the fastest one that is installed, which `stagectl node doctor` shows. Levels are 0 to 9, with igzip 0 to 3.',
+    }),
     level: define('compression-level', 'N', parseCompressionLevel, '1', '0 to 9; igzip goes up to 3'),
   },
   /** What ships with stagerd, at each start: nothing is done where it is there already. */
-  bootstrap: define('bootstrap', 'LIST', parsePipelines, '', 'pipelines to make at the start: all, or their names'),
+  bootstrap: define('bootstrap', 'LIST', parsePipelines, '', 'pipelines to make at the start: all, or their names', {
+    about:
+      'Pipelines that stagerd makes at its start, with the operating system and the runtimes that they need: "all", or their names, such as "nodejs,python". What is there already is left alone, unless its recipe differs. `stagectl bootstrap` does the same on request. Debian packages come from the mirror that the host uses, or from this one.',
+  }),
   debianMirror: define(
     'debian-mirror',
     'URL',
@@ -105,10 +171,15 @@ export const DEFINITIONS = {
     'mirror for Debian packages; default: that of the host',
   ),
   /** Unless a policy sets another quota. */
-  packageQuotaBytes: define('package-quota', 'SIZE', parseBytes, '2GB', 'maximum size of the resource of a package'),
+  packageQuotaBytes: define('package-quota', 'SIZE', parseBytes, '2GB', 'maximum size of the resource of a package', {
+    about: 'Maximum size of the resource of a package, unless a policy sets another quota.',
+  }),
   /** The newest result is kept in any case. */
   history: {
-    results: define('results', 'N', parseInteger, '5', 'how many of its last results a package keeps'),
+    results: define('results', 'N', parseInteger, '5', 'how many of its last results a package keeps', {
+      about:
+        'How many of its last results a package keeps, for `stagectl package history` and for stagings with nothing changed, and how much data they have together, beyond that of the package.',
+    }),
     bytes: define(
       'results-size',
       'SIZE',
@@ -117,8 +188,13 @@ export const DEFINITIONS = {
       'how much data they have together, beyond that of the package',
     ),
   },
-  uploadGraceMs: define('upload-grace', 'TIME', parseDuration, '1h', 'how long gc keeps an upload without a package'),
-  logLevel: define('log-level', 'LEVEL', parseLogLevel, 'info', 'trace, debug, info, warn, error or silent'),
+  uploadGraceMs: define('upload-grace', 'TIME', parseDuration, '1h', 'how long gc keeps an upload without a package', {
+    about: 'How long `stagectl node gc` keeps an upload that no package refers to.',
+  }),
+  logLevel: define('log-level', 'LEVEL', parseLogLevel, 'info', 'trace, debug, info, warn, error or silent', {
+    about: 'trace, debug, info, warn, error or silent. debug also logs the duration of each step of each launch.',
+    reloads: true,
+  }),
 }
 
 /** Everything that can be configured, parsed and checked. */

@@ -23,10 +23,11 @@ const RETRY_MS = 5_000
  * - Nothing is admitted before `open` or after `close`. The interrupted stagings that `open` takes come first, and count
  *   against the limit.
  * - The queue holds UUIDs alone: what a staging is when its turn comes, the ledger says.
+ * - While it is held, no queued staging is admitted.
  * - While the queue is open, something wakes it: a submission, the end of a staging, or a timer after each error.
  */
 export class StagingQueue {
-  readonly #limit: number
+  #limit: number
   readonly #parts: QueueWork
   readonly #onError: (error: unknown) => void
   readonly #retryMs: number
@@ -36,6 +37,7 @@ export class StagingQueue {
   #unfinished: string[] = []
   #timer: NodeJS.Timeout | undefined
   #open = false
+  #held = false
   #pumping: Promise<void> | undefined
   #again = false
 
@@ -50,6 +52,36 @@ export class StagingQueue {
     this.#waiting = [...interrupted]
     this.#open = true
     this.notify()
+  }
+
+  get limit(): number {
+    return this.#limit
+  }
+
+  /** Running stagings go on, even if there are more. */
+  setLimit(limit: number): void {
+    this.#limit = limit
+    this.notify()
+  }
+
+  get held(): boolean {
+    return this.#held
+  }
+
+  /** Admits nothing until `resume`. What runs goes on, and so does what was interrupted. */
+  hold(): void {
+    this.#held = true
+  }
+
+  resume(): void {
+    this.#held = false
+    this.notify()
+  }
+
+  /** Resolves when nothing is at work. Call `hold` before, or something may begin at once. */
+  async idle(): Promise<void> {
+    await this.#pumping
+    while (this.#active.size > 0) await Promise.all(this.#active)
   }
 
   /** To be called when a staging may have been queued. */
@@ -76,8 +108,7 @@ export class StagingQueue {
   async close(): Promise<void> {
     this.#open = false
     clearTimeout(this.#timer)
-    await this.#pumping
-    while (this.#active.size > 0) await Promise.all(this.#active)
+    await this.idle()
   }
 
   #isOpen(): boolean {
@@ -86,7 +117,7 @@ export class StagingQueue {
 
   async #pump(): Promise<void> {
     while (this.#open && this.#active.size < this.#limit) {
-      const next = this.#waiting.shift() ?? (await this.#parts.admitNext())?.uuid
+      const next = this.#waiting.shift() ?? (this.#held ? undefined : (await this.#parts.admitNext())?.uuid)
       // A staging that was admitted during `close` is recorded as running: it continues at the next start.
       if (next === undefined || !this.#isOpen()) return
       const work: Promise<void> = this.#parts.work(next).then((outcome) => {

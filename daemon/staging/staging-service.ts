@@ -71,6 +71,33 @@ export class StagingService {
     return this.#ready
   }
 
+  get limit(): number {
+    return this.#queue.limit
+  }
+
+  /** How many may run at once. */
+  setLimit(limit: number): void {
+    this.#queue.setLimit(limit)
+  }
+
+  get draining(): boolean {
+    return this.#queue.held
+  }
+
+  /** Admits no queued staging until `undrain`. Those that run go on; new ones are queued. */
+  drain(): void {
+    this.#queue.hold()
+  }
+
+  undrain(): void {
+    this.#queue.resume()
+  }
+
+  /** Resolves when no staging is at work. */
+  idle(): Promise<void> {
+    return this.#queue.idle()
+  }
+
   start(): void {
     this.#recovered = this.#recover().catch((error: unknown) => {
       if (!this.#stop.signal.aborted)

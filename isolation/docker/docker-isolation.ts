@@ -9,6 +9,7 @@ import { RootImages } from '../engine/root-images.js'
 import { makeFileLayer, makeShimLayer, shimFiles } from '../engine/shim-layer.js'
 import type { StagerCaches } from '../caches/stager-caches.js'
 import { Examiner } from './examiner.js'
+import { examineFirewall } from './firewall-findings.js'
 import type {
   Cached,
   Finding,
@@ -66,6 +67,7 @@ export class DockerIsolation implements Isolation {
   readonly #launcher: Launcher
   readonly #sweeper: Sweeper
   readonly #examiner: Examiner
+  readonly #firewall: Firewall
 
   /** Does not connect yet. Throws `BadInput` (`bad-address-pool`). */
   constructor(options: DockerIsolationOptions, engine: Docker = connectEngine()) {
@@ -79,6 +81,7 @@ export class DockerIsolation implements Isolation {
     // Nodes on one host share the default pool. A random start makes collisions between them rare.
     const pool = new AddressPool(options.addressPool ?? DEFAULT_ADDRESS_POOL, 28, randomInt(65_536))
     this.#engine = engine
+    this.#firewall = firewall
     this.#settings = new EngineSettings(engine)
     this.#layers = layers
     this.#caches = caches
@@ -151,6 +154,10 @@ export class DockerIsolation implements Isolation {
 
   async examine(): Promise<readonly Finding[]> {
     return await this.#examiner.examine()
+  }
+
+  async examineFirewall(): Promise<readonly Finding[]> {
+    return await examineFirewall(this.#firewall)
   }
 
   async ping(): Promise<void> {

@@ -26,12 +26,16 @@ describe('the daemon', () => {
   let errors: unknown[]
   let warnings: string[]
   let undo: CleanupStack
+  let idle: Promise<void>
+  let missing: Error | undefined
   beforeEach(async () => {
     const temporary = await temporaryDirectory()
     onTestFinished(() => temporary.remove())
     directory = temporary.path
     socket = path.join(directory, 'stagerd.sock')
     calls = []
+    idle = Promise.resolve()
+    missing = undefined
     errors = []
     warnings = []
     undo = new CleanupStack()
@@ -60,7 +64,16 @@ describe('the daemon', () => {
       calls.push('API closed')
       done()
     })
-    const service = { start: note('staging started'), stop: stopping('staging stopped') }
+    const service = {
+      start: note('staging started'),
+      stop: stopping('staging stopped'),
+      drain: note('queued stagings wait'),
+      idle: () => idle,
+      limit: 2,
+      setLimit: (limit: number) => void calls.push(`at most ${limit}`),
+    }
+    const readiness = { assertReady: () => (missing ? Promise.reject(missing) : Promise.resolve()) }
+    const ledger = { list: () => Promise.resolve([]) }
     const settings = {
       socket,
       group: 'a-group-that-no-host-has',
@@ -82,7 +95,12 @@ describe('the daemon', () => {
       warn: (_entry: unknown, message?: string) => void warnings.push(message ?? ''),
       error: (entry: unknown) => void errors.push(entry),
     }
-    const daemon = new Daemon({ api, service, runs: { stop: stopRuns }, bootstraps }, settings, logger, undo)
+    const daemon = new Daemon(
+      { api, service, runs: { stop: stopRuns }, bootstraps, readiness, ledger },
+      settings,
+      logger,
+      undo,
+    )
     onTestFinished(() => daemon.stop())
     return daemon
   }
@@ -101,6 +119,27 @@ describe('the daemon', () => {
     await daemon.stop()
     expect(calls).toEqual(['staging started', 'API closed', 'runs stopped', 'staging stopped', 'store closed'])
     expect(errors).toEqual([])
+  })
+
+  it('lets running stagings end before it stops, while its API answers, until it is told not to wait', async () => {
+    const daemon = open()
+    await daemon.start()
+    expect(await daemon.drain(AbortSignal.timeout(60_000))).toBe(true)
+    idle = new Promise(() => undefined)
+    const atOnce = new AbortController()
+    const draining = daemon.drain(atOnce.signal)
+    expect((await get({ socketPath: socket })).status).toBe(200)
+    atOnce.abort()
+    expect(await draining).toBe(false)
+    expect(await daemon.drain(atOnce.signal)).toBe(false)
+    expect(calls).toEqual(['staging started', ...Array<string>(3).fill('queued stagings wait')])
+  })
+
+  it('says how many stagings there are, or what is missing', async () => {
+    const daemon = open()
+    expect(await daemon.status()).toBe('0 of at most 2 stagings running, 0 queued')
+    missing = new Error('The Docker Engine does not answer.')
+    expect(await daemon.status()).toBe('Not ready: The Docker Engine does not answer.')
   })
 
   it('makes the pipelines of its settings at the start, and none without that setting', async () => {

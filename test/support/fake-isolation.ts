@@ -222,6 +222,10 @@ export class FakeIsolation implements Isolation {
     return Promise.resolve([])
   }
 
+  examineFirewall(): Promise<readonly Finding[]> {
+    return Promise.resolve([])
+  }
+
   ping(): Promise<void> {
     return this.down ? Promise.reject(this.down) : Promise.resolve()
   }

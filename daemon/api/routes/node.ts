@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import { Unavailable } from '../../../base/errors.js'
 import type { NodeReport } from '../../node/node-report.js'
+import type { Readiness } from '../../node/readiness.js'
 import type { StagingService } from '../../staging/staging-service.js'
 import { DoctorReport, NodeStatus } from '../../documents/node.js'
 import { ADMINISTRATORS, EVERYBODY, HOLDERS } from '../access.js'
@@ -11,10 +11,11 @@ const Health = Type.Object({ status: Type.Literal('ok') }, { title: 'Health' })
 
 export interface NodeRoutesParts {
   readonly node: Pick<NodeReport, 'status' | 'doctor'>
-  readonly stagings: Pick<StagingService, 'ready'>
+  readonly readiness: Pick<Readiness, 'assertReady'>
+  readonly stagings: Pick<StagingService, 'drain' | 'undrain'>
 }
 
-export function nodeRoutes(api: Api, { node, stagings }: NodeRoutesParts): void {
+export function nodeRoutes(api: Api, { node, readiness, stagings }: NodeRoutesParts): void {
   const tags = ['node']
 
   api.get(
@@ -24,6 +25,42 @@ export function nodeRoutes(api: Api, { node, stagings }: NodeRoutesParts): void 
       schema: { operationId: 'showNode', tags, querystring: NoQuery, response: { 200: NodeStatus, ...REFUSALS } },
     },
     async () => node.status(),
+  )
+
+  api.post(
+    '/v1/node/drain',
+    {
+      access: ADMINISTRATORS,
+      schema: {
+        operationId: 'drainNode',
+        tags,
+        description: 'admits no queued staging until the node is undrained or stagerd is restarted; running ones go on',
+        querystring: NoQuery,
+        response: { 200: NodeStatus, ...REFUSALS },
+      },
+    },
+    async () => {
+      stagings.drain()
+      return await node.status()
+    },
+  )
+
+  api.post(
+    '/v1/node/undrain',
+    {
+      access: ADMINISTRATORS,
+      schema: {
+        operationId: 'undrainNode',
+        tags,
+        description: 'admits queued stagings again',
+        querystring: NoQuery,
+        response: { 200: NodeStatus, ...REFUSALS },
+      },
+    },
+    async () => {
+      stagings.undrain()
+      return await node.status()
+    },
   )
 
   api.get(
@@ -64,10 +101,7 @@ export function nodeRoutes(api: Api, { node, stagings }: NodeRoutesParts): void 
       },
     },
     async () => {
-      const { engine } = await node.status()
-      if (!engine.answers) throw new Unavailable('engine-down', engine.message)
-      if (!stagings.ready)
-        throw new Unavailable('starting', 'stagerd is still cleaning up after its last run: wait a moment.')
+      await readiness.assertReady()
       return { status: 'ok' as const }
     },
   )

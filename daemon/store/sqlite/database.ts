@@ -36,7 +36,7 @@ export class StagerdDatabase {
   /**
    * Opens or creates the database, and migrates it. The directory must exist.
    *
-   * Throws `Fault` (`sqlite-too-old`, `sqlite-not-durable`, `database-too-new`).
+   * Throws `Fault` (`sqlite-too-old`, `sqlite-not-durable`), `BadInput` (`database-too-new`).
    */
   static open(path: string, options: DatabaseOptions = {}): StagerdDatabase {
     const { migrations = MIGRATIONS, busyTimeoutMs = 5_000 } = options

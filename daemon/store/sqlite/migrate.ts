@@ -1,11 +1,11 @@
-import { Fault } from '../../../base/errors.js'
+import { BadInput } from '../../../base/errors.js'
 import type { Connection } from './connection.js'
 import type { Migration } from './migrations.js'
 
 /**
  * Applies the migrations that the database lacks. Each is recorded in the transaction that applies it.
  *
- * Throws `Fault` (`database-too-new`) for a database that a newer stagerd has migrated.
+ * Throws `BadInput` (`database-too-new`) for a database that a newer stagerd has migrated.
  */
 export function migrate(database: Connection, migrations: readonly Migration[]): void {
   database.exec(`
@@ -17,7 +17,7 @@ export function migrate(database: Connection, migrations: readonly Migration[]):
   const newest = migrations.at(-1)?.version ?? 0
   const present = versionOf(database)
   if (present > newest)
-    throw new Fault(
+    throw new BadInput(
       'database-too-new',
       `The database has version ${present}, but this stagerd knows versions up to ${newest} only: run a newer stagerd, or give this one another state directory.`,
     )
@@ -30,6 +30,8 @@ export function migrate(database: Connection, migrations: readonly Migration[]):
       .run(version, name, new Date().toISOString())
   })
   for (const migration of migrations) if (migration.version > present) apply.immediate(migration)
+  // In the header of the file, where a package that is about to be installed reads it without SQLite.
+  if (database.pragma('user_version', { simple: true }) !== newest) database.pragma(`user_version = ${newest}`)
 }
 
 function versionOf(database: Connection): number {

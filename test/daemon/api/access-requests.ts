@@ -278,6 +278,8 @@ export const REQUESTS: Readonly<Record<string, (make: AccessClient) => Promise<S
   // The node
   showNode: () => ({ url: '/v1/node' }),
   examineNode: () => ({ url: '/v1/node/doctor' }),
+  drainNode: () => ({ url: '/v1/node/drain' }),
+  undrainNode: () => ({ url: '/v1/node/undrain' }),
   collectGarbage: () => ({ url: '/v1/node/gc', body: { dry_run: true } }),
   checkHealth: () => ({ url: '/healthz' }),
   checkReadiness: () => ({ url: '/readyz' }),

@@ -118,7 +118,7 @@ export class ApiUnderTest extends ApiClient {
       liveBlobs: live,
       logger,
     })
-    const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1 }
+    const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1, draining: false }
     const socket = { subject: 'control socket', verdict: 'good', message: 'It answers.' } as const
     const kept = new KeptLaunches({ limit: 1, logger })
     const node = new NodeReport(facts, isolation, ledger, packages, kept, () => Promise.resolve(socket))
@@ -163,7 +163,11 @@ export class ApiUnderTest extends ApiClient {
       stagingLog: { ledger, logs, heartbeatMs },
       keptLaunches: { kept },
       runs: { runs: new FakeRuns() },
-      node: { node, stagings: { ready: true } },
+      node: {
+        node,
+        readiness: { assertReady: () => Promise.resolve() },
+        stagings: { drain: () => undefined, undrain: () => undefined },
+      },
       metrics: { ledger },
       garbage: { garbage },
       bootstraps: { bootstraps, logs: bootstrapLogs, heartbeatMs },

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Unavailable } from '../../../base/errors.js'
 import { nodeRoutes } from '../../../daemon/api/routes/node.js'
 import type { NodeStatus } from '../../../daemon/documents/node.js'
 import { openRoutes, type ApiClient } from './api-client.js'
 
 describe('the node over the API', () => {
-  const stagings = { ready: true }
   const engine = { answers: true, message: 'The Engine answers.' }
+  let missing: Error | undefined
   const status: NodeStatus = {
     version: '1.2.3',
     node: '00000000-0000-4000-8000-000000000000',
@@ -13,6 +14,7 @@ describe('the node over the API', () => {
     engine,
     packages: 0,
     stagings: { queued: 0, running: 0, limit: 2 },
+    draining: false,
     stager_caches: { count: 0, bytes: 0 },
     kept: [],
     uptime_seconds: 1,
@@ -22,9 +24,11 @@ describe('the node over the API', () => {
 
   let under: ApiClient
   beforeEach(async () => {
-    Object.assign(stagings, { ready: true })
-    Object.assign(engine, { answers: true, message: 'The Engine answers.' })
-    under = await openRoutes((api) => nodeRoutes(api, { node, stagings }))
+    missing = undefined
+    status.draining = false
+    const readiness = { assertReady: () => (missing ? Promise.reject(missing) : Promise.resolve()) }
+    const stagings = { drain: () => void (status.draining = true), undrain: () => void (status.draining = false) }
+    under = await openRoutes((api) => nodeRoutes(api, { node, readiness, stagings }))
   })
   afterEach(() => under.close())
 
@@ -35,14 +39,18 @@ describe('the node over the API', () => {
 
   it('is healthy while it answers, and ready while stagings are admitted', async () => {
     expect((await under.ask('GET', '/readyz')).document).toEqual({ status: 'ok' })
-    stagings.ready = false
-    expect((await under.ask('GET', '/readyz')).document).toMatchObject({ status: 503, code: 'starting' })
-    Object.assign(engine, { answers: false, message: 'The Engine is down.' })
+    missing = new Unavailable('engine-down', 'The Engine is down.')
     expect((await under.ask('GET', '/readyz')).document).toMatchObject({
       status: 503,
       code: 'engine-down',
       detail: 'The Engine is down.',
     })
     expect((await under.ask('GET', '/healthz')).document).toEqual({ status: 'ok' })
+  })
+
+  it('is drained and undrained, and says so', async () => {
+    expect((await under.ask('POST', '/v1/node/drain')).document).toMatchObject({ draining: true })
+    expect((await under.ask('GET', '/v1/node')).document).toMatchObject({ draining: true })
+    expect((await under.ask('POST', '/v1/node/undrain')).document).toMatchObject({ draining: false })
   })
 })

@@ -42,6 +42,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     control: { address: undefined, certificate: undefined, key: undefined },
     concurrency: Math.max(2, processors),
     maxKept: 4,
+    drainTimeoutMs: 60_000,
     bridgePool: '198.18.0.0/16',
     networkMtu: 'uplink',
     caBundle: undefined,
@@ -66,6 +67,7 @@ it('the file may set every setting', async () => {
     tls-key = "/etc/ssl/private/host.key"
     concurrency = 3
     max-kept = 0
+    drain-timeout = "0s"
     bridge-pool = "10.1.2.3/20"
     network-mtu = 1400
     ca-bundle = "/etc/ca.pem"
@@ -98,6 +100,7 @@ it('the file may set every setting', async () => {
     },
     concurrency: 3,
     maxKept: 0,
+    drainTimeoutMs: 0,
     bridgePool: '10.1.0.0/20',
     networkMtu: 1400,
     caBundle: '/etc/ca.pem',
@@ -191,23 +194,48 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, upload-grace, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, upload-grace, log-level'
 
   it.each([
-    ['an unknown key', 'memroy = "1GB"', `"memroy" in FILE is not a setting: ${known}.`],
-    ['an unknown section', '[limits]\nmemory = "1GB"', `"limits" in FILE is not a setting: ${known}.`],
-    ['a section in place of a value', '[memory]\nsize = 1', 'memory in FILE must be a string or a number.'],
-    ['a boolean', 'socket = false', 'socket in FILE must be a string or a number.'],
-    ['a list', 'socket = ["/a", "/b"]', 'socket in FILE must be a string or a number.'],
-    ['a date', 'timeout = 2026-01-01', 'timeout in FILE must be a string or a number.'],
+    ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],
+    [
+      'an unknown section',
+      '# Limits\n[limits]\nmemory = "1GB"',
+      `"limits" in line 2 of FILE is not a setting: ${known}.`,
+    ],
+    [
+      'a section in place of a value',
+      '[memory]\nsize = 1',
+      'memory in line 1 of FILE is a table, but must be a string or a number: SIZE, by default "1GB".',
+    ],
+    [
+      'a boolean',
+      'socket = false',
+      'socket in line 1 of FILE is false, but must be a string or a number: PATH, by default "/run/stagerd/stagerd.sock".',
+    ],
+    [
+      'a list',
+      'socket = ["/a", "/b"]',
+      'socket in line 1 of FILE is an array, but must be a string or a number: PATH, by default "/run/stagerd/stagerd.sock".',
+    ],
+    [
+      'a date',
+      'timeout = 2026-01-01',
+      'timeout in line 1 of FILE is a date, but must be a string or a number: TIME, by default "10m".',
+    ],
   ])('%s is refused', async (_what, content, message) => {
     expect(await refusal(loadFile(content))).toEqual({ code: 'bad-setting', message })
   })
 
-  it('is the source that a bad value is reported with, after its key', async () => {
-    expect((await refusal(loadFile('pids = 0.5'))).message).toBe(
-      'pids in FILE: "0.5" is not a whole number from 1 to 999999999.',
+  it('is the source that a bad value is reported with, with its line, after its key', async () => {
+    expect((await refusal(loadFile('memory = "1GB"\n\n# Processes\npids = 0.5\n'))).message).toBe(
+      'pids in line 4 of FILE: "0.5" is not a whole number from 1 to 999999999.',
     )
+  })
+
+  it('has keys that look like others in texts of several lines, which are not taken for them', async () => {
+    const { message } = await refusal(loadFile('no-proxy = """\npids = 1\n""" # a list\n"pids" = "x"\ncpus = 1'))
+    expect(message).toMatch(/^pids in line 4 of FILE: /)
   })
 })
 
@@ -271,6 +299,7 @@ describe('a bad value', () => {
     ['timeout', '999ms', `--timeout: "999ms" ${duration}.`],
     ['timeout', '-1m', `--timeout: "-1m" ${duration}.`],
     ['uploadGrace', '10', `--upload-grace: "10" ${duration}.`],
+    ['drainTimeout', '0', `--drain-timeout: "0" ${duration}.`],
     ['bridgePool', '198.18.0.0', `--bridge-pool: "198.18.0.0" ${network}.`],
     ['bridgePool', '198.18.0.0/7', `--bridge-pool: "198.18.0.0/7" ${network}.`],
     ['bridgePool', '198.18.0.0/29', `--bridge-pool: "198.18.0.0/29" ${network}.`],

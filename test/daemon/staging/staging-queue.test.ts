@@ -34,6 +34,42 @@ it('does not start a staging that is admitted while it closes, and waits for the
   expect(errors).toEqual([])
 })
 
+it('while it is held, lets what runs end and starts what was interrupted, but no queued staging', async () => {
+  const waiting = ['b', 'c'].map((uuid) => ({ uuid }))
+  const begun: string[] = []
+  const ends: (() => void)[] = []
+  const queue = new StagingQueue(
+    1,
+    {
+      admitNext: () => Promise.resolve(waiting.shift()),
+      work: (uuid) => {
+        begun.push(uuid)
+        return new Promise((resolve) => ends.push(() => resolve('ended')))
+      },
+    },
+    () => undefined,
+  )
+  queue.hold()
+  queue.open(['a'])
+  await settled()
+  let idle = false
+  const waitingForIdle = queue.idle().then(() => (idle = true))
+  await settled()
+  expect({ begun, idle }).toEqual({ begun: ['a'], idle: false })
+  ends[0]?.()
+  await waitingForIdle
+  expect(begun).toEqual(['a'])
+  queue.resume()
+  await settled()
+  expect(begun).toEqual(['a', 'b'])
+  // A higher limit starts what waits, at once.
+  queue.setLimit(2)
+  await settled()
+  expect(begun).toEqual(['a', 'b', 'c'])
+  for (const end of ends) end()
+  await queue.close()
+})
+
 it('starts interrupted stagings first, and counts them against the limit', async () => {
   const waiting = ['c', 'd'].map((uuid) => ({ uuid }))
   const begun: string[] = []

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { Fault } from '../../../base/errors.js'
+import { BadInput } from '../../../base/errors.js'
 import { Connection } from '../../../daemon/store/sqlite/connection.js'
 import { makeDurable, StagerdDatabase } from '../../../daemon/store/sqlite/database.js'
 import { migrate } from '../../../daemon/store/sqlite/migrate.js'
@@ -58,7 +58,7 @@ describe('the database', () => {
     it('unless a newer stagerd has migrated it', () => {
       const newer = [...MIGRATIONS, { version: 99, name: 'future', sql: 'CREATE TABLE future (a)' }]
       StagerdDatabase.open(path, { migrations: newer }).close()
-      expect(() => SqliteStore.open(path)).toThrow(Fault)
+      expect(() => SqliteStore.open(path)).toThrow(BadInput)
       expect(() => SqliteStore.open(path)).toThrow(/version 99.*newer stagerd/)
     })
 

@@ -1,0 +1,51 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Command } from 'commander'
+import type { NodeStatus } from '../../daemon/documents/node.js'
+import { parseDuration } from '../options/parse-duration.js'
+import { EXIT } from '../session/exit-codes.js'
+import { examples, type CommandLine } from '../session/command-line.js'
+import type { Session } from '../session/session.js'
+
+interface DrainOptions {
+  readonly wait: boolean
+  readonly interval: number
+}
+
+export function addNodeDrainCommands(node: Command, commandLine: CommandLine): void {
+  node
+    .command('drain')
+    .description(
+      'Start no queued staging any more, and wait for those that run. New ones are queued. It holds until `node undrain`, or a restart of stagerd.',
+    )
+    .option('--no-wait', 'do not wait for the stagings that run')
+    .option('--interval <duration>', 'how often to look whether they have ended', parseDuration, 1_000)
+    .addHelpText('after', examples('node drain', 'node drain --no-wait', 'node undrain'))
+    .action(commandLine.run(drain))
+  node
+    .command('undrain')
+    .description('Start queued stagings again.')
+    .addHelpText('after', examples('node undrain'))
+    .action(
+      commandLine.run(async ({ api, output, signal }) => {
+        const status = await api.post<NodeStatus>('/v1/node/undrain', undefined, { signal })
+        await output.result(status, () => `The node starts stagings again: ${status.stagings.queued} are queued.`)
+        return EXIT.success
+      }),
+    )
+}
+
+async function drain({ api, output, signal }: Session, { wait, interval }: DrainOptions): Promise<number> {
+  let status = await api.post<NodeStatus>('/v1/node/drain', undefined, { signal })
+  if (wait && status.stagings.running > 0)
+    await output.note(`Waiting for ${status.stagings.running} running stagings; Ctrl-C leaves the node draining.`)
+  while (wait && status.draining && status.stagings.running > 0) {
+    await delay(interval, undefined, { signal })
+    status = await api.get<NodeStatus>('/v1/node', { signal })
+  }
+  await output.result(status, () => {
+    const { running, queued } = status.stagings
+    if (!status.draining) return 'The node was undrained, or stagerd was restarted.'
+    return `The node is draining: ${running} stagings run, ${queued} are queued.`
+  })
+  return EXIT.success
+}
