@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { hashOf, makeSecret } from '../../../daemon/access/secret.js'
 import type { Token } from '../../../daemon/model/token.js'
+import { vi } from 'vitest'
 import type { ApiUnderTest } from './api-under-test.js'
 
 export interface Sent {
@@ -86,6 +87,13 @@ export class AccessClient {
 
   bootstrap(): Promise<string> {
     return this.#make('/v1/bootstraps', { pipelines: [] })
+  }
+
+  /** It has nothing to make, and ends at once. */
+  async endedBootstrap(): Promise<string> {
+    const uuid = await this.bootstrap()
+    await vi.waitUntil(async () => (await this.under.store.bootstraps.get(uuid)).state !== 'running', 15_000)
+    return uuid
   }
 
   /** It runs until the API closes. */
@@ -287,7 +295,7 @@ export const REQUESTS: Readonly<Record<string, (make: AccessClient) => Promise<S
   startBootstrap: () => ({ url: '/v1/bootstraps', body: { pipelines: [] } }),
   listBootstraps: () => ({ url: '/v1/bootstraps' }),
   showBootstrap: async (make) => ({ url: `/v1/bootstraps/${await make.bootstrap()}` }),
-  cancelBootstrap: async (make) => ({ url: `/v1/bootstraps/${await make.bootstrap()}/cancel` }),
+  cancelBootstrap: async (make) => ({ url: `/v1/bootstraps/${await make.endedBootstrap()}/cancel` }),
   followBootstrapLog: async (make) => ({ url: `/v1/bootstraps/${await make.bootstrap()}/log?follow=false` }),
   listPolicies: async (make) => (await make.policy(), { url: '/v1/policies' }),
   createPolicy: (make) => ({ url: '/v1/policies', body: { namespace: OWN, name: make.name(), text: '' } }),

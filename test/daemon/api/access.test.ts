@@ -99,7 +99,7 @@ describe('every route of the OpenAPI document', () => {
       [
         "assembleSource (write) | 404 package-not-found | 403 token-read-only | 400 bad-composition | 400 bad-composition",
         "attachResource (write) | 404 package-not-found | 403 token-read-only | 200 | 200",
-        "cancelBootstrap (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 202",
+        "cancelBootstrap (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 409 bootstrap-ended",
         "cancelStaging (write) | 404 staging-not-found | 403 token-read-only | 202 | 202",
         "checkHealth (everybody) | 200 | 200 | 200 | 200",
         "checkReadiness (any token) | 200 | 200 | 200 | 200",
