@@ -1,5 +1,6 @@
 import { lstat, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { errnoOf } from '../../../base/errors.js'
 
 /** What can happen to files on a disk. */
 export const DAMAGES = {
@@ -40,8 +41,13 @@ export async function damageCaches(
     const isList = path.basename(name) === 'layers.json'
     const isChosen = which === 'both' || isList === (which === 'lists')
     if (!isChosen || !(await lstat(file).catch(() => undefined))?.isFile()) continue
-    await DAMAGES[damage](file)
-    damaged += 1
+    try {
+      await DAMAGES[damage](file)
+      damaged += 1
+    } catch (error) {
+      // Of a package that has been deleted: the node removes its caches meanwhile.
+      if (errnoOf(error) !== 'ENOENT') throw error
+    }
   }
   return damaged
 }

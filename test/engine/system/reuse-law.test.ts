@@ -66,7 +66,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 let daemon: PrivateDaemon
 let stagers: KeepingStagers
 beforeAll(async () => {
-  // Two sets of modules are more than the quota.
+  // Three sets of modules are more than the quota.
   daemon = await PrivateDaemon.start(['--results', '100', '--stager-cache', '800KB'])
   stagers = await KeepingStagers.add(daemon)
 })

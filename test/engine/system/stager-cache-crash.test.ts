@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { damageCaches, DAMAGES, type Damage } from '../support/damage-caches.js'
-import { KeepingStagers, type Inputs } from '../support/keeping-stager.js'
+import { KeepingStagers, type Inputs, type Staged } from '../support/keeping-stager.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon, until } from '../support/private-daemon.js'
 
@@ -14,11 +14,16 @@ let daemon: PrivateDaemon
 let stagers: KeepingStagers
 let name: string
 let turn = 0
-const inputs: Inputs = { index: 'one', lock: '1', mode: undefined }
+/** What a package is without a cache, by page and lock file. */
+const fresh = new Map<string, Staged>()
 
 beforeAll(async () => {
   daemon = await PrivateDaemon.start(['--stager-cache', '1MB'])
   stagers = await KeepingStagers.add(daemon)
+  // Time to be killed in.
+  await daemon.ask('PATCH', `/v1/stagers/${encodeURIComponent('job::/::keeping')}`, {
+    environment_set: { PAUSE: '0.3' },
+  })
 })
 beforeEach(async () => {
   name = await stagers.newPackage()
@@ -30,14 +35,16 @@ afterAll(async () => {
   await daemon.close()
 })
 
-/** Another page each time, so that nothing is answered from before. */
-const next = (lock = inputs.lock): Inputs => ({ ...inputs, index: String(++turn), lock })
+/** Another page each time, so that the result before is not that of now. */
+const next = (lock = '1'): Inputs => ({ index: `page ${++turn % 2}`, lock, mode: undefined })
 
 async function finish({ uuid }: Staging, staged: Inputs): Promise<string> {
   const { state } = await daemon.ended(uuid)
   const log = await daemon.text(uuid)
   expect(state, log).toBe('succeeded')
-  expect(await stagers.staged(name), log).toEqual(await stagers.fresh(staged))
+  const key = JSON.stringify(staged)
+  if (!fresh.has(key)) fresh.set(key, await stagers.fresh(staged))
+  expect(await stagers.staged(name), log).toEqual(fresh.get(key))
   return log
 }
 
@@ -52,7 +59,7 @@ const MOMENTS: Readonly<Record<string, (staging: Staging, before: number) => Pro
   'after the verdict, before the stager has ended': ({ uuid }) => says(uuid, 'the verdict is there'),
   'when the new layer is there': (_, before) => until('a layer is there', async () => (await layers()).length > before),
   ...Object.fromEntries(
-    [5, 20, 50, 100, 200].map((ms) => [
+    [5, 50, 200].map((ms) => [
       `${ms} ms after the verdict`,
       async ({ uuid }: Staging) => {
         await says(uuid, 'the verdict is there')
@@ -84,14 +91,12 @@ it('what is kept is over its quota again and again: the results are those withou
 })
 
 it.each(
-  (Object.keys(DAMAGES) as Damage[]).flatMap((damage) =>
-    (['kept', 'lists'] as const).map(
-      (which) => [damage, which === 'kept' ? 'what it has kept' : 'its list', which] as const,
-    ),
-  ),
-)('%s in %s: the result is that without a cache, and the cache begins again', async (damage, _, which) => {
+  (Object.keys(DAMAGES) as Damage[]).flatMap((damage): [Damage, string, 'kept' | 'lists'][] => [
+    [damage, 'of what it has kept', 'kept'],
+    [damage, 'of its list', 'lists'],
+  ]),
+)('%s %s: the result is that without a cache, and the cache begins again', async (damage, _, which) => {
   await stage()
-  expect(await stage()).toContain('the modules are those of the last staging')
   expect(await damageCaches(daemon.stateDirectory, damage, which)).toBeGreaterThan(0)
   expect(await stage()).toContain('installing the modules')
   expect(await stage()).toContain('the modules are those of the last staging')
