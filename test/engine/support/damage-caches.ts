@@ -24,19 +24,22 @@ export const DAMAGES = {
 export type Damage = keyof typeof DAMAGES
 
 /**
- * Damages every file of every cache of a node, while no launch has one.
+ * Damages every file of the caches of a node, while no launch has one.
  *
  * @param which the files that stagers have kept, the lists of layers, or both
+ * @param packageUuid only caches for this package
  * @returns how many files
  */
 export async function damageCaches(
   stateDirectory: string,
   damage: Damage,
   which: 'kept' | 'lists' | 'both',
+  packageUuid = '',
 ): Promise<number> {
   const caches = path.join(stateDirectory, 'caches')
   let damaged = 0
   for (const name of await readdir(caches, { recursive: true })) {
+    if (!name.startsWith(packageUuid)) continue
     const file = path.join(caches, name)
     const isList = path.basename(name) === 'layers.json'
     const isChosen = which === 'both' || isList === (which === 'lists')

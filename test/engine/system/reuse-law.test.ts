@@ -113,8 +113,8 @@ async function disturb(disturbance: Disturbance, { tool }: World): Promise<void>
   }
 }
 
-/** What a staging sees of the world. */
-const seen = ({ versions, ...world }: World) => JSON.stringify({ ...world, version: versions[world.tool] })
+/** What a staging sees of the world: of a runtime its files, and not its name. */
+const seen = ({ tool, versions, ...world }: World) => JSON.stringify({ ...world, version: versions[tool] })
 
 it('a package that is staged again is what a first staging makes', { timeout: law.timeout }, async () => {
   /** By what is seen. */

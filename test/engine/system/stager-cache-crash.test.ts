@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import type { Package } from '../../../daemon/documents/package.js'
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { damageCaches, DAMAGES, type Damage } from '../support/damage-caches.js'
 import { KeepingStagers, type Inputs, type Staged } from '../support/keeping-stager.js'
@@ -54,6 +55,8 @@ async function stage(staged = next()): Promise<string> {
 
 const layers = () => readdir(path.join(daemon.stateDirectory, 'caches'), { recursive: true }).catch(() => [])
 
+const isListOf = (packageUuid: string, file: string) => file.startsWith(packageUuid) && file.endsWith('/layers.json')
+
 const MOMENTS: Readonly<Record<string, (staging: Staging, before: number) => Promise<void>>> = {
   'while the stager writes to its cache': ({ uuid }) => says(uuid, 'half of it is kept'),
   'after the verdict, before the stager has ended': ({ uuid }) => says(uuid, 'the verdict is there'),
@@ -97,7 +100,10 @@ it.each(
   ]),
 )('%s %s: the result is that without a cache, and the cache begins again', async (damage, _, which) => {
   await stage()
-  expect(await damageCaches(daemon.stateDirectory, damage, which)).toBeGreaterThan(0)
+  const { uuid } = await daemon.ask<Package>('GET', `/v1/packages/${encodeURIComponent(`package::/::${name}`)}`)
+  // What a stager has kept is put away after the end of its staging.
+  await until('its list is there', async () => (await layers()).some((one) => isListOf(uuid, one)))
+  expect(await damageCaches(daemon.stateDirectory, damage, which, uuid)).toBeGreaterThan(0)
   expect(await stage()).toContain('installing the modules')
   expect(await stage()).toContain('the modules are those of the last staging')
 })
