@@ -1,10 +1,10 @@
 import { isShellName } from '../../base/variable-name.js'
 
 /**
- * Starts a program with variables that a shell cannot name. dash and the shell of busybox drop them when they start, bash
- * passes them on. So they are set again behind the shells of init, and bash runs the command where the root has it. Else
- * a command of plain words runs without a shell; that is the form in which images give theirs. The names of the shell's
- * own variables must not be those of the program.
+ * Starts a program with variables that a shell cannot name. dash and the shell of an older busybox drop them when they
+ * start, bash passes them on. So they are set again behind the shells of init, and bash runs the command where the root
+ * has it. Else a command of plain words runs without a shell; that is the form in which images give theirs. The names of
+ * the shell's own variables must not be those of the program.
  */
 const WITH_VARIABLES = String.raw`_stagerd_command=$1 _stagerd_words=$2
 shift 2
@@ -13,7 +13,10 @@ if [ -x /bin/bash ]; then
 elif [ -n "$_stagerd_words" ] && case $(eval "set -- $_stagerd_words" && command -v "$1") in */*) ;; *) false ;; esac; then
   eval "set -- \"\$@\" $_stagerd_words"
 else
-  echo 'stagerd: /bin/sh passes on no variables with names such as a.b: add bash to this root, or use env(1)' >&2
+  case $(env stagerd.probe=kept /bin/sh -c env) in
+    *stagerd.probe=kept*) ;;
+    *) echo 'stagerd: /bin/sh passes on no variables with names such as a.b: add bash to this root, or use env(1)' >&2 ;;
+  esac
   set -- "$@" /bin/sh -c "$_stagerd_command"
 fi
 exec env -- "$@"`

@@ -228,10 +228,15 @@ describe('LAW in a real container: layers and snapshot together show the same tr
     ).toEqual([])
     // `find`, because such a path is too long for a single call.
     const listed = (root: string) =>
-      execFileSync('find', ['.', '-printf', '%y %m %U:%G %T@ %l %P\\n', '-type', 'f', '-execdir', 'cat', '{}', ';'], {
-        cwd: root + directory,
-        encoding: 'latin1',
-      })
+      execFileSync(
+        'find',
+        ['.', '-printf', '\\n%y %m %U:%G %T@ %l %P\\n', '-type', 'f', '-execdir', 'cat', '{}', ';'],
+        {
+          cwd: root + directory,
+          encoding: 'latin1',
+        },
+      )
+        // A content has lines of its own: directories give their entries in another order on another filesystem.
         .split('\n')
         .sort()
     const taken = await stager.snapshotOf(directory, () => listed(stager.root))
