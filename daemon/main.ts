@@ -4,6 +4,7 @@ import { BadInput, StagerdError } from '../base/errors.js'
 import { installedVersion } from '../base/installation.js'
 import { DEFAULT_FILE, describeCommand } from './command-line.js'
 import { Daemon } from './lifecycle.js'
+import { journalStream } from './log/journal-stream.js'
 import { ServiceManager } from './service-manager.js'
 import { Service } from './service.js'
 import { loadSettings } from './settings/load-settings.js'
@@ -29,7 +30,9 @@ async function main(argv: readonly string[]): Promise<number> {
     })
   const settings = await load()
   if (check) return 0
-  const logger = pino({ level: settings.logLevel })
+  const options = { level: settings.logLevel }
+  // systemd sets it if the output goes to the journal.
+  const logger = process.env.JOURNAL_STREAM ? pino(options, journalStream(process.stdout)) : pino(options)
 
   // Not `once`: execa kills the process with the same signal if its own handler finds no other listener.
   const atOnce = new AbortController()
@@ -66,6 +69,9 @@ try {
   process.exit(await main(process.argv))
 } catch (error) {
   // There may be no logger yet: print one sentence.
-  process.stderr.write(`stagerd: ${error instanceof StagerdError ? error.message : String((error as Error).stack)}\n`)
+  const priority = process.env.JOURNAL_STREAM ? '<3>' : ''
+  process.stderr.write(
+    `${priority}stagerd: ${error instanceof StagerdError ? error.message : String((error as Error).stack)}\n`,
+  )
   process.exit(error instanceof BadInput ? 2 : 1)
 }

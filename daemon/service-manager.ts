@@ -7,7 +7,7 @@ const PINGS_IN_TIME = 3
 
 /**
  * Reports to systemd (`Type=notify`); does nothing under another parent. Node cannot send datagrams to a Unix socket, so
- * `systemd-notify` does it. That is why the unit sets `NotifyAccess=all`.
+ * `systemd-notify` does it, in the name of its parent process.
  */
 export class ServiceManager {
   readonly #environment: Environment

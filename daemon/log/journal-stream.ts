@@ -1,5 +1,6 @@
-/** What pino writes to. It tells the level of a line before it. */
-interface Destination {
+/** What pino writes to. It sets `lastLevel` before each line. */
+export interface LeveledStream {
+  lastLevel: number
   write(line: string): void
 }
 
@@ -10,17 +11,10 @@ const PRIORITIES: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 
  * Puts the priority of each line before it, as sd-daemon(3) describes: the journal takes it off and keeps it as PRIORITY, so
  * that `journalctl -p warning` finds what it should.
  */
-export class JournalStream implements Destination {
-  /** pino sets `lastLevel` on a stream with this property. */
-  readonly [Symbol.for('pino.metadata') as never] = true
-  readonly lastLevel: number = 30
-  readonly #to: Destination
-
-  constructor(to: Destination) {
-    this.#to = to
+export function journalStream(to: { write(line: string): unknown }): LeveledStream {
+  const stream = {
+    lastLevel: 30,
+    write: (line: string) => void to.write(`<${PRIORITIES[stream.lastLevel] ?? 6}>${line}`),
   }
-
-  write(line: string): void {
-    this.#to.write(`<${PRIORITIES[this.lastLevel] ?? 6}>${line}`)
-  }
+  return Object.assign(stream, { [Symbol.for('pino.metadata')]: true })
 }
