@@ -4,7 +4,7 @@ import { ServiceManager } from '../../daemon/service-manager.js'
 
 const SOCKET = { NOTIFY_SOCKET: '/run/notify' }
 
-const under = (environment: Record<string, string>) => {
+const under = (environment: Record<string, string | undefined>) => {
   const programs: (readonly string[])[] = []
   const manager = new ServiceManager(environment, (file, args) => {
     programs.push([file, ...args])
@@ -53,8 +53,8 @@ describe('the service manager', () => {
   })
 
   it('is told nothing if there is none', async () => {
-    for (const environment of [{}, { NOTIFY_SOCKET: '' }, { WATCHDOG_USEC: '1000' }]) {
-      const { manager, programs } = under(environment as Record<string, string>)
+    for (const environment of [{ NOTIFY_SOCKET: undefined }, { NOTIFY_SOCKET: '' }, { WATCHDOG_USEC: '1000' }]) {
+      const { manager, programs } = under(environment)
       await manager.ready()
       await manager.status('idle')
       expect(programs).toEqual([])
