@@ -1,6 +1,6 @@
 import { Mutex } from '../../base/mutex.js'
 import { Conflict, messageOf } from '../../base/errors.js'
-import type { KeptContainer as KeptContainerPort, Shell, ShellHooks } from '../isolation.js'
+import type { KeptContainer as KeptContainerPort, Shell, ShellHooks } from '../kept-container.js'
 import type { Limits, ShellPlan } from '../launch-plan.js'
 import type { Container } from './container.js'
 import { ContainerShell } from './container-shell.js'

@@ -63,11 +63,9 @@ machine_tree() {
   echo "$tree"
 }
 
-# The mirror of the host's own suite has the other suites too.
+# The mirror of the host's own suite has the other suites too. Prints nothing without one: mmdebstrap then uses its default.
 machine_mirror() {
-  local own
-  own=$(debian_mirror "$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)")
-  echo "${own:-http://deb.debian.org/debian}"
+  debian_mirror "$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)"
 }
 
 # make_tree DIRECTORY: uses the variables of machine_tree.
@@ -83,7 +81,7 @@ make_tree() {
   # A mirror that stays at a day of the past has suites that have expired.
   mmdebstrap --mode=root --variant=minbase --format=directory --include="$(IFS=, && echo "${packages[*]}")" \
     --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Languages "none"' \
-    --keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$suite" "$tree" "$mirror" &&
+    --keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$suite" "$tree" ${mirror:+"$mirror"} &&
     # The Node.js of a suite may be too old. --force: this npm is for the Node.js of the tree, not of the host.
     npm install --global --force --prefix "$prefix" --no-audit --no-fund "$binary@$node" "npm@$npm" &&
     ln -sf "../lib/node_modules/$binary/bin/node" "$prefix/bin/node" &&

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import type { KeptContainer, PreparedContainer } from '../../isolation/isolation.js'
+import type { PreparedContainer } from '../../isolation/isolation.js'
+import type { KeptContainer } from '../../isolation/kept-container.js'
 import type { CacheOwner, Limits } from '../../isolation/launch-plan.js'
 import { launch, planOf, Recorder, type IsolationUnderTest, type Program } from './isolation.js'
 

@@ -12,7 +12,6 @@ import type {
   ImageHooks,
   ImagePlan,
   Isolation,
-  KeptContainer,
   OpenImage,
   PreparedContainer,
   PrepareHooks,
@@ -24,6 +23,7 @@ import type {
   StartHooks,
   SweepReport,
 } from '../../isolation/isolation.js'
+import type { KeptContainer } from '../../isolation/kept-container.js'
 import type { LayerContent, LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 import { pathFromRoot } from '../../isolation/path-rules.js'
 import { FakeKept } from './fake-kept.js'

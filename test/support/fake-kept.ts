@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { Conflict } from '../../base/errors.js'
 import { linesOf } from '../../base/lines-of.js'
-import type { KeptContainer, Shell, ShellHooks, StartHooks } from '../../isolation/isolation.js'
+import type { StartHooks } from '../../isolation/isolation.js'
+import type { KeptContainer, Shell, ShellHooks } from '../../isolation/kept-container.js'
 import type { PreparePlan, ShellPlan, StartPlan, TerminalSize } from '../../isolation/launch-plan.js'
 
 /** What a program of the fake has left behind. */

@@ -5,7 +5,7 @@ import { NotFound } from '../../../base/errors.js'
 import { keptLaunchRoutes } from '../../../daemon/api/routes/kept-launches.js'
 import type { ShellEvent } from '../../../daemon/documents/kept.js'
 import type { KeptLaunches, OpenShell, ShellEnding } from '../../../daemon/staging/kept-launches.js'
-import type { ShellHooks } from '../../../isolation/isolation.js'
+import type { ShellHooks } from '../../../isolation/kept-container.js'
 import type { ShellPlan, TerminalSize } from '../../../isolation/launch-plan.js'
 import { openRoutes, type ApiClient } from './api-client.js'
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ShellHooks } from '../../../isolation/isolation.js'
+import type { ShellHooks } from '../../../isolation/kept-container.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
 import { call, MAX_KEPT, StagingHarness } from '../../support/staging-harness.js'
 
