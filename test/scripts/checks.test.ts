@@ -10,7 +10,7 @@ const ROOT = path.resolve(import.meta.dirname, '../..')
 async function run(script: string) {
   const cwd = await scratch()
   const uses = 'set -euo pipefail; source "$root/scripts/lib/checks.sh"; nproc() { echo 2; }'
-  const { stdout, exitCode } = await execa('bash', ['-c', `${uses}\n${script}`], {
+  const { stdout, exitCode } = await execa('bash', ['--norc', '-c', `${uses}\n${script}`], {
     cwd,
     env: { root: ROOT, TMPDIR: cwd },
     reject: false,

@@ -7,10 +7,17 @@ import { directoryOf } from '../support/small-trees.js'
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const TIDES = ['tides ruby / High water', 'tides ruby test ruby test.rb', 'tides ruby breaks rm tides.rb']
 
-/** What the check of the table of samples says about the checkout `root`. */
+/**
+ * What the check of the table of samples says about the checkout `root`.
+ *
+ * bash takes a standard input that is a socket for a remote shell's, and reads ~/.bashrc then, unless told not to.
+ */
 async function check(root: string): Promise<string[]> {
   const script = 'source "$root/scripts/lib/samples.sh"; check_samples'
-  const { exitCode, stderr } = await execa('bash', ['-euo', 'pipefail', '-c', script], { env: { root }, reject: false })
+  const { exitCode, stderr } = await execa('bash', ['--norc', '-euo', 'pipefail', '-c', script], {
+    env: { root },
+    reject: false,
+  })
   const [summary, ...mistakes] = stderr.split('\n')
   expect([exitCode, summary]).toEqual(
     mistakes.length === 0 ? [0, ''] : [1, 'bash: examples/apps/samples.txt is wrong:'],

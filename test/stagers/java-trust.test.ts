@@ -54,7 +54,7 @@ async function fetchWithJava(directory: string, url: string, bundle: string | un
     trust_bundle
     options=\${JAVA_TOOL_OPTIONS-}
     JAVA_TOOL_OPTIONS=\${options//$of_package/$here} java Fetch.java "$2"`
-  return await execa('bash', ['-euo', 'pipefail', '-c', script, 'bash', TRUST, url], {
+  return await execa('bash', ['--norc', '-euo', 'pipefail', '-c', script, 'bash', TRUST, url], {
     cwd: directory,
     env: bundle === undefined ? { SSL_CERT_FILE: '' } : { SSL_CERT_FILE: bundle },
     reject: false,

@@ -9,7 +9,7 @@ const FIRST = { PATH: process.env.PATH ?? '', HOME: '/app', STAGER_URL: 'http://
 
 async function keyOf(app: string, env: Readonly<Record<string, string>>): Promise<string> {
   const script = 'source "$1/application.sh"; app=$2; set_by_stager=NODE_ENV; key_of package.json package-lock.json'
-  return (await execa('bash', ['-c', script, 'bash', LIBRARY, app], { env, extendEnv: false })).stdout
+  return (await execa('bash', ['--norc', '-c', script, 'bash', LIBRARY, app], { env, extendEnv: false })).stdout
 }
 
 describe('the key of installed dependencies', () => {

@@ -23,7 +23,7 @@ async function packed(root: string, cache: string): Promise<Buffer> {
     "$_stager_packer" "$2" -- app >"$3"
     : >"$_stager_dir/verdict"`
   const archive = join(await scratch(), 'data.tar')
-  await execa('bash', ['-c', script, 'bash', LIBRARY, root, archive], {
+  await execa('bash', ['--norc', '-c', script, 'bash', LIBRARY, root, archive], {
     env: { STAGER_URL: 'http://127.0.0.1:1/x', STAGER_CACHE: cache },
   })
   return execFileSync('cat', [archive])

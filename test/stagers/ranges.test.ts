@@ -102,7 +102,7 @@ const judgeByLibrary =
         echo "\${fitting[*]}"
       done`
     const input = ranges.map((range) => `${range}\n`).join('')
-    const { stdout } = await execa('bash', ['-euc', script, 'bash', LIBRARY, name, ...VERSIONS], { input })
+    const { stdout } = await execa('bash', ['--norc', '-euc', script, 'bash', LIBRARY, name, ...VERSIONS], { input })
     return stdout.split('\n').map((line) => line.split(' ').filter((version) => version !== ''))
   }
 

@@ -24,7 +24,7 @@ function capabilities(runtimes: string): string {
 /** What choose_runtime prints. */
 async function choose(name: string, range: string, there = SHIPPED): Promise<string> {
   const script = 'set -euo pipefail; source "$1"; shift; choose_runtime "$@" || true'
-  const { stdout, stderr } = await execa('bash', ['-c', script, 'bash', LIBRARY, name, range], {
+  const { stdout, stderr } = await execa('bash', ['--norc', '-c', script, 'bash', LIBRARY, name, range], {
     env: { STAGER_RUNTIMES: there },
   })
   expect(stderr).toBe('')
@@ -120,7 +120,7 @@ describe('want_runtime', () => {
     }
     const script = `source "$0/stager.sh"; source "$0/application.sh"; in_stagerfs() { echo "v${runs}"; }
       want_runtime node "${range}" .nvmrc node --version; finish`
-    const { all } = await execa('bash', ['-c', script, path.dirname(LIBRARY)], {
+    const { all } = await execa('bash', ['--norc', '-c', script, path.dirname(LIBRARY)], {
       env: { STAGER_URL: url, STAGER_RUNTIMES: there },
       reject: false,
       all: true,
