@@ -57,7 +57,7 @@ export function buildApi({ logger, ...parts }: ApiParts): Api {
     registry,
     routes: [
       (api) => packageRoutes(api, parts.packages),
-      (api) => packageDataRoutes(api, parts.packageData),
+      (api, closing) => packageDataRoutes(api, parts.packageData, closing),
       (api, closing) => packageSourceRoutes(api, parts.packageSource, closing),
       (api, closing) => resultRoutes(api, parts.results, closing),
       (api) => buildScriptRoutes(api),
