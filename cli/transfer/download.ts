@@ -14,7 +14,8 @@ import { receiveBody } from './receive-body.js'
 const LABEL = 'Downloading'
 
 /**
- * Downloads the data of a package to `file`. Resumes a partial download of the same data.
+ * Downloads the data of a package to `file`. Resumes a partial download of the same data, and starts over when what an
+ * earlier attempt has left turns out to be damaged: nothing of it was verified.
  *
  * Throws `Fault` (`download-damaged`) when the digest is not that of the package, and what `assertTarget` throws.
  */
@@ -24,20 +25,18 @@ export async function download(session: Session, document: Package, file: string
   const part = await PartFile.open(target, document.resource?.digest.slice(7, 23) ?? document.uuid)
   let complete = false
   try {
-    const hash = createHash('sha256')
-    const response = await openRemaining(session, document, part)
-    const offset = await prepareResume(part, response, hash)
-    const write = async (chunk: Uint8Array) => {
-      hash.update(chunk)
-      await part.append(chunk)
+    let received = await receiveInto(session, part, await openRemaining(session, document, part))
+    if (received.offset > 0 && !hasDigest(document, received.digest)) {
+      await session.output.note(`What an earlier attempt has left of ${file} is damaged: downloading the whole.`)
+      received = await receiveInto(session, part, await openData(session, document, {}))
     }
-    const length = offset + (await receiveBody(session, response, { label: LABEL, offset, write }))
     complete = true
-    assertDigest(document, hash)
+    assertDigest(document, received.digest)
     await part.publish()
-    return { length }
+    return { length: received.length }
   } catch (error) {
-    const kept = await part.discard(!complete)
+    const isDamaged = error instanceof ApiProblem && error.code === 'blob-corrupt'
+    const kept = await part.discard(!complete && !isDamaged)
     if (kept > 0)
       await session.output.note(`Kept ${formatBytes(kept)} of ${file}: the same command resumes the download.`)
     throw error
@@ -53,7 +52,23 @@ export async function downloadToOutput(session: Session, document: Package): Pro
     await session.output.bytes(chunk, 'stdout')
   }
   await receiveBody(session, response, { label: LABEL, write })
-  assertDigest(document, hash)
+  assertDigest(document, digestOf(hash))
+}
+
+/** Adds the body to what the response leaves of the part file. `offset` is the length of that. */
+async function receiveInto(
+  session: Session,
+  part: PartFile,
+  response: ApiResponse,
+): Promise<{ readonly offset: number; readonly length: number; readonly digest: string }> {
+  const hash = createHash('sha256')
+  const offset = await prepareResume(part, response, hash)
+  const write = async (chunk: Uint8Array) => {
+    hash.update(chunk)
+    await part.append(chunk)
+  }
+  const length = offset + (await receiveBody(session, response, { label: LABEL, offset, write }))
+  return { offset, length, digest: digestOf(hash) }
 }
 
 async function openRemaining(session: Session, document: Package, part: PartFile): Promise<ApiResponse> {
@@ -89,11 +104,18 @@ function openData(
   })
 }
 
-function assertDigest(document: Package, hash: Hash): void {
-  const digest = `sha256:${hash.digest('hex')}`
-  if (document.resource && document.resource.digest !== digest)
+function digestOf(hash: Hash): string {
+  return `sha256:${hash.digest('hex')}`
+}
+
+function hasDigest({ resource }: Package, digest: string): boolean {
+  return !resource || resource.digest === digest
+}
+
+function assertDigest(document: Package, digest: string): void {
+  if (!hasDigest(document, digest))
     throw new Fault(
       'download-damaged',
-      `The data of ${document.fqn} has the digest ${digest} instead of ${document.resource.digest}: try again, and check the disk of the daemon if it happens again.`,
+      `The data of ${document.fqn} has the digest ${digest} instead of ${String(document.resource?.digest)}: try again, and check the disk of the daemon if it happens again.`,
     )
 }

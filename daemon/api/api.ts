@@ -83,7 +83,7 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
     places,
     routes: [
       (api) => packageRoutes(api, parts.packages),
-      (api) => packageDataRoutes(api, parts.packageData),
+      (api, closing) => packageDataRoutes(api, parts.packageData, closing),
       (api, closing) => packageSourceRoutes(api, { uploads, ...parts.packageSource }, closing),
       (api, closing) => resultRoutes(api, parts.results, closing),
       (api) => buildScriptRoutes(api),

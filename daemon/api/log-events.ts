@@ -3,8 +3,8 @@ import { Readable } from 'node:stream'
 import { Type, type Static } from 'typebox'
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import type { LogLine } from '../documents/staging.js'
-import { eventStream, type ServerSentEvent } from './server-sent-events.js'
+import type { StoredLine } from '../log/log-file.js'
+import { eventStream, formatEvent } from './server-sent-events.js'
 
 export const LogQuery = Type.Object(
   {
@@ -19,13 +19,13 @@ const HEARTBEAT_MS = 15_000
 
 export interface LogReader {
   /**
-   * Lines after `since` in order, without gap or repetition. With `follow`, it waits for more, and ends once the work has
+   * Lines after `since` in order, without gap or repetition, in pieces. With `follow`, it waits for more, and ends once the work has
    * ended and its last line was read; without, it ends at the current end. When aborted, it ends without an error.
    */
-  follow(
+  read(
     uuid: string,
     options: { readonly since: number; readonly follow: boolean; readonly signal: AbortSignal },
-  ): AsyncIterable<LogLine>
+  ): AsyncIterable<readonly StoredLine[]>
 }
 
 export interface LogRequest {
@@ -61,12 +61,13 @@ export function sendLog<R extends Reply>(reply: R, request: LogRequest, signal: 
 async function* logEvents(
   { uuid, logs, end }: LogRequest,
   options: { readonly since: number; readonly follow: boolean; readonly signal: AbortSignal },
-): AsyncGenerator<ServerSentEvent> {
-  for await (const { seq, time, stream, text } of logs.follow(uuid, options))
-    yield { event: 'line', id: String(seq), data: JSON.stringify({ seq, time, stream, text }) }
+): AsyncGenerator<string> {
+  // One text for each piece: a write to the connection for each line costs a hundred times as much.
+  for await (const lines of logs.read(uuid, options))
+    yield lines.map(({ seq, json }) => formatEvent({ event: 'line', id: String(seq), data: json })).join('')
   if (options.signal.aborted) return
   const document = await end()
-  if (document) yield { event: 'end', data: JSON.stringify(document) }
+  if (document) yield formatEvent({ event: 'end', data: JSON.stringify(document) })
 }
 
 function sequenceOf(lastEventId: string | string[] | undefined): number | undefined {

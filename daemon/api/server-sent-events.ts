@@ -15,11 +15,11 @@ export function formatEvent({ event, id, data }: ServerSentEvent): string {
 export const HEARTBEAT = ': still here\n\n'
 
 /**
- * `events` as text, with a heartbeat after each `everyMs` without an event. Ends when `events` ends; `events` must end
- * when `signal` is aborted.
+ * `events`, each piece as `formatEvent` has made it of one event or more, with a heartbeat after each `everyMs` without an
+ * event. Ends when `events` ends; `events` must end when `signal` is aborted.
  */
 export async function* eventStream(
-  events: AsyncIterable<ServerSentEvent>,
+  events: AsyncIterable<string>,
   everyMs: number,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
@@ -39,7 +39,7 @@ export async function* eventStream(
       next = iterator.next()
       // Its error is handled when it is awaited; until then it must not count as unhandled.
       next.catch(() => undefined)
-      yield formatEvent(result.value)
+      yield result.value
     }
   } finally {
     await iterator.return?.()

@@ -12,7 +12,7 @@ const TYPE = 'application/octet-stream'
 /** `GET /data` */
 export async function downloadData(request: StagerRequest, session: HttpSession): Promise<void> {
   session.countDownload(request)
-  const { stream, length, trustedFile } = await session.inOrder(request, (handler) => handler.openData())
+  const { stream, length, trustedFile } = await session.inOrder(request, (handler) => handler.openData(request.signal))
   try {
     if (request.signal.aborted) return
     if (trustedFile && length !== undefined && isForFileSender(length)) {

@@ -34,7 +34,7 @@ export interface LaunchHandler {
    * `length` is in bytes, and undefined when the resource is recompressed while it is read. `trustedFile` holds the
    * same bytes and may be sent without verification; it belongs to the stream.
    */
-  openData(): Promise<PackageData>
+  openData(signal: AbortSignal): Promise<PackageData>
 
   /**
    * Replace the data by `body`, which the coordinator destroys with an error when the client sends less than it

@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { errnoOf } from '../../base/errors.js'
+import type { FileHandle } from 'node:fs/promises'
 
 export type LogStream = 'staging' | 'stdout' | 'stderr'
 
@@ -12,51 +11,90 @@ export interface LogLine {
   readonly text: string
 }
 
+/** A line as it is in the file. */
+export interface StoredLine {
+  readonly seq: number
+  /** A `LogLine`. It has no line breaks. */
+  readonly json: string
+}
+
+/** Consecutive lines of a log file. */
+export interface LogPiece {
+  /** At least one. */
+  readonly lines: readonly StoredLine[]
+  /** Where the last of the lines ends in the file, its newline included. */
+  readonly end: number
+}
+
 const NEWLINE = 0x0a
 
+/** How much is read at once. To look for lines in it must not delay other requests. */
+export const PIECE_BYTES = 64 * 1024
+
+/**
+ * What `formatLine` writes, after NULs that a power failure may have left in its place. The order of the names is fixed,
+ * so that a line is checked without parsing it. Quotes in a text are escaped, so that no line contains the start of
+ * another one.
+ */
+const LINE =
+  /\0*(\{"seq":(\d{1,15}),"time":"[^"\\\0-\x1f]*","stream":"(?:staging|stdout|stderr)","text":"[^"\\\0-\x1f]*(?:\\(?:["\\/bfnrt]|u[\da-fA-F]{4})[^"\\\0-\x1f]*)*"\})\n/y
+
 /** One line of a log file: JSON, and a newline that ends it. */
-export function formatLine(line: LogLine): string {
-  return `${JSON.stringify(line)}\n`
+export function formatLine({ seq, time, stream, text }: LogLine): string {
+  return `{"seq":${seq},"time":"${time}","stream":"${stream}","text":${JSON.stringify(text)}}\n`
+}
+
+export function parseLine({ json }: StoredLine): LogLine {
+  return JSON.parse(json) as LogLine
 }
 
 /**
- * The complete lines of a log file from the byte `offset` on; none if there is no such file. `bytes` is the length of
- * the line in the file, its newline included, and that of what was left out before it.
+ * The complete lines of a log file that begin at the byte `offset` or after it.
  *
  * INVARIANTS
  * - What follows the last newline is not read: it is being written, or a crash has cut it off.
  * - What is damaged hides nothing else. A power failure may leave NULs in place of what was written, and after them the
- *   file goes on; a line that cannot be parsed all the same is left out.
+ *   file goes on; a line that is damaged all the same is left out, and so is the rest of a line that begins before
+ *   `offset`.
+ * - Other work of the process gets its turn after each piece.
  */
-export async function* readLines(file: string, offset: number): AsyncGenerator<{ line: LogLine; bytes: number }> {
-  // Not `node:readline`: from Node 24 on it also splits at U+2028 and U+2029, which JSON does not escape.
-  const input = createReadStream(file, { start: offset, highWaterMark: 256 * 1024 })
+export async function* readPieces(file: FileHandle, offset: number, bytes = PIECE_BYTES): AsyncGenerator<LogPiece> {
+  let position = offset
   let rest: Buffer = Buffer.alloc(0)
-  let bytes = 0
-  try {
-    for await (const chunk of input as AsyncIterable<Buffer>) {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-      for (let end = rest.indexOf(NEWLINE); end !== -1; end = rest.indexOf(NEWLINE)) {
-        const line = parseLine(rest.toString('utf8', 0, end))
-        bytes += end + 1
-        rest = rest.subarray(end + 1)
-        if (!line) continue
-        yield { line, bytes }
-        bytes = 0
-      }
-    }
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  } finally {
-    input.destroy()
+  for (;;) {
+    // As long as what is there of a long line: reading a line of any length takes a number of steps that is bounded.
+    const chunk = Buffer.allocUnsafe(Math.max(bytes, rest.length))
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, position + rest.length)
+    if (bytesRead === 0) return
+    const read = Buffer.concat([rest, chunk.subarray(0, bytesRead)])
+    const end = read.lastIndexOf(NEWLINE) + 1
+    rest = read.subarray(end)
+    if (end === 0) continue
+    const piece = parsePiece(read.subarray(0, end))
+    if (piece.lines.length > 0) yield { lines: piece.lines, end: position + piece.end }
+    position += end
   }
 }
 
-function parseLine(text: string): LogLine | undefined {
-  try {
-    const line = JSON.parse(text.replace(/^\0+/, '')) as LogLine | null
-    return typeof line?.seq === 'number' ? line : undefined
-  } catch {
-    return undefined
+/** @param bytes ends with a newline */
+function parsePiece(bytes: Buffer): LogPiece {
+  const text = bytes.toString('utf8')
+  const lines: StoredLine[] = []
+  let damagedAtEnd = 0
+  for (let at = 0; at < text.length;) {
+    LINE.lastIndex = at
+    const [all, json, seq] = LINE.exec(text) ?? []
+    if (all !== undefined && json !== undefined) {
+      lines.push({ seq: Number(seq), json })
+      damagedAtEnd = 0
+      at += all.length
+    } else {
+      damagedAtEnd += 1
+      at = text.indexOf('\n', at) + 1
+    }
   }
+  // By newlines: damaged bytes that are not UTF-8 have other lengths in `text`.
+  let end = bytes.length
+  for (; damagedAtEnd > 0; damagedAtEnd -= 1) end = end < 2 ? 0 : bytes.lastIndexOf(NEWLINE, end - 2) + 1
+  return { lines, end }
 }

@@ -3,7 +3,7 @@ import { mkdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isUuid } from '../../base/identifiers.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
-import type { LogLine } from './log-file.js'
+import { parseLine, type LogLine, type StoredLine } from './log-file.js'
 import { readLog, type ReadOptions } from './log-reader.js'
 import { LogWriter } from './log-writer.js'
 
@@ -49,8 +49,13 @@ export class LogStore {
     }
   }
 
-  /** The lines of a log, as `readLog` reads them; none if there is no log. */
-  follow(staging: string, options: ReadOptions): AsyncGenerator<LogLine> {
+  /** The lines of a log one by one, as `readLog` reads them; none if there is no log. */
+  async *follow(staging: string, options: ReadOptions): AsyncGenerator<LogLine> {
+    for await (const lines of this.read(staging, options)) for (const line of lines) yield parseLine(line)
+  }
+
+  /** The lines of a log in pieces, as they are stored: for readers that pass them on. */
+  read(staging: string, options: ReadOptions): AsyncGenerator<readonly StoredLine[]> {
     return readLog(
       {
         file: this.#file(staging),

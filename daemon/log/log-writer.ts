@@ -1,8 +1,17 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { formatLine, readLines, type LogStream } from './log-file.js'
+import { findLastLine } from './find-line.js'
+import { formatLine, type LogStream } from './log-file.js'
 
 /** The size of a log, in bytes, from which on output of the stager is dropped. */
 export const MAX_LOG_BYTES = 64 * 1024 * 1024
+
+/**
+ * The shortest time between two writes of output, in milliseconds. A stager may print each of its lines on its own, and a
+ * write, with what it makes every follower do, costs the same for one line as for a thousand.
+ */
+const WRITE_INTERVAL_MS = 25
+/** How much output may wait for its write, in bytes. */
+const MAX_PENDING_BYTES = 256 * 1024
 
 export interface LogWriterEvents {
   /** Lines have been appended to the file. */
@@ -10,18 +19,14 @@ export interface LogWriterEvents {
   readonly closed: () => void
 }
 
-/** Where a log file ends: after its last complete line. */
-interface LogEnd {
-  readonly seq: number
-  readonly length: number
-}
-
 /**
  * Appends lines to the file of one log.
  *
  * INVARIANTS
  * - Sequence numbers grow by one with each line, also across a restart and across a failed write.
- * - `message` and `append` resolve when their lines are in the file. Lines that arrive during a write share the next one.
+ * - `message` resolves when its lines, and all before them, are in the file. `append` resolves at once, and its lines are
+ *   in the file soon after; when too much waits, it resolves when that is in the file. Lines that wait share a write.
+ * - An error of a write that nobody waits for is thrown by the next call, unless a later write has made up for it.
  * - The file holds complete lines only: a write that fails is cut off again, and its lines stay pending for the next one.
  * - Output of the stager is dropped once the log is full, and the log says so once. Messages are never dropped.
  */
@@ -35,21 +40,31 @@ export class LogWriter {
   #bytes: number
   #pending: string[] = []
   #flushing: Promise<void> | undefined
+  #writeLater: NodeJS.Timeout | undefined
+  #lastWrite = -Infinity
+  /** The error of the last write, if nobody has been told. */
+  #failure: { readonly error: unknown } | undefined
 
-  constructor(handle: FileHandle, end: LogEnd, events: LogWriterEvents) {
+  /** @param last the last complete line of the file, and where it ends */
+  constructor(handle: FileHandle, last: { readonly seq: number; readonly end: number }, events: LogWriterEvents) {
     this.#handle = handle
     this.#events = events
-    this.#seq = end.seq
-    this.#length = end.length
-    this.#bytes = end.length
+    this.#seq = last.seq
+    this.#length = last.end
+    this.#bytes = last.end
   }
 
   /** Continues an existing file after its last complete line. The caller closes the writer. */
   static async open(file: string, events: LogWriterEvents): Promise<LogWriter> {
-    const end = await findEnd(file)
-    const handle = await open(file, 'a')
-    await handle.truncate(end.length)
-    return new LogWriter(handle, end, events)
+    const handle = await open(file, 'a+')
+    try {
+      const last = await findLastLine(handle)
+      await handle.truncate(last.end)
+      return new LogWriter(handle, last, events)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
   }
 
   /** Lines of stagerd itself. */
@@ -66,7 +81,9 @@ export class LogWriter {
       this.#add('staging', [
         `The log is longer than ${MAX_LOG_BYTES / 1024 / 1024} MiB; further output of the stager is dropped.`,
       ])
-    await this.#flush()
+    this.#throwFailure()
+    if (this.#bytes - this.#length > MAX_PENDING_BYTES) await this.#flush()
+    else this.#flushLater()
   }
 
   /** Resolves when what was appended survives a power failure. */
@@ -79,6 +96,7 @@ export class LogWriter {
     try {
       await this.sync()
     } finally {
+      clearTimeout(this.#writeLater)
       await this.#handle.close()
       this.#events.closed()
     }
@@ -94,6 +112,23 @@ export class LogWriter {
     }
   }
 
+  #flushLater(): void {
+    this.#writeLater ??= setTimeout(
+      () => {
+        this.#writeLater = undefined
+        this.#flush().catch((error: unknown) => (this.#failure = { error }))
+      },
+      Math.max(0, this.#lastWrite + WRITE_INTERVAL_MS - performance.now()),
+    )
+  }
+
+  #throwFailure(): void {
+    if (!this.#failure) return
+    const { error } = this.#failure
+    this.#failure = undefined
+    throw error
+  }
+
   async #flush(): Promise<void> {
     while (this.#pending.length > 0 || this.#flushing) {
       this.#flushing ??= this.#writePending().finally(() => (this.#flushing = undefined))
@@ -105,6 +140,7 @@ export class LogWriter {
     const lines = this.#pending
     this.#pending = []
     const text = lines.join('')
+    this.#lastWrite = performance.now()
     try {
       await this.#handle.appendFile(text)
     } catch (error) {
@@ -114,16 +150,7 @@ export class LogWriter {
       throw error
     }
     this.#length += Buffer.byteLength(text)
+    this.#failure = undefined
     this.#events.written()
   }
-}
-
-async function findEnd(file: string): Promise<LogEnd> {
-  let seq = 0
-  let length = 0
-  for await (const { line, bytes } of readLines(file, 0)) {
-    seq = line.seq
-    length += bytes
-  }
-  return { seq, length }
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { LineSplitter } from './lines.js'
 import type { LogWriter } from '../log/log-writer.js'
 import { OutputTail } from './output-tail.js'
@@ -5,11 +6,17 @@ import { OutputTail } from './output-tail.js'
 /** The number of lines that are repeated in the explanation of a failure. */
 const LAST_LINES = 10
 
+/** A chunk may consist of empty lines only. What is made of so many lines at once must not delay other requests. */
+const SLICE_BYTES = 2 * 1024
+const LINES_PER_TURN = 2_000
+
 /** Writes the output of a stager to the log, and keeps the last lines for the explanation of a failure. */
 export class StagerOutput {
   readonly #log: LogWriter
   readonly #splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() }
   readonly #tail = new OutputTail()
+  /** Since other work of the process got its turn. */
+  #lines = 0
 
   constructor(log: LogWriter) {
     this.#log = log
@@ -25,8 +32,9 @@ export class StagerOutput {
     return this.tail.slice(-LAST_LINES)
   }
 
-  push(stream: 'stdout' | 'stderr', chunk: Buffer): Promise<void> {
-    return this.#append(stream, this.#splitters[stream].push(chunk))
+  async push(stream: 'stdout' | 'stderr', chunk: Buffer): Promise<void> {
+    for (let at = 0; at < chunk.length; at += SLICE_BYTES)
+      await this.#append(stream, this.#splitters[stream].push(chunk.subarray(at, at + SLICE_BYTES)))
   }
 
   async end(): Promise<void> {
@@ -37,5 +45,9 @@ export class StagerOutput {
     if (lines.length === 0) return
     this.#tail.push(lines)
     await this.#log.append(stream, lines)
+    this.#lines += lines.length
+    if (this.#lines < LINES_PER_TURN) return
+    this.#lines = 0
+    await setImmediate()
   }
 }

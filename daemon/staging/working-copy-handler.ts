@@ -9,6 +9,7 @@ import type { LeftOut, RunningContainer, SnapshotRequest } from '../../isolation
 import type { ExpectedUpload, LaunchHandler, PackageData } from '../coordinator/launch-handler.js'
 import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
+import { openVerified } from '../store/open-verified.js'
 import type { BlobStore } from '../store/blob-store.js'
 import { overQuota, type PackageQuota } from '../store/package-quota.js'
 import type { ResourceIngest } from '../store/resource-ingest.js'
@@ -74,10 +75,11 @@ export class WorkingCopyHandler implements LaunchHandler {
     this.#closed = true
   }
 
-  async openData(): Promise<PackageData> {
+  /** Damage of the data is found before a byte of it is sent: a stager could take half of it for the whole. */
+  async openData(signal: AbortSignal): Promise<PackageData> {
     this.#assertOpen()
     const { sha256, compression } = this.#work.resource
-    const blob = await this.#parts.blobs.open(sha256)
+    const blob = await openVerified(this.#parts.blobs, sha256, signal)
     if (compression === 'gzip') return blob
     try {
       return { stream: await this.#parts.toGzip(blob.stream, compression), length: undefined, trustedFile: undefined }

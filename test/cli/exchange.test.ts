@@ -203,6 +203,52 @@ describe('large data', () => {
     expect((await run('package', 'download', 'app', '-f', 'y.tar')).code).toBe(1)
     expect((await readdir(root)).filter((name) => name.startsWith('.y.tar'))).toEqual([])
   })
+  describe('with what an earlier attempt has left', () => {
+    const resource = {
+      uuid: PACKAGE_ID,
+      digest: `sha256:${sha256}`,
+      length: data.length,
+      compression: 'none',
+      removals: 0,
+    }
+    /** The name of the part file of `x.tar`. */
+    const part = `.x.tar.${sha256.slice(0, 16)}.part`
+
+    test('starts over if that is damaged', async () => {
+      const { api, run, root } = harness()
+      const ranges: unknown[] = []
+      await writeFile(path.join(root, part), Buffer.alloc(2 * MIB, 'y'))
+      api
+        .on('GET /v1/packages/:ref', () => aPackage({ resource }))
+        .on('GET /v1/packages/:ref/data', ({ headers: { range } }, response) => {
+          ranges.push(range)
+          const rest = data.subarray(range === undefined ? 0 : 2 * MIB)
+          response.writeHead(range === undefined ? 200 : 206, { 'content-length': rest.length }).end(rest)
+        })
+      const { code, io } = await run('package', 'download', 'app', '-f', 'x.tar')
+      expect(ranges).toEqual([`bytes=${2 * MIB}-`, undefined])
+      expect([code, io.err]).toEqual([
+        0,
+        expect.stringMatching(/^What an earlier attempt has left of x\.tar is damaged/),
+      ])
+      expect((await readFile(path.join(root, 'x.tar'))).equals(data)).toBe(true)
+      expect(await readdir(root)).not.toContain(part)
+    })
+
+    test('keeps nothing of it if the data is damaged on the disk of the daemon', async () => {
+      const { api, run, root } = harness()
+      await writeFile(path.join(root, part), data.subarray(0, 2 * MIB))
+      api
+        .on('GET /v1/packages/:ref', () => aPackage({ resource }))
+        .on('GET /v1/packages/:ref/data', () => {
+          throw new FakeProblem(500, 'blob-corrupt', 'The stored resource is damaged.')
+        })
+      const { io } = await run('package', 'download', 'app', '-f', 'x.tar')
+      expect(io.err).toContain('The stored resource is damaged.')
+      expect(io.err).not.toContain('Kept')
+      expect(await readdir(root)).not.toContain(part)
+    })
+  })
 })
 
 describe('node gc', () => {

@@ -8,3 +8,26 @@ export async function cpuMsOf(work: () => unknown): Promise<number> {
   const { user, system } = process.cpuUsage(before)
   return (user + system) / 1000
 }
+
+/**
+ * The processor time of the longest turn of the event loop during `work`, in milliseconds: for so long no other request
+ * would have been answered.
+ */
+export async function longestTurnOf(work: () => Promise<unknown>): Promise<number> {
+  let longest = 0
+  let before = process.cpuUsage()
+  const turn = () => {
+    const { user, system } = process.cpuUsage(before)
+    longest = Math.max(longest, (user + system) / 1000)
+    before = process.cpuUsage()
+    next = setImmediate(turn)
+  }
+  let next = setImmediate(turn)
+  try {
+    await work()
+    await new Promise((resolve) => setImmediate(resolve))
+  } finally {
+    clearImmediate(next)
+  }
+  return longest
+}

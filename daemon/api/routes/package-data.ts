@@ -1,6 +1,7 @@
 import { Fault, NotFound } from '../../../base/errors.js'
 import { Holder, type Leases } from '../../../base/leases.js'
 import type { BlobStore } from '../../store/blob-store.js'
+import { openVerified } from '../../store/open-verified.js'
 import type { PackageRepository, Ref } from '../../store/repositories.js'
 import { readFrom, rangeStart } from '../byte-range.js'
 import { readsNamed } from '../access.js'
@@ -8,6 +9,7 @@ import type { Api } from '../fastify.js'
 import { blobsOf, type Resource } from '../../packages/package.js'
 import { parseRef } from '../parse-ref.js'
 import { packageFqn } from '../render-package.js'
+import { streamSignal } from '../stream-signal.js'
 import { NoQuery, Nothing, RefPath, REFUSALS, streamed } from './schemas.js'
 
 const EXTENSIONS = { gzip: '.tar.gz', bzip2: '.tar.bz2', xz: '.tar.xz', zstd: '.tar.zst', none: '.tar' }
@@ -19,17 +21,22 @@ export interface PackageDataRoutesParts {
 }
 
 /**
- * The tarball of a package, as it was uploaded. If it is damaged on the disk, the connection ends before the last byte.
+ * The tarball of a package, as it was uploaded. Damage of the disk is found before the answer begins; if it comes while the
+ * answer is sent, the connection ends before the last byte, and the log says why.
  *
  * An interrupted download is resumed with `Range: bytes=N-` and the entity tag in `If-Range`.
  */
-export function packageDataRoutes(api: Api, { packages, blobs, live }: PackageDataRoutesParts): void {
+export function packageDataRoutes(
+  api: Api,
+  { packages, blobs, live }: PackageDataRoutesParts,
+  closing: AbortSignal,
+): void {
   /**
    * The package may be deleted before its blob is open; after that, nothing disturbs the reader.
    *
    * @param known the entity tag that the client has: its blob is not opened
    */
-  const open = async (ref: Ref, known: string | undefined) => {
+  const open = async (ref: Ref, known: string | undefined, signal: AbortSignal) => {
     const holder = new Holder()
     try {
       const found = await live.holdFound(holder, () => packages.get(ref), blobsOf)
@@ -39,7 +46,8 @@ export function packageDataRoutes(api: Api, { packages, blobs, live }: PackageDa
           'package-empty',
           `${packageFqn(found)} has no data yet: upload data, or wait until its staging has ended.`,
         )
-      return { found, resource, blob: known === etagOf(resource) ? undefined : await blobs.open(resource.sha256) }
+      const blob = known === etagOf(resource) ? undefined : await openVerified(blobs, resource.sha256, signal)
+      return { found, resource, blob }
     } finally {
       holder.release()
     }
@@ -63,12 +71,14 @@ export function packageDataRoutes(api: Api, { packages, blobs, live }: PackageDa
         },
       },
     },
-    async ({ params, headers }, reply) => {
-      const { found, resource, blob } = await open(parseRef(params.ref, 'package'), headers['if-none-match'])
+    async ({ params, headers, log }, reply) => {
+      const signal = streamSignal(reply, closing)
+      const { found, resource, blob } = await open(parseRef(params.ref, 'package'), headers['if-none-match'], signal)
       const etag = etagOf(resource)
       void reply.header('etag', etag).header('accept-ranges', 'bytes')
       if (!blob) return reply.code(304).send(null)
       const { stream, length } = blob
+      stream.once('error', (error) => log.error({ err: error }, 'a download was broken off'))
       if (length !== resource.length) {
         stream.destroy()
         throw new Fault('blob-corrupt', `The data of ${packageFqn(found)} is damaged: upload it again to repair it.`)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { appendFile } from 'node:fs/promises'
+import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { bytesOf } from './api-client.js'
@@ -48,6 +48,25 @@ describe('downloads and quotas', () => {
     const sha256 = await put()
     await appendFile(join(under.directory.path, 'blobs/sha256', sha256.slice(0, 2), sha256), 'more')
     expect((await get({ range: 'bytes=100-' })).status).toBe(500)
+  })
+
+  it.each([0, 1_500_000, 2_999_999])('refuse data with a flipped bit at %d before the first byte', async (at) => {
+    const sha256 = await put()
+    const path = join(under.directory.path, 'blobs/sha256', sha256.slice(0, 2), sha256)
+    const decayed = await readFile(path)
+    decayed.writeUInt8(decayed.readUInt8(at) ^ 1, at)
+    await writeFile(path, decayed)
+    for (const headers of [{}, { range: 'bytes=100-' }]) {
+      const { status, body } = await get(headers)
+      expect(status).toBe(500)
+      expect(JSON.parse(body.toString())).toMatchObject({
+        code: 'blob-corrupt',
+        detail: expect.stringContaining('damaged: its content does not') as string,
+      })
+    }
+    expect(under.logged.filter((line) => line.includes('blob-corrupt'))).toHaveLength(2)
+    await under.upload(content)
+    expect((await get({})).body.equals(content)).toBe(true)
   })
 
   it('are limited by the quota of the namespace, wherever the data comes from', async () => {

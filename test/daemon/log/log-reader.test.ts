@@ -3,7 +3,7 @@ import path from 'node:path'
 import { beforeEach, expect, it } from 'vitest'
 import { formatLine } from '../../../daemon/log/log-file.js'
 import { readLog, type LogSource, type ReadOptions } from '../../../daemon/log/log-reader.js'
-import { textsOf, useLogDirectory } from './log-directory.js'
+import { parsed, textsOf, useLogDirectory } from './log-directory.js'
 
 const directory = useLogDirectory()
 const signal = new AbortController().signal
@@ -30,7 +30,8 @@ const notify = () => listeners.forEach((listener) => listener())
 const lineOf = (seq: number, text: string) =>
   formatLine({ seq, time: '2026-01-01T00:00:00.000Z', stream: 'stdout', text })
 
-const read = (options: Partial<ReadOptions> = {}) => readLog(source, { since: 0, follow: false, signal, ...options })
+const read = (options: Partial<ReadOptions> = {}) =>
+  parsed(readLog(source, { since: 0, follow: false, signal, ...options }))
 
 it('begins after the given line', async () => {
   await appendFile(source.file, lineOf(1, 'one') + lineOf(2, 'two') + lineOf(3, 'three'))
@@ -79,6 +80,20 @@ it('resumes at the right byte behind a damaged line', async () => {
   notify()
   expect((await next).value).toMatchObject({ seq: 4, text: 'four' })
   await followed.return(undefined)
+})
+
+it('leaves out a line that is not what a writer writes, so that its readers need not check it', async () => {
+  const [whole, other] = [lineOf(1, 'a "quoted" \\ text'), lineOf(3, 'three')]
+  const damaged = [
+    lineOf(2, 'two').replace('two', 't"o'),
+    lineOf(2, 'two').replace('two', 't\u0001o'),
+    lineOf(2, 'two').replace('two', 't\\xo'),
+    lineOf(2, 'two').replace('"}', '\0\0'),
+    lineOf(2, 'two').replace('stdout', 'stdnull'),
+    `${lineOf(2, 'two').slice(0, -6)}${lineOf(2, 'two')}`,
+  ]
+  await appendFile(source.file, whole + damaged.join('') + other)
+  expect(await textsOf(read())).toEqual(['1 a "quoted" \\ text', '3 three'])
 })
 
 it('yields lines that are longer than a read buffer', async () => {

@@ -1,7 +1,8 @@
+import { EventEmitter, once } from 'node:events'
 import { copyFile, open, readFile, truncate, writeFile, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
-import { expect, it } from 'vitest'
-import { readLines } from '../../../daemon/log/log-file.js'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { parseLine, readPieces } from '../../../daemon/log/log-file.js'
 import { LogWriter, MAX_LOG_BYTES } from '../../../daemon/log/log-writer.js'
 import { textsOf, useLogDirectory } from './log-directory.js'
 
@@ -10,8 +11,13 @@ const silent = { written: () => undefined, closed: () => undefined }
 
 const fileOf = (name = 'log') => path.join(directory(), name)
 
-async function* linesOf(file: string) {
-  for await (const { line } of readLines(file, 0)) yield line
+async function* linesOf(path: string) {
+  const file = await open(path)
+  try {
+    for await (const { lines } of readPieces(file, 0)) yield* lines.map(parseLine)
+  } finally {
+    await file.close()
+  }
 }
 
 it('continues after the last complete line, wherever a crash has truncated the file', async () => {
@@ -72,29 +78,73 @@ it('continues after a line that is damaged, and keeps what follows it', async ()
   }
 })
 
-it('writes complete lines without a gap if the disk is full for a while', async () => {
-  const handle = await open(fileOf(), 'a')
-  let full = true
-  const onFullDisk = new Proxy(handle, {
-    get: (target, name) => {
-      if (name !== 'appendFile' || !full) return (target[name as keyof FileHandle] as () => void).bind(target)
-      return async (text: string) => {
-        await target.appendFile(text.slice(0, 10))
-        throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
-      }
-    },
+describe('on a full disk', () => {
+  let full: boolean
+  /** Emits `repaired` when the rest of a failed write has been cut off. */
+  let disk: EventEmitter
+  let writer: LogWriter
+  beforeEach(async () => {
+    full = true
+    disk = new EventEmitter()
+    const handle = await open(fileOf(), 'a')
+    const onFullDisk = new Proxy(handle, {
+      get: (target, name) => {
+        if (name === 'appendFile' && full)
+          return async (text: string) => {
+            await target.appendFile(text.slice(0, 10))
+            throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+          }
+        if (name === 'truncate')
+          return async (length: number) => {
+            await target.truncate(length)
+            setImmediate(() => disk.emit('repaired'))
+          }
+        return (target[name as keyof FileHandle] as () => void).bind(target)
+      },
+    })
+    writer = new LogWriter(onFullDisk, { seq: 0, end: 0 }, silent)
   })
-  const writer = new LogWriter(onFullDisk, { seq: 0, length: 0 }, silent)
-  await expect(writer.append('stdout', ['one'])).rejects.toThrow('no space')
-  full = false
-  await writer.append('stdout', ['two'])
+
+  it('writes complete lines without a gap once there is space', async () => {
+    await expect(writer.message('one')).rejects.toThrow('no space')
+    full = false
+    await writer.append('stdout', ['two'])
+    await writer.close()
+    expect(await textsOf(linesOf(fileOf()))).toEqual(['1 one', '2 two'])
+  })
+
+  it('reports the failure of a write that nobody waited for, and loses nothing', async () => {
+    const failed = once(disk, 'repaired')
+    await writer.append('stdout', ['one'])
+    await failed
+    await expect(writer.append('stdout', ['two'])).rejects.toThrow('no space')
+    full = false
+    await writer.append('stdout', ['three'])
+    await writer.close()
+    expect(await textsOf(linesOf(fileOf()))).toEqual(['1 one', '2 two', '3 three'])
+  })
+})
+
+it('writes lines together that a stager prints one by one', async () => {
+  let writes = 0
+  const writer = await LogWriter.open(fileOf(), { ...silent, written: () => (writes += 1) })
+  for (let n = 0; n < 1000; n++) await writer.append('stdout', ['a line'])
   await writer.close()
-  expect(await textsOf(linesOf(fileOf()))).toEqual(['1 one', '2 two'])
+  expect(writes).toBe(1)
+  expect(await textsOf(linesOf(fileOf()))).toHaveLength(1000)
+})
+
+it('lets no more output wait for its write than memory may hold', async () => {
+  let writes = 0
+  const writer = await LogWriter.open(fileOf(), { ...silent, written: () => (writes += 1) })
+  for (let n = 0; n < 100; n++) await writer.append('stdout', ['x'.repeat(16 * 1024)])
+  expect(writes).toBeGreaterThanOrEqual(5)
+  await writer.close()
 })
 
 it('drops output when the log is full, logs that once, and still accepts messages', async () => {
   const handle = await open(fileOf(), 'a')
-  const writer = new LogWriter(handle, { seq: 7, length: MAX_LOG_BYTES }, silent)
+  const writer = new LogWriter(handle, { seq: 7, end: MAX_LOG_BYTES }, silent)
   await writer.append('stdout', ['the last'])
   await writer.append('stdout', ['dropped'])
   await writer.append('stderr', ['dropped too'])
