@@ -9,7 +9,7 @@ import { StagerOutput } from '../../../daemon/staging/stager-output.js'
 import type { StagingLedger } from '../../../daemon/store/staging-ledger.js'
 import { cpuMsOf, longestTurnOf } from '../../support/cpu-time.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
-import { ApiClient, logTo } from './api-client.js'
+import { ApiClient, logTo, UNGUARDED } from './api-client.js'
 
 const LINES = 100_000
 const UUID = randomUUID()
@@ -24,6 +24,7 @@ beforeAll(async () => {
   const api = buildServer({
     logger: logTo([]),
     registry: new Registry(),
+    ...UNGUARDED,
     routes: [(scope, closing) => stagingLogRoutes(scope, { ledger, logs }, closing)],
   })
   under = new ApiClient(api, directory)
