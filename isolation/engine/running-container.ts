@@ -37,8 +37,10 @@ export interface RunningParts {
   readonly limits: Limits
   readonly hooks: Pick<StartHooks, 'output' | 'ending'>
   readonly publishedPorts: readonly number[]
-  /** Aborted, with the reason, when the host can no longer isolate the container. */
+  /** Aborted, with the reason, when the host can no longer isolate the container, or the Engine has ended. */
   readonly lost: AbortSignal
+  /** Resolves when `lost` is known to be aborted if the Engine has ended the container by its own end. Never rejects. */
+  readonly confirm: () => Promise<void>
   readonly probe: LimitProbe
   /** Shared with `probe`, whose `ownUse` freezes the container too. */
   readonly freezer: Freezer
@@ -172,7 +174,10 @@ export class RunningContainer implements RunningContainerPort {
       this.#setCause(await watch.lookAtCounts())
       const exitCode = await this.#orOver(Promise.race([waiting, this.#askForExitCode()]))
       await this.#orOver(output)
-      if (exitCode !== 0) this.#setCause(await this.#explain())
+      if (exitCode !== 0) {
+        await this.#orOver(this.#parts.confirm())
+        this.#setCause(await this.#explain())
+      }
       return this.#cause ?? this.#exited(exitCode)
     } catch (error) {
       return this.#cause ?? { kind: 'engine-lost', error: engineError('wait for a container', error) }

@@ -7,6 +7,7 @@ import { START_PROGRAM, START_WITH_INPUT } from '../engine/container-init.js'
 import { containerOptions, type ContainerRequest } from '../engine/container-options.js'
 import { Container, type Attached, type StartedContainer } from '../engine/container.js'
 import { isStatus, startError } from '../engine/engine-errors.js'
+import { confirmEngine, watchEngine } from '../engine/engine-watch.js'
 import type { RunningContainer } from '../engine/running-container.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
 import { launchComment, launchName } from '../host/ownership.js'
@@ -82,7 +83,11 @@ export class PreparedDockerContainer implements PreparedContainer {
       proxies,
       published: publish.length > 0,
     }
-    const { events, lost } = watchFirewall(hooks)
+    const { events, lose, lost } = watchHost(hooks)
+    const over = new AbortController()
+    this.#prepared.undo.defer('stop watching the Engine', () => {
+      over.abort()
+    })
     const { templates = [] } = hooks
     const filled = templates.length > 0 ? new FilledTemplates(this.#parts, id, image.layers) : undefined
     stagerfs?.deferUndo(after)
@@ -110,6 +115,7 @@ export class PreparedDockerContainer implements PreparedContainer {
           signal,
         ),
       ),
+      watchEngine(engine, lose, over.signal),
       stagerfs?.mount(step, signal),
       cache && step('cache', () => cache.mount(signal)),
     ])
@@ -132,7 +138,8 @@ export class PreparedDockerContainer implements PreparedContainer {
     lost.throwIfAborted()
     attached.write(plan.input === true ? START_WITH_INPUT : START_PROGRAM)
     const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
-    this.#running = watched.run({ attached, limits: plan.limits, hooks, publishedPorts, lost, obstacle })
+    const confirm = () => confirmEngine(engine)
+    this.#running = watched.run({ attached, limits: plan.limits, hooks, publishedPorts, lost, confirm, obstacle })
     return this.#running
   }
 
@@ -165,15 +172,16 @@ export class PreparedDockerContainer implements PreparedContainer {
 }
 
 /** @returns `lost` is aborted, with the reason, when the container must be ended */
-function watchFirewall(hooks: StartHooks): { readonly events: FirewallEvents; readonly lost: AbortSignal } {
+function watchHost(hooks: StartHooks): {
+  readonly events: FirewallEvents
+  readonly lose: (error: unknown) => void
+  readonly lost: AbortSignal
+} {
   const lost = new AbortController()
-  const events = {
-    restored: () => hooks.repaired?.('firewall rules'),
-    lost: (error: unknown) => {
-      lost.abort(error)
-    },
+  const lose = (error: unknown) => {
+    lost.abort(error)
   }
-  return { events, lost: lost.signal }
+  return { events: { restored: () => hooks.repaired?.('firewall rules'), lost: lose }, lose, lost: lost.signal }
 }
 
 async function start(
