@@ -167,7 +167,10 @@ export class RunningContainer implements RunningContainerPort {
       this.#setCause(await watch.lookAtCounts())
       const exitCode = await orAborted(Promise.race([waiting, this.#askForExitCode(), ...marked]), over)
       await orAborted(Promise.race<unknown>([output, ...marked]), over)
-      if (exitCode !== 0) this.#setCause(await this.#explain())
+      if (exitCode !== 0) {
+        await orAborted(this.#parts.confirm(), over)
+        this.#setCause(await this.#explain())
+      }
       return this.#cause ?? this.#exited(exitCode ?? 0)
     } catch (error) {
       return this.#cause ?? { kind: 'engine-lost', error: engineError('wait for a container', error) }

@@ -24,8 +24,10 @@ export interface RunningParts {
   readonly workingDirectory: string
   readonly hooks: Pick<StartHooks, 'output' | 'ending'>
   readonly publishedPorts: readonly number[]
-  /** Aborted, with the reason, when the host can no longer isolate the container. */
+  /** Aborted, with the reason, when the host can no longer isolate the container, or the Engine has ended. */
   readonly lost: AbortSignal
+  /** Resolves when `lost` is known to be aborted if the Engine has ended the container by its own end. Never rejects. */
+  readonly confirm: () => Promise<void>
   readonly probe: LimitProbe
   /** Shared with `probe`, whose `ownUse` freezes the container too. */
   readonly freezer: Freezer

@@ -8,6 +8,7 @@ import { containerOptions, type ContainerRequest } from '../engine/container-opt
 import { Container, type Attached, type StartedContainer } from '../engine/container.js'
 import { EndMarks } from '../engine/end-marks.js'
 import { isStatus, startError } from '../engine/engine-errors.js'
+import { confirmEngine, watchEngine } from '../engine/engine-watch.js'
 import type { RunningContainer } from '../engine/running-container.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
 import { launchComment, launchName } from '../host/ownership.js'
@@ -83,7 +84,11 @@ export class PreparedDockerContainer implements PreparedContainer {
       proxies,
       published: publish.length > 0,
     }
-    const { events, lost } = watchFirewall(hooks)
+    const { events, lose, lost } = watchHost(hooks)
+    const over = new AbortController()
+    this.#prepared.undo.defer('stop watching the Engine', () => {
+      over.abort()
+    })
     const { templates = [] } = hooks
     const filled = templates.length > 0 ? new FilledTemplates(this.#parts, id, image.layers) : undefined
     stagerfs?.deferUndo(after)
@@ -111,6 +116,7 @@ export class PreparedDockerContainer implements PreparedContainer {
           signal,
         ),
       ),
+      watchEngine(engine, lose, over.signal),
       stagerfs?.mount(step, signal),
       cache && step('cache', () => cache.mount(signal)),
     ])
@@ -135,7 +141,9 @@ export class PreparedDockerContainer implements PreparedContainer {
     attached.write(marks ? startKeepable(marks.mark) : plan.input === true ? START_WITH_INPUT : START_PROGRAM)
     const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
     const { limits, workingDirectory } = plan
-    this.#running = watched.run({ attached, limits, workingDirectory, hooks, publishedPorts, lost, obstacle, marks })
+    const confirm = () => confirmEngine(engine)
+    const running = { attached, limits, workingDirectory, hooks, publishedPorts, lost, confirm, obstacle, marks }
+    this.#running = watched.run(running)
     return this.#running
   }
 
@@ -168,15 +176,16 @@ export class PreparedDockerContainer implements PreparedContainer {
 }
 
 /** @returns `lost` is aborted, with the reason, when the container must be ended */
-function watchFirewall(hooks: StartHooks): { readonly events: FirewallEvents; readonly lost: AbortSignal } {
+function watchHost(hooks: StartHooks): {
+  readonly events: FirewallEvents
+  readonly lose: (error: unknown) => void
+  readonly lost: AbortSignal
+} {
   const lost = new AbortController()
-  const events = {
-    restored: () => hooks.repaired?.('firewall rules'),
-    lost: (error: unknown) => {
-      lost.abort(error)
-    },
+  const lose = (error: unknown) => {
+    lost.abort(error)
   }
-  return { events, lost: lost.signal }
+  return { events: { restored: () => hooks.repaired?.('firewall rules'), lost: lose }, lose, lost: lost.signal }
 }
 
 async function start(

@@ -15,6 +15,8 @@ wget -q -O - --post-data='' "$STAGER_URL/done"
 let daemon: PrivateDaemon
 
 const systemctl = (...args: string[]) => runProcess('systemctl', args)
+/** The main processes only: containers live in groups of their own. */
+const kill = (...services: string[]) => systemctl('kill', '--signal=KILL', '--kill-whom=main', ...services)
 const isAnswered = async () => (await daemon.call('GET', '/readyz')).status === 200
 
 beforeEach(async () => {
@@ -64,7 +66,7 @@ const EVENTS: readonly {
   // systemd starts it again.
   {
     what: 'docker killed',
-    during: () => systemctl('kill', '--signal=KILL', 'docker.service'),
+    during: () => kill('docker.service'),
     launches: AGAIN,
   },
   {
@@ -74,7 +76,7 @@ const EVENTS: readonly {
   },
   {
     what: 'containerd killed',
-    during: () => systemctl('kill', '--signal=KILL', 'containerd.service'),
+    during: () => kill('containerd.service'),
     launches: GOES_ON,
   },
   {
@@ -104,7 +106,7 @@ const EVENTS: readonly {
   {
     what: 'docker, containerd and stagerd killed',
     during: async () => {
-      await systemctl('kill', '--signal=KILL', 'docker.service', 'containerd.service')
+      await kill('docker.service', 'containerd.service')
       await daemon.kill()
     },
     after: () => daemon.restart(),

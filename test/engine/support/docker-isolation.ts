@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
 import { DockerIsolation } from '../../../isolation/docker/docker-isolation.js'
@@ -12,6 +11,7 @@ import type { IsolationUnderTest } from '../../contract/isolation.js'
 import { busyboxTarball, MemoryResources, tarball } from './busybox-root.js'
 import { leftovers, removeImages } from './leftovers.js'
 import { smallImage } from './small-image.js'
+import { ON_DISK } from './on-disk.js'
 
 export interface DockerIsolationUnderTest extends IsolationUnderTest {
   readonly isolation: DockerIsolation
@@ -38,7 +38,7 @@ export async function dockerIsolation(
   { engine, addressPool }: { readonly engine: Docker; readonly addressPool?: string } = { engine: connectEngine() },
 ): Promise<DockerIsolationUnderTest> {
   busybox ??= busyboxTarball()
-  const stateDirectory = await mkdtemp(join(tmpdir(), 'stagerd-test-'))
+  const stateDirectory = await mkdtemp(join(ON_DISK, 'stagerd-test-'))
   const owner = { nodeId: randomUUID(), installDirectory: stateDirectory }
   const resources = new MemoryResources()
   const warnings: string[] = []

@@ -1,9 +1,9 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
 import { runProcess } from '../../../base/run-process.js'
 import { until } from './private-daemon.js'
+import { ON_DISK } from './on-disk.js'
 
 /** Mounts a filesystem from an image file in the directory $1. */
 const MAKE = `set -e
@@ -38,7 +38,7 @@ export class HangingDisk {
   ) {}
 
   static async make(): Promise<HangingDisk> {
-    const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-disk-'))
+    const directory = await mkdtemp(path.join(ON_DISK, 'stagerd-disk-'))
     const holder = holdNamespace(directory)
     let said = ''
     holder.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ON_DISK } from './on-disk.js'
 
 /** A scratch directory whose overlays are unmounted before it is removed. */
 export class OverlayScratch {
-  readonly root = mkdtempSync(join(tmpdir(), 'stagerd-test-'))
+  readonly root = mkdtempSync(join(ON_DISK, 'stagerd-test-'))
   readonly #mounted: string[] = []
   #count = 0
 

@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createReadStream, openSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +10,7 @@ import { Agent, request } from 'undici'
 import type { Package, UploadedResource } from '../../../daemon/documents/package.js'
 import type { Stager, StagerDraft } from '../../../daemon/documents/stager.js'
 import type { LogLine, Staging } from '../../../daemon/documents/staging.js'
+import { ON_DISK } from './on-disk.js'
 
 export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -36,7 +36,7 @@ export class PrivateDaemon {
    * @param environment overrides the environment of the test
    */
   static async start(flags: readonly string[] = [], environment: NodeJS.ProcessEnv = {}): Promise<PrivateDaemon> {
-    const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-test-'))
+    const directory = await mkdtemp(path.join(ON_DISK, 'stagerd-test-'))
     const daemon = new PrivateDaemon(directory, flags, environment)
     await daemon.restart()
     return daemon

@@ -3,11 +3,11 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, openSync } from 'node:fs'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Docker from 'dockerode'
 import { runProcess } from '../../../base/run-process.js'
 import { until } from './private-daemon.js'
+import { ON_DISK } from './on-disk.js'
 
 /** Every host has it. */
 const ACCOUNT = 'daemon'
@@ -37,7 +37,7 @@ export class PrivateEngine {
 
   /** @param ranges `FIRST:LENGTH` of the ids to which those of containers are remapped; none if they are not */
   static async start(storageDriver = 'overlay2', ranges: readonly string[] = []): Promise<PrivateEngine> {
-    const engine = new PrivateEngine(await mkdtemp(path.join(tmpdir(), 'stagerd-engine-')), storageDriver, ranges)
+    const engine = new PrivateEngine(await mkdtemp(path.join(ON_DISK, 'stagerd-engine-')), storageDriver, ranges)
     // The remapped root of containers must be able to enter it.
     if (ranges.length > 0) await chmod(engine.directory, 0o711)
     await runProcess('ip', ['link', 'add', engine.#bridge, 'type', 'bridge'])

@@ -25,12 +25,14 @@ const QUIET: LimitProbe = {
 function onHangingEngine({
   timeoutMs = Infinity,
   probe = {},
-}: { timeoutMs?: number; probe?: Partial<LimitProbe> } = {}) {
+  exitCode,
+}: { timeoutMs?: number; probe?: Partial<LimitProbe>; exitCode?: Promise<number> } = {}) {
   const attached = new PassThrough()
+  const lost = new AbortController()
   const endings: ForcedEnding[] = []
   const signals: string[] = []
   const container = {
-    wait: () => never,
+    wait: () => exitCode ?? never,
     exitCode: () => Promise.reject(DOWN),
     wasOutOfMemory: () => Promise.reject(DOWN),
     signal: (name: string) => {
@@ -45,7 +47,12 @@ function onHangingEngine({
     workingDirectory: '/app',
     hooks: { output: () => Promise.resolve(), ending: (cause) => void endings.push(cause) },
     publishedPorts: [],
-    lost: new AbortController().signal,
+    lost: lost.signal,
+    // The question is answered by the next Engine.
+    confirm: () => {
+      lost.abort(DOWN)
+      return Promise.resolve()
+    },
     probe: { ...QUIET, ...probe },
     freezer: new Freezer(
       () => Promise.reject(DOWN),
@@ -62,7 +69,7 @@ function onHangingEngine({
     retryMs: 0,
   })
   onTestFinished(async () => void (await running.release(new CleanupStack())))
-  return { running, endings, signals }
+  return { running, endings, signals, attached }
 }
 
 describe('a container whose Engine hangs', () => {
@@ -93,5 +100,19 @@ describe('a container whose Engine hangs', () => {
     })
     expect(await running.causeSoFar()).toEqual({ kind: 'engine-lost', error: DOWN })
     expect(await running.ended).toEqual({ kind: 'engine-lost', error: DOWN })
+  })
+})
+
+describe('a container whose Engine is restarted', () => {
+  it.each([137, 143])('is lost, although the next Engine tells of its exit code %i', async (exitCode) => {
+    const { running, attached } = onHangingEngine({ exitCode: Promise.resolve(exitCode) })
+    attached.end()
+    expect(await running.ended).toEqual({ kind: 'engine-lost', error: DOWN })
+  })
+
+  it('has exited if it did so by itself before', async () => {
+    const { running, attached } = onHangingEngine({ exitCode: Promise.resolve(0) })
+    attached.end()
+    expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
   })
 })
