@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { lstat, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { errnoOf } from '../../../base/errors.js'
@@ -38,7 +39,7 @@ export async function damageCaches(
 ): Promise<number> {
   const caches = path.join(stateDirectory, 'caches')
   let damaged = 0
-  for (const name of await readdir(caches, { recursive: true })) {
+  for (const name of existsSync(caches) ? await readdir(caches, { recursive: true }) : []) {
     if (!name.startsWith(packageUuid)) continue
     const file = path.join(caches, name)
     const isList = path.basename(name) === 'layers.json'
