@@ -132,7 +132,8 @@ export class RunningContainer implements RunningContainerPort {
       return await takeSnapshot({ ...request, ...root, owners, givenFiles, compressor, freezer, signal }, write)
     } catch (error) {
       if (isEngineDown(error)) this.#end({ kind: 'engine-lost', error }, 'at once')
-      throw error
+      // That the container is being ended says less than why, and its watch may have been the first to know.
+      throw this.#cause?.kind === 'engine-lost' ? this.#cause.error : error
     }
   }
 
