@@ -63,7 +63,11 @@ export async function benchRestageApplication(
     await writeFile(join(source, 'Dockerfile'), DOCKERFILE(base))
     await writeFile(join(source, '.dockerignore'), 'Dockerfile\n.dockerignore\n')
     const first = await interleave(host.pairs, {
-      ours: () => stage(`node-web-${++turn}`),
+      // The same source would be answered from the result of another package.
+      ours: async () => {
+        await change()
+        return await stage(`node-web-first-${turn}`)
+      },
       other: () => build(`stagerd-bench-first-${process.pid}`, '--no-cache'),
     })
     const kept = `stagerd-bench-kept-${process.pid}`
