@@ -7,7 +7,7 @@ import { type Holder, Leases } from '../../base/leases.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
 import { runProcess } from '../../base/run-process.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
-import { apparentSize, directoryUse } from '../engine/disk-use.js'
+import { directoryUse } from '../engine/disk-use.js'
 import type { StagerCache } from '../isolation.js'
 import type { CacheOwner } from '../launch-plan.js'
 import { bootId } from './boot-id.js'
@@ -209,8 +209,7 @@ export class StagerCaches {
   async #flatten(opened: OpenedCache, { merged, spare, unmount }: WrittenCache, signal: AbortSignal): Promise<void> {
     const { bytesOfOne, warn } = this.#options
     const bytes = await directoryUse([merged], signal)
-    // To copy the holes of a file takes time, although they take no space.
-    if (Math.max(bytes, await apparentSize(merged, signal)) > bytesOfOne) {
+    if (bytes > bytesOfOne) {
       warn({ cache: opened.id, bytes, quota: bytesOfOne }, 'the cache of a stager is over its quota, and was emptied')
       await this.clear(opened.id)
       return

@@ -90,14 +90,6 @@ export async function directoryUse(directories: readonly string[], signal: Abort
   return total(bytes.stdout) + total(entries.stdout) * BYTES_PER_ENTRY
 }
 
-/** Bytes that the files of a directory have with their holes, which whoever copies them may read. As `directoryUse`. */
-export async function apparentSize(directory: string, signal: AbortSignal): Promise<number> {
-  const { stdout } = await runProcess('du', ['-s', '-c', '--apparent-size', '--block-size=1', '--', directory], {
-    signal,
-  })
-  return total(stdout)
-}
-
 function total(du: string): number {
   return Number(/^(\d+)\ttotal$/m.exec(du)?.[1] ?? 0)
 }
