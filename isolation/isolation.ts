@@ -152,6 +152,8 @@ export interface RootTemplate {
    * is not a regular file of the packages, and `TooLarge` (`template-too-large`, `too-many-templates`).
    */
   readonly paths: readonly string[]
+  /** Where it is named, for the messages of all that goes wrong with it; undefined if nobody knows. */
+  readonly place?: string | undefined
   /** What it throws ends the start. */
   readonly fillIn: (path: string, content: Buffer) => Buffer
 }

@@ -1,4 +1,5 @@
-import { type ErrorKind, StagerdError } from '../../base/errors.js'
+import type { StagerdError } from '../../base/errors.js'
+import { mistakeAt, placed } from '../../base/mistake-at.js'
 import type { ParsedManifest } from '../../daemon/documents/manifest.js'
 
 /** Where the values of a manifest come from. */
@@ -9,30 +10,14 @@ export interface ManifestPlaces {
   readonly places: ParsedManifest['places']
 }
 
-/** The user can change a value for these; the others concern the host or the daemon. */
-const OF_VALUES: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
-  'bad-input',
-  'not-found',
-  'conflict',
-  'refused',
-  'too-large',
-  'unresolved',
-])
-
-/** What is wrong with a value of a manifest, with its place before the sentence. */
-class MistakeInManifest extends StagerdError {
-  override readonly kind: ErrorKind
-
-  constructor(place: string, cause: StagerdError) {
-    super(cause.code, `${place}: ${cause.message}`, { cause })
-    this.kind = cause.kind
-  }
+/** `error` about the value of a manifest at `key`, as `ParsedManifest.places` names it, with the place of that value. */
+export function mistakeInManifest(manifest: ManifestPlaces, key: string, error: StagerdError): StagerdError {
+  return mistakeAt(placeIn(manifest, key), error)
 }
 
-/** `error` about the value of a manifest at `key`, as `ParsedManifest.places` names it, with the place of that value. */
-export function mistakeAt({ given, places }: ManifestPlaces, key: string, error: StagerdError): StagerdError {
+function placeIn({ given, places }: ManifestPlaces, key: string): string {
   const at = places?.[key]
-  return new MistakeInManifest(at ? `${given}: Line ${at.line}, column ${at.column}` : given, error)
+  return at ? `${given}: Line ${at.line}, column ${at.column}` : given
 }
 
 /**
@@ -48,7 +33,6 @@ export async function judgeValue<T>(
   try {
     return await judge()
   } catch (error) {
-    if (!manifest || !(error instanceof StagerdError) || !OF_VALUES.has(error.kind)) throw error
-    throw mistakeAt(manifest, key, error)
+    throw placed(manifest && placeIn(manifest, key), error)
   }
 }

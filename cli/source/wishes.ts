@@ -3,7 +3,7 @@ import type { Package } from '../../daemon/documents/package.js'
 import type { Resolution, ResolutionQuestion } from '../../daemon/documents/resolution.js'
 import { ApiProblem } from '../api/api-problem.js'
 import type { Session } from '../session/session.js'
-import { mistakeAt } from './manifest-place.js'
+import { mistakeInManifest } from './manifest-place.js'
 import type { ManifestFile } from './read-manifest.js'
 
 /** In which the stagers of languages mark the dependencies that they have chosen themselves (stagers/README.md). */
@@ -88,9 +88,9 @@ export async function warnOfDependencies(
   const found = await Promise.all(given.map(async (one) => (isWanted(one) ? await problemOf([one]) : undefined)))
   // Where each of them can be served, all together cannot.
   const list = from.places?.depends_on ? 'depends_on' : 'package_dependencies'
-  if (found.every((one) => one === undefined)) await output.warning(mistakeAt(from, list, problem).message)
+  if (found.every((one) => one === undefined)) await output.warning(mistakeInManifest(from, list, problem).message)
   for (const [index, one] of found.entries())
-    if (one) await output.warning(mistakeAt(from, `package_dependencies/${index}`, one).message)
+    if (one) await output.warning(mistakeInManifest(from, `package_dependencies/${index}`, one).message)
 }
 
 export interface DependenciesOfManifest {

@@ -8,6 +8,8 @@ import { AnyName, closed, environment, oneOf } from './schema.js'
 export const ManifestText = Type.Object({ manifest: Type.String() }, { ...closed, title: 'ManifestText' })
 export type ManifestText = Static<typeof ManifestText>
 
+const Position = Type.Object({ line: Type.Integer(), column: Type.Integer() }, closed)
+
 const Service = Type.Object(
   {
     provider_name: Type.Optional(Type.String()),
@@ -65,12 +67,15 @@ export const Manifest = Type.Object(
     user: Type.Optional(Type.String()),
     group: Type.Optional(Type.String()),
     ssh: Type.Optional(Type.Boolean()),
+    places: Type.Optional(
+      Type.Record(AnyName, Position, {
+        description: 'where its text has what only a run can judge: by key, as in env/PORT and templates/0/path',
+      }),
+    ),
   },
   { ...closed, title: 'Manifest' },
 )
 export type Manifest = Static<typeof Manifest>
-
-const Position = Type.Object({ line: Type.Integer(), column: Type.Integer() }, closed)
 
 /** The answer to POST /v1/manifests. */
 export const ParsedManifest = Type.Object(

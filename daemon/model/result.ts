@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../base/canonical-json.js'
 import type { WithManifest } from '../packages/manifest/apply-manifest.js'
+import { withoutPlaces } from '../packages/manifest/manifest.js'
 import type { Package, Resource } from '../packages/package.js'
 import type { WorkingCopy } from './staging.js'
 
@@ -58,5 +59,13 @@ export function isState(content: ResultContent, { resource, ...found }: Package)
 /** What the two have in common if they are the same for everybody who uses the package. */
 function stateOf({ resource, dependencies, provides, environment, templates, manifest }: ResultContent) {
   const { sha256, removals } = resource
-  return { sha256, removals, dependencies, provides, environment, templates, manifest }
+  return {
+    sha256,
+    removals,
+    dependencies,
+    provides,
+    environment,
+    templates,
+    manifest: manifest && withoutPlaces(manifest),
+  }
 }

@@ -6,6 +6,7 @@ import { canonicalJson } from '../../base/canonical-json.js'
 import type { ArchiveEntries } from '../../isolation/archive-entry.js'
 import { isState, type Result, type ResultContent } from '../model/result.js'
 import { METADATA_FIELDS, type MetadataField } from '../model/result-names.js'
+import { stated } from '../packages/manifest/apply-manifest.js'
 import type { Package } from '../packages/package.js'
 import type { BlobStore } from '../store/blob-store.js'
 import type { Ref } from '../store/repositories.js'
@@ -109,7 +110,9 @@ function presentOf({ resource, ...found }: Package): ResultContent {
 }
 
 function metadataChanges(before: ResultContent, after: ResultContent): ResultDiff['packageMetadata'] {
-  return METADATA_FIELDS.filter(
-    (field) => canonicalJson(before[field] ?? null) !== canonicalJson(after[field] ?? null),
-  ).map((field) => ({ field, before: before[field] ?? null, after: after[field] ?? null }))
+  return METADATA_FIELDS.map((field) => ({
+    field,
+    before: stated(before, field) ?? null,
+    after: stated(after, field) ?? null,
+  })).filter((change) => canonicalJson(change.before) !== canonicalJson(change.after))
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { posix } from 'node:path'
 import { BadInput } from '../../base/errors.js'
+import { placed } from '../../base/mistake-at.js'
 import type { RootTemplate } from '../../isolation/isolation.js'
 import type { Limits } from '../../isolation/launch-plan.js'
 import { sameTemplate } from '../packages/manifest/apply-manifest.js'
@@ -37,7 +38,7 @@ export function templateDataOf(
 
 /**
  * The variables of `manifest`, filled in, as far as they are in force in `environment`: a value from elsewhere is no
- * template. Throws `BadInput` (`bad-template`).
+ * template. Throws `bad-template`.
  */
 export function fillInVariables(
   manifest: Manifest | undefined,
@@ -46,7 +47,10 @@ export function fillInVariables(
 ): Environment {
   const filled = Object.entries(manifest?.env ?? {})
     .filter(([name, value]) => environment[name] === value)
-    .map(([name, value]): [string, string] => [name, filledIn(`The value of ${name}`, () => fillIn(value, data))])
+    .map(([name, value]): [string, string] => {
+      const place = placeOf(manifest, `env/${name}`)
+      return [name, filledIn(`The value of ${name}`, place, () => fillIn(value, data))]
+    })
   return { ...environment, ...Object.fromEntries(filled) }
 }
 
@@ -54,20 +58,29 @@ export function fillInVariables(
 export function rootTemplates(closure: readonly Package[], data: TemplateData): RootTemplate[] {
   const start = startPathOf(data.env) ?? '/'
   return closure.flatMap(({ templates, manifest }) =>
-    templates.map((template) => ({
-      paths: pathsOf(template, start, manifest),
-      fillIn: (path, content) => filledFile(path, content, template, data),
-    })),
+    templates.map((template) => {
+      const index = manifest?.templates?.findIndex(sameTemplate(template)) ?? -1
+      return {
+        paths: pathsOf(template, start, index >= 0),
+        place: placeOf(manifest, `templates/${index}/path`),
+        fillIn: (path, content) => filledFile(path, content, template, data),
+      }
+    }),
   )
+}
+
+/** For messages; undefined for a value from elsewhere. */
+function placeOf(manifest: Manifest | undefined, key: string): string | undefined {
+  const at = manifest?.places?.[key]
+  return at && `Line ${at.line}, column ${at.column} of the manifest`
 }
 
 /**
  * Stagers name files from the root, a manifest those of its application, which is in START_PATH. Each may do as the other
  * where nothing is there.
  */
-function pathsOf(template: Template, start: string, manifest: Manifest | undefined): string[] {
+function pathsOf(template: Template, start: string, ofManifest: boolean): string[] {
   const paths = [posix.join('/', template.path), posix.join(start, template.path)]
-  const ofManifest = manifest?.templates?.some(sameTemplate(template)) === true
   return [...new Set(ofManifest ? paths.reverse() : paths)]
 }
 
@@ -75,20 +88,25 @@ function filledFile(path: string, content: Buffer, template: Template, data: Tem
   if (!isUtf8(content))
     throw new BadInput('bad-template', `The template ${path} is not text in UTF-8: take it from the templates.`)
   const delimiters = { left: template.left_delimiter, right: template.right_delimiter }
-  return Buffer.from(filledIn(`The template ${path}`, () => fillIn(content.toString('utf8'), data, delimiters)))
+  return Buffer.from(
+    filledIn(`The template ${path}`, undefined, () => fillIn(content.toString('utf8'), data, delimiters)),
+  )
 }
 
-/** Adds what has the mistake to its message. */
-function filledIn(what: string, fill: () => string): string {
+/** Adds what has the mistake to its message, and its place if the caller does not. */
+function filledIn(what: string, place: string | undefined, fill: () => string): string {
   try {
     return fill()
   } catch (error) {
     if (!(error instanceof DocumentSyntaxError)) throw error
     const { line, column, expected, found } = error
-    throw new BadInput(
-      'bad-template',
-      `${what} cannot be filled in: line ${line}, column ${column}: expected ${expected}, found ${found}.`,
-      { cause: error },
+    throw placed(
+      place,
+      new BadInput(
+        'bad-template',
+        `${what} cannot be filled in: line ${line}, column ${column}: expected ${expected}, found ${found}.`,
+        { cause: error },
+      ),
     )
   }
 }

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../base/canonical-json.js'
 import { METADATA_FIELDS } from '../model/result-names.js'
+import { stated } from '../packages/manifest/apply-manifest.js'
 import type { Making, Result } from '../model/result.js'
 import type { StagerSnapshot, Staging, WorkingCopy } from '../model/staging.js'
 
@@ -47,7 +48,7 @@ export function restaged(
 /** Each field is as the stagers found it then, or as they left it. */
 function beginsLike(work: WorkingCopy, input: WorkingCopy, content: Omit<WorkingCopy, 'resource'>): boolean {
   return METADATA_FIELDS.every((field) => {
-    const now = canonicalJson(work[field] ?? null)
-    return now === canonicalJson(input[field] ?? null) || now === canonicalJson(content[field] ?? null)
+    const [now, found, left] = [work, input, content].map((one) => canonicalJson(stated(one, field) ?? null))
+    return now === found || now === left
   })
 }

@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs'
 import { BadInput, TooLarge } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import { placed } from '../../base/mistake-at.js'
 import { MOUNTED_FILES } from '../injected-files.js'
 import type { RootTemplate } from '../isolation.js'
 import type { RootTree } from './root-tree.js'
@@ -44,19 +45,26 @@ export async function fillInTemplates(
   // One after the other: a file may be in several templates, with other delimiters.
   for (const template of templates) {
     signal.throwIfAborted()
-    const { name, path, stats } = await find(root, template.paths)
-    const before = filled.get(path)?.content ?? (await root.read(path, 0, stats.size))
-    const content = template.fillIn(name, before)
-    if (content.equals(before)) continue
-    filled.set(path, { path, content, stats })
-    bytes += content.length
-    if (bytes > MAX_FILLED_BYTES)
-      throw new TooLarge(
-        'template-too-large',
-        `The templates up to ${quote(name)} are larger than 16 MiB together when they are filled in: keep their placeholders in smaller files.`,
-      )
+    try {
+      const { name, path, stats } = await find(root, template.paths)
+      const before = filled.get(path)?.content ?? (await root.read(path, 0, stats.size))
+      const content = template.fillIn(name, before)
+      if (content.equals(before)) continue
+      filled.set(path, { path, content, stats })
+      bytes += content.length
+      if (bytes > MAX_FILLED_BYTES) throw tooLargeTogether(name)
+    } catch (error) {
+      throw placed(template.place, error)
+    }
   }
   return [...filled.values()]
+}
+
+function tooLargeTogether(name: string): TooLarge {
+  return new TooLarge(
+    'template-too-large',
+    `The templates up to ${quote(name)} are larger than 16 MiB together when they are filled in: keep their placeholders in smaller files.`,
+  )
 }
 
 interface FoundTemplate extends Pick<FilledFile, 'path' | 'stats'> {

@@ -3,6 +3,7 @@ import { pack } from 'tar-stream'
 import { createGzip } from 'node:zlib'
 import { isDeepStrictEqual } from 'node:util'
 import { BadInput, Fault, NotFound } from '../../base/errors.js'
+import { placed } from '../../base/mistake-at.js'
 import type {
   Cached,
   Ending,
@@ -144,11 +145,15 @@ export class FakeIsolation implements Isolation {
 
   #fillIn({ templates = [] }: StartHooks): ReadonlyMap<string, string> {
     const filled = new Map<string, string>()
-    for (const { paths, fillIn } of templates) {
-      const path = paths.find((one) => this.rootFiles.has(one))
-      if (path === undefined) throw new BadInput('no-template', `There is no file ${paths.join(' or ')}: add it.`)
-      const text = filled.get(path) ?? this.rootFiles.get(path) ?? ''
-      filled.set(path, fillIn(path, Buffer.from(text)).toString())
+    for (const { paths, place, fillIn } of templates) {
+      try {
+        const path = paths.find((one) => this.rootFiles.has(one))
+        if (path === undefined) throw new BadInput('no-template', `There is no file ${paths.join(' or ')}: add it.`)
+        const text = filled.get(path) ?? this.rootFiles.get(path) ?? ''
+        filled.set(path, fillIn(path, Buffer.from(text)).toString())
+      } catch (error) {
+        throw placed(place, error)
+      }
     }
     return filled
   }

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { BadInput } from '../../../base/errors.js'
 import { assertLocalName, assertNamespace, formatFqn, quote } from '../../../base/fqn.js'
 import { withManifest, withStartCommandOf } from '../../packages/manifest/apply-manifest.js'
-import { parseManifest } from '../../packages/manifest/parse-manifest.js'
+import { parseKeptManifest } from '../../packages/manifest/parse-manifest.js'
 import { EMPTY_METADATA } from '../../packages/metadata.js'
 import { assertMetadata, canonicalTemplate } from '../../packages/validate.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
@@ -76,7 +76,10 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
       assertNamespace(body.namespace)
       assertLocalName(body.name)
       const { namespace, name, provides = [], environment = {}, templates = [] } = body
-      const given = withManifest(EMPTY_METADATA, withStartCommandOf(environment, parseManifest(body.manifest ?? '')))
+      const given = withManifest(
+        EMPTY_METADATA,
+        withStartCommandOf(environment, parseKeptManifest(body.manifest ?? '')),
+      )
       const dependencies = body.dependencies ?? given.dependencies
       const metadata = { dependencies, provides, environment, templates }
       assertMetadata(metadata)
@@ -133,7 +136,7 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
       const manifest =
         body.manifest === undefined
           ? undefined
-          : withStartCommandOf(body.environment_set ?? {}, parseManifest(body.manifest))
+          : withStartCommandOf(body.environment_set ?? {}, parseKeptManifest(body.manifest))
       const changed = await packages.update(parseRef(params.ref, 'package'), (found) => {
         const given = manifest ? withManifest(found, manifest) : found
         const metadata = applyMetadataFields(given, body)

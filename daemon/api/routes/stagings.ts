@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { formatFqn, parseFqn } from '../../../base/fqn.js'
 import { isUuid } from '../../../base/identifiers.js'
 import { withStartCommandOf } from '../../packages/manifest/apply-manifest.js'
-import { parseManifest } from '../../packages/manifest/parse-manifest.js'
+import { parseKeptManifest } from '../../packages/manifest/parse-manifest.js'
 import { assertMetadata } from '../../packages/validate.js'
 import type { StagingSource } from '../../model/staging.js'
 import type { KeptLaunches } from '../../staging/kept-launches.js'
@@ -74,7 +74,7 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
     { resource: sha256, dependencies, environment, manifest: text }: NonNullable<StagingDraft['source']>,
   ): Promise<StagingSource> => {
     assertMetadata({ ...(dependencies ? { dependencies } : {}), ...(environment ? { environment } : {}) })
-    const manifest = text === undefined ? undefined : withStartCommandOf(environment ?? {}, parseManifest(text))
+    const manifest = text === undefined ? undefined : withStartCommandOf(environment ?? {}, parseKeptManifest(text))
     const resource = await ingest.reuse(sha256)
     await quota.assert((await packages.get(subject)).namespace, resource.length)
     return { resource, dependencies, environment, ...(manifest ? { manifest } : {}) }

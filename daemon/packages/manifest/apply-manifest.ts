@@ -1,9 +1,14 @@
 import type { PackageMetadata, Template } from '../metadata.js'
-import type { Manifest } from './manifest.js'
+import { withoutPlaces, type Manifest } from './manifest.js'
 
 /** Metadata of a package, with the manifest that it was staged with. */
 export interface WithManifest extends PackageMetadata {
   readonly manifest?: Manifest | undefined
+}
+
+/** What `found` says in `field`, for comparisons: the places of a manifest are no part of what it says. */
+export function stated(found: WithManifest, field: keyof WithManifest): unknown {
+  return field === 'manifest' ? found.manifest && withoutPlaces(found.manifest) : found[field]
 }
 
 /** Undefined for a manifest that says nothing. */

@@ -1,3 +1,4 @@
+import type { Places } from '../build-script/places.js'
 import type { Capability, Template } from '../metadata.js'
 
 /**
@@ -32,6 +33,15 @@ export interface Manifest {
   readonly user?: string
   readonly group?: string
   readonly ssh?: boolean
+
+  /** Where its text has what only a run can judge, by key: `env/PORT`, `templates/0/path`. Absent in one without a text. */
+  readonly places?: Places
+}
+
+/** What `manifest` says, wherever its text says it. */
+export function withoutPlaces(manifest: Manifest): Manifest {
+  const { places, ...said } = manifest
+  return places ? said : manifest
 }
 
 /** In the unit of `Resources.cpu`. */

@@ -57,6 +57,16 @@ export function parseManifest(source: string): Manifest {
   return readManifest(parseDocument(source)).manifest
 }
 
+/** As `parseManifest`, with the places that runs of its package need. */
+export function parseKeptManifest(source: string): Manifest {
+  const { manifest, places } = parsePlacedManifest(source)
+  const ofRuns = Object.entries(places).filter(([key]) => JUDGED_BY_RUNS.test(key))
+  return ofRuns.length === 0 ? manifest : { ...manifest, places: Object.fromEntries(ofRuns) }
+}
+
+/** Values of variables are filled in when the package runs, and its templates are looked for then. */
+const JUDGED_BY_RUNS = /^(?:env\/.+|templates\/\d+\/path)$/s
+
 function readManifest(entries: readonly Entry[]): {
   readonly manifest: Manifest
   readonly dependencies: readonly PlacedCapability[]

@@ -176,7 +176,8 @@ export class SqliteLedger implements StagingLedger {
         `staging ${uuid} is not running without a launch`,
       )
       const origin = { kind: 'staging', staging: uuid, pipeline, reused: making.staging } as const
-      this.#subjects.become(found, content, origin, making)
+      // The manifest says the same, perhaps at other places of its text.
+      this.#subjects.become(found, { ...content, manifest: found.work.manifest }, origin, making)
       return this.#stagings.get(uuid)
     })
   }

@@ -70,7 +70,7 @@ describe('manifests over the API', () => {
     const { document } = await under.ask<Package>('PATCH', path, { manifest: 'env { NEW: "1" }' })
     expect(document.environment).toEqual({ MINE: 'kept', MODE: 'changed by hand', NEW: '1' })
     expect(document.templates).toEqual([])
-    expect(document.manifest).toEqual({ env: { NEW: '1' } })
+    expect(document.manifest).toEqual({ env: { NEW: '1' }, places: { 'env/NEW': { line: 1, column: 12 } } })
     const { document: without } = await under.ask<Package>('PATCH', path, { manifest: '' })
     expect(without.environment).toEqual({ MINE: 'kept', MODE: 'changed by hand' })
     expect(without).not.toHaveProperty('manifest')

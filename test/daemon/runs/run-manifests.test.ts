@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parseManifest } from '../../../daemon/packages/manifest/parse-manifest.js'
+import { parseKeptManifest } from '../../../daemon/packages/manifest/parse-manifest.js'
 import type { RunRequest } from '../../../daemon/runs/run.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
 import { LIMITS, RunsUnderTest, untilStopped } from './runs-under-test.js'
@@ -25,7 +25,7 @@ describe('runs of packages', () => {
       return { ...context!.plan, filled: Object.fromEntries(context!.filled) }
     }
     const addStaged = (text: string, environment: Readonly<Record<string, string>> = {}) => {
-      const manifest = parseManifest(text)
+      const manifest = parseKeptManifest(text)
       return under.addPackage('app', {
         manifest,
         templates: manifest.templates ?? [],
@@ -111,27 +111,27 @@ describe('runs of packages', () => {
       [
         'bad-template',
         'x\n{{nmae}}',
-        'The template /etc/app.conf cannot be filled in: line 2, column 3: expected name, or',
+        'Line 2, column 11 of the manifest: The template /etc/app.conf cannot be filled in: line 2, column 3: expected name, or',
       ],
       [
         'bad-template',
         '{{ (binding_service "db").URI.Host }}',
         'line 1, column 5: expected a binding of the job, found none named "db".',
       ],
-      ['no-template', undefined, 'There is no file /etc/app.conf'],
+      ['no-template', undefined, 'Line 2, column 11 of the manifest: There is no file /etc/app.conf'],
     ])('do not start with a mistake in a template (%s), and leave nothing', async (code, text, message) => {
       under.isolation.stagers.set('./app', untilStopped)
-      await addStaged('templates [ { path: "/etc/app.conf" } ]')
+      await addStaged('templates [\n  { path: "/etc/app.conf" } ]')
       if (text !== undefined) under.isolation.rootFiles.set('/etc/app.conf', text)
       await expect(under.start()).rejects.toMatchObject({ code, message: expect.stringContaining(message) as string })
     })
 
     it('do not start with a mistake in a variable, and leave nothing', async () => {
-      await addStaged(`env { DB: '{{ (binding_service "db").URI.Host }}' }`)
+      await addStaged(`env {\n  DB: '{{ (binding_service "db").URI.Host }}'\n}`)
       await expect(under.start()).rejects.toMatchObject({
         code: 'bad-template',
         message:
-          'The value of DB cannot be filled in: line 1, column 5: expected a binding of the job, found none named "db".',
+          'Line 2, column 7 of the manifest: The value of DB cannot be filled in: line 1, column 5: expected a binding of the job, found none named "db".',
       })
     })
   })

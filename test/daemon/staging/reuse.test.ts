@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseKeptManifest } from '../../../daemon/packages/manifest/parse-manifest.js'
 import type { StagingSource } from '../../../daemon/model/staging.js'
 import type { SubmitOptions } from '../../../daemon/staging/staging-service.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
@@ -77,6 +78,17 @@ describe('a staging with nothing changed', () => {
     expect(await harness.data('app')).toBe('built from v2')
     expect((await stage({ source: one })).reused).toBe(first.uuid)
     expect(await harness.data('app')).toBe('built from v1')
+  })
+
+  it('is answered where its manifest says the same at other places, which the package has then', async () => {
+    await addPipeline()
+    const source = await sourceOf('v1')
+    const stageWith = (text: string) => stage({ source: { ...source, manifest: parseKeptManifest(text) } })
+    const first = await stageWith('env { MODE: fast }')
+    expect((await stageWith('# A comment.\nenv { MODE: fast }')).reused).toBe(first.uuid)
+    const { manifest } = await harness.packages.get({ namespace: '/', name: 'app' })
+    expect(manifest).toEqual({ env: { MODE: 'fast' }, places: { 'env/MODE': { line: 2, column: 13 } } })
+    expect((await stageWith('env { MODE: slow }')).reused).toBeUndefined()
   })
 
   it('is answered after a restart of the daemon', async () => {

@@ -56,5 +56,7 @@ it('a package with a manifest runs within its limits, with its templates filled 
   await daemon.ask('PATCH', `/v1/packages/${uuid}`, { manifest: manifest.replace('shop.conf" }', 'none.conf" }') })
   const { exitCode, stderr } = await daemon.stagectl('run', 'shop')
   expect({ exitCode, stderr }).toMatchObject({ exitCode: 4 })
-  expect(stderr).toContain('There is no file /app/none.conf or /none.conf for a template')
+  expect(stderr).toContain(
+    'Line 4, column 21 of the manifest: There is no file /app/none.conf or /none.conf for a template',
+  )
 })

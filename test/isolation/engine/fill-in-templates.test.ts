@@ -119,6 +119,14 @@ describe('templates of a root', () => {
     })
   })
 
+  it('say where they are named, if that is known', async () => {
+    const template = { ...named('/app/none'), place: 'Line 3, column 9 of the manifest' }
+    await expect(fillIn(template)).rejects.toMatchObject({
+      code: 'no-template',
+      message: expect.stringMatching(/^Line 3, column 9 of the manifest: There is no file \/app\/none/) as string,
+    })
+  })
+
   it('end with what one of them throws', async () => {
     await file('app/a.conf', '@')
     const failing: RootTemplate = {

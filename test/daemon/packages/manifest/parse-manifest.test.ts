@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { Manifest } from '../../../../daemon/packages/manifest/manifest.js'
-import { parseManifest, parsePlacedManifest } from '../../../../daemon/packages/manifest/parse-manifest.js'
+import {
+  parseKeptManifest,
+  parseManifest,
+  parsePlacedManifest,
+} from '../../../../daemon/packages/manifest/parse-manifest.js'
 
 const WHOLE = `
 # A shop.
@@ -83,6 +87,18 @@ describe('a manifest', () => {
       group: 'runner',
       ssh: false,
     } satisfies Manifest)
+  })
+
+  it('is kept with the places of what runs of its package judge', () => {
+    const { places, ...manifest } = parseKeptManifest(WHOLE)
+    expect(manifest).toEqual(parseManifest(WHOLE))
+    expect(places).toEqual({
+      'env/RAILS_ENV': { line: 10, column: 16 },
+      'env/GREETING': { line: 11, column: 13 },
+      'templates/0/path': { line: 14, column: 11 },
+      'templates/1/path': { line: 15, column: 11 },
+    })
+    expect(parseKeptManifest('name: shop')).toEqual({ name: 'shop' })
   })
 
   it.each<[what: string, text: string, manifest: Manifest]>([
