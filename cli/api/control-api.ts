@@ -1,8 +1,8 @@
-import type { Readable } from 'node:stream'
-import { Agent, type Dispatcher } from 'undici'
+import { text } from 'node:stream/consumers'
 import { ApiProblem, parseProblem } from './api-problem.js'
 import { transportError } from './daemon-unreachable.js'
 import type { Endpoint } from './endpoint.js'
+import { HttpClient, type HttpRequest, type HttpResponse } from './http-client.js'
 
 export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
@@ -18,7 +18,7 @@ export interface RawBody {
   readonly chunks: AsyncIterable<Uint8Array>
 }
 
-export type ApiResponse = Dispatcher.ResponseData
+export type ApiResponse = HttpResponse
 
 /**
  * A client of the control API, over the daemon's unix socket or its TCP address.
@@ -28,13 +28,11 @@ export type ApiResponse = Dispatcher.ResponseData
  * same schemas. The owner calls `close`, which ends all connections at once.
  */
 export class ControlApi {
-  readonly #agent: Agent
-
+  readonly #client: HttpClient
   readonly #headers: Readonly<Record<string, string>>
 
   constructor(readonly endpoint: Endpoint) {
-    // No timeouts: flushing a large upload and following a quiet log both take long. The user can cancel.
-    this.#agent = new Agent({ connect: connectOptions(endpoint), headersTimeout: 0, bodyTimeout: 0 })
+    this.#client = new HttpClient(endpoint)
     const token = endpoint.kind === 'address' ? endpoint.token : undefined
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
   }
@@ -87,23 +85,23 @@ export class ControlApi {
 
   /** A response whose body the caller reads or destroys. Sends GET, or POST when there is a document. */
   stream(path: string, options: RequestOptions = {}, document?: unknown): Promise<ApiResponse> {
-    if (document === undefined) return this.#request('GET', path, null, options)
+    if (document === undefined) return this.#request('GET', path, undefined, options)
     return this.#request('POST', path, JSON.stringify(document), withJson(options))
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy()
+    await this.#client.close()
   }
 
   async #requestJson<T>(
-    method: Dispatcher.HttpMethod,
+    method: HttpRequest['method'],
     path: string,
     document: unknown,
     options: RequestOptions,
   ): Promise<T> {
     const response =
       document === undefined
-        ? await this.#request(method, path, null, options)
+        ? await this.#request(method, path, undefined, options)
         : await this.#request(method, path, JSON.stringify(document), withJson(options))
     return await this.#readJson<T>(response, options)
   }
@@ -115,7 +113,7 @@ export class ControlApi {
 
   async #readText(response: ApiResponse, options: RequestOptions): Promise<string> {
     try {
-      return await response.body.text()
+      return await text(response.body)
     } catch (error) {
       options.signal?.throwIfAborted()
       throw transportError(error, this.endpoint)
@@ -123,22 +121,19 @@ export class ControlApi {
   }
 
   async #request(
-    method: Dispatcher.HttpMethod,
+    method: HttpRequest['method'],
     path: string,
-    body: string | AsyncIterable<Uint8Array> | null,
+    body: HttpRequest['body'],
     options: RequestOptions,
   ): Promise<ApiResponse> {
     let response: ApiResponse
     try {
-      response = await this.#agent.request({
-        // Where the connection goes to the socket, it only fills the Host header.
-        origin: this.endpoint.kind === 'socket' ? 'http://stagerd' : this.endpoint.url,
-        path: path + queryString(options.query),
+      response = await this.#client.request({
         method,
-        // undici accepts any async iterable, but its types allow only Readable.
-        body: body as string | Readable | null,
+        path: path + queryString(options.query),
         headers: { accept: 'application/json', ...this.#headers, ...options.headers },
-        signal: options.signal ?? null,
+        body,
+        signal: options.signal,
       })
     } catch (error) {
       options.signal?.throwIfAborted()
@@ -147,11 +142,6 @@ export class ControlApi {
     if (response.statusCode >= 300) throw parseProblem(response.statusCode, await this.#readText(response, options))
     return response
   }
-}
-
-function connectOptions(endpoint: Endpoint) {
-  if (endpoint.kind === 'socket') return { socketPath: endpoint.path }
-  return { minVersion: 'TLSv1.2', ...(endpoint.ca === undefined ? {} : { ca: endpoint.ca }) } as const
 }
 
 function withJson(options: RequestOptions): RequestOptions {

@@ -1,4 +1,4 @@
-import { errnoOf, messageOf, StagerdError } from '../../base/errors.js'
+import { errnoOf, StagerdError } from '../../base/errors.js'
 import { describeSystemError, isSystemError } from '../../base/system-error.js'
 import { certificateError } from './certificate-error.js'
 import type { Endpoint } from './endpoint.js'
@@ -11,13 +11,13 @@ export class DaemonUnreachable extends StagerdError {
 const NOT_LISTENING = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'ENOTDIR'])
 const BUSY = 'EAGAIN'
 const FORBIDDEN = new Set(['EACCES', 'EPERM'])
-const CONNECTION_LOST = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'UND_ERR_CLOSED'])
+const CONNECTION_LOST = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'])
 
 /** Translates a transport error to `DaemonUnreachable`. Returns any other error unchanged. */
 export function transportError(error: unknown, endpoint: Endpoint): unknown {
   const message = endpoint.kind === 'socket' ? socketError(error, endpoint.path) : addressError(error, endpoint.url)
   if (message) return new DaemonUnreachable(...message, { cause: error })
-  if (CONNECTION_LOST.has(errnoOf(error) ?? '') || messageOf(error) === 'terminated')
+  if (CONNECTION_LOST.has(errnoOf(error) ?? ''))
     return new DaemonUnreachable(
       'connection-lost',
       'stagerd closed the connection before it answered: check it with `stagectl node status`.',
@@ -59,7 +59,6 @@ function addressError(error: unknown, url: string): Sentence | undefined {
     case 'ETIMEDOUT':
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
-    case 'UND_ERR_CONNECT_TIMEOUT':
       return ['no-daemon', `${url} cannot be reached: correct the address, or check the network and its firewalls.`]
     default:
       return certificateError(error, url)

@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { EnvHttpProxyAgent, interceptors, request } from 'undici'
 import { NotFound, Unavailable } from '../../base/errors.js'
 import { describeSystemError } from '../../base/system-error.js'
 
@@ -21,6 +20,8 @@ const MAX_REDIRECTS = 10
  */
 export async function openSource(url: string, signal: AbortSignal): Promise<SourceStream> {
   if (url.startsWith('file:')) return await openFile(url)
+  // Only builds from a URL need it, and loading it takes as long as a short command.
+  const { EnvHttpProxyAgent, interceptors, request } = await import('undici')
   // Not `fetch`: it decompresses a .tar.gz that a server sends with `content-encoding: gzip`, which changes the digest.
   const agent = new EnvHttpProxyAgent()
   const dispatcher = agent.compose(interceptors.redirect({ maxRedirections: MAX_REDIRECTS }))

@@ -1,0 +1,95 @@
+import { Agent, request, type ClientRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
+import type { Socket } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Endpoint } from './endpoint.js'
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** With its query. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Undefined for none. Chunks are sent as they come. */
+  readonly body: string | AsyncIterable<Uint8Array> | undefined
+  /** Ends the request, and the body of its response. */
+  readonly signal: AbortSignal | undefined
+}
+
+export interface HttpResponse {
+  readonly statusCode: number
+  readonly headers: IncomingHttpHeaders
+  /** The caller reads or destroys it. */
+  readonly body: Readable
+}
+
+/** A host that is off does not refuse connections; the kernel would try for two minutes. */
+const CONNECT_TIMEOUT_MS = 10_000
+
+/**
+ * Requests to one endpoint, over connections that are kept. On node:http, because loading a client of HTTP would take
+ * longer than most commands.
+ */
+export class HttpClient {
+  readonly #transport: Promise<{ readonly agent: Agent; readonly send: typeof request }>
+
+  constructor(private readonly endpoint: Endpoint) {
+    this.#transport = transportTo(endpoint)
+  }
+
+  /**
+   * Resolves with the head of the response, which can come before the end of the request's body. Rejects with what the
+   * system says about the connection. Nothing times out once it is made: a log may be quiet for long.
+   */
+  async request({ method, path, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
+    const { agent, send } = await this.#transport
+    const request = send({ agent, method, path, headers, ...(signal ? { signal } : {}), ...addressOf(this.endpoint) })
+    const response = responseTo(request)
+    if (typeof body === 'object') void pipeline(Readable.from(body), request).catch(() => undefined)
+    else request.end(body)
+    return await response
+  }
+
+  /** Ends all connections at once. */
+  async close(): Promise<void> {
+    const { agent } = await this.#transport
+    agent.destroy()
+  }
+}
+
+async function transportTo(endpoint: Endpoint) {
+  if (endpoint.kind === 'socket') return { agent: new Agent({ keepAlive: true }), send: request }
+  const https = await import('node:https')
+  const { ca } = endpoint
+  const agent = new https.Agent({ keepAlive: true, minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) })
+  return { agent, send: https.request }
+}
+
+function addressOf(endpoint: Endpoint): RequestOptions {
+  if (endpoint.kind === 'socket') return { socketPath: endpoint.path, host: 'stagerd' }
+  const { hostname, port } = new URL(endpoint.url)
+  // The brackets of an IPv6 address are only for URLs.
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port) }
+}
+
+function responseTo(request: ClientRequest): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    request.once('socket', limitConnecting)
+    request.once('response', (body) => {
+      resolve({ statusCode: body.statusCode ?? 0, headers: body.headers, body })
+    })
+    // Also after the response: the body has the error then.
+    request.on('error', reject)
+  })
+}
+
+function limitConnecting(socket: Socket): void {
+  if (!socket.connecting) return
+  const onTimeout = () => {
+    socket.destroy(Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT', syscall: 'connect' }))
+  }
+  socket.setTimeout(CONNECT_TIMEOUT_MS, onTimeout)
+  socket.once('connect', () => {
+    socket.setTimeout(0)
+    socket.off('timeout', onTimeout)
+  })
+}
