@@ -47,6 +47,7 @@ import { KeptLaunches } from './staging/kept-launches.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
 import { Reuse } from './staging/reuse.js'
+import { PreparedLaunches } from './staging/prepared-launches.js'
 import { StagingService } from './staging/staging-service.js'
 import { StateDirectory } from './state-directory.js'
 import type { StagingLedger } from './store/staging-ledger.js'
@@ -128,12 +129,17 @@ export async function buildApp(
   const live = new LiveContainers()
   const caches = new StagerCaches({ isolation, packages, stagers })
   const janitor = new Janitor({ isolation, live, logger, forgetDeleted: () => caches.forgetDeleted() })
+  const coordinator = new Coordinator({ logger })
+  const prepared = new PreparedLaunches({
+    ...{ isolation, coordinator, live, janitor, logger },
+    ...settings.prepared,
+  })
   const kept = new KeptLaunches({ limit: settings.maxKept, logger })
   const plan = { environment, node: nodeFacts({ version, files: ca.files, compressor }) }
   const reuse = new Reuse({ ledger, resolver, plan })
   const launches = new LaunchRunner({
     isolation,
-    coordinator: new Coordinator({ logger }),
+    coordinator,
     ledger,
     resolver,
     workingCopy: {
@@ -146,12 +152,13 @@ export async function buildApp(
     plan,
     reuse,
     live,
+    prepared,
     janitor,
     kept,
     logger,
   })
   const service = new StagingService(
-    { packages, stagers, pipelines, ledger, janitor, kept, launches, reuse, logs, logger },
+    { packages, stagers, pipelines, ledger, janitor, kept, prepared, launches, reuse, logs, logger },
     concurrency,
   )
   const defaults = { limits, environment }
@@ -171,7 +178,7 @@ export async function buildApp(
   const entriesOf = (body: Readable, signal: AbortSignal) => readEntries(body, DEFAULT_ARCHIVE_LIMITS, signal)
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
   const graceMs = settings.uploadGraceMs
-  const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, logs, graceMs })
+  const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, prepared, logs, graceMs })
   const facts = {
     ...{ version, nodeId, stateDir },
     get concurrency() {
@@ -179,6 +186,9 @@ export async function buildApp(
     },
     get draining() {
       return service.draining
+    },
+    get prepared() {
+      return prepared.count
     },
   }
   const readiness = new Readiness({ isolation, stagings: service })

@@ -1,5 +1,13 @@
 import type { Readable } from 'node:stream'
-import type { CacheOwner, LayerContent, LayerSource, PreparePlan, Removal, StartPlan } from './launch-plan.js'
+import type {
+  CacheOwner,
+  ContainerPlan,
+  LayerContent,
+  LayerSource,
+  PreparePlan,
+  Removal,
+  StartPlan,
+} from './launch-plan.js'
 import type { KeptContainer } from './kept-container.js'
 
 /**
@@ -7,13 +15,19 @@ import type { KeptContainer } from './kept-container.js'
  *
  * LIFECYCLE of a container
  *
- *   prepare ──> prepared ── start ──> running ──> ended ── keep ──> kept
- *                  └───────────┴─ release ─┴────────┴────────────────┘
+ *   prepare ──> prepared ──────────── start ──> running ──> ended ── keep ──> kept
+ *                  ├── createAhead ──> waiting ──┘ │           │               │
+ *                  └────────────────── release ────┴───────────┴───────────────┘
  *
  * - `prepare` creates what does not depend on the program: layers, root image and network. If it rejects, it has
  *   already undone everything. Otherwise the caller owns the prepared container.
  * - `start` mounts /stagerfs, sets the firewall rules, and starts the container. It is called at most once. It resolves
  *   when the program runs. If it rejects, the caller must still release the container.
+ * - `createAhead` does the part of a start that is the same for all launches of a stager, so that `start` only mounts
+ *   /stagerfs and the cache, and gives the program its variables. It is called at most once, before `start`, and never for
+ *   a run. What `start` is given must be equal to it as far as `ContainerPlan` goes, and its variables must all be such
+ *   that `canBeGivenLater` says so. If it rejects, the container can only be released. A container that waits serves one
+ *   launch; `isWaiting` says whether it still can.
  * - `release` undoes everything. It can be called when the container was never started, after a `start` that rejected,
  *   after `ended`, and before `ended` to kill the container. It must not be called during `start`. It is idempotent and
  *   never rejects; it reports what it could not undo.
@@ -163,6 +177,9 @@ export type OutputStream = 'stdout' | 'stderr'
 export interface PreparedContainer {
   /** The address of the host on the bridge of the container. */
   readonly address: string
+  createAhead(plan: ContainerPlan, signal: AbortSignal): Promise<void>
+  /** Whether a container that was created ahead is there, as far as the Engine has told. */
+  readonly isWaiting: boolean
   start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer>
   /** @param cache whether what the launch has put into its cache is there for the next one; only the first call counts */
   release(cache?: 'keep' | 'drop'): Promise<ReleaseReport>

@@ -56,15 +56,21 @@ export interface PreparePlan {
   readonly publish: readonly PublishedPort[]
 }
 
-/** What runs in a prepared container: see `PreparedContainer.start`. */
-export interface StartPlan {
+/** What a container has from its creation on. The rest of a start is the same for it, whenever it was created. */
+export interface ContainerPlan {
   /** Executed by `/bin/sh -c` inside the container. */
   readonly command: string
+  readonly workingDirectory: string
+  readonly limits: Limits
+  /** TCP port of the coordinator, which the container can reach on the host. Undefined for a run. */
+  readonly coordinatorPort: number | undefined
+}
+
+/** What runs in a prepared container: see `PreparedContainer.start`. */
+export interface StartPlan extends ContainerPlan {
   /** Whether the program gets the input of `RunningContainer.input`. Without it, its standard input is empty. */
   readonly input?: boolean
-  readonly workingDirectory: string
   readonly environment: Readonly<Record<string, string>>
-  readonly limits: Limits
   /**
    * Lowest first: from the operating system upward; may be empty. The launch gets a private writable overlay of these
    * layers at /stagerfs. Undefined for a run, which has no /stagerfs.
@@ -72,8 +78,6 @@ export interface StartPlan {
   readonly stagerfs: readonly LayerSource[] | undefined
   /** Whether the container may be kept when the program has ended: see `RunningContainer.keep`. Not with `input`. */
   readonly keepable?: boolean
-  /** TCP port of the coordinator, which the container can reach on the host. Undefined for a run. */
-  readonly coordinatorPort: number | undefined
   /** The launch gets what is kept for it at `STAGER_CACHE`. Undefined for a run, which has no cache. */
   readonly cache: CacheOwner | undefined
 }

@@ -61,6 +61,7 @@ function describe(output: Output, status: NodeStatus): string {
     `Packages: ${status.packages}`,
     `Stagings: ${running} of at most ${limit} running, ${queued} queued`,
     ...(status.draining ? ['Draining: queued stagings wait for `stagectl node undrain`, or for a restart'] : []),
+    `Containers created ahead: ${status.prepared ?? 0}`,
     `Caches of stagers: ${status.stager_caches.count}, ${formatBytes(status.stager_caches.bytes)}`,
     ...describeKept(output, kept),
   ].join('\n')

@@ -4,6 +4,7 @@ import { COORDINATOR_LIMITS, type CoordinatorLimits } from './coordinator-limits
 import { HttpSession } from './http-session.js'
 import type { LaunchHandler } from './launch-handler.js'
 import { openListener } from './launch-listener.js'
+import { ReservedPort } from './reserved-port.js'
 
 /**
  * The staging coordinator: serves the Stager API, with one listener for each launch.
@@ -22,8 +23,20 @@ export class Coordinator {
     this.#limits = { ...COORDINATOR_LIMITS, ...parts.limits }
   }
 
-  /** Listen on `address` for the launch of `handler`. The caller closes it. Throws `Fault` (`coordinator-listen`). */
-  open(handler: LaunchHandler, address: string): Promise<CoordinatorListener> {
-    return openListener(address, { session: new HttpSession(handler), limits: this.#limits, logger: this.#logger })
+  /** A port of `address` for a launch that comes later. The caller closes it, or passes it to `open`. */
+  reserve(address: string): Promise<ReservedPort> {
+    return ReservedPort.on(address)
+  }
+
+  /**
+   * Listen for the launch of `handler`. The caller closes it. Throws `Fault` (`coordinator-listen`).
+   *
+   * @param port a reserved one; undefined for any
+   */
+  open(handler: LaunchHandler, address: string, port?: ReservedPort): Promise<CoordinatorListener> {
+    return openListener(
+      { address, port },
+      { session: new HttpSession(handler), limits: this.#limits, logger: this.#logger },
+    )
   }
 }

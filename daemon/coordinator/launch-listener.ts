@@ -7,6 +7,7 @@ import type { FreezeHooks } from '../../isolation/isolation.js'
 import type { CoordinatorListener } from './coordinator-listener.js'
 import type { CoordinatorLimits } from './coordinator-limits.js'
 import type { HttpSession } from './http-session.js'
+import type { ReservedPort } from './reserved-port.js'
 import { REASONS } from './stager-answer.js'
 import { route } from './stager-api.js'
 import { StagerRequest } from './stager-request.js'
@@ -17,10 +18,16 @@ export interface ListenerParts {
   readonly logger: Pick<Logger, 'error'>
 }
 
-/** Start the HTTP server of a launch on `address`, at any free port. Throws `Fault` (`coordinator-listen`). */
-export async function openListener(address: string, parts: ListenerParts): Promise<CoordinatorListener> {
+export interface ListenerPlace {
+  readonly address: string
+  /** Reserved on that address; undefined for any free one. */
+  readonly port: ReservedPort | undefined
+}
+
+/** Start the HTTP server of a launch. Throws `Fault` (`coordinator-listen`). */
+export async function openListener(place: ListenerPlace, parts: ListenerParts): Promise<CoordinatorListener> {
   const listener = new LaunchListener(parts)
-  await listener.listen(address)
+  await listener.listen(place)
   return listener
 }
 
@@ -87,10 +94,10 @@ class LaunchListener implements CoordinatorListener {
     return this.#parts.session.freezeHooks
   }
 
-  async listen(address: string): Promise<void> {
+  async listen({ address, port }: ListenerPlace): Promise<void> {
     this.#address = address
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject).listen({ host: address, port: 0 }, resolve)
+      this.#server.once('error', reject).listen(port?.handle ?? { host: address, port: 0 }, resolve)
     }).catch((error: unknown) => {
       throw new Fault('coordinator-listen', `The coordinator cannot listen on ${address}.`, { cause: error })
     })

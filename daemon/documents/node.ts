@@ -11,6 +11,7 @@ export const NodeStatus = Type.Object(
     packages: Type.Integer({ description: 'number of ready packages' }),
     stagings: Type.Object({ queued: Type.Integer(), running: Type.Integer(), limit: Type.Integer() }, closed),
     draining: Type.Boolean({ description: 'whether queued stagings wait until the node is undrained' }),
+    prepared: Type.Optional(Type.Integer({ description: 'containers that were created ahead, and wait for a launch' })),
     stager_caches: Type.Object(
       { count: Type.Integer(), bytes: Type.Integer() },
       { ...closed, description: 'what is kept for stagers' },

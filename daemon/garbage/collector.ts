@@ -1,6 +1,7 @@
 import type { Leases } from '../../base/leases.js'
 import { Mutex } from '../../base/mutex.js'
 import type { Cached, Isolation } from '../../isolation/isolation.js'
+import type { PreparedLaunches } from '../staging/prepared-launches.js'
 import type { LogStore } from '../log/log-store.js'
 import type { BlobStore } from '../store/blob-store.js'
 import type { ReferenceRepository } from '../store/reference-repository.js'
@@ -15,6 +16,8 @@ export interface CollectorParts {
    */
   readonly live: Leases
   readonly isolation: Pick<Isolation, 'caches' | 'discard'>
+  /** What waits for a launch holds layers and images, which are no more needed than others. */
+  readonly prepared: Pick<PreparedLaunches, 'clear'>
   readonly logs: Pick<LogStore, 'list' | 'isOpen' | 'delete'>
   /** How long an upload may exist before a package refers to it, in milliseconds. */
   readonly graceMs: number
@@ -56,7 +59,8 @@ export class Collector {
   }
 
   async #collect({ dryRun, olderThanMs, keepBytes }: CollectionRequest): Promise<readonly Garbage[]> {
-    const { graceMs, live } = this.#parts
+    const { graceMs, live, prepared } = this.#parts
+    await prepared.clear()
     const began = new Date()
     const liveBefore = live.snapshot()
     const { garbage, cached } = await this.#garbage(liveBefore)

@@ -13,6 +13,7 @@ export interface NodeFacts {
   /** They change while the daemon runs. */
   readonly concurrency: number
   readonly draining: boolean
+  readonly prepared: number
 }
 
 /** Status and diagnosis of this staging node. */
@@ -41,7 +42,7 @@ export class NodeReport {
   }
 
   async status(): Promise<NodeStatus> {
-    const { version, nodeId, stateDir, concurrency, draining } = this.#facts
+    const { version, nodeId, stateDir, concurrency, draining, prepared } = this.#facts
     const [queued, running, packages, engine, caches] = await Promise.all([
       this.#ledger.list({ state: 'queued' }),
       this.#ledger.list({ state: 'running' }),
@@ -57,6 +58,7 @@ export class NodeReport {
       packages: packages.length,
       stagings: { queued: queued.length, running: running.length, limit: concurrency },
       draining,
+      prepared,
       stager_caches: { count: caches.length, bytes: caches.reduce((total, { bytes }) => total + bytes, 0) },
       kept: this.#kept.list().map(renderKept),
       uptime_seconds: Math.round(process.uptime()),

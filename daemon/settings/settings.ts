@@ -90,6 +90,16 @@ export const DEFINITIONS = {
   maxKept: define('max-kept', 'N', parseCount, '4', 'containers of failed launches that are kept at once; 0: none', {
     about: 'How many containers of failed stagers are kept at once, for stagings with --keep-failed. 0 keeps none.',
   }),
+  /** For launches that come later. */
+  prepared: {
+    limit: define('prepared', 'N', parseCount, '2', 'containers that are created ahead for launches; 0: none', {
+      about:
+        'How many containers are created ahead, for the next launches of stagers that have just run, which then need not wait for one. Each takes a few MiB and a network. 0 creates none.',
+    }),
+    forMs: define('prepared-for', 'TIME', parseDuration, '10m', 'how long such a container waits', {
+      about: 'How long a container that was created ahead waits for a launch.',
+    }),
+  },
   drainTimeoutMs: define(
     'drain-timeout',
     'TIME',

@@ -19,7 +19,8 @@ export interface ConclusionParts {
 }
 
 export interface ConcludedLaunch {
-  readonly uuid: string
+  /** Its UUID is decided when it is planned. */
+  readonly owner: { readonly uuid: string }
   readonly staging: Staging
   readonly log: LogWriter
   readonly output: StagerOutput
@@ -50,7 +51,8 @@ export class LaunchConclusion {
 
   /** The container could not be prepared or started. */
   async neverRan(error: unknown): Promise<Conclusion> {
-    const { uuid, staging } = this.#launch
+    const { owner, staging } = this.#launch
+    const { uuid } = owner
     if (error instanceof Unavailable && (error.code === 'engine-down' || error.code === 'engine-changed'))
       return await this.#lost(error)
     // A refusal, or a connection that breaks in the middle, can be the first sign of an Engine that stops.
@@ -62,7 +64,7 @@ export class LaunchConclusion {
 
   /** @param recorded the staging after the transaction of the verdict */
   async settled(recorded: Staging, ending: Ending): Promise<Conclusion> {
-    if (ending.kind === 'exited') await this.#parts.ledger.recordExit(this.#launch.uuid, ending.exitCode)
+    if (ending.kind === 'exited') await this.#parts.ledger.recordExit(this.#launch.owner.uuid, ending.exitCode)
     return { kind: 'settled', staging: await this.#explain(recorded, ending) }
   }
 
@@ -87,7 +89,7 @@ export class LaunchConclusion {
       case 'limits-unknown':
         break
     }
-    return await this.#failed(this.#launch.uuid, failureOfEnding(this.#stager, ending), ending)
+    return await this.#failed(this.#launch.owner.uuid, failureOfEnding(this.#stager, ending), ending)
   }
 
   /** Undefined if the Engine answers. */
@@ -101,7 +103,7 @@ export class LaunchConclusion {
   }
 
   async #lost(error: Error): Promise<Conclusion> {
-    return { kind: 'lost', staging: await this.#parts.ledger.abortLaunch(this.#launch.uuid), error }
+    return { kind: 'lost', staging: await this.#parts.ledger.abortLaunch(this.#launch.owner.uuid), error }
   }
 
   async #failed(launch: string | undefined, failure: Failure, ending?: Ending): Promise<Conclusion> {

@@ -9,6 +9,7 @@ import type { Janitor } from './janitor.js'
 import type { KeptLaunches } from './kept-launches.js'
 import type { LiveContainers } from './live-containers.js'
 import type { PlanSettings } from './plan.js'
+import type { PreparedLaunches } from './prepared-launches.js'
 import type { Reuse } from './reuse.js'
 import type { WorkingCopyParts } from './working-copy-handler.js'
 
@@ -22,6 +23,7 @@ export interface LaunchParts {
   readonly plan: PlanSettings
   readonly reuse: Pick<Reuse, 'again'>
   readonly live: LiveContainers
+  readonly prepared: Pick<PreparedLaunches, 'take' | 'prepare'>
   readonly janitor: Pick<Janitor, 'trySweep'>
   readonly kept: Pick<KeptLaunches, 'keep'>
   readonly logger: Logger

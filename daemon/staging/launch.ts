@@ -12,6 +12,7 @@ import { LaunchConclusion } from './launch-conclusion.js'
 import type { LaunchParts, LaunchRequest } from './launch-parts.js'
 import type { Conclusion, Earlier, LaunchCause, LaunchOutcome } from './launch-outcome.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan } from './plan.js'
+import type { PreparedLaunch } from './prepared-launches.js'
 import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
 import { StagerOutput } from './stager-output.js'
 import { launchEnded, WorkingCopyHandler, type OwningLaunch } from './working-copy-handler.js'
@@ -34,7 +35,6 @@ const STOPPED = { kind: 'stopped' } as const
  * Where the container of a failure is to be kept, the release waits for the record, and is left to `KeptLaunches`.
  */
 export class Launch implements OwningLaunch {
-  readonly uuid = randomUUID()
   readonly holder = new Holder()
   readonly #parts: LaunchParts
   readonly #staging: Staging
@@ -45,6 +45,9 @@ export class Launch implements OwningLaunch {
   readonly #output: StagerOutput
   readonly #conclusion: LaunchConclusion
   readonly #cause = new FirstCause<LaunchCause>()
+  #uuid: string = randomUUID()
+  /** Taken over, if there was one that fits. */
+  #ahead: PreparedLaunch | undefined
   #container: PreparedContainer | undefined
   #listener: CoordinatorListener | undefined
   /** Set before the listener opens. */
@@ -61,12 +64,16 @@ export class Launch implements OwningLaunch {
     this.#stager = stagerFqn(currentStager(staging))
     this.#handler = new WorkingCopyHandler(this, staging, parts.workingCopy)
     this.#output = new StagerOutput(log)
-    this.#conclusion = new LaunchConclusion(parts, { uuid: this.uuid, staging, log, output: this.#output })
+    this.#conclusion = new LaunchConclusion(parts, { owner: this, staging, log, output: this.#output })
+  }
+
+  get uuid(): string {
+    return this.#uuid
   }
 
   /** To be called once. */
   async run(): Promise<LaunchOutcome> {
-    const { ledger, live, resolver, workingCopy } = this.#parts
+    const { ledger, live, prepared, resolver, workingCopy } = this.#parts
     const staging = this.#staging
     let plan: LaunchPlan
     try {
@@ -80,12 +87,18 @@ export class Launch implements OwningLaunch {
       return { ...(await this.#conclusion.neverPlanned(error)), released: Promise.resolve() }
     }
     this.#conclusion.hints = plan.hints
+    this.#ahead = await prepared.take(plan)
+    if (this.#ahead) ({ uuid: this.#uuid, container: this.#container } = this.#ahead)
     try {
       await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
       const { uuid, step } = staging
       await ledger.beginLaunch(uuid, { uuid: this.uuid, stagerFqn: this.#stager, step, given: plan.given })
       live.add(this.uuid)
       return await this.#execute(plan)
+    } catch (error) {
+      // Before the execution began.
+      await this.#release()
+      throw error
     } finally {
       // The ledger refers to the blobs that the verdict has saved.
       this.holder.release()
@@ -178,17 +191,13 @@ export class Launch implements OwningLaunch {
     return await this.#parts.kept.keep({ staging, log: this.#log, running, release: () => this.#release() })
   }
 
-  async #start({ prepare, start }: LaunchPlan): Promise<RunningContainer> {
-    const { coordinator, isolation, ledger, logger } = this.#parts
+  async #start(plan: LaunchPlan): Promise<RunningContainer> {
+    const { coordinator, ledger, logger } = this.#parts
+    const { start } = plan
     const step = (name: string, ms: number) => logger.debug({ launch: this.uuid, step: name, ms }, 'launch step')
-    // The layers of /stagerfs are needed only in `start`, but building them the first time can take as long as building
-    // those of the root.
-    const [container] = await settleAll([
-      isolation.prepare(prepare, { step }, this.#stop).then((prepared) => (this.#container = prepared)),
-      ...start.stagerfs.map((source) => isolation.materialise(source, this.#stop)),
-    ])
+    const container = (this.#container ??= await this.#prepare(plan, step))
     const startedAt = performance.now()
-    const listener = await coordinator.open(this.#handler, container.address)
+    const listener = await coordinator.open(this.#handler, container.address, this.#ahead?.port)
     this.#listener = listener
     step('listener', performance.now() - startedAt)
     const running = await container.start(
@@ -211,7 +220,39 @@ export class Launch implements OwningLaunch {
     )
     this.#ended = running.ended
     await ledger.launchRunning(this.uuid)
+    void this.#prepareNext(plan)
     return running
+  }
+
+  async #prepare(
+    { prepare, start }: LaunchPlan,
+    step: (name: string, milliseconds: number) => void,
+  ): Promise<PreparedContainer> {
+    const { isolation } = this.#parts
+    // The layers of /stagerfs are needed only in `start`, but building them the first time can take as long as building
+    // those of the root.
+    const [container] = await settleAll([
+      isolation.prepare({ ...prepare, id: this.uuid }, { step }, this.#stop).then((made) => (this.#container = made)),
+      ...start.stagerfs.map((source) => isolation.materialise(source, this.#stop)),
+    ])
+    return container
+  }
+
+  /**
+   * The next launch is one of the next stager; after the last one, of the first for the next staging. Or this stager asks
+   * for a relaunch. Never rejects: whether there is a plan turns out when it is needed.
+   */
+  async #prepareNext(plan: LaunchPlan): Promise<void> {
+    const { prepared, resolver } = this.#parts
+    const { stagers, step } = this.#staging
+    const next = { ...this.#staging, step: (step + 1) % stagers.length }
+    try {
+      if (stagers.length > 1)
+        prepared.prepare(await resolver.with((catalogue) => planLaunch(next, '', catalogue, this.#parts.plan)))
+      prepared.prepare(plan)
+    } catch {
+      prepared.prepare(plan)
+    }
   }
 
   async #firstCause(running: RunningContainer): Promise<LaunchCause> {
@@ -267,7 +308,7 @@ export class Launch implements OwningLaunch {
       // As long as the container runs, no other process may get the port, because the container can reach it.
       this.#ended
         .then(() => (this.#staging.keepFailedMs === undefined ? undefined : releasing))
-        .then(() => this.#listener?.close()),
+        .then(() => this.#listener?.close() ?? this.#ahead?.port.close()),
     ])
     live.delete(this.uuid)
     if (!report || report.failures.length === 0) return

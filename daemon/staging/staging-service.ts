@@ -3,6 +3,7 @@ import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../store/repositories.js'
 import type { Janitor } from './janitor.js'
 import type { KeptLaunches } from './kept-launches.js'
+import type { PreparedLaunches } from './prepared-launches.js'
 import type { LaunchRunner } from './launch-runner.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
@@ -20,6 +21,7 @@ export interface StagingServiceParts {
   readonly pipelines: PipelineRepository
   readonly janitor: Janitor
   readonly kept: Pick<KeptLaunches, 'stop'>
+  readonly prepared: Pick<PreparedLaunches, 'stop'>
   readonly launches: LaunchRunner
   readonly reuse: Pick<Reuse, 'answer'>
   readonly logs: LogStore
@@ -109,7 +111,7 @@ export class StagingService {
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#recovered
-    await Promise.all([this.#queue.close(), this.#parts.kept.stop()])
+    await Promise.all([this.#queue.close(), this.#parts.kept.stop(), this.#parts.prepared.stop()])
     await this.#parts.janitor.sweepForTheLastTime()
   }
 

@@ -1,6 +1,10 @@
 /**
- * Process 1 of a container. It starts the program when the daemon writes a line, and then acts as its init.
+ * Process 1 of a container. It starts the program when the daemon writes its start lines, and then acts as its init.
  *
+ * - The lines are `KIND MARK COUNT` and as many variables of the program, which a container that was created ahead does
+ *   not have yet. They never become part of a script: a variable is one word of `export`. One that begins with `=` is
+ *   encoded for `printf %b`, because `read` ends at a line break and some shells have marks of their own among the bytes
+ *   above 127.
  * - The mounts below /stagerfs need the namespace of the running container, and the program must not see them
  *   incomplete. It must also not end before the daemon has found its cgroup and its upper directory.
  * - The kernel does not deliver a signal to process 1 that has no handler for it, so SIGTERM would not end a program
@@ -17,18 +21,26 @@
  *   while the program runs; on SIGUSR2 it kills the program. The program may have left the pipes in the mode in which a
  *   write to a full pipe fails, so init repeats it; no process writes into the middle of so few bytes.
  */
-const INIT = `read -r start stagerd_mark || exit 125
+const INIT = `read -r stagerd_start stagerd_mark stagerd_count || exit 125
+while [ "$stagerd_count" -gt 0 ]; do
+  stagerd_count=$((stagerd_count - 1))
+  IFS= read -r stagerd_line || exit 125
+  case "$stagerd_line" in
+    =*) stagerd_line=$(printf '%b.' "\${stagerd_line#=}") && stagerd_line=\${stagerd_line%.} || exit 125 ;;
+  esac
+  export "$stagerd_line"
+done
 trap 'kill -TERM -1' TERM
 end() {
   until printf '\\036%s%03d' "$stagerd_mark" "$1" 2>/dev/null; do :; done
   until printf '\\036%s%03d' "$stagerd_mark" "$1" >&2; do :; done
 }
-if [ -n "$stagerd_mark" ]; then trap 'end 999' USR1; trap 'kill -KILL -1' USR2; fi
-if [ "$start" = input ]; then exec 3<&0; "$@" <&3 3<&- & else "$@" </dev/null & fi
+if [ "$stagerd_start" = keep ]; then trap 'end 999' USR1; trap 'kill -KILL -1' USR2; fi
+if [ "$stagerd_start" = input ]; then exec 3<&0; "$@" <&3 3<&- & else "$@" </dev/null & fi
 wait "$!"
 status=$?
 while kill -0 "$!" 2>/dev/null; do wait "$!"; status=$?; done
-if [ -n "$stagerd_mark" ]; then
+if [ "$stagerd_start" = keep ]; then
   trap '' USR1 USR2
   end "$status"
   while read -r _; do :; done
@@ -45,19 +57,34 @@ for file in $cgroup/pids/pids.events $cgroup/pids.events $cgroup/memory/memory.o
     esac
   done <"$file"
 done
-while [ -n "$hit" ] && [ "$start" = input ]; do :; done
+while [ -n "$hit" ] && [ "$stagerd_start" = input ]; do :; done
 [ -z "$hit" ] || read -r _
 exit "$status"`
 
+export interface ProgramStart {
+  /** Of a keepable container: see end-marks.ts. */
+  readonly mark: string | undefined
+  /** Whether the rest of standard input belongs to the program. */
+  readonly input: boolean
+  /** Those that the container was not created with. */
+  readonly variables: Readonly<Record<string, string>>
+}
+
 /** Written to the standard input of the container to start the program. */
-export const START_PROGRAM = '\n'
+export function startLines({ mark, input, variables }: ProgramStart): string {
+  const kind = mark !== undefined ? 'keep' : input ? 'input' : 'run'
+  const lines = Object.entries(variables).map(([name, value]) => variableLine(`${name}=${value}`))
+  return [`${kind} ${mark ?? '-'} ${lines.length}`, ...lines].map((line) => `${line}\n`).join('')
+}
 
-/** The same, where the rest of standard input belongs to the program. */
-export const START_WITH_INPUT = 'input\n'
-
-/** The same for a keepable container: see end-marks.ts. */
-export function startKeepable(mark: string): string {
-  return `keep ${mark}\n`
+/** Printable ASCII goes as it is. */
+function variableLine(variable: string): string {
+  if (/^[ -~]*$/.test(variable)) return variable
+  const bytes = [...Buffer.from(variable)].map((byte) => {
+    const isPlain = byte >= 0x20 && byte < 0x7f && byte !== 0x5c
+    return isPlain ? String.fromCharCode(byte) : `\\0${byte.toString(8).padStart(3, '0')}`
+  })
+  return `=${bytes.join('')}`
 }
 
 /** The argument vector of process 1, which starts `program`. */

@@ -58,6 +58,14 @@ export async function mountOverlay(mount: OverlayMount, signal: AbortSignal): Pr
 }
 
 /**
+ * Makes a directory a shared mount of itself: what is mounted there later appears in the containers that have it already,
+ * whatever the propagation of the host's root.
+ */
+export async function shareMountPoint(directory: string, signal: AbortSignal): Promise<void> {
+  await runProcess('mount', ['--no-mtab', '--bind', '--make-shared', directory, directory], { signal })
+}
+
+/**
  * Bind-mounts a directory in the mount namespace of a container, whose programs are not allowed to mount.
  *
  * `mount` enters the namespace of a container whose files are untrusted: so it uses no helpers and no mtab, and does not
@@ -86,6 +94,12 @@ export async function unmount(target: string, signal: AbortSignal): Promise<void
       await delay(100, undefined, { signal })
     }
   }
+}
+
+/** As `unmount`, for a mount point that `shareMountPoint` may have made, with or without another mount on it. */
+export async function unmountShared(target: string, signal: AbortSignal): Promise<void> {
+  await unmount(target, signal)
+  await unmount(target, signal)
 }
 
 /** Overlayfs requires a backslash before the separators of directories and options. */

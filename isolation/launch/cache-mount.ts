@@ -4,11 +4,12 @@ import { messageOf } from '../../base/errors.js'
 import type { Holder } from '../../base/leases.js'
 import { type MappedOwners, rootOnDisk } from '../archive/mapped-owners.js'
 import type { OpenedCache, StagerCaches } from '../caches/stager-caches.js'
-import { mountOverlay, unmount } from '../host/mounts.js'
+import { mountOverlay, shareMountPoint, unmount, unmountShared } from '../host/mounts.js'
 import { mountSource, type Owner } from '../host/ownership.js'
 import { scratchOf, type Scratch } from '../host/scratch.js'
 import type { CacheOwner } from '../launch-plan.js'
 import type { AfterContainer } from './after-container.js'
+import type { Step } from './step.js'
 
 export interface CacheMountParts {
   readonly owner: Owner
@@ -28,18 +29,14 @@ export class CacheMount {
   readonly #parts: CacheMountParts
   readonly #scratch: Scratch
   readonly #holder: Holder
-  readonly #cache: CacheOwner
+  #cache: CacheOwner | undefined
+  #isShared = false
   #opened: OpenedCache | undefined
   #endKept: (() => void) | undefined
 
-  constructor(
-    parts: CacheMountParts,
-    { id, holder }: { readonly id: string; readonly holder: Holder },
-    cache: CacheOwner,
-  ) {
+  constructor(parts: CacheMountParts, { id, holder }: { readonly id: string; readonly holder: Holder }) {
     this.#parts = parts
     this.#holder = holder
-    this.#cache = cache
     this.#scratch = scratchOf(parts.stateDirectory, id)
   }
 
@@ -53,13 +50,15 @@ export class CacheMount {
   }
 
   deferUndo(after: AfterContainer): void {
-    after.defer('unmount the cache', (deadline) => unmount(this.#scratch.cache, deadline))
+    after.defer('unmount the cache', (deadline) =>
+      (this.#isShared ? unmountShared : unmount)(this.#scratch.cache, deadline),
+    )
     after.defer('keep the cache', (deadline) => this.#keep(deadline))
   }
 
   /** To be called when the program has ended by itself, after its verdict. The next launch waits for the cleanup. */
   keepAtEnd(): void {
-    if (!this.#opened || this.#endKept) return
+    if (!this.#cache || !this.#opened || this.#endKept) return
     this.#parts.caches.closing(this.#cache, new Promise((resolve) => (this.#endKept = resolve)))
   }
 
@@ -78,10 +77,21 @@ export class CacheMount {
     await chmod(cacheUpper, 0o1777)
   }
 
+  /** Before the container is created. */
+  async share(signal: AbortSignal): Promise<void> {
+    this.#isShared = true
+    await shareMountPoint(this.#scratch.cache, signal)
+  }
+
   /** A cache that cannot be mounted is emptied. */
-  async mount(signal: AbortSignal): Promise<void> {
+  async mount(cache: CacheOwner, step: Step, signal: AbortSignal): Promise<void> {
+    this.#cache = cache
+    await step('cache', () => this.#openAndMount(cache, signal))
+  }
+
+  async #openAndMount(cache: CacheOwner, signal: AbortSignal): Promise<void> {
     const { caches, owners } = this.#parts
-    const opened = await caches.open(this.#cache, owners, this.#holder)
+    const opened = await caches.open(cache, owners, this.#holder)
     try {
       await this.#mount(opened, signal)
       this.#opened = opened
@@ -93,7 +103,7 @@ export class CacheMount {
         'the cache of a stager cannot be mounted, and was emptied',
       )
       await caches.clear(opened.id)
-      await this.mount(signal)
+      await this.#openAndMount(cache, signal)
     }
   }
 

@@ -3,8 +3,8 @@ import type { CleanupStack } from '../../base/cleanup-stack.js'
 import type { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
-import { START_PROGRAM, START_WITH_INPUT, startKeepable } from '../engine/container-init.js'
-import { containerOptions, type ContainerRequest } from '../engine/container-options.js'
+import { startLines } from '../engine/container-init.js'
+import { containerOptions, type BoundFile, type ContainerRequest } from '../engine/container-options.js'
 import { Container, type Attached, type StartedContainer } from '../engine/container.js'
 import { EndMarks } from '../engine/end-marks.js'
 import { isStatus, startError } from '../engine/engine-errors.js'
@@ -13,9 +13,9 @@ import type { RunningContainer } from '../engine/running-container.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
 import { launchComment, launchName } from '../host/ownership.js'
 import type { PreparedContainer, ReleaseReport, StartHooks } from '../isolation.js'
-import type { PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
+import type { ContainerPlan, PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
 import type { Bridge } from '../network/bridges.js'
-import type { FirewallEvents, FirewallGuard } from '../network/firewall-guard.js'
+import type { FirewallGuard } from '../network/firewall-guard.js'
 import type { Layer } from '../layers/layer.js'
 import type { AfterContainer } from './after-container.js'
 import { CacheMount, type CacheMountParts } from './cache-mount.js'
@@ -53,11 +53,35 @@ export interface Prepared {
   readonly after: AfterContainer
 }
 
+/** What is bound into a container. */
+interface Bound {
+  readonly stagerfs: Stagerfs | undefined
+  readonly cache: CacheMount | undefined
+  readonly filled: FilledTemplates | undefined
+  readonly files: readonly BoundFile[]
+}
+
+interface Created {
+  readonly container: Container
+  readonly attached: Attached
+}
+
+/** A container whose init waits for its start lines. */
+interface Waiting extends Created, StartedContainer {
+  readonly bound: Bound
+}
+
 /** See `Launcher` for what goes on at the same time, and for the order of the undo. */
 export class PreparedDockerContainer implements PreparedContainer {
   readonly address: string
   readonly #parts: StartParts
   readonly #prepared: Prepared
+  /** Aborted, with the reason, when the container must be ended. */
+  readonly #lost = new AbortController()
+  readonly #watching = new AbortController()
+  #hooks: Pick<StartHooks, 'repaired'> = {}
+  #ahead: Waiting | undefined
+  #isGone = false
   #running: RunningContainer | undefined
   #cache: CacheMount | undefined
   #released: Promise<ReleaseReport> | undefined
@@ -68,78 +92,60 @@ export class PreparedDockerContainer implements PreparedContainer {
     this.address = prepared.bridge.subnet.gateway
   }
 
-  async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
-    const { engine, firewall, owner, proxies } = this.#parts
-    const { plan: prepared, image, bridge, holder, owners, step, after } = this.#prepared
-    const { id, egress, publish } = prepared
-    const stagerfs = plan.stagerfs && new Stagerfs({ ...this.#parts, owners }, { id, holder }, plan.stagerfs)
-    const cache = plan.cache && new CacheMount({ ...this.#parts, owners }, { id, holder }, plan.cache)
-    this.#cache = cache
-    const rules = {
-      bridge: bridge.interface,
-      gateway: this.address,
-      comment: launchComment(owner, id),
-      coordinatorPort: plan.coordinatorPort,
-      egress,
-      proxies,
-      published: publish.length > 0,
-    }
-    const { events, lose, lost } = watchHost(hooks)
-    const over = new AbortController()
-    this.#prepared.undo.defer('stop watching the Engine', () => {
-      over.abort()
-    })
-    const { templates = [] } = hooks
-    const filled = templates.length > 0 ? new FilledTemplates(this.#parts, id, image.layers) : undefined
-    stagerfs?.deferUndo(after)
-    filled?.deferUndo(after)
-    cache?.deferUndo(after)
-    after.defer('remove the firewall rules', (deadline) => firewall.remove(rules, deadline))
-    after.deferContainer(() => new Container(engine, launchName(id)).remove())
+  async createAhead(plan: ContainerPlan, signal: AbortSignal): Promise<void> {
+    const bound = await this.#bind({ stagerfs: true, cache: true }, signal)
+    await Promise.all([bound.stagerfs?.share(signal), bound.cache?.share(signal)])
+    const created = await this.#create({ ...plan, environment: {} }, bound, signal)
+    this.#ahead = await this.#startInit(created, bound, plan, signal)
+    const gone = () => (this.#isGone = true)
+    void created.container.wait().then(gone, gone)
+  }
 
-    // The Engine checks the source of a bind mount when it creates the container.
-    await stagerfs?.makeDirectories()
-    await cache?.makeDirectories()
-    const files = (await filled?.make(templates, signal)) ?? []
-    const [, { container, attached }] = await settleAll([
-      step('firewall', () => firewall.add(rules, events, signal)),
-      step('create', () =>
-        this.#create(
-          {
-            ...prepared,
-            ...plan,
-            network: bridge.network,
-            stagerfs: stagerfs?.mountPoint,
-            cache: cache?.mountPoint,
-            files,
-          },
-          signal,
-        ),
-      ),
-      watchEngine(engine, lose, over.signal),
-      stagerfs?.mount(step, signal),
-      cache && step('cache', () => cache.mount(signal)),
+  get isWaiting(): boolean {
+    return this.#ahead !== undefined && !this.#isGone && !this.#lost.signal.aborted && !this.#released
+  }
+
+  async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
+    const { engine } = this.#parts
+    const { plan: prepared, owners, step } = this.#prepared
+    this.#hooks = hooks
+    const ahead = this.#ahead
+    const bound =
+      ahead?.bound ??
+      (await this.#bind({ stagerfs: plan.stagerfs !== undefined, cache: plan.cache !== undefined }, signal, hooks))
+    const { stagerfs, cache, filled } = bound
+    this.#cache = cache
+    const [created] = await settleAll([
+      ahead ?? this.#create(plan, bound, signal),
+      plan.stagerfs && stagerfs?.mount(plan.stagerfs, step, signal),
+      plan.cache && cache?.mount(plan.cache, step, signal),
     ])
     signal.throwIfAborted()
 
-    const { pid, ports } = await step('start', () => start(container, { ...prepared, ...plan }))
+    const { container, attached, pid, ports } = ahead ?? (await this.#startInit(created, bound, plan, signal))
     const { watched, obstacle } = await step('mounts', async () => {
       try {
         const written = [stagerfs?.upper, cache?.upper, filled?.directory].filter((path) => path !== undefined)
-        const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
-        const obstacle = watched.obstacle({ ...plan, user: prepared.user })
-        await stagerfs?.mountKernelFilesystems(pid, signal)
-        return { watched, obstacle: await obstacle }
+        const watch = async () => {
+          const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
+          return { watched, obstacle: await watched.obstacle({ ...plan, user: prepared.user }) }
+        }
+        const [found] = await settleAll([watch(), stagerfs?.mountKernelFilesystems(pid, signal)])
+        return found
       } catch (error) {
         if (!signal.aborted) await container.assertRuns()
         throw error
       }
     })
+    const lost = this.#lost.signal
     signal.throwIfAborted()
     lost.throwIfAborted()
     const marks = plan.keepable === true ? new EndMarks() : undefined
-    attached.write(marks ? startKeepable(marks.mark) : plan.input === true ? START_WITH_INPUT : START_PROGRAM)
-    const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
+    const variables = ahead ? plan.environment : {}
+    attached.write(startLines({ mark: marks?.mark, input: plan.input === true, variables }))
+    const publishedPorts = prepared.publish.map(({ containerPort }) =>
+      Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort),
+    )
     const { limits, workingDirectory } = plan
     const confirm = () => confirmEngine(engine)
     const running = { attached, limits, workingDirectory, hooks, publishedPorts, lost, confirm, obstacle, marks }
@@ -156,10 +162,59 @@ export class PreparedDockerContainer implements PreparedContainer {
     return this.#released
   }
 
-  async #create(
-    request: Omit<ContainerRequest, 'image'>,
+  /** Makes what the Engine binds into the container: it checks the sources when it creates one. Registers the whole undo. */
+  async #bind(
+    wanted: { readonly stagerfs: boolean; readonly cache: boolean },
     signal: AbortSignal,
-  ): Promise<{ readonly container: Container; readonly attached: Attached }> {
+    { templates = [] }: Pick<StartHooks, 'templates'> = {},
+  ): Promise<Bound> {
+    const { engine, firewall } = this.#parts
+    const { plan, image, holder, owners, undo, after } = this.#prepared
+    const { id } = plan
+    const stagerfs = wanted.stagerfs ? new Stagerfs({ ...this.#parts, owners }, { id, holder }) : undefined
+    const cache = wanted.cache ? new CacheMount({ ...this.#parts, owners }, { id, holder }) : undefined
+    const filled = templates.length > 0 ? new FilledTemplates(this.#parts, id, image.layers) : undefined
+    undo.defer('stop watching the Engine', () => this.#watching.abort())
+    stagerfs?.deferUndo(after)
+    filled?.deferUndo(after)
+    cache?.deferUndo(after)
+    after.defer('remove the firewall rules', (deadline) => firewall.remove({ comment: this.#comment }, deadline))
+    after.deferContainer(() => new Container(engine, launchName(id)).remove())
+    await stagerfs?.makeDirectories()
+    await cache?.makeDirectories()
+    return { stagerfs, cache, filled, files: (await filled?.make(templates, signal)) ?? [] }
+  }
+
+  async #create(
+    plan: ContainerPlan & Pick<StartPlan, 'environment'>,
+    { stagerfs, cache, files }: Bound,
+    signal: AbortSignal,
+  ): Promise<Created> {
+    const { engine, firewall, proxies } = this.#parts
+    const { plan: prepared, bridge, step } = this.#prepared
+    const { egress, publish } = prepared
+    const lose = (error: unknown) => this.#lost.abort(error)
+    const rules = {
+      bridge: bridge.interface,
+      gateway: this.address,
+      comment: this.#comment,
+      coordinatorPort: plan.coordinatorPort,
+      egress,
+      proxies,
+      published: publish.length > 0,
+    }
+    const events = { restored: () => this.#hooks.repaired?.('firewall rules'), lost: lose }
+    const mounted = { stagerfs: stagerfs?.mountPoint, cache: cache?.mountPoint, files }
+    const request = { ...prepared, ...plan, ...mounted, network: bridge.network }
+    const [, created] = await settleAll([
+      step('firewall', () => firewall.add(rules, events, signal)),
+      step('create', () => this.#createFrom(request, signal)),
+      watchEngine(engine, lose, this.#watching.signal),
+    ])
+    return created
+  }
+
+  async #createFrom(request: Omit<ContainerRequest, 'image'>, signal: AbortSignal): Promise<Created> {
     const { engine, owner } = this.#parts
     const { image } = this.#prepared
     const create = (reference: string) =>
@@ -173,29 +228,21 @@ export class PreparedDockerContainer implements PreparedContainer {
     }
     return { container, attached: await container.attach() }
   }
-}
 
-/** @returns `lost` is aborted, with the reason, when the container must be ended */
-function watchHost(hooks: StartHooks): {
-  readonly events: FirewallEvents
-  readonly lose: (error: unknown) => void
-  readonly lost: AbortSignal
-} {
-  const lost = new AbortController()
-  const lose = (error: unknown) => {
-    lost.abort(error)
+  async #startInit(created: Created, bound: Bound, plan: ContainerPlan, signal: AbortSignal): Promise<Waiting> {
+    const { plan: prepared, step } = this.#prepared
+    signal.throwIfAborted()
+    return await step('start', async () => {
+      try {
+        await created.container.start()
+      } catch (error) {
+        throw startError(error, { ...prepared, ...plan })
+      }
+      return { ...created, bound, ...(await created.container.inspectStarted()) }
+    })
   }
-  return { events: { restored: () => hooks.repaired?.('firewall rules'), lost: lose }, lose, lost: lost.signal }
-}
 
-async function start(
-  container: Container,
-  plan: { readonly user: string; readonly workingDirectory: string },
-): Promise<StartedContainer> {
-  try {
-    await container.start()
-  } catch (error) {
-    throw startError(error, plan)
+  get #comment(): string {
+    return launchComment(this.#parts.owner, this.#prepared.plan.id)
   }
-  return await container.inspectStarted()
 }

@@ -6,7 +6,14 @@ import type { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import { type MappedOwners, type OwnerIds, rootOnDisk } from '../archive/mapped-owners.js'
 import type { Layer, LayerCache } from '../layers/layer.js'
-import { bindInContainer, mountOverlay, unmount, type OverlayMount } from '../host/mounts.js'
+import {
+  bindInContainer,
+  mountOverlay,
+  shareMountPoint,
+  unmount,
+  unmountShared,
+  type OverlayMount,
+} from '../host/mounts.js'
 import { mountSource, type Owner } from '../host/ownership.js'
 import { makeScratch, removeScratch, scratchOf, type Scratch } from '../host/scratch.js'
 import type { LayerSource } from '../launch-plan.js'
@@ -37,25 +44,20 @@ const HOSTS = '127.0.0.1\tlocalhost\n'
  *   bin/ etc/ usr/ ...              +    etc/resolv.conf  proc/  dev/  tmp/
  *
  * LIFECYCLE: `deferUndo` registers the cleanup first. After `makeDirectories` the Engine can bind `mountPoint` into a
- * container. `mount` comes before the start of the container, `mountKernelFilesystems` after it.
+ * container. `mount` comes before the start of the container, or any time later after `share`; `mountKernelFilesystems`
+ * comes after both.
  */
 export class Stagerfs {
   readonly #parts: StagerfsParts
   readonly #holder: Holder
-  readonly #sources: readonly LayerSource[]
   readonly #scratch: Scratch
+  #isShared = false
   /** The owner of what the launch itself makes; undefined for that of the daemon. */
   readonly #root: OwnerIds | undefined
 
-  /** @param sources lowest first: from the operating system upward */
-  constructor(
-    parts: StagerfsParts,
-    { id, holder }: { readonly id: string; readonly holder: Holder },
-    sources: readonly LayerSource[],
-  ) {
+  constructor(parts: StagerfsParts, { id, holder }: { readonly id: string; readonly holder: Holder }) {
     this.#parts = parts
     this.#holder = holder
-    this.#sources = sources
     this.#scratch = scratchOf(parts.stateDirectory, id)
     this.#root = parts.owners && rootOnDisk(parts.owners)
   }
@@ -72,18 +74,30 @@ export class Stagerfs {
 
   deferUndo(after: AfterContainer): void {
     after.defer('remove the scratch directory', (deadline) => removeScratch(this.#scratch, deadline))
-    after.defer('unmount /stagerfs', (deadline) => unmount(this.#scratch.merged, deadline))
+    after.defer('unmount /stagerfs', (deadline) =>
+      (this.#isShared ? unmountShared : unmount)(this.#scratch.merged, deadline),
+    )
   }
 
   async makeDirectories(): Promise<void> {
     await makeScratch(this.#scratch, this.#parts.extraFiles, this.#root)
   }
 
-  /** Throws `BadInput` (`too-many-layers`, `stagerfs-unfit`) and the errors of `LayerCache.materialise`. */
-  async mount(step: Step, signal: AbortSignal): Promise<void> {
+  /** Before the container is created. */
+  async share(signal: AbortSignal): Promise<void> {
+    this.#isShared = true
+    await shareMountPoint(this.#scratch.merged, signal)
+  }
+
+  /**
+   * Throws `BadInput` (`too-many-layers`, `stagerfs-unfit`) and the errors of `LayerCache.materialise`.
+   *
+   * @param sources lowest first: from the operating system upward
+   */
+  async mount(sources: readonly LayerSource[], step: Step, signal: AbortSignal): Promise<void> {
     const { layers, owners } = this.#parts
     const lowers = await step('layers', () =>
-      settleAll(this.#sources.map((source) => layers.materialise(source, signal, this.#holder, owners))),
+      settleAll(sources.map((source) => layers.materialise(source, signal, this.#holder, owners))),
     )
     await step('stagerfs', () => this.#mount(lowers, signal))
   }

@@ -46,7 +46,7 @@ export class FirewallGuard {
   }
 
   /** Idempotent; also succeeds if the rules were never added. */
-  async remove({ comment }: FirewallPlan, signal: AbortSignal): Promise<void> {
+  async remove({ comment }: Pick<FirewallPlan, 'comment'>, signal: AbortSignal): Promise<void> {
     await this.removeWhere((other) => other === comment, signal)
   }
 

@@ -44,6 +44,7 @@ export interface ProgramContext {
   /** The texts of files in STAGER_CACHE, by name. */
   readonly cache: Map<string, string>
   readonly exit: (code: number) => never
+  readonly plan: Pick<StartPlan, 'environment'>
   /** Aborted when the program is stopped from outside. */
   readonly signal: AbortSignal
 }
@@ -449,6 +450,100 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(await under.traces()).not.toEqual([])
       expect(await container.release()).toEqual({ failures: [] })
       expect(await under.traces()).toEqual([])
+    })
+
+    describe('created ahead', () => {
+      const aheadOf = async (plan: WholePlan, recorder: Recorder) => {
+        const signal = new AbortController().signal
+        const container = await under.isolation.prepare(plan, recorder, signal)
+        made.push(container)
+        const url = await recorder.listen(container.address)
+        const { command, workingDirectory, limits } = plan
+        await container.createAhead({ command, workingDirectory, limits, coordinatorPort: recorder.port }, signal)
+        const begin = (more: Partial<StartPlan> = {}) => {
+          const environment = { ...more.environment, STAGER_URL: url }
+          return container.start({ ...plan, ...more, environment, coordinatorPort: recorder.port }, recorder, signal)
+        }
+        return { container, begin }
+      }
+      const finished = async (recorder: Recorder) => {
+        await recorder.close()
+        return recorder.stdout
+      }
+
+      it('waits, and then runs its program as any other', async () => {
+        const recorder = new Recorder()
+        const program: Program = {
+          shell: `${POST}post /done; echo; echo to err >&2; exit 3`,
+          fake: async ({ url, print, exit }) => {
+            await print(await (await fetch(`${url}/done`, { method: 'POST' })).text())
+            exit(3)
+          },
+        }
+        const { container, begin } = await aheadOf(planOf(under, program), recorder)
+        expect(container.isWaiting).toBe(true)
+        expect(recorder.steps).toContain('create')
+        const running = await begin()
+        expect(await running.ended).toEqual({ kind: 'exited', exitCode: 3 })
+        expect(recorder.asked).toEqual(['POST /launch/done'])
+        expect(await finished(recorder)).toContain('OK')
+      })
+
+      it('has every variable as it is, and its cache', async () => {
+        const recorder = new Recorder()
+        const all = String.fromCodePoint(...Array.from({ length: 0x17e }, (_, index) => index + 1))
+        const environment = {
+          PLAIN: 'a \'b\' "c" $d `e` \\n \\0101 %s *  ',
+          LINES: '\n one\n\n\ttwo \n\n',
+          ALL: all,
+          EMPTY: '',
+          start: 'mine',
+          status: 'mine',
+          PATH: '/nowhere:/bin:/usr/bin',
+        }
+        const names = Object.keys(environment)
+        const program: Program = {
+          shell: names.map((name) => `printf '%s|' "$${name}" | od -An -v -tx1 | tr -d ' \n'; echo`).join('; '),
+          fake: async ({ plan, print }) => {
+            for (const name of names) await print(Buffer.from(`${plan.environment[name] ?? ''}|`).toString('hex'))
+          },
+        }
+        const cache = { packageUuid: randomUUID(), stagerUuid: randomUUID() }
+        const { begin } = await aheadOf({ ...planOf(under, program), cache }, recorder)
+        expect(await (await begin({ environment })).ended).toEqual({ kind: 'exited', exitCode: 0 })
+        const hex = Object.values(environment).map((value) => Buffer.from(`${value}|`).toString('hex'))
+        expect((await finished(recorder)).trim().split('\n')).toEqual(hex)
+      })
+
+      it('can be released while it waits', async () => {
+        const recorder = new Recorder()
+        const { container } = await aheadOf(planOf(under, idle), recorder)
+        expect(await container.release()).toEqual({ failures: [] })
+        expect(container.isWaiting).toBe(false)
+        await recorder.close()
+        expect(await under.traces()).toEqual([])
+      })
+
+      it('is swept as any other', async () => {
+        const recorder = new Recorder()
+        const plan = planOf(under, idle)
+        await aheadOf(plan, recorder)
+        expect((await under.isolation.sweep(new Set([plan.id]))).removed).toEqual([])
+        expect((await under.isolation.sweep(new Set())).removed.length).toBeGreaterThan(0)
+        expect(await under.traces()).toEqual([])
+        await recorder.close()
+      })
+
+      it('leaves nothing behind when that is cancelled', async () => {
+        const cancel = new AbortController()
+        const hooks: PrepareHooks = { step: (name) => name === 'create' && cancel.abort(new Error('changed my mind')) }
+        const plan = planOf(under, idle)
+        const container = await under.isolation.prepare(plan, hooks, cancel.signal)
+        made.push(container)
+        await expect(container.createAhead(plan, cancel.signal)).rejects.toThrow('changed my mind')
+        expect(await container.release()).toEqual({ failures: [] })
+        expect(await under.traces()).toEqual([])
+      })
     })
 
     it('leaves nothing behind when the preparation is cancelled', async () => {

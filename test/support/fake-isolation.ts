@@ -25,7 +25,8 @@ import type {
   SweepReport,
 } from '../../isolation/isolation.js'
 import type { KeptContainer } from '../../isolation/kept-container.js'
-import type { LayerContent, LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
+import type { ContainerPlan, LayerContent, LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
+import { canBeGivenLater } from '../../isolation/later-variables.js'
 import { pathFromRoot } from '../../isolation/path-rules.js'
 import { FakeKept } from './fake-kept.js'
 
@@ -98,6 +99,8 @@ export class FakeIsolation implements Isolation {
   down: Error | undefined
   /** What every release reports as not undone. */
   undoFailures: ReleaseReport['failures'] = []
+  /** Those of `left` that were created ahead, and have not been started. */
+  readonly waiting = new Set<string>()
   readonly #running = new Set<FakeRunning>()
 
   async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
@@ -107,12 +110,27 @@ export class FakeIsolation implements Isolation {
     signal.throwIfAborted()
     this.left.add(plan.id)
     let running: FakeRunning | undefined
+    let ahead: ContainerPlan | undefined
+    const isDown = () => this.down !== undefined
+    const isLeft = () => this.left.has(plan.id)
     return {
       address: '127.0.0.1',
+      createAhead: async (container, createSignal) => {
+        await this.ping()
+        hooks.step?.('create', 0)
+        createSignal.throwIfAborted()
+        ahead = container
+        this.waiting.add(plan.id)
+      },
+      get isWaiting() {
+        return ahead !== undefined && isLeft() && !isDown()
+      },
       start: async (start, startHooks, startSignal) => {
         await this.ping()
         startSignal.throwIfAborted()
-        hooks.step?.('start', 0)
+        this.waiting.delete(plan.id)
+        if (ahead) assertFits(ahead, start)
+        else hooks.step?.('start', 0)
         startSignal.throwIfAborted()
         running = this.#start({ ...plan, ...start }, startHooks)
         return running
@@ -124,6 +142,7 @@ export class FakeIsolation implements Isolation {
         running?.kept?.close()
         if (running) this.#running.delete(running)
         this.left.delete(plan.id)
+        this.waiting.delete(plan.id)
         return { failures: this.undoFailures }
       },
     }
@@ -243,6 +262,14 @@ export class FakeIsolation implements Isolation {
       launch.kept?.lose(error)
     }
   }
+}
+
+/** What the container was created with cannot be changed. */
+function assertFits(ahead: ContainerPlan, start: StartPlan): void {
+  const { command, workingDirectory, limits, coordinatorPort } = start
+  const unfit = Object.keys(start.environment).filter((name) => !canBeGivenLater(name))
+  if (!isDeepStrictEqual(ahead, { command, workingDirectory, limits, coordinatorPort }) || unfit.length > 0)
+    throw new RangeError(`a container was created ahead for another start; it cannot be given ${unfit.join(', ')}`)
 }
 
 class FakeRunning implements RunningContainer {

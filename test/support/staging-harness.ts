@@ -17,6 +17,7 @@ import { StagingService, type SubmitOptions } from '../../daemon/staging/staging
 import { isTerminal, type Staging } from '../../daemon/model/staging.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
 import { Leases } from '../../base/leases.js'
+import { PreparedLaunches } from '../../daemon/staging/prepared-launches.js'
 import { PackageQuota } from '../../daemon/store/package-quota.js'
 import { ResourceIngest } from '../../daemon/store/resource-ingest.js'
 import type { SqlitePackages } from '../../daemon/store/sqlite/packages.js'
@@ -215,9 +216,14 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
   }
   const reuse = new Reuse({ ledger, resolver, plan })
   const kept = new KeptLaunches({ limit: MAX_KEPT, logger })
+  const coordinator = new Coordinator({ logger })
+  const prepared = new PreparedLaunches({
+    ...{ isolation, coordinator, live, janitor, logger },
+    ...{ limit: 2, forMs: 60_000 },
+  })
   const launches = new LaunchRunner({
     isolation,
-    coordinator: new Coordinator({ logger }),
+    coordinator,
     ledger,
     resolver,
     workingCopy: {
@@ -230,14 +236,42 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     plan,
     reuse,
     live,
+    prepared,
     janitor,
     kept,
     logger,
     graceAfterVerdictMs: 200,
   })
-  const parts = { ledger, packages, stagers, pipelines, janitor, kept, launches, reuse, logs, logger, retryMs: 5 }
+  const parts = {
+    ledger,
+    packages,
+    stagers,
+    pipelines,
+    janitor,
+    kept,
+    prepared,
+    launches,
+    reuse,
+    logs,
+    logger,
+    retryMs: 5,
+  }
   const service = new StagingService(parts, limit)
-  return { store, blobs, ingest, ledger, packages, stagers, pipelines, policies, logs, service, janitor, kept }
+  return {
+    store,
+    blobs,
+    ingest,
+    ledger,
+    packages,
+    stagers,
+    pipelines,
+    policies,
+    logs,
+    service,
+    janitor,
+    kept,
+    prepared,
+  }
 }
 
 /** Sends a request of a fake stager. Throws unless the status is the expected one. */

@@ -106,6 +106,7 @@ export class ApiUnderTest extends ApiClient {
       blobs,
       live,
       isolation,
+      prepared: { clear: () => Promise.resolve() },
       logs: new LogStore(join(directory.path, 'logs'), () => Promise.resolve(true)),
       graceMs: 60_000,
     })
@@ -118,7 +119,14 @@ export class ApiUnderTest extends ApiClient {
       liveBlobs: live,
       logger,
     })
-    const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1, draining: false }
+    const facts = {
+      version: '1',
+      nodeId: 'node',
+      stateDir: directory.path,
+      concurrency: 1,
+      draining: false,
+      prepared: 0,
+    }
     const socket = { subject: 'control socket', verdict: 'good', message: 'It answers.' } as const
     const kept = new KeptLaunches({ limit: 1, logger })
     const node = new NodeReport(facts, isolation, ledger, packages, kept, () => Promise.resolve(socket))

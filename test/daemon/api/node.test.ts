@@ -15,6 +15,7 @@ describe('the node over the API', () => {
     packages: 0,
     stagings: { queued: 0, running: 0, limit: 2 },
     draining: false,
+    prepared: 0,
     stager_caches: { count: 0, bytes: 0 },
     kept: [],
     uptime_seconds: 1,

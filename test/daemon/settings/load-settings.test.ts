@@ -42,6 +42,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     control: { address: undefined, certificate: undefined, key: undefined },
     concurrency: Math.max(2, processors),
     maxKept: 4,
+    prepared: { limit: 2, forMs: 600_000 },
     drainTimeoutMs: 60_000,
     bridgePool: '198.18.0.0/16',
     networkMtu: 'uplink',
@@ -67,6 +68,8 @@ it('the file may set every setting', async () => {
     tls-key = "/etc/ssl/private/host.key"
     concurrency = 3
     max-kept = 0
+    prepared = 5
+    prepared-for = "90s"
     drain-timeout = "0s"
     bridge-pool = "10.1.2.3/20"
     network-mtu = 1400
@@ -100,6 +103,7 @@ it('the file may set every setting', async () => {
     },
     concurrency: 3,
     maxKept: 0,
+    prepared: { limit: 5, forMs: 90_000 },
     drainTimeoutMs: 0,
     bridgePool: '10.1.0.0/20',
     networkMtu: 1400,
@@ -194,7 +198,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, upload-grace, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, upload-grace, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],
