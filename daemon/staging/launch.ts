@@ -82,6 +82,10 @@ export class Launch implements OwningLaunch {
     this.#conclusion.hints = plan.hints
     try {
       await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
+      if (plan.withheld.length > 0)
+        await this.#log.message(
+          `Not given to the stager, because other programs would be steered by it: ${plan.withheld.join(', ')}.`,
+        )
       const { uuid, step } = staging
       await ledger.beginLaunch(uuid, { uuid: this.uuid, stagerFqn: this.#stager, step, given: plan.given })
       live.add(this.uuid)

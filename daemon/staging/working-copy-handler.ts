@@ -53,6 +53,7 @@ export class WorkingCopyHandler implements LaunchHandler {
   /** The namespace of the package, whose quota applies. */
   readonly #namespace: string
   #work: WorkingCopy
+  readonly #ownVariables: Set<string>
   #closed = false
 
   constructor(
@@ -64,6 +65,7 @@ export class WorkingCopyHandler implements LaunchHandler {
     this.#parts = parts
     this.#namespace = parseFqn(packageFqn, 'package', '/').namespace
     this.#work = work
+    this.#ownVariables = new Set(work.ownVariables)
   }
 
   get launch(): string {
@@ -116,6 +118,10 @@ export class WorkingCopyHandler implements LaunchHandler {
   alter(change: MetadataChange): Promise<void> {
     this.#assertOpen()
     this.#work = { ...this.#work, ...applyChange(this.#metadata(), change) }
+    if (change.resource === 'environment') {
+      if (change.action === 'add') this.#ownVariables.add(change.key)
+      else this.#ownVariables.delete(change.key)
+    }
     return Promise.resolve()
   }
 
@@ -139,6 +145,9 @@ export class WorkingCopyHandler implements LaunchHandler {
   async verdict(verdict: Verdict, reproducible: boolean): Promise<void> {
     this.#assertOpen()
     if (!reproducible) this.#work = { ...this.#work, unrepeatable: true }
+    // The next stager must not take them for its own.
+    const ownVariables = verdict === 'relaunch' ? [...this.#ownVariables].sort() : []
+    this.#work = { ...this.#work, ownVariables: ownVariables.length > 0 ? ownVariables : undefined }
     await this.#owner.settle(verdict, this.#work)
   }
 
