@@ -5,7 +5,7 @@ import { settleAll } from '../../base/settle-all.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
 import { START_PROGRAM, START_WITH_INPUT, startKeepable } from '../engine/container-init.js'
 import { containerOptions, type ContainerRequest } from '../engine/container-options.js'
-import { Container, type Attached, type StartedContainer } from '../engine/container.js'
+import { Container, type StartedContainer } from '../engine/container.js'
 import { EndMarks } from '../engine/end-marks.js'
 import { isStatus, startError } from '../engine/engine-errors.js'
 import { confirmEngine, watchEngine } from '../engine/engine-watch.js'
@@ -86,7 +86,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     }
     const { events, lose, lost } = watchHost(hooks)
     const over = new AbortController()
-    this.#prepared.undo.defer('stop watching the Engine', () => {
+    this.#prepared.undo.defer('close the connections to the Engine', () => {
       over.abort()
     })
     const { templates = [] } = hooks
@@ -101,7 +101,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     await stagerfs?.makeDirectories()
     await cache?.makeDirectories()
     const files = (await filled?.make(templates, signal)) ?? []
-    const [, { container, attached }] = await settleAll([
+    const [, container] = await settleAll([
       step('firewall', () => firewall.add(rules, events, signal)),
       step('create', () =>
         this.#create(
@@ -122,7 +122,11 @@ export class PreparedDockerContainer implements PreparedContainer {
     ])
     signal.throwIfAborted()
 
-    const { pid, ports } = await step('start', () => start(container, { ...prepared, ...plan }))
+    const { attached, pid, ports } = await step('start', async () => {
+      // Not before: the Engine never ends the connection to a container that is removed without having been started.
+      const attached = await container.attach(over.signal)
+      return { attached, ...(await start(container, { ...prepared, ...plan })) }
+    })
     const { watched, obstacle } = await step('mounts', async () => {
       try {
         const written = [stagerfs?.upper, cache?.upper, filled?.directory].filter((path) => path !== undefined)
@@ -156,22 +160,17 @@ export class PreparedDockerContainer implements PreparedContainer {
     return this.#released
   }
 
-  async #create(
-    request: Omit<ContainerRequest, 'image'>,
-    signal: AbortSignal,
-  ): Promise<{ readonly container: Container; readonly attached: Attached }> {
+  async #create(request: Omit<ContainerRequest, 'image'>, signal: AbortSignal): Promise<Container> {
     const { engine, owner } = this.#parts
     const { image } = this.#prepared
     const create = (reference: string) =>
       Container.create(engine, containerOptions(owner, { ...request, image: reference }))
-    let container: Container
     try {
-      container = await create(image.reference)
+      return await create(image.reference)
     } catch (error) {
       if (!isStatus(error, 404)) throw startError(error, request)
-      container = await create(await image.recreate(signal))
+      return await create(await image.recreate(signal))
     }
-    return { container, attached: await container.attach() }
   }
 }
 
