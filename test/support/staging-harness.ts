@@ -27,6 +27,9 @@ import { FakeIsolation, type FakeStager } from './fake-isolation.js'
 /** How many containers the harness keeps at once. */
 export const MAX_KEPT = 2
 
+/** What a launch may have in the store. */
+export const LAUNCH_BYTES = 1 << 20
+
 /**
  * The staging service with the real store and the real coordinator, on a fake isolation. Archives are not checked,
  * because other tests cover that.
@@ -215,6 +218,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
   }
   const reuse = new Reuse({ ledger, resolver, plan })
   const kept = new KeptLaunches({ limit: MAX_KEPT, logger })
+  const liveBlobs = new Leases()
   const launches = new LaunchRunner({
     isolation,
     coordinator: new Coordinator({ logger }),
@@ -225,7 +229,8 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
       ingest,
       toGzip: (body) => Promise.resolve(body),
       quota: new PackageQuota(() => 1 << 30),
-      liveBlobs: new Leases(),
+      liveBlobs,
+      launchBytes: LAUNCH_BYTES,
     },
     plan,
     reuse,
@@ -235,7 +240,21 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     logger,
     graceAfterVerdictMs: 200,
   })
-  const parts = { ledger, packages, stagers, pipelines, janitor, kept, launches, reuse, logs, logger, retryMs: 5 }
+  const uploads = { blobs, references: store.references, liveBlobs, logger }
+  const parts = {
+    ledger,
+    packages,
+    stagers,
+    pipelines,
+    janitor,
+    kept,
+    launches,
+    reuse,
+    logs,
+    logger,
+    uploads,
+    retryMs: 5,
+  }
   const service = new StagingService(parts, limit)
   return { store, blobs, ingest, ledger, packages, stagers, pipelines, policies, logs, service, janitor, kept }
 }
