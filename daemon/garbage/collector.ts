@@ -1,5 +1,6 @@
 import type { Leases } from '../../base/leases.js'
 import { Mutex } from '../../base/mutex.js'
+import { cautiousNow } from '../../base/steady-clock.js'
 import type { Cached, Isolation } from '../../isolation/isolation.js'
 import type { LogStore } from '../log/log-store.js'
 import type { BlobStore } from '../store/blob-store.js'
@@ -57,7 +58,7 @@ export class Collector {
 
   async #collect({ dryRun, olderThanMs, keepBytes }: CollectionRequest): Promise<readonly Garbage[]> {
     const { graceMs, live } = this.#parts
-    const began = new Date()
+    const began = new Date(cautiousNow())
     const liveBefore = live.snapshot()
     const { garbage, cached } = await this.#garbage(liveBefore)
     const chosen = chooseGarbage(garbage, { olderThanMs, keepBytes, graceMs }, began)
