@@ -24,11 +24,11 @@ export function assertNotBehindSsh(host = ''): void {
 }
 
 /** Throws `Unavailable` (`engine-down`). */
-export async function pingEngine(engine: Docker): Promise<void> {
+export async function pingEngine(engine: Docker, deadlineMs = 5_000): Promise<void> {
   // The types lack the options.
   const ping = (abortSignal: AbortSignal) => (engine.ping as Ping).call(engine, { abortSignal })
   // It is asked again and again: an Engine that hangs must not keep each connection.
-  await askEngineAtLength('answer', ping, 5_000, new AbortController().signal)
+  await askEngineAtLength('answer', ping, deadlineMs, new AbortController().signal)
 }
 
 type Ping = (options: { readonly abortSignal: AbortSignal }) => Promise<unknown>
