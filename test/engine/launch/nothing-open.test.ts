@@ -4,8 +4,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Limits } from '../../../isolation/launch-plan.js'
 import type { Ending } from '../../../isolation/isolation.js'
 import { filesOf, launch, planOf, Recorder, type Launched } from '../../contract/isolation.js'
+import { untilNothingMoreIsOpen } from '../../support/open-in-process.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
-import { openThings, type OpenThings } from '../support/open-things.js'
+import { openThings } from '../support/open-things.js'
 import { PrivateEngine } from '../support/private-engine.js'
 
 const MIB = 2 ** 20
@@ -47,11 +48,7 @@ async function nothingMoreOpen(work: (signal: AbortSignal, stop: () => void) => 
   const stop = new AbortController()
   await work(stop.signal, () => stop.abort(STOP))
   expect(getEventListeners(stop.signal, 'abort')).toEqual([])
-  const exceeding = async () => {
-    const now = await openThings(client)
-    return Object.keys(before).filter((name) => now[name as keyof OpenThings] > before[name as keyof OpenThings])
-  }
-  await expect.poll(exceeding, { timeout: 10_000 }).toEqual([])
+  await untilNothingMoreIsOpen(before, () => openThings(client))
 }
 
 it.each(['layers', 'image', 'network', 'firewall', 'create', 'stagerfs', 'start', 'mounts'])(
