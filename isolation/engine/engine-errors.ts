@@ -87,14 +87,13 @@ export async function askEngineForConnection<T extends Connection>(
 ): Promise<T> {
   owner.throwIfAborted()
   const late = new AbortController()
-  const over = AbortSignal.any([owner, late.signal])
-  const connected = call(over).then((connection) => {
+  const connected = call(AbortSignal.any([owner, late.signal])).then((connection) => {
     const close = () => connection.destroy()
-    over.addEventListener('abort', close, { once: true })
+    owner.addEventListener('abort', close, { once: true })
     connection.once('close', () => {
-      over.removeEventListener('abort', close)
+      owner.removeEventListener('abort', close)
     })
-    if (over.aborted) close()
+    if (owner.aborted || late.signal.aborted) close()
     return connection
   })
   try {
