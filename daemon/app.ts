@@ -92,7 +92,7 @@ export async function buildApp(
   // Storage.
   const store = SqliteStore.open(state.database, settings.packageQuotaBytes, settings.history)
   undo.defer('close the database', () => store.close())
-  const { packages, stagers, pipelines, policies, ledger, bootstraps: bootstrapRecords } = store
+  const { packages, stagers, pipelines, policies, ledger, bootstraps: bootstrapRecords, references } = store
   const blobs = await DirectoryBlobStore.open(state.blobs)
   const liveBlobs = new Leases()
   const logs = new LogStore(state.logs, async (uuid) => isTerminal((await ledger.get(uuid)).state))
@@ -148,6 +148,7 @@ export async function buildApp(
       toGzip: (body, compression) => gzipStream(body, compression, compressor),
       quota,
       liveBlobs,
+      launchBytes: settings.launchDataBytes,
     },
     plan,
     reuse,
@@ -157,8 +158,9 @@ export async function buildApp(
     kept,
     logger,
   })
+  const uploads = { blobs, references, liveBlobs, logger }
   const service = new StagingService(
-    { packages, stagers, pipelines, ledger, janitor, kept, prepared, launches, reuse, logs, logger },
+    { packages, stagers, pipelines, ledger, janitor, kept, prepared, launches, reuse, logs, logger, uploads },
     concurrency,
   )
   const defaults = { limits, environment }
@@ -174,7 +176,7 @@ export async function buildApp(
     live: liveBlobs,
     closure: (subject, dependencies) => closureOf(resolver, subject, dependencies),
   })
-  const { exchange, references, results } = store
+  const { exchange, results } = store
   const entriesOf = (body: Readable, signal: AbortSignal) => readEntries(body, DEFAULT_ARCHIVE_LIMITS, signal)
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
   const graceMs = settings.uploadGraceMs

@@ -24,6 +24,7 @@ interface CreateOptions extends LimitOptions {
   readonly pipeline?: boolean
   readonly allowEgress?: boolean
   readonly reproducible?: boolean
+  readonly cleanEnvironment?: boolean
   readonly user?: string
   readonly dependsOn?: readonly Capability[]
   readonly env?: Environment
@@ -44,6 +45,10 @@ export function addStagerCreateCommand(group: Command, commandLine: CommandLine)
     .option(
       '--reproducible',
       'its result depends on nothing but what it is given, although it has egress: then it is reused if nothing has changed',
+    )
+    .option(
+      '--clean-environment',
+      'for a scanner: give it no variable of the package that it stages; it reads them as metadata',
     )
     .option('--user <user>', 'user in the container to run as (default: runner)')
     .option('--depends-on <type.name,...>', 'dependencies of the program (repeatable)', collectCapabilities)
@@ -111,6 +116,7 @@ function draftOf(
     ...(options.additive === undefined ? {} : { additive: options.additive }),
     ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
     ...(options.reproducible === undefined ? {} : { reproducible: options.reproducible }),
+    ...(options.cleanEnvironment === undefined ? {} : { clean_environment: options.cleanEnvironment }),
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.env === undefined ? {} : { environment: { ...options.env } }),
     ...(limits ? { limits } : {}),

@@ -23,6 +23,7 @@ interface UpdateOptions extends LimitOptions {
   readonly additive?: boolean
   readonly allowEgress?: boolean
   readonly reproducible?: boolean
+  readonly cleanEnvironment?: boolean
   readonly user?: string
   readonly dependsAdd?: Capability[]
   readonly dependsRemove?: Capability[]
@@ -44,6 +45,8 @@ export function addStagerUpdateCommand(group: Command, commandLine: CommandLine)
     .option('--no-allow-egress', 'deny network access beyond the host')
     .option('--reproducible', 'reuse its results if nothing has changed, although it has egress')
     .option('--no-reproducible', 'never reuse its results as long as it has egress')
+    .option('--clean-environment', 'give it no variable of the package that it stages')
+    .option('--no-clean-environment', 'give it the variables of the package, but for those that steer programs')
     .option('--user <user>', 'user in the container to run as')
     .option('--depends-add <type.name,...>', 'add dependencies of the program (repeatable)', collectCapabilities)
     .option('--depends-remove <type.name,...>', 'remove dependencies of the program (repeatable)', collectCapabilities)
@@ -104,6 +107,7 @@ function changeOf(options: UpdateOptions): StagerChange {
     ...(options.additive === undefined ? {} : { additive: options.additive }),
     ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
     ...(options.reproducible === undefined ? {} : { reproducible: options.reproducible }),
+    ...(options.cleanEnvironment === undefined ? {} : { clean_environment: options.cleanEnvironment }),
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.envSet ? { environment_set: { ...options.envSet } } : {}),
     ...(options.envUnset ? { environment_unset: options.envUnset } : {}),

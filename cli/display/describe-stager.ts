@@ -15,6 +15,7 @@ export function describeStager(document: Stager): string {
     `Additive: ${document.additive ? 'yes' : 'no'}`,
     `Egress: ${document.allow_egress ? 'allowed' : 'none'}`,
     ...(document.allow_egress ? [`Reproducible: ${document.reproducible ? 'yes' : 'no'}`] : []),
+    ...(document.clean_environment ? ['Environment of the package: not given'] : []),
     `User: ${document.user}`,
     `Limits: memory ${formatBytes(limits.memory_bytes)}, cpus ${limits.cpus}, pids ${limits.pids}, disk ${formatBytes(limits.disk_bytes)}, timeout ${ms(limits.timeout_ms)}`,
     ...field('Dependencies', document.dependencies.map(dotted)),

@@ -1,7 +1,7 @@
 import type { OwnedIo } from '../terminal/io.js'
 import type { OutputStream } from '../terminal/output-stream.js'
 import { OutputLost } from './output-lost.js'
-import { printable } from './printable.js'
+import { printableLine, printableText } from './printable.js'
 import { styleFor, type Style } from './style.js'
 
 /**
@@ -35,13 +35,13 @@ export class Output {
 
   /** Prints text as a result. */
   async text(text: string): Promise<void> {
-    await write(this.io.stdout, `${text}\n`)
+    await write(this.io.stdout, `${printableText(text)}\n`)
     this.assertWritten()
   }
 
   /** Prints a JSON document, with or without `--json`. */
   async document(document: unknown): Promise<void> {
-    await write(this.io.stdout, `${JSON.stringify(document, undefined, 2)}\n`)
+    await write(this.io.stdout, `${JSON.stringify(document, undefined, 2).replace(UNESCAPED, escaped)}\n`)
     this.assertWritten()
   }
 
@@ -70,9 +70,12 @@ export class Output {
     await write(this.io.stderr, '')
   }
 
-  /** Prints a line of untrusted text, with control characters escaped on a terminal. Prints nothing with `--json`. */
+  /**
+   * Prints a line of untrusted text, with control characters escaped: a pipe can lead to a terminal too. Prints nothing with
+   * `--json`.
+   */
   async untrustedLine(text: string): Promise<void> {
-    if (!this.json) await write(this.io.stdout, `${this.io.stdout.isTTY ? printable(text) : text}\n`)
+    if (!this.json) await write(this.io.stdout, `${printableLine(text)}\n`)
   }
 
   /** Writes bytes unchanged. */
@@ -83,20 +86,27 @@ export class Output {
 
   /** Prints an informational message. */
   async note(text: string): Promise<void> {
-    await write(this.io.stderr, `${this.#errorStyle('dim', text)}\n`)
+    await write(this.io.stderr, `${this.#errorStyle('dim', printableText(text))}\n`)
   }
 
   async warning(text: string): Promise<void> {
-    await write(this.io.stderr, `${this.#errorStyle('yellow', text)}\n`)
+    await write(this.io.stderr, `${this.#errorStyle('yellow', printableText(text))}\n`)
   }
 
   async success(text: string): Promise<void> {
-    await write(this.io.stderr, `${this.#errorStyle('green', text)}\n`)
+    await write(this.io.stderr, `${this.#errorStyle('green', printableText(text))}\n`)
   }
 
   async error(text: string): Promise<void> {
-    await write(this.io.stderr, `${this.#errorStyle(['red', 'bold'], 'stagectl:')} ${text}\n`)
+    await write(this.io.stderr, `${this.#errorStyle(['red', 'bold'], 'stagectl:')} ${printableText(text)}\n`)
   }
+}
+
+/** Controls that JSON does not escape: some terminals take the second half of them for escape sequences. */
+const UNESCAPED = /[\x7f-\x9f]/g
+
+function escaped(control: string): string {
+  return `\\u00${control.charCodeAt(0).toString(16)}`
 }
 
 function write(stream: OutputStream, chunk: string | Uint8Array): Promise<void> {

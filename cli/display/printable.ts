@@ -10,3 +10,16 @@ export function printable(line: string): string {
     found.length > 1 ? found : `\\x${found.charCodeAt(0).toString(16).padStart(2, '0')}`,
   )
 }
+
+/** Text of several lines, each of which is printable. */
+export function printableText(text: string): string {
+  return text.replace(/[^\n]*?(?=\r?\n|$)/g, printable)
+}
+
+const STYLED = /\x1b\[[0-9;:]*m/
+
+/** A line of untrusted text whose colours end with it: whatever is printed next keeps its own. */
+export function printableLine(line: string): string {
+  const shown = printable(line)
+  return STYLED.test(shown) ? `${shown}\x1b[0m` : shown
+}

@@ -28,7 +28,7 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   refused: 'refused by policy or quota, or for lack of access',
   stagerFailed: 'a stager reported failure, ended without a verdict, or cannot run',
   timeout: 'timeout',
-  limit: 'limit of memory, disk or processes reached',
+  limit: 'limit of memory, disk, processes or data reached',
   unresolved: 'dependencies cannot be resolved',
   cancelled: 'cancelled',
 }
@@ -80,6 +80,7 @@ const EXIT_OF_CAUSE: Readonly<Record<string, number>> = {
   'out-of-memory': EXIT.limit,
   'disk-full': EXIT.limit,
   'pids-limit': EXIT.limit,
+  'data-limit': EXIT.limit,
   unresolved: EXIT.unresolved,
   policy: EXIT.refused,
   infrastructure: EXIT.stagerdFailed,

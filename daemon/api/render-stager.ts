@@ -18,6 +18,7 @@ export function renderStager(stager: Stager, program: Package): StagerDocument {
     additive: stager.additive,
     allow_egress: stager.egress,
     reproducible: stager.reproducible ?? false,
+    clean_environment: stager.cleanEnvironment ?? false,
     user: stager.user,
     limits: renderLimits(stager.limits),
     dependencies: [...stager.dependencies],

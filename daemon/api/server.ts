@@ -12,6 +12,7 @@ import { Audit } from './audit.js'
 import type { Api, Routes } from './fastify.js'
 import { guard } from './guard.js'
 import type { Places } from './places.js'
+import { answerBadHttp } from './answer-bad-http.js'
 import { problem, PROBLEM_TYPE, problemOf } from './problems.js'
 import { measureRequests } from './request-metrics.js'
 import { SECURITY_SCHEMES } from './security.js'
@@ -45,6 +46,9 @@ export function buildServer({ logger, registry, callers, places, routes }: Serve
     requestTimeout: 0,
     // A URL-encoded FQN may exceed the default of 100 characters.
     routerOptions: { maxParamLength: 8192 },
+    clientErrorHandler(error, socket) {
+      answerBadHttp(socket, error.code)
+    },
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOf(error)),
   }).withTypeProvider<TypeBoxTypeProvider>()
   const closing = new AbortController()

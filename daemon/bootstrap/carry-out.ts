@@ -91,8 +91,8 @@ export class CarryOut {
   async #make(item: Item, order: CreationOrder, signal: AbortSignal): Promise<boolean> {
     const { maker, say, progressMs } = this.#parts
     const { fqn } = item.recipe
-    const started = Date.now()
-    const seconds = () => `${Math.round((Date.now() - started) / 1000)} s`
+    const started = performance.now()
+    const seconds = () => `${Math.round((performance.now() - started) / 1000)} s`
     let last = ''
     // A build that waits for its turn has nothing to tell.
     const timer = setInterval(() => void (last === '' || say(`${fqn}: ${seconds()}: ${last}`)), progressMs)

@@ -6,6 +6,9 @@ import { closed, environment } from './schema.js'
 const REPRODUCIBLE =
   'that its results depend on nothing but what it is given: only then are they reused if it has egress'
 
+const CLEAN_ENVIRONMENT =
+  'that it gets no variable of the package that it stages, or of that package’s dependencies, in its environment: a scanner reads them as metadata'
+
 export const Stager = Type.Object(
   {
     uuid: Type.String(),
@@ -17,6 +20,7 @@ export const Stager = Type.Object(
     additive: Type.Boolean(),
     allow_egress: Type.Boolean(),
     reproducible: Type.Boolean({ description: REPRODUCIBLE }),
+    clean_environment: Type.Boolean({ description: CLEAN_ENVIRONMENT }),
     user: Type.String(),
     limits: Limits,
     dependencies: Capabilities,
@@ -38,6 +42,7 @@ export const StagerDraft = Type.Object(
     additive: Type.Optional(Type.Boolean()),
     allow_egress: Type.Optional(Type.Boolean()),
     reproducible: Type.Optional(Type.Boolean({ description: REPRODUCIBLE })),
+    clean_environment: Type.Optional(Type.Boolean({ description: CLEAN_ENVIRONMENT })),
     user: Type.Optional(Type.String()),
     limits: Type.Optional(SomeLimits),
     dependencies: Type.Optional(Capabilities),
@@ -56,6 +61,7 @@ export const StagerChange = Type.Object(
     additive: Type.Optional(Type.Boolean()),
     allow_egress: Type.Optional(Type.Boolean()),
     reproducible: Type.Optional(Type.Boolean()),
+    clean_environment: Type.Optional(Type.Boolean()),
     user: Type.Optional(Type.String()),
     limits: Type.Optional(SomeLimits),
     dependencies_add: Type.Optional(Capabilities),

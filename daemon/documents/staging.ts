@@ -13,6 +13,7 @@ const CAUSE_MEANINGS: Readonly<Record<Cause, string>> = {
   'out-of-memory': 'the stager needed more memory than its limit',
   'disk-full': 'the stager wrote more than its limit',
   'pids-limit': 'the stager needed more processes than its limit',
+  'data-limit': 'the stager sent more data than a launch may have in the store',
   'relaunch-limit': 'the stager asked to be relaunched too often',
   unresolved: 'no packages satisfy the dependencies',
   policy: 'a policy refused the staging',

@@ -209,6 +209,7 @@ function stagerEntry(found: Stager, program: string): StagerEntry {
     additive: found.additive,
     allow_egress: found.egress,
     ...(found.reproducible === true ? { reproducible: true } : {}),
+    ...(found.cleanEnvironment === true ? { clean_environment: true } : {}),
     user: found.user,
     limits: renderLimits(found.limits),
     dependencies: [...found.dependencies],

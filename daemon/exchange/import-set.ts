@@ -108,6 +108,7 @@ function pendingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'progr
     additive: entry.additive,
     egress: entry.allow_egress,
     reproducible: entry.reproducible ?? false,
+    cleanEnvironment: entry.clean_environment ?? false,
     user: entry.user,
     limits: parseLimits(entry.limits),
     dependencies,

@@ -57,6 +57,7 @@ const StagerEntry = Type.Object(
     additive: Type.Boolean(),
     allow_egress: Type.Boolean(),
     reproducible: Type.Optional(Type.Boolean({ description: 'not there where it is not' })),
+    clean_environment: Type.Optional(Type.Boolean({ description: 'not there where it has none' })),
     user: Type.String(),
     limits: Limits,
     dependencies: Capabilities,

@@ -1,5 +1,6 @@
 import type { Leases } from '../../base/leases.js'
 import { Mutex } from '../../base/mutex.js'
+import { cautiousNow } from '../../base/steady-clock.js'
 import type { Cached, Isolation } from '../../isolation/isolation.js'
 import type { PreparedLaunches } from '../staging/prepared-launches.js'
 import type { LogStore } from '../log/log-store.js'
@@ -61,7 +62,7 @@ export class Collector {
   async #collect({ dryRun, olderThanMs, keepBytes }: CollectionRequest): Promise<readonly Garbage[]> {
     const { graceMs, live, prepared } = this.#parts
     await prepared.clear()
-    const began = new Date()
+    const began = new Date(cautiousNow())
     const liveBefore = live.snapshot()
     const { garbage, cached } = await this.#garbage(liveBefore)
     const chosen = chooseGarbage(garbage, { olderThanMs, keepBytes, graceMs }, began)

@@ -79,6 +79,7 @@ export const CAUSES = [
   'out-of-memory',
   'disk-full',
   'pids-limit',
+  'data-limit',
   'relaunch-limit',
   'unresolved',
   'policy',
@@ -95,6 +96,7 @@ export const LAUNCH_STATE_AFTER: Readonly<Record<Cause, Extract<LaunchState, 'fa
   'out-of-memory': 'failed',
   'disk-full': 'failed',
   'pids-limit': 'failed',
+  'data-limit': 'failed',
   'relaunch-limit': 'failed',
   unresolved: 'failed',
   policy: 'failed',
@@ -117,6 +119,8 @@ export interface WorkingCopy extends WithManifest {
   readonly resource: Resource
   /** A stager of this staging has said that its result depends on more than what it was given. */
   readonly unrepeatable?: boolean
+  /** Names of the variables that the stager at work has set before it asked to be relaunched. Not there for none. */
+  readonly ownVariables?: readonly string[] | undefined
 }
 
 /** New data and changed metadata for a package. They become the package's own on success. */
@@ -143,6 +147,8 @@ export interface StagerSnapshot {
   readonly egress: boolean
   /** What it makes depends on nothing but what it is given, although it has egress. */
   readonly reproducible?: boolean
+  /** It gets no variable of the package that it stages, or of that package's dependencies. */
+  readonly cleanEnvironment?: boolean
   readonly user: string
   readonly limits: Limits
   readonly dependencies: readonly Capability[]

@@ -35,7 +35,7 @@ export class Readiness {
   }
 
   async #firewallFault(): Promise<string | undefined> {
-    const now = Date.now()
+    const now = performance.now()
     if (!this.#firewall || now - this.#firewall.at > FIREWALL_HOLDS_MS) {
       const findings = await this.#parts.isolation.examineFirewall()
       this.#firewall = { at: now, fault: findings.find(({ verdict }) => verdict === 'bad')?.message }

@@ -198,6 +198,10 @@ export const DEFINITIONS = {
       'how much data they have together, beyond that of the package',
     ),
   },
+  launchDataBytes: define('launch-data', 'SIZE', parseBytes, '4GB', 'how much data a launch may have in the store', {
+    about:
+      'How much data a launch may have in the store at a time, as uploads and snapshots. What it replaces is removed at once. A launch that sends more fails with the cause data-limit.',
+  }),
   uploadGraceMs: define('upload-grace', 'TIME', parseDuration, '1h', 'how long gc keeps an upload without a package', {
     about: 'How long `stagectl node gc` keeps an upload that no package refers to.',
   }),

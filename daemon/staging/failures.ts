@@ -74,6 +74,15 @@ export function failureOfEnding(stager: string, ending: Exclude<Ending, { kind: 
   }
 }
 
+export function failureOfDataLimit(stager: string, limitBytes: number): Failure {
+  return {
+    cause: 'data-limit',
+    stager,
+    message: `it sent more data than its limit of ${inMegabytes(limitBytes)} in the store`,
+    hint: 'Let it send less, or have whoever runs stagerd raise the setting launch-data.',
+  }
+}
+
 export function failureOfVerdict(stager: string): Failure {
   return {
     cause: 'stager-failed',

@@ -5,7 +5,7 @@ import type { LogWriter } from '../log/log-writer.js'
 import type { Failure, Staging } from '../model/staging.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import { explainFailure } from './explain-failure.js'
-import { failureOfEnding, failureOfError } from './failures.js'
+import { failureOfDataLimit, failureOfEnding, failureOfError } from './failures.js'
 import { hintOfFailure } from './hints/hint-of-failure.js'
 import type { HintContext } from './hints/hint-rule.js'
 import type { Conclusion } from './launch-outcome.js'
@@ -53,8 +53,7 @@ export class LaunchConclusion {
   async neverRan(error: unknown): Promise<Conclusion> {
     const { owner, staging } = this.#launch
     const { uuid } = owner
-    if (error instanceof Unavailable && (error.code === 'engine-down' || error.code === 'engine-changed'))
-      return await this.#lost(error)
+    if (isOfEngine(error)) return await this.#lost(error)
     // A refusal, or a connection that breaks in the middle, can be the first sign of an Engine that stops.
     const loss = isOfHost(error) ? await this.engineLoss() : undefined
     if (loss) return await this.#lost(loss.error)
@@ -92,6 +91,10 @@ export class LaunchConclusion {
     return await this.#failed(this.#launch.owner.uuid, failureOfEnding(this.#stager, ending), ending)
   }
 
+  async overDataLimit(limitBytes: number, ending: Ending): Promise<Conclusion> {
+    return await this.#failed(this.#launch.owner.uuid, failureOfDataLimit(this.#stager, limitBytes), ending)
+  }
+
   /** Undefined if the Engine answers. */
   async engineLoss(): Promise<Extract<ForcedEnding, { kind: 'engine-lost' }> | undefined> {
     try {
@@ -123,6 +126,15 @@ export class LaunchConclusion {
     await explainFailure({ ...failure, hint: hint ?? failure.hint }, output.lastLines, log)
     return explained
   }
+}
+
+/**
+ * Whether another attempt can succeed. An Engine that answers has not recovered for that: after a pause, its connections to
+ * containerd may be gone, and it answers 500 for a while.
+ */
+function isOfEngine(error: unknown): error is StagerdError {
+  const codes = ['engine-down', 'engine-changed', 'engine-error']
+  return error instanceof StagerdError && codes.includes(error.code)
 }
 
 /** Whether neither the stager nor its packages are to blame. */

@@ -8,6 +8,8 @@ export type LaunchCause =
   | { readonly kind: 'verdict'; readonly recorded: Promise<RecordedVerdict | Earlier> }
   /** The container has ended without a verdict, or is being ended for `cause`. */
   | { readonly kind: 'ended'; readonly cause?: ForcedEnding }
+  /** It has sent more data than it may have in the store. */
+  | { readonly kind: 'data-limit'; readonly limitBytes: number }
   | { readonly kind: 'stopped' }
 
 export interface Earlier {

@@ -11,6 +11,7 @@ import type { LiveContainers } from './live-containers.js'
 import type { PlanSettings } from './plan.js'
 import type { PreparedLaunches } from './prepared-launches.js'
 import type { Reuse } from './reuse.js'
+import type { StagingUploads } from './staging-uploads.js'
 import type { WorkingCopyParts } from './working-copy-handler.js'
 
 /** What all launches of a node share. */
@@ -36,4 +37,6 @@ export interface LaunchRequest {
   readonly log: LogWriter
   /** Ends the launch without a verdict, because of a cancellation or the end of the daemon. */
   readonly stop: AbortSignal
+  /** Of all launches of the staging. */
+  readonly uploads: StagingUploads
 }

@@ -6,7 +6,7 @@ import type { CoordinatorListener } from '../coordinator/coordinator-listener.js
 import type { LogWriter } from '../log/log-writer.js'
 import type { Staging, Verdict, WorkingCopy } from '../model/staging.js'
 import { reachDirectly } from '../packages/direct-address.js'
-import { whyEnded } from './failures.js'
+import { failureOfDataLimit, whyEnded } from './failures.js'
 import { FirstCause } from './first-cause.js'
 import { LaunchConclusion } from './launch-conclusion.js'
 import type { LaunchParts, LaunchRequest } from './launch-parts.js'
@@ -15,6 +15,7 @@ import { currentStager, planLaunch, stagerFqn, type LaunchPlan } from './plan.js
 import type { PreparedLaunch } from './prepared-launches.js'
 import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
 import { StagerOutput } from './stager-output.js'
+import type { StagingUploads } from './staging-uploads.js'
 import { launchEnded, WorkingCopyHandler, type OwningLaunch } from './working-copy-handler.js'
 
 /** How long a stager may continue after its verdict before it is stopped, in milliseconds: time for its last output. */
@@ -36,6 +37,7 @@ const STOPPED = { kind: 'stopped' } as const
  */
 export class Launch implements OwningLaunch {
   readonly holder = new Holder()
+  readonly uploads: StagingUploads
   readonly #parts: LaunchParts
   readonly #staging: Staging
   readonly #log: LogWriter
@@ -56,11 +58,12 @@ export class Launch implements OwningLaunch {
   #ended: Promise<unknown> = Promise.resolve()
   #released: Promise<void> | undefined
 
-  constructor(parts: LaunchParts, { staging, log, stop }: LaunchRequest) {
+  constructor(parts: LaunchParts, { staging, log, stop, uploads }: LaunchRequest) {
     this.#parts = parts
     this.#staging = staging
     this.#log = log
     this.#stop = stop
+    this.uploads = uploads
     this.#stager = stagerFqn(currentStager(staging))
     this.#handler = new WorkingCopyHandler(this, staging, parts.workingCopy)
     this.#output = new StagerOutput(log)
@@ -91,6 +94,10 @@ export class Launch implements OwningLaunch {
     if (this.#ahead) ({ uuid: this.#uuid, container: this.#container } = this.#ahead)
     try {
       await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
+      if (plan.withheld.length > 0)
+        await this.#log.message(
+          `Not given to the stager, because other programs would be steered by it: ${plan.withheld.join(', ')}.`,
+        )
       const { uuid, step } = staging
       await ledger.beginLaunch(uuid, { uuid: this.uuid, stagerFqn: this.#stager, step, given: plan.given })
       live.add(this.uuid)
@@ -102,6 +109,7 @@ export class Launch implements OwningLaunch {
     } finally {
       // The ledger refers to the blobs that the verdict has saved.
       this.holder.release()
+      await this.uploads.discardAll()
     }
   }
 
@@ -148,9 +156,15 @@ export class Launch implements OwningLaunch {
         throw launchEnded()
       case 'stopped':
         throw launchEnded('it was stopped')
+      case 'data-limit':
+        throw launchEnded(failureOfDataLimit('', cause.limitBytes).message)
       case 'ended':
         throw launchEnded(cause.cause && whyEnded(cause.cause))
     }
+  }
+
+  exceedData(limitBytes: number): void {
+    this.#cause.decide({ kind: 'data-limit', limitBytes })
   }
 
   log(text: string): Promise<void> {
@@ -268,6 +282,7 @@ export class Launch implements OwningLaunch {
   /** After a verdict the stager has a grace period to end by itself; then it is stopped. */
   async #endOf(running: RunningContainer, cause: LaunchCause): Promise<Ending> {
     if (cause.kind === 'stopped') running.stop()
+    if (cause.kind === 'data-limit') running.halt()
     if (cause.kind !== 'verdict') return await running.ended
     const { graceAfterVerdictMs = GRACE_AFTER_VERDICT_MS } = this.#parts
     // Until then nothing but an earlier cause may end it.
@@ -287,6 +302,8 @@ export class Launch implements OwningLaunch {
           ? this.#conclusion.ended(result.earlier)
           : this.#conclusion.settled(result.staging, ending))
       }
+      case 'data-limit':
+        return await this.#conclusion.overDataLimit(cause.limitBytes, ending)
       case 'stopped':
         return STOPPED
       case 'ended':

@@ -5,13 +5,14 @@ import { STAGER_CACHE, type LayerSource, type PreparePlan, type StartPlan } from
 import type { Catalogue } from '../packages/catalogue.js'
 import { choosableRuntimes, listOfRuntimes } from '../packages/choosable-runtimes.js'
 import { startPathOf } from '../packages/environment.js'
-import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
+import type { NodeEnvironment } from '../packages/node-environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve, type Resolution } from '../packages/resolve.js'
 import type { StagerSnapshot, Staging } from '../model/staging.js'
 import { digestOfLaunch, type NodeFacts } from './launch-digest.js'
 import { hintContext } from './hints/hint-context.js'
 import type { HintContext } from './hints/hint-rule.js'
+import { stagerEnvironment } from './stager-environment.js'
 
 /** The working directory of a stager whose package has no START_PATH, or an empty one. */
 const DEFAULT_START_PATH = '/app'
@@ -26,6 +27,8 @@ export interface LaunchPlan {
   readonly start: LaunchStart
   /** For the hint of a failure. */
   readonly hints: HintContext
+  /** Names of variables of the package and its dependencies that the stager does not get. */
+  readonly withheld: readonly string[]
   /** Digest of all that the launch is given. */
   readonly given: string
 }
@@ -53,17 +56,13 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
   assertOperatingSystem(stager, [...root.packages, program])
   const rootLayers = [...root.packages, program].flatMap(layerOf)
   const stagerfsLayers = stagerfs.packages.flatMap(layerOf)
-  const environment = containerEnvironment(
-    settings.environment,
+  const { variables: environment, withheld } = stagerEnvironment(settings.environment, {
+    stagerfs: stagerfs.packages,
+    root: root.packages,
+    program,
+    work: staging.work,
     stager,
-    // Paths in the variables of the package's dependencies are passed as they are, without the prefix /stagerfs.
-    ...stagerfs.packages.map((dependency) => dependency.environment),
-    ...root.packages.map((dependency) => dependency.environment),
-    program.environment,
-    // What stagers have changed so far: a relaunch sees its own changes.
-    staging.work.environment,
-    stager.environment,
-  )
+  })
 
   const prepare: PreparePlan = {
     id: launch,
@@ -91,6 +90,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
     prepare,
     start,
     given: digestOfLaunch({ prepare, start }, staging.work, settings.node),
+    withheld,
     hints: hintContext({
       program: { kind: 'stager', fqn: stagerFqn(stager) },
       egress: stager.egress,

@@ -12,6 +12,7 @@ import type { Reuse } from './reuse.js'
 import { currentStager, stagerFqn } from './plan.js'
 import { INTERRUPTION_LIMIT, openLaunchOf, type Staging } from '../model/staging.js'
 import type { WorkOutcome } from './staging-queue.js'
+import { StagingUploads, type StagingUploadsParts } from './staging-uploads.js'
 
 export interface StagingRunnerParts {
   readonly ledger: StagingLedger
@@ -19,6 +20,7 @@ export interface StagingRunnerParts {
   readonly reuse: Pick<Reuse, 'answer'>
   readonly logs: LogStore
   readonly logger: Logger
+  readonly uploads: StagingUploadsParts
   /** Resolves when the Engine answers and the leftovers of lost launches are removed. Rejects when `signal` is aborted. */
   readonly engineIsBack: (signal: AbortSignal) => Promise<void>
   /** Aborted when the daemon ends: running launches are ended without a record, and their stagings continue at the next start. */
@@ -55,13 +57,14 @@ export class StagingRunner {
     // Before the staging is read: a request to cancel it is then in what is read, or aborts the signal.
     this.#cancellations.set(uuid, cancellation)
     const released: Promise<void>[] = []
+    const uploads = new StagingUploads(this.#parts.uploads)
     try {
       const admitted = await this.#withoutOpenLaunch(await ledger.get(uuid))
       if (admitted.state !== 'running') return 'ended'
       const log = await logs.write(uuid)
       try {
         await this.#logStart(admitted, log)
-        await this.#launchUntilEnded(admitted, log, cancellation.signal, released)
+        await this.#launchUntilEnded(admitted, log, cancellation.signal, uploads, released)
       } catch (error) {
         logger.error({ err: error, staging: uuid }, 'a staging cannot continue')
         await this.#giveUp(admitted, error, log)
@@ -75,6 +78,7 @@ export class StagingRunner {
     } finally {
       this.#cancellations.delete(uuid)
       await Promise.all(released)
+      await uploads.discardAll()
     }
   }
 
@@ -98,6 +102,7 @@ export class StagingRunner {
     admitted: Staging,
     log: LogWriter,
     cancelled: AbortSignal,
+    uploads: StagingUploads,
     released: Promise<void>[],
   ): Promise<void> {
     const { ledger, launches, stop } = this.#parts
@@ -110,7 +115,7 @@ export class StagingRunner {
         await log.message('Staging was cancelled.')
         return
       }
-      const outcome = await launches.run(staging, log, ended)
+      const outcome = await launches.run({ staging, log, stop: ended, uploads })
       released.push(outcome.released)
       if (outcome.kind === 'stopped' && !isCancelled()) {
         await log.message('stagerd is stopping; staging continues when it is started again.')

@@ -12,6 +12,7 @@ import { StagingRunner } from './staging-runner.js'
 import { openLaunchOf, type Staging, type StagingSource } from '../model/staging.js'
 import type { Reuse } from './reuse.js'
 import { sourceOfRetry } from './source-of-retry.js'
+import type { StagingUploadsParts } from './staging-uploads.js'
 import { retryUntilStopped } from './retry-until-stopped.js'
 
 export interface StagingServiceParts {
@@ -26,6 +27,7 @@ export interface StagingServiceParts {
   readonly reuse: Pick<Reuse, 'answer'>
   readonly logs: LogStore
   readonly logger: Logger
+  readonly uploads: StagingUploadsParts
   /** For tests; by default that of the queue. */
   readonly retryMs?: number
 }

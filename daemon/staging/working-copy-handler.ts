@@ -9,11 +9,13 @@ import type { LeftOut, RunningContainer, SnapshotRequest } from '../../isolation
 import type { ExpectedUpload, LaunchHandler, PackageData } from '../coordinator/launch-handler.js'
 import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
+import type { Resource } from '../packages/package.js'
 import { openVerified } from '../store/open-verified.js'
-import type { BlobStore } from '../store/blob-store.js'
+import type { BlobStore, WrittenBlob } from '../store/blob-store.js'
 import { overQuota, type PackageQuota } from '../store/package-quota.js'
 import type { ResourceIngest } from '../store/resource-ingest.js'
 import type { Staging, Verdict, WorkingCopy } from '../model/staging.js'
+import type { StagingUploads } from './staging-uploads.js'
 
 export interface WorkingCopyParts {
   readonly blobs: BlobStore
@@ -23,6 +25,8 @@ export interface WorkingCopyParts {
   /** The quota of the package's namespace. */
   readonly quota: PackageQuota
   readonly liveBlobs: Leases
+  /** How much data a launch may have in the store. */
+  readonly launchBytes: number
 }
 
 /** What the handler needs of its launch. */
@@ -36,6 +40,10 @@ export interface OwningLaunch {
   running(): Promise<Pick<RunningContainer, 'snapshot'>>
   /** Records the verdict durably; rejects with `Conflict` (`launch-over`) if another cause was first. */
   settle(verdict: Verdict, work: WorkingCopy): Promise<void>
+  /** Has what the stagers of the staging have written. */
+  readonly uploads: Pick<StagingUploads, 'add' | 'discard'>
+  /** Ends the launch, which has sent more data than it may have in the store. */
+  exceedData(limitBytes: number): void
   /** Writes a line to the log of the staging. */
   log(text: string): Promise<void>
 }
@@ -53,6 +61,7 @@ export class WorkingCopyHandler implements LaunchHandler {
   /** The namespace of the package, whose quota applies. */
   readonly #namespace: string
   #work: WorkingCopy
+  readonly #ownVariables: Set<string>
   #closed = false
 
   constructor(
@@ -64,6 +73,7 @@ export class WorkingCopyHandler implements LaunchHandler {
     this.#parts = parts
     this.#namespace = parseFqn(packageFqn, 'package', '/').namespace
     this.#work = work
+    this.#ownVariables = new Set(work.ownVariables)
   }
 
   get launch(): string {
@@ -93,14 +103,11 @@ export class WorkingCopyHandler implements LaunchHandler {
     this.#assertOpen()
     const { ingest, quota } = this.#parts
     await quota.assert(this.#namespace, expected.length)
-    const maxBytes = await quota.of(this.#namespace)
-    const { resource } = await this.#withinQuota(
-      () => ingest.receive(body, { ...expected, maxBytes }, signal),
-      maxBytes,
-    )
-    this.#parts.liveBlobs.hold(resource.sha256, this.#owner.holder)
-    this.#assertOpen()
-    this.#work = { ...this.#work, resource }
+    await this.#replaceData(async (maxBytes, own) => {
+      const { resource, blob } = await ingest.receive(body, { ...expected, maxBytes }, signal)
+      own(blob)
+      return resource
+    })
   }
 
   metadata(): PackageMetadata {
@@ -116,29 +123,33 @@ export class WorkingCopyHandler implements LaunchHandler {
   alter(change: MetadataChange): Promise<void> {
     this.#assertOpen()
     this.#work = { ...this.#work, ...applyChange(this.#metadata(), change) }
+    if (change.resource === 'environment') {
+      if (change.action === 'add') this.#ownVariables.add(change.key)
+      else this.#ownVariables.delete(change.key)
+    }
     return Promise.resolve()
   }
 
   async snapshot(request: SnapshotRequest, signal: AbortSignal): Promise<void> {
     this.#assertOpen()
     const running = await this.#owner.running()
-    const maxBytes = await this.#parts.quota.of(this.#namespace)
-    const { written, removals, leftOut } = await this.#withinQuota(
-      () => running.snapshot(request, (archive) => this.#parts.blobs.write(archive, { signal, maxBytes })),
-      maxBytes,
-    )
-    this.#parts.liveBlobs.hold(written.sha256, this.#owner.holder)
-    this.#assertOpen()
-    // Logged before the change, because writing the log can fail.
-    if (leftOut.sockets + leftOut.special > 0) await this.#owner.log(describeLeftOut(leftOut))
-    this.#assertOpen()
-    const resource = { uuid: randomUUID(), ...written, compression: 'gzip' as const, removals }
-    this.#work = { ...this.#work, resource }
+    await this.#replaceData(async (maxBytes, own) => {
+      const write = async (archive: Readable) => own(await this.#parts.blobs.write(archive, { signal, maxBytes }))
+      const { written, removals, leftOut } = await running.snapshot(request, write)
+      this.#assertOpen()
+      // Logged before the change, because writing the log can fail.
+      if (leftOut.sockets + leftOut.special > 0) await this.#owner.log(describeLeftOut(leftOut))
+      const { sha256, sha1, length } = written
+      return { uuid: randomUUID(), sha256, sha1, length, compression: 'gzip', removals }
+    })
   }
 
   async verdict(verdict: Verdict, reproducible: boolean): Promise<void> {
     this.#assertOpen()
     if (!reproducible) this.#work = { ...this.#work, unrepeatable: true }
+    // The next stager must not take them for its own.
+    const ownVariables = verdict === 'relaunch' ? [...this.#ownVariables].sort() : []
+    this.#work = { ...this.#work, ownVariables: ownVariables.length > 0 ? ownVariables : undefined }
     await this.#owner.settle(verdict, this.#work)
   }
 
@@ -149,11 +160,43 @@ export class WorkingCopyHandler implements LaunchHandler {
     void this.#owner.log(line).catch(() => undefined)
   }
 
-  async #withinQuota<T>(write: () => Promise<T>, quota: number): Promise<T> {
+  /**
+   * What is replaced goes from the store, and so does what is refused.
+   *
+   * @param make must pass what it has written to `own` at once
+   */
+  async #replaceData(make: (maxBytes: number, own: (blob: WrittenBlob) => WrittenBlob) => Promise<Resource>) {
+    const { uploads, holder } = this.#owner
+    let written: WrittenBlob | undefined
+    const own = (blob: WrittenBlob) => {
+      uploads.add(blob, holder)
+      written = blob
+      return blob
+    }
     try {
-      return await write()
+      const resource = await this.#withinLimits((maxBytes) => make(maxBytes, own))
+      this.#assertOpen()
+      const before = this.#work.resource.sha256
+      this.#work = { ...this.#work, resource }
+      if (before !== resource.sha256) await uploads.discard(before, holder)
     } catch (error) {
-      throw error instanceof TooLarge && error.code === 'blob-too-large' ? overQuota(this.#namespace, quota) : error
+      if (written && written.sha256 !== this.#work.resource.sha256) await uploads.discard(written.sha256, holder)
+      throw error
+    }
+  }
+
+  /** The limit of the launch ends it; data over the quota, which others use up too, is only refused. */
+  async #withinLimits<T>(write: (maxBytes: number) => Promise<T>): Promise<T> {
+    const quota = await this.#parts.quota.of(this.#namespace)
+    const { launchBytes } = this.#parts
+    try {
+      return await write(Math.min(quota, launchBytes))
+    } catch (error) {
+      if (!(error instanceof TooLarge && error.code === 'blob-too-large')) throw error
+      if (quota <= launchBytes) throw overQuota(this.#namespace, quota)
+      this.#owner.exceedData(launchBytes)
+      this.#owner.assertOpen()
+      throw error
     }
   }
 

@@ -22,11 +22,11 @@ import type { Readable } from 'node:stream'
  * - `Fault` (`blob-corrupt`), from a stream: the content is damaged.
  */
 export interface BlobStore {
-  write(body: Readable, options?: BlobWriteOptions): Promise<Blob>
+  write(body: Readable, options?: BlobWriteOptions): Promise<WrittenBlob>
   open(sha256: string): Promise<OpenBlob>
   has(sha256: string): Promise<boolean>
   delete(sha256: string): Promise<void>
-  /** Sets `modifiedAt` to now. Undefined if the blob does not exist or is known to be damaged: then it must be written. */
+  /** Sets `modifiedAt` to now, or to a later time than before. Undefined if the blob does not exist or is known to be damaged: then it must be written. */
   touch(sha256: string): Promise<{ readonly length: number } | undefined>
   /** Deletes the blob if it exists and `unwanted` returns true for its current `modifiedAt`; returns whether it did. */
   deleteIf(sha256: string, unwanted: (modifiedAt: Date) => boolean): Promise<boolean>
@@ -54,6 +54,13 @@ export interface Blob {
   readonly sha256: string
   readonly sha1: string | undefined
   readonly length: number
+}
+
+export interface WrittenBlob extends Blob {
+  /** Later than that of a blob which it has replaced. */
+  readonly modifiedAt: Date
+  /** `modifiedAt` of the blob with the same content that was there before. */
+  readonly replaced: Date | undefined
 }
 
 export interface OpenBlob {

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { errnoOf, NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { isSha256 } from '../../base/identifiers.js'
-import type { Blob, BlobStore, BlobWriteOptions, OpenBlob } from './blob-store.js'
+import type { Blob, BlobStore, BlobWriteOptions, OpenBlob, WrittenBlob } from './blob-store.js'
 import { copyAndHash } from './blob-writer.js'
 import { makeDurableDirectory, syncDirectory } from '../../base/durable-directory.js'
 import { withDiskFull } from './storage-errors.js'
@@ -58,7 +58,7 @@ export class DirectoryBlobStore implements BlobStore {
     return store
   }
 
-  async write(body: Readable, options: BlobWriteOptions = {}): Promise<Blob> {
+  async write(body: Readable, options: BlobWriteOptions = {}): Promise<WrittenBlob> {
     const temporary = join(this.#new, randomUUID())
     const readers: Readable[] = []
     const content = () => {
@@ -90,8 +90,7 @@ export class DirectoryBlobStore implements BlobStore {
         return written
       }
       options.signal?.throwIfAborted()
-      await this.#publish(temporary, blob.sha256)
-      return blob
+      return { ...blob, ...(await this.#publish(temporary, blob.sha256)) }
     } catch (error) {
       body.destroy()
       await rm(temporary, { force: true })
@@ -105,18 +104,20 @@ export class DirectoryBlobStore implements BlobStore {
    * An error after the rename leaves a complete blob that no caller knows. It is left to garbage collection: another
    * writer of the same content may have got it acknowledged.
    */
-  async #publish(temporary: string, sha256: string): Promise<void> {
+  async #publish(temporary: string, sha256: string): Promise<Pick<WrittenBlob, 'modifiedAt' | 'replaced'>> {
     const path = this.#path(sha256)
-    await this.#mutex.run(sha256, async () => {
+    return await this.#mutex.run(sha256, async () => {
       await this.#prefix(dirname(path))
+      const replaced = await mtimeOf(path)
       // The grace period begins when the blob becomes visible; a slow disk may have delayed that.
-      const now = new Date()
-      await utimes(temporary, now, now)
+      const modifiedAt = laterThan(replaced)
+      await utimes(temporary, modifiedAt, modifiedAt)
       await rename(temporary, path)
       this.#damaged.delete(sha256)
       // The rename changes the ctime of the file, so this comes after it.
       this.#trusted.add(sha256, await stat(path, NANOSECONDS))
       await syncDirectory(dirname(path))
+      return { modifiedAt, replaced }
     })
   }
 
@@ -176,10 +177,10 @@ export class DirectoryBlobStore implements BlobStore {
     if (!isSha256(sha256)) return undefined
     return await this.#mutex.run(sha256, async () => {
       const path = this.#path(sha256)
-      const now = new Date()
       try {
         const before = await stat(path, NANOSECONDS)
         if (this.#isDamaged(sha256, before)) return undefined
+        const now = laterThan(before.mtime)
         await utimes(path, now, now)
         const after = await stat(path, NANOSECONDS)
         this.#trusted.renew(sha256, before, after)
@@ -232,6 +233,26 @@ export class DirectoryBlobStore implements BlobStore {
     return join(this.#blobs, sha256.slice(0, 2), sha256)
   }
 }
+
+async function mtimeOf(path: string): Promise<Date | undefined> {
+  try {
+    return (await stat(path)).mtime
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Now, but later than `before`, so that each writing and touching of a blob shows in its time. Files keep milliseconds. */
+function laterThan(before: Date | undefined): Date {
+  const now = Date.now()
+  const earliest = (before?.getTime() ?? 0) + 1
+  // The clock of the host can have been ahead for a moment; its mistake must not be kept for more than that.
+  return new Date(Math.max(now, Math.min(earliest, now + LONGEST_STEP_MS)))
+}
+
+/** By how much the time of a blob may be ahead of the clock, in milliseconds. */
+const LONGEST_STEP_MS = 1_000
 
 function isBlob(entry: Dirent, prefix: string): boolean {
   return entry.isFile() && isSha256(entry.name) && entry.name.startsWith(prefix)

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { PassThrough, pipeline, type Readable, Transform } from 'node:stream'
 import type { Compression } from '../../isolation/compression.js'
 import type { Resource } from '../packages/package.js'
-import type { BlobStore } from './blob-store.js'
+import type { BlobStore, WrittenBlob } from './blob-store.js'
 import { resourceNotFound } from './not-found.js'
 
 /** The result of a scan. */
@@ -42,6 +42,7 @@ export interface ExpectedContent {
 export interface ReceivedResource {
   readonly resource: Resource
   readonly entries: number
+  readonly blob: WrittenBlob
 }
 
 /**
@@ -86,7 +87,7 @@ export class ResourceIngest {
     const accepted = pipeline(body, copiedTo(toScan, scan), () => undefined)
 
     try {
-      const { sha256, sha1, length } = await this.#blobs.write(accepted, {
+      const blob = await this.#blobs.write(accepted, {
         expected,
         maxBytes: Math.min(this.#maxBytes, maxBytes),
         signal: either,
@@ -95,7 +96,7 @@ export class ResourceIngest {
           return canonical ? undefined : await this.#archives.canonicalise(received(), compression, either)
         },
       })
-      return receivedResource(await scan, { sha256, sha1, length })
+      return receivedResource(await scan, blob)
     } catch (error) {
       stop.abort(error)
       body.destroy()
@@ -117,7 +118,7 @@ export class ResourceIngest {
     signal: AbortSignal,
   ): Promise<ReceivedResource> {
     let found: ArchiveFacts | undefined
-    const { sha256, sha1, length } = await this.#blobs.write(body, {
+    const blob = await this.#blobs.write(body, {
       expected,
       maxBytes: Math.min(this.#maxBytes, maxBytes),
       signal,
@@ -127,7 +128,7 @@ export class ResourceIngest {
       },
     })
     if (!found) throw new Error('the store has not asked for the archive')
-    return receivedResource(found, { sha256, sha1, length })
+    return receivedResource(found, blob)
   }
 
   /**
@@ -149,12 +150,10 @@ export class ResourceIngest {
   }
 }
 
-function receivedResource(
-  { canonical, compression, entries }: ArchiveFacts,
-  blob: Pick<Resource, 'sha256' | 'sha1' | 'length'>,
-): ReceivedResource {
+function receivedResource({ canonical, compression, entries }: ArchiveFacts, blob: WrittenBlob): ReceivedResource {
   const stored = canonical ? compression : 'gzip'
-  return { entries, resource: { uuid: randomUUID(), ...blob, compression: stored, removals: [] } }
+  const { sha256, sha1, length } = blob
+  return { entries, blob, resource: { uuid: randomUUID(), sha256, sha1, length, compression: stored, removals: [] } }
 }
 
 /** Passes chunks through, and copies them to `scanner` with its backpressure. Ends when `scan` has resolved. */

@@ -1,6 +1,6 @@
 import Docker from 'dockerode'
 import { BadInput } from '../../base/errors.js'
-import { askEngine } from './engine-errors.js'
+import { askEngineAtLength } from './engine-errors.js'
 
 /**
  * A client of the Engine at DOCKER_HOST, or at the default socket. It connects with the first request.
@@ -24,6 +24,11 @@ export function assertNotBehindSsh(host = ''): void {
 }
 
 /** Throws `Unavailable` (`engine-down`). */
-export async function pingEngine(engine: Docker): Promise<void> {
-  await askEngine('answer', engine.ping(), 5_000)
+export async function pingEngine(engine: Docker, deadlineMs = 5_000): Promise<void> {
+  // The types lack the options.
+  const ping = (abortSignal: AbortSignal) => (engine.ping as Ping).call(engine, { abortSignal })
+  // It is asked again and again: an Engine that hangs must not keep each connection.
+  await askEngineAtLength('answer', ping, deadlineMs, new AbortController().signal)
 }
+
+type Ping = (options: { readonly abortSignal: AbortSignal }) => Promise<unknown>

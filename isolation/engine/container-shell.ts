@@ -6,7 +6,7 @@ import { orAborted } from '../../base/or-aborted.js'
 import type { Shell, ShellHooks } from '../kept-container.js'
 import type { ShellPlan, TerminalSize } from '../launch-plan.js'
 import type { Attached, Container } from './container.js'
-import { askEngine, EngineRefusal } from './engine-errors.js'
+import { askEngine, askEngineForConnection, EngineRefusal } from './engine-errors.js'
 import { pumpOutput } from './output-frames.js'
 import { writeInput } from './write-input.js'
 
@@ -75,7 +75,8 @@ export class ContainerShell implements Shell {
     let stream: Attached
     try {
       const options = { hijack: true, stdin: true, Tty: hasTerminal }
-      stream = await askEngine('open a shell in a container', exec.start(options))
+      const start = (abortSignal: AbortSignal) => exec.start({ ...options, abortSignal })
+      stream = await askEngineForConnection('open a shell in a container', start, closed)
     } catch (error) {
       if (!(error instanceof EngineRefusal)) throw error
       throw new Fault('no-shell', `No shell can be started in the kept container: ${error.reason}.`, { cause: error })

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { withCleanupFailures } from '../../base/cleanup-stack.js'
 import { Fault, NotRunnable } from '../../base/errors.js'
-import { askEngine, askEngineToRemove, EngineRefusal } from './engine-errors.js'
+import { askEngine, askEngineForConnection, askEngineToRemove, EngineRefusal } from './engine-errors.js'
 
 /** The state of a container that runs. */
 export interface StartedContainer {
@@ -17,6 +17,7 @@ export interface Attached extends AsyncIterable<Buffer> {
   /** Closes standard input; output continues. */
   end(): void
   destroy(): void
+  once(event: 'close', listener: () => void): unknown
 }
 
 /**
@@ -56,11 +57,17 @@ export class Container {
     return new Container(engine, created.id)
   }
 
-  /** To be called before `start`, so that no output is missed. */
-  async attach(): Promise<Attached> {
+  /**
+   * To be called right before `start`, so that no output is missed.
+   *
+   * @param owner closes the connection when it is aborted
+   */
+  async attach(owner: AbortSignal): Promise<Attached> {
     const options = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true }
     // Typed as a plain stream, but with `hijack` it is the socket.
-    return (await askEngine('attach to a container', this.#container.attach(options))) as unknown as Attached
+    const attach = (abortSignal: AbortSignal) =>
+      this.#container.attach({ ...options, abortSignal }) as unknown as Promise<Attached>
+    return await askEngineForConnection('attach to a container', attach, owner)
   }
 
   async start(): Promise<void> {
@@ -76,7 +83,11 @@ export class Container {
 
   /** Throws as `inspectStarted`: to be called when it cannot be observed. The Engine learns of its end a little later. */
   async assertRuns(): Promise<void> {
-    await Promise.race([this.wait().catch(() => undefined), delay(NOTICE_END_MS, undefined, { ref: false })])
+    const noticed = new AbortController()
+    const { signal } = noticed
+    const late = delay(NOTICE_END_MS, undefined, { signal })
+    await Promise.race([this.wait(signal), late]).catch(() => undefined)
+    noticed.abort()
     const { State } = await askEngine('look at a container', this.#container.inspect())
     if (!State.Running) throw endedEarly(State)
   }
@@ -92,9 +103,12 @@ export class Container {
     return State.Running ? undefined : State.ExitCode
   }
 
-  /** Resolves with the exit code after the end. Has no timeout, and never settles if the Engine is killed. */
-  async wait(): Promise<number> {
-    const { StatusCode } = (await this.#container.wait()) as { StatusCode: number }
+  /**
+   * Resolves with the exit code after the end. Has no timeout, and may not settle if the Engine is killed, until `owner`
+   * closes the connection.
+   */
+  async wait(owner: AbortSignal): Promise<number> {
+    const { StatusCode } = (await this.#container.wait({ abortSignal: owner })) as { StatusCode: number }
     return StatusCode
   }
 

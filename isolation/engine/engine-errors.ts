@@ -1,6 +1,6 @@
 import { BadInput, Fault, NotRunnable, StagerdError, Unavailable, errnoOf, messageOf } from '../../base/errors.js'
 
-/** The Engine answered a request with an error. */
+/** The Engine answered a request with an error: `engine-error` if it has failed itself, as one does that is waking up. */
 export class EngineRefusal extends Fault {
   constructor(
     readonly statusCode: number,
@@ -9,7 +9,7 @@ export class EngineRefusal extends Fault {
     message: string,
     options?: ErrorOptions,
   ) {
-    super('engine-refused', message, options)
+    super(statusCode >= 500 ? 'engine-error' : 'engine-refused', message, options)
   }
 }
 
@@ -70,6 +70,43 @@ export async function askEngineAtLength<T>(
   } finally {
     if (leave) signal.removeEventListener('abort', leave)
   }
+}
+
+/**
+ * As `askEngine`, for a request that the Engine answers with a connection. That belongs to `owner` from the first moment:
+ * it is closed when `owner` is aborted, and at the deadline, whether or not the Engine has answered by then. Node does not
+ * do that for a connection that has been upgraded.
+ *
+ * @param call must pass its signal to dockerode
+ */
+export async function askEngineForConnection<T extends Connection>(
+  what: string,
+  call: (signal: AbortSignal) => Promise<T>,
+  owner: AbortSignal,
+  deadlineMs?: number,
+): Promise<T> {
+  owner.throwIfAborted()
+  const late = new AbortController()
+  const connected = call(AbortSignal.any([owner, late.signal])).then((connection) => {
+    const close = () => connection.destroy()
+    owner.addEventListener('abort', close, { once: true })
+    connection.once('close', () => {
+      owner.removeEventListener('abort', close)
+    })
+    if (owner.aborted || late.signal.aborted) close()
+    return connection
+  })
+  try {
+    return await askEngine(what, connected, deadlineMs)
+  } catch (error) {
+    late.abort()
+    throw error
+  }
+}
+
+interface Connection {
+  destroy(): void
+  once(event: 'close', listener: () => void): unknown
 }
 
 /** As `askEngine`, for an undo: it succeeds if the object does not exist. */

@@ -16,8 +16,8 @@ export class LastUsedTimes {
   }
 
   async mark(tag: string): Promise<void> {
-    const now = Date.now()
-    if (now - (this.#marked.get(tag) ?? 0) < PRECISION_MS) return
+    const now = performance.now()
+    if (now - (this.#marked.get(tag) ?? -Infinity) < PRECISION_MS) return
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     await writeFile(path.join(this.#directory, tag), '')
     this.#marked.set(tag, now)

@@ -49,6 +49,8 @@ export class RunningContainer implements RunningContainerPort {
   readonly #ending = new AbortController()
   /** Aborted when nothing more is to be learned of its end. */
   readonly #over = new AbortController()
+  /** Owns the connection on which the Engine tells of the end, which a kept container needs until its release. */
+  readonly #released = new AbortController()
   readonly #watch: LimitWatch
   #kept: KeptContainer | undefined
   /** Until the end of the container. */
@@ -61,7 +63,7 @@ export class RunningContainer implements RunningContainerPort {
     this.publishedPorts = parts.publishedPorts
     this.#watch = new LimitWatch(parts.probe, parts.limits, parts.retryMs)
     this.#output = this.#pump()
-    this.#waiting = parts.container.wait()
+    this.#waiting = parts.container.wait(this.#released.signal)
     this.ended = this.#run()
   }
 
@@ -118,6 +120,7 @@ export class RunningContainer implements RunningContainerPort {
     const failures = await undo.run()
     // Do not wait for pending responses of the Engine.
     this.#over.abort()
+    this.#released.abort()
     attached.destroy()
     await this.ended
     return failures

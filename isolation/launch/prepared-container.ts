@@ -61,13 +61,10 @@ interface Bound {
   readonly files: readonly BoundFile[]
 }
 
-interface Created {
+/** A container whose init waits for its start lines. */
+interface Waiting extends StartedContainer {
   readonly container: Container
   readonly attached: Attached
-}
-
-/** A container whose init waits for its start lines. */
-interface Waiting extends Created, StartedContainer {
   readonly bound: Bound
 }
 
@@ -78,7 +75,8 @@ export class PreparedDockerContainer implements PreparedContainer {
   readonly #prepared: Prepared
   /** Aborted, with the reason, when the container must be ended. */
   readonly #lost = new AbortController()
-  readonly #watching = new AbortController()
+  /** Aborted at the end of the connections to the Engine. */
+  readonly #connections = new AbortController()
   #hooks: Pick<StartHooks, 'repaired'> = {}
   #ahead: Waiting | undefined
   #isGone = false
@@ -98,7 +96,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     const created = await this.#create({ ...plan, environment: {} }, bound, signal)
     this.#ahead = await this.#startInit(created, bound, plan, signal)
     const gone = () => (this.#isGone = true)
-    void created.container.wait().then(gone, gone)
+    void created.wait(this.#connections.signal).then(gone, gone)
   }
 
   get isWaiting(): boolean {
@@ -116,7 +114,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     const { stagerfs, cache, filled } = bound
     this.#cache = cache
     const [created] = await settleAll([
-      ahead ?? this.#create(plan, bound, signal),
+      ahead?.container ?? this.#create(plan, bound, signal),
       plan.stagerfs && stagerfs?.mount(plan.stagerfs, step, signal),
       plan.cache && cache?.mount(plan.cache, step, signal),
     ])
@@ -174,7 +172,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     const stagerfs = wanted.stagerfs ? new Stagerfs({ ...this.#parts, owners }, { id, holder }) : undefined
     const cache = wanted.cache ? new CacheMount({ ...this.#parts, owners }, { id, holder }) : undefined
     const filled = templates.length > 0 ? new FilledTemplates(this.#parts, id, image.layers) : undefined
-    undo.defer('stop watching the Engine', () => this.#watching.abort())
+    undo.defer('close the connections to the Engine', () => this.#connections.abort())
     stagerfs?.deferUndo(after)
     filled?.deferUndo(after)
     cache?.deferUndo(after)
@@ -189,7 +187,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     plan: ContainerPlan & Pick<StartPlan, 'environment'>,
     { stagerfs, cache, files }: Bound,
     signal: AbortSignal,
-  ): Promise<Created> {
+  ): Promise<Container> {
     const { engine, firewall, proxies } = this.#parts
     const { plan: prepared, bridge, step } = this.#prepared
     const { egress, publish } = prepared
@@ -206,39 +204,39 @@ export class PreparedDockerContainer implements PreparedContainer {
     const events = { restored: () => this.#hooks.repaired?.('firewall rules'), lost: lose }
     const mounted = { stagerfs: stagerfs?.mountPoint, cache: cache?.mountPoint, files }
     const request = { ...prepared, ...plan, ...mounted, network: bridge.network }
-    const [, created] = await settleAll([
+    const [, container] = await settleAll([
       step('firewall', () => firewall.add(rules, events, signal)),
       step('create', () => this.#createFrom(request, signal)),
-      watchEngine(engine, lose, this.#watching.signal),
+      watchEngine(engine, lose, this.#connections.signal),
     ])
-    return created
+    return container
   }
 
-  async #createFrom(request: Omit<ContainerRequest, 'image'>, signal: AbortSignal): Promise<Created> {
+  async #createFrom(request: Omit<ContainerRequest, 'image'>, signal: AbortSignal): Promise<Container> {
     const { engine, owner } = this.#parts
     const { image } = this.#prepared
     const create = (reference: string) =>
       Container.create(engine, containerOptions(owner, { ...request, image: reference }))
-    let container: Container
     try {
-      container = await create(image.reference)
+      return await create(image.reference)
     } catch (error) {
       if (!isStatus(error, 404)) throw startError(error, request)
-      container = await create(await image.recreate(signal))
+      return await create(await image.recreate(signal))
     }
-    return { container, attached: await container.attach() }
   }
 
-  async #startInit(created: Created, bound: Bound, plan: ContainerPlan, signal: AbortSignal): Promise<Waiting> {
+  async #startInit(container: Container, bound: Bound, plan: ContainerPlan, signal: AbortSignal): Promise<Waiting> {
     const { plan: prepared, step } = this.#prepared
     signal.throwIfAborted()
     return await step('start', async () => {
+      // Not before: the Engine never ends the connection to a container that is removed without having been started.
+      const attached = await container.attach(this.#connections.signal)
       try {
-        await created.container.start()
+        await container.start()
       } catch (error) {
         throw startError(error, { ...prepared, ...plan })
       }
-      return { ...created, bound, ...(await created.container.inspectStarted()) }
+      return { container, attached, bound, ...(await container.inspectStarted()) }
     })
   }
 

@@ -141,10 +141,11 @@ export class LayerDirectoryCache implements LayerCache {
 
   /** The mtime of its directory is the time when a layer was last used. */
   async #touch(id: string): Promise<void> {
-    const now = Date.now()
-    if (now - (this.#touched.get(id) ?? 0) < TOUCH_MS) return
-    this.#touched.set(id, now)
-    await utimes(join(this.directory, id), now / 1000, now / 1000)
+    const since = performance.now()
+    if (since - (this.#touched.get(id) ?? -Infinity) < TOUCH_MS) return
+    this.#touched.set(id, since)
+    const now = new Date()
+    await utimes(join(this.directory, id), now, now)
   }
 
   async #make(source: LayerSource, { key, owners }: Wanted, signal: AbortSignal): Promise<LayerRecord> {

@@ -257,6 +257,7 @@ describe('the outcome of a staging is the exit code', () => {
     'out-of-memory': 12,
     'disk-full': 12,
     'pids-limit': 12,
+    'data-limit': 12,
     unresolved: 13,
     policy: 5,
     infrastructure: 1,

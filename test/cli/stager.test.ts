@@ -150,6 +150,7 @@ describe('stager update', () => {
       'static-site',
       '--no-allow-egress',
       '--additive',
+      '--clean-environment',
       '--timeout',
       '30m',
       '--depends-add',
@@ -158,6 +159,7 @@ describe('stager update', () => {
     expect(api.sent(`PATCH /v1/stagers/${STAGER_ID}`)).toEqual({
       allow_egress: false,
       additive: true,
+      clean_environment: true,
       limits: { timeout_ms: 1_800_000 },
     })
     expect(api.sent('PATCH /v1/packages/package::/::static-site')).toEqual({

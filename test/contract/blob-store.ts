@@ -47,7 +47,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
     it.each([0, 1, 65_536, 1_048_576, 5_000_003])('returns %d bytes as they were written', async (length) => {
       const content = randomBytes(length)
       const blob = await under.store.write(piecesOf(content))
-      expect(blob).toEqual({ sha256: sha256Of(content), sha1: undefined, length })
+      expect(blob).toMatchObject({ sha256: sha256Of(content), sha1: undefined, length })
       const opened = await under.store.open(blob.sha256)
       expect(opened.length).toBe(length)
       expect((await buffer(opened.stream)).equals(content)).toBe(true)
@@ -113,7 +113,7 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         },
       })
       expect(seen).toEqual(['as sent'])
-      expect(blob).toEqual({ sha256: sha256Of(Buffer.from('as kept')), sha1: undefined, length: 7 })
+      expect(blob).toMatchObject({ sha256: sha256Of(Buffer.from('as kept')), sha1: undefined, length: 7 })
       expect(await blobs()).toEqual([blob.sha256])
       expect(await under.leftovers()).toEqual([])
     })
@@ -130,6 +130,21 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
       await under.store.write(piecesOf(content))
       expect(await blobs()).toEqual([sha256Of(content)])
       expect(await under.leftovers()).toEqual([])
+    })
+
+    it('tells what a write has replaced, and gives each writing and touching a time of its own', async () => {
+      const write = () => under.store.write(Readable.from(['content']))
+      const [first, second] = [await write(), await write()]
+      expect(first.replaced).toBeUndefined()
+      expect(second.replaced).toEqual(first.modifiedAt)
+      expect(second.modifiedAt.getTime()).toBeGreaterThan(first.modifiedAt.getTime())
+      await under.store.touch(second.sha256)
+      const times: number[] = []
+      await under.store.deleteIf(second.sha256, (modifiedAt) => {
+        times.push(modifiedAt.getTime())
+        return false
+      })
+      expect(times[0]).toBeGreaterThan(second.modifiedAt.getTime())
     })
 
     describe('leaves nothing behind when', () => {

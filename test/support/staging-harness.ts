@@ -28,6 +28,9 @@ import { FakeIsolation, type FakeStager } from './fake-isolation.js'
 /** How many containers the harness keeps at once. */
 export const MAX_KEPT = 2
 
+/** What a launch may have in the store. */
+export const LAUNCH_BYTES = 1 << 20
+
 /**
  * The staging service with the real store and the real coordinator, on a fake isolation. Archives are not checked,
  * because other tests cover that.
@@ -221,6 +224,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     ...{ isolation, coordinator, live, janitor, logger },
     ...{ limit: 2, forMs: 60_000 },
   })
+  const liveBlobs = new Leases()
   const launches = new LaunchRunner({
     isolation,
     coordinator,
@@ -231,7 +235,8 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
       ingest,
       toGzip: (body) => Promise.resolve(body),
       quota: new PackageQuota(() => 1 << 30),
-      liveBlobs: new Leases(),
+      liveBlobs,
+      launchBytes: LAUNCH_BYTES,
     },
     plan,
     reuse,
@@ -242,6 +247,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     logger,
     graceAfterVerdictMs: 200,
   })
+  const uploads = { blobs, references: store.references, liveBlobs, logger }
   const parts = {
     ledger,
     packages,
@@ -254,6 +260,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     reuse,
     logs,
     logger,
+    uploads,
     retryMs: 5,
   }
   const service = new StagingService(parts, limit)

@@ -14,6 +14,7 @@ export function hintOfFailure({ cause }: Failure, output: readonly string[], con
     case 'out-of-memory':
     case 'disk-full':
     case 'pids-limit':
+    case 'data-limit':
     case 'relaunch-limit':
     case 'unresolved':
     case 'policy':

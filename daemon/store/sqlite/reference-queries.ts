@@ -37,6 +37,22 @@ export class SqliteReferences implements ReferenceRepository {
     )
   }
 
+  refersTo(sha256: string): Promise<boolean> {
+    return this.#database.read(
+      () =>
+        this.#database
+          .statement(
+            `SELECT 1 FROM packages WHERE json_extract(resource, '$.sha256') = ?
+             UNION ALL SELECT 1 FROM package_result_data WHERE sha256 = ?
+             UNION ALL SELECT 1 FROM stagings
+             WHERE json_extract(source, '$.resource.sha256') = ? OR json_extract(input, '$.resource.sha256') = ?
+               OR (state IN ${OPEN_STAGING} AND json_extract(work, '$.resource.sha256') = ?)
+             LIMIT 1`,
+          )
+          .get(sha256, sha256, sha256, sha256, sha256) !== undefined,
+    )
+  }
+
   stagings(): Promise<readonly StagingAge[]> {
     return this.#database.read(() =>
       this.#database

@@ -16,6 +16,7 @@ interface StagerRow {
   readonly additive: 0 | 1
   readonly egress: 0 | 1
   readonly reproducible: 0 | 1
+  readonly clean_environment: 0 | 1
   readonly user: string
   readonly limits: string
   readonly dependencies: string
@@ -60,9 +61,9 @@ export class StagerTable {
     const now = new Date().toISOString()
     this.#database
       .statement(
-        `INSERT INTO stagers (name, package, start_command, additive, egress, reproducible, user, limits, dependencies,
-           environment, updated_at, uuid, namespace, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO stagers (name, package, start_command, additive, egress, reproducible, clean_environment, user, limits,
+           dependencies, environment, updated_at, uuid, namespace, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(...encode(draft, now), uuid, draft.namespace, now)
     return this.get({ uuid })
@@ -73,8 +74,8 @@ export class StagerTable {
     if (changed.packageUuid !== found.packageUuid) this.#assertPackage(changed.packageUuid)
     this.#database
       .statement(
-        `UPDATE stagers SET name = ?, package = ?, start_command = ?, additive = ?, egress = ?, reproducible = ?, user = ?,
-           limits = ?, dependencies = ?, environment = ?, updated_at = ?
+        `UPDATE stagers SET name = ?, package = ?, start_command = ?, additive = ?, egress = ?, reproducible = ?,
+           clean_environment = ?, user = ?, limits = ?, dependencies = ?, environment = ?, updated_at = ?
          WHERE uuid = ?`,
       )
       .run(...encode(changed, new Date().toISOString()), found.uuid)
@@ -99,6 +100,7 @@ function encode(stager: StagerDraft, updatedAt: string): unknown[] {
     Number(stager.additive),
     Number(stager.egress),
     Number(stager.reproducible ?? false),
+    Number(stager.cleanEnvironment ?? false),
     stager.user,
     JSON.stringify(stager.limits),
     JSON.stringify(stager.dependencies),
@@ -117,6 +119,7 @@ function decode(row: StagerRow): Stager {
     additive: row.additive === 1,
     egress: row.egress === 1,
     ...(row.reproducible === 1 ? { reproducible: true } : {}),
+    ...(row.clean_environment === 1 ? { cleanEnvironment: true } : {}),
     user: row.user,
     limits: JSON.parse(row.limits) as Limits,
     dependencies: JSON.parse(row.dependencies) as Capability[],

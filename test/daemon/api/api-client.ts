@@ -1,4 +1,5 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Writable, type Readable } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
@@ -46,14 +47,27 @@ export class ApiClient {
     }
   }
 
+  /** The answer to bytes that need not be HTTP. */
+  async raw(bytes: string): Promise<string> {
+    const socket = connect(await this.#listen())
+    socket.end(bytes)
+    return await text(socket)
+  }
+
+  /** The path of the socket. */
+  async #listen(): Promise<string> {
+    const socketPath = join(this.directory.path, 'api.sock')
+    if (!this.api.server.listening) await this.api.listen({ path: socketPath })
+    return socketPath
+  }
+
   /** A real connection, for what streams. */
   async connect(
     method: string,
     path: string,
     headers: Record<string, string | number> = {},
   ): Promise<{ readonly request: ClientRequest; readonly answer: Promise<IncomingMessage> }> {
-    const socketPath = join(this.directory.path, 'api.sock')
-    if (!this.api.server.listening) await this.api.listen({ path: socketPath })
+    const socketPath = await this.#listen()
     const request = httpRequest({ socketPath, method, path, headers })
     const answer = new Promise<IncomingMessage>((resolve, reject) =>
       request.on('response', resolve).on('error', reject),

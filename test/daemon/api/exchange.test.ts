@@ -34,7 +34,9 @@ describe('exchange', () => {
     })
     await put('/apcera', 'stager-ruby', tarballs.program, { dependencies: [ruby] })
     const draft = { namespace: '/apcera', name: 'ruby', package: '/apcera::stager-ruby', start_command: './stage' }
-    expect((await here.ask('POST', '/v1/stagers', { ...draft, additive: true })).status).toBe(201)
+    expect((await here.ask('POST', '/v1/stagers', { ...draft, additive: true, clean_environment: true })).status).toBe(
+      201,
+    )
     const pipeline = {
       namespace: '/apcera',
       name: 'ruby',
@@ -183,7 +185,12 @@ describe('exchange', () => {
     expect(pipeline.stagers).toEqual(['job::/apcera::ruby', 'job::/apcera::ruby'])
     expect(pipeline.signs).toEqual(['*.gemspec', 'gems/'])
     const stager = (await there.ask<Stager>('GET', '/v1/stagers/%2Fapcera::ruby')).document
-    expect(stager).toMatchObject({ package: 'package::/apcera::stager-ruby', additive: true, start_command: './stage' })
+    expect(stager).toMatchObject({
+      package: 'package::/apcera::stager-ruby',
+      additive: true,
+      clean_environment: true,
+      start_command: './stage',
+    })
     expect(await there.storedBlobs()).toHaveLength(3)
   })
 

@@ -47,6 +47,7 @@ describe('the node over the API', () => {
       detail: 'The Engine is down.',
     })
     expect((await under.ask('GET', '/healthz')).document).toEqual({ status: 'ok' })
+    expect((await under.ask('GET', '/healthz?all')).document).toMatchObject({ status: 400 })
   })
 
   it('is drained and undrained, and says so', async () => {

@@ -34,6 +34,17 @@ describe('every route of the API', () => {
     expect((await under.ask('GET', '/things/%zz')).document).toMatchObject({ status: 400 })
   })
 
+  it.each([
+    ['GET /healthz HTTP/1.1\r\nno header\r\n\r\n', 400, 'bad-http'],
+    ['hello\r\n\r\n', 400, 'bad-http'],
+    [`GET /things/one HTTP/1.1\r\nhost: x\r\na: ${'b'.repeat(20_000)}\r\n\r\n`, 431, 'headers-too-large'],
+  ])('answers with a problem document what is not HTTP (%#)', async (request, status, code) => {
+    const answer = await under.raw(request)
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(answer).toContain('content-type: application/problem+json')
+    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({ status, code })
+  })
+
   it('refuses web pages', async () => {
     expect((await under.ask('GET', '/things/one')).status).toBe(200)
     const answer = await under.ask('GET', '/things/one', undefined, { origin: 'https://example.com' })

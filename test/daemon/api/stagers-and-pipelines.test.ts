@@ -28,6 +28,7 @@ describe('stagers and pipelines over the API', () => {
       limits: { memory_bytes: DEFAULT_LIMITS.memoryBytes, timeout_ms: DEFAULT_LIMITS.timeoutMs },
       dependencies: [],
       environment: {},
+      clean_environment: false,
     })
     expect((await under.ask('GET', `/v1/stagers/${ONE}`)).document).toEqual(document)
     expect((await under.ask('GET', '/v1/stagers?namespace=/acme')).document).toEqual([document])
@@ -35,7 +36,12 @@ describe('stagers and pipelines over the API', () => {
   })
 
   it('stagers change only in what the request sets, and follow their package when it is renamed', async () => {
-    const made = await under.ask<Stager>('POST', '/v1/stagers', { ...draft, limits: { pids: 9 }, additive: true })
+    const made = await under.ask<Stager>('POST', '/v1/stagers', {
+      ...draft,
+      limits: { pids: 9 },
+      additive: true,
+      clean_environment: true,
+    })
     await under.ask('PATCH', `/v1/packages/${encodeURIComponent('/acme::program')}`, { name: 'renamed' })
     const changed = await under.ask<Stager>('PATCH', `/v1/stagers/${ONE}`, {
       allow_egress: true,
@@ -45,6 +51,7 @@ describe('stagers and pipelines over the API', () => {
     })
     expect(changed.document).toEqual({
       ...made.document,
+      clean_environment: true,
       package: 'package::/acme::renamed',
       allow_egress: true,
       limits: { ...made.document.limits, pids: 9, cpus: 0.5 },

@@ -53,6 +53,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     packageQuotaBytes: 2 * 2 ** 30,
     compressor: { name: 'auto', level: 1 },
     history: { results: 5, bytes: 2 * 1024 ** 3 },
+    launchDataBytes: 4 * 2 ** 30,
     uploadGraceMs: 3_600_000,
     logLevel: 'info',
   })
@@ -90,6 +91,7 @@ it('the file may set every setting', async () => {
     results = 3
     results-size = "1GB"
     upload-grace = "2h"
+    launch-data = "1GB"
     log-level = "silent"
   `)
   expect(settings).toEqual({
@@ -118,6 +120,7 @@ it('the file may set every setting', async () => {
     packageQuotaBytes: 1000,
     compressor: { name: 'zlib', level: 0 },
     history: { results: 3, bytes: 1024 ** 3 },
+    launchDataBytes: 2 ** 30,
     uploadGraceMs: 7_200_000,
     logLevel: 'silent',
   })
@@ -198,7 +201,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, upload-grace, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Fault, Unavailable } from '../../../base/errors.js'
+import { EngineRefusal } from '../../../isolation/engine/engine-errors.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 
@@ -177,5 +178,21 @@ describe('while the Engine is away and nobody has noticed', () => {
     await harness.addPipeline('pipe', { any: async ({ url }) => void (await call(url, 'POST /done')) })
     const { uuid } = await harness.submit('app', 'pipe')
     expect(await harness.ended(uuid)).toMatchObject(AGAIN)
+  })
+
+  it('an Engine that answers, and fails to do what it is asked, is asked again', async () => {
+    const error = new EngineRefusal(500, 'transport is closing', 'The Docker Engine refused: transport is closing.')
+    vi.spyOn(harness.isolation, 'prepare').mockRejectedValueOnce(error)
+    await harness.addPipeline('pipe', { any: async ({ url }) => void (await call(url, 'POST /done')) })
+    const { uuid } = await harness.submit('app', 'pipe')
+    expect(await harness.ended(uuid)).toMatchObject(AGAIN)
+  })
+
+  it('an Engine that fails each time fails the staging, and not for ever', async () => {
+    const error = new EngineRefusal(500, 'no cgroup', 'The Docker Engine refused: no cgroup.')
+    vi.spyOn(harness.isolation, 'prepare').mockRejectedValue(error)
+    await harness.addPipeline('pipe', { any: async ({ url }) => void (await call(url, 'POST /done')) })
+    const { uuid } = await harness.submit('app', 'pipe')
+    expect(await harness.ended(uuid)).toMatchObject({ state: 'failed', failure: { cause: 'infrastructure' } })
   })
 })

@@ -2,7 +2,6 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { expect, it } from 'vitest'
-import { Deferred } from '../../../base/deferred.js'
 import { Holder, Leases } from '../../../base/leases.js'
 import type { RunningContainer } from '../../../isolation/isolation.js'
 import {
@@ -33,6 +32,7 @@ function openHandler(say: OwningLaunch['log']) {
     blobs: { open: openTrusted },
     quota: { of: () => Promise.resolve(Infinity) },
     liveBlobs: new Leases(),
+    launchBytes: Infinity,
   }
   const staging = { packageFqn: 'package::/::app', work: { resource: { sha256: BEFORE, compression: 'gzip' } } }
   const running = { snapshot: () => Promise.resolve(report) }
@@ -42,6 +42,8 @@ function openHandler(say: OwningLaunch['log']) {
     assertOpen: () => undefined,
     running: () => Promise.resolve(running as unknown as RunningContainer),
     settle: () => Promise.resolve(),
+    uploads: { add: () => undefined, discard: () => Promise.resolve() },
+    exceedData: () => undefined,
     log: say,
   }
   const handler = new WorkingCopyHandler(launch, staging as unknown as Staging, parts as unknown as WorkingCopyParts)
@@ -72,29 +74,6 @@ it('a snapshot is rejected if the launch ends while the skipped entries are logg
     return Promise.resolve()
   })
   await expect(snapshot(handler)).rejects.toMatchObject({ code: 'launch-over' })
-})
-
-it('an upload that becomes durable after the end of its launch is refused, and not held', async () => {
-  const stored = new Deferred<{ readonly resource: { readonly sha256: string } }>()
-  const liveBlobs = new Leases()
-  const holder = new Holder()
-  const parts = {
-    ingest: { receive: () => stored.promise },
-    quota: { of: () => Promise.resolve(Infinity), assert: () => Promise.resolve() },
-    liveBlobs,
-  }
-  const staging = { packageFqn: 'package::/::app', work: { resource: { sha256: BEFORE } } }
-  const handler = new WorkingCopyHandler(
-    { uuid: 'launch', holder, assertOpen: () => undefined } as unknown as OwningLaunch,
-    staging as unknown as Staging,
-    parts as unknown as WorkingCopyParts,
-  )
-  const upload = handler.replaceData(Readable.from([]), { length: 1 }, new AbortController().signal)
-  handler.close()
-  holder.release()
-  stored.resolve({ resource: { sha256: AFTER } })
-  await expect(upload).rejects.toMatchObject({ code: 'launch-over' })
-  expect(liveBlobs.snapshot()).toEqual(new Set())
 })
 
 it('data that cannot be recompressed leaves no file open', async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import Docker from 'dockerode'
@@ -144,7 +144,11 @@ export class PrivateEngine {
 
   #spawn(program: string, args: readonly string[]): ChildProcess {
     const log = openSync(path.join(this.directory, 'log'), 'a')
-    return spawn(program, args, { stdio: ['ignore', log, log] })
+    try {
+      return spawn(program, args, { stdio: ['ignore', log, log] })
+    } finally {
+      closeSync(log)
+    }
   }
 
   async #lastWords(): Promise<string> {

@@ -48,7 +48,7 @@ describe('freezing a container', () => {
   it('must be undone if an earlier thaw failed', async () => {
     const container = containerThatAnswers({ pause: [undefined, ALREADY_PAUSED], unpause: ['busy', undefined] })
     expect(await container.pause()).toBe(true)
-    await expect(container.unpause()).rejects.toMatchObject({ code: 'engine-refused' })
+    await expect(container.unpause()).rejects.toMatchObject({ code: 'engine-error' })
     expect(await container.pause()).toBe(true)
     await container.unpause()
   })

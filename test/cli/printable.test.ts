@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest'
+import { printableLine, printableText } from '../../cli/display/printable.js'
+
+it('ends colours with the line', () => {
+  expect(printableLine('\x1b[31mred')).toBe('\x1b[31mred\x1b[0m')
+  expect(printableLine('plain')).toBe('plain')
+})
+
+it.each([
+  ['\x1b]0;title\x07', '\\x1b]0;title\\x07'],
+  ['\x1b[2J', '\\x1b[2J'],
+  ['\x9b6n', '\\x9b6n'],
+  ['over\rwritten', 'over\\x0dwritten'],
+])('escapes the control sequence of %j', (text, shown) => {
+  expect(printableLine(text)).toBe(shown)
+  expect(printableText(`a\n${text}\nb`)).toBe(`a\n${shown}\nb`)
+})
+
+it('keeps the lines of a text, also those of other systems', () => {
+  const text = 'one\n\n\ttwo\r\nthree\n'
+  expect(printableText(text)).toBe(text)
+})

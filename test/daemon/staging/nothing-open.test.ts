@@ -1,0 +1,129 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { Unavailable } from '../../../base/errors.js'
+import type { FakeContext } from '../../support/fake-isolation.js'
+import { openInProcess, untilNothingMoreIsOpen } from '../../support/open-in-process.js'
+import { call, LAUNCH_BYTES, StagingHarness } from '../../support/staging-harness.js'
+import { until } from '../../support/until.js'
+import { done, setEnvironment, upload } from './stager-requests.js'
+
+let harness: StagingHarness
+beforeEach(async () => {
+  harness = await StagingHarness.open()
+  await harness.addPackage('app', { state: 'uploaded' })
+  harness.start()
+})
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await harness.close()
+})
+
+const endless = ({ signal }: FakeContext) =>
+  new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+
+const cancel = async () => void (await harness.service.cancel((await harness.parts.ledger.running())[0]!.uuid))
+
+const failsOnce = (at: 'prepare' | 'ping', error: Error) =>
+  void vi.spyOn(harness.isolation, at).mockRejectedValueOnce(error)
+
+/** Cancels the staging when the container has been prepared, and before it is started. */
+function cancelWhenPrepared() {
+  const prepare = harness.isolation.prepare.bind(harness.isolation)
+  vi.spyOn(harness.isolation, 'prepare').mockImplementationOnce(async (...plan) => {
+    const prepared = await prepare(...plan)
+    await cancel()
+    return prepared
+  })
+}
+
+/** Cancels the staging when the container has been started, and before that is recorded. */
+function cancelWhenStarted() {
+  const prepare = harness.isolation.prepare.bind(harness.isolation)
+  vi.spyOn(harness.isolation, 'prepare').mockImplementationOnce(async (...plan) => {
+    const prepared = await prepare(...plan)
+    const start = async (...request: Parameters<typeof prepared.start>) => {
+      const running = await prepared.start(...request)
+      await cancel()
+      return running
+    }
+    return { ...prepared, start }
+  })
+}
+
+const LIMITS = { memoryBytes: 1 << 28, cpus: 1, pids: 64, diskBytes: 100, timeoutMs: 1_000 }
+
+interface Way {
+  readonly how: string
+  readonly stager: (context: FakeContext) => Promise<void>
+  readonly before?: () => void
+  readonly ending: object
+}
+
+const failed = (cause: string) => ({ state: 'failed', failure: { cause } })
+const succeeded = { state: 'succeeded' }
+const cancelled = { state: 'cancelled' }
+
+const WAYS: readonly Way[] = [
+  { how: 'with done', stager: done, ending: succeeded },
+  {
+    how: 'with failed',
+    stager: ({ url }) => call(url, 'POST /failed').then(() => undefined),
+    ending: failed('stager-failed'),
+  },
+  { how: 'without a verdict', stager: () => Promise.resolve(), ending: failed('no-verdict') },
+  {
+    how: 'with relaunches',
+    stager: async (context) => {
+      const again = context.plan.environment['AGAIN']
+      await setEnvironment(context.url, 'AGAIN', 'yes')
+      await call(context.url, again === undefined ? 'POST /relaunch' : 'POST /done')
+    },
+    ending: succeeded,
+  },
+  { how: 'by its timeout', stager: endless, ending: failed('timeout') },
+  {
+    how: 'by its disk limit',
+    stager: async (context) => {
+      context.writeFile('/x', 'x'.repeat(LIMITS.diskBytes + 1))
+      await endless(context)
+    },
+    ending: failed('disk-full'),
+  },
+  {
+    how: 'by the limit of its data',
+    stager: async (context) => {
+      await upload(context.url, 'x'.repeat(LAUNCH_BYTES + 1)).catch(() => undefined)
+      await endless(context)
+    },
+    ending: failed('data-limit'),
+  },
+  { how: 'cancelled when it is prepared', stager: done, before: cancelWhenPrepared, ending: cancelled },
+  { how: 'cancelled when it is started', stager: endless, before: cancelWhenStarted, ending: cancelled },
+  {
+    how: 'cancelled while it runs',
+    stager: async (context) => {
+      await cancel()
+      await endless(context)
+    },
+    ending: cancelled,
+  },
+  {
+    how: 'with a lost Engine first',
+    stager: done,
+    before: () => failsOnce('prepare', new Unavailable('engine-down', 'The Docker Engine does not answer.')),
+    ending: succeeded,
+  },
+]
+
+it.each(WAYS)('a staging that ends $how leaves no socket, descriptor or timer', async ({ stager, before, ending }) => {
+  await harness.addPipeline('pipe', { stager }, { limits: LIMITS })
+  await harness.addPipeline('first', { first: done })
+  await harness.addPackage('other', { state: 'uploaded' })
+  // What is opened on first use stays.
+  await harness.ended((await harness.submit('other', 'first')).uuid)
+  const open = await openInProcess()
+  before?.()
+  const { uuid } = await harness.submit('app', 'pipe')
+  expect(await harness.ended(uuid)).toMatchObject(ending)
+  await until('it is released', () => harness.isolation.left.size === 0)
+  await untilNothingMoreIsOpen(open, openInProcess)
+})
