@@ -17,10 +17,11 @@ let daemon: PrivateDaemon
 const systemctl = (...args: string[]) => runProcess('systemctl', args)
 /** The main processes only: containers live in groups of their own. */
 const kill = (...services: string[]) => systemctl('kill', '--signal=KILL', '--kill-whom=main', ...services)
+const killShims = () => runProcess('pkill', ['-KILL', '--full', '^/usr/bin/containerd-shim-'])
 const isAnswered = async () => (await daemon.call('GET', '/readyz')).status === 200
 
 beforeEach(async () => {
-  daemon = await PrivateDaemon.start(['--concurrency', '1'])
+  daemon = await PrivateDaemon.start(['--concurrency', '1', '--drain-timeout', '1s'])
   const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   await daemon.addPackage(await stagerTarball(file('program.tar.gz'), { patient: PATIENT }), 'program', {
@@ -78,6 +79,30 @@ const EVENTS: readonly {
     what: 'containerd killed',
     during: () => kill('containerd.service'),
     launches: GOES_ON,
+  },
+  {
+    what: 'containerd stopped, and started later',
+    during: () => systemctl('stop', 'containerd.service'),
+    after: () => systemctl('start', 'containerd.service'),
+    launches: GOES_ON,
+  },
+  // Shims are the parents of containers, and tell containerd of their end.
+  {
+    what: 'containerd and its shims killed',
+    during: () => systemctl('kill', '--signal=KILL', 'containerd.service'),
+    launches: AGAIN,
+  },
+  {
+    what: 'containerd stopped and its shims killed, and started later',
+    during: async () => {
+      await systemctl('stop', 'containerd.service')
+      await killShims()
+    },
+    after: async () => {
+      await until('the daemon has noticed', async () => !(await isAnswered()))
+      await systemctl('start', 'containerd.service')
+    },
+    launches: AGAIN,
   },
   {
     what: 'stagerd stopped, and started later',
