@@ -1,5 +1,5 @@
 import Docker from 'dockerode'
-import { BadInput } from '../../base/errors.js'
+import { BadInput, Unavailable } from '../../base/errors.js'
 import { askEngine } from './engine-errors.js'
 
 /**
@@ -23,7 +23,12 @@ export function assertNotBehindSsh(host = ''): void {
     )
 }
 
-/** Throws `Unavailable` (`engine-down`). */
+/**
+ * Throws `Unavailable` (`engine-down`), also for an Engine without its containerd. That one answers, but can neither start a
+ * container nor learn of its end. The answer to a ping does not tell that; the list of components omits what is away.
+ */
 export async function pingEngine(engine: Docker): Promise<void> {
-  await askEngine('answer', engine.ping(), 5_000)
+  const { Components: components } = await askEngine('answer', engine.version(), 5_000)
+  if (!components.some(({ Name }) => Name === 'containerd'))
+    throw new Unavailable('engine-down', 'The Docker Engine cannot reach containerd: start containerd.')
 }
