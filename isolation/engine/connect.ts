@@ -1,5 +1,5 @@
 import Docker from 'dockerode'
-import { BadInput } from '../../base/errors.js'
+import { BadInput, Unavailable } from '../../base/errors.js'
 import { askEngineAtLength } from './engine-errors.js'
 
 /**
@@ -23,12 +23,17 @@ export function assertNotBehindSsh(host = ''): void {
     )
 }
 
-/** Throws `Unavailable` (`engine-down`). */
+/**
+ * Throws `Unavailable` (`engine-down`), also for an Engine without its containerd. That one answers, but can neither start a
+ * container nor learn of its end. The answer to a ping does not tell that; the list of components omits what is away.
+ */
 export async function pingEngine(engine: Docker, deadlineMs = 5_000): Promise<void> {
   // The types lack the options.
-  const ping = (abortSignal: AbortSignal) => (engine.ping as Ping).call(engine, { abortSignal })
+  const ask = (abortSignal: AbortSignal) => (engine.version as Version).call(engine, { abortSignal })
   // It is asked again and again: an Engine that hangs must not keep each connection.
-  await askEngineAtLength('answer', ping, deadlineMs, new AbortController().signal)
+  const { Components: components } = await askEngineAtLength('answer', ask, deadlineMs, new AbortController().signal)
+  if (!components.some(({ Name }) => Name === 'containerd'))
+    throw new Unavailable('engine-down', 'The Docker Engine cannot reach containerd: start containerd.')
 }
 
-type Ping = (options: { readonly abortSignal: AbortSignal }) => Promise<unknown>
+type Version = (options: { readonly abortSignal: AbortSignal }) => Promise<Docker.DockerVersion>

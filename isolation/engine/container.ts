@@ -190,12 +190,17 @@ export class Container {
 
   /** Kills the container first if it runs. Succeeds if it does not exist. */
   async remove(): Promise<void> {
+    const remove = () => askEngineToRemove('remove a container', this.#container.remove({ force: true, v: true }))
     try {
-      await askEngineToRemove('remove a container', this.#container.remove({ force: true, v: true }))
+      await remove()
     } catch (error) {
+      if (!(error instanceof EngineRefusal)) throw error
       // Another request is removing it: wait for that.
-      if (!(error instanceof EngineRefusal && /removal of container .* in progress/i.test(error.reason))) throw error
-      await askEngineToRemove('remove a container', this.#container.wait({ condition: 'removed' }))
+      if (/removal of container .* in progress/i.test(error.reason))
+        await askEngineToRemove('remove a container', this.#container.wait({ condition: 'removed' }))
+      // The Engine has missed its end while containerd was away, and learns of it by killing it in vain.
+      else if (/did not receive an exit event/i.test(error.reason)) await remove()
+      else throw error
     }
   }
 }

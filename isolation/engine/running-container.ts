@@ -17,6 +17,7 @@ import { KeptContainer } from './kept-container.js'
 import { LimitWatch } from './limit-watch.js'
 import { pumpOutput } from './output-frames.js'
 import type { RunningParts } from './running-parts.js'
+import { unnoticedEnd } from './unnoticed-end.js'
 import { writeInput } from './write-input.js'
 import { takeSnapshot } from '../snapshot/snapshot.js'
 
@@ -141,7 +142,7 @@ export class RunningContainer implements RunningContainerPort {
   }
 
   async #run(): Promise<Ending> {
-    const { limits, lost, marks } = this.#parts
+    const { container, init, limits, lost, marks, noticeMs } = this.#parts
     const afterMs = limits.timeoutMs
     const timeOut = () => {
       this.#end({ kind: 'timeout', afterMs }, marks ? 'frozen' : 'with grace')
@@ -163,14 +164,15 @@ export class RunningContainer implements RunningContainerPort {
     })
     const waiting = this.#waiting
     waiting.catch(() => undefined)
-    const marked = marks ? [marks.passed] : []
     const over = this.#over.signal
+    const unnoticed = unnoticedEnd(container, init, over, { noticeMs })
+    const others = [unnoticed, ...(marks ? [marks.passed] : [])]
     try {
       // The counters of the cgroup are removed with the container: read them before the Engine removes it.
-      await orAborted(Promise.race<unknown>([output, waiting, ...marked]), over).catch(() => undefined)
+      await orAborted(Promise.race<unknown>([output, waiting, ...others]), over).catch(() => undefined)
       this.#setCause(await watch.lookAtCounts())
-      const exitCode = await orAborted(Promise.race([waiting, this.#askForExitCode(), ...marked]), over)
-      await orAborted(Promise.race<unknown>([output, ...marked]), over)
+      const exitCode = await orAborted(Promise.race([waiting, this.#askForExitCode(), ...others]), over)
+      await orAborted(Promise.race<unknown>([output, ...others]), over)
       if (exitCode !== 0) {
         await orAborted(this.#parts.confirm(), over)
         this.#setCause(await this.#explain())

@@ -7,6 +7,7 @@ import type { EndMarks } from './end-marks.js'
 import type { Freezer } from './freezer.js'
 import type { LimitProbe } from './limit-watch.js'
 import type { RootDirectories } from './root-directories.js'
+import type { HostProcess } from './unnoticed-end.js'
 import type { Obstacle } from './why-not-runnable.js'
 
 /** What snapshots of all containers have in common. */
@@ -19,6 +20,7 @@ export interface Snapshotting {
 
 export interface RunningParts {
   readonly container: Container
+  readonly init: HostProcess
   readonly attached: Attached
   readonly limits: Limits
   readonly workingDirectory: string
@@ -38,7 +40,8 @@ export interface RunningParts {
   readonly snapshotting: Snapshotting
   /** Of a keepable container. */
   readonly marks?: EndMarks | undefined
-  /** For tests; by default GRACE_MS, and that of the limit watch. */
+  /** For tests; by default GRACE_MS, and those of the watches. */
   readonly graceMs?: number
+  readonly noticeMs?: number
   readonly retryMs?: number
 }

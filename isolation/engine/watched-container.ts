@@ -16,6 +16,7 @@ import { findRootDirectories } from './root-directories.js'
 import { identityOf, RootTree } from './root-tree.js'
 import { RunningContainer } from './running-container.js'
 import type { RunningParts, Snapshotting } from './running-parts.js'
+import { hostProcess } from './unnoticed-end.js'
 import { whyNotRunnable, type Obstacle, type ProgramPlan } from './why-not-runnable.js'
 
 /** What it takes to watch a container and to read its files. */
@@ -44,14 +45,15 @@ export async function watchedContainer(
   /** What keeps the program from being executed. Never rejects. */
   obstacle(plan: ProgramPlan): Promise<Obstacle | undefined>
   run(
-    parts: Omit<RunningParts, 'container' | 'probe' | 'freezer' | 'root' | 'owners' | 'snapshotting'>,
+    parts: Omit<RunningParts, 'container' | 'init' | 'probe' | 'freezer' | 'root' | 'owners' | 'snapshotting'>,
   ): RunningContainer
 }> {
   const { settings, snapshotting } = surroundings
   const engineDirectory = await settings.directory()
-  const [root, cgroup] = await Promise.all([
+  const [root, cgroup, init] = await Promise.all([
     findRootDirectories(pid, engineDirectory),
     findCgroupFiles(pid, container.id),
+    hostProcess(pid),
     settings.confirm(pid, owners),
   ])
   // The container can write to /etc/hosts and similar files, which the Engine keeps here: they count against the limit.
@@ -75,6 +77,7 @@ export async function watchedContainer(
       new RunningContainer({
         ...parts,
         container,
+        init,
         probe,
         freezer,
         root,

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Staging } from '../../daemon/documents/staging.js'
 import { runProcess } from '../../base/run-process.js'
 import { leftovers, removeImages } from '../engine/support/leftovers.js'
 import { PrivateDaemon, until } from '../engine/support/private-daemon.js'
@@ -17,10 +18,11 @@ let daemon: PrivateDaemon
 const systemctl = (...args: string[]) => runProcess('systemctl', args)
 /** The main processes only: containers live in groups of their own. */
 const kill = (...services: string[]) => systemctl('kill', '--signal=KILL', '--kill-whom=main', ...services)
+const killShims = () => runProcess('pkill', ['-KILL', '--full', '^/usr/bin/containerd-shim-'])
 const isAnswered = async () => (await daemon.call('GET', '/readyz')).status === 200
 
 beforeEach(async () => {
-  daemon = await PrivateDaemon.start(['--concurrency', '1'])
+  daemon = await PrivateDaemon.start(['--concurrency', '1', '--drain-timeout', '1s'])
   const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   await daemon.addPackage(await stagerTarball(file('program.tar.gz'), { patient: PATIENT }), 'program', {
@@ -43,10 +45,12 @@ const GOES_ON = ['done']
 /** What is done to a node on which one staging runs and another one is queued. */
 const EVENTS: readonly {
   readonly what: string
-  readonly during: () => Promise<unknown>
+  readonly during: (running: Staging) => Promise<unknown>
   readonly after?: () => Promise<unknown>
   /** What became of the launches of the staging that ran. */
   readonly launches: readonly string[]
+  /** The same of the one that was queued, if it began during the event. */
+  readonly queued?: readonly string[]
 }[] = [
   {
     // The socket too: else the question whether the Engine is back would start it.
@@ -78,6 +82,35 @@ const EVENTS: readonly {
     what: 'containerd killed',
     during: () => kill('containerd.service'),
     launches: GOES_ON,
+  },
+  {
+    what: 'containerd stopped, and started later',
+    during: async (running) => {
+      await systemctl('stop', 'containerd.service')
+      await daemon.ended(running.uuid)
+      await until('the queued one is lost', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
+    },
+    after: () => systemctl('start', 'containerd.service'),
+    launches: GOES_ON,
+    queued: AGAIN,
+  },
+  // Shims are the parents of containers, and tell containerd of their end.
+  {
+    what: 'containerd and its shims killed',
+    during: () => systemctl('kill', '--signal=KILL', 'containerd.service'),
+    launches: AGAIN,
+  },
+  {
+    what: 'containerd stopped and its shims killed, and started later',
+    during: async () => {
+      await systemctl('stop', 'containerd.service')
+      await killShims()
+    },
+    after: async () => {
+      await until('the daemon has noticed', async () => !(await isAnswered()))
+      await systemctl('start', 'containerd.service')
+    },
+    launches: AGAIN,
   },
   {
     what: 'stagerd stopped, and started later',
@@ -115,25 +148,28 @@ const EVENTS: readonly {
 ]
 
 describe('with one staging that runs and one that is queued', () => {
-  it.each(EVENTS)('$what: both succeed, and nothing is left', async ({ during, after, launches }) => {
-    const running = await daemon.submit('first', 'patient')
-    await until('the stager works', async () => (await daemon.log()).includes('"step":"mounts"'))
-    const queued = await daemon.submit('second', 'patient')
-    expect(await daemon.ask('GET', `/v1/stagings/${queued.uuid}`)).toMatchObject({ state: 'queued' })
+  it.each(EVENTS)(
+    '$what: both succeed, and nothing is left',
+    async ({ during, after, launches, queued: later = GOES_ON }) => {
+      const running = await daemon.submit('first', 'patient')
+      await until('the stager works', async () => (await daemon.log()).includes('"step":"mounts"'))
+      const queued = await daemon.submit('second', 'patient')
+      expect(await daemon.ask('GET', `/v1/stagings/${queued.uuid}`)).toMatchObject({ state: 'queued' })
 
-    // Before the event: afterwards the daemon may be gone. Launches that come later end at once.
-    await daemon.ask('PATCH', `/v1/packages/${encodeURIComponent('package::/::program')}`, {
-      environment_set: { GO: 'yes' },
-    })
-    await during()
-    await after?.()
+      // Before the event: afterwards the daemon may be gone. Launches that come later end at once.
+      await daemon.ask('PATCH', `/v1/packages/${encodeURIComponent('package::/::program')}`, {
+        environment_set: { GO: 'yes' },
+      })
+      await during(running)
+      await after?.()
 
-    const ended = await Promise.all([running, queued].map(({ uuid }) => daemon.ended(uuid)))
-    expect(ended.map(({ state, failure }) => ({ state, failure }))).toEqual([
-      { state: 'succeeded', failure: undefined },
-      { state: 'succeeded', failure: undefined },
-    ])
-    expect(ended.map((staging) => staging.launches.map(({ state }) => state))).toEqual([launches, ['done']])
-    await until('nothing is left', async () => (await leftovers(daemon)).length === 0)
-  })
+      const ended = await Promise.all([running, queued].map(({ uuid }) => daemon.ended(uuid)))
+      expect(ended.map(({ state, failure }) => ({ state, failure }))).toEqual([
+        { state: 'succeeded', failure: undefined },
+        { state: 'succeeded', failure: undefined },
+      ])
+      expect(ended.map((staging) => staging.launches.map(({ state }) => state))).toEqual([launches, later])
+      await until('nothing is left', async () => (await leftovers(daemon)).length === 0)
+    },
+  )
 })

@@ -9,14 +9,17 @@ const refusal = (message: string) =>
 type Answer = string | Error | undefined
 
 /** A container whose Engine gives the listed responses in order: an error message, a lost response, or undefined. */
-function containerThatAnswers(answers: { pause?: Answer[]; unpause?: Answer[] }, freezeTimeoutMs?: number) {
+function containerThatAnswers(
+  answers: { pause?: Answer[]; unpause?: Answer[]; remove?: Answer[] },
+  freezeTimeoutMs?: number,
+) {
   const answer = (all: Answer[] | undefined) => () => {
     if (!all || all.length === 0) throw new Error('unexpected call')
     const message = all.shift()
     if (message === undefined) return Promise.resolve()
     return Promise.reject(typeof message === 'string' ? refusal(message) : message)
   }
-  const calls = { pause: answer(answers.pause), unpause: answer(answers.unpause) }
+  const calls = { pause: answer(answers.pause), unpause: answer(answers.unpause), remove: answer(answers.remove) }
   return new Container({ getContainer: () => calls } as unknown as Docker, '4128', freezeTimeoutMs)
 }
 
@@ -115,5 +118,21 @@ describe('freezing a container', () => {
   it('ignores that the container was killed or thawed by a user', async () => {
     await containerThatAnswers({ unpause: ['Container 4128 is not paused'] }).unpause()
     await containerThatAnswers({ unpause: [NOT_RUNNING] }).unpause()
+  })
+})
+
+describe('removing a container', () => {
+  // Docker 28, after containerd was away.
+  const NOT_KILLED = 'could not kill container: tried to kill container, but did not receive an exit event'
+
+  it('is repeated when the Engine has learnt only by this that the container had ended', async () => {
+    const remove = [NOT_KILLED, undefined]
+    await containerThatAnswers({ remove }).remove()
+    expect(remove).toEqual([])
+  })
+
+  it('fails when the container cannot be killed', async () => {
+    const removing = containerThatAnswers({ remove: [NOT_KILLED, NOT_KILLED] }).remove()
+    await expect(removing).rejects.toMatchObject({ code: 'engine-refused' })
   })
 })

@@ -26,7 +26,11 @@ function onHangingEngine({
   timeoutMs = Infinity,
   probe = {},
   exitCode,
-}: { timeoutMs?: number; probe?: Partial<LimitProbe>; exitCode?: Promise<number> } = {}) {
+  ...parts
+}: { timeoutMs?: number; probe?: Partial<LimitProbe>; exitCode?: Promise<number> } & Omit<
+  Partial<RunningParts>,
+  'probe'
+> = {}) {
   const attached = new PassThrough()
   const lost = new AbortController()
   const endings: ForcedEnding[] = []
@@ -42,6 +46,7 @@ function onHangingEngine({
   }
   const running = new RunningContainer({
     container: container as unknown as RunningParts['container'],
+    init: { hasEnded: () => Promise.resolve(false) },
     attached,
     limits: { memoryBytes: 1, cpus: 1, pids: 10, diskBytes: 1000, timeoutMs },
     workingDirectory: '/app',
@@ -67,6 +72,7 @@ function onHangingEngine({
     },
     graceMs: 10,
     retryMs: 0,
+    ...parts,
   })
   onTestFinished(async () => void (await running.release(new CleanupStack())))
   return { running, endings, signals, attached }
@@ -114,5 +120,19 @@ describe('a container whose Engine is restarted', () => {
     const { running, attached } = onHangingEngine({ exitCode: Promise.resolve(0) })
     attached.end()
     expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
+  })
+})
+
+describe('a container whose processes have ended without being noticed', () => {
+  it('is lost, although its output stays open and the Engine never tells of its end', async () => {
+    const { running } = onHangingEngine({
+      init: { hasEnded: () => Promise.resolve(true) },
+      container: {
+        wait: () => never,
+        exitCode: () => Promise.resolve(undefined),
+      } as unknown as RunningParts['container'],
+      noticeMs: 1,
+    })
+    expect(await running.ended).toMatchObject({ kind: 'engine-lost', error: { code: 'engine-down' } })
   })
 })

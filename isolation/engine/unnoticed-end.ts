@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Unavailable, errnoOf } from '../../base/errors.js'
+import type { Container } from './container.js'
+
+/** A process of the host. */
+export interface HostProcess {
+  hasEnded(): Promise<boolean>
+}
+
+const INTERVAL_MS = 1_000
+
+/** How long a busy Engine may take to notice the end of a container. */
+const NOTICE_MS = 15_000
+
+/**
+ * Rejects with `Unavailable` (`engine-down`) when the init of a container has ended, and the Engine does not know that. It
+ * learns of it from containerd, and containerd from the shim, the parent of init. When both are killed, nobody tells the
+ * Engine, which says that the container runs, for as long as it is asked.
+ *
+ * @param signal ends the watch, which then never settles
+ */
+export async function unnoticedEnd(
+  container: Pick<Container, 'exitCode'>,
+  init: HostProcess,
+  signal: AbortSignal,
+  { intervalMs = INTERVAL_MS, noticeMs = NOTICE_MS } = {},
+): Promise<never> {
+  const pause = (ms: number) => delay(ms, undefined, { signal, ref: false })
+  try {
+    while (!(await init.hasEnded())) await pause(intervalMs)
+    await pause(noticeMs)
+    // One that has noticed tells the waiting request; one that is down ends the container for another cause.
+    while ((await container.exitCode().catch(() => 0)) !== undefined) await pause(noticeMs)
+  } catch (error) {
+    if (!signal.aborted) throw error
+    return await new Promise<never>(() => undefined)
+  }
+  throw new Unavailable(
+    'engine-down',
+    'The Docker Engine takes a container for running whose processes have ended: containerd was killed with its shims, and must be left to end by itself.',
+  )
+}
+
+/** Also when its id is used again, which the time of its start tells. */
+export async function hostProcess(pid: number): Promise<HostProcess> {
+  const started = await startOf(pid)
+  return { hasEnded: async () => started === undefined || (await startOf(pid)) !== started }
+}
+
+/** In ticks since the boot; undefined for a process that has ended, although its parent may not have noticed. */
+async function startOf(pid: number): Promise<string | undefined> {
+  try {
+    const text = await readFile(`/proc/${pid}/stat`, 'utf8')
+    // The name of the program, which may contain spaces, ends with the last parenthesis.
+    const [state, ...fields] = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return state === 'Z' || state === 'X' ? undefined : fields[18]
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined
+    throw error
+  }
+}
