@@ -19,6 +19,8 @@ import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
 import { TokenCallers } from './access/callers.js'
 import { buildApi } from './api/api.js'
 import type { Api } from './api/fastify.js'
+import { Backups } from './backup/backup.js'
+import { Restorer } from './backup/restore.js'
 import { Bootstraps } from './bootstrap/bootstraps.js'
 import { BuildStaging } from './bootstrap/build-staging.js'
 import { ItemMaker } from './bootstrap/make-item.js'
@@ -208,6 +210,16 @@ export async function buildApp(
     logger,
   })
 
+  const backupLogs = { logs, bootstraps: bootstrapLogs }
+  const backups = new Backups({
+    database: store.backups,
+    ...{ blobs, live: liveBlobs, logs: backupLogs, facts, graceMs, directory: state.imports },
+  })
+  const restorer = new Restorer({
+    database: store.backups,
+    ...{ blobs, live: liveBlobs, logs: backupLogs, stagings: service, bootstraps, directory: state.imports },
+  })
+
   const callers = new TokenCallers(store.tokens)
   const api = buildApi({
     logger,
@@ -240,6 +252,7 @@ export async function buildApp(
     node: { node, readiness, stagings: service },
     metrics: { ledger },
     garbage: { garbage },
+    backups: { backups, restorer },
     bootstraps: { bootstraps, logs: bootstrapLogs },
   })
   callers.trust(api.server)

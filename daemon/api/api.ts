@@ -6,6 +6,7 @@ import { RunningPrograms } from '../runs/running-programs.js'
 import type { ResourceOwners } from '../store/resource-owners.js'
 import type { Api } from './fastify.js'
 import { Places } from './places.js'
+import { backupRoutes, type BackupRoutesParts } from './routes/backups.js'
 import { bootstrapRoutes, type BootstrapRoutesParts } from './routes/bootstraps.js'
 import { buildScriptRoutes } from './routes/build-scripts.js'
 import { detectionRoutes } from './routes/detections.js'
@@ -56,6 +57,7 @@ export interface ApiParts {
   readonly node: NodeRoutesParts
   readonly metrics: Omit<MetricsRoutesParts, 'registry'>
   readonly garbage: GarbageRoutesParts
+  readonly backups: BackupRoutesParts
   readonly bootstraps: BootstrapRoutesParts
 }
 
@@ -105,6 +107,7 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
       (api) => nodeRoutes(api, parts.node),
       (api) => metricsRoutes(api, { registry, ...parts.metrics }),
       (api) => garbageRoutes(api, parts.garbage),
+      (api) => backupRoutes(api, parts.backups),
       (api, closing) => bootstrapRoutes(api, parts.bootstraps, closing),
     ],
   })

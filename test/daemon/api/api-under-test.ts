@@ -3,6 +3,8 @@ import type { Readable } from 'node:stream'
 import { BadInput } from '../../../base/errors.js'
 import type { Callers } from '../../../daemon/access/callers.js'
 import { buildApi } from '../../../daemon/api/api.js'
+import { Backups } from '../../../daemon/backup/backup.js'
+import { Restorer } from '../../../daemon/backup/restore.js'
 import { Bootstraps } from '../../../daemon/bootstrap/bootstraps.js'
 import { Exporter } from '../../../daemon/exchange/export.js'
 import { Importer } from '../../../daemon/exchange/import.js'
@@ -70,6 +72,7 @@ export class ApiUnderTest extends ApiClient {
     readonly stagings = new FakeStagings(store),
     readonly logs = new FakeLogs(),
     readonly caches = new FakeIsolation(),
+    readonly stagingLogs = new LogStore(join(directory.path, 'logs'), () => Promise.resolve(true)),
     readonly stagerCaches = new StagerCaches({ isolation: caches, packages: store.packages, stagers: store.stagers }),
   ) {
     const { packages, stagers, pipelines, policies, ledger, exchange, references, results } = store
@@ -106,7 +109,7 @@ export class ApiUnderTest extends ApiClient {
       blobs,
       live,
       isolation,
-      logs: new LogStore(join(directory.path, 'logs'), () => Promise.resolve(true)),
+      logs: stagingLogs,
       graceMs: 60_000,
     })
     const images = new ImagePackages({
@@ -134,6 +137,10 @@ export class ApiUnderTest extends ApiClient {
       logs: bootstrapLogs,
       logger,
     })
+    const backupLogs = { logs: stagingLogs, bootstraps: bootstrapLogs }
+    const parts = { database: store.backups, blobs, live, logs: backupLogs, directory: join(directory.path, 'imports') }
+    const backups = new Backups({ ...parts, facts, graceMs: 60_000 })
+    const restorer = new Restorer({ ...parts, stagings, bootstraps })
     const api = buildApi({
       logger,
       access: { callers: callers(store), owners: store.resourceOwners },
@@ -170,6 +177,7 @@ export class ApiUnderTest extends ApiClient {
       },
       metrics: { ledger },
       garbage: { garbage },
+      backups: { backups, restorer },
       bootstraps: { bootstraps, logs: bootstrapLogs, heartbeatMs },
     })
     super(api, directory)
