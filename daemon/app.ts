@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
+import { Registry } from 'prom-client'
 import type { CleanupStack } from '../base/cleanup-stack.js'
 import { installDirectory } from '../base/installation.js'
 import { Leases } from '../base/leases.js'
@@ -25,6 +26,7 @@ import { Bootstraps } from './bootstrap/bootstraps.js'
 import { BuildStaging } from './bootstrap/build-staging.js'
 import { ItemMaker } from './bootstrap/make-item.js'
 import { readShipped } from './bootstrap/read-shipped.js'
+import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { examineSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
@@ -34,6 +36,10 @@ import { Collector } from './garbage/collector.js'
 import { StagerCaches } from './garbage/stager-caches.js'
 import { ImagePackages } from './images/image-packages.js'
 import { LogStore } from './log/log-store.js'
+import { measureNode } from './metrics/node-metrics.js'
+import { measureProcess } from './metrics/process-metrics.js'
+import { StagingMetrics } from './metrics/staging-metrics.js'
+import { measureStorage } from './metrics/storage-metrics.js'
 import { isTerminal } from './model/staging.js'
 import { nodeFacts } from './node-facts.js'
 import { NodeReport } from './node/node-report.js'
@@ -51,6 +57,7 @@ import { LiveContainers } from './staging/live-containers.js'
 import { Reuse } from './staging/reuse.js'
 import { StagingService } from './staging/staging-service.js'
 import { StateDirectory } from './state-directory.js'
+import { observeEnds } from './store/observed-ledger.js'
 import type { StagingLedger } from './store/staging-ledger.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
 import { PackageQuota } from './store/package-quota.js'
@@ -93,7 +100,8 @@ export async function buildApp(
   // Storage.
   const store = SqliteStore.open(state.database, settings.packageQuotaBytes, settings.history)
   undo.defer('close the database', () => store.close())
-  const { packages, stagers, pipelines, policies, ledger, bootstraps: bootstrapRecords } = store
+  const { packages, stagers, pipelines, policies, bootstraps: bootstrapRecords } = store
+  const ledger = observeEnds(store.ledger, (staging) => metrics.ended(staging))
   const blobs = await DirectoryBlobStore.open(state.blobs)
   const liveBlobs = new Leases()
   const logs = new LogStore(state.logs, async (uuid) => isTerminal((await ledger.get(uuid)).state))
@@ -151,6 +159,7 @@ export async function buildApp(
     janitor,
     kept,
     logger,
+    stepEnded: (step, ms) => metrics.step(step, ms),
   })
   const service = new StagingService(
     { packages, stagers, pipelines, ledger, janitor, kept, launches, reuse, logs, logger },
@@ -187,6 +196,14 @@ export async function buildApp(
   const node = new NodeReport(facts, isolation, ledger, packages, kept, () =>
     examineSocket(settings.socket, settings.group),
   )
+
+  // Metrics.
+  const registry = new Registry()
+  const shipped = await shippedPipelines(installDirectory())
+  const metrics = new StagingMetrics({ registry, ledger, shipped, queue: service })
+  measureNode({ registry, isolation, readiness, stateDirectory: stateDir })
+  measureStorage({ registry, blobs, references, isolation })
+  measureProcess(registry, version)
 
   // Bootstrap.
   const bootstrapLogs = new LogStore(
@@ -250,7 +267,7 @@ export async function buildApp(
     keptLaunches: { kept },
     runs: { runs },
     node: { node, readiness, stagings: service },
-    metrics: { ledger },
+    metrics: { registry },
     garbage: { garbage },
     backups: { backups, restorer },
     bootstraps: { bootstraps, logs: bootstrapLogs },

@@ -179,8 +179,11 @@ export class Launch implements OwningLaunch {
   }
 
   async #start({ prepare, start }: LaunchPlan): Promise<RunningContainer> {
-    const { coordinator, isolation, ledger, logger } = this.#parts
-    const step = (name: string, ms: number) => logger.debug({ launch: this.uuid, step: name, ms }, 'launch step')
+    const { coordinator, isolation, ledger, logger, stepEnded } = this.#parts
+    const step = (name: string, ms: number) => {
+      stepEnded?.(name, ms)
+      logger.debug({ launch: this.uuid, step: name, ms }, 'launch step')
+    }
     // The layers of /stagerfs are needed only in `start`, but building them the first time can take as long as building
     // those of the root.
     const [container] = await settleAll([

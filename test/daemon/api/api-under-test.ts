@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { Registry } from 'prom-client'
 import { BadInput } from '../../../base/errors.js'
 import type { Callers } from '../../../daemon/access/callers.js'
 import { buildApi } from '../../../daemon/api/api.js'
@@ -175,7 +176,7 @@ export class ApiUnderTest extends ApiClient {
         readiness: { assertReady: () => Promise.resolve() },
         stagings: { drain: () => undefined, undrain: () => undefined },
       },
-      metrics: { ledger },
+      metrics: { registry: new Registry() },
       garbage: { garbage },
       backups: { backups, restorer },
       bootstraps: { bootstraps, logs: bootstrapLogs, heartbeatMs },
