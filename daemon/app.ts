@@ -42,6 +42,7 @@ import { StagingMetrics } from './metrics/staging-metrics.js'
 import { measureStorage } from './metrics/storage-metrics.js'
 import { isTerminal } from './model/staging.js'
 import { nodeFacts } from './node-facts.js'
+import { examineHost } from './node/host-findings.js'
 import { NodeReport } from './node/node-report.js'
 import { Readiness } from './node/readiness.js'
 import { proxyAddresses, proxyEnvironment } from './proxy-environment.js'
@@ -193,9 +194,11 @@ export async function buildApp(
     },
   }
   const readiness = new Readiness({ isolation, stagings: service })
-  const node = new NodeReport(facts, isolation, ledger, packages, kept, () =>
-    examineSocket(settings.socket, settings.group),
-  )
+  const proxies = [settings.proxy.http, settings.proxy.https].filter((one) => one !== undefined)
+  const node = new NodeReport(facts, isolation, ledger, packages, kept, async () => [
+    await examineSocket(settings.socket, settings.group),
+    ...(await examineHost({ stateDirectory: stateDir, proxies })),
+  ])
 
   // Metrics.
   const registry = new Registry()

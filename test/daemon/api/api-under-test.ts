@@ -125,7 +125,7 @@ export class ApiUnderTest extends ApiClient {
     const facts = { version: '1', nodeId: 'node', stateDir: directory.path, concurrency: 1, draining: false }
     const socket = { subject: 'control socket', verdict: 'good', message: 'It answers.' } as const
     const kept = new KeptLaunches({ limit: 1, logger })
-    const node = new NodeReport(facts, isolation, ledger, packages, kept, () => Promise.resolve(socket))
+    const node = new NodeReport(facts, isolation, ledger, packages, kept, () => Promise.resolve([socket]))
     const bootstrapLogs = new LogStore(
       join(directory.path, 'bootstraps'),
       async (uuid) => (await store.bootstraps.get(uuid)).state !== 'running',

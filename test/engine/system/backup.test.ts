@@ -106,6 +106,26 @@ it('a restore outlives kill -9, and nothing is restored from a damaged file', as
   expect((await there.stagectl('node', 'restore', backup)).stderr).toContain('give this up with --replace')
 }, 60_000)
 
+it('the metrics of a daemon say what its stagings did', async () => {
+  const { text } = await here.call('GET', '/metrics')
+  expect(text).toMatch(/^stagerd_stagings_ended_total\{state="succeeded",cause="none",pipeline="other"\} 4$/m)
+  expect(text).toMatch(/^stagerd_staging_duration_seconds_count\{pipeline="other"\} 4$/m)
+  for (const step of ['layers', 'network', 'start', 'listener'])
+    expect(text).toMatch(new RegExp(`^stagerd_launch_step_duration_seconds_count\\{step="${step}"\\} [1-9]`, 'm'))
+  expect(text).toMatch(/^stagerd_ready 1$/m)
+  expect(text).toMatch(/^stagerd_engine_up 1$/m)
+  for (const kind of ['blob', 'layer', 'image'])
+    expect(text).toMatch(new RegExp(`^stagerd_held_bytes\\{kind="${kind}"\\} [1-9]`, 'm'))
+  // `there` went on with stagings of another node.
+  expect((await there.call('GET', '/metrics')).text).toMatch(/^stagerd_stagings\{state="running"\} 0$/m)
+})
+
+it('the doctor looks at the host, too', async () => {
+  const { stdout } = await here.stagectl('node', 'doctor')
+  expect(stdout).toMatch(/disk: .* GiB are free for the state directory/)
+  expect(stdout).toMatch(/good {2}state directory: only root can write/)
+})
+
 /** Not the files of SQLite. */
 function isData(name: string): boolean {
   return /\/state\/(blobs|logs|bootstraps|imports)\//.test(name)
