@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
+import { Registry } from 'prom-client'
 import type { CleanupStack } from '../base/cleanup-stack.js'
 import { installDirectory } from '../base/installation.js'
 import { Leases } from '../base/leases.js'
@@ -19,10 +20,13 @@ import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
 import { TokenCallers } from './access/callers.js'
 import { buildApi } from './api/api.js'
 import type { Api } from './api/fastify.js'
+import { Backups } from './backup/backup.js'
+import { Restorer } from './backup/restore.js'
 import { Bootstraps } from './bootstrap/bootstraps.js'
 import { BuildStaging } from './bootstrap/build-staging.js'
 import { ItemMaker } from './bootstrap/make-item.js'
 import { readShipped } from './bootstrap/read-shipped.js'
+import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { examineSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
@@ -32,8 +36,13 @@ import { Collector } from './garbage/collector.js'
 import { StagerCaches } from './garbage/stager-caches.js'
 import { ImagePackages } from './images/image-packages.js'
 import { LogStore } from './log/log-store.js'
+import { measureNode } from './metrics/node-metrics.js'
+import { measureProcess } from './metrics/process-metrics.js'
+import { StagingMetrics } from './metrics/staging-metrics.js'
+import { measureStorage } from './metrics/storage-metrics.js'
 import { isTerminal } from './model/staging.js'
 import { nodeFacts } from './node-facts.js'
+import { examineHost } from './node/host-findings.js'
 import { NodeReport } from './node/node-report.js'
 import { Readiness } from './node/readiness.js'
 import { proxyAddresses, proxyEnvironment } from './proxy-environment.js'
@@ -50,6 +59,7 @@ import { Reuse } from './staging/reuse.js'
 import { PreparedLaunches } from './staging/prepared-launches.js'
 import { StagingService } from './staging/staging-service.js'
 import { StateDirectory } from './state-directory.js'
+import { observeEnds } from './store/observed-ledger.js'
 import type { StagingLedger } from './store/staging-ledger.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
 import { PackageQuota } from './store/package-quota.js'
@@ -92,7 +102,8 @@ export async function buildApp(
   // Storage.
   const store = SqliteStore.open(state.database, settings.packageQuotaBytes, settings.history)
   undo.defer('close the database', () => store.close())
-  const { packages, stagers, pipelines, policies, ledger, bootstraps: bootstrapRecords, references } = store
+  const { packages, stagers, pipelines, policies, bootstraps: bootstrapRecords, references } = store
+  const ledger = observeEnds(store.ledger, (staging) => metrics.ended(staging))
   const blobs = await DirectoryBlobStore.open(state.blobs)
   const liveBlobs = new Leases()
   const logs = new LogStore(state.logs, async (uuid) => isTerminal((await ledger.get(uuid)).state))
@@ -157,6 +168,7 @@ export async function buildApp(
     janitor,
     kept,
     logger,
+    stepEnded: (step, ms) => metrics.step(step, ms),
   })
   const uploads = { blobs, references, liveBlobs, logger }
   const service = new StagingService(
@@ -194,9 +206,19 @@ export async function buildApp(
     },
   }
   const readiness = new Readiness({ isolation, stagings: service })
-  const node = new NodeReport(facts, isolation, ledger, packages, kept, () =>
-    examineSocket(settings.socket, settings.group),
-  )
+  const proxies = [settings.proxy.http, settings.proxy.https].filter((one) => one !== undefined)
+  const node = new NodeReport(facts, isolation, ledger, packages, kept, async () => [
+    await examineSocket(settings.socket, settings.group),
+    ...(await examineHost({ stateDirectory: stateDir, proxies })),
+  ])
+
+  // Metrics.
+  const registry = new Registry()
+  const shipped = await shippedPipelines(installDirectory())
+  const metrics = new StagingMetrics({ registry, ledger, shipped, queue: service })
+  measureNode({ registry, isolation, readiness, stateDirectory: stateDir })
+  measureStorage({ registry, blobs, references, isolation })
+  measureProcess(registry, version)
 
   // Bootstrap.
   const bootstrapLogs = new LogStore(
@@ -218,6 +240,16 @@ export async function buildApp(
     readShipped: () => readShipped(installDirectory(), settings.debianMirror),
     logs: bootstrapLogs,
     logger,
+  })
+
+  const backupLogs = { logs, bootstraps: bootstrapLogs }
+  const backups = new Backups({
+    database: store.backups,
+    ...{ blobs, live: liveBlobs, logs: backupLogs, facts, graceMs, directory: state.imports },
+  })
+  const restorer = new Restorer({
+    database: store.backups,
+    ...{ blobs, live: liveBlobs, logs: backupLogs, stagings: service, bootstraps, directory: state.imports },
   })
 
   const callers = new TokenCallers(store.tokens)
@@ -250,8 +282,9 @@ export async function buildApp(
     keptLaunches: { kept },
     runs: { runs },
     node: { node, readiness, stagings: service },
-    metrics: { ledger },
+    metrics: { registry },
     garbage: { garbage },
+    backups: { backups, restorer },
     bootstraps: { bootstraps, logs: bootstrapLogs },
   })
   callers.trust(api.server)

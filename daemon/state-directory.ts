@@ -7,7 +7,7 @@ import { isUuid } from '../base/identifiers.js'
 import { lockStateDirectory } from './store/sqlite/state-lock.js'
 import { unusablePath } from './unusable-path.js'
 
-/** The directory with everything that the daemon keeps, locked for this process; docs/operating.md shows its layout. */
+/** The directory with everything that the daemon keeps, locked for this process; docs/operations.md shows its layout. */
 export class StateDirectory {
   private constructor(
     readonly path: string,

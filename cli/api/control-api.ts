@@ -84,8 +84,12 @@ export class ControlApi {
   }
 
   /** A response whose body the caller reads or destroys. Sends GET, or POST when there is a document. */
-  stream(path: string, options: RequestOptions = {}, document?: unknown): Promise<ApiResponse> {
-    if (document === undefined) return this.#request('GET', path, undefined, options)
+  stream(
+    path: string,
+    { method = 'GET', ...options }: RequestOptions & { readonly method?: 'GET' | 'POST' } = {},
+    document?: unknown,
+  ): Promise<ApiResponse> {
+    if (document === undefined) return this.#request(method, path, undefined, options)
     return this.#request('POST', path, JSON.stringify(document), withJson(options))
   }
 

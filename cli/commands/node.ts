@@ -7,6 +7,7 @@ import { SHORTEN_ID, SHORTEN_NAME } from '../display/shorten.js'
 import { table } from '../display/table.js'
 import { ago, ahead, elapsed } from '../display/time.js'
 import { EXIT } from '../session/exit-codes.js'
+import { addNodeBackupCommands } from './node-backup.js'
 import { addNodeDrainCommands } from './node-drain.js'
 import { addNodeGcCommand } from './node-gc.js'
 
@@ -15,7 +16,7 @@ const COLOURS = { good: 'green', slow: 'yellow', bad: 'red' } as const
 export function addNodeCommands(program: Command, commandLine: CommandLine): void {
   const node = program
     .command('node')
-    .description('Inspect and clean up the staging node: this host and its daemon.')
+    .description('Inspect, clean up, back up and restore the staging node: this host and its daemon.')
     .addHelpText('after', examples('node status', 'node doctor', 'node gc --dry-run'))
   node
     .command('status')
@@ -48,6 +49,7 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
     )
   addNodeDrainCommands(node, commandLine)
   addNodeGcCommand(node, commandLine)
+  addNodeBackupCommands(node, commandLine)
 }
 
 function describe(output: Output, status: NodeStatus): string {

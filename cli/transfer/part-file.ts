@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import { syncDirectory } from '../../base/durable-directory.js'
 import { BadInput, errnoOf, NotFound } from '../../base/errors.js'
 import { fileError } from '../../base/file-error.js'
 import { quote } from '../../base/fqn.js'
@@ -24,14 +25,15 @@ export class PartFile {
 
   /**
    * @param id identifies the data: opening the same target with the same ID finds what an earlier attempt has left
+   * @param mode without what the umask takes away
    *
    * Throws what `assertTarget` throws.
    */
-  static async open(target: string, id: string): Promise<PartFile> {
+  static async open(target: string, id: string, mode = 0o666): Promise<PartFile> {
     await assertTarget(target)
     const file = path.join(path.dirname(target), `.${path.basename(target).slice(0, 200)}.${id}.part`)
     try {
-      const handle = await open(file, 'a+', 0o666)
+      const handle = await open(file, 'a+', mode)
       return new PartFile(target, file, handle, (await handle.stat()).size)
     } catch (error) {
       throw fileError(error, { file: target })
@@ -50,10 +52,12 @@ export class PartFile {
     await this.handle.truncate(0)
   }
 
+  /** The file and its name survive a power failure afterwards. */
   async publish(): Promise<void> {
     await this.handle.sync()
     await rename(this.path, this.target)
     await this.handle.close()
+    await syncDirectory(path.dirname(this.target))
   }
 
   /**

@@ -9,6 +9,8 @@ export interface ReceiveOptions {
   readonly label: string
   /** Bytes that an earlier attempt has received. */
   readonly offset?: number
+  /** About how long the body is, where the response does not announce it. */
+  readonly total?: number
   readonly write: (chunk: Uint8Array) => Promise<void>
 }
 
@@ -20,10 +22,10 @@ export interface ReceiveOptions {
 export async function receiveBody(
   session: Session,
   response: ApiResponse,
-  { label, offset = 0, write }: ReceiveOptions,
+  { label, offset = 0, total = 0, write }: ReceiveOptions,
 ): Promise<number> {
   const { api, output, signal } = session
-  const progress = new Progress(output, label, offset + Number(response.headers['content-length'] ?? 0))
+  const progress = new Progress(output, label, offset + Number(response.headers['content-length'] ?? total))
   progress.add(offset)
   let length = 0
   try {

@@ -1,11 +1,11 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { Registry } from 'prom-client'
 import type { Callers } from '../access/callers.js'
 import { RecentUploads } from '../access/recent-uploads.js'
 import { RunningPrograms } from '../runs/running-programs.js'
 import type { ResourceOwners } from '../store/resource-owners.js'
 import type { Api } from './fastify.js'
 import { Places } from './places.js'
+import { backupRoutes, type BackupRoutesParts } from './routes/backups.js'
 import { bootstrapRoutes, type BootstrapRoutesParts } from './routes/bootstraps.js'
 import { buildScriptRoutes } from './routes/build-scripts.js'
 import { detectionRoutes } from './routes/detections.js'
@@ -54,14 +54,15 @@ export interface ApiParts {
   readonly keptLaunches: KeptLaunchRoutesParts
   readonly runs: Omit<RunRoutesParts, 'running'>
   readonly node: NodeRoutesParts
-  readonly metrics: Omit<MetricsRoutesParts, 'registry'>
+  readonly metrics: MetricsRoutesParts
   readonly garbage: GarbageRoutesParts
+  readonly backups: BackupRoutesParts
   readonly bootstraps: BootstrapRoutesParts
 }
 
 /** The whole control API. */
 export function buildApi({ logger, access, ...parts }: ApiParts): Api {
-  const registry = new Registry()
+  const { registry } = parts.metrics
   const uploads = new RecentUploads()
   const running = new RunningPrograms()
   const places = new Places({
@@ -103,8 +104,9 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
       (api, closing) => keptLaunchRoutes(api, parts.keptLaunches, closing),
       (api, closing) => runRoutes(api, { running, ...parts.runs }, closing),
       (api) => nodeRoutes(api, parts.node),
-      (api) => metricsRoutes(api, { registry, ...parts.metrics }),
+      (api) => metricsRoutes(api, parts.metrics),
       (api) => garbageRoutes(api, parts.garbage),
+      (api) => backupRoutes(api, parts.backups),
       (api, closing) => bootstrapRoutes(api, parts.bootstraps, closing),
     ],
   })

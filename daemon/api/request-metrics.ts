@@ -18,11 +18,29 @@ export function measureRequests(api: Api, registry: Registry): void {
     registers: [registry],
   })
 
+  const received = new Counter({
+    name: 'stagerd_api_received_bytes_total',
+    help: 'Bodies of requests, as far as they announce their length',
+    registers: [registry],
+  })
+  const sent = new Counter({
+    name: 'stagerd_api_sent_bytes_total',
+    help: 'Bodies of answers, as far as they announce their length',
+    registers: [registry],
+  })
+
   api.addHook('onResponse', (request, reply, done) => {
     // The pattern, not the URL: otherwise every name that somebody asks for adds a time series.
     const route = request.routeOptions.url ?? 'none'
     requests.inc({ method: request.method, route, status: reply.statusCode })
     seconds.observe({ method: request.method, route }, reply.elapsedTime / 1000)
+    received.inc(lengthOf(request.headers['content-length']))
+    sent.inc(lengthOf(reply.getHeader('content-length')))
     done()
   })
+}
+
+function lengthOf(header: unknown): number {
+  const length = Number(header ?? 0)
+  return Number.isFinite(length) && length > 0 ? length : 0
 }

@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events'
-import { mkdir, rm, stat } from 'node:fs/promises'
+import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import { errnoOf } from '../../base/errors.js'
 import { isUuid } from '../../base/identifiers.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
+import { findLastLine } from './find-line.js'
 import { parseLine, type LogLine, type StoredLine } from './log-file.js'
 import { readLog, type ReadOptions } from './log-reader.js'
 import { LogWriter } from './log-writer.js'
@@ -83,6 +85,28 @@ export class LogStore {
       found.push({ staging, length: size, modifiedAt: mtime })
     }
     return found
+  }
+
+  /** The file of a log, and where its last complete line ends; undefined if there is none. The caller closes the file. */
+  async openFile(staging: string): Promise<{ readonly file: FileHandle; readonly length: number } | undefined> {
+    try {
+      const file = await open(this.#file(staging), 'r')
+      try {
+        return { file, length: (await findLastLine(file)).end }
+      } catch (error) {
+        await file.close()
+        throw error
+      }
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  /** Moves a file to the place of a log. Must not be called while the log has a writer. */
+  async take(staging: string, file: string): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    await rename(file, this.#file(staging))
   }
 
   /** Must not be called while the log has a writer. Idempotent. */

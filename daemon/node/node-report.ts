@@ -23,7 +23,7 @@ export class NodeReport {
   readonly #ledger: StagingLedger
   readonly #packages: PackageRepository
   readonly #kept: Pick<KeptLaunches, 'list'>
-  readonly #examineSocket: () => Promise<Finding>
+  readonly #examineHost: () => Promise<readonly Finding[]>
 
   constructor(
     facts: NodeFacts,
@@ -31,14 +31,15 @@ export class NodeReport {
     ledger: StagingLedger,
     packages: PackageRepository,
     kept: Pick<KeptLaunches, 'list'>,
-    examineSocket: () => Promise<Finding>,
+    /** What the isolation does not know of. */
+    examineHost: () => Promise<readonly Finding[]>,
   ) {
     this.#facts = facts
     this.#isolation = isolation
     this.#ledger = ledger
     this.#packages = packages
     this.#kept = kept
-    this.#examineSocket = examineSocket
+    this.#examineHost = examineHost
   }
 
   async status(): Promise<NodeStatus> {
@@ -66,8 +67,8 @@ export class NodeReport {
   }
 
   async doctor(): Promise<readonly Finding[]> {
-    const [ofHost, ofSocket] = await Promise.all([this.#isolation.examine(), this.#examineSocket()])
-    return [...ofHost, ofSocket]
+    const [ofIsolation, ofHost] = await Promise.all([this.#isolation.examine(), this.#examineHost()])
+    return [...ofIsolation, ...ofHost]
   }
 
   async #engine(): Promise<{ answers: boolean; message: string }> {

@@ -28,6 +28,8 @@ export interface LaunchParts {
   readonly janitor: Pick<Janitor, 'trySweep'>
   readonly kept: Pick<KeptLaunches, 'keep'>
   readonly logger: Logger
+  /** Called with the duration of each step of a launch. */
+  readonly stepEnded?: (step: string, milliseconds: number) => void
   /** For tests: how long a stager may continue after its verdict before it is stopped, in milliseconds. */
   readonly graceAfterVerdictMs?: number
 }

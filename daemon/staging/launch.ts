@@ -206,9 +206,12 @@ export class Launch implements OwningLaunch {
   }
 
   async #start(plan: LaunchPlan): Promise<RunningContainer> {
-    const { coordinator, ledger, logger } = this.#parts
+    const { coordinator, ledger, logger, stepEnded } = this.#parts
     const { start } = plan
-    const step = (name: string, ms: number) => logger.debug({ launch: this.uuid, step: name, ms }, 'launch step')
+    const step = (name: string, ms: number) => {
+      stepEnded?.(name, ms)
+      logger.debug({ launch: this.uuid, step: name, ms }, 'launch step')
+    }
     const container = (this.#container ??= await this.#prepare(plan, step))
     const startedAt = performance.now()
     const listener = await coordinator.open(this.#handler, container.address, this.#ahead?.port)

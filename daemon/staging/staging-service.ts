@@ -97,6 +97,15 @@ export class StagingService {
     this.#queue.resume()
   }
 
+  /**
+   * Goes on with what another ledger has left, which has taken the place of this one. No staging may be at work, and the
+   * queue must be held.
+   */
+  async takeUp(): Promise<void> {
+    // Recovery does it otherwise, when the Engine answers.
+    if (this.#ready) this.#queue.open(await this.#interrupted())
+  }
+
   /** Resolves when no staging is at work. */
   idle(): Promise<void> {
     return this.#queue.idle()

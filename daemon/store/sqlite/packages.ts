@@ -13,13 +13,18 @@ export class SqlitePackages implements PackageRepository {
   readonly #database: StagerdDatabase
   readonly #table: PackageTable
   readonly #quota: Pick<NamespaceQuota, 'remaining'>
-  readonly #usable: UsablePackages
+  #usable: UsablePackages
 
   constructor(database: StagerdDatabase, table: PackageTable, quota: Pick<NamespaceQuota, 'remaining'>) {
     this.#database = database
     this.#table = table
     this.#quota = quota
     this.#usable = new UsablePackages(database, table)
+  }
+
+  /** To be called when the tables have been replaced. */
+  forget(): void {
+    this.#usable = new UsablePackages(this.#database, this.#table)
   }
 
   create(draft: PackageDraft): Promise<Package> {

@@ -30,6 +30,11 @@ export class SqlitePolicies implements PolicyRepository {
     this.#database = database
   }
 
+  /** To be called when the tables have been replaced. */
+  forget(): void {
+    this.#current = undefined
+  }
+
   create(draft: PolicyDraft): Promise<PolicyDocument> {
     return this.#change(() => {
       if (this.#find(draft))

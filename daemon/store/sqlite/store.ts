@@ -1,5 +1,6 @@
 import type { HistoryLimits } from '../result-repository.js'
 import { StagerdDatabase } from './database.js'
+import { SqliteBackups } from './backups.js'
 import { SqliteBootstraps } from './bootstraps.js'
 import { SqliteExchange } from './exchange.js'
 import { SqliteLedger } from './ledger.js'
@@ -30,6 +31,7 @@ export class SqliteStore {
   readonly results: SqliteResults
   readonly tokens: SqliteTokens
   readonly resourceOwners: SqliteResourceOwners
+  readonly backups: SqliteBackups
   readonly #database: StagerdDatabase
 
   private constructor(database: StagerdDatabase, packageBytes: number | undefined, history: HistoryLimits) {
@@ -48,6 +50,10 @@ export class SqliteStore {
     this.references = new SqliteReferences(database)
     this.tokens = new SqliteTokens(database)
     this.resourceOwners = new SqliteResourceOwners(database)
+    this.backups = new SqliteBackups(database, this.references, () => {
+      this.packages.forget()
+      this.policies.forget()
+    })
   }
 
   /**

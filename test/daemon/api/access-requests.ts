@@ -288,6 +288,9 @@ export const REQUESTS: Readonly<Record<string, (make: AccessClient) => Promise<S
   examineNode: () => ({ url: '/v1/node/doctor' }),
   drainNode: () => ({ url: '/v1/node/drain' }),
   undrainNode: () => ({ url: '/v1/node/undrain' }),
+  backUpNode: () => ({ url: '/v1/node/backup' }),
+  // It is refused, because the node has something.
+  restoreNode: async (make) => (await make.package(), { url: '/v1/node/restore', body: Buffer.from('no backup') }),
   collectGarbage: () => ({ url: '/v1/node/gc', body: { dry_run: true } }),
   checkHealth: () => ({ url: '/healthz' }),
   checkReadiness: () => ({ url: '/readyz' }),

@@ -99,6 +99,7 @@ describe('every route of the OpenAPI document', () => {
       [
         "assembleSource (write) | 404 package-not-found | 403 token-read-only | 400 bad-composition | 400 bad-composition",
         "attachResource (write) | 404 package-not-found | 403 token-read-only | 200 | 200",
+        "backUpNode (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 200",
         "cancelBootstrap (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 409 bootstrap-ended",
         "cancelStaging (write) | 404 staging-not-found | 403 token-read-only | 202 | 202",
         "checkHealth (everybody) | 200 | 200 | 200 | 200",
@@ -144,6 +145,7 @@ describe('every route of the OpenAPI document', () => {
         "replacePackageContent (write) | 404 package-not-found | 403 token-read-only | 200 | 200",
         "resizeShell (write) | 404 staging-not-found | 403 token-read-only | 404 shell-not-found | 404 shell-not-found",
         "resolvePackages (read) | 404 package-not-found | 200 | 200 | 200",
+        "restoreNode (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 409 store-not-empty",
         "retryStaging (write) | 404 staging-not-found | 403 token-read-only | 201 | 201",
         "revokeToken (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 200",
         "rollBackPackage (write) | 404 package-not-found | 403 token-read-only | 404 no-such-result | 404 no-such-result",

@@ -1,8 +1,11 @@
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { Registry } from 'prom-client'
 import { BadInput } from '../../../base/errors.js'
 import type { Callers } from '../../../daemon/access/callers.js'
 import { buildApi } from '../../../daemon/api/api.js'
+import { Backups } from '../../../daemon/backup/backup.js'
+import { Restorer } from '../../../daemon/backup/restore.js'
 import { Bootstraps } from '../../../daemon/bootstrap/bootstraps.js'
 import { Exporter } from '../../../daemon/exchange/export.js'
 import { Importer } from '../../../daemon/exchange/import.js'
@@ -70,6 +73,7 @@ export class ApiUnderTest extends ApiClient {
     readonly stagings = new FakeStagings(store),
     readonly logs = new FakeLogs(),
     readonly caches = new FakeIsolation(),
+    readonly stagingLogs = new LogStore(join(directory.path, 'logs'), () => Promise.resolve(true)),
     readonly stagerCaches = new StagerCaches({ isolation: caches, packages: store.packages, stagers: store.stagers }),
   ) {
     const { packages, stagers, pipelines, policies, ledger, exchange, references, results } = store
@@ -107,7 +111,7 @@ export class ApiUnderTest extends ApiClient {
       live,
       isolation,
       prepared: { clear: () => Promise.resolve() },
-      logs: new LogStore(join(directory.path, 'logs'), () => Promise.resolve(true)),
+      logs: stagingLogs,
       graceMs: 60_000,
     })
     const images = new ImagePackages({
@@ -129,7 +133,7 @@ export class ApiUnderTest extends ApiClient {
     }
     const socket = { subject: 'control socket', verdict: 'good', message: 'It answers.' } as const
     const kept = new KeptLaunches({ limit: 1, logger })
-    const node = new NodeReport(facts, isolation, ledger, packages, kept, () => Promise.resolve(socket))
+    const node = new NodeReport(facts, isolation, ledger, packages, kept, () => Promise.resolve([socket]))
     const bootstrapLogs = new LogStore(
       join(directory.path, 'bootstraps'),
       async (uuid) => (await store.bootstraps.get(uuid)).state !== 'running',
@@ -142,6 +146,10 @@ export class ApiUnderTest extends ApiClient {
       logs: bootstrapLogs,
       logger,
     })
+    const backupLogs = { logs: stagingLogs, bootstraps: bootstrapLogs }
+    const parts = { database: store.backups, blobs, live, logs: backupLogs, directory: join(directory.path, 'imports') }
+    const backups = new Backups({ ...parts, facts, graceMs: 60_000 })
+    const restorer = new Restorer({ ...parts, stagings, bootstraps })
     const api = buildApi({
       logger,
       access: { callers: callers(store), owners: store.resourceOwners },
@@ -176,8 +184,9 @@ export class ApiUnderTest extends ApiClient {
         readiness: { assertReady: () => Promise.resolve() },
         stagings: { drain: () => undefined, undrain: () => undefined },
       },
-      metrics: { ledger },
+      metrics: { registry: new Registry() },
       garbage: { garbage },
+      backups: { backups, restorer },
       bootstraps: { bootstraps, logs: bootstrapLogs, heartbeatMs },
     })
     super(api, directory)

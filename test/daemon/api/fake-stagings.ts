@@ -4,7 +4,12 @@ import type { Ref } from '../../../daemon/store/repositories.js'
 import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 
 /** Submits and cancels in a real ledger, and never runs a staging. */
-export class FakeStagings implements Pick<StagingService, 'submit' | 'cancel' | 'retry'> {
+export class FakeStagings implements Pick<
+  StagingService,
+  'submit' | 'cancel' | 'retry' | 'drain' | 'undrain' | 'takeUp'
+> {
+  draining = false
+
   constructor(readonly store: SqliteStore) {}
 
   async submit(packageRef: Ref, pipelineRef: Ref, options: SubmitOptions = {}): Promise<Staging> {
@@ -16,6 +21,18 @@ export class FakeStagings implements Pick<StagingService, 'submit' | 'cancel' | 
       stagers: await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))),
       ...options,
     })
+  }
+
+  drain(): void {
+    this.draining = true
+  }
+
+  undrain(): void {
+    this.draining = false
+  }
+
+  takeUp(): Promise<void> {
+    return Promise.resolve()
   }
 
   cancel(uuid: string): Promise<Staging> {

@@ -1,0 +1,208 @@
+import { randomUUID } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import {
+  LEFT_OUT_NAME,
+  readBackup,
+  readHead,
+  readLeftOut,
+  type BackupEntry,
+  type BackupHead,
+  type LeftOut,
+} from '../../base/backup-archive.js'
+import { BadInput, StagerdError } from '../../base/errors.js'
+import { Holder, type Leases } from '../../base/leases.js'
+import { Mutex } from '../../base/mutex.js'
+import type { LogStore } from '../log/log-store.js'
+import type { BackupRepository, Restored } from '../store/backup-repository.js'
+import type { BlobStore } from '../store/blob-store.js'
+import { withDiskFull } from '../store/storage-errors.js'
+import { fileOf, LOG_FOLDERS, type LogFolder } from './backup-files.js'
+
+export interface RestorerParts {
+  readonly database: Pick<BackupRepository, 'schema' | 'assertReplaceable' | 'replaceBy'>
+  readonly blobs: Pick<BlobStore, 'write' | 'has' | 'deleteIf'>
+  readonly live: Leases
+  readonly logs: Readonly<Record<LogFolder, Pick<LogStore, 'list' | 'take' | 'delete'>>>
+  /** Where stagings are admitted. */
+  readonly stagings: {
+    readonly draining: boolean
+    drain(): void
+    undrain(): void
+    takeUp(): Promise<void>
+  }
+  readonly bootstraps: { resume(): Promise<void> }
+  /** For what waits until the backup is known to be complete; created when needed. */
+  readonly directory: string
+}
+
+export interface Restoration extends Restored {
+  readonly head: BackupHead
+  readonly resources: number
+  readonly leftOut: readonly LeftOut[]
+}
+
+interface Received {
+  head: BackupHead | undefined
+  resources: number
+  leftOut: readonly LeftOut[]
+  /** Blobs that were not there, and when they were complete. */
+  readonly made: Map<string, Date>
+  readonly logs: ReceivedLog[]
+  /** Those of them that have their place already. */
+  readonly placed: ReceivedLog[]
+}
+
+interface ReceivedLog {
+  readonly folder: LogFolder
+  readonly uuid: string
+  readonly file: string
+}
+
+/**
+ * Restores a backup to a running daemon.
+ *
+ * INVARIANTS
+ * - The content of the database is replaced in one transaction, when all of the backup has been received and verified, and
+ *   its blobs are durable. Before that nothing of it can be seen, and nothing of what was there is lost.
+ * - Of a backup that is refused nothing stays. After a crash, blobs of it are garbage.
+ * - No staging is at work when the content is replaced. Those of the backup continue as after a restart.
+ */
+export class Restorer {
+  readonly #parts: RestorerParts
+  readonly #mutex = new Mutex()
+
+  constructor(parts: RestorerParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Throws what `readBackup` and `BackupRepository.replaceBy` throw, `Unavailable` (`disk-full`).
+   *
+   * @param replace whether what is there may be lost
+   */
+  restore(body: Readable, replace: boolean): Promise<Restoration> {
+    return this.#mutex.run(async () => {
+      await this.#parts.database.assertReplaceable(replace)
+      const directory = path.join(this.#parts.directory, randomUUID())
+      await mkdir(directory, { recursive: true, mode: 0o700 })
+      const holder = new Holder()
+      const received: Received = { head: undefined, resources: 0, leftOut: [], made: new Map(), logs: [], placed: [] }
+      try {
+        const head = await this.#receive(body, directory, received, holder)
+        const restored = await this.#replace(path.join(directory, 'stagerd.db'), replace, received)
+        return { ...restored, head, resources: received.resources, leftOut: received.leftOut }
+      } catch (error) {
+        holder.release()
+        await this.#discard(received)
+        throw withDiskFull(error, 'restore the backup')
+      } finally {
+        holder.release()
+        await rm(directory, { recursive: true, force: true })
+      }
+    })
+  }
+
+  async #receive(body: Readable, directory: string, received: Received, holder: Holder): Promise<BackupHead> {
+    let head: BackupHead | undefined
+    let hasDatabase = false
+    for await (const entry of readBackup(body)) {
+      if (!head) {
+        head = await readHead(entry, this.#parts.database.schema)
+        continue
+      }
+      if (entry.name === LEFT_OUT_NAME) {
+        received.leftOut = await readLeftOut(entry)
+        continue
+      }
+      const file = fileOf(entry.name)
+      switch (file?.kind) {
+        case 'database':
+          hasDatabase = true
+          await spool(entry, path.join(directory, 'stagerd.db'))
+          break
+        case 'blob':
+          await this.#receiveBlob(entry, file.sha256, received, holder)
+          break
+        case 'log': {
+          const spooled = path.join(directory, `${file.folder}-${file.uuid}`)
+          await spool(entry, spooled)
+          received.logs.push({ ...file, file: spooled })
+          break
+        }
+        case undefined:
+          throw new BadInput(
+            'bad-backup',
+            `The backup has an entry that does not belong into one: ${JSON.stringify(entry.name)}.`,
+          )
+      }
+    }
+    if (!head || !hasDatabase)
+      throw new BadInput('bad-backup', 'The backup has no database: give a file that `stagectl node backup` wrote.')
+    return head
+  }
+
+  async #receiveBlob({ content }: BackupEntry, sha256: string, received: Received, holder: Holder): Promise<void> {
+    const { blobs, live } = this.#parts
+    live.hold(sha256, holder)
+    const isNew = !(await blobs.has(sha256))
+    try {
+      await blobs.write(content, { expected: { sha256 } })
+    } catch (error) {
+      if (!(error instanceof StagerdError && error.code === 'digest-mismatch')) throw error
+      throw new BadInput(
+        'backup-damaged',
+        `The backup is damaged at the resource ${sha256}, and nothing of it was used: take another one.`,
+        { cause: error },
+      )
+    }
+    if (isNew) received.made.set(sha256, new Date())
+    received.resources += 1
+  }
+
+  async #replace(database: string, replace: boolean, received: Received): Promise<Restored> {
+    const { stagings, bootstraps } = this.#parts
+    const wasDraining = stagings.draining
+    stagings.drain()
+    try {
+      await this.#placeNewLogs(received)
+      const restored = await this.#parts.database.replaceBy(database, replace)
+      for (const { folder, uuid, file } of received.logs.filter((one) => !received.placed.includes(one)))
+        await this.#parts.logs[folder].take(uuid, file)
+      await stagings.takeUp()
+      await bootstraps.resume()
+      return restored
+    } finally {
+      if (!wasDraining) stagings.undrain()
+    }
+  }
+
+  /**
+   * Before the rows: a log without a row is garbage, and a row promises its log. The log of a staging that this node has,
+   * too, stays as it is until then.
+   */
+  async #placeNewLogs({ logs, placed }: Received): Promise<void> {
+    for (const folder of LOG_FOLDERS) {
+      const there = new Set((await this.#parts.logs[folder].list()).map(({ staging }) => staging))
+      for (const log of logs) {
+        if (log.folder !== folder || there.has(log.uuid)) continue
+        await this.#parts.logs[folder].take(log.uuid, log.file)
+        placed.push(log)
+      }
+    }
+  }
+
+  /** Whoever has taken one of the blobs meanwhile has touched it. */
+  async #discard({ made, placed }: Received): Promise<void> {
+    const { blobs, live } = this.#parts
+    for (const [sha256, at] of made) await blobs.deleteIf(sha256, (modifiedAt) => modifiedAt <= at && !live.has(sha256))
+    for (const { folder, uuid } of placed) await this.#parts.logs[folder].delete(uuid)
+  }
+}
+
+async function spool({ content }: BackupEntry, file: string): Promise<void> {
+  await pipeline(content, createWriteStream(file, { mode: 0o600, flush: true }))
+}

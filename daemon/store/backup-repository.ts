@@ -1,0 +1,32 @@
+/** The database as a whole. */
+export interface BackupRepository {
+  /** The version of its schema. */
+  readonly schema: number
+  /**
+   * Writes a copy of the database to `file`, which must not exist.
+   *
+   * @returns digests of the blobs that the copy refers to
+   */
+  copyTo(file: string): Promise<readonly string[]>
+  /**
+   * Throws `Conflict`: `node-busy` if a staging or a bootstrap is under way; `store-not-empty` if there is anything that
+   * would be lost, and `replace` is false.
+   */
+  assertReplaceable(replace: boolean): Promise<void>
+  /**
+   * Replaces everything by the content of the database in `file`, in one transaction. It may be of an older version; it is
+   * migrated in place.
+   *
+   * Throws what `assertReplaceable` throws, and `BadInput` (`bad-backup`, `backup-too-new`).
+   */
+  replaceBy(file: string, replace: boolean): Promise<Restored>
+}
+
+export interface Restored {
+  readonly packages: number
+  readonly stagers: number
+  readonly pipelines: number
+  readonly stagings: number
+  /** Stagings that had not ended. */
+  readonly unfinished: number
+}

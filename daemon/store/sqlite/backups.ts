@@ -1,0 +1,152 @@
+import { BadInput, Conflict, errnoOf, Fault } from '../../../base/errors.js'
+import type { BackupRepository, Restored } from '../backup-repository.js'
+import type { ReferenceRepository } from '../reference-repository.js'
+import { StagerdDatabase } from './database.js'
+import { MIGRATIONS } from './migrations.js'
+import { BOOTSTRAP, OPEN_STAGING, STAGING } from './states.js'
+
+/** What a user has made, by the word for it. */
+const CONTENT = {
+  package: 'packages',
+  stager: 'stagers',
+  pipeline: 'pipelines',
+  policy: 'policies',
+  staging: 'stagings',
+  token: 'tokens',
+} as const
+
+export class SqliteBackups implements BackupRepository {
+  readonly schema = MIGRATIONS.at(-1)?.version ?? 0
+  readonly #database: StagerdDatabase
+  readonly #references: Pick<ReferenceRepository, 'resources' | 'history'>
+  readonly #replaced: () => void
+
+  /** @param replaced forgets what is remembered of the tables */
+  constructor(
+    database: StagerdDatabase,
+    references: Pick<ReferenceRepository, 'resources' | 'history'>,
+    replaced: () => void,
+  ) {
+    this.#database = database
+    this.#references = references
+    this.#replaced = replaced
+  }
+
+  async copyTo(file: string): Promise<readonly string[]> {
+    // All three read the same state: none of them waits, and nothing else writes to the database meanwhile.
+    const [, resources, history] = await Promise.all([
+      this.#database.copyTo(file),
+      this.#references.resources(),
+      this.#references.history(),
+    ])
+    return [...new Set([...resources.map(({ sha256 }) => sha256), ...history])]
+  }
+
+  assertReplaceable(replace: boolean): Promise<void> {
+    return this.#database.read(() => this.#assertReplaceable(replace))
+  }
+
+  async replaceBy(file: string, replace: boolean): Promise<Restored> {
+    openAndMigrate(file)
+    const restored = await this.#database.writeBeside(file, () => {
+      this.#assertReplaceable(replace)
+      this.#replaceTables()
+      return this.#count()
+    })
+    this.#replaced()
+    return restored
+  }
+
+  #assertReplaceable(replace: boolean): void {
+    if (!replace) this.#assertEmpty()
+    const busy =
+      this.#number(`SELECT count(*) FROM stagings WHERE state = ${STAGING.running}`) +
+      this.#number(`SELECT count(*) FROM bootstraps WHERE state = ${BOOTSTRAP.running}`)
+    if (busy > 0)
+      throw new Conflict(
+        'node-busy',
+        'A staging or a bootstrap is under way on this node: restore when it has ended, or cancel it.',
+      )
+  }
+
+  #assertEmpty(): void {
+    const found = Object.entries(CONTENT).flatMap(([word, table]) => {
+      const count = this.#number(`SELECT count(*) FROM ${table}`)
+      return count === 0 ? [] : [`${count} ${count === 1 ? word : table}`]
+    })
+    if (found.length > 0)
+      throw new Conflict(
+        'store-not-empty',
+        `A backup takes the place of all that a node has, and this one has ${found.join(', ')}: restore to a node with an empty state directory, or give this up with --replace.`,
+      )
+  }
+
+  /** In the order in which the tables were made: those that are referred to come first. */
+  #replaceTables(): void {
+    const tables = this.#tables()
+    for (const table of [...tables].reverse()) this.#database.statement(`DELETE FROM main."${table}"`).run()
+    for (const table of tables) {
+      const columns = this.#columns(table)
+      this.#database.statement(`INSERT INTO main."${table}" (${columns}) SELECT ${columns} FROM other."${table}"`).run()
+    }
+    // Numbers that were in use are not given again. The rows are those of AUTOINCREMENT.
+    this.#database.statement('DELETE FROM main.sqlite_sequence').run()
+    this.#database.statement('INSERT INTO main.sqlite_sequence SELECT * FROM other.sqlite_sequence').run()
+  }
+
+  #tables(): readonly string[] {
+    return this.#database
+      .statement<{ name: string }>(
+        `SELECT name FROM main.sqlite_schema
+         WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'schema_migrations' ORDER BY rowid`,
+      )
+      .all()
+      .map(({ name }) => name)
+  }
+
+  /** An older database may have got them in another order. Generated columns are computed again. */
+  #columns(table: string): string {
+    return this.#database
+      .statement<{ name: string }>('SELECT name FROM pragma_table_info(?) ORDER BY cid')
+      .all(table)
+      .map(({ name }) => `"${name}"`)
+      .join(', ')
+  }
+
+  #count(): Restored {
+    const count = (table: string) => this.#number(`SELECT count(*) FROM ${table}`)
+    return {
+      packages: count('packages'),
+      stagers: count('stagers'),
+      pipelines: count('pipelines'),
+      stagings: count('stagings'),
+      unfinished: count(`stagings WHERE state IN ${OPEN_STAGING}`),
+    }
+  }
+
+  #number(sql: string): number {
+    return this.#database.statement<{ n: number }>(`SELECT (${sql}) AS n`).get()?.n ?? 0
+  }
+}
+
+/** Throws `BadInput` (`bad-backup`, `backup-too-new`). */
+function openAndMigrate(file: string): void {
+  try {
+    StagerdDatabase.open(file).close()
+  } catch (error) {
+    if (error instanceof BadInput && error.code === 'database-too-new') throw backupTooNew(error)
+    if (error instanceof Fault || errnoOf(error)?.startsWith('SQLITE_'))
+      throw new BadInput('bad-backup', 'The database in the backup cannot be opened: restore another backup.', {
+        cause: error,
+      })
+    throw error
+  }
+}
+
+function backupTooNew(cause: Error): BadInput {
+  return new BadInput(
+    'backup-too-new',
+    'The backup is of a newer stagerd, whose database this one does not know: restore it with that version or a later one.',
+    { cause },
+  )
+}

@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto'
+import type { Cause, Staging } from '../../../daemon/model/staging.js'
+import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
+import type { StagingLedger } from '../../../daemon/store/staging-ledger.js'
+import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
+
+/** Stagings of new packages, with every way to end. */
+export function ledgerSamples(store: SqliteStore, ledger: StagingLedger) {
+  const submit = async (pipelineFqn: string): Promise<Staging> => {
+    const draft = packageDraft(`p-${randomUUID()}`, { resource: resource(), state: 'uploaded' })
+    const { uuid } = await store.packages.create(draft)
+    return await ledger.submit({ packageUuid: uuid, pipelineFqn, stagers: [stagerSnapshot('s')] })
+  }
+  const admit = async (pipelineFqn: string): Promise<Staging> => {
+    await submit(pipelineFqn)
+    return (await ledger.admitNext())!
+  }
+  return {
+    submit,
+    fail: async (pipelineFqn: string, cause: Cause) => {
+      const { uuid } = await admit(pipelineFqn)
+      await ledger.fail(uuid, undefined, { cause, stager: undefined, message: 'It failed.', hint: 'Try again.' })
+      await ledger.replaceHint(uuid, 'Another hint.')
+    },
+    cancelQueued: async (pipelineFqn: string) => {
+      await ledger.requestCancel((await submit(pipelineFqn)).uuid)
+    },
+    cancelRunning: async (pipelineFqn: string) => {
+      const { uuid } = await admit(pipelineFqn)
+      await ledger.requestCancel(uuid)
+      await ledger.cancel(uuid)
+    },
+    succeed: async (pipelineFqn: string) => {
+      const { uuid, work, step } = await admit(pipelineFqn)
+      const launch = randomUUID()
+      await ledger.beginLaunch(uuid, { uuid: launch, stagerFqn: 'job::/acme::s', step })
+      await ledger.launchRunning(launch)
+      await ledger.succeed(launch, work)
+    },
+  }
+}
