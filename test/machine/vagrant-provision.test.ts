@@ -43,5 +43,5 @@ it(
     const { stdout, stderr } = await provision()
     expect(stdout + stderr).toMatch(/Complete: 0 made/)
   },
-  15 * MINUTES,
+  30 * MINUTES,
 )
