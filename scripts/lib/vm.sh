@@ -8,6 +8,8 @@ source "${root:?}/scripts/lib/messages.sh"
 vm_dir='' vm_pid='' vm_starts=0
 # kvm or tcg.
 vm_accelerator=''
+# The value of SECONDS at which commands in the machine are ended. The caller sets it.
+vm_deadline=0
 
 ensure_qemu() {
   case $(uname -m) in
@@ -28,8 +30,10 @@ choose_accelerator() {
   [[ -w /dev/kvm ]] || return 0
   log=$(mktemp)
   # Without an initrd and a disk, the kernel panics, which ends QEMU.
-  timeout --signal=KILL 20 "$vm_qemu" "${vm_machine[@]}" -accel kvm -cpu host -m 512 -nodefaults -display none -no-reboot \
-    -serial "file:$log" -kernel "$1/kernel" -append "console=$vm_console panic=-1" </dev/null >/dev/null 2>&1 || true
+  # QEMU may abort: a shell in between keeps that to itself.
+  bash -c 'timeout --signal=KILL 20 "$@"; exit 0' - "$vm_qemu" "${vm_machine[@]}" -accel kvm -cpu host -m 512 -nodefaults \
+    -display none -no-reboot -serial "file:$log" -kernel "$1/kernel" -append "console=$vm_console panic=-1" \
+    </dev/null >/dev/null 2>&1
   if grep -q 'Linux version' "$log"; then vm_accelerator=kvm; fi
   rm "$log"
 }
@@ -52,17 +56,16 @@ start_vm() {
   vm_pid=$!
 }
 
-# await_vm SECONDS: until the machine has said so many times that it is up, as it was started.
+# Until the machine has said as many times that it is up, as it was started.
 await_vm() {
-  local deadline=$((SECONDS + $1))
   until (($(grep -c 'vm-test: up in' "$vm_dir/console" 2>/dev/null) >= vm_starts)); do
     vm_lives || die "QEMU has ended: $(cat "$vm_dir/qemu.log")"
-    ((SECONDS < deadline)) || { tail -n 20 "$vm_dir/console" >&2 && die 'the virtual machine is not up in time.'; }
+    ((SECONDS < vm_deadline)) || { tail -n 20 "$vm_dir/console" >&2 && die 'the virtual machine is not up in time.'; }
     sleep 1
   done
   # Its first connection is slow where the processor is emulated; later commands use the same.
   until vm_ssh true 2>/dev/null; do
-    ((SECONDS < deadline)) || die 'the virtual machine does not answer at its SSH port.'
+    ((SECONDS < vm_deadline)) || die 'the virtual machine does not answer at its SSH port.'
     sleep 1
   done
 }
@@ -76,7 +79,7 @@ free_port() {
 }
 
 vm_ssh() {
-  ssh -F none -i "$vm_key" -p "$vm_port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+  timeout $((vm_deadline > SECONDS ? vm_deadline - SECONDS : 1)) ssh -F none -i "$vm_key" -p "$vm_port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
     -o ConnectTimeout=120 -o ControlMaster=auto -o "ControlPath=$vm_dir/ssh" -o ControlPersist=yes root@127.0.0.1 "$@"
 }
 
