@@ -43,6 +43,7 @@ start_vm() {
   local image=$1 cpu=(-accel "tcg,thread=multi,tb-size=1024" -cpu max)
   if [[ $vm_accelerator == kvm ]]; then cpu=(-accel kvm -cpu host); fi
   vm_dir=$(mktemp -d /tmp/stagerd-vm.XXXXXX)
+  : >"$vm_dir/console"
   vm_port=$(free_port)
   vm_key=$image/key
   vm_starts=1
@@ -58,7 +59,7 @@ start_vm() {
 
 # Until the machine has said as many times that it is up, as it was started.
 await_vm() {
-  until (($(grep -c 'vm-test: up in' "$vm_dir/console" 2>/dev/null) >= vm_starts)); do
+  until (($(grep -c 'vm-test: up in' "$vm_dir/console") >= vm_starts)); do
     vm_lives || die "QEMU has ended: $(cat "$vm_dir/qemu.log")"
     ((SECONDS < vm_deadline)) || { tail -n 20 "$vm_dir/console" >&2 && die 'the virtual machine is not up in time.'; }
     sleep 1
@@ -79,7 +80,8 @@ free_port() {
 }
 
 vm_ssh() {
-  timeout $((vm_deadline > SECONDS ? vm_deadline - SECONDS : 1)) ssh -F none -i "$vm_key" -p "$vm_port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+  timeout $((vm_deadline > SECONDS ? vm_deadline - SECONDS : 1)) \
+    ssh -F none -i "$vm_key" -p "$vm_port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
     -o ConnectTimeout=120 -o ControlMaster=auto -o "ControlPath=$vm_dir/ssh" -o ControlPersist=yes root@127.0.0.1 "$@"
 }
 
