@@ -47,7 +47,9 @@ start_vm() {
   vm_dir=$(mktemp -d /tmp/stagerd-vm.XXXXXX)
   : >"$vm_dir/console"
   vm_port=$(free_port)
-  vm_key=$image/key
+  # The image may be made again while this machine runs.
+  vm_key=$vm_dir/key
+  install -m 0600 "$image/key" "$vm_key"
   vm_starts=1
   setpriv --pdeathsig KILL "$vm_qemu" "${vm_machine[@]}" "${cpu[@]}" -smp 2 -m 3072 -nodefaults -display none \
     -serial "file:$vm_dir/console" -monitor "unix:$vm_dir/monitor,server,nowait" \
