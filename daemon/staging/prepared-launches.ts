@@ -29,8 +29,12 @@ export interface PreparedLaunch {
 }
 
 interface Waiting extends PreparedLaunch {
+  readonly kind: string
   readonly timer: NodeJS.Timeout
 }
+
+/** For a stager that asks for a relaunch, and the one after it. */
+const MOST_OF_A_KIND = 2
 
 /** As far as it decides what a container is created with. */
 type Fit = Pick<LaunchPlan, 'prepare' | 'start'>
@@ -41,15 +45,16 @@ type Fit = Pick<LaunchPlan, 'prepare' | 'start'>
  * INVARIANTS
  * - A container serves one launch. One that does not fit is not changed so that it fits.
  * - No launch waits for the preparation of another kind, and none fails because a preparation has failed.
- * - At most one waits for each kind of launch, and `limit` altogether: the next one takes the place of the oldest.
+ * - At most `limit` wait altogether. The first of a kind takes the place of the oldest; a second one, for a relaunch, only a
+ *   place that is free.
  * - After `stop` there are none. After a crash, a sweep removes them, because they are not live.
  */
 export class PreparedLaunches {
   readonly #parts: PreparedLaunchesParts
-  /** By kind, oldest first. */
-  readonly #waiting = new Map<string, Waiting>()
-  /** Never reject. */
-  readonly #preparing = new Map<string, Promise<void>>()
+  /** Oldest first. */
+  readonly #waiting: Waiting[] = []
+  /** The one that is being made, by kind. They never reject. */
+  readonly #preparing = new Map<string, Promise<boolean>>()
   readonly #releasing = new Set<Promise<void>>()
   readonly #stop = new AbortController()
 
@@ -59,48 +64,75 @@ export class PreparedLaunches {
 
   /** How many wait. */
   get count(): number {
-    return this.#waiting.size
+    return this.#waiting.length
   }
 
   /** One that fits, if there is one, or is about to be. */
   async take(plan: Fit): Promise<PreparedLaunch | undefined> {
     if (!Object.keys(plan.start.environment).every(canBeGivenLater)) return undefined
     const kind = kindOf(plan)
-    await this.#preparing.get(kind)
-    const found = this.#remove(kind)
+    if (this.#countOf(kind) === 0) await this.#preparing.get(kind)
+    const found = this.#waiting.find((one) => one.kind === kind)
     if (!found) return undefined
+    this.#remove(found)
     if (found.container.isWaiting) return found
     this.#release(found)
     return undefined
   }
 
-  /** Has one prepared for the next launch like this one. Does not wait for it. */
+  /** Has one prepared for the next launch like this one, and one more if there is room. Does not wait for them. */
   prepare(plan: Fit): void {
     const { limit } = this.#parts
     const kind = kindOf(plan)
-    if (limit === 0 || this.#stop.signal.aborted || this.#waiting.has(kind) || this.#preparing.has(kind)) return
-    const [oldest] = this.#waiting.keys()
-    if (this.#waiting.size + this.#preparing.size >= limit) {
-      if (oldest === undefined) return
+    if (limit === 0 || this.#stop.signal.aborted || this.#preparing.has(kind)) return
+    if (this.#taken >= limit) {
+      const [oldest] = this.#waiting
+      if (!oldest || this.#countOf(kind) > 0) return
       this.#discard(oldest)
     }
-    const preparing = this.#make(kind, plan).finally(() => this.#preparing.delete(kind))
-    this.#preparing.set(kind, preparing)
+    void this.#fill(kind, plan)
   }
 
   /** Releases all that wait: they hold layers and images. Resolves when they are gone. */
   async clear(): Promise<void> {
-    for (const kind of [...this.#waiting.keys()]) this.#discard(kind)
+    for (const one of [...this.#waiting]) this.#discard(one)
     await Promise.all(this.#releasing)
   }
 
   async stop(): Promise<void> {
     this.#stop.abort(new Error('the daemon stops'))
+    // A failure makes no second one.
     await Promise.all(this.#preparing.values())
     await this.clear()
   }
 
-  async #make(kind: string, { prepare, start }: Fit): Promise<void> {
+  #countOf(kind: string): number {
+    return this.#waiting.filter((one) => one.kind === kind).length
+  }
+
+  /** Each kind that is being prepared has a place. */
+  get #taken(): number {
+    return this.#waiting.length + this.#preparing.size
+  }
+
+  /** One after the other: the launch that has just begun needs the processors too. */
+  async #fill(kind: string, plan: Fit): Promise<void> {
+    let made: boolean
+    do {
+      const making = this.#make(kind, plan)
+      this.#preparing.set(kind, making)
+      made = await making
+    } while (
+      made &&
+      !this.#stop.signal.aborted &&
+      this.#countOf(kind) < MOST_OF_A_KIND &&
+      this.#taken <= this.#parts.limit
+    )
+    this.#preparing.delete(kind)
+  }
+
+  /** Returns whether there is one more. */
+  async #make(kind: string, { prepare, start }: Fit): Promise<boolean> {
     const { isolation, coordinator, live, logger, forMs } = this.#parts
     const { signal } = this.#stop
     const uuid = randomUUID()
@@ -114,25 +146,28 @@ export class PreparedLaunches {
       const { command, workingDirectory, limits } = start
       await container.createAhead({ command, workingDirectory, limits, coordinatorPort: port.port }, signal)
       signal.throwIfAborted()
-      const timer = setTimeout(() => this.#discard(kind), forMs).unref()
-      this.#waiting.set(kind, { uuid, container, port, timer })
+      const timer = setTimeout(() => this.#discard(one), forMs).unref()
+      const one = { kind, uuid, container, port, timer }
+      this.#waiting.push(one)
+      return true
     } catch (error) {
       // The launch that needs it will tell what is wrong.
       logger.debug({ err: error, launch: uuid }, 'no container could be prepared for the next launch')
       await this.#undo(uuid, container, port)
+      return false
     }
   }
 
-  #remove(kind: string): Waiting | undefined {
-    const found = this.#waiting.get(kind)
-    this.#waiting.delete(kind)
-    clearTimeout(found?.timer)
-    return found
+  /** Returns whether it was still there. */
+  #remove(one: Waiting): boolean {
+    clearTimeout(one.timer)
+    const index = this.#waiting.indexOf(one)
+    if (index >= 0) this.#waiting.splice(index, 1)
+    return index >= 0
   }
 
-  #discard(kind: string): void {
-    const found = this.#remove(kind)
-    if (found) this.#release(found)
+  #discard(one: Waiting): void {
+    if (this.#remove(one)) this.#release(one)
   }
 
   #release({ uuid, container, port }: PreparedLaunch): void {

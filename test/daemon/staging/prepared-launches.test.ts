@@ -26,14 +26,15 @@ const stage = async (name = 'app') => {
   return await harness.ended((await harness.submit(name, 'pipe', { reuse: false })).uuid)
 }
 const waiting = () => [...harness.isolation.waiting]
-const oneWaits = () => expect.poll(waiting).toHaveLength(1)
+/** One for the next launch, and one for a relaunch. */
+const twoWait = () => expect.poll(() => waiting().length).toBe(2)
 
 describe('the container of a launch', () => {
   it('was created ahead if its stager has run before, and has the UUID of the launch', async () => {
     await harness.addPipeline('pipe', { build: done })
     harness.start()
     await stage()
-    await oneWaits()
+    await twoWait()
     const [ahead] = waiting()
     const { launches, state } = await stage('other')
     expect(state).toBe('succeeded')
@@ -43,7 +44,7 @@ describe('the container of a launch', () => {
 
   it('is created while the stager before it works', async () => {
     const first: FakeStager = async (context) => {
-      await expect.poll(() => waiting().length).toBe(2)
+      await twoWait()
       await done(context)
     }
     await harness.addPipeline('pipe', { build: first, check: done })
@@ -61,7 +62,7 @@ describe('the container of a launch', () => {
         return
       }
       begun.push(context.plan.id)
-      await oneWaits()
+      await twoWait()
       ahead = waiting()[0]
       await call(context.url, 'POST /relaunch')
     }
@@ -79,12 +80,12 @@ describe('the container of a launch', () => {
       { user: 'root' },
       { limits: { memoryBytes: 1 << 27, cpus: 1, pids: 9, diskBytes: 9, timeoutMs: 9000 } },
     ]) {
-      await oneWaits()
+      await twoWait()
       const [ahead] = waiting()
       await harness.parts.stagers.update({ namespace: '/', name: 'build' }, change)
       await stage()
       expect(begun.at(-1)).not.toBe(ahead)
-      await expect.poll(() => waiting().length).toBe(2)
+      await twoWait()
       await harness.parts.prepared.clear()
       await stage()
     }
@@ -94,7 +95,7 @@ describe('the container of a launch', () => {
     await harness.addPipeline('pipe', { build: done })
     harness.start()
     await stage()
-    await oneWaits()
+    await twoWait()
     const [ahead] = waiting()
     await harness.packages.update({ namespace: '/', name: 'app' }, { environment: { 'discovery.type': 'single' } })
     expect((await stage()).state).toBe('succeeded')
@@ -105,7 +106,7 @@ describe('the container of a launch', () => {
     await harness.addPipeline('pipe', { build: done })
     harness.start()
     await stage()
-    await oneWaits()
+    await twoWait()
     const [ahead] = waiting()
     await harness.isolation.sweep(new Set())
     expect((await stage()).state).toBe('succeeded')
@@ -134,7 +135,7 @@ it('no more wait than the limit allows: the oldest makes way', async () => {
   for (const pipeline of ['pipe', 'other', 'third']) {
     await harness.addPackage(pipeline, { state: 'uploaded' })
     await harness.ended((await harness.submit(pipeline, pipeline)).uuid)
-    await expect.poll(() => waiting().length).toBe(pipeline === 'pipe' ? 1 : 2)
+    await twoWait()
   }
   expect(harness.parts.prepared.count).toBe(2)
 })
