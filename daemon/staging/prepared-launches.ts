@@ -117,17 +117,12 @@ export class PreparedLaunches {
 
   /** One after the other: the launch that has just begun needs the processors too. */
   async #fill(kind: string, plan: Fit): Promise<void> {
-    let made: boolean
-    do {
+    for (let made = 0; made < MOST_OF_A_KIND && this.#countOf(kind) < MOST_OF_A_KIND; made++) {
+      if (this.#stop.signal.aborted || (made > 0 && this.#taken > this.#parts.limit)) break
       const making = this.#make(kind, plan)
       this.#preparing.set(kind, making)
-      made = await making
-    } while (
-      made &&
-      !this.#stop.signal.aborted &&
-      this.#countOf(kind) < MOST_OF_A_KIND &&
-      this.#taken <= this.#parts.limit
-    )
+      if (!(await making)) break
+    }
     this.#preparing.delete(kind)
   }
 

@@ -26,6 +26,7 @@ async function collected(written: { old: Date; fresh: Date }) {
         Promise.resolve(unwanted(written[id as keyof typeof written])),
     },
     live: new Leases(),
+    prepared: { clear: () => Promise.resolve() },
     isolation: { caches: () => Promise.resolve([]), discard: () => Promise.resolve(true) },
     logs: { list: () => Promise.resolve([]), isOpen: () => false, delete: () => Promise.resolve() },
     graceMs: HOUR_MS,

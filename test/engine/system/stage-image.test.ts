@@ -12,7 +12,8 @@ import { recipeTarball } from '../support/tarballs.js'
 let daemon: PrivateDaemon
 
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start()
+  // What waits for a launch would be left over while the daemon runs.
+  daemon = await PrivateDaemon.start(['--prepared', '0'])
   await daemon.addPackage(await recipeTarball('debian-12'), 'debian-12', {
     provides: 'os.linux os.debian os.debian-12',
   })

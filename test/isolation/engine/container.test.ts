@@ -133,6 +133,6 @@ describe('removing a container', () => {
 
   it('fails when the container cannot be killed', async () => {
     const removing = containerThatAnswers({ remove: [NOT_KILLED, NOT_KILLED] }).remove()
-    await expect(removing).rejects.toMatchObject({ code: 'engine-refused' })
+    await expect(removing).rejects.toMatchObject({ code: 'engine-error' })
   })
 })
