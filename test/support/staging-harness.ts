@@ -42,16 +42,18 @@ export class StagingHarness {
     readonly directory: string,
     readonly isolation: FakeIsolation,
     public limit: number,
+    /** How many containers are created ahead. */
+    private readonly ahead: number,
     parts: Parts,
   ) {
     this.#parts = parts
   }
 
-  static async open(limit = 2): Promise<StagingHarness> {
+  static async open(limit = 2, ahead = 2): Promise<StagingHarness> {
     const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-staging-service-'))
     await mkdir(path.join(directory, 'blobs'))
     const isolation = new FakeIsolation()
-    return new StagingHarness(directory, isolation, limit, await assemble(directory, isolation, limit))
+    return new StagingHarness(directory, isolation, limit, ahead, await assemble(directory, isolation, limit, ahead))
   }
 
   get service(): StagingService {
@@ -75,7 +77,7 @@ export class StagingHarness {
   async restart(): Promise<void> {
     await this.service.stop()
     this.#parts.store.close()
-    this.#parts = await assemble(this.directory, this.isolation, this.limit)
+    this.#parts = await assemble(this.directory, this.isolation, this.limit, this.ahead)
     this.start()
   }
 
@@ -88,7 +90,7 @@ export class StagingHarness {
     for (const uuid of cancelled) await this.#parts.ledger.requestCancel(uuid)
     await this.service.stop()
     this.#parts.store.close()
-    this.#parts = await assemble(this.directory, this.isolation, this.limit)
+    this.#parts = await assemble(this.directory, this.isolation, this.limit, this.ahead)
   }
 
   async close(): Promise<void> {
@@ -192,7 +194,7 @@ export interface PackageOptions {
 
 type Parts = Awaited<ReturnType<typeof assemble>>
 
-async function assemble(directory: string, isolation: FakeIsolation, limit: number) {
+async function assemble(directory: string, isolation: FakeIsolation, limit: number, ahead: number) {
   const store = SqliteStore.open(path.join(directory, 'stagerd.db'))
   const { ledger, packages, stagers, pipelines, policies } = store
   const logger = pino({ level: 'silent' })
@@ -222,7 +224,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
   const coordinator = new Coordinator({ logger })
   const prepared = new PreparedLaunches({
     ...{ isolation, coordinator, live, janitor, logger },
-    ...{ limit: 2, forMs: 60_000 },
+    ...{ limit: ahead, forMs: 60_000 },
   })
   const liveBlobs = new Leases()
   const launches = new LaunchRunner({

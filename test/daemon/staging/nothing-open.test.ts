@@ -8,7 +8,8 @@ import { done, setEnvironment, upload } from './stager-requests.js'
 
 let harness: StagingHarness
 beforeEach(async () => {
-  harness = await StagingHarness.open()
+  // What waits for another launch stays open.
+  harness = await StagingHarness.open(2, 0)
   await harness.addPackage('app', { state: 'uploaded' })
   harness.start()
 })
@@ -125,5 +126,23 @@ it.each(WAYS)('a staging that ends $how leaves no socket, descriptor or timer', 
   const { uuid } = await harness.submit('app', 'pipe')
   expect(await harness.ended(uuid)).toMatchObject(ending)
   await until('it is released', () => harness.isolation.left.size === 0)
+  await untilNothingMoreIsOpen(open, openInProcess)
+})
+
+it('containers that were created ahead leave no socket, descriptor or timer when they are released', async () => {
+  await harness.close()
+  harness = await StagingHarness.open()
+  await harness.addPackage('app', { state: 'uploaded' })
+  await harness.addPipeline('pipe', { stager: done })
+  harness.start()
+  const stage = async () => {
+    await harness.ended((await harness.submit('app', 'pipe', { reuse: false })).uuid)
+    await until('two wait', () => harness.parts.prepared.count === 2)
+    await harness.parts.prepared.clear()
+    await until('it is released', () => harness.isolation.left.size === 0)
+  }
+  await stage()
+  const open = await openInProcess()
+  await stage()
   await untilNothingMoreIsOpen(open, openInProcess)
 })
