@@ -183,6 +183,11 @@ export class Container {
     }
   }
 
+  /** Changes how many processes and threads it may have. It must not be frozen: runc would thaw it for that. */
+  async limitProcesses(pids: number): Promise<void> {
+    await askEngine('limit a container', this.#container.update({ PidsLimit: pids }))
+  }
+
   /** Prepares a further program; see container-shell.ts. */
   async exec(options: Docker.ExecCreateOptions): Promise<Docker.Exec> {
     return await askEngine('open a shell in a container', this.#container.exec(options))

@@ -14,8 +14,8 @@ export interface KeptParts {
   readonly probe: LimitProbe
   /** Of its program. */
   readonly workingDirectory: string
-  /** The limit of its program. */
-  readonly diskBytes: number
+  /** Those of its program. */
+  readonly limits: Limits
   /** Resolves when the container has ended, or the Engine is lost. */
   readonly gone: Promise<unknown>
   /** Aborted, with the reason, when the host can no longer isolate the container. */
@@ -24,6 +24,13 @@ export interface KeptParts {
 
 /** What shells may write to a container that is over its limit already, so that one can work in it. */
 const DISK_ALLOWANCE_BYTES = 64 * 2 ** 20
+
+/**
+ * What a shell may start in a container that is at its limit already. Processes that have ended count until the init
+ * collects them, and most shells, as an init, collect those of others only while they wait. To start a process, runc
+ * needs a handful of threads.
+ */
+const PIDS_ALLOWANCE = 64
 
 /**
  * A container whose program is over.
@@ -35,6 +42,7 @@ const DISK_ALLOWANCE_BYTES = 64 * 2 ** 20
 export class KeptContainer implements KeptContainerPort {
   readonly lost: Promise<Error>
   #usedBytes: number | undefined
+  #hasAllowance = false
   readonly #parts: KeptParts
   readonly #mutex = new Mutex()
   readonly #shells = new Set<ContainerShell>()
@@ -68,8 +76,10 @@ export class KeptContainer implements KeptContainerPort {
       await this.#thaw()
       try {
         const { container, freezer, workingDirectory } = this.#parts
-        const open = () => ContainerShell.open(container, workingDirectory, plan, hooks, this.#closed.signal)
-        const shell = await freezer.whileThawed(open)
+        const shell = await freezer.whileThawed(async () => {
+          await this.#allowProcesses()
+          return await ContainerShell.open(container, workingDirectory, plan, hooks, this.#closed.signal)
+        })
         this.#shells.add(shell)
         void shell.ended.then(() => this.#closeShell(shell))
         return shell
@@ -86,6 +96,13 @@ export class KeptContainer implements KeptContainerPort {
     this.#watching?.abort()
   }
 
+  async #allowProcesses(): Promise<void> {
+    if (this.#hasAllowance) return
+    const { container, limits } = this.#parts
+    await container.limitProcesses(limits.pids + PIDS_ALLOWANCE)
+    this.#hasAllowance = true
+  }
+
   #closeShell(shell: ContainerShell): Promise<void> {
     this.#shells.delete(shell)
     return this.#mutex.run(() => this.#freezeIfUnused())
@@ -93,15 +110,15 @@ export class KeptContainer implements KeptContainerPort {
 
   async #thaw(): Promise<void> {
     if (this.#watching) return
-    const { freezer, probe, diskBytes } = this.#parts
+    const { freezer, probe, limits } = this.#parts
     const filesystemUseBefore = (await probe.filesystemUse()) - (this.#usedBytes ?? 0)
     await freezer.endHold()
     const watching = new AbortController()
     this.#watching = watching
-    const limits = limitsOf(Math.max(diskBytes, (this.#usedBytes ?? diskBytes) + DISK_ALLOWANCE_BYTES))
+    const diskBytes = Math.max(limits.diskBytes, (this.#usedBytes ?? limits.diskBytes) + DISK_ALLOWANCE_BYTES)
     // The counters tell of the limits that its program has hit.
     const diskOnly = { ...probe, counts: () => Promise.resolve(undefined), eventFiles: [], filesystemUseBefore }
-    void new LimitWatch(diskOnly, limits).untilHit(watching.signal).then((hit) => {
+    void new LimitWatch(diskOnly, limitsOf(diskBytes)).untilHit(watching.signal).then((hit) => {
       if (hit?.kind === 'disk-full') this.#lose(new Error('it has reached its disk limit'))
       else if (hit) this.#lose(new Error('what it writes to the disk cannot be measured'))
     })

@@ -93,8 +93,7 @@ export class RunningContainer implements RunningContainerPort {
       throw new Fault('container-gone', 'The container cannot be kept: it is being ended.', { cause: error })
     })
     const gone = Promise.allSettled([Promise.race([this.#output, this.#waiting])])
-    const { diskBytes } = limits
-    this.#kept = new KeptContainer({ container, freezer, probe, workingDirectory, diskBytes, gone, unsafe: lost })
+    this.#kept = new KeptContainer({ container, freezer, probe, workingDirectory, limits, gone, unsafe: lost })
     await this.#kept.measure()
     return this.#kept
   }

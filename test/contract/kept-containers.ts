@@ -133,6 +133,20 @@ export function describeKept(
       expect(await ask(disk.kept, 'pwd\n')).toEqual({ exitCode: 0, stdout: '/tmp\n' })
     })
 
+    it('has room for a shell and its programs beside as many processes as it may have', async () => {
+      const leaves: Program = {
+        shell: 'for i in $(seq 18); do sleep 60 & done; exit 3',
+        fake: async ({ fork, exit }) => {
+          fork(18)
+          exit(3)
+          return Promise.resolve()
+        },
+      }
+      const { ended, kept } = await keep(leaves, { pids: 20 })
+      expect(ended).toEqual({ kind: 'exited', exitCode: 3 })
+      expect(await ask(kept, 'pwd | cat\n')).toEqual({ exitCode: 0, stdout: '/tmp\n' })
+    })
+
     it('is kept when its program is halted, and not when it is stopped', async () => {
       const halted = await start(idle)
       await expect.poll(() => halted.recorder.stdout).toBe('ready\n')
