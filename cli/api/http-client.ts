@@ -64,8 +64,11 @@ async function transportTo(endpoint: Endpoint) {
   return { agent, send: https.request }
 }
 
-function addressOf(endpoint: Endpoint): RequestOptions {
-  if (endpoint.kind === 'socket') return { socketPath: endpoint.path, host: 'stagerd' }
+/** With a server name, Node.js does not look for an address in that of the host, for which it compiles large patterns. */
+type Address = RequestOptions & { readonly servername?: string }
+
+function addressOf(endpoint: Endpoint): Address {
+  if (endpoint.kind === 'socket') return { socketPath: endpoint.path, host: 'stagerd', servername: '' }
   const { hostname, port } = new URL(endpoint.url)
   // The brackets of an IPv6 address are only for URLs.
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port) }

@@ -14,7 +14,7 @@ import { followStaging } from '../follow/follow-staging.js'
 import { lookUp } from '../session/look-up.js'
 import type { GlobalOptions, Session } from '../session/session.js'
 import { makeImagePackage } from '../transfer/make-image-package.js'
-import { assertNoProgram, findReplaceable } from '../transfer/put-package.js'
+import { assertNoProgram, findReplaceable, listStagers } from '../transfer/put-package.js'
 import { publishAfter, temporaryNameOf, type Target } from '../transfer/publish-after.js'
 import { upload } from '../transfer/upload.js'
 
@@ -49,7 +49,7 @@ async function build(session: Session, options: BuildOptions, file: string): Pro
   if (script.image !== undefined) return await buildFromImage(session, scriptFile, target)
   const pipeline = await lookUp<Pipeline>(session, options.pipeline, 'stagpipe')
   const before = await findReplaceable(session, target.fqn)
-  if (before) await assertNoProgram(session, before)
+  if (before) assertNoProgram(before, await listStagers(session))
 
   const sources = await fetchSources(session, script, options.insecureSources === true)
   const { sha256 } = await upload(session, await packBuild(scriptFile, sources, session.io.env, signal), namespace)
@@ -70,7 +70,7 @@ async function build(session: Session, options: BuildOptions, file: string): Pro
 async function buildFromImage(session: Session, { script }: ScriptFile, target: Target): Promise<number> {
   const { image = '', cleanup, depends, provides, environment, version, description } = script
   const before = await findReplaceable(session, target.fqn)
-  if (before) await assertNoProgram(session, before)
+  if (before) assertNoProgram(before, await listStagers(session))
   const draft: ImagePackageDraft = {
     image,
     leave_out: cleanup,

@@ -16,7 +16,7 @@ import { download } from '../transfer/download.js'
 import { makeImagePackage } from '../transfer/make-image-package.js'
 import { assertTarget } from '../transfer/part-file.js'
 import { publishAfter, temporaryNameOf } from '../transfer/publish-after.js'
-import { assertNoProgram, findReplaceable } from '../transfer/put-package.js'
+import { assertNoProgram, findReplaceable, listStagers } from '../transfer/put-package.js'
 import { timed } from '../display/timed.js'
 
 export interface StageImageOptions extends KeepOptions {
@@ -47,7 +47,7 @@ export async function stageImage(session: Session, options: StageImageOptions, i
   const target = session.newName(options.name ?? nameOfImage(image), 'package')
   const pipeline = await lookUp<Pipeline>(session, options.pipeline ?? DOCKER, 'stagpipe')
   const before = await findReplaceable(session, target.fqn)
-  if (before) await assertNoProgram(session, before)
+  if (before) assertNoProgram(before, await listStagers(session))
   if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
 
   const draft: ImagePackageDraft = {

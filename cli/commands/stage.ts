@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { Command } from 'commander'
 import { quote } from '../../base/fqn.js'
+import { settleAll } from '../../base/settle-all.js'
 import type { Package } from '../../daemon/documents/package.js'
 import type { Staging, StagingDraft } from '../../daemon/documents/staging.js'
 import { packagePath } from '../api/paths.js'
@@ -22,7 +23,13 @@ import { nameOfSource } from '../source/name-of-source.js'
 import { download } from '../transfer/download.js'
 import { assertTarget } from '../transfer/part-file.js'
 import { prepareFile } from '../transfer/prepare-tarball.js'
-import { assertNoProgram, findReplaceable, putPackage, type PackageContents } from '../transfer/put-package.js'
+import {
+  assertNoProgram,
+  findReplaceable,
+  listStagers,
+  putPackage,
+  type PackageContents,
+} from '../transfer/put-package.js'
 import { upload } from '../transfer/upload.js'
 import { uploadSource } from '../transfer/upload-source.js'
 import { assertRuntime, warnOfDependencies, withRuntime } from '../source/wishes.js'
@@ -103,15 +110,17 @@ async function stageSource(
   const { api, output, signal } = session
   // Check all arguments before packing and uploading.
   const target = session.newName(options.name ?? manifest.name ?? (await derivedName(session, application)), 'package')
-  const pipeline = await choosePipeline(session, {
-    option: options.pipeline,
-    manifest: from,
-    source: isDirectory || isJavaArchive(file) ? file : undefined,
-  })
-  const before = await findReplaceable(session, target.fqn)
+  const [pipeline, { before, stagers }] = await settleAll([
+    choosePipeline(session, {
+      option: options.pipeline,
+      manifest: from,
+      source: isDirectory || isJavaArchive(file) ? file : undefined,
+    }),
+    findBefore(session, target.fqn),
+  ])
   if (before)
     await judgeValue(options.name === undefined && manifest.name ? from : undefined, 'name', () =>
-      assertNoProgram(session, before),
+      assertNoProgram(before, stagers),
     )
   await assertRuntime(session, target.namespace, options.runtime)
   const dependencies = options.dependsOn ?? (options.runtime && manifest.package_dependencies)
@@ -151,6 +160,12 @@ async function stageSource(
   }
   if (output.json) await output.document(ended)
   return exitCodeOfStaging(ended)
+}
+
+/** The package that is staged again, and what decides whether it may be. */
+async function findBefore(session: Session, fqn: string) {
+  const before = await findReplaceable(session, fqn)
+  return { before, stagers: before ? await listStagers(session) : [] }
 }
 
 async function uploadFile(session: Session, file: string, namespace: string): Promise<{ readonly sha256: string }> {

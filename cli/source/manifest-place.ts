@@ -28,7 +28,7 @@ function placeIn({ given, places }: ManifestPlaces, key: string): string {
 export async function judgeValue<T>(
   manifest: ManifestPlaces | undefined,
   key: string,
-  judge: () => Promise<T>,
+  judge: () => T | Promise<T>,
 ): Promise<T> {
   try {
     return await judge()

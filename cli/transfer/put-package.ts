@@ -34,12 +34,16 @@ export async function findReplaceable(session: Session, fqn: string): Promise<Pa
   return found
 }
 
+/** For `assertNoProgram`. */
+export async function listStagers({ api, signal }: Session): Promise<Stager[]> {
+  return await api.get<Stager[]>('/v1/stagers', { signal })
+}
+
 /**
  * Throws `Conflict` (`package-of-stager`) when the package holds the program of a stager: a source directory of the
  * same name must not replace it by accident.
  */
-export async function assertNoProgram(session: Session, found: Package): Promise<void> {
-  const stagers = await session.api.get<Stager[]>('/v1/stagers', { signal: session.signal })
+export function assertNoProgram(found: Package, stagers: readonly Stager[]): void {
   const stager = stagers.find((one) => one.package === found.fqn)
   if (stager)
     throw new Conflict(

@@ -59,15 +59,19 @@ interface Changes extends Pick<SourceUpload, 'directory' | 'leaveOut'> {
 /** Undefined when the daemon lacks more than what is known to have changed, or does not know how to do this. */
 async function uploadChanges(session: Session, changes: Changes): Promise<Stored | undefined> {
   const { directory, leaveOut, known, index } = changes
+  // Asked while the source is read.
+  const stored = findStored(session, known)
+  stored.catch(() => undefined)
   const began = performance.now()
   const packed = await packWithProgress(session, { directory, leaveOut, prefix: '', known: known.groups })
   try {
     const { read, all } = packed.files
     const files = `${read} of ${all} files`
     await session.output.note(`Read ${files} again in ${elapsed(performance.now() - began)}.`)
-    const stored = (await findUnchanged(session, packed, known)) ?? (await assemble(session, packed, changes.before))
-    if (stored) await remember(index, packed, stored)
-    return stored
+    const isUnchanged = known.archive?.segments === digestOfSegments(packed.segments)
+    const found = (isUnchanged ? await stored : undefined) ?? (await assemble(session, packed, changes.before))
+    if (found) await remember(index, packed, found)
+    return found
   } catch (error) {
     // Refusals by a quota or a limit are those of the whole source too; with everything else, it may succeed.
     if (error instanceof ApiProblem && /^(?:400|404|405|409|415)$/.test(String(error.status))) return undefined
@@ -77,12 +81,9 @@ async function uploadChanges(session: Session, changes: Changes): Promise<Stored
   }
 }
 
-async function findUnchanged(
-  { api, signal }: Session,
-  { segments }: PackedDirectory,
-  { archive }: KnownSource,
-): Promise<StoredResource | undefined> {
-  if (archive?.segments !== digestOfSegments(segments)) return undefined
+/** Undefined when the daemon does not have the archive that is known. */
+async function findStored({ api, signal }: Session, { archive }: KnownSource): Promise<StoredResource | undefined> {
+  if (!archive) return undefined
   const found = await api.find<StoredResource>(`/v1/resources/${archive.sha256}`, { signal })
   return found?.length === archive.length ? found : undefined
 }

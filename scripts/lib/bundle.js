@@ -1,21 +1,21 @@
 // bundle.js DIRECTORY NAME=FILE...: bundles the programs whose TypeScript files are given, each with everything that it
 // imports, into DIRECTORY, with source maps. A program then starts after reading a few files instead of thousands:
 // docs/decisions/0035-bundled-programs.md. It only strips types: `npm run typecheck` checks them.
+//
+// NAME becomes the ES module NAME.js. A program that starts often has the name NAME.cjs: it becomes one CommonJS file, with
+// the code that V8 has compiled of it (docs/decisions/0055-code-cache.md).
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import process from 'node:process'
 import { build } from 'esbuild'
+import { cachedProgram } from './cached-program.js'
 
 const [directory, ...programs] = process.argv.slice(2)
 const unused = path.join(import.meta.dirname, 'unused-module.cjs')
 
-const { outputFiles } = await build({
-  entryPoints: Object.fromEntries(programs.map((program) => program.split('='))),
+const common = {
   outdir: directory,
   bundle: true,
-  // Modules that are imported dynamically are files of their own.
-  splitting: true,
-  format: 'esm',
   platform: 'node',
   // The oldest version in `engines` of package.json.
   target: 'node20.12',
@@ -26,23 +26,51 @@ const { outputFiles } = await build({
   external: ['better-sqlite3'],
   // What dockerode loads for Engines behind SSH and for builds with BuildKit.
   alias: { ssh2: unused, '@grpc/grpc-js': unused, '@grpc/proto-loader': unused },
+  logLevel: 'warning',
+  write: false,
+}
+
+/** Modules that are imported dynamically are files of their own. */
+const MODULES = {
+  splitting: true,
+  format: 'esm',
   // CommonJS modules load those of Node.js with `require`.
   banner: {
     js: `import { createRequire as createRequireOfBundle } from 'node:module'
 const require = createRequireOfBundle(import.meta.url)`,
   },
-  logLevel: 'warning',
-  write: false,
-})
+}
+
+/** Modules that are imported dynamically are part of the file, and run when they are imported. */
+const ONE_FILE = {
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  supported: { 'dynamic-import': false },
+  define: { 'import.meta.url': 'urlOfBundle' },
+  banner: { js: "const urlOfBundle = require('node:url').pathToFileURL(__filename).href" },
+}
+
+const files = new Map()
+const entries = programs.map((program) => program.split('='))
+for (const [extension, options] of Object.entries({ '': MODULES, '.cjs': ONE_FILE })) {
+  const chosen = entries.filter(([name]) => path.extname(name) === extension)
+  if (chosen.length === 0) continue
+  const entryPoints = Object.fromEntries(chosen.map(([name, file]) => [path.basename(name, extension), file]))
+  const { outputFiles } = await build({ ...common, ...options, entryPoints })
+  for (const { path: file, contents } of outputFiles) files.set(path.basename(file), Buffer.from(contents))
+  if (options !== ONE_FILE) continue
+  for (const [name] of chosen)
+    for (const [file, contents] of await cachedProgram(directory, name, files.get(name))) files.set(file, contents)
+}
 
 // Files that do not change stay as they are: a script may build while another one runs the programs.
 await mkdir(directory, { recursive: true })
-for (const { path: file, contents } of outputFiles) {
+for (const [name, contents] of files) {
+  const file = path.join(directory, name)
   const existing = await readFile(file).catch(() => undefined)
   if (existing?.equals(contents)) continue
   await writeFile(`${file}.new`, contents)
   await rename(`${file}.new`, file)
 }
 // The names of shared files change with their content, so that old ones would stay.
-const names = new Set(outputFiles.map((file) => path.basename(file.path)))
-for (const name of await readdir(directory)) if (!names.has(name)) await rm(path.join(directory, name))
+for (const name of await readdir(directory)) if (!files.has(name)) await rm(path.join(directory, name))

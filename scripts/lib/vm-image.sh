@@ -76,7 +76,7 @@ vm_tree() {
 vm_package() {
   local key new=$vm_cache/new-package
   key=$(digest_of base bin cli daemon examples images isolation packaging stagers package.json package-lock.json scripts/package \
-    scripts/lib/{parts,lay-out,debian-package}.sh scripts/lib/bundle.js)
+    scripts/lib/{parts,lay-out,debian-package}.sh scripts/lib/{bundle,cached-program}.js)
   if [[ ! -e $vm_cache/package-$key.deb ]]; then
     note "making the package (log: $vm_cache/package.log)" >&2
     forget_others package "$key"

@@ -182,7 +182,7 @@ key_of() {
 }
 
 # with_kept NAME DIR COMMAND...: runs COMMAND with what it kept in DIR of /stagerfs the last time. DIR is what a package
-# manager has downloaded, which it finds by name and version.
+# manager has downloaded, which it finds by name and version. What it adds later need not be kept.
 with_kept() {
   local name=$1 dir=/stagerfs$2 code=0 before after
   shift 2
@@ -190,7 +190,7 @@ with_kept() {
   before=$(_state_of "$dir")
   "$@" || code=$?
   after=$(_state_of "$dir")
-  if [[ $before != "$after" ]]; then keep "$name" "$name" "$dir"; fi
+  if [[ $before != "$after" ]]; then keep_meanwhile "$name" "$name" "$dir"; fi
   return "$code"
 }
 _state_of() { (cd "$1" && find . -type f -printf '%p %s\n' | sort | sha256sum); }

@@ -51,6 +51,7 @@ relaunch_with() {
 relaunch() { _stager_verdict relaunch; }
 
 _stager_verdict() {
+  _stager_finish_keeping
   _stager_call POST "$1"
   : >"$_stager_dir/verdict"
   exit 0
@@ -88,8 +89,8 @@ put_data() {
     fi
   done
   ((${#paths[@]})) || fail "There is nothing to upload in $dir."
-  "$_stager_packer" "$dir" -- "${paths[@]}" | gzip -1 >"$archive" || fail "$dir cannot be packed."
-  sum=$(sha256sum <"$archive")
+  _stager_begin_keeping
+  sum=$("$_stager_packer" "$dir" -- "${paths[@]}" | gzip -1 | tee "$archive" | sha256sum) || fail "$dir cannot be packed."
   # --upload-file streams the file with a Content-Length; --data-binary would read it into memory.
   _stager_call POST "data?sha256=${sum%% *}" -H 'Content-Type: application/octet-stream' --upload-file "$archive"
   rm "$archive"
@@ -273,22 +274,44 @@ kept() {
 
 # keep NAME KEY DIR [BASE]: keeps a copy of DIR for the next staging, unless it has more than 256 MiB. Of each name, the
 # three latest are kept. The names in the archive are relative to BASE, which is the directory above DIR if it is not given.
+# Sets kept_archive to what `kept` would print, or to nothing.
 keep() {
+  kept_archive=''
   [[ -z ${STAGER_CACHE:-} ]] || _stager_keep "$@" || say "$3 is not kept for the next staging"
 }
 
+# keep_meanwhile NAME KEY DIR [BASE]: the same while the data is packed and uploaded, or before the verdict. DIR stays as it
+# is from then on.
+keep_meanwhile() { _stager_to_keep+=("$(printf '%q ' "$@")"); }
+
+_stager_begin_keeping() {
+  local words
+  for words in "${_stager_to_keep[@]}"; do
+    eval "keep $words" &
+    _stager_keeping+=("$!")
+  done
+  _stager_to_keep=()
+}
+
+_stager_finish_keeping() {
+  _stager_begin_keeping
+  ((${#_stager_keeping[@]} == 0)) || wait "${_stager_keeping[@]}" || true
+  _stager_keeping=()
+}
+
 _stager_keep() {
-  local dir=$3 base=${4:-$(dirname "$3")} fresh=$STAGER_CACHE/new-$$ file digest size
+  local dir=$3 base=${4:-$(dirname "$3")} fresh=$STAGER_CACHE/new-$BASHPID file digest size
   size=$(_stager_as_root du -sk "$dir") && ((${size%%[!0-9]*} <= 256 * 1024)) || return 1
   file=$(_stager_kept "$1" "$2")
   # What is in the place of a file is not written to or into.
   rm -rf "$fresh" "$file"-*
-  if ! _stager_pack "$base" -- "${dir#"$base"/}" >"$fresh"; then
+  if ! digest=$(_stager_pack "$base" -- "${dir#"$base"/}" | tee "$fresh" | sha256sum); then
     rm -f "$fresh"
     return 1
   fi
-  digest=$(sha256sum <"$fresh")
   mv "$fresh" "$file-${digest%% *}" || return 1
+  # shellcheck disable=SC2034 # for the caller of keep
+  kept_archive=$file-${digest%% *}
   # shellcheck disable=SC2012 # the names are digests
   while IFS= read -r file; do rm -rf "$file"; done < <(ls -td "$STAGER_CACHE/$1"-* | tail -n +4)
 }
@@ -404,6 +427,9 @@ _stager_where=''
 # What packs the data. application.sh has another one.
 _stager_packer=_stager_pack
 _stager_meta_is_read=''
+# What `keep_meanwhile` was given, and the processes that do it.
+_stager_to_keep=()
+_stager_keeping=()
 _stager_dir=$(mktemp -d)
 _stager_answer=$_stager_dir/answer
 
@@ -428,6 +454,7 @@ _stager_end() {
         echo 'The stager ended without a verdict: end it with finish, fail or relaunch_with.'
       fi
     fi
+    _stager_finish_keeping
     stager_request POST failed || ((code)) || echo "$STAGER_REFUSAL"
     ((code)) || code=1
   fi

@@ -15,5 +15,5 @@ export async function compileProgram(entry: string, root: string, name = path.ba
   await execa(process.execPath, [bundle, programs, `${name}=${entry}`], { cwd: CHECKOUT })
   await copyFile(path.join(CHECKOUT, 'package.json'), path.join(root, 'package.json'))
   await symlink(path.join(CHECKOUT, 'node_modules'), path.join(root, 'node_modules'))
-  return path.join(programs, `${name}.js`)
+  return path.join(programs, path.extname(name) ? name : `${name}.js`)
 }

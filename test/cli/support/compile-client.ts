@@ -7,7 +7,7 @@ const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** Bundles the client from the current sources into an installation of its own. */
 export async function compileClient(root: string): Promise<void> {
-  await compileProgram(path.join(CHECKOUT, 'cli/main.ts'), root, 'stagectl')
+  await compileProgram(path.join(CHECKOUT, 'cli/main.ts'), root, 'stagectl.cjs')
   await mkdir(path.join(root, 'bin'))
   await copyFile(path.join(CHECKOUT, 'bin/stagectl'), path.join(root, 'bin/stagectl'))
   await chmod(path.join(root, 'bin/stagectl'), 0o755)
