@@ -22,7 +22,7 @@ const killShims = () => runProcess('pkill', ['-KILL', '--full', '^/usr/bin/conta
 const isAnswered = async () => (await daemon.call('GET', '/readyz')).status === 200
 
 beforeEach(async () => {
-  daemon = await PrivateDaemon.start(['--concurrency', '1', '--drain-timeout', '1s', '--prepared', '0'])
+  daemon = await PrivateDaemon.start(['--concurrency', '1', '--drain-timeout', '1s'])
   const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   await daemon.addPackage(await stagerTarball(file('program.tar.gz'), { patient: PATIENT }), 'program', {

@@ -14,7 +14,10 @@ import { ON_DISK } from './on-disk.js'
 
 export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** The built stagerd with its own state directory and socket. */
+/** For tests that also concern containers that are created ahead. */
+export const CREATED_AHEAD = ['--prepared', '2']
+
+/** The built stagerd with its own state directory and socket. Creates no container ahead unless its flags say so. */
 export class PrivateDaemon {
   readonly directory: string
   readonly socket: string
@@ -55,7 +58,17 @@ export class PrivateDaemon {
     const log = openSync(path.join(this.directory, 'log'), 'a')
     this.#process = spawn(
       path.join(CHECKOUT, 'bin/stagerd'),
-      ['--state-dir', this.stateDirectory, '--socket', this.socket, '--log-level', 'debug', ...this.#flags],
+      [
+        '--state-dir',
+        this.stateDirectory,
+        '--socket',
+        this.socket,
+        '--log-level',
+        'debug',
+        '--prepared',
+        '0',
+        ...this.#flags,
+      ],
       { stdio: ['ignore', log, log], env: { ...process.env, ...this.#environment } },
     )
     await until('the daemon answers', async () => {

@@ -1,14 +1,14 @@
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { leftovers, removeImages } from '../support/leftovers.js'
-import { PrivateDaemon } from '../support/private-daemon.js'
+import { CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
 const MIB = 2 ** 20
 
 let daemon: PrivateDaemon
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start()
+  daemon = await PrivateDaemon.start(CREATED_AHEAD)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   await daemon.addPackage(await tarballOf(path.join(daemon.directory, 'app.tar.gz'), { x: 'y' }), 'app', {
     state: 'uploaded',

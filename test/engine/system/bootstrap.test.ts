@@ -21,16 +21,17 @@ const newest = async () => (await daemon.ask<Bootstrap[]>('GET', '/v1/bootstraps
 const packages = (node = daemon) => node.ask<Package[]>('GET', '/v1/packages')
 const show = (fqn: string) => daemon.ask<Package>('GET', `/v1/packages/${encodeURIComponent(fqn)}`)
 
-// Debian and what is built on it take minutes, so all tests that need them share this node.
+// Debian and what is built on it take minutes, so all tests that need them share this node. ./scripts/applications does the
+// same for other languages, and stages applications there.
 beforeAll(async () => {
   // Its first start begins the bootstrap.
-  daemon = await PrivateDaemon.start(['--bootstrap', 'python,ruby'])
+  daemon = await PrivateDaemon.start(['--bootstrap', 'python'])
   await until('Debian is being built', async () =>
     Boolean((await newest())?.items.find(({ name }) => name === DEBIAN)?.staging),
   )
   await daemon.kill()
   await daemon.restart()
-  const { exitCode, stdout, stderr } = await daemon.stagectl('bootstrap', 'python', 'ruby')
+  const { exitCode, stdout, stderr } = await daemon.stagectl('bootstrap', 'python')
   said = stdout + stderr
   expect(exitCode, said).toBe(0)
 }, BUILD_MS)
@@ -45,7 +46,7 @@ afterAll(async () => {
 describe('a bootstrap on a real Engine', () => {
   it('that the settings ask for builds an operating system in a container, also after a kill, and what pipelines need on it', async () => {
     expect(await daemon.ask<Bootstrap[]>('GET', '/v1/bootstraps')).toMatchObject([
-      { state: 'succeeded', pipelines: ['python', 'ruby'] },
+      { state: 'succeeded', pipelines: ['python'] },
     ])
     expect(said).toContain('[bootstrap] Complete: ')
     expect(await show(DEBIAN)).toMatchObject({
@@ -58,7 +59,7 @@ describe('a bootstrap on a real Engine', () => {
   it('has nothing to do afterwards, and stages nothing', async () => {
     const stagings = () => daemon.ask<Staging[]>('GET', '/v1/stagings?limit=1000')
     const before = { stagings: await stagings(), packages: await packages() }
-    const { exitCode, stdout } = await daemon.stagectl('bootstrap', 'python', 'ruby')
+    const { exitCode, stdout } = await daemon.stagectl('bootstrap', 'python')
 
     const { items = [] } = (await newest()) ?? {}
     expect([exitCode, stdout]).toEqual([0, `[bootstrap] Complete: 0 made, ${items.length} there already.`])
@@ -93,23 +94,10 @@ describe('a bootstrap on a real Engine', () => {
       await other.close()
     }
   })
-
-  it('leaves a node on which a Ruby application is staged, and runs', async () => {
-    const app = path.join(CHECKOUT, 'examples/apps/ruby-web')
-    const staged = await daemon.stagectl('stage', app, '--pipeline', '/apcera::ruby')
-    expect(staged.exitCode, staged.stdout + staged.stderr).toBe(0)
-    // WEBrick is not part of Ruby, and gems with native code need its headers.
-    const parts = `ruby -r webrick -e 'puts File.exist?(File.join(RbConfig::CONFIG["rubyhdrdir"], "ruby.h"))'`
-    expect((await daemon.stagectl('run', 'ruby-web', '--command', parts)).stdout).toBe('true')
-    const run = await daemon.stagectl('run', 'ruby-web', '--command', 'ruby -r ./tides -e "puts Tides.today"')
-    expect(run.stdout, run.stderr).toMatch(/High water at 06:12, says Ruby 3\.1/)
-    expect(run.exitCode).toBe(0)
-  })
 })
 
 it.each([
   ['packages::build-essential', 'usr/bin/x86_64-linux-gnu-gcc-12'],
-  ['runtimes::ruby-3.1', 'usr/bin/ruby3.1'],
   ['runtimes::python-3.11', 'usr/include/python3.11/Python.h'],
 ])('%s, built with apt in a container, has its programs and no caches', async (name, program) => {
   const tarball = await daemon.download(`/v1/packages/${encodeURIComponent(`package::/apcera/pkg/${name}`)}`)

@@ -6,7 +6,7 @@ import type { Staging } from '../../../daemon/documents/staging.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchLabels, launchName } from '../../../isolation/host/ownership.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
-import { CHECKOUT, PrivateDaemon, until } from '../support/private-daemon.js'
+import { CHECKOUT, CREATED_AHEAD, PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
 const BUILD = `#!/bin/sh
@@ -33,7 +33,7 @@ let pipeline: string
 let logged: number
 
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start()
+  daemon = await PrivateDaemon.start(CREATED_AHEAD)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
 })
 

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { leftovers } from '../support/leftovers.js'
-import { PrivateDaemon, until } from '../support/private-daemon.js'
+import { CREATED_AHEAD, PrivateDaemon, until } from '../support/private-daemon.js'
 import { PrivateEngine } from '../support/private-engine.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
@@ -36,7 +36,7 @@ let daemon: PrivateDaemon
 
 beforeEach(async () => {
   engine = await PrivateEngine.start()
-  daemon = await PrivateDaemon.start(['--bridge-pool', engine.addressPool], engine.environment)
+  daemon = await PrivateDaemon.start(['--bridge-pool', engine.addressPool, ...CREATED_AHEAD], engine.environment)
   const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   const programs = { patient: PATIENT, careful: CAREFUL, polite: POLITE }

@@ -6,7 +6,7 @@ import type { Package } from '../../../daemon/documents/package.js'
 import type { Result } from '../../../daemon/documents/result.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
-import { PrivateDaemon, until } from '../support/private-daemon.js'
+import { CREATED_AHEAD, PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
 const PACKAGES = 4
@@ -16,7 +16,7 @@ const EVERYTHING = { older_than_ms: 0, keep_bytes: 0 }
 let daemon: PrivateDaemon
 
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start(['--concurrency', '3', '--upload-grace', '2s'])
+  daemon = await PrivateDaemon.start(['--concurrency', '3', '--upload-grace', '2s', ...CREATED_AHEAD])
   const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   // The stager posts its verdict some time after its snapshot, later than the grace period of an upload.

@@ -2,7 +2,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Package } from '../../../daemon/documents/package.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
-import { PrivateDaemon } from '../support/private-daemon.js'
+import { CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
 const STEERED = 'this is code of the hostile stager'
@@ -40,7 +40,7 @@ let daemon: PrivateDaemon
 const file = (name: string) => path.join(daemon.directory, name)
 
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start()
+  daemon = await PrivateDaemon.start(CREATED_AHEAD)
   await daemon.addPackage(await recipeTarball('debian-12'), 'debian-12', { provides: 'os.linux os.debian-12' })
   const code = `#!/bin/sh\necho ${STEERED}\n`
   const evil = { 'opt/evil/code': code, 'opt/evil/cat': code, 'opt/evil/evil.pm': `print "${STEERED}\\n"; 1;\n` }

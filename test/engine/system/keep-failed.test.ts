@@ -19,7 +19,7 @@ exit 3
 
 let daemon: PrivateDaemon
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start(['--max-kept', '2', '--prepared', '0'])
+  daemon = await PrivateDaemon.start(['--max-kept', '2'])
   const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   const program = await stagerTarball(file('fails.tar.gz'), { stage: FAILS })

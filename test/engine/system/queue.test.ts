@@ -2,7 +2,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
-import { PrivateDaemon } from '../support/private-daemon.js'
+import { CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
 const AT_ONCE = 20
@@ -11,7 +11,7 @@ const LIMIT = 4
 let daemon: PrivateDaemon
 
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start(['--concurrency', String(LIMIT)])
+  daemon = await PrivateDaemon.start(['--concurrency', String(LIMIT), ...CREATED_AHEAD])
   const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   const program = await stagerTarball(file('hello.tar.gz'), {

@@ -2,13 +2,13 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Package } from '../../../daemon/documents/package.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
-import { PrivateDaemon, until } from '../support/private-daemon.js'
+import { CREATED_AHEAD, PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, tarballOf } from '../support/tarballs.js'
 
 let daemon: PrivateDaemon
 
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start()
+  daemon = await PrivateDaemon.start(CREATED_AHEAD)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   await daemon.addPackage(await tarballOf(path.join(daemon.directory, 'app.tar.gz'), { readme: 'hello' }), 'app', {
     dependencies: 'os.linux',

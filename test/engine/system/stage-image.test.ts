@@ -13,7 +13,7 @@ let daemon: PrivateDaemon
 
 beforeAll(async () => {
   // What waits for a launch would be left over while the daemon runs.
-  daemon = await PrivateDaemon.start(['--prepared', '0'])
+  daemon = await PrivateDaemon.start()
   await daemon.addPackage(await recipeTarball('debian-12'), 'debian-12', {
     provides: 'os.linux os.debian os.debian-12',
   })

@@ -4,14 +4,14 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Package } from '../../../daemon/documents/package.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
-import { CHECKOUT, PrivateDaemon } from '../support/private-daemon.js'
+import { CHECKOUT, CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf, treeOf } from '../support/tarballs.js'
 
 let daemon: PrivateDaemon
 const file = (name: string) => path.join(daemon.directory, name)
 
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start()
+  daemon = await PrivateDaemon.start(CREATED_AHEAD)
   await daemon.addPackage(await recipeTarball('debian-12'), 'debian-12', {
     provides: 'os.linux os.debian os.debian-12',
   })
