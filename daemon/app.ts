@@ -66,10 +66,13 @@ import { PackageQuota } from './store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from './store/resource-ingest.js'
 import { SegmentTables } from './store/segment-tables.js'
 import { SqliteStore } from './store/sqlite/store.js'
+import { openTraces } from './traces/open-traces.js'
 
 export interface Surroundings {
   readonly version: string
   readonly logger: Logger
+  /** The environment of the process, for the standard variables that are no settings. */
+  readonly environment: Readonly<Record<string, string | undefined>>
 }
 
 /** The parts that have a lifecycle; see lifecycle.ts. */
@@ -89,7 +92,7 @@ export interface App {
  */
 export async function buildApp(
   settings: Settings,
-  { version, logger }: Surroundings,
+  { version, logger, environment: ofProcess }: Surroundings,
   undo: CleanupStack,
 ): Promise<App> {
   const { limits, concurrency } = settings
@@ -103,7 +106,11 @@ export async function buildApp(
   const store = SqliteStore.open(state.database, settings.packageQuotaBytes, settings.history)
   undo.defer('close the database', () => store.close())
   const { packages, stagers, pipelines, policies, bootstraps: bootstrapRecords, references } = store
-  const ledger = observeEnds(store.ledger, (staging) => metrics.ended(staging))
+  const traces = await openTraces(ofProcess, { version, logger }, undo)
+  const ledger = observeEnds(store.ledger, (staging) => {
+    metrics.ended(staging)
+    traces?.ended(staging)
+  })
   const blobs = await DirectoryBlobStore.open(state.blobs)
   const liveBlobs = new Leases()
   const logs = new LogStore(state.logs, async (uuid) => isTerminal((await ledger.get(uuid)).state))
@@ -168,7 +175,10 @@ export async function buildApp(
     janitor,
     kept,
     logger,
-    stepEnded: (step, ms) => metrics.step(step, ms),
+    stepEnded: (step) => {
+      metrics.step(step)
+      traces?.step(step)
+    },
   })
   const uploads = { blobs, references, liveBlobs, logger }
   const service = new StagingService(

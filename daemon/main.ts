@@ -48,7 +48,7 @@ async function main(argv: readonly string[]): Promise<number> {
   // Before the start: the default action of this signal ends the process.
   let service: Service | undefined
   process.on('SIGHUP', () => void service?.reload())
-  const daemon = await Daemon.open(settings, { version, logger })
+  const daemon = await Daemon.open(settings, { version, logger, environment: process.env })
   const manager = new ServiceManager(process.env)
   try {
     await daemon.start()

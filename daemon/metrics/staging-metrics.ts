@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { OPEN_STATES, type Staging } from '../model/staging.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
+import type { EndedStep } from '../traces/staging-traces.js'
 
 const STAGING_BUCKETS = [1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600]
 const WAIT_BUCKETS = [0.1, 1, 5, 30, 60, 300, 1800, 7200]
@@ -106,8 +107,8 @@ export class StagingMetrics {
   }
 
   /** For the steps of launches. */
-  step(name: string, milliseconds: number): void {
-    this.#steps.observe({ step: name }, milliseconds / 1000)
+  step({ step, milliseconds }: EndedStep): void {
+    this.#steps.observe({ step }, milliseconds / 1000)
   }
 }
 

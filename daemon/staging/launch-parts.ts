@@ -5,6 +5,7 @@ import type { LogWriter } from '../log/log-writer.js'
 import type { Staging } from '../model/staging.js'
 import type { Resolver } from '../resolver/resolver.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
+import type { EndedStep } from '../traces/staging-traces.js'
 import type { Janitor } from './janitor.js'
 import type { KeptLaunches } from './kept-launches.js'
 import type { LiveContainers } from './live-containers.js'
@@ -28,8 +29,8 @@ export interface LaunchParts {
   readonly janitor: Pick<Janitor, 'trySweep'>
   readonly kept: Pick<KeptLaunches, 'keep'>
   readonly logger: Logger
-  /** Called with the duration of each step of a launch. */
-  readonly stepEnded?: (step: string, milliseconds: number) => void
+  /** Called at the end of each step of a launch. Must not throw. */
+  readonly stepEnded?: (step: EndedStep) => void
   /** For tests: how long a stager may continue after its verdict before it is stopped, in milliseconds. */
   readonly graceAfterVerdictMs?: number
 }

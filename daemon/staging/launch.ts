@@ -209,9 +209,10 @@ export class Launch implements OwningLaunch {
     const { coordinator, ledger, logger, stepEnded } = this.#parts
     const { start } = plan
     const step = (name: string, ms: number) => {
-      stepEnded?.(name, ms)
+      stepEnded?.({ staging: this.#staging.uuid, launch: this.uuid, step: name, milliseconds: ms })
       logger.debug({ launch: this.uuid, step: name, ms }, 'launch step')
     }
+    this.#ahead?.reportSteps(step)
     const container = (this.#container ??= await this.#prepare(plan, step))
     const startedAt = performance.now()
     const listener = await coordinator.open(this.#handler, container.address, this.#ahead?.port)

@@ -26,6 +26,8 @@ export interface PreparedLaunch {
   readonly uuid: string
   readonly container: PreparedContainer
   readonly port: ReservedPort
+  /** From then on, `report` gets the steps of its container. */
+  readonly reportSteps: (report: (step: string, milliseconds: number) => void) => void
 }
 
 interface Waiting extends PreparedLaunch {
@@ -131,18 +133,19 @@ export class PreparedLaunches {
     const { isolation, coordinator, live, logger, forMs } = this.#parts
     const { signal } = this.#stop
     const uuid = randomUUID()
-    const step = (name: string, ms: number) => logger.debug({ launch: uuid, step: name, ms }, 'launch step')
+    let report = (step: string, ms: number) => logger.debug({ launch: uuid, step, ms }, 'launch step')
     let container: PreparedContainer | undefined
     let port: ReservedPort | undefined
     live.add(uuid)
     try {
-      container = await isolation.prepare({ ...prepare, id: uuid }, { step }, signal)
+      container = await isolation.prepare({ ...prepare, id: uuid }, { step: (name, ms) => report(name, ms) }, signal)
       port = await coordinator.reserve(container.address)
       const { command, workingDirectory, limits } = start
       await container.createAhead({ command, workingDirectory, limits, coordinatorPort: port.port }, signal)
       signal.throwIfAborted()
       const timer = setTimeout(() => this.#discard(one), forMs).unref()
-      const one = { kind, uuid, container, port, timer }
+      const reportSteps: PreparedLaunch['reportSteps'] = (to) => (report = to)
+      const one = { kind, uuid, container, port, reportSteps, timer }
       this.#waiting.push(one)
       return true
     } catch (error) {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -75,7 +76,7 @@ describe('metrics of stagings', () => {
   })
 
   it('time the steps of launches', async () => {
-    metrics.step('layers', 30)
+    metrics.step({ staging: randomUUID(), launch: randomUUID(), step: 'layers', milliseconds: 30 })
     expect(await valueOf('stagerd_launch_step_duration_seconds_bucket{le="0.02",step="layers"}')).toBe(0)
     expect(await valueOf('stagerd_launch_step_duration_seconds_bucket{le="0.05",step="layers"}')).toBe(1)
   })

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Staging } from '../../../daemon/documents/staging.js'
+import { otlpCollector, type OtlpCollector } from '../../support/otlp-collector.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
 import { CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
@@ -9,9 +10,14 @@ const AT_ONCE = 20
 const LIMIT = 4
 
 let daemon: PrivateDaemon
+let collector: OtlpCollector
 
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start(['--concurrency', String(LIMIT), ...CREATED_AHEAD])
+  collector = await otlpCollector()
+  daemon = await PrivateDaemon.start(['--concurrency', String(LIMIT), ...CREATED_AHEAD], {
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  })
   const file = (name: string) => path.join(daemon.directory, name)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   const program = await stagerTarball(file('hello.tar.gz'), {
@@ -27,9 +33,10 @@ afterAll(async () => {
   await daemon.stop()
   await removeImages(daemon)
   await daemon.close()
+  collector.close()
 })
 
-it(`${AT_ONCE} stagings submitted at once with a limit of ${LIMIT} all succeed, in the order of admission`, async () => {
+it(`${AT_ONCE} stagings submitted at once with a limit of ${LIMIT} all succeed, in the order of admission, and are traced`, async () => {
   const submitted = await Promise.all(Array.from({ length: AT_ONCE }, (_, n) => daemon.submit(`site-${n}`, 'hello')))
   const ended: Staging[] = []
   for (const { uuid } of submitted) ended.push(await daemon.ended(uuid))
@@ -50,4 +57,10 @@ it(`${AT_ONCE} stagings submitted at once with a limit of ${LIMIT} all succeed, 
   }
   await daemon.stop()
   expect(await leftovers(daemon), (await daemon.log()).slice(-6000)).toEqual([])
+
+  const namesIn = (trace: string) => collector.spans().flatMap(({ traceId, name }) => (traceId === trace ? [name] : []))
+  for (const { uuid } of ended)
+    expect(namesIn(uuid.replaceAll('-', ''))).toEqual(
+      expect.arrayContaining(['staging', 'queued', 'launch', 'listener', 'mounts', 'undo']),
+    )
 })
