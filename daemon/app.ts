@@ -219,7 +219,7 @@ export async function buildApp(
   const proxies = [settings.proxy.http, settings.proxy.https].filter((one) => one !== undefined)
   const node = new NodeReport(facts, isolation, ledger, packages, kept, async () => [
     await examineSocket(settings.socket, settings.group),
-    ...(await examineHost({ stateDirectory: stateDir, proxies })),
+    ...(await examineHost({ stateDirectory: stateDir, proxies, networkMtu: settings.networkMtu })),
   ])
 
   // Metrics.

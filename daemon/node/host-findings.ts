@@ -3,6 +3,8 @@ import { stat, statfs } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { runProcess } from '../../base/run-process.js'
 import type { Finding } from '../../isolation/isolation.js'
+import { uplinkMtu } from '../../isolation/network/uplink-mtu.js'
+import { SMALLEST_MTU, type NetworkMtu } from '../../isolation/network-mtu.js'
 
 const GIB = 1024 ** 3
 const PROXY_TIMEOUT_MS = 2_000
@@ -11,14 +13,16 @@ export interface HostFacts {
   readonly stateDirectory: string
   /** Where the proxies of the settings are. */
   readonly proxies: readonly { readonly host: string; readonly port: number }[]
+  readonly networkMtu: NetworkMtu
 }
 
-/** What of the host has nothing to do with the Engine: disk, inodes, permissions, clock, proxies. */
-export async function examineHost({ stateDirectory, proxies }: HostFacts): Promise<readonly Finding[]> {
-  const [space, permissions, clock, ...ofProxies] = await Promise.all([
+/** What of the host has nothing to do with the Engine: disk, inodes, permissions, clock, MTU, proxies. */
+export async function examineHost({ stateDirectory, proxies, networkMtu }: HostFacts): Promise<readonly Finding[]> {
+  const [space, permissions, clock, uplink, ...ofProxies] = await Promise.all([
     statfs(stateDirectory),
     stat(stateDirectory),
     isClockSynchronised(),
+    uplinkMtu(),
     ...proxies.map(examineProxy),
   ])
   return [
@@ -26,6 +30,7 @@ export async function examineHost({ stateDirectory, proxies }: HostFacts): Promi
     ...inodeFindings({ free: space.ffree, total: space.files }),
     permissionFinding(stateDirectory, permissions),
     ...clockFindings(clock),
+    ...mtuFindings(networkMtu, uplink),
     ...ofProxies,
   ]
 }
@@ -81,6 +86,22 @@ export function clockFindings(synchronised: boolean | undefined): readonly Findi
         'it is not synchronised: tokens expire and certificates are judged by it; install chrony, or run `timedatectl set-ntp true`',
     },
   ]
+}
+
+/** @param uplink what the interface with the default route takes; undefined where there is none */
+export function mtuFindings(choice: NetworkMtu, uplink: number | undefined): readonly Finding[] {
+  const subject = 'MTU'
+  if (uplink === undefined) return []
+  const networks = choice === 'uplink' ? Math.max(uplink, SMALLEST_MTU) : choice
+  const way = `the interface with the default route takes packets of ${uplink} bytes`
+  if (networks <= uplink)
+    return [{ subject, verdict: 'good', message: `${way}, and the networks of launches have an MTU of ${networks}` }]
+  const remedy =
+    choice === 'uplink'
+      ? `no network has less than ${SMALLEST_MTU}; give the interface at least that`
+      : 'set network-mtu to uplink, unless packets of stagers take another way'
+  const message = `${way}, but the networks of launches have an MTU of ${networks}, so that connections of stagers may hang: ${remedy}`
+  return [{ subject, verdict: 'bad', message }]
 }
 
 /** Undefined where nobody knows, such as in a container. */

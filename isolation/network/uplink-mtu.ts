@@ -11,11 +11,17 @@ import { LARGEST_MTU, type NetworkMtu, SMALLEST_MTU } from '../network-mtu.js'
  */
 export async function networkMtu(choice: NetworkMtu, proc = '/proc', sys = '/sys'): Promise<number | undefined> {
   if (choice !== 'uplink') return choice
+  const uplink = await uplinkMtu(proc, sys)
+  return uplink && Math.min(LARGEST_MTU, Math.max(SMALLEST_MTU, uplink))
+}
+
+/** What the default route takes, in bytes. Undefined if the host has none. */
+export async function uplinkMtu(proc = '/proc', sys = '/sys'): Promise<number | undefined> {
   const route = defaultRoute(await readOrEmpty(join(proc, 'net/route')))
   if (!route) return undefined
   const ofInterface = Number(await readOrEmpty(join(sys, 'class/net', route.interface, 'mtu'))) || undefined
   const smallest = Math.min(ofInterface ?? Infinity, route.mtu || Infinity)
-  return smallest === Infinity ? undefined : Math.min(LARGEST_MTU, Math.max(SMALLEST_MTU, smallest))
+  return smallest === Infinity ? undefined : smallest
 }
 
 interface Route {

@@ -8,6 +8,7 @@ import {
   examineHost,
   examineProxy,
   inodeFindings,
+  mtuFindings,
   permissionFinding,
 } from '../../daemon/node/host-findings.js'
 
@@ -40,6 +41,16 @@ it('a clock that nobody sets is found, and nothing is said where nobody knows', 
   expect([true, false].map((one) => clockFindings(one)[0]?.verdict)).toEqual(['good', 'slow'])
 })
 
+it('packets of launches that are too long for their way are found', () => {
+  expect(mtuFindings('uplink', undefined)).toEqual([])
+  expect(mtuFindings('uplink', 1450)[0]?.message).toMatch(
+    /1450 bytes, and the networks of launches have an MTU of 1450$/,
+  )
+  expect([1400, 1450, 1500].map((choice) => mtuFindings(choice, 1450)[0]?.verdict)).toEqual(['good', 'good', 'bad'])
+  expect(mtuFindings(1500, 1450)[0]?.message).toContain('set network-mtu to uplink')
+  expect(mtuFindings('uplink', 1000)[0]?.message).toContain('no network has less than 1280')
+})
+
 it('a proxy that does not answer is found', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
@@ -53,6 +64,6 @@ it('a proxy that does not answer is found', async () => {
 })
 
 it('all of them are looked at on a real host', async () => {
-  const findings = await examineHost({ stateDirectory: tmpdir(), proxies: [] })
+  const findings = await examineHost({ stateDirectory: tmpdir(), proxies: [], networkMtu: 'uplink' })
   expect(findings.map(({ subject }) => subject)).toEqual(expect.arrayContaining(['disk', 'state directory']))
 })
