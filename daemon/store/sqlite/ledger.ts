@@ -47,7 +47,8 @@ export class SqliteLedger implements StagingLedger {
     this.#endings = new LaunchEndings(database, this.#stagings, this.#now)
   }
 
-  submit({ packageUuid, pipelineFqn, stagers, source, reuse = true, keepFailedMs }: SubmitStaging): Promise<Staging> {
+  submit(request: SubmitStaging): Promise<Staging> {
+    const { packageUuid, pipelineFqn, stagers, source, reuse = true, keepFailedMs, secrets } = request
     return this.#database.write(() => {
       if (stagers.length === 0) throw new BadInput('empty-pipeline', `${pipelineFqn} has no stagers: append one first.`)
       const found = this.#packages.get({ uuid: packageUuid })
@@ -63,6 +64,7 @@ export class SqliteLedger implements StagingLedger {
         source,
         reuse,
         keepFailedMs,
+        secrets,
         submittedAt: this.#now(),
       })
       return this.#stagings.get(uuid)
