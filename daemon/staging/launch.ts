@@ -14,6 +14,7 @@ import type { LaunchParts, LaunchRequest } from './launch-parts.js'
 import type { Conclusion, Earlier, LaunchCause, LaunchOutcome } from './launch-outcome.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan } from './plan.js'
 import type { PreparedLaunch } from './prepared-launches.js'
+import { withSecrets } from './plan-with-secrets.js'
 import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
 import { StagerOutput } from './stager-output.js'
 import type { StagingUploads } from './staging-uploads.js'
@@ -347,9 +348,4 @@ export class Launch implements OwningLaunch {
       logger.error({ err: error, launch: this.uuid, what }, 'a resource of a launch could not be removed')
     await janitor.trySweep()
   }
-}
-
-/** A container that has had secrets is never kept: what reads them may have copied them. */
-function withSecrets(plan: LaunchPlan, { given }: LaunchSecrets): LaunchPlan {
-  return given.size === 0 ? plan : { ...plan, start: { ...plan.start, keepable: false, secrets: given } }
 }
