@@ -11,7 +11,7 @@ const TAG_BYTES = 16
 /**
  * Seals secrets for the disk, by AES-256-GCM: nonce, tag, and what is sealed.
  *
- * What is sealed belongs to a place, such as a package: at another place it cannot be opened.
+ * What is sealed belongs to a place, such as a package: at another place it cannot be opened. Messages name the place.
  */
 export class Seal {
   readonly #key: Buffer
@@ -38,7 +38,7 @@ export class Seal {
     } catch (error) {
       throw new Fault(
         'secrets-lost',
-        'The secrets cannot be opened, because they were sealed with another key: give them again.',
+        `What is sealed cannot be opened (${place}), because it was sealed with another key: give the secrets again.`,
         { cause: error },
       )
     }

@@ -181,6 +181,20 @@ describe('the secrets of a stager', () => {
     await expect(harness.parts.secrets.remove(uuid, 'NPM_TOKEN')).rejects.toMatchObject({ code: 'secret-not-found' })
   })
 
+  it('are not in a backup, not even sealed', async () => {
+    await harness.addPipeline('pipe', { one: look }, { secrets: ['NPM_TOKEN'] })
+    await set('one', 'OWN', 'its own')
+    const { uuid } = await harness.submit('app', 'pipe', { secrets })
+    const { store } = harness.parts
+    const [own] = await store.secrets.ofStagers([(await stager('one')).uuid])
+    const file = path.join(harness.directory, 'backup.db')
+    await store.backups.copyTo(file)
+    const backup = await readFile(file)
+    expect(backup.includes(uuid)).toBe(true)
+    for (const bytes of [own!.sealed, (await sealed(uuid))!]) expect(backup.includes(Buffer.from(bytes))).toBe(false)
+    expect((await store.secrets.ofStagers([own!.stagerUuid])).map(({ name }) => name)).toEqual(['OWN'])
+  })
+
   it('keep its results from being reused', async () => {
     await harness.addPipeline('pipe', { one: look })
     await set('one', 'NPM_TOKEN', SECRET)
