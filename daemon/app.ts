@@ -50,6 +50,9 @@ import { closureOf } from './resolver/closure.js'
 import { Resolver } from './resolver/resolver.js'
 import { ResultDiffs } from './results/result-diff.js'
 import { PackageRuns } from './runs/package-runs.js'
+import { readSecretsKey } from './secrets/secrets-key.js'
+import { Seal } from './secrets/seal.js'
+import { Secrets } from './secrets/secrets.js'
 import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
 import { KeptLaunches } from './staging/kept-launches.js'
@@ -113,6 +116,8 @@ export async function buildApp(
   })
   const blobs = await DirectoryBlobStore.open(state.blobs)
   const liveBlobs = new Leases()
+  const seal = new Seal(await readSecretsKey(settings.secretsKey, state.secretsKey))
+  const secrets = new Secrets({ repository: store.secrets, seal })
   const logs = new LogStore(state.logs, async (uuid) => isTerminal((await ledger.get(uuid)).state))
 
   // Resolution and limits.
@@ -154,7 +159,7 @@ export async function buildApp(
   })
   const kept = new KeptLaunches({ limit: settings.maxKept, logger })
   const plan = { environment, node: nodeFacts({ version, files: ca.files, compressor }) }
-  const reuse = new Reuse({ ledger, resolver, plan })
+  const reuse = new Reuse({ ledger, resolver, plan, secrets })
   const launches = new LaunchRunner({
     isolation,
     coordinator,
@@ -170,6 +175,7 @@ export async function buildApp(
     },
     plan,
     reuse,
+    secrets,
     live,
     prepared,
     janitor,
@@ -182,7 +188,7 @@ export async function buildApp(
   })
   const uploads = { blobs, references, liveBlobs, logger }
   const service = new StagingService(
-    { packages, stagers, pipelines, ledger, janitor, kept, prepared, launches, reuse, logs, logger, uploads },
+    { packages, stagers, pipelines, ledger, janitor, kept, prepared, launches, reuse, logs, logger, uploads, secrets },
     concurrency,
   )
   const defaults = { limits, environment }
@@ -283,6 +289,7 @@ export async function buildApp(
     resources: { ingest, quota },
     exchange: { exporter, importer },
     stagers: { packages, stagers, limits },
+    stagerSecrets: { stagers, secrets },
     stagerCaches: { caches },
     pipelines: { pipelines, stagers },
     policies: { policies },

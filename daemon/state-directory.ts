@@ -19,6 +19,10 @@ export class StateDirectory {
     return path.join(this.path, 'stagerd.db')
   }
 
+  get secretsKey(): string {
+    return path.join(this.path, 'secrets.key')
+  }
+
   get blobs(): string {
     return path.join(this.path, 'blobs')
   }

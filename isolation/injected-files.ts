@@ -26,7 +26,7 @@ export const INJECTED_FILES: ReadonlySet<string> = new Set([ENGINE_MARKER, ...MO
 export const KERNEL_DIRECTORIES = ['dev', 'proc', 'sys'] as const
 
 /** What a stager sees there is not part of its root. */
-export const MOUNT_POINTS = [...KERNEL_DIRECTORIES, 'stagerfs', 'stager-cache'] as const
+export const MOUNT_POINTS = [...KERNEL_DIRECTORIES, 'stagerfs', 'stager-cache', 'stager-secrets'] as const
 
 /** Mount points, and the parent directories of the files. */
 export const INJECTED_DIRECTORIES: ReadonlySet<string> = new Set([...KERNEL_DIRECTORIES, 'dev/pts', 'dev/shm', 'etc'])

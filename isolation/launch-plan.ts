@@ -80,7 +80,15 @@ export interface StartPlan extends ContainerPlan {
   readonly keepable?: boolean
   /** The launch gets what is kept for it at `STAGER_CACHE`. Undefined for a run, which has no cache. */
   readonly cache: CacheOwner | undefined
+  /**
+   * By name. The program finds a file for each of them in `STAGER_SECRETS`, in memory: its user can read it, and nobody else
+   * in the container but root. It is not in a snapshot, and gone with the container. Without any, there is no such file.
+   */
+  readonly secrets?: ReadonlyMap<string, Uint8Array>
 }
+
+/** Where a launch finds the secrets that it is given. */
+export const STAGER_SECRETS = '/stager-secrets'
 
 /** Where a launch finds what is kept for its stager. */
 export const STAGER_CACHE = '/stager-cache'

@@ -12,9 +12,11 @@ import { followStaging } from '../follow/follow-staging.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment } from '../options/parse-environment.js'
 import { addKeepOption, keepFailedOf } from '../options/parse-keep.js'
+import { addSecretOption } from '../options/secret-options.js'
 import { parseRuntime } from '../options/parse-runtime.js'
 import { UsageError } from '../options/usage-error.js'
 import { isJavaArchive } from '../pack/archive-kind.js'
+import { readSecrets } from '../session/read-secrets.js'
 import type { GlobalOptions, Session } from '../session/session.js'
 import { choosePipeline } from '../source/choose-pipeline.js'
 import { locateApplication, withinManifest, type Application } from '../source/locate-application.js'
@@ -71,7 +73,11 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
       'runtime of the package, such as node-20, whatever its files ask for (`stagectl package list` shows those that are there)',
       parseRuntime,
     )
-    .option('-e, --env <key=value>', 'environment variable of the package (repeatable)', collectEnvironment)
+    .option(
+      '-e, --env <key=value>',
+      'environment variable of the package, which goes into the package with its value: for secrets, see --secret (repeatable)',
+      collectEnvironment,
+    )
     .option('-o, --output <file>', 'download the result to this file')
     .option('--no-reuse', 'stage it even if nothing has changed since an earlier result')
     .option('--detach', 'print the ID of the staging instead of following it')
@@ -84,10 +90,11 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
         'stage ./my-app --config staging.conf',
         'stage site.tar.gz --pipeline static-site --depends-on os.debian --detach',
         'stage ./my-app --keep-failed 15m',
+        'stage ./my-app --secret NPM_TOKEN --secret id_rsa=deploy-key',
         'stage --image registry.example.com/team/shop:1.2 --name shop',
       ),
     )
-  addKeepOption(command).action(commandLine.run(stage))
+  addSecretOption(addKeepOption(command)).action(commandLine.run(stage))
 }
 
 async function stage(session: Session, options: StageOptions & GlobalOptions, source?: string): Promise<number> {
@@ -127,6 +134,7 @@ async function stageSource(
   const wishes = withRuntime({ dependencies, environment: options.env }, options.runtime, before)
   if (from) await warnOfDependencies(session, { from, namespace: target.namespace, wanted: wishes.dependencies })
   if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
+  const secrets = await readSecrets(session, options.secret)
 
   const { sha256 } = isDirectory
     ? await uploadSource(session, { directory: file, leaveOut, namespace: target.namespace, before })
@@ -143,6 +151,7 @@ async function stageSource(
   const submission = {
     ...draft,
     ...keepFailedOf(options),
+    ...secrets,
     ...(options.reuse ? {} : { reuse: false }),
     pipeline: pipeline.uuid,
   }

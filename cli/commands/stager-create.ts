@@ -8,6 +8,7 @@ import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment, type Environment } from '../options/parse-environment.js'
+import { collectSecretNames } from '../options/secret-options.js'
 import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-options.js'
 import { assertNameAvailable } from '../session/assert-name-available.js'
 import { lookUp } from '../session/look-up.js'
@@ -25,6 +26,7 @@ interface CreateOptions extends LimitOptions {
   readonly allowEgress?: boolean
   readonly reproducible?: boolean
   readonly cleanEnvironment?: boolean
+  readonly secret?: readonly string[]
   readonly user?: string
   readonly dependsOn?: readonly Capability[]
   readonly env?: Environment
@@ -49,6 +51,11 @@ export function addStagerCreateCommand(group: Command, commandLine: CommandLine)
     .option(
       '--clean-environment',
       'for a scanner: give it no variable of the package that it stages; it reads them as metadata',
+    )
+    .option(
+      '--secret <name,...>',
+      'names of the secrets that it takes from `stagectl stage --secret` (repeatable)',
+      collectSecretNames,
     )
     .option('--user <user>', 'user in the container to run as (default: runner)')
     .option('--depends-on <type.name,...>', 'dependencies of the program (repeatable)', collectCapabilities)
@@ -117,6 +124,7 @@ function draftOf(
     ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
     ...(options.reproducible === undefined ? {} : { reproducible: options.reproducible }),
     ...(options.cleanEnvironment === undefined ? {} : { clean_environment: options.cleanEnvironment }),
+    ...(options.secret === undefined ? {} : { secrets: [...options.secret] }),
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.env === undefined ? {} : { environment: { ...options.env } }),
     ...(limits ? { limits } : {}),

@@ -8,6 +8,7 @@ import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment, collectKeys, type Environment } from '../options/parse-environment.js'
+import { collectSecretNames } from '../options/secret-options.js'
 import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-options.js'
 import { UsageError } from '../options/usage-error.js'
 import { lookUp } from '../session/look-up.js'
@@ -24,6 +25,8 @@ interface UpdateOptions extends LimitOptions {
   readonly allowEgress?: boolean
   readonly reproducible?: boolean
   readonly cleanEnvironment?: boolean
+  readonly secretAdd?: readonly string[]
+  readonly secretRemove?: readonly string[]
   readonly user?: string
   readonly dependsAdd?: Capability[]
   readonly dependsRemove?: Capability[]
@@ -47,6 +50,8 @@ export function addStagerUpdateCommand(group: Command, commandLine: CommandLine)
     .option('--no-reproducible', 'never reuse its results as long as it has egress')
     .option('--clean-environment', 'give it no variable of the package that it stages')
     .option('--no-clean-environment', 'give it the variables of the package, but for those that steer programs')
+    .option('--secret-add <name,...>', 'let it take secrets of these names (repeatable)', collectSecretNames)
+    .option('--secret-remove <name,...>', 'let it not take these any more (repeatable)', collectSecretNames)
     .option('--user <user>', 'user in the container to run as')
     .option('--depends-add <type.name,...>', 'add dependencies of the program (repeatable)', collectCapabilities)
     .option('--depends-remove <type.name,...>', 'remove dependencies of the program (repeatable)', collectCapabilities)
@@ -108,6 +113,8 @@ function changeOf(options: UpdateOptions): StagerChange {
     ...(options.allowEgress === undefined ? {} : { allow_egress: options.allowEgress }),
     ...(options.reproducible === undefined ? {} : { reproducible: options.reproducible }),
     ...(options.cleanEnvironment === undefined ? {} : { clean_environment: options.cleanEnvironment }),
+    ...(options.secretAdd === undefined ? {} : { secrets_add: [...options.secretAdd] }),
+    ...(options.secretRemove === undefined ? {} : { secrets_remove: [...options.secretRemove] }),
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.envSet ? { environment_set: { ...options.envSet } } : {}),
     ...(options.envUnset ? { environment_unset: options.envUnset } : {}),

@@ -12,6 +12,7 @@ import type { Session } from '../session/session.js'
 import { addDeleteCommand, addShowCommand, type NamedEntity } from './named-entity.js'
 import { addStagerCacheCommands } from './stager-cache.js'
 import { addStagerCreateCommand } from './stager-create.js'
+import { addStagerSecretCommands } from './stager-secret.js'
 import { programPackageOf } from '../transfer/program-package.js'
 import { addStagerUpdateCommand } from './stager-update.js'
 
@@ -64,6 +65,7 @@ export function addStagerCommands(program: Command, commandLine: CommandLine): v
   addStagerUpdateCommand(group, commandLine)
   addDeleteCommand(group, commandLine, STAGER)
   addStagerCacheCommands(group, commandLine)
+  addStagerSecretCommands(group, commandLine)
 }
 
 /** Deletes the package that `stager create` has created for it. Keeps one that has another name or is in use. */

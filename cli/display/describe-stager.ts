@@ -16,6 +16,7 @@ export function describeStager(document: Stager): string {
     `Egress: ${document.allow_egress ? 'allowed' : 'none'}`,
     ...(document.allow_egress ? [`Reproducible: ${document.reproducible ? 'yes' : 'no'}`] : []),
     ...(document.clean_environment ? ['Environment of the package: not given'] : []),
+    ...field('Secrets', document.secrets),
     `User: ${document.user}`,
     `Limits: memory ${formatBytes(limits.memory_bytes)}, cpus ${limits.cpus}, pids ${limits.pids}, disk ${formatBytes(limits.disk_bytes)}, timeout ${ms(limits.timeout_ms)}`,
     ...field('Dependencies', document.dependencies.map(dotted)),

@@ -17,6 +17,7 @@ export function describeStaging(document: Staging): string {
         return `${launch.stager} ${launch.state}${exit}${lasted(launch.started_at, launch.ended_at)}`
       }),
     ),
+    ...field('Secrets', document.secrets ?? []),
     ...(document.reused === undefined ? [] : [`Reused: the result of staging ${document.reused}`]),
     ...(failure
       ? [

@@ -26,6 +26,7 @@ import { resourceRoutes, type ResourceRoutesParts } from './routes/resources.js'
 import { resultRoutes, type ResultRoutesParts } from './routes/results.js'
 import { runRoutes, type RunRoutesParts } from './routes/runs.js'
 import { stagerCacheRoutes, type StagerCacheRoutesParts } from './routes/stager-caches.js'
+import { stagerSecretRoutes, type StagerSecretRoutesParts } from './routes/stager-secrets.js'
 import { stagerRoutes, type StagerRoutesParts } from './routes/stagers.js'
 import { stagingLogRoutes, type StagingLogRoutesParts } from './routes/staging-log.js'
 import { stagingRoutes, type StagingRoutesParts } from './routes/stagings.js'
@@ -46,6 +47,7 @@ export interface ApiParts {
   readonly exchange: ExchangeRoutesParts
   readonly stagers: StagerRoutesParts
   readonly stagerCaches: StagerCacheRoutesParts
+  readonly stagerSecrets: StagerSecretRoutesParts
   readonly pipelines: PipelineRoutesParts
   readonly policies: PolicyRoutesParts
   readonly resolution: ResolutionRoutesParts
@@ -94,6 +96,7 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
       (api, closing) => exchangeRoutes(api, parts.exchange, closing),
       (api) => stagerRoutes(api, parts.stagers),
       (api) => stagerCacheRoutes(api, parts.stagerCaches),
+      (api) => stagerSecretRoutes(api, parts.stagerSecrets),
       (api) => pipelineRoutes(api, parts.pipelines),
       (api) => detectionRoutes(api, parts.pipelines),
       (api) => policyRoutes(api, parts.policies),

@@ -33,6 +33,8 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Unavailable',
 }
 
+const BAD_JSON = ['bad-document', 'The body is not valid JSON: check quotes, commas and braces.'] as const
+
 /** Refusals of Fastify itself, with codes and messages of our own. */
 const FASTIFY_CODES: Readonly<Record<string, readonly [code: string, detail: string]>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
@@ -43,7 +45,7 @@ const FASTIFY_CODES: Readonly<Record<string, readonly [code: string, detail: str
     'body-too-large',
     'The document is larger than its limit, which is 4 MiB for most documents.',
   ],
-  FST_ERR_CTP_INVALID_JSON_BODY: ['bad-document', 'The body is not valid JSON: check quotes, commas and braces.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: BAD_JSON,
   FST_ERR_CTP_EMPTY_JSON_BODY: ['bad-document', 'The body is empty, but a JSON document is required.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['length-mismatch', 'The length of the body differs from Content-Length.'],
 }
@@ -55,8 +57,8 @@ export function problemOf(error: unknown): Problem {
   if (status === undefined) return problem(500, 'internal-error', 'stagerd failed: see its log.')
   const known = FASTIFY_CODES[errnoOf(error) ?? '']
   if (known) return problem(status, ...known)
-  if (error instanceof SyntaxError)
-    return problem(status, 'bad-document', `The body is not valid JSON: ${messageOf(error)}.`)
+  // The message of the parser has a piece of the body, in which a secret may be.
+  if (error instanceof SyntaxError) return problem(status, ...BAD_JSON)
   return problem(status, 'bad-request', messageOf(error))
 }
 

@@ -19,6 +19,7 @@ export function renderStager(stager: Stager, program: Package): StagerDocument {
     allow_egress: stager.egress,
     reproducible: stager.reproducible ?? false,
     clean_environment: stager.cleanEnvironment ?? false,
+    secrets: [...(stager.secrets ?? [])],
     user: stager.user,
     limits: renderLimits(stager.limits),
     dependencies: [...stager.dependencies],

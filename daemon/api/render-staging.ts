@@ -27,6 +27,7 @@ export function renderStaging(staging: Staging, kept?: KeptLaunch): StagingDocum
       : {}),
     ...(staging.reused === undefined ? {} : { reused: staging.reused }),
     ...(kept ? { kept: renderKept(kept) } : {}),
+    ...(staging.secrets.length > 0 ? { secrets: [...staging.secrets] } : {}),
     submitted_at: staging.submittedAt,
     ...(staging.startedAt === undefined ? {} : { started_at: staging.startedAt }),
     ...(staging.endedAt === undefined ? {} : { ended_at: staging.endedAt }),

@@ -2,12 +2,15 @@ import { Type, type Static } from 'typebox'
 import { Capabilities, VariableNames } from './capability.js'
 import { Limits, SomeLimits } from './limits.js'
 import { closed, environment } from './schema.js'
+import { SecretNames } from './secret.js'
 
 const REPRODUCIBLE =
   'that its results depend on nothing but what it is given: only then are they reused if it has egress'
 
 const CLEAN_ENVIRONMENT =
   'that it gets no variable of the package that it stages, or of that package’s dependencies, in its environment: a scanner reads them as metadata'
+
+const SECRETS = 'names of the secrets of a staging that it is given; a staging need not have them'
 
 export const Stager = Type.Object(
   {
@@ -21,6 +24,7 @@ export const Stager = Type.Object(
     allow_egress: Type.Boolean(),
     reproducible: Type.Boolean({ description: REPRODUCIBLE }),
     clean_environment: Type.Boolean({ description: CLEAN_ENVIRONMENT }),
+    secrets: SecretNames(SECRETS),
     user: Type.String(),
     limits: Limits,
     dependencies: Capabilities,
@@ -43,6 +47,7 @@ export const StagerDraft = Type.Object(
     allow_egress: Type.Optional(Type.Boolean()),
     reproducible: Type.Optional(Type.Boolean({ description: REPRODUCIBLE })),
     clean_environment: Type.Optional(Type.Boolean({ description: CLEAN_ENVIRONMENT })),
+    secrets: Type.Optional(SecretNames(SECRETS)),
     user: Type.Optional(Type.String()),
     limits: Type.Optional(SomeLimits),
     dependencies: Type.Optional(Capabilities),
@@ -62,6 +67,8 @@ export const StagerChange = Type.Object(
     allow_egress: Type.Optional(Type.Boolean()),
     reproducible: Type.Optional(Type.Boolean()),
     clean_environment: Type.Optional(Type.Boolean()),
+    secrets_add: Type.Optional(SecretNames('names')),
+    secrets_remove: Type.Optional(SecretNames('names')),
     user: Type.Optional(Type.String()),
     limits: Type.Optional(SomeLimits),
     dependencies_add: Type.Optional(Capabilities),

@@ -4,6 +4,7 @@ import { CAUSES, LAUNCH_STATES, STAGING_STATES, type Cause } from '../model/stag
 import { KeptContainer, keepFailedSeconds } from './kept.js'
 import { OwnManifest } from './manifest.js'
 import { closed, environment, oneOf } from './schema.js'
+import { SecretNames, SecretValues } from './secret.js'
 
 const CAUSE_MEANINGS: Readonly<Record<Cause, string>> = {
   'stager-failed': 'the stager reported failure, or the package is unfit for it',
@@ -58,6 +59,7 @@ export const Staging = Type.Object(
       Type.String({ description: 'UUID of the staging whose result has answered this one, without a launch' }),
     ),
     kept: Type.Optional(KeptContainer),
+    secrets: Type.Optional(SecretNames('names of the secrets that it was given; not there for none')),
     submitted_at: Type.String(),
     started_at: Type.Optional(Type.String()),
     ended_at: Type.Optional(Type.String()),
@@ -76,6 +78,7 @@ export const StagingDraft = Type.Object(
       Type.Boolean({ description: 'whether an earlier result may answer it if nothing has changed; default: true' }),
     ),
     keep_failed_seconds: Type.Optional(keepFailedSeconds),
+    secrets: Type.Optional(SecretValues),
     source: Type.Optional(
       Type.Object(
         {

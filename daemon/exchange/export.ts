@@ -210,6 +210,7 @@ function stagerEntry(found: Stager, program: string): StagerEntry {
     allow_egress: found.egress,
     ...(found.reproducible === true ? { reproducible: true } : {}),
     ...(found.cleanEnvironment === true ? { clean_environment: true } : {}),
+    ...(found.secrets ? { secrets: [...found.secrets] } : {}),
     user: found.user,
     limits: renderLimits(found.limits),
     dependencies: [...found.dependencies],

@@ -6,6 +6,7 @@ import { applyMetadataFields } from '../packages/metadata-fields.js'
 import { canonicalSigns } from '../packages/detection/sign-pattern.js'
 import { parseLimits } from '../documents/convert-limits.js'
 import { assertCommand, assertMetadata, assertUser, canonicalTemplate } from '../packages/validate.js'
+import { assertSecretNames } from '../secrets/rules.js'
 import type { Name, PipelineOfSet, StagerOfSet } from '../store/exchange-repository.js'
 import type { PackageDraft } from '../store/repositories.js'
 import type { Manifest, PackageEntry, StagerEntry } from './manifest.js'
@@ -101,6 +102,7 @@ function pendingPackage(entry: PackageEntry, name: Name): PendingPackage {
 function pendingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'program'> {
   assertCommand(entry.start_command)
   assertUser(entry.user)
+  assertSecretNames(entry.secrets ?? [])
   const { dependencies, environment } = applyMetadataFields({}, additions({ ...entry, provides: [] }))
   return {
     ...name,
@@ -109,6 +111,7 @@ function pendingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'progr
     egress: entry.allow_egress,
     reproducible: entry.reproducible ?? false,
     cleanEnvironment: entry.clean_environment ?? false,
+    secrets: entry.secrets ?? [],
     user: entry.user,
     limits: parseLimits(entry.limits),
     dependencies,

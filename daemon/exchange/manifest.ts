@@ -6,6 +6,7 @@ import { Capabilities, Templates } from '../documents/capability.js'
 import { Limits } from '../documents/limits.js'
 import { Manifest as PackageManifest } from '../documents/manifest.js'
 import { environment } from '../documents/schema.js'
+import { SecretNames } from '../documents/secret.js'
 
 /** The format of exchange files. docs/exchange.md describes it for other programs. */
 
@@ -58,6 +59,7 @@ const StagerEntry = Type.Object(
     allow_egress: Type.Boolean(),
     reproducible: Type.Optional(Type.Boolean({ description: 'not there where it is not' })),
     clean_environment: Type.Optional(Type.Boolean({ description: 'not there where it has none' })),
+    secrets: Type.Optional(SecretNames('names; not there for none')),
     user: Type.String(),
     limits: Limits,
     dependencies: Capabilities,

@@ -149,6 +149,8 @@ export interface StagerSnapshot {
   readonly reproducible?: boolean
   /** It gets no variable of the package that it stages, or of that package's dependencies. */
   readonly cleanEnvironment?: boolean
+  /** Names of the secrets of a staging that it is given. */
+  readonly secrets?: readonly string[]
   readonly user: string
   readonly limits: Limits
   readonly dependencies: readonly Capability[]
@@ -182,6 +184,8 @@ export interface Staging {
   readonly reused: string | undefined
   /** How long the container of a failed launch is kept, in milliseconds. */
   readonly keepFailedMs: number | undefined
+  /** Names of the secrets that it was given. Their values are not kept longer than until its end. */
+  readonly secrets: readonly string[]
   readonly failure: Failure | undefined
   readonly launches: readonly Launch[]
   readonly submittedAt: string

@@ -168,6 +168,17 @@ export const DEFINITIONS = {
     }),
     level: define('compression-level', 'N', parseCompressionLevel, '1', '0 to 9; igzip goes up to 3'),
   },
+  secretsKey: define(
+    'secrets-key',
+    'FILE',
+    parseOptionalPath,
+    '',
+    'key that secrets are sealed with; default: its own',
+    {
+      about:
+        'File with the 32 bytes of the key that the secrets of stagings and stagers are sealed with on the disk, mode 0600 or 0400; a credential of systemd can be one. The default is a key that stagerd makes itself, in its state directory.',
+    },
+  ),
   /** What ships with stagerd, at each start: nothing is done where it is there already. */
   bootstrap: define('bootstrap', 'LIST', parsePipelines, '', 'pipelines to make at the start: all, or their names', {
     about:

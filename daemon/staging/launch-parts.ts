@@ -4,6 +4,7 @@ import type { Coordinator } from '../coordinator/coordinator.js'
 import type { LogWriter } from '../log/log-writer.js'
 import type { Staging } from '../model/staging.js'
 import type { Resolver } from '../resolver/resolver.js'
+import type { Secrets } from '../secrets/secrets.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { EndedStep } from '../traces/staging-traces.js'
 import type { Janitor } from './janitor.js'
@@ -24,6 +25,7 @@ export interface LaunchParts {
   readonly workingCopy: WorkingCopyParts
   readonly plan: PlanSettings
   readonly reuse: Pick<Reuse, 'again'>
+  readonly secrets: Pick<Secrets, 'ofLaunch'>
   readonly live: LiveContainers
   readonly prepared: Pick<PreparedLaunches, 'take' | 'prepare'>
   readonly janitor: Pick<Janitor, 'trySweep'>

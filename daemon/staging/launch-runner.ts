@@ -6,7 +6,9 @@ import type { LaunchParts, LaunchRequest } from './launch-parts.js'
 export class LaunchRunner {
   constructor(private readonly parts: LaunchParts) {}
 
-  run(request: LaunchRequest): Promise<LaunchOutcome> {
-    return new Launch(this.parts, request).run()
+  /** Throws `Fault` (`secrets-lost`). */
+  async run(request: LaunchRequest): Promise<LaunchOutcome> {
+    const secrets = await this.parts.secrets.ofLaunch(request.staging)
+    return await new Launch(this.parts, request, secrets).run()
   }
 }

@@ -6,6 +6,7 @@ import type { CoordinatorListener } from '../coordinator/coordinator-listener.js
 import type { LogWriter } from '../log/log-writer.js'
 import type { Staging, Verdict, WorkingCopy } from '../model/staging.js'
 import { reachDirectly } from '../packages/direct-address.js'
+import type { LaunchSecrets } from '../secrets/secrets.js'
 import { failureOfDataLimit, whyEnded } from './failures.js'
 import { FirstCause } from './first-cause.js'
 import { LaunchConclusion } from './launch-conclusion.js'
@@ -13,6 +14,7 @@ import type { LaunchParts, LaunchRequest } from './launch-parts.js'
 import type { Conclusion, Earlier, LaunchCause, LaunchOutcome } from './launch-outcome.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan } from './plan.js'
 import type { PreparedLaunch } from './prepared-launches.js'
+import { withSecrets } from './plan-with-secrets.js'
 import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
 import { StagerOutput } from './stager-output.js'
 import type { StagingUploads } from './staging-uploads.js'
@@ -43,6 +45,7 @@ export class Launch implements OwningLaunch {
   readonly #log: LogWriter
   readonly #stop: AbortSignal
   readonly #stager: string
+  readonly #secrets: LaunchSecrets
   readonly #handler: WorkingCopyHandler
   readonly #output: StagerOutput
   readonly #conclusion: LaunchConclusion
@@ -58,15 +61,16 @@ export class Launch implements OwningLaunch {
   #ended: Promise<unknown> = Promise.resolve()
   #released: Promise<void> | undefined
 
-  constructor(parts: LaunchParts, { staging, log, stop, uploads }: LaunchRequest) {
+  constructor(parts: LaunchParts, { staging, log, stop, uploads }: LaunchRequest, secrets: LaunchSecrets) {
     this.#parts = parts
     this.#staging = staging
     this.#log = log
     this.#stop = stop
     this.uploads = uploads
     this.#stager = stagerFqn(currentStager(staging))
-    this.#handler = new WorkingCopyHandler(this, staging, parts.workingCopy)
-    this.#output = new StagerOutput(log)
+    this.#secrets = secrets
+    this.#handler = new WorkingCopyHandler(this, staging, parts.workingCopy, secrets.mask)
+    this.#output = new StagerOutput(log, secrets.mask)
     this.#conclusion = new LaunchConclusion(parts, { owner: this, staging, log, output: this.#output })
   }
 
@@ -89,6 +93,7 @@ export class Launch implements OwningLaunch {
     } catch (error) {
       return { ...(await this.#conclusion.neverPlanned(error)), released: Promise.resolve() }
     }
+    plan = withSecrets(plan, this.#secrets)
     this.#conclusion.hints = plan.hints
     this.#ahead = await prepared.take(plan)
     if (this.#ahead) ({ uuid: this.#uuid, container: this.#container } = this.#ahead)
@@ -144,7 +149,9 @@ export class Launch implements OwningLaunch {
     const earlier =
       (await running.causeSoFar()) ?? (verdict === 'failed' ? await this.#conclusion.engineLoss() : undefined)
     if (earlier) return { earlier }
-    return await recordVerdict(this.#parts, { staging: this.#staging, launch: this.uuid }, verdict, work)
+    // Its result depends on them, and they are no part of what it is compared by.
+    const left = this.#secrets.given.size > 0 ? { ...work, unrepeatable: true } : work
+    return await recordVerdict(this.#parts, { staging: this.#staging, launch: this.uuid }, verdict, left)
   }
 
   assertOpen(): void {
@@ -168,7 +175,7 @@ export class Launch implements OwningLaunch {
   }
 
   log(text: string): Promise<void> {
-    return this.#log.message(text)
+    return this.#log.message(this.#secrets.mask?.text(text) ?? text)
   }
 
   async #execute(plan: LaunchPlan): Promise<LaunchOutcome> {
@@ -202,6 +209,11 @@ export class Launch implements OwningLaunch {
     if (conclusion.kind !== 'settled' || conclusion.staging.state !== 'failed' || this.#stop.aborted) return false
     this.#handler.close()
     const { staging } = conclusion
+    if (this.#secrets.given.size > 0) {
+      if (staging.keepFailedMs !== undefined)
+        await this.#log.message('The container is not kept, because the stager was given secrets.')
+      return false
+    }
     return await this.#parts.kept.keep({ staging, log: this.#log, running, release: () => this.#release() })
   }
 

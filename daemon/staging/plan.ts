@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import { Unresolved } from '../../base/errors.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
-import { STAGER_CACHE, type LayerSource, type PreparePlan, type StartPlan } from '../../isolation/launch-plan.js'
+import {
+  STAGER_CACHE,
+  STAGER_SECRETS,
+  type LayerSource,
+  type PreparePlan,
+  type StartPlan,
+} from '../../isolation/launch-plan.js'
 import type { Catalogue } from '../packages/catalogue.js'
 import { choosableRuntimes, listOfRuntimes } from '../packages/choosable-runtimes.js'
 import { startPathOf } from '../packages/environment.js'
@@ -79,6 +85,7 @@ export function planLaunch(staging: Staging, launch: string, catalogue: Catalogu
       ...environment,
       STAGER_RUNTIMES: listOfRuntimes(runtimes),
       STAGER_CACHE,
+      STAGER_SECRETS,
       STAGER_BASE: digestOf(rootLayers, stagerfsLayers),
     },
     limits: stager.limits,

@@ -2,6 +2,7 @@ import { Conflict, Refused, Unresolved } from '../../base/errors.js'
 import type { Catalogue } from '../packages/catalogue.js'
 import { withOwnStartCommand } from '../packages/manifest/apply-manifest.js'
 import type { Resolver } from '../resolver/resolver.js'
+import type { Secrets } from '../secrets/secrets.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { Staging, WorkingCopy } from '../model/staging.js'
 import { planLaunch, type PlanSettings } from './plan.js'
@@ -11,6 +12,7 @@ export interface ReuseParts {
   readonly ledger: Pick<StagingLedger, 'results' | 'answer'>
   readonly resolver: Resolver
   readonly plan: PlanSettings
+  readonly secrets: Pick<Secrets, 'areGiven'>
 }
 
 /** Answers stagings from the results that their packages keep. */
@@ -23,7 +25,9 @@ export class Reuse {
    */
   async answer(staging: Staging): Promise<Staging | undefined> {
     if (!staging.reuse || staging.launches.length > 0 || !mayBeReused(staging.stagers)) return undefined
-    const { ledger, resolver } = this.parts
+    const { ledger, resolver, secrets } = this.parts
+    // What they make is not known from anything that is kept.
+    if (await secrets.areGiven(staging)) return undefined
     const results = await ledger.results(staging.uuid)
     const found = await resolver.with((catalogue) =>
       results.find((result) => isAnswer(result, staging, (next) => this.#digest(next, catalogue))),

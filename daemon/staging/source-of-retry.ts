@@ -1,18 +1,23 @@
 import { Conflict } from '../../base/errors.js'
 import type { Result } from '../model/result.js'
-import type { Staging, StagingSource } from '../model/staging.js'
+import { isTerminal, type Staging, type StagingSource } from '../model/staging.js'
 
 /**
  * What a retry stages; undefined for the package's own data, which a failed staging has left as it was.
  *
  * A package that is ready has the result as its data. Its source is kept with its results.
  *
- * Throws `Conflict` (`staging-not-ended`, `staging-source-gone`).
+ * Throws `Conflict` (`staging-not-ended`, `staging-source-gone`, `secrets-gone`).
  */
 export async function sourceOfRetry(
-  { uuid, state, source, input }: Staging,
+  { uuid, state, source, input, secrets }: Staging,
   results: () => Promise<readonly Result[]>,
 ): Promise<StagingSource | undefined> {
+  if (secrets.length > 0 && isTerminal(state))
+    throw new Conflict(
+      'secrets-gone',
+      `Staging ${uuid} was given secrets (${secrets.join(', ')}), which were deleted at its end: stage the package again, and give them again.`,
+    )
   switch (state) {
     case 'failed':
     case 'cancelled':

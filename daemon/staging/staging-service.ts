@@ -9,10 +9,12 @@ import type { StagingLedger } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
 import { StagingQueue } from './staging-queue.js'
 import { StagingRunner } from './staging-runner.js'
+import type { Secrets } from '../secrets/secrets.js'
 import { openLaunchOf, type Staging, type StagingSource } from '../model/staging.js'
 import type { Reuse } from './reuse.js'
 import { sourceOfRetry } from './source-of-retry.js'
 import type { StagingUploadsParts } from './staging-uploads.js'
+import { assertTaken } from './secrets-of-staging.js'
 import { retryUntilStopped } from './retry-until-stopped.js'
 
 export interface StagingServiceParts {
@@ -28,6 +30,7 @@ export interface StagingServiceParts {
   readonly logs: LogStore
   readonly logger: Logger
   readonly uploads: StagingUploadsParts
+  readonly secrets: Pick<Secrets, 'sealForStaging'>
   /** For tests; by default that of the queue. */
   readonly retryMs?: number
 }
@@ -38,6 +41,8 @@ export interface SubmitOptions {
   readonly reuse?: boolean | undefined
   /** How long the container of a failed launch is kept, in milliseconds. Default: not at all. */
   readonly keepFailedMs?: number | undefined
+  /** By name, for those of its stagers that take them. Default: none. */
+  readonly secrets?: ReadonlyMap<string, Uint8Array> | undefined
 }
 
 /**
@@ -128,17 +133,28 @@ export class StagingService {
 
   /**
    * Throws `NotFound` for a package, a pipeline or a stager that does not exist, `Conflict` (`package-busy`,
-   * `package-empty`).
+   * `package-empty`), and `BadInput` and `TooLarge` for secrets, as `assertTaken` and `assertSecrets`.
    */
-  async submit(packageRef: Ref, pipelineRef: Ref, options: SubmitOptions = {}): Promise<Staging> {
+  async submit(
+    packageRef: Ref,
+    pipelineRef: Ref,
+    { secrets = new Map(), ...options }: SubmitOptions = {},
+  ): Promise<Staging> {
     const { ledger, packages, pipelines, stagers } = this.#parts
     const subject = await packages.get(packageRef)
     const pipeline = await pipelines.get(pipelineRef)
+    const pipelineFqn = formatFqn('stagpipe', pipeline)
+    const found = await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid })))
+    const names = [...secrets.keys()]
+    assertTaken(names, { pipelineFqn, stagers: found, keepFailedMs: options.keepFailedMs })
     const staging = await ledger.submit({
       packageUuid: subject.uuid,
-      pipelineFqn: formatFqn('stagpipe', pipeline),
-      stagers: await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))),
+      pipelineFqn,
+      stagers: found,
       ...options,
+      ...(names.length > 0
+        ? { secrets: { names, sealed: this.#parts.secrets.sealForStaging(subject.uuid, secrets) } }
+        : {}),
     })
     this.#queue.notify()
     return staging
@@ -156,9 +172,9 @@ export class StagingService {
    * Submits a new staging of the same package, or of the same source, with the same pipeline. Package and pipeline are
    * taken as they are now.
    *
-   * Throws `Conflict` (`staging-not-ended`, `staging-source-gone`), and what `submit` throws.
+   * Throws `Conflict` (`staging-not-ended`, `staging-source-gone`, `secrets-gone`), and what `submit` throws.
    */
-  async retry(uuid: string, options: Omit<SubmitOptions, 'source'> = {}): Promise<Staging> {
+  async retry(uuid: string, options: Pick<SubmitOptions, 'reuse' | 'keepFailedMs'> = {}): Promise<Staging> {
     const { ledger } = this.#parts
     const staging = await ledger.get(uuid)
     const source = await sourceOfRetry(staging, () => ledger.results(uuid))

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { StagerdError } from '../../base/errors.js'
-import { Conflict, TooLarge } from '../../base/errors.js'
+import { BadInput, Conflict, TooLarge } from '../../base/errors.js'
 import { parseFqn } from '../../base/fqn.js'
 import type { Holder, Leases } from '../../base/leases.js'
 import type { Compression } from '../../isolation/compression.js'
@@ -10,6 +10,7 @@ import type { ExpectedUpload, LaunchHandler, PackageData } from '../coordinator/
 import { applyChange, type MetadataChange } from '../packages/metadata-change.js'
 import type { PackageMetadata } from '../packages/metadata.js'
 import type { Resource } from '../packages/package.js'
+import type { Mask } from '../secrets/mask.js'
 import { openVerified } from '../store/open-verified.js'
 import type { BlobStore, WrittenBlob } from '../store/blob-store.js'
 import { overQuota, type PackageQuota } from '../store/package-quota.js'
@@ -68,6 +69,7 @@ export class WorkingCopyHandler implements LaunchHandler {
     owner: OwningLaunch,
     { packageFqn, work }: Pick<Staging, 'packageFqn' | 'work'>,
     parts: WorkingCopyParts,
+    private readonly mask?: Mask,
   ) {
     this.#owner = owner
     this.#parts = parts
@@ -122,6 +124,7 @@ export class WorkingCopyHandler implements LaunchHandler {
 
   alter(change: MetadataChange): Promise<void> {
     this.#assertOpen()
+    this.#assertNoSecret(change)
     this.#work = { ...this.#work, ...applyChange(this.#metadata(), change) }
     if (change.resource === 'environment') {
       if (change.action === 'add') this.#ownVariables.add(change.key)
@@ -198,6 +201,18 @@ export class WorkingCopyHandler implements LaunchHandler {
       this.#owner.assertOpen()
       throw error
     }
+  }
+
+  /** What a package has in its metadata, everybody sees who may see the package, and so does its environment. */
+  #assertNoSecret(change: MetadataChange): void {
+    const texts = Object.values<string | object>(change).flatMap((part) =>
+      typeof part === 'string' ? [part] : Object.values<string>(part as Record<string, string>),
+    )
+    if (!texts.some((text) => this.mask?.hides(text))) return
+    throw new BadInput(
+      'secret-in-metadata',
+      'The change has a secret in it, which would become part of the package: read it from $STAGER_SECRETS where it is needed.',
+    )
   }
 
   #assertOpen(): void {

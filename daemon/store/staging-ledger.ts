@@ -109,4 +109,11 @@ export interface SubmitStaging {
   readonly reuse?: boolean | undefined
   /** How long the container of a failed launch is kept, in milliseconds. Default: not at all. */
   readonly keepFailedMs?: number | undefined
+  /** Deleted by the transaction that ends the staging: see `SecretRepository`. */
+  readonly secrets?: SealedSecrets | undefined
+}
+
+export interface SealedSecrets {
+  readonly names: readonly string[]
+  readonly sealed: Uint8Array
 }

@@ -6,7 +6,7 @@ import { limitOptions } from './limits.js'
 import { programVector } from './program-vector.js'
 
 /** Both parts of a plan, with the image, the network and /stagerfs that were created for it. */
-export interface ContainerRequest extends PreparePlan, Omit<StartPlan, 'stagerfs' | 'cache'> {
+export interface ContainerRequest extends PreparePlan, Omit<StartPlan, 'stagerfs' | 'cache' | 'secrets'> {
   readonly image: string
   readonly network: string
   /** Host directory that is bound to /stagerfs. */

@@ -36,7 +36,7 @@ export function shimFiles(extraFiles: ReadonlyMap<string, string>): ReadonlyMap<
 
 /** The topmost layer of the root of a stager: the mount points, and the files. */
 export function makeShimLayer(files: ReadonlyMap<string, string>): Promise<ImageLayer> {
-  return makeLayer(['stager-cache', 'stagerfs'], files)
+  return makeLayer(['stager-cache', 'stager-secrets', 'stagerfs'], files)
 }
 
 /** The topmost layer of the root of a run: undefined without files. */

@@ -10,6 +10,7 @@ import { EndMarks } from '../engine/end-marks.js'
 import { isStatus, startError } from '../engine/engine-errors.js'
 import { confirmEngine, watchEngine } from '../engine/engine-watch.js'
 import type { RunningContainer } from '../engine/running-container.js'
+import { giveSecrets } from '../engine/secret-files.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
 import { launchComment, launchName } from '../host/ownership.js'
 import type { PreparedContainer, ReleaseReport, StartHooks } from '../isolation.js'
@@ -128,7 +129,12 @@ export class PreparedDockerContainer implements PreparedContainer {
           const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
           return { watched, obstacle: await watched.obstacle({ ...plan, user: prepared.user }) }
         }
-        const [found] = await settleAll([watch(), stagerfs?.mountKernelFilesystems(pid, signal)])
+        const { secrets } = plan
+        const [found] = await settleAll([
+          watch(),
+          stagerfs?.mountKernelFilesystems(pid, signal),
+          secrets && secrets.size > 0 ? giveSecrets(pid, secrets, signal) : undefined,
+        ])
         return found
       } catch (error) {
         if (!signal.aborted) await container.assertRuns()

@@ -4,6 +4,7 @@ import type { Compressor } from '../archive/compressor.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
 import { INJECTED_FILES } from '../injected-files.js'
 import type { SnapshotReport, SnapshotRequest } from '../isolation.js'
+import { STAGER_SECRETS } from '../launch-plan.js'
 import { assertUnpackable } from './assert-unpackable.js'
 import { copiedUp } from './copied-up.js'
 import { LowerDirectories, UNKNOWN_LOWER } from './lower-layers.js'
@@ -107,12 +108,17 @@ async function plan(
   { entries, directories }: SnapshotLists,
 ): Promise<SnapshotPlanner> {
   const lower = lowers ? await LowerDirectories.of(lowers) : UNKNOWN_LOWER
-  const planner = new SnapshotPlanner(scope.without(await copiedUp(upper, lower, givenFiles)), lower, {
-    add: (path, kind) => {
-      entries.add(path)
-      if (kind === 'directory') directories.add(path)
+  // Nothing is mounted there in a launch without secrets.
+  const planner = new SnapshotPlanner(
+    scope.without([...(await copiedUp(upper, lower, givenFiles)), STAGER_SECRETS]),
+    lower,
+    {
+      add: (path, kind) => {
+        entries.add(path)
+        if (kind === 'directory') directories.add(path)
+      },
     },
-  })
+  )
   const needsStats = (path: string) => INJECTED_FILES.has(path)
   await walkUpper(upper, { visit: (change) => planner.take(change), needsStats, signal })
   planner.assertFilterExists()

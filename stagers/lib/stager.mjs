@@ -262,9 +262,9 @@ export class Stager {
     const home = root ? '/root' : '/tmp/stager-home'
     if (!fs.existsSync(`/stagerfs${home}`)) own(`/stagerfs${home}`)
     const user = root ? [] : [`--userspec=${process.getuid()}:${process.getgid()}`]
-    // Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE is not in /stagerfs. sudo would remove the
+    // Without STAGER_URL, the command cannot post a verdict. The others are not in /stagerfs. sudo would remove the
     // other variables.
-    const hidden = ['STAGER_URL', 'STAGER_CACHE', 'HOME', 'PWD', 'OLDPWD', 'SHLVL', '_']
+    const hidden = ['STAGER_URL', 'STAGER_CACHE', 'STAGER_SECRETS', 'HOME', 'PWD', 'OLDPWD', 'SHLVL', '_']
     const variables = Object.entries(process.env).flatMap(([key, value]) =>
       hidden.includes(key) ? [] : [`${key}=${value}`],
     )
@@ -274,6 +274,14 @@ export class Stager {
     const { status, signal, stdout } = execute(whole, capture ? 'pipe' : 1)
     if (status !== 0) throw new CommandFailed(command, status ?? 128 + constants.signals[signal])
     return capture ? stdout.toString() : undefined
+  }
+
+  // --- Secrets ---
+
+  /** The path of the file with a secret of the stager or of its staging; undefined if it has none of this name. */
+  async secret(name) {
+    const file = join(process.env.STAGER_SECRETS || '/dev/null', name)
+    return fs.existsSync(file) && fs.statSync(file).isFile() ? file : undefined
   }
 
   // --- What is kept for the next staging ---

@@ -255,8 +255,9 @@ class Stager:
         if not os.path.isdir('/stagerfs' + home):
             self._own('/stagerfs' + home)
         user = [] if as_root else ['--userspec=%d:%d' % (os.getuid(), os.getgid())]
-        # Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE is not in /stagerfs. sudo would remove the other variables.
-        hidden = ('STAGER_URL', 'STAGER_CACHE', 'HOME', 'PWD', 'OLDPWD', 'SHLVL', '_')
+        # Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE and STAGER_SECRETS are not in /stagerfs. sudo
+        # would remove the other variables.
+        hidden = ('STAGER_URL', 'STAGER_CACHE', 'STAGER_SECRETS', 'HOME', 'PWD', 'OLDPWD', 'SHLVL', '_')
         variables = ['%s=%s' % pair for pair in os.environ.items() if pair[0] not in hidden]
         # `env` is the last to start: a shell may drop variables that it cannot name.
         shell = ['/bin/sh', '-c', 'cd /app && exec env -i "$@"', 'sh', *variables, 'HOME=' + home]
@@ -287,6 +288,13 @@ class Stager:
 
     def _as_root(self, *command):
         return [*command] if os.geteuid() == 0 or not shutil.which('sudo') else ['sudo', '--', *command]
+
+    # --- Secrets ---
+
+    def secret(self, name):
+        """The path of the file with a secret of the stager or of its staging; None if it has none of this name."""
+        file = os.path.join(os.environ.get('STAGER_SECRETS') or '/dev/null', name)
+        return file if os.path.isfile(file) else None
 
     # --- What is kept for the next staging ---
 

@@ -245,9 +245,10 @@ class Stager
     home = as_root ? '/root' : '/tmp/stager-home'
     own("/stagerfs#{home}") unless Dir.exist?("/stagerfs#{home}")
     user = as_root ? [] : ["--userspec=#{Process.uid}:#{Process.gid}"]
-    # Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE is not in /stagerfs. sudo would remove the
-    # other variables.
-    variables = ENV.to_h.reject { |key, _| %w[STAGER_URL STAGER_CACHE HOME PWD OLDPWD SHLVL _].include?(key) }
+    # Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE and STAGER_SECRETS are not in /stagerfs. sudo
+    # would remove the other variables.
+    hidden = %w[STAGER_URL STAGER_CACHE STAGER_SECRETS HOME PWD OLDPWD SHLVL _]
+    variables = ENV.to_h.reject { |key, _| hidden.include?(key) }
     pairs = variables.merge('HOME' => home).map { |pair| pair.join('=') }
     # `env` is the last to start: a shell may drop variables that it cannot name.
     shell = ['/bin/sh', '-c', 'cd /app && exec env -i "$@"', 'sh', *pairs, *command]
@@ -256,6 +257,14 @@ class Stager
     raise CommandFailed.new(command, $?.exitstatus || 128 + $?.termsig) unless $?.success?
 
     output if capture
+  end
+
+  # --- Secrets ---
+
+  # The path of the file with a secret of the stager or of its staging; nil if it has none of this name.
+  def secret(name)
+    file = File.join(ENV.fetch('STAGER_SECRETS', '/dev/null'), name)
+    file if File.file?(file)
   end
 
   # --- What is kept for the next staging ---

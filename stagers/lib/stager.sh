@@ -216,10 +216,11 @@ _stager_chroot() {
   _stager_own /stagerfs/app
   # HOME is outside of /app, where caches would become part of the application.
   [[ -d /stagerfs$home ]] || _stager_own "/stagerfs$home"
-  # Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE is outside of /stagerfs. sudo would remove the other variables.
+  # Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE and STAGER_SECRETS are outside of /stagerfs. sudo would
+  # remove the other variables.
   while IFS= read -r -d '' variable; do
     case $variable in
-      STAGER_URL=* | STAGER_CACHE=* | HOME=* | PWD=* | OLDPWD=* | SHLVL=* | _=*) ;;
+      STAGER_URL=* | STAGER_CACHE=* | STAGER_SECRETS=* | HOME=* | PWD=* | OLDPWD=* | SHLVL=* | _=*) ;;
       *) variables+=("$variable") ;;
     esac
   done < <(env -0)
@@ -238,6 +239,16 @@ _stager_own() {
 
 _stager_as_root() {
   if ((EUID == 0)) || ! command -v sudo >/dev/null; then "$@"; else sudo -- "$@"; fi
+}
+
+# --- Secrets ---
+
+# secret NAME: prints the path of the file with a secret of the stager or of its staging. Returns 1 if it has none of this
+# name. A command in /stagerfs gets it on its standard input: in_stagerfs COMMAND <"$(secret NAME)".
+secret() {
+  local file=${STAGER_SECRETS:-/dev/null}/$1
+  [[ -f $file ]] || return 1
+  printf '%s\n' "$file"
 }
 
 # --- What is kept for the next staging ---

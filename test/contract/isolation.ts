@@ -43,6 +43,8 @@ export interface ProgramContext {
   readonly fork: (processes: number) => void
   /** The texts of files in STAGER_CACHE, by name. */
   readonly cache: Map<string, string>
+  /** The texts of files in STAGER_SECRETS, by name. */
+  readonly secrets: ReadonlyMap<string, string>
   readonly exit: (code: number) => never
   readonly plan: Pick<StartPlan, 'environment'>
   /** Aborted when the program is stopped from outside. */
@@ -273,6 +275,47 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
         await under.isolation.discard(found!)
         expect(await listed()).toBeUndefined()
         expect(await outputOf(cache, show)).toBe('')
+      })
+    })
+
+    describe('secrets', () => {
+      const show: Program = {
+        shell: 'cd /stager-secrets && for file in *; do [ ! -f "$file" ] || echo "$file=$(cat "$file")"; done',
+        fake: async ({ secrets, print }) => {
+          for (const [name, text] of secrets) await print(`${name}=${text}`)
+        },
+      }
+      const secrets = new Map([
+        ['NPM_TOKEN', Buffer.from('s3cret')],
+        ['id_rsa', Buffer.from('a key')],
+      ])
+
+      it('are files that the program can read', async () => {
+        const recorder = new Recorder()
+        const launched = await launch(under.isolation, { ...planOf(under, show), secrets }, recorder)
+        made.push(launched)
+        expect(await launched.running.ended).toEqual({ kind: 'exited', exitCode: 0 })
+        expect(recorder.stdout).toBe('NPM_TOKEN=s3cret\nid_rsa=a key\n')
+      })
+
+      it('are there for the launch to which they are given, and no other', async () => {
+        const recorder = new Recorder()
+        const { running } = await launchOf(show, recorder)
+        expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
+        expect(recorder.stdout).toBe('')
+      })
+
+      it('can be given to a container that was created ahead', async () => {
+        const recorder = new Recorder()
+        const plan = planOf(under, show)
+        const container = await under.isolation.prepare(plan, recorder, new AbortController().signal)
+        made.push(container)
+        const { command, workingDirectory, limits, coordinatorPort } = plan
+        const ahead = { command, workingDirectory, limits, coordinatorPort }
+        await container.createAhead(ahead, new AbortController().signal)
+        const running = await container.start({ ...plan, secrets }, recorder, new AbortController().signal)
+        expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
+        expect(recorder.stdout).toBe('NPM_TOKEN=s3cret\nid_rsa=a key\n')
       })
     })
 

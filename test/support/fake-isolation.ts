@@ -43,6 +43,8 @@ export interface FakeContext {
   readonly filled: ReadonlyMap<string, string>
   /** The texts of files in STAGER_CACHE, by name. */
   readonly cache: Map<string, string>
+  /** The texts of files in STAGER_SECRETS, by name. */
+  readonly secrets: ReadonlyMap<string, string>
   /** Writes to an absolute path of the root. Counts against the disk limit. */
   readonly writeFile: (path: string, text: string) => void
   /** Counts against the memory limit. */
@@ -425,6 +427,7 @@ class FakeRunning implements RunningContainer {
       signal: this.#stop.signal,
       filled: this.filled,
       cache: this.cache,
+      secrets: new Map([...(this.#plan.secrets ?? [])].map(([name, value]) => [name, Buffer.from(value).toString()])),
       print: (line) => this.#print(line),
       writeFile: (path, text) => {
         this.#written += text.length

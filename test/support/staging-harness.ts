@@ -12,6 +12,8 @@ import { KeptLaunches } from '../../daemon/staging/kept-launches.js'
 import { LaunchRunner } from '../../daemon/staging/launch-runner.js'
 import { LiveContainers } from '../../daemon/staging/live-containers.js'
 import { LogStore } from '../../daemon/log/log-store.js'
+import { Seal } from '../../daemon/secrets/seal.js'
+import { Secrets } from '../../daemon/secrets/secrets.js'
 import { Reuse } from '../../daemon/staging/reuse.js'
 import { StagingService, type SubmitOptions } from '../../daemon/staging/staging-service.js'
 import { isTerminal, type Staging } from '../../daemon/model/staging.js'
@@ -27,6 +29,9 @@ import { FakeIsolation, type FakeStager } from './fake-isolation.js'
 
 /** How many containers the harness keeps at once. */
 export const MAX_KEPT = 2
+
+/** That secrets are sealed with. */
+const SECRETS_KEY = Buffer.alloc(32, 7)
 
 /** What a launch may have in the store. */
 export const LAUNCH_BYTES = 1 << 20
@@ -219,7 +224,8 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     environment: { always: {}, withEgress: { http_proxy: 'http://proxy:3128', no_proxy: '.lan' } },
     node: { version: '1' },
   }
-  const reuse = new Reuse({ ledger, resolver, plan })
+  const secrets = new Secrets({ repository: store.secrets, seal: new Seal(SECRETS_KEY) })
+  const reuse = new Reuse({ ledger, resolver, plan, secrets })
   const kept = new KeptLaunches({ limit: MAX_KEPT, logger })
   const coordinator = new Coordinator({ logger })
   const prepared = new PreparedLaunches({
@@ -242,6 +248,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     },
     plan,
     reuse,
+    secrets,
     live,
     prepared,
     janitor,
@@ -263,6 +270,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     logs,
     logger,
     uploads,
+    secrets,
     retryMs: 5,
   }
   const service = new StagingService(parts, limit)
@@ -280,6 +288,7 @@ async function assemble(directory: string, isolation: FakeIsolation, limit: numb
     janitor,
     kept,
     prepared,
+    secrets,
   }
 }
 

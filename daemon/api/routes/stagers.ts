@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { assertLocalName, assertNamespace, formatFqn } from '../../../base/fqn.js'
 import type { Limits } from '../../../isolation/launch-plan.js'
+import { assertSecretNames } from '../../secrets/rules.js'
 import { assertCommand, assertUser } from '../../packages/validate.js'
 import type { PackageRepository, Stager, StagerRepository } from '../../store/repositories.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
@@ -66,6 +67,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
       assertLocalName(name)
       assertCommand(startCommand)
       assertUser(user)
+      const secrets = withNames([], body.secrets)
       const { dependencies, environment } = applyMetadataFields(
         {},
         { dependencies_add: body.dependencies ?? [], environment_set: body.environment ?? {} },
@@ -79,6 +81,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
         egress: body.allow_egress ?? false,
         reproducible: body.reproducible ?? false,
         cleanEnvironment: body.clean_environment ?? false,
+        secrets,
         user,
         limits: { ...limits, ...parseLimits(body.limits) },
         dependencies,
@@ -137,6 +140,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
           ...(body.allow_egress === undefined ? {} : { egress: body.allow_egress }),
           ...(body.reproducible === undefined ? {} : { reproducible: body.reproducible }),
           ...(body.clean_environment === undefined ? {} : { cleanEnvironment: body.clean_environment }),
+          secrets: withNames(found.secrets, body.secrets_add, body.secrets_remove),
           ...(body.user === undefined ? {} : { user: body.user }),
           limits: { ...found.limits, ...parseLimits(body.limits) },
           dependencies,
@@ -164,4 +168,15 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
       return reply.code(204).send(null)
     },
   )
+}
+
+/** Removals come first, so a name in both lists exists afterwards. Throws as `assertSecretNames`. */
+function withNames(
+  before: readonly string[] = [],
+  add: readonly string[] = [],
+  remove: readonly string[] = [],
+): string[] {
+  const names = [...new Set([...before.filter((name) => !remove.includes(name)), ...add])].sort()
+  assertSecretNames(names)
+  return names
 }

@@ -134,7 +134,10 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
       const source = body.source && (await sourceOf(subject, body.source))
       const keepFailedMs = inMilliseconds(body.keep_failed_seconds)
       const pipeline = parseRef(body.pipeline, 'stagpipe')
-      const submitted = await stagings.submit(subject, pipeline, { source, reuse: body.reuse, keepFailedMs })
+      const secrets = new Map(
+        Object.entries(body.secrets ?? {}).map(([name, value]) => [name, Buffer.from(value, 'base64')]),
+      )
+      const submitted = await stagings.submit(subject, pipeline, { source, reuse: body.reuse, keepFailedMs, secrets })
       return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))
     },
   )

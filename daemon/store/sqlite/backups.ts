@@ -39,6 +39,7 @@ export class SqliteBackups implements BackupRepository {
       this.#references.resources(),
       this.#references.history(),
     ])
+    await this.#database.writeBeside(file, () => this.#removeSecrets())
     return [...new Set([...resources.map(({ sha256 }) => sha256), ...history])]
   }
 
@@ -55,6 +56,14 @@ export class SqliteBackups implements BackupRepository {
     })
     this.#replaced()
     return restored
+  }
+
+  /** Of a copy: a backup may be stored where nobody who may use the secrets decides about it. */
+  #removeSecrets(): void {
+    // What is deleted is overwritten.
+    this.#database.statement('PRAGMA other.secure_delete = ON').all()
+    for (const table of ['staging_secrets', 'stager_secrets'])
+      this.#database.statement(`DELETE FROM other.${table}`).run()
   }
 
   #assertReplaceable(replace: boolean): void {

@@ -47,24 +47,16 @@ export class SqliteLedger implements StagingLedger {
     this.#endings = new LaunchEndings(database, this.#stagings, this.#now)
   }
 
-  submit({ packageUuid, pipelineFqn, stagers, source, reuse = true, keepFailedMs }: SubmitStaging): Promise<Staging> {
+  submit(request: SubmitStaging): Promise<Staging> {
+    const { packageUuid, pipelineFqn, stagers, source, reuse = true, keepFailedMs, secrets } = request
+    const options = { source, reuse, keepFailedMs, secrets }
     return this.#database.write(() => {
       if (stagers.length === 0) throw new BadInput('empty-pipeline', `${pipelineFqn} has no stagers: append one first.`)
       const found = this.#packages.get({ uuid: packageUuid })
       const work = workingCopyOf(found, source)
       this.#packages.replace(found, { ...found, state: 'staging' })
       const uuid = randomUUID()
-      this.#stagings.insert({
-        uuid,
-        subject: found,
-        pipelineFqn,
-        stagers,
-        work,
-        source,
-        reuse,
-        keepFailedMs,
-        submittedAt: this.#now(),
-      })
+      this.#stagings.insert({ uuid, subject: found, pipelineFqn, stagers, work, ...options, submittedAt: this.#now() })
       return this.#stagings.get(uuid)
     })
   }

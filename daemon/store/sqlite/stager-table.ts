@@ -17,6 +17,7 @@ interface StagerRow {
   readonly egress: 0 | 1
   readonly reproducible: 0 | 1
   readonly clean_environment: 0 | 1
+  readonly secrets: string
   readonly user: string
   readonly limits: string
   readonly dependencies: string
@@ -61,9 +62,9 @@ export class StagerTable {
     const now = new Date().toISOString()
     this.#database
       .statement(
-        `INSERT INTO stagers (name, package, start_command, additive, egress, reproducible, clean_environment, user, limits,
+        `INSERT INTO stagers (name, package, start_command, additive, egress, reproducible, clean_environment, secrets, user, limits,
            dependencies, environment, updated_at, uuid, namespace, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(...encode(draft, now), uuid, draft.namespace, now)
     return this.get({ uuid })
@@ -75,7 +76,7 @@ export class StagerTable {
     this.#database
       .statement(
         `UPDATE stagers SET name = ?, package = ?, start_command = ?, additive = ?, egress = ?, reproducible = ?,
-           clean_environment = ?, user = ?, limits = ?, dependencies = ?, environment = ?, updated_at = ?
+           clean_environment = ?, secrets = ?, user = ?, limits = ?, dependencies = ?, environment = ?, updated_at = ?
          WHERE uuid = ?`,
       )
       .run(...encode(changed, new Date().toISOString()), found.uuid)
@@ -101,6 +102,7 @@ function encode(stager: StagerDraft, updatedAt: string): unknown[] {
     Number(stager.egress),
     Number(stager.reproducible ?? false),
     Number(stager.cleanEnvironment ?? false),
+    JSON.stringify(stager.secrets ?? []),
     stager.user,
     JSON.stringify(stager.limits),
     JSON.stringify(stager.dependencies),
@@ -110,6 +112,7 @@ function encode(stager: StagerDraft, updatedAt: string): unknown[] {
 }
 
 function decode(row: StagerRow): Stager {
+  const secrets = JSON.parse(row.secrets) as string[]
   return {
     uuid: row.uuid,
     namespace: row.namespace,
@@ -120,6 +123,7 @@ function decode(row: StagerRow): Stager {
     egress: row.egress === 1,
     ...(row.reproducible === 1 ? { reproducible: true } : {}),
     ...(row.clean_environment === 1 ? { cleanEnvironment: true } : {}),
+    ...(secrets.length > 0 ? { secrets } : {}),
     user: row.user,
     limits: JSON.parse(row.limits) as Limits,
     dependencies: JSON.parse(row.dependencies) as Capability[],

@@ -12,7 +12,7 @@ import type {
   WorkingCopy,
 } from '../../model/staging.js'
 import type { Package } from '../../packages/package.js'
-import type { StagingFilter } from '../staging-ledger.js'
+import type { SealedSecrets, StagingFilter } from '../staging-ledger.js'
 import type { StagerdDatabase } from './database.js'
 import { decodeResource } from './package-table.js'
 import { STAGING } from './states.js'
@@ -37,6 +37,7 @@ interface StagingRow {
   readonly reuse: 0 | 1
   readonly reused: string | null
   readonly keep_failed_ms: number | null
+  readonly secrets: string
   readonly failure: string | null
   readonly submitted_at: string
   readonly started_at: string | null
@@ -57,6 +58,7 @@ export interface NewStaging extends Pick<
   Staging,
   'uuid' | 'pipelineFqn' | 'stagers' | 'work' | 'source' | 'reuse' | 'keepFailedMs'
 > {
+  readonly secrets: SealedSecrets | undefined
   readonly subject: Package
   readonly submittedAt: string
 }
@@ -71,12 +73,12 @@ export class StagingTable {
 
   /** Queues it. */
   insert(staging: NewStaging): void {
-    const { uuid, subject, pipelineFqn, stagers, work, source, reuse, keepFailedMs, submittedAt } = staging
-    this.#database
+    const { uuid, subject, pipelineFqn, stagers, work, source, reuse, keepFailedMs, secrets, submittedAt } = staging
+    const { lastInsertRowid } = this.#database
       .statement(
         `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, input,
-           source, reuse, keep_failed_ms, submitted_at)
-         VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           source, reuse, keep_failed_ms, secrets, submitted_at)
+         VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         uuid,
@@ -90,8 +92,13 @@ export class StagingTable {
         source ? JSON.stringify(source) : null,
         Number(reuse),
         keepFailedMs ?? null,
+        JSON.stringify(secrets?.names ?? []),
         submittedAt,
       )
+    if (!secrets) return
+    this.#database
+      .statement('INSERT INTO staging_secrets (staging, sealed) VALUES (?, ?)')
+      .run(lastInsertRowid, secrets.sealed)
   }
 
   /** @param tail what follows `FROM stagings` */
@@ -181,6 +188,7 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
     reuse: row.reuse === 1,
     reused: row.reused ?? undefined,
     keepFailedMs: row.keep_failed_ms ?? undefined,
+    secrets: JSON.parse(row.secrets) as string[],
     failure: failure && { ...failure, stager: failure.stager },
     launches,
     submittedAt: row.submitted_at,

@@ -14,6 +14,7 @@ import { ResultTable } from './result-table.js'
 import { SqliteResults } from './results.js'
 import { SqliteStagers } from './stagers.js'
 import { SqliteResourceOwners } from './resource-owners.js'
+import { SqliteSecrets } from './secrets.js'
 import { SqliteTokens } from './tokens.js'
 
 const DEFAULT_HISTORY: HistoryLimits = { results: 5, bytes: 2 * 1024 ** 3 }
@@ -31,6 +32,7 @@ export class SqliteStore {
   readonly results: SqliteResults
   readonly tokens: SqliteTokens
   readonly resourceOwners: SqliteResourceOwners
+  readonly secrets: SqliteSecrets
   readonly backups: SqliteBackups
   readonly #database: StagerdDatabase
 
@@ -50,6 +52,7 @@ export class SqliteStore {
     this.references = new SqliteReferences(database)
     this.tokens = new SqliteTokens(database)
     this.resourceOwners = new SqliteResourceOwners(database)
+    this.secrets = new SqliteSecrets(database)
     this.backups = new SqliteBackups(database, this.references, () => {
       this.packages.forget()
       this.policies.forget()

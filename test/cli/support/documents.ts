@@ -66,6 +66,7 @@ export function aStager(overrides: Partial<Stager> = {}): Stager {
     allow_egress: false,
     reproducible: false,
     clean_environment: false,
+    secrets: [],
     user: 'runner',
     limits: { memory_bytes: 268_435_456, cpus: 1, pids: 256, disk_bytes: 1_073_741_824, timeout_ms: 600_000 },
     dependencies: [],

@@ -54,6 +54,12 @@ export class AccessClient {
     return `package::${OWN}::${name}`
   }
 
+  async stagerWithSecret(): Promise<string> {
+    const fqn = await this.stager()
+    await this.send('PUT', `${named('/v1/stagers', fqn)}/secrets/TOKEN`, this.administrator, { value: 'czNjcmV0' })
+    return fqn
+  }
+
   async stager(): Promise<string> {
     const name = this.name()
     await this.#make('/v1/stagers', { namespace: OWN, name, package: await this.package(), start_command: './stage' })
@@ -241,6 +247,12 @@ export const REQUESTS: Readonly<Record<string, (make: AccessClient) => Promise<S
     body: { package: await make.package() },
   }),
   deleteStager: async (make) => ({ url: named('/v1/stagers', await make.stager()) }),
+  listStagerSecrets: async (make) => ({ url: `${named('/v1/stagers', await make.stager())}/secrets` }),
+  setStagerSecret: async (make) => ({
+    url: `${named('/v1/stagers', await make.stager())}/secrets/TOKEN`,
+    body: { value: 'czNjcmV0' },
+  }),
+  removeStagerSecret: async (make) => ({ url: `${named('/v1/stagers', await make.stagerWithSecret())}/secrets/TOKEN` }),
   listStagerCaches: () => ({ url: '/v1/stager-caches' }),
   clearStagerCaches: () => ({ url: '/v1/stager-caches?namespace=/acme' }),
   // Pipelines

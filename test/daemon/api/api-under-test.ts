@@ -22,6 +22,8 @@ import { Leases } from '../../../base/leases.js'
 import { PackageQuota } from '../../../daemon/store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
 import { SegmentTables } from '../../../daemon/store/segment-tables.js'
+import { Seal } from '../../../daemon/secrets/seal.js'
+import { Secrets } from '../../../daemon/secrets/secrets.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { KeptLaunches } from '../../../daemon/staging/kept-launches.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
@@ -172,6 +174,7 @@ export class ApiUnderTest extends ApiClient {
       exchange: { exporter, importer },
       stagers: { packages, stagers, limits: DEFAULT_LIMITS },
       stagerCaches: { caches: stagerCaches },
+      stagerSecrets: { stagers, secrets: new Secrets({ repository: store.secrets, seal: new Seal(Buffer.alloc(32)) }) },
       pipelines: { pipelines, stagers },
       policies: { policies },
       resolution: { packages, resolver: new Resolver(packages, policies) },

@@ -34,9 +34,10 @@ describe('exchange', () => {
     })
     await put('/apcera', 'stager-ruby', tarballs.program, { dependencies: [ruby] })
     const draft = { namespace: '/apcera', name: 'ruby', package: '/apcera::stager-ruby', start_command: './stage' }
-    expect((await here.ask('POST', '/v1/stagers', { ...draft, additive: true, clean_environment: true })).status).toBe(
-      201,
-    )
+    expect(
+      (await here.ask('POST', '/v1/stagers', { ...draft, additive: true, clean_environment: true, secrets: ['TOKEN'] }))
+        .status,
+    ).toBe(201)
     const pipeline = {
       namespace: '/apcera',
       name: 'ruby',
@@ -189,6 +190,7 @@ describe('exchange', () => {
       package: 'package::/apcera::stager-ruby',
       additive: true,
       clean_environment: true,
+      secrets: ['TOKEN'],
       start_command: './stage',
     })
     expect(await there.storedBlobs()).toHaveLength(3)

@@ -12,7 +12,11 @@ export class FakeStagings implements Pick<
 
   constructor(readonly store: SqliteStore) {}
 
-  async submit(packageRef: Ref, pipelineRef: Ref, options: SubmitOptions = {}): Promise<Staging> {
+  async submit(
+    packageRef: Ref,
+    pipelineRef: Ref,
+    { secrets = new Map(), ...options }: SubmitOptions = {},
+  ): Promise<Staging> {
     const { packages, pipelines, stagers, ledger } = this.store
     const pipeline = await pipelines.get(pipelineRef)
     return ledger.submit({
@@ -20,6 +24,7 @@ export class FakeStagings implements Pick<
       pipelineFqn: `stagpipe::${pipeline.namespace}::${pipeline.name}`,
       stagers: await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid }))),
       ...options,
+      ...(secrets.size > 0 ? { secrets: { names: [...secrets.keys()], sealed: Buffer.from('sealed') } } : {}),
     })
   }
 
@@ -39,7 +44,7 @@ export class FakeStagings implements Pick<
     return this.store.ledger.requestCancel(uuid)
   }
 
-  async retry(uuid: string, options: SubmitOptions = {}): Promise<Staging> {
+  async retry(uuid: string, options: Pick<SubmitOptions, 'reuse' | 'keepFailedMs'> = {}): Promise<Staging> {
     const { packageUuid, pipelineFqn, stagers, source } = await this.store.ledger.get(uuid)
     return this.store.ledger.submit({ packageUuid, pipelineFqn, stagers, ...options, source })
   }

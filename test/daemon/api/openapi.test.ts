@@ -26,6 +26,7 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "DELETE /v1/policies/{ref} deletePolicy",
       "DELETE /v1/stager-caches clearStagerCaches",
       "DELETE /v1/stagers/{ref} deleteStager",
+      "DELETE /v1/stagers/{ref}/secrets/{name} removeStagerSecret",
       "DELETE /v1/stagingpipelines/{ref} deletePipeline",
       "DELETE /v1/tokens/{name} revokeToken",
       "GET /healthz checkHealth",
@@ -49,6 +50,7 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "GET /v1/stager-caches listStagerCaches",
       "GET /v1/stagers listStagers",
       "GET /v1/stagers/{ref} showStager",
+      "GET /v1/stagers/{ref}/secrets listStagerSecrets",
       "GET /v1/stagingpipelines listPipelines",
       "GET /v1/stagingpipelines/{ref} showPipeline",
       "GET /v1/stagings listStagings",
@@ -92,6 +94,7 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "PUT /v1/packages/{ref}/content replacePackageContent",
       "PUT /v1/packages/{ref}/resource attachResource",
       "PUT /v1/policies/{ref} updatePolicy",
+      "PUT /v1/stagers/{ref}/secrets/{name} setStagerSecret",
       "PUT /v1/stagings/{uuid}/shells/{shell}/size resizeShell",
     ]
   `)

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { describeLedger } from '../../contract/ledger.js'
 import { describeRepositories } from '../../contract/repositories.js'
+import { describeSecrets } from '../../contract/secrets.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
 async function make() {
@@ -13,6 +14,7 @@ async function make() {
     pipelines: store.pipelines,
     policies: store.policies,
     ledger: store.ledger,
+    secrets: store.secrets,
     async close() {
       store.close()
       await directory.remove()
@@ -22,3 +24,4 @@ async function make() {
 
 describeRepositories('the repositories in SQLite', make)
 describeLedger('the ledger in SQLite', make)
+describeSecrets('secrets in SQLite', make)

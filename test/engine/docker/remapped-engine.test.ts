@@ -87,6 +87,16 @@ describe('an Engine with userns-remap', () => {
     expect(await linesOf(shell)).toEqual(['0:0', 'PEM', '1500:42 640 /stagerfs/own/user', 'cat', 'device'])
   })
 
+  it.each(['root', 'runner'])('gives secrets to %s, as files of this user', async (user) => {
+    const secrets = new Map([['TOKEN', Buffer.from('s3cret')]])
+    const shell = 'stat -c "%U %a %n" /stager-secrets /stager-secrets/TOKEN; cat /stager-secrets/TOKEN'
+    expect(await linesOf(shell, { user, secrets })).toEqual([
+      `${user} 500 /stager-secrets`,
+      `${user} 400 /stager-secrets/TOKEN`,
+      's3cret',
+    ])
+  })
+
   it('has snapshots with the owners that the stager gave, which the next stager and a run see', async () => {
     const recorder = new Recorder()
     const shell = `set -e; mkdir /own/new; echo a > /own/new/a; echo b > /own/new/b; chown 1500:42 /own/new/b

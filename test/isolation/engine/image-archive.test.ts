@@ -72,6 +72,7 @@ describe('the shim', () => {
     const entries = await entriesOf(tar)
     expect([...entries.keys()]).toEqual([
       'stager-cache',
+      'stager-secrets',
       'stagerfs',
       'usr',
       'usr/local',
