@@ -31,9 +31,9 @@ export async function furnish(directory: string): Promise<void> {
   await runProcess('mknod', [path.join(tools, 'null'), 'c', '1', '3'])
   const tarball = path.join(directory, 'tools.tar.gz')
   await runProcess('tar', ['--xattrs', '--xattrs-include=*', '-czf', tarball, '-C', directory, 'tools'])
-  await stagectl('package', 'from-file', tarball, 'tools', '--provides', 'tools.all')
+  await stagectl('package', 'from-file', tarball, 'tools', '--provides', 'package.tools')
   const program = ['--path', path.join(CHECKOUT, 'examples/stagers/small-site'), '--start-command', './stage']
-  await stagectl('stager', 'create', 'small-site', ...program, '--depends-on', 'os.linux,tools.all', '--pipeline')
+  await stagectl('stager', 'create', 'small-site', ...program, '--depends-on', 'os.linux,package.tools', '--pipeline')
 }
 
 /** CAP_CHOWN, as the kernel keeps it in an extended attribute. */
