@@ -18,17 +18,16 @@ export const uninstall = (...args: string[]) =>
 
 /**
  * Makes the pipeline `small-site` on the installed node. The root of its stager has what packages may have: owners,
- * set-user-ID programs, device nodes, capabilities of files.
+ * set-user-ID programs, capabilities of files.
  */
 export async function furnish(directory: string): Promise<void> {
-  await stagectl('package', 'from-file', await recipeTarball('busybox'), 'busybox', '--provides', 'os.linux')
+  await stagectl('package', 'from-file', await recipeTarball('busybox'), 'busybox', '--provides', 'os.linux,os.busybox')
   const tools = path.join(directory, 'tools')
   await mkdir(tools, { recursive: true })
   for (const name of ['privileged', 'capable']) await writeFile(path.join(tools, name), '#!/bin/sh\n', { mode: 0o755 })
   await chown(path.join(tools, 'privileged'), 99, 99)
   await chmod(path.join(tools, 'privileged'), 0o4755)
   await runProcess('setfattr', ['-n', 'security.capability', '-v', CHOWN_ONLY, path.join(tools, 'capable')])
-  await runProcess('mknod', [path.join(tools, 'null'), 'c', '1', '3'])
   const tarball = path.join(directory, 'tools.tar.gz')
   await runProcess('tar', ['--xattrs', '--xattrs-include=*', '-czf', tarball, '-C', directory, 'tools'])
   await stagectl('package', 'from-file', tarball, 'tools', '--provides', 'package.tools')
