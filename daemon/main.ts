@@ -1,13 +1,14 @@
 import { CommanderError } from 'commander'
 import { pino } from 'pino'
-import { BadInput, StagerdError } from '../base/errors.js'
+import { BadInput, StagerdError, messageOf } from '../base/errors.js'
 import { installedVersion } from '../base/installation.js'
 import { DEFAULT_FILE, describeCommand } from './command-line.js'
 import { Daemon } from './lifecycle.js'
-import { journalStream } from './log/journal-stream.js'
+import { isJournal, journalLogger, journalSocket } from './log/journal.js'
 import { ServiceManager } from './service-manager.js'
 import { Service } from './service.js'
 import { loadSettings } from './settings/load-settings.js'
+import { showSettings } from './settings/show-settings.js'
 
 /** Only the process: flags, signals, readiness and exit codes (0 stopped, 1 failed, 2 usage). */
 async function main(argv: readonly string[]): Promise<number> {
@@ -30,9 +31,9 @@ async function main(argv: readonly string[]): Promise<number> {
     })
   const settings = await load()
   if (check) return 0
-  const options = { level: settings.logLevel }
-  // systemd sets it if the output goes to the journal.
-  const logger = process.env.JOURNAL_STREAM ? pino(options, journalStream(process.stdout)) : pino(options)
+  const level = settings.logLevel
+  const logger = isJournal(1, process.env) ? journalLogger({ level }, process.stdout, journal) : pino({ level })
+  logger.info({ version, settings: showSettings(settings) }, 'starting')
 
   // Not `once`: execa kills the process with the same signal if its own handler finds no other listener.
   const atOnce = new AbortController()
@@ -63,15 +64,22 @@ async function main(argv: readonly string[]): Promise<number> {
   return 0
 }
 
+const journal = journalSocket(process.env)
+// Only for this process.
+delete process.env.STAGERD_JOURNAL_FD
+
+/** There may be no logger yet: one sentence. */
+function report(error: unknown): void {
+  if (isJournal(2, process.env)) journalLogger({}, process.stderr, journal).error({ err: error }, messageOf(error))
+  else
+    process.stderr.write(`stagerd: ${error instanceof StagerdError ? error.message : String((error as Error).stack)}\n`)
+}
+
 // Exit explicitly: a request that a hanging Engine never answers would keep the process alive, beside the daemon that is
 // started next.
 try {
   process.exit(await main(process.argv))
 } catch (error) {
-  // There may be no logger yet: print one sentence.
-  const priority = process.env.JOURNAL_STREAM ? '<3>' : ''
-  process.stderr.write(
-    `${priority}stagerd: ${error instanceof StagerdError ? error.message : String((error as Error).stack)}\n`,
-  )
+  report(error)
   process.exit(error instanceof BadInput ? 2 : 1)
 }

@@ -55,6 +55,6 @@ export class ServiceManager {
   async #notify(...variables: readonly string[]): Promise<void> {
     const socket = this.#environment.NOTIFY_SOCKET
     if (socket === undefined || socket === '') return
-    await this.#run('systemd-notify', [...variables], { env: { NOTIFY_SOCKET: socket }, timeoutMs: 5_000 })
+    await this.#run('systemd-notify', [...variables], { env: { NOTIFY_SOCKET: socket }, timeoutMs: 30_000 })
   }
 }

@@ -3,6 +3,7 @@ import { messageOf } from '../base/errors.js'
 import type { Daemon } from './lifecycle.js'
 import type { ServiceManager } from './service-manager.js'
 import { changedKeys } from './settings/changed-keys.js'
+import { showSettings } from './settings/show-settings.js'
 import type { Settings } from './settings/settings.js'
 
 /** How often the status is looked at, in milliseconds. */
@@ -47,7 +48,9 @@ export class Service {
       this.#settings = { ...this.#settings, concurrency, drainTimeoutMs, logLevel }
       logger.level = logLevel
       await daemon.reload(next)
-      logger.info({ changed: reloaded }, 'the settings were reloaded')
+      const shown = showSettings(next)
+      const settings = Object.fromEntries(reloaded.map((key) => [key, shown[key]]))
+      logger.info({ settings }, 'the settings were reloaded')
       if (needRestart.length > 0)
         logger.warn({ settings: needRestart }, `restart stagerd to change ${needRestart.join(', ')}`)
     } catch (error) {

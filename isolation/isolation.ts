@@ -292,7 +292,7 @@ export interface StagerCache extends Cached, CacheOwner {
 export interface SweepReport {
   /** One line for each removed resource: "container 3f2a…". */
   readonly removed: readonly string[]
-  /** What could not be removed. Never a container: then the sweep rejects. */
+  /** What could not be removed. With a container, all of its launch stays. */
   readonly failures: readonly SweepFailure[]
 }
 

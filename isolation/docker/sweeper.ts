@@ -2,14 +2,16 @@ import { readFile } from 'node:fs/promises'
 import type Docker from 'dockerode'
 import { isUuid } from '../../base/identifiers.js'
 import { Container } from '../engine/container.js'
-import { askEngineToRemove } from '../engine/engine-errors.js'
+import { EngineRefusal } from '../engine/engine-errors.js'
 import { askEngineForList } from '../engine/engine-lists.js'
 import { parseMountinfo } from '../engine/mountinfo.js'
 import type { StagerCaches } from '../caches/stager-caches.js'
 import type { SweepFailure, SweepReport } from '../isolation.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
+import { settleAll } from '../../base/settle-all.js'
 import { unmount } from '../host/mounts.js'
 import type { FirewallGuard } from '../network/firewall-guard.js'
+import { removeNetwork } from '../network/remove-network.js'
 import { LAUNCH_LABEL, NODE_LABEL, nodeComment, type Owner } from '../host/ownership.js'
 import { launchesDirectory, removeScratch, scratchOf } from '../host/scratch.js'
 
@@ -32,20 +34,27 @@ export class Sweeper {
   constructor(private readonly parts: SweeperParts) {}
 
   /**
-   * Throws `Unavailable` (`engine-down`) before anything is removed, because a container that may be running needs its
-   * firewall rules. After the containers have been removed, other leftovers are harmless: failures are reported, and
-   * the next sweep tries again.
+   * Throws `Unavailable` (`engine-down`) before anything else than containers is removed. A container that may be running
+   * needs its firewall rules: of a launch whose container the Engine refuses to remove, nothing else is removed. All
+   * failures are reported, and the next sweep tries again.
    */
   async sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport> {
     // `live` changes during the sweep. A launch that ends meanwhile does its own cleanup.
-    const liveBefore = new Set(live)
+    const spared = new Set(live)
     const isDead = (launch: string) => {
       // Called for every resource that is found, before the first one of its kind is removed.
       signal?.throwIfAborted()
-      return isUuid(launch) && !liveBefore.has(launch) && !live.has(launch)
+      return isUuid(launch) && !spared.has(launch) && !live.has(launch)
     }
-    const removed = await this.#containers(isDead)
+    const removed: string[] = []
     const failures: SweepFailure[] = []
+    const containers = await this.#containers(isDead)
+    for (const { launch, what, refusal } of containers)
+      if (refusal === undefined) removed.push(what)
+      else {
+        spared.add(launch)
+        failures.push({ what, error: refusal })
+      }
     const rest = {
       mounts: this.#mounts,
       'firewall rules': this.#rules,
@@ -64,27 +73,32 @@ export class Sweeper {
     return { removed, failures }
   }
 
-  async #containers(isDead: IsDead): Promise<string[]> {
+  async #containers(isDead: IsDead): Promise<readonly SweptContainer[]> {
     const filters = { label: [`${NODE_LABEL}=${this.parts.owner.nodeId}`] }
     const found = await askEngineForList('list its containers', () =>
       this.parts.engine.listContainers({ all: true, filters }),
     )
     const dead = found.filter(({ Labels }) => isDead(Labels[LAUNCH_LABEL] ?? ''))
-    await Promise.all(dead.map(({ Id }) => new Container(this.parts.engine, Id).remove()))
-    return dead.map(({ Id, Labels }) => `container ${Id.slice(0, 12)} of ${Labels[LAUNCH_LABEL] ?? ''}`)
+    return await settleAll(
+      dead.map(async ({ Id, Labels }) => {
+        const launch = Labels[LAUNCH_LABEL] ?? ''
+        const what = `container ${Id.slice(0, 12)} of ${launch}`
+        try {
+          await new Container(this.parts.engine, Id).remove()
+          return { launch, what }
+        } catch (refusal) {
+          if (refusal instanceof EngineRefusal) return { launch, what, refusal }
+          throw refusal
+        }
+      }),
+    )
   }
 
   async #networks(isDead: IsDead): Promise<string[]> {
     const filters = { label: [`${NODE_LABEL}=${this.parts.owner.nodeId}`] }
     const found = await askEngineForList('list its networks', () => this.parts.engine.listNetworks({ filters }))
     const dead = found.filter(({ Labels }) => isDead(Labels?.[LAUNCH_LABEL] ?? ''))
-    const failed: unknown[] = []
-    for (const { Id } of dead) {
-      const removal = this.parts.engine.getNetwork(Id).remove() as Promise<unknown>
-      // Somebody may have connected a container of their own to it. The others are removed all the same.
-      await askEngineToRemove('remove a network', removal).catch((error: unknown) => failed.push(error))
-    }
-    if (failed.length > 0) throw failed[0]
+    await removeEach(dead, ({ Id }) => removeNetwork(this.parts.engine, Id))
     return dead.map(({ Name }) => `network ${Name}`)
   }
 
@@ -95,7 +109,7 @@ export class Sweeper {
       (point) => point.startsWith(launches) && isDead(point.slice(launches.length).split('/')[0] ?? ''),
     )
     // mountinfo lists mounts in the order of mounting, so an upper mount comes after a lower one.
-    for (const point of dead.reverse()) await unmount(point, AbortSignal.timeout(UNMOUNT_DEADLINE_MS))
+    await removeEach(dead.reverse(), (point) => unmount(point, AbortSignal.timeout(UNMOUNT_DEADLINE_MS)))
     return dead.map((point) => `mount ${point}`)
   }
 
@@ -109,7 +123,7 @@ export class Sweeper {
 
   async #scratch(isDead: IsDead): Promise<string[]> {
     const dead = (await readDirectoryIfExists(launchesDirectory(this.parts.stateDirectory))).filter(isDead)
-    for (const launch of dead) await removeScratch(scratchOf(this.parts.stateDirectory, launch))
+    await removeEach(dead, (launch) => removeScratch(scratchOf(this.parts.stateDirectory, launch)))
     return dead.map((launch) => `scratch directory of ${launch}`)
   }
 
@@ -121,3 +135,17 @@ export class Sweeper {
 }
 
 type IsDead = (launch: string) => boolean
+
+interface SweptContainer {
+  readonly launch: string
+  readonly what: string
+  /** Why the Engine did not remove it. */
+  readonly refusal?: EngineRefusal
+}
+
+/** One that cannot be removed does not keep the others. Then this throws the first failure, after the last removal. */
+async function removeEach<T>(found: readonly T[], remove: (one: T) => Promise<void>): Promise<void> {
+  const failed: unknown[] = []
+  for (const one of found) await remove(one).catch((error: unknown) => failed.push(error))
+  if (failed.length > 0) throw failed[0]
+}

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { withCleanupFailures } from '../../base/cleanup-stack.js'
 import { Fault, NotRunnable } from '../../base/errors.js'
-import { askEngine, askEngineForConnection, askEngineToRemove, EngineRefusal } from './engine-errors.js'
+import { askEngine, askEngineForConnection, EngineRefusal } from './engine-errors.js'
+import { askEngineToRemove, askEngineToWork } from './engine-work.js'
 
 /** The state of a container that runs. */
 export interface StartedContainer {
@@ -45,7 +46,7 @@ export class Container {
 
   /** @param id the id or the name */
   constructor(
-    engine: Docker,
+    private readonly engine: Docker,
     readonly id: string,
     private readonly freezeTimeoutMs = FREEZE_TIMEOUT_MS,
   ) {
@@ -53,7 +54,7 @@ export class Container {
   }
 
   static async create(engine: Docker, options: Docker.ContainerCreateOptions): Promise<Container> {
-    const created = await askEngine('create a container', engine.createContainer(options))
+    const created = await askEngineToWork(engine, 'create a container', engine.createContainer(options))
     return new Container(engine, created.id)
   }
 
@@ -71,7 +72,7 @@ export class Container {
   }
 
   async start(): Promise<void> {
-    await askEngine('start a container', this.#container.start())
+    await this.#work('start a container', this.#container.start())
   }
 
   /** Throws `NotRunnable` (`no-init`) or `Fault` (`container-gone`) if it does not run. */
@@ -125,7 +126,7 @@ export class Container {
     const deadline = performance.now() + this.freezeTimeoutMs
     for (;;) {
       try {
-        await askEngine('freeze a container', this.#container.pause())
+        await this.#work('freeze a container', this.#container.pause())
         this.#pausedByUs = true
         return true
       } catch (error) {
@@ -164,7 +165,7 @@ export class Container {
 
   async unpause(): Promise<void> {
     try {
-      await askEngine('thaw a container', this.#container.unpause())
+      await this.#work('thaw a container', this.#container.unpause())
     } catch (error) {
       // It was killed meanwhile, or a user has thawed it.
       if (!(error instanceof EngineRefusal && /not paused|not running|no such container/i.test(error.reason)))
@@ -176,7 +177,7 @@ export class Container {
   /** Succeeds if it has ended. */
   async signal(name: 'SIGTERM' | 'SIGKILL' | 'SIGUSR1' | 'SIGUSR2'): Promise<void> {
     try {
-      await askEngine('signal a container', this.#container.kill({ signal: name }))
+      await this.#work('signal a container', this.#container.kill({ signal: name }))
     } catch (error) {
       // The container may have ended already, and the Engine may not have noticed.
       if (!(error instanceof EngineRefusal && HAS_ENDED.test(error.reason))) throw error
@@ -185,7 +186,7 @@ export class Container {
 
   /** Changes how many processes and threads it may have. It must not be frozen: runc would thaw it for that. */
   async limitProcesses(pids: number): Promise<void> {
-    await askEngine('limit a container', this.#container.update({ PidsLimit: pids }))
+    await this.#work('limit a container', this.#container.update({ PidsLimit: pids }))
   }
 
   /** Prepares a further program; see container-shell.ts. */
@@ -193,16 +194,21 @@ export class Container {
     return await askEngine('open a shell in a container', this.#container.exec(options))
   }
 
+  #work<T>(what: string, call: Promise<T>): Promise<T> {
+    return askEngineToWork(this.engine, what, call)
+  }
+
   /** Kills the container first if it runs. Succeeds if it does not exist. */
   async remove(): Promise<void> {
-    const remove = () => askEngineToRemove('remove a container', this.#container.remove({ force: true, v: true }))
+    const remove = () =>
+      askEngineToRemove(this.engine, 'remove a container', this.#container.remove({ force: true, v: true }))
     try {
       await remove()
     } catch (error) {
       if (!(error instanceof EngineRefusal)) throw error
       // Another request is removing it: wait for that.
       if (/removal of container .* in progress/i.test(error.reason))
-        await askEngineToRemove('remove a container', this.#container.wait({ condition: 'removed' }))
+        await askEngineToRemove(this.engine, 'remove a container', this.#container.wait({ condition: 'removed' }))
       // The Engine has missed its end while containerd was away, and learns of it by killing it in vain.
       else if (/did not receive an exit event/i.test(error.reason)) await remove()
       else throw error

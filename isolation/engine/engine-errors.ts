@@ -16,9 +16,9 @@ export class EngineRefusal extends Fault {
 /**
  * Waits for an answer of the Engine, and translates errors to ours.
  *
- * For requests that take moments. A cancelled launch does not cancel them: the Engine could still carry them out, and the
- * result would be unknown. A cancelled caller waits for the answer and undoes the result. See `askEngineAtLength` for
- * others.
+ * For questions, which take moments; `askEngineToWork` is for what the Engine does. A cancelled launch cancels neither: the
+ * Engine could still carry it out, and the result would be unknown. A cancelled caller waits for the answer and undoes the
+ * result. See `askEngineAtLength` for others.
  *
  * @param what verb and object: "create the network"
  * @param deadlineMs an Engine that has not answered by then counts as down
@@ -107,15 +107,6 @@ export async function askEngineForConnection<T extends Connection>(
 interface Connection {
   destroy(): void
   once(event: 'close', listener: () => void): unknown
-}
-
-/** As `askEngine`, for an undo: it succeeds if the object does not exist. */
-export async function askEngineToRemove(what: string, call: Promise<unknown>): Promise<void> {
-  try {
-    await askEngine(what, call)
-  } catch (error) {
-    if (!isStatus(error, 404)) throw error
-  }
 }
 
 export function isStatus(error: unknown, statusCode: number): boolean {

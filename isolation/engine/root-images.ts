@@ -7,6 +7,7 @@ import type { Cached } from '../isolation.js'
 import { INSTALL_LABEL, NODE_LABEL, ownerLabels, type Owner } from '../host/ownership.js'
 import { askEngine, askEngineAtLength, engineError, EngineRefusal, isStatus } from './engine-errors.js'
 import { askEngineForHints, askEngineForList } from './engine-lists.js'
+import { askEngineToWork } from './engine-work.js'
 import type { LastUsedTimes } from './last-used-times.js'
 import { imageArchive, type ImageDescription } from './image-archive.js'
 import type { ImageLayer } from '../layers/layer.js'
@@ -104,7 +105,8 @@ export class RootImages {
   /** `ensure` waits for it, and a failed removal must not fail that call. */
   async #remove(reference: string): Promise<boolean> {
     try {
-      await askEngine('remove an image', this.engine.getImage(reference).remove() as Promise<unknown>)
+      const removal = this.engine.getImage(reference).remove() as Promise<unknown>
+      await askEngineToWork(this.engine, 'remove an image', removal)
     } catch (error) {
       if (!isStatus(error, 404)) return false
     }
@@ -190,7 +192,7 @@ export class RootImages {
       if (failure !== undefined) {
         // The store of containerd keeps an image that it could not unpack.
         const removal = this.engine.getImage(image.reference).remove() as Promise<unknown>
-        await askEngine('remove an image', removal).catch(() => undefined)
+        await askEngineToWork(this.engine, 'remove an image', removal).catch(() => undefined)
         throw loadError(failure)
       }
     } catch (error) {

@@ -1,9 +1,11 @@
 import type Docker from 'dockerode'
 import { Unavailable } from '../../base/errors.js'
-import { EngineRefusal, askEngine, askEngineToRemove } from '../engine/engine-errors.js'
+import { EngineRefusal } from '../engine/engine-errors.js'
 import { askEngineForHints } from '../engine/engine-lists.js'
+import { askEngineToWork } from '../engine/engine-work.js'
 import { bridgeName, launchLabels, launchName, type Owner } from '../host/ownership.js'
 import type { AddressPool, Subnet } from './address-pool.js'
+import { removeNetwork } from './remove-network.js'
 
 /** The network of one launch. */
 export interface Bridge {
@@ -44,7 +46,8 @@ export class Bridges {
       const subnet = this.#allocate()
       this.#subnets.set(launch, subnet)
       try {
-        await askEngine('create a network', this.engine.createNetwork(this.#options(launch, subnet, internal, mtu)))
+        const creation = this.engine.createNetwork(this.#options(launch, subnet, internal, mtu))
+        await askEngineToWork(this.engine, 'create a network', creation)
         return { network: launchName(launch), interface: bridgeName(launch), subnet }
       } catch (error) {
         // After any other error the network may exist: `remove` gives the subnet back.
@@ -60,7 +63,7 @@ export class Bridges {
   /** Idempotent; also succeeds if the network was never created. */
   async remove(launch: string): Promise<void> {
     try {
-      await askEngineToRemove('remove a network', this.engine.getNetwork(launchName(launch)).remove())
+      await removeNetwork(this.engine, launchName(launch))
     } finally {
       // If the network still exists, the Engine reports the overlap to the next launch that gets this subnet.
       this.#release(launch)

@@ -10,7 +10,7 @@ export type Tool = 'iptables' | 'ip6tables'
  * Throws `Fault`: `firewall-missing`, `firewall-forbidden`, `firewall-unreadable` or `firewall-failed`.
  */
 export async function save(tool: Tool, signal?: AbortSignal): Promise<string> {
-  const { stdout } = await run(`${tool}-save`, ['-t', 'filter'], { timeoutMs: 10_000, ...(signal && { signal }) })
+  const { stdout } = await run(`${tool}-save`, ['-t', 'filter'], { timeoutMs: 30_000, ...(signal && { signal }) })
   // The tool reports this in a comment, with exit code 0.
   if (/^# Table `filter' is incompatible/m.test(stdout))
     throw new Fault(
@@ -27,7 +27,7 @@ export async function restore(tool: Tool, input: string, signal?: AbortSignal): 
 
 /** Whether `restore` accepts `input`. It changes nothing. Throws what `save` throws. */
 export async function check(tool: Tool, input: string): Promise<void> {
-  await run(`${tool}-restore`, ['--noflush', '--test', '-w'], { input, timeoutMs: 10_000 })
+  await run(`${tool}-restore`, ['--noflush', '--test', '-w'], { input, timeoutMs: 30_000 })
 }
 
 async function run(

@@ -56,7 +56,7 @@ ensure_build_dependencies() {
 # Sets `native` to a directory with node_modules, of which better-sqlite3 is compiled for the Node.js of the installation.
 ensure_native_library() {
   local module=$root/node_modules/better-sqlite3 version
-  version=$("$node_home/bin/node" -p "require('$module/package.json').version")-node-$node_version
+  version=$("$node_home/bin/node" -p "require('$module/package.json').version")-node-$node_version-$(c_library)
   native=$parts/better-sqlite3-$version
   [[ ! -e $native/node_modules ]] || return 0
   ensure_commands python3=python3 make=make g++=g++
@@ -74,6 +74,11 @@ ensure_native_library() {
       "$node_home/bin/node" -e 'new (require("better-sqlite3"))(":memory:").close()' >>build.log 2>&1
   ) || die "better-sqlite3 could not be compiled: see $native.part/build.log."
   mv "$native.part" "$native"
+}
+
+# A library that is compiled with a newer one does not load with an older one: a checkout can be shared by hosts.
+c_library() {
+  getconf GNU_LIBC_VERSION | tr ' ' -
 }
 
 # Bundles the programs, and writes the documents that are made from them.
