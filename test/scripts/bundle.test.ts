@@ -62,3 +62,30 @@ test('a bundle of unchanged files leaves the programs in place, so that others c
   await writeFile(path.join(root, 'main.ts'), 'export const changed = 1\n')
   expect(await bundled()).not.toBe(before)
 })
+
+test('a program that starts often has the code that V8 has compiled of it, and runs without that too', async () => {
+  const main =
+    "export const main = () => console.log('ran', import.meta.url)\nexport const warmUp = () => Promise.resolve()\n"
+  await writeFile(path.join(root, 'main.ts'), main)
+  const bundled = async () => {
+    await bundle(`main.cjs=${path.join(root, 'main.ts')}`)
+    const names = (await readdir(programs())).sort()
+    const cache = path.join(
+      programs(),
+      names.find((name) => name.endsWith('.cache'))!,
+    )
+    return { names, cache, made: (await stat(cache)).mtimeMs }
+  }
+  const first = await bundled()
+  const stem = path.basename(first.cache, '.cache')
+  expect(first.names).toEqual([`${stem}.cache`, `${stem}.cjs`, 'main.cjs', 'main.cjs.map'])
+  // It stays as long as V8 accepts it.
+  expect(await bundled()).toEqual(first)
+
+  const said = `ran file://${path.join(programs(), stem)}.cjs`
+  const run = async () => (await execa(process.execPath, [path.join(programs(), 'main.cjs')])).stdout
+  expect(await run()).toBe(said)
+  await writeFile(first.cache, 'of another version')
+  expect(await run()).toBe(said)
+  expect((await bundled()).made).not.toBe(first.made)
+})
