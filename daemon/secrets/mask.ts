@@ -38,7 +38,8 @@ export class Mask {
 
   /** Whether `text` has a secret in it. */
   hides(text: string): boolean {
-    return this.text(text) !== text
+    const bytes = Buffer.from(text)
+    return !this.apply(bytes, true).output.equals(bytes)
   }
 
   stream(): MaskedStream {

@@ -97,7 +97,8 @@ export async function mountMemoryInContainer(
     const namespace = ['--no-mtab', '--internal-only', '--no-canonicalize', '-N', `/proc/${pid}/ns/mnt`]
     return runProcess('mount', [...namespace, '-t', 'tmpfs', '-o', all, 'stagerd', target], {
       signal,
-      env: { LC_ALL: 'C' },
+      // As for overlays: one interface on all versions of util-linux.
+      env: { LC_ALL: 'C', LIBMOUNT_FORCE_MOUNT2: 'always' },
     })
   }
   try {

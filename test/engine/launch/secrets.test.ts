@@ -45,9 +45,9 @@ describe('secrets in a container', () => {
   })
 
   it('are not for another user of the container', async () => {
-    const shell =
-      'su -s /bin/sh nobody -c "cat /stager-secrets/TOKEN" 2>/dev/null || echo no; cat /stager-secrets/TOKEN'
-    expect(await linesOf(`id nobody >/dev/null || exit 1; ${shell}`, { secrets, user: 'root' })).toEqual(['no', TOKEN])
+    const shell = `echo 'other:x:1234:1234::/:/bin/sh' >>/etc/passwd
+      su other -c 'id -u; cat /stager-secrets/TOKEN 2>/dev/null || echo no'; cat /stager-secrets/TOKEN`
+    expect(await linesOf(shell, { secrets, user: 'root' })).toEqual(['1234', 'no', TOKEN])
   })
 
   it('are never in a snapshot, and neither is where they are', async () => {
