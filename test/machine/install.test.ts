@@ -40,9 +40,9 @@ it(
   async () => {
     await install()
     expect(await isActive()).toBe(true)
-    await furnish(directory)
+    await furnish()
     await appendFile(SETTINGS, '\nconcurrency = 3\n')
-    await stageSite('first')
+    await stageSite('first', directory)
     const node = (await readFile('/var/lib/stagerd/node-id', 'utf8')).trim()
 
     await install()
@@ -58,7 +58,7 @@ it(
     await expect(systemctl('cat', 'stagerd.service')).rejects.toThrow()
 
     await install()
-    await stageSite('second')
+    await stageSite('second', directory)
     const images = ['image', 'ls', '--quiet', '--filter', `label=io.stagerd.node=${node}`]
     expect(await linesOf('docker', ...images)).not.toEqual([])
     await uninstall('--purge')
