@@ -33,6 +33,9 @@ const files = () =>
     '-not',
     '-path',
     '*/stagerd/*',
+    '-not',
+    '-path',
+    '/var/lib/docker/*',
   )
 
 it(
