@@ -33,6 +33,9 @@ const files = () =>
     '-not',
     '-path',
     '*/stagerd/*',
+    '-not',
+    '-path',
+    '/var/lib/docker/*',
   )
 
 it(
@@ -40,9 +43,9 @@ it(
   async () => {
     await install()
     expect(await isActive()).toBe(true)
-    await furnish(directory)
+    await furnish()
     await appendFile(SETTINGS, '\nconcurrency = 3\n')
-    await stageSite('first')
+    await stageSite('first', directory)
     const node = (await readFile('/var/lib/stagerd/node-id', 'utf8')).trim()
 
     await install()
@@ -58,7 +61,7 @@ it(
     await expect(systemctl('cat', 'stagerd.service')).rejects.toThrow()
 
     await install()
-    await stageSite('second')
+    await stageSite('second', directory)
     const images = ['image', 'ls', '--quiet', '--filter', `label=io.stagerd.node=${node}`]
     expect(await linesOf('docker', ...images)).not.toEqual([])
     await uninstall('--purge')
