@@ -1,19 +1,15 @@
-import { randomUUID } from 'node:crypto'
 import { Holder } from '../../base/leases.js'
-import { settleAll } from '../../base/settle-all.js'
-import type { Ending, PreparedContainer, RunningContainer } from '../../isolation/isolation.js'
-import type { CoordinatorListener } from '../coordinator/coordinator-listener.js'
+import type { Ending, RunningContainer } from '../../isolation/isolation.js'
 import type { LogWriter } from '../log/log-writer.js'
 import type { Staging, Verdict, WorkingCopy } from '../model/staging.js'
-import { reachDirectly } from '../packages/direct-address.js'
 import type { LaunchSecrets } from '../secrets/secrets.js'
 import { failureOfDataLimit, whyEnded } from './failures.js'
 import { FirstCause } from './first-cause.js'
 import { LaunchConclusion } from './launch-conclusion.js'
+import { LaunchContainer } from './launch-container.js'
 import type { LaunchParts, LaunchRequest } from './launch-parts.js'
 import type { Conclusion, Earlier, LaunchCause, LaunchOutcome } from './launch-outcome.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan } from './plan.js'
-import type { PreparedLaunch } from './prepared-launches.js'
 import { withSecrets } from './plan-with-secrets.js'
 import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
 import { StagerOutput } from './stager-output.js'
@@ -47,19 +43,12 @@ export class Launch implements OwningLaunch {
   readonly #stager: string
   readonly #secrets: LaunchSecrets
   readonly #handler: WorkingCopyHandler
+  readonly #container: LaunchContainer
   readonly #output: StagerOutput
   readonly #conclusion: LaunchConclusion
   readonly #cause = new FirstCause<LaunchCause>()
-  #uuid: string = randomUUID()
-  /** Taken over, if there was one that fits. */
-  #ahead: PreparedLaunch | undefined
-  #container: PreparedContainer | undefined
-  #listener: CoordinatorListener | undefined
   /** Set before the listener opens. */
   #running!: Promise<RunningContainer>
-  /** Resolved as long as no program has run: then there is nothing to wait for. */
-  #ended: Promise<unknown> = Promise.resolve()
-  #released: Promise<void> | undefined
 
   constructor(parts: LaunchParts, { staging, log, stop, uploads }: LaunchRequest, secrets: LaunchSecrets) {
     this.#parts = parts
@@ -70,17 +59,18 @@ export class Launch implements OwningLaunch {
     this.#stager = stagerFqn(currentStager(staging))
     this.#secrets = secrets
     this.#handler = new WorkingCopyHandler(this, staging, parts.workingCopy, secrets.mask)
+    this.#container = new LaunchContainer(parts, staging, this.#handler)
     this.#output = new StagerOutput(log, secrets.mask)
     this.#conclusion = new LaunchConclusion(parts, { owner: this, staging, log, output: this.#output })
   }
 
   get uuid(): string {
-    return this.#uuid
+    return this.#container.uuid
   }
 
   /** To be called once. */
   async run(): Promise<LaunchOutcome> {
-    const { ledger, live, prepared, resolver, workingCopy } = this.#parts
+    const { ledger, resolver, workingCopy } = this.#parts
     const staging = this.#staging
     let plan: LaunchPlan
     try {
@@ -95,8 +85,7 @@ export class Launch implements OwningLaunch {
     }
     plan = withSecrets(plan, this.#secrets)
     this.#conclusion.hints = plan.hints
-    this.#ahead = await prepared.take(plan)
-    if (this.#ahead) ({ uuid: this.#uuid, container: this.#container } = this.#ahead)
+    await this.#container.takeOver(plan)
     try {
       await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
       if (plan.withheld.length > 0)
@@ -105,11 +94,10 @@ export class Launch implements OwningLaunch {
         )
       const { uuid, step } = staging
       await ledger.beginLaunch(uuid, { uuid: this.uuid, stagerFqn: this.#stager, step, given: plan.given })
-      live.add(this.uuid)
       return await this.#execute(plan)
     } catch (error) {
       // Before the execution began.
-      await this.#release()
+      await this.#container.release()
       throw error
     } finally {
       // The ledger refers to the blobs that the verdict has saved.
@@ -184,7 +172,7 @@ export class Launch implements OwningLaunch {
       this.#running = this.#start(plan)
       running = await this.#running
     } catch (error) {
-      await this.#release()
+      await this.#container.release()
       const conclusion = this.#stop.aborted ? STOPPED : await this.#conclusion.neverRan(error)
       return { ...conclusion, released: Promise.resolve() }
     }
@@ -193,14 +181,14 @@ export class Launch implements OwningLaunch {
       const ending = await this.#endOf(running, cause)
       // What a program that was killed has left may be cut short.
       const cache = cause.kind === 'verdict' && ending.kind === 'exited' ? 'keep' : 'drop'
-      if (plan.start.keepable !== true) void this.#release(cache)
+      if (plan.start.keepable !== true) void this.#container.release(cache)
       await this.#output.end()
       const conclusion = await this.#conclude(cause, ending)
-      const released = (await this.#isKept(running, conclusion)) ? Promise.resolve() : this.#release(cache)
+      const released = (await this.#isKept(running, conclusion)) ? Promise.resolve() : this.#container.release(cache)
       return { ...conclusion, released }
     } catch (error) {
       // For instance, the ledger or the log cannot be written. The launch must not leave anything behind.
-      await this.#release()
+      await this.#container.release()
       throw error
     }
   }
@@ -214,58 +202,21 @@ export class Launch implements OwningLaunch {
         await this.#log.message('The container is not kept, because the stager was given secrets.')
       return false
     }
-    return await this.#parts.kept.keep({ staging, log: this.#log, running, release: () => this.#release() })
+    return await this.#parts.kept.keep({ staging, log: this.#log, running, release: () => this.#container.release() })
   }
 
   async #start(plan: LaunchPlan): Promise<RunningContainer> {
-    const { coordinator, ledger, logger, stepEnded } = this.#parts
-    const { start } = plan
-    const step = (name: string, ms: number) => {
-      stepEnded?.({ staging: this.#staging.uuid, launch: this.uuid, step: name, milliseconds: ms })
-      logger.debug({ launch: this.uuid, step: name, ms }, 'launch step')
-    }
-    this.#ahead?.reportSteps(step)
-    const container = (this.#container ??= await this.#prepare(plan, step))
-    const startedAt = performance.now()
-    const listener = await coordinator.open(this.#handler, container.address, this.#ahead?.port)
-    this.#listener = listener
-    step('listener', performance.now() - startedAt)
-    const running = await container.start(
-      {
-        ...start,
-        environment: { ...reachDirectly(start.environment, container.address), STAGER_URL: listener.url },
-        coordinatorPort: listener.port,
-      },
+    const running = await this.#container.start(
+      plan,
       {
         output: (stream, chunk) => this.#output.push(stream, chunk),
-        repaired: (what) =>
-          logger.warn(
-            { launch: this.uuid, what },
-            'a resource of a launch was removed from outside; stagerd has restored it',
-          ),
         ending: (cause) => void this.#cause.decide({ kind: 'ended', cause }),
-        ...listener.freezeHooks,
       },
       this.#stop,
     )
-    this.#ended = running.ended
-    await ledger.launchRunning(this.uuid)
+    await this.#parts.ledger.launchRunning(this.uuid)
     void this.#prepareNext(plan)
     return running
-  }
-
-  async #prepare(
-    { prepare, start }: LaunchPlan,
-    step: (name: string, milliseconds: number) => void,
-  ): Promise<PreparedContainer> {
-    const { isolation } = this.#parts
-    // The layers of /stagerfs are needed only in `start`, but building them the first time can take as long as building
-    // those of the root.
-    const [container] = await settleAll([
-      isolation.prepare({ ...prepare, id: this.uuid }, { step }, this.#stop).then((made) => (this.#container = made)),
-      ...start.stagerfs.map((source) => isolation.materialise(source, this.#stop)),
-    ])
-    return container
   }
 
   /**
@@ -325,28 +276,5 @@ export class Launch implements OwningLaunch {
       case 'ended':
         return await this.#conclusion.ended(ending)
     }
-  }
-
-  #release(cache: 'keep' | 'drop' = 'drop'): Promise<void> {
-    this.#released ??= this.#undo(cache)
-    return this.#released
-  }
-
-  async #undo(cache: 'keep' | 'drop'): Promise<void> {
-    const { janitor, live, logger } = this.#parts
-    this.#handler.close()
-    const releasing = this.#container?.release(cache)
-    const [report] = await Promise.all([
-      releasing,
-      // As long as the container runs, no other process may get the port, because the container can reach it.
-      this.#ended
-        .then(() => (this.#staging.keepFailedMs === undefined ? undefined : releasing))
-        .then(() => this.#listener?.close() ?? this.#ahead?.port.close()),
-    ])
-    live.delete(this.uuid)
-    if (!report || report.failures.length === 0) return
-    for (const { what, error } of report.failures)
-      logger.error({ err: error, launch: this.uuid, what }, 'a resource of a launch could not be removed')
-    await janitor.trySweep()
   }
 }

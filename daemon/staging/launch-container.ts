@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto'
+import { settleAll } from '../../base/settle-all.js'
+import type { PreparedContainer, RunningContainer, StartHooks } from '../../isolation/isolation.js'
+import type { CoordinatorListener } from '../coordinator/coordinator-listener.js'
+import type { Staging } from '../model/staging.js'
+import { reachDirectly } from '../packages/direct-address.js'
+import type { LaunchParts } from './launch-parts.js'
+import type { LaunchPlan } from './plan.js'
+import type { PreparedLaunch } from './prepared-launches.js'
+import type { WorkingCopyHandler } from './working-copy-handler.js'
+
+type Step = (name: string, milliseconds: number) => void
+
+/**
+ * What a launch has on the host: its container, made for it or taken over, and the listener of its coordinator. A sweep
+ * leaves alone what has its UUID, until its release has ended.
+ */
+export class LaunchContainer {
+  #uuid: string = randomUUID()
+  /** Taken over, if there was one that fits. */
+  #ahead: PreparedLaunch | undefined
+  #container: PreparedContainer | undefined
+  #listener: CoordinatorListener | undefined
+  /** Resolved as long as no program has run: then there is nothing to wait for. */
+  #ended: Promise<unknown> = Promise.resolve()
+  #released: Promise<void> | undefined
+
+  /** @param handler answers the requests of the container */
+  constructor(
+    private readonly parts: LaunchParts,
+    private readonly staging: Staging,
+    private readonly handler: WorkingCopyHandler,
+  ) {}
+
+  /** That of the launch. `takeOver` may change it. */
+  get uuid(): string {
+    return this.#uuid
+  }
+
+  /** Takes over a container that was created ahead, if one fits. To be called before the launch is recorded. */
+  async takeOver(plan: LaunchPlan): Promise<void> {
+    this.#ahead = await this.parts.prepared.take(plan)
+    if (this.#ahead) ({ uuid: this.#uuid, container: this.#container } = this.#ahead)
+  }
+
+  /** To be called once, unless `release` was. Whatever this throws, `release` is to be called. */
+  async start(
+    plan: LaunchPlan,
+    hooks: Pick<StartHooks, 'output' | 'ending'>,
+    signal: AbortSignal,
+  ): Promise<RunningContainer> {
+    const { coordinator, live, logger, stepEnded } = this.parts
+    const { start } = plan
+    const { uuid } = this
+    live.add(uuid)
+    const step: Step = (name, ms) => {
+      stepEnded?.({ staging: this.staging.uuid, launch: uuid, step: name, milliseconds: ms })
+      logger.debug({ launch: uuid, step: name, ms }, 'launch step')
+    }
+    this.#ahead?.reportSteps(step)
+    const container = (this.#container ??= await this.#prepare(plan, step, signal))
+    const startedAt = performance.now()
+    const listener = await coordinator.open(this.handler, container.address, this.#ahead?.port)
+    this.#listener = listener
+    step('listener', performance.now() - startedAt)
+    const repaired = (what: string) =>
+      logger.warn({ launch: uuid, what }, 'a resource of a launch was removed from outside; stagerd has restored it')
+    const running = await container.start(
+      {
+        ...start,
+        environment: { ...reachDirectly(start.environment, container.address), STAGER_URL: listener.url },
+        coordinatorPort: listener.port,
+      },
+      { ...hooks, repaired, ...listener.freezeHooks },
+      signal,
+    )
+    this.#ended = running.ended
+    return running
+  }
+
+  async #prepare({ prepare, start }: LaunchPlan, step: Step, signal: AbortSignal): Promise<PreparedContainer> {
+    const { isolation } = this.parts
+    // The layers of /stagerfs are needed only in `start`, but building them the first time can take as long as building
+    // those of the root.
+    const [container] = await settleAll([
+      isolation.prepare({ ...prepare, id: this.uuid }, { step }, signal).then((made) => (this.#container = made)),
+      ...start.stagerfs.map((source) => isolation.materialise(source, signal)),
+    ])
+    return container
+  }
+
+  /** Resolves when nothing of it is left. The first call decides what becomes of the cache. Never rejects. */
+  release(cache: 'keep' | 'drop' = 'drop'): Promise<void> {
+    this.#released ??= this.#undo(cache)
+    return this.#released
+  }
+
+  async #undo(cache: 'keep' | 'drop'): Promise<void> {
+    const { janitor, live, logger } = this.parts
+    this.handler.close()
+    const releasing = this.#container?.release(cache)
+    const [report] = await Promise.all([
+      releasing,
+      // As long as the container runs, no other process may get the port, because the container can reach it.
+      this.#ended
+        .then(() => (this.staging.keepFailedMs === undefined ? undefined : releasing))
+        .then(() => this.#listener?.close() ?? this.#ahead?.port.close()),
+    ])
+    live.delete(this.uuid)
+    if (!report || report.failures.length === 0) return
+    for (const { what, error } of report.failures)
+      logger.error({ err: error, launch: this.uuid, what }, 'a resource of a launch could not be removed')
+    await janitor.trySweep()
+  }
+}
