@@ -27,6 +27,7 @@ import { BuildStaging } from './bootstrap/build-staging.js'
 import { ItemMaker } from './bootstrap/make-item.js'
 import { readShipped } from './bootstrap/read-shipped.js'
 import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
+import { buildWebhooks } from './build-webhooks.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { examineSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
@@ -66,6 +67,7 @@ import { PackageQuota } from './store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from './store/resource-ingest.js'
 import { SegmentTables } from './store/segment-tables.js'
 import { SqliteStore } from './store/sqlite/store.js'
+import type { Deliveries } from './webhooks/deliveries.js'
 
 export interface Surroundings {
   readonly version: string
@@ -76,6 +78,7 @@ export interface Surroundings {
 export interface App {
   readonly api: Pick<Api, 'listen' | 'close' | 'routing'>
   readonly service: Pick<StagingService, 'start' | 'stop' | 'drain' | 'idle' | 'setLimit' | 'limit'>
+  readonly deliveries: Pick<Deliveries, 'start' | 'stop'>
   readonly runs: Pick<PackageRuns, 'stop'>
   readonly bootstraps: Pick<Bootstraps, 'resume' | 'startNext' | 'stop'>
   readonly readiness: Pick<Readiness, 'assertReady'>
@@ -103,7 +106,10 @@ export async function buildApp(
   const store = SqliteStore.open(state.database, settings.packageQuotaBytes, settings.history)
   undo.defer('close the database', () => store.close())
   const { packages, stagers, pipelines, policies, bootstraps: bootstrapRecords, references } = store
-  const ledger = observeEnds(store.ledger, (staging) => metrics.ended(staging))
+  const ledger = observeEnds(store.ledger, (staging) => {
+    metrics.ended(staging)
+    webhooks.deliveries.wake()
+  })
   const blobs = await DirectoryBlobStore.open(state.blobs)
   const liveBlobs = new Leases()
   const logs = new LogStore(state.logs, async (uuid) => isTerminal((await ledger.get(uuid)).state))
@@ -219,6 +225,7 @@ export async function buildApp(
   measureNode({ registry, isolation, readiness, stateDirectory: stateDir })
   measureStorage({ registry, blobs, references, isolation })
   measureProcess(registry, version)
+  const webhooks = buildWebhooks({ webhooks: store.webhooks, ledger, registry, settings, version, logger })
 
   // Bootstrap.
   const bootstrapLogs = new LogStore(
@@ -257,6 +264,7 @@ export async function buildApp(
     logger,
     access: { callers, owners: store.resourceOwners },
     tokens: { tokens: store.tokens },
+    webhooks: webhooks.routes,
     packages: { packages, ingest, quota },
     packageData: { packages, blobs, live: liveBlobs },
     packageSource: {
@@ -288,5 +296,5 @@ export async function buildApp(
     bootstraps: { bootstraps, logs: bootstrapLogs },
   })
   callers.trust(api.server)
-  return { api, service, runs, bootstraps, readiness, ledger }
+  return { api, service, deliveries: webhooks.deliveries, runs, bootstraps, readiness, ledger }
 }

@@ -11,9 +11,10 @@ import { SQL as results } from './migrations/0010-results.js'
 import { SQL as keepFailed } from './migrations/0011-keep-failed.js'
 import { SQL as tokens } from './migrations/0012-tokens.js'
 import { SQL as cleanEnvironments } from './migrations/0013-clean-environments.js'
+import { SQL as webhooks } from './migrations/0015-webhooks.js'
 
 export interface Migration {
-  /** From 1, without gaps. */
+  /** From 1, in ascending order. */
   readonly version: number
   readonly name: string
   readonly sql: string
@@ -34,4 +35,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 11, name: 'keep-failed', sql: keepFailed },
   { version: 12, name: 'tokens', sql: tokens },
   { version: 13, name: 'clean-environments', sql: cleanEnvironments },
+  { version: 15, name: 'webhooks', sql: webhooks },
 ]

@@ -15,6 +15,7 @@ import { SqliteResults } from './results.js'
 import { SqliteStagers } from './stagers.js'
 import { SqliteResourceOwners } from './resource-owners.js'
 import { SqliteTokens } from './tokens.js'
+import { SqliteWebhooks } from './webhooks.js'
 
 const DEFAULT_HISTORY: HistoryLimits = { results: 5, bytes: 2 * 1024 ** 3 }
 
@@ -30,6 +31,7 @@ export class SqliteStore {
   readonly references: SqliteReferences
   readonly results: SqliteResults
   readonly tokens: SqliteTokens
+  readonly webhooks: SqliteWebhooks
   readonly resourceOwners: SqliteResourceOwners
   readonly backups: SqliteBackups
   readonly #database: StagerdDatabase
@@ -49,6 +51,7 @@ export class SqliteStore {
     this.exchange = new SqliteExchange(database, table)
     this.references = new SqliteReferences(database)
     this.tokens = new SqliteTokens(database)
+    this.webhooks = new SqliteWebhooks(database)
     this.resourceOwners = new SqliteResourceOwners(database)
     this.backups = new SqliteBackups(database, this.references, () => {
       this.packages.forget()

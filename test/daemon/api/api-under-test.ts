@@ -22,6 +22,7 @@ import { Leases } from '../../../base/leases.js'
 import { PackageQuota } from '../../../daemon/store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
 import { SegmentTables } from '../../../daemon/store/segment-tables.js'
+import { OutboundClient } from '../../../daemon/outbound/outbound-client.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { KeptLaunches } from '../../../daemon/staging/kept-launches.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
@@ -154,6 +155,11 @@ export class ApiUnderTest extends ApiClient {
       logger,
       access: { callers: callers(store), owners: store.resourceOwners },
       tokens: { tokens: store.tokens },
+      webhooks: {
+        webhooks: store.webhooks,
+        outbound: new OutboundClient({ networks: [], setting: 'webhook-networks' }),
+        deliveries: { ping: () => Promise.resolve({ kind: 'delivered', status: 200, message: 'It answered 200.' }) },
+      },
       packages: { packages, ingest, quota },
       packageData: { packages, blobs, live },
       packageSource: {
