@@ -51,12 +51,13 @@ export function webhookRoutes(api: Api, { webhooks, outbound, deliveries }: Webh
         response: { 201: MadeWebhook, ...REFUSALS },
       },
     },
-    async ({ body, caller }, reply) => {
+    async ({ body, caller, notes }, reply) => {
       const { namespace, on = [...WEBHOOK_STATES], secret = makeWebhookSecret() } = body
       assertNamespace(namespace)
       assertWebhookSecret(secret)
       const url = outbound.parse(body.url).href
       const made = await webhooks.create({ namespace, url, on, createdAt: new Date().toISOString() }, secret)
+      notes.targets = [...notes.targets, `webhook ${made.uuid}`]
       return reply
         .code(201)
         .header('cache-control', 'no-store')

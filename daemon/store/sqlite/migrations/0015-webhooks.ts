@@ -25,7 +25,9 @@ CREATE TABLE webhook_deliveries (
   due_at     TEXT NOT NULL
 ) STRICT;
 CREATE INDEX webhook_deliveries_by_webhook ON webhook_deliveries (webhook, sequence);
+CREATE INDEX webhook_deliveries_by_webhook_and_due ON webhook_deliveries (webhook, due_at);
 CREATE INDEX webhook_deliveries_by_due ON webhook_deliveries (due_at);
+CREATE INDEX webhook_deliveries_by_age ON webhook_deliveries (created_at);
 CREATE INDEX webhook_deliveries_by_staging ON webhook_deliveries (staging);
 
 CREATE TRIGGER staging_ended AFTER UPDATE OF ended_at ON stagings WHEN OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL
