@@ -9,7 +9,7 @@ export type Judgement =
 
 const ALLOWED: Judgement = { kind: 'allowed' }
 
-export type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number]
+type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number]
 
 /** No setting allows these: no service that is meant for others has such an address. */
 const NEVER = rules({
@@ -61,11 +61,11 @@ export class AddressRules {
   readonly #ownAddresses: () => readonly string[]
 
   /**
-   * @param listed networks that are allowed although they are not public
+   * @param listed CIDRs of networks that are allowed although they are not public
    * @param ownAddresses of this host: services that listen on all of its addresses expect requests of neighbours there
    */
-  constructor(listed: readonly Network[], ownAddresses: () => readonly string[] = () => []) {
-    this.#listed = listed
+  constructor(listed: readonly string[], ownAddresses: () => readonly string[] = () => []) {
+    this.#listed = listed.map((network) => ipaddr.parseCIDR(network))
     this.#ownAddresses = ownAddresses
   }
 

@@ -1,13 +1,13 @@
 import { isIP } from 'node:net'
 import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
-import { AddressRules, type Network } from './address-rules.js'
+import { AddressRules } from './address-rules.js'
 import { guardedConnector, type LookUp } from './guarded-connector.js'
 import { ownAddresses } from './own-addresses.js'
 import { assertAllowed, parseOutboundUrl } from './refusals.js'
 
 export interface OutboundOptions {
-  /** Networks that are allowed although they are not public. */
-  readonly networks: readonly Network[]
+  /** CIDRs of networks that are allowed although they are not public. */
+  readonly networks: readonly string[]
   /** Name of the setting that lists them, for messages. */
   readonly setting: string
   /** URLs of proxies, by the protocol of what is asked for, and what is reached without them. */
