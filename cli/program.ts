@@ -23,6 +23,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Add>> = new Map(
     node: async () => (await import('./commands/node.js')).addNodeCommands,
     context: async () => (await import('./commands/context.js')).addContextCommands,
     token: async () => (await import('./commands/token.js')).addTokenCommands,
+    webhook: async () => (await import('./commands/webhook.js')).addWebhookCommands,
     namespace: async () => (await import('./commands/namespace.js')).addNamespaceCommand,
     completion: async () => (await import('./commands/completion.js')).addCompletionCommand,
   }),

@@ -27,6 +27,7 @@ import { BuildStaging } from './bootstrap/build-staging.js'
 import { ItemMaker } from './bootstrap/make-item.js'
 import { readShipped } from './bootstrap/read-shipped.js'
 import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
+import { buildWebhooks } from './build-webhooks.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { examineSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
@@ -70,6 +71,7 @@ import { ResourceIngest, type ScanArchive } from './store/resource-ingest.js'
 import { SegmentTables } from './store/segment-tables.js'
 import { SqliteStore } from './store/sqlite/store.js'
 import { openTraces } from './traces/open-traces.js'
+import type { Deliveries } from './webhooks/deliveries.js'
 
 export interface Surroundings {
   readonly version: string
@@ -82,6 +84,7 @@ export interface Surroundings {
 export interface App {
   readonly api: Pick<Api, 'listen' | 'close' | 'routing'>
   readonly service: Pick<StagingService, 'start' | 'stop' | 'drain' | 'idle' | 'setLimit' | 'limit'>
+  readonly deliveries: Pick<Deliveries, 'start' | 'stop'>
   readonly runs: Pick<PackageRuns, 'stop'>
   readonly bootstraps: Pick<Bootstraps, 'resume' | 'startNext' | 'stop'>
   readonly readiness: Pick<Readiness, 'assertReady'>
@@ -113,6 +116,7 @@ export async function buildApp(
   const ledger = observeEnds(store.ledger, (staging) => {
     metrics.ended(staging)
     traces?.ended(staging)
+    webhooks.deliveries.wake()
   })
   const blobs = await DirectoryBlobStore.open(state.blobs)
   const liveBlobs = new Leases()
@@ -235,6 +239,7 @@ export async function buildApp(
   measureNode({ registry, isolation, readiness, stateDirectory: stateDir })
   measureStorage({ registry, blobs, references, isolation })
   measureProcess(registry, version)
+  const webhooks = buildWebhooks({ webhooks: store.webhooks, ledger, registry, settings, version, logger })
 
   // Bootstrap.
   const bootstrapLogs = new LogStore(
@@ -273,6 +278,7 @@ export async function buildApp(
     logger,
     access: { callers, owners: store.resourceOwners },
     tokens: { tokens: store.tokens },
+    webhooks: webhooks.routes,
     packages: { packages, ingest, quota },
     packageData: { packages, blobs, live: liveBlobs },
     packageSource: {
@@ -305,5 +311,5 @@ export async function buildApp(
     bootstraps: { bootstraps, logs: bootstrapLogs },
   })
   callers.trust(api.server)
-  return { api, service, runs, bootstraps, readiness, ledger }
+  return { api, service, deliveries: webhooks.deliveries, runs, bootstraps, readiness, ledger }
 }

@@ -55,7 +55,7 @@ export class Daemon {
 
   async start(): Promise<void> {
     const { socket, group, control, stateDir } = this.#settings
-    const { api, service, runs, bootstraps } = this.#app
+    const { api, service, deliveries, runs, bootstraps } = this.#app
     const address = controlAddressOf(control)
     await prepareSocketPath(socket)
     // Last in, first out: no new requests first, then the end of the work in progress.
@@ -63,6 +63,8 @@ export class Daemon {
     // Before the staging: the builds of a bootstrap go on at the next start.
     this.#undo.defer('stop the bootstrap', () => bootstraps.stop())
     this.#undo.defer('stop the runs', () => runs.stop())
+    // Ends of stagings from here on are recorded, and told at the next start.
+    this.#undo.defer('stop the webhooks', () => deliveries.stop())
     this.#undo.defer('close the control API', () => api.close())
     await api.listen({ path: socket }).catch((error: unknown) => {
       throw unusableSocket(error, socket)
@@ -74,6 +76,7 @@ export class Daemon {
       this.#warnOfExpiry(certificate)
     }
     service.start()
+    deliveries.start()
     void this.#bootstrap()
     this.#logger.info({ socket, state: stateDir }, 'stagerd is ready')
   }

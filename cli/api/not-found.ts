@@ -23,5 +23,6 @@ export function seeList(kind: FqnKind): NamedKind {
 export const LISTS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(Object.values(KINDS).map(({ code, list }) => [code, list])),
   'staging-not-found': '`stagectl staging list`',
+  'webhook-not-found': '`stagectl webhook list`',
   'token-not-found': '`stagectl token list`',
 }

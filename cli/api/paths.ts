@@ -36,6 +36,10 @@ export function policyPath(ref: string): string {
   return `/v1/policies/${encodeURIComponent(ref)}`
 }
 
+export function webhookPath(uuid: string): string {
+  return `/v1/webhooks/${encodeURIComponent(uuid)}`
+}
+
 export function stagingPath(uuid: string): string {
   return `/v1/stagings/${encodeURIComponent(uuid)}`
 }

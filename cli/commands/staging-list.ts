@@ -47,7 +47,7 @@ export function addStagingListCommand(group: Command, commandLine: CommandLine):
     .option('--pipeline <name>', 'only those through this pipeline')
     .option('--since <time>', 'only those submitted since then: a duration such as 2h, or a time', parseSince)
     .option('--limit <n>', 'at most this many (default: 100)', parseLimit)
-    .option('--watch', 'print the list again whenever it changes, until Ctrl-C')
+    .option('--watch', 'show the list again when it changes, until Ctrl-C; in a pipe, print a line for each change')
     .option('--interval <duration>', 'how often --watch looks', parseDuration, 2_000)
     .addHelpText(
       'after',
@@ -56,6 +56,7 @@ export function addStagingListCommand(group: Command, commandLine: CommandLine):
         'staging list --state failed --since 2h',
         'staging list --package my-app --limit 5 --json',
         'staging list --state running --watch',
+        'staging list --watch --since 1h | grep failed',
       ),
     )
     .action(commandLine.run(list))
@@ -92,21 +93,55 @@ async function queryOf(session: Session, options: ListOptions): Promise<Query> {
   }
 }
 
-/** On a terminal, each list replaces the one before. Ctrl-C is how it ends, not a failure. */
+/** Ctrl-C is how it ends, not a failure. */
 async function watch(session: Session, query: Query, interval: number): Promise<number> {
   const { output, signal } = session
-  let shown: string | undefined
+  const show = output.io.stdout.isTTY ? inPlace(session) : changes(session)
   try {
     for (;;) {
-      const text = describe(session, await fetch(session, query))
-      if (text !== shown) await output.text(output.io.stdout.isTTY ? CLEAR_TERMINAL + text : text)
-      shown = text
+      await show(await fetch(session, query))
       await delay(interval, undefined, { signal })
     }
   } catch (error) {
     if (signal.aborted) return EXIT.success
     throw error
   }
+}
+
+type Show = (stagings: readonly Staging[]) => Promise<void>
+
+/** Each list replaces the one before. */
+function inPlace(session: Session): Show {
+  const { output } = session
+  let shown: string | undefined
+  return async (stagings) => {
+    const text = describe(session, stagings)
+    if (text === shown) return
+    shown = text
+    // As bytes: text has its control characters escaped.
+    await output.bytes(Buffer.from(CLEAR_TERMINAL), 'stdout')
+    await output.text(text)
+  }
+}
+
+/** A line for each staging that is new or in another state, the oldest first. */
+function changes({ output }: Session): Show {
+  let before: ReadonlyMap<string, string> = new Map()
+  return async (stagings) => {
+    const now = new Map(stagings.map((one) => [one.uuid, stateOf(one)]))
+    for (const one of [...stagings].reverse())
+      if (before.get(one.uuid) !== now.get(one.uuid))
+        await output.text([changedAt(one), one.uuid, stateOf(one), one.package, one.pipeline].join('  '))
+    before = now
+  }
+}
+
+function changedAt({ ended_at, started_at, submitted_at }: Staging): string {
+  return ended_at ?? started_at ?? submitted_at
+}
+
+function stateOf({ state, failure }: Staging): string {
+  return failure ? `${state} (${failure.cause})` : state
 }
 
 function fetch({ api, signal }: Session, query: Query): Promise<Staging[]> {
@@ -123,13 +158,7 @@ function describe({ output }: Session, stagings: readonly Staging[]): string {
       { head: 'PIPELINE', shorten: SHORTEN_NAME },
       { head: 'SUBMITTED' },
     ],
-    stagings.map((one) => [
-      one.uuid,
-      one.failure ? `${one.state} (${one.failure.cause})` : one.state,
-      one.package,
-      one.pipeline,
-      ago(one.submitted_at),
-    ]),
+    stagings.map((one) => [one.uuid, stateOf(one), one.package, one.pipeline, ago(one.submitted_at)]),
     'No stagings.',
   )
 }

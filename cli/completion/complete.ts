@@ -1,7 +1,7 @@
 import type { Argument, Command, Option } from 'commander'
 
 /** What the daemon can be asked for the names of. */
-export type Named = 'package' | 'stager' | 'pipeline' | 'policy' | 'staging'
+export type Named = 'package' | 'stager' | 'pipeline' | 'policy' | 'staging' | 'webhook'
 
 /** What may stand at the end of a command line. */
 export type Completion =
@@ -75,6 +75,7 @@ const NAMES: Readonly<Record<string, Named>> = {
   pipeline: 'pipeline',
   policy: 'policy',
   staging: 'staging',
+  webhook: 'webhook',
   run: 'package',
 }
 

@@ -5,7 +5,9 @@ import type { Named, Word } from './complete.js'
 /** Who completes a word waits for it. */
 const PATIENCE_MS = 1_000
 
-const LISTS: Readonly<Record<Exclude<Named, 'staging'>, { readonly path: string; readonly kind: FqnKind }>> = {
+const LISTS: Readonly<
+  Record<Exclude<Named, 'staging' | 'webhook'>, { readonly path: string; readonly kind: FqnKind }>
+> = {
   package: { path: '/v1/packages', kind: 'package' },
   stager: { path: '/v1/stagers', kind: 'job' },
   pipeline: { path: '/v1/stagingpipelines', kind: 'stagpipe' },
@@ -22,6 +24,10 @@ export async function namesOf(session: Session, of: Named): Promise<readonly Wor
       signal,
     })
     return stagings.map(({ uuid, package: subject, state }) => ({ text: uuid, help: `${subject}, ${state}` }))
+  }
+  if (of === 'webhook') {
+    const webhooks = await api.get<{ uuid: string; url: string }[]>('/v1/webhooks', { signal })
+    return webhooks.map(({ uuid, url }) => ({ text: uuid, help: url }))
   }
   const { path, kind } = LISTS[of]
   const found = await api.get<{ fqn: string; description?: string }[]>(path, { query: { namespace: '/' }, signal })

@@ -6,7 +6,7 @@ export type Right = 'read' | 'write'
 export type Target =
   /** Something stored, by its `ref`. */
   | { readonly right: Right; readonly kind: FqnKind; readonly ref: string }
-  | { readonly right: Right; readonly kind: 'staging' | 'run'; readonly ref: string }
+  | { readonly right: Right; readonly kind: 'staging' | 'run' | 'webhook'; readonly ref: string }
   /** Data that was uploaded, by its digest. */
   | { readonly right: 'read'; readonly kind: 'resource'; readonly ref: string }
   /** A namespace as such, as the place for something new. `name`: what that will be called. */
@@ -75,12 +75,12 @@ export function writesNamed(kind: FqnKind, more: (body: never) => readonly Targe
   ])
 }
 
-/** Of a route with the UUID of a staging or a run in its path. */
+/** Of a route with the UUID of such a thing in its path. */
 export function readsByUuid(kind: 'staging'): Access {
   return reads(({ params }: { params: { uuid: string } }) => [{ right: 'read', kind, ref: params.uuid }])
 }
 
-export function writesByUuid(kind: 'staging' | 'run'): Access {
+export function writesByUuid(kind: 'staging' | 'run' | 'webhook'): Access {
   return writes(({ params }: { params: { uuid: string } }) => [{ right: 'write', kind, ref: params.uuid }])
 }
 

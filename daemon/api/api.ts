@@ -31,6 +31,7 @@ import { stagerRoutes, type StagerRoutesParts } from './routes/stagers.js'
 import { stagingLogRoutes, type StagingLogRoutesParts } from './routes/staging-log.js'
 import { stagingRoutes, type StagingRoutesParts } from './routes/stagings.js'
 import { tokenRoutes, type TokenRoutesParts } from './routes/tokens.js'
+import { webhookRoutes, type WebhookRoutesParts } from './routes/webhooks.js'
 import { buildServer } from './server.js'
 
 /** What each family of routes needs. The API owns none of it, and closes none of it. */
@@ -38,6 +39,7 @@ export interface ApiParts {
   readonly logger: FastifyBaseLogger
   readonly access: { readonly callers: Callers; readonly owners: ResourceOwners }
   readonly tokens: TokenRoutesParts
+  readonly webhooks: WebhookRoutesParts
   readonly packages: PackageRoutesParts
   readonly packageData: PackageDataRoutesParts
   readonly packageSource: Omit<PackageSourceRoutesParts, 'uploads'>
@@ -75,6 +77,7 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
       policydoc: parts.policies.policies,
     },
     ledger: parts.stagings.ledger,
+    webhooks: parts.webhooks.webhooks,
     runs: running,
     owners: access.owners,
     uploads,
@@ -101,6 +104,7 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
       (api) => detectionRoutes(api, parts.pipelines),
       (api) => policyRoutes(api, parts.policies),
       (api) => tokenRoutes(api, parts.tokens),
+      (api) => webhookRoutes(api, parts.webhooks),
       (api) => resolutionRoutes(api, parts.resolution),
       (api) => stagingRoutes(api, parts.stagings),
       (api, closing) => stagingLogRoutes(api, parts.stagingLog, closing),

@@ -2,10 +2,11 @@ import type { FqnKind } from '../../base/fqn.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
 import { maySee, type Caller } from '../access/caller.js'
 import type { RecentUploads } from '../access/recent-uploads.js'
-import { notFound, resourceNotFound, runNotFound, stagingNotFound } from '../store/not-found.js'
+import { notFound, resourceNotFound, runNotFound, stagingNotFound, webhookNotFound } from '../store/not-found.js'
 import type { Ref } from '../store/repositories.js'
 import type { ResourceOwners } from '../store/resource-owners.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
+import type { WebhookRepository } from '../store/webhook-repository.js'
 import type { Target } from './access.js'
 import { parseRef } from './parse-ref.js'
 
@@ -17,6 +18,7 @@ interface Named {
 export interface PlacesParts {
   readonly named: Readonly<Record<FqnKind, { get(ref: Ref): Promise<Named> }>>
   readonly ledger: Pick<StagingLedger, 'get'>
+  readonly webhooks: Pick<WebhookRepository, 'get'>
   readonly runs: { namespaceOf(uuid: string): string | undefined }
   readonly owners: ResourceOwners
   readonly uploads: Pick<RecentUploads, 'namespacesOf'>
@@ -44,7 +46,7 @@ export class Places {
   }
 
   async #of(target: Target): Promise<Place> {
-    const { named, ledger, runs, owners, uploads } = this.#parts
+    const { named, ledger, webhooks, runs, owners, uploads } = this.#parts
     const { kind, ref: text } = target
     switch (kind) {
       case 'namespace':
@@ -53,6 +55,8 @@ export class Places {
         const { packageFqn } = await ledger.get(text)
         return { name: `${text} of ${packageFqn}`, namespaces: [parseFqn(packageFqn, 'package', '/').namespace] }
       }
+      case 'webhook':
+        return { name: `webhook ${text}`, namespaces: [(await webhooks.get(text)).namespace] }
       case 'run': {
         const namespace = runs.namespaceOf(text)
         return { name: text, namespaces: namespace === undefined ? [] : [namespace] }
@@ -80,6 +84,8 @@ function missing({ kind, ref }: Exclude<Target, { kind: 'namespace' }>): Error {
       return stagingNotFound(ref)
     case 'run':
       return runNotFound(ref)
+    case 'webhook':
+      return webhookNotFound(ref)
     case 'resource':
       return resourceNotFound(ref)
     case 'package':

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { parseOptionalPath, parsePath, parseSocketPath } from './parse-path.js'
+import { parseNetworks } from './parse-networks.js'
 import { parseProxy } from './parse-proxy.js'
 import {
   parseBytes,
@@ -142,6 +143,18 @@ export const DEFINITIONS = {
     https: define('https-proxy', 'URL', parseProxy, '', 'the same for HTTPS'),
     exceptions: define('no-proxy', 'LIST', parseOptionalText, '', 'what they reach without a proxy, comma-separated'),
   },
+  /** Of receivers. */
+  webhookNetworks: define(
+    'webhook-networks',
+    'LIST',
+    parseNetworks,
+    '',
+    'networks that webhooks may be sent to although they are not public, comma-separated',
+    {
+      about:
+        'Networks that webhooks may be sent to although they are not public, such as "10.20.0.0/16,fd12:3456::/32"; others are refused. Who may add a webhook has this host send requests to them. Webhooks use the proxies above.',
+    },
+  ),
   /** Of a stager or run that sets none of its own. */
   limits: {
     memoryBytes: define('memory', 'SIZE', parseBytes, '1GB', 'default memory limit of a stager', {

@@ -27,6 +27,10 @@ export function runNotFound(uuid: string): NotFound {
   return new NotFound('run-not-found', `There is no run ${uuid}: it has ended, or it never existed.`)
 }
 
+export function webhookNotFound(uuid: string): NotFound {
+  return new NotFound('webhook-not-found', `There is no webhook ${quote(uuid)}.`)
+}
+
 export function resourceNotFound(sha256: string): NotFound {
   return new NotFound('resource-not-found', `There is no data with the SHA-256 ${quote(sha256)}: upload it first.`)
 }

@@ -36,7 +36,7 @@ describe('staging list', () => {
     expect(since).toBeLessThanOrEqual(Date.now() - 7_200_000)
   })
 
-  test('--watch prints the list again when it changes, until Ctrl-C', async () => {
+  test('--watch prints a line for each change, until Ctrl-C', async () => {
     const { api, io, start } = harness()
     let asked = 0
     api.on('GET /v1/stagings', () => [(asked += 1) < 5 ? aStaging({ state: 'running' }) : ended('succeeded')])
@@ -45,7 +45,27 @@ describe('staging list', () => {
     await expect.poll(() => captured.out).toContain('succeeded')
     captured.interrupt()
     expect(await running).toBe(0)
-    expect(captured.out.match(/^ID /gm)).toHaveLength(2)
+    expect(captured.out.split('\n').map((line) => line.split('  ').slice(1, 3))).toEqual([
+      [STAGING_ID, 'running'],
+      [STAGING_ID, 'succeeded'],
+      [],
+    ])
+  })
+
+  test('--watch shows the list again in place on a terminal, when it changes', async () => {
+    const { api, io, start } = harness()
+    let asked = 0
+    api.on('GET /v1/stagings', () => [(asked += 1) < 5 ? aStaging({ state: 'running' }) : ended('succeeded')])
+    const captured = io({ terminal: true })
+    const running = start(captured, 'staging', 'list', '--watch', '--interval', '1ms')
+    await expect.poll(() => captured.out).toContain('succeeded')
+    captured.interrupt()
+    expect(await running).toBe(0)
+    expect(captured.out.split('\x1b[H\x1b[2J').map((list) => /running|succeeded/.exec(list)?.[0])).toEqual([
+      undefined,
+      'running',
+      'succeeded',
+    ])
   })
 })
 

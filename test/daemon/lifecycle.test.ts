@@ -72,6 +72,7 @@ describe('the daemon', () => {
       limit: 2,
       setLimit: (limit: number) => void calls.push(`at most ${limit}`),
     }
+    const deliveries = { start: () => undefined, stop: () => Promise.resolve() }
     const readiness = { assertReady: () => (missing ? Promise.reject(missing) : Promise.resolve()) }
     const ledger = { list: () => Promise.resolve([]) }
     const settings = {
@@ -96,7 +97,7 @@ describe('the daemon', () => {
       error: (entry: unknown) => void errors.push(entry),
     }
     const daemon = new Daemon(
-      { api, service, runs: { stop: stopRuns }, bootstraps, readiness, ledger },
+      { api, service, deliveries, runs: { stop: stopRuns }, bootstraps, readiness, ledger },
       settings,
       logger,
       undo,

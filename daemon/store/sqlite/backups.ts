@@ -13,6 +13,7 @@ const CONTENT = {
   policy: 'policies',
   staging: 'stagings',
   token: 'tokens',
+  webhook: 'webhooks',
 } as const
 
 export class SqliteBackups implements BackupRepository {

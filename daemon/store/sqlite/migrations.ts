@@ -12,9 +12,10 @@ import { SQL as keepFailed } from './migrations/0011-keep-failed.js'
 import { SQL as tokens } from './migrations/0012-tokens.js'
 import { SQL as cleanEnvironments } from './migrations/0013-clean-environments.js'
 import { SQL as secrets } from './migrations/0014-secrets.js'
+import { SQL as webhooks } from './migrations/0015-webhooks.js'
 
 export interface Migration {
-  /** From 1, without gaps. */
+  /** From 1, in ascending order. */
   readonly version: number
   readonly name: string
   readonly sql: string
@@ -36,4 +37,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 12, name: 'tokens', sql: tokens },
   { version: 13, name: 'clean-environments', sql: cleanEnvironments },
   { version: 14, name: 'secrets', sql: secrets },
+  { version: 15, name: 'webhooks', sql: webhooks },
 ]

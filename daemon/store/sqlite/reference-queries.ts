@@ -66,8 +66,13 @@ export class SqliteReferences implements ReferenceRepository {
     return this.#database.write(() =>
       uuids.filter(
         (uuid) =>
-          this.#database.statement('DELETE FROM stagings WHERE uuid = ? AND ended_at IS NOT NULL').run(uuid).changes ===
-          1,
+          this.#database
+            .statement(
+              // A delivery that waits tells of its staging.
+              `DELETE FROM stagings WHERE uuid = ? AND ended_at IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM webhook_deliveries WHERE staging = stagings.uuid)`,
+            )
+            .run(uuid).changes === 1,
       ),
     )
   }

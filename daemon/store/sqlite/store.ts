@@ -16,6 +16,7 @@ import { SqliteStagers } from './stagers.js'
 import { SqliteResourceOwners } from './resource-owners.js'
 import { SqliteSecrets } from './secrets.js'
 import { SqliteTokens } from './tokens.js'
+import { SqliteWebhooks } from './webhooks.js'
 
 const DEFAULT_HISTORY: HistoryLimits = { results: 5, bytes: 2 * 1024 ** 3 }
 
@@ -31,6 +32,7 @@ export class SqliteStore {
   readonly references: SqliteReferences
   readonly results: SqliteResults
   readonly tokens: SqliteTokens
+  readonly webhooks: SqliteWebhooks
   readonly resourceOwners: SqliteResourceOwners
   readonly secrets: SqliteSecrets
   readonly backups: SqliteBackups
@@ -51,6 +53,7 @@ export class SqliteStore {
     this.exchange = new SqliteExchange(database, table)
     this.references = new SqliteReferences(database)
     this.tokens = new SqliteTokens(database)
+    this.webhooks = new SqliteWebhooks(database)
     this.resourceOwners = new SqliteResourceOwners(database)
     this.secrets = new SqliteSecrets(database)
     this.backups = new SqliteBackups(database, this.references, () => {

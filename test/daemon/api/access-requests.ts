@@ -24,6 +24,9 @@ export interface Received {
 export const OWN = '/acme'
 export const FOREIGN = '/other'
 
+/** Nothing is sent there: the API under test answers for it. */
+const RECEIVER = 'https://hooks.example.org/told?token=abc'
+
 /** Makes tokens and things for requests to be about, and sends requests with a token. */
 export class AccessClient {
   #count = 0
@@ -115,6 +118,11 @@ export class AccessClient {
     const name = this.name()
     await this.#make('/v1/tokens', { name, access: 'read', namespaces: [OWN] })
     return name
+  }
+
+  /** In a namespace of its own, because the number in one is limited. */
+  webhook(): Promise<string> {
+    return this.#make('/v1/webhooks', { namespace: `${OWN}/${this.name()}`, url: RECEIVER })
   }
 
   async exported(): Promise<Buffer> {
@@ -320,5 +328,9 @@ export const REQUESTS: Readonly<Record<string, (make: AccessClient) => Promise<S
   deletePolicy: async (make) => ({ url: named('/v1/policies', await make.policy()) }),
   listTokens: () => ({ url: '/v1/tokens' }),
   createToken: (make) => ({ url: '/v1/tokens', body: { name: make.name(), access: 'read', namespaces: [OWN] } }),
+  listWebhooks: async (make) => (await make.webhook(), { url: '/v1/webhooks' }),
+  createWebhook: () => ({ url: '/v1/webhooks', body: { namespace: OWN, url: RECEIVER } }),
+  deleteWebhook: async (make) => ({ url: `/v1/webhooks/${await make.webhook()}` }),
+  testWebhook: async (make) => ({ url: `/v1/webhooks/${await make.webhook()}/test` }),
   revokeToken: async (make) => ({ url: `/v1/tokens/${await make.token()}` }),
 }

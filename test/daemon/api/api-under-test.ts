@@ -24,6 +24,7 @@ import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource
 import { SegmentTables } from '../../../daemon/store/segment-tables.js'
 import { Seal } from '../../../daemon/secrets/seal.js'
 import { Secrets } from '../../../daemon/secrets/secrets.js'
+import { OutboundClient } from '../../../daemon/outbound/outbound-client.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { KeptLaunches } from '../../../daemon/staging/kept-launches.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
@@ -156,6 +157,11 @@ export class ApiUnderTest extends ApiClient {
       logger,
       access: { callers: callers(store), owners: store.resourceOwners },
       tokens: { tokens: store.tokens },
+      webhooks: {
+        webhooks: store.webhooks,
+        outbound: new OutboundClient({ networks: [], setting: 'webhook-networks' }),
+        deliveries: { ping: () => Promise.resolve({ kind: 'delivered', status: 200, message: 'It answered 200.' }) },
+      },
       packages: { packages, ingest, quota },
       packageData: { packages, blobs, live },
       packageSource: {

@@ -48,6 +48,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     networkMtu: 'uplink',
     caBundle: undefined,
     proxy: { http: undefined, https: undefined, exceptions: undefined },
+    webhookNetworks: [],
     limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
     stagerCache: { bytesOfOne: 2 ** 30, bytesOfAll: 10 * 2 ** 30 },
     packageQuotaBytes: 2 * 2 ** 30,
@@ -78,6 +79,7 @@ it('the file may set every setting', async () => {
     http-proxy = "http://user:pa%40ss@proxy.example.org:3128"
     https-proxy = "http://192.168.1.2:8080/"
     no-proxy = "localhost, .example.org"
+    webhook-networks = "10.20.0.0/16, fd12:3456::/32"
     memory = "256MB"
     cpus = 0.5
     pids = "9"
@@ -110,6 +112,7 @@ it('the file may set every setting', async () => {
     bridgePool: '10.1.0.0/20',
     networkMtu: 1400,
     caBundle: '/etc/ca.pem',
+    webhookNetworks: ['10.20.0.0/16', 'fd12:3456::/32'],
     proxy: {
       http: { url: 'http://user:pa%40ss@proxy.example.org:3128', host: 'proxy.example.org', port: 3128 },
       https: { url: 'http://192.168.1.2:8080/', host: '192.168.1.2', port: 8080 },
@@ -201,7 +204,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, secrets-key, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, secrets-key, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],
@@ -322,6 +325,8 @@ describe('a bad value', () => {
     ['controlAddress', '[::1:7300', `--control-address: "[::1:7300" ${listen}.`],
     ['controlAddress', '[10.0.0.1]:7300', `--control-address: "[10.0.0.1]:7300" ${listen}.`],
     ['controlAddress', 'https://host:7300', `--control-address: "https://host:7300" ${listen}.`],
+    ['webhookNetworks', '10/8', '--webhook-networks: "10/8" is not a network such as 10.20.0.0/16 or fd12:3456::/32.'],
+    ['webhookNetworks', 'home', '--webhook-networks: "home" is not a network such as 10.20.0.0/16 or fd12:3456::/32.'],
     ['httpProxy', 'proxy:3128', `--http-proxy: ${proxy}.`],
     ['httpProxy', 'http://proxy', `--http-proxy: ${proxy}.`],
     ['httpProxy', 'http://proxy:65536', `--http-proxy: ${proxy}.`],

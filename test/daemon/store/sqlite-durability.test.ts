@@ -28,9 +28,9 @@ describe('the database', () => {
   afterEach(() => directory.remove())
 
   describe('is migrated', () => {
-    it.each(MIGRATIONS.map(({ version }) => version - 1))('from version %d', async (version) => {
+    it.each(MIGRATIONS.map((_, before) => before))('after the first %d', async (before) => {
       const old = new Connection(path)
-      migrate(old, MIGRATIONS.slice(0, version))
+      migrate(old, MIGRATIONS.slice(0, before))
       old.close()
       const store = SqliteStore.open(path)
       const app = await store.packages.create(packageDraft('app', { resource: resource() }))
@@ -44,10 +44,7 @@ describe('the database', () => {
     })
 
     it('completely or not at all', () => {
-      const broken = [
-        ...MIGRATIONS,
-        { version: MIGRATIONS.length + 1, name: 'broken', sql: 'CREATE TABLE half (a); CREATE TABEL oops;' },
-      ]
+      const broken = [...MIGRATIONS, { version: 99, name: 'broken', sql: 'CREATE TABLE half (a); CREATE TABEL oops;' }]
       expect(() => StagerdDatabase.open(path, { migrations: broken })).toThrow(/syntax error/)
       const after = new Connection(path)
       expect(after.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").pluck().get()).toBe(0)
@@ -62,8 +59,10 @@ describe('the database', () => {
       expect(() => SqliteStore.open(path)).toThrow(/version 99.*newer stagerd/)
     })
 
-    it('in numbered steps without gaps', () => {
-      expect(MIGRATIONS.map(({ version }) => version)).toEqual(MIGRATIONS.map((_, index) => index + 1))
+    it('in numbered steps, in ascending order', () => {
+      const versions = MIGRATIONS.map(({ version }) => version)
+      expect(versions).toEqual([...new Set(versions)].sort((one, other) => one - other))
+      expect(versions[0]).toBe(1)
     })
   })
 

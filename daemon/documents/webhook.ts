@@ -1,0 +1,78 @@
+import { Type, type Static } from 'typebox'
+import { DELIVERY_RESULTS, WEBHOOK_STATES } from '../model/webhook.js'
+import { closed, oneOf } from './schema.js'
+
+const Outcome = Type.Object(
+  {
+    result: oneOf(DELIVERY_RESULTS, {
+      delivered: 'the receiver has accepted it',
+      waiting: 'an attempt has failed, and there will be another one',
+      refused: 'the receiver does not want it, or its address is not allowed',
+      'given-up': 'the last attempt has failed',
+      dropped: 'it was too old, or too many were waiting',
+    }),
+    staging: Type.String({ description: 'UUID' }),
+    at: Type.String(),
+    attempts: Type.Integer(),
+    message: Type.String({ description: 'what came back, in one sentence' }),
+  },
+  { ...closed, title: 'DeliveryOutcome' },
+)
+
+const fields = {
+  uuid: Type.String(),
+  namespace: Type.String({ description: 'it is told of packages in this namespace and in those below it' }),
+  url: Type.String({
+    description: 'without its path and query for a token that may not change it, because these may contain a secret',
+  }),
+  on: Type.Array(oneOf(WEBHOOK_STATES)),
+  created_at: Type.String(),
+  waiting: Type.Integer({ description: 'how many deliveries wait for it' }),
+  last: Type.Optional(Outcome),
+}
+
+export const Webhook = Type.Object(fields, { ...closed, title: 'Webhook' })
+export type Webhook = Static<typeof Webhook>
+
+/** The only document with the secret of a webhook. */
+export const MadeWebhook = Type.Object(
+  { ...fields, secret: Type.String({ description: 'what its deliveries are signed with; it is not shown again' }) },
+  { ...closed, title: 'MadeWebhook' },
+)
+export type MadeWebhook = Static<typeof MadeWebhook>
+
+/** POST /v1/webhooks */
+export const WebhookDraft = Type.Object(
+  {
+    url: Type.String({ maxLength: 2000, description: 'http or https, without a password' }),
+    namespace: Type.String({ description: '"/" is that of the node' }),
+    on: Type.Optional(
+      Type.Array(oneOf(WEBHOOK_STATES), {
+        minItems: 1,
+        maxItems: WEBHOOK_STATES.length,
+        uniqueItems: true,
+        description: 'the ends that it is told of; default: all',
+      }),
+    ),
+    secret: Type.Optional(
+      Type.String({
+        maxLength: 200,
+        description: '"whsec_" and 24 to 64 bytes in base64; default: a new one, which the answer has',
+      }),
+    ),
+  },
+  { ...closed, title: 'WebhookDraft' },
+)
+export type WebhookDraft = Static<typeof WebhookDraft>
+
+/** The answer of POST /v1/webhooks/{uuid}/test. */
+export const WebhookTest = Type.Object(
+  {
+    delivered: Type.Boolean(),
+    status: Type.Optional(Type.Integer({ description: 'of the answer of the receiver, if there is one' })),
+    message: Type.String({ description: 'what came back, in one sentence' }),
+    milliseconds: Type.Integer(),
+  },
+  { ...closed, title: 'WebhookTest' },
+)
+export type WebhookTest = Static<typeof WebhookTest>
