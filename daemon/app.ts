@@ -4,6 +4,7 @@ import { Registry } from 'prom-client'
 import type { CleanupStack } from '../base/cleanup-stack.js'
 import { installDirectory } from '../base/installation.js'
 import { Leases } from '../base/leases.js'
+import { uplinkMtu } from '../isolation/network/uplink-mtu.js'
 import { packHostTools } from '../isolation/host/host-tools.js'
 import { chooseCompressor } from '../isolation/archive/compressor.js'
 import { detectCompression } from '../isolation/archive/compression.js'
@@ -22,11 +23,9 @@ import { buildApi } from './api/api.js'
 import type { Api } from './api/fastify.js'
 import { Backups } from './backup/backup.js'
 import { Restorer } from './backup/restore.js'
-import { Bootstraps } from './bootstrap/bootstraps.js'
-import { BuildStaging } from './bootstrap/build-staging.js'
-import { ItemMaker } from './bootstrap/make-item.js'
-import { readShipped } from './bootstrap/read-shipped.js'
+import type { Bootstraps } from './bootstrap/bootstraps.js'
 import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
+import { buildBootstraps } from './build-bootstraps.js'
 import { buildWebhooks } from './build-webhooks.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { examineSocket } from './control-socket.js'
@@ -111,7 +110,7 @@ export async function buildApp(
   // Storage.
   const store = SqliteStore.open(state.database, settings.packageQuotaBytes, settings.history)
   undo.defer('close the database', () => store.close())
-  const { packages, stagers, pipelines, policies, bootstraps: bootstrapRecords, references } = store
+  const { packages, stagers, pipelines, policies, references } = store
   const traces = await openTraces(ofProcess, { version, logger }, undo)
   const ledger = observeEnds(store.ledger, (staging) => {
     metrics.ended(staging)
@@ -229,7 +228,7 @@ export async function buildApp(
   const proxies = [settings.proxy.http, settings.proxy.https].filter((one) => one !== undefined)
   const node = new NodeReport(facts, isolation, ledger, packages, kept, async () => [
     await examineSocket(settings.socket, settings.group),
-    ...(await examineHost({ stateDirectory: stateDir, proxies, networkMtu: settings.networkMtu })),
+    ...(await examineHost({ stateDirectory: stateDir, proxies, networkMtu: settings.networkMtu, uplinkMtu })),
   ])
 
   // Metrics.
@@ -242,25 +241,10 @@ export async function buildApp(
   const webhooks = buildWebhooks({ webhooks: store.webhooks, ledger, registry, settings, version, logger })
 
   // Bootstrap.
-  const bootstrapLogs = new LogStore(
-    state.bootstrapLogs,
-    async (uuid) => (await bootstrapRecords.get(uuid)).state !== 'running',
-  )
-  const bootstraps = new Bootstraps({
-    bootstraps: bootstrapRecords,
-    maker: new ItemMaker({
-      packages,
-      stagers,
-      pipelines,
-      ingest,
-      quota,
-      limits,
-      packHostTools,
-      builds: new BuildStaging({ stagings: service, ledger, logs }),
-    }),
-    readShipped: () => readShipped(installDirectory(), settings.debianMirror),
-    logs: bootstrapLogs,
-    logger,
+  const { bootstraps, logs: bootstrapLogs } = buildBootstraps({
+    bootstraps: store.bootstraps,
+    ...{ packages, stagers, pipelines, ingest, quota, limits, stagings: service, ledger, logs, logger, packHostTools },
+    ...{ logDirectory: state.bootstrapLogs, debianMirror: settings.debianMirror },
   })
 
   const backupLogs = { logs, bootstraps: bootstrapLogs }

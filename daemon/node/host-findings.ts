@@ -3,7 +3,6 @@ import { stat, statfs } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { runProcess } from '../../base/run-process.js'
 import type { Finding } from '../../isolation/isolation.js'
-import { uplinkMtu } from '../../isolation/network/uplink-mtu.js'
 import { SMALLEST_MTU, type NetworkMtu } from '../../isolation/network-mtu.js'
 
 const GIB = 1024 ** 3
@@ -14,10 +13,17 @@ export interface HostFacts {
   /** Where the proxies of the settings are. */
   readonly proxies: readonly { readonly host: string; readonly port: number }[]
   readonly networkMtu: NetworkMtu
+  /** What the default route takes, in bytes. Undefined if the host has none. */
+  readonly uplinkMtu: () => Promise<number | undefined>
 }
 
 /** What of the host has nothing to do with the Engine: disk, inodes, permissions, clock, MTU, proxies. */
-export async function examineHost({ stateDirectory, proxies, networkMtu }: HostFacts): Promise<readonly Finding[]> {
+export async function examineHost({
+  stateDirectory,
+  proxies,
+  networkMtu,
+  uplinkMtu,
+}: HostFacts): Promise<readonly Finding[]> {
   const [space, permissions, clock, uplink, ...ofProxies] = await Promise.all([
     statfs(stateDirectory),
     stat(stateDirectory),

@@ -11,6 +11,7 @@ import {
   mtuFindings,
   permissionFinding,
 } from '../../daemon/node/host-findings.js'
+import { uplinkMtu } from '../../isolation/network/uplink-mtu.js'
 
 const GIB = 1024 ** 3
 
@@ -64,6 +65,6 @@ it('a proxy that does not answer is found', async () => {
 })
 
 it('all of them are looked at on a real host', async () => {
-  const findings = await examineHost({ stateDirectory: tmpdir(), proxies: [], networkMtu: 'uplink' })
+  const findings = await examineHost({ stateDirectory: tmpdir(), proxies: [], networkMtu: 'uplink', uplinkMtu })
   expect(findings.map(({ subject }) => subject)).toEqual(expect.arrayContaining(['disk', 'state directory']))
 })
