@@ -57,6 +57,8 @@ export class PreparedLaunches {
   readonly #waiting: Waiting[] = []
   /** The one that is being made, by kind. They never reject. */
   readonly #preparing = new Map<string, Promise<boolean>>()
+  /** Kinds of which one has been taken while another was being made. */
+  readonly #again = new Set<string>()
   readonly #releasing = new Set<Promise<void>>()
   readonly #stop = new AbortController()
 
@@ -86,13 +88,9 @@ export class PreparedLaunches {
   prepare(plan: Fit): void {
     const { limit } = this.#parts
     const kind = kindOf(plan)
-    if (limit === 0 || this.#stop.signal.aborted || this.#preparing.has(kind)) return
-    if (this.#taken >= limit) {
-      const [oldest] = this.#waiting
-      if (!oldest || this.#countOf(kind) > 0) return
-      this.#discard(oldest)
-    }
-    void this.#fill(kind, plan)
+    if (limit === 0 || this.#stop.signal.aborted) return
+    if (this.#preparing.has(kind)) this.#again.add(kind)
+    else void this.#fill(kind, plan)
   }
 
   /** Releases all that wait: they hold layers and images. Resolves when they are gone. */
@@ -119,13 +117,25 @@ export class PreparedLaunches {
 
   /** One after the other: the launch that has just begun needs the processors too. */
   async #fill(kind: string, plan: Fit): Promise<void> {
-    for (let made = 0; made < MOST_OF_A_KIND && this.#countOf(kind) < MOST_OF_A_KIND; made++) {
-      if (this.#stop.signal.aborted || (made > 0 && this.#taken > this.#parts.limit)) break
-      const making = this.#make(kind, plan)
-      this.#preparing.set(kind, making)
-      if (!(await making)) break
-    }
+    do {
+      for (let made = 0; made < MOST_OF_A_KIND && this.#countOf(kind) < MOST_OF_A_KIND; made++) {
+        if (this.#stop.signal.aborted || !this.#hasPlace(kind)) break
+        const making = this.#make(kind, plan)
+        this.#preparing.set(kind, making)
+        if (!(await making)) break
+      }
+    } while (this.#again.delete(kind))
     this.#preparing.delete(kind)
+  }
+
+  /** Makes room for the first of a kind. */
+  #hasPlace(kind: string): boolean {
+    const others = this.#taken - (this.#preparing.has(kind) ? 1 : 0)
+    if (others < this.#parts.limit) return true
+    const [oldest] = this.#waiting
+    if (!oldest || this.#countOf(kind) > 0) return false
+    this.#discard(oldest)
+    return true
   }
 
   /** Returns whether there is one more. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Deferred } from '../../../base/deferred.js'
 import { NotRunnable } from '../../../base/errors.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 import type { FakeStager } from '../../support/fake-isolation.js'
@@ -125,6 +126,32 @@ describe('the container of a launch', () => {
     expect((await stage()).state).toBe('succeeded')
     expect(waiting()).toEqual([])
   })
+})
+
+it('two wait again after launches that took them while they were being made', async () => {
+  await harness.addPipeline('pipe', { build: done })
+  const gates = Array.from({ length: 3 }, () => new Deferred<void>())
+  const prepare = harness.isolation.prepare.bind(harness.isolation)
+  harness.isolation.prepare = async (...plan) => {
+    const container = await prepare(...plan)
+    const createAhead = container.createAhead.bind(container)
+    return Object.assign(container, {
+      createAhead: async (...ahead: Parameters<typeof createAhead>) => {
+        await gates.shift()?.promise
+        await createAhead(...ahead)
+      },
+    })
+  }
+  const [first, second, third] = gates
+  harness.start()
+  await stage()
+  const next = stage('other')
+  first!.resolve()
+  await next
+  expect(begun).toHaveLength(2)
+  second!.resolve()
+  third!.resolve()
+  await twoWait()
 })
 
 it('no more wait than the limit allows: the oldest makes way', async () => {
