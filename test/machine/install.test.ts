@@ -12,6 +12,7 @@ let directory: string
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'stagerd-install-'))
+  others = await files()
 })
 
 afterAll(async () => {
@@ -22,9 +23,11 @@ afterAll(async () => {
 const isActive = async () => (await systemctl('is-active', 'stagerd.service')).stdout === 'active'
 const linesOf = async (program: string, ...args: string[]) =>
   (await runProcess(program, args)).stdout.split('\n').filter((line) => line !== '')
+/** What the machine itself has of such names. */
+let others: readonly string[] = []
 /** All files that an installation may have, and its data. */
-const files = () =>
-  linesOf(
+const files = async () => {
+  const found = await linesOf(
     'find',
     ...['/usr/local', '/etc', '/var/lib', '/run'],
     '-xdev',
@@ -37,6 +40,8 @@ const files = () =>
     '-path',
     '/var/lib/docker/*',
   )
+  return found.filter((file) => !others.includes(file))
+}
 
 it(
   'installs and starts the service, again without a loss, removes all but settings and data, and then those too',
