@@ -43,13 +43,15 @@ function wrapped(bundle) {
 }
 
 const starter = (stem) => `'use strict'
-// Runs the bundle beside this file, with the code that V8 has compiled of it. Another version of Node.js compiles it again.
-const { readFileSync } = require('node:fs')
+// Runs the bundle beside this file, with the code that V8 has compiled of it. Without that, or with another version of
+// Node.js, it is compiled again.
+const { existsSync, readFileSync } = require('node:fs')
 const { Script } = require('node:vm')
 
 const filename = \`\${__dirname}/${stem}.cjs\`
 const source = \`(function (exports, require, module, __filename, __dirname) {\${readFileSync(filename, 'latin1')}\\n})\`
-const script = new Script(source, { filename, cachedData: readFileSync(\`\${__dirname}/${stem}.cache\`) })
+const cache = \`\${__dirname}/${stem}.cache\`
+const script = new Script(source, { filename, cachedData: existsSync(cache) ? readFileSync(cache) : undefined })
 const module_ = { exports: {} }
 script.runInThisContext()(module_.exports, require, module_, filename, __dirname)
 module_.exports.main()

@@ -88,4 +88,6 @@ test('a program that starts often has the code that V8 has compiled of it, and r
   await writeFile(first.cache, 'of another version')
   expect(await run()).toBe(said)
   expect((await bundled()).made).not.toBe(first.made)
+  await rm(first.cache)
+  expect(await run()).toBe(said)
 })
