@@ -1,8 +1,11 @@
 # shellcheck shell=bash
 # Make the disk of the virtual machine of ./scripts/vm-test, natively, and cache what it is made from: the newest suite
-# of Debian with its kernel, the package of stagerd, and the exchange file of a bootstrapped node. The caller sets `root`.
+# of Debian with its kernel, the package of stagerd, and the exchange file of a bootstrapped node. Needs the Docker Engine of
+# the host and the programs of the checkout. The caller sets `root`.
 # shellcheck source=machine-tree.sh
 source "${root:?}/scripts/lib/machine-tree.sh"
+# shellcheck source=daemon.sh
+source "${root:?}/scripts/lib/daemon.sh"
 
 vm_cache=${STAGERD_VM_CACHE:-$root/.cache/vm}
 # What the disk has for the tests, and where.
@@ -19,7 +22,7 @@ ensure_vm_image() {
   exchange=$(vm_exchange_file) || exit 1
   key=$({
     echo "$tree $package $exchange"
-    digest_of base isolation daemon test package.json vitest.config.ts scripts/lib/vm-image.sh scripts/lib/vm-image-root
+    digest_of base cli isolation daemon examples images test package.json vitest.config.ts scripts/lib/vm-image.sh scripts/lib/vm-image-root
   } | sha256sum | cut -c1-16)
   vm_image=$vm_cache/image-$key
   [[ ! -e $vm_image ]] || return 0
@@ -28,11 +31,12 @@ ensure_vm_image() {
   new=$vm_cache/new-image
   rm -rf --one-file-system "$new"
   mkdir "$new"
-  fill_inputs "$new/inputs" "$package" "$exchange"
+  fill_inputs "$new/inputs" "$package"
+  (furnish_node "$new" "$exchange") >"$vm_cache/state.log" 2>&1 || vm_image_failed "$vm_cache/state.log"
   in_layers "$tree" "$new" "$root/scripts/lib/vm-image-root" disk "$new" >"$vm_cache/image.log" 2>&1 || vm_image_failed "$vm_cache/image.log"
   cp "$tree"/boot/vmlinuz-* "$new/kernel"
   cp "$tree"/boot/initrd.img-* "$new/initrd"
-  rm -rf --one-file-system "$new"/{inputs,upper,work}
+  rm -rf --one-file-system "$new"/{inputs,state,upper,work}
   mv "$new" "$vm_image"
 }
 
@@ -87,7 +91,7 @@ vm_package() {
   echo "$vm_cache/package-$key.deb"
 }
 
-# Prints the exchange file of a bootstrapped node. It needs the Docker Engine of the host.
+# Prints the exchange file of a bootstrapped node.
 vm_exchange_file() {
   local key
   key=$(digest_of images stagers daemon/bootstrap)
@@ -100,13 +104,41 @@ vm_exchange_file() {
   echo "$vm_cache/node-$key.cntmp"
 }
 
-# fill_inputs DIRECTORY PACKAGE EXCHANGE: what the tests use. The law of snapshots runs from a copy of the checkout.
+# furnish_node DIRECTORY EXCHANGE: makes DIRECTORY/state, the state directory of a node that has taken the exchange file, with
+# the stagers of the tests. Nothing has been launched there: the machine unpacks the layers and makes the root images.
+furnish_node() {
+  local dir=$1
+  trap stop_daemon EXIT
+  start_daemon "$dir/state"
+  "$root/bin/stagectl" bootstrap --from "$2"
+  "$root/images/build" busybox --output "$dir/busybox.tar.gz"
+  "$root/bin/stagectl" package from-file "$dir/busybox.tar.gz" /apcera/pkg/os::busybox --provides os.busybox
+  mkdir "$dir/stager"
+  # The source is the script that it runs.
+  cat >"$dir/stager/stage" <<'STAGER'
+#!/bin/sh
+post() { wget -q -O /dev/null --post-data='' "$STAGER_URL/$1"; }
+cd /tmp
+wget -q -O - "$STAGER_URL/data" | tar -xz
+. ./act
+post done
+STAGER
+  chmod 0755 "$dir/stager/stage"
+  create_stager small-site --path "$root/examples/stagers/small-site"
+  create_stager scripted --path "$dir/stager"
+  create_stager limited --path "$dir/stager" --memory 64MB --pids 40 --disk 20MB --timeout 20m
+  rm -r "$dir/stager" "$dir/busybox.tar.gz"
+}
+
+create_stager() {
+  "$root/bin/stagectl" stager create "$@" --start-command ./stage --depends-on os.busybox --pipeline
+}
+
+# fill_inputs DIRECTORY PACKAGE: what the tests use. The law of snapshots runs from a copy of the checkout.
 fill_inputs() {
   local to=$1 work=$1/work version
   mkdir -p "$to/checkout" "$work"
   cp "$2" "$to/stagerd.deb"
-  cp "$3" "$to/node.cntmp"
-  "$root/images/build" busybox --output "$to/busybox.tar.gz" >/dev/null
   (cd "$root" && cp -R base isolation daemon test node_modules package.json vitest.config.ts "$to/checkout/")
   # A version to upgrade to. Not compressed: the emulated machine would take minutes to unpack it.
   dpkg-deb --raw-extract "$2" "$work/new"
