@@ -1,196 +1,24 @@
-import { createServer, type Server } from 'node:http'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { randomUUID } from 'node:crypto'
-import { Readable } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createGunzip } from 'node:zlib'
-import { extract } from 'tar-stream'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
-import type {
-  ForcedEnding,
-  Isolation,
-  OpenImage,
-  OutputStream,
-  PreparedContainer,
-  PrepareHooks,
-  ReleaseReport,
-  RunningContainer,
-  StartHooks,
-} from '../../isolation/isolation.js'
-import type {
-  CacheOwner,
-  LayerContent,
-  LayerSource,
-  Limits,
-  PreparePlan,
-  StartPlan,
-} from '../../isolation/launch-plan.js'
+import type { PreparedContainer, PrepareHooks } from '../../isolation/isolation.js'
+import type { LayerContent, Limits } from '../../isolation/launch-plan.js'
+import { describeCreatedAhead } from './created-ahead.js'
+import { describeGivenDirectories } from './given-directories.js'
+import { describeImages } from './images.js'
+import {
+  filesOf,
+  idle,
+  launch,
+  planOf,
+  POST,
+  Recorder,
+  type IsolationUnderTest,
+  type Program,
+} from './isolation-under-test.js'
 import { describeKept } from './kept-containers.js'
 
-/** A test program in two forms: for an isolation that runs programs and for the fake, which runs functions. */
-export interface Program {
-  readonly shell: string
-  readonly fake: (context: ProgramContext) => Promise<void>
-}
-
-export interface ProgramContext {
-  readonly url: string
-  readonly print: (line: string) => Promise<void>
-  readonly writeFile: (path: string, text: string) => void
-  readonly allocate: (bytes: number) => void
-  readonly fork: (processes: number) => void
-  /** The texts of files in STAGER_CACHE, by name. */
-  readonly cache: Map<string, string>
-  /** The texts of files in STAGER_SECRETS, by name. */
-  readonly secrets: ReadonlyMap<string, string>
-  readonly exit: (code: number) => never
-  readonly plan: Pick<StartPlan, 'environment'>
-  /** Aborted when the program is stopped from outside. */
-  readonly signal: AbortSignal
-}
-
-export interface IsolationUnderTest {
-  readonly isolation: Isolation
-  /** A root with /bin/sh, the usual utilities and a user `runner`. */
-  readonly root: readonly LayerSource[]
-  /** The command of a plan that runs `program`. */
-  commandOf(program: Program): string
-  /** Creates an image from text files by absolute path, with `KEY=VALUE` as environment. Returns its reference. */
-  image(files: Readonly<Record<string, string>>, environment: string): Promise<string>
-  /** Every resource of launches that still exists, one line each. */
-  traces(): Promise<readonly string[]>
-  close(): Promise<void>
-}
-
 const MIB = 2 ** 20
-const LIMITS: Limits = { memoryBytes: 64 * MIB, cpus: 1, pids: 64, diskBytes: 64 * MIB, timeoutMs: 60_000 }
-
-/** Both parts of a plan. */
-export type WholePlan = PreparePlan & StartPlan
-
-/** The plan of a launch, without the port of the coordinator. */
-export function planOf(under: IsolationUnderTest, program: Program, limits: Partial<Limits> = {}): WholePlan {
-  return {
-    id: randomUUID(),
-    root: under.root,
-    shims: true,
-    publish: [],
-    stagerfs: [],
-    coordinatorPort: undefined,
-    cache: undefined,
-    command: under.commandOf(program),
-    workingDirectory: '/',
-    user: 'runner',
-    environment: {},
-    egress: false,
-    limits: { ...LIMITS, ...limits },
-  }
-}
-
-/** Hooks that record the output, and a coordinator that answers OK and records its requests. */
-export class Recorder implements PrepareHooks, StartHooks {
-  stdout = ''
-  stderr = ''
-  readonly asked: string[] = []
-  readonly steps: string[] = []
-  readonly repairs: string[] = []
-  readonly freezes: string[] = []
-  readonly endings: ForcedEnding[] = []
-  stdoutBeforeEnding = ''
-  /** Address and port of the coordinator, when its listener is open. */
-  address = ''
-  port = 0
-  #server: Server | undefined
-
-  output(stream: OutputStream, chunk: Buffer): Promise<void> {
-    this[stream] += chunk.toString()
-    return Promise.resolve()
-  }
-
-  step(name: string): void {
-    this.steps.push(name)
-  }
-
-  onFreeze = (): void => {
-    this.freezes.push('freeze')
-  }
-
-  onThaw = (): void => {
-    this.freezes.push('thaw')
-  }
-
-  repaired(what: string): void {
-    this.repairs.push(what)
-  }
-
-  ending(cause: ForcedEnding): void {
-    this.endings.push(cause)
-    this.stdoutBeforeEnding = this.stdout
-  }
-
-  /** Returns the value of STAGER_URL. */
-  async listen(address: string): Promise<string> {
-    this.#server = createServer((request, response) => {
-      this.asked.push(`${request.method ?? ''} ${request.url ?? ''}`)
-      response.end('OK')
-    })
-    this.#server.listen(0, address)
-    await once(this.#server, 'listening')
-    this.address = address
-    this.port = (this.#server.address() as AddressInfo).port
-    return `http://${address}:${this.port}/launch`
-  }
-
-  async close(): Promise<void> {
-    if (!this.#server) return
-    this.#server.closeAllConnections()
-    await new Promise((resolve) => this.#server?.close(resolve))
-  }
-}
-
-export interface Launched {
-  readonly running: RunningContainer
-  /** Idempotent. */
-  readonly release: (cache?: 'keep' | 'drop') => Promise<ReleaseReport>
-}
-
-/** Launches like the daemon, with `recorder` as the coordinator. If it rejects, the container has been released. */
-export async function launch(
-  isolation: Isolation,
-  plan: WholePlan,
-  recorder: Recorder,
-  signal = new AbortController().signal,
-): Promise<Launched> {
-  const container = await isolation.prepare(plan, recorder, signal)
-  const release = async (cache?: 'keep' | 'drop') => {
-    const report = await container.release(cache)
-    await recorder.close()
-    return report
-  }
-  try {
-    const STAGER_URL = await recorder.listen(container.address)
-    const environment = { ...plan.environment, STAGER_URL }
-    const start = { ...plan, environment, coordinatorPort: recorder.port }
-    return { running: await container.start(start, recorder, signal), release }
-  } catch (error) {
-    await release()
-    throw error
-  }
-}
-
-/** Posts to `$STAGER_URL` with netcat only, and prints the response. */
-export const POST = `post() { set -- "$1" "\${STAGER_URL#http://}"; set -- "$1" "\${2%%/*}" "/\${2#*/}"; \
-printf 'POST %s%s HTTP/1.0\\r\\nContent-Length: 0\\r\\n\\r\\n' "$3" "$1" | nc "\${2%:*}" "\${2#*:}"; }; `
-
-const idle: Program = {
-  shell: 'echo ready; sleep 60',
-  fake: async ({ print, signal }) => {
-    await print('ready')
-    if (!signal.aborted) await once(signal, 'abort')
-  },
-}
 
 /** The contract of isolation/isolation.ts, for every implementation. */
 export function describeIsolation(name: string, make: () => Promise<IsolationUnderTest>): void {
@@ -226,97 +54,6 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       const { running } = await launchOf(program, recorder)
       expect(await running.ended).toEqual({ kind: 'exited', exitCode: 7 })
       expect(recorder.stdout).toBe('one\n')
-    })
-
-    describe('the cache of a stager', () => {
-      const show: Program = {
-        shell: 'cat /stager-cache/* 2>/dev/null; true',
-        fake: async ({ cache, print }) => {
-          for (const text of cache.values()) await print(text)
-        },
-      }
-      const put = (text: string): Program => ({
-        shell: `echo ${text} >/stager-cache/file`,
-        fake: ({ cache }) => Promise.resolve(void cache.set('file', text)),
-      })
-      const newCache = (): CacheOwner => ({ packageUuid: randomUUID(), stagerUuid: randomUUID() })
-      const outputOf = async (cache: CacheOwner, program: Program, at: 'keep' | 'drop' = 'keep') => {
-        const recorder = new Recorder()
-        const launched = await launch(under.isolation, { ...planOf(under, program), cache }, recorder)
-        made.push(launched)
-        await launched.running.ended
-        expect(await launched.release(at)).toEqual({ failures: [] })
-        return recorder.stdout
-      }
-
-      it('has what the last launch of the same stager and package has left', async () => {
-        const cache = newCache()
-        expect(await outputOf(cache, put('one'))).toBe('')
-        expect(await outputOf(cache, show)).toBe('one\n')
-        expect(await outputOf({ ...cache, packageUuid: randomUUID() }, show)).toBe('')
-        expect(await outputOf({ ...cache, stagerUuid: randomUUID() }, show)).toBe('')
-      })
-
-      it('does not have what a launch has left that was to be dropped', async () => {
-        const cache = newCache()
-        await outputOf(cache, put('one'))
-        await outputOf(cache, put('two'), 'drop')
-        expect(await outputOf(cache, show)).toBe('one\n')
-      })
-
-      it('is listed, and empty after it was discarded', async () => {
-        const cache = newCache()
-        await outputOf(cache, put('one'))
-        const listed = async () =>
-          (await under.isolation.stagerCaches()).find(({ packageUuid }) => packageUuid === cache.packageUuid)
-        const found = await listed()
-        expect(found).toMatchObject({ ...cache, kind: 'cache', inUse: false })
-        expect((await under.isolation.caches([])).map(({ id }) => id)).toContain(found?.id)
-        await under.isolation.discard(found!)
-        expect(await listed()).toBeUndefined()
-        expect(await outputOf(cache, show)).toBe('')
-      })
-    })
-
-    describe('secrets', () => {
-      const show: Program = {
-        shell: 'cd /stager-secrets && for file in *; do [ ! -f "$file" ] || echo "$file=$(cat "$file")"; done',
-        fake: async ({ secrets, print }) => {
-          for (const [name, text] of secrets) await print(`${name}=${text}`)
-        },
-      }
-      const secrets = new Map([
-        ['NPM_TOKEN', Buffer.from('s3cret')],
-        ['id_rsa', Buffer.from('a key')],
-      ])
-
-      it('are files that the program can read', async () => {
-        const recorder = new Recorder()
-        const launched = await launch(under.isolation, { ...planOf(under, show), secrets }, recorder)
-        made.push(launched)
-        expect(await launched.running.ended).toEqual({ kind: 'exited', exitCode: 0 })
-        expect(recorder.stdout).toBe('NPM_TOKEN=s3cret\nid_rsa=a key\n')
-      })
-
-      it('are there for the launch to which they are given, and no other', async () => {
-        const recorder = new Recorder()
-        const { running } = await launchOf(show, recorder)
-        expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
-        expect(recorder.stdout).toBe('')
-      })
-
-      it('can be given to a container that was created ahead', async () => {
-        const recorder = new Recorder()
-        const plan = planOf(under, show)
-        const container = await under.isolation.prepare(plan, recorder, new AbortController().signal)
-        made.push(container)
-        const { command, workingDirectory, limits, coordinatorPort } = plan
-        const ahead = { command, workingDirectory, limits, coordinatorPort }
-        await container.createAhead(ahead, new AbortController().signal)
-        const running = await container.start({ ...plan, secrets }, recorder, new AbortController().signal)
-        expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
-        expect(recorder.stdout).toBe('NPM_TOKEN=s3cret\nid_rsa=a key\n')
-      })
     })
 
     it('delivers all output, and waits for its consumer, before it ends', async () => {
@@ -495,100 +232,6 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(await under.traces()).toEqual([])
     })
 
-    describe('created ahead', () => {
-      const aheadOf = async (plan: WholePlan, recorder: Recorder) => {
-        const signal = new AbortController().signal
-        const container = await under.isolation.prepare(plan, recorder, signal)
-        made.push(container)
-        const url = await recorder.listen(container.address)
-        const { command, workingDirectory, limits } = plan
-        await container.createAhead({ command, workingDirectory, limits, coordinatorPort: recorder.port }, signal)
-        const begin = (more: Partial<StartPlan> = {}) => {
-          const environment = { ...more.environment, STAGER_URL: url }
-          return container.start({ ...plan, ...more, environment, coordinatorPort: recorder.port }, recorder, signal)
-        }
-        return { container, begin }
-      }
-      const finished = async (recorder: Recorder) => {
-        await recorder.close()
-        return recorder.stdout
-      }
-
-      it('waits, and then runs its program as any other', async () => {
-        const recorder = new Recorder()
-        const program: Program = {
-          shell: `${POST}post /done; echo; echo to err >&2; exit 3`,
-          fake: async ({ url, print, exit }) => {
-            await print(await (await fetch(`${url}/done`, { method: 'POST' })).text())
-            exit(3)
-          },
-        }
-        const { container, begin } = await aheadOf(planOf(under, program), recorder)
-        expect(container.isWaiting).toBe(true)
-        expect(recorder.steps).toContain('create')
-        const running = await begin()
-        expect(await running.ended).toEqual({ kind: 'exited', exitCode: 3 })
-        expect(recorder.asked).toEqual(['POST /launch/done'])
-        expect(await finished(recorder)).toContain('OK')
-      })
-
-      it('has every variable as it is, and its cache', async () => {
-        const recorder = new Recorder()
-        const all = String.fromCodePoint(...Array.from({ length: 0x17e }, (_, index) => index + 1))
-        const environment = {
-          PLAIN: 'a \'b\' "c" $d `e` \\n \\0101 %s *  ',
-          LINES: '\n one\n\n\ttwo \n\n',
-          ALL: all,
-          EMPTY: '',
-          start: 'mine',
-          status: 'mine',
-          PATH: '/nowhere:/bin:/usr/bin',
-        }
-        const names = Object.keys(environment)
-        const program: Program = {
-          shell: names.map((name) => `printf '%s|' "$${name}" | od -An -v -tx1 | tr -d ' \n'; echo`).join('; '),
-          fake: async ({ plan, print }) => {
-            for (const name of names) await print(Buffer.from(`${plan.environment[name] ?? ''}|`).toString('hex'))
-          },
-        }
-        const cache = { packageUuid: randomUUID(), stagerUuid: randomUUID() }
-        const { begin } = await aheadOf({ ...planOf(under, program), cache }, recorder)
-        expect(await (await begin({ environment })).ended).toEqual({ kind: 'exited', exitCode: 0 })
-        const hex = Object.values(environment).map((value) => Buffer.from(`${value}|`).toString('hex'))
-        expect((await finished(recorder)).trim().split('\n')).toEqual(hex)
-      })
-
-      it('can be released while it waits', async () => {
-        const recorder = new Recorder()
-        const { container } = await aheadOf(planOf(under, idle), recorder)
-        expect(await container.release()).toEqual({ failures: [] })
-        expect(container.isWaiting).toBe(false)
-        await recorder.close()
-        expect(await under.traces()).toEqual([])
-      })
-
-      it('is swept as any other', async () => {
-        const recorder = new Recorder()
-        const plan = planOf(under, idle)
-        await aheadOf(plan, recorder)
-        expect((await under.isolation.sweep(new Set([plan.id]))).removed).toEqual([])
-        expect((await under.isolation.sweep(new Set())).removed.length).toBeGreaterThan(0)
-        expect(await under.traces()).toEqual([])
-        await recorder.close()
-      })
-
-      it('leaves nothing behind when that is cancelled', async () => {
-        const cancel = new AbortController()
-        const hooks: PrepareHooks = { step: (name) => name === 'create' && cancel.abort(new Error('changed my mind')) }
-        const plan = planOf(under, idle)
-        const container = await under.isolation.prepare(plan, hooks, cancel.signal)
-        made.push(container)
-        await expect(container.createAhead(plan, cancel.signal)).rejects.toThrow('changed my mind')
-        expect(await container.release()).toEqual({ failures: [] })
-        expect(await under.traces()).toEqual([])
-      })
-    })
-
     it('leaves nothing behind when the preparation is cancelled', async () => {
       const cancel = new AbortController()
       const hooks: PrepareHooks = { step: () => cancel.abort(new Error('changed my mind')) }
@@ -623,58 +266,6 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect((await under.isolation.sweep(new Set())).removed).toEqual([])
     })
 
-    describe('an image', () => {
-      const FILES = { '/srv/kept': 'kept\n', '/srv/out/not': 'no\n' }
-      const read = async <T>(reference: string, use: (image: OpenImage) => Promise<T>, leaveOut: string[] = []) =>
-        await under.isolation.readImage(
-          { id: randomUUID(), reference, leaveOut },
-          {},
-          use,
-          new AbortController().signal,
-        )
-
-      it('is read as a tree with its configuration, without excluded paths', async () => {
-        const reference = await under.image(FILES, 'GREETING=hello')
-        const { files, config } = await read(
-          reference,
-          async ({ archive, config }) => ({ files: await filesOf(archive), config }),
-          ['/srv/out'],
-        )
-        expect(files).toEqual({ 'srv/kept': 'kept\n' })
-        expect(config.environment).toContain('GREETING=hello')
-        expect(await under.traces()).toEqual([])
-      })
-
-      it('leaves nothing behind when the reader fails', async () => {
-        const reference = await under.image(FILES, 'A=b')
-        await expect(read(reference, () => Promise.reject(new Error('too large for me')))).rejects.toThrow(
-          'too large for me',
-        )
-        expect(await under.traces()).toEqual([])
-      })
-
-      it('has a container while it is read, which a sweep removes if it is not live', async () => {
-        const reference = await under.image(FILES, 'A=b')
-        const id = randomUUID()
-        const use = async () => {
-          expect((await under.isolation.sweep(new Set([id]))).removed).toEqual([])
-          expect(await under.traces()).not.toEqual([])
-          expect((await under.isolation.sweep(new Set())).removed).toHaveLength(1)
-          expect(await under.traces()).toEqual([])
-        }
-        await under.isolation.readImage({ id, reference, leaveOut: [] }, {}, use, new AbortController().signal)
-      })
-
-      it('is not read when the signal is already aborted', async () => {
-        const reference = await under.image(FILES, 'A=b')
-        const plan = { id: randomUUID(), reference, leaveOut: [] }
-        const cancelled = AbortSignal.abort(new Error('changed my mind'))
-        const reading = under.isolation.readImage(plan, {}, () => Promise.resolve(), cancelled)
-        await expect(reading).rejects.toThrow('changed my mind')
-        expect(await under.traces()).toEqual([])
-      })
-    })
-
     it('keeps unneeded layers until they are discarded', async () => {
       // A node without the layers of the other tests.
       const node = await make()
@@ -692,24 +283,15 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       expect(await layers([])).toEqual([])
     })
 
-    describeKept(
-      () => under,
-      (launched) => made.push(launched),
-    )
+    const opened = () => under
+    const releaseLater = (container: Pick<PreparedContainer, 'release'>) => void made.push(container)
+    describeGivenDirectories(opened, releaseLater)
+    describeCreatedAhead(opened, releaseLater)
+    describeKept(opened, releaseLater)
+    describeImages(opened)
 
     it('answers a ping', async () => {
       await under.isolation.ping()
     })
   })
-}
-
-/** The regular files of a gzipped tar. */
-export async function filesOf(archive: Readable): Promise<Record<string, string>> {
-  const files: Record<string, string> = {}
-  const reader = archive.pipe(createGunzip()).pipe(extract())
-  for await (const entry of reader) {
-    const content = await buffer(Readable.from(entry))
-    if (entry.header.type === 'file') files[entry.header.name] = content.toString()
-  }
-  return files
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { PreparedContainer } from '../../isolation/isolation.js'
 import type { KeptContainer } from '../../isolation/kept-container.js'
 import type { CacheOwner, Limits } from '../../isolation/launch-plan.js'
-import { launch, planOf, Recorder, type IsolationUnderTest, type Program } from './isolation.js'
+import { launch, planOf, Recorder, type IsolationUnderTest, type Program } from './isolation-under-test.js'
 
 const MIB = 2 ** 20
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
-import { filesOf, launch, planOf, Recorder } from '../../contract/isolation.js'
+import { filesOf, launch, planOf, Recorder } from '../../contract/isolation-under-test.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 import { PrivateEngine } from '../support/private-engine.js'
 

@@ -4,7 +4,7 @@ import { StagerCaches } from '../../../isolation/caches/stager-caches.js'
 import { DockerIsolation } from '../../../isolation/docker/docker-isolation.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
-import { planOf } from '../../contract/isolation.js'
+import { planOf } from '../../contract/isolation-under-test.js'
 import { CACHE_QUOTAS, dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
 describe('examining the host', () => {

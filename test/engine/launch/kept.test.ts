@@ -5,7 +5,7 @@ import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchName } from '../../../isolation/host/ownership.js'
 import type { KeptContainer } from '../../../isolation/kept-container.js'
 import type { Limits, PreparePlan, StartPlan, Terminal } from '../../../isolation/launch-plan.js'
-import { launch, planOf, Recorder, type Launched } from '../../contract/isolation.js'
+import { launch, planOf, Recorder, type Launched } from '../../contract/isolation-under-test.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
 const TERMINAL: Terminal = { type: 'xterm', columns: 91, rows: 33 }

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { BadInput } from '../../../base/errors.js'
 import { runProcess } from '../../../base/run-process.js'
 import type { RootTemplate } from '../../../isolation/isolation.js'
-import { planOf, Recorder, type WholePlan } from '../../contract/isolation.js'
+import { planOf, Recorder, type WholePlan } from '../../contract/isolation-under-test.js'
 import { tarball } from '../support/busybox-root.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { launch, planOf, Recorder } from '../../contract/isolation.js'
+import { launch, planOf, Recorder } from '../../contract/isolation-under-test.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
 const TOKEN = 's3cret-0123456789'

@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { CacheOwner, Limits } from '../../../isolation/launch-plan.js'
-import { launch, planOf, Recorder } from '../../contract/isolation.js'
+import { launch, planOf, Recorder } from '../../contract/isolation-under-test.js'
 import { atTestEnd } from '../../support/at-test-end.js'
 import { CACHE_QUOTAS, dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 

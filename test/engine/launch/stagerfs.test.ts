@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { LayerSource } from '../../../isolation/launch-plan.js'
-import { launch, planOf, Recorder } from '../../contract/isolation.js'
+import { launch, planOf, Recorder } from '../../contract/isolation-under-test.js'
 import { tarball } from '../support/busybox-root.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { runProcess } from '../../../base/run-process.js'
 import { Firewall } from '../../../isolation/network/firewall.js'
 import { networkMtu } from '../../../isolation/network/uplink-mtu.js'
-import { launch, planOf, Recorder } from '../../contract/isolation.js'
+import { launch, planOf, Recorder } from '../../contract/isolation-under-test.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
 /**

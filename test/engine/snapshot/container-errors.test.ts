@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import type { RunningContainer } from '../../../isolation/isolation.js'
 import { launchName } from '../../../isolation/host/ownership.js'
-import { filesOf, launch, planOf, Recorder, type Launched } from '../../contract/isolation.js'
+import { filesOf, launch, planOf, Recorder, type Launched } from '../../contract/isolation-under-test.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 import { freezerGroup } from '../support/freezer-group.js'
 import { HangingDisk } from '../support/hanging-disk.js'

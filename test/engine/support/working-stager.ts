@@ -7,7 +7,7 @@ import type { PreparedContainer, RunningContainer, SnapshotReport, StartHooks } 
 import type { LayerSource, Limits } from '../../../isolation/launch-plan.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import { launchName } from '../../../isolation/host/ownership.js'
-import { planOf } from '../../contract/isolation.js'
+import { planOf } from '../../contract/isolation-under-test.js'
 import { collect } from '../../support/collect.js'
 import { MemoryResources } from '../../support/memory-resources.js'
 import type { DockerIsolationUnderTest } from './docker-isolation.js'
