@@ -3,10 +3,10 @@
  *
  *     LAW_SEED=-1234 LAW_PATH=17:3:0 npx vitest run FILE
  *
- * `LAW_RUNS` sets the number of runs; see ./scripts/soak.
+ * `LAW_RUNS` sets the number of runs, see ./scripts/soak; `LAW_TIMEOUT_MS` the limit of time where programs are slow.
  */
 export function lawRun({ runs, msPerRun }: { readonly runs: number; readonly msPerRun: number }): LawRun {
-  const { LAW_RUNS, LAW_SEED, LAW_PATH } = process.env
+  const { LAW_RUNS, LAW_SEED, LAW_PATH, LAW_TIMEOUT_MS } = process.env
   const numRuns = LAW_PATH === undefined ? Number(LAW_RUNS ?? runs) : 1
   return {
     parameters: {
@@ -14,7 +14,7 @@ export function lawRun({ runs, msPerRun }: { readonly runs: number; readonly msP
       ...(LAW_SEED === undefined ? {} : { seed: Number(LAW_SEED) }),
       ...(LAW_PATH === undefined ? {} : { path: LAW_PATH }),
     },
-    timeout: 300_000 + 2 * numRuns * msPerRun,
+    timeout: Number(LAW_TIMEOUT_MS ?? 300_000 + 2 * numRuns * msPerRun),
   }
 }
 

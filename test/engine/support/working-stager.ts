@@ -18,6 +18,8 @@ import { FILE_OPERATIONS, perlTarball } from './perl-root.js'
 /** A line for test/fixtures/stagers/file-operations.pl: name and fields. Paths are absolute, bytes as latin1. */
 export type FileOperation = readonly [name: string, ...fields: (string | number)[]]
 
+/** An emulated machine takes minutes for what takes a second. */
+const PATIENCE_MS = 600_000
 /** A gibibyte of disk, which is enough for a tebibyte of holes. */
 const LIMITS: Partial<Limits> = { diskBytes: 2 ** 30, memoryBytes: 256 * 2 ** 20, timeoutMs: Infinity }
 
@@ -53,7 +55,7 @@ export class WorkingStager {
       root,
       user: 'root',
     }
-    const signal = AbortSignal.timeout(60_000)
+    const signal = AbortSignal.timeout(PATIENCE_MS)
     const container = await under.isolation.prepare(plan, {}, signal)
     try {
       const { port, url } = await master.listen(container.address)
@@ -130,7 +132,7 @@ export class WorkingStager {
         resources,
       })
       const source = { sha256: resources.add(taken.written), removals: taken.removals, name: 'snapshot' }
-      const layer = await cache.materialise(source, AbortSignal.timeout(60_000))
+      const layer = await cache.materialise(source, AbortSignal.timeout(PATIENCE_MS))
       return await look(scratch.mount([join(cache.directory, layer.relativePath), ...this.layers]).merged)
     } finally {
       scratch.remove()
