@@ -1,5 +1,7 @@
+import { EventEmitter, getEventListeners } from 'node:events'
 import { readdir, readlink } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { vi } from 'vitest'
 
 /** What this process has open. */
 export interface OpenInProcess {
@@ -18,6 +20,40 @@ export async function openInProcess(): Promise<OpenInProcess> {
   const sockets = open.filter((link) => link.startsWith('socket:')).length
   const timers = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
   return { sockets, descriptors: open.length - sockets, timers }
+}
+
+/**
+ * Counts the listeners on all signals and emitters that got one between this call and the first count: those that are there
+ * longer than the work that is counted afterwards. `vi.restoreAllMocks` ends it.
+ */
+export function watchListeners(): () => number {
+  const seen = new Map<EventTarget | EventEmitter, Set<string>>()
+  let isOver = false
+  const note = (target: EventTarget | EventEmitter, event: unknown) => {
+    if (!isOver && typeof event === 'string') seen.set(target, (seen.get(target) ?? new Set()).add(event))
+  }
+  const { addEventListener } = EventTarget.prototype
+  vi.spyOn(EventTarget.prototype, 'addEventListener').mockImplementation(function (this: EventTarget, ...given) {
+    note(this, given[0])
+    addEventListener.apply(this, given)
+  })
+  for (const name of ['on', 'once', 'addListener'] as const) {
+    const original = EventEmitter.prototype[name]
+    vi.spyOn(EventEmitter.prototype, name).mockImplementation(function (
+      this: EventEmitter,
+      event: unknown,
+      listener: unknown,
+    ) {
+      note(this, event)
+      return original.call(this, event as string, listener as () => void)
+    })
+  }
+  return () => {
+    isOver = true
+    let count = 0
+    for (const [target, events] of seen) for (const event of events) count += getEventListeners(target, event).length
+    return count
+  }
 }
 
 /** How long what is being closed may take, in milliseconds. */
