@@ -44,6 +44,8 @@ export interface VerifyOptions {
   /** Called after so many bytes were read; it may delay the next ones. */
   readonly pace?: (bytes: number) => Promise<void>
   readonly signal?: AbortSignal
+  /** Looks at what the disk has, and not at what the kernel has cached of it, if the host has the means for that. */
+  readonly fromDisk?: boolean
 }
 
 export interface BlobWriteOptions {

@@ -8,6 +8,7 @@ import { quote } from '../../base/fqn.js'
 import { isSha256 } from '../../base/identifiers.js'
 import type { Blob, BlobStore, BlobWriteOptions, OpenBlob, Verdict, VerifyOptions, WrittenBlob } from './blob-store.js'
 import { copyAndHash } from './blob-writer.js'
+import { dropCached } from './drop-cached.js'
 import { makeDurableDirectory, syncDirectory } from '../../base/durable-directory.js'
 import { withDiskFull } from './storage-errors.js'
 import { KnownContent, type KnownContentOptions } from './known-content.js'
@@ -140,8 +141,9 @@ export class DirectoryBlobStore implements BlobStore {
 
   async verify(
     sha256: string,
-    { pace = () => Promise.resolve(), signal }: VerifyOptions = {},
+    { pace = () => Promise.resolve(), signal, fromDisk = false }: VerifyOptions = {},
   ): Promise<Verdict | undefined> {
+    if (fromDisk && isSha256(sha256)) await dropCached(this.#path(sha256))
     const opened = await this.#openFile(sha256)
     if (!opened) return undefined
     const stream = this.#read(sha256, opened)

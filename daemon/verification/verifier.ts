@@ -39,6 +39,8 @@ interface Item {
   readonly id: string
   /** When it was last verified, in milliseconds since 1970. */
   readonly at: number
+  /** A reader was given what is cached of it. */
+  readonly isGivenOut?: boolean
 }
 
 /** How long what is there is known after it was listed, in milliseconds; not longer than the period. */
@@ -157,12 +159,12 @@ export class Verifier {
     for (const id of this.#soon) {
       this.#soon.delete(id)
       if (this.#stop.signal.aborted) return
-      await this.#verify({ kind: 'blob', id, at: 0 }, () => true)
+      await this.#verify({ kind: 'blob', id, at: 0, isGivenOut: true }, () => true)
     }
   }
 
   /** What cannot be read for another reason than damage is left for the next time. */
-  async #verify({ kind, id }: Item, mayGoOn: () => boolean): Promise<void> {
+  async #verify({ kind, id, isGivenOut = false }: Item, mayGoOn: () => boolean): Promise<void> {
     const { blobs, verifications, logger, busyPollMs = 1_000 } = this.#parts
     const { signal } = this.#stop
     const pace = async (bytes: number) => {
@@ -173,7 +175,7 @@ export class Verifier {
     try {
       await pace(0)
       if (kind === 'layer') await this.#verifyLayer(id, pace)
-      else if (!(await blobs.verify(id, { pace, signal }))) verifications.deleted(id)
+      else if (!(await blobs.verify(id, { pace, signal, fromDisk: !isGivenOut }))) verifications.deleted(id)
     } catch (error) {
       // Of an Engine that is away, others tell.
       if (signal.aborted || error instanceof Unavailable) return

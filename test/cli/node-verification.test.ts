@@ -56,7 +56,7 @@ test('package show says when the data was verified, and whether it is damaged', 
       ...{ verified_at: '2026-11-30T04:00:00.000Z', damaged },
     },
   })
-  api.on('GET /v1/packages/package::/::app', () => shown(true))
+  api.on('GET /v1/packages/:ref', () => shown(true))
   const { out } = (await run('package', 'show', '/::app')).io
   expect(out).toContain('Damaged: its content is not what was stored; upload it again\n')
   expect(out).toContain('Verified: 2026-11-30T04:00:00.000Z\n')

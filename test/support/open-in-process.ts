@@ -32,20 +32,18 @@ export function watchListeners(): () => number {
   const note = (target: EventTarget | EventEmitter, event: unknown) => {
     if (!isOver && typeof event === 'string') seen.set(target, (seen.get(target) ?? new Set()).add(event))
   }
-  const { addEventListener } = EventTarget.prototype
-  vi.spyOn(EventTarget.prototype, 'addEventListener').mockImplementation(function (this: EventTarget, ...given) {
-    note(this, given[0])
-    addEventListener.apply(this, given)
-  })
-  for (const name of ['on', 'once', 'addListener'] as const) {
-    const original = EventEmitter.prototype[name]
-    vi.spyOn(EventEmitter.prototype, name).mockImplementation(function (
-      this: EventEmitter,
-      event: unknown,
-      listener: unknown,
+  const methods: [object, string][] = [
+    [EventTarget.prototype, 'addEventListener'],
+    ...['on', 'once', 'addListener'].map((name): [object, string] => [EventEmitter.prototype, name]),
+  ]
+  for (const [prototype, name] of methods) {
+    const original = Reflect.get(prototype, name) as (...given: unknown[]) => unknown
+    vi.spyOn(prototype as Record<string, typeof original>, name).mockImplementation(function (
+      this: EventTarget | EventEmitter,
+      ...given
     ) {
-      note(this, event)
-      return original.call(this, event as string, listener as () => void)
+      note(this, given[0])
+      return Reflect.apply(original, this, given)
     })
   }
   return () => {

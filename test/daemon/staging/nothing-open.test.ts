@@ -158,9 +158,8 @@ const WAYS: readonly Way[] = [
         lost = true
         harness.isolation.loseEngine(new Unavailable('engine-down', 'The Docker Engine does not answer.'))
         harness.isolation.down = undefined
-        return await endless(context)
-      }
-      await done(context)
+        await endless(context)
+      } else await done(context)
     },
     before: () => (lost = false),
     ending: succeeded,

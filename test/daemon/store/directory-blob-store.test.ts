@@ -1,8 +1,10 @@
-import { mkdir, open, readdir, utimes, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, open, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { runProcess } from '../../../base/run-process.js'
 import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.js'
 import { describeBlobStore } from '../../contract/blob-store.js'
 import { temporaryDirectory } from './temporary-directory.js'
@@ -167,3 +169,29 @@ describe('what an earlier process has found to be damaged', () => {
     expect(states.size).toBe(0)
   })
 })
+
+// fincore is in another package on some systems.
+it.skipIf(!existsSync('/usr/bin/fincore'))(
+  'a verification reads what is on the disk, and not what is cached, if it is to',
+  async () => {
+    // A file in memory has nothing else.
+    const directory = await mkdtemp('/var/tmp/stagerd-test-')
+    onTestFinished(() => rm(directory, { recursive: true }))
+    const store = await DirectoryBlobStore.open(directory)
+    const length = 16 * 2 ** 20
+    const { sha256 } = await store.write(Readable.from([Buffer.alloc(length, 'x')]))
+    const path = join(directory, 'sha256', sha256.slice(0, 2), sha256)
+    const cachedAtFirst = async (fromDisk: boolean) => {
+      let cached: number | undefined
+      const pace = async () => {
+        cached ??= Number((await runProcess('fincore', ['--bytes', '--noheadings', '--output', 'RES', path])).stdout)
+      }
+      expect(await store.verify(sha256, { fromDisk, pace })).toBe('sound')
+      return cached
+    }
+    expect(await cachedAtFirst(false)).toBe(length)
+    // What is read ahead is cached again.
+    expect(await cachedAtFirst(true)).toBeLessThan(length)
+    expect(await cachedAtFirst(false)).toBe(length)
+  },
+)

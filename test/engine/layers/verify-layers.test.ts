@@ -111,10 +111,10 @@ describe('a layer is compared with its blob', () => {
   })
 
   test('and not with what it was when it first was a part of a root', async () => {
-    const { relativePath, asImageLayer } = await cache.materialise(source, never)
-    flipBit(inTree(relativePath, 'etc/config'))
-    await asImageLayer(never)
-    expect(await cache.verify(idOf(relativePath), anyPace)).toBe('replaced')
+    const layer = await cache.materialise(source, never)
+    flipBit(inTree(layer.relativePath, 'etc/config'))
+    await layer.asImageLayer(never)
+    expect(await cache.verify(idOf(layer.relativePath), anyPace)).toBe('replaced')
   })
 
   test('which may be gone: then nobody can use the layer, and it goes too', async () => {
