@@ -40,6 +40,7 @@ import { measureNode } from './metrics/node-metrics.js'
 import { measureProcess } from './metrics/process-metrics.js'
 import { StagingMetrics } from './metrics/staging-metrics.js'
 import { measureStorage } from './metrics/storage-metrics.js'
+import { measureVerification } from './metrics/verification-metrics.js'
 import { isTerminal } from './model/staging.js'
 import { nodeFacts } from './node-facts.js'
 import { examineHost } from './node/host-findings.js'
@@ -70,6 +71,9 @@ import { ResourceIngest, type ScanArchive } from './store/resource-ingest.js'
 import { SegmentTables } from './store/segment-tables.js'
 import { SqliteStore } from './store/sqlite/store.js'
 import { openTraces } from './traces/open-traces.js'
+import { storedDataFindings } from './verification/stored-data-findings.js'
+import { Verifications } from './verification/verifications.js'
+import { Verifier } from './verification/verifier.js'
 import type { Deliveries } from './webhooks/deliveries.js'
 
 export interface Surroundings {
@@ -88,6 +92,7 @@ export interface App {
   readonly bootstraps: Pick<Bootstraps, 'resume' | 'startNext' | 'stop'>
   readonly readiness: Pick<Readiness, 'assertReady'>
   readonly ledger: Pick<StagingLedger, 'list'>
+  readonly verifier: Pick<Verifier, 'start' | 'stop'>
 }
 
 /**
@@ -117,7 +122,9 @@ export async function buildApp(
     traces?.ended(staging)
     webhooks.deliveries.wake()
   })
-  const blobs = await DirectoryBlobStore.open(state.blobs)
+  const verifications = await Verifications.load({ repository: store.verifications, logger })
+  const damaged = verifications.damaged('blob').map((one) => [one.id, one.damaged] as const)
+  const blobs = await DirectoryBlobStore.open(state.blobs, { damaged, observer: verifications })
   const liveBlobs = new Leases()
   const seal = new Seal(await readSecretsKey(settings.secretsKey, state.secretsKey))
   const secrets = new Secrets({ repository: store.secrets, seal })
@@ -140,7 +147,10 @@ export async function buildApp(
   const isolation = new DockerIsolation({
     owner: { nodeId, installDirectory: installDirectory() },
     stateDirectory: stateDir,
-    layers: await LayerDirectoryCache.open({ directory: state.layers, resources }),
+    layers: await LayerDirectoryCache.open({
+      ...{ directory: state.layers, resources, observer: verifications.ofLayers },
+      damaged: verifications.damaged('layer').map(({ id }) => id),
+    }),
     caches: new CacheDirectories({
       directory: state.caches,
       ...settings.stagerCache,
@@ -194,6 +204,12 @@ export async function buildApp(
     { packages, stagers, pipelines, ledger, janitor, kept, prepared, launches, reuse, logs, logger, uploads, secrets },
     concurrency,
   )
+  const verifier = new Verifier({
+    ...{ blobs, layers: isolation, verifications, logger },
+    ...settings.verify,
+    clearPrepared: () => prepared.clear(),
+    isBusy: () => service.running > 0,
+  })
   const defaults = { limits, environment }
   const runs = new PackageRuns({ packages, ledger, resolver, isolation, live, liveBlobs, logger, defaults })
   const images = new ImagePackages({ isolation, ingest, packages, quota, live, liveBlobs, logger })
@@ -223,12 +239,16 @@ export async function buildApp(
     get prepared() {
       return prepared.count
     },
+    get verification() {
+      return verifier.status()
+    },
   }
   const readiness = new Readiness({ isolation, stagings: service })
   const proxies = [settings.proxy.http, settings.proxy.https].filter((one) => one !== undefined)
   const node = new NodeReport(facts, isolation, ledger, packages, kept, async () => [
     await examineSocket(settings.socket, settings.group),
     ...(await examineHost({ stateDirectory: stateDir, proxies, networkMtu: settings.networkMtu, uplinkMtu })),
+    ...(await storedDataFindings({ verifications, verifier, packages })),
   ])
 
   // Metrics.
@@ -237,6 +257,7 @@ export async function buildApp(
   const metrics = new StagingMetrics({ registry, ledger, shipped, queue: service })
   measureNode({ registry, isolation, readiness, stateDirectory: stateDir })
   measureStorage({ registry, blobs, references, isolation })
+  measureVerification({ registry, verifications, verifier })
   measureProcess(registry, version)
   const webhooks = buildWebhooks({ webhooks: store.webhooks, ledger, registry, settings, version, logger })
 
@@ -263,7 +284,7 @@ export async function buildApp(
     access: { callers, owners: store.resourceOwners },
     tokens: { tokens: store.tokens },
     webhooks: webhooks.routes,
-    packages: { packages, ingest, quota },
+    packages: { packages, ingest, quota, verifications },
     packageData: { packages, blobs, live: liveBlobs },
     packageSource: {
       packages,
@@ -295,5 +316,5 @@ export async function buildApp(
     bootstraps: { bootstraps, logs: bootstrapLogs },
   })
   callers.trust(api.server)
-  return { api, service, deliveries: webhooks.deliveries, runs, bootstraps, readiness, ledger }
+  return { api, service, deliveries: webhooks.deliveries, runs, bootstraps, readiness, ledger, verifier }
 }

@@ -55,10 +55,11 @@ export class Daemon {
 
   async start(): Promise<void> {
     const { socket, group, control, stateDir } = this.#settings
-    const { api, service, deliveries, runs, bootstraps } = this.#app
+    const { api, service, deliveries, runs, bootstraps, verifier } = this.#app
     const address = controlAddressOf(control)
     await prepareSocketPath(socket)
     // Last in, first out: no new requests first, then the end of the work in progress.
+    this.#undo.defer('stop the verification of stored data', () => verifier.stop())
     this.#undo.defer('stop staging', () => service.stop())
     // Before the staging: the builds of a bootstrap go on at the next start.
     this.#undo.defer('stop the bootstrap', () => bootstraps.stop())
@@ -77,6 +78,7 @@ export class Daemon {
     }
     service.start()
     deliveries.start()
+    verifier.start()
     void this.#bootstrap()
     this.#logger.info({ socket, state: stateDir }, 'stagerd is ready')
   }

@@ -65,8 +65,26 @@ function describe(output: Output, status: NodeStatus): string {
     ...(status.draining ? ['Draining: queued stagings wait for `stagectl node undrain`, or for a restart'] : []),
     `Containers created ahead: ${status.prepared ?? 0}`,
     `Caches of stagers: ${status.stager_caches.count}, ${formatBytes(status.stager_caches.bytes)}`,
+    ...describeVerification(status.verification),
     ...describeKept(output, kept),
   ].join('\n')
+}
+
+function describeVerification(found: NodeStatus['verification']): string[] {
+  if (!found) return []
+  const { bytes, due_bytes: due, oldest_at: oldest, damaged_blobs: damaged, damaged_layers: layers } = found
+  const ages = oldest === undefined ? '' : `, the oldest verification ${ago(oldest)}`
+  const rest =
+    found.period_seconds === 0
+      ? 'not verified in the background'
+      : due === 0
+        ? `${formatBytes(bytes)} verified${ages}`
+        : `${formatBytes(due)} of ${formatBytes(bytes)} to be verified${ages}`
+  return [
+    `Stored data: ${rest}`,
+    ...(damaged > 0 ? [`Damaged data: ${damaged}, which \`stagectl node doctor\` names`] : []),
+    ...(layers > 0 ? [`Damaged layers in use: ${layers}, made again when nothing uses them`] : []),
+  ]
 }
 
 function describeKept(output: Output, kept: NodeStatus['kept']): string[] {

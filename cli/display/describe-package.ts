@@ -23,6 +23,8 @@ export function describePackage(document: Package): string {
       ? [
           `Data: ${formatBytes(resource.length)}, compression ${resource.compression}`,
           ...field('Digest', [resource.digest, ...(resource.sha1 === undefined ? [] : [resource.sha1])]),
+          ...(resource.damaged === true ? ['Damaged: its content is not what was stored; upload it again'] : []),
+          ...(resource.verified_at === undefined ? [] : [`Verified: ${resource.verified_at}`]),
         ]
       : ['Data: none yet']),
     ...(resource && resource.removals > 0 ? [`Removes: ${resource.removals} path(s) of its dependencies`] : []),

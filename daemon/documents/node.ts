@@ -16,6 +16,21 @@ export const NodeStatus = Type.Object(
       { count: Type.Integer(), bytes: Type.Integer() },
       { ...closed, description: 'what is kept for stagers' },
     ),
+    verification: Type.Optional(
+      Type.Object(
+        {
+          period_seconds: Type.Number({ description: '0 if nothing is verified in the background' }),
+          bytes: Type.Integer({ description: 'of blobs and layers, when they were last listed' }),
+          due_bytes: Type.Integer({ description: 'what of it was not verified within the period' }),
+          oldest_at: Type.Optional(
+            Type.String({ description: 'when that was verified which was verified longest ago' }),
+          ),
+          damaged_blobs: Type.Integer({ description: 'node doctor names them' }),
+          damaged_layers: Type.Integer({ description: 'those that are in use still; others were made again' }),
+        },
+        { ...closed, description: 'whether what is stored is as it was' },
+      ),
+    ),
     kept: Type.Array(KeptContainer, { description: 'containers of failed launches, oldest first' }),
     uptime_seconds: Type.Number(),
   },

@@ -12,6 +12,12 @@ export const Resource = Type.Object(
     length: Type.Integer({ description: 'bytes' }),
     compression: Type.String(),
     removals: Type.Integer({ description: 'number of paths in lower layers that it hides' }),
+    verified_at: Type.Optional(
+      Type.String({
+        description: 'when its content was last compared with its digest; only where one package is shown',
+      }),
+    ),
+    damaged: Type.Optional(Type.Boolean({ description: 'whether it differed then: upload it again' })),
   },
   { ...closed, title: 'Resource' },
 )

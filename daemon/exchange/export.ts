@@ -1,12 +1,13 @@
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { ZipFile } from 'yazl'
-import { Conflict, messageOf, NotFound, Refused } from '../../base/errors.js'
+import { Conflict, Fault, messageOf, NotFound, Refused } from '../../base/errors.js'
 import { formatFqn } from '../../base/fqn.js'
 import { Holder, type Leases } from '../../base/leases.js'
 import { renderLimits } from '../documents/convert-limits.js'
 import type { Capability } from '../packages/metadata.js'
 import { blobsOf, type Package, type Resource } from '../packages/package.js'
 import type { BlobStore } from '../store/blob-store.js'
+import { openVerified } from '../store/open-verified.js'
 import type {
   PackageRepository,
   Pipeline,
@@ -63,12 +64,12 @@ export class Exporter {
 
   /**
    * Throws `NotFound` (`package-not-found`, `pipeline-not-found`, `package-empty`), `Conflict` (`package-busy`),
-   * `Refused` (`export-forbidden`), `Unresolved`; all of them before the first byte.
+   * `Refused` (`export-forbidden`), `Unresolved`, `Fault` (`blob-corrupt`); all of them before the first byte.
    */
-  async export(request: ExportRequest): Promise<ExportedFile> {
+  async export(request: ExportRequest, signal: AbortSignal): Promise<ExportedFile> {
     const holder = new Holder()
     try {
-      const exported = await this.#export(request, holder)
+      const exported = await this.#export(request, holder, signal)
       exported.stream.once('close', () => holder.release())
       return exported
     } catch (error) {
@@ -77,7 +78,7 @@ export class Exporter {
     }
   }
 
-  async #export(request: ExportRequest, holder: Holder): Promise<ExportedFile> {
+  async #export(request: ExportRequest, holder: Holder, signal: AbortSignal): Promise<ExportedFile> {
     const { pipelines, stagers, packages } = await this.#collect(request, holder)
     const programs = new Map(packages.map((found) => [found.uuid, found]))
     const stagerNames = new Map(stagers.map((found) => [found.uuid, formatFqn('job', found)]))
@@ -97,11 +98,25 @@ export class Exporter {
         ...(found.signs.length === 0 ? {} : { signs: [...found.signs] }),
       })),
     })
+    for (const found of packages) await this.#assertSound(found, signal)
     const lengths = new Map(packages.map(({ resource }) => [resource?.sha256 ?? '', resource?.length ?? 0]))
     return this.#pack(
       manifest,
       [...files].map(([sha256, name]) => ({ sha256, name, length: lengths.get(sha256) ?? 0 })),
     )
+  }
+
+  /** Damage is known before a byte is sent. What is damaged afterwards ends the stream before its end. */
+  async #assertSound(found: Package, signal: AbortSignal): Promise<void> {
+    for (const sha256 of blobsOf(found))
+      try {
+        const { stream } = await openVerified(this.#parts.blobs, sha256, signal)
+        stream.destroy()
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== 'blob-corrupt') throw error
+        const name = formatFqn('package', found)
+        throw new Fault(error.code, `${name} cannot be exported: ${messageOf(error)}`, { cause: error })
+      }
   }
 
   async #collect({ packages, pipelines, withDependencies, maySee }: ExportRequest, holder: Holder) {

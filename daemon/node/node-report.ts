@@ -14,6 +14,7 @@ export interface NodeFacts {
   readonly concurrency: number
   readonly draining: boolean
   readonly prepared: number
+  readonly verification?: NodeStatus['verification']
 }
 
 /** Status and diagnosis of this staging node. */
@@ -43,7 +44,7 @@ export class NodeReport {
   }
 
   async status(): Promise<NodeStatus> {
-    const { version, nodeId, stateDir, concurrency, draining, prepared } = this.#facts
+    const { version, nodeId, stateDir, concurrency, draining, prepared, verification } = this.#facts
     const [queued, running, packages, engine, caches] = await Promise.all([
       this.#ledger.list({ state: 'queued' }),
       this.#ledger.list({ state: 'running' }),
@@ -61,6 +62,7 @@ export class NodeReport {
       draining,
       prepared,
       stager_caches: { count: caches.length, bytes: caches.reduce((total, { bytes }) => total + bytes, 0) },
+      ...(verification ? { verification } : {}),
       kept: this.#kept.list().map(renderKept),
       uptime_seconds: Math.round(process.uptime()),
     }

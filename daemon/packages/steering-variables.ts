@@ -42,6 +42,7 @@ export const STEERING_VARIABLES: readonly { readonly why: string; readonly names
       ...['SSH_ASKPASS', 'SUDO_ASKPASS', 'SUDO_EDITOR', 'RSYNC_RSH', 'CVS_RSH', 'SVN_SSH'],
     ],
   },
+  { why: 'the library for stagers gives them to programs in /stagerfs', names: ['STAGERFS_ENV_*'] },
   {
     why: 'git runs the commands and reads the configuration, hooks and programs that they name',
     names: ['GIT_*'],
@@ -103,6 +104,9 @@ export const STEERING_VARIABLES: readonly { readonly why: string; readonly names
     ],
   },
 ]
+
+/** What dependencies of the package set for their own programs begins with this in the environment of a stager. */
+export const OF_STAGERFS = 'STAGERFS_ENV_'
 
 const PATTERNS = STEERING_VARIABLES.flatMap(({ names }) => names)
 const EXACT = new Set(PATTERNS.filter((name) => !name.endsWith('*')))

@@ -229,6 +229,21 @@ export const DEFINITIONS = {
   uploadGraceMs: define('upload-grace', 'TIME', parseDuration, '1h', 'how long gc keeps an upload without a package', {
     about: 'How long `stagectl node gc` keeps an upload that no package refers to.',
   }),
+  /** Of what is stored, in the background. */
+  verify: {
+    periodMs: define(
+      'verify-period',
+      'TIME',
+      parseDurationOrNone,
+      '7d',
+      'in which time all data is verified once; 0s: never',
+      {
+        about:
+          'In which time all data and all unpacked packages are read once and verified, in the background, and at most how much of it is read in a second. It waits while stagings run, unless something is overdue by a whole period. "0s" verifies only what is read.',
+      },
+    ),
+    bytesPerSecond: define('verify-rate', 'SIZE', parseBytes, '16MB', 'how much of it is read in a second, at most'),
+  },
   logLevel: define('log-level', 'LEVEL', parseLogLevel, 'info', 'trace, debug, info, warn, error or silent', {
     about: 'trace, debug, info, warn, error or silent. debug also logs the duration of each step of each launch.',
     reloads: true,

@@ -1,6 +1,7 @@
+import { mergeEnvironments } from '../packages/environment.js'
 import { containerEnvironment, type NodeEnvironment } from '../packages/node-environment.js'
 import type { Package } from '../packages/package.js'
-import { isSteering } from '../packages/steering-variables.js'
+import { isSteering, OF_STAGERFS } from '../packages/steering-variables.js'
 import type { StagerSnapshot, WorkingCopy } from '../model/staging.js'
 
 type Environment = Readonly<Record<string, string>>
@@ -27,6 +28,9 @@ export interface StagerEnvironment {
  * code inside the next. Variables that steer loaders and interpreters come only from the stager's own root and definition,
  * and from what the same stager has set before its relaunch. A PATH that another stager has left, or a user, is searched
  * after the stager's own: the programs of its root go first.
+ *
+ * What steers the programs of the dependencies, as the dependencies themselves set it, has another name, `STAGERFS_ENV_…`: it
+ * is for programs that run in /stagerfs, which consists of these dependencies. The stager's definition overrides it.
  */
 export function stagerEnvironment(node: NodeEnvironment, sources: EnvironmentSources): StagerEnvironment {
   const { stagerfs, root, program, work, stager } = sources
@@ -47,10 +51,20 @@ export function stagerEnvironment(node: NodeEnvironment, sources: EnvironmentSou
     PATH === undefined ? {} : { PATH: `$PATH${elementsOf(PATH)}` },
     pick(work.environment, (name) => owned.has(name)),
     stager.environment,
+    forProgramsOf(stagerfs, (name) => owned.has(name) || Object.hasOwn(stager.environment, name)),
   )
   const given = [...stagerfs.map(({ environment }) => environment), foreign].flatMap(Object.keys)
   const withheld = [...new Set(given)].filter((name) => isSteering(name) && !Object.hasOwn(variables, name))
   return { variables, withheld: withheld.sort() }
+}
+
+function forProgramsOf(stagerfs: readonly Package[], isOverridden: (name: string) => boolean): Environment {
+  const merged = mergeEnvironments(...stagerfs.map(({ environment }) => environment))
+  return Object.fromEntries(
+    Object.entries(merged)
+      .filter(([name]) => isSteering(name) && !name.startsWith(OF_STAGERFS) && !isOverridden(name))
+      .map(([name, value]) => [`${OF_STAGERFS}${name}`, value]),
+  )
 }
 
 function harmless(environment: Environment): Environment {

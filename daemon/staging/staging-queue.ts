@@ -64,6 +64,10 @@ export class StagingQueue {
     this.notify()
   }
 
+  get running(): number {
+    return this.#active.size
+  }
+
   get held(): boolean {
     return this.#held
   }

@@ -89,6 +89,11 @@ export class StagingService {
     this.#queue.setLimit(limit)
   }
 
+  /** How many are under way. */
+  get running(): number {
+    return this.#queue.running
+  }
+
   get draining(): boolean {
     return this.#queue.held
   }

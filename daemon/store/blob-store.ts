@@ -19,18 +19,33 @@ import type { Readable } from 'node:stream'
  * - `TooLarge` (`blob-too-large`): the content is longer than `maxBytes`.
  * - `NotFound` (`blob-not-found`).
  * - `Unavailable` (`disk-full`): ENOSPC or EDQUOT.
- * - `Fault` (`blob-corrupt`), from a stream: the content is damaged.
+ * - `Fault` (`blob-corrupt`), from a stream: the content is damaged. From `open`, at once, if this is known already.
  */
 export interface BlobStore {
   write(body: Readable, options?: BlobWriteOptions): Promise<WrittenBlob>
   open(sha256: string): Promise<OpenBlob>
   has(sha256: string): Promise<boolean>
+  /**
+   * Reads the blob to its end, also if it is trusted, or known to be damaged: damage can have been one of a read. Undefined
+   * if it does not exist. Throws the reason of the signal, and what says nothing about the content (EMFILE).
+   */
+  verify(sha256: string, options?: VerifyOptions): Promise<Verdict | undefined>
   delete(sha256: string): Promise<void>
   /** Sets `modifiedAt` to now, or to a later time than before. Undefined if the blob does not exist or is known to be damaged: then it must be written. */
   touch(sha256: string): Promise<{ readonly length: number } | undefined>
   /** Deletes the blob if it exists and `unwanted` returns true for its current `modifiedAt`; returns whether it did. */
   deleteIf(sha256: string, unwanted: (modifiedAt: Date) => boolean): Promise<boolean>
   list(): AsyncIterable<{ readonly sha256: string; readonly length: number; readonly modifiedAt: Date }>
+}
+
+export type Verdict = 'sound' | 'damaged'
+
+export interface VerifyOptions {
+  /** Called after so many bytes were read; it may delay the next ones. */
+  readonly pace?: (bytes: number) => Promise<void>
+  readonly signal?: AbortSignal
+  /** Looks at what the disk has, and not at what the kernel has cached of it, if the host has the means for that. */
+  readonly fromDisk?: boolean
 }
 
 export interface BlobWriteOptions {

@@ -1,18 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { type BigIntStats, constants, createReadStream, type Dirent } from 'node:fs'
-import { open, opendir, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
+import { type FileHandle, open, opendir, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { errnoOf, NotFound } from '../../base/errors.js'
+import { errnoOf, Fault, NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { isSha256 } from '../../base/identifiers.js'
-import type { Blob, BlobStore, BlobWriteOptions, OpenBlob, WrittenBlob } from './blob-store.js'
+import type { Blob, BlobStore, BlobWriteOptions, OpenBlob, Verdict, VerifyOptions, WrittenBlob } from './blob-store.js'
 import { copyAndHash } from './blob-writer.js'
+import { dropCached } from './drop-cached.js'
 import { makeDurableDirectory, syncDirectory } from '../../base/durable-directory.js'
 import { withDiskFull } from './storage-errors.js'
-import { TrustedFiles } from './trusted-files.js'
+import { KnownContent, type KnownContentOptions } from './known-content.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
-import { VerifiedBlobStream } from './verified-blob-stream.js'
+import { blobCorrupt, VerifiedBlobStream } from './verified-blob-stream.js'
 
 /** Exact file times: in milliseconds they are rounded. */
 const NANOSECONDS = { bigint: true } as const
@@ -36,22 +37,17 @@ export class DirectoryBlobStore implements BlobStore {
   readonly #prefixes = new Map<string, Promise<void>>()
   /** By blob: publishing, touching and deleting. */
   readonly #mutex = new KeyedMutex()
-  /**
-   * Inodes of files with damaged content, by digest. A reader can detect damage in a file that has been replaced since,
-   * which says nothing about the new file. The inode number is not reused while the reader holds the old file open.
-   */
-  readonly #damaged = new Map<string, Set<bigint>>()
-  /** Files whose content is known to match their names. None of them is in `#damaged`. */
-  readonly #trusted = new TrustedFiles()
+  readonly #known: KnownContent
 
-  private constructor(directory: string) {
+  private constructor(directory: string, known: KnownContentOptions) {
     this.#new = join(directory, 'new')
     this.#blobs = join(directory, 'sha256')
+    this.#known = new KnownContent(known)
   }
 
   /** Creates missing directories, and removes what interrupted writes left behind. */
-  static async open(directory: string): Promise<DirectoryBlobStore> {
-    const store = new DirectoryBlobStore(directory)
+  static async open(directory: string, known: KnownContentOptions = {}): Promise<DirectoryBlobStore> {
+    const store = new DirectoryBlobStore(directory, known)
     await makeDurableDirectory(store.#new)
     await makeDurableDirectory(store.#blobs)
     for (const leftover of await readdir(store.#new)) await rm(join(store.#new, leftover), { recursive: true })
@@ -113,9 +109,8 @@ export class DirectoryBlobStore implements BlobStore {
       const modifiedAt = laterThan(replaced)
       await utimes(temporary, modifiedAt, modifiedAt)
       await rename(temporary, path)
-      this.#damaged.delete(sha256)
       // The rename changes the ctime of the file, so this comes after it.
-      this.#trusted.add(sha256, await stat(path, NANOSECONDS))
+      this.#known.written(sha256, await stat(path, NANOSECONDS))
       await syncDirectory(dirname(path))
       return { modifiedAt, replaced }
     })
@@ -132,35 +127,60 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async open(sha256: string): Promise<OpenBlob> {
-    if (!isSha256(sha256)) throw notFound(sha256)
+    const opened = await this.#openFile(sha256)
+    if (!opened) throw notFound(sha256)
+    const { file, stats } = opened
+    if (this.#known.isDamaged(sha256, stats)) {
+      await file.close()
+      throw blobCorrupt(sha256, 'was found to be different from what was stored')
+    }
+    const stream = this.#read(sha256, opened)
+    const trustedFile = this.#known.mayGiveOut(sha256, stats) ? file : undefined
+    return { length: stream.length, stream, trustedFile }
+  }
+
+  async verify(
+    sha256: string,
+    { pace = () => Promise.resolve(), signal, fromDisk = false }: VerifyOptions = {},
+  ): Promise<Verdict | undefined> {
+    if (fromDisk && isSha256(sha256)) await dropCached(this.#path(sha256))
+    const opened = await this.#openFile(sha256)
+    if (!opened) return undefined
+    const stream = this.#read(sha256, opened)
     try {
-      const file = await open(this.#path(sha256), constants.O_RDONLY | constants.O_NOFOLLOW)
-      try {
-        const stats = await file.stat(NANOSECONDS)
-        const length = Number(stats.size)
-        const stream = new VerifiedBlobStream(file, sha256, length, (verdict) => this.#judge(sha256, stats, verdict))
-        return { length, stream, trustedFile: this.#trusted.has(sha256, stats) ? file : undefined }
-      } catch (error) {
-        await file.close()
-        throw error
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        signal?.throwIfAborted()
+        await pace(chunk.length)
       }
+      this.#known.soundAgain(sha256, opened.stats)
+      return 'sound'
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') throw notFound(sha256)
+      if (!(error instanceof Fault) || error.code !== 'blob-corrupt') throw error
+      return 'damaged'
+    } finally {
+      stream.destroy()
+    }
+  }
+
+  async #openFile(sha256: string): Promise<{ readonly file: FileHandle; readonly stats: BigIntStats } | undefined> {
+    if (!isSha256(sha256)) return undefined
+    let file
+    try {
+      file = await open(this.#path(sha256), constants.O_RDONLY | constants.O_NOFOLLOW)
+      return { file, stats: await file.stat(NANOSECONDS) }
+    } catch (error) {
+      await file?.close()
+      if (errnoOf(error) === 'ENOENT') return undefined
       throw error
     }
   }
 
-  #judge(sha256: string, file: BigIntStats, verdict: 'sound' | 'damaged'): void {
-    if (verdict === 'damaged') {
-      this.#damaged.set(sha256, (this.#damaged.get(sha256) ?? new Set()).add(file.ino))
-      this.#trusted.forget(sha256)
-    } else if (!this.#isDamaged(sha256, file)) {
-      this.#trusted.add(sha256, file)
-    }
-  }
-
-  #isDamaged(sha256: string, { ino }: BigIntStats): boolean {
-    return this.#damaged.get(sha256)?.has(ino) ?? false
+  /** The stream owns the file. */
+  #read(sha256: string, { file, stats }: { readonly file: FileHandle; readonly stats: BigIntStats }) {
+    return new VerifiedBlobStream(file, sha256, Number(stats.size), (verdict) => {
+      if (verdict === 'sound') this.#known.sound(sha256, stats)
+      else this.#known.damaged(sha256, stats, () => stat(this.#path(sha256), NANOSECONDS))
+    })
   }
 
   async has(sha256: string): Promise<boolean> {
@@ -179,11 +199,11 @@ export class DirectoryBlobStore implements BlobStore {
       const path = this.#path(sha256)
       try {
         const before = await stat(path, NANOSECONDS)
-        if (this.#isDamaged(sha256, before)) return undefined
+        if (this.#known.isDamaged(sha256, before)) return undefined
         const now = laterThan(before.mtime)
         await utimes(path, now, now)
         const after = await stat(path, NANOSECONDS)
-        this.#trusted.renew(sha256, before, after)
+        this.#known.touched(sha256, before, after)
         return { length: Number(after.size) }
       } catch (error) {
         if (errnoOf(error) === 'ENOENT') return undefined
@@ -207,8 +227,7 @@ export class DirectoryBlobStore implements BlobStore {
         if (errnoOf(error) === 'ENOENT') return false
         throw error
       }
-      this.#damaged.delete(sha256)
-      this.#trusted.forget(sha256)
+      this.#known.deleted(sha256)
       await syncDirectory(dirname(path))
       return true
     })

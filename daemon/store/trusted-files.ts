@@ -16,7 +16,8 @@ const MAX_FILES = 20_000
  * - Trust ends `TRUST_MS` after the bytes were hashed; `renew` does not extend it.
  * - It is always safe to forget a file: the next download verifies it.
  *
- * Limitation: silent corruption of the medium within that time is not detected if the file is not in the page cache.
+ * Limitation: silent corruption of the medium within that time is not detected before the file is sent, if it is not in the
+ * page cache. The store has a file verified that is given out some time after it was hashed.
  */
 export class TrustedFiles {
   /** In order of insertion, the oldest first. */
@@ -42,6 +43,12 @@ export class TrustedFiles {
   has(sha256: string, file: BigIntStats): boolean {
     const seen = this.#seen.get(sha256)
     return seen?.file === identityOf(file) && this.#now() - seen.at < TRUST_MS
+  }
+
+  /** How long ago its bytes were hashed, in milliseconds. Infinite for a file that is not known. */
+  ageOf(sha256: string): number {
+    const seen = this.#seen.get(sha256)
+    return seen ? this.#now() - seen.at : Infinity
   }
 
   /** The store itself has changed the file from state `before` to state `after`. */

@@ -1,9 +1,20 @@
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { Fault } from '../../base/errors.js'
+import { errnoOf, Fault } from '../../base/errors.js'
+
+/** With these the kernel says that the medium, or the filesystem on it, does not have the content any more. */
+const LOST: readonly string[] = ['EIO', 'EBADMSG', 'EUCLEAN', 'EILSEQ']
 
 const CHUNK_BYTES = 512 * 1024
+
+/** @param how the end of a sentence about its content */
+export function blobCorrupt(sha256: string, how: string): Fault {
+  return new Fault(
+    'blob-corrupt',
+    `The stored resource ${sha256} is damaged: its content ${how}. Upload it again to repair it.`,
+  )
+}
 
 /**
  * The content of a blob, verified against its name while it is read. The stream owns the file handle: it closes it at
@@ -47,7 +58,7 @@ export class VerifiedBlobStream extends Readable {
     const wanted = Math.min(CHUNK_BYTES, remaining)
     let chunk = Buffer.allocUnsafe(wanted)
     if (wanted > 0) {
-      const { bytesRead } = await this.file.read(chunk, 0, wanted, this.#position)
+      const bytesRead = await this.#readInto(chunk)
       if (bytesRead === 0) throw this.#corrupt('is too short')
       chunk = chunk.subarray(0, bytesRead)
       this.#position += bytesRead
@@ -59,12 +70,18 @@ export class VerifiedBlobStream extends Readable {
     return chunk.length > 0 ? [chunk, null] : [null]
   }
 
+  async #readInto(chunk: Buffer): Promise<number> {
+    try {
+      return (await this.file.read(chunk, 0, chunk.length, this.#position)).bytesRead
+    } catch (error) {
+      const code = errnoOf(error) ?? ''
+      throw LOST.includes(code) ? this.#corrupt(`cannot be read (${code})`) : error
+    }
+  }
+
   #corrupt(how: string): Fault {
     this.onVerdict('damaged')
-    return new Fault(
-      'blob-corrupt',
-      `The stored resource ${this.sha256} is damaged: its content ${how}. Upload it again to repair it.`,
-    )
+    return blobCorrupt(this.sha256, how)
   }
 
   #readDone(): void {

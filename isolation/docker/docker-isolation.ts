@@ -22,6 +22,7 @@ import type {
   StagerCache,
   SweepReport,
 } from '../isolation.js'
+import type { LayerVerdict, LayerVerification, LayerVerifyOptions } from '../layer-verification.js'
 import { Launcher } from '../launch/launcher.js'
 import type { LayerContent, LayerSource, PreparePlan, ProxyAddress } from '../launch-plan.js'
 import type { LayerDirectoryCache } from '../layers/layer-cache.js'
@@ -57,7 +58,7 @@ export interface DockerIsolationOptions {
 const DEFAULT_ADDRESS_POOL = '198.18.0.0/16'
 
 /** Isolation by Docker containers, overlay mounts and iptables on this host. Needs root. */
-export class DockerIsolation implements Isolation {
+export class DockerIsolation implements Isolation, LayerVerification {
   readonly #engine: Docker
   readonly #settings: EngineSettings
   readonly #layers: LayerDirectoryCache
@@ -138,6 +139,14 @@ export class DockerIsolation implements Isolation {
 
   async stagerCaches(): Promise<readonly StagerCache[]> {
     return await this.#caches.list()
+  }
+
+  async layers(): Promise<readonly { readonly id: string; readonly bytes: number }[]> {
+    return await this.#layers.list()
+  }
+
+  async verifyLayer(id: string, options: LayerVerifyOptions): Promise<LayerVerdict> {
+    return await this.#layers.verify(id, options, await this.#settings.owners())
   }
 
   async discard({ kind, id }: Pick<Cached, 'kind' | 'id'>): Promise<boolean> {

@@ -36,6 +36,11 @@ const NOT_FROZEN_YET = /unable to freeze(: unknown)?$|waiting for the cgroup to 
 
 const HAS_ENDED = /not running|no such (container|process)|already finished/i
 
+/** What the Engine says of itself, and not of what the runtime has answered. */
+function isOfEngine(error: EngineRefusal): boolean {
+  return error.code === 'engine-error' && !/OCI runtime/i.test(error.reason)
+}
+
 /** Messages of runc before the Engine has noticed the end of the container. The next request gets its own message. */
 const ENDED_MEANWHILE = /container not running|cannot pause a stopped container/i
 
@@ -117,8 +122,8 @@ export class Container {
    * Returns whether the caller must call `unpause`: false if the container does not run, or if a user has paused it;
    * then it stays paused.
    *
-   * Throws `Fault` (`cannot-freeze`). If the response is lost, it thaws the container if possible, and throws
-   * `Unavailable` (`engine-down`).
+   * Throws `Fault` (`cannot-freeze`). If the response is lost, or the Engine fails before it has asked the runtime, it thaws
+   * the container if possible, and throws `Unavailable` (`engine-down`) or `EngineRefusal` (`engine-error`).
    *
    * @param noRetry when aborted, it does not wait any longer for a process that waits for a disk
    */
@@ -134,6 +139,7 @@ export class Container {
         // Paused by stagerd if the last thaw failed.
         if (/already paused/i.test(error.reason)) return this.#pausedByUs
         if (/is not running|no such container/i.test(error.reason)) return false
+        if (isOfEngine(error)) throw await this.#undoLostPause(error)
         const isFinal = !(NOT_FROZEN_YET.test(error.reason) || ENDED_MEANWHILE.test(error.reason))
         if (isFinal || noRetry?.aborted || performance.now() >= deadline) throw this.#cannotFreeze(error, isFinal)
       }

@@ -118,6 +118,14 @@ export function isEngineDown(error: unknown): error is Unavailable {
   return error instanceof Unavailable && error.code === 'engine-down'
 }
 
+/**
+ * Whether the Engine did not answer, or has failed itself, as one does that is waking up: after a pause its connections to
+ * containerd may be gone, and it answers 500 for a while. Neither says anything about the container.
+ */
+export function isEngineFailing(error: unknown): error is Unavailable | EngineRefusal {
+  return isEngineDown(error) || (error instanceof EngineRefusal && error.code === 'engine-error')
+}
+
 const CONNECTION_ERRNOS = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EACCES', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND'])
 
 /** Translates an error of dockerode. */

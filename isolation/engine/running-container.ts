@@ -12,7 +12,7 @@ import type {
   SnapshotRequest,
   StartHooks,
 } from '../isolation.js'
-import { engineError, isEngineDown } from './engine-errors.js'
+import { engineError, isEngineFailing } from './engine-errors.js'
 import { KeptContainer } from './kept-container.js'
 import { LimitWatch } from './limit-watch.js'
 import { pumpOutput } from './output-frames.js'
@@ -134,7 +134,7 @@ export class RunningContainer implements RunningContainerPort {
     try {
       return await takeSnapshot({ ...request, ...root, owners, givenFiles, compressor, freezer, signal }, write)
     } catch (error) {
-      if (isEngineDown(error)) this.#end({ kind: 'engine-lost', error }, 'at once')
+      if (isEngineFailing(error)) this.#end({ kind: 'engine-lost', error }, 'at once')
       // That the container is being ended says less than why, and its watch may have been the first to know.
       throw this.#cause?.kind === 'engine-lost' ? this.#cause.error : error
     }
@@ -291,9 +291,9 @@ export class RunningContainer implements RunningContainerPort {
   }
 }
 
-/** Where only the Engine does not answer, the launch is lost, and not at fault. */
+/** Where only the Engine fails, the launch is lost, and not at fault. */
 function asEnding(hit: LimitEnding): ForcedEnding {
-  return hit.kind === 'limits-unknown' && isEngineDown(hit.error) ? { kind: 'engine-lost', error: hit.error } : hit
+  return hit.kind === 'limits-unknown' && isEngineFailing(hit.error) ? { kind: 'engine-lost', error: hit.error } : hit
 }
 
 function asError(error: unknown): Error {

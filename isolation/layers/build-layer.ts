@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { runProcess } from '../../base/run-process.js'
+import { settleAll } from '../../base/settle-all.js'
 import type { ArchiveLimits } from '../archive/limits.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
 import { parentOf } from '../archive/names.js'
@@ -12,6 +13,7 @@ import type { LayerSource, Removal } from '../launch-plan.js'
 import { layerKey } from './layer-key.js'
 import { writeList } from './layer-list.js'
 import { type LayerRecord, writeRecord } from './layer-record.js'
+import { takeSample } from './layer-sample.js'
 import { markOpaque } from './opaque-directories.js'
 import { decodeRemovalPath, encodeRemovalPath } from '../removal-path.js'
 
@@ -57,13 +59,16 @@ export async function buildLayer(
 
   const opaque = [...new Set(removals.filter((each) => isOpaque(each, paths)).map(({ path }) => path))].sort()
   await markOpaque(tree, opaque, signal)
-  await writeList(directory, allExcept('whiteout', paths), signal)
+  const sampling = takeSample(tree, paths)
+  await settleAll([sampling, writeList(directory, allExcept('whiteout', paths), signal)])
   const record = {
     key: layerKey(source, owners),
     bytes,
     diskBytes,
     whiteouts: [...new Set(requested)].filter((path) => paths.get(path) === 'whiteout').map(encodeRemovalPath),
     opaque: opaque.map(encodeRemovalPath),
+    source: { sha256: source.sha256, removals: source.removals },
+    sample: await sampling,
   }
   await writeRecord(directory, record)
   await syncFilesystem(directory, signal)

@@ -2,21 +2,24 @@ import { randomBytes } from 'node:crypto'
 import { renameSync } from 'node:fs'
 import { mkdir, readdir, rename, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf, Fault, NotRunnable, Unavailable } from '../../base/errors.js'
-import { runProcess } from '../../base/run-process.js'
+import { errnoOf, Fault, NotFound, NotRunnable } from '../../base/errors.js'
 import { type ArchiveLimits, DEFAULT_ARCHIVE_LIMITS, ROOT_LAYER_BYTES } from '../archive/limits.js'
 import { Holder, Leases } from '../../base/leases.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
 import type { Cached, ResourceReader } from '../isolation.js'
 import type { LayerContent, LayerSource } from '../launch-plan.js'
+import type { LayerVerdict, LayerVerifyOptions } from '../layer-verification.js'
 import { buildLayer } from './build-layer.js'
+import { differenceFromBlob } from './compare-layer.js'
 import { imageLayer } from './image-layer.js'
-import type { Layer, LayerCache } from './layer.js'
+import type { ImageLayer, Layer, LayerCache, LayerObserver } from './layer.js'
 import { layerId, layerKey } from './layer-key.js'
+import { differenceFrom } from './layer-sample.js'
 import { type LayerRecord, readRecord } from './layer-record.js'
+import { explained } from './disk-full.js'
+import { removeTree } from './remove-tree.js'
 import { SingleFlight } from './single-flight.js'
 import { syncDirectory } from '../../base/durable-directory.js'
-import type { ImageLayer } from './layer.js'
 
 export interface LayerDirectoryOptions {
   /** Absolute path; created if it does not exist. For one daemon at a time. */
@@ -25,6 +28,9 @@ export interface LayerDirectoryOptions {
   readonly limits?: ArchiveLimits
   /** The number of layers that are built concurrently, and of those that are hashed concurrently. */
   readonly atOnce?: number
+  readonly observer?: LayerObserver
+  /** Ids of layers that an earlier process has found to be damaged. */
+  readonly damaged?: Iterable<string>
 }
 
 interface Wanted {
@@ -48,6 +54,7 @@ const TOUCH_MS = 60_000
  * - A directory with another name than `new-*` is complete and durable: it is renamed after that.
  * - Its content does not change, except that the digest of its tar is added once. It is removed as a whole, by a rename
  *   first, and only while nobody holds it or waits for it.
+ * - Before its first use by this process, a sample of it is compared with what was unpacked. `verify` compares all of it.
  *
  * `materialise` throws `BadInput` if the package is invalid, `TooLarge`, `Unavailable` (`disk-full`), `Fault`, and the
  * errors of reading the resource.
@@ -61,8 +68,14 @@ export class LayerDirectoryCache implements LayerCache {
   readonly #known = new Map<string, LayerRecord>()
   readonly #held = new Leases()
   readonly #touched = new Map<string, number>()
+  /** Ids of those that are damaged and in use. */
+  readonly #damaged: Set<string>
+  readonly #observer: LayerObserver | undefined
 
-  private constructor({ directory, resources, limits = DEFAULT_ARCHIVE_LIMITS, atOnce = 4 }: LayerDirectoryOptions) {
+  private constructor(options: LayerDirectoryOptions) {
+    const { directory, resources, limits = DEFAULT_ARCHIVE_LIMITS, atOnce = 4, observer, damaged } = options
+    this.#damaged = new Set(damaged)
+    this.#observer = observer
     this.directory = directory
     this.#resources = resources
     this.#limits = limits
@@ -84,6 +97,7 @@ export class LayerDirectoryCache implements LayerCache {
 
   async materialise(source: LayerSource, signal: AbortSignal, holder?: Holder, owners?: MappedOwners): Promise<Layer> {
     const key = layerKey(source, owners)
+    if (this.#damaged.has(layerId(key))) await this.discard(layerId(key))
     if (holder !== undefined) this.#held.hold(key, holder)
     const call = new Holder()
     this.#held.hold(key, call)
@@ -123,20 +137,63 @@ export class LayerDirectoryCache implements LayerCache {
   /** Returns whether the layer is removed; a layer that is held is kept. */
   async discard(id: string): Promise<boolean> {
     const key = (await readRecord(join(this.directory, id)))?.key
-    if (key === undefined) return true
-    if (this.#held.has(key)) return false
-    const gone = this.#temporaryName()
+    if (key === undefined) {
+      this.#damaged.delete(id)
+      return true
+    }
     // Synchronous from the check to the rename: a call of `materialise` after it builds the layer again.
+    if (this.#held.has(key)) return false
+    await this.#remove(id, key)
+    return true
+  }
+
+  async #remove(id: string, key: string): Promise<void> {
+    const gone = this.#temporaryName()
     this.#known.delete(key)
+    this.#damaged.delete(id)
+    this.#observer?.gone(id)
     try {
       renameSync(join(this.directory, id), gone)
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return true
+      if (errnoOf(error) === 'ENOENT') return
       throw error
     }
     await syncDirectory(this.directory)
     await removeTree(gone)
-    return true
+  }
+
+  /** See `LayerVerification`. @param owners those of the Engine now */
+  async verify(id: string, options: LayerVerifyOptions, owners?: MappedOwners): Promise<LayerVerdict> {
+    const place = join(this.directory, id)
+    const record = await readRecord(place)
+    if (!record) return 'unknown'
+    const { key, source } = record
+    if (!this.#damaged.has(id)) {
+      const holder = new Holder()
+      this.#held.hold(key, holder)
+      try {
+        if (source && layerKey(source, owners) === key) {
+          const parts = { resources: this.#resources, limits: this.#limits, owners }
+          const temporaryName = () => this.#temporaryName()
+          const how = await differenceFromBlob({ place, record, source, temporaryName, ...parts }, options)
+          if (how === undefined) return 'sound'
+          this.#noteDamage(id, how)
+        }
+      } catch (error) {
+        // Nothing can be launched from it any more.
+        if (!(error instanceof NotFound)) throw error
+      } finally {
+        holder.release()
+      }
+    }
+    if (await this.discard(id)) return 'replaced'
+    return this.#damaged.has(id) ? 'damaged' : 'unknown'
+  }
+
+  #noteDamage(id: string, how: string): void {
+    if (this.#damaged.has(id)) return
+    this.#damaged.add(id)
+    this.#observer?.damaged(id, how)
   }
 
   /** The mtime of its directory is the time when a layer was last used. */
@@ -157,7 +214,17 @@ export class LayerDirectoryCache implements LayerCache {
         'layer-collision',
         `The layer of ${source.name} has the same id ${id} as the layer of another package.`,
       )
-    record ??= await this.#build(source, place, owners, signal)
+    const how = record?.sample && (await differenceFrom(record.sample, join(place, 'tree')))
+    if (how !== undefined) {
+      // Nobody uses it: this is the first use by this process, for all who wait for it.
+      this.#noteDamage(id, how)
+      await this.#remove(id, key)
+      record = undefined
+    }
+    if (!record) {
+      record = await this.#build(source, place, owners, signal)
+      this.#damaged.delete(id)
+    }
     this.#known.set(key, record)
     return record
   }
@@ -205,8 +272,9 @@ export class LayerDirectoryCache implements LayerCache {
           )
         const place = join(this.directory, id)
         try {
+          const changed = () => this.#noteDamage(id, 'was changed on disk')
           return await this.#hashing.run(key, signal, (shared) =>
-            imageLayer(place, record, owners, this.#temporaryName(), shared),
+            imageLayer({ place, record, owners, changed }, this.#temporaryName(), shared),
           )
         } catch (error) {
           throw explained(error)
@@ -214,16 +282,4 @@ export class LayerDirectoryCache implements LayerCache {
       },
     }
   }
-}
-
-function explained(error: unknown): unknown {
-  if (errnoOf(error) !== 'ENOSPC' && errnoOf(error) !== 'EDQUOT') return error
-  return new Unavailable('disk-full', 'There is no space left to unpack the package: free some and try again.', {
-    cause: error,
-  })
-}
-
-/** Uses `rm` because names can be any bytes, which Node.js would decode. Also removes directories without permissions. */
-async function removeTree(path: string): Promise<void> {
-  await runProcess('rm', ['-rf', '--one-file-system', '--', path])
 }

@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.js'
+import type { LayerContent } from '../launch-plan.js'
+import type { LayerSample } from './layer-sample.js'
 
 /** The content of `layer.json`, beside a layer's tree. */
 export interface LayerRecord {
@@ -13,6 +15,10 @@ export interface LayerRecord {
   readonly whiteouts: readonly string[]
   /** Paths of opaque directories, encoded likewise. */
   readonly opaque: readonly string[]
+  /** What it was made from. Earlier versions did not record that. */
+  readonly source?: LayerContent
+  /** For a quick look at it. */
+  readonly sample?: LayerSample
 }
 
 const RECORD = 'layer.json'

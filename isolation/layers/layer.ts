@@ -35,3 +35,11 @@ export interface LayerCache {
    */
   materialise(source: LayerSource, signal: AbortSignal, holder?: Holder, owners?: MappedOwners): Promise<Layer>
 }
+
+/** Is told of damage on the disk. */
+export interface LayerObserver {
+  /** Once for each layer. @param how the end of a sentence about it */
+  damaged(id: string, how: string): void
+  /** The layer is not there any more. */
+  gone(id: string): void
+}

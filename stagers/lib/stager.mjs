@@ -265,9 +265,11 @@ export class Stager {
     // Without STAGER_URL, the command cannot post a verdict. The others are not in /stagerfs. sudo would remove the
     // other variables.
     const hidden = ['STAGER_URL', 'STAGER_CACHE', 'STAGER_SECRETS', 'HOME', 'PWD', 'OLDPWD', 'SHLVL', '_']
-    const variables = Object.entries(process.env).flatMap(([key, value]) =>
-      hidden.includes(key) ? [] : [`${key}=${value}`],
-    )
+    const shown = Object.entries(process.env).filter(([key]) => !hidden.includes(key))
+    // Of the dependencies of the package, for their programs alone. `env` takes the last of several.
+    const isGiven = ([key]) => key.startsWith('STAGERFS_ENV_')
+    const given = shown.filter(isGiven).map(([key, value]) => [key.slice('STAGERFS_ENV_'.length), value])
+    const variables = [...shown.filter((one) => !isGiven(one)), ...given].map((pair) => pair.join('='))
     // `env` is the last to start: a shell may drop variables that it cannot name.
     const shell = ['/bin/sh', '-c', 'cd /app && exec env -i "$@"', 'sh', ...variables, `HOME=${home}`]
     const whole = asRoot('chroot', ...user, '/stagerfs', ...shell, ...command)

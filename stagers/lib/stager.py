@@ -258,9 +258,14 @@ class Stager:
         # Without STAGER_URL, the command cannot post a verdict. STAGER_CACHE and STAGER_SECRETS are not in /stagerfs. sudo
         # would remove the other variables.
         hidden = ('STAGER_URL', 'STAGER_CACHE', 'STAGER_SECRETS', 'HOME', 'PWD', 'OLDPWD', 'SHLVL', '_')
-        variables = ['%s=%s' % pair for pair in os.environ.items() if pair[0] not in hidden]
+        variables = {key: value for key, value in os.environ.items() if key not in hidden}
+        # Of the dependencies of the package, for their programs alone.
+        for key in [key for key in variables if key.startswith('STAGERFS_ENV_')]:
+            variables[key[len('STAGERFS_ENV_'):]] = variables.pop(key)
+        variables['HOME'] = home
+        pairs = ['%s=%s' % pair for pair in variables.items()]
         # `env` is the last to start: a shell may drop variables that it cannot name.
-        shell = ['/bin/sh', '-c', 'cd /app && exec env -i "$@"', 'sh', *variables, 'HOME=' + home]
+        shell = ['/bin/sh', '-c', 'cd /app && exec env -i "$@"', 'sh', *pairs]
         sys.stdout.flush()
         ended = subprocess.run(
             self._as_root('chroot', *user, '/stagerfs', *shell, *command),

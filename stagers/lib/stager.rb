@@ -249,7 +249,10 @@ class Stager
     # would remove the other variables.
     hidden = %w[STAGER_URL STAGER_CACHE STAGER_SECRETS HOME PWD OLDPWD SHLVL _]
     variables = ENV.to_h.reject { |key, _| hidden.include?(key) }
-    pairs = variables.merge('HOME' => home).map { |pair| pair.join('=') }
+    # Of the dependencies of the package, for their programs alone.
+    given, variables = variables.partition { |key, _| key.start_with?('STAGERFS_ENV_') }
+    given = given.to_h { |key, value| [key.delete_prefix('STAGERFS_ENV_'), value] }
+    pairs = variables.to_h.merge(given, 'HOME' => home).map { |pair| pair.join('=') }
     # `env` is the last to start: a shell may drop variables that it cannot name.
     shell = ['/bin/sh', '-c', 'cd /app && exec env -i "$@"', 'sh', *pairs, *command]
     whole = as_root('chroot', *user, '/stagerfs', *shell)

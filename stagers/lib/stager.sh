@@ -197,8 +197,8 @@ change_meta() {
 # --- /stagerfs ---
 
 # in_stagerfs COMMAND...: runs a command of the package's filesystem in its /app, as the user of this stager, with the
-# environment of the launch, which contains that of the package and its dependencies. Put the application there first:
-# get_data /stagerfs/app. Returns the exit code of the command.
+# environment of the launch, which contains that of the package, and all that its dependencies set. Put the application there
+# first: get_data /stagerfs/app. Returns the exit code of the command.
 in_stagerfs() { _stager_chroot /tmp/stager-home --userspec="$(id -u):$(id -g)" -- "$@"; }
 
 # in_stagerfs_as_root COMMAND...: the same as root.
@@ -206,7 +206,7 @@ in_stagerfs_as_root() { _stager_chroot /root -- "$@"; }
 
 # _stager_chroot HOME [OPTION...] -- COMMAND...
 _stager_chroot() {
-  local home=$1 options=() variable variables=()
+  local home=$1 options=() variable variables=() given=()
   shift
   while [[ $1 != -- ]]; do options+=("$1") && shift; done
   shift
@@ -221,12 +221,14 @@ _stager_chroot() {
   while IFS= read -r -d '' variable; do
     case $variable in
       STAGER_URL=* | STAGER_CACHE=* | STAGER_SECRETS=* | HOME=* | PWD=* | OLDPWD=* | SHLVL=* | _=*) ;;
+      # Of the dependencies of the package, for their programs alone.
+      STAGERFS_ENV_*) given+=("${variable#STAGERFS_ENV_}") ;;
       *) variables+=("$variable") ;;
     esac
   done < <(env -0)
   # `env` is the last to start: a shell may drop variables that it cannot name.
   _stager_as_root chroot "${options[@]}" /stagerfs /bin/sh -c 'cd /app && exec env -i "$@"' sh \
-    "${variables[@]}" "HOME=$home" "$@"
+    "${variables[@]}" "${given[@]}" "HOME=$home" "$@"
 }
 
 # Makes a directory that belongs to the user of this stager, unless there is one already.

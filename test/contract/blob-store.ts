@@ -281,12 +281,11 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
         if (trustedFile) await expect(trustedFile.stat()).rejects.toThrow()
       })
 
-      it('is not offered after a bit has flipped, before and after the damage is detected', async () => {
+      it('is not offered after a bit has flipped, and neither is the blob when that is known', async () => {
         await under.flipBit(sha256, 1_000_000)
-        for (let again = 0; again < 2; again++) {
-          expect(await trustedFile()).toBeUndefined()
-          await expect(buffer((await under.store.open(sha256)).stream)).rejects.toThrow(Fault)
-        }
+        expect(await trustedFile()).toBeUndefined()
+        await expect(buffer((await under.store.open(sha256)).stream)).rejects.toThrow(Fault)
+        await expect(under.store.open(sha256)).rejects.toMatchObject({ code: 'blob-corrupt' })
       })
 
       it('is not offered after a restart until the content has been read to its end', async () => {
@@ -297,6 +296,64 @@ export function describeBlobStore(name: string, make: () => Promise<BlobStoreUnd
           break
         }
         expect(await trustedFile()).toBeUndefined()
+      })
+    })
+
+    describe('verification', () => {
+      const content = randomBytes(5_000_000)
+      let sha256: string
+      beforeEach(async () => {
+        sha256 = (await under.store.write(piecesOf(content))).sha256
+      })
+
+      it('reads all bytes, and waits as it is told to', async () => {
+        let bytes = 0
+        const pace = async (more: number) => {
+          bytes += more
+          await Promise.resolve()
+        }
+        expect(await under.store.verify(sha256, { pace })).toBe('sound')
+        expect(bytes).toBe(content.length)
+      })
+
+      it('makes a blob of an earlier process trusted', async () => {
+        under = { ...under, store: await under.reopen() }
+        expect(await under.store.verify(sha256)).toBe('sound')
+        const { stream, trustedFile } = await under.store.open(sha256)
+        stream.destroy()
+        expect(trustedFile).toBeDefined()
+      })
+
+      it.each([0, 2_500_000, 4_999_999])('finds a bit that has flipped at %d, as often as it looks', async (at) => {
+        await under.flipBit(sha256, at)
+        expect(await under.store.verify(sha256)).toBe('damaged')
+        expect(await under.store.verify(sha256)).toBe('damaged')
+        await expect(under.store.open(sha256)).rejects.toMatchObject({ code: 'blob-corrupt' })
+      })
+
+      it('finds that the content is sound again', async () => {
+        await under.flipBit(sha256, 5)
+        expect(await under.store.verify(sha256)).toBe('damaged')
+        await under.flipBit(sha256, 5)
+        expect(await under.store.verify(sha256)).toBe('sound')
+        expect((await buffer((await under.store.open(sha256)).stream)).equals(content)).toBe(true)
+        expect(await under.store.touch(sha256)).toEqual({ length: content.length })
+      })
+
+      it('finds nothing of a blob that does not exist', async () => {
+        expect(await under.store.verify('0'.repeat(64))).toBeUndefined()
+        expect(await under.store.verify('../../etc/passwd')).toBeUndefined()
+      })
+
+      it('stops with the reason of its signal, and then says nothing of the content', async () => {
+        await under.flipBit(sha256, 4_999_999)
+        const stop = new AbortController()
+        const pace = () => {
+          stop.abort(new Error('enough'))
+          return Promise.resolve()
+        }
+        await expect(under.store.verify(sha256, { pace, signal: stop.signal })).rejects.toThrow('enough')
+        ;(await under.store.open(sha256)).stream.destroy()
       })
     })
 

@@ -91,13 +91,14 @@ describe('the daemon', () => {
       },
       stop: () => Promise.resolve(),
     }
+    const verifier = { start: () => undefined, stop: () => Promise.resolve() }
     const logger = {
       info: () => undefined,
       warn: (_entry: unknown, message?: string) => void warnings.push(message ?? ''),
       error: (entry: unknown) => void errors.push(entry),
     }
     const daemon = new Daemon(
-      { api, service, deliveries, runs: { stop: stopRuns }, bootstraps, readiness, ledger },
+      { api, service, deliveries, runs: { stop: stopRuns }, bootstraps, readiness, ledger, verifier },
       settings,
       logger,
       undo,

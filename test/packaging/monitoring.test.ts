@@ -8,6 +8,7 @@ import { measureNode } from '../../daemon/metrics/node-metrics.js'
 import { measureProcess } from '../../daemon/metrics/process-metrics.js'
 import { StagingMetrics } from '../../daemon/metrics/staging-metrics.js'
 import { measureStorage } from '../../daemon/metrics/storage-metrics.js'
+import { measureVerification } from '../../daemon/metrics/verification-metrics.js'
 
 const read = (name: string) => readFile(path.join(installDirectory(), 'packaging/prometheus', name), 'utf8')
 
@@ -20,6 +21,9 @@ function metricNames(): ReadonlySet<string> {
   measureNode({ registry, isolation: { ping: nothing }, readiness: { assertReady: nothing }, stateDirectory: '/' })
   const blobs = { list: () => [] as never }
   measureStorage({ registry, blobs, references: { resources: nothing }, isolation: { caches: nothing } })
+  const none = { damaged: () => [], foundSinceStart: () => 0 }
+  const verifier = { periodMs: 0, summary: () => ({ dueBytes: 0, oldest: undefined }), verifiedBytes: () => 0 }
+  measureVerification({ registry, verifications: none, verifier })
   new StagingMetrics({ registry, ledger: { list: nothing }, shipped: [], queue: { limit: 1, draining: false } })
   return new Set(
     registry.getMetricsAsArray().flatMap(({ name, type }) => {

@@ -1,5 +1,7 @@
+import { EventEmitter, getEventListeners } from 'node:events'
 import { readdir, readlink } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { vi } from 'vitest'
 
 /** What this process has open. */
 export interface OpenInProcess {
@@ -18,6 +20,38 @@ export async function openInProcess(): Promise<OpenInProcess> {
   const sockets = open.filter((link) => link.startsWith('socket:')).length
   const timers = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
   return { sockets, descriptors: open.length - sockets, timers }
+}
+
+/**
+ * Counts the listeners on all signals and emitters that got one between this call and the first count: those that are there
+ * longer than the work that is counted afterwards. `vi.restoreAllMocks` ends it.
+ */
+export function watchListeners(): () => number {
+  const seen = new Map<EventTarget | EventEmitter, Set<string>>()
+  let isOver = false
+  const note = (target: EventTarget | EventEmitter, event: unknown) => {
+    if (!isOver && typeof event === 'string') seen.set(target, (seen.get(target) ?? new Set()).add(event))
+  }
+  const methods: [object, string][] = [
+    [EventTarget.prototype, 'addEventListener'],
+    ...['on', 'once', 'addListener'].map((name): [object, string] => [EventEmitter.prototype, name]),
+  ]
+  for (const [prototype, name] of methods) {
+    const original = Reflect.get(prototype, name) as (...given: unknown[]) => unknown
+    vi.spyOn(prototype as Record<string, typeof original>, name).mockImplementation(function (
+      this: EventTarget | EventEmitter,
+      ...given
+    ) {
+      note(this, given[0])
+      return Reflect.apply(original, this, given)
+    })
+  }
+  return () => {
+    isOver = true
+    let count = 0
+    for (const [target, events] of seen) for (const event of events) count += getEventListeners(target, event).length
+    return count
+  }
 }
 
 /** How long what is being closed may take, in milliseconds. */

@@ -83,12 +83,13 @@ export function exchangeRoutes(api: Api, { exporter, importer }: ExchangeRoutesP
       const { package: packages = [], pipeline: pipelines = [], with_dependencies: withDependencies = false } = query
       if (packages.length + pipelines.length === 0)
         throw new BadInput('nothing-to-export', 'There is nothing to export: give a "package" or a "pipeline".')
-      const { stream, length } = await exporter.export({
+      const request = {
         packages: packages.map((ref) => parseRef(ref, 'package')),
         pipelines: pipelines.map((ref) => parseRef(ref, 'stagpipe')),
         withDependencies,
-        maySee: (namespace) => maySee(caller, namespace),
-      })
+        maySee: (namespace: string) => maySee(caller, namespace),
+      }
+      const { stream, length } = await exporter.export(request, streamSignal(reply, closing))
       return reply.type('application/zip').header('content-length', length).send(stream)
     },
   )

@@ -21,6 +21,7 @@ import { lists, puttingInto, reading, readingAll, readsNamed, writes, writesName
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { renderPackage } from '../render-package.js'
+import type { Verifications } from '../../verification/verifications.js'
 import { NoQuery, Nothing, RefPath, REFUSALS } from './schemas.js'
 
 const tags = ['packages']
@@ -37,9 +38,10 @@ export interface PackageRoutesParts {
   readonly packages: PackageRepository
   readonly ingest: Pick<ResourceIngest, 'reuse'>
   readonly quota: PackageQuota
+  readonly verifications?: Pick<Verifications, 'get'>
 }
 
-export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRoutesParts): void {
+export function packageRoutes(api: Api, { packages, ingest, quota, verifications }: PackageRoutesParts): void {
   api.get(
     '/v1/packages',
     {
@@ -53,7 +55,7 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
     },
     async ({ query }) => {
       if (query.namespace !== undefined) assertNamespace(query.namespace)
-      return (await packages.list(query)).map(renderPackage)
+      return (await packages.list(query)).map((one) => renderPackage(one))
     },
   )
 
@@ -114,7 +116,11 @@ export function packageRoutes(api: Api, { packages, ingest, quota }: PackageRout
         response: { 200: Package, ...REFUSALS },
       },
     },
-    async ({ params }) => renderPackage(await packages.get(parseRef(params.ref, 'package'))),
+    async ({ params }) => {
+      const found = await packages.get(parseRef(params.ref, 'package'))
+      const verified = found.resource && verifications?.get('blob', found.resource.sha256)
+      return renderPackage(found, verified)
+    },
   )
 
   api.patch(

@@ -40,7 +40,7 @@ export class SqliteBackups implements BackupRepository {
       this.#references.resources(),
       this.#references.history(),
     ])
-    await this.#database.writeBeside(file, () => this.#removeSecrets())
+    await this.#database.writeBeside(file, () => this.#removeWhatStays())
     return [...new Set([...resources.map(({ sha256 }) => sha256), ...history])]
   }
 
@@ -59,11 +59,14 @@ export class SqliteBackups implements BackupRepository {
     return restored
   }
 
-  /** Of a copy: a backup may be stored where nobody who may use the secrets decides about it. */
-  #removeSecrets(): void {
+  /**
+   * Of a copy. A backup may be stored where nobody who may use the secrets decides about it; and what is known of the files of
+   * this node says nothing about those of another.
+   */
+  #removeWhatStays(): void {
     // What is deleted is overwritten.
     this.#database.statement('PRAGMA other.secure_delete = ON').all()
-    for (const table of ['staging_secrets', 'stager_secrets'])
+    for (const table of ['staging_secrets', 'stager_secrets', 'verifications'])
       this.#database.statement(`DELETE FROM other.${table}`).run()
   }
 

@@ -16,6 +16,7 @@ import { SqliteStagers } from './stagers.js'
 import { SqliteResourceOwners } from './resource-owners.js'
 import { SqliteSecrets } from './secrets.js'
 import { SqliteTokens } from './tokens.js'
+import { SqliteVerifications } from './verifications.js'
 import { SqliteWebhooks } from './webhooks.js'
 
 const DEFAULT_HISTORY: HistoryLimits = { results: 5, bytes: 2 * 1024 ** 3 }
@@ -35,6 +36,7 @@ export class SqliteStore {
   readonly webhooks: SqliteWebhooks
   readonly resourceOwners: SqliteResourceOwners
   readonly secrets: SqliteSecrets
+  readonly verifications: SqliteVerifications
   readonly backups: SqliteBackups
   readonly #database: StagerdDatabase
 
@@ -56,6 +58,7 @@ export class SqliteStore {
     this.webhooks = new SqliteWebhooks(database)
     this.resourceOwners = new SqliteResourceOwners(database)
     this.secrets = new SqliteSecrets(database)
+    this.verifications = new SqliteVerifications(database)
     this.backups = new SqliteBackups(database, this.references, () => {
       this.packages.forget()
       this.policies.forget()

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ImportReport } from '../../../daemon/documents/exchange.js'
@@ -409,5 +409,21 @@ describe('exchange', () => {
     expect((await here.ask('GET', '/v1/exchange?package=/::empty')).document).toMatchObject({ code: 'package-empty' })
     expect((await here.ask('GET', '/v1/exchange')).document).toMatchObject({ status: 400, code: 'nothing-to-export' })
     expect((await here.ask('GET', '/v1/exchange?package=/::no')).status).toBe(404)
+  })
+
+  it('of a package whose data is damaged is refused before the first byte, and names it', async () => {
+    const digest = digestOf(tarballs.ruby)
+    const file = await open(join(here.directory.path, 'blobs', 'sha256', digest.slice(0, 2), digest), 'r+')
+    await file.write(Buffer.of(tarballs.ruby[40_000]! ^ 1), 0, 1, 40_000)
+    await file.close()
+    for (let again = 0; again < 2; again++) {
+      const { status, document } = await here.ask('GET', '/v1/exchange?pipeline=/apcera::ruby&with_dependencies=true')
+      expect(status).toBe(500)
+      expect(document).toMatchObject({
+        code: 'blob-corrupt',
+        detail: expect.stringMatching(/^package::\/apcera\/pkg::ruby-2 cannot be exported: .* is damaged/) as string,
+      })
+    }
+    expect((await here.ask('GET', '/v1/exchange?package=/apcera/pkg::debian')).status).toBe(200)
   })
 })

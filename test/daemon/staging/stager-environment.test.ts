@@ -58,6 +58,44 @@ describe('a variable that steers programs', () => {
   })
 })
 
+describe('what dependencies set for their own programs', () => {
+  const runtime = { RUBYLIB: '/opt/ruby/lib', LD_LIBRARY_PATH: '/opt/ruby/lib', GREETING: 'hello' }
+
+  it('is for programs in /stagerfs, by another name', () => {
+    const { variables } = environmentOf({ dependency: runtime })
+    expect(variables).toMatchObject({
+      STAGERFS_ENV_RUBYLIB: '/opt/ruby/lib',
+      STAGERFS_ENV_LD_LIBRARY_PATH: '/opt/ruby/lib',
+      GREETING: 'hello',
+    })
+    expect(variables).not.toHaveProperty('STAGERFS_ENV_GREETING')
+    expect(variables).not.toHaveProperty('RUBYLIB')
+  })
+
+  it('is not that of the root of the stager, which may have another runtime', () => {
+    const { variables } = environmentOf({ dependency: runtime, root: { RUBYLIB: '/usr/lib/ruby' } })
+    expect(variables).toMatchObject({ RUBYLIB: '/usr/lib/ruby', STAGERFS_ENV_RUBYLIB: '/opt/ruby/lib' })
+  })
+
+  it.each(['own', 'stager'] as const)('is overridden by what the stager has for itself (%s)', (side) => {
+    const { variables } = environmentOf({ dependency: runtime, [side]: { RUBYLIB: '/chosen' } })
+    expect(variables).toMatchObject({ RUBYLIB: '/chosen' })
+    expect(variables).not.toHaveProperty('STAGERFS_ENV_RUBYLIB')
+  })
+
+  it('is never what an earlier stager or a user has set in the package', () => {
+    const evil = { LD_PRELOAD: '/app/evil.so', STAGERFS_ENV_LD_PRELOAD: '/app/evil.so', RUBYLIB: '/app/evil' }
+    const { variables } = environmentOf({ dependency: { ...runtime, STAGERFS_ENV_PERL5OPT: '-Mevil' }, package: evil })
+    expect(Object.entries(variables).filter(([, value]) => value.includes('evil'))).toEqual([])
+    expect(variables).toMatchObject({ STAGERFS_ENV_RUBYLIB: '/opt/ruby/lib' })
+  })
+
+  it('is not in a clean environment', () => {
+    const { variables } = environmentOf({ dependency: runtime, clean: true })
+    expect(Object.keys(variables).filter((name) => name.startsWith('STAGERFS_ENV_'))).toEqual([])
+  })
+})
+
 describe('the search path of a stager', () => {
   it('begins with its own directories, and ends with those of the package', () => {
     const path = '/app/evil::.:/opt/more:$PATH'

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Unavailable } from '../../../base/errors.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
 import { call, LAUNCH_BYTES, StagingHarness } from '../../support/staging-harness.js'
 import { upload } from './stager-requests.js'
@@ -84,6 +85,22 @@ describe('what a stager sends', () => {
       },
     })
     expect(result.staging.state).toBe('cancelled')
+    expect(result).toMatchObject({ new: [], gone: [] })
+  })
+
+  it('goes with its launch when that is lost with the Engine', async () => {
+    let launches = 0
+    const result = await stage({
+      one: async ({ url, signal }) => {
+        launches += 1
+        if (launches === 2) return void (await call(url, 'POST /done'))
+        await upload(url, 'of the lost launch')
+        harness.isolation.loseEngine(new Unavailable('engine-down', 'The Docker Engine does not answer.'))
+        harness.isolation.down = undefined
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+      },
+    })
+    expect([result.staging.state, launches]).toEqual(['succeeded', 2])
     expect(result).toMatchObject({ new: [], gone: [] })
   })
 

@@ -1,8 +1,10 @@
-import { mkdir, open, readdir, utimes, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, open, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { runProcess } from '../../../base/run-process.js'
 import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.js'
 import { describeBlobStore } from '../../contract/blob-store.js'
 import { temporaryDirectory } from './temporary-directory.js'
@@ -113,3 +115,83 @@ describe('a trusted file', () => {
     expect(await trusted()).toBe(false)
   })
 })
+
+describe('what an earlier process has found to be damaged', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let sha256: string
+  const states = new Map<string, string>()
+  const observer = {
+    judged: (digest: string, verdict: string, state: string) => {
+      if (verdict === 'damaged') states.set(digest, state)
+      else states.delete(digest)
+    },
+    givenOut: () => undefined,
+    deleted: (digest: string) => void states.delete(digest),
+  }
+  const path = () => join(directory.path, 'sha256', sha256.slice(0, 2), sha256)
+  const next = () => DirectoryBlobStore.open(directory.path, { damaged: [...states], observer })
+
+  beforeEach(async () => {
+    states.clear()
+    directory = await temporaryDirectory()
+    const store = await next()
+    sha256 = (await store.write(Readable.from(['content']))).sha256
+    await writeFile(path(), 'CONTENT')
+    await expect(buffer((await store.open(sha256)).stream)).rejects.toMatchObject({ code: 'blob-corrupt' })
+    await expect.poll(() => states.has(sha256)).toBe(true)
+  })
+  afterEach(() => directory.remove())
+
+  it('is told at once, and is to be uploaded again', async () => {
+    const store = await next()
+    await expect(store.open(sha256)).rejects.toMatchObject({ code: 'blob-corrupt' })
+    expect(await store.touch(sha256)).toBeUndefined()
+    await store.write(Readable.from(['content']))
+    expect(String(await buffer((await store.open(sha256)).stream))).toBe('content')
+    expect(states.size).toBe(0)
+  })
+
+  it('is looked at again if the file was changed since, such as by a restored backup', async () => {
+    await writeFile(path(), 'content')
+    const store = await next()
+    expect(String(await buffer((await store.open(sha256)).stream))).toBe('content')
+    expect(states.size).toBe(0)
+  })
+
+  it('is no damage of a blob that was written again while a reader read the old file', async () => {
+    const store = await next()
+    await store.write(Readable.from(['content']))
+    await writeFile(path(), 'CONTENT')
+    const reader = await store.open(sha256)
+    await store.write(Readable.from(['content']))
+    await expect(buffer(reader.stream)).rejects.toMatchObject({ code: 'blob-corrupt' })
+    await store.verify(sha256)
+    expect(states.size).toBe(0)
+  })
+})
+
+// fincore is in another package on some systems.
+it.skipIf(!existsSync('/usr/bin/fincore'))(
+  'a verification reads what is on the disk, and not what is cached, if it is to',
+  async () => {
+    // A file in memory has nothing else.
+    const directory = await mkdtemp('/var/tmp/stagerd-test-')
+    onTestFinished(() => rm(directory, { recursive: true }))
+    const store = await DirectoryBlobStore.open(directory)
+    const length = 16 * 2 ** 20
+    const { sha256 } = await store.write(Readable.from([Buffer.alloc(length, 'x')]))
+    const path = join(directory, 'sha256', sha256.slice(0, 2), sha256)
+    const cachedAtFirst = async (fromDisk: boolean) => {
+      let cached: number | undefined
+      const pace = async () => {
+        cached ??= Number((await runProcess('fincore', ['--bytes', '--noheadings', '--output', 'RES', path])).stdout)
+      }
+      expect(await store.verify(sha256, { fromDisk, pace })).toBe('sound')
+      return cached
+    }
+    expect(await cachedAtFirst(false)).toBe(length)
+    // What is read ahead is cached again.
+    expect(await cachedAtFirst(true)).toBeLessThan(length)
+    expect(await cachedAtFirst(false)).toBe(length)
+  },
+)

@@ -24,7 +24,7 @@ beforeAll(async () => {
   await daemon.addPackage(await tarballOf(file('shout.tar.gz'), { 'opt/shout/bin/shout': shout }), 'shout', {
     provides: 'package.shout',
     dependencies: 'os.debian',
-    environment: { PATH: '/opt/shout/bin:$PATH', 'shout.mode': 'loud' },
+    environment: { PATH: '/opt/shout/bin:$PATH', 'shout.mode': 'loud', RUBYLIB: '/opt/shout/lib' },
   })
   const program = file('program')
   await mkdir(program)
@@ -78,6 +78,9 @@ describe.each([
     expect(log).toContain('99 in /app with HOME /tmp/stager-home: HELLO, no URL')
     // A shell of Debian would drop this variable, and sudo all of them.
     expect(log).toContain('shout.mode=loud')
+    // It steers interpreters, so that it is for programs of the package alone.
+    expect(log.match(/^.*RUBYLIB=.*$/gm)).toEqual([expect.stringMatching(/\bRUBYLIB=\/opt\/shout\/lib$/)])
+    expect(log).not.toContain('STAGERFS_ENV_')
 
     const staged = await daemon.ask<Package>('GET', `/v1/packages/${encodeURIComponent(`package::/::${app}`)}`)
     expect(staged.environment).toEqual({ START_COMMAND: 'cat built', START_PATH: '/app' })

@@ -65,6 +65,18 @@ describe('freezing a container', () => {
     expect(await container.pause()).toBe(false)
   })
 
+  it.each([
+    'Cannot pause container 4128: transport is closing: unavailable',
+    'Cannot pause container 4128: connection error: desc = "transport: error while dialing: dial unix:///run/containerd/containerd.sock"',
+    'context deadline exceeded',
+  ])('is undone, and no fault of the container, if the Engine itself fails ("%s")', async (message) => {
+    const unpause = [undefined]
+    await expect(containerThatAnswers({ pause: [message], unpause }).pause()).rejects.toMatchObject({
+      code: 'engine-error',
+    })
+    expect(unpause).toEqual([])
+  })
+
   it('must be undone by the next caller if that fails too', async () => {
     const container = containerThatAnswers({ pause: [LOST, ALREADY_PAUSED], unpause: [LOST, undefined] })
     await expect(container.pause()).rejects.toMatchObject({

@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { CleanupStack } from '../../../base/cleanup-stack.js'
 import { Unavailable } from '../../../base/errors.js'
+import { EngineRefusal } from '../../../isolation/engine/engine-errors.js'
 import { Freezer } from '../../../isolation/engine/freezer.js'
 import type { LimitProbe } from '../../../isolation/engine/limit-watch.js'
 import { RunningContainer } from '../../../isolation/engine/running-container.js'
@@ -10,6 +11,7 @@ import type { RunningParts } from '../../../isolation/engine/running-parts.js'
 import type { ForcedEnding } from '../../../isolation/isolation.js'
 
 const DOWN = new Unavailable('engine-down', 'The Docker Engine did not signal a container within 60 s.')
+const FAILING = new EngineRefusal(500, 'transport is closing', 'The Docker Engine refused: transport is closing.')
 const never = new Promise<never>(() => undefined)
 
 const QUIET: LimitProbe = {
@@ -92,20 +94,32 @@ describe('a container whose Engine hangs', () => {
     expect(await running.ended).toEqual({ kind: 'stopped' })
   })
 
-  it('is lost by a snapshot that cannot freeze it, before the snapshot is refused', async () => {
-    const { running, endings } = onHangingEngine()
-    await expect(running.snapshot({}, (archive) => once(archive.resume(), 'end'))).rejects.toBe(DOWN)
-    expect(endings).toEqual([{ kind: 'engine-lost', error: DOWN }])
-    expect(await running.causeSoFar()).toEqual({ kind: 'engine-lost', error: DOWN })
-    expect(await running.ended).toEqual({ kind: 'engine-lost', error: DOWN })
-  })
+  describe.each([
+    ['does not answer', DOWN],
+    ['fails', FAILING],
+  ])('and %s', (_, error) => {
+    const freezer = () =>
+      new Freezer(
+        () => Promise.reject(error),
+        () => Promise.resolve(),
+      )
 
-  it('is lost where its disk use cannot be measured when its verdict comes', async () => {
-    const { running } = onHangingEngine({
-      probe: { filesystemUse: () => Promise.resolve(5000), ownUse: () => Promise.reject(DOWN) },
+    it('is lost by a snapshot that cannot freeze it, before the snapshot is refused', async () => {
+      const { running, endings } = onHangingEngine({ freezer: freezer() })
+      await expect(running.snapshot({}, (archive) => once(archive.resume(), 'end'))).rejects.toBe(error)
+      expect(endings).toEqual([{ kind: 'engine-lost', error }])
+      expect(await running.causeSoFar()).toEqual({ kind: 'engine-lost', error })
+      expect(await running.ended).toEqual({ kind: 'engine-lost', error })
     })
-    expect(await running.causeSoFar()).toEqual({ kind: 'engine-lost', error: DOWN })
-    expect(await running.ended).toEqual({ kind: 'engine-lost', error: DOWN })
+
+    it('is lost where its disk use cannot be measured when its verdict comes', async () => {
+      const { running } = onHangingEngine({
+        freezer: freezer(),
+        probe: { filesystemUse: () => Promise.resolve(5000), ownUse: () => Promise.reject(error) },
+      })
+      expect(await running.causeSoFar()).toEqual({ kind: 'engine-lost', error })
+      expect(await running.ended).toEqual({ kind: 'engine-lost', error })
+    })
   })
 })
 
