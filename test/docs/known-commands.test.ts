@@ -13,7 +13,7 @@ import { CapturedIo } from '../cli/support/captured-io.js'
 import { blockCommandsIn, codeIn, commandsIn, partsOf } from '../support/document-commands.js'
 import { callsOf, unknownIn } from './support/command-lines.js'
 import { readDocument, readDocuments } from './support/documents.js'
-import { ELSEWHERE, isListed, whyNoTest, type TestPlace } from './support/elsewhere.js'
+import { ELSEWHERE, isListed, isOfMachine, whyNoTest, type TestPlace } from './support/elsewhere.js'
 
 /** What runs all commands of a document that are not in `ELSEWHERE`. */
 const FOLLOWED: Readonly<Record<string, TestPlace>> = {
@@ -27,6 +27,13 @@ const FOLLOWED: Readonly<Record<string, TestPlace>> = {
     file: 'test/engine/system/documents.test.ts',
     title: 'every command of docs/writing-stagers.md works, and shows what the document says',
   },
+}
+
+/** What runs those for the service and its host. */
+const OF_A_MACHINE = {
+  documents: ['docs/operations.md', 'docs/access.md'],
+  file: 'test/machine/documents.test.ts',
+  title: 'every command of the guides for the service and its host',
 }
 
 const { scripts: tasks } = JSON.parse(await readFile(path.join(installDirectory(), 'package.json'), 'utf8')) as {
@@ -44,12 +51,13 @@ const OF_STAGERD = /^(?:sudo )?(?:\S*\/)?stagerd /
 describe('a command of a document', () => {
   it.each(names)('is run by a test, if it is in a block of %s', async (name) => {
     const { text } = await readDocument(name)
-    const commands = name in FOLLOWED ? [] : blockCommandsIn(text)
-    expect(commands.filter((command) => !isListed(command))).toEqual([])
+    const commands = blockCommandsIn(text)
+    expect(name in FOLLOWED ? [] : commands.filter((command) => !isListed(command))).toEqual([])
+    expect(OF_A_MACHINE.documents.includes(name) ? [] : commands.filter(isOfMachine)).toEqual([])
   })
 
   it('has its test where the lists say, and is in a document', async () => {
-    const places = [...Object.values(FOLLOWED), ...ELSEWHERE]
+    const places = [...Object.values(FOLLOWED), OF_A_MACHINE, ...ELSEWHERE]
     const faults = await Promise.all(places.map(whyNoTest))
     expect(faults.filter((fault) => fault !== undefined)).toEqual([])
     const all = new Set(documents.flatMap(({ text }) => commandsIn(text)))

@@ -128,14 +128,17 @@ export const OF_THE_NODE: Readonly<Record<string, () => Promise<void>>> = {
     expect((await download()).code).toBe(0)
   },
 
-  'stagerd does not start, because the database is damaged': async () => {
+  'stagerd does not start: "The database /var/lib/stagerd/stagerd.db is damaged"': async () => {
     const node = await furnished()
     await node.made('node', 'backup', 'node.tar')
     const before = await namesOf(node)
     await node.stop()
     await rm(path.join(node.stateDirectory, 'stagerd.db-wal'), { force: true })
     await writeFile(path.join(node.stateDirectory, 'stagerd.db'), Buffer.alloc(8192, 1))
-    await expect(node.start()).rejects.toThrow(/database/)
+    await expect(node.start()).rejects.toMatchObject({
+      code: 'database-damaged',
+      message: expect.stringMatching(/^The database .*stagerd\.db is damaged: put its directory aside/) as string,
+    })
     await rename(node.stateDirectory, `${node.stateDirectory}.damaged`)
     await node.start()
     await node.made('node', 'restore', 'node.tar')
