@@ -17,6 +17,7 @@ import { gzipStream } from '../isolation/archive/transcode.js'
 import { StagerCaches as CacheDirectories } from '../isolation/caches/stager-caches.js'
 import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
 import { assertHoldsOverlays } from '../isolation/host/overlay-probe.js'
+import type { Isolation } from '../isolation/isolation.js'
 import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
 import { TokenCallers } from './access/callers.js'
 import { buildApi } from './api/api.js'
@@ -81,6 +82,8 @@ export interface Surroundings {
   readonly logger: Logger
   /** The environment of the process, for the standard variables that are no settings. */
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Default: the Docker Engine of this host. Tests give a fake. */
+  readonly isolation?: Isolation
 }
 
 /** The parts that have a lifecycle; see lifecycle.ts. */
@@ -102,13 +105,13 @@ export interface App {
  */
 export async function buildApp(
   settings: Settings,
-  { version, logger, environment: ofProcess }: Surroundings,
+  { version, logger, environment: ofProcess, isolation: given }: Surroundings,
   undo: CleanupStack,
 ): Promise<App> {
   const { limits, concurrency } = settings
   const state = await StateDirectory.open(settings.stateDir, undo)
   const { path: stateDir, nodeId } = state
-  await assertHoldsOverlays(stateDir)
+  if (!given) await assertHoldsOverlays(stateDir)
   const ca = await loadCaBundle(settings.caBundle)
   const environment = { always: ca.environment, withEgress: proxyEnvironment(settings.proxy) }
 
@@ -144,24 +147,26 @@ export async function buildApp(
 
   // Containers.
   const resources = { open: async (sha256: string) => (await blobs.open(sha256)).stream }
-  const isolation = new DockerIsolation({
-    owner: { nodeId, installDirectory: installDirectory() },
-    stateDirectory: stateDir,
-    layers: await LayerDirectoryCache.open({
-      ...{ directory: state.layers, resources, observer: verifications.ofLayers },
-      damaged: verifications.damaged('layer').map(({ id }) => id),
-    }),
-    caches: new CacheDirectories({
-      directory: state.caches,
-      ...settings.stagerCache,
-      warn: (details, message) => logger.warn(details, message),
-    }),
-    addressPool: settings.bridgePool,
-    networkMtu: settings.networkMtu,
-    compressor: settings.compressor,
-    extraFiles: ca.files,
-    proxies: proxyAddresses(settings.proxy),
-  })
+  const isolation: Isolation =
+    given ??
+    new DockerIsolation({
+      owner: { nodeId, installDirectory: installDirectory() },
+      stateDirectory: stateDir,
+      layers: await LayerDirectoryCache.open({
+        ...{ directory: state.layers, resources, observer: verifications.ofLayers },
+        damaged: verifications.damaged('layer').map(({ id }) => id),
+      }),
+      caches: new CacheDirectories({
+        directory: state.caches,
+        ...settings.stagerCache,
+        warn: (details, message) => logger.warn(details, message),
+      }),
+      addressPool: settings.bridgePool,
+      networkMtu: settings.networkMtu,
+      compressor: settings.compressor,
+      extraFiles: ca.files,
+      proxies: proxyAddresses(settings.proxy),
+    })
   const live = new LiveContainers()
   const caches = new StagerCaches({ isolation, packages, stagers })
   const janitor = new Janitor({ isolation, live, logger, forgetDeleted: () => caches.forgetDeleted() })
@@ -216,11 +221,7 @@ export async function buildApp(
 
   // Exchange, garbage collection, status.
   const exporter = new Exporter({
-    packages,
-    stagers,
-    pipelines,
-    blobs,
-    live: liveBlobs,
+    ...{ packages, stagers, pipelines, blobs, live: liveBlobs },
     closure: (subject, dependencies) => closureOf(resolver, subject, dependencies),
   })
   const { exchange, results } = store

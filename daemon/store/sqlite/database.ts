@@ -36,7 +36,7 @@ export class StagerdDatabase {
   /**
    * Opens or creates the database, and migrates it. The directory must exist.
    *
-   * Throws `Fault` (`sqlite-too-old`, `sqlite-not-durable`), `BadInput` (`database-too-new`).
+   * Throws `Fault` (`sqlite-too-old`, `sqlite-not-durable`, `database-damaged`), `BadInput` (`database-too-new`).
    */
   static open(path: string, options: DatabaseOptions = {}): StagerdDatabase {
     const { migrations = MIGRATIONS, busyTimeoutMs = 5_000 } = options
@@ -50,7 +50,7 @@ export class StagerdDatabase {
       return new StagerdDatabase(sqlite)
     } catch (error) {
       sqlite.close()
-      throw error
+      throw isDamage(error) ? damaged(path, error) : error
     }
   }
 
@@ -147,6 +147,18 @@ function asStorageError(error: unknown): Error {
       cause: error,
     })
   return mapped instanceof Error ? mapped : new Error(String(mapped))
+}
+
+function isDamage(error: unknown): boolean {
+  return /^SQLITE_(?:NOTADB|CORRUPT)/.test(errnoOf(error) ?? '')
+}
+
+function damaged(path: string, cause: unknown): Fault {
+  return new Fault(
+    'database-damaged',
+    `The database ${path} is damaged: put its directory aside, start with an empty one, and restore the last backup (stagectl node restore).`,
+    { cause },
+  )
 }
 
 function assertVersion(sqlite: Connection): void {

@@ -1,8 +1,9 @@
-import { mkdir, readdir, symlink } from 'node:fs/promises'
+import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { commandsOf, missingFrom, scriptOf } from '../../support/document-commands.js'
+import { blockCommandsIn, commandsOf, missingFrom, scriptOf, sectionOf } from '../../support/document-commands.js'
+import { expectToServe } from '../../support/serving-command.js'
 import { leftovers, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball } from '../support/tarballs.js'
@@ -30,6 +31,13 @@ async function checkoutFor(name: string): Promise<string> {
   return directory
 }
 
+const environment = () => ({
+  PATH: `${path.join(CHECKOUT, 'bin')}:${process.env['PATH'] ?? ''}`,
+  STAGERD_SOCKET: daemon.socket,
+  XDG_CONFIG_HOME: daemon.directory,
+  XDG_CACHE_HOME: daemon.directory,
+})
+
 it('every command of docs/writing-stagers.md works, and shows what the document says', async () => {
   const blocks = await commandsOf(path.join(CHECKOUT, 'docs/writing-stagers.md'))
   expect(blocks.length).toBeGreaterThan(5)
@@ -40,12 +48,7 @@ it('every command of docs/writing-stagers.md works, and shows what the document 
     all: true,
     reject: false,
     timeout: 150_000,
-    env: {
-      PATH: `${path.join(CHECKOUT, 'bin')}:${process.env['PATH'] ?? ''}`,
-      STAGERD_SOCKET: daemon.socket,
-      XDG_CONFIG_HOME: daemon.directory,
-      XDG_CACHE_HOME: daemon.directory,
-    },
+    env: environment(),
   })
   expect(exitCode, all).toBe(0)
   const outputs = all.split(`${separator}\n`).slice(1)
@@ -54,3 +57,28 @@ it('every command of docs/writing-stagers.md works, and shows what the document 
   expect((await readdir(cwd)).sort()).toEqual(['bin', 'examples', 'images', 'scripts', 'stagers'])
   expect(await daemon.ask('GET', '/v1/packages')).toEqual([])
 }, 180_000)
+
+it('the first staging by hand of the README works, and its site answers', async () => {
+  const readme = await readFile(path.join(CHECKOUT, 'README.md'), 'utf8')
+  const [block = ''] = sectionOf(readme, 'A first staging by hand').split('```\n\n')
+  const commands = blockCommandsIn(`${block}\`\`\`\n`).map((command) =>
+    command.replaceAll('/tmp/', `${daemon.directory}/`),
+  )
+  // It is built, and runs.
+  const [build, start, socket, ...rest] = commands
+  expect([build, start, socket]).toEqual([
+    'npm ci && npm run build',
+    expect.stringMatching(/^sudo .\/bin\/stagerd --state-dir \S+ --socket \S+ --group .* &$/),
+    `export STAGERD_SOCKET=${daemon.socket}`,
+  ])
+  const run = rest.pop() ?? ''
+  expect(rest.length).toBeGreaterThan(3)
+  const options = { cwd: CHECKOUT, env: environment() }
+  const { all, exitCode } = await execa('bash', ['-euc', ['sudo() { "$@"; }', ...rest].join('\n')], {
+    ...options,
+    all: true,
+    reject: false,
+  })
+  expect(exitCode, all).toBe(0)
+  await expectToServe(run, options)
+}, 120_000)
