@@ -56,7 +56,7 @@ describe('what the programs of a container may ask of the kernel', () => {
     // A kernel without 32-bit programs ends it in another way.
     expect(['159', '139']).toContain(ofMixed)
     // The kernel would run it.
-    expect((await run(under, 'exec old')).ending).toMatchObject({
+    expect((await run(under, 'exec /bin/old')).ending).toMatchObject({
       kind: 'not-runnable',
       reason: expect.stringContaining('a program for another processor (i386)') as unknown,
     })
