@@ -52,6 +52,7 @@ import { closureOf } from './resolver/closure.js'
 import { Resolver } from './resolver/resolver.js'
 import { ResultDiffs } from './results/result-diff.js'
 import { PackageRuns } from './runs/package-runs.js'
+import { loadSeccompProfile } from './seccomp-profile.js'
 import { readSecretsKey } from './secrets/secrets-key.js'
 import { Seal } from './secrets/seal.js'
 import { Secrets } from './secrets/secrets.js'
@@ -161,11 +162,11 @@ export async function buildApp(
         ...settings.stagerCache,
         warn: (details, message) => logger.warn(details, message),
       }),
-      addressPool: settings.bridgePool,
-      networkMtu: settings.networkMtu,
+      ...{ addressPool: settings.bridgePool, networkMtu: settings.networkMtu },
       compressor: settings.compressor,
       extraFiles: ca.files,
       proxies: proxyAddresses(settings.proxy),
+      seccomp: await loadSeccompProfile(settings.seccompProfile),
     })
   const live = new LiveContainers()
   const caches = new StagerCaches({ isolation, packages, stagers })

@@ -181,6 +181,17 @@ export const DEFINITIONS = {
     }),
     level: define('compression-level', 'N', parseCompressionLevel, '1', '0 to 9; igzip goes up to 3'),
   },
+  seccompProfile: define(
+    'seccomp-profile',
+    'FILE',
+    parseOptionalPath,
+    '',
+    'seccomp profile of stagers and runs; default: that of stagerd',
+    {
+      about:
+        'Which system calls stagers and runs may make: a seccomp profile in the format of Docker. The default is that of stagerd, which is tighter than the one of Docker: docs/security.md says what it takes away.',
+    },
+  ),
   secretsKey: define(
     'secrets-key',
     'FILE',

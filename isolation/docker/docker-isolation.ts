@@ -6,6 +6,7 @@ import { EngineSettings } from '../engine/engine-settings.js'
 import { ImageReader } from '../engine/image-reader.js'
 import { LastUsedTimes } from '../engine/last-used-times.js'
 import { RootImages } from '../engine/root-images.js'
+import { SECCOMP_PROFILE } from '../engine/seccomp-profile.js'
 import { makeFileLayer, makeShimLayer, shimFiles } from '../engine/shim-layer.js'
 import type { StagerCaches } from '../caches/stager-caches.js'
 import { Examiner } from './examiner.js'
@@ -53,6 +54,8 @@ export interface DockerIsolationOptions {
   readonly extraFiles?: ReadonlyMap<string, string>
   /** Proxies for containers with egress, which may be on this host. */
   readonly proxies?: readonly ProxyAddress[]
+  /** The seccomp profile of all containers, as JSON in the format of Docker. Default: that of stagerd. */
+  readonly seccomp?: string | undefined
 }
 
 const DEFAULT_ADDRESS_POOL = '198.18.0.0/16'
@@ -98,6 +101,7 @@ export class DockerIsolation implements Isolation, LayerVerification {
       caches,
       firewall: guard,
       proxies: options.proxies ?? [],
+      seccomp: options.seccomp ?? SECCOMP_PROFILE,
       images: this.#images,
       bridges: new Bridges(engine, owner, pool, () => networkMtu(options.networkMtu ?? 'uplink')),
       extraFiles,

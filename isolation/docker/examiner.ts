@@ -52,6 +52,7 @@ export class Examiner {
             `${info.Driver} has no upper directory, so snapshots fail: set "storage-driver": "overlay2" in /etc/docker/daemon.json`,
           ),
       good('cgroups', `version ${info.CgroupVersion ?? '1'}`),
+      systemCalls(info.SecurityOptions ?? []),
       info.MemoryLimit && info.PidsLimit
         ? good('limits', 'the kernel enforces memory and pids limits')
         : bad(
@@ -117,9 +118,22 @@ interface EngineInfo {
   readonly ServerVersion: string
   readonly Driver: string
   readonly CgroupVersion?: string
+  readonly SecurityOptions?: readonly string[] | null
   readonly MemoryLimit: boolean
   readonly PidsLimit: boolean
   readonly SwapLimit: boolean
+}
+
+/** @param options as `name=seccomp,profile=default` */
+function systemCalls(options: readonly string[]): Finding {
+  const names = new Set(options.map((option) => option.split(',')[0]))
+  if (!names.has('name=seccomp'))
+    return bad(
+      'system calls',
+      'the Docker Engine cannot filter them, so no launch can start: use a kernel with CONFIG_SECCOMP_FILTER, and an Engine with seccomp',
+    )
+  const both = names.has('name=apparmor') ? ', and AppArmor confines containers' : ''
+  return good('system calls', `seccomp filters them${both}`)
 }
 
 async function compressor(choice: CompressorChoice): Promise<Finding[]> {

@@ -14,6 +14,8 @@ export interface ContainerRequest extends PreparePlan, Omit<StartPlan, 'stagerfs
   /** Host directory that is bound to STAGER_CACHE. */
   readonly cache: string | undefined
   readonly files: readonly BoundFile[]
+  /** A seccomp profile as JSON. */
+  readonly seccomp: string
 }
 
 /** A file that takes the place of one of the image. */
@@ -24,7 +26,7 @@ export interface BoundFile {
   readonly target: string
 }
 
-/** The default capabilities, seccomp profile and masked paths of Docker stay in force. */
+/** The default capabilities, AppArmor profile and masked paths of Docker stay in force. */
 export function containerOptions(owner: Owner, request: ContainerRequest): Docker.ContainerCreateOptions {
   const { id, egress, publish, stagerfs, cache, files } = request
   const [entrypoint = '', ...args] = initCommand(programVector(request.command, request.environment))
@@ -48,6 +50,7 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
     ExposedPorts: Object.fromEntries(publish.map(({ containerPort }) => [`${containerPort}/tcp`, {}])),
     HostConfig: {
       ...limitOptions(request.limits),
+      SecurityOpt: [`seccomp=${request.seccomp}`],
       NetworkMode: request.network,
       // The resolver of Docker queries a nameserver on the loopback of the host from the namespace of the host, which
       // bypasses an `internal` network. So the nameserver is the loopback of the container, where none listens. The

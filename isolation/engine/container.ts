@@ -4,6 +4,7 @@ import { withCleanupFailures } from '../../base/cleanup-stack.js'
 import { Fault, NotRunnable } from '../../base/errors.js'
 import { askEngine, askEngineForConnection, EngineRefusal } from './engine-errors.js'
 import { askEngineToRemove, askEngineToWork } from './engine-work.js'
+import { ENDED_BY_SECCOMP } from './seccomp-profile.js'
 
 /** The state of a container that runs. */
 export interface StartedContainer {
@@ -225,8 +226,8 @@ export class Container {
 /** Nothing but the shell of the root has run so far. The Engine starts a container even if that cannot be executed. */
 function endedEarly(state: { readonly ExitCode: number; readonly OOMKilled: boolean; readonly Error: string }): Error {
   const { ExitCode: code, OOMKilled, Error: reason } = state
-  // 125: the init has lost its standard input. From 129 on: killed by a signal.
-  const wasEnded = OOMKilled || code === 125 || (code > 128 && code < 255)
+  // 125: the init has lost its standard input. From 129 on: killed by a signal, from outside unless the filter did it.
+  const wasEnded = OOMKilled || code === 125 || (code > 128 && code < 255 && code !== ENDED_BY_SECCOMP)
   if (wasEnded)
     return new Fault(
       'container-gone',

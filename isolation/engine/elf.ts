@@ -55,11 +55,11 @@ export const MACHINES: Readonly<Record<number, string>> = {
   243: 'riscv64',
 }
 
-/** Those that a host runs, by the name that Node.js has for its processor. */
+/** Those that containers run, by the name that Node.js has for the processor of the host. 32-bit programs: decision 68. */
 export const RUNNABLE_MACHINES: Partial<Record<string, readonly number[]>> = {
-  x64: [62, 3],
+  x64: [62],
   ia32: [3],
-  arm64: [183, 40],
+  arm64: [183],
   arm: [40],
   ppc64: [21],
   s390x: [22],

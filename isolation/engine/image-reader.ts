@@ -75,10 +75,10 @@ export class ImageReader {
     }
   }
 
-  /** The Engine also pulls images that this host cannot run, and says so to nobody. */
+  /** The Engine also pulls images that cannot run in a container here, and says so to nobody. */
   async #assertRuns(reference: string, { platform: { os, architecture } }: FoundImage): Promise<void> {
     const engine = await askEngine('tell its version', this.engine.version())
-    if (os === engine.Os && (architecture === engine.Arch || architecture === RUNS_TOO[engine.Arch])) return
+    if (os === engine.Os && architecture === engine.Arch) return
     throw new BadInput(
       'image-architecture',
       `The image ${quote(reference)} is for ${os}/${architecture}, and this host runs ${engine.Os}/${engine.Arch}: name an image for that, or the digest of that variant.`,
@@ -116,9 +116,6 @@ interface FoundImage {
   readonly platform: { readonly os: string; readonly architecture: string }
   readonly config: ImageConfig
 }
-
-/** Processors that run the programs of another architecture as well. */
-const RUNS_TOO: Readonly<Record<string, string>> = { amd64: '386', arm64: 'arm' }
 
 /** An image that was built on this host is known by no registry. */
 function pinnedOf(reference: string, { Id, RepoDigests }: Pick<Docker.ImageInspectInfo, 'Id' | 'RepoDigests'>): string {

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { elfHeader, loaderRange, MACHINES, RUNNABLE_MACHINES } from './elf.js'
 import type { RootTree } from './root-tree.js'
+import { ENDED_BY_SECCOMP } from './seccomp-profile.js'
 import { firstProgram, type FirstProgram } from './start-command.js'
 
 /** Why a program cannot be executed, from the look of its root before it is started. */
@@ -43,8 +44,10 @@ const FOREIGN_FORMATS: readonly (readonly [magic: RegExp, name: string])[] = [
 const NOT_FOUND = new Set([126, 127])
 /** A shell that cannot execute a file may read it as a script, and end with 2 at the first line that it does not understand. */
 const MISREAD = new Set([2, 126, 127])
+/** The kernel executes a 32-bit program, but the filter of system calls ends it. */
+const FOREIGN = new Set([...MISREAD, ENDED_BY_SECCOMP])
 /** Of a container whose first process cannot be executed. */
-const NO_INIT = new Set([1, 126, 127, 255])
+const NO_INIT = new Set([1, 126, 127, ENDED_BY_SECCOMP, 255])
 
 /**
  * Looks for what keeps the program of `plan`, or the shell of its root, from being executed. Undefined if there is nothing,
@@ -166,7 +169,7 @@ class Look {
     if (runnable && !(elf.isLittleEndian && runnable.includes(elf.machine)))
       return {
         reason: `${show(path)} is a program for another processor (${MACHINES[elf.machine] ?? `ELF machine ${elf.machine}`}), and this host is ${MACHINES[runnable[0] ?? 0]}`,
-        exitCodes: MISREAD,
+        exitCodes: FOREIGN,
       }
     if (!elf.isLittleEndian) return undefined
     const { offset, size, count } = elf.programHeaders

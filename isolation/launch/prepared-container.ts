@@ -29,6 +29,8 @@ export interface StartParts extends Surroundings, Omit<StagerfsParts & CacheMoun
   readonly firewall: FirewallGuard
   /** Of this node, for containers with egress. */
   readonly proxies: readonly ProxyAddress[]
+  /** The seccomp profile of all containers, as JSON. */
+  readonly seccomp: string
 }
 
 export interface RootImage {
@@ -218,11 +220,11 @@ export class PreparedDockerContainer implements PreparedContainer {
     return container
   }
 
-  async #createFrom(request: Omit<ContainerRequest, 'image'>, signal: AbortSignal): Promise<Container> {
-    const { engine, owner } = this.#parts
+  async #createFrom(request: Omit<ContainerRequest, 'image' | 'seccomp'>, signal: AbortSignal): Promise<Container> {
+    const { engine, owner, seccomp } = this.#parts
     const { image } = this.#prepared
     const create = (reference: string) =>
-      Container.create(engine, containerOptions(owner, { ...request, image: reference }))
+      Container.create(engine, containerOptions(owner, { ...request, image: reference, seccomp }))
     try {
       return await create(image.reference)
     } catch (error) {

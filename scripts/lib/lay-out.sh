@@ -40,6 +40,8 @@ lay_out_documents() {
   place "$documents/completion/zsh" "$share/zsh/${zsh_functions:-site-functions}/_stagectl"
   install -d "$share/doc/stagerd"
   cp -R "$root/README.md" "$root/docs" "$root/examples" "$share/doc/stagerd/"
+  # To start from, for the setting seccomp-profile: that of the daemon is part of its program.
+  cp "$root/isolation/engine/seccomp.json" "$share/doc/stagerd/"
   chmod -R u=rwX,go=rX "$share/doc/stagerd"
 }
 

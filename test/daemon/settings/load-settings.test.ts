@@ -49,6 +49,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     caBundle: undefined,
     proxy: { http: undefined, https: undefined, exceptions: undefined },
     webhookNetworks: [],
+    seccompProfile: undefined,
     limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
     stagerCache: { bytesOfOne: 2 ** 30, bytesOfAll: 10 * 2 ** 30 },
     packageQuotaBytes: 2 * 2 ** 30,
@@ -80,6 +81,7 @@ it('the file may set every setting', async () => {
     https-proxy = "http://192.168.1.2:8080/"
     no-proxy = "localhost, .example.org"
     webhook-networks = "10.20.0.0/16, fd12:3456::/32"
+    seccomp-profile = "seccomp.json"
     memory = "256MB"
     cpus = 0.5
     pids = "9"
@@ -112,6 +114,7 @@ it('the file may set every setting', async () => {
     bridgePool: '10.1.0.0/20',
     networkMtu: 1400,
     caBundle: '/etc/ca.pem',
+    seccompProfile: path.join(path.dirname(file), 'seccomp.json'),
     webhookNetworks: ['10.20.0.0/16', 'fd12:3456::/32'],
     proxy: {
       http: { url: 'http://user:pa%40ss@proxy.example.org:3128', host: 'proxy.example.org', port: 3128 },
@@ -204,7 +207,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, secrets-key, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],

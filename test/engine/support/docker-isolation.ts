@@ -35,7 +35,13 @@ let busybox: Promise<Buffer> | undefined
 /** A node for a test. `close` removes everything of it, including images and files. */
 export async function dockerIsolation(
   extraFiles: ReadonlyMap<string, string> = new Map(),
-  { engine, addressPool }: { readonly engine: Docker; readonly addressPool?: string } = { engine: connectEngine() },
+  {
+    engine,
+    addressPool,
+    seccomp,
+  }: { readonly engine: Docker; readonly addressPool?: string; readonly seccomp?: string } = {
+    engine: connectEngine(),
+  },
 ): Promise<DockerIsolationUnderTest> {
   busybox ??= busyboxTarball()
   const stateDirectory = await mkdtemp(join(ON_DISK, 'stagerd-test-'))
@@ -51,7 +57,7 @@ export async function dockerIsolation(
       ...CACHE_QUOTAS,
       warn: (_, message) => warnings.push(message),
     })
-    return new DockerIsolation({ owner, stateDirectory, layers, caches, extraFiles, ...pool }, engine)
+    return new DockerIsolation({ owner, stateDirectory, layers, caches, extraFiles, seccomp, ...pool }, engine)
   }
   const isolation = await start()
   const node = { stateDirectory, nodeId: () => Promise.resolve(owner.nodeId) }

@@ -20,6 +20,7 @@ const optionsOf = (egress: boolean, hostPort?: number) =>
     stagerfs: '/var/lib/stagerd/launches/x/merged',
     cache: '/var/lib/stagerd/launches/x/cache',
     files: [],
+    seccomp: '{"defaultAction":"SCMP_ACT_ERRNO"}',
     publish: hostPort === undefined ? [] : [{ containerPort: 8080, hostPort }],
   })
 
@@ -29,7 +30,6 @@ describe('a container', () => {
     for (const key of [
       'Privileged',
       'CapAdd',
-      'SecurityOpt',
       'Devices',
       'PidMode',
       'UsernsMode',
@@ -38,6 +38,10 @@ describe('a container', () => {
     ])
       expect(HostConfig).not.toHaveProperty(key)
     expect(HostConfig?.Mounts?.map(({ Target }) => Target)).toEqual(['/stagerfs', '/stager-cache'])
+  })
+
+  it('has its seccomp profile, and leaves that of AppArmor to the Engine', () => {
+    expect(optionsOf(true).HostConfig?.SecurityOpt).toEqual(['seccomp={"defaultAction":"SCMP_ACT_ERRNO"}'])
   })
 
   it('has all limits that the kernel enforces, and no swap', () => {

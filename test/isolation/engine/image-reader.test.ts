@@ -12,6 +12,7 @@ const never = new AbortController().signal
 
 it.each([
   [{ Os: 'linux', Architecture: 'arm64' }, 'linux/arm64'],
+  [{ Os: 'linux', Architecture: '386' }, 'linux/386'],
   [{ Os: 'windows', Architecture: 'amd64' }, 'windows/amd64'],
 ])('an image for another host, %o, is refused before it is exported', async (platform, name) => {
   const engine = {

@@ -1,0 +1,98 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { connectEngine } from '../../../isolation/engine/connect.js'
+import { censusOf, tableOf, type Census } from '../support/census.js'
+import { draw } from '../support/draw.js'
+import { leftovers, removeImages } from '../support/leftovers.js'
+import { furnish, KINDS, Many, settle, type ManyStagings } from '../support/many-stagings.js'
+import { CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
+
+// ./scripts/thousand sets these.
+const { STAGINGS, STAGINGS_FOR_MS, STAGINGS_OUT, LAW_SEED } = process.env
+const FOR_MS = STAGINGS_FOR_MS === undefined ? Infinity : Number(STAGINGS_FOR_MS)
+const COUNT = FOR_MS < Infinity ? Infinity : Number(STAGINGS ?? 24)
+const SEED = Number(LAW_SEED ?? Date.now() % 1_000_000)
+const AT_ONCE = 8
+
+/** What a heap may keep for itself: it grows while there is room, and is given back late. */
+const MEMORY_ALLOWANCE_MIB = 100
+/** The Engine serves others at the same time. */
+const ENGINE_ALLOWANCE = 40
+
+let daemon: PrivateDaemon
+beforeAll(async () => {
+  daemon = await PrivateDaemon.start([...CREATED_AHEAD, '--concurrency', String(AT_ONCE), '--log-level', 'info'])
+})
+afterAll(async () => {
+  await daemon.stop()
+  expect(await leftovers(daemon)).toEqual([])
+  await removeImages(daemon)
+  await daemon.close()
+})
+
+/** Mulberry32: the same numbers for the same seed. */
+function randomOf(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+async function report(before: Census, after: Census, { ended, kills, samples }: ManyStagings): Promise<string> {
+  const total = [...ended.values()].reduce((all, one) => all + one, 0)
+  const kinds = [...ended].toSorted().map(([kind, count]) => `${count} ${kind}`)
+  const text = `${total} stagings, ${AT_ONCE} at once, seed ${SEED}: ${kinds.join(', ')}; stagerd was killed ${kills} times.\n\n${tableOf(before, after)}`
+  if (STAGINGS_OUT !== undefined) {
+    const points = (value: (sample: ManyStagings['samples'][number]) => number | undefined) =>
+      samples.flatMap((sample): [number, number][] => {
+        const found = value(sample)
+        return found === undefined ? [] : [[sample.seconds, found]]
+      })
+    const drawing = draw([
+      { name: 'Resident memory of stagerd', unit: 'MiB', points: points(({ residentMiB }) => residentMiB) },
+      { name: 'A staging that succeeds', unit: 'ms', points: points(({ stagingMs }) => stagingMs) },
+      { name: 'A request for the list of stagings', unit: 'ms', points: points(({ requestMs }) => requestMs) },
+    ])
+    await mkdir(STAGINGS_OUT, { recursive: true })
+    await writeFile(path.join(STAGINGS_OUT, 'stagings.md'), text)
+    await writeFile(path.join(STAGINGS_OUT, 'stagings.svg'), drawing)
+  }
+  return text
+}
+
+it(
+  'holds no more after many stagings, however they ended, than before',
+  async () => {
+    const engine = connectEngine()
+    const source = await furnish(daemon, AT_ONCE)
+    const common = { atOnce: AT_ONCE, random: randomOf(SEED) }
+    const rest = () => settle(daemon, () => leftovers(daemon, engine))
+    // Makes layers and images, loads what is loaded on first use, and opens what stays open.
+    const first = { stagings: Object.keys(KINDS).length, forMs: Infinity, killEvery: Infinity }
+    expect((await new Many(daemon, source, { ...common, ...first }).run()).wrong).toEqual([])
+    await rest()
+    const before = await censusOf(daemon, engine)
+
+    const killEvery = COUNT < 100 ? Math.floor(COUNT / 3) : 50
+    const many = await new Many(daemon, source, { ...common, stagings: COUNT, forMs: FOR_MS, killEvery }).run()
+    await rest()
+    const after = await censusOf(daemon, engine)
+    const text = await report(before, after, many)
+    console.log(text)
+
+    expect(many.wrong, text).toEqual([])
+    expect(many.kills).toBeGreaterThan(0)
+    for (const name of ['containers', 'networks', 'mounts', 'firewall rules', 'scratch directories'] as const)
+      expect(after[name], name).toBe(0)
+    for (const name of ['descriptors', 'sockets', 'threads', 'processes'] as const)
+      expect(after[name], `${name}\n${text}`).toBeLessThanOrEqual(before[name])
+    expect(after['resident memory, MiB'], text).toBeLessThan(before['resident memory, MiB'] + MEMORY_ALLOWANCE_MIB)
+    for (const name of ['goroutines of the Engine', 'descriptors of the Engine'] as const)
+      expect(after[name], text).toBeLessThanOrEqual(before[name] + ENGINE_ALLOWANCE)
+  },
+  FOR_MS < Infinity ? FOR_MS + 1_200_000 : 300_000 + 5_000 * COUNT,
+)
