@@ -160,7 +160,12 @@ export class ApiUnderTest extends ApiClient {
       webhooks: {
         webhooks: store.webhooks,
         outbound: new OutboundClient({ networks: [], setting: 'webhook-networks' }),
-        deliveries: { ping: () => Promise.resolve({ kind: 'delivered', status: 200, message: 'It answered 200.' }) },
+        deliveries: {
+          ping: async (uuid) => {
+            await store.webhooks.target(uuid)
+            return { kind: 'delivered', status: 200, message: 'It answered 200.' }
+          },
+        },
       },
       packages: { packages, ingest, quota },
       packageData: { packages, blobs, live },
