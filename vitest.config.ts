@@ -18,7 +18,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/engine/**', 'test/machine/**', '**/node_modules/**'],
+          exclude: ['test/engine/**', 'test/hostile/engine/**', 'test/machine/**', '**/node_modules/**'],
           testTimeout: 30_000,
           expect: expectation,
           // By default, vitest leaves a processor idle: of two, that is half of the host.
@@ -30,7 +30,7 @@ export default defineConfig({
       {
         test: {
           name: 'engine',
-          include: ['test/engine/**/*.test.ts'],
+          include: ['test/engine/**/*.test.ts', 'test/hostile/engine/**/*.test.ts'],
           globalSetup: ['test/engine/support/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,

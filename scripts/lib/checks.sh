@@ -8,6 +8,23 @@ failed=0
 failures=()
 parts=()
 
+# The checks of what stagerd promises, one a line: `PROMISE held`, or `PROMISE broken WHAT`. The tests append to this file
+# (test/hostile/support/promises.ts), and `summary` counts its lines. Empty: it counts nothing.
+figures=''
+all_promises=''
+
+# keep_figures [all]: `summary` counts the checks of promises. With `all`, a promise without a check is a failure.
+keep_figures() {
+  figures=$(mktemp)
+  all_promises=${1:-}
+  export STAGERD_TEST_FIGURES=$figures
+}
+
+# record_promise PROMISE WHAT [BREACH]
+record_promise() {
+  if [[ -z ${3:-} ]]; then echo "$1 held"; else echo "$1 broken $2: ${3//$'\n'/; }"; fi >>"$figures"
+}
+
 # check NAME COMMAND...: a check passes when COMMAND exits with 0.
 check() {
   local name=$1 began=$SECONDS exit_code=0
@@ -90,6 +107,7 @@ stop_checks() {
     done
   done
   if [[ -n $background_dir ]]; then rm -rf "$background_dir"; fi
+  if [[ -n $figures ]]; then rm -f "$figures"; fi
 }
 
 # part NAME COMMAND...: `summary` prints how long it took.
@@ -118,14 +136,43 @@ vitest_project() {
   if ((${counts#* } > 0)); then failures+=("tests of project $project"$'\n'"${result#*$'\n'}"); fi
 }
 
-# Prints the failures again at the end, where people look first, how long each part took, and then the line that programs
-# read. Returns 1 when anything failed.
+# promise_lines PROMISE [broken]: how many checks it had, or how many found it broken.
+promise_lines() {
+  grep -c "^$1 ${2:-}" "$figures" || true
+}
+
+# A breach is a failure, also of a test that has gone on.
+count_promises() {
+  local promise breach
+  for promise in escape loss leftover; do
+    while IFS= read -r breach; do failures+=("$promise ${breach#"$promise broken "}"); done < <(grep "^$promise broken" "$figures")
+    if (($(promise_lines "$promise" broken) > 0 && failed == 0)); then failed=1; fi
+    if [[ $all_promises == all ]] && (($(promise_lines "$promise") == 0)); then
+      failed=$((failed + 1))
+      failures+=("no check of the promise: $promise")
+    fi
+  done
+}
+
+# show_promise WORD PROMISE
+show_promise() {
+  printf '%s %d of %d\n' "$1" "$(promise_lines "$2" broken)" "$(promise_lines "$2")"
+}
+
+# Prints the failures again at the end, where people look first, how long each part took, how often each promise was checked
+# and broken, and then the line that programs read. Returns 1 when anything failed.
 summary() {
   local name
+  if [[ -n $figures ]]; then count_promises; fi
   for name in "${failures[@]}"; do printf 'failed: %s\n' "$name"; done
   printf 'seconds: %s in all' "$SECONDS"
   if ((${#parts[@]} > 0)); then printf ', %s' "${parts[@]}"; fi
   printf '\n'
+  if [[ -n $figures ]]; then
+    show_promise escapes escape
+    show_promise lost loss
+    show_promise left leftover
+  fi
   printf '%d passed, %d failed\n' "$passed" "$failed"
   ((failed == 0))
 }

@@ -4,17 +4,19 @@ import { connect, type Socket } from 'node:net'
 export class RawClient {
   #received: Buffer[] = []
   readonly #closed: Promise<void>
+  #isClosed = false
 
   private constructor(readonly socket: Socket) {
     socket.on('data', (chunk) => this.#received.push(chunk))
     // A test may expect a reset.
     socket.on('error', () => undefined)
-    this.#closed = new Promise((resolve) => socket.once('end', () => resolve()).once('close', () => resolve()))
+    this.#closed = new Promise<void>((resolve) => socket.once('end', resolve).once('close', () => resolve()))
+    void this.#closed.then(() => (this.#isClosed = true))
   }
 
-  static async connect(url: string): Promise<RawClient> {
-    const { hostname, port } = new URL(url)
-    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+  /** @param place a URL, or the path of a socket */
+  static async connect(place: string): Promise<RawClient> {
+    const socket = connect({ ...addressOf(place), allowHalfOpen: true })
     const client = new RawClient(socket)
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
     return client
@@ -55,6 +57,11 @@ export class RawClient {
     return [...this.received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status))
   }
 
+  /** Whether the server has closed its side. Not known of a client that does not read. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /** Resolves when the server has closed its side. Rejects after `deadlineMs`. */
   async closed(deadlineMs = 5_000): Promise<void> {
     let timer: NodeJS.Timeout | undefined
@@ -67,4 +74,10 @@ export class RawClient {
   end(): void {
     this.socket.destroy()
   }
+}
+
+function addressOf(place: string) {
+  if (place.startsWith('/')) return { path: place }
+  const { hostname, port } = new URL(place)
+  return { host: hostname, port: Number(port) }
 }

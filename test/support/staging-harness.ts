@@ -21,7 +21,7 @@ import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
 import { Leases } from '../../base/leases.js'
 import { PreparedLaunches } from '../../daemon/staging/prepared-launches.js'
 import { PackageQuota } from '../../daemon/store/package-quota.js'
-import { ResourceIngest } from '../../daemon/store/resource-ingest.js'
+import { type ArchiveReader, ResourceIngest } from '../../daemon/store/resource-ingest.js'
 import type { SqlitePackages } from '../../daemon/store/sqlite/packages.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
 import type { StagerDraft } from '../../daemon/store/repositories.js'
@@ -37,8 +37,8 @@ const SECRETS_KEY = Buffer.alloc(32, 7)
 export const LAUNCH_BYTES = 1 << 20
 
 /**
- * The staging service with the real store and the real coordinator, on a fake isolation. Archives are not checked,
- * because other tests cover that.
+ * The staging service with the real store and the real coordinator, on a fake isolation. Archives are not checked unless
+ * it is given a reader, because other tests cover that.
  */
 export class StagingHarness {
   #parts: Parts
@@ -49,16 +49,18 @@ export class StagingHarness {
     public limit: number,
     /** How many containers are created ahead. */
     private readonly ahead: number,
+    private readonly archives: ArchiveReader,
     parts: Parts,
   ) {
     this.#parts = parts
   }
 
-  static async open(limit = 2, ahead = 2): Promise<StagingHarness> {
+  static async open(limit = 2, ahead = 2, archives = UNCHECKED): Promise<StagingHarness> {
     const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-staging-service-'))
     await mkdir(path.join(directory, 'blobs'))
     const isolation = new FakeIsolation()
-    return new StagingHarness(directory, isolation, limit, ahead, await assemble(directory, isolation, limit, ahead))
+    const parts = await assemble(directory, isolation, limit, ahead, archives)
+    return new StagingHarness(directory, isolation, limit, ahead, archives, parts)
   }
 
   get service(): StagingService {
@@ -82,7 +84,7 @@ export class StagingHarness {
   async restart(): Promise<void> {
     await this.service.stop()
     this.#parts.store.close()
-    this.#parts = await assemble(this.directory, this.isolation, this.limit, this.ahead)
+    this.#parts = await assemble(this.directory, this.isolation, this.limit, this.ahead, this.archives)
     this.start()
   }
 
@@ -95,7 +97,7 @@ export class StagingHarness {
     for (const uuid of cancelled) await this.#parts.ledger.requestCancel(uuid)
     await this.service.stop()
     this.#parts.store.close()
-    this.#parts = await assemble(this.directory, this.isolation, this.limit, this.ahead)
+    this.#parts = await assemble(this.directory, this.isolation, this.limit, this.ahead, this.archives)
   }
 
   async close(): Promise<void> {
@@ -199,23 +201,27 @@ export interface PackageOptions {
 
 type Parts = Awaited<ReturnType<typeof assemble>>
 
-async function assemble(directory: string, isolation: FakeIsolation, limit: number, ahead: number) {
+const UNCHECKED: ArchiveReader = {
+  scan: async (body) => {
+    await body.toArray()
+    return { compression: 'gzip', entries: 1, bytes: 1, canonical: true }
+  },
+  detectCompression: () => Promise.resolve('gzip'),
+  canonicalise: (body) => Promise.resolve(body),
+}
+
+async function assemble(
+  directory: string,
+  isolation: FakeIsolation,
+  limit: number,
+  ahead: number,
+  archives: ArchiveReader,
+) {
   const store = SqliteStore.open(path.join(directory, 'stagerd.db'))
   const { ledger, packages, stagers, pipelines, policies } = store
   const logger = pino({ level: 'silent' })
   const blobs = await DirectoryBlobStore.open(path.join(directory, 'blobs'))
-  const ingest = new ResourceIngest(
-    blobs,
-    {
-      scan: async (body) => {
-        await body.toArray()
-        return { compression: 'gzip', entries: 1, bytes: 1, canonical: true }
-      },
-      detectCompression: () => Promise.resolve('gzip'),
-      canonicalise: (body) => Promise.resolve(body),
-    },
-    1 << 30,
-  )
+  const ingest = new ResourceIngest(blobs, archives, 1 << 30)
   const logs = new LogStore(path.join(directory, 'logs'), async (uuid) => isTerminal((await ledger.get(uuid)).state))
   const live = new LiveContainers()
   const janitor = new Janitor({ isolation, live, logger })

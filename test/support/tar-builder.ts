@@ -8,6 +8,8 @@ export interface TarMember {
   readonly type?: string
   readonly data?: Buffer | string
   readonly linkName?: string
+  /** What a header of POSIX has of a name before its last part. */
+  readonly prefix?: string
   readonly mode?: number
   readonly uid?: number
   readonly gid?: number
@@ -70,6 +72,7 @@ function headerBlock(member: TarMember): Buffer {
   block.write(member.type ?? '0', 156, 'latin1')
   block.write((member.linkName ?? '').slice(0, 100), 157, 'latin1')
   block.write('ustar\x0000', 257, 'latin1')
+  block.write(member.prefix ?? '', 345, 'latin1')
   if (member.device) {
     octal(member.device[0], 329, 8)
     octal(member.device[1], 337, 8)

@@ -63,7 +63,8 @@ export function makeTree(root: string, spec: TreeSpec): void {
  * equal when their descriptions are.
  */
 export function describeTree(root: string): Record<string, string> {
-  const tree: Record<string, string> = {}
+  // A file may be called `__proto__`.
+  const tree = new Map<string, string>()
   const attributes = userAttributes(root)
   const walk = (path: string) => {
     for (const name of readdirSync(at(root, path), { encoding: 'buffer' })) {
@@ -72,17 +73,17 @@ export function describeTree(root: string): Record<string, string> {
       const mode = (Number(stats.mode) & 0o7777).toString(8)
       const kept = `${mode} ${stats.uid}:${stats.gid} ${stats.mtimeNs}${attributes.get(child) ?? ''}`
       if (stats.isDirectory()) {
-        tree[child] = `directory ${kept}`
+        tree.set(child, `directory ${kept}`)
         walk(child)
       } else if (stats.isSymbolicLink())
-        tree[child] = `symlink ${kept} -> ${readlinkSync(at(root, child), { encoding: 'latin1' })}`
+        tree.set(child, `symlink ${kept} -> ${readlinkSync(at(root, child), { encoding: 'latin1' })}`)
       else if (stats.isFile())
-        tree[child] = `file ${kept} ${stats.size} #${contentOf(at(root, child), Number(stats.size))}`
-      else tree[child] = `other ${stats.mode.toString(8)} ${stats.rdev}`
+        tree.set(child, `file ${kept} ${stats.size} #${contentOf(at(root, child), Number(stats.size))}`)
+      else tree.set(child, `other ${stats.mode.toString(8)} ${stats.rdev}`)
     }
   }
   walk('')
-  return Object.fromEntries(Object.entries(tree).sort(([left], [right]) => (left < right ? -1 : 1)))
+  return Object.fromEntries([...tree].sort(([left], [right]) => (left < right ? -1 : 1)))
 }
 
 /** Groups of hard links, sorted; only groups with all names below `root`. */

@@ -49,13 +49,13 @@ export class ApiClient {
 
   /** The answer to bytes that need not be HTTP. */
   async raw(bytes: string): Promise<string> {
-    const socket = connect(await this.#listen())
+    const socket = connect(await this.listen())
     socket.end(bytes)
     return await text(socket)
   }
 
-  /** The path of the socket. */
-  async #listen(): Promise<string> {
+  /** The path of the socket, on which it listens from now on. */
+  async listen(): Promise<string> {
     const socketPath = join(this.directory.path, 'api.sock')
     if (!this.api.server.listening) await this.api.listen({ path: socketPath })
     return socketPath
@@ -67,7 +67,7 @@ export class ApiClient {
     path: string,
     headers: Record<string, string | number> = {},
   ): Promise<{ readonly request: ClientRequest; readonly answer: Promise<IncomingMessage> }> {
-    const socketPath = await this.#listen()
+    const socketPath = await this.listen()
     const request = httpRequest({ socketPath, method, path, headers })
     const answer = new Promise<IncomingMessage>((resolve, reject) =>
       request.on('response', resolve).on('error', reject),

@@ -20,7 +20,7 @@ import { Resolver } from '../../../daemon/resolver/resolver.js'
 import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.js'
 import { Leases } from '../../../base/leases.js'
 import { PackageQuota } from '../../../daemon/store/package-quota.js'
-import { ResourceIngest, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
+import { type ArchiveReader, ResourceIngest, type ScanArchive } from '../../../daemon/store/resource-ingest.js'
 import { SegmentTables } from '../../../daemon/store/segment-tables.js'
 import { Seal } from '../../../daemon/secrets/seal.js'
 import { Secrets } from '../../../daemon/secrets/secrets.js'
@@ -63,7 +63,11 @@ export interface Overrides {
   readonly heartbeatMs?: number
   /** Default: everybody is an administrator. */
   readonly callers?: (store: SqliteStore) => Callers
+  /** Default: a quick one that refuses `EVIL`. */
+  readonly archives?: ArchiveReader
 }
+
+const QUICK: ArchiveReader = { scan, detectCompression, canonicalise: (body) => Promise.resolve(body) }
 
 /** The whole control API on a real store in a directory of its own, with small fakes for what stages and runs. */
 export class ApiUnderTest extends ApiClient {
@@ -72,7 +76,7 @@ export class ApiUnderTest extends ApiClient {
     readonly store: SqliteStore,
     readonly blobs: DirectoryBlobStore,
     readonly logged: string[],
-    { uploadStallMs = 60_000, heartbeatMs = 60_000, callers = () => ALL_TRUSTED }: Overrides,
+    { uploadStallMs = 60_000, heartbeatMs = 60_000, callers = () => ALL_TRUSTED, archives = QUICK }: Overrides,
     readonly stagings = new FakeStagings(store),
     readonly logs = new FakeLogs(),
     readonly caches = new FakeIsolation(),
@@ -83,11 +87,7 @@ export class ApiUnderTest extends ApiClient {
     const entriesOf = (body: Readable, signal: AbortSignal) => readEntries(body, DEFAULT_ARCHIVE_LIMITS, signal)
     const logger = logTo(logged)
     const quota = new PackageQuota((namespace) => (namespace === '/small' ? 1000 : 50_000_000))
-    const ingest = new ResourceIngest(
-      blobs,
-      { scan, detectCompression, canonicalise: (body) => Promise.resolve(body) },
-      50_000_000,
-    )
+    const ingest = new ResourceIngest(blobs, archives, 50_000_000)
     const isolation = caches
     const live = new Leases()
     const exporter = new Exporter({
@@ -160,7 +160,12 @@ export class ApiUnderTest extends ApiClient {
       webhooks: {
         webhooks: store.webhooks,
         outbound: new OutboundClient({ networks: [], setting: 'webhook-networks' }),
-        deliveries: { ping: () => Promise.resolve({ kind: 'delivered', status: 200, message: 'It answered 200.' }) },
+        deliveries: {
+          ping: async (uuid) => {
+            await store.webhooks.target(uuid)
+            return { kind: 'delivered', status: 200, message: 'It answered 200.' }
+          },
+        },
       },
       packages: { packages, ingest, quota },
       packageData: { packages, blobs, live },

@@ -8,7 +8,7 @@ import { StagerdError } from '../../../base/errors.js'
 import { scanArchive } from '../../../isolation/archive/scan.js'
 import { unpackArchive } from '../../../isolation/archive/unpack.js'
 import { lawRun } from '../../support/law-run.js'
-import { TEST_LIMITS } from '../../support/refused-archives.js'
+import { TEST_LIMITS } from '../../support/test-limits.js'
 import { tarOf, type TarMember } from '../../support/tar-builder.js'
 
 const never = new AbortController().signal

@@ -5,10 +5,9 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { StagerdError } from '../../../base/errors.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
 import { unpackArchive } from '../../../isolation/archive/unpack.js'
-import { REFUSED_ARCHIVES, TEST_LIMITS } from '../../support/refused-archives.js'
+import { TEST_LIMITS } from '../../support/test-limits.js'
 import { tarOf, type TarMember } from '../../support/tar-builder.js'
 import { at, describeTree, makeTree } from '../../support/trees.js'
 
@@ -39,19 +38,6 @@ function expectNothingOutside(): void {
   expect(readdirSync(place).sort()).toEqual(['canary', 'tree'])
   expect(describeTree(join(place, 'canary'))).toEqual(canary)
 }
-
-describe('a rejected archive writes nothing outside of its directory', () => {
-  test.each(REFUSED_ARCHIVES)('$what', async ({ archive, code }) => {
-    const error: unknown = await unpack(archive).then(
-      () => 'it was unpacked',
-      (reason: unknown) => reason,
-    )
-    expect(error).toBeInstanceOf(StagerdError)
-    expect(error).toMatchObject({ code })
-    expectNothingOutside()
-    rmSync(tree, { recursive: true })
-  })
-})
 
 describe('the tree matches the archive', () => {
   const mtime = 1_000_000_000

@@ -9,7 +9,7 @@ import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import type { LayerSource } from '../../../isolation/launch-plan.js'
 import type { IsolationUnderTest } from '../../contract/isolation-under-test.js'
 import { busyboxTarball, MemoryResources, tarball } from './busybox-root.js'
-import { leftovers, removeImages } from './leftovers.js'
+import { expectNothingLeft, leftovers, removeImages } from './leftovers.js'
 import { smallImage } from './small-image.js'
 import { ON_DISK } from './on-disk.js'
 
@@ -76,10 +76,12 @@ export async function dockerIsolation(
     },
     traces: () => leftovers(node, engine),
     expectNothingLeft: async () => {
-      const left = await leftovers(node, engine)
-      if (left.length === 0) return
-      await isolation.sweep(new Set())
-      throw new Error(`left behind: ${left.join('; ')}`)
+      try {
+        await expectNothingLeft(node, engine)
+      } catch (error) {
+        await isolation.sweep(new Set())
+        throw error
+      }
     },
     close: async () => {
       await isolation.sweep(new Set())

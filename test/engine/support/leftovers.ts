@@ -4,6 +4,7 @@ import type Docker from 'dockerode'
 import { runProcess } from '../../../base/run-process.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { askEngineForList } from '../../../isolation/engine/engine-lists.js'
+import { figures } from '../../hostile/support/promises.js'
 import type { PrivateDaemon } from './private-daemon.js'
 
 /** The identifiers of a node by which its objects are found. */
@@ -28,6 +29,11 @@ export async function leftovers(daemon: Node, engine: Docker = connectEngine()):
     ...rules.flat().filter((line) => line.includes(`:${node.slice(0, 8)}:`)),
     ...scratch.map((name) => `scratch ${name}`),
   ]
+}
+
+/** Counts a check that nothing is left of this daemon. Throws if something is. */
+export async function expectNothingLeft(daemon: Node, engine: Docker = connectEngine()): Promise<void> {
+  figures.check('leftover', `launches of node ${await daemon.nodeId()}`, await leftovers(daemon, engine))
 }
 
 /** Removes the root images of a daemon whose state directory is removed with the test. */

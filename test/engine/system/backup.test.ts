@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Package } from '../../../daemon/documents/package.js'
 import type { Staging } from '../../../daemon/documents/staging.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
@@ -33,7 +33,7 @@ wget -q -O - --post-data="" "$STAGER_URL/done"
 afterAll(async () => {
   for (const daemon of [here, there]) {
     await daemon.stop()
-    expect(await leftovers(daemon)).toEqual([])
+    await expectNothingLeft(daemon)
     await removeImages(daemon)
     await daemon.close()
   }

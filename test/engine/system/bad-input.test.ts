@@ -4,7 +4,7 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
 import type { Package } from '../../../daemon/documents/package.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })

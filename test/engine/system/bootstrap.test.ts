@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Bootstrap } from '../../../daemon/documents/bootstrap.js'
 import type { Package } from '../../../daemon/documents/package.js'
 import type { Staging } from '../../../daemon/documents/staging.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon, until } from '../support/private-daemon.js'
 import { describeBuildScripts } from './build-scripts.js'
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })
@@ -89,7 +89,7 @@ describe('a bootstrap on a real Engine', () => {
       expect(tested.exitCode, tested.stdout + tested.stderr).toBe(0)
     } finally {
       await other.stop()
-      expect(await leftovers(other)).toEqual([])
+      await expectNothingLeft(other)
       await removeImages(other)
       await other.close()
     }

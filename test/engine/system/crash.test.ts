@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchLabels, launchName } from '../../../isolation/host/ownership.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { figures } from '../../hostile/support/promises.js'
+import { expectNothingLeft, leftovers, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, CREATED_AHEAD, PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
@@ -39,7 +40,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })
@@ -73,12 +74,16 @@ const logOfTest = async () => (await daemon.log()).slice(logged)
 /** The visible result, which must be the same however often the daemon was killed. */
 async function expectResult(staging: Staging): Promise<void> {
   const ended = await daemon.ended(staging.uuid)
-  expect(ended.failure).toBeUndefined()
-  expect(ended.state).toBe('succeeded')
+  const how = ended.failure?.message ?? ended.state
+  figures.check('loss', `the staging of ${site}`, how === 'succeeded' ? [] : [how])
   const url = `/v1/packages/${encodeURIComponent(`package::/::${site}`)}`
   const data = await daemon.download(url)
   const { stdout } = await execa('tar', ['-xzOf', '-', 'app/result/built'], { input: data })
-  expect(stdout).toBe('built from hello')
+  figures.check(
+    'loss',
+    `the result of ${site}`,
+    stdout === 'built from hello' ? [] : [`it is ${JSON.stringify(stdout)}`],
+  )
   expect(await daemon.ask('GET', url)).toMatchObject({ state: 'ready' })
 }
 
@@ -119,7 +124,7 @@ describe('kill -9 of the daemon', () => {
     const owner = { nodeId: await daemon.nodeId(), installDirectory: CHECKOUT }
     await connectEngine().createNetwork({ Name: launchName(launch), Labels: launchLabels(owner, launch) })
     await daemon.stop()
-    expect(await leftovers(daemon)).toEqual([])
+    await expectNothingLeft(daemon)
     await daemon.restart()
   })
 })
@@ -129,7 +134,7 @@ describe('SIGTERM', () => {
     const staging = await daemon.submit(site, pipeline)
     await until('it builds', async () => (await logOfTest()).includes('"step":"mounts"'))
     await daemon.stop()
-    expect(await leftovers(daemon)).toEqual([])
+    await expectNothingLeft(daemon)
     await daemon.restart()
     await expectResult(staging)
   })

@@ -4,7 +4,7 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { blockCommandsIn, commandsOf, missingFrom, scriptOf, sectionOf } from '../../support/document-commands.js'
 import { expectToServe } from '../../support/serving-command.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball } from '../support/tarballs.js'
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { leftovers } from '../support/leftovers.js'
+import { expectNothingLeft } from '../support/leftovers.js'
 import { CREATED_AHEAD, PrivateDaemon, until } from '../support/private-daemon.js'
 import { PrivateEngine } from '../support/private-engine.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
@@ -52,7 +52,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon, engine.engine)).toEqual([])
+  await expectNothingLeft(daemon, engine.engine)
   await daemon.close()
   await engine.close()
 })

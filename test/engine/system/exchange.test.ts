@@ -3,7 +3,7 @@ import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { pack } from 'tar-stream'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
@@ -60,7 +60,7 @@ it('an exported pipeline with its dependencies stages on a daemon with an empty 
   expect(staged.stdout).toContain('[staging] on another host')
   expect(staged.exitCode, staged.stdout + staged.stderr).toBe(0)
   await there.stop()
-  expect(await leftovers(there), (await there.log()).slice(-4000)).toEqual([])
+  await expectNothingLeft(there)
   await there.restart()
   await here.restart()
 })

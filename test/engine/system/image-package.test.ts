@@ -3,7 +3,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Package } from '../../../daemon/documents/package.js'
 import { busyboxTarball } from '../support/busybox-root.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon } from '../support/private-daemon.js'
 import { smallRegistry } from '../support/small-registry.js'
 import { smallImage } from '../support/small-image.js'
@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })
@@ -56,7 +56,7 @@ describe('a package of a Docker image', () => {
     expect(run.exitCode).toBe(0)
     const listed = await daemon.stagectl('run', 'small', '--command', 'ls /')
     expect(listed.stdout.split('\n')).not.toContain('.dockerenv')
-    expect(await leftovers(daemon)).toEqual([])
+    await expectNothingLeft(daemon)
   })
 
   it('built again, replaces the package, and the script overrides the configuration of the image', async () => {
@@ -97,6 +97,6 @@ describe('a package of a Docker image', () => {
         .filter((line) => /pull/.test(line)),
     ).toHaveLength(1)
     expect({ packages: await packages(), blobs: (await blobs()).length }).toEqual(before)
-    expect(await leftovers(daemon)).toEqual([])
+    await expectNothingLeft(daemon)
   })
 })

@@ -6,7 +6,7 @@ import type { NodeStatus } from '../../../daemon/documents/node.js'
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchName } from '../../../isolation/host/ownership.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, leftovers, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
@@ -32,7 +32,7 @@ afterEach(async () => {
 })
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })
@@ -101,7 +101,7 @@ it('a stager that fails is kept for shells, which see all that it has left, unti
   expect((await daemon.ask<Staging>('GET', `/v1/stagings/${uuid}`)).failure?.cause).toBe('stager-failed')
 
   expect((await daemon.stagectl('staging', 'release', uuid)).exitCode).toBe(0)
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   const gone = await shell(uuid, 'exit 0')
   expect([gone.exitCode, gone.stderr]).toEqual([4, expect.stringContaining('--keep-failed')])
 })
@@ -172,7 +172,7 @@ it('a kept container ends with its time, and its shells are told', async () => {
 it('a kept container ends with the daemon, also when that is killed', async () => {
   await stage('15m')
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await daemon.restart()
   const { uuid } = await stage('15m')
   const open = daemon.stagectl('staging', 'shell', uuid, '--', 'sleep', '60')

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { censusOf, tableOf, type Census } from '../support/census.js'
 import { draw } from '../support/draw.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, leftovers, removeImages } from '../support/leftovers.js'
 import { furnish, KINDS, Many, settle, type ManyStagings } from '../support/many-stagings.js'
 import { CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
 
@@ -26,7 +26,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })

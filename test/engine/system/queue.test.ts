@@ -2,7 +2,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { otlpCollector, type OtlpCollector } from '../../support/otlp-collector.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
@@ -56,7 +56,7 @@ it(`${AT_ONCE} stagings submitted at once with a limit of ${LIMIT} all succeed, 
     expect(atWork.length).toBeLessThanOrEqual(LIMIT)
   }
   await daemon.stop()
-  expect(await leftovers(daemon), (await daemon.log()).slice(-6000)).toEqual([])
+  await expectNothingLeft(daemon)
 
   const namesIn = (trace: string) => collector.spans().flatMap(({ traceId, name }) => (traceId === trace ? [name] : []))
   for (const { uuid } of ended)

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { lawRun } from '../../support/law-run.js'
 import { damageCaches, DAMAGES, type Damage } from '../support/damage-caches.js'
 import { KeepingStagers, type Inputs, type Staged } from '../support/keeping-stager.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon } from '../support/private-daemon.js'
 
 /**
@@ -79,7 +79,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { Package } from '../../../daemon/documents/package.js'
 import { busyboxTarball, tarball } from '../support/busybox-root.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, leftovers, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon, until } from '../support/private-daemon.js'
 import { smallRegistry, type SmallRegistryOptions } from '../support/small-registry.js'
 import { recipeTarball } from '../support/tarballs.js'
@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })
@@ -130,6 +130,6 @@ describe('stagectl stage --image', () => {
     staging.kill('SIGINT')
     expect((await staging).exitCode).toBe(14)
     expect(await packages()).toEqual(before)
-    expect(await leftovers(daemon)).toEqual([])
+    await expectNothingLeft(daemon)
   })
 })

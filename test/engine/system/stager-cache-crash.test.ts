@@ -6,7 +6,7 @@ import type { Package } from '../../../daemon/documents/package.js'
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { damageCaches, DAMAGES, type Damage } from '../support/damage-caches.js'
 import { KeepingStagers, type Inputs, type Staged } from '../support/keeping-stager.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon, until } from '../support/private-daemon.js'
 
 /** A cache that was cut off, filled or damaged changes no result. */
@@ -31,7 +31,7 @@ beforeEach(async () => {
 })
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Package } from '../../../daemon/documents/package.js'
-import { leftovers, removeImages } from '../support/leftovers.js'
+import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf, treeOf } from '../support/tarballs.js'
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await daemon.stop()
-  expect(await leftovers(daemon)).toEqual([])
+  await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
 })

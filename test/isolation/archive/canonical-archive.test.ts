@@ -9,7 +9,7 @@ import { chooseCompressor } from '../../../isolation/archive/compressor.js'
 import { scanArchive } from '../../../isolation/archive/scan.js'
 import { temporaryDirectory } from '../../daemon/store/temporary-directory.js'
 import { collect } from '../../support/collect.js'
-import { TEST_LIMITS } from '../../support/refused-archives.js'
+import { TEST_LIMITS } from '../../support/test-limits.js'
 import { tarOf, type TarMember } from '../../support/tar-builder.js'
 
 const signal = new AbortController().signal

@@ -3,7 +3,7 @@ import { IdMap } from '../../../isolation/archive/id-map.js'
 import { ownerInside, rootOnDisk } from '../../../isolation/archive/mapped-owners.js'
 import { TarParser } from '../../../isolation/archive/tar-parser.js'
 import { layerKey } from '../../../isolation/layers/layer-key.js'
-import { TEST_LIMITS } from '../../support/refused-archives.js'
+import { TEST_LIMITS } from '../../support/test-limits.js'
 import { tarOf, type TarMember } from '../../support/tar-builder.js'
 
 const owners = {

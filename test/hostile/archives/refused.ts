@@ -1,31 +1,12 @@
 import { brotliCompressSync, gzipSync } from 'node:zlib'
-import type { ArchiveLimits } from '../../isolation/archive/limits.js'
-import { DEFAULT_ARCHIVE_LIMITS } from '../../isolation/archive/limits.js'
-import { END, memberBlocks, paxRecord, tarOf } from './tar-builder.js'
-
-export interface RefusedArchive {
-  readonly what: string
-  readonly archive: Buffer
-  readonly code: string
-  /** A part of the error message: the name of the invalid entry, if there is one. */
-  readonly names?: string
-}
-
-/** Small, so that bombs exceed the limits without filling a disk. */
-export const TEST_LIMITS: ArchiveLimits = {
-  ...DEFAULT_ARCHIVE_LIMITS,
-  bytes: 4 * 1024 * 1024,
-  apparentBytes: 3 * 1024 * 1024,
-  entries: 50,
-  pathBytes: 64 * 1024,
-  depth: 16,
-}
+import type { RefusedArchive } from './hostile-archive.js'
+import { END, memberBlocks, paxRecord, tarOf } from '../../support/tar-builder.js'
 
 const file = { name: 'app/file', data: 'x' }
 const whole = tarOf(file)
 
-/** Archives that are always rejected. The fast tests scan them, the engine tests unpack them. */
-export const REFUSED_ARCHIVES: readonly RefusedArchive[] = [
+/** One of each kind that is refused. */
+export const ONE_OF_EACH: readonly RefusedArchive[] = [
   // Names outside of the root.
   ...['../escaped', 'app/../../escaped', 'app/..', '/../escaped', './../escaped', '..'].map((name) => ({
     what: `a member called ${name}`,
