@@ -15,7 +15,7 @@ import type { Layer, LayerCache } from './layer.js'
 import { layerId, layerKey } from './layer-key.js'
 import { type LayerRecord, readRecord } from './layer-record.js'
 import { SingleFlight } from './single-flight.js'
-import { syncDirectory } from '../../base/durable-directory.js'
+import { makeDirectory, syncDirectory } from '../../base/durable-directory.js'
 import type { ImageLayer } from './layer.js'
 
 export interface LayerDirectoryOptions {
@@ -73,7 +73,7 @@ export class LayerDirectoryCache implements LayerCache {
   /** Creates the directory if needed, and removes leftovers of a crash and layers of another format. */
   static async open(options: LayerDirectoryOptions): Promise<LayerDirectoryCache> {
     // Only for root: a layer can contain setuid programs of its package.
-    await mkdir(options.directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(options.directory)
     for (const name of await readdir(options.directory)) {
       const place = join(options.directory, name)
       const isLeftover = name.startsWith('new-') || (LAYER_NAME.test(name) && !(await readRecord(place)))
@@ -170,7 +170,7 @@ export class LayerDirectoryCache implements LayerCache {
   ): Promise<LayerRecord> {
     const fresh = this.#temporaryName()
     try {
-      await mkdir(this.directory, { recursive: true, mode: 0o700 })
+      await makeDirectory(this.directory)
       await mkdir(fresh, { mode: 0o755 })
       const build = { resources: this.#resources, limits: this.#limits, owners }
       const record = await buildLayer(fresh, source, build, signal)
