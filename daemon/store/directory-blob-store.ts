@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type BigIntStats, constants, createReadStream, type Dirent } from 'node:fs'
-import { open, opendir, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
+import { open, opendir, readdir, rename, rm, rmdir, stat, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { errnoOf, NotFound } from '../../base/errors.js'
@@ -9,7 +9,7 @@ import { isSha256 } from '../../base/identifiers.js'
 import type { Blob, BlobStore, BlobWriteOptions, OpenBlob, WrittenBlob } from './blob-store.js'
 import { copyAndHash } from './blob-writer.js'
 import { makeDurableDirectory, syncDirectory } from '../../base/durable-directory.js'
-import { withDiskFull } from './storage-errors.js'
+import { storageError } from './storage-errors.js'
 import { TrustedFiles } from './trusted-files.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
 import { VerifiedBlobStream } from './verified-blob-stream.js'
@@ -37,7 +37,7 @@ export class DirectoryBlobStore implements BlobStore {
   /** By blob: publishing, touching and deleting. */
   readonly #mutex = new KeyedMutex()
   /**
-   * Inodes of files with damaged content, by digest. A reader can detect damage in a file that has been replaced since,
+   * Inodes of files with damaged content, or whose names may not be durable, by digest. A reader can detect damage in a file that has been replaced since,
    * which says nothing about the new file. The inode number is not reused while the reader holds the old file open.
    */
   readonly #damaged = new Map<string, Set<bigint>>()
@@ -94,7 +94,7 @@ export class DirectoryBlobStore implements BlobStore {
     } catch (error) {
       body.destroy()
       await rm(temporary, { force: true })
-      throw withDiskFull(error, 'store the data')
+      throw storageError(error, 'store the data')
     } finally {
       for (const reader of readers) reader.destroy()
     }
@@ -115,8 +115,15 @@ export class DirectoryBlobStore implements BlobStore {
       await rename(temporary, path)
       this.#damaged.delete(sha256)
       // The rename changes the ctime of the file, so this comes after it.
-      this.#trusted.add(sha256, await stat(path, NANOSECONDS))
-      await syncDirectory(dirname(path))
+      const written = await stat(path, NANOSECONDS)
+      try {
+        await syncDirectory(dirname(path))
+      } catch (error) {
+        // A later fsync would not show whether the name is durable: the blob has to be written again.
+        this.#damaged.set(sha256, new Set([written.ino]))
+        throw error
+      }
+      this.#trusted.add(sha256, written)
       return { modifiedAt, replaced }
     })
   }
@@ -125,9 +132,15 @@ export class DirectoryBlobStore implements BlobStore {
     const known = this.#prefixes.get(directory)
     if (known) return known
     // Also if the directory exists: the process that created it may have died before it was durable.
-    const making = makeDurableDirectory(directory).then(() => syncDirectory(this.#blobs))
+    const making = makeDurableDirectory(directory)
+      .then(() => syncDirectory(this.#blobs))
+      .catch(async (error: unknown) => {
+        this.#prefixes.delete(directory)
+        // The next write makes it anew, unless there are blobs in it.
+        await rmdir(directory).catch(() => undefined)
+        throw error
+      })
     this.#prefixes.set(directory, making)
-    making.catch(() => this.#prefixes.delete(directory))
     return making
   }
 
@@ -187,7 +200,7 @@ export class DirectoryBlobStore implements BlobStore {
         return { length: Number(after.size) }
       } catch (error) {
         if (errnoOf(error) === 'ENOENT') return undefined
-        throw error
+        throw storageError(error, 'renew stored data')
       }
     })
   }

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import type { Statement } from 'better-sqlite3'
 import { errnoOf, Fault, StagerdError, Unavailable } from '../../../base/errors.js'
-import { withDiskFull } from '../storage-errors.js'
+import { storageError } from '../storage-errors.js'
 import { Connection } from './connection.js'
 import { migrate } from './migrate.js'
 import { MIGRATIONS, type Migration } from './migrations.js'
@@ -62,7 +62,7 @@ export class StagerdDatabase {
   /**
    * Commits what `work` writes, durably; rolls back if it throws.
    *
-   * Rejects with `Unavailable` (`disk-full`, `database-locked`), or with what `work` throws.
+   * Rejects with `Unavailable` (`disk-full`, `disk-error`, `database-locked`), or with what `work` throws.
    */
   write<T>(work: () => T): Promise<T> {
     return this.#run(() => {
@@ -135,7 +135,7 @@ export class StagerdDatabase {
 }
 
 function asStorageError(error: unknown): Error {
-  const mapped = withDiskFull(error, 'write to the database')
+  const mapped = storageError(error, 'write to the database')
   if (mapped instanceof StagerdError) return mapped
   const code = errnoOf(mapped)
   if (code?.startsWith('SQLITE_BUSY'))
