@@ -37,9 +37,9 @@ module.exports = {
     },
     {
       name: 'daemon-imports-the-port-of-isolation',
-      comment: 'The files directly in isolation/ are the port. Only app.ts chooses what implements it.',
+      comment: 'The files directly in isolation/ are the port. Only these two choose what implements it.',
       severity: 'error',
-      from: { path: '^daemon/', pathNot: '^daemon/app\\.ts$' },
+      from: { path: '^daemon/', pathNot: '^daemon/(app|build-isolation)\\.ts$' },
       to: { path: '^isolation/[^/]+/' },
     },
     {

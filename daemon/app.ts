@@ -14,11 +14,6 @@ import { readEntries } from '../isolation/archive/read-entries.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { segmentedScans } from '../isolation/archive/segmented-scan.js'
 import { gzipStream } from '../isolation/archive/transcode.js'
-import { StagerCaches as CacheDirectories } from '../isolation/caches/stager-caches.js'
-import { DockerIsolation } from '../isolation/docker/docker-isolation.js'
-import { assertHoldsOverlays } from '../isolation/host/overlay-probe.js'
-import type { Isolation } from '../isolation/isolation.js'
-import { LayerDirectoryCache } from '../isolation/layers/layer-cache.js'
 import { TokenCallers } from './access/callers.js'
 import { buildApi } from './api/api.js'
 import type { Api } from './api/fastify.js'
@@ -27,6 +22,7 @@ import { Restorer } from './backup/restore.js'
 import type { Bootstraps } from './bootstrap/bootstraps.js'
 import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
 import { buildBootstraps } from './build-bootstraps.js'
+import type { BuildIsolation } from './build-isolation.js'
 import { buildWebhooks } from './build-webhooks.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { examineSocket } from './control-socket.js'
@@ -47,12 +43,11 @@ import { nodeFacts } from './node-facts.js'
 import { examineHost } from './node/host-findings.js'
 import { NodeReport } from './node/node-report.js'
 import { Readiness } from './node/readiness.js'
-import { proxyAddresses, proxyEnvironment } from './proxy-environment.js'
+import { proxyEnvironment } from './proxy-environment.js'
 import { closureOf } from './resolver/closure.js'
 import { Resolver } from './resolver/resolver.js'
 import { ResultDiffs } from './results/result-diff.js'
 import { PackageRuns } from './runs/package-runs.js'
-import { loadSeccompProfile } from './seccomp-profile.js'
 import { readSecretsKey } from './secrets/secrets-key.js'
 import { Seal } from './secrets/seal.js'
 import { Secrets } from './secrets/secrets.js'
@@ -83,8 +78,7 @@ export interface Surroundings {
   readonly logger: Logger
   /** The environment of the process, for the standard variables that are no settings. */
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Default: the Docker Engine of this host. Tests give a fake. */
-  readonly isolation?: Isolation
+  readonly buildIsolation: BuildIsolation
 }
 
 /** The parts that have a lifecycle; see lifecycle.ts. */
@@ -106,13 +100,12 @@ export interface App {
  */
 export async function buildApp(
   settings: Settings,
-  { version, logger, environment: ofProcess, isolation: given }: Surroundings,
+  { version, logger, environment: ofProcess, buildIsolation }: Surroundings,
   undo: CleanupStack,
 ): Promise<App> {
   const { limits, concurrency } = settings
   const state = await StateDirectory.open(settings.stateDir, undo)
   const { path: stateDir, nodeId } = state
-  if (!given) await assertHoldsOverlays(stateDir)
   const ca = await loadCaBundle(settings.caBundle)
   const environment = { always: ca.environment, withEgress: proxyEnvironment(settings.proxy) }
 
@@ -148,26 +141,10 @@ export async function buildApp(
 
   // Containers.
   const resources = { open: async (sha256: string) => (await blobs.open(sha256)).stream }
-  const isolation: Isolation =
-    given ??
-    new DockerIsolation({
-      owner: { nodeId, installDirectory: installDirectory() },
-      stateDirectory: stateDir,
-      layers: await LayerDirectoryCache.open({
-        ...{ directory: state.layers, resources, observer: verifications.ofLayers },
-        damaged: verifications.damaged('layer').map(({ id }) => id),
-      }),
-      caches: new CacheDirectories({
-        directory: state.caches,
-        ...settings.stagerCache,
-        warn: (details, message) => logger.warn(details, message),
-      }),
-      ...{ addressPool: settings.bridgePool, networkMtu: settings.networkMtu },
-      compressor: settings.compressor,
-      extraFiles: ca.files,
-      proxies: proxyAddresses(settings.proxy),
-      seccomp: await loadSeccompProfile(settings.seccompProfile),
-    })
+  const isolation = await buildIsolation({
+    ...{ settings, state, resources, verifications, logger },
+    extraFiles: ca.files,
+  })
   const live = new LiveContainers()
   const caches = new StagerCaches({ isolation, packages, stagers })
   const janitor = new Janitor({ isolation, live, logger, forgetDeleted: () => caches.forgetDeleted() })

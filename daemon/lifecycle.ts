@@ -8,6 +8,7 @@ import { expiryWarning, type Certificate } from './control-certificate.js'
 import { controlAddressOf } from './settings/control-address.js'
 import type { Settings } from './settings/settings.js'
 import { loadNativeLibrary } from './store/sqlite/native-library.js'
+import { storageError } from './store/storage-errors.js'
 
 /**
  * The daemon without the process.
@@ -36,7 +37,7 @@ export class Daemon {
   }
 
   /**
-   * Throws `Conflict` (`state-dir-in-use`), `BadInput` for settings that do not work on this host, `Fault` (`not-root`,
+   * Throws `Conflict` (`state-dir-in-use`), `Unavailable` (`disk-full`, `disk-error`), `BadInput` for settings that do not work on this host, `Fault` (`not-root`,
    * `native-library`, and those of the store).
    */
   static async open(settings: Settings, surroundings: Surroundings): Promise<Daemon> {
@@ -49,7 +50,7 @@ export class Daemon {
       return new Daemon(app, settings, surroundings.logger, undo)
     } catch (error) {
       await undo.run()
-      throw error
+      throw storageError(error, 'start')
     }
   }
 

@@ -2,6 +2,7 @@ import { CommanderError } from 'commander'
 import { pino } from 'pino'
 import { BadInput, StagerdError, messageOf } from '../base/errors.js'
 import { installedVersion } from '../base/installation.js'
+import { buildDockerIsolation } from './build-isolation.js'
 import { DEFAULT_FILE, describeCommand } from './command-line.js'
 import { Daemon } from './lifecycle.js'
 import { isJournal, journalLogger, journalSocket } from './log/journal.js'
@@ -49,7 +50,12 @@ async function main(argv: readonly string[]): Promise<number> {
   // Before the start: the default action of this signal ends the process.
   let service: Service | undefined
   process.on('SIGHUP', () => void service?.reload())
-  const daemon = await Daemon.open(settings, { version, logger, environment: process.env })
+  const daemon = await Daemon.open(settings, {
+    version,
+    logger,
+    environment: process.env,
+    buildIsolation: buildDockerIsolation,
+  })
   const manager = new ServiceManager(process.env)
   try {
     await daemon.start()

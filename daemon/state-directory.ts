@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { CleanupStack } from '../base/cleanup-stack.js'
+import { makeDirectory, writeDurably } from '../base/durable-directory.js'
 import { errnoOf, Fault } from '../base/errors.js'
 import { isUuid } from '../base/identifiers.js'
 import { lockStateDirectory } from './store/sqlite/state-lock.js'
@@ -54,7 +55,7 @@ export class StateDirectory {
    */
   static async open(directory: string, undo: CleanupStack): Promise<StateDirectory> {
     try {
-      await mkdir(directory, { recursive: true, mode: 0o711 })
+      await makeDirectory(directory, 0o711)
       undo.defer('unlock the state directory', lockStateDirectory(path.join(directory, 'lock.db')))
       const state = new StateDirectory(directory, await readNodeId(path.join(directory, 'node-id')))
       // An import unlinks its file as soon as it is open. A file that still has a name is left over from a crash.
@@ -76,6 +77,6 @@ async function readNodeId(file: string): Promise<string> {
     if (errnoOf(error) !== 'ENOENT') throw error
   }
   const id = randomUUID()
-  await writeFile(file, `${id}\n`, { mode: 0o644, flush: true })
+  await writeDurably(file, `${id}\n`, 0o644)
   return id
 }

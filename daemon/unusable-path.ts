@@ -13,6 +13,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'a part of the path does not exist',
   ENOSPC: 'the disk is full',
   EDQUOT: 'the disk quota is used up',
+  EIO: 'its disk reports an error',
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, rm, type FileHandle } from 'node:fs/promises'
+import { open, rm, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import {
@@ -11,6 +11,7 @@ import {
   type BackupHead,
   type LeftOut,
 } from '../../base/backup-archive.js'
+import { makeDirectory } from '../../base/durable-directory.js'
 import { messageOf, NotFound, StagerdError } from '../../base/errors.js'
 import { Holder, type Leases } from '../../base/leases.js'
 import { END_OF_ARCHIVE, TAR_BLOCK, tarEntry } from '../../base/tar-blocks.js'
@@ -18,7 +19,7 @@ import type { LogStore } from '../log/log-store.js'
 import type { BackupRepository } from '../store/backup-repository.js'
 import type { BlobStore, OpenBlob } from '../store/blob-store.js'
 import { openVerified } from '../store/open-verified.js'
-import { withDiskFull } from '../store/storage-errors.js'
+import { storageError } from '../store/storage-errors.js'
 import { blobName, DATABASE_NAME, LOG_FOLDERS, logName, type LogFolder } from './backup-files.js'
 
 export interface BackupsParts {
@@ -88,14 +89,14 @@ export class Backups {
       return { stream, bytes: lengths.reduce((sum, one) => sum + one, (await found.database.stat()).size) }
     } catch (error) {
       holder.release()
-      throw withDiskFull(error, 'copy the database')
+      throw storageError(error, 'copy the database')
     }
   }
 
   async #find(): Promise<Found> {
     const { directory, graceMs, blobs, database } = this.#parts
     const youngest = Date.now() - graceMs
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory)
     const file = path.join(directory, randomUUID())
     try {
       const digests = new Set(await database.copyTo(file))

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -13,13 +13,14 @@ import {
   type BackupHead,
   type LeftOut,
 } from '../../base/backup-archive.js'
+import { makeDirectory } from '../../base/durable-directory.js'
 import { BadInput, StagerdError } from '../../base/errors.js'
 import { Holder, type Leases } from '../../base/leases.js'
 import { Mutex } from '../../base/mutex.js'
 import type { LogStore } from '../log/log-store.js'
 import type { BackupRepository, Restored } from '../store/backup-repository.js'
 import type { BlobStore } from '../store/blob-store.js'
-import { withDiskFull } from '../store/storage-errors.js'
+import { storageError } from '../store/storage-errors.js'
 import { fileOf, LOG_FOLDERS, type LogFolder } from './backup-files.js'
 
 export interface RestorerParts {
@@ -88,17 +89,17 @@ export class Restorer {
     return this.#mutex.run(async () => {
       await this.#parts.database.assertReplaceable(replace)
       const directory = path.join(this.#parts.directory, randomUUID())
-      await mkdir(directory, { recursive: true, mode: 0o700 })
       const holder = new Holder()
       const received: Received = { head: undefined, resources: 0, leftOut: [], made: new Map(), logs: [], placed: [] }
       try {
+        await makeDirectory(directory)
         const head = await this.#receive(body, directory, received, holder)
         const restored = await this.#replace(path.join(directory, 'stagerd.db'), replace, received)
         return { ...restored, head, resources: received.resources, leftOut: received.leftOut }
       } catch (error) {
         holder.release()
         await this.#discard(received)
-        throw withDiskFull(error, 'restore the backup')
+        throw storageError(error, 'restore the backup')
       } finally {
         holder.release()
         await rm(directory, { recursive: true, force: true })

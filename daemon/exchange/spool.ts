@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, rm, type FileHandle } from 'node:fs/promises'
+import { open, rm, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
+import { makeDirectory } from '../../base/durable-directory.js'
 import { TooLarge } from '../../base/errors.js'
-import { withDiskFull } from '../store/storage-errors.js'
+import { storageError } from '../store/storage-errors.js'
 
 /**
  * Writes a body to an unlinked file, which disappears when its descriptor is closed, at the latest with the process. The
  * caller closes it.
  *
- * Throws `TooLarge` (`exchange-too-large`), `Unavailable` (`disk-full`).
+ * Throws `TooLarge` (`exchange-too-large`), `Unavailable` (`disk-full`, `disk-error`).
  */
 export async function spool(
   body: Readable,
@@ -19,11 +20,8 @@ export async function spool(
     signal,
   }: { readonly directory: string; readonly maxBytes: number; readonly signal: AbortSignal },
 ): Promise<{ readonly file: FileHandle; readonly length: number }> {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  const name = path.join(directory, randomUUID())
-  const file = await open(name, 'wx+', 0o600)
+  const file = await openUnlinked(directory)
   try {
-    await rm(name)
     let length = 0
     for await (const chunk of body as AsyncIterable<Buffer>) {
       signal.throwIfAborted()
@@ -35,6 +33,20 @@ export async function spool(
     return { file, length }
   } catch (error) {
     await file.close()
-    throw withDiskFull(error, 'keep the file while it is imported')
+    throw storageError(error, 'keep the file while it is imported')
+  }
+}
+
+async function openUnlinked(directory: string): Promise<FileHandle> {
+  const name = path.join(directory, randomUUID())
+  let file: FileHandle | undefined
+  try {
+    await makeDirectory(directory)
+    file = await open(name, 'wx+', 0o600)
+    await rm(name)
+    return file
+  } catch (error) {
+    await file?.close()
+    throw storageError(error, 'keep the file while it is imported')
   }
 }

@@ -1,9 +1,11 @@
 import { EventEmitter } from 'node:events'
-import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import { makeDirectory } from '../../base/durable-directory.js'
 import { errnoOf } from '../../base/errors.js'
 import { isUuid } from '../../base/identifiers.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
+import { storageError } from '../store/storage-errors.js'
 import { findLastLine } from './find-line.js'
 import { parseLine, type LogLine, type StoredLine } from './log-file.js'
 import { readLog, type ReadOptions } from './log-reader.js'
@@ -40,14 +42,14 @@ export class LogStore {
       changed()
     }
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+      await makeDirectory(this.#directory)
       const writer = await LogWriter.open(this.#file(staging), { written: changed, closed })
       this.#writers.set(staging, writer)
       return writer
     } catch (error) {
       // The staging may have ended all the same, so that its log is complete.
       changed()
-      throw error
+      throw storageError(error, 'keep a log')
     }
   }
 
@@ -105,7 +107,7 @@ export class LogStore {
 
   /** Moves a file to the place of a log. Must not be called while the log has a writer. */
   async take(staging: string, file: string): Promise<void> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(this.#directory)
     await rename(file, this.#file(staging))
   }
 

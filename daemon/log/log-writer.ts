@@ -1,4 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { storageError } from '../store/storage-errors.js'
 import { findLastLine } from './find-line.js'
 import { formatLine, type LogStream } from './log-file.js'
 
@@ -89,7 +90,9 @@ export class LogWriter {
   /** Resolves when what was appended survives a power failure. */
   async sync(): Promise<void> {
     await this.#flush()
-    await this.#handle.datasync()
+    await this.#handle.datasync().catch((error: unknown) => {
+      throw storageError(error, 'keep a log')
+    })
   }
 
   async close(): Promise<void> {
@@ -147,7 +150,7 @@ export class LogWriter {
       // A full disk may have taken part of the text: half a line would hide everything that comes after it.
       this.#pending = [...lines, ...this.#pending]
       await this.#handle.truncate(this.#length)
-      throw error
+      throw storageError(error, 'keep a log')
     }
     this.#length += Buffer.byteLength(text)
     this.#failure = undefined

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
-import path from 'node:path'
+import { open } from 'node:fs/promises'
+import { writeDurably } from '../../base/durable-directory.js'
 import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
 import { KEY_BYTES } from './seal.js'
 
@@ -21,7 +21,8 @@ export async function readSecretsKey(given: string | undefined, own: string): Pr
   } catch (error) {
     if (!(error instanceof BadInput && errnoOf(error.cause) === 'ENOENT')) throw error
   }
-  await make(own)
+  // What a cut key has sealed could not be opened again.
+  await writeDurably(own, randomBytes(KEY_BYTES), 0o600)
   return await read(own)
 }
 
@@ -47,20 +48,4 @@ async function read(file: string): Promise<Buffer> {
       `The key ${file} has ${content.length} bytes: it must have ${KEY_BYTES}, such as of \`head -c ${KEY_BYTES} /dev/urandom\`.`,
     )
   return content
-}
-
-/** It has its name when it is whole and durable: what a cut one has sealed could not be opened again. */
-async function make(file: string): Promise<void> {
-  const fresh = `${file}.new`
-  await rm(fresh, { force: true })
-  const handle = await open(fresh, 'wx', 0o600)
-  try {
-    await handle.writeFile(randomBytes(KEY_BYTES))
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(fresh, file)
-  const directory = await open(path.dirname(file), 'r')
-  await directory.sync().finally(() => directory.close())
 }

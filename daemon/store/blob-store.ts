@@ -18,7 +18,7 @@ import type { Readable } from 'node:stream'
  * - `BadInput` (`digest-mismatch`, `length-mismatch`): the content is not as `expected`.
  * - `TooLarge` (`blob-too-large`): the content is longer than `maxBytes`.
  * - `NotFound` (`blob-not-found`).
- * - `Unavailable` (`disk-full`): ENOSPC or EDQUOT.
+ * - `Unavailable` (`disk-full`, `disk-error`).
  * - `Fault` (`blob-corrupt`), from a stream: the content is damaged. From `open`, at once, if this is known already.
  */
 export interface BlobStore {

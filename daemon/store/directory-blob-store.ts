@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type BigIntStats, constants, createReadStream, type Dirent } from 'node:fs'
-import { type FileHandle, open, opendir, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises'
+import { type FileHandle, open, opendir, readdir, rename, rm, rmdir, stat, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { errnoOf, Fault, NotFound } from '../../base/errors.js'
@@ -10,8 +10,8 @@ import type { Blob, BlobStore, BlobWriteOptions, OpenBlob, Verdict, VerifyOption
 import { copyAndHash } from './blob-writer.js'
 import { dropCached } from './drop-cached.js'
 import { makeDurableDirectory, syncDirectory } from '../../base/durable-directory.js'
-import { withDiskFull } from './storage-errors.js'
 import { KnownContent, type KnownContentOptions } from './known-content.js'
+import { storageError } from './storage-errors.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
 import { blobCorrupt, VerifiedBlobStream } from './verified-blob-stream.js'
 
@@ -90,7 +90,7 @@ export class DirectoryBlobStore implements BlobStore {
     } catch (error) {
       body.destroy()
       await rm(temporary, { force: true })
-      throw withDiskFull(error, 'store the data')
+      throw storageError(error, 'store the data')
     } finally {
       for (const reader of readers) reader.destroy()
     }
@@ -110,8 +110,15 @@ export class DirectoryBlobStore implements BlobStore {
       await utimes(temporary, modifiedAt, modifiedAt)
       await rename(temporary, path)
       // The rename changes the ctime of the file, so this comes after it.
-      this.#known.written(sha256, await stat(path, NANOSECONDS))
-      await syncDirectory(dirname(path))
+      const written = await stat(path, NANOSECONDS)
+      try {
+        await syncDirectory(dirname(path))
+      } catch (error) {
+        // A later fsync would not show whether the name is durable.
+        this.#known.mayBeLost(sha256, written)
+        throw error
+      }
+      this.#known.written(sha256, written)
       return { modifiedAt, replaced }
     })
   }
@@ -120,9 +127,15 @@ export class DirectoryBlobStore implements BlobStore {
     const known = this.#prefixes.get(directory)
     if (known) return known
     // Also if the directory exists: the process that created it may have died before it was durable.
-    const making = makeDurableDirectory(directory).then(() => syncDirectory(this.#blobs))
+    const making = makeDurableDirectory(directory)
+      .then(() => syncDirectory(this.#blobs))
+      .catch(async (error: unknown) => {
+        this.#prefixes.delete(directory)
+        // The next write makes it anew, unless there are blobs in it.
+        await rmdir(directory).catch(() => undefined)
+        throw error
+      })
     this.#prefixes.set(directory, making)
-    making.catch(() => this.#prefixes.delete(directory))
     return making
   }
 
@@ -199,7 +212,7 @@ export class DirectoryBlobStore implements BlobStore {
       const path = this.#path(sha256)
       try {
         const before = await stat(path, NANOSECONDS)
-        if (this.#known.isDamaged(sha256, before)) return undefined
+        if (this.#known.mustBeWritten(sha256, before)) return undefined
         const now = laterThan(before.mtime)
         await utimes(path, now, now)
         const after = await stat(path, NANOSECONDS)
@@ -207,7 +220,7 @@ export class DirectoryBlobStore implements BlobStore {
         return { length: Number(after.size) }
       } catch (error) {
         if (errnoOf(error) === 'ENOENT') return undefined
-        throw error
+        throw storageError(error, 'renew stored data')
       }
     })
   }

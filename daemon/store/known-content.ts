@@ -35,6 +35,8 @@ export interface BlobObserver {
  */
 export class KnownContent {
   readonly #damaged = new Map<string, Set<string>>()
+  /** States of files that are sound, and whose names a crash may lose. */
+  readonly #mayBeLost = new Map<string, string>()
   readonly #trusted: TrustedFiles
   readonly #observer: BlobObserver | undefined
 
@@ -48,6 +50,16 @@ export class KnownContent {
     return this.#damaged.get(sha256)?.has(stateOf(file)) ?? false
   }
 
+  /** Whether a write of the same content has to replace the file. */
+  mustBeWritten(sha256: string, file: BigIntStats): boolean {
+    return this.isDamaged(sha256, file) || this.#mayBeLost.get(sha256) === stateOf(file)
+  }
+
+  /** The name of the file could not be made durable. */
+  mayBeLost(sha256: string, file: BigIntStats): void {
+    this.#mayBeLost.set(sha256, stateOf(file))
+  }
+
   /** Whether a reader may be given the file as it is. */
   mayGiveOut(sha256: string, file: BigIntStats): boolean {
     if (!this.#trusted.has(sha256, file)) return false
@@ -58,6 +70,7 @@ export class KnownContent {
   /** The blob has a new file. */
   written(sha256: string, file: BigIntStats): void {
     this.#damaged.delete(sha256)
+    this.#mayBeLost.delete(sha256)
     this.sound(sha256, file)
   }
 
@@ -93,6 +106,7 @@ export class KnownContent {
 
   deleted(sha256: string): void {
     this.#damaged.delete(sha256)
+    this.#mayBeLost.delete(sha256)
     this.#trusted.forget(sha256)
     this.#observer?.deleted(sha256)
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { lstat, mkdir, readdir, rename, rmdir, stat, utimes } from 'node:fs/promises'
+import { lstat, readdir, rename, rmdir, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectory } from '../../base/durable-directory.js'
 import { errnoOf, messageOf } from '../../base/errors.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
 import { type Holder, Leases } from '../../base/leases.js'
@@ -101,7 +102,7 @@ export class StagerCaches {
     await this.#pending.wait(id)
     return await this.#mutex.run(id, async () => {
       const directory = this.#directoryOf(id)
-      await mkdir(directory, { recursive: true, mode: 0o700 })
+      await makeDirectory(directory)
       const list = await this.#read(id, ownersText(owners))
       for (const { name } of list.layers) this.#held.hold(`${id}/${name}`, holder)
       // Also an empty one is in use.
@@ -235,7 +236,7 @@ export class StagerCaches {
     await this.#mutex.run(id, async () => {
       if ((this.#cleared.get(id) ?? 0) !== cleared) return
       const name = randomBytes(4).toString('hex')
-      await mkdir(directory, { recursive: true, mode: 0o700 })
+      await makeDirectory(directory)
       await rename(from, join(directory, name))
       const layers = [...below, { name, bytes, boot: await bootId() }]
       await writeCacheList(directory, { owners: list.owners, layers })

@@ -1,5 +1,6 @@
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { makeDirectory } from '../../base/durable-directory.js'
 import { errnoOf } from '../../base/errors.js'
 
 /** Precision of the times, in milliseconds: a second use within it is not recorded. */
@@ -18,7 +19,7 @@ export class LastUsedTimes {
   async mark(tag: string): Promise<void> {
     const now = performance.now()
     if (now - (this.#marked.get(tag) ?? -Infinity) < PRECISION_MS) return
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(this.#directory)
     await writeFile(path.join(this.#directory, tag), '')
     this.#marked.set(tag, now)
   }

@@ -1,5 +1,6 @@
 import { chmod, mkdir, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makeDirectory } from '../../base/durable-directory.js'
 import { errnoOf } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
@@ -63,7 +64,7 @@ export async function makeScratch(
   groundFiles: ReadonlyMap<string, string>,
   owner?: { readonly uid: number; readonly gid: number },
 ): Promise<void> {
-  await mkdir(scratch.directory, { recursive: true, mode: 0o700 })
+  await makeDirectory(scratch.directory)
   await Promise.all([scratch.upper, scratch.work, scratch.merged, scratch.ground].map((path) => mkdir(path)))
   // The root of the overlay has the mode of the upper directory, which mkdir would reduce by the umask.
   await chmod(scratch.upper, 0o755)
@@ -77,7 +78,7 @@ export async function makeScratch(
 
 /** For a run with templates. */
 export async function makeRunScratch({ directory, merged, ground, files }: Scratch): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await makeDirectory(directory)
   await Promise.all([merged, ground, files].map((path) => mkdir(path)))
 }
 

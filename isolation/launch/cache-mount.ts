@@ -1,5 +1,6 @@
 import { chmod, chown, mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeDirectory } from '../../base/durable-directory.js'
 import { messageOf } from '../../base/errors.js'
 import type { Holder } from '../../base/leases.js'
 import { type MappedOwners, rootOnDisk } from '../archive/mapped-owners.js'
@@ -69,7 +70,7 @@ export class CacheMount {
 
   async makeDirectories(): Promise<void> {
     const { cache, cacheUpper, cacheWork, cacheGround } = this.#scratch
-    await mkdir(dirname(cache), { recursive: true, mode: 0o700 })
+    await makeDirectory(dirname(cache))
     await Promise.all([cache, cacheUpper, cacheWork, cacheGround].map((path) => mkdir(path)))
     const { uid, gid } = rootOnDisk(this.#parts.owners)
     await chown(cacheUpper, uid, gid)

@@ -19,7 +19,7 @@ import { type LayerRecord, readRecord } from './layer-record.js'
 import { explained } from './disk-full.js'
 import { removeTree } from './remove-tree.js'
 import { SingleFlight } from './single-flight.js'
-import { syncDirectory } from '../../base/durable-directory.js'
+import { makeDirectory, syncDirectory } from '../../base/durable-directory.js'
 
 export interface LayerDirectoryOptions {
   /** Absolute path; created if it does not exist. For one daemon at a time. */
@@ -86,7 +86,7 @@ export class LayerDirectoryCache implements LayerCache {
   /** Creates the directory if needed, and removes leftovers of a crash and layers of another format. */
   static async open(options: LayerDirectoryOptions): Promise<LayerDirectoryCache> {
     // Only for root: a layer can contain setuid programs of its package.
-    await mkdir(options.directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(options.directory)
     for (const name of await readdir(options.directory)) {
       const place = join(options.directory, name)
       const isLeftover = name.startsWith('new-') || (LAYER_NAME.test(name) && !(await readRecord(place)))
@@ -237,7 +237,7 @@ export class LayerDirectoryCache implements LayerCache {
   ): Promise<LayerRecord> {
     const fresh = this.#temporaryName()
     try {
-      await mkdir(this.directory, { recursive: true, mode: 0o700 })
+      await makeDirectory(this.directory)
       await mkdir(fresh, { mode: 0o755 })
       const build = { resources: this.#resources, limits: this.#limits, owners }
       const record = await buildLayer(fresh, source, build, signal)

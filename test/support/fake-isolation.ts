@@ -24,6 +24,7 @@ import type {
   StartHooks,
   SweepReport,
 } from '../../isolation/isolation.js'
+import type { LayerVerification, LayerVerdict } from '../../isolation/layer-verification.js'
 import type { KeptContainer } from '../../isolation/kept-container.js'
 import type { ContainerPlan, LayerContent, LayerSource, PreparePlan, StartPlan } from '../../isolation/launch-plan.js'
 import { canBeGivenLater } from '../../isolation/later-variables.js'
@@ -83,7 +84,7 @@ class Exit extends Error {
  * An isolation without a host: programs are functions, and each uses HTTP on loopback to its coordinator. It passes the
  * same contract suite as the real one.
  */
-export class FakeIsolation implements Isolation {
+export class FakeIsolation implements Isolation, LayerVerification {
   /** Programs by their start command. */
   readonly stagers = new Map<string, FakeStager>()
   /** IDs of containers that are prepared and not released: what would be left on a host. */
@@ -250,6 +251,15 @@ export class FakeIsolation implements Isolation {
 
   examineFirewall(): Promise<readonly Finding[]> {
     return Promise.resolve([])
+  }
+
+  /** It keeps no layers on a disk. */
+  layers(): Promise<[]> {
+    return Promise.resolve([])
+  }
+
+  verifyLayer(): Promise<LayerVerdict> {
+    return Promise.resolve('unknown')
   }
 
   ping(): Promise<void> {

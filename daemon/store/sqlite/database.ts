@@ -1,10 +1,11 @@
 import { closeSync, openSync } from 'node:fs'
 import type { Statement } from 'better-sqlite3'
 import { errnoOf, Fault, StagerdError, Unavailable } from '../../../base/errors.js'
-import { withDiskFull } from '../storage-errors.js'
+import { storageError } from '../storage-errors.js'
 import { Connection } from './connection.js'
 import { migrate } from './migrate.js'
 import { MIGRATIONS, type Migration } from './migrations.js'
+import { rewriteLog } from './rewrite-log.js'
 
 /** 3.51.3 fixes a race between a checkpoint and a reset of the WAL that can lose commits. */
 const OLDEST_SQLITE = [3, 51, 3] as const
@@ -21,6 +22,7 @@ export interface DatabaseOptions {
  * INVARIANTS
  * - WAL with `synchronous=FULL`: the commit is fsynced when `write` resolves. better-sqlite3 is compiled with NORMAL,
  *   under which a power failure can lose acknowledged commits, so the settings are verified.
+ * - A commit whose fsync fails is rolled back, and the next one writes to the same place of the log anew.
  * - `work` is synchronous and does nothing but SQL, so no other code of this process runs during a transaction.
  */
 export class StagerdDatabase {
@@ -34,7 +36,7 @@ export class StagerdDatabase {
   }
 
   /**
-   * Opens or creates the database, and migrates it. The directory must exist.
+   * Opens or creates the database, and migrates it. The directory must exist, and nobody else may have the database open.
    *
    * Throws `Fault` (`sqlite-too-old`, `sqlite-not-durable`, `database-damaged`), `BadInput` (`database-too-new`).
    */
@@ -42,6 +44,7 @@ export class StagerdDatabase {
     const { migrations = MIGRATIONS, busyTimeoutMs = 5_000 } = options
     // SQLite would create it with the permissions that the umask leaves.
     closeSync(openSync(path, 'a', 0o600))
+    rewriteLog(path)
     const sqlite = new Connection(path)
     try {
       assertVersion(sqlite)
@@ -62,7 +65,7 @@ export class StagerdDatabase {
   /**
    * Commits what `work` writes, durably; rolls back if it throws.
    *
-   * Rejects with `Unavailable` (`disk-full`, `database-locked`), or with what `work` throws.
+   * Rejects with `Unavailable` (`disk-full`, `disk-error`, `database-locked`), or with what `work` throws.
    */
   write<T>(work: () => T): Promise<T> {
     return this.#run(() => {
@@ -135,7 +138,7 @@ export class StagerdDatabase {
 }
 
 function asStorageError(error: unknown): Error {
-  const mapped = withDiskFull(error, 'write to the database')
+  const mapped = storageError(error, 'write to the database')
   if (mapped instanceof StagerdError) return mapped
   const code = errnoOf(mapped)
   if (code?.startsWith('SQLITE_BUSY'))

@@ -47,9 +47,9 @@ it('reports that the disk is full', async () => {
   const full = await open('/dev/full', 'w')
   try {
     const { copyAndHash } = await import('../../../daemon/store/blob-writer.js')
-    const { withDiskFull } = await import('../../../daemon/store/storage-errors.js')
+    const { storageError } = await import('../../../daemon/store/storage-errors.js')
     const error: unknown = await copyAndHash(Readable.from(['content']), full, {}).catch((e: unknown) => e)
-    expect(withDiskFull(error, 'store the data')).toMatchObject({ code: 'disk-full', name: 'Unavailable' })
+    expect(storageError(error, 'store the data')).toMatchObject({ code: 'disk-full', name: 'Unavailable' })
   } finally {
     await full.close()
   }
