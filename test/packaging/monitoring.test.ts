@@ -8,6 +8,7 @@ import { measureNode } from '../../daemon/metrics/node-metrics.js'
 import { measureProcess } from '../../daemon/metrics/process-metrics.js'
 import { StagingMetrics } from '../../daemon/metrics/staging-metrics.js'
 import { measureStorage } from '../../daemon/metrics/storage-metrics.js'
+import { WebhookMetrics } from '../../daemon/metrics/webhook-metrics.js'
 
 const read = (name: string) => readFile(path.join(installDirectory(), 'packaging/prometheus', name), 'utf8')
 
@@ -21,6 +22,7 @@ function metricNames(): ReadonlySet<string> {
   const blobs = { list: () => [] as never }
   measureStorage({ registry, blobs, references: { resources: nothing }, isolation: { caches: nothing } })
   new StagingMetrics({ registry, ledger: { list: nothing }, shipped: [], queue: { limit: 1, draining: false } })
+  new WebhookMetrics({ registry, webhooks: { waiting: nothing } })
   return new Set(
     registry.getMetricsAsArray().flatMap(({ name, type }) => {
       return String(type) === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name]
