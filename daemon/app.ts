@@ -238,7 +238,9 @@ export async function buildApp(
   measureStorage({ registry, blobs, references, isolation })
   measureVerification({ registry, verifications, verifier })
   measureProcess(registry, version)
-  const webhooks = buildWebhooks({ webhooks: store.webhooks, ledger, registry, settings, version, logger })
+  const ofWebhooks = { webhooks: store.webhooks, ledger, registry, seal, authorities: ca.pem }
+  const webhooks = buildWebhooks({ ...ofWebhooks, settings, version, logger })
+  await webhooks.seal()
 
   // Bootstrap.
   const { bootstraps, logs: bootstrapLogs } = buildBootstraps({
@@ -254,7 +256,7 @@ export async function buildApp(
   })
   const restorer = new Restorer({
     database: store.backups,
-    ...{ blobs, live: liveBlobs, logs: backupLogs, stagings: service, bootstraps, directory: state.imports },
+    ...{ blobs, live: liveBlobs, logs: backupLogs, stagings: service, bootstraps, webhooks, directory: state.imports },
   })
 
   const callers = new TokenCallers(store.tokens)
@@ -284,7 +286,7 @@ export async function buildApp(
     pipelines: { pipelines, stagers },
     policies: { policies },
     resolution: { packages, resolver },
-    stagings: { stagings: service, ledger, kept, packages, pipelines, ingest, quota },
+    stagings: { stagings: service, ledger, kept, packages, pipelines, ingest, quota, receivers: webhooks.receivers },
     stagingLog: { ledger, logs },
     keptLaunches: { kept },
     runs: { runs },

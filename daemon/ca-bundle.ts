@@ -15,15 +15,17 @@ const VARIABLES = [
   'npm_config_cafile',
 ]
 
-/** What containers get on a host that trusts a private certificate authority; empty on any other host. */
+/** For a host that trusts a private certificate authority; empty on any other host. */
 export interface CaBundle {
   readonly files: ReadonlyMap<string, string>
   readonly environment: Readonly<Record<string, string>>
+  /** For requests of the daemon itself. */
+  readonly pem: string | undefined
 }
 
 /** Throws `BadInput` (`bad-ca-bundle`) for a file that cannot be read or contains no certificate. */
 export async function loadCaBundle(file: string | undefined): Promise<CaBundle> {
-  if (file === undefined) return { files: new Map(), environment: {} }
+  if (file === undefined) return { files: new Map(), environment: {}, pem: undefined }
   let pem: string
   try {
     pem = await readFile(file, 'utf8')
@@ -35,5 +37,6 @@ export async function loadCaBundle(file: string | undefined): Promise<CaBundle> 
   return {
     files: new Map([[PATH_IN_CONTAINER, pem]]),
     environment: Object.fromEntries(VARIABLES.map((variable) => [variable, PATH_IN_CONTAINER])),
+    pem,
   }
 }

@@ -8,9 +8,11 @@ import { exitCodeOfStaging } from '../session/exit-codes.js'
 import { followStaging } from '../follow/follow-staging.js'
 import type { Environment } from '../options/parse-environment.js'
 import { keepFailedOf, type KeepOptions } from '../options/parse-keep.js'
+import type { NotifyOptions } from '../options/notify-options.js'
 import type { SecretOptions } from '../options/secret-options.js'
 import { UsageError } from '../options/usage-error.js'
 import { lookUp } from '../session/look-up.js'
+import { readNotify } from '../session/read-notify.js'
 import { readSecrets } from '../session/read-secrets.js'
 import type { Session } from '../session/session.js'
 import { nameOfImage } from '../source/name-of-source.js'
@@ -21,7 +23,7 @@ import { publishAfter, temporaryNameOf } from '../transfer/publish-after.js'
 import { assertNoProgram, findReplaceable, listStagers } from '../transfer/put-package.js'
 import { timed } from '../display/timed.js'
 
-export interface StageImageOptions extends KeepOptions, SecretOptions {
+export interface StageImageOptions extends KeepOptions, SecretOptions, NotifyOptions {
   readonly name?: string
   readonly pipeline?: string
   readonly dependsOn?: readonly Capability[]
@@ -52,6 +54,7 @@ export async function stageImage(session: Session, options: StageImageOptions, i
   if (before) assertNoProgram(before, await listStagers(session))
   if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
   const secrets = await readSecrets(session, options.secret)
+  const notify = await readNotify(session, options)
 
   const draft: ImagePackageDraft = {
     image,
@@ -65,7 +68,8 @@ export async function stageImage(session: Session, options: StageImageOptions, i
   await output.note(`The image is ${imported.image}.`)
   const outcome: { ended?: Staging } = {}
   const { code, made } = await publishAfter(session, imported.package, target, async () => {
-    const request = { package: imported.package.uuid, pipeline: pipeline.uuid, ...keepFailedOf(options), ...secrets }
+    const wishes = { ...keepFailedOf(options), ...secrets, ...notify }
+    const request = { package: imported.package.uuid, pipeline: pipeline.uuid, ...wishes }
     const submitted = await api.post<Staging>('/v1/stagings', request, { signal })
     outcome.ended = await followStaging(session, submitted.uuid)
     return exitCodeOfStaging(outcome.ended)

@@ -12,10 +12,12 @@ import { followStaging } from '../follow/follow-staging.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment } from '../options/parse-environment.js'
 import { addKeepOption, keepFailedOf } from '../options/parse-keep.js'
+import { addNotifyOptions, assertNotify } from '../options/notify-options.js'
 import { addSecretOption } from '../options/secret-options.js'
 import { parseRuntime } from '../options/parse-runtime.js'
 import { UsageError } from '../options/usage-error.js'
 import { isJavaArchive } from '../pack/archive-kind.js'
+import { readNotify } from '../session/read-notify.js'
 import { readSecrets } from '../session/read-secrets.js'
 import type { GlobalOptions, Session } from '../session/session.js'
 import { choosePipeline } from '../source/choose-pipeline.js'
@@ -91,13 +93,15 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
         'stage site.tar.gz --pipeline static-site --depends-on os.debian --detach',
         'stage ./my-app --keep-failed 15m',
         'stage ./my-app --secret NPM_TOKEN --secret id_rsa=deploy-key',
+        'stage ./my-app --detach --notify https://ci.example.org/staged --notify-secret ./secret',
         'stage --image registry.example.com/team/shop:1.2 --name shop',
       ),
     )
-  addSecretOption(addKeepOption(command)).action(commandLine.run(stage))
+  addNotifyOptions(addSecretOption(addKeepOption(command))).action(commandLine.run(stage))
 }
 
 async function stage(session: Session, options: StageOptions & GlobalOptions, source?: string): Promise<number> {
+  assertNotify(options)
   if (options.image === undefined) return await stageSource(session, options, source)
   if (source !== undefined || options.config !== undefined)
     throw new UsageError('Give either a source, such as `stagectl stage .`, or the name of an image with --image.')
@@ -135,6 +139,7 @@ async function stageSource(
   if (from) await warnOfDependencies(session, { from, namespace: target.namespace, wanted: wishes.dependencies })
   if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
   const secrets = await readSecrets(session, options.secret)
+  const notify = await readNotify(session, options)
 
   const { sha256 } = isDirectory
     ? await uploadSource(session, { directory: file, leaveOut, namespace: target.namespace, before })
@@ -152,6 +157,7 @@ async function stageSource(
     ...draft,
     ...keepFailedOf(options),
     ...secrets,
+    ...notify,
     ...(options.reuse ? {} : { reuse: false }),
     pipeline: pipeline.uuid,
   }

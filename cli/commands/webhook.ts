@@ -9,6 +9,7 @@ import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT } from '../session/exit-codes.js'
 import { readTextFile } from '../session/read-text-file.js'
 import type { Session } from '../session/session.js'
+import { findStagingId } from './staging-id.js'
 import { findWebhookId } from './webhook-id.js'
 
 type State = NonNullable<WebhookDraft['on']>[number]
@@ -60,7 +61,11 @@ export function addWebhookCommands(program: Command, commandLine: CommandLine): 
   group
     .command('list')
     .description('List the webhooks, with what came of their last delivery. Their secrets are not shown.')
-    .addHelpText('after', examples('webhook list', 'webhook list --json'))
+    .option(
+      '--staging <id>',
+      'those that `stagectl stage --notify` has named for this staging; one that has been told is deleted (default: those of namespaces)',
+    )
+    .addHelpText('after', examples('webhook list', 'webhook list --json', 'webhook list --staging 1c9a4e72'))
     .action(commandLine.run(list))
   group
     .command('remove <webhook>')
@@ -119,8 +124,10 @@ async function add(session: Session, { on, secretFile }: AddOptions, url: string
   return EXIT.success
 }
 
-async function list({ api, output, signal }: Session): Promise<number> {
-  const webhooks = await api.get<Webhook[]>('/v1/webhooks', { signal })
+async function list(session: Session, options: { readonly staging?: string }): Promise<number> {
+  const { api, output, signal } = session
+  const staging = options.staging === undefined ? undefined : await findStagingId(session, options.staging)
+  const webhooks = await api.get<Webhook[]>('/v1/webhooks', { ...(staging ? { query: { staging } } : {}), signal })
   await output.result(webhooks, () =>
     table(
       output,
@@ -140,7 +147,9 @@ async function list({ api, output, signal }: Session): Promise<number> {
         last ? `${ago(last.at)}: ${last.result}. ${last.message}` : '-',
         url,
       ]),
-      'There are no webhooks: add one with `stagectl webhook add`.',
+      staging
+        ? 'None waits to be told of this staging: `stagectl stage --notify` has named none, or all have been told.'
+        : 'There are no webhooks: add one with `stagectl webhook add`.',
     ),
   )
   return EXIT.success

@@ -36,6 +36,7 @@ export interface RestorerParts {
     takeUp(): Promise<void>
   }
   readonly bootstraps: { resume(): Promise<void> }
+  readonly webhooks: { seal(): Promise<void> }
   /** For what waits until the backup is known to be complete; created when needed. */
   readonly directory: string
 }
@@ -165,12 +166,13 @@ export class Restorer {
   }
 
   async #replace(database: string, replace: boolean, received: Received): Promise<Restored> {
-    const { stagings, bootstraps } = this.#parts
+    const { stagings, bootstraps, webhooks } = this.#parts
     const wasDraining = stagings.draining
     stagings.drain()
     try {
       await this.#placeNewLogs(received)
       const restored = await this.#parts.database.replaceBy(database, replace)
+      await webhooks.seal()
       for (const { folder, uuid, file } of received.logs.filter((one) => !received.placed.includes(one)))
         await this.#parts.logs[folder].take(uuid, file)
       await stagings.takeUp()

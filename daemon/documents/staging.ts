@@ -5,6 +5,7 @@ import { KeptContainer, keepFailedSeconds } from './kept.js'
 import { OwnManifest } from './manifest.js'
 import { closed, environment, oneOf } from './schema.js'
 import { SecretNames, SecretValues } from './secret.js'
+import { Receivers } from './webhook.js'
 
 const CAUSE_MEANINGS: Readonly<Record<Cause, string>> = {
   'stager-failed': 'the stager reported failure, or the package is unfit for it',
@@ -79,6 +80,7 @@ export const StagingDraft = Type.Object(
     ),
     keep_failed_seconds: Type.Optional(keepFailedSeconds),
     secrets: Type.Optional(SecretValues),
+    notify: Type.Optional(Receivers),
     source: Type.Optional(
       Type.Object(
         {

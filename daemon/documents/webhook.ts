@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { DELIVERY_RESULTS, WEBHOOK_STATES } from '../model/webhook.js'
+import { DELIVERY_RESULTS, MOST_OF_A_CALL, WEBHOOK_STATES } from '../model/webhook.js'
 import { closed, oneOf } from './schema.js'
 
 const Outcome = Type.Object(
@@ -21,7 +21,12 @@ const Outcome = Type.Object(
 
 const fields = {
   uuid: Type.String(),
-  namespace: Type.String({ description: 'it is told of packages in this namespace and in those below it' }),
+  namespace: Type.String({
+    description: 'it is told of packages in this namespace and in those below it; of a call: that of the package',
+  }),
+  staging: Type.Optional(
+    Type.String({ description: 'UUID of the only staging that it is told of, whose call has named it' }),
+  ),
   url: Type.String({
     description: 'without its path and query for a token that may not change it, because these may contain a secret',
   }),
@@ -41,10 +46,29 @@ export const MadeWebhook = Type.Object(
 )
 export type MadeWebhook = Static<typeof MadeWebhook>
 
+const url = Type.String({ maxLength: 2000, description: 'http or https, without a password' })
+const SECRET = '"whsec_" and 24 to 64 bytes in base64'
+
+/** In POST /v1/stagings, and in POST /v1/webhooks/check. */
+export const Receivers = Type.Array(
+  Type.Object(
+    { url, secret: Type.String({ maxLength: 200, description: `what its delivery is signed with: ${SECRET}` }) },
+    { ...closed, title: 'Receiver' },
+  ),
+  {
+    maxItems: MOST_OF_A_CALL,
+    description:
+      'webhooks that are told of the end of this staging, whatever it is, besides those of namespaces; deleted when they have been',
+  },
+)
+
+/** POST /v1/webhooks/check */
+export const ReceiversDraft = Type.Object({ notify: Receivers }, { ...closed, title: 'ReceiversDraft' })
+
 /** POST /v1/webhooks */
 export const WebhookDraft = Type.Object(
   {
-    url: Type.String({ maxLength: 2000, description: 'http or https, without a password' }),
+    url,
     namespace: Type.String({ description: '"/" is that of the node' }),
     on: Type.Optional(
       Type.Array(oneOf(WEBHOOK_STATES), {
@@ -57,7 +81,7 @@ export const WebhookDraft = Type.Object(
     secret: Type.Optional(
       Type.String({
         maxLength: 200,
-        description: '"whsec_" and 24 to 64 bytes in base64; default: a new one, which the answer has',
+        description: `${SECRET}; default: a new one, which the answer has`,
       }),
     ),
   },

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import { OPEN_STATES, type Staging } from '../model/staging.js'
+import { CAUSES, OPEN_STATES, type Staging } from '../model/staging.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { EndedStep } from '../traces/staging-traces.js'
 
@@ -93,6 +93,17 @@ export class StagingMetrics {
         this.set(queue.draining ? 1 : 0)
       },
     })
+    this.#beginAtZero()
+  }
+
+  /** The first one is an increase, too, which Prometheus does not see in a series that begins with it. */
+  #beginAtZero(): void {
+    for (const pipeline of [...this.#names.values(), 'other']) {
+      for (const state of ['succeeded', 'cancelled']) this.#ended.inc({ state, cause: 'none', pipeline }, 0)
+      for (const cause of CAUSES) this.#ended.inc({ state: 'failed', cause, pipeline }, 0)
+      this.#reused.inc({ pipeline }, 0)
+      this.#seconds.zero({ pipeline })
+    }
   }
 
   /** For `observeEnds`. */

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { DeliveryResult } from '../model/webhook.js'
+import { DELIVERY_RESULTS, type DeliveryResult } from '../model/webhook.js'
 import type { WebhookRepository } from '../store/webhook-repository.js'
 
 /** What webhooks do, all of them together: there may be many, and their names are those of users. */
@@ -27,6 +27,8 @@ export class WebhookMetrics {
       labelNames: ['result'],
       registers,
     })
+    // As the counters of stagings: the first one is an increase, too.
+    for (const result of DELIVERY_RESULTS) if (result !== 'waiting') this.#deliveries.inc({ result }, 0)
     new Gauge({
       name: 'stagerd_webhook_deliveries_waiting',
       help: 'Deliveries to webhooks that have not ended',

@@ -4,11 +4,23 @@ import type { StagingState } from './staging.js'
 export const WEBHOOK_STATES = ['succeeded', 'failed', 'cancelled'] as const satisfies readonly StagingState[]
 export type WebhookState = (typeof WEBHOOK_STATES)[number]
 
+/** How many webhooks a call that submits a staging may name. */
+export const MOST_OF_A_CALL = 4
+
+/** Who is told, with the secret that its deliveries are signed with, as `WebhookSecrets` has sealed it. */
+export interface Receiver {
+  readonly uuid: string
+  readonly url: string
+  readonly sealed: string
+}
+
 /** Where somebody wants to be told of the ends of stagings. Its secret is not part of it. */
 export interface Webhook {
   readonly uuid: string
-  /** It is told of packages in this namespace and in those below it. */
+  /** It is told of packages in this namespace and in those below it; of a call: that of the package. */
   readonly namespace: string
+  /** UUID of the only one that it is told of, which a call has submitted with it. Undefined for one of a namespace. */
+  readonly staging: string | undefined
   readonly url: string
   readonly on: readonly WebhookState[]
   readonly createdAt: string
@@ -43,5 +55,7 @@ export interface Delivery {
   readonly staging: string
   readonly createdAt: string
   readonly attempts: number
-  readonly webhook: { readonly uuid: string; readonly url: string; readonly secret: string }
+  /** Deliveries of one lane wait for each other: a UUID of a webhook, or a namespace for those that its calls have named. */
+  readonly lane: string
+  readonly webhook: Receiver
 }

@@ -1,5 +1,6 @@
 import { lookup as lookUpInSystem, type LookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
+import type { SecureContext } from 'node:tls'
 import { buildConnector } from 'undici'
 import type { AddressRules } from './address-rules.js'
 import { refusal } from './refusals.js'
@@ -17,6 +18,7 @@ export interface ConnectorOptions {
   /** Name of the setting that lists networks, for messages. */
   readonly setting: string
   readonly timeoutMs: number
+  readonly tls: { readonly secureContext?: SecureContext }
   /** For tests. */
   readonly lookUp?: LookUp
 }
@@ -29,7 +31,7 @@ const LOOKUPS_AT_ONCE = 2
  * answers change between the two makes no difference.
  */
 export function guardedConnector(options: ConnectorOptions): buildConnector.connector {
-  const { rules, setting, timeoutMs, lookUp = lookUpInSystem } = options
+  const { rules, setting, timeoutMs, tls, lookUp = lookUpInSystem } = options
   const turns = new Turns(LOOKUPS_AT_ONCE)
   const lookup: LookupFunction = (hostname, { all }, callback) => {
     turns.take((done) => {
@@ -47,7 +49,7 @@ export function guardedConnector(options: ConnectorOptions): buildConnector.conn
     return judgement.kind === 'allowed' ? null : refusal(hostname, judgement, setting)
   }
   // `lookup` is an option of the socket, to which undici passes all options on.
-  const socketOptions = { timeout: timeoutMs, lookup }
+  const socketOptions = { ...tls, timeout: timeoutMs, lookup }
   const connect = buildConnector(socketOptions)
   return (to, callback) => {
     const host = to.hostname.replace(/^\[|\]$/g, '')

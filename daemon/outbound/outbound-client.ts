@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
 import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
 import { AddressRules } from './address-rules.js'
 import { guardedConnector, type LookUp } from './guarded-connector.js'
@@ -16,6 +17,8 @@ export interface OutboundOptions {
     readonly https: string | undefined
     readonly exceptions: string | undefined
   }
+  /** PEM. Certificates of authorities that are trusted besides those that come with Node.js. */
+  readonly authorities?: string | undefined
   readonly connectTimeoutMs?: number
   /** For tests. */
   readonly lookUp?: LookUp
@@ -49,9 +52,10 @@ export class OutboundClient {
 
   constructor(options: OutboundOptions) {
     const { networks, setting, connectTimeoutMs: timeoutMs = 10_000, proxies, lookUp } = options
+    const tls = trusting(options.authorities)
     this.#options = options
     this.#rules = new AddressRules(networks, ownAddresses)
-    const connect = guardedConnector({ rules: this.#rules, setting, timeoutMs, ...(lookUp ? { lookUp } : {}) })
+    const connect = guardedConnector({ rules: this.#rules, setting, timeoutMs, tls, ...(lookUp ? { lookUp } : {}) })
     this.#direct = new Agent({ connect, pipelining: 0 })
     for (const proxy of new Set([proxies?.http, proxies?.https]))
       if (proxy !== undefined)
@@ -61,6 +65,8 @@ export class OutboundClient {
           new EnvHttpProxyAgent({
             ...{ connect, pipelining: 0, httpProxy: proxy, httpsProxy: proxy },
             noProxy: proxies?.exceptions ?? '',
+            // Of the proxy, if it is asked over TLS, and of what is behind it.
+            ...{ proxyTls: tls, requestTls: tls },
           }),
         )
   }
@@ -88,4 +94,11 @@ export class OutboundClient {
   async close(): Promise<void> {
     await Promise.all([this.#direct, ...this.#proxied.values()].map((one) => one.destroy()))
   }
+}
+
+/** Made once: to read all certificates takes some milliseconds. Without authorities, Node.js does what it does by default. */
+function trusting(authorities: string | undefined): { readonly secureContext?: SecureContext } {
+  return authorities === undefined
+    ? {}
+    : { secureContext: createSecureContext({ ca: [...rootCertificates, authorities] }) }
 }

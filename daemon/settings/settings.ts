@@ -130,10 +130,17 @@ export const DEFINITIONS = {
     },
   ),
   /** Given to stagers and runs, for a host that trusts a private certificate authority. */
-  caBundle: define('ca-bundle', 'FILE', parseOptionalPath, '', 'PEM bundle of CA certificates for stagers and runs', {
-    about:
-      'PEM bundle of certificate authorities for stagers and runs. They find it at /etc/ssl/stagerd-ca.pem, and variables such as SSL_CERT_FILE, CURL_CA_BUNDLE and NODE_EXTRA_CA_CERTS point to it.',
-  }),
+  caBundle: define(
+    'ca-bundle',
+    'FILE',
+    parseOptionalPath,
+    '',
+    'PEM bundle of CA certificates for stagers, runs and webhooks',
+    {
+      about:
+        'PEM bundle of certificate authorities for stagers and runs, and for receivers of webhooks. Stagers and runs find it at /etc/ssl/stagerd-ca.pem, and variables such as SSL_CERT_FILE, CURL_CA_BUNDLE and NODE_EXTRA_CA_CERTS point to it.',
+    },
+  ),
   /** For launches and runs with egress. */
   proxy: {
     http: define('http-proxy', 'URL', parseProxy, '', 'HTTP proxy for stagers and runs with egress', {

@@ -11,6 +11,7 @@ import { StagingQueue } from './staging-queue.js'
 import { StagingRunner } from './staging-runner.js'
 import type { Secrets } from '../secrets/secrets.js'
 import { openLaunchOf, type Staging, type StagingSource } from '../model/staging.js'
+import type { Receiver } from '../model/webhook.js'
 import type { Reuse } from './reuse.js'
 import { sourceOfRetry } from './source-of-retry.js'
 import type { StagingUploadsParts } from './staging-uploads.js'
@@ -43,6 +44,8 @@ export interface SubmitOptions {
   readonly keepFailedMs?: number | undefined
   /** By name, for those of its stagers that take them. Default: none. */
   readonly secrets?: ReadonlyMap<string, Uint8Array> | undefined
+  /** Who is told of its end, besides the webhooks of namespaces. Default: nobody. */
+  readonly notify?: readonly Receiver[] | undefined
 }
 
 /**
@@ -175,7 +178,7 @@ export class StagingService {
 
   /**
    * Submits a new staging of the same package, or of the same source, with the same pipeline. Package and pipeline are
-   * taken as they are now.
+   * taken as they are now. Nobody is told of its end who was named by the call of the first one.
    *
    * Throws `Conflict` (`staging-not-ended`, `staging-source-gone`, `secrets-gone`), and what `submit` throws.
    */

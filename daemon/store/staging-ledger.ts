@@ -8,6 +8,7 @@ import type {
   StagingState,
   WorkingCopy,
 } from '../model/staging.js'
+import type { Receiver } from '../model/webhook.js'
 
 /**
  * The records of stagings, and their queue. The staging service makes the decisions, and the ledger records them.
@@ -111,6 +112,8 @@ export interface SubmitStaging {
   readonly keepFailedMs?: number | undefined
   /** Deleted by the transaction that ends the staging: see `SecretRepository`. */
   readonly secrets?: SealedSecrets | undefined
+  /** Who is told of its end, besides the webhooks of namespaces: see `WebhookRepository`. */
+  readonly notify?: readonly Receiver[] | undefined
 }
 
 export interface SealedSecrets {

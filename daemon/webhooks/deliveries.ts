@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import { NotFound } from '../../base/errors.js'
+import { NotFound, StagerdError } from '../../base/errors.js'
 import type { Staging } from '../model/staging.js'
-import type { Delivery, DeliveryOutcome, DeliveryResult } from '../model/webhook.js'
+import type { Delivery, DeliveryOutcome, DeliveryResult, Receiver } from '../model/webhook.js'
 import type { OutboundClient } from '../outbound/outbound-client.js'
+import type { WebhookSecrets } from '../secrets/webhook-secrets.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { WebhookRepository } from '../store/webhook-repository.js'
 import { attempt, type AttemptResult, type Message } from './attempt.js'
@@ -15,6 +16,7 @@ export interface DeliveriesParts {
   /** The document of a staging. */
   readonly render: (staging: Staging) => object
   readonly client: Pick<OutboundClient, 'request' | 'close'>
+  readonly secrets: Pick<WebhookSecrets, 'open'>
   readonly version: string
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** For metrics: one attempt, and one delivery that has ended. */
@@ -29,6 +31,13 @@ const LONGEST_SLEEP_MS = 60_000
 /** After an error of the store. */
 const AFTER_ERROR_MS = 5_000
 
+/** It may come back: the key is a file. */
+const KEY_LOST: AttemptResult = {
+  kind: 'failed',
+  message:
+    'The secret was sealed with another key, as after a restore to another node: remove the webhook, and add it again.',
+}
+
 /**
  * Delivers what the ends of stagings have recorded; see webhook-repository.ts.
  *
@@ -36,7 +45,8 @@ const AFTER_ERROR_MS = 5_000
  * - An attempt is recorded before it is made, with the time of the next one. So a delivery that was under way when the
  *   daemon died is made again then, with the same ID, and no crash repeats one in a circle.
  * - A delivery that is under way is not due, because that time is later than the end of the attempt.
- * - Nothing waits for a receiver but the attempts of its own webhook, of which there are `atOnce`.
+ * - Nothing waits for a receiver but the attempts of its lane, of which there are `atOnce`. Those of the lanes of calls share
+ *   `callsAtOnce`, too, because there is no limit to the number of namespaces.
  *
  * LIFECYCLE: `start` once; `stop` ends attempts, in any state, and is idempotent. `wake` may be called at any time.
  */
@@ -44,7 +54,7 @@ export class Deliveries {
   readonly #parts: DeliveriesParts
   readonly #limits: DeliveryLimits
   readonly #stop = new AbortController()
-  /** By UUID of their webhook. */
+  /** By their lane. */
   readonly #underWay = new Map<string, Set<Promise<void>>>()
   #timer: NodeJS.Timeout | undefined
   #pass: Promise<void> | undefined
@@ -97,22 +107,24 @@ export class Deliveries {
   async #run(): Promise<void> {
     try {
       await this.#dropOld()
-      for (const delivery of await this.#parts.webhooks.due(this.#dueTime(), this.#limits.atOnce)) {
-        const { uuid } = delivery.webhook
-        const others = this.#underWay.get(uuid) ?? new Set()
-        if (others.size >= this.#limits.atOnce || this.#stop.signal.aborted) continue
+      // One time for both questions: what becomes due between two of them would be in neither answer.
+      const time = new Date(Date.now() - this.#limits.settleMs)
+      for (const delivery of await this.#parts.webhooks.due(time, this.#limits.atOnce)) {
+        const { lane } = delivery
+        const others = this.#underWay.get(lane) ?? new Set()
+        if (others.size >= this.#limits.atOnce || this.#isFull(lane) || this.#stop.signal.aborted) continue
         await this.#begin(delivery)
-        this.#underWay.set(uuid, others)
+        this.#underWay.set(lane, others)
         const made = this.#deliver(delivery)
           .catch((error: unknown) => this.#failed(error))
           .finally(() => {
             others.delete(made)
-            if (others.size === 0) this.#underWay.delete(uuid)
+            if (others.size === 0) this.#underWay.delete(lane)
             this.wake()
           })
         others.add(made)
       }
-      const next = await this.#parts.webhooks.nextDue(this.#dueTime())
+      const next = await this.#parts.webhooks.nextDue(time)
       this.#sleep(next ? next.getTime() + this.#limits.settleMs - Date.now() : LONGEST_SLEEP_MS)
     } catch (error) {
       this.#failed(error)
@@ -120,8 +132,10 @@ export class Deliveries {
     }
   }
 
-  #dueTime(): Date {
-    return new Date(Date.now() - this.#limits.settleMs)
+  #isFull(lane: string): boolean {
+    if (!isOfCalls(lane)) return false
+    const underWay = [...this.#underWay].filter(([name]) => isOfCalls(name)).reduce((sum, [, all]) => sum + all.size, 0)
+    return underWay >= this.#limits.callsAtOnce
   }
 
   #sleep(milliseconds: number): void {
@@ -173,12 +187,24 @@ export class Deliveries {
     }
   }
 
-  async #send(target: Delivery['webhook'], message: Message): Promise<AttemptResult> {
+  async #send({ uuid, url, sealed }: Receiver, message: Message): Promise<AttemptResult> {
     const { client, version, attempted } = this.#parts
+    const secret = this.#open(uuid, sealed)
     const options = { timeoutMs: this.#limits.attemptMs, stop: this.#stop.signal, userAgent: `stagerd/${version}` }
-    const result = await attempt(client, target, message, options)
+    const result: AttemptResult =
+      secret === undefined ? KEY_LOST : await attempt(client, { url, secret }, message, options)
     attempted?.(result.kind)
     return result
+  }
+
+  /** Undefined if it cannot be opened. */
+  #open(uuid: string, sealed: string): string | undefined {
+    try {
+      return this.#parts.secrets.open(uuid, sealed)
+    } catch (error) {
+      if (error instanceof StagerdError) return undefined
+      throw error
+    }
   }
 
   async #dropOld(): Promise<void> {
@@ -200,6 +226,11 @@ export class Deliveries {
 
 function after(milliseconds: number): Date {
   return new Date(Date.now() + milliseconds)
+}
+
+/** A namespace, not a UUID. */
+function isOfCalls(lane: string): boolean {
+  return lane.startsWith('/')
 }
 
 function resultOf({ kind }: AttemptResult, delay: number | undefined): DeliveryResult {

@@ -2,7 +2,7 @@ const SECOND = 1_000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
-/** What limits the deliveries of a webhook. */
+/** What limits deliveries. See `Delivery` for lanes. */
 export interface DeliveryLimits {
   /** After the first attempt, the second and so on. There is no attempt after those that follow them. */
   readonly delaysMs: readonly number[]
@@ -12,10 +12,12 @@ export interface DeliveryLimits {
   readonly longestRetryAfterMs: number
   /** After which a delivery is dropped. */
   readonly ageMs: number
-  /** How many may wait for one webhook. */
+  /** How many may wait in one lane. */
   readonly waiting: number
-  /** How many attempts one webhook has at once. */
+  /** How many attempts one lane has at once. */
   readonly atOnce: number
+  /** How many attempts all lanes of calls have at once. */
+  readonly callsAtOnce: number
   /** Between the end of a staging and the first attempt: the hint of a failure is recorded shortly after the end. */
   readonly settleMs: number
 }
@@ -31,6 +33,7 @@ export const DELIVERY_LIMITS: DeliveryLimits = {
   ageMs: 24 * HOUR,
   waiting: 1_000,
   atOnce: 2,
+  callsAtOnce: 32,
   settleMs: SECOND,
 }
 

@@ -64,6 +64,14 @@ describe('webhook', () => {
     expect((await run('webhook', 'list')).io.out).toMatch(/ all +3 .*refused\. The receiver answered 404/)
   })
 
+  test('list --staging shows those of a call, and says so when there are none', async () => {
+    const { api, run } = harness()
+    const asked: (string | null)[] = []
+    api.on('GET /v1/webhooks', ({ query }) => (asked.push(query.get('staging')), []))
+    expect((await run('webhook', 'list', '--staging', ID)).io.out).toContain('None waits to be told of this staging')
+    expect(asked).toEqual([ID])
+  })
+
   test.each([
     [true, 0],
     [false, 4],

@@ -9,6 +9,7 @@ import { measureProcess } from '../../daemon/metrics/process-metrics.js'
 import { StagingMetrics } from '../../daemon/metrics/staging-metrics.js'
 import { measureStorage } from '../../daemon/metrics/storage-metrics.js'
 import { measureVerification } from '../../daemon/metrics/verification-metrics.js'
+import { WebhookMetrics } from '../../daemon/metrics/webhook-metrics.js'
 
 const read = (name: string) => readFile(path.join(installDirectory(), 'packaging/prometheus', name), 'utf8')
 
@@ -25,6 +26,7 @@ function metricNames(): ReadonlySet<string> {
   const verifier = { periodMs: 0, summary: () => ({ dueBytes: 0, oldest: undefined }), verifiedBytes: () => 0 }
   measureVerification({ registry, verifications: none, verifier })
   new StagingMetrics({ registry, ledger: { list: nothing }, shipped: [], queue: { limit: 1, draining: false } })
+  new WebhookMetrics({ registry, webhooks: { waiting: nothing } })
   return new Set(
     registry.getMetricsAsArray().flatMap(({ name, type }) => {
       return String(type) === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name]

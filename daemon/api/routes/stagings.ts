@@ -7,6 +7,7 @@ import { assertMetadata } from '../../packages/validate.js'
 import type { StagingSource } from '../../model/staging.js'
 import type { KeptLaunches } from '../../staging/kept-launches.js'
 import type { StagingService } from '../../staging/staging-service.js'
+import type { Receivers } from '../../webhooks/receivers.js'
 import { visible } from '../../access/caller.js'
 import type { ResourceIngest } from '../../store/resource-ingest.js'
 import type { PackageQuota } from '../../store/package-quota.js'
@@ -55,10 +56,11 @@ export interface StagingRoutesParts {
   readonly pipelines: Pick<PipelineRepository, 'get'>
   readonly ingest: Pick<ResourceIngest, 'reuse'>
   readonly quota: PackageQuota
+  readonly receivers: Pick<Receivers, 'accept'>
 }
 
 export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
-  const { stagings, ledger, kept, packages, pipelines, ingest, quota } = parts
+  const { stagings, ledger, kept, packages, pipelines, ingest, quota, receivers } = parts
   /** A UUID is not looked up, because stagings outlive their packages. */
   const packageUuid = async (text: string) =>
     isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid
@@ -137,7 +139,9 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
       const secrets = new Map(
         Object.entries(body.secrets ?? {}).map(([name, value]) => [name, Buffer.from(value, 'base64')]),
       )
-      const submitted = await stagings.submit(subject, pipeline, { source, reuse: body.reuse, keepFailedMs, secrets })
+      const notify = body.notify?.map((one) => receivers.accept(one))
+      const options = { source, reuse: body.reuse, keepFailedMs, secrets, notify }
+      const submitted = await stagings.submit(subject, pipeline, options)
       return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))
     },
   )
@@ -182,7 +186,8 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
       schema: {
         operationId: 'retryStaging',
         tags,
-        description: 'of a staging that has succeeded, as long as its result is kept: from its source',
+        description:
+          'of a staging that has succeeded, as long as its result is kept: from its source. Its end is told to the webhooks of namespaces, and to none that an earlier call has named',
         params: UuidPath,
         querystring: RetryQuery,
         response: { 201: Staging, ...REFUSALS },

@@ -1,38 +1,64 @@
 import { Type, type Static } from 'typebox'
 import { assertNamespace, isWithin } from '../../../base/fqn.js'
 import { mayChange, type Caller } from '../../access/caller.js'
-import { MadeWebhook, Webhook as WebhookDocument, WebhookDraft, WebhookTest } from '../../documents/webhook.js'
+import {
+  MadeWebhook,
+  ReceiversDraft,
+  Webhook as WebhookDocument,
+  WebhookDraft,
+  WebhookTest,
+} from '../../documents/webhook.js'
 import { WEBHOOK_STATES, type Webhook } from '../../model/webhook.js'
-import type { OutboundClient } from '../../outbound/outbound-client.js'
+import type { StagingLedger } from '../../store/staging-ledger.js'
 import type { WebhookRepository } from '../../store/webhook-repository.js'
 import type { Deliveries } from '../../webhooks/deliveries.js'
-import { assertWebhookSecret, makeWebhookSecret } from '../../webhooks/signature.js'
-import { lists, puttingInto, writes, writesByUuid } from '../access.js'
+import type { Receivers } from '../../webhooks/receivers.js'
+import { makeWebhookSecret } from '../../webhooks/signature.js'
+import { HOLDERS, lists, puttingInto, writes, writesByUuid } from '../access.js'
 import type { Api } from '../fastify.js'
-import { NamespaceQuery, NoQuery, REFUSALS, UuidPath } from './schemas.js'
+import { NamespaceQuery, Nothing, NoQuery, REFUSALS, UuidPath } from './schemas.js'
 
 const tags = ['webhooks']
+const WebhookQuery = Type.Object(
+  {
+    ...NamespaceQuery.properties,
+    staging: Type.Optional(
+      Type.String({
+        format: 'uuid',
+        description:
+          'those that the call of this staging has named, and that have not been told; default: those of namespaces',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+type WebhookQuery = Static<typeof WebhookQuery>
 
 export interface WebhookRoutesParts {
   readonly webhooks: Pick<WebhookRepository, 'create' | 'get' | 'list' | 'delete'>
-  readonly outbound: Pick<OutboundClient, 'parse'>
+  readonly ledger: Pick<StagingLedger, 'get'>
+  readonly receivers: Pick<Receivers, 'accept'>
   readonly deliveries: Pick<Deliveries, 'ping'>
 }
 
-export function webhookRoutes(api: Api, { webhooks, outbound, deliveries }: WebhookRoutesParts): void {
+export function webhookRoutes(api: Api, { webhooks, ledger, receivers, deliveries }: WebhookRoutesParts): void {
   api.get(
     '/v1/webhooks',
     {
-      access: lists(({ namespace }: WebhookDocument) => namespace),
+      access: lists(
+        ({ namespace }: WebhookDocument) => namespace,
+        ({ query: { staging } }: { query: WebhookQuery }) =>
+          staging === undefined ? [] : [{ right: 'read', kind: 'staging', ref: staging }],
+      ),
       schema: {
         operationId: 'listWebhooks',
         tags,
-        querystring: NamespaceQuery,
+        querystring: WebhookQuery,
         response: { 200: Type.Array(WebhookDocument), ...REFUSALS },
       },
     },
-    async ({ query, caller }: { query: Static<typeof NamespaceQuery>; caller: Caller }) =>
-      (await webhooks.list())
+    async ({ query, caller }: { query: WebhookQuery; caller: Caller }) =>
+      (await webhooks.list(query.staging && (await ledger.get(query.staging)).uuid))
         .filter(({ namespace }) => isWithin(namespace, query.namespace ?? '/'))
         .map((one) => render(one, caller)),
   )
@@ -54,14 +80,33 @@ export function webhookRoutes(api: Api, { webhooks, outbound, deliveries }: Webh
     async ({ body, caller, notes }, reply) => {
       const { namespace, on = [...WEBHOOK_STATES], secret = makeWebhookSecret() } = body
       assertNamespace(namespace)
-      assertWebhookSecret(secret)
-      const url = outbound.parse(body.url).href
-      const made = await webhooks.create({ namespace, url, on, createdAt: new Date().toISOString() }, secret)
+      const receiver = receivers.accept({ url: body.url, secret })
+      const made = await webhooks.create({ ...receiver, namespace, on, createdAt: new Date().toISOString() })
       notes.targets = [...notes.targets, `webhook ${made.uuid}`]
       return reply
         .code(201)
         .header('cache-control', 'no-store')
         .send({ ...render(made, caller), secret })
+    },
+  )
+
+  api.post(
+    '/v1/webhooks/check',
+    {
+      access: HOLDERS,
+      schema: {
+        operationId: 'checkReceivers',
+        tags,
+        description:
+          'refuses what POST /v1/stagings would refuse of its `notify`, so that a client knows before it sends the source; it connects to nothing',
+        querystring: NoQuery,
+        body: ReceiversDraft,
+        response: { 204: Nothing, ...REFUSALS },
+      },
+    },
+    async ({ body }, reply) => {
+      for (const receiver of body.notify) receivers.accept(receiver)
+      return await reply.code(204).send(null)
     },
   )
 
@@ -107,10 +152,14 @@ export function webhookRoutes(api: Api, { webhooks, outbound, deliveries }: Webh
   )
 }
 
-function render({ uuid, namespace, url, on, createdAt, waiting, last }: Webhook, caller: Caller): WebhookDocument {
+function render(
+  { uuid, namespace, staging, url, on, createdAt, waiting, last }: Webhook,
+  caller: Caller,
+): WebhookDocument {
   return {
     uuid,
     namespace,
+    ...(staging === undefined ? {} : { staging }),
     url: mayChange(caller, namespace) ? url : new URL(url).origin,
     on: [...on],
     created_at: createdAt,

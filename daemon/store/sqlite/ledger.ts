@@ -12,6 +12,7 @@ import {
   type StagingState,
   type WorkingCopy,
 } from '../../model/staging.js'
+import { WEBHOOK_STATES } from '../../model/webhook.js'
 import type { StagerdDatabase } from './database.js'
 import { LaunchEndings } from './launch-endings.js'
 import type { PackageTable } from './package-table.js'
@@ -20,6 +21,7 @@ import { StagedPackages } from './staged-packages.js'
 import { changeOne, stateChanged } from './state-changed.js'
 import { StagingTable } from './staging-table.js'
 import { LAUNCH, OPEN_LAUNCH, STAGING } from './states.js'
+import { insertWebhook } from './webhooks.js'
 import { workingCopyOf } from './working-copy-of.js'
 
 /** Each transition is one UPDATE that names the state it starts from. If it changes no row, it throws, which rolls the transaction back. */
@@ -48,15 +50,17 @@ export class SqliteLedger implements StagingLedger {
   }
 
   submit(request: SubmitStaging): Promise<Staging> {
-    const { packageUuid, pipelineFqn, stagers, source, reuse = true, keepFailedMs, secrets } = request
+    const { packageUuid, pipelineFqn, stagers, source, reuse = true, keepFailedMs, secrets, notify = [] } = request
     const options = { source, reuse, keepFailedMs, secrets }
     return this.#database.write(() => {
       if (stagers.length === 0) throw new BadInput('empty-pipeline', `${pipelineFqn} has no stagers: append one first.`)
       const found = this.#packages.get({ uuid: packageUuid })
       const work = workingCopyOf(found, source)
       this.#packages.replace(found, { ...found, state: 'staging' })
-      const uuid = randomUUID()
-      this.#stagings.insert({ uuid, subject: found, pipelineFqn, stagers, work, ...options, submittedAt: this.#now() })
+      const [uuid, submittedAt] = [randomUUID(), this.#now()]
+      this.#stagings.insert({ uuid, subject: found, pipelineFqn, stagers, work, ...options, submittedAt })
+      const ofCall = { namespace: found.namespace, staging: uuid, on: WEBHOOK_STATES, createdAt: submittedAt }
+      for (const receiver of notify) insertWebhook(this.#database, { ...receiver, ...ofCall })
       return this.#stagings.get(uuid)
     })
   }

@@ -13,6 +13,7 @@ import { SQL as tokens } from './migrations/0012-tokens.js'
 import { SQL as cleanEnvironments } from './migrations/0013-clean-environments.js'
 import { SQL as secrets } from './migrations/0014-secrets.js'
 import { SQL as webhooks } from './migrations/0015-webhooks.js'
+import { SQL as callWebhooks } from './migrations/0016-call-webhooks.js'
 import { SQL as verifications } from './migrations/0017-verifications.js'
 
 export interface Migration {
@@ -39,5 +40,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 13, name: 'clean-environments', sql: cleanEnvironments },
   { version: 14, name: 'secrets', sql: secrets },
   { version: 15, name: 'webhooks', sql: webhooks },
+  { version: 16, name: 'call-webhooks', sql: callWebhooks },
   { version: 17, name: 'verifications', sql: verifications },
 ]

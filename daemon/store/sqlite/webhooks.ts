@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import { Conflict } from '../../../base/errors.js'
-import type { Delivery, DeliveryOutcome, Webhook, WebhookState } from '../../model/webhook.js'
+import type { Delivery, DeliveryOutcome, Receiver, Webhook, WebhookState } from '../../model/webhook.js'
 import { webhookNotFound } from '../not-found.js'
 import type { DeliveryBounds, Dropped, WebhookRepository } from '../webhook-repository.js'
 import type { StagerdDatabase } from './database.js'
@@ -8,6 +7,7 @@ import type { StagerdDatabase } from './database.js'
 interface WebhookRow {
   readonly uuid: string
   readonly namespace: string
+  readonly staging: string | null
   readonly url: string
   readonly states: string
   readonly secret: string
@@ -22,15 +22,22 @@ interface DeliveryRow {
   readonly attempts: number
   readonly created_at: string
   readonly webhook: string
+  readonly lane: string
   readonly url: string
   readonly secret: string
 }
 
-/** Each of them is asked at the end of a staging, and may hold two connections. */
+/** Of namespaces. Each of them is asked at the end of a staging, and may hold two connections. */
 const MAX_WEBHOOKS = { namespace: 20, node: 200 }
 
 const SELECT =
   'SELECT *, (SELECT count(*) FROM webhook_deliveries WHERE webhook = webhooks.uuid) AS waiting FROM webhooks'
+
+/** The lanes that have deliveries, by one search in an index each. */
+const LANES = `WITH RECURSIVE lanes (name) AS (
+  SELECT min(lane) FROM webhook_deliveries
+  UNION ALL
+  SELECT (SELECT min(lane) FROM webhook_deliveries WHERE lane > name) FROM lanes WHERE name IS NOT NULL)`
 
 export class SqliteWebhooks implements WebhookRepository {
   readonly #database: StagerdDatabase
@@ -39,21 +46,20 @@ export class SqliteWebhooks implements WebhookRepository {
     this.#database = database
   }
 
-  create(webhook: Pick<Webhook, 'namespace' | 'url' | 'on' | 'createdAt'>, secret: string): Promise<Webhook> {
+  create(webhook: Receiver & Pick<Webhook, 'namespace' | 'on' | 'createdAt'>): Promise<Webhook> {
     return this.#database.write(() => {
-      const { namespace, url, on, createdAt } = webhook
-      this.#assertRoom(namespace)
-      const uuid = randomUUID()
-      this.#database
-        .statement('INSERT INTO webhooks (uuid, namespace, url, states, secret, created_at) VALUES (?, ?, ?, ?, ?, ?)')
-        .run(uuid, namespace, url, JSON.stringify(on), secret, createdAt)
-      return decode(this.#row(uuid))
+      this.#assertRoom(webhook.namespace)
+      insertWebhook(this.#database, { ...webhook, staging: undefined })
+      return decode(this.#row(webhook.uuid))
     })
   }
 
-  list(): Promise<readonly Webhook[]> {
+  list(staging?: string): Promise<readonly Webhook[]> {
     return this.#database.read(() =>
-      this.#database.statement<WebhookRow>(`${SELECT} ORDER BY created_at, uuid`).all().map(decode),
+      this.#database
+        .statement<WebhookRow>(`${SELECT} WHERE staging IS ? ORDER BY created_at, uuid`)
+        .all(staging ?? null)
+        .map(decode),
     )
   }
 
@@ -61,10 +67,10 @@ export class SqliteWebhooks implements WebhookRepository {
     return this.#database.read(() => decode(this.#row(uuid)))
   }
 
-  target(uuid: string): Promise<Delivery['webhook']> {
+  target(uuid: string): Promise<Receiver> {
     return this.#database.read(() => {
-      const { url, secret } = this.#row(uuid)
-      return { uuid, url, secret }
+      const { url, secret: sealed, ...row } = this.#row(uuid)
+      return { uuid: row.uuid, url, sealed }
     })
   }
 
@@ -76,24 +82,38 @@ export class SqliteWebhooks implements WebhookRepository {
     })
   }
 
+  sealAll(seal: (uuid: string, secret: string) => string): Promise<void> {
+    return this.#database.write(() => {
+      const plain = this.#database
+        .statement<Pick<WebhookRow, 'uuid' | 'secret'>>("SELECT uuid, secret FROM webhooks WHERE secret GLOB 'whsec_*'")
+        .all()
+      if (plain.length === 0) return
+      // What is replaced is overwritten.
+      this.#database.statement('PRAGMA secure_delete = ON').all()
+      for (const { uuid, secret } of plain)
+        this.#database.statement('UPDATE webhooks SET secret = ? WHERE uuid = ?').run(seal(uuid, secret), uuid)
+      this.#database.statement('PRAGMA secure_delete = OFF').all()
+    })
+  }
+
   due(time: Date, each: number): Promise<readonly Delivery[]> {
     return this.#database.read(() =>
       this.#database
         .statement<DeliveryRow>(
-          // Thousands may be due for a receiver that does not answer; each webhook costs one search in an index. CROSS
-          // keeps the order of the tables.
-          `SELECT id, staging, attempts, webhook_deliveries.created_at, webhook, url, secret
-           FROM webhooks CROSS JOIN webhook_deliveries ON webhook = webhooks.uuid
+          // Thousands may be due for a receiver that does not answer; each lane costs one search in an index. CROSS keeps
+          // the order of the tables.
+          `${LANES}
+           SELECT id, lane, deliveries.staging, attempts, deliveries.created_at, webhook, url, secret
+           FROM lanes CROSS JOIN webhook_deliveries AS deliveries CROSS JOIN webhooks ON webhooks.uuid = webhook
            WHERE sequence IN (
-             SELECT sequence FROM webhook_deliveries
-             WHERE webhook = webhooks.uuid AND due_at <= ? ORDER BY due_at LIMIT ?)
+             SELECT sequence FROM webhook_deliveries WHERE lane = lanes.name AND due_at <= ? ORDER BY due_at LIMIT ?)
            ORDER BY sequence`,
         )
         .all(time.toISOString(), each)
-        .map(({ id, staging, attempts, created_at, webhook: uuid, url, secret }) => ({
-          ...{ id, staging, attempts },
+        .map(({ id, lane, staging, attempts, created_at, webhook: uuid, url, secret: sealed }) => ({
+          ...{ id, lane, staging, attempts },
           createdAt: created_at,
-          webhook: { uuid, url, secret },
+          webhook: { uuid, url, sealed },
         })),
     )
   }
@@ -118,9 +138,13 @@ export class SqliteWebhooks implements WebhookRepository {
   settle({ id, webhook }: Pick<Delivery, 'id' | 'webhook'>, outcome: DeliveryOutcome, dueAt?: Date): Promise<void> {
     return this.#database.write(() => {
       this.#tell(webhook.uuid, outcome)
-      if (dueAt === undefined) this.#database.statement('DELETE FROM webhook_deliveries WHERE id = ?').run(id)
-      else
+      if (dueAt !== undefined) {
         this.#database.statement('UPDATE webhook_deliveries SET due_at = ? WHERE id = ?').run(dueAt.toISOString(), id)
+        return
+      }
+      this.#database.statement('DELETE FROM webhook_deliveries WHERE id = ?').run(id)
+      if (outcome.result === 'delivered')
+        this.#database.statement('DELETE FROM webhooks WHERE uuid = ? AND staging IS NOT NULL').run(webhook.uuid)
     })
   }
 
@@ -128,11 +152,12 @@ export class SqliteWebhooks implements WebhookRepository {
     return this.#database.write(() => {
       const dropped = this.#database
         .statement<Dropped>(
-          `DELETE FROM webhook_deliveries WHERE created_at < ? OR sequence IN (
-             SELECT sequence FROM webhooks CROSS JOIN webhook_deliveries ON webhook = webhooks.uuid
+          `${LANES}
+           DELETE FROM webhook_deliveries WHERE created_at < ? OR sequence IN (
+             SELECT sequence FROM lanes CROSS JOIN webhook_deliveries
              WHERE sequence IN (
                SELECT sequence FROM webhook_deliveries
-               WHERE webhook = webhooks.uuid ORDER BY sequence DESC LIMIT -1 OFFSET ?))
+               WHERE lane = lanes.name ORDER BY sequence DESC LIMIT -1 OFFSET ?))
            RETURNING id, webhook, staging, attempts`,
         )
         .all(oldest.toISOString(), waiting)
@@ -153,10 +178,10 @@ export class SqliteWebhooks implements WebhookRepository {
   }
 
   #assertRoom(namespace: string): void {
-    if (this.#count('SELECT count(*) AS n FROM webhooks WHERE namespace = ?', namespace) >= MAX_WEBHOOKS.namespace)
+    const standing = 'SELECT count(*) AS n FROM webhooks WHERE staging IS NULL'
+    if (this.#count(`${standing} AND namespace = ?`, namespace) >= MAX_WEBHOOKS.namespace)
       throw tooMany(`${namespace} has`, MAX_WEBHOOKS.namespace)
-    if (this.#count('SELECT count(*) AS n FROM webhooks') >= MAX_WEBHOOKS.node)
-      throw tooMany('This node has', MAX_WEBHOOKS.node)
+    if (this.#count(standing) >= MAX_WEBHOOKS.node) throw tooMany('This node has', MAX_WEBHOOKS.node)
   }
 
   #count(sql: string, ...values: readonly string[]): number {
@@ -171,10 +196,24 @@ export class SqliteWebhooks implements WebhookRepository {
   }
 }
 
-function decode({ uuid, namespace, url, states, created_at, last, waiting }: WebhookRow): Webhook {
+/** Inside a transaction. */
+export function insertWebhook(
+  database: StagerdDatabase,
+  webhook: Receiver & Pick<Webhook, 'namespace' | 'staging' | 'on' | 'createdAt'>,
+): void {
+  const { uuid, namespace, staging, url, on, sealed, createdAt } = webhook
+  database
+    .statement(
+      'INSERT INTO webhooks (uuid, namespace, staging, url, states, secret, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    )
+    .run(uuid, namespace, staging ?? null, url, JSON.stringify(on), sealed, createdAt)
+}
+
+function decode({ uuid, namespace, staging, url, states, created_at, last, waiting }: WebhookRow): Webhook {
   return {
     uuid,
     namespace,
+    staging: staging ?? undefined,
     url,
     // Only `create` and `#tell` write these two.
     on: JSON.parse(states) as WebhookState[],

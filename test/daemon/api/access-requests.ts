@@ -26,6 +26,7 @@ export const FOREIGN = '/other'
 
 /** Nothing is sent there: the API under test answers for it. */
 const RECEIVER = 'https://hooks.example.org/told?token=abc'
+const WEBHOOK_SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 
 /** Makes tokens and things for requests to be about, and sends requests with a token. */
 export class AccessClient {
@@ -283,7 +284,12 @@ export const REQUESTS: Readonly<Record<string, (make: AccessClient) => Promise<S
   listStagings: async (make) => (await make.staging(), { url: '/v1/stagings' }),
   createStaging: async (make) => ({
     url: '/v1/stagings',
-    body: { package: await make.package(), pipeline: await make.pipeline(), source: { resource: make.data } },
+    body: {
+      package: await make.package(),
+      pipeline: await make.pipeline(),
+      source: { resource: make.data },
+      notify: [{ url: RECEIVER, secret: WEBHOOK_SECRET }],
+    },
   }),
   showStaging: async (make) => ({ url: `/v1/stagings/${await make.staging()}` }),
   cancelStaging: async (make) => ({ url: `/v1/stagings/${await make.staging()}/cancel` }),
@@ -330,6 +336,7 @@ export const REQUESTS: Readonly<Record<string, (make: AccessClient) => Promise<S
   createToken: (make) => ({ url: '/v1/tokens', body: { name: make.name(), access: 'read', namespaces: [OWN] } }),
   listWebhooks: async (make) => (await make.webhook(), { url: '/v1/webhooks' }),
   createWebhook: () => ({ url: '/v1/webhooks', body: { namespace: OWN, url: RECEIVER } }),
+  checkReceivers: () => ({ url: '/v1/webhooks/check', body: { notify: [{ url: RECEIVER, secret: WEBHOOK_SECRET }] } }),
   deleteWebhook: async (make) => ({ url: `/v1/webhooks/${await make.webhook()}` }),
   testWebhook: async (make) => ({ url: `/v1/webhooks/${await make.webhook()}/test` }),
   revokeToken: async (make) => ({ url: `/v1/tokens/${await make.token()}` }),

@@ -108,6 +108,7 @@ describe('every route of the OpenAPI document', () => {
         "cancelStaging (write) | 404 staging-not-found | 403 token-read-only | 202 | 202",
         "checkHealth (everybody) | 200 | 200 | 200 | 200",
         "checkReadiness (any token) | 200 | 200 | 200 | 200",
+        "checkReceivers (any token) | 204 | 204 | 204 | 204",
         "clearStagerCaches (write) | 403 namespace-forbidden | 403 token-read-only | 200 | 200",
         "collectGarbage (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 200",
         "compareResults (read) | 404 package-not-found | 404 no-such-result | 404 no-such-result | 404 no-such-result",

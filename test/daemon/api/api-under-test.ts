@@ -24,6 +24,8 @@ import { type ArchiveReader, ResourceIngest, type ScanArchive } from '../../../d
 import { SegmentTables } from '../../../daemon/store/segment-tables.js'
 import { Seal } from '../../../daemon/secrets/seal.js'
 import { Secrets } from '../../../daemon/secrets/secrets.js'
+import { WebhookSecrets } from '../../../daemon/secrets/webhook-secrets.js'
+import { Receivers } from '../../../daemon/webhooks/receivers.js'
 import { OutboundClient } from '../../../daemon/outbound/outbound-client.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { KeptLaunches } from '../../../daemon/staging/kept-launches.js'
@@ -152,14 +154,24 @@ export class ApiUnderTest extends ApiClient {
     const backupLogs = { logs: stagingLogs, bootstraps: bootstrapLogs }
     const parts = { database: store.backups, blobs, live, logs: backupLogs, directory: join(directory.path, 'imports') }
     const backups = new Backups({ ...parts, facts, graceMs: 60_000 })
-    const restorer = new Restorer({ ...parts, stagings, bootstraps })
+    const seal = new Seal(Buffer.alloc(32))
+    const webhookSecrets = new WebhookSecrets(seal)
+    const restorer = new Restorer({
+      ...{ ...parts, stagings, bootstraps },
+      webhooks: { seal: () => store.webhooks.sealAll((...webhook) => webhookSecrets.close(...webhook)) },
+    })
+    const receivers = new Receivers({
+      outbound: new OutboundClient({ networks: [], setting: 'webhook-networks' }),
+      secrets: webhookSecrets,
+    })
     const api = buildApi({
       logger,
       access: { callers: callers(store), owners: store.resourceOwners },
       tokens: { tokens: store.tokens },
       webhooks: {
         webhooks: store.webhooks,
-        outbound: new OutboundClient({ networks: [], setting: 'webhook-networks' }),
+        ledger,
+        receivers,
         deliveries: {
           ping: async (uuid) => {
             await store.webhooks.target(uuid)
@@ -185,11 +197,11 @@ export class ApiUnderTest extends ApiClient {
       exchange: { exporter, importer },
       stagers: { packages, stagers, limits: DEFAULT_LIMITS },
       stagerCaches: { caches: stagerCaches },
-      stagerSecrets: { stagers, secrets: new Secrets({ repository: store.secrets, seal: new Seal(Buffer.alloc(32)) }) },
+      stagerSecrets: { stagers, secrets: new Secrets({ repository: store.secrets, seal }) },
       pipelines: { pipelines, stagers },
       policies: { policies },
       resolution: { packages, resolver: new Resolver(packages, policies) },
-      stagings: { stagings, ledger, kept, packages, pipelines, ingest, quota },
+      stagings: { stagings, ledger, kept, packages, pipelines, ingest, quota, receivers },
       stagingLog: { ledger, logs, heartbeatMs },
       keptLaunches: { kept },
       runs: { runs: new FakeRuns() },

@@ -67,6 +67,16 @@ async function filesBelow(directory: string): Promise<string[]> {
 }
 
 describe('a backup', () => {
+  it('of an older stagerd, with secrets of webhooks as they are, is restored with sealed ones', async () => {
+    const [uuid, secret] = [randomUUID(), 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw']
+    const webhook = { uuid, url: 'https://example.org/', namespace: '/', createdAt: '2026-01-01T00:00:00Z' }
+    await here.store.webhooks.create({ ...webhook, on: ['failed'], sealed: secret })
+    expect((await restore(await backup())).status).toBe(200)
+    const { sealed } = await there.store.webhooks.target(uuid)
+    expect(sealed).not.toContain('whsec_')
+    expect(sealed.length).toBeGreaterThan(secret.length)
+  })
+
   it('restores on another node everything that was acknowledged, byte for byte', async () => {
     const content = randomBytes(2_000_000)
     const { uuid } = await put('large', content)

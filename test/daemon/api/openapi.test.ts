@@ -94,6 +94,7 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "POST /v1/stagings/{uuid}/shells/{shell}/input sendShellInput",
       "POST /v1/tokens createToken",
       "POST /v1/webhooks createWebhook",
+      "POST /v1/webhooks/check checkReceivers",
       "POST /v1/webhooks/{uuid}/test testWebhook",
       "PUT /v1/packages/{ref}/content replacePackageContent",
       "PUT /v1/packages/{ref}/resource attachResource",

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TokenCallers } from '../../../daemon/access/callers.js'
+import type { Staging } from '../../../daemon/documents/staging.js'
 import type { MadeWebhook, Webhook } from '../../../daemon/documents/webhook.js'
 import { AccessClient, makeToken } from './access-requests.js'
 import { ApiUnderTest } from './api-under-test.js'
@@ -78,4 +79,73 @@ it.each([
   [{ url: RECEIVER, on: [] }, 'bad-document'],
 ])('%j is refused with %s', async (draft, code) => {
   expect((await add({ namespace: '/acme', ...draft })).document.code).toBe(code)
+})
+
+describe('webhooks of a call', () => {
+  const NOTIFY = [{ url: RECEIVER, secret: SECRET }]
+  const stage = async (more: object, token = client.administrator) => {
+    const body = { package: await client.package(), pipeline: await client.pipeline(), ...more }
+    const { status, text } = await client.send('POST', '/v1/stagings', token, body)
+    return { status, text, document: JSON.parse(text) as Staging & { code?: string } }
+  }
+  const ofCall = async (uuid: string, token = client.administrator) => {
+    const { status, text } = await client.send('GET', `/v1/webhooks?staging=${uuid}`, token)
+    return { status, document: JSON.parse(text) as readonly Webhook[] & { code?: string } }
+  }
+
+  it('are shown with their staging, not among those of namespaces, and can be removed', async () => {
+    const { status, text, document } = await stage({ notify: NOTIFY })
+    const { uuid } = document
+    const [found] = (await ofCall(uuid)).document
+    expect(found).toMatchObject({ namespace: '/acme', staging: uuid, url: RECEIVER, waiting: 0 })
+    expect((await listed(client.administrator)).map((one) => one.uuid)).not.toContain(found!.uuid)
+    await client.send('DELETE', `/v1/webhooks/${found!.uuid}`, client.administrator)
+    expect((await ofCall(uuid)).document).toEqual([])
+    expect(status).toBe(201)
+    for (const shown of [text, under.logged.join('')]) expect(shown).not.toMatch(/sesame|whsec_/)
+  })
+
+  it('are named by tokens that may stage the package, and seen by those that may see the staging', async () => {
+    const [reader, writer, foreign] = [
+      await makeToken(under, { access: 'read', namespaces: ['/acme'] }),
+      await makeToken(under, { access: 'write', namespaces: ['/acme'] }),
+      await makeToken(under, { access: 'write', namespaces: ['/other'] }),
+    ]
+    const codeOf = async (token: string) => (await stage({ notify: NOTIFY }, token)).document.code
+    expect([await codeOf(reader), await codeOf(foreign)]).toEqual(['token-read-only', 'package-not-found'])
+    const { uuid } = (await stage({ notify: NOTIFY }, writer)).document
+    const urlsOf = async (token: string) => (await ofCall(uuid, token)).document.map(({ url }) => url)
+    expect([await urlsOf(writer), await urlsOf(reader)]).toEqual([[RECEIVER], ['https://hooks.example.org']])
+    expect(await ofCall(uuid, foreign)).toMatchObject({ status: 404, document: { code: 'staging-not-found' } })
+    const none = '00000000-0000-4000-8000-000000000000'
+    expect((await ofCall(none)).document.code).toBe('staging-not-found')
+  })
+
+  it('are not those of a retry', async () => {
+    const { uuid } = (await stage({ notify: NOTIFY })).document
+    await client.send('POST', `/v1/stagings/${uuid}/cancel`, client.administrator)
+    const { text } = await client.send('POST', `/v1/stagings/${uuid}/retry`, client.administrator)
+    expect((await ofCall((JSON.parse(text) as Staging).uuid)).document).toEqual([])
+    expect((await ofCall(uuid)).document).toMatchObject([{ waiting: 1 }])
+  })
+
+  it.each([
+    [[{ url: 'http://127.0.0.1/', secret: SECRET }], 'address-not-listed'],
+    [[...NOTIFY, { url: 'http://169.254.169.254/latest/', secret: SECRET }], 'address-forbidden'],
+    [[{ url: 'ci.example.org', secret: SECRET }], 'bad-url'],
+    [[{ url: RECEIVER, secret: 'short' }], 'bad-webhook-secret'],
+    [[{ url: RECEIVER }], 'bad-document'],
+    [Array.from({ length: 5 }, () => NOTIFY[0]), 'bad-document'],
+  ])('%j is refused with %s, by the check and by the call, which makes nothing', async (notify, code) => {
+    const check = await client.send('POST', '/v1/webhooks/check', client.administrator, { notify })
+    expect(check.code).toBe(code)
+    expect(check.text).not.toContain('sesame')
+    const before = (await under.store.ledger.list({})).length
+    expect((await stage({ notify })).document.code).toBe(code)
+    expect(await under.store.ledger.list({})).toHaveLength(before)
+  })
+
+  it('can be checked before, without a request to them', async () => {
+    expect((await client.send('POST', '/v1/webhooks/check', client.administrator, { notify: NOTIFY })).status).toBe(204)
+  })
 })

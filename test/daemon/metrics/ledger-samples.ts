@@ -1,15 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import type { Cause, Staging } from '../../../daemon/model/staging.js'
+import type { Receiver } from '../../../daemon/model/webhook.js'
 import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import type { StagingLedger } from '../../../daemon/store/staging-ledger.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
 
 /** Stagings of new packages, with every way to end. */
-export function ledgerSamples(store: SqliteStore, ledger: StagingLedger) {
+export function ledgerSamples(
+  store: SqliteStore,
+  ledger: StagingLedger,
+  { notify = [], ...place }: { readonly notify?: readonly Receiver[]; readonly namespace?: string } = {},
+) {
+  const submitAgain = (packageUuid: string, pipelineFqn: string) =>
+    ledger.submit({ packageUuid, pipelineFqn, stagers: [stagerSnapshot('s')], notify })
   const submit = async (pipelineFqn: string): Promise<Staging> => {
-    const draft = packageDraft(`p-${randomUUID()}`, { resource: resource(), state: 'uploaded' })
+    const draft = packageDraft(`p-${randomUUID()}`, { resource: resource(), state: 'uploaded', ...place })
     const { uuid } = await store.packages.create(draft)
-    return await ledger.submit({ packageUuid: uuid, pipelineFqn, stagers: [stagerSnapshot('s')] })
+    return await submitAgain(uuid, pipelineFqn)
   }
   const admit = async (pipelineFqn: string): Promise<Staging> => {
     await submit(pipelineFqn)
@@ -17,6 +24,13 @@ export function ledgerSamples(store: SqliteStore, ledger: StagingLedger) {
   }
   return {
     submit,
+    submitAgain,
+    /** With the result that the package has. */
+    answer: async (packageUuid: string, pipelineFqn: string) => {
+      const { uuid } = await submitAgain(packageUuid, pipelineFqn)
+      await ledger.admitNext()
+      await ledger.answer(uuid, 1)
+    },
     fail: async (pipelineFqn: string, cause: Cause) => {
       const { uuid } = await admit(pipelineFqn)
       await ledger.fail(uuid, undefined, { cause, stager: undefined, message: 'It failed.', hint: 'Try again.' })
@@ -35,7 +49,7 @@ export function ledgerSamples(store: SqliteStore, ledger: StagingLedger) {
       const launch = randomUUID()
       await ledger.beginLaunch(uuid, { uuid: launch, stagerFqn: 'job::/acme::s', step })
       await ledger.launchRunning(launch)
-      await ledger.succeed(launch, work)
+      return await ledger.succeed(launch, work)
     },
   }
 }

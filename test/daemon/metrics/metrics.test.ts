@@ -65,6 +65,18 @@ describe('metrics of stagings', () => {
     expect(await registry.metrics()).not.toContain('private')
   })
 
+  it('begin at zero, so that the first staging that ends is an increase', async () => {
+    const infrastructure = 'stagerd_stagings_ended_total{state="failed",cause="infrastructure",pipeline="other"}'
+    for (const series of [
+      infrastructure,
+      'stagerd_stagings_reused_total{pipeline="go"}',
+      'stagerd_staging_duration_seconds_count{pipeline="go"}',
+    ])
+      expect(await valueOf(series)).toBe(0)
+    await samples.fail('stagpipe::/acme::private', 'infrastructure')
+    expect(await valueOf(infrastructure)).toBe(1)
+  })
+
   it('show the queue', async () => {
     expect(await valueOf('stagerd_oldest_queued_staging_seconds')).toBe(0)
     await samples.submit('stagpipe::/acme::private')

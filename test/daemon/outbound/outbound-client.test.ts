@@ -1,11 +1,15 @@
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { connect, type AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { LookUp } from '../../../daemon/outbound/guarded-connector.js'
 import { OutboundClient } from '../../../daemon/outbound/outbound-client.js'
 import { parseNetworks } from '../../../daemon/settings/parse-networks.js'
+import { Authority } from '../../support/certificates.js'
 import { answering, WebhookReceiver } from '../../support/webhook-receiver.js'
+import { temporaryDirectory } from '../store/temporary-directory.js'
 
 function clientFor(
   networks: string,
@@ -136,3 +140,54 @@ describe('a client for requests of the daemon', () => {
     expect(asked).toHaveLength(1)
   })
 })
+
+describe('a receiver with a certificate of a private authority', () => {
+  async function open() {
+    const directory = await temporaryDirectory()
+    const authority = await Authority.make(directory.path)
+    const { certificate, key } = await authority.issue('receiver')
+    const server = createSecureServer({ cert: await readFile(certificate), key: await readFile(key) }, (_, response) =>
+      response.writeHead(204).end(),
+    )
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(async () => {
+      server.closeAllConnections()
+      server.close()
+      await directory.remove()
+    })
+    return { port: (server.address() as AddressInfo).port, authorities: await readFile(authority.certificate, 'utf8') }
+  }
+
+  it('is reached with its authority, directly and through a proxy, and not without', async () => {
+    const { port, authorities } = await open()
+    const url = `https://localhost:${port}/`
+    const http = await proxyTo(port)
+    const proxies = { http, https: http, exceptions: undefined }
+    const statuses = []
+    for (const options of [{}, { authorities }, { proxies }, { proxies, authorities }])
+      statuses.push(await ask(clientFor('127.0.0.0/8', options), url))
+    const refused = expect.stringMatching(/SELF_SIGNED|UNABLE_TO_/) as unknown
+    expect(statuses).toEqual([refused, 204, refused, 204])
+  })
+})
+
+/** The URL of a proxy that connects to this port, whatever it is asked for. */
+async function proxyTo(port: number): Promise<string> {
+  const proxy = createServer()
+  proxy.on('connect', (_request, socket, head) => {
+    const target = connect(port, '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      target.write(head)
+      target.pipe(socket).pipe(target)
+    })
+    for (const end of [socket, target]) end.on('error', () => undefined)
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  onTestFinished(() => {
+    proxy.closeAllConnections()
+    proxy.close()
+  })
+  return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+}

@@ -1,103 +1,9 @@
-import { rm } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
-import { join } from 'node:path'
-import { pino } from 'pino'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import type { WebhookState } from '../../../daemon/model/webhook.js'
-import { OutboundClient } from '../../../daemon/outbound/outbound-client.js'
-import { parseNetworks } from '../../../daemon/settings/parse-networks.js'
-import { observeEnds } from '../../../daemon/store/observed-ledger.js'
-import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
-import { Deliveries } from '../../../daemon/webhooks/deliveries.js'
-import { DELIVERY_LIMITS, type DeliveryLimits } from '../../../daemon/webhooks/retries.js'
+import { describe, expect, it } from 'vitest'
 import { makeWebhookSecret } from '../../../daemon/webhooks/signature.js'
 import { answering, isSignedWith, WebhookReceiver } from '../../support/webhook-receiver.js'
 import { ledgerSamples } from '../metrics/ledger-samples.js'
-import { temporaryDirectory } from '../store/temporary-directory.js'
-
-const PIPELINE = 'stagpipe::/acme::p'
-const QUICK = { ...DELIVERY_LIMITS, settleMs: 0, delaysMs: [1, 1, 1] }
-const SLOW = { ...QUICK, delaysMs: [60_000] }
-const ALL = ['succeeded', 'failed', 'cancelled'] as const
-
-/** A node with a store on disk, whose daemon can die and start again. */
-class Node {
-  readonly ended: string[] = []
-  readonly logged: string[] = []
-  #running: { readonly store: SqliteStore; readonly deliveries: Deliveries } | undefined
-
-  private constructor(
-    readonly directory: string,
-    private readonly networks: string,
-  ) {}
-
-  static async open(limits: DeliveryLimits = QUICK, networks = '127.0.0.0/8'): Promise<Node> {
-    const { path } = await temporaryDirectory()
-    const node = new Node(path, networks)
-    onTestFinished(async () => {
-      await node.stop()
-      await rm(path, { recursive: true })
-    })
-    node.start(limits)
-    return node
-  }
-
-  start(limits: DeliveryLimits = QUICK): void {
-    const store = SqliteStore.open(join(this.directory, 'stagerd.db'))
-    const deliveries = new Deliveries({
-      webhooks: store.webhooks,
-      ledger: store.ledger,
-      render: ({ uuid, state, packageFqn }) => ({ uuid, state, package: packageFqn }),
-      client: new OutboundClient({ networks: parseNetworks(this.networks), setting: 'webhook-networks' }),
-      version: '1.2.3',
-      logger: pino({ level: 'trace' }, { write: (line: string) => void this.logged.push(line) }),
-      ended: (result) => void this.ended.push(result),
-      limits,
-    })
-    deliveries.start()
-    this.#running = { store, deliveries }
-  }
-
-  async stop(): Promise<void> {
-    await this.#running?.deliveries.stop()
-    this.#running?.store.close()
-    this.#running = undefined
-  }
-
-  /** What a daemon leaves that is killed now: its connections end, and its database stays as it is. */
-  async die(): Promise<void> {
-    const { store } = this
-    store.close()
-    await this.#running?.deliveries.stop()
-    this.#running = undefined
-  }
-
-  get store(): SqliteStore {
-    return this.running.store
-  }
-
-  get deliveries(): Deliveries {
-    return this.running.deliveries
-  }
-
-  get samples() {
-    return ledgerSamples(
-      this.store,
-      observeEnds(this.store.ledger, () => this.deliveries.wake()),
-    )
-  }
-
-  async add(url: string, namespace = '/', on: readonly WebhookState[] = ALL) {
-    const secret = makeWebhookSecret()
-    const { uuid } = await this.store.webhooks.create({ url, namespace, on, createdAt: '2026-01-01T00:00:00Z' }, secret)
-    return { uuid, secret, last: async () => (await this.store.webhooks.get(uuid)).last }
-  }
-
-  private get running() {
-    if (!this.#running) throw new Error('the daemon is not running')
-    return this.#running
-  }
-}
+import { Node, PIPELINE, QUICK, SLOW } from './node.js'
 
 describe('a webhook', () => {
   it('is told of the end of a staging, signed', async () => {
@@ -333,13 +239,8 @@ describe('deliveries', () => {
 
 describe('the number of webhooks', () => {
   it('is limited in a namespace', async () => {
-    const { store } = await Node.open()
-    const create = () =>
-      store.webhooks.create(
-        { url: 'https://example.org', namespace: '/acme', on: ['failed'], createdAt: '2026-01-01T00:00:00Z' },
-        makeWebhookSecret(),
-      )
-    for (let n = 0; n < 20; n++) await create()
-    await expect(create()).rejects.toMatchObject({ code: 'too-many-webhooks' })
+    const node = await Node.open()
+    for (let n = 0; n < 20; n++) await node.add('https://example.org', '/acme')
+    await expect(node.add('https://example.org', '/acme')).rejects.toMatchObject({ code: 'too-many-webhooks' })
   })
 })

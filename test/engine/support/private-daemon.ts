@@ -9,7 +9,7 @@ import { execa } from 'execa'
 import { Agent, request } from 'undici'
 import type { Package, UploadedResource } from '../../../daemon/documents/package.js'
 import type { Stager, StagerDraft } from '../../../daemon/documents/stager.js'
-import type { LogLine, Staging } from '../../../daemon/documents/staging.js'
+import type { LogLine, Staging, StagingDraft } from '../../../daemon/documents/staging.js'
 import { ON_DISK } from './on-disk.js'
 
 export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
@@ -172,10 +172,11 @@ export class PrivateDaemon {
     return stager
   }
 
-  submit(packageName: string, pipeline: string): Promise<Staging> {
+  submit(packageName: string, pipeline: string, more: Partial<StagingDraft> = {}): Promise<Staging> {
     return this.ask<Staging>('POST', '/v1/stagings', {
       package: `package::/::${packageName}`,
       pipeline: `stagpipe::/::${pipeline}`,
+      ...more,
     })
   }
 

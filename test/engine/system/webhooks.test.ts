@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Staging } from '../../../daemon/documents/staging.js'
+import type { Staging, StagingDraft } from '../../../daemon/documents/staging.js'
 import type { MadeWebhook, Webhook } from '../../../daemon/documents/webhook.js'
+import { makeWebhookSecret } from '../../../daemon/webhooks/signature.js'
 import { isSignedWith, WebhookReceiver } from '../../support/webhook-receiver.js'
 import { PrivateDaemon } from '../support/private-daemon.js'
 import { tarballOf } from '../support/tarballs.js'
@@ -19,9 +21,9 @@ beforeAll(async () => {
 afterAll(() => daemon.close())
 
 /** It ends without a container, because it is not admitted before it is cancelled. */
-async function endStaging(): Promise<Staging> {
+async function endStaging(more: Partial<StagingDraft> = {}): Promise<Staging> {
   await daemon.ask('POST', '/v1/node/drain')
-  const { uuid } = await daemon.submit('site', 'never')
+  const { uuid } = await daemon.submit('site', 'never', more)
   return await daemon.ask<Staging>('POST', `/v1/stagings/${uuid}/cancel`)
 }
 
@@ -30,12 +32,15 @@ const lastOf = async (uuid: string) =>
 
 it('the end of a staging is told once, although stagerd is killed between the two', async () => {
   const receiver = await WebhookReceiver.open()
+  // One that the call names is told, too, with a secret of its own.
+  const named = await WebhookReceiver.open()
+  const ofCall = makeWebhookSecret()
   const { uuid, secret } = await daemon.ask<MadeWebhook>('POST', '/v1/webhooks', {
     ...{ url: receiver.url, namespace: '/', on: ['cancelled'] },
   })
-  const staging = await endStaging()
+  const staging = await endStaging({ notify: [{ url: named.url, secret: ofCall }] })
   await daemon.kill()
-  expect(receiver.received).toEqual([])
+  expect([receiver.received, named.received]).toEqual([[], []])
 
   await daemon.restart()
   await expect.poll(() => lastOf(uuid)).toMatchObject({ result: 'delivered', staging: staging.uuid })
@@ -43,7 +48,10 @@ it('the end of a staging is told once, although stagerd is killed between the tw
     { type: 'staging.ended', timestamp: staging.ended_at, data: staging },
   ])
   expect(receiver.received.every((message) => isSignedWith(secret, message))).toBe(true)
-  expect(await daemon.log()).not.toContain(secret)
+  await expect.poll(() => daemon.ask<Webhook[]>('GET', `/v1/webhooks?staging=${staging.uuid}`)).toEqual([])
+  expect(named.received.map((message) => isSignedWith(ofCall, message))).toEqual([true])
+  const kept = `${await daemon.log()}${await readFile(path.join(daemon.stateDirectory, 'stagerd.db'), 'latin1')}`
+  for (const text of [secret, ofCall]) expect(kept.includes(text)).toBe(false)
   await daemon.ask('DELETE', `/v1/webhooks/${uuid}`)
 })
 
