@@ -51,6 +51,7 @@ class ZipConverter {
   #compressed = 0
   #bytes = 0
   #hasForeignName = false
+  #hasPacked = false
 
   constructor(
     private readonly zip: ZipFile,
@@ -65,7 +66,7 @@ class ZipConverter {
       yield* this.#member(next.value)
       yield* this.#chunks.take()
     }
-    if (this.#paths.size === 0) throw new BadInput('nothing-to-pack', 'The zip has no entry that can be packed.')
+    if (!this.#hasPacked) throw new BadInput('nothing-to-pack', 'The zip has no entry that can be packed.')
     this.#chunks.add(END_OF_ARCHIVE)
     yield* this.#chunks.takeAll()
   }
@@ -78,6 +79,7 @@ class ZipConverter {
       this.request.leftOut.add(kind, bytePath(path))
       return
     }
+    this.#hasPacked = true
     const common = { path: bytePath(path), mode, owner: OWNER, time }
     if (kind === 'directory') this.#chunks.add(tarEntry({ ...common, kind }))
     else if (kind === 'symlink') {

@@ -148,6 +148,7 @@ describe('a zip is refused', () => {
     ['that is cut off', async () => (await one('a')).subarray(0, -10), 'damaged or not complete'],
     ['whose entries overlap, as in a bomb', async () => overlapping(await zipOf([['0', 'x'.repeat(5000)]])), 'overlap'],
     ['without entries', () => zipOf([]), 'no entry'],
+    ['with nothing but sockets', () => unixZip({ name: 'socket', mode: 0o140777 }), 'no entry that can be packed'],
     [
       'with names that are not what they are marked as',
       async () => renamed(await one('caf+'), 'caf+', 'caf\xe9'),
