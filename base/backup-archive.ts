@@ -4,6 +4,7 @@ import { finished, pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
 import { extract } from 'tar-stream'
 import { BadInput, messageOf, StagerdError } from './errors.js'
+import { parseJson } from './parse-json.js'
 
 /** The format, which grows with what an older reader cannot restore. */
 export const BACKUP_FORMAT = 1
@@ -103,9 +104,16 @@ export async function readHead({ name, length, content }: BackupEntry, newestSch
   return head
 }
 
-/** Of the entry `LEFT_OUT_NAME`. */
+/** Of the entry `LEFT_OUT_NAME`. Throws `BadInput` (`bad-backup`, `backup-damaged`). */
 export async function readLeftOut({ content, length }: BackupEntry): Promise<LeftOut[]> {
-  return JSON.parse(await readShort(content as AsyncIterable<Buffer>, length, LONGEST_SUMS)) as LeftOut[]
+  const found = parseJson(await readShort(content as AsyncIterable<Buffer>, length, LONGEST_SUMS))
+  if (Array.isArray(found) && found.every(isLeftOut)) return found
+  throw damaged(LEFT_OUT_NAME)
+}
+
+function isLeftOut(value: unknown): value is LeftOut {
+  const { sha256, why } = (value ?? {}) as Record<string, unknown>
+  return typeof sha256 === 'string' && typeof why === 'string'
 }
 
 /** The text of the last entry. */
@@ -114,12 +122,8 @@ export function printSums(digests: ReadonlyMap<string, string>): string {
 }
 
 function parse(text: string): BackupHead {
-  try {
-    const head = JSON.parse(text) as BackupHead
-    if (Number.isInteger(head.format) && Number.isInteger(head.schema)) return head
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-  }
+  const head = (parseJson(text) ?? {}) as Partial<BackupHead>
+  if (Number.isInteger(head.format) && Number.isInteger(head.schema)) return head as BackupHead
   throw noBackup()
 }
 

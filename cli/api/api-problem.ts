@@ -1,4 +1,5 @@
 import { type ErrorKind, StagerdError } from '../../base/errors.js'
+import { parseJson } from '../../base/parse-json.js'
 import { withRemedy } from './remedies.js'
 
 const KINDS: Readonly<Record<number, ErrorKind>> = {
@@ -31,7 +32,7 @@ export class ApiProblem extends StagerdError {
  * `unexplained`.
  */
 export function parseProblem(status: number, body: string): ApiProblem {
-  const document = parse(body)
+  const document = parseJson(body)
   const detail = stringField(document, 'detail') ?? stringField(document, 'title')
   const code = stringField(document, 'code') ?? 'unexplained'
   return new ApiProblem(
@@ -41,14 +42,6 @@ export function parseProblem(status: number, body: string): ApiProblem {
       ? `stagerd answered with status ${status} and gave no reason: see its log.`
       : withRemedy(code, detail),
   )
-}
-
-function parse(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
 }
 
 function stringField(document: unknown, field: string): string | undefined {

@@ -10,7 +10,7 @@ export type StagerForm = ReadonlyMap<string, string>
 /**
  * Read the body of a request as a form, urlencoded or multipart. An empty body is an empty form, whatever its type.
  *
- * Throws `BadInput` (`bad-form`) for another type, a file, a repeated field, too many fields, or text that is not
+ * Throws `BadInput` (`bad-form`) for another type, a file, a part without a name, a repeated field, too many fields, or text that is not
  * UTF-8, and what `StagerRequest.readBody` throws.
  */
 export async function readForm(request: StagerRequest): Promise<StagerForm> {
@@ -60,7 +60,11 @@ async function multipart(body: Buffer, contentType: string, maxFields: number): 
       refuse('The multipart form names no boundary in its Content-Type: send it as curl -F does.', error)
       return
     }
-    parser.on('field', (name, value) => fields.push([name, value]))
+    // The types of the library do not say that a part may have no name.
+    parser.on('field', (name: string | undefined, value) => {
+      if (name === undefined) refuse('A part of the form has no name: send every field with one, as curl -F does.')
+      else fields.push([name, value])
+    })
     parser.on('file', (name, stream) => {
       stream.resume()
       refuse(`The form sends ${quote(name)} as a file: send every field as plain text.`)

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import type Docker from 'dockerode'
 import { Fault, NotRunnable, Unavailable } from '../../base/errors.js'
 import { type Holder, Leases } from '../../base/leases.js'
+import { parseJson } from '../../base/parse-json.js'
 import type { Cached } from '../isolation.js'
 import { INSTALL_LABEL, NODE_LABEL, ownerLabels, type Owner } from '../host/ownership.js'
 import { askEngine, askEngineAtLength, engineError, EngineRefusal, isStatus } from './engine-errors.js'
@@ -230,7 +231,10 @@ function loadError(failure: string): Error {
 export function loadFailure(body: string): string | undefined {
   for (const line of body.split('\n')) {
     if (!/"error|Error unpacking/.test(line)) continue
-    const { error, stream } = JSON.parse(line) as { readonly error?: unknown; readonly stream?: unknown }
+    const message = parseJson(line)
+    // A line that was cut off tells of a failure too.
+    if (!(message instanceof Object)) return line.trim()
+    const { error, stream } = message as { readonly error?: unknown; readonly stream?: unknown }
     if (typeof error === 'string') return error
     if (typeof stream === 'string' && stream.startsWith('Error unpacking image')) return stream.trim()
   }

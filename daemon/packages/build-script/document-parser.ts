@@ -1,4 +1,5 @@
 import { EmbeddedActionsParser, EOF, type IToken } from 'chevrotain'
+import { Nesting } from '../syntax/nesting.js'
 import type { Entry, Value } from './document.js'
 import { positionOf, SyntaxMessages } from './syntax-messages.js'
 import {
@@ -25,6 +26,8 @@ import { parseBody, parseQuotedString } from './strings.js'
  * An instance keeps the state of one parse. Instances can be reused, but not by two parses at the same time.
  */
 export class DocumentParser extends EmbeddedActionsParser {
+  readonly #nesting = new Nesting()
+
   constructor() {
     super(TOKENS, { maxLookahead: 1, errorMessageProvider: new SyntaxMessages() })
     this.performSelfAnalysis()
@@ -83,26 +86,40 @@ export class DocumentParser extends EmbeddedActionsParser {
 
   /** An opening bracket may follow on a new line. A string may not: it would be the key of the next entry. */
   readonly bracketed = this.RULE('bracketed', (): Value => {
-    this.MANY({ GATE: () => this.#bracketFollows(), DEF: () => this.CONSUME(Newline) })
-    return this.OR<Value>([
-      { ALT: () => this.SUBRULE(this.block) },
-      { ALT: () => this.SUBRULE(this.list) },
-      {
-        ALT: () => {
-          const token = this.CONSUME(Body)
-          return this.ACTION(() => ({ kind: 'body', text: parseBody(token.image), at: positionOf(token) }))
-        },
-      },
-    ])
+    const follows = this.#bracketFollows()
+    this.MANY({ GATE: () => follows, DEF: () => this.CONSUME(Newline) })
+    return this.#nesting.within(
+      () => positionOf(this.LA(1)),
+      () =>
+        this.OR<Value>([
+          { ALT: () => this.SUBRULE(this.block) },
+          { ALT: () => this.SUBRULE(this.list) },
+          {
+            ALT: () => {
+              const token = this.CONSUME(Body)
+              return this.ACTION(() => ({ kind: 'body', text: parseBody(token.image), at: positionOf(token) }))
+            },
+          },
+        ]),
+    )
   })
 
   readonly bare = this.RULE('bare', (): Value => {
     const first = this.CONSUME(Word)
     const rest: IToken[] = []
+    // Each run of colons is looked at once: a run may be as long as the document.
+    let colons = 0
+    const goesOn = () => {
+      if (colons === 0 && this.LA(1).tokenType === Colon) colons = this.#colonsBeforeWord()
+      return colons > 0 || this.LA(1).tokenType === Word
+    }
     this.MANY({
       // `https://example.org` is one word, and `a :` and `a: b` are not.
-      GATE: () => touches(this.LA(0), this.LA(1)) && (this.LA(1).tokenType === Word || this.#colonsThenWord()),
-      DEF: () => rest.push(this.OR([{ ALT: () => this.CONSUME(Colon) }, { ALT: () => this.CONSUME1(Word) }])),
+      GATE: () => touches(this.LA(0), this.LA(1)) && goesOn(),
+      DEF: () => {
+        rest.push(this.OR([{ ALT: () => this.CONSUME(Colon) }, { ALT: () => this.CONSUME1(Word) }]))
+        colons = Math.max(0, colons - 1)
+      },
     })
     return this.ACTION(() => ({
       kind: 'string',
@@ -142,10 +159,11 @@ export class DocumentParser extends EmbeddedActionsParser {
     return [BlockStart, ListStart, Body].includes(this.LA(ahead).tokenType)
   }
 
-  #colonsThenWord(): boolean {
+  /** None unless a word follows them without a gap. */
+  #colonsBeforeWord(): number {
     let ahead = 1
     while (this.LA(ahead).tokenType === Colon && touches(this.LA(ahead), this.LA(ahead + 1))) ahead += 1
-    return ahead > 1 && this.LA(ahead).tokenType === Word
+    return this.LA(ahead).tokenType === Word ? ahead - 1 : 0
   }
 }
 

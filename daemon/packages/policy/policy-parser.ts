@@ -1,5 +1,6 @@
 import { EmbeddedActionsParser, EOF, type IToken } from 'chevrotain'
-import { PolicyMessages } from './policy-messages.js'
+import { Nesting } from '../syntax/nesting.js'
+import { PolicyMessages, positionOf } from './policy-messages.js'
 import { BlockEnd, BlockStart, Comma, GroupEnd, GroupStart, If, On, QuotedString, TOKENS, Word } from './tokens.js'
 
 /** The syntax tree of a policy document. read-statements.ts checks and interprets its tokens. */
@@ -28,6 +29,8 @@ export type Item =
  * An instance keeps the state of one parse. Instances can be reused, but not by two parses at the same time.
  */
 export class PolicyParser extends EmbeddedActionsParser {
+  readonly #nesting = new Nesting()
+
   constructor() {
     super(TOKENS, { maxLookahead: 1, errorMessageProvider: new PolicyMessages() })
     this.performSelfAnalysis()
@@ -56,11 +59,15 @@ export class PolicyParser extends EmbeddedActionsParser {
   })
 
   readonly items = this.RULE('items', (): Item[] =>
-    this.OR<Item[]>([
-      { ALT: () => this.SUBRULE(this.block) },
-      { ALT: () => [this.SUBRULE(this.conditional)] },
-      { ALT: () => [this.SUBRULE(this.claim)] },
-    ]),
+    this.#nesting.within(
+      () => positionOf(this.LA(1)),
+      () =>
+        this.OR<Item[]>([
+          { ALT: () => this.SUBRULE(this.block) },
+          { ALT: () => [this.SUBRULE(this.conditional)] },
+          { ALT: () => [this.SUBRULE(this.claim)] },
+        ]),
+    ),
   )
 
   readonly conditional = this.RULE('conditional', (): Item => {

@@ -85,6 +85,16 @@ const REFUSALS: readonly [status: number, path: string, init: RequestInit, text:
   [
     499,
     '/LAUNCH/meta',
+    {
+      method: 'PUT',
+      body: '--b\r\nContent-Disposition: form-data\r\n\r\nenvironment\r\n--b--\r\n',
+      headers: { 'content-type': 'multipart/form-data; boundary=b' },
+    },
+    /has no name/,
+  ],
+  [
+    499,
+    '/LAUNCH/meta',
     { method: 'PUT', body: '--b\r\n', headers: { 'content-type': 'multipart/form-data; boundary=b' } },
     /damaged/,
   ],

@@ -114,6 +114,11 @@ job::/prod {
       'Line 2, column 17: expected a value: a word or a quoted string, found "\\"package::/" without a closing quote on the same line.',
     ],
     [
+      'blocks within blocks',
+      `job::/ {${'{'.repeat(100)}`,
+      'Line 1, column 73: expected at most 64 blocks within each other, found one more.',
+    ],
+    [
       'a claim without a value',
       'job::/ { { package.allow } }',
       'Line 1, column 26: expected a value: a word or a quoted string, found "}".',

@@ -88,6 +88,7 @@ describe('the shim', () => {
 
 describe('the response of the Engine to a load', () => {
   it('is a failure if one of its lines is an error', () => {
+    expect(loadFailure('{"errorDetail":{"mess')).toBe('{"errorDetail":{"mess')
     expect(loadFailure('{"stream":"Loaded image: x"}\r\n')).toBeUndefined()
     expect(loadFailure('{"status":"…"}\r\n{"errorDetail":{"message":"bad"},"error":"bad"}\r\n')).toBe('bad')
   })

@@ -106,6 +106,7 @@ describe('a build script', () => {
 describe('a syntax error has a position and what was expected', () => {
   const whole = 'build (\n)\n'
   it.each<[error: string, text: string, line: number, column: number, expected: RegExp, found: RegExp]>([
+    ['lists within lists', `name ${'['.repeat(100)}`, 1, 70, /at most 64 blocks within each other/, /one more/],
     [
       'a block that is not closed',
       `name: a\n${whole}environment {\n  A: b\n`,
