@@ -68,7 +68,11 @@ export class DaemonInProcess {
     const logger = pino({ level: settings.logLevel }, new Writable({ write }))
     const undo = new CleanupStack()
     try {
-      const app = await buildApp(settings, { version: '1', logger, environment: {}, buildIsolation: () => Promise.resolve(this.isolation) }, undo)
+      const app = await buildApp(
+        settings,
+        { version: '1', logger, environment: {}, buildIsolation: () => Promise.resolve(this.isolation) },
+        undo,
+      )
       this.#running = new Daemon(app, settings, logger, undo)
     } catch (error) {
       await undo.run()

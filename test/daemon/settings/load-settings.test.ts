@@ -57,6 +57,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     history: { results: 5, bytes: 2 * 1024 ** 3 },
     launchDataBytes: 4 * 2 ** 30,
     uploadGraceMs: 3_600_000,
+    verify: { periodMs: 7 * 24 * 3_600_000, bytesPerSecond: 16 * 2 ** 20 },
     logLevel: 'info',
   })
 })
@@ -96,6 +97,8 @@ it('the file may set every setting', async () => {
     results-size = "1GB"
     upload-grace = "2h"
     launch-data = "1GB"
+    verify-period = "24h"
+    verify-rate = "1MB"
     log-level = "silent"
   `)
   expect(settings).toEqual({
@@ -128,6 +131,7 @@ it('the file may set every setting', async () => {
     history: { results: 3, bytes: 1024 ** 3 },
     launchDataBytes: 2 ** 30,
     uploadGraceMs: 7_200_000,
+    verify: { periodMs: 24 * 3_600_000, bytesPerSecond: 2 ** 20 },
     logLevel: 'silent',
   })
 })
@@ -207,7 +211,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],

@@ -27,15 +27,7 @@ const optionsOf = (egress: boolean, hostPort?: number) =>
 describe('a container', () => {
   it('has no privileges beyond the defaults of Docker', () => {
     const { HostConfig } = optionsOf(true)
-    for (const key of [
-      'Privileged',
-      'CapAdd',
-      'Devices',
-      'PidMode',
-      'UsernsMode',
-      'Binds',
-      'VolumesFrom',
-    ])
+    for (const key of ['Privileged', 'CapAdd', 'Devices', 'PidMode', 'UsernsMode', 'Binds', 'VolumesFrom'])
       expect(HostConfig).not.toHaveProperty(key)
     expect(HostConfig?.Mounts?.map(({ Target }) => Target)).toEqual(['/stagerfs', '/stager-cache'])
   })
