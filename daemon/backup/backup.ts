@@ -96,9 +96,10 @@ export class Backups {
   async #find(): Promise<Found> {
     const { directory, graceMs, blobs, database } = this.#parts
     const youngest = Date.now() - graceMs
-    await makeDirectory(directory)
-    const file = path.join(directory, randomUUID())
+    const place = path.join(directory, randomUUID())
+    const file = path.join(place, DATABASE_NAME)
     try {
+      await makeDirectory(place)
       const digests = new Set(await database.copyTo(file))
       const lengths = new Map<string, number>()
       for await (const { sha256, length, modifiedAt } of blobs.list()) {
@@ -107,7 +108,8 @@ export class Backups {
       }
       return { database: await open(file, 'r'), digests: [...digests].sort(), lengths }
     } finally {
-      await rm(file, { force: true })
+      // SQLite leaves a journal beside a copy that it could not complete. What cannot be removed goes at the next start.
+      await rm(place, { recursive: true, force: true }).catch(() => undefined)
     }
   }
 

@@ -1,0 +1,14 @@
+import { promisify } from 'node:util'
+import { gunzip, gzip } from 'node:zlib'
+import { tarOf } from '../tar-builder.js'
+
+/** A gzipped tarball of texts by path. */
+export async function archiveOf(files: Readonly<Record<string, string>>): Promise<Buffer> {
+  const members = Object.entries(files).map(([name, data]) => ({ name, data }))
+  return await promisify(gzip)(tarOf(...members))
+}
+
+/** Whether a gzipped tarball has a file of this name. Rejects for what is no whole gzip. */
+export async function hasFile(archive: Buffer, name: string): Promise<boolean> {
+  return (await promisify(gunzip)(archive)).includes(`${name}\0`)
+}

@@ -1,0 +1,62 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { compileProgram } from '../compile-program.js'
+
+/** The program of a daemon without an Engine, to be started and killed again and again. */
+export class KilledDaemon {
+  readonly socket: string
+  #child: ChildProcess | undefined
+
+  private constructor(
+    private readonly directory: string,
+    private readonly program: string,
+  ) {
+    this.socket = path.join(directory, 'socket')
+  }
+
+  /** The caller closes it. */
+  static async compile(): Promise<KilledDaemon> {
+    const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-killed-'))
+    const entry = fileURLToPath(new URL('engineless-process.ts', import.meta.url))
+    return new KilledDaemon(directory, await compileProgram(entry, path.join(directory, 'program')))
+  }
+
+  /** Its process may be killed at once. @returns its id */
+  spawn(stateDir: string): number {
+    this.#child = spawn(process.execPath, [this.program, stateDir, this.socket], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    return this.#child.pid ?? 0
+  }
+
+  /** Resolves when it is ready, with false when it has been killed before. Throws if it has ended otherwise. */
+  async ready(): Promise<boolean> {
+    const child = this.#child!
+    const ready = once(child.stdout!, 'data').then(() => true)
+    const ended = once(child, 'exit').then(([code, signal]) => {
+      if (signal !== 'SIGKILL') throw new Error(`the daemon ended with exit code ${String(code)}`)
+      return false
+    })
+    return await Promise.race([ready, ended])
+  }
+
+  /** Resolves when it is gone. */
+  async gone(): Promise<void> {
+    const child = this.#child!
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  }
+
+  async kill(): Promise<void> {
+    this.#child?.kill('SIGKILL')
+    if (this.#child) await this.gone()
+  }
+
+  async close(): Promise<void> {
+    await this.kill()
+    await rm(this.directory, { recursive: true })
+  }
+}

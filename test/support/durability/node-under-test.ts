@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Daemon } from '../../../daemon/lifecycle.js'
+import type { Staging } from '../../../daemon/documents/staging.js'
+import { until } from '../until.js'
+import { findHalfDone, findLeft, findLost } from './checkers.js'
+import { openEngineless, SocketClient, type Answer } from './engineless-daemon.js'
+import { Refusal, Workload, type Acknowledged } from './workload.js'
+
+/** Waits until no staging is at work, and tells what is lost, half-done or left then. */
+export async function wrongsOf(
+  { client, stateDir }: Pick<NodeUnderTest, 'client' | 'stateDir'>,
+  acknowledged: readonly Acknowledged[],
+): Promise<string[]> {
+  await until('all stagings have ended', async () => {
+    const { document } = await client.call('GET', '/v1/stagings?limit=1000')
+    return (document as Staging[]).every(({ state }) => state !== 'queued' && state !== 'running')
+  })
+  return [...(await findLost(client, acknowledged)), ...(await findHalfDone(client)), ...(await findLeft(stateDir))]
+}
+
+/** A daemon without an Engine in this process, what it is asked for, and what it has acknowledged. */
+export class NodeUnderTest {
+  readonly #directory: string
+  #daemon: Daemon | undefined
+
+  private constructor(
+    directory: string,
+    readonly stateDir: string,
+    readonly client: SocketClient,
+    readonly workload: Workload,
+    readonly acknowledged: readonly Acknowledged[],
+  ) {
+    this.#directory = directory
+  }
+
+  /** The caller closes it. @param told called with what is acknowledged, before the next request */
+  static async open(stateDir: string, told: (one: Acknowledged) => void = () => undefined): Promise<NodeUnderTest> {
+    const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-test-'))
+    const client = new SocketClient(path.join(directory, 'socket'))
+    const acknowledged: Acknowledged[] = []
+    const workload = new Workload(client, (one) => {
+      acknowledged.push(one)
+      told(one)
+    })
+    const node = new NodeUnderTest(directory, stateDir, client, workload, acknowledged)
+    await node.start()
+    return node
+  }
+
+  async start(): Promise<void> {
+    const { daemon } = await openEngineless({ stateDir: this.stateDir, socket: path.join(this.#directory, 'socket') })
+    await daemon.start()
+    this.#daemon = daemon
+  }
+
+  async stop(): Promise<void> {
+    await this.#daemon?.stop()
+    this.#daemon = undefined
+  }
+
+  /** The answer also where it is a refusal. */
+  async do(operation: string): Promise<Answer> {
+    try {
+      return await this.workload.operations[operation]!()
+    } catch (error) {
+      if (error instanceof Refusal) return error.answer
+      throw error
+    }
+  }
+
+  /** Has the queue look for stagings now, and not some seconds after an error. */
+  async wakeQueue(): Promise<void> {
+    for (const how of ['drain', 'undrain']) await this.client.call('POST', `/v1/node/${how}`)
+  }
+
+  wrongs(acknowledged = this.acknowledged): Promise<string[]> {
+    return wrongsOf(this, acknowledged)
+  }
+
+  async close(): Promise<void> {
+    await this.client.close()
+    await this.stop()
+    await rm(this.#directory, { recursive: true })
+  }
+}
