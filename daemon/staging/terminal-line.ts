@@ -1,6 +1,12 @@
 /** The widest column that a sequence can move the cursor to. */
 const COLUMNS = 4096
 
+/**
+ * How many cells sequences may fill with blanks for each character of an output: a few characters can name thousands, and
+ * a stager prints millions. More than any progress bar needs; what goes beyond it is not carried out.
+ */
+const BLANKS_PER_CHARACTER = 20
+
 /** A control sequence (CSI), or one character. */
 const TOKENS = /\x1b\[([0-?]*)[ -/]*([@-~])|[^]/gu
 
@@ -15,8 +21,10 @@ export class TerminalLine {
   readonly #cells: string[] = []
   #column = 0
   #sequences = ''
+  #blanks: number
 
   constructor(output: string) {
+    this.#blanks = 2 * COLUMNS + BLANKS_PER_CHARACTER * output.length
     for (const [token, parameter = '', final] of output.matchAll(TOKENS))
       if (final === undefined) this.#write(token)
       else this.#control(token, parameter, final)
@@ -42,6 +50,7 @@ export class TerminalLine {
     if (character === '\r') this.#column = 0
     else if (character === '\b') this.#column = Math.max(0, this.#column - 1)
     else {
+      if (!this.#mayFill(this.#column - this.#cells.length)) this.#column = this.#cells.length
       this.#pad(this.#column)
       this.#cells[this.#column] = this.#sequences + character
       this.#sequences = ''
@@ -75,8 +84,16 @@ export class TerminalLine {
 
   /** From the cursor to the end; `1`: from the start to the cursor; `2`: the whole line. The cursor stays. */
   #erase(parameter: string): void {
-    if (parameter === '1') this.#cells.fill(' ', 0, this.#column + 1)
-    else this.#cells.length = parameter === '2' ? 0 : Math.min(this.#cells.length, this.#column)
+    if (parameter === '1') {
+      if (this.#mayFill(Math.min(this.#cells.length, this.#column + 1))) this.#cells.fill(' ', 0, this.#column + 1)
+    } else this.#cells.length = parameter === '2' ? 0 : Math.min(this.#cells.length, this.#column)
+  }
+
+  /** Takes so many blanks of those that are left. */
+  #mayFill(count: number): boolean {
+    if (count > this.#blanks) return false
+    this.#blanks -= Math.max(0, count)
+    return true
   }
 
   #pad(length: number): void {

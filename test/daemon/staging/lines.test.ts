@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { LineSplitter, MAX_LINE_LENGTH } from '../../../daemon/staging/lines.js'
+import { cpuMsOf } from '../../support/cpu-time.js'
 
 /** The lines of `output`, which arrives in chunks of so many bytes. */
 function linesOf(output: string | Buffer, size = Infinity): string[] {
@@ -75,6 +76,13 @@ describe('a line that is written over is kept as a terminal shows it', () => {
     const states = '\x1b[31mabc\r'.repeat(20_000)
     expect(linesOf(`${states}xyzuvw\r12`, 1000)).toEqual(['12zuvw'])
     expect(linesOf(`${states}x`, 1000)).toEqual(['xbc'])
+  })
+
+  it.each([
+    ['erases its beginning', `${'x'.repeat(16_000)}${'\x1b[1K'.repeat(60_000)}`],
+    ['writes far to the right', '\x1b[2K\x1b[4096Gx'.repeat(20_000)],
+  ])('and costs no more than other output when it %s, over and over', async (_, output) => {
+    expect(await cpuMsOf(() => linesOf(output, 65_536))).toBeLessThan(400)
   })
 
   it('and is split if it is too long all the same', () => {
