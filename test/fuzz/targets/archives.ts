@@ -12,8 +12,9 @@ import { segmentedScans } from '../../../isolation/archive/segmented-scan.js'
 import { sealHeader } from '../../../isolation/archive/tar-header.js'
 import { TarParser } from '../../../isolation/archive/tar-parser.js'
 import { TarScanner } from '../../../isolation/archive/tar-scanner.js'
-import { REFUSED_ARCHIVES, TEST_LIMITS } from '../../support/refused-archives.js'
+import { ONE_OF_EACH } from '../../hostile/archives/refused.js'
 import { paxRecord, tarOf } from '../../support/tar-builder.js'
+import { TEST_LIMITS } from '../../support/test-limits.js'
 import { assertHolds, assertSame, type FuzzTarget } from '../fuzz-target.js'
 import { pieces, streamOf } from './support.js'
 
@@ -39,7 +40,7 @@ const SEEDS = [
     pax: { 'GNU.sparse.size': '1024', 'GNU.sparse.numblocks': '1', 'GNU.sparse.map': '512,512' },
   }),
   oldSparse(),
-  ...REFUSED_ARCHIVES.map(({ archive }) => archive).filter(({ length }) => length <= 4096),
+  ...ONE_OF_EACH.map(({ archive }) => archive).filter(({ length }) => length <= 4096),
 ]
 
 const TOKENS = [
