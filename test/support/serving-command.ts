@@ -11,7 +11,7 @@ const DEADLINE_MS = 60_000
  * as from Ctrl-C.
  */
 export async function expectToServe(command: string, options: Options): Promise<void> {
-  const running = execa('bash', ['-euc', `exec ${command.replace(/^sudo /, '')}`], {
+  const running = execa('bash', ['--norc', '-euc', `exec ${command.replace(/^sudo /, '')}`], {
     ...options,
     all: true,
     reject: false,

@@ -40,7 +40,7 @@ export class Reader {
       const { code, out, err } = await daemon.stagectl(line.split(/ +/).slice(1), { cwd, env })
       return { code, output: out + err }
     }
-    const { exitCode, all } = await execa('bash', ['-euo', 'pipefail', '-c', line], {
+    const { exitCode, all } = await execa('bash', ['--norc', '-euo', 'pipefail', '-c', line], {
       cwd,
       all: true,
       input: '',

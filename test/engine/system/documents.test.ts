@@ -43,7 +43,7 @@ it('every command of docs/writing-stagers.md works, and shows what the document 
   expect(blocks.length).toBeGreaterThan(5)
   const cwd = await checkoutFor('tutorial')
   const separator = '@@ block @@'
-  const { all, exitCode } = await execa('bash', ['-c', scriptOf(blocks, separator)], {
+  const { all, exitCode } = await execa('bash', ['--norc', '-c', scriptOf(blocks, separator)], {
     cwd,
     all: true,
     reject: false,
@@ -74,7 +74,7 @@ it('the first staging by hand of the README works, and its site answers', async 
   const run = rest.pop() ?? ''
   expect(rest.length).toBeGreaterThan(3)
   const options = { cwd: CHECKOUT, env: environment() }
-  const { all, exitCode } = await execa('bash', ['-euc', ['sudo() { "$@"; }', ...rest].join('\n')], {
+  const { all, exitCode } = await execa('bash', ['--norc', '-euc', ['sudo() { "$@"; }', ...rest].join('\n')], {
     ...options,
     all: true,
     reject: false,
