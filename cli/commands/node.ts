@@ -77,9 +77,11 @@ function describeVerification(found: NodeStatus['verification']): string[] {
   const rest =
     found.period_seconds === 0
       ? 'not verified in the background'
-      : due === 0
-        ? `${formatBytes(bytes)} verified${ages}`
-        : `${formatBytes(due)} of ${formatBytes(bytes)} to be verified${ages}`
+      : bytes === 0
+        ? 'none yet'
+        : due === 0
+          ? `${formatBytes(bytes)} verified${ages}`
+          : `${formatBytes(due)} of ${formatBytes(bytes)} to be verified${ages}`
   return [
     `Stored data: ${rest}`,
     ...(damaged > 0 ? [`Damaged data: ${damaged}, which \`stagectl node doctor\` names`] : []),

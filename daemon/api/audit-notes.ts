@@ -2,6 +2,8 @@
 export interface AuditNotes {
   /** What it changes, as full names. */
   targets: readonly string[]
+  /** The origins of the receivers that it names: paths of webhooks can be secret. */
+  receivers?: readonly string[]
   /** The code of its problem document. */
   problem?: string
   written?: boolean

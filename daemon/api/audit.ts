@@ -39,7 +39,7 @@ export class Audit {
     const { access } = routeOptions.config
     if (access === undefined || !changes(access, method) || caller.kind === 'nobody' || notes.written === true) return
     notes.written = true
-    const { targets, problem } = notes
+    const { targets, receivers, problem } = notes
     const made = reply.getHeader('location')
     this.#logger.info(
       {
@@ -47,6 +47,7 @@ export class Audit {
           operation: routeOptions.schema?.operationId,
           ...who(caller, socket.remoteAddress),
           targets,
+          ...(receivers === undefined ? {} : { receivers }),
           outcome,
           ...(outcome === 'abandoned' ? {} : { status: reply.statusCode }),
           ...(made === undefined ? {} : { made }),

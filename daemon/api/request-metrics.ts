@@ -10,6 +10,12 @@ export function measureRequests(api: Api, registry: Registry): void {
     labelNames,
     registers: [registry],
   })
+  // A time series of `requests` begins with the first fault, so that `increase` does not see it. This one begins at 0.
+  const faults = new Counter({
+    name: 'stagerd_api_faults_total',
+    help: 'Requests that were answered with 500: faults of stagerd itself',
+    registers: [registry],
+  })
   const seconds = new Histogram({
     name: 'stagerd_api_request_seconds',
     help: 'From the head of a request to the end of its answer',
@@ -33,6 +39,7 @@ export function measureRequests(api: Api, registry: Registry): void {
     // The pattern, not the URL: otherwise every name that somebody asks for adds a time series.
     const route = request.routeOptions.url ?? 'none'
     requests.inc({ method: request.method, route, status: reply.statusCode })
+    if (reply.statusCode === 500) faults.inc()
     seconds.observe({ method: request.method, route }, reply.elapsedTime / 1000)
     received.inc(lengthOf(request.headers['content-length']))
     sent.inc(lengthOf(reply.getHeader('content-length')))

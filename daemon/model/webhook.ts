@@ -14,6 +14,11 @@ export interface Receiver {
   readonly sealed: string
 }
 
+/** What of its URL everybody may see: paths and queries of receivers often are secrets. */
+export function originOf({ url }: Pick<Receiver, 'url'>): string {
+  return new URL(url).origin
+}
+
 /** Where somebody wants to be told of the ends of stagings. Its secret is not part of it. */
 export interface Webhook {
   readonly uuid: string

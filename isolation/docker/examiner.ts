@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises'
 import type Docker from 'dockerode'
 import { messageOf, Unavailable } from '../../base/errors.js'
 import { askEngine } from '../engine/engine-errors.js'
@@ -11,8 +10,6 @@ import type { CompressorChoice } from '../compressor-choice.js'
 import { bad, good, slow } from './finding.js'
 import { examineFirewall } from './firewall-findings.js'
 import { examinePrograms } from './program-findings.js'
-
-const GIB = 2 ** 30
 
 /** Packages of operating systems have files of this user and group. */
 const NOBODY = 65_534
@@ -34,8 +31,7 @@ export class Examiner {
       examineFirewall(this.firewall),
       examinePrograms(),
       compressor(this.choice),
-      this.#stateDirectory(),
-      this.#disk(),
+      this.#overlays(),
     ])
     return findings.flat()
   }
@@ -68,12 +64,12 @@ export class Examiner {
     ]
   }
 
-  async #stateDirectory(): Promise<Finding[]> {
+  async #overlays(): Promise<Finding[]> {
     try {
       await assertHoldsOverlays(this.stateDirectory)
-      return [good('state directory', `${this.stateDirectory} is on a filesystem that overlays can use`)]
+      return [good('overlays', `${this.stateDirectory} is on a filesystem that overlays can use`)]
     } catch (error) {
-      return [bad('state directory', messageOf(error))]
+      return [bad('overlays', messageOf(error))]
     }
   }
 
@@ -94,21 +90,6 @@ export class Examiner {
     } catch (error) {
       const isDown = error instanceof Unavailable && error.code === 'engine-down'
       return isDown ? [] : [bad(subject, messageOf(error))]
-    }
-  }
-
-  async #disk(): Promise<Finding[]> {
-    try {
-      const { bavail, bsize } = await statfs(this.stateDirectory)
-      const free = (bavail * bsize) / GIB
-      const message = `${free.toFixed(1)} GiB free at ${this.stateDirectory}`
-      return [
-        free < 2
-          ? bad('disk', `${message}: less than 2 GiB, so stagings may fail; free some space`)
-          : good('disk', message),
-      ]
-    } catch (error) {
-      return [bad('disk', `${this.stateDirectory} cannot be examined: ${messageOf(error)}`)]
     }
   }
 }

@@ -5,6 +5,7 @@ import { withStartCommandOf } from '../../packages/manifest/apply-manifest.js'
 import { parseKeptManifest } from '../../packages/manifest/parse-manifest.js'
 import { assertMetadata } from '../../packages/validate.js'
 import type { StagingSource } from '../../model/staging.js'
+import { originOf } from '../../model/webhook.js'
 import type { KeptLaunches } from '../../staging/kept-launches.js'
 import type { StagingService } from '../../staging/staging-service.js'
 import type { Receivers } from '../../webhooks/receivers.js'
@@ -131,7 +132,7 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
         response: { 201: Staging, ...REFUSALS },
       },
     },
-    async ({ body }, reply) => {
+    async ({ body, notes }, reply) => {
       const subject = parseRef(body.package, 'package')
       const source = body.source && (await sourceOf(subject, body.source))
       const keepFailedMs = inMilliseconds(body.keep_failed_seconds)
@@ -140,6 +141,7 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
         Object.entries(body.secrets ?? {}).map(([name, value]) => [name, Buffer.from(value, 'base64')]),
       )
       const notify = body.notify?.map((one) => receivers.accept(one))
+      if (notify) notes.receivers = notify.map(originOf)
       const options = { source, reuse: body.reuse, keepFailedMs, secrets, notify }
       const submitted = await stagings.submit(subject, pipeline, options)
       return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))

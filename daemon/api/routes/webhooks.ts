@@ -8,7 +8,7 @@ import {
   WebhookDraft,
   WebhookTest,
 } from '../../documents/webhook.js'
-import { WEBHOOK_STATES, type Webhook } from '../../model/webhook.js'
+import { originOf, WEBHOOK_STATES, type Webhook } from '../../model/webhook.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
 import type { WebhookRepository } from '../../store/webhook-repository.js'
 import type { Deliveries } from '../../webhooks/deliveries.js'
@@ -82,6 +82,7 @@ export function webhookRoutes(api: Api, { webhooks, ledger, receivers, deliverie
       assertNamespace(namespace)
       const receiver = receivers.accept({ url: body.url, secret })
       const made = await webhooks.create({ ...receiver, namespace, on, createdAt: new Date().toISOString() })
+      notes.receivers = [originOf(receiver)]
       notes.targets = [...notes.targets, `webhook ${made.uuid}`]
       return reply
         .code(201)
@@ -160,7 +161,7 @@ function render(
     uuid,
     namespace,
     ...(staging === undefined ? {} : { staging }),
-    url: mayChange(caller, namespace) ? url : new URL(url).origin,
+    url: mayChange(caller, namespace) ? url : originOf({ url }),
     on: [...on],
     created_at: createdAt,
     waiting,

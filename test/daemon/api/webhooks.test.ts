@@ -102,6 +102,8 @@ describe('webhooks of a call', () => {
     await client.send('DELETE', `/v1/webhooks/${found!.uuid}`, client.administrator)
     expect((await ofCall(uuid)).document).toEqual([])
     expect(status).toBe(201)
+    const audits = under.logged.filter((line) => line.includes('createStaging')).join('')
+    expect(audits).toContain(`"receivers":["${new URL(RECEIVER).origin}"]`)
     for (const shown of [text, under.logged.join('')]) expect(shown).not.toMatch(/sesame|whsec_/)
   })
 

@@ -17,7 +17,7 @@ describe('examining the host', () => {
   it('reports each requirement of stagings, and finds nothing bad on a host where the other tests pass', async () => {
     const findings = await under.isolation.examine()
     expect(findings.map(({ subject }) => subject)).toEqual(
-      expect.arrayContaining(['Docker Engine', 'storage driver', 'cgroups', 'firewall', 'compressor', 'disk']),
+      expect.arrayContaining(['Docker Engine', 'storage driver', 'cgroups', 'firewall', 'compressor', 'overlays']),
     )
     expect(findings.filter(({ verdict }) => verdict === 'bad')).toEqual([])
   })
@@ -55,7 +55,7 @@ describe('examining the host', () => {
     await expect(isolation.ping()).rejects.toMatchObject({ code: 'engine-down' })
     const findings = await isolation.examine()
     expect(findings.find(({ subject }) => subject === 'Docker Engine')?.verdict).toBe('bad')
-    expect(findings.find(({ subject }) => subject === 'disk')?.verdict).toBe('good')
+    expect(findings.find(({ subject }) => subject === 'overlays')?.verdict).toBe('good')
     await expect(isolation.sweep(new Set())).rejects.toMatchObject({ code: 'engine-down' })
   })
 })
