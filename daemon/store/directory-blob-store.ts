@@ -213,7 +213,8 @@ export class DirectoryBlobStore implements BlobStore {
       try {
         const before = await stat(path, NANOSECONDS)
         if (this.#known.mustBeWritten(sha256, before)) return undefined
-        const now = laterThan(before.mtime)
+        // What was set is less by some nanoseconds, so that `before.mtime`, whole milliseconds, can be one less.
+        const now = laterThan(new Date(Math.round(Number(before.mtimeNs) / 1e6)))
         await utimes(path, now, now)
         const after = await stat(path, NANOSECONDS)
         this.#known.touched(sha256, before, after)

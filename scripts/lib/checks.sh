@@ -91,6 +91,15 @@ await_check() {
   done
 }
 
+# await_check_of NAME: waits for the end of this one.
+await_check_of() {
+  local index
+  for index in "${!background_names[@]}"; do
+    if [[ ${background_names[index]} != "$1" ]]; then continue; fi
+    while [[ -n ${background_pids[index]:-} ]]; do await_check; done
+  done
+}
+
 await_checks() {
   while ((${#background_pids[@]} > 0)); do await_check; done
 }

@@ -51,6 +51,20 @@ describe('background checks', () => {
     expect(lines.at(-1)).toBe('3 passed, 0 failed')
   })
 
+  it('can be awaited one by one, while others go on', async () => {
+    const { lines } = await run(`
+      background_check 'Long' bash -c 'until [[ -e over ]]; do sleep 0.01; done'
+      background_check 'Short' true
+      await_check_of 'Short'
+      echo 'after Short'
+      touch over
+      await_checks`)
+    expect(timeless(lines)).toEqual([
+      ...['==> Short (N s)', '    passed in N s', 'after Short'],
+      ...['==> Long (N s)', '    passed in N s'],
+    ])
+  })
+
   it('count as failed with another exit code than 0, with what they print on either stream', async () => {
     const { exitCode, lines } = await run(`
       complain() { echo out; echo err >&2; return 3; }

@@ -9,6 +9,9 @@ import { callLibrary, LANGUAGES, type Call, type Language } from '../support/sta
 
 const TREE = { 'lib/index.js': 'one', 'lib/bin/run': '#!/bin/sh' }
 
+/** What each language has kept of TREE: running its library again for each test would take seconds. */
+const keptBefore = new Map<Language, { readonly name: string; readonly bytes: Buffer }>()
+
 async function open(language: Language) {
   const coordinator = await openCoordinator()
   const cache = await scratch()
@@ -20,8 +23,14 @@ async function open(language: Language) {
     const directory = join(await directoryOf(TREE), 'lib')
     await chmod(join(directory, 'bin/run'), 0o755)
     await symlink('index.js', join(directory, 'link'))
+    const before = keptBefore.get(language)
+    if (before) {
+      await writeFile(join(cache, before.name), before.bytes)
+      return { directory, name: before.name }
+    }
     expect(await call(['keep', 'modules', 'a key', directory])).toEqual({ exitCode: 0, output: '' })
     const [name = ''] = await readdir(cache)
+    keptBefore.set(language, { name, bytes: await readFile(join(cache, name)) })
     return { directory, name }
   }
   return { cache, call, callWith, kept }
@@ -71,7 +80,7 @@ describe.each(LANGUAGES)('what the library for stagers in $language keeps', (lan
     expect(await call(['restore', 'modules', 'a key', directory])).toEqual({ exitCode: 0, output: 'false\n' })
     expect(await readdir(cache)).toEqual([])
     await call(['keep', 'modules', 'a key', directory])
-    expect(await readdir(cache)).toEqual([name])
+    expect((await readdir(cache)).map(withoutDigest)).toEqual([withoutDigest(name)])
   })
 
   it('is not there when it is a link to a copy of itself: nothing is read through a link', async () => {
@@ -105,8 +114,8 @@ describe.each(LANGUAGES)('what the library for stagers in $language keeps', (lan
     const keys = ['1', '2', '3', '4', '4']
     for (const key of keys) await call(['keep', 'modules', key, directory])
     expect(await readdir(cache)).toHaveLength(3)
-    expect((await call(['restore', 'modules', '4', directory])).output).toBe('true\n')
-    expect((await call(['restore', 'modules', '1', directory])).output).toBe('false\n')
+    const { output } = await call(['restore', 'modules', '4', directory], ['restore', 'modules', '1', directory])
+    expect(output).toBe('true\nfalse\n')
   })
 
   it('does not matter: a stager goes on where nothing can be kept', async () => {
@@ -141,6 +150,9 @@ it('what one language has kept, another one restores', async () => {
     expect(ended.output).toBe('true\n')
   }
 })
+
+/** The digest of the data at the end depends on the times of the files. */
+const withoutDigest = (name: string) => name.replace(/-[0-9a-f]{64}$/, '')
 
 async function flipOneBit(file: string): Promise<void> {
   const bytes = await readFile(file)

@@ -15,7 +15,7 @@ import { call, StagingHarness } from '../../support/staging-harness.js'
  * change that a stager can see makes a difference here, and so does an entry of a cache that was kept for something else.
  */
 
-const law = lawRun({ runs: 20, msPerRun: 4_000 })
+const law = lawRun({ runs: 10, msPerRun: 4_000 })
 
 /** An application with its lock file. */
 const SOURCES = ['a 1', 'a 1', 'a 1', 'b 1', 'a 2'] as const

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, open, readdir, rm, utimes, writeFile } from 'node:fs/pr
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
 import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.js'
 import { describeBlobStore } from '../../contract/blob-store.js'
@@ -40,6 +40,23 @@ it('removes at the start what an interrupted write left behind, and nothing else
   } finally {
     await directory.remove()
   }
+})
+
+it('gives each touch within a millisecond a time of its own', async () => {
+  const directory = await temporaryDirectory()
+  vi.spyOn(Date, 'now').mockReturnValue(1_796_019_248_123)
+  onTestFinished(async () => {
+    vi.restoreAllMocks()
+    await directory.remove()
+  })
+  const store = await DirectoryBlobStore.open(directory.path)
+  const { sha256, modifiedAt } = await store.write(Readable.from(['content']))
+  const times = [modifiedAt.getTime()]
+  for (let count = 0; count < 20; count++) {
+    await store.touch(sha256)
+    await store.deleteIf(sha256, (at) => times.push(at.getTime()) === 0)
+  }
+  expect(times).toEqual(times.map((_, index) => modifiedAt.getTime() + index))
 })
 
 it('reports that the disk is full', async () => {

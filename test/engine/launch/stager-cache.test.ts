@@ -26,14 +26,13 @@ describe('The cache of a stager', () => {
     const base = planOf(under, { shell, fake: () => Promise.resolve() }, options.limits)
     const launched = await launch(
       under.isolation,
-      { ...base, cache, user: options.user ?? 'root', input: options.input ?? false },
+      { ...base, cache, user: 'root', input: options.input ?? false },
       recorder,
     )
     return { ...launched, recorder }
   }
   interface Options {
     readonly input?: boolean
-    readonly user?: string
     readonly limits?: Partial<Limits>
     readonly at?: 'keep' | 'drop'
   }
@@ -46,14 +45,6 @@ describe('The cache of a stager', () => {
   const textOf = async (cache: CacheOwner, shell: string) => (await outputOf(cache, shell)).text
   const LIST = 'cd /stager-cache && echo $(ls -A)'
 
-  it('is there at the next launch of the same stager for the same package, and of no other', async () => {
-    const cache = newCache()
-    await outputOf(cache, 'echo kept >/stager-cache/one', { user: 'runner' })
-    expect(await textOf(cache, 'cat /stager-cache/one')).toBe('kept')
-    expect(await textOf({ ...cache, packageUuid: randomUUID() }, LIST)).toBe('')
-    expect(await textOf({ ...cache, stagerUuid: randomUUID() }, LIST)).toBe('')
-  })
-
   it('keeps changes and removals, through more launches than it has layers', async () => {
     const cache = newCache()
     for (let turn = 1; turn <= 12; turn++)
@@ -62,12 +53,6 @@ describe('The cache of a stager', () => {
     const names = await readdir(directoryOf(cache))
     await under.isolation.sweep(new Set())
     expect((await readdir(directoryOf(cache))).length).toBeLessThan(names.length)
-  })
-
-  it('does not keep what a launch has left that ended otherwise than by itself', async () => {
-    const cache = newCache()
-    await outputOf(cache, 'echo dropped >/stager-cache/one', { at: 'drop' })
-    expect(await textOf(cache, LIST)).toBe('')
   })
 
   it('is shared by two launches at once, which neither wait for nor see each other; the last one is kept', async () => {

@@ -21,7 +21,7 @@ export const CREATED_AHEAD = ['--prepared', '2']
 export class PrivateDaemon {
   readonly directory: string
   readonly socket: string
-  readonly #flags: readonly string[]
+  #flags: readonly string[]
   readonly #environment: NodeJS.ProcessEnv
   readonly #agent: Agent
   #process: ChildProcess | undefined
@@ -53,8 +53,9 @@ export class PrivateDaemon {
     return this.#process?.pid ?? 0
   }
 
-  /** Starts it again on the same state, after its end. */
-  async restart(): Promise<void> {
+  /** Starts it again on the same state, after its end, from now on with these flags. */
+  async restart(flags = this.#flags): Promise<void> {
+    this.#flags = flags
     const log = openSync(path.join(this.directory, 'log'), 'a')
     this.#process = spawn(
       path.join(CHECKOUT, 'bin/stagerd'),

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { GarbageReport } from '../../../daemon/documents/garbage.js'
 import type { Package } from '../../../daemon/documents/package.js'
@@ -49,6 +50,8 @@ it('continuous collection removes nothing that stagings, uploads and packages ne
     while (!done.signal.aborted) {
       for (const { kind } of (await collect(EVERYTHING)).removed) removed.add(kind)
       collections += 1
+      // A collection takes as long. Without a pause, one processor would do nothing else.
+      await delay(100)
     }
   })()
   try {
