@@ -1,13 +1,18 @@
 import zlib from 'node:zlib'
 
-const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1
-  return value
-})
-
 /** Missing in the oldest supported Node.js. */
 const native = (zlib as { readonly crc32?: (bytes: Uint8Array, before: number) => number }).crc32
+
+/** Not made where it is not used: that takes a millisecond of each start. */
+const TABLE = native ? new Uint32Array() : makeTable()
+
+function makeTable(): Uint32Array {
+  return Uint32Array.from({ length: 256 }, (_, byte) => {
+    let value = byte
+    for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1
+    return value
+  })
+}
 
 /** The checksum of zip and gzip files, continued from `before`. */
 export function crc32(bytes: Uint8Array, before = 0): number {

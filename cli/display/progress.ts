@@ -1,5 +1,5 @@
 import bytes from 'bytes'
-import cliProgress from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
 import type { Output } from './output.js'
 
 /** Delay before the progress bar appears, in milliseconds. Shorter operations show none. */
@@ -11,8 +11,9 @@ const SHOW_DELAY = 1_000
  */
 export class Progress {
   #done = 0
-  #bar: cliProgress.SingleBar | undefined
+  #bar: SingleBar | undefined
   #timer: NodeJS.Timeout | undefined
+  #isStopped = false
 
   /** @param total in bytes; 0 when unknown */
   constructor(
@@ -22,18 +23,7 @@ export class Progress {
     delay = SHOW_DELAY,
   ) {
     if (!io.stderr.isTTY) return
-    this.#timer = setTimeout(() => {
-      this.#bar = new cliProgress.SingleBar({
-        stream: io.stderr,
-        format: total > 0 ? '{label} [{bar}] {percentage}% {done} of {all}, {eta_formatted} left' : '{label} {done}',
-        clearOnComplete: true,
-        gracefulExit: false,
-        hideCursor: null,
-        barsize: 30,
-      })
-      this.#bar.start(total, 0, { label, done: formatBytes(0), all: formatBytes(total) })
-    }, delay)
-    this.#timer.unref()
+    this.#timer = setTimeout(() => void this.#show(io.stderr), delay).unref()
   }
 
   add(count: number): void {
@@ -43,8 +33,25 @@ export class Progress {
 
   stop(): void {
     clearTimeout(this.#timer)
+    this.#isStopped = true
     this.#bar?.stop()
     this.#bar = undefined
+  }
+
+  async #show(stream: NodeJS.WritableStream): Promise<void> {
+    const { label, total } = this
+    // Most transfers end before their bar is loaded.
+    const { default: cliProgress } = await import('cli-progress')
+    if (this.#isStopped) return
+    this.#bar = new cliProgress.SingleBar({
+      stream,
+      format: total > 0 ? '{label} [{bar}] {percentage}% {done} of {all}, {eta_formatted} left' : '{label} {done}',
+      clearOnComplete: true,
+      gracefulExit: false,
+      hideCursor: null,
+      barsize: 30,
+    })
+    this.#bar.start(total, 0, { label, done: formatBytes(0), all: formatBytes(total) })
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { versions } from 'node:process'
 import type { Flushed, Segment } from './segment-spool.js'
@@ -69,6 +69,12 @@ export class SourceIndex {
     } catch {
       await rm(temporary, { force: true }).catch(() => undefined)
     }
+  }
+
+  /** Keeps what is written, as the latest that was used. */
+  async touch(): Promise<void> {
+    const now = new Date()
+    await utimes(this.#file, now, now).catch(() => undefined)
   }
 
   async #makeRoom(): Promise<void> {

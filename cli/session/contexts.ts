@@ -1,5 +1,4 @@
 import path from 'node:path'
-import { parse, stringify } from 'smol-toml'
 import { BadInput, messageOf, NotFound } from '../../base/errors.js'
 import { assertNamespace, quote } from '../../base/fqn.js'
 import type { Io } from '../terminal/io.js'
@@ -46,6 +45,7 @@ export async function readContexts(env: Io['env']): Promise<Contexts> {
   const file = contextsFile(env)
   const text = await readIfThere(file)
   if (text === undefined) return { current: undefined, byName: new Map() }
+  const { parse } = await import('smol-toml')
   try {
     const { current, contexts = {} } = parse(text) as { current?: unknown; contexts?: Record<string, unknown> }
     const byName = new Map(Object.entries(contexts).map(([name, fields]) => [name, contextOf(name, fields)]))
@@ -65,6 +65,7 @@ export async function writeContexts(env: Io['env'], { current, byName }: Context
       { ...context, ...(tokenFile === undefined ? {} : { 'token-file': tokenFile }) },
     ]),
   )
+  const { stringify } = await import('smol-toml')
   const text = stringify({ ...(current === undefined ? {} : { current }), contexts })
   await replaceFile(contextsFile(env), text, { mode: 0o600, remedy: REMEDY })
 }

@@ -1,7 +1,6 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { fromFdPromise } from 'yauzl'
 
 /** In characters of UTF-16, each of which takes at most so many bytes of UTF-8. */
 const BYTES_OF_CHARACTER = 3
@@ -40,6 +39,7 @@ async function head(handle: FileHandle, length: number): Promise<Buffer> {
 }
 
 async function headOfMember(handle: FileHandle, member: string, length: number): Promise<Buffer> {
+  const { fromFdPromise } = await import('yauzl')
   const zip = await fromFdPromise(handle.fd, { autoClose: false, lazyEntries: true })
   for await (const entry of zip.eachEntry())
     if (entry.fileName === member) return await headOfStream(await zip.openReadStreamPromise(entry), length)

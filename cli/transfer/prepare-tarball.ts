@@ -3,7 +3,6 @@ import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import { Progress } from '../display/progress.js'
 import { locateSource } from '../pack/locate-source.js'
-import { openFile } from '../pack/open-file.js'
 import { packKnownDirectory, wholeArchive, type PackDirectory, type PackedDirectory } from '../pack/pack-directory.js'
 import type { Tarball } from '../pack/tarball.js'
 import type { Session } from '../session/session.js'
@@ -32,6 +31,8 @@ export async function prepareFile(session: Session, given: string): Promise<Tarb
   const file = path.resolve(session.io.cwd, given)
   if ((await locateSource(file, given)) === 'directory')
     throw new BadInput('not-a-file', `${quote(given)} is a directory: give a tarball or a zip.`)
+  // What reads archives takes longer to load than a directory takes to pack.
+  const { openFile } = await import('../pack/open-file.js')
   return await withProgress(session, 'Reading', (hooks) => openFile({ file, env: session.io.env, ...hooks }))
 }
 

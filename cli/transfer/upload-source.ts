@@ -69,7 +69,12 @@ async function uploadChanges(session: Session, changes: Changes): Promise<Stored
     const files = `${read} of ${all} files`
     await session.output.note(`Read ${files} again in ${elapsed(performance.now() - began)}.`)
     const isUnchanged = known.archive?.segments === digestOfSegments(packed.segments)
-    const found = (isUnchanged ? await stored : undefined) ?? (await assemble(session, packed, changes.before))
+    const same = isUnchanged ? await stored : undefined
+    if (same && isKnown(packed, known)) {
+      await index.touch()
+      return same
+    }
+    const found = same ?? (await assemble(session, packed, changes.before))
     if (found) await remember(index, packed, found)
     return found
   } catch (error) {
@@ -106,6 +111,11 @@ async function assemble(session: Session, packed: PackedDirectory, before: Packa
   } finally {
     progress.stop()
   }
+}
+
+/** Whether the index would be written as it is. */
+function isKnown({ groups }: PackedDirectory, known: KnownSource): boolean {
+  return groups.size === known.groups.size && [...groups.keys()].every((key) => known.groups.has(key))
 }
 
 async function remember(index: SourceIndex, { groups, segments }: PackedDirectory, stored: Stored): Promise<void> {

@@ -19,13 +19,14 @@ export type HasEnded = (staging: string) => Promise<boolean>
  *
  * INVARIANTS
  * - A log has at most one writer at a time: its callers see to that. It has any number of readers.
- * - A log is complete when it has no writer and its staging is in a terminal state.
+ * - A log is complete when it has no writer, none is expected, and its staging is in a terminal state.
  * - A reader learns of every written line and of the end of every writer.
  */
 export class LogStore {
   readonly #directory: string
   readonly #hasEnded: HasEnded
   readonly #writers = new Map<string, LogWriter>()
+  readonly #expected = new Set<string>()
   /** Emits the UUID of a staging whose log has changed. */
   readonly #changes = new EventEmitter().setMaxListeners(0)
 
@@ -45,12 +46,23 @@ export class LogStore {
       await makeDirectory(this.#directory)
       const writer = await LogWriter.open(this.#file(staging), { written: changed, closed })
       this.#writers.set(staging, writer)
+      this.#expected.delete(staging)
       return writer
     } catch (error) {
+      this.#expected.delete(staging)
       // The staging may have ended all the same, so that its log is complete.
       changed()
       throw storageError(error, 'keep a log')
     }
+  }
+
+  /** For a staging that may end before its log is written. The caller calls `write`, or `expectNoMore`. */
+  expect(staging: string): void {
+    this.#expected.add(staging)
+  }
+
+  expectNoMore(staging: string): void {
+    this.#expected.delete(staging)
   }
 
   /** The lines of a log one by one, as `readLog` reads them; none if there is no log. */
@@ -73,9 +85,9 @@ export class LogStore {
     )
   }
 
-  /** Whether the log has a writer. */
+  /** Whether the log has a writer, or will have one. */
   isOpen(staging: string): boolean {
-    return this.#writers.has(staging)
+    return this.#writers.has(staging) || this.#expected.has(staging)
   }
 
   async list(): Promise<readonly { readonly staging: string; readonly length: number; readonly modifiedAt: Date }[]> {

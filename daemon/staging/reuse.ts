@@ -1,15 +1,17 @@
 import { Conflict, Refused, Unresolved } from '../../base/errors.js'
+import type { LogStore } from '../log/log-store.js'
 import type { Catalogue } from '../packages/catalogue.js'
 import { withOwnStartCommand } from '../packages/manifest/apply-manifest.js'
 import type { Resolver } from '../resolver/resolver.js'
 import type { Secrets } from '../secrets/secrets.js'
-import type { StagingLedger } from '../store/staging-ledger.js'
+import type { StagingLedger, SubmitStaging } from '../store/staging-ledger.js'
+import type { Result } from '../model/result.js'
 import type { Staging, WorkingCopy } from '../model/staging.js'
 import { planLaunch, type PlanSettings } from './plan.js'
 import { isAnswer, mayBeReused, restaged } from './replay.js'
 
 export interface ReuseParts {
-  readonly ledger: Pick<StagingLedger, 'results' | 'answer'>
+  readonly ledger: Pick<StagingLedger, 'submit' | 'results' | 'answer'>
   readonly resolver: Resolver
   readonly plan: PlanSettings
   readonly secrets: Pick<Secrets, 'areGiven'>
@@ -20,18 +22,41 @@ export class Reuse {
   constructor(private readonly parts: ReuseParts) {}
 
   /**
+   * Submits a staging, and answers it at once if it can be: then it has succeeded, in one transaction instead of three.
+   * Throws what `StagingLedger.submit` throws. What only an answer would throw is left to the turn of the staging.
+   *
+   * @param log expects the log of the staging before anybody can learn of its end
+   */
+  async submit(request: SubmitStaging, log: Pick<LogStore, 'expect' | 'expectNoMore'>): Promise<Staging> {
+    const { ledger, resolver } = this.parts
+    const { reuse = true, stagers, secrets } = request
+    if (!reuse || !(await this.#isKnown({ stagers, secrets: secrets?.names ?? [] })))
+      return await ledger.submit(request)
+    let answered: string | undefined
+    try {
+      return await resolver.with((catalogue) =>
+        ledger.submit(request, (staging, results) => {
+          const found = this.#find(staging, results, catalogue)
+          if (found) log.expect((answered = staging.uuid))
+          return found
+        }),
+      )
+    } catch (error) {
+      if (answered !== undefined) log.expectNoMore(answered)
+      if (!(error instanceof Refused)) throw error
+      return await ledger.submit(request)
+    }
+  }
+
+  /**
    * The staging after it has succeeded without a launch; undefined if no kept result is its outcome. The newest one that is
    * wins. Throws `Refused` (`package-quota`), as its last launch would.
    */
   async answer(staging: Staging): Promise<Staging | undefined> {
-    if (!staging.reuse || staging.launches.length > 0 || !mayBeReused(staging.stagers)) return undefined
-    const { ledger, resolver, secrets } = this.parts
-    // What they make is not known from anything that is kept.
-    if (await secrets.areGiven(staging)) return undefined
+    if (!staging.reuse || staging.launches.length > 0 || !(await this.#isKnown(staging))) return undefined
+    const { ledger, resolver } = this.parts
     const results = await ledger.results(staging.uuid)
-    const found = await resolver.with((catalogue) =>
-      results.find((result) => isAnswer(result, staging, (next) => this.#digest(next, catalogue))),
-    )
+    const found = await resolver.with((catalogue) => this.#find(staging, results, catalogue))
     if (!found) return undefined
     try {
       return await ledger.answer(staging.uuid, found.number)
@@ -48,6 +73,15 @@ export class Reuse {
     if (!input || work.unrepeatable === true) return undefined
     const next = restaged(staging, { input }, withOwnStartCommand(work))
     return await this.parts.resolver.with((catalogue) => this.#digest(next, catalogue))
+  }
+
+  /** Whether what is kept tells what the stagers make. What they make of secrets, it does not. */
+  async #isKnown(staging: Pick<Staging, 'stagers' | 'secrets'>): Promise<boolean> {
+    return mayBeReused(staging.stagers) && !(await this.parts.secrets.areGiven(staging))
+  }
+
+  #find(staging: Staging, results: readonly Result[], catalogue: Catalogue): Result | undefined {
+    return results.find((result) => isAnswer(result, staging, (next) => this.#digest(next, catalogue)))
   }
 
   /** Undefined if there is no plan: the staging then ends with that reason when it comes to it. */

@@ -68,6 +68,11 @@ export class StagingQueue {
     return this.#active.size
   }
 
+  /** Whether a staging that is submitted now waits for no other. */
+  get admitsAtOnce(): boolean {
+    return this.#open && !this.#held && this.#waiting.length === 0 && this.#active.size < this.#limit
+  }
+
   get held(): boolean {
     return this.#held
   }

@@ -8,6 +8,7 @@ import type { LaunchOutcome } from './launch-outcome.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
 import type { LogWriter } from '../log/log-writer.js'
+import { beginning, COMPLETE, reuseOf } from './log-lines.js'
 import type { Reuse } from './reuse.js'
 import { currentStager, stagerFqn } from './plan.js'
 import { INTERRUPTION_LIMIT, openLaunchOf, type Staging } from '../model/staging.js'
@@ -93,9 +94,7 @@ export class StagingRunner {
       await log.message('Staging continues with the launch that was interrupted.')
       return
     }
-    await log.message(
-      `Beginning staging with '${staging.pipelineFqn}' pipeline, ${staging.stagers.length} stager(s) defined.`,
-    )
+    await log.message(beginning(staging))
   }
 
   async #launchUntilEnded(
@@ -123,7 +122,7 @@ export class StagingRunner {
       }
       staging = await this.#after(staging, outcome, log, ended)
     }
-    if (staging.state === 'succeeded') await log.message('Staging is complete.')
+    if (staging.state === 'succeeded') await log.message(COMPLETE)
   }
 
   /** Undefined if an earlier result does not answer it. */
@@ -131,8 +130,7 @@ export class StagingRunner {
     const { ledger, reuse } = this.#parts
     try {
       const answered = await reuse.answer(admitted)
-      if (answered?.reused !== undefined)
-        await log.message(`Reused the result of staging ${answered.reused}: nothing that it was made from has changed.`)
+      if (answered?.reused !== undefined) await log.message(reuseOf(answered))
       return answered
     } catch (error) {
       if (!(error instanceof Refused)) throw error

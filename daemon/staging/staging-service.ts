@@ -12,6 +12,7 @@ import { StagingRunner } from './staging-runner.js'
 import type { Secrets } from '../secrets/secrets.js'
 import { openLaunchOf, type Staging, type StagingSource } from '../model/staging.js'
 import type { Receiver } from '../model/webhook.js'
+import { beginning, COMPLETE, reuseOf } from './log-lines.js'
 import type { Reuse } from './reuse.js'
 import { sourceOfRetry } from './source-of-retry.js'
 import type { StagingUploadsParts } from './staging-uploads.js'
@@ -27,7 +28,7 @@ export interface StagingServiceParts {
   readonly kept: Pick<KeptLaunches, 'stop'>
   readonly prepared: Pick<PreparedLaunches, 'stop'>
   readonly launches: LaunchRunner
-  readonly reuse: Pick<Reuse, 'answer'>
+  readonly reuse: Pick<Reuse, 'submit' | 'answer'>
   readonly logs: LogStore
   readonly logger: Logger
   readonly uploads: StagingUploadsParts
@@ -148,14 +149,14 @@ export class StagingService {
     pipelineRef: Ref,
     { secrets = new Map(), ...options }: SubmitOptions = {},
   ): Promise<Staging> {
-    const { ledger, packages, pipelines, stagers } = this.#parts
+    const { ledger, logs, packages, pipelines, reuse, stagers } = this.#parts
     const subject = await packages.get(packageRef)
     const pipeline = await pipelines.get(pipelineRef)
     const pipelineFqn = formatFqn('stagpipe', pipeline)
     const found = await Promise.all(pipeline.stagers.map((uuid) => stagers.get({ uuid })))
     const names = [...secrets.keys()]
     assertTaken(names, { pipelineFqn, stagers: found, keepFailedMs: options.keepFailedMs })
-    const staging = await ledger.submit({
+    const request = {
       packageUuid: subject.uuid,
       pipelineFqn,
       stagers: found,
@@ -163,8 +164,11 @@ export class StagingService {
       ...(names.length > 0
         ? { secrets: { names, sealed: this.#parts.secrets.sealForStaging(subject.uuid, secrets) } }
         : {}),
-    })
-    this.#queue.notify()
+    }
+    // One that has to wait is answered when its turn comes: those before it may change what it depends on.
+    const staging = await (this.#queue.admitsAtOnce ? reuse.submit(request, logs) : ledger.submit(request))
+    if (staging.state === 'queued') this.#queue.notify()
+    else await this.#log(staging.uuid, beginning(staging), reuseOf(staging), COMPLETE)
     return staging
   }
 
@@ -198,16 +202,13 @@ export class StagingService {
   }
 
   /** For a staging that is not at work, whose log has no writer. */
-  async #log(uuid: string, text: string): Promise<void> {
+  async #log(uuid: string, ...lines: string[]): Promise<void> {
     try {
       const log = await this.#parts.logs.write(uuid)
-      await log.message(text).finally(() => log.close())
+      await log.message(...lines).finally(() => log.close())
     } catch (error) {
-      // What the line is about has happened.
-      this.#parts.logger.error(
-        { err: error, staging: uuid, text },
-        'a line of the log of a staging could not be written',
-      )
+      // What the lines are about has happened.
+      this.#parts.logger.error({ err: error, staging: uuid, lines }, 'the log of a staging could not be written')
     }
   }
 

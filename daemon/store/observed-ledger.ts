@@ -9,7 +9,7 @@ export function observeEnds(ledger: StagingLedger, ended: (staging: Staging) => 
     return staging
   }
   return {
-    submit: (request) => ledger.submit(request),
+    submit: (request, answerOf) => told(ledger.submit(request, answerOf)),
     admitNext: () => ledger.admitNext(),
     running: () => ledger.running(),
     get: (uuid) => ledger.get(uuid),

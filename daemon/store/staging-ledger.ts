@@ -27,8 +27,10 @@ export interface StagingLedger {
   /**
    * Queues a staging. The package, which is `uploaded`, `failed` or `ready`, becomes `staging`.
    * Throws `Conflict` (`package-busy`) if the package is being staged, `package-empty` if it has no data.
+   *
+   * With an answer, it is admitted and has succeeded by the same transaction, which throws what `answer` throws.
    */
-  submit(request: SubmitStaging): Promise<Staging>
+  submit(request: SubmitStaging, answerOf?: AnswerOf): Promise<Staging>
   /** Makes the oldest queued staging `running`, and returns it; undefined if none is queued. */
   admitNext(): Promise<Staging | undefined>
   /** Running stagings in order of admission. At the start of the daemon these are the interrupted ones. */
@@ -86,6 +88,12 @@ export interface StagingLedger {
   /** A running staging with `cancelRequested` becomes `cancelled`, its open launch `aborted`, and the package returns to its state from before. */
   cancel(staging: string): Promise<Staging>
 }
+
+/**
+ * Which of the results of its package is the outcome of a staging that is being submitted; undefined if none is. It runs
+ * inside of the transaction, so it must be pure.
+ */
+export type AnswerOf = (staging: Staging, results: readonly Result[]) => Result | undefined
 
 export interface StagingFilter {
   /** Only stagings of packages in one of these namespaces, or below it. */

@@ -46,8 +46,21 @@ const ONE_FILE = {
   format: 'cjs',
   outExtension: { '.js': '.cjs' },
   supported: { 'dynamic-import': false },
+  plugins: [{ name: 'rarely-used', setup: leaveOut }],
   define: { 'import.meta.url': 'urlOfBundle' },
   banner: { js: "const urlOfBundle = require('node:url').pathToFileURL(__filename).href" },
+}
+
+/** What a program that starts often must not read at each start. */
+function leaveOut({ onResolve }) {
+  // commander loads it at once, for commands that are programs of their own.
+  onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+    importer.includes('/node_modules/commander/') ? { path: unused } : undefined,
+  )
+  // It would be half of the file, and only builds need it.
+  onResolve({ filter: /^undici$/ }, ({ kind }) =>
+    kind === 'dynamic-import' ? { path: './undici.cjs', external: true } : undefined,
+  )
 }
 
 const files = new Map()
@@ -56,9 +69,13 @@ for (const [extension, options] of Object.entries({ '': MODULES, '.cjs': ONE_FIL
   const chosen = entries.filter(([name]) => path.extname(name) === extension)
   if (chosen.length === 0) continue
   const entryPoints = Object.fromEntries(chosen.map(([name, file]) => [path.basename(name, extension), file]))
-  const { outputFiles } = await build({ ...common, ...options, entryPoints })
+  const { outputFiles, metafile } = await build({ ...common, ...options, entryPoints, metafile: true })
   for (const { path: file, contents } of outputFiles) files.set(path.basename(file), Buffer.from(contents))
   if (options !== ONE_FILE) continue
+  if (Object.values(metafile.outputs).some(({ imports }) => imports.some((one) => one.path === './undici.cjs'))) {
+    const beside = await build({ ...common, ...ONE_FILE, sourcemap: false, entryPoints: ['undici'] })
+    for (const { path: file, contents } of beside.outputFiles) files.set(path.basename(file), Buffer.from(contents))
+  }
   for (const [name] of chosen)
     for (const [file, contents] of await cachedProgram(directory, name, files.get(name))) files.set(file, contents)
 }

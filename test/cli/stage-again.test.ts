@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -65,6 +65,23 @@ test('when nothing has changed, nothing is sent', async () => {
   expect(second.said).toContain('Read 0 of 400 files again')
   expect(second.said).not.toContain('Uploaded')
   expect(second.sha256).toBe(first.sha256)
+})
+
+test('an index that says what is there is not written again, but counts as used', async () => {
+  const directory = await aSource()
+  await stage(directory)
+  const cache = path.join(real.root, 'cache/stagectl/uploads')
+  const [name = ''] = readdirSync(cache)
+  const file = path.join(cache, name)
+  utimesSync(file, 1, 1)
+  const { ino } = statSync(file)
+  await stage(directory)
+  expect(statSync(file)).toMatchObject({ ino })
+  expect(statSync(file).mtimeMs).toBeGreaterThan(1_000)
+
+  writeFileSync(path.join(directory, 'd3/f3'), 'changed')
+  await stage(directory)
+  expect(statSync(file).ino).not.toBe(ino)
 })
 
 test('the whole source is sent where the daemon has lost the one before, and where the index is lost', async () => {

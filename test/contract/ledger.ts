@@ -169,6 +169,37 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       })
     })
 
+    it('answers a staging that is submitted with a result of its package, in one transaction', async () => {
+      const app = await upload()
+      const request = {
+        packageUuid: app.uuid,
+        pipelineFqn: 'stagpipe::/acme::p',
+        stagers: [stagerSnapshot('one')],
+        source: { resource: resource(), dependencies: undefined, environment: undefined },
+      }
+      await ledger.submit(request)
+      const first = await admit()
+      await ledger.succeed(await begin(first), worked(first, 'A'))
+      const made = await packages.get(app)
+
+      const answered = await ledger.submit(request, (staging, results) => {
+        expect(staging).toMatchObject({ state: 'queued', work: { resource: request.source.resource } })
+        return results[0]
+      })
+      expect(answered).toMatchObject({ state: 'succeeded', reused: first.uuid, launches: [] })
+      expect(answered.startedAt).toBe(answered.endedAt)
+      expect({ ...(await packages.get(app)), updatedAt: made.updatedAt }).toEqual(made)
+      expect(await ledger.admitNext()).toBeUndefined()
+
+      const refusal = new Error('no answer')
+      const failing = ledger.submit(request, () => {
+        throw refusal
+      })
+      await expect(failing).rejects.toBe(refusal)
+      expect((await packages.get(app)).state, 'nothing is written').toBe('ready')
+      expect((await ledger.submit(request, () => undefined)).state).toBe('queued')
+    })
+
     it('leaves a ready package usable, with its data from before, until its new staging has succeeded', async () => {
       const library = await packages.create(packageDraft('library', { resource: resource(), state: 'ready' }))
       const app = await upload('app')

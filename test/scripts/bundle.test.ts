@@ -17,9 +17,9 @@ const programs = () => path.join(root, 'dist/programs')
 const bundle = (...files: string[]) => execa(process.execPath, [BUNDLE, programs(), ...files], { cwd: CHECKOUT })
 
 test('the programs load nothing of node_modules but the native library', async () => {
+  await cp(path.join(CHECKOUT, 'package.json'), path.join(root, 'package.json'))
   await bundle('stagerd=daemon/main.ts', 'stagectl.cjs=cli/main.ts')
   await cp(path.join(CHECKOUT, 'bin'), path.join(root, 'bin'), { recursive: true })
-  await cp(path.join(CHECKOUT, 'package.json'), path.join(root, 'package.json'))
   await mkdir(path.join(root, 'node_modules'))
   for (const name of ['better-sqlite3', 'bindings', 'file-uri-to-path'])
     await cp(path.join(CHECKOUT, 'node_modules', name), path.join(root, 'node_modules', name), { recursive: true })

@@ -12,8 +12,8 @@ const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
 export async function compileProgram(entry: string, root: string, name = path.basename(entry, '.ts')): Promise<string> {
   const programs = path.join(root, 'dist/programs')
   const bundle = path.join(CHECKOUT, 'scripts/lib/bundle.js')
-  await execa(process.execPath, [bundle, programs, `${name}=${entry}`], { cwd: CHECKOUT })
   await copyFile(path.join(CHECKOUT, 'package.json'), path.join(root, 'package.json'))
+  await execa(process.execPath, [bundle, programs, `${name}=${entry}`], { cwd: CHECKOUT })
   await symlink(path.join(CHECKOUT, 'node_modules'), path.join(root, 'node_modules'))
   return path.join(programs, path.extname(name) ? name : `${name}.js`)
 }

@@ -23,7 +23,7 @@ export interface DatabaseOptions {
  * - WAL with `synchronous=FULL`: the commit is fsynced when `write` resolves. better-sqlite3 is compiled with NORMAL,
  *   under which a power failure can lose acknowledged commits, so the settings are verified.
  * - A commit whose fsync fails is rolled back, and the next one writes to the same place of the log anew.
- * - `work` is synchronous and does nothing but SQL, so no other code of this process runs during a transaction.
+ * - `work` is synchronous and does nothing but SQL and what is pure, so no other code of this process runs during a transaction.
  */
 export class StagerdDatabase {
   readonly #sqlite: Connection

@@ -2,16 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
 import { withOwnStartCommand } from '../../packages/manifest/apply-manifest.js'
 import type { Result } from '../../model/result.js'
-import type { PackageState } from '../../packages/package.js'
-import type { StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
-import {
-  LAUNCH_STATE_AFTER,
-  type Failure,
-  type Launch,
-  type Staging,
-  type StagingState,
-  type WorkingCopy,
-} from '../../model/staging.js'
+import type { AnswerOf, StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
+import { LAUNCH_STATE_AFTER, type Failure, type Launch, type Staging, type WorkingCopy } from '../../model/staging.js'
 import { WEBHOOK_STATES } from '../../model/webhook.js'
 import type { StagerdDatabase } from './database.js'
 import { LaunchEndings } from './launch-endings.js'
@@ -49,7 +41,7 @@ export class SqliteLedger implements StagingLedger {
     this.#endings = new LaunchEndings(database, this.#stagings, this.#now)
   }
 
-  submit(request: SubmitStaging): Promise<Staging> {
+  submit(request: SubmitStaging, answerOf?: AnswerOf): Promise<Staging> {
     const { packageUuid, pipelineFqn, stagers, source, reuse = true, keepFailedMs, secrets, notify = [] } = request
     const options = { source, reuse, keepFailedMs, secrets }
     return this.#database.write(() => {
@@ -61,7 +53,9 @@ export class SqliteLedger implements StagingLedger {
       this.#stagings.insert({ uuid, subject: found, pipelineFqn, stagers, work, ...options, submittedAt })
       const ofCall = { namespace: found.namespace, staging: uuid, on: WEBHOOK_STATES, createdAt: submittedAt }
       for (const receiver of notify) insertWebhook(this.#database, { ...receiver, ...ofCall })
-      return this.#stagings.get(uuid)
+      const staging = this.#stagings.get(uuid)
+      const answer = answerOf?.(staging, this.#results.of(found))
+      return answer ? this.#answer(staging, answer, 'queued') : staging
     })
   }
 
@@ -152,29 +146,15 @@ export class SqliteLedger implements StagingLedger {
   }
 
   results(staging: string): Promise<readonly Result[]> {
-    return this.#database.read(() =>
-      this.#results.of(this.#packages.get({ uuid: this.#stagings.get(staging).packageUuid })),
-    )
+    return this.#database.read(() => this.#resultsFor(this.#stagings.get(staging)))
   }
 
   answer(staging: string, result: number): Promise<Staging> {
     return this.#database.write(() => {
       const found = this.#stagings.get(staging)
-      const { sequence, uuid, packageUuid, pipelineFqn: pipeline } = found
-      const kept = this.#results.of(this.#packages.get({ uuid: packageUuid })).find(({ number }) => number === result)
-      if (!kept?.making) throw stateChanged(`result ${result} of ${found.packageFqn} is not kept any more`)
-      const { content, making } = kept
-      this.#change(
-        `UPDATE stagings SET state = ${STAGING.succeeded}, reused = ?, ended_at = ?
-         WHERE sequence = ? AND state = ${STAGING.running}
-           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence)`,
-        [making.staging, this.#now(), sequence],
-        `staging ${uuid} is not running without a launch`,
-      )
-      const origin = { kind: 'staging', staging: uuid, pipeline, reused: making.staging } as const
-      // The manifest says the same, perhaps at other places of its text.
-      this.#subjects.become(found, { ...content, manifest: found.work.manifest }, origin, making)
-      return this.#stagings.get(uuid)
+      const kept = this.#resultsFor(found).find(({ number }) => number === result)
+      if (!kept) throw stateChanged(`result ${result} of ${found.packageFqn} is not kept any more`)
+      return this.#answer(found, kept, 'running')
     })
   }
 
@@ -248,8 +228,9 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.write(() => {
       const found = this.#stagings.get(staging)
       if (found.state === 'queued') return this.#cancel(found, 'queued')
+      const outcome = found.state === 'cancelled' ? 'was cancelled' : found.state
       if (found.state !== 'running')
-        throw new Conflict('staging-ended', `Staging ${staging} has ended already: it ${ended(found.state)}.`)
+        throw new Conflict('staging-ended', `Staging ${staging} has ended already: it ${outcome}.`)
       this.#change(
         `UPDATE stagings SET cancel_requested = 1 WHERE sequence = ? AND state = ${STAGING.running}`,
         [found.sequence],
@@ -285,11 +266,28 @@ export class SqliteLedger implements StagingLedger {
     return this.#stagings.get(uuid)
   }
 
+  #resultsFor({ packageUuid: uuid }: Staging): Result[] {
+    return this.#results.of(this.#packages.get({ uuid }))
+  }
+
+  #answer(staging: Staging, { content, making, number }: Result, from: 'queued' | 'running'): Staging {
+    const { sequence, uuid, pipelineFqn: pipeline, work } = staging
+    if (!making) throw stateChanged(`nothing is known of the making of result ${number}`)
+    const now = this.#now()
+    this.#change(
+      `UPDATE stagings SET state = ${STAGING.succeeded}, reused = ?, started_at = coalesce(started_at, ?), ended_at = ?
+       WHERE sequence = ? AND state = ?
+         AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence)`,
+      [making.staging, now, now, sequence, from],
+      `staging ${uuid} is not ${from} without a launch`,
+    )
+    const origin = { kind: 'staging', staging: uuid, pipeline, reused: making.staging } as const
+    // The manifest says the same, perhaps at other places of its text.
+    this.#subjects.become(staging, { ...content, manifest: work.manifest }, origin, making)
+    return this.#stagings.get(uuid)
+  }
+
   #change(sql: string, values: readonly unknown[], otherwise: string): void {
     changeOne(this.#database, sql, values, otherwise)
   }
-}
-
-function ended(state: PackageState | StagingState): string {
-  return state === 'cancelled' ? 'was cancelled' : state
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Cause, Staging } from '../../../daemon/model/staging.js'
 import type { Receiver } from '../../../daemon/model/webhook.js'
 import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
-import type { StagingLedger } from '../../../daemon/store/staging-ledger.js'
+import type { AnswerOf, StagingLedger } from '../../../daemon/store/staging-ledger.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
 
 /** Stagings of new packages, with every way to end. */
@@ -11,8 +11,8 @@ export function ledgerSamples(
   ledger: StagingLedger,
   { notify = [], ...place }: { readonly notify?: readonly Receiver[]; readonly namespace?: string } = {},
 ) {
-  const submitAgain = (packageUuid: string, pipelineFqn: string) =>
-    ledger.submit({ packageUuid, pipelineFqn, stagers: [stagerSnapshot('s')], notify })
+  const submitAgain = (packageUuid: string, pipelineFqn: string, answerOf?: AnswerOf) =>
+    ledger.submit({ packageUuid, pipelineFqn, stagers: [stagerSnapshot('s')], notify }, answerOf)
   const submit = async (pipelineFqn: string): Promise<Staging> => {
     const draft = packageDraft(`p-${randomUUID()}`, { resource: resource(), state: 'uploaded', ...place })
     const { uuid } = await store.packages.create(draft)
@@ -30,6 +30,9 @@ export function ledgerSamples(
       const { uuid } = await submitAgain(packageUuid, pipelineFqn)
       await ledger.admitNext()
       await ledger.answer(uuid, 1)
+    },
+    answerAtOnce: async (packageUuid: string, pipelineFqn: string) => {
+      await submitAgain(packageUuid, pipelineFqn, (_staging, results) => results[0])
     },
     fail: async (pipelineFqn: string, cause: Cause) => {
       const { uuid } = await admit(pipelineFqn)

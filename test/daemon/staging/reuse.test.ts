@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { Readable } from 'node:stream'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { parseKeptManifest } from '../../../daemon/packages/manifest/parse-manifest.js'
 import type { StagingSource } from '../../../daemon/model/staging.js'
 import type { SubmitOptions } from '../../../daemon/staging/staging-service.js'
@@ -46,9 +48,13 @@ async function sourceOf(text: string, changes: Partial<StagingSource> = {}): Pro
   return { resource, dependencies: undefined, environment: undefined, ...changes }
 }
 
-async function stage(options: SubmitOptions = {}, pipeline = 'pipe') {
+async function submit(options: SubmitOptions = {}, pipeline = 'pipe') {
   const ref = (name: string) => ({ namespace: '/', name })
-  const { uuid } = await harness.service.submit(ref('app'), ref(pipeline), options)
+  return await harness.service.submit(ref('app'), ref(pipeline), options)
+}
+
+async function stage(options: SubmitOptions = {}, pipeline = 'pipe') {
+  const { uuid } = await submit(options, pipeline)
   return await harness.ended(uuid)
 }
 
@@ -78,6 +84,54 @@ describe('a staging with nothing changed', () => {
     expect(await harness.data('app')).toBe('built from v2')
     expect((await stage({ source: one })).reused).toBe(first.uuid)
     expect(await harness.data('app')).toBe('built from v1')
+  })
+
+  it('has succeeded when its submission is answered, with a complete log', async () => {
+    await addPipeline()
+    const source = await sourceOf('v1')
+    const first = await stage({ source })
+    const { logs } = harness.parts
+    let isAwaited: boolean | undefined
+    const write = vi.spyOn(logs, 'write').mockImplementationOnce((uuid) => {
+      isAwaited = logs.isOpen(uuid)
+      return logs.write(uuid)
+    })
+    const submitted = await submit({ source })
+    write.mockRestore()
+    expect(submitted).toMatchObject({ state: 'succeeded', reused: first.uuid, launches: [] })
+    expect(submitted.startedAt).toBe(submitted.endedAt)
+    expect(isAwaited, 'who learns of the end before the log is there waits for it').toBe(true)
+    expect(logs.isOpen(submitted.uuid)).toBe(false)
+    expect(await harness.log(submitted.uuid)).toHaveLength(3)
+  })
+
+  it('waits for its turn where another one is before it, and is answered from what is there then', async () => {
+    await addPipeline()
+    const source = await sourceOf('v1')
+    const first = await stage({ source })
+    harness.service.drain()
+    const waiting = await submit({ source })
+    expect(waiting.state).toBe('queued')
+    harness.service.undrain()
+    expect((await harness.ended(waiting.uuid)).reused).toBe(first.uuid)
+
+    harness.service.drain()
+    const overtaken = await submit({ source })
+    await harness.packages.update({ namespace: '/', name: 'node-18' }, { environment: { NODE: '18' } })
+    harness.service.undrain()
+    expect(await harness.ended(overtaken.uuid)).toMatchObject({ state: 'succeeded', reused: undefined })
+  })
+
+  it('has succeeded all the same where its log cannot be written', async () => {
+    await addPipeline()
+    const source = await sourceOf('v1')
+    const first = await stage({ source })
+    const directory = path.join(harness.directory, 'logs')
+    await rm(directory, { recursive: true })
+    await writeFile(directory, 'not a directory')
+    const submitted = await submit({ source })
+    expect(submitted).toMatchObject({ state: 'succeeded', reused: first.uuid })
+    expect(harness.parts.logs.isOpen(submitted.uuid)).toBe(false)
   })
 
   it('is answered where its manifest says the same at other places, which the package has then', async () => {

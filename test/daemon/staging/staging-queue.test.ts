@@ -161,3 +161,22 @@ it('tries nothing again after it is closed', async () => {
   await settled()
   expect(attempts).toBe(1)
 })
+
+it('says whether a staging would wait for another one', async () => {
+  const ends: (() => void)[] = []
+  const work = () => new Promise<WorkOutcome>((resolve) => ends.push(() => resolve('ended')))
+  const waiting = [staging]
+  const queue = new StagingQueue(1, { admitNext: () => Promise.resolve(waiting.shift()), work }, () => undefined)
+  expect(queue.admitsAtOnce, 'before recovery').toBe(false)
+  queue.open([])
+  await settled()
+  expect(queue.admitsAtOnce, 'while as many run as may').toBe(false)
+  ends[0]?.()
+  await queue.idle()
+  expect(queue.admitsAtOnce).toBe(true)
+  queue.hold()
+  expect(queue.admitsAtOnce, 'while it is held').toBe(false)
+  queue.resume()
+  await queue.close()
+  expect(queue.admitsAtOnce, 'after its end').toBe(false)
+})

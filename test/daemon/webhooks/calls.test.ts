@@ -35,10 +35,13 @@ describe('a webhook of a call', () => {
     const samples = () => node.samplesOf([node.receiver(receiver.url)])
     const { packageUuid } = await samples().succeed(PIPELINE)
     await samples().answer(packageUuid, PIPELINE)
+    await samples().answerAtOnce(packageUuid, PIPELINE)
     await samples().fail(PIPELINE, 'timeout')
     await samples().cancelQueued(PIPELINE)
     await samples().cancelRunning(PIPELINE)
-    await expect.poll(() => statesOf(receiver)).toEqual(['cancelled', 'cancelled', 'failed', 'succeeded', 'succeeded'])
+    await expect
+      .poll(() => statesOf(receiver))
+      .toEqual(['cancelled', 'cancelled', 'failed', 'succeeded', 'succeeded', 'succeeded'])
   })
 
   it('is told besides those of the namespace, and several are each told', async () => {
