@@ -33,9 +33,9 @@ fail() {
 # not_reproducible=1 the result is never reused: it depends on more than what the stager was given, such as a registry.
 finish() { _stager_verdict "done${not_reproducible:+?reproducible=no}"; }
 
-# relaunch_with TYPE.NAME...: adds those dependencies that the package lacks, and starts this stager again with them.
-# Returns if there are none: the root of a running container cannot change, so a dependency is available after a
-# relaunch.
+# relaunch_with TYPE.NAME...: adds those dependencies that the package lacks, and starts this stager again with them: the
+# root of a running container cannot change. Returns if the package has all of them, and if the relaunch would change
+# nothing, because what this stager expects has them already.
 relaunch_with() {
   local capability missing=()
   _stager_read_meta
@@ -44,15 +44,17 @@ relaunch_with() {
   done
   ((${#missing[@]})) || return 0
   add_dependencies "${missing[@]}"
-  relaunch
+  _stager_verdict 'relaunch?if=needed'
 }
 
 # relaunch: starts this stager again, with the current dependencies and environment of the package.
 relaunch() { _stager_verdict relaunch; }
 
+# Returns only from a relaunch that is not needed.
 _stager_verdict() {
   _stager_finish_keeping
   _stager_call POST "$1"
+  [[ $(<"$_stager_answer") != 'NOT NEEDED' ]] || return 0
   : >"$_stager_dir/verdict"
   exit 0
 }
