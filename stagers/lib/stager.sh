@@ -132,9 +132,13 @@ set_env() {
     printf '%s' "$2" >"$_stager_dir/value"
     value=value@$_stager_dir/value
   fi
-  change_meta environment add "key=$1" "$value"
+  _stager_put_meta environment add "key=$1" "$value"
+  _stager_note_variable "$1" "$2"
 }
-unset_env() { change_meta environment remove "key=$1"; }
+unset_env() {
+  _stager_put_meta environment remove "key=$1"
+  _stager_note_variable "$1" ''
+}
 
 set_start_command() { set_env START_COMMAND "$1"; }
 set_start_path() { set_env START_PATH "$1"; }
@@ -184,16 +188,33 @@ _stager_capabilities() {
   shift 2
   for capability; do
     [[ $capability == *.* ]] || fail "\"$capability\" is not a capability: write TYPE.NAME, such as runtime.node."
-    change_meta "$resource" "$action" "type=${capability%%.*}" "name=${capability#*.}"
+    _stager_put_meta "$resource" "$action" "type=${capability%%.*}" "name=${capability#*.}"
+    if [[ $resource == dependencies && $_stager_meta_is_read ]]; then _stager_note_dependency "$action" "$capability"; fi
   done
 }
 
 # change_meta RESOURCE ACTION FIELD=VALUE...: any change, as in docs/stager-api.md.
 change_meta() {
+  _stager_meta_is_read=''
+  _stager_put_meta "$@"
+}
+
+# The caller notes the change in what is known of the metadata: nobody else changes it during a launch.
+_stager_put_meta() {
   local field fields=()
   for field in "resource=$1" "action=$2" "${@:3}"; do fields+=(--data-urlencode "$field"); done
-  _stager_meta_is_read=''
   _stager_call PUT meta "${fields[@]}"
+}
+
+_stager_note_variable() { [[ -z $_stager_meta_is_read ]] || _stager_meta["environment/$1"]=$2; }
+
+_stager_note_dependency() {
+  local action=$1 known kept=()
+  for known in "${_stager_dependencies[@]}"; do
+    if [[ $known != "$2" ]]; then kept+=("$known"); elif [[ $action == add ]]; then return; fi
+  done
+  if [[ $action == add ]]; then kept+=("$2"); fi
+  _stager_dependencies=("${kept[@]}")
 }
 
 # --- /stagerfs ---
