@@ -29,6 +29,7 @@ interface CreateOptions extends LimitOptions {
   readonly secret?: readonly string[]
   readonly user?: string
   readonly dependsOn?: readonly Capability[]
+  readonly expects?: readonly Capability[]
   readonly env?: Environment
 }
 
@@ -59,6 +60,11 @@ export function addStagerCreateCommand(group: Command, commandLine: CommandLine)
     )
     .option('--user <user>', 'user in the container to run as (default: runner)')
     .option('--depends-on <type.name,...>', 'dependencies of the program (repeatable)', collectCapabilities)
+    .option(
+      '--expects <type.name,...>',
+      'what packages are expected to get from it: one without dependencies is staged as if it had these (repeatable)',
+      collectCapabilities,
+    )
     .option('-e, --env <key=value>', 'environment variable for the program (repeatable)', collectEnvironment)
     .addHelpText(
       'after',
@@ -126,6 +132,7 @@ function draftOf(
     ...(options.cleanEnvironment === undefined ? {} : { clean_environment: options.cleanEnvironment }),
     ...(options.secret === undefined ? {} : { secrets: [...options.secret] }),
     ...(options.user === undefined ? {} : { user: options.user }),
+    ...(options.expects === undefined ? {} : { expects: [...options.expects] }),
     ...(options.env === undefined ? {} : { environment: { ...options.env } }),
     ...(limits ? { limits } : {}),
   }

@@ -30,6 +30,8 @@ interface UpdateOptions extends LimitOptions {
   readonly user?: string
   readonly dependsAdd?: Capability[]
   readonly dependsRemove?: Capability[]
+  readonly expectsAdd?: Capability[]
+  readonly expectsRemove?: Capability[]
   readonly envSet?: Environment
   readonly envUnset?: string[]
 }
@@ -55,6 +57,8 @@ export function addStagerUpdateCommand(group: Command, commandLine: CommandLine)
     .option('--user <user>', 'user in the container to run as')
     .option('--depends-add <type.name,...>', 'add dependencies of the program (repeatable)', collectCapabilities)
     .option('--depends-remove <type.name,...>', 'remove dependencies of the program (repeatable)', collectCapabilities)
+    .option('--expects-add <type.name,...>', 'expect packages to get these from it (repeatable)', collectCapabilities)
+    .option('--expects-remove <type.name,...>', 'do not expect these any more (repeatable)', collectCapabilities)
     .option('--env-set <key=value>', 'set an environment variable (repeatable)', collectEnvironment)
     .option('--env-unset <key,...>', 'remove environment variables (repeatable)', collectKeys)
     .addHelpText(
@@ -116,6 +120,8 @@ function changeOf(options: UpdateOptions): StagerChange {
     ...(options.secretAdd === undefined ? {} : { secrets_add: [...options.secretAdd] }),
     ...(options.secretRemove === undefined ? {} : { secrets_remove: [...options.secretRemove] }),
     ...(options.user === undefined ? {} : { user: options.user }),
+    ...(options.expectsAdd ? { expects_add: options.expectsAdd } : {}),
+    ...(options.expectsRemove ? { expects_remove: options.expectsRemove } : {}),
     ...(options.envSet ? { environment_set: { ...options.envSet } } : {}),
     ...(options.envUnset ? { environment_unset: options.envUnset } : {}),
     ...(limits ? { limits } : {}),

@@ -23,6 +23,7 @@ export function renderStager(stager: Stager, program: Package): StagerDocument {
     user: stager.user,
     limits: renderLimits(stager.limits),
     dependencies: [...stager.dependencies],
+    expects: [...(stager.expects ?? [])],
     environment: stager.environment,
     created_at: stager.createdAt,
     updated_at: stager.updatedAt,

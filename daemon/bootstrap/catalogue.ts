@@ -17,6 +17,7 @@ const Entry = Type.Object(
     reproducible: Type.Boolean({ default: false }),
     user: Type.String({ default: 'runner' }),
     'depends-on': Type.Array(Type.String(), { default: [] }),
+    expects: Type.Array(Type.String(), { default: [] }),
     runtimes: Type.Array(Type.String(), { default: [] }),
     memory: Type.Optional(Type.String()),
     disk: Type.Optional(Type.String()),
@@ -39,6 +40,8 @@ export interface CatalogueEntry {
   readonly reproducible: boolean
   readonly user: string
   readonly dependencies: readonly Capability[]
+  /** See `StagerSnapshot.expects`. */
+  readonly expects: readonly Capability[]
   /** What packages need while they are staged, or when they run. */
   readonly runtimes: readonly Capability[]
   /** Limits that it needs; the others are those of the node. */
@@ -70,6 +73,7 @@ function entryOf(name: string, entry: Partial<Static<typeof Entry>>): CatalogueE
     reproducible: entry.reproducible ?? false,
     user: entry.user ?? 'runner',
     dependencies: (entry['depends-on'] ?? []).map(parseCapability),
+    expects: (entry.expects ?? []).map(parseCapability),
     runtimes: (entry.runtimes ?? []).map(parseCapability),
     limits: {
       ...(memoryBytes === undefined ? {} : { memoryBytes }),

@@ -54,6 +54,7 @@ export class StagerMaker {
       user: entry.user,
       limits: { ...limits, ...entry.limits },
       dependencies: entry.dependencies,
+      expects: entry.expects,
       environment: {},
     }
     // An existing stager gets its settings before the program, whose digest says that both are there.

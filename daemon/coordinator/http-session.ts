@@ -95,13 +95,23 @@ export class HttpSession {
     return await call(this.handler)
   }
 
-  async recordVerdict(request: StagerRequest, verdict: Verdict, reproducible: boolean): Promise<void> {
+  /**
+   * @param onlyIfNeeded of `relaunch`: not if the stager would be given nothing else
+   * @returns whether the launch has this verdict
+   */
+  async recordVerdict(
+    request: StagerRequest,
+    verdict: Verdict,
+    { reproducible, onlyIfNeeded }: { readonly reproducible: boolean; readonly onlyIfNeeded: boolean },
+  ): Promise<boolean> {
     await request.ticket.ready
     // A client may repeat its verdict, because the answer was lost for instance.
-    if (this.#recorded === verdict) return
+    if (this.#recorded === verdict) return true
     this.assertCurrent()
+    if (onlyIfNeeded && !(await this.handler.needsRelaunch())) return false
     await this.handler.verdict(verdict, reproducible)
     this.#recorded = verdict
+    return true
   }
 
   async uploading<T>(upload: () => Promise<T>): Promise<T> {

@@ -12,9 +12,10 @@ import type { Verdict } from '../model/staging.js'
  * LIFECYCLE
  * - A handler belongs to one launch. The staging service makes it and passes it to `Coordinator.open`. The coordinator
  *   uses it until the listener is closed and starts no call afterwards. The handler needs no closing.
- * - `replaceData`, `alter`, `snapshot` and `verdict` change the working copy. The coordinator calls them one at a time,
- *   in the order in which their requests arrived, so the handler needs no lock. `openData` and `metadata` may be called
- *   at any time, also during one of these calls, and then return the working copy as it was before it.
+ * - `replaceData`, `alter`, `snapshot` and `verdict` change the working copy, and `needsRelaunch` judges it. The
+ *   coordinator calls them one at a time, in the order in which their requests arrived, so the handler needs no lock.
+ *   `openData` and `metadata` may be called at any time, also during one of these calls, and then return the working copy
+ *   as it was before it.
  * - Changes are atomic: when a call rejects, the working copy is unchanged.
  * - Once `verdict` has resolved, the coordinator calls no further method but `refused`. It answers a repeated verdict by itself.
  *
@@ -49,6 +50,12 @@ export interface LaunchHandler {
 
   /** Replace the data by what the stager changed in its filesystem. The handler checks the paths of the request. */
   snapshot(request: SnapshotRequest, signal: AbortSignal): Promise<void>
+
+  /**
+   * Whether a relaunch would give the stager anything else than it has. Where it would not, the stager may go on as if it
+   * had been relaunched.
+   */
+  needsRelaunch(): Promise<boolean>
 
   /**
    * Resolves when the verdict is durable: then the stager gets its `OK`.

@@ -21,6 +21,8 @@ export const Template = Type.Object(
 
 /** Of one package. */
 export const Capabilities = Type.Array(Capability, { maxItems: METADATA_LIMITS.provides })
+export const capabilities = (description: string) =>
+  Type.Array(Capability, { maxItems: METADATA_LIMITS.provides, description })
 export const Templates = Type.Array(Template, { maxItems: METADATA_LIMITS.templates })
 /** Names of variables. */
 export const VariableNames = Type.Array(Type.String(), { maxItems: METADATA_LIMITS.environment })

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Capabilities, VariableNames } from './capability.js'
+import { Capabilities, capabilities, VariableNames } from './capability.js'
 import { Limits, SomeLimits } from './limits.js'
 import { closed, environment } from './schema.js'
 import { SecretNames } from './secret.js'
@@ -11,6 +11,9 @@ const CLEAN_ENVIRONMENT =
   'that it gets no variable of the package that it stages, or of that package’s dependencies, in its environment: a scanner reads them as metadata'
 
 const SECRETS = 'names of the secrets of a staging that it is given; a staging need not have them'
+
+const EXPECTS =
+  'what packages are expected to get from it: a package without dependencies is staged as if it had these, if they have a solution'
 
 export const Stager = Type.Object(
   {
@@ -28,6 +31,7 @@ export const Stager = Type.Object(
     user: Type.String(),
     limits: Limits,
     dependencies: Capabilities,
+    expects: capabilities(EXPECTS),
     environment: environment('given to the stager'),
     created_at: Type.String(),
     updated_at: Type.String(),
@@ -51,6 +55,7 @@ export const StagerDraft = Type.Object(
     user: Type.Optional(Type.String()),
     limits: Type.Optional(SomeLimits),
     dependencies: Type.Optional(Capabilities),
+    expects: Type.Optional(capabilities(EXPECTS)),
     environment: Type.Optional(environment('given to the stager')),
   },
   { ...closed, title: 'StagerDraft' },
@@ -73,6 +78,8 @@ export const StagerChange = Type.Object(
     limits: Type.Optional(SomeLimits),
     dependencies_add: Type.Optional(Capabilities),
     dependencies_remove: Type.Optional(Capabilities),
+    expects_add: Type.Optional(Capabilities),
+    expects_remove: Type.Optional(Capabilities),
     environment_set: Type.Optional(environment('added or replaced')),
     environment_unset: Type.Optional(VariableNames),
   },

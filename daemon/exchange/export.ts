@@ -229,6 +229,7 @@ function stagerEntry(found: Stager, program: string): StagerEntry {
     user: found.user,
     limits: renderLimits(found.limits),
     dependencies: [...found.dependencies],
+    ...(found.expects ? { expects: [...found.expects] } : {}),
     environment: { ...found.environment },
   }
 }

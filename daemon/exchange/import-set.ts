@@ -115,6 +115,7 @@ function pendingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'progr
     user: entry.user,
     limits: parseLimits(entry.limits),
     dependencies,
+    expects: applyMetadataFields({}, { dependencies_add: entry.expects ?? [] }).dependencies,
     environment,
   }
 }

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { BadInput, messageOf } from '../../base/errors.js'
 import { describeViolation, type Violation } from '../documents/describe-violation.js'
-import { Capabilities, Templates } from '../documents/capability.js'
+import { Capabilities, capabilities, Templates } from '../documents/capability.js'
 import { Limits } from '../documents/limits.js'
 import { Manifest as PackageManifest } from '../documents/manifest.js'
 import { environment } from '../documents/schema.js'
@@ -63,6 +63,7 @@ const StagerEntry = Type.Object(
     user: Type.String(),
     limits: Limits,
     dependencies: Capabilities,
+    expects: Type.Optional(capabilities('not there for none')),
     environment: Environment,
   },
   closed,

@@ -121,6 +121,16 @@ export interface WorkingCopy extends WithManifest {
   readonly unrepeatable?: boolean
   /** Names of the variables that the stager at work has set before it asked to be relaunched. Not there for none. */
   readonly ownVariables?: readonly string[] | undefined
+  /** What the stager of the last verdict went on with, in the order in which it asked. Not there for none. */
+  readonly needlessRelaunches?: readonly NeedlessRelaunch[] | undefined
+}
+
+/** A relaunch that was not needed: the stager would have been given what it had. */
+export interface NeedlessRelaunch {
+  /** When the stager asked, with the data that it was launched with. */
+  readonly work: WorkingCopy
+  /** Digest of all that the relaunch would have been given: see staging/launch-digest.ts. */
+  readonly given: string
 }
 
 /** New data and changed metadata for a package. They become the package's own on success. */
@@ -154,6 +164,11 @@ export interface StagerSnapshot {
   readonly user: string
   readonly limits: Limits
   readonly dependencies: readonly Capability[]
+  /**
+   * What packages are expected to get from it: a package without dependencies is staged as if it had these, so that the
+   * stager need not be relaunched for them. Not there for none.
+   */
+  readonly expects?: readonly Capability[]
   readonly environment: Readonly<Record<string, string>>
 }
 
@@ -209,6 +224,9 @@ export function openLaunchOf({ launches }: Pick<Staging, 'launches'>): Launch | 
 
 /** How often a stager may ask to be relaunched within one staging. */
 export const RELAUNCH_LIMIT = 10
+
+/** How often a launch is told that a relaunch is not needed: each time, its metadata is kept with the result. */
+export const NEEDLESS_RELAUNCH_LIMIT = 3
 
 /** How many launches may be lost to infrastructure faults before the staging fails with `infrastructure`. */
 export const INTERRUPTION_LIMIT = 5

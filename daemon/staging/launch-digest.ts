@@ -9,7 +9,8 @@ const CONVENTIONS = 1
 /** What every launch of a node is given, beyond its plan: anything that a stager can see or that changes its result. */
 export type NodeFacts = Readonly<Record<string, string | number>>
 
-interface DigestedPlan {
+/** A plan, as far as a stager can see it. */
+export interface DigestedPlan {
   readonly prepare: PreparePlan
   readonly start: Omit<StartPlan, 'coordinatorPort'>
 }
@@ -21,16 +22,39 @@ interface DigestedPlan {
  *
  * @param work before the launch
  */
-export function digestOfLaunch({ prepare, start }: DigestedPlan, work: WorkingCopy, node: NodeFacts): string {
+export function digestOfLaunch(plan: DigestedPlan, work: WorkingCopy, node: NodeFacts): string {
   const { resource, ...metadata } = work
   const given = {
     conventions: CONVENTIONS,
     node,
-    prepare: { ...prepare, id: undefined, root: prepare.root.map(withoutName) },
-    start: { ...start, keepable: undefined, stagerfs: start.stagerfs?.map(withoutName) },
-    work: { ...metadata, resource: { sha256: resource.sha256, removals: resource.removals } },
+    ...seenByStager(plan),
+    work: {
+      ...metadata,
+      needlessRelaunches: undefined,
+      resource: { sha256: resource.sha256, removals: resource.removals },
+    },
   }
   return createHash('sha256').update(canonicalJson(given)).digest('hex')
+}
+
+/**
+ * Whether a stager that was launched by one plan would gain nothing from a launch by the other. Variables that begin with
+ * STAGER_ do not count: they are notes of stagers, or what the next launch could be given.
+ */
+export function areEquivalent(one: DigestedPlan, other: DigestedPlan): boolean {
+  const [seen, wanted] = [one, other].map((plan) => {
+    const { prepare, start } = seenByStager(plan)
+    const variables = Object.entries(start.environment).filter(([name]) => !name.startsWith('STAGER_'))
+    return canonicalJson({ prepare, start: { ...start, environment: Object.fromEntries(variables) } })
+  })
+  return seen === wanted
+}
+
+function seenByStager({ prepare, start }: DigestedPlan) {
+  return {
+    prepare: { ...prepare, id: undefined, root: prepare.root.map(withoutName) },
+    start: { ...start, keepable: undefined, stagerfs: start.stagerfs?.map(withoutName) },
+  }
 }
 
 /** Canonical JSON leaves out what is undefined. */

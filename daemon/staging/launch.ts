@@ -1,7 +1,7 @@
 import { Holder } from '../../base/leases.js'
 import type { Ending, RunningContainer } from '../../isolation/isolation.js'
 import type { LogWriter } from '../log/log-writer.js'
-import type { Staging, Verdict, WorkingCopy } from '../model/staging.js'
+import type { NeedlessRelaunch, Staging, Verdict, WorkingCopy } from '../model/staging.js'
 import type { LaunchSecrets } from '../secrets/secrets.js'
 import { failureOfDataLimit, whyEnded } from './failures.js'
 import { FirstCause } from './first-cause.js'
@@ -9,6 +9,7 @@ import { LaunchConclusion } from './launch-conclusion.js'
 import { LaunchContainer } from './launch-container.js'
 import type { LaunchParts, LaunchRequest } from './launch-parts.js'
 import type { Conclusion, Earlier, LaunchCause, LaunchOutcome } from './launch-outcome.js'
+import { needlessRelaunch } from './needless-relaunch.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan } from './plan.js'
 import { withSecrets } from './plan-with-secrets.js'
 import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
@@ -49,6 +50,8 @@ export class Launch implements OwningLaunch {
   readonly #cause = new FirstCause<LaunchCause>()
   /** Set before the listener opens. */
   #running!: Promise<RunningContainer>
+  /** The same. Without the secrets, which are no part of what launches are compared by. */
+  #plan!: LaunchPlan
 
   constructor(parts: LaunchParts, { staging, log, stop, uploads }: LaunchRequest, secrets: LaunchSecrets) {
     this.#parts = parts
@@ -83,6 +86,7 @@ export class Launch implements OwningLaunch {
     } catch (error) {
       return { ...(await this.#conclusion.neverPlanned(error)), released: Promise.resolve() }
     }
+    this.#plan = plan
     plan = withSecrets(plan, this.#secrets)
     this.#conclusion.hints = plan.hints
     await this.#container.takeOver(plan)
@@ -104,6 +108,10 @@ export class Launch implements OwningLaunch {
       this.holder.release()
       await this.uploads.discardAll()
     }
+  }
+
+  async needlessRelaunch(work: WorkingCopy): Promise<NeedlessRelaunch | undefined> {
+    return await needlessRelaunch(this.#parts, this.#staging, this.#plan, work)
   }
 
   /** Resolves with the container when its start has been recorded. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Unresolved } from '../../base/errors.js'
+import { Refused, Unresolved } from '../../base/errors.js'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
 import {
   STAGER_CACHE,
@@ -11,6 +11,7 @@ import {
 import type { Catalogue } from '../packages/catalogue.js'
 import { choosableRuntimes, listOfRuntimes } from '../packages/choosable-runtimes.js'
 import { startPathOf } from '../packages/environment.js'
+import type { Capability } from '../packages/metadata.js'
 import type { NodeEnvironment } from '../packages/node-environment.js'
 import type { Package } from '../packages/package.js'
 import { resolve, type Resolution } from '../packages/resolve.js'
@@ -126,32 +127,55 @@ function assertOperatingSystem(stager: StagerSnapshot, root: readonly Package[])
   )
 }
 
+interface Closures {
+  readonly root: Resolution
+  readonly stagerfs: Resolution
+  /** Those that can be added to the dependencies that the package has. */
+  readonly runtimes: readonly string[]
+}
+
+/**
+ * The closures of a launch. A package without dependencies has those that its stager expects it to get, if they have a
+ * solution: whether it needs them is not known yet.
+ */
+function closures(staging: Staging, stager: StagerSnapshot, program: Package, catalogue: Catalogue): Closures {
+  const { dependencies } = staging.work
+  const { expects = [] } = stager
+  if (dependencies.length > 0 || expects.length === 0)
+    return closuresWith(dependencies, staging, stager, program, catalogue)
+  try {
+    return closuresWith(expects, staging, stager, program, catalogue)
+  } catch (error) {
+    if (!(error instanceof Unresolved || error instanceof Refused)) throw error
+    return closuresWith(dependencies, staging, stager, program, catalogue)
+  }
+}
+
 /**
  * The closures of the stager's root and of the package's /stagerfs. The root of an additive stager is based on the
  * closure of the package: at / it has what other stagers have at /stagerfs. The policy rules of a closure are those of
- * its subject, the package or the stager. `runtimes` are those that the stager can give the package for its next launch.
+ * its subject, the package or the stager.
  */
-function closures(
+function closuresWith(
+  ofPackage: readonly Capability[],
   staging: Staging,
   stager: StagerSnapshot,
   program: Package,
   { index, rulesOf }: Catalogue,
-): { root: Resolution; stagerfs: Resolution; runtimes: readonly string[] } {
-  const ofPackage = staging.work.dependencies
+): Closures {
   const ofStager = [...stager.dependencies, ...program.dependencies]
   const stagerName = `stager ${stagerFqn(stager)}`
   const staged = { name: staging.packageFqn, provides: staging.work.provides }
   const common = { index, exclude: staging.packageUuid, staged }
   const rules = rulesOf(parseFqn(staging.packageFqn, 'package', '/'), 'staging')
-  const ofPackageAlone = { ...common, subject: staging.packageFqn, dependencies: ofPackage, rules }
-  const stagerfs = resolve(ofPackageAlone)
-  if (!stager.additive) {
-    const root = resolve({ ...common, subject: stagerName, dependencies: ofStager, rules: rulesOf(stager, 'staging') })
-    return { root, stagerfs, runtimes: choosableRuntimes(ofPackageAlone) }
-  }
-  const subject = `${staging.packageFqn} with ${stagerName}`
-  const ofBoth = { ...ofPackageAlone, subject, dependencies: [...ofPackage, ...ofStager] }
-  return { root: resolve(ofBoth), stagerfs, runtimes: choosableRuntimes(ofBoth) }
+  const asPackage = { ...common, subject: staging.packageFqn, rules }
+  const stagerfs = resolve({ ...asPackage, dependencies: ofPackage })
+  const added = stager.additive ? ofStager : []
+  const root = stager.additive
+    ? { ...asPackage, subject: `${staging.packageFqn} with ${stagerName}`, dependencies: [...ofPackage, ...added] }
+    : { ...common, subject: stagerName, dependencies: ofStager, rules: rulesOf(stager, 'staging') }
+  const choice = { ...asPackage, dependencies: [...staging.work.dependencies, ...added] }
+  return { root: resolve(root), stagerfs, runtimes: choosableRuntimes(choice) }
 }
 
 export function currentStager(staging: Staging): StagerSnapshot {

@@ -27,7 +27,12 @@ export function isAnswer({ content, making }: Result, staging: Staging, digestOf
   let step = 0
   for (const launch of launches) {
     if (launch.step !== step || step >= staging.stagers.length) return false
-    if (launch.given === undefined || digestOf({ ...staging, step, work }) !== launch.given) return false
+    const isGiven = (work: WorkingCopy, given: string | undefined) =>
+      given !== undefined && digestOf({ ...staging, step, work }) === given
+    if (!isGiven(work, launch.given)) return false
+    // It would have to be relaunched now if one of them gave it something else.
+    const { needlessRelaunches = [] } = launch.work
+    if (!needlessRelaunches.every((one) => isGiven(one.work, one.given))) return false
     work = launch.work
     if (launch.verdict === 'done') step += 1
   }

@@ -15,7 +15,13 @@ import { openVerified } from '../store/open-verified.js'
 import type { BlobStore, WrittenBlob } from '../store/blob-store.js'
 import { overQuota, type PackageQuota } from '../store/package-quota.js'
 import type { ResourceIngest } from '../store/resource-ingest.js'
-import type { Staging, Verdict, WorkingCopy } from '../model/staging.js'
+import {
+  NEEDLESS_RELAUNCH_LIMIT,
+  type NeedlessRelaunch,
+  type Staging,
+  type Verdict,
+  type WorkingCopy,
+} from '../model/staging.js'
 import type { StagingUploads } from './staging-uploads.js'
 
 export interface WorkingCopyParts {
@@ -39,6 +45,8 @@ export interface OwningLaunch {
   assertOpen(): void
   /** Resolves when the start of the container has been recorded. A stager can send requests before that. */
   running(): Promise<Pick<RunningContainer, 'snapshot'>>
+  /** What a relaunch with `work` would be given; undefined if it is not what the launch has. */
+  needlessRelaunch(work: WorkingCopy): Promise<NeedlessRelaunch | undefined>
   /** Records the verdict durably; rejects with `Conflict` (`launch-over`) if another cause was first. */
   settle(verdict: Verdict, work: WorkingCopy): Promise<void>
   /** Has what the stagers of the staging have written. */
@@ -63,6 +71,7 @@ export class WorkingCopyHandler implements LaunchHandler {
   readonly #namespace: string
   #work: WorkingCopy
   readonly #ownVariables: Set<string>
+  readonly #needlessRelaunches: NeedlessRelaunch[] = []
   #closed = false
 
   constructor(
@@ -147,13 +156,32 @@ export class WorkingCopyHandler implements LaunchHandler {
     })
   }
 
+  async needsRelaunch(): Promise<boolean> {
+    this.#assertOpen()
+    if (this.#needlessRelaunches.length >= NEEDLESS_RELAUNCH_LIMIT) return true
+    const needless = await this.#owner.needlessRelaunch(this.#left('relaunch'))
+    this.#assertOpen()
+    if (needless) this.#needlessRelaunches.push(needless)
+    return needless === undefined
+  }
+
   async verdict(verdict: Verdict, reproducible: boolean): Promise<void> {
     this.#assertOpen()
     if (!reproducible) this.#work = { ...this.#work, unrepeatable: true }
+    this.#work = this.#left(verdict)
+    await this.#owner.settle(verdict, this.#work)
+  }
+
+  /** The working copy after a verdict. */
+  #left(verdict: Verdict): WorkingCopy {
     // The next stager must not take them for its own.
     const ownVariables = verdict === 'relaunch' ? [...this.#ownVariables].sort() : []
-    this.#work = { ...this.#work, ownVariables: ownVariables.length > 0 ? ownVariables : undefined }
-    await this.#owner.settle(verdict, this.#work)
+    const needlessRelaunches = [...this.#needlessRelaunches]
+    return {
+      ...this.#work,
+      ownVariables: ownVariables.length > 0 ? ownVariables : undefined,
+      needlessRelaunches: needlessRelaunches.length > 0 ? needlessRelaunches : undefined,
+    }
   }
 
   refused(line: string): void {

@@ -24,7 +24,7 @@ get_application() {
   rm -f "$app/continuum.conf" "$app/.apcignore"
 }
 
-# want CAPABILITY...: dependencies of the result. Relaunches if one is missing.
+# want CAPABILITY...: dependencies of the result. Relaunches if /stagerfs lacks one.
 want() {
   wanted+=("$@")
   want_for_staging "$@"
@@ -86,7 +86,8 @@ read_meta() {
 
 remember_added() {
   [[ $* == "$STAGER_ADDED" ]] || set_env STAGER_ADDED "$*"
-  STAGER_ADDED=$*
+  # As after a relaunch.
+  export STAGER_ADDED=$*
 }
 
 # stem CAPABILITY: without its version.

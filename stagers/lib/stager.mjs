@@ -93,15 +93,17 @@ export class Stager {
   }
 
   /**
-   * Adds those dependencies that the package lacks, and starts this stager again with them. Returns if there are none:
-   * the root of a running container cannot change, so a dependency is available after a relaunch.
+   * Adds those dependencies that the package lacks, and starts this stager again with them: the root of a running
+   * container cannot change. Returns if the package has all of them, and if the relaunch would change nothing, because
+   * what this stager expects has them already.
    */
   async relaunchWith(...capabilities) {
     const present = await this.metaDependencies()
     const missing = capabilities.filter((capability) => !present.includes(capability))
     if (missing.length === 0) return
     await this.addDependencies(...missing)
-    await this.relaunch()
+    const answer = await this.#request('POST', 'relaunch', { query: [['if', 'needed']] })
+    if (answer !== 'NOT NEEDED') process.exit(0)
   }
 
   async postFailed() {

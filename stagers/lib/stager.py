@@ -103,14 +103,14 @@ class Stager:
     def relaunch_with(self, *capabilities):
         """Adds those dependencies that the package lacks, and starts this stager again with them.
 
-        Returns if there are none: the root of a running container cannot change, so a dependency is available after a
-        relaunch.
+        The root of a running container cannot change. Returns if the package has all of them, and if the relaunch would
+        change nothing, because what this stager expects has them already.
         """
         present = self.meta_dependencies()
         missing = [capability for capability in capabilities if capability not in present]
         if missing:
             self.add_dependencies(*missing)
-            self.relaunch()
+            self._post_verdict('relaunch', [('if', 'needed')])
 
     def post_failed(self):
         try:
@@ -120,8 +120,10 @@ class Stager:
             if getattr(error, 'status', None) != 452:
                 print(error, flush=True)
 
-    def _post_verdict(self, verdict):
-        self._request('POST', verdict)
+    def _post_verdict(self, verdict, query=()):
+        """Returns only from a relaunch that is not needed."""
+        if self._request('POST', verdict, query) == b'NOT NEEDED':
+            return
         self.verdict = verdict
         sys.exit(0)
 

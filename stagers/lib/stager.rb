@@ -101,14 +101,15 @@ class Stager
     post_verdict('relaunch')
   end
 
-  # Adds those dependencies that the package lacks, and starts this stager again with them. Returns if there are none:
-  # the root of a running container cannot change, so a dependency is available after a relaunch.
+  # Adds those dependencies that the package lacks, and starts this stager again with them: the root of a running
+  # container cannot change. Returns if the package has all of them, and if the relaunch would change nothing, because
+  # what this stager expects has them already.
   def relaunch_with(*capabilities)
     missing = capabilities - meta_dependencies
     return if missing.empty?
 
     add_dependencies(*missing)
-    relaunch
+    post_verdict('relaunch', if: 'needed')
   end
 
   def post_failed
@@ -330,8 +331,10 @@ class Stager
     File.join(ENV.fetch('STAGER_CACHE', '/dev/null'), "#{name}-#{digest}")
   end
 
-  def post_verdict(verdict)
-    request('POST', verdict)
+  # Returns only from a relaunch that is not needed.
+  def post_verdict(verdict, query = {})
+    return if request('POST', verdict, query: query) == 'NOT NEEDED'
+
     @verdict = verdict
     exit 0
   end

@@ -33,9 +33,9 @@ fail() {
 # not_reproducible=1 the result is never reused: it depends on more than what the stager was given, such as a registry.
 finish() { _stager_verdict "done${not_reproducible:+?reproducible=no}"; }
 
-# relaunch_with TYPE.NAME...: adds those dependencies that the package lacks, and starts this stager again with them.
-# Returns if there are none: the root of a running container cannot change, so a dependency is available after a
-# relaunch.
+# relaunch_with TYPE.NAME...: adds those dependencies that the package lacks, and starts this stager again with them: the
+# root of a running container cannot change. Returns if the package has all of them, and if the relaunch would change
+# nothing, because what this stager expects has them already.
 relaunch_with() {
   local capability missing=()
   _stager_read_meta
@@ -44,15 +44,17 @@ relaunch_with() {
   done
   ((${#missing[@]})) || return 0
   add_dependencies "${missing[@]}"
-  relaunch
+  _stager_verdict 'relaunch?if=needed'
 }
 
 # relaunch: starts this stager again, with the current dependencies and environment of the package.
 relaunch() { _stager_verdict relaunch; }
 
+# Returns only from a relaunch that is not needed.
 _stager_verdict() {
   _stager_finish_keeping
   _stager_call POST "$1"
+  [[ $(<"$_stager_answer") != 'NOT NEEDED' ]] || return 0
   : >"$_stager_dir/verdict"
   exit 0
 }
@@ -130,9 +132,13 @@ set_env() {
     printf '%s' "$2" >"$_stager_dir/value"
     value=value@$_stager_dir/value
   fi
-  change_meta environment add "key=$1" "$value"
+  _stager_put_meta environment add "key=$1" "$value"
+  _stager_note_variable "$1" "$2"
 }
-unset_env() { change_meta environment remove "key=$1"; }
+unset_env() {
+  _stager_put_meta environment remove "key=$1"
+  _stager_note_variable "$1" ''
+}
 
 set_start_command() { set_env START_COMMAND "$1"; }
 set_start_path() { set_env START_PATH "$1"; }
@@ -182,16 +188,33 @@ _stager_capabilities() {
   shift 2
   for capability; do
     [[ $capability == *.* ]] || fail "\"$capability\" is not a capability: write TYPE.NAME, such as runtime.node."
-    change_meta "$resource" "$action" "type=${capability%%.*}" "name=${capability#*.}"
+    _stager_put_meta "$resource" "$action" "type=${capability%%.*}" "name=${capability#*.}"
+    if [[ $resource == dependencies && $_stager_meta_is_read ]]; then _stager_note_dependency "$action" "$capability"; fi
   done
 }
 
 # change_meta RESOURCE ACTION FIELD=VALUE...: any change, as in docs/stager-api.md.
 change_meta() {
+  _stager_meta_is_read=''
+  _stager_put_meta "$@"
+}
+
+# The caller notes the change in what is known of the metadata: nobody else changes it during a launch.
+_stager_put_meta() {
   local field fields=()
   for field in "resource=$1" "action=$2" "${@:3}"; do fields+=(--data-urlencode "$field"); done
-  _stager_meta_is_read=''
   _stager_call PUT meta "${fields[@]}"
+}
+
+_stager_note_variable() { [[ -z $_stager_meta_is_read ]] || _stager_meta["environment/$1"]=$2; }
+
+_stager_note_dependency() {
+  local action=$1 known kept=()
+  for known in "${_stager_dependencies[@]}"; do
+    if [[ $known != "$2" ]]; then kept+=("$known"); elif [[ $action == add ]]; then return; fi
+  done
+  if [[ $action == add ]]; then kept+=("$2"); fi
+  _stager_dependencies=("${kept[@]}")
 }
 
 # --- /stagerfs ---

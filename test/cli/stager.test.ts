@@ -42,6 +42,7 @@ describe('stager create', () => {
     empty(api)
     const { code, io } = await run(
       ...create, await program(), '--depends-on', 'os.debian,runtime.node', '--allow-egress', '--pipeline',
+      '--expects', 'runtime.node',
       '--memory', '1GB', '--timeout', '15m', '--cpus', '1.5', '-e', 'NPM_CONFIG_LOGLEVEL=warn', '--user', 'runner',
     ) // prettier-ignore
     expect(io.err).toBe('')
@@ -63,6 +64,7 @@ describe('stager create', () => {
       start_command: './stager run',
       allow_egress: true,
       user: 'runner',
+      expects: [{ type: 'runtime', name: 'node' }],
       environment: { NPM_CONFIG_LOGLEVEL: 'warn' },
       limits: { memory_bytes: 1024 ** 3, cpus: 1.5, timeout_ms: 900_000 },
     })
@@ -155,12 +157,18 @@ describe('stager update', () => {
       '30m',
       '--depends-add',
       'os.x',
+      '--expects-add',
+      'runtime.node',
+      '--expects-remove',
+      'runtime.ruby',
     )
     expect(api.sent(`PATCH /v1/stagers/${STAGER_ID}`)).toEqual({
       allow_egress: false,
       additive: true,
       clean_environment: true,
       limits: { timeout_ms: 1_800_000 },
+      expects_add: [{ type: 'runtime', name: 'node' }],
+      expects_remove: [{ type: 'runtime', name: 'ruby' }],
     })
     expect(api.sent('PATCH /v1/packages/package::/::static-site')).toEqual({
       dependencies_add: [{ type: 'os', name: 'x' }],

@@ -220,7 +220,12 @@ export function describeRepositories(name: string, make: () => Promise<Repositor
       })
 
       it('are returned as they were created, and change only in the fields that are given', async () => {
-        const draft = stagerDraft('s', program, { additive: true, cleanEnvironment: true, secrets: ['A', 'B'] })
+        const draft = stagerDraft('s', program, {
+          additive: true,
+          cleanEnvironment: true,
+          secrets: ['A', 'B'],
+          expects: [{ type: 'runtime', name: 'node' }],
+        })
         const made = await stagers.create(draft)
         expect(made).toMatchObject(draft)
         expect(await stagers.get({ uuid: made.uuid })).toEqual(made)

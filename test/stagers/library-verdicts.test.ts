@@ -60,8 +60,17 @@ describe.each(LANGUAGES)('the library for stagers in $language', (language) => {
         exitCode: 0,
         output: '',
       })
-      expect(handler.calls).toEqual(['alter dependencies add', 'verdict relaunch'])
+      expect(handler.calls).toEqual(['alter dependencies add', 'needs relaunch', 'verdict relaunch'])
       expect(handler.meta.dependencies.at(-1)).toEqual({ type: 'runtime', name: 'node' })
+    })
+
+    it('adds them and goes on, when a relaunch would change nothing', async () => {
+      const { call, handler } = await open()
+      handler.relaunchIsNeeded = false
+      const ended = await call(['relaunch_with', 'runtime.node'], ['meta_has_dependency', 'runtime.node'], ['finish'])
+      expect(ended.exitCode).toBe(0)
+      expect(handler.calls).toEqual(['alter dependencies add', 'needs relaunch', 'verdict done'])
+      expect(handler.meta.dependencies).toEqual([{ type: 'runtime', name: 'node' }])
     })
 
     it('does nothing when they are there', async () => {

@@ -15,6 +15,7 @@ export class MemoryLaunchHandler implements LaunchHandler {
   /** Whether `openData` knows the length. It does not for a resource that is recompressed. */
   announceLength = true
   meta: PackageMetadata = EMPTY_METADATA
+  relaunchIsNeeded = true
   readonly calls: string[] = []
   /** The lines about refused requests. */
   readonly refusals: string[] = []
@@ -70,6 +71,11 @@ export class MemoryLaunchHandler implements LaunchHandler {
     }
     await this.afterThaw()
     signal.throwIfAborted()
+  }
+
+  async needsRelaunch(): Promise<boolean> {
+    await this.#begin('needs relaunch')
+    return this.relaunchIsNeeded
   }
 
   async verdict(verdict: Verdict): Promise<void> {

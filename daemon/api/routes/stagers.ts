@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { assertLocalName, assertNamespace, formatFqn } from '../../../base/fqn.js'
 import type { Limits } from '../../../isolation/launch-plan.js'
 import { assertSecretNames } from '../../secrets/rules.js'
+import type { Capability } from '../../packages/metadata.js'
 import { assertCommand, assertUser } from '../../packages/validate.js'
 import type { PackageRepository, Stager, StagerRepository } from '../../store/repositories.js'
 import { applyMetadataFields } from '../../packages/metadata-fields.js'
@@ -85,6 +86,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
         user,
         limits: { ...limits, ...parseLimits(body.limits) },
         dependencies,
+        expects: withCapabilities([], body.expects),
         environment,
       })
       return reply
@@ -144,6 +146,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
           ...(body.user === undefined ? {} : { user: body.user }),
           limits: { ...found.limits, ...parseLimits(body.limits) },
           dependencies,
+          expects: withCapabilities(found.expects, body.expects_add, body.expects_remove),
           environment,
         }
       })
@@ -179,4 +182,14 @@ function withNames(
   const names = [...new Set([...before.filter((name) => !remove.includes(name)), ...add])].sort()
   assertSecretNames(names)
   return names
+}
+
+/** Removals come first. Throws as `applyMetadataFields`. */
+function withCapabilities(
+  before: readonly Capability[] = [],
+  add: readonly Capability[] = [],
+  remove: readonly Capability[] = [],
+): readonly Capability[] {
+  const fields = { dependencies_add: add, dependencies_remove: remove }
+  return applyMetadataFields({ dependencies: before }, fields).dependencies
 }

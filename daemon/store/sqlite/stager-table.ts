@@ -21,6 +21,7 @@ interface StagerRow {
   readonly user: string
   readonly limits: string
   readonly dependencies: string
+  readonly expects: string
   readonly environment: string
   readonly created_at: string
   readonly updated_at: string
@@ -63,8 +64,8 @@ export class StagerTable {
     this.#database
       .statement(
         `INSERT INTO stagers (name, package, start_command, additive, egress, reproducible, clean_environment, secrets, user, limits,
-           dependencies, environment, updated_at, uuid, namespace, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           dependencies, expects, environment, updated_at, uuid, namespace, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(...encode(draft, now), uuid, draft.namespace, now)
     return this.get({ uuid })
@@ -76,7 +77,8 @@ export class StagerTable {
     this.#database
       .statement(
         `UPDATE stagers SET name = ?, package = ?, start_command = ?, additive = ?, egress = ?, reproducible = ?,
-           clean_environment = ?, secrets = ?, user = ?, limits = ?, dependencies = ?, environment = ?, updated_at = ?
+           clean_environment = ?, secrets = ?, user = ?, limits = ?, dependencies = ?, expects = ?, environment = ?,
+           updated_at = ?
          WHERE uuid = ?`,
       )
       .run(...encode(changed, new Date().toISOString()), found.uuid)
@@ -106,6 +108,7 @@ function encode(stager: StagerDraft, updatedAt: string): unknown[] {
     stager.user,
     JSON.stringify(stager.limits),
     JSON.stringify(stager.dependencies),
+    JSON.stringify(stager.expects ?? []),
     JSON.stringify(stager.environment),
     updatedAt,
   ]
@@ -113,6 +116,7 @@ function encode(stager: StagerDraft, updatedAt: string): unknown[] {
 
 function decode(row: StagerRow): Stager {
   const secrets = JSON.parse(row.secrets) as string[]
+  const expects = JSON.parse(row.expects) as Capability[]
   return {
     uuid: row.uuid,
     namespace: row.namespace,
@@ -127,6 +131,7 @@ function decode(row: StagerRow): Stager {
     user: row.user,
     limits: JSON.parse(row.limits) as Limits,
     dependencies: JSON.parse(row.dependencies) as Capability[],
+    ...(expects.length > 0 ? { expects } : {}),
     environment: JSON.parse(row.environment) as Record<string, string>,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

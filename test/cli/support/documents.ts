@@ -70,6 +70,7 @@ export function aStager(overrides: Partial<Stager> = {}): Stager {
     user: 'runner',
     limits: { memory_bytes: 268_435_456, cpus: 1, pids: 256, disk_bytes: 1_073_741_824, timeout_ms: 600_000 },
     dependencies: [],
+    expects: [],
     environment: {},
     ...TIMES,
     ...overrides,

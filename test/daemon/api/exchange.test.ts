@@ -34,10 +34,8 @@ describe('exchange', () => {
     })
     await put('/apcera', 'stager-ruby', tarballs.program, { dependencies: [ruby] })
     const draft = { namespace: '/apcera', name: 'ruby', package: '/apcera::stager-ruby', start_command: './stage' }
-    expect(
-      (await here.ask('POST', '/v1/stagers', { ...draft, additive: true, clean_environment: true, secrets: ['TOKEN'] }))
-        .status,
-    ).toBe(201)
+    const rest = { additive: true, clean_environment: true, secrets: ['TOKEN'], expects: [ruby] }
+    expect((await here.ask('POST', '/v1/stagers', { ...draft, ...rest })).status).toBe(201)
     const pipeline = {
       namespace: '/apcera',
       name: 'ruby',
@@ -191,6 +189,7 @@ describe('exchange', () => {
       additive: true,
       clean_environment: true,
       secrets: ['TOKEN'],
+      expects: [ruby],
       start_command: './stage',
     })
     expect(await there.storedBlobs()).toHaveLength(3)

@@ -27,6 +27,7 @@ describe('stagers and pipelines over the API', () => {
       user: 'runner',
       limits: { memory_bytes: DEFAULT_LIMITS.memoryBytes, timeout_ms: DEFAULT_LIMITS.timeoutMs },
       dependencies: [],
+      expects: [],
       environment: {},
       clean_environment: false,
     })
@@ -35,18 +36,22 @@ describe('stagers and pipelines over the API', () => {
     expect((await under.ask('GET', '/v1/stagers?namespace=/other')).document).toEqual([])
   })
 
+  const [node, ruby] = ['node', 'ruby'].map((name) => ({ type: 'runtime', name }))
+
   it('stagers change only in what the request sets, and follow their package when it is renamed', async () => {
     const made = await under.ask<Stager>('POST', '/v1/stagers', {
       ...draft,
       limits: { pids: 9 },
       additive: true,
       clean_environment: true,
+      expects: [node, ruby],
     })
     await under.ask('PATCH', `/v1/packages/${encodeURIComponent('/acme::program')}`, { name: 'renamed' })
     const changed = await under.ask<Stager>('PATCH', `/v1/stagers/${ONE}`, {
       allow_egress: true,
       limits: { cpus: 0.5 },
       dependencies_add: [{ type: 'os', name: 'linux' }],
+      expects_remove: [ruby],
       environment_set: { A: '1' },
     })
     expect(changed.document).toEqual({
@@ -56,6 +61,7 @@ describe('stagers and pipelines over the API', () => {
       allow_egress: true,
       limits: { ...made.document.limits, pids: 9, cpus: 0.5 },
       dependencies: [{ type: 'os', name: 'linux' }],
+      expects: [node],
       environment: { A: '1' },
       updated_at: changed.document.updated_at,
     })
@@ -70,6 +76,8 @@ describe('stagers and pipelines over the API', () => {
     [{ ...draft, limits: { memory: 1 } }, 400, 'bad-document'],
     [{ ...draft, environment: { '1=': 'x' } }, 400, 'bad-environment-key'],
     [{ ...draft, dependencies: [{ type: 'os', name: '' }] }, 400, 'bad-document'],
+    [{ ...draft, expects: [{ type: 'service', name: 'x' }] }, 400, 'bad-document'],
+    [{ ...draft, expects: [{ type: 'runtime', name: 'a b' }] }, 400, 'bad-capability'],
   ])('the stager %j is refused', async (body, status, code) => {
     expect((await under.ask('POST', '/v1/stagers', body)).document).toMatchObject({ status, code })
   })

@@ -57,7 +57,9 @@ describe('what ships with stagerd', () => {
       const text = (name: string) => recipe.files.find(({ path }) => path === name)?.content.toString() ?? ''
       const own = text('stage')
       const code = own.includes('install_dependencies') ? own + text('application.sh') : own
-      const lines = code.split('\n').filter((line) => /^\s*(want|relaunch_with|.*\bcompilers\b)/.test(line))
+      const lines = code
+        .split('\n')
+        .filter((line) => /^\s*(want|relaunch_with|.*\bcompilers\b|if .*; then want )/.test(line))
       const asked = lines.flatMap((line) => line.match(/\b(?:os|runtime|package)\.[a-z][a-z-]*/g) ?? [])
       const runtimes = lines.flatMap((line) => /want_runtime ([a-z-]+)/.exec(line)?.[1] ?? [])
       const made = planItems(recipes, recipe.entry.internal ? [] : [recipe.name])
@@ -65,6 +67,14 @@ describe('what ships with stagerd', () => {
         .map(formatCapability)
 
       expect(made, recipe.fqn).toEqual(expect.arrayContaining([...asked, ...runtimes.map((name) => `runtime.${name}`)]))
+      // What it asks for first, and nothing that it might not ask for.
+      const [first] = lines.flatMap((line) => {
+        const [, runtime] = /^want_runtime "?\$?([a-z-]+)/.exec(line) ?? []
+        return runtime === undefined
+          ? (/\bwant ([a-z]+\.[a-z-]+)/.exec(line)?.slice(1) ?? [])
+          : [`runtime.${runtime === 'runtime' ? recipe.name : runtime}`]
+      })
+      expect(recipe.entry.expects.map(formatCapability), recipe.fqn).toEqual(first === undefined ? [] : [first])
     }
   })
 

@@ -164,3 +164,36 @@ describe('a path', () => {
     expect((await fetch(`${origin}/${handler.launch.toUpperCase()}/meta`)).status).toBe(200)
   })
 })
+
+describe('POST /relaunch?if=needed', () => {
+  const ask = async (url: string, path = 'relaunch?if=needed') => {
+    const response = await fetch(`${url}/${path}`, { method: 'POST' })
+    return [response.status, await response.text()]
+  }
+
+  it('is a relaunch where it is needed', async () => {
+    const { url, handler } = await openCoordinator()
+    expect(await ask(url)).toEqual([200, 'OK'])
+    expect(handler.calls).toEqual(['needs relaunch', 'verdict relaunch'])
+    // The first answer may have been lost.
+    expect(await ask(url)).toEqual([200, 'OK'])
+    expect((await ask(url, 'done'))[0]).toBe(452)
+  })
+
+  it('is no verdict where it is not needed', async () => {
+    const { url, handler } = await openCoordinator()
+    handler.relaunchIsNeeded = false
+    for (let turn = 0; turn < 2; turn++) expect(await ask(url)).toEqual([200, 'NOT NEEDED'])
+    expect(await ask(url, 'relaunch')).toEqual([200, 'OK'])
+    expect(handler.calls).toEqual(['needs relaunch', 'needs relaunch', 'verdict relaunch'])
+  })
+
+  it.each(['relaunch?if=possible', 'relaunch?if=', 'done?if=needed', 'relaunch?if=needed&if=needed'])(
+    'refuses another condition: %s',
+    async (path) => {
+      const { url, handler } = await openCoordinator()
+      expect((await ask(url, path))[0]).toBe(499)
+      expect(handler.calls).toEqual([])
+    },
+  )
+})

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import type { Capability } from '../../../daemon/packages/metadata.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
 import { lawRun } from '../../support/law-run.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
@@ -20,6 +21,10 @@ const law = lawRun({ runs: 10, msPerRun: 4_000 })
 /** An application with its lock file. */
 const SOURCES = ['a 1', 'a 1', 'a 1', 'b 1', 'a 2'] as const
 const RUNTIMES = ['node-18', 'node-20'] as const
+const [NODE, OTHER] = [
+  { type: 'runtime', name: 'node' },
+  { type: 'os', name: 'os-x' },
+] as const satisfies Capability[]
 const POLICIES = [
   'job::/none { package.retire "package::/::node-18" }',
   'on job::/ { if (dependency equals runtime.node) { package.default "package::/::node-20" } }',
@@ -35,6 +40,8 @@ type Change =
     }
   | { readonly what: 'memory'; readonly value: number }
   | { readonly what: 'pipeline'; readonly stagers: readonly string[] }
+  | { readonly what: 'expects'; readonly expects: readonly Capability[] }
+  | { readonly what: 'no-dependencies' }
   | { readonly what: 'egress'; readonly egress: boolean; readonly reproducible: boolean }
   | { readonly what: 'restart' }
   | { readonly what: 'cache'; readonly damage: keyof typeof DAMAGES }
@@ -73,6 +80,8 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     what: fc.constant('pipeline' as const),
     stagers: fc.constantFrom(['one'], ['one', 'two'], ['two', 'one']),
   }),
+  fc.record({ what: fc.constant('expects' as const), expects: fc.constantFrom([], [NODE], [OTHER]) }),
+  fc.constant({ what: 'no-dependencies' as const }),
   fc.record({ what: fc.constant('egress' as const), egress: fc.boolean(), reproducible: fc.boolean() }),
   fc.constant({ what: 'restart' as const }),
   fc.record({
@@ -98,6 +107,7 @@ const root = (name: string) => ({ namespace: '/', name })
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
 let restored = 0
+let wentOn = 0
 
 /** What the lock file asks for, as the stagers that ship keep it: an entry counts only if its digest is in its name. */
 function install({ cache, plan }: FakeContext, lock: string): string {
@@ -114,20 +124,24 @@ function install({ cache, plan }: FakeContext, lock: string): string {
   return installed
 }
 
-/** A stager that asks for its runtime once, and then puts all that it sees into the data. */
+/**
+ * A stager that asks for its runtime once, and then puts all that it sees into the data. Whether it was relaunched, or went
+ * on with what it expected, makes no difference but in the runtimes that it could choose from.
+ */
 function stager(program: string) {
   return async (context: FakeContext) => {
     const { url, plan } = context
     const put = (form: Record<string, string>) => call(url, 'PUT /meta', new URLSearchParams(form))
     const meta = JSON.parse(await call(url, 'GET /meta')) as {
-      dependencies: { name: string }[]
+      dependencies: Capability[]
       provides: unknown[]
       environment: Record<string, string>
     }
     if (!meta.dependencies.some(({ name }) => name === 'node')) {
       await put({ resource: 'dependencies', action: 'add', type: 'runtime', name: 'node' })
-      await call(url, 'POST /relaunch')
-      return
+      if ((await call(url, 'POST /relaunch?if=needed')) === 'OK') return
+      wentOn += 1
+      meta.dependencies.push(NODE)
     }
     const layers = (list: readonly { readonly sha256: string }[] = []) => list.map((layer) => layer.sha256)
     // Its own word from before is no input: a stager that is given it again makes the same.
@@ -159,7 +173,7 @@ async function open(): Promise<StagingHarness> {
   for (const name of ['x', 'y'])
     await harness.addPackage(`program-${name}`, { provides: [{ type: 'os', name: `os-${name}` }] })
   await harness.addPipeline('of-two', { two: stager('two') })
-  await harness.addPipeline('pipe', { one: stager('one') })
+  await harness.addPipeline('pipe', { one: stager('one') }, { expects: [NODE] })
   for (const name of ['x', 'y']) harness.isolation.stagers.set(`./one ${name}`, stager(`one ${name}`))
   harness.start()
   return harness
@@ -212,6 +226,11 @@ async function carryOut(harness: StagingHarness, change: Change): Promise<void> 
       const found = await Promise.all(change.stagers.map((name) => stagers.get(root(name))))
       return void (await pipelines.update(root('pipe'), { stagers: found.map(({ uuid }) => uuid) }))
     }
+    case 'expects':
+      return void (await stagers.update(root('one'), { expects: change.expects }))
+    case 'no-dependencies':
+      for (const name of ['with', 'without']) await harness.packages.update(root(name), { dependencies: [] })
+      return
     case 'egress': {
       const { egress, reproducible } = change
       return void (await stagers.update(root('one'), { egress, reproducible }))
@@ -269,5 +288,6 @@ it(
     )
     expect(reused, 'stagings that were answered: without any, the law says nothing').toBeGreaterThan(0)
     expect(restored, 'what was kept: the same').toBeGreaterThan(0)
+    expect(wentOn, 'relaunches that were not needed: the same').toBeGreaterThan(0)
   },
 )

@@ -41,6 +41,7 @@ function openHandler(say: OwningLaunch['log']) {
     holder: new Holder(),
     assertOpen: () => undefined,
     running: () => Promise.resolve(running as unknown as RunningContainer),
+    needlessRelaunch: () => Promise.resolve(undefined),
     settle: () => Promise.resolve(),
     uploads: { add: () => undefined, discard: () => Promise.resolve() },
     exceedData: () => undefined,
