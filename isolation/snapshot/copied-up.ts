@@ -25,11 +25,11 @@ export async function copiedUp(
   return copies
 }
 
-/** Where a package has the same link, the Engine makes none. */
+/** Where the packages show the same link, the Engine makes none. */
 async function isEngineLink(upper: string, lower: LowerLayers): Promise<boolean> {
   const { path, target } = MTAB_LINK
   if ((await kindAt(upper, `/${path}`)) !== 'symlink' || (await readlink(join(upper, path))) !== target) return false
-  return !lower.mayHold(path)
+  return !(await lower.shows(path))
 }
 
 async function isFileWith(content: Buffer, upper: string, path: string): Promise<boolean> {

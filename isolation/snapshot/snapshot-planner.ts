@@ -30,7 +30,7 @@ export interface PlannedEntries {
  * attributes. For the same reason the ancestors of a filtered directory are archived, without their other entries.
  *
  * With a filter, the law holds at and below that directory. Everything else, and what is excluded, is as in the lower
- * layers.
+ * layers, but for what is excluded below a directory that was removed or replaced.
  *
  * LIFECYCLE: `take` every entry, each directory before its entries; then `mark` every directory that has marks, in any
  * order; then ask for `removals`.
@@ -48,7 +48,7 @@ export class SnapshotPlanner {
   readonly #replaced: string[] = []
   readonly #linkedSymlinks = new Set<number>()
   #filterIs: 'missing' | 'directory' | 'other' = 'missing'
-  /** An ancestor of the filtered directory is opaque or removed, so nothing of a lower layer is visible in it. */
+  /** An ancestor of the filtered directory is opaque, so nothing of a lower layer is visible in it. */
   #filterIsCutOff = false
 
   constructor(
@@ -95,11 +95,11 @@ export class SnapshotPlanner {
   /**
    * To be called when all changes are taken. What a stager has removed does exist below.
    *
-   * Throws `BadInput` (`bad-directory`) if the filtered directory does not exist.
+   * Rejects with `BadInput` (`bad-directory`) if the filtered directory does not exist.
    */
-  assertFilterExists(): void {
+  async assertFilterExists(): Promise<void> {
     const { directory } = this.scope
-    if (this.#filterIs !== 'missing' || this.lower.mayHold(directory)) return
+    if (this.#filterIs !== 'missing' || (await this.lower.shows(directory))) return
     throw new BadInput(
       'bad-directory',
       `There is no ${show(`/${directory}`)} to take a snapshot of: name a directory that exists, or none for everything.`,
@@ -143,15 +143,16 @@ export class SnapshotPlanner {
 
   #takeAncestor(entry: Change): boolean {
     const { path, kind } = entry
-    if (isWhiteout(entry)) {
-      this.#filterIsCutOff = true
-      return false
-    }
-    if (kind !== 'directory')
+    if (kind !== 'directory') {
+      // Its attributes could not be archived, and a layer with a removal in it would need made-up ones.
+      const why = isWhiteout(entry)
+        ? `was removed too; name that, or create it again`
+        : `is a ${kind}, and is not followed`
       throw new BadInput(
         'bad-directory',
-        `There is no directory ${show(`/${this.scope.directory}`)} to take a snapshot of: ${show(`/${path}`)} is a ${kind}, and is not followed.`,
+        `There is no directory ${show(`/${this.scope.directory}`)} to take a snapshot of: ${show(`/${path}`)} ${why}.`,
       )
+    }
     this.#archive(entry)
     return true
   }

@@ -121,7 +121,7 @@ async function plan(
   )
   const needsStats = (path: string) => INJECTED_FILES.has(path)
   await walkUpper(upper, { visit: (change) => planner.take(change), needsStats, signal })
-  planner.assertFilterExists()
+  await planner.assertFilterExists()
   if (entries.count === 0) entries.add(ROOT_DIRECTORY)
   entries.end()
   directories.end()

@@ -18,9 +18,28 @@ export function lawRun({ runs, msPerRun }: { readonly runs: number; readonly msP
   }
 }
 
+/**
+ * The same for runs of several trees. `LAW_RUNS` is the number of trees, rounded up. Shrinking ends before the test does,
+ * so that it always prints what it has.
+ *
+ * @param trees by default
+ */
+export function treesLaw(of: { readonly trees: number; readonly atOnce: number; readonly msPerRun: number }): LawRun {
+  const { parameters, timeout } = lawRun({ runs: of.trees, msPerRun: of.msPerRun / of.atOnce })
+  const numRuns = Math.ceil(parameters.numRuns / of.atOnce)
+  const interruptAfterTimeLimit = timeout - 60_000
+  return { parameters: { ...parameters, numRuns, interruptAfterTimeLimit, markInterruptAsFailure: true }, timeout }
+}
+
 export interface LawRun {
   /** Parameters of `fc.assert`. */
-  readonly parameters: { readonly numRuns: number; readonly seed?: number; readonly path?: string }
+  readonly parameters: {
+    readonly numRuns: number
+    readonly seed?: number
+    readonly path?: string
+    readonly interruptAfterTimeLimit?: number
+    readonly markInterruptAsFailure?: boolean
+  }
   /** Timeout of the test, in milliseconds: enough for all runs on a busy host, and for shrinking. */
   readonly timeout: number
 }

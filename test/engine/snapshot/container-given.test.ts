@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
-import { type FileOperation, WorkingStager } from '../support/working-stager.js'
+import type { FileOperation } from '../support/file-operations.js'
+import { WorkingStager } from '../support/working-stager.js'
 import { listTar } from '../support/list-tar.js'
 
 const CA = '/usr/local/share/ca-certificates/ours.crt'

@@ -1,170 +1,191 @@
 import { execFileSync } from 'node:child_process'
-import {
-  chmodSync,
-  lchownSync,
-  linkSync,
-  lutimesSync,
-  mkdirSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { StagerdError } from '../../../base/errors.js'
+import { type Compressor, chooseCompressor } from '../../../isolation/archive/compressor.js'
+import type { LayerSource } from '../../../isolation/launch-plan.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
-import { chooseCompressor } from '../../../isolation/archive/compressor.js'
 import { takeSnapshot } from '../../../isolation/snapshot/snapshot.js'
 import { collect } from '../../support/collect.js'
-import { lawRun } from '../../support/law-run.js'
+import { treesLaw } from '../../support/law-run.js'
 import { MemoryResources } from '../../support/memory-resources.js'
-import { at, describeTree, linkGroups, makeTree, type TreeSpec } from '../../support/trees.js'
+import { ChrootStager } from '../support/chroot-stager.js'
+import type { FileOperation, FileOperations } from '../support/file-operations.js'
 import { OverlayScratch } from '../support/overlay.js'
+import {
+  initialLayers,
+  inTree,
+  operations,
+  remedies,
+  requestOf,
+  snapshotOf,
+  TREES,
+  withoutRefused,
+} from '../support/random-trees.js'
+import { type SeenInside, shown } from '../support/seen-inside.js'
+import { afterSnapshot, isInSnapshot, leftOut, refusals, type SnapshotOf } from '../support/snapshot-rule.js'
 
 /**
- * LAW: for any sequence of operations, the lower layers with the snapshot as a layer on top show the same tree. For any
- * two sequences, so do both snapshots on top of each other.
+ * LAW, for a chain of stagers: what one leaves, the next one finds, as docs/snapshots.md says. The snapshot of each is a
+ * layer below the next one; a program whose root is the overlay says what is in it.
+ *
+ * LAW, for each snapshot: plain tar unpacks from it, by itself, what the stager left, and nothing that is excluded.
  */
-type Operation =
-  | { readonly do: 'write'; readonly path: string; readonly content: string }
-  | { readonly do: 'mkdir' | 'remove' | 'remake'; readonly path: string }
-  | { readonly do: 'rename' | 'link' | 'symlink' | 'copy'; readonly path: string; readonly to: string }
-  | { readonly do: 'chmod'; readonly path: string; readonly mode: number }
-  | { readonly do: 'chown'; readonly path: string; readonly owner: number }
-  | { readonly do: 'touch'; readonly path: string; readonly mtime: number }
-  | { readonly do: 'extend'; readonly path: string; readonly length: number }
-
-// Few names, so that operations affect the same files; some are unusual.
-const name = fc.constantFrom('a', 'a', 'b', 'b', 'c-d', '\n', '\xff')
-const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => names.join('/'))
-const operation: fc.Arbitrary<Operation> = fc.oneof(
-  fc.record({ do: fc.constant('write' as const), path, content: fc.string({ maxLength: 20 }) }),
-  fc.record({ do: fc.constantFrom('mkdir' as const, 'remove' as const, 'remake' as const), path }),
-  fc.record({
-    do: fc.constantFrom('rename' as const, 'link' as const, 'symlink' as const, 'copy' as const),
-    path,
-    to: path,
-  }),
-  fc.record({ do: fc.constant('chmod' as const), path, mode: fc.integer({ min: 0, max: 0o7777 }) }),
-  fc.record({ do: fc.constant('chown' as const), path, owner: fc.integer({ min: 0, max: 2 ** 31 - 1 }) }),
-  fc.record({ do: fc.constant('touch' as const), path, mtime: fc.integer({ min: -(2 ** 31), max: 2 ** 33 }) }),
-  fc.record({ do: fc.constant('extend' as const), path, length: fc.constantFrom(1, 4096, 5000, 3_000_000) }),
-)
-
-/** The initial tree. */
-const BASE: TreeSpec = {
-  a: { directory: true },
-  'a/a': { directory: true },
-  'a/a/a': { file: 'aaa' },
-  'a/a/b': { file: 'aab' },
-  'a/b': { file: 'ab' },
-  'a/c-d': { link: 'a/b' },
-  b: { directory: true },
-  'b/a': { directory: true },
-  'b/a/b': { symlink: '../../a' },
-  'b/b': { directory: true },
-  'b/b/a': { file: 'bba' },
-  'c-d': { symlink: 'a' },
+interface Stage {
+  /** Of each tree. */
+  readonly does: readonly (readonly FileOperation[])[]
+  readonly snapshot: SnapshotOf
+  /** Of the overlay. Some hosts have them on by default. */
+  readonly redirects: 'on' | 'off'
 }
 
-const operations = fc.array(operation, { minLength: 1, maxLength: 25 })
+/** A snapshot of one tree takes as long as one of several. */
+const AT_ONCE = 10
 
-function perform(root: string, operation: Operation): void {
-  const place = at(root, operation.path)
-  switch (operation.do) {
-    case 'write':
-      writeFileSync(place, operation.content)
-      break
-    case 'mkdir':
-      mkdirSync(place)
-      break
-    case 'remove':
-      rm(place)
-      break
-    case 'remake':
-      rm(place)
-      mkdirSync(place)
-      break
-    case 'rename':
-      shell('mv -T -- "$1" "$2"', place, at(root, operation.to))
-      break
-    case 'copy':
-      shell('cp -aT -- "$1" "$2"', place, at(root, operation.to))
-      break
-    case 'link':
-      linkSync(place, at(root, operation.to))
-      break
-    case 'symlink':
-      symlinkSync(Buffer.from(operation.to, 'latin1'), place)
-      break
-    case 'chmod':
-      chmodSync(place, operation.mode)
-      break
-    case 'chown':
-      lchownSync(place, operation.owner, operation.owner)
-      break
-    case 'touch':
-      lutimesSync(place, operation.mtime, operation.mtime)
-      break
-    case 'extend':
-      truncateSync(place, operation.length)
-      break
-  }
+const stage: fc.Arbitrary<Stage> = fc.record({
+  does: fc.array(operations, { minLength: AT_ONCE, maxLength: AT_ONCE }),
+  snapshot: snapshotOf(AT_ONCE, 3),
+  redirects: fc.oneof(
+    { weight: 3, arbitrary: fc.constant('off' as const) },
+    { weight: 1, arbitrary: fc.constant('on' as const) },
+  ),
+})
+const chain = fc.noBias(fc.array(stage, { minLength: 2, maxLength: 3 }))
+
+let scratch: OverlayScratch
+let compressor: Compressor
+let resources: MemoryResources
+/** Topmost first. */
+let initial: readonly string[]
+
+beforeAll(async () => {
+  scratch = new OverlayScratch()
+  compressor = await chooseCompressor()
+  resources = new MemoryResources()
+  const tools = scratch.path('tools')
+  mkdirSync(join(tools, 'bin'), { recursive: true })
+  copyFileSync('/bin/busybox', join(tools, 'bin/busybox'))
+  const cache = await layersIn(scratch)
+  const layers: string[] = [tools]
+  for (const source of initialLayers(AT_ONCE, (archive) => resources.add(archive)))
+    layers.unshift((await materialise(cache, source)).tree)
+  initial = layers
+})
+afterAll(() => scratch.remove())
+
+async function layersIn(scratch: OverlayScratch): Promise<LayerDirectoryCache> {
+  return await LayerDirectoryCache.open({ directory: scratch.path('layers'), resources })
 }
 
-/** Names are bytes, but arguments in Node.js are strings, so the names go to standard input. */
-function shell(script: string, ...paths: Buffer[]): void {
-  const input = Buffer.concat(paths.flatMap((path) => [path, Buffer.from('\0')]))
-  execFileSync('xargs', ['-0', 'sh', '-c', script, 'sh'], { input, stdio: ['pipe', 'ignore', 'ignore'] })
+async function materialise(cache: LayerDirectoryCache, source: LayerSource) {
+  const layer = await cache.materialise(source, new AbortController().signal)
+  return { layer, tree: join(cache.directory, layer.relativePath) }
 }
 
-function rm(place: Buffer): void {
-  shell('rm -rf -- "$1"', place)
+/** Layers, topmost first, and what is in them; undefined for the initial ones. */
+interface Begun {
+  readonly lowers: readonly string[]
+  readonly expected?: SeenInside
 }
 
-/** Runs an operation and ignores its failure, as a stager may. Operations never follow links out of the tree. */
-function performAll(root: string, all: readonly Operation[]): void {
-  for (const each of all) {
-    try {
-      perform(root, each)
-    } catch {
-      // Expected errors: no such file, a directory, not a directory.
+/** Performs a stage, and returns what the next one begins with. */
+async function perform(
+  scratch: OverlayScratch,
+  cache: LayerDirectoryCache,
+  begun: Begun,
+  stage: Stage,
+): Promise<Begun> {
+  const { lowers } = begun
+  const { merged, upper } = scratch.mount(lowers, stage)
+  return await inRoot(merged, async (program) => {
+    const found = await look(program, begun)
+    for (const [tree, does] of stage.does.entries()) await program.perform(inTree(tree, does))
+    let left = await program.describe(TREES)
+    let of = stage.snapshot
+    const mayBeMarked =
+      stage.redirects === 'on' && stage.does.flat().some(([name]) => ['rename', 'exchange', 'move'].includes(name))
+    const take = async () => await takeSnapshot({ upper, lowers, compressor, ...requestOf(of) }, collect)
+
+    const wrong = refusals({ found, left }, of)
+    if (wrong.length > 0) {
+      const codes = wrong.map(({ code }): string => code)
+      expect(mayBeMarked ? [...codes, 'overlay-redirect'] : codes).toContain(await codeOfRefusal(take()))
+      // What the refusal recommends.
+      of = withoutRefused(of, wrong)
+      await program.perform(remedies(wrong))
+      left = await program.describe(TREES)
+      expect(refusals({ found, left }, of)).toEqual([])
     }
+    // A directory that is back where it was is still marked. A refused snapshot changes nothing.
+    if (mayBeMarked && (await codeOfRefusal(take())) === 'overlay-redirect') return { lowers, expected: found }
+    const taken = await take()
+    const expected = afterSnapshot({ found, left }, of)
+    expect(taken.leftOut).toEqual(leftOut({ found, left }, of))
+    expect(gunzipSync(taken.written).includes('trusted.')).toBe(false)
+    const alone = await unpacked(scratch, taken.written)
+    expect([...alone.keys()].filter((path) => !isInSnapshot(path, of))).toEqual([])
+    expect(shown(alone)).toEqual(shown(new Map([...expected].filter(([path]) => alone.has(path)))))
+
+    const source = { sha256: resources.add(taken.written), removals: taken.removals, name: 'snapshot' }
+    const { layer, tree } = await materialise(cache, source)
+    // The Engine gets the same bytes each time.
+    await (await layer.asImageLayer(new AbortController().signal)).openTar().then(collect)
+    return { lowers: [tree, ...lowers], expected }
+  })
+}
+
+async function codeOfRefusal(snapshot: Promise<unknown>): Promise<string> {
+  try {
+    await snapshot
+    return 'none'
+  } catch (error) {
+    if (error instanceof StagerdError) return error.code
+    throw error
   }
 }
 
-const law = lawRun({ runs: 40, msPerRun: 1000 })
+/** What a program sees of the archive where plain tar has unpacked it. */
+async function unpacked(scratch: OverlayScratch, archive: Buffer): Promise<SeenInside> {
+  const directory = scratch.path('unpacked')
+  execFileSync('rm', ['-rf', '--', directory])
+  mkdirSync(directory)
+  const options = ['--numeric-owner', '--xattrs', '--xattrs-include=user.*', '--warning=no-timestamp', '-xpzf', '-']
+  execFileSync('tar', ['-C', directory, ...options], { input: archive })
+  return await inRoot(directory, (program) => program.describe(TREES))
+}
 
-test('LAW: lower layers and snapshots together show the same tree', { timeout: law.timeout }, async () => {
-  const compressor = await chooseCompressor()
+async function inRoot<T>(root: string, work: (program: FileOperations) => Promise<T>): Promise<T> {
+  const program = await ChrootStager.start(root)
+  try {
+    return await work(program.operations)
+  } finally {
+    await program.close()
+  }
+}
+
+/** Whether the program sees what the last one has left. */
+async function look(program: FileOperations, { expected }: Begun): Promise<SeenInside> {
+  const found = await program.describe(TREES)
+  if (expected) expect(shown(found)).toEqual(shown(expected))
+  return found
+}
+
+const law = treesLaw({ trees: 100, atOnce: AT_ONCE, msPerRun: 4000 })
+
+test('LAW: what a stager leaves, the next one finds', { timeout: law.timeout }, async () => {
   await fc.assert(
-    fc.asyncProperty(operations, operations, operations, async (before, first, second) => {
-      const scratch = new OverlayScratch()
+    fc.asyncProperty(chain, async (stages) => {
+      const own = new OverlayScratch()
       try {
-        const resources = new MemoryResources()
-        const cache = await LayerDirectoryCache.open({ directory: scratch.path('layers'), resources })
-        const base = scratch.path('base')
-        makeTree(base, BASE)
-        performAll(base, before)
-
-        const lower = [base]
-        for (const changes of [first, second]) {
-          const { merged, upper } = scratch.mount(lower)
-          performAll(merged, changes)
-          const taken = await takeSnapshot({ upper, lowers: lower, compressor }, collect)
-          const layer = await cache.materialise(
-            { sha256: resources.add(taken.written), removals: taken.removals, name: 'snapshot' },
-            new AbortController().signal,
-          )
-          const again = scratch.mount([join(cache.directory, layer.relativePath), ...lower]).merged
-          expect(describeTree(again)).toEqual(describeTree(merged))
-          for (const group of linkGroups(upper)) expect(linkGroups(again)).toContainEqual(group)
-          // The Engine gets the same bytes each time.
-          await (await layer.asImageLayer(new AbortController().signal)).openTar().then(collect)
-          lower.unshift(join(cache.directory, layer.relativePath))
-        }
+        const cache = await layersIn(own)
+        let begun: Begun = { lowers: initial }
+        for (const stage of stages) begun = await perform(own, cache, begun, stage)
+        await inRoot(own.mount(begun.lowers).merged, (program) => look(program, begun))
       } finally {
-        scratch.remove()
+        own.remove()
       }
     }),
     law.parameters,

@@ -257,9 +257,10 @@ describe('a directory filter', () => {
     expect(taken.removals).toEqual([{ kind: 'removed', path: 'opt/app/one' }])
   })
 
-  test('of a directory that was removed with its parents', async () => {
+  test('of a directory that was removed with its parents is rejected: their attributes are gone', async () => {
     rmSync(inside('opt'), { recursive: true })
-    expect((await snapshot('/opt/app')).removals).toEqual([{ kind: 'removed', path: 'opt/app' }])
+    await expect(snapshot('/opt/app')).rejects.toThrow('/opt" was removed too; name that, or create it again')
+    expect((await snapshot('/opt')).removals).toEqual([{ kind: 'removed', path: 'opt' }])
   })
 
   test('of a directory in a directory that was created again', async () => {

@@ -13,8 +13,11 @@ export class OverlayScratch {
     return join(this.root, name)
   }
 
-  /** Mounts an overlay of `lower` (topmost first) like Docker. */
-  mount(lower: readonly string[]): { merged: string; upper: string } {
+  /** Mounts an overlay of `lower` (topmost first) like Docker, but without devices: a test can make some in it. */
+  mount(
+    lower: readonly string[],
+    { redirects = 'off' }: { readonly redirects?: 'on' | 'off' } = {},
+  ): { merged: string; upper: string } {
     const base = this.path(`overlay-${this.#count++}`)
     const [upper, work, merged] = ['upper', 'work', 'merged'].map((name) => join(base, name)) as [
       string,
@@ -23,7 +26,7 @@ export class OverlayScratch {
     ]
     for (const directory of [upper, work, merged]) mkdirSync(directory, { recursive: true })
     // overlayfs requires an upper directory when there is only one lower directory, even for reading.
-    const options = `lowerdir=${lower.join(':')},upperdir=${upper},workdir=${work},index=off,redirect_dir=off,metacopy=off`
+    const options = `lowerdir=${lower.join(':')},upperdir=${upper},workdir=${work},nodev,index=off,redirect_dir=${redirects},metacopy=off`
     execFileSync('mount', ['-t', 'overlay', 'stagerd-test', '-o', options, merged], {
       // As in isolation/host/mounts.ts.
       env: { ...process.env, LIBMOUNT_FORCE_MOUNT2: 'always' },

@@ -21,10 +21,11 @@ export async function perlTarball(): Promise<Buffer> {
   const files = ['/usr/bin/perl', ...linked, ...modules]
   return await tarball({
     ...Object.fromEntries(files.map((path) => [path.slice(1), readFileSync(realpathSync(path))])),
-    ...Object.fromEntries(STAGERS.map((name) => [`usr/bin/${name}`, readFileSync(fixture(name))])),
+    ...Object.fromEntries(STAGERS.map((name) => [`usr/bin/${name}`, readFileSync(stagerProgram(name))])),
   })
 }
 
-function fixture(name: string): string {
+/** The path of a program of test/fixtures/stagers. */
+export function stagerProgram(name: (typeof STAGERS)[number]): string {
   return fileURLToPath(new URL(`../../fixtures/stagers/${name}.pl`, import.meta.url))
 }

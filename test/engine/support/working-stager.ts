@@ -1,7 +1,4 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import type { PreparedContainer, RunningContainer, SnapshotReport, StartHooks } from '../../../isolation/isolation.js'
 import type { LayerSource, Limits } from '../../../isolation/launch-plan.js'
@@ -11,12 +8,11 @@ import { planOf } from '../../contract/isolation-under-test.js'
 import { collect } from '../../support/collect.js'
 import { MemoryResources } from '../../support/memory-resources.js'
 import type { DockerIsolationUnderTest } from './docker-isolation.js'
+import { type FileOperation, FileOperations } from './file-operations.js'
 import { type GroundTruth, groundTruth } from './ground-truth.js'
 import { OverlayScratch } from './overlay.js'
 import { FILE_OPERATIONS, perlTarball } from './perl-root.js'
-
-/** A line for test/fixtures/stagers/file-operations.pl: name and fields. Paths are absolute, bytes as latin1. */
-export type FileOperation = readonly [name: string, ...fields: (string | number)[]]
+import type { SeenInside } from './seen-inside.js'
 
 /** An emulated machine takes minutes for what takes a second. */
 const PATIENCE_MS = 600_000
@@ -41,18 +37,24 @@ export class WorkingStager {
     /** Trees of the layers of the packages, topmost first. */
     readonly layers: readonly string[],
     private readonly master: Master,
-    private readonly connection: Socket,
-    private readonly answers: AsyncIterator<string>,
   ) {}
 
-  /** @param packages above busybox and perl, bottom first */
-  static async launch(under: DockerIsolationUnderTest, packages: readonly LayerSource[]): Promise<WorkingStager> {
+  /**
+   * @param packages above busybox and perl, bottom first
+   * @param stagerfs those at /stagerfs
+   */
+  static async launch(
+    under: DockerIsolationUnderTest,
+    packages: readonly LayerSource[],
+    stagerfs: readonly LayerSource[] = [],
+  ): Promise<WorkingStager> {
     perl ??= perlTarball()
     const root = [...under.root, under.resources.add('perl', await perl), ...packages]
     const master = new Master()
     const plan = {
       ...planOf(under, { shell: FILE_OPERATIONS, fake: () => Promise.resolve() }, LIMITS),
       root,
+      stagerfs,
       user: 'root',
     }
     const signal = AbortSignal.timeout(PATIENCE_MS)
@@ -61,7 +63,8 @@ export class WorkingStager {
       const { port, url } = await master.listen(container.address)
       const start = { ...plan, environment: { STAGER_URL: url }, coordinatorPort: port }
       const running = await container.start(start, master, signal)
-      const connection = await master.connection(signal)
+      master.whyEnded = async () => `${JSON.stringify(await running.ended)} ${master.errors}`
+      await master.connected(signal)
       const { State } = await connectEngine().getContainer(launchName(plan.id)).inspect()
       const layers = await LayerDirectoryCache.open({
         directory: join(under.stateDirectory, 'layers'),
@@ -70,8 +73,7 @@ export class WorkingStager {
       const trees = []
       for (const source of root)
         trees.unshift(join(layers.directory, (await layers.materialise(source, signal)).relativePath))
-      const answers = createInterface({ input: connection, crlfDelay: Infinity })[Symbol.asyncIterator]()
-      return new WorkingStager(running, container, `/proc/${State.Pid}/root`, trees, master, connection, answers)
+      return new WorkingStager(running, container, `/proc/${State.Pid}/root`, trees, master)
     } catch (error) {
       await container.release()
       master.close()
@@ -81,15 +83,12 @@ export class WorkingStager {
 
   /** Returns the failed operations as `name:errno`. */
   async perform(operations: readonly FileOperation[]): Promise<readonly string[]> {
-    const lines = operations.map(([name, ...fields]) => [name, ...fields.map((field) => hex(String(field)))].join(' '))
-    this.connection.write(`${[...lines, '.'].join('\n')}\n`)
-    const { value } = (await this.answers.next()) as { value: string | undefined }
-    if (!value?.startsWith('done'))
-      throw new Error(`the stager has ended: ${JSON.stringify(await this.running.ended)} ${this.master.errors}`)
-    return value
-      .split(' ')
-      .slice(1)
-      .filter((failure) => failure !== '')
+    return await this.master.perform(operations)
+  }
+
+  /** What the container itself sees below a directory (absolute). */
+  async describe(directory: string): Promise<SeenInside> {
+    return await this.master.describe(directory)
   }
 
   /**
@@ -140,9 +139,8 @@ export class WorkingStager {
   }
 
   async close(): Promise<void> {
-    this.connection.destroy()
-    const { failures } = await this.container.release()
     this.master.close()
+    const { failures } = await this.container.release()
     if (failures.length > 0) throw new Error(`could not be undone: ${JSON.stringify(failures)}`)
   }
 }
@@ -151,37 +149,9 @@ export interface Taken extends SnapshotReport<Buffer> {
   readonly truth: GroundTruth
 }
 
-/** Hooks that accept the only connection of a stager. */
-class Master implements StartHooks {
-  readonly #server = createServer()
-  readonly #connected = once(this.#server, 'connection')
-  errors = ''
-
+class Master extends FileOperations implements StartHooks {
   output(stream: 'stdout' | 'stderr', chunk: Buffer): Promise<void> {
     this.errors += chunk.toString()
     return Promise.resolve()
   }
-
-  async listen(address: string): Promise<{ readonly port: number; readonly url: string }> {
-    this.#server.listen(0, address)
-    await once(this.#server, 'listening')
-    const { port } = this.#server.address() as AddressInfo
-    return { port, url: `http://${address}:${port}` }
-  }
-
-  close(): void {
-    this.#server.close()
-  }
-
-  async connection(signal: AbortSignal): Promise<Socket> {
-    const gone = once(signal, 'abort').then(() => {
-      throw new Error(`the stager did not connect: ${this.errors}`)
-    })
-    const [socket] = (await Promise.race([this.#connected, gone])) as [Socket]
-    return socket
-  }
-}
-
-function hex(field: string): string {
-  return Buffer.from(field, 'latin1').toString('hex')
 }
