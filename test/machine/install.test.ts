@@ -36,9 +36,8 @@ const files = async () => {
     '-not',
     '-path',
     '*/stagerd/*',
-    '-not',
-    '-path',
-    '/var/lib/docker/*',
+    // Root images have directories of such names.
+    ...['/var/lib/docker/*', '/var/lib/containerd/*'].flatMap((images) => ['-not', '-path', images]),
   )
   return found.filter((file) => !others.includes(file))
 }
