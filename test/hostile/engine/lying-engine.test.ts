@@ -97,6 +97,8 @@ it('does not keep /healthz waiting', async () => {
 })
 
 it('has nothing lost, and nothing left, when it is honest again', async () => {
+  goesOn = false
+  await healthz
   await daemon.kill()
   await daemon.restart()
   for (const { uuid, state, failure } of ended) {
