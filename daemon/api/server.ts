@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyReply } from 'fastify'
@@ -52,6 +53,8 @@ export function buildServer({ logger, registry, callers, places, routes }: Serve
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOf(error)),
   }).withTypeProvider<TypeBoxTypeProvider>()
   const closing = new AbortController()
+  // One for each answer that lasts, such as a log that is followed.
+  setMaxListeners(0, closing.signal)
 
   api.removeContentTypeParser('text/plain')
   api.setValidatorCompiler(compileValidator)

@@ -14,6 +14,7 @@ import {
 import { makeDirectory } from '../../base/durable-directory.js'
 import { messageOf, NotFound, StagerdError } from '../../base/errors.js'
 import { Holder, type Leases } from '../../base/leases.js'
+import { cautiousNow } from '../../base/steady-clock.js'
 import { END_OF_ARCHIVE, TAR_BLOCK, tarEntry } from '../../base/tar-blocks.js'
 import type { LogStore } from '../log/log-store.js'
 import type { BackupRepository } from '../store/backup-repository.js'
@@ -95,7 +96,7 @@ export class Backups {
 
   async #find(): Promise<Found> {
     const { directory, graceMs, blobs, database } = this.#parts
-    const youngest = Date.now() - graceMs
+    const youngest = cautiousNow() - graceMs
     const place = path.join(directory, randomUUID())
     const file = path.join(place, DATABASE_NAME)
     try {

@@ -78,7 +78,7 @@ export class Sweeper {
     const found = await askEngineForList('list its containers', () =>
       this.parts.engine.listContainers({ all: true, filters }),
     )
-    const dead = found.filter(({ Labels }) => isDead(Labels[LAUNCH_LABEL] ?? ''))
+    const dead = found.filter(({ Labels }) => this.#isOurs(Labels) && isDead(Labels[LAUNCH_LABEL] ?? ''))
     return await settleAll(
       dead.map(async ({ Id, Labels }) => {
         const launch = Labels[LAUNCH_LABEL] ?? ''
@@ -97,9 +97,14 @@ export class Sweeper {
   async #networks(isDead: IsDead): Promise<string[]> {
     const filters = { label: [`${NODE_LABEL}=${this.parts.owner.nodeId}`] }
     const found = await askEngineForList('list its networks', () => this.parts.engine.listNetworks({ filters }))
-    const dead = found.filter(({ Labels }) => isDead(Labels?.[LAUNCH_LABEL] ?? ''))
+    const dead = found.filter(({ Labels }) => this.#isOurs(Labels) && isDead(Labels[LAUNCH_LABEL] ?? ''))
     await removeEach(dead, ({ Id }) => removeNetwork(this.parts.engine, Id))
     return dead.map(({ Name }) => `network ${Name}`)
+  }
+
+  /** An Engine that does not apply the filter of a list must not have the containers of other nodes removed. */
+  #isOurs(labels: Readonly<Record<string, string>> | null | undefined): labels is Readonly<Record<string, string>> {
+    return labels?.[NODE_LABEL] === this.parts.owner.nodeId
   }
 
   async #mounts(isDead: IsDead): Promise<string[]> {

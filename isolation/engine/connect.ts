@@ -1,17 +1,30 @@
+import type { Agent } from 'node:http'
 import Docker from 'dockerode'
 import { BadInput, Unavailable } from '../../base/errors.js'
+import { engineAgent } from './engine-agent.js'
 import { askEngineAtLength } from './engine-errors.js'
 
 /**
  * A client of the Engine at DOCKER_HOST, or at the default socket. It connects with the first request.
  *
  * Throws what `assertNotBehindSsh` throws.
+ *
+ * @param at another place than these
  */
-export function connectEngine(): Docker {
+export function connectEngine(at: Pick<Docker.DockerOptions, 'socketPath'> = {}): Docker {
   assertNotBehindSsh(process.env.DOCKER_HOST)
   // After a restart of the Engine, the first request on a kept-alive connection would fail. A new connection to a unix
   // socket costs next to nothing.
-  return new Docker({ headers: { Connection: 'close' } })
+  const engine = new Docker({ headers: { Connection: 'close' }, ...at })
+  const modem = engine.modem as unknown as Modem
+  modem.agent = engineAgent(modem.protocol)
+  return engine
+}
+
+/** The part of docker-modem that is used here. Its types leave it out. */
+interface Modem {
+  readonly protocol: 'http' | 'https'
+  agent: Agent
 }
 
 /** Throws `BadInput` (`engine-remote`): the Engine must share the mounts and networks of stagerd. The bundle has no SSH. */
@@ -32,6 +45,8 @@ export async function pingEngine(engine: Docker, deadlineMs = 5_000): Promise<vo
   const ask = (abortSignal: AbortSignal) => (engine.version as Version).call(engine, { abortSignal })
   // It is asked again and again: an Engine that hangs must not keep each connection.
   const { Components: components } = await askEngineAtLength('answer', ask, deadlineMs, new AbortController().signal)
+  if (!Array.isArray(components))
+    throw new Unavailable('engine-down', 'What answers at the socket of the Docker Engine is none: start the Engine.')
   if (!components.some(({ Name }) => Name === 'containerd'))
     throw new Unavailable('engine-down', 'The Docker Engine cannot reach containerd: start containerd.')
 }

@@ -1,8 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { withCleanupFailures } from '../../base/cleanup-stack.js'
 import { Fault, NotRunnable } from '../../base/errors.js'
-import { askEngine, askEngineForConnection, EngineRefusal } from './engine-errors.js'
+import { askEngine, askEngineForConnection, engineError, EngineRefusal, understood } from './engine-errors.js'
 import { askEngineToRemove, askEngineToWork } from './engine-work.js'
 import { ENDED_BY_SECCOMP } from './seccomp-profile.js'
 
@@ -35,6 +36,8 @@ const NOTICE_END_MS = 1_000
 /** Messages of runc for cgroups of version 1 and 2. Docker may append "unknown". */
 const NOT_FROZEN_YET = /unable to freeze(: unknown)?$|waiting for the cgroup to freeze/
 
+const LOOK = 'look at a container'
+
 const HAS_ENDED = /not running|no such (container|process)|already finished/i
 
 /** What the Engine says of itself, and not of what the runtime has answered. */
@@ -60,8 +63,10 @@ export class Container {
   }
 
   static async create(engine: Docker, options: Docker.ContainerCreateOptions): Promise<Container> {
-    const created = await askEngineToWork(engine, 'create a container', engine.createContainer(options))
-    return new Container(engine, created.id)
+    const what = 'create a container'
+    const { id } = await askEngineToWork(engine, what, engine.createContainer(options))
+    // Whole: by it, a process is known to be in the container.
+    return new Container(engine, understood(what, { id }, (created) => /^[0-9a-f]{64}$/.test(created.id)).id)
   }
 
   /**
@@ -81,11 +86,24 @@ export class Container {
     await this.#work('start a container', this.#container.start())
   }
 
-  /** Throws `NotRunnable` (`no-init`) or `Fault` (`container-gone`) if it does not run. */
+  /**
+   * Throws `NotRunnable` (`no-init`) or `Fault` (`container-gone`) if it does not run, and `EngineRefusal` (`engine-error`) if
+   * the Engine has not started it.
+   */
   async inspectStarted(): Promise<StartedContainer> {
-    const { State, NetworkSettings } = await askEngine('look at a container', this.#container.inspect())
+    const { Id, State, NetworkSettings } = await this.#inspect()
+    understood(LOOK, { Id, State }, () => Id === this.id && State.Status !== 'created')
     if (State.Pid === 0) throw endedEarly(State)
-    return { pid: State.Pid, ports: NetworkSettings.Ports }
+    return { pid: State.Pid, ports: (NetworkSettings as Partial<typeof NetworkSettings> | undefined)?.Ports ?? {} }
+  }
+
+  /**
+   * Throws `EngineRefusal` (`engine-error`) unless this process of the host is in it: what is done in the namespaces of a process
+   * must not be done to the host, or to another container.
+   */
+  async assertContains(pid: number): Promise<void> {
+    const cgroups = await readFile(`/proc/${pid}/cgroup`, 'utf8')
+    understood(LOOK, { Id: this.id, State: { Pid: pid } }, () => cgroups.includes(this.id))
   }
 
   /** Throws as `inspectStarted`: to be called when it cannot be observed. The Engine learns of its end a little later. */
@@ -95,18 +113,18 @@ export class Container {
     const late = delay(NOTICE_END_MS, undefined, { signal })
     await Promise.race([this.wait(signal), late]).catch(() => undefined)
     noticed.abort()
-    const { State } = await askEngine('look at a container', this.#container.inspect())
+    const { State } = await this.#inspect()
     if (!State.Running) throw endedEarly(State)
   }
 
   /** Whether the OOM killer of the kernel killed a process of it. */
   async wasOutOfMemory(): Promise<boolean> {
-    return (await askEngine('look at a container', this.#container.inspect())).State.OOMKilled
+    return (await this.#inspect()).State.OOMKilled
   }
 
   /** Undefined while the container runs. */
   async exitCode(): Promise<number | undefined> {
-    const { State } = await askEngine('look at a container', this.#container.inspect())
+    const { State } = await this.#inspect()
     return State.Running ? undefined : State.ExitCode
   }
 
@@ -115,8 +133,13 @@ export class Container {
    * closes the connection.
    */
   async wait(owner: AbortSignal): Promise<number> {
-    const { StatusCode } = (await this.#container.wait({ abortSignal: owner })) as { StatusCode: number }
-    return StatusCode
+    const what = 'wait for a container'
+    try {
+      const ended = (await this.#container.wait({ abortSignal: owner })) as { StatusCode: number }
+      return understood(what, ended, ({ StatusCode }) => Number.isInteger(StatusCode)).StatusCode
+    } catch (error) {
+      throw engineError(what, error)
+    }
   }
 
   /**
@@ -199,6 +222,14 @@ export class Container {
   /** Prepares a further program; see container-shell.ts. */
   async exec(options: Docker.ExecCreateOptions): Promise<Docker.Exec> {
     return await askEngine('open a shell in a container', this.#container.exec(options))
+  }
+
+  async #inspect(): Promise<Docker.ContainerInspectInfo> {
+    const found = await askEngine(LOOK, this.#container.inspect())
+    return understood(LOOK, found, ({ State: { Pid, Running, ExitCode, OOMKilled } }) => {
+      const isState = typeof Running === 'boolean' && typeof OOMKilled === 'boolean'
+      return isState && Number.isInteger(Pid) && Pid >= 0 && Number.isInteger(ExitCode)
+    })
   }
 
   #work<T>(what: string, call: Promise<T>): Promise<T> {

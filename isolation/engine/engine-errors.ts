@@ -32,12 +32,50 @@ export async function askEngine<T>(what: string, call: Promise<T>, deadlineMs = 
     }, deadlineMs)
   })
   try {
-    return await Promise.race([call, late])
+    return understood(what, await Promise.race([call, late]), isNoError)
   } catch (error) {
     throw engineError(what, error)
   } finally {
     clearTimeout(timer)
   }
+}
+
+/**
+ * Returns `answer` if it has what its caller reads from it. An Engine that says something else has failed, whatever its
+ * status says: throws `EngineRefusal` (`engine-error`).
+ *
+ * @param what verb and object: "create a container"
+ * @param isRight may throw where a part is missing
+ */
+export function understood<T>(what: string, answer: T, isRight: (answer: T) => boolean): T {
+  try {
+    if (isRight(answer)) return answer
+  } catch {
+    // A part that it reads another one from is missing.
+  }
+  throw new EngineRefusal(
+    500,
+    'its answer makes no sense',
+    `The Docker Engine was asked to ${what}, and its answer makes no sense: ${summary(answer)}.`,
+  )
+}
+
+/** dockerode passes on as bytes what is no JSON; an answer without a body has no bytes. */
+function isNoError(answer: unknown): boolean {
+  if (Buffer.isBuffer(answer)) return answer.length === 0
+  return !(isPlain(answer) && Object.keys(answer).join() === 'message')
+}
+
+function isPlain(value: unknown): value is object {
+  return value instanceof Object && Object.getPrototypeOf(value) === Object.prototype
+}
+
+/** For the log of a staging. What describes a container can have variables in it that are nobody's business. */
+function summary(answer: unknown): string {
+  const isText = Buffer.isBuffer(answer)
+  if (!isText && isNoError(answer)) return 'a part of it is missing, or cannot be'
+  const text = isText ? answer.toString('latin1') : JSON.stringify(answer)
+  return JSON.stringify(text.slice(0, 200))
 }
 
 /**
@@ -134,7 +172,9 @@ export function engineError(what: string, error: unknown): StagerdError {
   const statusCode = statusOf(error)
   const cause = { cause: error }
   if (statusCode === undefined) {
-    if (CONNECTION_ERRNOS.has(errnoOf(error) ?? ''))
+    const errno = errnoOf(error) ?? ''
+    // HPE_: what answers does not speak HTTP.
+    if (CONNECTION_ERRNOS.has(errno) || errno.startsWith('HPE_'))
       return new Unavailable(
         'engine-down',
         `The Docker Engine does not answer (${messageOf(error)}): start it, or point DOCKER_HOST to one that runs.`,

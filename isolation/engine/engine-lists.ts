@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { askEngine, EngineRefusal } from './engine-errors.js'
+import { askEngine, EngineRefusal, understood } from './engine-errors.js'
 
 /** The Engine is asked this many times. The waits in between double, to about two seconds in total. */
 const ATTEMPTS = 8
@@ -24,13 +24,17 @@ export async function askEngineForList<T>(
 ): Promise<readonly T[]> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await askEngine(what, list())
+      return understood(what, await askEngine(what, list()), isListOfObjects)
     } catch (error) {
       const isTransient = error instanceof EngineRefusal && OF_ONE_OBJECT.has(error.statusCode)
       if (!isTransient || attempt === ATTEMPTS) throw error
     }
     await delay(firstWaitMs * 2 ** (attempt - 1))
   }
+}
+
+function isListOfObjects(answer: unknown): boolean {
+  return Array.isArray(answer) && answer.every((one) => one instanceof Object)
 }
 
 /** As `askEngineForList`, for a list that only saves work: empty if the Engine refuses it every time. */

@@ -4,7 +4,7 @@ import { Unavailable } from '../../base/errors.js'
 import { IdMap } from '../archive/id-map.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
 import { makeUserNamespace } from '../host/user-namespace.js'
-import { askEngine } from './engine-errors.js'
+import { askEngine, understood } from './engine-errors.js'
 import { guessMap, SUBORDINATE_ID_FILES } from './subordinate-ids.js'
 
 type IdMaps = Pick<MappedOwners, 'uids' | 'gids'>
@@ -73,8 +73,9 @@ export class EngineSettings {
   }
 
   async #ask(): Promise<Settings> {
-    const info = (await askEngine('report its settings', this.engine.info())) as EngineInfo
-    const { DockerRootDir: directory, SecurityOptions } = info
+    const what = 'report its settings'
+    const info = (await askEngine(what, this.engine.info())) as EngineInfo
+    const { DockerRootDir: directory, SecurityOptions } = understood(what, info, hasSettings)
     const options = new Set((SecurityOptions ?? []).map((option) => option.split(',')[0]))
     if (options.has('name=rootless'))
       throw new Unavailable(
@@ -105,6 +106,10 @@ export class EngineSettings {
     namespace.catch(() => this.#namespaces.delete(key))
     return namespace
   }
+}
+
+function hasSettings({ DockerRootDir, SecurityOptions = null }: EngineInfo): boolean {
+  return DockerRootDir.startsWith('/') && (SecurityOptions === null || Array.isArray(SecurityOptions))
 }
 
 /** The fields of the answer that are used; dockerode types it as `any`. */

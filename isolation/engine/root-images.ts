@@ -78,7 +78,7 @@ export class RootImages {
     const containers = await askEngineForList('list its containers', () => this.engine.listContainers({ all: true }))
     const used = new Set(containers.map(({ ImageID }) => ImageID))
     const found: Cached[] = []
-    for (const { Id, RepoTags, Size } of images) {
+    for (const { Id, RepoTags, Size } of images.filter((image) => this.#isOurs(image))) {
       const names = (RepoTags ?? []).filter((name) => name !== NAMELESS)
       // An image loses its name when another image gets it. No `ensure` can ask for it then.
       for (const id of names.length > 0 ? names : [Id]) {
@@ -87,6 +87,11 @@ export class RootImages {
       }
     }
     return found
+  }
+
+  /** What is listed is offered for removal, so an Engine that does not apply the filter must not add to it. */
+  #isOurs({ Labels }: { readonly Labels?: Readonly<Record<string, string>> | null }): boolean {
+    return Labels?.[NODE_LABEL] === this.owner.nodeId
   }
 
   /** Tells whether it was removed: not while it is held, or a container uses it. */

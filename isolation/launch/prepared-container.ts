@@ -131,6 +131,7 @@ export class PreparedDockerContainer implements PreparedContainer {
           const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
           return { watched, obstacle: await watched.obstacle({ ...plan, user: prepared.user }) }
         }
+        await container.assertContains(pid)
         const { secrets } = plan
         const [found] = await settleAll([
           watch(),

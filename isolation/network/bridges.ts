@@ -1,6 +1,6 @@
 import type Docker from 'dockerode'
 import { Unavailable } from '../../base/errors.js'
-import { EngineRefusal } from '../engine/engine-errors.js'
+import { EngineRefusal, understood } from '../engine/engine-errors.js'
 import { askEngineForHints } from '../engine/engine-lists.js'
 import { askEngineToWork } from '../engine/engine-work.js'
 import { bridgeName, launchLabels, launchName, type Owner } from '../host/ownership.js'
@@ -47,7 +47,8 @@ export class Bridges {
       this.#subnets.set(launch, subnet)
       try {
         const creation = this.engine.createNetwork(this.#options(launch, subnet, internal, mtu))
-        await askEngineToWork(this.engine, 'create a network', creation)
+        const made = await askEngineToWork(this.engine, 'create a network', creation)
+        understood('create a network', { id: made.id }, ({ id }) => typeof id === 'string' && id !== '')
         return { network: launchName(launch), interface: bridgeName(launch), subnet }
       } catch (error) {
         // After any other error the network may exist: `remove` gives the subnet back.

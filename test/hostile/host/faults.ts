@@ -68,6 +68,23 @@ export const HOST_FAULTS: readonly HostFault[] = [
     ],
   },
   {
+    fault: 'the Engine lies: it answers what is cut off, unreadable or cannot be',
+    must: 'the launch is lost and its stager launched again, or the staging fails with the cause infrastructure; /healthz is as fast as before',
+    shownBy: [
+      ['hostile/host/engine-lies.test.ts', 'fails, and says so, when it answers $lie'],
+      ['hostile/engine/lying-engine.test.ts', 'an Engine that $lie'],
+      ['hostile/engine/lying-engine.test.ts', 'has nothing lost, and nothing left, when it is honest again'],
+    ],
+  },
+  {
+    fault: 'the Engine lies: it lists what belongs to others',
+    must: 'nothing of others is removed',
+    shownBy: [
+      ['isolation/engine/engine-lists.test.ts', 'has nothing of other nodes removed by a sweep'],
+      ['isolation/engine/engine-lists.test.ts', 'has no image of others collected as garbage'],
+    ],
+  },
+  {
     fault: 'the Engine loses launches again and again',
     must: 'the staging fails with the cause infrastructure',
     shownBy: [['daemon/staging/interruptions.test.ts', 'fail a staging whose launches are lost repeatedly']],
@@ -102,8 +119,12 @@ export const HOST_FAULTS: readonly HostFault[] = [
   },
   {
     fault: 'the clock jumps',
-    must: 'grace periods and ages stay what they are',
-    shownBy: [['daemon/garbage/clock-jump.test.ts', 'an upload has its grace period, and an old one goes after it']],
+    must: 'grace periods and ages stay what they are, nothing acknowledged is lost, and the daemon goes on',
+    shownBy: [
+      ['daemon/garbage/clock-jump.test.ts', 'an upload has its grace period, and an old one goes after it'],
+      ['hostile/host/clock.test.ts', 'no upload within its grace period is lost'],
+      ['hostile/host/clock.test.ts', 'the control API goes on'],
+    ],
   },
   {
     fault: 'descriptors are exhausted',
@@ -116,7 +137,15 @@ export const HOST_FAULTS: readonly HostFault[] = [
   {
     fault: 'memory is exhausted by a stager',
     must: 'its launch ends with the cause out-of-memory, and no other',
-    shownBy: [['engine/system/before-the-verdict.test.ts', 'a stager that is over a limit is never ready']],
+    shownBy: [
+      ['engine/system/before-the-verdict.test.ts', 'a stager that is over a limit is never ready'],
+      ['hostile/engine/endings.ts', 'takes all memory by files in /dev/shm'],
+    ],
+  },
+  {
+    fault: 'memory is exhausted on the host, and the kernel kills the daemon',
+    must: 'as after any kill: nothing acknowledged is lost, stagings resume, and nothing is left',
+    shownBy: [[CRASH, 'after the step "%s" of a launch']],
   },
   {
     fault: 'the disk is full',

@@ -10,7 +10,7 @@ const ONE = '7d0f4f0e-6c4b-4f0a-9d3c-2b1f6a5e4d3c'
 const OTHER = '0b5c9d1e-1f2a-4b3c-8d4e-5f6a7b8c9d0e'
 
 const refused = (status: number, message: string): Answer => ({ status, body: { message } })
-const labels = (launch: string) => ({ Labels: { 'io.stagerd.launch': launch } })
+const labels = (launch: string) => ({ Labels: { 'io.stagerd.launch': launch, 'io.stagerd.node': owner.nodeId } })
 const CONTAINERS = ok([
   { Id: 'c1', ...labels(ONE) },
   { Id: 'c2', ...labels(OTHER) },

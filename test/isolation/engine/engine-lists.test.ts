@@ -18,6 +18,19 @@ const MISTAKEN = { status: 400, body: { message: 'invalid filter' } }
 
 const owner = { nodeId: '00000000-0000-4000-8000-000000000000', installDirectory: '/opt/stagerd' }
 
+const dead = '7d0f4f0e-6c4b-4f0a-9d3c-2b1f6a5e4d3c'
+const labelsOf = (launch: string, node = owner.nodeId) => ({
+  Labels: { 'io.stagerd.launch': launch, 'io.stagerd.node': node },
+})
+const sweeperOf = (engine: Docker, stateDirectory: string) =>
+  new Sweeper({
+    engine,
+    owner,
+    stateDirectory,
+    firewall: { removeWhere: () => Promise.resolve([]) },
+    caches: { tidy: () => Promise.resolve() },
+  })
+
 describe('a list of the Engine', () => {
   it.each([
     ['404', GONE],
@@ -76,7 +89,10 @@ describe('an object of somebody else that is removed while stagerd looks', () =>
 
   it('does not fail a collection of garbage', async () => {
     const { engine, directory } = await engineThatAnswers({
-      'GET /images/json': [GONE, ok([{ Id: 'sha256:aa', RepoTags: ['stagerd/root:ours'], Size: 7 }])],
+      'GET /images/json': [
+        GONE,
+        ok([{ Id: 'sha256:aa', RepoTags: ['stagerd/root:ours'], Size: 7, ...labelsOf(dead) }]),
+      ],
       'GET /containers/json': [BROKEN, ok([{ Id: '4128', ImageID: 'sha256:aa' }])],
     })
     const images = new RootImages(engine, owner, new LastUsedTimes(path.join(directory, 'images')))
@@ -95,23 +111,39 @@ describe('an object of somebody else that is removed while stagerd looks', () =>
   })
 
   it('does not keep a sweep from removing what is dead', async () => {
-    const dead = '7d0f4f0e-6c4b-4f0a-9d3c-2b1f6a5e4d3c'
-    const Labels = { 'io.stagerd.launch': dead }
+    const { Labels } = labelsOf(dead)
     const { engine, directory } = await engineThatAnswers({
       'GET /containers/json': [BROKEN, ok([{ Id: '4128', Labels }])],
       'DELETE /containers/4128': [GONE],
       'GET /networks': [GONE, ok([{ Id: 'n1', Name: 'one', Labels }])],
       'DELETE /networks/n1': [GONE],
     })
-    const sweeper = new Sweeper({
-      engine,
-      owner,
-      stateDirectory: directory,
-      firewall: { removeWhere: () => Promise.resolve([]) },
-      caches: { tidy: () => Promise.resolve() },
-    })
+    const sweeper = sweeperOf(engine, directory)
     const { removed, failures } = await sweeper.sweep(new Set())
     expect(removed).toEqual([`container 4128 of ${dead}`, 'network one'])
     expect(failures).toEqual([])
+  })
+})
+
+describe('a list of which the Engine has not applied the filter', () => {
+  const OTHER_NODE = '11111111-1111-4111-8111-111111111111'
+  const foreign = [labelsOf(dead, OTHER_NODE), { Labels: {} }, { Labels: null }]
+
+  it('has nothing of other nodes removed by a sweep', async () => {
+    const { engine, directory, asked } = await engineThatAnswers({
+      'GET /containers/json': [ok(foreign.map((labels, n) => ({ Id: `c${n}`, ...labels })))],
+      'GET /networks': [ok(foreign.map((labels, n) => ({ Id: `n${n}`, Name: `n${n}`, ...labels })))],
+    })
+    expect(await sweeperOf(engine, directory).sweep(new Set())).toEqual({ removed: [], failures: [] })
+    expect(asked).toEqual(['GET /containers/json', 'GET /networks'])
+  })
+
+  it('has no image of others collected as garbage', async () => {
+    const { engine, directory } = await engineThatAnswers({
+      'GET /images/json': [ok(foreign.map((labels, n) => ({ Id: `sha256:${n}`, RepoTags: ['debian:12'], ...labels })))],
+      'GET /containers/json': [ok([])],
+    })
+    const images = new RootImages(engine, owner, new LastUsedTimes(path.join(directory, 'images')))
+    expect(await images.list()).toEqual([])
   })
 })

@@ -36,7 +36,7 @@ it('an export that the Engine does not begin is given up, and its container remo
     version: () => Promise.resolve(VERSION),
     createContainer: ({ name }: { readonly name: string }) => {
       containers.add(name)
-      return Promise.resolve({ id: name })
+      return Promise.resolve({ id: '4128'.repeat(16) })
     },
     getContainer: (name: string) => ({
       export: ({ abortSignal }: { readonly abortSignal: AbortSignal }) =>

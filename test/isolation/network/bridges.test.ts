@@ -17,7 +17,7 @@ function engineThatRefuses(times: number, refusal: Error, foreign: readonly stri
     createNetwork(options: Docker.NetworkCreateOptions) {
       if (left-- > 0) return Promise.reject(refusal)
       created.push(options)
-      return Promise.resolve({})
+      return Promise.resolve({ id: String(created.length) })
     },
     listNetworks: () => Promise.resolve(foreign.map((cidr) => ({ IPAM: { Config: [{ Subnet: cidr }] } }))),
     getNetwork: () => ({ remove: () => Promise.resolve() }),
