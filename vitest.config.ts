@@ -4,12 +4,9 @@ import { SlowFilesFirst } from './test/support/slow-files-first.js'
 
 /** A busy host may need seconds for what usually takes milliseconds. Only a test that fails waits so long. */
 const expectation = { poll: { timeout: 15_000 } }
-const SOAK = 'test/engine/durability/**/*.test.ts'
 
 // `fast` needs nothing but Node; `engine` needs root and a Docker Engine, and fails without them; `machine` stops the
 // services of its host, and runs only in a machine of its own (./scripts/test --engine NAME).
-//
-// `soak` is like `engine`, and runs only in ./scripts/soak.
 //
 // Neither is isolated: to load the modules and a process again for each file takes seconds. No test mocks a module or changes
 // the environment of the process.
@@ -34,7 +31,6 @@ export default defineConfig({
         test: {
           name: 'engine',
           include: ['test/engine/**/*.test.ts', 'test/hostile/engine/**/*.test.ts'],
-          exclude: [SOAK, '**/node_modules/**'],
           globalSetup: ['test/engine/support/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
@@ -44,18 +40,6 @@ export default defineConfig({
           pool: 'forks',
           isolate: false,
           sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        test: {
-          name: 'soak',
-          include: [SOAK],
-          globalSetup: ['test/engine/support/global-setup.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 300_000,
-          expect: expectation,
-          pool: 'forks',
-          sequence: { groupOrder: 3 },
         },
       },
       {

@@ -79,6 +79,8 @@ export interface Surroundings {
   /** The environment of the process, for the standard variables that are no settings. */
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly buildIsolation: BuildIsolation
+  /** How long after an error the queue tries again, in milliseconds. Default: as `StagingQueue` says. */
+  readonly queueRetryMs?: number
 }
 
 /** The parts that have a lifecycle; see lifecycle.ts. */
@@ -100,7 +102,7 @@ export interface App {
  */
 export async function buildApp(
   settings: Settings,
-  { version, logger, environment: ofProcess, buildIsolation }: Surroundings,
+  { version, logger, environment: ofProcess, buildIsolation, queueRetryMs: retryMs }: Surroundings,
   undo: CleanupStack,
 ): Promise<App> {
   const { limits, concurrency } = settings
@@ -184,7 +186,10 @@ export async function buildApp(
   })
   const uploads = { blobs, references, liveBlobs, logger }
   const service = new StagingService(
-    { packages, stagers, pipelines, ledger, janitor, kept, prepared, launches, reuse, logs, logger, uploads, secrets },
+    {
+      ...{ packages, stagers, pipelines, ledger, janitor, kept, prepared, launches, reuse },
+      ...{ logs, logger, uploads, secrets, retryMs },
+    },
     concurrency,
   )
   const verifier = new Verifier({

@@ -34,7 +34,7 @@ export interface StagingServiceParts {
   readonly uploads: StagingUploadsParts
   readonly secrets: Pick<Secrets, 'sealForStaging'>
   /** For tests; by default that of the queue. */
-  readonly retryMs?: number
+  readonly retryMs?: number | undefined
 }
 
 export interface SubmitOptions {

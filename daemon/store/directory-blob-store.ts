@@ -89,7 +89,8 @@ export class DirectoryBlobStore implements BlobStore {
       return { ...blob, ...(await this.#publish(temporary, blob.sha256)) }
     } catch (error) {
       body.destroy()
-      await rm(temporary, { force: true })
+      // If the disk does not let it, the next start removes it. The first error is the one to tell.
+      await rm(temporary, { force: true }).catch(() => undefined)
       throw storageError(error, 'store the data')
     } finally {
       for (const reader of readers) reader.destroy()

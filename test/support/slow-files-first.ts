@@ -9,6 +9,7 @@ const SLOW = [
   'test/engine/launch/stager-cache.test.ts',
   'test/engine/system/crash.test.ts',
   'test/engine/launch/root.test.ts',
+  'test/engine/durability/crash-points.test.ts',
   'test/engine/system/engine-crash.test.ts',
   'test/engine/system/many-stagings.test.ts',
   'test/engine/system/stage-image.test.ts',

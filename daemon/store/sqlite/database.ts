@@ -22,7 +22,8 @@ export interface DatabaseOptions {
  * INVARIANTS
  * - WAL with `synchronous=FULL`: the commit is fsynced when `write` resolves. better-sqlite3 is compiled with NORMAL,
  *   under which a power failure can lose acknowledged commits, so the settings are verified.
- * - A commit whose fsync fails is rolled back, and the next one writes to the same place of the log anew.
+ * - A commit whose fsync fails is rolled back, and nothing is written to the same blocks of the log again: before the next
+ *   transaction, what is committed is copied to the database, and the log is cut off.
  * - `work` is synchronous and does nothing but SQL and what is pure, so no other code of this process runs during a transaction.
  */
 export class StagerdDatabase {
@@ -30,6 +31,8 @@ export class StagerdDatabase {
   readonly #statements = new Map<string, Statement>()
   /** Of the transaction that is open. */
   readonly #checks = new Map<string, () => void>()
+  /** Since a write of it has failed. */
+  #isLogDoubtful = false
 
   private constructor(sqlite: Connection) {
     this.#sqlite = sqlite
@@ -68,7 +71,7 @@ export class StagerdDatabase {
    * Rejects with `Unavailable` (`disk-full`, `disk-error`, `database-locked`), or with what `work` throws.
    */
   write<T>(work: () => T): Promise<T> {
-    return this.#run(() => {
+    return this.#write(() => {
       this.#checks.clear()
       const checked = () => {
         const result = work()
@@ -102,7 +105,7 @@ export class StagerdDatabase {
    * Foreign keys are checked at the end of it.
    */
   writeBeside<T>(file: string, work: () => T): Promise<T> {
-    return this.#run(() => {
+    return this.#write(() => {
       this.statement('ATTACH ? AS other').run(file)
       try {
         const deferred = () => {
@@ -126,6 +129,28 @@ export class StagerdDatabase {
   /** Idempotent. */
   close(): void {
     this.#sqlite.close()
+  }
+
+  #write<T>(work: () => T): Promise<T> {
+    return this.#run(() => {
+      try {
+        this.#renewLog()
+        return work()
+      } catch (error) {
+        if (/^SQLITE_IOERR/.test(errnoOf(error) ?? '')) this.#isLogDoubtful = true
+        throw error
+      }
+    })
+  }
+
+  /**
+   * The blocks of a write that has failed may never be read as written, even if a later write of the same bytes succeeds: so
+   * does ext4 with new blocks, which it marks as written when their first write succeeds.
+   */
+  #renewLog(): void {
+    if (!this.#isLogDoubtful) return
+    const [result] = this.#sqlite.pragma('wal_checkpoint(TRUNCATE)') as readonly [{ readonly busy: number }]
+    if (result.busy === 0) this.#isLogDoubtful = false
   }
 
   #run<T>(work: () => T): Promise<T> {

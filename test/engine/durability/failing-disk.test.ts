@@ -33,7 +33,8 @@ beforeAll(async () => {
   await node.workload.prepare()
 })
 afterAll(async () => {
-  await node.close()
+  // If the node could not be opened, there is still the disk.
+  await (node as NodeUnderTest | undefined)?.close()
   await disk.close()
 })
 
@@ -89,7 +90,6 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('%s', (kind) => {
         if (operation === 'stage') await endedOrStuck(asked)
         else await asked
         disk.plan()
-        if (operation === 'stage') await node.wakeQueue()
         const answer = await asked
         if (!isYes(answer)) {
           const { code, detail } = answer.document as Problem
@@ -99,7 +99,7 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('%s', (kind) => {
         if (operation !== 'stage') await expectToWork(operation, what)
       }
       await expectToWork(operation, kind)
-      expect(await node.wrongs()).toEqual([])
+      await node.expectDurable(`${kind}, asked to ${operation}`)
     },
     EACH ? 1_800_000 : 120_000,
   )

@@ -26,6 +26,7 @@ export interface Staged {
  */
 export class KeepingStagers {
   #packages = 0
+  #submitted = 0
 
   private constructor(private readonly daemon: PrivateDaemon) {}
 
@@ -77,7 +78,7 @@ export class KeepingStagers {
 
   async newPackage({ mode }: Pick<Inputs, 'mode'> = { mode: undefined }): Promise<string> {
     const name = `app-${++this.#packages}`
-    const tarball = await tarballOf(path.join(this.daemon.directory, 'empty'), { none: '' })
+    const tarball = await tarballOf(path.join(this.daemon.directory, `empty-${this.#packages}`), { none: '' })
     const environment = mode === undefined ? {} : { MODE: mode }
     await this.daemon.addPackage(tarball, name, { state: 'uploaded', dependencies: 'runtime.tool', environment })
     return name
@@ -93,7 +94,10 @@ export class KeepingStagers {
       await this.daemon.ask('PATCH', urlOf(name), {
         ...(mode === undefined ? { environment_unset: ['MODE'] } : { environment_set: { MODE: mode } }),
       })
-    const tarball = await tarballOf(path.join(this.daemon.directory, 'source'), { 'index.html': index, lock })
+    const tarball = await tarballOf(path.join(this.daemon.directory, `source-${++this.#submitted}`), {
+      'index.html': index,
+      lock,
+    })
     const { sha256 } = await this.daemon.upload(tarball)
     return await this.daemon.ask<Staging>('POST', '/v1/stagings', {
       package: `package::/::${name}`,

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { spawn, type ChildProcess } from 'node:child_process'
-import { createReadStream, openSync } from 'node:fs'
+import { closeSync, createReadStream, openSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -26,7 +26,12 @@ export class PrivateDaemon {
   readonly #agent: Agent
   #process: ChildProcess | undefined
 
-  private constructor(directory: string, flags: readonly string[], environment: NodeJS.ProcessEnv) {
+  private constructor(
+    directory: string,
+    flags: readonly string[],
+    environment: NodeJS.ProcessEnv,
+    private readonly logFile: string,
+  ) {
     this.directory = directory
     this.socket = path.join(directory, 'stagerd.sock')
     this.#flags = flags
@@ -37,10 +42,15 @@ export class PrivateDaemon {
   /**
    * @param flags of stagerd, beyond the state directory and the socket
    * @param environment overrides the environment of the test
+   * @param logDirectory for its file `log`; by default its own directory
    */
-  static async start(flags: readonly string[] = [], environment: NodeJS.ProcessEnv = {}): Promise<PrivateDaemon> {
+  static async start(
+    flags: readonly string[] = [],
+    environment: NodeJS.ProcessEnv = {},
+    logDirectory?: string,
+  ): Promise<PrivateDaemon> {
     const directory = await mkdtemp(path.join(ON_DISK, 'stagerd-test-'))
-    const daemon = new PrivateDaemon(directory, flags, environment)
+    const daemon = new PrivateDaemon(directory, flags, environment, path.join(logDirectory ?? directory, 'log'))
     await daemon.restart()
     return daemon
   }
@@ -56,7 +66,16 @@ export class PrivateDaemon {
   /** Starts it again on the same state, after its end, from now on with these flags. */
   async restart(flags = this.#flags): Promise<void> {
     this.#flags = flags
-    const log = openSync(path.join(this.directory, 'log'), 'a')
+    this.spawn()
+    await until('the daemon answers', async () => {
+      if (this.#process?.exitCode !== null) throw new Error(`stagerd ended: ${await this.log()}`)
+      return (await this.call('GET', '/healthz').catch(() => undefined))?.status === 200
+    })
+  }
+
+  /** As `restart`, without waiting until it answers. It may be killed before. @returns its process id */
+  spawn(): number {
+    const log = openSync(this.logFile, 'a')
     this.#process = spawn(
       path.join(CHECKOUT, 'bin/stagerd'),
       [
@@ -72,10 +91,14 @@ export class PrivateDaemon {
       ],
       { stdio: ['ignore', log, log], env: { ...process.env, ...this.#environment } },
     )
-    await until('the daemon answers', async () => {
-      if (this.#process?.exitCode !== null) throw new Error(`stagerd ended: ${await this.log()}`)
-      return (await this.call('GET', '/healthz').catch(() => undefined))?.status === 200
-    })
+    closeSync(log)
+    return this.pid
+  }
+
+  /** Resolves when its process has ended. */
+  async gone(): Promise<void> {
+    const child = this.#process
+    if (child && child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   }
 
   /** Sends SIGKILL. */
@@ -96,7 +119,7 @@ export class PrivateDaemon {
   }
 
   async log(): Promise<string> {
-    return await readFile(path.join(this.directory, 'log'), 'utf8')
+    return await readFile(this.logFile, 'utf8')
   }
 
   async nodeId(): Promise<string> {
@@ -218,9 +241,8 @@ export class PrivateDaemon {
   async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#process
     if (!child || child.exitCode !== null || child.signalCode !== null) return
-    const gone = once(child, 'exit')
     child.kill(signal)
-    await gone
+    await this.gone()
   }
 }
 

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
-import { execa } from 'execa'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Staging } from '../../../daemon/documents/staging.js'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchLabels, launchName } from '../../../isolation/host/ownership.js'
 import { figures } from '../../hostile/support/promises.js'
+import { WatchedDisk } from '../../support/disk/watched-disk.js'
+import { LAUNCH_POINTS } from '../../support/durability/crash-points.js'
+import { BUILT, SocketClient } from '../../support/durability/engineless-daemon.js'
+import { expectDurable } from '../../support/durability/node-under-test.js'
+import type { Acknowledged } from '../../support/durability/workload.js'
 import { expectNothingLeft, leftovers, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, CREATED_AHEAD, PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
@@ -14,128 +17,126 @@ const BUILD = `#!/bin/sh
 set -e
 wget -q -O /tmp/data.tar.gz "$STAGER_URL/data"
 mkdir /tmp/work && cd /tmp/work && tar xzf /tmp/data.tar.gz
-echo "built from $(cat index.html)" > built
+echo "built from $(cat index.html)" > /${BUILT}
 echo building
 sleep 0.3
-mkdir -p /app/result && cp built /app/result/
-wget -q -O - --post-data='' "$STAGER_URL/snapshot?directory=/app/result"
+wget -q -O - --post-data='' "$STAGER_URL/snapshot?directory=/app"
 echo
 wget -q -O - --post-data='' "$STAGER_URL/done"
 echo verdict
 sleep 0.3
 `
 
+/** Its log is on it: so the daemon can be killed exactly when it writes a certain line. */
+let disk: WatchedDisk
 let daemon: PrivateDaemon
-let tests = 0
-/** The package and the pipeline of a test. */
-let site: string
-let pipeline: string
-/** The length of the log of the daemon at the beginning of a test. */
-let logged: number
+let client: SocketClient
+const acknowledged: Acknowledged[] = []
 
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start(CREATED_AHEAD)
+  disk = await WatchedDisk.open()
+  daemon = await PrivateDaemon.start(CREATED_AHEAD, {}, disk.path)
+  client = new SocketClient(daemon.socket)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
+  const program = await stagerTarball(path.join(daemon.directory, 'program.tar.gz'), { build: BUILD })
+  await daemon.addPackage(program, 'program', { dependencies: 'os.linux' })
+  await daemon.addStager({ name: 'build', package: 'package::/::program', start_command: './build' })
 })
 
 afterAll(async () => {
+  await client.close()
   await daemon.stop()
   await expectNothingLeft(daemon)
   await removeImages(daemon)
   await daemon.close()
+  await disk.close()
 })
 
-// Each test has a root that no launch had before, so that every step has something to do.
-beforeEach(async () => {
-  const file = (name: string) => path.join(daemon.directory, `${name}.tar.gz`)
-  ;[site, pipeline] = [`site-${++tests}`, `build-${tests}`]
-  logged = (await daemon.log()).length
-  const program = await stagerTarball(file(pipeline), { build: BUILD, test: String(tests) })
-  await daemon.addPackage(program, `${pipeline}-program`, { dependencies: 'os.linux' })
-  const stager = { name: pipeline, package: `package::/::${pipeline}-program`, start_command: './build' }
-  await daemon.addStager(stager)
-  await daemon.addPackage(await tarballOf(file(site), { 'index.html': 'hello' }), site, {
-    state: 'uploaded',
-    dependencies: 'os.linux',
-  })
-})
+/** Has a new package staged. @returns the UUID of the staging */
+async function submit(name: string): Promise<string> {
+  const file = path.join(daemon.directory, `${name}.tar.gz`)
+  const more = { state: 'uploaded', dependencies: 'os.linux' } as const
+  const { uuid: subject } = await daemon.addPackage(await tarballOf(file, { 'index.html': 'hello' }), name, more)
+  acknowledged.push({ what: 'package', uuid: subject, marks: [''] })
+  const { uuid, state } = await daemon.submit(name, 'build')
+  acknowledged.push({ what: 'staging', uuid, state })
+  return uuid
+}
 
-afterEach(async () => {
+const killAtStep = (pid: number, step: string) =>
+  disk.plan({ point: 'write log', text: `"step":"${step}"`, nth: 1, then: { kill: pid, when: 'after' } })
+
+const says = (uuid: string, word: string) =>
+  until(`it says ${word}`, async () => (await daemon.text(uuid, { follow: false })).includes(word))
+
+/** What the last kill has left on the host. The sweep at the next start removes it. */
+let left: readonly string[] = []
+
+/** To be called after a kill, when a daemon had been started in between that has swept the host. */
+async function expectSwept(what: string): Promise<void> {
+  const now = await leftovers(daemon)
+  figures.check(
+    'leftover',
+    `the launch before, killed ${what}`,
+    left.filter((one) => now.includes(one)),
+  )
+  left = now
+}
+
+/** The result is the same however often the daemon was killed, and each staging has ended once. */
+async function expectResult(uuid: string, what: string): Promise<void> {
+  const { state, failure } = await daemon.ended(uuid)
+  acknowledged.push({ what: 'staging', uuid, state })
+  figures.check('loss', `the result of ${what}`, state === 'succeeded' ? [] : [failure?.message ?? state])
+  await expectDurable(what, { client, stateDir: daemon.stateDirectory }, acknowledged)
+}
+
+async function expectIdle(): Promise<void> {
   // A later sweep removes what the Engine has created after the first one.
   await until('nothing is left', async () => {
     // Containers that wait for a launch are released by it.
     await daemon.ask('POST', '/v1/node/gc', { dry_run: true })
     return (await leftovers(daemon)).length === 0
   })
-})
-
-const logOfTest = async () => (await daemon.log()).slice(logged)
-
-/** The visible result, which must be the same however often the daemon was killed. */
-async function expectResult(staging: Staging): Promise<void> {
-  const ended = await daemon.ended(staging.uuid)
-  const how = ended.failure?.message ?? ended.state
-  figures.check('loss', `the staging of ${site}`, how === 'succeeded' ? [] : [how])
-  const url = `/v1/packages/${encodeURIComponent(`package::/::${site}`)}`
-  const data = await daemon.download(url)
-  const { stdout } = await execa('tar', ['-xzOf', '-', 'app/result/built'], { input: data })
-  figures.check(
-    'loss',
-    `the result of ${site}`,
-    stdout === 'built from hello' ? [] : [`it is ${JSON.stringify(stdout)}`],
-  )
-  expect(await daemon.ask('GET', url)).toMatchObject({ state: 'ready' })
 }
 
-const steps = ['layers', 'image', 'network', 'listener', 'firewall', 'stagerfs', 'create', 'start', 'mounts']
-
-describe('kill -9 of the daemon', () => {
-  it.each(steps)('after the step "%s" of a launch: the staging resumes, and nothing is left', async (step) => {
-    const staging = await daemon.submit(site, pipeline)
-    await until(`step ${step} is over`, async () => (await logOfTest()).includes(`"step":"${step}"`))
+it('kill -9 when a staging is queued, at each step of its launch, in the stager and at its end: it resumes each time', async () => {
+  const uuid = await submit('site')
+  await daemon.kill()
+  for (const step of Object.keys(LAUNCH_POINTS).filter((one) => one !== 'undo')) {
+    killAtStep(daemon.spawn(), step)
+    await daemon.gone()
+    expect(disk.report.happened, step).toBe('write log')
+    await expectSwept(`at the step "${step}"`)
+  }
+  disk.plan()
+  for (const word of ['building', 'verdict']) {
+    await daemon.restart()
+    await says(uuid, word)
     await daemon.kill()
-    await daemon.restart()
-    await expectResult(staging)
-  })
-
-  it.each(['building', 'verdict'])('after the stager has printed "%s"', async (word) => {
-    const staging = await daemon.submit(site, pipeline)
-    await until(`it says ${word}`, async () => (await daemon.text(staging.uuid, { follow: false })).includes(word))
-    await daemon.kill()
-    await daemon.restart()
-    await expectResult(staging)
-  })
-
-  it('while the staging is queued, and again while it runs after the restart', async () => {
-    const staging = await daemon.submit(site, pipeline)
-    await daemon.kill()
-    await daemon.restart()
-    await until('it is launched', async () => (await logOfTest()).includes('"step":"start"'))
-    await daemon.kill()
-    await daemon.restart()
-    await expectResult(staging)
-  })
-
-  it('while the Engine creates an object: a later sweep removes what the first one misses', async () => {
-    await daemon.kill()
-    await daemon.restart()
-    await until('the host has been swept', async () => (await daemon.call('GET', '/readyz')).status === 200)
-    const launch = randomUUID()
-    const owner = { nodeId: await daemon.nodeId(), installDirectory: CHECKOUT }
-    await connectEngine().createNetwork({ Name: launchName(launch), Labels: launchLabels(owner, launch) })
-    await daemon.stop()
-    await expectNothingLeft(daemon)
-    await daemon.restart()
-  })
+    await expectSwept(`after the stager has said "${word}"`)
+  }
+  await daemon.restart()
+  await expectResult(uuid, 'a staging that is killed at each step')
+  killAtStep(daemon.pid, 'undo')
+  const last = await submit('last')
+  await daemon.gone()
+  await daemon.restart()
+  await expectResult(last, 'a staging that is killed when its container is removed')
+  await expectIdle()
 })
 
-describe('SIGTERM', () => {
-  it('ends the launches, and the staging resumes at the next start', async () => {
-    const staging = await daemon.submit(site, pipeline)
-    await until('it builds', async () => (await logOfTest()).includes('"step":"mounts"'))
-    await daemon.stop()
-    await expectNothingLeft(daemon)
-    await daemon.restart()
-    await expectResult(staging)
-  })
+it('SIGTERM ends the launches, and removes what the Engine has made since: the staging resumes at the next start', async () => {
+  disk.plan()
+  const before = (await daemon.log()).length
+  const uuid = await submit('stopped')
+  await until('it builds', async () => (await daemon.log()).slice(before).includes('"step":"mounts"'))
+  const launch = randomUUID()
+  const owner = { nodeId: await daemon.nodeId(), installDirectory: CHECKOUT }
+  await connectEngine().createNetwork({ Name: launchName(launch), Labels: launchLabels(owner, launch) })
+  await daemon.stop()
+  await expectNothingLeft(daemon)
+  await daemon.restart()
+  await expectResult(uuid, 'a staging that was stopped')
+  await expectIdle()
 })

@@ -1,6 +1,6 @@
 import path from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import { expectNothingLeft } from '../support/leftovers.js'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { expectNothingLeft, leftovers } from '../support/leftovers.js'
 import { CREATED_AHEAD, PrivateDaemon, until } from '../support/private-daemon.js'
 import { PrivateEngine } from '../support/private-engine.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
@@ -31,10 +31,16 @@ echo ready
 post done
 `
 
+const PROGRAMS = `/v1/packages/${encodeURIComponent('package::/::programs')}`
+
 let engine: PrivateEngine
 let daemon: PrivateDaemon
 
-beforeEach(async () => {
+/** The length of the log of the daemon at the beginning of a test. */
+let logged: number
+
+// Each test ends with an Engine and a daemon that work: to start an Engine takes as long as a test.
+beforeAll(async () => {
   engine = await PrivateEngine.start()
   daemon = await PrivateDaemon.start(['--bridge-pool', engine.addressPool, ...CREATED_AHEAD], engine.environment)
   const file = (name: string) => path.join(daemon.directory, name)
@@ -50,24 +56,38 @@ beforeEach(async () => {
   })
 })
 
+beforeEach(async () => {
+  await daemon.ask('PATCH', PROGRAMS, { environment_unset: ['GO'] })
+  logged = (await daemon.log()).length
+})
+
 afterEach(async () => {
+  await until('nothing is left', async () => {
+    // Containers that wait for a launch are released by it.
+    await daemon.ask('POST', '/v1/node/gc', { dry_run: true })
+    return (await leftovers(daemon, engine.engine)).length === 0
+  })
+})
+
+afterAll(async () => {
   await daemon.stop()
   await expectNothingLeft(daemon, engine.engine)
   await daemon.close()
   await engine.close()
 })
 
+const logOfTest = async () => (await daemon.log()).slice(logged)
+
 /** Makes later launches end at once. */
 async function unblockStagers(): Promise<void> {
-  const url = `/v1/packages/${encodeURIComponent('package::/::programs')}`
-  await daemon.ask('PATCH', url, { environment_set: { GO: 'yes' } })
+  await daemon.ask('PATCH', PROGRAMS, { environment_set: { GO: 'yes' } })
 }
 
 it('SIGKILL of the Engine during a launch: the stager is launched again, and nothing is left', async () => {
-  const { uuid } = await daemon.submit('site', 'patient')
-  await until('the stager works', async () => (await daemon.log()).includes('"step":"mounts"'))
+  const { uuid } = await daemon.submit('site', 'patient', { reuse: false })
+  await until('the stager works', async () => (await logOfTest()).includes('"step":"mounts"'))
   await engine.kill()
-  await until('the daemon has noticed', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
+  await until('the daemon has noticed', async () => (await logOfTest()).includes('waiting for the Docker Engine'))
   expect(await daemon.ask('GET', '/v1/node')).toMatchObject({ engine: { answers: false } })
   await unblockStagers()
   await engine.restart()
@@ -77,10 +97,10 @@ it('SIGKILL of the Engine during a launch: the stager is launched again, and not
 })
 
 it('SIGKILL of the Engine while a stager takes snapshots: it is launched again, whatever it makes of the error', async () => {
-  const { uuid } = await daemon.submit('site', 'careful')
+  const { uuid } = await daemon.submit('site', 'careful', { reuse: false })
   await until('the stager works', async () => (await daemon.stagectl('staging', 'logs', uuid)).stdout.includes('taken'))
   await engine.kill()
-  await until('the daemon has noticed', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
+  await until('the daemon has noticed', async () => (await logOfTest()).includes('waiting for the Docker Engine'))
   await unblockStagers()
   await engine.restart()
   const staging = await daemon.ended(uuid)
@@ -89,10 +109,10 @@ it('SIGKILL of the Engine while a stager takes snapshots: it is launched again, 
 })
 
 it('a stop of the Engine, which ends its containers: the stager is launched again, whatever its last words', async () => {
-  const { uuid } = await daemon.submit('site', 'polite')
+  const { uuid } = await daemon.submit('site', 'polite', { reuse: false })
   await until('the stager works', async () => (await daemon.stagectl('staging', 'logs', uuid)).stdout.includes('ready'))
   await engine.stop()
-  await until('the daemon has noticed', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
+  await until('the daemon has noticed', async () => (await logOfTest()).includes('waiting for the Docker Engine'))
   await unblockStagers()
   await engine.restart()
   const staging = await daemon.ended(uuid)
@@ -101,8 +121,8 @@ it('a stop of the Engine, which ends its containers: the stager is launched agai
 })
 
 it('SIGKILL of both: the staging resumes after both have restarted', async () => {
-  const { uuid } = await daemon.submit('site', 'patient')
-  await until('the stager works', async () => (await daemon.log()).includes('"step":"mounts"'))
+  const { uuid } = await daemon.submit('site', 'patient', { reuse: false })
+  await until('the stager works', async () => (await logOfTest()).includes('"step":"mounts"'))
   await engine.kill()
   await daemon.kill()
   await daemon.restart()
@@ -117,8 +137,8 @@ it('an Engine that is down: the daemon keeps running, reports it, and stages whe
   await engine.kill()
   const doctor = await daemon.stagectl('node', 'doctor')
   expect(doctor.stdout + doctor.stderr).toMatch(/Engine/)
-  const { uuid } = await daemon.submit('site', 'patient')
-  await until('it waits for the Engine', async () => (await daemon.log()).includes('waiting for the Docker Engine'))
+  const { uuid } = await daemon.submit('site', 'patient', { reuse: false })
+  await until('it waits for the Engine', async () => (await logOfTest()).includes('waiting for the Docker Engine'))
   await engine.restart()
   expect((await daemon.ended(uuid)).state).toBe('succeeded')
 })

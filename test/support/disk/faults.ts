@@ -4,6 +4,8 @@ import type { Operation, OperationName, Watch } from './operations.js'
 export interface Fault {
   /** The point where it happens, as `pointOf` names it; undefined: any of them. */
   readonly point?: string
+  /** Only of writes that have it in them. */
+  readonly text?: string
   /** From 1, of the operations at this point. */
   readonly nth: number
   readonly then:
@@ -56,7 +58,7 @@ export class Faults implements Watch {
     const { nth, then } = this.#fault
     if ('fail' in then && this.#happened !== undefined && then.lasting?.includes(operation.name))
       throw planted(then.fail)
-    if (!isMeant(this.#fault, point)) return
+    if (!isMeant(this.#fault, point, operation)) return
     this.#count += 1
     if ('kill' in then) {
       if (then.when === 'after' || this.#count !== nth || this.#happened !== undefined) return
@@ -70,7 +72,7 @@ export class Faults implements Watch {
 
   after(operation: Operation): void {
     const point = pointOf(operation)
-    if (!this.#fault || !isMeant(this.#fault, point)) return
+    if (!this.#fault || !isMeant(this.#fault, point, operation)) return
     const { nth, then } = this.#fault
     if ('kill' in then && then.when === 'after' && this.#count === nth) this.#kill(then.kill, point)
   }
@@ -82,7 +84,8 @@ export class Faults implements Watch {
   }
 }
 
-function isMeant(fault: Fault, point: string): boolean {
+function isMeant(fault: Fault, point: string, { data }: Operation): boolean {
+  if (fault.text !== undefined && data?.includes(fault.text) !== true) return false
   return fault.point === undefined || fault.point === point
 }
 

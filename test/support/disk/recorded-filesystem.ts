@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -69,7 +70,10 @@ export class RecordedFilesystem {
     await runProcess('umount', [this.path])
   }
 
+  /** Unmounts it, if a failed test has not. */
   async close(): Promise<void> {
+    if (readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${this.path} `))
+      await runProcess('umount', ['--lazy', this.path])
     await this.disk.close()
     await rm(this.directory, { recursive: true })
   }

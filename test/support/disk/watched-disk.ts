@@ -13,6 +13,16 @@ import type { Fault, FaultReport } from './faults.js'
 import { readRecording, type Recorded } from './recording.js'
 
 /**
+ * Serves a disk. It is unmounted at the end of the input, with what is mounted from it, so also when the process of the test
+ * was killed. Then the server ends. A mount of FUSE without a server would stay, and give errors.
+ */
+const SERVE = `"$0" "$@" </dev/null &
+cat >/dev/null
+losetup --noheadings --output NAME --associated "$3/${IMAGE}" 2>/dev/null | xargs -r umount --lazy
+umount --lazy "$3" 2>/dev/null
+wait`
+
+/**
  * A directory in which a test sees every change in its order, has any of them fail, or kills a process at it. It is a
  * FUSE file system, served by a process of its own, so it works for all that this process does, SQLite included.
  *
@@ -44,8 +54,8 @@ export class WatchedDisk {
     const [files, mount] = [path.join(directory, 'files'), path.join(directory, 'mount')]
     await mkdir(files)
     await mkdir(mount)
-    const server = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, program, files, mount], {
-      stdio: ['ignore', 'inherit', 'inherit'],
+    const server = spawn('sh', ['-c', SERVE, process.execPath, program, files, mount], {
+      stdio: ['pipe', 'inherit', 'inherit'],
     })
     await until('the disk is mounted', () => {
       if (server.exitCode !== null) throw new Error('the disk could not be mounted')
@@ -82,15 +92,20 @@ export class WatchedDisk {
   async close(): Promise<void> {
     closeSync(this.#marks)
     const ended = once(this.#server, 'exit')
-    // A loop device lets go of its file some time after it is unmounted.
-    await until('the disk is unmounted', () =>
+    // A loop device lets go of its file some time after it is unmounted. What a failed test has left open must not keep the mount.
+    const unmounted = until('the disk is unmounted', () =>
       runProcess('umount', [this.path]).then(
         () => true,
         () => false,
       ),
     )
-    await ended
-    await rm(this.#directory, { recursive: true })
+    try {
+      await unmounted
+    } finally {
+      this.#server.stdin!.end()
+      await ended
+      await rm(this.#directory, { recursive: true })
+    }
   }
 
   get #recording(): string {

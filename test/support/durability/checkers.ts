@@ -13,7 +13,10 @@ const ORDER = ['queued', 'running', ...ENDS]
  * What was acknowledged, and is not there: a sentence for each. Asks a daemon over its API, when no staging of it is at
  * work. Nothing may have been acknowledged in between.
  */
-export async function findLost(client: SocketClient, acknowledged: readonly Acknowledged[]): Promise<string[]> {
+export async function findLost(
+  client: Pick<SocketClient, 'call'>,
+  acknowledged: readonly Acknowledged[],
+): Promise<string[]> {
   const lost: string[] = []
   const deleted = new Set(acknowledged.flatMap((one) => (one.what === 'deletion' ? [one.uuid] : [])))
   const packages = new Map<string, readonly string[]>()
@@ -57,7 +60,7 @@ function lostOfStaging({ uuid, state }: Staging, acknowledged: string): string[]
 }
 
 /** What can be seen and is not whole: a sentence for each. Asks a daemon when no staging of it is at work. */
-export async function findHalfDone(client: SocketClient): Promise<string[]> {
+export async function findHalfDone(client: Pick<SocketClient, 'call'>): Promise<string[]> {
   const half: string[] = []
   const list = async <T>(url: string) => (await client.call('GET', url)).document as readonly T[]
   const packages = new Map((await list<Package>('/v1/packages')).map((one) => [one.uuid, one]))

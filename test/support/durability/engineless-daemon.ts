@@ -9,6 +9,9 @@ import { archiveOf } from './archives.js'
 /** What the stager of the workload says, and what is in the packages that it has made. */
 export const BUILT = 'app/built'
 
+/** The queue of the daemon tries again so soon after an error. */
+const QUEUE_RETRY_MS = 20
+
 /** The whole daemon, as it is started, but for the isolation, which is a fake. Needs root, and no Engine. */
 export async function openEngineless(
   { stateDir, socket }: { readonly stateDir: string; readonly socket: string },
@@ -28,6 +31,7 @@ export async function openEngineless(
     logger,
     environment: {},
     buildIsolation: () => Promise.resolve(isolation),
+    queueRetryMs: QUEUE_RETRY_MS,
   })
   return { daemon, isolation }
 }

@@ -3,21 +3,31 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Daemon } from '../../../daemon/lifecycle.js'
 import type { Staging } from '../../../daemon/documents/staging.js'
+import { figures } from '../../hostile/support/promises.js'
 import { until } from '../until.js'
 import { findHalfDone, findLeft, findLost } from './checkers.js'
 import { openEngineless, SocketClient, type Answer } from './engineless-daemon.js'
 import { Refusal, Workload, type Acknowledged } from './workload.js'
 
-/** Waits until no staging is at work, and tells what is lost, half-done or left then. */
-export async function wrongsOf(
-  { client, stateDir }: Pick<NodeUnderTest, 'client' | 'stateDir'>,
+/**
+ * The one checker of all durability tests: asks a daemon from outside, as soon as no staging is at work, and counts two
+ * checks. Throws if something is lost, half-done or left.
+ *
+ * @param what has happened to the node
+ * @param counted those of all tests, by default
+ */
+export async function expectDurable(
+  what: string,
+  { client, stateDir }: { readonly client: Pick<SocketClient, 'call'>; readonly stateDir: string },
   acknowledged: readonly Acknowledged[],
-): Promise<string[]> {
+  counted = figures,
+): Promise<void> {
   await until('all stagings have ended', async () => {
     const { document } = await client.call('GET', '/v1/stagings?limit=1000')
     return (document as Staging[]).every(({ state }) => state !== 'queued' && state !== 'running')
   })
-  return [...(await findLost(client, acknowledged)), ...(await findHalfDone(client)), ...(await findLeft(stateDir))]
+  counted.check('loss', what, [...(await findLost(client, acknowledged)), ...(await findHalfDone(client))])
+  counted.check('leftover', what, await findLeft(stateDir))
 }
 
 /** A daemon without an Engine in this process, what it is asked for, and what it has acknowledged. */
@@ -70,13 +80,9 @@ export class NodeUnderTest {
     }
   }
 
-  /** Has the queue look for stagings now, and not some seconds after an error. */
-  async wakeQueue(): Promise<void> {
-    for (const how of ['drain', 'undrain']) await this.client.call('POST', `/v1/node/${how}`)
-  }
-
-  wrongs(acknowledged = this.acknowledged): Promise<string[]> {
-    return wrongsOf(this, acknowledged)
+  /** See `expectDurable`. */
+  async expectDurable(what: string, acknowledged = this.acknowledged, counted = figures): Promise<void> {
+    await expectDurable(what, this, acknowledged, counted)
   }
 
   async close(): Promise<void> {
