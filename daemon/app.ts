@@ -10,6 +10,7 @@ import { chooseCompressor } from '../isolation/archive/compressor.js'
 import { detectCompression } from '../isolation/archive/compression.js'
 import { canonicalArchive } from '../isolation/archive/canonical-archive.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
+import { movedArchive } from '../isolation/archive/moved-archive.js'
 import { readEntries } from '../isolation/archive/read-entries.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { segmentedScans } from '../isolation/archive/segmented-scan.js'
@@ -27,6 +28,7 @@ import { buildWebhooks } from './build-webhooks.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { examineSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
+import { Droplets } from './droplets/droplets.js'
 import { Exporter } from './exchange/export.js'
 import { Importer } from './exchange/import.js'
 import { Collector } from './garbage/collector.js'
@@ -204,6 +206,7 @@ export async function buildApp(
   })
   const { exchange, results } = store
   const entriesOf = (body: Readable, signal: AbortSignal) => readEntries(body, DEFAULT_ARCHIVE_LIMITS, signal)
+  const droplets = new Droplets({ packages, blobs, live: liveBlobs, readEntries: entriesOf, move: movedArchive })
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
   const graceMs = settings.uploadGraceMs
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, prepared, logs, graceMs })
@@ -267,6 +270,7 @@ export async function buildApp(
     webhooks: webhooks.routes,
     packages: { packages, ingest, quota, verifications },
     packageData: { packages, blobs, live: liveBlobs },
+    packageDroplet: { droplets },
     packageSource: {
       packages,
       ledger,
