@@ -24,6 +24,7 @@ import type { Bootstraps } from './bootstrap/bootstraps.js'
 import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
 import { buildBootstraps } from './build-bootstraps.js'
 import type { BuildIsolation } from './build-isolation.js'
+import { buildCloudFoundry, type CloudFoundry } from './build-cloud-foundry.js'
 import { buildWebhooks } from './build-webhooks.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { examineSocket } from './control-socket.js'
@@ -93,6 +94,8 @@ export interface App {
   readonly readiness: Pick<Readiness, 'assertReady'>
   readonly ledger: Pick<StagingLedger, 'list'>
   readonly verifier: Pick<Verifier, 'start' | 'stop'>
+  /** Undefined if it is turned off. */
+  readonly cloudFoundry: CloudFoundry | undefined
 }
 
 /**
@@ -244,6 +247,12 @@ export async function buildApp(
   const ofWebhooks = { webhooks: store.webhooks, ledger, registry, seal, authorities: ca.pem }
   const webhooks = buildWebhooks({ ...ofWebhooks, settings, version, logger })
   await webhooks.seal()
+  const cloudFoundry = await buildCloudFoundry({
+    ...{ packages, ingest, quota, ledger, logs, droplets, seal, registry, nodeId, logger },
+    ...{ settings: settings.cloudFoundry, tasks: store.tasks, stagings: service, authorities: ca.pem },
+    directory: state.imports,
+    maxBytes: (namespace) => packages.remainingQuota(namespace),
+  })
 
   // Bootstrap.
   const { bootstraps, logs: bootstrapLogs } = buildBootstraps({
@@ -301,5 +310,5 @@ export async function buildApp(
     bootstraps: { bootstraps, logs: bootstrapLogs },
   })
   callers.trust(api.server)
-  return { api, service, deliveries: webhooks.deliveries, runs, bootstraps, readiness, ledger, verifier }
+  return { api, service, deliveries: webhooks.deliveries, runs, bootstraps, readiness, ledger, verifier, cloudFoundry }
 }
