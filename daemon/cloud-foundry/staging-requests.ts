@@ -185,8 +185,10 @@ export class StagingRequests {
       await this.#bus.publish(reply, data)
     } catch (error) {
       if (!(error instanceof StagerdError)) throw error
-      if (error.code === 'message-too-large' && data.length > SHORTENED_BYTES)
-        return await this.#publish(reply, shortened(data))
+      if (error.code === 'message-too-large' && data.length > SHORTENED_BYTES) {
+        await this.#publish(reply, shortened(data))
+        return
+      }
       if (error.code !== 'bad-subject' && error.code !== 'message-too-large') throw error
       this.#parts.logger.error({ err: error }, 'an answer to a staging request cannot be sent')
     }

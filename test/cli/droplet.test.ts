@@ -43,17 +43,17 @@ test('a ready package becomes a droplet that starts where it is unpacked', async
   const { code, io } = await real.run(['package', 'droplet', name, '-f', 'droplet.tgz'])
   expect([code, io.out]).toEqual([0, expect.stringMatching(/^Wrote .* of package::\/::package-1 to droplet\.tgz\.\n$/)])
   const entries = await readTar(Readable.from([readFileSync(inRoot('droplet.tgz'))]))
-  expect(
-    entries.map(({ header }) => `${header.type} ${header.mode?.toString(8)} ${header.uid} ${header.name}`),
-  ).toEqual([
-    'directory 755 99 logs',
-    'directory 755 99 tmp',
-    'file 500 99 startup',
-    'file 500 99 stop',
-    'directory 750 99 app',
-    'file 644 0 app/.hidden',
-    'file 755 99 app/run',
-  ])
+  expect(entries.map(({ header }) => `${header.type} ${header.mode.toString(8)} ${header.uid} ${header.name}`)).toEqual(
+    [
+      'directory 755 99 logs',
+      'directory 755 99 tmp',
+      'file 500 99 startup',
+      'file 500 99 stop',
+      'directory 750 99 app',
+      'file 644 0 app/.hidden',
+      'file 755 99 app/run',
+    ],
+  )
   const cwd = mkdtempSync(path.join(tmpdir(), 'droplet-'))
   try {
     execFileSync('tar', ['-xzf', inRoot('droplet.tgz')], { cwd })

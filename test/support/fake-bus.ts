@@ -13,7 +13,7 @@ const LARGEST = 1024 * 1024
 export class FakeServer {
   readonly members = new Set<Member>()
   #isUp = true
-  #turn = 0
+  readonly #turns = new Map<string, number>()
 
   get isUp(): boolean {
     return this.#isUp
@@ -30,8 +30,10 @@ export class FakeServer {
   /** As a client with an inbox does. */
   send(subject: string, data: Uint8Array, reply?: string): void {
     const groups = groupsOf(this.members, subject)
-    for (const members of groups.values()) {
-      const member = members[this.#turn++ % members.length]
+    for (const [group, members] of groups) {
+      const turn = this.#turns.get(group) ?? 0
+      this.#turns.set(group, turn + 1)
+      const member = members[turn % members.length]
       if (member) setImmediate(() => member.handle({ subject, data, reply }))
     }
   }

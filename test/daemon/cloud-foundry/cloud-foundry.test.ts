@@ -156,9 +156,9 @@ describe.runIf(hasNatsServer)('the older staging service', () => {
     ],
   ])('answers %s with what is wrong', async (data, error) => {
     expect(await send(data)).toEqual({
-      task_id: expect.stringMatching(/^[0-9a-f]{32}$/),
+      task_id: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
       task_log: '',
-      error: expect.stringContaining(error),
+      error: expect.stringContaining(error) as string,
     })
   })
 
@@ -248,7 +248,8 @@ describe.runIf(hasNatsServer)('the older staging service', () => {
     let most = 0
     daemon.isolation.stagers.set('./stage', async ({ url }) => {
       most = Math.max(most, (running += 1))
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      // Two meet here; a third would be counted.
+      await until('there are two', () => most >= 2)
       running -= 1
       await call(url, 'POST /done')
     })
@@ -281,9 +282,9 @@ describe.runIf(hasNatsServer)('the older staging service', () => {
   it('answers what was recorded, with the same task, after a restart in the middle of a staging', async () => {
     let launches = 0
     daemon.isolation.stagers.set('./stage', async (context) => {
-      const { url } = context
-      if ((launches += 1) === 1) return await HANGS(context)
-      await call(url, 'POST /done')
+      launches += 1
+      if (launches === 1) await HANGS(context)
+      else await call(context.url, 'POST /done')
     })
     const asked = ask({ app_id: 'interrupted' })
     await until('it is staged', () => launches === 1)

@@ -15,8 +15,14 @@ messageBusContract('the fake', () => {
   const server = new FakeServer()
   return Promise.resolve({
     open: () => Promise.resolve(new FakeBus(server)),
-    stop: () => Promise.resolve(server.stop()),
-    start: () => Promise.resolve(server.start()),
+    stop: () => {
+      server.stop()
+      return Promise.resolve()
+    },
+    start: () => {
+      server.start()
+      return Promise.resolve()
+    },
     close: () => Promise.resolve(),
   })
 })

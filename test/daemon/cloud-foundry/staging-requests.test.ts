@@ -112,7 +112,6 @@ describe('staging requests', () => {
   it('that cannot be recorded are counted, and not answered', async () => {
     const results: string[] = []
     const tasks = {
-      ...store.tasks,
       all: () => store.tasks.all(),
       record: () => Promise.reject(new Error('the disk is full')),
     } as unknown as StagingRequestsParts['tasks']
