@@ -33,7 +33,7 @@ export async function download(client: Client, uri: string, signal: AbortSignal)
     const { location } = response.headers
     if (!REDIRECTING.has(response.statusCode) || typeof location !== 'string')
       throw new Unavailable('download-failed', `The server of the application answered ${response.statusCode}.`)
-    if (redirects === REDIRECTS || !URL.canParse(location, url))
+    if (redirects === REDIRECTS || !URL.canParse(location, url.href))
       throw new Unavailable('download-failed', `The server of the application redirects more than ${REDIRECTS} times.`)
     const next = withoutCredentials(new URL(location, url).href)
     authorization = next.authorization ?? (next.url.origin === url.origin ? authorization : undefined)
