@@ -10,6 +10,7 @@ import { chooseCompressor } from '../isolation/archive/compressor.js'
 import { detectCompression } from '../isolation/archive/compression.js'
 import { canonicalArchive } from '../isolation/archive/canonical-archive.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
+import { movedArchive } from '../isolation/archive/moved-archive.js'
 import { readEntries } from '../isolation/archive/read-entries.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { segmentedScans } from '../isolation/archive/segmented-scan.js'
@@ -23,10 +24,12 @@ import type { Bootstraps } from './bootstrap/bootstraps.js'
 import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
 import { buildBootstraps } from './build-bootstraps.js'
 import type { BuildIsolation } from './build-isolation.js'
+import { buildCloudFoundry, type CloudFoundry } from './build-cloud-foundry.js'
 import { buildWebhooks } from './build-webhooks.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { examineSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
+import { Droplets } from './droplets/droplets.js'
 import { Exporter } from './exchange/export.js'
 import { Importer } from './exchange/import.js'
 import { Collector } from './garbage/collector.js'
@@ -93,6 +96,8 @@ export interface App {
   readonly readiness: Pick<Readiness, 'assertReady'>
   readonly ledger: Pick<StagingLedger, 'list'>
   readonly verifier: Pick<Verifier, 'start' | 'stop'>
+  /** Undefined if it is turned off. */
+  readonly cloudFoundry: CloudFoundry | undefined
 }
 
 /**
@@ -209,6 +214,7 @@ export async function buildApp(
   })
   const { exchange, results } = store
   const entriesOf = (body: Readable, signal: AbortSignal) => readEntries(body, DEFAULT_ARCHIVE_LIMITS, signal)
+  const droplets = new Droplets({ packages, blobs, live: liveBlobs, readEntries: entriesOf, move: movedArchive })
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
   const graceMs = settings.uploadGraceMs
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, prepared, logs, graceMs })
@@ -246,6 +252,12 @@ export async function buildApp(
   const ofWebhooks = { webhooks: store.webhooks, ledger, registry, seal, authorities: ca.pem }
   const webhooks = buildWebhooks({ ...ofWebhooks, settings, version, logger })
   await webhooks.seal()
+  const cloudFoundry = await buildCloudFoundry({
+    ...{ packages, ingest, quota, ledger, logs, droplets, seal, registry, nodeId, logger },
+    ...{ settings: settings.cloudFoundry, tasks: store.tasks, stagings: service, authorities: ca.pem },
+    directory: state.imports,
+    maxBytes: (namespace) => packages.remainingQuota(namespace),
+  })
 
   // Bootstrap.
   const { bootstraps, logs: bootstrapLogs } = buildBootstraps({
@@ -272,6 +284,7 @@ export async function buildApp(
     webhooks: webhooks.routes,
     packages: { packages, ingest, quota, verifications },
     packageData: { packages, blobs, live: liveBlobs },
+    packageDroplet: { droplets },
     packageSource: {
       packages,
       ledger,
@@ -302,5 +315,5 @@ export async function buildApp(
     bootstraps: { bootstraps, logs: bootstrapLogs },
   })
   callers.trust(api.server)
-  return { api, service, deliveries: webhooks.deliveries, runs, bootstraps, readiness, ledger, verifier }
+  return { api, service, deliveries: webhooks.deliveries, runs, bootstraps, readiness, ledger, verifier, cloudFoundry }
 }

@@ -56,7 +56,7 @@ export class Daemon {
 
   async start(): Promise<void> {
     const { socket, group, control, stateDir } = this.#settings
-    const { api, service, deliveries, runs, bootstraps, verifier } = this.#app
+    const { api, service, deliveries, runs, bootstraps, verifier, cloudFoundry } = this.#app
     const address = controlAddressOf(control)
     await prepareSocketPath(socket)
     // Last in, first out: no new requests first, then the end of the work in progress.
@@ -66,6 +66,7 @@ export class Daemon {
     this.#undo.defer('stop the bootstrap', () => bootstraps.stop())
     this.#undo.defer('stop the runs', () => runs.stop())
     // Ends of stagings from here on are recorded, and told at the next start.
+    this.#undo.defer('stop the staging requests', () => cloudFoundry?.stop())
     this.#undo.defer('stop the webhooks', () => deliveries.stop())
     this.#undo.defer('close the control API', () => api.close())
     await api.listen({ path: socket }).catch((error: unknown) => {
@@ -79,6 +80,7 @@ export class Daemon {
     }
     service.start()
     deliveries.start()
+    cloudFoundry?.start()
     verifier.start()
     void this.#bootstrap()
     this.#logger.info({ socket, state: stateDir }, 'stagerd is ready')
@@ -138,13 +140,19 @@ export class Daemon {
    * @returns whether all have ended before `signal` was aborted
    */
   async drain(signal: AbortSignal): Promise<boolean> {
-    const { service } = this.#app
-    service.drain()
+    const { service, cloudFoundry } = this.#app
     const aborted = new Promise<false>((resolve) => {
       if (signal.aborted) resolve(false)
       else signal.addEventListener('abort', () => resolve(false), { once: true })
     })
-    return await Promise.race([service.idle().then(() => true), aborted])
+    const drained = async () => {
+      // Its tasks under way may have stagings that are queued.
+      if (cloudFoundry) await Promise.race([cloudFoundry.drain(), aborted])
+      service.drain()
+      await service.idle()
+      return true
+    }
+    return await Promise.race([drained(), aborted])
   }
 
   async stop(): Promise<void> {

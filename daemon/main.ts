@@ -46,6 +46,8 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     process.on('SIGTERM', stop)
     process.on('SIGINT', stop)
+    // As the older staging service of Cloud Foundry.
+    process.on('SIGUSR2', stop)
   })
   // Before the start: the default action of this signal ends the process.
   let service: Service | undefined

@@ -8,6 +8,7 @@ import { addPackageDiffCommand } from './package-diff.js'
 import { addPackageHistoryCommand, addPackageRollbackCommand } from './package-history.js'
 import { addPackageBuildCommand } from './package-build.js'
 import { addPackageDownloadCommand } from './package-download.js'
+import { addPackageDropletCommand } from './package-droplet.js'
 import { addPackageExportCommand } from './package-export.js'
 import { addPackageFromFileCommand } from './package-from-file.js'
 import { addPackageImportCommand } from './package-import.js'
@@ -35,6 +36,7 @@ export function addPackageCommands(program: Command, commandLine: CommandLine): 
   addPackageListCommand(group, commandLine)
   addShowCommand(group, commandLine, PACKAGE)
   addPackageDownloadCommand(group, commandLine)
+  addPackageDropletCommand(group, commandLine)
   addPackageHistoryCommand(group, commandLine)
   addPackageDiffCommand(group, commandLine)
   addPackageRollbackCommand(group, commandLine)

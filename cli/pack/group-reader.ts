@@ -1,16 +1,14 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, type BigIntStats } from 'node:fs'
 import { BadInput, errnoOf } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import { RUNNER } from '../../base/runner.js'
 import { tarEntry, type TarEntry } from '../../base/tar-blocks.js'
 import { tarTime } from '../../base/tar-time.js'
-import { nativePath, shownPath } from './byte-path.js'
+import { nativePath, shownPath } from '../../base/byte-path.js'
 import type { LeftOut } from './left-out.js'
 import { entryError } from './packing-error.js'
 import type { GroupEntry } from './source-groups.js'
-import { TarChunks } from './tar-chunks.js'
-
-/** UID and GID of `runner`, the user that stagers run as. */
-export const OWNER = 99
+import { TarChunks } from '../../base/tar-chunks.js'
 
 /** In bytes. A file up to this size is read before its header is written, so that it may change in between. */
 const SMALL = 1024 * 1024
@@ -125,7 +123,7 @@ export class GroupReader {
     more: Pick<TarEntry, 'size' | 'target'>,
   ): void {
     const time = tarTime(mtimeNs)
-    const entry = { path: `${this.#prefix}${path}`, kind, mode: Number(mode) & 0o777, owner: OWNER, time, ...more }
+    const entry = { path: `${this.#prefix}${path}`, kind, mode: Number(mode) & 0o777, owner: RUNNER, time, ...more }
     this.#chunks.add(tarEntry(entry))
   }
 }

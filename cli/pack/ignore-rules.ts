@@ -1,5 +1,5 @@
 import ignore, { type Ignore } from 'ignore'
-import { joined, nativePath, shownPath } from './byte-path.js'
+import { joined, nativePath, shownPath } from '../../base/byte-path.js'
 import { IGNORE_FILE, readIgnoreFile } from './ignore-file.js'
 
 /** Ignored by default. `!.git` in `.apcignore` includes it. */

@@ -1,5 +1,5 @@
 import { quote } from '../../base/fqn.js'
-import { shownPath } from './byte-path.js'
+import { shownPath } from '../../base/byte-path.js'
 
 type Reason = 'socket' | 'special' | 'vanished'
 

@@ -5,14 +5,14 @@ import { BadInput, errnoOf, NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import type { Io } from '../terminal/io.js'
 import { archiveKindOf, type ArchiveKind } from './archive-kind.js'
-import { bytePath } from './byte-path.js'
+import { bytePath } from '../../base/byte-path.js'
 import { compressToFile } from './compressed-file.js'
 import { LeftOut } from './left-out.js'
 import { entryError } from './packing-error.js'
 import { singleFileTar } from './single-file-tar.js'
 import { digestTarball } from './tarball-file.js'
 import type { Tarball } from './tarball.js'
-import { zipTar } from './zip-tar.js'
+import { zipTar } from '../../base/zip/zip-tar.js'
 
 export interface OpenFile {
   /** Absolute. */

@@ -3,11 +3,12 @@ import { realpath } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
+import { RUNNER } from '../../base/runner.js'
 import { END_OF_ARCHIVE, tarEntry } from '../../base/tar-blocks.js'
 import { tarTime } from '../../base/tar-time.js'
 import type { Io } from '../terminal/io.js'
-import { nativePath } from './byte-path.js'
-import { GroupReader, OWNER } from './group-reader.js'
+import { nativePath } from '../../base/byte-path.js'
+import { GroupReader } from './group-reader.js'
 import { LeftOut } from './left-out.js'
 import { locateSource } from './locate-source.js'
 import { readHandle } from './read-handle.js'
@@ -147,7 +148,7 @@ async function fill(
 /** `runner` owns the directory, because a stager unpacks its package there. */
 function prefixEntry(root: string, prefix: string): Buffer {
   const time = tarTime(lstatSync(nativePath(root), { bigint: true }).mtimeNs)
-  return tarEntry({ path: prefix, kind: 'directory', mode: 0o755, owner: OWNER, time })
+  return tarEntry({ path: prefix, kind: 'directory', mode: 0o755, owner: RUNNER, time })
 }
 
 function* metered(chunks: Iterable<Buffer>, onBytes: (count: number) => void): Generator<Buffer> {

@@ -1,6 +1,6 @@
 import { BadInput, errnoOf, StagerdError, Unavailable } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import { shownPath } from './byte-path.js'
+import { shownPath } from '../../base/byte-path.js'
 
 /**
  * The error for an entry of a source that cannot be read.

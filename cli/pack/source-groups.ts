@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { lstatSync, type BigIntStats } from 'node:fs'
 import { errnoOf } from '../../base/errors.js'
-import { nativePath } from './byte-path.js'
+import { nativePath } from '../../base/byte-path.js'
 import type { LeftOut } from './left-out.js'
 import { entryError } from './packing-error.js'
 import type { SameFile } from './same-file.js'
-import { CHUNK } from './tar-chunks.js'
+import { CHUNK } from '../../base/tar-chunks.js'
 import { walkSource } from './walk-source.js'
 
 export interface GroupEntry {

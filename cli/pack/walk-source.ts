@@ -1,6 +1,6 @@
 import { readdirSync, type Dirent } from 'node:fs'
 import { errnoOf } from '../../base/errors.js'
-import { joined, nativePath, shownPath } from './byte-path.js'
+import { joined, nativePath, shownPath } from '../../base/byte-path.js'
 import { badIgnoreFile, IGNORE_FILE, resemblesIgnoreFile } from './ignore-file.js'
 import { IgnoreRules } from './ignore-rules.js'
 import { entryError } from './packing-error.js'

@@ -2,7 +2,7 @@ import { realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import { bytePath, joined, nativePath, shownPath } from '../pack/byte-path.js'
+import { bytePath, joined, nativePath, shownPath } from '../../base/byte-path.js'
 import { topOfSource } from '../pack/walk-source.js'
 
 /** The limit of the control API. */

@@ -17,6 +17,7 @@ import { manifestRoutes } from './routes/manifests.js'
 import { metricsRoutes, type MetricsRoutesParts } from './routes/metrics.js'
 import { nodeRoutes, type NodeRoutesParts } from './routes/node.js'
 import { packageDataRoutes, type PackageDataRoutesParts } from './routes/package-data.js'
+import { packageDropletRoutes, type PackageDropletRoutesParts } from './routes/package-droplet.js'
 import { packageSourceRoutes, type PackageSourceRoutesParts } from './routes/package-source.js'
 import { packageRoutes, type PackageRoutesParts } from './routes/packages.js'
 import { pipelineRoutes, type PipelineRoutesParts } from './routes/pipelines.js'
@@ -42,6 +43,7 @@ export interface ApiParts {
   readonly webhooks: WebhookRoutesParts
   readonly packages: PackageRoutesParts
   readonly packageData: PackageDataRoutesParts
+  readonly packageDroplet: PackageDropletRoutesParts
   readonly packageSource: Omit<PackageSourceRoutesParts, 'uploads'>
   readonly results: ResultRoutesParts
   readonly images: ImageRoutesParts
@@ -90,6 +92,7 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
     routes: [
       (api) => packageRoutes(api, parts.packages),
       (api, closing) => packageDataRoutes(api, parts.packageData, closing),
+      (api, closing) => packageDropletRoutes(api, parts.packageDroplet, closing),
       (api, closing) => packageSourceRoutes(api, { uploads, ...parts.packageSource }, closing),
       (api, closing) => resultRoutes(api, parts.results, closing),
       (api) => buildScriptRoutes(api),

@@ -58,8 +58,8 @@ function expandSelf(key: string, value: string, below: string | undefined): stri
   return value.replace(new RegExp(`:?${self}`, 'g'), '').replace(/^:/, value.startsWith(':') ? ':' : '')
 }
 
-/** A pattern. `$a.b` refers to the variable `a`, as in a shell, so other names than those of a shell need the braces. */
-function referenceTo(key: string): string {
+/** A pattern, for the name of a variable. `$a.b` refers to the variable `a`, as in a shell, so other names than those of a shell need the braces. */
+export function referenceTo(key: string): string {
   const name = key.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)
   const braced = String.raw`\$\{${name}\}`
   return isShellName(key) ? String.raw`(?:\$${name}(?![A-Za-z0-9_])|${braced})` : braced

@@ -1,13 +1,7 @@
 import path from 'node:path'
 import { BadInput, messageOf } from '../../base/errors.js'
-import {
-  DEFINITIONS,
-  isDefinition,
-  listDefinitions,
-  type Definition,
-  type DefinitionTree,
-  type Settings,
-} from './settings.js'
+import type { Definition } from './definition.js'
+import { DEFINITIONS, isDefinition, listDefinitions, type DefinitionTree, type Settings } from './settings.js'
 import { readSettingsFile } from './settings-file.js'
 import { tomlValue } from './toml-value.js'
 

@@ -1,4 +1,5 @@
-import { listDefinitions, type Definition } from './settings.js'
+import type { Definition } from './definition.js'
+import { listDefinitions } from './settings.js'
 import { tomlValue } from './toml-value.js'
 
 const WIDTH = 120

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os'
+import { define, type Definition } from './definition.js'
 import { parseOptionalPath, parsePath, parseSocketPath } from './parse-path.js'
 import { parseNetworks } from './parse-networks.js'
+import { parseNatsServers, parseSubjects } from './parse-nats.js'
 import { parseProxy } from './parse-proxy.js'
 import {
   parseBytes,
@@ -20,34 +22,6 @@ import {
   parsePipelines,
   parseText,
 } from './parse-value.js'
-
-export interface Definition<T> {
-  /** Key in the settings file. The flag `--KEY` and the variable `STAGERD_KEY` are derived from it. */
-  readonly key: string
-  /** Placeholder for the value in the help text. */
-  readonly placeholder: string
-  readonly default: string
-  readonly help: string
-  /** What the settings file and the manual say, for this setting and those below it that have none. */
-  readonly about?: string
-  /** What the settings file shows where the default depends on the host. */
-  readonly example?: string
-  /** Whether a reload changes it in a running daemon; others need a restart. */
-  readonly reloads?: boolean
-  /** @param base the directory that a relative path starts from */
-  readonly parse: (text: string, base: string) => T
-}
-
-function define<T>(
-  key: string,
-  placeholder: string,
-  parse: Definition<T>['parse'],
-  defaultValue: string,
-  help: string,
-  more: Pick<Definition<T>, 'about' | 'example' | 'reloads'> = {},
-): Definition<T> {
-  return { key, placeholder, default: defaultValue, help, parse, ...more }
-}
 
 const PROCESSORS = availableParallelism()
 
@@ -162,6 +136,43 @@ export const DEFINITIONS = {
         'Networks that webhooks may be sent to although they are not public, such as "10.20.0.0/16,fd12:3456::/32"; others are refused. Who may add a webhook has this host send requests to them. Webhooks use the proxies above.',
     },
   ),
+  /** The older staging service, over NATS. */
+  cloudFoundry: {
+    nats: define(
+      'cloud-foundry-nats',
+      'LIST',
+      parseNatsServers,
+      '',
+      'NATS servers with staging requests of Cloud Foundry',
+      {
+        about:
+          'The older staging service of Cloud Foundry: NATS servers of which staging requests are taken, such as "nats://10.1.2.3:4222", or tls:// for all of them; "" takes none. Whoever may send requests there stages applications on this node. docs/cloud-foundry.md says what is served. The credentials are in a file of mode 0600: USER:PASSWORD, or a token. Each subject is the name of its queue group, too.',
+      },
+    ),
+    credentials: define(
+      'cloud-foundry-credentials',
+      'FILE',
+      parseOptionalPath,
+      '',
+      'file with USER:PASSWORD, or a token, for NATS',
+    ),
+    subjects: define('cloud-foundry-subjects', 'LIST', parseSubjects, 'staging', 'subjects of staging requests'),
+    networks: define(
+      'cloud-foundry-networks',
+      'LIST',
+      parseNetworks,
+      '',
+      'networks of their URIs that are allowed although they are not public, comma-separated',
+      {
+        about:
+          'Networks to which download_uri and upload_uri may lead although they are not public, such as "10.20.0.0/16"; others are refused. No proxy is used.',
+      },
+    ),
+    maxTasks: define('cloud-foundry-tasks', 'N', parseInteger, '10', 'staging requests that are under way at once', {
+      about: 'How many staging requests are under way at once, and how long each may take.',
+    }),
+    timeoutMs: define('cloud-foundry-timeout', 'TIME', parseDuration, '2m', 'how long each of them may take'),
+  },
   /** Of a stager or run that sets none of its own. */
   limits: {
     memoryBytes: define('memory', 'SIZE', parseBytes, '1GB', 'default memory limit of a stager', {

@@ -23,10 +23,7 @@ interface Renaming {
  */
 export class NameRewriter extends TarRewriter {
   protected override rewrite({ extensions, block, header }: MemberHeaders): Buffer | undefined {
-    const records = extensions.find(({ type }) => type === 'x')
-    const extended = records ? parsePaxRecords(records.body, 'entry') : {}
-    const longName = extensions.find(({ type }) => type === 'L')
-    const name = extended.sparseName ?? extended.path ?? (longName ? textOf(longName.body) : header.name)
+    const name = memberName({ extensions, header })
     const isDirectory = header.type === '5' || (/[07\0]/.test(header.type) && name.endsWith('/'))
     const renaming: Renaming = {
       name: (raw) => canonicalName(raw, isDirectory),
@@ -37,6 +34,14 @@ export class NameRewriter extends TarRewriter {
     const described = extensions.map((extension) => renamedExtension(extension, renaming))
     return Buffer.concat([...described, renamedHeader(block, header, renaming)])
   }
+}
+
+/** The name that counts, as it is written. */
+export function memberName({ extensions, header }: Pick<MemberHeaders, 'extensions' | 'header'>): string {
+  const records = extensions.find(({ type }) => type === 'x')
+  const extended = records ? parsePaxRecords(records.body, 'entry') : {}
+  const longName = extensions.find(({ type }) => type === 'L')
+  return extended.sparseName ?? extended.path ?? (longName ? textOf(longName.body) : header.name)
 }
 
 function renamedHeader(block: Buffer, header: TarHeader, renaming: Renaming): Buffer {
@@ -90,7 +95,7 @@ function renamedValue(key: string, value: string, renaming: Renaming): string {
 }
 
 /** A GNU long name ends with a NUL. */
-function textOf(body: Buffer): string {
+export function textOf(body: Buffer): string {
   const end = body.indexOf(0)
   return body.toString('latin1', 0, end < 0 ? body.length : end)
 }

@@ -98,7 +98,17 @@ describe('the daemon', () => {
       error: (entry: unknown) => void errors.push(entry),
     }
     const daemon = new Daemon(
-      { api, service, deliveries, runs: { stop: stopRuns }, bootstraps, readiness, ledger, verifier },
+      {
+        api,
+        service,
+        deliveries,
+        runs: { stop: stopRuns },
+        bootstraps,
+        readiness,
+        ledger,
+        verifier,
+        cloudFoundry: undefined,
+      },
       settings,
       logger,
       undo,

@@ -66,7 +66,7 @@ export class SqliteBackups implements BackupRepository {
   #removeWhatStays(): void {
     // What is deleted is overwritten.
     this.#database.statement('PRAGMA other.secure_delete = ON').all()
-    for (const table of ['staging_secrets', 'stager_secrets', 'verifications'])
+    for (const table of ['staging_secrets', 'stager_secrets', 'verifications', 'cloud_foundry_tasks'])
       this.#database.statement(`DELETE FROM other.${table}`).run()
   }
 

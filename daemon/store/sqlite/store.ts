@@ -15,6 +15,7 @@ import { SqliteResults } from './results.js'
 import { SqliteStagers } from './stagers.js'
 import { SqliteResourceOwners } from './resource-owners.js'
 import { SqliteSecrets } from './secrets.js'
+import { SqliteTasks } from './tasks.js'
 import { SqliteTokens } from './tokens.js'
 import { SqliteVerifications } from './verifications.js'
 import { SqliteWebhooks } from './webhooks.js'
@@ -37,6 +38,7 @@ export class SqliteStore {
   readonly resourceOwners: SqliteResourceOwners
   readonly secrets: SqliteSecrets
   readonly verifications: SqliteVerifications
+  readonly tasks: SqliteTasks
   readonly backups: SqliteBackups
   readonly #database: StagerdDatabase
 
@@ -59,6 +61,7 @@ export class SqliteStore {
     this.resourceOwners = new SqliteResourceOwners(database)
     this.secrets = new SqliteSecrets(database)
     this.verifications = new SqliteVerifications(database)
+    this.tasks = new SqliteTasks(database)
     this.backups = new SqliteBackups(database, this.references, () => {
       this.packages.forget()
       this.policies.forget()

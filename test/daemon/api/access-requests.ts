@@ -218,6 +218,7 @@ export const REQUESTS: Readonly<Record<string, (make: AccessClient) => Promise<S
   }),
   deletePackage: async (make) => ({ url: named('/v1/packages', await make.package()) }),
   downloadPackage: async (make) => ({ url: `${named('/v1/packages', await make.package())}/data` }),
+  downloadDroplet: async (make) => ({ url: `${named('/v1/packages', await make.package())}/droplet` }),
   findLackingSegments: async (make) => ({
     url: `${named('/v1/packages', await make.package())}/source/lacking`,
     body: { segments: [] },

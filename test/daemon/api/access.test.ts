@@ -126,6 +126,7 @@ describe('every route of the OpenAPI document', () => {
         "deleteStager (write) | 404 stager-not-found | 403 token-read-only | 204 | 204",
         "deleteWebhook (write) | 404 webhook-not-found | 403 token-read-only | 200 | 200",
         "detectPipeline (any token) | 200 | 200 | 200 | 200",
+        "downloadDroplet (read) | 404 package-not-found | 400 no-start-command | 400 no-start-command | 400 no-start-command",
         "downloadPackage (read) | 404 package-not-found | 200 | 200 | 200",
         "drainNode (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 200",
         "examineNode (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 200",

@@ -15,6 +15,7 @@ import { ImagePackages } from '../../../daemon/images/image-packages.js'
 import { NodeReport } from '../../../daemon/node/node-report.js'
 import { resolve } from '../../../daemon/packages/resolve.js'
 import { PackageIndex } from '../../../daemon/packages/resolution/package-index.js'
+import { Droplets } from '../../../daemon/droplets/droplets.js'
 import { ResultDiffs } from '../../../daemon/results/result-diff.js'
 import { Resolver } from '../../../daemon/resolver/resolver.js'
 import { DirectoryBlobStore } from '../../../daemon/store/directory-blob-store.js'
@@ -33,6 +34,7 @@ import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
 import { detectCompression } from '../../../isolation/archive/compression.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
+import { movedArchive } from '../../../isolation/archive/moved-archive.js'
 import { readEntries } from '../../../isolation/archive/read-entries.js'
 import { segmentedScans } from '../../../isolation/archive/segmented-scan.js'
 import { FakeIsolation } from '../../support/fake-isolation.js'
@@ -181,6 +183,9 @@ export class ApiUnderTest extends ApiClient {
       },
       packages: { packages, ingest, quota },
       packageData: { packages, blobs, live },
+      packageDroplet: {
+        droplets: new Droplets({ packages, blobs, live, readEntries: entriesOf, move: movedArchive }),
+      },
       packageSource: {
         packages,
         ledger,

@@ -43,6 +43,7 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "GET /v1/packages/{ref} showPackage",
       "GET /v1/packages/{ref}/data downloadPackage",
       "GET /v1/packages/{ref}/diff compareResults",
+      "GET /v1/packages/{ref}/droplet downloadDroplet",
       "GET /v1/packages/{ref}/results listResults",
       "GET /v1/policies listPolicies",
       "GET /v1/policies/{ref} showPolicy",

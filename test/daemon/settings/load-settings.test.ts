@@ -49,6 +49,10 @@ it('without a file, flags or variables, every setting has its default', async ()
     caBundle: undefined,
     proxy: { http: undefined, https: undefined, exceptions: undefined },
     webhookNetworks: [],
+    cloudFoundry: {
+      ...{ nats: undefined, credentials: undefined, subjects: ['staging'], networks: [] },
+      ...{ maxTasks: 10, timeoutMs: 120_000 },
+    },
     seccompProfile: undefined,
     limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
     stagerCache: { bytesOfOne: 2 ** 30, bytesOfAll: 10 * 2 ** 30 },
@@ -82,6 +86,12 @@ it('the file may set every setting', async () => {
     https-proxy = "http://192.168.1.2:8080/"
     no-proxy = "localhost, .example.org"
     webhook-networks = "10.20.0.0/16, fd12:3456::/32"
+    cloud-foundry-nats = "tls://nats.example.org, tls://10.1.2.3:4333"
+    cloud-foundry-credentials = "nats.txt"
+    cloud-foundry-subjects = "staging, vcap.stager.staging"
+    cloud-foundry-networks = "10.1.2.0/24"
+    cloud-foundry-tasks = 4
+    cloud-foundry-timeout = "5s"
     seccomp-profile = "seccomp.json"
     memory = "256MB"
     cpus = 0.5
@@ -119,6 +129,13 @@ it('the file may set every setting', async () => {
     caBundle: '/etc/ca.pem',
     seccompProfile: path.join(path.dirname(file), 'seccomp.json'),
     webhookNetworks: ['10.20.0.0/16', 'fd12:3456::/32'],
+    cloudFoundry: {
+      nats: { servers: ['nats.example.org:4222', '10.1.2.3:4333'], tls: true },
+      credentials: path.join(directory, 'nats.txt'),
+      subjects: ['staging', 'vcap.stager.staging'],
+      networks: ['10.1.2.0/24'],
+      ...{ maxTasks: 4, timeoutMs: 5000 },
+    },
     proxy: {
       http: { url: 'http://user:pa%40ss@proxy.example.org:3128', host: 'proxy.example.org', port: 3128 },
       https: { url: 'http://192.168.1.2:8080/', host: '192.168.1.2', port: 8080 },
@@ -211,7 +228,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, cloud-foundry-nats, cloud-foundry-credentials, cloud-foundry-subjects, cloud-foundry-networks, cloud-foundry-tasks, cloud-foundry-timeout, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],
@@ -332,6 +349,26 @@ describe('a bad value', () => {
     ['controlAddress', '[::1:7300', `--control-address: "[::1:7300" ${listen}.`],
     ['controlAddress', '[10.0.0.1]:7300', `--control-address: "[10.0.0.1]:7300" ${listen}.`],
     ['controlAddress', 'https://host:7300', `--control-address: "https://host:7300" ${listen}.`],
+    [
+      'cloudFoundryNats',
+      'localhost',
+      '--cloud-foundry-nats: has an entry that is not a URL such as nats://nats.example.org:4222 or tls://10.1.2.3:4222.',
+    ],
+    [
+      'cloudFoundryNats',
+      'nats://me:secret@x',
+      '--cloud-foundry-nats: has a user or a password: write them into the file of cloud-foundry-credentials.',
+    ],
+    [
+      'cloudFoundryNats',
+      'nats://x,tls://y',
+      '--cloud-foundry-nats: has servers with TLS and without: write nats:// or tls:// for all of them.',
+    ],
+    [
+      'cloudFoundrySubjects',
+      'a.*',
+      '--cloud-foundry-subjects: has "a.*", which is not a subject such as vcap.stager.staging.',
+    ],
     ['webhookNetworks', '10/8', '--webhook-networks: "10/8" is not a network such as 10.20.0.0/16 or fd12:3456::/32.'],
     ['webhookNetworks', 'home', '--webhook-networks: "home" is not a network such as 10.20.0.0/16 or fd12:3456::/32.'],
     ['httpProxy', 'proxy:3128', `--http-proxy: ${proxy}.`],

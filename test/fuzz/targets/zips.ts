@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import { deflateRawSync } from 'node:zlib'
 import { LeftOut } from '../../../cli/pack/left-out.js'
-import { zipTar } from '../../../cli/pack/zip-tar.js'
+import { zipTar } from '../../../base/zip/zip-tar.js'
 import { importSetOf } from '../../../daemon/exchange/import-set.js'
 import { parseManifest, printManifest } from '../../../daemon/exchange/manifest.js'
 import { readExchangeFile } from '../../../daemon/exchange/zip-reader.js'

@@ -1,4 +1,4 @@
-import { TAR_BLOCK } from '../../base/tar-blocks.js'
+import { TAR_BLOCK } from './tar-blocks.js'
 
 /** In bytes. Small enough that reading and compressing, in another thread, keep each other busy. */
 export const CHUNK = 256 * 1024

@@ -1,12 +1,11 @@
 import { openPromise, type Entry, type ZipFile } from 'yauzl'
-import { BadInput, messageOf, StagerdError, TooLarge } from '../../base/errors.js'
-import { quote } from '../../base/fqn.js'
-import { END_OF_ARCHIVE, tarEntry } from '../../base/tar-blocks.js'
-import { bytePath } from './byte-path.js'
-import { crc32 } from '../../base/crc32.js'
-import type { LeftOut } from './left-out.js'
-import { OWNER } from './group-reader.js'
-import { TarChunks } from './tar-chunks.js'
+import { BadInput, messageOf, StagerdError, TooLarge } from '../errors.js'
+import { quote } from '../fqn.js'
+import { END_OF_ARCHIVE, tarEntry } from '../tar-blocks.js'
+import { bytePath } from '../byte-path.js'
+import { crc32 } from '../crc32.js'
+import { RUNNER } from '../runner.js'
+import { TarChunks } from '../tar-chunks.js'
 import { hasForeignName, zipMemberOf } from './zip-entry.js'
 
 /** The limits of the daemon for an archive. A bomb ends here, before it fills the disk of the client. */
@@ -18,7 +17,8 @@ export interface ZipTarRequest {
   readonly file: string
   /** Size of the file, in bytes. */
   readonly length: number
-  readonly leftOut: LeftOut
+  /** Told of what a package cannot contain; paths are bytes as latin1. */
+  readonly leftOut: { add(reason: 'socket' | 'special', path: string): void }
   /** Called once if a name is in the character set of DOS. */
   readonly onForeignName: (name: string) => void
   readonly onBytes?: ((count: number) => void) | undefined
@@ -80,7 +80,7 @@ class ZipConverter {
       return
     }
     this.#isEmpty = false
-    const common = { path: bytePath(path), mode, owner: OWNER, time }
+    const common = { path: bytePath(path), mode, owner: RUNNER, time }
     if (kind === 'directory') this.#chunks.add(tarEntry({ ...common, kind }))
     else if (kind === 'symlink') {
       const target = await this.#targetOf(entry, path)

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { getFileNameLowLevel, type Entry } from 'yauzl'
-import { BadInput } from '../../base/errors.js'
-import { quote } from '../../base/fqn.js'
-import { tarTime, type TarTime } from '../../base/tar-time.js'
+import { BadInput } from '../errors.js'
+import { quote } from '../fqn.js'
+import { tarTime, type TarTime } from '../tar-time.js'
 
 export interface ZipMember {
   /** Without leading and trailing slashes; empty for the root. */

@@ -1,5 +1,5 @@
 /**
- * File names are bytes, and not all of them are UTF-8. In this folder they are `latin1` strings with one character per
+ * Names of files that are packed. They are bytes, and not all of them are UTF-8. Here they are `latin1` strings with one character per
  * byte: they compare and sort like bytes, and go into an archive unchanged.
  */
 export function nativePath(bytes: string): string | Buffer {

@@ -1,0 +1,230 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { messageOf, StagerdError } from '../../base/errors.js'
+import { orAborted } from '../../base/or-aborted.js'
+import type { Seal } from '../secrets/seal.js'
+import type { Task, TaskRepository } from '../store/task-repository.js'
+import type { BusMessage, MessageBus } from './message-bus.js'
+import { parseStagingRequest, type StagingRequest } from './staging-request.js'
+import type { TaskAnswer, TaskRunner } from './task-runner.js'
+
+export type RequestResult = 'accepted' | 'refused' | 'malformed' | 'lost'
+
+export interface StagingRequestsParts {
+  readonly open: () => Promise<MessageBus>
+  /** The name of a subject is that of its queue group, too. */
+  readonly subjects: readonly string[]
+  readonly maxTasks: number
+  readonly tasks: TaskRepository
+  readonly runner: Pick<TaskRunner, 'run'>
+  readonly seal: Pick<Seal, 'open' | 'close'>
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
+  /** For metrics. */
+  readonly received?: (result: RequestResult) => void
+  /** Between attempts to connect, to send an answer, and to do a task that the store has kept from its end. */
+  readonly retryMs?: number
+}
+
+/**
+ * The older staging service of Cloud Foundry: requests on a message bus, each answered there.
+ *
+ * PROMISES
+ * - A request that is recorded is answered at least once, with the same `task_id` each time. It is answered again only if
+ *   the daemon ends between the two: the answer is taken by the server, and that is recorded.
+ * - A request that has arrived and is not recorded is lost when the daemon ends. Nothing else is done in between, and one
+ *   that cannot be recorded is not answered, so the limit of the requester's time covers it.
+ * - At most `maxTasks` are under way; others wait in the order of their receipt.
+ *
+ * LIFECYCLE: `start` once: it connects, and goes on with the tasks of an earlier process, in the background. `drain` takes no
+ * more requests, and resolves when nothing is under way; what waits is left to the next start. `stop` ends what is under
+ * way, in any state, and is idempotent.
+ */
+export class StagingRequests {
+  readonly #parts: StagingRequestsParts
+  readonly #retryMs: number
+  readonly #stop = new AbortController()
+  readonly #waiting: Task[] = []
+  readonly #active = new Set<Promise<void>>()
+  /** Records that are being made. */
+  readonly #recording = new Set<Promise<void>>()
+  #bus: MessageBus | undefined
+  #started: Promise<void> | undefined
+  #isDraining = false
+
+  constructor(parts: StagingRequestsParts) {
+    this.#parts = parts
+    this.#retryMs = parts.retryMs ?? 5000
+  }
+
+  start(): void {
+    this.#started = this.#start().catch((error: unknown) => {
+      if (!this.#stop.signal.aborted)
+        this.#parts.logger.error({ err: error }, 'staging requests of Cloud Foundry cannot be taken')
+    })
+  }
+
+  async drain(): Promise<void> {
+    this.#isDraining = true
+    await this.#bus?.drain()
+    await Promise.all(this.#recording)
+    while (this.#active.size > 0) await Promise.all(this.#active)
+  }
+
+  async stop(): Promise<void> {
+    this.#isDraining = true
+    this.#stop.abort()
+    await this.#started
+    await this.#bus?.drain()
+    await Promise.all([...this.#recording, ...this.#active])
+    await this.#bus?.close()
+  }
+
+  async #start(): Promise<void> {
+    const { open, subjects, tasks, logger } = this.#parts
+    const interrupted = await this.#untilDone('read the tasks', () => tasks.all())
+    this.#waiting.push(...interrupted)
+    if (interrupted.length > 0)
+      logger.info({ tasks: interrupted.length }, 'interrupted tasks of Cloud Foundry continue')
+    const bus = await this.#untilDone('connect to NATS', async () => {
+      const opened = await open()
+      // Nobody waits for it any more.
+      if (this.#stop.signal.aborted) await opened.close()
+      return opened
+    })
+    this.#bus = bus
+    // A drain may have come while it connected.
+    if (this.#isDraining) return
+    for (const subject of subjects) bus.subscribe(subject, subject, (message) => this.#receive(message))
+    await this.#untilDone('subscribe', () => bus.ready())
+    for (const subject of subjects) logger.info({ subject }, `Subscribed to ${subject}`)
+    this.#next()
+  }
+
+  #receive({ data, reply }: BusMessage): void {
+    const recorded = this.#record(data, reply)
+      .then((result) => this.#parts.received?.(result))
+      .catch((error: unknown) => {
+        this.#parts.received?.('lost')
+        this.#parts.logger.error({ err: error }, 'a staging request could not be recorded')
+      })
+      .finally(() => this.#recording.delete(recorded))
+    this.#recording.add(recorded)
+  }
+
+  async #record(data: Uint8Array, reply: string | undefined): Promise<RequestResult> {
+    const { tasks, seal, logger } = this.#parts
+    const id = randomUUID().replaceAll('-', '')
+    const request = seal.close(data, placeOf(id))
+    let answer: string | undefined
+    try {
+      if (!parseStagingRequest(data)) {
+        logger.warn({ bytes: data.length }, 'a staging request is no JSON, and gets no answer')
+        return 'malformed'
+      }
+    } catch (error) {
+      if (!(error instanceof StagerdError)) throw error
+      answer = JSON.stringify({ task_id: id, task_log: '', error: error.message })
+    }
+    await tasks.record({ id, request, reply, answer })
+    const rest = { receivedAt: '', staging: undefined, uploading: false, log: '' }
+    this.#waiting.push({ id, request, reply, answer, ...rest })
+    this.#next()
+    return answer === undefined ? 'accepted' : 'refused'
+  }
+
+  #next(): void {
+    while (!this.#isDraining && this.#active.size < this.#parts.maxTasks) {
+      const task = this.#waiting.shift()
+      if (!task) return
+      const done = this.#do(task)
+        .catch((error: unknown) => {
+          if (!this.#stop.signal.aborted)
+            this.#parts.logger.error({ err: error, task: task.id }, 'a task of Cloud Foundry is left to the next start')
+        })
+        .finally(() => {
+          this.#active.delete(done)
+          this.#next()
+        })
+      this.#active.add(done)
+    }
+  }
+
+  async #do(task: Task): Promise<void> {
+    const { tasks } = this.#parts
+    let { answer } = task
+    if (answer === undefined) {
+      answer = JSON.stringify(await this.#answerOf(task))
+      const known = answer
+      await this.#untilDone('record an answer', () => tasks.answer(task.id, known))
+    }
+    const { reply } = task
+    const text = Buffer.from(answer)
+    if (reply !== undefined) await this.#untilDone('send an answer', () => this.#publish(reply, text))
+    await this.#untilDone('record that an answer was sent', () => tasks.remove(task.id))
+  }
+
+  async #answerOf(task: Task): Promise<object> {
+    const { seal, runner, logger } = this.#parts
+    let request: StagingRequest | undefined
+    try {
+      request = parseStagingRequest(seal.open(task.request, placeOf(task.id)))
+      if (request) return await runner.run(task, request, this.#stop.signal)
+      throw new Error('a recorded request is no JSON')
+    } catch (error) {
+      this.#stop.signal.throwIfAborted()
+      logger.error({ err: error, task: task.id }, 'a task of Cloud Foundry has failed')
+      return { task_id: task.id, task_log: task.log, error: 'stagerd has failed: its log says why.' }
+    }
+  }
+
+  /** An answer to what is no subject is dropped: nobody can receive it. One that is too large loses the begin of its log. */
+  async #publish(reply: string, data: Buffer): Promise<void> {
+    try {
+      if (!this.#bus) throw new Error('there is no connection')
+      await this.#bus.publish(reply, data)
+    } catch (error) {
+      if (!(error instanceof StagerdError)) throw error
+      if (error.code === 'message-too-large' && data.length > SHORTENED_BYTES) {
+        await this.#publish(reply, shortened(data))
+        return
+      }
+      if (error.code !== 'bad-subject' && error.code !== 'message-too-large') throw error
+      this.#parts.logger.error({ err: error }, 'an answer to a staging request cannot be sent')
+    }
+  }
+
+  /** Tries until it succeeds. Throws when this is stopped. */
+  async #untilDone<T>(what: string, work: () => Promise<T>): Promise<T> {
+    for (let hasFailed = false; ;) {
+      this.#stop.signal.throwIfAborted()
+      try {
+        return await orAborted(work(), this.#stop.signal)
+      } catch (error) {
+        this.#stop.signal.throwIfAborted()
+        if (!hasFailed) this.#parts.logger.warn({ why: messageOf(error) }, `cannot ${what}; stagerd tries again`)
+        hasFailed = true
+      }
+      await delay(this.#retryMs, undefined, { signal: this.#stop.signal })
+    }
+  }
+}
+
+/** Of an answer with the end of its log, at most: JSON takes up to six bytes for a character. */
+const SHORTENED_BYTES = 256 * 1024
+
+function shortened(answer: Buffer): Buffer {
+  const document = JSON.parse(answer.toString()) as TaskAnswer
+  const end = document.task_log.slice(-16 * 1024)
+  return Buffer.from(
+    JSON.stringify({
+      ...document,
+      task_log: end.slice(end.indexOf('\n') + 1),
+      ...(document.error === undefined ? {} : { error: document.error.slice(0, 4096) }),
+    }),
+  )
+}
+
+function placeOf(task: string): string {
+  return `staging request ${task}`
+}

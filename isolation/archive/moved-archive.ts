@@ -1,0 +1,33 @@
+import { pipeline, type Readable } from 'node:stream'
+import { createGzip } from 'node:zlib'
+import type { Compression } from '../compression.js'
+import { decompress } from './decompress.js'
+import { type Move, PathMover } from './path-mover.js'
+
+export interface MovedOptions {
+  readonly move: Move
+  /** Members of a tar that come before all others. */
+  readonly first: Uint8Array
+  readonly signal: AbortSignal
+}
+
+/**
+ * What a package has below one directory, at another place, as gzip; see `PathMover`. The scanner has accepted `stored`.
+ * The same input gives the same bytes whatever compressor the host has, because zlib of Node.js is always there.
+ *
+ * An error of `stored` becomes an error of the result. Destroying the result destroys `stored`, and so does a rejection.
+ */
+export async function movedArchive(
+  stored: Readable,
+  compression: Compression,
+  { move, first, signal }: MovedOptions,
+): Promise<Readable> {
+  const plain = await decompress(stored, compression, { strict: false, signal })
+  const mover = new PathMover(move)
+  // Before the first byte of the archive, so it is the first of the output.
+  mover.push(first)
+  const gzip = createGzip()
+  // The compressor gets every error, because the last stream fails with it.
+  pipeline(plain, mover, gzip, () => undefined)
+  return gzip
+}

@@ -1,0 +1,195 @@
+import path from 'node:path'
+import pino from 'pino'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { StagingRequests, type StagingRequestsParts } from '../../../daemon/cloud-foundry/staging-requests.js'
+import type { TaskAnswer } from '../../../daemon/cloud-foundry/task-runner.js'
+import { Seal } from '../../../daemon/secrets/seal.js'
+import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
+import type { Task } from '../../../daemon/store/task-repository.js'
+import { FakeBus, FakeServer } from '../../support/fake-bus.js'
+import { until } from '../../support/until.js'
+import { temporaryDirectory } from '../store/temporary-directory.js'
+
+const REQUEST = Buffer.from(
+  JSON.stringify({
+    app_id: 'app',
+    properties: { framework_info: { name: 'node' } },
+    download_uri: 'http://user:secret@example.org/',
+    upload_uri: 'http://example.org/',
+  }),
+)
+const never = () => new Promise<never>(() => undefined)
+
+// A process that is killed is one of which nothing is heard any more: its bus is cut off, and its tasks never end.
+describe('staging requests', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let server: FakeServer
+  let store: SqliteStore
+  let answers: TaskAnswer[]
+  let running: StagingRequests[]
+  const seal = new Seal(Buffer.alloc(32))
+
+  beforeEach(async () => {
+    directory = await temporaryDirectory()
+    server = new FakeServer()
+    store = SqliteStore.open(path.join(directory.path, 'stagerd.db'))
+    answers = []
+    running = []
+    new FakeBus(server).subscribe('inbox', 'requester', ({ data }) => {
+      answers.push(JSON.parse(Buffer.from(data).toString()) as TaskAnswer)
+    })
+  })
+  afterEach(async () => {
+    await Promise.all(running.map((one) => one.stop()))
+    store.close()
+    await directory.remove()
+  })
+
+  const done = (task: Task): Promise<TaskAnswer> => Promise.resolve({ task_id: task.id, task_log: 'Done!\n' })
+
+  async function start(
+    run: (task: Task) => Promise<TaskAnswer>,
+    more: Partial<StagingRequestsParts> = {},
+  ): Promise<StagingRequests> {
+    const before = server.members.size
+    const requests = new StagingRequests({
+      open: () => Promise.resolve(new FakeBus(server)),
+      subjects: ['staging'],
+      maxTasks: 4,
+      tasks: store.tasks,
+      runner: { run },
+      seal,
+      logger: pino({ level: 'silent' }),
+      retryMs: 5,
+      ...more,
+    })
+    requests.start()
+    await until('it is subscribed', () => server.members.size > before)
+    return requests
+  }
+
+  /** Of the process that `start` has made. */
+  function kill(): void {
+    for (const member of server.members) if (member.subject === 'staging') server.members.delete(member)
+  }
+
+  const send = (data: Uint8Array = REQUEST) => server.send('staging', data, 'inbox')
+
+  it('are answered by the next process when theirs is killed, with the same task', async () => {
+    const begun: string[] = []
+    await start((task) => {
+      begun.push(task.id)
+      return never()
+    })
+    send()
+    await until('it is begun', () => begun.length === 1)
+    kill()
+    running.push(await start(done))
+    await until('it is answered', () => answers.length === 1)
+    expect(answers).toEqual([{ task_id: begun[0], task_log: 'Done!\n' }])
+    await until('it is forgotten', async () => (await store.tasks.all()).length === 0)
+  })
+
+  it('are not done again when their answer is recorded and was not sent', async () => {
+    const ids: string[] = []
+    await start(
+      async (task) => {
+        ids.push(task.id)
+        server.stop()
+        return await done(task)
+      },
+      { retryMs: 600_000 },
+    )
+    send()
+    await until('the answer is recorded', async () => (await store.tasks.all())[0]?.answer !== undefined)
+    kill()
+    server.start()
+    running.push(await start(() => Promise.reject(new Error('it was done before'))))
+    await until('it is answered', () => answers.length === 1)
+    expect(answers).toEqual([{ task_id: ids[0], task_log: 'Done!\n' }])
+  })
+
+  it('that cannot be recorded are counted, and not answered', async () => {
+    const results: string[] = []
+    const tasks = {
+      all: () => store.tasks.all(),
+      record: () => Promise.reject(new Error('the disk is full')),
+    } as unknown as StagingRequestsParts['tasks']
+    running.push(await start(done, { tasks, received: (result) => results.push(result) }))
+    send()
+    await until('it is counted', () => results.length === 1)
+    expect([results, answers]).toEqual([['lost'], []])
+  })
+
+  it('are sealed on the disk', async () => {
+    await start(never)
+    send()
+    await until('it is recorded', async () => (await store.tasks.all()).length === 1)
+    const [{ request }] = (await store.tasks.all()) as [Task]
+    expect(Buffer.from(request).includes('secret')).toBe(false)
+  })
+
+  it('are at most as many as is allowed at once, in the order of their receipt, and a drain lets these end', async () => {
+    const begun: string[] = []
+    const ends: (() => void)[] = []
+    const requests = await start(
+      async (task) => {
+        begun.push(task.id)
+        await new Promise<void>((resolve) => ends.push(resolve))
+        return await done(task)
+      },
+      { maxTasks: 2 },
+    )
+    for (let count = 0; count < 5; count++) send()
+    await until('all are recorded', async () => (await store.tasks.all()).length === 5)
+    const order = (await store.tasks.all()).map(({ id }) => id)
+    await until('two are begun', () => begun.length === 2)
+    let isDrained = false
+    const drained = requests.drain().then(() => (isDrained = true))
+    expect([begun, isDrained]).toEqual([order.slice(0, 2), false])
+    for (const end of ends) end()
+    await drained
+    await requests.stop()
+    expect(answers.map(({ task_id: id }) => id).sort()).toEqual(order.slice(0, 2).sort())
+    running.push(await start(done))
+    await until('the others are answered', () => answers.length === 5)
+    expect(answers.slice(2).map(({ task_id: id }) => id)).toEqual(order.slice(2))
+  })
+
+  it('of two processes are each done once', async () => {
+    const other = SqliteStore.open(path.join(directory.path, 'other.db'))
+    const counts = [0, 0]
+    const counting = (index: number) => (task: Task) => {
+      counts[index]! += 1
+      return done(task)
+    }
+    running.push(await start(counting(0)), await start(counting(1), { tasks: other.tasks }))
+    for (let count = 0; count < 100; count++) send()
+    await until('all are answered', () => answers.length >= 100)
+    expect(new Set(answers.map(({ task_id: id }) => id)).size).toBe(100)
+    expect([counts[0]! + counts[1]!, counts.every((each) => each > 0)]).toEqual([100, true])
+    await Promise.all(running.map((one) => one.stop()))
+    running = []
+    other.close()
+  })
+
+  it('get the end of a log that no message can hold', async () => {
+    const log = `${'first\n'.repeat(300_000)}last\n`
+    running.push(await start((task) => Promise.resolve({ task_id: task.id, task_log: log })))
+    send()
+    await until('it is answered', () => answers.length === 1)
+    expect(answers[0]?.task_log).toMatch(/^(?:first\n)+last\n$/)
+  })
+
+  it('wait for a bus that is not there yet', async () => {
+    let tries = 0
+    const open = () => {
+      tries += 1
+      return tries < 3 ? Promise.reject(new Error('nobody listens')) : Promise.resolve(new FakeBus(server))
+    }
+    running.push(await start(done, { open }))
+    send()
+    await until('it is answered', () => answers.length === 1)
+    expect(tries).toBe(3)
+  })
+})
