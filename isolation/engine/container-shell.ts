@@ -7,11 +7,18 @@ import type { Shell, ShellHooks } from '../kept-container.js'
 import type { ShellPlan, TerminalSize } from '../launch-plan.js'
 import type { Attached, Container } from './container.js'
 import { askEngine, askEngineForConnection, EngineRefusal } from './engine-errors.js'
+import { DESCRIPTORS } from './limits.js'
 import { pumpOutput } from './output-frames.js'
 import { writeInput } from './write-input.js'
 
-/** Its program may have removed its working directory. Without that, the Engine starts nothing there. */
-const ENTER = `cd -- "$1" 2>/dev/null || printf 'The directory %s cannot be entered: this is /.\\n' "$1" >&2
+/**
+ * runc can give a further program more descriptors than the first one: its Go runtime raises its own limit, and may do so
+ * after the limits of the container were set (https://github.com/opencontainers/runc/issues/4195).
+ *
+ * Its program may have removed its working directory. Without that, the Engine starts nothing there.
+ */
+const ENTER = `ulimit -S -n ${DESCRIPTORS}
+cd -- "$1" 2>/dev/null || printf 'The directory %s cannot be entered: this is /.\\n' "$1" >&2
 unset OLDPWD
 shift
 `

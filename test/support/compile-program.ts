@@ -1,4 +1,4 @@
-import { copyFile, symlink } from 'node:fs/promises'
+import { copyFile, mkdir, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
@@ -12,6 +12,7 @@ const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
 export async function compileProgram(entry: string, root: string, name = path.basename(entry, '.ts')): Promise<string> {
   const programs = path.join(root, 'dist/programs')
   const bundle = path.join(CHECKOUT, 'scripts/lib/bundle.js')
+  await mkdir(root, { recursive: true })
   await copyFile(path.join(CHECKOUT, 'package.json'), path.join(root, 'package.json'))
   await execa(process.execPath, [bundle, programs, `${name}=${entry}`], { cwd: CHECKOUT })
   await symlink(path.join(CHECKOUT, 'node_modules'), path.join(root, 'node_modules'))

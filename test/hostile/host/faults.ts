@@ -7,6 +7,8 @@ export interface HostFault {
 }
 
 const CRASH = 'engine/system/crash.test.ts'
+const KILLED_AT_EACH_STEP =
+  'kill -9 when a staging is queued, at each step of its launch, in the stager and at its end: it resumes each time'
 const ENGINE_CRASH = 'engine/system/engine-crash.test.ts'
 
 export const HOST_FAULTS: readonly HostFault[] = [
@@ -93,10 +95,7 @@ export const HOST_FAULTS: readonly HostFault[] = [
     fault: 'the daemon is killed, at every step of a launch',
     must: 'the staging resumes, its result is that without a crash, and nothing is left',
     shownBy: [
-      [CRASH, 'after the step "%s" of a launch'],
-      [CRASH, 'after the stager has printed "%s"'],
-      [CRASH, 'while the staging is queued, and again while it runs'],
-      [CRASH, 'a later sweep removes what the first one misses'],
+      [CRASH, KILLED_AT_EACH_STEP],
       ['engine/system/stager-cache-crash.test.ts', 'the result is that without a cache'],
       ['daemon/store/sqlite-durability.test.ts', 'keeps everything that was acknowledged when the process is killed'],
       ['daemon/store/directory-blob-store.test.ts', 'removes at the start what an interrupted write left behind'],
@@ -145,7 +144,7 @@ export const HOST_FAULTS: readonly HostFault[] = [
   {
     fault: 'memory is exhausted on the host, and the kernel kills the daemon',
     must: 'as after any kill: nothing acknowledged is lost, stagings resume, and nothing is left',
-    shownBy: [[CRASH, 'after the step "%s" of a launch']],
+    shownBy: [[CRASH, KILLED_AT_EACH_STEP]],
   },
   {
     fault: 'the disk is full',
