@@ -66,8 +66,8 @@ export function shown(seen: SeenInside): Shown {
 const LATEST = 9_223_372_036n
 
 /**
- * What an Engine keeps of a layer in a root: no holes, no attributes without a value or with unusual names, and of times
- * before 1970 or after 2262 the nearest (docs/snapshots.md). Packages under /stagerfs keep them all.
+ * What an Engine is sure to keep of a layer in a root: no holes, no attributes without a value or with unusual names, and of
+ * times before 1970 or after 2262 the nearest (docs/snapshots.md). Packages under /stagerfs keep them all.
  */
 export function asRootsKeep(seen: SeenInside): SeenInside {
   return new Map(
