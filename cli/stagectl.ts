@@ -16,14 +16,29 @@ import { buildProgram } from './program.js'
  * rejects, never exits the process.
  */
 export async function stagectl(argv: readonly string[], io: Io): Promise<number> {
-  const owned: OwnedIo = { ...io, stdout: new OutputStream(io.stdout), stderr: new OutputStream(io.stderr) }
-  const output = new Output(owned, wantsJson(argv))
+  const output = new Output(ownedIo(io), wantsJson(argv))
   const commandLine = new CommandLine(output)
   const code = await run(argv, commandLine, output)
   await output.flush()
   const loss = output.takeLoss()
   if (loss && !loss.closedByReader) await output.warning(loss.message)
   return code
+}
+
+/** Standard input is not opened before a command reads it. */
+function ownedIo(io: Io): OwnedIo {
+  const { env, cwd, onInterrupt, onResize } = io
+  return {
+    get stdin() {
+      return io.stdin
+    },
+    stdout: new OutputStream(io.stdout),
+    stderr: new OutputStream(io.stderr),
+    env,
+    cwd,
+    onInterrupt,
+    onResize,
+  }
 }
 
 async function run(argv: readonly string[], commandLine: CommandLine, output: Output): Promise<number> {

@@ -17,6 +17,7 @@ export async function warmUp(): Promise<void> {
   const source = path.join(directory, 'source')
   const socket = path.join(directory, 'socket')
   const server = createServer((request, response) => {
+    if (request.url === '/v1/stagings') response.setHeader('content-type', 'text/event-stream')
     void answer(request).then((body) => response.end(body))
   })
   const { now } = Date
@@ -55,8 +56,7 @@ const STAGE = ['stage', 'source', '--pipeline', 'any']
 async function answer(request: IncomingMessage): Promise<string> {
   const url = new URL(request.url ?? '/', 'http://stagerd')
   const { length } = await buffer(request)
-  if (url.pathname.endsWith('/log')) return `id: 1\nevent: line\ndata: ${LINE}\n\nevent: end\ndata: ${STAGING}\n\n`
-  if (url.pathname.endsWith('/stagings')) return STAGING
+  if (url.pathname.endsWith('/stagings')) return `id: 1\nevent: line\ndata: ${LINE}\n\nevent: end\ndata: ${STAGING}\n\n`
   if (url.pathname.endsWith('/stagers')) return '[]'
   if (url.pathname.endsWith('/resources')) {
     uploaded = JSON.stringify({ sha256: url.searchParams.get('sha256'), length })

@@ -22,7 +22,7 @@ export interface HttpResponse {
   readonly body: Readable
 }
 
-/** A host that is off does not refuse connections; the kernel would try for two minutes. */
+/** Of an address. A host that is off does not refuse connections; the kernel would try for two minutes. */
 const CONNECT_TIMEOUT_MS = 10_000
 
 /**
@@ -42,7 +42,9 @@ export class HttpClient {
    */
   async request({ method, path, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
     const { agent, send } = await this.#transport
-    const request = send({ agent, method, path, headers, ...(signal ? { signal } : {}), ...addressOf(this.endpoint) })
+    const request = send({ agent, method, path, headers, ...addressOf(this.endpoint) })
+    if (signal) endWith(request, signal)
+    if (this.endpoint.kind === 'address') request.once('socket', limitConnecting)
     const response = responseTo(request)
     if (typeof body === 'object') void pipeline(Readable.from(body), request).catch(() => undefined)
     else request.end(body)
@@ -74,9 +76,16 @@ function addressOf(endpoint: Endpoint): Address {
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port) }
 }
 
+/** As the option `signal` of `request` does, in a tenth of its time. */
+function endWith(request: ClientRequest, signal: AbortSignal): void {
+  const end = () => request.destroy(signal.reason as Error)
+  if (signal.aborted) end()
+  signal.addEventListener('abort', end, { once: true })
+  request.once('close', () => signal.removeEventListener('abort', end))
+}
+
 function responseTo(request: ClientRequest): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
-    request.once('socket', limitConnecting)
     request.once('response', (body) => {
       resolve({ statusCode: body.statusCode ?? 0, headers: body.headers, body })
     })

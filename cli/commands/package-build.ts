@@ -4,13 +4,12 @@ import { formatFqn } from '../../base/fqn.js'
 import type { ImagePackageDraft } from '../../daemon/documents/image.js'
 import type { Package, PackageDraft } from '../../daemon/documents/package.js'
 import type { Pipeline } from '../../daemon/documents/pipeline.js'
-import type { Staging } from '../../daemon/documents/staging.js'
 import { fetchSources } from '../build/fetch-sources.js'
 import { packBuild } from '../build/pack-build.js'
 import { readBuildScript, type ScriptFile } from '../build/read-build-script.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
-import { followStaging } from '../follow/follow-staging.js'
+import { stageAndFollow } from '../follow/follow-staging.js'
 import { lookUp } from '../session/look-up.js'
 import type { GlobalOptions, Session } from '../session/session.js'
 import { makeImagePackage } from '../transfer/make-image-package.js'
@@ -55,12 +54,8 @@ async function build(session: Session, options: BuildOptions, file: string): Pro
   const { sha256 } = await upload(session, await packBuild(scriptFile, sources, session.io.env, signal), namespace)
   const temporary = await api.post<Package>('/v1/packages', draftOf(scriptFile, namespace, sha256), { signal })
   return await buildAs(session, temporary, target, async () => {
-    const submitted = await api.post<Staging>(
-      '/v1/stagings',
-      { package: temporary.uuid, pipeline: pipeline.uuid },
-      { signal },
-    )
-    const ended = await followStaging(session, submitted.uuid)
+    const draft = { package: temporary.uuid, pipeline: pipeline.uuid }
+    const ended = await stageAndFollow(session, { path: '/v1/stagings', document: draft })
     if (ended.state !== 'succeeded' && output.json) await output.document(ended)
     return ended.state === 'succeeded' ? EXIT.success : exitCodeOfStaging(ended)
   })

@@ -5,7 +5,7 @@ import type { Pipeline } from '../../daemon/documents/pipeline.js'
 import type { Staging } from '../../daemon/documents/staging.js'
 import type { ImagePackageDraft, MadeEvent } from '../../daemon/documents/image.js'
 import { exitCodeOfStaging } from '../session/exit-codes.js'
-import { followStaging } from '../follow/follow-staging.js'
+import { stageAndFollow } from '../follow/follow-staging.js'
 import type { Environment } from '../options/parse-environment.js'
 import { keepFailedOf, type KeepOptions } from '../options/parse-keep.js'
 import type { NotifyOptions } from '../options/notify-options.js'
@@ -41,7 +41,7 @@ const DOCKER = 'docker'
  * staging has succeeded. So a package that has this name is replaced in one step, or stays as it is.
  */
 export async function stageImage(session: Session, options: StageImageOptions, image: string): Promise<number> {
-  const { api, output, signal } = session
+  const { output } = session
   if (options.detach === true)
     throw new UsageError(
       '--image and --detach exclude each other: the package gets its name when the staging has ended.',
@@ -70,8 +70,7 @@ export async function stageImage(session: Session, options: StageImageOptions, i
   const { code, made } = await publishAfter(session, imported.package, target, async () => {
     const wishes = { ...keepFailedOf(options), ...secrets, ...notify }
     const request = { package: imported.package.uuid, pipeline: pipeline.uuid, ...wishes }
-    const submitted = await api.post<Staging>('/v1/stagings', request, { signal })
-    outcome.ended = await followStaging(session, submitted.uuid)
+    outcome.ended = await stageAndFollow(session, { path: '/v1/stagings', document: request })
     return exitCodeOfStaging(outcome.ended)
   })
   if (made) {

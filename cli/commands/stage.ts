@@ -8,7 +8,7 @@ import { packagePath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { timed } from '../display/timed.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
-import { followStaging } from '../follow/follow-staging.js'
+import { stageAndFollow } from '../follow/follow-staging.js'
 import { collectCapabilities } from '../options/parse-capability.js'
 import { collectEnvironment } from '../options/parse-environment.js'
 import { addKeepOption, keepFailedOf } from '../options/parse-keep.js'
@@ -35,7 +35,7 @@ import {
   type PackageContents,
 } from '../transfer/put-package.js'
 import { upload } from '../transfer/upload.js'
-import { uploadSource } from '../transfer/upload-source.js'
+import { SourceUpload } from '../transfer/upload-source.js'
 import { assertRuntime, warnOfDependencies, withRuntime } from '../source/wishes.js'
 import { stageImage, type StageImageOptions } from './stage-image.js'
 
@@ -116,34 +116,21 @@ async function stageSource(
   if (options.detach === true && options.output !== undefined)
     throw new UsageError('--output and --detach exclude each other: give only one of them.')
   const application = await locateApplication(opened, source, options.config)
-  const { file, isDirectory, manifest, from, leaveOut } = application
+  const { file, isDirectory, manifest, leaveOut } = application
   const session = withinManifest(opened, options, manifest)
   const { api, output, signal } = session
-  // Check all arguments before packing and uploading.
   const target = session.newName(options.name ?? manifest.name ?? (await derivedName(session, application)), 'package')
-  const [pipeline, { before, stagers }] = await settleAll([
-    choosePipeline(session, {
-      option: options.pipeline,
-      manifest: from,
-      source: isDirectory || isJavaArchive(file) ? file : undefined,
-    }),
-    findBefore(session, target.fqn),
-  ])
-  if (before)
-    await judgeValue(options.name === undefined && manifest.name ? from : undefined, 'name', () =>
-      assertNoProgram(before, stagers),
-    )
-  await assertRuntime(session, target.namespace, options.runtime)
-  const dependencies = options.dependsOn ?? (options.runtime && manifest.package_dependencies)
-  const wishes = withRuntime({ dependencies, environment: options.env }, options.runtime, before)
-  if (from) await warnOfDependencies(session, { from, namespace: target.namespace, wanted: wishes.dependencies })
-  if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
-  const secrets = await readSecrets(session, options.secret)
-  const notify = await readNotify(session, options)
-
-  const { sha256 } = isDirectory
-    ? await uploadSource(session, { directory: file, leaveOut, namespace: target.namespace, before })
-    : await judgeValue(file === application.named.file ? undefined : from, 'path', () =>
+  const reading = isDirectory ? new SourceUpload(session, { directory: file, leaveOut }) : undefined
+  // All arguments are checked before anything is sent.
+  const { pipeline, before, wishes, secrets, notify } = await check(session, options, application, target).catch(
+    async (error: unknown) => {
+      await reading?.abandon()
+      throw error
+    },
+  )
+  const { sha256 } = reading
+    ? await reading.upload({ namespace: target.namespace, before })
+    : await judgeValue(file === application.named.file ? undefined : application.from, 'path', () =>
         uploadFile(session, file, target.namespace),
       )
   const contents = {
@@ -161,12 +148,12 @@ async function stageSource(
     ...(options.reuse ? {} : { reuse: false }),
     pipeline: pipeline.uuid,
   }
-  const submitted = await api.post<Staging>('/v1/stagings', submission, { signal })
   if (options.detach === true) {
+    const submitted = await api.post<Staging>('/v1/stagings', submission, { signal })
     await output.result(submitted, () => submitted.uuid)
     return EXIT.success
   }
-  const ended = await followStaging(session, submitted.uuid)
+  const ended = await stageAndFollow(session, { path: '/v1/stagings', document: submission })
   if (ended.state === 'succeeded' && options.output !== undefined) {
     const { output: file } = options
     const result = await api.get<Package>(packagePath(draft.package), { signal })
@@ -177,10 +164,34 @@ async function stageSource(
   return exitCodeOfStaging(ended)
 }
 
-/** The package that is staged again, and what decides whether it may be. */
-async function findBefore(session: Session, fqn: string) {
-  const before = await findReplaceable(session, fqn)
-  return { before, stagers: before ? await listStagers(session) : [] }
+/** What the arguments name, and what they wish. Throws what each of them throws that is wrong. */
+async function check(
+  session: Session,
+  options: StageOptions & GlobalOptions,
+  { file, isDirectory, manifest, from }: Application,
+  target: { readonly namespace: string; readonly fqn: string },
+) {
+  const [pipeline, before, stagers] = await settleAll([
+    choosePipeline(session, {
+      option: options.pipeline,
+      manifest: from,
+      source: isDirectory || isJavaArchive(file) ? file : undefined,
+    }),
+    findReplaceable(session, target.fqn),
+    listStagers(session),
+  ])
+  if (before)
+    await judgeValue(options.name === undefined && manifest.name ? from : undefined, 'name', () =>
+      assertNoProgram(before, stagers),
+    )
+  await assertRuntime(session, target.namespace, options.runtime)
+  const dependencies = options.dependsOn ?? (options.runtime && manifest.package_dependencies)
+  const wishes = withRuntime({ dependencies, environment: options.env }, options.runtime, before)
+  if (from) await warnOfDependencies(session, { from, namespace: target.namespace, wanted: wishes.dependencies })
+  if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
+  const secrets = await readSecrets(session, options.secret)
+  const notify = await readNotify(session, options)
+  return { pipeline, before, wishes, secrets, notify }
 }
 
 async function uploadFile(session: Session, file: string, namespace: string): Promise<{ readonly sha256: string }> {

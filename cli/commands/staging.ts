@@ -5,7 +5,7 @@ import { examples, type CommandLine } from '../session/command-line.js'
 import { describeStaging } from '../display/describe-staging.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { addKeepOption, keepFailedOf, type KeepOptions } from '../options/parse-keep.js'
-import { followStaging } from '../follow/follow-staging.js'
+import { stageAndFollow } from '../follow/follow-staging.js'
 import { findStagingId } from './staging-id.js'
 import { addStagingListCommand } from './staging-list.js'
 import { addStagingLogsCommand } from './staging-logs.js'
@@ -79,12 +79,12 @@ function addRetry(group: Command, commandLine: CommandLine): void {
       const { api, output, signal } = session
       const path = `${stagingPath(await findStagingId(session, id))}/retry`
       const query = { ...keepFailedOf(options), ...(options.reuse ? {} : { reuse: 'false' }) }
-      const submitted = await api.post<Staging>(path, undefined, { query, signal })
       if (options.detach === true) {
+        const submitted = await api.post<Staging>(path, undefined, { query, signal })
         await output.result(submitted, () => submitted.uuid)
         return EXIT.success
       }
-      const ended = await followStaging(session, submitted.uuid)
+      const ended = await stageAndFollow(session, { path, query })
       if (output.json) await output.document(ended)
       return exitCodeOfStaging(ended)
     }),

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import pRetry from 'p-retry'
 import type { LogLine } from '../../daemon/documents/staging.js'
@@ -21,9 +22,13 @@ export interface FollowEvents {
   readonly onDisconnected?: () => Promise<void>
   /** Set when the daemon has just answered another request: then the first connection is retried, too. */
   readonly daemonReached?: boolean
+  /** The first answer, if there is one already: the log from its beginning. */
+  readonly opened?: Readable | undefined
   /** Delay before the first attempt to reconnect, in milliseconds. */
   readonly retryDelay?: number
 }
+
+export const EVENT_STREAM = 'text/event-stream'
 
 /** Attempts to reconnect. The delay doubles up to five seconds, so they take more than two minutes together. */
 const MAX_RETRIES = 30
@@ -39,13 +44,15 @@ export async function followEvents<Document>(api: ControlApi, request: FollowEve
   let hasConnected = request.daemonReached === true
   let progressed = false
   let disconnected = false
+  let { opened } = request
 
   return await pRetry(
     async () => {
       progressed = false
-      const response = await connect(api, request, last)
+      const body = opened ?? (await connect(api, request, last)).body
+      opened = undefined
       hasConnected = true
-      for await (const event of eventsOf(response, request, api.endpoint)) {
+      for await (const event of eventsOf(body, request, api.endpoint)) {
         if (event.event === 'end') return JSON.parse(event.data) as Document
         if (event.event !== 'line') continue
         const line = JSON.parse(event.data) as LogLine
@@ -87,14 +94,14 @@ function isTransient(error: unknown): boolean {
 
 function connect(api: ControlApi, { path, follow, signal }: FollowEvents, last: number): Promise<ApiResponse> {
   return api.stream(path, {
-    headers: { accept: 'text/event-stream', ...(last > 0 ? { 'last-event-id': String(last) } : {}) },
+    headers: { accept: EVENT_STREAM, ...(last > 0 ? { 'last-event-id': String(last) } : {}) },
     query: { since: last > 0 ? last : undefined, follow: follow ? undefined : false },
     signal,
   })
 }
 
 async function* eventsOf(
-  { body }: ApiResponse,
+  body: Readable,
   { signal }: FollowEvents,
   endpoint: Endpoint,
 ): AsyncGenerator<EventSourceMessage> {

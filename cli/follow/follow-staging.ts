@@ -1,9 +1,13 @@
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { messageOf } from '../../base/errors.js'
-import type { LogLine, Staging } from '../../daemon/documents/staging.js'
+import type { LogLine, Staging, StagingDraft } from '../../daemon/documents/staging.js'
+import type { Query } from '../api/control-api.js'
 import { stagingPath } from '../api/paths.js'
 import type { Output } from '../display/output.js'
 import { elapsed } from '../display/time.js'
 import type { Session } from '../session/session.js'
+import { EVENT_STREAM } from './follow-events.js'
 import { followLog } from './follow-log.js'
 import { StagerTimes } from './stager-times.js'
 
@@ -12,12 +16,34 @@ export function displayLine({ text }: LogLine): string {
   return `[staging] ${text}`
 }
 
+/** A request that submits a staging. */
+interface Submission {
+  readonly path: string
+  readonly query?: Query
+  readonly document?: StagingDraft
+}
+
 /**
- * Prints the log of a staging until it has ended, with the duration of each launch, and a summary. The first Ctrl-C
- * asks the daemon to cancel the staging and waits for its end; the second aborts. Without a reader, it follows the
+ * Submits a staging, and prints its log until it has ended, with the duration of each launch, and a summary. The first
+ * Ctrl-C asks the daemon to cancel the staging and waits for its end; the second aborts. Without a reader, it follows the
  * staging to its end as well, because its outcome is the exit code of the command.
  */
-export async function followStaging(session: Session, staging: string): Promise<Staging> {
+export async function stageAndFollow(session: Session, { path, query, document }: Submission): Promise<Staging> {
+  const { api, signal } = session
+  // The log comes with the answer: a staging that is answered at once takes no further request.
+  const options = { method: 'POST', headers: { accept: EVENT_STREAM }, signal, ...(query ? { query } : {}) } as const
+  const { headers, body } = await api.stream(path, options, document)
+  if (headers['content-type']?.startsWith(EVENT_STREAM) === true) {
+    const uuid = headers.location?.split('/').at(-1) ?? ''
+    return await follow(session, uuid, body)
+  }
+  // A daemon of an earlier version sends the staging without its log.
+  const { uuid } = JSON.parse(await text(body)) as Staging
+  return await follow(session, uuid)
+}
+
+/** @param log the beginning of the log, if it is there already */
+async function follow(session: Session, staging: string, log?: Readable): Promise<Staging> {
   const { output } = session
   const times = new StagerTimes()
   output.tolerateLoss()
@@ -31,6 +57,7 @@ export async function followStaging(session: Session, staging: string): Promise<
       since: 0,
       follow: true,
       daemonReached: true,
+      opened: log,
       signal: session.signal,
       onLine: async (line) => {
         await noteIfDefined(output, times.onLine(line))

@@ -11,7 +11,6 @@ import { nativePath } from '../../base/byte-path.js'
 import { GroupReader } from './group-reader.js'
 import { LeftOut } from './left-out.js'
 import { locateSource } from './locate-source.js'
-import { readHandle } from './read-handle.js'
 import { SameFile } from './same-file.js'
 import { SegmentSpool, type Flushed, type PlacedSegment } from './segment-spool.js'
 import { sourceGroups } from './source-groups.js'
@@ -52,6 +51,9 @@ export interface PackedDirectory {
   readonly dispose: () => Promise<void>
 }
 
+/** The key of what ends each archive, in the place of a group's. */
+const END = 'end'
+
 /** Packs a directory with all that it has: see `packKnownDirectory`. */
 export async function packDirectory(request: Omit<PackDirectory, 'known'>): Promise<Tarball> {
   return wholeArchive(await packKnownDirectory(request))
@@ -64,10 +66,10 @@ export function wholeArchive({ tarball, notes }: PackedDirectory): Tarball {
 }
 
 /**
- * Packs a directory into a gzipped tarball in a temporary file and computes its digest. The same tree gives the same
- * bytes. Sockets, named pipes and devices are left out, as in a snapshot; `notes` says so.
+ * Packs a directory into a gzipped tarball and computes its digest. The same tree gives the same bytes. Sockets, named
+ * pipes and devices are left out, as in a snapshot; `notes` says so.
  *
- * What is known is neither read nor in the file. The archive is the same.
+ * What is known is neither read nor spooled. The archive is the same.
  *
  * Throws `NotFound` (`no-such-source`), `BadInput` (`not-a-directory`, `unpackable`, `nothing-to-pack`,
  * `bad-ignore-file`, `no-temporary-directory`), `Unavailable` (`disk-full`, `source-unreadable`).
@@ -80,7 +82,7 @@ export async function packKnownDirectory(request: PackDirectory): Promise<Packed
   try {
     return await fill(spool, await realpath(directory), request)
   } catch (error) {
-    await spool.file.close()
+    await spool.bytes.close()
     signal.throwIfAborted()
     throw error
   }
@@ -127,20 +129,23 @@ async function fill(
       'nothing-to-pack',
       `${quote(root)} contains nothing to pack: add the source there, or make .apcignore exclude less.`,
     )
-  await spool.add([END_OF_ARCHIVE])
+  const end = known.get(END)
+  if (end) await spool.addKnown(end)
+  const { flushed } = end ? { flushed: end } : await spool.add([END_OF_ARCHIVE])
+  // Alone, it would save nothing.
+  if (groups.size > 0) groups.set(END, await flushed)
   await spool.finish()
-  const { file, segments, sha256 } = spool
+  const { segments, sha256 } = spool
   const length = segments.reduce((total, segment) => total + segment.length, 0)
-  const dispose = () => file.close()
+  const dispose = () => spool.bytes.close()
   return {
     segments,
     length,
     files: { read: reader.files, all },
     groups,
     notes: leftOut.sentences(),
-    tarball: sha256 === undefined ? undefined : { sha256, length, read: () => readHandle(file), dispose },
-    readSegment: async ({ at = 0, length: wanted }) =>
-      (await file.read(Buffer.allocUnsafe(wanted), 0, wanted, at)).buffer,
+    tarball: sha256 === undefined ? undefined : { sha256, length, read: () => spool.bytes.chunks(), dispose },
+    readSegment: ({ at = 0, length: wanted }) => spool.bytes.read(at, wanted),
     dispose,
   }
 }

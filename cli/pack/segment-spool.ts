@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { FileHandle } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { crc32, joinCrc32 } from '../../base/crc32.js'
 import { segmentsOf } from '../../base/segment-ends.js'
 import { GZIP_BEGINNING, gzipEnd } from '../../base/segmented-gzip.js'
 import type { Io } from '../terminal/io.js'
-import { temporaryFileError } from './packing-error.js'
-import { openTemporaryFile, temporaryDirectory } from './temporary-file.js'
+import { SpooledBytes } from './spooled-bytes.js'
 
 /** A part of a packed source that the daemon finds by its digest. */
 export interface Segment {
@@ -26,7 +24,7 @@ export interface Flushed {
   readonly length: number
 }
 
-/** Where the bytes of a segment are in the file; undefined if they are not there. */
+/** Where its bytes are spooled; undefined if they are not. */
 export interface PlacedSegment extends Segment {
   readonly at: number | undefined
 }
@@ -43,32 +41,29 @@ const OPTIONS = { level: 1, finishFlush: zlib.constants.Z_FULL_FLUSH, chunkSize:
 const AT_ONCE = 2
 
 /**
- * One gzip stream, of which a temporary file has the segments that were compressed here. The others are known by their
- * digests. The owner calls `finish`, and closes the file in every case.
+ * One gzip stream, of which the segments that were compressed here are spooled. The others are known by their digests. The
+ * owner calls `finish`, and closes `bytes` in every case.
  */
 export class SegmentSpool {
   readonly segments: PlacedSegment[] = []
-  /** In bytes. */
-  spooled = 0
+  readonly bytes: SpooledBytes
   #crc = 0
   #length = 0
   #hash = createHash('sha256')
   #tasks: Promise<unknown>[] = []
   #writing: Promise<unknown> = Promise.resolve()
 
-  private constructor(
-    readonly file: FileHandle,
-    private readonly env: Io['env'],
-  ) {}
+  private constructor(env: Io['env']) {
+    this.bytes = new SpooledBytes(env)
+  }
 
-  /** Throws as `openTemporaryFile`. */
   static async open(env: Io['env']): Promise<SegmentSpool> {
-    const spool = new SegmentSpool(await openTemporaryFile(env), env)
+    const spool = new SegmentSpool(env)
     await spool.#append(GZIP_BEGINNING)
     return spool
   }
 
-  /** Of the whole file; undefined if segments are not in it. */
+  /** Of the whole stream; undefined if segments of it are not spooled. */
   get sha256(): string | undefined {
     return this.segments.every(({ at }) => at !== undefined) ? this.#hash.copy().digest('hex') : undefined
   }
@@ -131,13 +126,12 @@ export class SegmentSpool {
       sha256: createHash('sha256').update(segment).digest('hex'),
       length: segment.length,
     }))
+    let at = this.bytes.length
     for (const segment of added) {
-      this.segments.push({ ...segment, at: this.spooled })
-      this.spooled += segment.length
+      this.segments.push({ ...segment, at })
+      at += segment.length
     }
-    await this.file.appendFile(bytes).catch((error: unknown) => {
-      throw temporaryFileError(temporaryDirectory(this.env), error)
-    })
+    await this.bytes.append(bytes)
     return added
   }
 }

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { constants } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { versions } from 'node:process'
 import type { Flushed, Segment } from './segment-spool.js'
@@ -45,14 +45,15 @@ export class SourceIndex {
     this.#file = path.join(directory, createHash('sha256').update(source).digest('hex'))
   }
 
-  async read(): Promise<KnownSource> {
+  /** At once: it is read before anything is asked, and each turn through another thread takes longer than it does. */
+  read(): KnownSource {
     try {
-      const file = await open(this.#file, constants.O_RDONLY | constants.O_NOFOLLOW)
+      const file = openSync(this.#file, constants.O_RDONLY | constants.O_NOFOLLOW)
       try {
-        if ((await file.stat()).uid !== process.geteuid?.()) return NOTHING_KNOWN
-        return parse(await file.readFile('utf8'), this.source) ?? NOTHING_KNOWN
+        if (fstatSync(file).uid !== process.geteuid?.()) return NOTHING_KNOWN
+        return parse(readFileSync(file, 'utf8'), this.source) ?? NOTHING_KNOWN
       } finally {
-        await file.close()
+        closeSync(file)
       }
     } catch {
       return NOTHING_KNOWN

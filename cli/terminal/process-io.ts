@@ -6,7 +6,10 @@ const REASONS = { SIGINT: 'interrupt', SIGTERM: 'interrupt', SIGHUP: 'hangup' } 
 /** The `Io` of this process. */
 export function processIo(): Io {
   return {
-    stdin: process.stdin,
+    // Opening it takes a millisecond, and few commands read it.
+    get stdin() {
+      return process.stdin
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,

@@ -15,15 +15,24 @@ export async function prepareDirectory(session: Session, directory: string, pref
 /**
  * The same, where what is known need not be read.
  *
- * @param source its `directory` as the user wrote it
+ * @param source its `directory` as the user wrote it; its `signal` ends the packing, as that of the session does
  */
 export function packWithProgress(
   session: Session,
-  { directory, ...request }: Pick<PackDirectory, 'directory' | 'prefix' | 'leaveOut' | 'known'>,
+  {
+    directory,
+    signal,
+    ...request
+  }: Pick<PackDirectory, 'directory' | 'prefix' | 'leaveOut' | 'known'> & {
+    readonly signal?: AbortSignal
+  },
 ): Promise<PackedDirectory> {
   const { cwd, env } = session.io
   const source = { directory: path.resolve(cwd, directory), given: directory, env, ...request }
-  return withProgress(session, 'Packing', (hooks) => packKnownDirectory({ ...source, ...hooks }))
+  return withProgress(session, 'Packing', (hooks) => {
+    const ends = signal ? AbortSignal.any([signal, hooks.signal]) : hooks.signal
+    return packKnownDirectory({ ...source, ...hooks, signal: ends })
+  })
 }
 
 /** Takes a tarball, a zip or a Java archive of the user, and shows the progress. */

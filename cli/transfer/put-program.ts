@@ -3,7 +3,7 @@ import type { Package } from '../../daemon/documents/package.js'
 import type { Pipeline } from '../../daemon/documents/pipeline.js'
 import type { Staging } from '../../daemon/documents/staging.js'
 import { packagePath } from '../api/paths.js'
-import { followStaging } from '../follow/follow-staging.js'
+import { stageAndFollow } from '../follow/follow-staging.js'
 import type { Session } from '../session/session.js'
 import { prepareDirectory } from './prepare-tarball.js'
 import { putPackage } from './put-package.js'
@@ -43,8 +43,7 @@ export async function putProgram(session: Session, program: StagerProgram): Prom
   })
   if (!staging) return { kind: 'ready', document }
   const draft = { package: document.uuid, pipeline: staging.uuid }
-  const submitted = await api.post<Staging>('/v1/stagings', draft, { signal })
-  const ended = await followStaging(session, submitted.uuid)
+  const ended = await stageAndFollow(session, { path: '/v1/stagings', document: draft })
   if (ended.state !== 'succeeded') return { kind: 'failed', staging: ended }
   return { kind: 'ready', document: await api.get<Package>(packagePath(document.uuid), { signal }) }
 }

@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises'
+import { realpathSync } from 'node:fs'
 import path from 'node:path'
 import type { Package, UploadedResource } from '../../daemon/documents/package.js'
 import type { StoredResource } from '../../daemon/documents/exchange.js'
@@ -16,11 +16,14 @@ import { packWithProgress } from './prepare-tarball.js'
 import { compositionOf } from './composition.js'
 import { trackProgress, upload } from './upload.js'
 
-export interface SourceUpload {
+export interface SourceDirectory {
   /** Absolute. */
   readonly directory: string
   /** Absolute paths of files that the archive does not contain, under any name. */
   readonly leaveOut: readonly string[]
+}
+
+export interface SourceTarget {
   readonly namespace: string
   /** The package that is staged again, of which the daemon may have an earlier source. */
   readonly before: Package | undefined
@@ -28,61 +31,97 @@ export interface SourceUpload {
 
 type Stored = StoredResource | UploadedResource
 
-/**
- * Uploads a source directory. Of one that was uploaded before, only what has changed since is read and sent. When this
- * returns, the daemon has stored the whole archive durably.
- */
-export async function uploadSource(session: Session, source: SourceUpload): Promise<Stored> {
-  const { directory, leaveOut, namespace, before } = source
-  const cache = path.join(userDirectory('cache', session.io.env), 'uploads')
-  const index = new SourceIndex(cache, await realpath(directory))
-  const known = before && (await index.read())
-  if (before && known && known.groups.size > 0) {
-    const stored = await uploadChanges(session, { directory, leaveOut, before, known, index })
-    if (stored) return stored
-  }
-  const began = performance.now()
-  const packed = await packWithProgress(session, { directory, leaveOut, prefix: '' })
-  const tarball = wholeArchive(packed)
-  await session.output.note(`Packed ${formatBytes(packed.length)} in ${elapsed(performance.now() - began)}.`)
-  const stored = await timed(session.output, 'Uploaded', () => upload(session, tarball, namespace))
-  await remember(index, packed, stored)
-  return stored
-}
-
-interface Changes extends Pick<SourceUpload, 'directory' | 'leaveOut'> {
-  readonly before: Package
+/** A source that was uploaded before, as it is now. */
+interface SourceReading {
   readonly known: KnownSource
-  readonly index: SourceIndex
+  readonly packed: PackedDirectory
+  /** In milliseconds. */
+  readonly took: number
+  /** The archive that is known; undefined if the daemon does not have it. */
+  readonly stored: Promise<StoredResource | undefined>
 }
 
-/** Undefined when the daemon lacks more than what is known to have changed, or does not know how to do this. */
-async function uploadChanges(session: Session, changes: Changes): Promise<Stored | undefined> {
-  const { directory, leaveOut, known, index } = changes
-  // Asked while the source is read.
-  const stored = findStored(session, known)
-  stored.catch(() => undefined)
-  const began = performance.now()
-  const packed = await packWithProgress(session, { directory, leaveOut, prefix: '', known: known.groups })
-  try {
-    const { read, all } = packed.files
-    const files = `${read} of ${all} files`
-    await session.output.note(`Read ${files} again in ${elapsed(performance.now() - began)}.`)
-    const isUnchanged = known.archive?.segments === digestOfSegments(packed.segments)
-    const same = isUnchanged ? await stored : undefined
-    if (same && isKnown(packed, known)) {
-      await index.touch()
-      return same
+/**
+ * The upload of a source directory. Of one that was uploaded before, only what has changed since is read and sent; the
+ * reading begins at once, while the daemon is asked where the source belongs. The owner calls either `upload` or `abandon`.
+ */
+export class SourceUpload {
+  readonly #index: SourceIndex
+  readonly #reading: Promise<SourceReading | undefined>
+  readonly #abandoned = new AbortController()
+
+  constructor(
+    private readonly session: Session,
+    private readonly source: SourceDirectory,
+  ) {
+    const cache = path.join(userDirectory('cache', session.io.env), 'uploads')
+    this.#index = new SourceIndex(cache, realpathSync(source.directory))
+    this.#reading = this.#read()
+    // Whoever calls `upload` gets the error.
+    this.#reading.catch(() => undefined)
+  }
+
+  /** When this returns, the daemon has stored the whole archive durably. */
+  async upload({ namespace, before }: SourceTarget): Promise<Stored> {
+    if (!before) await this.abandon()
+    const stored = before && (await this.#uploadChanges(before))
+    return stored ?? (await this.#uploadAll(namespace))
+  }
+
+  /** Resolves when nothing of the source is read any more. */
+  async abandon(): Promise<void> {
+    this.#abandoned.abort()
+    const reading = await this.#reading.catch(() => undefined)
+    await reading?.packed.dispose()
+  }
+
+  /** Undefined for a source of which nothing is known. */
+  async #read(): Promise<SourceReading | undefined> {
+    const known = this.#index.read()
+    if (known.groups.size === 0) return undefined
+    const stored = findStored(this.session, known)
+    stored.catch(() => undefined)
+    const began = performance.now()
+    const { signal } = this.#abandoned
+    const packed = await packWithProgress(this.session, { ...this.source, prefix: '', known: known.groups, signal })
+    return { known, packed, took: performance.now() - began, stored }
+  }
+
+  /** Undefined when the daemon lacks more than what is known to have changed, or does not know how to do this. */
+  async #uploadChanges(before: Package): Promise<Stored | undefined> {
+    const reading = await this.#reading
+    if (!reading) return undefined
+    const { known, packed, took, stored } = reading
+    try {
+      const { read, all } = packed.files
+      await this.session.output.note(`Read ${read} of ${all} files again in ${elapsed(took)}.`)
+      const isUnchanged = known.archive?.segments === digestOfSegments(packed.segments)
+      const same = isUnchanged ? await stored : undefined
+      if (same && isKnown(packed, known)) {
+        await this.#index.touch()
+        return same
+      }
+      const found = same ?? (await assemble(this.session, packed, before))
+      if (found) await remember(this.#index, packed, found)
+      return found
+    } catch (error) {
+      // Refusals by a quota or a limit are those of the whole source too; with everything else, it may succeed.
+      if (error instanceof ApiProblem && /^(?:400|404|405|409|415)$/.test(String(error.status))) return undefined
+      throw error
+    } finally {
+      await packed.dispose()
     }
-    const found = same ?? (await assemble(session, packed, changes.before))
-    if (found) await remember(index, packed, found)
-    return found
-  } catch (error) {
-    // Refusals by a quota or a limit are those of the whole source too; with everything else, it may succeed.
-    if (error instanceof ApiProblem && /^(?:400|404|405|409|415)$/.test(String(error.status))) return undefined
-    throw error
-  } finally {
-    await packed.dispose()
+  }
+
+  async #uploadAll(namespace: string): Promise<Stored> {
+    const { session, source } = this
+    const began = performance.now()
+    const packed = await packWithProgress(session, { ...source, prefix: '' })
+    const tarball = wholeArchive(packed)
+    await session.output.note(`Packed ${formatBytes(packed.length)} in ${elapsed(performance.now() - began)}.`)
+    const stored = await timed(session.output, 'Uploaded', () => upload(session, tarball, namespace))
+    await remember(this.#index, packed, stored)
+    return stored
   }
 }
 

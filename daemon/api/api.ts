@@ -109,7 +109,7 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
       (api) => tokenRoutes(api, parts.tokens),
       (api) => webhookRoutes(api, parts.webhooks),
       (api) => resolutionRoutes(api, parts.resolution),
-      (api) => stagingRoutes(api, parts.stagings),
+      (api, closing) => stagingRoutes(api, parts.stagings, parts.stagingLog, closing),
       (api, closing) => stagingLogRoutes(api, parts.stagingLog, closing),
       (api, closing) => keptLaunchRoutes(api, parts.keptLaunches, closing),
       (api, closing) => runRoutes(api, { running, ...parts.runs }, closing),

@@ -39,7 +39,7 @@ export interface LogRequest {
   readonly heartbeatMs?: number | undefined
 }
 
-interface Reply {
+export interface LogReply {
   header(name: string, value: string): this
   send(body: Readable): this
 }
@@ -48,7 +48,7 @@ interface Reply {
  * Sends a log as server-sent events: `line` for each line, with its sequence number as the id, then `end` with the
  * document of the work once that has ended. A client that reconnects sends Last-Event-ID and resumes after that line.
  */
-export function sendLog<R extends Reply>(reply: R, request: LogRequest, signal: AbortSignal): R {
+export function sendLog<R extends LogReply>(reply: R, request: LogRequest, signal: AbortSignal): R {
   const { query, headers, heartbeatMs = HEARTBEAT_MS } = request
   const since = sequenceOf(headers['last-event-id']) ?? query.since ?? 0
   const events = logEvents(request, { since, follow: query.follow ?? true, signal })

@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify'
 import { Unavailable } from '../../base/errors.js'
 
 /** Aborted when the connection of the client closes, or when the API closes. */
-export function streamSignal(reply: FastifyReply, closing: AbortSignal): AbortSignal {
+export function streamSignal(reply: Pick<FastifyReply, 'raw'>, closing: AbortSignal): AbortSignal {
   const stream = new AbortController()
   const close = () => stream.abort(new Unavailable('stopping', 'stagerd is stopping: try again after its restart.'))
   if (closing.aborted) close()

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { chmod, readdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
@@ -263,6 +263,9 @@ describe('the same tree', () => {
   })
 })
 
+/** Of which the archive goes to a temporary file. */
+const TOO_LARGE_FOR_MEMORY = randomBytes(128 * 1024).toString('base64')
+
 describe('packing fails', () => {
   test('for a path that no system call takes', async () => {
     const app = await writeTree(path.join(root, 'app'), { a: '' })
@@ -310,7 +313,7 @@ describe('packing fails', () => {
     ['is a file', async () => path.join(await writeTree(root, { file: '' }), 'file')],
     ['is a link in a circle', () => symlink('loop', path.join(root, 'loop')).then(() => path.join(root, 'loop'))],
   ])('when TMPDIR %s, with exit code 4', async (_what, make) => {
-    const directory = await writeTree(path.join(root, 'app'), { a: '' })
+    const directory = await writeTree(path.join(root, 'app'), { a: TOO_LARGE_FOR_MEMORY })
     const env = { TMPDIR: await make() }
     const error: unknown = await packDirectory({
       directory,
@@ -336,7 +339,7 @@ describe('packing fails', () => {
   })
 
   test('or succeeds without a visible temporary file', async () => {
-    const app = await writeTree(path.join(root, 'app'), { a: '' })
+    const app = await writeTree(path.join(root, 'app'), { a: TOO_LARGE_FOR_MEMORY })
     const signal = new AbortController().signal
     const tarball = await packDirectory({ directory: app, prefix: '', env: { TMPDIR: root }, signal })
     expect(await readdir(root)).toEqual(['app'])

@@ -46,6 +46,7 @@ class Run {
 function stagingFake(api: FakeApi): FakeApi {
   return api
     .on('GET /v1/packages/:ref', () => notFound('package'))
+    .on('GET /v1/stagers', () => [])
     .on('POST /v1/detections', () => aDetection())
     .on('GET /v1/stagingpipelines/:ref', () => aPipeline())
     .on('POST /v1/packages', () => aPackage())

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import process from 'node:process'
@@ -27,6 +28,8 @@ beforeAll(async () => {
     'broken/stagectl/config.json': '{"namespace":',
     'wrong/stagectl/config.json': '{"namespace":"acme"}',
     'a-file': '',
+    // Its archive goes to a temporary file.
+    'large/index.js': randomBytes(128 * 1024).toString('base64'),
   })
   await mkdir(path.join(real.root, 'locked'))
   await writeFile(path.join(real.root, 'locked/secret'), '')
@@ -379,7 +382,11 @@ describe('a use that looks wrong', () => {
   })
 
   test('names a TMPDIR that cannot be written', async () => {
-    const { code, io } = await refused({ argv: stage, asNobody: true, env: { TMPDIR: 'ROOT/app' } })
+    const { code, io } = await refused({
+      argv: ['stage', 'large', '--pipeline', 'nodejs'],
+      asNobody: true,
+      env: { TMPDIR: 'ROOT/app' },
+    })
     expect(code).toBe(4)
     expect(io.err).toMatch(/^stagectl: [^\n]*\n$/)
     expect(io.err).toContain(inRoot('ROOT/app'))

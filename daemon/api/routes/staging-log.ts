@@ -1,9 +1,10 @@
+import type { FastifyReply } from 'fastify'
 import { isTerminal } from '../../model/staging.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
 import { LogLine } from '../../documents/staging.js'
 import { readsByUuid } from '../access.js'
 import type { Api } from '../fastify.js'
-import { LogQuery, sendLog, type LogReader } from '../log-events.js'
+import { LogQuery, sendLog, type LogReader, type LogReply, type LogRequest } from '../log-events.js'
 import { renderStaging } from '../render-staging.js'
 import { streamSignal } from '../stream-signal.js'
 import { REFUSALS, streamed, UuidPath } from './schemas.js'
@@ -16,7 +17,7 @@ export interface StagingLogRoutesParts {
 }
 
 export function stagingLogRoutes(api: Api, parts: StagingLogRoutesParts, closing: AbortSignal): void {
-  const { ledger, logs, heartbeatMs } = parts
+  const { ledger } = parts
 
   api.get(
     '/v1/stagings/:uuid/log',
@@ -35,11 +36,21 @@ export function stagingLogRoutes(api: Api, parts: StagingLogRoutesParts, closing
     },
     async ({ params, query, headers }, reply) => {
       const { uuid } = await ledger.get(params.uuid)
-      const end = async () => {
-        const staging = await ledger.get(uuid)
-        return isTerminal(staging.state) ? renderStaging(staging) : undefined
-      }
-      return sendLog(reply, { uuid, logs, end, query, headers, heartbeatMs }, streamSignal(reply, closing))
+      return sendStagingLog(reply, { uuid, query, headers }, parts, closing)
     },
   )
+}
+
+/** `line` with each LogLine, then `end` with the Staging. */
+export function sendStagingLog<R extends LogReply>(
+  reply: R & Pick<FastifyReply, 'raw'>,
+  request: Pick<LogRequest, 'uuid' | 'query' | 'headers'>,
+  { ledger, logs, heartbeatMs }: StagingLogRoutesParts,
+  closing: AbortSignal,
+): R {
+  const end = async () => {
+    const staging = await ledger.get(request.uuid)
+    return isTerminal(staging.state) ? renderStaging(staging) : undefined
+  }
+  return sendLog(reply, { ...request, logs, end, heartbeatMs }, streamSignal(reply, closing))
 }

@@ -15,13 +15,14 @@ import type { PackageQuota } from '../../store/package-quota.js'
 import type { PackageRepository, PipelineRepository, Ref } from '../../store/repositories.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
 import { keepFailedSeconds } from '../../documents/kept.js'
-import { Staging, StagingDraft, StagingState } from '../../documents/staging.js'
+import { LogLine, Staging, StagingDraft, StagingState } from '../../documents/staging.js'
 import { lists, reading, readingAll, readsByUuid, writes, writesByUuid, writing } from '../access.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { parseTime } from '../parse-time.js'
 import { renderStaging } from '../render-staging.js'
-import { NoQuery, REFUSALS, UuidPath } from './schemas.js'
+import { NoQuery, REFUSALS, streamed, UuidPath } from './schemas.js'
+import { sendStagingLog, type StagingLogRoutesParts } from './staging-log.js'
 
 const tags = ['stagings']
 const StagingQuery = Type.Object(
@@ -49,6 +50,18 @@ const RetryQuery = Type.Object(
   { additionalProperties: false },
 )
 
+const EVENTS = 'text/event-stream'
+
+const SUBMITTED = {
+  200: streamed(
+    `for a client that accepts ${EVENTS}: the events of its log, as \`followStagingLog\` sends them`,
+    EVENTS,
+    LogLine,
+  ),
+  201: Staging,
+  ...REFUSALS,
+}
+
 export interface StagingRoutesParts {
   readonly stagings: Pick<StagingService, 'submit' | 'cancel' | 'retry'>
   readonly ledger: Pick<StagingLedger, 'get' | 'list'>
@@ -60,7 +73,12 @@ export interface StagingRoutesParts {
   readonly receivers: Pick<Receivers, 'accept'>
 }
 
-export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
+export function stagingRoutes(
+  api: Api,
+  parts: StagingRoutesParts,
+  log: StagingLogRoutesParts,
+  closing: AbortSignal,
+): void {
   const { stagings, ledger, kept, packages, pipelines, ingest, quota, receivers } = parts
   /** A UUID is not looked up, because stagings outlive their packages. */
   const packageUuid = async (text: string) =>
@@ -129,10 +147,10 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
         tags,
         querystring: NoQuery,
         body: StagingDraft,
-        response: { 201: Staging, ...REFUSALS },
+        response: SUBMITTED,
       },
     },
-    async ({ body, notes }, reply) => {
+    async ({ body, notes, headers }, reply) => {
       const subject = parseRef(body.package, 'package')
       const source = body.source && (await sourceOf(subject, body.source))
       const keepFailedMs = inMilliseconds(body.keep_failed_seconds)
@@ -144,7 +162,10 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
       if (notify) notes.receivers = notify.map(originOf)
       const options = { source, reuse: body.reuse, keepFailedMs, secrets, notify }
       const submitted = await stagings.submit(subject, pipeline, options)
-      return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))
+      reply.header('location', `/v1/stagings/${submitted.uuid}`)
+      return headers.accept?.includes(EVENTS) === true
+        ? sendStagingLog(reply, { uuid: submitted.uuid, query: {}, headers: {} }, log, closing)
+        : reply.code(201).send(renderStaging(submitted))
     },
   )
 
@@ -192,14 +213,17 @@ export function stagingRoutes(api: Api, parts: StagingRoutesParts): void {
           'of a staging that has succeeded, as long as its result is kept: from its source. Its end is told to the webhooks of namespaces, and to none that an earlier call has named',
         params: UuidPath,
         querystring: RetryQuery,
-        response: { 201: Staging, ...REFUSALS },
+        response: SUBMITTED,
       },
     },
-    async ({ params, query }, reply) => {
+    async ({ params, query, headers }, reply) => {
       const { uuid } = await ledger.get(params.uuid)
       const keepFailedMs = inMilliseconds(query.keep_failed_seconds)
       const submitted = await stagings.retry(uuid, { reuse: query.reuse, keepFailedMs })
-      return reply.code(201).header('location', `/v1/stagings/${submitted.uuid}`).send(renderStaging(submitted))
+      reply.header('location', `/v1/stagings/${submitted.uuid}`)
+      return headers.accept?.includes(EVENTS) === true
+        ? sendStagingLog(reply, { uuid: submitted.uuid, query: {}, headers: {} }, log, closing)
+        : reply.code(201).send(renderStaging(submitted))
     },
   )
 }

@@ -145,6 +145,34 @@ describe('stagings over the API', () => {
       expect(JSON.parse(events[3]!.data)).toMatchObject({ uuid, state: 'cancelled' })
     })
 
+    it('is the answer to a submission that accepts events, and to a retry', async () => {
+      under.logs.say('one')
+      under.logs.end()
+      const submitting = async (path: string, body = '') => {
+        const headers = { accept: 'text/event-stream', ...(body && { 'content-type': 'application/json' }) }
+        const { request, answer } = await under.connect('POST', path, headers)
+        request.end(body)
+        const { statusCode, headers: answered } = await answer
+        const events = await eventsOf(await answer)
+        expect(events.map(({ event, id }) => [event, id])).toEqual([['line', '1']])
+        expect(statusCode).toBe(200)
+        expect(answered['content-type']).toBe('text/event-stream; charset=utf-8')
+        return answered.location?.replace('/v1/stagings/', '') ?? ''
+      }
+      const first = await submitting('/v1/stagings', JSON.stringify(draft))
+      expect((await under.ask('GET', `/v1/stagings/${first}`)).document).toMatchObject({ uuid: first, state: 'queued' })
+      await under.ask('POST', `/v1/stagings/${first}/cancel`)
+      const again = await submitting(`/v1/stagings/${first}/retry`)
+      expect((await under.ask('GET', `/v1/stagings/${again}`)).document).toMatchObject({ uuid: again, ...draft })
+      // A refusal is a problem, not a log.
+      const { request, answer } = await under.connect('POST', '/v1/stagings', {
+        accept: 'text/event-stream',
+        'content-type': 'application/json',
+      })
+      request.end(JSON.stringify(draft))
+      expect(JSON.parse(await text(await answer))).toMatchObject({ status: 409, code: 'package-busy' })
+    })
+
     it('is resumed after any line; the header overrides the query', async () => {
       const { uuid } = await submit()
       under.logs.say('one', 'two', 'three')
