@@ -192,6 +192,7 @@ export class Launch implements OwningLaunch {
       if (plan.start.keepable !== true) void this.#container.release(cache)
       await this.#output.end()
       const conclusion = await this.#conclude(cause, ending)
+      if (conclusion.kind === 'settled') void this.#prepareFirst(plan, conclusion)
       const released = (await this.#isKept(running, conclusion)) ? Promise.resolve() : this.#container.release(cache)
       return { ...conclusion, released }
     } catch (error) {
@@ -228,19 +229,30 @@ export class Launch implements OwningLaunch {
   }
 
   /**
-   * The next launch is one of the next stager; after the last one, of the first for the next staging. Or this stager asks
-   * for a relaunch. Never rejects: whether there is a plan turns out when it is needed.
+   * While the stager works: one for the next stager, and one for this one, which may ask for a relaunch. A stager that has
+   * got what it expects does not, and needs the processors itself. Never rejects.
    */
   async #prepareNext(plan: LaunchPlan): Promise<void> {
-    const { prepared, resolver } = this.#parts
-    const { stagers, step } = this.#staging
-    const next = { ...this.#staging, step: (step + 1) % stagers.length }
+    const { step, stagers } = this.#staging
+    if (step + 1 < stagers.length) await this.#prepareStep(step + 1)
+    if ((currentStager(this.#staging).expects ?? []).length === 0) this.#parts.prepared.prepare(plan)
+  }
+
+  /** After the last launch of the staging: for the first of the next staging. Never rejects. */
+  async #prepareFirst(plan: LaunchPlan, { staging }: { readonly staging: Staging }): Promise<void> {
+    if (staging.state === 'running') return
+    if (this.#staging.step === 0) this.#parts.prepared.prepare(plan)
+    else await this.#prepareStep(0)
+  }
+
+  /** Whether there is a plan turns out when it is needed. */
+  async #prepareStep(step: number): Promise<void> {
+    const { prepared, resolver, plan: settings } = this.#parts
+    const staging = { ...this.#staging, step }
     try {
-      if (stagers.length > 1)
-        prepared.prepare(await resolver.with((catalogue) => planLaunch(next, '', catalogue, this.#parts.plan)))
-      prepared.prepare(plan)
+      prepared.prepare(await resolver.with((catalogue) => planLaunch(staging, '', catalogue, settings)))
     } catch {
-      prepared.prepare(plan)
+      return
     }
   }
 

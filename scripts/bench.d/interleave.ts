@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
 import { execa } from 'execa'
 
-/** Time for background work after a response, such as thawing containers and removing layers. */
-const SETTLE_MS = 300
+/** Time for background work after a response, such as creating containers ahead and removing layers. */
+const SETTLE_MS = 1_000
 
 /** Rounds that do not count: the daemon still compiles its code, and caches are cold. */
 const WARM_UP_ROUNDS = 3

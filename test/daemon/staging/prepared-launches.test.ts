@@ -55,6 +55,20 @@ describe('the container of a launch', () => {
     expect(begun).toEqual(launches.map(({ uuid }) => uuid))
   })
 
+  it('is created after a stager that has what it expects, and so asks for no relaunch', async () => {
+    let meanwhile: readonly string[] | undefined
+    const busy: FakeStager = async (context) => {
+      for (let request = 0; request < 50; request++) await call(context.url, 'GET /meta')
+      meanwhile = waiting()
+      await done(context)
+    }
+    await harness.addPipeline('pipe', { build: busy }, { expects: [{ type: 'runtime', name: 'node' }] })
+    harness.start()
+    await stage()
+    expect(meanwhile).toEqual([])
+    await twoWait()
+  })
+
   it('is there for a relaunch', async () => {
     let ahead: string | undefined
     const relaunching: FakeStager = async (context) => {
