@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { open, rm, type FileHandle } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import {
@@ -14,6 +14,7 @@ import {
 import { makeDirectory } from '../../base/durable-directory.js'
 import { messageOf, NotFound, StagerdError } from '../../base/errors.js'
 import { Holder, type Leases } from '../../base/leases.js'
+import { removeScrap } from '../../base/remove-scrap.js'
 import { cautiousNow } from '../../base/steady-clock.js'
 import { END_OF_ARCHIVE, TAR_BLOCK, tarEntry } from '../../base/tar-blocks.js'
 import type { LogStore } from '../log/log-store.js'
@@ -109,8 +110,8 @@ export class Backups {
       }
       return { database: await open(file, 'r'), digests: [...digests].sort(), lengths }
     } finally {
-      // SQLite leaves a journal beside a copy that it could not complete. What cannot be removed goes at the next start.
-      await rm(place, { recursive: true, force: true }).catch(() => undefined)
+      // SQLite leaves a journal beside a copy that it could not complete.
+      await removeScrap(place)
     }
   }
 

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -17,6 +16,7 @@ import { makeDirectory } from '../../base/durable-directory.js'
 import { BadInput, StagerdError } from '../../base/errors.js'
 import { Holder, type Leases } from '../../base/leases.js'
 import { Mutex } from '../../base/mutex.js'
+import { removeScrap } from '../../base/remove-scrap.js'
 import type { LogStore } from '../log/log-store.js'
 import type { BackupRepository, Restored } from '../store/backup-repository.js'
 import type { BlobStore } from '../store/blob-store.js'
@@ -103,7 +103,7 @@ export class Restorer {
         throw storageError(error, 'restore the backup')
       } finally {
         holder.release()
-        await rm(directory, { recursive: true, force: true })
+        await removeScrap(directory)
       }
     })
   }
@@ -198,11 +198,12 @@ export class Restorer {
     }
   }
 
-  /** Whoever has taken one of the blobs meanwhile has touched it. */
+  /** Whoever has taken one of the blobs meanwhile has touched it. Never rejects: what cannot be removed is garbage. */
   async #discard({ made, placed }: Received): Promise<void> {
     const { blobs, live } = this.#parts
-    for (const [sha256, at] of made) await blobs.deleteIf(sha256, (modifiedAt) => modifiedAt <= at && !live.has(sha256))
-    for (const { folder, uuid } of placed) await this.#parts.logs[folder].delete(uuid)
+    const isOurs = (sha256: string, at: Date) => (modifiedAt: Date) => modifiedAt <= at && !live.has(sha256)
+    for (const [sha256, at] of made) await blobs.deleteIf(sha256, isOurs(sha256, at)).catch(() => false)
+    for (const { folder, uuid } of placed) await this.#parts.logs[folder].delete(uuid).catch(() => undefined)
   }
 }
 

@@ -55,6 +55,9 @@ async function multipart(body: Buffer, contentType: string, maxFields: number): 
       parser = new Busboy({
         headers: { 'content-type': contentType },
         limits: { fields: maxFields + 1, parts: maxFields + 1, fieldSize: body.length, headerPairs: 20 },
+        // A part without a header, or that is skipped, is read by nobody: when it has more than this, the parser would wait
+        // for that without an end.
+        fileHwm: body.length + 1,
       })
     } catch (error) {
       refuse('The multipart form names no boundary in its Content-Type: send it as curl -F does.', error)
@@ -62,13 +65,16 @@ async function multipart(body: Buffer, contentType: string, maxFields: number): 
     }
     // The types of the library do not say that a part may have no name.
     parser.on('field', (name: string | undefined, value) => {
-      if (name === undefined) refuse('A part of the form has no name: send every field with one, as curl -F does.')
+      if (name === undefined) refuse(NO_NAME)
       else fields.push([name, value])
     })
-    parser.on('file', (name, stream) => {
-      stream.resume()
-      refuse(`The form sends ${quote(name)} as a file: send every field as plain text.`)
+    parser.on('file', (name: string | undefined, stream) => {
+      // It gets an error of its own when the form ends within it, which would end the daemon.
+      stream.on('error', () => undefined).resume()
+      refuse(name === undefined ? NO_NAME : `The form sends ${quote(name)} as a file: send every field as plain text.`)
     })
+    // It would skip the rest.
+    parser.on('partsLimit', () => refuse(tooManyFields(maxFields)))
     parser.on('error', (error) => refuse('The multipart form is damaged: its last boundary is missing.', error))
     parser.on('finish', resolve)
     parser.end(body)
@@ -81,11 +87,13 @@ function collectFields(fields: Fields, maxFields: number): StagerForm {
   for (const [name, value] of fields) {
     if (form.has(name)) throw new BadInput('bad-form', `The form has ${quote(name)} more than once: send it once.`)
     form.set(name, value)
-    if (form.size > maxFields)
-      throw new BadInput('bad-form', `The form has more than ${maxFields} fields: a change needs at most six.`)
+    if (form.size > maxFields) throw new BadInput('bad-form', tooManyFields(maxFields))
   }
   return form
 }
+
+const NO_NAME = 'A part of the form has no name: send every field with one, as curl -F does.'
+const tooManyFields = (maxFields: number) => `The form has more than ${maxFields} fields: a change needs at most six.`
 
 // Decoders replace invalid bytes by U+FFFD: the value of the stager would be altered silently.
 function assertUtf8(bytes: Buffer): void {

@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { makeDirectory } from '../../base/durable-directory.js'
 import { TooLarge } from '../../base/errors.js'
+import { removeScrap } from '../../base/remove-scrap.js'
 import { storageError } from '../store/storage-errors.js'
 
 /**
@@ -47,6 +48,7 @@ async function openUnlinked(directory: string): Promise<FileHandle> {
     return file
   } catch (error) {
     await file?.close()
+    await removeScrap(name)
     throw storageError(error, 'keep the file while it is imported')
   }
 }

@@ -1,3 +1,4 @@
+import { Unavailable } from '../../base/errors.js'
 import type { Leases } from '../../base/leases.js'
 import { Mutex } from '../../base/mutex.js'
 import { cautiousNow } from '../../base/steady-clock.js'
@@ -5,6 +6,7 @@ import type { Cached, Isolation } from '../../isolation/isolation.js'
 import type { PreparedLaunches } from '../staging/prepared-launches.js'
 import type { LogStore } from '../log/log-store.js'
 import type { BlobStore } from '../store/blob-store.js'
+import { storageError } from '../store/storage-errors.js'
 import type { ReferenceRepository } from '../store/reference-repository.js'
 import { chooseGarbage, type Garbage } from './choose.js'
 
@@ -53,7 +55,8 @@ export class Collector {
   }
 
   /**
-   * What was removed, or with `dryRun` would be. Throws `Unavailable` (`engine-down`) before anything is removed.
+   * What was removed, or with `dryRun` would be. Throws `Unavailable`: `engine-down` before anything is removed,
+   * `disk-error` when the disk did not let go of something, and all else is removed.
    */
   collect(request: CollectionRequest): Promise<readonly Garbage[]> {
     return this.#mutex.run(() => this.#collect(request))
@@ -69,7 +72,18 @@ export class Collector {
     if (dryRun) return chosen
     const forgotten = new Set(await this.#forgetStagings(chosen))
     const removed: Garbage[] = []
-    for (const one of chosen) if (await this.#remove(one, cached, forgotten, began)) removed.push(one)
+    let failure: Unavailable | undefined
+    for (const one of chosen)
+      try {
+        if (await this.#remove(one, cached, forgotten, began)) removed.push(one)
+      } catch (error) {
+        const told = storageError(error, `remove the ${one.kind} ${one.id}`)
+        // What is not the disk, such as the Engine, would say the same of the next one.
+        if (told === error || !(told instanceof Unavailable)) throw error
+        failure ??= told
+      }
+    // A file that cannot be removed keeps no other from it.
+    if (failure) throw failure
     return removed
   }
 

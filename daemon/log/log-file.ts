@@ -37,7 +37,7 @@ export const PIECE_BYTES = 64 * 1024
  * another one.
  */
 const LINE =
-  /\0*(\{"seq":(\d{1,15}),"time":"[^"\\\0-\x1f]*","stream":"(?:staging|stdout|stderr)","text":"[^"\\\0-\x1f]*(?:\\(?:["\\/bfnrt]|u[\da-fA-F]{4})[^"\\\0-\x1f]*)*"\})\n/y
+  /\0*(\{"seq":([1-9]\d{0,14}),"time":"[^"\\\0-\x1f]*","stream":"(?:staging|stdout|stderr)","text":"[^"\\\0-\x1f]*(?:\\(?:["\\/bfnrt]|u[\da-fA-F]{4})[^"\\\0-\x1f]*)*"\})\n/y
 
 /** One line of a log file: JSON, and a newline that ends it. */
 export function formatLine({ seq, time, stream, text }: LogLine): string {

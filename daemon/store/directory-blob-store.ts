@@ -13,6 +13,7 @@ import { makeDurableDirectory, syncDirectory } from '../../base/durable-director
 import { KnownContent, type KnownContentOptions } from './known-content.js'
 import { storageError } from './storage-errors.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
+import { removeScrap } from '../../base/remove-scrap.js'
 import { blobCorrupt, VerifiedBlobStream } from './verified-blob-stream.js'
 
 /** Exact file times: in milliseconds they are rounded. */
@@ -82,15 +83,14 @@ export class DirectoryBlobStore implements BlobStore {
           ...(signal ? { signal } : {}),
           ...(maxBytes === undefined ? {} : { maxBytes }),
         })
-        await rm(temporary)
+        await removeScrap(temporary)
         return written
       }
       options.signal?.throwIfAborted()
       return { ...blob, ...(await this.#publish(temporary, blob.sha256)) }
     } catch (error) {
       body.destroy()
-      // If the disk does not let it, the next start removes it. The first error is the one to tell.
-      await rm(temporary, { force: true }).catch(() => undefined)
+      await removeScrap(temporary)
       throw storageError(error, 'store the data')
     } finally {
       for (const reader of readers) reader.destroy()

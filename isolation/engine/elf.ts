@@ -55,9 +55,9 @@ export const MACHINES: Readonly<Record<number, string>> = {
   243: 'riscv64',
 }
 
-/** Those that containers run, by the name that Node.js has for the processor of the host. 32-bit programs: decision 68. */
+/** Those that containers run, by the name that Node.js has for the processor of the host, its own first: decision 68. */
 export const RUNNABLE_MACHINES: Partial<Record<string, readonly number[]>> = {
-  x64: [62],
+  x64: [62, 3],
   ia32: [3],
   arm64: [183],
   arm: [40],

@@ -9,5 +9,5 @@ import profile from './seccomp.json' with { type: 'json' }
  */
 export const SECCOMP_PROFILE = JSON.stringify(profile)
 
-/** How a program ends that makes a system call of another architecture, such as a 32-bit program: by SIGSYS. */
+/** How a program ends that makes a system call of an architecture that is not in the profile: by SIGSYS. */
 export const ENDED_BY_SECCOMP = 128 + 31

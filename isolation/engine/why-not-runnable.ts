@@ -44,7 +44,7 @@ const FOREIGN_FORMATS: readonly (readonly [magic: RegExp, name: string])[] = [
 const NOT_FOUND = new Set([126, 127])
 /** A shell that cannot execute a file may read it as a script, and end with 2 at the first line that it does not understand. */
 const MISREAD = new Set([2, 126, 127])
-/** The kernel executes a 32-bit program, but the filter of system calls ends it. */
+/** The kernel executes a 32-bit program of arm64, but the filter of system calls ends it. */
 const FOREIGN = new Set([...MISREAD, ENDED_BY_SECCOMP])
 /** Of a container whose first process cannot be executed. */
 const NO_INIT = new Set([1, 126, 127, ENDED_BY_SECCOMP, 255])

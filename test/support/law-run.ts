@@ -31,6 +31,31 @@ export function treesLaw(of: { readonly trees: number; readonly atOnce: number; 
   return { parameters: { ...parameters, numRuns, interruptAfterTimeLimit, markInterruptAsFailure: true }, timeout }
 }
 
+/** For so long a failure is shrunk where nobody asked for it: a failed `./scripts/test` is to say so soon. */
+const SHRINKING_MS = 60_000
+
+/**
+ * The predicate of a property whose runs take seconds. After the first failure it goes on failing for a minute, and then
+ * holds, which ends the shrinking. With `LAW_RUNS` or `LAW_PATH`, shrinking ends by itself.
+ */
+export function shrunkForAMinute<Args extends unknown[]>(
+  predicate: (...args: Args) => Promise<void>,
+  { LAW_RUNS, LAW_PATH } = process.env,
+  now = () => performance.now(),
+): (...args: Args) => Promise<void> {
+  if (LAW_RUNS !== undefined || LAW_PATH !== undefined) return predicate
+  let failed: number | undefined
+  return async (...args) => {
+    if (failed !== undefined && now() - failed > SHRINKING_MS) return
+    try {
+      await predicate(...args)
+    } catch (error) {
+      failed ??= now()
+      throw error
+    }
+  }
+}
+
 export interface LawRun {
   /** Parameters of `fc.assert`. */
   readonly parameters: {

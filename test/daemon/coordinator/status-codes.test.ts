@@ -4,6 +4,11 @@ import { BadInput, Conflict, Fault, Refused, type StagerdError, TooLarge, Unavai
 import { openCoordinator } from '../../support/open-coordinator.js'
 
 const form = (text: string) => ({ method: 'PUT', body: new URLSearchParams(text) })
+const multipart = (body: string) => ({
+  method: 'PUT',
+  body,
+  headers: { 'content-type': 'multipart/form-data; boundary=b' },
+})
 const POST = { method: 'POST' }
 const DATA = 'a tarball'
 const SHA256 = createHash('sha256').update(DATA).digest('hex')
@@ -85,19 +90,27 @@ const REFUSALS: readonly [status: number, path: string, init: RequestInit, text:
   [
     499,
     '/LAUNCH/meta',
-    {
-      method: 'PUT',
-      body: '--b\r\nContent-Disposition: form-data\r\n\r\nenvironment\r\n--b--\r\n',
-      headers: { 'content-type': 'multipart/form-data; boundary=b' },
-    },
+    multipart('--b\r\nContent-Disposition: form-data\r\n\r\nenvironment\r\n--b--\r\n'),
     /has no name/,
   ],
   [
     499,
     '/LAUNCH/meta',
-    { method: 'PUT', body: '--b\r\n', headers: { 'content-type': 'multipart/form-data; boundary=b' } },
-    /damaged/,
+    multipart('--b\r\nContent-Disposition: form-data; filename=x\r\n\r\nx\r\n--b--\r\n'),
+    /has no name/,
   ],
+  // An error that nobody listened to ended the daemon.
+  [
+    499,
+    '/LAUNCH/meta',
+    multipart('--b\r\nContent-Disposition: form-data; name="a"; filename="x"\r\n\r\nhalf'),
+    /"a" as a file/,
+  ],
+  [499, '/LAUNCH/meta', multipart('--b\r\n'), /damaged/],
+  // More than the parser keeps of a part that nobody reads: it waited for a reader.
+  [448, '/LAUNCH/meta', multipart(`--b\r\nX: y\r\n\r\n${'x'.repeat(70_000)}\r\n--b--\r\n`), /without a resource/],
+  [448, '/LAUNCH/meta', multipart(`--b\r\n\r\n${'x'.repeat(70_000)}\r\n--b--\r\n`), /without a resource/],
+  [499, '/LAUNCH/meta', multipart(`${'--b\r\nX: y\r\n\r\nx\r\n'.repeat(34)}--b--\r\n`), /more than 32 fields/],
   [
     499,
     '/LAUNCH/meta',

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { WatchedDisk } from '../../support/disk/watched-disk.js'
 import { FILE_POINTS } from '../../support/durability/crash-points.js'
 import { SocketClient } from '../../support/durability/engineless-daemon.js'
+import { makeGarbage } from '../../support/durability/garbage.js'
 import { KilledDaemon } from '../../support/durability/killed-daemon.js'
 import { expectDurable, NodeUnderTest } from '../../support/durability/node-under-test.js'
 import { until } from '../../support/until.js'
@@ -74,17 +75,16 @@ function moments(asked: string, changes: ReadonlyMap<string, number>, kills: num
     'changes that are in no crash point',
   ).toEqual([])
   if (kills === undefined)
-    return inTable
-      .filter(({ isWithin }) => isWithin !== true)
-      .map(({ port, point, nth, what: detail }, index) => {
-        const count = changes.get(point) ?? (isDirectory(point) ? 1 : 0)
-        expect(count, `${point}, ${what(port)}`).toBeGreaterThanOrEqual(nth ?? 1)
-        const of = detail === undefined ? port : `${port}: ${detail}`
-        return { point, nth: nth ?? Math.ceil(count / 2), when: when(index), what: what(of) }
-      })
+    return inTable.map(({ port, point, nth, what: detail }, index) => {
+      const count = changes.get(point) ?? (isDirectory(point) ? 1 : 0)
+      expect(count, `${point}, ${what(port)}`).toBeGreaterThanOrEqual(nth ?? 1)
+      const of = detail === undefined ? port : `${port}: ${detail}`
+      return { point, nth: nth ?? Math.ceil(count / 2), when: when(index), what: what(of) }
+    })
   const all = [...changes].flatMap(([point, count]) =>
     Array.from({ length: count }, (_, nth) => ({ point, nth: nth + 1 })),
   )
+  expect(all, what('any')).not.toEqual([])
   return Array.from({ length: kills }, (_, index) => ({
     ...all[Math.floor((index * all.length) / kills)]!,
     when: when(index),
@@ -135,10 +135,13 @@ it(
     const names = Object.keys(workload.operations)
     for (const asked of names) {
       const work = () => workload.operations[asked]!()
+      const needed = async () => void (asked === 'collect garbage' && (await makeGarbage(stateDir)))
+      await needed()
       const changes = await changesOf(asked, work)
       for (const moment of moments(asked, changes, CRASHES && Math.ceil((CRASHES * 3) / 4 / names.length))) {
         if (isDirectory(moment.point) && !moment.point.includes('*'))
           await rm(path.join(disk.path, moment.point.slice('mkdir '.length)), { recursive: true, force: true })
+        await needed()
         disk.plan({ ...moment, then: { kill: pid, when: moment.when } })
         // Of so many new blobs, one needs a new directory.
         for (let tries = 0; tries < (isDirectory(moment.point) ? 5 : 1) && !isKilled(); tries += 1)

@@ -1,10 +1,13 @@
+import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { StagerdError } from '../../../base/errors.js'
 import type { Problem } from '../../../daemon/documents/problem.js'
 import type { Fault } from '../../support/disk/faults.js'
 import type { OperationName } from '../../support/disk/operations.js'
 import { WatchedDisk } from '../../support/disk/watched-disk.js'
+import { makeGarbage } from '../../support/durability/garbage.js'
 import { NodeUnderTest } from '../../support/durability/node-under-test.js'
 import { isYes } from '../../support/durability/workload.js'
 import { until } from '../../support/until.js'
@@ -15,14 +18,41 @@ import { until } from '../../support/until.js'
  */
 
 const NEED_SPACE: readonly OperationName[] = ['create', 'mkdir', 'write', 'fsync', 'rename']
-const ANY: readonly OperationName[] = [...NEED_SPACE, 'truncate', 'attributes']
+const REMOVE: readonly OperationName[] = ['unlink', 'rmdir']
+const ANY: readonly OperationName[] = [...NEED_SPACE, 'truncate', 'attributes', ...REMOVE]
 const EACH = process.env['LAW_RUNS'] !== undefined
-const KINDS = {
+
+interface Kind {
+  /** Where it begins. */
+  readonly at: readonly OperationName[]
+  /** Which of the operations have such changes. Default: all. */
+  readonly asked?: readonly string[]
+  readonly then: Extract<Fault['then'], { fail: string }>
+  /** What cannot be removed is there until the next start. */
+  readonly leaves?: true
+}
+const KINDS: Readonly<Record<string, Kind>> = {
   // Until somebody frees some.
-  'no space': { fail: 'ENOSPC', lasting: NEED_SPACE },
+  'no space': { at: NEED_SPACE, then: { fail: 'ENOSPC', lasting: NEED_SPACE } },
   // Once: the next time, the same may work.
-  'an error of the device': { fail: 'EIO' },
-} as const
+  'an error of the device': { at: ANY, then: { fail: 'EIO' } },
+  'a device that removes nothing': {
+    at: REMOVE,
+    asked: ['stage', 'import', 'back up', 'collect garbage'],
+    then: { fail: 'EIO', lasting: REMOVE },
+    leaves: true,
+  },
+}
+const ASKED = [
+  'upload',
+  'create a package',
+  'change a package',
+  'delete a package',
+  'stage',
+  'import',
+  'back up',
+  'collect garbage',
+]
 
 let disk: WatchedDisk
 let node: NodeUnderTest
@@ -41,20 +71,28 @@ afterAll(async () => {
 /** Points at which an earlier operation has failed. */
 const tested = new Set<string>()
 
-/** The changes at which a fault is planted. What cannot be removed stays until the next start. */
-async function faultsOf(operation: string, kind: keyof typeof KINDS): Promise<Fault[]> {
+/** The changes at which a fault is planted. @param atFirst whether also at the first of a name, and not only at the last */
+async function faultsOf(kind: string, work: () => Promise<unknown>, atFirst = true): Promise<Fault[]> {
+  const { at, then } = KINDS[kind]!
   disk.plan()
-  expect(isYes(await node.do(operation))).toBe(true)
+  await work()
   const { points } = disk.report
-  const names = kind === 'no space' ? NEED_SPACE : ANY
-  return [...new Set(points.filter((point) => names.some((name) => point.startsWith(`${name} `))))].flatMap((point) => {
+  return [...new Set(points.filter((point) => at.some((name) => point.startsWith(`${name} `))))].flatMap((point) => {
     const count = points.filter((one) => one === point).length
     const all = Array.from({ length: count }, (_, index) => index + 1)
     const isNew = !tested.has(`${kind} ${point}`)
     tested.add(`${kind} ${point}`)
-    const chosen = EACH ? all : new Set(isNew ? [1, count] : [count])
-    return [...chosen].map((nth) => ({ nth, point, then: KINDS[kind] }))
+    const chosen = EACH ? all : new Set(isNew && atFirst ? [1, count] : [count])
+    return [...chosen].map((nth) => ({ nth, point, then }))
   })
+}
+
+async function expectCollected(garbage: readonly string[], what: string): Promise<void> {
+  const found = await readdir(node.stateDir, { recursive: true })
+  expect(
+    garbage.filter((file) => found.includes(file)),
+    what,
+  ).toEqual([])
 }
 
 /** Resolves when it has ended, or some time after the fault: a staging ends only when there is space again. */
@@ -70,21 +108,16 @@ async function expectToWork(operation: string, after: string): Promise<void> {
   expect(isYes(answer), `${after}, and then: ${answer.body.toString()}`).toBe(true)
 }
 
-describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('%s', (kind) => {
-  it.each([
-    'upload',
-    'create a package',
-    'change a package',
-    'delete a package',
-    'stage',
-    'import',
-    'back up',
-    'collect garbage',
-  ])(
+describe.each(Object.keys(KINDS))('%s', (kind) => {
+  it.each(KINDS[kind]?.asked ?? ASKED)(
     'while the daemon is to %s: it says so, and goes on',
     async (operation) => {
-      for (const fault of await faultsOf(operation, kind)) {
+      if (operation === 'collect garbage') await makeGarbage(node.stateDir)
+      const faults = await faultsOf(kind, async () => expect(isYes(await node.do(operation))).toBe(true))
+      expect(faults).not.toEqual([])
+      for (const fault of faults) {
         const what = `${kind} at ${fault.point} (${fault.nth})`
+        const garbage = operation === 'collect garbage' ? await makeGarbage(node.stateDir) : []
         disk.plan(fault)
         const asked = node.do(operation)
         if (operation === 'stage') await endedOrStuck(asked)
@@ -97,10 +130,38 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('%s', (kind) => {
           expect(detail, what).toMatch(/^[A-Z][^.]*(\(\w+\))?[^.]*\.$/)
         }
         if (operation !== 'stage') await expectToWork(operation, what)
+        await expectCollected(garbage, what)
       }
       await expectToWork(operation, kind)
+      if (KINDS[kind]?.leaves) await node.restart()
       await node.expectDurable(`${kind}, asked to ${operation}`)
     },
     EACH ? 1_800_000 : 120_000,
   )
+
+  it('while the daemon starts on an empty directory: it says so, and the next start completes it', async () => {
+    const stateDir = path.join(disk.path, 'begun')
+    await rm(stateDir, { recursive: true, force: true })
+    const faults = await faultsOf(kind, async () => await (await NodeUnderTest.open(stateDir)).close(), false)
+    expect(faults).not.toEqual([])
+    for (const fault of faults) {
+      const what = `${kind} at ${fault.point} (${fault.nth})`
+      await rm(stateDir, { recursive: true, force: true })
+      disk.plan(fault)
+      const begun = await NodeUnderTest.open(stateDir).catch((error: unknown) => error)
+      disk.plan()
+      if (begun instanceof NodeUnderTest) await begun.close()
+      else {
+        expect(begun, what).toBeInstanceOf(StagerdError)
+        const { code, message } = begun as StagerdError
+        expect(['disk-full', 'disk-error', 'bad-state-dir'], `${what}: ${message}`).toContain(code)
+      }
+      const next = await NodeUnderTest.open(stateDir)
+      try {
+        await next.expectDurable(what)
+      } finally {
+        await next.close()
+      }
+    }
+  })
 })

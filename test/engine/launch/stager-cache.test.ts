@@ -111,67 +111,57 @@ describe('The cache of a stager', () => {
     )
   })
 
-  it.each([
-    ['its list is cut short', (directory: string) => writeFile(join(directory, 'layers.json'), '{"owners":"","lay')],
-    ['its list is gone', (directory: string) => rm(join(directory, 'layers.json'))],
-    [
-      'its list names something else',
-      (directory: string) =>
-        writeFile(join(directory, 'layers.json'), '{"owners":"","layers":[{"name":"../../layers","bytes":1}]}'),
-    ],
-    [
-      'a layer is gone',
-      async (directory: string) => {
-        for (const name of await readdir(directory))
-          if (name !== 'layers.json') await rm(join(directory, name), { recursive: true })
-      },
-    ],
-    [
-      'a layer is a file',
-      async (directory: string) => {
-        for (const name of await readdir(directory)) {
-          if (name === 'layers.json') continue
-          await rm(join(directory, name), { recursive: true })
-          await writeFile(join(directory, name), '')
-        }
-      },
-    ],
-    [
-      'the host went down before it was on the disk',
-      async (directory: string) => {
-        const [name = ''] = (await readdir(directory)).filter((one) => one !== 'layers.json')
-        const layers = [{ name, bytes: 1, boot: randomUUID() }]
-        await writeFile(join(directory, 'layers.json'), JSON.stringify({ owners: '', layers }))
-      },
-    ],
-  ])('is empty where %s', async (_, damage) => {
+  const DAMAGES: Readonly<Record<string, (directory: string) => Promise<void>>> = {
+    'its list is cut short': (directory) => writeFile(join(directory, 'layers.json'), '{"owners":"","lay'),
+    'its list is gone': (directory) => rm(join(directory, 'layers.json')),
+    'its list names something else': (directory) =>
+      writeFile(join(directory, 'layers.json'), '{"owners":"","layers":[{"name":"../../layers","bytes":1}]}'),
+    'a layer is gone': async (directory) => {
+      for (const name of await layersIn(directory)) await rm(join(directory, name), { recursive: true })
+    },
+    'a layer is a file': async (directory) => {
+      for (const name of await layersIn(directory)) {
+        await rm(join(directory, name), { recursive: true })
+        await writeFile(join(directory, name), '')
+      }
+    },
+    'the host went down before it was on the disk': async (directory) => {
+      const [name = ''] = await layersIn(directory)
+      const layers = [{ name, bytes: 1, boot: randomUUID() }]
+      await writeFile(join(directory, 'layers.json'), JSON.stringify({ owners: '', layers }))
+    },
+  }
+
+  /** Throws if there are none. */
+  async function layersIn(directory: string): Promise<readonly string[]> {
+    const names = (await readdir(directory)).filter((name) => name !== 'layers.json')
+    if (names.length === 0) throw new Error('the cache has no layers')
+    return names
+  }
+
+  it('is empty where it is damaged, and begins again', async () => {
     const cache = newCache()
     await outputOf(cache, 'echo old >/stager-cache/old')
-    await damage(directoryOf(cache))
-    expect(await textOf(cache, `${LIST}; echo new >new`)).toBe('')
+    for (const [what, damage] of Object.entries(DAMAGES)) {
+      // There is something to be damaged: what the launch after the damage before has kept.
+      await layersIn(directoryOf(cache))
+      await damage(directoryOf(cache))
+      expect(await textOf(cache, `${LIST}; echo new >new`), what).toBe('')
+    }
     expect(await textOf(cache, LIST)).toBe('new')
   })
 
-  it.each([
-    [
-      'the new list was cut short',
-      (directory: string) => writeFile(join(directory, 'new-layers.json'), '{"owners":"","lay'),
-    ],
-    [
-      'the new layer was there, and not the list with it',
-      async (directory: string) => {
-        await mkdir(join(directory, '0123abcd'))
-        await writeFile(join(directory, '0123abcd/cut'), '')
-      },
-    ],
-  ])('is as it was where the daemon was killed when %s', async (_, cut) => {
+  it('is as it was where the daemon was killed when the new list was cut short, or the new layer was without it', async () => {
     const cache = newCache()
     await outputOf(cache, 'echo old >/stager-cache/old')
-    await cut(directoryOf(cache))
+    await writeFile(join(directoryOf(cache), 'new-layers.json'), '{"owners":"","lay')
     expect(await textOf(cache, `${LIST}; echo new >new`)).toBe('old')
-    expect(await textOf(cache, LIST)).toBe('new old')
+    await mkdir(join(directoryOf(cache), '0123abcd'))
+    await writeFile(join(directoryOf(cache), '0123abcd/cut'), '')
+    expect(await textOf(cache, `${LIST}; echo newer >newer`)).toBe('new old')
+    expect(await textOf(cache, LIST)).toBe('new newer old')
     await under.isolation.sweep(new Set())
-    expect(await readdir(directoryOf(cache))).toHaveLength(3)
+    expect(await readdir(directoryOf(cache))).toHaveLength(4)
   })
 
   it('never leads a hostile stager to anything else of the node, and is removed whatever is in it', async () => {

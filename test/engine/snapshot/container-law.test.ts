@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { LayerSource } from '../../../isolation/launch-plan.js'
 import { collect } from '../../support/collect.js'
-import { treesLaw } from '../../support/law-run.js'
+import { shrunkForAMinute, treesLaw } from '../../support/law-run.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 import type { FileOperation } from '../support/file-operations.js'
 import {
@@ -84,20 +84,24 @@ const law = treesLaw({ trees: AT_ONCE, atOnce: AT_ONCE, msPerRun: 30_000 })
 
 test('LAW: what a stager leaves in its container, the next one finds', { timeout: law.timeout }, async () => {
   await fc.assert(
-    fc.asyncProperty(stage, stage, async (first, second) => {
-      const one = await inContainer(initial, (stager, { root }) => perform(stager, root, first))
-      const two = await inContainer([...initial, one.layer], (stager, { root, stagerfs }) => {
-        expect(shown(stagerfs)).toEqual(shown(one.next))
-        expect(shown(asRootsKeep(root))).toEqual(shown(asRootsKeep(one.next)))
-        return perform(stager, root, second)
-      })
-      await inContainer([...initial, one.layer, two.layer], (_, { root, stagerfs }) => {
-        // The second stager began with what a root keeps of the first snapshot. /stagerfs has all of it.
-        expect(shown(asRootsKeep(stagerfs))).toEqual(shown(asRootsKeep(two.next)))
-        expect(shown(asRootsKeep(root))).toEqual(shown(asRootsKeep(two.next)))
-        return Promise.resolve()
-      })
-    }),
+    fc.asyncProperty(
+      stage,
+      stage,
+      shrunkForAMinute(async (first: Stage, second: Stage) => {
+        const one = await inContainer(initial, (stager, { root }) => perform(stager, root, first))
+        const two = await inContainer([...initial, one.layer], (stager, { root, stagerfs }) => {
+          expect(shown(stagerfs)).toEqual(shown(one.next))
+          expect(shown(asRootsKeep(root))).toEqual(shown(asRootsKeep(one.next)))
+          return perform(stager, root, second)
+        })
+        await inContainer([...initial, one.layer, two.layer], (_, { root, stagerfs }) => {
+          // The second stager began with what a root keeps of the first snapshot. /stagerfs has all of it.
+          expect(shown(asRootsKeep(stagerfs))).toEqual(shown(asRootsKeep(two.next)))
+          expect(shown(asRootsKeep(root))).toEqual(shown(asRootsKeep(two.next)))
+          return Promise.resolve()
+        })
+      }),
+    ),
     law.parameters,
   )
 })

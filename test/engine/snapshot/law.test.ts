@@ -10,7 +10,7 @@ import type { LayerSource } from '../../../isolation/launch-plan.js'
 import { LayerDirectoryCache } from '../../../isolation/layers/layer-cache.js'
 import { takeSnapshot } from '../../../isolation/snapshot/snapshot.js'
 import { collect } from '../../support/collect.js'
-import { treesLaw } from '../../support/law-run.js'
+import { shrunkForAMinute, treesLaw } from '../../support/law-run.js'
 import { MemoryResources } from '../../support/memory-resources.js'
 import { ChrootStager } from '../support/chroot-stager.js'
 import type { FileOperation, FileOperations } from '../support/file-operations.js'
@@ -178,17 +178,20 @@ const law = treesLaw({ trees: 100, atOnce: AT_ONCE, msPerRun: 4000 })
 
 test('LAW: what a stager leaves, the next one finds', { timeout: law.timeout }, async () => {
   await fc.assert(
-    fc.asyncProperty(chain, async (stages) => {
-      const own = new OverlayScratch()
-      try {
-        const cache = await layersIn(own)
-        let begun: Begun = { lowers: initial }
-        for (const stage of stages) begun = await perform(own, cache, begun, stage)
-        await inRoot(own.mount(begun.lowers).merged, (program) => look(program, begun))
-      } finally {
-        own.remove()
-      }
-    }),
+    fc.asyncProperty(
+      chain,
+      shrunkForAMinute(async (stages: readonly Stage[]) => {
+        const own = new OverlayScratch()
+        try {
+          const cache = await layersIn(own)
+          let begun: Begun = { lowers: initial }
+          for (const stage of stages) begun = await perform(own, cache, begun, stage)
+          await inRoot(own.mount(begun.lowers).merged, (program) => look(program, begun))
+        } finally {
+          own.remove()
+        }
+      }),
+    ),
     law.parameters,
   )
 })

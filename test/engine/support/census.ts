@@ -16,7 +16,7 @@ export interface Census {
   readonly mounts: number
   readonly 'firewall rules': number
   readonly 'scratch directories': number
-  /** In its state directory, without logs, of which each staging has one. */
+  /** Files and directories in its state directory, without logs, of which each staging has one. */
   readonly files: number
   /** Of the Engine: each connection has some. The Engine does not have to itself what it serves to others meanwhile. */
   readonly 'goroutines of the Engine': number

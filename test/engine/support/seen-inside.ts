@@ -66,14 +66,13 @@ export function shown(seen: SeenInside): Shown {
 const LATEST = 9_223_372_036n
 
 /**
- * What an Engine is sure to keep of a layer in a root: no holes, no attributes without a value or with unusual names, and of
- * times before 1970 or after 2262 the nearest (docs/snapshots.md). Packages under /stagerfs keep them all.
+ * What an Engine is sure to keep of a layer in a root: no holes, no attributes without a value or with an equals sign in their
+ * names, and of times before 1970 or after 2262 the nearest (docs/snapshots.md). Packages under /stagerfs keep them all.
  */
 export function asRootsKeep(seen: SeenInside): SeenInside {
   return new Map(
     [...seen].map(([path, entry]) => {
-      // Percent and equals sign.
-      const attributes = entry.attributes.split(',').filter((attribute) => /^(?:(?!25|3d)..)+=./.test(attribute))
+      const attributes = entry.attributes.split(',').filter((attribute) => /^(?:(?!3d)..)+=./.test(attribute))
       return [path, { ...entry, segments: '', time: nearest(entry.time), attributes: attributes.join(',') }]
     }),
   )

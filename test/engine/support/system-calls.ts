@@ -131,6 +131,6 @@ export function answersOf(attempts: readonly Attempt[], printed: string): Map<st
   return new Map(lines.map(([, index, errno]) => [wordsOf(attempts[Number(index)]), Number(errno)]))
 }
 
-export function wordsOf(attempt: Attempt | undefined): string {
+export function wordsOf(attempt: Pick<Attempt, 'call' | 'as'> | undefined): string {
   return [attempt?.call, ...(attempt?.as === undefined ? [] : [`(${attempt.as})`])].join(' ')
 }

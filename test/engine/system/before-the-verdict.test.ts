@@ -63,7 +63,7 @@ it.each(['out-of-memory', 'pids-limit', 'disk-full'] as const)(
       dependencies: 'os.linux',
     })
     await daemon.addStager({ name: cause, package: `package::/::${cause}`, start_command: './stager', limits })
-    for (let attempt = 0; attempt < 6; attempt++) {
+    for (let attempt = 0; attempt < 4; attempt++) {
       const { uuid } = await daemon.submit('app', cause)
       const staging = await daemon.ended(uuid)
       expect(staging).toMatchObject({ state: 'failed', failure: { cause } })

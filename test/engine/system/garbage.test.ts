@@ -11,7 +11,7 @@ import { CREATED_AHEAD, PrivateDaemon, until } from '../support/private-daemon.j
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
 const PACKAGES = 4
-const ROUNDS = 3
+const ROUNDS = 2
 const EVERYTHING = { older_than_ms: 0, keep_bytes: 0 }
 
 let daemon: PrivateDaemon

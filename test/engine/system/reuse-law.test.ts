@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { lawRun } from '../../support/law-run.js'
+import { lawRun, shrunkForAMinute } from '../../support/law-run.js'
 import { damageCaches, DAMAGES, type Damage } from '../support/damage-caches.js'
 import { KeepingStagers, type Inputs, type Staged } from '../support/keeping-stager.js'
 import { expectNothingLeft, removeImages } from '../support/leftovers.js'
@@ -128,28 +128,31 @@ it('a package that is staged again is what a first staging makes', { timeout: la
   const fresh = new Map<string, Staged>()
   const counts = { reused: 0, restored: 0, launched: 0 }
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 7, maxLength: 9 }), async (steps) => {
-      const name = await stagers.newPackage()
-      const before = new Set<string>()
-      let world = BEGINNING
-      for (const { change: changed, disturbance } of steps) {
-        world = { ...world, ...changed }
-        await make(world)
-        if (disturbance !== undefined) await disturb(disturbance, world)
-        const submitted = await stagers.submit(name, world)
-        const ended = await daemon.ended(submitted.uuid)
-        const log = await daemon.text(submitted.uuid)
-        const what = seen(world)
-        expect(ended.state, log).toBe('succeeded')
-        expect(ended.reused !== undefined, `answered from before: ${what}`).toBe(before.has(what))
-        if (!fresh.has(what)) fresh.set(what, await stagers.fresh(world))
-        expect(await stagers.staged(name), log).toEqual(fresh.get(what))
-        before.add(what)
-        if (ended.reused === undefined) counts.launched += 1
-        else counts.reused += 1
-        if (log.includes('the modules are those of the last staging')) counts.restored += 1
-      }
-    }),
+    fc.asyncProperty(
+      fc.array(step, { minLength: 7, maxLength: 9 }),
+      shrunkForAMinute(async (steps) => {
+        const name = await stagers.newPackage()
+        const before = new Set<string>()
+        let world = BEGINNING
+        for (const { change: changed, disturbance } of steps) {
+          world = { ...world, ...changed }
+          await make(world)
+          if (disturbance !== undefined) await disturb(disturbance, world)
+          const submitted = await stagers.submit(name, world)
+          const ended = await daemon.ended(submitted.uuid)
+          const log = await daemon.text(submitted.uuid)
+          const what = seen(world)
+          expect(ended.state, log).toBe('succeeded')
+          expect(ended.reused !== undefined, `answered from before: ${what}`).toBe(before.has(what))
+          if (!fresh.has(what)) fresh.set(what, await stagers.fresh(world))
+          expect(await stagers.staged(name), log).toEqual(fresh.get(what))
+          before.add(what)
+          if (ended.reused === undefined) counts.launched += 1
+          else counts.reused += 1
+          if (log.includes('the modules are those of the last staging')) counts.restored += 1
+        }
+      }),
+    ),
     { ...law.parameters, ...(law.parameters.path === undefined ? { examples: [[EACH_WAY]] } : {}) },
   )
   // Without these, the law would say nothing.

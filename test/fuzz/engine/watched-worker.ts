@@ -64,7 +64,11 @@ export async function runWatched<T>(
     // It rejects when the thread throws.
     await once(worker, 'exit')
     if (state.posted !== undefined) return { posted: state.posted }
-    return { died: state.hung ? `it has not ended after ${hangMs / 1000} s` : 'its thread has ended' }
+    return {
+      died: state.hung
+        ? `it has not ended after ${hangMs / 1000} s`
+        : 'its thread has ended: it waits for what never happens',
+    }
   } catch (error) {
     return { died: error instanceof Error ? (error.stack ?? error.message) : String(error) }
   } finally {

@@ -128,14 +128,14 @@ export class HostileNode {
     this.neighbour.start()
   }
 
-  /** Stages a package of its own by this pipeline. Resolves after the end. */
-  async staged(pipeline: string): Promise<{ readonly staging: Staging; readonly log: string }> {
+  /** Stages a package of its own by this pipeline. Resolves after the end. @param deadlineMs by default that of `ended` */
+  async staged(pipeline: string, deadlineMs?: number): Promise<{ readonly staging: Staging; readonly log: string }> {
     const name = `app-${pipeline}`
     // Its dependencies are what a stager finds below /stagerfs.
     const draft = { namespace: '/', name, resource: this.resource, dependencies: [{ type: 'os', name: 'linux' }] }
     await this.daemon.ask('POST', '/v1/packages', draft)
     const { uuid } = await this.daemon.submit(name, pipeline)
-    const staging = await this.daemon.ended(uuid)
+    const staging = await this.daemon.ended(uuid, deadlineMs)
     this.ended.push(staging)
     return { staging, log: await this.daemon.text(uuid) }
   }

@@ -113,8 +113,10 @@ describe('hostile stagers', () => {
       node.check('the attempts of a stager')
     })
 
-    it(`ask for snapshots of ${trees.length} odd trees`, async () => {
-      const { staging, log } = await node.staged('trees')
+    // One after the other, and each takes seconds on a busy host.
+    const deadlineMs = 60_000 + 10_000 * trees.length
+    it(`ask for snapshots of ${trees.length} odd trees`, { timeout: deadlineMs + 30_000 }, async () => {
+      const { staging, log } = await node.staged('trees', deadlineMs)
       expect(staging.failure, log).toBeUndefined()
       const wrong = trees.flatMap(({ name, must }) => {
         const said = saidIn(log, name) ?? 'nothing'

@@ -16,6 +16,8 @@ const read = (...headers: string[]) => line('READ', ...headers)
 const change = (...headers: string[]) => line('CHANGE', ...headers)
 const upload = (...headers: string[]) => line('UPLOAD', ...headers)
 const chunked = (body: string) => change('FORM', 'Transfer-Encoding: chunked') + body
+const multipart = (body: string) =>
+  change('Content-Type: multipart/form-data; boundary=x', `Content-Length: ${body.length}`) + body
 const SMUGGLED = line('CHANGE', 'Content-Length: 0')
 
 type Row = readonly [
@@ -211,6 +213,26 @@ const ROWS: readonly Row[] = [
     BAD,
     [415],
   ],
+  [
+    'a form with a file that is cut off',
+    multipart('--x\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\nhalf'),
+    BAD,
+    [415],
+  ],
+  [
+    'a form with a file without a name',
+    multipart('--x\r\nContent-Disposition: form-data; filename="b"\r\n\r\nx\r\n--x--'),
+    BAD,
+    [415],
+  ],
+  [
+    'a form with a long part that nobody reads',
+    multipart(`--x\r\nX: y\r\n\r\n${'y'.repeat(70_000)}\r\n--x--`),
+    [448],
+    [415],
+  ],
+  ['a form with a long part without a header', multipart(`--x\r\n\r\n${'y'.repeat(70_000)}\r\n--x--`), [448], [415]],
+  ['a form of more parts than fields', multipart(`${'--x\r\nX: y\r\n\r\nx\r\n'.repeat(40)}--x--`), BAD, [415]],
   [
     'a form of parts without a boundary',
     change('Content-Type: multipart/form-data', 'Content-Length: 4') + 'a=bc',

@@ -24,8 +24,6 @@ export interface FilePoint {
   readonly nth?: number
   /** What the daemon is about, where the file does not tell. */
   readonly what?: string
-  /** A step within a transaction of SQLite: only the many kills of ./scripts/soak are at it. */
-  readonly isWithin?: true
 }
 
 const WAL = 'state/stagerd.db-wal'
@@ -37,10 +35,8 @@ function points(port: Port, asked: string, ...all: string[]): FilePoint[] {
   return all.map((point) => ({ port, asked, point }))
 }
 
-/** Steps of SQLite. */
-function within(asked: string, ...all: string[]): FilePoint[] {
-  return points('store', asked, ...all).map((one) => ({ ...one, isWithin: true }))
-}
+/** Steps within a transaction of SQLite. */
+const within = (asked: string, ...all: string[]) => points('store', asked, ...all)
 
 /** Changes of one file. */
 const of = (names: string, file: string) => names.split(' ').map((name) => `${name} ${file}`)
@@ -96,6 +92,9 @@ export const FILE_POINTS: readonly FilePoint[] = [
   ...within('back up', ...of('create attributes write fsync unlink', `${COPY}-journal`), 'fsync state/imports/*'),
   // The first time, there is something in it.
   { port: 'exchange', asked: 'back up', point: 'rmdir state/imports/*', nth: 2 },
+
+  ...points('blob store', 'collect garbage', `unlink ${BLOB}`, 'fsync state/blobs/sha256/*'),
+  ...points('log', 'collect garbage', 'unlink state/logs/*.ndjson'),
 ]
 
 /**

@@ -45,7 +45,7 @@ export class NodeUnderTest {
     this.#directory = directory
   }
 
-  /** The caller closes it. @param told called with what is acknowledged, before the next request */
+  /** The caller closes it. Throws what its start throws. @param told called with what is acknowledged, before the next request */
   static async open(stateDir: string, told: (one: Acknowledged) => void = () => undefined): Promise<NodeUnderTest> {
     const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-test-'))
     const client = new SocketClient(path.join(directory, 'socket'))
@@ -55,8 +55,13 @@ export class NodeUnderTest {
       told(one)
     })
     const node = new NodeUnderTest(directory, stateDir, client, workload, acknowledged)
-    await node.start()
-    return node
+    try {
+      await node.start()
+      return node
+    } catch (error) {
+      await node.close()
+      throw error
+    }
   }
 
   async start(): Promise<void> {
@@ -68,6 +73,11 @@ export class NodeUnderTest {
   async stop(): Promise<void> {
     await this.#daemon?.stop()
     this.#daemon = undefined
+  }
+
+  async restart(): Promise<void> {
+    await this.stop()
+    await this.start()
   }
 
   /** The answer also where it is a refusal. */
