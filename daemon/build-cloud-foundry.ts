@@ -1,9 +1,9 @@
-import { Counter, type Registry } from 'prom-client'
+import { Counter, Histogram, type Registry } from 'prom-client'
 import { readFile } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { BadInput, messageOf } from '../base/errors.js'
 import { NatsBus } from './cloud-foundry/nats-bus.js'
-import { StagingRequests, type RequestResult } from './cloud-foundry/staging-requests.js'
+import { StagingRequests, type Received } from './cloud-foundry/staging-requests.js'
 import { TaskRunner, type TaskRunnerParts } from './cloud-foundry/task-runner.js'
 import { OutboundClient } from './outbound/outbound-client.js'
 import type { Seal } from './secrets/seal.js'
@@ -43,7 +43,7 @@ export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<Cloud
         ...(nats.tls ? { tls: authorities === undefined ? {} : { authorities } } : {}),
       }),
     runner: new TaskRunner({ ...rest, client, timeoutMs, logger }),
-    received: counterOf(registry),
+    received: metersOf(registry),
   })
   return {
     start: () => requests.start(),
@@ -55,16 +55,23 @@ export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<Cloud
   }
 }
 
-function counterOf(registry: Registry): (result: RequestResult) => void {
+function metersOf(registry: Registry): (one: Received) => void {
   const counter = new Counter({
     name: 'stagerd_cloud_foundry_requests_total',
     help: 'Staging requests of Cloud Foundry: accepted, refused with an answer, malformed, or lost because they could not be recorded',
     labelNames: ['result'],
     registers: [registry],
   })
+  const unrecorded = new Histogram({
+    name: 'stagerd_cloud_foundry_unrecorded_seconds',
+    help: 'From the arrival of a staging request until it was recorded: it would have been lost with the daemon',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+    registers: [registry],
+  })
   for (const result of ['accepted', 'refused', 'malformed', 'lost'] as const) counter.inc({ result }, 0)
-  return (result) => {
+  return ({ result, unrecordedMs }) => {
     counter.inc({ result })
+    if (unrecordedMs !== undefined) unrecorded.observe(unrecordedMs / 1000)
   }
 }
 

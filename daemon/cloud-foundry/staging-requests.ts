@@ -11,17 +11,24 @@ import type { TaskAnswer, TaskRunner } from './task-runner.js'
 
 export type RequestResult = 'accepted' | 'refused' | 'malformed' | 'lost'
 
+/** A request that was received. */
+export interface Received {
+  readonly result: RequestResult
+  /** How long it could have been lost here: from its arrival until it was recorded. Undefined if it was not recorded. */
+  readonly unrecordedMs: number | undefined
+}
+
 export interface StagingRequestsParts {
   readonly open: () => Promise<MessageBus>
   /** The name of a subject is that of its queue group, too. */
   readonly subjects: readonly string[]
   readonly maxTasks: number
   readonly tasks: TaskRepository
-  readonly runner: Pick<TaskRunner, 'run'>
+  readonly runner: Pick<TaskRunner, 'run' | 'settle'>
   readonly seal: Pick<Seal, 'open' | 'close'>
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** For metrics. */
-  readonly received?: (result: RequestResult) => void
+  readonly received?: (one: Received) => void
   /** Between attempts to connect, to send an answer, and to do a task that the store has kept from its end. */
   readonly retryMs?: number
 }
@@ -102,17 +109,17 @@ export class StagingRequests {
   }
 
   #receive({ data, reply }: BusMessage): void {
-    const recorded = this.#record(data, reply)
-      .then((result) => this.#parts.received?.(result))
+    const recorded = this.#record(data, reply, performance.now())
+      .then((one) => this.#parts.received?.(one))
       .catch((error: unknown) => {
-        this.#parts.received?.('lost')
+        this.#parts.received?.({ result: 'lost', unrecordedMs: undefined })
         this.#parts.logger.error({ err: error }, 'a staging request could not be recorded')
       })
       .finally(() => this.#recording.delete(recorded))
     this.#recording.add(recorded)
   }
 
-  async #record(data: Uint8Array, reply: string | undefined): Promise<RequestResult> {
+  async #record(data: Uint8Array, reply: string | undefined, arrived: number): Promise<Received> {
     const { tasks, seal, logger } = this.#parts
     const id = randomUUID().replaceAll('-', '')
     const request = seal.close(data, placeOf(id))
@@ -120,17 +127,19 @@ export class StagingRequests {
     try {
       if (!parseStagingRequest(data)) {
         logger.warn({ bytes: data.length }, 'a staging request is no JSON, and gets no answer')
-        return 'malformed'
+        return { result: 'malformed', unrecordedMs: undefined }
       }
     } catch (error) {
       if (!(error instanceof StagerdError)) throw error
       answer = JSON.stringify({ task_id: id, task_log: '', error: error.message })
     }
     await tasks.record({ id, request, reply, answer })
-    const rest = { receivedAt: '', staging: undefined, uploading: false, log: '' }
+    const unrecordedMs = performance.now() - arrived
+    logger.info({ task: id, unrecordedMs: Math.round(unrecordedMs * 10) / 10 }, 'a staging request is recorded')
+    const rest = { receivedAt: '', begunAt: undefined, uploading: false, log: '' }
     this.#waiting.push({ id, request, reply, answer, ...rest })
     this.#next()
-    return answer === undefined ? 'accepted' : 'refused'
+    return { result: answer === undefined ? 'accepted' : 'refused', unrecordedMs }
   }
 
   #next(): void {
@@ -151,13 +160,15 @@ export class StagingRequests {
   }
 
   async #do(task: Task): Promise<void> {
-    const { tasks } = this.#parts
+    const { tasks, runner } = this.#parts
     let { answer } = task
     if (answer === undefined) {
       answer = JSON.stringify(await this.#answerOf(task))
       const known = answer
       await this.#untilDone('record an answer', () => tasks.answer(task.id, known))
     }
+    const settled = JSON.parse(answer) as TaskAnswer
+    await this.#untilDone('end a staging', () => runner.settle(task.id, settled))
     const { reply } = task
     const text = Buffer.from(answer)
     if (reply !== undefined) await this.#untilDone('send an answer', () => this.#publish(reply, text))

@@ -7,7 +7,7 @@ interface TaskRow {
   readonly request: Uint8Array
   readonly reply: string | null
   readonly received_at: string
-  readonly staging: string | null
+  readonly begun_at: string | null
   readonly uploading: number
   readonly log: string
   readonly answer: string | null
@@ -33,22 +33,22 @@ export class SqliteTasks implements TaskRepository {
       this.#database
         .statement<TaskRow>('SELECT * FROM cloud_foundry_tasks ORDER BY number')
         .all()
-        .map(({ id, request, reply, received_at, staging, uploading, log, answer }) => ({
+        .map(({ id, request, reply, received_at, begun_at, uploading, log, answer }) => ({
           ...{ id, request, log },
           receivedAt: received_at,
           reply: reply ?? undefined,
-          staging: staging ?? undefined,
+          begunAt: begun_at ?? undefined,
           uploading: uploading === 1,
           answer: answer ?? undefined,
         })),
     )
   }
 
-  progress(id: string, { staging, uploading, log }: Parameters<TaskRepository['progress']>[1]): Promise<void> {
+  progress(id: string, { begunAt, uploading, log }: Parameters<TaskRepository['progress']>[1]): Promise<void> {
     return this.#change(
       `UPDATE cloud_foundry_tasks
-       SET staging = coalesce(?, staging), uploading = coalesce(?, uploading), log = coalesce(?, log) WHERE id = ?`,
-      [staging ?? null, uploading === undefined ? null : Number(uploading), log ?? null, id],
+       SET begun_at = coalesce(?, begun_at), uploading = coalesce(?, uploading), log = coalesce(?, log) WHERE id = ?`,
+      [begunAt ?? null, uploading === undefined ? null : Number(uploading), log ?? null, id],
       id,
     )
   }
