@@ -1,7 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
-import { readFile } from 'node:fs/promises'
 import type { Logger } from 'pino'
-import { BadInput, messageOf } from '../base/errors.js'
+import { readNatsCredentials } from './cloud-foundry/nats-credentials.js'
 import { NatsBus } from './cloud-foundry/nats-bus.js'
 import { StagingRequests, type Received } from './cloud-foundry/staging-requests.js'
 import { TaskRunner, type TaskRunnerParts } from './cloud-foundry/task-runner.js'
@@ -32,14 +31,14 @@ export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<Cloud
   const { settings, authorities, registry, logger, nodeId, ...rest } = parts
   const { nats, subjects, maxTasks, timeoutMs, networks } = settings
   if (!nats) return undefined
-  const credentials = await readCredentials(settings.credentials)
+  const authenticator = await readNatsCredentials(settings.credentials)
   // No proxy: the older service used none.
   const client = new OutboundClient({ networks, setting: 'cloud-foundry-networks', authorities })
   const requests = new StagingRequests({
     ...{ subjects, maxTasks, logger, tasks: parts.tasks, seal: parts.seal },
     open: () =>
       NatsBus.open({
-        ...{ servers: nats.servers, name: `stagerd ${nodeId}`, logger, ...credentials },
+        ...{ servers: nats.servers, name: `stagerd ${nodeId}`, logger, authenticator },
         ...(nats.tls ? { tls: authorities === undefined ? {} : { authorities } } : {}),
       }),
     runner: new TaskRunner({ ...rest, client, timeoutMs, logger }),
@@ -73,23 +72,4 @@ function metersOf(registry: Registry): (one: Received) => void {
     counter.inc({ result })
     if (unrecordedMs !== undefined) unrecorded.observe(unrecordedMs / 1000)
   }
-}
-
-/** `USER:PASSWORD`, or a token alone. */
-async function readCredentials(
-  file: string | undefined,
-): Promise<{ readonly user?: string; readonly password?: string; readonly token?: string }> {
-  if (file === undefined) return {}
-  let text: string
-  try {
-    text = (await readFile(file, 'utf8')).trim()
-  } catch (error) {
-    throw new BadInput('bad-settings', `The credentials for NATS cannot be read: ${messageOf(error)}.`, {
-      cause: error,
-    })
-  }
-  const colon = text.indexOf(':')
-  if (text === '' || text.includes('\n'))
-    throw new BadInput('bad-settings', `${file} must have one line: USER:PASSWORD, or a token for NATS.`)
-  return colon < 0 ? { token: text } : { user: text.slice(0, colon), password: text.slice(colon + 1) }
 }

@@ -18,6 +18,11 @@ export interface Received {
   readonly unrecordedMs: number | undefined
 }
 
+interface Arrived {
+  readonly message: BusMessage
+  readonly at: number
+}
+
 export interface StagingRequestsParts {
   readonly open: () => Promise<MessageBus>
   /** The name of a subject is that of its queue group, too. */
@@ -53,6 +58,7 @@ export class StagingRequests {
   readonly #stop = new AbortController()
   readonly #waiting: Task[] = []
   readonly #active = new Set<Promise<void>>()
+  readonly #arrived: Arrived[] = []
   /** Records that are being made. */
   readonly #recording = new Set<Promise<void>>()
   #bus: MessageBus | undefined
@@ -93,6 +99,8 @@ export class StagingRequests {
     this.#waiting.push(...interrupted)
     if (interrupted.length > 0)
       logger.info({ tasks: interrupted.length }, 'interrupted tasks of Cloud Foundry continue')
+    // Their time runs, also where NATS is away.
+    this.#next()
     const bus = await this.#untilDone('connect to NATS', async () => {
       const opened = await open()
       // Nobody waits for it any more.
@@ -108,38 +116,59 @@ export class StagingRequests {
     this.#next()
   }
 
-  #receive({ data, reply }: BusMessage): void {
-    const recorded = this.#record(data, reply, performance.now())
-      .then((one) => this.#parts.received?.(one))
-      .catch((error: unknown) => {
-        this.#parts.received?.({ result: 'lost', unrecordedMs: undefined })
-        this.#parts.logger.error({ err: error }, 'a staging request could not be recorded')
-      })
+  #receive(message: BusMessage): void {
+    this.#arrived.push({ message, at: performance.now() })
+    if (this.#arrived.length > 1) return
+    // What the server has sent together is recorded together: a hundred transactions would let the last wait for all others.
+    const recorded = new Promise((resolve) => setImmediate(resolve))
+      .then(() => this.#record(this.#arrived.splice(0)))
       .finally(() => this.#recording.delete(recorded))
     this.#recording.add(recorded)
   }
 
-  async #record(data: Uint8Array, reply: string | undefined, arrived: number): Promise<Received> {
-    const { tasks, seal, logger } = this.#parts
+  /** Never rejects. */
+  async #record(arrived: readonly Arrived[]): Promise<void> {
+    const { tasks, logger, received } = this.#parts
+    try {
+      const requests = arrived.map((one) => ({ ...one, task: this.#taskOf(one.message) }))
+      const made = requests.flatMap(({ task }) => task ?? [])
+      if (made.length > 0) await tasks.record(made)
+      for (const { task, at } of requests) {
+        const unrecordedMs = task && performance.now() - at
+        received?.({ result: resultOf(task), unrecordedMs })
+        if (!task || unrecordedMs === undefined) continue
+        logger.info(
+          { task: task.id, unrecordedMs: Math.round(unrecordedMs * 10) / 10 },
+          'a staging request is recorded',
+        )
+        this.#waiting.push(task)
+      }
+      this.#next()
+    } catch (error) {
+      for (let count = 0; count < arrived.length; count++) received?.({ result: 'lost', unrecordedMs: undefined })
+      logger.error({ err: error, requests: arrived.length }, 'staging requests could not be recorded')
+    }
+  }
+
+  /** Undefined for what is no JSON. */
+  #taskOf({ data, reply }: BusMessage): Task | undefined {
     const id = randomUUID().replaceAll('-', '')
-    const request = seal.close(data, placeOf(id))
     let answer: string | undefined
     try {
       if (!parseStagingRequest(data)) {
-        logger.warn({ bytes: data.length }, 'a staging request is no JSON, and gets no answer')
-        return { result: 'malformed', unrecordedMs: undefined }
+        this.#parts.logger.warn({ bytes: data.length }, 'a staging request is no JSON, and gets no answer')
+        return undefined
       }
     } catch (error) {
-      if (!(error instanceof StagerdError)) throw error
-      answer = JSON.stringify({ task_id: id, task_log: '', error: error.message })
+      answer = JSON.stringify({
+        task_id: id,
+        task_log: '',
+        error: error instanceof StagerdError ? error.message : this.#failed(error, id),
+      })
     }
-    await tasks.record({ id, request, reply, answer })
-    const unrecordedMs = performance.now() - arrived
-    logger.info({ task: id, unrecordedMs: Math.round(unrecordedMs * 10) / 10 }, 'a staging request is recorded')
-    const rest = { receivedAt: '', begunAt: undefined, uploading: false, log: '' }
-    this.#waiting.push({ id, request, reply, answer, ...rest })
-    this.#next()
-    return { result: answer === undefined ? 'accepted' : 'refused', unrecordedMs }
+    const request = this.#parts.seal.close(data, placeOf(id))
+    const rest = { receivedAt: new Date().toISOString(), begunAt: undefined, uploading: false, log: '' }
+    return { id, request, reply, answer, ...rest }
   }
 
   #next(): void {
@@ -176,7 +205,7 @@ export class StagingRequests {
   }
 
   async #answerOf(task: Task): Promise<object> {
-    const { seal, runner, logger } = this.#parts
+    const { seal, runner } = this.#parts
     let request: StagingRequest | undefined
     try {
       request = parseStagingRequest(seal.open(task.request, placeOf(task.id)))
@@ -184,9 +213,14 @@ export class StagingRequests {
       throw new Error('a recorded request is no JSON')
     } catch (error) {
       this.#stop.signal.throwIfAborted()
-      logger.error({ err: error, task: task.id }, 'a task of Cloud Foundry has failed')
-      return { task_id: task.id, task_log: task.log, error: 'stagerd has failed: its log says why.' }
+      return { task_id: task.id, task_log: task.log, error: this.#failed(error, task.id) }
     }
+  }
+
+  /** What the requester is told of a fault of this daemon. */
+  #failed(error: unknown, task: string): string {
+    this.#parts.logger.error({ err: error, task }, 'a task of Cloud Foundry has failed')
+    return 'stagerd has failed: its log says why.'
   }
 
   /** An answer to what is no subject is dropped: nobody can receive it. One that is too large loses the begin of its log. */
@@ -234,6 +268,11 @@ function shortened(answer: Buffer): Buffer {
       ...(document.error === undefined ? {} : { error: document.error.slice(0, 4096) }),
     }),
   )
+}
+
+function resultOf(task: Task | undefined): RequestResult {
+  if (!task) return 'malformed'
+  return task.answer === undefined ? 'accepted' : 'refused'
 }
 
 function placeOf(task: string): string {

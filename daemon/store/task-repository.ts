@@ -22,7 +22,8 @@ export interface Task {
  * that name a task throw `NotFound` (`task-not-found`).
  */
 export interface TaskRepository {
-  record(task: Pick<Task, 'id' | 'request' | 'reply' | 'answer'>): Promise<void>
+  /** All of them, in this order. */
+  record(tasks: readonly Pick<Task, 'id' | 'request' | 'reply' | 'answer'>[]): Promise<void>
   /** In the order of their receipt. */
   all(): Promise<readonly Task[]>
   progress(id: string, change: Partial<Pick<Task, 'begunAt' | 'uploading' | 'log'>>): Promise<void>

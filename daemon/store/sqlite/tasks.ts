@@ -20,11 +20,13 @@ export class SqliteTasks implements TaskRepository {
     this.#database = database
   }
 
-  record({ id, request, reply, answer }: Parameters<TaskRepository['record']>[0]): Promise<void> {
+  record(tasks: Parameters<TaskRepository['record']>[0]): Promise<void> {
     return this.#database.write(() => {
-      this.#database
-        .statement('INSERT INTO cloud_foundry_tasks (id, request, reply, received_at, answer) VALUES (?, ?, ?, ?, ?)')
-        .run(id, request, reply ?? null, new Date().toISOString(), answer ?? null)
+      const statement = this.#database.statement(
+        'INSERT INTO cloud_foundry_tasks (id, request, reply, received_at, answer) VALUES (?, ?, ?, ?, ?)',
+      )
+      for (const { id, request, reply, answer } of tasks)
+        statement.run(id, request, reply ?? null, new Date().toISOString(), answer ?? null)
     })
   }
 

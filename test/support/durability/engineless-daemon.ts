@@ -14,13 +14,17 @@ const QUEUE_RETRY_MS = 20
 
 /** The whole daemon, as it is started, but for the isolation, which is a fake. Needs root, and no Engine. */
 export async function openEngineless(
-  { stateDir, socket }: { readonly stateDir: string; readonly socket: string },
+  {
+    stateDir,
+    socket,
+    ...more
+  }: { readonly stateDir: string; readonly socket: string } & Readonly<Record<string, string>>,
   logger: Logger = pino({ level: 'silent' }),
 ): Promise<{ readonly daemon: Daemon; readonly isolation: FakeIsolation }> {
   const isolation = new FakeIsolation()
   isolation.stagers.set('./build', build)
   const settings = await loadSettings({
-    flags: { stateDir, socket, compressor: 'zlib' },
+    flags: { stateDir, socket, compressor: 'zlib', ...more },
     environment: {},
     file: '/nonexistent',
     fileIsRequired: false,
