@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { Conflict, NotFound, StagerdError, messageOf } from '../../base/errors.js'
+import { Conflict, NotFound, StagerdError } from '../../base/errors.js'
 import { RUNNER } from '../../base/runner.js'
 import { END_OF_ARCHIVE, tarEntry } from '../../base/tar-blocks.js'
 import { tarTime } from '../../base/tar-time.js'

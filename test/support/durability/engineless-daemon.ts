@@ -23,6 +23,7 @@ export async function openEngineless(
 ): Promise<{ readonly daemon: Daemon; readonly isolation: FakeIsolation }> {
   const isolation = new FakeIsolation()
   isolation.stagers.set('./build', build)
+  isolation.stagers.set('./accept', accept)
   const settings = await loadSettings({
     flags: { stateDir, socket, compressor: 'zlib', ...more },
     environment: {},
@@ -38,6 +39,11 @@ export async function openEngineless(
     queueRetryMs: QUEUE_RETRY_MS,
   })
   return { daemon, isolation }
+}
+
+/** It is content with everything. */
+async function accept({ url }: FakeContext): Promise<void> {
+  await fetch(`${url}/done`, { method: 'POST' })
 }
 
 /** It reads its package, replaces its data, takes a snapshot and says that it is done: each as its user would. */
