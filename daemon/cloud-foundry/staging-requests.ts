@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { messageOf, StagerdError } from '../../base/errors.js'
+import { Deferred } from '../../base/deferred.js'
 import { orAborted } from '../../base/or-aborted.js'
 import type { Seal } from '../secrets/seal.js'
 import type { Task, TaskRepository } from '../store/task-repository.js'
@@ -62,6 +63,7 @@ export class StagingRequests {
   /** Records that are being made. */
   readonly #recording = new Set<Promise<void>>()
   #bus: MessageBus | undefined
+  readonly #connected = new Deferred<undefined>()
   #started: Promise<void> | undefined
   #isDraining = false
 
@@ -108,6 +110,7 @@ export class StagingRequests {
       return opened
     })
     this.#bus = bus
+    this.#connected.resolve(undefined)
     // A drain may have come while it connected.
     if (this.#isDraining) return
     for (const subject of subjects) bus.subscribe(subject, subject, (message) => this.#receive(message))
@@ -200,7 +203,10 @@ export class StagingRequests {
     await this.#untilDone('end a staging', () => runner.settle(task.id, settled))
     const { reply } = task
     const text = Buffer.from(answer)
-    if (reply !== undefined) await this.#untilDone('send an answer', () => this.#publish(reply, text))
+    if (reply !== undefined) {
+      await orAborted(this.#connected.promise, this.#stop.signal)
+      await this.#untilDone('send an answer', () => this.#publish(reply, text))
+    }
     await this.#untilDone('record that an answer was sent', () => tasks.remove(task.id))
   }
 

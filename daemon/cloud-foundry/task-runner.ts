@@ -8,6 +8,7 @@ import { tarTime } from '../../base/tar-time.js'
 import type { Droplets } from '../droplets/droplets.js'
 import { spool } from '../exchange/spool.js'
 import type { LogStore } from '../log/log-store.js'
+import type { ResultContent } from '../model/result.js'
 import { isTerminal, type Staging } from '../model/staging.js'
 import type { StagingService } from '../staging/staging-service.js'
 import type { PackageQuota } from '../store/package-quota.js'
@@ -29,7 +30,7 @@ export interface TaskRunnerParts extends Omit<ApplicationsParts, 'maxBytes'> {
   readonly quota: Pick<PackageQuota, 'assert'>
   readonly maxBytes: (namespace: string) => Promise<number>
   readonly stagings: Pick<StagingService, 'submit' | 'supply' | 'refuse' | 'cancel'>
-  readonly ledger: Pick<StagingLedger, 'get'>
+  readonly ledger: Pick<StagingLedger, 'get' | 'results'>
   readonly logs: Pick<LogStore, 'follow'>
   readonly droplets: Pick<Droplets, 'open'>
   readonly tasks: Pick<TaskRepository, 'progress'>
@@ -114,10 +115,10 @@ export class TaskRunner {
     const { droplets, tasks, client, directory } = this.#parts
     if (task.uploading)
       throw new TaskFailed('Failed uploading droplet', 'stagerd was restarted while the droplet was sent.')
-    const { packageUuid } = await this.#staged(task, request, log, signal)
+    const staging = await this.#staged(task, request, log, signal)
     log.add('Creating droplet')
     const droplet = await this.#failing('Failed creating droplet', signal, async () => {
-      const { name, stream } = await droplets.open({ uuid: packageUuid }, signal)
+      const { name, stream } = await droplets.open({ uuid: staging.packageUuid }, signal, () => this.#madeBy(staging))
       try {
         const spooled = await spool(stream, { directory, maxBytes: DROPLET_LIMIT_BYTES, signal })
         return { name: `${name}.tgz`, ...spooled }
@@ -132,6 +133,14 @@ export class TaskRunner {
     } finally {
       await droplet.file.close()
     }
+  }
+
+  /** A later request may have made something else of the package by now. Undefined if that is all that is known of it. */
+  async #madeBy({ uuid, reused }: Staging): Promise<ResultContent | undefined> {
+    const results = await this.#parts.ledger.results(uuid)
+    const by = (staging: string) =>
+      results.find(({ origin }) => origin.kind === 'staging' && origin.staging === staging)?.content
+    return by(uuid) ?? (reused === undefined ? undefined : by(reused))
   }
 
   /** The staging when it has succeeded. */

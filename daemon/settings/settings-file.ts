@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import { lineOfKey } from './line-of-key.js'
+import { lineOfKey } from '../../base/line-of-key.js'
 
 export interface FoundSetting {
   readonly text: string
@@ -28,7 +28,7 @@ export async function readSettingsFile(
   const found = new Map<string, FoundSetting>()
   for (const { names, value } of valuesOf(parseContent(file, content), known)) {
     const key = names.join('-')
-    const place = () => `line ${lineOfKey(content, names)} of ${file}`
+    const place = () => `line ${lineOfKey(content, ...names)} of ${file}`
     const expected = known.get(key)
     const other = found.get(key)
     if (other)
