@@ -1,4 +1,5 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { furnish } from '../../docs/support/furnish.js'
@@ -75,15 +76,23 @@ it('ten requests at once: four are under way, a neighbour on the Stager API keep
 
   let running = 0
   let most = 0
+  let open: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => (open = resolve))
   daemon.isolation.stagers.set('./stage', async ({ url }) => {
     most = Math.max(most, (running += 1))
-    // It takes long enough for the others to come if they may.
-    await new Promise((resolve) => setTimeout(resolve, 150))
+    await gate
     running -= 1
     await call(url, 'POST /done')
   })
   latencies = meanwhile
-  const answers = await Promise.all(Array.from({ length: 10 }, (_, index) => ask(`at-once-${index}`)))
+  const asking = Array.from({ length: 10 }, (_, index) => ask(`at-once-${index}`))
+  await until('four are staged', () => running === TASKS)
+  await delay(500)
+  // A request that is under way has a staging before it is fetched.
+  const list = (await daemon.made('staging', 'list', '--limit', '100')).split('\n')
+  expect(list.filter((line) => line.includes('::at-once-'))).toHaveLength(TASKS)
+  open()
+  const answers = await Promise.all(asking)
   goesOn = false
   await until('the neighbour has ended', async () => (await daemon.get(`/v1/stagings/${uuid}`)).state === 'succeeded')
 
