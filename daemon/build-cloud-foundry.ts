@@ -1,9 +1,8 @@
-import { Counter, type Registry } from 'prom-client'
-import { readFile } from 'node:fs/promises'
+import { Counter, Histogram, type Registry } from 'prom-client'
 import type { Logger } from 'pino'
-import { BadInput, messageOf } from '../base/errors.js'
+import { readNatsCredentials } from './cloud-foundry/nats-credentials.js'
 import { NatsBus } from './cloud-foundry/nats-bus.js'
-import { StagingRequests, type RequestResult } from './cloud-foundry/staging-requests.js'
+import { StagingRequests, type Received } from './cloud-foundry/staging-requests.js'
 import { TaskRunner, type TaskRunnerParts } from './cloud-foundry/task-runner.js'
 import { OutboundClient } from './outbound/outbound-client.js'
 import type { Seal } from './secrets/seal.js'
@@ -32,18 +31,18 @@ export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<Cloud
   const { settings, authorities, registry, logger, nodeId, ...rest } = parts
   const { nats, subjects, maxTasks, timeoutMs, networks } = settings
   if (!nats) return undefined
-  const credentials = await readCredentials(settings.credentials)
+  const authenticator = await readNatsCredentials(settings.credentials)
   // No proxy: the older service used none.
   const client = new OutboundClient({ networks, setting: 'cloud-foundry-networks', authorities })
   const requests = new StagingRequests({
     ...{ subjects, maxTasks, logger, tasks: parts.tasks, seal: parts.seal },
     open: () =>
       NatsBus.open({
-        ...{ servers: nats.servers, name: `stagerd ${nodeId}`, logger, ...credentials },
+        ...{ servers: nats.servers, name: `stagerd ${nodeId}`, logger, authenticator },
         ...(nats.tls ? { tls: authorities === undefined ? {} : { authorities } } : {}),
       }),
     runner: new TaskRunner({ ...rest, client, timeoutMs, logger }),
-    received: counterOf(registry),
+    received: metersOf(registry),
   })
   return {
     start: () => requests.start(),
@@ -55,34 +54,22 @@ export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<Cloud
   }
 }
 
-function counterOf(registry: Registry): (result: RequestResult) => void {
+function metersOf(registry: Registry): (one: Received) => void {
   const counter = new Counter({
     name: 'stagerd_cloud_foundry_requests_total',
     help: 'Staging requests of Cloud Foundry: accepted, refused with an answer, malformed, or lost because they could not be recorded',
     labelNames: ['result'],
     registers: [registry],
   })
+  const unrecorded = new Histogram({
+    name: 'stagerd_cloud_foundry_unrecorded_seconds',
+    help: 'From the arrival of a staging request until it was recorded: it would have been lost with the daemon',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+    registers: [registry],
+  })
   for (const result of ['accepted', 'refused', 'malformed', 'lost'] as const) counter.inc({ result }, 0)
-  return (result) => {
+  return ({ result, unrecordedMs }) => {
     counter.inc({ result })
+    if (unrecordedMs !== undefined) unrecorded.observe(unrecordedMs / 1000)
   }
-}
-
-/** `USER:PASSWORD`, or a token alone. */
-async function readCredentials(
-  file: string | undefined,
-): Promise<{ readonly user?: string; readonly password?: string; readonly token?: string }> {
-  if (file === undefined) return {}
-  let text: string
-  try {
-    text = (await readFile(file, 'utf8')).trim()
-  } catch (error) {
-    throw new BadInput('bad-settings', `The credentials for NATS cannot be read: ${messageOf(error)}.`, {
-      cause: error,
-    })
-  }
-  const colon = text.indexOf(':')
-  if (text === '' || text.includes('\n'))
-    throw new BadInput('bad-settings', `${file} must have one line: USER:PASSWORD, or a token for NATS.`)
-  return colon < 0 ? { token: text } : { user: text.slice(0, colon), password: text.slice(colon + 1) }
 }

@@ -83,6 +83,7 @@ const EXIT_OF_CAUSE: Readonly<Record<string, number>> = {
   'data-limit': EXIT.limit,
   unresolved: EXIT.unresolved,
   policy: EXIT.refused,
+  'fetch-failed': EXIT.badInput,
   infrastructure: EXIT.stagerdFailed,
 } satisfies Record<Cause, number>
 

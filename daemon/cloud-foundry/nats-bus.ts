@@ -1,4 +1,10 @@
-import { connect, type ConnectionOptions, type NatsConnection, type Subscription } from '@nats-io/transport-node'
+import {
+  connect,
+  type Authenticator,
+  type ConnectionOptions,
+  type NatsConnection,
+  type Subscription,
+} from '@nats-io/transport-node'
 import type { Logger } from 'pino'
 import { BadInput, messageOf, TooLarge, Unavailable } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
@@ -7,9 +13,8 @@ import { isSubject, type BusMessage, type MessageBus } from './message-bus.js'
 export interface NatsOptions {
   /** `HOST:PORT`, without credentials: the client repeats these in messages. At least one. */
   readonly servers: readonly string[]
-  readonly user?: string | undefined
-  readonly password?: string | undefined
-  readonly token?: string | undefined
+  /** See `readNatsCredentials`. */
+  readonly authenticator?: Authenticator | undefined
   /** PEM. Undefined: without TLS, unless the server asks for it. */
   readonly tls?: { readonly authorities?: string; readonly certificate?: string; readonly key?: string } | undefined
   /** Shown by the server. */
@@ -107,7 +112,7 @@ export class NatsBus implements MessageBus {
 }
 
 function connectionOptions(options: NatsOptions, timeoutMs: number): ConnectionOptions {
-  const { servers, user, password, token, tls, name, reconnectMs = 2000 } = options
+  const { servers, authenticator, tls, name, reconnectMs = 2000 } = options
   const { authorities: ca, certificate: cert, key } = tls ?? {}
   return {
     servers: [...servers],
@@ -119,8 +124,7 @@ function connectionOptions(options: NatsOptions, timeoutMs: number): ConnectionO
     ignoreAuthErrorAbort: true,
     // The settings say where the servers are: others that a server names were not chosen by the operator.
     ignoreClusterUpdates: true,
-    ...(user === undefined ? {} : { user, pass: password ?? '' }),
-    ...(token === undefined ? {} : { token }),
+    ...(authenticator === undefined ? {} : { authenticator }),
     ...(tls === undefined
       ? {}
       : { tls: { ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) } }),

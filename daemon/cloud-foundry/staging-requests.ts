@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { messageOf, StagerdError } from '../../base/errors.js'
+import { Deferred } from '../../base/deferred.js'
 import { orAborted } from '../../base/or-aborted.js'
 import type { Seal } from '../secrets/seal.js'
 import type { Task, TaskRepository } from '../store/task-repository.js'
@@ -11,17 +12,29 @@ import type { TaskAnswer, TaskRunner } from './task-runner.js'
 
 export type RequestResult = 'accepted' | 'refused' | 'malformed' | 'lost'
 
+/** A request that was received. */
+export interface Received {
+  readonly result: RequestResult
+  /** How long it could have been lost here: from its arrival until it was recorded. Undefined if it was not recorded. */
+  readonly unrecordedMs: number | undefined
+}
+
+interface Arrived {
+  readonly message: BusMessage
+  readonly at: number
+}
+
 export interface StagingRequestsParts {
   readonly open: () => Promise<MessageBus>
   /** The name of a subject is that of its queue group, too. */
   readonly subjects: readonly string[]
   readonly maxTasks: number
   readonly tasks: TaskRepository
-  readonly runner: Pick<TaskRunner, 'run'>
+  readonly runner: Pick<TaskRunner, 'run' | 'settle'>
   readonly seal: Pick<Seal, 'open' | 'close'>
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** For metrics. */
-  readonly received?: (result: RequestResult) => void
+  readonly received?: (one: Received) => void
   /** Between attempts to connect, to send an answer, and to do a task that the store has kept from its end. */
   readonly retryMs?: number
 }
@@ -46,9 +59,11 @@ export class StagingRequests {
   readonly #stop = new AbortController()
   readonly #waiting: Task[] = []
   readonly #active = new Set<Promise<void>>()
+  readonly #arrived: Arrived[] = []
   /** Records that are being made. */
   readonly #recording = new Set<Promise<void>>()
   #bus: MessageBus | undefined
+  readonly #connected = new Deferred<undefined>()
   #started: Promise<void> | undefined
   #isDraining = false
 
@@ -86,6 +101,8 @@ export class StagingRequests {
     this.#waiting.push(...interrupted)
     if (interrupted.length > 0)
       logger.info({ tasks: interrupted.length }, 'interrupted tasks of Cloud Foundry continue')
+    // Their time runs, also where NATS is away.
+    this.#next()
     const bus = await this.#untilDone('connect to NATS', async () => {
       const opened = await open()
       // Nobody waits for it any more.
@@ -93,6 +110,7 @@ export class StagingRequests {
       return opened
     })
     this.#bus = bus
+    this.#connected.resolve(undefined)
     // A drain may have come while it connected.
     if (this.#isDraining) return
     for (const subject of subjects) bus.subscribe(subject, subject, (message) => this.#receive(message))
@@ -101,36 +119,59 @@ export class StagingRequests {
     this.#next()
   }
 
-  #receive({ data, reply }: BusMessage): void {
-    const recorded = this.#record(data, reply)
-      .then((result) => this.#parts.received?.(result))
-      .catch((error: unknown) => {
-        this.#parts.received?.('lost')
-        this.#parts.logger.error({ err: error }, 'a staging request could not be recorded')
-      })
+  #receive(message: BusMessage): void {
+    this.#arrived.push({ message, at: performance.now() })
+    if (this.#arrived.length > 1) return
+    // What the server has sent together is recorded together: a hundred transactions would let the last wait for all others.
+    const recorded = new Promise((resolve) => setImmediate(resolve))
+      .then(() => this.#record(this.#arrived.splice(0)))
       .finally(() => this.#recording.delete(recorded))
     this.#recording.add(recorded)
   }
 
-  async #record(data: Uint8Array, reply: string | undefined): Promise<RequestResult> {
-    const { tasks, seal, logger } = this.#parts
+  /** Never rejects. */
+  async #record(arrived: readonly Arrived[]): Promise<void> {
+    const { tasks, logger, received } = this.#parts
+    try {
+      const requests = arrived.map((one) => ({ ...one, task: this.#taskOf(one.message) }))
+      const made = requests.flatMap(({ task }) => task ?? [])
+      if (made.length > 0) await tasks.record(made)
+      for (const { task, at } of requests) {
+        const unrecordedMs = task && performance.now() - at
+        received?.({ result: resultOf(task), unrecordedMs })
+        if (!task || unrecordedMs === undefined) continue
+        logger.info(
+          { task: task.id, unrecordedMs: Math.round(unrecordedMs * 10) / 10 },
+          'a staging request is recorded',
+        )
+        this.#waiting.push(task)
+      }
+      this.#next()
+    } catch (error) {
+      for (let count = 0; count < arrived.length; count++) received?.({ result: 'lost', unrecordedMs: undefined })
+      logger.error({ err: error, requests: arrived.length }, 'staging requests could not be recorded')
+    }
+  }
+
+  /** Undefined for what is no JSON. */
+  #taskOf({ data, reply }: BusMessage): Task | undefined {
     const id = randomUUID().replaceAll('-', '')
-    const request = seal.close(data, placeOf(id))
     let answer: string | undefined
     try {
       if (!parseStagingRequest(data)) {
-        logger.warn({ bytes: data.length }, 'a staging request is no JSON, and gets no answer')
-        return 'malformed'
+        this.#parts.logger.warn({ bytes: data.length }, 'a staging request is no JSON, and gets no answer')
+        return undefined
       }
     } catch (error) {
-      if (!(error instanceof StagerdError)) throw error
-      answer = JSON.stringify({ task_id: id, task_log: '', error: error.message })
+      answer = JSON.stringify({
+        task_id: id,
+        task_log: '',
+        error: error instanceof StagerdError ? error.message : this.#failed(error, id),
+      })
     }
-    await tasks.record({ id, request, reply, answer })
-    const rest = { receivedAt: '', staging: undefined, uploading: false, log: '' }
-    this.#waiting.push({ id, request, reply, answer, ...rest })
-    this.#next()
-    return answer === undefined ? 'accepted' : 'refused'
+    const request = this.#parts.seal.close(data, placeOf(id))
+    const rest = { receivedAt: new Date().toISOString(), begunAt: undefined, uploading: false, log: '' }
+    return { id, request, reply, answer, ...rest }
   }
 
   #next(): void {
@@ -151,21 +192,26 @@ export class StagingRequests {
   }
 
   async #do(task: Task): Promise<void> {
-    const { tasks } = this.#parts
+    const { tasks, runner } = this.#parts
     let { answer } = task
     if (answer === undefined) {
       answer = JSON.stringify(await this.#answerOf(task))
       const known = answer
       await this.#untilDone('record an answer', () => tasks.answer(task.id, known))
     }
+    const settled = JSON.parse(answer) as TaskAnswer
+    await this.#untilDone('end a staging', () => runner.settle(task.id, settled))
     const { reply } = task
     const text = Buffer.from(answer)
-    if (reply !== undefined) await this.#untilDone('send an answer', () => this.#publish(reply, text))
+    if (reply !== undefined) {
+      await orAborted(this.#connected.promise, this.#stop.signal)
+      await this.#untilDone('send an answer', () => this.#publish(reply, text))
+    }
     await this.#untilDone('record that an answer was sent', () => tasks.remove(task.id))
   }
 
   async #answerOf(task: Task): Promise<object> {
-    const { seal, runner, logger } = this.#parts
+    const { seal, runner } = this.#parts
     let request: StagingRequest | undefined
     try {
       request = parseStagingRequest(seal.open(task.request, placeOf(task.id)))
@@ -173,9 +219,14 @@ export class StagingRequests {
       throw new Error('a recorded request is no JSON')
     } catch (error) {
       this.#stop.signal.throwIfAborted()
-      logger.error({ err: error, task: task.id }, 'a task of Cloud Foundry has failed')
-      return { task_id: task.id, task_log: task.log, error: 'stagerd has failed: its log says why.' }
+      return { task_id: task.id, task_log: task.log, error: this.#failed(error, task.id) }
     }
+  }
+
+  /** What the requester is told of a fault of this daemon. */
+  #failed(error: unknown, task: string): string {
+    this.#parts.logger.error({ err: error, task }, 'a task of Cloud Foundry has failed')
+    return 'stagerd has failed: its log says why.'
   }
 
   /** An answer to what is no subject is dropped: nobody can receive it. One that is too large loses the begin of its log. */
@@ -223,6 +274,11 @@ function shortened(answer: Buffer): Buffer {
       ...(document.error === undefined ? {} : { error: document.error.slice(0, 4096) }),
     }),
   )
+}
+
+function resultOf(task: Task | undefined): RequestResult {
+  if (!task) return 'malformed'
+  return task.answer === undefined ? 'accepted' : 'refused'
 }
 
 function placeOf(task: string): string {

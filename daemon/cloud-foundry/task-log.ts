@@ -14,6 +14,10 @@ export class TaskLog {
     return this.#text
   }
 
+  clear(): void {
+    this.#text = ''
+  }
+
   add(line: string, time = this.now()): void {
     this.#text += `[${stamp(time)}] ${line}\n`
   }

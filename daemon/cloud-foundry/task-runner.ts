@@ -1,44 +1,41 @@
-import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { Conflict, NotFound, StagerdError, Unavailable, messageOf } from '../../base/errors.js'
-import { zipTar } from '../../base/zip/zip-tar.js'
+import { Conflict, NotFound, StagerdError } from '../../base/errors.js'
+import { RUNNER } from '../../base/runner.js'
+import { END_OF_ARCHIVE, tarEntry } from '../../base/tar-blocks.js'
+import { tarTime } from '../../base/tar-time.js'
 import type { Droplets } from '../droplets/droplets.js'
 import { spool } from '../exchange/spool.js'
 import type { LogStore } from '../log/log-store.js'
-import type { Staging } from '../model/staging.js'
-import type { OutboundClient } from '../outbound/outbound-client.js'
-import type { Resource } from '../packages/package.js'
+import type { ResultContent } from '../model/result.js'
+import { isTerminal, type Staging } from '../model/staging.js'
 import type { StagingService } from '../staging/staging-service.js'
 import type { PackageQuota } from '../store/package-quota.js'
 import type { PackageRepository } from '../store/repositories.js'
-import type { ResourceIngest } from '../store/resource-ingest.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { Task, TaskRepository } from '../store/task-repository.js'
+import { Applications, type ApplicationsParts } from './applications.js'
 import { pipelineOf } from './frameworks.js'
 import { packageNameOf, type StagingRequest } from './staging-request.js'
 import { TaskLog } from './task-log.js'
-import { download, upload } from './transfers.js'
+import { failing, PLUGIN_FAILED, TaskFailed, wordsOf } from './task-steps.js'
+import { upload } from './transfers.js'
 
 /** The packages of applications. */
 export const NAMESPACE = '/cloud-foundry'
 
-export interface TaskRunnerParts {
-  readonly client: Pick<OutboundClient, 'request'>
+export interface TaskRunnerParts extends Omit<ApplicationsParts, 'maxBytes'> {
   readonly packages: Pick<PackageRepository, 'get' | 'create'>
-  readonly ingest: Pick<ResourceIngest, 'receive'>
   readonly quota: Pick<PackageQuota, 'assert'>
   readonly maxBytes: (namespace: string) => Promise<number>
-  readonly stagings: Pick<StagingService, 'submit' | 'cancel'>
-  readonly ledger: Pick<StagingLedger, 'get'>
+  readonly stagings: Pick<StagingService, 'submit' | 'supply' | 'refuse' | 'cancel'>
+  readonly ledger: Pick<StagingLedger, 'get' | 'results'>
   readonly logs: Pick<LogStore, 'follow'>
   readonly droplets: Pick<Droplets, 'open'>
   readonly tasks: Pick<TaskRepository, 'progress'>
-  /** For files of a transfer. */
-  readonly directory: string
   readonly timeoutMs: number
-  readonly logger: Pick<Logger, 'warn'>
+  readonly logger: Pick<Logger, 'warn' | 'error'>
 }
 
 export interface TaskAnswer {
@@ -47,37 +44,36 @@ export interface TaskAnswer {
   readonly error?: string
 }
 
-/** A step of the older service has failed; `message` is what it called that. */
-class TaskFailed extends Error {
-  constructor(
-    message: string,
-    readonly reason: unknown,
-  ) {
-    super(message)
-  }
-}
-
 const DROPLET_LIMIT_BYTES = 16 * 1024 ** 3
 const BUSY_MS = 500
+const EPOCH = tarTime(0n)
+
+/** The UUID of the staging of a task, which is the same number. */
+export function stagingOf(task: string): string {
+  return task.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
 
 /**
  * Does what one request asks for.
  *
- * A task that was interrupted goes on with its staging, if it has one, and begins anew otherwise. Once its droplet may have
- * been sent, it is not sent again.
+ * A task has one staging, with its own number, from its begin on. So one that was interrupted finds it: it fetches the
+ * application if the staging still waits for that, and goes on with it otherwise. Once its droplet may have been sent, it is
+ * not sent again.
  */
 export class TaskRunner {
   readonly #parts: TaskRunnerParts
+  readonly #applications: Applications
 
   constructor(parts: TaskRunnerParts) {
     this.#parts = parts
+    this.#applications = new Applications({ ...parts, maxBytes: () => parts.maxBytes(NAMESPACE) })
   }
 
   /** Rejects with the reason of `stop` if that is aborted, and with errors of the store. */
   async run(task: Task, request: StagingRequest, stop: AbortSignal): Promise<TaskAnswer> {
     const { timeoutMs } = this.#parts
     const log = new TaskLog(task.log)
-    const timeout = AbortSignal.timeout(timeoutMs)
+    const timeout = AbortSignal.timeout(await this.#timeLeft(task))
     const signal = AbortSignal.any([stop, timeout])
     try {
       await this.#steps(task, request, log, signal)
@@ -85,167 +81,185 @@ export class TaskRunner {
       return { task_id: task.id, task_log: log.text }
     } catch (error) {
       stop.throwIfAborted()
-      const message = timeout.aborted ? `Staging timed out after ${timeoutMs / 1000} seconds.` : undefined
-      if (message === undefined && !(error instanceof TaskFailed)) throw error
-      const failed = message ?? messageOf(error)
-      const reason = error instanceof TaskFailed && message === undefined ? wordsOf(error.reason) : undefined
-      if (reason !== undefined && !failed.includes(reason)) log.add(reason)
-      log.add(failed)
-      return { task_id: task.id, task_log: log.text, error: failed }
+      if (timeout.aborted) {
+        await this.#cancel(stagingOf(task.id))
+        return failed(task, log, `Staging timed out after ${timeoutMs / 1000} seconds.`)
+      }
+      if (!(error instanceof TaskFailed)) throw error
+      return failed(task, log, error.message, wordsOf(error.reason))
     }
   }
 
+  /** To be called when the answer is recorded: its staging does not wait for an application any more. Idempotent. */
+  async settle(task: string, { error, task_log: log }: Pick<TaskAnswer, 'error' | 'task_log'>): Promise<void> {
+    if (error === undefined) return
+    try {
+      const { awaitsSource, state } = await this.#parts.ledger.get(stagingOf(task))
+      if (awaitsSource && !isTerminal(state))
+        await this.#parts.stagings.refuse(stagingOf(task), log.split('\n').slice(0, -1))
+    } catch (reason) {
+      // A user has cancelled it meanwhile, or it never had one.
+      unlessCode('state-changed', 'staging-not-found')(reason)
+    }
+  }
+
+  /** In milliseconds. Counted from the first begin, also where the daemon was restarted, or the clock set back. */
+  async #timeLeft({ id, begunAt }: Task): Promise<number> {
+    const { timeoutMs, tasks } = this.#parts
+    if (begunAt === undefined) await tasks.progress(id, { begunAt: new Date().toISOString() })
+    const passed = begunAt === undefined ? 0 : Date.now() - Date.parse(begunAt)
+    return Math.min(Math.max(timeoutMs - passed, 0), timeoutMs)
+  }
+
   async #steps(task: Task, request: StagingRequest, log: TaskLog, signal: AbortSignal): Promise<void> {
-    const { droplets, tasks, client } = this.#parts
+    const { droplets, tasks, client, directory } = this.#parts
     if (task.uploading)
       throw new TaskFailed('Failed uploading droplet', 'stagerd was restarted while the droplet was sent.')
-    const staging = task.staging ?? (await this.#begin(task.id, request, log, signal))
-    const { packageUuid } = await this.#ended(staging, log, signal)
+    const staging = await this.#staged(task, request, log, signal)
     log.add('Creating droplet')
-    const droplet = await failing('Failed creating droplet', signal, async () => {
-      const { name, stream } = await droplets.open({ uuid: packageUuid }, signal)
-      return { name: `${name}.tgz`, ...(await this.#spooled(stream, DROPLET_LIMIT_BYTES, signal)) }
+    const droplet = await this.#failing('Failed creating droplet', signal, async () => {
+      const { name, stream } = await droplets.open({ uuid: staging.packageUuid }, signal, () => this.#madeBy(staging))
+      try {
+        const spooled = await spool(stream, { directory, maxBytes: DROPLET_LIMIT_BYTES, signal })
+        return { name: `${name}.tgz`, ...spooled }
+      } finally {
+        stream.destroy()
+      }
     })
     try {
       log.add('Uploading droplet')
       await tasks.progress(task.id, { uploading: true, log: log.text })
-      await failing('Failed uploading droplet', signal, () => upload(client, request.uploadUri, droplet, signal))
+      await this.#failing('Failed uploading droplet', signal, () => upload(client, request.uploadUri, droplet, signal))
     } finally {
       await droplet.file.close()
     }
   }
 
-  /** Downloads and submits. Returns the UUID of the staging. */
-  async #begin(task: string, request: StagingRequest, log: TaskLog, signal: AbortSignal): Promise<string> {
-    const { client, maxBytes, tasks } = this.#parts
+  /** A later request may have made something else of the package by now. Undefined if that is all that is known of it. */
+  async #madeBy({ uuid, reused }: Staging): Promise<ResultContent | undefined> {
+    const results = await this.#parts.ledger.results(uuid)
+    const by = (staging: string) =>
+      results.find(({ origin }) => origin.kind === 'staging' && origin.staging === staging)?.content
+    return by(uuid) ?? (reused === undefined ? undefined : by(reused))
+  }
+
+  /** The staging when it has succeeded. */
+  async #staged(task: Task, request: StagingRequest, log: TaskLog, signal: AbortSignal): Promise<Staging> {
+    const { ledger } = this.#parts
+    const staging = await this.#entered(task.id, request, signal)
+    const ended = new AbortController()
+    const output = this.#output(staging.uuid, signal).finally(() => ended.abort())
+    // If the fetch fails first, nobody waits for it.
+    output.catch(() => undefined)
+    if (staging.awaitsSource && !isTerminal(staging.state)) {
+      log.clear()
+      try {
+        await this.#supply(task.id, request, log, AbortSignal.any([signal, ended.signal]))
+      } catch (error) {
+        signal.throwIfAborted()
+        // Otherwise, a user has cancelled it.
+        if (!isTerminal((await ledger.get(staging.uuid)).state)) throw error
+      }
+    }
+    for (const { text, time } of await output) log.add(text, time)
+    signal.throwIfAborted()
+    const result = await ledger.get(staging.uuid)
+    if (result.state === 'succeeded') return result
+    throw new TaskFailed(`${PLUGIN_FAILED}: ${result.failure?.message ?? 'it was cancelled.'}`, undefined)
+  }
+
+  /** The staging of the task, which is submitted if there is none yet: it appears before anything is fetched. */
+  async #entered(task: string, request: StagingRequest, signal: AbortSignal): Promise<Staging> {
+    const { packages, stagings, ledger } = this.#parts
+    const uuid = stagingOf(task)
+    return await this.#failing(PLUGIN_FAILED, signal, async () => {
+      const found = await ledger.get(uuid).catch(unlessCode('staging-not-found'))
+      if (found) return found
+      const pipeline = { namespace: '/', name: pipelineOf(request.framework) }
+      const ref = { namespace: NAMESPACE, name: packageNameOf(request.appId) }
+      // One staging of an application at a time, as of every package: the others wait.
+      for (;;) {
+        signal.throwIfAborted()
+        try {
+          const subject = await packages.get(ref)
+          return await stagings.submit({ uuid: subject.uuid }, pipeline, { uuid, awaitsSource: true })
+        } catch (error) {
+          if (error instanceof NotFound && error.code === 'package-not-found') await this.#create(ref, signal)
+          else {
+            unlessCode('package-busy')(error)
+            await delay(BUSY_MS, undefined, { signal })
+          }
+        }
+      }
+    })
+  }
+
+  /** A package has data: until that of the application has come, an empty directory. */
+  async #create(ref: { readonly namespace: string; readonly name: string }, signal: AbortSignal): Promise<void> {
+    const { packages, ingest } = this.#parts
+    const directory = tarEntry({ path: 'app', kind: 'directory', mode: 0o755, owner: RUNNER, time: EPOCH })
+    const { resource } = await ingest.receive(Readable.from([directory, END_OF_ARCHIVE]), {}, signal)
+    const nothing = { environment: {}, dependencies: [], provides: [], templates: [] }
+    await packages.create({ ...ref, ...nothing, resource }).catch(unlessCode('package-exists'))
+  }
+
+  /** Fetches the application for the staging that waits for it. */
+  async #supply(task: string, request: StagingRequest, log: TaskLog, signal: AbortSignal): Promise<void> {
+    const { stagings, tasks, quota } = this.#parts
     log.add('Setting up temporary directories')
     log.add('Downloading application')
-    const name = packageNameOf(request.appId)
-    const application = await failing('Failed downloading app', signal, async () =>
-      this.#downloaded(await download(client, request.downloadUri, signal), await maxBytes(NAMESPACE), signal),
+    const application = await this.#failing('Failed downloading app', signal, () =>
+      this.#applications.download(request.downloadUri, signal),
     )
-    let resource: Resource
     try {
       log.add('Unpacking application')
-      resource = await failing('Failed unpacking app', signal, () => this.#received(application, signal))
+      const resource = await this.#failing('Failed unpacking app', signal, async () => {
+        const unpacked = await this.#applications.unpack(application, signal)
+        await quota.assert(NAMESPACE, unpacked.length)
+        return unpacked
+      })
+      log.add('Staging application')
+      // First: the log of a task whose staging has its source is not begun anew.
+      await tasks.progress(task, { log: log.text })
+      const { environment } = request
+      await this.#failing(PLUGIN_FAILED, signal, () =>
+        stagings.supply(stagingOf(task), { resource, dependencies: [], environment, ownEnvironment: true }),
+      )
     } finally {
       await application.file.close()
     }
-    log.add('Staging application')
-    const staging = await failing('Staging plugin failed', signal, () => this.#submit(name, request, resource, signal))
-    await tasks.progress(task, { staging, log: log.text })
-    return staging
   }
 
-  async #received({ file, length }: Spooled, signal: AbortSignal): Promise<Resource> {
-    const { ingest, maxBytes } = this.#parts
-    const start = Buffer.alloc(4)
-    await file.read(start, 0, 4, 0)
-    // An unlinked file still has this name.
-    const path = `/proc/self/fd/${file.fd}`
-    const nothing = () => undefined
-    const body = /^PK(?:\x03\x04|\x05\x06)/.test(start.toString('latin1'))
-      ? Readable.from(zipTar({ file: path, length, leftOut: { add: nothing }, onForeignName: nothing }), {
-          objectMode: false,
-        })
-      : file.createReadStream({ start: 0, autoClose: false })
-    const { resource } = await ingest.receive(body, { maxBytes: await maxBytes(NAMESPACE) }, signal)
-    return resource
-  }
-
-  /** One staging of an application at a time, as of every package: the others wait. */
-  async #submit(name: string, request: StagingRequest, resource: Resource, signal: AbortSignal): Promise<string> {
-    const { packages, stagings, quota } = this.#parts
-    const pipeline = { namespace: '/', name: pipelineOf(request.framework) }
-    const ref = { namespace: NAMESPACE, name }
-    await quota.assert(NAMESPACE, resource.length)
-    const { environment } = request
-    for (;;) {
-      signal.throwIfAborted()
-      try {
-        const { uuid } = await packages.get(ref)
-        const source = { resource, dependencies: undefined, environment }
-        return (await stagings.submit({ uuid }, pipeline, { source })).uuid
-      } catch (error) {
-        if (error instanceof NotFound && error.code === 'package-not-found')
-          await packages
-            .create({ ...ref, resource, environment, dependencies: [], provides: [], templates: [] })
-            .catch(unlessCode('package-exists'))
-        else {
-          unlessCode('package-busy')(error)
-          await delay(BUSY_MS, undefined, { signal })
-        }
-      }
-    }
-  }
-
-  /** Follows a staging to its end. A task that is over cancels it. */
-  async #ended(uuid: string, log: TaskLog, signal: AbortSignal): Promise<Staging> {
-    const { logs, ledger, stagings, logger } = this.#parts
+  /** What its stagers print, when it has ended. */
+  async #output(uuid: string, signal: AbortSignal): Promise<readonly { readonly text: string; readonly time: Date }[]> {
     const lines: { readonly text: string; readonly time: Date }[] = []
-    const options = { since: 0, follow: true, signal }
-    for await (const { stream, text, time } of logs.follow(uuid, options))
+    for await (const { stream, text, time } of this.#parts.logs.follow(uuid, { since: 0, follow: true, signal }))
       if (stream === 'stdout' || stream === 'stderr') lines.push({ text, time: new Date(time) })
-    for (const { text, time } of lines) log.add(text, time)
-    if (signal.aborted) {
-      // A stop leaves it to the next start.
-      if (signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError')
-        await stagings.cancel(uuid).catch((error: unknown) => {
-          if (!(error instanceof Conflict)) logger.warn({ err: error, staging: uuid }, 'a staging cannot be cancelled')
-        })
-      throw signal.reason
-    }
-    const staging = await ledger.get(uuid)
-    if (staging.state === 'succeeded') return staging
-    const why = staging.failure?.message ?? 'it was cancelled.'
-    throw new TaskFailed(`Staging plugin failed: ${why}`, undefined)
+    return lines
   }
 
-  async #downloaded(body: Readable, maxBytes: number, signal: AbortSignal): Promise<Spooled> {
-    try {
-      return await this.#spooled(body, maxBytes, signal)
-    } catch (error) {
-      if (error instanceof StagerdError) throw error
-      throw new Unavailable('download-failed', 'The application was not sent completely.', { cause: error })
-    }
+  async #cancel(uuid: string): Promise<void> {
+    await this.#parts.stagings.cancel(uuid).catch((error: unknown) => {
+      if (!(error instanceof Conflict || error instanceof NotFound))
+        this.#parts.logger.warn({ err: error, staging: uuid }, 'a staging cannot be cancelled')
+    })
   }
 
-  async #spooled(body: Readable, maxBytes: number, signal: AbortSignal): Promise<Spooled> {
-    try {
-      return await spool(body, { directory: this.#parts.directory, maxBytes, signal })
-    } finally {
-      body.destroy()
-    }
+  #failing<T>(step: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const tell = (error: unknown) =>
+      this.#parts.logger.error({ err: error, step }, 'a task of Cloud Foundry has failed')
+    return failing(step, { signal, tell }, work)
   }
 }
 
-interface Spooled {
-  readonly file: FileHandle
-  readonly length: number
+function failed(task: Task, log: TaskLog, message: string, reason?: string): TaskAnswer {
+  if (reason !== undefined && !message.includes(reason)) log.add(reason)
+  log.add(message)
+  return { task_id: task.id, task_log: log.text, error: message }
 }
 
-/** Errors that say what went wrong become the error of the step; others are faults of this daemon, and stay. */
-async function failing<T>(step: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    signal.throwIfAborted()
-    const reason = wordsOf(error)
-    throw new TaskFailed(
-      step === 'Staging plugin failed' ? `${step}: ${reason ?? 'it cannot be started.'}` : step,
-      error,
-    )
-  }
-}
-
-/** Only texts of stagerd, which repeat no URI. */
-function wordsOf(reason: unknown): string | undefined {
-  if (typeof reason === 'string') return reason
-  return reason instanceof StagerdError ? reason.message : undefined
-}
-
-function unlessCode(code: string): (error: unknown) => void {
+function unlessCode(...codes: readonly string[]): (error: unknown) => undefined {
   return (error) => {
-    if (!(error instanceof StagerdError) || error.code !== code) throw error
+    if (!(error instanceof StagerdError) || !codes.includes(error.code)) throw error
   }
 }

@@ -19,6 +19,7 @@ const CAUSE_MEANINGS: Readonly<Record<Cause, string>> = {
   'relaunch-limit': 'the stager asked to be relaunched too often',
   unresolved: 'no packages satisfy the dependencies',
   policy: 'a policy refused the staging',
+  'fetch-failed': 'the data to be staged could not be fetched',
   infrastructure: 'the host or stagerd failed',
 }
 

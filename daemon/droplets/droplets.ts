@@ -7,6 +7,7 @@ import { tarEntry } from '../../base/tar-blocks.js'
 import { tarTime } from '../../base/tar-time.js'
 import { unpackEntry, type ArchiveEntries } from '../../isolation/archive-entry.js'
 import type { Compression } from '../../isolation/compression.js'
+import type { ResultContent } from '../model/result.js'
 import { APP, dropletScripts } from '../packages/droplet/scripts.js'
 import { startPathOf } from '../packages/environment.js'
 import { blobsOf, type Package, type Resource } from '../packages/package.js'
@@ -61,12 +62,15 @@ export class Droplets {
    *
    * Throws `NotFound` (`package-not-found`, `package-empty`), `Conflict` (`package-not-ready`), `BadInput`
    * (`no-start-command`, `not-for-droplets`, `bad-environment`), `Fault` (`blob-corrupt`).
+   *
+   * @param contentOf what the package was at another time; by default, or where it gives nothing, what it is now
    */
-  async open(ref: Ref, signal: AbortSignal): Promise<Droplet> {
+  async open(ref: Ref, signal: AbortSignal, contentOf?: () => Promise<ResultContent | undefined>): Promise<Droplet> {
     const { packages, blobs, live, readEntries, move } = this.#parts
     const holder = new Holder()
     try {
-      const found = await live.holdFound(holder, () => packages.get(ref), blobsOf)
+      const find = async () => ({ ...(await packages.get(ref)), ...(await contentOf?.()) })
+      const found = await live.holdFound(holder, find, blobsOf)
       const resource = dataOf(found)
       const from = (startPathOf(found.environment) ?? '/').slice(1)
       const scripts = scriptsOf(found)

@@ -83,6 +83,7 @@ export const CAUSES = [
   'relaunch-limit',
   'unresolved',
   'policy',
+  'fetch-failed',
   'infrastructure',
 ] as const
 export type Cause = (typeof CAUSES)[number]
@@ -100,6 +101,7 @@ export const LAUNCH_STATE_AFTER: Readonly<Record<Cause, Extract<LaunchState, 'fa
   'relaunch-limit': 'failed',
   unresolved: 'failed',
   policy: 'failed',
+  'fetch-failed': 'failed',
   infrastructure: 'aborted',
 }
 
@@ -140,6 +142,8 @@ export interface StagingSource {
   readonly dependencies: readonly Capability[] | undefined
   /** Added to that of the package; these values win. */
   readonly environment: Readonly<Record<string, string>> | undefined
+  /** `environment` is the whole of it: nothing of the package is added. Not there for what is added. */
+  readonly ownEnvironment?: true
   /** Replaces that of the package, with what it gave. The other fields go over it. */
   readonly manifest?: Manifest | undefined
 }
@@ -191,6 +195,8 @@ export interface Staging {
   readonly work: WorkingCopy
   /** Undefined where the staging began with the package's own data. */
   readonly source: StagingSource | undefined
+  /** Its source is still to be fetched: it is not admitted before. It stays true if that never comes. */
+  readonly awaitsSource: boolean
   /** The package as the first stager sees it. Undefined for stagings of a stagerd that did not record it. */
   readonly input: WorkingCopy | undefined
   /** Whether an earlier result may answer it. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import { lineOfKey } from './line-of-key.js'
+import { lineOfKey } from '../../base/line-of-key.js'
 
 export interface FoundSetting {
   readonly text: string
@@ -11,10 +11,11 @@ export interface FoundSetting {
 }
 
 /**
- * The values of a TOML file, as text, by key. A file that does not exist is empty, unless it is `required`.
+ * The values of a TOML file, as text, by key. A table stands for the begin of its keys: `nats` in `[cloud-foundry]` is
+ * `cloud-foundry-nats`. A file that does not exist is empty, unless it is `required`.
  *
  * Throws `BadInput`: `bad-settings-file` for a file that cannot be read or parsed, `bad-setting` for a key that is not in
- * `known` or a value that is neither a string nor a number.
+ * `known` or is there twice, or a value that is neither a string nor a number.
  *
  * @param known the keys, with what is expected for each
  */
@@ -25,14 +26,14 @@ export async function readSettingsFile(
 ): Promise<ReadonlyMap<string, FoundSetting>> {
   const content = await readContent(file, required)
   const found = new Map<string, FoundSetting>()
-  for (const [key, value] of Object.entries(parseContent(file, content))) {
-    const place = () => `line ${lineOfKey(content, key)} of ${file}`
+  for (const { names, value } of valuesOf(parseContent(file, content), known)) {
+    const key = names.join('-')
+    const place = () => `line ${lineOfKey(content, ...names)} of ${file}`
     const expected = known.get(key)
-    if (expected === undefined)
-      throw new BadInput(
-        'bad-setting',
-        `${quote(key)} in ${place()} is not a setting: the settings are ${[...known.keys()].join(', ')}.`,
-      )
+    const other = found.get(key)
+    if (other)
+      throw new BadInput('bad-setting', `${key} is in ${other.place()} and in ${place()}: leave out one of them.`)
+    if (expected === undefined) throw new BadInput('bad-setting', notKnown(names, place(), known))
     if (typeof value !== 'string' && typeof value !== 'number')
       throw new BadInput(
         'bad-setting',
@@ -41,6 +42,42 @@ export async function readSettingsFile(
     found.set(key, { text: String(value), place })
   }
   return found
+}
+
+interface Value {
+  /** Of the tables around it, and its own. */
+  readonly names: readonly string[]
+  readonly value: unknown
+}
+
+/** A table is one of settings if the name of any begins with its name. */
+function valuesOf(
+  table: Readonly<Record<string, unknown>>,
+  known: ReadonlyMap<string, string>,
+  tables: readonly string[] = [],
+): readonly Value[] {
+  return Object.entries(table).flatMap(([name, value]) => {
+    const names = [...tables, name]
+    const begin = `${names.join('-')}-`
+    return isTable(value) && [...known.keys()].some((key) => key.startsWith(begin))
+      ? valuesOf(value, known, names)
+      : [{ names, value }]
+  })
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
+}
+
+function notKnown(names: readonly string[], place: string, known: ReadonlyMap<string, string>): string {
+  const name = names.at(-1) ?? ''
+  const table = names.slice(0, -1).join('.')
+  if (table === '')
+    return `${quote(name)} in ${place} is not a setting: the settings are ${[...known.keys()].join(', ')}.`
+  const begin = `${names.slice(0, -1).join('-')}-`
+  const those = [...known.keys()].filter((key) => key.startsWith(begin)).map((key) => key.slice(begin.length))
+  const remedy = known.has(name) ? `write ${name} above the first table` : `those of [${table}] are ${those.join(', ')}`
+  return `${quote(name)} in ${place} is not a setting of the table [${table}]: ${remedy}.`
 }
 
 function kindOf(value: unknown): string {

@@ -146,7 +146,7 @@ export const DEFINITIONS = {
       'NATS servers with staging requests of Cloud Foundry',
       {
         about:
-          'The older staging service of Cloud Foundry: NATS servers of which staging requests are taken, such as "nats://10.1.2.3:4222", or tls:// for all of them; "" takes none. Whoever may send requests there stages applications on this node. docs/cloud-foundry.md says what is served. The credentials are in a file of mode 0600: USER:PASSWORD, or a token. Each subject is the name of its queue group, too.',
+          'The older staging service of Cloud Foundry: NATS servers of which staging requests are taken, such as "nats://10.1.2.3:4222", or tls:// for all of them; "" takes none. Whoever may send requests there stages applications on this node. docs/cloud-foundry.md says what is served. The credentials are in a file of mode 0600: USER:PASSWORD, a token, the seed of an NKey, or a credentials file of NATS. Each subject is the name of its queue group, too.',
       },
     ),
     credentials: define(
@@ -154,7 +154,7 @@ export const DEFINITIONS = {
       'FILE',
       parseOptionalPath,
       '',
-      'file with USER:PASSWORD, or a token, for NATS',
+      'file with what to log in at NATS with',
     ),
     subjects: define('cloud-foundry-subjects', 'LIST', parseSubjects, 'staging', 'subjects of staging requests'),
     networks: define(

@@ -110,6 +110,15 @@ export function failureOfInterruptions(stager: string, times: number): Failure {
   }
 }
 
+export function failureOfFetch(): Failure {
+  return {
+    cause: 'fetch-failed',
+    stager: undefined,
+    message: 'the data to be staged could not be fetched',
+    hint: 'The lines before show why; correct what they name, and send the request again.',
+  }
+}
+
 type Meaning = Pick<Failure, 'cause' | 'hint'>
 
 const OURS: Meaning = {

@@ -10,13 +10,18 @@ import { isTerminal, type Staging, type StagingSource } from '../model/staging.j
  * Throws `Conflict` (`staging-not-ended`, `staging-source-gone`, `secrets-gone`).
  */
 export async function sourceOfRetry(
-  { uuid, state, source, input, secrets }: Staging,
+  { uuid, state, source, awaitsSource, input, secrets }: Staging,
   results: () => Promise<readonly Result[]>,
 ): Promise<StagingSource | undefined> {
   if (secrets.length > 0 && isTerminal(state))
     throw new Conflict(
       'secrets-gone',
       `Staging ${uuid} was given secrets (${secrets.join(', ')}), which were deleted at its end: stage the package again, and give them again.`,
+    )
+  if (awaitsSource && isTerminal(state))
+    throw new Conflict(
+      'staging-source-gone',
+      `Staging ${uuid} ended before its data had been fetched: have it requested again.`,
     )
   switch (state) {
     case 'failed':

@@ -13,6 +13,8 @@ import type { Secrets } from '../secrets/secrets.js'
 import { openLaunchOf, type Staging, type StagingSource } from '../model/staging.js'
 import type { Receiver } from '../model/webhook.js'
 import { beginning, COMPLETE, reuseOf } from './log-lines.js'
+import { explanationOf } from './explain-failure.js'
+import { failureOfFetch } from './failures.js'
 import type { Reuse } from './reuse.js'
 import { sourceOfRetry } from './source-of-retry.js'
 import type { StagingUploadsParts } from './staging-uploads.js'
@@ -38,6 +40,10 @@ export interface StagingServiceParts {
 }
 
 export interface SubmitOptions {
+  /** Default: a new one. */
+  readonly uuid?: string | undefined
+  /** It is queued, and waits for `supply`. Default: false. */
+  readonly awaitsSource?: boolean | undefined
   readonly source?: StagingSource | undefined
   /** Whether an earlier result may answer it; default: true. */
   readonly reuse?: boolean | undefined
@@ -166,10 +172,29 @@ export class StagingService {
         : {}),
     }
     // One that has to wait is answered when its turn comes: those before it may change what it depends on.
-    const staging = await (this.#queue.admitsAtOnce ? reuse.submit(request, logs) : ledger.submit(request))
+    const mayBeAnswered = this.#queue.admitsAtOnce && options.awaitsSource !== true
+    const staging = await (mayBeAnswered ? reuse.submit(request, logs) : ledger.submit(request))
     if (staging.state === 'queued') this.#queue.notify()
     else await this.#log(staging.uuid, beginning(staging), reuseOf(staging), COMPLETE)
     return staging
+  }
+
+  /** The source of a staging that awaits it, which may run from now on. Throws `Conflict` (`state-changed`). */
+  async supply(uuid: string, source: StagingSource): Promise<Staging> {
+    const staging = await this.#parts.ledger.supply(uuid, source)
+    this.#queue.notify()
+    return staging
+  }
+
+  /**
+   * A staging that awaits its source will not get it, and fails.
+   *
+   * @param why lines for its log
+   */
+  async refuse(uuid: string, why: readonly string[]): Promise<void> {
+    const failure = failureOfFetch()
+    await this.#parts.ledger.refuse(uuid, failure)
+    await this.#log(uuid, ...why, ...explanationOf(failure, []))
   }
 
   /** Throws `Conflict` (`staging-ended`). */

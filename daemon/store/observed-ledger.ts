@@ -10,6 +10,8 @@ export function observeEnds(ledger: StagingLedger, ended: (staging: Staging) => 
   }
   return {
     submit: (request, answerOf) => told(ledger.submit(request, answerOf)),
+    supply: (staging, source) => ledger.supply(staging, source),
+    refuse: (staging, failure) => told(ledger.refuse(staging, failure)),
     admitNext: () => ledger.admitNext(),
     running: () => ledger.running(),
     get: (uuid) => ledger.get(uuid),

@@ -22,6 +22,8 @@ import type { Receiver } from '../model/webhook.js'
  *     │                  ├──fail──> failed
  *     │                  ├──answer──> succeeded          (without a launch)
  *     └──cancel──────────┴──cancel──> cancelled
+ *
+ * One that awaits its source is queued, and not admitted before `supply`, which keeps its place; `refuse` makes it failed.
  */
 export interface StagingLedger {
   /**
@@ -31,7 +33,11 @@ export interface StagingLedger {
    * With an answer, it is admitted and has succeeded by the same transaction, which throws what `answer` throws.
    */
   submit(request: SubmitStaging, answerOf?: AnswerOf): Promise<Staging>
-  /** Makes the oldest queued staging `running`, and returns it; undefined if none is queued. */
+  /** The source of a queued staging that awaits it. The package is taken as it is now. */
+  supply(staging: string, source: StagingSource): Promise<Staging>
+  /** A queued staging that awaits its source will not get it: it becomes `failed`, and the package what it was before. */
+  refuse(staging: string, failure: Failure): Promise<Staging>
+  /** Makes the oldest queued staging that has its source `running`, and returns it; undefined if there is none. */
   admitNext(): Promise<Staging | undefined>
   /** Running stagings in order of admission. At the start of the daemon these are the interrupted ones. */
   running(): Promise<readonly Staging[]>
@@ -108,6 +114,10 @@ export interface StagingFilter {
 }
 
 export interface SubmitStaging {
+  /** Default: a new one. */
+  readonly uuid?: string | undefined
+  /** Its source comes later, by `supply`. */
+  readonly awaitsSource?: boolean | undefined
   readonly packageUuid: string
   readonly pipelineFqn: string
   /** Never empty. */

@@ -7,8 +7,8 @@ export interface Task {
   /** Where the answer goes; undefined if nobody waits for one. */
   readonly reply: string | undefined
   readonly receivedAt: string
-  /** The UUID of its staging, once there is one. */
-  readonly staging: string | undefined
+  /** When it was begun first, which its time limit counts from; undefined if it waits. */
+  readonly begunAt: string | undefined
   /** Whether the droplet may have been sent: it is not sent again then. */
   readonly uploading: boolean
   /** Lines, each with a line feed. */
@@ -22,10 +22,11 @@ export interface Task {
  * that name a task throw `NotFound` (`task-not-found`).
  */
 export interface TaskRepository {
-  record(task: Pick<Task, 'id' | 'request' | 'reply' | 'answer'>): Promise<void>
+  /** All of them, in this order. */
+  record(tasks: readonly Pick<Task, 'id' | 'request' | 'reply' | 'answer'>[]): Promise<void>
   /** In the order of their receipt. */
   all(): Promise<readonly Task[]>
-  progress(id: string, change: Partial<Pick<Task, 'staging' | 'uploading' | 'log'>>): Promise<void>
+  progress(id: string, change: Partial<Pick<Task, 'begunAt' | 'uploading' | 'log'>>): Promise<void>
   /** With the last lines of its log. */
   answer(id: string, answer: string): Promise<void>
   /** The answer was sent, or nobody waits for it. Does nothing for one that is not there. */

@@ -260,6 +260,7 @@ describe('the outcome of a staging is the exit code', () => {
     'data-limit': 12,
     unresolved: 13,
     policy: 5,
+    'fetch-failed': 4,
     infrastructure: 1,
   }
 

@@ -169,6 +169,71 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       })
     })
 
+    describe('keeps a staging that awaits its source', () => {
+      const source: StagingSource = {
+        resource: resource({ sha256: 'e'.repeat(64) }),
+        dependencies: [],
+        environment: { NEW: '2' },
+        ownEnvironment: true,
+      }
+      const wait = (of: Package, uuid = randomUUID()) =>
+        ledger.submit({
+          packageUuid: of.uuid,
+          pipelineFqn: 'p',
+          stagers: [stagerSnapshot('s')],
+          uuid,
+          awaitsSource: true,
+        })
+      const uploadWith = (environment: Readonly<Record<string, string>>) =>
+        packages.create({ ...packageDraft('app'), resource: resource(), environment })
+
+      it('out of the queue until it has it, and in its place then', async () => {
+        const uuid = randomUUID()
+        expect(await wait(await uploadWith({ OLD: '1' }), uuid)).toMatchObject({
+          uuid,
+          state: 'queued',
+          awaitsSource: true,
+        })
+        const later = await submit(await upload('other'))
+        expect((await admit()).uuid).toBe(later.uuid)
+        expect(await ledger.admitNext()).toBeUndefined()
+        await submit(await upload('last'))
+
+        const supplied = await ledger.supply(uuid, source)
+        expect(supplied).toMatchObject({ state: 'queued', awaitsSource: false, source })
+        expect(supplied.work).toMatchObject({ resource: source.resource, environment: { NEW: '2' }, dependencies: [] })
+        expect(supplied.input).toEqual(supplied.work)
+        expect((await admit()).uuid).toBe(uuid)
+      })
+
+      it('and fails without it: the package is what it was before', async () => {
+        const app = await upload()
+        const { uuid } = await wait(app)
+        expect(await ledger.refuse(uuid, FAILURE)).toMatchObject({
+          ...{ state: 'failed', failure: FAILURE, awaitsSource: true, launches: [] },
+          endedAt: expect.any(String) as string,
+        })
+        expect(await packages.get(app)).toMatchObject({ state: 'uploaded', resource: app.resource })
+        expect((await submit(app)).state).toBe('queued')
+      })
+
+      it('and is cancelled at once', async () => {
+        const app = await upload()
+        const { uuid } = await wait(app)
+        expect(await ledger.requestCancel(uuid)).toMatchObject({ state: 'cancelled', awaitsSource: true })
+        expect((await packages.get(app)).state).toBe('uploaded')
+        await refused(ledger.supply(uuid, source))
+        await refused(ledger.refuse(uuid, FAILURE))
+      })
+
+      it('and no other one', async () => {
+        const { uuid } = await submit(await upload())
+        await refused(ledger.supply(uuid, source))
+        await refused(ledger.refuse(uuid, FAILURE))
+        await expect(ledger.supply(randomUUID(), source)).rejects.toMatchObject({ code: 'staging-not-found' })
+      })
+    })
+
     it('answers a staging that is submitted with a result of its package, in one transaction', async () => {
       const app = await upload()
       const request = {

@@ -20,6 +20,12 @@ const SHOWN_ELSEWHERE: Readonly<Record<string, readonly TestPlace[]>> = {
     },
     { file: 'test/engine/system/bad-input.test.ts', title: 'a user that does not exist in the root' },
   ],
+  'a staging failed with `fetch-failed`': [
+    {
+      file: 'test/daemon/cloud-foundry/cloud-foundry.test.ts',
+      title: 'is a failed staging with a cause and a log when its application cannot be fetched, and is not retried',
+    },
+  ],
   'connections of stagers are established and then hang': [
     {
       file: 'test/daemon/host-findings.test.ts',

@@ -7,7 +7,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** The two endpoints of a Cloud Controller, on loopback. */
 export class Controller {
-  readonly uploads: { readonly headers: IncomingHttpHeaders; readonly body: Buffer }[] = []
+  readonly uploads: { readonly url: string; readonly headers: IncomingHttpHeaders; readonly body: Buffer }[] = []
   readonly downloads: IncomingHttpHeaders[] = []
   /** In place of sending the application. */
   download: Handler | undefined
@@ -19,8 +19,11 @@ export class Controller {
     readonly close: () => Promise<void>,
   ) {}
 
-  /** @param application a zip or a tar */
-  static async open(application: Buffer): Promise<Controller> {
+  /**
+   * @param application a zip or a tar
+   * @param port default: any that is free
+   */
+  static async open(application: Buffer, port = 0): Promise<Controller> {
     const server = createServer((request, response) => {
       if (request.method === 'GET') {
         controller.downloads.push(request.headers)
@@ -33,11 +36,11 @@ export class Controller {
         return
       }
       void buffer(request).then((body) => {
-        controller.uploads.push({ headers: request.headers, body })
+        controller.uploads.push({ url: request.url ?? '', headers: request.headers, body })
         response.end('{}')
       })
     })
-    server.listen(0, '127.0.0.1')
+    server.listen(port, '127.0.0.1')
     await once(server, 'listening')
     const controller = new Controller((server.address() as AddressInfo).port, async () => {
       server.closeAllConnections()

@@ -18,6 +18,7 @@ export function hintOfFailure({ cause }: Failure, output: readonly string[], con
     case 'relaunch-limit':
     case 'unresolved':
     case 'policy':
+    case 'fetch-failed':
     case 'infrastructure':
       return undefined
   }

@@ -1,6 +1,7 @@
 import { BadInput, Conflict, errnoOf, Fault } from '../../../base/errors.js'
 import type { BackupRepository, Restored } from '../backup-repository.js'
 import type { ReferenceRepository } from '../reference-repository.js'
+import { cancelAwaited } from './awaited-sources.js'
 import { StagerdDatabase } from './database.js'
 import { MIGRATIONS } from './migrations.js'
 import { BOOTSTRAP, OPEN_STAGING, STAGING } from './states.js'
@@ -68,6 +69,7 @@ export class SqliteBackups implements BackupRepository {
     this.#database.statement('PRAGMA other.secure_delete = ON').all()
     for (const table of ['staging_secrets', 'stager_secrets', 'verifications', 'cloud_foundry_tasks'])
       this.#database.statement(`DELETE FROM other.${table}`).run()
+    cancelAwaited(this.#database, 'other', new Date().toISOString())
   }
 
   #assertReplaceable(replace: boolean): void {

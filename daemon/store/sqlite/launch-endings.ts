@@ -1,14 +1,16 @@
 import type { LaunchState, Staging, WorkingCopy } from '../../model/staging.js'
 import type { StagerdDatabase } from './database.js'
 import type { StagingTable } from './staging-table.js'
+import type { StagedPackages } from './staged-packages.js'
 import { changeOne, stateChanged } from './state-changed.js'
-import { OPEN_LAUNCH, STAGING } from './states.js'
+import { LAUNCH, OPEN_LAUNCH, STAGING } from './states.js'
 
-/** Ends launches, inside a transaction. */
+/** Ends launches, and the stagings that end with them, inside a transaction. */
 export class LaunchEndings {
   constructor(
     private readonly database: StagerdDatabase,
     private readonly stagings: StagingTable,
+    private readonly subjects: StagedPackages,
     private readonly now: () => string,
   ) {}
 
@@ -29,5 +31,25 @@ export class LaunchEndings {
     const [staging] = this.stagings.select('WHERE sequence = (SELECT staging FROM launches WHERE uuid = ?)', [launch])
     if (!staging) throw stateChanged(`launch ${launch} has no staging`)
     return staging
+  }
+
+  /** Cancels a staging that is `from`. Its package is what it was before. */
+  cancel(staging: Staging, from: 'queued' | 'running'): Staging {
+    const { sequence, uuid, packageUuid } = staging
+    const now = this.now()
+    this.database
+      .statement(
+        `UPDATE launches SET state = ${LAUNCH.aborted}, ended_at = ? WHERE staging = ? AND state IN ${OPEN_LAUNCH}`,
+      )
+      .run(now, sequence)
+    changeOne(
+      this.database,
+      `UPDATE stagings SET state = ${STAGING.cancelled}, ended_at = ? WHERE sequence = ? AND state = ?`,
+      [now, sequence, from],
+      `staging ${uuid} is not ${from}`,
+    )
+    const before = this.subjects.stateBefore(staging)
+    if (before !== undefined) this.subjects.change(packageUuid, { state: before })
+    return this.stagings.get(uuid)
   }
 }

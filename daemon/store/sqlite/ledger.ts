@@ -3,8 +3,16 @@ import { BadInput, Conflict } from '../../../base/errors.js'
 import { withOwnStartCommand } from '../../packages/manifest/apply-manifest.js'
 import type { Result } from '../../model/result.js'
 import type { AnswerOf, StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
-import { LAUNCH_STATE_AFTER, type Failure, type Launch, type Staging, type WorkingCopy } from '../../model/staging.js'
+import {
+  LAUNCH_STATE_AFTER,
+  type Failure,
+  type Launch,
+  type Staging,
+  type StagingSource,
+  type WorkingCopy,
+} from '../../model/staging.js'
 import { WEBHOOK_STATES } from '../../model/webhook.js'
+import { AwaitedSources } from './awaited-sources.js'
 import type { StagerdDatabase } from './database.js'
 import { LaunchEndings } from './launch-endings.js'
 import type { PackageTable } from './package-table.js'
@@ -24,6 +32,7 @@ export class SqliteLedger implements StagingLedger {
   readonly #results: ResultTable
   readonly #subjects: StagedPackages
   readonly #endings: LaunchEndings
+  readonly #awaited: AwaitedSources
   readonly #now: () => string
 
   constructor(
@@ -38,18 +47,20 @@ export class SqliteLedger implements StagingLedger {
     this.#results = results
     this.#subjects = new StagedPackages(database, packages, results)
     this.#now = () => now().toISOString()
-    this.#endings = new LaunchEndings(database, this.#stagings, this.#now)
+    this.#awaited = new AwaitedSources(database, this.#stagings, packages, this.#subjects)
+    this.#endings = new LaunchEndings(database, this.#stagings, this.#subjects, this.#now)
   }
 
   submit(request: SubmitStaging, answerOf?: AnswerOf): Promise<Staging> {
     const { packageUuid, pipelineFqn, stagers, source, reuse = true, keepFailedMs, secrets, notify = [] } = request
-    const options = { source, reuse, keepFailedMs, secrets }
+    const { uuid = randomUUID(), awaitsSource = false } = request
+    const options = { source, awaitsSource, reuse, keepFailedMs, secrets }
     return this.#database.write(() => {
       if (stagers.length === 0) throw new BadInput('empty-pipeline', `${pipelineFqn} has no stagers: append one first.`)
       const found = this.#packages.get({ uuid: packageUuid })
       const work = workingCopyOf(found, source)
       this.#packages.replace(found, { ...found, state: 'staging' })
-      const [uuid, submittedAt] = [randomUUID(), this.#now()]
+      const submittedAt = this.#now()
       this.#stagings.insert({ uuid, subject: found, pipelineFqn, stagers, work, ...options, submittedAt })
       const ofCall = { namespace: found.namespace, staging: uuid, on: WEBHOOK_STATES, createdAt: submittedAt }
       for (const receiver of notify) insertWebhook(this.#database, { ...receiver, ...ofCall })
@@ -59,13 +70,20 @@ export class SqliteLedger implements StagingLedger {
     })
   }
 
+  supply(staging: string, source: StagingSource): Promise<Staging> {
+    return this.#database.write(() => this.#awaited.supply(staging, source))
+  }
+
+  refuse(staging: string, failure: Failure): Promise<Staging> {
+    return this.#database.write(() => this.#awaited.refuse(staging, failure, this.#now()))
+  }
+
   admitNext(): Promise<Staging | undefined> {
     return this.#database.write(() => {
       const row = this.#database
         .statement<{ uuid: string }>(
           `UPDATE stagings SET state = ${STAGING.running}, started_at = ?
-           WHERE state = ${STAGING.queued}
-             AND sequence = (SELECT min(sequence) FROM stagings WHERE state = ${STAGING.queued})
+           WHERE sequence = (SELECT min(sequence) FROM stagings WHERE state = ${STAGING.queued} AND awaits_source = 0)
            RETURNING uuid`,
         )
         .get(this.#now())
@@ -227,7 +245,7 @@ export class SqliteLedger implements StagingLedger {
   requestCancel(staging: string): Promise<Staging> {
     return this.#database.write(() => {
       const found = this.#stagings.get(staging)
-      if (found.state === 'queued') return this.#cancel(found, 'queued')
+      if (found.state === 'queued') return this.#endings.cancel(found, 'queued')
       const outcome = found.state === 'cancelled' ? 'was cancelled' : found.state
       if (found.state !== 'running')
         throw new Conflict('staging-ended', `Staging ${staging} has ended already: it ${outcome}.`)
@@ -244,26 +262,8 @@ export class SqliteLedger implements StagingLedger {
     return this.#database.write(() => {
       const found = this.#stagings.get(staging)
       if (!found.cancelRequested) throw stateChanged(`staging ${staging} has no request to cancel it`)
-      return this.#cancel(found, 'running')
+      return this.#endings.cancel(found, 'running')
     })
-  }
-
-  #cancel(staging: Staging, from: 'queued' | 'running'): Staging {
-    const { sequence, uuid, packageUuid } = staging
-    const now = this.#now()
-    this.#database
-      .statement(
-        `UPDATE launches SET state = ${LAUNCH.aborted}, ended_at = ? WHERE staging = ? AND state IN ${OPEN_LAUNCH}`,
-      )
-      .run(now, sequence)
-    this.#change(
-      `UPDATE stagings SET state = ${STAGING.cancelled}, ended_at = ? WHERE sequence = ? AND state = ?`,
-      [now, sequence, from],
-      `staging ${uuid} is not ${from}`,
-    )
-    const before = this.#subjects.stateBefore(staging)
-    if (before !== undefined) this.#subjects.change(packageUuid, { state: before })
-    return this.#stagings.get(uuid)
   }
 
   #resultsFor({ packageUuid: uuid }: Staging): Result[] {

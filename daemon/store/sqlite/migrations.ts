@@ -17,6 +17,7 @@ import { SQL as callWebhooks } from './migrations/0016-call-webhooks.js'
 import { SQL as verifications } from './migrations/0017-verifications.js'
 import { SQL as expectedDependencies } from './migrations/0018-expected-dependencies.js'
 import { SQL as cloudFoundryTasks } from './migrations/0019-cloud-foundry-tasks.js'
+import { SQL as awaitedSources } from './migrations/0020-awaited-sources.js'
 
 export interface Migration {
   /** From 1, in ascending order. */
@@ -46,4 +47,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 17, name: 'verifications', sql: verifications },
   { version: 18, name: 'expected-dependencies', sql: expectedDependencies },
   { version: 19, name: 'cloud-foundry-tasks', sql: cloudFoundryTasks },
+  { version: 20, name: 'awaited-sources', sql: awaitedSources },
 ]

@@ -34,6 +34,7 @@ interface StagingRow {
   readonly work: string
   readonly source: string | null
   readonly input: string | null
+  readonly awaits_source: 0 | 1
   readonly reuse: 0 | 1
   readonly reused: string | null
   readonly keep_failed_ms: number | null
@@ -56,7 +57,7 @@ interface LaunchRow {
 
 export interface NewStaging extends Pick<
   Staging,
-  'uuid' | 'pipelineFqn' | 'stagers' | 'work' | 'source' | 'reuse' | 'keepFailedMs'
+  'uuid' | 'pipelineFqn' | 'stagers' | 'work' | 'source' | 'awaitsSource' | 'reuse' | 'keepFailedMs'
 > {
   readonly secrets: SealedSecrets | undefined
   readonly subject: Package
@@ -73,12 +74,12 @@ export class StagingTable {
 
   /** Queues it. */
   insert(staging: NewStaging): void {
-    const { uuid, subject, pipelineFqn, stagers, work, source, reuse, keepFailedMs, secrets, submittedAt } = staging
+    const { uuid, subject, pipelineFqn, stagers, work, source, awaitsSource, reuse, keepFailedMs, secrets } = staging
     const { lastInsertRowid } = this.#database
       .statement(
         `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, input,
-           source, reuse, keep_failed_ms, secrets, submitted_at)
-         VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           source, awaits_source, reuse, keep_failed_ms, secrets, submitted_at)
+         VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         uuid,
@@ -90,10 +91,11 @@ export class StagingTable {
         JSON.stringify(work),
         JSON.stringify(work),
         source ? JSON.stringify(source) : null,
+        Number(awaitsSource),
         Number(reuse),
         keepFailedMs ?? null,
         JSON.stringify(secrets?.names ?? []),
-        submittedAt,
+        staging.submittedAt,
       )
     if (!secrets) return
     this.#database
@@ -182,8 +184,10 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
       resource: decodeResource(source.resource),
       dependencies: source.dependencies,
       environment: source.environment,
+      ...(source.ownEnvironment ? { ownEnvironment: true } : {}),
       ...(source.manifest ? { manifest: source.manifest } : {}),
     },
+    awaitsSource: row.awaits_source === 1,
     input: input && { ...input, resource: decodeResource(input.resource) },
     reuse: row.reuse === 1,
     reused: row.reused ?? undefined,

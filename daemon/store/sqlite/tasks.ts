@@ -7,7 +7,7 @@ interface TaskRow {
   readonly request: Uint8Array
   readonly reply: string | null
   readonly received_at: string
-  readonly staging: string | null
+  readonly begun_at: string | null
   readonly uploading: number
   readonly log: string
   readonly answer: string | null
@@ -20,11 +20,13 @@ export class SqliteTasks implements TaskRepository {
     this.#database = database
   }
 
-  record({ id, request, reply, answer }: Parameters<TaskRepository['record']>[0]): Promise<void> {
+  record(tasks: Parameters<TaskRepository['record']>[0]): Promise<void> {
     return this.#database.write(() => {
-      this.#database
-        .statement('INSERT INTO cloud_foundry_tasks (id, request, reply, received_at, answer) VALUES (?, ?, ?, ?, ?)')
-        .run(id, request, reply ?? null, new Date().toISOString(), answer ?? null)
+      const statement = this.#database.statement(
+        'INSERT INTO cloud_foundry_tasks (id, request, reply, received_at, answer) VALUES (?, ?, ?, ?, ?)',
+      )
+      for (const { id, request, reply, answer } of tasks)
+        statement.run(id, request, reply ?? null, new Date().toISOString(), answer ?? null)
     })
   }
 
@@ -33,22 +35,22 @@ export class SqliteTasks implements TaskRepository {
       this.#database
         .statement<TaskRow>('SELECT * FROM cloud_foundry_tasks ORDER BY number')
         .all()
-        .map(({ id, request, reply, received_at, staging, uploading, log, answer }) => ({
+        .map(({ id, request, reply, received_at, begun_at, uploading, log, answer }) => ({
           ...{ id, request, log },
           receivedAt: received_at,
           reply: reply ?? undefined,
-          staging: staging ?? undefined,
+          begunAt: begun_at ?? undefined,
           uploading: uploading === 1,
           answer: answer ?? undefined,
         })),
     )
   }
 
-  progress(id: string, { staging, uploading, log }: Parameters<TaskRepository['progress']>[1]): Promise<void> {
+  progress(id: string, { begunAt, uploading, log }: Parameters<TaskRepository['progress']>[1]): Promise<void> {
     return this.#change(
       `UPDATE cloud_foundry_tasks
-       SET staging = coalesce(?, staging), uploading = coalesce(?, uploading), log = coalesce(?, log) WHERE id = ?`,
-      [staging ?? null, uploading === undefined ? null : Number(uploading), log ?? null, id],
+       SET begun_at = coalesce(?, begun_at), uploading = coalesce(?, uploading), log = coalesce(?, log) WHERE id = ?`,
+      [begunAt ?? null, uploading === undefined ? null : Number(uploading), log ?? null, id],
       id,
     )
   }

@@ -23,7 +23,7 @@ export function workingCopyOf(found: Package, source: StagingSource | undefined)
   return {
     dependencies: source?.dependencies ?? dependencies,
     provides,
-    environment: { ...environment, ...source?.environment },
+    environment: source?.ownEnvironment ? { ...source.environment } : { ...environment, ...source?.environment },
     templates,
     ...(manifest ? { manifest } : {}),
     resource: source?.resource ?? resource,

@@ -6,6 +6,7 @@ import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { RestoreReport } from '../../../daemon/documents/backup.js'
 import type { Package } from '../../../daemon/documents/package.js'
+import { stagerSnapshot } from '../../contract/samples.js'
 import { AccessClient } from './access-requests.js'
 import { bytesOf, documentOf } from './api-client.js'
 import { ApiUnderTest } from './api-under-test.js'
@@ -97,6 +98,19 @@ describe('a backup', () => {
     expect((await bytesOf(await answer)).equals(content)).toBe(true)
     expect((await there.ask('GET', `/v1/resources/${digest}`)).status).toBe(200)
     expect(await filesBelow(join(there.directory.path, 'logs'))).toEqual([`${staging}.ndjson`])
+  })
+
+  it('has a staging that awaits its source cancelled, because only its own node has the task that brings it', async () => {
+    const { uuid: packageUuid } = await put('awaited', randomBytes(500))
+    const stagers = [stagerSnapshot('s')]
+    const { uuid } = await here.store.ledger.submit({ packageUuid, pipelineFqn: 'p', stagers, awaitsSource: true })
+    const { uuid: other } = await put('queued', randomBytes(500))
+    const queued = await here.store.ledger.submit({ packageUuid: other, pipelineFqn: 'p', stagers })
+    expect((await restore(await backup())).status).toBe(200)
+    expect(await there.store.ledger.get(uuid)).toMatchObject({ state: 'cancelled', awaitsSource: true })
+    expect((await there.store.packages.get({ uuid: packageUuid })).state).toBe('ready')
+    expect(await there.store.ledger.get(queued.uuid)).toMatchObject({ state: 'queued' })
+    expect(await here.store.ledger.get(uuid)).toMatchObject({ state: 'queued' })
   })
 
   it('is an archive that tar unpacks and sha256sum checks, with the names of a state directory', async () => {

@@ -1,23 +1,22 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
 import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, request } from 'undici'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { readTar } from '../../cli/support/read-tar.js'
 import { CONTENT, furnish } from '../../docs/support/furnish.js'
 import { Controller } from '../../support/controller.js'
 import { DaemonInProcess } from '../../support/daemon-in-process.js'
 import type { FakeStager } from '../../support/fake-isolation.js'
+import { freePort } from '../../support/free-port.js'
 import { NatsServer } from '../../support/nats-server.js'
 import { call } from '../../support/staging-harness.js'
 import { tarOf } from '../../support/tar-builder.js'
 import { until } from '../../support/until.js'
 import { zipOf } from '../../support/zip-builder.js'
-
-interface Answer {
-  readonly task_id: string
-  readonly task_log: string
-  readonly error?: string
-}
+import { linesOf, requestFor, type Answer } from './support/answers.js'
 
 const HANGS: FakeStager = ({ signal }) =>
   new Promise((resolve) => {
@@ -25,7 +24,6 @@ const HANGS: FakeStager = ({ signal }) =>
   })
 
 const TIMES = /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] /gm
-const linesOf = ({ task_log: log }: Answer) => log.replace(TIMES, '').split('\n').slice(0, -1)
 
 // What a controller sends and gets, on the wire: a daemon in this process, and a real NATS server.
 describe('the older staging service', () => {
@@ -40,6 +38,7 @@ describe('the older staging service', () => {
       cloudFoundryNats: `nats://127.0.0.1:${nats.port}`,
       cloudFoundryNetworks: '127.0.0.0/8',
       cloudFoundryTasks: '2',
+      packageQuota: '32MB',
       concurrency: '8',
     })
     await furnish(daemon)
@@ -63,21 +62,8 @@ describe('the older staging service', () => {
   afterEach(() => controller.close())
 
   let count = 0
-  const requestOf = (more: object = {}, properties: object = {}) => ({
-    app_id: `app-${(count += 1)}`,
-    download_uri: `${controller.url}/download`,
-    upload_uri: `${controller.url}/upload`,
-    properties: {
-      services: [],
-      framework_info: { name: 'node' },
-      runtime_info: { name: 'node20', executable: 'node', version: '20' },
-      resources: { memory: 256, disk: 256, fds: 1024 },
-      environment: ['GREETING=hello there'],
-      meta: { command: '%VCAP_LOCAL_RUNTIME% server.js' },
-      ...properties,
-    },
-    ...more,
-  })
+  const requestOf = (more: object = {}, properties: object = {}) =>
+    requestFor(`app-${(count += 1)}`, controller, more, properties)
 
   const send = async (data: string, timeout = 20_000): Promise<Answer> =>
     (await client.request('staging', data, { timeout })).json()
@@ -119,12 +105,12 @@ describe('the older staging service', () => {
 
   it('takes a tar, too, follows redirects, and sends credentials only where they belong', async () => {
     controller.download = (request, response) => {
-      if (request.url === '/download') response.writeHead(302, { location: '/there' }).end()
+      if (request.url === '/download/x') response.writeHead(302, { location: '/there' }).end()
       else if (request.url === '/there')
         response.writeHead(307, { location: `http://localhost:${controller.port}/elsewhere` }).end()
       else response.end(tarOf({ name: 'server.js', data: 'x' }))
     }
-    const uri = (path: string) => `http://user:s3%20cret@127.0.0.1:${controller.port}/${path}`
+    const uri = (path: string) => `http://user:s3%20cret@127.0.0.1:${controller.port}/${path}/x`
     const answer = await ask({ download_uri: uri('download'), upload_uri: uri('upload') })
     expect(answer.error).toBeUndefined()
     const basic = `Basic ${Buffer.from('user:s3 cret').toString('base64')}`
@@ -219,6 +205,28 @@ describe('the older staging service', () => {
     expect(controller.uploads).toEqual([])
   })
 
+  it('sends a droplet again only where no connection was made', async () => {
+    let attempts = 0
+    controller.upload = (from) => {
+      attempts += 1
+      from.socket.destroy()
+    }
+    expect((await ask()).error).toBe('Failed uploading droplet')
+    expect(attempts).toBe(1)
+
+    const port = await freePort()
+    const asked = ask({ upload_uri: `http://127.0.0.1:${port}/` })
+    await until('its staging has ended', async () => {
+      const list = await daemon.made('staging', 'list', '--limit', '1')
+      return list.includes('succeeded')
+    })
+    await delay(300)
+    const later = await Controller.open(Buffer.alloc(0), port)
+    onTestFinished(() => later.close())
+    expect((await asked).error).toBeUndefined()
+    expect(later.uploads).toHaveLength(1)
+  })
+
   it('refuses a zip that climbs out', async () => {
     await controller.close()
     const zip = await zipOf([['aa/evil.js', 'x']])
@@ -259,12 +267,17 @@ describe('the older staging service', () => {
     expect([most, controller.uploads.length]).toEqual([2, 6])
   })
 
-  it('ends what takes too long, and says so', async () => {
+  /** With the time limit of its tasks from now on. */
+  async function restart(cloudFoundryTimeout = '1m'): Promise<void> {
     await daemon.stop()
-    daemon.flags = { ...daemon.flags, cloudFoundryTimeout: '1s' }
+    daemon.flags = { ...daemon.flags, cloudFoundryTimeout }
     daemon.log.length = 0
     await daemon.start()
     await until('it is subscribed', () => daemon.said('Subscribed to staging'))
+  }
+
+  it('ends what takes too long, and says so', async () => {
+    await restart('1s')
     controller.upload = hang
     const uploading = await ask()
     expect(uploading.error).toBe('Staging timed out after 1 seconds.')
@@ -272,11 +285,122 @@ describe('the older staging service', () => {
     const staging = await ask()
     expect([staging.error, linesOf(staging).at(-1)]).toEqual(Array(2).fill('Staging timed out after 1 seconds.'))
     await until('the staging is cancelled', async () => !/running|queued/.test(await daemon.made('staging', 'list')))
-    await daemon.stop()
-    daemon.flags = { ...daemon.flags, cloudFoundryTimeout: '1m' }
-    daemon.log.length = 0
-    await daemon.start()
-    await until('it is subscribed', () => daemon.said('Subscribed to staging'))
+    controller.download = hang
+    const fetching = await ask()
+    expect([fetching.error, linesOf(fetching)]).toEqual([
+      'Staging timed out after 1 seconds.',
+      ['Setting up temporary directories', 'Downloading application', 'Staging timed out after 1 seconds.'],
+    ])
+    expect(await daemon.made('staging', 'list')).not.toMatch(/running|queued/)
+    await restart()
+  })
+
+  it('counts the time from the first begin, whatever is restarted meanwhile', async () => {
+    await restart('5s')
+    let launches = 0
+    daemon.isolation.stagers.set('./stage', async (context) => {
+      launches += 1
+      await HANGS(context)
+    })
+    const began = performance.now()
+    const asked = ask({ app_id: 'in-time' })
+    await until('it is staged', () => launches === 1)
+    await delay(2500)
+    await restart('5s')
+    const answer = await asked
+    expect(launches).toBe(2)
+    const seconds = (performance.now() - began) / 1000
+    expect([answer.error, linesOf(answer).at(-1)]).toEqual(Array(2).fill('Staging timed out after 5 seconds.'))
+    // Counted from the restart, it would have been 7.5 at least.
+    expect(seconds).toBeGreaterThan(4.5)
+    expect(seconds).toBeLessThan(7)
+    await restart()
+  })
+
+  it('is a staging from its begin, with the number of its task', async () => {
+    controller.download = hang
+    const asked = ask({ app_id: 'seen' })
+    await until('it is fetched', () => controller.downloads.length === 1)
+    const [line = ''] = (await daemon.made('staging', 'list')).split('\n').filter((one) => one.includes('::seen'))
+    expect(line).toMatch(/queued/)
+    const uuid = /[0-9a-f-]{36}/.exec(
+      await daemon.made('staging', 'list', '--json', '--package', '/cloud-foundry::seen'),
+    )?.[0]
+    await daemon.made('staging', 'cancel', uuid ?? '')
+    const answer = await asked
+    expect(answer).toMatchObject({
+      task_id: uuid?.replaceAll('-', ''),
+      error: 'Staging plugin failed: it was cancelled.',
+    })
+  })
+
+  it('is a failed staging with a cause and a log when its application cannot be fetched, and is not retried', async () => {
+    controller.download = (_, to) => void to.writeHead(404).end()
+    const { task_id: task } = await ask({ app_id: 'not-there' })
+    const uuid = task.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+    expect(await daemon.get(`/v1/stagings/${uuid}`)).toMatchObject({
+      state: 'failed',
+      failure: { cause: 'fetch-failed' },
+      launches: [],
+    })
+    const { out } = await daemon.stagectl(['staging', 'logs', uuid])
+    expect(out).toMatch(/The server of the application answered 404\.\n.*Failed downloading app\n/)
+    expect(out).toContain('Cause: fetch-failed')
+    expect((await daemon.stagectl(['staging', 'retry', uuid])).err).toContain('before its data had been fetched')
+    expect(await daemon.get('/v1/packages/package::%2Fcloud-foundry::not-there')).toMatchObject({ state: 'uploaded' })
+  })
+
+  it('stages each request with its own environment, and with nothing of the request before', async () => {
+    const startupOf = async (properties: object) => {
+      const { error } = await ask({ app_id: 'changing' }, properties)
+      expect(error).toBeUndefined()
+      const entries = await readTar(Readable.from([Controller.dropletOf(controller.uploads.at(-1)!)]))
+      return entries.find(({ header }) => header.name === 'startup')?.text
+    }
+    expect(await startupOf({ environment: ['ONE=1', 'TWO=2'] })).toMatch(/ONE[^]*TWO/)
+    const later = await startupOf({ environment: ['TWO=3'], meta: { command: 'other' } })
+    expect(later).toContain('export TWO="${TWO:-3}"')
+    expect(later).not.toMatch(/ONE|server\.js/)
+  })
+
+  it.each([
+    ['has a length', { 'content-length': String(10 * 2 ** 30) }],
+    ['has no length', {}],
+  ])('ends a download of 10 GB that %s at the quota, before it is there', async (_what, headers) => {
+    let sent = 0
+    const zeros = Buffer.alloc(1024 * 1024)
+    controller.download = (_, to) => {
+      to.writeHead(200, headers)
+      const body = Readable.from(
+        (function* () {
+          for (; sent < 10 * 2 ** 30; sent += zeros.length) yield zeros
+        })(),
+      )
+      body.on('error', () => undefined)
+      to.on('close', () => body.destroy())
+      body.pipe(to)
+    }
+    const before = process.memoryUsage().rss
+    const answer = await ask()
+    const grown = process.memoryUsage().rss - before
+    console.log(`of 10 GB, ${sent / 2 ** 20} MB were sent; the process has grown by ${Math.round(grown / 2 ** 20)} MB`)
+    expect([answer.error, linesOf(answer).at(-2)]).toEqual([
+      'Failed downloading app',
+      'The application has more than the 33554432 bytes that are allowed.',
+    ])
+    expect(sent).toBeLessThan(64 * 2 ** 20)
+    expect(grown).toBeLessThan(256 * 2 ** 20)
+    expect(await readdir(path.join(daemon.stateDirectory, 'imports'))).toEqual([])
+  })
+
+  it('ends a zip that is small and becomes large at the quota', async () => {
+    const bomb = await zipOf([['zeros', Buffer.alloc(64 * 2 ** 20)]], true)
+    expect(bomb.length).toBeLessThan(2 ** 20)
+    controller.download = (_, to) => void to.end(bomb)
+    const answer = await ask()
+    expect(answer.error).toBe('Failed unpacking app')
+    expect(linesOf(answer).at(-2)).toMatch(/33554432 bytes/)
+    expect(await readdir(path.join(daemon.stateDirectory, 'blobs/new'))).toEqual([])
   })
 
   it('answers what was recorded, with the same task, after a restart in the middle of a staging', async () => {

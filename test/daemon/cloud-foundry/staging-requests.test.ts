@@ -57,7 +57,7 @@ describe('staging requests', () => {
       subjects: ['staging'],
       maxTasks: 4,
       tasks: store.tasks,
-      runner: { run },
+      runner: { run, settle: () => Promise.resolve() },
       seal,
       logger: pino({ level: 'silent' }),
       retryMs: 5,
@@ -115,7 +115,7 @@ describe('staging requests', () => {
       all: () => store.tasks.all(),
       record: () => Promise.reject(new Error('the disk is full')),
     } as unknown as StagingRequestsParts['tasks']
-    running.push(await start(done, { tasks, received: (result) => results.push(result) }))
+    running.push(await start(done, { tasks, received: ({ result }) => results.push(result) }))
     send()
     await until('it is counted', () => results.length === 1)
     expect([results, answers]).toEqual([['lost'], []])

@@ -153,6 +153,14 @@ it('the file may set every setting', async () => {
   })
 })
 
+it('a table of the file stands for the begin of its keys', async () => {
+  const flat = await loadFile('log-level = "warn"\ncloud-foundry-nats = "nats://x"\ncloud-foundry-tasks = 4')
+  const table = 'log-level = "warn"\n[cloud-foundry]\nnats = "nats://x"\ntasks = 4'
+  expect(await loadFile(table)).toEqual(flat)
+  expect(await loadFile('log-level = "warn"\ncloud-foundry = { nats = "nats://x", tasks = 4 }')).toEqual(flat)
+  expect(flat.cloudFoundry.maxTasks).toBe(4)
+})
+
 it('a flag overrides a variable, a variable overrides the file', async () => {
   await writeFile(file, 'pids = 1\nlog-level = "error"\ncompression-level = 2')
   const environment = { STAGERD_PIDS: '3', STAGERD_LOG_LEVEL: 'warn' }
@@ -256,6 +264,26 @@ describe('the settings file', () => {
       'a date',
       'timeout = 2026-01-01',
       'timeout in line 1 of FILE is a date, but must be a string or a number: TIME, by default "10m".',
+    ],
+    [
+      'a key that its table does not have',
+      '[cloud-foundry]\nnats = "nats://x"\ntask = 1',
+      '"task" in line 3 of FILE is not a setting of the table [cloud-foundry]: those of [cloud-foundry] are nats, credentials, subjects, networks, tasks, timeout.',
+    ],
+    [
+      'a setting that has got into a table',
+      '[cloud-foundry]\ntasks = 2\n\nlog-level = "warn"',
+      '"log-level" in line 4 of FILE is not a setting of the table [cloud-foundry]: write log-level above the first table.',
+    ],
+    [
+      'a setting in a table and outside of it',
+      'cloud-foundry-tasks = 1\n[cloud-foundry]\nnats = ""\ntasks = 2',
+      'cloud-foundry-tasks is in line 1 of FILE and in line 4 of FILE: leave out one of them.',
+    ],
+    [
+      'a list in a table',
+      '[cloud-foundry]\nsubjects = ["staging"]',
+      'cloud-foundry-subjects in line 2 of FILE is an array, but must be a string or a number: LIST, by default "staging".',
     ],
   ])('%s is refused', async (_what, content, message) => {
     expect(await refusal(loadFile(content))).toEqual({ code: 'bad-setting', message })

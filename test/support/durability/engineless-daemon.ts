@@ -14,13 +14,18 @@ const QUEUE_RETRY_MS = 20
 
 /** The whole daemon, as it is started, but for the isolation, which is a fake. Needs root, and no Engine. */
 export async function openEngineless(
-  { stateDir, socket }: { readonly stateDir: string; readonly socket: string },
+  {
+    stateDir,
+    socket,
+    ...more
+  }: { readonly stateDir: string; readonly socket: string } & Readonly<Record<string, string>>,
   logger: Logger = pino({ level: 'silent' }),
 ): Promise<{ readonly daemon: Daemon; readonly isolation: FakeIsolation }> {
   const isolation = new FakeIsolation()
   isolation.stagers.set('./build', build)
+  isolation.stagers.set('./accept', accept)
   const settings = await loadSettings({
-    flags: { stateDir, socket, compressor: 'zlib' },
+    flags: { stateDir, socket, compressor: 'zlib', ...more },
     environment: {},
     file: '/nonexistent',
     fileIsRequired: false,
@@ -34,6 +39,11 @@ export async function openEngineless(
     queueRetryMs: QUEUE_RETRY_MS,
   })
   return { daemon, isolation }
+}
+
+/** It is content with everything. */
+async function accept({ url }: FakeContext): Promise<void> {
+  await fetch(`${url}/done`, { method: 'POST' })
 }
 
 /** It reads its package, replaces its data, takes a snapshot and says that it is done: each as its user would. */

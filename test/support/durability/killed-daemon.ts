@@ -25,9 +25,14 @@ export class KilledDaemon {
     return new KilledDaemon(directory, await compileProgram(entry, path.join(directory, 'program')))
   }
 
-  /** Its process may be killed at once. @returns its id */
-  spawn(stateDir: string): number {
-    this.#child = spawn(process.execPath, [this.program, stateDir, this.socket], {
+  /**
+   * Its process may be killed at once.
+   *
+   * @param flags further settings, by their names in camel case
+   * @returns its id
+   */
+  spawn(stateDir: string, flags: Readonly<Record<string, string>> = {}): number {
+    this.#child = spawn(process.execPath, [this.program, stateDir, this.socket, JSON.stringify(flags)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     return this.#child.pid ?? 0
