@@ -6,8 +6,8 @@ export const DROPLET_HOME = '/home/vcap'
  *
  * - Both logs are files, as the application may expect, and the disk limit counts them. `tail` copies them to the outputs. It
  *   ends when `startup` is gone, after a last look at the file.
- * - SIGTERM is for this script only, which has `stop` end the application. What `stop` has not found yet, because its PID was
- *   not in run.pid, gets SIGTERM from `startup`.
+ * - SIGTERM is for this script only, which has `stop` end the application, and waits for it. Before its PID is in run.pid,
+ *   `startup` gets the signal.
  * - `wait` returns early when a trap runs, so it is called again.
  *
  * @param executable for %VCAP_LOCAL_RUNTIME%; undefined without a runtime
@@ -21,8 +21,7 @@ if grep -qF '%VCAP_LOCAL_RUNTIME%' startup; then
 fi
 end() {
   trap : TERM
-  ./stop $(cat run.pid 2>/dev/null)
-  kill -TERM "$started" 2>/dev/null
+  if [ -s run.pid ]; then ./stop $(cat run.pid); else kill -TERM "$started" 2>/dev/null; fi
 }
 ./startup </dev/null &
 started=$!
