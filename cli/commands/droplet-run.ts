@@ -93,8 +93,8 @@ async function readServices(session: Session, file: string): Promise<NonNullable
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
-  } catch (error) {
-    throw refuse(`is not JSON (${(error as Error).message})`)
+  } catch {
+    throw refuse('is not JSON')
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw refuse('is no object')
   const [wrong] = Object.entries(parsed).find(([, value]) => !Array.isArray(value)) ?? []

@@ -16,7 +16,7 @@ interface Operation {
 }
 
 /** An answer of one of these lasts as long as its program. */
-const STREAMS = ['startRun']
+const STREAMS = ['startRun', 'startDropletRun']
 
 describe('every route of the OpenAPI document', () => {
   let under: ApiUnderTest

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -89,7 +90,7 @@ describe('the droplet of a package', () => {
 })
 
 describe('a droplet from elsewhere', () => {
-  /** As the older service made them, by a user that is unknown here. */
+  /** As the older service made them. */
   const droplet = async (name: string, tree: Tree) =>
     await tarballOf(file(name), {
       ...{ 'logs/': '', 'tmp/': '', 'app/': '', 'app/app.js': NODE },
@@ -106,9 +107,8 @@ wait $STARTED
     })
 
   it('gets the runtime, the ports and the services that it is given, and shows both logs', async () => {
-    await daemon.ask('POST', '/v1/packages', { namespace: '/', name: 'none', state: 'created' }).catch(() => undefined)
-    const services = await tarballOf(file('unused.tgz'), { a: '' }).then(() => file('services.json'))
-    await (await import('node:fs/promises')).writeFile(services, '{"mysql-5.1": [{"name": "db"}]}')
+    const services = file('services.json')
+    await writeFile(services, '{"mysql-5.1": [{"name": "db"}]}')
     const given = await droplet('old.tgz', {})
     const started = start(given, '--publish', '3000', '--runtime', 'node', '--services', services, '-e', 'MODE=test')
     const environment = JSON.parse(await answerOf(started)) as Record<string, string>
@@ -142,14 +142,14 @@ wait $STARTED
     expect(stdout.split('\n')).toEqual(Array.from({ length: lines }, (_, index) => `line ${index + 1}`))
   })
 
-  it.each<[what: string, args: string[], tree: Tree, said: string]>([
-    ['without a runtime', [], {}, 'old.tgz'],
-    ['whose runtime is not there', ['--runtime', 'cobol'], {}, 'runtime.cobol'],
-    ['whose runtime has no such program', ['--depends-on', 'os.linux'], {}, 'choose one with --runtime'],
-  ])('%s says what is missing', async (_what, args, tree, said) => {
-    const { exitCode, stderr } = await daemon.stagectl('droplet', 'run', await droplet('lost.tgz', tree), ...args)
+  it.each<[what: string, args: string[], said: string]>([
+    ['without a runtime', [], 'The droplet lost does not say what it runs on'],
+    ['whose runtime is not there', ['--runtime', 'cobol'], 'runtime.cobol'],
+    ['that wants a runtime, on an operating system', ['--depends-on', 'os.linux'], 'choose one with --runtime'],
+  ])('%s says what is missing', async (_what, args, said) => {
+    const { exitCode, stderr } = await daemon.stagectl('droplet', 'run', await droplet('lost.tgz', {}), ...args)
     expect(exitCode).not.toBe(0)
-    expect(stderr).toContain(said === 'old.tgz' ? 'The droplet lost does not say what it runs on' : said)
+    expect(stderr).toContain(said)
   })
 
   it('cannot reach anything but itself, whatever its scripts do', async () => {
