@@ -6,14 +6,14 @@ import { assertCapability } from '../validate.js'
 /** How many are read. A droplet of stagerd has as many as its package. */
 const MOST = 64
 
-/** A comment of the startup script: what the package depends on. Empty without dependencies. */
+/** The second line of the startup script: what the package depends on. Empty without dependencies. */
 export function dependenciesLine(dependencies: readonly Capability[]): string[] {
   return dependencies.length === 0 ? [] : [`# Dependencies: ${dependencies.map(formatCapability).join(' ')}`]
 }
 
 /** What the startup script of a droplet says of its dependencies. Empty for one that stagerd has not made. */
 export function recordedDependencies(startup: string): readonly Capability[] {
-  const [, line = ''] = /^# Dependencies: (.*)$/m.exec(startup) ?? []
+  const [, line = ''] = /^#![^\n]*\n# Dependencies: ([^\n]*)/.exec(startup) ?? []
   return line
     .split(' ', MOST)
     .map(parsed)
