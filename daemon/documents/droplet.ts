@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { capabilities } from './capability.js'
 import { SomeLimits } from './limits.js'
 import { Publish } from './run.js'
-import { closed, environment } from './schema.js'
+import { AnyName, closed, environment } from './schema.js'
 
 /** Answer of POST /v1/droplets. */
 export const UploadedDroplet = Type.Object(
@@ -24,7 +24,7 @@ export const DropletRunDraft = Type.Object(
     namespace: Type.String({ description: 'in which the dependencies are resolved' }),
     dependencies: capabilities('what it runs on: those of the UploadedDroplet, or others'),
     services: Type.Optional(
-      Type.Record(Type.String(), Type.Array(Type.Unknown()), {
+      Type.Record(AnyName, Type.Array(Type.Unknown()), {
         description: 'VCAP_SERVICES: arrays of bound services, by their label; default: none',
       }),
     ),

@@ -31,9 +31,9 @@ describe('runs of droplets', () => {
     )
 
   /** The plan with which the program of the droplet is started. */
-  const planOf = async (request: Partial<DropletRunRequest> = {}, executable: string | undefined = 'ruby') => {
+  const planOf = async (request: Partial<DropletRunRequest> = {}, executable: string | null = 'ruby') => {
     let plan: FakeContext['plan'] | undefined
-    under.isolation.stagers.set(runnerScript(executable), (context) => {
+    under.isolation.stagers.set(runnerScript(executable ?? undefined), (context) => {
       plan = context.plan
       return Promise.resolve()
     })
@@ -85,11 +85,11 @@ describe('runs of droplets', () => {
 
   it('have the program of their runtime as %VCAP_LOCAL_RUNTIME%', async () => {
     await planOf({ dependencies: [LINUX, { type: 'runtime', name: 'ruby-3.1' }] }, 'ruby')
-    await planOf({ dependencies: [LINUX] }, undefined)
+    await planOf({ dependencies: [LINUX] }, null)
     // What a shell would take for something else is no program.
     const name = `ruby;id`
     await under.addPackage('odd', { provides: [{ type: 'runtime', name }], dependencies: [LINUX] })
-    await planOf({ dependencies: [{ type: 'runtime', name }] }, undefined)
+    await planOf({ dependencies: [{ type: 'runtime', name }] }, null)
   })
 
   it('are refused without anything to run on, and with what is not there', async () => {

@@ -59,7 +59,7 @@ describe.skipIf(DEMOS === undefined)('the demo of Cloud Foundry', () => {
     'leaves nothing when Ctrl-C ends it at %j',
     async (line) => {
       const { demo, said } = start()
-      await until(`the demo is at ${line}`, () => said().includes(line) || demo.exitCode !== undefined, DEMO_MS)
+      await until(`the demo is at ${line}`, () => said().includes(line) || demo.exitCode !== null, DEMO_MS)
       process.kill(-(demo.pid ?? 0), 'SIGINT')
       const { exitCode } = await demo
       expect(exitCode).toBe(130)
