@@ -59,7 +59,8 @@ export async function planDropletRun(
     namespace,
     hints: new RunHints(
       hintContext({
-        ...{ program: { kind: 'run' }, egress, published, environment, limits, runtimes },
+        program: { kind: 'run', command: 'stagectl droplet run' },
+        ...{ egress, published, environment, limits, runtimes },
         node: defaults.environment,
       }),
     ),

@@ -49,7 +49,7 @@ export async function planPackageRun(parts: PackageRunParts, request: RunRequest
     namespace: subject.namespace,
     hints: new RunHints(
       hintContext({
-        program: { kind: 'run' },
+        program: { kind: 'run', command: 'stagectl run' },
         egress: request.egress,
         published: request.publish.map(({ containerPort }) => containerPort),
         environment,

@@ -92,6 +92,15 @@ describe('runs of droplets', () => {
     await planOf({ dependencies: [{ type: 'runtime', name }] }, null)
   })
 
+  it('get the hints of a run, for their own command', async () => {
+    under.isolation.stagers.set(runnerScript('ruby'), async ({ print, exit }) => {
+      await print('curl: (6) Could not resolve host: api.example.com')
+      exit(1)
+    })
+    const { hint } = await (await start()).ended
+    expect(hint).toContain("allow it with 'stagectl droplet run --allow-egress'")
+  })
+
   it('are refused without anything to run on, and with what is not there', async () => {
     await expect(start({ dependencies: [] })).rejects.toMatchObject({ code: 'no-runtime' })
     const cobol = { type: 'runtime', name: 'cobol' } as const
