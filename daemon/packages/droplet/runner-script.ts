@@ -8,7 +8,7 @@ export const DROPLET_HOME = '/home/vcap'
  *   ends when `startup` is gone, after a last look at the file.
  * - SIGTERM is for this script only, which has `stop` end the application, and waits for it. Before its PID is in run.pid,
  *   `startup` gets the signal.
- * - `wait` returns early when a trap runs, so it is called again.
+ * - `wait` returns early when a trap runs, so it is called again. It says 127 where it has told the exit code before.
  *
  * @param executable for %VCAP_LOCAL_RUNTIME%; undefined without a runtime
  */
@@ -20,7 +20,8 @@ if grep -qF '%VCAP_LOCAL_RUNTIME%' startup; then
   ${replaceToken(executable)}
 fi
 end() {
-  trap : TERM
+  interrupted=yes
+  trap 'interrupted=yes' TERM
   if [ -s run.pid ]; then ./stop $(cat run.pid); else kill -TERM "$started" 2>/dev/null; fi
 }
 ./startup </dev/null &
@@ -30,9 +31,14 @@ tail -n +1 -s 0.1 --pid="$started" -F logs/stdout.log 2>/dev/null &
 out=$!
 tail -n +1 -s 0.1 --pid="$started" -F logs/stderr.log >&2 2>/dev/null &
 err=$!
-wait "$started"
-status=$?
-while kill -0 "$started" 2>/dev/null; do wait "$started"; status=$?; done
+status=127
+interrupted=yes
+while [ -n "$interrupted" ]; do
+  interrupted=
+  wait "$started"
+  code=$?
+  [ "$code" = 127 ] || status=$code
+done
 wait "$out" "$err"
 exit "$status"
 `

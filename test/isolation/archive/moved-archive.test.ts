@@ -63,14 +63,16 @@ describe('an archive whose members are moved', () => {
       { from: '', to: 'home/vcap', owner: 99, keepLinks: true },
       { name: 'app/link', type: '2', linkName: '/usr/bin/ruby', uid: 5, gid: 6 },
       { name: `app/${LONG}`, data: 'x', pax: { path: `app/${LONG}`, uid: '1000', gid: '70000', uname: 'vcap' } },
-      { name: 'app/same', type: '1', linkName: `app/link`, uid: 7 },
+      { name: 'app/file', data: 'x', uid: 8 },
+      { name: 'app/same', type: '1', linkName: 'app/file', uid: 7 },
     )
     const list = ['--list', '--verbose', '--numeric-owner', '--quoting-style=literal']
     const lines = execFileSync('tar', list, { input: archive, encoding: 'latin1' }).split('\n').slice(1, -1)
     expect(lines.map((line) => line.replace(/^\S+ (\S+) .*?(home.*)/, '$1 $2'))).toEqual([
       '99/99 home/vcap/app/link -> /usr/bin/ruby',
       `99/99 home/vcap/app/${LONG}`,
-      '99/99 home/vcap/app/same link to home/vcap/app/link',
+      '99/99 home/vcap/app/file',
+      '99/99 home/vcap/app/same link to home/vcap/app/file',
     ])
   })
 
