@@ -20,6 +20,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Add>> = new Map(
     pipeline: async () => (await import('./commands/pipeline.js')).addPipelineCommands,
     policy: async () => (await import('./commands/policy.js')).addPolicyCommands,
     run: async () => (await import('./commands/run.js')).addRunCommand,
+    droplet: async () => (await import('./commands/droplet.js')).addDropletCommands,
     node: async () => (await import('./commands/node.js')).addNodeCommands,
     context: async () => (await import('./commands/context.js')).addContextCommands,
     token: async () => (await import('./commands/token.js')).addTokenCommands,

@@ -29,6 +29,7 @@ import { buildWebhooks } from './build-webhooks.js'
 import { loadCaBundle } from './ca-bundle.js'
 import { examineSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
+import { DropletUploads } from './droplets/droplet-uploads.js'
 import { Droplets } from './droplets/droplets.js'
 import { Exporter } from './exchange/export.js'
 import { Importer } from './exchange/import.js'
@@ -50,7 +51,7 @@ import { proxyEnvironment } from './proxy-environment.js'
 import { closureOf } from './resolver/closure.js'
 import { Resolver } from './resolver/resolver.js'
 import { ResultDiffs } from './results/result-diff.js'
-import { PackageRuns } from './runs/package-runs.js'
+import { Runs } from './runs/runs.js'
 import { readSecretsKey } from './secrets/secrets-key.js'
 import { Seal } from './secrets/seal.js'
 import { Secrets } from './secrets/secrets.js'
@@ -91,7 +92,7 @@ export interface App {
   readonly api: Pick<Api, 'listen' | 'close' | 'routing'>
   readonly service: Pick<StagingService, 'start' | 'stop' | 'drain' | 'idle' | 'setLimit' | 'limit'>
   readonly deliveries: Pick<Deliveries, 'start' | 'stop'>
-  readonly runs: Pick<PackageRuns, 'stop'>
+  readonly runs: Pick<Runs, 'stop'>
   readonly bootstraps: Pick<Bootstraps, 'resume' | 'startNext' | 'stop'>
   readonly readiness: Pick<Readiness, 'assertReady'>
   readonly ledger: Pick<StagingLedger, 'list'>
@@ -204,7 +205,7 @@ export async function buildApp(
     isBusy: () => service.running > 0,
   })
   const defaults = { limits, environment }
-  const runs = new PackageRuns({ packages, ledger, resolver, isolation, live, liveBlobs, logger, defaults })
+  const runs = new Runs({ packages, ledger, ingest, resolver, isolation, live, liveBlobs, logger, defaults })
   const images = new ImagePackages({ isolation, ingest, packages, quota, live, liveBlobs, logger })
 
   // Exchange, garbage collection, status.
@@ -215,6 +216,10 @@ export async function buildApp(
   const { exchange, results } = store
   const entriesOf = (body: Readable, signal: AbortSignal) => readEntries(body, DEFAULT_ARCHIVE_LIMITS, signal)
   const droplets = new Droplets({ packages, blobs, live: liveBlobs, readEntries: entriesOf, move: movedArchive })
+  const dropletUploads = new DropletUploads({
+    ...{ blobs, detectCompression, move: movedArchive },
+    scan: (body, signal, observer) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal, observer),
+  })
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
   const graceMs = settings.uploadGraceMs
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, prepared, logs, graceMs })
@@ -308,6 +313,7 @@ export async function buildApp(
     stagingLog: { ledger, logs },
     keptLaunches: { kept },
     runs: { runs },
+    dropletRuns: { runs, uploads: dropletUploads, quota },
     node: { node, readiness, stagings: service },
     metrics: { registry },
     garbage: { garbage },

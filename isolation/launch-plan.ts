@@ -78,6 +78,11 @@ export interface StartPlan extends ContainerPlan {
   readonly stagerfs: readonly LayerSource[] | undefined
   /** Whether the container may be kept when the program has ended: see `RunningContainer.keep`. Not with `input`. */
   readonly keepable?: boolean
+  /**
+   * Whether the program itself ends what it has started: it alone gets SIGTERM, and a longer grace period. Without it, all
+   * processes get the signal. Neither with `keepable` nor with `input`.
+   */
+  readonly endsItself?: boolean
   /** The launch gets what is kept for it at `STAGER_CACHE`. Undefined for a run, which has no cache. */
   readonly cache: CacheOwner | undefined
   /**

@@ -1,3 +1,4 @@
+import type { UploadedDroplet } from '../../daemon/documents/droplet.js'
 import type { UploadedResource } from '../../daemon/documents/package.js'
 import type { StoredResource } from '../../daemon/documents/exchange.js'
 import { Progress } from '../display/progress.js'
@@ -18,22 +19,39 @@ export async function upload(
   tarball: Tarball,
   namespace: string,
 ): Promise<StoredResource | UploadedResource> {
-  const { api, output, signal } = session
   try {
-    const stored = await find(session, tarball)
-    if (stored) return stored
-    const progress = new Progress(output, 'Uploading', tarball.length)
-    try {
-      return await api.upload<UploadedResource>(
-        '/v1/resources',
-        { length: tarball.length, chunks: trackProgress(tarball.read(), progress) },
-        { query: { sha256: tarball.sha256, namespace }, signal },
-      )
-    } finally {
-      progress.stop()
-    }
+    return (
+      (await find(session, tarball)) ?? (await send<UploadedResource>(session, '/v1/resources', tarball, namespace))
+    )
   } finally {
     await tarball.dispose()
+  }
+}
+
+/** The same for a droplet that is to run in `namespace`. What the daemon stores of it has another digest. */
+export async function uploadDroplet(session: Session, tarball: Tarball, namespace: string): Promise<UploadedDroplet> {
+  try {
+    return await send<UploadedDroplet>(session, '/v1/droplets', tarball, namespace)
+  } finally {
+    await tarball.dispose()
+  }
+}
+
+async function send<Received>(
+  { api, output, signal }: Session,
+  path: string,
+  tarball: Tarball,
+  namespace: string,
+): Promise<Received> {
+  const progress = new Progress(output, 'Uploading', tarball.length)
+  try {
+    return await api.upload<Received>(
+      path,
+      { length: tarball.length, chunks: trackProgress(tarball.read(), progress) },
+      { query: { sha256: tarball.sha256, namespace }, signal },
+    )
+  } finally {
+    progress.stop()
   }
 }
 

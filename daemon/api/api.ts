@@ -9,6 +9,7 @@ import { backupRoutes, type BackupRoutesParts } from './routes/backups.js'
 import { bootstrapRoutes, type BootstrapRoutesParts } from './routes/bootstraps.js'
 import { buildScriptRoutes } from './routes/build-scripts.js'
 import { detectionRoutes } from './routes/detections.js'
+import { dropletRunRoutes, type DropletRunRoutesParts } from './routes/droplet-runs.js'
 import { exchangeRoutes, type ExchangeRoutesParts } from './routes/exchange.js'
 import { garbageRoutes, type GarbageRoutesParts } from './routes/garbage.js'
 import { imageRoutes, type ImageRoutesParts } from './routes/images.js'
@@ -59,6 +60,7 @@ export interface ApiParts {
   readonly stagingLog: StagingLogRoutesParts
   readonly keptLaunches: KeptLaunchRoutesParts
   readonly runs: Omit<RunRoutesParts, 'running'>
+  readonly dropletRuns: Omit<DropletRunRoutesParts, 'running' | 'recent'>
   readonly node: NodeRoutesParts
   readonly metrics: MetricsRoutesParts
   readonly garbage: GarbageRoutesParts
@@ -113,6 +115,7 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
       (api, closing) => stagingLogRoutes(api, parts.stagingLog, closing),
       (api, closing) => keptLaunchRoutes(api, parts.keptLaunches, closing),
       (api, closing) => runRoutes(api, { running, ...parts.runs }, closing),
+      (api, closing) => dropletRunRoutes(api, { running, recent: uploads, ...parts.dropletRuns }, closing),
       (api) => nodeRoutes(api, parts.node),
       (api) => metricsRoutes(api, parts.metrics),
       (api) => garbageRoutes(api, parts.garbage),

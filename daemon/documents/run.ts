@@ -3,6 +3,18 @@ import type { Ending } from '../../isolation/isolation.js'
 import { SomeLimits } from './limits.js'
 import { closed, environment } from './schema.js'
 
+export const Publish = (description: string) =>
+  Type.Array(
+    Type.Object(
+      {
+        container_port: Type.Integer({ minimum: 1, maximum: 65535 }),
+        host_port: Type.Integer({ minimum: 0, maximum: 65535, description: '0 for any free port' }),
+      },
+      closed,
+    ),
+    { description },
+  )
+
 /**
  * POST /v1/runs. The response is a stream of newline-delimited `RunEvent`s. The container is stopped when the client
  * disconnects, or on request; after a request the client still receives the last output.
@@ -18,18 +30,7 @@ export const RunDraft = Type.Object(
     ),
     user: Type.Optional(Type.String({ description: 'user in /etc/passwd of the package; default: runner' })),
     environment: Type.Optional(environment('added to that of the package; these values win')),
-    publish: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            container_port: Type.Integer({ minimum: 1, maximum: 65535 }),
-            host_port: Type.Integer({ minimum: 0, maximum: 65535, description: '0 for any free port' }),
-          },
-          closed,
-        ),
-        { description: 'a single container port is PORT, unless the environment sets it' },
-      ),
-    ),
+    publish: Type.Optional(Publish('a single container port is PORT, unless the environment sets it')),
     allow_egress: Type.Optional(Type.Boolean()),
     limits: Type.Optional(SomeLimits),
   },

@@ -109,7 +109,7 @@ function dataOf(found: Package): Resource {
 
 function scriptsOf(found: Package): ReturnType<typeof dropletScripts> {
   const fqn = formatFqn('package', found)
-  const { environment, templates, manifest } = found
+  const { environment, templates, manifest, dependencies } = found
   const command = environment.START_COMMAND ?? ''
   if (command === '')
     throw new BadInput(
@@ -127,6 +127,7 @@ function scriptsOf(found: Package): ReturnType<typeof dropletScripts> {
     command,
     environment: Object.fromEntries(exported.sort(([a], [b]) => (a < b ? -1 : 1))),
     startPath: startPathOf(environment) ?? '/',
+    dependencies,
   })
 }
 

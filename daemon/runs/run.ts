@@ -1,5 +1,6 @@
 import type { OutputStream } from '../../isolation/isolation.js'
 import type { Limits, PublishedPort } from '../../isolation/launch-plan.js'
+import type { Capability } from '../packages/metadata.js'
 import type { Ref } from '../store/repositories.js'
 
 export interface RunRequest {
@@ -17,6 +18,19 @@ export interface RunRequest {
   readonly limits?: Partial<Limits>
 }
 
+/** A run of a droplet, which is no package. It runs as the user of all runs, by its own startup script, without input. */
+export interface DropletRunRequest extends Pick<RunRequest, 'environment' | 'publish' | 'egress' | 'limits'> {
+  /** Digest of what `DropletUploads` has stored. */
+  readonly droplet: string
+  /** Of the application, for itself and for messages. */
+  readonly name: string
+  /** Whose packages and policies it is resolved with. */
+  readonly namespace: string
+  readonly dependencies: readonly Capability[]
+  /** The value of VCAP_SERVICES: JSON. */
+  readonly services: string
+}
+
 export interface RunOutput {
   /** Reading pauses until the promise resolves. */
   output(stream: OutputStream, chunk: Buffer): Promise<void>
@@ -32,7 +46,7 @@ export interface RunEnding {
 export interface RunningProgram {
   /** UUID. */
   readonly id: string
-  /** Of its package. */
+  /** Of its package or droplet. */
   readonly namespace: string
   /** Host ports, in the order of `publish`. */
   readonly ports: readonly number[]

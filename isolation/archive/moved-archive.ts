@@ -8,6 +8,8 @@ export interface MovedOptions {
   readonly move: Move
   /** Members of a tar that come before all others. */
   readonly first: Uint8Array
+  /** Of the compression; by default that of zlib. */
+  readonly level?: number
   readonly signal: AbortSignal
 }
 
@@ -20,13 +22,13 @@ export interface MovedOptions {
 export async function movedArchive(
   stored: Readable,
   compression: Compression,
-  { move, first, signal }: MovedOptions,
+  { move, first, level, signal }: MovedOptions,
 ): Promise<Readable> {
   const plain = await decompress(stored, compression, { strict: false, signal })
   const mover = new PathMover(move)
   // Before the first byte of the archive, so it is the first of the output.
   mover.push(first)
-  const gzip = createGzip()
+  const gzip = createGzip({ level })
   // The compressor gets every error, because the last stream fails with it.
   pipeline(plain, mover, gzip, () => undefined)
   return gzip

@@ -9,6 +9,15 @@ import { type Extension, extensionBlocks, type MemberHeaders, TarRewriter } from
 const NAME = { at: 0, length: 100 } as const
 const LINK_NAME = { at: 157, length: 100 } as const
 const PREFIX = { at: 345, length: 155 } as const
+const OWNERS = [
+  { at: 108, length: 8 },
+  { at: 116, length: 8 },
+] as const
+/** In the formats ustar and GNU; old headers have nothing there. */
+const OWNER_NAMES = [
+  { at: 265, length: 32 },
+  { at: 297, length: 32 },
+] as const
 
 /** `extensionBlocks` writes its size. */
 const EXTENDED_HEADER = tarBlock({ name: 'PaxHeader', type: 'x' })
@@ -17,6 +26,10 @@ const EXTENDED_HEADER = tarBlock({ name: 'PaxHeader', type: 'x' })
 export interface Move {
   readonly from: string
   readonly to: string
+  /** The number of the user and the group that get everything; by default the owners stay. */
+  readonly owner?: number
+  /** Whether absolute symbolic links stay as they are: what they mean is outside of the archive. */
+  readonly keepLinks?: boolean
 }
 
 /**
@@ -47,7 +60,9 @@ export class PathMover extends TarRewriter {
     writeText(renamed, NAME, moved.slice(0, NAME.length))
     if (header.hasPrefix) writeText(renamed, PREFIX, '')
     writeText(renamed, LINK_NAME, target.slice(0, LINK_NAME.length))
-    return Buffer.concat([extended(extensions, records), sealHeader(renamed)])
+    const { owner } = this.move
+    if (owner !== undefined) writeOwner(renamed, owner)
+    return Buffer.concat([extended(extensions, records, owner !== undefined), sealHeader(renamed)])
   }
 
   #target({ extensions, header }: MemberHeaders, name: string): string {
@@ -59,23 +74,33 @@ export class PathMover extends TarRewriter {
       const path = canonicalName(raw, false)
       return movedPath(path, this.move) ?? path
     }
-    if (header.type !== '2' || !raw.startsWith('/')) return raw
+    if (header.type !== '2' || !raw.startsWith('/') || this.move.keepLinks === true) return raw
     const path = posix.normalize(raw).replace(/^\/|\/$/g, '')
     return movedPath(path, this.move) === undefined ? raw : posix.relative(`/${posix.dirname(name)}`, `/${path}`) || '.'
   }
 }
 
 /** Undefined for what is not there. */
-export function movedPath(path: string, { from, to }: Move): string | undefined {
+export function movedPath(path: string, { from, to }: Pick<Move, 'from' | 'to'>): string | undefined {
   if (path === from) return to
   if (from === '') return posix.join(to, path)
   return path.startsWith(`${from}/`) ? posix.join(to, path.slice(from.length + 1)) : undefined
 }
 
-/** One extended header for all: names and targets are where `records` has them, the rest stays. */
-function extended(extensions: readonly Extension[], records: Readonly<Record<string, string>>): Buffer {
+function writeOwner(block: Buffer, owner: number): void {
+  for (const field of OWNERS) writeText(block, field, owner.toString(8).padStart(7, '0'))
+  for (const field of OWNER_NAMES) writeText(block, field, '')
+}
+
+/** One extended header for all: names and targets are where `records` has them, the rest stays, but for the owners. */
+function extended(
+  extensions: readonly Extension[],
+  records: Readonly<Record<string, string>>,
+  withoutOwners: boolean,
+): Buffer {
   const own = extensions.find(({ type }) => type === 'x')
-  const named = new Set(['path', 'linkpath', 'GNU.sparse.name'])
+  const owners = withoutOwners ? ['uid', 'gid', 'uname', 'gname'] : []
+  const named = new Set(['path', 'linkpath', 'GNU.sparse.name', ...owners])
   const kept = own ? Array.from(paxRecords(own.body)).filter(([key]) => !named.has(key)) : []
   const text = [...kept, ...Object.entries(records)].map(([key, value]) => paxRecord(key, value)).join('')
   if (text === '') return Buffer.alloc(0)

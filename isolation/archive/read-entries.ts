@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import { packEntry, type ArchiveEntries, type ArchiveEntry, type PackedEntry } from '../archive-entry.js'
 import type { ArchiveLimits } from './limits.js'
 import { openScanner } from './scan.js'
-import type { TarObserver } from './tar-observer.js'
+import type { ArchiveObserver } from '../archive-observer.js'
 
 /**
  * Reads the entries of an archive that the scanner has accepted before. Memory is bounded by the limits. Of two entries
@@ -30,7 +30,7 @@ export async function readEntries(
   }
 }
 
-class Entries implements TarObserver {
+class Entries implements ArchiveObserver {
   readonly found = new Map<string, PackedEntry>()
   #file: { readonly path: string; readonly entry: ArchiveEntry; readonly hash: Hash } | undefined
 

@@ -6,7 +6,7 @@ import { detectCompression } from './compression.js'
 import { decompress } from './decompress.js'
 import type { MappedOwners } from './mapped-owners.js'
 import type { ArchiveLimits } from './limits.js'
-import type { TarObserver } from './tar-observer.js'
+import type { ArchiveObserver } from '../archive-observer.js'
 import { TarScanner } from './tar-scanner.js'
 
 export interface ArchiveSummary {
@@ -19,7 +19,7 @@ export interface ArchiveSummary {
 }
 
 /**
- * Checks an archive while it is received. Writes nothing.
+ * Checks an archive while it is received. Writes nothing. `observer` gets every entry that was checked.
  *
  * `compressed` is read to its end, or destroyed when this rejects: with `BadInput` (`not-an-archive`,
  * `archive-corrupt`, `archive-empty`, `archive-refused`), `TooLarge` (`archive-too-large`), or the stream's own error.
@@ -28,9 +28,10 @@ export async function scanArchive(
   compressed: Readable,
   limits: ArchiveLimits,
   signal: AbortSignal,
+  observer?: ArchiveObserver,
 ): Promise<ArchiveSummary> {
   try {
-    const { scanner, plain, compression } = await openScanner(compressed, limits, { strict: true, signal })
+    const { scanner, plain, compression } = await openScanner(compressed, limits, { strict: true, observer, signal })
     await pipeline(plain, scanner, discard(), { signal })
     const { tree, bytes } = scanner.parser
     return { compression, entries: tree.entries, bytes, canonical: tree.isCanonical }
@@ -50,7 +51,7 @@ export async function openScanner(
   options: {
     readonly strict: boolean
     readonly owners?: MappedOwners | undefined
-    readonly observer?: TarObserver
+    readonly observer?: ArchiveObserver | undefined
     readonly signal: AbortSignal
   },
 ): Promise<{ readonly compression: Compression; readonly plain: Readable; readonly scanner: TarScanner }> {

@@ -6,7 +6,7 @@ import { normalisePath, show } from './names.js'
 import { type Extended, parsePaxRecords } from './pax-records.js'
 import { TAR_BLOCK } from '../../base/tar-blocks.js'
 import { assertMapped, kindOf, longText } from './tar-members.js'
-import type { TarObserver } from './tar-observer.js'
+import type { ArchiveObserver } from '../archive-observer.js'
 import { type SparseHeader, SparseMap } from './sparse-map.js'
 import { isZeros, padded, parseHeader, type TarHeader } from './tar-header.js'
 
@@ -52,7 +52,7 @@ export class TarParser {
     private readonly limits: ArchiveLimits,
     private readonly compressedBytes: () => number = () => Number.POSITIVE_INFINITY,
     private readonly owners?: MappedOwners,
-    private readonly observer?: TarObserver,
+    private readonly observer?: ArchiveObserver,
     private readonly take?: (member: Member) => void,
   ) {
     this.tree = new ExpectedTree(limits)

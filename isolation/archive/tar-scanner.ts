@@ -2,7 +2,7 @@ import { Transform, type TransformCallback } from 'node:stream'
 import { END_OF_ARCHIVE } from '../../base/tar-blocks.js'
 import type { ArchiveLimits } from './limits.js'
 import type { MappedOwners } from './mapped-owners.js'
-import type { TarObserver } from './tar-observer.js'
+import type { ArchiveObserver } from '../archive-observer.js'
 import { TarParser } from './tar-parser.js'
 
 /**
@@ -16,7 +16,12 @@ export class TarScanner extends Transform {
   readonly parser: TarParser
   #heldBack = Buffer.alloc(0)
 
-  constructor(limits: ArchiveLimits, compressedBytes?: () => number, owners?: MappedOwners, observer?: TarObserver) {
+  constructor(
+    limits: ArchiveLimits,
+    compressedBytes?: () => number,
+    owners?: MappedOwners,
+    observer?: ArchiveObserver,
+  ) {
     super({ highWaterMark: 256 * 1024 })
     this.parser = new TarParser(limits, compressedBytes, owners, observer)
   }

@@ -8,7 +8,8 @@
  * - The mounts below /stagerfs need the namespace of the running container, and the program must not see them
  *   incomplete. It must also not end before the daemon has found its cgroup and its upper directory.
  * - The kernel does not deliver a signal to process 1 that has no handler for it, so SIGTERM would not end a program
- *   there. This init forwards SIGTERM to all processes, and reaps orphans while it waits.
+ *   there. This init forwards SIGTERM to all processes, and reaps orphans while it waits. A program that ends the others
+ *   itself gets it alone.
  * - `wait` of a shell returns early when a trap runs, so it is called again.
  * - A shell gives a program in the background an empty input before it applies redirections, so the input is kept at
  *   descriptor 3.
@@ -35,6 +36,7 @@ end() {
   until printf '\\036%s%03d' "$stagerd_mark" "$1" 2>/dev/null; do :; done
   until printf '\\036%s%03d' "$stagerd_mark" "$1" >&2; do :; done
 }
+if [ "$stagerd_start" = alone ]; then trap 'kill -TERM "$!"' TERM; fi
 if [ "$stagerd_start" = keep ]; then trap 'end 999' USR1; trap 'kill -KILL -1' USR2; fi
 if [ "$stagerd_start" = input ]; then exec 3<&0; "$@" <&3 3<&- & else "$@" </dev/null & fi
 wait "$!"
@@ -66,13 +68,15 @@ export interface ProgramStart {
   readonly mark: string | undefined
   /** Whether the rest of standard input belongs to the program. */
   readonly input: boolean
+  /** Whether it alone gets SIGTERM. */
+  readonly alone?: boolean
   /** Those that the container was not created with. */
   readonly variables: Readonly<Record<string, string>>
 }
 
 /** Written to the standard input of the container to start the program. */
-export function startLines({ mark, input, variables }: ProgramStart): string {
-  const kind = mark !== undefined ? 'keep' : input ? 'input' : 'run'
+export function startLines({ mark, input, alone = false, variables }: ProgramStart): string {
+  const kind = mark !== undefined ? 'keep' : input ? 'input' : alone ? 'alone' : 'run'
   const lines = Object.entries(variables).map(([name, value]) => variableLine(`${name}=${value}`))
   return [`${kind} ${mark ?? '-'} ${lines.length}`, ...lines].map((line) => `${line}\n`).join('')
 }

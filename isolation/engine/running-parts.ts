@@ -40,8 +40,9 @@ export interface RunningParts {
   readonly snapshotting: Snapshotting
   /** Of a keepable container. */
   readonly marks?: EndMarks | undefined
-  /** For tests; by default GRACE_MS, and those of the watches. */
+  /** By default GRACE_MS. */
   readonly graceMs?: number
+  /** For tests; by default those of the watches. */
   readonly noticeMs?: number
   readonly retryMs?: number
 }

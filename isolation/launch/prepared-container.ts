@@ -24,6 +24,9 @@ import { FilledTemplates } from './filled-templates.js'
 import { Stagerfs, type StagerfsParts } from './stagerfs.js'
 import type { Step } from './step.js'
 
+/** Of a program that ends the others itself, in milliseconds. The stop script of a droplet may take ten seconds. */
+const LONG_GRACE_MS = 15_000
+
 export interface StartParts extends Surroundings, Omit<StagerfsParts & CacheMountParts, 'owners'> {
   readonly engine: Docker
   readonly firewall: FirewallGuard
@@ -149,13 +152,17 @@ export class PreparedDockerContainer implements PreparedContainer {
     lost.throwIfAborted()
     const marks = plan.keepable === true ? new EndMarks() : undefined
     const variables = ahead ? plan.environment : {}
-    attached.write(startLines({ mark: marks?.mark, input: plan.input === true, variables }))
+    const alone = plan.endsItself === true
+    attached.write(startLines({ mark: marks?.mark, input: plan.input === true, alone, variables }))
     const publishedPorts = prepared.publish.map(({ containerPort }) =>
       Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort),
     )
     const { limits, workingDirectory } = plan
     const confirm = () => confirmEngine(engine)
-    const running = { attached, limits, workingDirectory, hooks, publishedPorts, lost, confirm, obstacle, marks }
+    const running = {
+      ...{ attached, limits, workingDirectory, hooks, publishedPorts, lost, confirm, obstacle, marks },
+      ...(alone ? { graceMs: LONG_GRACE_MS } : {}),
+    }
     this.#running = watched.run(running)
     return this.#running
   }

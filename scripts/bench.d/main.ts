@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { benchCloudFoundry } from './cloud-foundry.js'
 import { benchHostOf, pairsOf, required } from './host.js'
 import { benchData } from './data.js'
 import { benchLaunch } from './launch.js'
@@ -20,6 +21,7 @@ const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Pr
     ...(await benchRestageApplication(benchHostOf(environment))),
     ...(await benchRestage(benchHostOf(environment))),
   ],
+  'cloud-foundry': (environment) => benchCloudFoundry(benchHostOf(environment), environment),
   resolve: (environment) => benchResolve({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
   pack: (environment) => benchPack({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
 }

@@ -9,16 +9,22 @@ run_url=''
 
 # start_package NAME CONTAINER_PORT: returns when the package answers HTTP. Sets run_url.
 start_package() {
-  local name=$1 port=$2 deadline=$((SECONDS + 60))
+  start_program "package $1" run "$1" --publish "$2"
+}
+
+# start_program WHAT ARGUMENT...: the same for what stagectl runs with these arguments.
+start_program() {
+  local what=$1 deadline=$((SECONDS + 60))
+  shift
   run_log=$(mktemp)
-  show_command "stagectl run $name --publish $port &"
-  "$root/bin/stagectl" run "$name" --publish "$port" >"$run_log" 2>&1 </dev/null &
+  show_command "stagectl $* &"
+  "$root/bin/stagectl" "$@" >"$run_log" 2>&1 </dev/null &
   run_pid=$!
   run_url=''
   until [[ -n $run_url ]] && curl --silent --max-time 2 --output /dev/null "$run_url"; do
     if ! kill -0 "$run_pid" 2>/dev/null || ((SECONDS >= deadline)); then
       tail -n 20 "$run_log" >&2
-      die "package $name does not answer."
+      die "$what does not answer."
     fi
     sleep 0.1
     run_url=$(sed -n 's#.*\(http://127\.0\.0\.1:[0-9]*\).*#\1#p' "$run_log" | head -n 1)

@@ -1,7 +1,6 @@
 import { Type, type Static } from 'typebox'
-import { BadInput, TooLarge } from '../../../base/errors.js'
-import { assertNamespace, quote } from '../../../base/fqn.js'
-import { isSha256 } from '../../../base/identifiers.js'
+import { TooLarge } from '../../../base/errors.js'
+import { assertNamespace } from '../../../base/fqn.js'
 import type { RecentUploads } from '../../access/recent-uploads.js'
 import type { ResourceIngest } from '../../store/resource-ingest.js'
 import { overQuota, type PackageQuota } from '../../store/package-quota.js'
@@ -10,6 +9,7 @@ import { StoredResource } from '../../documents/exchange.js'
 import { puttingInto, reading, reads, writes } from '../access.js'
 import type { Api } from '../fastify.js'
 import { lingerOnRefusal } from '../linger.js'
+import { parseDigest } from '../parse-digest.js'
 import { streamSignal } from '../stream-signal.js'
 import { uploadBody } from '../upload-body.js'
 import { NoQuery, REFUSALS } from './schemas.js'
@@ -72,7 +72,7 @@ export function resourceRoutes(
       },
     },
     async ({ params }) => {
-      const { sha256, length, compression } = await ingest.reuse(digestOf(params.sha256))
+      const { sha256, length, compression } = await ingest.reuse(parseDigest(params.sha256))
       return { sha256, length, compression }
     },
   )
@@ -93,7 +93,7 @@ export function resourceRoutes(
       lingerOnRefusal(raw, reply)
       const { namespace = '/' } = query
       assertNamespace(namespace)
-      const sha256 = query.sha256 === undefined ? undefined : digestOf(query.sha256)
+      const sha256 = query.sha256 === undefined ? undefined : parseDigest(query.sha256)
       const contentLength = headers['content-length']
       const length = contentLength === undefined ? undefined : Number(contentLength)
       if (length !== undefined) await quota.assert(namespace, length)
@@ -111,11 +111,4 @@ export function resourceRoutes(
       }
     },
   )
-}
-
-function digestOf(text: string): string {
-  const digest = text.toLowerCase()
-  if (!isSha256(digest))
-    throw new BadInput('bad-digest', `${quote(text)} is not a SHA-256: it must have 64 hexadecimal digits.`)
-  return digest
 }

@@ -1,22 +1,17 @@
 import { Type } from 'typebox'
 import { Conflict } from '../../../base/errors.js'
 import { assertCommand, assertEnvironment, assertUser } from '../../packages/validate.js'
-import type { PackageRuns } from '../../runs/package-runs.js'
 import type { RunRequest } from '../../runs/run.js'
-import type { RunningPrograms } from '../../runs/running-programs.js'
 import { RunDraft, RunEvent } from '../../documents/run.js'
 import { writes, writesByUuid, writing } from '../access.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { parseLimits } from '../../documents/convert-limits.js'
-import { RunEventStream } from '../run-event-stream.js'
+import { followedRun, parsePublish, type FollowedRunParts } from '../followed-run.js'
 import { streamSignal } from '../stream-signal.js'
 import { NoQuery, Nothing, REFUSALS, streamed, UuidPath } from './schemas.js'
 
-export interface RunRoutesParts {
-  readonly runs: Pick<PackageRuns, 'start'>
-  readonly running: RunningPrograms
-}
+export type RunRoutesParts = FollowedRunParts
 
 /** Runs a ready package in the foreground: the answer lasts as long as the program, and the program as long as the client. */
 export function runRoutes(api: Api, { runs, running }: RunRoutesParts, closing: AbortSignal): void {
@@ -39,13 +34,8 @@ export function runRoutes(api: Api, { runs, running }: RunRoutesParts, closing: 
     async ({ body }, reply) => {
       const request = requestOf(body)
       const signal = streamSignal(reply, closing)
-      const events = new RunEventStream(signal)
-      const program = await runs.start(request, events, signal)
-      running.add(program, request.input)
-      signal.addEventListener('abort', () => program.stop(), { once: true })
-      if (signal.aborted) program.stop()
-      void events.follow(program).finally(() => running.delete(program))
-      return reply.header('content-type', 'application/x-ndjson').header('cache-control', 'no-store').send(events.body)
+      const events = await followedRun({ runs, running }, request, signal)
+      return reply.header('content-type', 'application/x-ndjson').header('cache-control', 'no-store').send(events)
     },
   )
 
@@ -95,7 +85,7 @@ export function runRoutes(api: Api, { runs, running }: RunRoutesParts, closing: 
 }
 
 function requestOf(draft: RunDraft): RunRequest {
-  const { command, input = false, user, environment = {}, publish = [], allow_egress: egress = false, limits } = draft
+  const { command, input = false, user, environment = {}, publish, allow_egress: egress = false, limits } = draft
   if (command !== undefined) assertCommand(command)
   if (user !== undefined) assertUser(user)
   assertEnvironment(environment)
@@ -105,7 +95,7 @@ function requestOf(draft: RunDraft): RunRequest {
     input,
     ...(user === undefined ? {} : { user }),
     environment,
-    publish: publish.map(({ container_port, host_port }) => ({ containerPort: container_port, hostPort: host_port })),
+    publish: parsePublish(publish),
     egress,
     ...(limits === undefined ? {} : { limits: parseLimits(limits) }),
   }

@@ -2,6 +2,8 @@ import { BadInput } from '../../../base/errors.js'
 import { quote } from '../../../base/fqn.js'
 import { isShellName } from '../../../base/variable-name.js'
 import { referenceTo } from '../environment.js'
+import type { Capability } from '../metadata.js'
+import { dependenciesLine } from './recorded-dependencies.js'
 
 export interface DropletScripts {
   readonly startup: string
@@ -15,6 +17,8 @@ export interface DropletProgram {
   readonly environment: Readonly<Record<string, string>>
   /** Where the application was when it was staged: the droplet has it in `app`. `/` is the root. */
   readonly startPath: string
+  /** Recorded for `stagectl droplet run`. */
+  readonly dependencies?: readonly Capability[]
 }
 
 /** Where in a droplet the application is. */
@@ -29,12 +33,13 @@ export const APP = 'app'
  *
  * Throws `BadInput` (`bad-environment`) for a variable that no shell can set.
  */
-export function dropletScripts({ command, environment, startPath }: DropletProgram): DropletScripts {
+export function dropletScripts({ command, environment, startPath, dependencies = [] }: DropletProgram): DropletScripts {
   const moved = (text: string, base: string) => withMovedPaths(text, startPath, base)
   const exports = Object.entries(environment).map(([name, value]) => exportOf(name, value, moved))
   return {
     startup: `${[
       '#!/bin/bash',
+      ...dependenciesLine(dependencies),
       'export TMPDIR="$PWD/tmp"',
       'export PORT="${PORT:-$VCAP_APP_PORT}"',
       ...exports,

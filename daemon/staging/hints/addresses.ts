@@ -59,15 +59,15 @@ export const ADDRESS_RULES: readonly HintRule[] = [
 
 /** For a program that listens where nobody reaches it. It is not a failure: the program waits for requests. */
 export function addressHint(lines: readonly string[], context: HintContext): string | undefined {
-  const { published, port } = context
-  if (published.length === 0) return undefined
+  const { published, port, program } = context
+  if (program.kind !== 'run' || published.length === 0) return undefined
   const heard = lines.flatMap(listening)
   const reached = heard.filter((each) => published.includes(Number(each.port)))
   if (reached.length === 0) {
     const [other] = heard
     if (!other) return undefined
     const obeys = other.port === port ? '' : 'let it listen on the port that the variable PORT names, or '
-    return `It listens on port ${other.port}, which is not published: ${obeys}publish that port with 'stagectl run --publish ${other.port}'.`
+    return `It listens on port ${other.port}, which is not published: ${obeys}publish that port with '${program.command} --publish ${other.port}'.`
   }
   if (reached.some(({ address }) => address === undefined || !LOOPBACK.test(address))) return undefined
   return `It listens only on the loopback address of its container, which nobody else reaches: let it listen on 0.0.0.0.`

@@ -20,7 +20,13 @@ export interface HintContext {
 }
 
 /** Whose output it is, which decides the commands that help. */
-export type Program = { readonly kind: 'stager'; readonly fqn: string } | { readonly kind: 'run' }
+export type Program = { readonly kind: 'stager'; readonly fqn: string } | Run
+
+export interface Run {
+  readonly kind: 'run'
+  /** With which its user has started it. */
+  readonly command: 'stagectl run' | 'stagectl droplet run'
+}
 
 /** A reason that the field meets often, by its traces in the last lines of the output. */
 export interface HintRule {
@@ -36,7 +42,7 @@ export interface HintRule {
 export function allowEgress({ program }: HintContext): string {
   return program.kind === 'stager'
     ? `allow it with 'stagectl stager update ${program.fqn} --allow-egress', and stage again`
-    : "allow it with 'stagectl run --allow-egress'"
+    : `allow it with '${program.command} --allow-egress'`
 }
 
 /** The end of a sentence. */
@@ -44,7 +50,7 @@ export function moreMemory({ program, memoryBytes }: HintContext): string {
   const twice = `${Math.ceil(memoryBytes / 1024 / 1024) * 2}MB`
   return program.kind === 'stager'
     ? `allow more with 'stagectl stager update ${program.fqn} --memory ${twice}', and stage again`
-    : `allow more with 'stagectl run --memory ${twice}'`
+    : `allow more with '${program.command} --memory ${twice}'`
 }
 
 /** A name of a host beyond this one. Names without a dot are services of the application. */

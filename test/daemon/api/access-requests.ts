@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { hashOf, makeSecret } from '../../../daemon/access/secret.js'
 import type { Token } from '../../../daemon/model/token.js'
 import { vi } from 'vitest'
+import { tarOf } from '../../support/tar-builder.js'
 import type { ApiUnderTest } from './api-under-test.js'
 
 export interface Sent {
@@ -175,6 +176,13 @@ export class AccessClient {
 
 export const TARBALL = gzipSync(Buffer.alloc(1024))
 
+const DROPLET = gzipSync(
+  tarOf(
+    { name: 'app/', type: '5' },
+    ...['startup', 'stop'].map((name) => ({ name, data: '#!/bin/bash\n', mode: 0o500 })),
+  ),
+)
+
 /** In the store; returns the secret. */
 export async function makeToken(
   { store }: Pick<ApiUnderTest, 'store'>,
@@ -308,6 +316,11 @@ export const REQUESTS: Readonly<Record<string, (make: AccessClient) => Promise<S
   }),
   releaseStaging: async (make) => ({ url: `/v1/stagings/${await make.endedStaging()}/release` }),
   startRun: async (make) => ({ url: '/v1/runs', body: { package: await make.package() } }),
+  uploadDroplet: () => ({ url: '/v1/droplets?namespace=/acme', body: DROPLET }),
+  startDropletRun: (make) => ({
+    url: '/v1/droplet-runs',
+    body: { droplet: make.data, name: make.name(), namespace: OWN, dependencies: [] },
+  }),
   stopRun: async (make) => ({ url: `/v1/runs/${await make.run()}/stop` }),
   sendRunInput: async (make) => ({ url: `/v1/runs/${await make.run()}/input`, body: Buffer.from('hello') }),
   // The node

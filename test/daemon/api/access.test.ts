@@ -16,7 +16,7 @@ interface Operation {
 }
 
 /** An answer of one of these lasts as long as its program. */
-const STREAMS = ['startRun']
+const STREAMS = ['startRun', 'startDropletRun']
 
 describe('every route of the OpenAPI document', () => {
   let under: ApiUnderTest
@@ -172,6 +172,7 @@ describe('every route of the OpenAPI document', () => {
         "showStager (read) | 404 stager-not-found | 200 | 200 | 200",
         "showStaging (read) | 404 staging-not-found | 200 | 200 | 200",
         "startBootstrap (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 202",
+        "startDropletRun (write) | 403 namespace-forbidden | 403 token-read-only | 200 | 200",
         "startRun (write) | 404 package-not-found | 403 token-read-only | 200 | 200",
         "stopRun (write) | 404 run-not-found | 403 token-read-only | 204 | 204",
         "testWebhook (write) | 404 webhook-not-found | 403 token-read-only | 200 | 200",
@@ -180,6 +181,7 @@ describe('every route of the OpenAPI document', () => {
         "updatePipeline (write) | 404 pipeline-not-found | 403 token-read-only | 200 | 200",
         "updatePolicy (administrator) | 403 administrator-only | 403 administrator-only | 403 administrator-only | 200",
         "updateStager (write) | 404 stager-not-found | 403 token-read-only | 200 | 200",
+        "uploadDroplet (write) | 403 namespace-forbidden | 403 token-read-only | 201 | 201",
         "uploadResource (write) | 403 namespace-forbidden | 403 token-read-only | 201 | 201",
       ]
     `)

@@ -15,6 +15,7 @@ import { ImagePackages } from '../../../daemon/images/image-packages.js'
 import { NodeReport } from '../../../daemon/node/node-report.js'
 import { resolve } from '../../../daemon/packages/resolve.js'
 import { PackageIndex } from '../../../daemon/packages/resolution/package-index.js'
+import { DropletUploads } from '../../../daemon/droplets/droplet-uploads.js'
 import { Droplets } from '../../../daemon/droplets/droplets.js'
 import { ResultDiffs } from '../../../daemon/results/result-diff.js'
 import { Resolver } from '../../../daemon/resolver/resolver.js'
@@ -35,6 +36,7 @@ import { LogStore } from '../../../daemon/log/log-store.js'
 import { detectCompression } from '../../../isolation/archive/compression.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../../../isolation/archive/limits.js'
 import { movedArchive } from '../../../isolation/archive/moved-archive.js'
+import { scanArchive } from '../../../isolation/archive/scan.js'
 import { readEntries } from '../../../isolation/archive/read-entries.js'
 import { segmentedScans } from '../../../isolation/archive/segmented-scan.js'
 import { FakeIsolation } from '../../support/fake-isolation.js'
@@ -210,6 +212,14 @@ export class ApiUnderTest extends ApiClient {
       stagingLog: { ledger, logs, heartbeatMs },
       keptLaunches: { kept },
       runs: { runs: new FakeRuns() },
+      dropletRuns: {
+        runs: new FakeRuns(),
+        quota,
+        uploads: new DropletUploads({
+          ...{ blobs, detectCompression, move: movedArchive },
+          scan: (body, signal, observer) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal, observer),
+        }),
+      },
       node: {
         node,
         readiness: { assertReady: () => Promise.resolve() },

@@ -1,9 +1,9 @@
-import type { RunEnding, RunningProgram, RunOutput, RunRequest } from '../../../daemon/runs/run.js'
-import type { PackageRuns } from '../../../daemon/runs/package-runs.js'
+import type { RunEnding, RunningProgram, RunOutput, RunRequest, DropletRunRequest } from '../../../daemon/runs/run.js'
+import type { Runs } from '../../../daemon/runs/runs.js'
 
 /** One program, controlled by the test. */
-export class FakeRuns implements Pick<PackageRuns, 'start'> {
-  request: RunRequest | undefined
+export class FakeRuns implements Pick<Runs, 'start'> {
+  request: Partial<RunRequest> | DropletRunRequest | undefined
   output: RunOutput['output'] = () => Promise.reject(new Error('nothing runs'))
   readonly id = '7c9e6679-7425-40de-944b-e07fc1f90ae7'
   stops = 0
@@ -12,7 +12,7 @@ export class FakeRuns implements Pick<PackageRuns, 'start'> {
   starting: (hooks: RunOutput) => void | Promise<void> = () => undefined
   end: (ending: RunEnding) => void = () => undefined
 
-  async start(request: RunRequest, hooks: RunOutput): Promise<RunningProgram> {
+  async start(request: RunRequest | DropletRunRequest, hooks: RunOutput): Promise<RunningProgram> {
     this.request = request
     this.output = (stream, chunk) => hooks.output(stream, chunk)
     const ended = new Promise<RunEnding>((resolve) => (this.end = resolve))

@@ -67,6 +67,8 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "POST /v1/bootstraps/{uuid}/cancel cancelBootstrap",
       "POST /v1/build-scripts parseBuildScript",
       "POST /v1/detections detectPipeline",
+      "POST /v1/droplet-runs startDropletRun",
+      "POST /v1/droplets uploadDroplet",
       "POST /v1/exchange importSet",
       "POST /v1/images/packages createPackageFromImage",
       "POST /v1/manifests parseManifest",

@@ -74,7 +74,7 @@ describe('runs over the API', () => {
     }
     expect(await documentOf(await send('x'))).toMatchObject({ status: 404, code: 'run-not-found' })
     await start({ ...draft, input: true })
-    expect(runs.request?.input).toBe(true)
+    expect(runs.request).toMatchObject({ input: true })
     const answer = await send('one')
     answer.resume()
     expect([answer.statusCode, runs.input]).toEqual([204, 'one'])

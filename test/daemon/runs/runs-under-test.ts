@@ -5,8 +5,9 @@ import { expect } from 'vitest'
 import { Leases } from '../../../base/leases.js'
 import type { Manifest } from '../../../daemon/packages/manifest/manifest.js'
 import type { Capability, Template } from '../../../daemon/packages/metadata.js'
+import type { Resource } from '../../../daemon/packages/package.js'
 import { Resolver } from '../../../daemon/resolver/resolver.js'
-import { PackageRuns } from '../../../daemon/runs/package-runs.js'
+import { Runs } from '../../../daemon/runs/runs.js'
 import type { RunRequest } from '../../../daemon/runs/run.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
@@ -22,6 +23,10 @@ export const NODE = { always: { SSL_CERT_FILE: '/ca.pem' }, withEgress: { http_p
 export const untilStopped: FakeStager = async ({ signal }) => {
   if (!signal.aborted) await once(signal, 'abort')
 }
+
+const resourceOf = (sha256: string): Resource => ({
+  ...{ uuid: randomUUID(), sha256, sha1: undefined, length: 1, compression: 'gzip', removals: [] },
+})
 
 interface PackageOptions {
   readonly state?: 'uploaded' | 'ready'
@@ -39,7 +44,7 @@ export class RunsUnderTest {
   readonly live = new LiveContainers()
   readonly liveBlobs = new Leases()
   readonly logged: string[] = []
-  readonly runs: PackageRuns
+  readonly runs: Runs
   /** The output of the programs, in order. */
   readonly written: string[] = []
 
@@ -47,9 +52,10 @@ export class RunsUnderTest {
     this.store = SqliteStore.open(path.join(directory.path, 'stagerd.db'))
     const { isolation, live, liveBlobs, store } = this
     const { packages, policies, ledger } = store
-    this.runs = new PackageRuns({
+    this.runs = new Runs({
       packages,
       ledger,
+      ingest: { reuse: (sha256) => Promise.resolve(resourceOf(sha256)) },
       resolver: new Resolver(packages, policies),
       isolation,
       live,
@@ -81,14 +87,7 @@ export class RunsUnderTest {
       dependencies: [],
       provides: [],
       templates: [],
-      resource: {
-        uuid: randomUUID(),
-        sha256: Buffer.from(name).toString('hex').padEnd(64, '0'),
-        sha1: undefined,
-        length: 1,
-        compression: 'gzip',
-        removals: [],
-      },
+      resource: resourceOf(Buffer.from(name).toString('hex').padEnd(64, '0')),
       ...options,
     })
   }

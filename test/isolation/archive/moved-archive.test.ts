@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { Readable } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { movedArchive } from '../../../isolation/archive/moved-archive.js'
+import { movedArchive, type MovedOptions } from '../../../isolation/archive/moved-archive.js'
 import { scanArchive } from '../../../isolation/archive/scan.js'
 import { collect } from '../../support/collect.js'
 import { TEST_LIMITS } from '../../support/test-limits.js'
@@ -12,11 +12,15 @@ const signal = new AbortController().signal
 const FIRST: TarMember = { name: 'first', data: 'x' }
 
 async function moved(from: string, to: string, ...members: TarMember[]): Promise<Buffer> {
+  return await movedBy({ from, to }, ...members)
+}
+
+async function movedBy(move: MovedOptions['move'], ...members: TarMember[]): Promise<Buffer> {
   const archive = tarOf(...members)
   // The precondition of what is tested.
   await scanArchive(Readable.from([archive]), TEST_LIMITS, signal)
   const chunks = Readable.from([archive.subarray(0, 333), archive.subarray(333)], { objectMode: false })
-  const options = { move: { from, to }, first: memberBlocks(FIRST), signal }
+  const options = { move, first: memberBlocks(FIRST), signal }
   return gunzipSync(await collect(await movedArchive(chunks, 'none', options)))
 }
 
@@ -52,6 +56,24 @@ describe('an archive whose members are moved', () => {
     expect(
       await listed('', 'app', { name: 'x', data: '1' }, { name: `${LONG}/x`, pax: { path: `${LONG}/x` } }),
     ).toEqual(['- 1 app/x', `- 0 app/${LONG}/x`])
+  })
+
+  test('has one owner and keeps absolute links, where that is asked for', async () => {
+    const archive = await movedBy(
+      { from: '', to: 'home/vcap', owner: 99, keepLinks: true },
+      { name: 'app/link', type: '2', linkName: '/usr/bin/ruby', uid: 5, gid: 6 },
+      { name: `app/${LONG}`, data: 'x', pax: { path: `app/${LONG}`, uid: '1000', gid: '70000', uname: 'vcap' } },
+      { name: 'app/file', data: 'x', uid: 8 },
+      { name: 'app/same', type: '1', linkName: 'app/file', uid: 7 },
+    )
+    const list = ['--list', '--verbose', '--numeric-owner', '--quoting-style=literal']
+    const lines = execFileSync('tar', list, { input: archive, encoding: 'latin1' }).split('\n').slice(1, -1)
+    expect(lines.map((line) => line.replace(/^\S+ (\S+) .*?(home.*)/, '$1 $2'))).toEqual([
+      '99/99 home/vcap/app/link -> /usr/bin/ruby',
+      `99/99 home/vcap/app/${LONG}`,
+      '99/99 home/vcap/app/file',
+      '99/99 home/vcap/app/same link to home/vcap/app/file',
+    ])
   })
 
   test('keeps names of any length and of any form', async () => {

@@ -6,6 +6,9 @@ import { canBeGivenLater } from '../../../isolation/later-variables.js'
 /** Prints each variable that is named by an argument, as bytes. */
 const SHOW = 'for name; do eval "printf %s \\"\\$$name\\"" | od -An -v -tx1 | tr -d " \\n"; echo; done'
 
+/** Ends soon without a signal. */
+const PROGRAM = 'trap "echo told; exit 3" TERM; echo up; sleep 1 & wait'
+
 describe.each([
   ['dash', ['dash']],
   ['bash', ['bash', '--norc', '--posix']],
@@ -39,6 +42,24 @@ describe.each([
     const names = Object.keys(variables)
     const lines = startLines({ mark: undefined, input: false, variables })
     expect(await run(lines, [...names, 'CREATED'])).toEqual([...Object.values(variables), 'one'])
+  })
+
+  it('passes SIGTERM on to all processes, or to the program alone if that ends the others', async (context) => {
+    if (await isMissing()) context.skip('this host has no busybox')
+    // As in a container: otherwise all processes of the host would get the signal.
+    const [, , script = ''] = initCommand([])
+    expect(script).toContain("trap 'kill -TERM -1' TERM")
+    const own = script.replaceAll('kill -TERM -1', 'echo all')
+    for (const [alone, stdout] of [
+      [true, 'told'],
+      [false, 'all'],
+    ] as const) {
+      const child = execa(program, [...options, '-c', own, 'stagerd', 'sh', '-c', PROGRAM], {
+        ...{ reject: false, input: startLines({ mark: undefined, input: false, alone, variables: {} }) },
+      })
+      child.stdout.once('data', () => child.kill('SIGTERM'))
+      expect((await child).stdout).toBe(`up\n${stdout}`)
+    }
   })
 
   it('starts nothing when its input ends before the last variable', async (context) => {

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { recordedDependencies } from '../../../../daemon/packages/droplet/recorded-dependencies.js'
 import { dropletScripts, type DropletProgram } from '../../../../daemon/packages/droplet/scripts.js'
 import { until } from '../../../support/until.js'
 
@@ -45,6 +46,20 @@ const environmentOf = (environment: Record<string, string>, passed: Record<strin
   )
 
 describe('the startup script of a droplet', () => {
+  test('records what the package depends on, for those who run it', () => {
+    const dependencies = [
+      { type: 'runtime', name: "ruby-3.1'$(id)`é" },
+      { type: 'os', name: 'linux' },
+    ] as const
+    const record = (more: Partial<DropletProgram>) =>
+      recordedDependencies(dropletScripts({ command: 'true', environment: {}, startPath: '/app', ...more }).startup)
+    expect(record({ dependencies })).toEqual(dependencies)
+    expect(record({})).toEqual([])
+    // A value of a variable is no record.
+    expect(record({ environment: { A: '\n# Dependencies: os.linux\n' } })).toEqual([])
+    expect(run({ command: 'echo started', dependencies })).toBe('started\n')
+  })
+
   test('is the one of the old service, with what stagerd adds to it', () => {
     write({ command: '%VCAP_LOCAL_RUNTIME% app.rb', environment: { RACK_ENV: 'production' } })
     expect(written('startup')).toMatchInlineSnapshot(`

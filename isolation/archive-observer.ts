@@ -1,7 +1,7 @@
-import type { ArchiveEntry } from '../archive-entry.js'
+import type { ArchiveEntry } from './archive-entry.js'
 
 /** Gets what the parser reads, entry by entry, after it has checked it. Paths are from the root; bytes as latin1. */
-export interface TarObserver {
+export interface ArchiveObserver {
   /** `content` is empty. */
   member(path: string, entry: ArchiveEntry): void
   /** `target` is an earlier file. */
