@@ -140,8 +140,8 @@ version_of() {
 declare -A _json=()
 read_json() {
   [[ -f $app/$1 ]] || return 0
-  local LC_ALL=C _stager_json path
-  _stager_json=$(<"$app/$1")
+  local LC_ALL=C _stager_json _stager_json_name=$1 path
+  _stager_json=$(text_of "$1")
   # Of this function, and not that of the package.
   local -A _stager_meta=()
   _stager_json_value ''
@@ -196,10 +196,13 @@ with_kept() {
 }
 _state_of() { (cd "$1" && find . -type f -printf '%p %s\n' | sort | sha256sum); }
 
-# first_word FILE: the first word of a file of the application, which may have been written on Windows.
+# text_of FILE: a file of the application, without what editors on Windows add: carriage returns, and a mark at its beginning.
+text_of() { tr -d '\r' <"$app/$1" | LC_ALL=C sed '1s/^\xef\xbb\xbf//'; }
+
+# first_word FILE: the first word of a file of the application.
 first_word() {
   local word=''
-  if [[ -f $app/$1 ]]; then read -r word _ < <(tr -d '\r' <"$app/$1" | sed '1s/^\xef\xbb\xbf//; /^[[:space:]]*\(#\|$\)/d') || true; fi
+  if [[ -f $app/$1 ]]; then read -r word _ < <(text_of "$1" | sed '/^[[:space:]]*\(#\|$\)/d') || true; fi
   printf '%s\n' "$word"
 }
 
@@ -217,7 +220,7 @@ given_start() {
   if [[ -n $said && $said != "$(meta_env STAGER_START_COMMAND)" ]]; then
     printf '%s\n' "$said"
   elif [[ -f $app/Procfile ]]; then
-    tr -d '\r' <"$app/Procfile" | sed -n 's/^web:[[:space:]]*//p' | head -n 1
+    text_of Procfile | sed -nE 's/^web[[:space:]]*:[[:space:]]*//p' | head -n 1
   fi
 }
 

@@ -196,6 +196,8 @@ _stager_capabilities() {
 # change_meta RESOURCE ACTION FIELD=VALUE...: any change, as in docs/stager-api.md.
 change_meta() {
   _stager_meta_is_read=''
+# What _stager_json is, for the sentence about a mistake in it.
+_stager_json_name='The answer to GET /meta'
   _stager_put_meta "$@"
 }
 
@@ -418,7 +420,7 @@ _stager_json_value() {
       _stager_json=${_stager_json:1}
       _stager_json_space
       while [[ $_stager_json != "]"* && $_stager_json != "}"* ]]; do
-        [[ -n $_stager_json ]] || fail 'The answer to GET /meta is cut short.'
+        [[ -n $_stager_json ]] || fail "$_stager_json_name is cut short, or is no JSON."
         if [[ $open == '{' ]]; then
           _stager_json_string
           _stager_json_space
@@ -443,7 +445,7 @@ _stager_json_string() {
   local chunk raw='' backslashes
   _stager_json=${_stager_json#\"}
   while :; do
-    [[ $_stager_json == *\"* ]] || fail 'The answer to GET /meta is cut short.'
+    [[ $_stager_json == *\"* ]] || fail "$_stager_json_name is cut short, or is no JSON."
     chunk=${_stager_json%%\"*}
     _stager_json=${_stager_json:${#chunk}+1}
     # A quote after an odd number of backslashes belongs to the string.

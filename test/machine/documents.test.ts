@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
@@ -9,15 +9,14 @@ import { follow, substitute } from '../docs/support/follow.js'
 import { CHECKOUT } from '../engine/support/private-daemon.js'
 import { blockCommandsIn, commandsIn, sectionOf } from '../support/document-commands.js'
 import { expectToServe } from '../support/serving-command.js'
-import { environment, stagectl, systemctl } from './support/installation.js'
+import { quiet, stagectl, systemctl } from './support/installation.js'
+import { apt, EARLIER, installedVersion, withVersion } from './support/packages.js'
 
 /** It compiles a library, installs Docker, and has Debian made. */
 const MINUTES = 60_000
 /** What the host has for other tests, and the package has to bring along. */
 const BROUGHT_ALONG = ['docker.io', 'containerd', 'runc', 'iptables', 'attr', 'bzip2', 'zstd', 'isal', 'pigz', 'debootstrap', 'make', 'g++'] // prettier-ignore
 
-const quiet = { ...environment, DEBIAN_FRONTEND: 'noninteractive' }
-const apt = (...args: string[]) => runProcess('apt-get', ['--yes', ...args], { env: quiet })
 const documentAt = (name: string) => readFile(path.join(CHECKOUT, name), 'utf8')
 
 /** Whoever follows a document says yes to apt. */
@@ -57,15 +56,6 @@ it(
 
 const PACKAGE = path.join(CHECKOUT, 'dist/stagerd_0.1.0_amd64.deb')
 const packagesOf = async () => (await stagectl('package', 'list', '--json')).stdout
-
-/** The package, as an earlier version would have been. */
-async function makeEarlierVersion(file: string): Promise<void> {
-  const tree = path.join(directory, 'earlier')
-  await runProcess('dpkg-deb', ['--raw-extract', PACKAGE, tree])
-  const control = path.join(tree, 'DEBIAN/control')
-  await writeFile(control, (await readFile(control, 'utf8')).replace(/^Version: .*$/m, 'Version: 0.0.9'))
-  await runProcess('dpkg-deb', ['--build', '-Zgzip', '-z1', tree, file])
-}
 
 /** Something that a node can lose. */
 async function addPackage(name: string): Promise<void> {
@@ -116,7 +106,7 @@ it(
         'sudo stagectl node doctor': { code: 'any' },
         'sudo systemctl stop stagerd': {
           before: async () => {
-            await makeEarlierVersion(path.join(directory, 'stagerd_OLD.deb'))
+            await withVersion(EARLIER, PACKAGE, path.join(directory, 'stagerd_OLD.deb'))
             await backUp('before-upgrade')
             before = await packagesOf()
           },
@@ -124,9 +114,7 @@ it(
         'sudo stagectl node restore before-upgrade.tar': {
           after: async () => {
             await restored()
-            expect((await runProcess('dpkg-query', ['--show', '--showformat=${Version}', 'stagerd'])).stdout).toBe(
-              '0.0.9',
-            )
+            expect(await installedVersion()).toBe(EARLIER)
             await apt('install', PACKAGE)
             await restored()
           },

@@ -4,7 +4,7 @@ import { runProcess } from '../../base/run-process.js'
 
 const CHECKOUT = path.resolve(import.meta.dirname, '../..')
 
-/** Evaluates the Vagrantfile with a configuration that prints what is set. ./scripts/soak has Vagrant itself validate it. */
+/** Evaluates the Vagrantfile with a configuration that prints what is set. In a machine, Vagrant itself validates it. */
 const PRINT_SETTINGS = `
 class Settings
   def method_missing(name, *args, **options, &block)

@@ -26,7 +26,7 @@ export const STANDARD_PIPELINES: readonly StandardPipeline[] = [
   {
     name: 'java',
     signs: [
-      ...named('*.war', '*.ear', 'pom.xml', 'build.gradle*'),
+      ...named('*.war', '*.ear', 'WEB-INF/', 'pom.xml', 'build.gradle*', 'settings.gradle*'),
       { pattern: '*.jar', content: 'main-class' },
       { pattern: '*.java', content: 'java-main' },
     ],

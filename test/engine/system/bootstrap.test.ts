@@ -7,13 +7,14 @@ import type { Staging } from '../../../daemon/documents/staging.js'
 import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon, until } from '../support/private-daemon.js'
 import { describeBuildScripts } from './build-scripts.js'
+import { describeLibrary } from './stager-library.js'
 
 const DEBIAN = 'package::/apcera/pkg/os::debian-12'
 const PYTHON = 'package::/apcera/pkg/runtimes::python-3.11'
 
 /**
- * A file of `stagectl bootstrap --to` with Debian and build-essential, but without Python. ./scripts/test has one of what the
- * demo has made, by the same bootstrap. Without it, all of them are made here.
+ * A file of `stagectl bootstrap --to` with Debian, build-essential and Ruby, but without Python. ./scripts/test has one of
+ * what the demo has made, by the same bootstrap. Without it, all of them are made here.
  */
 const MADE = process.env.STAGERD_TEST_BOOTSTRAPPED
 
@@ -122,3 +123,12 @@ it.each([
 })
 
 describeBuildScripts(() => daemon)
+
+describe('beside Python, with Ruby', () => {
+  beforeAll(async () => {
+    const { exitCode, stderr } = await daemon.stagectl('bootstrap', 'ruby')
+    expect(exitCode, stderr).toBe(0)
+  }, BUILD_MS)
+
+  describeLibrary(() => daemon, 'Ruby', 'Python')
+})

@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os'
 import { describe, expect, it } from 'vitest'
+import { limitOptions } from '../../../isolation/engine/limits.js'
 import { containerOptions } from '../../../isolation/engine/container-options.js'
 
 const owner = { nodeId: '11111111-1111-4111-8111-111111111111', installDirectory: '/opt/stagerd' }
@@ -43,6 +45,17 @@ describe('a container', () => {
       NanoCpus: 1_500_000_000,
       PidsLimit: 100,
     })
+  })
+
+  it('has the processors of the host for a limit above them, which the Engine would reject', () => {
+    const { NanoCpus } = limitOptions({
+      memoryBytes: 2 ** 50,
+      cpus: 1000,
+      pids: 10,
+      diskBytes: 2 ** 50,
+      timeoutMs: 1000,
+    })
+    expect(NanoCpus).toBe(availableParallelism() * 1e9)
   })
 
   it('gets its command as an argument that only its own shell interprets', () => {

@@ -9,6 +9,9 @@ export const environment = Object.fromEntries(
   Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
 )
 
+/** For the programs of Debian, which would ask questions. */
+export const quiet = { ...environment, DEBIAN_FRONTEND: 'noninteractive' }
+
 export const systemctl = (...args: string[]) => runProcess('systemctl', args)
 export const stagectl = (...args: string[]) => runProcess('stagectl', args)
 /** The first time, it compiles a library. */

@@ -1,0 +1,1 @@
+<%@ page contentType="text/plain" %>Two and two are <%= 2 + 2 %>
