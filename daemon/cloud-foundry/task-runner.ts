@@ -16,7 +16,7 @@ import type { PackageRepository } from '../store/repositories.js'
 import type { ResourceIngest } from '../store/resource-ingest.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { Task, TaskRepository } from '../store/task-repository.js'
-import { pipelineOf } from './frameworks.js'
+import type { PlugIns } from './plug-ins.js'
 import { packageNameOf, type StagingRequest } from './staging-request.js'
 import { TaskLog } from './task-log.js'
 import { download, upload } from './transfers.js'
@@ -35,6 +35,7 @@ export interface TaskRunnerParts {
   readonly logs: Pick<LogStore, 'follow'>
   readonly droplets: Pick<Droplets, 'open'>
   readonly tasks: Pick<TaskRepository, 'progress'>
+  readonly plugIns: Pick<PlugIns, 'pipelineOf' | 'prepare'>
   /** For files of a transfer. */
   readonly directory: string
   readonly timeoutMs: number
@@ -132,7 +133,9 @@ export class TaskRunner {
       await application.file.close()
     }
     log.add('Staging application')
-    const staging = await failing('Staging plugin failed', signal, () => this.#submit(name, request, resource, signal))
+    const staging = await failing('Staging plugin failed', signal, () =>
+      this.#submit(name, request, resource, log, signal),
+    )
     await tasks.progress(task, { staging, log: log.text })
     return staging
   }
@@ -154,22 +157,30 @@ export class TaskRunner {
   }
 
   /** One staging of an application at a time, as of every package: the others wait. */
-  async #submit(name: string, request: StagingRequest, resource: Resource, signal: AbortSignal): Promise<string> {
-    const { packages, stagings, quota } = this.#parts
-    const pipeline = { namespace: '/', name: pipelineOf(request.framework) }
+  async #submit(
+    name: string,
+    request: StagingRequest,
+    resource: Resource,
+    log: TaskLog,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { packages, stagings, quota, plugIns } = this.#parts
+    const pipeline = await plugIns.pipelineOf(request)
+    const { dependencies, environment, lines } = await plugIns.prepare(request, resource, signal)
+    for (const line of lines) log.add(line)
     const ref = { namespace: NAMESPACE, name }
     await quota.assert(NAMESPACE, resource.length)
-    const { environment } = request
+    const { limits } = request
     for (;;) {
       signal.throwIfAborted()
       try {
         const { uuid } = await packages.get(ref)
-        const source = { resource, dependencies: undefined, environment }
-        return (await stagings.submit({ uuid }, pipeline, { source })).uuid
+        const source = { resource, dependencies, environment }
+        return (await stagings.submit({ uuid }, pipeline, { source, limits })).uuid
       } catch (error) {
         if (error instanceof NotFound && error.code === 'package-not-found')
           await packages
-            .create({ ...ref, resource, environment, dependencies: [], provides: [], templates: [] })
+            .create({ ...ref, resource, environment, dependencies, provides: [], templates: [] })
             .catch(unlessCode('package-exists'))
         else {
           unlessCode('package-busy')(error)

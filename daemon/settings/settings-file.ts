@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import { lineOfKey } from './line-of-key.js'
+import { lineOfKey } from '../../base/line-of-key.js'
 
 export interface FoundSetting {
   readonly text: string
