@@ -7,6 +7,7 @@ import type { Staging } from '../../../daemon/documents/staging.js'
 import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon, until } from '../support/private-daemon.js'
 import { describeBuildScripts } from './build-scripts.js'
+import { describeBuildpacks } from './buildpacks.js'
 
 const DEBIAN = 'package::/apcera/pkg/os::debian-12'
 const PYTHON = 'package::/apcera/pkg/runtimes::python-3.11'
@@ -122,3 +123,5 @@ it.each([
 })
 
 describeBuildScripts(() => daemon)
+
+describeBuildpacks(() => daemon)
