@@ -18,6 +18,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Add>> = new Map(
     package: async () => (await import('./commands/package.js')).addPackageCommands,
     stager: async () => (await import('./commands/stager.js')).addStagerCommands,
     pipeline: async () => (await import('./commands/pipeline.js')).addPipelineCommands,
+    buildpack: async () => (await import('./commands/buildpack.js')).addBuildpackCommands,
     policy: async () => (await import('./commands/policy.js')).addPolicyCommands,
     run: async () => (await import('./commands/run.js')).addRunCommand,
     droplet: async () => (await import('./commands/droplet.js')).addDropletCommands,

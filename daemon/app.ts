@@ -11,6 +11,7 @@ import { detectCompression } from '../isolation/archive/compression.js'
 import { canonicalArchive } from '../isolation/archive/canonical-archive.js'
 import { DEFAULT_ARCHIVE_LIMITS } from '../isolation/archive/limits.js'
 import { movedArchive } from '../isolation/archive/moved-archive.js'
+import { readBeginnings } from '../isolation/archive/read-beginnings.js'
 import { readEntries } from '../isolation/archive/read-entries.js'
 import { scanArchive } from '../isolation/archive/scan.js'
 import { segmentedScans } from '../isolation/archive/segmented-scan.js'
@@ -262,6 +263,8 @@ export async function buildApp(
     ...{ settings: settings.cloudFoundry, tasks: store.tasks, stagings: service, authorities: ca.pem },
     directory: state.imports,
     maxBytes: (namespace) => packages.remainingQuota(namespace),
+    ...{ pipelines, resolver, blobs },
+    readBeginnings: (body, options) => readBeginnings(body, { ...options, limits: DEFAULT_ARCHIVE_LIMITS }),
   })
 
   // Bootstrap.

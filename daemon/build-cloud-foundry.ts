@@ -1,15 +1,21 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { Logger } from 'pino'
+import { installDirectory } from '../base/installation.js'
 import { readNatsCredentials } from './cloud-foundry/nats-credentials.js'
 import { NatsBus } from './cloud-foundry/nats-bus.js'
+import { PlugIns, type PlugInsParts } from './cloud-foundry/plug-ins.js'
+import { readPlugInTable } from './cloud-foundry/read-plug-in-table.js'
 import { StagingRequests, type Received } from './cloud-foundry/staging-requests.js'
-import { TaskRunner, type TaskRunnerParts } from './cloud-foundry/task-runner.js'
+import { NAMESPACE, TaskRunner, type TaskRunnerParts } from './cloud-foundry/task-runner.js'
 import { OutboundClient } from './outbound/outbound-client.js'
 import type { Seal } from './secrets/seal.js'
 import type { Settings } from './settings/settings.js'
 import type { TaskRepository } from './store/task-repository.js'
 
-export interface CloudFoundryParts extends Omit<TaskRunnerParts, 'client' | 'timeoutMs' | 'logger' | 'tasks'> {
+export interface CloudFoundryParts
+  extends
+    Omit<TaskRunnerParts, 'client' | 'timeoutMs' | 'logger' | 'tasks' | 'plugIns'>,
+    Omit<PlugInsParts, 'table' | 'namespace'> {
   readonly settings: Settings['cloudFoundry']
   readonly tasks: TaskRepository
   readonly seal: Seal
@@ -32,6 +38,7 @@ export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<Cloud
   const { nats, subjects, maxTasks, timeoutMs, networks } = settings
   if (!nats) return undefined
   const authenticator = await readNatsCredentials(settings.credentials)
+  const table = await readPlugInTable(installDirectory(), settings.frameworks)
   // No proxy: the older service used none.
   const client = new OutboundClient({ networks, setting: 'cloud-foundry-networks', authorities })
   const requests = new StagingRequests({
@@ -41,7 +48,10 @@ export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<Cloud
         ...{ servers: nats.servers, name: `stagerd ${nodeId}`, logger, authenticator },
         ...(nats.tls ? { tls: authorities === undefined ? {} : { authorities } } : {}),
       }),
-    runner: new TaskRunner({ ...rest, client, timeoutMs, logger }),
+    runner: new TaskRunner({
+      ...{ ...rest, client, timeoutMs, logger },
+      plugIns: new PlugIns({ ...rest, table, namespace: NAMESPACE }),
+    }),
     received: metersOf(registry),
   })
   return {

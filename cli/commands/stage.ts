@@ -20,6 +20,7 @@ import { isJavaArchive } from '../pack/archive-kind.js'
 import { readNotify } from '../session/read-notify.js'
 import { readSecrets } from '../session/read-secrets.js'
 import type { GlobalOptions, Session } from '../session/session.js'
+import { BUILDPACK, BUILDPACK_PIPELINE, chooseBuildpack } from '../source/choose-buildpack.js'
 import { choosePipeline } from '../source/choose-pipeline.js'
 import { locateApplication, withinManifest, type Application } from '../source/locate-application.js'
 import { judgeValue } from '../source/manifest-place.js'
@@ -42,6 +43,7 @@ import { stageImage, type StageImageOptions } from './stage-image.js'
 interface StageOptions extends StageImageOptions {
   readonly config?: string
   readonly image?: string
+  readonly buildpack?: string
   /** False for --no-reuse. */
   readonly reuse: boolean
 }
@@ -64,6 +66,10 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
     .option(
       '--pipeline <pipeline>',
       'pipeline to use (default: detected from the files of the directory, as `stagectl detect` explains)',
+    )
+    .option(
+      '--buildpack <buildpack>',
+      'stage it by this buildpack: the name of one, a URL, or a directory, which becomes one (see `stagectl buildpack`)',
     )
     .option(
       '--depends-on <type.name,...>',
@@ -90,6 +96,7 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
         'stage ./my-app --runtime node-20',
         'stage ./my-app --pipeline /apcera::nodejs -e NODE_ENV=production --output my-app.tar.gz',
         'stage ./my-app --config staging.conf',
+        'stage ./my-app --buildpack https://buildpacks.example.org/go.tgz',
         'stage site.tar.gz --pipeline static-site --depends-on os.debian --detach',
         'stage ./my-app --keep-failed 15m',
         'stage ./my-app --secret NPM_TOKEN --secret id_rsa=deploy-key',
@@ -103,6 +110,8 @@ export function addStageCommand(program: Command, commandLine: CommandLine): voi
 async function stage(session: Session, options: StageOptions & GlobalOptions, source?: string): Promise<number> {
   assertNotify(options)
   if (options.image === undefined) return await stageSource(session, options, source)
+  if (options.buildpack !== undefined)
+    throw new UsageError('--image and --buildpack exclude each other: an image has been built.')
   if (source !== undefined || options.config !== undefined)
     throw new UsageError('Give either a source, such as `stagectl stage .`, or the name of an image with --image.')
   return await stageImage(session, options, options.image)
@@ -122,7 +131,7 @@ async function stageSource(
   const target = session.newName(options.name ?? manifest.name ?? (await derivedName(session, application)), 'package')
   const reading = isDirectory ? new SourceUpload(session, { directory: file, leaveOut }) : undefined
   // All arguments are checked before anything is sent.
-  const { pipeline, before, wishes, secrets, notify } = await check(session, options, application, target).catch(
+  const { pipeline, before, wishes, secrets, notify, buildpack } = await check(session, options, application, target).catch(
     async (error: unknown) => {
       await reading?.abandon()
       throw error
@@ -136,7 +145,7 @@ async function stageSource(
   const contents = {
     resource: sha256,
     dependencies: wishes.dependencies,
-    environment: wishes.environment,
+    environment: buildpack ? { ...wishes.environment, ...buildpack } : wishes.environment,
     manifest: manifestOf(application, options, before),
   }
   const draft = await draftOf(session, target, before, contents)
@@ -173,7 +182,7 @@ async function check(
 ) {
   const [pipeline, before, stagers] = await settleAll([
     choosePipeline(session, {
-      option: options.pipeline,
+      option: options.pipeline ?? (options.buildpack === undefined ? undefined : BUILDPACK_PIPELINE),
       manifest: from,
       source: isDirectory || isJavaArchive(file) ? file : undefined,
     }),
@@ -191,7 +200,9 @@ async function check(
   if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
   const secrets = await readSecrets(session, options.secret)
   const notify = await readNotify(session, options)
-  return { pipeline, before, wishes, secrets, notify }
+  const { buildpack: wanted } = options
+  const buildpack = wanted === undefined ? undefined : { [BUILDPACK]: await chooseBuildpack(session, wanted) }
+  return { pipeline, before, wishes, secrets, notify, buildpack }
 }
 
 async function uploadFile(session: Session, file: string, namespace: string): Promise<{ readonly sha256: string }> {

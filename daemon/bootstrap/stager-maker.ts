@@ -55,9 +55,9 @@ export class StagerMaker {
       limits: { ...limits, ...entry.limits },
       dependencies: entry.dependencies,
       expects: entry.expects,
-      environment: {},
     }
-    // An existing stager gets its settings before the program, whose digest says that both are there.
+    // An existing stager gets its settings before the program, whose digest says that both are there. Its variables are
+    // those of its users, such as the list of buildpacks.
     const existing = await find(stagers.get(refOf(recipe)))
     if (existing) await stagers.update(refOf(recipe), settings)
     const leftOver = await find(packages.get({ namespace, name: temporaryName }))
@@ -73,7 +73,7 @@ export class StagerMaker {
     } as const
     await publish({ uuid: (await packages.create(draft)).uuid }, target)
     const packageUuid = (await packages.get(target)).uuid
-    const stager = existing ?? (await stagers.create({ ...settings, namespace, name, packageUuid }))
+    const stager = existing ?? (await stagers.create({ ...settings, environment: {}, namespace, name, packageUuid }))
     if (!(await find(pipelines.get(refOf(recipe))))) await pipelines.create({ namespace, name, stagers: [stager.uuid] })
   }
 }

@@ -16,7 +16,7 @@ import type { PackageRepository } from '../store/repositories.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { Task, TaskRepository } from '../store/task-repository.js'
 import { Applications, type ApplicationsParts } from './applications.js'
-import { pipelineOf } from './frameworks.js'
+import type { PlugIns } from './plug-ins.js'
 import { packageNameOf, type StagingRequest } from './staging-request.js'
 import { TaskLog } from './task-log.js'
 import { failing, PLUGIN_FAILED, TaskFailed, wordsOf } from './task-steps.js'
@@ -34,6 +34,7 @@ export interface TaskRunnerParts extends Omit<ApplicationsParts, 'maxBytes'> {
   readonly logs: Pick<LogStore, 'follow'>
   readonly droplets: Pick<Droplets, 'open'>
   readonly tasks: Pick<TaskRepository, 'progress'>
+  readonly plugIns: Pick<PlugIns, 'pipelineOf' | 'prepare'>
   readonly timeoutMs: number
   readonly logger: Pick<Logger, 'warn' | 'error'>
 }
@@ -170,19 +171,20 @@ export class TaskRunner {
 
   /** The staging of the task, which is submitted if there is none yet: it appears before anything is fetched. */
   async #entered(task: string, request: StagingRequest, signal: AbortSignal): Promise<Staging> {
-    const { packages, stagings, ledger } = this.#parts
+    const { packages, stagings, ledger, plugIns } = this.#parts
     const uuid = stagingOf(task)
     return await this.#failing(PLUGIN_FAILED, signal, async () => {
       const found = await ledger.get(uuid).catch(unlessCode('staging-not-found'))
       if (found) return found
-      const pipeline = { namespace: '/', name: pipelineOf(request.framework) }
+      const pipeline = await plugIns.pipelineOf(request)
       const ref = { namespace: NAMESPACE, name: packageNameOf(request.appId) }
+      const { limits } = request
       // One staging of an application at a time, as of every package: the others wait.
       for (;;) {
         signal.throwIfAborted()
         try {
           const subject = await packages.get(ref)
-          return await stagings.submit({ uuid: subject.uuid }, pipeline, { uuid, awaitsSource: true })
+          return await stagings.submit({ uuid: subject.uuid }, pipeline, { uuid, awaitsSource: true, limits })
         } catch (error) {
           if (error instanceof NotFound && error.code === 'package-not-found') await this.#create(ref, signal)
           else {
@@ -205,7 +207,7 @@ export class TaskRunner {
 
   /** Fetches the application for the staging that waits for it. */
   async #supply(task: string, request: StagingRequest, log: TaskLog, signal: AbortSignal): Promise<void> {
-    const { stagings, tasks, quota } = this.#parts
+    const { stagings, tasks, quota, plugIns } = this.#parts
     log.add('Setting up temporary directories')
     log.add('Downloading application')
     const application = await this.#failing('Failed downloading app', signal, () =>
@@ -219,12 +221,13 @@ export class TaskRunner {
         return unpacked
       })
       log.add('Staging application')
-      // First: the log of a task whose staging has its source is not begun anew.
-      await tasks.progress(task, { log: log.text })
-      const { environment } = request
-      await this.#failing(PLUGIN_FAILED, signal, () =>
-        stagings.supply(stagingOf(task), { resource, dependencies: [], environment, ownEnvironment: true }),
-      )
+      await this.#failing(PLUGIN_FAILED, signal, async () => {
+        const { dependencies, environment, lines } = await plugIns.prepare(request, resource, signal)
+        for (const line of lines) log.add(line)
+        // First: the log of a task whose staging has its source is not begun anew.
+        await tasks.progress(task, { log: log.text })
+        await stagings.supply(stagingOf(task), { resource, dependencies, environment, ownEnvironment: true })
+      })
     } finally {
       await application.file.close()
     }

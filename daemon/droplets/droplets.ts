@@ -41,7 +41,14 @@ export interface Droplet {
 }
 
 /** What was chosen by a stager for its next staging, and what the startup script has elsewhere. */
-const NOT_EXPORTED = new Set(['START_COMMAND', 'START_PATH', 'STAGER_ADDED', 'STAGER_START_COMMAND'])
+const NOT_EXPORTED = new Set([
+  'START_COMMAND',
+  'START_PATH',
+  'STAGER_ADDED',
+  'STAGER_START_COMMAND',
+  'STAGER_GIVEN_START',
+  'STAGER_CONFIG_VARS',
+])
 
 /**
  * Makes droplets of ready packages: `app/`, `logs/`, `tmp/`, `startup` and `stop`, as the execution agents of Cloud

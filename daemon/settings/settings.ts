@@ -168,6 +168,17 @@ export const DEFINITIONS = {
           'Networks to which download_uri and upload_uri may lead although they are not public, such as "10.20.0.0/16"; others are refused. No proxy is used.',
       },
     ),
+    frameworks: define(
+      'cloud-foundry-frameworks',
+      'DIR',
+      parseOptionalPath,
+      '',
+      'directory of files with further frameworks and runtimes of staging requests',
+      {
+        about:
+          'Directory whose files *.toml add frameworks and runtimes of staging requests, or replace those that come with stagerd, by name. stagers/cloud-foundry.toml, where stagerd is installed, has those, and describes the form. The files are read at the start.',
+      },
+    ),
     maxTasks: define('cloud-foundry-tasks', 'N', parseInteger, '10', 'staging requests that are under way at once', {
       about: 'How many staging requests are under way at once, and how long each may take.',
     }),

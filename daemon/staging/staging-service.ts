@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
+import type { Limits } from '../../isolation/launch-plan.js'
 import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../store/repositories.js'
 import type { Janitor } from './janitor.js'
 import type { KeptLaunches } from './kept-launches.js'
@@ -53,6 +54,8 @@ export interface SubmitOptions {
   readonly secrets?: ReadonlyMap<string, Uint8Array> | undefined
   /** Who is told of its end, besides the webhooks of namespaces. Default: nobody. */
   readonly notify?: readonly Receiver[] | undefined
+  /** Of each launch, where they are lower than those of its stager. Default: those of the stagers. */
+  readonly limits?: Partial<Pick<Limits, 'memoryBytes' | 'diskBytes'>> | undefined
 }
 
 /**
@@ -153,7 +156,7 @@ export class StagingService {
   async submit(
     packageRef: Ref,
     pipelineRef: Ref,
-    { secrets = new Map(), ...options }: SubmitOptions = {},
+    { secrets = new Map(), limits = {}, ...options }: SubmitOptions = {},
   ): Promise<Staging> {
     const { ledger, logs, packages, pipelines, reuse, stagers } = this.#parts
     const subject = await packages.get(packageRef)
@@ -165,7 +168,7 @@ export class StagingService {
     const request = {
       packageUuid: subject.uuid,
       pipelineFqn,
-      stagers: found,
+      stagers: found.map((one) => ({ ...one, limits: lowest(one.limits, limits) })),
       ...options,
       ...(names.length > 0
         ? { secrets: { names, sealed: this.#parts.secrets.sealForStaging(subject.uuid, secrets) } }
@@ -266,5 +269,13 @@ export class StagingService {
       interrupted.push(staging.uuid)
     }
     return interrupted
+  }
+}
+
+function lowest(of: Limits, { memoryBytes = Infinity, diskBytes = Infinity }: Partial<Limits>): Limits {
+  return {
+    ...of,
+    memoryBytes: Math.min(of.memoryBytes, memoryBytes),
+    diskBytes: Math.min(of.diskBytes, diskBytes),
   }
 }

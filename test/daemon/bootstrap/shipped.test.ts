@@ -15,7 +15,7 @@ describe('what ships with stagerd', () => {
     const items = planItems(recipes, [])
 
     expect([...pipelineNames(recipes)].sort().join(' ')).toBe(
-      'bash compiler docker go java nodejs perl php python ruby static-site',
+      'bash buildpack compiler docker go java nodejs perl php python ruby static-site',
     )
     for (const [index, { recipe, needs }] of items.entries()) {
       const before = items.slice(0, index).map((item) => item.recipe.fqn)

@@ -29,6 +29,18 @@ export const ELSEWHERE: readonly Elsewhere[] = [
     title: 'the words of the README install the package on a bare host, and stage and run a first application',
   },
   {
+    because: 'it needs an operating system, Ruby and Git, and real containers',
+    commands: [
+      'stagectl buildpack add static ./static-buildpack',
+      'stagectl buildpack list',
+      'stagectl stage . --pipeline buildpack',
+      'stagectl stage . --buildpack static',
+      'stagectl buildpack remove static',
+    ],
+    file: 'test/engine/system/buildpacks.ts',
+    title: 'are tried in their order; the first that detects the application compiles it, alone, with its cache',
+  },
+  {
     because: 'they change the host',
     commands: ['sudo ./scripts/install', 'sudo ./scripts/uninstall', 'scripts/uninstall --purge'],
     file: 'test/machine/install.test.ts',

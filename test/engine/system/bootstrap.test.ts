@@ -7,6 +7,7 @@ import type { Staging } from '../../../daemon/documents/staging.js'
 import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { CHECKOUT, PrivateDaemon, until } from '../support/private-daemon.js'
 import { describeBuildScripts } from './build-scripts.js'
+import { describeBuildpacks } from './buildpacks.js'
 import { describeLibrary } from './stager-library.js'
 
 const DEBIAN = 'package::/apcera/pkg/os::debian-12'
@@ -132,3 +133,5 @@ describe('beside Python, with Ruby', () => {
 
   describeLibrary(() => daemon, 'Ruby', 'Python')
 })
+
+describeBuildpacks(() => daemon)
