@@ -131,12 +131,15 @@ async function stageSource(
   const target = session.newName(options.name ?? manifest.name ?? (await derivedName(session, application)), 'package')
   const reading = isDirectory ? new SourceUpload(session, { directory: file, leaveOut }) : undefined
   // All arguments are checked before anything is sent.
-  const { pipeline, before, wishes, secrets, notify, buildpack } = await check(session, options, application, target).catch(
-    async (error: unknown) => {
-      await reading?.abandon()
-      throw error
-    },
-  )
+  const { pipeline, before, wishes, secrets, notify, buildpack } = await check(
+    session,
+    options,
+    application,
+    target,
+  ).catch(async (error: unknown) => {
+    await reading?.abandon()
+    throw error
+  })
   const { sha256 } = reading
     ? await reading.upload({ namespace: target.namespace, before })
     : await judgeValue(file === application.named.file ? undefined : application.from, 'path', () =>

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import type { ArchiveEntry } from '../archive-entry.js'
 import type { ArchiveLimits } from './limits.js'
 import { openScanner } from './scan.js'
-import type { TarObserver } from './tar-observer.js'
+import type { ArchiveObserver } from '../archive-observer.js'
 
 export interface BeginningsOptions {
   readonly limits: ArchiveLimits
@@ -39,7 +39,7 @@ export async function readBeginnings(
   }
 }
 
-class Beginnings implements TarObserver {
+class Beginnings implements ArchiveObserver {
   readonly found = new Map<string, Buffer>()
   #open: string | undefined
   #bytes = 0

@@ -11,7 +11,10 @@ const TASK = {
   ...{ id: '0123456789abcdef0123456789abcdef', request: Buffer.of(), reply: undefined, answer: undefined },
   ...{ receivedAt: '', begunAt: new Date().toISOString(), uploading: false, log: '' },
 }
-const REQUEST = { appId: 'app', framework: 'node', environment: {}, downloadUri: '', uploadUri: '' }
+const REQUEST = {
+  ...{ appId: 'app', environment: {}, downloadUri: '', uploadUri: '', limits: {} },
+  ...{ framework: undefined, runtime: undefined, buildpack: undefined },
+}
 
 const contentOf = (name: string): ResultContent => ({
   ...{ resource: resource(), dependencies: [], provides: [], templates: [] },

@@ -140,7 +140,7 @@ const startCommand: FuzzTarget = {
 }
 
 const CONTEXT = {
-  program: { kind: 'run' } as const,
+  program: { kind: 'run', command: 'stagectl run' } as const,
   ...{ egress: false, caBundle: false, proxy: false, exitCode: 1, memoryBytes: 2 ** 28 },
   ...{ runtimes: ['ruby', 'node'], published: [8080], port: '8080' },
 }

@@ -20,7 +20,12 @@ export const STAGER: HintContext = {
   port: undefined,
 }
 
-export const RUN: HintContext = { ...STAGER, program: { kind: 'run', command: 'stagectl run' }, published: [3000], port: '3000' }
+export const RUN: HintContext = {
+  ...STAGER,
+  program: { kind: 'run', command: 'stagectl run' },
+  published: [3000],
+  port: '3000',
+}
 
 const EGRESS = { egress: true }
 const ALLOW = "'stagectl stager update job::/apcera::nodejs --allow-egress'"

@@ -3,7 +3,7 @@
 set -euo pipefail
 export PORT=8081
 url=http://127.0.0.1:$PORT
-/opt/tomcat/start &
+/app/.server/start &
 server=$!
 trap 'kill "$server"' EXIT
 
