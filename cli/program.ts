@@ -39,7 +39,8 @@ export async function buildProgram(commandLine: CommandLine, argv: readonly stri
   const { io } = commandLine
   const program = new Command('stagectl')
     .description('Client of stagerd, which turns source code into packages that are ready to run.')
-    .version(installedVersion())
+    // Who asks for it waits for a file to be read; nobody else does.
+    .version(argv.some((one) => one === '--version' || one === '-V') ? installedVersion() : '')
     // Set before the commands are added, because they inherit these settings.
     .exitOverride()
     .configureOutput({

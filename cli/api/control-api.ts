@@ -1,4 +1,4 @@
-import { text } from 'node:stream/consumers'
+import type { Readable } from 'node:stream'
 import { ApiProblem, parseProblem } from './api-problem.js'
 import { transportError } from './daemon-unreachable.js'
 import type { Endpoint } from './endpoint.js'
@@ -117,7 +117,7 @@ export class ControlApi {
 
   async #readText(response: ApiResponse, options: RequestOptions): Promise<string> {
     try {
-      return await text(response.body)
+      return await textOf(response.body)
     } catch (error) {
       options.signal?.throwIfAborted()
       throw transportError(error, this.endpoint)
@@ -146,6 +146,19 @@ export class ControlApi {
     if (response.statusCode >= 300) throw parseProblem(response.statusCode, await this.#readText(response, options))
     return response
   }
+}
+
+/** As `text` of node:stream/consumers, whose iterator takes ten times as long for a short answer. */
+function textOf(body: Readable): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    body
+      .setEncoding('utf8')
+      .on('data', (chunk: string) => (text += chunk))
+      .once('end', () => resolve(text))
+      .once('error', reject)
+      .once('close', () => reject(new Error('the answer was cut short')))
+  })
 }
 
 function withJson(options: RequestOptions): RequestOptions {

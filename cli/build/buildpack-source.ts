@@ -29,7 +29,7 @@ export async function withBuildpack<T>(
   work: (directory: string) => Promise<T>,
 ): Promise<T> {
   const file = path.resolve(session.io.cwd, source)
-  if (!isUrl(source) && (await locateSource(file, source)) === 'directory') {
+  if (!isUrl(source) && locateSource(file, source) === 'directory') {
     await assertBuildpack(file, source)
     return await work(file)
   }

@@ -12,7 +12,7 @@ export function addNamespaceCommand(program: Command, commandLine: CommandLine):
       commandLine.run(async ({ io, output, namespace: current }, _options, chosen: string | undefined) => {
         if (chosen !== undefined) {
           assertNamespace(chosen)
-          await writeSettings(io.env, { ...(await readSettings(io.env)), namespace: chosen })
+          await writeSettings(io.env, { ...readSettings(io.env), namespace: chosen })
         }
         const namespace = chosen ?? current
         await output.result({ namespace }, () => namespace)

@@ -20,7 +20,6 @@ import { isJavaArchive } from '../pack/archive-kind.js'
 import { readNotify } from '../session/read-notify.js'
 import { readSecrets } from '../session/read-secrets.js'
 import type { GlobalOptions, Session } from '../session/session.js'
-import { BUILDPACK, BUILDPACK_PIPELINE, chooseBuildpack } from '../source/choose-buildpack.js'
 import { choosePipeline } from '../source/choose-pipeline.js'
 import { locateApplication, withinManifest, type Application } from '../source/locate-application.js'
 import { judgeValue } from '../source/manifest-place.js'
@@ -39,6 +38,9 @@ import { upload } from '../transfer/upload.js'
 import { SourceUpload } from '../transfer/upload-source.js'
 import { assertRuntime, warnOfDependencies, withRuntime } from '../source/wishes.js'
 import { stageImage, type StageImageOptions } from './stage-image.js'
+
+/** The pipeline of sources for which a buildpack is chosen. */
+const BUILDPACK_PIPELINE = 'buildpack'
 
 interface StageOptions extends StageImageOptions {
   readonly config?: string
@@ -203,9 +205,15 @@ async function check(
   if (options.output !== undefined) await assertTarget(path.resolve(session.io.cwd, options.output))
   const secrets = await readSecrets(session, options.secret)
   const notify = await readNotify(session, options)
-  const { buildpack: wanted } = options
-  const buildpack = wanted === undefined ? undefined : { [BUILDPACK]: await chooseBuildpack(session, wanted) }
+  const buildpack = options.buildpack === undefined ? undefined : await buildpackOf(session, options.buildpack)
   return { pipeline, before, wishes, secrets, notify, buildpack }
+}
+
+/** The variables of the package for it. What fetches buildpacks is half as large as all the rest, and is loaded only here. */
+async function buildpackOf(session: Session, given: string): Promise<Readonly<Record<string, string>>> {
+  const { chooseBuildpack } = await import('../source/choose-buildpack.js')
+  // The stager reads this one (stagers/buildpack/stage).
+  return { BUILDPACK: await chooseBuildpack(session, given) }
 }
 
 async function uploadFile(session: Session, file: string, namespace: string): Promise<{ readonly sha256: string }> {

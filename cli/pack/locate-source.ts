@@ -1,5 +1,4 @@
-import type { Stats } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { statSync, type Stats } from 'node:fs'
 import { BadInput, errnoOf, NotFound } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 
@@ -11,8 +10,8 @@ import { quote } from '../../base/fqn.js'
  * @param file its absolute path
  * @param given the source as the user wrote it, for messages
  */
-export async function locateSource(file: string, given = file): Promise<'directory' | 'file'> {
-  const stats = await statOf(file, given)
+export function locateSource(file: string, given = file): 'directory' | 'file' {
+  const stats = statOf(file, given)
   if (file === '/')
     throw new BadInput('not-a-source', `${quote(given)} is the root of this host: give the directory with the source.`)
   if (stats.isDirectory()) return 'directory'
@@ -23,9 +22,9 @@ export async function locateSource(file: string, given = file): Promise<'directo
   )
 }
 
-async function statOf(file: string, given: string): Promise<Stats> {
+function statOf(file: string, given: string): Stats {
   try {
-    return await stat(file)
+    return statSync(file)
   } catch (error) {
     const cause = { cause: error }
     const url = kindOfUrl(given)

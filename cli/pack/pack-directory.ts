@@ -76,7 +76,7 @@ export function wholeArchive({ tarball, notes }: PackedDirectory): Tarball {
  */
 export async function packKnownDirectory(request: PackDirectory): Promise<PackedDirectory> {
   const { directory, given = directory, env, signal } = request
-  if ((await locateSource(directory, given)) !== 'directory')
+  if (locateSource(directory, given) !== 'directory')
     throw new BadInput('not-a-directory', `${quote(given)} is a file: give the directory that contains it.`)
   const spool = await SegmentSpool.open(env)
   try {

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, openSync, readFileSync, utimesSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { versions } from 'node:process'
 import type { Flushed, Segment } from './segment-spool.js'
@@ -45,7 +45,7 @@ export class SourceIndex {
     this.#file = path.join(directory, createHash('sha256').update(source).digest('hex'))
   }
 
-  /** At once: it is read before anything is asked, and each turn through another thread takes longer than it does. */
+  /** At once: see `Session.open`. */
   read(): KnownSource {
     try {
       const file = openSync(this.#file, constants.O_RDONLY | constants.O_NOFOLLOW)
@@ -73,9 +73,13 @@ export class SourceIndex {
   }
 
   /** Keeps what is written, as the latest that was used. */
-  async touch(): Promise<void> {
+  touch(): void {
     const now = new Date()
-    await utimes(this.#file, now, now).catch(() => undefined)
+    try {
+      utimesSync(this.#file, now, now)
+    } catch {
+      // It is written again when it is needed.
+    }
   }
 
   async #makeRoom(): Promise<void> {

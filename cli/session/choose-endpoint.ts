@@ -60,7 +60,7 @@ async function addressEndpoint(context: Context, env: Io['env']): Promise<Endpoi
     kind: 'address',
     url: parseAddress(context.address),
     ca: context.ca === undefined ? undefined : await readAuthority(context.ca),
-    token: await findToken(env, context.tokenFile),
+    token: findToken(env, context.tokenFile),
   }
 }
 

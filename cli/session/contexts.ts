@@ -43,7 +43,7 @@ function contextsDirectory(env: Io['env']): string {
 /** None without a file. Throws `BadInput` (`bad-contexts`, `file-not-private`). */
 export async function readContexts(env: Io['env']): Promise<Contexts> {
   const file = contextsFile(env)
-  const text = await readIfThere(file)
+  const text = readIfThere(file)
   if (text === undefined) return { current: undefined, byName: new Map() }
   const { parse } = await import('smol-toml')
   try {
@@ -78,9 +78,9 @@ export function contextNamed({ byName }: Contexts, name: string): Context {
   return found
 }
 
-async function readIfThere(file: string): Promise<string | undefined> {
+function readIfThere(file: string): string | undefined {
   try {
-    return await readPrivateFile(file, REMEDY)
+    return readPrivateFile(file, REMEDY)
   } catch (error) {
     if (error instanceof NotFound) return undefined
     if (error instanceof BadInput && error.code === 'not-a-directory') return undefined

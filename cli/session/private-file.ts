@@ -1,27 +1,28 @@
-import { open, type FileHandle } from 'node:fs/promises'
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { BadInput } from '../../base/errors.js'
 import { fileError } from '../../base/file-error.js'
 import { quote } from '../../base/fqn.js'
 
 /**
- * The text of a file that nobody else may read or change, because it has a token, or says where one is sent.
+ * The text of a file that nobody else may read or change, because it has a token, or says where one is sent. At once: see
+ * `Session.open`.
  *
  * Throws `BadInput` (`file-not-private`), `NotFound` or `BadInput` for a file that cannot be read.
  */
-export async function readPrivateFile(file: string, remedy: string): Promise<string> {
-  let handle: FileHandle | undefined
+export function readPrivateFile(file: string, remedy: string): string {
+  let descriptor: number | undefined
   try {
-    handle = await open(file)
-    const { mode } = await handle.stat()
+    descriptor = openSync(file, 'r')
+    const { mode } = fstatSync(descriptor)
     if ((mode & 0o077) !== 0)
       throw new BadInput(
         'file-not-private',
         `${quote(file)} has mode ${(mode & 0o777).toString(8)}, so that others can use it: set it with chmod 600.`,
       )
-    return await handle.readFile('utf8')
+    return readFileSync(descriptor, 'utf8')
   } catch (error) {
     throw fileError(error, { file, remedy })
   } finally {
-    await handle?.close()
+    if (descriptor !== undefined) closeSync(descriptor)
   }
 }

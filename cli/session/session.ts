@@ -30,7 +30,12 @@ export class Session {
     readonly interrupts: Interrupts,
   ) {}
 
-  /** Throws `BadInput` for an invalid namespace or invalid settings, `UsageError` for an endpoint that cannot exist. */
+  /**
+   * Small files that every command needs are read at once. A turn through another thread takes longer, and the first one
+   * starts four threads.
+   *
+   * Throws `BadInput` for an invalid namespace or invalid settings, `UsageError` for an endpoint that cannot exist.
+   */
   static async open(output: Output, options: GlobalOptions): Promise<Session> {
     const { io } = output
     const { endpoint, context } = await chooseEndpoint(io, options)
@@ -38,7 +43,7 @@ export class Session {
       options.namespace ??
       nonEmpty(io.env['STAGERD_NAMESPACE']) ??
       context?.namespace ??
-      (await readSettings(io.env)).namespace ??
+      readSettings(io.env).namespace ??
       '/'
     assertNamespace(namespace)
     return new Session(

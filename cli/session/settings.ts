@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { assertNamespace } from '../../base/fqn.js'
 import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
@@ -19,9 +19,9 @@ export function settingsFile(env: Io['env']): string {
 }
 
 /** Empty without a file. Throws `BadInput`: `bad-settings` for an invalid file, and for one that cannot be read. */
-export async function readSettings(env: Io['env']): Promise<Settings> {
+export function readSettings(env: Io['env']): Settings {
   const file = settingsFile(env)
-  const text = await read(file)
+  const text = read(file)
   if (text === undefined) return {}
   try {
     const document: unknown = JSON.parse(text)
@@ -36,9 +36,9 @@ export async function readSettings(env: Io['env']): Promise<Settings> {
   }
 }
 
-async function read(file: string): Promise<string | undefined> {
+function read(file: string): string | undefined {
   try {
-    return await readFile(file, 'utf8')
+    return readFileSync(file, 'utf8')
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
     throw fileError(error, { file, remedy: REMEDY })

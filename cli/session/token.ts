@@ -5,12 +5,12 @@ import { readPrivateFile } from './private-file.js'
 const TOKEN = /^stagerd_[A-Za-z0-9_-]{43}$/
 
 /** The token in STAGERD_TOKEN, or in the file of a context. No message shows it. */
-export async function findToken(env: Io['env'], tokenFile: string | undefined): Promise<string | undefined> {
+export function findToken(env: Io['env'], tokenFile: string | undefined): string | undefined {
   const given = env['STAGERD_TOKEN']?.trim() ?? ''
   if (given !== '') return tokenOf(given, 'STAGERD_TOKEN')
   if (tokenFile === undefined) return undefined
   const remedy = 'give the context another one with `stagectl context add`'
-  return tokenOf(await readPrivateFile(tokenFile, remedy), tokenFile)
+  return tokenOf(readPrivateFile(tokenFile, remedy), tokenFile)
 }
 
 /** Throws `BadInput` (`bad-token`). */

@@ -5,14 +5,8 @@ import type { Session } from '../session/session.js'
 import { putBuildpack } from '../transfer/put-buildpack.js'
 import { nameOfSource } from './name-of-source.js'
 
-/** The pipeline of sources for which a buildpack is chosen. */
-export const BUILDPACK_PIPELINE = 'buildpack'
-
-/** The variable of a package with the buildpack that stages it: a name, or a URL. */
-export const BUILDPACK = 'BUILDPACK'
-
 /**
- * The value of that variable. A directory, a tarball, and what only this host can fetch, become a package; the stager fetches
+ * The buildpack that stages a package: a name, or a URL. A directory, a tarball, and what only this host can fetch, become a package; the stager fetches
  * a public URL itself, each time.
  *
  * Throws `BadInput` (`bad-name`), and what `withBuildpack` throws.

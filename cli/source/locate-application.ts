@@ -41,7 +41,7 @@ export async function locateApplication(
     return await inDirectory(session, path.dirname(config), found)
   }
   const file = path.resolve(session.io.cwd, source)
-  const isDirectory = (await locateSource(file, source)) === 'directory'
+  const isDirectory = locateSource(file, source) === 'directory'
   // Who names both means this source, and not the one that the manifest names.
   if (found || !isDirectory) return applicationOf({ file, isDirectory }, { file, isDirectory }, found)
   return await inDirectory(session, source, await findManifest(session, source))
@@ -60,7 +60,7 @@ async function inDirectory(session: Session, directory: string, found: ManifestF
   const file = path.join(named.file, within)
   const given = path.join(directory, within)
   return await judgeValue(found, 'path', async () => {
-    const isDirectory = (await locateSource(file, given)) === 'directory'
+    const isDirectory = locateSource(file, given) === 'directory'
     await assertWithin(named.file, file, given)
     return applicationOf({ file, isDirectory }, named, found)
   })

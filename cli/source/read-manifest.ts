@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import path from 'node:path'
 import { BadInput } from '../../base/errors.js'
 import type { Manifest, ManifestText, ParsedManifest } from '../../daemon/documents/manifest.js'
@@ -39,6 +39,13 @@ export async function readManifest(session: Session, given: string): Promise<Man
 /** The manifest in a directory; undefined without one. */
 export async function findManifest(session: Session, directory: string): Promise<ManifestFile | undefined> {
   const given = path.join(directory, MANIFEST_FILE)
-  const found = await stat(path.resolve(session.io.cwd, given)).catch(() => undefined)
-  return found?.isFile() === true ? await readManifest(session, given) : undefined
+  return isFile(path.resolve(session.io.cwd, given)) ? await readManifest(session, given) : undefined
+}
+
+function isFile(file: string): boolean {
+  try {
+    return statSync(file).isFile()
+  } catch {
+    return false
+  }
 }

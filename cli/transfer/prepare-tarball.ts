@@ -38,7 +38,7 @@ export function packWithProgress(
 /** Takes a tarball, a zip or a Java archive of the user, and shows the progress. */
 export async function prepareFile(session: Session, given: string): Promise<Tarball> {
   const file = path.resolve(session.io.cwd, given)
-  if ((await locateSource(file, given)) === 'directory')
+  if (locateSource(file, given) === 'directory')
     throw new BadInput('not-a-file', `${quote(given)} is a directory: give a tarball or a zip.`)
   // What reads archives takes longer to load than a directory takes to pack.
   const { openFile } = await import('../pack/open-file.js')

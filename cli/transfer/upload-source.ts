@@ -98,7 +98,7 @@ export class SourceUpload {
       const isUnchanged = known.archive?.segments === digestOfSegments(packed.segments)
       const same = isUnchanged ? await stored : undefined
       if (same && isKnown(packed, known)) {
-        await this.#index.touch()
+        this.#index.touch()
         return same
       }
       const found = same ?? (await assemble(this.session, packed, before))

@@ -51,15 +51,20 @@ const ONE_FILE = {
   banner: { js: "const urlOfBundle = require('node:url').pathToFileURL(__filename).href" },
 }
 
+/**
+ * Large packages that most starts do not need: each is a file of its own. V8 has an entry for each function of a file in
+ * what it compiles ahead, and reads all of them.
+ */
+const RARELY_USED = ['cli-progress', 'cli-table3', 'execa', 'smol-toml', 'tar-stream', 'undici', 'yauzl']
+
 /** What a program that starts often must not read at each start. */
 function leaveOut({ onResolve }) {
   // commander loads it at once, for commands that are programs of their own.
   onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
     importer.includes('/node_modules/commander/') ? { path: unused } : undefined,
   )
-  // It would be half of the file, and only builds need it.
-  onResolve({ filter: /^undici$/ }, ({ kind }) =>
-    kind === 'dynamic-import' ? { path: './undici.cjs', external: true } : undefined,
+  onResolve({ filter: new RegExp(`^(?:${RARELY_USED.join('|')})$`) }, ({ path: name, kind }) =>
+    kind === 'entry-point' ? undefined : { path: `./${name}.cjs`, external: true },
   )
 }
 
@@ -72,9 +77,11 @@ for (const [extension, options] of Object.entries({ '': MODULES, '.cjs': ONE_FIL
   const { outputFiles, metafile } = await build({ ...common, ...options, entryPoints, metafile: true })
   for (const { path: file, contents } of outputFiles) files.set(path.basename(file), Buffer.from(contents))
   if (options !== ONE_FILE) continue
-  if (Object.values(metafile.outputs).some(({ imports }) => imports.some((one) => one.path === './undici.cjs'))) {
-    const beside = await build({ ...common, ...ONE_FILE, sourcemap: false, entryPoints: ['undici'] })
-    for (const { path: file, contents } of beside.outputFiles) files.set(path.basename(file), Buffer.from(contents))
+  const imported = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map((one) => one.path))
+  const beside = RARELY_USED.filter((name) => imported.includes(`./${name}.cjs`))
+  if (beside.length > 0) {
+    const { outputFiles: packages } = await build({ ...common, ...ONE_FILE, sourcemap: false, entryPoints: beside })
+    for (const { path: file, contents } of packages) files.set(path.basename(file), Buffer.from(contents))
   }
   for (const [name] of chosen)
     for (const [file, contents] of await cachedProgram(directory, name, files.get(name))) files.set(file, contents)
