@@ -27,7 +27,15 @@ test('the programs load nothing of node_modules but the native library', async (
   const { version } = JSON.parse(await readFile(path.join(CHECKOUT, 'package.json'), 'utf8')) as { version: string }
   for (const program of ['stagerd', 'stagectl'])
     expect((await execa(path.join(root, 'bin', program), ['--version'])).stdout).toBe(version)
-  // Its module is loaded when the command is run.
+
+  // What is read at each start. A package that only some commands need is a file of its own: RARELY_USED in bundle.js.
+  const names = await readdir(programs())
+  const client = names.find((name) => /^stagectl-.*\.cjs$/.test(name))!
+  expect((await stat(path.join(programs(), client))).size).toBeLessThan(700_000)
+  const packages = names.filter((name) => name.endsWith('.cjs') && !name.startsWith('stagectl'))
+  expect(packages).toContain('execa.cjs')
+  for (const name of packages) await rm(path.join(programs(), name))
+  // The module of the command itself is loaded when the command is run.
   expect((await execa(path.join(root, 'bin/stagectl'), ['stage', '--help'])).stdout).toContain('Usage: stagectl stage')
 })
 
