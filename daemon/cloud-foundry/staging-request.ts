@@ -81,7 +81,7 @@ export interface StagingRequest {
 export function parseStagingRequest(data: Uint8Array): StagingRequest | undefined {
   let document: unknown
   try {
-    document = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data), withoutNull)
+    document = withoutNull(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data)))
   } catch {
     return undefined
   }
@@ -141,9 +141,15 @@ function runtimeOf(
   return undefined
 }
 
+/** No field that is read lies deeper. A message may have as many levels as it has bytes, and each is a call. */
+const MOST_LEVELS = 8
+
 /** Controllers send null for a field that they have not. */
-function withoutNull(this: unknown, _key: string, value: unknown): unknown {
-  return value === null && !Array.isArray(this) ? undefined : value
+function withoutNull(value: unknown, levels = MOST_LEVELS): unknown {
+  if (typeof value !== 'object' || value === null || levels === 0) return value
+  if (Array.isArray(value)) return value.map((one) => withoutNull(one, levels - 1))
+  const fields = Object.entries(value).filter(([, field]) => field !== null)
+  return Object.fromEntries(fields.map(([key, field]) => [key, withoutNull(field, levels - 1)]))
 }
 
 /** Older controllers send `NAME=VALUE`. */

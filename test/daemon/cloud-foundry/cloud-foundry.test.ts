@@ -42,7 +42,6 @@ describe('the older staging service', () => {
       concurrency: '8',
     })
     await furnish(daemon)
-    await daemon.made('package', 'from-file', 'any.tar.gz', 'node-20', '--provides', 'runtime.node,runtime.node-20')
     await until('it is subscribed', () => daemon.said('Subscribed to staging'))
     client = await connect({ servers: [`127.0.0.1:${nats.port}`] })
   })

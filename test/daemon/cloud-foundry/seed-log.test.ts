@@ -42,6 +42,7 @@ it('the request of the article gets the log of the article, line by line', async
   })
   onTestFinished(() => daemon.close())
   await furnish(daemon)
+  await daemon.made('package', 'from-file', 'any.tar.gz', 'ruby-1.9.3', '--provides', 'runtime.ruby,runtime.ruby-1.9.3')
   await mkdir(path.join(daemon.directory, 'ruby'))
   await writeFile(path.join(daemon.directory, 'ruby/stage-ruby'), '#!/bin/any')
   await daemon.made(

@@ -268,7 +268,7 @@ describe('the settings file', () => {
     [
       'a key that its table does not have',
       '[cloud-foundry]\nnats = "nats://x"\ntask = 1',
-      '"task" in line 3 of FILE is not a setting of the table [cloud-foundry]: those of [cloud-foundry] are nats, credentials, subjects, networks, tasks, timeout.',
+      '"task" in line 3 of FILE is not a setting of the table [cloud-foundry]: those of [cloud-foundry] are nats, credentials, subjects, networks, frameworks, tasks, timeout.',
     ],
     [
       'a setting that has got into a table',

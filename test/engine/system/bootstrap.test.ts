@@ -134,4 +134,5 @@ describe('beside Python, with Ruby', () => {
   describeLibrary(() => daemon, 'Ruby', 'Python')
 })
 
-describeBuildpacks(() => daemon)
+// They bootstrap more, which the tests above must not see.
+describe('with the pipeline of buildpacks', () => describeBuildpacks(() => daemon))

@@ -22,7 +22,6 @@ export function requestFor(appId: string, controller: Controller, more: object =
     properties: {
       services: [],
       framework_info: { name: 'node' },
-      runtime_info: { name: 'node20', executable: 'node', version: '20' },
       resources: { memory: 256, disk: 256, fds: 1024 },
       environment: ['GREETING=hello there'],
       meta: { command: '%VCAP_LOCAL_RUNTIME% server.js' },
