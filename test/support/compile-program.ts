@@ -15,6 +15,6 @@ export async function compileProgram(entry: string, root: string, name = path.ba
   await mkdir(root, { recursive: true })
   await copyFile(path.join(CHECKOUT, 'package.json'), path.join(root, 'package.json'))
   await execa(process.execPath, [bundle, programs, `${name}=${entry}`], { cwd: CHECKOUT })
-  await symlink(path.join(CHECKOUT, 'node_modules'), path.join(root, 'node_modules'))
+  for (const name of ['node_modules', 'stagers']) await symlink(path.join(CHECKOUT, name), path.join(root, name))
   return path.join(programs, path.extname(name) ? name : `${name}.js`)
 }
