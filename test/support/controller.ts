@@ -35,7 +35,10 @@ export class Controller {
         controller.upload(request, response)
         return
       }
-      void buffer(request).then((body) => {
+      // Whoever sends it may be killed meanwhile.
+      const whole = buffer(request).catch(() => undefined)
+      void whole.then((body) => {
+        if (!body) return
         controller.uploads.push({ url: request.url ?? '', headers: request.headers, body })
         response.end('{}')
       })
