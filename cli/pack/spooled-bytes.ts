@@ -15,17 +15,20 @@ export class SpooledBytes {
   /** In bytes. */
   length = 0
   #memory: Buffer[] = []
-  #file: FileHandle | undefined
+  #file: Promise<FileHandle> | undefined
+  #isClosed = false
 
   constructor(private readonly env: Io['env']) {}
 
-  /** Throws `BadInput` (`no-temporary-directory`), `Unavailable` (`disk-full`, `disk-error`). */
+  /** Nothing once it is closed. Throws `BadInput` (`no-temporary-directory`), `Unavailable` (`disk-full`, `disk-error`). */
   async append(bytes: Buffer): Promise<void> {
+    // What was being compressed when the packing ended comes later.
+    if (this.#isClosed) return
     this.length += bytes.length
     this.#memory.push(bytes)
     if (this.length <= MOST_IN_MEMORY) return
-    this.#file ??= await openTemporaryFile(this.env)
-    const file = this.#file
+    this.#file ??= openTemporaryFile(this.env)
+    const file = await this.#file
     const chunks = this.#memory
     this.#memory = []
     for (const chunk of chunks)
@@ -37,17 +40,19 @@ export class SpooledBytes {
   /** Fewer than `length` at the end. */
   async read(at: number, length: number): Promise<Buffer> {
     if (!this.#file) return Buffer.concat(this.#memory).subarray(at, at + length)
-    const { buffer, bytesRead } = await this.#file.read(Buffer.allocUnsafe(length), 0, length, at)
+    const { buffer, bytesRead } = await (await this.#file).read(Buffer.allocUnsafe(length), 0, length, at)
     return buffer.subarray(0, bytesRead)
   }
 
   /** All of them, from the start on each call. */
   async *chunks(): AsyncGenerator<Uint8Array> {
-    if (this.#file) yield* readHandle(this.#file)
+    if (this.#file) yield* readHandle(await this.#file)
     else yield* this.#memory
   }
 
   async close(): Promise<void> {
-    await this.#file?.close()
+    this.#isClosed = true
+    const file = await this.#file?.catch(() => undefined)
+    await file?.close()
   }
 }
