@@ -116,7 +116,7 @@ it('a shell on a terminal has its size and its keys, and passes its exit code on
   })
   let seen = ''
   terminal.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()))
-  const sees = (text: RegExp) => expect.poll(() => seen).toMatch(text)
+  const sees = (text: RegExp) => expect.poll(() => seen, { timeout: 20_000 }).toMatch(text)
   await sees(/\$ /)
   terminal.stdin.write('stty size; echo $TERM\r')
   await sees(/33 91\s+xterm/)
