@@ -6,7 +6,8 @@ import { SlowFilesFirst } from './test/support/slow-files-first.js'
 const expectation = { poll: { timeout: 15_000 } }
 
 // `fast` needs nothing but Node; `engine` needs root and a Docker Engine, and fails without them; `machine` stops the
-// services of its host, and runs only in a machine of its own (./scripts/test --engine NAME).
+// services of its host, and runs only in a machine of its own (./scripts/test --engine NAME). `demos` takes minutes, and is
+// run by ./scripts/soak.
 //
 // Neither is isolated: to load the modules and a process again for each file takes seconds. No test mocks a module or changes
 // the environment of the process.
@@ -18,7 +19,13 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/engine/**', 'test/hostile/engine/**', 'test/machine/**', '**/node_modules/**'],
+          exclude: [
+            'test/engine/**',
+            'test/hostile/engine/**',
+            'test/machine/**',
+            'test/demos/**',
+            '**/node_modules/**',
+          ],
           testTimeout: 30_000,
           expect: expectation,
           // By default, vitest leaves a processor idle: of two, that is half of the host.
@@ -53,6 +60,18 @@ export default defineConfig({
           maxWorkers: 1,
           pool: 'forks',
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'demos',
+          include: ['test/demos/**/*.test.ts'],
+          globalSetup: ['test/engine/support/global-setup.ts'],
+          testTimeout: 1_200_000,
+          expect: expectation,
+          maxWorkers: 1,
+          pool: 'forks',
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -2,12 +2,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { CHECKOUT, until } from '../support/private-daemon.js'
+import { CHECKOUT, until } from '../engine/support/private-daemon.js'
 
-/** The demo makes the pipeline for Ruby first, which takes minutes: ./scripts/soak sets it. */
-const DEMOS = process.env.DEMOS
-
-/** The first one makes the pipeline. */
+/** The first demo makes the pipeline for Ruby, which takes minutes. */
 const DEMO_MS = 1_200_000
 
 /** What a demo could leave on this host, one line each. */
@@ -35,7 +32,7 @@ function start(environment: Record<string, string> = {}) {
   return { demo, said: () => said }
 }
 
-describe.skipIf(DEMOS === undefined)('the demo of Cloud Foundry', () => {
+describe('the demo of Cloud Foundry', () => {
   let before: string[]
   beforeEach(async () => {
     before = await leftovers()
