@@ -1,15 +1,19 @@
 import { EventEmitter } from 'node:events'
+import { appendFileSync, closeSync, fdatasync, mkdirSync, openSync } from 'node:fs'
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { makeDirectory } from '../../base/durable-directory.js'
 import { errnoOf } from '../../base/errors.js'
 import { isUuid } from '../../base/identifiers.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
 import { storageError } from '../store/storage-errors.js'
 import { findLastLine } from './find-line.js'
-import { parseLine, type LogLine, type StoredLine } from './log-file.js'
+import { formatLine, parseLine, type LogLine, type StoredLine } from './log-file.js'
 import { readLog, type ReadOptions } from './log-reader.js'
 import { LogWriter } from './log-writer.js'
+
+const datasync = promisify(fdatasync)
 
 /** Whether a staging is in a terminal state. */
 export type HasEnded = (staging: string) => Promise<boolean>
@@ -19,14 +23,13 @@ export type HasEnded = (staging: string) => Promise<boolean>
  *
  * INVARIANTS
  * - A log has at most one writer at a time: its callers see to that. It has any number of readers.
- * - A log is complete when it has no writer, none is expected, and its staging is in a terminal state.
+ * - A log is complete when it has no writer, and its staging is in a terminal state.
  * - A reader learns of every written line and of the end of every writer.
  */
 export class LogStore {
   readonly #directory: string
   readonly #hasEnded: HasEnded
   readonly #writers = new Map<string, LogWriter>()
-  readonly #expected = new Set<string>()
   /** Emits the UUID of a staging whose log has changed. */
   readonly #changes = new EventEmitter().setMaxListeners(0)
 
@@ -46,23 +49,33 @@ export class LogStore {
       await makeDirectory(this.#directory)
       const writer = await LogWriter.open(this.#file(staging), { written: changed, closed })
       this.#writers.set(staging, writer)
-      this.#expected.delete(staging)
       return writer
     } catch (error) {
-      this.#expected.delete(staging)
       // The staging may have ended all the same, so that its log is complete.
       changed()
       throw storageError(error, 'keep a log')
     }
   }
 
-  /** For a staging that may end before its log is written. The caller calls `write`, or `expectNoMore`. */
-  expect(staging: string): void {
-    this.#expected.add(staging)
-  }
-
-  expectNoMore(staging: string): void {
-    this.#expected.delete(staging)
+  /**
+   * A log that is complete: the file is written before this returns, and when the promise resolves, it survives a power
+   * failure. So a transaction that ends the staging can be committed meanwhile.
+   */
+  async writeWhole(staging: string, texts: readonly string[]): Promise<void> {
+    try {
+      const time = new Date().toISOString()
+      const lines = texts.map((text, index) => formatLine({ seq: index + 1, time, stream: 'staging', text }))
+      mkdirSync(this.#directory, { recursive: true })
+      const file = openSync(this.#file(staging), 'wx')
+      try {
+        appendFileSync(file, lines.join(''))
+        await datasync(file)
+      } finally {
+        closeSync(file)
+      }
+    } catch (error) {
+      throw storageError(error, 'keep a log')
+    }
   }
 
   /** The lines of a log one by one, as `readLog` reads them; none if there is no log. */
@@ -85,9 +98,9 @@ export class LogStore {
     )
   }
 
-  /** Whether the log has a writer, or will have one. */
+  /** Whether the log has a writer. */
   isOpen(staging: string): boolean {
-    return this.#writers.has(staging) || this.#expected.has(staging)
+    return this.#writers.has(staging)
   }
 
   async list(): Promise<readonly { readonly staging: string; readonly length: number; readonly modifiedAt: Date }[]> {

@@ -8,6 +8,6 @@ export function beginning({ pipelineFqn, stagers }: Staging): string {
   return `Beginning staging with '${pipelineFqn}' pipeline, ${stagers.length} stager(s) defined.`
 }
 
-export function reuseOf({ reused }: Staging): string {
+export function reuseOf({ reused }: Pick<Staging, 'reused'>): string {
   return `Reused the result of staging ${reused}: nothing that it was made from has changed.`
 }

@@ -1,5 +1,4 @@
 import { Conflict, Refused, Unresolved } from '../../base/errors.js'
-import type { LogStore } from '../log/log-store.js'
 import type { Catalogue } from '../packages/catalogue.js'
 import { withOwnStartCommand } from '../packages/manifest/apply-manifest.js'
 import type { Resolver } from '../resolver/resolver.js'
@@ -25,24 +24,22 @@ export class Reuse {
    * Submits a staging, and answers it at once if it can be: then it has succeeded, in one transaction instead of three.
    * Throws what `StagingLedger.submit` throws. What only an answer would throw is left to the turn of the staging.
    *
-   * @param log expects the log of the staging before anybody can learn of its end
+   * @param found is called before the transaction is committed that ends the staging, with the staging that answers it
    */
-  async submit(request: SubmitStaging, log: Pick<LogStore, 'expect' | 'expectNoMore'>): Promise<Staging> {
+  async submit(request: SubmitStaging, found: (staging: Staging, reused: string) => void): Promise<Staging> {
     const { ledger, resolver } = this.parts
     const { reuse = true, stagers, secrets } = request
     if (!reuse || !(await this.#isKnown({ stagers, secrets: secrets?.names ?? [] })))
       return await ledger.submit(request)
-    let answered: string | undefined
     try {
       return await resolver.with((catalogue) =>
         ledger.submit(request, (staging, results) => {
-          const found = this.#find(staging, results, catalogue)
-          if (found) log.expect((answered = staging.uuid))
-          return found
+          const result = this.#find(staging, results, catalogue)
+          if (result?.making) found(staging, result.making.staging)
+          return result
         }),
       )
     } catch (error) {
-      if (answered !== undefined) log.expectNoMore(answered)
       if (!(error instanceof Refused)) throw error
       return await ledger.submit(request)
     }

@@ -6,7 +6,7 @@ import type { Janitor } from './janitor.js'
 import type { KeptLaunches } from './kept-launches.js'
 import type { PreparedLaunches } from './prepared-launches.js'
 import type { LaunchRunner } from './launch-runner.js'
-import type { StagingLedger } from '../store/staging-ledger.js'
+import type { StagingLedger, SubmitStaging } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
 import { StagingQueue } from './staging-queue.js'
 import { StagingRunner } from './staging-runner.js'
@@ -57,6 +57,9 @@ export interface SubmitOptions {
   /** Of each launch, where they are lower than those of its stager. Default: those of the stagers. */
   readonly limits?: Partial<Pick<Limits, 'memoryBytes' | 'diskBytes'>> | undefined
 }
+
+/** What the lines are about has happened all the same. */
+const UNWRITTEN = 'the log of a staging could not be written'
 
 /**
  * The entry point of staging: requests of users, and recovery and shutdown.
@@ -158,7 +161,7 @@ export class StagingService {
     pipelineRef: Ref,
     { secrets = new Map(), limits = {}, ...options }: SubmitOptions = {},
   ): Promise<Staging> {
-    const { ledger, logs, packages, pipelines, reuse, stagers } = this.#parts
+    const { ledger, packages, pipelines, stagers } = this.#parts
     const subject = await packages.get(packageRef)
     const pipeline = await pipelines.get(pipelineRef)
     const pipelineFqn = formatFqn('stagpipe', pipeline)
@@ -176,10 +179,33 @@ export class StagingService {
     }
     // One that has to wait is answered when its turn comes: those before it may change what it depends on.
     const mayBeAnswered = this.#queue.admitsAtOnce && options.awaitsSource !== true
-    const staging = await (mayBeAnswered ? reuse.submit(request, logs) : ledger.submit(request))
+    const staging = await (mayBeAnswered ? this.#submitAndAnswer(request) : ledger.submit(request))
     if (staging.state === 'queued') this.#queue.notify()
-    else await this.#log(staging.uuid, beginning(staging), reuseOf(staging), COMPLETE)
     return staging
+  }
+
+  /** The log goes to the disk while the transaction does: whoever learns of the end finds it complete. */
+  async #submitAndAnswer(request: SubmitStaging): Promise<Staging> {
+    const { reuse, logs, logger } = this.#parts
+    const written: { readonly uuid: string; readonly done: Promise<void> }[] = []
+    let staging: Staging | undefined
+    try {
+      staging = await reuse.submit(request, (found, reused) => {
+        const { uuid } = found
+        const lines = [beginning(found), reuseOf({ reused }), COMPLETE]
+        const done = logs.writeWhole(uuid, lines).catch((error: unknown) => {
+          logger.error({ err: error, staging: uuid, lines }, UNWRITTEN)
+        })
+        written.push({ uuid, done })
+      })
+      return staging
+    } finally {
+      for (const { uuid, done } of written) {
+        await done
+        // The transaction was not committed.
+        if (staging?.state !== 'succeeded') await logs.delete(uuid)
+      }
+    }
   }
 
   /** The source of a staging that awaits it, which may run from now on. Throws `Conflict` (`state-changed`). */
@@ -235,8 +261,7 @@ export class StagingService {
       const log = await this.#parts.logs.write(uuid)
       await log.message(...lines).finally(() => log.close())
     } catch (error) {
-      // What the lines are about has happened.
-      this.#parts.logger.error({ err: error, staging: uuid, lines }, 'the log of a staging could not be written')
+      this.#parts.logger.error({ err: error, staging: uuid, lines }, UNWRITTEN)
     }
   }
 

@@ -97,7 +97,7 @@ export interface StagingLedger {
 
 /**
  * Which of the results of its package is the outcome of a staging that is being submitted; undefined if none is. It runs
- * inside of the transaction, so it must be pure.
+ * inside of the transaction, which can still fail, so it must return at once, and what it does must be undone then.
  */
 export type AnswerOf = (staging: Staging, results: readonly Result[]) => Result | undefined
 

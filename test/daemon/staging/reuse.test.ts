@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Refused } from '../../../base/errors.js'
 import { parseKeptManifest } from '../../../daemon/packages/manifest/parse-manifest.js'
 import type { StagingSource } from '../../../daemon/model/staging.js'
 import type { SubmitOptions } from '../../../daemon/staging/staging-service.js'
@@ -86,23 +87,41 @@ describe('a staging with nothing changed', () => {
     expect(await harness.data('app')).toBe('built from v1')
   })
 
-  it('has succeeded when its submission is answered, with a complete log', async () => {
+  it('has a complete log when anybody can learn that it has succeeded', async () => {
     await addPipeline()
     const source = await sourceOf('v1')
     const first = await stage({ source })
-    const { logs } = harness.parts
-    let isAwaited: boolean | undefined
-    const write = vi.spyOn(logs, 'write').mockImplementationOnce((uuid) => {
-      isAwaited = logs.isOpen(uuid)
-      return logs.write(uuid)
+    const { ledger, logs } = harness.parts
+    const commit = ledger.submit.bind(ledger)
+    let logged: readonly string[] = []
+    vi.spyOn(ledger, 'submit').mockImplementationOnce(async (...request) => {
+      const staging = await commit(...request)
+      logged = await harness.log(staging.uuid)
+      return staging
     })
     const submitted = await submit({ source })
-    write.mockRestore()
     expect(submitted).toMatchObject({ state: 'succeeded', reused: first.uuid, launches: [] })
     expect(submitted.startedAt).toBe(submitted.endedAt)
-    expect(isAwaited, 'who learns of the end before the log is there waits for it').toBe(true)
+    expect(logged).toHaveLength(3)
+    expect(await harness.log(submitted.uuid)).toEqual(logged)
     expect(logs.isOpen(submitted.uuid)).toBe(false)
-    expect(await harness.log(submitted.uuid)).toHaveLength(3)
+  })
+
+  it('is queued, and leaves no log, where its answer is refused', async () => {
+    await addPipeline()
+    const source = await sourceOf('v1')
+    const first = await stage({ source })
+    const { ledger, logs } = harness.parts
+    const commit = ledger.submit.bind(ledger)
+    vi.spyOn(ledger, 'submit').mockImplementationOnce((request, answerOf) =>
+      commit(request, (...staging) => {
+        expect(answerOf?.(...staging), 'an answer').toBeDefined()
+        throw new Refused('package-quota', 'the package is too large')
+      }),
+    )
+    const { uuid } = await submit({ source })
+    expect((await harness.ended(uuid)).reused).toBe(first.uuid)
+    expect((await logs.list()).map(({ staging }) => staging).toSorted()).toEqual([first.uuid, uuid].toSorted())
   })
 
   it('waits for its turn where another one is before it, and is answered from what is there then', async () => {
