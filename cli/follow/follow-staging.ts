@@ -21,29 +21,45 @@ interface Submission {
   readonly path: string
   readonly query?: Query
   readonly document?: StagingDraft
+  /** Whether its log is wanted with the answer. Then a staging that is answered at once takes no further request. */
+  readonly withLog: boolean
+}
+
+export interface SubmittedStaging {
+  readonly uuid: string
+  /** Undefined where its log has come instead. */
+  readonly document: Staging | undefined
+  /** The beginning of its log, if it has come with the answer: `followStaging` reads it. */
+  readonly log: Readable | undefined
+}
+
+/** Throws `ApiProblem` for a staging that is refused. */
+export async function submitStaging(session: Session, submission: Submission): Promise<SubmittedStaging> {
+  const { path, query, document, withLog } = submission
+  const options = { method: 'POST', signal: session.signal, ...(query ? { query } : {}) } as const
+  const accept = withLog ? { headers: { accept: EVENT_STREAM } } : {}
+  const { headers, body } = await session.api.stream(path, { ...options, ...accept }, document)
+  if (headers['content-type']?.startsWith(EVENT_STREAM) === true)
+    return { uuid: headers.location?.split('/').at(-1) ?? '', document: undefined, log: body }
+  // A daemon of an earlier version never sends a log.
+  const submitted = JSON.parse(await text(body)) as Staging
+  return { uuid: submitted.uuid, document: submitted, log: undefined }
+}
+
+/** Submits a staging, and follows it. */
+export async function stageAndFollow(session: Session, submission: Omit<Submission, 'withLog'>): Promise<Staging> {
+  return await followStaging(session, await submitStaging(session, { ...submission, withLog: true }))
 }
 
 /**
- * Submits a staging, and prints its log until it has ended, with the duration of each launch, and a summary. The first
- * Ctrl-C asks the daemon to cancel the staging and waits for its end; the second aborts. Without a reader, it follows the
- * staging to its end as well, because its outcome is the exit code of the command.
+ * Prints the log of a staging until it has ended, with the duration of each launch, and a summary. The first Ctrl-C asks
+ * the daemon to cancel the staging and waits for its end; the second aborts. Without a reader, it follows the staging to
+ * its end as well, because its outcome is the exit code of the command.
  */
-export async function stageAndFollow(session: Session, { path, query, document }: Submission): Promise<Staging> {
-  const { api, signal } = session
-  // The log comes with the answer: a staging that is answered at once takes no further request.
-  const options = { method: 'POST', headers: { accept: EVENT_STREAM }, signal, ...(query ? { query } : {}) } as const
-  const { headers, body } = await api.stream(path, options, document)
-  if (headers['content-type']?.startsWith(EVENT_STREAM) === true) {
-    const uuid = headers.location?.split('/').at(-1) ?? ''
-    return await follow(session, uuid, body)
-  }
-  // A daemon of an earlier version sends the staging without its log.
-  const { uuid } = JSON.parse(await text(body)) as Staging
-  return await follow(session, uuid)
-}
-
-/** @param log the beginning of the log, if it is there already */
-async function follow(session: Session, staging: string, log?: Readable): Promise<Staging> {
+export async function followStaging(
+  session: Session,
+  { uuid: staging, log }: Pick<SubmittedStaging, 'uuid' | 'log'>,
+): Promise<Staging> {
   const { output } = session
   const times = new StagerTimes()
   output.tolerateLoss()

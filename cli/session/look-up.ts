@@ -68,6 +68,7 @@ function searched({ namespace }: Session): string[] {
   return [...new Set([namespace, SHARED_NAMESPACE])]
 }
 
-function isLocal(name: string): boolean {
+/** Whether it has to be looked for: it is no full name, and no UUID. */
+export function isLocal(name: string): boolean {
   return !isUuid(name) && !name.includes('::')
 }

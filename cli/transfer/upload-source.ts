@@ -37,18 +37,19 @@ interface SourceReading {
   readonly packed: PackedDirectory
   /** In milliseconds. */
   readonly took: number
-  /** The archive that is known; undefined if the daemon does not have it. */
-  readonly stored: Promise<StoredResource | undefined>
+  /** Whether its archive is that which is known. */
+  readonly isUnchanged: boolean
 }
 
 /**
  * The upload of a source directory. Of one that was uploaded before, only what has changed since is read and sent; the
- * reading begins at once, while the daemon is asked where the source belongs. The owner calls either `upload` or `abandon`.
+ * reading begins at once, while the daemon is asked where the source belongs. The owner calls `close`.
  */
 export class SourceUpload {
   readonly #index: SourceIndex
   readonly #reading: Promise<SourceReading | undefined>
-  readonly #abandoned = new AbortController()
+  readonly #closed = new AbortController()
+  #told = false
 
   constructor(
     private readonly session: Session,
@@ -56,60 +57,75 @@ export class SourceUpload {
   ) {
     const cache = path.join(userDirectory('cache', session.io.env), 'uploads')
     this.#index = new SourceIndex(cache, realpathSync(source.directory))
-    this.#reading = this.#read()
-    // Whoever calls `upload` gets the error.
+    this.#reading = this.#begin()
+    // Whoever waits for it gets the error.
     this.#reading.catch(() => undefined)
+  }
+
+  /** SHA-256 of the archive if the source is as it was uploaded before. The daemon may have removed that since. */
+  async unchanged(): Promise<string | undefined> {
+    const reading = await this.#read()
+    return reading?.isUnchanged === true ? reading.known.archive?.sha256 : undefined
   }
 
   /** When this returns, the daemon has stored the whole archive durably. */
   async upload({ namespace, before }: SourceTarget): Promise<Stored> {
-    if (!before) await this.abandon()
     const stored = before && (await this.#uploadChanges(before))
+    await this.close()
     return stored ?? (await this.#uploadAll(namespace))
   }
 
-  /** Resolves when nothing of the source is read any more. */
-  async abandon(): Promise<void> {
-    this.#abandoned.abort()
+  /** Resolves when nothing of the source is read any more. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed.abort()
     const reading = await this.#reading.catch(() => undefined)
     await reading?.packed.dispose()
   }
 
-  /** Undefined for a source of which nothing is known. */
+  /** The reading when it has ended, of which the user is told once. */
   async #read(): Promise<SourceReading | undefined> {
+    const reading = await this.#reading
+    if (!reading || this.#told) return reading
+    this.#told = true
+    const { read, all } = reading.packed.files
+    await this.session.output.note(`Read ${read} of ${all} files again in ${elapsed(reading.took)}.`)
+    return reading
+  }
+
+  /** Undefined for a source of which nothing is known. */
+  async #begin(): Promise<SourceReading | undefined> {
     const known = this.#index.read()
     if (known.groups.size === 0) return undefined
-    const stored = findStored(this.session, known)
-    stored.catch(() => undefined)
     const began = performance.now()
-    const { signal } = this.#abandoned
+    const { signal } = this.#closed
     const packed = await packWithProgress(this.session, { ...this.source, prefix: '', known: known.groups, signal })
-    return { known, packed, took: performance.now() - began, stored }
+    const took = performance.now() - began
+    const isUnchanged = known.archive?.segments === digestOfSegments(packed.segments)
+    if (isUnchanged) await this.#keep(packed, known)
+    return { known, packed, took, isUnchanged }
+  }
+
+  /** What is known stays, as the latest that was used. Files with other times may have the same content. */
+  async #keep(packed: PackedDirectory, known: KnownSource): Promise<void> {
+    if (isKnown(packed, known)) this.#index.touch()
+    else await this.#index.write({ groups: packed.groups, archive: known.archive })
   }
 
   /** Undefined when the daemon lacks more than what is known to have changed, or does not know how to do this. */
   async #uploadChanges(before: Package): Promise<Stored | undefined> {
-    const reading = await this.#reading
+    const reading = await this.#read()
     if (!reading) return undefined
-    const { known, packed, took, stored } = reading
+    const { known, packed, isUnchanged } = reading
     try {
-      const { read, all } = packed.files
-      await this.session.output.note(`Read ${read} of ${all} files again in ${elapsed(took)}.`)
-      const isUnchanged = known.archive?.segments === digestOfSegments(packed.segments)
-      const same = isUnchanged ? await stored : undefined
-      if (same && isKnown(packed, known)) {
-        this.#index.touch()
-        return same
-      }
-      const found = same ?? (await assemble(this.session, packed, before))
-      if (found) await remember(this.#index, packed, found)
-      return found
+      const same = isUnchanged ? await findStored(this.session, known) : undefined
+      if (same) return same
+      const assembled = await assemble(this.session, packed, before)
+      if (assembled) await remember(this.#index, packed, assembled)
+      return assembled
     } catch (error) {
       // Refusals by a quota or a limit are those of the whole source too; with everything else, it may succeed.
       if (error instanceof ApiProblem && /^(?:400|404|405|409|415)$/.test(String(error.status))) return undefined
       throw error
-    } finally {
-      await packed.dispose()
     }
   }
 

@@ -4,7 +4,7 @@ import { Type, type Static } from 'typebox'
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
 import type { StoredLine } from '../log/log-file.js'
-import { eventStream, formatEvent } from './server-sent-events.js'
+import { EVENT_STREAM, eventStream, formatEvent } from './server-sent-events.js'
 
 export const LogQuery = Type.Object(
   {
@@ -53,7 +53,7 @@ export function sendLog<R extends LogReply>(reply: R, request: LogRequest, signa
   const since = sequenceOf(headers['last-event-id']) ?? query.since ?? 0
   const events = logEvents(request, { since, follow: query.follow ?? true, signal })
   return reply
-    .header('content-type', 'text/event-stream; charset=utf-8')
+    .header('content-type', `${EVENT_STREAM}; charset=utf-8`)
     .header('cache-control', 'no-store')
     .send(Readable.from(eventStream(events, heartbeatMs, signal), { objectMode: false }))
 }

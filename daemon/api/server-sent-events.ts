@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
+export const EVENT_STREAM = 'text/event-stream'
+
 export interface ServerSentEvent {
   readonly event: string
   readonly id?: string

@@ -80,12 +80,19 @@ export interface Stager extends StagerSnapshot {
 export type StagerDraft = Omit<Stager, 'uuid' | 'createdAt' | 'updatedAt'>
 export type StagerChange = Partial<Omit<StagerDraft, 'namespace'>>
 
+export interface StagerFilter {
+  /** This namespace and those below it. */
+  readonly namespace?: string
+  /** The package with its program. */
+  readonly packageUuid?: string
+}
+
 export interface StagerRepository {
   /** Throws `Conflict` (`stager-exists`). */
   create(draft: StagerDraft): Promise<Stager>
   /** Throws `NotFound` (`stager-not-found`). */
   get(ref: Ref): Promise<Stager>
-  list(filter: { readonly namespace?: string }): Promise<readonly Stager[]>
+  list(filter: StagerFilter): Promise<readonly Stager[]>
   update(ref: Ref, change: ChangeOf<Stager, StagerChange>): Promise<Stager>
   /** Throws `Conflict` (`stager-in-use`), which names the pipelines that contain it. */
   delete(ref: Ref): Promise<void>

@@ -21,8 +21,20 @@ afterEach(async () => {
 })
 
 /** Stages the directory, and cancels the staging, so that it can be staged again. Returns what was said. */
-async function stage(directory: string): Promise<{ readonly said: string; readonly sha256: string }> {
-  const { code, io } = await real.run(['stage', directory, '--name', 'app', '--pipeline', 'any', '--detach'])
+async function stage(
+  directory: string,
+  ...options: readonly string[]
+): Promise<{ readonly said: string; readonly sha256: string }> {
+  const { code, io } = await real.run([
+    'stage',
+    directory,
+    '--name',
+    'app',
+    '--pipeline',
+    'any',
+    '--detach',
+    ...options,
+  ])
   if (code !== 0) throw new Error(io.err)
   await real.api.ask('POST', `/v1/stagings/${io.out.trim()}/cancel`)
   const { document } = await real.api.ask<Staging[]>('GET', '/v1/stagings')
@@ -65,6 +77,53 @@ test('when nothing has changed, nothing is sent', async () => {
   expect(second.said).toContain('Read 0 of 400 files again')
   expect(second.said).not.toContain('Uploaded')
   expect(second.sha256).toBe(first.sha256)
+})
+
+test('what has not changed is submitted without a question, and asked for again where something is missing', async () => {
+  const directory = await aSource()
+  const { sha256 } = await stage(directory)
+  const again = async (...options: readonly string[]) => {
+    real.requests.length = 0
+    const staged = await stage(directory, '--pipeline', '/apcera::any', ...options)
+    expect(staged.sha256).toBe(sha256)
+    return { ...staged, requests: [...real.requests] }
+  }
+  expect((await again()).requests).toEqual(['POST /v1/stagings'])
+  expect((await again('-e', 'MODE=fast')).requests).toEqual(['POST /v1/stagings'])
+
+  // A pipeline with a local name may be in either of two namespaces.
+  real.requests.length = 0
+  await stage(directory)
+  expect(real.requests).toEqual([
+    expect.stringMatching('GET /v1/stagingpipelines/'),
+    expect.stringMatching('GET /v1/stagingpipelines/'),
+    'POST /v1/stagings',
+  ])
+
+  await real.api.blobs.delete(sha256)
+  const sent = await again()
+  expect(sent.requests[0]).toBe('POST /v1/stagings')
+  expect(sent.requests.at(-1)).toBe('POST /v1/stagings')
+  expect(sent.said).toMatch(/^Uploaded /m)
+  await real.api.ask('DELETE', `/v1/packages/${encodeURIComponent('/::app')}`)
+  expect((await again()).requests).toContain('POST /v1/packages')
+})
+
+test('what has not changed is refused by what is busy, and by a name that does not exist, in the words of every staging', async () => {
+  const directory = await aSource()
+  await stage(directory)
+  const refused = async (...options: readonly string[]) => {
+    const { code, io } = await real.run(['stage', directory, '--name', 'app', '--pipeline', '/apcera::any', ...options])
+    expect(code).not.toBe(0)
+    return io.err
+  }
+  expect(await refused('--pipeline', '/apcera::other')).toContain('There is no pipeline stagpipe::/apcera::other')
+  await real.addStager('/', 'mine')
+  expect(await refused('--name', 'stager-mine')).toContain(
+    'holds the program of job::/::mine: choose another name with --name',
+  )
+  await real.run(['stage', directory, '--name', 'app', '--pipeline', '/apcera::any', '--detach'])
+  expect(await refused()).toContain('is being staged: wait for the staging, or cancel it')
 })
 
 test('an index that says what is there is not written again, but counts as used', async () => {

@@ -7,6 +7,7 @@ import type { Api } from '../fastify.js'
 import { LogQuery, sendLog, type LogReader } from '../log-events.js'
 import { renderBootstrap } from '../render-bootstrap.js'
 import { streamSignal } from '../stream-signal.js'
+import { EVENT_STREAM } from '../server-sent-events.js'
 import { NoQuery, REFUSALS, streamed, UuidPath } from './schemas.js'
 
 const tags = ['bootstraps']
@@ -103,7 +104,7 @@ export function bootstrapRoutes(api: Api, parts: BootstrapRoutesParts, closing: 
         params: UuidPath,
         querystring: LogQuery,
         response: {
-          200: streamed('events `line` with a LogLine, then `end` with the Bootstrap', 'text/event-stream', LogLine),
+          200: streamed('events `line` with a LogLine, then `end` with the Bootstrap', EVENT_STREAM, LogLine),
           ...REFUSALS,
         },
       },

@@ -7,6 +7,7 @@ import type { Api } from '../fastify.js'
 import { LogQuery, sendLog, type LogReader, type LogReply, type LogRequest } from '../log-events.js'
 import { renderStaging } from '../render-staging.js'
 import { streamSignal } from '../stream-signal.js'
+import { EVENT_STREAM } from '../server-sent-events.js'
 import { REFUSALS, streamed, UuidPath } from './schemas.js'
 
 export interface StagingLogRoutesParts {
@@ -29,7 +30,7 @@ export function stagingLogRoutes(api: Api, parts: StagingLogRoutesParts, closing
         params: UuidPath,
         querystring: LogQuery,
         response: {
-          200: streamed('events `line` with a LogLine, then `end` with the Staging', 'text/event-stream', LogLine),
+          200: streamed('events `line` with a LogLine, then `end` with the Staging', EVENT_STREAM, LogLine),
           ...REFUSALS,
         },
       },

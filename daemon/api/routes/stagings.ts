@@ -1,10 +1,14 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyReply } from 'fastify'
 import { Type, type Static } from 'typebox'
+import { Conflict } from '../../../base/errors.js'
 import { formatFqn, parseFqn } from '../../../base/fqn.js'
 import { isUuid } from '../../../base/identifiers.js'
 import { withStartCommandOf } from '../../packages/manifest/apply-manifest.js'
 import { parseKeptManifest } from '../../packages/manifest/parse-manifest.js'
 import { assertMetadata } from '../../packages/validate.js'
-import type { StagingSource } from '../../model/staging.js'
+import type { Package } from '../../packages/package.js'
+import type { Staging as SubmittedStaging, StagingSource } from '../../model/staging.js'
 import { originOf } from '../../model/webhook.js'
 import type { KeptLaunches } from '../../staging/kept-launches.js'
 import type { StagingService } from '../../staging/staging-service.js'
@@ -12,7 +16,7 @@ import type { Receivers } from '../../webhooks/receivers.js'
 import { visible } from '../../access/caller.js'
 import type { ResourceIngest } from '../../store/resource-ingest.js'
 import type { PackageQuota } from '../../store/package-quota.js'
-import type { PackageRepository, PipelineRepository, Ref } from '../../store/repositories.js'
+import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../../store/repositories.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
 import { keepFailedSeconds } from '../../documents/kept.js'
 import { LogLine, Staging, StagingDraft, StagingState } from '../../documents/staging.js'
@@ -21,6 +25,7 @@ import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
 import { parseTime } from '../parse-time.js'
 import { renderStaging } from '../render-staging.js'
+import { EVENT_STREAM } from '../server-sent-events.js'
 import { NoQuery, REFUSALS, streamed, UuidPath } from './schemas.js'
 import { sendStagingLog, type StagingLogRoutesParts } from './staging-log.js'
 
@@ -50,12 +55,10 @@ const RetryQuery = Type.Object(
   { additionalProperties: false },
 )
 
-const EVENTS = 'text/event-stream'
-
 const SUBMITTED = {
   200: streamed(
-    `for a client that accepts ${EVENTS}: the events of its log, as \`followStagingLog\` sends them`,
-    EVENTS,
+    `for a client that accepts ${EVENT_STREAM}: the events of its log, as \`followStagingLog\` sends them`,
+    EVENT_STREAM,
     LogLine,
   ),
   201: Staging,
@@ -67,6 +70,7 @@ export interface StagingRoutesParts {
   readonly ledger: Pick<StagingLedger, 'get' | 'list'>
   readonly kept: Pick<KeptLaunches, 'of'>
   readonly packages: Pick<PackageRepository, 'get'>
+  readonly stagers: Pick<StagerRepository, 'list'>
   readonly pipelines: Pick<PipelineRepository, 'get'>
   readonly ingest: Pick<ResourceIngest, 'reuse'>
   readonly quota: PackageQuota
@@ -79,7 +83,7 @@ export function stagingRoutes(
   log: StagingLogRoutesParts,
   closing: AbortSignal,
 ): void {
-  const { stagings, ledger, kept, packages, pipelines, ingest, quota, receivers } = parts
+  const { stagings, ledger, kept, packages, stagers, pipelines, ingest, quota, receivers } = parts
   /** A UUID is not looked up, because stagings outlive their packages. */
   const packageUuid = async (text: string) =>
     isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid
@@ -95,10 +99,31 @@ export function stagingRoutes(
     { resource: sha256, dependencies, environment, manifest: text }: NonNullable<StagingDraft['source']>,
   ): Promise<StagingSource> => {
     assertMetadata({ ...(dependencies ? { dependencies } : {}), ...(environment ? { environment } : {}) })
-    const manifest = text === undefined ? undefined : withStartCommandOf(environment ?? {}, parseKeptManifest(text))
+    const parsed = text === undefined ? undefined : withStartCommandOf(environment ?? {}, parseKeptManifest(text))
     const resource = await ingest.reuse(sha256)
-    await quota.assert((await packages.get(subject)).namespace, resource.length)
-    return { resource, dependencies, environment, ...(manifest ? { manifest } : {}) }
+    const found = await packages.get(subject)
+    await assertNoProgram(found)
+    await quota.assert(found.namespace, resource.length)
+    const hasManifest = found.manifest !== undefined || Object.keys(parsed ?? {}).length > 0
+    return { resource, dependencies, environment, ...(parsed && hasManifest ? { manifest: parsed } : {}) }
+  }
+
+  /** The source of an application must not replace a program by accident: it may have the same name. */
+  const assertNoProgram = async (found: Package) => {
+    const [stager] = await stagers.list({ packageUuid: found.uuid })
+    if (stager)
+      throw new Conflict(
+        'package-of-stager',
+        `${formatFqn('package', found)} holds the program of ${formatFqn('job', stager)}: choose another name, or change the stager.`,
+      )
+  }
+
+  /** With its log, for a client that accepts that. */
+  const sendSubmitted = (reply: FastifyReply, staging: SubmittedStaging, { accept }: IncomingHttpHeaders) => {
+    reply.header('location', `/v1/stagings/${staging.uuid}`)
+    return accept?.includes(EVENT_STREAM) === true
+      ? sendStagingLog(reply, { uuid: staging.uuid, query: {}, headers: {} }, log, closing)
+      : reply.code(201).send(renderStaging(staging))
   }
 
   api.get(
@@ -162,10 +187,7 @@ export function stagingRoutes(
       if (notify) notes.receivers = notify.map(originOf)
       const options = { source, reuse: body.reuse, keepFailedMs, secrets, notify }
       const submitted = await stagings.submit(subject, pipeline, options)
-      reply.header('location', `/v1/stagings/${submitted.uuid}`)
-      return headers.accept?.includes(EVENTS) === true
-        ? sendStagingLog(reply, { uuid: submitted.uuid, query: {}, headers: {} }, log, closing)
-        : reply.code(201).send(renderStaging(submitted))
+      return sendSubmitted(reply, submitted, headers)
     },
   )
 
@@ -220,10 +242,7 @@ export function stagingRoutes(
       const { uuid } = await ledger.get(params.uuid)
       const keepFailedMs = inMilliseconds(query.keep_failed_seconds)
       const submitted = await stagings.retry(uuid, { reuse: query.reuse, keepFailedMs })
-      reply.header('location', `/v1/stagings/${submitted.uuid}`)
-      return headers.accept?.includes(EVENTS) === true
-        ? sendStagingLog(reply, { uuid: submitted.uuid, query: {}, headers: {} }, log, closing)
-        : reply.code(201).send(renderStaging(submitted))
+      return sendSubmitted(reply, submitted, headers)
     },
   )
 }

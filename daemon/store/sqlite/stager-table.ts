@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { NotFound } from '../../../base/errors.js'
 import type { Limits } from '../../../isolation/launch-plan.js'
 import type { Capability } from '../../packages/metadata.js'
-import type { Ref, Stager, StagerDraft } from '../repositories.js'
+import type { Ref, Stager, StagerDraft, StagerFilter } from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import { notFound } from '../not-found.js'
 import { whereNamespace, whereRef } from './references.js'
@@ -48,11 +48,12 @@ export class StagerTable {
     return found
   }
 
-  below(namespace: string): Stager[] {
+  list({ namespace = '/', packageUuid }: StagerFilter): Stager[] {
     const { where, values } = whereNamespace(namespace)
+    const ofPackage = packageUuid === undefined ? '' : 'AND package = ?'
     return this.#database
-      .statement<StagerRow>(`SELECT * FROM stagers WHERE ${where} ORDER BY namespace, name`)
-      .all(...values)
+      .statement<StagerRow>(`SELECT * FROM stagers WHERE ${where} ${ofPackage} ORDER BY namespace, name`)
+      .all(...values, ...(packageUuid === undefined ? [] : [packageUuid]))
       .map(decode)
   }
 

@@ -1,6 +1,14 @@
 import { Conflict } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
-import type { ChangeOf, Ref, Stager, StagerChange, StagerDraft, StagerRepository } from '../repositories.js'
+import type {
+  ChangeOf,
+  Ref,
+  Stager,
+  StagerChange,
+  StagerDraft,
+  StagerFilter,
+  StagerRepository,
+} from '../repositories.js'
 import type { StagerdDatabase } from './database.js'
 import { StagerTable } from './stager-table.js'
 
@@ -24,8 +32,8 @@ export class SqliteStagers implements StagerRepository {
     return this.#database.read(() => this.#table.get(ref))
   }
 
-  list(filter: { readonly namespace?: string }): Promise<readonly Stager[]> {
-    return this.#database.read(() => this.#table.below(filter.namespace ?? '/'))
+  list(filter: StagerFilter): Promise<readonly Stager[]> {
+    return this.#database.read(() => this.#table.list(filter))
   }
 
   update(ref: Ref, changeOf: ChangeOf<Stager, StagerChange>): Promise<Stager> {

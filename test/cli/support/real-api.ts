@@ -13,7 +13,12 @@ export class RealApi {
     readonly root: string,
     readonly socket: string,
     readonly remove: () => Promise<void>,
-  ) {}
+  ) {
+    api.api.server.on('request', ({ method, url }) => this.requests.push(`${method} ${url?.replace(/\?.*/, '')}`))
+  }
+
+  /** What the daemon was asked since the start, or since this was emptied: method and path. */
+  readonly requests: string[] = []
 
   static async open(): Promise<RealApi> {
     const { root, remove } = await makeWorkspace()

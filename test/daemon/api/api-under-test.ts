@@ -208,7 +208,7 @@ export class ApiUnderTest extends ApiClient {
       pipelines: { pipelines, stagers },
       policies: { policies },
       resolution: { packages, resolver: new Resolver(packages, policies) },
-      stagings: { stagings, ledger, kept, packages, pipelines, ingest, quota, receivers },
+      stagings: { stagings, ledger, kept, packages, stagers, pipelines, ingest, quota, receivers },
       stagingLog: { ledger, logs, heartbeatMs },
       keptLaunches: { kept },
       runs: { runs: new FakeRuns() },

@@ -63,10 +63,11 @@ describe('uploads of what has changed', () => {
 
   it('find the source of the last staging, and not only the data of the package', async () => {
     const app = await addPackage('app', [one, end])
+    await addPackage('program', [three, end])
     await under.ask('POST', '/v1/stagers', {
       namespace: '/acme',
       name: 's',
-      package: 'package::/acme::app',
+      package: 'package::/acme::program',
       start_command: 'x',
     })
     await under.ask('POST', '/v1/stagingpipelines', { namespace: '/acme', name: 'p', stagers: ['job::/acme::s'] })

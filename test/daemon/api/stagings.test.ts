@@ -48,6 +48,32 @@ describe('stagings over the API', () => {
     expect(await uuids(`?package=${randomUUID()}`)).toEqual([])
   })
 
+  it('replace no program of a stager by a source', async () => {
+    const source = { resource: await under.upload('an application') }
+    expect(await under.ask('POST', '/v1/stagings', { ...draft, source })).toMatchObject({
+      status: 409,
+      document: {
+        code: 'package-of-stager',
+        detail: 'package::/acme::app holds the program of job::/acme::one: choose another name, or change the stager.',
+      },
+    })
+  })
+
+  it('take an empty manifest for none, where the package has none', async () => {
+    const resource = await under.upload('an application')
+    await under.ask('POST', '/v1/packages', { namespace: '/acme', name: 'shop', resource })
+    const shop = { ...draft, package: 'package::/acme::shop' }
+    const kept = async (source: object) => {
+      const made = await under.ask<Staging>('POST', '/v1/stagings', { ...shop, source: { resource, ...source } })
+      await under.ask('POST', `/v1/stagings/${made.document.uuid}/cancel`)
+      return (await under.store.ledger.get(made.document.uuid)).source?.manifest
+    }
+    expect(await kept({ manifest: '' })).toBeUndefined()
+    expect(await kept({ manifest: '', environment: { START_COMMAND: './run' } })).toEqual({ start_cmd: './run' })
+    await under.ask('PATCH', `/v1/packages/${encodeURIComponent('/acme::shop')}`, { manifest: 'instances: 2' })
+    expect(await kept({ manifest: '' })).toEqual({})
+  })
+
   it('are listed by state, package, pipeline and time together, and at most as many as asked for', async () => {
     const { uuid, submitted_at: at } = await submit()
     const pipeline = (
