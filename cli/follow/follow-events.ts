@@ -46,45 +46,55 @@ export async function followEvents<Document>(api: ControlApi, request: FollowEve
   let disconnected = false
   let { opened } = request
 
-  return await pRetry(
-    async () => {
-      progressed = false
-      const body = opened ?? (await connect(api, request, last)).body
-      opened = undefined
-      hasConnected = true
-      for await (const event of eventsOf(body, request, api.endpoint)) {
-        if (event.event === 'end') return JSON.parse(event.data) as Document
-        if (event.event !== 'line') continue
-        const line = JSON.parse(event.data) as LogLine
-        // After a reconnection the daemon may repeat some lines.
-        if (line.seq <= last) continue
-        await request.onLine(line)
-        last = line.seq
-        progressed = true
-        disconnected = false
-      }
-      if (!request.follow) return undefined
-      throw new DaemonUnreachable(
-        'connection-lost',
-        `The connection to stagerd was lost while following ${request.whenLost(last)}.`,
-      )
+  const read = async (): Promise<Document | undefined> => {
+    progressed = false
+    const body = opened ?? (await connect(api, request, last)).body
+    opened = undefined
+    hasConnected = true
+    for await (const event of eventsOf(body, request, api.endpoint)) {
+      if (event.event === 'end') return JSON.parse(event.data) as Document
+      if (event.event !== 'line') continue
+      const line = JSON.parse(event.data) as LogLine
+      // After a reconnection the daemon may repeat some lines.
+      if (line.seq <= last) continue
+      await request.onLine(line)
+      last = line.seq
+      progressed = true
+      disconnected = false
+    }
+    if (!request.follow) return undefined
+    throw new DaemonUnreachable(
+      'connection-lost',
+      `The connection to stagerd was lost while following ${request.whenLost(last)}.`,
+    )
+  }
+  /** If the first connection fails, no daemon runs, most likely. */
+  const mayRetry = (error: unknown) => hasConnected && isTransient(error)
+  const tellOnce = async () => {
+    if (disconnected) return
+    disconnected = true
+    await request.onDisconnected?.()
+  }
+
+  // Mostly the connection holds, and nothing has to be prepared for the other case.
+  try {
+    return await read()
+  } catch (error) {
+    if (!mayRetry(error)) throw error
+    await tellOnce()
+  }
+  return await pRetry(read, {
+    retries: MAX_RETRIES,
+    minTimeout: request.retryDelay ?? 200,
+    maxTimeout: 5_000,
+    factor: 2,
+    signal: request.signal,
+    shouldRetry: ({ error }) => mayRetry(error),
+    shouldConsumeRetry: () => !progressed,
+    onFailedAttempt: async ({ error }) => {
+      if (mayRetry(error)) await tellOnce()
     },
-    {
-      retries: MAX_RETRIES,
-      minTimeout: request.retryDelay ?? 200,
-      maxTimeout: 5_000,
-      factor: 2,
-      signal: request.signal,
-      // If the first connection fails, fail at once: most likely no daemon runs.
-      shouldRetry: ({ error }) => hasConnected && isTransient(error),
-      shouldConsumeRetry: () => !progressed,
-      onFailedAttempt: async ({ error }) => {
-        if (disconnected || !hasConnected || !isTransient(error)) return
-        disconnected = true
-        await request.onDisconnected?.()
-      },
-    },
-  )
+  })
 }
 
 /** A daemon that is starting or stopping answers with 503. */

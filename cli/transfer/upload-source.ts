@@ -6,7 +6,7 @@ import type { LackingSegments } from '../../daemon/documents/segments.js'
 import { ApiProblem } from '../api/api-problem.js'
 import { packagePath } from '../api/paths.js'
 import { formatBytes, Progress } from '../display/progress.js'
-import { elapsed } from '../display/time.js'
+import { elapsed, startClock } from '../display/time.js'
 import { timed } from '../display/timed.js'
 import { wholeArchive, type PackedDirectory } from '../pack/pack-directory.js'
 import { digestOfSegments, SourceIndex, type KnownSource } from '../pack/source-index.js'
@@ -96,10 +96,10 @@ export class SourceUpload {
   async #begin(): Promise<SourceReading | undefined> {
     const known = this.#index.read()
     if (known.groups.size === 0) return undefined
-    const began = performance.now()
+    const clock = startClock()
     const { signal } = this.#closed
     const packed = await packWithProgress(this.session, { ...this.source, prefix: '', known: known.groups, signal })
-    const took = performance.now() - began
+    const took = clock()
     const isUnchanged = known.archive?.segments === digestOfSegments(packed.segments)
     if (isUnchanged) await this.#keep(packed, known)
     return { known, packed, took, isUnchanged }
@@ -131,10 +131,10 @@ export class SourceUpload {
 
   async #uploadAll(namespace: string): Promise<Stored> {
     const { session, source } = this
-    const began = performance.now()
+    const took = startClock()
     const packed = await packWithProgress(session, { ...source, prefix: '' })
     const tarball = wholeArchive(packed)
-    await session.output.note(`Packed ${formatBytes(packed.length)} in ${elapsed(performance.now() - began)}.`)
+    await session.output.note(`Packed ${formatBytes(packed.length)} in ${elapsed(took())}.`)
     const stored = await timed(session.output, 'Uploaded', () => upload(session, tarball, namespace))
     await remember(this.#index, packed, stored)
     return stored
@@ -150,7 +150,7 @@ async function findStored({ api, signal }: Session, { archive }: KnownSource): P
 
 async function assemble(session: Session, packed: PackedDirectory, before: Package): Promise<Stored | undefined> {
   const { api, output, signal } = session
-  const began = performance.now()
+  const took = startClock()
   const source = `${packagePath(before.uuid)}/source`
   const digests = packed.segments.map(({ sha256 }) => sha256)
   const { lacking } = await api.post<LackingSegments>(`${source}/lacking`, { segments: digests }, { signal })
@@ -161,7 +161,7 @@ async function assemble(session: Session, packed: PackedDirectory, before: Packa
     const chunks = trackProgress(composition.chunks(), progress)
     const stored = await api.upload<UploadedResource>(source, { length: composition.length, chunks }, { signal })
     const sizes = `${formatBytes(composition.length)} of ${formatBytes(stored.length)}`
-    await output.note(`Uploaded ${sizes} in ${elapsed(performance.now() - began)}.`)
+    await output.note(`Uploaded ${sizes} in ${elapsed(took())}.`)
     return stored
   } finally {
     progress.stop()
