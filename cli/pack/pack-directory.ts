@@ -1,5 +1,4 @@
-import { lstatSync } from 'node:fs'
-import { realpath } from 'node:fs/promises'
+import { lstatSync, realpathSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { BadInput } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
@@ -80,7 +79,7 @@ export async function packKnownDirectory(request: PackDirectory): Promise<Packed
     throw new BadInput('not-a-directory', `${quote(given)} is a file: give the directory that contains it.`)
   const spool = await SegmentSpool.open(env)
   try {
-    return await fill(spool, await realpath(directory), request)
+    return await fill(spool, realpathSync.native(directory), request)
   } catch (error) {
     await spool.bytes.close()
     signal.throwIfAborted()

@@ -41,6 +41,12 @@ const require = createRequireOfBundle(import.meta.url)`,
   },
 }
 
+/**
+ * Modules of Node.js that take up to two milliseconds to load, and that not all starts use. A named import of them is looked
+ * up when it is used; a default import loads the module at once.
+ */
+const LOADED_WHEN_USED = ['node:fs/promises', 'node:os']
+
 /** Modules that are imported dynamically are part of the file, and run when they are imported. */
 const ONE_FILE = {
   format: 'cjs',
@@ -48,7 +54,11 @@ const ONE_FILE = {
   supported: { 'dynamic-import': false },
   plugins: [{ name: 'rarely-used', setup: leaveOut }],
   define: { 'import.meta.url': 'urlOfBundle' },
-  banner: { js: "const urlOfBundle = require('node:url').pathToFileURL(__filename).href" },
+  banner: {
+    js: `const urlOfBundle = require('node:url').pathToFileURL(__filename).href
+require = ((load) => (name) =>
+  ${JSON.stringify(LOADED_WHEN_USED)}.includes(name) ? new Proxy({}, { get: (_, key) => load(name)[key] }) : load(name))(require)`,
+  },
 }
 
 /**
