@@ -71,6 +71,7 @@ interface ReceivedLog {
  * - The content of the database is replaced in one transaction, when all of the backup has been received and verified, and
  *   its blobs are durable. Before that nothing of it can be seen, and nothing of what was there is lost.
  * - Of a backup that is refused nothing stays. After a crash, blobs of it are garbage.
+ * - Once the content is replaced, all of it stays, even if something that follows fails and the answer says so.
  * - No staging is at work when the content is replaced. Those of the backup continue as after a restart.
  */
 export class Restorer {
@@ -166,21 +167,35 @@ export class Restorer {
   }
 
   async #replace(database: string, replace: boolean, received: Received): Promise<Restored> {
-    const { stagings, bootstraps, webhooks } = this.#parts
+    const { stagings } = this.#parts
     const wasDraining = stagings.draining
     stagings.drain()
     try {
       await this.#placeNewLogs(received)
       const restored = await this.#parts.database.replaceBy(database, replace)
-      await webhooks.seal()
-      for (const { folder, uuid, file } of received.logs.filter((one) => !received.placed.includes(one)))
-        await this.#parts.logs[folder].take(uuid, file)
-      await stagings.takeUp()
-      await bootstraps.resume()
+      await this.#follow(received)
       return restored
     } finally {
       if (!wasDraining) stagings.undrain()
     }
+  }
+
+  /** What follows from the new rows: each of it, also where another part fails. */
+  async #follow(received: Received): Promise<void> {
+    const { bootstraps, logs, stagings, webhooks } = this.#parts
+    const others = received.logs.filter((one) => !received.placed.includes(one))
+    // The rows refer to it now.
+    received.made.clear()
+    received.placed.length = 0
+    const errors: unknown[] = []
+    const attempt = async (work: () => Promise<void>) => {
+      await work().catch((error: unknown) => errors.push(error))
+    }
+    await attempt(() => webhooks.seal())
+    for (const { folder, uuid, file } of others) await attempt(() => logs[folder].take(uuid, file))
+    await attempt(() => stagings.takeUp())
+    await attempt(() => bootstraps.resume())
+    if (errors.length > 0) throw errors[0]
   }
 
   /**

@@ -1,6 +1,7 @@
 import { BadInput, Conflict, errnoOf, Fault } from '../../../base/errors.js'
 import type { BackupRepository, Restored } from '../backup-repository.js'
 import type { ReferenceRepository } from '../reference-repository.js'
+import { storageError } from '../storage-errors.js'
 import { cancelAwaited } from './awaited-sources.js'
 import { StagerdDatabase } from './database.js'
 import { MIGRATIONS } from './migrations.js'
@@ -144,11 +145,13 @@ export class SqliteBackups implements BackupRepository {
   }
 }
 
-/** Throws `BadInput` (`bad-backup`, `backup-too-new`). */
+/** Throws `BadInput` (`bad-backup`, `backup-too-new`), `Unavailable` (`disk-full`, `disk-error`). */
 function openAndMigrate(file: string): void {
   try {
     StagerdDatabase.open(file).close()
-  } catch (error) {
+  } catch (cause) {
+    // A disk that fails says nothing about the backup.
+    const error = storageError(cause, 'restore the backup')
     if (error instanceof BadInput && error.code === 'database-too-new') throw backupTooNew(error)
     if (error instanceof Fault || errnoOf(error)?.startsWith('SQLITE_'))
       throw new BadInput('bad-backup', 'The database in the backup cannot be opened: restore another backup.', {

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { RestoreReport } from '../../../daemon/documents/backup.js'
 import type { Package } from '../../../daemon/documents/package.js'
 import { stagerSnapshot } from '../../contract/samples.js'
@@ -97,6 +97,21 @@ describe('a backup', () => {
     request.end()
     expect((await bytesOf(await answer)).equals(content)).toBe(true)
     expect((await there.ask('GET', `/v1/resources/${digest}`)).status).toBe(200)
+    expect(await filesBelow(join(there.directory.path, 'logs'))).toEqual([`${staging}.ndjson`])
+  })
+
+  it('keeps all of itself on another node where what follows from it fails', async () => {
+    const content = randomBytes(1000)
+    const { uuid } = await put('app', content)
+    const staging = await client.endedStaging()
+    await (await here.stagingLogs.write(staging)).close()
+    const failure = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+    vi.spyOn(there.store.webhooks, 'sealAll').mockRejectedValueOnce(failure)
+    expect(await restore(await backup())).toMatchObject({ status: 503, document: { code: 'disk-error' } })
+    expect(await shown(there)).toEqual(await shown(here))
+    const { request, answer } = await there.connect('GET', `/v1/packages/${uuid}/data`)
+    request.end()
+    expect((await bytesOf(await answer)).equals(content)).toBe(true)
     expect(await filesBelow(join(there.directory.path, 'logs'))).toEqual([`${staging}.ndjson`])
   })
 

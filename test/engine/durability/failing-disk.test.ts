@@ -139,6 +139,45 @@ describe.each(Object.keys(KINDS))('%s', (kind) => {
     EACH ? 1_800_000 : 120_000,
   )
 
+  it(
+    'while the back-up of another node is restored: the node has all of it, or nothing',
+    async () => {
+      const { body: backup } = await node.client.call('POST', '/v1/node/backup')
+      const stateDir = path.join(disk.path, 'restored')
+      const restore = ({ client }: NodeUnderTest) => client.call('POST', '/v1/node/restore?replace=true', backup)
+      const onAnEmptyNode = async (work: (empty: NodeUnderTest) => Promise<void>) => {
+        await rm(stateDir, { recursive: true, force: true })
+        const empty = await NodeUnderTest.open(stateDir)
+        try {
+          await work(empty)
+        } finally {
+          await empty.close()
+        }
+      }
+      let faults: Fault[] = []
+      await onAnEmptyNode(async (empty) => {
+        faults = await faultsOf(kind, async () => expect(isYes(await restore(empty))).toBe(true), false)
+      })
+      expect(faults).not.toEqual([])
+      for (const fault of faults)
+        await onAnEmptyNode(async (empty) => {
+          const what = `${kind} at ${fault.point} (${fault.nth})`
+          disk.plan(fault)
+          const answer = await restore(empty)
+          disk.plan()
+          if (!isYes(answer)) {
+            const { code, detail } = answer.document as Problem
+            expect(['disk-full', 'disk-error'], `${what}: ${detail}`).toContain(code)
+          }
+          if (KINDS[kind]?.leaves) await empty.restart()
+          const { document } = await empty.client.call('GET', '/v1/packages')
+          const hasAll = isYes(answer) || (document as readonly unknown[]).length > 0
+          await empty.expectDurable(what, hasAll ? node.acknowledged : [])
+        })
+    },
+    EACH ? 1_800_000 : 120_000,
+  )
+
   it('while the daemon starts on an empty directory: it says so, and the next start completes it', async () => {
     const stateDir = path.join(disk.path, 'begun')
     await rm(stateDir, { recursive: true, force: true })
