@@ -69,10 +69,7 @@ async function shell(session: Session, _options: unknown, id: string, command: r
           const ofShell = `${path}/${event.shell}`
           if (hasTerminal) {
             restore = enterRawMode(io)
-            unsubscribe = io.onResize(() => {
-              // A size that is lost is not worth an end.
-              api.put(`${ofShell}/size`, sizeOf(session), { signal }).catch(() => undefined)
-            })
+            unsubscribe = sendSizes(session, `${ofShell}/size`, draft.terminal)
           }
           endInput = sendInput(session, `${ofShell}/input`)
           break
@@ -100,6 +97,29 @@ async function shell(session: Session, _options: unknown, id: string, command: r
     unsubscribe()
     await endInput()
   }
+}
+
+/**
+ * Sends the size of the terminal when it is another one than what is `known`, until the returned function is called: one at
+ * a time, and then the latest, because requests that are sent together may arrive in another order.
+ */
+function sendSizes(session: Session, path: string, known: TerminalSize | undefined): () => void {
+  const { api, io, signal } = session
+  let sent = known
+  let isSending = false
+  const isSent = ({ columns, rows }: TerminalSize) => sent?.columns === columns && sent.rows === rows
+  const send = async () => {
+    if (isSending) return
+    isSending = true
+    for (let size = sizeOf(session); !isSent(size); size = sizeOf(session)) {
+      sent = size
+      // A size that is lost is not worth an end.
+      await api.put(path, size, { signal }).catch(() => undefined)
+    }
+    isSending = false
+  }
+  void send()
+  return io.onResize(() => void send())
 }
 
 /** What the API takes for a name; anything else is a terminal that nothing is known of. */

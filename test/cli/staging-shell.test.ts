@@ -74,6 +74,32 @@ test('staging shell on a terminal has its type and size, and restores it at the 
   expect(io.err).toContain('The kept container was released after 15m.')
 })
 
+test('staging shell sends one size at a time, and then the latest', async () => {
+  const { api, io: makeIo, start } = harness()
+  let shell: ServerResponse | undefined
+  const asked: ServerResponse[] = []
+  api.on(`POST ${SHELLS}`, (_request, response) => {
+    shell = send(response, started, output('stdout', '$ '))
+  })
+  api.on(`PUT ${SHELLS}/${SHELL}/size`, (_request, response) => void asked.push(response))
+  const io = makeIo({ terminal: true, columns: 91 })
+  const running = start(io, 'staging', 'shell', STAGING)
+  await expect.poll(() => io.out).toBe('$ ')
+  expect(asked).toEqual([])
+  for (const columns of [50, 60, 40]) io.resize(columns, 20)
+  await expect.poll(() => asked.length).toBe(1)
+  asked[0]?.writeHead(204).end()
+  await expect.poll(() => asked.length).toBe(2)
+  const sizes = api.requests.filter(({ path }) => path.endsWith('/size')).map(({ body }) => body.toString())
+  expect(sizes.map((size) => JSON.parse(size) as unknown)).toEqual([
+    { columns: 50, rows: 20 },
+    { columns: 40, rows: 20 },
+  ])
+  asked[1]?.writeHead(204).end()
+  send(shell!, { event: 'ended', exit_code: 0 }).end()
+  expect(await running).toBe(0)
+})
+
 test.each([
   ['the daemon is lost', 3],
   ['the terminal is lost', 14],
