@@ -50,6 +50,8 @@ export class ApiClient {
   /** The answer to bytes that need not be HTTP. */
   async raw(bytes: string): Promise<string> {
     const socket = connect(await this.listen())
+    // The daemon may close it after its answer, with bytes that are still on their way.
+    socket.on('error', () => undefined)
     socket.end(bytes)
     return await text(socket)
   }
