@@ -1,9 +1,7 @@
 import type { Query } from '../api/control-api.js'
-import { formatBytes } from '../display/progress.js'
-import { EXIT } from '../session/exit-codes.js'
-import { UsageError } from '../options/usage-error.js'
 import type { Session } from '../session/session.js'
 import { receiveFile, receiveToOutput } from './receive-file.js'
+import { writeData, type Data } from './write-data.js'
 
 export interface ExportOptions {
   readonly file?: string
@@ -21,19 +19,14 @@ export async function exportFile(
   name: string,
   options: ExportOptions,
 ): Promise<number> {
-  const { output } = session
-  const file = options.file ?? `${name}.cntmp`
   const exported = {
     path: '/v1/exchange',
     query: { ...query, with_dependencies: options.withDependencies },
     label: 'Exporting',
   }
-  if (file === '-') {
-    if (output.json) throw new UsageError('--json and the data cannot both go to standard output: give a file with -f.')
-    await receiveToOutput(session, exported)
-    return EXIT.success
+  const data: Data = {
+    toOutput: () => receiveToOutput(session, exported),
+    toFile: async (file) => ({ length: await receiveFile(session, exported, file) }),
   }
-  const length = await receiveFile(session, exported, file)
-  await output.result({ file, length }, () => `Wrote ${formatBytes(length)} to ${file}.`)
-  return EXIT.success
+  return await writeData(session, options.file ?? `${name}.cntmp`, () => Promise.resolve(data))
 }

@@ -56,7 +56,7 @@ export function understood<T>(what: string, answer: T, isRight: (answer: T) => b
   throw new EngineRefusal(
     500,
     'its answer makes no sense',
-    `The Docker Engine was asked to ${what}, and its answer makes no sense: ${summary(answer)}.`,
+    `The Docker Engine was asked to ${what}, and its answer makes no sense: ${summary(answer)}; see its log, and whether a proxy answers at its socket.`,
   )
 }
 
