@@ -68,7 +68,8 @@ export const Staging = Type.Object(
         },
         {
           ...closed,
-          description: 'of its stagers, the first ones have not run: it begins with what they have left in an earlier staging',
+          description:
+            'of its stagers, the first ones have not run: it begins with what they have left in an earlier staging',
         },
       ),
     ),

@@ -86,15 +86,16 @@ export class Reuse {
       results.flatMap((result) => takenOver(result, staging, (next) => this.#digest(next, catalogue)) ?? []),
     )
     const holder = new Holder()
+    const isStopped = () => signal.aborted
     try {
       // Most stagers first; of the same number, the newest.
-      for (let best = longest(found); best && !signal.aborted; best = longest(found)) {
+      for (let best = longest(found); best && !isStopped(); best = longest(found)) {
         const sha256 = best.launches.at(-1)?.work.resource.sha256 ?? ''
         // Before it is read: it cannot be deleted then until the ledger names it.
         liveBlobs.hold(sha256, holder)
         const verdict = await blobs.verify(sha256, { signal }).catch((error: unknown) => error)
         if (verdict === 'sound') return await ledger.takeOver(staging.uuid, best)
-        if (verdict !== undefined && !signal.aborted)
+        if (verdict !== undefined && !isStopped())
           logger.warn({ staging: staging.uuid, sha256, err: verdict }, 'what a stager has left cannot be used')
         const unusable = best
         found = found.flatMap((one) => (one === unusable ? (upToDone(one, true) ?? []) : one))

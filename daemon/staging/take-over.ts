@@ -77,11 +77,14 @@ function extendsLeft(field: Exclude<MetadataField, 'manifest'>, { input, content
   const entriesOf = (one: Omit<WorkingCopy, 'resource'>) => one[field].map((entry) => canonicalJson(entry))
   const [began, was, is] = [entriesOf(input), entriesOf(left), entriesOf(content)]
   return (
-    was.every((entry, place) => entry === is[place]) &&
-    is.slice(was.length).every((entry) => !began.includes(entry))
+    was.every((entry, place) => entry === is[place]) && is.slice(was.length).every((entry) => !began.includes(entry))
   )
 }
 
-function isSame(field: MetadataField, one: Omit<WorkingCopy, 'resource'>, other: Omit<WorkingCopy, 'resource'>): boolean {
+function isSame(
+  field: MetadataField,
+  one: Omit<WorkingCopy, 'resource'>,
+  other: Omit<WorkingCopy, 'resource'>,
+): boolean {
   return canonicalJson(stated(one, field) ?? null) === canonicalJson(stated(other, field) ?? null)
 }

@@ -30,7 +30,12 @@ export async function benchReuse({ pairs }: { pairs: number }): Promise<Row[]> {
     const beside = `${FEW} stagings`
     return [
       limitRowOf(
-        { work: `answer with nothing changed, ${STAGERS} stagers, ${MANY} stagings`, beside, limit: LIMIT_MS, unit: 'ms' },
+        {
+          work: `answer with nothing changed, ${STAGERS} stagers, ${MANY} stagings`,
+          beside,
+          limit: LIMIT_MS,
+          unit: 'ms',
+        },
         time,
       ),
       rowOf({ work: 'processor time of it', beside, target: 1.25, unit: 'ms' }, processor),

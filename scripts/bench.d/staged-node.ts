@@ -98,12 +98,24 @@ function partsOf(store: SqliteStore, blobs: DirectoryBlobStore | undefined) {
 
 async function createPipeline({ packages, stagers, pipelines }: SqliteStore, count: number): Promise<void> {
   const metadata = { namespace: '/', provides: [], dependencies: [], environment: {}, templates: [] }
-  await packages.create({ ...metadata, name: 'os', provides: [{ type: 'os', name: 'linux' }], state: 'ready', resource: resource('1') })
+  await packages.create({
+    ...metadata,
+    name: 'os',
+    provides: [{ type: 'os', name: 'linux' }],
+    state: 'ready',
+    resource: resource('1'),
+  })
   await packages.create({ ...metadata, name: 'app', resource: resource('a') })
   const dependencies = [{ type: 'os' as const, name: 'linux' }]
   const uuids: string[] = []
   for (let n = 0; n < count; n++) {
-    const program = { ...metadata, name: `program-${n}`, dependencies, state: 'ready' as const, resource: resource('2') }
+    const program = {
+      ...metadata,
+      name: `program-${n}`,
+      dependencies,
+      state: 'ready' as const,
+      resource: resource('2'),
+    }
     const { uuid: packageUuid } = await packages.create(program)
     const { uuid } = await stagers.create({
       ...{ namespace: '/', name: `stager-${n}`, packageUuid, startCommand: './build', additive: false, egress: false },

@@ -22,12 +22,10 @@ export class OutputTable {
       .all(importOrder)
     for (const { sha256 } of rows)
       if (!digests.has(sha256))
-        this.database
-          .statement('DELETE FROM package_outputs WHERE package = ? AND sha256 = ?')
-          .run(importOrder, sha256)
+        this.database.statement('DELETE FROM package_outputs WHERE package = ? AND sha256 = ?').run(importOrder, sha256)
   }
 
-  /** Forgets the oldest until they and the results of the package, beyond its own data, have no more bytes than that. */
+  /** Forgets those that have no room beside newer ones, and the results of the package, beyond its own data, in that many bytes. */
   shrink({ importOrder, resource }: Package, bytes: number): void {
     const { used = 0 } =
       this.database
@@ -42,9 +40,8 @@ export class OutputTable {
       )
       .all(importOrder)
     let left = bytes - used
-    for (const { position, length } of rows) {
-      left -= length
-      if (left < 0) this.database.statement('DELETE FROM package_outputs WHERE position = ?').run(position)
-    }
+    for (const { position, length } of rows)
+      if (length <= left) left -= length
+      else this.database.statement('DELETE FROM package_outputs WHERE position = ?').run(position)
   }
 }

@@ -29,9 +29,17 @@ export class SqliteReferences implements ReferenceRepository {
   }
 
   history(): Promise<readonly string[]> {
+    return this.#digests('SELECT sha256 FROM package_result_data UNION SELECT sha256 FROM package_outputs')
+  }
+
+  results(): Promise<readonly string[]> {
+    return this.#digests('SELECT DISTINCT sha256 FROM package_result_data')
+  }
+
+  #digests(sql: string): Promise<readonly string[]> {
     return this.#database.read(() =>
       this.#database
-        .statement<{ sha256: string }>('SELECT sha256 FROM package_result_data UNION SELECT sha256 FROM package_outputs')
+        .statement<{ sha256: string }>(sql)
         .all()
         .map(({ sha256 }) => sha256),
     )

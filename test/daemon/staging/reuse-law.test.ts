@@ -38,8 +38,7 @@ type Change =
   | { readonly what: 'runtime-data' | 'runtime-environment'; readonly name: string; readonly value: string }
   | { readonly what: 'policy'; readonly text: string }
   | {
-      readonly what:
-        'stager-environment' | 'last-environment' | 'program' | 'user' | 'command' | 'package-environment'
+      readonly what: 'stager-environment' | 'last-environment' | 'program' | 'user' | 'command' | 'package-environment'
       readonly value: string
     }
   | { readonly what: 'memory'; readonly value: number }

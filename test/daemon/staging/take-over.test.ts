@@ -45,7 +45,8 @@ const addThree = (options: Partial<StagerDraft> = {}) =>
   addPipeline({ one: stager('one'), two: stager('two'), three: stager('three') }, options)
 
 /** What changes a stager: a variable of its own. */
-const change = (name: string, value: string) => harness.parts.stagers.update(root(name), { environment: { VALUE: value } })
+const change = (name: string, value: string) =>
+  harness.parts.stagers.update(root(name), { environment: { VALUE: value } })
 
 async function stage(text = 'v1', options: SubmitOptions = {}) {
   ran = []
@@ -64,8 +65,7 @@ async function outputs() {
   return (await harness.parts.store.references.history()).filter((one) => !ofResults.includes(one)).sort()
 }
 
-const fileOf = (data: string) =>
-  path.join(harness.directory, 'blobs', 'sha256', sha256(data).slice(0, 2), sha256(data))
+const fileOf = (data: string) => path.join(harness.directory, 'blobs', 'sha256', sha256(data).slice(0, 2), sha256(data))
 
 describe('a staging begins with the first stager that would be given something else', () => {
   it('which is the last one, if only that has changed', async () => {
@@ -193,6 +193,7 @@ describe('the metadata that it goes on with', () => {
     await change('two', '!')
     await stage()
     expect(ran).toEqual(['two'])
+    expect((await stage()).reused, 'it is made from these').toBeDefined()
     await stage('v1', { reuse: false })
     expect(seen).toEqual([{ ONE: '1' }, { ONE: '1', TWO: '2' }, { ONE: '1', TWO: '2' }])
   })
@@ -207,6 +208,20 @@ describe('the metadata that it goes on with', () => {
     await change('two', '?')
     await stage()
     expect(ran, 'it begins as the last one did').toEqual(['two'])
+  })
+
+  it('are no help if a later stager has added a dependency that is another package now: all run then', async () => {
+    await harness.addPackage('tool', { provides: [{ type: 'runtime', name: 'tool' }] })
+    const add = (url: string) => put(url, { resource: 'dependencies', action: 'add', type: 'runtime', name: 'tool' })
+    await addPipeline({ one: stager('one'), two: stager('two', add), three: stager('three') })
+    await stage()
+    await change('three', '2')
+    await stage()
+    expect(ran).toEqual(['three'])
+    await change('three', '3')
+    await harness.packages.update(root('tool'), { environment: { TOOL: '2' } })
+    await stage()
+    expect(ran, 'the first stager has it at /stagerfs now').toEqual(['one', 'two', 'three'])
   })
 
   it('are not known where somebody has changed them since: all run then', async () => {
@@ -229,6 +244,17 @@ describe('what a stager makes is never taken over', () => {
     expect(ran, 'but the one before it').toEqual(['two', 'three'])
   })
 
+  it('if it had declared itself reproducible, and does not any more', async () => {
+    await addThree({ egress: true, reproducible: true })
+    await stage()
+    await change('three', '!')
+    await stage()
+    expect(ran).toEqual(['three'])
+    await harness.parts.stagers.update(root('two'), { reproducible: false })
+    await stage()
+    expect(ran).toEqual(['two', 'three'])
+  })
+
   it('if it has said that this result is not reproducible', async () => {
     const install: FakeStager = async ({ url }) => {
       ran.push('install')
@@ -243,6 +269,7 @@ describe('what a stager makes is never taken over', () => {
 
   it('if the staging was given secrets, or is', async () => {
     await addPipeline({ one: stager('one'), two: stager('two') }, { secrets: ['TOKEN'] })
+    await harness.parts.stagers.update(root('one'), { secrets: [] })
     const secrets = new Map([['TOKEN', Buffer.from('a-secret')]])
     await stage('v1', { secrets })
     expect(await outputs()).toEqual([])
@@ -305,8 +332,10 @@ describe('an output that is kept', () => {
   })
 
   it('stays for a staging that goes on after a restart of the daemon', async () => {
-    let started = () => undefined as void
-    const launched = new Promise<void>((resolve) => (started = resolve))
+    let started!: () => void
+    const launched = new Promise<void>((resolve) => {
+      started = resolve
+    })
     let hang = false
     const last = stager('two', async (url) => {
       if (!hang) return

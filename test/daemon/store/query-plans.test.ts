@@ -89,7 +89,7 @@ it('whose a blob is, is known without reading a table', async () => {
   expect(scans()).toEqual([])
 })
 
-it('a scan would be seen', async () => {
+it('a scan would be seen', () => {
   asked.add('SELECT 1 FROM stagings WHERE package_fqn = ?')
   expect(scans()).toHaveLength(1)
 })

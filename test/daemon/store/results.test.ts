@@ -141,8 +141,8 @@ describe('the outputs of the stagers before the last one', () => {
     expect(await kept(), '110 and the source are more than 100 bytes').toBe('0bcd')
     await stagedThrough([data('a', 40), data('b', 40), data('c', 30), data('e', 60)])
     expect(await kept(), '11 bytes are taken by d and the source').toBe('0bcde')
-    await stagedThrough([data('a', 101), data('f', 10)])
-    expect(await kept(), 'one that is too large is not kept, and drops no result').toBe('0def')
+    await stagedThrough([data('a', 10), data('b', 101), data('f', 10)])
+    expect(await kept(), 'one that is too large is not kept, and drops nothing else').toBe('0adef')
   })
 
   it.each([
@@ -162,6 +162,16 @@ describe('the outputs of the stagers before the last one', () => {
     expect(await kept(), '31 bytes').toBe('0abc')
     await store.packages.create(packageDraft('other', { namespace: '/acme', resource: data('d', 8) }))
     expect(await kept()).toBe('0acd')
+  })
+
+  it('are in no backup, because they can be made again', async () => {
+    await create()
+    await stagedThrough([data('a'), data('b')])
+    const file = path.join(directory.path, 'copy.db')
+    expect((await store.backups.copyTo(file)).map((sha256) => sha256[0]).sort()).toEqual(['0', 'b'])
+    const copy = SqliteStore.open(file)
+    expect(await copy.references.history()).toEqual(await store.references.results())
+    copy.close()
   })
 
   it('end with the package', async () => {

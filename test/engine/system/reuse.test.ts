@@ -107,12 +107,22 @@ wget -q -O - --post-data="" "$STAGER_URL/done"
   await daemon.ask('POST', '/v1/stagingpipelines', { namespace: '/', name: 'both', stagers: [build, label] })
   const stageBoth = async () =>
     JSON.parse(
-      await stagectl('stage', site, '--name', 'labelled', '--pipeline', 'both', '--depends-on', 'runtime.tool', '--json'),
+      await stagectl(
+        'stage',
+        site,
+        '--name',
+        'labelled',
+        '--pipeline',
+        'both',
+        '--depends-on',
+        'runtime.tool',
+        '--json',
+      ),
     ) as Staging
 
   const first = await stageBoth()
   expect(first.launches).toHaveLength(2)
-  await daemon.ask('PATCH', '/v1/stagers/job::%2F::label', { environment: { LABEL: 'new' } })
+  await daemon.ask('PATCH', '/v1/stagers/job::%2F::label', { environment_set: { LABEL: 'new' } })
   // A collection takes nothing that is kept, and the daemon may be another one.
   await stagectl('node', 'gc', '--older-than', '0', '--batch')
   await daemon.kill()
@@ -121,9 +131,14 @@ wget -q -O - --post-data="" "$STAGER_URL/done"
   expect(second.launches, await daemon.text(second.uuid)).toMatchObject([{ stager: 'job::/::label', state: 'done' }])
   expect(second.taken_over).toEqual({ staging: first.uuid, stagers: 1 })
   expect(await daemon.text(second.uuid)).toContain(`Reused what 'build' has made in staging ${first.uuid}`)
-  expect(await stagectl('staging', 'show', second.uuid)).toContain(`what its first 1 stager(s) left in staging ${first.uuid}`)
+  expect(await stagectl('staging', 'show', second.uuid)).toContain(
+    `what its first 1 stager(s) left in staging ${first.uuid}`,
+  )
   const diff = JSON.parse(await stagectl('package', 'diff', 'labelled', '--json')) as ResultDiff
-  expect(diff.changes.map(({ path: changed }) => changed), 'the random file of build is the same').toEqual(['tmp/made/label'])
+  expect(
+    diff.changes.map(({ path: changed }) => changed),
+    'the random file of build is the same',
+  ).toEqual(['tmp/made/label'])
 })
 
 it('the results before are its history, which can be compared and restored', async () => {
