@@ -164,7 +164,7 @@ export async function buildApp(
   })
   const kept = new KeptLaunches({ limit: settings.maxKept, logger })
   const plan = { environment, node: nodeFacts({ version, files: ca.files, compressor }) }
-  const reuse = new Reuse({ ledger, resolver, plan, secrets })
+  const reuse = new Reuse({ ledger, resolver, plan, secrets, blobs, liveBlobs, logger })
   const launches = new LaunchRunner({
     isolation,
     coordinator,

@@ -3,7 +3,7 @@ import { field } from './describe-package.js'
 import { elapsed } from './time.js'
 
 export function describeStaging(document: Staging): string {
-  const { failure } = document
+  const { failure, taken_over: takenOver } = document
   return [
     `Staging: ${document.uuid}`,
     `State: ${document.state}`,
@@ -19,6 +19,9 @@ export function describeStaging(document: Staging): string {
     ),
     ...field('Secrets', document.secrets ?? []),
     ...(document.reused === undefined ? [] : [`Reused: the result of staging ${document.reused}`]),
+    ...(takenOver === undefined
+      ? []
+      : [`Reused: what its first ${takenOver.stagers} stager(s) left in staging ${takenOver.staging}`]),
     ...(failure
       ? [
           `Cause: ${failure.cause}${failure.stager === undefined ? '' : `, of ${failure.stager}`}`,

@@ -26,6 +26,7 @@ export function renderStaging(staging: Staging, kept?: KeptLaunch): StagingDocum
         }
       : {}),
     ...(staging.reused === undefined ? {} : { reused: staging.reused }),
+    ...(staging.takenOver ? { taken_over: { ...staging.takenOver } } : {}),
     ...(kept ? { kept: renderKept(kept) } : {}),
     ...(staging.secrets.length > 0 ? { secrets: [...staging.secrets] } : {}),
     submitted_at: staging.submittedAt,

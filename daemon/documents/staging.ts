@@ -60,6 +60,19 @@ export const Staging = Type.Object(
     reused: Type.Optional(
       Type.String({ description: 'UUID of the staging whose result has answered this one, without a launch' }),
     ),
+    taken_over: Type.Optional(
+      Type.Object(
+        {
+          staging: Type.String({ description: 'UUID of the earlier staging' }),
+          stagers: Type.Integer({ description: 'how many: the first ones' }),
+        },
+        {
+          ...closed,
+          description:
+            'of its stagers, the first ones have not run: it begins with what they have left in an earlier staging',
+        },
+      ),
+    ),
     kept: Type.Optional(KeptContainer),
     secrets: Type.Optional(SecretNames('names of the secrets that it was given; not there for none')),
     submitted_at: Type.String(),

@@ -31,6 +31,14 @@ export interface RecordedLaunch {
   readonly work: WorkingCopy
 }
 
+/** Launches of an earlier staging that a staging goes on from, as if they were its own. Never empty; the last one is `done`. */
+export interface TakenOver {
+  /** UUID of the earlier staging. */
+  readonly staging: string
+  /** With what each of them would be given now, and would leave. */
+  readonly launches: readonly RecordedLaunch[]
+}
+
 /** What a staging has made a result from. */
 export interface Making {
   readonly staging: string

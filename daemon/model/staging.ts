@@ -148,6 +148,11 @@ export interface StagingSource {
   readonly manifest?: Manifest | undefined
 }
 
+/** Whether what it makes depends on nothing but what it is given. */
+export function isReproducible({ egress, reproducible }: Pick<StagerSnapshot, 'egress' | 'reproducible'>): boolean {
+  return !egress || reproducible === true
+}
+
 /** A stager as it was when the staging was submitted. Later edits affect later stagings only. */
 export interface StagerSnapshot {
   readonly uuid: string
@@ -203,6 +208,8 @@ export interface Staging {
   readonly reuse: boolean
   /** UUID of the staging whose result has answered it. */
   readonly reused: string | undefined
+  /** Its first stagers do not run: what they would make is the output of an earlier staging. Not there for none. */
+  readonly takenOver?: { readonly staging: string; readonly stagers: number } | undefined
   /** How long the container of a failed launch is kept, in milliseconds. */
   readonly keepFailedMs: number | undefined
   /** Names of the secrets that it was given. Their values are not kept longer than until its end. */

@@ -252,7 +252,7 @@ export const DEFINITIONS = {
   history: {
     results: define('results', 'N', parseInteger, '5', 'how many of its last results a package keeps', {
       about:
-        'How many of its last results a package keeps, for `stagectl package history` and for stagings with nothing changed, and how much data they have together, beyond that of the package.',
+        'How many of its last results a package keeps, for `stagectl package history` and for stagings with nothing changed, and how much data they have together, beyond that of the package. What they leave over of it is for what the stagers of the newest one have left before the last stager: a staging of which only later stagers have changed begins with that.',
     }),
     bytes: define(
       'results-size',

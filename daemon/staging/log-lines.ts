@@ -1,6 +1,6 @@
 import type { Staging } from '../model/staging.js'
 
-// Lines of the log of a staging that is answered from an earlier result, or not.
+// Lines of the log of a staging that is answered from an earlier result, in part, or not.
 
 export const COMPLETE = 'Staging is complete.'
 
@@ -10,4 +10,10 @@ export function beginning({ pipelineFqn, stagers }: Staging): string {
 
 export function reuseOf({ reused }: Pick<Staging, 'reused'>): string {
   return `Reused the result of staging ${reused}: nothing that it was made from has changed.`
+}
+
+export function takeOverOf({ stagers, takenOver }: Staging): string {
+  const names = stagers.slice(0, takenOver?.stagers).map(({ name }) => `'${name}'`)
+  const [made, they] = names.length === 1 ? ['has made', 'it was'] : ['have made', 'they were']
+  return `Reused what ${names.join(', ')} ${made} in staging ${takenOver?.staging}: nothing that ${they} given has changed.`
 }

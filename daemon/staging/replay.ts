@@ -2,14 +2,14 @@ import { canonicalJson } from '../../base/canonical-json.js'
 import { METADATA_FIELDS } from '../model/result-names.js'
 import { stated } from '../packages/manifest/apply-manifest.js'
 import type { Making, Result } from '../model/result.js'
-import type { StagerSnapshot, Staging, WorkingCopy } from '../model/staging.js'
+import { isReproducible, type StagerSnapshot, type Staging, type WorkingCopy } from '../model/staging.js'
 
 /** The digest of what the launch at the step of a staging would be given now; undefined if it cannot be planned. */
 export type DigestOfNext = (staging: Staging) => string | undefined
 
 /** Whether the results of these stagers depend on nothing but what they are given. */
 export function mayBeReused(stagers: readonly StagerSnapshot[]): boolean {
-  return stagers.every(({ egress, reproducible }) => !egress || reproducible === true)
+  return stagers.every(isReproducible)
 }
 
 /**
@@ -17,26 +17,52 @@ export function mayBeReused(stagers: readonly StagerSnapshot[]): boolean {
  * then its outcome is this result. See docs/decisions/0034-results-and-their-reuse.md.
  */
 export function isAnswer({ content, making }: Result, staging: Staging, digestOf: DigestOfNext): boolean {
-  if (!making) return false
-  const { again, input, launches } = making
-  if (staging.work.resource.sha256 !== input.resource.sha256) return false
-  if (canonicalJson(staging.work.resource.removals) !== canonicalJson(input.resource.removals)) return false
-  if (!beginsLike(staging.work, input, content)) return false
-  if (again === undefined || digestOf(restaged(staging, making, content)) !== again) return false
+  if (!making || !hasSource(staging, making) || !beginsLike(staging.work, making.input, content)) return false
+  if (!isSameAgain(making, content, staging, digestOf)) return false
+  const { launches } = making
+  const last = launches.at(-1)
+  return (
+    repeated(making, staging, digestOf) === launches.length &&
+    last?.verdict === 'done' &&
+    last.step + 1 === staging.stagers.length
+  )
+}
+
+export function hasSource({ work }: Pick<Staging, 'work'>, { input }: Pick<Making, 'input'>): boolean {
+  const [now, then] = [work.resource, input.resource]
+  return now.sha256 === then.sha256 && canonicalJson(now.removals) === canonicalJson(then.removals)
+}
+
+/** Whether the first launch, staged on top of the result, would be given what it would have been given then. */
+export function isSameAgain(
+  making: Making,
+  content: Omit<WorkingCopy, 'resource'>,
+  staging: Staging,
+  digestOf: DigestOfNext,
+): boolean {
+  return making.again !== undefined && digestOf(restaged(staging, making, content)) === making.again
+}
+
+/** How many of the launches, from the first one, would be given what they were given. */
+export function repeated(
+  { input, launches }: Pick<Making, 'input' | 'launches'>,
+  staging: Staging,
+  digestOf: DigestOfNext,
+): number {
   let work = input
   let step = 0
-  for (const launch of launches) {
-    if (launch.step !== step || step >= staging.stagers.length) return false
+  for (const [index, launch] of launches.entries()) {
+    if (launch.step !== step || step >= staging.stagers.length) return index
     const isGiven = (work: WorkingCopy, given: string | undefined) =>
       given !== undefined && digestOf({ ...staging, step, work }) === given
-    if (!isGiven(work, launch.given)) return false
+    if (!isGiven(work, launch.given)) return index
     // It would have to be relaunched now if one of them gave it something else.
     const { needlessRelaunches = [] } = launch.work
-    if (!needlessRelaunches.every((one) => isGiven(one.work, one.given))) return false
+    if (!needlessRelaunches.every((one) => isGiven(one.work, one.given))) return index
     work = launch.work
     if (launch.verdict === 'done') step += 1
   }
-  return step === staging.stagers.length
+  return launches.length
 }
 
 /** The first launch of the same source, staged on top of its result. */

@@ -1,22 +1,29 @@
 import { Conflict, Refused, Unresolved } from '../../base/errors.js'
+import { Holder, type Leases } from '../../base/leases.js'
 import type { Catalogue } from '../packages/catalogue.js'
 import { withOwnStartCommand } from '../packages/manifest/apply-manifest.js'
 import type { Resolver } from '../resolver/resolver.js'
 import type { Secrets } from '../secrets/secrets.js'
 import type { StagingLedger, SubmitStaging } from '../store/staging-ledger.js'
-import type { Result } from '../model/result.js'
+import type { Logger } from 'pino'
+import type { BlobStore } from '../store/blob-store.js'
+import type { Result, TakenOver } from '../model/result.js'
 import type { Staging, WorkingCopy } from '../model/staging.js'
 import { planLaunch, type PlanSettings } from './plan.js'
 import { isAnswer, mayBeReused, restaged } from './replay.js'
+import { takenOver, upToDone } from './take-over.js'
 
 export interface ReuseParts {
-  readonly ledger: Pick<StagingLedger, 'submit' | 'results' | 'answer'>
+  readonly ledger: Pick<StagingLedger, 'submit' | 'results' | 'answer' | 'takeOver'>
   readonly resolver: Resolver
   readonly plan: PlanSettings
   readonly secrets: Pick<Secrets, 'areGiven'>
+  readonly blobs: Pick<BlobStore, 'verify'>
+  readonly liveBlobs: Leases
+  readonly logger: Pick<Logger, 'warn'>
 }
 
-/** Answers stagings from the results that their packages keep. */
+/** Answers stagings from the results that their packages keep, or has them begin with what some of their stagers have left. */
 export class Reuse {
   constructor(private readonly parts: ReuseParts) {}
 
@@ -50,7 +57,7 @@ export class Reuse {
    * wins. Throws `Refused` (`package-quota`), as its last launch would.
    */
   async answer(staging: Staging): Promise<Staging | undefined> {
-    if (!staging.reuse || staging.launches.length > 0 || !(await this.#isKnown(staging))) return undefined
+    if (!mayBegin(staging) || !(await this.#isKnown(staging))) return undefined
     const { ledger, resolver } = this.parts
     const results = await ledger.results(staging.uuid)
     const found = await resolver.with((catalogue) => this.#find(staging, results, catalogue))
@@ -61,6 +68,38 @@ export class Reuse {
       // Another package has needed its room meanwhile.
       if (error instanceof Conflict && error.code === 'state-changed') return undefined
       throw error
+    }
+  }
+
+  /**
+   * The staging after it has taken over what its first stagers would make; undefined if no kept output is that. For one
+   * that `answer` does not answer.
+   */
+  async takeOver(staging: Staging, signal: AbortSignal): Promise<Staging | undefined> {
+    const { blobs, ledger, liveBlobs, logger, resolver, secrets } = this.parts
+    if (!mayBegin(staging) || (await secrets.areGiven(staging))) return undefined
+    const results = await ledger.results(staging.uuid)
+    let found = await resolver.with((catalogue) =>
+      results.flatMap((result) => takenOver(result, staging, (next) => this.#digest(next, catalogue)) ?? []),
+    )
+    const holder = new Holder()
+    const isStopped = () => signal.aborted
+    try {
+      // Most stagers first; of the same number, the newest.
+      for (let best = longest(found); best && !isStopped(); best = longest(found)) {
+        const sha256 = best.launches.at(-1)?.work.resource.sha256 ?? ''
+        // Before it is read: it cannot be deleted then until the ledger names it.
+        liveBlobs.hold(sha256, holder)
+        const verdict = await blobs.verify(sha256, { signal }).catch((error: unknown) => error)
+        if (verdict === 'sound') return await ledger.takeOver(staging.uuid, best)
+        if (verdict !== undefined && !isStopped())
+          logger.warn({ staging: staging.uuid, sha256, err: verdict }, 'what a stager has left cannot be used')
+        const unusable = best
+        found = found.flatMap((one) => (one === unusable ? (upToDone(one, true) ?? []) : one))
+      }
+      return undefined
+    } finally {
+      holder.release()
     }
   }
 
@@ -90,6 +129,16 @@ export class Reuse {
       throw error
     }
   }
+}
+
+/** Whether nothing of the staging has been done. */
+function mayBegin({ reuse, launches, takenOver }: Staging): boolean {
+  return reuse && launches.length === 0 && !takenOver
+}
+
+function longest(found: readonly TakenOver[]): TakenOver | undefined {
+  const stagers = ({ launches }: TakenOver) => launches.at(-1)?.step ?? -1
+  return found.toSorted((a, b) => stagers(b) - stagers(a))[0]
 }
 
 /** The id of a launch is no part of its digest. */

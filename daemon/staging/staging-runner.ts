@@ -8,7 +8,7 @@ import type { LaunchOutcome } from './launch-outcome.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
 import type { LogWriter } from '../log/log-writer.js'
-import { beginning, COMPLETE, reuseOf } from './log-lines.js'
+import { beginning, COMPLETE, reuseOf, takeOverOf } from './log-lines.js'
 import type { Reuse } from './reuse.js'
 import { currentStager, stagerFqn } from './plan.js'
 import { INTERRUPTION_LIMIT, openLaunchOf, type Staging } from '../model/staging.js'
@@ -17,8 +17,8 @@ import { StagingUploads, type StagingUploadsParts } from './staging-uploads.js'
 
 export interface StagingRunnerParts {
   readonly ledger: StagingLedger
-  readonly launches: LaunchRunner
-  readonly reuse: Pick<Reuse, 'answer'>
+  readonly launches: Pick<LaunchRunner, 'run'>
+  readonly reuse: Pick<Reuse, 'answer' | 'takeOver'>
   readonly logs: LogStore
   readonly logger: Logger
   readonly uploads: StagingUploadsParts
@@ -107,7 +107,7 @@ export class StagingRunner {
     const { ledger, launches, stop } = this.#parts
     const ended = AbortSignal.any([cancelled, stop])
     const isCancelled = () => cancelled.aborted
-    let staging = admitted.cancelRequested ? admitted : ((await this.#answered(admitted, log)) ?? admitted)
+    let staging = admitted.cancelRequested ? admitted : await this.#begun(admitted, log, ended)
     while (staging.state === 'running') {
       if (staging.cancelRequested || isCancelled()) {
         await ledger.cancel(staging.uuid)
@@ -123,6 +123,15 @@ export class StagingRunner {
       staging = await this.#after(staging, outcome, log, ended)
     }
     if (staging.state === 'succeeded') await log.message(COMPLETE)
+  }
+
+  /** Where its launches begin, if it needs any. */
+  async #begun(admitted: Staging, log: LogWriter, signal: AbortSignal): Promise<Staging> {
+    const answered = await this.#answered(admitted, log)
+    if (answered) return answered
+    const later = await this.#parts.reuse.takeOver(admitted, signal)
+    if (later) await log.message(takeOverOf(later))
+    return later ?? admitted
   }
 
   /** Undefined if an earlier result does not answer it. */

@@ -27,11 +27,11 @@ export interface StagingServiceParts {
   readonly packages: PackageRepository
   readonly stagers: StagerRepository
   readonly pipelines: PipelineRepository
-  readonly janitor: Janitor
+  readonly janitor: Pick<Janitor, 'sweepOnceEngineIsBack' | 'keepSweeping' | 'sweepForTheLastTime'>
   readonly kept: Pick<KeptLaunches, 'stop'>
   readonly prepared: Pick<PreparedLaunches, 'stop'>
-  readonly launches: LaunchRunner
-  readonly reuse: Pick<Reuse, 'submit' | 'answer'>
+  readonly launches: Pick<LaunchRunner, 'run'>
+  readonly reuse: Pick<Reuse, 'submit' | 'answer' | 'takeOver'>
   readonly logs: LogStore
   readonly logger: Logger
   readonly uploads: StagingUploadsParts

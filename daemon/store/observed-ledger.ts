@@ -22,6 +22,7 @@ export function observeEnds(ledger: StagingLedger, ended: (staging: Staging) => 
     succeed: (launch, work, again) => told(ledger.succeed(launch, work, again)),
     results: (staging) => ledger.results(staging),
     answer: (staging, result) => told(ledger.answer(staging, result)),
+    takeOver: (staging, from) => ledger.takeOver(staging, from),
     relaunch: (launch, work) => ledger.relaunch(launch, work),
     fail: (staging, launch, failure) => told(ledger.fail(staging, launch, failure)),
     // It has ended before.

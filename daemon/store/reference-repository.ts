@@ -9,6 +9,8 @@ export interface ReferenceRepository {
    * package to its history in between is in one of them.
    */
   history(): Promise<readonly string[]>
+  /** The same without the outputs of stagers, which can be made again. */
+  results(): Promise<readonly string[]>
   /** Whether any row names the blob: of a package, of its history, or of a staging that needs it or began with it. */
   refersTo(sha256: string): Promise<boolean>
   stagings(): Promise<readonly StagingAge[]>

@@ -1,4 +1,4 @@
-import type { Result } from '../model/result.js'
+import type { Result, TakenOver } from '../model/result.js'
 import type {
   Failure,
   Launch,
@@ -21,6 +21,7 @@ import type { Receiver } from '../model/webhook.js'
  *     │                  ├──abortLaunch──> running       (same step; the work of the launch is lost)
  *     │                  ├──fail──> failed
  *     │                  ├──answer──> succeeded          (without a launch)
+ *     │                  ├──takeOver──> running          (a later step; no launch has been)
  *     └──cancel──────────┴──cancel──> cancelled
  *
  * One that awaits its source is queued, and not admitted before `supply`, which keeps its place; `refuse` makes it failed.
@@ -59,7 +60,10 @@ export interface StagingLedger {
   ): Promise<Launch>
   launchRunning(launch: string): Promise<void>
 
-  /** Verdict `done` of a stager that is not the last: saves the work and moves to the next stager. Resets relaunches and interruptions. */
+  /**
+   * Verdict `done` of a stager that is not the last: saves the work and moves to the next stager. Resets relaunches and
+   * interruptions. The data of the work are kept as an output of the package, if a later staging could use them.
+   */
   advance(launch: string, work: WorkingCopy): Promise<Staging>
   /**
    * Verdict `done` of the last stager: the package takes over the work, and is `ready`. That is its newest result.
@@ -75,6 +79,8 @@ export interface StagingLedger {
    * `reused`. Throws what `succeed` throws, and `Conflict` (`state-changed`) if the result is not kept any more.
    */
   answer(staging: string, result: number): Promise<Staging>
+  /** A running staging that has had no launch goes on after those of an earlier one. There must be a stager after them. */
+  takeOver(staging: string, from: TakenOver): Promise<Staging>
   /** Verdict `relaunch`: saves the work and stays at the same stager. Resets interruptions. */
   relaunch(launch: string, work: WorkingCopy): Promise<Staging>
   /** Any failure. The package keeps the data from before the staging, and is `failed`, or `ready` if it was before. `launch` is undefined if none is open. */

@@ -9,10 +9,11 @@ import { printRows } from './print-rows.js'
 import { benchResolve } from './resolve.js'
 import { benchRestage } from './restage.js'
 import { benchRestageApplication } from './restage-application.js'
+import { benchReuse } from './reuse.js'
 import type { Row } from './row.js'
 import { benchSnapshot } from './snapshot.js'
 
-/** A benchmark reads the environment only when it runs, because `resolve` and `pack` need less of it. */
+/** A benchmark reads the environment only when it runs, because `resolve`, `reuse` and `pack` need less of it. */
 const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promise<Row[]>>> = {
   launch: (environment) => benchLaunch(benchHostOf(environment)),
   snapshot: (environment) => benchSnapshot(benchHostOf(environment)),
@@ -23,6 +24,7 @@ const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Pr
   ],
   'cloud-foundry': (environment) => benchCloudFoundry(benchHostOf(environment), environment),
   resolve: (environment) => benchResolve({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
+  reuse: (environment) => benchReuse({ pairs: pairsOf(environment) }),
   pack: (environment) => benchPack({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
 }
 

@@ -103,6 +103,60 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       await expect(nothing).rejects.toMatchObject({ code: 'empty-pipeline' })
     })
 
+    describe('has a staging go on after launches of an earlier one', () => {
+      const from = (running: Staging, step = 0) => ({
+        staging: randomUUID(),
+        launches: [{ step, verdict: 'done' as const, given: 'g', work: worked(running, 'A') }],
+      })
+
+      it('which are launches that its result was made by', async () => {
+        const app = await upload()
+        await submit(app)
+        const taken = from(await admit())
+        const later = await ledger.takeOver((await ledger.running())[0]!.uuid, taken)
+        expect(later).toMatchObject({
+          state: 'running',
+          step: 1,
+          launches: [],
+          takenOver: { staging: taken.staging, stagers: 1 },
+          work: { environment: { A: '1' } },
+        })
+        expect(await ledger.get(later.uuid)).toEqual(later)
+        await ledger.succeed(await begin(later), worked(later, 'B'))
+        const [result] = await ledger.results(later.uuid)
+        expect(result?.making?.launches).toMatchObject([
+          { step: 0, given: 'g', work: { environment: { A: '1' } } },
+          { step: 1, work: { environment: { A: '1', B: '1' } } },
+        ])
+        expect(result?.making?.input).toMatchObject({ environment: {}, resource: { sha256: app.resource?.sha256 } })
+      })
+
+      it('unless it has begun, or has no stager after them, or is not running', async () => {
+        const queued = await submit(await upload())
+        await refused(ledger.takeOver(queued.uuid, from(queued)))
+        const running = await admit()
+        await refused(ledger.takeOver(running.uuid, { staging: randomUUID(), launches: [] }))
+        await refused(ledger.takeOver(running.uuid, from(running, 1)))
+        const launch = await begin(running)
+        await refused(ledger.takeOver(running.uuid, from(running)))
+        await ledger.abortLaunch(launch)
+        await refused(ledger.takeOver(running.uuid, from(running)))
+        expect(await ledger.get(running.uuid)).toMatchObject({ step: 0, work: running.work })
+      })
+
+      it('once, and is not answered as a whole then', async () => {
+        const app = await upload()
+        await submit(app, 'one')
+        const first = await admit()
+        await ledger.succeed(await begin(first), first.work)
+        await submit(app)
+        const running = await admit()
+        await ledger.takeOver(running.uuid, from(running))
+        await refused(ledger.takeOver(running.uuid, from(running)))
+        await refused(ledger.answer(running.uuid, 1))
+      })
+    })
+
     it('keeps the changes of a relaunch and counts relaunches', async () => {
       await submit(await upload())
       const running = await admit()

@@ -231,7 +231,6 @@ async function assemble(
     node: { version: '1' },
   }
   const secrets = new Secrets({ repository: store.secrets, seal: new Seal(SECRETS_KEY) })
-  const reuse = new Reuse({ ledger, resolver, plan, secrets })
   const kept = new KeptLaunches({ limit: MAX_KEPT, logger })
   const coordinator = new Coordinator({ logger })
   const prepared = new PreparedLaunches({
@@ -239,6 +238,7 @@ async function assemble(
     ...{ limit: ahead, forMs: 60_000 },
   })
   const liveBlobs = new Leases()
+  const reuse = new Reuse({ ledger, resolver, plan, secrets, blobs, liveBlobs, logger })
   const launches = new LaunchRunner({
     isolation,
     coordinator,

@@ -21,13 +21,13 @@ const CONTENT = {
 export class SqliteBackups implements BackupRepository {
   readonly schema = MIGRATIONS.at(-1)?.version ?? 0
   readonly #database: StagerdDatabase
-  readonly #references: Pick<ReferenceRepository, 'resources' | 'history'>
+  readonly #references: Pick<ReferenceRepository, 'resources' | 'results'>
   readonly #replaced: () => void
 
   /** @param replaced forgets what is remembered of the tables */
   constructor(
     database: StagerdDatabase,
-    references: Pick<ReferenceRepository, 'resources' | 'history'>,
+    references: Pick<ReferenceRepository, 'resources' | 'results'>,
     replaced: () => void,
   ) {
     this.#database = database
@@ -37,13 +37,13 @@ export class SqliteBackups implements BackupRepository {
 
   async copyTo(file: string): Promise<readonly string[]> {
     // All three read the same state: none of them waits, and nothing else writes to the database meanwhile.
-    const [, resources, history] = await Promise.all([
+    const [, resources, results] = await Promise.all([
       this.#database.copyTo(file),
       this.#references.resources(),
-      this.#references.history(),
+      this.#references.results(),
     ])
     await this.#database.writeBeside(file, () => this.#removeWhatStays())
-    return [...new Set([...resources.map(({ sha256 }) => sha256), ...history])]
+    return [...new Set([...resources.map(({ sha256 }) => sha256), ...results])]
   }
 
   assertReplaceable(replace: boolean): Promise<void> {
@@ -63,12 +63,18 @@ export class SqliteBackups implements BackupRepository {
 
   /**
    * Of a copy. A backup may be stored where nobody who may use the secrets decides about it; and what is known of the files of
-   * this node says nothing about those of another.
+   * this node says nothing about those of another. The outputs of stagers can be made again.
    */
   #removeWhatStays(): void {
     // What is deleted is overwritten.
     this.#database.statement('PRAGMA other.secure_delete = ON').all()
-    for (const table of ['staging_secrets', 'stager_secrets', 'verifications', 'cloud_foundry_tasks'])
+    for (const table of [
+      'staging_secrets',
+      'stager_secrets',
+      'verifications',
+      'cloud_foundry_tasks',
+      'package_outputs',
+    ])
       this.#database.statement(`DELETE FROM other.${table}`).run()
     cancelAwaited(this.#database, 'other', new Date().toISOString())
   }

@@ -49,7 +49,7 @@ export class LaunchEndings {
       `staging ${uuid} is not ${from}`,
     )
     const before = this.subjects.stateBefore(staging)
-    if (before !== undefined) this.subjects.change(packageUuid, { state: before })
+    if (before !== undefined) this.subjects.restore(packageUuid, before)
     return this.stagings.get(uuid)
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
 import { withOwnStartCommand } from '../../packages/manifest/apply-manifest.js'
-import type { Result } from '../../model/result.js'
+import type { Result, TakenOver } from '../../model/result.js'
 import type { AnswerOf, StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import {
   LAUNCH_STATE_AFTER,
@@ -134,7 +134,9 @@ export class SqliteLedger implements StagingLedger {
 
   advance(launch: string, work: WorkingCopy): Promise<Staging> {
     return this.#database.write(() => {
-      const { sequence, uuid } = this.#endings.end(launch, 'done', work)
+      const staging = this.#endings.end(launch, 'done', work)
+      const { sequence, uuid } = staging
+      this.#subjects.keepOutput(staging, work)
       this.#change(
         `UPDATE stagings SET step = step + 1, relaunches = 0, interruptions = 0, work = ?
          WHERE sequence = ? AND state = ${STAGING.running} AND step + 1 < json_array_length(stagers)`,
@@ -176,6 +178,24 @@ export class SqliteLedger implements StagingLedger {
     })
   }
 
+  takeOver(staging: string, from: TakenOver): Promise<Staging> {
+    return this.#database.write(() => {
+      const found = this.#stagings.get(staging)
+      const last = from.launches.at(-1)
+      if (last?.verdict !== 'done') throw stateChanged('nothing ends where the staging would go on')
+      const { step, work } = last
+      this.#change(
+        `UPDATE stagings SET step = ?, work = ?, taken_over = ?
+         WHERE sequence = ? AND state = ${STAGING.running} AND step = 0 AND ? < json_array_length(stagers)
+           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence)`,
+        [step + 1, JSON.stringify(work), JSON.stringify(from), found.sequence, step + 1],
+        `staging ${found.uuid} is not running without a launch, or has no stager after these`,
+      )
+      this.#subjects.keepOutput({ ...found, step }, work)
+      return this.#stagings.get(staging)
+    })
+  }
+
   relaunch(launch: string, work: WorkingCopy): Promise<Staging> {
     return this.#database.write(() => {
       const { sequence, uuid } = this.#endings.end(launch, 'relaunched', work)
@@ -202,7 +222,7 @@ export class SqliteLedger implements StagingLedger {
       )
       // A package that was ready stays ready, with its data from before: other packages depend on it.
       const stays = this.#subjects.stateBefore(found) === 'ready'
-      this.#subjects.change(packageUuid, { state: stays ? 'ready' : 'failed' })
+      this.#subjects.restore(packageUuid, stays ? 'ready' : 'failed')
       return this.#stagings.get(uuid)
     })
   }
@@ -276,7 +296,7 @@ export class SqliteLedger implements StagingLedger {
     const now = this.#now()
     this.#change(
       `UPDATE stagings SET state = ${STAGING.succeeded}, reused = ?, started_at = coalesce(started_at, ?), ended_at = ?
-       WHERE sequence = ? AND state = ?
+       WHERE sequence = ? AND state = ? AND step = 0
          AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence)`,
       [making.staging, now, now, sequence, from],
       `staging ${uuid} is not ${from} without a launch`,

@@ -18,6 +18,7 @@ import { SQL as verifications } from './migrations/0017-verifications.js'
 import { SQL as expectedDependencies } from './migrations/0018-expected-dependencies.js'
 import { SQL as cloudFoundryTasks } from './migrations/0019-cloud-foundry-tasks.js'
 import { SQL as awaitedSources } from './migrations/0020-awaited-sources.js'
+import { SQL as outputs } from './migrations/0021-outputs.js'
 
 export interface Migration {
   /** From 1, in ascending order. */
@@ -48,4 +49,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 18, name: 'expected-dependencies', sql: expectedDependencies },
   { version: 19, name: 'cloud-foundry-tasks', sql: cloudFoundryTasks },
   { version: 20, name: 'awaited-sources', sql: awaitedSources },
+  { version: 21, name: 'outputs', sql: outputs },
 ]

@@ -63,9 +63,9 @@ export class PackageTable {
     this.#now = now
   }
 
-  select(where: string, values: readonly unknown[]): Package[] {
+  select(where: string, values: readonly unknown[], order: 'import_order' | 'revision' = 'import_order'): Package[] {
     return this.#database
-      .statement<PackageRow>(`${SELECT} WHERE ${where} ORDER BY import_order`)
+      .statement<PackageRow>(`${SELECT} WHERE ${where} ORDER BY ${order}`)
       .all(...values)
       .map(decode)
   }

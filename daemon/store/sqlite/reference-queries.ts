@@ -29,9 +29,17 @@ export class SqliteReferences implements ReferenceRepository {
   }
 
   history(): Promise<readonly string[]> {
+    return this.#digests('SELECT sha256 FROM package_result_data UNION SELECT sha256 FROM package_outputs')
+  }
+
+  results(): Promise<readonly string[]> {
+    return this.#digests('SELECT DISTINCT sha256 FROM package_result_data')
+  }
+
+  #digests(sql: string): Promise<readonly string[]> {
     return this.#database.read(() =>
       this.#database
-        .statement<{ sha256: string }>('SELECT DISTINCT sha256 FROM package_result_data')
+        .statement<{ sha256: string }>(sql)
         .all()
         .map(({ sha256 }) => sha256),
     )
@@ -44,12 +52,16 @@ export class SqliteReferences implements ReferenceRepository {
           .statement(
             `SELECT 1 FROM packages WHERE json_extract(resource, '$.sha256') = ?
              UNION ALL SELECT 1 FROM package_result_data WHERE sha256 = ?
+             UNION ALL SELECT 1 FROM package_outputs WHERE sha256 = ?
              UNION ALL SELECT 1 FROM stagings
-             WHERE json_extract(source, '$.resource.sha256') = ? OR json_extract(input, '$.resource.sha256') = ?
-               OR (state IN ${OPEN_STAGING} AND json_extract(work, '$.resource.sha256') = ?)
+             WHERE source IS NOT NULL AND json_extract(source, '$.resource.sha256') = ?
+             UNION ALL SELECT 1 FROM stagings
+             WHERE input IS NOT NULL AND json_extract(input, '$.resource.sha256') = ?
+             UNION ALL SELECT 1 FROM stagings
+             WHERE state IN ${OPEN_STAGING} AND json_extract(work, '$.resource.sha256') = ?
              LIMIT 1`,
           )
-          .get(sha256, sha256, sha256, sha256, sha256) !== undefined,
+          .get(sha256, sha256, sha256, sha256, sha256, sha256) !== undefined,
     )
   }
 

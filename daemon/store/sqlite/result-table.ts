@@ -4,6 +4,7 @@ import type { Package, Resource } from '../../packages/package.js'
 import type { HistoryLimits } from '../result-repository.js'
 import type { StagerdDatabase } from './database.js'
 import type { NamespaceQuota } from './namespace-quota.js'
+import { OutputTable } from './output-table.js'
 import { decodeResource } from './package-table.js'
 
 interface ResultRow {
@@ -21,6 +22,7 @@ export class ResultTable {
   readonly #database: StagerdDatabase
   readonly #quota: Pick<NamespaceQuota, 'makeRoom'>
   readonly #limits: HistoryLimits
+  readonly #outputs: OutputTable
   readonly #now: () => Date
 
   constructor(
@@ -32,6 +34,7 @@ export class ResultTable {
     this.#database = database
     this.#quota = quota
     this.#limits = limits
+    this.#outputs = new OutputTable(database)
     this.#now = now
   }
 
@@ -60,7 +63,24 @@ export class ResultTable {
       this.#database
         .statement('DELETE FROM package_results WHERE package = ? AND number = ?')
         .run(found.importOrder, number)
+    this.forgetOutputs(found)
     this.#quota.makeRoom(found.namespace)
+  }
+
+  /** The data that a stager has left which is not the last of its staging. */
+  keepOutput(found: Package, output: Resource): void {
+    this.#outputs.keep(found, output)
+    this.#outputs.shrink(found, this.#limits.bytes)
+    this.#quota.makeRoom(found.namespace)
+  }
+
+  /** All but those that the newest result was made from. */
+  forgetOutputs(found: Package): void {
+    const newest = this.of(found).find(({ making }) => making !== undefined)
+    const data = newest ? dataOf(newest).map(({ sha256 }) => sha256) : []
+    const made = (newest?.making?.launches ?? []).map(({ work }) => work.resource.sha256)
+    this.#outputs.retain(found, new Set(made.filter((sha256) => !data.includes(sha256))))
+    this.#outputs.shrink(found, this.#limits.bytes)
   }
 
   #insert({ importOrder }: Package, { origin, content, making }: ResultDraft): void {

@@ -1,6 +1,6 @@
 import { formatFqn } from '../../../base/fqn.js'
 import { isState, type Making, type ResultContent, type ResultOrigin } from '../../model/result.js'
-import type { Staging } from '../../model/staging.js'
+import { isReproducible, type Staging, type WorkingCopy } from '../../model/staging.js'
 import type { Package, PackageState } from '../../packages/package.js'
 import type { StagerdDatabase } from './database.js'
 import type { PackageContent, PackageTable } from './package-table.js'
@@ -33,6 +33,21 @@ export class StagedPackages {
     if (found.state !== 'staging')
       throw stateChanged(`${formatFqn('package', found)} is ${found.state}, and not staging`)
     return this.#packages.replace(found, { ...found, ...content })
+  }
+
+  /** What a package is after a staging that has not succeeded. */
+  restore(uuid: string, state: PackageState): void {
+    this.#results.forgetOutputs(this.change(uuid, { state }))
+  }
+
+  /**
+   * Keeps what the stager at the step of a staging has left, unless no later staging could begin with it: see
+   * docs/decisions/0084-outputs-of-stagers.md.
+   */
+  keepOutput({ packageUuid, step, stagers, secrets, input }: Staging, { resource, unrepeatable }: WorkingCopy): void {
+    if (!input || secrets.length > 0 || unrepeatable === true) return
+    if (!stagers.slice(0, step + 1).every(isReproducible)) return
+    this.#results.keepOutput(this.#packages.get({ uuid: packageUuid }), resource)
   }
 
   /** The package becomes what its staging has made. An answer that it has already is no new result. */

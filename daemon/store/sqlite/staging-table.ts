@@ -1,6 +1,6 @@
 import { NotFound } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
-import type { RecordedLaunch } from '../../model/result.js'
+import type { RecordedLaunch, TakenOver } from '../../model/result.js'
 import type {
   Failure,
   Launch,
@@ -37,6 +37,7 @@ interface StagingRow {
   readonly awaits_source: 0 | 1
   readonly reuse: 0 | 1
   readonly reused: string | null
+  readonly taken_over: string | null
   readonly keep_failed_ms: number | null
   readonly secrets: string
   readonly failure: string | null
@@ -139,8 +140,17 @@ export class StagingTable {
     return decodeLaunch(row)
   }
 
-  /** The launches whose verdict has changed the working copy, in order. */
+  /** The launches whose verdict has changed the working copy, in order, with those that were taken over. */
   recordedLaunches(staging: number): RecordedLaunch[] {
+    const { taken_over: takenOver = null } =
+      this.#database
+        .statement<Pick<StagingRow, 'taken_over'>>('SELECT taken_over FROM stagings WHERE sequence = ?')
+        .get(staging) ?? {}
+    const earlier = takenOver === null ? [] : (JSON.parse(takenOver) as TakenOver).launches
+    return [...earlier, ...this.#ownLaunches(staging)]
+  }
+
+  #ownLaunches(staging: number): RecordedLaunch[] {
     return this.#database
       .statement<Pick<LaunchRow, 'step' | 'state'> & { readonly given: string | null; readonly work: string }>(
         'SELECT step, state, given, work FROM launches WHERE staging = ? AND work IS NOT NULL ORDER BY sequence',
@@ -166,6 +176,7 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
   const work = JSON.parse(row.work) as WorkingCopy
   const source = row.source === null ? undefined : (JSON.parse(row.source) as StagingSource)
   const input = row.input === null ? undefined : (JSON.parse(row.input) as WorkingCopy)
+  const takenOver = row.taken_over === null ? undefined : (JSON.parse(row.taken_over) as TakenOver)
   const failure = row.failure === null ? undefined : (JSON.parse(row.failure) as Failure)
   return {
     uuid: row.uuid,
@@ -191,6 +202,7 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
     input: input && { ...input, resource: decodeResource(input.resource) },
     reuse: row.reuse === 1,
     reused: row.reused ?? undefined,
+    ...(takenOver ? { takenOver: { staging: takenOver.staging, stagers: stagersOf(takenOver) } } : {}),
     keepFailedMs: row.keep_failed_ms ?? undefined,
     secrets: JSON.parse(row.secrets) as string[],
     failure: failure && { ...failure, stager: failure.stager },
@@ -199,6 +211,10 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
     startedAt: row.started_at ?? undefined,
     endedAt: row.ended_at ?? undefined,
   }
+}
+
+function stagersOf({ launches }: TakenOver): number {
+  return (launches.at(-1)?.step ?? -1) + 1
 }
 
 function decodeLaunch(row: LaunchRow): Launch {

@@ -33,7 +33,9 @@ export class UsablePackages {
     const now = this.#database.statement<Changes>('SELECT revision, deletions FROM package_changes').get()
     if (!now || (now.revision === this.#seen.revision && now.deletions === this.#seen.deletions)) return this.#usable
     const usable = now.deletions === this.#seen.deletions ? [...this.#usable] : this.#withoutDeleted()
-    for (const changed of this.#table.select('revision > ?', [this.#seen.revision])) put(usable, changed)
+    // In the order of import, SQLite would read all packages for it.
+    const changes = this.#table.select('revision > ?', [this.#seen.revision], 'revision')
+    for (const changed of changes.toSorted((a, b) => a.importOrder - b.importOrder)) put(usable, changed)
     this.#usable = usable
     this.#seen = now
     return usable

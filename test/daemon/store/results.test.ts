@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { StagerSnapshot } from '../../../daemon/model/staging.js'
 import type { Resource } from '../../../daemon/packages/package.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
@@ -21,6 +22,28 @@ afterEach(async () => {
 const APP = { namespace: '/acme', name: 'app' }
 const data = (letter: string, length = 10) => resource({ sha256: letter.repeat(64), length })
 const create = (of = APP) => store.packages.create(packageDraft(of.name, { ...of, resource: data('0', 1) }))
+
+/** Stages the data of the package through stagers that leave this, one after the other; the last one fails without. */
+async function stagedThrough(outputs: readonly (Resource | undefined)[], changes: Partial<StagerSnapshot>[] = []) {
+  const { ledger, packages } = store
+  const { uuid: packageUuid } = await packages.get(APP)
+  const stagers = outputs.map((_output, place) => ({ ...stagerSnapshot(`s${place}`), ...changes[place] }))
+  const source = { resource: data('0', 1), dependencies: undefined, environment: undefined }
+  await ledger.submit({ packageUuid, pipelineFqn: 'stagpipe::/::p', stagers, source })
+  let staging = (await ledger.admitNext())!
+  for (const output of outputs) {
+    const launch = randomUUID()
+    await ledger.beginLaunch(staging.uuid, { uuid: launch, stagerFqn: 's', step: staging.step })
+    await ledger.launchRunning(launch)
+    if (!output) return await ledger.fail(staging.uuid, launch, FAILURE)
+    const work = { ...staging.work, resource: output }
+    const isLast = staging.step + 1 === outputs.length
+    staging = await (isLast ? ledger.succeed(launch, work) : ledger.advance(launch, work))
+  }
+  return staging
+}
+
+const FAILURE = { cause: 'stager-failed' as const, stager: undefined, message: 'It failed.', hint: 'Mend it.' }
 
 /** Stages `source` to `result`. */
 async function staged(result: Resource, source = data('0', 1), of = APP) {
@@ -84,6 +107,76 @@ describe('the history of a package', () => {
   it('ends with the package', async () => {
     const { uuid } = await create()
     await staged(data('a'))
+    await store.packages.delete({ uuid })
+    expect(await kept()).toBe('')
+  })
+})
+
+describe('the outputs of the stagers before the last one', () => {
+  it('are kept for the newest result', async () => {
+    await create()
+    await stagedThrough([data('a'), data('b'), data('c')])
+    expect(await kept()).toBe('0abc')
+    await stagedThrough([data('a'), data('d'), data('e')])
+    expect(await kept(), 'b is replaced by d').toBe('0acde')
+  })
+
+  it('go when the staging fails or is cancelled, and those of the result before stay', async () => {
+    await create()
+    await stagedThrough([data('a'), data('b')])
+    await stagedThrough([data('c'), undefined])
+    expect(await kept()).toBe('0ab')
+  })
+
+  it('are found by whoever asks for a single blob, also while the staging runs', async () => {
+    await create()
+    await stagedThrough([data('a'), data('b')])
+    expect(await store.references.refersTo('a'.repeat(64))).toBe(true)
+    expect(await store.references.refersTo('d'.repeat(64))).toBe(false)
+  })
+
+  it('take what the setting leaves over beside the results: the oldest go first', async () => {
+    await create()
+    await stagedThrough([data('a', 40), data('b', 40), data('c', 30), data('d', 10)])
+    expect(await kept(), '110 and the source are more than 100 bytes').toBe('0bcd')
+    await stagedThrough([data('a', 40), data('b', 40), data('c', 30), data('e', 60)])
+    expect(await kept(), '11 bytes are taken by d and the source').toBe('0bcde')
+    await stagedThrough([data('a', 10), data('b', 101), data('f', 10)])
+    expect(await kept(), 'one that is too large is not kept, and drops nothing else').toBe('0adef')
+  })
+
+  it.each([
+    ['has egress and is not reproducible', [{}, { egress: true }]],
+    ['comes after such a one', [{ egress: true }]],
+  ])('are not kept of a stager that %s', async (_which, changes) => {
+    await create()
+    await stagedThrough([data('a'), data('b'), data('c')], changes)
+    expect(await kept()).toBe(changes.length === 2 ? '0ac' : '0c')
+  })
+
+  it('give way to quotas before the first result does', async () => {
+    await create()
+    await store.policies.put({ namespace: '/', name: 'rules', text: 'on quota::/acme { { total.package.size 35 } }' })
+    await staged(data('a'))
+    await stagedThrough([data('b'), data('c')])
+    expect(await kept(), '31 bytes').toBe('0abc')
+    await store.packages.create(packageDraft('other', { namespace: '/acme', resource: data('d', 8) }))
+    expect(await kept()).toBe('0acd')
+  })
+
+  it('are in no backup, because they can be made again', async () => {
+    await create()
+    await stagedThrough([data('a'), data('b')])
+    const file = path.join(directory.path, 'copy.db')
+    expect((await store.backups.copyTo(file)).map((sha256) => sha256[0]).sort()).toEqual(['0', 'b'])
+    const copy = SqliteStore.open(file)
+    expect(await copy.references.history()).toEqual(await store.references.results())
+    copy.close()
+  })
+
+  it('end with the package', async () => {
+    const { uuid } = await create()
+    await stagedThrough([data('a'), data('b')])
     await store.packages.delete({ uuid })
     expect(await kept()).toBe('')
   })

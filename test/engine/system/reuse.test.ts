@@ -88,6 +88,59 @@ it('a staging with nothing changed is answered from the earlier one, until somet
   expect(retried, 'on a newer runtime').toMatchObject({ state: 'succeeded', launches: [{ state: 'done' }] })
 })
 
+it('a staging of which only the last stager has changed begins with it, on the snapshot of the one before', async () => {
+  const program = await stagerTarball(path.join(daemon.directory, 'label.tar.gz'), {
+    label: `#!/bin/sh
+set -e
+mkdir /tmp/before
+wget -q -O - "$STAGER_URL/data" | tar -xz -C /tmp/before
+mv /tmp/before/tmp/made /tmp/made
+printf %s "$LABEL" > /tmp/made/label
+wget -q -O - --post-data="" "$STAGER_URL/snapshot?dir=/tmp/made"
+wget -q -O - --post-data="" "$STAGER_URL/done"
+`,
+  })
+  await daemon.addPackage(program, 'label-program', { dependencies: 'os.linux' })
+  const draft = { name: 'label', package: 'package::/::label-program', start_command: './label' }
+  const { uuid: label } = await daemon.addStager(draft)
+  const { uuid: build } = await daemon.ask<{ readonly uuid: string }>('GET', '/v1/stagers/job::%2F::build')
+  await daemon.ask('POST', '/v1/stagingpipelines', { namespace: '/', name: 'both', stagers: [build, label] })
+  const stageBoth = async () =>
+    JSON.parse(
+      await stagectl(
+        'stage',
+        site,
+        '--name',
+        'labelled',
+        '--pipeline',
+        'both',
+        '--depends-on',
+        'runtime.tool',
+        '--json',
+      ),
+    ) as Staging
+
+  const first = await stageBoth()
+  expect(first.launches).toHaveLength(2)
+  await daemon.ask('PATCH', '/v1/stagers/job::%2F::label', { environment_set: { LABEL: 'new' } })
+  // A collection takes nothing that is kept, and the daemon may be another one.
+  await stagectl('node', 'gc', '--older-than', '0', '--batch')
+  await daemon.kill()
+  await daemon.restart()
+  const second = await stageBoth()
+  expect(second.launches, await daemon.text(second.uuid)).toMatchObject([{ stager: 'job::/::label', state: 'done' }])
+  expect(second.taken_over).toEqual({ staging: first.uuid, stagers: 1 })
+  expect(await daemon.text(second.uuid)).toContain(`Reused what 'build' has made in staging ${first.uuid}`)
+  expect(await stagectl('staging', 'show', second.uuid)).toContain(
+    `what its first 1 stager(s) left in staging ${first.uuid}`,
+  )
+  const diff = JSON.parse(await stagectl('package', 'diff', 'labelled', '--json')) as ResultDiff
+  expect(
+    diff.changes.map(({ path: changed }) => changed),
+    'the random file of build is the same',
+  ).toEqual(['tmp/made/label'])
+})
+
 it('the results before are its history, which can be compared and restored', async () => {
   const results = JSON.parse(await stagectl('package', 'history', 'site', '--json')) as Result[]
   const [newest, before] = results
