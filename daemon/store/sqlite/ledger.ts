@@ -21,6 +21,7 @@ import { StagedPackages } from './staged-packages.js'
 import { changeOne, stateChanged } from './state-changed.js'
 import { StagingTable } from './staging-table.js'
 import { LAUNCH, OPEN_LAUNCH, STAGING } from './states.js'
+import { takeOver } from './take-over.js'
 import { insertWebhook } from './webhooks.js'
 import { workingCopyOf } from './working-copy-of.js'
 
@@ -179,21 +180,7 @@ export class SqliteLedger implements StagingLedger {
   }
 
   takeOver(staging: string, from: TakenOver): Promise<Staging> {
-    return this.#database.write(() => {
-      const found = this.#stagings.get(staging)
-      const last = from.launches.at(-1)
-      if (last?.verdict !== 'done') throw stateChanged('nothing ends where the staging would go on')
-      const { step, work } = last
-      this.#change(
-        `UPDATE stagings SET step = ?, work = ?, taken_over = ?
-         WHERE sequence = ? AND state = ${STAGING.running} AND step = 0 AND ? < json_array_length(stagers)
-           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence)`,
-        [step + 1, JSON.stringify(work), JSON.stringify(from), found.sequence, step + 1],
-        `staging ${found.uuid} is not running without a launch, or has no stager after these`,
-      )
-      this.#subjects.keepOutput({ ...found, step }, work)
-      return this.#stagings.get(staging)
-    })
+    return this.#database.write(() => takeOver(this.#database, this.#stagings, this.#subjects, { staging, from }))
   }
 
   relaunch(launch: string, work: WorkingCopy): Promise<Staging> {
