@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const SLOW = [
   'test/engine/system/bootstrap.test.ts',
   'test/engine/docker/isolation.test.ts',
+  'test/engine/system/on-debian.test.ts',
   'test/engine/system/stager-cache-crash.test.ts',
   'test/engine/launch/stager-cache.test.ts',
   'test/engine/system/crash.test.ts',
@@ -12,7 +13,6 @@ const SLOW = [
   'test/engine/durability/crash-points.test.ts',
   'test/engine/system/engine-crash.test.ts',
   'test/engine/system/many-stagings.test.ts',
-  'test/engine/system/stage-image.test.ts',
   'test/engine/system/containers.test.ts',
   'test/engine/system/garbage.test.ts',
   'test/stagers/library-verdicts.test.ts',
