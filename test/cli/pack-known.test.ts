@@ -166,12 +166,18 @@ class RandomTree {
     const chance = this.#next()
     if (chance < 0.15) mkdirSync(place)
     else if (chance < 0.25) symlinkSync(`../target-${this.#below(9)}`, place)
-    else writeFileSync(place, this.#content())
+    else this.#fill(place)
+  }
+
+  /** At whole seconds, which can be set again. */
+  #fill(file: Buffer): void {
+    writeFileSync(file, this.#content())
+    utimesSync(file, 1_600_000_000, 1_600_000_000 + this.#below(1e8))
   }
 
   #write(): void {
     const file = this.#one('file')
-    if (file) writeFileSync(file, this.#content())
+    if (file) this.#fill(file)
   }
 
   /** The time is set back, so that only the change time shows it. */
