@@ -6,7 +6,7 @@ import { SlowFilesFirst } from './test/support/slow-files-first.js'
 const expectation = { poll: { timeout: 15_000 } }
 
 /**
- * Node.js reads these certificates at each start, which takes it longer than all else, and tests start it a thousand times. Who
+ * Node.js reads these certificates at each start, which takes it longer than all else, and tests start it many hundred times. Who
  * downloads something has them under the other name (test/engine/support/tarballs.ts).
  */
 const env = { NODE_EXTRA_CA_CERTS: '', CERTIFICATES_OF_HOST: process.env['NODE_EXTRA_CA_CERTS'] ?? '' }
