@@ -5,6 +5,12 @@ import { SlowFilesFirst } from './test/support/slow-files-first.js'
 /** A busy host may need seconds for what usually takes milliseconds. Only a test that fails waits so long. */
 const expectation = { poll: { timeout: 15_000 } }
 
+/**
+ * Node.js reads these certificates at each start, which takes it longer than all else, and tests start it many hundred times. Who
+ * downloads something has them under the other name (test/engine/support/tarballs.ts).
+ */
+const env = { NODE_EXTRA_CA_CERTS: '', CERTIFICATES_OF_HOST: process.env['NODE_EXTRA_CA_CERTS'] ?? '' }
+
 // `fast` needs nothing but Node; `engine` needs root and a Docker Engine, and fails without them; `machine` stops the
 // services of its host, and runs only in a machine of its own (./scripts/test --engine NAME). `demos` takes minutes, and is
 // run by ./scripts/soak.
@@ -28,6 +34,7 @@ export default defineConfig({
           ],
           testTimeout: 30_000,
           expect: expectation,
+          env,
           // By default, vitest leaves a processor idle: of two, that is half of the host.
           maxWorkers: availableParallelism(),
           isolate: false,
@@ -42,6 +49,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 300_000,
           expect: expectation,
+          env,
           // Two cores: a test often waits for the Engine and for programs in containers, so a third file keeps them busy.
           maxWorkers: 3,
           pool: 'forks',

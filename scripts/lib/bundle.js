@@ -79,6 +79,17 @@ function leaveOut({ onResolve }) {
 }
 
 const files = new Map()
+
+// Files that do not change stay as they are: a script may build while another one runs the programs.
+async function put(name, contents) {
+  const file = path.join(directory, name)
+  const existing = await readFile(file).catch(() => undefined)
+  if (existing?.equals(contents)) return
+  await writeFile(`${file}.new`, contents)
+  await rename(`${file}.new`, file)
+}
+
+await mkdir(directory, { recursive: true })
 const entries = programs.map((program) => program.split('='))
 for (const [extension, options] of Object.entries({ '': MODULES, '.cjs': ONE_FILE })) {
   const chosen = entries.filter(([name]) => path.extname(name) === extension)
@@ -91,20 +102,16 @@ for (const [extension, options] of Object.entries({ '': MODULES, '.cjs': ONE_FIL
   const beside = RARELY_USED.filter((name) => imported.includes(`./${name}.cjs`))
   if (beside.length > 0) {
     const { outputFiles: packages } = await build({ ...common, ...ONE_FILE, sourcemap: false, entryPoints: beside })
-    for (const { path: file, contents } of packages) files.set(path.basename(file), Buffer.from(contents))
+    for (const { path: file, contents } of packages) {
+      files.set(path.basename(file), Buffer.from(contents))
+      // A program may load it at once, also when it is run for its code.
+      await put(path.basename(file), files.get(path.basename(file)))
+    }
   }
   for (const [name] of chosen)
     for (const [file, contents] of await cachedProgram(directory, name, files.get(name))) files.set(file, contents)
 }
 
-// Files that do not change stay as they are: a script may build while another one runs the programs.
-await mkdir(directory, { recursive: true })
-for (const [name, contents] of files) {
-  const file = path.join(directory, name)
-  const existing = await readFile(file).catch(() => undefined)
-  if (existing?.equals(contents)) continue
-  await writeFile(`${file}.new`, contents)
-  await rename(`${file}.new`, file)
-}
+for (const [name, contents] of files) await put(name, contents)
 // The names of shared files change with their content, so that old ones would stay.
 for (const name of await readdir(directory)) if (!files.has(name)) await rm(path.join(directory, name))

@@ -76,7 +76,9 @@ ensure_dependencies() {
   ensure_native_library
 }
 
+# With STAGERD_BUILT, whoever runs this script has built the programs, and runs others beside it that use them.
 build() {
+  if [[ -n ${STAGERD_BUILT:-} ]]; then return; fi
   note 'building'
   (cd "$root" && npm run --silent build)
 }

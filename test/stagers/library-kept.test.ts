@@ -9,8 +9,11 @@ import { callLibrary, LANGUAGES, type Call, type Language } from '../support/sta
 
 const TREE = { 'lib/index.js': 'one', 'lib/bin/run': '#!/bin/sh' }
 
-/** What each language has kept of TREE: running its library again for each test would take seconds. */
-const keptBefore = new Map<Language, { readonly name: string; readonly bytes: Buffer }>()
+/**
+ * What each language has kept of TREE, and its file after the name by which it was kept: running its library again for each
+ * test would take seconds.
+ */
+const keptBefore = new Map<Language, { readonly rest: string; readonly bytes: Buffer }>()
 
 async function open(language: Language) {
   const coordinator = await openCoordinator()
@@ -18,20 +21,21 @@ async function open(language: Language) {
   const callWith = (base: string, ...calls: Call[]) =>
     callLibrary(language, { STAGER_URL: coordinator.url, STAGER_CACHE: cache, STAGER_BASE: base }, ...calls, ['finish'])
   const call = (...calls: Call[]) => callWith('base', ...calls)
-  /** A directory that was kept, and the name under which. */
-  const kept = async () => {
+  /** A directory that was kept by these names, and the first of its files. */
+  const kept = async (names: readonly string[] = ['modules']) => {
     const directory = join(await directoryOf(TREE), 'lib')
     await chmod(join(directory, 'bin/run'), 0o755)
     await symlink('index.js', join(directory, 'link'))
-    const before = keptBefore.get(language)
-    if (before) {
-      await writeFile(join(cache, before.name), before.bytes)
-      return { directory, name: before.name }
+    if (!keptBefore.has(language)) {
+      expect(await call(['keep', 'modules', 'a key', directory])).toEqual({ exitCode: 0, output: '' })
+      const [file = ''] = await readdir(cache)
+      keptBefore.set(language, { rest: file.slice('modules'.length), bytes: await readFile(join(cache, file)) })
+      await rm(join(cache, file))
     }
-    expect(await call(['keep', 'modules', 'a key', directory])).toEqual({ exitCode: 0, output: '' })
-    const [name = ''] = await readdir(cache)
-    keptBefore.set(language, { name, bytes: await readFile(join(cache, name)) })
-    return { directory, name }
+    const { rest, bytes } = keptBefore.get(language)!
+    const files = names.map((name) => name + rest)
+    for (const file of files) await writeFile(join(cache, file), bytes)
+    return { directory, file: files[0]!, files }
   }
   return { cache, call, callWith, kept }
 }
@@ -61,50 +65,49 @@ describe.each(LANGUAGES)('what the library for stagers in $language keeps', (lan
     await rm(file)
     await put(file)
   }
-  it.each([
-    ['cut short', (file: string) => truncate(file, 1000)],
-    ['empty', (file: string) => truncate(file, 0)],
-    [
-      'changed',
-      async (file: string) => writeFile(file, (await readFile(file, 'latin1')).replace('one', 'two'), 'latin1'),
-    ],
-    ['changed in one bit', flipOneBit],
-    ['a directory', (file: string) => replaced(file, (one) => mkdir(join(one, 'within'), { recursive: true }))],
-    ['a link to nothing', (file: string) => replaced(file, (one) => symlink('/nowhere', one))],
-    ['a link to a file without an end', (file: string) => replaced(file, (one) => symlink('/dev/zero', one))],
-    ['a pipe', (file: string) => replaced(file, (one) => execa('mkfifo', [one]))],
-  ])('is not there when it is %s, and is removed and kept again', async (_, damage) => {
+  const damages: Readonly<Record<string, (file: string) => Promise<unknown>>> = {
+    'cut-short': (file) => truncate(file, 1000),
+    empty: (file) => truncate(file, 0),
+    changed: async (file) => writeFile(file, (await readFile(file, 'latin1')).replace('one', 'two'), 'latin1'),
+    'changed-in-one-bit': flipOneBit,
+    'a-directory': (file) => replaced(file, (one) => mkdir(join(one, 'within'), { recursive: true })),
+    'a-link-to-nothing': (file) => replaced(file, (one) => symlink('/nowhere', one)),
+    'a-link-to-a-file-without-an-end': (file) => replaced(file, (one) => symlink('/dev/zero', one)),
+    'a-pipe': (file) => replaced(file, (one) => execa('mkfifo', [one])),
+  }
+  it('is not there when it is damaged in any way, and is removed and kept again', async () => {
     const { cache, call, kept } = await open(language)
-    const { directory, name } = await kept()
-    await damage(join(cache, name))
-    expect(await call(['restore', 'modules', 'a key', directory])).toEqual({ exitCode: 0, output: 'false\n' })
+    const names = Object.keys(damages)
+    const { directory, files } = await kept(names)
+    for (const [index, damage] of Object.values(damages).entries()) await damage(join(cache, files[index]!))
+    const restored = await call(...names.map((name): Call => ['restore', name, 'a key', directory]))
+    expect(restored).toEqual({ exitCode: 0, output: names.map(() => 'false\n').join('') })
     expect(await readdir(cache)).toEqual([])
-    await call(['keep', 'modules', 'a key', directory])
-    expect((await readdir(cache)).map(withoutDigest)).toEqual([withoutDigest(name)])
+    await call(...names.map((name): Call => ['keep', name, 'a key', directory]))
+    expect((await readdir(cache)).map(withoutDigest).sort()).toEqual(files.map(withoutDigest).sort())
   })
 
   it('is not there when it is a link to a copy of itself: nothing is read through a link', async () => {
     const { cache, call, kept } = await open(language)
-    const { directory, name } = await kept()
+    const { directory, file } = await kept()
     const other = join(await scratch(), 'copy')
-    await rename(join(cache, name), other)
-    await symlink(other, join(cache, name))
+    await rename(join(cache, file), other)
+    await symlink(other, join(cache, file))
     expect((await call(['restore', 'modules', 'a key', directory])).output).toBe('false\n')
   })
 
-  it.each([
-    ['a directory', (file: string) => mkdir(join(file, 'within'), { recursive: true })],
-    ['a link to a file of somebody else', (file: string) => symlink(join(file, '../../outside'), file)],
-  ])('is kept although %s is in its place, and nothing else is changed', async (_, put) => {
+  it('is kept although a directory or a link is in its place, and nothing else is changed', async () => {
     const { cache, call, kept } = await open(language)
     const outside = join(cache, '../outside')
     atTestEnd(() => rm(outside, { force: true }))
     await writeFile(outside, 'of somebody else')
-    const { directory, name } = await kept()
-    await rm(join(cache, name))
-    await put(join(cache, name))
-    await call(['keep', 'modules', 'a key', directory])
-    expect((await call(['restore', 'modules', 'a key', directory])).output).toBe('true\n')
+    const names = ['directory', 'link']
+    const { directory, files } = await kept(names)
+    await replaced(join(cache, files[0]!), (file) => mkdir(join(file, 'within'), { recursive: true }))
+    await replaced(join(cache, files[1]!), (file) => symlink(outside, file))
+    await call(...names.map((name): Call => ['keep', name, 'a key', directory]))
+    const { output } = await call(...names.map((name): Call => ['restore', name, 'a key', directory]))
+    expect(output).toBe('true\ntrue\n')
     expect(await readFile(outside, 'utf8')).toBe('of somebody else')
   })
 

@@ -33,19 +33,24 @@ describe.each(LANGUAGES)('the library for stagers in $language', (language) => {
       expect(await readFile(join(directory, 'app'), 'utf8')).toBe('a program')
     })
 
-    it.each([[[]], [['.']], [['./']], [['/']]])('is packed with names from the root (%o)', async (paths) => {
+    it.each([
+      ['all of it, with names from the root', [[], ['.'], ['./'], ['/']]],
+      ['a directory of it, whatever its path looks like', [['app'], ['./app'], ['/app/'], ['.//app']]],
+    ])('is packed: %s', async (what, all) => {
       const { call, handler } = await open()
       const root = await directoryOf({ ...FILES, 'app/start': 'x' })
-      expect(await call(['put_data', root, ...paths], ['finish'])).toEqual({ exitCode: 0, output: '' })
-      const all = ['-dash', '.hidden', 'app/', 'app/start', 'index.html', 'sub/', 'sub/a file']
-      expect(await entriesOf(handler.data)).toEqual(all.sort())
-    })
-
-    it.each(['app', './app', '/app/', './/app'])('is packed from the path %s', async (path) => {
-      const { call, handler } = await open()
-      const root = await directoryOf({ 'app/start': 'x', 'other/file': 'y' })
-      expect((await call(['put_data', root, path], ['finish'])).exitCode).toBe(0)
-      expect(await entriesOf(handler.data)).toEqual(['app/', 'app/start'])
+      const packed: Buffer[] = []
+      handler.before = () => {
+        // What the call before has replaced.
+        if (handler.calls.length > 1) packed.push(handler.data)
+      }
+      const calls = all.map((paths): Call => ['put_data', root, ...paths])
+      expect(await call(...calls, ['finish'])).toEqual({ exitCode: 0, output: '' })
+      expect(packed).toHaveLength(all.length)
+      const application = ['app/', 'app/start']
+      const others = ['-dash', '.hidden', 'index.html', 'sub/', 'sub/a file']
+      const names = what.startsWith('all') ? [...others, ...application].sort() : application
+      for (const tarball of packed) expect(await entriesOf(tarball)).toEqual(names)
     })
 
     it('that is not there ends the stager with a sentence', async () => {
@@ -153,19 +158,28 @@ describe.each(LANGUAGES)('the library for stagers in $language', (language) => {
       })
     })
 
-    it.each([
-      ['quotes and backslashes', String.raw`"a\" \\ \n \u0041 'b' $PATH` + '`c`'],
-      ['lines', 'one\n\ntwo\ttab\u0001\u001f'],
-      ['text', 'ä € 😀 ]}{[,:'],
-      ['what forms encode', '&=+%25 ;#?@/file'],
-      ['@file', '@/etc/passwd'],
-      ['many bytes', 'x'.repeat(90_000)],
-    ])('keeps a value of %s, both ways', async (_, value) => {
+    it('keeps any value, both ways', async () => {
+      const values = {
+        'quotes and backslashes': String.raw`"a\" \\ \n \u0041 'b' $PATH` + '`c`',
+        lines: 'one\n\ntwo\ttab\u0001\u001f',
+        text: 'ä € 😀 ]}{[,:',
+        'what forms encode': '&=+%25 ;#?@/file',
+        '@file': '@/etc/passwd',
+        'many bytes, and an odd name: a "k]y/ü$': 'x'.repeat(90_000),
+      }
       const { call, handler } = await open()
-      const key = 'a "k]y/ü$'
-      const ended = await call(['set_env', key, value], ['meta_env', key], ['finish'])
-      expect(handler.meta.environment).toEqual({ [key]: value })
-      expect(ended).toEqual({ exitCode: 0, output: `${value}\n` })
+      const set = Object.entries(values).map(([key, value]): Call => ['set_env', key, value])
+      // Before the library reads the metadata, and when it knows of a change.
+      const ended = await call(
+        ...set,
+        ...Object.keys(values).map((key): Call => ['meta_env', key]),
+        ...set.slice(0, 1),
+        ['meta_env', Object.keys(values)[0]!],
+        ['finish'],
+      )
+      expect(handler.meta.environment).toEqual(values)
+      const read = [...Object.values(values), Object.values(values)[0]!]
+      expect(ended).toEqual({ exitCode: 0, output: read.map((value) => `${value}\n`).join('') })
     })
 
     it('is read', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { BadInput, Conflict, Refused, TooLarge, Unavailable } from '../../base/errors.js'
 import { openCoordinator } from '../support/open-coordinator.js'
 import { directoryOf } from '../support/small-trees.js'
-import { type Call, callLibrary, LANGUAGES } from '../support/stager-library.js'
+import { attempt, type Call, callLibrary, LANGUAGES } from '../support/stager-library.js'
 
 describe.each(LANGUAGES)('the library for stagers in $language', (language) => {
   const open = async () => {
@@ -100,19 +100,8 @@ describe.each(LANGUAGES)('the library for stagers in $language', (language) => {
 
     it.each<[string, string, Call]>([
       ['GET /data', 'open', ['get_data', '/nonexistent/directory']],
-      ['POST /data', 'replace', ['put_data', import.meta.dirname]],
-      ['POST /snapshot', 'snapshot', ['snapshot']],
       ['PUT /meta', 'alter environment add', ['set_env', 'A', '1']],
-      ['PUT /meta', 'alter environment remove', ['unset_env', 'A']],
-      ['PUT /meta', 'alter provides add', ['add_provides', 'package.a']],
-      ['PUT /meta', 'alter provides remove', ['remove_provides', 'package.a']],
-      ['PUT /meta', 'alter dependencies add', ['add_dependencies', 'package.a']],
-      ['PUT /meta', 'alter dependencies remove', ['remove_dependencies', 'package.a']],
-      ['PUT /meta', 'alter dependencies add', ['relaunch_with', 'package.a']],
-      ['PUT /meta', 'alter templates add', ['add_template', 'a']],
-      ['PUT /meta', 'alter templates remove', ['remove_template', 'a']],
       ['POST /done', 'verdict done', ['finish']],
-      ['POST /relaunch', 'verdict relaunch', ['relaunch']],
     ])('of %s (%s) ends the stager with the sentence', async (asked, refused, call) => {
       const coordinator = await open()
       coordinator.handler.before = (name) => {
@@ -120,26 +109,55 @@ describe.each(LANGUAGES)('the library for stagers in $language', (language) => {
       }
       const ended = await coordinator.call(call, ['finish'])
       expect(ended).toEqual({ exitCode: 1, output: `${asked} was refused with 499: ${sentence}\n` })
-      // Once, and never repeated.
-      const { calls } = coordinator.handler
-      expect(calls.filter((name) => name.startsWith(refused))).toHaveLength(1)
-      expect(calls.at(-1)).toBe('verdict failed')
+      expect(coordinator.handler.calls.at(-1)).toBe('verdict failed')
     })
 
-    it.each<[number, Call, RegExp]>([
-      [445, ['set_env', 'A', 'x'.repeat(100_000)], /longer than 96 KiB/],
-      [448, ['change_meta', 'labels', 'add', 'name=x=y'], /"labels" is not supported/],
-      [499, ['change_meta', 'environment', 'set', 'key=A', 'value=1'], /"set" is not an action/],
-      [499, ['set_env', 'A=B', '1'], /cannot name an environment variable/],
-      [499, ['add_dependencies', 'service.x'], /"service" is not a type of dependencies/],
-      [499, ['add_provides', 'os.'], /os|name/],
-      [499, ['add_template', '../x'], /not a path of a template/],
-    ])('with %i of %o', async (status, call, text) => {
-      const coordinator = await open()
-      const ended = await coordinator.call(call)
-      expect(ended.output).toMatch(new RegExp(`^PUT /meta was refused with ${status}: `))
-      expect(ended.output).toMatch(text)
-      expect(coordinator.handler.calls.at(-1)).toBe('verdict failed')
+    it('of any request is an error of the function with the sentence, and is never repeated', async () => {
+      const requests: [asked: string, refused: string, call: Call][] = [
+        ['GET /data', 'open', ['get_data', '/nonexistent/directory']],
+        ['POST /data', 'replace', ['put_data', import.meta.dirname]],
+        ['POST /snapshot', 'snapshot (everything)', ['snapshot']],
+        ['PUT /meta', 'alter environment add', ['set_env', 'A', '1']],
+        ['PUT /meta', 'alter environment remove', ['unset_env', 'A']],
+        ['PUT /meta', 'alter provides add', ['add_provides', 'package.a']],
+        ['PUT /meta', 'alter provides remove', ['remove_provides', 'package.a']],
+        ['PUT /meta', 'alter dependencies add', ['add_dependencies', 'package.a']],
+        ['PUT /meta', 'alter dependencies remove', ['remove_dependencies', 'package.a']],
+        ['PUT /meta', 'alter dependencies add', ['relaunch_with', 'package.a']],
+        ['PUT /meta', 'alter templates add', ['add_template', 'a']],
+        ['PUT /meta', 'alter templates remove', ['remove_template', 'a']],
+        ['POST /done', 'verdict done', ['finish']],
+        ['POST /relaunch', 'verdict relaunch', ['relaunch']],
+      ]
+      const { call, handler } = await open()
+      handler.before = (name) => {
+        if (name !== 'verdict failed') throw error
+      }
+      const { exitCode, output } = await call(...requests.map(([, , one]) => attempt(one)), ['fail', 'So it is.'])
+      const sentences = requests.map(([asked]) => `${asked} was refused with 499: ${sentence}`)
+      expect([exitCode, output.split('\n')]).toEqual([1, [...sentences, 'So it is.', '']])
+      const without = (name: string) => name.replace(/ without .*/, '')
+      expect(handler.calls.map(without)).toEqual([...requests.map(([, refused]) => refused), 'verdict failed'])
+    })
+
+    it('has the status and the sentence of the answer', async () => {
+      const requests: [number, Call, RegExp][] = [
+        [445, ['set_env', 'A', 'x'.repeat(100_000)], /longer than 96 KiB/],
+        [448, ['change_meta', 'labels', 'add', 'name=x=y'], /"labels" is not supported/],
+        [499, ['change_meta', 'environment', 'set', 'key=A', 'value=1'], /"set" is not an action/],
+        [499, ['set_env', 'A=B', '1'], /cannot name an environment variable/],
+        [499, ['add_dependencies', 'service.x'], /"service" is not a type of dependencies/],
+        [499, ['add_provides', 'os.'], /os|name/],
+        [499, ['add_template', '../x'], /not a path of a template/],
+      ]
+      const { call } = await open()
+      const { output } = await call(...requests.map(([, one]) => attempt(one)), ['finish'])
+      const lines = output.trimEnd().split('\n')
+      expect(lines).toHaveLength(requests.length)
+      for (const [index, [status, , text]] of requests.entries()) {
+        expect(lines[index]).toMatch(new RegExp(`^PUT /meta was refused with ${status}: `))
+        expect(lines[index]).toMatch(text)
+      }
     })
 
     it.each<[number, string, RegExp]>([
@@ -172,18 +190,23 @@ describe.each(LANGUAGES)('the library for stagers in $language', (language) => {
       })
     })
 
-    it.each([
-      ['a bad archive', new BadInput('bad-archive', 'The entry "../x" climbs out.')],
-      ['a size', new TooLarge('blob-too-large', 'At most 2 GiB.')],
-      ['a host in trouble', new Unavailable('disk-full', 'full')],
-    ])('of a large upload because of %s', async (_, cause) => {
+    it('of a large upload has its sentence, whatever the cause', async () => {
+      const causes = [
+        new BadInput('bad-archive', 'The entry "../x" climbs out.'),
+        new TooLarge('blob-too-large', 'At most 2 GiB.'),
+        new Unavailable('disk-full', 'full'),
+      ]
       const { call, handler } = await open()
       handler.before = (name) => {
-        if (name === 'replace') throw cause
+        if (name === 'replace') throw causes[handler.calls.length - 1]!
       }
-      const { output } = await call(['put_data', await directoryOf({ noise: randomBytes(8_000_000) })])
-      expect(output).toMatch(/^POST \/data was refused with 499: .+[.:].*\n$/)
-      expect(handler.calls).toEqual(['replace', 'verdict failed'])
+      const directory = await directoryOf({ noise: randomBytes(8_000_000) })
+      const { output } = await call(...causes.map(() => attempt(['put_data', directory])), ['fail', 'So it is.'])
+      const lines = output.split('\n')
+      expect(lines.slice(causes.length)).toEqual(['So it is.', ''])
+      for (const line of lines.slice(0, causes.length))
+        expect(line).toMatch(/^POST \/data was refused with 499: .+[.:]/)
+      expect(handler.calls).toEqual([...causes.map(() => 'replace'), 'verdict failed'])
     })
   })
 

@@ -14,7 +14,7 @@ export async function compileProgram(entry: string, root: string, name = path.ba
   const bundle = path.join(CHECKOUT, 'scripts/lib/bundle.js')
   await mkdir(root, { recursive: true })
   await copyFile(path.join(CHECKOUT, 'package.json'), path.join(root, 'package.json'))
-  await execa(process.execPath, [bundle, programs, `${name}=${entry}`], { cwd: CHECKOUT })
   for (const name of ['node_modules', 'stagers']) await symlink(path.join(CHECKOUT, name), path.join(root, name))
+  await execa(process.execPath, [bundle, programs, `${name}=${entry}`], { cwd: CHECKOUT })
   return path.join(programs, path.extname(name) ? name : `${name}.js`)
 }

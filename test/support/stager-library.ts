@@ -26,6 +26,9 @@ export interface Ended {
   readonly output: string
 }
 
+/** A call whose error does not end the stager: its sentence is a line of the output. */
+export const attempt = (call: Call): Call => ['attempt', ...call]
+
 /** Runs a stager that makes these calls. */
 export async function callLibrary(
   { program }: Language,

@@ -126,10 +126,16 @@ export class PrivateDaemon {
     return (await readFile(path.join(this.stateDirectory, 'node-id'), 'utf8')).trim()
   }
 
-  async call(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, document?: unknown): Promise<Answer> {
+  async call(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    url: string,
+    document?: unknown,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
     const response = await request(`http://stagerd${url}`, {
       method,
       dispatcher: this.#agent,
+      ...(signal ? { signal } : {}),
       ...(document === undefined
         ? {}
         : { body: JSON.stringify(document), headers: { 'content-type': 'application/json' } }),
@@ -204,8 +210,14 @@ export class PrivateDaemon {
     })
   }
 
-  /** Waits for the end of a staging. */
-  async ended(uuid: string, deadlineMs?: number): Promise<Staging> {
+  /**
+   * Waits for the end of a staging. Its log ends with it: whoever asks again and again instead takes the processor from what
+   * is waited for. The log also ends when the daemon is killed.
+   */
+  async ended(uuid: string, deadlineMs = 90_000): Promise<Staging> {
+    const began = Date.now()
+    const log = `/v1/stagings/${uuid}/log?follow=true`
+    const followed = await this.call('GET', log, undefined, AbortSignal.timeout(deadlineMs)).catch(() => undefined)
     let staging: Staging | undefined
     await until(
       `staging ${uuid} has ended`,
@@ -213,9 +225,9 @@ export class PrivateDaemon {
         staging = await this.ask<Staging>('GET', `/v1/stagings/${uuid}`)
         return staging.state !== 'queued' && staging.state !== 'running'
       },
-      deadlineMs,
+      began + deadlineMs - Date.now(),
     )
-    await this.lines(uuid)
+    if (followed?.status !== 200) await this.lines(uuid)
     return staging!
   }
 

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { pack } from 'tar-stream'
 import { runProcess } from '../../../base/run-process.js'
+import { MADE, madeTarball } from './made-file.js'
 import { CHECKOUT } from './private-daemon.js'
 
 /**
@@ -49,9 +50,13 @@ type Recipe = 'busybox' | 'debian-12' | 'node'
 
 const recipes = new Map<Recipe, Promise<string>>()
 
-/** The tarball of a recipe in images/, built unless it is in the cache. */
+/**
+ * The tarball of a recipe in images/, built unless it is in the cache. Debian takes a minute: where a bootstrap has run its
+ * recipe before, it is what that has made.
+ */
 export function recipeTarball(name: Recipe): Promise<string> {
-  const tarball = recipes.get(name) ?? buildRecipe(name)
+  const made = name === 'debian-12' ? MADE : undefined
+  const tarball = recipes.get(name) ?? (made === undefined ? buildRecipe(name) : madeTarball(made, name))
   recipes.set(name, tarball)
   return tarball
 }
@@ -60,6 +65,8 @@ async function buildRecipe(name: Recipe): Promise<string> {
   const environment = Object.fromEntries(
     Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
-  const { stdout } = await runProcess(path.join(CHECKOUT, 'images/build'), [name], { env: environment })
+  const { stdout } = await runProcess(path.join(CHECKOUT, 'images/build'), [name], {
+    env: { ...environment, NODE_EXTRA_CA_CERTS: environment['CERTIFICATES_OF_HOST'] ?? '' },
+  })
   return stdout.trim().split('\n').at(-1) ?? ''
 }

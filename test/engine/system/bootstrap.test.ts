@@ -5,19 +5,14 @@ import type { Bootstrap } from '../../../daemon/documents/bootstrap.js'
 import type { Package } from '../../../daemon/documents/package.js'
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { expectNothingLeft, removeImages } from '../support/leftovers.js'
+import { MADE } from '../support/made-file.js'
 import { CHECKOUT, PrivateDaemon, until } from '../support/private-daemon.js'
 import { describeBuildScripts } from './build-scripts.js'
 import { describeBuildpacks } from './buildpacks.js'
 import { describeLibrary } from './stager-library.js'
 
 const DEBIAN = 'package::/apcera/pkg/os::debian-12'
-const PYTHON = 'package::/apcera/pkg/runtimes::python-3.11'
-
-/**
- * A file of `stagectl bootstrap --to` with Debian, build-essential and Ruby, but without Python. ./scripts/test has one of
- * what the demo has made, by the same bootstrap. Without it, all of them are made here.
- */
-const MADE = process.env.STAGERD_TEST_BOOTSTRAPPED
+const GIT = 'package::/apcera/pkg/packages::git-2.39'
 
 /** Debian is built from the mirror of the host. */
 const BUILD_MS = 600_000
@@ -30,24 +25,25 @@ const newest = async () => (await daemon.ask<Bootstrap[]>('GET', '/v1/bootstraps
 const packages = (node = daemon) => node.ask<Package[]>('GET', '/v1/packages')
 const show = (fqn: string) => daemon.ask<Package>('GET', `/v1/packages/${encodeURIComponent(fqn)}`)
 
-// Debian and what is built on it take minutes, so all tests that need them share this node. ./scripts/applications does the
-// same for other languages, and stages applications there.
+// Debian and what is built on it take minutes, so all tests that need them share this node, which takes from the file what
+// was made before by the same bootstrap. Without it, all is made here. ./scripts/applications does the same for other
+// languages, and stages applications there.
 beforeAll(async () => {
-  daemon = await PrivateDaemon.start(MADE === undefined ? ['--bootstrap', 'python'] : [])
+  daemon = await PrivateDaemon.start(MADE === undefined ? ['--bootstrap', 'buildpack'] : [])
   if (MADE !== undefined) {
     const { exitCode, stderr } = await daemon.stagectl('bootstrap', '--from', MADE)
     expect(exitCode, stderr).toBe(0)
     await daemon.stop()
-    await daemon.restart(['--bootstrap', 'python'])
+    await daemon.restart(['--bootstrap', 'buildpack'])
   }
-  const first = MADE === undefined ? DEBIAN : PYTHON
+  const first = MADE === undefined ? DEBIAN : GIT
   // The start with the setting begins the bootstrap.
   await until(`${first} is being built`, async () =>
     Boolean((await newest())?.items.find(({ name }) => name === first)?.staging),
   )
   await daemon.kill()
   await daemon.restart()
-  const { exitCode, stdout, stderr } = await daemon.stagectl('bootstrap', 'python')
+  const { exitCode, stdout, stderr } = await daemon.stagectl('bootstrap', 'buildpack')
   said = stdout + stderr
   expect(exitCode, said).toBe(0)
 }, BUILD_MS)
@@ -62,7 +58,7 @@ afterAll(async () => {
 describe('a bootstrap on a real Engine', () => {
   it('that the settings ask for builds in containers what a pipeline needs, also after a kill', async () => {
     expect(await daemon.ask<Bootstrap[]>('GET', '/v1/bootstraps')).toMatchObject([
-      { state: 'succeeded', pipelines: ['python'] },
+      { state: 'succeeded', pipelines: ['buildpack'] },
     ])
     expect(said).toContain('[bootstrap] Complete: ')
     expect(await show(DEBIAN)).toMatchObject({
@@ -75,7 +71,7 @@ describe('a bootstrap on a real Engine', () => {
   it('has nothing to do afterwards, and stages nothing', async () => {
     const stagings = () => daemon.ask<Staging[]>('GET', '/v1/stagings?limit=1000')
     const before = { stagings: await stagings(), packages: await packages() }
-    const { exitCode, stdout } = await daemon.stagectl('bootstrap', 'python')
+    const { exitCode, stdout } = await daemon.stagectl('bootstrap', 'buildpack')
 
     const { items = [] } = (await newest()) ?? {}
     expect([exitCode, stdout]).toEqual([0, `[bootstrap] Complete: 0 made, ${items.length} there already.`])
@@ -112,27 +108,25 @@ describe('a bootstrap on a real Engine', () => {
   })
 })
 
-it.each([
-  ['packages::build-essential', 'usr/bin/x86_64-linux-gnu-gcc-12'],
-  ['runtimes::python-3.11', 'usr/include/python3.11/Python.h'],
-])('%s, built with apt in a container, has its programs and no caches', async (name, program) => {
-  const tarball = await daemon.download(`/v1/packages/${encodeURIComponent(`package::/apcera/pkg/${name}`)}`)
-  const { stdout } = await execa('tar', ['-tzf', '-'], { input: tarball })
-  const names = stdout.split('\n').filter((line) => line !== '' && !line.endsWith('/'))
-  if (process.arch === 'x64') expect(names).toContain(program)
-  expect(names.filter((path) => /^(?:tmp|var\/(?:tmp|cache\/apt|lib\/apt\/lists|log))\//.test(path))).toEqual([])
-})
-
-describeBuildScripts(() => daemon)
-
-describe('beside Python, with Ruby', () => {
+describe('with Ruby and Python', () => {
   beforeAll(async () => {
-    const { exitCode, stderr } = await daemon.stagectl('bootstrap', 'ruby')
+    const { exitCode, stderr } = await daemon.stagectl('bootstrap', 'ruby', 'python')
     expect(exitCode, stderr).toBe(0)
   }, BUILD_MS)
 
-  describeLibrary(() => daemon, 'Ruby', 'Python')
-})
+  it.each([
+    ['packages::build-essential', 'usr/bin/x86_64-linux-gnu-gcc-12'],
+    ['packages::git-2.39', 'usr/bin/git'],
+    ['runtimes::python-3.11', 'usr/include/python3.11/Python.h'],
+  ])('%s, built with apt in a container, has its programs and no caches', async (name, program) => {
+    const tarball = await daemon.download(`/v1/packages/${encodeURIComponent(`package::/apcera/pkg/${name}`)}`)
+    const { stdout } = await execa('tar', ['-tzf', '-'], { input: tarball })
+    const names = stdout.split('\n').filter((line) => line !== '' && !line.endsWith('/'))
+    if (process.arch === 'x64') expect(names).toContain(program)
+    expect(names.filter((path) => /^(?:tmp|var\/(?:tmp|cache\/apt|lib\/apt\/lists|log))\//.test(path))).toEqual([])
+  })
 
-// They bootstrap more, which the tests above must not see.
-describe('with the pipeline of buildpacks', () => describeBuildpacks(() => daemon))
+  describeBuildScripts(() => daemon)
+  describeLibrary(() => daemon, 'Ruby', 'Python')
+  describeBuildpacks(() => daemon)
+})

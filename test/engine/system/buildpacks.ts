@@ -30,7 +30,7 @@ interface Answer {
   readonly error?: string
 }
 
-/** The tests of buildpacks and of frameworks of Cloud Foundry, on a node with debian-12. */
+/** The tests of buildpacks and of frameworks of Cloud Foundry, on a node with the pipelines buildpack and ruby. */
 export function describeBuildpacks(node: () => PrivateDaemon): void {
   const stagectl = (...args: readonly string[]) => node().stagectl(...args)
   const show = (name: string) => node().ask<Package>('GET', `/v1/packages/${encodeURIComponent(`package::/::${name}`)}`)
@@ -55,7 +55,6 @@ export function describeBuildpacks(node: () => PrivateDaemon): void {
   }
 
   beforeAll(async () => {
-    await done('bootstrap', 'buildpack')
     for (const name of IN_ORDER)
       await done('buildpack', 'add', name, path.join(CHECKOUT, 'test/fixtures/buildpacks', name))
   }, BUILD_MS)
@@ -144,7 +143,6 @@ export function describeBuildpacks(node: () => PrivateDaemon): void {
     let controller: Controller
 
     beforeAll(async () => {
-      await done('bootstrap', 'ruby')
       nats = await NatsServer.open()
       await node().stop()
       await node().restart([

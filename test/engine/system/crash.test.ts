@@ -10,6 +10,7 @@ import { BUILT, SocketClient } from '../../support/durability/engineless-daemon.
 import { expectDurable } from '../../support/durability/node-under-test.js'
 import type { Acknowledged } from '../../support/durability/workload.js'
 import { expectNothingLeft, leftovers, removeImages } from '../support/leftovers.js'
+import { settle } from '../support/many-stagings.js'
 import { CHECKOUT, CREATED_AHEAD, PrivateDaemon, until } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
@@ -91,15 +92,6 @@ async function expectResult(uuid: string, what: string): Promise<void> {
   await expectDurable(what, { client, stateDir: daemon.stateDirectory }, acknowledged)
 }
 
-async function expectIdle(): Promise<void> {
-  // A later sweep removes what the Engine has created after the first one.
-  await until('nothing is left', async () => {
-    // Containers that wait for a launch are released by it.
-    await daemon.ask('POST', '/v1/node/gc', { dry_run: true })
-    return (await leftovers(daemon)).length === 0
-  })
-}
-
 it('kill -9 when a staging is queued, at each step of its launch, in the stager and at its end: it resumes each time', async () => {
   const uuid = await submit('site')
   await daemon.kill()
@@ -123,7 +115,7 @@ it('kill -9 when a staging is queued, at each step of its launch, in the stager 
   await daemon.gone()
   await daemon.restart()
   await expectResult(last, 'a staging that is killed when its container is removed')
-  await expectIdle()
+  await settle(daemon, () => leftovers(daemon))
 })
 
 it('SIGTERM ends the launches, and removes what the Engine has made since: the staging resumes at the next start', async () => {
@@ -138,5 +130,5 @@ it('SIGTERM ends the launches, and removes what the Engine has made since: the s
   await expectNothingLeft(daemon)
   await daemon.restart()
   await expectResult(uuid, 'a staging that was stopped')
-  await expectIdle()
+  await settle(daemon, () => leftovers(daemon))
 })

@@ -50,8 +50,9 @@ it('continuous collection removes nothing that stagings, uploads and packages ne
     while (!done.signal.aborted) {
       for (const { kind } of (await collect(EVERYTHING)).removed) removed.add(kind)
       collections += 1
-      // A collection takes as long. Without a pause, one processor would do nothing else.
-      await delay(100)
+      // Each releases the containers that are created ahead, which are created again. In the second between the end of an
+      // upload's grace and the verdict, there are still several.
+      await delay(250)
     }
   })()
   try {

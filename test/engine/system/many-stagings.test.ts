@@ -13,7 +13,7 @@ import { CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
 // ./scripts/thousand sets these.
 const { STAGINGS, STAGINGS_FOR_MS, STAGINGS_OUT, LAW_SEED } = process.env
 const FOR_MS = STAGINGS_FOR_MS === undefined ? Infinity : Number(STAGINGS_FOR_MS)
-const COUNT = FOR_MS < Infinity ? Infinity : Number(STAGINGS ?? 16)
+const COUNT = FOR_MS < Infinity ? Infinity : Number(STAGINGS ?? 12)
 const SEED = Number(LAW_SEED ?? Date.now() % 1_000_000)
 const AT_ONCE = 8
 

@@ -6,7 +6,7 @@ import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { CREATED_AHEAD, PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
-const AT_ONCE = 20
+const AT_ONCE = 12
 const LIMIT = 4
 
 let daemon: PrivateDaemon

@@ -9,7 +9,11 @@ import { KeepingStagers, type Inputs, type Staged } from '../support/keeping-sta
 import { expectNothingLeft, removeImages } from '../support/leftovers.js'
 import { PrivateDaemon, until } from '../support/private-daemon.js'
 
-/** A cache that was cut off, filled or damaged changes no result. */
+/**
+ * A cache that was cut off, filled or damaged changes no result. With CRASHES, the daemon is killed at more moments after a
+ * verdict.
+ */
+const AFTER_VERDICT_MS = process.env['CRASHES'] === undefined ? [50] : [2, 5, 10, 20, 50, 100, 200, 400]
 
 let daemon: PrivateDaemon
 let stagers: KeepingStagers
@@ -67,7 +71,7 @@ const MOMENTS: Readonly<Record<string, (staging: Staging, before: number) => Pro
   'after the verdict, before the stager has ended': ({ uuid }) => says(uuid, 'the verdict is there'),
   'when the new layer is there': (_, before) => until('a layer is there', async () => (await layers()).length > before),
   ...Object.fromEntries(
-    [5, 50, 200].map((ms) => [
+    AFTER_VERDICT_MS.map((ms) => [
       `${ms} ms after the verdict`,
       async ({ uuid }: Staging) => {
         await says(uuid, 'the verdict is there')

@@ -22,7 +22,10 @@ export class KilledDaemon {
   static async compile(): Promise<KilledDaemon> {
     const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-killed-'))
     const entry = fileURLToPath(new URL('engineless-process.ts', import.meta.url))
-    return new KilledDaemon(directory, await compileProgram(entry, path.join(directory, 'program')))
+    return new KilledDaemon(
+      directory,
+      await compileProgram(entry, path.join(directory, 'program'), 'engineless-process.cjs'),
+    )
   }
 
   /**
