@@ -68,15 +68,15 @@ done
  * It starts with the first program, and ends with the daemon, however that ends.
  */
 export class ForkServer {
+  #server: Server | undefined
+  #lastId = 0
+  readonly #running = new Map<string, { readonly server: Server; readonly settle: (ended: Ended | Error) => void }>()
+
   /**
    * @param mostOutput of a program, in bytes. What is longer than a pipe takes at once (4096) may only come from one program at a
    *   time
    */
   constructor(private readonly mostOutput = 2_000) {}
-
-  #server: Server | undefined
-  #lastId = 0
-  readonly #running = new Map<string, { readonly server: Server; readonly settle: (ended: Ended | Error) => void }>()
 
   /**
    * Resolves when it has ended, with what it has written to standard output and standard error.
