@@ -71,13 +71,11 @@ export class DockerIsolation implements Isolation, LayerVerification {
   readonly #launcher: Launcher
   readonly #sweeper: Sweeper
   readonly #examiner: Examiner
-  readonly #firewall: Firewall
 
   /** Does not connect yet. Throws `BadInput` (`bad-address-pool`). */
   constructor(options: DockerIsolationOptions, engine: Docker = connectEngine()) {
     const { owner, stateDirectory, layers, caches, extraFiles = new Map<string, string>() } = options
-    const firewall = new Firewall()
-    const guard = new FirewallGuard(firewall)
+    const guard = new FirewallGuard(new Firewall())
     const shim = shimFiles(extraFiles)
     const shimLayer = once(() => makeShimLayer(shim))
     const fileLayer = once(() => makeFileLayer(extraFiles))
@@ -85,14 +83,13 @@ export class DockerIsolation implements Isolation, LayerVerification {
     // Nodes on one host share the default pool. A random start makes collisions between them rare.
     const pool = new AddressPool(options.addressPool ?? DEFAULT_ADDRESS_POOL, 28, randomInt(65_536))
     this.#engine = engine
-    this.#firewall = firewall
     this.#settings = new EngineSettings(engine)
     this.#layers = layers
     this.#caches = caches
     this.#images = new RootImages(engine, owner, new LastUsedTimes(path.join(stateDirectory, 'images')))
     this.#imageReader = new ImageReader(engine, owner, compressor)
     this.#sweeper = new Sweeper({ engine, owner, stateDirectory, firewall: guard, caches })
-    this.#examiner = new Examiner(engine, this.#settings, stateDirectory, firewall, options.compressor)
+    this.#examiner = new Examiner(engine, this.#settings, stateDirectory, options.compressor)
     this.#launcher = new Launcher({
       engine,
       owner,
@@ -170,7 +167,7 @@ export class DockerIsolation implements Isolation, LayerVerification {
   }
 
   async examineFirewall(): Promise<readonly Finding[]> {
-    return await examineFirewall(this.#firewall)
+    return await examineFirewall()
   }
 
   async ping(): Promise<void> {

@@ -4,7 +4,6 @@ import { askEngine } from '../engine/engine-errors.js'
 import type { EngineSettings } from '../engine/engine-settings.js'
 import { assertHoldsOverlays } from '../host/overlay-probe.js'
 import type { Finding } from '../isolation.js'
-import type { Firewall } from '../network/firewall.js'
 import { chooseCompressor, FASTEST } from '../archive/compressor.js'
 import type { CompressorChoice } from '../compressor-choice.js'
 import { bad, good, slow } from './finding.js'
@@ -20,7 +19,6 @@ export class Examiner {
     private readonly engine: Docker,
     private readonly settings: EngineSettings,
     private readonly stateDirectory: string,
-    private readonly firewall: Firewall,
     private readonly choice: CompressorChoice = FASTEST,
   ) {}
 
@@ -28,7 +26,7 @@ export class Examiner {
     const findings = await Promise.all([
       this.#engine().catch((error: unknown) => [bad('Docker Engine', messageOf(error))]),
       this.#owners(),
-      examineFirewall(this.firewall),
+      examineFirewall(),
       examinePrograms(),
       compressor(this.choice),
       this.#overlays(),

@@ -1,10 +1,10 @@
-import { access, constants, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { messageOf } from '../../base/errors.js'
 import { runProcess } from '../../base/run-process.js'
 import type { Finding } from '../isolation.js'
-import type { Firewall } from '../network/firewall.js'
-import { forwardChainsIn, replacementOf, rulesForIpv4, rulesForIpv6 } from '../network/firewall-rules.js'
-import { check, save, type Tool } from '../network/iptables.js'
+import { canDisableIpv6, hasIpv6 } from '../network/bridge-ipv6.js'
+import { forwardChainsIn, replacementOf, rulesForIpv4 } from '../network/firewall-rules.js'
+import { check, save } from '../network/iptables.js'
 import { bad, good, slow } from './finding.js'
 
 /** A plan with every kind of rule, for a bridge that no host has. */
@@ -17,56 +17,28 @@ const PROBE = {
   published: true,
 }
 
-/** Writable where IPv6 can be disabled on a bridge. */
-const IPV6_SWITCH = '/proc/sys/net/ipv6/conf/default/disable_ipv6'
-
 /** Does what a launch will do with the packet filter, as far as that changes nothing. */
-export async function examineFirewall(firewall: Pick<Firewall, 'ipv6'>): Promise<Finding[]> {
-  return [await examineIpv4(), ...(await examineBackend()), await examineIpv6(firewall)]
+export async function examineFirewall(): Promise<Finding[]> {
+  return [await examineIpv4(), ...(await examineBackend()), await examineIpv6()]
 }
 
 async function examineIpv4(): Promise<Finding> {
-  const failure = await failureOf('iptables')
-  return failure === undefined
-    ? good('firewall', 'iptables blocks connections from stagers to the host')
-    : bad('firewall', `no launch can start, because ${failure}`)
-}
-
-async function examineIpv6(firewall: Pick<Firewall, 'ipv6'>): Promise<Finding> {
-  const subject = 'firewall IPv6'
-  switch (await firewall.ipv6()) {
-    case 'absent':
-      return good(subject, 'the kernel has no IPv6')
-    case 'filter': {
-      const failure = await failureOf('ip6tables')
-      return failure === undefined
-        ? good(subject, 'ip6tables blocks connections from stagers to the host')
-        : bad(subject, `no launch can start, because ${failure}`)
-    }
-    case 'switch-off': {
-      const failure = await failureOf('ip6tables')
-      const why = failure === undefined ? 'ip6tables did not work when stagerd first needed it' : failure
-      if (await isWritable(IPV6_SWITCH)) return good(subject, `IPv6 is disabled on each bridge instead, because ${why}`)
-      return bad(
-        subject,
-        `no launch can start, because ${why}, and IPv6 cannot be disabled on bridges, because /proc/sys is read-only: make one of them work`,
-      )
-    }
-  }
-}
-
-/** Why rules cannot be read or set; undefined if they can. */
-async function failureOf(tool: Tool): Promise<string | undefined> {
   try {
-    const saved = await save(tool)
-    await check(
-      tool,
-      replacementOf([], tool === 'iptables' ? rulesForIpv4(PROBE, forwardChainsIn(saved)) : rulesForIpv6(PROBE)),
-    )
-    return undefined
+    await check(replacementOf([], rulesForIpv4(PROBE, forwardChainsIn(await save()))))
+    return good('firewall', 'iptables blocks connections from stagers to the host')
   } catch (error) {
-    return messageOf(error)
+    return bad('firewall', `no launch can start, because ${messageOf(error)}`)
   }
+}
+
+async function examineIpv6(): Promise<Finding> {
+  const subject = 'firewall IPv6'
+  if (!(await hasIpv6())) return good(subject, 'the kernel has no IPv6')
+  if (await canDisableIpv6()) return good(subject, 'IPv6 is disabled on the bridge of each launch')
+  return bad(
+    subject,
+    'no launch can start, because IPv6 cannot be disabled on bridges: make /proc/sys writable for stagerd',
+  )
 }
 
 /**
@@ -98,11 +70,4 @@ async function legacyTables(): Promise<readonly string[]> {
 /** Whether the table does anything. @param saved in the format of `iptables-save` */
 export function hasRules(saved: string): boolean {
   return /^-A |^:\S+ DROP /m.test(saved)
-}
-
-async function isWritable(file: string): Promise<boolean> {
-  return await access(file, constants.W_OK).then(
-    () => true,
-    () => false,
-  )
 }

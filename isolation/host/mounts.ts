@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BadInput, messageOf } from '../../base/errors.js'
-import { runProcess } from '../../base/run-process.js'
+import { forkServer } from './fork-server.js'
 
 /** The parameters of an overlay mount. */
 export interface OverlayMount {
@@ -49,12 +49,10 @@ export function overlayOptions(mount: OverlayMount): string {
  * The mount is shared, whatever the propagation of the host's root: Docker rejects slave propagation from a private mount.
  */
 export async function mountOverlay(mount: OverlayMount, signal: AbortSignal): Promise<void> {
-  await runProcess(
-    'mount',
-    ['--no-mtab', '--make-shared', '-t', 'overlay', '-o', overlayOptions(mount), mount.source, mount.target],
-    // fsconfig(2), the newer interface, accepts at most 256 bytes for an option.
-    { cwd: mount.base, signal, env: { LIBMOUNT_FORCE_MOUNT2: 'always' } },
-  )
+  const { base, source, target } = mount
+  const options = ['--no-mtab', '--make-shared', '-t', 'overlay', '-o', overlayOptions(mount)]
+  signal.throwIfAborted()
+  await forkServer.run({ argv: ['mount', ...options, source, target], directory: base })
 }
 
 /**
@@ -62,7 +60,8 @@ export async function mountOverlay(mount: OverlayMount, signal: AbortSignal): Pr
  * whatever the propagation of the host's root.
  */
 export async function shareMountPoint(directory: string, signal: AbortSignal): Promise<void> {
-  await runProcess('mount', ['--no-mtab', '--bind', '--make-shared', directory, directory], { signal })
+  signal.throwIfAborted()
+  await forkServer.run({ argv: ['mount', '--no-mtab', '--bind', '--make-shared', directory, directory] })
 }
 
 /**
@@ -74,12 +73,9 @@ export async function shareMountPoint(directory: string, signal: AbortSignal): P
  * @param pid a process of the container, which must not end during the call
  */
 export async function bindInContainer(pid: number, source: string, target: string, signal: AbortSignal): Promise<void> {
-  await runProcess(
-    'mount',
-    // Recursive: a non-recursive bind of /proc would expose what Docker masks.
-    ['--no-mtab', '--internal-only', '--no-canonicalize', '-N', `/proc/${pid}/ns/mnt`, '--rbind', source, target],
-    { signal, env: { LC_ALL: 'C' } },
-  )
+  signal.throwIfAborted()
+  // Recursive: a non-recursive bind of /proc would expose what Docker masks.
+  await forkServer.run({ argv: [...mountIn(pid), '--rbind', source, target] })
 }
 
 /**
@@ -94,17 +90,12 @@ export async function mountMemoryInContainer(
 ): Promise<void> {
   const options = `nosuid,nodev,noexec,mode=0700,size=${sizeBytes},nr_inodes=${inodes}`
   const mount = (all: string) => {
-    const namespace = ['--no-mtab', '--internal-only', '--no-canonicalize', '-N', `/proc/${pid}/ns/mnt`]
-    return runProcess('mount', [...namespace, '-t', 'tmpfs', '-o', all, 'stagerd', target], {
-      signal,
-      // As for overlays: one interface on all versions of util-linux.
-      env: { LC_ALL: 'C', LIBMOUNT_FORCE_MOUNT2: 'always' },
-    })
+    signal.throwIfAborted()
+    return forkServer.run({ argv: [...mountIn(pid), '-t', 'tmpfs', '-o', all, 'stagerd', target] })
   }
   try {
     await mount(`${options},noswap`)
   } catch {
-    signal.throwIfAborted()
     await mount(options)
   }
 }
@@ -113,7 +104,8 @@ export async function mountMemoryInContainer(
 export async function unmount(target: string, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {
-      await runProcess('umount', ['--no-mtab', '--', target], { signal })
+      signal.throwIfAborted()
+      await forkServer.run({ argv: ['umount', '--no-mtab', '--', target] })
       return
     } catch (error) {
       if (/not mounted|no mount point/i.test(messageOf(error))) return
@@ -127,6 +119,10 @@ export async function unmount(target: string, signal: AbortSignal): Promise<void
 export async function unmountShared(target: string, signal: AbortSignal): Promise<void> {
   await unmount(target, signal)
   await unmount(target, signal)
+}
+
+function mountIn(pid: number): [string, ...string[]] {
+  return ['mount', '--no-mtab', '--internal-only', '--no-canonicalize', '-N', `/proc/${pid}/ns/mnt`]
 }
 
 /** Overlayfs requires a backslash before the separators of directories and options. */

@@ -2,8 +2,10 @@ import { chmod, mkdir, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeDirectory } from '../../base/durable-directory.js'
 import { errnoOf } from '../../base/errors.js'
+import { orAborted } from '../../base/or-aborted.js'
 import { runProcess } from '../../base/run-process.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
+import { forkServer } from './fork-server.js'
 
 /**
  * The scratch directory of one launch or run:
@@ -92,7 +94,11 @@ export async function removeScratch(scratch: Scratch, signal?: AbortSignal): Pro
   // Everything else, including files of older versions: an unknown name must not block every later sweep.
   const trees = names.filter((name) => !MOUNT_POINTS.includes(name)).map((name) => join(scratch.directory, name))
   // `rm` uses directory descriptors, so that paths can exceed PATH_MAX.
-  if (trees.length > 0) await runProcess('rm', ['-rf', '--one-file-system', '--', ...trees], signal ? { signal } : {})
+  if (trees.length > 0) {
+    const removed = forkServer.run({ argv: ['rm', '-rf', '--one-file-system', '--', ...trees] })
+    // What it has not removed until then, it goes on to remove.
+    await (signal ? orAborted(removed, signal) : removed)
+  }
   try {
     await rmdir(scratch.directory)
   } catch (error) {

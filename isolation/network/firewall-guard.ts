@@ -16,7 +16,7 @@ interface Guarded extends FirewallPlan {
   failures: number
 }
 
-/** The interval of the checks, each of which runs two short programs. */
+/** The interval of the checks, each of which runs a short program. */
 const EVERY_MS = 1_000
 
 /** Tolerates failures because another program may hold the iptables lock, or be changing its own rules. */
@@ -34,7 +34,7 @@ export class FirewallGuard {
   #checking = false
 
   constructor(
-    private readonly firewall: Pick<Firewall, 'add' | 'incomplete' | 'removeWhere'>,
+    private readonly firewall: Pick<Firewall, 'add' | 'incomplete' | 'remove' | 'removeWhere'>,
     private readonly everyMs = EVERY_MS,
   ) {}
 
@@ -45,16 +45,21 @@ export class FirewallGuard {
     if (!this.#checking) void this.#keepChecking()
   }
 
-  /** Idempotent; also succeeds if the rules were never added. */
+  /** Stops guarding the rules of this process, and removes them. Idempotent; also succeeds if they were never added. */
   async remove({ comment }: Pick<FirewallPlan, 'comment'>, signal: AbortSignal): Promise<void> {
-    await this.removeWhere((other) => other === comment, signal)
+    await this.#forget((other) => other === comment)
+    await this.firewall.remove(comment, signal)
   }
 
-  /** Stops guarding the rules, and removes them as `Firewall.removeWhere` does. */
+  /** The same for all rules with such a comment, as `Firewall.removeWhere` does. */
   async removeWhere(isOurs: (comment: string) => boolean, signal?: AbortSignal): Promise<string[]> {
+    await this.#forget(isOurs)
+    return await this.firewall.removeWhere(isOurs, signal)
+  }
+
+  async #forget(isOurs: (comment: string) => boolean): Promise<void> {
     for (const comment of [...this.#guarded.keys()].filter(isOurs)) this.#guarded.delete(comment)
     for (const [comment, restoring] of this.#restoring) if (isOurs(comment)) await restoring
-    return await this.firewall.removeWhere(isOurs, signal)
   }
 
   /** Never rejects. */

@@ -71,14 +71,14 @@ export function rulesForIpv4(plan: FirewallPlan, forwardChains: readonly string[
   return rules
 }
 
-/** The networks have no IPv6, but every bridge has a link-local address, and services of the host listen on [::]. */
-export function rulesForIpv6(plan: FirewallPlan): Rule[] {
-  return ['INPUT', 'FORWARD'].map((chain) => rule(chain, plan, [], REJECT_IPV6))
+/** Each rule is inserted at the head of its chain, so the last one comes first. */
+export function insertionsOf(rules: readonly Rule[]): string[] {
+  return rules.toReversed().map(({ chain, match }) => `-I ${chain} 1 ${match.join(' ')}`)
 }
 
-/** Each rule is inserted at the head of its chain, so the last one comes first. */
-function insertions(rules: readonly Rule[]): string[] {
-  return rules.toReversed().map(({ chain, match }) => `-I ${chain} 1 ${match.join(' ')}`)
+/** Refused unless each rule is there. */
+export function deletionsOf(rules: readonly Rule[]): string[] {
+  return rules.map(({ chain, match }) => `-D ${chain} ${match.join(' ')}`)
 }
 
 /** A rule of stagerd as `iptables-save` prints it. */
@@ -120,12 +120,11 @@ export function areThere(rules: readonly Rule[], comment: string, saved: readonl
 
 /** Input for `iptables-restore --noflush` that removes `saved` and inserts `rules` in one transaction. */
 export function replacementOf(saved: readonly SavedRule[], rules: readonly Rule[]): string {
-  return transaction([...saved.map(({ line }) => line.replace(/^-A/, '-D')), ...insertions(rules)])
+  return transaction([...saved.map(({ line }) => line.replace(/^-A/, '-D')), ...insertionsOf(rules)])
 }
 
 const ACCEPT = ['-j', 'ACCEPT']
 const REJECT = ['-j', 'REJECT', '--reject-with', 'icmp-port-unreachable']
-const REJECT_IPV6 = ['-j', 'REJECT', '--reject-with', 'icmp6-port-unreachable']
 
 function rule(chain: string, plan: FirewallPlan, match: readonly string[], verdict: readonly string[]): Rule {
   return { chain, match: ['-i', plan.bridge, ...match, ...marked(plan), ...verdict] }
@@ -135,6 +134,7 @@ function marked({ comment }: FirewallPlan): string[] {
   return ['-m', 'comment', '--comment', comment]
 }
 
-function transaction(lines: readonly string[]): string {
+/** Input for `iptables-restore --noflush`: all lines or none. */
+export function transaction(lines: readonly string[]): string {
   return ['*filter', ...lines, 'COMMIT', ''].join('\n')
 }

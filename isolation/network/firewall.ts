@@ -1,26 +1,35 @@
-import { access, writeFile } from 'node:fs/promises'
 import { Fault, messageOf } from '../../base/errors.js'
+import { orAborted } from '../../base/or-aborted.js'
+import { settleAll } from '../../base/settle-all.js'
+import { disableIpv6, takesIpv6 } from './bridge-ipv6.js'
+import { FirewallChanges } from './firewall-changes.js'
 import {
   areThere,
+  deletionsOf,
   forwardChainsIn,
+  insertionsOf,
   replacementOf,
   rulesForIpv4,
-  rulesForIpv6,
   rulesInSaved,
+  transaction,
   type FirewallPlan,
   type Rule,
 } from './firewall-rules.js'
-import { restore, save, type Tool } from './iptables.js'
+import { restore, restoreSoon, save } from './iptables.js'
 
 /**
  * Rules in the host's packet filter for the bridges of stagerd.
  *
  * INVARIANTS
  * - Only rules with a comment of stagerd are removed. The rules of others stay as they are, in their order.
- * - The rules of a plan are set in one transaction for each protocol: all of them or none.
+ * - The rules of a plan are set in one transaction: all of them or none.
  */
 export class Firewall {
-  #ipv6: Promise<Ipv6> | undefined
+  readonly #changes = new FirewallChanges((lines) => restoreSoon(transaction(lines)))
+  /** What this process has set, or begun to set, by comment. */
+  readonly #ours = new Map<string, readonly Rule[]>()
+  /** As of the last look at the table. */
+  #forwardChains: readonly string[] | undefined
 
   /**
    * Sets the rules of `plan`, and replaces those of an earlier call.
@@ -29,13 +38,7 @@ export class Firewall {
    */
   async add(plan: FirewallPlan, signal?: AbortSignal): Promise<void> {
     try {
-      const ipv6 = await this.#chooseIpv6()
-      const results = await Promise.allSettled([
-        set('iptables', plan, (saved) => rulesForIpv4(plan, forwardChainsIn(saved)), signal),
-        ipv6 === 'filter' ? set('ip6tables', plan, () => rulesForIpv6(plan), signal) : undefined,
-        ipv6 === 'switch-off' ? writeFile(`/proc/sys/net/ipv6/conf/${plan.bridge}/disable_ipv6`, '1') : undefined,
-      ])
-      for (const result of results) if (result.status === 'rejected') throw result.reason
+      await settleAll([this.#set(plan, signal), disableIpv6(plan.bridge)])
     } catch (error) {
       signal?.throwIfAborted()
       throw new Fault(
@@ -48,68 +51,58 @@ export class Firewall {
 
   /** Those of `plans` with missing rules. */
   async incomplete<T extends FirewallPlan>(plans: readonly T[]): Promise<T[]> {
-    const filtered = (await this.#chooseIpv6()) === 'filter'
-    const [saved4, saved6] = await Promise.all([save('iptables'), filtered ? save('ip6tables') : undefined])
-    const [there4, there6] = [rulesInSaved(saved4), saved6 === undefined ? undefined : rulesInSaved(saved6)]
-    const forwardChains = forwardChainsIn(saved4)
+    const { rules, forwardChains } = await this.#look()
+    const open = await Promise.all(plans.map(({ bridge }) => takesIpv6(bridge)))
     return plans.filter(
-      (plan) =>
-        !areThere(rulesForIpv4(plan, forwardChains), plan.comment, there4) ||
-        (there6 !== undefined && !areThere(rulesForIpv6(plan), plan.comment, there6)),
+      (plan, index) => open[index] || !areThere(rulesForIpv4(plan, forwardChains), plan.comment, rules),
     )
   }
 
-  /** Removes all rules with such a comment, and returns the comments. */
+  /** Removes what this process has set with this comment. Idempotent; also succeeds if that is nothing. */
+  async remove(comment: string, signal: AbortSignal): Promise<void> {
+    const rules = this.#ours.get(comment)
+    if (!rules) return
+    const otherwise = async () => {
+      await this.removeWhere((other) => other === comment)
+    }
+    await orAborted(this.#changes.make({ lines: deletionsOf(rules), otherwise, isUrgent: false }), signal)
+    this.#ours.delete(comment)
+  }
+
+  /** Removes all rules with such a comment, whoever has set them, and returns the comments. */
   async removeWhere(isOurs: (comment: string) => boolean, signal?: AbortSignal): Promise<string[]> {
-    const tools = (await this.#chooseIpv6()) === 'filter' ? TOOLS : (['iptables'] as const)
-    const found = await Promise.all(
-      tools.map(async (tool) => {
-        const rules = rulesInSaved(await save(tool, signal)).filter(({ comment }) => isOurs(comment))
-        if (rules.length > 0) await restore(tool, replacementOf(rules, []), signal)
-        return rules.map(({ comment }) => comment)
-      }),
-    )
-    return [...new Set(found.flat())]
+    const rules = (await this.#look(signal)).rules.filter(({ comment }) => isOurs(comment))
+    if (rules.length > 0) await restore(replacementOf(rules, []), signal)
+    const comments = [...new Set(rules.map(({ comment }) => comment))]
+    for (const comment of comments) this.#ours.delete(comment)
+    return comments
   }
 
-  /** How IPv6 is blocked on the bridges. */
-  ipv6(): Promise<Ipv6> {
-    return this.#chooseIpv6()
+  /** Without a look at the table where nothing can be left of an earlier call: it takes as long as the change. */
+  async #set(plan: FirewallPlan, signal: AbortSignal | undefined): Promise<void> {
+    const { comment } = plan
+    if (this.#ours.has(comment) || !this.#forwardChains) {
+      await this.#replace(plan, signal)
+      return
+    }
+    const rules = rulesForIpv4(plan, this.#forwardChains)
+    this.#ours.set(comment, rules)
+    const otherwise = () => this.#replace(plan, signal)
+    const made = this.#changes.make({ lines: insertionsOf(rules), otherwise, signal, isUrgent: true })
+    await (signal ? orAborted(made, signal) : made)
   }
 
-  #chooseIpv6(): Promise<Ipv6> {
-    this.#ipv6 ??= chooseIpv6()
-    return this.#ipv6
+  async #replace(plan: FirewallPlan, signal: AbortSignal | undefined): Promise<void> {
+    const { rules: saved, forwardChains } = await this.#look(signal)
+    const left = saved.filter(({ comment }) => comment === plan.comment)
+    const rules = rulesForIpv4(plan, forwardChains)
+    this.#ours.set(plan.comment, rules)
+    await restore(replacementOf(left, rules), signal)
   }
-}
 
-/** `absent`: a kernel without IPv6. `switch-off`: no working ip6tables, so IPv6 is disabled on the bridge itself. */
-export type Ipv6 = 'filter' | 'switch-off' | 'absent'
-
-const TOOLS = ['iptables', 'ip6tables'] as const
-
-async function chooseIpv6(): Promise<Ipv6> {
-  try {
-    await access('/proc/net/if_inet6')
-  } catch {
-    return 'absent'
+  async #look(signal?: AbortSignal) {
+    const saved = await save(signal)
+    this.#forwardChains = forwardChainsIn(saved)
+    return { rules: rulesInSaved(saved), forwardChains: this.#forwardChains }
   }
-  try {
-    // Whatever a launch needs: a list of one chain also succeeds where the table cannot be saved.
-    await save('ip6tables')
-    return 'filter'
-  } catch {
-    return 'switch-off'
-  }
-}
-
-async function set(
-  tool: Tool,
-  { comment }: FirewallPlan,
-  rules: (saved: string) => readonly Rule[],
-  signal?: AbortSignal,
-): Promise<void> {
-  const saved = await save(tool, signal)
-  const left = rulesInSaved(saved).filter((rule) => rule.comment === comment)
-  await restore(tool, replacementOf(left, rules(saved)), signal)
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { execa } from 'execa'
 import type { Staging } from '../../daemon/documents/staging.js'
+import type { StagingDraft } from './bench-launch.js'
 import type { NetworkDestroyEvents } from './network-destroy-events.js'
 import type { UnixHttp } from './unix-http.js'
 
@@ -19,7 +20,7 @@ export async function stageOnce(
   api: UnixHttp,
   engine: UnixHttp,
   networkEvents: NetworkDestroyEvents,
-  draft: { readonly package: string; readonly pipeline: string },
+  draft: StagingDraft,
 ): Promise<StagingTimes> {
   const began = performance.now()
   const { uuid } = await api.post<Staging>('/v1/stagings', draft)

@@ -1,9 +1,7 @@
-import { execa } from 'execa'
-import type { Package } from '../../daemon/documents/package.js'
-import type { Pipeline } from '../../daemon/documents/pipeline.js'
 import type { Stager } from '../../daemon/documents/stager.js'
+import { benchPath, benchStaging, dockerLaunchOf } from './bench-launch.js'
 import { type BenchHost, connectToEngine } from './host.js'
-import { docker, launchOnceByDocker, type DockerLaunch } from './launch-by-docker.js'
+import { docker, launchOnceByDocker } from './launch-by-docker.js'
 import { stageOnce, type StagingTimes } from './launch-by-stagerd.js'
 import { NetworkDestroyEvents } from './network-destroy-events.js'
 import { rowOf, type Row } from './row.js'
@@ -21,14 +19,13 @@ const TARGET = 1.15
 export async function benchLaunch(host: BenchHost): Promise<Row[]> {
   const api = new UnixHttp(host.socket)
   const engine = connectToEngine()
-  const { uuid: subject } = await api.get<Package>(pathOf('packages', 'package', 'bench-subject'))
-  const { uuid: pipeline } = await api.get<Pipeline>(pathOf('stagingpipelines', 'stagpipe', 'bench-launch'))
-  const stager = await api.get<Stager>(pathOf('stagers', 'job', 'bench-launch'))
+  const draft = await benchStaging(api, 'bench-launch')
+  const stager = await api.get<Stager>(benchPath('stagers', 'job', 'bench-launch'))
 
   const networkEvents = await NetworkDestroyEvents.watch(engine)
-  const other = await prepareDocker(host, stager)
+  const other = await dockerLaunchOf(host, stager)
   try {
-    const ours = () => stageOnce(api, engine, networkEvents, { package: subject, pipeline })
+    const ours = () => stageOnce(api, engine, networkEvents, draft)
     // A warm-up run of each.
     await ours()
     await launchOnceByDocker(other, 0)
@@ -45,26 +42,6 @@ export async function benchLaunch(host: BenchHost): Promise<Row[]> {
   } finally {
     networkEvents.close()
     await docker('image', 'rm', '--force', other.image)
-  }
-}
-
-function pathOf(collection: string, kind: string, name: string): string {
-  return `/v1/${collection}/${encodeURIComponent(`${kind}::/bench::${name}`)}`
-}
-
-async function prepareDocker({ root, work }: BenchHost, stager: Stager): Promise<DockerLaunch> {
-  const { stdout: tarball } = await execa(`${root}/images/build`, ['busybox'])
-  // ./scripts/clean finds leftovers by the first label, the end of this run by the second.
-  const labels = [`io.stagerd.install=${root}`, `io.stagerd.bench=${work}`]
-  return {
-    image: await docker('import', ...labels.flatMap((label) => ['--change', `LABEL ${label}`]), tarball),
-    command: stager.start_command,
-    limits: {
-      memory: `${stager.limits.memory_bytes}b`,
-      cpus: String(stager.limits.cpus),
-      pids: String(stager.limits.pids),
-    },
-    labels,
   }
 }
 

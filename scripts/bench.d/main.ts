@@ -12,10 +12,12 @@ import { benchRestageApplication } from './restage-application.js'
 import { benchReuse } from './reuse.js'
 import type { Row } from './row.js'
 import { benchSnapshot } from './snapshot.js'
+import { benchThroughput } from './throughput.js'
 
 /** A benchmark reads the environment only when it runs, because `resolve`, `reuse` and `pack` need less of it. */
 const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promise<Row[]>>> = {
   launch: (environment) => benchLaunch(benchHostOf(environment)),
+  throughput: (environment) => benchThroughput(benchHostOf(environment)),
   snapshot: (environment) => benchSnapshot(benchHostOf(environment)),
   data: (environment) => benchData(benchHostOf(environment)),
   restage: async (environment) => [

@@ -1,5 +1,4 @@
 import { examineFirewall } from '../../../isolation/docker/firewall-findings.js'
-import { Firewall } from '../../../isolation/network/firewall.js'
 
 // The child process of firewall-findings.test.ts: prints the findings as JSON.
-process.stdout.write(JSON.stringify(await examineFirewall(new Firewall())))
+process.stdout.write(JSON.stringify(await examineFirewall()))

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
+import { bridgeName } from '../../../isolation/host/ownership.js'
 import { Firewall } from '../../../isolation/network/firewall.js'
 import { networkMtu } from '../../../isolation/network/uplink-mtu.js'
 import { launch, planOf, Recorder } from '../../contract/isolation-under-test.js'
@@ -17,20 +19,20 @@ const knock = (...doors: string[]) =>
   `for door in ${doors.join(' ')}; do if timeout 5 nc -w 1 \${door%:*} \${door##*:} </dev/null >/dev/null 2>&1; then echo open; else echo shut; fi; done; `
 const COORDINATOR = 'at=${STAGER_URL#http://}; at=${at%%/*}; '
 
-const FIREWALLS = ['iptables', 'ip6tables']
-
-/** The rules in the format of `iptables-save` and `ip6tables-save`. */
-async function rulesOf(launch: string): Promise<string[][]> {
-  const saved = await Promise.all(FIREWALLS.map((tool) => runProcess(`${tool}-save`, ['-t', 'filter'])))
-  return saved.map(({ stdout }) => stdout.split('\n').filter((line) => line.includes(launch)))
+/** The rules in the format of `iptables-save`. */
+async function rulesOf(launch: string): Promise<string[]> {
+  const { stdout } = await runProcess('iptables-save', ['-t', 'filter'])
+  return stdout.split('\n').filter((line) => line.includes(launch))
 }
 
 async function flush(launch: string): Promise<void> {
-  for (const [index, rules] of (await rulesOf(launch)).entries()) {
-    const input = ['*filter', ...rules.map((rule) => rule.replace('-A', '-D')), 'COMMIT', ''].join('\n')
-    await runProcess(`${FIREWALLS[index]!}-restore`, ['--noflush', '-w'], { input })
-  }
+  const rules = await rulesOf(launch)
+  const input = ['*filter', ...rules.map((rule) => rule.replace('-A', '-D')), 'COMMIT', ''].join('\n')
+  await runProcess('iptables-restore', ['--noflush', '-w'], { input })
 }
+
+/** The file that says whether IPv6 is disabled on the bridge of a launch. */
+const ipv6Switch = (launch: string) => `/proc/sys/net/ipv6/conf/${bridgeName(launch)}/disable_ipv6`
 
 describe('the network of a launch', () => {
   let under: DockerIsolationUnderTest
@@ -89,6 +91,19 @@ describe('the network of a launch', () => {
     expect(line).toBe('none')
   })
 
+  it('has a bridge without IPv6, also after that was enabled on all interfaces', async () => {
+    const recorder = new Recorder()
+    const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
+    const { release } = await launch(under.isolation, plan, recorder)
+    const addresses = () => Object.values(networkInterfaces()[bridgeName(plan.id)] ?? {}).map(({ family }) => family)
+    expect(addresses()).toEqual(['IPv4'])
+    await writeFile(ipv6Switch(plan.id), '0')
+    await vi.waitFor(() => expect(recorder.repairs).toEqual(['firewall rules']), 60_000)
+    expect(await readFile(ipv6Switch(plan.id), 'utf8')).toBe('1\n')
+    expect(addresses()).toEqual(['IPv4'])
+    expect(await release()).toEqual({ failures: [] })
+  })
+
   it('without egress gets an error at once for a connection to the outside', async () => {
     // Newer Engines give an internal network no default route.
     expect(await outputOf('nc -w 20 192.0.2.1 80 </dev/null 2>&1; true')).toEqual([
@@ -142,7 +157,7 @@ describe('the network of a launch', () => {
     await vi.waitFor(() => expect(recorder.stdout).toMatch(/^shut\n/), 60_000)
 
     const before = await rulesOf(plan.id)
-    expect(before.map(({ length }) => length)).toEqual([5, 2])
+    expect(before).toHaveLength(5)
     await vi.waitFor(async () => {
       const before = recorder.stdout.length
       await flush(plan.id)
@@ -176,9 +191,9 @@ describe('the network of a launch', () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
     const { release } = await launch(under.isolation, plan, recorder)
-    const [ours] = await rulesOf(plan.id)
+    const ours = await rulesOf(plan.id)
     expect(ours).toHaveLength(5)
-    const gone = (ours?.[0] ?? '').replaceAll('"', '').replace('-A INPUT', '-D INPUT')
+    const gone = (ours[0] ?? '').replaceAll('"', '').replace('-A INPUT', '-D INPUT')
     await runProcess('iptables', ['-w', ...gone.split(' ')])
     expect(await release()).toEqual({ failures: [] })
     expect(await under.traces()).toEqual([])

@@ -32,6 +32,11 @@ class FakeFirewall {
     return Promise.resolve(plans.filter(({ comment }) => !this.there.has(comment)))
   }
 
+  remove(comment: string): Promise<void> {
+    this.there.delete(comment)
+    return Promise.resolve()
+  }
+
   removeWhere(isOurs: (comment: string) => boolean): Promise<string[]> {
     const gone = [...this.there].filter(isOurs)
     for (const comment of gone) this.there.delete(comment)
