@@ -94,6 +94,28 @@ describe('requests that are interrupted', () => {
     await service.subscribed()
   })
 
+  it('waits while the service is turned off, says so, and is answered when it is back', async () => {
+    let launches = 0
+    service.daemon.isolation.stagers.set('./stage', async (context) => {
+      launches += 1
+      if (launches === 1) await HANGS(context)
+      else await call(context.url, 'POST /done')
+    })
+    const asked = service.ask({ app_id: 'turned-off' })
+    await until('it is staged', () => launches === 1)
+    const { flags } = service.daemon
+    await service.daemon.stop()
+    service.daemon.flags = { ...flags, cloudFoundryNats: '' }
+    service.daemon.log.length = 0
+    await service.daemon.start()
+    expect(service.daemon.said('wait until cloud-foundry-nats is set again')).toBe(true)
+    await service.daemon.stop()
+    service.daemon.flags = flags
+    await service.daemon.start()
+    expect((await asked).error).toBeUndefined()
+    await service.subscribed()
+  })
+
   it('answers what was done while NATS was away, once it is back', async () => {
     let open: () => void = () => undefined
     const gate = new Promise<void>((resolve) => (open = resolve))

@@ -261,6 +261,15 @@ describe('staging requests', () => {
     expect(answers[0]?.task_log).toMatch(/^(?:first\n)+last\n$/)
   })
 
+  it('whose answer NATS denies keep no other waiting', async () => {
+    server.denied.add('forbidden')
+    running.push(await start(done, { maxTasks: 1 }))
+    server.send('staging', REQUEST, 'forbidden')
+    send()
+    await until('the other is answered', () => answers.length === 1)
+    await until('both are forgotten', async () => (await store.tasks.all()).length === 0)
+  })
+
   it('wait for a bus that is not there yet', async () => {
     let tries = 0
     const open = () => {
