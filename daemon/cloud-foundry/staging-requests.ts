@@ -234,6 +234,8 @@ export class StagingRequests {
     if (reply !== undefined) {
       await orAborted(this.#connected.promise, this.#stop.signal)
       await this.#untilDone('send an answer', () => this.#send(reply, text))
+      const sinceMs = Date.now() - Date.parse(task.receivedAt)
+      this.#parts.logger.info({ task: task.id, error: settled.error, sinceMs }, 'a staging request is answered')
     }
     await this.#untilDone('record that an answer was sent', () => tasks.remove(task.id))
   }

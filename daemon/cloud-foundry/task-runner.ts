@@ -36,7 +36,7 @@ export interface TaskRunnerParts extends Omit<ApplicationsParts, 'maxBytes'> {
   readonly tasks: Pick<TaskRepository, 'progress'>
   readonly plugIns: Pick<PlugIns, 'pipelineOf' | 'prepare'>
   readonly timeoutMs: number
-  readonly logger: Pick<Logger, 'warn' | 'error'>
+  readonly logger: Pick<Logger, 'debug' | 'warn' | 'error'>
 }
 
 export interface TaskAnswer {
@@ -83,7 +83,7 @@ export class TaskRunner {
   /** Rejects with the reason of `stop` if that is aborted, and with errors of the store. */
   async run(task: Task, request: StagingRequest, stop: AbortSignal): Promise<TaskAnswer> {
     const { timeoutMs } = this.#parts
-    const log = new TaskLog(task.log)
+    const log = new TaskLog(task.log, (step) => this.#parts.logger.debug({ task: task.id }, step))
     const timeout = AbortSignal.timeout(await this.#timeLeft(task))
     const signal = AbortSignal.any([stop, timeout])
     try {
@@ -181,7 +181,7 @@ export class TaskRunner {
       }
     }
     const lines = await output
-    for (const { text, time } of lines) log.add(text, time)
+    for (const { text, time } of lines) log.addAt(text, time)
     signal.throwIfAborted()
     const result = await ledger.get(staging.uuid)
     if (result.state === 'succeeded') return { staging: result, printed: lines.map(({ text }) => `${text}\n`).join('') }

@@ -27,7 +27,7 @@ export interface DropletsParts {
     compression: Compression,
     options: {
       readonly move: { readonly from: string; readonly to: string }
-      readonly first: Uint8Array
+      readonly first: Promise<Uint8Array>
       readonly signal: AbortSignal
     },
   ) => Promise<Readable>
@@ -87,16 +87,20 @@ export class Droplets {
       const from = (startPathOf(found.environment) ?? '/').slice(1)
       const scripts = scriptsOf(found)
       const { stream: checked } = await blobs.open(resource.sha256)
-      const top = topOf(found, from, await readEntries(checked, signal))
+      const first = readEntries(checked, signal).then((entries) => {
+        const { mode } = topOf(found, from, entries)
+        return Buffer.concat([
+          directory('logs'),
+          ...(log === undefined ? [] : [file('logs/staging.log', log, 0o644)]),
+          directory('tmp'),
+          file('startup', scripts.startup, 0o500),
+          file('stop', scripts.stop, 0o500),
+          tarEntry({ path: APP, kind: 'directory', mode, owner: RUNNER, time: EPOCH }),
+        ])
+      })
+      // If it is not waited for, because something else fails first.
+      first.catch(() => undefined)
       const { stream: stored } = await openVerified(blobs, resource.sha256, signal)
-      const first = Buffer.concat([
-        directory('logs'),
-        ...(log === undefined ? [] : [file('logs/staging.log', log, 0o644)]),
-        directory('tmp'),
-        file('startup', scripts.startup, 0o500),
-        file('stop', scripts.stop, 0o500),
-        tarEntry({ path: APP, kind: 'directory', mode: top.mode, owner: RUNNER, time: EPOCH }),
-      ])
       return {
         name: found.name,
         stream: await move(stored, resource.compression, { move: { from, to: APP }, first, signal }),

@@ -117,7 +117,7 @@ try_sample() {
   run_tests_of_broken "$sample" "$(text_of "$sample" breaks)" "$(text_of "$sample" test)"
   text=$(text_of "$sample" absent)
   if [[ -n $text ]]; then ask_for_absent "$sample" "${text%% *}" "${text#* }"; fi
-  remember "$sample" "$pipeline" "$staged"
+  remember "$sample" "$pipeline" "$staged" "tests pass${text:+, ${text%% *} is absent}"
 }
 
 # request_sample SAMPLE: has it staged by a request of Cloud Foundry over NATS, runs the droplet, and asks it. Adds a line
@@ -137,7 +137,7 @@ request_sample() {
   done < <(sample_lines "$sample")
   stop_package
   rm -r "$droplet"
-  remember "$sample" "$framework" "$staged"
+  remember "$sample" "$framework" "$staged" 'as a droplet'
 }
 
 # ask PATH TEXT
@@ -185,12 +185,12 @@ ask_for_absent() {
   rm -r "$log" "${copy%/*}"
 }
 
-# remember SAMPLE PIPELINE MICROSECONDS
+# remember SAMPLE PIPELINE MICROSECONDS CHECKS: CHECKS are those besides its paths.
 remember() {
   local egress=no checks
   if needs_egress "$1"; then egress=yes; fi
-  checks=$(sample_lines "$1" | awk '$3 ~ "^/" { paths++ } $3 == "absent" { absent = ", " $4 " is absent" }
-    END { print paths (paths == 1 ? " path" : " paths") ", tests pass" absent }')
+  checks=$(sample_lines "$1" | awk -v more="$4" '$3 ~ "^/" { paths++ }
+    END { print paths (paths == 1 ? " path, " : " paths, ") more }')
   printf '%-16s %-12s %6d.%d s   %-7s %s\n' "$1" "$2" $(($3 / 1000000)) $(($3 / 100000 % 10)) "$egress" "$checks" >>"$results"
 }
 

@@ -122,7 +122,7 @@ it('ten requests at once: four are under way, the others are queued, and a neigh
     ((to - from) / 1000)
   await until('the neighbour has begun', async () => (await ticks()).length > 10)
   const idleFrom = Date.now()
-  await delay(3000)
+  await delay(2000)
   const began = Date.now()
 
   const names = Array.from({ length: 10 }, (_, index) => `at-once-${index}`)
