@@ -25,13 +25,16 @@ export async function movedArchive(
   compression: Compression,
   { move, first, level, signal }: MovedOptions,
 ): Promise<Readable> {
+  const begin = Promise.resolve(first)
+  // It may reject before it is waited for.
+  begin.catch(() => undefined)
   const plain = await decompress(stored, compression, { strict: false, signal })
   // Until it is read, nobody else would hear of an error, which ends the pipeline then.
   plain.on('error', () => undefined)
   const mover = new PathMover(move)
   try {
     // Before the first byte of the archive, so it is the first of the output.
-    mover.push(await first)
+    mover.push(await begin)
   } catch (error) {
     plain.destroy()
     throw error
