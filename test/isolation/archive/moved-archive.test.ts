@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { Readable } from 'node:stream'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { movedArchive, type MovedOptions } from '../../../isolation/archive/moved-archive.js'
 import { scanArchive } from '../../../isolation/archive/scan.js'
 import { collect } from '../../support/collect.js'
@@ -68,7 +68,7 @@ describe('an archive whose members are moved', () => {
       const refused = stored()
       const first = Promise.reject(new Error('refused'))
       await expect(movedArchive(refused, compression, { move, first, signal })).rejects.toThrow('refused')
-      await vi.waitFor(() => expect(refused.destroyed).toBe(true))
+      await expect.poll(() => refused.destroyed).toBe(true)
     },
   )
 
