@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { Conflict, NotFound, StagerdError } from '../../base/errors.js'
+import { Conflict, NotFound } from '../../base/errors.js'
 import { RUNNER } from '../../base/runner.js'
 import { END_OF_ARCHIVE, tarEntry } from '../../base/tar-blocks.js'
 import { tarTime } from '../../base/tar-time.js'
@@ -19,7 +19,7 @@ import { Applications, type ApplicationsParts } from './applications.js'
 import type { PlugIns } from './plug-ins.js'
 import { packageNameOf, type StagingRequest } from './staging-request.js'
 import { TaskLog } from './task-log.js'
-import { failing, PLUGIN_FAILED, TaskFailed, wordsOf } from './task-steps.js'
+import { failing, PLUGIN_FAILED, TaskFailed, unlessCode, wordsOf } from './task-steps.js'
 import { upload } from './transfers.js'
 
 /** The packages of applications. */
@@ -294,10 +294,4 @@ function failed(task: Task, log: TaskLog, message: string, reason?: string): Tas
   if (reason !== undefined && !message.includes(reason)) log.add(reason)
   log.add(message)
   return { task_id: task.id, task_log: log.text, error: message }
-}
-
-function unlessCode(...codes: readonly string[]): (error: unknown) => undefined {
-  return (error) => {
-    if (!(error instanceof StagerdError) || !codes.includes(error.code)) throw error
-  }
 }
