@@ -28,6 +28,7 @@ import type { BuildIsolation } from './build-isolation.js'
 import { buildCloudFoundry, type CloudFoundry } from './build-cloud-foundry.js'
 import { buildWebhooks } from './build-webhooks.js'
 import { loadCaBundle } from './ca-bundle.js'
+import { requestFindings, renderRequests } from './cloud-foundry/request-findings.js'
 import { examineSocket } from './control-socket.js'
 import { Coordinator } from './coordinator/coordinator.js'
 import { DropletUploads } from './droplets/droplet-uploads.js'
@@ -238,6 +239,9 @@ export async function buildApp(
     get verification() {
       return verifier.status()
     },
+    get cloudFoundry() {
+      return renderRequests(cloudFoundry?.status)
+    },
   }
   const readiness = new Readiness({ isolation, stagings: service })
   const proxies = [settings.proxy.http, settings.proxy.https].filter((one) => one !== undefined)
@@ -245,6 +249,7 @@ export async function buildApp(
     await examineSocket(settings.socket, settings.group),
     ...(await examineHost({ stateDirectory: stateDir, proxies, networkMtu: settings.networkMtu, uplinkMtu })),
     ...(await storedDataFindings({ verifications, verifier, packages })),
+    ...requestFindings(cloudFoundry?.status),
   ])
 
   // Metrics.

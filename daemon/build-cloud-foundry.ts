@@ -1,12 +1,13 @@
-import { Counter, Histogram, type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import type { Logger } from 'pino'
 import { installDirectory } from '../base/installation.js'
 import { readNatsCredentials } from './cloud-foundry/nats-credentials.js'
 import { NatsBus } from './cloud-foundry/nats-bus.js'
 import { PlugIns, type PlugInsParts } from './cloud-foundry/plug-ins.js'
 import { readPlugInTable } from './cloud-foundry/read-plug-in-table.js'
-import { StagingRequests, type Received } from './cloud-foundry/staging-requests.js'
+import { StagingRequests, type RequestsStatus } from './cloud-foundry/staging-requests.js'
 import { NAMESPACE, TaskRunner, type TaskRunnerParts } from './cloud-foundry/task-runner.js'
+import { countRequests, measureTasks } from './metrics/cloud-foundry-metrics.js'
 import { OutboundClient } from './outbound/outbound-client.js'
 import type { Seal } from './secrets/seal.js'
 import type { Settings } from './settings/settings.js'
@@ -27,6 +28,8 @@ export interface CloudFoundryParts
 }
 
 export interface CloudFoundry {
+  /** As it is now. */
+  readonly status: RequestsStatus
   readonly start: () => void
   readonly drain: () => Promise<void>
   readonly stop: () => Promise<void>
@@ -35,8 +38,16 @@ export interface CloudFoundry {
 /** The older staging service, if the settings turn it on. Throws `BadInput` (`bad-settings`) for its credentials. */
 export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<CloudFoundry | undefined> {
   const { settings, authorities, registry, logger, nodeId, ...rest } = parts
-  const { nats, subjects, maxTasks, timeoutMs, networks } = settings
-  if (!nats) return undefined
+  const { nats, subjects, maxActiveTasks: maxTasks, maxStagingDurationMs: timeoutMs, networks } = settings
+  if (!nats) {
+    const { length } = await parts.tasks.all()
+    if (length > 0)
+      logger.warn(
+        { tasks: length },
+        'staging requests of Cloud Foundry are recorded, and wait until cloud-foundry-nats is set again: cancel their stagings if it will not be',
+      )
+    return undefined
+  }
   const authenticator = await readNatsCredentials(settings.credentials)
   const table = await readPlugInTable(installDirectory(), settings.frameworks)
   // No proxy: the older service used none.
@@ -52,34 +63,18 @@ export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<Cloud
       ...{ ...rest, client, timeoutMs, logger },
       plugIns: new PlugIns({ ...rest, table, namespace: NAMESPACE }),
     }),
-    received: metersOf(registry),
+    received: countRequests(registry),
   })
+  measureTasks(registry, () => requests.status)
   return {
+    get status() {
+      return requests.status
+    },
     start: () => requests.start(),
     drain: () => requests.drain(),
     stop: async () => {
       await requests.stop()
       await client.close()
     },
-  }
-}
-
-function metersOf(registry: Registry): (one: Received) => void {
-  const counter = new Counter({
-    name: 'stagerd_cloud_foundry_requests_total',
-    help: 'Staging requests of Cloud Foundry: accepted, refused with an answer, malformed, or lost because they could not be recorded',
-    labelNames: ['result'],
-    registers: [registry],
-  })
-  const unrecorded = new Histogram({
-    name: 'stagerd_cloud_foundry_unrecorded_seconds',
-    help: 'From the arrival of a staging request until it was recorded: it would have been lost with the daemon',
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
-    registers: [registry],
-  })
-  for (const result of ['accepted', 'refused', 'malformed', 'lost'] as const) counter.inc({ result }, 0)
-  return ({ result, unrecordedMs }) => {
-    counter.inc({ result })
-    if (unrecordedMs !== undefined) unrecorded.observe(unrecordedMs / 1000)
   }
 }

@@ -118,11 +118,12 @@ export class Daemon {
 
   /** What `systemctl status` shows. Never rejects. */
   async status(): Promise<string> {
-    const { readiness, ledger, service } = this.#app
+    const { readiness, ledger, service, cloudFoundry } = this.#app
     try {
       await readiness.assertReady()
       const [queued, running] = await Promise.all([ledger.list({ state: 'queued' }), ledger.list({ state: 'running' })])
-      return `${running.length} of at most ${service.limit} stagings running, ${queued.length} queued`
+      const fault = cloudFoundry?.status.fault
+      return `${running.length} of at most ${service.limit} stagings running, ${queued.length} queued${fault === undefined ? '' : `; no requests of Cloud Foundry: ${fault}`}`
     } catch (error) {
       return `Not ready: ${messageOf(error)}`
     }

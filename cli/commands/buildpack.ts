@@ -85,12 +85,12 @@ async function add(session: Session, options: AddOptions, name: string, source: 
   const put = await withBuildpack(session, source, (directory) =>
     putBuildpack(session, name, directory, options.dependsOn),
   )
-  const { environment } = await session.api.get<Stager>(stagerPath(before.uuid), { signal: session.signal })
-  const names = namesOf(environment)
-  const others = names.filter((one) => one !== name)
-  const position = Math.min(options.position ?? (names.indexOf(name) + 1 || names.length + 1), others.length + 1)
-  others.splice(position - 1, 0, name)
-  await setNames(session, before, others)
+  let position = 0
+  await changeNames(session, before, (names) => {
+    const others = names.filter((one) => one !== name)
+    position = Math.min(options.position ?? (names.indexOf(name) + 1 || names.length + 1), others.length + 1)
+    return others.toSpliced(position - 1, 0, name)
+  })
   await session.output.result({ name, position, package: put.fqn }, () => `Added ${put.fqn} at position ${position}.`)
   return EXIT.success
 }
@@ -119,18 +119,15 @@ async function list(session: Session, options: StagerOption): Promise<number> {
 
 async function remove(session: Session, options: StagerOption, name: string): Promise<number> {
   const stager = await lookUp<Stager>(session, options.stager, 'job')
-  const names = namesOf(stager.environment)
-  if (!names.includes(name))
-    throw new NotFound(
-      'buildpack-not-found',
-      `${stager.fqn} tries no buildpack ${quote(name)}: see \`stagectl buildpack list\`.`,
-    )
   // First the list: a name without a package would end each staging.
-  await setNames(
-    session,
-    stager,
-    names.filter((one) => one !== name),
-  )
+  await changeNames(session, stager, (names) => {
+    if (!names.includes(name))
+      throw new NotFound(
+        'buildpack-not-found',
+        `${stager.fqn} tries no buildpack ${quote(name)}: see \`stagectl buildpack list\`.`,
+      )
+    return names.filter((one) => one !== name)
+  })
   const fqn = session.newName(packageOfBuildpack(name), 'package').fqn
   const kept = await deletePackage(session, fqn)
   await session.output.result({ name }, () => `Removed the buildpack ${name}${kept === undefined ? '' : `; ${kept}`}.`)
@@ -152,9 +149,29 @@ function namesOf(environment: Stager['environment']): string[] {
   return (environment[LIST] ?? '').split(/\s+/).filter((name) => name !== '')
 }
 
-async function setNames({ api, signal }: Session, { uuid }: Stager, names: readonly string[]): Promise<void> {
-  const text = names.join(' ')
-  if (text.length > 32 * 1024) throw new BadInput('too-many-buildpacks', 'There are too many buildpacks: remove some.')
-  const change = names.length === 0 ? { environment_unset: [LIST] } : { environment_set: { [LIST]: text } }
-  await api.patch<Stager>(stagerPath(uuid), change, { signal })
+/** How often the list is read again when others change it at the same time. Of these, one succeeds each time. */
+const TRIES = 50
+
+/** Changes the list as it is in this moment: what others add or remove meanwhile is not lost. */
+async function changeNames(
+  { api, signal }: Session,
+  { uuid }: Stager,
+  change: (names: readonly string[]) => readonly string[],
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const { environment } = await api.get<Stager>(stagerPath(uuid), { signal })
+    const text = change(namesOf(environment)).join(' ')
+    if (text.length > 32 * 1024)
+      throw new BadInput('too-many-buildpacks', 'There are too many buildpacks: remove some.')
+    const document = {
+      ...(text === '' ? { environment_unset: [LIST] } : { environment_set: { [LIST]: text } }),
+      environment_expected: { [LIST]: environment[LIST] ?? null },
+    }
+    try {
+      await api.patch<Stager>(stagerPath(uuid), document, { signal })
+      return
+    } catch (error) {
+      if (!(error instanceof ApiProblem) || error.code !== 'environment-changed' || tries === TRIES) throw error
+    }
+  }
 }

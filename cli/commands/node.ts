@@ -66,6 +66,7 @@ function describe(output: Output, status: NodeStatus): string {
     `Containers created ahead: ${status.prepared ?? 0}`,
     `Caches of stagers: ${status.stager_caches.count}, ${formatBytes(status.stager_caches.bytes)}`,
     ...describeVerification(status.verification),
+    ...describeRequests(status.cloud_foundry),
     ...describeKept(output, kept),
   ].join('\n')
 }
@@ -87,6 +88,12 @@ function describeVerification(found: NodeStatus['verification']): string[] {
     ...(damaged > 0 ? [`Damaged data: ${damaged}, which \`stagectl node doctor\` names`] : []),
     ...(layers > 0 ? [`Damaged layers in use: ${layers}, made again when nothing uses them`] : []),
   ]
+}
+
+function describeRequests(found: NodeStatus['cloud_foundry']): string[] {
+  if (!found) return []
+  const { ready, message, active, waiting } = found
+  return [`Requests of Cloud Foundry: ${active} under way, ${waiting} waiting${ready ? '' : `. None come: ${message}`}`]
 }
 
 function describeKept(output: Output, kept: NodeStatus['kept']): string[] {

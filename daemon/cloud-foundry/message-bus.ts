@@ -10,7 +10,8 @@
  *
  * - Open: `subscribe` may be called for several subjects, and `publish` at any time until `close`.
  * - A lost connection is not an error. It is made again for as long as the bus is not closed, and what others publish in
- *   the meantime goes to other members of the group, or to nobody.
+ *   the meantime goes to other members of the group, or to nobody. The same holds for a subscription that the server denies,
+ *   at once or later: it is asked for again and again.
  * - Draining: no further message comes, and those that were delivered here before have been handed over when `drain`
  *   resolves. The answers to them are still published. `drain` is idempotent.
  * - Closed: nothing is published any more. `close` may be called in any state, and is idempotent.
@@ -22,13 +23,19 @@ export interface MessageBus {
    * @param handle must not throw, and not wait: a message that is to wait is kept by whoever subscribes
    */
   subscribe(subject: string, group: string, handle: (message: BusMessage) => void): void
-  /** Resolves when the server has the subscriptions so far. Throws what `publish` throws. */
+  /**
+   * Resolves when the server has the subscriptions so far. Throws `Unavailable` (`bus-unreachable`), and `Refused`
+   * (`bus-denied`) where the server does not allow one of them.
+   */
   ready(): Promise<void>
+  /** Why messages do not come at present, in one sentence. Undefined if they come. */
+  readonly fault: string | undefined
   /**
    * Resolves when the server has taken the message. When it rejects, the server may have taken it or not, so a repeat may
    * make two of it.
    *
-   * Throws `Unavailable` (`bus-unreachable`), `TooLarge` (`message-too-large`), `BadInput` (`bad-subject`).
+   * Throws `Unavailable` (`bus-unreachable`), `TooLarge` (`message-too-large`), `BadInput` (`bad-subject`), `Refused`
+   * (`bus-denied`) where the server does not allow it.
    */
   publish(subject: string, data: Uint8Array): Promise<void>
   drain(): Promise<void>

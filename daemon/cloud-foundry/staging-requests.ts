@@ -7,7 +7,9 @@ import { orAborted } from '../../base/or-aborted.js'
 import type { Seal } from '../secrets/seal.js'
 import type { Task, TaskRepository } from '../store/task-repository.js'
 import type { BusMessage, MessageBus } from './message-bus.js'
+import { publishAnswer } from './publish-answer.js'
 import { parseStagingRequest, type StagingRequest } from './staging-request.js'
+import { TaskQueue } from './task-queue.js'
 import type { TaskAnswer, TaskRunner } from './task-runner.js'
 
 export type RequestResult = 'accepted' | 'refused' | 'malformed' | 'lost'
@@ -17,6 +19,14 @@ export interface Received {
   readonly result: RequestResult
   /** How long it could have been lost here: from its arrival until it was recorded. Undefined if it was not recorded. */
   readonly unrecordedMs: number | undefined
+}
+
+export interface RequestsStatus {
+  /** Why no requests come at present, in one sentence. Undefined if they come. */
+  readonly fault: string | undefined
+  /** Tasks that are under way, and those that wait for one of them. */
+  readonly active: number
+  readonly waiting: number
 }
 
 interface Arrived {
@@ -30,7 +40,7 @@ export interface StagingRequestsParts {
   readonly subjects: readonly string[]
   readonly maxTasks: number
   readonly tasks: TaskRepository
-  readonly runner: Pick<TaskRunner, 'run' | 'settle'>
+  readonly runner: Pick<TaskRunner, 'enter' | 'run' | 'settle'>
   readonly seal: Pick<Seal, 'open' | 'close'>
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** For metrics. */
@@ -47,7 +57,7 @@ export interface StagingRequestsParts {
  *   the daemon ends between the two: the answer is taken by the server, and that is recorded.
  * - A request that has arrived and is not recorded is lost when the daemon ends. Nothing else is done in between, and one
  *   that cannot be recorded is not answered, so the limit of the requester's time covers it.
- * - At most `maxTasks` are under way; others wait in the order of their receipt.
+ * - At most `maxTasks` are under way; others wait in the order of their receipt, with a staging that is queued.
  *
  * LIFECYCLE: `start` once: it connects, and goes on with the tasks of an earlier process, in the background. `drain` takes no
  * more requests, and resolves when nothing is under way; what waits is left to the next start. `stop` ends what is under
@@ -57,12 +67,14 @@ export class StagingRequests {
   readonly #parts: StagingRequestsParts
   readonly #retryMs: number
   readonly #stop = new AbortController()
-  readonly #waiting: Task[] = []
+  readonly #queue: TaskQueue
   readonly #active = new Set<Promise<void>>()
   readonly #arrived: Arrived[] = []
   /** Records that are being made. */
   readonly #recording = new Set<Promise<void>>()
   #bus: MessageBus | undefined
+  /** Until there is a connection. */
+  #fault: string | undefined = 'NATS has not answered yet.'
   readonly #connected = new Deferred<undefined>()
   #started: Promise<void> | undefined
   #isDraining = false
@@ -70,6 +82,12 @@ export class StagingRequests {
   constructor(parts: StagingRequestsParts) {
     this.#parts = parts
     this.#retryMs = parts.retryMs ?? 5000
+    this.#queue = new TaskQueue({
+      requestOf: (task) => this.#requestOf(task),
+      enter: (task, request, signal) => parts.runner.enter(task, request, signal),
+      signal: this.#stop.signal,
+      logger: parts.logger,
+    })
   }
 
   start(): void {
@@ -77,6 +95,11 @@ export class StagingRequests {
       if (!this.#stop.signal.aborted)
         this.#parts.logger.error({ err: error }, 'staging requests of Cloud Foundry cannot be taken')
     })
+  }
+
+  get status(): RequestsStatus {
+    const fault = this.#bus ? this.#bus.fault : this.#fault
+    return { fault, active: this.#active.size, waiting: this.#queue.length }
   }
 
   async drain(): Promise<void> {
@@ -92,19 +115,23 @@ export class StagingRequests {
     await this.#started
     await this.#bus?.drain()
     await Promise.all([...this.#recording, ...this.#active])
+    await this.#queue.idle()
     await this.#bus?.close()
   }
 
   async #start(): Promise<void> {
     const { open, subjects, tasks, logger } = this.#parts
     const interrupted = await this.#untilDone('read the tasks', () => tasks.all())
-    this.#waiting.push(...interrupted)
+    for (const task of interrupted) this.#queue.push(task)
     if (interrupted.length > 0)
       logger.info({ tasks: interrupted.length }, 'interrupted tasks of Cloud Foundry continue')
     // Their time runs, also where NATS is away.
     this.#next()
     const bus = await this.#untilDone('connect to NATS', async () => {
-      const opened = await open()
+      const opened = await open().catch((error: unknown) => {
+        this.#fault = messageOf(error)
+        throw error
+      })
       // Nobody waits for it any more.
       if (this.#stop.signal.aborted) await opened.close()
       return opened
@@ -144,7 +171,7 @@ export class StagingRequests {
           { task: task.id, unrecordedMs: Math.round(unrecordedMs * 10) / 10 },
           'a staging request is recorded',
         )
-        this.#waiting.push(task)
+        this.#queue.push(task)
       }
       this.#next()
     } catch (error) {
@@ -176,7 +203,7 @@ export class StagingRequests {
 
   #next(): void {
     while (!this.#isDraining && this.#active.size < this.#parts.maxTasks) {
-      const task = this.#waiting.shift()
+      const task = this.#queue.shift()
       if (!task) return
       const done = this.#do(task)
         .catch((error: unknown) => {
@@ -185,6 +212,7 @@ export class StagingRequests {
         })
         .finally(() => {
           this.#active.delete(done)
+          this.#queue.ended(task)
           this.#next()
         })
       this.#active.add(done)
@@ -205,22 +233,26 @@ export class StagingRequests {
     const text = Buffer.from(answer)
     if (reply !== undefined) {
       await orAborted(this.#connected.promise, this.#stop.signal)
-      await this.#untilDone('send an answer', () => this.#publish(reply, text))
+      await this.#untilDone('send an answer', () => this.#send(reply, text))
+      const sinceMs = Date.now() - Date.parse(task.receivedAt)
+      this.#parts.logger.info({ task: task.id, error: settled.error, sinceMs }, 'a staging request is answered')
     }
     await this.#untilDone('record that an answer was sent', () => tasks.remove(task.id))
   }
 
   async #answerOf(task: Task): Promise<object> {
-    const { seal, runner } = this.#parts
-    let request: StagingRequest | undefined
     try {
-      request = parseStagingRequest(seal.open(task.request, placeOf(task.id)))
-      if (request) return await runner.run(task, request, this.#stop.signal)
+      const request = this.#requestOf(task)
+      if (request) return await this.#parts.runner.run(task, request, this.#stop.signal)
       throw new Error('a recorded request is no JSON')
     } catch (error) {
       this.#stop.signal.throwIfAborted()
       return { task_id: task.id, task_log: task.log, error: this.#failed(error, task.id) }
     }
+  }
+
+  #requestOf(task: Task): StagingRequest | undefined {
+    return parseStagingRequest(this.#parts.seal.open(task.request, placeOf(task.id)))
   }
 
   /** What the requester is told of a fault of this daemon. */
@@ -229,20 +261,9 @@ export class StagingRequests {
     return 'stagerd has failed: its log says why.'
   }
 
-  /** An answer to what is no subject is dropped: nobody can receive it. One that is too large loses the begin of its log. */
-  async #publish(reply: string, data: Buffer): Promise<void> {
-    try {
-      if (!this.#bus) throw new Error('there is no connection')
-      await this.#bus.publish(reply, data)
-    } catch (error) {
-      if (!(error instanceof StagerdError)) throw error
-      if (error.code === 'message-too-large' && data.length > SHORTENED_BYTES) {
-        await this.#publish(reply, shortened(data))
-        return
-      }
-      if (error.code !== 'bad-subject' && error.code !== 'message-too-large') throw error
-      this.#parts.logger.error({ err: error }, 'an answer to a staging request cannot be sent')
-    }
+  async #send(reply: string, answer: Buffer): Promise<void> {
+    if (!this.#bus) throw new Error('there is no connection')
+    await publishAnswer(this.#bus, reply, answer, this.#parts.logger)
   }
 
   /** Tries until it succeeds. Throws when this is stopped. */
@@ -259,21 +280,6 @@ export class StagingRequests {
       await delay(this.#retryMs, undefined, { signal: this.#stop.signal })
     }
   }
-}
-
-/** Of an answer with the end of its log, at most: JSON takes up to six bytes for a character. */
-const SHORTENED_BYTES = 256 * 1024
-
-function shortened(answer: Buffer): Buffer {
-  const document = JSON.parse(answer.toString()) as TaskAnswer
-  const end = document.task_log.slice(-16 * 1024)
-  return Buffer.from(
-    JSON.stringify({
-      ...document,
-      task_log: end.slice(end.indexOf('\n') + 1),
-      ...(document.error === undefined ? {} : { error: document.error.slice(0, 4096) }),
-    }),
-  )
 }
 
 function resultOf(task: Task | undefined): RequestResult {

@@ -2,10 +2,13 @@
 export class TaskLog {
   #text: string
 
-  /** @param text what an earlier process has written */
+  /**
+   * @param text what an earlier process has written
+   * @param onStep gets each line of the service itself, when it is added
+   */
   constructor(
     text = '',
-    private readonly now: () => Date = () => new Date(),
+    private readonly onStep: (line: string) => void = () => undefined,
   ) {
     this.#text = text
   }
@@ -18,7 +21,13 @@ export class TaskLog {
     this.#text = ''
   }
 
-  add(line: string, time = this.now()): void {
+  /** A step of the service, at this moment. */
+  add(line: string): void {
+    this.onStep(line)
+    this.addAt(line, new Date())
+  }
+
+  addAt(line: string, time: Date): void {
     this.#text += `[${stamp(time)}] ${line}\n`
   }
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { Conflict, NotFound, StagerdError } from '../../base/errors.js'
+import { Conflict, NotFound } from '../../base/errors.js'
 import { RUNNER } from '../../base/runner.js'
 import { END_OF_ARCHIVE, tarEntry } from '../../base/tar-blocks.js'
 import { tarTime } from '../../base/tar-time.js'
@@ -19,7 +19,7 @@ import { Applications, type ApplicationsParts } from './applications.js'
 import type { PlugIns } from './plug-ins.js'
 import { packageNameOf, type StagingRequest } from './staging-request.js'
 import { TaskLog } from './task-log.js'
-import { failing, PLUGIN_FAILED, TaskFailed, wordsOf } from './task-steps.js'
+import { failing, PLUGIN_FAILED, TaskFailed, unlessCode, wordsOf } from './task-steps.js'
 import { upload } from './transfers.js'
 
 /** The packages of applications. */
@@ -36,7 +36,7 @@ export interface TaskRunnerParts extends Omit<ApplicationsParts, 'maxBytes'> {
   readonly tasks: Pick<TaskRepository, 'progress'>
   readonly plugIns: Pick<PlugIns, 'pipelineOf' | 'prepare'>
   readonly timeoutMs: number
-  readonly logger: Pick<Logger, 'warn' | 'error'>
+  readonly logger: Pick<Logger, 'debug' | 'warn' | 'error'>
 }
 
 export interface TaskAnswer {
@@ -64,16 +64,26 @@ export function stagingOf(task: string): string {
 export class TaskRunner {
   readonly #parts: TaskRunnerParts
   readonly #applications: Applications
+  /** Submissions under way, by their UUIDs. */
+  readonly #submissions = new Map<string, Promise<Staging | undefined>>()
 
   constructor(parts: TaskRunnerParts) {
     this.#parts = parts
     this.#applications = new Applications({ ...parts, maxBytes: () => parts.maxBytes(NAMESPACE) })
   }
 
+  /**
+   * Shows a task that waits for its turn as a staging, which is queued, unless another one of its application is there.
+   * Throws what `run` answers.
+   */
+  async enter(task: string, request: StagingRequest, signal: AbortSignal): Promise<void> {
+    await this.#submitted(stagingOf(task), request, signal)
+  }
+
   /** Rejects with the reason of `stop` if that is aborted, and with errors of the store. */
   async run(task: Task, request: StagingRequest, stop: AbortSignal): Promise<TaskAnswer> {
     const { timeoutMs } = this.#parts
-    const log = new TaskLog(task.log)
+    const log = new TaskLog(task.log, (step) => this.#parts.logger.debug({ task: task.id }, step))
     const timeout = AbortSignal.timeout(await this.#timeLeft(task))
     const signal = AbortSignal.any([stop, timeout])
     try {
@@ -116,10 +126,13 @@ export class TaskRunner {
     const { droplets, tasks, client, directory } = this.#parts
     if (task.uploading)
       throw new TaskFailed('Failed uploading droplet', 'stagerd was restarted while the droplet was sent.')
-    const staging = await this.#staged(task, request, log, signal)
+    const { staging, printed } = await this.#staged(task, request, log, signal)
     log.add('Creating droplet')
     const droplet = await this.#failing('Failed creating droplet', signal, async () => {
-      const { name, stream } = await droplets.open({ uuid: staging.packageUuid }, signal, () => this.#madeBy(staging))
+      const { name, stream } = await droplets.open({ uuid: staging.packageUuid }, signal, {
+        contentOf: () => this.#madeBy(staging),
+        log: printed,
+      })
       try {
         const spooled = await spool(stream, { directory, maxBytes: DROPLET_LIMIT_BYTES, signal })
         return { name: `${name}.tgz`, ...spooled }
@@ -144,8 +157,13 @@ export class TaskRunner {
     return by(uuid) ?? (reused === undefined ? undefined : by(reused))
   }
 
-  /** The staging when it has succeeded. */
-  async #staged(task: Task, request: StagingRequest, log: TaskLog, signal: AbortSignal): Promise<Staging> {
+  /** The staging when it has succeeded, and what its stagers have printed. */
+  async #staged(
+    task: Task,
+    request: StagingRequest,
+    log: TaskLog,
+    signal: AbortSignal,
+  ): Promise<{ readonly staging: Staging; readonly printed: string }> {
     const { ledger } = this.#parts
     const staging = await this.#entered(task.id, request, signal)
     const ended = new AbortController()
@@ -162,38 +180,55 @@ export class TaskRunner {
         if (!isTerminal((await ledger.get(staging.uuid)).state)) throw error
       }
     }
-    for (const { text, time } of await output) log.add(text, time)
+    const lines = await output
+    for (const { text, time } of lines) log.addAt(text, time)
     signal.throwIfAborted()
     const result = await ledger.get(staging.uuid)
-    if (result.state === 'succeeded') return result
+    if (result.state === 'succeeded') return { staging: result, printed: lines.map(({ text }) => `${text}\n`).join('') }
     throw new TaskFailed(`${PLUGIN_FAILED}: ${result.failure?.message ?? 'it was cancelled.'}`, undefined)
   }
 
   /** The staging of the task, which is submitted if there is none yet: it appears before anything is fetched. */
   async #entered(task: string, request: StagingRequest, signal: AbortSignal): Promise<Staging> {
-    const { packages, stagings, ledger, plugIns } = this.#parts
-    const uuid = stagingOf(task)
     return await this.#failing(PLUGIN_FAILED, signal, async () => {
-      const found = await ledger.get(uuid).catch(unlessCode('staging-not-found'))
-      if (found) return found
-      const pipeline = await plugIns.pipelineOf(request)
-      const ref = { namespace: NAMESPACE, name: packageNameOf(request.appId) }
-      const { limits } = request
       // One staging of an application at a time, as of every package: the others wait.
       for (;;) {
-        signal.throwIfAborted()
-        try {
-          const subject = await packages.get(ref)
-          return await stagings.submit({ uuid: subject.uuid }, pipeline, { uuid, awaitsSource: true, limits })
-        } catch (error) {
-          if (error instanceof NotFound && error.code === 'package-not-found') await this.#create(ref, signal)
-          else {
-            unlessCode('package-busy')(error)
-            await delay(BUSY_MS, undefined, { signal })
-          }
-        }
+        const staging = await this.#submitted(stagingOf(task), request, signal)
+        if (staging) return staging
+        await delay(BUSY_MS, undefined, { signal })
       }
     })
+  }
+
+  /** Undefined while another staging of its application is there. Several callers make one staging. */
+  #submitted(uuid: string, request: StagingRequest, signal: AbortSignal): Promise<Staging | undefined> {
+    const underWay = this.#submissions.get(uuid)
+    if (underWay) return underWay
+    const submission = this.#submit(uuid, request, signal).finally(() => this.#submissions.delete(uuid))
+    this.#submissions.set(uuid, submission)
+    return submission
+  }
+
+  async #submit(uuid: string, request: StagingRequest, signal: AbortSignal): Promise<Staging | undefined> {
+    const { packages, stagings, ledger, plugIns } = this.#parts
+    const found = await ledger.get(uuid).catch(unlessCode('staging-not-found'))
+    if (found) return found
+    const pipeline = await plugIns.pipelineOf(request)
+    const ref = { namespace: NAMESPACE, name: packageNameOf(request.appId) }
+    const { limits } = request
+    for (;;) {
+      signal.throwIfAborted()
+      try {
+        const subject = await packages.get(ref)
+        return await stagings.submit({ uuid: subject.uuid }, pipeline, { uuid, awaitsSource: true, limits })
+      } catch (error) {
+        if (error instanceof NotFound && error.code === 'package-not-found') await this.#create(ref, signal)
+        else {
+          unlessCode('package-busy')(error)
+          return undefined
+        }
+      }
+    }
   }
 
   /** A package has data: until that of the application has come, an empty directory. */
@@ -259,10 +294,4 @@ function failed(task: Task, log: TaskLog, message: string, reason?: string): Tas
   if (reason !== undefined && !message.includes(reason)) log.add(reason)
   log.add(message)
   return { task_id: task.id, task_log: log.text, error: message }
-}
-
-function unlessCode(...codes: readonly string[]): (error: unknown) => undefined {
-  return (error) => {
-    if (!(error instanceof StagerdError) || !codes.includes(error.code)) throw error
-  }
 }

@@ -36,3 +36,10 @@ export function wordsOf(reason: unknown): string | undefined {
   if (typeof reason === 'string') return reason
   return reason instanceof StagerdError ? messageOf(reason) : undefined
 }
+
+/** For `catch`: passes over errors with one of these codes, and throws others again. */
+export function unlessCode(...codes: readonly string[]): (error: unknown) => undefined {
+  return (error) => {
+    if (!(error instanceof StagerdError) || !codes.includes(error.code)) throw error
+  }
+}

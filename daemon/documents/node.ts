@@ -31,6 +31,17 @@ export const NodeStatus = Type.Object(
         { ...closed, description: 'whether what is stored is as it was' },
       ),
     ),
+    cloud_foundry: Type.Optional(
+      Type.Object(
+        {
+          ready: Type.Boolean({ description: 'whether they come from NATS' }),
+          message: Type.String({ description: 'if not, why, and what to do' }),
+          active: Type.Integer({ description: 'that are under way' }),
+          waiting: Type.Integer({ description: 'that wait for one of them to end' }),
+        },
+        { ...closed, description: 'staging requests of Cloud Foundry, if they are turned on' },
+      ),
+    ),
     kept: Type.Array(KeptContainer, { description: 'containers of failed launches, oldest first' }),
     uptime_seconds: Type.Number(),
   },

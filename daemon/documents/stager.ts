@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { Capabilities, capabilities, VariableNames } from './capability.js'
 import { Limits, SomeLimits } from './limits.js'
-import { closed, environment } from './schema.js'
+import { AnyName, closed, environment } from './schema.js'
 import { SecretNames } from './secret.js'
 
 const REPRODUCIBLE =
@@ -82,6 +82,12 @@ export const StagerChange = Type.Object(
     expects_remove: Type.Optional(Capabilities),
     environment_set: Type.Optional(environment('added or replaced')),
     environment_unset: Type.Optional(VariableNames),
+    environment_expected: Type.Optional(
+      Type.Record(AnyName, Type.Union([Type.String(), Type.Null()]), {
+        description:
+          'values that these variables have, or null for those that are not set; otherwise nothing is changed, and the answer is 409 with environment-changed',
+      }),
+    ),
   },
   { ...closed, title: 'StagerChange' },
 )

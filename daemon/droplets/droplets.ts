@@ -27,7 +27,7 @@ export interface DropletsParts {
     compression: Compression,
     options: {
       readonly move: { readonly from: string; readonly to: string }
-      readonly first: Uint8Array
+      readonly first: Promise<Uint8Array>
       readonly signal: AbortSignal
     },
   ) => Promise<Readable>
@@ -71,8 +71,13 @@ export class Droplets {
    * (`no-start-command`, `not-for-droplets`, `bad-environment`), `Fault` (`blob-corrupt`).
    *
    * @param contentOf what the package was at another time; by default, or where it gives nothing, what it is now
+   * @param log for logs/staging.log; by default, there is none
    */
-  async open(ref: Ref, signal: AbortSignal, contentOf?: () => Promise<ResultContent | undefined>): Promise<Droplet> {
+  async open(
+    ref: Ref,
+    signal: AbortSignal,
+    { contentOf, log }: { readonly contentOf?: () => Promise<ResultContent | undefined>; readonly log?: string } = {},
+  ): Promise<Droplet> {
     const { packages, blobs, live, readEntries, move } = this.#parts
     const holder = new Holder()
     try {
@@ -82,15 +87,20 @@ export class Droplets {
       const from = (startPathOf(found.environment) ?? '/').slice(1)
       const scripts = scriptsOf(found)
       const { stream: checked } = await blobs.open(resource.sha256)
-      const top = topOf(found, from, await readEntries(checked, signal))
+      const first = readEntries(checked, signal).then((entries) => {
+        const { mode } = topOf(found, from, entries)
+        return Buffer.concat([
+          directory('logs'),
+          ...(log === undefined ? [] : [file('logs/staging.log', log, 0o644)]),
+          directory('tmp'),
+          file('startup', scripts.startup, 0o500),
+          file('stop', scripts.stop, 0o500),
+          tarEntry({ path: APP, kind: 'directory', mode, owner: RUNNER, time: EPOCH }),
+        ])
+      })
+      // If it is not waited for, because something else fails first.
+      first.catch(() => undefined)
       const { stream: stored } = await openVerified(blobs, resource.sha256, signal)
-      const first = Buffer.concat([
-        directory('logs'),
-        directory('tmp'),
-        script('startup', scripts.startup),
-        script('stop', scripts.stop),
-        tarEntry({ path: APP, kind: 'directory', mode: top.mode, owner: RUNNER, time: EPOCH }),
-      ])
       return {
         name: found.name,
         stream: await move(stored, resource.compression, { move: { from, to: APP }, first, signal }),
@@ -167,8 +177,8 @@ function directory(path: string): Buffer {
   return tarEntry({ path, kind: 'directory', mode: 0o755, owner: RUNNER, time: EPOCH })
 }
 
-function script(path: string, text: string): Buffer {
+function file(path: string, text: string, mode: number): Buffer {
   const body = Buffer.from(text)
-  const header = tarEntry({ path, kind: 'file', mode: 0o500, owner: RUNNER, time: EPOCH, size: body.length })
+  const header = tarEntry({ path, kind: 'file', mode, owner: RUNNER, time: EPOCH, size: body.length })
   return Buffer.concat([header, body, Buffer.alloc(-body.length & 511)])
 }

@@ -172,6 +172,8 @@ export interface StagerSnapshot {
   readonly secrets?: readonly string[]
   readonly user: string
   readonly limits: Limits
+  /** What the request of a staging allows, where that is lower than its own; `limits` has it already. A retry asks for it again. */
+  readonly allowed?: Partial<Pick<Limits, 'memoryBytes' | 'diskBytes'>>
   readonly dependencies: readonly Capability[]
   /**
    * What packages are expected to get from it: a package without dependencies is staged as if it had these, so that the

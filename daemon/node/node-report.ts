@@ -15,6 +15,7 @@ export interface NodeFacts {
   readonly draining: boolean
   readonly prepared: number
   readonly verification?: NodeStatus['verification']
+  readonly cloudFoundry?: NodeStatus['cloud_foundry']
 }
 
 /** Status and diagnosis of this staging node. */
@@ -44,7 +45,7 @@ export class NodeReport {
   }
 
   async status(): Promise<NodeStatus> {
-    const { version, nodeId, stateDir, concurrency, draining, prepared, verification } = this.#facts
+    const { version, nodeId, stateDir, concurrency, draining, prepared, verification, cloudFoundry } = this.#facts
     const [queued, running, packages, engine, caches] = await Promise.all([
       this.#ledger.list({ state: 'queued' }),
       this.#ledger.list({ state: 'running' }),
@@ -63,6 +64,7 @@ export class NodeReport {
       prepared,
       stager_caches: { count: caches.length, bytes: caches.reduce((total, { bytes }) => total + bytes, 0) },
       ...(verification ? { verification } : {}),
+      ...(cloudFoundry ? { cloud_foundry: cloudFoundry } : {}),
       kept: this.#kept.list().map(renderKept),
       uptime_seconds: Math.round(process.uptime()),
     }

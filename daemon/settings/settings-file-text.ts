@@ -8,7 +8,7 @@ const HEAD = `Settings of stagerd, /etc/stagerd/stagerd.toml. Each is shown with
 
 Each setting is also a flag (--state-dir) and an environment variable (STAGERD_STATE_DIR). A flag overrides the variable, and the variable overrides this file. A relative path starts from the directory of this file; in a flag or a variable, from the working directory of the daemon.
 
-A table stands for the begin of its names: nats in the table [cloud-foundry] is cloud-foundry-nats. What is in no table comes before the first one.
+A table stands for the begin of its names: nats in the table [cloud-foundry] is cloud-foundry-nats. Names may have underscores for hyphens. What is in no table comes before the first one.
 
 \`stagerd --check\` tests the settings. \`systemctl reload stagerd\` applies changes of ${keysThatReload().join(', ')}; others need a restart.`
 

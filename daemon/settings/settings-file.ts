@@ -12,7 +12,7 @@ export interface FoundSetting {
 
 /**
  * The values of a TOML file, as text, by key. A table stands for the begin of its keys: `nats` in `[cloud-foundry]` is
- * `cloud-foundry-nats`. A file that does not exist is empty, unless it is `required`.
+ * `cloud-foundry-nats`. In names, `_` is read as `-`. A file that does not exist is empty, unless it is `required`.
  *
  * Throws `BadInput`: `bad-settings-file` for a file that cannot be read or parsed, `bad-setting` for a key that is not in
  * `known` or is there twice, or a value that is neither a string nor a number.
@@ -27,7 +27,7 @@ export async function readSettingsFile(
   const content = await readContent(file, required)
   const found = new Map<string, FoundSetting>()
   for (const { names, value } of valuesOf(parseContent(file, content), known)) {
-    const key = names.join('-')
+    const key = keyOf(names)
     const place = () => `line ${lineOfKey(content, ...names)} of ${file}`
     const expected = known.get(key)
     const other = found.get(key)
@@ -58,11 +58,16 @@ function valuesOf(
 ): readonly Value[] {
   return Object.entries(table).flatMap(([name, value]) => {
     const names = [...tables, name]
-    const begin = `${names.join('-')}-`
+    const begin = `${keyOf(names)}-`
     return isTable(value) && [...known.keys()].some((key) => key.startsWith(begin))
       ? valuesOf(value, known, names)
       : [{ names, value }]
   })
+}
+
+/** Other programs, and the older staging service, write such names with underscores. */
+function keyOf(names: readonly string[]): string {
+  return names.join('-').replaceAll('_', '-')
 }
 
 function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -74,7 +79,7 @@ function notKnown(names: readonly string[], place: string, known: ReadonlyMap<st
   const table = names.slice(0, -1).join('.')
   if (table === '')
     return `${quote(name)} in ${place} is not a setting: the settings are ${[...known.keys()].join(', ')}.`
-  const begin = `${names.slice(0, -1).join('-')}-`
+  const begin = `${keyOf(names.slice(0, -1))}-`
   const those = [...known.keys()].filter((key) => key.startsWith(begin)).map((key) => key.slice(begin.length))
   const remedy = known.has(name) ? `write ${name} above the first table` : `those of [${table}] are ${those.join(', ')}`
   return `${quote(name)} in ${place} is not a setting of the table [${table}]: ${remedy}.`

@@ -179,10 +179,21 @@ export const DEFINITIONS = {
           'Directory whose files *.toml add frameworks and runtimes of staging requests, or replace those that come with stagerd, by name. stagers/cloud-foundry.toml, where stagerd is installed, has those, and describes the form. The files are read at the start.',
       },
     ),
-    maxTasks: define('cloud-foundry-tasks', 'N', parseInteger, '10', 'staging requests that are under way at once', {
-      about: 'How many staging requests are under way at once, and how long each may take.',
-    }),
-    timeoutMs: define('cloud-foundry-timeout', 'TIME', parseDuration, '2m', 'how long each of them may take'),
+    maxActiveTasks: define(
+      'cloud-foundry-max-active-tasks',
+      'N',
+      parseInteger,
+      '10',
+      'staging requests that are under way at once',
+      { about: 'How many staging requests are under way at once, and how long each may take.' },
+    ),
+    maxStagingDurationMs: define(
+      'cloud-foundry-max-staging-duration',
+      'TIME',
+      parseDuration,
+      '2m',
+      'how long each of them may take',
+    ),
   },
   /** Of a stager or run that sets none of its own. */
   limits: {

@@ -171,7 +171,11 @@ export class StagingService {
     const request = {
       packageUuid: subject.uuid,
       pipelineFqn,
-      stagers: found.map((one) => ({ ...one, limits: lowest(one.limits, limits) })),
+      stagers: found.map((one) => ({
+        ...one,
+        limits: lowest(one.limits, limits),
+        ...(Object.keys(limits).length > 0 ? { allowed: limits } : {}),
+      })),
       ...options,
       ...(names.length > 0
         ? { secrets: { names, sealed: this.#parts.secrets.sealForStaging(subject.uuid, secrets) } }
@@ -235,8 +239,8 @@ export class StagingService {
   }
 
   /**
-   * Submits a new staging of the same package, or of the same source, with the same pipeline. Package and pipeline are
-   * taken as they are now. Nobody is told of its end who was named by the call of the first one.
+   * Submits a new staging of the same package, or of the same source, with the same pipeline, and within the limits that
+   * were asked for. Package and pipeline are taken as they are now. Nobody is told of its end who was named by the call of the first one.
    *
    * Throws `Conflict` (`staging-not-ended`, `staging-source-gone`, `secrets-gone`), and what `submit` throws.
    */
@@ -245,7 +249,8 @@ export class StagingService {
     const staging = await ledger.get(uuid)
     const source = await sourceOfRetry(staging, () => ledger.results(uuid))
     const pipeline = parseFqn(staging.pipelineFqn, 'stagpipe', '/')
-    return await this.submit({ uuid: staging.packageUuid }, pipeline, { ...options, source })
+    const limits = staging.stagers[0]?.allowed
+    return await this.submit({ uuid: staging.packageUuid }, pipeline, { ...options, source, limits })
   }
 
   /** Ends a staging that waits to be continued: no launch of it is at work. */

@@ -1,9 +1,10 @@
 // Plays the Cloud Controller of Cloud Foundry: serves an application as a zip, asks for its staging over NATS, takes the
 // droplet, and prints the task log.
 //
-//   node play-controller.js NATS_URL APPLICATION DROPLET
+//   node play-controller.js NATS_URL APPLICATION DROPLET [FRAMEWORK [RUNTIME]]
 //
-// APPLICATION is a directory, DROPLET the file to write. Fails unless the droplet has arrived.
+// APPLICATION is a directory, DROPLET the file to write. The framework is sinatra, and its runtime ruby19, unless they are
+// given. Fails unless the droplet has arrived.
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
@@ -16,7 +17,7 @@ import yazl from 'yazl'
 
 const SUBJECT = 'staging'
 const DEADLINE_MS = 180_000
-const [natsUrl, application, dropletFile] = process.argv.slice(2)
+const [natsUrl, application, dropletFile, framework = 'sinatra', runtime] = process.argv.slice(2)
 
 let received = false
 const server = createServer((request, response) => {
@@ -32,7 +33,9 @@ server.listen(0, '127.0.0.1')
 await once(server, 'listening')
 const client = await connect({ servers: [natsUrl] })
 try {
-  const answer = await client.request(SUBJECT, JSON.stringify(requestFor('my-sinatra-app')), { timeout: DEADLINE_MS })
+  const answer = await client.request(SUBJECT, JSON.stringify(requestFor(`my-${framework}-app`)), {
+    timeout: DEADLINE_MS,
+  })
   const { task_log: log, error } = answer.json()
   process.stdout.write(log)
   if (error !== undefined) throw new Error(error)
@@ -54,8 +57,11 @@ function requestFor(id) {
     upload_uri: `${url}/upload_droplet/${id}/upload_id`,
     properties: {
       services: [],
-      framework_info: { name: 'sinatra' },
-      runtime_info: { name: 'ruby19', executable: 'ruby', version: '1.9.3' },
+      framework_info: { name: framework },
+      runtime_info:
+        framework === 'sinatra' && runtime === undefined
+          ? { name: 'ruby19', executable: 'ruby', version: '1.9.3' }
+          : runtime && { name: runtime },
       resources: { memory: 256, disk: 256, fds: 1024 },
     },
   }

@@ -19,7 +19,7 @@ check_samples() {
   local mistakes
   mistakes=$(
     sample_lines | awk '
-      $3 !~ "^/" && $3 !~ "^(test|breaks|absent|egress)$" { print $1 " has the key \047" $3 "\047: see the top of the table." }
+      $3 !~ "^/" && $3 !~ "^(test|breaks|absent|egress|request)$" { print $1 " has the key \047" $3 "\047: see the top of the table." }
       NF < 4 { print $1 " has a line without a text: " $0 }
       $2 != (pipeline[$1] = pipeline[$1] ? pipeline[$1] : $2) { print $1 " has two pipelines: leave one." }
       { counts[$1, $3 ~ "^/" ? "path" : $3]++ }
@@ -44,6 +44,11 @@ check_samples() {
 # sample_names [PIPELINE]
 sample_names() {
   sample_lines | awk -v pipeline="${1-}" '(pipeline == "" || $2 == pipeline) && !seen[$1]++ { print $1 }'
+}
+
+# requested_samples: those that are staged by requests over NATS, too.
+requested_samples() {
+  sample_lines | awk '$3 == "request" { print $1 }'
 }
 
 pipeline_of() {
@@ -112,7 +117,27 @@ try_sample() {
   run_tests_of_broken "$sample" "$(text_of "$sample" breaks)" "$(text_of "$sample" test)"
   text=$(text_of "$sample" absent)
   if [[ -n $text ]]; then ask_for_absent "$sample" "${text%% *}" "${text#* }"; fi
-  remember "$sample" "$pipeline" "$staged"
+  remember "$sample" "$pipeline" "$staged" "tests pass${text:+, ${text%% *} is absent}"
+}
+
+# request_sample SAMPLE: has it staged by a request of Cloud Foundry over NATS, runs the droplet, and asks it. Adds a line
+# to $results.
+# shellcheck disable=SC2154 # nats.sh sets nats_url
+request_sample() {
+  local sample=$1 began staged framework runtime droplet key text
+  read -r framework runtime <<<"$(text_of "$sample" request)"
+  droplet=$(mktemp -d)
+  began=${EPOCHREALTIME/./}
+  show_command "node scripts/lib/play-controller.js $nats_url examples/apps/$sample droplet.tgz $framework $runtime"
+  node "$root/scripts/lib/play-controller.js" "$nats_url" "$root/examples/apps/$sample" "$droplet/droplet.tgz" "$framework" "$runtime"
+  staged=$((${EPOCHREALTIME/./} - began))
+  start_program "the droplet of $sample" droplet run "$droplet/droplet.tgz" --publish 8080
+  while read -r _ _ key text; do
+    if [[ $key == /* ]]; then ask "$key" "$text"; fi
+  done < <(sample_lines "$sample")
+  stop_package
+  rm -r "$droplet"
+  remember "$sample" "$framework" "$staged" 'as a droplet'
 }
 
 # ask PATH TEXT
@@ -160,12 +185,12 @@ ask_for_absent() {
   rm -r "$log" "${copy%/*}"
 }
 
-# remember SAMPLE PIPELINE MICROSECONDS
+# remember SAMPLE PIPELINE MICROSECONDS CHECKS: CHECKS are those besides its paths.
 remember() {
   local egress=no checks
   if needs_egress "$1"; then egress=yes; fi
-  checks=$(sample_lines "$1" | awk '$3 ~ "^/" { paths++ } $3 == "absent" { absent = ", " $4 " is absent" }
-    END { print paths (paths == 1 ? " path" : " paths") ", tests pass" absent }')
+  checks=$(sample_lines "$1" | awk -v more="$4" '$3 ~ "^/" { paths++ }
+    END { print paths (paths == 1 ? " path, " : " paths, ") more }')
   printf '%-16s %-12s %6d.%d s   %-7s %s\n' "$1" "$2" $(($3 / 1000000)) $(($3 / 100000 % 10)) "$egress" "$checks" >>"$results"
 }
 

@@ -3,7 +3,7 @@ import { execa } from 'execa'
 import { chmod } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { aPackage, aStager, STAGER_ID } from './support/documents.js'
-import { notFound, takeResource, type FakeApi } from './support/fake-api.js'
+import { FakeProblem, notFound, takeResource, type FakeApi } from './support/fake-api.js'
 import { useHarness } from './support/harness.js'
 import { names, readTar } from './support/read-tar.js'
 import { writeTree } from './support/workspace.js'
@@ -50,7 +50,10 @@ describe('buildpack add', () => {
       provides: [{ type: 'package', name: 'buildpack-new' }],
       dependencies: [{ type: 'runtime', name: 'ruby' }],
     })
-    expect(api.sent(`PATCH /v1/stagers/${STAGER_ID}`)).toEqual({ environment_set: { BUILDPACKS: 'a b new' } })
+    expect(api.sent(`PATCH /v1/stagers/${STAGER_ID}`)).toEqual({
+      environment_set: { BUILDPACKS: 'a b new' },
+      environment_expected: { BUILDPACKS: 'a b' },
+    })
   })
 
   test.each([
@@ -62,7 +65,27 @@ describe('buildpack add', () => {
     const { api, run } = harness()
     furnished(api, list)
     expect((await run('buildpack', 'add', 'new', await aBuildpack(), ...options)).code).toBe(0)
-    expect(api.sent(`PATCH /v1/stagers/${STAGER_ID}`)).toEqual({ environment_set: { BUILDPACKS: result } })
+    expect(api.sent(`PATCH /v1/stagers/${STAGER_ID}`)).toEqual({
+      environment_set: { BUILDPACKS: result },
+      environment_expected: { BUILDPACKS: list ?? null },
+    })
+  })
+
+  test('reads the list again when somebody else has changed it meanwhile', async () => {
+    const { api, run } = harness()
+    const lists = ['a', 'a b', 'a b c']
+    furnished(api)
+    api.on('GET /v1/stagers/:ref', () => aStager({ name: 'buildpack', environment: { BUILDPACKS: lists[0] ?? '' } }))
+    api.on('PATCH /v1/stagers/:ref', ({ body }) => {
+      const { environment_expected: expected } = JSON.parse(body.toString()) as {
+        environment_expected: { BUILDPACKS: string }
+      }
+      if (expected.BUILDPACKS === 'a b c') return aStager({ name: 'buildpack' })
+      lists.shift()
+      throw new FakeProblem(409, 'environment-changed', 'It is another one.')
+    })
+    const { code, io } = await run('buildpack', 'add', 'new', await aBuildpack())
+    expect([code, io.out]).toEqual([0, expect.stringContaining('at position 4.')])
   })
 
   test('takes a tarball of a repository, and a repository', async () => {
@@ -109,8 +132,11 @@ test('buildpack remove takes it from the list first, and then its package', asyn
   const { api, run } = harness()
   furnished(api, 'a b')
   expect((await run('buildpack', 'remove', 'a')).code).toBe(0)
-  expect(api.requests.map(({ method }) => method)).toEqual(['GET', 'PATCH', 'DELETE'])
-  expect(api.sent(`PATCH /v1/stagers/${STAGER_ID}`)).toEqual({ environment_set: { BUILDPACKS: 'b' } })
+  expect(api.requests.map(({ method }) => method)).toEqual(['GET', 'GET', 'PATCH', 'DELETE'])
+  expect(api.sent(`PATCH /v1/stagers/${STAGER_ID}`)).toEqual({
+    environment_set: { BUILDPACKS: 'b' },
+    environment_expected: { BUILDPACKS: 'a b' },
+  })
   const unknown = await run('buildpack', 'remove', 'c')
   expect([unknown.code, unknown.io.err]).toEqual([4, expect.stringContaining('tries no buildpack "c"')])
 })

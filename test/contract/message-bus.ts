@@ -8,6 +8,8 @@ export interface BusUnderTest {
   /** The server goes, and loses what it has; and comes back. */
   readonly stop: () => Promise<void>
   readonly start: () => Promise<void>
+  /** Nobody may subscribe or publish to this subject from now on; undefined: everybody to all. */
+  readonly deny: (subject: string | undefined) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -128,6 +130,43 @@ export function messageBusContract(name: string, make: () => Promise<BusUnderTes
         await sender.publish('staging', bytes('x')).catch(() => undefined)
         return received.some((message) => text(message) === 'x')
       })
+    })
+
+    it('says which subscription the server denies, and has it as soon as the server allows it', async () => {
+      await server.deny('secret')
+      const client = await open()
+      const received: BusMessage[] = []
+      for (const subject of ['staging', 'secret'])
+        client.subscribe(subject, 'group', (message) => received.push(message))
+      await expect(client.ready()).rejects.toThrow(expect.objectContaining({ code: 'bus-denied' }))
+      expect(client.fault).toContain('"secret"')
+      // The others are not hurt.
+      const sender = await open()
+      await sender.publish('staging', bytes('allowed'))
+      await until('it arrives', () => received.length === 1)
+      await expect(sender.publish('secret', bytes('x'))).rejects.toThrow(
+        expect.objectContaining({ code: 'bus-denied' }),
+      )
+      await server.deny(undefined)
+      await until('it is subscribed', () => client.fault === undefined)
+      await client.ready()
+      await sender.publish('secret', bytes('now'))
+      await until('it arrives', () => received.length === 2)
+    })
+
+    it('says so when a subscription is denied later', async () => {
+      const { client } = await member('g', 'secret')
+      expect(client.fault).toBeUndefined()
+      await server.deny('secret')
+      await until('it is said', () => client.fault?.includes('"secret"') === true)
+    })
+
+    it('has a fault while the server is away', async () => {
+      const { client } = await member()
+      await server.stop()
+      await until('it is said', () => client.fault !== undefined)
+      await server.start()
+      await until('it is over', () => client.fault === undefined)
     })
 
     it('can be drained and closed while the server is away, and publishes nothing then', async () => {

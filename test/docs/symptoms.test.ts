@@ -20,9 +20,20 @@ const SHOWN_ELSEWHERE: Readonly<Record<string, readonly TestPlace[]>> = {
     },
     { file: 'test/engine/system/bad-input.test.ts', title: 'a user that does not exist in the root' },
   ],
+  'no staging requests of Cloud Foundry arrive': [
+    {
+      file: 'test/daemon/cloud-foundry/nats-credentials.test.ts',
+      title:
+        'a daemon that may not subscribe says what to do in its log, status, metrics and doctor, and subscribes when it may',
+    },
+    {
+      file: 'test/daemon/cloud-foundry/nats-credentials.test.ts',
+      title: 'a daemon with a wrong password says so without it, and subscribes as soon as the server takes it',
+    },
+  ],
   'a staging failed with `fetch-failed`': [
     {
-      file: 'test/daemon/cloud-foundry/cloud-foundry.test.ts',
+      file: 'test/daemon/cloud-foundry/fetch.test.ts',
       title: 'is a failed staging with a cause and a log when its application cannot be fetched, and is not retried',
     },
   ],

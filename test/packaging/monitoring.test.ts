@@ -4,6 +4,7 @@ import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { installDirectory } from '../../base/installation.js'
 import { measureRequests } from '../../daemon/api/request-metrics.js'
+import { measureTasks } from '../../daemon/metrics/cloud-foundry-metrics.js'
 import { measureNode } from '../../daemon/metrics/node-metrics.js'
 import { measureProcess } from '../../daemon/metrics/process-metrics.js'
 import { StagingMetrics } from '../../daemon/metrics/staging-metrics.js'
@@ -19,6 +20,7 @@ function metricNames(): ReadonlySet<string> {
   const nothing = () => Promise.reject(new Error('nothing is collected'))
   measureRequests({ addHook: () => undefined } as never, registry)
   measureProcess(registry, '1')
+  measureTasks(registry, () => ({ fault: undefined, active: 0, waiting: 0 }))
   measureNode({ registry, isolation: { ping: nothing }, readiness: { assertReady: nothing }, stateDirectory: '/' })
   const blobs = { list: () => [] as never }
   measureStorage({ registry, blobs, references: { resources: nothing }, isolation: { caches: nothing } })

@@ -1,4 +1,4 @@
-import { BadInput, TooLarge, Unavailable } from '../../base/errors.js'
+import { BadInput, Refused, TooLarge, Unavailable } from '../../base/errors.js'
 import { isSubject, type BusMessage, type MessageBus } from '../../daemon/cloud-foundry/message-bus.js'
 
 interface Member {
@@ -12,6 +12,8 @@ const LARGEST = 1024 * 1024
 /** A server in memory, with its clients. Messages are handed over later than they are published, as those of a socket. */
 export class FakeServer {
   readonly members = new Set<Member>()
+  /** Subjects that nobody may subscribe or publish to. */
+  readonly denied = new Set<string>()
   #isUp = true
   readonly #turns = new Map<string, number>()
 
@@ -27,9 +29,13 @@ export class FakeServer {
     this.#isUp = true
   }
 
+  get allowed(): Member[] {
+    return [...this.members].filter((one) => !this.denied.has(one.subject))
+  }
+
   /** As a client with an inbox does. */
   send(subject: string, data: Uint8Array, reply?: string): void {
-    const groups = groupsOf(this.members, subject)
+    const groups = groupsOf(this.allowed, subject)
     for (const [group, members] of groups) {
       const turn = this.#turns.get(group) ?? 0
       this.#turns.set(group, turn + 1)
@@ -59,13 +65,27 @@ export class FakeBus implements MessageBus {
   }
 
   ready(): Promise<void> {
-    return this.#reached(() => undefined)
+    return this.#reached(() => this.#assertAllowed(this.#denied))
+  }
+
+  get fault(): string | undefined {
+    if (this.#isClosed || !this.server.isUp) return 'NATS cannot be reached.'
+    return this.#denied && `NATS does not allow "${this.#denied}".`
+  }
+
+  get #denied(): string | undefined {
+    return this.#own.find(({ subject }) => this.server.denied.has(subject))?.subject
+  }
+
+  #assertAllowed(denied: string | undefined): void {
+    if (denied !== undefined) throw new Refused('bus-denied', `NATS does not allow "${denied}".`)
   }
 
   publish(subject: string, data: Uint8Array): Promise<void> {
     return this.#reached(() => {
       if (!isSubject(subject)) throw new BadInput('bad-subject', 'It is not a subject.')
       if (data.length > LARGEST) throw new TooLarge('message-too-large', 'It is too large.')
+      this.#assertAllowed(this.server.denied.has(subject) ? subject : undefined)
       this.server.send(subject, data)
     })
   }

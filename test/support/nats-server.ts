@@ -25,6 +25,11 @@ export class NatsServer {
     await until('nats-server listens', () => listens(this.port))
   }
 
+  /** Has it read its configuration again. */
+  reload(): void {
+    this.#child?.kill('SIGHUP')
+  }
+
   /** As if its host had lost its power. Does nothing for one that is stopped. */
   async stop(): Promise<void> {
     const child = this.#child

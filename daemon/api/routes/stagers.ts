@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { assertLocalName, assertNamespace, formatFqn } from '../../../base/fqn.js'
+import { Conflict } from '../../../base/errors.js'
+import { assertLocalName, assertNamespace, formatFqn, quote } from '../../../base/fqn.js'
 import type { Limits } from '../../../isolation/launch-plan.js'
 import { assertSecretNames } from '../../secrets/rules.js'
 import type { Capability } from '../../packages/metadata.js'
@@ -130,6 +131,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
       if (body.user !== undefined) assertUser(body.user)
       const program = body.package === undefined ? undefined : await packages.get(parseRef(body.package, 'package'))
       const changed = await stagers.update(parseRef(params.ref, 'job'), (found) => {
+        assertExpected(found, body.environment_expected)
         const { dependencies, environment } = applyMetadataFields(
           { dependencies: found.dependencies, environment: found.environment },
           body,
@@ -192,4 +194,14 @@ function withCapabilities(
 ): readonly Capability[] {
   const fields = { dependencies_add: add, dependencies_remove: remove }
   return applyMetadataFields({ dependencies: before }, fields).dependencies
+}
+
+/** Whoever changes a value that it has read, such as a list, names what it has read: another change is not undone then. */
+function assertExpected(found: Stager, expected: StagerChange['environment_expected'] = {}): void {
+  const other = Object.entries(expected).find(([name, value]) => (found.environment[name] ?? null) !== value)
+  if (!other) return
+  throw new Conflict(
+    'environment-changed',
+    `The variable ${quote(other[0])} of ${formatFqn('job', found)} is not what the change expects, because somebody else has changed it: read it again.`,
+  )
 }

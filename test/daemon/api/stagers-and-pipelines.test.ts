@@ -67,6 +67,27 @@ describe('stagers and pipelines over the API', () => {
     })
   })
 
+  it('a stager changes only if its variables are as the request expects: of changes at once, none is lost', async () => {
+    await under.ask('POST', '/v1/stagers', draft)
+    const appended = async (name: string): Promise<void> => {
+      for (;;) {
+        const { environment } = (await under.ask<Stager>('GET', `/v1/stagers/${ONE}`)).document
+        const { status, code } = await under
+          .ask<{ code?: string }>('PATCH', `/v1/stagers/${ONE}`, {
+            environment_set: { LIST: [environment.LIST, name].filter(Boolean).join(' ') },
+            environment_expected: { LIST: environment.LIST ?? null },
+          })
+          .then(({ status: found, document }) => ({ status: found, code: document.code }))
+        if (status === 200) return
+        expect([status, code]).toEqual([409, 'environment-changed'])
+      }
+    }
+    const names = Array.from({ length: 8 }, (_, index) => `n${index}`)
+    await Promise.all(names.map(appended))
+    const { environment } = (await under.ask<Stager>('GET', `/v1/stagers/${ONE}`)).document
+    expect(environment.LIST?.split(' ').sort()).toEqual(names)
+  })
+
   it.each([
     [{ ...draft, package: 'package::/acme::nobody' }, 404, 'package-not-found'],
     [{ ...draft, start_command: '' }, 400, 'bad-document'],

@@ -26,7 +26,7 @@ beforeAll(async () => {
   daemon = await DaemonInProcess.start({
     cloudFoundryNats: `nats://127.0.0.1:${nats.port}`,
     cloudFoundryNetworks: '127.0.0.0/8',
-    cloudFoundryTasks: String(TASKS),
+    cloudFoundryMaxActiveTasks: String(TASKS),
     concurrency: '20',
   })
   await furnish(daemon)
@@ -88,9 +88,11 @@ it('ten requests at once: four are under way, a neighbour on the Stager API keep
   const asking = Array.from({ length: 10 }, (_, index) => ask(`at-once-${index}`))
   await until('four are staged', () => running === TASKS)
   await delay(500)
-  // A request that is under way has a staging before it is fetched.
+  // A request has a staging before it is fetched, also one that waits for its turn.
   const list = (await daemon.made('staging', 'list', '--limit', '100')).split('\n')
-  expect(list.filter((line) => line.includes('::at-once-'))).toHaveLength(TASKS)
+  const states = list.flatMap((line) => (line.includes('::at-once-') ? (/running|queued/.exec(line) ?? []) : []))
+  expect(states.sort()).toEqual([...Array<string>(6).fill('queued'), ...Array<string>(4).fill('running')])
+  expect(await daemon.made('node', 'status')).toContain('Requests of Cloud Foundry: 4 under way, 6 waiting\n')
   open()
   const answers = await Promise.all(asking)
   goesOn = false

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pino from 'pino'
+import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { NatsBus } from '../../../daemon/cloud-foundry/nats-bus.js'
 import { readNatsCredentials } from '../../../daemon/cloud-foundry/nats-credentials.js'
@@ -121,6 +122,41 @@ describe('with TLS', () => {
     expect((await daemon.get('/healthz')).status).toBe(200)
   })
 })
+
+it('a daemon that may not subscribe says what to do in its log, status, metrics and doctor, and subscribes when it may', async () => {
+  const config = (permissions: string) =>
+    `no_auth_user: all\nauthorization { users: [{ user: all, password: x, permissions: { ${permissions} } }] }\n`
+  const server = await serverWith(config('subscribe: "_INBOX.>"'))
+  const daemon = await DaemonInProcess.start({ cloudFoundryNats: `nats://127.0.0.1:${server.port}` })
+  onTestFinished(() => daemon.close())
+  await until('it says so', () => daemon.said('cannot subscribe'))
+  const why =
+    'NATS does not allow stagerd to subscribe to "staging" in the queue group "staging": give its user the permission to'
+  expect(await daemon.made('node', 'status')).toContain(`0 under way, 0 waiting. None come: ${why}.`)
+  const doctor = await daemon.stagectl(['node', 'doctor'])
+  expect([doctor.code, doctor.out]).toEqual([
+    1,
+    expect.stringContaining(`bad   staging requests: none can be taken. ${why}\n`),
+  ])
+  expect(await metric(daemon)).toBe('0')
+  // Everything else works.
+  expect((await daemon.get('/healthz')).status).toBe(200)
+  await fileOf('server.conf', config('subscribe: ">"'))
+  server.reload()
+  await until('it is subscribed', () => daemon.said('Subscribed to staging'))
+  expect(await metric(daemon)).toBe('1')
+  expect((await daemon.stagectl(['node', 'doctor'])).out).toContain('good  staging requests: they are taken from NATS')
+})
+
+async function metric(daemon: DaemonInProcess): Promise<string | undefined> {
+  const agent = new Agent({ connect: { socketPath: daemon.socket } })
+  try {
+    const { body } = await request('http://stagerd/metrics', { dispatcher: agent })
+    return /^stagerd_cloud_foundry_ready (\d)$/m.exec(await body.text())?.[1]
+  } finally {
+    await agent.close()
+  }
+}
 
 it('a daemon with a wrong password says so without it, and subscribes as soon as the server takes it', async () => {
   const server = await serverWith('authorization { user: stager, password: "n3w" }')

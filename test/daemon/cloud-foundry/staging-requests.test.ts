@@ -1,7 +1,9 @@
 import path from 'node:path'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { orAborted } from '../../../base/or-aborted.js'
 import { StagingRequests, type StagingRequestsParts } from '../../../daemon/cloud-foundry/staging-requests.js'
+import type { StagingRequest } from '../../../daemon/cloud-foundry/staging-request.js'
 import type { TaskAnswer } from '../../../daemon/cloud-foundry/task-runner.js'
 import { Seal } from '../../../daemon/secrets/seal.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
@@ -57,7 +59,7 @@ describe('staging requests', () => {
       subjects: ['staging'],
       maxTasks: 4,
       tasks: store.tasks,
-      runner: { run, settle: () => Promise.resolve() },
+      runner: { run, enter: () => Promise.resolve(), settle: () => Promise.resolve() },
       seal,
       logger: pino({ level: 'silent' }),
       retryMs: 5,
@@ -156,6 +158,84 @@ describe('staging requests', () => {
     expect(answers.slice(2).map(({ task_id: id }) => id)).toEqual(order.slice(2))
   })
 
+  describe('that wait', () => {
+    /** Ends the one that was begun with this index. */
+    const ends: (() => void)[] = []
+    const begun: string[] = []
+    const shown: string[] = []
+    const requestOf = (app: string) =>
+      Buffer.from(JSON.stringify({ ...(JSON.parse(REQUEST.toString()) as object), app_id: app }))
+
+    async function startWaiting(): Promise<StagingRequests> {
+      for (const list of [ends, begun, shown]) list.length = 0
+      const runner = {
+        run: async (task: Task, { appId }: StagingRequest, stop: AbortSignal) => {
+          begun.push(appId)
+          await orAborted(new Promise<void>((resolve) => ends.push(resolve)), stop)
+          return await done(task)
+        },
+        enter: (_task: string, { appId }: StagingRequest) => {
+          shown.push(appId)
+          return Promise.resolve()
+        },
+        settle: () => Promise.resolve(),
+      }
+      const requests = await start(done, { maxTasks: 1, runner })
+      running.push(requests)
+      return requests
+    }
+
+    it('are shown as stagings: the first of each application', async () => {
+      const requests = await startWaiting()
+      for (const app of ['a', 'b', 'c', 'b']) send(requestOf(app))
+      await until('all wait', () => requests.status.waiting === 3)
+      await until('two are shown', () => shown.length === 2)
+      expect([begun, shown, requests.status]).toEqual([['a'], ['b', 'c'], { fault: undefined, active: 1, waiting: 3 }])
+      ends[0]!()
+      await until('the next is begun', () => begun.length === 2)
+      ends[1]!()
+      await until('the second of its application is shown', () => shown.length === 3)
+      expect([begun, shown]).toEqual([
+        ['a', 'b', 'c'],
+        ['b', 'c', 'b'],
+      ])
+      ends[2]!()
+      await until('the last is begun', () => ends.length === 4)
+      ends[3]!()
+      await until('all are answered', () => answers.length === 4)
+    })
+
+    it('are not shown while an earlier one of their application is under way, which they would keep waiting', async () => {
+      const requests = await startWaiting()
+      for (const app of ['a', 'a', 'a']) send(requestOf(app))
+      await until('two wait', () => requests.status.waiting === 2)
+      ends[0]!()
+      await until('the second is begun', () => begun.length === 2)
+      send(requestOf('a'))
+      await until('two wait', () => requests.status.waiting === 2)
+      expect(shown).toEqual([])
+    })
+  })
+
+  it('say why none come', async () => {
+    let open: () => Promise<FakeBus> = () => Promise.reject(new Error('NATS is away.'))
+    server.denied.add('staging')
+    const requests = new StagingRequests({
+      ...{ open: () => open(), subjects: ['staging'], maxTasks: 1, tasks: store.tasks, seal, retryMs: 5 },
+      runner: { run: done, enter: () => Promise.resolve(), settle: () => Promise.resolve() },
+      logger: pino({ level: 'silent' }),
+    })
+    running.push(requests)
+    requests.start()
+    await until('it cannot connect', () => requests.status.fault === 'NATS is away.')
+    open = () => Promise.resolve(new FakeBus(server))
+    await until('it is denied', () => requests.status.fault === 'NATS does not allow "staging".')
+    server.denied.clear()
+    await until('they come', () => requests.status.fault === undefined)
+    send()
+    await until('it is answered', () => answers.length === 1)
+  })
+
   it('of two processes are each done once', async () => {
     const other = SqliteStore.open(path.join(directory.path, 'other.db'))
     const counts = [0, 0]
@@ -179,6 +259,15 @@ describe('staging requests', () => {
     send()
     await until('it is answered', () => answers.length === 1)
     expect(answers[0]?.task_log).toMatch(/^(?:first\n)+last\n$/)
+  })
+
+  it('whose answer NATS denies keep no other waiting', async () => {
+    server.denied.add('forbidden')
+    running.push(await start(done, { maxTasks: 1 }))
+    server.send('staging', REQUEST, 'forbidden')
+    send()
+    await until('the other is answered', () => answers.length === 1)
+    await until('both are forgotten', async () => (await store.tasks.all()).length === 0)
   })
 
   it('wait for a bus that is not there yet', async () => {

@@ -35,8 +35,12 @@ async function droppedBy(staging: Partial<Staging>, results: readonly Result[]):
     },
     logs: { follow: () => Readable.from([]) },
     droplets: {
-      open: async (_ref: unknown, _signal: unknown, find: () => Promise<ResultContent | undefined>) => {
-        content = await find()
+      open: async (
+        _ref: unknown,
+        _signal: unknown,
+        options: { contentOf: () => Promise<ResultContent | undefined> },
+      ) => {
+        content = await options.contentOf()
         throw new BadInput('enough', 'It is not made.')
       },
     },

@@ -51,7 +51,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     webhookNetworks: [],
     cloudFoundry: {
       ...{ nats: undefined, credentials: undefined, subjects: ['staging'], networks: [] },
-      ...{ maxTasks: 10, timeoutMs: 120_000 },
+      ...{ maxActiveTasks: 10, maxStagingDurationMs: 120_000 },
     },
     seccompProfile: undefined,
     limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
@@ -90,8 +90,8 @@ it('the file may set every setting', async () => {
     cloud-foundry-credentials = "nats.txt"
     cloud-foundry-subjects = "staging, vcap.stager.staging"
     cloud-foundry-networks = "10.1.2.0/24"
-    cloud-foundry-tasks = 4
-    cloud-foundry-timeout = "5s"
+    cloud-foundry-max-active-tasks = 4
+    cloud-foundry-max-staging-duration = "5s"
     seccomp-profile = "seccomp.json"
     memory = "256MB"
     cpus = 0.5
@@ -134,7 +134,7 @@ it('the file may set every setting', async () => {
       credentials: path.join(directory, 'nats.txt'),
       subjects: ['staging', 'vcap.stager.staging'],
       networks: ['10.1.2.0/24'],
-      ...{ maxTasks: 4, timeoutMs: 5000 },
+      ...{ maxActiveTasks: 4, maxStagingDurationMs: 5000 },
     },
     proxy: {
       http: { url: 'http://user:pa%40ss@proxy.example.org:3128', host: 'proxy.example.org', port: 3128 },
@@ -153,12 +153,14 @@ it('the file may set every setting', async () => {
   })
 })
 
-it('a table of the file stands for the begin of its keys', async () => {
-  const flat = await loadFile('log-level = "warn"\ncloud-foundry-nats = "nats://x"\ncloud-foundry-tasks = 4')
-  const table = 'log-level = "warn"\n[cloud-foundry]\nnats = "nats://x"\ntasks = 4'
+it('a table of the file stands for the begin of its keys, in which underscores stand for hyphens', async () => {
+  const flat = await loadFile('log-level = "warn"\ncloud-foundry-nats = "nats://x"\ncloud-foundry-max-active-tasks = 4')
+  const table = 'log-level = "warn"\n[cloud-foundry]\nnats = "nats://x"\nmax-active-tasks = 4'
   expect(await loadFile(table)).toEqual(flat)
-  expect(await loadFile('log-level = "warn"\ncloud-foundry = { nats = "nats://x", tasks = 4 }')).toEqual(flat)
-  expect(flat.cloudFoundry.maxTasks).toBe(4)
+  expect(await loadFile('log-level = "warn"\ncloud_foundry = { nats = "nats://x", max_active_tasks = 4 }')).toEqual(
+    flat,
+  )
+  expect(flat.cloudFoundry.maxActiveTasks).toBe(4)
 })
 
 it('a flag overrides a variable, a variable overrides the file', async () => {
@@ -236,7 +238,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, cloud-foundry-nats, cloud-foundry-credentials, cloud-foundry-subjects, cloud-foundry-networks, cloud-foundry-frameworks, cloud-foundry-tasks, cloud-foundry-timeout, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, cloud-foundry-nats, cloud-foundry-credentials, cloud-foundry-subjects, cloud-foundry-networks, cloud-foundry-frameworks, cloud-foundry-max-active-tasks, cloud-foundry-max-staging-duration, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],
@@ -268,17 +270,17 @@ describe('the settings file', () => {
     [
       'a key that its table does not have',
       '[cloud-foundry]\nnats = "nats://x"\ntask = 1',
-      '"task" in line 3 of FILE is not a setting of the table [cloud-foundry]: those of [cloud-foundry] are nats, credentials, subjects, networks, frameworks, tasks, timeout.',
+      '"task" in line 3 of FILE is not a setting of the table [cloud-foundry]: those of [cloud-foundry] are nats, credentials, subjects, networks, frameworks, max-active-tasks, max-staging-duration.',
     ],
     [
       'a setting that has got into a table',
-      '[cloud-foundry]\ntasks = 2\n\nlog-level = "warn"',
+      '[cloud-foundry]\nmax-active-tasks = 2\n\nlog-level = "warn"',
       '"log-level" in line 4 of FILE is not a setting of the table [cloud-foundry]: write log-level above the first table.',
     ],
     [
       'a setting in a table and outside of it',
-      'cloud-foundry-tasks = 1\n[cloud-foundry]\nnats = ""\ntasks = 2',
-      'cloud-foundry-tasks is in line 1 of FILE and in line 4 of FILE: leave out one of them.',
+      'cloud-foundry-max-active-tasks = 1\n[cloud-foundry]\nnats = ""\nmax_active_tasks = 2',
+      'cloud-foundry-max-active-tasks is in line 1 of FILE and in line 4 of FILE: leave out one of them.',
     ],
     [
       'a list in a table',

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Limits } from '../../../isolation/launch-plan.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 import { until } from '../../support/until.js'
 import { addDependency, done, setEnvironment, upload } from './stager-requests.js'
@@ -122,6 +123,31 @@ describe('a staging', () => {
     const second = await harness.service.retry(first.uuid)
     expect((await harness.ended(second.uuid)).state).toBe('succeeded')
     expect(await harness.data('library')).toBe('new-source')
+  })
+
+  it('has the limits that were asked for where they are lower, and so has its retry, whatever becomes of the stager', async () => {
+    const seen: Limits[] = []
+    await harness.addPipeline('pipe', {
+      build: async ({ url, plan }) => {
+        seen.push(plan.limits)
+        await call(url, 'POST /failed')
+      },
+    })
+    harness.start()
+    const app = { namespace: '/', name: 'app' }
+    const build = { namespace: '/', name: 'build' }
+    const own = (await harness.parts.stagers.get(build)).limits
+    const limits = { memoryBytes: own.memoryBytes / 2, diskBytes: own.diskBytes * 2 }
+    const first = await harness.service.submit(app, { namespace: '/', name: 'pipe' }, { limits })
+    await harness.ended(first.uuid)
+    await harness.parts.stagers.update(build, {
+      limits: { ...own, memoryBytes: own.memoryBytes * 2, diskBytes: own.diskBytes * 3 },
+    })
+    await harness.ended((await harness.service.retry(first.uuid)).uuid)
+    expect(seen).toEqual([
+      { ...own, memoryBytes: limits.memoryBytes },
+      { ...own, ...limits },
+    ])
   })
 
   it('may depend on a ready package that is staged anew meanwhile, and gets its data from before', async () => {

@@ -137,7 +137,7 @@ it(
     await node.daemon.kill()
     expect(node.recorded()).toEqual([])
   },
-  240_000 + (ALL ? 600_000 : 0),
+  240_000 + (ALL ? 1_500_000 : 0),
 )
 
 async function expectNothingLeftOf(node: StagingNode, what: string): Promise<void> {

@@ -11,17 +11,8 @@ import { Controller } from '../../support/controller.js'
 import { NatsServer } from '../../support/nats-server.js'
 import { zipOf } from '../../support/zip-builder.js'
 import { expectNothingLeft, leftovers, removeImages } from '../support/leftovers.js'
-import { PrivateDaemon, until } from '../support/private-daemon.js'
-import { recipeTarball, stagerTarball } from '../support/tarballs.js'
-
-const BUILD = `#!/bin/sh
-set -e
-wget -q -O /tmp/data.tar.gz "$STAGER_URL/data"
-tar tzf /tmp/data.tar.gz >/dev/null
-echo building
-sleep 0.3
-wget -q -O - --post-data='' "$STAGER_URL/done"
-`
+import { until, type PrivateDaemon } from '../support/private-daemon.js'
+import { isSubscribed, startRequestNode } from '../support/request-node.js'
 
 let nats: NatsServer
 let controller: Controller
@@ -32,15 +23,7 @@ let requester: Requester
 beforeAll(async () => {
   nats = await NatsServer.open()
   controller = await Controller.open(await zipOf([['server.js', 'serve()']]))
-  daemon = await PrivateDaemon.start([
-    ...['--cloud-foundry-nats', `nats://127.0.0.1:${nats.port}`],
-    ...['--cloud-foundry-networks', '127.0.0.0/8', '--drain-timeout', '1m'],
-  ])
-  await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
-  const program = await stagerTarball(path.join(daemon.directory, 'program.tar.gz'), { build: BUILD })
-  await daemon.addPackage(program, 'program', { dependencies: 'os.linux' })
-  const stager = { name: 'nodejs', package: 'package::/::program', start_command: './build' }
-  await daemon.addStager({ ...stager, dependencies: [{ type: 'os', name: 'linux' }] })
+  daemon = await startRequestNode(nats)
   client = await connect({ servers: [`127.0.0.1:${nats.port}`], reconnectTimeWait: 50, maxReconnectAttempts: -1 })
   requester = new Requester(client, controller)
 })
@@ -56,17 +39,8 @@ afterAll(async () => {
 beforeEach(async () => {
   controller.download = undefined
   controller.upload = undefined
-  await isSubscribed()
+  await isSubscribed(client)
 })
-
-async function isSubscribed(): Promise<void> {
-  await until('the daemon is subscribed', () =>
-    client.request('staging', '{}', { timeout: 1000 }).then(
-      () => true,
-      () => false,
-    ),
-  )
-}
 
 const stagingsOf = (appId: string) =>
   daemon.ask<Staging[]>('GET', `/v1/stagings?package=${encodeURIComponent(`package::/cloud-foundry::${appId}`)}`)
@@ -169,7 +143,7 @@ it('kill -9 when the answer arrives: it may come twice, with the same task', asy
   while (requester.answersTo('answered').length === 0) await new Promise((resolve) => setImmediate(resolve))
   await daemon.kill()
   await daemon.restart()
-  await isSubscribed()
+  await isSubscribed(client)
   await answerTo('answered')
   expect(requester.answersTo('answered').length).toBeLessThan(3)
 })

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { Readable } from 'node:stream'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { movedArchive, type MovedOptions } from '../../../isolation/archive/moved-archive.js'
 import { scanArchive } from '../../../isolation/archive/scan.js'
@@ -51,6 +51,26 @@ describe('an archive whose members are moved', () => {
     expect(await listed('srv/www', 'app', ...members)).toEqual(['d 0 app/b', '- 3 app/b/c'])
     expect((await moved('srv/www', 'app', ...members)).toString('latin1')).toMatch(/^first\0/)
   })
+
+  test.each(['none', 'gzip'] as const)(
+    'waits for its first members, and is not made without them: %s',
+    async (compression) => {
+      const tar = tarOf({ name: 'app/x', data: '1' })
+      const stored = () => Readable.from([compression === 'gzip' ? gzipSync(tar) : tar], { objectMode: false })
+      const move = { from: 'app', to: 'app' }
+      const late = new Promise<Uint8Array>((resolve) => setTimeout(() => resolve(memberBlocks(FIRST)), 50))
+      const archive = gunzipSync(
+        await collect(await movedArchive(stored(), compression, { move, first: late, signal })),
+      )
+      expect(archive.toString('latin1')).toMatch(/^first\0/)
+      expect(archive.includes('app/x')).toBe(true)
+
+      const refused = stored()
+      const first = Promise.reject(new Error('refused'))
+      await expect(movedArchive(refused, compression, { move, first, signal })).rejects.toThrow('refused')
+      await expect.poll(() => refused.destroyed).toBe(true)
+    },
+  )
 
   test('has everything below the root in the directory', async () => {
     expect(

@@ -11,6 +11,18 @@ export interface RecordedTask {
   readonly answer: string | null
 }
 
+/** What the database of a daemon has that has ended. */
+export function recordedTasks(stateDir: string): readonly RecordedTask[] {
+  const database = new Database(path.join(stateDir, 'stagerd.db'))
+  try {
+    return database
+      .prepare<[], RecordedTask>('SELECT id, reply, uploading, answer FROM cloud_foundry_tasks ORDER BY number')
+      .all()
+  } finally {
+    database.close()
+  }
+}
+
 /** A daemon without an Engine that takes staging requests from NATS, and can be killed. */
 export class StagingNode {
   readonly client: SocketClient
@@ -53,14 +65,7 @@ export class StagingNode {
 
   /** What its database has. The daemon must have ended. */
   recorded(): readonly RecordedTask[] {
-    const database = new Database(path.join(this.stateDir, 'stagerd.db'))
-    try {
-      return database
-        .prepare<[], RecordedTask>('SELECT id, reply, uploading, answer FROM cloud_foundry_tasks ORDER BY number')
-        .all()
-    } finally {
-      database.close()
-    }
+    return recordedTasks(this.stateDir)
   }
 
   /** Whether all of its stagings have ended. */

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -25,6 +25,9 @@ afterEach(() => {
 const write = (name: string, content: string, mode = 0o500) => {
   writeFileSync(path.join(droplet, name), content, { mode })
 }
+
+/** The application writes before its startup script has written its PID, without which the stop script cannot end it. */
+const isRecorded = () => (statSync(path.join(droplet, 'run.pid'), { throwIfNoEntry: false })?.size ?? 0) > 0
 
 interface Options {
   readonly stop?: string
@@ -110,7 +113,7 @@ describe('the program that runs a droplet', () => {
   test('has the stop script end the application at SIGTERM, once, and shows what it still writes', async () => {
     const app = `bash -c 'trap "echo goodbye; exit 3" USR1; echo up; while :; do sleep 0.05; done'`
     const { child, ended, said } = run(app, { stop: 'kill -USR1 "$1"; echo stopped; sleep 0.3' })
-    await until('it is up', () => said() === 'up\n')
+    await until('it is up', () => said() === 'up\n' && isRecorded())
     child.kill('SIGTERM')
     await until('it is being stopped', () => said().includes('stopped'))
     child.kill('SIGTERM')
