@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { benchCloudFoundry } from './cloud-foundry.js'
 import { benchHostOf, pairsOf, required } from './host.js'
 import { benchData } from './data.js'
+import { benchIdle } from './idle.js'
 import { benchLaunch } from './launch.js'
 import { benchPack } from './pack.js'
 import { printRows } from './print-rows.js'
@@ -16,6 +17,8 @@ import { benchThroughput } from './throughput.js'
 
 /** A benchmark reads the environment only when it runs, because `resolve`, `reuse` and `pack` need less of it. */
 const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promise<Row[]>>> = {
+  // First: what the others leave in the memory of the daemon is theirs.
+  idle: (environment) => benchIdle(benchHostOf(environment), Number(environment.BENCH_IDLE_SECONDS ?? 600)),
   launch: (environment) => benchLaunch(benchHostOf(environment)),
   throughput: (environment) => benchThroughput(benchHostOf(environment)),
   snapshot: (environment) => benchSnapshot(benchHostOf(environment)),

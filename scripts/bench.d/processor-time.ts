@@ -24,26 +24,41 @@ export async function processorTime(pid: number): Promise<ProcessorTime> {
   const process = all.get(pid)
   if (!process) throw new Error(`there is no process ${pid}`)
   let helpers = process.children
-  const parents = new Set([pid])
-  // A child has not always a higher number than its parent.
-  for (let found = true; found;) {
-    found = false
-    for (const [child, { parent, own, children }] of all) {
-      if (!parents.has(parent) || parents.has(child)) continue
-      parents.add(child)
-      helpers += own + children
-      found = true
-    }
-  }
+  for (const { own, children } of below(pid, all).values()) helpers += own + children
   return { own: process.own, helpers }
 }
 
-/** What the Engine has taken: all processes with these names, and their children. */
+/** Of the programs that it has started, and of those that these have started. */
+export async function descendantsOf(pid: number): Promise<number[]> {
+  return [...below(pid, await everyStat()).keys()]
+}
+
+/** What the Engine has taken, with its children that have ended. */
 export async function processorTimeOfEngine(): Promise<number> {
   let sum = 0
-  for (const { name, own, children } of (await everyStat()).values())
-    if (['dockerd', 'containerd'].includes(name)) sum += own + children
+  for (const { name, own, children } of (await everyStat()).values()) if (ENGINE.has(name)) sum += own + children
   return sum
+}
+
+export async function enginePids(): Promise<number[]> {
+  return [...(await everyStat())].flatMap(([pid, { name }]) => (ENGINE.has(name) ? [pid] : []))
+}
+
+/** The names of its processes, without those of its shims. */
+const ENGINE: ReadonlySet<string> = new Set(['dockerd', 'containerd'])
+
+function below(pid: number, all: ReadonlyMap<number, Stat>): Map<number, Stat> {
+  const found = new Map<number, Stat>()
+  // A child has not always a higher number than its parent.
+  for (let more = true; more;) {
+    more = false
+    for (const [child, stat] of all) {
+      if ((stat.parent !== pid && !found.has(stat.parent)) || found.has(child)) continue
+      found.set(child, stat)
+      more = true
+    }
+  }
+  return found
 }
 
 async function everyStat(): Promise<Map<number, Stat>> {
