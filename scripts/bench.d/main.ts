@@ -17,7 +17,6 @@ import { benchThroughput } from './throughput.js'
 
 /** A benchmark reads the environment only when it runs, because `resolve`, `reuse` and `pack` need less of it. */
 const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promise<Row[]>>> = {
-  // First: what the others leave in the memory of the daemon is theirs.
   idle: (environment) => benchIdle(benchHostOf(environment), Number(environment.BENCH_IDLE_SECONDS ?? 600)),
   launch: (environment) => benchLaunch(benchHostOf(environment)),
   throughput: (environment) => benchThroughput(benchHostOf(environment)),
