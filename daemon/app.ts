@@ -64,6 +64,7 @@ import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
 import { Reuse } from './staging/reuse.js'
 import { PreparedLaunches } from './staging/prepared-launches.js'
+import { Releases } from './staging/releases.js'
 import { StagingService } from './staging/staging-service.js'
 import { StateDirectory } from './state-directory.js'
 import { observeEnds } from './store/observed-ledger.js'
@@ -184,6 +185,7 @@ export async function buildApp(
     secrets,
     live,
     prepared,
+    releases: new Releases((): number => service.limit),
     janitor,
     kept,
     logger,
@@ -204,7 +206,7 @@ export async function buildApp(
     ...{ blobs, layers: isolation, verifications, logger },
     ...settings.verify,
     clearPrepared: () => prepared.clear(),
-    isBusy: () => service.running > 0,
+    isBusy: () => service.atWork > 0,
   })
   const defaults = { limits, environment }
   const runs = new Runs({ packages, ledger, ingest, resolver, isolation, live, liveBlobs, logger, defaults })
@@ -232,6 +234,9 @@ export async function buildApp(
     },
     get draining() {
       return service.draining
+    },
+    get atWork() {
+      return service.atWork
     },
     get prepared() {
       return prepared.count
