@@ -40,6 +40,7 @@ import { StagerCaches } from './garbage/stager-caches.js'
 import { ImagePackages } from './images/image-packages.js'
 import { LogStore } from './log/log-store.js'
 import { measureNode } from './metrics/node-metrics.js'
+import { measurePrepared } from './metrics/prepared-metrics.js'
 import { measureProcess } from './metrics/process-metrics.js'
 import { StagingMetrics } from './metrics/staging-metrics.js'
 import { measureStorage } from './metrics/storage-metrics.js'
@@ -261,6 +262,7 @@ export async function buildApp(
   const registry = new Registry()
   const shipped = await shippedPipelines(installDirectory())
   const metrics = new StagingMetrics({ registry, ledger, shipped, queue: service })
+  measurePrepared({ registry, prepared })
   measureNode({ registry, isolation, readiness, stateDirectory: stateDir })
   measureStorage({ registry, blobs, references, isolation })
   measureVerification({ registry, verifications, verifier })
