@@ -54,7 +54,7 @@ export const PREPARED_OUTCOMES = [
 export type PreparedOutcome = (typeof PREPARED_OUTCOMES)[number]
 
 /**
- * The memory that one may use while it waits. A shell that waits needs two or three MiB. But the shell is that of the root, and
+ * The memory that one may use while it waits. A shell that waits needs about one MiB. But the shell is that of the root, and
  * whoever made it decides what it does, within the limits of its stager, in a time in which no staging runs.
  */
 export const MOST_WAITING_BYTES = 32 * 2 ** 20
