@@ -35,7 +35,7 @@ export interface PreparedLaunch {
 interface Waiting extends PreparedLaunch {
   readonly kind: string
   readonly timers: readonly NodeJS.Timeout[]
-  /** As it was last seen. */
+  /** Of memory, as it was last seen; 0 before that. */
   bytes: number
 }
 
@@ -59,7 +59,7 @@ export type PreparedOutcome = (typeof PREPARED_OUTCOMES)[number]
  */
 export const MOST_WAITING_BYTES = 32 * 2 ** 20
 
-/** How often that is looked at, in milliseconds. */
+/** How often that is looked at, in milliseconds. Most are used sooner on a busy node, and are not looked at. */
 const LOOK_MS = 5_000
 
 /** For a stager that asks for a relaunch, and the one after it. */
@@ -211,7 +211,6 @@ export class PreparedLaunches {
       const reportSteps: PreparedLaunch['reportSteps'] = (to) => (report = to)
       const one: Waiting = { kind, uuid, container, port, reportSteps, timers, bytes: 0 }
       this.#waiting.push(one)
-      void this.#look(one)
       return true
     } catch (error) {
       // The launch that needs it will tell what is wrong.

@@ -101,6 +101,7 @@ it('metrics say how many wait, how much memory they take, and what became of the
   isolation.waitingBytes = 3 << 20
   prepared.prepare(planOf('one'))
   await waits(2)
+  await until('both were looked at', () => prepared.memoryBytes === 6 << 20)
   expect(await metrics()).toEqual({ '': 2, _memory_bytes: 6 << 20 })
   expect(await take('one')).toBeDefined()
   prepared.prepare(planOf('two'))
