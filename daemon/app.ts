@@ -40,6 +40,7 @@ import { StagerCaches } from './garbage/stager-caches.js'
 import { ImagePackages } from './images/image-packages.js'
 import { LogStore } from './log/log-store.js'
 import { measureNode } from './metrics/node-metrics.js'
+import { measurePrepared } from './metrics/prepared-metrics.js'
 import { measureProcess } from './metrics/process-metrics.js'
 import { StagingMetrics } from './metrics/staging-metrics.js'
 import { measureStorage } from './metrics/storage-metrics.js'
@@ -64,6 +65,7 @@ import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
 import { Reuse } from './staging/reuse.js'
 import { PreparedLaunches } from './staging/prepared-launches.js'
+import { Releases } from './staging/releases.js'
 import { StagingService } from './staging/staging-service.js'
 import { StateDirectory } from './state-directory.js'
 import { observeEnds } from './store/observed-ledger.js'
@@ -184,6 +186,7 @@ export async function buildApp(
     secrets,
     live,
     prepared,
+    releases: new Releases((): number => service.limit),
     janitor,
     kept,
     logger,
@@ -204,7 +207,7 @@ export async function buildApp(
     ...{ blobs, layers: isolation, verifications, logger },
     ...settings.verify,
     clearPrepared: () => prepared.clear(),
-    isBusy: () => service.running > 0,
+    isBusy: () => service.atWork > 0,
   })
   const defaults = { limits, environment }
   const runs = new Runs({ packages, ledger, ingest, resolver, isolation, live, liveBlobs, logger, defaults })
@@ -233,6 +236,9 @@ export async function buildApp(
     get draining() {
       return service.draining
     },
+    get atWork() {
+      return service.atWork
+    },
     get prepared() {
       return prepared.count
     },
@@ -256,6 +262,7 @@ export async function buildApp(
   const registry = new Registry()
   const shipped = await shippedPipelines(installDirectory())
   const metrics = new StagingMetrics({ registry, ledger, shipped, queue: service })
+  measurePrepared({ registry, prepared })
   measureNode({ registry, isolation, readiness, stateDirectory: stateDir })
   measureStorage({ registry, blobs, references, isolation })
   measureVerification({ registry, verifications, verifier })

@@ -180,6 +180,11 @@ export interface PreparedContainer {
   createAhead(plan: ContainerPlan, signal: AbortSignal): Promise<void>
   /** Whether a container that was created ahead is there, as far as the Engine has told. */
   readonly isWaiting: boolean
+  /**
+   * Bytes of memory that the control group of a container that waits uses, with what the kernel caches of its files;
+   * undefined if it does not wait, or nobody can tell. Never rejects.
+   */
+  memoryBytes(): Promise<number | undefined>
   start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer>
   /** @param cache whether what the launch has put into its cache is there for the next one; only the first call counts */
   release(cache?: 'keep' | 'drop'): Promise<ReleaseReport>

@@ -36,9 +36,11 @@ export function addNodeDrainCommands(node: Command, commandLine: CommandLine): v
 
 async function drain({ api, output, signal }: Session, { wait, interval }: DrainOptions): Promise<number> {
   let status = await api.post<NodeStatus>('/v1/node/drain', undefined, { signal })
+  const isBusy = () => status.stagings.running > 0 || (status.stagings.at_work ?? 0) > 0
   if (wait && status.stagings.running > 0)
     await output.note(`Waiting for ${status.stagings.running} running stagings; Ctrl-C leaves the node draining.`)
-  while (wait && status.draining && status.stagings.running > 0) {
+  // Also for what has ended to be removed: after that, nothing of a staging is on the host.
+  while (wait && status.draining && isBusy()) {
     await delay(interval, undefined, { signal })
     status = await api.get<NodeStatus>('/v1/node', { signal })
   }

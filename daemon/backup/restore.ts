@@ -33,6 +33,7 @@ export interface RestorerParts {
     readonly draining: boolean
     drain(): void
     undrain(): void
+    idle(): Promise<void>
     takeUp(): Promise<void>
   }
   readonly bootstraps: { resume(): Promise<void> }
@@ -166,13 +167,16 @@ export class Restorer {
     received.resources += 1
   }
 
-  async #replace(database: string, replace: boolean, received: Received): Promise<Restored> {
-    const { stagings } = this.#parts
+  async #replace(copy: string, replace: boolean, received: Received): Promise<Restored> {
+    const { database, stagings } = this.#parts
     const wasDraining = stagings.draining
     stagings.drain()
     try {
+      await database.assertReplaceable(replace)
+      // None runs any more, so what is left to wait for is the removal of the last ones.
+      await stagings.idle()
       await this.#placeNewLogs(received)
-      const restored = await this.#parts.database.replaceBy(database, replace)
+      const restored = await database.replaceBy(copy, replace)
       await this.#follow(received)
       return restored
     } finally {

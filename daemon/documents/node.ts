@@ -9,7 +9,19 @@ export const NodeStatus = Type.Object(
     state_dir: Type.String(),
     engine: Type.Object({ answers: Type.Boolean(), message: Type.String() }, closed),
     packages: Type.Integer({ description: 'number of ready packages' }),
-    stagings: Type.Object({ queued: Type.Integer(), running: Type.Integer(), limit: Type.Integer() }, closed),
+    stagings: Type.Object(
+      {
+        queued: Type.Integer(),
+        running: Type.Integer(),
+        at_work: Type.Optional(
+          Type.Integer({
+            description: 'those that run, and those of which something is still being removed from the host',
+          }),
+        ),
+        limit: Type.Integer(),
+      },
+      closed,
+    ),
     draining: Type.Boolean({ description: 'whether queued stagings wait until the node is undrained' }),
     prepared: Type.Optional(Type.Integer({ description: 'containers that were created ahead, and wait for a launch' })),
     stager_caches: Type.Object(

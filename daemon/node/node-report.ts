@@ -13,6 +13,8 @@ export interface NodeFacts {
   /** They change while the daemon runs. */
   readonly concurrency: number
   readonly draining: boolean
+  /** Stagings that run, or have left something that is still being removed. */
+  readonly atWork: number
   readonly prepared: number
   readonly verification?: NodeStatus['verification']
   readonly cloudFoundry?: NodeStatus['cloud_foundry']
@@ -45,7 +47,8 @@ export class NodeReport {
   }
 
   async status(): Promise<NodeStatus> {
-    const { version, nodeId, stateDir, concurrency, draining, prepared, verification, cloudFoundry } = this.#facts
+    const { version, nodeId, stateDir, concurrency, draining, atWork, prepared, verification, cloudFoundry } =
+      this.#facts
     const [queued, running, packages, engine, caches] = await Promise.all([
       this.#ledger.list({ state: 'queued' }),
       this.#ledger.list({ state: 'running' }),
@@ -59,7 +62,7 @@ export class NodeReport {
       state_dir: stateDir,
       engine,
       packages: packages.length,
-      stagings: { queued: queued.length, running: running.length, limit: concurrency },
+      stagings: { queued: queued.length, running: running.length, at_work: atWork, limit: concurrency },
       draining,
       prepared,
       stager_caches: { count: caches.length, bytes: caches.reduce((total, { bytes }) => total + bytes, 0) },

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { StagerdError } from '../../base/errors.js'
+import { orAborted } from '../../base/or-aborted.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { PreparedContainer, RunningContainer, StartHooks } from '../../isolation/isolation.js'
 import type { CoordinatorListener } from '../coordinator/coordinator-listener.js'
@@ -58,7 +60,7 @@ export class LaunchContainer {
       logger.debug({ launch: uuid, step: name, ms }, 'launch step')
     }
     this.#ahead?.reportSteps(step)
-    const container = (this.#container ??= await this.#prepare(plan, step, signal))
+    const container = (this.#container ??= await this.#prepareWithNetwork(plan, step, signal))
     const startedAt = performance.now()
     const listener = await coordinator.open(this.handler, container.address, this.#ahead?.port)
     this.#listener = listener
@@ -76,6 +78,18 @@ export class LaunchContainer {
     )
     this.#ended = running.ended
     return running
+  }
+
+  /** What is still being removed, and what was created ahead, may have the last networks of the pool. */
+  async #prepareWithNetwork(plan: LaunchPlan, step: Step, signal: AbortSignal): Promise<PreparedContainer> {
+    try {
+      return await this.#prepare(plan, step, signal)
+    } catch (error) {
+      if (!(error instanceof StagerdError && error.code === 'no-free-network')) throw error
+      const { prepared, releases } = this.parts
+      await orAborted(Promise.all([prepared.clear(), releases.current()]), signal)
+      return await this.#prepare(plan, step, signal)
+    }
   }
 
   async #prepare({ prepare, start }: LaunchPlan, step: Step, signal: AbortSignal): Promise<PreparedContainer> {

@@ -12,6 +12,7 @@ import type { KeptLaunches } from './kept-launches.js'
 import type { LiveContainers } from './live-containers.js'
 import type { PlanSettings } from './plan.js'
 import type { PreparedLaunches } from './prepared-launches.js'
+import type { Releases } from './releases.js'
 import type { Reuse } from './reuse.js'
 import type { StagingUploads } from './staging-uploads.js'
 import type { WorkingCopyParts } from './working-copy-handler.js'
@@ -27,7 +28,8 @@ export interface LaunchParts {
   readonly reuse: Pick<Reuse, 'again'>
   readonly secrets: Pick<Secrets, 'ofLaunch'>
   readonly live: LiveContainers
-  readonly prepared: Pick<PreparedLaunches, 'take' | 'prepare'>
+  readonly prepared: Pick<PreparedLaunches, 'take' | 'prepare' | 'clear'>
+  readonly releases: Releases
   readonly janitor: Pick<Janitor, 'trySweep'>
   readonly kept: Pick<KeptLaunches, 'keep'>
   readonly logger: Logger

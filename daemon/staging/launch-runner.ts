@@ -1,3 +1,4 @@
+import { orAborted } from '../../base/or-aborted.js'
 import type { LaunchOutcome } from './launch-outcome.js'
 import { Launch } from './launch.js'
 import type { LaunchParts, LaunchRequest } from './launch-parts.js'
@@ -6,9 +7,14 @@ import type { LaunchParts, LaunchRequest } from './launch-parts.js'
 export class LaunchRunner {
   constructor(private readonly parts: LaunchParts) {}
 
-  /** Throws `Fault` (`secrets-lost`). */
+  /** Waits only while too many launches are being removed. Throws `Fault` (`secrets-lost`). */
   async run(request: LaunchRequest): Promise<LaunchOutcome> {
-    const secrets = await this.parts.secrets.ofLaunch(request.staging)
-    return await new Launch(this.parts, request, secrets).run()
+    const { releases, secrets } = this.parts
+    await orAborted(releases.room(), request.stop).catch(() => undefined)
+    if (request.stop.aborted) return { kind: 'stopped', released: Promise.resolve() }
+    const given = await secrets.ofLaunch(request.staging)
+    const outcome = await new Launch(this.parts, request, given).run()
+    releases.add(outcome.released)
+    return outcome
   }
 }

@@ -180,9 +180,9 @@ export class Launch implements OwningLaunch {
       this.#running = this.#start(plan)
       running = await this.#running
     } catch (error) {
-      await this.#container.release()
+      const released = this.#container.release()
       const conclusion = this.#stop.aborted ? STOPPED : await this.#conclusion.neverRan(error)
-      return { ...conclusion, released: Promise.resolve() }
+      return { ...conclusion, released }
     }
     try {
       const cause = await this.#firstCause(running)

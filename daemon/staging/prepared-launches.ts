@@ -19,6 +19,8 @@ export interface PreparedLaunchesParts {
   readonly limit: number
   /** How long one waits at most, in milliseconds. */
   readonly forMs: number
+  /** For tests: how often their memory is looked at, in milliseconds. */
+  readonly lookMs?: number
 }
 
 /** What a launch takes over, with the duty to release it. It has the UUID of that launch. */
@@ -32,8 +34,33 @@ export interface PreparedLaunch {
 
 interface Waiting extends PreparedLaunch {
   readonly kind: string
-  readonly timer: NodeJS.Timeout
+  readonly timers: readonly NodeJS.Timeout[]
+  /** Of memory, as it was last seen; 0 before that. */
+  bytes: number
 }
+
+/** What becomes of those that were created ahead: the first is what they are for. */
+export const PREPARED_OUTCOMES = [
+  'used',
+  /** It made way for one of another kind, for which it did not fit. */
+  'replaced',
+  'expired',
+  'too-large',
+  /** Its container has ended by itself, or the Engine was lost. */
+  'lost',
+  /** For a collection of garbage, for a launch without a network, or at the end of the daemon. */
+  'released',
+] as const
+export type PreparedOutcome = (typeof PREPARED_OUTCOMES)[number]
+
+/**
+ * The memory that one may use while it waits. A shell that waits needs about one MiB. But the shell is that of the root, and
+ * whoever made it decides what it does, within the limits of its stager, in a time in which no staging runs.
+ */
+export const MOST_WAITING_BYTES = 32 * 2 ** 20
+
+/** How often that is looked at, in milliseconds. Most are used sooner on a busy node, and are not looked at. */
+const LOOK_MS = 5_000
 
 /** For a stager that asks for a relaunch, and the one after it. */
 const MOST_OF_A_KIND = 2
@@ -46,7 +73,9 @@ type Fit = Pick<LaunchPlan, 'prepare' | 'start'>
  *
  * INVARIANTS
  * - A container serves one launch. One that does not fit is not changed so that it fits.
- * - No launch waits for the preparation of another kind, and none fails because a preparation has failed.
+ * - A launch waits only for one of its kind that is being made already, and only if no other launch waits for that: it is
+ *   there sooner than one that the launch would begin now. None fails because a preparation has failed.
+ * - None uses more memory than `MOST_WAITING_BYTES`, so that all of them use at most `limit` times as much.
  * - At most `limit` wait altogether. The first of a kind takes the place of the oldest; a second one, for a relaunch, only a
  *   place that is free.
  * - After `stop` there are none. After a crash, a sweep removes them, because they are not live.
@@ -59,8 +88,13 @@ export class PreparedLaunches {
   readonly #preparing = new Map<string, Promise<boolean>>()
   /** Kinds of which one has been taken while another was being made. */
   readonly #again = new Set<string>()
+  /** Kinds of which the next one is for a launch that waits for it. */
+  readonly #claimed = new Set<string>()
+  readonly #outcomes = new Map<PreparedOutcome, number>()
   readonly #releasing = new Set<Promise<void>>()
-  readonly #stop = new AbortController()
+  /** Of those that are being made. Not renewed after `stop`. */
+  #making = new AbortController()
+  #isStopped = false
 
   constructor(parts: PreparedLaunchesParts) {
     this.#parts = parts
@@ -71,38 +105,55 @@ export class PreparedLaunches {
     return this.#waiting.length
   }
 
+  /** Bytes of memory that those use that wait. */
+  get memoryBytes(): number {
+    return this.#waiting.reduce((total, { bytes }) => total + bytes, 0)
+  }
+
+  /** What has become of how many, since the daemon has started. */
+  outcomes(outcome: PreparedOutcome): number {
+    return this.#outcomes.get(outcome) ?? 0
+  }
+
   /** One that fits, if there is one, or is about to be. */
   async take(plan: Fit): Promise<PreparedLaunch | undefined> {
     if (!Object.keys(plan.start.environment).every(canBeGivenLater)) return undefined
     const kind = kindOf(plan)
-    if (this.#countOf(kind) === 0) await this.#preparing.get(kind)
+    if (this.#claimed.has(kind)) {
+      if (this.#countOf(kind) < 2) return undefined
+    } else if (this.#countOf(kind) === 0) {
+      this.#claimed.add(kind)
+      await this.#preparing.get(kind)
+      this.#claimed.delete(kind)
+    }
     const found = this.#waiting.find((one) => one.kind === kind)
     if (!found) return undefined
-    this.#remove(found)
-    if (found.container.isWaiting) return found
-    this.#release(found)
-    return undefined
+    if (!found.container.isWaiting) {
+      this.#discard(found, 'lost')
+      return undefined
+    }
+    this.#remove(found, 'used')
+    return found
   }
 
   /** Has one prepared for the next launch like this one, and one more if there is room. Does not wait for them. */
   prepare(plan: Fit): void {
-    const { limit } = this.#parts
     const kind = kindOf(plan)
-    if (limit === 0 || this.#stop.signal.aborted) return
+    if (this.#isStopped) return
     if (this.#preparing.has(kind)) this.#again.add(kind)
     else void this.#fill(kind, plan)
   }
 
-  /** Releases all that wait: they hold layers and images. Resolves when they are gone. */
+  /** Releases all that wait, or are being made: they hold layers, images and networks. Resolves when they are gone. */
   async clear(): Promise<void> {
-    for (const one of [...this.#waiting]) this.#discard(one)
-    await Promise.all(this.#releasing)
+    this.#making.abort(new Error('what was created ahead is released'))
+    if (!this.#isStopped) this.#making = new AbortController()
+    for (const one of [...this.#waiting]) this.#discard(one, 'released')
+    await Promise.all([...this.#preparing.values(), ...this.#releasing])
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort(new Error('the daemon stops'))
-    // A failure makes no second one.
-    await Promise.all(this.#preparing.values())
+    this.#isStopped = true
     await this.clear()
   }
 
@@ -118,9 +169,10 @@ export class PreparedLaunches {
   /** One after the other: the launch that has just begun needs the processors too. */
   async #fill(kind: string, plan: Fit): Promise<void> {
     do {
+      const { signal } = this.#making
       for (let made = 0; made < MOST_OF_A_KIND && this.#countOf(kind) < MOST_OF_A_KIND; made++) {
-        if (this.#stop.signal.aborted || !this.#hasPlace(kind)) break
-        const making = this.#make(kind, plan)
+        if (signal.aborted || !this.#hasPlace(kind)) break
+        const making = this.#make(kind, plan, signal)
         this.#preparing.set(kind, making)
         if (!(await making)) break
       }
@@ -134,14 +186,13 @@ export class PreparedLaunches {
     if (others < this.#parts.limit) return true
     const [oldest] = this.#waiting
     if (!oldest || this.#countOf(kind) > 0) return false
-    this.#discard(oldest)
+    this.#discard(oldest, 'replaced')
     return true
   }
 
   /** Returns whether there is one more. */
-  async #make(kind: string, { prepare, start }: Fit): Promise<boolean> {
-    const { isolation, coordinator, live, logger, forMs } = this.#parts
-    const { signal } = this.#stop
+  async #make(kind: string, { prepare, start }: Fit, signal: AbortSignal): Promise<boolean> {
+    const { isolation, coordinator, live, logger, forMs, lookMs = LOOK_MS } = this.#parts
     const uuid = randomUUID()
     let report = (step: string, ms: number) => logger.debug({ launch: uuid, step, ms }, 'launch step')
     let container: PreparedContainer | undefined
@@ -153,9 +204,12 @@ export class PreparedLaunches {
       const { command, workingDirectory, limits } = start
       await container.createAhead({ command, workingDirectory, limits, coordinatorPort: port.port }, signal)
       signal.throwIfAborted()
-      const timer = setTimeout(() => this.#discard(one), forMs).unref()
+      const timers = [
+        setTimeout(() => this.#discard(one, 'expired'), forMs).unref(),
+        setInterval(() => void this.#look(one), lookMs).unref(),
+      ]
       const reportSteps: PreparedLaunch['reportSteps'] = (to) => (report = to)
-      const one = { kind, uuid, container, port, reportSteps, timer }
+      const one: Waiting = { kind, uuid, container, port, reportSteps, timers, bytes: 0 }
       this.#waiting.push(one)
       return true
     } catch (error) {
@@ -166,16 +220,27 @@ export class PreparedLaunches {
     }
   }
 
-  /** Returns whether it was still there. */
-  #remove(one: Waiting): boolean {
-    clearTimeout(one.timer)
-    const index = this.#waiting.indexOf(one)
-    if (index >= 0) this.#waiting.splice(index, 1)
-    return index >= 0
+  /** Never rejects. */
+  async #look(one: Waiting): Promise<void> {
+    const bytes = await one.container.memoryBytes()
+    one.bytes = bytes ?? one.bytes
+    if (one.bytes > MOST_WAITING_BYTES) this.#discard(one, 'too-large')
+    else if (!one.container.isWaiting) this.#discard(one, 'lost')
   }
 
-  #discard(one: Waiting): void {
-    if (this.#remove(one)) this.#release(one)
+  /** Returns whether it was still there. */
+  #remove(one: Waiting, outcome: PreparedOutcome): boolean {
+    const index = this.#waiting.indexOf(one)
+    if (index < 0) return false
+    // clearTimeout clears intervals, too.
+    one.timers.forEach(clearTimeout)
+    this.#waiting.splice(index, 1)
+    this.#outcomes.set(outcome, this.outcomes(outcome) + 1)
+    return true
+  }
+
+  #discard(one: Waiting, outcome: PreparedOutcome): void {
+    if (this.#remove(one, outcome)) this.#release(one)
   }
 
   #release({ uuid, container, port }: PreparedLaunch): void {

@@ -3,14 +3,15 @@ import type { Staging } from '../model/staging.js'
 export interface QueueWork {
   /** Makes the oldest queued staging running; undefined if none is queued. */
   admitNext(): Promise<Pick<Staging, 'uuid'> | undefined>
-  /**
-   * Resolves when the staging has ended, or the daemon stops, and everything of it is released; with `unfinished` if it is
-   * still running and is to be taken up again. Never rejects.
-   */
+  /** Resolves when the staging has ended, or the daemon stops, or it cannot go on. Never rejects. */
   work(staging: string): Promise<WorkOutcome>
 }
 
-export type WorkOutcome = 'ended' | 'unfinished'
+export type WorkOutcome =
+  /** Nothing of it begins any more. `released` resolves when nothing of it is left on the host, and never rejects. */
+  | { readonly kind: 'ended'; readonly released: Promise<void> }
+  /** It is still running, and is to be taken up again. Everything of it is released. */
+  | { readonly kind: 'unfinished' }
 
 /** How long after an error the queue tries again, in milliseconds. */
 const RETRY_MS = 5_000
@@ -19,7 +20,8 @@ const RETRY_MS = 5_000
  * Admits stagings first in, first out, up to a limit of running ones.
  *
  * INVARIANTS
- * - At most `limit` stagings run. One loop admits them, so they are admitted in the order of submission.
+ * - At most `limit` stagings run. One loop admits them, so they are admitted in the order of submission. One that has ended
+ *   takes no place, though its last launch is still being removed; it is at work until then.
  * - Nothing is admitted before `open` or after `close`. The interrupted stagings that `open` takes come first, and count
  *   against the limit.
  * - The queue holds UUIDs alone: what a staging is when its turn comes, the ledger says.
@@ -32,6 +34,8 @@ export class StagingQueue {
   readonly #onError: (error: unknown) => void
   readonly #retryMs: number
   readonly #active = new Set<Promise<void>>()
+  /** Of stagings that have ended: their removal from the host. */
+  readonly #releasing = new Set<Promise<void>>()
   #waiting: string[] = []
   /** Those that wait for the timer. */
   #unfinished: string[] = []
@@ -50,6 +54,8 @@ export class StagingQueue {
 
   open(interrupted: readonly string[]): void {
     this.#waiting = [...interrupted]
+    // Of another ledger, or among the interrupted ones.
+    this.#unfinished = []
     this.#open = true
     this.notify()
   }
@@ -64,8 +70,9 @@ export class StagingQueue {
     this.notify()
   }
 
-  get running(): number {
-    return this.#active.size
+  /** How many stagings run, or have left something that is still being removed. */
+  get atWork(): number {
+    return this.#active.size + this.#releasing.size
   }
 
   /** Whether a staging that is submitted now waits for no other. */
@@ -90,7 +97,7 @@ export class StagingQueue {
   /** Resolves when nothing is at work. Call `hold` before, or something may begin at once. */
   async idle(): Promise<void> {
     await this.#pumping
-    while (this.#active.size > 0) await Promise.all(this.#active)
+    while (this.atWork > 0) await Promise.all([...this.#active, ...this.#releasing])
   }
 
   /** To be called when a staging may have been queued. */
@@ -113,7 +120,7 @@ export class StagingQueue {
       })
   }
 
-  /** Resolves when no staging runs. */
+  /** Resolves when nothing is at work. */
   async close(): Promise<void> {
     this.#open = false
     clearTimeout(this.#timer)
@@ -131,7 +138,8 @@ export class StagingQueue {
       if (next === undefined || !this.#isOpen()) return
       const work: Promise<void> = this.#parts.work(next).then((outcome) => {
         this.#active.delete(work)
-        if (outcome === 'unfinished') {
+        if (outcome.kind === 'ended') this.#release(outcome.released)
+        else {
           this.#unfinished.push(next)
           this.#retryLater()
         }
@@ -139,6 +147,11 @@ export class StagingQueue {
       })
       this.#active.add(work)
     }
+  }
+
+  #release(released: Promise<void>): void {
+    const releasing = released.finally(() => this.#releasing.delete(releasing))
+    this.#releasing.add(releasing)
   }
 
   #retryLater(): void {

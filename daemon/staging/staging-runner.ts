@@ -48,24 +48,37 @@ export class StagingRunner {
     return cancellation !== undefined
   }
 
-  /**
-   * Starts at the first launch, or at the one that was interrupted. Resolves when everything of every launch is released.
-   * Never rejects.
-   */
+  /** Starts at the first launch, or at the one that was interrupted. Never rejects. */
   async run(uuid: string): Promise<WorkOutcome> {
-    const { ledger, logs, logger } = this.#parts
     const cancellation = new AbortController()
     // Before the staging is read: a request to cancel it is then in what is read, or aborts the signal.
     this.#cancellations.set(uuid, cancellation)
-    const released: Promise<void>[] = []
+    const launched: Promise<void>[] = []
     const uploads = new StagingUploads(this.#parts.uploads)
+    const kind = await this.#untilEnded(uuid, cancellation.signal, uploads, launched)
+    this.#cancellations.delete(uuid)
+    const released = Promise.all(launched).then(() => uploads.discardAll())
+    if (kind === 'ended') return { kind, released }
+    // Nobody must meet what the attempt before has left.
+    await released
+    return { kind }
+  }
+
+  /** Never rejects. */
+  async #untilEnded(
+    uuid: string,
+    cancelled: AbortSignal,
+    uploads: StagingUploads,
+    released: Promise<void>[],
+  ): Promise<WorkOutcome['kind']> {
+    const { ledger, logs, logger } = this.#parts
     try {
       const admitted = await this.#withoutOpenLaunch(await ledger.get(uuid))
       if (admitted.state !== 'running') return 'ended'
       const log = await logs.write(uuid)
       try {
         await this.#logStart(admitted, log)
-        await this.#launchUntilEnded(admitted, log, cancellation.signal, uploads, released)
+        await this.#launchUntilEnded(admitted, log, cancelled, uploads, released)
       } catch (error) {
         logger.error({ err: error, staging: uuid }, 'a staging cannot continue')
         await this.#giveUp(admitted, error, log)
@@ -76,10 +89,6 @@ export class StagingRunner {
     } catch (error) {
       logger.error({ err: error, staging: uuid }, 'a staging cannot be ended; it is taken up again')
       return 'unfinished'
-    } finally {
-      this.#cancellations.delete(uuid)
-      await Promise.all(released)
-      await uploads.discardAll()
     }
   }
 

@@ -105,9 +105,9 @@ export class StagingService {
     this.#queue.setLimit(limit)
   }
 
-  /** How many are under way. */
-  get running(): number {
-    return this.#queue.running
+  /** How many run, or have left something that is still being removed from the host. */
+  get atWork(): number {
+    return this.#queue.atWork
   }
 
   get draining(): boolean {

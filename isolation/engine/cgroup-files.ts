@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { errnoOf, Fault, messageOf } from '../../base/errors.js'
 import { parseMountinfo, type MountEntry } from './mountinfo.js'
 
@@ -73,6 +73,13 @@ export async function findCgroupFiles(pid: number, container: string): Promise<C
 export async function readCounts(files: CgroupFiles): Promise<CgroupCounts | undefined> {
   const [pids, memory] = await readBoth(files)
   return pids === undefined || memory === undefined ? undefined : countsOf(pids, memory)
+}
+
+/** Bytes of memory that the group uses, with what the kernel caches of its files. Undefined once it is gone. */
+export async function readMemoryUse({ memoryEvents }: Pick<CgroupFiles, 'memoryEvents'>): Promise<number | undefined> {
+  const file = basename(memoryEvents) === 'memory.events' ? 'memory.current' : 'memory.usage_in_bytes'
+  const text = await readIfExists(join(dirname(memoryEvents), file))
+  return text === undefined ? undefined : Number(text)
 }
 
 function countsOf(pids: string, memory: string): CgroupCounts {

@@ -3,6 +3,7 @@ import type { CleanupStack } from '../../base/cleanup-stack.js'
 import type { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
+import { findCgroupFiles, readMemoryUse, type CgroupFiles } from '../engine/cgroup-files.js'
 import { startLines } from '../engine/container-init.js'
 import { containerOptions, type BoundFile, type ContainerRequest } from '../engine/container-options.js'
 import { Container, type Attached, type StartedContainer } from '../engine/container.js'
@@ -85,6 +86,7 @@ export class PreparedDockerContainer implements PreparedContainer {
   readonly #connections = new AbortController()
   #hooks: Pick<StartHooks, 'repaired'> = {}
   #ahead: Waiting | undefined
+  #cgroup: CgroupFiles | undefined
   #isGone = false
   #running: RunningContainer | undefined
   #cache: CacheMount | undefined
@@ -107,6 +109,18 @@ export class PreparedDockerContainer implements PreparedContainer {
 
   get isWaiting(): boolean {
     return this.#ahead !== undefined && !this.#isGone && !this.#lost.signal.aborted && !this.#released
+  }
+
+  async memoryBytes(): Promise<number | undefined> {
+    const ahead = this.#ahead
+    if (!ahead || !this.isWaiting) return undefined
+    try {
+      this.#cgroup ??= await findCgroupFiles(ahead.pid, ahead.container.id)
+      return await readMemoryUse(this.#cgroup)
+    } catch {
+      // It has ended. Where the kernel does not count at all, the launch will say so.
+      return undefined
+    }
   }
 
   async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {

@@ -4,13 +4,13 @@ import { useHarness } from './support/harness.js'
 
 const harness = useHarness()
 
-const status = (draining: boolean, running: number): NodeStatus => ({
+const status = (draining: boolean, running: number, atWork?: number): NodeStatus => ({
   version: '1',
   node: '00000000-0000-4000-8000-000000000000',
   state_dir: '/state',
   engine: { answers: true, message: 'The Engine answers.' },
   packages: 0,
-  stagings: { queued: 4, running, limit: 2 },
+  stagings: { queued: 4, running, limit: 2, ...(atWork === undefined ? {} : { at_work: atWork }) },
   draining,
   kept: [],
   stager_caches: { count: 0, bytes: 0 },
@@ -26,6 +26,14 @@ describe('node drain', () => {
     expect([code, io.out]).toEqual([0, 'The node is draining: 0 stagings run, 4 are queued.\n'])
     expect(io.err).toContain('Waiting for 2 running stagings')
     expect(running).toEqual([])
+  })
+
+  test('waits until what has run is removed from the host', async () => {
+    const { api, run } = harness()
+    const atWork = [2, 1, 0]
+    api.on('POST /v1/node/drain', () => status(true, 0, 2)).on('GET /v1/node', () => status(true, 0, atWork.shift()))
+    const { code, io } = await run('node', 'drain', '--interval', '1ms')
+    expect([code, io.out, atWork]).toEqual([0, 'The node is draining: 0 stagings run, 4 are queued.\n', []])
   })
 
   test('--no-wait does not', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { MOST_WAITING_BYTES } from '../../daemon/staging/prepared-launches.js'
 import type { PreparedContainer, PrepareHooks } from '../../isolation/isolation.js'
 import type { StartPlan } from '../../isolation/launch-plan.js'
 import {
@@ -83,8 +84,12 @@ export function describeCreatedAhead(
     it('can be released while it waits', async () => {
       const recorder = new Recorder()
       const { container } = await aheadOf(planOf(opened(), idle), recorder)
+      const bytes = await container.memoryBytes()
+      expect(bytes).toBeGreaterThan(0)
+      expect(bytes).toBeLessThan(MOST_WAITING_BYTES)
       expect(await container.release()).toEqual({ failures: [] })
       expect(container.isWaiting).toBe(false)
+      expect(await container.memoryBytes()).toBeUndefined()
       await recorder.close()
       expect(await opened().traces()).toEqual([])
     })

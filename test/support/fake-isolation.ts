@@ -104,6 +104,8 @@ export class FakeIsolation implements Isolation, LayerVerification {
   undoFailures: ReleaseReport['failures'] = []
   /** Those of `left` that were created ahead, and have not been started. */
   readonly waiting = new Set<string>()
+  /** The memory of each that waits, in bytes. */
+  waitingBytes = 1 << 20
   readonly #running = new Set<FakeRunning>()
 
   async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
@@ -128,6 +130,7 @@ export class FakeIsolation implements Isolation, LayerVerification {
       get isWaiting() {
         return ahead !== undefined && isLeft() && !isDown()
       },
+      memoryBytes: () => Promise.resolve(this.waiting.has(plan.id) && isLeft() ? this.waitingBytes : undefined),
       start: async (start, startHooks, startSignal) => {
         await this.ping()
         startSignal.throwIfAborted()

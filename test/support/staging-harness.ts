@@ -20,6 +20,7 @@ import { isTerminal, type Staging } from '../../daemon/model/staging.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
 import { Leases } from '../../base/leases.js'
 import { PreparedLaunches } from '../../daemon/staging/prepared-launches.js'
+import { Releases } from '../../daemon/staging/releases.js'
 import { PackageQuota } from '../../daemon/store/package-quota.js'
 import { type ArchiveReader, ResourceIngest } from '../../daemon/store/resource-ingest.js'
 import type { SqlitePackages } from '../../daemon/store/sqlite/packages.js'
@@ -257,6 +258,7 @@ async function assemble(
     secrets,
     live,
     prepared,
+    releases: new Releases((): number => service.limit),
     janitor,
     kept,
     logger,

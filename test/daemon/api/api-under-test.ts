@@ -138,6 +138,7 @@ export class ApiUnderTest extends ApiClient {
       stateDir: directory.path,
       concurrency: 1,
       draining: false,
+      atWork: 0,
       prepared: 0,
     }
     const socket = { subject: 'control socket', verdict: 'good', message: 'It answers.' } as const

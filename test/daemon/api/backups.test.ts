@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Deferred } from '../../../base/deferred.js'
 import type { RestoreReport } from '../../../daemon/documents/backup.js'
 import type { Package } from '../../../daemon/documents/package.js'
 import { stagerSnapshot } from '../../contract/samples.js'
@@ -255,6 +256,24 @@ describe('a backup is refused, and nothing of it stays,', () => {
     await there.store.ledger.admitNext()
     expect(await restore(file, '?replace=true')).toMatchObject({ status: 409, document: { code: 'node-busy' } })
   })
+})
+
+it('takes the place of what is there only when the last staging is removed from the host', async () => {
+  await put('app', randomBytes(100))
+  const file = await backup()
+  const [asked, idle] = [new Deferred<void>(), new Deferred<void>()]
+  there.stagings.idle = () => {
+    asked.resolve()
+    return idle.promise
+  }
+  const restoring = restore(file)
+  await asked.promise
+  expect(there.stagings.draining).toBe(true)
+  expect(await shown(there)).not.toEqual(await shown(here))
+  idle.resolve()
+  expect((await restoring).status).toBe(200)
+  expect(await shown(there)).toEqual(await shown(here))
+  expect(there.stagings.draining).toBe(false)
 })
 
 it('numbers that were in use before a backup are not given again', async () => {

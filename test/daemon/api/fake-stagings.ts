@@ -6,7 +6,7 @@ import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 /** Submits and cancels in a real ledger, and never runs a staging. */
 export class FakeStagings implements Pick<
   StagingService,
-  'submit' | 'cancel' | 'retry' | 'drain' | 'undrain' | 'takeUp'
+  'submit' | 'cancel' | 'retry' | 'drain' | 'undrain' | 'idle' | 'takeUp'
 > {
   draining = false
 
@@ -34,6 +34,10 @@ export class FakeStagings implements Pick<
 
   undrain(): void {
     this.draining = false
+  }
+
+  idle(): Promise<void> {
+    return Promise.resolve()
   }
 
   takeUp(): Promise<void> {

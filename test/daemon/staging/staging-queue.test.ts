@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { Deferred } from '../../../base/deferred.js'
 import { StagingQueue, type WorkOutcome } from '../../../daemon/staging/staging-queue.js'
 
 const staging = { uuid: 'a' }
+const ended: WorkOutcome = { kind: 'ended', released: Promise.resolve() }
 
 /** The queue waits only for promises, so all of them have settled by the next turn of the event loop. */
 const settled = () => setImmediate()
@@ -17,7 +19,7 @@ it('does not start a staging that is admitted while it closes, and waits for the
       admitNext: () => new Promise<typeof staging>((resolve) => (admit = resolve)),
       work: (uuid) => {
         worked.push(uuid)
-        return Promise.resolve('ended')
+        return Promise.resolve(ended)
       },
     },
     (error) => errors.push(error),
@@ -44,7 +46,7 @@ it('while it is held, lets what runs end and starts what was interrupted, but no
       admitNext: () => Promise.resolve(waiting.shift()),
       work: (uuid) => {
         begun.push(uuid)
-        return new Promise((resolve) => ends.push(() => resolve('ended')))
+        return new Promise((resolve) => ends.push(() => resolve(ended)))
       },
     },
     () => undefined,
@@ -80,7 +82,7 @@ it('starts interrupted stagings first, and counts them against the limit', async
       admitNext: () => Promise.resolve(waiting.shift()),
       work: (uuid) => {
         begun.push(uuid)
-        return new Promise((resolve) => ends.push(() => resolve('ended')))
+        return new Promise((resolve) => ends.push(() => resolve(ended)))
       },
     },
     () => undefined,
@@ -109,7 +111,7 @@ it('tries again after an admission that failed, though nothing is at work and no
           attempts++ < 2 ? Promise.reject(new Error('the database is locked')) : Promise.resolve(waiting.shift()),
         work: (uuid) => {
           resolve(uuid)
-          return Promise.resolve('ended')
+          return Promise.resolve(ended)
         },
       },
       (error) => errors.push(error),
@@ -123,7 +125,7 @@ it('tries again after an admission that failed, though nothing is at work and no
 
 it('takes a staging up again that could not be ended, and admits others meanwhile', async () => {
   const waiting = [staging, { uuid: 'b' }]
-  const outcomes: WorkOutcome[] = ['unfinished', 'ended', 'ended']
+  const outcomes: WorkOutcome[] = [{ kind: 'unfinished' }, ended, ended]
   const worked: string[] = []
   await new Promise<void>((resolve) => {
     const queue = new StagingQueue(
@@ -133,7 +135,7 @@ it('takes a staging up again that could not be ended, and admits others meanwhil
         work: (uuid) => {
           worked.push(uuid)
           if (worked.length === 3) resolve()
-          return Promise.resolve(outcomes.shift() ?? 'ended')
+          return Promise.resolve(outcomes.shift() ?? ended)
         },
       },
       () => undefined,
@@ -150,7 +152,7 @@ it('tries nothing again after it is closed', async () => {
     1,
     {
       admitNext: () => Promise.reject(new Error(`attempt ${++attempts}`)),
-      work: () => Promise.resolve('ended'),
+      work: () => Promise.resolve(ended),
     },
     () => undefined,
     0,
@@ -164,7 +166,7 @@ it('tries nothing again after it is closed', async () => {
 
 it('says whether a staging would wait for another one', async () => {
   const ends: (() => void)[] = []
-  const work = () => new Promise<WorkOutcome>((resolve) => ends.push(() => resolve('ended')))
+  const work = () => new Promise<WorkOutcome>((resolve) => ends.push(() => resolve(ended)))
   const waiting = [staging]
   const queue = new StagingQueue(1, { admitNext: () => Promise.resolve(waiting.shift()), work }, () => undefined)
   expect(queue.admitsAtOnce, 'before recovery').toBe(false)
@@ -179,4 +181,35 @@ it('says whether a staging would wait for another one', async () => {
   queue.resume()
   await queue.close()
   expect(queue.admitsAtOnce, 'after its end').toBe(false)
+})
+
+it('admits the next one while the last one is being removed, and is not idle before that is done', async () => {
+  const waiting = [staging, { uuid: 'b' }]
+  const removal = new Deferred<void>()
+  const worked: string[] = []
+  const queue = new StagingQueue(
+    1,
+    {
+      admitNext: () => Promise.resolve(waiting.shift()),
+      work: (uuid) => {
+        worked.push(uuid)
+        return Promise.resolve({ kind: 'ended', released: uuid === 'a' ? removal.promise : Promise.resolve() })
+      },
+    },
+    () => undefined,
+  )
+  queue.open([])
+  await settled()
+  expect({ worked, atWork: queue.atWork, admitsAtOnce: queue.admitsAtOnce }).toEqual({
+    worked: ['a', 'b'],
+    atWork: 1,
+    admitsAtOnce: true,
+  })
+  let [idle, closed] = [false, false]
+  const waits = [queue.idle().then(() => (idle = true)), queue.close().then(() => (closed = true))]
+  await settled()
+  expect({ idle, closed }).toEqual({ idle: false, closed: false })
+  removal.resolve()
+  await Promise.all(waits)
+  expect(queue.atWork).toBe(0)
 })

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { cgroupFiles, readCounts } from '../../../isolation/engine/cgroup-files.js'
+import { cgroupFiles, readCounts, readMemoryUse } from '../../../isolation/engine/cgroup-files.js'
 
 const VERSION_1_MOUNTS = `\
 30 25 0:26 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
@@ -97,5 +97,19 @@ describe('the counters of a container', () => {
       code: 'limits-unknown',
       message: expect.stringMatching(/EISDIR/) as string,
     })
+  })
+})
+
+describe('the memory of a container', () => {
+  it.each([
+    ['version 1', 'memory.oom_control', 'memory.usage_in_bytes'],
+    ['version 2', 'memory.events', 'memory.current'],
+  ])('is read in %s, and gone with the container', async (_, events, use) => {
+    const directory = await mkdtemp(join(tmpdir(), 'stagerd-cgroup-'))
+    onTestFinished(() => rm(directory, { recursive: true }))
+    const files = { memoryEvents: join(directory, events) }
+    expect(await readMemoryUse(files)).toBeUndefined()
+    await writeFile(join(directory, use), '3145728\n')
+    expect(await readMemoryUse(files)).toBe(3 << 20)
   })
 })
