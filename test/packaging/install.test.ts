@@ -93,7 +93,14 @@ describe('an installation', () => {
     await install()
     const node = path.join(root, 'usr/local/lib/stagerd/bin/node')
     await writeFile(node, '#!/bin/sh\necho "own Node.js: $@"\n')
-    const { stdout } = await run(path.join(root, 'usr/local/sbin/stagerd'), ['--version'])
+    const stagerd = path.join(root, 'usr/local/sbin/stagerd')
+    await expect(run(stagerd, ['--version'])).rejects.toThrow(
+      /stagerd\.js does not exist: build it with 'npm run build'\./,
+    )
+    const programs = path.join(root, 'usr/local/lib/stagerd/dist/programs')
+    await mkdir(programs, { recursive: true })
+    await writeFile(path.join(programs, 'stagerd.js'), '')
+    const { stdout } = await run(stagerd, ['--version'])
     expect(stdout).toMatch(/^own Node\.js: .*stagerd\.js --version$/m)
   })
 
