@@ -5,7 +5,10 @@ import type { Figures } from './figures.js'
 export function modelOf(fleet: Fleet): Figures {
   const rate = peakRate(fleet)
   const busy = (rate * fleet.stagingSeconds) / (fleet.nodes * fleet.slots)
-  if (busy >= 1) throw new RangeError(`The stagings need ${busy.toFixed(2)} times the slots that there are.`)
+  if (busy >= 1)
+    throw new RangeError(
+      `The stagings need ${busy.toFixed(2)} times the slots that there are; ${Math.ceil(fleet.nodes * busy * 1.1)} nodes would do.`,
+    )
   const fullNodes = erlangB(fleet.slots, offeredTo(fleet.slots, busy * fleet.slots))
   const looksInVain = looksInVainOf(fleet, rate, fullNodes)
   return {
