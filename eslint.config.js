@@ -45,6 +45,21 @@ export default tseslint.config(
     rules: { 'no-restricted-syntax': 'off' },
   },
   {
+    files: ['daemon/store/sql/**'],
+    rules: {
+      // The call of a generator does nothing: a transaction would silently leave out what it says.
+      'no-restricted-syntax': [
+        'error',
+        ...EXPORTS,
+        {
+          selector:
+            'ExpressionStatement > CallExpression:not([callee.name=/^(assert|super)/], [callee.type="Super"], [callee.property.name=/^(assert|push$|set$|add$|splice$)/])',
+          message: 'If it is work, it needs yield*. What only throws has a name that begins with assert.',
+        },
+      ],
+    },
+  },
+  {
     files: ['test/**'],
     rules: {
       // What these find would not be a fault of a test, and each of them takes a tenth of the time of all.

@@ -103,7 +103,8 @@ export interface StagingLedger {
 
 /**
  * Which of the results of its package is the outcome of a staging that is being submitted; undefined if none is. It runs
- * inside of the transaction, which can still fail, so it must return at once, and what it does must be undone then.
+ * inside of the transaction, so it must return at once. The transaction can still fail, and may be run again then: what it
+ * does must be undone by who submits, or do no harm.
  */
 export type AnswerOf = (staging: Staging, results: readonly Result[]) => Result | undefined
 

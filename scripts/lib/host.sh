@@ -41,6 +41,18 @@ ensure_recipe_programs() {
   fi
 }
 
+# Installs a PostgreSQL for the tests, which start one of their own. The package would make a cluster and have it started.
+ensure_postgresql() {
+  local without=/etc/postgresql-common/createcluster.d/stagerd-tests.conf
+  if compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then return; fi
+  mkdir -p "${without%/*}"
+  printf 'create_main_cluster = false\n' >"$without"
+  note 'installing postgresql'
+  apt_install postgresql
+  # From now on, what the administrator asks for is what is made.
+  rm "$without"
+}
+
 # better-sqlite3 is compiled where its prebuilt binary cannot be downloaded.
 ensure_compiler() {
   ensure_commands python3=python3 make=make g++=g++

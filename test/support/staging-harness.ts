@@ -23,7 +23,7 @@ import { PreparedLaunches } from '../../daemon/staging/prepared-launches.js'
 import { Releases } from '../../daemon/staging/releases.js'
 import { PackageQuota } from '../../daemon/store/package-quota.js'
 import { type ArchiveReader, ResourceIngest } from '../../daemon/store/resource-ingest.js'
-import type { SqlitePackages } from '../../daemon/store/sqlite/packages.js'
+import type { SqlPackages } from '../../daemon/store/sql/packages.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
 import type { StagerDraft } from '../../daemon/store/repositories.js'
 import { FakeIsolation, type FakeStager } from './fake-isolation.js'
@@ -73,7 +73,7 @@ export class StagingHarness {
     return this.#parts
   }
 
-  get packages(): SqlitePackages {
+  get packages(): SqlPackages {
     return this.#parts.packages
   }
 

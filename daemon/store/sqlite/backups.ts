@@ -2,10 +2,10 @@ import { BadInput, Conflict, errnoOf, Fault } from '../../../base/errors.js'
 import type { BackupRepository, Restored } from '../backup-repository.js'
 import type { ReferenceRepository } from '../reference-repository.js'
 import { storageError } from '../storage-errors.js'
-import { cancelAwaited } from './awaited-sources.js'
+import { AWAITED } from '../sql/awaited-sources.js'
+import { BOOTSTRAP, OPEN_STAGING, STAGING } from '../sql/states.js'
 import { StagerdDatabase } from './database.js'
 import { MIGRATIONS } from './migrations.js'
-import { BOOTSTRAP, OPEN_STAGING, STAGING } from './states.js'
 
 /** What a user has made, by the word for it. */
 const CONTENT = {
@@ -76,7 +76,20 @@ export class SqliteBackups implements BackupRepository {
       'package_outputs',
     ])
       this.#database.statement(`DELETE FROM other.${table}`).run()
-    cancelAwaited(this.#database, 'other', new Date().toISOString())
+    this.#cancelAwaited()
+  }
+
+  /** In a copy, whose node has no task that could bring the source. */
+  #cancelAwaited(): void {
+    const awaited = `FROM other.stagings AS one WHERE one.package = packages.uuid AND one.${AWAITED}`
+    this.#database
+      .statement(
+        `UPDATE other.packages SET state = (SELECT package_state_before ${awaited}) WHERE EXISTS (SELECT 1 ${awaited})`,
+      )
+      .run()
+    this.#database
+      .statement(`UPDATE other.stagings SET state = ${STAGING.cancelled}, ended_at = ? WHERE ${AWAITED}`)
+      .run(new Date().toISOString())
   }
 
   #assertReplaceable(replace: boolean): void {

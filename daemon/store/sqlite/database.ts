@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
-import type { Statement } from 'better-sqlite3'
+import type { Statement, Transaction } from 'better-sqlite3'
 import { errnoOf, Fault, StagerdError, Unavailable } from '../../../base/errors.js'
 import { storageError } from '../storage-errors.js'
 import { Connection } from './connection.js'
@@ -28,6 +28,8 @@ export interface DatabaseOptions {
  */
 export class StagerdDatabase {
   readonly #sqlite: Connection
+  /** Made once: to make one takes as long as a short transaction. */
+  readonly #inTransaction: Transaction<(work: () => unknown) => unknown>
   readonly #statements = new Map<string, Statement>()
   /** Of the transaction that is open. */
   readonly #checks = new Map<string, () => void>()
@@ -36,6 +38,7 @@ export class StagerdDatabase {
 
   private constructor(sqlite: Connection) {
     this.#sqlite = sqlite
+    this.#inTransaction = sqlite.transaction((work) => work())
   }
 
   /**
@@ -62,7 +65,7 @@ export class StagerdDatabase {
 
   /** `work` reads from one snapshot. */
   read<T>(work: () => T): Promise<T> {
-    return this.#run(() => this.#sqlite.transaction(work).deferred())
+    return this.#run(() => this.#inTransaction.deferred(work) as T)
   }
 
   /**
@@ -78,7 +81,7 @@ export class StagerdDatabase {
         for (const check of this.#checks.values()) check()
         return result
       }
-      return this.#sqlite.transaction(checked).immediate()
+      return this.#inTransaction.immediate(checked) as T
     })
   }
 
@@ -112,7 +115,7 @@ export class StagerdDatabase {
           this.statement('PRAGMA defer_foreign_keys = ON').run()
           return work()
         }
-        return this.#sqlite.transaction(deferred).immediate()
+        return this.#inTransaction.immediate(deferred) as T
       } finally {
         this.statement('DETACH other').run()
       }

@@ -2,7 +2,9 @@ import { Conflict } from '../../../base/errors.js'
 import type { Delivery, DeliveryOutcome, Receiver, Webhook, WebhookState } from '../../model/webhook.js'
 import { webhookNotFound } from '../not-found.js'
 import type { DeliveryBounds, Dropped, WebhookRepository } from '../webhook-repository.js'
+import { insertWebhook } from '../sql/webhook-rows.js'
 import type { StagerdDatabase } from './database.js'
+import { doInside } from './transactions.js'
 
 interface WebhookRow {
   readonly uuid: string
@@ -49,7 +51,7 @@ export class SqliteWebhooks implements WebhookRepository {
   create(webhook: Receiver & Pick<Webhook, 'namespace' | 'on' | 'createdAt'>): Promise<Webhook> {
     return this.#database.write(() => {
       this.#assertRoom(webhook.namespace)
-      insertWebhook(this.#database, { ...webhook, staging: undefined })
+      doInside(this.#database, insertWebhook({ ...webhook, staging: undefined }))
       return decode(this.#row(webhook.uuid))
     })
   }
@@ -194,19 +196,6 @@ export class SqliteWebhooks implements WebhookRepository {
     if (!row) throw webhookNotFound(uuid)
     return row
   }
-}
-
-/** Inside a transaction. */
-export function insertWebhook(
-  database: StagerdDatabase,
-  webhook: Receiver & Pick<Webhook, 'namespace' | 'staging' | 'on' | 'createdAt'>,
-): void {
-  const { uuid, namespace, staging, url, on, sealed, createdAt } = webhook
-  database
-    .statement(
-      'INSERT INTO webhooks (uuid, namespace, staging, url, states, secret, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    )
-    .run(uuid, namespace, staging ?? null, url, JSON.stringify(on), sealed, createdAt)
 }
 
 function decode({ uuid, namespace, staging, url, states, created_at, last, waiting }: WebhookRow): Webhook {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Unavailable } from '../../../base/errors.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
-import { SqliteLedger } from '../../../daemon/store/sqlite/ledger.js'
+import { SqlLedger } from '../../../daemon/store/sql/ledger.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 import { until } from '../../support/until.js'
 import { done, upload } from './stager-requests.js'
@@ -60,7 +60,7 @@ describe('interruptions', () => {
   it('continue although the ledger could not be read at first', async () => {
     await harness.addPipeline('pipe', { any: done })
     const broken = vi
-      .spyOn(SqliteLedger.prototype, 'running')
+      .spyOn(SqlLedger.prototype, 'running')
       .mockRejectedValueOnce(new Unavailable('database-locked', 'Another process has locked the database.'))
     const { uuid } = await harness.submit('app', 'pipe')
     await harness.crash({ admitted: 1 })

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Fault } from '../../../base/errors.js'
 import { Coordinator } from '../../../daemon/coordinator/coordinator.js'
 import { Launch } from '../../../daemon/staging/launch.js'
-import { SqliteLedger } from '../../../daemon/store/sqlite/ledger.js'
+import { SqlLedger } from '../../../daemon/store/sql/ledger.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 
@@ -160,8 +160,8 @@ describe('a verdict', () => {
       post()
       return this.settle(...verdict)
     })
-    vi.spyOn(SqliteLedger.prototype, 'launchRunning').mockImplementationOnce(async function (
-      this: SqliteLedger,
+    vi.spyOn(SqlLedger.prototype, 'launchRunning').mockImplementationOnce(async function (
+      this: SqlLedger,
       launch,
     ) {
       await posted
@@ -172,7 +172,7 @@ describe('a verdict', () => {
   })
 
   it('that cannot be recorded fails the staging, and the launch is released', async () => {
-    vi.spyOn(SqliteLedger.prototype, 'succeed').mockRejectedValue(new Error('disk I/O error'))
+    vi.spyOn(SqlLedger.prototype, 'succeed').mockRejectedValue(new Error('disk I/O error'))
     await harness.addPipeline('pipe', {
       any: ({ url }) => call(url, 'POST /done', undefined, 499).then(() => undefined),
     })

@@ -27,9 +27,11 @@ test.each([
 
 // Such a text would stay as it is when the lists of the model change.
 test('no query writes a state out as text', async () => {
-  const directory = new URL('../../../daemon/store/sqlite/', import.meta.url)
-  const files = (await readdir(directory)).filter((name) => name.endsWith('.ts'))
-  expect(files).toContain('ledger.ts')
+  const directory = new URL('../../../daemon/store/', import.meta.url)
+  const files = (await readdir(directory, { recursive: true })).filter((name) =>
+    /^(?:sql|sqlite)\/[^/]+\.ts$/.test(name),
+  )
+  expect(files).toEqual(expect.arrayContaining(['sql/ledger.ts', 'sqlite/backups.ts']))
   for (const file of files) {
     const text = await readFile(new URL(file, directory), 'utf8')
     expect(text.match(/state (?:=|<>|IN) \(?'.*/g), file).toBeNull()

@@ -1,27 +1,60 @@
 import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import type { StoreOptions } from '../../../daemon/store/sql/store.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { describeLedger } from '../../contract/ledger.js'
+import { describeNamespaceQuota } from '../../contract/namespace-quota.js'
+import { describeReferences } from '../../contract/references.js'
 import { describeRepositories } from '../../contract/repositories.js'
+import { describeResults } from '../../contract/results.js'
+import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
 import { describeSecrets } from '../../contract/secrets.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
-async function make() {
+async function open({ packageBytes, history }: StoreOptions = {}) {
   const directory = await temporaryDirectory()
-  const store = SqliteStore.open(join(directory.path, 'stagerd.db'))
+  const store = SqliteStore.open(join(directory.path, 'stagerd.db'), packageBytes, history)
   return {
-    packages: store.packages,
-    stagers: store.stagers,
-    pipelines: store.pipelines,
-    policies: store.policies,
-    ledger: store.ledger,
-    secrets: store.secrets,
-    async close() {
+    directory: directory.path,
+    store,
+    close: async () => {
       store.close()
       await directory.remove()
     },
   }
 }
 
+async function make() {
+  const { store, close } = await open()
+  const { packages, stagers, pipelines, policies, ledger, secrets } = store
+  return { packages, stagers, pipelines, policies, ledger, secrets, close }
+}
+
 describeRepositories('the repositories in SQLite', make)
 describeLedger('the ledger in SQLite', make)
 describeSecrets('secrets in SQLite', make)
+describeResults('results in SQLite', open)
+describeNamespaceQuota('quotas in SQLite', open)
+describeReferences('references in SQLite', open)
+
+it('the outputs of stagers are in no backup, because they can be made again', async () => {
+  const { directory, store, close } = await open()
+  const { packages, ledger, references, backups } = store
+  const { uuid: packageUuid } = await packages.create(packageDraft('app', { resource: resource() }))
+  await ledger.submit({ packageUuid, pipelineFqn: 'p', stagers: ['one', 'two'].map((name) => stagerSnapshot(name)) })
+  let staging = (await ledger.admitNext())!
+  for (const letter of ['b', 'c']) {
+    await ledger.beginLaunch(staging.uuid, { uuid: letter, stagerFqn: 's', step: staging.step })
+    await ledger.launchRunning(letter)
+    const work = { ...staging.work, resource: resource({ sha256: letter.repeat(64) }) }
+    staging = await (letter === 'b' ? ledger.advance(letter, work) : ledger.succeed(letter, work))
+  }
+  expect(await references.history()).toContain('b'.repeat(64))
+
+  const file = join(directory, 'copy.db')
+  expect(await backups.copyTo(file)).not.toContain('b'.repeat(64))
+  const copy = SqliteStore.open(file)
+  expect(await copy.references.history()).toEqual(await references.results())
+  copy.close()
+  await close()
+})

@@ -1,0 +1,186 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ClientBase, Pool, PoolConfig } from 'pg'
+import { BadInput, Fault } from '../../../base/errors.js'
+import type { Step, Transactions, Work } from '../sql/work.js'
+import { asDatabaseError, isConflict, isStale } from './errors.js'
+import { migrate } from './migrate.js'
+import { numbered, type Numbered } from './numbered.js'
+
+/** The oldest that the contract suites run on, and that is still maintained. */
+const OLDEST = 15
+
+const MOST_ATTEMPTS = 10
+/** A node that stops in the middle of a transaction must not stop the others, and a server that is cut off must not stop a node. */
+const IDLE_MS = 30_000
+
+/** A transaction that has met others asks for its turn: those that are run again then follow one another. */
+const TURN = 'LOCK TABLE package_changes IN SHARE ROW EXCLUSIVE MODE'
+
+export type PostgresOptions = Pick<
+  PoolConfig,
+  'host' | 'port' | 'database' | 'user' | 'password' | 'ssl' | 'max' | 'options' | 'query_timeout'
+>
+
+/**
+ * The connections of this process to PostgreSQL, and the only place that begins transactions.
+ *
+ * INVARIANTS
+ * - Transactions that write are serialisable. One that conflicts with another is rolled back and run again from the start.
+ * - What has been committed is not run again: a COMMIT without an answer is an error, because it may have had its effect.
+ * - A transaction has one connection, and no two of its statements are under way at once.
+ */
+export class PostgresDatabase implements Transactions {
+  readonly #pool: Pool
+  readonly #texts = new Map<string, Numbered>()
+
+  private constructor(pool: Pool) {
+    this.#pool = pool
+    // An idle connection that breaks is replaced when the next one is needed.
+    pool.on('error', () => undefined)
+  }
+
+  /**
+   * Connects, and migrates the tables in the first schema of the search path.
+   *
+   * Throws `BadInput` (`postgresql-too-old`, `postgresql-encoding`, `database-too-new`), `Fault` (`postgresql-not-durable`),
+   * `Unavailable` (`database-unreachable`).
+   */
+  static async open(options: PostgresOptions): Promise<PostgresDatabase> {
+    // Who stores in SQLite does not load it.
+    const { Pool, types } = (await import('pg')).default
+    const pool = new Pool({
+      application_name: 'stagerd',
+      connectionTimeoutMillis: 10_000,
+      idle_in_transaction_session_timeout: IDLE_MS,
+      query_timeout: IDLE_MS,
+      keepAlive: true,
+      types: {
+        // int8 and numeric: all of them are lengths, counts and positions, which numbers hold exactly.
+        getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+          oid === 20 || oid === 1700 ? Number : (types.getTypeParser(oid, format) as unknown),
+      },
+      ...options,
+    })
+    const database = new PostgresDatabase(pool)
+    try {
+      await database.#prepare()
+      return database
+    } catch (error) {
+      await database.close()
+      throw asDatabaseError(error)
+    }
+  }
+
+  read<T, This>(work: (this: This) => Work<T>, thisArg?: This): Promise<T> {
+    return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', () => work.call(thisArg as This))
+  }
+
+  write<T, This>(work: (this: This) => Work<T>, thisArg?: This): Promise<T> {
+    return this.#transaction('BEGIN ISOLATION LEVEL SERIALIZABLE', () => work.call(thisArg as This))
+  }
+
+  /** Waits for the transactions that are under way. */
+  close(): Promise<void> {
+    return this.#pool.end()
+  }
+
+  async #prepare(): Promise<void> {
+    const client = await this.#pool.connect()
+    try {
+      await assertSuitable(client)
+      await migrate(client)
+    } finally {
+      client.release()
+    }
+  }
+
+  async #transaction<T>(begin: string, work: () => Work<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await this.#attempt(attempt > 2 ? `${begin}; ${TURN}` : begin, work)
+      } catch (error) {
+        if (!(isConflict(error) || isStale(error)) || attempt === MOST_ATTEMPTS) throw asDatabaseError(error)
+        await delay(Math.random() * 2 ** attempt)
+      }
+  }
+
+  async #attempt<T>(begin: string, work: () => Work<T>): Promise<T> {
+    const client = await this.#pool.connect()
+    let broken: Error | undefined
+    try {
+      await client.query(begin)
+      const checks = new Map<string, () => Work<void>>()
+      const result = await this.#do(client, work(), checks)
+      for (const check of checks.values()) await this.#do(client, check(), checks)
+      const { command } = await client.query('COMMIT')
+      // It is a rollback if the work went on after a statement that has failed.
+      if (command !== 'COMMIT') throw new Fault('database-failed', 'PostgreSQL rolled a transaction back at its end.')
+      return result
+    } catch (error) {
+      if (isStale(error)) broken = error
+      await client.query('ROLLBACK').catch((failed: unknown) => (broken = failed as Error))
+      throw error
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  async #do<T>(client: ClientBase, work: Work<T>, checks: Map<string, () => Work<void>>): Promise<T> {
+    let next = work.next()
+    while (!next.done) {
+      let answer: unknown
+      try {
+        answer = await this.#answer(client, next.value, checks)
+      } catch (error) {
+        next = work.throw(error)
+        continue
+      }
+      next = work.next(answer)
+    }
+    return next.value
+  }
+
+  async #answer(client: ClientBase, step: Step, checks: Map<string, () => Work<void>>): Promise<unknown> {
+    if (step.kind === 'check') return void checks.set(step.what, step.check)
+    const { rows, rowCount } = await client.query<Record<string, unknown>>({
+      ...numbered(this.#texts, step.text),
+      values: [...step.values],
+    })
+    switch (step.kind) {
+      case 'all':
+        return rows
+      case 'one':
+        return rows[0]
+      case 'run':
+        return rowCount ?? 0
+    }
+  }
+}
+
+async function assertSuitable(client: ClientBase): Promise<void> {
+  const show = async (name: string) => {
+    const { rows } = await client.query<{ value: string }>('SELECT current_setting($1) AS value', [name])
+    return rows[0]?.value ?? ''
+  }
+  assertVersion(Number(await show('server_version_num')), await show('server_version'))
+  const encoding = await show('server_encoding')
+  if (encoding !== 'UTF8')
+    throw new BadInput(
+      'postgresql-encoding',
+      `The database has the encoding ${encoding}, which lacks characters: create one with ENCODING 'UTF8' and TEMPLATE template0.`,
+    )
+  if ((await show('synchronous_commit')) === 'off')
+    throw new Fault(
+      'postgresql-not-durable',
+      'PostgreSQL has synchronous_commit = off, under which a power failure loses what was acknowledged: set it to on for this role or database.',
+    )
+}
+
+/** @param number `server_version_num`: 150018 is 15.18 */
+export function assertVersion(number: number, version: string): void {
+  if (Math.floor(number / 10_000) >= OLDEST) return
+  throw new BadInput(
+    'postgresql-too-old',
+    `PostgreSQL ${version} is too old: stagerd needs ${OLDEST} or later, so upgrade the server (pg_upgrade) or name another one.`,
+  )
+}

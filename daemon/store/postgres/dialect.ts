@@ -1,0 +1,11 @@
+import type { Dialect } from '../sql/dialect.js'
+
+export const POSTGRES: Dialect = {
+  jsonArray: (fields, order, from) => {
+    const pairs = fields.map((field) => `'${field}', ${field}`).join(', ')
+    const element = fields.length === 1 ? fields.join() : `json_build_object(${pairs})`
+    return `(SELECT coalesce(json_agg(${element} ORDER BY ${order}), '[]')::text FROM ${from})`
+  },
+  taken: 'FOR UPDATE SKIP LOCKED',
+  isShared: true,
+}

@@ -1,0 +1,57 @@
+import { BadInput, errnoOf, Fault, messageOf, StagerdError, Unavailable } from '../../../base/errors.js'
+
+/** Serialisation failures and deadlocks, which go away when the transaction is run again. */
+const CONFLICT = /^(?:40001|40P01)$/
+
+/**
+ * Violations of keys. What a key forbids is looked for before it is written, so that two transactions have met: the second
+ * run of this one sees what the other one has written, and says so.
+ */
+const MET = /^23(?:505|503)$/
+
+/** The server is not there, is starting, or has closed the connection; and the same of the network. */
+const UNREACHABLE = /^(?:08...|57P0.|E(?:CONN|HOST|NET|TIMEDOUT|PIPE|NOENT|ACCES|AI_|NOTFOUND).*)$/
+
+export function isConflict(error: unknown): boolean {
+  const code = errnoOf(error) ?? ''
+  return CONFLICT.test(code) || MET.test(code)
+}
+
+/** Another node has added a column: what this connection has prepared before does not fit any more. */
+export function isStale(error: unknown): error is Error {
+  return errnoOf(error) === '0A000'
+}
+
+/** `error`, or what it means to a caller if it is one of PostgreSQL or of the connection to it. */
+export function asDatabaseError(error: unknown): unknown {
+  if (error instanceof StagerdError || !(error instanceof Error)) return error
+  const code = errnoOf(error)
+  const options = { cause: error }
+  if (code === undefined)
+    return /^(?:Connection terminated|timeout|Query read timeout|Client has encountered|Cannot use a pool|Client was closed)/.test(
+      error.message,
+    )
+      ? new Unavailable('database-unreachable', unreachable(error.message), options)
+      : error
+  if (CONFLICT.test(code))
+    return new Unavailable(
+      'database-busy',
+      'Too many others changed the same at once: try again, or submit less at a time.',
+      options,
+    )
+  if (UNREACHABLE.test(code))
+    return new Unavailable('database-unreachable', unreachable(`${error.message} (${code})`), options)
+  if (code === '53100')
+    return new Unavailable('disk-full', 'The disk of PostgreSQL is full: free some space there and try again.', options)
+  if (code.startsWith('53'))
+    return new Unavailable('database-busy', `PostgreSQL has no room for this now: ${error.message} (${code}).`, options)
+  if (code === '22021')
+    return new BadInput('invalid-text', 'A text has a NUL character, which no database keeps: leave it out.', options)
+  return /^[0-9A-Z]{5}$/.test(code)
+    ? new Fault('database-failed', `The database failed: ${messageOf(error)} (${code}).`, options)
+    : error
+}
+
+function unreachable(why: string): string {
+  return `PostgreSQL cannot be reached, or has closed the connection: ${why}. What was under way may have been stored or not: look, then try again.`
+}

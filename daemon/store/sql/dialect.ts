@@ -1,0 +1,14 @@
+/** The few differences between the databases that their schemas do not hide. */
+export interface Dialect {
+  /**
+   * An expression: the rows of a table as an array of JSON; `[]` if there are none.
+   *
+   * @param fields columns; with several, each element is an object of them
+   * @param from what follows `FROM`
+   */
+  readonly jsonArray: (fields: readonly string[], order: string, from: string) => string
+  /** What follows the query of a row that this transaction is going to take, and which no other one may take. */
+  readonly taken: string
+  /** Whether others write to the database too, so that what is remembered of it may be out of date. */
+  readonly isShared: boolean
+}

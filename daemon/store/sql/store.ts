@@ -1,0 +1,67 @@
+import type { HistoryLimits } from '../result-repository.js'
+import { SqlBootstraps } from './bootstraps.js'
+import type { Dialect } from './dialect.js'
+import { SqlExchange } from './exchange.js'
+import { SqlLedger } from './ledger.js'
+import { NamespaceQuota } from './namespace-quota.js'
+import { PackageTable } from './package-table.js'
+import { SqlPackages } from './packages.js'
+import { SqlPipelines } from './pipelines.js'
+import { SqlPolicies } from './policies.js'
+import { SqlReferences } from './reference-queries.js'
+import { SqlResourceOwners } from './resource-owners.js'
+import { ResultTable } from './result-table.js'
+import { SqlResults } from './results.js'
+import { SqlSecrets } from './secrets.js'
+import { SqlStagers } from './stagers.js'
+import { SqlTasks } from './tasks.js'
+import { SqlTokens } from './tokens.js'
+import type { Transactions } from './work.js'
+
+const DEFAULT_HISTORY: HistoryLimits = { results: 5, bytes: 2 * 1024 ** 3 }
+
+export interface StoreOptions {
+  /** Limit of a package that no policy mentions. */
+  readonly packageBytes?: number | undefined
+  readonly history?: HistoryLimits | undefined
+}
+
+/** The repositories whose transactions are the same in every database. */
+export abstract class SqlStore {
+  readonly packages: SqlPackages
+  readonly stagers: SqlStagers
+  readonly pipelines: SqlPipelines
+  readonly policies: SqlPolicies
+  readonly ledger: SqlLedger
+  readonly bootstraps: SqlBootstraps
+  readonly exchange: SqlExchange
+  readonly references: SqlReferences
+  readonly results: SqlResults
+  readonly tokens: SqlTokens
+  readonly resourceOwners: SqlResourceOwners
+  readonly secrets: SqlSecrets
+  readonly tasks: SqlTasks
+
+  protected constructor(
+    transactions: Transactions,
+    dialect: Dialect,
+    { packageBytes, history = DEFAULT_HISTORY }: StoreOptions,
+  ) {
+    this.policies = new SqlPolicies(transactions, dialect)
+    const quota = new NamespaceQuota(this.policies, packageBytes)
+    const table = new PackageTable(dialect, quota)
+    this.packages = new SqlPackages(transactions, table, quota)
+    this.stagers = new SqlStagers(transactions)
+    this.pipelines = new SqlPipelines(transactions, dialect)
+    const results = new ResultTable(quota, history)
+    this.results = new SqlResults(transactions, table, results)
+    this.ledger = new SqlLedger(transactions, dialect, table, results)
+    this.bootstraps = new SqlBootstraps(transactions)
+    this.exchange = new SqlExchange(transactions, dialect, table)
+    this.references = new SqlReferences(transactions)
+    this.tokens = new SqlTokens(transactions)
+    this.resourceOwners = new SqlResourceOwners(transactions)
+    this.secrets = new SqlSecrets(transactions)
+    this.tasks = new SqlTasks(transactions)
+  }
+}

@@ -1,0 +1,12 @@
+import type { Dialect } from '../sql/dialect.js'
+
+export const SQLITE: Dialect = {
+  jsonArray: (fields, order, from) => {
+    const pairs = fields.map((field) => `'${field}', ${field}`).join(', ')
+    const element = fields.length === 1 ? fields.join() : `json_object(${pairs})`
+    return `(SELECT json_group_array(${element} ORDER BY ${order}) FROM ${from})`
+  },
+  taken: '',
+  // There is one connection.
+  isShared: false,
+}
