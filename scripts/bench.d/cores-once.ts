@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { packDirectory } from '../../cli/pack/pack-directory.js'
 import { chooseCompressor } from '../../isolation/archive/compressor.js'
 import { type CompressorName, COMPRESSORS } from '../../isolation/compressor-choice.js'
@@ -22,7 +21,11 @@ export interface CoresOnce {
 const MS_PER_TICK = 10
 const signal = new AbortController().signal
 
-/** Does one part of the work in a process of its own, and prints a `CoresOnce` as JSON. */
+/**
+ * Does one part of the work in a process of its own, and prints a `CoresOnce` as JSON.
+ *
+ * @param work a directory for what it leaves
+ */
 async function main(part: string, work: string, inputs: readonly string[]): Promise<void> {
   const [input = ''] = inputs
   const name = COMPRESSORS.find((one) => one === part)
@@ -60,21 +63,16 @@ async function pack(directory: string, work: string): Promise<string> {
 }
 
 /** The layers of one root, with the digests of their tars, as for its first launch. */
-async function extract(archives: readonly string[], work: string): Promise<string> {
-  const directory = await mkdtemp(join(work, 'layers-'))
-  try {
-    const resources = { open: (index: string) => Promise.resolve(createReadStream(archives[Number(index)] ?? '')) }
-    const cache = await LayerDirectoryCache.open({ directory, resources })
-    const digests = await Promise.all(
-      archives.map(async (_, index) => {
-        const layer = await cache.materialise({ name: `layer ${index}`, sha256: `${index}`, removals: [] }, signal)
-        return (await layer.asImageLayer(signal)).diffId
-      }),
-    )
-    return digests.join(' ')
-  } finally {
-    await rm(directory, { recursive: true })
-  }
+async function extract(archives: readonly string[], directory: string): Promise<string> {
+  const resources = { open: (index: string) => Promise.resolve(createReadStream(archives[Number(index)] ?? '')) }
+  const cache = await LayerDirectoryCache.open({ directory, resources })
+  const digests = await Promise.all(
+    archives.map(async (_, index) => {
+      const layer = await cache.materialise({ name: `layer ${index}`, sha256: `${index}`, removals: [] }, signal)
+      return (await layer.asImageLayer(signal)).diffId
+    }),
+  )
+  return digests.join(' ')
 }
 
 /** Of this process so far. Threads that have ended count as others. */

@@ -99,9 +99,14 @@ async function once(
   { part, inputs }: Part,
 ): Promise<CoresOnce> {
   const script = join(root, 'dist/scripts/bench.d/cores-once.js')
-  const argv = ['--cpu-list', processors.join(','), process.execPath, script, part, work, ...inputs]
-  const { stdout } = await execa('taskset', argv)
-  return JSON.parse(stdout) as CoresOnce
+  const scratch = await mkdtemp(join(work, 'once-'))
+  try {
+    const argv = ['--cpu-list', processors.join(','), process.execPath, script, part, scratch, ...inputs]
+    const { stdout } = await execa('taskset', argv)
+    return JSON.parse(stdout) as CoresOnce
+  } finally {
+    await rm(scratch, { recursive: true })
+  }
 }
 
 /** The numbers of those that this process may use. */
