@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { crc32, joinCrc32 } from '../../base/crc32.js'
@@ -37,8 +38,11 @@ const deflate = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.deflateRaw)
  */
 const OPTIONS = { level: 1, finishFlush: zlib.constants.Z_FULL_FLUSH, chunkSize: 128 * 1024 }
 
-/** Chunks that are compressed at the same time, in threads of zlib, while the next one is read. */
-const AT_ONCE = 2
+/** Of libuv, unless the user says otherwise. With so many, reading takes longer than compressing. */
+const THREADS = 4
+
+/** Chunks that are compressed at the same time, in threads of libuv, while the next one is read. */
+const AT_ONCE = Math.min(Math.max(2, availableParallelism()), THREADS)
 
 /**
  * One gzip stream, of which the segments that were compressed here are spooled. The others are known by their digests. The
@@ -53,12 +57,16 @@ export class SegmentSpool {
   #tasks: Promise<unknown>[] = []
   #writing: Promise<unknown> = Promise.resolve()
 
-  private constructor(env: Io['env']) {
+  private constructor(
+    env: Io['env'],
+    private readonly atOnce: number,
+  ) {
     this.bytes = new SpooledBytes(env)
   }
 
-  static async open(env: Io['env']): Promise<SegmentSpool> {
-    const spool = new SegmentSpool(env)
+  /** @param atOnce chunks that are compressed at the same time; the result does not depend on it */
+  static async open(env: Io['env'], atOnce = AT_ONCE): Promise<SegmentSpool> {
+    const spool = new SegmentSpool(env, atOnce)
     await spool.#append(GZIP_BEGINNING)
     return spool
   }
@@ -82,7 +90,7 @@ export class SegmentSpool {
     const parts: Promise<Flushed>[] = []
     for (const chunk of chunks) {
       parts.push(this.#compress(chunk))
-      await this.#settle(AT_ONCE - 1)
+      await this.#settle(this.atOnce - 1)
     }
     const flushed = Promise.all(parts).then(joined)
     flushed.catch(() => undefined)

@@ -30,6 +30,8 @@ export interface Filter {
   readonly checkExit: FilterOptions['checkExit']
   /** Called when this program has ended successfully. The programs after it may still be running. */
   readonly onSuccess?: () => void
+  /** Called when this program has ended in any way, or could not be started; maybe twice. */
+  readonly onEnd?: () => void
 }
 
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' }
@@ -77,11 +79,19 @@ export function throughProcesses(input: Readable, filters: readonly Filter[], si
 
 function startChain(filters: readonly Filter[]): ChildProcessWithoutNullStreams[] {
   const children: ChildProcessWithoutNullStreams[] = []
-  for (const { argv } of filters) {
-    const before = children.at(-1)
-    children.push(start(withLargeOutputBuffer(argv), before?.stdout))
-    // Closes our end of the pipe between them: while it is open, the writer gets no EPIPE when its reader exits.
-    before?.stdout.destroy()
+  try {
+    for (const { argv, onEnd } of filters) {
+      const before = children.at(-1)
+      const child = start(withLargeOutputBuffer(argv), before?.stdout)
+      children.push(child)
+      if (onEnd) child.once('close', onEnd)
+      // Closes our end of the pipe between them: while it is open, the writer gets no EPIPE when its reader exits.
+      before?.stdout.destroy()
+    }
+  } catch (error) {
+    for (const child of children) child.kill('SIGKILL')
+    for (const { onEnd } of filters) onEnd?.()
+    throw error
   }
   return children
 }

@@ -37,7 +37,7 @@ export class SnapshotTar {
   constructor(private readonly request: SnapshotTarRequest) {
     const { compressor } = request
     // zlib is no program, so it cannot be part of a chain.
-    if (compressor.filter) this.#current = startPrograms(request, compressor.filter)
+    if (compressor.filter) this.#current = startPrograms(request, compressor.filter())
   }
 
   /**

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { benchCloudFoundry } from './cloud-foundry.js'
+import { benchCores } from './cores.js'
 import { benchHostOf, pairsOf, required } from './host.js'
 import { benchData } from './data.js'
 import { benchIdle } from './idle.js'
@@ -15,7 +16,7 @@ import type { Row } from './row.js'
 import { benchSnapshot } from './snapshot.js'
 import { benchThroughput } from './throughput.js'
 
-/** A benchmark reads the environment only when it runs, because `resolve`, `reuse` and `pack` need less of it. */
+/** A benchmark reads the environment only when it runs, because `resolve`, `reuse`, `pack` and `cores` need less of it. */
 const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promise<Row[]>>> = {
   idle: (environment) => benchIdle(benchHostOf(environment), Number(environment.BENCH_IDLE_SECONDS ?? 600)),
   launch: (environment) => benchLaunch(benchHostOf(environment)),
@@ -30,6 +31,7 @@ const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Pr
   resolve: (environment) => benchResolve({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
   reuse: (environment) => benchReuse({ pairs: pairsOf(environment) }),
   pack: (environment) => benchPack({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
+  cores: (environment) => benchCores({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
 }
 
 async function main(): Promise<void> {
