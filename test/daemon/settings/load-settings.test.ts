@@ -56,6 +56,10 @@ it('without a file, flags or variables, every setting has its default', async ()
     seccompProfile: undefined,
     limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
     stagerCache: { bytesOfOne: 2 ** 30, bytesOfAll: 10 * 2 ** 30 },
+    blobs: {
+      ...{ store: 'directory', endpoint: undefined, bucket: undefined, prefix: '', region: 'us-east-1' },
+      ...{ credentials: undefined, cacheBytes: 20 * 2 ** 30 },
+    },
     packageQuotaBytes: 2 * 2 ** 30,
     compressor: { name: 'auto', level: 1 },
     history: { results: 5, bytes: 2 * 1024 ** 3 },

@@ -16,7 +16,7 @@ export class SwiftServer {
   #child: ChildProcessWithoutNullStreams | undefined
 
   private constructor(
-    private readonly directory: string,
+    readonly directory: string,
     private readonly port: number,
   ) {}
 
