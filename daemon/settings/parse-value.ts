@@ -47,11 +47,10 @@ export function parseBlobStore(text: string): 'directory' | 's3' {
 /** An empty value is the default of the library. */
 export function parseEndpoint(text: string): string | undefined {
   if (text === '') return undefined
+  if (text.includes('@')) throw new Error('it has a user name or a password: they belong in a file of their own')
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || !['http:', 'https:'].includes(url.protocol) || url.pathname !== '/' || url.search || url.hash)
+  if (!url || !['http:', 'https:'].includes(url.protocol) || url.href !== `${url.origin}/`)
     throw new Error(`${quote(text)} is not the URL of a server, such as https://s3.example.org:8443`)
-  if (url.username || url.password)
-    throw new Error('it contains a user name: credentials belong in a file of their own')
   return url.origin
 }
 
