@@ -150,8 +150,9 @@ export class CachedBlobStore implements BlobStore {
   /** Reads the blob of the shared store, and its copy if there is one. */
   async verify(sha256: string, options: VerifyOptions = {}): Promise<Verdict | undefined> {
     const verdict = await this.shared.verify(sha256, options)
-    const { signal, fromDisk } = options
-    const copy = await this.local.verify(sha256, { ...(signal ? { signal } : {}), ...(fromDisk ? { fromDisk } : {}) })
+    // The copy counts as nothing, but waits as the blob does.
+    const pace = async () => await options.pace?.(0)
+    const copy = await this.local.verify(sha256, { ...options, pace })
     if (copy === 'damaged' || verdict === undefined) await this.#remove(sha256)
     return verdict
   }

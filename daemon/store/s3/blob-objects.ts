@@ -19,7 +19,8 @@ export interface BlobObjects {
   readonly object: StoredObject | undefined
 }
 
-const BLOBS = 'blobs/'
+/** What the names of all of them begin with. */
+export const BLOBS = 'blobs/'
 const OBJECT = /^blobs\/([0-9a-f]{64})\/(?:(deleting)-[0-9a-f-]{36}|modified-([0-9]{15})|object)$/
 
 export const objectKey = (sha256: string) => `${BLOBS}${sha256}/object`

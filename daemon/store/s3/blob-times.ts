@@ -6,7 +6,7 @@ import type { Bucket, StoredObject } from './bucket.js'
 
 /** Who deletes gives up after this time, and who waits for it takes it for dead after a longer one. In milliseconds. */
 const DELETE_MS = 20_000
-const DELETED_MS = 60_000
+const DEAD_MS = 60_000
 const POLL_MS = 50
 
 export interface Renewed {
@@ -35,7 +35,15 @@ export interface Renewed {
 export class BlobTimes {
   readonly #mutex = new KeyedMutex()
 
-  constructor(private readonly bucket: Pick<Bucket, 'list' | 'create' | 'remove'>) {}
+  readonly #deadMs: number
+
+  /** @param deadMs after which time a deletion is taken for dead */
+  constructor(
+    private readonly bucket: Pick<Bucket, 'list' | 'create' | 'remove'>,
+    { deadMs = DEAD_MS }: { readonly deadMs?: number } = {},
+  ) {
+    this.#deadMs = deadMs
+  }
 
   /**
    * To be called before a blob is uploaded: what deletes the same content that is there already has ended then, and the next
@@ -98,7 +106,7 @@ export class BlobTimes {
     for (;;) {
       const found = await objectsOf(this.bucket, sha256)
       if (found.deleting.length === 0) return found
-      if (performance.now() - began > DELETED_MS) {
+      if (performance.now() - began > this.#deadMs) {
         await this.#removeAll(found.deleting)
         return found
       }

@@ -133,7 +133,8 @@ export class Bucket {
       await this.#client.send(new PutObjectCommand({ ...this.#of(key), Body: Buffer.alloc(0), ...condition }))
       return true
     } catch (error) {
-      if (statusOf(error) === 412) return false
+      // 409: somebody else is creating it.
+      if (statusOf(error) === 412 || statusOf(error) === 409) return false
       throw bucketError(error, this.#where, 'write')
     }
   }
@@ -202,6 +203,10 @@ export class Bucket {
     const body = found.Body as Readable
     // It can fail before anybody reads it.
     body.on('error', () => undefined)
+    if (from > 0 && found.ContentRange === undefined) {
+      body.destroy()
+      throw this.error(new Error('it sends the beginning again'), 'read on')
+    }
     return { length: found.ContentLength ?? 0, etag: found.ETag ?? '', body }
   }
 
@@ -227,12 +232,12 @@ export class Bucket {
     } while (ContinuationToken !== undefined)
   }
 
-  /** Removes what uploads have left that began before that time; returns how many there were. */
-  async abortUploads(began: Date): Promise<number> {
+  /** Removes what uploads of such names have left that began before that time; returns how many there were. */
+  async abortUploads(prefix: string, began: Date): Promise<number> {
     let aborted = 0
     let at: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {}
     while (at) {
-      const request = { Bucket: this.#bucket, Prefix: this.#prefix, ...at }
+      const request = { Bucket: this.#bucket, Prefix: this.#prefix + prefix, ...at }
       const page: ListMultipartUploadsCommandOutput = await this.#do('list uploads', () =>
         this.#client.send(new ListMultipartUploadsCommand(request)),
       )

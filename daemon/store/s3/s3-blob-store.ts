@@ -12,7 +12,7 @@ import type { Blob, BlobStore, BlobWriteOptions, OpenBlob, Verdict, VerifyOption
 import { copyAndHash } from '../blob-writer.js'
 import type { KnownContentOptions } from '../known-content.js'
 import { storageError } from '../storage-errors.js'
-import { allObjects, modifiedAt, objectKey } from './blob-objects.js'
+import { allObjects, BLOBS, modifiedAt, objectKey } from './blob-objects.js'
 import { BlobTimes } from './blob-times.js'
 import type { Bucket } from './bucket.js'
 import { KnownObjects } from './known-objects.js'
@@ -193,7 +193,7 @@ export class S3BlobStore implements BlobStore {
   /** Removes what writes and deletions have left that were interrupted longer ago; each node may do that at any time. */
   async removeStale(olderThanMs = STALE_MS): Promise<void> {
     const began = new Date(Date.now() - olderThanMs)
-    await this.#bucket.abortUploads(began)
+    await this.#bucket.abortUploads(BLOBS, began)
     for await (const { object, modified, deleting } of allObjects(this.#bucket)) {
       if (object) continue
       const young = modified.some(({ at }) => at >= began)

@@ -1,10 +1,12 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { BlobStore } from '../../../daemon/store/blob-store.js'
+import { CachedBlobStore } from '../../../daemon/store/cached-blob-store.js'
 import { modifiedKey, newDeletingKey, objectKey } from '../../../daemon/store/s3/blob-objects.js'
 import { Bucket } from '../../../daemon/store/s3/bucket.js'
 import { S3BlobStore } from '../../../daemon/store/s3/s3-blob-store.js'
@@ -24,40 +26,51 @@ afterAll(async () => {
 })
 
 /** A place of its own in the bucket of the server. */
-async function newBucket(): Promise<Bucket> {
-  return await Bucket.open({ ...server.options, prefix: `${randomUUID()}/` })
-}
+const newBucket = () => Bucket.open({ ...server.options, prefix: `${randomUUID()}/` })
 
 /** All objects that belong to no blob, and uploads that have begun and not ended. */
 async function strayObjects(bucket: Bucket): Promise<readonly string[]> {
   const keys: string[] = []
   for await (const { key } of bucket.list('')) keys.push(key)
-  const uploads = await bucket.abortUploads(new Date(Date.now() + 60_000))
+  const uploads = await bucket.abortUploads('', new Date(Date.now() + 60_000))
   const isOfBlob = (key: string) =>
     /^blobs\/[^/]*\/(object|modified-.*)$/.test(key) && keys.includes(key.replace(/[^/]*$/, 'object'))
   return [...keys.filter((key) => !isOfBlob(key)), ...Array.from({ length: uploads }, () => 'upload')]
 }
 
-describeBlobStore('S3BlobStore', async () => {
+async function underTest(inFrontOf: (shared: S3BlobStore, directory: string) => Promise<BlobStore>) {
   const directory = await temporaryDirectory()
+  const [spool, copies] = [join(directory.path, 'spool'), join(directory.path, 'copies')]
   const bucket = await newBucket()
-  const open = () => S3BlobStore.open(bucket, directory.path)
+  const open = async () => await inFrontOf(await S3BlobStore.open(bucket, spool), copies)
   return {
     store: await open(),
-    hasFiles: false,
-    async flipBit(sha256, at) {
+    async flipBit(sha256: string, at: number) {
       const content = await buffer((await bucket.get(objectKey(sha256)))!.body)
       content[at]! ^= 1
       await bucket.put(objectKey(sha256), content)
+      await rm(copies, { recursive: true, force: true })
     },
-    leftovers: async () => [...(await readdir(directory.path)), ...(await strayObjects(bucket))],
+    leftovers: async () => [...(await readdir(spool)), ...(await strayObjects(bucket))],
     reopen: open,
     async close() {
       bucket.close()
       await directory.remove()
     },
   }
-})
+}
+
+describeBlobStore('S3BlobStore', async () => ({
+  ...(await underTest((shared) => Promise.resolve(shared))),
+  hasFiles: false,
+}))
+
+// The cache is tested in front of a directory, which takes less time.
+if (process.env['LAW_RUNS'] !== undefined)
+  describeBlobStore('CachedBlobStore in front of it', async () => ({
+    ...(await underTest((shared, copies) => CachedBlobStore.open(shared, copies, { maxBytes: 1e9 }))),
+    verifiesFirst: true,
+  }))
 
 const contentOf = async (store: S3BlobStore, sha256: string) => await buffer((await store.open(sha256)).stream)
 

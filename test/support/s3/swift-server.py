@@ -80,13 +80,13 @@ class Cache:
     def __init__(self):
         self.values = {}
 
-    def get(self, key, raise_on_error=False):
+    def get(self, key, **_):
         return self.values.get(key)
 
-    def set(self, key, value, serialize=True, time=0, min_compress_len=0, raise_on_error=False):
+    def set(self, key, value, **_):
         self.values[key] = value
 
-    def delete(self, key, server_key=None):
+    def delete(self, key, **_):
         self.values.pop(key, None)
 
 
