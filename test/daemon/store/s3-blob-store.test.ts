@@ -49,7 +49,7 @@ async function underTest(inFrontOf: (shared: S3BlobStore, directory: string) => 
       const content = await buffer((await bucket.get(objectKey(sha256)))!.body)
       content[at]! ^= 1
       await bucket.put(objectKey(sha256), content)
-      await rm(copies, { recursive: true, force: true })
+      await rm(join(copies, 'sha256', sha256.slice(0, 2), sha256), { force: true })
     },
     leftovers: async () => [...(await readdir(spool)), ...(await strayObjects(bucket))],
     reopen: open,
