@@ -14,7 +14,7 @@ import type { Bucket, StoredObject } from './bucket.js'
  */
 export interface BlobObjects {
   readonly sha256: string
-  readonly deleting: readonly string[]
+  readonly deleting: readonly StoredObject[]
   readonly modified: readonly { readonly key: string; readonly at: Date }[]
   readonly object: StoredObject | undefined
 }
@@ -64,7 +64,7 @@ function grouped(sha256: string, found: readonly StoredObject[]): BlobObjects {
   const parsed = found.map((object) => ({ object, match: OBJECT.exec(object.key) }))
   return {
     sha256,
-    deleting: parsed.filter(({ match }) => match?.[2] !== undefined).map(({ object }) => object.key),
+    deleting: parsed.filter(({ match }) => match?.[2] !== undefined).map(({ object }) => object),
     modified: parsed
       .filter(({ match }) => match?.[3] !== undefined)
       .map(({ object, match }) => ({ key: object.key, at: new Date(Number(match?.[3])) })),

@@ -36,13 +36,18 @@ export class BlobTimes {
   readonly #mutex = new KeyedMutex()
 
   readonly #deadMs: number
+  readonly #pollMs: number
 
-  /** @param deadMs after which time a deletion is taken for dead */
+  /**
+   * @param deadMs after which time a deletion is taken for dead
+   * @param pollMs how long who waits for one waits before it looks again
+   */
   constructor(
     private readonly bucket: Pick<Bucket, 'list' | 'create' | 'remove'>,
-    { deadMs = DEAD_MS }: { readonly deadMs?: number } = {},
+    { deadMs = DEAD_MS, pollMs = POLL_MS }: { readonly deadMs?: number; readonly pollMs?: number } = {},
   ) {
     this.#deadMs = deadMs
+    this.#pollMs = pollMs
   }
 
   /**
@@ -107,10 +112,10 @@ export class BlobTimes {
       const found = await objectsOf(this.bucket, sha256)
       if (found.deleting.length === 0) return found
       if (performance.now() - began > this.#deadMs) {
-        await this.#removeAll(found.deleting)
+        await this.#removeAll(found.deleting.map(({ key }) => key))
         return found
       }
-      await sleep(POLL_MS)
+      await sleep(this.#pollMs)
     }
   }
 

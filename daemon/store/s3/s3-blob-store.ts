@@ -195,9 +195,8 @@ export class S3BlobStore implements BlobStore {
     const began = new Date(Date.now() - olderThanMs)
     await this.#bucket.abortUploads(BLOBS, began)
     for await (const { object, modified, deleting } of allObjects(this.#bucket)) {
-      if (object) continue
-      const young = modified.some(({ at }) => at >= began)
-      if (!young) for (const key of [...modified.map((one) => one.key), ...deleting]) await this.#bucket.remove(key)
+      for (const { key, lastModified } of deleting) if (lastModified < began) await this.#bucket.remove(key)
+      if (!object) for (const { key, at } of modified) if (at < began) await this.#bucket.remove(key)
     }
   }
 }

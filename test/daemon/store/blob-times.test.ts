@@ -48,7 +48,8 @@ it('in whatever order the requests of nodes take effect, no blob is deleted whos
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), fc.constantFrom('touch', 'write'), async (scheduler, what) => {
       const bucket = withBlob(new MemoryBucket(true, () => scheduler.schedule(Promise.resolve())))
-      const [a, b, c] = [new BlobTimes(bucket), new BlobTimes(bucket), new BlobTimes(bucket)]
+      const newNode = () => new BlobTimes(bucket, { pollMs: 1 })
+      const [a, b, c] = [newNode(), newNode(), newNode()]
       const use = async () => {
         if (what === 'touch') return await a.renew(SHA256, () => true)
         await a.announce(SHA256)

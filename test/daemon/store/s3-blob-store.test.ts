@@ -157,14 +157,15 @@ describe('blobs in a bucket', () => {
     await bucket.create(newDeletingKey('a'.repeat(64)))
     await bucket.create(modifiedKey('b'.repeat(64), new Date()))
     await node.removeStale()
-    expect(await strayObjects(bucket)).toHaveLength(1)
+    expect(await strayObjects(bucket)).toHaveLength(2)
     await node.removeStale(-60_000)
     expect([await strayObjects(bucket), await node.has(sha256)]).toEqual([[], true])
     await node.delete(sha256)
   })
 
   it('say that the server does not answer, and are there when it does again', async () => {
-    const impatient = await Bucket.open({ ...server.options, prefix: 'restart/', attempts: 2 })
+    const open = (attempts: number) => Bucket.open({ ...server.options, prefix: 'restart/', attempts })
+    const [impatient, patient] = [await open(2), await open(12)]
     const node = await newNode(impatient)
     const { sha256 } = await node.write(Readable.from(['kept']))
     await server.kill()
@@ -172,11 +173,11 @@ describe('blobs in a bucket', () => {
     await expect(node.open(sha256)).rejects.toMatchObject(unavailable)
     await expect(node.touch(sha256)).rejects.toMatchObject(unavailable)
     await expect(node.write(Readable.from(['new']))).rejects.toMatchObject(unavailable)
-    const patient = contentOf(await newNode(), sha256).catch((error: unknown) => error)
+    const meanwhile = contentOf(await newNode(patient), sha256)
     await server.start()
-    await patient
+    expect(String(await meanwhile)).toBe('kept')
     expect(String(await contentOf(node, sha256))).toBe('kept')
-    impatient.close()
+    for (const one of [impatient, patient]) one.close()
   })
 
   it.each([
