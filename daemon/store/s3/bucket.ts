@@ -150,9 +150,9 @@ export class Bucket {
     try {
       const first = await parts.next()
       const begun = [first, first.done === true ? first : await parts.next()]
-      if (begun[1]?.done === true) return await this.put(key, first.value ?? Buffer.alloc(0))
       const next = async () => begun.shift() ?? (await parts.next())
-      await this.#uploadParts(key, next)
+      if (begun[1]?.done === true) await this.put(key, first.value ?? Buffer.alloc(0))
+      else await this.#uploadParts(key, next)
     } finally {
       await parts.return(undefined)
     }

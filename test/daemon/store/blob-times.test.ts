@@ -3,6 +3,9 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { modifiedKey, newDeletingKey, objectKey } from '../../../daemon/store/s3/blob-objects.js'
 import { BlobTimes } from '../../../daemon/store/s3/blob-times.js'
 import type { StoredObject } from '../../../daemon/store/s3/bucket.js'
+import { lawRun } from '../../support/law-run.js'
+
+const { parameters, timeout } = lawRun({ runs: 60, msPerRun: 100 })
 
 const SHA256 = 'a'.repeat(64)
 const OLD = new Date(1_700_000_000_000)
@@ -44,28 +47,32 @@ const withBlob = (bucket: MemoryBucket) => {
   return bucket
 }
 
-it('in whatever order the requests of nodes take effect, no blob is deleted whose touch or write was acknowledged', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.scheduler(), fc.constantFrom('touch', 'write'), async (scheduler, what) => {
-      const bucket = withBlob(new MemoryBucket(true, () => scheduler.schedule(Promise.resolve())))
-      const newNode = () => new BlobTimes(bucket, { pollMs: 1 })
-      const [a, b, c] = [newNode(), newNode(), newNode()]
-      const use = async () => {
-        if (what === 'touch') return await a.renew(SHA256, () => true)
-        await a.announce(SHA256)
-        await scheduler.schedule(Promise.resolve())
-        bucket.keys.add(objectKey(SHA256))
-        return await a.written(SHA256)
-      }
-      const all = Promise.all([use(), b.deleteIf(SHA256, isOld), c.deleteIf(SHA256, isOld)])
-      const [used] = await scheduler.waitFor(all)
-      expect(bucket.keys.has(objectKey(SHA256))).toBe(used !== undefined)
-      expect([...bucket.keys].some((key) => key.includes('deleting'))).toBe(false)
-      if (what === 'write') expect(used).toBeDefined()
-    }),
-    { numRuns: Number(process.env['LAW_RUNS'] ?? 60) },
-  )
-})
+it(
+  'in whatever order the requests of nodes take effect, no blob is deleted whose touch or write was acknowledged',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), fc.constantFrom('touch', 'write'), async (scheduler, what) => {
+        const bucket = withBlob(new MemoryBucket(true, () => scheduler.schedule(Promise.resolve())))
+        const newNode = () => new BlobTimes(bucket, { pollMs: 1 })
+        const [a, b, c] = [newNode(), newNode(), newNode()]
+        const use = async () => {
+          if (what === 'touch') return await a.renew(SHA256, () => true)
+          await a.announce(SHA256)
+          await scheduler.schedule(Promise.resolve())
+          bucket.keys.add(objectKey(SHA256))
+          return await a.written(SHA256)
+        }
+        const all = Promise.all([use(), b.deleteIf(SHA256, isOld), c.deleteIf(SHA256, isOld)])
+        const [used] = await scheduler.waitFor(all)
+        expect(bucket.keys.has(objectKey(SHA256))).toBe(used !== undefined)
+        expect([...bucket.keys].some((key) => key.includes('deleting'))).toBe(false)
+        if (what === 'write') expect(used).toBeDefined()
+      }),
+      parameters,
+    )
+  },
+  timeout,
+)
 
 it('a time is given once among nodes, where the server writes conditionally', async () => {
   vi.spyOn(Date, 'now').mockReturnValue(1_796_019_248_123)
