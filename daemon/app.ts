@@ -23,6 +23,7 @@ import { Backups } from './backup/backup.js'
 import { Restorer } from './backup/restore.js'
 import type { Bootstraps } from './bootstrap/bootstraps.js'
 import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
+import { buildBlobStore } from './build-blob-store.js'
 import { buildBootstraps } from './build-bootstraps.js'
 import type { BuildIsolation } from './build-isolation.js'
 import { buildCloudFoundry, type CloudFoundry } from './build-cloud-foundry.js'
@@ -70,7 +71,6 @@ import { StagingService } from './staging/staging-service.js'
 import { StateDirectory } from './state-directory.js'
 import { observeEnds } from './store/observed-ledger.js'
 import type { StagingLedger } from './store/staging-ledger.js'
-import { DirectoryBlobStore } from './store/directory-blob-store.js'
 import { PackageQuota } from './store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from './store/resource-ingest.js'
 import { SegmentTables } from './store/segment-tables.js'
@@ -133,7 +133,8 @@ export async function buildApp(
   })
   const verifications = await Verifications.load({ repository: store.verifications, logger })
   const damaged = verifications.damaged('blob').map((one) => [one.id, one.damaged] as const)
-  const blobs = await DirectoryBlobStore.open(state.blobs, { damaged, observer: verifications })
+  const known = { damaged, observer: verifications }
+  const blobs = await buildBlobStore({ settings: settings.blobs, state, authorities: ca.pem, known, logger }, undo)
   const liveBlobs = new Leases()
   const seal = new Seal(await readSecretsKey(settings.secretsKey, state.secretsKey))
   const secrets = new Secrets({ repository: store.secrets, seal })

@@ -28,6 +28,11 @@ export class StateDirectory {
     return path.join(this.path, 'blobs')
   }
 
+  /** Copies of blobs of a shared store, and what is on its way to it. */
+  get blobCache(): string {
+    return path.join(this.path, 'blob-cache')
+  }
+
   get layers(): string {
     return path.join(this.path, 'layers')
   }

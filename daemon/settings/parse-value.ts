@@ -39,6 +39,32 @@ export function parseMirror(text: string): string | undefined {
   return text
 }
 
+export function parseBlobStore(text: string): 'directory' | 's3' {
+  if (text === 'directory' || text === 's3') return text
+  throw new Error(`${quote(text)} is neither "directory" nor "s3"`)
+}
+
+/** An empty value is the default of the library. */
+export function parseEndpoint(text: string): string | undefined {
+  if (text === '') return undefined
+  if (text.includes('@')) throw new Error('it has a user name or a password: they belong in a file of their own')
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || !['http:', 'https:'].includes(url.protocol) || url.href !== `${url.origin}/`)
+    throw new Error(`${quote(text)} is not the URL of a server, such as https://s3.example.org:8443`)
+  return url.origin
+}
+
+/** Empty, or with a slash at its end. */
+export function parseObjectPrefix(text: string): string {
+  const parts = text.replace(/\/$/, '').split('/')
+  if (text === '') return ''
+  if (parts.some((part) => !/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(part)) || parts.length > 5)
+    throw new Error(
+      `${quote(text)} is not a prefix such as stagerd or platform/stagerd: letters, digits, ".", "_", "-"`,
+    )
+  return `${parts.join('/')}/`
+}
+
 export function parseInteger(text: string): number {
   if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new Error(`${quote(text)} is not a whole number from 1 to 999999999`)
   return Number(text)

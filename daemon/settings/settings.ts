@@ -5,12 +5,14 @@ import { parseNetworks } from './parse-networks.js'
 import { parseNatsServers, parseSubjects } from './parse-nats.js'
 import { parseProxy } from './parse-proxy.js'
 import {
+  parseBlobStore,
   parseBytes,
   parseCompressionLevel,
   parseCompressor,
   parseCount,
   parseDuration,
   parseDurationOrNone,
+  parseEndpoint,
   parseInteger,
   parseListen,
   parseLogLevel,
@@ -18,6 +20,7 @@ import {
   parseMirror,
   parseNetwork,
   parseNumber,
+  parseObjectPrefix,
   parseOptionalText,
   parsePipelines,
   parseText,
@@ -255,6 +258,29 @@ export const DEFINITIONS = {
     '',
     'mirror for Debian packages; default: that of the host',
   ),
+  /** Where the data of packages are: in the state directory, or in a bucket that several nodes share. */
+  blobs: {
+    store: define('blob-store', 'NAME', parseBlobStore, 'directory', 'where data are: directory, or s3 for a bucket', {
+      about:
+        'Where the data of packages are: "directory" is the state directory; "s3" is a bucket of an S3-compatible server, which docs/object-store.md describes. Without an endpoint, the bucket is one of AWS. The file of credentials, mode 0600, has the access key in its first line and the secret key in its second; without one, those of the host are used, such as the role of a virtual machine.',
+    }),
+    endpoint: define('s3-endpoint', 'URL', parseEndpoint, '', 'URL of the server; default: AWS'),
+    bucket: define('s3-bucket', 'NAME', parseOptionalText, '', 'the bucket, which must exist'),
+    prefix: define('s3-prefix', 'TEXT', parseObjectPrefix, '', 'beginning of the names of all objects'),
+    region: define('s3-region', 'NAME', parseText, 'us-east-1', 'region of the bucket'),
+    credentials: define('s3-credentials', 'FILE', parseOptionalPath, '', 'file with the access key and the secret key'),
+    cacheBytes: define(
+      'blob-cache',
+      'SIZE',
+      parseBytes,
+      '20GB',
+      'size of the copies that this node keeps of the bucket',
+      {
+        about:
+          'How large the copies are that this node keeps of what is in the bucket, in its state directory. What was used least recently is removed.',
+      },
+    ),
+  },
   /** Unless a policy sets another quota. */
   packageQuotaBytes: define('package-quota', 'SIZE', parseBytes, '2GB', 'maximum size of the resource of a package', {
     about: 'Maximum size of the resource of a package, unless a policy sets another quota.',

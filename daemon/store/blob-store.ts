@@ -12,13 +12,14 @@ import type { Readable } from 'node:stream'
  * - `delete` does not disturb readers. Deleting a blob that does not exist is not an error.
  * - `modifiedAt` is the time when a blob was last written or touched. A caller touches an existing blob before it refers
  *   to it, because garbage collection keeps every blob that is younger than its grace period. `write`, `touch` and
- *   `deleteIf` of the same blob exclude each other.
+ *   `deleteIf` of the same blob exclude each other, also between the nodes that share a store: s3/blob-times.ts says how,
+ *   and what that does not cover.
  *
  * ERRORS
  * - `BadInput` (`digest-mismatch`, `length-mismatch`): the content is not as `expected`.
  * - `TooLarge` (`blob-too-large`): the content is longer than `maxBytes`.
  * - `NotFound` (`blob-not-found`).
- * - `Unavailable` (`disk-full`, `disk-error`).
+ * - `Unavailable` (`disk-full`, `disk-error`, `object-store-unavailable`, `object-store-refused`).
  * - `Fault` (`blob-corrupt`), from a stream: the content is damaged. From `open`, at once, if this is known already.
  */
 export interface BlobStore {

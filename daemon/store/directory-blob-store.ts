@@ -3,10 +3,11 @@ import { type BigIntStats, constants, createReadStream, type Dirent } from 'node
 import { type FileHandle, open, opendir, readdir, rename, rm, rmdir, stat, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { errnoOf, Fault, NotFound } from '../../base/errors.js'
-import { quote } from '../../base/fqn.js'
+import { errnoOf, Fault } from '../../base/errors.js'
 import { isSha256 } from '../../base/identifiers.js'
 import type { Blob, BlobStore, BlobWriteOptions, OpenBlob, Verdict, VerifyOptions, WrittenBlob } from './blob-store.js'
+import { blobCorrupt, blobNotFound } from './blob-errors.js'
+import { laterThan } from './blob-times.js'
 import { copyAndHash } from './blob-writer.js'
 import { dropCached } from './drop-cached.js'
 import { makeDurableDirectory, syncDirectory } from '../../base/durable-directory.js'
@@ -14,7 +15,7 @@ import { KnownContent, type KnownContentOptions } from './known-content.js'
 import { storageError } from './storage-errors.js'
 import { KeyedMutex } from '../../base/keyed-mutex.js'
 import { removeScrap } from '../../base/remove-scrap.js'
-import { blobCorrupt, VerifiedBlobStream } from './verified-blob-stream.js'
+import { VerifiedBlobStream } from './verified-blob-stream.js'
 
 /** Exact file times: in milliseconds they are rounded. */
 const NANOSECONDS = { bigint: true } as const
@@ -142,7 +143,7 @@ export class DirectoryBlobStore implements BlobStore {
 
   async open(sha256: string): Promise<OpenBlob> {
     const opened = await this.#openFile(sha256)
-    if (!opened) throw notFound(sha256)
+    if (!opened) throw blobNotFound(sha256)
     const { file, stats } = opened
     if (this.#known.isDamaged(sha256, stats)) {
       await file.close()
@@ -277,21 +278,6 @@ async function mtimeOf(path: string): Promise<Date | undefined> {
   }
 }
 
-/** Now, but later than `before`, so that each writing and touching of a blob shows in its time. Files keep milliseconds. */
-function laterThan(before: Date | undefined): Date {
-  const now = Date.now()
-  const earliest = (before?.getTime() ?? 0) + 1
-  // The clock of the host can have been ahead for a moment; its mistake must not be kept for more than that.
-  return new Date(Math.max(now, Math.min(earliest, now + LONGEST_STEP_MS)))
-}
-
-/** By how much the time of a blob may be ahead of the clock, in milliseconds. */
-const LONGEST_STEP_MS = 1_000
-
 function isBlob(entry: Dirent, prefix: string): boolean {
   return entry.isFile() && isSha256(entry.name) && entry.name.startsWith(prefix)
-}
-
-function notFound(sha256: string): NotFound {
-  return new NotFound('blob-not-found', `There is no data with the digest ${quote(sha256)}.`)
 }

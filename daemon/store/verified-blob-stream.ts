@@ -1,20 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { errnoOf, Fault } from '../../base/errors.js'
+import { errnoOf, type Fault } from '../../base/errors.js'
+import { blobCorrupt } from './blob-errors.js'
 
 /** With these the kernel says that the medium, or the filesystem on it, does not have the content any more. */
 const LOST: readonly string[] = ['EIO', 'EBADMSG', 'EUCLEAN', 'EILSEQ']
 
 const CHUNK_BYTES = 512 * 1024
-
-/** @param how the end of a sentence about its content */
-export function blobCorrupt(sha256: string, how: string): Fault {
-  return new Fault(
-    'blob-corrupt',
-    `The stored resource ${sha256} is damaged: its content ${how}. Upload it again to repair it.`,
-  )
-}
 
 /**
  * The content of a blob, verified against its name while it is read. The stream owns the file handle: it closes it at

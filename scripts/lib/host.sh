@@ -53,6 +53,11 @@ ensure_postgresql() {
   rm "$without"
 }
 
+# Installs the object store of the tests, OpenStack Swift, whose programs are modules of Python.
+ensure_object_store() {
+  ensure_commands /usr/lib/python3/dist-packages/swift/proxy/server.py=python3-swift
+}
+
 # better-sqlite3 is compiled where its prebuilt binary cannot be downloaded.
 ensure_compiler() {
   ensure_commands python3=python3 make=make g++=g++

@@ -108,7 +108,7 @@ describe('a document', () => {
   it.each(names)('names settings that there are: %s', async (name) => {
     const { text } = await readDocument(name)
     const keys = listDefinitions().map(({ key }) => key)
-    const named = [...text.matchAll(/\bsettings? `([a-z-]+)`/g)].map(([, key = '']) => key)
+    const named = [...text.matchAll(/\bsettings? `([a-z0-9-]+)`/g)].map(([, key = '']) => key)
     expect(named.filter((key) => !keys.includes(key))).toEqual([])
   })
 

@@ -19,7 +19,7 @@ it('the settings file of the package is made from the list of settings: npm run 
 })
 
 it('the settings file of the package shows every setting, with its default', async () => {
-  const shown = [...(await readFile(FILE, 'utf8')).matchAll(/^# ([a-z-]+) = (.*)$/gm)]
+  const shown = [...(await readFile(FILE, 'utf8')).matchAll(/^# ([a-z0-9-]+) = (.*)$/gm)]
   expect(shown.map(([, key]) => key)).toEqual(listDefinitions().map(({ key }) => key))
 
   const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-settings-'))

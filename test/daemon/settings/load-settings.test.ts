@@ -56,6 +56,10 @@ it('without a file, flags or variables, every setting has its default', async ()
     seccompProfile: undefined,
     limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
     stagerCache: { bytesOfOne: 2 ** 30, bytesOfAll: 10 * 2 ** 30 },
+    blobs: {
+      ...{ store: 'directory', endpoint: undefined, bucket: undefined, prefix: '', region: 'us-east-1' },
+      ...{ credentials: undefined, cacheBytes: 20 * 2 ** 30 },
+    },
     packageQuotaBytes: 2 * 2 ** 30,
     compressor: { name: 'auto', level: 1 },
     history: { results: 5, bytes: 2 * 1024 ** 3 },
@@ -102,6 +106,13 @@ it('the file may set every setting', async () => {
     compression-level = 0
     stager-cache = 2000
     stager-caches = "1MB"
+    blob-store = "s3"
+    s3-endpoint = "http://10.1.2.3:8080/"
+    s3-bucket = "packages"
+    s3-prefix = "platform/stagerd"
+    s3-region = "eu-1"
+    s3-credentials = "s3.txt"
+    blob-cache = "5GB"
     package-quota = 1000
     results = 3
     results-size = "1GB"
@@ -143,6 +154,10 @@ it('the file may set every setting', async () => {
     },
     limits: { memoryBytes: 256 * 2 ** 20, cpus: 0.5, pids: 9, diskBytes: 1.5 * 2 ** 30, timeoutMs: 90_000 },
     stagerCache: { bytesOfOne: 2000, bytesOfAll: 2 ** 20 },
+    blobs: {
+      ...{ store: 's3', endpoint: 'http://10.1.2.3:8080', bucket: 'packages', prefix: 'platform/stagerd/' },
+      ...{ region: 'eu-1', credentials: path.join(path.dirname(file), 's3.txt'), cacheBytes: 5 * 2 ** 30 },
+    },
     packageQuotaBytes: 1000,
     compressor: { name: 'zlib', level: 0 },
     history: { results: 3, bytes: 1024 ** 3 },
@@ -238,7 +253,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, cloud-foundry-nats, cloud-foundry-credentials, cloud-foundry-subjects, cloud-foundry-networks, cloud-foundry-frameworks, cloud-foundry-max-active-tasks, cloud-foundry-max-staging-duration, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, cloud-foundry-nats, cloud-foundry-credentials, cloud-foundry-subjects, cloud-foundry-networks, cloud-foundry-frameworks, cloud-foundry-max-active-tasks, cloud-foundry-max-staging-duration, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, blob-store, s3-endpoint, s3-bucket, s3-prefix, s3-region, s3-credentials, blob-cache, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],
@@ -311,6 +326,8 @@ describe('a bad value', () => {
     })
   })
 
+  const endpoint = 'is not the URL of a server, such as https://s3.example.org:8443'
+  const prefix = 'is not a prefix such as stagerd or platform/stagerd: letters, digits, ".", "_", "-"'
   const mtu = 'is neither "uplink" nor a number of bytes from 1280 to 65535'
   const network = 'is not an IPv4 network of /8 to /28, such as 198.18.0.0/16'
   const duration = 'is not a duration of at least one second, such as 90s or 10m'
@@ -358,6 +375,15 @@ describe('a bad value', () => {
     ['disk', '-4GB', `--disk: "-4GB" ${size}.`],
     ['packageQuota', 'GB', `--package-quota: "GB" ${size}.`],
     ['disk', '12 apples', `--disk: "12 apples" ${size}.`],
+    ['blobStore', 'gcs', '--blob-store: "gcs" is neither "directory" nor "s3".'],
+    ['s3Endpoint', 's3.example.org', `--s3-endpoint: "s3.example.org" ${endpoint}.`],
+    ['s3Endpoint', 'https://s3.example.org/bucket', `--s3-endpoint: "https://s3.example.org/bucket" ${endpoint}.`],
+    [
+      's3Endpoint',
+      'https://key:secret@s3.example.org',
+      '--s3-endpoint: it has a user name or a password: they belong in a file of their own.',
+    ],
+    ['s3Prefix', '../up', `--s3-prefix: "../up" ${prefix}.`],
     ['timeout', '', `--timeout: "" ${duration}.`],
     ['timeout', 'soon', `--timeout: "soon" ${duration}.`],
     ['timeout', '999ms', `--timeout: "999ms" ${duration}.`],

@@ -1,0 +1,78 @@
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
+import type { Logger } from 'pino'
+import type { CleanupStack } from '../base/cleanup-stack.js'
+import { BadInput, Conflict, errnoOf } from '../base/errors.js'
+import type { Settings } from './settings/settings.js'
+import type { StateDirectory } from './state-directory.js'
+import type { BlobStore } from './store/blob-store.js'
+import { CachedBlobStore } from './store/cached-blob-store.js'
+import { DirectoryBlobStore } from './store/directory-blob-store.js'
+import type { KnownContentOptions } from './store/known-content.js'
+
+/** How often what interrupted writes have left in a bucket is removed, in milliseconds. */
+const STALE_EVERY_MS = 6 * 60 * 60 * 1000
+
+export interface BlobStoreParts {
+  readonly settings: Settings['blobs']
+  readonly state: Pick<StateDirectory, 'blobs' | 'blobCache'>
+  /** Certificates that are trusted beside those of Node.js, in PEM. */
+  readonly authorities: string | undefined
+  readonly known: KnownContentOptions
+  readonly logger: Pick<Logger, 'info' | 'warn'>
+}
+
+/**
+ * The store of blobs that the settings choose.
+ *
+ * Throws `BadInput` (`bad-settings`), `Conflict` (`blobs-in-directory`), `Unavailable` (`object-store-unavailable`,
+ * `object-store-refused`).
+ *
+ * @param undo gets what closes its connections
+ */
+export async function buildBlobStore(parts: BlobStoreParts, undo: CleanupStack): Promise<BlobStore> {
+  const { settings, state, known } = parts
+  if (settings.store === 'directory') return await DirectoryBlobStore.open(state.blobs, known)
+  await assertNoBlobsIn(state.blobs)
+  return await openCachedBucket(parts, undo)
+}
+
+async function openCachedBucket(parts: BlobStoreParts, undo: CleanupStack): Promise<BlobStore> {
+  const { settings, state, authorities, known, logger } = parts
+  const { endpoint, bucket: name, prefix, region } = settings
+  if (name === undefined) throw new BadInput('bad-settings', 'blob-store is s3: set s3-bucket to the name of a bucket.')
+  // Who keeps blobs in a directory does not load the library.
+  const { Bucket, readCredentials, S3BlobStore } = await import('./store/s3/index.js')
+  const credentials = await readCredentials(settings.credentials)
+  const bucket = await Bucket.open({ endpoint, bucket: name, prefix, region, credentials, authorities })
+  undo.defer('close the connections to the object store', () => bucket.close())
+  if (!bucket.writesConditionally)
+    logger.warn(
+      { bucket: name },
+      'the object store does not write conditionally: two nodes that write the same data in the same millisecond can take it from each other',
+    )
+  const shared = await S3BlobStore.open(bucket, path.join(state.blobCache, 'new'), known)
+  const removeStale = () => {
+    shared
+      .removeStale()
+      .catch((err: unknown) => logger.warn({ err }, 'what interrupted uploads have left could not be removed'))
+  }
+  const timer = setInterval(removeStale, STALE_EVERY_MS).unref()
+  undo.defer('stop to remove what interrupted uploads have left', () => clearInterval(timer))
+  removeStale()
+  return await CachedBlobStore.open(shared, path.join(state.blobCache, 'copies'), { maxBytes: settings.cacheBytes })
+}
+
+/** The packages of this node would lose their data if it looked for them in a bucket. */
+async function assertNoBlobsIn(directory: string): Promise<void> {
+  const prefixes = await readdir(path.join(directory, 'sha256')).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  })
+  for (const prefix of prefixes)
+    if ((await readdir(path.join(directory, 'sha256', prefix))).length > 0)
+      throw new Conflict(
+        'blobs-in-directory',
+        `blob-store is s3, but there are data in ${directory}: use a new state directory and move the packages with a backup, or set blob-store to directory.`,
+      )
+}

@@ -1,0 +1,68 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import type { BucketOptions } from '../../../daemon/store/s3/bucket.js'
+import { freePort } from '../free-port.js'
+
+const PROGRAM = join(import.meta.dirname, 'swift-server.py')
+const CREDENTIALS = { accessKeyId: 'test:tester', secretAccessKey: 'testing' }
+
+/** A server of the S3 API on loopback: OpenStack Swift, from the package `python3-swift` of the distribution. */
+export class SwiftServer {
+  #child: ChildProcessWithoutNullStreams | undefined
+
+  private constructor(
+    readonly directory: string,
+    private readonly port: number,
+  ) {}
+
+  static async open(): Promise<SwiftServer> {
+    const server = new SwiftServer(await mkdtemp(join(tmpdir(), 'stagerd-swift-')), await freePort())
+    await server.start()
+    const client = new S3Client({ ...server.options, credentials: CREDENTIALS, forcePathStyle: true })
+    await client.send(new CreateBucketCommand({ Bucket: server.options.bucket }))
+    client.destroy()
+    return server
+  }
+
+  /** Also after `kill`: with what it had stored. */
+  async start(): Promise<void> {
+    // That of the distribution, which has its modules.
+    const child = spawn('/usr/bin/python3', [PROGRAM, this.directory, String(this.port), CREDENTIALS.accessKeyId])
+    this.#child = child
+    child.stdin.on('error', () => undefined)
+    child.stdin.write(`${CREDENTIALS.secretAccessKey}\n`)
+    const said: string[] = []
+    child.stderr.on('data', (text: Buffer) => said.push(String(text)))
+    for await (const line of createInterface({ input: child.stdout })) if (line === 'ready') return
+    throw new Error(`Swift does not start: ${said.join('')}`)
+  }
+
+  get options(): BucketOptions & { readonly endpoint: string } {
+    return {
+      endpoint: `http://127.0.0.1:${this.port}`,
+      region: 'us-east-1',
+      bucket: 'stagerd',
+      prefix: '',
+      credentials: CREDENTIALS,
+    }
+  }
+
+  /** As if its host had lost its power. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    this.#child = undefined
+    if (!child) return
+    child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  }
+
+  async close(): Promise<void> {
+    await this.kill()
+    await rm(this.directory, { recursive: true, force: true })
+  }
+}
