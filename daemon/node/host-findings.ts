@@ -14,7 +14,7 @@ export interface HostFacts {
   readonly proxies: readonly { readonly host: string; readonly port: number }[]
   readonly networkMtu: NetworkMtu
   /** What the default route takes, in bytes. Undefined if the host has none. */
-  readonly uplinkMtu: () => Promise<number | undefined>
+  readonly uplinkMtu: () => number | undefined
 }
 
 /** What of the host has nothing to do with the Engine: disk, inodes, permissions, clock, MTU, proxies. */

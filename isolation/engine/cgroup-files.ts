@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { errnoOf, Fault, messageOf } from '../../base/errors.js'
+import { readKernelFile } from '../host/kernel-file.js'
 import { parseMountinfo, type MountEntry } from './mountinfo.js'
 
 /** The files in which the kernel counts how often a container hit its limits. */
@@ -48,17 +48,14 @@ export function cgroupFiles(cgroups: string, mountinfo: string): Partial<CgroupF
  * Throws `Fault` (`limits-unknown`) if the kernel does not count there: nobody could tell then whether a container hit its
  * limits. Throws a plain error when the process has ended, or is not in that container: process ids are reused.
  */
-export async function findCgroupFiles(pid: number, container: string): Promise<CgroupFiles> {
-  const [cgroups, mountinfo] = await Promise.all([
-    readFile(`/proc/${pid}/cgroup`, 'utf8'),
-    readFile('/proc/self/mountinfo', 'utf8'),
-  ])
+export function findCgroupFiles(pid: number, container: string): CgroupFiles {
+  const cgroups = readKernelFile(`/proc/${pid}/cgroup`)
   if (!cgroups.includes(container)) throw new Error(`process ${pid} is not of container ${container}`)
-  const { pidsEvents, memoryEvents } = cgroupFiles(cgroups, mountinfo)
+  const { pidsEvents, memoryEvents } = cgroupFiles(cgroups, readKernelFile('/proc/self/mountinfo'))
   if (pidsEvents === undefined || memoryEvents === undefined)
     throw limitsUnknown('the control group of the container is not below a cgroup mount of this process')
   const files = { pidsEvents, memoryEvents }
-  const [pids, memory] = await readBoth(files)
+  const [pids, memory] = readBoth(files)
   if (pids === undefined || memory === undefined)
     throw limitsUnknown(`there is no ${pids === undefined ? pidsEvents : memoryEvents}`)
   countsOf(pids, memory)
@@ -70,15 +67,15 @@ export async function findCgroupFiles(pid: number, container: string): Promise<C
  *
  * Throws `Fault` (`limits-unknown`) if they cannot be read, or have no counter.
  */
-export async function readCounts(files: CgroupFiles): Promise<CgroupCounts | undefined> {
-  const [pids, memory] = await readBoth(files)
+export function readCounts(files: CgroupFiles): CgroupCounts | undefined {
+  const [pids, memory] = readBoth(files)
   return pids === undefined || memory === undefined ? undefined : countsOf(pids, memory)
 }
 
 /** Bytes of memory that the group uses, with what the kernel caches of its files. Undefined once it is gone. */
-export async function readMemoryUse({ memoryEvents }: Pick<CgroupFiles, 'memoryEvents'>): Promise<number | undefined> {
+export function readMemoryUse({ memoryEvents }: Pick<CgroupFiles, 'memoryEvents'>): number | undefined {
   const file = basename(memoryEvents) === 'memory.events' ? 'memory.current' : 'memory.usage_in_bytes'
-  const text = await readIfExists(join(dirname(memoryEvents), file))
+  const text = readIfExists(join(dirname(memoryEvents), file))
   return text === undefined ? undefined : Number(text)
 }
 
@@ -92,13 +89,13 @@ function counter(text: string, name: string): number {
   return Number(count)
 }
 
-async function readBoth({ pidsEvents, memoryEvents }: CgroupFiles): Promise<(string | undefined)[]> {
-  return await Promise.all([readIfExists(pidsEvents), readIfExists(memoryEvents)])
+function readBoth({ pidsEvents, memoryEvents }: CgroupFiles): [string | undefined, string | undefined] {
+  return [readIfExists(pidsEvents), readIfExists(memoryEvents)]
 }
 
-async function readIfExists(path: string): Promise<string | undefined> {
+function readIfExists(path: string): string | undefined {
   try {
-    return await readFile(path, 'utf8')
+    return readKernelFile(path)
   } catch (error) {
     // ENODEV: the group was removed after the file had been opened.
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENODEV') return undefined

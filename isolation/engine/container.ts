@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { withCleanupFailures } from '../../base/cleanup-stack.js'
 import { Fault, NotRunnable } from '../../base/errors.js'
+import { readKernelFile } from '../host/kernel-file.js'
 import { askEngine, askEngineForConnection, engineError, EngineRefusal, understood } from './engine-errors.js'
 import { askEngineToRemove, askEngineToWork } from './engine-work.js'
 import { ENDED_BY_SECCOMP } from './seccomp-profile.js'
@@ -101,8 +101,8 @@ export class Container {
    * Throws `EngineRefusal` (`engine-error`) unless this process of the host is in it: what is done in the namespaces of a process
    * must not be done to the host, or to another container.
    */
-  async assertContains(pid: number): Promise<void> {
-    const cgroups = await readFile(`/proc/${pid}/cgroup`, 'utf8')
+  assertContains(pid: number): void {
+    const cgroups = readKernelFile(`/proc/${pid}/cgroup`)
     understood(LOOK, { Id: this.id, State: { Pid: pid } }, () => cgroups.includes(this.id))
   }
 

@@ -64,14 +64,20 @@ export class GrowthGauge {
 /** An empty file has no block, but takes an inode. */
 const BYTES_PER_ENTRY = 512
 
-/** Bytes in use on the filesystems that hold `directories`. */
-export async function filesystemUse(directories: readonly string[]): Promise<number> {
-  const seen = new Set<number>()
-  let used = 0
+/** One of `directories` for each filesystem that holds some of them. */
+export async function onePerFilesystem(directories: readonly string[]): Promise<string[]> {
+  const found = new Map<number, string>()
   for (const directory of directories) {
     const { dev } = await stat(directory)
-    if (seen.has(dev)) continue
-    seen.add(dev)
+    if (!found.has(dev)) found.set(dev, directory)
+  }
+  return [...found.values()]
+}
+
+/** Bytes in use on the filesystems that hold `directories`, of which no two may be on the same one. */
+export async function filesystemUse(directories: readonly string[]): Promise<number> {
+  let used = 0
+  for (const directory of directories) {
     const { blocks, bfree, bsize, files, ffree } = await statfs(directory)
     used += (blocks - bfree) * bsize + (files - ffree) * BYTES_PER_ENTRY
   }

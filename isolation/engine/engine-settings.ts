@@ -1,8 +1,9 @@
-import { readFile, readlink } from 'node:fs/promises'
+import { readlink } from 'node:fs/promises'
 import type Docker from 'dockerode'
 import { Unavailable } from '../../base/errors.js'
 import { IdMap } from '../archive/id-map.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
+import { readKernelFile } from '../host/kernel-file.js'
 import { makeUserNamespace } from '../host/user-namespace.js'
 import { askEngine, understood } from './engine-errors.js'
 import { guessMap, SUBORDINATE_ID_FILES } from './subordinate-ids.js'
@@ -126,9 +127,6 @@ function keyOf(maps: IdMaps | undefined): string {
 async function mapsOf(pid: number): Promise<IdMaps | undefined> {
   const [theirs, ours] = await Promise.all([readlink(`/proc/${pid}/ns/user`), readlink('/proc/self/ns/user')])
   if (theirs === ours) return undefined
-  const [uids, gids] = await Promise.all([
-    readFile(`/proc/${pid}/uid_map`, 'utf8'),
-    readFile(`/proc/${pid}/gid_map`, 'utf8'),
-  ])
-  return { uids: IdMap.parse(uids), gids: IdMap.parse(gids) }
+  const read = (kind: 'uid' | 'gid') => IdMap.parse(readKernelFile(`/proc/${pid}/${kind}_map`))
+  return { uids: read('uid'), gids: read('gid') }
 }

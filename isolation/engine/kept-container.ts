@@ -117,7 +117,7 @@ export class KeptContainer implements KeptContainerPort {
     this.#watching = watching
     const diskBytes = Math.max(limits.diskBytes, (this.#usedBytes ?? limits.diskBytes) + DISK_ALLOWANCE_BYTES)
     // The counters tell of the limits that its program has hit.
-    const diskOnly = { ...probe, counts: () => Promise.resolve(undefined), eventFiles: [], filesystemUseBefore }
+    const diskOnly = { ...probe, counts: () => undefined, eventFiles: [], filesystemUseBefore }
     void new LimitWatch(diskOnly, limitsOf(diskBytes)).untilHit(watching.signal).then((hit) => {
       if (hit?.kind === 'disk-full') this.#lose(new Error('it has reached its disk limit'))
       else if (hit) this.#lose(new Error('what it writes to the disk cannot be measured'))

@@ -10,7 +10,7 @@ import { GrowthGauge } from './disk-use.js'
 /** Observes a container from outside. */
 export interface LimitProbe {
   /** Undefined when they are gone, with the container. */
-  counts(): Promise<CgroupCounts | undefined>
+  counts(): CgroupCounts | undefined
   /**
    * Whether the Engine noticed that a process was killed for want of memory; slower than the counters. False for a
    * container that was removed; rejects where the Engine does not answer.
@@ -123,7 +123,7 @@ export class LimitWatch {
 
   async #hitByCounts(isDecision: boolean): Promise<LimitEnding | undefined> {
     const { memoryBytes: limitBytes, pids: limit } = this.limits
-    const counts = await this.probe.counts()
+    const counts = this.probe.counts()
     // When its init is killed for want of memory, the container ends, and its counters go with it.
     if (!counts)
       return isDecision && (await this.probe.wasOutOfMemory()) ? { kind: 'out-of-memory', limitBytes } : undefined

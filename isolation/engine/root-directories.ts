@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { Fault } from '../../base/errors.js'
+import { readKernelFile } from '../host/kernel-file.js'
 import { type MountEntry, optionOf, optionsOf, parseMountinfo } from './mountinfo.js'
 
 /** The directories on the host of which the root of a container is made. */
@@ -70,11 +70,15 @@ function unescape(path: string): string {
   return path.replace(/\\(.)/g, '$1')
 }
 
-export async function findRootDirectories(pid: number, engineDirectory: string): Promise<RootDirectories> {
-  const [mountinfo, metacopy] = await Promise.all([
-    readFile(`/proc/${pid}/mountinfo`, 'utf8'),
+export function findRootDirectories(pid: number, engineDirectory: string): RootDirectories {
+  return rootDirectories(readKernelFile(`/proc/${pid}/mountinfo`), engineDirectory, isMetacopyDefault())
+}
+
+function isMetacopyDefault(): boolean {
+  try {
+    return readKernelFile(METACOPY_DEFAULT).trim() === 'Y'
+  } catch {
     // A kernel without metacopy does not have this parameter.
-    readFile(METACOPY_DEFAULT, 'utf8').catch(() => 'N'),
-  ])
-  return rootDirectories(mountinfo, engineDirectory, metacopy.trim() === 'Y')
+    return false
+  }
 }

@@ -1,7 +1,8 @@
 import { constants, type Stats } from 'node:fs'
-import { lstat, open, readFile, readlink } from 'node:fs/promises'
+import { lstat, open, readlink } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { errnoOf } from '../../base/errors.js'
+import { readKernelFile } from '../host/kernel-file.js'
 
 /** As whom a program is executed, in the ids of the host. */
 export interface Identity {
@@ -115,8 +116,8 @@ export class RootTree {
 }
 
 /** The identity of the first process of a container, which its program shares. */
-export async function identityOf(pid: number): Promise<Identity> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+export function identityOf(pid: number): Identity {
+  const status = readKernelFile(`/proc/${pid}/status`)
   const fields = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1]?.split(/\s+/) ?? []
   // Of the four ids, the last one decides about files.
   const gids = [fields('Gid')[3], ...fields('Groups')].filter((id) => id !== undefined && id !== '').map(Number)

@@ -25,7 +25,7 @@ export async function giveSecrets(
   signal: AbortSignal,
 ): Promise<void> {
   const directory = `/proc/${pid}/root${STAGER_SECRETS}`
-  const { uid, gids } = await identityOf(pid)
+  const { uid, gids } = identityOf(pid)
   const owner = { uid, gid: [...gids][0] ?? 0 }
   await mountMemoryInContainer(pid, STAGER_SECRETS, { sizeBytes: SIZE_BYTES, inodes: MOST_INODES }, signal)
   await assertInMemory(directory)

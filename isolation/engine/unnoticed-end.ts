@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Unavailable, errnoOf } from '../../base/errors.js'
+import { readKernelFile } from '../host/kernel-file.js'
 import type { Container } from './container.js'
 
 /** A process of the host. */
 export interface HostProcess {
-  hasEnded(): Promise<boolean>
+  hasEnded(): boolean
 }
 
 const INTERVAL_MS = 1_000
@@ -28,7 +28,7 @@ export async function unnoticedEnd(
 ): Promise<never> {
   const pause = (ms: number) => delay(ms, undefined, { signal, ref: false })
   try {
-    while (!(await init.hasEnded())) await pause(intervalMs)
+    while (!init.hasEnded()) await pause(intervalMs)
     await pause(noticeMs)
     // One that has noticed tells the waiting request; one that is down ends the container for another cause.
     while ((await container.exitCode().catch(() => 0)) !== undefined) await pause(noticeMs)
@@ -43,15 +43,15 @@ export async function unnoticedEnd(
 }
 
 /** Also when its id is used again, which the time of its start tells. */
-export async function hostProcess(pid: number): Promise<HostProcess> {
-  const started = await startOf(pid)
-  return { hasEnded: async () => started === undefined || (await startOf(pid)) !== started }
+export function hostProcess(pid: number): HostProcess {
+  const started = startOf(pid)
+  return { hasEnded: () => started === undefined || startOf(pid) !== started }
 }
 
 /** In ticks since the boot; undefined for a process that has ended, although its parent may not have noticed. */
-async function startOf(pid: number): Promise<string | undefined> {
+function startOf(pid: number): string | undefined {
   try {
-    const text = await readFile(`/proc/${pid}/stat`, 'utf8')
+    const text = readKernelFile(`/proc/${pid}/stat`)
     // The name of the program, which may contain spaces, ends with the last parenthesis.
     const [state, ...fields] = text.slice(text.lastIndexOf(')') + 2).split(' ')
     return state === 'Z' || state === 'X' ? undefined : fields[18]

@@ -6,7 +6,7 @@ import { findCgroupFiles, readCounts } from './cgroup-files.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
 import type { Container } from './container.js'
 import { deletedUse } from './deleted-use.js'
-import { directoryUse, filesystemUse } from './disk-use.js'
+import { directoryUse, filesystemUse, onePerFilesystem } from './disk-use.js'
 import type { FreezeHooks } from '../isolation.js'
 import { isStatus } from './engine-errors.js'
 import type { EngineSettings } from './engine-settings.js'
@@ -50,14 +50,14 @@ export async function watchedContainer(
 }> {
   const { settings, snapshotting } = surroundings
   const engineDirectory = await settings.directory()
-  const [root, cgroup, init] = await Promise.all([
-    findRootDirectories(pid, engineDirectory),
-    findCgroupFiles(pid, container.id),
-    hostProcess(pid),
-    settings.confirm(pid, owners),
-  ])
+  const root = findRootDirectories(pid, engineDirectory)
+  const cgroup = findCgroupFiles(pid, container.id)
+  const init = hostProcess(pid)
+  await settings.confirm(pid, owners)
   // The container can write to /etc/hosts and similar files, which the Engine keeps here: they count against the limit.
   const written = await existing([root.upper, ...alsoWritten, join(engineDirectory, 'containers', container.id)])
+  // Nothing is mounted in them while the container runs.
+  const filesystems = await onePerFilesystem(written)
   const freezer = new Freezer(
     (noRetry) => container.pause(noRetry),
     () => container.unpause(),
@@ -67,8 +67,8 @@ export async function watchedContainer(
     counts: () => readCounts(cgroup),
     wasOutOfMemory: () => container.wasOutOfMemory().catch(falseIfRemoved),
     eventFiles: [cgroup.pidsEvents, cgroup.memoryEvents],
-    filesystemUseBefore: await filesystemUse(written),
-    filesystemUse: () => filesystemUse(written),
+    filesystemUseBefore: await filesystemUse(filesystems),
+    filesystemUse: () => filesystemUse(filesystems),
     ownUse: (took) => freezer.whileFrozen(() => ownUse(written, cgroup.pidsEvents), took),
   }
   return {
@@ -124,7 +124,7 @@ async function existing(directories: readonly string[]): Promise<string[]> {
 }
 
 async function obstacleOf(pid: number, upper: string, plan: ProgramPlan): Promise<Obstacle | undefined> {
-  const root = new RootTree(`/proc/${pid}/root`, await identityOf(pid))
+  const root = new RootTree(`/proc/${pid}/root`, identityOf(pid))
   // Before the program is started, the upper directory has only what the Engine has made.
   const isMade = async (directory: string) => (await existing([join(upper, directory)])).length > 0 && directory !== '/'
   return await whyNotRunnable(root, plan, isMade, (await emulates()) ? 'any' : process.arch)

@@ -111,12 +111,16 @@ export class PreparedDockerContainer implements PreparedContainer {
     return this.#ahead !== undefined && !this.#isGone && !this.#lost.signal.aborted && !this.#released
   }
 
-  async memoryBytes(): Promise<number | undefined> {
+  memoryBytes(): Promise<number | undefined> {
+    return Promise.resolve(this.#memoryUse())
+  }
+
+  #memoryUse(): number | undefined {
     const ahead = this.#ahead
     if (!ahead || !this.isWaiting) return undefined
     try {
-      this.#cgroup ??= await findCgroupFiles(ahead.pid, ahead.container.id)
-      return await readMemoryUse(this.#cgroup)
+      this.#cgroup ??= findCgroupFiles(ahead.pid, ahead.container.id)
+      return readMemoryUse(this.#cgroup)
     } catch {
       // It has ended. Where the kernel does not count at all, the launch will say so.
       return undefined
@@ -148,7 +152,7 @@ export class PreparedDockerContainer implements PreparedContainer {
           const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
           return { watched, obstacle: await watched.obstacle({ ...plan, user: prepared.user }) }
         }
-        await container.assertContains(pid)
+        container.assertContains(pid)
         const { secrets } = plan
         const [found] = await settleAll([
           watch(),

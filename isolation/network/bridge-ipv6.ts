@@ -1,5 +1,14 @@
-import { access, constants, readFile, writeFile } from 'node:fs/promises'
+import { access, constants, writeFile } from 'node:fs/promises'
 import { messageOf } from '../../base/errors.js'
+import { Mutex } from '../../base/mutex.js'
+import { readKernelFile } from '../host/kernel-file.js'
+
+/**
+ * The kernel does not let a writer of the switch sleep: where another program changes a network, as the Engine does when it makes
+ * and removes those of other launches, it has the call begin again and again until that one is done. So only one waits in this
+ * way, and the threads of the daemon are left to others.
+ */
+const oneWrite = new Mutex()
 
 /**
  * The networks of launches have no IPv6, but the kernel gives every bridge a link-local address, and services of the host
@@ -8,7 +17,7 @@ import { messageOf } from '../../base/errors.js'
  */
 export async function disableIpv6(bridge: string): Promise<void> {
   try {
-    await writeFile(switchOf(bridge), '1')
+    await oneWrite.run(() => writeFile(switchOf(bridge), '1'))
   } catch (error) {
     if (!(await hasIpv6())) return
     throw new Error(`IPv6 cannot be disabled on it: ${messageOf(error)}`, { cause: error })
@@ -16,10 +25,13 @@ export async function disableIpv6(bridge: string): Promise<void> {
 }
 
 /** Whether packets of IPv6 from this bridge are taken. A value that is set for all interfaces does that. */
-export async function takesIpv6(bridge: string): Promise<boolean> {
-  // No file: the kernel has no IPv6, or the bridge is gone.
-  const value = await readFile(switchOf(bridge), 'utf8').catch(() => '1')
-  return value.trim() === '0'
+export function takesIpv6(bridge: string): boolean {
+  try {
+    return readKernelFile(switchOf(bridge)).trim() === '0'
+  } catch {
+    // No file: the kernel has no IPv6, or the bridge is gone.
+    return false
+  }
 }
 
 /** Whether the kernel has it. */

@@ -32,7 +32,7 @@ export class Bridges {
     private readonly owner: Owner,
     private readonly pool: AddressPool,
     /** The MTU of a network; undefined for the default of the Engine. */
-    private readonly mtu: () => Promise<number | undefined> = () => Promise.resolve(undefined),
+    private readonly mtu: () => number | undefined = () => undefined,
   ) {}
 
   /**
@@ -41,7 +41,7 @@ export class Bridges {
    * @param internal without a route beyond the host
    */
   async create(launch: string, internal: boolean): Promise<Bridge> {
-    const mtu = await this.mtu()
+    const mtu = this.mtu()
     for (let attempt = 1; ; attempt++) {
       const subnet = this.#allocate()
       this.#subnets.set(launch, subnet)

@@ -52,9 +52,8 @@ export class Firewall {
   /** Those of `plans` with missing rules. */
   async incomplete<T extends FirewallPlan>(plans: readonly T[]): Promise<T[]> {
     const { rules, forwardChains } = await this.#look()
-    const open = await Promise.all(plans.map(({ bridge }) => takesIpv6(bridge)))
     return plans.filter(
-      (plan, index) => open[index] || !areThere(rulesForIpv4(plan, forwardChains), plan.comment, rules),
+      (plan) => takesIpv6(plan.bridge) || !areThere(rulesForIpv4(plan, forwardChains), plan.comment, rules),
     )
   }
 

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readKernelFile } from '../host/kernel-file.js'
 import { LARGEST_MTU, type NetworkMtu, SMALLEST_MTU } from '../network-mtu.js'
 
 /**
@@ -9,17 +9,17 @@ import { LARGEST_MTU, type NetworkMtu, SMALLEST_MTU } from '../network-mtu.js'
  * @param proc,sys `/proc` and `/sys`
  * @returns undefined if the host has no default route: then the default of the Engine is as good as any
  */
-export async function networkMtu(choice: NetworkMtu, proc = '/proc', sys = '/sys'): Promise<number | undefined> {
+export function networkMtu(choice: NetworkMtu, proc = '/proc', sys = '/sys'): number | undefined {
   if (choice !== 'uplink') return choice
-  const uplink = await uplinkMtu(proc, sys)
+  const uplink = uplinkMtu(proc, sys)
   return uplink && Math.min(LARGEST_MTU, Math.max(SMALLEST_MTU, uplink))
 }
 
 /** What the default route takes, in bytes. Undefined if the host has none. */
-export async function uplinkMtu(proc = '/proc', sys = '/sys'): Promise<number | undefined> {
-  const route = defaultRoute(await readOrEmpty(join(proc, 'net/route')))
+export function uplinkMtu(proc = '/proc', sys = '/sys'): number | undefined {
+  const route = defaultRoute(readOrEmpty(join(proc, 'net/route')))
   if (!route) return undefined
-  const ofInterface = Number(await readOrEmpty(join(sys, 'class/net', route.interface, 'mtu'))) || undefined
+  const ofInterface = Number(readOrEmpty(join(sys, 'class/net', route.interface, 'mtu'))) || undefined
   const smallest = Math.min(ofInterface ?? Infinity, route.mtu || Infinity)
   return smallest === Infinity ? undefined : smallest
 }
@@ -48,6 +48,10 @@ export function defaultRoute(table: string): Route | undefined {
   return best
 }
 
-async function readOrEmpty(path: string): Promise<string> {
-  return await readFile(path, 'utf8').catch(() => '')
+function readOrEmpty(path: string): string {
+  try {
+    return readKernelFile(path)
+  } catch {
+    return ''
+  }
 }

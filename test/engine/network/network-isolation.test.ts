@@ -65,7 +65,7 @@ describe('the network of a launch', () => {
       .find((address) => address?.family === 'IPv4' && !address.internal)?.address ?? '127.0.0.1'
 
   it.each([true, false])('has the MTU of the uplink, with egress or without: %s', async (egress) => {
-    const uplink = (await networkMtu('uplink')) ?? 1500
+    const uplink = networkMtu('uplink') ?? 1500
     expect(await outputOf('cat /sys/class/net/eth0/mtu', { egress })).toEqual([String(uplink)])
   })
 

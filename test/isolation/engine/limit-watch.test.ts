@@ -8,7 +8,7 @@ const LIMITS = { memoryBytes: 1, cpus: 1, pids: 10, diskBytes: 1000, timeoutMs: 
 function watch(probe: Partial<LimitProbe>): LimitWatch {
   return new LimitWatch(
     {
-      counts: () => Promise.resolve({ forksRefused: 0, oomKills: 0 }),
+      counts: () => ({ forksRefused: 0, oomKills: 0 }),
       wasOutOfMemory: () => Promise.resolve(false),
       eventFiles: [],
       filesystemUseBefore: 50_000,
@@ -22,7 +22,11 @@ function watch(probe: Partial<LimitProbe>): LimitWatch {
 }
 
 const grownBy = (bytes: number) => () => Promise.resolve(50_000 + bytes)
-const broken = () => Promise.reject(new Fault('process-failed', 'du failed.'))
+const FAILED = new Fault('process-failed', 'du failed.')
+const broken = () => Promise.reject(FAILED)
+const unreadable = (): never => {
+  throw FAILED
+}
 const UNKNOWN = { kind: 'limits-unknown', error: { code: 'process-failed' } }
 
 test('a container within its limits is neither ended nor measured', async () => {
@@ -36,7 +40,7 @@ test('data of others does not count', async () => {
 
 test('memory takes precedence over processes, and both over the disk', async () => {
   const full = { filesystemUse: grownBy(5000), ownUse: () => Promise.resolve(5000) }
-  const counts = (forksRefused: number, oomKills: number) => () => Promise.resolve({ forksRefused, oomKills })
+  const counts = (forksRefused: number, oomKills: number) => () => ({ forksRefused, oomKills })
   expect(await watch({ ...full, counts: counts(1, 1) }).look()).toMatchObject({ kind: 'out-of-memory' })
   expect(await watch({ ...full, counts: counts(1, 0) }).look()).toMatchObject({ kind: 'pids-limit' })
   expect(await watch(full).look()).toEqual({ kind: 'disk-full', usedBytes: 5000, limitBytes: 1000 })
@@ -64,7 +68,7 @@ test('a container whose use cannot be measured is ended at the third failure, on
 
 test.each([
   ['the use of the filesystems', { filesystemUse: broken }],
-  ['the counters', { counts: broken }],
+  ['the counters', { counts: unreadable }],
 ])('a container is ended where %s cannot be read three times in a row', async (_, probe) => {
   const watched = watch(probe)
   expect([await watched.look(), await watched.look()]).toEqual([undefined, undefined])
@@ -73,7 +77,7 @@ test.each([
 
 test('failures count only in a row', async () => {
   let reads = 0
-  const counts = () => (++reads % 3 === 0 ? Promise.resolve({ forksRefused: 0, oomKills: 0 }) : broken())
+  const counts = () => (++reads % 3 === 0 ? { forksRefused: 0, oomKills: 0 } : unreadable())
   const watched = watch({ counts })
   for (let check = 0; check < 12; check++) expect(await watched.look()).toBeUndefined()
 })
@@ -124,9 +128,9 @@ describe('a decision', () => {
 
   test('repeats what fails, and is not taken without an answer', async () => {
     let reads = 0
-    const counts = () => (++reads < 3 ? broken() : Promise.resolve({ forksRefused: 1, oomKills: 0 }))
+    const counts = () => (++reads < 3 ? unreadable() : { forksRefused: 1, oomKills: 0 })
     expect(await watch({ counts }).decide()).toMatchObject({ kind: 'pids-limit' })
-    expect(await watch({ counts: broken }).decide()).toMatchObject(UNKNOWN)
+    expect(await watch({ counts: unreadable }).decide()).toMatchObject(UNKNOWN)
   })
 
   test('is taken in the end, whatever the periodic checks find out meanwhile', async () => {
@@ -143,11 +147,11 @@ describe('a decision', () => {
   test('is not taken for granted where the Engine cannot tell of a want of memory', async () => {
     const wasOutOfMemory = () => Promise.reject(new Unavailable('engine-down', 'It does not answer.'))
     const lost = { kind: 'limits-unknown', error: { code: 'engine-down' } }
-    expect(await watch({ counts: () => Promise.resolve(undefined), wasOutOfMemory }).decide()).toMatchObject(lost)
+    expect(await watch({ counts: () => undefined, wasOutOfMemory }).decide()).toMatchObject(lost)
   })
 
   test('asks the Engine when the counters have gone with the container', async () => {
-    const counts = () => Promise.resolve(undefined)
+    const counts = () => undefined
     expect(await watch({ counts }).decide()).toBeUndefined()
     expect(await watch({ counts, wasOutOfMemory: () => Promise.resolve(true) }).decide()).toMatchObject({
       kind: 'out-of-memory',

@@ -15,7 +15,7 @@ const FAILING = new EngineRefusal(500, 'transport is closing', 'The Docker Engin
 const never = new Promise<never>(() => undefined)
 
 const QUIET: LimitProbe = {
-  counts: () => Promise.resolve({ forksRefused: 0, oomKills: 0 }),
+  counts: () => ({ forksRefused: 0, oomKills: 0 }),
   wasOutOfMemory: () => Promise.resolve(false),
   eventFiles: [],
   filesystemUseBefore: 0,
@@ -48,7 +48,7 @@ function onHangingEngine({
   }
   const running = new RunningContainer({
     container: container as unknown as RunningParts['container'],
-    init: { hasEnded: () => Promise.resolve(false) },
+    init: { hasEnded: () => false },
     attached,
     limits: { memoryBytes: 1, cpus: 1, pids: 10, diskBytes: 1000, timeoutMs },
     workingDirectory: '/app',
@@ -140,7 +140,7 @@ describe('a container whose Engine is restarted', () => {
 describe('a container whose processes have ended without being noticed', () => {
   it('is lost, although its output stays open and the Engine never tells of its end', async () => {
     const { running } = onHangingEngine({
-      init: { hasEnded: () => Promise.resolve(true) },
+      init: { hasEnded: () => true },
       container: {
         wait: () => never,
         exitCode: () => Promise.resolve(undefined),

@@ -20,7 +20,7 @@ async function container(exitCodes: readonly (number | undefined | Error)[]) {
   let asked = 0
   return {
     child,
-    init: await hostProcess(child.pid!),
+    init: hostProcess(child.pid!),
     exitCode: () => {
       asked += 1
       const answer = left.shift()
@@ -69,17 +69,17 @@ describe('a process', () => {
     const shell = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 1000'], { stdio: ['ignore', 'pipe', 'ignore'] })
     onTestFinished(() => void shell.kill('SIGKILL'))
     const [pid] = (await once(shell.stdout, 'data')) as [Buffer]
-    const child = await hostProcess(Number(pid.toString()))
+    const child = hostProcess(Number(pid.toString()))
     await expect.poll(() => child.hasEnded()).toBe(true)
   })
 
   it('lives until its end', async () => {
     const child = spawn('sleep', ['1000'])
     onTestFinished(() => void child.kill('SIGKILL'))
-    const first = await hostProcess(child.pid!)
-    expect(await first.hasEnded()).toBe(false)
+    const first = hostProcess(child.pid!)
+    expect(first.hasEnded()).toBe(false)
     child.kill('SIGKILL')
     await once(child, 'exit')
-    expect(await first.hasEnded()).toBe(true)
+    expect(first.hasEnded()).toBe(true)
   })
 })

@@ -76,7 +76,7 @@ it('a network that may exist keeps its subnet until it is removed', async () => 
 
 it.each([true, false])('a network has the given MTU, internal or not: %s', async (internal) => {
   const { engine, created } = engineThatRefuses(0, OVERLAP)
-  await new Bridges(engine, OWNER, new AddressPool('10.0.0.0/28'), () => Promise.resolve(1400)).create('a', internal)
+  await new Bridges(engine, OWNER, new AddressPool('10.0.0.0/28'), () => 1400).create('a', internal)
   expect(created[0]).toMatchObject({ Internal: internal, Options: { 'com.docker.network.driver.mtu': '1400' } })
 })
 

@@ -20,7 +20,7 @@ async function host(routes: string, interfaces: Readonly<Record<string, number>>
     await mkdir(join(root, 'sys/class/net', name), { recursive: true })
     await writeFile(join(root, 'sys/class/net', name, 'mtu'), `${mtu}\n`)
   }
-  return await networkMtu('uplink', join(root, 'proc'), join(root, 'sys'))
+  return networkMtu('uplink', join(root, 'proc'), join(root, 'sys'))
 }
 
 it.each([
@@ -38,6 +38,6 @@ it.each([
   expect(await host(routes, interfaces)).toBe(expected)
 })
 
-it('a number of the settings is taken as it is', async () => {
-  expect(await networkMtu(1300)).toBe(1300)
+it('a number of the settings is taken as it is', () => {
+  expect(networkMtu(1300)).toBe(1300)
 })

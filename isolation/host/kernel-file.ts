@@ -1,0 +1,12 @@
+import { readFileSync } from 'node:fs'
+
+/**
+ * The text of a file of /proc, of /sys or of a control group. The kernel makes it in memory at the moment of the call, so that
+ * nobody waits for a disk. A thread for the call, as `readFile` takes one for each of its steps, costs ten times as much as the
+ * call.
+ *
+ * Throws what `readFileSync` throws.
+ */
+export function readKernelFile(path: string): string {
+  return readFileSync(path, 'utf8')
+}
