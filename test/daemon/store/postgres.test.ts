@@ -118,6 +118,12 @@ describe('the tables in PostgreSQL', () => {
     await later.close()
   })
 
+  it('are in the order of bytes, as in SQLite, whatever the order of the database is', async () => {
+    const { policies } = (await open()).store
+    for (const name of ['a', 'B', 'é', 'z']) await policies.create({ namespace: '/', name, text: '' })
+    expect((await policies.list({})).map(({ name }) => name)).toEqual(['B', 'a', 'z', 'é'])
+  })
+
   it('of a newer stagerd are refused', async () => {
     const schema = await server.schema()
     const newer = await PostgresDatabase.open(schema)
