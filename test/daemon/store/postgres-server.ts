@@ -88,7 +88,8 @@ export class PostgresServer {
   async #answers(): Promise<void> {
     for (let attempt = 0; ; attempt++)
       try {
-        return await this.#query('SELECT 1')
+        await this.#query('SELECT 1')
+        return
       } catch (error) {
         if (attempt > 600 || this.process.exitCode !== null) throw error
         await delay(50)
