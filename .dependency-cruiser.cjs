@@ -84,6 +84,12 @@ module.exports = {
       to: { path: 'node_modules/better-sqlite3/' },
     },
     {
+      name: 'only-the-store-touches-postgresql',
+      severity: 'error',
+      from: { path: '^(cli|isolation|base|daemon)/', pathNot: '^daemon/store/postgres/' },
+      to: { path: 'node_modules/pg/' },
+    },
+    {
       name: 'coordinator-and-api-do-not-meet',
       severity: 'error',
       from: { path: '^daemon/coordinator/' },

@@ -46,7 +46,11 @@ export function asDatabaseError(error: unknown): unknown {
   if (code.startsWith('53'))
     return new Unavailable('database-busy', `PostgreSQL has no room for this now: ${error.message} (${code}).`, options)
   if (code === '22021')
-    return new BadInput('invalid-text', 'A text has a NUL character, which no database keeps: leave it out.', options)
+    return new BadInput(
+      'invalid-text',
+      'A text has a NUL character, which PostgreSQL does not keep: leave it out.',
+      options,
+    )
   return /^[0-9A-Z]{5}$/.test(code)
     ? new Fault('database-failed', `The database failed: ${messageOf(error)} (${code}).`, options)
     : error

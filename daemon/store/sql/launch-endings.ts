@@ -1,3 +1,4 @@
+import type { Result } from '../../model/result.js'
 import type { LaunchState, Staging, WorkingCopy } from '../../model/staging.js'
 import { sql, type Work } from './work.js'
 import type { StagingTable } from './staging-table.js'
@@ -5,7 +6,7 @@ import type { StagedPackages } from './staged-packages.js'
 import { changeOne, stateChanged } from './state-changed.js'
 import { LAUNCH, OPEN_LAUNCH, STAGING } from './states.js'
 
-/** Ends launches, and the stagings that end with them, inside a transaction. */
+/** Ends launches, and stagings with or without one, inside a transaction. */
 export class LaunchEndings {
   constructor(
     private readonly stagings: StagingTable,
@@ -49,6 +50,24 @@ export class LaunchEndings {
     )
     const before = yield* this.subjects.stateBefore(staging)
     if (before !== undefined) yield* this.subjects.restore(packageUuid, before)
+    return yield* this.stagings.get(uuid)
+  }
+
+  /** A staging that is `from` gets a result of its package without a launch. */
+  *answer(staging: Staging, { content, making, number }: Result, from: 'queued' | 'running'): Work<Staging> {
+    const { sequence, uuid, pipelineFqn: pipeline, work } = staging
+    if (!making) throw stateChanged(`nothing is known of the making of result ${number}`)
+    const now = this.now()
+    yield* changeOne(
+      `UPDATE stagings SET state = ${STAGING.succeeded}, reused = ?, started_at = coalesce(started_at, ?), ended_at = ?
+       WHERE sequence = ? AND state = ? AND step = 0
+         AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence)`,
+      [making.staging, now, now, sequence, from],
+      `staging ${uuid} is not ${from} without a launch`,
+    )
+    const origin = { kind: 'staging', staging: uuid, pipeline, reused: making.staging } as const
+    // The manifest says the same, perhaps at other places of its text.
+    yield* this.subjects.become(staging, { ...content, manifest: work.manifest }, origin, making)
     return yield* this.stagings.get(uuid)
   }
 }

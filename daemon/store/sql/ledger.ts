@@ -71,7 +71,7 @@ export class SqlLedger implements StagingLedger {
       for (const receiver of notify) yield* insertWebhook({ ...receiver, ...ofCall })
       const staging = yield* this.#stagings.get(uuid)
       const answer = answerOf?.(staging, yield* this.#results.of(found))
-      return answer ? yield* this.#answer(staging, answer, 'queued') : staging
+      return answer ? yield* this.#endings.answer(staging, answer, 'queued') : staging
     }, this)
   }
 
@@ -189,7 +189,7 @@ export class SqlLedger implements StagingLedger {
       const found = yield* this.#stagings.get(staging)
       const kept = (yield* this.#resultsFor(found)).find(({ number }) => number === result)
       if (!kept) throw stateChanged(`result ${result} of ${found.packageFqn} is not kept any more`)
-      return yield* this.#answer(found, kept, 'running')
+      return yield* this.#endings.answer(found, kept, 'running')
     }, this)
   }
 
@@ -289,22 +289,5 @@ export class SqlLedger implements StagingLedger {
 
   *#resultsFor({ packageUuid: uuid }: Staging): Work<Result[]> {
     return yield* this.#results.of(yield* this.#packages.get({ uuid }))
-  }
-
-  *#answer(staging: Staging, { content, making, number }: Result, from: 'queued' | 'running'): Work<Staging> {
-    const { sequence, uuid, pipelineFqn: pipeline, work } = staging
-    if (!making) throw stateChanged(`nothing is known of the making of result ${number}`)
-    const now = this.#now()
-    yield* changeOne(
-      `UPDATE stagings SET state = ${STAGING.succeeded}, reused = ?, started_at = coalesce(started_at, ?), ended_at = ?
-       WHERE sequence = ? AND state = ? AND step = 0
-         AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence)`,
-      [making.staging, now, now, sequence, from],
-      `staging ${uuid} is not ${from} without a launch`,
-    )
-    const origin = { kind: 'staging', staging: uuid, pipeline, reused: making.staging } as const
-    // The manifest says the same, perhaps at other places of its text.
-    yield* this.#subjects.become(staging, { ...content, manifest: work.manifest }, origin, making)
-    return yield* this.#stagings.get(uuid)
   }
 }

@@ -160,10 +160,7 @@ describe('a verdict', () => {
       post()
       return this.settle(...verdict)
     })
-    vi.spyOn(SqlLedger.prototype, 'launchRunning').mockImplementationOnce(async function (
-      this: SqlLedger,
-      launch,
-    ) {
+    vi.spyOn(SqlLedger.prototype, 'launchRunning').mockImplementationOnce(async function (this: SqlLedger, launch) {
       await posted
       await this.launchRunning(launch)
     })

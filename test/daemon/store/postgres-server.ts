@@ -4,7 +4,8 @@ import { chown, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { PostgresDatabase, type PostgresOptions } from '../../../daemon/store/postgres/database.js'
+import pg from 'pg'
+import type { PostgresOptions } from '../../../daemon/store/postgres/database.js'
 
 /** Where the packages of Debian have them: they are not in the PATH, because several versions can be installed. */
 const INSTALLED = '/usr/lib/postgresql'
@@ -40,7 +41,9 @@ export class PostgresServer {
     await mkdir(data, { mode: 0o700 })
     if (isRoot()) for (const one of [directory, data]) await chown(one, NOBODY.uid, NOBODY.gid)
     const initialise = [path.join(programs, 'initdb'), '--pgdata', data, '--username', 'stagerd', '--auth', 'trust']
-    const options = ['--locale', 'C', '--encoding', 'UTF8', '--no-sync', '--no-instructions']
+    // Of a database whose order of text is that of a language, and not that of bytes: the schema has to ask for the latter.
+    const order = ['--locale', 'C', '--locale-provider', 'icu', '--icu-locale', 'en-US', '--encoding', 'UTF8']
+    const options = [...order, '--no-sync', '--no-instructions']
     execFileSync('setpriv', [...unprivileged(), ...initialise, ...options], { stdio: ['ignore', 'ignore', 'inherit'] })
     const settings = Object.entries({ ...SETTINGS, unix_socket_directories: directory })
     const server = [
@@ -52,11 +55,16 @@ export class PostgresServer {
     // SIGQUIT ends it at once, together with its children, also when the tests are killed.
     const child = spawn('setpriv', ['--pdeathsig', 'QUIT', ...unprivileged(), ...server], { stdio: 'ignore' })
     const started = new PostgresServer(directory, child)
-    await started.#answers()
-    return started
+    try {
+      await started.#answers()
+      return started
+    } catch (error) {
+      await started.stop()
+      throw error
+    }
   }
 
-  /** How to connect, with a schema of its own as the place of the tables, which is made on the first call for a name. */
+  /** How to connect, to the tables in that schema. */
   connection(schema = 'public'): PostgresOptions {
     return { host: this.directory, user: 'stagerd', database: 'postgres', options: `-c search_path=${schema}` }
   }
@@ -64,11 +72,7 @@ export class PostgresServer {
   /** Makes an empty schema. */
   async schema(): Promise<PostgresOptions> {
     const name = `test_${++this.#schemas}`
-    const { Client } = (await import('pg')).default
-    const client = new Client(this.connection())
-    await client.connect()
-    await client.query(`CREATE SCHEMA ${name}`)
-    await client.end()
+    await this.#query(`CREATE SCHEMA ${name}`)
     return this.connection(name)
   }
 
@@ -84,12 +88,19 @@ export class PostgresServer {
   async #answers(): Promise<void> {
     for (let attempt = 0; ; attempt++)
       try {
-        await (await PostgresDatabase.open(this.connection())).close()
+        await this.#query('SELECT 1')
         return
       } catch (error) {
         if (attempt > 600 || this.process.exitCode !== null) throw error
         await delay(50)
       }
+  }
+
+  async #query(text: string): Promise<void> {
+    const client = new pg.Client(this.connection())
+    await client.connect()
+    await client.query(text)
+    await client.end()
   }
 }
 

@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest'
+import pg from 'pg'
+import { afterEach, beforeAll, describe, expect, it, test } from 'vitest'
 import { Connection } from '../../../daemon/store/sqlite/connection.js'
 import { migrate as migrateSqlite } from '../../../daemon/store/sqlite/migrate.js'
 import { MIGRATIONS } from '../../../daemon/store/sqlite/migrations.js'
@@ -22,13 +23,12 @@ let tables: PostgresOptions
 
 beforeAll(async () => {
   server = await PostgresServer.start()
+  return () => server.stop()
+}, 120_000)
+beforeAll(async () => {
   tables = await server.schema()
   database = await PostgresDatabase.open(tables)
-}, 120_000)
-
-afterAll(async () => {
-  await database.close()
-  await server.stop()
+  return () => database.close()
 })
 
 /** In an order in which nothing refers to what has been deleted. */
@@ -116,6 +116,12 @@ describe('the tables in PostgreSQL', () => {
     const later = await PostgresStore.open(empty)
     expect(await later.packages.list({})).toMatchObject([{ name: 'app' }])
     await later.close()
+  })
+
+  it('are in the order of bytes, as in SQLite, whatever the order of the database is', async () => {
+    const { policies } = (await open()).store
+    for (const name of ['a', 'B', 'é', 'z']) await policies.create({ namespace: '/', name, text: '' })
+    expect((await policies.list({})).map(({ name }) => name)).toEqual(['B', 'a', 'z', 'é'])
   })
 
   it('of a newer stagerd are refused', async () => {
@@ -302,8 +308,7 @@ describe('a transaction in PostgreSQL', () => {
 
 /** Asks the server itself, where the tables of the contract suites are. */
 async function rows<Row extends object>(text: string): Promise<readonly Row[]> {
-  const { Client } = (await import('pg')).default
-  const client = new Client(tables)
+  const client = new pg.Client(tables)
   await client.connect()
   const { rows: found } = await client.query<Row>(text)
   await client.end()
