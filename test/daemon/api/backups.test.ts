@@ -112,7 +112,7 @@ describe('a backup', () => {
     const { status, document } = await restore(file)
     expect({ status, document }).toMatchObject({ status: 503, document: { code: 'restore-incomplete' } })
     expect(document).toHaveProperty(
-      'message',
+      'detail',
       'The node has the content of the backup now, but what follows from that has failed (EIO: i/o error): restore the backup again with --replace when the cause is gone.',
     )
     expect(await shown(there)).toEqual(await shown(here))
