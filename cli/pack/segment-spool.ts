@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { crc32, joinCrc32 } from '../../base/crc32.js'
@@ -38,11 +37,11 @@ const deflate = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.deflateRaw)
  */
 const OPTIONS = { level: 1, finishFlush: zlib.constants.Z_FULL_FLUSH, chunkSize: 128 * 1024 }
 
-/** Of libuv, unless the user says otherwise. With so many, reading takes longer than compressing. */
-const THREADS = 4
-
-/** Chunks that are compressed at the same time, in threads of libuv, while the next one is read. */
-const AT_ONCE = Math.min(Math.max(2, availableParallelism()), THREADS)
+/**
+ * Chunks that are under way, in the four threads of libuv, while the next one is read. With two, a thread waits for what is read
+ * and written: that takes a third longer on two processors. With more, reading is the longest part.
+ */
+const AT_ONCE = 4
 
 /**
  * One gzip stream, of which the segments that were compressed here are spooled. The others are known by their digests. The

@@ -13,7 +13,7 @@ import {
   type LeftOut,
 } from '../../base/backup-archive.js'
 import { makeDirectory } from '../../base/durable-directory.js'
-import { BadInput, StagerdError } from '../../base/errors.js'
+import { BadInput, messageOf, StagerdError, Unavailable } from '../../base/errors.js'
 import { Holder, type Leases } from '../../base/leases.js'
 import { Mutex } from '../../base/mutex.js'
 import { removeScrap } from '../../base/remove-scrap.js'
@@ -84,7 +84,7 @@ export class Restorer {
   }
 
   /**
-   * Throws what `readBackup` and `BackupRepository.replaceBy` throw, `Unavailable` (`disk-full`).
+   * Throws what `readBackup` and `BackupRepository.replaceBy` throw, `Unavailable` (`disk-full`, `restore-incomplete`).
    *
    * @param replace whether what is there may be lost
    */
@@ -184,7 +184,7 @@ export class Restorer {
     }
   }
 
-  /** What follows from the new rows: each of it, also where another part fails. */
+  /** What follows from the new rows: each of it, also where another part fails. Throws `Unavailable` (`restore-incomplete`). */
   async #follow(received: Received): Promise<void> {
     const { bootstraps, logs, stagings, webhooks } = this.#parts
     const others = received.logs.filter((one) => !received.placed.includes(one))
@@ -199,7 +199,13 @@ export class Restorer {
     for (const { folder, uuid, file } of others) await attempt(() => logs[folder].take(uuid, file))
     await attempt(() => stagings.takeUp())
     await attempt(() => bootstraps.resume())
-    if (errors.length > 0) throw errors[0]
+    if (errors.length === 0) return
+    const [first] = errors
+    throw new Unavailable(
+      'restore-incomplete',
+      `The node has the content of the backup now, but what follows from that has failed (${messageOf(first).replace(/[.:]+$/, '')}): restore the backup again with --replace when the cause is gone.`,
+      { cause: first },
+    )
   }
 
   /**

@@ -6,8 +6,8 @@ import { GZIP_BEGINNING, gzipEnd } from '../../base/segmented-gzip.js'
 
 const deflate = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.deflateRaw)
 
-/** In bytes. As pigz has it: more than that gains no compression. */
-const BLOCK = 128 * 1024
+/** In bytes. Smaller ones cost more processor time, because zlib prepares a quarter of a megabyte for each. */
+const BLOCK = 512 * 1024
 
 /** What deflate can refer to, in bytes. */
 const WINDOW = 32 * 1024
@@ -22,7 +22,7 @@ export interface GzipBlocksOptions {
  * Compresses to one gzip stream in blocks, several at the same time, as pigz does. Each block may refer to the end of the one before
  * it, so that the result is as small as from one thread.
  *
- * The same input gives the same output, however it comes in chunks.
+ * The same input gives the same output, however it comes in chunks. Of each block that is under way, memory holds input and output.
  */
 export class GzipBlocks extends Transform {
   readonly #options: GzipBlocksOptions
@@ -57,7 +57,8 @@ export class GzipBlocks extends Transform {
     const end = held.length - (held.length % BLOCK)
     for (let at = 0; at < end; at += BLOCK) {
       this.#compress(held.subarray(at, at + BLOCK))
-      await this.#emit(this.#options.atOnce - 1)
+      // One more than are compressed at a time, so that no thread waits for what is read.
+      await this.#emit(this.#options.atOnce)
     }
     this.#held = [held.subarray(end)]
     this.#heldLength = held.length - end

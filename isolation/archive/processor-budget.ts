@@ -4,7 +4,7 @@ import { usableProcessors } from '../../base/usable-processors.js'
 export interface ProcessorShare {
   readonly threads: number
   /** May be called again. */
-  release(): void
+  readonly release: () => void
 }
 
 /** A pipeline of tar, compressor and file gains nothing from more: tar is the slowest part then. */

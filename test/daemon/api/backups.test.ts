@@ -108,12 +108,20 @@ describe('a backup', () => {
     await (await here.stagingLogs.write(staging)).close()
     const failure = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
     vi.spyOn(there.store.webhooks, 'sealAll').mockRejectedValueOnce(failure)
-    expect(await restore(await backup())).toMatchObject({ status: 503, document: { code: 'disk-error' } })
+    const file = await backup()
+    const { status, document } = await restore(file)
+    expect({ status, document }).toMatchObject({ status: 503, document: { code: 'restore-incomplete' } })
+    expect(document).toHaveProperty(
+      'detail',
+      'The node has the content of the backup now, but what follows from that has failed (EIO: i/o error): restore the backup again with --replace when the cause is gone.',
+    )
     expect(await shown(there)).toEqual(await shown(here))
     const { request, answer } = await there.connect('GET', `/v1/packages/${uuid}/data`)
     request.end()
     expect((await bytesOf(await answer)).equals(content)).toBe(true)
     expect(await filesBelow(join(there.directory.path, 'logs'))).toEqual([`${staging}.ndjson`])
+    expect((await restore(file, '?replace=true')).status).toBe(200)
+    expect(await shown(there)).toEqual(await shown(here))
   })
 
   it('has a staging that awaits its source cancelled, because only its own node has the task that brings it', async () => {

@@ -105,6 +105,18 @@ async function isDone(asked: string, what: string): Promise<boolean> {
   return false
 }
 
+/**
+ * The file system flushes its journal at times of its own, too, and Linux looks at the error of some of these flushes only. If one of
+ * them takes the planted error, the daemon is not told, and says yes to what is durable: that is compared with the device later.
+ */
+async function isRefusedAtFlush(asked: string): Promise<boolean> {
+  for (let attempts = 0; attempts < 5; attempts++) {
+    disk.plan({ point: 'fsync disk.img', nth: 1, then: { fail: 'EIO' } })
+    if (!(await isDone(asked, 'EIO at a flush'))) return true
+  }
+  return false
+}
+
 it.each([
   ['a blob', 'upload'],
   ['the log of the database', 'change a package'],
@@ -119,8 +131,7 @@ it.each([
       disk.plan()
       expect(await isDone(asked, 'after EIO at a write')).toBe(true)
       await expectDurableOnDevice(`power cut after EIO at a write, asked to ${asked}`, [...acknowledged])
-      disk.plan({ point: 'fsync disk.img', nth: 1, then: { fail: 'EIO' } })
-      expect(await isDone(asked, 'EIO at a flush')).toBe(false)
+      expect(await isRefusedAtFlush(asked)).toBe(true)
       disk.plan()
       // If it was the journal that was flushed, the file system is read-only from now on.
       await isDone(asked, 'after EIO at a flush')

@@ -106,7 +106,7 @@ describe('compression in blocks', () => {
     await collect(Readable.from(chunks, { objectMode: false }).pipe(new GzipBlocks({ level, atOnce })))
 
   test('gives what was put in, and the same bytes however that comes in chunks', async () => {
-    const block = 128 * 1024
+    const block = 512 * 1024
     const length = fc.oneof(
       fc.integer({ min: 0, max: 3 * block }),
       fc.constantFrom(0, 1, block - 1, block, block + 1, 2 * block),
@@ -120,14 +120,14 @@ describe('compression in blocks', () => {
         expect(gunzipSync(whole).equals(bytes)).toBe(true)
         expect((await gzip(chunks)).equals(whole)).toBe(true)
       }),
-      { numRuns: 30 },
+      { numRuns: 20 },
     )
   })
 
   test('refers to what was before a block, so that a repetition across blocks costs nothing', async () => {
     const once = noise(30_000)
-    const archive = await gzip([Buffer.concat(Array.from({ length: 20 }, () => once))])
-    expect(archive.length).toBeLessThan(2 * once.length)
+    const archive = await gzip([Buffer.concat(Array.from({ length: 50 }, () => once))])
+    expect(archive.length).toBeLessThan(1.9 * once.length)
   })
 })
 
