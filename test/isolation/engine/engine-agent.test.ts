@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, get, type Agent, type RequestListener } from 'node:http'
+import { createServer, get, type RequestListener } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -93,9 +93,9 @@ describe('the connections of a client to an Engine', () => {
 
   it('to an address that nobody can have fail with the request', async () => {
     const engine = new Docker({ protocol: 'http', host: '127.0.0.1', port: 80 })
-    Object.assign(engine.modem, { agent: engineAgent('http') })
-    const { agent } = engine.modem as unknown as { agent: Agent }
+    const agent = engineAgent('http') as unknown as { readonly options: object }
     Object.assign(agent.options, { port: 70_000 })
+    Object.assign(engine.modem, { agent })
     await expect(engine.info()).rejects.toThrow(/port/i)
   })
 
