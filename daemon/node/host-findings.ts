@@ -24,11 +24,10 @@ export async function examineHost({
   networkMtu,
   uplinkMtu,
 }: HostFacts): Promise<readonly Finding[]> {
-  const [space, permissions, clock, uplink, ...ofProxies] = await Promise.all([
+  const [space, permissions, clock, ...ofProxies] = await Promise.all([
     statfs(stateDirectory),
     stat(stateDirectory),
     isClockSynchronised(),
-    uplinkMtu(),
     ...proxies.map(examineProxy),
   ])
   return [
@@ -36,7 +35,7 @@ export async function examineHost({
     ...inodeFindings({ free: space.ffree, total: space.files }),
     permissionFinding(stateDirectory, permissions),
     ...clockFindings(clock),
-    ...mtuFindings(networkMtu, uplink),
+    ...mtuFindings(networkMtu, uplinkMtu()),
     ...ofProxies,
   ]
 }

@@ -13,9 +13,7 @@ import { askEngineAtLength } from './engine-errors.js'
  */
 export function connectEngine(at: Pick<Docker.DockerOptions, 'socketPath'> = {}): Docker {
   assertNotBehindSsh(process.env.DOCKER_HOST)
-  // After a restart of the Engine, the first request on a kept-alive connection would fail. A new connection to a unix
-  // socket costs next to nothing.
-  const engine = new Docker({ headers: { Connection: 'close' }, ...at })
+  const engine = new Docker(at)
   const modem = engine.modem as unknown as Modem
   modem.agent = engineAgent(modem.protocol)
   return engine

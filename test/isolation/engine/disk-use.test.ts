@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { GrowthGauge, directoryUse } from '../../../isolation/engine/disk-use.js'
+import { directoryUse, filesystemUse, GrowthGauge, onePerFilesystem } from '../../../isolation/engine/disk-use.js'
 import { temporaryDirectory } from '../../daemon/store/temporary-directory.js'
 
 describe('the gauge of growth', () => {
@@ -45,5 +45,16 @@ describe('the disk use of directories', () => {
     const grown = (await directoryUse([a, b], AbortSignal.timeout(10_000))) - before
     expect(grown).toBeGreaterThanOrEqual(100_000 + 2 * 512)
     expect(grown).toBeLessThan(130_000)
+  })
+})
+
+describe('the use of filesystems', () => {
+  it('counts once for several directories on the same one', async () => {
+    expect(await onePerFilesystem(['/proc', '/', '/proc/self', '/'])).toEqual(['/proc', '/'])
+  })
+
+  it('is what is in use there', async () => {
+    expect(await filesystemUse(['/proc'])).toBe(0)
+    expect(await filesystemUse(['/'])).toBeGreaterThan(0)
   })
 })
