@@ -174,6 +174,8 @@ export interface RootTemplate {
 
 export type OutputStream = 'stdout' | 'stderr'
 
+export type CacheFate = 'keep' | 'drop'
+
 export interface PreparedContainer {
   /** The address of the host on the bridge of the container. */
   readonly address: string
@@ -186,13 +188,22 @@ export interface PreparedContainer {
    */
   memoryBytes(): Promise<number | undefined>
   start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer>
-  /** @param cache whether what the launch has put into its cache is there for the next one; only the first call counts */
-  release(cache?: 'keep' | 'drop'): Promise<ReleaseReport>
+  /**
+   * @param cache whether what the launch has put into its cache is there for the next one; only the first call counts. With
+   *   a promise, which must not reject, the release begins when that resolves; a launch with the same cache waits from the
+   *   call on.
+   */
+  release(cache?: CacheFate | Promise<CacheFate>): Promise<ReleaseReport>
 }
 
 export interface RunningContainer {
   /** The first cause of the end. Never rejects. */
   readonly ended: Promise<Ending>
+  /**
+   * Resolves when no process of it is left, by what the kernel says, and all output has been passed to `hooks.output`: the
+   * Engine notices later, and tells how it has ended. At the latest with `ended`. Never rejects.
+   */
+  readonly finished: Promise<void>
   /** Host ports, in the order of `PreparePlan.publish`. */
   readonly publishedPorts: readonly number[]
   /**

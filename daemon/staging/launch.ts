@@ -186,7 +186,10 @@ export class Launch implements OwningLaunch {
     }
     try {
       const cause = await this.#firstCause(running)
-      const ending = await this.#endOf(running, cause)
+      const ended = this.#endOf(running, cause)
+      const next = await this.#next(running, cause)
+      if (next) return { kind: 'settled', staging: next, released: this.#endLater(ended) }
+      const ending = await ended
       // What a program that was killed has left may be cut short.
       const cache = cause.kind === 'verdict' && ending.kind === 'exited' ? 'keep' : 'drop'
       if (plan.start.keepable !== true) void this.#container.release(cache)
@@ -200,6 +203,28 @@ export class Launch implements OwningLaunch {
       await this.#container.release()
       throw error
     }
+  }
+
+  /**
+   * The staging, if it goes on with another launch: that need not wait until the Engine has noticed the end of this one. Nothing of it
+   * runs any more then, and all that it has printed is in the log.
+   */
+  async #next(running: RunningContainer, cause: LaunchCause): Promise<Staging | undefined> {
+    if (cause.kind !== 'verdict') return undefined
+    const recorded = await cause.recorded.catch(() => undefined)
+    if (!recorded || 'earlier' in recorded || recorded.staging.state !== 'running') return undefined
+    await running.finished
+    await this.#output.end()
+    return recorded.staging
+  }
+
+  /** Never rejects. */
+  async #endLater(ended: Promise<Ending>): Promise<void> {
+    const released = this.#container.release(ended.then(({ kind }) => (kind === 'exited' ? 'keep' : 'drop')))
+    await this.#conclusion.exited(await ended).catch((error: unknown) => {
+      this.#parts.logger.error({ err: error, launch: this.uuid }, 'the exit code of a stager could not be recorded')
+    })
+    await released
   }
 
   async #isKept(running: RunningContainer, conclusion: Conclusion): Promise<boolean> {

@@ -14,7 +14,7 @@ import type { RunningContainer } from '../engine/running-container.js'
 import { giveSecrets } from '../engine/secret-files.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
 import { launchComment, launchName } from '../host/ownership.js'
-import type { PreparedContainer, ReleaseReport, StartHooks } from '../isolation.js'
+import type { CacheFate, PreparedContainer, ReleaseReport, StartHooks } from '../isolation.js'
 import type { ContainerPlan, PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
 import type { Bridge } from '../network/bridges.js'
 import type { FirewallGuard } from '../network/firewall-guard.js'
@@ -181,13 +181,16 @@ export class PreparedDockerContainer implements PreparedContainer {
     return this.#running
   }
 
-  release(cache: 'keep' | 'drop' = 'drop'): Promise<ReleaseReport> {
-    const { step, undo } = this.#prepared
-    if (cache === 'keep' && !this.#released) this.#cache?.keepAtEnd()
-    this.#released ??= step('undo', async () => ({
-      failures: await (this.#running?.release(undo) ?? undo.run()),
-    })).finally(() => this.#cache?.endKeeping())
+  release(cache: CacheFate | Promise<CacheFate> = 'drop'): Promise<ReleaseReport> {
+    if (cache !== 'drop' && !this.#released) this.#cache?.keepAtEnd()
+    this.#released ??= this.#release(cache).finally(() => this.#cache?.endKeeping())
     return this.#released
+  }
+
+  async #release(cache: CacheFate | Promise<CacheFate>): Promise<ReleaseReport> {
+    const { step, undo } = this.#prepared
+    if ((await cache) === 'drop') this.#cache?.drop()
+    return await step('undo', async () => ({ failures: await (this.#running?.release(undo) ?? undo.run()) }))
   }
 
   /** Makes what the Engine binds into the container: it checks the sources when it creates one. Registers the whole undo. */

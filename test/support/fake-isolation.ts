@@ -106,6 +106,8 @@ export class FakeIsolation implements Isolation, LayerVerification {
   readonly waiting = new Set<string>()
   /** The memory of each that waits, in bytes. */
   waitingBytes = 1 << 20
+  /** Resolves when the end of containers is noticed, which have ended already. */
+  noticed: Promise<void> = Promise.resolve()
   readonly #running = new Set<FakeRunning>()
 
   async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
@@ -141,7 +143,8 @@ export class FakeIsolation implements Isolation, LayerVerification {
         running = this.#start({ ...plan, ...start }, startHooks)
         return running
       },
-      release: async (cache = 'drop') => {
+      release: async (fate = 'drop') => {
+        const cache = await fate
         running?.end({ kind: 'stopped' })
         await running?.ended
         if (cache === 'keep') this.#keep(running)
@@ -290,6 +293,7 @@ function assertFits(ahead: ContainerPlan, start: StartPlan): void {
 class FakeRunning implements RunningContainer {
   readonly publishedPorts: readonly number[]
   readonly ended: Promise<Ending>
+  readonly finished: Promise<void>
   readonly cacheId: string | undefined
   /** A copy: no other launch sees the changes. */
   readonly cache: Map<string, string>
@@ -301,6 +305,7 @@ class FakeRunning implements RunningContainer {
   /** Settles when everything that was printed so far has been taken, piece after piece. */
   #printed: Promise<void> = Promise.resolve()
   #resolveEnded!: (ending: Ending) => void
+  #resolveFinished!: () => void
   #hasEnded = false
   #isHalted = false
   /** Why it is being ended. */
@@ -314,7 +319,7 @@ class FakeRunning implements RunningContainer {
     plan: PreparePlan & StartPlan,
     hooks: StartHooks,
     private readonly filled: ReadonlyMap<string, string>,
-    isolation: Pick<FakeIsolation, 'down' | 'stagerCacheFiles'>,
+    private readonly isolation: Pick<FakeIsolation, 'down' | 'stagerCacheFiles' | 'noticed'>,
   ) {
     this.#isDown = () => isolation.down
     this.cacheId = plan.cache && `${plan.cache.packageUuid}.${plan.cache.stagerUuid}`
@@ -323,6 +328,7 @@ class FakeRunning implements RunningContainer {
     this.#plan = plan
     this.#hooks = hooks
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve))
+    this.finished = new Promise((resolve) => (this.#resolveFinished = resolve))
   }
 
   begin(program: FakeStager): void {
@@ -345,7 +351,10 @@ class FakeRunning implements RunningContainer {
     if (ending.kind !== 'exited' && ending.kind !== 'not-runnable') this.#setCause(ending)
     this.#hasEnded = true
     this.#stop.abort()
-    const tell = () => this.#resolveEnded(this.#cause ?? ending)
+    const tell = () => {
+      this.#resolveFinished()
+      void this.isolation.noticed.then(() => this.#resolveEnded(this.#cause ?? ending))
+    }
     void this.#printed.then(tell, tell)
   }
 
