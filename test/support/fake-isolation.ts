@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { pack } from 'tar-stream'
 import { createGzip } from 'node:zlib'
 import { isDeepStrictEqual } from 'node:util'
+import { Deferred } from '../../base/deferred.js'
 import { BadInput, Fault, NotFound } from '../../base/errors.js'
 import { placed } from '../../base/mistake-at.js'
 import type {
@@ -23,6 +24,7 @@ import type {
   StagerCache,
   StartHooks,
   SweepReport,
+  WaitingUse,
 } from '../../isolation/isolation.js'
 import type { LayerVerification, LayerVerdict } from '../../isolation/layer-verification.js'
 import type { KeptContainer } from '../../isolation/kept-container.js'
@@ -104,11 +106,13 @@ export class FakeIsolation implements Isolation, LayerVerification {
   undoFailures: ReleaseReport['failures'] = []
   /** Those of `left` that were created ahead, and have not been started. */
   readonly waiting = new Set<string>()
-  /** The memory of each that waits, in bytes. */
-  waitingBytes = 1 << 20
+  /** What each that waits uses. */
+  waitingUse: WaitingUse = { memoryBytes: 1 << 20, processes: 1, processorMs: 10, diskBytes: 0 }
   /** Resolves when the end of containers is noticed, which have ended already. */
   noticed: Promise<void> = Promise.resolve()
   readonly #running = new Set<FakeRunning>()
+  /** By cache: the launch that is about to keep or drop what it has written. */
+  readonly #keeping = new Map<string, Promise<void>>()
 
   async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
     await this.ping()
@@ -132,7 +136,7 @@ export class FakeIsolation implements Isolation, LayerVerification {
       get isWaiting() {
         return ahead !== undefined && isLeft() && !isDown()
       },
-      memoryBytes: () => Promise.resolve(this.waiting.has(plan.id) && isLeft() ? this.waitingBytes : undefined),
+      waitingUse: () => Promise.resolve(this.waiting.has(plan.id) && isLeft() ? this.waitingUse : undefined),
       start: async (start, startHooks, startSignal) => {
         await this.ping()
         startSignal.throwIfAborted()
@@ -140,14 +144,18 @@ export class FakeIsolation implements Isolation, LayerVerification {
         if (ahead) assertFits(ahead, start)
         else hooks.step?.('start', 0)
         startSignal.throwIfAborted()
+        await this.#keeping.get(cacheIdOf(start) ?? '')
         running = this.#start({ ...plan, ...start }, startHooks)
         return running
       },
       release: async (fate = 'drop') => {
+        const kept = new Deferred<void>()
+        if (fate !== 'drop' && running?.cacheId !== undefined) this.#keeping.set(running.cacheId, kept.promise)
         const cache = await fate
         running?.end({ kind: 'stopped' })
         await running?.ended
         if (cache === 'keep') this.#keep(running)
+        kept.resolve()
         running?.kept?.close()
         if (running) this.#running.delete(running)
         this.left.delete(plan.id)
@@ -290,6 +298,10 @@ function assertFits(ahead: ContainerPlan, start: StartPlan): void {
     throw new RangeError(`a container was created ahead for another start; it cannot be given ${unfit.join(', ')}`)
 }
 
+function cacheIdOf({ cache }: Pick<StartPlan, 'cache'>): string | undefined {
+  return cache && `${cache.packageUuid}.${cache.stagerUuid}`
+}
+
 class FakeRunning implements RunningContainer {
   readonly publishedPorts: readonly number[]
   readonly ended: Promise<Ending>
@@ -322,7 +334,7 @@ class FakeRunning implements RunningContainer {
     private readonly isolation: Pick<FakeIsolation, 'down' | 'stagerCacheFiles' | 'noticed'>,
   ) {
     this.#isDown = () => isolation.down
-    this.cacheId = plan.cache && `${plan.cache.packageUuid}.${plan.cache.stagerUuid}`
+    this.cacheId = cacheIdOf(plan)
     this.cache = new Map(isolation.stagerCacheFiles.get(this.cacheId ?? ''))
     this.publishedPorts = plan.publish.map(({ hostPort }, index) => hostPort || 40_000 + index)
     this.#plan = plan
