@@ -16,8 +16,8 @@ import { UnixHttp } from './unix-http.js'
 /** The stagers of the pipeline of null stagers. scripts/bench has created them. */
 export const NULL_STAGERS = 5
 
-/** Prints `NAME TIME` of a file that a program has made, which takes no other program than the shell. */
-const TIME_OF = /^(\/tmp\/(?:first|ok)) (.*)$/gm
+/** What `stat -c '%n %y'` prints: /tmp/first 2024-05-01 12:00:00.123456789 +0000. In UTC, as containers are. */
+const TIME_OF = /(\/tmp\/(?:first|ok)) (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+) \+0000/g
 
 /** How long it may take until all wait that are created ahead, in milliseconds: a host may be busy with other work. */
 const WAIT_MS = 180_000
@@ -53,8 +53,8 @@ export async function benchLaunchAhead(host: BenchHost): Promise<Row[]> {
   }
   try {
     // A warm-up run of each.
-    await staged(api, two)
-    await staged(api, five)
+    await staged(api, two, 2)
+    await staged(api, five, 0)
     const pairs: Ahead[] = []
     for (let turn = 1; turn <= host.pairs; turn++)
       pairs.push(await measured({ api, engine }, { two, five }, { timed, nothing }, turn))
@@ -72,16 +72,16 @@ async function measured(
 ): Promise<Ahead> {
   await waiting(api, 2)
   const memory = await memoryOfWaiting(api, engine)
-  const ahead = await staged(api, two)
+  const ahead = await staged(api, two, 2)
   const docked = await firstInstructionByDocker(timed, turn)
   // It releases them. Nothing else is old enough to be removed.
   await api.post('/v1/node/gc', {})
-  const unprepared = await staged(api, two)
+  const unprepared = await staged(api, two, 2)
   const dockedAgain = await firstInstructionByDocker(timed, turn)
 
-  await staged(api, five)
+  await staged(api, five, 0)
   await waiting(api, NULL_STAGERS)
-  const byUs = await staged(api, five)
+  const byUs = await staged(api, five, 0)
   let byDocker = 0
   for (let n = 0; n < NULL_STAGERS; n++) byDocker += await launchOnceByDocker(nothing, turn)
   return {
@@ -117,7 +117,8 @@ interface StagedTimes {
   readonly oks: readonly Moment[]
 }
 
-async function staged(api: UnixHttp, draft: StagingDraft): Promise<StagedTimes> {
+/** @param times how many of its stagers say when they begin */
+async function staged(api: UnixHttp, draft: StagingDraft, times: number): Promise<StagedTimes> {
   const began = performance.now()
   const { uuid } = await api.post<Staging>('/v1/stagings', draft)
   const submitted = performance.now()
@@ -125,7 +126,9 @@ async function staged(api: UnixHttp, draft: StagingDraft): Promise<StagedTimes> 
   const ready = performance.now() - began
   const { state, failure } = await api.get<Staging>(`/v1/stagings/${uuid}`)
   if (state !== 'succeeded') throw new Error(`staging ${uuid} is ${state}: ${JSON.stringify(failure)}`)
-  return { submitted, ready, firsts: timesIn(log, '/tmp/first'), oks: timesIn(log, '/tmp/ok') }
+  const [firsts, oks] = [timesIn(log, '/tmp/first'), timesIn(log, '/tmp/ok')]
+  if (firsts.length !== times || oks.length !== times) throw new Error(`staging ${uuid} has printed ${log}`)
+  return { submitted, ready, firsts, oks }
 }
 
 /** Waits until so many containers wait, and nothing else is being made. */
@@ -182,17 +185,9 @@ async function firstInstructionByDocker(launch: DockerLaunch, turn: number): Pro
   }
 }
 
-/** Lines such as `/tmp/first 2024-05-01 12:00:00.123456789 +0000`. The log has the name of the stager's output before them. */
+/** @param file that a program has made, which takes no other program than its shell */
 function timesIn(output: string, file: string): Moment[] {
-  const plain = output.replaceAll(/^.*?(?=\/tmp\/(?:first|ok) )/gm, '')
-  const found = [...plain.matchAll(TIME_OF)].filter(([, name]) => name === file)
-  return found.map(([, , when = '']) => {
-    const [date, time = '', zone = ''] = when.split(' ')
-    const [seconds, fraction = '0'] = time.split('.')
-    return (
-      Date.parse(`${date}T${seconds}${zone.replace('0000', '00:00')}`) +
-      Number(`0.${fraction}`) * 1000 -
-      performance.timeOrigin
-    )
-  })
+  return [...output.matchAll(TIME_OF)].flatMap(([, name, date = '', time = '', fraction = '']) =>
+    name === file ? [Date.parse(`${date}T${time}Z`) + Number(fraction) * 1000 - performance.timeOrigin] : [],
+  )
 }
