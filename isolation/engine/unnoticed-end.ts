@@ -70,7 +70,7 @@ async function startOf(pid: number): Promise<string | undefined> {
     const [state, ...fields] = text.slice(text.lastIndexOf(')') + 2).split(' ')
     // The first thread of a process may end before the others: then it looks ended, but counts them.
     const [threads, started] = [fields[16], fields[18]]
-    return (state === 'Z' && threads === '1') || state === 'X' ? undefined : started
+    return (state === 'Z' && Number(threads) <= 1) || state === 'X' ? undefined : started
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined
     throw error
