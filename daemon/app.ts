@@ -62,6 +62,7 @@ import { Secrets } from './secrets/secrets.js'
 import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
 import { KeptLaunches } from './staging/kept-launches.js'
+import { LaunchesToCome } from './staging/launches-to-come.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
 import { Reuse } from './staging/reuse.js'
@@ -169,6 +170,8 @@ export async function buildApp(
   const kept = new KeptLaunches({ limit: settings.maxKept, logger })
   const plan = { environment, node: nodeFacts({ version, files: ca.files, compressor }) }
   const reuse = new Reuse({ ledger, resolver, plan, secrets, blobs, liveBlobs, logger })
+  const releases = new Releases((): number => service.limit)
+  const toCome = new LaunchesToCome({ prepared, resolver, plan, ledger })
   const launches = new LaunchRunner({
     isolation,
     coordinator,
@@ -187,7 +190,8 @@ export async function buildApp(
     secrets,
     live,
     prepared,
-    releases: new Releases((): number => service.limit),
+    toCome,
+    releases,
     janitor,
     kept,
     logger,
@@ -199,7 +203,7 @@ export async function buildApp(
   const uploads = { blobs, references, liveBlobs, logger }
   const service = new StagingService(
     {
-      ...{ packages, stagers, pipelines, ledger, janitor, kept, prepared, launches, reuse },
+      ...{ packages, stagers, pipelines, ledger, janitor, kept, prepared, toCome, launches, reuse },
       ...{ logs, logger, uploads, secrets, retryMs },
     },
     concurrency,
@@ -263,7 +267,7 @@ export async function buildApp(
   const registry = new Registry()
   const shipped = await shippedPipelines(installDirectory())
   const metrics = new StagingMetrics({ registry, ledger, shipped, queue: service })
-  measurePrepared({ registry, prepared })
+  measurePrepared({ registry, prepared, releases })
   measureNode({ registry, isolation, readiness, stateDirectory: stateDir })
   measureStorage({ registry, blobs, references, isolation })
   measureVerification({ registry, verifications, verifier })

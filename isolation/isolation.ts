@@ -174,25 +174,48 @@ export interface RootTemplate {
 
 export type OutputStream = 'stdout' | 'stderr'
 
+export type CacheFate = 'keep' | 'drop'
+
 export interface PreparedContainer {
   /** The address of the host on the bridge of the container. */
   readonly address: string
   createAhead(plan: ContainerPlan, signal: AbortSignal): Promise<void>
-  /** Whether a container that was created ahead is there, as far as the Engine has told. */
-  readonly isWaiting: boolean
   /**
-   * Bytes of memory that the control group of a container that waits uses, with what the kernel caches of its files;
-   * undefined if it does not wait, or nobody can tell. Never rejects.
+   * Whether a container that was created ahead is there, as far as the Engine has told, and has printed nothing. What it
+   * prints before its start is not the output of a launch, so one that does is of no use.
    */
-  memoryBytes(): Promise<number | undefined>
+  readonly isWaiting: boolean
+  /** Undefined if it does not wait, or nobody can tell, so that it is of no use any more. Never rejects. */
+  waitingUse(): Promise<WaitingUse | undefined>
   start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer>
-  /** @param cache whether what the launch has put into its cache is there for the next one; only the first call counts */
-  release(cache?: 'keep' | 'drop'): Promise<ReleaseReport>
+  /**
+   * @param cache whether what the launch has put into its cache is there for the next one; only the first call counts. With
+   *   a promise, which must not reject, the release begins when that resolves; a launch with the same cache waits from the
+   *   call on.
+   */
+  release(cache?: CacheFate | Promise<CacheFate>): Promise<ReleaseReport>
+}
+
+/** What a container uses that waits. */
+export interface WaitingUse {
+  /** Of its control group, with what the kernel caches of its files. */
+  readonly memoryBytes: number
+  /** And threads. */
+  readonly processes: number
+  /** Of its first process, with those that it has waited for, in milliseconds. */
+  readonly processorMs: number
+  /** At most so much of the disk: others may have written it. */
+  readonly diskBytes: number
 }
 
 export interface RunningContainer {
   /** The first cause of the end. Never rejects. */
   readonly ended: Promise<Ending>
+  /**
+   * Resolves when no process of it is left, by what the kernel says, and all output has been passed to `hooks.output`: the
+   * Engine notices later, and tells how it has ended. At the latest with `ended`. Never rejects.
+   */
+  readonly finished: Promise<void>
   /** Host ports, in the order of `PreparePlan.publish`. */
   readonly publishedPorts: readonly number[]
   /**

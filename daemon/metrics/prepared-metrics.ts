@@ -1,14 +1,27 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
+import type { Releases } from '../staging/releases.js'
 import { PREPARED_OUTCOMES, type PreparedLaunches } from '../staging/prepared-launches.js'
 
 export interface PreparedMetricsParts {
   readonly registry: Registry
   readonly prepared: Pick<PreparedLaunches, 'count' | 'memoryBytes' | 'outcomes'>
+  readonly releases: Pick<Releases, 'count'>
 }
 
-/** Containers that were created ahead of their launches: how many wait, what they take, and what becomes of them. */
-export function measurePrepared({ registry, prepared }: PreparedMetricsParts): void {
+/**
+ * What of launches is off their way: containers that were created ahead, how many wait, what they take, and what becomes of
+ * them; and what is being removed.
+ */
+export function measurePrepared({ registry, prepared, releases }: PreparedMetricsParts): void {
   const registers = [registry]
+  new Gauge({
+    name: 'stagerd_launches_being_removed',
+    help: 'Launches that have ended, and of which something is still on the host',
+    registers,
+    collect() {
+      this.set(releases.count)
+    },
+  })
   new Gauge({
     name: 'stagerd_prepared_containers',
     help: 'Containers that were created ahead, and wait for a launch',

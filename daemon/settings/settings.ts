@@ -72,7 +72,7 @@ export const DEFINITIONS = {
   prepared: {
     limit: define('prepared', 'N', parseCount, '2', 'containers that are created ahead for launches; 0: none', {
       about:
-        'How many containers are created ahead, for the next launches of stagers that have just run, which then need not wait for one. Each takes a few MiB, at most 32, and a network. 0 creates none.',
+        'How many containers are created ahead: for the next stagers of stagings that run, for the first ones of those that are queued, and for those that have just run. Their launches then need not wait for one. Each takes a few MiB, at most 32, and a network. 0 creates none.',
     }),
     forMs: define('prepared-for', 'TIME', parseDuration, '10m', 'how long such a container waits', {
       about: 'How long a container that was created ahead waits for a launch.',

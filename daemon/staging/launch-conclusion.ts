@@ -63,8 +63,13 @@ export class LaunchConclusion {
 
   /** @param recorded the staging after the transaction of the verdict */
   async settled(recorded: Staging, ending: Ending): Promise<Conclusion> {
-    if (ending.kind === 'exited') await this.#parts.ledger.recordExit(this.#launch.owner.uuid, ending.exitCode)
+    await this.exited(ending)
     return { kind: 'settled', staging: await this.#explain(recorded, ending) }
+  }
+
+  /** After its verdict. */
+  async exited(ending: Ending): Promise<void> {
+    if (ending.kind === 'exited') await this.#parts.ledger.recordExit(this.#launch.owner.uuid, ending.exitCode)
   }
 
   /** It has no verdict. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { StagerdError } from '../../base/errors.js'
 import { orAborted } from '../../base/or-aborted.js'
 import { settleAll } from '../../base/settle-all.js'
-import type { PreparedContainer, RunningContainer, StartHooks } from '../../isolation/isolation.js'
+import type { CacheFate, PreparedContainer, RunningContainer, StartHooks } from '../../isolation/isolation.js'
 import type { CoordinatorListener } from '../coordinator/coordinator-listener.js'
 import type { Staging } from '../model/staging.js'
 import { reachDirectly } from '../packages/direct-address.js'
@@ -104,12 +104,12 @@ export class LaunchContainer {
   }
 
   /** Resolves when nothing of it is left. The first call decides what becomes of the cache. Never rejects. */
-  release(cache: 'keep' | 'drop' = 'drop'): Promise<void> {
+  release(cache: CacheFate | Promise<CacheFate> = 'drop'): Promise<void> {
     this.#released ??= this.#undo(cache)
     return this.#released
   }
 
-  async #undo(cache: 'keep' | 'drop'): Promise<void> {
+  async #undo(cache: CacheFate | Promise<CacheFate>): Promise<void> {
     const { janitor, live, logger } = this.parts
     this.handler.close()
     const releasing = this.#container?.release(cache)

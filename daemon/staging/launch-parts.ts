@@ -9,6 +9,7 @@ import type { StagingLedger } from '../store/staging-ledger.js'
 import type { EndedStep } from '../traces/staging-traces.js'
 import type { Janitor } from './janitor.js'
 import type { KeptLaunches } from './kept-launches.js'
+import type { LaunchesToCome } from './launches-to-come.js'
 import type { LiveContainers } from './live-containers.js'
 import type { PlanSettings } from './plan.js'
 import type { PreparedLaunches } from './prepared-launches.js'
@@ -28,7 +29,8 @@ export interface LaunchParts {
   readonly reuse: Pick<Reuse, 'again'>
   readonly secrets: Pick<Secrets, 'ofLaunch'>
   readonly live: LiveContainers
-  readonly prepared: Pick<PreparedLaunches, 'take' | 'prepare' | 'clear'>
+  readonly prepared: Pick<PreparedLaunches, 'take' | 'clear'>
+  readonly toCome: Pick<LaunchesToCome, 'launchBegan' | 'stagingEnded'>
   readonly releases: Releases
   readonly janitor: Pick<Janitor, 'trySweep'>
   readonly kept: Pick<KeptLaunches, 'keep'>

@@ -186,13 +186,17 @@ export class Launch implements OwningLaunch {
     }
     try {
       const cause = await this.#firstCause(running)
-      const ending = await this.#endOf(running, cause)
+      const ended = this.#endOf(running, cause)
+      const next = await this.#next(running, cause)
+      if (next) return { kind: 'settled', staging: next, released: this.#endLater(ended) }
+      const ending = await ended
       // What a program that was killed has left may be cut short.
       const cache = cause.kind === 'verdict' && ending.kind === 'exited' ? 'keep' : 'drop'
       if (plan.start.keepable !== true) void this.#container.release(cache)
       await this.#output.end()
       const conclusion = await this.#conclude(cause, ending)
-      if (conclusion.kind === 'settled') void this.#prepareFirst(plan, conclusion)
+      if (conclusion.kind === 'settled' && conclusion.staging.state !== 'running')
+        void this.#parts.toCome.stagingEnded(this.#staging, plan)
       const released = (await this.#isKept(running, conclusion)) ? Promise.resolve() : this.#container.release(cache)
       return { ...conclusion, released }
     } catch (error) {
@@ -200,6 +204,28 @@ export class Launch implements OwningLaunch {
       await this.#container.release()
       throw error
     }
+  }
+
+  /**
+   * The staging, if it goes on with another launch: that need not wait until the Engine has noticed the end of this one. Nothing of it
+   * runs any more then, and all that it has printed is in the log.
+   */
+  async #next(running: RunningContainer, cause: LaunchCause): Promise<Staging | undefined> {
+    if (cause.kind !== 'verdict') return undefined
+    const recorded = await cause.recorded.catch(() => undefined)
+    if (!recorded || 'earlier' in recorded || recorded.staging.state !== 'running') return undefined
+    await running.finished
+    await this.#output.end()
+    return recorded.staging
+  }
+
+  /** Never rejects. */
+  async #endLater(ended: Promise<Ending>): Promise<void> {
+    const released = this.#container.release(ended.then(({ kind }) => (kind === 'exited' ? 'keep' : 'drop')))
+    await this.#conclusion.exited(await ended).catch((error: unknown) => {
+      this.#parts.logger.error({ err: error, launch: this.uuid }, 'the exit code of a stager could not be recorded')
+    })
+    await released
   }
 
   async #isKept(running: RunningContainer, conclusion: Conclusion): Promise<boolean> {
@@ -224,36 +250,8 @@ export class Launch implements OwningLaunch {
       this.#stop,
     )
     await this.#parts.ledger.launchRunning(this.uuid)
-    void this.#prepareNext(plan)
+    void this.#parts.toCome.launchBegan(this.#staging, plan, () => this.#cause.first !== undefined)
     return running
-  }
-
-  /**
-   * While the stager works: one for the next stager, and one for this one, which may ask for a relaunch. A stager that has
-   * got what it expects does not, and needs the processors itself. Never rejects.
-   */
-  async #prepareNext(plan: LaunchPlan): Promise<void> {
-    const { step, stagers } = this.#staging
-    if (step + 1 < stagers.length) await this.#prepareStep(step + 1)
-    if ((currentStager(this.#staging).expects ?? []).length === 0) this.#parts.prepared.prepare(plan)
-  }
-
-  /** After the last launch of the staging: for the first of the next staging. Never rejects. */
-  async #prepareFirst(plan: LaunchPlan, { staging }: { readonly staging: Staging }): Promise<void> {
-    if (staging.state === 'running') return
-    if (this.#staging.step === 0) this.#parts.prepared.prepare(plan)
-    else await this.#prepareStep(0)
-  }
-
-  /** Whether there is a plan turns out when it is needed. */
-  async #prepareStep(step: number): Promise<void> {
-    const { prepared, resolver, plan: settings } = this.#parts
-    const staging = { ...this.#staging, step }
-    try {
-      prepared.prepare(await resolver.with((catalogue) => planLaunch(staging, '', catalogue, settings)))
-    } catch {
-      return
-    }
   }
 
   async #firstCause(running: RunningContainer): Promise<LaunchCause> {

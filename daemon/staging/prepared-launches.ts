@@ -8,6 +8,7 @@ import type { ReservedPort } from '../coordinator/reserved-port.js'
 import type { Janitor } from './janitor.js'
 import type { LiveContainers } from './live-containers.js'
 import type { LaunchPlan } from './plan.js'
+import { isMoreThanWaiting } from './waiting-bounds.js'
 
 export interface PreparedLaunchesParts {
   readonly isolation: Pick<Isolation, 'prepare'>
@@ -19,7 +20,7 @@ export interface PreparedLaunchesParts {
   readonly limit: number
   /** How long one waits at most, in milliseconds. */
   readonly forMs: number
-  /** For tests: how often their memory is looked at, in milliseconds. */
+  /** For tests: how often it is looked at what they use, in milliseconds. */
   readonly lookMs?: number
 }
 
@@ -37,6 +38,9 @@ interface Waiting extends PreparedLaunch {
   readonly timers: readonly NodeJS.Timeout[]
   /** Of memory, as it was last seen; 0 before that. */
   bytes: number
+  /** What its stager may write. */
+  readonly diskBytes: number
+  isLookedAt: boolean
 }
 
 /** What becomes of those that were created ahead: the first is what they are for. */
@@ -46,24 +50,22 @@ export const PREPARED_OUTCOMES = [
   'replaced',
   'expired',
   'too-large',
-  /** Its container has ended by itself, or the Engine was lost. */
+  /** Its container has ended by itself or printed something, or the Engine was lost. */
   'lost',
   /** For a collection of garbage, for a launch without a network, or at the end of the daemon. */
   'released',
 ] as const
 export type PreparedOutcome = (typeof PREPARED_OUTCOMES)[number]
 
-/**
- * The memory that one may use while it waits. A shell that waits needs about one MiB. But the shell is that of the root, and
- * whoever made it decides what it does, within the limits of its stager, in a time in which no staging runs.
- */
-export const MOST_WAITING_BYTES = 32 * 2 ** 20
+/** How often it is looked at what they use, in milliseconds. Most are used sooner on a busy node, and are not looked at. */
+const LOOK_MS = 1_000
 
-/** How often that is looked at, in milliseconds. Most are used sooner on a busy node, and are not looked at. */
-const LOOK_MS = 5_000
-
-/** For a stager that asks for a relaunch, and the one after it. */
-const MOST_OF_A_KIND = 2
+export interface Preparation {
+  /** How many of its kind are to wait then; default: 1. */
+  readonly most?: number
+  /** Whether the oldest one of another kind makes way if there is no place; default: it does, for the first of its kind. */
+  readonly makesWay?: boolean
+}
 
 /** As far as it decides what a container is created with. */
 type Fit = Pick<LaunchPlan, 'prepare' | 'start'>
@@ -75,9 +77,8 @@ type Fit = Pick<LaunchPlan, 'prepare' | 'start'>
  * - A container serves one launch. One that does not fit is not changed so that it fits.
  * - A launch waits only for one of its kind that is being made already, and only if no other launch waits for that: it is
  *   there sooner than one that the launch would begin now. None fails because a preparation has failed.
- * - None uses more memory than `MOST_WAITING_BYTES`, so that all of them use at most `limit` times as much.
- * - At most `limit` wait altogether. The first of a kind takes the place of the oldest; a second one, for a relaunch, only a
- *   place that is free.
+ * - None uses more than a shell that reads, for longer than `LOOK_MS`; so all of them use little memory, and no processor.
+ * - At most `limit` wait altogether. Only the first of a kind takes the place of the oldest, and only if that is asked for.
  * - After `stop` there are none. After a crash, a sweep removes them, because they are not live.
  */
 export class PreparedLaunches {
@@ -86,8 +87,9 @@ export class PreparedLaunches {
   readonly #waiting: Waiting[] = []
   /** The one that is being made, by kind. They never reject. */
   readonly #preparing = new Map<string, Promise<boolean>>()
-  /** Kinds of which one has been taken while another was being made. */
-  readonly #again = new Set<string>()
+  /** Kinds for which more was asked for while one was being made. */
+  readonly #again = new Map<string, Preparation>()
+  readonly #filling = new Map<string, Promise<void>>()
   /** Kinds of which the next one is for a launch that waits for it. */
   readonly #claimed = new Set<string>()
   readonly #outcomes = new Map<PreparedOutcome, number>()
@@ -103,6 +105,16 @@ export class PreparedLaunches {
   /** How many wait. */
   get count(): number {
     return this.#waiting.length
+  }
+
+  /** Whether none is ever created. */
+  get isOff(): boolean {
+    return this.#parts.limit === 0 || this.#isStopped
+  }
+
+  /** How many more could wait. */
+  get free(): number {
+    return Math.max(0, this.#parts.limit - this.#taken)
   }
 
   /** Bytes of memory that those use that wait. */
@@ -136,12 +148,18 @@ export class PreparedLaunches {
     return found
   }
 
-  /** Has one prepared for the next launch like this one, and one more if there is room. Does not wait for them. */
-  prepare(plan: Fit): void {
+  /** Has one prepared for a launch like this one, or more. Resolves when that is over, and never rejects. */
+  async prepare(plan: Fit, preparation: Preparation = {}): Promise<void> {
+    if (this.isOff) return
     const kind = kindOf(plan)
-    if (this.#isStopped) return
-    if (this.#preparing.has(kind)) this.#again.add(kind)
-    else void this.#fill(kind, plan)
+    const filling = this.#filling.get(kind)
+    if (filling) this.#again.set(kind, both(this.#again.get(kind), preparation))
+    else
+      this.#filling.set(
+        kind,
+        this.#fill(kind, plan, preparation).finally(() => this.#filling.delete(kind)),
+      )
+    await this.#filling.get(kind)
   }
 
   /** Releases all that wait, or are being made: they hold layers, images and networks. Resolves when they are gone. */
@@ -167,25 +185,29 @@ export class PreparedLaunches {
   }
 
   /** One after the other: the launch that has just begun needs the processors too. */
-  async #fill(kind: string, plan: Fit): Promise<void> {
-    do {
+  async #fill(kind: string, plan: Fit, asked: Preparation): Promise<void> {
+    let next: Preparation | undefined = asked
+    while (next) {
+      const { most = 1, makesWay = true }: Preparation = next
       const { signal } = this.#making
-      for (let made = 0; made < MOST_OF_A_KIND && this.#countOf(kind) < MOST_OF_A_KIND; made++) {
-        if (signal.aborted || !this.#hasPlace(kind)) break
+      for (let made = 0; made < most && this.#countOf(kind) < most; made++) {
+        if (signal.aborted || !this.#hasPlace(kind, makesWay)) break
         const making = this.#make(kind, plan, signal)
         this.#preparing.set(kind, making)
-        if (!(await making)) break
+        const isMade = await making
+        this.#preparing.delete(kind)
+        if (!isMade) break
       }
-    } while (this.#again.delete(kind))
-    this.#preparing.delete(kind)
+      next = this.#again.get(kind)
+      this.#again.delete(kind)
+    }
   }
 
   /** Makes room for the first of a kind. */
-  #hasPlace(kind: string): boolean {
-    const others = this.#taken - (this.#preparing.has(kind) ? 1 : 0)
-    if (others < this.#parts.limit) return true
+  #hasPlace(kind: string, makesWay: boolean): boolean {
+    if (this.free > 0) return true
     const [oldest] = this.#waiting
-    if (!oldest || this.#countOf(kind) > 0) return false
+    if (!makesWay || !oldest || this.#countOf(kind) > 0) return false
     this.#discard(oldest, 'replaced')
     return true
   }
@@ -209,7 +231,17 @@ export class PreparedLaunches {
         setInterval(() => void this.#look(one), lookMs).unref(),
       ]
       const reportSteps: PreparedLaunch['reportSteps'] = (to) => (report = to)
-      const one: Waiting = { kind, uuid, container, port, reportSteps, timers, bytes: 0 }
+      const one: Waiting = {
+        kind,
+        uuid,
+        container,
+        port,
+        reportSteps,
+        timers,
+        bytes: 0,
+        diskBytes: limits.diskBytes,
+        isLookedAt: false,
+      }
       this.#waiting.push(one)
       return true
     } catch (error) {
@@ -222,9 +254,13 @@ export class PreparedLaunches {
 
   /** Never rejects. */
   async #look(one: Waiting): Promise<void> {
-    const bytes = await one.container.memoryBytes()
-    one.bytes = bytes ?? one.bytes
-    if (one.bytes > MOST_WAITING_BYTES) this.#discard(one, 'too-large')
+    // A disk that is full of files may take longer to measure.
+    if (one.isLookedAt) return
+    one.isLookedAt = true
+    const use = await one.container.waitingUse()
+    one.isLookedAt = false
+    if (use) one.bytes = use.memoryBytes
+    if (use && isMoreThanWaiting(use, one.diskBytes)) this.#discard(one, 'too-large')
     else if (!one.container.isWaiting) this.#discard(one, 'lost')
   }
 
@@ -262,8 +298,13 @@ export class PreparedLaunches {
   }
 }
 
+function both(one: Preparation = { makesWay: false }, other: Preparation): Preparation {
+  const makesWay = one.makesWay !== false || other.makesWay !== false
+  return { most: Math.max(one.most ?? 1, other.most ?? 1), makesWay }
+}
+
 /** Launches of one kind can be served by the same container. */
-function kindOf({ prepare, start }: Fit): string {
+export function kindOf({ prepare, start }: Fit): string {
   const { root, shims, user, egress, publish } = prepare
   const { command, workingDirectory, limits } = start
   const layers = root.map(({ sha256, removals }) => ({ sha256, removals }))

@@ -18,6 +18,11 @@ export class Releases {
   /** @param concurrency how many launches may run at once, at least 1; it may change */
   constructor(private readonly concurrency: () => number) {}
 
+  /** How many are under way. */
+  get count(): number {
+    return this.#underWay.size
+  }
+
   /** @param released never rejects */
   add(released: Promise<void>): void {
     const underWay = released.finally(() => this.#underWay.delete(underWay))

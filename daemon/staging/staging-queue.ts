@@ -77,7 +77,12 @@ export class StagingQueue {
 
   /** Whether a staging that is submitted now waits for no other. */
   get admitsAtOnce(): boolean {
-    return this.#open && !this.#held && this.#waiting.length === 0 && this.#active.size < this.#limit
+    return this.#open && !this.#held && !this.isFull
+  }
+
+  /** Whether one waits for others to end. */
+  get isFull(): boolean {
+    return this.#waiting.length > 0 || this.#active.size >= this.#limit
   }
 
   get held(): boolean {

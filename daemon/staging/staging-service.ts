@@ -5,6 +5,7 @@ import type { PackageRepository, PipelineRepository, Ref, StagerRepository } fro
 import type { Janitor } from './janitor.js'
 import type { KeptLaunches } from './kept-launches.js'
 import type { PreparedLaunches } from './prepared-launches.js'
+import type { LaunchesToCome } from './launches-to-come.js'
 import type { LaunchRunner } from './launch-runner.js'
 import type { StagingLedger, SubmitStaging } from '../store/staging-ledger.js'
 import type { LogStore } from '../log/log-store.js'
@@ -30,6 +31,7 @@ export interface StagingServiceParts {
   readonly janitor: Pick<Janitor, 'sweepOnceEngineIsBack' | 'keepSweeping' | 'sweepForTheLastTime'>
   readonly kept: Pick<KeptLaunches, 'stop'>
   readonly prepared: Pick<PreparedLaunches, 'stop'>
+  readonly toCome: Pick<LaunchesToCome, 'queued'>
   readonly launches: Pick<LaunchRunner, 'run'>
   readonly reuse: Pick<Reuse, 'submit' | 'answer' | 'takeOver'>
   readonly logs: LogStore
@@ -184,8 +186,13 @@ export class StagingService {
     // One that has to wait is answered when its turn comes: those before it may change what it depends on.
     const mayBeAnswered = this.#queue.admitsAtOnce && options.awaitsSource !== true
     const staging = await (mayBeAnswered ? this.#submitAndAnswer(request) : ledger.submit(request))
-    if (staging.state === 'queued') this.#queue.notify()
+    if (staging.state === 'queued') this.#waits(staging)
     return staging
+  }
+
+  #waits(staging: Staging): void {
+    this.#queue.notify()
+    if (this.#queue.isFull && !this.#queue.held && !staging.awaitsSource) void this.#parts.toCome.queued(staging)
   }
 
   /** The log goes to the disk while the transaction does: whoever learns of the end finds it complete. */
@@ -215,7 +222,7 @@ export class StagingService {
   /** The source of a staging that awaits it, which may run from now on. Throws `Conflict` (`state-changed`). */
   async supply(uuid: string, source: StagingSource): Promise<Staging> {
     const staging = await this.#parts.ledger.supply(uuid, source)
-    this.#queue.notify()
+    this.#waits(staging)
     return staging
   }
 

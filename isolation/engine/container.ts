@@ -20,7 +20,8 @@ export interface Attached extends AsyncIterable<Buffer> {
   /** Closes standard input; output continues. */
   end(): void
   destroy(): void
-  once(event: 'close', listener: () => void): unknown
+  /** Emits `readable` when there is output, or its end, after `once` has asked for it. */
+  once(event: 'close' | 'readable', listener: () => void): unknown
 }
 
 /**

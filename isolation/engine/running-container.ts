@@ -17,7 +17,7 @@ import { KeptContainer } from './kept-container.js'
 import { LimitWatch } from './limit-watch.js'
 import { pumpOutput } from './output-frames.js'
 import type { RunningParts } from './running-parts.js'
-import { unnoticedEnd } from './unnoticed-end.js'
+import { unnoticedEnd, untilEnded } from './unnoticed-end.js'
 import { writeInput } from './write-input.js'
 import { takeSnapshot } from '../snapshot/snapshot.js'
 
@@ -43,6 +43,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
  */
 export class RunningContainer implements RunningContainerPort {
   readonly ended: Promise<Ending>
+  readonly finished: Promise<void>
   readonly publishedPorts: readonly number[]
   readonly #parts: RunningParts
   #cause: ForcedEnding | undefined
@@ -66,6 +67,7 @@ export class RunningContainer implements RunningContainerPort {
     this.#output = this.#pump()
     this.#waiting = parts.container.wait(this.#released.signal)
     this.ended = this.#run()
+    this.finished = Promise.race([this.ended.then(() => undefined), this.#finish()])
   }
 
   async input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
@@ -185,6 +187,14 @@ export class RunningContainer implements RunningContainerPort {
       this.#isOver = true
       this.#over.abort()
     }
+  }
+
+  /** Never, if its first process goes on after the program, or the output is lost. */
+  async #finish(): Promise<void> {
+    const { init, marks } = this.#parts
+    const never = new Promise<void>(() => undefined)
+    if (marks || !(await this.#output.then(() => true).catch(() => false))) await never
+    await untilEnded(init, this.#over.signal)
   }
 
   async #pump(): Promise<void> {

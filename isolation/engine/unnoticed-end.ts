@@ -10,6 +10,9 @@ export interface HostProcess {
 
 const INTERVAL_MS = 1_000
 
+/** The first pause while a process is seen to end, in milliseconds. It closes its files a moment before. */
+const FIRST_LOOK_MS = 1
+
 /** How long a busy Engine may take to notice the end of a container. */
 const NOTICE_MS = 15_000
 
@@ -42,6 +45,17 @@ export async function unnoticedEnd(
   )
 }
 
+/**
+ * Resolves when the process has ended, which is expected soon. When the init of a container has, no process of it is left:
+ * the kernel ends the others first.
+ *
+ * @param signal ends the wait, which then resolves, too
+ */
+export async function untilEnded(init: HostProcess, signal: AbortSignal): Promise<void> {
+  for (let pause = FIRST_LOOK_MS; !signal.aborted && !(await init.hasEnded()); pause = Math.min(2 * pause, INTERVAL_MS))
+    await delay(pause, undefined, { signal, ref: false }).catch(() => undefined)
+}
+
 /** Also when its id is used again, which the time of its start tells. */
 export function hostProcess(pid: number): HostProcess {
   const started = startOf(pid)
@@ -54,7 +68,9 @@ function startOf(pid: number): string | undefined {
     const text = readKernelFile(`/proc/${pid}/stat`)
     // The name of the program, which may contain spaces, ends with the last parenthesis.
     const [state, ...fields] = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    return state === 'Z' || state === 'X' ? undefined : fields[18]
+    // The first thread of a process may end before the others: then it looks ended, but counts them.
+    const [threads, started] = [fields[16], fields[18]]
+    return (state === 'Z' && Number(threads) <= 1) || state === 'X' ? undefined : started
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined
     throw error

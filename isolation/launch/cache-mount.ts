@@ -24,7 +24,7 @@ export interface CacheMountParts {
  * The directory kept for a stager, as one launch has it: the layers of the cache with a private upper directory on top.
  *
  * LIFECYCLE as of `Stagerfs`, with whose scratch directory its own are removed. What the launch writes is dropped unless
- * `keepAtEnd` is called before the cleanup.
+ * `keepAtEnd` is called before the cleanup, and not taken back.
  */
 export class CacheMount {
   readonly #parts: CacheMountParts
@@ -33,7 +33,9 @@ export class CacheMount {
   #cache: CacheOwner | undefined
   #isShared = false
   #opened: OpenedCache | undefined
+  /** Tells a launch that waits that the cache is kept, or will not be. */
   #endKept: (() => void) | undefined
+  #isDropped = false
 
   constructor(parts: CacheMountParts, { id, holder }: { readonly id: string; readonly holder: Holder }) {
     this.#parts = parts
@@ -57,10 +59,16 @@ export class CacheMount {
     after.defer('keep the cache', (deadline) => this.#keep(deadline))
   }
 
-  /** To be called when the program has ended by itself, after its verdict. The next launch waits for the cleanup. */
+  /** To be called when the program has ended, after its verdict. The next launch waits for the cleanup, or `drop`. */
   keepAtEnd(): void {
     if (!this.#cache || !this.#opened || this.#endKept) return
     this.#parts.caches.closing(this.#cache, new Promise((resolve) => (this.#endKept = resolve)))
+  }
+
+  /** Takes `keepAtEnd` back. */
+  drop(): void {
+    this.#isDropped = true
+    this.endKeeping()
   }
 
   /** What has not been kept by the end of the cleanup never is. */
@@ -123,7 +131,7 @@ export class CacheMount {
 
   /** Never rejects: what is not kept is made again. */
   async #keep(signal: AbortSignal): Promise<void> {
-    if (!this.#opened || !this.#endKept) return
+    if (!this.#opened || !this.#endKept || this.#isDropped) return
     const { caches } = this.#parts
     const { cache: merged, cacheUpper: upper, cacheFlat: spare } = this.#scratch
     try {

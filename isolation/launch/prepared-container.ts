@@ -3,7 +3,7 @@ import type { CleanupStack } from '../../base/cleanup-stack.js'
 import type { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
-import { findCgroupFiles, readMemoryUse, type CgroupFiles } from '../engine/cgroup-files.js'
+import { findRootDirectories } from '../engine/root-directories.js'
 import { startLines } from '../engine/container-init.js'
 import { containerOptions, type BoundFile, type ContainerRequest } from '../engine/container-options.js'
 import { Container, type Attached, type StartedContainer } from '../engine/container.js'
@@ -12,9 +12,10 @@ import { isStatus, startError } from '../engine/engine-errors.js'
 import { confirmEngine, watchEngine } from '../engine/engine-watch.js'
 import type { RunningContainer } from '../engine/running-container.js'
 import { giveSecrets } from '../engine/secret-files.js'
+import { WaitingUseGauge } from '../engine/waiting-use.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
 import { launchComment, launchName } from '../host/ownership.js'
-import type { PreparedContainer, ReleaseReport, StartHooks } from '../isolation.js'
+import type { CacheFate, PreparedContainer, ReleaseReport, StartHooks, WaitingUse } from '../isolation.js'
 import type { ContainerPlan, PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
 import type { Bridge } from '../network/bridges.js'
 import type { FirewallGuard } from '../network/firewall-guard.js'
@@ -86,7 +87,8 @@ export class PreparedDockerContainer implements PreparedContainer {
   readonly #connections = new AbortController()
   #hooks: Pick<StartHooks, 'repaired'> = {}
   #ahead: Waiting | undefined
-  #cgroup: CgroupFiles | undefined
+  #use: WaitingUseGauge | undefined
+  /** Or no launch may have it any more. */
   #isGone = false
   #running: RunningContainer | undefined
   #cache: CacheMount | undefined
@@ -105,26 +107,24 @@ export class PreparedDockerContainer implements PreparedContainer {
     this.#ahead = await this.#startInit(created, bound, plan, signal)
     const gone = () => (this.#isGone = true)
     void created.wait(this.#connections.signal).then(gone, gone)
+    // The shell of the root is to read, and not to talk.
+    this.#ahead.attached.once('readable', gone)
+    const { pid } = this.#ahead
+    const { upper } = await findRootDirectories(pid, await this.#parts.settings.directory())
+    const written = [upper, bound.stagerfs?.upper, bound.cache?.upper].filter((path) => path !== undefined)
+    this.#use = await WaitingUseGauge.of({ id: created.id, pid, written, diskBytes: plan.limits.diskBytes })
   }
 
   get isWaiting(): boolean {
     return this.#ahead !== undefined && !this.#isGone && !this.#lost.signal.aborted && !this.#released
   }
 
-  memoryBytes(): Promise<number | undefined> {
-    return Promise.resolve(this.#memoryUse())
-  }
-
-  #memoryUse(): number | undefined {
-    const ahead = this.#ahead
-    if (!ahead || !this.isWaiting) return undefined
-    try {
-      this.#cgroup ??= findCgroupFiles(ahead.pid, ahead.container.id)
-      return readMemoryUse(this.#cgroup)
-    } catch {
-      // It has ended. Where the kernel does not count at all, the launch will say so.
-      return undefined
-    }
+  async waitingUse(): Promise<WaitingUse | undefined> {
+    if (!this.isWaiting) return undefined
+    // It has ended, or its files cannot be walked in time. Where the kernel does not count at all, the launch will say so.
+    const use = await this.#use?.look().catch(() => undefined)
+    if (!use) this.#isGone = true
+    return use
   }
 
   async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
@@ -185,13 +185,16 @@ export class PreparedDockerContainer implements PreparedContainer {
     return this.#running
   }
 
-  release(cache: 'keep' | 'drop' = 'drop'): Promise<ReleaseReport> {
-    const { step, undo } = this.#prepared
-    if (cache === 'keep' && !this.#released) this.#cache?.keepAtEnd()
-    this.#released ??= step('undo', async () => ({
-      failures: await (this.#running?.release(undo) ?? undo.run()),
-    })).finally(() => this.#cache?.endKeeping())
+  release(cache: CacheFate | Promise<CacheFate> = 'drop'): Promise<ReleaseReport> {
+    if (cache !== 'drop' && !this.#released) this.#cache?.keepAtEnd()
+    this.#released ??= this.#release(cache).finally(() => this.#cache?.endKeeping())
     return this.#released
+  }
+
+  async #release(cache: CacheFate | Promise<CacheFate>): Promise<ReleaseReport> {
+    const { step, undo } = this.#prepared
+    if ((await cache) === 'drop') this.#cache?.drop()
+    return await step('undo', async () => ({ failures: await (this.#running?.release(undo) ?? undo.run()) }))
   }
 
   /** Makes what the Engine binds into the container: it checks the sources when it creates one. Registers the whole undo. */

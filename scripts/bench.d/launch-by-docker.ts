@@ -23,9 +23,7 @@ const PREFIX = '198.19.0'
  * @returns milliseconds
  */
 export async function launchOnceByDocker(launch: DockerLaunch, turn: number): Promise<number> {
-  const network = `stagerd-bench-${process.pid}-${turn}`
-  const base = (turn * 16) % 256
-  const gateway = `${PREFIX}.${base + 1}`
+  const { network, subnet, gateway } = addressesOf(turn)
   const verdicts: string[] = []
   const server = createServer((request, response) => {
     request.resume().on('end', () => {
@@ -36,10 +34,7 @@ export async function launchOnceByDocker(launch: DockerLaunch, turn: number): Pr
 
   const labels = launch.labels.flatMap((label) => ['--label', label])
   const began = performance.now()
-  await docker(
-    ...['network', 'create', '--internal', ...labels],
-    ...['--subnet', `${PREFIX}.${base}/28`, '--gateway', gateway, network],
-  )
+  await docker('network', 'create', '--internal', ...labels, '--subnet', subnet, '--gateway', gateway, network)
   try {
     server.listen(0, gateway)
     await once(server, 'listening')
@@ -57,6 +52,17 @@ export async function launchOnceByDocker(launch: DockerLaunch, turn: number): Pr
   const duration = performance.now() - began
   if (verdicts.join() !== `/${network}/done`) throw new Error(`the container posted ${verdicts.join() || 'nothing'}`)
   return duration
+}
+
+/** Of the network of a turn: others run at the same time. */
+export function addressesOf(turn: number): {
+  readonly network: string
+  readonly subnet: string
+  readonly gateway: string
+} {
+  const base = (turn * 16) % 256
+  const network = `stagerd-bench-${process.pid}-${turn}`
+  return { network, subnet: `${PREFIX}.${base}/28`, gateway: `${PREFIX}.${base + 1}` }
 }
 
 export async function docker(...args: string[]): Promise<string> {

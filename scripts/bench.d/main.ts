@@ -6,6 +6,7 @@ import { benchHostOf, pairsOf, required } from './host.js'
 import { benchData } from './data.js'
 import { benchIdle } from './idle.js'
 import { benchLaunch } from './launch.js'
+import { benchLaunchAhead } from './launch-ahead.js'
 import { benchPack } from './pack.js'
 import { printRows } from './print-rows.js'
 import { benchResolve } from './resolve.js'
@@ -19,7 +20,10 @@ import { benchThroughput } from './throughput.js'
 /** A benchmark reads the environment only when it runs, because `resolve`, `reuse`, `pack` and `cores` need less of it. */
 const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promise<Row[]>>> = {
   idle: (environment) => benchIdle(benchHostOf(environment), Number(environment.BENCH_IDLE_SECONDS ?? 600)),
-  launch: (environment) => benchLaunch(benchHostOf(environment)),
+  launch: async (environment) => [
+    ...(await benchLaunch(benchHostOf(environment))),
+    ...(await benchLaunchAhead(benchHostOf(environment))),
+  ],
   throughput: (environment) => benchThroughput(benchHostOf(environment)),
   snapshot: (environment) => benchSnapshot(benchHostOf(environment)),
   data: (environment) => benchData(benchHostOf(environment)),

@@ -57,6 +57,7 @@ export class StagedNode {
         janitor: { sweepOnceEngineIsBack: nothing, keepSweeping: nothing, sweepForTheLastTime: nothing },
         kept: { stop: nothing },
         prepared: { stop: nothing },
+        toCome: { queued: nothing },
         launches: { run: () => Promise.reject(new Error('there is no Engine')) },
       },
       2,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { MOST_WAITING_BYTES } from '../../daemon/staging/prepared-launches.js'
+import { MOST_WAITING_BYTES } from '../../daemon/staging/waiting-bounds.js'
 import type { PreparedContainer, PrepareHooks } from '../../isolation/isolation.js'
 import type { StartPlan } from '../../isolation/launch-plan.js'
 import {
@@ -84,12 +84,13 @@ export function describeCreatedAhead(
     it('can be released while it waits', async () => {
       const recorder = new Recorder()
       const { container } = await aheadOf(planOf(opened(), idle), recorder)
-      const bytes = await container.memoryBytes()
-      expect(bytes).toBeGreaterThan(0)
-      expect(bytes).toBeLessThan(MOST_WAITING_BYTES)
+      const use = await container.waitingUse()
+      expect(use?.memoryBytes).toBeGreaterThan(0)
+      expect(use?.memoryBytes).toBeLessThan(MOST_WAITING_BYTES)
+      expect(use).toMatchObject({ processes: 1 })
       expect(await container.release()).toEqual({ failures: [] })
       expect(container.isWaiting).toBe(false)
-      expect(await container.memoryBytes()).toBeUndefined()
+      expect(await container.waitingUse()).toBeUndefined()
       await recorder.close()
       expect(await opened().traces()).toEqual([])
     })

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { PreparedContainer } from '../../isolation/isolation.js'
 import type { CacheOwner } from '../../isolation/launch-plan.js'
@@ -43,6 +44,17 @@ export function describeGivenDirectories(
       await outputOf(cache, put('one'))
       await outputOf(cache, put('two'), 'drop')
       expect(await outputOf(cache, show)).toBe('one\n')
+    })
+
+    it('is waited for from the release on, also while nobody knows whether it is kept', async () => {
+      const cache = newCache()
+      const plan = { ...planOf(opened(), put('one')), cache }
+      const { running, release } = await launch(opened().isolation, plan, new Recorder())
+      releaseLater({ release })
+      await running.finished
+      const released = release(running.ended.then(() => delay(100, 'keep' as const)))
+      expect(await outputOf(cache, show)).toBe('one\n')
+      expect(await released).toEqual({ failures: [] })
     })
 
     it('is listed, and empty after it was discarded', async () => {

@@ -7,6 +7,7 @@ import { buffer } from 'node:stream/consumers'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import type {
+  CacheFate,
   ForcedEnding,
   Isolation,
   OutputStream,
@@ -141,7 +142,7 @@ export class Recorder implements PrepareHooks, StartHooks {
 export interface Launched {
   readonly running: RunningContainer
   /** Idempotent. */
-  readonly release: (cache?: 'keep' | 'drop') => Promise<ReleaseReport>
+  readonly release: (cache?: CacheFate | Promise<CacheFate>) => Promise<ReleaseReport>
 }
 
 /** Launches like the daemon, with `recorder` as the coordinator. If it rejects, the container has been released. */
@@ -152,7 +153,7 @@ export async function launch(
   signal = new AbortController().signal,
 ): Promise<Launched> {
   const container = await isolation.prepare(plan, recorder, signal)
-  const release = async (cache?: 'keep' | 'drop') => {
+  const release = async (cache?: CacheFate | Promise<CacheFate>) => {
     const report = await container.release(cache)
     await recorder.close()
     return report

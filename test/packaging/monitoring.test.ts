@@ -6,6 +6,7 @@ import { installDirectory } from '../../base/installation.js'
 import { measureRequests } from '../../daemon/api/request-metrics.js'
 import { measureTasks } from '../../daemon/metrics/cloud-foundry-metrics.js'
 import { measureNode } from '../../daemon/metrics/node-metrics.js'
+import { measurePrepared } from '../../daemon/metrics/prepared-metrics.js'
 import { measureProcess } from '../../daemon/metrics/process-metrics.js'
 import { StagingMetrics } from '../../daemon/metrics/staging-metrics.js'
 import { measureStorage } from '../../daemon/metrics/storage-metrics.js'
@@ -20,6 +21,8 @@ function metricNames(): ReadonlySet<string> {
   const nothing = () => Promise.reject(new Error('nothing is collected'))
   measureRequests({ addHook: () => undefined } as never, registry)
   measureProcess(registry, '1')
+  const prepared = { count: 0, memoryBytes: 0, outcomes: () => 0 }
+  measurePrepared({ registry, prepared, releases: { count: 0 } })
   measureTasks(registry, () => ({ fault: undefined, active: 0, waiting: 0 }))
   measureNode({ registry, isolation: { ping: nothing }, readiness: { assertReady: nothing }, stateDirectory: '/' })
   const blobs = { list: () => [] as never }

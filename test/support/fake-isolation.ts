@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { pack } from 'tar-stream'
 import { createGzip } from 'node:zlib'
 import { isDeepStrictEqual } from 'node:util'
+import { Deferred } from '../../base/deferred.js'
 import { BadInput, Fault, NotFound } from '../../base/errors.js'
 import { placed } from '../../base/mistake-at.js'
 import type {
@@ -23,6 +24,7 @@ import type {
   StagerCache,
   StartHooks,
   SweepReport,
+  WaitingUse,
 } from '../../isolation/isolation.js'
 import type { LayerVerification, LayerVerdict } from '../../isolation/layer-verification.js'
 import type { KeptContainer } from '../../isolation/kept-container.js'
@@ -104,9 +106,13 @@ export class FakeIsolation implements Isolation, LayerVerification {
   undoFailures: ReleaseReport['failures'] = []
   /** Those of `left` that were created ahead, and have not been started. */
   readonly waiting = new Set<string>()
-  /** The memory of each that waits, in bytes. */
-  waitingBytes = 1 << 20
+  /** What each that waits uses. */
+  waitingUse: WaitingUse = { memoryBytes: 1 << 20, processes: 1, processorMs: 10, diskBytes: 0 }
+  /** Resolves when the end of containers is noticed, which have ended already. */
+  noticed: Promise<void> = Promise.resolve()
   readonly #running = new Set<FakeRunning>()
+  /** By cache: the launch that is about to keep or drop what it has written. */
+  readonly #keeping = new Map<string, Promise<void>>()
 
   async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
     await this.ping()
@@ -130,7 +136,7 @@ export class FakeIsolation implements Isolation, LayerVerification {
       get isWaiting() {
         return ahead !== undefined && isLeft() && !isDown()
       },
-      memoryBytes: () => Promise.resolve(this.waiting.has(plan.id) && isLeft() ? this.waitingBytes : undefined),
+      waitingUse: () => Promise.resolve(this.waiting.has(plan.id) && isLeft() ? this.waitingUse : undefined),
       start: async (start, startHooks, startSignal) => {
         await this.ping()
         startSignal.throwIfAborted()
@@ -138,13 +144,18 @@ export class FakeIsolation implements Isolation, LayerVerification {
         if (ahead) assertFits(ahead, start)
         else hooks.step?.('start', 0)
         startSignal.throwIfAborted()
+        await this.#keeping.get(cacheIdOf(start) ?? '')
         running = this.#start({ ...plan, ...start }, startHooks)
         return running
       },
-      release: async (cache = 'drop') => {
+      release: async (fate = 'drop') => {
+        const kept = new Deferred<void>()
+        if (fate !== 'drop' && running?.cacheId !== undefined) this.#keeping.set(running.cacheId, kept.promise)
+        const cache = await fate
         running?.end({ kind: 'stopped' })
         await running?.ended
         if (cache === 'keep') this.#keep(running)
+        kept.resolve()
         running?.kept?.close()
         if (running) this.#running.delete(running)
         this.left.delete(plan.id)
@@ -287,9 +298,14 @@ function assertFits(ahead: ContainerPlan, start: StartPlan): void {
     throw new RangeError(`a container was created ahead for another start; it cannot be given ${unfit.join(', ')}`)
 }
 
+function cacheIdOf({ cache }: Pick<StartPlan, 'cache'>): string | undefined {
+  return cache && `${cache.packageUuid}.${cache.stagerUuid}`
+}
+
 class FakeRunning implements RunningContainer {
   readonly publishedPorts: readonly number[]
   readonly ended: Promise<Ending>
+  readonly finished: Promise<void>
   readonly cacheId: string | undefined
   /** A copy: no other launch sees the changes. */
   readonly cache: Map<string, string>
@@ -301,6 +317,7 @@ class FakeRunning implements RunningContainer {
   /** Settles when everything that was printed so far has been taken, piece after piece. */
   #printed: Promise<void> = Promise.resolve()
   #resolveEnded!: (ending: Ending) => void
+  #resolveFinished!: () => void
   #hasEnded = false
   #isHalted = false
   /** Why it is being ended. */
@@ -314,15 +331,16 @@ class FakeRunning implements RunningContainer {
     plan: PreparePlan & StartPlan,
     hooks: StartHooks,
     private readonly filled: ReadonlyMap<string, string>,
-    isolation: Pick<FakeIsolation, 'down' | 'stagerCacheFiles'>,
+    private readonly isolation: Pick<FakeIsolation, 'down' | 'stagerCacheFiles' | 'noticed'>,
   ) {
     this.#isDown = () => isolation.down
-    this.cacheId = plan.cache && `${plan.cache.packageUuid}.${plan.cache.stagerUuid}`
+    this.cacheId = cacheIdOf(plan)
     this.cache = new Map(isolation.stagerCacheFiles.get(this.cacheId ?? ''))
     this.publishedPorts = plan.publish.map(({ hostPort }, index) => hostPort || 40_000 + index)
     this.#plan = plan
     this.#hooks = hooks
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve))
+    this.finished = new Promise((resolve) => (this.#resolveFinished = resolve))
   }
 
   begin(program: FakeStager): void {
@@ -345,7 +363,10 @@ class FakeRunning implements RunningContainer {
     if (ending.kind !== 'exited' && ending.kind !== 'not-runnable') this.#setCause(ending)
     this.#hasEnded = true
     this.#stop.abort()
-    const tell = () => this.#resolveEnded(this.#cause ?? ending)
+    const tell = () => {
+      this.#resolveFinished()
+      void this.isolation.noticed.then(() => this.#resolveEnded(this.#cause ?? ending))
+    }
     void this.#printed.then(tell, tell)
   }
 

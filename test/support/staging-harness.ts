@@ -19,6 +19,7 @@ import { StagingService, type SubmitOptions } from '../../daemon/staging/staging
 import { isTerminal, type Staging } from '../../daemon/model/staging.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
 import { Leases } from '../../base/leases.js'
+import { LaunchesToCome } from '../../daemon/staging/launches-to-come.js'
 import { PreparedLaunches } from '../../daemon/staging/prepared-launches.js'
 import { Releases } from '../../daemon/staging/releases.js'
 import { PackageQuota } from '../../daemon/store/package-quota.js'
@@ -240,6 +241,7 @@ async function assemble(
   })
   const liveBlobs = new Leases()
   const reuse = new Reuse({ ledger, resolver, plan, secrets, blobs, liveBlobs, logger })
+  const toCome = new LaunchesToCome({ prepared, resolver, plan, ledger })
   const launches = new LaunchRunner({
     isolation,
     coordinator,
@@ -258,6 +260,7 @@ async function assemble(
     secrets,
     live,
     prepared,
+    toCome,
     releases: new Releases((): number => service.limit),
     janitor,
     kept,
@@ -273,6 +276,7 @@ async function assemble(
     janitor,
     kept,
     prepared,
+    toCome,
     launches,
     reuse,
     logs,

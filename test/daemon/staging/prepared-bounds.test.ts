@@ -5,13 +5,12 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Deferred } from '../../../base/deferred.js'
 import { Coordinator } from '../../../daemon/coordinator/coordinator.js'
 import { measurePrepared } from '../../../daemon/metrics/prepared-metrics.js'
+import type { WaitingUse } from '../../../isolation/isolation.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import type { LaunchPlan } from '../../../daemon/staging/plan.js'
-import {
-  MOST_WAITING_BYTES,
-  PreparedLaunches,
-  type PreparedLaunchesParts,
-} from '../../../daemon/staging/prepared-launches.js'
+import { PreparedLaunches, type PreparedLaunchesParts } from '../../../daemon/staging/prepared-launches.js'
+import { Releases } from '../../../daemon/staging/releases.js'
+import { MOST_WAITING_BYTES } from '../../../daemon/staging/waiting-bounds.js'
 import { FakeIsolation } from '../../support/fake-isolation.js'
 import { until } from '../../support/until.js'
 
@@ -49,6 +48,15 @@ const planOf = (command: string): Pick<LaunchPlan, 'prepare' | 'start'> => ({
     limits: { memoryBytes: 1 << 28, cpus: 1, pids: 64, diskBytes: 1 << 20, timeoutMs: 20_000 },
   },
 })
+
+function use(more: Partial<WaitingUse>): void {
+  isolation.waitingUse = { ...isolation.waitingUse, ...more }
+}
+
+/** Two, as far as there are places. */
+function prepare(command: string): void {
+  void prepared.prepare(planOf(command), { most: 2 })
+}
 
 async function take(command: string): Promise<string | undefined> {
   const found = await prepared.take(planOf(command))
@@ -88,7 +96,7 @@ function holdCreations(): Deferred<void>[] {
 
 async function metrics(): Promise<Readonly<Record<string, number>>> {
   const registry = new Registry()
-  measurePrepared({ registry, prepared })
+  measurePrepared({ registry, prepared, releases: new Releases(() => 1) })
   const lines = (await registry.metrics()).split('\n').filter((line) => line.startsWith('stagerd_'))
   const pairs = lines.map((line): [string, number] => {
     const [series = '', value] = line.replace('stagerd_prepared_containers', '').split(' ')
@@ -98,15 +106,15 @@ async function metrics(): Promise<Readonly<Record<string, number>>> {
 }
 
 it('metrics say how many wait, how much memory they take, and what became of the others', async () => {
-  isolation.waitingBytes = 3 << 20
-  prepared.prepare(planOf('one'))
+  use({ memoryBytes: 3 << 20 })
+  prepare('one')
   await waits(2)
   await until('both were looked at', () => prepared.memoryBytes === 6 << 20)
   expect(await metrics()).toEqual({ '': 2, _memory_bytes: 6 << 20 })
   expect(await take('one')).toBeDefined()
-  prepared.prepare(planOf('two'))
+  prepare('two')
   await until('there is one of each kind', () => prepared.count === 2)
-  prepared.prepare(planOf('three'))
+  prepare('three')
   await until('the oldest has made way', () => prepared.outcomes('replaced') === 1)
   await waits(2)
   await prepared.clear()
@@ -115,25 +123,30 @@ it('metrics say how many wait, how much memory they take, and what became of the
 
 it('one expires when it has waited for as long as it may', async () => {
   open({ forMs: 20 })
-  prepared.prepare(planOf('one'))
+  prepare('one')
   await until('both have expired', () => prepared.outcomes('expired') === 2)
   expect(prepared.count).toBe(0)
   await until('they are released', () => isolation.left.size === 0)
 })
 
-it('one whose memory grows beyond the bound is removed', async () => {
-  prepared.prepare(planOf('one'))
+it.each<[string, Partial<WaitingUse>, Partial<WaitingUse>]>([
+  ['memory', { memoryBytes: MOST_WAITING_BYTES }, { memoryBytes: MOST_WAITING_BYTES + 1 }],
+  ['time of the processor', { processorMs: 1_000 }, { processorMs: 1_010 }],
+  ['processes', { processes: 1 }, { processes: 2 }],
+  ['disk', { diskBytes: 1 << 20 }, { diskBytes: (1 << 20) + 1 }],
+])('one that uses more %s than a shell that waits is removed', async (_, enough, tooMuch) => {
+  prepare('one')
   await waits(2)
-  isolation.waitingBytes = MOST_WAITING_BYTES
+  use(enough)
   await delay(20)
   expect(prepared.count).toBe(2)
-  isolation.waitingBytes = MOST_WAITING_BYTES + 1
+  use(tooMuch)
   await until('both are removed', () => isolation.left.size === 0)
   expect(await metrics()).toEqual({ 'too-large': 2 })
 })
 
 it('one that is gone is noticed before a launch needs it', async () => {
-  prepared.prepare(planOf('one'))
+  prepare('one')
   await waits(2)
   await isolation.sweep(new Set())
   await until('that is noticed', () => prepared.count === 0)
@@ -142,7 +155,7 @@ it('one that is gone is noticed before a launch needs it', async () => {
 
 it('a launch never waits for one of another kind', async () => {
   const gates = holdCreations()
-  prepared.prepare(planOf('one'))
+  prepare('one')
   await until('one is being created', () => gates.length === 1)
   expect(await take('two')).toBeUndefined()
   openAll(gates)
@@ -150,7 +163,7 @@ it('a launch never waits for one of another kind', async () => {
 
 it('of several launches, one waits for what is being made, and the others do not wait in vain', async () => {
   const gates = holdCreations()
-  prepared.prepare(planOf('one'))
+  prepare('one')
   await until('one is being created', () => gates.length === 1)
   const first = take('one')
   expect(await Promise.all([take('one'), take('one')])).toEqual([undefined, undefined])
@@ -165,19 +178,19 @@ it('of several launches, one waits for what is being made, and the others do not
 
 it('one that is being created is released with those that wait', async () => {
   const gates = holdCreations()
-  prepared.prepare(planOf('one'))
+  prepare('one')
   await until('one is being created', () => gates.length === 1)
   const cleared = prepared.clear()
   openAll(gates)
   await cleared
   expect([prepared.count, isolation.left.size]).toEqual([0, 0])
-  prepared.prepare(planOf('one'))
+  prepare('one')
   await waits(2)
 })
 
 it('none is created, and no launch waits, if it is turned off', async () => {
   open({ limit: 0 })
-  prepared.prepare(planOf('one'))
+  prepare('one')
   expect(await take('one')).toBeUndefined()
   await delay(20)
   expect([prepared.count, isolation.left.size]).toEqual([0, 0])

@@ -14,10 +14,10 @@ import { ON_DISK } from './on-disk.js'
 
 export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** For tests that also concern containers that are created ahead. */
-export const CREATED_AHEAD = ['--prepared', '2']
+/** For tests that also concern containers that are created ahead. The variable CREATED_AHEAD says how many all tests have. */
+export const CREATED_AHEAD = ['--prepared', process.env.CREATED_AHEAD ?? '2']
 
-/** The built stagerd with its own state directory and socket. Creates no container ahead unless its flags say so. */
+/** The built stagerd with its own state directory and socket. Without flags or the variable, no container is created ahead. */
 export class PrivateDaemon {
   readonly directory: string
   readonly socket: string
@@ -86,7 +86,7 @@ export class PrivateDaemon {
         '--log-level',
         'debug',
         '--prepared',
-        '0',
+        process.env.CREATED_AHEAD ?? '0',
         ...this.#flags,
       ],
       { stdio: ['ignore', log, log], env: { ...process.env, ...this.#environment } },

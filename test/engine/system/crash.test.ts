@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { NodeStatus } from '../../../daemon/documents/node.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchLabels, launchName } from '../../../isolation/host/ownership.js'
 import { figures } from '../../hostile/support/promises.js'
@@ -54,12 +55,12 @@ afterAll(async () => {
 })
 
 /** Has a new package staged. @returns the UUID of the staging */
-async function submit(name: string): Promise<string> {
+async function submit(name: string, pipeline = 'build'): Promise<string> {
   const file = path.join(daemon.directory, `${name}.tar.gz`)
   const more = { state: 'uploaded', dependencies: 'os.linux' } as const
   const { uuid: subject } = await daemon.addPackage(await tarballOf(file, { 'index.html': 'hello' }), name, more)
   acknowledged.push({ what: 'package', uuid: subject, marks: [''] })
-  const { uuid, state } = await daemon.submit(name, 'build')
+  const { uuid, state } = await daemon.submit(name, pipeline)
   acknowledged.push({ what: 'staging', uuid, state })
   return uuid
 }
@@ -116,6 +117,33 @@ it('kill -9 when a staging is queued, at each step of its launch, in the stager 
   await daemon.restart()
   await expectResult(last, 'a staging that is killed when its container is removed')
   await settle(daemon, () => leftovers(daemon))
+})
+
+it('kill -9 while containers wait for the next stager, for a relaunch and for a queued staging: all are swept', async () => {
+  disk.plan()
+  // With --concurrency 1, the second staging waits for the first.
+  await daemon.stop()
+  await daemon.restart(['--prepared', '4', '--concurrency', '1'])
+  const stagers = [
+    await daemon.addStager({ name: 'slow', package: 'package::/::program', start_command: 'sleep 600; ./build' }),
+    await daemon.addStager({ name: 'quick', package: 'package::/::program', start_command: ': ; ./build' }),
+    await daemon.addStager({ name: 'queued', package: 'package::/::program', start_command: ':; ./build' }),
+  ]
+  const [slow, quick] = stagers.map(({ uuid }) => uuid)
+  await daemon.ask('POST', '/v1/stagingpipelines', { namespace: '/', name: 'both', stagers: [slow, quick] })
+  const running = await submit('running', 'both')
+  const queued = await submit('queued', 'queued')
+  await until('three of them wait', async () => (await daemon.ask<NodeStatus>('GET', '/v1/node')).prepared! >= 3)
+  await daemon.kill()
+  left = await leftovers(daemon)
+  expect(left.filter((one) => one.startsWith('container')).length, left.join('\n')).toBeGreaterThanOrEqual(4)
+  await daemon.restart()
+  await daemon.ask('POST', `/v1/stagings/${running}/cancel`)
+  await expectResult(queued, 'a staging for which a container waits')
+  await expectSwept('while containers wait')
+  await daemon.stop()
+  await expectNothingLeft(daemon)
+  await daemon.restart(CREATED_AHEAD)
 })
 
 it('SIGTERM ends the launches, and removes what the Engine has made since: the staging resumes at the next start', async () => {
