@@ -52,7 +52,7 @@ export async function unnoticedEnd(
  * @param signal ends the wait, which then resolves, too
  */
 export async function untilEnded(init: HostProcess, signal: AbortSignal): Promise<void> {
-  for (let pause = FIRST_LOOK_MS; !signal.aborted && !(await init.hasEnded()); pause = Math.min(2 * pause, INTERVAL_MS))
+  for (let pause = FIRST_LOOK_MS; !signal.aborted && !init.hasEnded(); pause = Math.min(2 * pause, INTERVAL_MS))
     await delay(pause, undefined, { signal, ref: false }).catch(() => undefined)
 }
 

@@ -110,7 +110,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     // The shell of the root is to read, and not to talk.
     this.#ahead.attached.once('readable', gone)
     const { pid } = this.#ahead
-    const { upper } = await findRootDirectories(pid, await this.#parts.settings.directory())
+    const { upper } = findRootDirectories(pid, await this.#parts.settings.directory())
     const written = [upper, bound.stagerfs?.upper, bound.cache?.upper].filter((path) => path !== undefined)
     this.#use = await WaitingUseGauge.of({ id: created.id, pid, written, diskBytes: plan.limits.diskBytes })
   }
