@@ -99,7 +99,7 @@ export const ELSEWHERE: readonly Elsewhere[] = [
 
 /** For who changes the checkout: scripts and npm run tests and builds all the time. Only their names are checked. */
 const OF_THE_CHECKOUT =
-  /^(?:sudo )?(?:npm |\.\/scripts\/(?:bench|clean|dashboard-picture|demo|fuzz|soak|test|thousand|vm-test)(?: |$))/
+  /^(?:sudo )?(?:npm |\.\/scripts\/(?:bench|clean|dashboard-picture|demo|fuzz|simulate|soak|test|thousand|vm-test)(?: |$))/
 
 /** Those need a service manager, accounts, or a package manager. */
 const OF_A_MACHINE =
