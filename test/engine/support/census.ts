@@ -9,7 +9,7 @@ export interface Census {
   readonly descriptors: number
   readonly sockets: number
   readonly threads: number
-  /** Children of the daemon, and theirs. */
+  /** Children of the daemon, and what they run. */
   readonly processes: number
   readonly containers: number
   readonly networks: number
@@ -82,8 +82,21 @@ async function countDescendants(pid: number): Promise<number> {
     threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, 'utf8').catch(() => '')),
   )
   const children = lists.flatMap((list) => list.split(' ').filter((one) => one !== ''))
-  const below = await Promise.all(children.map((child) => countDescendants(Number(child))))
+  const below = await Promise.all(children.map((child) => countProgramsOf(Number(child))))
   return children.length + below.reduce((all, one) => all + one, 0)
+}
+
+/** Those that have ended are not counted: the shell that starts them waits for them when it starts the next one. */
+async function countProgramsOf(pid: number): Promise<number> {
+  const list = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+  const children = list.split(' ').filter((one) => one !== '')
+  const below = await Promise.all(
+    children.map(async (child) => {
+      const state = (await statusOf(Number(child)).catch(() => undefined))?.get('State')
+      return state === undefined || state.startsWith('Z') ? 0 : 1 + (await countProgramsOf(Number(child)))
+    }),
+  )
+  return below.reduce((all, one) => all + one, 0)
 }
 
 /** Layers and root images are caches: what is in them is counted as one each. */
