@@ -56,7 +56,7 @@ afterAll(async () => {
 
 /** They close by themselves, a second later. One that a request has not given back stays. */
 function closeKeptConnections(): void {
-  const { freeSockets } = (engine.modem as { agent: Agent }).agent
+  const { freeSockets } = (engine.modem as unknown as { agent: Agent }).agent
   for (const socket of Object.values(freeSockets).flatMap((sockets) => sockets ?? [])) socket.destroy()
 }
 
