@@ -14,7 +14,7 @@ import { askEngineAtLength } from './engine-errors.js'
 export function connectEngine(at: Pick<Docker.DockerOptions, 'socketPath'> = {}): Docker {
   assertNotBehindSsh(process.env.DOCKER_HOST)
   const engine = new Docker(at)
-  const modem = engine.modem as unknown as Modem
+  const modem = modemOf(engine)
   modem.agent = engineAgent(modem.protocol)
   return engine
 }
@@ -23,6 +23,18 @@ export function connectEngine(at: Pick<Docker.DockerOptions, 'socketPath'> = {})
 interface Modem {
   readonly protocol: 'http' | 'https'
   agent: Agent
+}
+
+function modemOf(engine: Docker): Modem {
+  return engine.modem as unknown as Modem
+}
+
+/** The same client, which keeps no connection and uses none that was kept. */
+function withNewConnections(engine: Docker): Docker {
+  const modem = modemOf(engine)
+  const agent = engineAgent(modem.protocol, false)
+  const asking = Object.create(modem, { agent: { value: agent } }) as Modem
+  return Object.create(engine, { modem: { value: asking } }) as Docker
 }
 
 /** Throws `BadInput` (`engine-remote`): the Engine must share the mounts and networks of stagerd. The bundle has no SSH. */
@@ -37,10 +49,14 @@ export function assertNotBehindSsh(host = ''): void {
 /**
  * Throws `Unavailable` (`engine-down`), also for an Engine without its containerd. That one answers, but can neither start a
  * container nor learn of its end. The answer to a ping does not tell that; the list of components omits what is away.
+ *
+ * The connection is a new one. An Engine that is told to stop takes no more of these before it ends its containers, but goes on to
+ * answer over those that it has. So it is known, when a container has ended, whether the Engine may have ended it.
  */
 export async function pingEngine(engine: Docker, deadlineMs = 5_000): Promise<void> {
+  const asked = withNewConnections(engine)
   // The types lack the options.
-  const ask = (abortSignal: AbortSignal) => (engine.version as Version).call(engine, { abortSignal })
+  const ask = (abortSignal: AbortSignal) => (asked.version as Version).call(asked, { abortSignal })
   // It is asked again and again: an Engine that hangs must not keep each connection.
   const { Components: components } = await askEngineAtLength('answer', ask, deadlineMs, new AbortController().signal)
   if (!Array.isArray(components))

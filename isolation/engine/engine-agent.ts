@@ -7,11 +7,11 @@ interface Adding {
   addRequest(request: ClientRequest, ...more: readonly unknown[]): void
 }
 
-/** How long a connection is kept for the next request, in milliseconds: the requests of a launch follow one another sooner. */
-const KEPT_MS = 1_000
-
-/** Of the connections that nobody uses. */
-const MOST_KEPT = 4
+/**
+ * Of the connections that nobody uses. They are kept for a second: the requests of a launch follow one another sooner. With a new
+ * connection, a request takes half as much again of the processor.
+ */
+const KEEPING = { keepAlive: true, maxFreeSockets: 4, timeout: 1_000 }
 
 /**
  * An agent whose requests fail when their answer is cut off, as by an Engine that is killed in the middle of it. docker-modem
@@ -20,10 +20,10 @@ const MOST_KEPT = 4
  * docker-modem describes each request by `inspect` for a log that nobody reads, and with it the agent, and all that its
  * connections refer to: more than half of what a staging cost the daemon. So the agent describes itself by its name.
  *
- * A few connections are kept for a moment: with a new one, a request takes half as much again of the processor.
+ * @param keeping whether a few connections are kept for the next requests
  */
-export function engineAgent(protocol: 'http' | 'https'): HttpAgent | HttpsAgent {
-  const options = { keepAlive: true, maxFreeSockets: MOST_KEPT, timeout: KEPT_MS }
+export function engineAgent(protocol: 'http' | 'https', keeping = true): HttpAgent | HttpsAgent {
+  const options = keeping ? KEEPING : {}
   const agent = protocol === 'https' ? new HttpsAgent(options) : new HttpAgent(options)
   Object.defineProperty(agent, inspect.custom, { value: () => 'EngineAgent' })
   const adding = agent as unknown as Adding

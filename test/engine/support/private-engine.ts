@@ -56,6 +56,10 @@ export class PrivateEngine {
     return { DOCKER_HOST: `unix://${this.socket}` }
   }
 
+  get isRunning(): boolean {
+    return this.#dockerd !== undefined && !hasEnded(this.#dockerd)
+  }
+
   async restart(): Promise<void> {
     if (this.ranges.length === 0) await this.#startDockerd([])
     else await this.#withRanges(() => this.#startDockerd([`--userns-remap=${ACCOUNT}`]))
@@ -157,8 +161,12 @@ export class PrivateEngine {
 }
 
 async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
-  if (!child || child.exitCode !== null || child.signalCode !== null) return
+  if (!child || hasEnded(child)) return
   const gone = once(child, 'exit')
   child.kill(signal)
   await gone
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
 }

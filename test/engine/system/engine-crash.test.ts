@@ -62,6 +62,8 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
+  // After a failure: the tests after it must not wait for an Engine that nobody starts.
+  if (!engine.isRunning) await engine.restart()
   await until('nothing is left', async () => {
     // Containers that wait for a launch are released by it.
     await daemon.ask('POST', '/v1/node/gc', { dry_run: true })

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import Docker from 'dockerode'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { connectEngine } from '../../../isolation/engine/connect.js'
+import { connectEngine, pingEngine } from '../../../isolation/engine/connect.js'
 import { engineAgent } from '../../../isolation/engine/engine-agent.js'
 
 it('the agent of the Engine describes itself in a word, whatever it is connected to', async () => {
@@ -75,6 +75,20 @@ describe('the connections of a client to an Engine', () => {
     await first.end()
     const second = await listen(path)
     onTestFinished(second.end)
+    await expect(engine.info()).resolves.toEqual({})
+  })
+
+  it('are not what a ping goes over: an Engine that ends its containers answers, but takes no new ones', async () => {
+    const path = await socketPath()
+    const { end } = await listen(path)
+    onTestFinished(end)
+    const engine = connectEngine({ socketPath: path })
+    await engine.info()
+    await rm(path)
+    await expect(pingEngine(engine)).rejects.toMatchObject({
+      code: 'engine-down',
+      message: expect.stringContaining('ENOENT') as string,
+    })
     await expect(engine.info()).resolves.toEqual({})
   })
 
