@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { unfinished, violations } from './check-recorded.js'
+import { endings, violations } from './check-recorded.js'
 import type { Change, LaunchRow, StagingRow } from './recorded-history.js'
 
 const queued: StagingRow = { sequence: 1, uuid: 's', state: 'queued', term: null, step: 0, relaunches: 0 }
@@ -40,11 +40,11 @@ class Recording {
 
 it('nothing is wrong with a staging that one node begins and, after the end of its term, another one ends', () => {
   const recording = new Recording()
-  expect(unfinished(recording.changes)).toEqual(['s'])
+  expect([...endings(recording.changes)]).toEqual([['s', undefined]])
   recording.ends(1).becomes({ term: null }).becomes({ term: 2 }).launch({ state: 'aborted' }, {})
   recording.launch({ uuid: 'm' }).launch({ state: 'done' }, { uuid: 'm' }).becomes({ state: 'succeeded' })
   expect(recording.wrong).toEqual([])
-  expect(unfinished(recording.changes)).toEqual([])
+  expect([...endings(recording.changes)]).toEqual([['s', 'succeeded']])
 })
 
 describe('what is found', () => {

@@ -1,4 +1,4 @@
-import { isOpen, isTerminal } from '../../../daemon/model/staging.js'
+import { isOpen, isTerminal, type StagingState } from '../../../daemon/model/staging.js'
 import type { Change, LaunchRow, StagingRow, TermRow } from './recorded-history.js'
 
 /**
@@ -27,11 +27,12 @@ export function violations(changes: readonly Change[]): readonly string[] {
   return history.violations
 }
 
-/** UUIDs of stagings that have not ended. */
-export function unfinished(changes: readonly Change[]): readonly string[] {
-  const states = new Map<string, boolean>()
-  for (const { source, after } of changes) if (source === 'stagings') states.set(after.uuid, isTerminal(after.state))
-  return [...states].filter(([, ended]) => !ended).map(([uuid]) => uuid)
+/** How each staging has ended, by its UUID; undefined for one that has not. */
+export function endings(changes: readonly Change[]): ReadonlyMap<string, StagingState | undefined> {
+  const states = new Map<string, StagingState | undefined>()
+  for (const { source, after } of changes)
+    if (source === 'stagings') states.set(after.uuid, isTerminal(after.state) ? after.state : undefined)
+  return states
 }
 
 class History {
