@@ -133,7 +133,7 @@ it(`${STAGINGS} stagings at three nodes, while nodes and servers die and are cut
   )
 
   const changes = await recorded(connection)
-  figures.check('lost', 'verdicts of a fleet', violations(changes))
+  figures.check('loss', 'verdicts of a fleet', violations(changes))
   expect(violations(changes)).toEqual([])
   const ended = endings(changes)
   expect([...ended.keys()].sort()).toEqual([...acknowledged].sort())
