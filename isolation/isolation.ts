@@ -46,7 +46,8 @@ import type { KeptContainer } from './kept-container.js'
  *   environment of the first one, with no more rights. Several can be open at once. A release ends them all.
  * - `sweep` removes all resources of containers of this node that are not in `live`, such as those that a crash left
  *   behind. It is called before the first `prepare`, when the Engine is available again, and periodically, because the
- *   Engine completes requests of a client that has died. `live` may change during the sweep.
+ *   Engine completes requests of a client that has died. `live` may change during the sweep. A network without a way out
+ *   outlives its launch by some seconds, for the next one; a sweep while nothing is live removes it.
  *
  * ERRORS
  * - `BadInput`: the package or the plan is at fault (an archive with a path outside of its root). `NotRunnable`, if the

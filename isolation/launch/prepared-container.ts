@@ -14,11 +14,10 @@ import type { RunningContainer } from '../engine/running-container.js'
 import { giveSecrets } from '../engine/secret-files.js'
 import { WaitingUseGauge } from '../engine/waiting-use.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
-import { launchComment, launchName } from '../host/ownership.js'
+import { launchName } from '../host/ownership.js'
 import type { CacheFate, PreparedContainer, ReleaseReport, StartHooks, WaitingUse } from '../isolation.js'
 import type { ContainerPlan, PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
-import type { Bridge } from '../network/bridges.js'
-import type { FirewallGuard } from '../network/firewall-guard.js'
+import type { LeasedNetwork } from '../network/networks.js'
 import type { Layer } from '../layers/layer.js'
 import type { AfterContainer } from './after-container.js'
 import { CacheMount, type CacheMountParts } from './cache-mount.js'
@@ -31,7 +30,6 @@ const LONG_GRACE_MS = 15_000
 
 export interface StartParts extends Surroundings, Omit<StagerfsParts & CacheMountParts, 'owners'> {
   readonly engine: Docker
-  readonly firewall: FirewallGuard
   /** Of this node, for containers with egress. */
   readonly proxies: readonly ProxyAddress[]
   /** The seccomp profile of all containers, as JSON. */
@@ -50,7 +48,8 @@ export interface RootImage {
 export interface Prepared {
   readonly plan: PreparePlan
   readonly image: RootImage
-  readonly bridge: Bridge
+  /** Open. */
+  readonly network: LeasedNetwork
   /** Of the layers and the image, until the undo. */
   readonly holder: Holder
   /** Those for which the layers of the root were made. */
@@ -97,7 +96,7 @@ export class PreparedDockerContainer implements PreparedContainer {
   constructor(parts: StartParts, prepared: Prepared) {
     this.#parts = parts
     this.#prepared = prepared
-    this.address = prepared.bridge.subnet.gateway
+    this.address = prepared.network.bridge.subnet.gateway
   }
 
   async createAhead(plan: ContainerPlan, signal: AbortSignal): Promise<void> {
@@ -203,7 +202,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     signal: AbortSignal,
     { templates = [] }: Pick<StartHooks, 'templates'> = {},
   ): Promise<Bound> {
-    const { engine, firewall } = this.#parts
+    const { engine } = this.#parts
     const { plan, image, holder, owners, undo, after } = this.#prepared
     const { id } = plan
     const stagerfs = wanted.stagerfs ? new Stagerfs({ ...this.#parts, owners }, { id, holder }) : undefined
@@ -213,7 +212,6 @@ export class PreparedDockerContainer implements PreparedContainer {
     stagerfs?.deferUndo(after)
     filled?.deferUndo(after)
     cache?.deferUndo(after)
-    after.defer('remove the firewall rules', (deadline) => firewall.remove({ comment: this.#comment }, deadline))
     after.deferContainer(() => new Container(engine, launchName(id)).remove())
     await stagerfs?.makeDirectories()
     await cache?.makeDirectories()
@@ -225,24 +223,16 @@ export class PreparedDockerContainer implements PreparedContainer {
     { stagerfs, cache, files }: Bound,
     signal: AbortSignal,
   ): Promise<Container> {
-    const { engine, firewall, proxies } = this.#parts
-    const { plan: prepared, bridge, step } = this.#prepared
+    const { engine, proxies } = this.#parts
+    const { plan: prepared, network, step } = this.#prepared
     const { egress, publish } = prepared
     const lose = (error: unknown) => this.#lost.abort(error)
-    const rules = {
-      bridge: bridge.interface,
-      gateway: this.address,
-      comment: this.#comment,
-      coordinatorPort: plan.coordinatorPort,
-      egress,
-      proxies,
-      published: publish.length > 0,
-    }
+    const rules = { coordinatorPort: plan.coordinatorPort, egress, proxies, published: publish.length > 0 }
     const events = { restored: () => this.#hooks.repaired?.('firewall rules'), lost: lose }
     const mounted = { stagerfs: stagerfs?.mountPoint, cache: cache?.mountPoint, files }
-    const request = { ...prepared, ...plan, ...mounted, network: bridge.network }
+    const request = { ...prepared, ...plan, ...mounted, network: network.bridge.network }
     const [, container] = await settleAll([
-      step('firewall', () => firewall.add(rules, events, signal)),
+      step('firewall', () => network.protect(rules, events, signal)),
       step('create', () => this.#createFrom(request, signal)),
       watchEngine(engine, lose, this.#connections.signal),
     ])
@@ -275,9 +265,5 @@ export class PreparedDockerContainer implements PreparedContainer {
       }
       return { container, attached, bound, ...(await container.inspectStarted()) }
     })
-  }
-
-  get #comment(): string {
-    return launchComment(this.#parts.owner, this.#prepared.plan.id)
   }
 }

@@ -64,6 +64,10 @@ export class PrivateDaemon {
     return this.#process?.pid ?? 0
   }
 
+  get isRunning(): boolean {
+    return this.#process?.exitCode === null && this.#process.signalCode === null
+  }
+
   /** Starts it again on the same state, after its end, from now on with these flags. */
   async restart(flags = this.#flags): Promise<void> {
     this.#flags = flags
