@@ -44,7 +44,7 @@ export class LaunchContainer {
     this.#ahead = await this.parts.prepared.take(plan)
     if (!this.#ahead) return
     ;({ uuid: this.#uuid, container: this.#container } = this.#ahead)
-    this.#ahead.reportSteps(this.#step)
+    this.#ahead.reportSteps(this.#stepsOf(this.#uuid))
     void this.#ahead.container.mountAhead(plan.start, signal)
   }
 
@@ -65,11 +65,12 @@ export class LaunchContainer {
     const { start } = plan
     const { uuid } = this
     live.add(uuid)
-    const container = (this.#container ??= await this.#prepareWithNetwork(plan, this.#step, signal))
+    const step = this.#stepsOf(uuid)
+    const container = (this.#container ??= await this.#prepareWithNetwork(plan, step, signal))
     const startedAt = performance.now()
     const listener = await coordinator.open(this.handler, container.address, this.#ahead?.port)
     this.#listener = listener
-    this.#step('listener', performance.now() - startedAt)
+    step('listener', performance.now() - startedAt)
     const repaired = (what: string) =>
       logger.warn({ launch: uuid, what }, 'a resource of a launch was removed from outside; stagerd has restored it')
     const running = await container.start(
@@ -85,11 +86,12 @@ export class LaunchContainer {
     return running
   }
 
-  readonly #step: Step = (step, milliseconds) => {
+  #stepsOf(launch: string): Step {
     const { logger, stepEnded } = this.parts
-    const { uuid: launch } = this
-    stepEnded?.({ staging: this.staging.uuid, launch, step, milliseconds })
-    logger.debug({ launch, step, ms: milliseconds }, 'launch step')
+    return (step, milliseconds) => {
+      stepEnded?.({ staging: this.staging.uuid, launch, step, milliseconds })
+      logger.debug({ launch, step, ms: milliseconds }, 'launch step')
+    }
   }
 
   /** What is still being removed, and what was created ahead, may have the last networks of the pool. */
@@ -123,6 +125,7 @@ export class LaunchContainer {
 
   async #undo(cache: CacheFate | Promise<CacheFate>): Promise<void> {
     const { janitor, live, logger } = this.parts
+    // Until then, its refusals are told.
     void Promise.resolve(cache).then(() => this.handler.close())
     this.#ahead?.leave()
     const releasing = this.#container?.release(cache)

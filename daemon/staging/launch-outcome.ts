@@ -1,20 +1,4 @@
-import type { ForcedEnding } from '../../isolation/isolation.js'
 import type { Staging } from '../model/staging.js'
-import type { RecordedVerdict } from './record-verdict.js'
-
-/** What ended a launch. */
-export type LaunchCause =
-  /** `recorded` resolves after the transaction of the verdict, or with what ended the container before it. */
-  | { readonly kind: 'verdict'; readonly recorded: Promise<RecordedVerdict | Earlier> }
-  /** The container has ended without a verdict, or is being ended for `cause`. */
-  | { readonly kind: 'ended'; readonly cause?: ForcedEnding }
-  /** It has sent more data than it may have in the store. */
-  | { readonly kind: 'data-limit'; readonly limitBytes: number }
-  | { readonly kind: 'stopped' }
-
-export interface Earlier {
-  readonly earlier: ForcedEnding
-}
 
 export type Conclusion =
   | { readonly kind: 'settled'; readonly staging: Staging }

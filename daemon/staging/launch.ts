@@ -3,12 +3,13 @@ import type { Ending, RunningContainer } from '../../isolation/isolation.js'
 import type { LogWriter } from '../log/log-writer.js'
 import type { NeedlessRelaunch, Staging, Verdict, WorkingCopy } from '../model/staging.js'
 import type { LaunchSecrets } from '../secrets/secrets.js'
-import { failureOfDataLimit, whyEnded } from './failures.js'
+import { whyEnded } from './failures.js'
 import { FirstCause } from './first-cause.js'
 import { LaunchConclusion } from './launch-conclusion.js'
 import { LaunchContainer } from './launch-container.js'
 import type { LaunchParts, LaunchRequest } from './launch-parts.js'
-import type { Conclusion, Earlier, LaunchCause, LaunchOutcome } from './launch-outcome.js'
+import { assertOpen, goesOn, type Earlier, type LaunchCause } from './launch-cause.js'
+import type { Conclusion, LaunchOutcome } from './launch-outcome.js'
 import { needlessRelaunch } from './needless-relaunch.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan } from './plan.js'
 import { withSecrets } from './plan-with-secrets.js'
@@ -163,19 +164,7 @@ export class Launch implements OwningLaunch {
   }
 
   assertOpen(): void {
-    const cause = this.#cause.first
-    switch (cause?.kind) {
-      case undefined:
-        return
-      case 'verdict':
-        throw launchEnded()
-      case 'stopped':
-        throw launchEnded('it was stopped')
-      case 'data-limit':
-        throw launchEnded(failureOfDataLimit('', cause.limitBytes).message)
-      case 'ended':
-        throw launchEnded(cause.cause && whyEnded(cause.cause))
-    }
+    assertOpen(this.#cause.first)
   }
 
   exceedData(limitBytes: number): void {
@@ -199,7 +188,7 @@ export class Launch implements OwningLaunch {
     try {
       const cause = await this.#firstCause(running)
       const ended = this.#endOf(running, cause)
-      const next = await this.#next(cause)
+      const next = await goesOn(cause)
       if (next) return { kind: 'settled', staging: next, over: this.#over(running), released: this.#endLater(ended) }
       const ending = await ended
       // What a program that was killed has left may be cut short.
@@ -216,14 +205,6 @@ export class Launch implements OwningLaunch {
       await this.#container.release()
       throw error
     }
-  }
-
-  /** The staging, if it goes on with another launch, which can prepare itself while this one ends. */
-  async #next(cause: LaunchCause): Promise<Staging | undefined> {
-    if (cause.kind !== 'verdict') return undefined
-    const recorded = await cause.recorded.catch(() => undefined)
-    if (!recorded || 'earlier' in recorded || recorded.staging.state !== 'running') return undefined
-    return recorded.staging
   }
 
   /** The next launch need not wait until the Engine has noticed the end of this one. */

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import { canonicalJson } from '../../base/canonical-json.js'
 import type { Isolation, PreparedContainer } from '../../isolation/isolation.js'
 import { canBeGivenLater } from '../../isolation/later-variables.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 import type { ReservedPort } from '../coordinator/reserved-port.js'
 import type { Janitor } from './janitor.js'
 import type { LiveContainers } from './live-containers.js'
-import type { LaunchPlan } from './plan.js'
+import { both, kindOf, type Fit, type Preparation } from './preparation.js'
 import { isMoreThanWaiting } from './waiting-bounds.js'
 
 export interface PreparedLaunchesParts {
@@ -66,16 +65,6 @@ export type PreparedOutcome = (typeof PREPARED_OUTCOMES)[number]
 
 /** How often it is looked at what they use, in milliseconds. Most are used sooner on a busy node, and are not looked at. */
 const LOOK_MS = 1_000
-
-export interface Preparation {
-  /** How many of its kind are to wait then; default: 1. */
-  readonly most?: number
-  /** Whether the oldest one of another kind makes way if there is no place; default: it does, for the first of its kind. */
-  readonly makesWay?: boolean
-}
-
-/** As far as it decides what a container is created with. */
-type Fit = Pick<LaunchPlan, 'prepare' | 'start'>
 
 /**
  * Containers that were created ahead, so that a launch need not wait for one.
@@ -169,7 +158,7 @@ export class PreparedLaunches {
     await this.#filling.get(kind)
   }
 
-  /** Releases all that no launch has taken, also those that are being made: they hold layers, images and networks. Resolves when they are gone. */
+  /** Releases all that no launch has, and those that are being made: they hold layers and networks. Resolves when they are gone. */
   async clear(): Promise<void> {
     this.#making.abort(new Error('what was created ahead is released'))
     if (!this.#isStopped) this.#making = new AbortController()
@@ -311,17 +300,4 @@ export class PreparedLaunches {
       logger.error({ err: error, launch: uuid, what }, 'a resource of a prepared launch could not be removed')
     await janitor.trySweep()
   }
-}
-
-function both(one: Preparation = { makesWay: false }, other: Preparation): Preparation {
-  const makesWay = one.makesWay !== false || other.makesWay !== false
-  return { most: Math.max(one.most ?? 1, other.most ?? 1), makesWay }
-}
-
-/** Launches of one kind can be served by the same container. */
-export function kindOf({ prepare, start }: Fit): string {
-  const { root, shims, user, egress, publish } = prepare
-  const { command, workingDirectory, limits } = start
-  const layers = root.map(({ sha256, removals }) => ({ sha256, removals }))
-  return canonicalJson({ layers, shims, user, egress, publish, command, workingDirectory, limits })
 }

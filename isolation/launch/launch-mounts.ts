@@ -1,7 +1,6 @@
 import type { Holder } from '../../base/leases.js'
 import { settleAll } from '../../base/settle-all.js'
 import type { StartPlan } from '../launch-plan.js'
-import type { AfterContainer } from './after-container.js'
 import { CacheMount, type CacheMountParts } from './cache-mount.js'
 import { Stagerfs, type StagerfsParts } from './stagerfs.js'
 import type { Step } from './step.js'

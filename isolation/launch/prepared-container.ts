@@ -91,7 +91,6 @@ export class PreparedDockerContainer implements PreparedContainer {
   /** Or no launch may have it any more. */
   #isGone = false
   #running: RunningContainer | undefined
-  /** Set when its cache belongs to somebody. */
   #mounts: LaunchMounts | undefined
   #released: Promise<ReleaseReport> | undefined
 
@@ -143,7 +142,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     const { mounts, filled } = bound
     const [created] = await settleAll([
       ahead?.container ?? this.#create(plan, bound, signal),
-      ahead ? this.#mountInto(ahead, plan, signal) : this.#mount(bound, plan, signal),
+      ahead ? this.#mountInto(ahead, plan, signal) : mounts.mount(plan, signal),
     ])
     signal.throwIfAborted()
 
@@ -196,17 +195,12 @@ export class PreparedDockerContainer implements PreparedContainer {
     return await step('undo', async () => ({ failures: await (this.#running?.release(undo) ?? undo.run()) }))
   }
 
-  #mount({ mounts }: Bound, plan: MountPlan, signal: AbortSignal, inside?: () => Promise<void>): Promise<void> {
-    this.#mounts = mounts
-    return mounts.mount(plan, signal, inside)
-  }
-
   async #mountInto({ container, pid, bound }: Waiting, plan: MountPlan, signal: AbortSignal): Promise<void> {
     const inside = async () => {
       container.assertContains(pid)
       await bound.mounts.stagerfs?.mountKernelFilesystems(pid, signal)
     }
-    await this.#mount(bound, plan, signal, () => this.#inside(container, signal, inside))
+    await bound.mounts.mount(plan, signal, () => this.#inside(container, signal, inside))
   }
 
   /** What its first process has to be there for. */
@@ -231,6 +225,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     const { plan, image, holder, owners, step, undo, after } = this.#prepared
     const { id } = plan
     const mounts = new LaunchMounts({ ...this.#parts, owners }, { id, holder, step }, wanted)
+    this.#mounts = mounts
     const filled = templates.length > 0 ? new FilledTemplates(this.#parts, id, image.layers) : undefined
     undo.defer('close the connections to the Engine', () => this.#connections.abort())
     mounts.stagerfs?.deferUndo(after)

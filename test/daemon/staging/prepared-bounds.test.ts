@@ -12,6 +12,7 @@ import {
   PreparedLaunches,
   type PreparedLaunch,
   type PreparedLaunchesParts,
+  type PreparedOutcome,
 } from '../../../daemon/staging/prepared-launches.js'
 import { Releases } from '../../../daemon/staging/releases.js'
 import { MOST_WAITING_BYTES } from '../../../daemon/staging/waiting-bounds.js'
