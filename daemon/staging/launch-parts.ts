@@ -43,6 +43,8 @@ export interface LaunchParts {
 
 export interface LaunchRequest {
   readonly staging: Staging
+  /** As `LaunchOutcome.over` of the launch before it: until then, this one only prepares itself. */
+  readonly before?: Promise<void> | undefined
   readonly log: LogWriter
   /** Ends the launch without a verdict, because of a cancellation or the end of the daemon. */
   readonly stop: AbortSignal

@@ -11,7 +11,10 @@ export class LaunchRunner {
   async run(request: LaunchRequest): Promise<LaunchOutcome> {
     const { releases, secrets } = this.parts
     await orAborted(releases.room(), request.stop).catch(() => undefined)
-    if (request.stop.aborted) return { kind: 'stopped', released: Promise.resolve() }
+    if (request.stop.aborted) {
+      await request.before
+      return { kind: 'stopped', released: Promise.resolve() }
+    }
     const given = await secrets.ofLaunch(request.staging)
     const outcome = await new Launch(this.parts, request, given).run()
     releases.add(outcome.released)

@@ -117,19 +117,27 @@ export class StagingRunner {
     const ended = AbortSignal.any([cancelled, stop])
     const isCancelled = () => cancelled.aborted
     let staging = admitted.cancelRequested ? admitted : await this.#begun(admitted, log, ended)
-    while (staging.state === 'running') {
-      if (staging.cancelRequested || isCancelled()) {
-        await ledger.cancel(staging.uuid)
-        await log.message('Staging was cancelled.')
-        return
+    let before: Promise<void> | undefined
+    try {
+      while (staging.state === 'running') {
+        if (staging.cancelRequested || isCancelled()) {
+          await before
+          await ledger.cancel(staging.uuid)
+          await log.message('Staging was cancelled.')
+          return
+        }
+        const outcome = await launches.run({ staging, before, log, stop: ended, uploads })
+        released.push(outcome.released)
+        before = outcome.over
+        if (outcome.kind === 'stopped' && !isCancelled()) {
+          await log.message('stagerd is stopping; staging continues when it is started again.')
+          return
+        }
+        staging = await this.#after(staging, outcome, log, ended)
       }
-      const outcome = await launches.run({ staging, log, stop: ended, uploads })
-      released.push(outcome.released)
-      if (outcome.kind === 'stopped' && !isCancelled()) {
-        await log.message('stagerd is stopping; staging continues when it is started again.')
-        return
-      }
-      staging = await this.#after(staging, outcome, log, ended)
+    } finally {
+      // What follows is the end of the log.
+      await before?.catch(() => undefined)
     }
     if (staging.state === 'succeeded') await log.message(COMPLETE)
   }
