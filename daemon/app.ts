@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
@@ -46,7 +47,8 @@ import { measureProcess } from './metrics/process-metrics.js'
 import { StagingMetrics } from './metrics/staging-metrics.js'
 import { measureStorage } from './metrics/storage-metrics.js'
 import { measureVerification } from './metrics/verification-metrics.js'
-import { isTerminal } from './model/staging.js'
+import type { Term } from './model/node.js'
+import { isTerminal, type Staging } from './model/staging.js'
 import { nodeFacts } from './node-facts.js'
 import { examineHost } from './node/host-findings.js'
 import { NodeReport } from './node/node-report.js'
@@ -59,6 +61,7 @@ import { Runs } from './runs/runs.js'
 import { readSecretsKey } from './secrets/secrets-key.js'
 import { Seal } from './secrets/seal.js'
 import { Secrets } from './secrets/secrets.js'
+import type { ListenAddress } from './settings/parse-value.js'
 import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
 import { KeptLaunches } from './staging/kept-launches.js'
@@ -69,8 +72,9 @@ import { Reuse } from './staging/reuse.js'
 import { PreparedLaunches } from './staging/prepared-launches.js'
 import { Releases } from './staging/releases.js'
 import { StagingService } from './staging/staging-service.js'
+import { InProcessWakeups } from './store/wakeups.js'
 import { StateDirectory } from './state-directory.js'
-import { observeEnds } from './store/observed-ledger.js'
+import { observeEnds, observeEndsOfNode } from './store/observed-ledger.js'
 import type { StagingLedger } from './store/staging-ledger.js'
 import { PackageQuota } from './store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from './store/resource-ingest.js'
@@ -127,11 +131,13 @@ export async function buildApp(
   undo.defer('close the database', () => store.close())
   const { packages, stagers, pipelines, policies, references } = store
   const traces = await openTraces(ofProcess, { version, logger }, undo)
-  const ledger = observeEnds(store.ledger, (staging) => {
+  const ended = (staging: Staging) => {
     metrics.ended(staging)
     traces?.ended(staging)
     webhooks.deliveries.wake()
-  })
+  }
+  const ledger = observeEnds(store.ledger, ended)
+  const ledgerOf = (term: Term) => observeEndsOfNode(store.nodeLedger(term), ended)
   const verifications = await Verifications.load({ repository: store.verifications, logger })
   const damaged = verifications.damaged('blob').map((one) => [one.id, one.damaged] as const)
   const known = { damaged, observer: verifications }
@@ -175,7 +181,6 @@ export async function buildApp(
   const launches = new LaunchRunner({
     isolation,
     coordinator,
-    ledger,
     resolver,
     workingCopy: {
       blobs,
@@ -201,10 +206,13 @@ export async function buildApp(
     },
   })
   const uploads = { blobs, references, liveBlobs, logger }
+  const identity = { uuid: nodeId, name: hostname(), labels: [], address: addressOf(settings.control.address) }
   const service = new StagingService(
     {
       ...{ packages, stagers, pipelines, ledger, janitor, kept, prepared, toCome, launches, reuse },
       ...{ logs, logger, uploads, secrets, retryMs },
+      term: { nodes: store.nodes, node: identity, ledgerOf },
+      wakeups: new InProcessWakeups(),
     },
     concurrency,
   )
@@ -352,4 +360,8 @@ export async function buildApp(
   })
   callers.trust(api.server)
   return { api, service, deliveries: webhooks.deliveries, runs, bootstraps, readiness, ledger, verifier, cloudFoundry }
+}
+
+function addressOf(address: ListenAddress | undefined): string | undefined {
+  return address && `${address.host}:${address.port}`
 }

@@ -34,7 +34,6 @@ export interface RestorerParts {
     drain(): void
     undrain(): void
     idle(): Promise<void>
-    takeUp(): Promise<void>
   }
   readonly bootstraps: { resume(): Promise<void> }
   readonly webhooks: { seal(): Promise<void> }
@@ -197,7 +196,6 @@ export class Restorer {
     }
     await attempt(() => webhooks.seal())
     for (const { folder, uuid, file } of others) await attempt(() => logs[folder].take(uuid, file))
-    await attempt(() => stagings.takeUp())
     await attempt(() => bootstraps.resume())
     if (errors.length === 0) return
     const [first] = errors

@@ -5,7 +5,7 @@ import type { LaunchParts, LaunchRequest } from './launch-parts.js'
 
 /** Creates and runs the launches of all stagings. */
 export class LaunchRunner {
-  constructor(private readonly parts: LaunchParts) {}
+  constructor(private readonly parts: Omit<LaunchParts, 'ledger'>) {}
 
   /** Waits only while too many launches are being removed. Throws `Fault` (`secrets-lost`). */
   async run(request: LaunchRequest): Promise<LaunchOutcome> {
@@ -16,7 +16,7 @@ export class LaunchRunner {
       return { kind: 'stopped', released: Promise.resolve() }
     }
     const given = await secrets.ofLaunch(request.staging)
-    const outcome = await new Launch(this.parts, request, given).run()
+    const outcome = await new Launch({ ...this.parts, ledger: request.ledger }, request, given).run()
     releases.add(outcome.released)
     return outcome
   }

@@ -40,6 +40,7 @@ interface StagingRow {
   readonly taken_over: string | null
   readonly keep_failed_ms: number | null
   readonly secrets: string
+  readonly term: number | null
   readonly failure: string | null
   readonly submitted_at: string
   readonly started_at: string | null
@@ -72,8 +73,8 @@ export class StagingTable {
     const { uuid, subject, pipelineFqn, stagers, work, source, awaitsSource, reuse, keepFailedMs, secrets } = staging
     const inserted = yield* sql.one<{ sequence: number }>(
       `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, input,
-           source, awaits_source, reuse, keep_failed_ms, secrets, submitted_at)
-         VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`,
+           source, awaits_source, reuse, keep_failed_ms, secrets, labels, submitted_at)
+         VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`,
       uuid,
       subject.uuid,
       formatFqn('package', subject),
@@ -87,6 +88,7 @@ export class StagingTable {
       Number(reuse),
       keepFailedMs ?? null,
       JSON.stringify(secrets?.names ?? []),
+      JSON.stringify([...new Set(stagers.flatMap(({ labels = [] }) => labels))]),
       staging.submittedAt,
     )
     if (!secrets || !inserted) return
@@ -192,6 +194,7 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
     ...(takenOver ? { takenOver: { staging: takenOver.staging, stagers: stagersOf(takenOver) } } : {}),
     keepFailedMs: row.keep_failed_ms ?? undefined,
     secrets: JSON.parse(row.secrets) as string[],
+    ...(row.term === null ? {} : { term: row.term }),
     failure: failure && { ...failure, stager: failure.stager },
     launches,
     submittedAt: row.submitted_at,

@@ -2,8 +2,13 @@ import type { HistoryLimits } from '../result-repository.js'
 import { SqlBootstraps } from './bootstraps.js'
 import type { Dialect } from './dialect.js'
 import { SqlExchange } from './exchange.js'
+import type { Term } from '../../model/node.js'
+import type { NodeLedger } from '../node-ledger.js'
 import { SqlLedger } from './ledger.js'
+import { LedgerParts } from './ledger-parts.js'
 import { NamespaceQuota } from './namespace-quota.js'
+import { SqlNodeLedger } from './node-ledger.js'
+import { SqlNodes } from './nodes.js'
 import { PackageTable } from './package-table.js'
 import { SqlPackages } from './packages.js'
 import { SqlPipelines } from './pipelines.js'
@@ -24,6 +29,8 @@ export interface StoreOptions {
   /** Limit of a package that no policy mentions. */
   readonly packageBytes?: number | undefined
   readonly history?: HistoryLimits | undefined
+  /** For tests: in the place of the database's clock. */
+  readonly now?: Dialect['now'] | undefined
 }
 
 /** The repositories whose transactions are the same in every database. */
@@ -33,6 +40,8 @@ export abstract class SqlStore {
   readonly pipelines: SqlPipelines
   readonly policies: SqlPolicies
   readonly ledger: SqlLedger
+  readonly nodes: SqlNodes
+  readonly #ledgerParts: LedgerParts
   readonly bootstraps: SqlBootstraps
   readonly exchange: SqlExchange
   readonly references: SqlReferences
@@ -45,7 +54,7 @@ export abstract class SqlStore {
   protected constructor(
     transactions: Transactions,
     dialect: Dialect,
-    { packageBytes, history = DEFAULT_HISTORY }: StoreOptions,
+    { packageBytes, history = DEFAULT_HISTORY, now }: StoreOptions,
   ) {
     this.policies = new SqlPolicies(transactions, dialect)
     const quota = new NamespaceQuota(this.policies, packageBytes)
@@ -55,7 +64,9 @@ export abstract class SqlStore {
     this.pipelines = new SqlPipelines(transactions, dialect)
     const results = new ResultTable(quota, history)
     this.results = new SqlResults(transactions, table, results)
-    this.ledger = new SqlLedger(transactions, dialect, table, results)
+    this.#ledgerParts = new LedgerParts(transactions, dialect, table, results)
+    this.ledger = new SqlLedger(this.#ledgerParts)
+    this.nodes = new SqlNodes(transactions, now ? { now } : dialect)
     this.bootstraps = new SqlBootstraps(transactions)
     this.exchange = new SqlExchange(transactions, dialect, table)
     this.references = new SqlReferences(transactions)
@@ -63,5 +74,9 @@ export abstract class SqlStore {
     this.resourceOwners = new SqlResourceOwners(transactions)
     this.secrets = new SqlSecrets(transactions)
     this.tasks = new SqlTasks(transactions)
+  }
+  /** The ledger in the hands of a node. */
+  nodeLedger(term: Term): NodeLedger {
+    return new SqlNodeLedger(this.#ledgerParts, term)
   }
 }

@@ -3,7 +3,7 @@ import type { BackupRepository, Restored } from '../backup-repository.js'
 import type { ReferenceRepository } from '../reference-repository.js'
 import { storageError } from '../storage-errors.js'
 import { AWAITED } from '../sql/awaited-sources.js'
-import { BOOTSTRAP, OPEN_STAGING, STAGING } from '../sql/states.js'
+import { BOOTSTRAP, listOf, OPEN_STAGING, STAGING } from '../sql/states.js'
 import { StagerdDatabase } from './database.js'
 import { MIGRATIONS } from './migrations.js'
 
@@ -17,6 +17,9 @@ const CONTENT = {
   token: 'tokens',
   webhook: 'webhooks',
 } as const
+
+/** Who uses the database. A restore leaves them as they are: terms that are open go on, and their numbers are not given again. */
+const OF_THE_FLEET = ['terms', 'nodes']
 
 export class SqliteBackups implements BackupRepository {
   readonly schema = MIGRATIONS.at(-1)?.version ?? 0
@@ -74,8 +77,10 @@ export class SqliteBackups implements BackupRepository {
       'verifications',
       'cloud_foundry_tasks',
       'package_outputs',
+      ...OF_THE_FLEET,
     ])
       this.#database.statement(`DELETE FROM other.${table}`).run()
+    this.#database.statement('UPDATE other.stagings SET term = NULL').run()
     this.#cancelAwaited()
   }
 
@@ -125,8 +130,11 @@ export class SqliteBackups implements BackupRepository {
       this.#database.statement(`INSERT INTO main."${table}" (${columns}) SELECT ${columns} FROM other."${table}"`).run()
     }
     // Numbers that were in use are not given again. The rows are those of AUTOINCREMENT.
-    this.#database.statement('DELETE FROM main.sqlite_sequence').run()
-    this.#database.statement('INSERT INTO main.sqlite_sequence SELECT * FROM other.sqlite_sequence').run()
+    const replaced = `name NOT IN ${listOf(OF_THE_FLEET)}`
+    this.#database.statement(`DELETE FROM main.sqlite_sequence WHERE ${replaced}`).run()
+    this.#database
+      .statement(`INSERT INTO main.sqlite_sequence SELECT * FROM other.sqlite_sequence WHERE ${replaced}`)
+      .run()
   }
 
   #tables(): readonly string[] {
@@ -137,6 +145,7 @@ export class SqliteBackups implements BackupRepository {
       )
       .all()
       .map(({ name }) => name)
+      .filter((name) => !OF_THE_FLEET.includes(name))
   }
 
   /** An older database may have got them in another order. Generated columns are computed again. */

@@ -7,6 +7,10 @@ export const SQLITE: Dialect = {
     return `(SELECT json_group_array(${element} ORDER BY ${order}) FROM ${from})`
   },
   taken: '',
+  // That of the only process that uses it.
+  *now() {
+    return new Date()
+  },
   // There is one connection.
   isShared: false,
 }

@@ -29,9 +29,10 @@ export class SqliteStore extends SqlStore {
    * See `StagerdDatabase.open` for what it throws.
    *
    * @param packageBytes limit of a package that no policy mentions
+   * @param now see `StoreOptions`
    */
-  static open(path: string, packageBytes?: number, history?: HistoryLimits): SqliteStore {
-    return new SqliteStore(StagerdDatabase.open(path), { packageBytes, history })
+  static open(path: string, packageBytes?: number, history?: HistoryLimits, now?: StoreOptions['now']): SqliteStore {
+    return new SqliteStore(StagerdDatabase.open(path), { packageBytes, history, now })
   }
 
   /** Idempotent. */

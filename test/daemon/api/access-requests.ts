@@ -8,6 +8,7 @@ import type { Token } from '../../../daemon/model/token.js'
 import { vi } from 'vitest'
 import { tarOf } from '../../support/tar-builder.js'
 import type { ApiUnderTest } from './api-under-test.js'
+import { nodeLedgerOf } from '../../support/fleet/node-ledger.js'
 
 export interface Sent {
   readonly url: string
@@ -89,7 +90,7 @@ export class AccessClient {
 
   /** One that has ended, and can be retried. */
   async endedStaging(): Promise<string> {
-    const { ledger } = this.under.store
+    const ledger = await nodeLedgerOf(this.under.store)
     const uuid = await this.staging()
     for (let admitted = ''; admitted !== uuid;) admitted = (await ledger.admitNext())?.uuid ?? uuid
     await ledger.fail(uuid, undefined, { cause: 'infrastructure', stager: undefined, message: 'lost', hint: 'again' })

@@ -14,7 +14,9 @@ import { describeRepositories } from '../../contract/repositories.js'
 import { describeResults } from '../../contract/results.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
 import { describeSecrets } from '../../contract/secrets.js'
+import { describeTerms } from '../../contract/terms.js'
 import { PostgresServer } from './postgres-server.js'
+import { nodeIdentity, nodeLedgerOf, openLedger } from '../../support/fleet/node-ledger.js'
 
 /** All that needs a PostgreSQL, in one file: there is one server in a run of the tests. */
 let server: PostgresServer
@@ -32,7 +34,17 @@ beforeAll(async () => {
 })
 
 /** In an order in which nothing refers to what has been deleted. */
-const FILLED = ['webhook_deliveries', 'webhooks', 'stagings', 'pipelines', 'stagers', 'packages', 'policies', 'tokens']
+const FILLED = [
+  'webhook_deliveries',
+  'webhooks',
+  'stagings',
+  'nodes',
+  'pipelines',
+  'stagers',
+  'packages',
+  'policies',
+  'tokens',
+]
 
 /** A store without content. Its connections stay open for the next one. */
 async function open(options?: StoreOptions) {
@@ -44,7 +56,8 @@ async function open(options?: StoreOptions) {
 
 async function make() {
   const { store, close } = await open()
-  const { packages, stagers, pipelines, policies, ledger, secrets } = store
+  const { packages, stagers, pipelines, policies, secrets } = store
+  const ledger = await nodeLedgerOf(store)
   return { packages, stagers, pipelines, policies, ledger, secrets, close }
 }
 
@@ -54,6 +67,7 @@ describeSecrets('secrets in PostgreSQL', make)
 describeResults('results in PostgreSQL', open)
 describeNamespaceQuota('quotas in PostgreSQL', open)
 describeReferences('references in PostgreSQL', open)
+describeTerms('terms in PostgreSQL', open)
 
 describe('the tables in PostgreSQL', () => {
   // What is known of the files of a node stays on that node.
@@ -177,7 +191,8 @@ describe('nodes that share a PostgreSQL', () => {
     const submitted = await Promise.all(
       Array.from({ length: 24 }, (_, index) => submit([one!, two!, three!][index % 3]!, `app-${index}`)),
     )
-    const admitAll = async ({ ledger }: PostgresStore) => {
+    const admitAll = async (store: PostgresStore) => {
+      const ledger = await openLedger(store, nodeIdentity(), 60_000)
       const admitted: string[] = []
       for (;;) {
         const next = await ledger.admitNext()

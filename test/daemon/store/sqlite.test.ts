@@ -9,11 +9,13 @@ import { describeRepositories } from '../../contract/repositories.js'
 import { describeResults } from '../../contract/results.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
 import { describeSecrets } from '../../contract/secrets.js'
+import { describeTerms } from '../../contract/terms.js'
 import { temporaryDirectory } from './temporary-directory.js'
+import { nodeLedgerOf } from '../../support/fleet/node-ledger.js'
 
-async function open({ packageBytes, history }: StoreOptions = {}) {
+async function open({ packageBytes, history, now }: StoreOptions = {}) {
   const directory = await temporaryDirectory()
-  const store = SqliteStore.open(join(directory.path, 'stagerd.db'), packageBytes, history)
+  const store = SqliteStore.open(join(directory.path, 'stagerd.db'), packageBytes, history, now)
   return {
     directory: directory.path,
     store,
@@ -26,7 +28,8 @@ async function open({ packageBytes, history }: StoreOptions = {}) {
 
 async function make() {
   const { store, close } = await open()
-  const { packages, stagers, pipelines, policies, ledger, secrets } = store
+  const { packages, stagers, pipelines, policies, secrets } = store
+  const ledger = await nodeLedgerOf(store)
   return { packages, stagers, pipelines, policies, ledger, secrets, close }
 }
 
@@ -36,10 +39,12 @@ describeSecrets('secrets in SQLite', make)
 describeResults('results in SQLite', open)
 describeNamespaceQuota('quotas in SQLite', open)
 describeReferences('references in SQLite', open)
+describeTerms('terms in SQLite', open)
 
 it('the outputs of stagers are in no backup, because they can be made again', async () => {
   const { directory, store, close } = await open()
-  const { packages, ledger, references, backups } = store
+  const { packages, references, backups } = store
+  const ledger = await nodeLedgerOf(store)
   const { uuid: packageUuid } = await packages.create(packageDraft('app', { resource: resource() }))
   await ledger.submit({ packageUuid, pipelineFqn: 'p', stagers: ['one', 'two'].map((name) => stagerSnapshot(name)) })
   let staging = (await ledger.admitNext())!
