@@ -141,11 +141,27 @@ export async function buildApp(
   const verifications = await Verifications.load({ repository: store.verifications, logger })
   const damaged = verifications.damaged('blob').map((one) => [one.id, one.damaged] as const)
   const known = { damaged, observer: verifications }
-  const blobs = await buildBlobStore({ settings: settings.blobs, state, authorities: ca.pem, known, logger }, undo)
   const liveBlobs = new Leases()
+  const graceMs = settings.uploadGraceMs
+  const { blobs, sharedLogs } = await buildBlobStore(
+    // A node has one state directory, which has one database.
+    {
+      settings: settings.blobs,
+      state,
+      authorities: ca.pem,
+      known,
+      databaseId: nodeId,
+      live: liveBlobs,
+      graceMs,
+      logger,
+    },
+    undo,
+  )
   const seal = new Seal(await readSecretsKey(settings.secretsKey, state.secretsKey))
   const secrets = new Secrets({ repository: store.secrets, seal })
-  const logs = new LogStore(state.logs, async (uuid) => isTerminal((await ledger.get(uuid)).state))
+  const logs = new LogStore(state.logs, async (uuid) => isTerminal((await ledger.get(uuid)).state), {
+    shared: sharedLogs,
+  })
 
   // Resolution and limits.
   const resolver = new Resolver(packages, policies)
@@ -239,7 +255,6 @@ export async function buildApp(
     scan: (body, signal, observer) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal, observer),
   })
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
-  const graceMs = settings.uploadGraceMs
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, prepared, logs, graceMs })
   const facts = {
     ...{ version, nodeId, stateDir },

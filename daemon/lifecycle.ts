@@ -37,7 +37,7 @@ export class Daemon {
   }
 
   /**
-   * Throws `Conflict` (`state-dir-in-use`, `blobs-in-directory`), `Unavailable` (`disk-full`, `disk-error`,
+   * Throws `Conflict` (`state-dir-in-use`, `blobs-in-directory`, `object-store-of-another`), `Unavailable` (`disk-full`, `disk-error`,
    * `object-store-unavailable`, `object-store-refused`), `BadInput` for settings that do not work on this host, `Fault`
    * (`not-root`, `native-library`, and those of the store).
    */

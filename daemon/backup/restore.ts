@@ -96,7 +96,7 @@ export class Restorer {
       try {
         await makeDirectory(directory)
         const head = await this.#receive(body, directory, received, holder)
-        const restored = await this.#replace(path.join(directory, 'stagerd.db'), replace, received)
+        const restored = await this.#replace(path.join(directory, 'stagerd.db'), replace, received, holder)
         return { ...restored, head, resources: received.resources, leftOut: received.leftOut }
       } catch (error) {
         holder.release()
@@ -166,8 +166,8 @@ export class Restorer {
     received.resources += 1
   }
 
-  async #replace(copy: string, replace: boolean, received: Received): Promise<Restored> {
-    const { database, stagings } = this.#parts
+  async #replace(copy: string, replace: boolean, received: Received, holder: Holder): Promise<Restored> {
+    const { database, live, stagings } = this.#parts
     const wasDraining = stagings.draining
     stagings.drain()
     try {
@@ -175,6 +175,7 @@ export class Restorer {
       // None runs any more, so what is left to wait for is the removal of the last ones.
       await stagings.idle()
       await this.#placeNewLogs(received)
+      await live.confirmAll(holder)
       const restored = await database.replaceBy(copy, replace)
       await this.#follow(received)
       return restored

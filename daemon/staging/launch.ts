@@ -160,7 +160,10 @@ export class Launch implements OwningLaunch {
     if (earlier) return { earlier }
     // Its result depends on them, and they are no part of what it is compared by.
     const left = this.#secrets.given.size > 0 ? { ...work, unrepeatable: true } : work
-    return await recordVerdict(this.#parts, { staging: this.#staging, launch: this.uuid }, verdict, left)
+    const launch = { staging: this.#staging, launch: this.uuid }
+    // Whoever learns of the verdict, at any node, finds the lines that it comes after.
+    const [recorded] = await Promise.all([recordVerdict(this.#parts, launch, verdict, left), this.#log.share()])
+    return recorded
   }
 
   assertOpen(): void {

@@ -81,7 +81,7 @@ export class StagingRunner {
     try {
       const admitted = await this.#withoutOpenLaunch(await ledger.get(uuid))
       if (admitted.state !== 'running') return 'ended'
-      const log = await logs.write(uuid)
+      const log = await logs.write(uuid, { isNew: admitted.launches.length === 0 })
       try {
         await this.#logStart(admitted, log)
         await this.#launchUntilEnded(admitted, log, cancelled, uploads, released)
