@@ -4,7 +4,7 @@ import { StagerdError } from '../../base/errors.js'
 import { Mutex } from '../../base/mutex.js'
 import { settleAll } from '../../base/settle-all.js'
 import { networkComment, type Owner } from '../host/ownership.js'
-import { addressesInUse, interfaceIndex, isDeserted } from './bridge-traces.js'
+import * as traces from './bridge-traces.js'
 import type { Bridge, Bridges } from './bridges.js'
 import type { FirewallEvents, FirewallGuard } from './firewall-guard.js'
 import type { FirewallPlan } from './firewall-rules.js'
@@ -44,8 +44,11 @@ export interface LeasedNetwork {
 export interface NetworksParts {
   readonly owner: Owner
   readonly bridges: Bridges
-  readonly guard: FirewallGuard
-  readonly keptMs?: number
+  readonly guard: Pick<FirewallGuard, 'add' | 'report' | 'remove'>
+  /** Default: what the kernel says. */
+  readonly host?: Pick<typeof traces, 'interfaceIndex' | 'isDeserted' | 'addressesInUse'>
+  /** In milliseconds: see the constants above. */
+  readonly times?: { readonly kept: number; readonly look: number; readonly left: number }
 }
 
 /** A network that no launch has. */
@@ -72,7 +75,7 @@ interface Kept {
  * - The rules are in force from before the first container until after the last.
  */
 export class Networks {
-  readonly #parts: NetworksParts
+  readonly #parts: Required<NetworksParts>
   /** Launches, by network. */
   readonly #users = new Map<string, string>()
   /** The latest last. */
@@ -83,7 +86,7 @@ export class Networks {
   #isLooking = false
 
   constructor(parts: NetworksParts) {
-    this.#parts = parts
+    this.#parts = { host: traces, times: { kept: KEPT_MS, look: LOOK_MS, left: LEFT_MS }, ...parts }
   }
 
   /**
@@ -146,7 +149,7 @@ export class Networks {
       const { network, isClean } = kept
       if (!isClean || network.bridge.mtu !== this.#parts.bridges.mtu()) continue
       this.#forget(kept)
-      if (network.isIntact && isDeserted(network.bridge)) return network
+      if (network.isIntact && this.#parts.host.isDeserted(network.bridge)) return network
       this.#removeSoon(network)
     }
     return undefined
@@ -175,7 +178,7 @@ export class Networks {
   async #keepLooking(): Promise<void> {
     this.#isLooking = true
     for (;;) {
-      await delay(LOOK_MS, undefined, { ref: false })
+      await delay(this.#parts.times.look, undefined, { ref: false })
       const unclean = [...this.#kept].filter(({ isClean }) => !isClean)
       if (unclean.length === 0) break
       await this.#look(unclean)
@@ -185,8 +188,9 @@ export class Networks {
 
   /** Never rejects. */
   async #look(unclean: readonly Kept[]): Promise<void> {
-    const deserted = unclean.filter(({ network }) => isDeserted(network.bridge))
-    const inUse = deserted.length > 0 ? await addressesInUse().catch(() => undefined) : undefined
+    const { host, times } = this.#parts
+    const deserted = unclean.filter(({ network }) => host.isDeserted(network.bridge))
+    const inUse = deserted.length > 0 ? await host.addressesInUse().catch(() => undefined) : undefined
     for (const kept of unclean) {
       const { network, since } = kept
       if (!this.#kept.has(kept)) continue
@@ -196,8 +200,8 @@ export class Networks {
         kept.timer = setTimeout(() => {
           this.#forget(kept)
           this.#removeSoon(network)
-        }, this.#parts.keptMs ?? KEPT_MS).unref()
-      } else if (performance.now() - since > LEFT_MS) {
+        }, times.kept).unref()
+      } else if (performance.now() - since > times.left) {
         this.#forget(kept)
         this.#removeSoon(network)
       }
@@ -246,7 +250,7 @@ class Network {
   #index: number | undefined
 
   constructor(
-    private readonly parts: NetworksParts,
+    private readonly parts: Required<NetworksParts>,
     private readonly internal: boolean,
   ) {
     this.comment = networkComment(parts.owner, this.id)
@@ -263,17 +267,21 @@ class Network {
 
   /** Whether it may serve another launch, as far as its bridge goes: that nobody has removed it, or made it again. */
   get isIntact(): boolean {
-    return this.internal && this.#index !== undefined && interfaceIndex(this.bridge.interface) === this.#index
+    return this.internal && this.#index !== undefined && this.#indexNow(this.bridge) === this.#index
   }
 
   async create(): Promise<void> {
     this.#bridge = await this.parts.bridges.create(this.id, this.internal)
-    this.#index = interfaceIndex(this.#bridge.interface)
+    this.#index = this.#indexNow(this.#bridge)
   }
 
   /** Idempotent; also succeeds if it was never created. */
   async remove(deadline = AbortSignal.timeout(60_000)): Promise<void> {
     const { bridges, guard } = this.parts
     await settleAll([guard.remove(this, deadline), bridges.remove(this.id)])
+  }
+
+  #indexNow({ interface: name }: Bridge): number | undefined {
+    return this.parts.host.interfaceIndex(name)
   }
 }
