@@ -85,8 +85,8 @@ export class LogStore {
           share: () => upload.share(),
           finish: async () => {
             const isComplete = await this.#hasEnded(staging).catch(() => false)
-            if (isComplete) this.#isComplete(staging)
-            await upload.finish(isComplete)
+            const isOurs = await upload.finish(isComplete)
+            if (isComplete && isOurs) this.#isComplete(staging)
           },
         }),
         closed,
@@ -131,7 +131,7 @@ export class LogStore {
       const file = openSync(this.#file(staging), 'wx')
       try {
         appendFileSync(file, lines.join(''))
-        await Promise.all([datasync(file), this.#shared?.writeWhole(staging, lines)])
+        await Promise.all([datasync(file), this.#shared?.shareWhole(staging, this.#file(staging))])
         if (this.#shared) this.#isComplete(staging)
       } finally {
         closeSync(file)
@@ -171,7 +171,8 @@ export class LogStore {
     let since = known
     let version: string | undefined
     let fruitless = 0
-    while (!signal.aborted) {
+    const isAborted = () => signal.aborted
+    while (!isAborted()) {
       if (this.isOpen(staging) || this.#complete.has(staging)) {
         for await (const lines of this.#readFile(staging, { since, follow, signal }, () =>
           Promise.resolve(!this.isOpen(staging)),
@@ -188,14 +189,18 @@ export class LogStore {
       if (found.version !== version) {
         const lines = shared.read(found.segments, since)
         let next = await lines.next()
-        for (; next.done !== true && !signal.aborted; next = await lines.next()) {
-          since = next.value.at(-1)?.seq ?? since
-          yield next.value
+        try {
+          for (; next.done !== true; next = await lines.next()) {
+            if (isAborted()) return
+            since = next.value.at(-1)?.seq ?? since
+            yield next.value
+          }
+        } finally {
+          await lines.return('open')
         }
-        if (next.done === true && next.value === 'complete') return
-        const isReplaced = next.done === true && next.value === 'replaced'
-        version = isReplaced ? undefined : found.version
-        if (isReplaced) {
+        if (next.value === 'complete') return
+        version = next.value === 'replaced' ? undefined : found.version
+        if (version === undefined) {
           await this.#changeOrPoll(staging, signal)
           continue
         }

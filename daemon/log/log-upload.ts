@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { Elapsed } from '../../base/elapsed.js'
 import { errnoOf } from '../../base/errors.js'
 import { Mutex } from '../../base/mutex.js'
 import type { Bucket } from '../store/s3/bucket.js'
@@ -17,6 +18,8 @@ const SHARE_MS = 2_000
 /** How long who could not write waits before it tries again, at first and at most, in milliseconds. */
 const RETRY_MS = 2_000
 const LONGEST_RETRY_MS = 5 * 60 * 1000
+/** Within this time, in milliseconds, no other node takes a staging over: its lease is longer. */
+const ALONE_MS = 10_000
 
 export interface UploadedLog {
   readonly staging: string
@@ -26,6 +29,8 @@ export interface UploadedLog {
   readonly writer: number
   /** The lines up to this number are in the objects of earlier writers. */
   readonly since: number
+  /** How long a staging waits at most for an object store that does not answer, in milliseconds. */
+  readonly waitMs: number
 }
 
 /**
@@ -35,6 +40,7 @@ export interface UploadedLog {
  * - A line is in the store two seconds after it was written, or sooner if there are many; or when `share` resolves.
  * - What the store does not take now is tried again: nothing is kept in memory for that. A staging does not fail because of it.
  * - A short log is one object. A longer one is made one object when it is complete.
+ * - Who finds that another node has continued the log leaves it to that one.
  */
 export class LogUpload {
   readonly #mutex = new Mutex()
@@ -46,6 +52,7 @@ export class LogUpload {
   #timer: NodeJS.Timeout | undefined
   #next: Promise<void> | undefined
   #isFailing = false
+  readonly #begun = new Elapsed()
 
   constructor(
     private readonly objects: LogObjects,
@@ -66,10 +73,22 @@ export class LogUpload {
   /** Resolves when all lines of the file are in the store, or cannot be put there now. Never rejects. */
   async share(): Promise<void> {
     // One that waits for its turn has the lines of now, too.
-    await (this.#next ??= this.#mutex.run(() => {
+    this.#next ??= this.#mutex.run(() => {
       this.#next = undefined
       return this.#shareOrLater()
-    }))
+    })
+    if (!this.#isFailing) await this.#soon(this.#next)
+  }
+
+  /** Undefined if it takes too long. */
+  async #soon<T>(work: Promise<T>): Promise<T | undefined> {
+    const over = new AbortController()
+    const late = sleep(this.log.waitMs, undefined, { signal: over.signal }).catch(() => undefined)
+    try {
+      return await Promise.race([work, late])
+    } finally {
+      over.abort()
+    }
   }
 
   async #shareOrLater(): Promise<void> {
@@ -91,34 +110,48 @@ export class LogUpload {
   /**
    * The file is closed. With `isComplete`, it has all lines that the log will ever have. Never rejects; what the store does not
    * take is tried again until it does, or the node stops.
+   *
+   * @returns false if another node has continued the log
    */
-  async finish(isComplete: boolean): Promise<void> {
+  async finish(isComplete: boolean): Promise<boolean> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (!(await this.#tryToFinish(isComplete))) void this.#finishLater(isComplete)
+    const finishing = this.#tryToFinish(isComplete)
+    void finishing.then((result) => (result === 'later' ? this.#finishLater(isComplete) : undefined))
+    return (await this.#soon(finishing)) !== 'overtaken'
   }
 
   async #finishLater(isComplete: boolean): Promise<void> {
-    for (let pauseMs = RETRY_MS; !this.stop.aborted; pauseMs = Math.min(2 * pauseMs, LONGEST_RETRY_MS)) {
+    const isStopped = () => this.stop.aborted
+    for (let pauseMs = RETRY_MS; !isStopped(); pauseMs = Math.min(2 * pauseMs, LONGEST_RETRY_MS)) {
       await sleep(pauseMs, undefined, { signal: this.stop, ref: false }).catch(() => undefined)
-      if (this.stop.aborted || (await this.#tryToFinish(isComplete))) return
+      if (isStopped() || (await this.#tryToFinish(isComplete)) !== 'later') return
     }
   }
 
-  async #tryToFinish(isComplete: boolean): Promise<boolean> {
+  async #tryToFinish(isComplete: boolean): Promise<'done' | 'overtaken' | 'later'> {
     try {
-      await this.#mutex.run(async () => {
-        if (!isComplete) return await this.#share('')
-        const isOneObject = this.log.since === 0 && this.log.writer === 1 && (this.#partAt ?? 0) === 0
-        if (!isOneObject || !(await this.#share(END))) await this.#merge()
+      return await this.#mutex.run(async () => {
+        if (isComplete) return await this.#complete()
+        await this.#share('')
+        return 'done'
       })
-      return true
     } catch (error) {
       // The log was deleted.
-      if (errnoOf(error) === 'ENOENT') return true
+      if (errnoOf(error) === 'ENOENT') return 'done'
       this.#warn(error)
-      return false
+      return 'later'
     }
+  }
+
+  async #complete(): Promise<'done' | 'overtaken'> {
+    const { since, writer } = this.log
+    const isShort = since === 0 && writer === 1 && (this.#partAt ?? 0) === 0
+    if (isShort && this.#begun.ms < ALONE_MS && (await this.#share(END))) return 'done'
+    for await (const object of this.objects.list(logPrefix(this.log.staging)))
+      if ((parseSegment(object)?.writer ?? 0) > writer) return 'overtaken'
+    if (!isShort || !(await this.#share(END))) await this.#merge()
+    return 'done'
   }
 
   /**

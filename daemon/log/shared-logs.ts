@@ -4,7 +4,7 @@ import { errnoOf } from '../../base/errors.js'
 import { parsePiece, type StoredLine } from './log-file.js'
 import { readLog } from './log-reader.js'
 import { END, LOGS, logPrefix, parseSegment, partsOf, segmentKey, type Segment } from './log-segments.js'
-import { LogUpload, type LogObjects } from './log-upload.js'
+import { LogUpload, type LogObjects, type UploadedLog } from './log-upload.js'
 
 export interface SharedLog {
   /** Changes with its lines. */
@@ -13,6 +13,7 @@ export interface SharedLog {
 }
 
 const NEWLINE = 0x0a
+const WAIT_MS = 10_000
 const END_BYTES = Buffer.from(END)
 
 /**
@@ -28,6 +29,8 @@ export class SharedLogs {
   constructor(
     private readonly objects: LogObjects,
     private readonly logger: Pick<Logger, 'warn'>,
+    /** How long a staging waits at most for an object store that does not answer, in milliseconds. */
+    private readonly waitMs = WAIT_MS,
   ) {}
 
   /** Nothing is tried again any more. */
@@ -42,9 +45,12 @@ export class SharedLogs {
    */
   async begin(staging: string, file: string, isNew: boolean): Promise<LogUpload> {
     const { segments } = isNew ? { segments: [] } : await this.find(staging)
-    const writer = Math.max(0, ...segments.map((one) => one.writer)) + 1
-    const since = segments.length === 0 ? 0 : await this.#prepare(segments, file)
-    return new LogUpload(this.objects, { staging, file, writer, since }, this.logger, this.#stop.signal)
+    if (segments.length === 0) return this.#newUpload({ staging, file, writer: 1, since: 0 })
+    const writer = Math.max(...segments.map((one) => one.writer)) + 1
+    const since = await this.#prepare(segments, file)
+    // From now on, what an earlier writer adds counts for nothing.
+    await this.objects.put(segmentKey(staging, writer, since + 1), Buffer.alloc(0))
+    return this.#newUpload({ staging, file, writer, since })
   }
 
   /** Returns the number of the last line in the store. The file has that line and all before it then. */
@@ -68,25 +74,26 @@ export class SharedLogs {
   async #fetch(segments: readonly Segment[], file: string): Promise<void> {
     const temporary = `${file}.new`
     const handle = await open(temporary, 'w')
+    const pieces = this.read(segments, 0)
     try {
-      const pieces = this.read(segments, 0)
       let next = await pieces.next()
       for (; next.done !== true; next = await pieces.next())
         await handle.appendFile(next.value.map(({ json }) => `${json}\n`).join(''))
       if (next.value === 'replaced') throw new Error('a log was replaced while it was read')
     } finally {
+      await pieces.return('open')
       await handle.close()
     }
     await rename(temporary, file)
   }
 
-  /** A log that has these lines only. Never rejects. */
-  async writeWhole(staging: string, lines: readonly string[]): Promise<void> {
-    try {
-      await this.objects.put(segmentKey(staging, 1, 1), Buffer.from([...lines, END].join('')))
-    } catch (error) {
-      this.logger.warn({ err: error, staging }, 'a log could not be written to the object store')
-    }
+  /** A log whose file is complete, and that no other node has written. Never rejects. */
+  async shareWhole(staging: string, file: string): Promise<void> {
+    await this.#newUpload({ staging, file, writer: 1, since: 0 }).finish(true)
+  }
+
+  #newUpload(log: Omit<UploadedLog, 'waitMs'>): LogUpload {
+    return new LogUpload(this.objects, { ...log, waitMs: this.waitMs }, this.logger, this.#stop.signal)
   }
 
   async find(staging: string): Promise<SharedLog> {

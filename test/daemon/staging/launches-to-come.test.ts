@@ -97,9 +97,11 @@ describe('the next stager', () => {
 
   it('makes its own container if the one that waits for it is spoiled while the last one goes on', async () => {
     await open(1, 2)
+    let spoiled: readonly string[] = []
     const goesOn: FakeStager = async (context) => {
       await done(context)
       await expect.poll(() => harness.isolation.mounted.size).toBe(1)
+      spoiled = [...harness.isolation.mounted]
       await harness.isolation.sweep(new Set(begun))
     }
     await harness.addPipeline('pipe', { build: goesOn, check: done })
@@ -107,6 +109,7 @@ describe('the next stager', () => {
     const { state, launches } = await harness.ended(await submit('app', 'pipe'))
     expect(state).toBe('succeeded')
     expect(launches.map(({ uuid }) => uuid)).toEqual(begun)
+    expect(begun).not.toContain(spoiled[0])
   })
 
   it('never begins if the staging is cancelled while the last one goes on, whose output is still in the log', async () => {

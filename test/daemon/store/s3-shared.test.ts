@@ -103,9 +103,9 @@ function fleet() {
 
 describeLogs('LogStore of one node', async () => {
   const ended = new Set<string>()
-  const { path, remove } = await temporaryDirectory()
-  onTestFinished(remove)
-  const logs = new LogStore(path, (uuid) => Promise.resolve(ended.has(uuid)))
+  const own = await temporaryDirectory()
+  onTestFinished(() => own.remove())
+  const logs = new LogStore(own.path, (uuid) => Promise.resolve(ended.has(uuid)))
   return { nodes: [logs, logs], end: (staging) => void ended.add(staging) }
 })
 
@@ -156,6 +156,22 @@ describe('a log in an object store', () => {
     expect(await textsOf(newNode().logs)).toHaveLength(4_000)
   })
 
+  it('is not ended by a node that does not know that another one has continued and ended it', async () => {
+    const { newNode, end } = fleet()
+    const [a, b] = [newNode(), newNode()]
+    const long = Array.from({ length: 2_000 }, () => 'x'.repeat(50))
+    const cutOff = await a.logs.write(staging, { isNew: true })
+    await cutOff.append('stdout', long)
+    await cutOff.share()
+    const taken = await b.logs.write(staging)
+    await cutOff.message('of a node without a lease')
+    await taken.message('of the other node')
+    end(staging)
+    await cutOff.close()
+    await taken.close()
+    for (const { logs } of [a, b, newNode()]) expect((await textsOf(logs)).at(-1)).toBe('2001 of the other node')
+  })
+
   it('keeps what a node has written and not shared before it died, if that node goes on', async () => {
     const { newNode } = fleet()
     const a = newNode()
@@ -187,6 +203,19 @@ describe('a log in an object store', () => {
     await back.close()
     expect(await textsOf(newNode().logs)).toEqual(['1 one', '2 two', '3 three'])
     expect(await readFile(a.file(staging), 'utf8')).not.toContain('without a lease')
+  })
+
+  it('does not make a verdict or the end of a staging wait for a store that hangs', async () => {
+    const hangs = () => new Promise<never>(() => undefined)
+    const objects = { put: hangs, upload: hangs, get: hangs, list: () => bucket.list(''), remove: hangs }
+    const shared = new SharedLogs(objects, logger, 50)
+    onTestFinished(() => shared.stop())
+    const logs = new LogStore(join(directory.path, randomUUID()), () => Promise.resolve(true), { shared })
+    const writer = await logs.write(staging, { isNew: true })
+    await writer.message('one')
+    await writer.share()
+    await writer.close()
+    expect(await textsOf(logs)).toEqual(['1 one'])
   })
 
   it('is written when the store is back, and the staging does not wait for that', async () => {

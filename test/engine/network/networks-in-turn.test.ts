@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { runProcess } from '../../../base/run-process.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { NETWORK_LABEL } from '../../../isolation/host/ownership.js'
+import { addressesInUse } from '../../../isolation/network/bridge-traces.js'
 import { launch, planOf, Recorder, type WholePlan } from '../../contract/isolation-under-test.js'
 import { dockerIsolation, type DockerIsolationUnderTest } from '../support/docker-isolation.js'
 
@@ -67,7 +68,8 @@ describe('a network without a way out', () => {
       sockets.push(socket.on('error', () => undefined))
       socket.write(secret)
     })
-    const shell = 'at=${STAGER_URL#http://}; nc ${at%:*} ${at#*:} </dev/zero | (echo connected; sleep 60)'
+    // It sends nothing: with something that it has not read, the host resets a connection at once.
+    const shell = 'at=${STAGER_URL#http://}; sleep 60 | nc ${at%:*} ${at#*:} | sleep 61'
     const plan = planOf(under, { ...nothing, shell })
     const container = await under.isolation.prepare(plan, {}, never)
     const { address } = container
@@ -84,6 +86,7 @@ describe('a network without a way out', () => {
     for (const socket of sockets) socket.destroy()
     server.close()
     await soon()
+    expect((await addressesInUse()).has(address)).toBe(true)
     expect((await launched()).address).not.toBe(address)
   })
 
