@@ -222,13 +222,15 @@ export async function buildApp(
     },
   })
   const uploads = { blobs, references, liveBlobs, logger }
-  const identity = { uuid: nodeId, name: hostname(), labels: [], address: addressOf(settings.control.address) }
+  const { name = hostname(), labels } = settings.node
+  const identity = { uuid: nodeId, name, labels, address: addressOf(settings.control.address) }
+  const wakeups = new InProcessWakeups()
   const service = new StagingService(
     {
       ...{ packages, stagers, pipelines, ledger, janitor, kept, prepared, toCome, launches, reuse },
       ...{ logs, logger, uploads, secrets, retryMs },
       term: { nodes: store.nodes, node: identity, ledgerOf },
-      wakeups: new InProcessWakeups(),
+      wakeups,
     },
     concurrency,
   )
@@ -367,7 +369,8 @@ export async function buildApp(
     keptLaunches: { kept },
     runs: { runs },
     dropletRuns: { runs, uploads: dropletUploads, quota },
-    node: { node, readiness, stagings: service },
+    node: { node, readiness, stagings: service, nodes: store.nodes, self: nodeId },
+    nodes: { nodes: store.nodes, wakeups, stagings: service, self: nodeId },
     metrics: { registry },
     garbage: { garbage },
     backups: { backups, restorer },

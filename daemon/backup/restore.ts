@@ -186,7 +186,7 @@ export class Restorer {
 
   /** What follows from the new rows: each of it, also where another part fails. Throws `Unavailable` (`restore-incomplete`). */
   async #follow(received: Received): Promise<void> {
-    const { bootstraps, logs, stagings, webhooks } = this.#parts
+    const { bootstraps, logs, webhooks } = this.#parts
     const others = received.logs.filter((one) => !received.placed.includes(one))
     // The rows refer to it now.
     received.made.clear()

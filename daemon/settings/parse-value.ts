@@ -1,3 +1,4 @@
+import { LABEL_PATTERN } from '../../base/labels.js'
 import { isIPv4, isIPv6 } from 'node:net'
 import { Netmask } from 'netmask'
 import { parseDuration as durationOf } from '../../base/duration.js'
@@ -30,6 +31,18 @@ export function parsePipelines(text: string): readonly string[] | undefined {
   if (wrong !== undefined)
     throw new Error(`${quote(wrong)} is not the name of a pipeline: write all, or names such as nodejs,python`)
   return names
+}
+
+/** An empty value has none. */
+export function parseLabels(text: string): readonly string[] {
+  if (text === '') return []
+  const labels = text.split(',').map((label) => label.trim())
+  const wrong = labels.find((label) => !new RegExp(LABEL_PATTERN).test(label))
+  if (wrong !== undefined)
+    throw new Error(
+      `${quote(wrong)} is not a label: write 1 to 63 letters, digits and . _ / = - with commas between labels, such as gpu,zone=a`,
+    )
+  return [...new Set(labels)]
 }
 
 export function parseMirror(text: string): string | undefined {

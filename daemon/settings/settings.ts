@@ -14,6 +14,7 @@ import {
   parseDurationOrNone,
   parseEndpoint,
   parseInteger,
+  parseLabels,
   parseListen,
   parseLogLevel,
   parseMtu,
@@ -57,6 +58,16 @@ export const DEFINITIONS = {
       'its certificate and those that lead to its authority, in PEM',
     ),
     key: define('tls-key', 'FILE', parseOptionalPath, '', 'the private key of the certificate, mode 0600'),
+  },
+  /** As other nodes see it that share its database. */
+  node: {
+    name: define('node-name', 'NAME', parseOptionalText, '', 'name of this node; default: its host name', {
+      about: 'Name of this node for people, as `stagectl node list` shows it. By default, the name of the host.',
+    }),
+    labels: define('node-labels', 'LIST', parseLabels, '', 'labels of this node, comma-separated', {
+      about:
+        'Labels of this node, such as "gpu,arm64". A stager that needs labels runs on nodes that have all of them.',
+    }),
   },
   concurrency: define('concurrency', 'N', parseInteger, String(Math.max(2, PROCESSORS)), 'stagings that run at once', {
     about:

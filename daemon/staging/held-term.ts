@@ -90,7 +90,10 @@ export class HeldTerm {
       this.#holdFrom(sentAt)
       this.#learned(renewal, await this.#endOverdue())
     } catch (error) {
-      if (isLeaseLost(error)) return this.lose(error)
+      if (isLeaseLost(error)) {
+        this.lose(error)
+        return
+      }
       logger.warn({ err: error, term: this.number }, 'the term of this node could not be renewed')
     }
     this.#renewLater()

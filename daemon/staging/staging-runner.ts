@@ -206,7 +206,10 @@ export class StagingRunner {
   /** An internal error fails the staging, which would otherwise stay running. */
   async #giveUp(admitted: Staging, error: unknown, log: LogWriter): Promise<void> {
     const { ledger, logger, stop } = this.#parts
-    if (this.#isLost(error)) return void (await log.message(this.#parts.whyStopped()))
+    if (this.#isLost(error)) {
+      await log.message(this.#parts.whyStopped())
+      return
+    }
     logger.error({ err: error, staging: admitted.uuid }, 'a staging cannot continue')
     if (stop.aborted) return
     const current = await ledger.get(admitted.uuid)

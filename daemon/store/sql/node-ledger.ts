@@ -10,7 +10,7 @@ import { assertOwnsLaunch, assertOwnsStaging } from './ownership.js'
 import { changeOne, stateChanged } from './state-changed.js'
 import { LAUNCH, OPEN_LAUNCH, STAGING } from './states.js'
 import { takeOver } from './take-over.js'
-import { sql, type Work } from './work.js'
+import type { Work } from './work.js'
 
 /** The transitions of running stagings. All but the admission go through `#ofLaunch` or `#ofStaging`, which ask for the owner first. */
 export class SqlNodeLedger extends SqlLedger implements NodeLedger {
@@ -34,15 +34,16 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
 
   beginLaunch(staging: string, { uuid, stagerFqn, step, given }: NewLaunch): Promise<Launch> {
     return this.#ofStaging(staging, function* () {
-      yield* changeOne(
+      const launch = yield* this.parts.stagings.launch(
         `INSERT INTO launches (uuid, staging, stager_fqn, step, state, started_at, given)
          SELECT ?, sequence, ?, step, ${LAUNCH.starting}, ?, ? FROM stagings
          WHERE uuid = ? AND state = ${STAGING.running} AND step = ?
-           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence AND launches.state IN ${OPEN_LAUNCH})`,
+           AND NOT EXISTS (SELECT 1 FROM launches WHERE launches.staging = stagings.sequence AND launches.state IN ${OPEN_LAUNCH})
+         RETURNING *`,
         [uuid, stagerFqn, this.parts.now(), given ?? null, staging.toLowerCase(), step],
-        `staging ${staging} is not running at step ${step} without a launch`,
       )
-      return yield* this.parts.stagings.launch(uuid)
+      if (!launch) throw stateChanged(`staging ${staging} is not running at step ${step} without a launch`)
+      return launch
     })
   }
 
@@ -199,7 +200,7 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
 
   /** The oldest that is as `where` says, and that this node may run. */
   *#admit(where: string): Work<Staging | undefined> {
-    const row = yield* sql.one<{ uuid: string; term: number | null }>(
+    const [staging] = yield* this.parts.stagings.read(
       `UPDATE stagings SET state = ${STAGING.running}, started_at = coalesce(started_at, ?),
            term = (SELECT number FROM terms WHERE number = ? AND ended_at IS NULL)
          WHERE sequence = (
@@ -207,12 +208,10 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
              SELECT 1 FROM json_each(stagings.labels) AS needed
              WHERE needed.value NOT IN (SELECT value FROM json_each(CAST(? AS TEXT))))
            ORDER BY sequence LIMIT 1 ${this.parts.dialect.taken})
-         RETURNING uuid, term`,
-      this.parts.now(),
-      this.#term,
-      this.#labels,
+         RETURNING *`,
+      [this.parts.now(), this.#term, this.#labels],
     )
-    if (row?.term === null) throw leaseLost(this.#term)
-    return row && (yield* this.parts.stagings.get(row.uuid))
+    if (staging && staging.term === undefined) throw leaseLost(this.#term)
+    return staging
   }
 }

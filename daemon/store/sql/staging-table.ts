@@ -1,4 +1,3 @@
-import { NotFound } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
 import type { RecordedLaunch, TakenOver } from '../../model/result.js'
 import type {
@@ -97,8 +96,13 @@ export class StagingTable {
 
   /** @param tail what follows `FROM stagings` */
   *select(tail: string, values: readonly Value[]): Work<Staging[]> {
+    return yield* this.read(`SELECT * FROM stagings ${tail}`, values)
+  }
+
+  /** @param statement returns whole rows of stagings */
+  *read(statement: string, values: readonly Value[]): Work<Staging[]> {
     const stagings: Staging[] = []
-    for (const row of yield* sql.all<StagingRow>(`SELECT * FROM stagings ${tail}`, ...values))
+    for (const row of yield* sql.all<StagingRow>(statement, ...values))
       stagings.push(decode(row, yield* this.#launches(row.sequence)))
     return stagings
   }
@@ -126,10 +130,10 @@ export class StagingTable {
     return found
   }
 
-  *launch(uuid: string): Work<Launch> {
-    const row = yield* sql.one<LaunchRow>('SELECT * FROM launches WHERE uuid = ?', uuid)
-    if (!row) throw new NotFound('launch-not-found', `There is no launch ${uuid}.`)
-    return decodeLaunch(row)
+  /** @param statement returns a whole row of a launch, or none */
+  *launch(statement: string, values: readonly Value[]): Work<Launch | undefined> {
+    const row = yield* sql.one<LaunchRow>(statement, ...values)
+    return row && decodeLaunch(row)
   }
 
   /** The launches whose verdict has changed the working copy, in order, with those that were taken over. */

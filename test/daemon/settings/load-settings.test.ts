@@ -40,6 +40,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     socket: '/run/stagerd/stagerd.sock',
     group: 'stagerd',
     control: { address: undefined, certificate: undefined, key: undefined },
+    node: { name: undefined, labels: [] },
     concurrency: Math.max(2, processors),
     maxKept: 4,
     prepared: { limit: 2, forMs: 600_000 },
@@ -78,6 +79,8 @@ it('the file may set every setting', async () => {
     control-address = "[::]:7300"
     tls-certificate = "tls/host.pem"
     tls-key = "/etc/ssl/private/host.key"
+    node-name = "build-3"
+    node-labels = "gpu, zone=a,gpu"
     concurrency = 3
     max-kept = 0
     prepared = 5
@@ -131,6 +134,7 @@ it('the file may set every setting', async () => {
       certificate: path.join(path.dirname(file), 'tls/host.pem'),
       key: '/etc/ssl/private/host.key',
     },
+    node: { name: 'build-3', labels: ['gpu', 'zone=a'] },
     concurrency: 3,
     maxKept: 0,
     prepared: { limit: 5, forMs: 90_000 },
@@ -253,7 +257,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, cloud-foundry-nats, cloud-foundry-credentials, cloud-foundry-subjects, cloud-foundry-networks, cloud-foundry-frameworks, cloud-foundry-max-active-tasks, cloud-foundry-max-staging-duration, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, blob-store, s3-endpoint, s3-bucket, s3-prefix, s3-region, s3-credentials, blob-cache, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, node-name, node-labels, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, cloud-foundry-nats, cloud-foundry-credentials, cloud-foundry-subjects, cloud-foundry-networks, cloud-foundry-frameworks, cloud-foundry-max-active-tasks, cloud-foundry-max-staging-duration, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, blob-store, s3-endpoint, s3-bucket, s3-prefix, s3-region, s3-credentials, blob-cache, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],

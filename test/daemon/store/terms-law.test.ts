@@ -37,7 +37,6 @@ let directory: Awaited<ReturnType<typeof temporaryDirectory>>
 let store: SqliteStore
 beforeAll(async () => {
   directory = await temporaryDirectory()
-  // eslint-disable-next-line require-yield -- it is the clock of a test
   const now = function* () {
     return new Date(current?.now ?? 0)
   }

@@ -15,13 +15,20 @@ export type Action =
   | { readonly what: 'submit' }
   | { readonly what: 'wait'; readonly ms: number }
   | { readonly what: 'cancel'; readonly nth: number }
-  | { readonly what: NodeAction; readonly node: number; readonly nth: number }
+  | OfNode
+
+interface OfNode {
+  readonly what: NodeAction
+  readonly node: number
+  /** Which of its terms and stagings. */
+  readonly nth: number
+}
 
 export const NODE_ACTIONS = [
-  ...['open', 'renew', 'close', 'end-overdue', 'forget', 'admit', 'begin', 'running'],
+  ...['open', 'renew', 'close', 'end-overdue', 'read', 'admit', 'begin', 'running'],
   ...['advance', 'succeed', 'fail', 'relaunch', 'abort', 'cancel-running'],
 ] as const
-type NodeAction = string
+type NodeAction = (typeof NODE_ACTIONS)[number]
 
 interface Believed {
   readonly term: Term
@@ -84,24 +91,44 @@ export class SimulatedFleet {
   }
 
   async #act(action: Action): Promise<void> {
-    if (action.what === 'submit') return await this.#submit()
-    if (action.what === 'wait') return void (this.now += (action as { readonly ms: number }).ms)
-    if (action.what === 'cancel') return await this.#requestCancel((action as { readonly nth: number }).nth)
-    const { what, node: index, nth } = action as { what: NodeAction; node: number; nth: number }
+    switch (action.what) {
+      case 'submit':
+        await this.#submit()
+        break
+      case 'wait':
+        this.now += action.ms
+        break
+      case 'cancel':
+        await this.#requestCancel(action.nth)
+        break
+      default:
+        await this.#actOn(action)
+    }
+  }
+
+  async #actOn({ what, node: index, nth }: OfNode): Promise<void> {
     const node = this.#nodes[index % this.#nodes.length]!
-    if (what === 'open') return await this.#open(node)
-    if (what === 'end-overdue') return await this.#endOverdue()
-    // A term that is long over, as a process has it that was stopped.
-    const believed = node.terms[nth % Math.max(1, node.terms.length)]
-    if (!believed) return
-    if (what === 'renew') return void (await this.store().nodes.renewTerm(believed.term, LEASE_MS))
-    if (what === 'close')
-      return await this.#ending([believed.term.number], () => this.store().nodes.closeTerm(believed.term))
-    if (what === 'admit') return void (await this.#admit(believed))
-    const staging = [...believed.stagings.values()][nth % Math.max(1, believed.stagings.size)]
-    if (!staging) return
-    if (what === 'forget') return void believed.stagings.set(staging.uuid, await this.store().ledger.get(staging.uuid))
-    await this.#go(believed, staging, what)
+    if (what === 'open') await this.#open(node)
+    else if (what === 'end-overdue') await this.#endOverdue()
+    else {
+      // Also a term that is long over, as a process has it that was stopped.
+      const believed = node.terms[nth % Math.max(1, node.terms.length)]
+      if (believed) await this.#actIn(believed, what, nth)
+    }
+  }
+
+  async #actIn(believed: Believed, what: NodeAction, nth: number): Promise<void> {
+    const { term, stagings } = believed
+    const { nodes, ledger } = this.store()
+    if (what === 'renew') await nodes.renewTerm(term, LEASE_MS)
+    else if (what === 'close') await this.#ending([term.number], () => nodes.closeTerm(term))
+    else if (what === 'admit') await this.#admit(believed)
+    else {
+      const staging = [...stagings.values()][nth % Math.max(1, stagings.size)]
+      if (!staging) return
+      if (what === 'read') stagings.set(staging.uuid, await ledger.get(staging.uuid))
+      else await this.#go(believed, staging, what)
+    }
   }
 
   async #go(believed: Believed, staging: Staging, what: NodeAction): Promise<void> {
@@ -109,16 +136,15 @@ export class SimulatedFleet {
     const launch = openLaunchOf(staging)?.uuid
     const go = (transition: (ledger: NodeLedger) => Promise<unknown>, verdictOf?: string) =>
       this.#transition(believed, staging, what, transition, verdictOf)
-    if (what === 'begin')
-      return await go((ledger) => ledger.beginLaunch(uuid, { uuid: randomUUID(), stagerFqn: 's', step }))
-    if (what === 'cancel-running') return await go((ledger) => ledger.cancel(uuid))
-    if (launch === undefined) return
-    if (what === 'running') return await go((ledger) => ledger.launchRunning(launch))
-    if (what === 'advance') return await go((ledger) => ledger.advance(launch, work), launch)
-    if (what === 'succeed') return await go((ledger) => ledger.succeed(launch, work), launch)
-    if (what === 'relaunch') return await go((ledger) => ledger.relaunch(launch, work), launch)
-    if (what === 'fail') return await go((ledger) => ledger.fail(uuid, launch, FAILURE), launch)
-    if (what === 'abort') return await go((ledger) => ledger.abortLaunch(launch))
+    if (what === 'begin') await go((ledger) => ledger.beginLaunch(uuid, { uuid: randomUUID(), stagerFqn: 's', step }))
+    else if (what === 'cancel-running') await go((ledger) => ledger.cancel(uuid))
+    else if (launch === undefined) return
+    else if (what === 'running') await go((ledger) => ledger.launchRunning(launch))
+    else if (what === 'advance') await go((ledger) => ledger.advance(launch, work), launch)
+    else if (what === 'succeed') await go((ledger) => ledger.succeed(launch, work), launch)
+    else if (what === 'relaunch') await go((ledger) => ledger.relaunch(launch, work), launch)
+    else if (what === 'fail') await go((ledger) => ledger.fail(uuid, launch, FAILURE), launch)
+    else if (what === 'abort') await go((ledger) => ledger.abortLaunch(launch))
   }
 
   async #transition(
