@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ClientBase, Pool, PoolConfig } from 'pg'
 import { BadInput, Fault } from '../../../base/errors.js'
 import type { Step, Transactions, Work } from '../sql/work.js'
-import { asDatabaseError, isConflict, isStale } from './errors.js'
+import { asDatabaseError, isConflict, isReadOnly, isStale } from './errors.js'
 import { migrate } from './migrate.js'
 import { numbered, type Numbered } from './numbered.js'
 
@@ -43,7 +43,7 @@ export class PostgresDatabase implements Transactions {
    * Connects, and migrates the tables in the first schema of the search path.
    *
    * Throws `BadInput` (`postgresql-too-old`, `postgresql-encoding`, `database-too-new`), `Fault` (`postgresql-not-durable`),
-   * `Unavailable` (`database-unreachable`).
+   * `Unavailable` (`database-unreachable`, `postgresql-refused`, `postgresql-read-only`).
    */
   static async open(options: PostgresOptions): Promise<PostgresDatabase> {
     // Who stores in SQLite does not load it.
@@ -117,7 +117,7 @@ export class PostgresDatabase implements Transactions {
       if (command !== 'COMMIT') throw new Fault('database-failed', 'PostgreSQL rolled a transaction back at its end.')
       return result
     } catch (error) {
-      if (isStale(error)) broken = error
+      if (isStale(error) || isReadOnly(error)) broken = error
       await client.query('ROLLBACK').catch((failed: unknown) => (broken = failed as Error))
       throw error
     } finally {
@@ -169,6 +169,8 @@ async function assertSuitable(client: ClientBase): Promise<void> {
       'postgresql-encoding',
       `The database has the encoding ${encoding}, which lacks characters: create one with ENCODING 'UTF8' and TEMPLATE template0.`,
     )
+  if ((await show('transaction_read_only')) === 'on')
+    throw Object.assign(new Error('the transaction is read-only'), { code: '25006' })
   if ((await show('synchronous_commit')) === 'off')
     throw new Fault(
       'postgresql-not-durable',

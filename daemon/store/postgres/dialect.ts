@@ -8,4 +8,5 @@ export const POSTGRES: Dialect = {
   },
   taken: 'FOR UPDATE SKIP LOCKED',
   isShared: true,
+  overwriting: (work) => work(),
 }

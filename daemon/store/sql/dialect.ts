@@ -1,3 +1,5 @@
+import type { Work } from './work.js'
+
 /** The few differences between the databases that their schemas do not hide. */
 export interface Dialect {
   /**
@@ -11,4 +13,6 @@ export interface Dialect {
   readonly taken: string
   /** Whether others write to the database too, so that what is remembered of it may be out of date. */
   readonly isShared: boolean
+  /** Does the work so that nothing of what it replaces is left in the files of the database, if the database can do that. */
+  readonly overwriting: (work: () => Work<void>) => Work<void>
 }

@@ -1,3 +1,4 @@
+import type { BackupRepository } from '../backup-repository.js'
 import type { HistoryLimits } from '../result-repository.js'
 import { SqlBootstraps } from './bootstraps.js'
 import type { Dialect } from './dialect.js'
@@ -16,7 +17,9 @@ import { SqlSecrets } from './secrets.js'
 import { SqlStagers } from './stagers.js'
 import { SqlTasks } from './tasks.js'
 import { SqlTokens } from './tokens.js'
-import type { Transactions } from './work.js'
+import { SqlVerifications } from './verifications.js'
+import { SqlWebhooks } from './webhooks.js'
+import { sql, type Transactions } from './work.js'
 
 const DEFAULT_HISTORY: HistoryLimits = { results: 5, bytes: 2 * 1024 ** 3 }
 
@@ -24,9 +27,11 @@ export interface StoreOptions {
   /** Limit of a package that no policy mentions. */
   readonly packageBytes?: number | undefined
   readonly history?: HistoryLimits | undefined
+  /** Whose files the verifications are about, in a database of several nodes. Default: the only node. */
+  readonly node?: string | undefined
 }
 
-/** The repositories whose transactions are the same in every database. */
+/** All repositories of one database. The caller closes it. */
 export abstract class SqlStore {
   readonly packages: SqlPackages
   readonly stagers: SqlStagers
@@ -41,12 +46,18 @@ export abstract class SqlStore {
   readonly resourceOwners: SqlResourceOwners
   readonly secrets: SqlSecrets
   readonly tasks: SqlTasks
+  readonly webhooks: SqlWebhooks
+  readonly verifications: SqlVerifications
+  abstract readonly backups: BackupRepository
+
+  readonly #transactions: Transactions
 
   protected constructor(
     transactions: Transactions,
     dialect: Dialect,
-    { packageBytes, history = DEFAULT_HISTORY }: StoreOptions,
+    { packageBytes, history = DEFAULT_HISTORY, node = '' }: StoreOptions,
   ) {
+    this.#transactions = transactions
     this.policies = new SqlPolicies(transactions, dialect)
     const quota = new NamespaceQuota(this.policies, packageBytes)
     const table = new PackageTable(dialect, quota)
@@ -63,5 +74,21 @@ export abstract class SqlStore {
     this.resourceOwners = new SqlResourceOwners(transactions)
     this.secrets = new SqlSecrets(transactions)
     this.tasks = new SqlTasks(transactions)
+    this.webhooks = new SqlWebhooks(transactions, dialect)
+    this.verifications = new SqlVerifications(transactions, node)
+  }
+
+  /** Resolves when the database answers. Rejects with `Unavailable` otherwise. */
+  async ping(): Promise<void> {
+    await this.#transactions.read(() => sql.one('SELECT 1 AS one'))
+  }
+
+  /** Waits for the transactions that are under way. Idempotent. */
+  abstract close(): void | Promise<void>
+
+  /** To be called when the tables have been replaced: what is remembered of them is out of date. */
+  protected forget(): void {
+    this.packages.forget()
+    this.policies.forget()
   }
 }

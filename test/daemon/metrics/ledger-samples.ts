@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Cause, Staging } from '../../../daemon/model/staging.js'
 import type { Receiver } from '../../../daemon/model/webhook.js'
-import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
+import type { PackageRepository } from '../../../daemon/store/repositories.js'
 import type { AnswerOf, StagingLedger } from '../../../daemon/store/staging-ledger.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
 
 /** Stagings of new packages, with every way to end. */
 export function ledgerSamples(
-  store: SqliteStore,
+  store: { readonly packages: Pick<PackageRepository, 'create'> },
   ledger: StagingLedger,
   { notify = [], ...place }: { readonly notify?: readonly Receiver[]; readonly namespace?: string } = {},
 ) {

@@ -7,13 +7,8 @@ import { assertVersion, PostgresDatabase, type PostgresOptions } from '../../../
 import { PostgresStore } from '../../../daemon/store/postgres/store.js'
 import type { StoreOptions } from '../../../daemon/store/sql/store.js'
 import { sql } from '../../../daemon/store/sql/work.js'
-import { describeLedger } from '../../contract/ledger.js'
-import { describeNamespaceQuota } from '../../contract/namespace-quota.js'
-import { describeReferences } from '../../contract/references.js'
-import { describeRepositories } from '../../contract/repositories.js'
-import { describeResults } from '../../contract/results.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
-import { describeSecrets } from '../../contract/secrets.js'
+import { describeStore } from '../../contract/store.js'
 import { PostgresServer } from './postgres-server.js'
 
 /** All that needs a PostgreSQL, in one file: there is one server in a run of the tests. */
@@ -32,7 +27,10 @@ beforeAll(async () => {
 })
 
 /** In an order in which nothing refers to what has been deleted. */
-const FILLED = ['webhook_deliveries', 'webhooks', 'stagings', 'pipelines', 'stagers', 'packages', 'policies', 'tokens']
+const FILLED = [
+  ...['webhook_deliveries', 'webhooks', 'stagings', 'pipelines', 'stagers', 'packages', 'policies', 'tokens'],
+  ...['bootstraps', 'cloud_foundry_tasks', 'verifications'],
+]
 
 /** A store without content. Its connections stay open for the next one. */
 async function open(options?: StoreOptions) {
@@ -42,22 +40,9 @@ async function open(options?: StoreOptions) {
   return { store: new PostgresStore(database, options), close: () => Promise.resolve() }
 }
 
-async function make() {
-  const { store, close } = await open()
-  const { packages, stagers, pipelines, policies, ledger, secrets } = store
-  return { packages, stagers, pipelines, policies, ledger, secrets, close }
-}
-
-describeRepositories('the repositories in PostgreSQL', make)
-describeLedger('the ledger in PostgreSQL', make)
-describeSecrets('secrets in PostgreSQL', make)
-describeResults('results in PostgreSQL', open)
-describeNamespaceQuota('quotas in PostgreSQL', open)
-describeReferences('references in PostgreSQL', open)
+describeStore('PostgreSQL', open)
 
 describe('the tables in PostgreSQL', () => {
-  // What is known of the files of a node stays on that node.
-  const OF_A_NODE = ['verifications']
   const TYPES: Readonly<Record<string, string>> = { INTEGER: 'bigint', TEXT: 'text', BLOB: 'bytea' }
 
   it('have the columns of those in SQLite', async () => {
@@ -70,7 +55,6 @@ describe('the tables in PostgreSQL', () => {
          WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite%'`,
       )
       .all()
-      .filter(({ table }) => !OF_A_NODE.includes(table))
       .map(({ table, name, type, required, key }) =>
         [table, name, TYPES[type], required === 1 || key > 0 ? 'NOT NULL' : ''].join(' '),
       )
@@ -103,9 +87,7 @@ describe('the tables in PostgreSQL', () => {
       `SELECT relname AS name FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
        WHERE contype = 'c' AND connamespace = current_schema()::regnamespace`,
     )
-    expect(constraints.map(({ name }) => name).sort()).toEqual(
-      checks.filter((name) => !OF_A_NODE.includes(name)).sort(),
-    )
+    expect(constraints.map(({ name }) => name).sort()).toEqual(checks.sort())
   })
 
   it('are made once, when several nodes start at once, and are kept by the next one', async () => {
