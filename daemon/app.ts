@@ -49,6 +49,7 @@ import { measureStorage } from './metrics/storage-metrics.js'
 import { measureVerification } from './metrics/verification-metrics.js'
 import { isTerminal } from './model/staging.js'
 import { nodeFacts } from './node-facts.js'
+import { databaseFindings } from './node/database-findings.js'
 import { examineHost } from './node/host-findings.js'
 import { NodeReport } from './node/node-report.js'
 import { Readiness } from './node/readiness.js'
@@ -258,7 +259,7 @@ export async function buildApp(
   const node = new NodeReport(facts, isolation, ledger, packages, kept, async () => [
     await examineSocket(settings.socket, settings.group),
     ...(await examineHost({ stateDirectory: stateDir, proxies, networkMtu: settings.networkMtu, uplinkMtu })),
-    ...(await storedDataFindings({ verifications, verifier, packages })),
+    ...(await databaseFindings(store, () => storedDataFindings({ verifications, verifier, packages }))),
     ...requestFindings(cloudFoundry?.status),
   ])
 

@@ -52,8 +52,9 @@ export function parseDatabase(text: string): 'sqlite' | 'postgresql' {
 /** A name, an address without brackets, or the directory of a socket. */
 export function parsePostgresHost(text: string): string {
   if (/^(?:\/[^\0]*|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)$/.test(text) || isIPv6(text)) return text
+  // Of a URL, the value may have a password.
   throw new Error(
-    `${quote(text)} is not the name or the address of a host, such as db.example.org, nor the directory of a socket, such as /run/postgresql`,
+    `${/[@/?]/.test(text) ? 'the value' : quote(text)} is not the name or the address of a host, such as db.example.org, nor the directory of a socket, such as /run/postgresql`,
   )
 }
 

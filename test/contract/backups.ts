@@ -57,13 +57,13 @@ export function describeBackups(name: string, make: (options: StoreOptions) => P
         ...{ ...request, awaitsSource: true },
         secrets: { names: ['A'], sealed: Buffer.from('sealed-of-the-staging') },
       })
-      await verifications.record([{ kind: 'blob', id: 'x', at: new Date(), damaged: undefined }], [])
+      await verifications.record([{ kind: 'blob', id: 'digest-of-a-blob', at: new Date(), damaged: undefined }], [])
       await tasks.record([{ id: 't', request: Buffer.from('sealed-request'), reply: undefined, answer: undefined }])
       await store.backups.copyTo(file())
-      expect(await readFile(file(), 'latin1')).not.toMatch(/sealed-/)
+      expect(await readFile(file(), 'latin1')).not.toMatch(/sealed-|digest-of-a-blob/)
       await store.backups.replaceBy(file(), true)
       expect(await secrets.ofStagers([stagerUuid])).toEqual([])
-      expect(await verifications.all()).toEqual([])
+      expect(await verifications.all(), 'of the files that are still there').toHaveLength(1)
       expect(await tasks.all()).toEqual([])
       expect((await ledger.get(uuid)).state).toBe('cancelled')
       expect((await packages.get({ uuid: packageUuid })).state).toBe('ready')
@@ -120,8 +120,12 @@ async function fill(store: SqlStore): Promise<void> {
   )
   const stager = await stagers.create(stagerDraft('stager', program.uuid))
   await pipelines.create({ namespace: '/acme', name: 'pipe', stagers: [stager.uuid, stager.uuid] })
-  await policies.put({ namespace: '/', name: 'rules', text: 'first' })
-  await policies.put({ namespace: '/', name: 'rules', text: 'second\n"\\' })
+  await policies.put({ namespace: '/', name: 'rules', text: 'on quota::/other { { total.package.size 3000 } }' })
+  await policies.put({
+    namespace: '/',
+    name: 'rules',
+    text: '# "\\ é\non quota::/other {\n{ total.package.size 4000 } }',
+  })
   await bootstraps.save({
     ...(await bootstraps.begin(['all'])),
     state: 'succeeded',
@@ -131,7 +135,8 @@ async function fill(store: SqlStore): Promise<void> {
   await tokens.create({ name: 't', access: 'read', namespaces: ['/'], createdAt: expiresAt, expiresAt }, 'hash')
   const receiver = { uuid: randomUUID(), url: 'https://example.org/', sealed: 'sealed' }
   await webhooks.create({ ...receiver, namespace: '/', on: ['failed'], createdAt: expiresAt })
-  const samples = ledgerSamples(store, ledger, { notify: [{ ...receiver, uuid: randomUUID() }] })
+  await ledgerSamples(store, ledger, { notify: [{ ...receiver, uuid: randomUUID() }] }).succeed(PIPELINE)
+  const samples = ledgerSamples(store, ledger)
   await samples.succeed(PIPELINE)
   await samples.fail(PIPELINE, 'timeout')
   await samples.submit(PIPELINE)

@@ -14,7 +14,7 @@ export function describeExchange(name: string, make: () => Promise<StoreUnderTes
 
     const acme = (of: string) => ({ namespace: '/acme', name: of })
     const set = (version: string, changes: Partial<ExchangeSet> = {}): ExchangeSet => {
-      const { packageUuid: _, ...stager } = stagerDraft('stager', '', { startCommand: version })
+      const stager = stagerDraft('stager', '', { startCommand: version })
       return {
         packages: [packageDraft('program', { resource: resource(), state: 'ready', version, recipe: version })],
         stagers: [{ ...stager, program: acme('program') }],

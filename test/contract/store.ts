@@ -12,6 +12,7 @@ import { describeSecrets } from './secrets.js'
 import { describeTasks } from './tasks.js'
 import { describeTokens } from './tokens.js'
 import { describeVerifications } from './verifications.js'
+import { describeWakeups } from './wakeups.js'
 import { describeWebhooks } from './webhooks.js'
 
 export type MakeStore = (options?: StoreOptions) => Promise<StoreUnderTest>
@@ -21,10 +22,16 @@ type Suite = (name: string, make: MakeStore) => void
 const repositories: Suite = (name, make) => describeRepositories(name, () => partsOf(make))
 const ledger: Suite = (name, make) => describeLedger(name, () => partsOf(make))
 const secrets: Suite = (name, make) => describeSecrets(name, () => partsOf(make))
+/** Both nodes are this one; postgres.test.ts has two. */
+const wakeups: Suite = (name, make) =>
+  describeWakeups(name, async () => {
+    const { store, close } = await make()
+    return { nodes: [store.wakeups, store.wakeups], close }
+  })
 
-/** The repositories of a store; its methods are none. */
+/** The repositories of a store; its methods are none, nor is what it says of itself. */
 type Repository = {
-  [Name in keyof SqlStore]: SqlStore[Name] extends (...args: never) => unknown ? never : Name
+  [Name in keyof SqlStore]: SqlStore[Name] extends ((...args: never) => unknown) | string | undefined ? never : Name
 }[keyof SqlStore]
 
 /** The contract of each repository. One that is added to the store and forgotten here does not compile. */
@@ -45,6 +52,7 @@ const CONTRACTS: Readonly<Record<Repository, readonly Suite[]>> = {
   webhooks: [describeWebhooks],
   verifications: [describeVerifications],
   backups: [describeBackups],
+  wakeups: [wakeups],
 }
 
 /** The contracts of all repositories of a database. */

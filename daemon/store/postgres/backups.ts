@@ -74,7 +74,7 @@ function* copyInto(file: string): Work<void> {
 
 function* copyRows(copy: StagerdDatabase): Work<void> {
   const tables = tablesOf(copy)
-  const filled = tables.filter(({ name }) => !LEFT_OUT.some((one) => one === name))
+  const filled = tables.filter(({ name }) => !LEFT_OUT.includes(name))
   // Migrations have filled some of them.
   for (const { name } of tables.toReversed()) copy.statement(`DELETE FROM "${name}"`).run()
   for (const { name, columns } of filled) {
@@ -90,7 +90,7 @@ function* copyRows(copy: StagerdDatabase): Work<void> {
     yield* sql.run(`CLOSE "copy_of_${name}"`)
   }
   copy.statement('DELETE FROM sqlite_sequence').run()
-  for (const { table, sequence } of yield* sequences()) {
+  for (const { table, sequence } of yield* sequencesOf(tables)) {
     const last = yield* sql.one<{ number: number }>(
       `SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS number FROM ${sequence}`,
     )
@@ -99,12 +99,16 @@ function* copyRows(copy: StagerdDatabase): Work<void> {
 }
 
 function* replaceTables(backup: StagerdDatabase): Work<void> {
-  const tables = tablesOf(backup)
   const types = yield* columnTypes()
+  // Names of a file are not put into statements unless they are ours.
+  const tables = tablesOf(backup).flatMap(({ name, columns }) => {
+    const known = columns.filter((column) => types.has(`${name}.${column}`))
+    return known.length > 0 ? [{ name, columns: known }] : []
+  })
   const before = yield* sql.one<Changes>('SELECT revision, deletions FROM package_changes')
   for (const { name } of tables.toReversed()) yield* sql.run(`DELETE FROM "${name}"`)
   for (const table of tables) yield* insertAll(table, backup, types)
-  for (const { table, sequence } of yield* sequences()) {
+  for (const { table, sequence } of yield* sequencesOf(tables)) {
     const row = backup.statement<{ seq: number }>('SELECT seq FROM sqlite_sequence WHERE name = ?').get(table)
     // Numbers that were in use are not given again: neither those of the backup, nor those from before.
     if (row && row.seq > 0)
@@ -153,11 +157,14 @@ function jsonOf(rows: readonly Row[]): string {
   )
 }
 
-function* sequences(): Work<readonly { readonly table: string; readonly sequence: string }[]> {
-  return yield* sql.all(
+function* sequencesOf(
+  tables: readonly CopiedTable[],
+): Work<readonly { readonly table: string; readonly sequence: string }[]> {
+  const all = yield* sql.all<{ table: string; sequence: string }>(
     `SELECT table_name AS "table", pg_get_serial_sequence(quote_ident(table_name), column_name) AS sequence
      FROM information_schema.columns WHERE table_schema = current_schema() AND is_identity = 'YES'`,
   )
+  return all.filter(({ table }) => tables.some(({ name }) => name === table))
 }
 
 function* columnTypes(): Work<ReadonlyMap<string, string>> {

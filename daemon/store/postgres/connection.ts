@@ -1,6 +1,6 @@
 import { open, readFile } from 'node:fs/promises'
 import { rootCertificates, type ConnectionOptions } from 'node:tls'
-import { BadInput, messageOf } from '../../../base/errors.js'
+import { BadInput, messageOf, Unavailable } from '../../../base/errors.js'
 import type { PostgresOptions } from './database.js'
 
 /** Those of others than the owner. */
@@ -35,9 +35,15 @@ export async function connectionOf(
   authorities: string | undefined,
 ): Promise<PostgresOptions> {
   const { host, port, name: database, user, connections: max, password: file } = settings
-  const password = async () => (file === undefined ? '' : await readPassword(file))
-  // A file that cannot be used is said at once.
-  await password()
+  if (file !== undefined) await readPassword(file)
+  // Never undefined: the library would look for one elsewhere.
+  const password = async () => {
+    if (file === undefined) return ''
+    // What was right at the start, and is not any more, is no fault of a request.
+    return await readPassword(file).catch((cause: unknown) => {
+      throw new Unavailable('postgresql-refused', messageOf(cause), { cause })
+    })
+  }
   return { host, port, database, user, max, password, ssl: await tlsOf(settings, authorities) }
 }
 
@@ -52,6 +58,8 @@ async function tlsOf(
   const given = caFile === undefined ? undefined : await readPem(caFile, 'authorities of PostgreSQL')
   const ca = given ?? (authorities === undefined ? undefined : [...rootCertificates, authorities])
   return {
+    // For an address, which no server name can be, the library would compare the certificate with "localhost".
+    host,
     rejectUnauthorized: tls !== 'require',
     ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
     ...(ca === undefined ? {} : { ca }),

@@ -32,11 +32,18 @@ export type PostgresOptions = Pick<
 export class PostgresDatabase implements Transactions {
   readonly #pool: Pool
   readonly #texts = new Map<string, Numbered>()
+  #version = ''
+  #ended: Promise<void> | undefined
 
-  private constructor(pool: Pool) {
+  private constructor(
+    pool: Pool,
+    private readonly host: string,
+  ) {
     this.#pool = pool
     // An idle connection that breaks is replaced when the next one is needed.
     pool.on('error', () => undefined)
+    // One that is in use breaks its transaction, and says so here as well: without a listener, that would end the process.
+    pool.on('connect', (client) => void client.on('error', () => undefined))
   }
 
   /**
@@ -61,7 +68,7 @@ export class PostgresDatabase implements Transactions {
       },
       ...options,
     })
-    const database = new PostgresDatabase(pool)
+    const database = new PostgresDatabase(pool, options.host ?? 'localhost')
     try {
       await database.#prepare()
       return database
@@ -79,15 +86,20 @@ export class PostgresDatabase implements Transactions {
     return this.#transaction('BEGIN ISOLATION LEVEL SERIALIZABLE', () => work.call(thisArg as This))
   }
 
-  /** Waits for the transactions that are under way. */
+  /** As in "PostgreSQL 15.18 on db.example.org"; the version is that of the start. */
+  get server(): string {
+    return `PostgreSQL ${this.#version} on ${this.host}`
+  }
+
+  /** Waits for the transactions that are under way. Idempotent. */
   close(): Promise<void> {
-    return this.#pool.end()
+    return (this.#ended ??= this.#pool.end())
   }
 
   async #prepare(): Promise<void> {
     const client = await this.#pool.connect()
     try {
-      await assertSuitable(client)
+      this.#version = await assertSuitable(client)
       await migrate(client)
     } finally {
       client.release()
@@ -157,12 +169,14 @@ export class PostgresDatabase implements Transactions {
   }
 }
 
-async function assertSuitable(client: ClientBase): Promise<void> {
+/** Returns the version. */
+async function assertSuitable(client: ClientBase): Promise<string> {
   const show = async (name: string) => {
     const { rows } = await client.query<{ value: string }>('SELECT current_setting($1) AS value', [name])
     return rows[0]?.value ?? ''
   }
-  assertVersion(Number(await show('server_version_num')), await show('server_version'))
+  const version = await show('server_version')
+  assertVersion(Number(await show('server_version_num')), version)
   const encoding = await show('server_encoding')
   if (encoding !== 'UTF8')
     throw new BadInput(
@@ -176,6 +190,8 @@ async function assertSuitable(client: ClientBase): Promise<void> {
       'postgresql-not-durable',
       'PostgreSQL has synchronous_commit = off, under which a power failure loses what was acknowledged: set it to on for this role or database.',
     )
+  // "15.18 (Debian 15.18-0+deb12u1)"
+  return version.split(' ')[0] ?? version
 }
 
 /** @param number `server_version_num`: 150018 is 15.18 */

@@ -60,7 +60,7 @@ export function asDatabaseError(error: unknown): unknown {
     )
   if (code.startsWith('53'))
     return new Unavailable('database-busy', `PostgreSQL has no room for this now: ${error.message} (${code}).`, options)
-  if (code === '22021')
+  if (code === '22021' || code === '22P05')
     return new BadInput(
       'invalid-text',
       'A text has a NUL character, which PostgreSQL does not keep: leave it out.',
@@ -87,11 +87,20 @@ function refusalOf(message: string, code: string | undefined): string | undefine
     return `PostgreSQL does not permit the role what it needs: ${why}. Make it the owner of the database.`
   if (/does not support SSL/.test(message))
     return 'PostgreSQL has no TLS at this address: turn it on there (ssl = on), or set postgresql-tls to disable.'
+  if (/^received invalid response|error establishing an SSL connection/.test(message))
+    return 'What answers there is not PostgreSQL: look at postgresql-host and postgresql-port.'
+  if (/^(?:EPROTO|ERR_SSL_)/.test(code ?? ''))
+    return `TLS with PostgreSQL fails: ${why}. Look at ssl_min_protocol_version of the server, and at postgresql-certificate.`
   if (CERTIFICATE.test(code ?? ''))
     return `The certificate of PostgreSQL is not trusted: ${why} (${code ?? ''}). Name its authority with postgresql-ca, and its name with postgresql-host.`
   return undefined
 }
 
+/** Of a connection that was not made, so that nothing was under way. */
+const NOT_MADE = /ECONNREFUSED|EHOST|ENET|ENOENT|EACCES|EAI_|ENOTFOUND|57P03|when trying to connect/
+
 function unreachable(why: string): string {
-  return `PostgreSQL cannot be reached, or has closed the connection: ${why}. What was under way may have been stored or not: look, then try again.`
+  return NOT_MADE.test(why)
+    ? `PostgreSQL cannot be reached: ${why}. Look at postgresql-host, and whether the server runs.`
+    : `The connection to PostgreSQL was lost: ${why}. What was under way may have been stored or not: look, then try again.`
 }

@@ -1,4 +1,5 @@
 import type { BackupRepository } from '../backup-repository.js'
+import type { Wakeups } from '../wakeups.js'
 import type { HistoryLimits } from '../result-repository.js'
 import { SqlBootstraps } from './bootstraps.js'
 import type { Dialect } from './dialect.js'
@@ -49,6 +50,9 @@ export abstract class SqlStore {
   readonly webhooks: SqlWebhooks
   readonly verifications: SqlVerifications
   abstract readonly backups: BackupRepository
+  abstract readonly wakeups: Wakeups
+  /** What answers, such as "PostgreSQL 15.18 on db.example.org"; undefined for a file. */
+  abstract readonly server: string | undefined
 
   readonly #transactions: Transactions
 
@@ -85,10 +89,4 @@ export abstract class SqlStore {
 
   /** Waits for the transactions that are under way. Idempotent. */
   abstract close(): void | Promise<void>
-
-  /** To be called when the tables have been replaced: what is remembered of them is out of date. */
-  protected forget(): void {
-    this.packages.forget()
-    this.policies.forget()
-  }
 }

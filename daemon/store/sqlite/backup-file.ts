@@ -10,17 +10,17 @@ import { SqliteTransactions } from './transactions.js'
 /** Of the database in a backup, which is one of SQLite, whatever the node has. */
 export const BACKUP_SCHEMA = MIGRATIONS.at(-1)?.version ?? 0
 
+/** Tables about nodes and their files. Their rows are in no backup, and a restore leaves them as they are. */
+export const OF_NODES: readonly string[] = ['verifications']
+
 /**
- * Tables whose rows are in no backup. It may be stored where nobody who may use the secrets decides about it; what is known of
- * the files of a node says nothing about those of another; and the outputs of stagers can be made again.
+ * Tables whose rows are in no backup. It may be stored where nobody who may use the secrets decides about it, and the outputs of
+ * stagers can be made again.
  */
-export const LEFT_OUT = [
-  'staging_secrets',
-  'stager_secrets',
-  'verifications',
-  'cloud_foundry_tasks',
-  'package_outputs',
-] as const
+export const LEFT_OUT: readonly string[] = [
+  ...OF_NODES,
+  ...['staging_secrets', 'stager_secrets', 'cloud_foundry_tasks', 'package_outputs'],
+]
 
 /**
  * Makes a copy of the database in `file` one that a backup may have.
@@ -92,7 +92,9 @@ export interface CopiedTable {
   readonly columns: readonly string[]
 }
 
-/** All tables, but for the record of the migrations: those that are referred to come first. To be used inside a transaction. */
+/**
+ * The tables that a restore replaces: those that are referred to come first. To be used inside a transaction.
+ */
 export function tablesOf(database: StagerdDatabase): readonly CopiedTable[] {
   const names = database
     .statement<{ name: string }>(
@@ -101,6 +103,7 @@ export function tablesOf(database: StagerdDatabase): readonly CopiedTable[] {
     )
     .all()
     .map(({ name }) => name)
+    .filter((name) => !OF_NODES.includes(name))
   const referredBy = (name: string) =>
     database
       .statement<{ table: string }>('SELECT "table" FROM pragma_foreign_key_list(?)')

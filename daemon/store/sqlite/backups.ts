@@ -1,5 +1,6 @@
 import type { BackupRepository, Restored } from '../backup-repository.js'
 import { assertReplaceable, countRestored } from '../sql/replaceable.js'
+import { listOf } from '../sql/states.js'
 import { BACKUP_SCHEMA, makeBackupOf, openAndMigrate, tablesOf } from './backup-file.js'
 import type { StagerdDatabase } from './database.js'
 import { doInside } from './transactions.js'
@@ -43,7 +44,10 @@ export class SqliteBackups implements BackupRepository {
       this.#database.statement(`INSERT INTO main."${name}" (${list}) SELECT ${list} FROM other."${name}"`).run()
     }
     // Numbers that were in use are not given again. The rows are those of AUTOINCREMENT.
-    this.#database.statement('DELETE FROM main.sqlite_sequence').run()
-    this.#database.statement('INSERT INTO main.sqlite_sequence SELECT * FROM other.sqlite_sequence').run()
+    const replaced = `name IN ${listOf(tables.map(({ name }) => name))}`
+    this.#database.statement(`DELETE FROM main.sqlite_sequence WHERE ${replaced}`).run()
+    this.#database
+      .statement(`INSERT INTO main.sqlite_sequence SELECT * FROM other.sqlite_sequence WHERE ${replaced}`)
+      .run()
   }
 }

@@ -1,4 +1,5 @@
 import type { HistoryLimits } from '../result-repository.js'
+import { InProcessWakeups } from '../wakeups.js'
 import { SqlStore, type StoreOptions } from '../sql/store.js'
 import { SqliteBackups } from './backups.js'
 import { StagerdDatabase } from './database.js'
@@ -8,12 +9,17 @@ import { SqliteTransactions } from './transactions.js'
 /** The repositories of a single node. */
 export class SqliteStore extends SqlStore {
   readonly backups: SqliteBackups
+  readonly wakeups = new InProcessWakeups()
+  readonly server = undefined
   readonly #database: StagerdDatabase
 
   private constructor(database: StagerdDatabase, options: StoreOptions) {
     super(new SqliteTransactions(database), SQLITE, options)
     this.#database = database
-    this.backups = new SqliteBackups(database, () => this.forget())
+    this.backups = new SqliteBackups(database, () => {
+      this.packages.forget()
+      this.policies.forget()
+    })
   }
 
   /**

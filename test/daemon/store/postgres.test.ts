@@ -5,6 +5,7 @@ import { migrate as migrateSqlite } from '../../../daemon/store/sqlite/migrate.j
 import { MIGRATIONS } from '../../../daemon/store/sqlite/migrations.js'
 import { assertVersion, PostgresDatabase, type PostgresOptions } from '../../../daemon/store/postgres/database.js'
 import { PostgresStore } from '../../../daemon/store/postgres/store.js'
+import { PostgresWakeups } from '../../../daemon/store/postgres/wakeups.js'
 import type { StoreOptions } from '../../../daemon/store/sql/store.js'
 import { sql } from '../../../daemon/store/sql/work.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
@@ -15,6 +16,7 @@ import { PostgresServer } from './postgres-server.js'
 let server: PostgresServer
 let database: PostgresDatabase
 let tables: PostgresOptions
+let wakeups: PostgresWakeups
 
 beforeAll(async () => {
   server = await PostgresServer.start()
@@ -23,7 +25,11 @@ beforeAll(async () => {
 beforeAll(async () => {
   tables = await server.schema()
   database = await PostgresDatabase.open(tables)
-  return () => database.close()
+  wakeups = await PostgresWakeups.open(tables)
+  return async () => {
+    await wakeups.close()
+    await database.close()
+  }
 })
 
 /** In an order in which nothing refers to what has been deleted. */
@@ -37,7 +43,7 @@ async function open(options?: StoreOptions) {
   await database.write(function* () {
     for (const table of FILLED) yield* sql.run(`DELETE FROM ${table}`)
   })
-  return { store: new PostgresStore(database, options), close: () => Promise.resolve() }
+  return { store: new PostgresStore(database, wakeups, options), close: () => Promise.resolve() }
 }
 
 describeStore('PostgreSQL', open)
@@ -271,6 +277,16 @@ describe('a transaction in PostgreSQL', () => {
     })
     expect(await impatient.read(() => sql.one('SELECT 1 AS one'))).toEqual({ one: 1 })
     await impatient.close()
+  })
+
+  it('ends with its connection, and nothing else does', async () => {
+    const going = database.read(() => sql.one("SELECT pg_sleep(60), 'to be broken'"))
+    const broken = expect(going).rejects.toMatchObject({ code: 'database-unreachable' })
+    const breaking =
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%to be broken%' AND pid <> pg_backend_pid()"
+    await expect.poll(() => rows(breaking)).toHaveLength(1)
+    await broken
+    expect(await database.read(() => sql.one('SELECT 1 AS one'))).toEqual({ one: 1 })
   })
 
   it('goes on when another node has changed a table, and when the server has closed the connection', async () => {
