@@ -205,7 +205,11 @@ it('packages that one node has restored are seen by another one, whatever it rem
 
 describe('a node whose packages are in PostgreSQL', () => {
   it('says so while the server is away, and loses nothing of what it has acknowledged', async () => {
-    const daemon = await DaemonInProcess.start({ ...flags, postgresqlTls: 'require' })
+    const authority = await Authority.make(directory, 'of-the-daemon')
+    await server.encrypt(await authority.issue('for-the-daemon'))
+    const secured = { postgresqlTls: 'verify-full', postgresqlCa: authority.certificate }
+    await expect.poll(() => opened(secured).then(() => 'opened', String)).toBe('opened')
+    const daemon = await DaemonInProcess.start({ ...flags, ...secured })
     onTestFinished(() => daemon.close())
     await furnish(daemon)
     await application(daemon, 'shop')
