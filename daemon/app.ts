@@ -25,6 +25,7 @@ import { Restorer } from './backup/restore.js'
 import type { Bootstraps } from './bootstrap/bootstraps.js'
 import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
 import { buildBlobStore } from './build-blob-store.js'
+import { buildStore } from './build-store.js'
 import { buildBootstraps } from './build-bootstraps.js'
 import type { BuildIsolation } from './build-isolation.js'
 import { buildCloudFoundry, type CloudFoundry } from './build-cloud-foundry.js'
@@ -50,6 +51,7 @@ import { measureVerification } from './metrics/verification-metrics.js'
 import type { Term } from './model/node.js'
 import { isTerminal, type Staging } from './model/staging.js'
 import { nodeFacts } from './node-facts.js'
+import { databaseFindings } from './node/database-findings.js'
 import { examineHost } from './node/host-findings.js'
 import { NodeReport } from './node/node-report.js'
 import { Readiness } from './node/readiness.js'
@@ -79,7 +81,6 @@ import type { StagingLedger } from './store/staging-ledger.js'
 import { PackageQuota } from './store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from './store/resource-ingest.js'
 import { SegmentTables } from './store/segment-tables.js'
-import { SqliteStore } from './store/sqlite/store.js'
 import { openTraces } from './traces/open-traces.js'
 import { storedDataFindings } from './verification/stored-data-findings.js'
 import { Verifications } from './verification/verifications.js'
@@ -127,8 +128,7 @@ export async function buildApp(
   const environment = { always: ca.environment, withEgress: proxyEnvironment(settings.proxy) }
 
   // Storage.
-  const store = SqliteStore.open(state.database, settings.packageQuotaBytes, settings.history)
-  undo.defer('close the database', () => store.close())
+  const store = await buildStore({ settings, state, authorities: ca.pem }, undo)
   const { packages, stagers, pipelines, policies, references } = store
   const traces = await openTraces(ofProcess, { version, logger }, undo)
   const ended = (staging: Staging) => {
@@ -279,12 +279,12 @@ export async function buildApp(
       return renderRequests(cloudFoundry?.status)
     },
   }
-  const readiness = new Readiness({ isolation, stagings: service })
+  const readiness = new Readiness({ isolation, stagings: service, database: store })
   const proxies = [settings.proxy.http, settings.proxy.https].filter((one) => one !== undefined)
   const node = new NodeReport(facts, isolation, ledger, packages, kept, async () => [
     await examineSocket(settings.socket, settings.group),
     ...(await examineHost({ stateDirectory: stateDir, proxies, networkMtu: settings.networkMtu, uplinkMtu })),
-    ...(await storedDataFindings({ verifications, verifier, packages })),
+    ...(await databaseFindings(store, () => storedDataFindings({ verifications, verifier, packages }))),
     ...requestFindings(cloudFoundry?.status),
   ])
 

@@ -57,6 +57,34 @@ export function parseBlobStore(text: string): 'directory' | 's3' {
   throw new Error(`${quote(text)} is neither "directory" nor "s3"`)
 }
 
+export function parseDatabase(text: string): 'sqlite' | 'postgresql' {
+  if (text === 'sqlite' || text === 'postgresql') return text
+  throw new Error(`${quote(text)} is neither "sqlite" nor "postgresql"`)
+}
+
+/** A name, an address without brackets, or the directory of a socket. */
+export function parsePostgresHost(text: string): string {
+  if (/^(?:\/[^\0]*|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)$/.test(text) || isIPv6(text)) return text
+  // Of a URL, the value may have a password.
+  throw new Error(
+    `${/[@/?]/.test(text) ? 'the value' : quote(text)} is not the name or the address of a host, such as db.example.org, nor the directory of a socket, such as /run/postgresql`,
+  )
+}
+
+export function parsePort(text: string): number {
+  if (!/^[1-9][0-9]{0,4}$/.test(text) || Number(text) > 65_535)
+    throw new Error(`${quote(text)} is not a port from 1 to 65535`)
+  return Number(text)
+}
+
+/** The names that PostgreSQL has for them (`sslmode`). */
+export const TLS_MODES = ['verify-full', 'verify-ca', 'require', 'disable'] as const
+export type TlsMode = (typeof TLS_MODES)[number]
+
+export function parseTlsMode(text: string): TlsMode {
+  return oneOf(TLS_MODES, 'a TLS mode', text)
+}
+
 /** An empty value is the default of the library. */
 export function parseEndpoint(text: string): string | undefined {
   if (text === '') return undefined

@@ -13,4 +13,5 @@ export const POSTGRES: Dialect = {
     return new Date(row?.now ?? NaN)
   },
   isShared: true,
+  overwriting: (work) => work(),
 }

@@ -15,4 +15,6 @@ export interface Dialect {
   readonly now: () => Work<Date>
   /** Whether others write to the database too, so that what is remembered of it may be out of date. */
   readonly isShared: boolean
+  /** Does the work so that nothing of what it replaces is left in the files of the database, if the database can do that. */
+  readonly overwriting: (work: () => Work<void>) => Work<void>
 }

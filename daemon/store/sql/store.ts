@@ -1,3 +1,5 @@
+import type { BackupRepository } from '../backup-repository.js'
+import type { Wakeups } from '../wakeups.js'
 import type { HistoryLimits } from '../result-repository.js'
 import { SqlBootstraps } from './bootstraps.js'
 import type { Dialect } from './dialect.js'
@@ -21,7 +23,9 @@ import { SqlSecrets } from './secrets.js'
 import { SqlStagers } from './stagers.js'
 import { SqlTasks } from './tasks.js'
 import { SqlTokens } from './tokens.js'
-import type { Transactions } from './work.js'
+import { SqlVerifications } from './verifications.js'
+import { SqlWebhooks } from './webhooks.js'
+import { sql, type Transactions } from './work.js'
 
 const DEFAULT_HISTORY: HistoryLimits = { results: 5, bytes: 2 * 1024 ** 3 }
 
@@ -31,9 +35,11 @@ export interface StoreOptions {
   readonly history?: HistoryLimits | undefined
   /** For tests: in the place of the database's clock. */
   readonly now?: Dialect['now'] | undefined
+  /** Whose files the verifications are about, in a database of several nodes. Default: the only node. */
+  readonly node?: string | undefined
 }
 
-/** The repositories whose transactions are the same in every database. */
+/** All repositories of one database. The caller closes it. */
 export abstract class SqlStore {
   readonly packages: SqlPackages
   readonly stagers: SqlStagers
@@ -50,12 +56,21 @@ export abstract class SqlStore {
   readonly resourceOwners: SqlResourceOwners
   readonly secrets: SqlSecrets
   readonly tasks: SqlTasks
+  readonly webhooks: SqlWebhooks
+  readonly verifications: SqlVerifications
+  abstract readonly backups: BackupRepository
+  abstract readonly wakeups: Wakeups
+  /** What answers, such as "PostgreSQL 15.18 on db.example.org"; undefined for a file. */
+  abstract readonly server: string | undefined
+
+  readonly #transactions: Transactions
 
   protected constructor(
     transactions: Transactions,
     dialect: Dialect,
-    { packageBytes, history = DEFAULT_HISTORY, now }: StoreOptions,
+    { packageBytes, history = DEFAULT_HISTORY, node = '', now }: StoreOptions,
   ) {
+    this.#transactions = transactions
     this.policies = new SqlPolicies(transactions, dialect)
     const quota = new NamespaceQuota(this.policies, packageBytes)
     const table = new PackageTable(dialect, quota)
@@ -74,9 +89,20 @@ export abstract class SqlStore {
     this.resourceOwners = new SqlResourceOwners(transactions)
     this.secrets = new SqlSecrets(transactions)
     this.tasks = new SqlTasks(transactions)
+    this.webhooks = new SqlWebhooks(transactions, dialect)
+    this.verifications = new SqlVerifications(transactions, node)
   }
+
   /** The ledger in the hands of a node. */
   nodeLedger(term: Term): NodeLedger {
     return new SqlNodeLedger(this.#ledgerParts, term)
   }
+
+  /** Resolves when the database answers. Rejects with `Unavailable` otherwise. */
+  async ping(): Promise<void> {
+    await this.#transactions.read(() => sql.one('SELECT 1 AS one'))
+  }
+
+  /** Waits for the transactions that are under way. Idempotent. */
+  abstract close(): void | Promise<void>
 }

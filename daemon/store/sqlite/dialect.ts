@@ -1,4 +1,5 @@
 import type { Dialect } from '../sql/dialect.js'
+import { sql } from '../sql/work.js'
 
 export const SQLITE: Dialect = {
   jsonArray: (fields, order, from) => {
@@ -13,4 +14,9 @@ export const SQLITE: Dialect = {
   },
   // There is one connection.
   isShared: false,
+  *overwriting(work) {
+    yield* sql.all('PRAGMA secure_delete = ON')
+    yield* work()
+    yield* sql.all('PRAGMA secure_delete = OFF')
+  },
 }

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { Cause, Staging } from '../../../daemon/model/staging.js'
 import type { Receiver } from '../../../daemon/model/webhook.js'
-import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { observeEndsOfNode, type Ended } from '../../../daemon/store/observed-ledger.js'
+import type { PackageRepository } from '../../../daemon/store/repositories.js'
 import type { AnswerOf } from '../../../daemon/store/staging-ledger.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
-import { nodeLedgerOf } from '../../support/fleet/node-ledger.js'
+import { nodeLedgerOf, type StoreOfNode } from '../../support/fleet/node-ledger.js'
 
 /** Stagings of new packages, with every way to end. Each end is told to `ended`. */
 export function ledgerSamples(
-  store: SqliteStore,
+  store: StoreOfNode & { readonly packages: Pick<PackageRepository, 'create'> },
   ended: Ended,
   { notify = [], ...place }: { readonly notify?: readonly Receiver[]; readonly namespace?: string } = {},
 ) {
