@@ -115,9 +115,10 @@ describe('a listener', () => {
     const { port } = first
     const beside = await open()
     expect(beside.port).not.toBe(port)
+    const { port: last } = beside
     await Promise.all([first.close(), beside.close()])
     const again = await open()
-    expect(again.port).toBe(beside.port)
+    expect(again.port).toBe(last)
     await again.close()
   })
 
