@@ -95,11 +95,13 @@ export class Reuse {
         const sha256 = best.launches.at(-1)?.work.resource.sha256 ?? ''
         // Before it is read: it cannot be deleted then until the ledger names it.
         liveBlobs.hold(sha256, holder)
-        const verdict = await blobs.verify(sha256, { signal }).catch((error: unknown) => error)
-        if (verdict === 'sound') {
-          await liveBlobs.confirm(sha256)
-          return await ledger.takeOver(staging.uuid, best)
+        const usable = async () => {
+          const verdict = await blobs.verify(sha256, { signal })
+          if (verdict === 'sound') await liveBlobs.confirm(sha256)
+          return verdict
         }
+        const verdict = await usable().catch((error: unknown) => error)
+        if (verdict === 'sound') return await ledger.takeOver(staging.uuid, best)
         if (verdict !== undefined && !isStopped())
           logger.warn({ staging: staging.uuid, sha256, err: verdict }, 'what a stager has left cannot be used')
         const unusable = best
