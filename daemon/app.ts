@@ -68,13 +68,13 @@ import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
 import { KeptLaunches } from './staging/kept-launches.js'
 import { LaunchesToCome } from './staging/launches-to-come.js'
+import { leaseOf } from './staging/held-term.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
 import { Reuse } from './staging/reuse.js'
 import { PreparedLaunches } from './staging/prepared-launches.js'
 import { Releases } from './staging/releases.js'
 import { StagingService } from './staging/staging-service.js'
-import { InProcessWakeups } from './store/wakeups.js'
 import { StateDirectory } from './state-directory.js'
 import { observeEnds, observeEndsOfNode } from './store/observed-ledger.js'
 import type { StagingLedger } from './store/staging-ledger.js'
@@ -144,16 +144,9 @@ export async function buildApp(
   const liveBlobs = new Leases()
   const graceMs = settings.uploadGraceMs
   const { blobs, sharedLogs } = await buildBlobStore(
-    // A node has one state directory, which has one database.
     {
-      settings: settings.blobs,
-      state,
-      authorities: ca.pem,
-      known,
-      databaseId: nodeId,
-      live: liveBlobs,
-      graceMs,
-      logger,
+      ...{ settings: settings.blobs, state, authorities: ca.pem, known, graceMs, logger },
+      ...{ databaseId: await store.id(), live: liveBlobs },
     },
     undo,
   )
@@ -224,12 +217,17 @@ export async function buildApp(
   const uploads = { blobs, references, liveBlobs, logger }
   const { name = hostname(), labels } = settings.node
   const identity = { uuid: nodeId, name, labels, address: addressOf(settings.control.address) }
-  const wakeups = new InProcessWakeups()
+  const { wakeups } = store
   const service = new StagingService(
     {
       ...{ packages, stagers, pipelines, ledger, janitor, kept, prepared, toCome, launches, reuse },
       ...{ logs, logger, uploads, secrets, retryMs },
-      term: { nodes: store.nodes, node: identity, ledgerOf },
+      term: {
+        nodes: store.nodes,
+        node: identity,
+        ledgerOf,
+        lease: settings.database.kind === 'postgresql' ? leaseOf(settings.node.leaseMs) : undefined,
+      },
       wakeups,
     },
     concurrency,

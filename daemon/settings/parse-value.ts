@@ -136,6 +136,13 @@ export function parseDuration(text: string): number {
   return parsed
 }
 
+/** In milliseconds. Shorter ones are over whenever a host or the database is busy. */
+export function parseLease(text: string): number {
+  const ms = parseDuration(text)
+  if (ms < 3_000 || ms > 600_000) throw new Error(`${quote(text)} is not between 3s and 10m`)
+  return ms
+}
+
 /** In milliseconds; 0 for "0s". */
 export function parseDurationOrNone(text: string): number {
   if (durationOf(text) === 0) return 0

@@ -16,6 +16,7 @@ import {
   parseEndpoint,
   parseInteger,
   parseLabels,
+  parseLease,
   parseListen,
   parseLogLevel,
   parseMtu,
@@ -72,6 +73,17 @@ export const DEFINITIONS = {
       about:
         'Labels of this node, such as "gpu,arm64". A stager that needs labels runs on nodes that have all of them.',
     }),
+    leaseMs: define(
+      'node-lease',
+      'TIME',
+      parseLease,
+      '30s',
+      'how long a node that does not answer keeps its stagings',
+      {
+        about:
+          'How long a node of several that share a database may be silent before others go on with its stagings. It renews its lease three times as often, and stops its launches after two thirds of that time.',
+      },
+    ),
   },
   concurrency: define('concurrency', 'N', parseInteger, String(Math.max(2, PROCESSORS)), 'stagings that run at once', {
     about:

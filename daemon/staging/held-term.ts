@@ -13,8 +13,10 @@ export interface Lease {
   readonly stopMs: number
 }
 
-/** A node that dies is noticed after 20 to 30 seconds; see docs/scaling.md. */
-export const LEASE: Lease = { leaseMs: 30_000, renewMs: 10_000, stopMs: 20_000 }
+/** After a renewal that fails, there is time for another one before the node has to stop. */
+export function leaseOf(leaseMs: number): Lease {
+  return { leaseMs, renewMs: leaseMs / 3, stopMs: (leaseMs * 2) / 3 }
+}
 
 export interface TermParts {
   readonly nodes: Pick<NodeRepository, 'openTerm' | 'renewTerm' | 'closeTerm' | 'endOverdue'>

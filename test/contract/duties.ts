@@ -31,7 +31,10 @@ export function describeDuties(
       const { own } = await make()
       const met = new Deferred<void>()
       const one = own.run('garbage', () => met.promise)
-      await own.run('another', () => Promise.resolve(met.resolve()))
+      await own.run('another', async () => {
+        met.resolve()
+        await Promise.resolve()
+      })
       await one
     })
 

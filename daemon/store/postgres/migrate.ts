@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg'
 import { BadInput } from '../../../base/errors.js'
 import { FUNCTIONS } from './functions.js'
-import { TABLES, VERIFICATIONS } from './schema.js'
+import { IDENTITY, TABLES, VERIFICATIONS } from './schema.js'
 import { STAGING_TABLES, TRIGGERS } from './staging-schema.js'
 
 export interface PostgresMigration {
@@ -20,6 +20,7 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
     sql: inOrderOfBytes([FUNCTIONS, TABLES, STAGING_TABLES, TRIGGERS].join('')),
   },
   { version: 23, name: 'verifications', sql: inOrderOfBytes(VERIFICATIONS) },
+  { version: 24, name: 'identity', sql: inOrderOfBytes(IDENTITY) },
 ]
 
 function inOrderOfBytes(tables: string): string {

@@ -145,3 +145,10 @@ CREATE TABLE verifications (
   PRIMARY KEY (node, kind, id)
 );
 `
+
+export const IDENTITY = `
+CREATE TABLE identity (
+  id TEXT PRIMARY KEY
+);
+INSERT INTO identity VALUES (replace(gen_random_uuid()::TEXT, '-', ''));
+`

@@ -1,3 +1,4 @@
+import { Fault } from '../../../base/errors.js'
 import type { BackupRepository } from '../backup-repository.js'
 import type { Wakeups } from '../wakeups.js'
 import type { HistoryLimits } from '../result-repository.js'
@@ -96,6 +97,13 @@ export abstract class SqlStore {
   /** The ledger in the hands of a node. */
   nodeLedger(term: Term): NodeLedger {
     return new SqlNodeLedger(this.#ledgerParts, term)
+  }
+
+  /** Tells this database from all others. It is the same for all nodes that share it. */
+  async id(): Promise<string> {
+    const row = await this.#transactions.read(() => sql.one<{ id: string }>('SELECT id FROM identity'))
+    if (!row) throw new Fault('database-failed', 'The database has lost its identity: restore it from a copy.')
+    return row.id
   }
 
   /** Resolves when the database answers. Rejects with `Unavailable` otherwise. */

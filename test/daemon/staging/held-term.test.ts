@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Unavailable } from '../../../base/errors.js'
-import { HeldTerm, LEASE, type TermParts } from '../../../daemon/staging/held-term.js'
+import { HeldTerm, leaseOf, type TermParts } from '../../../daemon/staging/held-term.js'
 import { leaseLost } from '../../../daemon/store/lease-lost.js'
 import type { NodeLedger } from '../../../daemon/store/node-ledger.js'
 import type { Renewal } from '../../../daemon/store/node-repository.js'
@@ -15,6 +15,8 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers()
 })
+
+const LEASE = leaseOf(30_000)
 
 async function hold({ lease }: Pick<TermParts, 'lease'> = { lease: LEASE }) {
   const node = nodeIdentity()

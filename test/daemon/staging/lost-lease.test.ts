@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openLaunchOf } from '../../../daemon/model/staging.js'
-import { LEASE } from '../../../daemon/staging/held-term.js'
+import { leaseOf } from '../../../daemon/staging/held-term.js'
 import { nodeIdentity } from '../../support/fleet/node-ledger.js'
 import { StagingHarness } from '../../support/staging-harness.js'
 import { until } from '../../support/until.js'
 import { done } from './stager-requests.js'
+
+const LEASE = leaseOf(30_000)
 
 let harness: StagingHarness
 beforeEach(async () => {

@@ -11,7 +11,7 @@ import { sql } from '../../../daemon/store/sql/work.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
 import { describeStore } from '../../contract/store.js'
 import { PostgresServer } from './postgres-server.js'
-import { nodeIdentity, nodeLedgerOf, openLedger } from '../../support/fleet/node-ledger.js'
+import { nodeIdentity, openLedger } from '../../support/fleet/node-ledger.js'
 
 /** All that needs a PostgreSQL, in one file: there is one server in a run of the tests. */
 let server: PostgresServer
