@@ -5,6 +5,9 @@ import { SlowFilesFirst } from './test/support/slow-files-first.js'
 /** A busy host may need seconds for what usually takes milliseconds. Only a test that fails waits so long. */
 const expectation = { poll: { timeout: 15_000 } }
 
+/** A test after many that have waited in vain does not wait too. */
+const setupFiles = ['test/support/give-up-file.ts']
+
 /**
  * Node.js reads these certificates at each start, which takes it longer than all else, and tests start it many hundred times. Who
  * downloads something has them under the other name (test/engine/support/tarballs.ts).
@@ -34,6 +37,7 @@ export default defineConfig({
           ],
           testTimeout: 30_000,
           expect: expectation,
+          setupFiles,
           env,
           // By default, vitest leaves a processor idle: of two, that is half of the host.
           maxWorkers: availableParallelism(),
@@ -49,6 +53,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 300_000,
           expect: expectation,
+          setupFiles,
           env,
           // Two cores: a test often waits for the Engine and for programs in containers, so a third file keeps them busy.
           maxWorkers: 3,

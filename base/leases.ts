@@ -23,13 +23,40 @@ export class Holder {
   }
 }
 
+/** Keeps things that other processes may delete too. */
+export interface Keeper {
+  /** Somebody has begun to hold it. Does not throw. */
+  held(thing: string): void
+  /** Resolves when no other process will delete it soon, and rejects when it cannot be known that it is there. */
+  confirm(thing: string): Promise<void>
+}
+
 /**
  * Things in use, by holder: nothing that a holder has may be deleted. In memory, because work that is interrupted begins
- * again from its start.
+ * again from its start. Where other processes share the things, a keeper renews for them what is held here.
  */
 export class Leases {
   readonly #held = new Map<Holder, Set<string>>()
   #searches = 0
+  #keeper: Keeper | undefined
+
+  /** For things that other processes share. To be called before anything is held. */
+  keepBy(keeper: Keeper): void {
+    this.#keeper = keeper
+  }
+
+  /**
+   * To be called with what a holder has, before something durable refers to it. At once without a keeper; otherwise it throws
+   * what the keeper does.
+   */
+  async confirm(thing: string): Promise<void> {
+    await this.#keeper?.confirm(thing)
+  }
+
+  /** The same for everything that `holder` has. */
+  async confirmAll(holder: Holder): Promise<void> {
+    if (this.#keeper) for (const thing of this.#held.get(holder) ?? []) await this.#keeper.confirm(thing)
+  }
 
   /** Without effect for a holder that has released: nobody would give the thing back. */
   hold(thing: string, holder: Holder): void {
@@ -40,6 +67,7 @@ export class Leases {
       this.#held.set(holder, new Set([thing]))
       holder.onRelease(() => this.#held.delete(holder))
     }
+    this.#keeper?.held(thing)
   }
 
   /** Gives one thing back before `holder` releases all. */

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
@@ -24,6 +25,7 @@ import { Restorer } from './backup/restore.js'
 import type { Bootstraps } from './bootstrap/bootstraps.js'
 import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
 import { buildBlobStore } from './build-blob-store.js'
+import { buildStore } from './build-store.js'
 import { buildBootstraps } from './build-bootstraps.js'
 import type { BuildIsolation } from './build-isolation.js'
 import { buildCloudFoundry, type CloudFoundry } from './build-cloud-foundry.js'
@@ -46,8 +48,10 @@ import { measureProcess } from './metrics/process-metrics.js'
 import { StagingMetrics } from './metrics/staging-metrics.js'
 import { measureStorage } from './metrics/storage-metrics.js'
 import { measureVerification } from './metrics/verification-metrics.js'
-import { isTerminal } from './model/staging.js'
+import type { Term } from './model/node.js'
+import { isTerminal, type Staging } from './model/staging.js'
 import { nodeFacts } from './node-facts.js'
+import { databaseFindings } from './node/database-findings.js'
 import { examineHost } from './node/host-findings.js'
 import { NodeReport } from './node/node-report.js'
 import { Readiness } from './node/readiness.js'
@@ -59,10 +63,12 @@ import { Runs } from './runs/runs.js'
 import { readSecretsKey } from './secrets/secrets-key.js'
 import { Seal } from './secrets/seal.js'
 import { Secrets } from './secrets/secrets.js'
+import type { ListenAddress } from './settings/parse-value.js'
 import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
 import { KeptLaunches } from './staging/kept-launches.js'
 import { LaunchesToCome } from './staging/launches-to-come.js'
+import { leaseOf } from './staging/held-term.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
 import { Reuse } from './staging/reuse.js'
@@ -70,12 +76,11 @@ import { PreparedLaunches } from './staging/prepared-launches.js'
 import { Releases } from './staging/releases.js'
 import { StagingService } from './staging/staging-service.js'
 import { StateDirectory } from './state-directory.js'
-import { observeEnds } from './store/observed-ledger.js'
+import { observeEnds, observeEndsOfNode } from './store/observed-ledger.js'
 import type { StagingLedger } from './store/staging-ledger.js'
 import { PackageQuota } from './store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from './store/resource-ingest.js'
 import { SegmentTables } from './store/segment-tables.js'
-import { SqliteStore } from './store/sqlite/store.js'
 import { openTraces } from './traces/open-traces.js'
 import { storedDataFindings } from './verification/stored-data-findings.js'
 import { Verifications } from './verification/verifications.js'
@@ -123,23 +128,33 @@ export async function buildApp(
   const environment = { always: ca.environment, withEgress: proxyEnvironment(settings.proxy) }
 
   // Storage.
-  const store = SqliteStore.open(state.database, settings.packageQuotaBytes, settings.history)
-  undo.defer('close the database', () => store.close())
+  const store = await buildStore({ settings, state, authorities: ca.pem }, undo)
   const { packages, stagers, pipelines, policies, references } = store
   const traces = await openTraces(ofProcess, { version, logger }, undo)
-  const ledger = observeEnds(store.ledger, (staging) => {
+  const ended = (staging: Staging) => {
     metrics.ended(staging)
     traces?.ended(staging)
     webhooks.deliveries.wake()
-  })
+  }
+  const ledger = observeEnds(store.ledger, ended)
+  const ledgerOf = (term: Term) => observeEndsOfNode(store.nodeLedger(term), ended)
   const verifications = await Verifications.load({ repository: store.verifications, logger })
   const damaged = verifications.damaged('blob').map((one) => [one.id, one.damaged] as const)
   const known = { damaged, observer: verifications }
-  const blobs = await buildBlobStore({ settings: settings.blobs, state, authorities: ca.pem, known, logger }, undo)
   const liveBlobs = new Leases()
+  const graceMs = settings.uploadGraceMs
+  const { blobs, sharedLogs } = await buildBlobStore(
+    {
+      ...{ settings: settings.blobs, state, authorities: ca.pem, known, graceMs, logger },
+      ...{ databaseId: await store.id(), live: liveBlobs },
+    },
+    undo,
+  )
   const seal = new Seal(await readSecretsKey(settings.secretsKey, state.secretsKey))
   const secrets = new Secrets({ repository: store.secrets, seal })
-  const logs = new LogStore(state.logs, async (uuid) => isTerminal((await ledger.get(uuid)).state))
+  const logs = new LogStore(state.logs, async (uuid) => isTerminal((await ledger.get(uuid)).state), {
+    shared: sharedLogs,
+  })
 
   // Resolution and limits.
   const resolver = new Resolver(packages, policies)
@@ -175,7 +190,6 @@ export async function buildApp(
   const launches = new LaunchRunner({
     isolation,
     coordinator,
-    ledger,
     resolver,
     workingCopy: {
       blobs,
@@ -201,10 +215,20 @@ export async function buildApp(
     },
   })
   const uploads = { blobs, references, liveBlobs, logger }
+  const { name = hostname(), labels } = settings.node
+  const identity = { uuid: nodeId, name, labels, address: addressOf(settings.control.address) }
+  const { wakeups } = store
   const service = new StagingService(
     {
       ...{ packages, stagers, pipelines, ledger, janitor, kept, prepared, toCome, launches, reuse },
       ...{ logs, logger, uploads, secrets, retryMs },
+      term: {
+        nodes: store.nodes,
+        node: identity,
+        ledgerOf,
+        lease: settings.database.kind === 'postgresql' ? leaseOf(settings.node.leaseMs) : undefined,
+      },
+      wakeups,
     },
     concurrency,
   )
@@ -231,7 +255,6 @@ export async function buildApp(
     scan: (body, signal, observer) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal, observer),
   })
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
-  const graceMs = settings.uploadGraceMs
   const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, prepared, logs, graceMs })
   const facts = {
     ...{ version, nodeId, stateDir },
@@ -254,12 +277,12 @@ export async function buildApp(
       return renderRequests(cloudFoundry?.status)
     },
   }
-  const readiness = new Readiness({ isolation, stagings: service })
+  const readiness = new Readiness({ isolation, stagings: service, database: store })
   const proxies = [settings.proxy.http, settings.proxy.https].filter((one) => one !== undefined)
   const node = new NodeReport(facts, isolation, ledger, packages, kept, async () => [
     await examineSocket(settings.socket, settings.group),
     ...(await examineHost({ stateDirectory: stateDir, proxies, networkMtu: settings.networkMtu, uplinkMtu })),
-    ...(await storedDataFindings({ verifications, verifier, packages })),
+    ...(await databaseFindings(store, () => storedDataFindings({ verifications, verifier, packages }))),
     ...requestFindings(cloudFoundry?.status),
   ])
 
@@ -344,7 +367,8 @@ export async function buildApp(
     keptLaunches: { kept },
     runs: { runs },
     dropletRuns: { runs, uploads: dropletUploads, quota },
-    node: { node, readiness, stagings: service },
+    node: { node, readiness, stagings: service, nodes: store.nodes, self: nodeId },
+    nodes: { nodes: store.nodes, wakeups, stagings: service, self: nodeId },
     metrics: { registry },
     garbage: { garbage },
     backups: { backups, restorer },
@@ -352,4 +376,8 @@ export async function buildApp(
   })
   callers.trust(api.server)
   return { api, service, deliveries: webhooks.deliveries, runs, bootstraps, readiness, ledger, verifier, cloudFoundry }
+}
+
+function addressOf(address: ListenAddress | undefined): string | undefined {
+  return address && `${address.host}:${address.port}`
 }

@@ -3,12 +3,15 @@ import path from 'node:path'
 import type { Logger } from 'pino'
 import type { CleanupStack } from '../base/cleanup-stack.js'
 import { BadInput, Conflict, errnoOf } from '../base/errors.js'
+import type { Leases } from '../base/leases.js'
+import { SharedLogs } from './log/shared-logs.js'
 import type { Settings } from './settings/settings.js'
 import type { StateDirectory } from './state-directory.js'
 import type { BlobStore } from './store/blob-store.js'
 import { CachedBlobStore } from './store/cached-blob-store.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
 import type { KnownContentOptions } from './store/known-content.js'
+import { SharedHolds } from './store/shared-holds.js'
 
 /** How often what interrupted writes have left in a bucket is removed, in milliseconds. */
 const STALE_EVERY_MS = 6 * 60 * 60 * 1000
@@ -19,33 +22,46 @@ export interface BlobStoreParts {
   /** Certificates that are trusted beside those of Node.js, in PEM. */
   readonly authorities: string | undefined
   readonly known: KnownContentOptions
+  /** Identifies the database whose rows refer to the blobs: one that is shared by nodes is the same for all of them. */
+  readonly databaseId: string
+  /** Digests of blobs in use on this node. Those in a bucket are kept from other nodes too. */
+  readonly live: Leases
+  /** How long after it was written or touched a blob is not garbage, in milliseconds. */
+  readonly graceMs: number
   readonly logger: Pick<Logger, 'info' | 'warn'>
+}
+
+export interface BuiltBlobStore {
+  readonly blobs: BlobStore
+  /** The logs of stagings that other nodes can read, if the store is one of several nodes. */
+  readonly sharedLogs?: SharedLogs
 }
 
 /**
  * The store of blobs that the settings choose.
  *
- * Throws `BadInput` (`bad-settings`), `Conflict` (`blobs-in-directory`), `Unavailable` (`object-store-unavailable`,
- * `object-store-refused`).
+ * Throws `BadInput` (`bad-settings`), `Conflict` (`blobs-in-directory`, `object-store-of-another`),
+ * `Unavailable` (`object-store-unavailable`, `object-store-refused`).
  *
  * @param undo gets what closes its connections
  */
-export async function buildBlobStore(parts: BlobStoreParts, undo: CleanupStack): Promise<BlobStore> {
+export async function buildBlobStore(parts: BlobStoreParts, undo: CleanupStack): Promise<BuiltBlobStore> {
   const { settings, state, known } = parts
-  if (settings.store === 'directory') return await DirectoryBlobStore.open(state.blobs, known)
+  if (settings.store === 'directory') return { blobs: await DirectoryBlobStore.open(state.blobs, known) }
   await assertNoBlobsIn(state.blobs)
   return await openCachedBucket(parts, undo)
 }
 
-async function openCachedBucket(parts: BlobStoreParts, undo: CleanupStack): Promise<BlobStore> {
-  const { settings, state, authorities, known, logger } = parts
+async function openCachedBucket(parts: BlobStoreParts, undo: CleanupStack): Promise<BuiltBlobStore> {
+  const { settings, state, authorities, known, databaseId, live, graceMs, logger } = parts
   const { endpoint, bucket: name, prefix, region } = settings
   if (name === undefined) throw new BadInput('bad-settings', 'blob-store is s3: set s3-bucket to the name of a bucket.')
   // Who keeps blobs in a directory does not load the library.
-  const { Bucket, readCredentials, S3BlobStore } = await import('./store/s3/index.js')
+  const { Bucket, claimBucket, readCredentials, S3BlobStore } = await import('./store/s3/index.js')
   const credentials = await readCredentials(settings.credentials)
   const bucket = await Bucket.open({ endpoint, bucket: name, prefix, region, credentials, authorities })
   undo.defer('close the connections to the object store', () => bucket.close())
+  await claimBucket(bucket, databaseId)
   if (!bucket.writesConditionally)
     logger.warn(
       { bucket: name },
@@ -60,7 +76,14 @@ async function openCachedBucket(parts: BlobStoreParts, undo: CleanupStack): Prom
   const timer = setInterval(removeStale, STALE_EVERY_MS).unref()
   undo.defer('stop to remove what interrupted uploads have left', () => clearInterval(timer))
   removeStale()
-  return await CachedBlobStore.open(shared, path.join(state.blobCache, 'copies'), { maxBytes: settings.cacheBytes })
+  const holds = new SharedHolds({ blobs: shared, live, graceMs, logger })
+  live.keepBy(holds)
+  holds.start()
+  undo.defer('stop to renew the data in use', () => holds.stop())
+  const sharedLogs = new SharedLogs(bucket, logger)
+  undo.defer('stop to write logs to the object store', () => sharedLogs.stop())
+  const copies = path.join(state.blobCache, 'copies')
+  return { blobs: await CachedBlobStore.open(shared, copies, { maxBytes: settings.cacheBytes }), sharedLogs }
 }
 
 /** The packages of this node would lose their data if it looked for them in a bucket. */

@@ -37,8 +37,9 @@ export class Daemon {
   }
 
   /**
-   * Throws `Conflict` (`state-dir-in-use`, `blobs-in-directory`), `Unavailable` (`disk-full`, `disk-error`,
-   * `object-store-unavailable`, `object-store-refused`), `BadInput` for settings that do not work on this host, `Fault`
+   * Throws `Conflict` (`state-dir-in-use`, `blobs-in-directory`, `database-in-directory`, `object-store-of-another`), `Unavailable`
+   * (`disk-full`, `disk-error`, `object-store-unavailable`, `object-store-refused`, `database-unreachable`, `postgresql-refused`,
+   * `postgresql-read-only`), `BadInput` for settings that do not work on this host, `Fault`
    * (`not-root`, `native-library`, and those of the store).
    */
   static async open(settings: Settings, surroundings: Surroundings): Promise<Daemon> {

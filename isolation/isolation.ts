@@ -16,7 +16,8 @@ import type { KeptContainer } from './kept-container.js'
  * LIFECYCLE of a container
  *
  *   prepare ──> prepared ──────────── start ──> running ──> ended ── keep ──> kept
- *                  ├── createAhead ──> waiting ──┘ │           │               │
+ *                  ├── createAhead ──> waiting ──┤ │           │               │
+ *                  │                      └ mountAhead         │               │
  *                  └────────────────── release ────┴───────────┴───────────────┘
  *
  * - `prepare` creates what does not depend on the program: layers, root image and network. If it rejects, it has
@@ -28,8 +29,11 @@ import type { KeptContainer } from './kept-container.js'
  *   a run. What `start` is given must be equal to it as far as `ContainerPlan` goes, and its variables must all be such
  *   that `canBeGivenLater` says so. If it rejects, the container can only be released. A container that waits serves one
  *   launch; `isWaiting` says whether it still can.
+ * - `mountAhead` does the part of a start that `start` would do first in a container that waits: it mounts /stagerfs and the cache.
+ *   `start` waits for it, and throws what has gone wrong. Nothing of the launch runs before `start`. What `start` is given must
+ *   be equal to it.
  * - `release` undoes everything. It can be called when the container was never started, after a `start` that rejected,
- *   after `ended`, and before `ended` to kill the container. It must not be called during `start`. It is idempotent and
+ *   after `ended`, and before `ended` to kill the container. It must not be called during `start`, and waits for `mountAhead`. It is idempotent and
  *   never rejects; it reports what it could not undo.
  * - `ended` resolves after all output has been passed to `hooks.output` and the last promise of the hook has resolved.
  *   Output is truncated only if the Engine is lost, or by a `release` before the end.
@@ -46,7 +50,8 @@ import type { KeptContainer } from './kept-container.js'
  *   environment of the first one, with no more rights. Several can be open at once. A release ends them all.
  * - `sweep` removes all resources of containers of this node that are not in `live`, such as those that a crash left
  *   behind. It is called before the first `prepare`, when the Engine is available again, and periodically, because the
- *   Engine completes requests of a client that has died. `live` may change during the sweep.
+ *   Engine completes requests of a client that has died. `live` may change during the sweep. A network without a way out
+ *   outlives its launch by some seconds, for the next one; a sweep while nothing is live removes it.
  *
  * ERRORS
  * - `BadInput`: the package or the plan is at fault (an archive with a path outside of its root). `NotRunnable`, if the
@@ -185,6 +190,11 @@ export interface PreparedContainer {
    * prints before its start is not the output of a launch, so one that does is of no use.
    */
   readonly isWaiting: boolean
+  /**
+   * To be called at most once, after `createAhead` and before `start`. Resolves when that is over, and never rejects. Waits for a
+   * launch whose cache is about to be kept.
+   */
+  mountAhead(plan: Pick<StartPlan, 'stagerfs' | 'cache'>, signal: AbortSignal): Promise<void>
   /** Undefined if it does not wait, or nobody can tell, so that it is of no use any more. Never rejects. */
   waitingUse(): Promise<WaitingUse | undefined>
   start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer>

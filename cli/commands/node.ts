@@ -9,6 +9,7 @@ import { ago, ahead, elapsed } from '../display/time.js'
 import { EXIT } from '../session/exit-codes.js'
 import { addNodeBackupCommands } from './node-backup.js'
 import { addNodeDrainCommands } from './node-drain.js'
+import { addNodeFleetCommands } from './node-fleet.js'
 import { addNodeGcCommand } from './node-gc.js'
 
 const COLOURS = { good: 'green', slow: 'yellow', bad: 'red' } as const
@@ -47,6 +48,7 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
         return findings.some(({ verdict }) => verdict === 'bad') ? EXIT.stagerdFailed : EXIT.success
       }),
     )
+  addNodeFleetCommands(node, commandLine)
   addNodeDrainCommands(node, commandLine)
   addNodeGcCommand(node, commandLine)
   addNodeBackupCommands(node, commandLine)

@@ -7,6 +7,7 @@ import { packagePath, pipelinePath, stagerPath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { collectCapabilities } from '../options/parse-capability.js'
+import { collectLabels } from '../options/collect-labels.js'
 import { collectEnvironment, type Environment } from '../options/parse-environment.js'
 import { collectSecretNames } from '../options/secret-options.js'
 import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-options.js'
@@ -30,6 +31,7 @@ interface CreateOptions extends LimitOptions {
   readonly user?: string
   readonly dependsOn?: readonly Capability[]
   readonly expects?: readonly Capability[]
+  readonly label?: readonly string[]
   readonly env?: Environment
 }
 
@@ -65,6 +67,7 @@ export function addStagerCreateCommand(group: Command, commandLine: CommandLine)
       'what packages are expected to get from it: one without dependencies is staged as if it had these (repeatable)',
       collectCapabilities,
     )
+    .option('--label <label,...>', 'run it only on nodes that have these labels (repeatable)', collectLabels)
     .option('-e, --env <key=value>', 'environment variable for the program (repeatable)', collectEnvironment)
     .addHelpText(
       'after',
@@ -133,6 +136,7 @@ function draftOf(
     ...(options.secret === undefined ? {} : { secrets: [...options.secret] }),
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.expects === undefined ? {} : { expects: [...options.expects] }),
+    ...(options.label === undefined ? {} : { labels: [...options.label] }),
     ...(options.env === undefined ? {} : { environment: { ...options.env } }),
     ...(limits ? { limits } : {}),
   }

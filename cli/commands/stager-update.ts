@@ -7,6 +7,7 @@ import { packagePath, stagerPath } from '../api/paths.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT, exitCodeOfStaging } from '../session/exit-codes.js'
 import { collectCapabilities } from '../options/parse-capability.js'
+import { collectLabels } from '../options/collect-labels.js'
 import { collectEnvironment, collectKeys, type Environment } from '../options/parse-environment.js'
 import { collectSecretNames } from '../options/secret-options.js'
 import { addLimitOptions, limitsOf, type LimitOptions } from '../options/limit-options.js'
@@ -31,6 +32,7 @@ interface UpdateOptions extends LimitOptions {
   readonly dependsAdd?: Capability[]
   readonly dependsRemove?: Capability[]
   readonly expectsAdd?: Capability[]
+  readonly label?: readonly string[] | false
   readonly expectsRemove?: Capability[]
   readonly envSet?: Environment
   readonly envUnset?: string[]
@@ -59,6 +61,8 @@ export function addStagerUpdateCommand(group: Command, commandLine: CommandLine)
     .option('--depends-remove <type.name,...>', 'remove dependencies of the program (repeatable)', collectCapabilities)
     .option('--expects-add <type.name,...>', 'expect packages to get these from it (repeatable)', collectCapabilities)
     .option('--expects-remove <type.name,...>', 'do not expect these any more (repeatable)', collectCapabilities)
+    .option('--label <label,...>', 'run it only on nodes that have these labels, and need no others', collectLabels)
+    .option('--no-label', 'run it on any node')
     .option('--env-set <key=value>', 'set an environment variable (repeatable)', collectEnvironment)
     .option('--env-unset <key,...>', 'remove environment variables (repeatable)', collectKeys)
     .addHelpText(
@@ -122,6 +126,7 @@ function changeOf(options: UpdateOptions): StagerChange {
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.expectsAdd ? { expects_add: options.expectsAdd } : {}),
     ...(options.expectsRemove ? { expects_remove: options.expectsRemove } : {}),
+    ...(options.label === undefined ? {} : { labels: options.label === false ? [] : [...options.label] }),
     ...(options.envSet ? { environment_set: { ...options.envSet } } : {}),
     ...(options.envUnset ? { environment_unset: options.envUnset } : {}),
     ...(limits ? { limits } : {}),

@@ -21,6 +21,7 @@ export function describeStager(document: Stager): string {
     `Limits: memory ${formatBytes(limits.memory_bytes)}, cpus ${limits.cpus}, pids ${limits.pids}, disk ${formatBytes(limits.disk_bytes)}, timeout ${ms(limits.timeout_ms)}`,
     ...field('Dependencies', document.dependencies.map(dotted)),
     ...field('Expects', document.expects.map(dotted)),
+    ...field('Labels', document.labels ?? []),
     ...field('Environment', assignments(document.environment)),
     `Updated: ${document.updated_at}`,
   ].join('\n')

@@ -17,6 +17,7 @@ import { keptLaunchRoutes, type KeptLaunchRoutesParts } from './routes/kept-laun
 import { manifestRoutes } from './routes/manifests.js'
 import { metricsRoutes, type MetricsRoutesParts } from './routes/metrics.js'
 import { nodeRoutes, type NodeRoutesParts } from './routes/node.js'
+import { nodesRoutes, type NodesRoutesParts } from './routes/nodes.js'
 import { packageDataRoutes, type PackageDataRoutesParts } from './routes/package-data.js'
 import { packageDropletRoutes, type PackageDropletRoutesParts } from './routes/package-droplet.js'
 import { packageSourceRoutes, type PackageSourceRoutesParts } from './routes/package-source.js'
@@ -62,6 +63,7 @@ export interface ApiParts {
   readonly runs: Omit<RunRoutesParts, 'running'>
   readonly dropletRuns: Omit<DropletRunRoutesParts, 'running' | 'recent'>
   readonly node: NodeRoutesParts
+  readonly nodes: NodesRoutesParts
   readonly metrics: MetricsRoutesParts
   readonly garbage: GarbageRoutesParts
   readonly backups: BackupRoutesParts
@@ -117,6 +119,7 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
       (api, closing) => runRoutes(api, { running, ...parts.runs }, closing),
       (api, closing) => dropletRunRoutes(api, { running, recent: uploads, ...parts.dropletRuns }, closing),
       (api) => nodeRoutes(api, parts.node),
+      (api) => nodesRoutes(api, parts.nodes),
       (api) => metricsRoutes(api, parts.metrics),
       (api) => garbageRoutes(api, parts.garbage),
       (api) => backupRoutes(api, parts.backups),

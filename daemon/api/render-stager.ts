@@ -24,6 +24,7 @@ export function renderStager(stager: Stager, program: Package): StagerDocument {
     limits: renderLimits(stager.limits),
     dependencies: [...stager.dependencies],
     expects: [...(stager.expects ?? [])],
+    ...(stager.labels ? { labels: [...stager.labels] } : {}),
     environment: stager.environment,
     created_at: stager.createdAt,
     updated_at: stager.updatedAt,

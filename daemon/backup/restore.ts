@@ -34,7 +34,6 @@ export interface RestorerParts {
     drain(): void
     undrain(): void
     idle(): Promise<void>
-    takeUp(): Promise<void>
   }
   readonly bootstraps: { resume(): Promise<void> }
   readonly webhooks: { seal(): Promise<void> }
@@ -97,7 +96,7 @@ export class Restorer {
       try {
         await makeDirectory(directory)
         const head = await this.#receive(body, directory, received, holder)
-        const restored = await this.#replace(path.join(directory, 'stagerd.db'), replace, received)
+        const restored = await this.#replace(path.join(directory, 'stagerd.db'), replace, received, holder)
         return { ...restored, head, resources: received.resources, leftOut: received.leftOut }
       } catch (error) {
         holder.release()
@@ -167,8 +166,8 @@ export class Restorer {
     received.resources += 1
   }
 
-  async #replace(copy: string, replace: boolean, received: Received): Promise<Restored> {
-    const { database, stagings } = this.#parts
+  async #replace(copy: string, replace: boolean, received: Received, holder: Holder): Promise<Restored> {
+    const { database, live, stagings } = this.#parts
     const wasDraining = stagings.draining
     stagings.drain()
     try {
@@ -176,6 +175,7 @@ export class Restorer {
       // None runs any more, so what is left to wait for is the removal of the last ones.
       await stagings.idle()
       await this.#placeNewLogs(received)
+      await live.confirmAll(holder)
       const restored = await database.replaceBy(copy, replace)
       await this.#follow(received)
       return restored
@@ -186,7 +186,7 @@ export class Restorer {
 
   /** What follows from the new rows: each of it, also where another part fails. Throws `Unavailable` (`restore-incomplete`). */
   async #follow(received: Received): Promise<void> {
-    const { bootstraps, logs, stagings, webhooks } = this.#parts
+    const { bootstraps, logs, webhooks } = this.#parts
     const others = received.logs.filter((one) => !received.placed.includes(one))
     // The rows refer to it now.
     received.made.clear()
@@ -197,7 +197,6 @@ export class Restorer {
     }
     await attempt(() => webhooks.seal())
     for (const { folder, uuid, file } of others) await attempt(() => logs[folder].take(uuid, file))
-    await attempt(() => stagings.takeUp())
     await attempt(() => bootstraps.resume())
     if (errors.length === 0) return
     const [first] = errors

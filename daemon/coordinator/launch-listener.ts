@@ -20,8 +20,8 @@ export interface ListenerParts {
 
 export interface ListenerPlace {
   readonly address: string
-  /** Reserved on that address; undefined for any free one. */
-  readonly port: ReservedPort | undefined
+  /** Reserved on that address. */
+  readonly port: ReservedPort
 }
 
 /** Start the HTTP server of a launch. Throws `Fault` (`coordinator-listen`). */
@@ -97,7 +97,7 @@ class LaunchListener implements CoordinatorListener {
   async listen({ address, port }: ListenerPlace): Promise<void> {
     this.#address = address
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject).listen(port?.handle ?? { host: address, port: 0 }, resolve)
+      this.#server.once('error', reject).listen(port.handle, resolve)
     }).catch((error: unknown) => {
       throw new Fault('coordinator-listen', `The coordinator cannot listen on ${address}.`, { cause: error })
     })

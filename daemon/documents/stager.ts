@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { LABEL_PATTERN, MOST_LABELS } from '../../base/labels.js'
 import { Capabilities, capabilities, VariableNames } from './capability.js'
 import { Limits, SomeLimits } from './limits.js'
 import { AnyName, closed, environment } from './schema.js'
@@ -14,6 +15,11 @@ const SECRETS = 'names of the secrets of a staging that it is given; a staging n
 
 const EXPECTS =
   'what packages are expected to get from it: a package without dependencies is staged as if it had these, if they have a solution'
+
+const labels = (description: string) =>
+  Type.Array(Type.String({ pattern: LABEL_PATTERN }), { maxItems: MOST_LABELS, uniqueItems: true, description })
+
+const LABELS = 'it runs on nodes that have all of these'
 
 export const Stager = Type.Object(
   {
@@ -32,6 +38,7 @@ export const Stager = Type.Object(
     limits: Limits,
     dependencies: Capabilities,
     expects: capabilities(EXPECTS),
+    labels: Type.Optional(labels(`${LABELS}; not there for none`)),
     environment: environment('given to the stager'),
     created_at: Type.String(),
     updated_at: Type.String(),
@@ -56,6 +63,7 @@ export const StagerDraft = Type.Object(
     limits: Type.Optional(SomeLimits),
     dependencies: Type.Optional(Capabilities),
     expects: Type.Optional(capabilities(EXPECTS)),
+    labels: Type.Optional(labels(LABELS)),
     environment: Type.Optional(environment('given to the stager')),
   },
   { ...closed, title: 'StagerDraft' },
@@ -80,6 +88,7 @@ export const StagerChange = Type.Object(
     dependencies_remove: Type.Optional(Capabilities),
     expects_add: Type.Optional(Capabilities),
     expects_remove: Type.Optional(Capabilities),
+    labels: Type.Optional(labels(`${LABELS}: all of them`)),
     environment_set: Type.Optional(environment('added or replaced')),
     environment_unset: Type.Optional(VariableNames),
     environment_expected: Type.Optional(

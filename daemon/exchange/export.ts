@@ -230,6 +230,7 @@ function stagerEntry(found: Stager, program: string): StagerEntry {
     limits: renderLimits(found.limits),
     dependencies: [...found.dependencies],
     ...(found.expects ? { expects: [...found.expects] } : {}),
+    ...(found.labels ? { labels: [...found.labels] } : {}),
     environment: { ...found.environment },
   }
 }

@@ -116,6 +116,7 @@ function pendingStager(entry: StagerEntry, name: Name): Omit<StagerOfSet, 'progr
     limits: parseLimits(entry.limits),
     dependencies,
     expects: applyMetadataFields({}, { dependencies_add: entry.expects ?? [] }).dependencies,
+    labels: entry.labels ?? [],
     environment,
   }
 }

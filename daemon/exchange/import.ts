@@ -84,6 +84,7 @@ export class Importer {
         const skipped = kept.has(formatFqn('package', one.draft))
         packages.push(skipped ? one.draft : await this.#receive(one, content, received, holder, signal))
       }
+      await this.#parts.live.confirmAll(holder)
       return await exchange.import({ ...pending, packages }, request.whenThere)
     } finally {
       holder.release()

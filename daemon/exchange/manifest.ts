@@ -1,3 +1,4 @@
+import { LABEL_PATTERN, MOST_LABELS } from '../../base/labels.js'
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { BadInput, messageOf } from '../../base/errors.js'
@@ -64,6 +65,13 @@ const StagerEntry = Type.Object(
     limits: Limits,
     dependencies: Capabilities,
     expects: Type.Optional(capabilities('not there for none')),
+    labels: Type.Optional(
+      Type.Array(Type.String({ pattern: LABEL_PATTERN }), {
+        maxItems: MOST_LABELS,
+        uniqueItems: true,
+        description: 'of nodes that it runs on; not there for none',
+      }),
+    ),
     environment: Environment,
   },
   closed,

@@ -1,18 +1,18 @@
-import { Unavailable } from '../../base/errors.js'
+import { Conflict, Unavailable } from '../../base/errors.js'
 import type { Leases } from '../../base/leases.js'
-import { Mutex } from '../../base/mutex.js'
 import { cautiousNow } from '../../base/steady-clock.js'
 import type { Cached, Isolation } from '../../isolation/isolation.js'
 import type { PreparedLaunches } from '../staging/prepared-launches.js'
 import type { LogStore } from '../log/log-store.js'
 import type { BlobStore } from '../store/blob-store.js'
+import { OwnDuties, type Duties } from '../store/duties.js'
 import { storageError } from '../store/storage-errors.js'
 import type { ReferenceRepository } from '../store/reference-repository.js'
 import { chooseGarbage, type Garbage } from './choose.js'
 
 export interface CollectorParts {
   readonly references: ReferenceRepository
-  readonly blobs: Pick<BlobStore, 'list' | 'deleteIf'>
+  readonly blobs: Pick<BlobStore, 'list' | 'deleteIf' | 'now'>
   /**
    * Digests of blobs that work in progress writes, though no row may name them yet, or reads, though the row may be gone.
    * A writer releases them only when a committed row names them, or when they are discarded.
@@ -24,6 +24,8 @@ export interface CollectorParts {
   readonly logs: Pick<LogStore, 'list' | 'isOpen' | 'delete'>
   /** How long an upload may exist before a package refers to it, in milliseconds. */
   readonly graceMs: number
+  /** Default: those of a node alone. */
+  readonly duties?: Duties
 }
 
 export interface CollectionRequest {
@@ -40,41 +42,55 @@ export interface CollectionRequest {
  *   live, or has written or touched it within the grace period. Hence the order: note the live blobs, list the stored
  *   blobs, then read the references. A holder that releases a blob in between was noted before. Age and liveness are
  *   checked again under the blob's lock, right before the deletion.
+ * - What another node holds is not known here: its holder keeps it young (`shared-holds.ts`). So the age of a blob is the
+ *   one at the beginning of the collection, before the references were read. It must be over by two clocks: by that of the
+ *   store, on which all nodes agree, and by the clocks of the nodes, in case that of the store is set forward.
  * - Blobs of the results that packages keep are never deleted. Their layers are garbage like any other.
  * - Layers, images and what stagers keep can be rebuilt. Their caches know their users, and may refuse to discard them.
  * - The row of a staging is deleted before its log. A log without a staging is garbage, so a crash in between leaves
  *   nothing behind.
- * - One collection runs at a time.
+ * - One collection runs at a time, on one of the nodes that share a database.
  */
 export class Collector {
   readonly #parts: CollectorParts
-  readonly #mutex = new Mutex()
+  readonly #duties: Duties
 
   constructor(parts: CollectorParts) {
     this.#parts = parts
+    this.#duties = parts.duties ?? new OwnDuties()
   }
 
   /**
-   * What was removed, or with `dryRun` would be. Throws `Unavailable`: `engine-down` before anything is removed,
+   * What was removed, or with `dryRun` would be. Throws `Conflict` (`collected-elsewhere`) while another node collects;
+   * `Unavailable`: `engine-down` before anything is removed,
    * `disk-error` when the disk did not let go of something, and all else is removed.
    */
-  collect(request: CollectionRequest): Promise<readonly Garbage[]> {
-    return this.#mutex.run(() => this.#collect(request))
+  async collect(request: CollectionRequest): Promise<readonly Garbage[]> {
+    const done = await this.#duties.run('collect garbage', (signal) => this.#collect(request, signal))
+    if (done) return done.result
+    throw new Conflict(
+      'collected-elsewhere',
+      'Another node is collecting garbage: try again when it is done, also for the layers and caches of this node.',
+    )
   }
 
-  async #collect({ dryRun, olderThanMs, keepBytes }: CollectionRequest): Promise<readonly Garbage[]> {
+  async #collect(
+    { dryRun, olderThanMs, keepBytes }: CollectionRequest,
+    signal: AbortSignal,
+  ): Promise<readonly Garbage[]> {
     const { graceMs, live, prepared } = this.#parts
     await prepared.clear()
-    const began = new Date(cautiousNow())
+    const began: Began = { here: new Date(cautiousNow()), inStore: await this.#parts.blobs.now() }
     const liveBefore = live.snapshot()
     const { garbage, cached } = await this.#garbage(liveBefore)
-    const chosen = chooseGarbage(garbage, { olderThanMs, keepBytes, graceMs }, began)
+    const chosen = chooseGarbage(garbage, { olderThanMs, keepBytes, graceMs }, began.here)
     if (dryRun) return chosen
     const forgotten = new Set(await this.#forgetStagings(chosen))
     const removed: Garbage[] = []
     let failure: Unavailable | undefined
     for (const one of chosen)
       try {
+        signal.throwIfAborted()
         if (await this.#remove(one, cached, forgotten, began)) removed.push(one)
       } catch (error) {
         const told = storageError(error, `remove the ${one.kind} ${one.id}`)
@@ -131,13 +147,14 @@ export class Collector {
     one: Garbage,
     cached: ReadonlyMap<Garbage, Cached>,
     forgotten: ReadonlySet<string>,
-    began: Date,
+    began: Began,
   ): Promise<boolean> {
     const { blobs, isolation, live, logs, graceMs } = this.#parts
     switch (one.kind) {
       case 'blob':
-        return await blobs.deleteIf(one.id, (modifiedAt) => {
-          return !live.has(one.id) && began.getTime() - modifiedAt.getTime() >= graceMs
+        return await blobs.deleteIf(one.id, (modifiedAt, storedAt) => {
+          const isOld = isOlder(modifiedAt, began.here, graceMs) && isOlder(storedAt, began.inStore, graceMs)
+          return isOld && !live.has(one.id)
         })
       case 'layer':
       case 'image':
@@ -155,4 +172,14 @@ export class Collector {
         return true
     }
   }
+}
+
+/** When a collection began, by the clocks of this node and of the store of blobs. */
+interface Began {
+  readonly here: Date
+  readonly inStore: Date
+}
+
+function isOlder(time: Date, than: Date, byMs: number): boolean {
+  return than.getTime() - time.getTime() >= byMs
 }

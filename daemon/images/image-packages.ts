@@ -96,6 +96,7 @@ export class ImagePackages {
       )
       // A client that has disconnected would not learn of the package.
       signal.throwIfAborted()
+      await liveBlobs.confirm(resource.sha256)
       const made = await packages.create({
         namespace,
         name,

@@ -76,8 +76,12 @@ export async function* readPieces(file: FileHandle, offset: number, bytes = PIEC
   }
 }
 
-/** @param bytes ends with a newline */
-function parsePiece(bytes: Buffer): LogPiece {
+/**
+ * Lines, and where the last of them ends.
+ *
+ * @param bytes ends with a newline
+ */
+export function parsePiece(bytes: Buffer): LogPiece {
   const text = bytes.toString('utf8')
   const lines: StoredLine[] = []
   let damagedAtEnd = 0

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { appendFileSync, closeSync, fdatasync, mkdirSync, openSync } from 'node:fs'
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { makeDirectory } from '../../base/durable-directory.js'
 import { errnoOf } from '../../base/errors.js'
@@ -12,11 +13,26 @@ import { findLastLine } from './find-line.js'
 import { formatLine, parseLine, type LogLine, type StoredLine } from './log-file.js'
 import { readLog, type ReadOptions } from './log-reader.js'
 import { LogWriter } from './log-writer.js'
+import type { SharedLogs } from './shared-logs.js'
 
 const datasync = promisify(fdatasync)
 
 /** Whether a staging is in a terminal state. */
 export type HasEnded = (staging: string) => Promise<boolean>
+
+/** How often who follows a log that another node writes looks for lines, in milliseconds. */
+const POLL_MS = 1_000
+/** A log whose staging has ended, and that nobody ends: so often without new lines, and who follows it ends. */
+const FRUITLESS_POLLS = 5
+/** Of so many stagings it is known that their file is complete. */
+const COMPLETE_KNOWN = 10_000
+
+export interface LogStoreOptions {
+  /** Where other nodes read the logs of this one, and this one theirs. */
+  readonly shared?: SharedLogs | undefined
+  /** Default: a second. */
+  readonly pollMs?: number
+}
 
 /**
  * The logs of stagings, one file of newline-delimited JSON each.
@@ -25,21 +41,33 @@ export type HasEnded = (staging: string) => Promise<boolean>
  * - A log has at most one writer at a time: its callers see to that. It has any number of readers.
  * - A log is complete when it has no writer, and its staging is in a terminal state.
  * - A reader learns of every written line and of the end of every writer.
+ * - With shared logs, the file is what this node writes and reads while it has the writer, and once it has ended the log. All
+ *   else is read from there.
  */
 export class LogStore {
   readonly #directory: string
   readonly #hasEnded: HasEnded
+  readonly #shared: SharedLogs | undefined
+  readonly #pollMs: number
+  /** Stagings whose file has all lines that their log will ever have. */
+  readonly #complete = new Set<string>()
   readonly #writers = new Map<string, LogWriter>()
   /** Emits the UUID of a staging whose log has changed. */
   readonly #changes = new EventEmitter().setMaxListeners(0)
 
-  constructor(directory: string, hasEnded: HasEnded) {
+  constructor(directory: string, hasEnded: HasEnded, { shared, pollMs = POLL_MS }: LogStoreOptions = {}) {
     this.#directory = directory
     this.#hasEnded = hasEnded
+    this.#shared = shared
+    this.#pollMs = pollMs
   }
 
-  /** Continues the log if there is one. The caller closes the writer. */
-  async write(staging: string): Promise<LogWriter> {
+  /**
+   * Continues the log if there is one. The caller closes the writer.
+   *
+   * @param isNew whether the staging begins, so that no other node has lines of it that matter
+   */
+  async write(staging: string, { isNew = false }: { readonly isNew?: boolean } = {}): Promise<LogWriter> {
     const changed = () => this.#changes.emit(staging)
     const closed = () => {
       this.#writers.delete(staging)
@@ -47,13 +75,47 @@ export class LogStore {
     }
     try {
       await makeDirectory(this.#directory)
-      const writer = await LogWriter.open(this.#file(staging), { written: changed, closed })
+      const upload = await this.#upload(staging, isNew)
+      const writer = await LogWriter.open(this.#file(staging), {
+        written: (bytes) => {
+          upload?.written(bytes)
+          changed()
+        },
+        ...(upload && {
+          share: () => upload.share(),
+          finish: async () => {
+            const isComplete = await this.#hasEnded(staging).catch(() => false)
+            const isOurs = await upload.finish(isComplete)
+            if (isComplete && isOurs) this.#isComplete(staging)
+          },
+        }),
+        closed,
+      })
       this.#writers.set(staging, writer)
+      if (upload) changed()
       return writer
     } catch (error) {
       // The staging may have ended all the same, so that its log is complete.
       changed()
       throw storageError(error, 'keep a log')
+    }
+  }
+
+  async #upload(staging: string, isNew: boolean) {
+    if (!this.#shared) return undefined
+    const file = this.#file(staging)
+    const isHere = await stat(file).then(
+      () => true,
+      () => false,
+    )
+    return await this.#shared.begin(staging, file, isNew && !isHere)
+  }
+
+  #isComplete(staging: string): void {
+    this.#complete.add(staging)
+    for (const oldest of this.#complete) {
+      if (this.#complete.size <= COMPLETE_KNOWN) return
+      this.#complete.delete(oldest)
     }
   }
 
@@ -69,7 +131,8 @@ export class LogStore {
       const file = openSync(this.#file(staging), 'wx')
       try {
         appendFileSync(file, lines.join(''))
-        await datasync(file)
+        await Promise.all([datasync(file), this.#shared?.shareWhole(staging, this.#file(staging))])
+        if (this.#shared) this.#isComplete(staging)
       } finally {
         closeSync(file)
       }
@@ -85,17 +148,85 @@ export class LogStore {
 
   /** The lines of a log in pieces, as they are stored: for readers that pass them on. */
   read(staging: string, options: ReadOptions): AsyncGenerator<readonly StoredLine[]> {
-    return readLog(
-      {
-        file: this.#file(staging),
-        isComplete: async () => !this.isOpen(staging) && (await this.#hasEnded(staging)),
-        onChange: (listener) => {
-          this.#changes.on(staging, listener)
-          return () => this.#changes.off(staging, listener)
-        },
-      },
-      options,
-    )
+    if (this.#shared) return this.#readShared(this.#shared, staging, options)
+    return this.#readFile(staging, options, async () => !this.isOpen(staging) && (await this.#hasEnded(staging)))
+  }
+
+  #readFile(staging: string, options: ReadOptions, isComplete: () => Promise<boolean>) {
+    const file = this.#file(staging)
+    return readLog({ file, isComplete, onChange: (listener) => this.#onChange(staging, listener) }, options)
+  }
+
+  #onChange(staging: string, listener: () => void): () => void {
+    this.#changes.on(staging, listener)
+    return () => this.#changes.off(staging, listener)
+  }
+
+  /** From the file as long as this node writes it, or has ended the log; otherwise what the nodes have shared. */
+  async *#readShared(
+    shared: SharedLogs,
+    staging: string,
+    { since: known, follow, signal }: ReadOptions,
+  ): AsyncGenerator<readonly StoredLine[]> {
+    let since = known
+    let version: string | undefined
+    let fruitless = 0
+    const isAborted = () => signal.aborted
+    while (!isAborted()) {
+      if (this.isOpen(staging) || this.#complete.has(staging)) {
+        for await (const lines of this.#readFile(staging, { since, follow, signal }, () =>
+          Promise.resolve(!this.isOpen(staging)),
+        )) {
+          since = lines.at(-1)?.seq ?? since
+          yield lines
+        }
+        if (!follow || this.#complete.has(staging)) return
+        version = undefined
+      }
+      const hasEnded = await this.#hasEnded(staging)
+      const found = await shared.find(staging)
+      fruitless = found.version === version ? fruitless + 1 : 0
+      if (found.version !== version) {
+        const lines = shared.read(found.segments, since)
+        let next = await lines.next()
+        try {
+          for (; next.done !== true; next = await lines.next()) {
+            if (isAborted()) return
+            since = next.value.at(-1)?.seq ?? since
+            yield next.value
+          }
+        } finally {
+          await lines.return('open')
+        }
+        if (next.value === 'complete') return
+        version = next.value === 'replaced' ? undefined : found.version
+        if (version === undefined) {
+          await this.#changeOrPoll(staging, signal)
+          continue
+        }
+      }
+      const isUnknown = found.segments.length === 0
+      if (!follow || (hasEnded && (isUnknown || fruitless >= FRUITLESS_POLLS))) {
+        // The node may have been alone when it wrote it, or the store out of reach.
+        if (isUnknown) yield* this.#readFile(staging, { since, follow: false, signal }, () => Promise.resolve(true))
+        return
+      }
+      await this.#changeOrPoll(staging, signal)
+    }
+  }
+
+  async #changeOrPoll(staging: string, signal: AbortSignal): Promise<void> {
+    const over = new AbortController()
+    const end = () => over.abort()
+    const removeListener = this.#onChange(staging, end)
+    signal.addEventListener('abort', end)
+    try {
+      if (signal.aborted || this.isOpen(staging)) return
+      await sleep(this.#pollMs, undefined, { signal: over.signal }).catch(() => undefined)
+    } finally {
+      removeListener()
+      signal.removeEventListener('abort', end)
+    }
   }
 
   /** Whether the log has a writer. */
@@ -104,18 +235,26 @@ export class LogStore {
   }
 
   async list(): Promise<readonly { readonly staging: string; readonly length: number; readonly modifiedAt: Date }[]> {
-    const found = []
+    const found = new Map(await this.#shared?.list())
     for (const name of await readDirectoryIfExists(this.#directory)) {
       const staging = name.replace(/\.ndjson$/, '')
       if (!isUuid(staging)) continue
       const { size, mtime } = await stat(this.#file(staging))
-      found.push({ staging, length: size, modifiedAt: mtime })
+      const length = Math.max(size, found.get(staging)?.length ?? 0)
+      const modifiedAt = new Date(Math.max(mtime.getTime(), found.get(staging)?.modifiedAt.getTime() ?? 0))
+      found.set(staging, { length, modifiedAt })
     }
-    return found
+    return [...found].map(([staging, one]) => ({ staging, ...one }))
   }
 
   /** The file of a log, and where its last complete line ends; undefined if there is none. The caller closes the file. */
   async openFile(staging: string): Promise<{ readonly file: FileHandle; readonly length: number } | undefined> {
+    const opened = await this.#openFile(staging)
+    if (opened || !(await this.#shared?.fetch(staging, this.#file(staging)))) return opened
+    return await this.#openFile(staging)
+  }
+
+  async #openFile(staging: string): Promise<{ readonly file: FileHandle; readonly length: number } | undefined> {
     try {
       const file = await open(this.#file(staging), 'r')
       try {
@@ -133,12 +272,15 @@ export class LogStore {
   /** Moves a file to the place of a log. Must not be called while the log has a writer. */
   async take(staging: string, file: string): Promise<void> {
     await makeDirectory(this.#directory)
+    await this.#shared?.delete(staging)
     await rename(file, this.#file(staging))
   }
 
   /** Must not be called while the log has a writer. Idempotent. */
   async delete(staging: string): Promise<void> {
     await rm(this.#file(staging), { force: true })
+    this.#complete.delete(staging)
+    await this.#shared?.delete(staging)
   }
 
   #file(staging: string): string {

@@ -15,8 +15,12 @@ const WRITE_INTERVAL_MS = 25
 const MAX_PENDING_BYTES = 256 * 1024
 
 export interface LogWriterEvents {
-  /** Lines have been appended to the file. */
-  readonly written: () => void
+  /** Lines of so many bytes have been appended to the file. */
+  readonly written: (bytes: number) => void
+  /** Copies the file to where other nodes read it; resolves when that is done, or cannot be done now. Does not reject. */
+  readonly share?: () => Promise<void>
+  /** The same for the last time: the file is closed. */
+  readonly finish?: () => Promise<void>
   readonly closed: () => void
 }
 
@@ -95,12 +99,19 @@ export class LogWriter {
     })
   }
 
+  /** Resolves when other nodes can read what was appended, or cannot yet because they are out of reach. */
+  async share(): Promise<void> {
+    await this.#flush()
+    await this.#events.share?.()
+  }
+
   async close(): Promise<void> {
     try {
       await this.sync()
     } finally {
       clearTimeout(this.#writeLater)
       await this.#handle.close()
+      await this.#events.finish?.()
       this.#events.closed()
     }
   }
@@ -152,8 +163,9 @@ export class LogWriter {
       await this.#handle.truncate(this.#length)
       throw storageError(error, 'keep a log')
     }
-    this.#length += Buffer.byteLength(text)
+    const bytes = Buffer.byteLength(text)
+    this.#length += bytes
     this.#failure = undefined
-    this.#events.written()
+    this.#events.written(bytes)
   }
 }

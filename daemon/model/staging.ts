@@ -180,6 +180,8 @@ export interface StagerSnapshot {
    * stager need not be relaunched for them. Not there for none.
    */
   readonly expects?: readonly Capability[]
+  /** It runs on nodes that have all of these. Not there for none. */
+  readonly labels?: readonly string[]
   readonly environment: Readonly<Record<string, string>>
 }
 
@@ -216,6 +218,8 @@ export interface Staging {
   readonly keepFailedMs: number | undefined
   /** Names of the secrets that it was given. Their values are not kept longer than until its end. */
   readonly secrets: readonly string[]
+  /** The term of a node that runs it, or has ended it. Not there for one that no node owns: it is queued, or goes on at the next node with a free slot. */
+  readonly term?: number
   readonly failure: Failure | undefined
   readonly launches: readonly Launch[]
   readonly submittedAt: string

@@ -8,6 +8,7 @@ const FIREWALL_HOLDS_MS = 15_000
 export interface ReadinessParts {
   readonly isolation: Pick<Isolation, 'ping' | 'examineFirewall'>
   readonly stagings: Pick<StagingService, 'ready' | 'draining'>
+  readonly database: { ping(): Promise<void> }
 }
 
 /** Whether queued stagings are started, for /readyz and for the service manager. */
@@ -19,9 +20,10 @@ export class Readiness {
     this.#parts = parts
   }
 
-  /** Throws `Unavailable` (`engine-down`, `firewall-unusable`, `starting`, `draining`), which says what is missing. */
+  /** Throws `Unavailable` (`database-unreachable` and others of the database, `engine-down`, `firewall-unusable`, `starting`, `draining`), which says what is missing. */
   async assertReady(): Promise<void> {
-    const { isolation, stagings } = this.#parts
+    const { isolation, stagings, database } = this.#parts
+    await database.ping()
     await isolation.ping()
     const fault = await this.#firewallFault()
     if (fault !== undefined) throw new Unavailable('firewall-unusable', `The firewall cannot be used: ${fault}.`)

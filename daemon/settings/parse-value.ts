@@ -1,3 +1,4 @@
+import { LABEL_PATTERN } from '../../base/labels.js'
 import { isIPv4, isIPv6 } from 'node:net'
 import { Netmask } from 'netmask'
 import { parseDuration as durationOf } from '../../base/duration.js'
@@ -32,6 +33,18 @@ export function parsePipelines(text: string): readonly string[] | undefined {
   return names
 }
 
+/** An empty value has none. */
+export function parseLabels(text: string): readonly string[] {
+  if (text === '') return []
+  const labels = text.split(',').map((label) => label.trim())
+  const wrong = labels.find((label) => !new RegExp(LABEL_PATTERN).test(label))
+  if (wrong !== undefined)
+    throw new Error(
+      `${quote(wrong)} is not a label: write 1 to 63 letters, digits and . _ / = - with commas between labels, such as gpu,zone=a`,
+    )
+  return [...new Set(labels)]
+}
+
 export function parseMirror(text: string): string | undefined {
   if (text === '') return undefined
   if (!URL.canParse(text) || !['http:', 'https:'].includes(new URL(text).protocol))
@@ -42,6 +55,34 @@ export function parseMirror(text: string): string | undefined {
 export function parseBlobStore(text: string): 'directory' | 's3' {
   if (text === 'directory' || text === 's3') return text
   throw new Error(`${quote(text)} is neither "directory" nor "s3"`)
+}
+
+export function parseDatabase(text: string): 'sqlite' | 'postgresql' {
+  if (text === 'sqlite' || text === 'postgresql') return text
+  throw new Error(`${quote(text)} is neither "sqlite" nor "postgresql"`)
+}
+
+/** A name, an address without brackets, or the directory of a socket. */
+export function parsePostgresHost(text: string): string {
+  if (/^(?:\/[^\0]*|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)$/.test(text) || isIPv6(text)) return text
+  // Of a URL, the value may have a password.
+  throw new Error(
+    `${/[@/?]/.test(text) ? 'the value' : quote(text)} is not the name or the address of a host, such as db.example.org, nor the directory of a socket, such as /run/postgresql`,
+  )
+}
+
+export function parsePort(text: string): number {
+  if (!/^[1-9][0-9]{0,4}$/.test(text) || Number(text) > 65_535)
+    throw new Error(`${quote(text)} is not a port from 1 to 65535`)
+  return Number(text)
+}
+
+/** The names that PostgreSQL has for them (`sslmode`). */
+export const TLS_MODES = ['verify-full', 'verify-ca', 'require', 'disable'] as const
+export type TlsMode = (typeof TLS_MODES)[number]
+
+export function parseTlsMode(text: string): TlsMode {
+  return oneOf(TLS_MODES, 'a TLS mode', text)
 }
 
 /** An empty value is the default of the library. */
@@ -93,6 +134,13 @@ export function parseDuration(text: string): number {
   if (parsed === undefined || parsed < 1000)
     throw new Error(`${quote(text)} is not a duration of at least one second, such as 90s or 10m`)
   return parsed
+}
+
+/** In milliseconds. Shorter ones are over whenever a host or the database is busy. */
+export function parseLease(text: string): number {
+  const ms = parseDuration(text)
+  if (ms < 3_000 || ms > 600_000) throw new Error(`${quote(text)} is not between 3s and 10m`)
+  return ms
 }
 
 /** In milliseconds; 0 for "0s". */

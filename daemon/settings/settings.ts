@@ -10,10 +10,13 @@ import {
   parseCompressionLevel,
   parseCompressor,
   parseCount,
+  parseDatabase,
   parseDuration,
   parseDurationOrNone,
   parseEndpoint,
   parseInteger,
+  parseLabels,
+  parseLease,
   parseListen,
   parseLogLevel,
   parseMtu,
@@ -22,8 +25,11 @@ import {
   parseNumber,
   parseObjectPrefix,
   parseOptionalText,
+  parsePort,
+  parsePostgresHost,
   parsePipelines,
   parseText,
+  parseTlsMode,
 } from './parse-value.js'
 
 const PROCESSORS = availableParallelism()
@@ -57,6 +63,27 @@ export const DEFINITIONS = {
       'its certificate and those that lead to its authority, in PEM',
     ),
     key: define('tls-key', 'FILE', parseOptionalPath, '', 'the private key of the certificate, mode 0600'),
+  },
+  /** As other nodes see it that share its database. */
+  node: {
+    name: define('node-name', 'NAME', parseOptionalText, '', 'name of this node; default: its host name', {
+      about: 'Name of this node for people, as `stagectl node list` shows it. By default, the name of the host.',
+    }),
+    labels: define('node-labels', 'LIST', parseLabels, '', 'labels of this node, comma-separated', {
+      about:
+        'Labels of this node, such as "gpu,arm64". A stager that needs labels runs on nodes that have all of them.',
+    }),
+    leaseMs: define(
+      'node-lease',
+      'TIME',
+      parseLease,
+      '30s',
+      'how long a node that does not answer keeps its stagings',
+      {
+        about:
+          'How long a node of several that share a database may be silent before others go on with its stagings. It renews its lease three times as often, and stops its launches after two thirds of that time.',
+      },
+    ),
   },
   concurrency: define('concurrency', 'N', parseInteger, String(Math.max(2, PROCESSORS)), 'stagings that run at once', {
     about:
@@ -258,6 +285,41 @@ export const DEFINITIONS = {
     '',
     'mirror for Debian packages; default: that of the host',
   ),
+  /** Where everything is but the data of packages: in the state directory, or in a database that several nodes can share. */
+  database: {
+    kind: define(
+      'database',
+      'NAME',
+      parseDatabase,
+      'sqlite',
+      'where metadata are: sqlite, or postgresql for a server',
+      {
+        about:
+          'Where packages, stagers, pipelines, policies, stagings and tokens are: "sqlite" is a file in the state directory; "postgresql" is a server of PostgreSQL 15 or later, which docs/postgresql.md describes. The host is a name, an address, or the directory of a Unix socket. The file of the password, mode 0600, has nothing else in it; it is read again for each connection.',
+      },
+    ),
+    host: define(
+      'postgresql-host',
+      'HOST',
+      parsePostgresHost,
+      '/run/postgresql',
+      'the server, or directory of its socket',
+    ),
+    port: define('postgresql-port', 'N', parsePort, '5432', 'its port'),
+    name: define('postgresql-database', 'NAME', parseText, 'stagerd', 'the database, which must exist'),
+    user: define('postgresql-user', 'NAME', parseText, 'stagerd', 'the role that owns the database'),
+    password: define('postgresql-password', 'FILE', parseOptionalPath, '', 'file with the password of the role'),
+    tls: define('postgresql-tls', 'MODE', parseTlsMode, 'verify-full', 'verify-full, verify-ca, require or disable', {
+      about:
+        'TLS to a server that is not reached by a Unix socket, as sslmode of PostgreSQL: verify-full verifies the certificate and the name in it, verify-ca the certificate alone; require encrypts for whoever answers, and disable does not encrypt. The file of authorities takes the place of those that are trusted otherwise, which are those of Node.js and of ca-bundle. The certificate and the key of the client, mode 0600, are for servers that ask for them.',
+    }),
+    authorities: define('postgresql-ca', 'FILE', parseOptionalPath, '', 'PEM file of the authorities of the server'),
+    certificate: define('postgresql-certificate', 'FILE', parseOptionalPath, '', 'certificate of this node, in PEM'),
+    key: define('postgresql-key', 'FILE', parseOptionalPath, '', 'private key of that certificate, mode 0600'),
+    connections: define('postgresql-connections', 'N', parseInteger, '10', 'connections of this node, at most', {
+      about: 'How many connections this node has at most, besides one that listens.',
+    }),
+  },
   /** Where the data of packages are: in the state directory, or in a bucket that several nodes share. */
   blobs: {
     store: define('blob-store', 'NAME', parseBlobStore, 'directory', 'where data are: directory, or s3 for a bucket', {

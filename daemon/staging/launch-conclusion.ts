@@ -3,7 +3,7 @@ import { StagerdError, Unavailable } from '../../base/errors.js'
 import type { Ending, ForcedEnding, Isolation } from '../../isolation/isolation.js'
 import type { LogWriter } from '../log/log-writer.js'
 import type { Failure, Staging } from '../model/staging.js'
-import type { StagingLedger } from '../store/staging-ledger.js'
+import type { NodeLedger } from '../store/node-ledger.js'
 import { explainFailure } from './explain-failure.js'
 import { failureOfDataLimit, failureOfEnding, failureOfError } from './failures.js'
 import { hintOfFailure } from './hints/hint-of-failure.js'
@@ -13,7 +13,7 @@ import { currentStager, stagerFqn } from './plan.js'
 import type { StagerOutput } from './stager-output.js'
 
 export interface ConclusionParts {
-  readonly ledger: StagingLedger
+  readonly ledger: NodeLedger
   readonly isolation: Pick<Isolation, 'ping'>
   readonly logger: Logger
 }

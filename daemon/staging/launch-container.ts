@@ -39,10 +39,20 @@ export class LaunchContainer {
     return this.#uuid
   }
 
-  /** Takes over a container that was created ahead, if one fits. To be called before the launch is recorded. */
-  async takeOver(plan: LaunchPlan): Promise<void> {
+  /** Takes over a container that was created ahead, if one fits, and has all mounted in it that the launch needs. */
+  async takeOver(plan: LaunchPlan, signal: AbortSignal): Promise<void> {
     this.#ahead = await this.parts.prepared.take(plan)
-    if (this.#ahead) ({ uuid: this.#uuid, container: this.#container } = this.#ahead)
+    if (!this.#ahead) return
+    ;({ uuid: this.#uuid, container: this.#container } = this.#ahead)
+    this.#ahead.reportSteps(this.#stepsOf(this.#uuid))
+    void this.#ahead.container.mountAhead(plan.start, signal)
+  }
+
+  /** To be called when the launch may begin, right before it is recorded: what was taken over may be of no use any more. */
+  begin(): void {
+    if (!this.#ahead || this.#ahead.leave()) return
+    this.#uuid = randomUUID()
+    this.#ahead = this.#container = undefined
   }
 
   /** To be called once, unless `release` was. Whatever this throws, `release` is to be called. */
@@ -51,15 +61,11 @@ export class LaunchContainer {
     hooks: Pick<StartHooks, 'output' | 'ending'>,
     signal: AbortSignal,
   ): Promise<RunningContainer> {
-    const { coordinator, live, logger, stepEnded } = this.parts
+    const { coordinator, live, logger } = this.parts
     const { start } = plan
     const { uuid } = this
     live.add(uuid)
-    const step: Step = (name, ms) => {
-      stepEnded?.({ staging: this.staging.uuid, launch: uuid, step: name, milliseconds: ms })
-      logger.debug({ launch: uuid, step: name, ms }, 'launch step')
-    }
-    this.#ahead?.reportSteps(step)
+    const step = this.#stepsOf(uuid)
     const container = (this.#container ??= await this.#prepareWithNetwork(plan, step, signal))
     const startedAt = performance.now()
     const listener = await coordinator.open(this.handler, container.address, this.#ahead?.port)
@@ -78,6 +84,14 @@ export class LaunchContainer {
     )
     this.#ended = running.ended
     return running
+  }
+
+  #stepsOf(launch: string): Step {
+    const { logger, stepEnded } = this.parts
+    return (step, milliseconds) => {
+      stepEnded?.({ staging: this.staging.uuid, launch, step, milliseconds })
+      logger.debug({ launch, step, ms: milliseconds }, 'launch step')
+    }
   }
 
   /** What is still being removed, and what was created ahead, may have the last networks of the pool. */
@@ -111,7 +125,9 @@ export class LaunchContainer {
 
   async #undo(cache: CacheFate | Promise<CacheFate>): Promise<void> {
     const { janitor, live, logger } = this.parts
-    this.handler.close()
+    // Until then, its refusals are told.
+    void Promise.resolve(cache).then(() => this.handler.close())
+    this.#ahead?.leave()
     const releasing = this.#container?.release(cache)
     const [report] = await Promise.all([
       releasing,

@@ -5,7 +5,7 @@ import type { LogWriter } from '../log/log-writer.js'
 import type { Staging } from '../model/staging.js'
 import type { Resolver } from '../resolver/resolver.js'
 import type { Secrets } from '../secrets/secrets.js'
-import type { StagingLedger } from '../store/staging-ledger.js'
+import type { NodeLedger } from '../store/node-ledger.js'
 import type { EndedStep } from '../traces/staging-traces.js'
 import type { Janitor } from './janitor.js'
 import type { KeptLaunches } from './kept-launches.js'
@@ -18,11 +18,11 @@ import type { Reuse } from './reuse.js'
 import type { StagingUploads } from './staging-uploads.js'
 import type { WorkingCopyParts } from './working-copy-handler.js'
 
-/** What all launches of a node share. */
+/** What all launches of a node share, and the ledger of the term that a launch belongs to. */
 export interface LaunchParts {
   readonly isolation: Isolation
   readonly coordinator: Coordinator
-  readonly ledger: StagingLedger
+  readonly ledger: NodeLedger
   readonly resolver: Resolver
   readonly workingCopy: WorkingCopyParts
   readonly plan: PlanSettings
@@ -42,7 +42,11 @@ export interface LaunchParts {
 }
 
 export interface LaunchRequest {
+  /** Of the term that owns the staging. */
+  readonly ledger: NodeLedger
   readonly staging: Staging
+  /** As `LaunchOutcome.over` of the launch before it: until then, this one only prepares itself. */
+  readonly before?: Promise<void> | undefined
   readonly log: LogWriter
   /** Ends the launch without a verdict, because of a cancellation or the end of the daemon. */
   readonly stop: AbortSignal

@@ -3,12 +3,13 @@ import type { Ending, RunningContainer } from '../../isolation/isolation.js'
 import type { LogWriter } from '../log/log-writer.js'
 import type { NeedlessRelaunch, Staging, Verdict, WorkingCopy } from '../model/staging.js'
 import type { LaunchSecrets } from '../secrets/secrets.js'
-import { failureOfDataLimit, whyEnded } from './failures.js'
+import { whyEnded } from './failures.js'
 import { FirstCause } from './first-cause.js'
 import { LaunchConclusion } from './launch-conclusion.js'
 import { LaunchContainer } from './launch-container.js'
 import type { LaunchParts, LaunchRequest } from './launch-parts.js'
-import type { Conclusion, Earlier, LaunchCause, LaunchOutcome } from './launch-outcome.js'
+import { assertOpen, goesOn, type Earlier, type LaunchCause } from './launch-cause.js'
+import type { Conclusion, LaunchOutcome } from './launch-outcome.js'
 import { needlessRelaunch } from './needless-relaunch.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan } from './plan.js'
 import { withSecrets } from './plan-with-secrets.js'
@@ -41,6 +42,7 @@ export class Launch implements OwningLaunch {
   readonly #staging: Staging
   readonly #log: LogWriter
   readonly #stop: AbortSignal
+  readonly #before: Promise<void> | undefined
   readonly #stager: string
   readonly #secrets: LaunchSecrets
   readonly #handler: WorkingCopyHandler
@@ -53,11 +55,12 @@ export class Launch implements OwningLaunch {
   /** The same. Without the secrets, which are no part of what launches are compared by. */
   #plan!: LaunchPlan
 
-  constructor(parts: LaunchParts, { staging, log, stop, uploads }: LaunchRequest, secrets: LaunchSecrets) {
+  constructor(parts: LaunchParts, { staging, before, log, stop, uploads }: LaunchRequest, secrets: LaunchSecrets) {
     this.#parts = parts
     this.#staging = staging
     this.#log = log
     this.#stop = stop
+    this.#before = before
     this.uploads = uploads
     this.#stager = stagerFqn(currentStager(staging))
     this.#secrets = secrets
@@ -84,13 +87,18 @@ export class Launch implements OwningLaunch {
         ({ prepare, start }) => [...prepare.root, ...start.stagerfs].map(({ sha256 }) => sha256),
       )
     } catch (error) {
+      await this.#before
       return { ...(await this.#conclusion.neverPlanned(error)), released: Promise.resolve() }
     }
     this.#plan = plan
     plan = withSecrets(plan, this.#secrets)
     this.#conclusion.hints = plan.hints
-    await this.#container.takeOver(plan)
+    await this.#container.takeOver(plan, this.#stop)
+    let outcome: LaunchOutcome | undefined
     try {
+      await this.#before
+      if (this.#stop.aborted) return { ...STOPPED, released: this.#container.release() }
+      this.#container.begin()
       await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
       if (plan.withheld.length > 0)
         await this.#log.message(
@@ -98,16 +106,21 @@ export class Launch implements OwningLaunch {
         )
       const { uuid, step } = staging
       await ledger.beginLaunch(uuid, { uuid: this.uuid, stagerFqn: this.#stager, step, given: plan.given })
-      return await this.#execute(plan)
+      outcome = await this.#execute(plan)
+      return outcome
     } catch (error) {
       // Before the execution began.
       await this.#container.release()
       throw error
     } finally {
-      // The ledger refers to the blobs that the verdict has saved.
-      this.holder.release()
-      await this.uploads.discardAll()
+      if (!outcome?.over) await this.#giveUpBlobs()
     }
+  }
+
+  /** The ledger refers to those that the verdict has saved. */
+  async #giveUpBlobs(): Promise<void> {
+    this.holder.release()
+    await this.uploads.discardAll()
   }
 
   async needlessRelaunch(work: WorkingCopy): Promise<NeedlessRelaunch | undefined> {
@@ -147,23 +160,14 @@ export class Launch implements OwningLaunch {
     if (earlier) return { earlier }
     // Its result depends on them, and they are no part of what it is compared by.
     const left = this.#secrets.given.size > 0 ? { ...work, unrepeatable: true } : work
-    return await recordVerdict(this.#parts, { staging: this.#staging, launch: this.uuid }, verdict, left)
+    const launch = { staging: this.#staging, launch: this.uuid }
+    // Whoever learns of the verdict, at any node, finds the lines that it comes after.
+    const [recorded] = await Promise.all([recordVerdict(this.#parts, launch, verdict, left), this.#log.share()])
+    return recorded
   }
 
   assertOpen(): void {
-    const cause = this.#cause.first
-    switch (cause?.kind) {
-      case undefined:
-        return
-      case 'verdict':
-        throw launchEnded()
-      case 'stopped':
-        throw launchEnded('it was stopped')
-      case 'data-limit':
-        throw launchEnded(failureOfDataLimit('', cause.limitBytes).message)
-      case 'ended':
-        throw launchEnded(cause.cause && whyEnded(cause.cause))
-    }
+    assertOpen(this.#cause.first)
   }
 
   exceedData(limitBytes: number): void {
@@ -187,8 +191,8 @@ export class Launch implements OwningLaunch {
     try {
       const cause = await this.#firstCause(running)
       const ended = this.#endOf(running, cause)
-      const next = await this.#next(running, cause)
-      if (next) return { kind: 'settled', staging: next, released: this.#endLater(ended) }
+      const next = await goesOn(cause)
+      if (next) return { kind: 'settled', staging: next, over: this.#over(running), released: this.#endLater(ended) }
       const ending = await ended
       // What a program that was killed has left may be cut short.
       const cache = cause.kind === 'verdict' && ending.kind === 'exited' ? 'keep' : 'drop'
@@ -206,17 +210,18 @@ export class Launch implements OwningLaunch {
     }
   }
 
-  /**
-   * The staging, if it goes on with another launch: that need not wait until the Engine has noticed the end of this one. Nothing of it
-   * runs any more then, and all that it has printed is in the log.
-   */
-  async #next(running: RunningContainer, cause: LaunchCause): Promise<Staging | undefined> {
-    if (cause.kind !== 'verdict') return undefined
-    const recorded = await cause.recorded.catch(() => undefined)
-    if (!recorded || 'earlier' in recorded || recorded.staging.state !== 'running') return undefined
-    await running.finished
-    await this.#output.end()
-    return recorded.staging
+  /** The next launch need not wait until the Engine has noticed the end of this one. */
+  #over(running: RunningContainer): Promise<void> {
+    const end = async () => {
+      await running.finished
+      // A refusal that comes late gets no line among those of the next launch.
+      this.#handler.close()
+      await this.#output.end()
+    }
+    const over = end().finally(() => this.#giveUpBlobs())
+    // Who waits for it may have something else to wait for first.
+    over.catch(() => undefined)
+    return over
   }
 
   /** Never rejects. */

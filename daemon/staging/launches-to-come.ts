@@ -3,7 +3,8 @@ import type { Staging } from '../model/staging.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { Resolver } from '../resolver/resolver.js'
 import { currentStager, planLaunch, type LaunchPlan, type PlanSettings } from './plan.js'
-import { kindOf, type PreparedLaunches, type Preparation } from './prepared-launches.js'
+import { kindOf, type Preparation } from './preparation.js'
+import type { PreparedLaunches } from './prepared-launches.js'
 
 export interface LaunchesToComeParts {
   readonly prepared: Pick<PreparedLaunches, 'prepare' | 'free' | 'isOff'>

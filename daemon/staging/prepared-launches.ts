@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import { canonicalJson } from '../../base/canonical-json.js'
 import type { Isolation, PreparedContainer } from '../../isolation/isolation.js'
 import { canBeGivenLater } from '../../isolation/later-variables.js'
 import type { Coordinator } from '../coordinator/coordinator.js'
 import type { ReservedPort } from '../coordinator/reserved-port.js'
 import type { Janitor } from './janitor.js'
 import type { LiveContainers } from './live-containers.js'
-import type { LaunchPlan } from './plan.js'
+import { both, kindOf, type Fit, type Preparation } from './preparation.js'
 import { isMoreThanWaiting } from './waiting-bounds.js'
 
 export interface PreparedLaunchesParts {
@@ -24,13 +23,18 @@ export interface PreparedLaunchesParts {
   readonly lookMs?: number
 }
 
-/** What a launch takes over, with the duty to release it. It has the UUID of that launch. */
+/** What a launch takes over, with the duty to release it when it has left. It has the UUID of that launch. */
 export interface PreparedLaunch {
   readonly uuid: string
   readonly container: PreparedContainer
   readonly port: ReservedPort
   /** From then on, `report` gets the steps of its container. */
   readonly reportSteps: (report: (step: string, milliseconds: number) => void) => void
+  /**
+   * To be called when the launch begins, or is given up: until then it is looked after as any other that waits. False if it has
+   * become of no use, and is being released.
+   */
+  readonly leave: () => boolean
 }
 
 interface Waiting extends PreparedLaunch {
@@ -41,6 +45,8 @@ interface Waiting extends PreparedLaunch {
   /** What its stager may write. */
   readonly diskBytes: number
   isLookedAt: boolean
+  /** By a launch that has not begun: no other one gets it, and it makes no way. */
+  isTaken: boolean
 }
 
 /** What becomes of those that were created ahead: the first is what they are for. */
@@ -59,16 +65,6 @@ export type PreparedOutcome = (typeof PREPARED_OUTCOMES)[number]
 
 /** How often it is looked at what they use, in milliseconds. Most are used sooner on a busy node, and are not looked at. */
 const LOOK_MS = 1_000
-
-export interface Preparation {
-  /** How many of its kind are to wait then; default: 1. */
-  readonly most?: number
-  /** Whether the oldest one of another kind makes way if there is no place; default: it does, for the first of its kind. */
-  readonly makesWay?: boolean
-}
-
-/** As far as it decides what a container is created with. */
-type Fit = Pick<LaunchPlan, 'prepare' | 'start'>
 
 /**
  * Containers that were created ahead, so that a launch need not wait for one.
@@ -138,13 +134,13 @@ export class PreparedLaunches {
       await this.#preparing.get(kind)
       this.#claimed.delete(kind)
     }
-    const found = this.#waiting.find((one) => one.kind === kind)
+    const found = this.#waiting.find((one) => one.kind === kind && !one.isTaken)
     if (!found) return undefined
     if (!found.container.isWaiting) {
       this.#discard(found, 'lost')
       return undefined
     }
-    this.#remove(found, 'used')
+    found.isTaken = true
     return found
   }
 
@@ -162,11 +158,11 @@ export class PreparedLaunches {
     await this.#filling.get(kind)
   }
 
-  /** Releases all that wait, or are being made: they hold layers, images and networks. Resolves when they are gone. */
+  /** Releases all that no launch has, and those that are being made: they hold layers and networks. Resolves when they are gone. */
   async clear(): Promise<void> {
     this.#making.abort(new Error('what was created ahead is released'))
     if (!this.#isStopped) this.#making = new AbortController()
-    for (const one of [...this.#waiting]) this.#discard(one, 'released')
+    for (const one of this.#waiting.filter(({ isTaken }) => !isTaken)) this.#discard(one, 'released')
     await Promise.all([...this.#preparing.values(), ...this.#releasing])
   }
 
@@ -176,7 +172,7 @@ export class PreparedLaunches {
   }
 
   #countOf(kind: string): number {
-    return this.#waiting.filter((one) => one.kind === kind).length
+    return this.#waiting.filter((one) => one.kind === kind && !one.isTaken).length
   }
 
   /** Each kind that is being prepared has a place. */
@@ -206,7 +202,7 @@ export class PreparedLaunches {
   /** Makes room for the first of a kind. */
   #hasPlace(kind: string, makesWay: boolean): boolean {
     if (this.free > 0) return true
-    const [oldest] = this.#waiting
+    const oldest = this.#waiting.find(({ isTaken }) => !isTaken)
     if (!makesWay || !oldest || this.#countOf(kind) > 0) return false
     this.#discard(oldest, 'replaced')
     return true
@@ -227,7 +223,7 @@ export class PreparedLaunches {
       await container.createAhead({ command, workingDirectory, limits, coordinatorPort: port.port }, signal)
       signal.throwIfAborted()
       const timers = [
-        setTimeout(() => this.#discard(one, 'expired'), forMs).unref(),
+        setTimeout(() => one.isTaken || this.#discard(one, 'expired'), forMs).unref(),
         setInterval(() => void this.#look(one), lookMs).unref(),
       ]
       const reportSteps: PreparedLaunch['reportSteps'] = (to) => (report = to)
@@ -241,6 +237,8 @@ export class PreparedLaunches {
         bytes: 0,
         diskBytes: limits.diskBytes,
         isLookedAt: false,
+        isTaken: false,
+        leave: () => this.#leave(one),
       }
       this.#waiting.push(one)
       return true
@@ -262,6 +260,12 @@ export class PreparedLaunches {
     if (use) one.bytes = use.memoryBytes
     if (use && isMoreThanWaiting(use, one.diskBytes)) this.#discard(one, 'too-large')
     else if (!one.container.isWaiting) this.#discard(one, 'lost')
+  }
+
+  #leave(one: Waiting): boolean {
+    if (one.container.isWaiting) return this.#remove(one, 'used')
+    this.#discard(one, 'lost')
+    return false
   }
 
   /** Returns whether it was still there. */
@@ -296,17 +300,4 @@ export class PreparedLaunches {
       logger.error({ err: error, launch: uuid, what }, 'a resource of a prepared launch could not be removed')
     await janitor.trySweep()
   }
-}
-
-function both(one: Preparation = { makesWay: false }, other: Preparation): Preparation {
-  const makesWay = one.makesWay !== false || other.makesWay !== false
-  return { most: Math.max(one.most ?? 1, other.most ?? 1), makesWay }
-}
-
-/** Launches of one kind can be served by the same container. */
-export function kindOf({ prepare, start }: Fit): string {
-  const { root, shims, user, egress, publish } = prepare
-  const { command, workingDirectory, limits } = start
-  const layers = root.map(({ sha256, removals }) => ({ sha256, removals }))
-  return canonicalJson({ layers, shims, user, egress, publish, command, workingDirectory, limits })
 }

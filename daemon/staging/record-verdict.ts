@@ -1,6 +1,6 @@
 import { Refused } from '../../base/errors.js'
 import { RELAUNCH_LIMIT, type Staging, type Verdict, type WorkingCopy } from '../model/staging.js'
-import type { StagingLedger } from '../store/staging-ledger.js'
+import type { NodeLedger } from '../store/node-ledger.js'
 import { failureOfError, failureOfRelaunches, failureOfVerdict } from './failures.js'
 import type { Reuse } from './reuse.js'
 import { currentStager, stagerFqn } from './plan.js'
@@ -19,7 +19,7 @@ interface OpenLaunch {
 
 /** Records the verdict of the open launch of `staging`. */
 export async function recordVerdict(
-  { ledger, reuse }: { readonly ledger: StagingLedger; readonly reuse: Pick<Reuse, 'again'> },
+  { ledger, reuse }: { readonly ledger: NodeLedger; readonly reuse: Pick<Reuse, 'again'> },
   { staging, launch }: OpenLaunch,
   verdict: Verdict,
   work: WorkingCopy,

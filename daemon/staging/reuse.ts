@@ -4,6 +4,7 @@ import type { Catalogue } from '../packages/catalogue.js'
 import { withOwnStartCommand } from '../packages/manifest/apply-manifest.js'
 import type { Resolver } from '../resolver/resolver.js'
 import type { Secrets } from '../secrets/secrets.js'
+import type { NodeLedger } from '../store/node-ledger.js'
 import type { StagingLedger, SubmitStaging } from '../store/staging-ledger.js'
 import type { Logger } from 'pino'
 import type { BlobStore } from '../store/blob-store.js'
@@ -14,7 +15,7 @@ import { isAnswer, mayBeReused, restaged } from './replay.js'
 import { takenOver, upToDone } from './take-over.js'
 
 export interface ReuseParts {
-  readonly ledger: Pick<StagingLedger, 'submit' | 'results' | 'answer' | 'takeOver'>
+  readonly ledger: Pick<StagingLedger, 'submit' | 'results'>
   readonly resolver: Resolver
   readonly plan: PlanSettings
   readonly secrets: Pick<Secrets, 'areGiven'>
@@ -56,10 +57,10 @@ export class Reuse {
    * The staging after it has succeeded without a launch; undefined if no kept result is its outcome. The newest one that is
    * wins. Throws `Refused` (`package-quota`), as its last launch would.
    */
-  async answer(staging: Staging): Promise<Staging | undefined> {
+  async answer(staging: Staging, ledger: Pick<NodeLedger, 'answer'>): Promise<Staging | undefined> {
     if (!mayBegin(staging) || !(await this.#isKnown(staging))) return undefined
-    const { ledger, resolver } = this.parts
-    const results = await ledger.results(staging.uuid)
+    const { resolver } = this.parts
+    const results = await this.parts.ledger.results(staging.uuid)
     const found = await resolver.with((catalogue) => this.#find(staging, results, catalogue))
     if (!found) return undefined
     try {
@@ -75,10 +76,14 @@ export class Reuse {
    * The staging after it has taken over what its first stagers would make; undefined if no kept output is that. For one
    * that `answer` does not answer.
    */
-  async takeOver(staging: Staging, signal: AbortSignal): Promise<Staging | undefined> {
-    const { blobs, ledger, liveBlobs, logger, resolver, secrets } = this.parts
+  async takeOver(
+    staging: Staging,
+    ledger: Pick<NodeLedger, 'takeOver'>,
+    signal: AbortSignal,
+  ): Promise<Staging | undefined> {
+    const { blobs, liveBlobs, logger, resolver, secrets } = this.parts
     if (!mayBegin(staging) || (await secrets.areGiven(staging))) return undefined
-    const results = await ledger.results(staging.uuid)
+    const results = await this.parts.ledger.results(staging.uuid)
     let found = await resolver.with((catalogue) =>
       results.flatMap((result) => takenOver(result, staging, (next) => this.#digest(next, catalogue)) ?? []),
     )
@@ -90,7 +95,12 @@ export class Reuse {
         const sha256 = best.launches.at(-1)?.work.resource.sha256 ?? ''
         // Before it is read: it cannot be deleted then until the ledger names it.
         liveBlobs.hold(sha256, holder)
-        const verdict = await blobs.verify(sha256, { signal }).catch((error: unknown) => error)
+        const usable = async () => {
+          const verdict = await blobs.verify(sha256, { signal })
+          if (verdict === 'sound') await liveBlobs.confirm(sha256)
+          return verdict
+        }
+        const verdict = await usable().catch((error: unknown) => error)
         if (verdict === 'sound') return await ledger.takeOver(staging.uuid, best)
         if (verdict !== undefined && !isStopped())
           logger.warn({ staging: staging.uuid, sha256, err: verdict }, 'what a stager has left cannot be used')

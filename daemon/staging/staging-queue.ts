@@ -1,7 +1,7 @@
 import type { Staging } from '../model/staging.js'
 
 export interface QueueWork {
-  /** Makes the oldest queued staging running; undefined if none is queued. */
+  /** Makes a staging running that is to begin or to go on; undefined if there is none. */
   admitNext(): Promise<Pick<Staging, 'uuid'> | undefined>
   /** Resolves when the staging has ended, or the daemon stops, or it cannot go on. Never rejects. */
   work(staging: string): Promise<WorkOutcome>
@@ -10,7 +10,7 @@ export interface QueueWork {
 export type WorkOutcome =
   /** Nothing of it begins any more. `released` resolves when nothing of it is left on the host, and never rejects. */
   | { readonly kind: 'ended'; readonly released: Promise<void> }
-  /** It is still running, and is to be taken up again. Everything of it is released. */
+  /** It is still running, and is to be taken up again by this node. Everything of it is released. */
   | { readonly kind: 'unfinished' }
 
 /** How long after an error the queue tries again, in milliseconds. */
@@ -22,10 +22,9 @@ const RETRY_MS = 5_000
  * INVARIANTS
  * - At most `limit` stagings run. One loop admits them, so they are admitted in the order of submission. One that has ended
  *   takes no place, though its last launch is still being removed; it is at work until then.
- * - Nothing is admitted before `open` or after `close`. The interrupted stagings that `open` takes come first, and count
- *   against the limit.
+ * - Nothing is admitted before `open` or after `close`; it can be opened again then.
  * - The queue holds UUIDs alone: what a staging is when its turn comes, the ledger says.
- * - While it is held, no queued staging is admitted.
+ * - While it is held, no staging is admitted.
  * - While the queue is open, something wakes it: a submission, the end of a staging, or a timer after each error.
  */
 export class StagingQueue {
@@ -36,12 +35,15 @@ export class StagingQueue {
   readonly #active = new Set<Promise<void>>()
   /** Of stagings that have ended: their removal from the host. */
   readonly #releasing = new Set<Promise<void>>()
+  /** Running ones that are taken up again. */
   #waiting: string[] = []
   /** Those that wait for the timer. */
   #unfinished: string[] = []
   #timer: NodeJS.Timeout | undefined
   #open = false
   #held = false
+  /** Whether it has admitted what was there when it was opened, as far as there is room. */
+  #hasLooked = false
   #pumping: Promise<void> | undefined
   #again = false
 
@@ -52,10 +54,8 @@ export class StagingQueue {
     this.#retryMs = retryMs
   }
 
-  open(interrupted: readonly string[]): void {
-    this.#waiting = [...interrupted]
-    // Of another ledger, or among the interrupted ones.
-    this.#unfinished = []
+  open(): void {
+    this.#hasLooked = false
     this.#open = true
     this.notify()
   }
@@ -77,7 +77,7 @@ export class StagingQueue {
 
   /** Whether a staging that is submitted now waits for no other. */
   get admitsAtOnce(): boolean {
-    return this.#open && !this.#held && !this.isFull
+    return this.#open && this.#hasLooked && !this.#held && !this.isFull
   }
 
   /** Whether one waits for others to end. */
@@ -89,7 +89,7 @@ export class StagingQueue {
     return this.#held
   }
 
-  /** Admits nothing until `resume`. What runs goes on, and so does what was interrupted. */
+  /** Admits nothing until `resume`. What runs goes on. */
   hold(): void {
     this.#held = true
   }
@@ -129,7 +129,11 @@ export class StagingQueue {
   async close(): Promise<void> {
     this.#open = false
     clearTimeout(this.#timer)
+    this.#timer = undefined
     await this.idle()
+    // They are of whoever has them next.
+    this.#waiting = []
+    this.#unfinished = []
   }
 
   #isOpen(): boolean {
@@ -140,7 +144,7 @@ export class StagingQueue {
     while (this.#open && this.#active.size < this.#limit) {
       const next = this.#waiting.shift() ?? (this.#held ? undefined : (await this.#parts.admitNext())?.uuid)
       // A staging that was admitted during `close` is recorded as running: it continues at the next start.
-      if (next === undefined || !this.#isOpen()) return
+      if (next === undefined || !this.#isOpen()) break
       const work: Promise<void> = this.#parts.work(next).then((outcome) => {
         this.#active.delete(work)
         if (outcome.kind === 'ended') this.#release(outcome.released)
@@ -152,6 +156,7 @@ export class StagingQueue {
       })
       this.#active.add(work)
     }
+    this.#hasLooked = true
   }
 
   #release(released: Promise<void>): void {

@@ -5,7 +5,8 @@ import { explainFailure } from './explain-failure.js'
 import { failureOfError, failureOfInterruptions } from './failures.js'
 import type { LaunchRunner } from './launch-runner.js'
 import type { LaunchOutcome } from './launch-outcome.js'
-import type { StagingLedger } from '../store/staging-ledger.js'
+import { isLeaseLost } from '../store/lease-lost.js'
+import type { NodeLedger } from '../store/node-ledger.js'
 import type { LogStore } from '../log/log-store.js'
 import type { LogWriter } from '../log/log-writer.js'
 import { beginning, COMPLETE, reuseOf, takeOverOf } from './log-lines.js'
@@ -16,7 +17,8 @@ import type { WorkOutcome } from './staging-queue.js'
 import { StagingUploads, type StagingUploadsParts } from './staging-uploads.js'
 
 export interface StagingRunnerParts {
-  readonly ledger: StagingLedger
+  /** Of one term. */
+  readonly ledger: NodeLedger
   readonly launches: Pick<LaunchRunner, 'run'>
   readonly reuse: Pick<Reuse, 'answer' | 'takeOver'>
   readonly logs: LogStore
@@ -24,11 +26,15 @@ export interface StagingRunnerParts {
   readonly uploads: StagingUploadsParts
   /** Resolves when the Engine answers and the leftovers of lost launches are removed. Rejects when `signal` is aborted. */
   readonly engineIsBack: (signal: AbortSignal) => Promise<void>
-  /** Aborted when the daemon ends: running launches are ended without a record, and their stagings continue at the next start. */
+  /** Aborted when the daemon or the term ends: running launches are ended without a record, and their stagings continue later. */
   readonly stop: AbortSignal
+  /** Why they continue later, for their logs. */
+  readonly whyStopped: () => string
+  /** To be called when the ledger says that the term has ended. */
+  readonly leaseLost: (error: unknown) => void
 }
 
-/** Runs the launches of a staging, one after the other, until it ends. */
+/** Runs the launches of the stagings of one term, those of a staging one after the other, until it ends. */
 export class StagingRunner {
   readonly #parts: StagingRunnerParts
   readonly #cancellations = new Map<string, AbortController>()
@@ -75,18 +81,18 @@ export class StagingRunner {
     try {
       const admitted = await this.#withoutOpenLaunch(await ledger.get(uuid))
       if (admitted.state !== 'running') return 'ended'
-      const log = await logs.write(uuid)
+      const log = await logs.write(uuid, { isNew: admitted.launches.length === 0 })
       try {
         await this.#logStart(admitted, log)
         await this.#launchUntilEnded(admitted, log, cancelled, uploads, released)
       } catch (error) {
-        logger.error({ err: error, staging: uuid }, 'a staging cannot continue')
         await this.#giveUp(admitted, error, log)
       } finally {
         await log.close()
       }
       return 'ended'
     } catch (error) {
+      if (this.#isLost(error)) return 'ended'
       logger.error({ err: error, staging: uuid }, 'a staging cannot be ended; it is taken up again')
       return 'unfinished'
     }
@@ -99,11 +105,8 @@ export class StagingRunner {
   }
 
   async #logStart(staging: Staging, log: LogWriter): Promise<void> {
-    if (staging.launches.length > 0) {
-      await log.message('Staging continues with the launch that was interrupted.')
-      return
-    }
-    await log.message(beginning(staging))
+    if (staging.launches.length === 0) await log.message(beginning(staging))
+    else if (!staging.cancelRequested) await log.message('Staging continues with the launch that was interrupted.')
   }
 
   async #launchUntilEnded(
@@ -117,19 +120,27 @@ export class StagingRunner {
     const ended = AbortSignal.any([cancelled, stop])
     const isCancelled = () => cancelled.aborted
     let staging = admitted.cancelRequested ? admitted : await this.#begun(admitted, log, ended)
-    while (staging.state === 'running') {
-      if (staging.cancelRequested || isCancelled()) {
-        await ledger.cancel(staging.uuid)
-        await log.message('Staging was cancelled.')
-        return
+    let before: Promise<void> | undefined
+    try {
+      while (staging.state === 'running') {
+        if (staging.cancelRequested || isCancelled()) {
+          await before
+          await ledger.cancel(staging.uuid)
+          await log.message('Staging was cancelled.')
+          return
+        }
+        const outcome = await launches.run({ ledger, staging, before, log, stop: ended, uploads })
+        released.push(outcome.released)
+        before = outcome.over
+        if (outcome.kind === 'stopped' && !isCancelled()) {
+          await log.message(this.#parts.whyStopped())
+          return
+        }
+        staging = await this.#after(staging, outcome, log, ended)
       }
-      const outcome = await launches.run({ staging, log, stop: ended, uploads })
-      released.push(outcome.released)
-      if (outcome.kind === 'stopped' && !isCancelled()) {
-        await log.message('stagerd is stopping; staging continues when it is started again.')
-        return
-      }
-      staging = await this.#after(staging, outcome, log, ended)
+    } finally {
+      // What follows is the end of the log.
+      await before?.catch(() => undefined)
     }
     if (staging.state === 'succeeded') await log.message(COMPLETE)
   }
@@ -138,7 +149,7 @@ export class StagingRunner {
   async #begun(admitted: Staging, log: LogWriter, signal: AbortSignal): Promise<Staging> {
     const answered = await this.#answered(admitted, log)
     if (answered) return answered
-    const later = await this.#parts.reuse.takeOver(admitted, signal)
+    const later = await this.#parts.reuse.takeOver(admitted, this.#parts.ledger, signal)
     if (later) await log.message(takeOverOf(later))
     return later ?? admitted
   }
@@ -147,7 +158,7 @@ export class StagingRunner {
   async #answered(admitted: Staging, log: LogWriter): Promise<Staging | undefined> {
     const { ledger, reuse } = this.#parts
     try {
-      const answered = await reuse.answer(admitted)
+      const answered = await reuse.answer(admitted, ledger)
       if (answered?.reused !== undefined) await log.message(reuseOf(answered))
       return answered
     } catch (error) {
@@ -185,9 +196,21 @@ export class StagingRunner {
     }
   }
 
+  /** Whether the staging is another term's, or nobody's. */
+  #isLost(error: unknown): boolean {
+    if (!isLeaseLost(error)) return false
+    this.#parts.leaseLost(error)
+    return true
+  }
+
   /** An internal error fails the staging, which would otherwise stay running. */
   async #giveUp(admitted: Staging, error: unknown, log: LogWriter): Promise<void> {
-    const { ledger, stop } = this.#parts
+    const { ledger, logger, stop } = this.#parts
+    if (this.#isLost(error)) {
+      await log.message(this.#parts.whyStopped())
+      return
+    }
+    logger.error({ err: error, staging: admitted.uuid }, 'a staging cannot continue')
     if (stop.aborted) return
     const current = await ledger.get(admitted.uuid)
     if (current.state !== 'running') return

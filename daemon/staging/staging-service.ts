@@ -1,4 +1,3 @@
-import type { Logger } from 'pino'
 import { formatFqn, parseFqn } from '../../base/fqn.js'
 import type { Limits } from '../../isolation/launch-plan.js'
 import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../store/repositories.js'
@@ -6,24 +5,19 @@ import type { Janitor } from './janitor.js'
 import type { KeptLaunches } from './kept-launches.js'
 import type { PreparedLaunches } from './prepared-launches.js'
 import type { LaunchesToCome } from './launches-to-come.js'
-import type { LaunchRunner } from './launch-runner.js'
 import type { StagingLedger, SubmitStaging } from '../store/staging-ledger.js'
-import type { LogStore } from '../log/log-store.js'
-import { StagingQueue } from './staging-queue.js'
-import { StagingRunner } from './staging-runner.js'
+import { StagingNode, type StagingNodeParts } from './staging-node.js'
 import type { Secrets } from '../secrets/secrets.js'
-import { openLaunchOf, type Staging, type StagingSource } from '../model/staging.js'
+import type { Staging, StagingSource } from '../model/staging.js'
 import type { Receiver } from '../model/webhook.js'
 import { beginning, COMPLETE, reuseOf } from './log-lines.js'
 import { explanationOf } from './explain-failure.js'
 import { failureOfFetch } from './failures.js'
 import type { Reuse } from './reuse.js'
 import { sourceOfRetry } from './source-of-retry.js'
-import type { StagingUploadsParts } from './staging-uploads.js'
 import { assertTaken } from './secrets-of-staging.js'
-import { retryUntilStopped } from './retry-until-stopped.js'
 
-export interface StagingServiceParts {
+export interface StagingServiceParts extends StagingNodeParts {
   readonly ledger: StagingLedger
   readonly packages: PackageRepository
   readonly stagers: StagerRepository
@@ -32,14 +26,8 @@ export interface StagingServiceParts {
   readonly kept: Pick<KeptLaunches, 'stop'>
   readonly prepared: Pick<PreparedLaunches, 'stop'>
   readonly toCome: Pick<LaunchesToCome, 'queued'>
-  readonly launches: Pick<LaunchRunner, 'run'>
   readonly reuse: Pick<Reuse, 'submit' | 'answer' | 'takeOver'>
-  readonly logs: LogStore
-  readonly logger: Logger
-  readonly uploads: StagingUploadsParts
   readonly secrets: Pick<Secrets, 'sealForStaging'>
-  /** For tests; by default that of the queue. */
-  readonly retryMs?: number | undefined
 }
 
 export interface SubmitOptions {
@@ -64,93 +52,63 @@ export interface SubmitOptions {
 const UNWRITTEN = 'the log of a staging could not be written'
 
 /**
- * The entry point of staging: requests of users, and recovery and shutdown.
+ * The entry point of staging: requests of users, and start and shutdown.
  *
- * `start` begins with recovery. It sweeps the leftovers of launches that no process owns, and continues running stagings
- * at the launch that was interrupted. No staging is admitted before that. An Engine that is down delays recovery, but not
- * the start of the daemon. After recovery the janitor sweeps periodically, and once more in `stop`.
+ * `start` does not wait for the Engine: see `StagingNode`. The janitor sweeps periodically, and once more in `stop`.
  */
 export class StagingService {
   readonly #parts: StagingServiceParts
-  readonly #queue: StagingQueue
-  readonly #runner: StagingRunner
-  readonly #stop = new AbortController()
-  #recovered: Promise<void> | undefined
-  #ready = false
+  readonly #node: StagingNode
 
   constructor(parts: StagingServiceParts, limit: number) {
     this.#parts = parts
-    this.#runner = new StagingRunner({
-      ...parts,
-      engineIsBack: (signal) => parts.janitor.sweepOnceEngineIsBack(signal),
-      stop: this.#stop.signal,
-    })
-    this.#queue = new StagingQueue(
-      limit,
-      { admitNext: () => parts.ledger.admitNext(), work: (uuid) => this.#runner.run(uuid) },
-      (error) => parts.logger.error({ err: error }, 'no staging can be admitted; the queue tries again'),
-      parts.retryMs,
-    )
+    this.#node = new StagingNode(parts, limit)
   }
 
-  /** Whether recovery is complete, so that stagings are admitted. */
+  /** Whether stagings are admitted. */
   get ready(): boolean {
-    return this.#ready
+    return this.#node.ready
   }
 
   get limit(): number {
-    return this.#queue.limit
+    return this.#node.queue.limit
   }
 
   /** How many may run at once. */
   setLimit(limit: number): void {
-    this.#queue.setLimit(limit)
+    this.#node.queue.setLimit(limit)
   }
 
   /** How many run, or have left something that is still being removed from the host. */
   get atWork(): number {
-    return this.#queue.atWork
+    return this.#node.queue.atWork
   }
 
   get draining(): boolean {
-    return this.#queue.held
+    return this.#node.queue.held
   }
 
   /** Admits no queued staging until `undrain`. Those that run go on; new ones are queued. */
   drain(): void {
-    this.#queue.hold()
+    this.#node.queue.hold()
   }
 
   undrain(): void {
-    this.#queue.resume()
-  }
-
-  /**
-   * Goes on with what another ledger has left, which has taken the place of this one. No staging may be at work, and the
-   * queue must be held.
-   */
-  async takeUp(): Promise<void> {
-    // Recovery does it otherwise, when the Engine answers.
-    if (this.#ready) this.#queue.open(await this.#interrupted())
+    this.#node.queue.resume()
   }
 
   /** Resolves when no staging is at work. */
   idle(): Promise<void> {
-    return this.#queue.idle()
+    return this.#node.queue.idle()
   }
 
   start(): void {
-    this.#recovered = this.#recover().catch((error: unknown) => {
-      if (!this.#stop.signal.aborted)
-        this.#parts.logger.error({ err: error }, 'recovery failed; no staging is admitted')
-    })
+    this.#node.start()
   }
 
-  /** Ends running launches; their stagings continue at the next start. */
+  /** Ends running launches; their stagings continue at the next start, or at another node. */
   async stop(): Promise<void> {
-    this.#stop.abort()
-    await this.#recovered
-    await Promise.all([this.#queue.close(), this.#parts.kept.stop(), this.#parts.prepared.stop()])
+    await Promise.all([this.#node.stop(), this.#parts.kept.stop(), this.#parts.prepared.stop()])
     await this.#parts.janitor.sweepForTheLastTime()
   }
 
@@ -184,15 +142,16 @@ export class StagingService {
         : {}),
     }
     // One that has to wait is answered when its turn comes: those before it may change what it depends on.
-    const mayBeAnswered = this.#queue.admitsAtOnce && options.awaitsSource !== true
+    const mayBeAnswered = this.#node.queue.admitsAtOnce && options.awaitsSource !== true
     const staging = await (mayBeAnswered ? this.#submitAndAnswer(request) : ledger.submit(request))
     if (staging.state === 'queued') this.#waits(staging)
     return staging
   }
 
   #waits(staging: Staging): void {
-    this.#queue.notify()
-    if (this.#queue.isFull && !this.#queue.held && !staging.awaitsSource) void this.#parts.toCome.queued(staging)
+    this.#node.queued(staging)
+    if (this.#node.queue.isFull && !this.#node.queue.held && !staging.awaitsSource)
+      void this.#parts.toCome.queued(staging)
   }
 
   /** The log goes to the disk while the transaction does: whoever learns of the end finds it complete. */
@@ -240,9 +199,11 @@ export class StagingService {
   /** Throws `Conflict` (`staging-ended`). */
   async cancel(uuid: string): Promise<Staging> {
     const staging = await this.#parts.ledger.requestCancel(uuid)
-    if (staging.state === 'running') return this.#runner.cancel(uuid) ? staging : await this.#cancelWaiting(uuid)
-    await this.#log(uuid, 'Staging was cancelled before it started.')
-    return staging
+    const then = staging.state === 'running' ? await this.#node.cancel(staging) : staging
+    if (staging.state === 'cancelled' && staging.startedAt === undefined)
+      await this.#log(uuid, 'Staging was cancelled before it started.')
+    else if (then.state === 'cancelled') await this.#log(uuid, 'Staging was cancelled.')
+    return then
   }
 
   /**
@@ -260,13 +221,6 @@ export class StagingService {
     return await this.submit({ uuid: staging.packageUuid }, pipeline, { ...options, source, limits })
   }
 
-  /** Ends a staging that waits to be continued: no launch of it is at work. */
-  async #cancelWaiting(uuid: string): Promise<Staging> {
-    const cancelled = await this.#parts.ledger.cancel(uuid)
-    await this.#log(uuid, 'Staging was cancelled.')
-    return cancelled
-  }
-
   /** For a staging that is not at work, whose log has no writer. */
   async #log(uuid: string, ...lines: string[]): Promise<void> {
     try {
@@ -275,37 +229,6 @@ export class StagingService {
     } catch (error) {
       this.#parts.logger.error({ err: error, staging: uuid, lines }, UNWRITTEN)
     }
-  }
-
-  async #recover(): Promise<void> {
-    const { janitor, logger } = this.#parts
-    const { signal } = this.#stop
-    await janitor.sweepOnceEngineIsBack(signal)
-    void janitor.keepSweeping(signal)
-    const interrupted = await retryUntilStopped(
-      () => this.#interrupted(),
-      (error) => logger.error({ err: error }, 'the interrupted stagings cannot be read; stagerd tries again'),
-      signal,
-    )
-    if (interrupted.length > 0) logger.info({ stagings: interrupted.length }, 'interrupted stagings continue')
-    this.#ready = true
-    this.#queue.open(interrupted)
-  }
-
-  /** The UUIDs of the stagings that are to be continued. Their launches are over. */
-  async #interrupted(): Promise<readonly string[]> {
-    const { ledger } = this.#parts
-    const interrupted: string[] = []
-    for (const staging of await ledger.running()) {
-      if (staging.cancelRequested) {
-        await this.#cancelWaiting(staging.uuid)
-        continue
-      }
-      const open = openLaunchOf(staging)
-      if (open) await ledger.abortLaunch(open.uuid)
-      interrupted.push(staging.uuid)
-    }
-    return interrupted
   }
 }
 

@@ -70,6 +70,8 @@ export class WorkingCopyHandler implements LaunchHandler {
   /** The namespace of the package, whose quota applies. */
   readonly #namespace: string
   #work: WorkingCopy
+  /** Digest of the data that the launch was given, which a row refers to. */
+  readonly #given: string
   readonly #ownVariables: Set<string>
   readonly #needlessRelaunches: NeedlessRelaunch[] = []
   #closed = false
@@ -84,6 +86,7 @@ export class WorkingCopyHandler implements LaunchHandler {
     this.#parts = parts
     this.#namespace = parseFqn(packageFqn, 'package', '/').namespace
     this.#work = work
+    this.#given = work.resource.sha256
     this.#ownVariables = new Set(work.ownVariables)
   }
 
@@ -169,6 +172,8 @@ export class WorkingCopyHandler implements LaunchHandler {
     this.#assertOpen()
     if (!reproducible) this.#work = { ...this.#work, unrepeatable: true }
     this.#work = this.#left(verdict)
+    const { sha256 } = this.#work.resource
+    if (verdict !== 'failed' && sha256 !== this.#given) await this.#parts.liveBlobs.confirm(sha256)
     await this.#owner.settle(verdict, this.#work)
   }
 

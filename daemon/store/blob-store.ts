@@ -34,8 +34,16 @@ export interface BlobStore {
   delete(sha256: string): Promise<void>
   /** Sets `modifiedAt` to now, or to a later time than before. Undefined if the blob does not exist or is known to be damaged: then it must be written. */
   touch(sha256: string): Promise<{ readonly length: number } | undefined>
-  /** Deletes the blob if it exists and `unwanted` returns true for its current `modifiedAt`; returns whether it did. */
-  deleteIf(sha256: string, unwanted: (modifiedAt: Date) => boolean): Promise<boolean>
+  /**
+   * Deletes the blob if it exists and `unwanted` returns true for its current times; returns whether it did. `modifiedAt` is by
+   * the clock of the node that has written or touched it; `storedAt` is when that happened by the clock of the store.
+   */
+  deleteIf(sha256: string, unwanted: (modifiedAt: Date, storedAt: Date) => boolean): Promise<boolean>
+  /**
+   * The clock of the store, to be compared with `storedAt`, on whichever node: what is written after this call is not before
+   * it. Up to two seconds early.
+   */
+  now(): Promise<Date>
   list(): AsyncIterable<{ readonly sha256: string; readonly length: number; readonly modifiedAt: Date }>
 }
 

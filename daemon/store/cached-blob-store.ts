@@ -165,7 +165,11 @@ export class CachedBlobStore implements BlobStore {
     await this.deleteIf(sha256, () => true)
   }
 
-  async deleteIf(sha256: string, unwanted: (modifiedAt: Date) => boolean): Promise<boolean> {
+  async now(): Promise<Date> {
+    return await this.shared.now()
+  }
+
+  async deleteIf(sha256: string, unwanted: (modifiedAt: Date, storedAt: Date) => boolean): Promise<boolean> {
     const deleted = await this.shared.deleteIf(sha256, unwanted)
     if (deleted) await this.#remove(sha256)
     return deleted

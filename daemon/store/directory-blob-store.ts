@@ -10,6 +10,7 @@ import { blobCorrupt, blobNotFound } from './blob-errors.js'
 import { laterThan } from './blob-times.js'
 import { copyAndHash } from './blob-writer.js'
 import { dropCached } from './drop-cached.js'
+import { cautiousNow } from '../../base/steady-clock.js'
 import { makeDurableDirectory, syncDirectory } from '../../base/durable-directory.js'
 import { KnownContent, type KnownContentOptions } from './known-content.js'
 import { storageError } from './storage-errors.js'
@@ -232,12 +233,17 @@ export class DirectoryBlobStore implements BlobStore {
     await this.deleteIf(sha256, () => true)
   }
 
-  async deleteIf(sha256: string, unwanted: (modifiedAt: Date) => boolean): Promise<boolean> {
+  now(): Promise<Date> {
+    return Promise.resolve(new Date(cautiousNow()))
+  }
+
+  async deleteIf(sha256: string, unwanted: (modifiedAt: Date, storedAt: Date) => boolean): Promise<boolean> {
     if (!isSha256(sha256)) return false
     return await this.#mutex.run(sha256, async () => {
       const path = this.#path(sha256)
       try {
-        if (!unwanted((await stat(path)).mtime)) return false
+        const { mtime } = await stat(path)
+        if (!unwanted(mtime, mtime)) return false
         await unlink(path)
       } catch (error) {
         if (errnoOf(error) === 'ENOENT') return false

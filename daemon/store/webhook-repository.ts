@@ -42,8 +42,12 @@ export interface WebhookRepository {
   due(time: Date, each: number): Promise<readonly Delivery[]>
   /** When the first of those is due that are due after `time`. */
   nextDue(time: Date): Promise<Date | undefined>
-  /** Records an attempt before it is made. The delivery is due again then, unless `settle` ends it. */
-  begin(id: string, dueAt: Date): Promise<void>
+  /**
+   * Records an attempt before it is made. The delivery is due again then, unless `settle` ends it.
+   *
+   * @returns whether this caller is the one to make it: false if another node has begun it, or it is not there any more
+   */
+  begin(delivery: Pick<Delivery, 'id' | 'attempts'>, dueAt: Date): Promise<boolean>
   /** Records what came of an attempt. With `dueAt` there is another one; without, the delivery has ended. */
   settle(delivery: Pick<Delivery, 'id' | 'webhook'>, outcome: DeliveryOutcome, dueAt?: Date): Promise<void>
   drop(bounds: DeliveryBounds): Promise<readonly Dropped[]>

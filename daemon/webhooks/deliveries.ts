@@ -113,7 +113,7 @@ export class Deliveries {
         const { lane } = delivery
         const others = this.#underWay.get(lane) ?? new Set()
         if (others.size >= this.#limits.atOnce || this.#isFull(lane) || this.#stop.signal.aborted) continue
-        await this.#begin(delivery)
+        if (!(await this.#begin(delivery))) continue
         this.#underWay.set(lane, others)
         const made = this.#deliver(delivery)
           .catch((error: unknown) => this.#failed(error))
@@ -146,9 +146,9 @@ export class Deliveries {
   }
 
   /** Later than the end of the attempt in any case. */
-  async #begin({ id, attempts }: Delivery): Promise<void> {
+  async #begin({ id, attempts }: Delivery): Promise<boolean> {
     const { attemptMs, delaysMs } = this.#limits
-    await this.#parts.webhooks.begin(id, after(2 * attemptMs + (delaysMs[attempts] ?? 0)))
+    return await this.#parts.webhooks.begin({ id, attempts }, after(2 * attemptMs + (delaysMs[attempts] ?? 0)))
   }
 
   async #deliver({ attempts: before, ...delivery }: Delivery): Promise<void> {

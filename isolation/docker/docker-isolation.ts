@@ -31,6 +31,7 @@ import { AddressPool } from '../network/address-pool.js'
 import { Bridges } from '../network/bridges.js'
 import { FirewallGuard } from '../network/firewall-guard.js'
 import { Firewall } from '../network/firewall.js'
+import { Networks } from '../network/networks.js'
 import { networkMtu } from '../network/uplink-mtu.js'
 import type { NetworkMtu } from '../network-mtu.js'
 import type { Owner } from '../host/ownership.js'
@@ -88,7 +89,9 @@ export class DockerIsolation implements Isolation, LayerVerification {
     this.#caches = caches
     this.#images = new RootImages(engine, owner, new LastUsedTimes(path.join(stateDirectory, 'images')))
     this.#imageReader = new ImageReader(engine, owner, compressor)
-    this.#sweeper = new Sweeper({ engine, owner, stateDirectory, firewall: guard, caches })
+    const bridges = new Bridges(engine, owner, pool, () => networkMtu(options.networkMtu ?? 'uplink'))
+    const networks = new Networks({ owner, bridges, guard })
+    this.#sweeper = new Sweeper({ engine, owner, stateDirectory, firewall: guard, networks, caches })
     this.#examiner = new Examiner(engine, this.#settings, stateDirectory, options.compressor)
     this.#launcher = new Launcher({
       engine,
@@ -96,11 +99,10 @@ export class DockerIsolation implements Isolation, LayerVerification {
       stateDirectory,
       layers,
       caches,
-      firewall: guard,
+      networks,
       proxies: options.proxies ?? [],
       seccomp: options.seccomp ?? SECCOMP_PROFILE,
       images: this.#images,
-      bridges: new Bridges(engine, owner, pool, () => networkMtu(options.networkMtu ?? 'uplink')),
       extraFiles,
       topLayer: (shims) => (shims ? shimLayer() : fileLayer()),
       settings: this.#settings,

@@ -11,8 +11,9 @@ import { readDirectoryIfExists } from '../../base/read-directory.js'
 import { settleAll } from '../../base/settle-all.js'
 import { unmount } from '../host/mounts.js'
 import type { FirewallGuard } from '../network/firewall-guard.js'
+import type { Networks } from '../network/networks.js'
 import { removeNetwork } from '../network/remove-network.js'
-import { LAUNCH_LABEL, NODE_LABEL, nodeComment, type Owner } from '../host/ownership.js'
+import { LAUNCH_LABEL, NETWORK_LABEL, NODE_LABEL, nodeComment, type Owner } from '../host/ownership.js'
 import { launchesDirectory, removeScratch, scratchOf } from '../host/scratch.js'
 
 /** How long to wait for a busy mount, in milliseconds. */
@@ -23,6 +24,7 @@ export interface SweeperParts {
   readonly owner: Owner
   readonly stateDirectory: string
   readonly firewall: Pick<FirewallGuard, 'removeWhere'>
+  readonly networks: Pick<Networks, 'userOf' | 'keeps' | 'removeKept'>
   readonly caches: Pick<StagerCaches, 'tidy'>
 }
 
@@ -36,7 +38,8 @@ export class Sweeper {
   /**
    * Throws `Unavailable` (`engine-down`) before anything else than containers is removed. A container that may be running
    * needs its firewall rules: of a launch whose container the Engine refuses to remove, nothing else is removed. All
-   * failures are reported, and the next sweep tries again.
+   * failures are reported, and the next sweep tries again. Where nothing is live, networks that are kept for launches to
+   * come are removed, too.
    */
   async sweep(live: ReadonlySet<string>, signal?: AbortSignal): Promise<SweepReport> {
     // `live` changes during the sweep. A launch that ends meanwhile does its own cleanup.
@@ -48,23 +51,29 @@ export class Sweeper {
     }
     const removed: string[] = []
     const failures: SweepFailure[] = []
-    const containers = await this.#containers(isDead)
-    for (const { launch, what, refusal } of containers)
+    const containers = await this.#containers(isDead, (network) => spared.add(network))
+    for (const { launch, network, what, refusal } of containers)
       if (refusal === undefined) removed.push(what)
       else {
-        spared.add(launch)
+        spared.add(launch).add(network)
         failures.push({ what, error: refusal })
       }
+    const { networks } = this.parts
+    const isDeadNetwork = (network: string) => isDead(networks.userOf(network) ?? network) && !networks.keeps(network)
     const rest = {
-      mounts: this.#mounts,
-      'firewall rules': this.#rules,
-      networks: this.#networks,
-      scratch: this.#scratch,
-      'caches of stagers': this.#caches,
+      mounts: () => this.#mounts(isDead),
+      'firewall rules': () => this.#rules(isDeadNetwork),
+      networks: () => this.#networks(isDeadNetwork),
+      'networks for launches to come': async () => {
+        if (live.size === 0) await networks.removeKept()
+        return []
+      },
+      scratch: () => this.#scratch(isDead),
+      'caches of stagers': () => this.#caches(),
     }
     for (const [what, remove] of Object.entries(rest)) {
       try {
-        removed.push(...(await remove.call(this, isDead)))
+        removed.push(...(await remove()))
       } catch (error) {
         signal?.throwIfAborted()
         failures.push({ what, error })
@@ -73,21 +82,28 @@ export class Sweeper {
     return { removed, failures }
   }
 
-  async #containers(isDead: IsDead): Promise<readonly SweptContainer[]> {
+  /** @param spare called with the networks of containers that stay */
+  async #containers(isDead: IsDead, spare: (network: string) => void): Promise<readonly SweptContainer[]> {
     const filters = { label: [`${NODE_LABEL}=${this.parts.owner.nodeId}`] }
     const found = await askEngineForList('list its containers', () =>
       this.parts.engine.listContainers({ all: true, filters }),
     )
-    const dead = found.filter(({ Labels }) => this.#isOurs(Labels) && isDead(Labels[LAUNCH_LABEL] ?? ''))
+    const ours = found.filter(({ Labels }) => this.#isOurs(Labels))
+    const dead = ours.filter(({ Labels }) => isDead(Labels[LAUNCH_LABEL] ?? ''))
+    for (const one of ours) if (!dead.includes(one)) spare(one.Labels[NETWORK_LABEL] ?? '')
     return await settleAll(
       dead.map(async ({ Id, Labels }) => {
         const launch = Labels[LAUNCH_LABEL] ?? ''
-        const what = `container ${Id.slice(0, 12)} of ${launch}`
+        const found = {
+          launch,
+          network: Labels[NETWORK_LABEL] ?? '',
+          what: `container ${Id.slice(0, 12)} of ${launch}`,
+        }
         try {
           await new Container(this.parts.engine, Id).remove()
-          return { launch, what }
+          return found
         } catch (refusal) {
-          if (refusal instanceof EngineRefusal) return { launch, what, refusal }
+          if (refusal instanceof EngineRefusal) return { ...found, refusal }
           throw refusal
         }
       }),
@@ -97,7 +113,9 @@ export class Sweeper {
   async #networks(isDead: IsDead): Promise<string[]> {
     const filters = { label: [`${NODE_LABEL}=${this.parts.owner.nodeId}`] }
     const found = await askEngineForList('list its networks', () => this.parts.engine.listNetworks({ filters }))
-    const dead = found.filter(({ Labels }) => this.#isOurs(Labels) && isDead(Labels[LAUNCH_LABEL] ?? ''))
+    // Earlier versions made one for each launch, with its label.
+    const idOf = (labels: Readonly<Record<string, string>>) => labels[NETWORK_LABEL] ?? labels[LAUNCH_LABEL] ?? ''
+    const dead = found.filter(({ Labels }) => this.#isOurs(Labels) && isDead(idOf(Labels)))
     await removeEach(dead, ({ Id }) => removeNetwork(this.parts.engine, Id))
     return dead.map(({ Name }) => `network ${Name}`)
   }
@@ -139,10 +157,13 @@ export class Sweeper {
   }
 }
 
-type IsDead = (launch: string) => boolean
+/** Of a launch, or of a network. */
+type IsDead = (id: string) => boolean
 
 interface SweptContainer {
   readonly launch: string
+  /** Empty for none. */
+  readonly network: string
   readonly what: string
   /** Why the Engine did not remove it. */
   readonly refusal?: EngineRefusal

@@ -1,6 +1,6 @@
 import type Docker from 'dockerode'
 import { STAGER_CACHE, type PreparePlan, type StartPlan } from '../launch-plan.js'
-import { launchLabels, launchName, type Owner } from '../host/ownership.js'
+import { launchLabels, launchName, networkLabels, networkName, type Owner } from '../host/ownership.js'
 import { initCommand } from './container-init.js'
 import { limitOptions } from './limits.js'
 import { programVector } from './program-vector.js'
@@ -8,6 +8,7 @@ import { programVector } from './program-vector.js'
 /** Both parts of a plan, with the image, the network and /stagerfs that were created for it. */
 export interface ContainerRequest extends PreparePlan, Omit<StartPlan, 'stagerfs' | 'cache' | 'secrets'> {
   readonly image: string
+  /** UUID. */
   readonly network: string
   /** Host directory that is bound to /stagerfs. */
   readonly stagerfs: string | undefined
@@ -39,7 +40,7 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
     Env: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
     Entrypoint: [entrypoint],
     Cmd: args,
-    Labels: launchLabels(owner, id),
+    Labels: { ...launchLabels(owner, id), ...networkLabels(owner, request.network) },
     Tty: false,
     OpenStdin: true,
     // Standard input is closed when the daemon dies, so that init does not wait for the start signal forever.
@@ -51,7 +52,7 @@ export function containerOptions(owner: Owner, request: ContainerRequest): Docke
     HostConfig: {
       ...limitOptions(request.limits),
       SecurityOpt: [`seccomp=${request.seccomp}`],
-      NetworkMode: request.network,
+      NetworkMode: networkName(request.network),
       // The resolver of Docker queries a nameserver on the loopback of the host from the namespace of the host, which
       // bypasses an `internal` network. So the nameserver is the loopback of the container, where none listens. The
       // resolver does not report that, so the options keep programs from waiting for an answer.

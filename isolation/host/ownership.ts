@@ -11,6 +11,8 @@ export interface Owner {
 export const NODE_LABEL = 'io.stagerd.node'
 export const INSTALL_LABEL = 'io.stagerd.install'
 export const LAUNCH_LABEL = 'io.stagerd.launch'
+/** Of a network, and of the container in it. */
+export const NETWORK_LABEL = 'io.stagerd.network'
 
 export function ownerLabels(owner: Owner): Record<string, string> {
   return { [NODE_LABEL]: owner.nodeId, [INSTALL_LABEL]: owner.installDirectory }
@@ -30,21 +32,37 @@ export function nodeComment(owner: Owner): string {
   return `stagerd:${installTag(owner)}:${owner.nodeId.slice(0, 8)}:`
 }
 
-export function launchComment(owner: Owner, launch: string): string {
-  return nodeComment(owner) + launch
-}
-
-/** The name of the container and of the network of a launch. It is known before they exist, so cleanup needs no answer of the Engine. */
+/** The name of the container of a launch. It is known before that exists, so cleanup needs no answer of the Engine. */
 export function launchName(launch: string): string {
   return `stagerd-${launch}`
+}
+
+/** @param network its UUID, which is not that of a launch: several can have the network, one after the other */
+export function networkLabels(owner: Owner, network: string): Record<string, string> {
+  return { ...ownerLabels(owner), [NETWORK_LABEL]: network }
+}
+
+/** The comment of the firewall rules of a network. */
+export function networkComment(owner: Owner, network: string): string {
+  return nodeComment(owner) + network
+}
+
+/** The name of the Docker network: known before it exists, as that of a container. */
+export function networkName(network: string): string {
+  return `stagerd-network-${network}`
+}
+
+/** Interfaces have no labels: so all bridges of a node begin with this. */
+export function bridgePrefix(owner: Pick<Owner, 'nodeId'>): string {
+  return `sd-${owner.nodeId.slice(-4)}`
 }
 
 /**
  * Interface names have at most 15 bytes. The end of a UUID is random in every version; its beginning is a timestamp in
  * some.
  */
-export function bridgeName(launch: string): string {
-  return `sd-${launch.slice(-12)}`
+export function bridgeName(owner: Pick<Owner, 'nodeId'>, network: string): string {
+  return bridgePrefix(owner) + network.slice(-8)
 }
 
 function installTag(owner: Owner): string {

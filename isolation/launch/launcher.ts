@@ -8,14 +8,14 @@ import type { RootImages } from '../engine/root-images.js'
 import type { PreparedContainer, PrepareHooks } from '../isolation.js'
 import type { PreparePlan } from '../launch-plan.js'
 import type { ImageLayer } from '../layers/layer.js'
-import type { Bridges } from '../network/bridges.js'
+import type { Networks } from '../network/networks.js'
 import { AfterContainer } from './after-container.js'
 import { PreparedDockerContainer, type RootImage, type StartParts } from './prepared-container.js'
 import { timedBy, type Step } from './step.js'
 
 export interface LauncherParts extends StartParts {
   readonly images: RootImages
-  readonly bridges: Bridges
+  readonly networks: Networks
   /** What the node puts on top of a root. */
   topLayer(shims: boolean): Promise<ImageLayer | undefined>
 }
@@ -29,12 +29,12 @@ export interface LauncherParts extends StartParts {
  *                    ├──────┤ container           ├─ start ─ mounts inside ─ program
  *   network ─────────┘      └ layers ─ /stagerfs ─┘
  *
- * The cleanup begins with the container. Removing the network takes as long as everything else together, so the rest is
- * removed in parallel with it:
+ * The cleanup begins with the container. Where the network is not kept for another launch, removing it takes as long as
+ * everything else together, so the rest is removed in parallel with it:
  *
- *                ┌ network ───────────────────────┐
- *   container ───┤                                ├─ layers and image released
- *                └ firewall ─ /stagerfs ─ scratch ┘
+ *                ┌ network and its firewall ┐
+ *   container ───┤                          ├─ layers and image released
+ *                └ /stagerfs ─ scratch ─────┘
  */
 export class Launcher {
   constructor(private readonly parts: LauncherParts) {}
@@ -42,7 +42,7 @@ export class Launcher {
   async prepare(plan: PreparePlan, hooks: PrepareHooks, signal: AbortSignal): Promise<PreparedContainer> {
     const { id, egress, publish } = plan
     if (!isUuid(id)) throw new BadInput('bad-launch-id', `${JSON.stringify(id)} is not a UUID; a launch needs one.`)
-    const { bridges, settings } = this.parts
+    const { networks, settings } = this.parts
     const holder = new Holder()
     const step = timedBy(hooks)
     const undo = new CleanupStack()
@@ -50,14 +50,19 @@ export class Launcher {
     try {
       undo.defer('release layers and image', () => holder.release())
       const after = new AfterContainer(undo)
-      undo.defer('remove the network', () => bridges.remove(id))
-      const [image, bridge] = await settleAll([
+      // Docker does not publish ports of an internal network.
+      const network = networks.lease(id, { internal: !egress && publish.length === 0 })
+      after.deferBeside(
+        'give back the network',
+        (deadline) => network.giveBack(deadline),
+        () => network.abandon(),
+      )
+      const [image] = await settleAll([
         this.#image(plan, { holder, owners }, step, signal),
-        // Docker does not publish ports of an internal network.
-        step('network', () => bridges.create(id, !egress && publish.length === 0)),
+        step('network', () => network.open()),
       ])
       signal.throwIfAborted()
-      return new PreparedDockerContainer(this.parts, { plan, image, bridge, holder, owners, step, undo, after })
+      return new PreparedDockerContainer(this.parts, { plan, image, network, holder, owners, step, undo, after })
     } catch (error) {
       throw withCleanupFailures(error, await undo.run())
     }

@@ -14,16 +14,16 @@ import type { RunningContainer } from '../engine/running-container.js'
 import { giveSecrets } from '../engine/secret-files.js'
 import { WaitingUseGauge } from '../engine/waiting-use.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
-import { launchComment, launchName } from '../host/ownership.js'
+import { launchName } from '../host/ownership.js'
 import type { CacheFate, PreparedContainer, ReleaseReport, StartHooks, WaitingUse } from '../isolation.js'
 import type { ContainerPlan, PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
-import type { Bridge } from '../network/bridges.js'
-import type { FirewallGuard } from '../network/firewall-guard.js'
+import type { LeasedNetwork } from '../network/networks.js'
 import type { Layer } from '../layers/layer.js'
 import type { AfterContainer } from './after-container.js'
-import { CacheMount, type CacheMountParts } from './cache-mount.js'
+import type { CacheMountParts } from './cache-mount.js'
 import { FilledTemplates } from './filled-templates.js'
-import { Stagerfs, type StagerfsParts } from './stagerfs.js'
+import { LaunchMounts, type MountPlan } from './launch-mounts.js'
+import type { StagerfsParts } from './stagerfs.js'
 import type { Step } from './step.js'
 
 /** Of a program that ends the others itself, in milliseconds. The stop script of a droplet may take ten seconds. */
@@ -31,7 +31,6 @@ const LONG_GRACE_MS = 15_000
 
 export interface StartParts extends Surroundings, Omit<StagerfsParts & CacheMountParts, 'owners'> {
   readonly engine: Docker
-  readonly firewall: FirewallGuard
   /** Of this node, for containers with egress. */
   readonly proxies: readonly ProxyAddress[]
   /** The seccomp profile of all containers, as JSON. */
@@ -50,7 +49,8 @@ export interface RootImage {
 export interface Prepared {
   readonly plan: PreparePlan
   readonly image: RootImage
-  readonly bridge: Bridge
+  /** Open. */
+  readonly network: LeasedNetwork
   /** Of the layers and the image, until the undo. */
   readonly holder: Holder
   /** Those for which the layers of the root were made. */
@@ -63,8 +63,7 @@ export interface Prepared {
 
 /** What is bound into a container. */
 interface Bound {
-  readonly stagerfs: Stagerfs | undefined
-  readonly cache: CacheMount | undefined
+  readonly mounts: LaunchMounts
   readonly filled: FilledTemplates | undefined
   readonly files: readonly BoundFile[]
 }
@@ -91,18 +90,18 @@ export class PreparedDockerContainer implements PreparedContainer {
   /** Or no launch may have it any more. */
   #isGone = false
   #running: RunningContainer | undefined
-  #cache: CacheMount | undefined
+  #mounts: LaunchMounts | undefined
   #released: Promise<ReleaseReport> | undefined
 
   constructor(parts: StartParts, prepared: Prepared) {
     this.#parts = parts
     this.#prepared = prepared
-    this.address = prepared.bridge.subnet.gateway
+    this.address = prepared.network.bridge.subnet.gateway
   }
 
   async createAhead(plan: ContainerPlan, signal: AbortSignal): Promise<void> {
     const bound = await this.#bind({ stagerfs: true, cache: true }, signal)
-    await Promise.all([bound.stagerfs?.share(signal), bound.cache?.share(signal)])
+    await bound.mounts.share(signal)
     const created = await this.#create({ ...plan, environment: {} }, bound, signal)
     this.#ahead = await this.#startInit(created, bound, plan, signal)
     const gone = () => (this.#isGone = true)
@@ -111,7 +110,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     this.#ahead.attached.once('readable', gone)
     const { pid } = this.#ahead
     const { upper } = findRootDirectories(pid, await this.#parts.settings.directory())
-    const written = [upper, bound.stagerfs?.upper, bound.cache?.upper].filter((path) => path !== undefined)
+    const written = [upper, ...bound.mounts.written]
     this.#use = await WaitingUseGauge.of({ id: created.id, pid, written, diskBytes: plan.limits.diskBytes })
   }
 
@@ -127,43 +126,40 @@ export class PreparedDockerContainer implements PreparedContainer {
     return use
   }
 
+  async mountAhead(plan: MountPlan, signal: AbortSignal): Promise<void> {
+    if (this.#ahead) await this.#mountInto(this.#ahead, plan, signal).catch(() => undefined)
+  }
+
   async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
     const { engine } = this.#parts
-    const { plan: prepared, owners, step } = this.#prepared
+    const { plan: prepared, owners } = this.#prepared
     this.#hooks = hooks
     const ahead = this.#ahead
     const bound =
       ahead?.bound ??
       (await this.#bind({ stagerfs: plan.stagerfs !== undefined, cache: plan.cache !== undefined }, signal, hooks))
-    const { stagerfs, cache, filled } = bound
-    this.#cache = cache
+    const { mounts, filled } = bound
     const [created] = await settleAll([
       ahead?.container ?? this.#create(plan, bound, signal),
-      plan.stagerfs && stagerfs?.mount(plan.stagerfs, step, signal),
-      plan.cache && cache?.mount(plan.cache, step, signal),
+      ahead ? this.#mountInto(ahead, plan, signal) : mounts.mount(plan, signal),
     ])
     signal.throwIfAborted()
 
     const { container, attached, pid, ports } = ahead ?? (await this.#startInit(created, bound, plan, signal))
-    const { watched, obstacle } = await step('mounts', async () => {
-      try {
-        const written = [stagerfs?.upper, cache?.upper, filled?.directory].filter((path) => path !== undefined)
-        const watch = async () => {
-          const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
-          return { watched, obstacle: await watched.obstacle({ ...plan, user: prepared.user }) }
-        }
-        container.assertContains(pid)
-        const { secrets } = plan
-        const [found] = await settleAll([
-          watch(),
-          stagerfs?.mountKernelFilesystems(pid, signal),
-          secrets && secrets.size > 0 ? giveSecrets(pid, secrets, signal) : undefined,
-        ])
-        return found
-      } catch (error) {
-        if (!signal.aborted) await container.assertRuns()
-        throw error
+    const { watched, obstacle } = await this.#inside(container, signal, async () => {
+      const written = [...mounts.written, ...(filled ? [filled.directory] : [])]
+      const watch = async () => {
+        const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
+        return { watched, obstacle: await watched.obstacle({ ...plan, user: prepared.user }) }
       }
+      container.assertContains(pid)
+      const { secrets } = plan
+      const [found] = await settleAll([
+        watch(),
+        ahead ? undefined : mounts.stagerfs?.mountKernelFilesystems(pid, signal),
+        secrets && secrets.size > 0 ? giveSecrets(pid, secrets, signal) : undefined,
+      ])
+      return found
     })
     const lost = this.#lost.signal
     signal.throwIfAborted()
@@ -186,15 +182,36 @@ export class PreparedDockerContainer implements PreparedContainer {
   }
 
   release(cache: CacheFate | Promise<CacheFate> = 'drop'): Promise<ReleaseReport> {
-    if (cache !== 'drop' && !this.#released) this.#cache?.keepAtEnd()
-    this.#released ??= this.#release(cache).finally(() => this.#cache?.endKeeping())
+    if (cache !== 'drop' && !this.#released) this.#mounts?.cache?.keepAtEnd()
+    this.#released ??= this.#release(cache).finally(() => this.#mounts?.cache?.endKeeping())
     return this.#released
   }
 
   async #release(cache: CacheFate | Promise<CacheFate>): Promise<ReleaseReport> {
     const { step, undo } = this.#prepared
-    if ((await cache) === 'drop') this.#cache?.drop()
+    if ((await cache) === 'drop') this.#mounts?.cache?.drop()
+    await this.#mounts?.settled()
     return await step('undo', async () => ({ failures: await (this.#running?.release(undo) ?? undo.run()) }))
+  }
+
+  async #mountInto({ container, pid, bound }: Waiting, plan: MountPlan, signal: AbortSignal): Promise<void> {
+    const inside = async () => {
+      container.assertContains(pid)
+      await bound.mounts.stagerfs?.mountKernelFilesystems(pid, signal)
+    }
+    await bound.mounts.mount(plan, signal, () => this.#inside(container, signal, inside))
+  }
+
+  /** What its first process has to be there for. */
+  async #inside<T>(container: Container, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return await this.#prepared.step('mounts', async () => {
+      try {
+        return await work()
+      } catch (error) {
+        if (!signal.aborted) await container.assertRuns()
+        throw error
+      }
+    })
   }
 
   /** Makes what the Engine binds into the container: it checks the sources when it creates one. Registers the whole undo. */
@@ -203,46 +220,36 @@ export class PreparedDockerContainer implements PreparedContainer {
     signal: AbortSignal,
     { templates = [] }: Pick<StartHooks, 'templates'> = {},
   ): Promise<Bound> {
-    const { engine, firewall } = this.#parts
-    const { plan, image, holder, owners, undo, after } = this.#prepared
+    const { engine } = this.#parts
+    const { plan, image, holder, owners, step, undo, after } = this.#prepared
     const { id } = plan
-    const stagerfs = wanted.stagerfs ? new Stagerfs({ ...this.#parts, owners }, { id, holder }) : undefined
-    const cache = wanted.cache ? new CacheMount({ ...this.#parts, owners }, { id, holder }) : undefined
+    const mounts = new LaunchMounts({ ...this.#parts, owners }, { id, holder, step }, wanted)
+    this.#mounts = mounts
     const filled = templates.length > 0 ? new FilledTemplates(this.#parts, id, image.layers) : undefined
     undo.defer('close the connections to the Engine', () => this.#connections.abort())
-    stagerfs?.deferUndo(after)
+    mounts.stagerfs?.deferUndo(after)
     filled?.deferUndo(after)
-    cache?.deferUndo(after)
-    after.defer('remove the firewall rules', (deadline) => firewall.remove({ comment: this.#comment }, deadline))
+    mounts.cache?.deferUndo(after)
     after.deferContainer(() => new Container(engine, launchName(id)).remove())
-    await stagerfs?.makeDirectories()
-    await cache?.makeDirectories()
-    return { stagerfs, cache, filled, files: (await filled?.make(templates, signal)) ?? [] }
+    await mounts.makeDirectories()
+    return { mounts, filled, files: (await filled?.make(templates, signal)) ?? [] }
   }
 
   async #create(
     plan: ContainerPlan & Pick<StartPlan, 'environment'>,
-    { stagerfs, cache, files }: Bound,
+    { mounts, files }: Bound,
     signal: AbortSignal,
   ): Promise<Container> {
-    const { engine, firewall, proxies } = this.#parts
-    const { plan: prepared, bridge, step } = this.#prepared
+    const { engine, proxies } = this.#parts
+    const { plan: prepared, network, step } = this.#prepared
     const { egress, publish } = prepared
     const lose = (error: unknown) => this.#lost.abort(error)
-    const rules = {
-      bridge: bridge.interface,
-      gateway: this.address,
-      comment: this.#comment,
-      coordinatorPort: plan.coordinatorPort,
-      egress,
-      proxies,
-      published: publish.length > 0,
-    }
+    const rules = { coordinatorPort: plan.coordinatorPort, egress, proxies, published: publish.length > 0 }
     const events = { restored: () => this.#hooks.repaired?.('firewall rules'), lost: lose }
-    const mounted = { stagerfs: stagerfs?.mountPoint, cache: cache?.mountPoint, files }
-    const request = { ...prepared, ...plan, ...mounted, network: bridge.network }
+    const mounted = { stagerfs: mounts.stagerfs?.mountPoint, cache: mounts.cache?.mountPoint, files }
+    const request = { ...prepared, ...plan, ...mounted, network: network.bridge.network }
     const [, container] = await settleAll([
-      step('firewall', () => firewall.add(rules, events, signal)),
+      step('firewall', () => network.protect(rules, events, signal)),
       step('create', () => this.#createFrom(request, signal)),
       watchEngine(engine, lose, this.#connections.signal),
     ])
@@ -275,9 +282,5 @@ export class PreparedDockerContainer implements PreparedContainer {
       }
       return { container, attached, bound, ...(await container.inspectStarted()) }
     })
-  }
-
-  get #comment(): string {
-    return launchComment(this.#parts.owner, this.#prepared.plan.id)
   }
 }

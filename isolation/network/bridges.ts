@@ -3,26 +3,27 @@ import { Unavailable } from '../../base/errors.js'
 import { EngineRefusal, understood } from '../engine/engine-errors.js'
 import { askEngineForHints } from '../engine/engine-lists.js'
 import { askEngineToWork } from '../engine/engine-work.js'
-import { bridgeName, launchLabels, launchName, type Owner } from '../host/ownership.js'
+import { bridgeName, networkLabels, networkName, type Owner } from '../host/ownership.js'
 import type { AddressPool, Subnet } from './address-pool.js'
 import { removeNetwork } from './remove-network.js'
 
-/** The network of one launch. */
 export interface Bridge {
-  /** The name of the Docker network. */
+  /** UUID. Name and labels of the Docker network follow from it. */
   readonly network: string
   /** The bridge interface of the host. */
   readonly interface: string
   readonly subnet: Subnet
+  /** Undefined for the default of the Engine. */
+  readonly mtu: number | undefined
 }
 
-/** How many subnets a launch tries. All networks that exist are skipped after the first, so more attempts seldom help. */
+/** How many subnets a network tries. All networks that exist are skipped after the first, so more attempts seldom help. */
 const MAX_ATTEMPTS = 16
 
 /**
- * Creates and removes the networks of launches, each in a subnet of the pool.
+ * Creates and removes networks for launches, each in a subnet of the pool.
  *
- * INVARIANT. A launch holds at most one subnet: it has given back one that overlaps before it takes another.
+ * INVARIANT. A network holds at most one subnet: it has given back one that overlaps before it takes another.
  */
 export class Bridges {
   readonly #subnets = new Map<string, Subnet>()
@@ -31,29 +32,30 @@ export class Bridges {
     private readonly engine: Docker,
     private readonly owner: Owner,
     private readonly pool: AddressPool,
-    /** The MTU of a network; undefined for the default of the Engine. */
-    private readonly mtu: () => number | undefined = () => undefined,
+    /** The MTU that a network is to have now; undefined for the default of the Engine. */
+    readonly mtu: () => number | undefined = () => undefined,
   ) {}
 
   /**
    * Throws `Unavailable` (`no-free-network`, `engine-down`). The caller calls `remove` in any case.
    *
+   * @param network a new UUID
    * @param internal without a route beyond the host
    */
-  async create(launch: string, internal: boolean): Promise<Bridge> {
+  async create(network: string, internal: boolean): Promise<Bridge> {
     const mtu = this.mtu()
     for (let attempt = 1; ; attempt++) {
       const subnet = this.#allocate()
-      this.#subnets.set(launch, subnet)
+      this.#subnets.set(network, subnet)
       try {
-        const creation = this.engine.createNetwork(this.#options(launch, subnet, internal, mtu))
+        const creation = this.engine.createNetwork(this.#options(network, subnet, internal, mtu))
         const made = await askEngineToWork(this.engine, 'create a network', creation)
         understood('create a network', { id: made.id }, ({ id }) => typeof id === 'string' && id !== '')
-        return { network: launchName(launch), interface: bridgeName(launch), subnet }
+        return { network, interface: bridgeName(this.owner, network), subnet, mtu }
       } catch (error) {
         // After any other error the network may exist: `remove` gives the subnet back.
         if (!isOverlap(error)) throw error
-        this.#release(launch)
+        this.#release(network)
         this.pool.avoid(subnet.cidr)
         if (attempt === MAX_ATTEMPTS) throw this.#alwaysOverlaps(error)
       }
@@ -62,12 +64,12 @@ export class Bridges {
   }
 
   /** Idempotent; also succeeds if the network was never created. */
-  async remove(launch: string): Promise<void> {
+  async remove(network: string): Promise<void> {
     try {
-      await removeNetwork(this.engine, launchName(launch))
+      await removeNetwork(this.engine, networkName(network))
     } finally {
-      // If the network still exists, the Engine reports the overlap to the next launch that gets this subnet.
-      this.#release(launch)
+      // If the network still exists, the Engine reports the overlap to the next one that gets this subnet.
+      this.#release(network)
     }
   }
 
@@ -80,9 +82,9 @@ export class Bridges {
     )
   }
 
-  #release(launch: string): void {
-    const subnet = this.#subnets.get(launch)
-    this.#subnets.delete(launch)
+  #release(network: string): void {
+    const subnet = this.#subnets.get(network)
+    this.#subnets.delete(network)
     if (subnet) this.pool.release(subnet)
   }
 
@@ -94,18 +96,18 @@ export class Bridges {
     )
   }
 
-  #options(launch: string, subnet: Subnet, internal: boolean, mtu: number | undefined): Docker.NetworkCreateOptions {
+  #options(network: string, subnet: Subnet, internal: boolean, mtu: number | undefined): Docker.NetworkCreateOptions {
     return {
-      Name: launchName(launch),
+      Name: networkName(network),
       Driver: 'bridge',
       Internal: internal,
       EnableIPv6: false,
       IPAM: { Driver: 'default', Config: [{ Subnet: subnet.cidr, Gateway: subnet.gateway }] },
       Options: {
-        'com.docker.network.bridge.name': bridgeName(launch),
+        'com.docker.network.bridge.name': bridgeName(this.owner, network),
         ...(mtu === undefined ? {} : { 'com.docker.network.driver.mtu': String(mtu) }),
       },
-      Labels: launchLabels(this.owner, launch),
+      Labels: networkLabels(this.owner, network),
     }
   }
 

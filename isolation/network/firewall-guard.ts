@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { Firewall } from './firewall.js'
 import type { FirewallPlan } from './firewall-rules.js'
 
-/** Reports events of its rules to a container. */
+/** Reports events of its rules to whoever has the network. */
 export interface FirewallEvents {
   /** Rules were missing, and have been restored. */
   restored(): void
@@ -10,8 +11,9 @@ export interface FirewallEvents {
   lost(error: unknown): void
 }
 
-interface Guarded extends FirewallPlan {
-  readonly events: FirewallEvents
+interface Guarded {
+  readonly plan: FirewallPlan
+  events: FirewallEvents
   /** The number of consecutive failures. */
   failures: number
 }
@@ -23,10 +25,12 @@ const EVERY_MS = 1_000
 const MAX_FAILURES = 5
 
 /**
- * Restores the rules of running containers when they are removed: a reload of the host's firewall, or `iptables -F`,
- * removes the rules of everybody without notice.
+ * Restores the rules of networks when they are removed: a reload of the host's firewall, or `iptables -F`, removes the
+ * rules of everybody without notice.
  *
- * INVARIANT. After `remove` or `removeWhere` has resolved, the rules are not restored.
+ * INVARIANTS
+ * - After `remove` or `removeWhere` has resolved, the rules are not restored.
+ * - Rules of an earlier plan are not restored after `add` has resolved for another one with the same comment.
  */
 export class FirewallGuard {
   readonly #guarded = new Map<string, Guarded>()
@@ -38,11 +42,28 @@ export class FirewallGuard {
     private readonly everyMs = EVERY_MS,
   ) {}
 
-  /** Throws what `Firewall.add` throws; then the rules are not guarded. */
+  /**
+   * Replaces the rules of an earlier plan with the same comment. Those of an equal plan stay as they are: they are looked
+   * after, whoever has the network. Throws what `Firewall.add` throws; then the rules are not guarded.
+   */
   async add(plan: FirewallPlan, events: FirewallEvents, signal: AbortSignal): Promise<void> {
+    const { comment } = plan
+    const there = this.#guarded.get(comment)
+    if (there?.failures === 0 && !this.#restoring.has(comment) && isDeepStrictEqual(there.plan, plan)) {
+      there.events = events
+      return
+    }
+    await this.#forget((other) => other === comment)
     await this.firewall.add(plan, signal)
-    this.#guarded.set(plan.comment, { ...plan, events, failures: 0 })
+    this.#guarded.set(comment, { plan, events, failures: 0 })
     if (!this.#checking) void this.#keepChecking()
+  }
+
+  /** Has the events of these rules reported to somebody else. @returns whether they are guarded */
+  report(comment: string, events: FirewallEvents): boolean {
+    const there = this.#guarded.get(comment)
+    if (there) there.events = events
+    return there !== undefined
   }
 
   /** Stops guarding the rules of this process, and removes them. Idempotent; also succeeds if they were never added. */
@@ -75,21 +96,23 @@ export class FirewallGuard {
 
   async #check(): Promise<void> {
     const all = [...this.#guarded.values()]
-    let incomplete: Guarded[]
+    let incomplete: readonly FirewallPlan[]
     try {
-      incomplete = await this.firewall.incomplete(all)
+      incomplete = await this.firewall.incomplete(all.map(({ plan }) => plan))
     } catch (error) {
       for (const one of all) this.#failed(one, error)
       return
     }
-    for (const one of all) if (!incomplete.includes(one)) one.failures = 0
-    for (const one of incomplete) await this.#restore(one)
+    for (const one of all)
+      if (incomplete.includes(one.plan)) await this.#restore(one)
+      else one.failures = 0
   }
 
   async #restore(one: Guarded): Promise<void> {
-    // It has been removed since the check.
-    if (!this.#guarded.has(one.comment)) return
-    const restoring = this.firewall.add(one).then(
+    const { comment } = one.plan
+    // It has been removed or replaced since the check.
+    if (this.#guarded.get(comment) !== one) return
+    const restoring = this.firewall.add(one.plan).then(
       () => {
         one.failures = 0
         one.events.restored()
@@ -98,13 +121,15 @@ export class FirewallGuard {
         this.#failed(one, error)
       },
     )
-    this.#restoring.set(one.comment, restoring)
+    this.#restoring.set(comment, restoring)
     await restoring
-    this.#restoring.delete(one.comment)
+    this.#restoring.delete(comment)
   }
 
   #failed(one: Guarded, error: unknown): void {
     one.failures += 1
-    if (one.failures >= MAX_FAILURES && this.#guarded.delete(one.comment)) one.events.lost(error)
+    if (one.failures < MAX_FAILURES || this.#guarded.get(one.plan.comment) !== one) return
+    this.#guarded.delete(one.plan.comment)
+    one.events.lost(error)
   }
 }

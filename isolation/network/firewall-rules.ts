@@ -1,12 +1,12 @@
 import type { ProxyAddress } from '../launch-plan.js'
 
-/** The input for the firewall rules of one launch or run. */
+/** The input for the firewall rules of one network. */
 export interface FirewallPlan {
   /** The bridge interface of the host. */
   readonly bridge: string
   /** The host's address on the bridge. */
   readonly gateway: string
-  /** The comment of the rules, which identifies their launch or run. */
+  /** The comment of the rules, which identifies their network. */
   readonly comment: string
   /** The only port of the host that the container can reach without egress; undefined for none. */
   readonly coordinatorPort: number | undefined

@@ -79,6 +79,9 @@ async function measured(
   const unprepared = await staged(api, two, 2)
   const dockedAgain = await firstInstructionByDocker(timed, turn)
 
+  // Others than those of this pipeline would have places otherwise, and its last stagers would wait for theirs.
+  await waiting(api, 2)
+  await api.post('/v1/node/gc', {})
   await staged(api, five, 0)
   await waiting(api, NULL_STAGERS)
   const byUs = await staged(api, five, 0)

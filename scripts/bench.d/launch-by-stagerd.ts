@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
-import { execa } from 'execa'
 import type { Staging } from '../../daemon/documents/staging.js'
 import type { StagingDraft } from './bench-launch.js'
-import type { NetworkDestroyEvents } from './network-destroy-events.js'
+import type { ContainerDestroyEvents } from './container-destroy-events.js'
 import type { UnixHttp } from './unix-http.js'
 
 export interface StagingTimes {
@@ -11,7 +10,7 @@ export interface StagingTimes {
   readonly launch: string
   /** From the submission until the control API reports the end, in milliseconds. */
   readonly untilVerdict: number
-  /** From the submission until container, mounts, firewall rules and network are removed, in milliseconds. */
+  /** From the submission until container and mounts are removed, in milliseconds: its network may serve the next launch. */
   readonly untilRemoved: number
 }
 
@@ -19,7 +18,7 @@ export interface StagingTimes {
 export async function stageOnce(
   api: UnixHttp,
   engine: UnixHttp,
-  networkEvents: NetworkDestroyEvents,
+  containerEvents: ContainerDestroyEvents,
   draft: StagingDraft,
 ): Promise<StagingTimes> {
   const began = performance.now()
@@ -33,18 +32,18 @@ export async function stageOnce(
   const launch = staging.launches[0]?.uuid
   if (staging.state !== 'succeeded' || launch === undefined || staging.launches.length !== 1)
     throw new Error(`staging ${uuid} is ${staging.state}: ${JSON.stringify(staging.failure)}`)
-  const networkRemoved = await networkEvents.destroyedAt(`stagerd-${launch}`)
+  const containerRemoved = await containerEvents.destroyedAt(`stagerd-${launch}`)
   const restRemoved = await waitForRemoval(engine, launch)
   return {
     launch,
     untilVerdict: verdict - began,
-    untilRemoved: (restRemoved ?? networkRemoved) - began,
+    untilRemoved: (restRemoved ?? containerRemoved) - began,
   }
 }
 
 /**
- * Waits until container, mounts and rules are removed, after the network, which the daemon removes last. Returns
- * undefined when they already are, and otherwise the time of their removal.
+ * Waits until the mounts are removed, after the container. Returns undefined when they already are, and otherwise the
+ * time of their removal.
  */
 async function waitForRemoval(engine: UnixHttp, launch: string): Promise<number | undefined> {
   const deadline = performance.now() + 10_000
@@ -60,7 +59,5 @@ async function findLeftover(engine: UnixHttp, launch: string): Promise<string | 
   const filters = encodeURIComponent(JSON.stringify({ label: [`io.stagerd.launch=${launch}`] }))
   const containers = await engine.get<unknown[]>(`/containers/json?all=1&filters=${filters}`)
   if (containers.length > 0) return 'a container'
-  if ((await readFile('/proc/self/mountinfo', 'utf8')).includes(launch)) return 'a mount'
-  const { stdout } = await execa('iptables-save', ['-t', 'filter'])
-  return stdout.includes(launch) ? 'a firewall rule' : undefined
+  return (await readFile('/proc/self/mountinfo', 'utf8')).includes(launch) ? 'a mount' : undefined
 }

@@ -3,7 +3,7 @@ import { benchPath, benchStaging, dockerLaunchOf } from './bench-launch.js'
 import { type BenchHost, connectToEngine } from './host.js'
 import { docker, launchOnceByDocker } from './launch-by-docker.js'
 import { stageOnce, type StagingTimes } from './launch-by-stagerd.js'
-import { NetworkDestroyEvents } from './network-destroy-events.js'
+import { ContainerDestroyEvents } from './container-destroy-events.js'
 import { rowOf, type Row } from './row.js'
 import { stepTimes } from './step-times.js'
 import { UnixHttp } from './unix-http.js'
@@ -22,10 +22,10 @@ export async function benchLaunch(host: BenchHost): Promise<Row[]> {
   const draft = await benchStaging(api, 'bench-launch')
   const stager = await api.get<Stager>(benchPath('stagers', 'job', 'bench-launch'))
 
-  const networkEvents = await NetworkDestroyEvents.watch(engine)
+  const containerEvents = await ContainerDestroyEvents.watch(engine)
   const other = await dockerLaunchOf(host, stager)
   try {
-    const ours = () => stageOnce(api, engine, networkEvents, draft)
+    const ours = () => stageOnce(api, engine, containerEvents, draft)
     // A warm-up run of each.
     await ours()
     await launchOnceByDocker(other, 0)
@@ -40,7 +40,7 @@ export async function benchLaunch(host: BenchHost): Promise<Row[]> {
     await printSteps(host, pairs)
     return rowsOf(pairs)
   } finally {
-    networkEvents.close()
+    containerEvents.close()
     await docker('image', 'rm', '--force', other.image)
   }
 }

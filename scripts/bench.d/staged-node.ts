@@ -13,9 +13,11 @@ import { Reuse } from '../../daemon/staging/reuse.js'
 import { StagingService } from '../../daemon/staging/staging-service.js'
 import { DirectoryBlobStore } from '../../daemon/store/directory-blob-store.js'
 import { Connection } from '../../daemon/store/sqlite/connection.js'
+import { InProcessWakeups } from '../../daemon/store/wakeups.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
 
 const APP = { namespace: '/', name: 'app' }
+const NODE = { uuid: randomUUID(), name: 'node', labels: [], address: undefined }
 const PIPELINE = { namespace: '/', name: 'pipeline' }
 
 const resource = (digit: string) => ({
@@ -58,6 +60,8 @@ export class StagedNode {
         kept: { stop: nothing },
         prepared: { stop: nothing },
         toCome: { queued: nothing },
+        term: { nodes: store.nodes, node: NODE, ledgerOf: (term) => store.nodeLedger(term) },
+        wakeups: new InProcessWakeups(),
         launches: { run: () => Promise.reject(new Error('there is no Engine')) },
       },
       2,
@@ -130,7 +134,8 @@ async function createPipeline({ packages, stagers, pipelines }: SqliteStore, cou
 
 /** As the launches of a pipeline do it. */
 async function stageOnce(store: SqliteStore): Promise<void> {
-  const { ledger, packages, pipelines, stagers } = store
+  const { packages, pipelines, stagers } = store
+  const ledger = store.nodeLedger(await store.nodes.openTerm(NODE))
   const { resolver, reuse } = partsOf(store, undefined)
   const { uuid: packageUuid } = await packages.get(APP)
   const found = await Promise.all((await pipelines.get(PIPELINE)).stagers.map((uuid) => stagers.get({ uuid })))

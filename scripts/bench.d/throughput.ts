@@ -104,7 +104,7 @@ async function measured(time: () => Promise<ProcessorTime>, work: () => Promise<
   }
 }
 
-/** Resolves when nothing is left of them. Containers that wait for later stagings are left. */
+/** Resolves when nothing is left of them. Containers that wait for later stagings are left, and so are networks. */
 async function stagings(
   api: UnixHttp,
   engine: UnixHttp,
@@ -126,9 +126,9 @@ async function stagings(
   await Promise.all(drafts.slice(0, count).map(oneAfterTheOther))
   if (launches.length !== count) throw new Error(`${count} stagings had ${launches.length} launches`)
   for (;;) {
-    const networks = await engine.get<{ Name: string }[]>('/networks')
-    const names = new Set(networks.map(({ Name }) => Name))
-    if (!launches.some((launch) => names.has(`stagerd-${launch}`))) return
+    const containers = await engine.get<{ Names: string[] }[]>('/containers/json?all=1')
+    const names = new Set(containers.flatMap(({ Names }) => Names))
+    if (!launches.some((launch) => names.has(`/stagerd-${launch}`))) return
     await delay(20)
   }
 }

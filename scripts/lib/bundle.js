@@ -1,6 +1,6 @@
 // bundle.js DIRECTORY NAME=FILE...: bundles the programs whose TypeScript files are given, each with everything that it
-// imports, into DIRECTORY, with source maps. A program then starts after reading a few files instead of thousands:
-// docs/decisions/0035-bundled-programs.md. It only strips types: `npm run typecheck` checks them.
+// imports, into DIRECTORY, with source maps of our own code. A program then starts after reading a few files instead of
+// thousands: docs/decisions/0035-bundled-programs.md. It only strips types: `npm run typecheck` checks them.
 //
 // NAME becomes the ES module NAME.js. A program that starts often has the name NAME.cjs: it becomes one CommonJS file, with
 // the code that V8 has compiled of it (docs/decisions/0055-code-cache.md).
@@ -9,6 +9,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { build } from 'esbuild'
 import { cachedProgram } from './cached-program.js'
+import { ownLines } from './own-lines.js'
 
 const [directory, ...programs] = process.argv.slice(2)
 const unused = path.join(import.meta.dirname, 'unused-module.cjs')
@@ -96,7 +97,10 @@ for (const [extension, options] of Object.entries({ '': MODULES, '.cjs': ONE_FIL
   if (chosen.length === 0) continue
   const entryPoints = Object.fromEntries(chosen.map(([name, file]) => [path.basename(name, extension), file]))
   const { outputFiles, metafile } = await build({ ...common, ...options, entryPoints, metafile: true })
-  for (const { path: file, contents } of outputFiles) files.set(path.basename(file), Buffer.from(contents))
+  for (const { path: file, contents } of outputFiles) {
+    const bytes = Buffer.from(contents)
+    files.set(path.basename(file), file.endsWith('.map') ? ownLines(bytes) : bytes)
+  }
   if (options !== ONE_FILE) continue
   const imported = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map((one) => one.path))
   const beside = RARELY_USED.filter((name) => imported.includes(`./${name}.cjs`))

@@ -77,13 +77,14 @@ ensure_npm_packages() {
 }
 
 # Of all install scripts, only that of better-sqlite3 is needed. npm 11 also runs those that package.json does not allow:
-# they compile libraries for SSH, which takes half a minute.
+# they compile libraries for SSH, which takes half a minute. SQLite is no faster with -O3, which takes half as long again to
+# compile (docs/decisions/0092-what-a-test-costs.md).
 ensure_native_library() {
   # It may be for another major version of Node.js.
   if native_library_loads 2>/dev/null; then return; fi
   ensure_compiler
   note 'installing the native library of better-sqlite3'
-  (cd "$root" && JOBS=max npm rebuild --ignore-scripts=false --loglevel=error better-sqlite3)
+  (cd "$root" && JOBS=max CFLAGS=-O2 npm rebuild --ignore-scripts=false --loglevel=error better-sqlite3)
   # npm exits with 0 even when its configuration skips install scripts.
   native_library_loads
 }

@@ -66,10 +66,11 @@ ensure_native_library() {
   cp -a "$module" "$root/node_modules/bindings" "$root/node_modules/file-uri-to-path" "$native.part/node_modules/"
   rm -rf "$native.part/node_modules/better-sqlite3/build"
   cp "$root/package.json" "$native.part/"
-  # npm brings the compiler driver along. The headers came with Node.js, so nothing is downloaded.
+  # npm brings the compiler driver along. The headers came with Node.js, so nothing is downloaded. -O2: as in host.sh.
   (
     cd "$native.part"
     env PATH="$node_home/bin:$PATH" npm_config_nodedir="$node_home" npm_config_build_from_source=true \
+      CFLAGS=-O2 \
       npm rebuild better-sqlite3 >build.log 2>&1 &&
       "$node_home/bin/node" -e 'new (require("better-sqlite3"))(":memory:").close()' >>build.log 2>&1
   ) || die "better-sqlite3 could not be compiled: see $native.part/build.log."

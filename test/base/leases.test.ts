@@ -66,3 +66,25 @@ it('while somebody looks for things to hold, everything is in use, and then what
   holder.release()
   expect(leases.has('blob')).toBe(false)
 })
+
+it('a keeper is told of what is held, and asked before something refers to it', async () => {
+  const told: string[] = []
+  const leases = new Leases()
+  await leases.confirm('without a keeper')
+  leases.keepBy({
+    held: (thing) => told.push(`held ${thing}`),
+    confirm: (thing) => {
+      told.push(`confirm ${thing}`)
+      return thing === 'gone' ? Promise.reject(new Error('it is gone')) : Promise.resolve()
+    },
+  })
+  const [holder, other] = [new Holder(), new Holder()]
+  leases.hold('a', holder)
+  leases.hold('b', other)
+  await leases.confirmAll(holder)
+  expect(told).toEqual(['held a', 'held b', 'confirm a'])
+  leases.hold('gone', holder)
+  await expect(leases.confirmAll(holder)).rejects.toThrow('it is gone')
+  holder.release()
+  await leases.confirmAll(holder)
+})

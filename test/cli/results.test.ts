@@ -5,6 +5,7 @@ import type { Result, ResultDiff } from '../../daemon/documents/result.js'
 import { stagerSnapshot } from '../contract/samples.js'
 import { tarOf, type TarMember } from '../support/tar-builder.js'
 import { RealApi } from './support/real-api.js'
+import { nodeLedgerOf } from '../support/fleet/node-ledger.js'
 
 const APP = { namespace: '/', name: 'app' }
 const BEFORE: readonly TarMember[] = [
@@ -51,7 +52,8 @@ async function resourceOf(members: readonly TarMember[]) {
 }
 
 async function staged(members: readonly TarMember[], environment: Record<string, string>): Promise<string> {
-  const { ledger, packages } = real.api.store
+  const { packages } = real.api.store
+  const ledger = await nodeLedgerOf(real.api.store)
   const { uuid: packageUuid } = await packages.get(APP)
   const pipelineFqn = 'stagpipe::/::p'
   const { uuid } = await ledger.submit({ packageUuid, pipelineFqn, stagers: [stagerSnapshot('s')] })

@@ -81,6 +81,52 @@ export function describeCreatedAhead(
       expect((await finished(recorder)).trim().split('\n')).toEqual(hex)
     })
 
+    it('has all mounted before it begins, and begins only when it is started', async () => {
+      const recorder = new Recorder()
+      const cache = { packageUuid: randomUUID(), stagerUuid: randomUUID() }
+      const program: Program = {
+        shell:
+          'echo began; test -e /stagerfs/proc/1/status -a -e /stagerfs/dev/null -a -d /stagerfs/tmp && : >"$STAGER_CACHE/file" && echo ok',
+        fake: async ({ print }) => {
+          await print('began')
+          await print('ok')
+        },
+      }
+      const plan = { ...planOf(opened(), program), cache }
+      const { container, begin } = await aheadOf(plan, recorder)
+      await container.mountAhead(plan, new AbortController().signal)
+      expect(container.isWaiting).toBe(true)
+      expect(recorder.stdout).toBe('')
+      const steps = recorder.steps.filter((step) => step === 'stagerfs' || step === 'cache')
+      const running = await begin({ environment: { STAGER_CACHE: '/stager-cache' } })
+      expect(recorder.steps.filter((step) => step === 'stagerfs' || step === 'cache')).toEqual(steps)
+      expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
+      expect((await finished(recorder)).trim().split('\n')).toEqual(['began', 'ok'])
+    })
+
+    it('is released whole while all is being mounted, and afterwards', async () => {
+      for (const waits of [false, true]) {
+        const recorder = new Recorder()
+        const plan = { ...planOf(opened(), idle), cache: { packageUuid: randomUUID(), stagerUuid: randomUUID() } }
+        const { container } = await aheadOf(plan, recorder)
+        const mounting = container.mountAhead(plan, new AbortController().signal)
+        if (waits) await mounting
+        expect(await container.release()).toEqual({ failures: [] })
+        await mounting
+        await recorder.close()
+        expect(await opened().traces()).toEqual([])
+      }
+    })
+
+    it('does not start if its mounts have been cancelled', async () => {
+      const recorder = new Recorder()
+      const plan = planOf(opened(), idle)
+      const { container, begin } = await aheadOf(plan, recorder)
+      await container.mountAhead(plan, AbortSignal.abort(new Error('changed my mind')))
+      await expect(begin()).rejects.toThrow('changed my mind')
+      await recorder.close()
+    })
+
     it('can be released while it waits', async () => {
       const recorder = new Recorder()
       const { container } = await aheadOf(planOf(opened(), idle), recorder)

@@ -8,7 +8,7 @@ import type { RepositoriesUnderTest } from './repositories.js'
 
 const FAILURE: Failure = { cause: 'timeout', stager: 'job::/acme::one', message: 'Too slow.', hint: 'Hurry.' }
 
-/** The contract of daemon/store/staging-ledger.ts, for every implementation. */
+/** The contract of daemon/store/staging-ledger.ts and node-ledger.ts, for every implementation; that of terms is in terms.ts. */
 export function describeLedger(name: string, make: () => Promise<RepositoriesUnderTest>): void {
   describe(name, () => {
     let { packages, ledger, close } = {} as RepositoriesUnderTest
@@ -88,7 +88,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       expect((await admit()).uuid).toBe(a.uuid)
       expect((await admit()).uuid).toBe(c.uuid)
       expect(await ledger.admitNext()).toBeUndefined()
-      expect((await ledger.running()).map((staging) => staging.uuid)).toEqual([a.uuid, c.uuid])
+      expect((await ledger.list({ state: 'running' })).map((staging) => staging.uuid)).toEqual([c.uuid, a.uuid])
     })
 
     it('accepts one open staging per package, and only for a package with data', async () => {
@@ -113,7 +113,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
         const app = await upload()
         await submit(app)
         const taken = from(await admit())
-        const later = await ledger.takeOver((await ledger.running())[0]!.uuid, taken)
+        const later = await ledger.takeOver((await ledger.list({ state: 'running' }))[0]!.uuid, taken)
         expect(later).toMatchObject({
           state: 'running',
           step: 1,
@@ -181,7 +181,7 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       await submit(app)
       const advanced = await ledger.advance(
         await begin(await admit()),
-        worked(await ledger.get((await ledger.running())[0]!.uuid), 'A'),
+        worked(await ledger.get((await ledger.list({ state: 'running' }))[0]!.uuid), 'A'),
       )
       const launch = await begin(advanced)
       const failed = await ledger.fail(advanced.uuid, launch, FAILURE)

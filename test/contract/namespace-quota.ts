@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Refused } from '../../base/errors.js'
 import { packageDraft, resource, stagerSnapshot } from './samples.js'
 import type { SqlStore, StoreOptions } from '../../daemon/store/sql/store.js'
+import { nodeLedgerOf } from '../support/fleet/node-ledger.js'
 
 /** Limit of a package that no policy mentions. */
 const PACKAGE_BYTES = 500
@@ -38,7 +39,8 @@ export function describeNamespaceQuota(name: string, make: (options: StoreOption
 
     /** The verdict of the last stager of a staging that gives the package `length` bytes. */
     async function staged(name: string, length: number) {
-      const { ledger, packages } = store
+      const { packages } = store
+      const ledger = await nodeLedgerOf(store)
       const { uuid: packageUuid } = await packages.get({ namespace: '/acme', name })
       await ledger.submit({ packageUuid, pipelineFqn: 'p', stagers: [stagerSnapshot('s')] })
       const { uuid, step, work } = (await ledger.admitNext())!
@@ -108,7 +110,7 @@ export function describeNamespaceQuota(name: string, make: (options: StoreOption
 
       it('is not passed by two uploads at once', async () => {
         const results = await Promise.allSettled([create('one', 40), create('two', 40)])
-        expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+        expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
         expect(await used()).toBe(80)
       })
 
@@ -137,9 +139,10 @@ export function describeNamespaceQuota(name: string, make: (options: StoreOption
     it('a staging whose result is refused can still be failed', async () => {
       const { uuid } = await create('app', 10)
       await expect(staged('app', 200)).rejects.toThrow(Refused)
-      const [staging] = await store.ledger.running()
+      const ledger = await nodeLedgerOf(store)
+      const [staging] = await ledger.list({ state: 'running' })
       const launch = staging!.launches[0]!.uuid
-      await store.ledger.fail(staging!.uuid, launch, {
+      await ledger.fail(staging!.uuid, launch, {
         cause: 'policy',
         stager: 's',
         message: 'Too large.',

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Conflict, NotFound } from '../../base/errors.js'
-import type { StagingLedger } from '../../daemon/store/staging-ledger.js'
+import type { NodeLedger } from '../../daemon/store/node-ledger.js'
 import type {
   PackageRepository,
   PipelineRepository,
@@ -15,7 +15,8 @@ export interface RepositoriesUnderTest {
   readonly stagers: StagerRepository
   readonly pipelines: PipelineRepository
   readonly policies: PolicyRepository
-  readonly ledger: StagingLedger
+  /** Of a term that is never over. */
+  readonly ledger: NodeLedger
   readonly close: () => Promise<void>
 }
 

@@ -5,6 +5,7 @@ import type { Resource } from '../../daemon/packages/package.js'
 import { packageDraft, resource, stagerSnapshot } from './samples.js'
 import type { StoreUnderTest } from './namespace-quota.js'
 import type { StoreOptions } from '../../daemon/store/sql/store.js'
+import { nodeLedgerOf } from '../support/fleet/node-ledger.js'
 
 /** The contract of daemon/store/result-repository.ts, and of what the ledger keeps of packages. */
 export function describeResults(name: string, make: (options: StoreOptions) => Promise<StoreUnderTest>): void {
@@ -21,7 +22,8 @@ export function describeResults(name: string, make: (options: StoreOptions) => P
 
     /** Stages the data of the package through stagers that leave this, one after the other; the last one fails without. */
     async function stagedThrough(outputs: readonly (Resource | undefined)[], changes: Partial<StagerSnapshot>[] = []) {
-      const { ledger, packages } = store
+      const { packages } = store
+      const ledger = await nodeLedgerOf(store)
       const { uuid: packageUuid } = await packages.get(APP)
       const stagers = outputs.map((_output, place) => ({ ...stagerSnapshot(`s${place}`), ...changes[place] }))
       const source = { resource: data('0', 1), dependencies: undefined, environment: undefined }
@@ -43,7 +45,8 @@ export function describeResults(name: string, make: (options: StoreOptions) => P
 
     /** Stages `source` to `result`. */
     async function staged(result: Resource, source = data('0', 1), of = APP) {
-      const { ledger, packages } = store
+      const { packages } = store
+      const ledger = await nodeLedgerOf(store)
       const { uuid: packageUuid } = await packages.get(of)
       const request = { packageUuid, pipelineFqn: 'stagpipe::/::p', stagers: [stagerSnapshot('s')] }
       await ledger.submit({ ...request, source: { resource: source, dependencies: undefined, environment: undefined } })

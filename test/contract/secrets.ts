@@ -40,7 +40,7 @@ export function describeSecrets(
         expect(await secrets.ofStaging(queued.uuid)).toEqual(sealed)
         await ledger.abortLaunch(await launch())
         expect(await secrets.ofStaging(queued.uuid)).toEqual(sealed)
-        expect((await ledger.running())[0]?.secrets).toEqual(['B', 'A'])
+        expect((await ledger.list({ state: 'running' }))[0]?.secrets).toEqual(['B', 'A'])
       })
 
       it.each([

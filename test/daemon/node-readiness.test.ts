@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { Readiness } from '../../daemon/node/readiness.js'
 import { Unavailable } from '../../base/errors.js'
 
-const under = (state: { engine?: Error; firewall?: string; ready?: boolean; draining?: boolean }) => {
+const under = (state: { database?: Error; engine?: Error; firewall?: string; ready?: boolean; draining?: boolean }) => {
   let looks = 0
   const readiness = new Readiness({
     isolation: {
@@ -13,12 +13,14 @@ const under = (state: { engine?: Error; firewall?: string; ready?: boolean; drai
         return Promise.resolve(message === undefined ? [] : [{ subject: 'firewall', verdict: 'bad', message }])
       },
     },
+    database: { ping: () => (state.database ? Promise.reject(state.database) : Promise.resolve()) },
     stagings: { ready: state.ready ?? true, draining: state.draining ?? false },
   })
   return { readiness, looks: () => looks }
 }
 
 it.each([
+  ['database-unreachable', { database: new Unavailable('database-unreachable', 'It does not answer.') }],
   ['engine-down', { engine: new Unavailable('engine-down', 'The Engine is down.') }],
   ['firewall-unusable', { firewall: 'no launch can start, because iptables is missing' }],
   ['starting', { ready: false }],

@@ -51,6 +51,27 @@ test('a stack trace names the TypeScript files and their lines', async () => {
   expect(failed.stderr).toContain(`${path.join(root, 'main.ts')}:3:`)
 })
 
+test('a stack trace through a dependency names our lines, and the place in the bundle for the others', async () => {
+  const dependency = path.join(root, 'node_modules/caller')
+  await mkdir(dependency, { recursive: true })
+  await writeFile(path.join(dependency, 'package.json'), '{"name": "caller", "type": "module", "main": "caller.js"}')
+  await writeFile(path.join(dependency, 'caller.js'), 'export function call(back) {\n  return [back()]\n}\n')
+  // In the bundle, the dependency is between the two.
+  await writeFile(path.join(root, 'part.ts'), "export function fail(): never {\n  throw new Error('broken')\n}\n")
+  const source = "import { fail } from './part.js'\nimport { call } from 'caller'\n\ncall(fail)\n"
+  await writeFile(path.join(root, 'main.ts'), source)
+  await bundle(`main=${path.join(root, 'main.ts')}`)
+
+  const main = path.join(programs(), 'main.js')
+  const failed = await execa(process.execPath, ['--enable-source-maps', main], { reject: false })
+  const frames = [...failed.stderr.matchAll(/^ +at (\S+) .*?([^/(]+):\d+\)?$/gm)].map(([, name, at]) => `${name} ${at}`)
+  expect(frames.slice(0, 2)).toEqual(['fail part.ts:2', expect.stringMatching(/^call main\.js:\d+$/)])
+  expect(failed.stderr).toContain(`${path.join(root, 'main.ts')}:4:1`)
+
+  const { sources } = JSON.parse(await readFile(`${main}.map`, 'utf8')) as { sources: string[] }
+  expect(sources.map((source) => path.basename(source))).toEqual(['part.ts', 'main.ts'])
+})
+
 test('files of an earlier bundle do not stay', async () => {
   await mkdir(programs(), { recursive: true })
   await writeFile(path.join(programs(), 'chunk-OLD.js'), '')

@@ -106,6 +106,8 @@ export class FakeIsolation implements Isolation, LayerVerification {
   undoFailures: ReleaseReport['failures'] = []
   /** Those of `left` that were created ahead, and have not been started. */
   readonly waiting = new Set<string>()
+  /** Those of `waiting` in which all is mounted that their launch needs. */
+  readonly mounted = new Set<string>()
   /** What each that waits uses. */
   waitingUse: WaitingUse = { memoryBytes: 1 << 20, processes: 1, processorMs: 10, diskBytes: 0 }
   /** Resolves when the end of containers is noticed, which have ended already. */
@@ -122,6 +124,8 @@ export class FakeIsolation implements Isolation, LayerVerification {
     this.left.add(plan.id)
     let running: FakeRunning | undefined
     let ahead: ContainerPlan | undefined
+    let mounting: Promise<void> | undefined
+    let cancelled: AbortSignal | undefined
     const isDown = () => this.down !== undefined
     const isLeft = () => this.left.has(plan.id)
     return {
@@ -136,11 +140,19 @@ export class FakeIsolation implements Isolation, LayerVerification {
       get isWaiting() {
         return ahead !== undefined && isLeft() && !isDown()
       },
+      mountAhead: async (mounts, mountSignal) => {
+        mounting = this.#keeping.get(cacheIdOf(mounts) ?? '')
+        cancelled = mountSignal
+        await mounting
+        if (!mountSignal.aborted) this.mounted.add(plan.id)
+      },
       waitingUse: () => Promise.resolve(this.waiting.has(plan.id) && isLeft() ? this.waitingUse : undefined),
       start: async (start, startHooks, startSignal) => {
         await this.ping()
         startSignal.throwIfAborted()
+        cancelled?.throwIfAborted()
         this.waiting.delete(plan.id)
+        this.mounted.delete(plan.id)
         if (ahead) assertFits(ahead, start)
         else hooks.step?.('start', 0)
         startSignal.throwIfAborted()
@@ -152,6 +164,7 @@ export class FakeIsolation implements Isolation, LayerVerification {
         const kept = new Deferred<void>()
         if (fate !== 'drop' && running?.cacheId !== undefined) this.#keeping.set(running.cacheId, kept.promise)
         const cache = await fate
+        await mounting
         running?.end({ kind: 'stopped' })
         await running?.ended
         if (cache === 'keep') this.#keep(running)
@@ -160,6 +173,7 @@ export class FakeIsolation implements Isolation, LayerVerification {
         if (running) this.#running.delete(running)
         this.left.delete(plan.id)
         this.waiting.delete(plan.id)
+        this.mounted.delete(plan.id)
         return { failures: this.undoFailures }
       },
     }

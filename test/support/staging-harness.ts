@@ -7,6 +7,7 @@ import { Coordinator } from '../../daemon/coordinator/coordinator.js'
 import type { Capability } from '../../daemon/packages/metadata.js'
 import type { Package } from '../../daemon/packages/package.js'
 import { Resolver } from '../../daemon/resolver/resolver.js'
+import type { Lease } from '../../daemon/staging/held-term.js'
 import { Janitor } from '../../daemon/staging/janitor.js'
 import { KeptLaunches } from '../../daemon/staging/kept-launches.js'
 import { LaunchRunner } from '../../daemon/staging/launch-runner.js'
@@ -27,6 +28,9 @@ import { type ArchiveReader, ResourceIngest } from '../../daemon/store/resource-
 import type { SqlPackages } from '../../daemon/store/sql/packages.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
 import type { StagerDraft } from '../../daemon/store/repositories.js'
+import type { Term } from '../../daemon/model/node.js'
+import { InProcessWakeups } from '../../daemon/store/wakeups.js'
+import { nodeIdentity, openLedger } from './fleet/node-ledger.js'
 import { FakeIsolation, type FakeStager } from './fake-isolation.js'
 
 /** How many containers the harness keeps at once. */
@@ -34,6 +38,8 @@ export const MAX_KEPT = 2
 
 /** That secrets are sealed with. */
 const SECRETS_KEY = Buffer.alloc(32, 7)
+
+const NODE = nodeIdentity()
 
 /** What a launch may have in the store. */
 export const LAUNCH_BYTES = 1 << 20
@@ -52,17 +58,19 @@ export class StagingHarness {
     /** How many containers are created ahead. */
     private readonly ahead: number,
     private readonly archives: ArchiveReader,
+    private readonly lease: Lease | undefined,
     parts: Parts,
   ) {
     this.#parts = parts
   }
 
-  static async open(limit = 2, ahead = 2, archives = UNCHECKED): Promise<StagingHarness> {
+  /** @param lease by default, the node has the database to itself */
+  static async open(limit = 2, ahead = 2, archives = UNCHECKED, lease?: Lease): Promise<StagingHarness> {
     const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-staging-service-'))
     await mkdir(path.join(directory, 'blobs'))
     const isolation = new FakeIsolation()
-    const parts = await assemble(directory, isolation, limit, ahead, archives)
-    return new StagingHarness(directory, isolation, limit, ahead, archives, parts)
+    const parts = await assemble(directory, isolation, limit, ahead, archives, lease)
+    return new StagingHarness(directory, isolation, limit, ahead, archives, lease, parts)
   }
 
   get service(): StagingService {
@@ -86,7 +94,7 @@ export class StagingHarness {
   async restart(): Promise<void> {
     await this.service.stop()
     this.#parts.store.close()
-    this.#parts = await assemble(this.directory, this.isolation, this.limit, this.ahead, this.archives)
+    this.#parts = await assemble(this.directory, this.isolation, this.limit, this.ahead, this.archives, this.lease)
     this.start()
   }
 
@@ -95,11 +103,12 @@ export class StagingHarness {
    * to cancel some of them that it could not carry out. Then another daemon is there, which has not started.
    */
   async crash({ admitted, cancelled = [] }: { readonly admitted: number; readonly cancelled?: readonly string[] }) {
-    for (let n = 0; n < admitted; n++) await this.#parts.ledger.admitNext()
+    const ledger = await openLedger(this.#parts.store, NODE)
+    for (let n = 0; n < admitted; n++) await ledger.admitNext()
     for (const uuid of cancelled) await this.#parts.ledger.requestCancel(uuid)
     await this.service.stop()
     this.#parts.store.close()
-    this.#parts = await assemble(this.directory, this.isolation, this.limit, this.ahead, this.archives)
+    this.#parts = await assemble(this.directory, this.isolation, this.limit, this.ahead, this.archives, this.lease)
   }
 
   async close(): Promise<void> {
@@ -218,6 +227,7 @@ async function assemble(
   limit: number,
   ahead: number,
   archives: ArchiveReader,
+  lease: Lease | undefined,
 ) {
   const store = SqliteStore.open(path.join(directory, 'stagerd.db'))
   const { ledger, packages, stagers, pipelines, policies } = store
@@ -245,7 +255,6 @@ async function assemble(
   const launches = new LaunchRunner({
     isolation,
     coordinator,
-    ledger,
     resolver,
     workingCopy: {
       blobs,
@@ -283,6 +292,8 @@ async function assemble(
     logger,
     uploads,
     secrets,
+    term: { nodes: store.nodes, node: NODE, ledgerOf: (term: Term) => store.nodeLedger(term), lease },
+    wakeups: new InProcessWakeups(),
     retryMs: 5,
   }
   const service = new StagingService(parts, limit)

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { NodeReport } from '../../node/node-report.js'
 import type { Readiness } from '../../node/readiness.js'
+import type { NodeRepository } from '../../store/node-repository.js'
 import type { StagingService } from '../../staging/staging-service.js'
 import { DoctorReport, NodeStatus } from '../../documents/node.js'
 import { ADMINISTRATORS, EVERYBODY, HOLDERS } from '../access.js'
@@ -13,9 +14,12 @@ export interface NodeRoutesParts {
   readonly node: Pick<NodeReport, 'status' | 'doctor'>
   readonly readiness: Pick<Readiness, 'assertReady'>
   readonly stagings: Pick<StagingService, 'drain' | 'undrain'>
+  readonly nodes: Pick<NodeRepository, 'setState'>
+  /** UUID of this node. */
+  readonly self: string
 }
 
-export function nodeRoutes(api: Api, { node, readiness, stagings }: NodeRoutesParts): void {
+export function nodeRoutes(api: Api, { node, readiness, stagings, nodes, self }: NodeRoutesParts): void {
   const tags = ['node']
 
   api.get(
@@ -40,6 +44,7 @@ export function nodeRoutes(api: Api, { node, readiness, stagings }: NodeRoutesPa
       },
     },
     async () => {
+      await nodes.setState(self, 'draining')
       stagings.drain()
       return await node.status()
     },
@@ -58,6 +63,7 @@ export function nodeRoutes(api: Api, { node, readiness, stagings }: NodeRoutesPa
       },
     },
     async () => {
+      await nodes.setState(self, 'active')
       stagings.undrain()
       return await node.status()
     },

@@ -88,6 +88,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
         limits: { ...limits, ...parseLimits(body.limits) },
         dependencies,
         expects: withCapabilities([], body.expects),
+        labels: body.labels ?? [],
         environment,
       })
       return reply
@@ -149,6 +150,7 @@ export function stagerRoutes(api: Api, { packages, stagers, limits }: StagerRout
           limits: { ...found.limits, ...parseLimits(body.limits) },
           dependencies,
           expects: withCapabilities(found.expects, body.expects_add, body.expects_remove),
+          ...(body.labels === undefined ? {} : { labels: body.labels }),
           environment,
         }
       })

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ClientBase, Pool, PoolConfig } from 'pg'
 import { BadInput, Fault } from '../../../base/errors.js'
 import type { Step, Transactions, Work } from '../sql/work.js'
-import { asDatabaseError, isConflict, isStale } from './errors.js'
+import { asDatabaseError, isConflict, isReadOnly, isStale } from './errors.js'
 import { migrate } from './migrate.js'
 import { numbered, type Numbered } from './numbered.js'
 
@@ -32,18 +32,25 @@ export type PostgresOptions = Pick<
 export class PostgresDatabase implements Transactions {
   readonly #pool: Pool
   readonly #texts = new Map<string, Numbered>()
+  #version = ''
+  #ended: Promise<void> | undefined
 
-  private constructor(pool: Pool) {
+  private constructor(
+    pool: Pool,
+    private readonly host: string,
+  ) {
     this.#pool = pool
     // An idle connection that breaks is replaced when the next one is needed.
     pool.on('error', () => undefined)
+    // One that is in use breaks its transaction, and says so here as well: without a listener, that would end the process.
+    pool.on('connect', (client) => void client.on('error', () => undefined))
   }
 
   /**
    * Connects, and migrates the tables in the first schema of the search path.
    *
    * Throws `BadInput` (`postgresql-too-old`, `postgresql-encoding`, `database-too-new`), `Fault` (`postgresql-not-durable`),
-   * `Unavailable` (`database-unreachable`).
+   * `Unavailable` (`database-unreachable`, `postgresql-refused`, `postgresql-read-only`).
    */
   static async open(options: PostgresOptions): Promise<PostgresDatabase> {
     // Who stores in SQLite does not load it.
@@ -61,7 +68,7 @@ export class PostgresDatabase implements Transactions {
       },
       ...options,
     })
-    const database = new PostgresDatabase(pool)
+    const database = new PostgresDatabase(pool, options.host ?? 'localhost')
     try {
       await database.#prepare()
       return database
@@ -79,15 +86,20 @@ export class PostgresDatabase implements Transactions {
     return this.#transaction('BEGIN ISOLATION LEVEL SERIALIZABLE', () => work.call(thisArg as This))
   }
 
-  /** Waits for the transactions that are under way. */
+  /** As in "PostgreSQL 15.18 on db.example.org"; the version is that of the start. */
+  get server(): string {
+    return `PostgreSQL ${this.#version} on ${this.host}`
+  }
+
+  /** Waits for the transactions that are under way. Idempotent. */
   close(): Promise<void> {
-    return this.#pool.end()
+    return (this.#ended ??= this.#pool.end())
   }
 
   async #prepare(): Promise<void> {
     const client = await this.#pool.connect()
     try {
-      await assertSuitable(client)
+      this.#version = await assertSuitable(client)
       await migrate(client)
     } finally {
       client.release()
@@ -117,7 +129,7 @@ export class PostgresDatabase implements Transactions {
       if (command !== 'COMMIT') throw new Fault('database-failed', 'PostgreSQL rolled a transaction back at its end.')
       return result
     } catch (error) {
-      if (isStale(error)) broken = error
+      if (isStale(error) || isReadOnly(error)) broken = error
       await client.query('ROLLBACK').catch((failed: unknown) => (broken = failed as Error))
       throw error
     } finally {
@@ -157,23 +169,29 @@ export class PostgresDatabase implements Transactions {
   }
 }
 
-async function assertSuitable(client: ClientBase): Promise<void> {
+/** Returns the version. */
+async function assertSuitable(client: ClientBase): Promise<string> {
   const show = async (name: string) => {
     const { rows } = await client.query<{ value: string }>('SELECT current_setting($1) AS value', [name])
     return rows[0]?.value ?? ''
   }
-  assertVersion(Number(await show('server_version_num')), await show('server_version'))
+  const version = await show('server_version')
+  assertVersion(Number(await show('server_version_num')), version)
   const encoding = await show('server_encoding')
   if (encoding !== 'UTF8')
     throw new BadInput(
       'postgresql-encoding',
       `The database has the encoding ${encoding}, which lacks characters: create one with ENCODING 'UTF8' and TEMPLATE template0.`,
     )
+  if ((await show('transaction_read_only')) === 'on')
+    throw Object.assign(new Error('the transaction is read-only'), { code: '25006' })
   if ((await show('synchronous_commit')) === 'off')
     throw new Fault(
       'postgresql-not-durable',
       'PostgreSQL has synchronous_commit = off, under which a power failure loses what was acknowledged: set it to on for this role or database.',
     )
+  // "15.18 (Debian 15.18-0+deb12u1)"
+  return version.split(' ')[0] ?? version
 }
 
 /** @param number `server_version_num`: 150018 is 15.18 */

@@ -1,4 +1,5 @@
 import type { Dialect } from '../sql/dialect.js'
+import { sql } from '../sql/work.js'
 
 export const POSTGRES: Dialect = {
   jsonArray: (fields, order, from) => {
@@ -7,5 +8,10 @@ export const POSTGRES: Dialect = {
     return `(SELECT coalesce(json_agg(${element} ORDER BY ${order}), '[]')::text FROM ${from})`
   },
   taken: 'FOR UPDATE SKIP LOCKED',
+  *now() {
+    const row = yield* sql.one<{ now: number }>('SELECT floor(extract(epoch FROM now()) * 1000)::bigint AS now')
+    return new Date(row?.now ?? NaN)
+  },
   isShared: true,
+  overwriting: (work) => work(),
 }

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg'
 import { BadInput } from '../../../base/errors.js'
 import { FUNCTIONS } from './functions.js'
-import { TABLES } from './schema.js'
+import { IDENTITY, TABLES, VERIFICATIONS } from './schema.js'
 import { STAGING_TABLES, TRIGGERS } from './staging-schema.js'
 
 export interface PostgresMigration {
@@ -17,9 +17,15 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
   {
     version: 1,
     name: 'tables',
-    sql: [FUNCTIONS, TABLES, STAGING_TABLES, TRIGGERS].join('').replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"'),
+    sql: inOrderOfBytes([FUNCTIONS, TABLES, STAGING_TABLES, TRIGGERS].join('')),
   },
+  { version: 23, name: 'verifications', sql: inOrderOfBytes(VERIFICATIONS) },
+  { version: 24, name: 'identity', sql: inOrderOfBytes(IDENTITY) },
 ]
+
+function inOrderOfBytes(tables: string): string {
+  return tables.replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"')
+}
 
 /** Of the advisory lock under which one node at a time migrates: "stagerd" in ASCII. */
 const LOCK = '32497584017076836'

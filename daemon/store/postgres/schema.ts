@@ -1,6 +1,6 @@
 /**
  * The tables of daemon/store/sqlite/migrations, as they are after the last of them, with the same names, columns, checks and
- * indexes. `verifications` is missing: it is about the files of one node.
+ * indexes.
  *
  * - A `TEXT` is compared byte by byte, as in SQLite: ranges of names depend on it.
  * - JSON is kept as text, so that what is read is what was written: `jsonb` refuses `\u0000` and halves of surrogate pairs.
@@ -132,4 +132,23 @@ CREATE TABLE cloud_foundry_tasks (
   answer      TEXT,
   begun_at    TEXT
 );
+`
+
+/** What each node knows of its own files. */
+export const VERIFICATIONS = `
+CREATE TABLE verifications (
+  node        TEXT NOT NULL,
+  kind        TEXT NOT NULL CHECK (kind IN ('blob', 'layer')),
+  id          TEXT NOT NULL,
+  verified_at TEXT NOT NULL,
+  damaged     TEXT,
+  PRIMARY KEY (node, kind, id)
+);
+`
+
+export const IDENTITY = `
+CREATE TABLE identity (
+  id TEXT PRIMARY KEY
+);
+INSERT INTO identity VALUES (replace(gen_random_uuid()::TEXT, '-', ''));
 `

@@ -10,12 +10,14 @@ import type { Bucket, StoredObject } from './bucket.js'
  *   blobs/<digest>/object             its content
  *
  * The time of an object has whole seconds only, and to renew it costs a copy of the content. A new empty object costs
- * nothing, and does not disturb what another node does at the same time.
+ * nothing, and does not disturb what another node does at the same time. Its name has the time by the clock of the node, which
+ * tells one renewal from another; when the server has stored it is a time by the clock of the server, which all nodes have in
+ * common.
  */
 export interface BlobObjects {
   readonly sha256: string
   readonly deleting: readonly StoredObject[]
-  readonly modified: readonly { readonly key: string; readonly at: Date }[]
+  readonly modified: readonly { readonly key: string; readonly at: Date; readonly storedAt: Date }[]
   readonly object: StoredObject | undefined
 }
 
@@ -31,6 +33,12 @@ export const newDeletingKey = (sha256: string) => `${BLOBS}${sha256}/deleting-${
 /** When the blob was written or touched last. Undefined if there are neither a time nor its content. */
 export function modifiedAt({ modified, object }: Pick<BlobObjects, 'modified' | 'object'>): Date | undefined {
   return modified.at(-1)?.at ?? object?.lastModified
+}
+
+/** The same by the clock of the server: the latest of all times counts, whatever clock has named them. */
+export function storedAt({ modified, object }: Pick<BlobObjects, 'modified' | 'object'>): Date {
+  const times = [...modified.map((one) => one.storedAt.getTime()), object?.lastModified.getTime() ?? 0]
+  return new Date(Math.max(...times))
 }
 
 export async function objectsOf(bucket: Pick<Bucket, 'list'>, sha256: string): Promise<BlobObjects> {
@@ -67,7 +75,10 @@ function grouped(sha256: string, found: readonly StoredObject[]): BlobObjects {
     deleting: parsed.filter(({ match }) => match?.[2] !== undefined).map(({ object }) => object),
     modified: parsed
       .filter(({ match }) => match?.[3] !== undefined)
-      .map(({ object, match }) => ({ key: object.key, at: new Date(Number(match?.[3])) })),
+      .map(({ object: { key, lastModified }, match }) => ({
+        ...{ key, storedAt: lastModified },
+        at: new Date(Number(match?.[3])),
+      })),
     object: parsed.find(({ match }) => match?.[2] === undefined && match?.[3] === undefined)?.object,
   }
 }

@@ -1,13 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KeyedMutex } from '../../../base/keyed-mutex.js'
 import { laterThan } from '../blob-times.js'
-import { modifiedAt, modifiedKey, newDeletingKey, objectKey, objectsOf, type BlobObjects } from './blob-objects.js'
+import { Elapsed } from '../../../base/elapsed.js'
+import {
+  modifiedAt,
+  modifiedKey,
+  newDeletingKey,
+  objectKey,
+  objectsOf,
+  storedAt,
+  type BlobObjects,
+} from './blob-objects.js'
 import type { Bucket, StoredObject } from './bucket.js'
 
 /** Who deletes gives up after this time, and who waits for it takes it for dead after a longer one. In milliseconds. */
 const DELETE_MS = 20_000
 const DEAD_MS = 60_000
 const POLL_MS = 50
+/** Of so many blobs it is known when this process has renewed them. Each takes some 200 bytes. */
+const RENEWALS_KNOWN = 20_000
 
 export interface Renewed {
   readonly object: StoredObject
@@ -34,6 +45,8 @@ export interface Renewed {
  */
 export class BlobTimes {
   readonly #mutex = new KeyedMutex()
+  /** When this process has last renewed a blob. */
+  readonly #renewed = new Map<string, Elapsed>()
 
   readonly #deadMs: number
   readonly #pollMs: number
@@ -85,7 +98,22 @@ export class BlobTimes {
     })
   }
 
+  /** How long ago this process has begun to renew its time last, in milliseconds. Infinity if that is not known. */
+  renewedAgo(sha256: string): number {
+    return this.#renewed.get(sha256)?.ms ?? Infinity
+  }
+
+  #remember(sha256: string, began: Elapsed): void {
+    this.#renewed.delete(sha256)
+    this.#renewed.set(sha256, began)
+    for (const oldest of this.#renewed.keys()) {
+      if (this.#renewed.size <= RENEWALS_KNOWN) return
+      this.#renewed.delete(oldest)
+    }
+  }
+
   async #renew(sha256: string, found: BlobObjects, before: Date | undefined): Promise<Renewed | undefined> {
+    const began = new Elapsed()
     const time = await this.#writeTime(sha256, before)
     const now = await this.#afterDeletions(sha256)
     const own = modifiedKey(sha256, time)
@@ -93,6 +121,7 @@ export class BlobTimes {
       await this.bucket.remove(own)
       return undefined
     }
+    this.#remember(sha256, began)
     // Those that were there before this one: who has written one since must find it.
     await this.#removeAll(found.modified.map(({ key }) => key))
     const others = now.modified.filter(({ key }) => key !== own)
@@ -119,12 +148,12 @@ export class BlobTimes {
     }
   }
 
-  /** @param unwanted may be called twice */
-  async deleteIf(sha256: string, unwanted: (modifiedAt: Date) => boolean): Promise<boolean> {
+  /** @param unwanted see `BlobStore.deleteIf`; may be called twice */
+  async deleteIf(sha256: string, unwanted: (modifiedAt: Date, storedAt: Date) => boolean): Promise<boolean> {
     return await this.#mutex.run(sha256, async () => {
       const isUnwanted = (blob: BlobObjects) => {
         const time = modifiedAt(blob)
-        return blob.object !== undefined && time !== undefined && unwanted(time)
+        return blob.object !== undefined && time !== undefined && unwanted(time, storedAt(blob))
       }
       if (!isUnwanted(await objectsOf(this.bucket, sha256))) return false
       const deadline = performance.now() + DELETE_MS
@@ -143,6 +172,7 @@ export class BlobTimes {
         return false
       }
       // If this fails, nobody knows whether it happens yet: `deleting` stays, and is taken for dead after a while.
+      this.#renewed.delete(sha256)
       await this.bucket.remove(objectKey(sha256), AbortSignal.timeout(Math.ceil(left)))
       await this.#removeAll(found.modified.map(({ key }) => key))
       await this.#removeAll([deleting])

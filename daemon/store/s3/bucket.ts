@@ -264,6 +264,11 @@ export class Bucket {
     return bucketError(error, this.#where, doing)
   }
 
+  /** For people: the name of an object in the bucket. */
+  nameOf(key: string): string {
+    return this.#prefix + key
+  }
+
   #of(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.#bucket, Key: this.#prefix + key }
   }

@@ -22,6 +22,9 @@ import { verified } from './verified.js'
 /** What an interrupted write has left is removed when it is so old, in milliseconds. */
 const STALE_MS = 24 * 60 * 60 * 1000
 
+/** Servers round the times of objects to this, up or down. In milliseconds. */
+const CLOCK_STEP_MS = 1_000
+
 /**
  * Blobs as objects of a bucket, which any number of nodes share (blob-objects.ts).
  *
@@ -169,11 +172,28 @@ export class S3BlobStore implements BlobStore {
     return touched && { length: touched.object.length }
   }
 
+  /** How long ago this node has begun to write or touch it last, in milliseconds. Infinity if that is not known. */
+  renewedAgo(sha256: string): number {
+    return this.#times.renewedAgo(sha256)
+  }
+
+  async now(): Promise<Date> {
+    const key = `clock/${randomUUID()}`
+    await this.#bucket.create(key)
+    try {
+      for await (const { lastModified } of this.#bucket.list(key))
+        return new Date(lastModified.getTime() - CLOCK_STEP_MS)
+      throw this.#bucket.error(new Error('it does not list what it has just stored'), 'tell its time')
+    } finally {
+      await this.#bucket.remove(key)
+    }
+  }
+
   async delete(sha256: string): Promise<void> {
     await this.deleteIf(sha256, () => true)
   }
 
-  async deleteIf(sha256: string, unwanted: (modifiedAt: Date) => boolean): Promise<boolean> {
+  async deleteIf(sha256: string, unwanted: (modifiedAt: Date, storedAt: Date) => boolean): Promise<boolean> {
     if (!isSha256(sha256)) return false
     const deleted = await this.#times.deleteIf(sha256, unwanted)
     if (deleted) this.#known.deleted(sha256)
@@ -198,6 +218,8 @@ export class S3BlobStore implements BlobStore {
       for (const { key, lastModified } of deleting) if (lastModified < began) await this.#bucket.remove(key)
       if (!object) for (const { key, at } of modified) if (at < began) await this.#bucket.remove(key)
     }
+    for await (const { key, lastModified } of this.#bucket.list('clock/'))
+      if (lastModified < began) await this.#bucket.remove(key)
   }
 }
 

@@ -15,12 +15,11 @@ export class LaunchEndings {
   ) {}
 
   /**
-   * Ends the open launch of the staging's current step as `state`; returns the staging.
+   * Ends the open launch of the staging's current step as `state`; returns the staging. The launch exists.
    *
    * @param work what its verdict has saved
    */
   *end(launch: string, state: LaunchState, work?: WorkingCopy): Work<Staging> {
-    yield* this.stagings.launch(launch)
     yield* changeOne(
       `UPDATE launches SET state = ?, ended_at = ?, work = ? WHERE uuid = ? AND state IN ${OPEN_LAUNCH}
          AND EXISTS (SELECT 1 FROM stagings WHERE stagings.sequence = launches.staging AND stagings.state = ${STAGING.running} AND stagings.step = launches.step)`,

@@ -22,6 +22,7 @@ interface StagerRow {
   readonly limits: string
   readonly dependencies: string
   readonly expects: string
+  readonly labels: string
   readonly environment: string
   readonly created_at: string
   readonly updated_at: string
@@ -59,8 +60,8 @@ export class StagerTable {
     const now = new Date().toISOString()
     yield* sql.run(
       `INSERT INTO stagers (name, package, start_command, additive, egress, reproducible, clean_environment, secrets, "user", limits,
-           dependencies, expects, environment, updated_at, uuid, namespace, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           dependencies, expects, labels, environment, updated_at, uuid, namespace, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...encode(draft, now),
       uuid,
       draft.namespace,
@@ -74,7 +75,7 @@ export class StagerTable {
     if (changed.packageUuid !== found.packageUuid) yield* this.#requirePackage(changed.packageUuid)
     yield* sql.run(
       `UPDATE stagers SET name = ?, package = ?, start_command = ?, additive = ?, egress = ?, reproducible = ?,
-           clean_environment = ?, secrets = ?, "user" = ?, limits = ?, dependencies = ?, expects = ?, environment = ?,
+           clean_environment = ?, secrets = ?, "user" = ?, limits = ?, dependencies = ?, expects = ?, labels = ?, environment = ?,
            updated_at = ?
          WHERE uuid = ?`,
       ...encode(changed, new Date().toISOString()),
@@ -107,6 +108,7 @@ function encode(stager: StagerDraft, updatedAt: string): Value[] {
     JSON.stringify(stager.limits),
     JSON.stringify(stager.dependencies),
     JSON.stringify(stager.expects ?? []),
+    JSON.stringify(stager.labels ?? []),
     JSON.stringify(stager.environment),
     updatedAt,
   ]
@@ -115,6 +117,7 @@ function encode(stager: StagerDraft, updatedAt: string): Value[] {
 function decode(row: StagerRow): Stager {
   const secrets = JSON.parse(row.secrets) as string[]
   const expects = JSON.parse(row.expects) as Capability[]
+  const labels = JSON.parse(row.labels) as string[]
   return {
     uuid: row.uuid,
     namespace: row.namespace,
@@ -130,6 +133,7 @@ function decode(row: StagerRow): Stager {
     limits: JSON.parse(row.limits) as Limits,
     dependencies: JSON.parse(row.dependencies) as Capability[],
     ...(expects.length > 0 ? { expects } : {}),
+    ...(labels.length > 0 ? { labels } : {}),
     environment: JSON.parse(row.environment) as Record<string, string>,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -1,4 +1,3 @@
-import { NotFound } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
 import type { RecordedLaunch, TakenOver } from '../../model/result.js'
 import type {
@@ -40,6 +39,7 @@ interface StagingRow {
   readonly taken_over: string | null
   readonly keep_failed_ms: number | null
   readonly secrets: string
+  readonly term: number | null
   readonly failure: string | null
   readonly submitted_at: string
   readonly started_at: string | null
@@ -72,8 +72,8 @@ export class StagingTable {
     const { uuid, subject, pipelineFqn, stagers, work, source, awaitsSource, reuse, keepFailedMs, secrets } = staging
     const inserted = yield* sql.one<{ sequence: number }>(
       `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, input,
-           source, awaits_source, reuse, keep_failed_ms, secrets, submitted_at)
-         VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`,
+           source, awaits_source, reuse, keep_failed_ms, secrets, labels, submitted_at)
+         VALUES (?, ${STAGING.queued}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING sequence`,
       uuid,
       subject.uuid,
       formatFqn('package', subject),
@@ -87,6 +87,7 @@ export class StagingTable {
       Number(reuse),
       keepFailedMs ?? null,
       JSON.stringify(secrets?.names ?? []),
+      JSON.stringify([...new Set(stagers.flatMap(({ labels = [] }) => labels))]),
       staging.submittedAt,
     )
     if (!secrets || !inserted) return
@@ -95,8 +96,13 @@ export class StagingTable {
 
   /** @param tail what follows `FROM stagings` */
   *select(tail: string, values: readonly Value[]): Work<Staging[]> {
+    return yield* this.read(`SELECT * FROM stagings ${tail}`, values)
+  }
+
+  /** @param statement returns whole rows of stagings */
+  *read(statement: string, values: readonly Value[]): Work<Staging[]> {
     const stagings: Staging[] = []
-    for (const row of yield* sql.all<StagingRow>(`SELECT * FROM stagings ${tail}`, ...values))
+    for (const row of yield* sql.all<StagingRow>(statement, ...values))
       stagings.push(decode(row, yield* this.#launches(row.sequence)))
     return stagings
   }
@@ -124,10 +130,10 @@ export class StagingTable {
     return found
   }
 
-  *launch(uuid: string): Work<Launch> {
-    const row = yield* sql.one<LaunchRow>('SELECT * FROM launches WHERE uuid = ?', uuid)
-    if (!row) throw new NotFound('launch-not-found', `There is no launch ${uuid}.`)
-    return decodeLaunch(row)
+  /** @param statement returns a whole row of a launch, or none */
+  *launch(statement: string, values: readonly Value[]): Work<Launch | undefined> {
+    const row = yield* sql.one<LaunchRow>(statement, ...values)
+    return row && decodeLaunch(row)
   }
 
   /** The launches whose verdict has changed the working copy, in order, with those that were taken over. */
@@ -192,6 +198,7 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
     ...(takenOver ? { takenOver: { staging: takenOver.staging, stagers: stagersOf(takenOver) } } : {}),
     keepFailedMs: row.keep_failed_ms ?? undefined,
     secrets: JSON.parse(row.secrets) as string[],
+    ...(row.term === null ? {} : { term: row.term }),
     failure: failure && { ...failure, stager: failure.stager },
     launches,
     submittedAt: row.submitted_at,

@@ -1,9 +1,17 @@
+import { Fault } from '../../../base/errors.js'
+import type { BackupRepository } from '../backup-repository.js'
+import type { Wakeups } from '../wakeups.js'
 import type { HistoryLimits } from '../result-repository.js'
 import { SqlBootstraps } from './bootstraps.js'
 import type { Dialect } from './dialect.js'
 import { SqlExchange } from './exchange.js'
+import type { Term } from '../../model/node.js'
+import type { NodeLedger } from '../node-ledger.js'
 import { SqlLedger } from './ledger.js'
+import { LedgerParts } from './ledger-parts.js'
 import { NamespaceQuota } from './namespace-quota.js'
+import { SqlNodeLedger } from './node-ledger.js'
+import { SqlNodes } from './nodes.js'
 import { PackageTable } from './package-table.js'
 import { SqlPackages } from './packages.js'
 import { SqlPipelines } from './pipelines.js'
@@ -16,7 +24,9 @@ import { SqlSecrets } from './secrets.js'
 import { SqlStagers } from './stagers.js'
 import { SqlTasks } from './tasks.js'
 import { SqlTokens } from './tokens.js'
-import type { Transactions } from './work.js'
+import { SqlVerifications } from './verifications.js'
+import { SqlWebhooks } from './webhooks.js'
+import { sql, type Transactions } from './work.js'
 
 const DEFAULT_HISTORY: HistoryLimits = { results: 5, bytes: 2 * 1024 ** 3 }
 
@@ -24,15 +34,21 @@ export interface StoreOptions {
   /** Limit of a package that no policy mentions. */
   readonly packageBytes?: number | undefined
   readonly history?: HistoryLimits | undefined
+  /** For tests: in the place of the database's clock. */
+  readonly now?: Dialect['now'] | undefined
+  /** Whose files the verifications are about, in a database of several nodes. Default: the only node. */
+  readonly node?: string | undefined
 }
 
-/** The repositories whose transactions are the same in every database. */
+/** All repositories of one database. The caller closes it. */
 export abstract class SqlStore {
   readonly packages: SqlPackages
   readonly stagers: SqlStagers
   readonly pipelines: SqlPipelines
   readonly policies: SqlPolicies
   readonly ledger: SqlLedger
+  readonly nodes: SqlNodes
+  readonly #ledgerParts: LedgerParts
   readonly bootstraps: SqlBootstraps
   readonly exchange: SqlExchange
   readonly references: SqlReferences
@@ -41,12 +57,21 @@ export abstract class SqlStore {
   readonly resourceOwners: SqlResourceOwners
   readonly secrets: SqlSecrets
   readonly tasks: SqlTasks
+  readonly webhooks: SqlWebhooks
+  readonly verifications: SqlVerifications
+  abstract readonly backups: BackupRepository
+  abstract readonly wakeups: Wakeups
+  /** What answers, such as "PostgreSQL 15.18 on db.example.org"; undefined for a file. */
+  abstract readonly server: string | undefined
+
+  readonly #transactions: Transactions
 
   protected constructor(
     transactions: Transactions,
     dialect: Dialect,
-    { packageBytes, history = DEFAULT_HISTORY }: StoreOptions,
+    { packageBytes, history = DEFAULT_HISTORY, node = '', now }: StoreOptions,
   ) {
+    this.#transactions = transactions
     this.policies = new SqlPolicies(transactions, dialect)
     const quota = new NamespaceQuota(this.policies, packageBytes)
     const table = new PackageTable(dialect, quota)
@@ -55,7 +80,9 @@ export abstract class SqlStore {
     this.pipelines = new SqlPipelines(transactions, dialect)
     const results = new ResultTable(quota, history)
     this.results = new SqlResults(transactions, table, results)
-    this.ledger = new SqlLedger(transactions, dialect, table, results)
+    this.#ledgerParts = new LedgerParts(transactions, dialect, table, results)
+    this.ledger = new SqlLedger(this.#ledgerParts)
+    this.nodes = new SqlNodes(transactions, now ? { now } : dialect)
     this.bootstraps = new SqlBootstraps(transactions)
     this.exchange = new SqlExchange(transactions, dialect, table)
     this.references = new SqlReferences(transactions)
@@ -63,5 +90,27 @@ export abstract class SqlStore {
     this.resourceOwners = new SqlResourceOwners(transactions)
     this.secrets = new SqlSecrets(transactions)
     this.tasks = new SqlTasks(transactions)
+    this.webhooks = new SqlWebhooks(transactions, dialect)
+    this.verifications = new SqlVerifications(transactions, node)
   }
+
+  /** The ledger in the hands of a node. */
+  nodeLedger(term: Term): NodeLedger {
+    return new SqlNodeLedger(this.#ledgerParts, term)
+  }
+
+  /** Tells this database from all others. It is the same for all nodes that share it. */
+  async id(): Promise<string> {
+    const row = await this.#transactions.read(() => sql.one<{ id: string }>('SELECT id FROM identity'))
+    if (!row) throw new Fault('database-failed', 'The database has lost its identity: restore it from a copy.')
+    return row.id
+  }
+
+  /** Resolves when the database answers. Rejects with `Unavailable` otherwise. */
+  async ping(): Promise<void> {
+    await this.#transactions.read(() => sql.one('SELECT 1 AS one'))
+  }
+
+  /** Waits for the transactions that are under way. Idempotent. */
+  abstract close(): void | Promise<void>
 }

@@ -6,7 +6,7 @@ import { changeOne, stateChanged } from './state-changed.js'
 import type { StagingTable } from './staging-table.js'
 import { STAGING } from './states.js'
 
-/** See `StagingLedger.takeOver`. Inside a transaction. */
+/** See `NodeLedger.takeOver`. Inside a transaction. */
 export function* takeOver(
   stagings: StagingTable,
   subjects: StagedPackages,

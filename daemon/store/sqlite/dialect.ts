@@ -1,4 +1,5 @@
 import type { Dialect } from '../sql/dialect.js'
+import { sql } from '../sql/work.js'
 
 export const SQLITE: Dialect = {
   jsonArray: (fields, order, from) => {
@@ -7,6 +8,15 @@ export const SQLITE: Dialect = {
     return `(SELECT json_group_array(${element} ORDER BY ${order}) FROM ${from})`
   },
   taken: '',
+  // That of the only process that uses it.
+  *now() {
+    return new Date()
+  },
   // There is one connection.
   isShared: false,
+  *overwriting(work) {
+    yield* sql.all('PRAGMA secure_delete = ON')
+    yield* work()
+    yield* sql.all('PRAGMA secure_delete = OFF')
+  },
 }

@@ -19,6 +19,9 @@ import { SQL as expectedDependencies } from './migrations/0018-expected-dependen
 import { SQL as cloudFoundryTasks } from './migrations/0019-cloud-foundry-tasks.js'
 import { SQL as awaitedSources } from './migrations/0020-awaited-sources.js'
 import { SQL as outputs } from './migrations/0021-outputs.js'
+import { SQL as terms } from './migrations/0022-terms.js'
+import { SQL as verificationsOfNodes } from './migrations/0023-verifications-of-nodes.js'
+import { SQL as identity } from './migrations/0024-identity.js'
 
 export interface Migration {
   /** From 1, in ascending order. */
@@ -50,4 +53,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 19, name: 'cloud-foundry-tasks', sql: cloudFoundryTasks },
   { version: 20, name: 'awaited-sources', sql: awaitedSources },
   { version: 21, name: 'outputs', sql: outputs },
+  { version: 22, name: 'terms', sql: terms },
+  { version: 23, name: 'verifications-of-nodes', sql: verificationsOfNodes },
+  { version: 24, name: 'identity', sql: identity },
 ]

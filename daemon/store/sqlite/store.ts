@@ -1,25 +1,22 @@
 import type { HistoryLimits } from '../result-repository.js'
+import { InProcessWakeups } from '../wakeups.js'
 import { SqlStore, type StoreOptions } from '../sql/store.js'
 import { SqliteBackups } from './backups.js'
 import { StagerdDatabase } from './database.js'
 import { SQLITE } from './dialect.js'
 import { SqliteTransactions } from './transactions.js'
-import { SqliteVerifications } from './verifications.js'
-import { SqliteWebhooks } from './webhooks.js'
 
-/** All repositories of one database. The caller closes it. */
+/** The repositories of a single node. */
 export class SqliteStore extends SqlStore {
-  readonly webhooks: SqliteWebhooks
-  readonly verifications: SqliteVerifications
   readonly backups: SqliteBackups
+  readonly wakeups = new InProcessWakeups()
+  readonly server = undefined
   readonly #database: StagerdDatabase
 
   private constructor(database: StagerdDatabase, options: StoreOptions) {
     super(new SqliteTransactions(database), SQLITE, options)
     this.#database = database
-    this.webhooks = new SqliteWebhooks(database)
-    this.verifications = new SqliteVerifications(database)
-    this.backups = new SqliteBackups(database, this.references, () => {
+    this.backups = new SqliteBackups(database, () => {
       this.packages.forget()
       this.policies.forget()
     })
@@ -29,12 +26,12 @@ export class SqliteStore extends SqlStore {
    * See `StagerdDatabase.open` for what it throws.
    *
    * @param packageBytes limit of a package that no policy mentions
+   * @param now see `StoreOptions`
    */
-  static open(path: string, packageBytes?: number, history?: HistoryLimits): SqliteStore {
-    return new SqliteStore(StagerdDatabase.open(path), { packageBytes, history })
+  static open(path: string, packageBytes?: number, history?: HistoryLimits, now?: StoreOptions['now']): SqliteStore {
+    return new SqliteStore(StagerdDatabase.open(path), { packageBytes, history, now })
   }
 
-  /** Idempotent. */
   close(): void {
     this.#database.close()
   }

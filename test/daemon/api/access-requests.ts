@@ -8,6 +8,7 @@ import type { Token } from '../../../daemon/model/token.js'
 import { vi } from 'vitest'
 import { tarOf } from '../../support/tar-builder.js'
 import type { ApiUnderTest } from './api-under-test.js'
+import { nodeIdentity, nodeLedgerOf } from '../../support/fleet/node-ledger.js'
 
 export interface Sent {
   readonly url: string
@@ -89,7 +90,7 @@ export class AccessClient {
 
   /** One that has ended, and can be retried. */
   async endedStaging(): Promise<string> {
-    const { ledger } = this.under.store
+    const ledger = await nodeLedgerOf(this.under.store)
     const uuid = await this.staging()
     for (let admitted = ''; admitted !== uuid;) admitted = (await ledger.admitNext())?.uuid ?? uuid
     await ledger.fail(uuid, undefined, { cause: 'infrastructure', stager: undefined, message: 'lost', hint: 'again' })
@@ -114,6 +115,14 @@ export class AccessClient {
     request.end(JSON.stringify({ package: await this.package() }))
     const [first] = (await once(await answer, 'data')) as [Buffer]
     return (JSON.parse(first.toString()) as { run: string }).run
+  }
+
+  /** One that is not alive. */
+  async node(): Promise<string> {
+    const { nodes } = this.under.store
+    const term = await nodes.openTerm(nodeIdentity(), 60_000)
+    await nodes.closeTerm(term)
+    return term.node
   }
 
   async token(): Promise<string> {
@@ -328,6 +337,11 @@ export const REQUESTS: Readonly<Record<string, (make: AccessClient) => Promise<S
   examineNode: () => ({ url: '/v1/node/doctor' }),
   drainNode: () => ({ url: '/v1/node/drain' }),
   undrainNode: () => ({ url: '/v1/node/undrain' }),
+  listNodes: () => ({ url: '/v1/nodes' }),
+  showFleetNode: async (make) => ({ url: `/v1/nodes/${await make.node()}` }),
+  drainFleetNode: async (make) => ({ url: `/v1/nodes/${await make.node()}/drain` }),
+  undrainFleetNode: async (make) => ({ url: `/v1/nodes/${await make.node()}/undrain` }),
+  removeNode: async (make) => ({ url: `/v1/nodes/${await make.node()}` }),
   backUpNode: () => ({ url: '/v1/node/backup' }),
   // It is refused, because the node has something.
   restoreNode: async (make) => (await make.package(), { url: '/v1/node/restore', body: Buffer.from('no backup') }),

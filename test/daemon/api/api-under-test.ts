@@ -46,6 +46,11 @@ import { ALL_TRUSTED, ApiClient, documentOf, logTo } from './api-client.js'
 import { FakeLogs } from './fake-logs.js'
 import { FakeRuns } from './fake-runs.js'
 import { FakeStagings } from './fake-stagings.js'
+import type { FleetNode } from '../../../daemon/model/node.js'
+import { InProcessWakeups } from '../../../daemon/store/wakeups.js'
+
+/** UUID of the node that answers. */
+export const SELF = '00000000-0000-4000-8000-000000000000'
 
 export const DEFAULT_LIMITS = { memoryBytes: 2 ** 28, cpus: 1, pids: 512, diskBytes: 2 ** 30, timeoutMs: 600_000 }
 
@@ -225,6 +230,14 @@ export class ApiUnderTest extends ApiClient {
         node,
         readiness: { assertReady: () => Promise.resolve() },
         stagings: { drain: () => undefined, undrain: () => undefined },
+        nodes: { setState: () => Promise.resolve({} as FleetNode) },
+        self: SELF,
+      },
+      nodes: {
+        nodes: store.nodes,
+        wakeups: new InProcessWakeups(),
+        stagings: { drain: () => undefined, undrain: () => undefined },
+        self: SELF,
       },
       metrics: { registry: new Registry() },
       garbage: { garbage },

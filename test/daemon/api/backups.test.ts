@@ -11,6 +11,7 @@ import { stagerSnapshot } from '../../contract/samples.js'
 import { AccessClient } from './access-requests.js'
 import { bytesOf, documentOf } from './api-client.js'
 import { ApiUnderTest } from './api-under-test.js'
+import { nodeLedgerOf } from '../../support/fleet/node-ledger.js'
 
 let here: ApiUnderTest
 let there: ApiUnderTest
@@ -261,7 +262,7 @@ describe('a backup is refused, and nothing of it stays,', () => {
     const file = await backup()
     const other = await AccessClient.open(there)
     await other.staging()
-    await there.store.ledger.admitNext()
+    await (await nodeLedgerOf(there.store)).admitNext()
     expect(await restore(file, '?replace=true')).toMatchObject({ status: 409, document: { code: 'node-busy' } })
   })
 })

@@ -6,7 +6,7 @@ import type { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 /** Submits and cancels in a real ledger, and never runs a staging. */
 export class FakeStagings implements Pick<
   StagingService,
-  'submit' | 'cancel' | 'retry' | 'drain' | 'undrain' | 'idle' | 'takeUp'
+  'submit' | 'cancel' | 'retry' | 'drain' | 'undrain' | 'idle'
 > {
   draining = false
 
@@ -37,10 +37,6 @@ export class FakeStagings implements Pick<
   }
 
   idle(): Promise<void> {
-    return Promise.resolve()
-  }
-
-  takeUp(): Promise<void> {
     return Promise.resolve()
   }
 

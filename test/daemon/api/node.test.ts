@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Unavailable } from '../../../base/errors.js'
 import { nodeRoutes } from '../../../daemon/api/routes/node.js'
 import type { NodeStatus } from '../../../daemon/documents/node.js'
+import type { FleetNode, NodeState } from '../../../daemon/model/node.js'
 import { openRoutes, type ApiClient } from './api-client.js'
 
 describe('the node over the API', () => {
@@ -24,12 +25,20 @@ describe('the node over the API', () => {
   const node = { status: () => Promise.resolve(status), doctor: () => Promise.resolve([finding]) }
 
   let under: ApiClient
+  let states: string[]
   beforeEach(async () => {
     missing = undefined
     status.draining = false
     const readiness = { assertReady: () => (missing ? Promise.reject(missing) : Promise.resolve()) }
     const stagings = { drain: () => void (status.draining = true), undrain: () => void (status.draining = false) }
-    under = await openRoutes((api) => nodeRoutes(api, { node, readiness, stagings }))
+    states = []
+    const setState = (self: string, state: NodeState) => {
+      states.push(`${self} ${state}`)
+      return Promise.resolve({} as FleetNode)
+    }
+    under = await openRoutes((api) =>
+      nodeRoutes(api, { node, readiness, stagings, nodes: { setState }, self: 'this-node' }),
+    )
   })
   afterEach(() => under.close())
 
@@ -54,5 +63,6 @@ describe('the node over the API', () => {
     expect((await under.ask('POST', '/v1/node/drain')).document).toMatchObject({ draining: true })
     expect((await under.ask('GET', '/v1/node')).document).toMatchObject({ draining: true })
     expect((await under.ask('POST', '/v1/node/undrain')).document).toMatchObject({ draining: false })
+    expect(states, 'as other nodes see it').toEqual(['this-node draining', 'this-node active'])
   })
 })

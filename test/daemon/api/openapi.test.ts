@@ -23,6 +23,7 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
   expect(routes.sort()).toMatchInlineSnapshot(`
     [
       "DELETE /v1/packages/{ref} deletePackage",
+      "DELETE /v1/nodes/{node} removeNode",
       "DELETE /v1/policies/{ref} deletePolicy",
       "DELETE /v1/stager-caches clearStagerCaches",
       "DELETE /v1/stagers/{ref} deleteStager",
@@ -39,6 +40,8 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "GET /v1/exchange exportSet",
       "GET /v1/node showNode",
       "GET /v1/node/doctor examineNode",
+      "GET /v1/nodes listNodes",
+      "GET /v1/nodes/{node} showFleetNode",
       "GET /v1/packages listPackages",
       "GET /v1/packages/{ref} showPackage",
       "GET /v1/packages/{ref}/data downloadPackage",
@@ -77,6 +80,8 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
       "POST /v1/node/gc collectGarbage",
       "POST /v1/node/restore restoreNode",
       "POST /v1/node/undrain undrainNode",
+      "POST /v1/nodes/{node}/drain drainFleetNode",
+      "POST /v1/nodes/{node}/undrain undrainFleetNode",
       "POST /v1/packages createPackage",
       "POST /v1/packages/resolution resolvePackages",
       "POST /v1/packages/{ref}/rollback rollBackPackage",

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { until } from './api-client.js'
 import { ApiUnderTest } from './api-under-test.js'
+import { nodeLedgerOf } from '../../support/fleet/node-ledger.js'
 
 const draft = { package: 'package::/acme::app', pipeline: 'stagpipe::/acme::pipe' }
 
@@ -105,7 +106,7 @@ describe('stagings over the API', () => {
 
   it('show their failure', async () => {
     const { uuid } = await submit()
-    const { ledger } = under.store
+    const ledger = await nodeLedgerOf(under.store)
     await ledger.admitNext()
     const launch = randomUUID()
     await ledger.beginLaunch(uuid, { uuid: launch, stagerFqn: 'job::/acme::one', step: 0 })

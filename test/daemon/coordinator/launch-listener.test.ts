@@ -108,6 +108,20 @@ describe('a listener', () => {
     expect([handlers[0].calls, handlers[1].calls]).toEqual([['verdict done'], []])
   })
 
+  it('has the last port of its address again, or another one where a service of the host has that', async () => {
+    const coordinator = new Coordinator({ logger: { error: () => undefined } })
+    const open = () => coordinator.open(new MemoryLaunchHandler(), '127.9.9.9')
+    const first = await open()
+    const { port } = first
+    const beside = await open()
+    expect(beside.port).not.toBe(port)
+    const { port: last } = beside
+    await Promise.all([first.close(), beside.close()])
+    const again = await open()
+    expect(again.port).toBe(last)
+    await again.close()
+  })
+
   it('fails with a code of its own if it cannot listen', async () => {
     const coordinator = new Coordinator({ logger: { error: () => undefined } })
     await expect(coordinator.open(new MemoryLaunchHandler(), '192.0.2.1')).rejects.toMatchObject({

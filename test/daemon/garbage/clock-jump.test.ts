@@ -8,8 +8,15 @@ const DAY_MS = 24 * HOUR_MS
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
 afterEach(() => void vi.useRealTimers())
 
-/** What a collection removes of two blobs: one of two hours ago, and one that is written now. */
-async function collected(written: { old: Date; fresh: Date }) {
+/**
+ * What a collection removes of two blobs: one of two hours ago, and one that is written now.
+ *
+ * @param inStore the times of both by the clock of the store, if that is another, and a later time since they were listed
+ */
+async function collected(
+  written: { old: Date; fresh: Date },
+  inStore?: { modifiedAt?: Date; storedAt: Date; now: Date },
+) {
   const blobs = Object.entries(written).map(([sha256, modifiedAt]) => ({ sha256, length: 1, modifiedAt }))
   const parts = {
     references: {
@@ -22,8 +29,11 @@ async function collected(written: { old: Date; fresh: Date }) {
       list: async function* () {
         yield* await Promise.resolve(blobs)
       },
-      deleteIf: (id: string, unwanted: (modifiedAt: Date) => boolean) =>
-        Promise.resolve(unwanted(written[id as keyof typeof written])),
+      now: () => Promise.resolve(inStore?.now ?? new Date()),
+      deleteIf: (id: string, unwanted: (modifiedAt: Date, storedAt: Date) => boolean) => {
+        const at = inStore?.modifiedAt ?? written[id as keyof typeof written]
+        return Promise.resolve(unwanted(at, inStore?.storedAt ?? at))
+      },
     },
     live: new Leases(),
     prepared: { clear: () => Promise.resolve() },
@@ -49,4 +59,23 @@ it.each([
   const removed = await collected({ old: new Date(before - 2 * HOUR_MS), fresh: new Date(before) })
   expect(removed).not.toContain('fresh')
   expect(await collected({ old: new Date(before), fresh: new Date() })).not.toContain('fresh')
+})
+
+it('an upload of a node whose clock is behind has its grace period by the clock of the store', async () => {
+  const [now, before] = [new Date(), new Date(Date.now() - 2 * HOUR_MS)]
+  const both = { old: before, fresh: before }
+  expect(await collected(both, { storedAt: now, now })).toEqual([])
+  expect(await collected(both, { storedAt: before, now })).toEqual(['fresh', 'old'])
+})
+
+it('an upload keeps its grace period when the clock of the store is set forward', async () => {
+  const now = new Date()
+  const both = { old: now, fresh: now }
+  expect(await collected(both, { storedAt: now, now: new Date(now.getTime() + DAY_MS) })).toEqual([])
+})
+
+it('an upload that was touched since it was listed stays when the clock of the store is set back meanwhile', async () => {
+  const [now, before] = [new Date(), new Date(Date.now() - 2 * HOUR_MS)]
+  const both = { old: before, fresh: before }
+  expect(await collected(both, { modifiedAt: now, storedAt: before, now })).toEqual([])
 })

@@ -21,6 +21,7 @@ async function collect(error: Error) {
         for (const sha256 of ['a blob', 'bad blob', 'the last blob'])
           yield await Promise.resolve({ sha256, length: 1, modifiedAt: LONG_AGO })
       },
+      now: () => Promise.resolve(new Date()),
       deleteIf: (id: string) => remove(id).then(() => true),
     },
     live: new Leases(),

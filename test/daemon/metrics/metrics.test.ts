@@ -9,7 +9,6 @@ import { measureNode } from '../../../daemon/metrics/node-metrics.js'
 import { measureProcess } from '../../../daemon/metrics/process-metrics.js'
 import { StagingMetrics } from '../../../daemon/metrics/staging-metrics.js'
 import { measureStorage } from '../../../daemon/metrics/storage-metrics.js'
-import { observeEnds } from '../../../daemon/store/observed-ledger.js'
 import { shippedPipelines } from '../../../daemon/bootstrap/shipped-pipelines.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import type { StagingLedger } from '../../../daemon/store/staging-ledger.js'
@@ -39,10 +38,10 @@ describe('metrics of stagings', () => {
       store.close()
       await rm(directory, { recursive: true })
     })
-    ledger = observeEnds(store.ledger, (staging) => metrics.ended(staging))
+    ;({ ledger } = store)
     const shipped = await shippedPipelines(installDirectory())
     metrics = new StagingMetrics({ registry, ledger, shipped, queue })
-    samples = ledgerSamples(store, ledger)
+    samples = ledgerSamples(store, (staging) => metrics.ended(staging))
   })
 
   it('count every way in which a staging ends, once, by shipped pipeline', async () => {

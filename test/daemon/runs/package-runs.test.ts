@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { stagerSnapshot } from '../../contract/samples.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
 import { LIMITS, RunsUnderTest, untilStopped } from './runs-under-test.js'
+import { nodeLedgerOf } from '../../support/fleet/node-ledger.js'
 
 describe('runs of packages', () => {
   let under: RunsUnderTest
@@ -168,8 +169,9 @@ describe('runs of packages', () => {
       await expect(under.start()).rejects.toMatchObject({
         message: `package::/::app is being staged: only a ready package can run; follow the staging with \`stagectl staging logs --follow ${staging.uuid}\`.`,
       })
-      await under.store.ledger.admitNext()
-      await under.store.ledger.fail(staging.uuid, undefined, {
+      const ledger = await nodeLedgerOf(under.store)
+      await ledger.admitNext()
+      await ledger.fail(staging.uuid, undefined, {
         cause: 'unresolved',
         stager: undefined,
         message: 'runtime.node-99 cannot be resolved:\nnothing provides it.',

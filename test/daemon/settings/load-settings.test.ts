@@ -40,6 +40,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     socket: '/run/stagerd/stagerd.sock',
     group: 'stagerd',
     control: { address: undefined, certificate: undefined, key: undefined },
+    node: { name: undefined, labels: [] },
     concurrency: Math.max(2, processors),
     maxKept: 4,
     prepared: { limit: 2, forMs: 600_000 },
@@ -56,6 +57,10 @@ it('without a file, flags or variables, every setting has its default', async ()
     seccompProfile: undefined,
     limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
     stagerCache: { bytesOfOne: 2 ** 30, bytesOfAll: 10 * 2 ** 30 },
+    database: {
+      ...{ kind: 'sqlite', host: '/run/postgresql', port: 5432, name: 'stagerd', user: 'stagerd', connections: 10 },
+      ...{ tls: 'verify-full', authorities: undefined, password: undefined, certificate: undefined, key: undefined },
+    },
     blobs: {
       ...{ store: 'directory', endpoint: undefined, bucket: undefined, prefix: '', region: 'us-east-1' },
       ...{ credentials: undefined, cacheBytes: 20 * 2 ** 30 },
@@ -78,6 +83,8 @@ it('the file may set every setting', async () => {
     control-address = "[::]:7300"
     tls-certificate = "tls/host.pem"
     tls-key = "/etc/ssl/private/host.key"
+    node-name = "build-3"
+    node-labels = "gpu, zone=a,gpu"
     concurrency = 3
     max-kept = 0
     prepared = 5
@@ -106,6 +113,17 @@ it('the file may set every setting', async () => {
     compression-level = 0
     stager-cache = 2000
     stager-caches = "1MB"
+    database = "postgresql"
+    postgresql-host = "fd12:3456::5"
+    postgresql-port = 6432
+    postgresql-database = "fleet"
+    postgresql-user = "node"
+    postgresql-password = "db.txt"
+    postgresql-tls = "verify-ca"
+    postgresql-ca = "db-ca.pem"
+    postgresql-certificate = "db.pem"
+    postgresql-key = "db.key"
+    postgresql-connections = 4
     blob-store = "s3"
     s3-endpoint = "http://10.1.2.3:8080/"
     s3-bucket = "packages"
@@ -131,6 +149,7 @@ it('the file may set every setting', async () => {
       certificate: path.join(path.dirname(file), 'tls/host.pem'),
       key: '/etc/ssl/private/host.key',
     },
+    node: { name: 'build-3', labels: ['gpu', 'zone=a'] },
     concurrency: 3,
     maxKept: 0,
     prepared: { limit: 5, forMs: 90_000 },
@@ -154,6 +173,11 @@ it('the file may set every setting', async () => {
     },
     limits: { memoryBytes: 256 * 2 ** 20, cpus: 0.5, pids: 9, diskBytes: 1.5 * 2 ** 30, timeoutMs: 90_000 },
     stagerCache: { bytesOfOne: 2000, bytesOfAll: 2 ** 20 },
+    database: {
+      ...{ kind: 'postgresql', host: 'fd12:3456::5', port: 6432, name: 'fleet', user: 'node', tls: 'verify-ca' },
+      ...{ password: path.join(directory, 'db.txt'), authorities: path.join(directory, 'db-ca.pem') },
+      ...{ certificate: path.join(directory, 'db.pem'), key: path.join(directory, 'db.key'), connections: 4 },
+    },
     blobs: {
       ...{ store: 's3', endpoint: 'http://10.1.2.3:8080', bucket: 'packages', prefix: 'platform/stagerd/' },
       ...{ region: 'eu-1', credentials: path.join(path.dirname(file), 's3.txt'), cacheBytes: 5 * 2 ** 30 },
@@ -253,7 +277,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, cloud-foundry-nats, cloud-foundry-credentials, cloud-foundry-subjects, cloud-foundry-networks, cloud-foundry-frameworks, cloud-foundry-max-active-tasks, cloud-foundry-max-staging-duration, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, blob-store, s3-endpoint, s3-bucket, s3-prefix, s3-region, s3-credentials, blob-cache, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, node-name, node-labels, node-lease, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, cloud-foundry-nats, cloud-foundry-credentials, cloud-foundry-subjects, cloud-foundry-networks, cloud-foundry-frameworks, cloud-foundry-max-active-tasks, cloud-foundry-max-staging-duration, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, database, postgresql-host, postgresql-port, postgresql-database, postgresql-user, postgresql-password, postgresql-tls, postgresql-ca, postgresql-certificate, postgresql-key, postgresql-connections, blob-store, s3-endpoint, s3-bucket, s3-prefix, s3-region, s3-credentials, blob-cache, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],
@@ -327,6 +351,8 @@ describe('a bad value', () => {
   })
 
   const endpoint = 'is not the URL of a server, such as https://s3.example.org:8443'
+  const host =
+    'is not the name or the address of a host, such as db.example.org, nor the directory of a socket, such as /run/postgresql'
   const prefix = 'is not a prefix such as stagerd or platform/stagerd: letters, digits, ".", "_", "-"'
   const mtu = 'is neither "uplink" nor a number of bytes from 1280 to 65535'
   const network = 'is not an IPv4 network of /8 to /28, such as 198.18.0.0/16'
@@ -375,6 +401,14 @@ describe('a bad value', () => {
     ['disk', '-4GB', `--disk: "-4GB" ${size}.`],
     ['packageQuota', 'GB', `--package-quota: "GB" ${size}.`],
     ['disk', '12 apples', `--disk: "12 apples" ${size}.`],
+    ['database', 'mysql', '--database: "mysql" is neither "sqlite" nor "postgresql".'],
+    ['postgresqlHost', 'postgres://node:sesame@db', `--postgresql-host: the value ${host}.`],
+    ['postgresqlPort', '65536', '--postgresql-port: "65536" is not a port from 1 to 65535.'],
+    [
+      'postgresqlTls',
+      'prefer',
+      '--postgresql-tls: "prefer" is not a TLS mode: use one of verify-full, verify-ca, require, disable.',
+    ],
     ['blobStore', 'gcs', '--blob-store: "gcs" is neither "directory" nor "s3".'],
     ['s3Endpoint', 's3.example.org', `--s3-endpoint: "s3.example.org" ${endpoint}.`],
     ['s3Endpoint', 'https://s3.example.org/bucket', `--s3-endpoint: "https://s3.example.org/bucket" ${endpoint}.`],

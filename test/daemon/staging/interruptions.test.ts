@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Unavailable } from '../../../base/errors.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
-import { SqlLedger } from '../../../daemon/store/sql/ledger.js'
+import { SqlNodes } from '../../../daemon/store/sql/nodes.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 import { until } from '../../support/until.js'
 import { done, upload } from './stager-requests.js'
@@ -57,13 +57,13 @@ describe('interruptions', () => {
     expect(await harness.data('app')).toBe('by first')
   })
 
-  it('continue although the ledger could not be read at first', async () => {
+  it('continue although the database could not be used at first', async () => {
     await harness.addPipeline('pipe', { any: done })
-    const broken = vi
-      .spyOn(SqlLedger.prototype, 'running')
-      .mockRejectedValueOnce(new Unavailable('database-locked', 'Another process has locked the database.'))
     const { uuid } = await harness.submit('app', 'pipe')
     await harness.crash({ admitted: 1 })
+    const broken = vi
+      .spyOn(SqlNodes.prototype, 'openTerm')
+      .mockRejectedValueOnce(new Unavailable('database-locked', 'Another process has locked the database.'))
     harness.start()
     expect((await harness.ended(uuid)).state).toBe('succeeded')
     expect(broken).toHaveBeenCalledTimes(2)

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Fault } from '../../../base/errors.js'
 import { Coordinator } from '../../../daemon/coordinator/coordinator.js'
 import { Launch } from '../../../daemon/staging/launch.js'
-import { SqlLedger } from '../../../daemon/store/sql/ledger.js'
+import { SqlNodeLedger } from '../../../daemon/store/sql/node-ledger.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 
@@ -160,7 +160,10 @@ describe('a verdict', () => {
       post()
       return this.settle(...verdict)
     })
-    vi.spyOn(SqlLedger.prototype, 'launchRunning').mockImplementationOnce(async function (this: SqlLedger, launch) {
+    vi.spyOn(SqlNodeLedger.prototype, 'launchRunning').mockImplementationOnce(async function (
+      this: SqlNodeLedger,
+      launch,
+    ) {
       await posted
       await this.launchRunning(launch)
     })
@@ -169,7 +172,7 @@ describe('a verdict', () => {
   })
 
   it('that cannot be recorded fails the staging, and the launch is released', async () => {
-    vi.spyOn(SqlLedger.prototype, 'succeed').mockRejectedValue(new Error('disk I/O error'))
+    vi.spyOn(SqlNodeLedger.prototype, 'succeed').mockRejectedValue(new Error('disk I/O error'))
     await harness.addPipeline('pipe', {
       any: ({ url }) => call(url, 'POST /done', undefined, 499).then(() => undefined),
     })

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Deferred } from '../../../base/deferred.js'
+import { StagerOutput } from '../../../daemon/staging/stager-output.js'
 import type { FakeStager } from '../../support/fake-isolation.js'
 import { StagingHarness, call } from '../../support/staging-harness.js'
 
@@ -16,6 +17,7 @@ beforeEach(() => {
   begun = []
 })
 afterEach(async () => {
+  vi.restoreAllMocks()
   await harness.close()
   expect([...harness.isolation.left], 'containers that were never released').toEqual([])
 })
@@ -73,6 +75,71 @@ describe('the next stager', () => {
     await harness.ended(staging)
     const lines = await harness.log(staging)
     expect(lines.indexOf('last words')).toBeLessThan(lines.findIndex((line) => line.includes("'check'")))
+  })
+
+  it('has all mounted in its container while the last one goes on after its verdict', async () => {
+    await open(1, 2)
+    let wasMounted: readonly string[] = []
+    const goesOn: FakeStager = async (context) => {
+      await done(context)
+      await expect.poll(() => harness.isolation.mounted.size).toBe(1)
+      wasMounted = [...harness.isolation.mounted]
+      expect(begun).toHaveLength(1)
+      const { launches } = await harness.parts.ledger.get(staging)
+      expect(launches).toHaveLength(1)
+    }
+    await harness.addPipeline('pipe', { build: goesOn, check: done })
+    const staging = await submit('app', 'pipe')
+    harness.start()
+    expect((await harness.ended(staging)).launches).toMatchObject([{ exitCode: 0 }, { uuid: wasMounted[0] }])
+    expect(begun[1]).toBe(wasMounted[0])
+  })
+
+  it('makes its own container if the one that waits for it is spoiled while the last one goes on', async () => {
+    await open(1, 2)
+    let spoiled: readonly string[] = []
+    const goesOn: FakeStager = async (context) => {
+      await done(context)
+      await expect.poll(() => harness.isolation.mounted.size).toBe(1)
+      spoiled = [...harness.isolation.mounted]
+      await harness.isolation.sweep(new Set(begun))
+    }
+    await harness.addPipeline('pipe', { build: goesOn, check: done })
+    harness.start()
+    const { state, launches } = await harness.ended(await submit('app', 'pipe'))
+    expect(state).toBe('succeeded')
+    expect(launches.map(({ uuid }) => uuid)).toEqual(begun)
+    expect(begun).not.toContain(spoiled[0])
+  })
+
+  it('never begins if the staging is cancelled while the last one goes on, whose output is still in the log', async () => {
+    await open(1, 2)
+    const goesOn: FakeStager = async (context) => {
+      await done(context)
+      await expect.poll(() => harness.isolation.mounted.size).toBe(1)
+      await harness.service.cancel(staging)
+      await context.print('last words')
+    }
+    await harness.addPipeline('pipe', { build: goesOn, check: done })
+    const staging = await submit('app', 'pipe')
+    harness.start()
+    const { state, launches } = await harness.ended(staging)
+    expect([state, launches.length, begun.length]).toEqual(['cancelled', 1, 1])
+    expect((await harness.log(staging)).slice(-2)).toEqual(['last words', 'Staging was cancelled.'])
+  })
+
+  it('never begins if the output of the last one cannot be written', async () => {
+    await open(1, 2)
+    const goesOn: FakeStager = async (context) => {
+      await done(context)
+      await expect.poll(() => harness.isolation.mounted.size).toBe(1)
+      vi.spyOn(StagerOutput.prototype, 'end').mockRejectedValueOnce(new Error('disk I/O error'))
+    }
+    await harness.addPipeline('pipe', { build: goesOn, check: done })
+    harness.start()
+    const { state, failure, launches } = await harness.ended(await submit('app', 'pipe'))
+    expect([state, failure?.cause, launches.length]).toEqual(['failed', 'infrastructure', 1])
+    expect(begun).toHaveLength(1)
   })
 
   it('has what a launch of the same stager has left in its cache, however late its end is noticed', async () => {

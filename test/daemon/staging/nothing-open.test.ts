@@ -23,7 +23,8 @@ afterEach(async () => {
 const endless = ({ signal }: FakeContext) =>
   new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 
-const cancel = async () => void (await harness.service.cancel((await harness.parts.ledger.running())[0]!.uuid))
+const cancel = async () =>
+  void (await harness.service.cancel((await harness.parts.ledger.list({ state: 'running' }))[0]!.uuid))
 
 const failsOnce = (at: 'prepare' | 'ping', error: Error) =>
   void vi.spyOn(harness.isolation, at).mockRejectedValueOnce(error)

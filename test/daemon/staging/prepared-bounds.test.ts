@@ -8,7 +8,12 @@ import { measurePrepared } from '../../../daemon/metrics/prepared-metrics.js'
 import type { WaitingUse } from '../../../isolation/isolation.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import type { LaunchPlan } from '../../../daemon/staging/plan.js'
-import { PreparedLaunches, type PreparedLaunchesParts } from '../../../daemon/staging/prepared-launches.js'
+import {
+  PreparedLaunches,
+  type PreparedLaunch,
+  type PreparedLaunchesParts,
+  type PreparedOutcome,
+} from '../../../daemon/staging/prepared-launches.js'
 import { Releases } from '../../../daemon/staging/releases.js'
 import { MOST_WAITING_BYTES } from '../../../daemon/staging/waiting-bounds.js'
 import { FakeIsolation } from '../../support/fake-isolation.js'
@@ -58,10 +63,16 @@ function prepare(command: string): void {
   void prepared.prepare(planOf(command), { most: 2 })
 }
 
-async function take(command: string): Promise<string | undefined> {
+/** By a launch that has not begun. */
+async function takeEarly(command: string): Promise<PreparedLaunch | undefined> {
   const found = await prepared.take(planOf(command))
   if (found) taken.push(() => found.container.release().then(() => found.port.close()))
-  return found?.uuid
+  return found
+}
+
+async function take(command: string): Promise<string | undefined> {
+  const found = await takeEarly(command)
+  return found?.leave() ? found.uuid : undefined
 }
 
 const waits = (count: number) => until(`${count} wait`, () => prepared.count === count)
@@ -151,6 +162,35 @@ it('one that is gone is noticed before a launch needs it', async () => {
   await isolation.sweep(new Set())
   await until('that is noticed', () => prepared.count === 0)
   expect(await metrics()).toEqual({ lost: 2 })
+})
+
+it('one that a launch has taken, which has not begun, goes to no other, makes no way, and does not expire', async () => {
+  open({ limit: 1, forMs: 50 })
+  prepare('one')
+  await waits(1)
+  const early = await takeEarly('one')
+  prepare('two')
+  await prepared.clear()
+  await delay(100)
+  expect(await take('one')).toBeUndefined()
+  expect(prepared.count).toBe(1)
+  expect(early?.container.isWaiting).toBe(true)
+  expect(early?.leave()).toBe(true)
+  expect(prepared.count).toBe(0)
+  expect(await metrics()).toEqual({ used: 1 })
+})
+
+it.each<[string, PreparedOutcome, () => unknown]>([
+  ['uses more than a shell that waits', 'too-large', () => use({ processes: 2 })],
+  ['is gone', 'lost', () => isolation.sweep(new Set())],
+])('one that has been taken, and then %s, is removed, and serves no launch', async (_, outcome, spoil) => {
+  prepare('one')
+  await waits(2)
+  const early = await takeEarly('one')
+  await spoil()
+  await until('both are removed', () => prepared.outcomes(outcome) === 2 && isolation.left.size === 0)
+  expect(early?.leave()).toBe(false)
+  expect(await metrics()).toEqual({ [outcome]: 2 })
 })
 
 it('a launch never waits for one of another kind', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { SqlLedger } from '../../../daemon/store/sql/ledger.js'
+import { SqlNodeLedger } from '../../../daemon/store/sql/node-ledger.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
 import { done, upload } from './stager-requests.js'
@@ -147,7 +147,7 @@ it('a stager without an operating system in its root fails with an explanation',
 })
 
 it('a launch whose start cannot be recorded is released', async () => {
-  const broken = vi.spyOn(SqlLedger.prototype, 'launchRunning').mockRejectedValueOnce(new Error('disk I/O error'))
+  const broken = vi.spyOn(SqlNodeLedger.prototype, 'launchRunning').mockRejectedValueOnce(new Error('disk I/O error'))
   await harness.addPipeline('pipe', { any: done })
   harness.start()
   expect(await stage()).toMatchObject({ state: 'failed', failure: { cause: 'infrastructure' } })

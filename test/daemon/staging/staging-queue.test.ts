@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { Deferred } from '../../../base/deferred.js'
 import { StagingQueue, type WorkOutcome } from '../../../daemon/staging/staging-queue.js'
@@ -24,7 +24,7 @@ it('does not start a staging that is admitted while it closes, and waits for the
     },
     (error) => errors.push(error),
   )
-  queue.open([])
+  queue.open()
   let closed = false
   const closing = queue.close().then(() => (closed = true))
   await settled()
@@ -36,8 +36,8 @@ it('does not start a staging that is admitted while it closes, and waits for the
   expect(errors).toEqual([])
 })
 
-it('while it is held, lets what runs end and starts what was interrupted, but no queued staging', async () => {
-  const waiting = ['b', 'c'].map((uuid) => ({ uuid }))
+it('while it is held, lets what runs end, and admits nothing', async () => {
+  const waiting = ['a', 'b', 'c'].map((uuid) => ({ uuid }))
   const begun: string[] = []
   const ends: (() => void)[] = []
   const queue = new StagingQueue(
@@ -51,9 +51,9 @@ it('while it is held, lets what runs end and starts what was interrupted, but no
     },
     () => undefined,
   )
-  queue.hold()
-  queue.open(['a'])
+  queue.open()
   await settled()
+  queue.hold()
   let idle = false
   const waitingForIdle = queue.idle().then(() => (idle = true))
   await settled()
@@ -72,31 +72,30 @@ it('while it is held, lets what runs end and starts what was interrupted, but no
   await queue.close()
 })
 
-it('starts interrupted stagings first, and counts them against the limit', async () => {
-  const waiting = ['c', 'd'].map((uuid) => ({ uuid }))
-  const begun: string[] = []
-  const ends: (() => void)[] = []
+it('can be opened again, and forgets what it was to take up', async () => {
+  const waiting = [staging]
+  const worked: string[] = []
+  const outcomes: WorkOutcome[] = [{ kind: 'unfinished' }]
   const queue = new StagingQueue(
-    2,
+    1,
     {
       admitNext: () => Promise.resolve(waiting.shift()),
       work: (uuid) => {
-        begun.push(uuid)
-        return new Promise((resolve) => ends.push(() => resolve(ended)))
+        worked.push(uuid)
+        return Promise.resolve(outcomes.shift() ?? ended)
       },
     },
     () => undefined,
+    1,
   )
-  queue.open(['a', 'b'])
+  queue.open()
   await settled()
-  expect(begun).toEqual(['a', 'b'])
-  ends[0]?.()
-  await settled()
-  expect(begun).toEqual(['a', 'b', 'c'])
-  const closing = queue.close()
-  for (const end of ends) end()
-  await closing
-  expect(begun).toEqual(['a', 'b', 'c'])
+  await queue.close()
+  waiting.push({ uuid: 'b' })
+  queue.open()
+  await delay(20)
+  expect(worked).toEqual(['a', 'b'])
+  await queue.close()
 })
 
 it('tries again after an admission that failed, though nothing is at work and nobody submits', async () => {
@@ -117,7 +116,7 @@ it('tries again after an admission that failed, though nothing is at work and no
       (error) => errors.push(error),
       1,
     )
-    queue.open([])
+    queue.open()
   })
   expect(worked).toBe('a')
   expect(errors).toHaveLength(2)
@@ -141,7 +140,7 @@ it('takes a staging up again that could not be ended, and admits others meanwhil
       () => undefined,
       1,
     )
-    queue.open([])
+    queue.open()
   })
   expect(worked).toEqual(['a', 'b', 'a'])
 })
@@ -157,7 +156,7 @@ it('tries nothing again after it is closed', async () => {
     () => undefined,
     0,
   )
-  queue.open([])
+  queue.open()
   await queue.close()
   await settled()
   await settled()
@@ -169,8 +168,9 @@ it('says whether a staging would wait for another one', async () => {
   const work = () => new Promise<WorkOutcome>((resolve) => ends.push(() => resolve(ended)))
   const waiting = [staging]
   const queue = new StagingQueue(1, { admitNext: () => Promise.resolve(waiting.shift()), work }, () => undefined)
-  expect(queue.admitsAtOnce, 'before recovery').toBe(false)
-  queue.open([])
+  expect(queue.admitsAtOnce, 'before it is open').toBe(false)
+  queue.open()
+  expect(queue.admitsAtOnce, 'before it has looked').toBe(false)
   await settled()
   expect(queue.admitsAtOnce, 'while as many run as may').toBe(false)
   ends[0]?.()
@@ -198,7 +198,7 @@ it('admits the next one while the last one is being removed, and is not idle bef
     },
     () => undefined,
   )
-  queue.open([])
+  queue.open()
   await settled()
   expect({ worked, atWork: queue.atWork, admitsAtOnce: queue.admitsAtOnce }).toEqual({
     worked: ['a', 'b'],

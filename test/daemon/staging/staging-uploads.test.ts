@@ -80,7 +80,7 @@ describe('what a stager sends', () => {
     const result = await stage({
       one: async (context) => {
         await upload(context.url, 'not wanted')
-        await harness.service.cancel((await harness.parts.ledger.running())[0]!.uuid)
+        await harness.service.cancel((await harness.parts.ledger.list({ state: 'running' }))[0]!.uuid)
         await new Promise(() => undefined)
       },
     })

@@ -74,6 +74,25 @@ it(
   timeout,
 )
 
+it(
+  'in whatever order two nodes renew a time, one of theirs stays',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+        const bucket = withBlob(new MemoryBucket(true, () => scheduler.schedule(Promise.resolve())))
+        const renew = () => new BlobTimes(bucket).renew(SHA256, () => true)
+        const renewed = await scheduler.waitFor(Promise.all([renew(), renew()]))
+        const given = renewed.map((one) => modifiedKey(SHA256, one!.modifiedAt))
+        const left = [...bucket.keys].filter((key) => key !== objectKey(SHA256))
+        expect(left.length).toBeGreaterThan(0)
+        expect(given).toEqual(expect.arrayContaining(left))
+      }),
+      parameters,
+    )
+  },
+  timeout,
+)
+
 it('a time is given once among nodes, where the server writes conditionally', async () => {
   vi.spyOn(Date, 'now').mockReturnValue(1_796_019_248_123)
   onTestFinished(() => void vi.restoreAllMocks())

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
+import { nodeLedgerOf } from '../../support/fleet/node-ledger.js'
 
 // A process that the test kills: it stages packages in a loop, and prints each acknowledged change.
 
@@ -15,10 +16,11 @@ for (;;) {
   const stagers = [stagerSnapshot('s')]
   const { uuid } = await store.ledger.submit({ packageUuid: created.uuid, pipelineFqn: 'p', stagers })
   print({ staging: uuid, state: 'queued' })
-  const running = (await store.ledger.admitNext())!
+  const ledger = await nodeLedgerOf(store)
+  const running = (await ledger.admitNext())!
   print({ staging: running.uuid, state: 'running' })
   const launch = randomUUID()
-  await store.ledger.beginLaunch(running.uuid, { uuid: launch, stagerFqn: 's', step: 0 })
-  const { state } = await store.ledger.succeed(launch, running.work)
+  await ledger.beginLaunch(running.uuid, { uuid: launch, stagerFqn: 's', step: 0 })
+  const { state } = await ledger.succeed(launch, running.work)
   print({ staging: running.uuid, state })
 }

@@ -1,10 +1,12 @@
 import { spawn, execFileSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, chown, copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { freePort } from '../../support/free-port.js'
+import type { CertificateFiles } from '../../support/certificates.js'
 import type { PostgresOptions } from '../../../daemon/store/postgres/database.js'
 
 /** Where the packages of Debian have them: they are not in the PATH, because several versions can be installed. */
@@ -15,7 +17,7 @@ const NOBODY = { uid: 65_534, gid: 65_534 }
 
 /** Nothing is to survive a crash of a test. */
 const SETTINGS = {
-  listen_addresses: '',
+  listen_addresses: '127.0.0.1',
   fsync: 'off',
   full_page_writes: 'off',
   autovacuum: 'off',
@@ -25,13 +27,22 @@ const SETTINGS = {
   deadlock_timeout: '100ms',
 }
 
-/** A PostgreSQL of the distribution, with a Unix socket and data in a temporary directory. */
+/** Everybody may use the Unix socket. Over TCP, one role is not let in, and the others need their passwords. */
+const HBA = `local all all trust
+host all denied 127.0.0.1/32 reject
+host all all 127.0.0.1/32 scram-sha-256
+`
+
+/** A PostgreSQL of the distribution, with a Unix socket, and data in a temporary directory. */
 export class PostgresServer {
   #schemas = 0
+  #process: ChildProcess | undefined
 
   private constructor(
     readonly directory: string,
-    private readonly process: ChildProcess,
+    /** On 127.0.0.1. */
+    readonly port: number,
+    private readonly command: readonly string[],
   ) {}
 
   static async start(): Promise<PostgresServer> {
@@ -45,18 +56,18 @@ export class PostgresServer {
     const order = ['--locale', 'C', '--locale-provider', 'icu', '--icu-locale', 'en-US', '--encoding', 'UTF8']
     const options = [...order, '--no-sync', '--no-instructions']
     execFileSync('setpriv', [...unprivileged(), ...initialise, ...options], { stdio: ['ignore', 'ignore', 'inherit'] })
-    const settings = Object.entries({ ...SETTINGS, unix_socket_directories: directory })
+    await writeFile(path.join(data, 'pg_hba.conf'), HBA)
+    const port = await freePort()
+    const settings = Object.entries({ ...SETTINGS, port: String(port), unix_socket_directories: directory })
     const server = [
       path.join(programs, 'postgres'),
       '-D',
       data,
       ...settings.flatMap(([key, value]) => ['-c', `${key}=${value}`]),
     ]
-    // SIGQUIT ends it at once, together with its children, also when the tests are killed.
-    const child = spawn('setpriv', ['--pdeathsig', 'QUIT', ...unprivileged(), ...server], { stdio: 'ignore' })
-    const started = new PostgresServer(directory, child)
+    const started = new PostgresServer(directory, port, [...unprivileged(), ...server])
     try {
-      await started.#answers()
+      await started.resume()
       return started
     } catch (error) {
       await started.stop()
@@ -64,42 +75,76 @@ export class PostgresServer {
     }
   }
 
+  /** Starts it again. */
+  async resume(): Promise<void> {
+    // SIGQUIT ends it at once, together with its children, also when the tests are killed.
+    this.#process = spawn('setpriv', ['--pdeathsig', 'QUIT', ...this.command], { stdio: 'ignore' })
+    await this.#answers()
+  }
+
+  /** As in a crash: what was committed is there at the next start. */
+  async kill(): Promise<void> {
+    const child = this.#process
+    this.#process = undefined
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill('SIGQUIT')
+    await ended
+  }
+
+  /** Has TLS from then on. */
+  async encrypt({ certificate, key }: CertificateFiles): Promise<void> {
+    for (const [from, name] of [
+      [certificate, 'server.crt'],
+      [key, 'server.key'],
+    ] as const) {
+      const to = path.join(this.directory, 'data', name)
+      await copyFile(from, to)
+      await chmod(to, 0o600)
+      if (isRoot()) await chown(to, NOBODY.uid, NOBODY.gid)
+    }
+    await this.query('ALTER SYSTEM SET ssl = on', 'SELECT pg_reload_conf()')
+  }
+
   /** How to connect, to the tables in that schema. */
   connection(schema = 'public'): PostgresOptions {
-    return { host: this.directory, user: 'stagerd', database: 'postgres', options: `-c search_path=${schema}` }
+    return {
+      host: this.directory,
+      port: this.port,
+      user: 'stagerd',
+      database: 'postgres',
+      options: `-c search_path=${schema}`,
+    }
   }
 
   /** Makes an empty schema. */
   async schema(): Promise<PostgresOptions> {
     const name = `test_${++this.#schemas}`
-    await this.#query(`CREATE SCHEMA ${name}`)
+    await this.query(`CREATE SCHEMA ${name}`)
     return this.connection(name)
   }
 
   async stop(): Promise<void> {
-    if (this.process.exitCode === null && this.process.signalCode === null) {
-      const ended = once(this.process, 'exit')
-      this.process.kill('SIGQUIT')
-      await ended
-    }
+    await this.kill()
     await rm(this.directory, { recursive: true, force: true })
   }
 
   async #answers(): Promise<void> {
     for (let attempt = 0; ; attempt++)
       try {
-        await this.#query('SELECT 1')
+        await this.query('SELECT 1')
         return
       } catch (error) {
-        if (attempt > 600 || this.process.exitCode !== null) throw error
+        if (attempt > 600 || this.#process?.exitCode != null) throw error
         await delay(50)
       }
   }
 
-  async #query(text: string): Promise<void> {
+  /** As the owner of everything, each in a transaction of its own. */
+  async query(...texts: readonly string[]): Promise<void> {
     const client = new pg.Client(this.connection())
     await client.connect()
-    await client.query(text)
+    for (const text of texts) await client.query(text)
     await client.end()
   }
 }

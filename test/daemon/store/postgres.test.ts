@@ -5,21 +5,19 @@ import { migrate as migrateSqlite } from '../../../daemon/store/sqlite/migrate.j
 import { MIGRATIONS } from '../../../daemon/store/sqlite/migrations.js'
 import { assertVersion, PostgresDatabase, type PostgresOptions } from '../../../daemon/store/postgres/database.js'
 import { PostgresStore } from '../../../daemon/store/postgres/store.js'
+import { PostgresWakeups } from '../../../daemon/store/postgres/wakeups.js'
 import type { StoreOptions } from '../../../daemon/store/sql/store.js'
 import { sql } from '../../../daemon/store/sql/work.js'
-import { describeLedger } from '../../contract/ledger.js'
-import { describeNamespaceQuota } from '../../contract/namespace-quota.js'
-import { describeReferences } from '../../contract/references.js'
-import { describeRepositories } from '../../contract/repositories.js'
-import { describeResults } from '../../contract/results.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
-import { describeSecrets } from '../../contract/secrets.js'
+import { describeStore } from '../../contract/store.js'
 import { PostgresServer } from './postgres-server.js'
+import { nodeIdentity, openLedger } from '../../support/fleet/node-ledger.js'
 
 /** All that needs a PostgreSQL, in one file: there is one server in a run of the tests. */
 let server: PostgresServer
 let database: PostgresDatabase
 let tables: PostgresOptions
+let wakeups: PostgresWakeups
 
 beforeAll(async () => {
   server = await PostgresServer.start()
@@ -28,36 +26,30 @@ beforeAll(async () => {
 beforeAll(async () => {
   tables = await server.schema()
   database = await PostgresDatabase.open(tables)
-  return () => database.close()
+  wakeups = await PostgresWakeups.open(tables)
+  return async () => {
+    await wakeups.close()
+    await database.close()
+  }
 })
 
 /** In an order in which nothing refers to what has been deleted. */
-const FILLED = ['webhook_deliveries', 'webhooks', 'stagings', 'pipelines', 'stagers', 'packages', 'policies', 'tokens']
+const FILLED = [
+  ...['webhook_deliveries', 'webhooks', 'stagings', 'nodes', 'pipelines', 'stagers', 'packages', 'policies', 'tokens'],
+  ...['bootstraps', 'cloud_foundry_tasks', 'verifications'],
+]
 
 /** A store without content. Its connections stay open for the next one. */
 async function open(options?: StoreOptions) {
   await database.write(function* () {
     for (const table of FILLED) yield* sql.run(`DELETE FROM ${table}`)
   })
-  return { store: new PostgresStore(database, options), close: () => Promise.resolve() }
+  return { store: new PostgresStore(database, wakeups, options), close: () => Promise.resolve() }
 }
 
-async function make() {
-  const { store, close } = await open()
-  const { packages, stagers, pipelines, policies, ledger, secrets } = store
-  return { packages, stagers, pipelines, policies, ledger, secrets, close }
-}
-
-describeRepositories('the repositories in PostgreSQL', make)
-describeLedger('the ledger in PostgreSQL', make)
-describeSecrets('secrets in PostgreSQL', make)
-describeResults('results in PostgreSQL', open)
-describeNamespaceQuota('quotas in PostgreSQL', open)
-describeReferences('references in PostgreSQL', open)
+describeStore('PostgreSQL', open)
 
 describe('the tables in PostgreSQL', () => {
-  // What is known of the files of a node stays on that node.
-  const OF_A_NODE = ['verifications']
   const TYPES: Readonly<Record<string, string>> = { INTEGER: 'bigint', TEXT: 'text', BLOB: 'bytea' }
 
   it('have the columns of those in SQLite', async () => {
@@ -70,7 +62,6 @@ describe('the tables in PostgreSQL', () => {
          WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite%'`,
       )
       .all()
-      .filter(({ table }) => !OF_A_NODE.includes(table))
       .map(({ table, name, type, required, key }) =>
         [table, name, TYPES[type], required === 1 || key > 0 ? 'NOT NULL' : ''].join(' '),
       )
@@ -103,9 +94,7 @@ describe('the tables in PostgreSQL', () => {
       `SELECT relname AS name FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
        WHERE contype = 'c' AND connamespace = current_schema()::regnamespace`,
     )
-    expect(constraints.map(({ name }) => name).sort()).toEqual(
-      checks.filter((name) => !OF_A_NODE.includes(name)).sort(),
-    )
+    expect(constraints.map(({ name }) => name).sort()).toEqual(checks.sort())
   })
 
   it('are made once, when several nodes start at once, and are kept by the next one', async () => {
@@ -177,7 +166,8 @@ describe('nodes that share a PostgreSQL', () => {
     const submitted = await Promise.all(
       Array.from({ length: 24 }, (_, index) => submit([one!, two!, three!][index % 3]!, `app-${index}`)),
     )
-    const admitAll = async ({ ledger }: PostgresStore) => {
+    const admitAll = async (store: PostgresStore) => {
+      const ledger = await openLedger(store, nodeIdentity(), 60_000)
       const admitted: string[] = []
       for (;;) {
         const next = await ledger.admitNext()
@@ -289,6 +279,16 @@ describe('a transaction in PostgreSQL', () => {
     })
     expect(await impatient.read(() => sql.one('SELECT 1 AS one'))).toEqual({ one: 1 })
     await impatient.close()
+  })
+
+  it('ends with its connection, and nothing else does', async () => {
+    const going = database.read(() => sql.one("SELECT pg_sleep(60), 'to be broken'"))
+    const broken = expect(going).rejects.toMatchObject({ code: 'database-unreachable' })
+    const breaking =
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%to be broken%' AND pid <> pg_backend_pid()"
+    await expect.poll(() => rows(breaking)).toHaveLength(1)
+    await broken
+    expect(await database.read(() => sql.one('SELECT 1 AS one'))).toEqual({ one: 1 })
   })
 
   it('goes on when another node has changed a table, and when the server has closed the connection', async () => {

@@ -15,6 +15,7 @@ import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.j
 import { compileProgram } from '../../support/compile-program.js'
 import { cpuMsOf } from '../../support/cpu-time.js'
 import { temporaryDirectory } from './temporary-directory.js'
+import { nodeLedgerOf } from '../../support/fleet/node-ledger.js'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
@@ -116,7 +117,7 @@ describe('the database', () => {
     forger.close()
   })
 
-  it('lists the stagings that a crash has interrupted', async () => {
+  it('admits a staging again that a crash has interrupted', async () => {
     let store = SqliteStore.open(path)
     const app = await store.packages.create(packageDraft('app', { resource: resource() }))
     const { uuid } = await store.ledger.submit({
@@ -124,15 +125,17 @@ describe('the database', () => {
       pipelineFqn: 'p',
       stagers: [stagerSnapshot('s')],
     })
-    await store.ledger.admitNext()
+    const before = await nodeLedgerOf(store)
+    await before.admitNext()
     const launch = stagerSnapshot('x').uuid
-    await store.ledger.beginLaunch(uuid, { uuid: launch, stagerFqn: 's', step: 0 })
+    await before.beginLaunch(uuid, { uuid: launch, stagerFqn: 's', step: 0 })
     store.close()
 
     store = SqliteStore.open(path)
-    const [interrupted] = await store.ledger.running()
+    const after = await nodeLedgerOf(store)
+    const interrupted = await after.admitNext()
     expect(interrupted).toMatchObject({ uuid, step: 0, launches: [{ uuid: launch, state: 'starting' }] })
-    expect(await store.ledger.abortLaunch(launch)).toMatchObject({ state: 'running', interruptions: 1 })
+    expect(await after.abortLaunch(launch)).toMatchObject({ state: 'running', interruptions: 1 })
     store.close()
   })
 

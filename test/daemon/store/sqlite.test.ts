@@ -2,18 +2,14 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { StoreOptions } from '../../../daemon/store/sql/store.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
-import { describeLedger } from '../../contract/ledger.js'
-import { describeNamespaceQuota } from '../../contract/namespace-quota.js'
-import { describeReferences } from '../../contract/references.js'
-import { describeRepositories } from '../../contract/repositories.js'
-import { describeResults } from '../../contract/results.js'
 import { packageDraft, resource, stagerSnapshot } from '../../contract/samples.js'
-import { describeSecrets } from '../../contract/secrets.js'
+import { describeStore } from '../../contract/store.js'
 import { temporaryDirectory } from './temporary-directory.js'
+import { nodeLedgerOf } from '../../support/fleet/node-ledger.js'
 
-async function open({ packageBytes, history }: StoreOptions = {}) {
+async function open({ packageBytes, history, now }: StoreOptions = {}) {
   const directory = await temporaryDirectory()
-  const store = SqliteStore.open(join(directory.path, 'stagerd.db'), packageBytes, history)
+  const store = SqliteStore.open(join(directory.path, 'stagerd.db'), packageBytes, history, now)
   return {
     directory: directory.path,
     store,
@@ -24,22 +20,12 @@ async function open({ packageBytes, history }: StoreOptions = {}) {
   }
 }
 
-async function make() {
-  const { store, close } = await open()
-  const { packages, stagers, pipelines, policies, ledger, secrets } = store
-  return { packages, stagers, pipelines, policies, ledger, secrets, close }
-}
-
-describeRepositories('the repositories in SQLite', make)
-describeLedger('the ledger in SQLite', make)
-describeSecrets('secrets in SQLite', make)
-describeResults('results in SQLite', open)
-describeNamespaceQuota('quotas in SQLite', open)
-describeReferences('references in SQLite', open)
+describeStore('SQLite', open)
 
 it('the outputs of stagers are in no backup, because they can be made again', async () => {
   const { directory, store, close } = await open()
-  const { packages, ledger, references, backups } = store
+  const { packages, references, backups } = store
+  const ledger = await nodeLedgerOf(store)
   const { uuid: packageUuid } = await packages.create(packageDraft('app', { resource: resource() }))
   await ledger.submit({ packageUuid, pipelineFqn: 'p', stagers: ['one', 'two'].map((name) => stagerSnapshot(name)) })
   let staging = (await ledger.admitNext())!

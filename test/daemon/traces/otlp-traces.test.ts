@@ -5,7 +5,6 @@ import { pino } from 'pino'
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { CleanupStack } from '../../../base/cleanup-stack.js'
 import type { Staging } from '../../../daemon/model/staging.js'
-import { observeEnds } from '../../../daemon/store/observed-ledger.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { openTraces } from '../../../daemon/traces/open-traces.js'
 import { otlpCollector, type OtlpCollector, type Span } from '../../support/otlp-collector.js'
@@ -44,11 +43,11 @@ async function open(variables: Readonly<Record<string, string>> = {}) {
   )
   const traces = await openTraces(process.env, { version: '1.2.3', logger }, undo)
   const ended: Staging[] = []
-  const ledger = observeEnds(store.ledger, (staging) => {
+  const samples = ledgerSamples(store, (staging) => {
     ended.push(staging)
     traces?.ended(staging)
   })
-  return { traces, warnings, ended, samples: ledgerSamples(store, ledger) }
+  return { traces, warnings, ended, samples }
 }
 
 describe('the trace of a staging', () => {

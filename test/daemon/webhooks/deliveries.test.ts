@@ -119,7 +119,7 @@ describe('deliveries', () => {
     const node = await Node.open()
     const receiver = await WebhookReceiver.open()
     const { uuid } = await node.add(receiver.url)
-    const samples = ledgerSamples(node.store, node.store.ledger)
+    const samples = ledgerSamples(node.store, () => undefined)
     // Nobody wakes the deliveries, as if the daemon had died right after the transaction.
     await samples.succeed(PIPELINE)
     await node.die()

@@ -8,7 +8,6 @@ import { OutboundClient } from '../../../daemon/outbound/outbound-client.js'
 import { Seal } from '../../../daemon/secrets/seal.js'
 import { WebhookSecrets } from '../../../daemon/secrets/webhook-secrets.js'
 import { parseNetworks } from '../../../daemon/settings/parse-networks.js'
-import { observeEnds } from '../../../daemon/store/observed-ledger.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import { Deliveries } from '../../../daemon/webhooks/deliveries.js'
 import { DELIVERY_LIMITS, type DeliveryLimits } from '../../../daemon/webhooks/retries.js'
@@ -90,8 +89,10 @@ export class Node {
 
   /** Stagings whose calls name these receivers. */
   samplesOf(notify: readonly Receiver[], namespace?: string) {
-    const ledger = observeEnds(this.store.ledger, () => this.deliveries.wake())
-    return ledgerSamples(this.store, ledger, { notify, ...(namespace === undefined ? {} : { namespace }) })
+    return ledgerSamples(this.store, () => this.deliveries.wake(), {
+      notify,
+      ...(namespace === undefined ? {} : { namespace }),
+    })
   }
 
   get secrets(): WebhookSecrets {

@@ -27,7 +27,7 @@ describe('a killed Engine', () => {
     const { failures } = await release()
     expect(failures.map(({ what }) => what)).toContain('remove the container')
     // The container keeps running without the Engine. Its firewall rules and its files must stay.
-    expect((await runProcess('iptables-save', ['-t', 'filter'])).stdout).toContain(plan.id)
+    expect((await runProcess('iptables-save', ['-t', 'filter'])).stdout).toContain(`-d ${recorder.address}/32`)
     expect(await readFile('/proc/self/mountinfo', 'utf8')).toContain(`${under.stateDirectory}/launches/${plan.id}`)
     await expect(under.isolation.ping()).rejects.toMatchObject({ code: 'engine-down' })
     const again = launch(under.isolation, planOf(under, { shell: 'true', fake: () => Promise.resolve() }), recorder)

@@ -5,7 +5,6 @@ import { createServer, type AddressInfo, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { runProcess } from '../../../base/run-process.js'
-import { bridgeName } from '../../../isolation/host/ownership.js'
 import { Firewall } from '../../../isolation/network/firewall.js'
 import { networkMtu } from '../../../isolation/network/uplink-mtu.js'
 import { launch, planOf, Recorder } from '../../contract/isolation-under-test.js'
@@ -19,20 +18,27 @@ const knock = (...doors: string[]) =>
   `for door in ${doors.join(' ')}; do if timeout 5 nc -w 1 \${door%:*} \${door##*:} </dev/null >/dev/null 2>&1; then echo open; else echo shut; fi; done; `
 const COORDINATOR = 'at=${STAGER_URL#http://}; at=${at%%/*}; '
 
-/** The rules in the format of `iptables-save`. */
-async function rulesOf(launch: string): Promise<string[]> {
-  const { stdout } = await runProcess('iptables-save', ['-t', 'filter'])
-  return stdout.split('\n').filter((line) => line.includes(launch))
+/** The interface of the host with the address of a coordinator. */
+function bridgeOf({ address }: Pick<Recorder, 'address'>): string {
+  const found = Object.entries(networkInterfaces()).find(([, all]) => all?.some((one) => one.address === address))
+  if (!found) throw new Error(`no interface has ${address}`)
+  return found[0]
 }
 
-async function flush(launch: string): Promise<void> {
-  const rules = await rulesOf(launch)
+/** The rules of stagerd in the format of `iptables-save`. The comment of each ends as the name of the bridge does. */
+async function rulesOf(bridge: string): Promise<string[]> {
+  const { stdout } = await runProcess('iptables-save', ['-t', 'filter'])
+  return stdout.split('\n').filter((line) => line.includes(`${bridge.slice(-8)}" -j`))
+}
+
+async function flush(bridge: string): Promise<void> {
+  const rules = await rulesOf(bridge)
   const input = ['*filter', ...rules.map((rule) => rule.replace('-A', '-D')), 'COMMIT', ''].join('\n')
   await runProcess('iptables-restore', ['--noflush', '-w'], { input })
 }
 
-/** The file that says whether IPv6 is disabled on the bridge of a launch. */
-const ipv6Switch = (launch: string) => `/proc/sys/net/ipv6/conf/${bridgeName(launch)}/disable_ipv6`
+/** The file that says whether IPv6 is disabled on a bridge. */
+const ipv6Switch = (bridge: string) => `/proc/sys/net/ipv6/conf/${bridge}/disable_ipv6`
 
 describe('the network of a launch', () => {
   let under: DockerIsolationUnderTest
@@ -95,11 +101,12 @@ describe('the network of a launch', () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
     const { release } = await launch(under.isolation, plan, recorder)
-    const addresses = () => Object.values(networkInterfaces()[bridgeName(plan.id)] ?? {}).map(({ family }) => family)
+    const bridge = bridgeOf(recorder)
+    const addresses = () => Object.values(networkInterfaces()[bridge] ?? {}).map(({ family }) => family)
     expect(addresses()).toEqual(['IPv4'])
-    await writeFile(ipv6Switch(plan.id), '0')
+    await writeFile(ipv6Switch(bridge), '0')
     await vi.waitFor(() => expect(recorder.repairs).toEqual(['firewall rules']), 60_000)
-    expect(await readFile(ipv6Switch(plan.id), 'utf8')).toBe('1\n')
+    expect(await readFile(ipv6Switch(bridge), 'utf8')).toBe('1\n')
     expect(addresses()).toEqual(['IPv4'])
     expect(await release()).toEqual({ failures: [] })
   })
@@ -156,17 +163,18 @@ describe('the network of a launch', () => {
     const { release } = await launch(under.isolation, plan, recorder)
     await vi.waitFor(() => expect(recorder.stdout).toMatch(/^shut\n/), 60_000)
 
-    const before = await rulesOf(plan.id)
+    const bridge = bridgeOf(recorder)
+    const before = await rulesOf(bridge)
     expect(before).toHaveLength(5)
     await vi.waitFor(async () => {
       const before = recorder.stdout.length
-      await flush(plan.id)
+      await flush(bridge)
       // Two answers: the first may be to a connection from before. The guard may restore the rules in between.
       await vi.waitFor(() => expect(recorder.stdout.length).toBeGreaterThan(before + 'open\n'.length), 60_000)
       expect(recorder.stdout).toContain('open\n')
     }, 60_000)
 
-    await vi.waitFor(async () => expect(await rulesOf(plan.id)).toEqual(before), 60_000)
+    await vi.waitFor(async () => expect(await rulesOf(bridge)).toEqual(before), 60_000)
     expect(new Set(recorder.repairs)).toEqual(new Set(['firewall rules']))
     const said = recorder.stdout.length
     await vi.waitFor(() => expect(recorder.stdout.slice(said)).toMatch(/shut\nshut\n$/), 60_000)
@@ -191,11 +199,13 @@ describe('the network of a launch', () => {
     const recorder = new Recorder()
     const plan = planOf(under, { shell: 'sleep 60', fake: () => Promise.resolve() })
     const { release } = await launch(under.isolation, plan, recorder)
-    const ours = await rulesOf(plan.id)
+    const bridge = bridgeOf(recorder)
+    const ours = await rulesOf(bridge)
     expect(ours).toHaveLength(5)
     const gone = (ours[0] ?? '').replaceAll('"', '').replace('-A INPUT', '-D INPUT')
     await runProcess('iptables', ['-w', ...gone.split(' ')])
     expect(await release()).toEqual({ failures: [] })
-    expect(await under.traces()).toEqual([])
+    await under.isolation.sweep(new Set())
+    expect(await rulesOf(bridge)).toEqual([])
   })
 })

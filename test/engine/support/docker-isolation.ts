@@ -60,7 +60,7 @@ export async function dockerIsolation(
     return new DockerIsolation({ owner, stateDirectory, layers, caches, extraFiles, seccomp, ...pool }, engine)
   }
   const isolation = await start()
-  const node = { stateDirectory, nodeId: () => Promise.resolve(owner.nodeId) }
+  const node = { stateDirectory, nodeId: () => Promise.resolve(owner.nodeId), isRunning: true }
   return {
     isolation,
     resources,
@@ -85,7 +85,7 @@ export async function dockerIsolation(
     },
     close: async () => {
       await isolation.sweep(new Set())
-      const left = await leftovers(node, engine)
+      const left = await leftovers({ ...node, isRunning: false }, engine)
       await removeImages(node, engine)
       await rm(stateDirectory, { recursive: true })
       if (left.length > 0) throw new Error(`left behind: ${left.join('; ')}`)

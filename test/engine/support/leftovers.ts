@@ -1,38 +1,50 @@
-import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import Database from 'better-sqlite3'
 import type Docker from 'dockerode'
 import { runProcess } from '../../../base/run-process.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { askEngineForList } from '../../../isolation/engine/engine-lists.js'
-import { bridgeName } from '../../../isolation/host/ownership.js'
+import { bridgeName, bridgePrefix, NETWORK_LABEL } from '../../../isolation/host/ownership.js'
+import { MAX_KEPT } from '../../../isolation/network/networks.js'
 import { figures } from '../../hostile/support/promises.js'
 import type { PrivateDaemon } from './private-daemon.js'
 
-/** The identifiers of a node by which its objects are found. */
-type Node = Pick<PrivateDaemon, 'nodeId' | 'stateDirectory'>
+/** The identifiers of a node by which its objects are found, and whether it may keep networks for launches to come. */
+type Node = Pick<PrivateDaemon, 'nodeId' | 'stateDirectory'> & Partial<Pick<PrivateDaemon, 'isRunning'>>
 
 /**
  * Leftovers of launches and runs of a daemon on this host, one line each, without root images, which are kept on
- * purpose.
+ * purpose. So are, while it runs, a few networks in which nothing is.
  */
 export async function leftovers(daemon: Node, engine: Docker = connectEngine()): Promise<string[]> {
   const node = await daemon.nodeId()
   const filters = { label: [`io.stagerd.node=${node}`] }
   const containers = await askEngineForList('list its containers', () => engine.listContainers({ all: true, filters }))
-  const networks = await engine.listNetworks({ filters })
+  const networks = await askEngineForList('list its networks', () => engine.listNetworks({ filters }))
+  const kept = daemon.isRunning ? await keptOf(node, networks) : []
+  const isKept = (line: string) => kept.some(({ id, bridge }) => line.includes(id) || line.includes(bridge))
   const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')
   const rules = await Promise.all([rulesOf('iptables-save'), rulesOf('ip6tables-save')])
   const scratch = await readdir(path.join(daemon.stateDirectory, 'launches')).catch(() => [])
-  return [
+  const left = [
     ...containers.map(({ Id }) => `container ${Id}`),
     ...networks.map(({ Name }) => `network ${Name}`),
-    ...(await linksOf(daemon)).map((name) => `link ${name}`),
+    ...(await linksOf(node)).map((name) => `link ${name}`),
     ...mounts.filter((line) => line.includes(daemon.stateDirectory)).map((line) => `mount ${line}`),
     ...rules.flat().filter((line) => line.includes(`:${node.slice(0, 8)}:`)),
     ...scratch.map((name) => `scratch ${name}`),
   ]
+  return left.filter((line) => line.startsWith('container') || !isKept(line))
+}
+
+/** The networks that it may keep: those without a container, up to their number. */
+async function keptOf(node: string, networks: readonly Docker.NetworkInspectInfo[]) {
+  const found = networks.map(({ Labels }) => {
+    const id = Labels?.[NETWORK_LABEL] ?? 'none'
+    return { id, bridge: bridgeName({ nodeId: node }, id) }
+  })
+  const ports = await Promise.all(found.map(({ bridge }) => readdir(`/sys/class/net/${bridge}/brif`).catch(() => [''])))
+  return found.filter((_, index) => ports[index]?.length === 0).slice(0, MAX_KEPT)
 }
 
 /** Counts a check that nothing is left of this daemon. Throws if something is. */
@@ -47,21 +59,9 @@ export async function removeImages(daemon: Node, engine: Docker = connectEngine(
   for (const { Id } of images) await engine.getImage(Id).remove({ force: true })
 }
 
-/**
- * The bridges of launches of this daemon. A link says nothing of its node, so that only those of launches in the database are
- * found: not those of containers ahead that were never used, and none where there is no database.
- */
-async function linksOf({ stateDirectory }: Node): Promise<string[]> {
-  const file = path.join(stateDirectory, 'stagerd.db')
-  if (!existsSync(file)) return []
-  const database = new Database(file, { readonly: true })
-  try {
-    const launches = database.prepare('SELECT uuid FROM launches').pluck().all() as string[]
-    const bridges = new Set(launches.map(bridgeName))
-    return (await readdir('/sys/class/net')).filter((name) => bridges.has(name))
-  } finally {
-    database.close()
-  }
+/** The bridges of this node, also those that the Engine has forgotten. */
+async function linksOf(nodeId: string): Promise<string[]> {
+  return (await readdir('/sys/class/net')).filter((name) => name.startsWith(bridgePrefix({ nodeId })))
 }
 
 async function rulesOf(program: string): Promise<string[]> {

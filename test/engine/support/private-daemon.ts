@@ -10,6 +10,7 @@ import { Agent, request } from 'undici'
 import type { Package, UploadedResource } from '../../../daemon/documents/package.js'
 import type { Stager, StagerDraft } from '../../../daemon/documents/stager.js'
 import type { LogLine, Staging, StagingDraft } from '../../../daemon/documents/staging.js'
+import { patience } from '../../support/lost-time.js'
 import { ON_DISK } from './on-disk.js'
 
 export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
@@ -63,12 +64,16 @@ export class PrivateDaemon {
     return this.#process?.pid ?? 0
   }
 
+  get isRunning(): boolean {
+    return this.#process?.exitCode === null && this.#process.signalCode === null
+  }
+
   /** Starts it again on the same state, after its end, from now on with these flags. */
   async restart(flags = this.#flags): Promise<void> {
     this.#flags = flags
     this.spawn()
     await until('the daemon answers', async () => {
-      if (this.#process?.exitCode !== null) throw new Error(`stagerd ended: ${await this.log()}`)
+      if (this.#hasEnded) throw new Error(`stagerd ended: ${await this.log()}`)
       return (await this.call('GET', '/healthz').catch(() => undefined))?.status === 200
     })
   }
@@ -97,8 +102,7 @@ export class PrivateDaemon {
 
   /** Resolves when its process has ended. */
   async gone(): Promise<void> {
-    const child = this.#process
-    if (child && child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    if (this.#process && !this.#hasEnded) await once(this.#process, 'exit')
   }
 
   /** Sends SIGKILL. */
@@ -215,9 +219,10 @@ export class PrivateDaemon {
    * is waited for. The log also ends when the daemon is killed.
    */
   async ended(uuid: string, deadlineMs = 90_000): Promise<Staging> {
-    const began = Date.now()
+    const deadline = Date.now() + patience(deadlineMs)
     const log = `/v1/stagings/${uuid}/log?follow=true`
-    const followed = await this.call('GET', log, undefined, AbortSignal.timeout(deadlineMs)).catch(() => undefined)
+    const signal = AbortSignal.timeout(deadline - Date.now())
+    const followed = await this.call('GET', log, undefined, signal).catch(() => undefined)
     let staging: Staging | undefined
     await until(
       `staging ${uuid} has ended`,
@@ -225,7 +230,7 @@ export class PrivateDaemon {
         staging = await this.ask<Staging>('GET', `/v1/stagings/${uuid}`)
         return staging.state !== 'queued' && staging.state !== 'running'
       },
-      began + deadlineMs - Date.now(),
+      deadline - Date.now(),
     )
     if (followed?.status !== 200) await this.lines(uuid)
     return staging!
@@ -250,10 +255,15 @@ export class PrivateDaemon {
     })
   }
 
+  /** Also when it was never started. */
+  get #hasEnded(): boolean {
+    const { exitCode, signalCode } = this.#process ?? { exitCode: 0, signalCode: null }
+    return exitCode !== null || signalCode !== null
+  }
+
   async #end(signal: NodeJS.Signals): Promise<void> {
-    const child = this.#process
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
-    child.kill(signal)
+    if (this.#hasEnded) return
+    this.#process?.kill(signal)
     await this.gone()
   }
 }
@@ -271,9 +281,10 @@ export async function until(
   deadlineMs = 90_000,
 ): Promise<void> {
   const began = Date.now()
+  const limit = patience(deadlineMs)
   while (!(await condition())) {
     const waited = Date.now() - began
-    if (waited > deadlineMs) throw new Error(`waited in vain until ${what}`)
+    if (waited > limit) throw new Error(`waited in vain until ${what}`)
     // Questions in quick succession take the processor from what is waited for.
     await delay(Math.min(Math.max(20, waited / 20), 200))
   }

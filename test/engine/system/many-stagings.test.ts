@@ -18,10 +18,10 @@ const SEED = Number(LAW_SEED ?? Date.now() % 1_000_000)
 const AT_ONCE = 8
 
 /**
- * Resident memory at most, in MiB. V8 looks through all of its heap when that is 2.5 times what was in use (decision 11): of 135
- * MiB, at 340. Node.js and its libraries take 110 more. A launch that leaves 4 KiB exceeds it in a soak of two hours.
+ * Resident memory at most, in MiB. V8 looks through all of its heap when that is 2.5 times what was in use (decision 11): of 70
+ * MiB, at 175. Node.js and its libraries take 110 more. A launch that leaves 4 KiB exceeds it in a soak of two hours.
  */
-const MEMORY_BOUND_MIB = 520
+const MEMORY_BOUND_MIB = 380
 /** The Engine serves others at the same time. */
 const ENGINE_ALLOWANCE = 40
 

@@ -55,14 +55,22 @@ it('a package is staged with its data in an object store, also by a node that ha
   const bucket = await Bucket.open({ ...server.options, prefix: 'node/' })
   const inBucket = await bucket.get(objectKey(resource!.digest.replace('sha256:', '')))
   expect((await buffer(inBucket!.body)).equals(await daemon.download(app))).toBe(true)
+  const logs: string[] = []
+  for await (const { key } of bucket.list('logs/')) logs.push(key)
+  expect(logs).toHaveLength(1)
   bucket.close()
+  const log = async () => (await daemon.stagectl('staging', 'logs', logs[0]!.split('/')[1]!)).stdout
+  const before = await log()
+  expect(before).toContain('Staging is complete.')
 
   await daemon.kill()
+  await rm(path.join(daemon.stateDirectory, 'logs'), { recursive: true })
   await rm(path.join(daemon.stateDirectory, 'blob-cache'), { recursive: true })
   await rm(path.join(daemon.stateDirectory, 'layers'), { recursive: true })
   await daemon.restart()
   const again = await stage('--no-reuse')
   expect(again, again.stderr).toMatchObject({ exitCode: 0 })
+  expect(await log()).toBe(before)
 
   await server.kill()
   await expect(daemon.upload(file('stages.tar.gz'))).rejects.toThrow(/upload: 503 .*object-store-unavailable/s)

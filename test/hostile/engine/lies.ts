@@ -6,6 +6,8 @@ export interface LyingEngine extends Lie {
   readonly lie: string
   /** Also in ./scripts/test, which has no time for all of them. */
   readonly always?: true
+  /** Whether the launch must have a way out: otherwise it may have the network of an earlier one. */
+  readonly egress?: true
   /** The states of the launches, and the cause if the staging fails. */
   readonly must: { readonly launches: readonly string[]; readonly cause?: Cause }
 }
@@ -58,9 +60,10 @@ export const LYING_ENGINES: readonly LyingEngine[] = [
     instead: CLOSING,
     must: AGAIN,
   },
-  { lie: 'fails to make a network', route: /^POST \/networks\/create$/, instead: CLOSING, must: AGAIN },
+  { lie: 'fails to make a network', egress: true, route: /^POST \/networks\/create$/, instead: CLOSING, must: AGAIN },
   {
     lie: 'makes a network, and says that it has failed',
+    egress: true,
     route: /^POST \/networks\/create$/,
     alter: () => '{"message":"lost"}',
     must: AGAIN,
@@ -80,7 +83,7 @@ export const LYING_ENGINES: readonly LyingEngine[] = [
   { lie: 'fails to freeze', route: /^POST \/containers\/[^/]+\/pause$/, instead: CLOSING, must: AGAIN },
   { lie: 'fails to thaw', route: /^POST \/containers\/[^/]+\/unpause$/, instead: CLOSING, must: AGAIN },
   { lie: 'fails to remove', route: /^DELETE \/containers\//, instead: CLOSING, must: ONCE },
-  { lie: 'fails to remove a network', route: /^DELETE \/networks\//, instead: CLOSING, must: ONCE },
+  { lie: 'fails to remove a network', egress: true, route: /^DELETE \/networks\//, instead: CLOSING, must: ONCE },
   { lie: 'is slow', route: /./, times: Infinity, afterMs: 200, must: ONCE },
   {
     lie: 'never gives a container again',

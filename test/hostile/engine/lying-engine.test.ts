@@ -38,7 +38,9 @@ beforeAll(async () => {
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   const program = await stagerTarball(path.join(directory, 'program.tar.gz'), { stage: STAGE })
   await daemon.addPackage(program, 'program', { dependencies: 'os.linux' })
-  await daemon.addStager({ name: 'stage', package: 'package::/::program', start_command: './stage' })
+  const stager = { package: 'package::/::program', start_command: './stage' }
+  await daemon.addStager({ ...stager, name: 'stage' })
+  await daemon.addStager({ ...stager, name: 'stage-out', allow_egress: true })
   const app = await tarballOf(path.join(directory, 'app.tar.gz'), { 'index.html': 'hello' })
   resource = (await daemon.upload(app)).sha256
   await staged('honest')
@@ -59,9 +61,9 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-async function staged(name: string): Promise<Staging> {
+async function staged(name: string, pipeline = 'stage'): Promise<Staging> {
   await daemon.ask('POST', '/v1/packages', { namespace: '/', name, resource, state: 'uploaded' })
-  const { uuid } = await daemon.submit(name, 'stage', { reuse: false })
+  const { uuid } = await daemon.submit(name, pipeline, { reuse: false })
   const staging = await daemon.ended(uuid)
   ended.push(staging)
   return staging
@@ -76,7 +78,8 @@ const mountsOfHost = () =>
 it.each(engines)('an Engine that $lie', async (lying) => {
   const { lie, must } = lying
   proxy.tell(lying)
-  const { state, failure, launches } = await staged(`app-${lie.replaceAll(/[^a-z]+/g, '-')}`)
+  const name = `app-${lie.replaceAll(/[^a-z]+/g, '-')}`
+  const { state, failure, launches } = await staged(name, lying.egress ? 'stage-out' : 'stage')
   // A network is removed after the end of the staging.
   await expect.poll(() => proxy.told).toBeGreaterThan(0)
   proxy.tell(undefined)

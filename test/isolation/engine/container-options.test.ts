@@ -5,6 +5,7 @@ import { containerOptions } from '../../../isolation/engine/container-options.js
 
 const owner = { nodeId: '11111111-1111-4111-8111-111111111111', installDirectory: '/opt/stagerd' }
 const id = '5a0f2f43-7a51-4c43-8f0b-1d3a5c7e9b11'
+const network = '7d0f4f0e-6c4b-4f0a-9d3c-2b1f6a5e4d3c'
 const optionsOf = (egress: boolean, hostPort?: number) =>
   containerOptions(owner, {
     id,
@@ -17,7 +18,7 @@ const optionsOf = (egress: boolean, hostPort?: number) =>
     limits: { memoryBytes: 256 << 20, cpus: 1.5, pids: 100, diskBytes: 1 << 30, timeoutMs: 600_000 },
     coordinatorPort: 4000,
     image: 'stagerd/root:abc',
-    network: `stagerd-${id}`,
+    network,
     environment: { STAGER_URL: 'http://198.18.0.1:4000/x' },
     stagerfs: '/var/lib/stagerd/launches/x/merged',
     cache: '/var/lib/stagerd/launches/x/cache',
@@ -75,11 +76,12 @@ describe('a container', () => {
     })
   })
 
-  it('has the labels of its node and launch', () => {
+  it('has the labels of its node, launch and network', () => {
     expect(optionsOf(false).Labels).toEqual({
       'io.stagerd.node': owner.nodeId,
       'io.stagerd.install': '/opt/stagerd',
       'io.stagerd.launch': id,
+      'io.stagerd.network': network,
     })
   })
 })

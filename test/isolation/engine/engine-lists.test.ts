@@ -28,6 +28,7 @@ const sweeperOf = (engine: Docker, stateDirectory: string) =>
     owner,
     stateDirectory,
     firewall: { removeWhere: () => Promise.resolve([]) },
+    networks: { userOf: () => undefined, keeps: () => false, removeKept: () => Promise.resolve() },
     caches: { tidy: () => Promise.resolve() },
   })
 

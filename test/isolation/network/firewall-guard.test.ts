@@ -116,6 +116,44 @@ describe('the firewall guard', () => {
     await guard.remove(plan('a'), never)
   })
 
+  it('leaves rules that are in force as they are, and reports to whoever has asked last', async () => {
+    await guard.add(plan('a'), eventsOf('first'), never)
+    const adding = vi.spyOn(firewall, 'add')
+    await guard.add(plan('a'), eventsOf('second'), never)
+    expect(adding).not.toHaveBeenCalled()
+    firewall.there.clear()
+    await vi.waitFor(() => expect(told).toEqual(['second restored']), 10_000)
+    expect([guard.report('a', eventsOf('third')), guard.report('b', eventsOf('third'))]).toEqual([true, false])
+    firewall.there.clear()
+    await vi.waitFor(() => expect(told).toEqual(['second restored', 'third restored']), 10_000)
+    await guard.remove(plan('a'), never)
+  })
+
+  it('sets rules again that it is restoring at that moment', async () => {
+    await guard.add(plan('a'), eventsOf('a'), never)
+    let goOn = (): void => undefined
+    firewall.slow = new Promise((resolve) => (goOn = resolve))
+    const adding = vi.spyOn(firewall, 'add')
+    firewall.there.clear()
+    await vi.waitFor(() => expect(adding).toHaveBeenCalledTimes(1), 10_000)
+    const added = guard.add(plan('a'), eventsOf('a'), never)
+    goOn()
+    await added
+    expect(adding).toHaveBeenCalledTimes(2)
+    await guard.remove(plan('a'), never)
+  })
+
+  it('replaces the rules of another plan, and restores those of the earlier one no more', async () => {
+    await guard.add(plan('a'), eventsOf('a'), never)
+    const adding = vi.spyOn(firewall, 'add')
+    const other = { ...plan('a'), coordinatorPort: 2 }
+    await guard.add(other, eventsOf('a'), never)
+    firewall.there.clear()
+    await vi.waitFor(() => expect(told).toEqual(['a restored']), 10_000)
+    expect(adding.mock.calls.map(([{ coordinatorPort }]) => coordinatorPort)).toEqual([2, 2])
+    await guard.remove(plan('a'), never)
+  })
+
   it('does not guard rules that could not be set', async () => {
     firewall.broken = new Error('no iptables')
     await expect(guard.add(plan('a'), eventsOf('a'), never)).rejects.toThrow('no iptables')

@@ -2,11 +2,11 @@ import { linesOf } from '../../base/lines-of.js'
 import type { UnixHttp } from './unix-http.js'
 
 /**
- * Records when networks are removed, from the events of the Engine: polling would slow the measured work down.
+ * Records when containers are removed, from the events of the Engine: polling would slow the measured work down.
  *
  * LIFECYCLE: `watch`, then `close`.
  */
-export class NetworkDestroyEvents {
+export class ContainerDestroyEvents {
   readonly #destroyed = new Map<string, number>()
   readonly #waiting = new Map<string, (at: number) => void>()
   readonly #close: () => void
@@ -16,13 +16,13 @@ export class NetworkDestroyEvents {
     void this.#read(lines)
   }
 
-  static async watch(engine: UnixHttp): Promise<NetworkDestroyEvents> {
-    const filters = encodeURIComponent(JSON.stringify({ type: ['network'], event: ['destroy'] }))
+  static async watch(engine: UnixHttp): Promise<ContainerDestroyEvents> {
+    const filters = encodeURIComponent(JSON.stringify({ type: ['container'], event: ['destroy'] }))
     const events = await engine.open('GET', `/events?filters=${filters}`)
-    return new NetworkDestroyEvents(linesOf(events), () => events.destroy())
+    return new ContainerDestroyEvents(linesOf(events), () => events.destroy())
   }
 
-  /** Waits for the removal of a network. Returns its time, as of `performance.now()`. */
+  /** Waits for the removal of a container. Returns its time, as of `performance.now()`. */
   destroyedAt(name: string): Promise<number> {
     const at = this.#destroyed.get(name)
     if (at !== undefined) return Promise.resolve(at)

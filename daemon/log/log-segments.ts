@@ -1,0 +1,62 @@
+import { isUuid } from '../../base/identifiers.js'
+import type { StoredObject } from '../store/s3/bucket.js'
+
+/**
+ * The objects of one log:
+ *
+ *   logs/<staging>/<writer>-<first>    lines from number `first` on
+ *
+ * `writer` counts those who have continued the log, from 1. What a later one has written counts from its first line on: lines of
+ * an earlier writer with these numbers come from a node that went on when it should not, and are left out. So one object that
+ * begins with line 1 replaces all others of earlier writers at once.
+ *
+ * An object that is complete, and with it the log, ends with `END`.
+ */
+export interface Segment {
+  readonly key: string
+  readonly writer: number
+  readonly first: number
+  readonly etag: string
+  readonly length: number
+}
+
+/** What all names begin with. */
+export const LOGS = 'logs/'
+/** No line of a log: whoever reads lines leaves it out. */
+export const END = '{"end":true}\n'
+
+const KEY = /^logs\/([0-9a-f-]{36})\/([0-9]{6})-([0-9]{15})$/
+
+export const logPrefix = (staging: string) => `${LOGS}${staging}/`
+export const segmentKey = (staging: string, writer: number, first: number) =>
+  `${logPrefix(staging)}${String(writer).padStart(6, '0')}-${String(first).padStart(15, '0')}`
+
+/** Undefined for an object that is no part of a log. */
+export function parseSegment({
+  key,
+  etag,
+  length,
+}: StoredObject): (Segment & { readonly staging: string }) | undefined {
+  const [, staging = '', writer, first] = KEY.exec(key) ?? []
+  if (!isUuid(staging)) return undefined
+  return { staging, key, writer: Number(writer), first: Number(first), etag, length }
+}
+
+/** The parts of a log in their order, each with the number before which its lines count. */
+export function partsOf(
+  segments: readonly Segment[],
+): readonly (Segment & { readonly before: number; readonly next: number })[] {
+  const firstOf = (writer: number) =>
+    Math.min(...segments.filter((one) => one.writer === writer).map(({ first }) => first))
+  const starts = [...new Set(segments.map(({ writer }) => writer))].map((writer) => ({
+    writer,
+    first: firstOf(writer),
+  }))
+  const limitOf = (writer: number) =>
+    Math.min(Infinity, ...starts.filter((one) => one.writer > writer).map(({ first }) => first))
+  const parts = segments
+    .map((one) => ({ ...one, before: limitOf(one.writer) }))
+    .filter(({ first, before }) => first < before)
+    .sort((a, b) => a.first - b.first || a.writer - b.writer)
+  return parts.map((one, index) => ({ ...one, next: parts[index + 1]?.first ?? Infinity }))
+}

@@ -1,0 +1,170 @@
+import { open, rename } from 'node:fs/promises'
+import type { Logger } from 'pino'
+import { errnoOf } from '../../base/errors.js'
+import { parsePiece, type StoredLine } from './log-file.js'
+import { readLog } from './log-reader.js'
+import { END, LOGS, logPrefix, parseSegment, partsOf, segmentKey, type Segment } from './log-segments.js'
+import { LogUpload, type LogObjects, type UploadedLog } from './log-upload.js'
+
+export interface SharedLog {
+  /** Changes with its lines. */
+  readonly version: string
+  readonly segments: readonly Segment[]
+}
+
+const NEWLINE = 0x0a
+const WAIT_MS = 10_000
+const END_BYTES = Buffer.from(END)
+
+/**
+ * The logs of all nodes, as objects of the store that they share (log-segments.ts).
+ *
+ * INVARIANTS
+ * - A log that is continued goes on after the last line in the store. The file of a node that has written that line itself may
+ *   have more, and is kept then; otherwise it is replaced by what is in the store.
+ */
+export class SharedLogs {
+  readonly #stop = new AbortController()
+
+  constructor(
+    private readonly objects: LogObjects,
+    private readonly logger: Pick<Logger, 'warn'>,
+    /** How long a staging waits at most for an object store that does not answer, in milliseconds. */
+    private readonly waitMs = WAIT_MS,
+  ) {}
+
+  /** Nothing is tried again any more. */
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  /**
+   * To be called before the file is opened for writing.
+   *
+   * @param isNew whether no other node can have written lines that matter
+   */
+  async begin(staging: string, file: string, isNew: boolean): Promise<LogUpload> {
+    const { segments } = isNew ? { segments: [] } : await this.find(staging)
+    if (segments.length === 0) return this.#newUpload({ staging, file, writer: 1, since: 0 })
+    const writer = Math.max(...segments.map((one) => one.writer)) + 1
+    const since = await this.#prepare(segments, file)
+    // From now on, what an earlier writer adds counts for nothing.
+    await this.objects.put(segmentKey(staging, writer, since + 1), Buffer.alloc(0))
+    return this.#newUpload({ staging, file, writer, since })
+  }
+
+  /** Returns the number of the last line in the store. The file has that line and all before it then. */
+  async #prepare(segments: readonly Segment[], file: string): Promise<number> {
+    let last: StoredLine | undefined
+    const begin = partsOf(segments).at(-1)?.first ?? 1
+    for await (const lines of this.read(segments, begin - 1)) last = lines.at(-1) ?? last
+    if (!last) return 0
+    if (!(await hasLine(file, last))) await this.#fetch(segments, file)
+    return last.seq
+  }
+
+  /** Makes the file of a log that this node does not have; false if there are no lines of it. */
+  async fetch(staging: string, file: string): Promise<boolean> {
+    const { segments } = await this.find(staging)
+    if (segments.length === 0) return false
+    await this.#fetch(segments, file)
+    return true
+  }
+
+  async #fetch(segments: readonly Segment[], file: string): Promise<void> {
+    const temporary = `${file}.new`
+    const handle = await open(temporary, 'w')
+    const pieces = this.read(segments, 0)
+    try {
+      let next = await pieces.next()
+      for (; next.done !== true; next = await pieces.next())
+        await handle.appendFile(next.value.map(({ json }) => `${json}\n`).join(''))
+      if (next.value === 'replaced') throw new Error('a log was replaced while it was read')
+    } finally {
+      await pieces.return('open')
+      await handle.close()
+    }
+    await rename(temporary, file)
+  }
+
+  /** A log whose file is complete, and that no other node has written. Never rejects. */
+  async shareWhole(staging: string, file: string): Promise<void> {
+    await this.#newUpload({ staging, file, writer: 1, since: 0 }).finish(true)
+  }
+
+  #newUpload(log: Omit<UploadedLog, 'waitMs'>): LogUpload {
+    return new LogUpload(this.objects, { ...log, waitMs: this.waitMs }, this.logger, this.#stop.signal)
+  }
+
+  async find(staging: string): Promise<SharedLog> {
+    const segments: Segment[] = []
+    for await (const object of this.objects.list(logPrefix(staging))) {
+      const segment = parseSegment(object)
+      if (segment) segments.push(segment)
+    }
+    return { segments, version: segments.map(({ key, etag, length }) => `${key} ${etag} ${length}`).join('\n') }
+  }
+
+  /**
+   * The lines after `since`, in pieces, each once and in order. Reading ends where a part was `replaced` meanwhile: the next
+   * `find` shows what is in its place. Otherwise it tells whether the log is `complete`.
+   */
+  async *read(
+    segments: readonly Segment[],
+    since: number,
+  ): AsyncGenerator<readonly StoredLine[], 'complete' | 'open' | 'replaced'> {
+    let last = since
+    let isComplete = false
+    for (const { key, before, next } of partsOf(segments)) {
+      if (next <= last + 1) continue
+      const found = await this.objects.get(key)
+      if (!found) return 'replaced'
+      let rest: Buffer = Buffer.alloc(0)
+      try {
+        for await (const chunk of found.body as AsyncIterable<Buffer>) {
+          const read = Buffer.concat([rest, chunk])
+          const end = read.lastIndexOf(NEWLINE) + 1
+          rest = read.subarray(end)
+          if (end === 0) continue
+          isComplete = read.subarray(Math.max(0, end - END.length), end).equals(END_BYTES)
+          const lines = parsePiece(read.subarray(0, end)).lines.filter(({ seq }) => {
+            if (seq <= last || seq >= before) return false
+            last = seq
+            return true
+          })
+          if (lines.length > 0) yield lines
+        }
+      } finally {
+        found.body.destroy()
+      }
+    }
+    return isComplete ? 'complete' : 'open'
+  }
+
+  async list(): Promise<ReadonlyMap<string, { readonly length: number; readonly modifiedAt: Date }>> {
+    const found = new Map<string, { length: number; modifiedAt: Date }>()
+    for await (const object of this.objects.list(LOGS)) {
+      const staging = parseSegment(object)?.staging
+      if (staging === undefined) continue
+      const { length, modifiedAt } = found.get(staging) ?? { length: 0, modifiedAt: new Date(0) }
+      const later = Math.max(modifiedAt.getTime(), object.lastModified.getTime())
+      found.set(staging, { length: length + object.length, modifiedAt: new Date(later) })
+    }
+    return found
+  }
+
+  async delete(staging: string): Promise<void> {
+    for (const { key } of (await this.find(staging)).segments) await this.objects.remove(key)
+  }
+}
+
+async function hasLine(path: string, line: StoredLine): Promise<boolean> {
+  const source = { file: path, isComplete: () => Promise.resolve(true), onChange: () => () => undefined }
+  const options = { since: line.seq - 1, follow: false, signal: new AbortController().signal }
+  try {
+    for await (const [first] of readLog(source, options)) return first?.seq === line.seq && first.json === line.json
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+  return false
+}

@@ -1,0 +1,24 @@
+import { messageOf } from '../../base/errors.js'
+import type { Finding } from '../../isolation/isolation.js'
+import type { SqlStore } from '../store/sql/store.js'
+
+const subject = 'database'
+
+/**
+ * What `node doctor` says of the database.
+ *
+ * @param rest what can only be found while it answers
+ */
+export async function databaseFindings(
+  database: Pick<SqlStore, 'ping' | 'server'>,
+  rest: () => Promise<readonly Finding[]>,
+): Promise<readonly Finding[]> {
+  try {
+    await database.ping()
+  } catch (error) {
+    return [{ subject, verdict: 'bad', message: messageOf(error).replace(/\.$/, '') }]
+  }
+  const answers: readonly Finding[] =
+    database.server === undefined ? [] : [{ subject, verdict: 'good', message: `${database.server} answers` }]
+  return [...answers, ...(await rest())]
+}

@@ -1,0 +1,50 @@
+import type { FleetNode, NodeIdentity, NodeState, Term } from '../model/node.js'
+
+/**
+ * The nodes that share the database, and their terms. Every method is one transaction, unless it says otherwise.
+ *
+ *   openTerm ──> open ──renewTerm──> open …
+ *                  └──closeTerm, openTerm of the same node, endOverdue of any node──> ended
+ *
+ * INVARIANTS
+ * - A node has at most one open term. A term that has ended is never open again.
+ * - A running staging is owned by an open term, or by none: the transaction that ends a term gives up its stagings. Then
+ *   the next node that admits one goes on with them.
+ * - Whether a lease is over, the clock of the database says alone.
+ */
+export interface NodeRepository {
+  /**
+   * Begins a term, and ends the earlier one of this node: the lock of its state directory has shown that no process of it is left.
+   *
+   * @param leaseMs how long it lasts unless it is renewed, in milliseconds. Default: for ever, for a node that has the database
+   *   to itself: then the terms of all nodes are ended
+   */
+  openTerm(node: NodeIdentity & { readonly state?: NodeState }, leaseMs?: number): Promise<OpenedTerm>
+  /** Lets the lease last so many milliseconds from now, also if it was over already. Throws `Conflict` (`lease-lost`) if the term has ended. */
+  renewTerm(term: Term, leaseMs: number): Promise<Renewal>
+  /** Idempotent. */
+  closeTerm(term: Term): Promise<void>
+  /** Ends the terms whose lease is over, in a transaction each. Returns how many running stagings have no owner now. */
+  endOverdue(): Promise<number>
+
+  /** By name. */
+  list(): Promise<readonly FleetNode[]>
+  /** By UUID or name. Throws `NotFound` (`node-not-found`), `Conflict` (`node-ambiguous`). */
+  get(node: string): Promise<FleetNode>
+  /** The node obeys when it renews its term, or is woken. Throws what `get` throws. */
+  setState(node: string, state: NodeState): Promise<FleetNode>
+  /** Forgets a node. Throws `Conflict` (`node-alive`) if it has an open term, and what `get` throws. */
+  remove(node: string): Promise<FleetNode>
+}
+
+export interface OpenedTerm extends Term {
+  /** How many running stagings have no owner now. */
+  readonly interrupted: number
+}
+
+/** What a node learns when it renews its term. */
+export interface Renewal {
+  readonly state: NodeState
+  /** UUIDs of its running stagings that are to be cancelled. */
+  readonly cancelled: readonly string[]
+}

@@ -1,0 +1,109 @@
+import { open, readFile } from 'node:fs/promises'
+import { rootCertificates, type ConnectionOptions } from 'node:tls'
+import { BadInput, messageOf, Unavailable } from '../../../base/errors.js'
+import type { PostgresOptions } from './database.js'
+
+/** Those of others than the owner. */
+const OTHERS = 0o077
+
+export interface PostgresServerSettings {
+  /** A name, an address, or the directory of a Unix socket. */
+  readonly host: string
+  readonly port: number
+  readonly name: string
+  readonly user: string
+  /** A file. */
+  readonly password: string | undefined
+  readonly tls: 'verify-full' | 'verify-ca' | 'require' | 'disable'
+  /** Files, in PEM. */
+  readonly authorities: string | undefined
+  readonly certificate: string | undefined
+  readonly key: string | undefined
+  readonly connections: number
+}
+
+/**
+ * How to connect, of the settings. Nothing is left to the variables of the environment that `pg` looks at: `PGPASSWORD`,
+ * `PGSSLMODE` and others.
+ *
+ * Messages repeat nothing of the content of files. Throws `BadInput` (`bad-settings`).
+ *
+ * @param authorities certificates that are trusted beside those of Node.js, in PEM, unless the settings name others
+ */
+export async function connectionOf(
+  settings: PostgresServerSettings,
+  authorities: string | undefined,
+): Promise<PostgresOptions> {
+  const { host, port, name: database, user, connections: max, password: file } = settings
+  if (file !== undefined) await readPassword(file)
+  // Never undefined: the library would look for one elsewhere.
+  const password = async () => {
+    if (file === undefined) return ''
+    // What was right at the start, and is not any more, is no fault of a request.
+    return await readPassword(file).catch((cause: unknown) => {
+      throw new Unavailable('postgresql-refused', messageOf(cause), { cause })
+    })
+  }
+  return { host, port, database, user, max, password, ssl: await tlsOf(settings, authorities) }
+}
+
+async function tlsOf(
+  { host, tls, authorities: caFile, certificate, key }: PostgresServerSettings,
+  authorities: string | undefined,
+): Promise<ConnectionOptions | false> {
+  if ((certificate === undefined) !== (key === undefined))
+    throw new BadInput('bad-settings', 'Set both postgresql-certificate and postgresql-key, or neither.')
+  // PostgreSQL has no TLS on a Unix socket.
+  if (tls === 'disable' || host.startsWith('/')) return false
+  const given = caFile === undefined ? undefined : await readPem(caFile, 'authorities of PostgreSQL')
+  const ca = given ?? (authorities === undefined ? undefined : [...rootCertificates, authorities])
+  return {
+    // For an address, which no server name can be, the library would compare the certificate with "localhost".
+    host,
+    rejectUnauthorized: tls !== 'require',
+    ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
+    ...(ca === undefined ? {} : { ca }),
+    ...(certificate === undefined ? {} : { cert: await readPem(certificate, 'certificate for PostgreSQL') }),
+    ...(key === undefined ? {} : { key: await readPrivate(key, 'key for PostgreSQL') }),
+  }
+}
+
+async function readPassword(file: string): Promise<string> {
+  const text = (await readPrivate(file, 'password of PostgreSQL')).replace(/\r?\n$/, '')
+  if (text === '' || /[\r\n\0]/.test(text))
+    throw new BadInput('bad-settings', `${file} must have one line: the password of PostgreSQL.`)
+  return text
+}
+
+async function readPem(file: string, what: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw unreadable(what, error)
+  })
+  if (!text.includes('-----BEGIN CERTIFICATE-----'))
+    throw new BadInput('bad-settings', `${file} contains no certificate: it must be a PEM file with the ${what}.`)
+  return text
+}
+
+/** Throws also if others than the owner may read it. */
+async function readPrivate(file: string, what: string): Promise<string> {
+  let text: string
+  let mode: number
+  try {
+    const handle = await open(file, 'r')
+    try {
+      mode = (await handle.stat()).mode
+      text = await handle.readFile('utf8')
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    throw unreadable(what, error)
+  }
+  if ((mode & OTHERS) !== 0)
+    throw new BadInput('bad-settings', `${file} may be read by others than its owner: give it mode 0600.`)
+  return text
+}
+
+function unreadable(what: string, error: unknown): BadInput {
+  return new BadInput('bad-settings', `The ${what} cannot be read: ${messageOf(error)}.`, { cause: error })
+}

@@ -1,0 +1,130 @@
+import type { Client } from 'pg'
+import { WAKEUP_TOPICS, type WakeupListener, type Wakeups, type WakeupTopic } from '../wakeups.js'
+import type { PostgresOptions } from './database.js'
+
+/** Of the channels. Their names are common to all schemas of a database. */
+const PREFIX = 'stagerd.'
+
+export interface WakeupTimes {
+  /** How long after a connection was lost the next one is tried, in milliseconds. */
+  readonly againMs: number
+  /** How often the connection is tried: one that a network has dropped in silence does not end by itself. */
+  readonly proveMs: number
+  /** How long an answer may take. */
+  readonly answerMs: number
+}
+
+const TIMES: WakeupTimes = { againMs: 1_000, proveMs: 30_000, answerMs: 10_000 }
+
+/**
+ * `LISTEN` and `NOTIFY` on a connection of their own. While there is none, nothing is told; when there is one again, every
+ * listener is told that it may have missed something.
+ */
+export class PostgresWakeups implements Wakeups {
+  readonly #options: PostgresOptions
+  readonly #times: WakeupTimes
+  readonly #listeners = new Map<WakeupTopic, Set<{ readonly tell: WakeupListener }>>()
+  readonly #proving: NodeJS.Timeout
+  #client: Client | undefined
+  #again: NodeJS.Timeout | undefined
+  #connecting: Promise<void> | undefined
+  #closed = false
+
+  private constructor(options: PostgresOptions, times: WakeupTimes) {
+    this.#options = options
+    this.#times = times
+    this.#proving = setInterval(() => void this.#prove(), times.proveMs).unref()
+  }
+
+  /** Resolves when it listens. Rejects with errors of the driver. */
+  static async open(options: PostgresOptions, times: Partial<WakeupTimes> = {}): Promise<PostgresWakeups> {
+    const wakeups = new PostgresWakeups(options, { ...TIMES, ...times })
+    try {
+      await wakeups.#connect()
+      return wakeups
+    } catch (error) {
+      await wakeups.close()
+      throw error
+    }
+  }
+
+  notify(topic: WakeupTopic, about: string): void {
+    // What is lost is found by the periodic look of the others.
+    this.#client?.query('SELECT pg_notify($1, $2)', [`${PREFIX}${topic}`, about]).catch(() => undefined)
+  }
+
+  listen(topic: WakeupTopic, tell: WakeupListener): () => void {
+    const listeners = this.#listeners.get(topic) ?? new Set()
+    this.#listeners.set(topic, listeners)
+    const listener = { tell }
+    listeners.add(listener)
+    return () => void listeners.delete(listener)
+  }
+
+  /** Nothing is told any more. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const listeners of this.#listeners.values()) listeners.clear()
+    clearInterval(this.#proving)
+    clearTimeout(this.#again)
+    await this.#connecting?.catch(() => undefined)
+    await this.#client?.end()
+  }
+
+  async #connect(): Promise<void> {
+    const { Client } = (await import('pg')).default
+    const client = new Client({
+      ...{ application_name: 'stagerd', keepAlive: true, connectionTimeoutMillis: this.#times.answerMs },
+      ...this.#options,
+      query_timeout: this.#times.answerMs,
+    })
+    client.on('notification', ({ channel, payload = '' }) => this.#tell(channel, payload))
+    // It is followed by the end.
+    client.on('error', () => undefined)
+    client.on('end', () => this.#lost(client))
+    try {
+      await client.connect()
+      await client.query(WAKEUP_TOPICS.map((topic) => `LISTEN "${PREFIX}${topic}"`).join('; '))
+    } catch (error) {
+      await client.end().catch(() => undefined)
+      throw error
+    }
+    this.#client = client
+  }
+
+  #lost(client: Client): void {
+    if (this.#client !== client) return
+    this.#client = undefined
+    this.#connectLater()
+  }
+
+  #connectLater(): void {
+    if (this.#closed) return
+    this.#again = setTimeout(() => {
+      this.#connecting = this.#connect().then(
+        () => this.#mayHaveMissed(),
+        () => this.#connectLater(),
+      )
+    }, this.#times.againMs).unref()
+  }
+
+  async #prove(): Promise<void> {
+    const client = this.#client
+    await client?.query('SELECT 1').catch(() => client.end().catch(() => undefined))
+  }
+
+  #tell(channel: string, about: string): void {
+    const topic = WAKEUP_TOPICS.find((one) => channel === `${PREFIX}${one}`)
+    if (topic) this.#tellAll(topic, about)
+  }
+
+  #mayHaveMissed(): void {
+    for (const topic of WAKEUP_TOPICS) this.#tellAll(topic, undefined)
+  }
+
+  #tellAll(topic: WakeupTopic, about: string | undefined): void {
+    const listeners = this.#listeners.get(topic) ?? new Set()
+    // One of them may end another.
+    for (const listener of [...listeners]) if (listeners.has(listener)) listener.tell(about)
+  }
+}

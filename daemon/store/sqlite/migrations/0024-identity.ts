@@ -1,0 +1,7 @@
+/** Tells this database from others that use the same object store. */
+export const SQL = `
+CREATE TABLE identity (
+  id TEXT PRIMARY KEY
+);
+INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+`

@@ -1,0 +1,95 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openLaunchOf } from '../../../daemon/model/staging.js'
+import { leaseOf } from '../../../daemon/staging/held-term.js'
+import { nodeIdentity } from '../../support/fleet/node-ledger.js'
+import { StagingHarness } from '../../support/staging-harness.js'
+import { until } from '../../support/until.js'
+import { done } from './stager-requests.js'
+
+const LEASE = leaseOf(30_000)
+
+let harness: StagingHarness
+beforeEach(async () => {
+  harness = await StagingHarness.open(2, 2, undefined, LEASE)
+  await harness.addPackage('app', { state: 'uploaded' })
+})
+afterEach(async () => {
+  await harness.close()
+  expect([...harness.isolation.left], 'launches that were never released').toEqual([])
+})
+
+/** As another node does when the lease is over. */
+async function endTerms(): Promise<void> {
+  const { nodes } = harness.parts.store
+  for (const { uuid, term, labels } of await nodes.list())
+    if (term !== undefined) await nodes.closeTerm({ number: term, node: uuid, labels })
+}
+
+describe('a node whose term another one has ended', () => {
+  it('records no verdict, stops what it runs, and goes on with it in its next term', async () => {
+    let launches = 0
+    let answer: number | undefined
+    await harness.addPipeline('pipe', {
+      any: async (stager) => {
+        if (++launches > 1) {
+          await done(stager)
+          return
+        }
+        await endTerms()
+        // Its listener may be closed before the answer is sent.
+        answer = await fetch(`${stager.url}/done`, { method: 'POST' }).then(
+          ({ status }) => status,
+          () => undefined,
+        )
+      },
+    })
+    harness.start()
+    const { uuid } = await harness.submit('app', 'pipe')
+    await until('it has ended', async () => (await harness.staging(uuid)).state === 'succeeded')
+    expect(answer, 'no verdict was acknowledged').not.toBe(200)
+    const { launches: recorded, interruptions, term } = await harness.staging(uuid)
+    expect(recorded.map(({ state }) => state)).toEqual(['aborted', 'done'])
+    expect({ launches, interruptions }).toEqual({ launches: 2, interruptions: 1 })
+    expect(term).toBe((await harness.parts.store.nodes.list())[0]?.term)
+    expect(await harness.log(uuid)).toContain(
+      'This node has lost its lease; staging continues at the next node that has a free slot.',
+    )
+  })
+
+  it('leaves alone what the other node has taken', async () => {
+    const { nodes } = harness.parts.store
+    let taken = 0
+    await harness.addPipeline('pipe', {
+      any: async ({ url }) => {
+        await endTerms()
+        const term = await nodes.openTerm(nodeIdentity({ name: 'other' }), LEASE.leaseMs)
+        await harness.parts.store.nodeLedger(term).admitNext()
+        taken = term.number
+        await fetch(`${url}/done`, { method: 'POST' }).catch(() => undefined)
+      },
+    })
+    harness.start()
+    const { uuid } = await harness.submit('app', 'pipe')
+    await until('the node has another term', async () =>
+      (await nodes.list()).some(({ name, term = 0 }) => name !== 'other' && taken > 0 && term > taken),
+    )
+    await until('it admits stagings', () => harness.service.ready)
+    const staging = await harness.staging(uuid)
+    expect(staging).toMatchObject({ state: 'running', term: taken })
+    expect(openLaunchOf(staging), 'its launch is left to the other node').toBeDefined()
+  })
+})
+
+it('a staging of another node is cancelled there, and one that no node owns at once', async () => {
+  await harness.addPipeline('pipe', { any: done })
+  const { uuid } = await harness.submit('app', 'pipe')
+  const { nodes, ledger } = harness.parts.store
+  const term = await nodes.openTerm(nodeIdentity(), 60_000)
+  await harness.parts.store.nodeLedger(term).admitNext()
+  expect(await harness.service.cancel(uuid)).toMatchObject({ state: 'running', cancelRequested: true })
+  expect((await nodes.renewTerm(term, 60_000)).cancelled).toEqual([uuid])
+  await nodes.closeTerm(term)
+  expect(await harness.service.cancel(uuid)).toMatchObject({ state: 'cancelled' })
+  expect((await ledger.get(uuid)).state).toBe('cancelled')
+  expect(await harness.log(uuid)).toEqual(['Staging was cancelled.'])
+})

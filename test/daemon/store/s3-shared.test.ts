@@ -1,0 +1,246 @@
+import { randomUUID } from 'node:crypto'
+import { appendFile, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { formatLine } from '../../../daemon/log/log-file.js'
+import type { LogObjects } from '../../../daemon/log/log-upload.js'
+import { LogStore } from '../../../daemon/log/log-store.js'
+import { SharedLogs } from '../../../daemon/log/shared-logs.js'
+import { Bucket } from '../../../daemon/store/s3/bucket.js'
+import { claimBucket } from '../../../daemon/store/s3/claim-bucket.js'
+import { S3BlobStore } from '../../../daemon/store/s3/s3-blob-store.js'
+import { describeLogs } from '../../contract/logs.js'
+import { SwiftServer } from '../../support/s3/swift-server.js'
+import { temporaryDirectory } from './temporary-directory.js'
+
+let server: SwiftServer
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+let bucket: Bucket
+beforeAll(async () => {
+  server = await SwiftServer.open()
+  directory = await temporaryDirectory()
+})
+afterAll(async () => {
+  await server.close()
+  await directory.remove()
+})
+beforeEach(async () => {
+  const own = await Bucket.open({ ...server.options, prefix: `${randomUUID()}/`, attempts: 2 })
+  bucket = own
+  onTestFinished(() => own.close())
+})
+
+const logger = { warn: () => undefined }
+const keys = async () => {
+  const found: string[] = []
+  for await (const { key } of bucket.list('')) found.push(key)
+  return found
+}
+
+describe('the objects of a database', () => {
+  const [one, another] = [randomUUID(), randomUUID()]
+
+  it('are there for all of its nodes, and refused to those of another', async () => {
+    await claimBucket(bucket, one)
+    await claimBucket(bucket, one)
+    const refused = claimBucket(bucket, another)
+    await expect(refused).rejects.toMatchObject({ kind: 'conflict', code: 'object-store-of-another' })
+    await expect(refused).rejects.toThrow(bucket.nameOf(`databases/${one}`))
+    expect(await keys()).toEqual([`databases/${one}`])
+  })
+
+  it('are never for two that begin at once', async () => {
+    const claims = await Promise.allSettled([claimBucket(bucket, one), claimBucket(bucket, another)])
+    expect(claims.filter(({ status }) => status === 'fulfilled').length).toBeLessThan(2)
+    expect((await keys()).length).toBeLessThan(2)
+  })
+})
+
+it('the time of a blob is also told by the clock of the server, as long as it has a clock', async () => {
+  const [a, b] = await Promise.all([1, 2].map(() => S3BlobStore.open(bucket, join(directory.path, randomUUID()))))
+  const before = await b!.now()
+  const { sha256 } = await a!.write(Readable.from(['content']))
+  const times: Date[] = []
+  await b!.deleteIf(sha256, (_, storedAt) => times.push(storedAt) === 0)
+  expect(times[0]!.getTime()).toBeGreaterThanOrEqual(before.getTime())
+  expect(Math.abs(times[0]!.getTime() - before.getTime())).toBeLessThan(60_000)
+  expect(a!.renewedAgo(sha256)).toBeLessThan(60_000)
+  expect(b!.renewedAgo(sha256)).toBe(Infinity)
+  expect((await keys()).filter((key) => !key.startsWith('blobs/'))).toEqual([])
+})
+
+/** Nodes whose logs are in one bucket. */
+function fleet() {
+  const ended = new Set<string>()
+  const requests: string[] = []
+  let isAway = false
+  const counted = <A extends unknown[], R>(what: string, request: (...of: A) => R) => {
+    return (...of: A): R => {
+      requests.push(what)
+      if (isAway) throw new Error('the store is away')
+      return request(...of)
+    }
+  }
+  const objects: LogObjects = {
+    put: counted('put', (...of) => bucket.put(...of)),
+    upload: counted('upload', (...of) => bucket.upload(...of)),
+    get: counted('get', (...of) => bucket.get(...of)),
+    list: counted('list', (...of) => bucket.list(...of)),
+    remove: counted('remove', (...of) => bucket.remove(...of)),
+  }
+  const newNode = () => {
+    const path = join(directory.path, randomUUID())
+    const shared = new SharedLogs(objects, logger)
+    onTestFinished(() => shared.stop())
+    const open = () => new LogStore(path, (uuid) => Promise.resolve(ended.has(uuid)), { shared, pollMs: 20 })
+    return { logs: open(), open, file: (staging: string) => join(path, `${staging}.ndjson`) }
+  }
+  const end = (staging: string) => void ended.add(staging)
+  const away = (yes: boolean) => (isAway = yes)
+  return { newNode, end, requests, away }
+}
+
+describeLogs('LogStore of one node', async () => {
+  const ended = new Set<string>()
+  const own = await temporaryDirectory()
+  onTestFinished(() => own.remove())
+  const logs = new LogStore(own.path, (uuid) => Promise.resolve(ended.has(uuid)))
+  return { nodes: [logs, logs], end: (staging) => void ended.add(staging) }
+})
+
+describeLogs('LogStore of nodes with an object store', () => {
+  const { newNode, end } = fleet()
+  return Promise.resolve({ nodes: [newNode().logs, newNode().logs], end })
+})
+
+describe('a log in an object store', () => {
+  const staging = randomUUID()
+  const signal = new AbortController().signal
+  const textsOf = async (logs: LogStore) => {
+    const texts: string[] = []
+    for await (const { seq, text } of logs.follow(staging, { since: 0, follow: false, signal }))
+      texts.push(`${seq} ${text}`)
+    return texts
+  }
+
+  it('costs a staging of one launch two requests, and is one object', async () => {
+    const { newNode, end, requests } = fleet()
+    const writer = await newNode().logs.write(staging, { isNew: true })
+    await writer.message("Beginning staging with '/::pipeline' pipeline, 1 stager(s) defined.")
+    await writer.append('stdout', ['output'])
+    await writer.share()
+    end(staging)
+    await writer.message('Staging is complete.')
+    await writer.close()
+    expect(requests).toEqual(['put', 'put'])
+    expect(await keys()).toHaveLength(1)
+  })
+
+  it('is one object when it is complete, however long it is, and whoever has written it', async () => {
+    const { newNode, end } = fleet()
+    const [a, b] = [newNode(), newNode()]
+    for (const [node, isNew] of [
+      [a, true],
+      [b, false],
+    ] as const) {
+      const writer = await node.logs.write(staging, { isNew })
+      await writer.append(
+        'stdout',
+        Array.from({ length: 2_000 }, () => 'x'.repeat(50)),
+      )
+      if (node === b) end(staging)
+      await writer.close()
+    }
+    expect(await keys()).toHaveLength(1)
+    expect(await textsOf(newNode().logs)).toHaveLength(4_000)
+  })
+
+  it('is not ended by a node that does not know that another one has continued and ended it', async () => {
+    const { newNode, end } = fleet()
+    const [a, b] = [newNode(), newNode()]
+    const long = Array.from({ length: 2_000 }, () => 'x'.repeat(50))
+    const cutOff = await a.logs.write(staging, { isNew: true })
+    await cutOff.append('stdout', long)
+    await cutOff.share()
+    const taken = await b.logs.write(staging)
+    await cutOff.message('of a node without a lease')
+    await taken.message('of the other node')
+    end(staging)
+    await cutOff.close()
+    await taken.close()
+    for (const { logs } of [a, b, newNode()]) expect((await textsOf(logs)).at(-1)).toBe('2001 of the other node')
+  })
+
+  it('keeps what a node has written and not shared before it died, if that node goes on', async () => {
+    const { newNode } = fleet()
+    const a = newNode()
+    const writer = await a.logs.write(staging, { isNew: true })
+    await writer.message('shared')
+    await writer.close()
+    const time = new Date().toISOString()
+    await appendFile(a.file(staging), formatLine({ seq: 2, time, stream: 'stdout', text: 'not shared' }))
+    const next = await a.open().write(staging)
+    await next.message('after the restart')
+    await next.share()
+    expect(await textsOf(newNode().logs)).toEqual(['1 shared', '2 not shared', '3 after the restart'])
+    await next.close()
+  })
+
+  it('is that of the node that goes on, whatever another one has or writes', async () => {
+    const { newNode } = fleet()
+    const [a, b] = [newNode(), newNode()]
+    const cutOff = await a.logs.write(staging, { isNew: true })
+    await cutOff.message('one')
+    await cutOff.share()
+    const taken = await b.logs.write(staging)
+    await cutOff.message('two of a node without a lease')
+    await taken.message('two')
+    await Promise.all([cutOff.close(), taken.close()])
+    expect(await textsOf(newNode().logs)).toEqual(['1 one', '2 two'])
+    const back = await a.logs.write(staging)
+    await back.message('three')
+    await back.close()
+    expect(await textsOf(newNode().logs)).toEqual(['1 one', '2 two', '3 three'])
+    expect(await readFile(a.file(staging), 'utf8')).not.toContain('without a lease')
+  })
+
+  it('does not make a verdict or the end of a staging wait for a store that hangs', async () => {
+    const hangs = () => new Promise<never>(() => undefined)
+    const objects = { put: hangs, upload: hangs, get: hangs, list: () => bucket.list(''), remove: hangs }
+    const shared = new SharedLogs(objects, logger, 50)
+    onTestFinished(() => shared.stop())
+    const logs = new LogStore(join(directory.path, randomUUID()), () => Promise.resolve(true), { shared })
+    const writer = await logs.write(staging, { isNew: true })
+    await writer.message('one')
+    await writer.share()
+    await writer.close()
+    expect(await textsOf(logs)).toEqual(['1 one'])
+  })
+
+  it('is written when the store is back, and the staging does not wait for that', async () => {
+    const { newNode, end, away } = fleet()
+    const writer = await newNode().logs.write(staging, { isNew: true })
+    away(true)
+    await writer.message('one')
+    await writer.share()
+    end(staging)
+    await writer.close()
+    away(false)
+    await expect.poll(() => textsOf(newNode().logs)).toEqual(['1 one'])
+  })
+
+  it('ends for its followers although the node that wrote it died before its end', async () => {
+    const { newNode, end } = fleet()
+    const writer = await newNode().logs.write(staging, { isNew: true })
+    await writer.message('one')
+    await writer.close()
+    const texts: string[] = []
+    const following = (async () => {
+      for await (const { text } of newNode().logs.follow(staging, { since: 0, follow: true, signal })) texts.push(text)
+    })()
+    await expect.poll(() => texts).toEqual(['one'])
+    end(staging)
+    await following
+  })
+})
