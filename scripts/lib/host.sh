@@ -58,6 +58,11 @@ ensure_object_store() {
   ensure_commands /usr/lib/python3/dist-packages/swift/proxy/server.py=python3-swift
 }
 
+# Installs what gives a program of the tests a wrong clock.
+ensure_faketime() {
+  ensure_commands faketime=faketime
+}
+
 # better-sqlite3 is compiled where its prebuilt binary cannot be downloaded.
 ensure_compiler() {
   ensure_commands python3=python3 make=make g++=g++

@@ -25,6 +25,7 @@ const SETTINGS = {
   shared_buffers: '16MB',
   max_connections: '40',
   deadlock_timeout: '100ms',
+  track_commit_timestamp: 'on',
 }
 
 /** Everybody may use the Unix socket. Over TCP, one role is not let in, and the others need their passwords. */

@@ -6,7 +6,7 @@ import type { Package } from '../../../daemon/documents/package.js'
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { settleAll } from '../../../base/settle-all.js'
 import { figures } from '../../hostile/support/promises.js'
-import { endings, violations } from '../../support/fleet/check-recorded.js'
+import { endings, takenOver, violations } from '../../support/fleet/check-recorded.js'
 import { record, recorded } from '../../support/fleet/recorded-history.js'
 import { Fleet } from '../support/fleet.js'
 import { until, type PrivateDaemon } from '../support/private-daemon.js'
@@ -14,7 +14,7 @@ import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
 /** ./scripts/soak stages more. */
 const STAGINGS = Number(process.env['FLEET_STAGINGS'] ?? 18)
-const LEASE_MS = 6_000
+const LEASE_MS = 3_000
 const DEADLINE_MS = 60_000 + STAGINGS * 5_000
 
 const BUILD = `#!/bin/sh
@@ -38,14 +38,20 @@ const FAULTS: readonly ((fleet: Fleet) => Promise<void>)[] = [
   async ({ database }) => {
     await database.kill()
     await delay(1_000)
-    await database.start()
+    await database.resume()
   },
   async ({ blobs }) => {
     await blobs.kill()
     await delay(1_000)
     await blobs.start()
   },
-  // A node is cut off for longer than its lease lasts.
+  // A node stands still for longer than its lease lasts, and then goes on as if nothing had happened.
+  async ({ nodes }) => {
+    process.kill(nodes[0]!.daemon.pid, 'SIGSTOP')
+    await delay(1.5 * LEASE_MS)
+    process.kill(nodes[0]!.daemon.pid, 'SIGCONT')
+  },
+  // A node is cut off for longer than that.
   async ({ nodes }) => {
     const { toDatabase, toBlobs } = nodes[2]!
     toDatabase.cut()
@@ -107,11 +113,11 @@ async function submit(n: number): Promise<string> {
   return uuid!
 }
 
-it(`${STAGINGS} stagings at three nodes, while nodes and servers die and are cut off: each ends once, by its owner, and can be read`, async () => {
+it(`${STAGINGS} stagings at three nodes, while nodes and servers die, stand still and are cut off: each ends once, by its owner, and can be read`, async () => {
   const connection = fleet.database.connection()
   const disaster = (async () => {
     for (const fault of FAULTS) {
-      await delay(2_000)
+      await delay(1_000)
       await fault(fleet)
     }
   })()
@@ -120,7 +126,7 @@ it(`${STAGINGS} stagings at three nodes, while nodes and servers die and are cut
     for (let n = 0; n < STAGINGS; n++) {
       uuids.push(await submit(n))
       // Some are always running, from the first fault to the last.
-      await delay(35_000 / STAGINGS)
+      await delay((9 * LEASE_MS) / STAGINGS)
     }
     return uuids
   })()
@@ -135,6 +141,7 @@ it(`${STAGINGS} stagings at three nodes, while nodes and servers die and are cut
   const changes = await recorded(connection)
   figures.check('loss', 'verdicts of a fleet', violations(changes))
   expect(violations(changes)).toEqual([])
+  expect(takenOver(changes).size, 'stagings that went on at another node').toBeGreaterThan(0)
   const ended = endings(changes)
   expect([...ended.keys()].sort()).toEqual([...acknowledged].sort())
   expect(acknowledged.map((uuid) => ended.get(uuid))).toEqual(acknowledged.map(() => 'succeeded'))

@@ -42,7 +42,7 @@ export class Fleet {
     const nodes: FleetNode[] = []
     // One after the other: the first one makes the tables.
     for (const [index, ahead] of aheadSeconds.entries()) {
-      const toDatabase = await CuttableNetwork.to({ path: path.join(database.directory, '.s.PGSQL.5432') })
+      const toDatabase = await CuttableNetwork.to({ path: path.join(database.directory, `.s.PGSQL.${database.port}`) })
       const toBlobs = await CuttableNetwork.to({ host: '127.0.0.1', port: Number(new URL(endpoint).port) })
       const daemon = await PrivateDaemon.start(
         [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { endings, violations } from './check-recorded.js'
+import { endings, takenOver, violations } from './check-recorded.js'
 import type { Change, LaunchRow, StagingRow } from './recorded-history.js'
 
 const queued: StagingRow = { sequence: 1, uuid: 's', state: 'queued', term: null, step: 0, relaunches: 0 }
@@ -44,6 +44,7 @@ it('nothing is wrong with a staging that one node begins and, after the end of i
   recording.ends(1).becomes({ term: null }).becomes({ term: 2 }).launch({ state: 'aborted' }, {})
   recording.launch({ uuid: 'm' }).launch({ state: 'done' }, { uuid: 'm' }).becomes({ state: 'succeeded' })
   expect(recording.wrong).toEqual([])
+  expect([...takenOver(recording.changes)]).toEqual(['s'])
   expect([...endings(recording.changes)]).toEqual([['s', 'succeeded']])
 })
 

@@ -35,6 +35,18 @@ export function endings(changes: readonly Change[]): ReadonlyMap<string, Staging
   return states
 }
 
+/** UUIDs of the stagings that more than one term has owned. */
+export function takenOver(changes: readonly Change[]): ReadonlySet<string> {
+  const owners = new Map<string, number>()
+  const taken = new Set<string>()
+  for (const { source, after } of changes) {
+    if (source !== 'stagings' || after.term === null) continue
+    if ((owners.get(after.uuid) ?? after.term) !== after.term) taken.add(after.uuid)
+    owners.set(after.uuid, after.term)
+  }
+  return taken
+}
+
 class History {
   readonly violations: string[] = []
   readonly #ended = new Set<number>()
