@@ -1,3 +1,4 @@
+import { expect, it } from 'vitest'
 import type { SqlStore, StoreOptions } from '../../daemon/store/sql/store.js'
 import { nodeLedgerOf } from '../support/fleet/node-ledger.js'
 import { describeBackups } from './backups.js'
@@ -64,6 +65,14 @@ export function describeStore(database: string, make: MakeStore): void {
   for (const [repository, suites] of Object.entries(CONTRACTS))
     for (const suite of suites) named.set(suite, [named.get(suite), repository].filter(Boolean).join(', '))
   for (const [suite, name] of named) suite(`${name} in ${database}`, make)
+
+  it(`the identity of a database in ${database} stays the same`, async () => {
+    const { store, close } = await make()
+    const id = await store.id()
+    expect(id).not.toBe('')
+    expect(await store.id()).toBe(id)
+    await close()
+  })
 }
 
 async function partsOf(make: MakeStore) {

@@ -150,5 +150,4 @@ export const IDENTITY = `
 CREATE TABLE identity (
   id TEXT PRIMARY KEY
 );
-INSERT INTO identity VALUES (replace(gen_random_uuid()::TEXT, '-', ''));
 `

@@ -1,4 +1,4 @@
-import { Fault } from '../../../base/errors.js'
+import { randomUUID } from 'node:crypto'
 import type { BackupRepository } from '../backup-repository.js'
 import type { Wakeups } from '../wakeups.js'
 import type { HistoryLimits } from '../result-repository.js'
@@ -99,11 +99,14 @@ export abstract class SqlStore {
     return new SqlNodeLedger(this.#ledgerParts, term)
   }
 
-  /** Tells this database from all others. It is the same for all nodes that share it. */
-  async id(): Promise<string> {
-    const row = await this.#transactions.read(() => sql.one<{ id: string }>('SELECT id FROM identity'))
-    if (!row) throw new Fault('database-failed', 'The database has lost its identity: restore it from a copy.')
-    return row.id
+  /** Tells this database from all others. It is the same for all nodes that share it, and another one for what a backup is unpacked to. */
+  id(): Promise<string> {
+    return this.#transactions.write(function* () {
+      const found = yield* sql.one<{ id: string }>('SELECT id FROM identity')
+      const id = found?.id ?? randomUUID()
+      if (!found) yield* sql.run('INSERT INTO identity (id) VALUES (?)', id)
+      return id
+    })
   }
 
   /** Resolves when the database answers. Rejects with `Unavailable` otherwise. */

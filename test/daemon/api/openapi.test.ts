@@ -22,8 +22,8 @@ it('the API describes all of its routes in OpenAPI 3.1, with an operation id eac
   )
   expect(routes.sort()).toMatchInlineSnapshot(`
     [
-      "DELETE /v1/packages/{ref} deletePackage",
       "DELETE /v1/nodes/{node} removeNode",
+      "DELETE /v1/packages/{ref} deletePackage",
       "DELETE /v1/policies/{ref} deletePolicy",
       "DELETE /v1/stager-caches clearStagerCaches",
       "DELETE /v1/stagers/{ref} deleteStager",

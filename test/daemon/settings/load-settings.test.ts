@@ -40,7 +40,7 @@ it('without a file, flags or variables, every setting has its default', async ()
     socket: '/run/stagerd/stagerd.sock',
     group: 'stagerd',
     control: { address: undefined, certificate: undefined, key: undefined },
-    node: { name: undefined, labels: [] },
+    node: { name: undefined, labels: [], leaseMs: 30_000 },
     concurrency: Math.max(2, processors),
     maxKept: 4,
     prepared: { limit: 2, forMs: 600_000 },
@@ -85,6 +85,7 @@ it('the file may set every setting', async () => {
     tls-key = "/etc/ssl/private/host.key"
     node-name = "build-3"
     node-labels = "gpu, zone=a,gpu"
+    node-lease = "1m"
     concurrency = 3
     max-kept = 0
     prepared = 5
@@ -149,7 +150,7 @@ it('the file may set every setting', async () => {
       certificate: path.join(path.dirname(file), 'tls/host.pem'),
       key: '/etc/ssl/private/host.key',
     },
-    node: { name: 'build-3', labels: ['gpu', 'zone=a'] },
+    node: { name: 'build-3', labels: ['gpu', 'zone=a'], leaseMs: 60_000 },
     concurrency: 3,
     maxKept: 0,
     prepared: { limit: 5, forMs: 90_000 },

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest'
 import { CleanupStack } from '../../../base/cleanup-stack.js'
 import { buildStore } from '../../../daemon/build-store.js'
 import { loadSettings } from '../../../daemon/settings/load-settings.js'
@@ -79,9 +79,9 @@ describe('a PostgreSQL that a node cannot use is named with the way out:', () =>
     expect(error?.message, 'is one sentence, or two').toMatch(/^[A-Z/][^\n]*\.$/)
     expect(error?.message).not.toContain('sesame')
   }
-  const variables = { ...process.env }
-  beforeEach(() => void Object.assign(process.env, { PGPASSWORD: 'sesame', PGSSLMODE: 'disable', PGUSER: 'node' }))
-  afterEach(() => void (process.env = { ...variables }))
+  const variables = { PGPASSWORD: 'sesame', PGSSLMODE: 'disable', PGUSER: 'node' }
+  beforeEach(() => Object.entries(variables).forEach(([name, value]) => vi.stubEnv(name, value)))
+  afterEach(() => vi.unstubAllEnvs())
 
   test.each([
     ['the password is wrong', { postgresqlPassword: 'wrong' }, 'postgresql-refused', /password of the role/],

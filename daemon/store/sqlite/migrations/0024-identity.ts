@@ -3,5 +3,4 @@ export const SQL = `
 CREATE TABLE identity (
   id TEXT PRIMARY KEY
 );
-INSERT INTO identity VALUES (lower(hex(randomblob(16))));
 `
