@@ -39,8 +39,8 @@ export default defineConfig({
           expect: expectation,
           setupFiles,
           env,
-          // By default, vitest leaves a processor idle: of two, that is half of the host.
-          maxWorkers: availableParallelism(),
+          // By default, vitest leaves a processor idle: of two, that is half of the host. Some tests wait for time to pass.
+          maxWorkers: availableParallelism() + 1,
           isolate: false,
           sequence: { groupOrder: 0 },
         },

@@ -57,6 +57,7 @@ const PARTS_AT_ONCE = 3
  * was changed on the way.
  */
 export class Bucket {
+  readonly #options: BucketOptions
   readonly #client: S3Client
   readonly #bucket: string
   readonly #prefix: string
@@ -64,7 +65,8 @@ export class Bucket {
   readonly #where: string
   #writesConditionally = false
 
-  private constructor({ endpoint, region, bucket, prefix, credentials, authorities, attempts = 8 }: BucketOptions) {
+  private constructor(options: BucketOptions, client?: S3Client) {
+    const { endpoint, region, bucket, prefix, credentials, authorities, attempts = 8 } = options
     const config: S3ClientConfig = {
       region,
       // The names of buckets in host names need a DNS that few servers of one's own have.
@@ -80,7 +82,8 @@ export class Bucket {
         ...(authorities === undefined ? {} : { httpsAgent: { ca: authorities, keepAlive: true } }),
       },
     }
-    this.#client = new S3Client(config)
+    this.#options = options
+    this.#client = client ?? new S3Client(config)
     this.#bucket = bucket
     this.#prefix = prefix
     this.#where = `the bucket ${bucket}${endpoint === undefined ? '' : ` of ${endpoint}`}`
@@ -99,6 +102,13 @@ export class Bucket {
       bucket.close()
       throw error
     }
+  }
+
+  /** The objects below another prefix of the same bucket. It has the connections of this one, and is closed with it. */
+  at(prefix: string): Bucket {
+    const bucket = new Bucket({ ...this.#options, prefix }, this.#client)
+    bucket.#writesConditionally = this.#writesConditionally
+    return bucket
   }
 
   /** Whether `create` is decided by the server, and so among all nodes. */

@@ -18,15 +18,18 @@ import { temporaryDirectory } from './temporary-directory.js'
 const ROUNDS = Number(process.env['LAW_RUNS'] ?? 10)
 
 let server: SwiftServer
+let whole: Bucket
 beforeAll(async () => {
   server = await SwiftServer.open()
+  whole = await Bucket.open(server.options)
 })
 afterAll(async () => {
+  whole.close()
   await server.close()
 })
 
 /** A place of its own in the bucket of the server. */
-const newBucket = () => Bucket.open({ ...server.options, prefix: `${randomUUID()}/` })
+const newBucket = () => whole.at(`${randomUUID()}/`)
 
 /** All objects that belong to no blob, and uploads that have begun and not ended. */
 async function strayObjects(bucket: Bucket): Promise<readonly string[]> {
@@ -41,7 +44,7 @@ async function strayObjects(bucket: Bucket): Promise<readonly string[]> {
 async function underTest(inFrontOf: (shared: S3BlobStore, directory: string) => Promise<BlobStore>) {
   const directory = await temporaryDirectory()
   const [spool, copies] = [join(directory.path, 'spool'), join(directory.path, 'copies')]
-  const bucket = await newBucket()
+  const bucket = newBucket()
   const open = async () => await inFrontOf(await S3BlobStore.open(bucket, spool), copies)
   return {
     store: await open(),
@@ -53,10 +56,7 @@ async function underTest(inFrontOf: (shared: S3BlobStore, directory: string) => 
     },
     leftovers: async () => [...(await readdir(spool)), ...(await strayObjects(bucket))],
     reopen: open,
-    async close() {
-      bucket.close()
-      await directory.remove()
-    },
+    close: () => directory.remove(),
   }
 }
 
@@ -78,13 +78,10 @@ describe('blobs in a bucket', () => {
   let bucket: Bucket
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>
   beforeAll(async () => {
-    bucket = await newBucket()
+    bucket = newBucket()
     directory = await temporaryDirectory()
   })
-  afterAll(async () => {
-    bucket.close()
-    await directory.remove()
-  })
+  afterAll(() => directory.remove())
   /** The store as one of several nodes has it. */
   const newNode = (of: Bucket = bucket) => S3BlobStore.open(of, join(directory.path, randomUUID()))
   const timeOf = async (store: S3BlobStore, sha256: string) => {

@@ -13,7 +13,7 @@ import { until, type PrivateDaemon } from '../support/private-daemon.js'
 import { recipeTarball, stagerTarball, tarballOf } from '../support/tarballs.js'
 
 /** ./scripts/soak stages more. */
-const STAGINGS = Number(process.env['FLEET_STAGINGS'] ?? 18)
+const STAGINGS = Number(process.env['FLEET_STAGINGS'] ?? 12)
 const LEASE_MS = 3_000
 const DEADLINE_MS = 60_000 + STAGINGS * 5_000
 
