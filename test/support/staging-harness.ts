@@ -323,7 +323,9 @@ export async function call(
   expected = 200,
 ): Promise<string> {
   const [method = '', path = ''] = request.split(' ')
-  const response = await fetch(url + path, { method, ...(body === undefined ? {} : { body }) })
+  // A stager has connections of its own: one that was kept could lead to a listener that was at the same port before.
+  const headers = { connection: 'close' }
+  const response = await fetch(url + path, { method, headers, ...(body === undefined ? {} : { body }) })
   const text = await response.text()
   if (response.status !== expected) throw new Error(`${request}: ${response.status} ${text}`)
   return text

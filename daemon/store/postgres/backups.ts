@@ -62,7 +62,7 @@ export class PostgresBackups implements BackupRepository {
 function* copyInto(file: string): Work<void> {
   // Of an earlier attempt.
   rmSync(file, { force: true })
-  const copy = StagerdDatabase.open(file)
+  const copy = StagerdDatabase.open(file, { journal: 'delete' })
   try {
     copy.statement('BEGIN').run()
     yield* copyRows(copy)

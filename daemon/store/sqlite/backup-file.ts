@@ -31,7 +31,8 @@ export const LEFT_OUT: readonly string[] = [
  * @returns digests of the blobs that it refers to
  */
 export async function makeBackupOf(file: string): Promise<readonly string[]> {
-  const database = StagerdDatabase.open(file)
+  // Beside a log, the file would still have what is deleted.
+  const database = StagerdDatabase.open(file, { journal: 'delete' })
   try {
     await database.write(() => {
       // What is deleted is overwritten.

@@ -14,7 +14,11 @@ export interface DatabaseOptions {
   readonly migrations?: readonly Migration[]
   /** How long to wait for a transaction of another process, in milliseconds. The event loop is blocked meanwhile. */
   readonly busyTimeoutMs?: number
+  /** Default: `wal`. With `delete`, the file is complete when a write resolves: nothing of it is in a log beside it. */
+  readonly journal?: Journal
 }
+
+type Journal = 'wal' | 'delete'
 
 /**
  * The only connection of this process, and the only place that begins transactions.
@@ -47,14 +51,14 @@ export class StagerdDatabase {
    * Throws `Fault` (`sqlite-too-old`, `sqlite-not-durable`, `database-damaged`), `BadInput` (`database-too-new`).
    */
   static open(path: string, options: DatabaseOptions = {}): StagerdDatabase {
-    const { migrations = MIGRATIONS, busyTimeoutMs = 5_000 } = options
+    const { migrations = MIGRATIONS, busyTimeoutMs = 5_000, journal = 'wal' } = options
     // SQLite would create it with the permissions that the umask leaves.
     closeSync(openSync(path, 'a', 0o600))
     rewriteLog(path)
     const sqlite = new Connection(path)
     try {
       assertVersion(sqlite)
-      makeDurable(sqlite, busyTimeoutMs)
+      makeDurable(sqlite, busyTimeoutMs, journal)
       migrate(sqlite, migrations)
       return new StagerdDatabase(sqlite)
     } catch (error) {
@@ -205,13 +209,13 @@ function assertVersion(sqlite: Connection): void {
 }
 
 /** Throws `Fault` (`sqlite-not-durable`) if a setting has no effect. */
-export function makeDurable(sqlite: Connection, busyTimeoutMs: number): void {
+export function makeDurable(sqlite: Connection, busyTimeoutMs: number, journal: Journal = 'wal'): void {
   // First, because the switch to WAL may have to wait for another connection.
   sqlite.pragma(`busy_timeout = ${busyTimeoutMs}`)
-  sqlite.pragma('journal_mode = WAL')
+  sqlite.pragma(`journal_mode = ${journal}`)
   sqlite.pragma('synchronous = FULL')
   sqlite.pragma('foreign_keys = ON')
-  const wanted = { busy_timeout: busyTimeoutMs, journal_mode: 'wal', synchronous: 2, foreign_keys: 1 }
+  const wanted = { busy_timeout: busyTimeoutMs, journal_mode: journal, synchronous: 2, foreign_keys: 1 }
   for (const [pragma, value] of Object.entries(wanted)) {
     const found = sqlite.pragma(pragma, { simple: true })
     if (found !== value)
