@@ -207,8 +207,9 @@ export class LogStore {
       }
       const isUnknown = found.segments.length === 0
       if (!follow || (hasEnded && (isUnknown || fruitless >= FRUITLESS_POLLS))) {
-        // The node may have been alone when it wrote it, or the store out of reach.
-        if (isUnknown) yield* this.#readFile(staging, { since, follow: false, signal }, () => Promise.resolve(true))
+        // The node may have been alone when it wrote it, or the store out of reach until the node was started again.
+        const isHere = isUnknown || (hasEnded && (await shared.isContinuedBy(found.segments, this.#file(staging))))
+        if (isHere) yield* this.#readFile(staging, { since, follow: false, signal }, () => Promise.resolve(true))
         return
       }
       await this.#changeOrPoll(staging, signal)
@@ -250,7 +251,12 @@ export class LogStore {
   /** The file of a log, and where its last complete line ends; undefined if there is none. The caller closes the file. */
   async openFile(staging: string): Promise<{ readonly file: FileHandle; readonly length: number } | undefined> {
     const opened = await this.#openFile(staging)
-    if (opened || !(await this.#shared?.fetch(staging, this.#file(staging)))) return opened
+    if (!this.#shared || this.isOpen(staging) || this.#complete.has(staging)) return opened
+    // Another node may have gone on with it. What has not ended may get a writer here at any time, which needs its file.
+    if (opened && !(await this.#hasEnded(staging).catch(() => false))) return opened
+    await opened?.file.close()
+    await makeDirectory(this.#directory)
+    await this.#shared.fetch(staging, this.#file(staging))
     return await this.#openFile(staging)
   }
 

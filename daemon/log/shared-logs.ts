@@ -55,20 +55,29 @@ export class SharedLogs {
 
   /** Returns the number of the last line in the store. The file has that line and all before it then. */
   async #prepare(segments: readonly Segment[], file: string): Promise<number> {
-    let last: StoredLine | undefined
-    const begin = partsOf(segments).at(-1)?.first ?? 1
-    for await (const lines of this.read(segments, begin - 1)) last = lines.at(-1) ?? last
+    const last = await this.#lastLine(segments)
     if (!last) return 0
     if (!(await hasLine(file, last))) await this.#fetch(segments, file)
     return last.seq
   }
 
-  /** Makes the file of a log that this node does not have; false if there are no lines of it. */
-  async fetch(staging: string, file: string): Promise<boolean> {
+  async #lastLine(segments: readonly Segment[]): Promise<StoredLine | undefined> {
+    let last: StoredLine | undefined
+    const begin = partsOf(segments).at(-1)?.first ?? 1
+    for await (const lines of this.read(segments, begin - 1)) last = lines.at(-1) ?? last
+    return last
+  }
+
+  /** Makes the file one that has all lines in the store, if it is not. It must have no writer. */
+  async fetch(staging: string, file: string): Promise<void> {
     const { segments } = await this.find(staging)
-    if (segments.length === 0) return false
-    await this.#fetch(segments, file)
-    return true
+    await this.#prepare(segments, file)
+  }
+
+  /** Whether the file goes on where the store ends: this node has written the last line there, and may have more. */
+  async isContinuedBy(segments: readonly Segment[], file: string): Promise<boolean> {
+    const last = await this.#lastLine(segments)
+    return !last || (await hasLine(file, last))
   }
 
   async #fetch(segments: readonly Segment[], file: string): Promise<void> {

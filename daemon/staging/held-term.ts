@@ -9,13 +9,15 @@ export interface Lease {
   /** How long a term lasts in the database after a renewal. */
   readonly leaseMs: number
   readonly renewMs: number
+  /** After which time without an answer, or after a failure, it is renewed again. */
+  readonly retryMs: number
   /** How long after it has sent its last renewal a node takes its term as lost. */
   readonly stopMs: number
 }
 
-/** After a renewal that fails, there is time for another one before the node has to stop. */
+/** After a renewal that fails, there is time for several before the node has to stop. */
 export function leaseOf(leaseMs: number): Lease {
-  return { leaseMs, renewMs: leaseMs / 3, stopMs: (leaseMs * 2) / 3 }
+  return { leaseMs, renewMs: leaseMs / 3, retryMs: leaseMs / 10, stopMs: (leaseMs * 2) / 3 }
 }
 
 export interface TermParts {
@@ -48,6 +50,8 @@ export class HeldTerm {
   readonly #term: Term
   readonly #lost = new AbortController()
   readonly #learned: Learned
+  /** When the renewal was sent that holds it now. */
+  #heldFrom = -Infinity
   #renewal: NodeJS.Timeout | undefined
   #deadline: NodeJS.Timeout | undefined
 
@@ -59,13 +63,18 @@ export class HeldTerm {
     this.number = term.number
     this.interrupted = term.interrupted
     this.#holdFrom(sentAt)
-    this.#renewLater()
+    if (parts.lease) this.#renewLater(parts.lease.renewMs)
   }
 
-  /** @param learned is called after each renewal; must not throw */
-  static async open(parts: TermParts, state: NodeState, learned: Learned): Promise<HeldTerm> {
+  /**
+   * Throws `Conflict` (`node-id-in-use`), and what the database throws.
+   *
+   * @param learned is called after each renewal; must not throw
+   * @param after the number of the last term of this process
+   */
+  static async open(parts: TermParts, state: NodeState, learned: Learned, after?: number): Promise<HeldTerm> {
     const sentAt = (parts.monotonicMs ?? monotonicMs)()
-    const term = await parts.nodes.openTerm({ ...parts.node, state }, parts.lease?.leaseMs)
+    const term = await parts.nodes.openTerm({ ...parts.node, state, after }, parts.lease?.leaseMs)
     return new HeldTerm(parts, term, sentAt, learned)
   }
 
@@ -84,12 +93,15 @@ export class HeldTerm {
   async renew(): Promise<void> {
     const { lease, nodes, logger } = this.#parts
     if (!lease || this.lost.aborted) return
-    clearTimeout(this.#renewal)
+    // It may never be answered, if its connection is dead.
+    this.#renewLater(lease.retryMs)
     const sentAt = this.#now()
     try {
       const renewal = await nodes.renewTerm(this.#term, lease.leaseMs)
-      if (this.#isLost()) return
+      // Or a later one was answered sooner.
+      if (this.#isLost() || sentAt < this.#heldFrom) return
       this.#holdFrom(sentAt)
+      this.#renewLater(lease.renewMs)
       this.#learned(renewal, await this.#endOverdue())
     } catch (error) {
       if (isLeaseLost(error)) {
@@ -98,7 +110,6 @@ export class HeldTerm {
       }
       logger.warn({ err: error, term: this.number }, 'the term of this node could not be renewed')
     }
-    this.#renewLater()
   }
 
   /** Ends it, so that others need not wait until its lease is over. Nothing of its stagings may be at work. Never rejects. */
@@ -126,16 +137,15 @@ export class HeldTerm {
   #holdFrom(sentAt: number): void {
     const { lease } = this.#parts
     if (!lease) return
+    this.#heldFrom = sentAt
     clearTimeout(this.#deadline)
     const over = () => this.lose(new Error(`its lease was not renewed for ${lease.stopMs} ms`))
     this.#deadline = setTimeout(over, sentAt + lease.stopMs - this.#now())
   }
 
-  #renewLater(): void {
-    const { lease } = this.#parts
-    if (!lease || this.#isLost()) return
+  #renewLater(inMs: number): void {
     clearTimeout(this.#renewal)
-    this.#renewal = setTimeout(() => void this.renew(), lease.renewMs)
+    this.#renewal = setTimeout(() => void this.renew(), inMs)
   }
 
   #stopTimers(): void {

@@ -3,6 +3,7 @@ import { StagerdError, Unavailable } from '../../base/errors.js'
 import type { Ending, ForcedEnding, Isolation } from '../../isolation/isolation.js'
 import type { LogWriter } from '../log/log-writer.js'
 import type { Failure, Staging } from '../model/staging.js'
+import { isDatabaseAway } from '../store/database-away.js'
 import type { NodeLedger } from '../store/node-ledger.js'
 import { explainFailure } from './explain-failure.js'
 import { failureOfDataLimit, failureOfEnding, failureOfError } from './failures.js'
@@ -44,13 +45,15 @@ export class LaunchConclusion {
     this.#stager = stagerFqn(currentStager(launch.staging))
   }
 
-  /** `beginLaunch` was not called. */
+  /** `beginLaunch` was not called. Throws `error` where the database was away. */
   async neverPlanned(error: unknown): Promise<Conclusion> {
+    if (isDatabaseAway(error)) throw error
     return await this.#failed(undefined, failureOfError(this.#stager, error))
   }
 
-  /** The container could not be prepared or started. */
+  /** The container could not be prepared or started. Throws `error` where the database was away. */
   async neverRan(error: unknown): Promise<Conclusion> {
+    if (isDatabaseAway(error)) throw error
     const { owner, staging } = this.#launch
     const { uuid } = owner
     if (isOfEngine(error)) return await this.#lost(error)

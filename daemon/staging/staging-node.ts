@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import type { Logger } from 'pino'
+import { Unavailable } from '../../base/errors.js'
 import type { Staging } from '../model/staging.js'
 import type { Renewal } from '../store/node-repository.js'
 import type { Wakeups } from '../store/wakeups.js'
 import { HeldTerm, type TermParts } from './held-term.js'
 import type { Janitor } from './janitor.js'
 import { retryUntilStopped } from './retry-until-stopped.js'
-import { StagingQueue } from './staging-queue.js'
+import { StagingQueue, type WorkOutcome } from './staging-queue.js'
 import { StagingRunner, type StagingRunnerParts } from './staging-runner.js'
 
 export interface StagingNodeParts extends Pick<
@@ -24,6 +25,10 @@ export interface StagingNodeParts extends Pick<
 interface AtWork {
   readonly term: HeldTerm
   readonly runner: StagingRunner
+  /** UUIDs of the stagings of the term, until they have ended. */
+  readonly admitted: Set<string>
+  /** Whether the term may have others: an admission that was not answered may have been made. */
+  isUnsure: boolean
 }
 
 const WHEN_STARTED = 'stagerd is stopping; staging continues when it is started again.'
@@ -56,7 +61,7 @@ export class StagingNode {
     this.#parts = parts
     this.queue = new StagingQueue(
       limit,
-      { admitNext: () => this.#admitNext(), work: (uuid) => this.#runner().run(uuid) },
+      { admitNext: () => this.#admitNext(), work: (uuid) => this.#run(uuid) },
       (error) => parts.logger.error({ err: error }, 'no staging can be admitted; the queue tries again'),
       parts.retryMs,
     )
@@ -126,9 +131,17 @@ export class StagingNode {
   async #open(): Promise<HeldTerm> {
     const { logger } = this.#parts
     const { signal } = this.#stop
+    let after = this.#atWork?.term.number
     const term = await retryUntilStopped(
-      () => HeldTerm.open({ ...this.#parts.term, logger }, this.queue.held ? 'draining' : 'active', this.#learned),
-      (error) => logger.error({ err: error }, 'this node cannot begin a term; stagerd tries again'),
+      () => {
+        const state = this.queue.held ? 'draining' : 'active'
+        return HeldTerm.open({ ...this.#parts.term, logger }, state, this.#learned, after)
+      },
+      (error) => {
+        // A term that was begun although no answer came is no other process's.
+        if (error instanceof Unavailable) after = undefined
+        logger.error({ err: error }, 'this node cannot begin a term; stagerd tries again')
+      },
       signal,
     )
     const runner = new StagingRunner({
@@ -139,7 +152,7 @@ export class StagingNode {
       whyStopped: () => (signal.aborted ? WHEN_STARTED : ELSEWHERE),
       leaseLost: (error) => term.lose(error),
     })
-    this.#atWork = { term, runner }
+    this.#atWork = { term, runner, admitted: new Set(), isUnsure: false }
     return term
   }
 
@@ -171,13 +184,36 @@ export class StagingNode {
   }
 
   async #admitNext(): Promise<Staging | undefined> {
-    return await this.#atWork?.term.ledger.admitNext()
+    const atWork = this.#current()
+    try {
+      const forgotten = atWork.isUnsure ? await findForgotten(atWork) : undefined
+      atWork.isUnsure = forgotten !== undefined
+      const staging = forgotten ?? (await atWork.term.ledger.admitNext())
+      if (staging) atWork.admitted.add(staging.uuid)
+      return staging
+    } catch (error) {
+      atWork.isUnsure = true
+      throw error
+    }
   }
 
-  #runner(): StagingRunner {
-    if (!this.#atWork) throw new Error('the queue is open without a term')
-    return this.#atWork.runner
+  async #run(staging: string): Promise<WorkOutcome> {
+    const { runner, admitted } = this.#current()
+    const outcome = await runner.run(staging)
+    if (outcome.kind === 'ended') admitted.delete(staging)
+    return outcome
   }
+
+  #current(): AtWork {
+    if (!this.#atWork) throw new Error('the queue is open without a term')
+    return this.#atWork
+  }
+}
+
+/** One that the term owns, and that nobody works at. */
+async function findForgotten({ term, admitted }: AtWork): Promise<Staging | undefined> {
+  const running = await term.ledger.list({ state: 'running' })
+  return running.find((one) => one.term === term.number && !admitted.has(one.uuid))
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import { explainFailure } from './explain-failure.js'
 import { failureOfError, failureOfInterruptions } from './failures.js'
 import type { LaunchRunner } from './launch-runner.js'
 import type { LaunchOutcome } from './launch-outcome.js'
+import { isDatabaseAway } from '../store/database-away.js'
 import { isLeaseLost } from '../store/lease-lost.js'
 import type { NodeLedger } from '../store/node-ledger.js'
 import type { LogStore } from '../log/log-store.js'
@@ -203,13 +204,17 @@ export class StagingRunner {
     return true
   }
 
-  /** An internal error fails the staging, which would otherwise stay running. */
+  /**
+   * An internal error fails the staging, which would otherwise stay running. Where the database was away, the staging is taken up
+   * again as it was recorded. Then this throws `error`.
+   */
   async #giveUp(admitted: Staging, error: unknown, log: LogWriter): Promise<void> {
     const { ledger, logger, stop } = this.#parts
     if (this.#isLost(error)) {
       await log.message(this.#parts.whyStopped())
       return
     }
+    if (isDatabaseAway(error)) throw error
     logger.error({ err: error, staging: admitted.uuid }, 'a staging cannot continue')
     if (stop.aborted) return
     const current = await ledger.get(admitted.uuid)

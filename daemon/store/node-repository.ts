@@ -15,11 +15,17 @@ import type { FleetNode, NodeIdentity, NodeState, Term } from '../model/node.js'
 export interface NodeRepository {
   /**
    * Begins a term, and ends the earlier one of this node: the lock of its state directory has shown that no process of it is left.
+   * That is not so `after` a term of the same process: then a later one, whose lease is not over, is of a process with a copy of
+   * the state directory. Throws `Conflict` (`node-id-in-use`) then, so that the two do not take each other's stagings in turn.
    *
+   * @param node with the number of the last term of this process, if it has had one
    * @param leaseMs how long it lasts unless it is renewed, in milliseconds. Default: for ever, for a node that has the database
    *   to itself: then the terms of all nodes are ended
    */
-  openTerm(node: NodeIdentity & { readonly state?: NodeState }, leaseMs?: number): Promise<OpenedTerm>
+  openTerm(
+    node: NodeIdentity & { readonly state?: NodeState; readonly after?: number | undefined },
+    leaseMs?: number,
+  ): Promise<OpenedTerm>
   /** Lets the lease last so many milliseconds from now, also if it was over already. Throws `Conflict` (`lease-lost`) if the term has ended. */
   renewTerm(term: Term, leaseMs: number): Promise<Renewal>
   /** Idempotent. */

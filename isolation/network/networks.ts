@@ -158,6 +158,8 @@ export class Networks {
   #keep(network: Network): boolean {
     if (!network.isIntact || this.#kept.size >= MAX_KEPT) return false
     const lose = () => {
+      // A launch has it, which sets the rules anew before its container is there.
+      if (!this.#kept.has(kept)) return
       this.#forget(kept)
       this.#removeSoon(network)
     }

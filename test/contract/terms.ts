@@ -157,6 +157,29 @@ export function describeTerms(
       await lost(store.nodes.renewTerm(term, LEASE_MS))
     })
 
+    it('is not taken back from a process with the same id, as long as that one renews its term', async () => {
+      const { node, term: own } = await open()
+      const other = await open(node)
+      const again = () => store.nodes.openTerm({ ...node, after: own.number }, LEASE_MS)
+      await expect(again()).rejects.toMatchObject({ code: 'node-id-in-use' })
+      now += LEASE_MS
+      await expect(again()).rejects.toMatchObject({ code: 'node-id-in-use' })
+      expect(await isOpen(other.term)).toBe(other.term.number)
+      now += 1
+      expect((await again()).number).toBeGreaterThan(other.term.number)
+    })
+
+    it('begins again after the one before has ended, whoever has ended it', async () => {
+      const { node, term } = await open()
+      const other = await open()
+      now += LEASE_MS + 1
+      await store.nodes.renewTerm(other.term, LEASE_MS)
+      await store.nodes.endOverdue()
+      const second = await store.nodes.openTerm({ ...node, after: term.number }, LEASE_MS)
+      const third = await store.nodes.openTerm({ ...node, after: second.number }, LEASE_MS)
+      expect(third.number, 'its own is no other').toBeGreaterThan(second.number)
+    })
+
     it('never ends one without a lease, unless its node begins another one', async () => {
       const [other, node] = [await open(), nodeIdentity()]
       const { number } = await store.nodes.openTerm(node)

@@ -24,7 +24,8 @@ export interface PostgresServerSettings {
 
 /**
  * How to connect, of the settings. Nothing is left to the variables of the environment that `pg` looks at: `PGPASSWORD`,
- * `PGSSLMODE` and others.
+ * `PGSSLMODE` and others. They are removed from this process, because it also looks at those for which an empty option stands:
+ * `PGOPTIONS` would lead to another schema.
  *
  * Messages repeat nothing of the content of files. Throws `BadInput` (`bad-settings`).
  *
@@ -34,6 +35,7 @@ export async function connectionOf(
   settings: PostgresServerSettings,
   authorities: string | undefined,
 ): Promise<PostgresOptions> {
+  for (const name of Object.keys(process.env)) if (/^PG[A-Z]/.test(name)) Reflect.deleteProperty(process.env, name)
   const { host, port, name: database, user, connections: max, password: file } = settings
   if (file !== undefined) await readPassword(file)
   // Never undefined: the library would look for one elsewhere.

@@ -32,11 +32,15 @@ export class SqlNodes implements NodeRepository {
     this.#dialect = dialect
   }
 
-  openTerm(node: NodeIdentity & { readonly state?: NodeState }, leaseMs?: number): Promise<OpenedTerm> {
-    const { uuid, name, labels, address, state = ACTIVE } = node
+  openTerm(
+    node: NodeIdentity & { readonly state?: NodeState; readonly after?: number | undefined },
+    leaseMs?: number,
+  ): Promise<OpenedTerm> {
+    const { uuid, name, labels, address, state = ACTIVE, after } = node
     return this.#transactions.write(function* () {
       const now = yield* this.#dialect.now()
       const at = now.toISOString()
+      if (after !== undefined) yield* assertNoOther(uuid, after, at)
       yield* sql.run(
         `INSERT INTO nodes (uuid, name, labels, address, state, first_seen_at, last_seen_at, leased_until)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -132,6 +136,19 @@ export class SqlNodes implements NodeRepository {
       ...[now, ...(number === undefined ? [] : [number])],
     )
   }
+}
+
+function* assertNoOther(node: string, after: number, at: string): Work<void> {
+  const other = yield* sql.one(
+    `SELECT 1 FROM terms JOIN nodes ON nodes.uuid = terms.node
+     WHERE terms.node = ? AND terms.number > ? AND terms.ended_at IS NULL AND nodes.leased_until >= ?`,
+    ...[node, after, at],
+  )
+  if (!other) return
+  throw new Conflict(
+    'node-id-in-use',
+    `Another stagerd runs with the id ${node} of this node, because its state directory was copied: stop one of them, delete the file node-id in its state directory, and start it again.`,
+  )
 }
 
 /** Returns how many stagings it has given up. */

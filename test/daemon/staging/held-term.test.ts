@@ -17,6 +17,7 @@ afterEach(() => {
 })
 
 const LEASE = leaseOf(30_000)
+const NEVER = new Promise<never>(() => undefined)
 
 async function hold({ lease }: Pick<TermParts, 'lease'> = { lease: LEASE }) {
   const node = nodeIdentity()
@@ -61,6 +62,21 @@ describe('a node holds its term', () => {
     await vi.advanceTimersByTimeAsync(1)
     expect(term.lost.aborted).toBe(true)
     expect(LEASE.stopMs).toBeLessThan(LEASE.leaseMs)
+  })
+
+  it.each<[string, (nodes: Awaited<ReturnType<typeof hold>>['nodes']) => void]>([
+    ['a renewal fails', ({ renewTerm }) => void renewTerm.mockRejectedValueOnce(AWAY)],
+    [
+      'the database is away for less than that',
+      ({ renewTerm }) => void renewTerm.mockRejectedValueOnce(AWAY).mockRejectedValueOnce(AWAY),
+    ],
+    ['a renewal is never answered', ({ renewTerm }) => void renewTerm.mockReturnValueOnce(NEVER)],
+    ['the terms of others are never ended', ({ endOverdue }) => void endOverdue.mockReturnValue(NEVER)],
+  ])('although %s', async (_, fault) => {
+    const { nodes, term } = await hold()
+    fault(nodes)
+    await vi.advanceTimersByTimeAsync(10 * LEASE.leaseMs)
+    expect(term.lost.aborted).toBe(false)
   })
 
   it('from when it sent its renewal, and not from the answer', async () => {

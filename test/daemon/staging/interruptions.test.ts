@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Unavailable } from '../../../base/errors.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
+import { Resolver } from '../../../daemon/resolver/resolver.js'
+import { SqlNodeLedger } from '../../../daemon/store/sql/node-ledger.js'
 import { SqlNodes } from '../../../daemon/store/sql/nodes.js'
+import type { FakeContext } from '../../support/fake-isolation.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 import { until } from '../../support/until.js'
 import { done, upload } from './stager-requests.js'
@@ -67,6 +70,73 @@ describe('interruptions', () => {
     harness.start()
     expect((await harness.ended(uuid)).state).toBe('succeeded')
     expect(broken).toHaveBeenCalledTimes(2)
+    broken.mockRestore()
+  })
+
+  const LOST = new Unavailable('database-unreachable', 'The connection to PostgreSQL was lost.')
+
+  /** The next one has its effect, of which its caller does not learn. */
+  function loseAnswerOf(transition: 'advance' | 'admitNext') {
+    const own = Reflect.get(SqlNodeLedger.prototype, transition) as (...given: unknown[]) => Promise<unknown>
+    return vi.spyOn(SqlNodeLedger.prototype, transition).mockImplementationOnce(async function (
+      this: SqlNodeLedger,
+      ...given: unknown[]
+    ) {
+      await own.apply(this, given)
+      throw LOST
+    })
+  }
+
+  it.each(['beginLaunch', 'launchRunning', 'advance', 'succeed', 'fail'] as const)(
+    'launch a stager again when the database was away for a moment, at the record of %s',
+    async (transition) => {
+      let launches = 0
+      await harness.addPipeline('pipe', {
+        first: async ({ url }) => {
+          launches += 1
+          const verdict = transition === 'fail' && launches === 1 ? 'failed' : 'done'
+          await call(url, `POST /${verdict}`).catch(() => undefined)
+        },
+        second: async ({ url }) => void (await call(url, 'POST /done').catch(() => undefined)),
+      })
+      const broken = vi.spyOn(SqlNodeLedger.prototype, transition).mockRejectedValueOnce(LOST)
+      harness.start()
+      expect(await stage()).toMatchObject({ state: 'succeeded', failure: undefined })
+      expect(broken.mock.settledResults[0]).toMatchObject({ type: 'rejected' })
+      broken.mockRestore()
+    },
+  )
+
+  it('go on after a verdict that was recorded although the database did not answer', async () => {
+    const launched: string[] = []
+    const verdict = (name: string) => async (stager: FakeContext) => {
+      launched.push(name)
+      await call(stager.url, 'POST /done').catch(() => undefined)
+    }
+    await harness.addPipeline('pipe', { first: verdict('first'), second: verdict('second') })
+    const broken = loseAnswerOf('advance')
+    harness.start()
+    expect(await stage()).toMatchObject({ state: 'succeeded', interruptions: 0 })
+    expect(launched).toEqual(['first', 'second'])
+    broken.mockRestore()
+  })
+
+  it('begin a staging whose admission was recorded although the database did not answer', async () => {
+    await harness.addPipeline('pipe', { any: done })
+    const broken = loseAnswerOf('admitNext')
+    const { uuid } = await harness.submit('app', 'pipe')
+    harness.start()
+    expect(await harness.ended(uuid)).toMatchObject({ state: 'succeeded', interruptions: 0 })
+    broken.mockRestore()
+  })
+
+  it('continue although the catalogue could not be read for the plan', async () => {
+    await harness.addPipeline('pipe', { any: done })
+    const { uuid } = await harness.submit('app', 'pipe', { reuse: false })
+    const broken = vi.spyOn(Resolver.prototype, 'with').mockRejectedValueOnce(LOST)
+    harness.start()
+    expect((await harness.ended(uuid)).state).toBe('succeeded')
+    expect(broken.mock.settledResults[0]).toMatchObject({ type: 'rejected' })
     broken.mockRestore()
   })
 

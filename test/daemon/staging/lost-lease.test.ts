@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openLaunchOf } from '../../../daemon/model/staging.js'
 import { leaseOf } from '../../../daemon/staging/held-term.js'
 import { nodeIdentity } from '../../support/fleet/node-ledger.js'
@@ -78,6 +78,29 @@ describe('a node whose term another one has ended', () => {
     expect(staging).toMatchObject({ state: 'running', term: taken })
     expect(openLaunchOf(staging), 'its launch is left to the other node').toBeDefined()
   })
+})
+
+it('a node whose state directory was copied leaves its term to the copy until that has ended', async () => {
+  const { nodes } = harness.parts.store
+  let launches = 0
+  await harness.addPipeline('pipe', {
+    any: async ({ url }) => {
+      launches += 1
+      if (launches === 1) await nodes.openTerm((await nodes.list())[0]!, LEASE.leaseMs)
+      await fetch(`${url}/done`, { method: 'POST' }).catch(() => undefined)
+    },
+  })
+  harness.start()
+  await until('it has its term', () => harness.service.ready)
+  const opened = vi.spyOn(nodes, 'openTerm')
+  const { uuid } = await harness.submit('app', 'pipe')
+  const refusals = () => opened.mock.settledResults.filter(({ type }) => type === 'rejected').length
+  await until('it has tried to take it back', () => refusals() > 1)
+  expect(harness.service.ready).toBe(false)
+  const [copy] = await nodes.list()
+  expect(opened.mock.settledResults[0]?.value, 'the copy has its term').toMatchObject({ number: copy?.term })
+  await nodes.closeTerm({ number: copy!.term!, node: copy!.uuid, labels: [] })
+  expect(await harness.ended(uuid)).toMatchObject({ state: 'succeeded', interruptions: 1 })
 })
 
 it('a staging of another node is cancelled there, and one that no node owns at once', async () => {

@@ -102,6 +102,12 @@ describe('a PostgreSQL that a node cannot use is named with the way out:', () =>
     await refused(changes, code, says)
   })
 
+  test('variables of the environment lead nowhere else', async () => {
+    vi.stubEnv('PGOPTIONS', '-c search_path=nowhere')
+    vi.stubEnv('PGREPLICATION', 'database')
+    await opened()
+  })
+
   test('nobody answers', async () => {
     await refused(
       { postgresqlPort: String(await freePort()) },

@@ -187,6 +187,36 @@ describe('a log in an object store', () => {
     await next.close()
   })
 
+  it('has its end at the node that wrote it, also if that was started again before the store was back', async () => {
+    const { newNode, end } = fleet()
+    const a = newNode()
+    const writer = await a.logs.write(staging, { isNew: true })
+    await writer.message('shared')
+    await writer.close()
+    const time = new Date().toISOString()
+    await appendFile(a.file(staging), formatLine({ seq: 2, time, stream: 'stdout', text: 'not shared' }))
+    end(staging)
+    expect(await textsOf(a.open())).toEqual(['1 shared', '2 not shared'])
+    expect(await textsOf(newNode().logs)).toEqual(['1 shared'])
+  })
+
+  it('is in a backup as the store has it, or longer', async () => {
+    const { newNode, end } = fleet()
+    const [a, b, c] = [newNode(), newNode(), newNode()]
+    for (const { logs } of [a, b]) {
+      const writer = await logs.write(staging, { isNew: logs === a.logs })
+      await writer.message(logs === a.logs ? 'of the first node' : 'of the second')
+      if (logs === b.logs) end(staging)
+      await writer.close()
+    }
+    for (const node of [a, b, c]) {
+      const { file, length } = (await node.open().openFile(staging))!
+      const { buffer } = await file.read(Buffer.alloc(length), 0, length, 0)
+      await file.close()
+      expect(buffer.toString().match(/of the \w+/g)).toEqual(['of the first', 'of the second'])
+    }
+  })
+
   it('is that of the node that goes on, whatever another one has or writes', async () => {
     const { newNode } = fleet()
     const [a, b] = [newNode(), newNode()]

@@ -14,7 +14,7 @@ const QUIET: FirewallEvents = { restored: () => undefined, lost: () => undefined
 const INTERNAL = { internal: true }
 
 /** A host with an Engine: bridges by name, each with a new index, and what a launch has left on them. */
-function aHost({ kept = 60_000, pool = '198.18.0.0/16' } = {}) {
+function aHost({ kept = 60_000, left = 100, pool = '198.18.0.0/16' } = {}) {
   const there = new Map<string, number>()
   const connected = new Set<string>()
   const inUse = new Set<string>()
@@ -50,7 +50,7 @@ function aHost({ kept = 60_000, pool = '198.18.0.0/16' } = {}) {
       isDeserted: ({ interface: name }) => there.has(name) && !connected.has(name),
       addressesInUse: () => Promise.resolve(inUse),
     },
-    times: { kept, look: 5, left: 100 },
+    times: { kept, look: 5, left },
   })
   let launches = 0
   const launch = async (how = INTERNAL) => {
@@ -106,7 +106,7 @@ it.each<[string, (host: ReturnType<typeof aHost>, bridge: string, gateway: strin
 })
 
 it('a network is used when what was left has gone in time', async () => {
-  const { launch, inUse } = aHost()
+  const { launch, inUse } = aHost({ left: 60_000 })
   const first = await launch()
   const { bridge } = first
   inUse.add(bridge.subnet.gateway)
@@ -148,6 +148,22 @@ it('a network whose rules cannot be restored is removed, also while nobody has i
     if (plan.bridge === second.bridge.interface) host.guarded.delete(comment)
   await second.giveBack(never)
   expect(host.there.has(second.bridge.interface)).toBe(false)
+})
+
+it('a network that a launch has taken is not removed because the rules of before cannot be restored', async () => {
+  const host = aHost()
+  const first = await host.launch()
+  await first.giveBack(never)
+  await severalLooks()
+  const second = host.networks.lease('second', INTERNAL)
+  await second.open()
+  expect(second.bridge).toEqual(first.bridge)
+  const [one] = host.guarded.values()
+  host.guarded.clear()
+  one?.events.lost(new Error('no iptables'))
+  await second.protect(RULES, QUIET, never)
+  await severalLooks()
+  expect([host.there.has(second.bridge.interface), host.guarded.size]).toEqual([true, 1])
 })
 
 it('a network with a way out serves one launch', async () => {
