@@ -77,7 +77,7 @@ import { Releases } from './staging/releases.js'
 import { StagingService } from './staging/staging-service.js'
 import { StateDirectory } from './state-directory.js'
 import { observeEnds, observeEndsOfNode } from './store/observed-ledger.js'
-import type { StagingLedger } from './store/staging-ledger.js'
+import type { StagingCounts } from './store/staging-ledger.js'
 import { PackageQuota } from './store/package-quota.js'
 import { ResourceIngest, type ScanArchive } from './store/resource-ingest.js'
 import { SegmentTables } from './store/segment-tables.js'
@@ -105,7 +105,8 @@ export interface App {
   readonly runs: Pick<Runs, 'stop'>
   readonly bootstraps: Pick<Bootstraps, 'resume' | 'startNext' | 'stop'>
   readonly readiness: Pick<Readiness, 'assertReady'>
-  readonly ledger: Pick<StagingLedger, 'list'>
+  /** See `StagingLedger`. */
+  readonly stagingCounts: () => Promise<StagingCounts>
   readonly verifier: Pick<Verifier, 'start' | 'stop'>
   /** Undefined if it is turned off. */
   readonly cloudFoundry: CloudFoundry | undefined
@@ -218,6 +219,7 @@ export async function buildApp(
   const { name = hostname(), labels } = settings.node
   const identity = { uuid: nodeId, name, labels, address: addressOf(settings.control.address) }
   const { wakeups } = store
+  const isShared = settings.database.kind === 'postgresql'
   const service = new StagingService(
     {
       ...{ packages, stagers, pipelines, ledger, janitor, kept, prepared, toCome, launches, reuse },
@@ -226,7 +228,7 @@ export async function buildApp(
         nodes: store.nodes,
         node: identity,
         ledgerOf,
-        lease: settings.database.kind === 'postgresql' ? leaseOf(settings.node.leaseMs) : undefined,
+        lease: isShared ? leaseOf(settings.node.leaseMs) : undefined,
       },
       wakeups,
     },
@@ -255,7 +257,11 @@ export async function buildApp(
     scan: (body, signal, observer) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal, observer),
   })
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
-  const garbage = new Collector({ references, blobs, live: liveBlobs, isolation, prepared, logs, graceMs })
+  const garbage = new Collector({
+    ...{ references, blobs, live: liveBlobs, isolation, prepared, logs, graceMs },
+    // A node alone does not write to its database first: it may collect because its disk is full.
+    duties: isShared ? store.duties(() => service.term) : undefined,
+  })
   const facts = {
     ...{ version, nodeId, stateDir },
     get concurrency() {
@@ -289,7 +295,7 @@ export async function buildApp(
   // Metrics.
   const registry = new Registry()
   const shipped = await shippedPipelines(installDirectory())
-  const metrics = new StagingMetrics({ registry, ledger, shipped, queue: service })
+  const metrics = new StagingMetrics({ registry, ledger, node: nodeId, shipped, queue: service })
   measurePrepared({ registry, prepared, releases })
   measureNode({ registry, isolation, readiness, stateDirectory: stateDir })
   measureStorage({ registry, blobs, references, isolation })
@@ -356,6 +362,7 @@ export async function buildApp(
       stagings: service,
       receivers: webhooks.receivers,
       ledger,
+      nodes: store.nodes,
       kept,
       packages,
       stagers,
@@ -375,7 +382,9 @@ export async function buildApp(
     bootstraps: { bootstraps, logs: bootstrapLogs },
   })
   callers.trust(api.server)
-  return { api, service, deliveries: webhooks.deliveries, runs, bootstraps, readiness, ledger, verifier, cloudFoundry }
+  const stagingCounts = () => ledger.counts(nodeId)
+  const { deliveries } = webhooks
+  return { api, service, deliveries, runs, bootstraps, readiness, stagingCounts, verifier, cloudFoundry }
 }
 
 function addressOf(address: ListenAddress | undefined): string | undefined {

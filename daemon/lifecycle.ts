@@ -118,14 +118,14 @@ export class Daemon {
     if (warning !== undefined) this.#logger.warn({}, warning)
   }
 
-  /** What `systemctl status` shows. Never rejects. */
+  /** What `systemctl status` shows: what runs here, and what is queued at all nodes that share the database. Never rejects. */
   async status(): Promise<string> {
-    const { readiness, ledger, service, cloudFoundry } = this.#app
+    const { readiness, stagingCounts, service, cloudFoundry } = this.#app
     try {
       await readiness.assertReady()
-      const [queued, running] = await Promise.all([ledger.list({ state: 'queued' }), ledger.list({ state: 'running' })])
+      const { running, queued } = await stagingCounts()
       const fault = cloudFoundry?.status.fault
-      return `${running.length} of at most ${service.limit} stagings running, ${queued.length} queued${fault === undefined ? '' : `; no requests of Cloud Foundry: ${fault}`}`
+      return `${running} of at most ${service.limit} stagings running, ${queued} queued${fault === undefined ? '' : `; no requests of Cloud Foundry: ${fault}`}`
     } catch (error) {
       return `Not ready: ${messageOf(error)}`
     }

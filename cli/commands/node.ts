@@ -21,7 +21,9 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
     .addHelpText('after', examples('node status', 'node doctor', 'node gc --dry-run'))
   node
     .command('status')
-    .description('Show the state of the daemon.')
+    .description(
+      'Show the state of the daemon. Running stagings are those of this node, queued ones those of all nodes that share its database.',
+    )
     .addHelpText('after', examples('node status', 'node status --json'))
     .action(
       commandLine.run(async ({ api, output, signal }) => {
@@ -56,7 +58,7 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
 
 function describe(output: Output, status: NodeStatus): string {
   const { kept } = status
-  const { queued, running, limit } = status.stagings
+  const { queued, interrupted = 0, running, limit } = status.stagings
   return [
     `stagerd ${status.version}, up for ${elapsed(status.uptime_seconds * 1000)}`,
     `Node: ${status.node}`,
@@ -64,6 +66,7 @@ function describe(output: Output, status: NodeStatus): string {
     `Engine: ${status.engine.answers ? '' : 'does not answer: '}${status.engine.message}`,
     `Packages: ${status.packages}`,
     `Stagings: ${running} of at most ${limit} running, ${queued} queued`,
+    ...(interrupted > 0 ? [`Interrupted stagings: ${interrupted}, which go on at the next node with a free slot`] : []),
     ...(status.draining ? ['Draining: queued stagings wait for `stagectl node undrain`, or for a restart'] : []),
     `Containers created ahead: ${status.prepared ?? 0}`,
     `Caches of stagers: ${status.stager_caches.count}, ${formatBytes(status.stager_caches.bytes)}`,

@@ -3,10 +3,11 @@ import { field } from './describe-package.js'
 import { elapsed } from './time.js'
 
 export function describeStaging(document: Staging): string {
-  const { failure, taken_over: takenOver } = document
+  const { failure, node, taken_over: takenOver } = document
   return [
     `Staging: ${document.uuid}`,
     `State: ${document.state}`,
+    ...(node ? [`Node: ${node.name} (${node.uuid})`] : []),
     `Package: ${document.package}`,
     `Pipeline: ${document.pipeline}`,
     ...field('Stagers', document.stagers),

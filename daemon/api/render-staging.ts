@@ -3,9 +3,17 @@ import type { Launch, Staging } from '../model/staging.js'
 import type { Staging as StagingDocument } from '../documents/staging.js'
 import { renderKept } from '../node/render-kept.js'
 import type { KeptLaunch } from '../staging/kept-launches.js'
+import type { NodeName } from '../store/node-repository.js'
 
-/** @param kept the container of its failed launch */
-export function renderStaging(staging: Staging, kept?: KeptLaunch): StagingDocument {
+/** What is known of a staging beside what is recorded with it. */
+export interface StagingPlace {
+  /** The container of its failed launch. */
+  readonly kept?: KeptLaunch | undefined
+  /** The one that runs it. */
+  readonly node?: NodeName | undefined
+}
+
+export function renderStaging(staging: Staging, { kept, node }: StagingPlace = {}): StagingDocument {
   const { failure } = staging
   return {
     uuid: staging.uuid,
@@ -27,6 +35,7 @@ export function renderStaging(staging: Staging, kept?: KeptLaunch): StagingDocum
       : {}),
     ...(staging.reused === undefined ? {} : { reused: staging.reused }),
     ...(staging.takenOver ? { taken_over: { ...staging.takenOver } } : {}),
+    ...(node ? { node: { ...node } } : {}),
     ...(kept ? { kept: renderKept(kept) } : {}),
     ...(staging.secrets.length > 0 ? { secrets: [...staging.secrets] } : {}),
     submitted_at: staging.submittedAt,

@@ -11,14 +11,20 @@ export const NodeStatus = Type.Object(
     packages: Type.Integer({ description: 'number of ready packages' }),
     stagings: Type.Object(
       {
-        queued: Type.Integer(),
-        running: Type.Integer(),
+        queued: Type.Integer({ description: 'of all nodes that share the database' }),
+        interrupted: Type.Optional(
+          Type.Integer({
+            description:
+              'that run at no node now, and go on at the next one with a free slot; of all nodes that share the database',
+          }),
+        ),
+        running: Type.Integer({ description: 'those of this node' }),
         at_work: Type.Optional(
           Type.Integer({
             description: 'those that run, and those of which something is still being removed from the host',
           }),
         ),
-        limit: Type.Integer(),
+        limit: Type.Integer({ description: 'how many this node runs at once' }),
       },
       closed,
     ),

@@ -73,6 +73,12 @@ export const Staging = Type.Object(
         },
       ),
     ),
+    node: Type.Optional(
+      Type.Object(
+        { uuid: Type.String(), name: Type.String() },
+        { ...closed, description: 'the node that runs it; there only while one does' },
+      ),
+    ),
     kept: Type.Optional(KeptContainer),
     secrets: Type.Optional(SecretNames('names of the secrets that it was given; not there for none')),
     submitted_at: Type.String(),

@@ -25,7 +25,7 @@ export interface CollectorParts {
   /** How long an upload may exist before a package refers to it, in milliseconds. */
   readonly graceMs: number
   /** Default: those of a node alone. */
-  readonly duties?: Duties
+  readonly duties?: Duties | undefined
 }
 
 export interface CollectionRequest {
@@ -62,8 +62,8 @@ export class Collector {
 
   /**
    * What was removed, or with `dryRun` would be. Throws `Conflict` (`collected-elsewhere`) while another node collects;
-   * `Unavailable`: `engine-down` before anything is removed,
-   * `disk-error` when the disk did not let go of something, and all else is removed.
+   * `Unavailable`: `engine-down` and `node-without-term` before anything is removed, `duty-lost` when this node has lost its lease
+   * meanwhile, `disk-error` when the disk did not let go of something, and all else is removed.
    */
   async collect(request: CollectionRequest): Promise<readonly Garbage[]> {
     const done = await this.#duties.run('collect garbage', (signal) => this.#collect(request, signal))

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import { CAUSES, OPEN_STATES, type Staging } from '../model/staging.js'
+import { CAUSES, type Staging } from '../model/staging.js'
 import type { StagingLedger } from '../store/staging-ledger.js'
 import type { EndedStep } from '../traces/staging-traces.js'
 
@@ -9,7 +9,9 @@ const STEP_BUCKETS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60]
 
 export interface StagingMetricsParts {
   readonly registry: Registry
-  readonly ledger: Pick<StagingLedger, 'list'>
+  readonly ledger: Pick<StagingLedger, 'counts'>
+  /** UUID of this node. */
+  readonly node: string
   /** Full names of the pipelines that ship with stagerd. Those of users would add time series without end. */
   readonly shipped: readonly string[]
   readonly queue: { readonly limit: number; readonly draining: boolean }
@@ -24,7 +26,7 @@ export class StagingMetrics {
   readonly #wait: Histogram
   readonly #steps: Histogram<'step'>
 
-  constructor({ registry, ledger, shipped, queue }: StagingMetricsParts) {
+  constructor({ registry, ledger, node, shipped, queue }: StagingMetricsParts) {
     const registers = [registry]
     this.#names = new Map(shipped.map((fqn) => [fqn, fqn.slice(fqn.lastIndexOf(':') + 1)]))
     this.#ended = new Counter({
@@ -61,25 +63,26 @@ export class StagingMetrics {
     })
     new Gauge({
       name: 'stagerd_stagings',
-      help: 'Stagings that have not ended',
+      help: 'Stagings that have not ended: running ones of this node; queued ones, and interrupted ones that go on at the next node with a free slot, of all nodes that share its database',
       labelNames: ['state'],
       registers,
       async collect() {
-        for (const state of OPEN_STATES) this.set({ state }, (await ledger.list({ state })).length)
+        const counts = await ledger.counts(node)
+        for (const state of ['queued', 'interrupted', 'running'] as const) this.set({ state }, counts[state])
       },
     })
     new Gauge({
       name: 'stagerd_oldest_queued_staging_seconds',
-      help: 'How long the oldest queued staging has waited; 0 if none is queued',
+      help: 'How long the oldest queued staging of all nodes that share the database has waited; 0 if none is queued',
       registers,
       async collect() {
-        const oldest = (await ledger.list({ state: 'queued' })).at(-1)
-        this.set(oldest ? Math.max(0, Date.now() - Date.parse(oldest.submittedAt)) / 1000 : 0)
+        const { oldestQueuedAt: oldest } = await ledger.counts(node)
+        this.set(oldest === undefined ? 0 : Math.max(0, Date.now() - Date.parse(oldest)) / 1000)
       },
     })
     new Gauge({
       name: 'stagerd_stagings_limit',
-      help: 'How many stagings may run at once',
+      help: 'How many stagings this node runs at once',
       registers,
       collect() {
         this.set(queue.limit)
@@ -87,7 +90,7 @@ export class StagingMetrics {
     })
     new Gauge({
       name: 'stagerd_draining',
-      help: '1 while no queued staging is admitted',
+      help: '1 while this node admits no queued staging',
       registers,
       collect() {
         this.set(queue.draining ? 1 : 0)

@@ -24,7 +24,7 @@ export interface NodeFacts {
 export class NodeReport {
   readonly #facts: NodeFacts
   readonly #isolation: Isolation
-  readonly #ledger: StagingLedger
+  readonly #ledger: Pick<StagingLedger, 'counts'>
   readonly #packages: PackageRepository
   readonly #kept: Pick<KeptLaunches, 'list'>
   readonly #examineHost: () => Promise<readonly Finding[]>
@@ -32,7 +32,7 @@ export class NodeReport {
   constructor(
     facts: NodeFacts,
     isolation: Isolation,
-    ledger: StagingLedger,
+    ledger: Pick<StagingLedger, 'counts'>,
     packages: PackageRepository,
     kept: Pick<KeptLaunches, 'list'>,
     /** What the isolation does not know of. */
@@ -49,9 +49,8 @@ export class NodeReport {
   async status(): Promise<NodeStatus> {
     const { version, nodeId, stateDir, concurrency, draining, atWork, prepared, verification, cloudFoundry } =
       this.#facts
-    const [queued, running, packages, engine, caches] = await Promise.all([
-      this.#ledger.list({ state: 'queued' }),
-      this.#ledger.list({ state: 'running' }),
+    const [{ running, queued, interrupted }, packages, engine, caches] = await Promise.all([
+      this.#ledger.counts(nodeId),
       this.#packages.listUsable(),
       this.#engine(),
       this.#isolation.stagerCaches(),
@@ -62,7 +61,7 @@ export class NodeReport {
       state_dir: stateDir,
       engine,
       packages: packages.length,
-      stagings: { queued: queued.length, running: running.length, at_work: atWork, limit: concurrency },
+      stagings: { queued, interrupted, running, at_work: atWork, limit: concurrency },
       draining,
       prepared,
       stager_caches: { count: caches.length, bytes: caches.reduce((total, { bytes }) => total + bytes, 0) },

@@ -114,7 +114,7 @@ export class HeldTerm {
 
   /** Ends it, so that others need not wait until its lease is over. Nothing of its stagings may be at work. Never rejects. */
   async close(): Promise<void> {
-    this.#stopTimers()
+    this.lose(new Error('its node has closed it'))
     try {
       await this.#parts.nodes.closeTerm(this.#term)
     } catch (error) {

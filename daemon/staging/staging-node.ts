@@ -72,6 +72,11 @@ export class StagingNode {
     return this.#ready
   }
 
+  /** The last one that was begun; it may be lost. Undefined before the first one. */
+  get term(): Pick<HeldTerm, 'number' | 'lost'> | undefined {
+    return this.#atWork?.term
+  }
+
   start(): void {
     this.#working = this.#work().catch((error: unknown) => {
       if (!this.#stop.signal.aborted)

@@ -70,6 +70,11 @@ export class StagingService {
     return this.#node.ready
   }
 
+  /** See `StagingNode`. */
+  get term(): StagingNode['term'] {
+    return this.#node.term
+  }
+
   get limit(): number {
     return this.#node.queue.limit
   }

@@ -37,11 +37,15 @@ export interface NodeRepository {
   list(): Promise<readonly FleetNode[]>
   /** By UUID or name. Throws `NotFound` (`node-not-found`), `Conflict` (`node-ambiguous`). */
   get(node: string): Promise<FleetNode>
+  /** Whose these terms are or were, by the number of the term. Those of nodes that were forgotten are left out. */
+  ofTerms(terms: readonly number[]): Promise<ReadonlyMap<number, NodeName>>
   /** The node obeys when it renews its term, or is woken. Throws what `get` throws. */
   setState(node: string, state: NodeState): Promise<FleetNode>
   /** Forgets a node. Throws `Conflict` (`node-alive`) if it has an open term, and what `get` throws. */
   remove(node: string): Promise<FleetNode>
 }
+
+export type NodeName = Pick<NodeIdentity, 'uuid' | 'name'>
 
 export interface OpenedTerm extends Term {
   /** How many running stagings have no owner now. */

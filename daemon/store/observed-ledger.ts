@@ -14,6 +14,7 @@ export function observeEnds(ledger: StagingLedger, ended: Ended): StagingLedger 
     refuse: (staging, failure) => told(ledger.refuse(staging, failure)),
     get: (uuid) => ledger.get(uuid),
     list: (filter) => ledger.list(filter),
+    counts: (node) => ledger.counts(node),
     results: (staging) => ledger.results(staging),
     requestCancel: (staging) => told(ledger.requestCancel(staging)),
   }

@@ -31,6 +31,12 @@ export interface StagingLedger {
   get(uuid: string): Promise<Staging>
   /** Newest first. */
   list(filter: StagingFilter): Promise<readonly Staging[]>
+  /**
+   * What runs at a node, and what waits for any.
+   *
+   * @param node its UUID
+   */
+  counts(node: string): Promise<StagingCounts>
   /** The results of the staged package, newest first. */
   results(staging: string): Promise<readonly Result[]>
   /**
@@ -38,6 +44,17 @@ export interface StagingLedger {
    * `cancelRequested`. Throws `Conflict` (`staging-ended`) if it has ended.
    */
   requestCancel(staging: string): Promise<Staging>
+}
+
+/** Numbers of stagings that have not ended. All but `running` are those of the database, whichever node asks. */
+export interface StagingCounts {
+  /** Those that the open term of the node owns. */
+  readonly running: number
+  readonly queued: number
+  /** Running ones that no node owns: the next one with a free slot goes on with them. */
+  readonly interrupted: number
+  /** When the oldest queued one was submitted. */
+  readonly oldestQueuedAt: string | undefined
 }
 
 /**

@@ -50,6 +50,14 @@ describe('node drain', () => {
     expect(io.out).toBe('The node was undrained, or stagerd was restarted.\n')
   })
 
+  test('has other nodes go on with what is interrupted, which node status shows', async () => {
+    const { api, run } = harness()
+    const { stagings, ...rest } = status(false, 2)
+    api.on('GET /v1/node', () => ({ ...rest, stagings: { ...stagings, interrupted: 3 } }))
+    const { io } = await run('node', 'status')
+    expect(io.out).toContain('Stagings: 2 of at most 2 running, 4 queued\nInterrupted stagings: 3, which go on')
+  })
+
   test('is shown by node status, and undone by node undrain', async () => {
     const { api, run } = harness()
     api.on('GET /v1/node', () => status(true, 0)).on('POST /v1/node/undrain', () => status(false, 2))

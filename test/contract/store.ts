@@ -3,6 +3,7 @@ import type { SqlStore, StoreOptions } from '../../daemon/store/sql/store.js'
 import { nodeLedgerOf } from '../support/fleet/node-ledger.js'
 import { describeBackups } from './backups.js'
 import { describeBootstraps } from './bootstraps.js'
+import { describeSharedDuties } from './duties.js'
 import { describeExchange } from './exchange.js'
 import { describeLedger } from './ledger.js'
 import { describeNamespaceQuota, type StoreUnderTest } from './namespace-quota.js'
@@ -65,6 +66,8 @@ export function describeStore(database: string, make: MakeStore): void {
   for (const [repository, suites] of Object.entries(CONTRACTS))
     for (const suite of suites) named.set(suite, [named.get(suite), repository].filter(Boolean).join(', '))
   for (const [suite, name] of named) suite(`${name} in ${database}`, make)
+
+  describeSharedDuties(`duties in ${database}`, make)
 
   it(`the identity of a database in ${database} stays the same`, async () => {
     const { store, close } = await make()

@@ -294,6 +294,31 @@ export function describeTerms(
       expect((await store.ledger.get(uuid)).term).toBe(term.number)
     })
 
+    it('counts what runs at a node, and what waits for any', async () => {
+      const [one, two] = [await open(), await open()]
+      const none = { running: 0, queued: 0, interrupted: 0, oldestQueuedAt: undefined }
+      expect(await store.ledger.counts(one.node.uuid)).toEqual(none)
+      for (let n = 0; n < 5; n++) await submit()
+      for (const { ledger } of [one, one, two]) await ledger.admitNext()
+      const oldestQueuedAt = (await store.ledger.list({ state: 'queued' })).at(-1)?.submittedAt
+      expect(await store.ledger.counts(one.node.uuid)).toEqual({ ...none, running: 2, queued: 2, oldestQueuedAt })
+      await store.nodes.closeTerm(one.term)
+      expect(await store.ledger.counts(one.node.uuid)).toMatchObject({ running: 0, queued: 2, interrupted: 2 })
+      expect(await store.ledger.counts(two.node.uuid)).toMatchObject({ running: 1, queued: 2, interrupted: 2 })
+    })
+
+    it('knows whose a term is or was, as long as it knows the node', async () => {
+      const [one, two] = [await open(nodeIdentity({ name: 'one' })), await open(nodeIdentity({ name: 'two' }))]
+      await store.nodes.closeTerm(one.term)
+      const numbers = [one.term.number, two.term.number, two.term.number + 1000]
+      const names = async () => [...(await store.nodes.ofTerms(numbers)).values()].map(({ name }) => name).sort()
+      expect(await names()).toEqual(['one', 'two'])
+      expect((await store.nodes.ofTerms(numbers)).get(two.term.number)?.uuid).toBe(two.node.uuid)
+      await store.nodes.remove(one.node.uuid)
+      expect(await names()).toEqual(['two'])
+      expect((await store.nodes.ofTerms([])).size).toBe(0)
+    })
+
     it('gives each staging to one of several that ask at once', async () => {
       const nodes = [await open(), await open(), await open()]
       const submitted: string[] = []

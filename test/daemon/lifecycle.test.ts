@@ -74,7 +74,7 @@ describe('the daemon', () => {
     }
     const deliveries = { start: () => undefined, stop: () => Promise.resolve() }
     const readiness = { assertReady: () => (missing ? Promise.reject(missing) : Promise.resolve()) }
-    const ledger = { list: () => Promise.resolve([]) }
+    const stagingCounts = () => Promise.resolve({ running: 1, queued: 3, interrupted: 0, oldestQueuedAt: undefined })
     const settings = {
       socket,
       group: 'a-group-that-no-host-has',
@@ -105,7 +105,7 @@ describe('the daemon', () => {
         runs: { stop: stopRuns },
         bootstraps,
         readiness,
-        ledger,
+        stagingCounts,
         verifier,
         cloudFoundry: undefined,
       },
@@ -149,7 +149,7 @@ describe('the daemon', () => {
 
   it('says how many stagings there are, or what is missing', async () => {
     const daemon = open()
-    expect(await daemon.status()).toBe('0 of at most 2 stagings running, 0 queued')
+    expect(await daemon.status()).toBe('1 of at most 2 stagings running, 3 queued')
     missing = new Error('The Docker Engine does not answer.')
     expect(await daemon.status()).toBe('Not ready: The Docker Engine does not answer.')
   })

@@ -30,7 +30,13 @@ function metricNames(): ReadonlySet<string> {
   const none = { damaged: () => [], foundSinceStart: () => 0 }
   const verifier = { periodMs: 0, summary: () => ({ dueBytes: 0, oldest: undefined }), verifiedBytes: () => 0 }
   measureVerification({ registry, verifications: none, verifier })
-  new StagingMetrics({ registry, ledger: { list: nothing }, shipped: [], queue: { limit: 1, draining: false } })
+  new StagingMetrics({
+    registry,
+    ledger: { counts: nothing },
+    node: '',
+    shipped: [],
+    queue: { limit: 1, draining: false },
+  })
   new WebhookMetrics({ registry, webhooks: { waiting: nothing } })
   return new Set(
     registry.getMetricsAsArray().flatMap(({ name, type }) => {

@@ -17,6 +17,7 @@ import { visible } from '../../access/caller.js'
 import type { ResourceIngest } from '../../store/resource-ingest.js'
 import type { PackageQuota } from '../../store/package-quota.js'
 import type { PackageRepository, PipelineRepository, Ref, StagerRepository } from '../../store/repositories.js'
+import type { NodeRepository } from '../../store/node-repository.js'
 import type { StagingLedger } from '../../store/staging-ledger.js'
 import { keepFailedSeconds } from '../../documents/kept.js'
 import { LogLine, Staging, StagingDraft, StagingState } from '../../documents/staging.js'
@@ -68,6 +69,7 @@ const SUBMITTED = {
 export interface StagingRoutesParts {
   readonly stagings: Pick<StagingService, 'submit' | 'cancel' | 'retry'>
   readonly ledger: Pick<StagingLedger, 'get' | 'list'>
+  readonly nodes: Pick<NodeRepository, 'ofTerms'>
   readonly kept: Pick<KeptLaunches, 'of'>
   readonly packages: Pick<PackageRepository, 'get'>
   readonly stagers: Pick<StagerRepository, 'list'>
@@ -83,7 +85,7 @@ export function stagingRoutes(
   log: StagingLogRoutesParts,
   closing: AbortSignal,
 ): void {
-  const { stagings, ledger, kept, packages, stagers, pipelines, ingest, quota, receivers } = parts
+  const { stagings, ledger, nodes, kept, packages, stagers, pipelines, ingest, quota, receivers } = parts
   /** A UUID is not looked up, because stagings outlive their packages. */
   const packageUuid = async (text: string) =>
     isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid
@@ -117,6 +119,19 @@ export function stagingRoutes(
         `${formatFqn('package', found)} holds the program of ${formatFqn('job', stager)}: choose another name, or change the stager.`,
       )
   }
+
+  /** Makes documents of these stagings, with the nodes that run them. */
+  const rendererOf = async (found: readonly SubmittedStaging[]) => {
+    const owners = await nodes.ofTerms([...new Set(found.flatMap((staging) => ownerOf(staging) ?? []))])
+    return (staging: SubmittedStaging): Staging => {
+      const owner = ownerOf(staging)
+      return renderStaging(staging, {
+        kept: kept.of(staging.uuid),
+        node: owner === undefined ? undefined : owners.get(owner),
+      })
+    }
+  }
+  const render = async (staging: SubmittedStaging) => (await rendererOf([staging]))(staging)
 
   /** With its log, for a client that accepts that. */
   const sendSubmitted = (reply: FastifyReply, staging: SubmittedStaging, { accept }: IncomingHttpHeaders) => {
@@ -155,7 +170,7 @@ export function stagingRoutes(
         ...(query.since === undefined ? {} : { since: parseTime(query.since, 'since') }),
         limit: query.limit ?? 100,
       })
-      return found.map((staging) => renderStaging(staging, kept.of(staging.uuid)))
+      return found.map(await rendererOf(found))
     },
   )
 
@@ -203,7 +218,7 @@ export function stagingRoutes(
         response: { 200: Staging, ...REFUSALS },
       },
     },
-    async ({ params }) => renderStaging(await ledger.get(params.uuid), kept.of(params.uuid)),
+    async ({ params }) => render(await ledger.get(params.uuid)),
   )
 
   api.post(
@@ -220,7 +235,7 @@ export function stagingRoutes(
     },
     async ({ params }, reply) => {
       const { uuid } = await ledger.get(params.uuid)
-      return reply.code(202).send(renderStaging(await stagings.cancel(uuid)))
+      return reply.code(202).send(await render(await stagings.cancel(uuid)))
     },
   )
 
@@ -245,6 +260,11 @@ export function stagingRoutes(
       return sendSubmitted(reply, submitted, headers)
     },
   )
+}
+
+/** The term that runs it; undefined if none does. */
+function ownerOf({ state, term }: SubmittedStaging): number | undefined {
+  return state === 'running' ? term : undefined
 }
 
 function inMilliseconds(seconds: number | undefined): number | undefined {

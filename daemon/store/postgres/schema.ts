@@ -151,3 +151,10 @@ CREATE TABLE identity (
   id TEXT PRIMARY KEY
 );
 `
+
+export const DUTIES = `
+CREATE TABLE duties (
+  name TEXT PRIMARY KEY,
+  term BIGINT NOT NULL REFERENCES terms (number) ON DELETE CASCADE
+);
+`

@@ -3,14 +3,22 @@ import { BadInput, Conflict } from '../../../base/errors.js'
 import type { Result } from '../../model/result.js'
 import type { Failure, Staging, StagingSource } from '../../model/staging.js'
 import { WEBHOOK_STATES } from '../../model/webhook.js'
-import type { AnswerOf, StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
+import type { AnswerOf, StagingCounts, StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import { AwaitedSources } from './awaited-sources.js'
 import type { LedgerParts } from './ledger-parts.js'
 import { changeOne } from './state-changed.js'
 import { STAGING } from './states.js'
 import { insertWebhook } from './webhook-rows.js'
-import type { Work } from './work.js'
+import { sql, type Work } from './work.js'
 import { workingCopyOf } from './working-copy-of.js'
+
+/** Each is a range of an index. */
+const COUNTS = `SELECT
+  (SELECT count(*) FROM stagings WHERE state = ${STAGING.running}
+     AND term = (SELECT number FROM terms WHERE node = ? AND ended_at IS NULL)) AS running,
+  (SELECT count(*) FROM stagings WHERE state = ${STAGING.queued}) AS queued,
+  (SELECT count(*) FROM stagings WHERE state = ${STAGING.running} AND term IS NULL) AS interrupted,
+  (SELECT submitted_at FROM stagings WHERE state = ${STAGING.queued} ORDER BY sequence LIMIT 1) AS oldest`
 
 /** Each transition is one UPDATE that names the state it starts from. If it changes no row, it throws, which rolls the transaction back. */
 export class SqlLedger implements StagingLedger {
@@ -53,6 +61,17 @@ export class SqlLedger implements StagingLedger {
 
   list(filter: StagingFilter): Promise<readonly Staging[]> {
     return this.parts.transactions.read(() => this.parts.stagings.list(filter))
+  }
+
+  counts(node: string): Promise<StagingCounts> {
+    return this.parts.transactions.read(function* () {
+      const row = yield* sql.one<Omit<StagingCounts, 'oldestQueuedAt'> & { readonly oldest: string | null }>(
+        COUNTS,
+        node,
+      )
+      const { running = 0, queued = 0, interrupted = 0, oldest } = row ?? {}
+      return { running, queued, interrupted, oldestQueuedAt: oldest ?? undefined }
+    })
   }
 
   results(staging: string): Promise<readonly Result[]> {

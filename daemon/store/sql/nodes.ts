@@ -1,7 +1,7 @@
 import { Conflict, NotFound } from '../../../base/errors.js'
 import type { FleetNode, NodeIdentity, NodeState, Term } from '../../model/node.js'
 import { leaseLost } from '../lease-lost.js'
-import type { NodeRepository, OpenedTerm, Renewal } from '../node-repository.js'
+import type { NodeName, NodeRepository, OpenedTerm, Renewal } from '../node-repository.js'
 import type { Dialect } from './dialect.js'
 import { STAGING } from './states.js'
 import { sql, type Transactions, type Value, type Work } from './work.js'
@@ -105,6 +105,18 @@ export class SqlNodes implements NodeRepository {
 
   get(node: string): Promise<FleetNode> {
     return this.#transactions.read(() => find(node))
+  }
+
+  async ofTerms(terms: readonly number[]): Promise<ReadonlyMap<number, NodeName>> {
+    if (terms.length === 0) return new Map()
+    const rows = await this.#transactions.read(() =>
+      sql.all<NodeName & { readonly number: number }>(
+        `SELECT terms.number, nodes.uuid, nodes.name FROM terms JOIN nodes ON nodes.uuid = terms.node
+         WHERE terms.number IN (${terms.map(() => '?').join(', ')})`,
+        ...terms,
+      ),
+    )
+    return new Map(rows.map(({ number, uuid, name }) => [number, { uuid, name }]))
   }
 
   setState(node: string, state: NodeState): Promise<FleetNode> {

@@ -6,7 +6,9 @@ import { SqlBootstraps } from './bootstraps.js'
 import type { Dialect } from './dialect.js'
 import { SqlExchange } from './exchange.js'
 import type { Term } from '../../model/node.js'
+import type { Duties, DutyTerm } from '../duties.js'
 import type { NodeLedger } from '../node-ledger.js'
+import { SqlDuties } from './duties.js'
 import { SqlLedger } from './ledger.js'
 import { LedgerParts } from './ledger-parts.js'
 import { NamespaceQuota } from './namespace-quota.js'
@@ -97,6 +99,11 @@ export abstract class SqlStore {
   /** The ledger in the hands of a node. */
   nodeLedger(term: Term): NodeLedger {
     return new SqlNodeLedger(this.#ledgerParts, term)
+  }
+
+  /** The duties of a node, while it has a term. To be called once in a process. */
+  duties(term: () => DutyTerm | undefined): Duties {
+    return new SqlDuties(this.#transactions, term)
   }
 
   /** Tells this database from all others. It is the same for all nodes that share it, and another one for what a backup is unpacked to. */

@@ -14,7 +14,7 @@ export const BACKUP_SCHEMA = MIGRATIONS.at(-1)?.version ?? 0
  * Tables about nodes and their files, and about the database. Their rows are in no backup, and a restore leaves them as they are: terms that are open go on, and
  * their numbers are not given again.
  */
-export const OF_NODES: readonly string[] = ['verifications', 'terms', 'nodes', 'identity']
+export const OF_NODES: readonly string[] = ['verifications', 'duties', 'terms', 'nodes', 'identity']
 
 /**
  * Tables whose rows are in no backup. It may be stored where nobody who may use the secrets decides about it, and the outputs of

@@ -214,7 +214,7 @@ export class ApiUnderTest extends ApiClient {
       pipelines: { pipelines, stagers },
       policies: { policies },
       resolution: { packages, resolver: new Resolver(packages, policies) },
-      stagings: { stagings, ledger, kept, packages, stagers, pipelines, ingest, quota, receivers },
+      stagings: { stagings, ledger, nodes: store.nodes, kept, packages, stagers, pipelines, ingest, quota, receivers },
       stagingLog: { ledger, logs, heartbeatMs },
       keptLaunches: { kept },
       runs: { runs: new FakeRuns() },

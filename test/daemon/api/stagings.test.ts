@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Staging } from '../../../daemon/documents/staging.js'
 import { until } from './api-client.js'
 import { ApiUnderTest } from './api-under-test.js'
-import { nodeLedgerOf } from '../../support/fleet/node-ledger.js'
+import { nodeIdentity, nodeLedgerOf } from '../../support/fleet/node-ledger.js'
 
 const draft = { package: 'package::/acme::app', pipeline: 'stagpipe::/acme::pipe' }
 
@@ -102,6 +102,31 @@ describe('stagings over the API', () => {
     await under.ask('DELETE', `/v1/stagingpipelines/${pipeline}`)
     const { document } = await under.ask<Staging[]>('GET', `/v1/stagings?pipeline=${pipeline}`)
     expect(document.map((staging) => staging.uuid)).toEqual([uuid])
+  })
+
+  it('name the node that runs them, as long as one does', async () => {
+    const { uuid } = await submit()
+    const node = nodeIdentity({ name: 'build-3' })
+    const term = await under.store.nodes.openTerm(node, 60_000)
+    const ledger = under.store.nodeLedger(term)
+    const named = async () => [
+      (await under.ask<Staging>('GET', `/v1/stagings/${uuid}`)).document.node,
+      (await under.ask<Staging[]>('GET', '/v1/stagings')).document[0]?.node,
+    ]
+    const running = { uuid: node.uuid, name: 'build-3' }
+    expect(await named(), 'queued').toEqual([undefined, undefined])
+    await ledger.admitNext()
+    expect(await named()).toEqual([running, running])
+    const cancelled = await under.ask<Staging>('POST', `/v1/stagings/${uuid}/cancel`)
+    expect(cancelled.document).toMatchObject({ state: 'running', node: running })
+    await under.store.nodes.closeTerm(term)
+    expect(await named(), 'interrupted').toEqual([undefined, undefined])
+    const next = under.store.nodeLedger(await under.store.nodes.openTerm(node, 60_000))
+    await next.admitNext()
+    expect(await named()).toEqual([running, running])
+    await next.cancel(uuid)
+    expect((await under.store.ledger.get(uuid)).term).toBeDefined()
+    expect(await named(), 'ended').toEqual([undefined, undefined])
   })
 
   it('show their failure', async () => {

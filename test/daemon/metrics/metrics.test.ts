@@ -13,6 +13,7 @@ import { shippedPipelines } from '../../../daemon/bootstrap/shipped-pipelines.js
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import type { StagingLedger } from '../../../daemon/store/staging-ledger.js'
 import { installDirectory } from '../../../base/installation.js'
+import { nodeIdentity } from '../../support/fleet/node-ledger.js'
 import { ledgerSamples } from './ledger-samples.js'
 
 let registry: Registry
@@ -31,16 +32,18 @@ describe('metrics of stagings', () => {
   let samples: ReturnType<typeof ledgerSamples>
   let metrics: StagingMetrics
   const queue = { limit: 3, draining: false }
+  const node = nodeIdentity()
+  let store: SqliteStore
   beforeEach(async () => {
     const directory = await mkdtemp(join(tmpdir(), 'stagerd-test-'))
-    const store = SqliteStore.open(join(directory, 'stagerd.db'))
+    store = SqliteStore.open(join(directory, 'stagerd.db'))
     onTestFinished(async () => {
       store.close()
       await rm(directory, { recursive: true })
     })
     ;({ ledger } = store)
     const shipped = await shippedPipelines(installDirectory())
-    metrics = new StagingMetrics({ registry, ledger, shipped, queue })
+    metrics = new StagingMetrics({ registry, ledger, node: node.uuid, shipped, queue })
     samples = ledgerSamples(store, (staging) => metrics.ended(staging))
   })
 
@@ -84,6 +87,17 @@ describe('metrics of stagings', () => {
     expect(await valueOf('stagerd_oldest_queued_staging_seconds')).toBeGreaterThanOrEqual(0)
     expect(await valueOf('stagerd_stagings_limit')).toBe(3)
     expect(await valueOf('stagerd_draining')).toBe(0)
+  })
+
+  it('show what this node runs, and what waits for any node', async () => {
+    for (let n = 0; n < 4; n++) await samples.submit('stagpipe::/acme::private')
+    const other = await store.nodes.openTerm(nodeIdentity(), 60_000)
+    const own = store.nodeLedger(await store.nodes.openTerm(node, 60_000))
+    for (const one of [own, store.nodeLedger(other)]) await one.admitNext()
+    const states = ['queued', 'running', 'interrupted'].map((state) => `stagerd_stagings{state="${state}"}`)
+    expect(await Promise.all(states.map(valueOf))).toEqual([2, 1, 0])
+    await store.nodes.closeTerm(other)
+    expect(await Promise.all(states.map(valueOf))).toEqual([2, 1, 1])
   })
 
   it('time the steps of launches', async () => {

@@ -50,7 +50,7 @@ describe('a node holds its term', () => {
     await term.close()
     await vi.advanceTimersByTimeAsync(10 * LEASE.renewMs)
     expect(nodes.renewTerm).toHaveBeenCalledTimes(10)
-    expect(term.lost.aborted).toBe(false)
+    expect(term.lost.aborted, 'it has ended').toBe(true)
   })
 
   it('no longer than some time before its lease is over, if the database does not answer', async () => {
@@ -111,8 +111,9 @@ describe('a node holds its term', () => {
     await term.renew()
     expect(learned).toHaveBeenCalledWith(RENEWAL, 0)
     nodes.closeTerm.mockRejectedValueOnce(AWAY)
-    await term.close()
     expect(term.lost.aborted).toBe(false)
+    await term.close()
+    expect(term.lost.aborted).toBe(true)
   })
 
   it('for ever, and at no cost, where no other node can use the database', async () => {

@@ -209,6 +209,46 @@ it('packages that one node has restored are seen by another one, whatever it rem
   expect(await seen()).toEqual(['before', 'next'])
 })
 
+it('two nodes say what each of them runs, what waits for both, and let one of them collect garbage', async () => {
+  await server.query('CREATE DATABASE fleet OWNER node TEMPLATE template0')
+  const fleet = { ...flags, postgresqlDatabase: 'fleet', secretsKey: await file('key', 'k'.repeat(32)) }
+  const [one, two] = [
+    await DaemonInProcess.start({ ...fleet, nodeName: 'one', concurrency: '1' }),
+    await DaemonInProcess.start({ ...fleet, nodeName: 'two' }),
+  ]
+  let isClosed = false
+  onTestFinished(async () => void (await Promise.all([one.close(), isClosed ? undefined : two.close()])))
+  await furnish(one)
+  await two.made('node', 'drain')
+  let end: () => void = () => undefined
+  const ended = new Promise<void>((resolve) => (end = resolve))
+  one.isolation.stagers.set('./stage', async ({ url }) => {
+    await ended
+    await call(url, 'POST /done')
+  })
+  for (const name of ['shop', 'blog']) {
+    await application(one, name)
+    await one.made('stage', name, '--detach')
+  }
+  const stagings = async (node: DaemonInProcess) => (await node.get('/v1/node'))['stagings']
+  await expect.poll(() => stagings(one)).toMatchObject({ running: 1, queued: 1, interrupted: 0 })
+  expect(await stagings(two)).toMatchObject({ running: 0, queued: 1, interrupted: 0 })
+  const [running] = JSON.parse(await two.made('staging', 'list', '--state', 'running', '--json')) as { uuid: string }[]
+  expect(await two.made('staging', 'show', running!.uuid)).toContain('\nNode: one (')
+  end()
+
+  const schema = await PostgresStore.open({ ...server.connection(), database: 'fleet', max: 1 })
+  const { term } = await schema.nodes.get('two')
+  const duties = schema.duties(() => ({ number: term!, lost: new AbortController().signal }))
+  await duties.run('collect garbage', async () => {
+    expect(await one.stagectl(['node', 'gc'])).toMatchObject({ err: expect.stringContaining('Another node') as string })
+    isClosed = true
+    await two.close()
+    expect((await one.stagectl(['node', 'gc'])).code, 'the other one has stopped').toBe(0)
+  })
+  await schema.close()
+}, 60_000)
+
 describe('a node whose packages are in PostgreSQL', () => {
   it('says so while the server is away, and loses nothing of what it has acknowledged', async () => {
     const authority = await Authority.make(directory, 'of-the-daemon')

@@ -92,6 +92,12 @@ it('whose a blob is, is known without reading a table', async () => {
   expect(scans()).toEqual([])
 })
 
+it('the stagings of a node and the queue are counted without reading a table', async () => {
+  await harness.parts.store.ledger.counts('a')
+  expect(asked.size).toBe(1)
+  expect(scans()).toEqual([])
+})
+
 it('a scan would be seen', () => {
   asked.add('SELECT 1 FROM stagings WHERE package_fqn = ?')
   expect(scans()).toHaveLength(1)
