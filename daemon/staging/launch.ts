@@ -162,7 +162,13 @@ export class Launch implements OwningLaunch {
     const left = this.#secrets.given.size > 0 ? { ...work, unrepeatable: true } : work
     const launch = { staging: this.#staging, launch: this.uuid }
     // Whoever learns of the verdict, at any node, finds the lines that it comes after.
-    const [recorded] = await Promise.all([recordVerdict(this.#parts, launch, verdict, left), this.#log.share()])
+    const shared = this.#log.share().catch((error: unknown) => {
+      this.#parts.logger.error(
+        { err: error, launch: this.uuid },
+        'the log of a staging could not be written before its verdict',
+      )
+    })
+    const [recorded] = await Promise.all([recordVerdict(this.#parts, launch, verdict, left), shared])
     return recorded
   }
 

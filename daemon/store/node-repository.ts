@@ -17,6 +17,7 @@ export interface NodeRepository {
    * Begins a term, and ends the earlier one of this node: the lock of its state directory has shown that no process of it is left.
    * That is not so `after` a term of the same process: then a later one, whose lease is not over, is of a process with a copy of
    * the state directory. Throws `Conflict` (`node-id-in-use`) then, so that the two do not take each other's stagings in turn.
+   * Only a new process gives its node a state: what somebody has asked for meanwhile stays.
    *
    * @param node with the number of the last term of this process, if it has had one
    * @param leaseMs how long it lasts unless it is renewed, in milliseconds. Default: for ever, for a node that has the database

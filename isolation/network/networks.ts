@@ -226,17 +226,20 @@ export class Networks {
     return leaving
   }
 
-  /** Where the pool is exhausted, networks that are kept make way. */
+  /** Where the pool is exhausted, networks that are kept make way, and those that are being removed are waited for. */
   async #withRoom(create: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
         await create()
         return
       } catch (error) {
+        if (!(error instanceof StagerdError) || error.code !== 'no-free-network') throw error
         const [kept] = this.#kept
-        if (!kept || !(error instanceof StagerdError) || error.code !== 'no-free-network') throw error
-        this.#forget(kept)
-        await this.#remove(kept.network)
+        if (kept) {
+          this.#forget(kept)
+          await this.#remove(kept.network)
+        } else if (this.#leaving.size > 0) await Promise.allSettled(this.#leaving.values())
+        else throw error
       }
     }
   }

@@ -169,6 +169,14 @@ export function describeTerms(
       expect((await again()).number).toBeGreaterThan(other.term.number)
     })
 
+    it('begins again in the state that somebody has given its node meanwhile', async () => {
+      const { node, term } = await open()
+      now += LEASE_MS + 1
+      await store.nodes.setState(node.uuid, 'draining')
+      await store.nodes.openTerm({ ...node, after: term.number }, LEASE_MS)
+      expect((await store.nodes.get(node.uuid)).state).toBe('draining')
+    })
+
     it('begins again after the one before has ended, whoever has ended it', async () => {
       const { node, term } = await open()
       const other = await open()

@@ -45,7 +45,7 @@ export class SqlNodes implements NodeRepository {
         `INSERT INTO nodes (uuid, name, labels, address, state, first_seen_at, last_seen_at, leased_until)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, labels = excluded.labels, address = excluded.address,
-           state = excluded.state, last_seen_at = excluded.last_seen_at, leased_until = excluded.leased_until`,
+           state = ${after === undefined ? 'excluded.state' : 'nodes.state'}, last_seen_at = excluded.last_seen_at, leased_until = excluded.leased_until`,
         ...[uuid, name, JSON.stringify(labels), address ?? null, state, at, at, later(now, leaseMs)],
       )
       const ofNode = leaseMs === undefined ? { where: '', values: [] } : { where: 'AND node = ?', values: [uuid] }

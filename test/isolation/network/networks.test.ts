@@ -192,6 +192,16 @@ it('networks that are kept make way where the pool is exhausted', async () => {
   expect([...there.keys()]).toEqual([second.bridge.interface])
 })
 
+it('a network that is being removed is waited for where the pool is exhausted', async () => {
+  const { networks, launch, there } = aHost({ pool: '198.18.0.0/28' })
+  const first = await launch()
+  await first.giveBack(never)
+  const removed = networks.removeKept()
+  const second = await launch()
+  await removed
+  expect([...there.keys()]).toEqual([second.bridge.interface])
+})
+
 it('few networks are kept, and not for long', async () => {
   const host = aHost({ kept: 200 })
   const all = await Promise.all(Array.from({ length: MAX_KEPT + 3 }, () => host.launch()))
