@@ -1,8 +1,6 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdirSync, rmSync } from 'node:fs'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { buffer } from 'node:stream/consumers'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { migrateNode } from '../../../daemon/migrate-node.js'
 import { digestTables, type TableDigest } from '../../../daemon/store/sqlite/table-digests.js'
@@ -13,7 +11,18 @@ import { compileProgram } from '../../support/compile-program.js'
 import { SwiftServer } from '../../support/s3/swift-server.js'
 import { PostgresServer } from '../store/postgres-server.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
-import { furnish, linesOf, openNode, RUNNING_LINES, settingsOf, TwoNodes, type OpenNode } from './two-nodes.js'
+import {
+  expectAll,
+  furnish,
+  linesOf,
+  openNode,
+  RUNNING_LINES,
+  settingsOf,
+  TwoNodes,
+  type OpenNode,
+  runUntilCopying,
+  times,
+} from './two-nodes.js'
 
 let postgres: PostgresServer
 let swift: SwiftServer
@@ -184,45 +193,6 @@ describe('a node that is moved', () => {
   })
 })
 
-async function expectAll(node: OpenNode, made: Awaited<ReturnType<typeof furnish>>): Promise<void> {
-  const { store, blobs, state } = node
-  for (const [index, sha256] of made.digests.entries())
-    expect(await buffer((await blobs.open(sha256)).stream)).toEqual(made.contents[index])
-  expect(await blobs.has(made.upload)).toBe(true)
-  expect(await readFile(state.secretsKey)).toEqual(made.key)
-  expect((await stat(state.secretsKey)).mode & 0o777).toBe(0o600)
-  expect(Buffer.from((await store.secrets.ofStagers([made.stagerUuid]))[0]!.sealed)).toEqual(Buffer.from([0, 1, 255]))
-  expect(Buffer.from((await store.secrets.ofStaging(made.waiting.uuid))!)).toEqual(Buffer.from('sealed'))
-  expect(Buffer.from((await store.tasks.all())[0]!.request)).toEqual(Buffer.from([255, 0]))
-  expect(await store.ledger.get(made.waiting.uuid)).toMatchObject({ state: 'queued' })
-  expect(await store.verifications.all(), 'are about files of the other node').toEqual([])
-  expect(await linesOf(node, made.ended.uuid)).toEqual(['all of it'])
-  expect(await linesOf(node, made.running.uuid)).toEqual(RUNNING_LINES)
-  expect(await readFile(path.join(state.bootstrapLogs, `${made.bootstrap.uuid}.ndjson`), 'utf8')).toContain('all of it')
-  expect((await store.ledger.get(made.running.uuid)).state).toBe('running')
-}
-
-async function times(blobs: OpenNode['blobs']): Promise<ReadonlyMap<string, number>> {
-  const found = new Map<string, number>()
-  for await (const { sha256, modifiedAt } of blobs.list()) found.set(sha256, modifiedAt.getTime())
-  return found
-}
-
-/** Sends the signal when it says how much it has copied. */
-async function runUntilCopying(program: string, from: string, to: string, signal?: NodeJS.Signals) {
-  // The library of the object store warns of the end of Node.js 20.
-  const env = { ...process.env, NODE_NO_WARNINGS: '1' }
-  const child = spawn(process.execPath, [program, 'migrate', '--config', from, '--to-config', to], { env })
-  let [out, err] = ['', '']
-  child.stdout.on('data', (text: Buffer) => {
-    out += String(text)
-    if (signal && / resources, /.test(out)) child.kill(signal)
-  })
-  child.stderr.on('data', (text: Buffer) => (err += String(text)))
-  const [code] = (await once(child, 'close')) as [number | null]
-  return { code, out, err }
-}
-
 describe('a migration is refused', () => {
   const refused = async (from: string, to: string, code: string, says: RegExp) => {
     const error = (await move(from, to).catch((thrown: unknown) => thrown)) as Error
@@ -299,9 +269,18 @@ describe('a migration is refused', () => {
   })
 })
 
-it('a node is moved to another state directory, too', async () => {
+it('a node is moved to another state directory, too, and is not done before all data are there', async () => {
   const [single, other] = [await nodes.single(), await nodes.single()]
   const made = await furnish(await settingsOf(single))
+  const [from, to] = [await settingsOf(single), await settingsOf(other)]
+  const removeAll = (text: string) => {
+    if (!text.startsWith('4 of 4 resources')) return
+    rmSync(path.join(to.stateDir, 'blobs/sha256'), { recursive: true })
+    mkdirSync(path.join(to.stateDir, 'blobs/sha256'))
+  }
+  const { signal } = new AbortController()
+  const moving = migrateNode({ from, to, file: other, output: { write: removeAll }, signal })
+  await expect(moving).rejects.toMatchObject({ code: 'migration-incomplete' })
   await move(single, other)
   await withNode(other, (node) => expectAll(node, made))
 })

@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import pg from 'pg'
+import { expect } from 'vitest'
 import { CleanupStack } from '../../../base/cleanup-stack.js'
 import { openBucket } from '../../../daemon/build-blob-store.js'
 import { buildStore } from '../../../daemon/build-store.js'
@@ -162,4 +166,47 @@ export async function linesOf({ logs }: Pick<OpenNode, 'logs'>, uuid: string): P
   const options = { since: 0, follow: false, signal: new AbortController().signal }
   for await (const { text } of logs.follow(uuid, options)) lines.push(text)
   return lines
+}
+
+/** When each blob was written or touched, in milliseconds. */
+export async function times(blobs: OpenNode['blobs']): Promise<ReadonlyMap<string, number>> {
+  const found = new Map<string, number>()
+  for await (const { sha256, modifiedAt } of blobs.list()) found.set(sha256, modifiedAt.getTime())
+  return found
+}
+
+/** Sends the signal when it says how much it has copied. */
+export async function runUntilCopying(program: string, from: string, to: string, signal?: NodeJS.Signals) {
+  // The library of the object store warns of the end of Node.js 20.
+  const env = { ...process.env, NODE_NO_WARNINGS: '1' }
+  const child = spawn(process.execPath, [program, 'migrate', '--config', from, '--to-config', to], { env })
+  let [out, err] = ['', '']
+  child.stdout.on('data', (text: Buffer) => {
+    out += String(text)
+    if (signal && / resources, /.test(out)) child.kill(signal)
+  })
+  child.stderr.on('data', (text: Buffer) => (err += String(text)))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, out, err }
+}
+
+type Furnished = Awaited<ReturnType<typeof furnish>>
+
+/** All of a node that was furnished, elsewhere. */
+export async function expectAll(node: OpenNode, made: Furnished): Promise<void> {
+  const { store, blobs, state } = node
+  for (const [index, sha256] of made.digests.entries())
+    expect(await buffer((await blobs.open(sha256)).stream)).toEqual(made.contents[index])
+  expect(await blobs.has(made.upload)).toBe(true)
+  expect(await readFile(state.secretsKey)).toEqual(made.key)
+  expect((await stat(state.secretsKey)).mode & 0o777).toBe(0o600)
+  expect(Buffer.from((await store.secrets.ofStagers([made.stagerUuid]))[0]!.sealed)).toEqual(Buffer.from([0, 1, 255]))
+  expect(Buffer.from((await store.secrets.ofStaging(made.waiting.uuid))!)).toEqual(Buffer.from('sealed'))
+  expect(Buffer.from((await store.tasks.all())[0]!.request)).toEqual(Buffer.from([255, 0]))
+  expect(await store.ledger.get(made.waiting.uuid)).toMatchObject({ state: 'queued' })
+  expect(await store.verifications.all(), 'are about files of the other node').toEqual([])
+  expect(await linesOf(node, made.ended.uuid)).toEqual(['all of it'])
+  expect(await linesOf(node, made.running.uuid)).toEqual(RUNNING_LINES)
+  expect(await readFile(path.join(state.bootstrapLogs, `${made.bootstrap.uuid}.ndjson`), 'utf8')).toContain('all of it')
+  expect((await store.ledger.get(made.running.uuid)).state).toBe('running')
 }
