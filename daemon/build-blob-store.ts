@@ -11,6 +11,7 @@ import type { BlobStore } from './store/blob-store.js'
 import { CachedBlobStore } from './store/cached-blob-store.js'
 import { DirectoryBlobStore } from './store/directory-blob-store.js'
 import type { KnownContentOptions } from './store/known-content.js'
+import type { Bucket } from './store/s3/index.js'
 import { SharedHolds } from './store/shared-holds.js'
 
 /** How often what interrupted writes have left in a bucket is removed, in milliseconds. */
@@ -48,23 +49,37 @@ export interface BuiltBlobStore {
 export async function buildBlobStore(parts: BlobStoreParts, undo: CleanupStack): Promise<BuiltBlobStore> {
   const { settings, state, known } = parts
   if (settings.store === 'directory') return { blobs: await DirectoryBlobStore.open(state.blobs, known) }
-  await assertNoBlobsIn(state.blobs)
   return await openCachedBucket(parts, undo)
 }
 
-async function openCachedBucket(parts: BlobStoreParts, undo: CleanupStack): Promise<BuiltBlobStore> {
-  const { settings, state, authorities, known, databaseId, live, graceMs, logger } = parts
+/**
+ * The bucket that the settings name, claimed for the database. Throws as `buildBlobStore`.
+ *
+ * @param undo gets what closes its connections
+ */
+export async function openBucket(
+  { settings, state, authorities, databaseId }: Omit<BlobStoreParts, 'known' | 'live' | 'graceMs' | 'logger'>,
+  undo: CleanupStack,
+): Promise<Bucket> {
+  await assertNoBlobsIn(state.blobs)
   const { endpoint, bucket: name, prefix, region } = settings
   if (name === undefined) throw new BadInput('bad-settings', 'blob-store is s3: set s3-bucket to the name of a bucket.')
   // Who keeps blobs in a directory does not load the library.
-  const { Bucket, claimBucket, readCredentials, S3BlobStore } = await import('./store/s3/index.js')
+  const { Bucket, claimBucket, readCredentials } = await import('./store/s3/index.js')
   const credentials = await readCredentials(settings.credentials)
   const bucket = await Bucket.open({ endpoint, bucket: name, prefix, region, credentials, authorities })
   undo.defer('close the connections to the object store', () => bucket.close())
   await claimBucket(bucket, databaseId)
+  return bucket
+}
+
+async function openCachedBucket(parts: BlobStoreParts, undo: CleanupStack): Promise<BuiltBlobStore> {
+  const { settings, state, known, live, graceMs, logger } = parts
+  const bucket = await openBucket(parts, undo)
+  const { S3BlobStore } = await import('./store/s3/index.js')
   if (!bucket.writesConditionally)
     logger.warn(
-      { bucket: name },
+      { bucket: settings.bucket },
       'the object store does not write conditionally: two nodes that write the same data in the same millisecond can take it from each other',
     )
   const shared = await S3BlobStore.open(bucket, path.join(state.blobCache, 'new'), known)
@@ -96,6 +111,6 @@ async function assertNoBlobsIn(directory: string): Promise<void> {
     if ((await readdir(path.join(directory, 'sha256', prefix))).length > 0)
       throw new Conflict(
         'blobs-in-directory',
-        `blob-store is s3, but there are data in ${directory}: use a new state directory and move the packages with a backup, or set blob-store to directory.`,
+        `blob-store is s3, but there are data in ${directory}: use a new state directory and move all with stagerd migrate, or set blob-store to directory.`,
       )
 }

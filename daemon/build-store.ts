@@ -41,7 +41,7 @@ async function openPostgres(
   if (existsSync(state.database))
     throw new Conflict(
       'database-in-directory',
-      `database is postgresql, but there is one of SQLite at ${state.database}: use a new state directory and move the packages with a backup, or set database to sqlite.`,
+      `database is postgresql, but there is one of SQLite at ${state.database}: use a new state directory and move all with stagerd migrate, or set database to sqlite.`,
     )
   // Who keeps all in SQLite does not load the library.
   const { connectionOf, PostgresStore } = await import('./store/postgres/index.js')

@@ -3,13 +3,16 @@ import { pino } from 'pino'
 import { BadInput, StagerdError, messageOf } from '../base/errors.js'
 import { installedVersion } from '../base/installation.js'
 import { buildDockerIsolation } from './build-isolation.js'
-import { DEFAULT_FILE, describeCommand } from './command-line.js'
+import { DEFAULT_FILE, describeCommand, migrationOf } from './command-line.js'
 import { Daemon } from './lifecycle.js'
 import { isJournal, journalLogger, journalSocket } from './log/journal.js'
+import type { NodeMigration } from './migrate-node.js'
 import { ServiceManager } from './service-manager.js'
 import { Service } from './service.js'
 import { loadSettings } from './settings/load-settings.js'
+import type { Settings } from './settings/settings.js'
 import { showSettings } from './settings/show-settings.js'
+import { loadNativeLibrary } from './store/sqlite/native-library.js'
 
 /** Only the process: flags, signals, readiness and exit codes (0 stopped, 1 failed, 2 usage). */
 async function main(argv: readonly string[]): Promise<number> {
@@ -31,7 +34,10 @@ async function main(argv: readonly string[]): Promise<number> {
       workingDirectory: process.cwd(),
     })
   const settings = await load()
+  const file = migrationOf(command)
+  const to = file === undefined ? undefined : await loadOther(file)
   if (check) return 0
+  if (file !== undefined && to) return await move({ from: settings, to, file })
   const level = settings.logLevel
   const logger = isJournal(1, process.env) ? journalLogger({ level }, process.stdout, journal) : pino({ level })
   logger.info({ version, settings: showSettings(settings) }, 'starting')
@@ -69,6 +75,23 @@ async function main(argv: readonly string[]): Promise<number> {
     await daemon.stop()
     manager.close()
   }
+  return 0
+}
+
+/** Settings of another node: flags and variables are about this one. */
+async function loadOther(file: string): Promise<Settings> {
+  const none = { flags: {}, environment: {} }
+  return await loadSettings({ ...none, file, fileIsRequired: true, workingDirectory: process.cwd() })
+}
+
+/** The first signal ends it in order, the second at once. */
+async function move(nodes: Pick<NodeMigration, 'from' | 'to' | 'file'>): Promise<number> {
+  loadNativeLibrary()
+  // A daemon does not need it.
+  const { interrupted, migrateNode } = await import('./migrate-node.js')
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(interrupted()))
+  await migrateNode({ ...nodes, output: process.stdout, signal: stop.signal })
   return 0
 }
 

@@ -167,7 +167,8 @@ export class SharedLogs {
   }
 }
 
-async function hasLine(path: string, line: StoredLine): Promise<boolean> {
+/** Whether a log in a file has that line. */
+export async function hasLine(path: string, line: StoredLine): Promise<boolean> {
   const source = { file: path, isComplete: () => Promise.resolve(true), onChange: () => () => undefined }
   const options = { since: line.seq - 1, follow: false, signal: new AbortController().signal }
   try {

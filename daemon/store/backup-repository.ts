@@ -1,13 +1,20 @@
+/**
+ * What a copy of the database has. None has what is about nodes and about the database itself. `backup` leaves out what may not be
+ * stored elsewhere or can be made again: secrets of stagings and stagers, tasks of Cloud Foundry, outputs of stagers; stagings that wait
+ * for a source of such a task are cancelled in it. `everything` has all of that, secrets as they are sealed.
+ */
+export type CopyExtent = 'backup' | 'everything'
+
 /** The database as a whole. */
 export interface BackupRepository {
   /** The version of its schema. */
   readonly schema: number
   /**
-   * Writes a copy of the database to `file`, which must not exist.
+   * Writes a copy of the database to `file`, which must not exist. Running stagings have no owner in it.
    *
    * @returns digests of the blobs that the copy refers to
    */
-  copyTo(file: string): Promise<readonly string[]>
+  copyTo(file: string, extent?: CopyExtent): Promise<readonly string[]>
   /**
    * Throws `Conflict`: `node-busy` if a staging or a bootstrap is under way; `store-not-empty` if there is anything that
    * would be lost, and `replace` is false.

@@ -110,7 +110,7 @@ export function describeBackups(name: string, make: (options: StoreOptions) => P
 }
 
 /** Something of everything that a backup has, with texts that databases could take amiss. */
-async function fill(store: SqlStore): Promise<void> {
+export async function fill(store: SqlStore): Promise<void> {
   const { packages, stagers, pipelines, policies, bootstraps, tokens, webhooks } = store
   const environment = { NUL: '\u0000', HALF: '\ud800', QUOTES: `'"\\`, SMILE: '\u{1f600}' }
   const program = await packages.create(
@@ -143,7 +143,7 @@ async function fill(store: SqlStore): Promise<void> {
   await samples.submit(PIPELINE)
 }
 
-async function contentOf(store: SqlStore) {
+export async function contentOf(store: SqlStore) {
   // Terms are those of the nodes of a database.
   const stagings = (await store.ledger.list({})).map((one) => ({ ...one, term: undefined }))
   const packages = await store.packages.list({})

@@ -1,12 +1,12 @@
 import { rmSync } from 'node:fs'
-import type { BackupRepository, Restored } from '../backup-repository.js'
+import type { BackupRepository, CopyExtent, Restored } from '../backup-repository.js'
 import { assertReplaceable, countRestored } from '../sql/replaceable.js'
 import { sql, type Value, type Work } from '../sql/work.js'
 import {
   BACKUP_SCHEMA,
-  LEFT_OUT,
-  makeBackupOf,
+  leftOutOf,
   openAndMigrate,
+  reduceCopy,
   tablesOf,
   type CopiedTable,
 } from '../sqlite/backup-file.js'
@@ -33,9 +33,9 @@ export class PostgresBackups implements BackupRepository {
     this.#replaced = replaced
   }
 
-  async copyTo(file: string): Promise<readonly string[]> {
-    await this.#database.read(() => copyInto(file))
-    return await makeBackupOf(file)
+  async copyTo(file: string, extent: CopyExtent = 'backup'): Promise<readonly string[]> {
+    await this.#database.read(() => copyInto(file, extent))
+    return await reduceCopy(file, extent)
   }
 
   assertReplaceable(replace: boolean): Promise<void> {
@@ -59,22 +59,22 @@ export class PostgresBackups implements BackupRepository {
   }
 }
 
-function* copyInto(file: string): Work<void> {
+function* copyInto(file: string, extent: CopyExtent): Work<void> {
   // Of an earlier attempt.
   rmSync(file, { force: true })
   const copy = StagerdDatabase.open(file, { journal: 'delete' })
   try {
     copy.statement('BEGIN').run()
-    yield* copyRows(copy)
+    yield* copyRows(copy, extent)
     copy.statement('COMMIT').run()
   } finally {
     copy.close()
   }
 }
 
-function* copyRows(copy: StagerdDatabase): Work<void> {
+function* copyRows(copy: StagerdDatabase, extent: CopyExtent): Work<void> {
   const tables = tablesOf(copy)
-  const filled = tables.filter(({ name }) => !LEFT_OUT.includes(name))
+  const filled = tables.filter(({ name }) => !leftOutOf(extent).includes(name))
   // Migrations have filled some of them.
   for (const { name } of tables.toReversed()) copy.statement(`DELETE FROM "${name}"`).run()
   for (const { name, columns } of filled) {

@@ -103,6 +103,14 @@ export class SqlNodes implements NodeRepository {
     return this.#transactions.read(() => select('ORDER BY name, uuid'))
   }
 
+  /** Those whose lease is not over. A node that has the database to itself has none: its lock shows whether it works. */
+  alive(): Promise<readonly FleetNode[]> {
+    return this.#transactions.read(function* () {
+      const now = (yield* this.#dialect.now()).toISOString()
+      return yield* select('WHERE terms.number IS NOT NULL AND nodes.leased_until >= ? ORDER BY name, uuid', now)
+    }, this)
+  }
+
   get(node: string): Promise<FleetNode> {
     return this.#transactions.read(() => find(node))
   }

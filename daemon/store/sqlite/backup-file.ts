@@ -1,4 +1,5 @@
 import { BadInput, errnoOf, Fault } from '../../../base/errors.js'
+import type { CopyExtent } from '../backup-repository.js'
 import { AWAITED } from '../sql/awaited-sources.js'
 import { SqlReferences } from '../sql/reference-queries.js'
 import { STAGING } from '../sql/states.js'
@@ -20,30 +21,36 @@ export const OF_NODES: readonly string[] = ['verifications', 'duties', 'terms', 
  * Tables whose rows are in no backup. It may be stored where nobody who may use the secrets decides about it, and the outputs of
  * stagers can be made again.
  */
-export const LEFT_OUT: readonly string[] = [
+const LEFT_OUT: readonly string[] = [
   ...OF_NODES,
   ...['staging_secrets', 'stager_secrets', 'cloud_foundry_tasks', 'package_outputs'],
 ]
 
+/** Tables without rows in a copy. */
+export function leftOutOf(extent: CopyExtent): readonly string[] {
+  return extent === 'backup' ? LEFT_OUT : OF_NODES
+}
+
 /**
- * Makes a copy of the database in `file` one that a backup may have.
+ * Makes a whole copy of the database, in `file`, one of that extent.
  *
  * @returns digests of the blobs that it refers to
  */
-export async function makeBackupOf(file: string): Promise<readonly string[]> {
+export async function reduceCopy(file: string, extent: CopyExtent): Promise<readonly string[]> {
   // Beside a log, the file would still have what is deleted.
   const database = StagerdDatabase.open(file, { journal: 'delete' })
   try {
     await database.write(() => {
       // What is deleted is overwritten.
       database.statement('PRAGMA secure_delete = ON').all()
-      for (const table of LEFT_OUT) database.statement(`DELETE FROM ${table}`).run()
+      for (const table of leftOutOf(extent)) database.statement(`DELETE FROM ${table}`).run()
       database.statement('UPDATE stagings SET term = NULL').run()
-      cancelAwaited(database)
+      if (extent === 'backup') cancelAwaited(database)
     })
     const references = new SqlReferences(new SqliteTransactions(database))
     const resources = await references.resources()
-    return [...new Set([...resources.map(({ sha256 }) => sha256), ...(await references.results())])]
+    const history = extent === 'backup' ? await references.results() : await references.history()
+    return [...new Set([...resources.map(({ sha256 }) => sha256), ...history])]
   } finally {
     database.close()
   }

@@ -1,7 +1,7 @@
-import type { BackupRepository, Restored } from '../backup-repository.js'
+import type { BackupRepository, CopyExtent, Restored } from '../backup-repository.js'
 import { assertReplaceable, countRestored } from '../sql/replaceable.js'
 import { listOf } from '../sql/states.js'
-import { BACKUP_SCHEMA, makeBackupOf, openAndMigrate, tablesOf } from './backup-file.js'
+import { BACKUP_SCHEMA, openAndMigrate, reduceCopy, tablesOf } from './backup-file.js'
 import type { StagerdDatabase } from './database.js'
 import { doInside } from './transactions.js'
 
@@ -16,9 +16,9 @@ export class SqliteBackups implements BackupRepository {
     this.#replaced = replaced
   }
 
-  async copyTo(file: string): Promise<readonly string[]> {
+  async copyTo(file: string, extent: CopyExtent = 'backup'): Promise<readonly string[]> {
     await this.#database.copyTo(file)
-    return await makeBackupOf(file)
+    return await reduceCopy(file, extent)
   }
 
   assertReplaceable(replace: boolean): Promise<void> {
