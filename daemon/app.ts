@@ -350,7 +350,7 @@ export async function buildApp(
     stagerSecrets: { stagers, secrets },
     stagerCaches: { caches },
     pipelines: { pipelines, stagers },
-    policies: { policies },
+    policies: { policies, wakeups },
     resolution: { packages, resolver },
     stagings: {
       stagings: service,

@@ -3,6 +3,7 @@ import type { SqlStore, StoreOptions } from '../../daemon/store/sql/store.js'
 import { nodeLedgerOf } from '../support/fleet/node-ledger.js'
 import { describeBackups } from './backups.js'
 import { describeBootstraps } from './bootstraps.js'
+import { describeConcurrency } from './concurrency.js'
 import { describeExchange } from './exchange.js'
 import { describeLedger } from './ledger.js'
 import { describeNamespaceQuota, type StoreUnderTest } from './namespace-quota.js'
@@ -42,7 +43,7 @@ const CONTRACTS: Readonly<Record<Repository, readonly Suite[]>> = {
   packages: [repositories, describeNamespaceQuota],
   stagers: [repositories],
   pipelines: [repositories],
-  policies: [repositories],
+  policies: [repositories, describeConcurrency],
   ledger: [ledger],
   bootstraps: [describeBootstraps],
   exchange: [describeExchange, describeNamespaceQuota],
@@ -56,7 +57,7 @@ const CONTRACTS: Readonly<Record<Repository, readonly Suite[]>> = {
   verifications: [describeVerifications],
   backups: [describeBackups],
   wakeups: [wakeups],
-  nodes: [describeTerms],
+  nodes: [describeTerms, describeConcurrency],
 }
 
 /** The contracts of all repositories of a database. */

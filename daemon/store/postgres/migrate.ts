@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg'
 import { BadInput } from '../../../base/errors.js'
 import { FUNCTIONS } from './functions.js'
-import { IDENTITY, TABLES, VERIFICATIONS } from './schema.js'
+import { IDENTITY, LANES, TABLES, VERIFICATIONS } from './schema.js'
 import { STAGING_TABLES, TRIGGERS } from './staging-schema.js'
 
 export interface PostgresMigration {
@@ -21,6 +21,7 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
   },
   { version: 23, name: 'verifications', sql: inOrderOfBytes(VERIFICATIONS) },
   { version: 24, name: 'identity', sql: inOrderOfBytes(IDENTITY) },
+  { version: 26, name: 'lanes', sql: LANES },
 ]
 
 function inOrderOfBytes(tables: string): string {

@@ -151,3 +151,8 @@ CREATE TABLE identity (
   id TEXT PRIMARY KEY
 );
 `
+
+/** Queued stagings by the labels that they need. */
+export const LANES = `
+CREATE INDEX queued_stagings_by_labels ON stagings (awaits_source, labels, sequence) WHERE state = 'queued';
+`

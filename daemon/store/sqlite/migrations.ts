@@ -22,6 +22,7 @@ import { SQL as outputs } from './migrations/0021-outputs.js'
 import { SQL as terms } from './migrations/0022-terms.js'
 import { SQL as verificationsOfNodes } from './migrations/0023-verifications-of-nodes.js'
 import { SQL as identity } from './migrations/0024-identity.js'
+import { SQL as lanes } from './migrations/0026-lanes.js'
 
 export interface Migration {
   /** From 1, in ascending order. */
@@ -56,4 +57,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 22, name: 'terms', sql: terms },
   { version: 23, name: 'verifications-of-nodes', sql: verificationsOfNodes },
   { version: 24, name: 'identity', sql: identity },
+  { version: 26, name: 'lanes', sql: lanes },
 ]
