@@ -204,10 +204,15 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
 
   /** The oldest that was interrupted. */
   *#goOn(): Work<Staging | undefined> {
-    return yield* this.#admit(`${INTERRUPTED} AND ${fits('stagings.labels')}`, [this.#labels])
+    return yield* this.#admit(`${INTERRUPTED} AND ${fits('stagings.labels')} ORDER BY sequence`, [this.#labels])
   }
 
-  /** The oldest that is queued in no realm that has reached its limit. */
+  /**
+   * The oldest that is queued in no realm that has reached its limit.
+   *
+   * A lane is asked for as a range, in the order of the index: with `=`, each index that has the order of stagings would do for
+   * PostgreSQL, and it might walk over all that have ever been.
+   */
   *#begin(): Work<Staging | undefined> {
     const full = yield* this.parts.concurrency.full()
     if (full.includes('/')) return undefined
@@ -219,7 +224,9 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
          UNION ALL
          SELECT (SELECT min(stagings.labels) FROM stagings WHERE ${ADMISSIBLE} AND stagings.labels > lanes.labels)
          FROM lanes WHERE lanes.labels IS NOT NULL)
-       SELECT labels, (SELECT sequence FROM stagings WHERE ${may} AND stagings.labels = lanes.labels ORDER BY sequence LIMIT 1) AS oldest
+       SELECT labels, (
+         SELECT sequence FROM stagings WHERE ${may} AND stagings.labels BETWEEN lanes.labels AND lanes.labels
+         ORDER BY stagings.labels, sequence LIMIT 1) AS oldest
        FROM lanes WHERE labels IS NOT NULL AND ${fits('lanes.labels')}`,
       ...values,
       this.#labels,
@@ -227,20 +234,21 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
     const oldestFirst = lanes.toSorted((a, b) => (a.oldest ?? 0) - (b.oldest ?? 0))
     for (const { labels, oldest } of oldestFirst) {
       if (oldest === null) continue
-      const admitted = yield* this.#admit(`${may} AND labels = ? AND sequence >= ?`, [...values, labels, oldest])
+      const inLane = `${may} AND labels BETWEEN ? AND ? AND sequence >= ? ORDER BY labels, sequence`
+      const admitted = yield* this.#admit(inLane, [...values, labels, labels, oldest])
       // Undefined if others are taking all of these at this moment.
       if (admitted) return admitted
     }
     return undefined
   }
 
-  /** Makes the oldest that is as `where` says this term's. */
-  *#admit(where: string, values: readonly Value[]): Work<Staging | undefined> {
+  /** Makes the first one this term's. @param inOrder which, and their order */
+  *#admit(inOrder: string, values: readonly Value[]): Work<Staging | undefined> {
     const [staging] = yield* this.parts.stagings.read(
       `UPDATE stagings SET state = ${STAGING.running}, started_at = coalesce(started_at, ?),
            term = (SELECT number FROM terms WHERE number = ? AND ended_at IS NULL)
          WHERE sequence = (
-           SELECT sequence FROM stagings WHERE ${where} ORDER BY sequence LIMIT 1 ${this.parts.dialect.taken})
+           SELECT sequence FROM stagings WHERE ${inOrder} LIMIT 1 ${this.parts.dialect.taken})
          RETURNING *`,
       [this.parts.now(), this.#term, ...values],
     )
