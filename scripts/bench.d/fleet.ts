@@ -13,6 +13,7 @@ import { UnixHttp } from './unix-http.js'
 
 const STAGINGS = 16
 const DAEMONS = 3
+const BUSYBOX = '/apcera/pkg/os::busybox'
 /** Each of them takes seconds. */
 const MOST_PAIRS = 3
 
@@ -131,7 +132,7 @@ class Fleet {
   async furnish({ root, socket, work }: BenchHost): Promise<void> {
     const file = join(work, 'busybox.cntmp')
     const env = { STAGERD_SOCKET: socket }
-    await execa(join(root, 'bin/stagectl'), ['package', 'export', 'busybox', '--file', file], { env })
+    await execa(join(root, 'bin/stagectl'), ['package', 'export', BUSYBOX, '--file', file], { env })
     const { stagectl } = this.daemons[0]!
     await stagectl('package', 'import', file)
     await stagectl(
