@@ -356,7 +356,7 @@ export async function buildApp(
     stagerSecrets: { stagers, secrets },
     stagerCaches: { caches },
     pipelines: { pipelines, stagers },
-    policies: { policies },
+    policies: { policies, wakeups },
     resolution: { packages, resolver },
     stagings: {
       stagings: service,

@@ -20,7 +20,8 @@ import type { StagingLedger } from './staging-ledger.js'
 export interface NodeLedger extends StagingLedger {
   /**
    * Makes a staging this term's, and returns it: the oldest running one that has no owner, or else the oldest queued one that has its source,
-   * of those whose stagers need no label that the node lacks. Undefined if there is none. One that had no owner may have an
+   * of those whose stagers need no label that the node lacks. What is queued in a realm in which as many run as a policy allows stays
+   * there; those of other realms come before it. Throws `Fault` (`policy-unreadable`). Undefined if there is none. One that had no owner may have an
    * open launch, of which nothing runs any more.
    */
   admitNext(): Promise<Staging | undefined>

@@ -18,7 +18,8 @@ import type { Receiver } from '../model/webhook.js'
 export interface StagingLedger {
   /**
    * Queues a staging. The package, which is `uploaded`, `failed` or `ready`, becomes `staging`.
-   * Throws `Conflict` (`package-busy`) if the package is being staged, `package-empty` if it has no data.
+   * Throws `Conflict` (`package-busy`) if the package is being staged, `package-empty` if it has no data, and `BadInput`
+   * (`too-many-labels`) if its stagers need more labels together than a node can have.
    *
    * With an answer, it is admitted and has succeeded by the same transaction, which throws what `answer` throws.
    */

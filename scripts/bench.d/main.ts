@@ -4,6 +4,8 @@ import { benchCloudFoundry } from './cloud-foundry.js'
 import { benchCores } from './cores.js'
 import { benchHostOf, pairsOf, required } from './host.js'
 import { benchData } from './data.js'
+import { benchFleet } from './fleet.js'
+import { benchAdmission } from './fleet-admission.js'
 import { benchIdle } from './idle.js'
 import { benchLaunch } from './launch.js'
 import { benchLaunchAhead } from './launch-ahead.js'
@@ -17,7 +19,7 @@ import type { Row } from './row.js'
 import { benchSnapshot } from './snapshot.js'
 import { benchThroughput } from './throughput.js'
 
-/** A benchmark reads the environment only when it runs, because `resolve`, `reuse`, `pack` and `cores` need less of it. */
+/** A benchmark reads the environment only when it runs, because `resolve`, `reuse`, `pack`, `cores` and `admission` need less of it. */
 const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Promise<Row[]>>> = {
   idle: (environment) => benchIdle(benchHostOf(environment), Number(environment.BENCH_IDLE_SECONDS ?? 600)),
   launch: async (environment) => [
@@ -35,6 +37,8 @@ const BENCHMARKS: Readonly<Record<string, (environment: NodeJS.ProcessEnv) => Pr
   resolve: (environment) => benchResolve({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
   reuse: (environment) => benchReuse({ pairs: pairsOf(environment) }),
   pack: (environment) => benchPack({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
+  admission: (environment) => benchAdmission({ pairs: pairsOf(environment) }),
+  fleet: (environment) => benchFleet(benchHostOf(environment)),
   cores: (environment) => benchCores({ root: required(environment, 'BENCH_ROOT'), pairs: pairsOf(environment) }),
 }
 

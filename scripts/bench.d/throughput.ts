@@ -41,15 +41,15 @@ export async function benchThroughput(host: BenchHost): Promise<Row[]> {
   const other = await dockerLaunchOf(host, await api.get<Stager>(benchPath('stagers', 'job', 'bench-launch')))
   const daemon = () => processorTime(host.daemonPid)
   const client = () => processorTime(process.pid)
-  const ours = () => measured(daemon, () => stagings(api, engine, nothing, STAGINGS))
+  const ours = () => measured(daemon, () => stagings([api], engine, nothing, STAGINGS))
   const theirs = () => measured(client, () => containers(other))
   try {
-    await stagings(api, engine, nothing, AT_ONCE)
+    await stagings([api], engine, nothing, AT_ONCE)
     const pairs: Pair[] = []
     for (let turn = 1; turn <= host.pairs; turn++) {
       const before = turn % 2 === 0 ? undefined : await theirs()
       const run = await ours()
-      const log = await measured(daemon, () => stagings(api, engine, lines, 1))
+      const log = await measured(daemon, () => stagings([api], engine, lines, 1))
       pairs.push({ ours: run, other: before ?? (await theirs()), log })
     }
     printRest(pairs)
@@ -104,16 +104,21 @@ async function measured(time: () => Promise<ProcessorTime>, work: () => Promise<
   }
 }
 
-/** Resolves when nothing is left of them. Containers that wait for later stagings are left, and so are networks. */
-async function stagings(
-  api: UnixHttp,
+/**
+ * Submits them at these daemons in turn. Resolves when nothing is left of them. Containers that wait for later stagings are
+ * left, and so are networks.
+ */
+export async function stagings(
+  apis: readonly UnixHttp[],
   engine: UnixHttp,
   drafts: readonly StagingDraft[],
   count: number,
 ): Promise<void> {
   const launches: string[] = []
   let left = count
-  const oneAfterTheOther = async (draft: StagingDraft) => {
+  const oneAfterTheOther = async (draft: StagingDraft, place: number) => {
+    const api = apis[place % apis.length]
+    if (!api) throw new RangeError('there is no daemon')
     while (left-- > 0) {
       const { uuid } = await api.post<Staging>('/v1/stagings', draft)
       const log = await api.open('GET', `/v1/stagings/${uuid}/log?follow=true`)
@@ -134,7 +139,7 @@ async function stagings(
 }
 
 /** As many stagings as can run at once: a package is staged by one at a time. */
-async function draftsOf(api: UnixHttp, pipeline: string): Promise<StagingDraft[]> {
+export async function draftsOf(api: UnixHttp, pipeline: string): Promise<StagingDraft[]> {
   const draft = await benchStaging(api, pipeline)
   const { resource } = await api.get<Package>(`/v1/packages/${draft.package}`)
   const names = Array.from({ length: AT_ONCE }, (_, index) => `${pipeline}-${index}`)

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Conflict, NotFound } from '../../base/errors.js'
+import { MOST_LABELS } from '../../base/labels.js'
 import type { Package } from '../../daemon/packages/package.js'
 import type { Failure, Staging, StagingSource, WorkingCopy } from '../../daemon/model/staging.js'
 import { packageDraft, resource, stagerSnapshot } from './samples.js'
@@ -101,6 +102,18 @@ export function describeLedger(name: string, make: () => Promise<RepositoriesUnd
       await expect(submit({ ...app, uuid: randomUUID() })).rejects.toThrow(NotFound)
       const nothing = ledger.submit({ packageUuid: app.uuid, pipelineFqn: 'p', stagers: [] })
       await expect(nothing).rejects.toMatchObject({ code: 'empty-pipeline' })
+    })
+
+    it('accepts no staging that needs more labels than a node can have', async () => {
+      const app = await upload()
+      const stagers = ['a', 'b'].map((name) => ({
+        ...stagerSnapshot(name),
+        labels: Array.from({ length: MOST_LABELS / 2 }, (_, n) => `${name}${n}`.padEnd(63, 'x')),
+      }))
+      const longest = { packageUuid: app.uuid, pipelineFqn: 'p', stagers }
+      const more = { ...longest, stagers: [...stagers, { ...stagerSnapshot('c'), labels: ['c'] }] }
+      await expect(ledger.submit(more)).rejects.toMatchObject({ code: 'too-many-labels', name: 'BadInput' })
+      expect(await ledger.submit(longest)).toMatchObject({ state: 'queued' })
     })
 
     describe('has a staging go on after launches of an earlier one', () => {

@@ -4,6 +4,7 @@ import { nodeLedgerOf } from '../support/fleet/node-ledger.js'
 import { describeBackups } from './backups.js'
 import { describeBootstraps } from './bootstraps.js'
 import { describeSharedDuties } from './duties.js'
+import { describeConcurrency } from './concurrency.js'
 import { describeExchange } from './exchange.js'
 import { describeLedger } from './ledger.js'
 import { describeNamespaceQuota, type StoreUnderTest } from './namespace-quota.js'
@@ -43,7 +44,7 @@ const CONTRACTS: Readonly<Record<Repository, readonly Suite[]>> = {
   packages: [repositories, describeNamespaceQuota],
   stagers: [repositories],
   pipelines: [repositories],
-  policies: [repositories],
+  policies: [repositories, describeConcurrency],
   ledger: [ledger],
   bootstraps: [describeBootstraps],
   exchange: [describeExchange, describeNamespaceQuota],
@@ -57,7 +58,7 @@ const CONTRACTS: Readonly<Record<Repository, readonly Suite[]>> = {
   verifications: [describeVerifications],
   backups: [describeBackups],
   wakeups: [wakeups],
-  nodes: [describeTerms],
+  nodes: [describeTerms, describeConcurrency],
 }
 
 /** The contracts of all repositories of a database. */

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { assertLocalName, assertNamespace } from '../../../base/fqn.js'
 import { parsePolicy } from '../../packages/policy/parse-policy.js'
 import type { PolicyRepository } from '../../store/repositories.js'
+import type { Wakeups } from '../../store/wakeups.js'
 import { Policy, PolicyDraft, PolicyText, PolicyVersion } from '../../documents/policy.js'
 import { ADMINISTRATORS } from '../access.js'
 import type { Api } from '../fastify.js'
@@ -13,10 +14,14 @@ const tags = ['policies']
 
 export interface PolicyRoutesParts {
   readonly policies: PolicyRepository
+  readonly wakeups: Pick<Wakeups, 'notify'>
 }
 
 /** A text is parsed before it is stored, so every stored document is valid. */
-export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
+export function policyRoutes(api: Api, { policies, wakeups }: PolicyRoutesParts): void {
+  /** What is queued may have waited for it. */
+  const changed = () => wakeups.notify('queued', '')
+
   api.get(
     '/v1/policies',
     {
@@ -51,6 +56,7 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
       assertLocalName(body.name)
       parsePolicy(body.text)
       const made = await policies.create(body)
+      changed()
       return reply.code(201).header('location', `/v1/policies/${made.uuid}`).send(renderPolicy(made))
     },
   )
@@ -108,7 +114,9 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
       parsePolicy(body.text)
       // A PUT with a name creates the document if it does not exist; with a UUID it cannot.
       const { namespace, name } = 'uuid' in ref ? await policies.get(ref) : ref
-      return renderPolicy(await policies.put({ namespace, name, text: body.text }))
+      const stored = await policies.put({ namespace, name, text: body.text })
+      changed()
+      return renderPolicy(stored)
     },
   )
 
@@ -126,6 +134,7 @@ export function policyRoutes(api: Api, { policies }: PolicyRoutesParts): void {
     },
     async ({ params }, reply) => {
       await policies.delete(parseRef(params.ref, 'policydoc'))
+      changed()
       return reply.code(204).send(null)
     },
   )

@@ -32,6 +32,8 @@ export type Claim =
   | { readonly kind: 'role'; readonly role: string }
   /** The size of one package, or of all packages of the realm together. */
   | { readonly kind: 'quota'; readonly of: 'package.size' | 'total.package.size'; readonly bytes: number }
+  /** How many stagings of packages of the realm may run at once. */
+  | { readonly kind: 'concurrency'; readonly limit: number }
 
 /** One package or, without a name, all packages of the namespace and below. */
 export interface Target {

@@ -15,7 +15,7 @@ const RESOLUTION: Readonly<Record<string, 'allow' | 'default' | 'lock' | 'retire
   'package.lock': 'lock',
   'package.retire': 'retire',
 }
-const CLAIMS = [...Object.keys(RESOLUTION), 'package.size', 'total.package.size', 'permit', 'role']
+const CLAIMS = [...Object.keys(RESOLUTION), 'package.size', 'total.package.size', 'running.stagings', 'permit', 'role']
 const VERBS = ['create', 'read', 'update', 'delete']
 
 /** Interprets the syntax tree of a document. Throws `DocumentSyntaxError` at the first invalid token. */
@@ -27,8 +27,12 @@ export function readStatements(realms: readonly RealmBlock[]): Policy {
 }
 
 function readItem(realm: Realm, conditions: readonly Condition[], item: Item): Statement[] {
-  if (item.kind === 'claim')
-    return [{ realm, conditions, claim: readClaim(realm, item.key, item.values), at: positionOf(item.key) }]
+  if (item.kind === 'claim') {
+    const claim = readClaim(realm, item.key, item.values)
+    if (claim.kind === 'concurrency' && conditions.length > 0)
+      throw fault(item.key, `${item.key.image} outside of an if`)
+    return [{ realm, conditions, claim, at: positionOf(item.key) }]
+  }
   const inner = [...conditions, readCondition(item.subject, item.comparator, item.value)]
   return item.items.flatMap((each) => readItem(realm, inner, each))
 }
@@ -70,6 +74,16 @@ function readClaim(realm: Realm, key: IToken, values: readonly IToken[]): Claim 
       const size = parseSize(textOf(first))
       if (size === undefined) throw fault(first, 'a size such as 500MB or 2GB')
       return { kind: 'quota', of: key.image, bytes: size }
+    }
+    case 'running.stagings': {
+      if (realm.kind !== 'quota' || realm.name !== undefined)
+        throw fault(
+          key,
+          `a claim for this realm; ${key.image} is for quota realms of a namespace, such as quota::/prod`,
+        )
+      const count = textOf(first)
+      if (!/^\d{1,6}$/.test(count)) throw fault(first, 'a number of stagings from 0 to 999999')
+      return { kind: 'concurrency', limit: Number(count) }
     }
     case 'permit': {
       const wrong = values.find((verb) => !VERBS.includes(textOf(verb)))

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg'
 import { BadInput } from '../../../base/errors.js'
 import { FUNCTIONS } from './functions.js'
-import { DUTIES, IDENTITY, TABLES, VERIFICATIONS } from './schema.js'
+import { DUTIES, IDENTITY, LANES, TABLES, VERIFICATIONS } from './schema.js'
 import { STAGING_TABLES, TRIGGERS } from './staging-schema.js'
 
 export interface PostgresMigration {
@@ -22,6 +22,7 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
   { version: 23, name: 'verifications', sql: inOrderOfBytes(VERIFICATIONS) },
   { version: 24, name: 'identity', sql: inOrderOfBytes(IDENTITY) },
   { version: 25, name: 'duties', sql: inOrderOfBytes(DUTIES) },
+  { version: 26, name: 'lanes', sql: LANES },
 ]
 
 function inOrderOfBytes(tables: string): string {

@@ -158,3 +158,8 @@ CREATE TABLE duties (
   term BIGINT NOT NULL REFERENCES terms (number) ON DELETE CASCADE
 );
 `
+
+/** Queued stagings by the labels that they need. */
+export const LANES = `
+CREATE INDEX queued_stagings_by_labels ON stagings (awaits_source, labels, sequence) WHERE state = 'queued';
+`

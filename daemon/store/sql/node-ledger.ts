@@ -7,12 +7,19 @@ import type { NewLaunch, NodeLedger } from '../node-ledger.js'
 import { SqlLedger } from './ledger.js'
 import type { LedgerParts } from './ledger-parts.js'
 import { assertOwnsLaunch, assertOwnsStaging } from './ownership.js'
+import { whereFqnWithin } from './references.js'
 import { changeOne, stateChanged } from './state-changed.js'
 import { LAUNCH, OPEN_LAUNCH, STAGING } from './states.js'
 import { takeOver } from './take-over.js'
-import type { Work } from './work.js'
+import { sql, type Value, type Work } from './work.js'
 
-/** The transitions of running stagings. All but the admission go through `#ofLaunch` or `#ofStaging`, which ask for the owner first. */
+/**
+ * The transitions of running stagings. All but the admission go through `#ofLaunch` or `#ofStaging`, which ask for the owner first.
+ *
+ * Queued stagings that need the same labels are a **lane**. An admission looks at the oldest of each lane that the node may
+ * run, in an index, so that any number of stagings which no node may run costs nothing:
+ * docs/decisions/0099-limits-and-lanes.md.
+ */
 export class SqlNodeLedger extends SqlLedger implements NodeLedger {
   readonly #term: number
   readonly #labels: string
@@ -25,10 +32,7 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
 
   admitNext(): Promise<Staging | undefined> {
     return this.parts.transactions.write(function* () {
-      return (
-        (yield* this.#admit(`state = ${STAGING.running} AND term IS NULL`)) ??
-        (yield* this.#admit(`state = ${STAGING.queued} AND awaits_source = 0`))
-      )
+      return (yield* this.#goOn()) ?? (yield* this.#begin())
     }, this)
   }
 
@@ -198,20 +202,67 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
     }, this)
   }
 
-  /** The oldest that is as `where` says, and that this node may run. */
-  *#admit(where: string): Work<Staging | undefined> {
+  /** The oldest that was interrupted. */
+  *#goOn(): Work<Staging | undefined> {
+    return yield* this.#admit(`${INTERRUPTED} AND ${fits('stagings.labels')} ORDER BY sequence`, [this.#labels])
+  }
+
+  /**
+   * The oldest that is queued in no realm that has reached its limit.
+   *
+   * A lane is asked for as a range, in the order of the index: with `=`, each index that has the order of stagings would do for
+   * PostgreSQL, and it might walk over all that have ever been.
+   */
+  *#begin(): Work<Staging | undefined> {
+    const full = yield* this.parts.concurrency.full()
+    if (full.includes('/')) return undefined
+    const { where, values } = whereFqnWithin('package_fqn', 'package', full)
+    const may = `${ADMISSIBLE} AND NOT ${where}`
+    const lanes = yield* sql.all<{ readonly labels: string; readonly oldest: number | null }>(
+      `WITH RECURSIVE lanes (labels) AS (
+         SELECT min(labels) FROM stagings WHERE ${ADMISSIBLE}
+         UNION ALL
+         SELECT (SELECT min(stagings.labels) FROM stagings WHERE ${ADMISSIBLE} AND stagings.labels > lanes.labels)
+         FROM lanes WHERE lanes.labels IS NOT NULL)
+       SELECT labels, (
+         SELECT sequence FROM stagings WHERE ${may} AND stagings.labels BETWEEN lanes.labels AND lanes.labels
+         ORDER BY stagings.labels, sequence LIMIT 1) AS oldest
+       FROM lanes WHERE labels IS NOT NULL AND ${fits('lanes.labels')}`,
+      ...values,
+      this.#labels,
+    )
+    const oldestFirst = lanes.toSorted((a, b) => (a.oldest ?? 0) - (b.oldest ?? 0))
+    for (const { labels, oldest } of oldestFirst) {
+      if (oldest === null) continue
+      const inLane = `${may} AND labels BETWEEN ? AND ? AND sequence >= ? ORDER BY labels, sequence`
+      const admitted = yield* this.#admit(inLane, [...values, labels, labels, oldest])
+      // Undefined if others are taking all of these at this moment.
+      if (admitted) return admitted
+    }
+    return undefined
+  }
+
+  /** Makes the first one this term's. @param inOrder which, and their order */
+  *#admit(inOrder: string, values: readonly Value[]): Work<Staging | undefined> {
     const [staging] = yield* this.parts.stagings.read(
       `UPDATE stagings SET state = ${STAGING.running}, started_at = coalesce(started_at, ?),
            term = (SELECT number FROM terms WHERE number = ? AND ended_at IS NULL)
          WHERE sequence = (
-           SELECT sequence FROM stagings WHERE ${where} AND NOT EXISTS (
-             SELECT 1 FROM json_each(stagings.labels) AS needed
-             WHERE needed.value NOT IN (SELECT value FROM json_each(CAST(? AS TEXT))))
-           ORDER BY sequence LIMIT 1 ${this.parts.dialect.taken})
+           SELECT sequence FROM stagings WHERE ${inOrder} LIMIT 1 ${this.parts.dialect.taken})
          RETURNING *`,
-      [this.parts.now(), this.#term, this.#labels],
+      [this.parts.now(), this.#term, ...values],
     )
     if (staging && staging.term === undefined) throw leaseLost(this.#term)
     return staging
   }
+}
+
+const INTERRUPTED = `state = ${STAGING.running} AND term IS NULL`
+/** In the words of the index `queued_stagings_by_labels`. */
+const ADMISSIBLE = `state = ${STAGING.queued} AND awaits_source = 0`
+
+/** That a node with the labels which are the parameter has all of these. */
+function fits(labels: string): string {
+  return `NOT EXISTS (SELECT 1 FROM json_each(${labels}) AS needed
+    WHERE needed.value NOT IN (SELECT value FROM json_each(CAST(? AS TEXT))))`
 }

@@ -1,4 +1,6 @@
+import { BadInput } from '../../../base/errors.js'
 import { formatFqn } from '../../../base/fqn.js'
+import { MOST_LABELS } from '../../../base/labels.js'
 import type { RecordedLaunch, TakenOver } from '../../model/result.js'
 import type {
   Failure,
@@ -67,9 +69,11 @@ export interface NewStaging extends Pick<
 
 /** Rows of stagings and launches, inside a transaction. */
 export class StagingTable {
-  /** Queues it. */
+  /** Queues it. Throws `BadInput` (`too-many-labels`). */
   *insert(staging: NewStaging): Work<void> {
     const { uuid, subject, pipelineFqn, stagers, work, source, awaitsSource, reuse, keepFailedMs, secrets } = staging
+    const labels = [...new Set(stagers.flatMap((stager) => stager.labels ?? []))].sort()
+    if (labels.length > MOST_LABELS) throw tooManyLabels(pipelineFqn, labels.length)
     const inserted = yield* sql.one<{ sequence: number }>(
       `INSERT INTO stagings (uuid, state, package, package_fqn, package_state_before, pipeline_fqn, stagers, work, input,
            source, awaits_source, reuse, keep_failed_ms, secrets, labels, submitted_at)
@@ -87,7 +91,7 @@ export class StagingTable {
       Number(reuse),
       keepFailedMs ?? null,
       JSON.stringify(secrets?.names ?? []),
-      JSON.stringify([...new Set(stagers.flatMap(({ labels = [] }) => labels))]),
+      JSON.stringify(labels),
       staging.submittedAt,
     )
     if (!secrets || !inserted) return
@@ -205,6 +209,13 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
     startedAt: row.started_at ?? undefined,
     endedAt: row.ended_at ?? undefined,
   }
+}
+
+function tooManyLabels(pipelineFqn: string, count: number): BadInput {
+  return new BadInput(
+    'too-many-labels',
+    `The stagers of ${pipelineFqn} need ${count} labels together, and a node has at most ${MOST_LABELS}: no node could run it, so have them need fewer.`,
+  )
 }
 
 function stagersOf({ launches }: TakenOver): number {

@@ -82,7 +82,7 @@ export abstract class SqlStore {
     this.pipelines = new SqlPipelines(transactions, dialect)
     const results = new ResultTable(quota, history)
     this.results = new SqlResults(transactions, table, results)
-    this.#ledgerParts = new LedgerParts(transactions, dialect, table, results)
+    this.#ledgerParts = new LedgerParts(transactions, dialect, table, results, this.policies)
     this.ledger = new SqlLedger(this.#ledgerParts)
     this.nodes = new SqlNodes(transactions, now ? { now } : dialect)
     this.bootstraps = new SqlBootstraps(transactions)

@@ -23,6 +23,7 @@ import { SQL as terms } from './migrations/0022-terms.js'
 import { SQL as verificationsOfNodes } from './migrations/0023-verifications-of-nodes.js'
 import { SQL as identity } from './migrations/0024-identity.js'
 import { SQL as duties } from './migrations/0025-duties.js'
+import { SQL as lanes } from './migrations/0026-lanes.js'
 
 export interface Migration {
   /** From 1, in ascending order. */
@@ -58,4 +59,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 23, name: 'verifications-of-nodes', sql: verificationsOfNodes },
   { version: 24, name: 'identity', sql: identity },
   { version: 25, name: 'duties', sql: duties },
+  { version: 26, name: 'lanes', sql: lanes },
 ]

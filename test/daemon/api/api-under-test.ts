@@ -93,6 +93,7 @@ export class ApiUnderTest extends ApiClient {
     readonly caches = new FakeIsolation(),
     readonly stagingLogs = new LogStore(join(directory.path, 'logs'), () => Promise.resolve(true)),
     readonly stagerCaches = new StagerCaches({ isolation: caches, packages: store.packages, stagers: store.stagers }),
+    readonly wakeups = new InProcessWakeups(),
   ) {
     const { packages, stagers, pipelines, policies, ledger, exchange, references, results } = store
     const entriesOf = (body: Readable, signal: AbortSignal) => readEntries(body, DEFAULT_ARCHIVE_LIMITS, signal)
@@ -212,7 +213,7 @@ export class ApiUnderTest extends ApiClient {
       stagerCaches: { caches: stagerCaches },
       stagerSecrets: { stagers, secrets: new Secrets({ repository: store.secrets, seal }) },
       pipelines: { pipelines, stagers },
-      policies: { policies },
+      policies: { policies, wakeups },
       resolution: { packages, resolver: new Resolver(packages, policies) },
       stagings: { stagings, ledger, nodes: store.nodes, kept, packages, stagers, pipelines, ingest, quota, receivers },
       stagingLog: { ledger, logs, heartbeatMs },
@@ -235,7 +236,7 @@ export class ApiUnderTest extends ApiClient {
       },
       nodes: {
         nodes: store.nodes,
-        wakeups: new InProcessWakeups(),
+        wakeups,
         stagings: { drain: () => undefined, undrain: () => undefined },
         self: SELF,
       },

@@ -41,6 +41,21 @@ describe('policy documents over the API', () => {
     expect((await under.ask('PUT', `/v1/policies/${nobody}`, { text })).status).toBe(404)
   })
 
+  it('tell the nodes that what is queued may begin now', async () => {
+    let told = 0
+    const stop = under.wakeups.listen('queued', () => void told++)
+    const changes = [
+      () => under.ask('POST', '/v1/policies', { namespace: '/acme', name: 'rules', text }),
+      () => under.ask('PUT', `/v1/policies/${RULES}`, { text: '' }),
+      () => under.ask('DELETE', `/v1/policies/${RULES}`),
+    ]
+    for (const [index, change] of changes.entries()) {
+      await change()
+      await expect.poll(() => told).toBe(index + 1)
+    }
+    stop()
+  })
+
   it('with a syntax error are refused with its place, and nothing is changed', async () => {
     await under.ask('PUT', `/v1/policies/${RULES}`, { text })
     for (const [method, url] of [

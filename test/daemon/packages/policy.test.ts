@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { concurrencyLimits, fullRealms } from '../../../daemon/packages/policy/concurrency.js'
 import { parsePolicy } from '../../../daemon/packages/policy/parse-policy.js'
 import { DEFAULT_PACKAGE_SIZE, quotaOf, remainingQuota } from '../../../daemon/packages/policy/quota.js'
 import { DocumentSyntaxError } from '../../../daemon/packages/syntax/syntax-error.js'
@@ -22,6 +23,8 @@ function describeClaim(claim: ReturnType<typeof parsePolicy>[number]['claim']): 
       return `role ${claim.role}`
     case 'quota':
       return `${claim.of} ${claim.bytes}`
+    case 'concurrency':
+      return `running.stagings ${claim.limit}`
     default:
       return `${claim.kind} ${claim.target.namespace} ${claim.target.name ?? '*'}`
   }
@@ -81,6 +84,11 @@ job::/prod {
       'on quota::/ns { { total.package.size 500MB } package.size "1.5GB" }',
       [`1:19 quota::/ns: total.package.size ${500 * 2 ** 20}`, `1:46 quota::/ns: package.size ${1.5 * 2 ** 30}`],
     ],
+    [
+      'how many stagings may run at once',
+      'on quota::/ { running.stagings 40 } quota::/ns { { running.stagings "0" } }',
+      ['1:15 quota::/: running.stagings 40', '1:52 quota::/ns: running.stagings 0'],
+    ],
     ['a namespace named like a keyword', 'job::/on { package.allow "package::/if" }', ['1:12 job::/on: allow /if *']],
     ['a byte order mark and CRLF line ends', '\uFEFFjob::/ {\r\n  role a\r\n}\r\n', ['2:3 job::/: role a']],
   ])('is parsed: %s', (_what, text, expected) => {
@@ -126,7 +134,7 @@ job::/prod {
     [
       'an unknown claim',
       'job::/ { package.alow "package::/" }',
-      'Line 1, column 10: expected one of the claims package.allow, package.default, package.lock, package.retire, package.size, total.package.size, permit, role, found "package.alow".',
+      'Line 1, column 10: expected one of the claims package.allow, package.default, package.lock, package.retire, package.size, total.package.size, running.stagings, permit, role, found "package.alow".',
     ],
     [
       'an unknown kind of realm',
@@ -174,6 +182,26 @@ job::/prod {
       'Line 1, column 25: expected a size such as 500MB or 2GB, found "huge".',
     ],
     [
+      'a number of stagings that is none',
+      'quota::/ { running.stagings -1 }',
+      'Line 1, column 29: expected a number of stagings from 0 to 999999, found "-1".',
+    ],
+    [
+      'a number of stagings of one package',
+      'quota::/ns::app { running.stagings 1 }',
+      'Line 1, column 19: expected a claim for this realm; running.stagings is for quota realms of a namespace, such as quota::/prod, found "running.stagings".',
+    ],
+    [
+      'a number of stagings of a policy subject',
+      'job::/ns { running.stagings 1 }',
+      'Line 1, column 12: expected a claim for this realm; running.stagings is for quota realms of a namespace, such as quota::/prod, found "running.stagings".',
+    ],
+    [
+      'a number of stagings under a condition',
+      'quota::/ { if (dependency equals os.linux) running.stagings 1 }',
+      'Line 1, column 44: expected running.stagings outside of an if, found "running.stagings".',
+    ],
+    [
       'an unknown verb',
       'job::/ { permit create, fly }',
       'Line 1, column 25: expected one of create, read, update, delete, found "fly".',
@@ -209,6 +237,36 @@ describe('a quota', () => {
       ],
     })
     expect(of(text, '/other').packageSize).toBe(2 ** 30)
+  })
+})
+
+describe('limits of stagings that run at once', () => {
+  const limits = concurrencyLimits([
+    {
+      fqn: 'policydoc::/::a',
+      policy: parsePolicy('quota::/ { running.stagings 4 } quota::/acme { running.stagings 3 }'),
+    },
+    {
+      fqn: 'policydoc::/::b',
+      policy: parsePolicy('quota::/acme { running.stagings 2 } quota::/none { running.stagings 0 }'),
+    },
+  ])
+
+  it('are the lowest of each realm', () => {
+    expect([...limits]).toEqual([
+      ['/', 4],
+      ['/acme', 2],
+      ['/none', 0],
+    ])
+  })
+
+  it.each([
+    ['nothing runs', [], ['/none']],
+    ['fewer run than may', ['/acme', '/acme2', '/'], ['/none']],
+    ['as many run as may, also below', ['/acme', '/acme/web/shop'], ['/acme', '/none']],
+    ['more run than may', ['/acme', '/acme', '/acme', '/x/y'], ['/', '/acme', '/none']],
+  ])('have been reached when %s', (_what, running, full) => {
+    expect(fullRealms(limits, running)).toEqual(full)
   })
 })
 

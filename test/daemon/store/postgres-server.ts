@@ -46,7 +46,8 @@ export class PostgresServer {
     private readonly command: readonly string[],
   ) {}
 
-  static async start(): Promise<PostgresServer> {
+  /** @param more settings that replace those of tests */
+  static async start(more: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
     const programs = await programsOf()
     const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-postgres-'))
     const data = path.join(directory, 'data')
@@ -59,7 +60,7 @@ export class PostgresServer {
     execFileSync('setpriv', [...unprivileged(), ...initialise, ...options], { stdio: ['ignore', 'ignore', 'inherit'] })
     await writeFile(path.join(data, 'pg_hba.conf'), HBA)
     const port = await freePort()
-    const settings = Object.entries({ ...SETTINGS, port: String(port), unix_socket_directories: directory })
+    const settings = Object.entries({ ...SETTINGS, ...more, port: String(port), unix_socket_directories: directory })
     const server = [
       path.join(programs, 'postgres'),
       '-D',
@@ -74,6 +75,11 @@ export class PostgresServer {
       await started.stop()
       throw error
     }
+  }
+
+  /** Of the process whose children have its connections. */
+  get pid(): number {
+    return this.#process?.pid ?? 0
   }
 
   /** Starts it again. */

@@ -212,6 +212,18 @@ describe('nodes that share a PostgreSQL', () => {
     expect(await two!.packages.list({})).toHaveLength(2)
   })
 
+  it('do not pass a limit of running stagings together', async () => {
+    const [one, two] = await start(2)
+    await one!.policies.create({ namespace: '/', name: 'limit', text: 'on quota::/ { running.stagings 3 }' })
+    for (let n = 0; n < 8; n++) {
+      const { uuid: packageUuid } = await one!.packages.create(packageDraft(`app-${n}`, { resource: resource() }))
+      await one!.ledger.submit({ packageUuid, pipelineFqn: 'p', stagers: [stagerSnapshot('s')] })
+    }
+    const ledgers = await Promise.all([one!, two!].map((node) => openLedger(node, nodeIdentity(), 60_000)))
+    const admitted = await Promise.all(Array.from({ length: 8 }, (_, n) => ledgers[n % 2]!.admitNext()))
+    expect(admitted.filter((staging) => staging !== undefined)).toHaveLength(3)
+  })
+
   it('see the packages and policies that another one has changed', async () => {
     const [one, two] = await start(2)
     const names = async () => (await two!.packages.listUsable()).map(({ name }) => name)

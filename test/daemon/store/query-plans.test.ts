@@ -49,21 +49,29 @@ async function stage(reuse = true) {
 
 /** Tables that are read from end to end, with the queries that do it. */
 function scans(): readonly string[] {
+  return plans()
+    .filter(({ detail }) => isScan(detail))
+    .map(({ detail, sql }) => `${detail}: ${sql}`)
+}
+
+function plans(): readonly { readonly detail: string; readonly sql: string }[] {
   const database = new Connection(path.join(harness.directory, 'stagerd.db'), { readonly: true })
   const found = [...asked].flatMap((sql) => {
     const values = Array.from(sql.matchAll(/\?/g), () => null)
     const plan = database.prepare<unknown[], { readonly detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...values)
-    return plan.filter(({ detail }) => isScan(detail)).map(({ detail }) => `${detail}: ${sql}`)
+    return plan.map(({ detail }) => ({ detail, sql }))
   })
   database.close()
   return found
 }
 
-/** A table with one row, one that is made by the query itself, and the labels of a staging or a node do not grow. */
+/** A table with one row, one that is made by the query itself, policies, and the labels of a staging or a node do not grow. */
 function isScan(detail: string): boolean {
   return (
     /^SCAN /.test(detail) &&
-    !/^SCAN (?:package_changes|CONSTANT ROW|(?:needed|json_each) VIRTUAL TABLE|\(subquery-\d+\))/.test(detail)
+    !/^SCAN (?:package_changes|policies|lanes|CONSTANT ROW|(?:needed|json_each) VIRTUAL TABLE|\(subquery-\d+\))/.test(
+      detail,
+    )
   )
 }
 
@@ -83,6 +91,18 @@ it('a staging runs without reading a table', async () => {
 it('a staging that begins in the middle does not either', async () => {
   await harness.parts.stagers.update({ namespace: '/', name: 'three' }, { environment: { VALUE: '1' } })
   expect((await stage()).takenOver).toMatchObject({ stagers: 2 })
+  expect(scans()).toEqual([])
+})
+
+it('an admission looks at the oldest queued staging for each set of labels, also where policies limit what may run', async () => {
+  const text = 'on quota::/ { running.stagings 40 } on quota::/full { running.stagings 0 }'
+  await harness.parts.policies.put({ namespace: '/', name: 'limits', text })
+  asked.clear()
+  await stage(false)
+  const queued = plans().filter(({ detail, sql }) => /\bstagings\b/.test(detail) && sql.includes("state = 'queued'"))
+  expect(queued.length).toBeGreaterThan(3)
+  for (const { detail } of queued.filter(({ sql }) => sql.includes('lanes')))
+    expect(detail).toMatch(/^SEARCH stagings USING (?:COVERING )?INDEX queued_stagings_by_labels/)
   expect(scans()).toEqual([])
 })
 

@@ -65,7 +65,7 @@ on job::/ {
   { package.allow "package::/prod/pkg" } package.lock package::/::x role admin
 }
 package::/x::y { { permit create, read, update, delete } }
-on quota::/ns { { total.package.size 500MB } package.size "1.5GB" }
+on quota::/ns { { total.package.size 500MB } package.size "1.5GB" running.stagings 4 }
 job::/ { if (dependency == os.linux) if (dependency fqnMatch "os.linux") package.retire package::/::x }
 `
 

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { installDirectory } from '../../../base/installation.js'
 import type { BucketOptions } from '../../../daemon/store/s3/bucket.js'
 import { freePort } from '../free-port.js'
 
-const PROGRAM = join(import.meta.dirname, 'swift-server.py')
+const PROGRAM = join(installDirectory(), 'test/support/s3/swift-server.py')
 const CREDENTIALS = { accessKeyId: 'test:tester', secretAccessKey: 'testing' }
 
 /** A server of the S3 API on loopback: OpenStack Swift, from the package `python3-swift` of the distribution. */
@@ -27,6 +28,10 @@ export class SwiftServer {
     await client.send(new CreateBucketCommand({ Bucket: server.options.bucket }))
     client.destroy()
     return server
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0
   }
 
   /** Also after `kill`: with what it had stored. */
