@@ -12,8 +12,8 @@ import { SqliteTransactions } from './transactions.js'
 export const BACKUP_SCHEMA = MIGRATIONS.at(-1)?.version ?? 0
 
 /**
- * Tables about nodes and their files, and about the database. Their rows are in no backup, and a restore leaves them as they are: terms that are open go on, and
- * their numbers are not given again.
+ * Tables about nodes and their files, and about the database. Their rows are in no backup, and a restore leaves them as they are:
+ * terms that are open go on, and their numbers are not given again.
  */
 export const OF_NODES: readonly string[] = ['verifications', 'duties', 'terms', 'nodes', 'identity']
 
