@@ -52,9 +52,6 @@ export async function benchLaunchAhead(host: BenchHost): Promise<Row[]> {
     command: (await api.get<Stager>(benchPath('stagers', 'job', 'bench-launch'))).start_command,
   }
   try {
-    // A warm-up run of each.
-    await staged(api, two, 2)
-    await staged(api, five, 0)
     const pairs: Ahead[] = []
     for (let turn = 1; turn <= host.pairs; turn++)
       pairs.push(await measured({ api, engine }, { two, five }, { timed, nothing }, turn))
@@ -70,7 +67,7 @@ async function measured(
   { timed, nothing }: { readonly timed: DockerLaunch; readonly nothing: DockerLaunch },
   turn: number,
 ): Promise<Ahead> {
-  await waiting(api, 2)
+  await used(api, two, 2, 2)
   const memory = await memoryOfWaiting(api, engine)
   const ahead = await staged(api, two, 2)
   const docked = await firstInstructionByDocker(timed, turn)
@@ -79,19 +76,15 @@ async function measured(
   const unprepared = await staged(api, two, 2)
   const dockedAgain = await firstInstructionByDocker(timed, turn)
 
-  // Others than those of this pipeline would have places otherwise, and its last stagers would wait for theirs.
-  await waiting(api, 2)
-  await api.post('/v1/node/gc', {})
-  await staged(api, five, 0)
-  await waiting(api, NULL_STAGERS)
-  const byUs = await staged(api, five, 0)
+  await used(api, five, NULL_STAGERS, 0)
+  const { ready } = await staged(api, five, 0)
   let byDocker = 0
   for (let n = 0; n < NULL_STAGERS; n++) byDocker += await launchOnceByDocker(nothing, turn)
   return {
     second: { ours: ahead.firsts[1]! - ahead.oks[0]!, other: docked },
     first: { ours: ahead.firsts[0]! - ahead.submitted, other: docked },
     unprepared: { ours: unprepared.firsts[0]! - unprepared.submitted, other: dockedAgain },
-    five: { ours: byUs.ready, other: byDocker },
+    five: { ours: ready, other: byDocker },
     memory,
   }
 }
@@ -132,6 +125,20 @@ async function staged(api: UnixHttp, draft: StagingDraft, times: number): Promis
   const [firsts, oks] = [timesIn(log, '/tmp/first'), timesIn(log, '/tmp/ok')]
   if (firsts.length !== times || oks.length !== times) throw new Error(`staging ${uuid} has printed ${log}`)
   return { submitted, ready, firsts, oks }
+}
+
+/**
+ * Has the pipeline just been used, as one that is worked with. Nothing else has places: those of another pipeline would make way
+ * only for the first two of this one.
+ *
+ * @param count of its stagers
+ * @param times how many of them say when they begin
+ */
+async function used(api: UnixHttp, draft: StagingDraft, count: number, times: number): Promise<void> {
+  await waiting(api, 0)
+  await api.post('/v1/node/gc', {})
+  await staged(api, draft, times)
+  await waiting(api, count)
 }
 
 /** Waits until so many containers wait, and nothing else is being made. */
