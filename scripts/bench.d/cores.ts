@@ -28,6 +28,8 @@ export async function benchCores({ root, pairs }: { root: string; pairs: number 
   const [one = ''] = two
   if (two.length < 2) throw new Error('cores compares two processors with one, and this process may use one only.')
   const work = await mkdtemp('/var/tmp/stagerd-bench-cores.')
+  // In memory: a layer is flushed to the disk, which for 51 000 files takes longer than all that processors do, and varies.
+  await execa('mount', ['-t', 'tmpfs', '-o', 'size=4g,mode=0700', 'stagerd-bench', work])
   try {
     const rows: Row[] = []
     for (const part of await parts(work)) {
@@ -36,6 +38,7 @@ export async function benchCores({ root, pairs }: { root: string; pairs: number 
     }
     return rows
   } finally {
+    await execa('umount', [work])
     await rm(work, { recursive: true })
   }
 }
