@@ -226,8 +226,9 @@ it('two daemons that share requests, one of them killed in the middle: each is s
       return error === undefined || (uploading && error === 'Failed uploading droplet') ? [] : [`${name}: ${error}`]
     }),
   ])
-  expect(counts.every((count) => count > REQUESTS / 10)).toBe(true)
+  // Which of the two gets a request is left to chance.
+  expect(Math.min(...counts)).toBeGreaterThan(ALL ? 10 : 1)
   // At most those that arrived in the moment of the kill.
-  expect(lost.length).toBeLessThan(REQUESTS / 2)
+  expect(lost.length).toBeLessThan(ALL ? 50 : 25)
   for (const node of nodes) await expectNothingLeftOf(node, 'a node of two')
 }, 240_000)
