@@ -5,8 +5,8 @@ import { SlowFilesFirst } from './test/support/slow-files-first.js'
 /** A busy host may need seconds for what usually takes milliseconds. Only a test that fails waits so long. */
 const expectation = { poll: { timeout: 15_000 } }
 
-/** A test after many that have waited in vain does not wait too. */
-const setupFiles = ['test/support/give-up-file.ts']
+/** A test after many that have waited in vain does not wait too. What each file costs can be written down. */
+const setupFiles = ['test/support/give-up-file.ts', 'test/support/processor-time-file.ts']
 
 /**
  * Node.js reads these certificates at each start, which takes it longer than all else, and tests start it many hundred times. Who

@@ -19,7 +19,7 @@ import { call, StagingHarness } from '../../support/staging-harness.js'
  * something else, and an entry of a cache that was kept for something else.
  */
 
-const law = lawRun({ runs: 10, msPerRun: 4_000 })
+const law = lawRun({ runs: 5, msPerRun: 4_000 })
 
 /** An application with its lock file. */
 const SOURCES = ['a 1', 'a 1', 'a 1', 'b 1', 'a 2'] as const

@@ -1,14 +1,17 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { messageOf } from '../../../base/errors.js'
 import { Figures } from '../../hostile/support/promises.js'
+import { WatchedDisk } from '../../support/disk/watched-disk.js'
 import type { Answer, SocketClient } from '../../support/durability/engineless-daemon.js'
 import { expectDurable, NodeUnderTest } from '../../support/durability/node-under-test.js'
 import type { Acknowledged } from '../../support/durability/workload.js'
 
-/** The checker of all durability tests finds each kind of fault that is planted. */
+/** The checker of all durability tests finds each kind of fault that is planted, and their disk is closed in any case. */
 
 let directory: string
 let node: NodeUnderTest
@@ -95,3 +98,18 @@ it.each(['blobs/new/half', 'stagerd.db.new'])('finds %s, which is left', async (
   expect(await found()).toMatch(new RegExp(`^leftover: planted: ${file}$`))
   await rm(path.join(node.stateDir, file))
 })
+
+it('closes a disk whose mount another mount namespace has copied', async () => {
+  const disk = await WatchedDisk.open()
+  const other = spawn('unshare', ['--mount', '--propagation=private', 'sh', '-c', 'echo copied; exec sleep 300'])
+  try {
+    await once(other.stdout, 'data')
+    expect(await readFile(`/proc/${other.pid}/mountinfo`, 'utf8')).toContain(disk.path)
+    await disk.close()
+    expect(other.exitCode).toBeNull()
+  } finally {
+    const ended = once(other, 'exit')
+    other.kill()
+    await ended
+  }
+}, 60_000)

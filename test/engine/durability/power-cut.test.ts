@@ -18,7 +18,7 @@ import { isYes, type Acknowledged } from '../../support/durability/workload.js'
  * is nothing, all, or a part. LAW_RUNS sets how many states of the disk are looked at.
  */
 
-const STATES = Number(process.env['LAW_RUNS'] ?? 10)
+const STATES = Number(process.env['LAW_RUNS'] ?? 6)
 const BLOCK = 64 * 1024
 const OPERATIONS = ['create a package', 'change a package', 'stage', 'import', 'delete a package', 'back up', 'stage']
 

@@ -14,8 +14,9 @@ import { NatsServer } from '../../support/nats-server.js'
 import { tarOf } from '../../support/tar-builder.js'
 import { until } from '../../support/until.js'
 
-/** With CRASHES, the daemon is killed at every change of a file that a request makes, before it and after it. */
+/** With CRASHES, the daemon is killed at every change of a file that a request makes, before it and after it, and there are more requests. */
 const ALL = process.env['CRASHES'] !== undefined
+const REQUESTS = ALL ? 100 : 40
 
 const COMMIT = 'fsync state/stagerd.db-wal'
 
@@ -23,6 +24,7 @@ let nats: NatsServer
 let controller: Controller
 let client: NatsConnection
 let requester: Requester
+let compiled: KilledDaemon
 const opened: (() => Promise<unknown>)[] = []
 
 beforeAll(async () => {
@@ -31,6 +33,8 @@ beforeAll(async () => {
   controller = await Controller.open(tarOf({ name: 'app/server.js', data: 'serve()' }))
   client = await connect({ servers: [`127.0.0.1:${nats.port}`], reconnectTimeWait: 50, maxReconnectAttempts: -1 })
   requester = new Requester(client, controller)
+  compiled = await KilledDaemon.compile()
+  opened.push(() => compiled.close())
 })
 afterAll(async () => {
   for (const close of opened.reverse()) await close()
@@ -39,8 +43,8 @@ afterAll(async () => {
   await nats.stop()
 })
 
-async function nodeOn(stateDir: string): Promise<StagingNode> {
-  const daemon = await KilledDaemon.compile()
+function nodeOn(stateDir: string): StagingNode {
+  const daemon = compiled.another()
   opened.push(() => daemon.close())
   const node = new StagingNode(daemon, stateDir, nats)
   opened.push(() => node.client.close())
@@ -75,7 +79,7 @@ it(
   async () => {
     const disk = await WatchedDisk.open()
     opened.push(() => disk.close())
-    const node = await nodeOn(path.join(disk.path, 'state'))
+    const node = nodeOn(path.join(disk.path, 'state'))
     // It shares what is published, also where this test fails.
     onTestFinished(() => node.daemon.kill())
     let pid = await node.start()
@@ -163,22 +167,22 @@ async function settled(disk: WatchedDisk): Promise<number> {
   return count() === before ? before : 0
 }
 
-it('two daemons and a hundred requests, one of them killed in the middle: each is staged once, and none that was recorded is lost', async () => {
+it('two daemons that share requests, one of them killed in the middle: each is staged once, and none that was recorded is lost', async () => {
   const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-two-'))
   opened.push(() => rm(directory, { recursive: true }))
-  const nodes = [await nodeOn(path.join(directory, 'one')), await nodeOn(path.join(directory, 'two'))] as const
+  const nodes = [nodeOn(path.join(directory, 'one')), nodeOn(path.join(directory, 'two'))] as const
   for (const node of nodes) {
     await node.start()
     await node.prepare()
     // Others may not share what is asked here.
     await isSubscribed()
   }
-  const names = Array.from({ length: 100 }, (_, index) => `hundred-${index}`)
-  for (const name of names.slice(0, 50)) await requester.send(name)
+  const names = Array.from({ length: REQUESTS }, (_, index) => `shared-${index}`)
+  for (const name of names.slice(0, REQUESTS / 2)) await requester.send(name)
   const answered = () => names.filter((name) => requester.answersTo(name).length > 0)
-  await until('a quarter is answered', () => answered().length >= 25)
+  await until('a quarter is answered', () => answered().length >= REQUESTS / 4)
   const [killed, other] = nodes
-  const sending = Promise.all(names.slice(50).map((name) => requester.send(name)))
+  const sending = Promise.all(names.slice(REQUESTS / 2).map((name) => requester.send(name)))
   await killed.daemon.kill()
   await sending
   const answeredByThen = new Set(answered())
@@ -204,12 +208,12 @@ it('two daemons and a hundred requests, one of them killed in the middle: each i
     return times > 1 || (times === 0 && !lost.includes(name))
   })
   const repeated = names.filter((name) => requester.answersTo(name).length > 1)
-  const counts = shared.map((stagings) => [...stagings.keys()].filter((fqn) => fqn.includes('::hundred-')).length)
+  const counts = shared.map((stagings) => [...stagings.keys()].filter((fqn) => fqn.includes('::shared-')).length)
   console.log(
     `${names.length} requests: ${counts[0]} staged by the daemon that was killed, ${counts[1]} by the other; ` +
       `${lost.length} had arrived and were not recorded; ${repeated.length} answered twice`,
   )
-  figures.check('loss', 'a hundred requests of two daemons', [
+  figures.check('loss', `${REQUESTS} requests of two daemons`, [
     ...twice.map((name) => `${name} was not staged once`),
     ...lost.filter((name) => ofKilled.has(name)).map((name) => `${name} was recorded, and is not answered`),
     ...names.flatMap((name) => {
@@ -222,8 +226,9 @@ it('two daemons and a hundred requests, one of them killed in the middle: each i
       return error === undefined || (uploading && error === 'Failed uploading droplet') ? [] : [`${name}: ${error}`]
     }),
   ])
-  expect(counts.every((count) => count > 10)).toBe(true)
+  // Which of the two gets a request is left to chance.
+  expect(Math.min(...counts)).toBeGreaterThan(ALL ? 10 : 1)
   // At most those that arrived in the moment of the kill.
-  expect(lost.length).toBeLessThan(50)
+  expect(lost.length).toBeLessThan(ALL ? 50 : 25)
   for (const node of nodes) await expectNothingLeftOf(node, 'a node of two')
 }, 240_000)

@@ -150,7 +150,7 @@ export interface Taken extends SnapshotReport<Buffer> {
 }
 
 class Master extends FileOperations implements StartHooks {
-  output(stream: 'stdout' | 'stderr', chunk: Buffer): Promise<void> {
+  output(_stream: 'stdout' | 'stderr', chunk: Buffer): Promise<void> {
     this.errors += chunk.toString()
     return Promise.resolve()
   }

@@ -164,10 +164,12 @@ build (
       expect(built.stderr).toMatch(/has the sha256 .*script expects/)
     })
 
-    it('compiles with build-essential', async () => {
-      const built = await build(
-        'answer',
-        `name: answer, depends [ { os: debian-12 } ], build_depends [ { package: build-essential } ]
+    // The native gem of a sample application is compiled with it, too, and it is large.
+    if (process.env['LAW_RUNS'] !== undefined)
+      it('compiles with build-essential', async () => {
+        const built = await build(
+          'answer',
+          `name: answer, depends [ { os: debian-12 } ], build_depends [ { package: build-essential } ]
 provides [ { package: answer } ]
 build (
 cat >answer.c <<'SOURCE'
@@ -177,9 +179,9 @@ SOURCE
 make answer
 sudo install -D answer /opt/answer/bin/answer
 )`,
-      )
-      expect(built.exitCode, built.stdout + built.stderr).toBe(0)
-      expect(await contents('answer')).toEqual(['opt/answer/bin/answer'])
-    })
+        )
+        expect(built.exitCode, built.stdout + built.stderr).toBe(0)
+        expect(await contents('answer')).toEqual(['opt/answer/bin/answer'])
+      })
   })
 }

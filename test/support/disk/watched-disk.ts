@@ -14,12 +14,15 @@ import { readRecording, type Recorded } from './recording.js'
 
 /**
  * Serves a disk. It is unmounted at the end of the input, with what is mounted from it, so also when the process of the test
- * was killed. Then the server ends. A mount of FUSE without a server would stay, and give errors.
+ * was killed. Then the server is ended: by itself it would go on while another mount namespace, which another test has begun
+ * meanwhile, has a copy of the mount. A mount of FUSE without a server would stay, and give errors.
  */
 const SERVE = `"$0" "$@" </dev/null &
+server=$!
 cat >/dev/null
 losetup --noheadings --output NAME --associated "$3/${IMAGE}" 2>/dev/null | xargs -r umount --lazy
 umount --lazy "$3" 2>/dev/null
+kill "$server" 2>/dev/null
 wait`
 
 /**

@@ -8,7 +8,9 @@ export async function archiveOf(files: Readonly<Record<string, string>>): Promis
   return await promisify(gzip)(tarOf(...members))
 }
 
-/** Whether a gzipped tarball has a file of this name. Rejects for what is no whole gzip. */
+/** Whether a gzipped tarball has a file of this name. Rejects for what is none, or is not whole. */
 export async function hasFile(archive: Buffer, name: string): Promise<boolean> {
-  return (await promisify(gunzip)(archive)).includes(`${name}\0`)
+  const tar = await promisify(gunzip)(archive)
+  if (!tar.includes('\0')) throw new Error('it is empty')
+  return tar.includes(`${name}\0`)
 }

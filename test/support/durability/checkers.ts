@@ -65,11 +65,14 @@ export async function findHalfDone(client: Pick<SocketClient, 'call'>): Promise<
   const list = async <T>(url: string) => (await client.call('GET', url)).document as readonly T[]
   const packages = new Map((await list<Package>('/v1/packages')).map((one) => [one.uuid, one]))
   const stagings = await list<Staging>('/v1/stagings')
+  /** UUIDs of packages whose data a stager has built. */
+  const built = new Set<string>()
   for (const { uuid, name, resource } of packages.values()) {
     if (!resource) continue
     const { status, body } = await client.call('GET', `/v1/packages/${uuid}/data`)
-    const isWhole = status === 200 && (await hasFile(body, '').catch(() => false))
-    if (!isWhole) half.push(`the data of package ${name} is not whole: ${status}`)
+    const isBuilt = status === 200 ? await hasFile(body, BUILT).catch(() => undefined) : undefined
+    if (isBuilt === undefined) half.push(`the data of package ${name} is not whole: ${status}`)
+    if (isBuilt) built.add(uuid)
   }
   for (const { uuid, state, package_uuid: subject, launches } of stagings) {
     if (!ENDS.includes(state)) half.push(`staging ${uuid} is still ${state}`)
@@ -77,9 +80,7 @@ export async function findHalfDone(client: Pick<SocketClient, 'call'>): Promise<
     if (ENDS.includes(state) && open.length > 0) half.push(`staging ${uuid} has ended, and a launch of it has not`)
     const staged = packages.get(subject)
     if (!staged) continue
-    const { body } = await client.call('GET', `/v1/packages/${subject}/data`)
-    const isBuilt = await hasFile(body, BUILT).catch(() => false)
-    if (isBuilt !== (state === 'succeeded')) half.push(`staging ${uuid} is ${state}, its package is not`)
+    if (built.has(subject) !== (state === 'succeeded')) half.push(`staging ${uuid} is ${state}, its package is not`)
     if ((staged.state === 'ready') !== (state === 'succeeded'))
       half.push(`staging ${uuid} is ${state}, and its package ${staged.state}`)
   }

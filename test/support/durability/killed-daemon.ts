@@ -8,24 +8,27 @@ import { compileProgram } from '../compile-program.js'
 
 /** The program of a daemon without an Engine, to be started and killed again and again. */
 export class KilledDaemon {
-  readonly socket: string
   #child: ChildProcess | undefined
+  #others = 0
 
   private constructor(
-    private readonly directory: string,
     private readonly program: string,
-  ) {
-    this.socket = path.join(directory, 'socket')
-  }
+    readonly socket: string,
+    /** What its end removes. */
+    private readonly directory?: string,
+  ) {}
 
   /** The caller closes it. */
   static async compile(): Promise<KilledDaemon> {
     const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-killed-'))
     const entry = fileURLToPath(new URL('engineless-process.ts', import.meta.url))
-    return new KilledDaemon(
-      directory,
-      await compileProgram(entry, path.join(directory, 'program'), 'engineless-process.cjs'),
-    )
+    const program = await compileProgram(entry, path.join(directory, 'program'), 'engineless-process.cjs')
+    return new KilledDaemon(program, path.join(directory, 'socket'), directory)
+  }
+
+  /** Another one of the same program. It is closed before this one, which removes the program. */
+  another(): KilledDaemon {
+    return new KilledDaemon(this.program, `${this.socket}-${++this.#others}`)
   }
 
   /**
@@ -65,6 +68,6 @@ export class KilledDaemon {
 
   async close(): Promise<void> {
     await this.kill()
-    await rm(this.directory, { recursive: true })
+    if (this.directory !== undefined) await rm(this.directory, { recursive: true })
   }
 }
