@@ -61,7 +61,7 @@ export const MORE_FAULTS: readonly Fault[] = [
       (await first!.ask<Staging[]>('GET', '/v1/stagings?state=running')).some(({ node }) => node?.name === 'node-0'),
     )
     await standStill(fleet)
-    await delay(2_000)
+    await delay(2 * LEASE_MS)
     await all('undrain')
   },
 ]

@@ -80,8 +80,11 @@ export class LocalNode extends FleetNode {
   }
 
   override async close(): Promise<void> {
-    await super.close()
-    for (const network of this.networks) await network.close()
+    try {
+      await super.close()
+    } finally {
+      for (const network of this.networks) await network.close()
+    }
   }
 }
 
@@ -119,8 +122,11 @@ export class RemoteNode extends FleetNode {
   }
 
   override async close(): Promise<void> {
-    await super.close()
-    await this.ownEngine.close()
-    await this.host.close()
+    try {
+      await super.close()
+    } finally {
+      await this.ownEngine.close()
+      await this.host.close()
+    }
   }
 }

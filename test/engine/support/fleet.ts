@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { settleAll } from '../../../base/settle-all.js'
 import { PostgresServer } from '../../daemon/store/postgres-server.js'
 import { SwiftServer } from '../../support/s3/swift-server.js'
 import { LocalNode, RemoteNode, type FleetNode, type StartDaemon } from './fleet-node.js'
@@ -76,9 +77,12 @@ export class Fleet {
   /** Ends all of it. Throws if a node has left something of its launches. */
   async close(): Promise<void> {
     await Promise.all(this.nodes.map(({ daemon }) => daemon.stop()))
-    for (const node of this.nodes) await node.close()
-    await this.database.stop()
-    await this.blobs.close()
-    await this.network?.close()
+    try {
+      await settleAll(this.nodes.map((node) => node.close()))
+    } finally {
+      await this.database.stop()
+      await this.blobs.close()
+      await this.network?.close()
+    }
   }
 }

@@ -111,6 +111,8 @@ export class PrivateHost {
 
   /** What was started there must have ended. */
   async close(): Promise<void> {
+    // The kernel removes the namespace, and the cable with it, some time after its last process.
+    await runProcess('ip', ['link', 'delete', this.cable])
     const gone = once(this.first, 'exit')
     this.first.stdin?.end()
     await gone
