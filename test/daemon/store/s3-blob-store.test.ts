@@ -221,9 +221,7 @@ describe('a server behind https', () => {
     expect(bucket.writesConditionally).toBe(true)
     const created = await Promise.all(Array.from({ length: 4 }, () => bucket.create('name')))
     expect(created.toSorted()).toEqual([false, false, false, true])
-    const [a, b] = await Promise.all(
-      ['a', 'b'].map((name) => S3BlobStore.open(bucket, join(directory.path, name))),
-    )
+    const [a, b] = await Promise.all(['a', 'b'].map((name) => S3BlobStore.open(bucket, join(directory.path, name))))
     const { sha256 } = await a!.write(Readable.from(['shared']))
     await Promise.all([a!.touch(sha256), b!.touch(sha256)])
     expect(String(await contentOf(b!, sha256))).toBe('shared')

@@ -94,20 +94,20 @@ async function submit(n: number): Promise<string> {
 
 /** Submits all while the faults happen, and waits for their ends. @returns the UUIDs of those that were acknowledged */
 async function stageAll(): Promise<readonly string[]> {
-  let isOver = false
+  const over = new AbortController()
   const disaster = (async () => {
     for (let round = 0; round < ROUNDS; round++)
       for (const fault of IS_SHORT ? FAULTS : [...MORE_FAULTS, ...FAULTS]) {
         await delay(1_000)
         await fault(fleet)
       }
-  })().finally(() => (isOver = true))
+  })().finally(() => over.abort())
   const submission = (async () => {
     const uuids: string[] = []
     for (let n = 0; n < STAGINGS; n++) {
       uuids.push(await submit(n))
       // Some are always running, from the first fault to the last.
-      if (!isOver) await delay(((IS_SHORT ? 9 : 11) * LEASE_MS * ROUNDS) / STAGINGS)
+      if (!over.signal.aborted) await delay(((IS_SHORT ? 9 : 11) * LEASE_MS * ROUNDS) / STAGINGS)
     }
     return uuids
   })()

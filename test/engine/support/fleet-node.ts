@@ -3,7 +3,7 @@ import type Docker from 'dockerode'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { CuttableNetwork } from '../../support/fleet/cuttable-network.js'
 import { expectNothingLeft, leftovers, removeImages } from './leftovers.js'
-import { PrivateDaemon } from './private-daemon.js'
+import type { PrivateDaemon } from './private-daemon.js'
 import { PrivateEngine } from './private-engine.js'
 import { PrivateHost, type HostNetwork } from './private-host.js'
 

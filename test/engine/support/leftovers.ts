@@ -76,6 +76,6 @@ async function linksOf(nodeId: string, interfaces: string): Promise<string[]> {
 }
 
 async function rulesOf({ host }: Node, program: string): Promise<string[]> {
-  const [file = '', ...args] = [...(host?.enter ?? []), program]
+  const [file, ...args] = [...(host?.enter ?? []), program]
   return (await runProcess(file, args)).stdout.split('\n').filter((line) => line.includes('stagerd:'))
 }

@@ -90,7 +90,7 @@ export class PrivateDaemon {
   /** As `restart`, without waiting until it answers. It may be killed before. @returns its process id */
   spawn(): number {
     const log = openSync(this.#logFile, 'a')
-    const [program = '', ...args] = [...(this.host?.enter ?? []), path.join(CHECKOUT, 'bin/stagerd')]
+    const [program, ...args] = [...(this.host?.enter ?? []), path.join(CHECKOUT, 'bin/stagerd')]
     const here = ['--state-dir', this.stateDirectory, '--socket', this.socket]
     const common = ['--log-level', 'debug', '--prepared', process.env.CREATED_AHEAD ?? '0']
     this.#process = spawn(program, [...args, ...here, ...common, ...this.#flags], {

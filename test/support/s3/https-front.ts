@@ -52,10 +52,8 @@ export class HttpsFront {
   async #passOn(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
     const { method, url, headers } = asked
     const passed = request(new URL(url ?? '/', this.behind.endpoint), { method, headers })
-    const [[answered]] = (await Promise.all([once(passed, 'response'), pipeline(asked, passed)])) as [
-      [IncomingMessage],
-      void,
-    ]
+    const [response] = await Promise.all([once(passed, 'response'), pipeline(asked, passed)])
+    const answered = response[0] as IncomingMessage
     answer.writeHead(answered.statusCode ?? 502, answered.headers)
     await pipeline(answered, answer)
   }
@@ -63,7 +61,10 @@ export class HttpsFront {
   /** The signature covers the condition, so that this is a request of its own. */
   async #create(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
     const { pathname } = new URL(asked.url ?? '/', this.behind.endpoint)
-    const object = { Bucket: this.behind.bucket, Key: decodeURIComponent(pathname).slice(this.behind.bucket.length + 2) }
+    const object = {
+      Bucket: this.behind.bucket,
+      Key: decodeURIComponent(pathname).slice(this.behind.bucket.length + 2),
+    }
     const created = this.#last.then(async () => {
       const isThere = await this.#client.send(new HeadObjectCommand(object)).then(
         () => true,
