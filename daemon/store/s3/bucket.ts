@@ -15,6 +15,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
+import { rootCertificates } from 'node:tls'
 import { settleAll } from '../../../base/settle-all.js'
 import { bucketError, statusOf } from './bucket-errors.js'
 import { inParts, partBytesFor } from './parts.js'
@@ -79,7 +80,10 @@ export class Bucket {
       requestHandler: {
         connectionTimeout: CONNECT_MS,
         socketTimeout: IDLE_MS,
-        ...(authorities === undefined ? {} : { httpsAgent: { ca: authorities, keepAlive: true } }),
+        // An agent with authorities trusts no others.
+        ...(authorities === undefined
+          ? {}
+          : { httpsAgent: { ca: [...rootCertificates, authorities], keepAlive: true } }),
       },
     }
     this.#options = options

@@ -28,10 +28,14 @@ const SETTINGS = {
   track_commit_timestamp: 'on',
 }
 
-/** Everybody may use the Unix socket. Over TCP, one role is not let in, and the others need their passwords. */
+/**
+ * Everybody may use the Unix socket. Over TCP, one role is not let in, and the others need their passwords, but for those on private hosts
+ * (test/engine/support/private-host.ts), at whose address it listens only if it is asked to.
+ */
 const HBA = `local all all trust
 host all denied 127.0.0.1/32 reject
 host all all 127.0.0.1/32 scram-sha-256
+host all all 198.19.128.0/17 trust
 `
 
 /** A PostgreSQL of the distribution, with a Unix socket, and data in a temporary directory. */
@@ -80,6 +84,11 @@ export class PostgresServer {
   /** Of the process whose children have its connections. */
   get pid(): number {
     return this.#process?.pid ?? 0
+  }
+
+  /** Path of its Unix socket. */
+  get socket(): string {
+    return path.join(this.directory, `.s.PGSQL.${this.port}`)
   }
 
   /** Starts it again. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -11,6 +11,8 @@ import { modifiedKey, newDeletingKey, objectKey } from '../../../daemon/store/s3
 import { Bucket } from '../../../daemon/store/s3/bucket.js'
 import { S3BlobStore } from '../../../daemon/store/s3/s3-blob-store.js'
 import { describeBlobStore } from '../../contract/blob-store.js'
+import { Authority } from '../../support/certificates.js'
+import { HttpsFront } from '../../support/s3/https-front.js'
 import { SwiftServer } from '../../support/s3/swift-server.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
@@ -186,5 +188,45 @@ describe('blobs in a bucket', () => {
     ['a bucket that is not there', { bucket: 'another' }],
   ])('are refused with %s, once and for all', async (_what, options) => {
     await expect(Bucket.open({ ...server.options, ...options })).rejects.toMatchObject({ code: 'object-store-refused' })
+  })
+})
+
+describe('a server behind https', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let authority: Authority
+  let front: HttpsFront
+  beforeAll(async () => {
+    directory = await temporaryDirectory()
+    authority = await Authority.make(directory.path)
+    front = await HttpsFront.open(server.options, await authority.issue('front'))
+  })
+  afterAll(async () => {
+    await front.close()
+    await directory.remove()
+  })
+  const open = async (authorities?: string) =>
+    await Bucket.open({ ...front.options, prefix: `${randomUUID()}/`, attempts: 1, authorities })
+
+  it('has a certificate of an authority that is trusted beside those of Node.js, or is not talked to', async () => {
+    const trusted = await readFile(authority.certificate, 'utf8')
+    const bucket = await open(trusted)
+    await bucket.put('a name with / and ü', Buffer.from('content'))
+    expect(String(await buffer((await bucket.get('a name with / and ü'))!.body))).toBe('content')
+    bucket.close()
+    await expect(open()).rejects.toMatchObject({ code: 'object-store-unavailable' })
+  })
+
+  it('that writes under a condition gives each name once, and so each time', async () => {
+    const bucket = await open(await readFile(authority.certificate, 'utf8'))
+    expect(bucket.writesConditionally).toBe(true)
+    const created = await Promise.all(Array.from({ length: 4 }, () => bucket.create('name')))
+    expect(created.toSorted()).toEqual([false, false, false, true])
+    const [a, b] = await Promise.all(['a', 'b'].map((name) => S3BlobStore.open(bucket, join(directory.path, name))))
+    const { sha256 } = await a!.write(Readable.from(['shared']))
+    await Promise.all([a!.touch(sha256), b!.touch(sha256)])
+    expect(String(await contentOf(b!, sha256))).toBe('shared')
+    await a!.delete(sha256)
+    expect(await strayObjects(bucket)).toEqual(['name'])
+    bucket.close()
   })
 })

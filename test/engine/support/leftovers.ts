@@ -10,10 +10,10 @@ import { figures } from '../../hostile/support/promises.js'
 import type { PrivateDaemon } from './private-daemon.js'
 
 /** The identifiers of a node by which its objects are found, and whether it may keep networks for launches to come. */
-type Node = Pick<PrivateDaemon, 'nodeId' | 'stateDirectory'> & Partial<Pick<PrivateDaemon, 'isRunning'>>
+type Node = Pick<PrivateDaemon, 'nodeId' | 'stateDirectory'> & Partial<Pick<PrivateDaemon, 'isRunning' | 'host'>>
 
 /**
- * Leftovers of launches and runs of a daemon on this host, one line each, without root images, which are kept on
+ * Leftovers of launches and runs of a daemon on its host, one line each, without root images, which are kept on
  * purpose. So are, while it runs, a few networks in which nothing is.
  */
 export async function leftovers(daemon: Node, engine: Docker = connectEngine()): Promise<string[]> {
@@ -21,15 +21,16 @@ export async function leftovers(daemon: Node, engine: Docker = connectEngine()):
   const filters = { label: [`io.stagerd.node=${node}`] }
   const containers = await askEngineForList('list its containers', () => engine.listContainers({ all: true, filters }))
   const networks = await askEngineForList('list its networks', () => engine.listNetworks({ filters }))
-  const kept = daemon.isRunning ? await keptOf(node, networks) : []
+  const interfaces = interfacesOf(daemon)
+  const kept = daemon.isRunning ? await keptOf(node, networks, interfaces) : []
   const isKept = (line: string) => kept.some(({ id, bridge }) => line.includes(id) || line.includes(bridge))
-  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')
-  const rules = await Promise.all([rulesOf('iptables-save'), rulesOf('ip6tables-save')])
+  const mounts = (await readFile(`/proc/${processOf(daemon)}/mountinfo`, 'utf8')).split('\n')
+  const rules = await Promise.all(['iptables-save', 'ip6tables-save'].map((program) => rulesOf(daemon, program)))
   const scratch = await readdir(path.join(daemon.stateDirectory, 'launches')).catch(() => [])
   const left = [
     ...containers.map(({ Id }) => `container ${Id}`),
     ...networks.map(({ Name }) => `network ${Name}`),
-    ...(await linksOf(node)).map((name) => `link ${name}`),
+    ...(await linksOf(node, interfaces)).map((name) => `link ${name}`),
     ...mounts.filter((line) => line.includes(daemon.stateDirectory)).map((line) => `mount ${line}`),
     ...rules.flat().filter((line) => line.includes(`:${node.slice(0, 8)}:`)),
     ...scratch.map((name) => `scratch ${name}`),
@@ -38,12 +39,12 @@ export async function leftovers(daemon: Node, engine: Docker = connectEngine()):
 }
 
 /** The networks that it may keep: those without a container, up to their number. */
-async function keptOf(node: string, networks: readonly Docker.NetworkInspectInfo[]) {
+async function keptOf(node: string, networks: readonly Docker.NetworkInspectInfo[], interfaces: string) {
   const found = networks.map(({ Labels }) => {
     const id = Labels?.[NETWORK_LABEL] ?? 'none'
     return { id, bridge: bridgeName({ nodeId: node }, id) }
   })
-  const ports = await Promise.all(found.map(({ bridge }) => readdir(`/sys/class/net/${bridge}/brif`).catch(() => [''])))
+  const ports = await Promise.all(found.map(({ bridge }) => readdir(`${interfaces}/${bridge}/brif`).catch(() => [''])))
   return found.filter((_, index) => ports[index]?.length === 0).slice(0, MAX_KEPT)
 }
 
@@ -59,11 +60,22 @@ export async function removeImages(daemon: Node, engine: Docker = connectEngine(
   for (const { Id } of images) await engine.getImage(Id).remove({ force: true })
 }
 
-/** The bridges of this node, also those that the Engine has forgotten. */
-async function linksOf(nodeId: string): Promise<string[]> {
-  return (await readdir('/sys/class/net')).filter((name) => name.startsWith(bridgePrefix({ nodeId })))
+/** A process on the host of the daemon, as a part of a path below /proc. */
+function processOf({ host }: Node): string {
+  return host === undefined ? 'self' : String(host.pid)
 }
 
-async function rulesOf(program: string): Promise<string[]> {
-  return (await runProcess(program, [])).stdout.split('\n').filter((line) => line.includes('stagerd:'))
+/** Where the kernel shows the interfaces of the host of the daemon. */
+function interfacesOf(daemon: Node): string {
+  return `/proc/${processOf(daemon)}/root/sys/class/net`
+}
+
+/** The bridges of this node, also those that the Engine has forgotten. */
+async function linksOf(nodeId: string, interfaces: string): Promise<string[]> {
+  return (await readdir(interfaces)).filter((name) => name.startsWith(bridgePrefix({ nodeId })))
+}
+
+async function rulesOf({ host }: Node, program: string): Promise<string[]> {
+  const [file, ...args] = [...(host?.enter ?? []), program]
+  return (await runProcess(file, args)).stdout.split('\n').filter((line) => line.includes('stagerd:'))
 }

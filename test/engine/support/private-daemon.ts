@@ -12,29 +12,39 @@ import type { Stager, StagerDraft } from '../../../daemon/documents/stager.js'
 import type { LogLine, Staging, StagingDraft } from '../../../daemon/documents/staging.js'
 import { patience } from '../../support/lost-time.js'
 import { ON_DISK } from './on-disk.js'
+import type { PrivateHost } from './private-host.js'
 
 export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** For tests that also concern containers that are created ahead. The variable CREATED_AHEAD says how many all tests have. */
 export const CREATED_AHEAD = ['--prepared', process.env.CREATED_AHEAD ?? '2']
 
+interface Place {
+  /** For its file `log`; by default its own directory. */
+  readonly logDirectory?: string
+  /** By default that of the test. */
+  readonly host?: PrivateHost | undefined
+}
+
 /** The built stagerd with its own state directory and socket. Without flags or the variable, no container is created ahead. */
 export class PrivateDaemon {
-  readonly directory: string
   readonly socket: string
+  readonly host: PrivateHost | undefined
+  readonly #logFile: string
   #flags: readonly string[]
   readonly #environment: NodeJS.ProcessEnv
   readonly #agent: Agent
   #process: ChildProcess | undefined
 
   private constructor(
-    directory: string,
+    readonly directory: string,
     flags: readonly string[],
     environment: NodeJS.ProcessEnv,
-    private readonly logFile: string,
+    { logDirectory = directory, host }: Place,
   ) {
-    this.directory = directory
     this.socket = path.join(directory, 'stagerd.sock')
+    this.host = host
+    this.#logFile = path.join(logDirectory, 'log')
     this.#flags = flags
     this.#environment = environment
     this.#agent = new Agent({ connect: { socketPath: this.socket }, headersTimeout: 0, bodyTimeout: 0 })
@@ -43,15 +53,14 @@ export class PrivateDaemon {
   /**
    * @param flags of stagerd, beyond the state directory and the socket
    * @param environment overrides the environment of the test
-   * @param logDirectory for its file `log`; by default its own directory
    */
   static async start(
     flags: readonly string[] = [],
     environment: NodeJS.ProcessEnv = {},
-    logDirectory?: string,
+    place: Place = {},
   ): Promise<PrivateDaemon> {
     const directory = await mkdtemp(path.join(ON_DISK, 'stagerd-test-'))
-    const daemon = new PrivateDaemon(directory, flags, environment, path.join(logDirectory ?? directory, 'log'))
+    const daemon = new PrivateDaemon(directory, flags, environment, place)
     await daemon.restart()
     return daemon
   }
@@ -80,22 +89,14 @@ export class PrivateDaemon {
 
   /** As `restart`, without waiting until it answers. It may be killed before. @returns its process id */
   spawn(): number {
-    const log = openSync(this.logFile, 'a')
-    this.#process = spawn(
-      path.join(CHECKOUT, 'bin/stagerd'),
-      [
-        '--state-dir',
-        this.stateDirectory,
-        '--socket',
-        this.socket,
-        '--log-level',
-        'debug',
-        '--prepared',
-        process.env.CREATED_AHEAD ?? '0',
-        ...this.#flags,
-      ],
-      { stdio: ['ignore', log, log], env: { ...process.env, ...this.#environment } },
-    )
+    const log = openSync(this.#logFile, 'a')
+    const [program, ...args] = [...(this.host?.enter ?? []), path.join(CHECKOUT, 'bin/stagerd')]
+    const here = ['--state-dir', this.stateDirectory, '--socket', this.socket]
+    const common = ['--log-level', 'debug', '--prepared', process.env.CREATED_AHEAD ?? '0']
+    this.#process = spawn(program, [...args, ...here, ...common, ...this.#flags], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...this.#environment },
+    })
     closeSync(log)
     return this.pid
   }
@@ -123,7 +124,7 @@ export class PrivateDaemon {
   }
 
   async log(): Promise<string> {
-    return await readFile(this.logFile, 'utf8')
+    return await readFile(this.#logFile, 'utf8')
   }
 
   async nodeId(): Promise<string> {

@@ -8,13 +8,14 @@ import Docker from 'dockerode'
 import { runProcess } from '../../../base/run-process.js'
 import { until } from './private-daemon.js'
 import { ON_DISK } from './on-disk.js'
+import type { PrivateHost } from './private-host.js'
 
 /** Every host has it. */
 const ACCOUNT = 'daemon'
 
 /**
  * A private Docker Engine that a test can kill. It does not touch the firewall and the default bridge of the host, so
- * that the other Engine is not affected.
+ * that the other Engine is not affected. On a private host, it has both to itself.
  */
 export class PrivateEngine {
   /** The address range for bridges: it must not overlap with that of the other Engine, which this one does not know. */
@@ -30,18 +31,29 @@ export class PrivateEngine {
     directory: string,
     private readonly storageDriver: string,
     private readonly ranges: readonly string[],
+    private readonly host: PrivateHost | undefined,
   ) {
     this.directory = directory
     this.engine = new Docker({ socketPath: this.socket })
   }
 
-  /** @param ranges `FIRST:LENGTH` of the ids to which those of containers are remapped; none if they are not */
-  static async start(storageDriver = 'overlay2', ranges: readonly string[] = []): Promise<PrivateEngine> {
-    const engine = new PrivateEngine(await mkdtemp(path.join(ON_DISK, 'stagerd-engine-')), storageDriver, ranges)
+  /**
+   * @param ranges `FIRST:LENGTH` of the ids to which those of containers are remapped; none if they are not
+   * @param host on which it runs; by default that of the test
+   */
+  static async start(
+    storageDriver = 'overlay2',
+    ranges: readonly string[] = [],
+    host?: PrivateHost,
+  ): Promise<PrivateEngine> {
+    const directory = await mkdtemp(path.join(ON_DISK, 'stagerd-engine-'))
+    const engine = new PrivateEngine(directory, storageDriver, ranges, host)
     // The remapped root of containers must be able to enter it.
     if (ranges.length > 0) await chmod(engine.directory, 0o711)
-    await runProcess('ip', ['link', 'add', engine.#bridge, 'type', 'bridge'])
-    await runProcess('ip', ['address', 'add', '198.19.255.1/24', 'dev', engine.#bridge])
+    if (!host) {
+      await runProcess('ip', ['link', 'add', engine.#bridge, 'type', 'bridge'])
+      await runProcess('ip', ['address', 'add', '198.19.255.1/24', 'dev', engine.#bridge])
+    }
     await engine.#startContainerd()
     await engine.restart()
     return engine
@@ -74,7 +86,8 @@ export class PrivateEngine {
       ...['--pidfile', path.join(this.directory, 'pid')],
       ...['--containerd', this.#containerdSocket],
       ...['-H', `unix://${this.socket}`],
-      ...['--bridge', this.#bridge, '--iptables=false', '--ip6tables=false', `--storage-driver=${this.storageDriver}`],
+      ...(this.host ? [] : ['--bridge', this.#bridge, '--iptables=false', '--ip6tables=false']),
+      `--storage-driver=${this.storageDriver}`,
       ...flags,
     ])
     await until('the private Engine answers', async () => {
@@ -99,10 +112,11 @@ export class PrivateEngine {
   async close(): Promise<void> {
     await this.stop()
     await end(this.#containerd, 'SIGTERM')
+    // Those on a private host go with its namespace.
     const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')
     const ours = mounts.map((line) => line.split(' ')[4] ?? '').filter((point) => point.startsWith(this.directory))
     for (const point of ours.reverse()) await runProcess('umount', [point])
-    await runProcess('ip', ['link', 'delete', this.#bridge])
+    if (!this.host) await runProcess('ip', ['link', 'delete', this.#bridge])
     await rm(this.directory, { recursive: true })
   }
 
@@ -149,7 +163,8 @@ export class PrivateEngine {
   #spawn(program: string, args: readonly string[]): ChildProcess {
     const log = openSync(path.join(this.directory, 'log'), 'a')
     try {
-      return spawn(program, args, { stdio: ['ignore', log, log] })
+      const [file = '', ...all] = [...(this.host?.enter ?? []), program, ...args]
+      return spawn(file, all, { stdio: ['ignore', log, log] })
     } finally {
       closeSync(log)
     }

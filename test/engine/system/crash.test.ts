@@ -37,7 +37,7 @@ const acknowledged: Acknowledged[] = []
 
 beforeAll(async () => {
   disk = await WatchedDisk.open()
-  daemon = await PrivateDaemon.start(CREATED_AHEAD, {}, disk.path)
+  daemon = await PrivateDaemon.start(CREATED_AHEAD, {}, { logDirectory: disk.path })
   client = new SocketClient(daemon.socket)
   await daemon.addPackage(await recipeTarball('busybox'), 'busybox', { provides: 'os.linux' })
   const program = await stagerTarball(path.join(daemon.directory, 'program.tar.gz'), { build: BUILD })

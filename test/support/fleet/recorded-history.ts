@@ -13,16 +13,19 @@ const RECORDER = `
 CREATE TABLE recorded (
   id     BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   source TEXT NOT NULL,
+  writer TEXT NOT NULL,
   before JSONB,
   after  JSONB NOT NULL
 );
 CREATE FUNCTION record_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO recorded (source, before, after)
-  VALUES (TG_TABLE_NAME, CASE WHEN TG_OP = 'UPDATE' THEN to_jsonb(OLD) END, to_jsonb(NEW));
+  INSERT INTO recorded (source, writer, before, after)
+  VALUES (TG_TABLE_NAME, session_user, CASE WHEN TG_OP = 'UPDATE' THEN to_jsonb(OLD) END, to_jsonb(NEW));
   RETURN NULL;
 END $$;
-${TABLES.map((table) => `CREATE TRIGGER recorded AFTER INSERT OR UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION record_change();`).join('\n')}`
+${TABLES.map((table) => `CREATE TRIGGER recorded AFTER INSERT OR UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION record_change();`).join('\n')}
+INSERT INTO recorded (source, writer, after)
+SELECT 'terms', nodes.name, to_jsonb(terms) FROM terms JOIN nodes ON nodes.uuid = terms.node ORDER BY number`
 
 export interface TermRow {
   readonly number: number
@@ -45,12 +48,18 @@ export interface LaunchRow {
   readonly state: LaunchState
 }
 
-export type Change =
-  | { readonly source: 'terms'; readonly before: TermRow | null; readonly after: TermRow }
-  | { readonly source: 'stagings'; readonly before: StagingRow | null; readonly after: StagingRow }
-  | { readonly source: 'launches'; readonly before: LaunchRow | null; readonly after: LaunchRow }
+export interface Written<Row, Source extends string = string> {
+  readonly source: Source
+  /** The node that has made the change: each has a role of its own in the database, of the same name. */
+  readonly writer: string
+  /** Null for a row that is new. */
+  readonly before: Row | null
+  readonly after: Row
+}
 
-/** To be called when a node has made the tables. */
+export type Change = Written<TermRow, 'terms'> | Written<StagingRow, 'stagings'> | Written<LaunchRow, 'launches'>
+
+/** To be called when a node has made the tables. The first changes are the terms that have begun before. */
 export async function record(connection: PostgresOptions): Promise<void> {
   await query(connection, RECORDER)
 }
@@ -59,12 +68,19 @@ export async function record(connection: PostgresOptions): Promise<void> {
 export async function recorded(connection: PostgresOptions): Promise<readonly Change[]> {
   return await query<Change>(
     connection,
-    'SELECT source, before, after FROM recorded ORDER BY pg_xact_commit_timestamp(xmin), id',
+    'SELECT source, writer, before, after FROM recorded ORDER BY pg_xact_commit_timestamp(xmin), id',
   )
+}
+
+/** Whether each staging has ended. It is asked again and again, and the whole history is long. */
+export async function haveAllEnded(connection: PostgresOptions): Promise<boolean> {
+  return (await query(connection, `SELECT FROM stagings WHERE state IN ('queued', 'running') LIMIT 1`)).length === 0
 }
 
 async function query<Row extends object>(connection: PostgresOptions, text: string): Promise<readonly Row[]> {
   const client = new pg.Client(connection)
+  // It fails its query as well.
+  client.on('error', () => undefined)
   await client.connect()
   try {
     return (await client.query<Row>(text)).rows

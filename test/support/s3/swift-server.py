@@ -1,6 +1,6 @@
-"""Serves the S3 API of OpenStack Swift on loopback, with all servers of Swift in this one process.
+"""Serves the S3 API of OpenStack Swift, with all servers of Swift in this one process. The others listen on loopback.
 
-Usage: swift-server.py DIRECTORY PORT ACCESS_KEY
+Usage: swift-server.py DIRECTORY ADDRESS PORT ACCESS_KEY
 
 The secret key is read from standard input. When that ends, so does the server: it never outlives who has started it.
 Everything is kept below DIRECTORY, whose file system must have extended attributes. Prints "ready" when it listens.
@@ -122,7 +122,7 @@ def serve(sock, config):
     )
 
 
-def main(directory, port, access_key):
+def main(directory, address, port, access_key):
     secret = sys.stdin.readline().strip()
     os.environ["TZ"] = "UTC+0"
     time.tzset()
@@ -143,7 +143,7 @@ def main(directory, port, access_key):
         serve(sock, write(name + ".conf", BACKEND, server=name))
     user = access_key.replace(":", "_")
     proxy = write("proxy.conf", PROXY, user=user, secret=secret)
-    serve(eventlet.listen(("127.0.0.1", int(port))), proxy)
+    serve(eventlet.listen((address, int(port))), proxy)
     print("ready", flush=True)
     # A thread of the system, because standard input may be a file that cannot be polled.
     eventlet.tpool.execute(sys.stdin.read)

@@ -12,17 +12,19 @@ import { freePort } from '../free-port.js'
 const PROGRAM = join(installDirectory(), 'test/support/s3/swift-server.py')
 const CREDENTIALS = { accessKeyId: 'test:tester', secretAccessKey: 'testing' }
 
-/** A server of the S3 API on loopback: OpenStack Swift, from the package `python3-swift` of the distribution. */
+/** A server of the S3 API: OpenStack Swift, from the package `python3-swift` of the distribution. */
 export class SwiftServer {
   #child: ChildProcessWithoutNullStreams | undefined
 
   private constructor(
     readonly directory: string,
+    private readonly address: string,
     private readonly port: number,
   ) {}
 
-  static async open(): Promise<SwiftServer> {
-    const server = new SwiftServer(await mkdtemp(join(tmpdir(), 'stagerd-swift-')), await freePort())
+  /** @param address of this host, at which it listens */
+  static async open(address = '127.0.0.1'): Promise<SwiftServer> {
+    const server = new SwiftServer(await mkdtemp(join(tmpdir(), 'stagerd-swift-')), address, await freePort())
     await server.start()
     const client = new S3Client({ ...server.options, credentials: CREDENTIALS, forcePathStyle: true })
     await client.send(new CreateBucketCommand({ Bucket: server.options.bucket }))
@@ -37,7 +39,8 @@ export class SwiftServer {
   /** Also after `kill`: with what it had stored. */
   async start(): Promise<void> {
     // That of the distribution, which has its modules.
-    const child = spawn('/usr/bin/python3', [PROGRAM, this.directory, String(this.port), CREDENTIALS.accessKeyId])
+    const at = [this.address, String(this.port)]
+    const child = spawn('/usr/bin/python3', [PROGRAM, this.directory, ...at, CREDENTIALS.accessKeyId])
     this.#child = child
     child.stdin.on('error', () => undefined)
     child.stdin.write(`${CREDENTIALS.secretAccessKey}\n`)
@@ -49,7 +52,7 @@ export class SwiftServer {
 
   get options(): BucketOptions & { readonly endpoint: string } {
     return {
-      endpoint: `http://127.0.0.1:${this.port}`,
+      endpoint: `http://${this.address}:${this.port}`,
       region: 'us-east-1',
       bucket: 'stagerd',
       prefix: '',
