@@ -144,10 +144,12 @@ export async function buildApp(
   const known = { damaged, observer: verifications }
   const liveBlobs = new Leases()
   const graceMs = settings.uploadGraceMs
+  const isShared = settings.database.kind === 'postgresql'
+  const lease = isShared ? leaseOf(settings.node.leaseMs) : undefined
   const { blobs, sharedLogs } = await buildBlobStore(
     {
       ...{ settings: settings.blobs, state, authorities: ca.pem, known, graceMs, logger },
-      ...{ databaseId: await store.id(), live: liveBlobs },
+      ...{ databaseId: await store.id(), live: liveBlobs, lease },
     },
     undo,
   )
@@ -219,17 +221,11 @@ export async function buildApp(
   const { name = hostname(), labels } = settings.node
   const identity = { uuid: nodeId, name, labels, address: addressOf(settings.control.address) }
   const { wakeups } = store
-  const isShared = settings.database.kind === 'postgresql'
   const service = new StagingService(
     {
       ...{ packages, stagers, pipelines, ledger, janitor, kept, prepared, toCome, launches, reuse },
       ...{ logs, logger, uploads, secrets, retryMs },
-      term: {
-        nodes: store.nodes,
-        node: identity,
-        ledgerOf,
-        lease: isShared ? leaseOf(settings.node.leaseMs) : undefined,
-      },
+      term: { nodes: store.nodes, node: identity, ledgerOf, lease },
       wakeups,
     },
     concurrency,
@@ -257,11 +253,10 @@ export async function buildApp(
     scan: (body, signal, observer) => scanArchive(body, DEFAULT_ARCHIVE_LIMITS, signal, observer),
   })
   const importer = new Importer({ exchange, ingest, live: liveBlobs, quota, directory: state.imports })
-  const garbage = new Collector({
-    ...{ references, blobs, live: liveBlobs, isolation, prepared, logs, graceMs },
-    // A node alone does not write to its database first: it may collect because its disk is full.
-    duties: isShared ? store.duties(() => service.term) : undefined,
-  })
+  // A node alone does not write to its database first: it may collect garbage because its disk is full.
+  const duties = isShared ? store.duties(() => service.term) : undefined
+  const ofGarbage = { references, blobs, live: liveBlobs, isolation, prepared, logs, graceMs, duties }
+  const garbage = new Collector(ofGarbage)
   const facts = {
     ...{ version, nodeId, stateDir },
     get concurrency() {
@@ -315,7 +310,7 @@ export async function buildApp(
 
   // Bootstrap.
   const { bootstraps, logs: bootstrapLogs } = buildBootstraps({
-    bootstraps: store.bootstraps,
+    ...{ bootstraps: store.bootstraps, duties },
     ...{ packages, stagers, pipelines, ingest, quota, limits, stagings: service, ledger, logs, logger, packHostTools },
     ...{ logDirectory: state.bootstrapLogs, debianMirror: settings.debianMirror },
   })

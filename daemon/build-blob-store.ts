@@ -29,6 +29,8 @@ export interface BlobStoreParts {
   readonly live: Leases
   /** How long after it was written or touched a blob is not garbage, in milliseconds. */
   readonly graceMs: number
+  /** Of a node that shares its database. */
+  readonly lease: { readonly leaseMs: number; readonly stopMs: number } | undefined
   readonly logger: Pick<Logger, 'info' | 'warn'>
 }
 
@@ -58,7 +60,7 @@ export async function buildBlobStore(parts: BlobStoreParts, undo: CleanupStack):
  * @param undo gets what closes its connections
  */
 export async function openBucket(
-  { settings, state, authorities, databaseId }: Omit<BlobStoreParts, 'known' | 'live' | 'graceMs' | 'logger'>,
+  { settings, state, authorities, databaseId }: Omit<BlobStoreParts, 'known' | 'live' | 'graceMs' | 'lease' | 'logger'>,
   undo: CleanupStack,
 ): Promise<Bucket> {
   await assertNoBlobsIn(state.blobs)
@@ -74,7 +76,7 @@ export async function openBucket(
 }
 
 async function openCachedBucket(parts: BlobStoreParts, undo: CleanupStack): Promise<BuiltBlobStore> {
-  const { settings, state, known, live, graceMs, logger } = parts
+  const { settings, state, known, live, graceMs, lease, logger } = parts
   const bucket = await openBucket(parts, undo)
   const { S3BlobStore } = await import('./store/s3/index.js')
   if (!bucket.writesConditionally)
@@ -95,7 +97,9 @@ async function openCachedBucket(parts: BlobStoreParts, undo: CleanupStack): Prom
   live.keepBy(holds)
   holds.start()
   undo.defer('stop to renew the data in use', () => holds.stop())
-  const sharedLogs = new SharedLogs(bucket, logger)
+  // A node that has just held its term has at least the rest of its lease. Without one, no other node has the database.
+  const aloneMs = lease ? lease.leaseMs - lease.stopMs : Infinity
+  const sharedLogs = new SharedLogs(bucket, logger, { aloneMs })
   undo.defer('stop to write logs to the object store', () => sharedLogs.stop())
   const copies = path.join(state.blobCache, 'copies')
   return { blobs: await CachedBlobStore.open(shared, copies, { maxBytes: settings.cacheBytes }), sharedLogs }

@@ -5,7 +5,7 @@ import { ItemMaker, type ItemMakerParts } from './bootstrap/make-item.js'
 import { readShipped } from './bootstrap/read-shipped.js'
 import { LogStore } from './log/log-store.js'
 
-type Parts = Pick<BootstrapsParts, 'bootstraps' | 'logger'> &
+type Parts = Pick<BootstrapsParts, 'bootstraps' | 'logger' | 'duties'> &
   Omit<ItemMakerParts, 'builds'> &
   BuildStagingParts & {
     /** Of the logs of bootstraps. */
@@ -17,6 +17,7 @@ type Parts = Pick<BootstrapsParts, 'bootstraps' | 'logger'> &
 export function buildBootstraps({
   bootstraps,
   logger,
+  duties,
   stagings,
   ledger,
   logs,
@@ -33,6 +34,7 @@ export function buildBootstraps({
       readShipped: () => readShipped(installDirectory(), debianMirror),
       logs: ownLogs,
       logger,
+      duties,
     }),
   }
 }

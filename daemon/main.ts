@@ -14,7 +14,10 @@ import type { Settings } from './settings/settings.js'
 import { showSettings } from './settings/show-settings.js'
 import { loadNativeLibrary } from './store/sqlite/native-library.js'
 
-/** Only the process: flags, signals, readiness and exit codes (0 stopped, 1 failed, 2 usage). */
+/** Of a migration that has moved everything but what the node had lost before. */
+const MOVED_WITH_LOSSES = 3
+
+/** Only the process: flags, signals, readiness and exit codes (0 stopped, 1 failed, 2 usage, 3 `MOVED_WITH_LOSSES`). */
 async function main(argv: readonly string[]): Promise<number> {
   const version = installedVersion()
   const command = describeCommand(version)
@@ -91,8 +94,8 @@ async function move(nodes: Pick<NodeMigration, 'from' | 'to' | 'file'>): Promise
   const { interrupted, migrateNode } = await import('./migrate-node.js')
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(interrupted()))
-  await migrateNode({ ...nodes, output: process.stdout, signal: stop.signal })
-  return 0
+  const lost = await migrateNode({ ...nodes, output: process.stdout, signal: stop.signal })
+  return lost > 0 ? MOVED_WITH_LOSSES : 0
 }
 
 const journal = journalSocket(process.env)

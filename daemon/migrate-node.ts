@@ -39,10 +39,12 @@ export function interrupted(): Unavailable {
 /**
  * Moves all of a node that does not run to the database and the store that other settings name, and says what is to be done next.
  *
+ * @returns how many resources it had lost before, which are lost at the new one too
+ *
  * Throws `BadInput` (`same-node`, `no-node-here`), what opens the two nodes (`Daemon.open`), what `migrate` throws, and `Conflict`
  * (`secrets-key-differs`).
  */
-export async function migrateNode({ from, to, file, output, signal }: NodeMigration): Promise<void> {
+export async function migrateNode({ from, to, file, output, signal }: NodeMigration): Promise<number> {
   const undo = new CleanupStack()
   try {
     assertTwoNodes(from, to, file)
@@ -64,6 +66,7 @@ export async function migrateNode({ from, to, file, output, signal }: NodeMigrat
 ${lost.length > 0 ? `This node had lost ${lost.length} resources before: what refers to them is there without them.\n` : ''}Start stagerd with ${file} as its settings now. What was in ${source.name} and in ${from.stateDir} is still there: do not start stagerd with it again, and delete it when you are content with the new node.
 `,
     )
+    return lost.length
   } catch (error) {
     throw storageError(error, 'move the node')
   } finally {
@@ -110,5 +113,5 @@ async function openSide(
   const shared = new SharedLogs(bucket, { warn: () => undefined })
   // Without the cache of a daemon: each blob passes once.
   const blobs = await S3BlobStore.open(bucket, path.join(state.blobCache, 'new'))
-  return { ...side, blobs, logs: new LogBucket(bucket, shared, own, state.imports) }
+  return { ...side, blobs, logs: new LogBucket(shared, own, state.imports) }
 }

@@ -24,7 +24,7 @@ import { storageError } from '../store/storage-errors.js'
 import { fileOf, LOG_FOLDERS, type LogFolder } from './backup-files.js'
 
 export interface RestorerParts {
-  readonly database: Pick<BackupRepository, 'schema' | 'assertReplaceable' | 'replaceBy'>
+  readonly database: Pick<BackupRepository, 'schema' | 'assertReplaceable' | 'endedIn' | 'replaceBy'>
   readonly blobs: Pick<BlobStore, 'write' | 'has' | 'deleteIf'>
   readonly live: Leases
   readonly logs: Readonly<Record<LogFolder, Pick<LogStore, 'list' | 'take' | 'delete'>>>
@@ -71,6 +71,7 @@ interface ReceivedLog {
  * - The content of the database is replaced in one transaction, when all of the backup has been received and verified, and
  *   its blobs are durable. Before that nothing of it can be seen, and nothing of what was there is lost.
  * - Of a backup that is refused nothing stays. After a crash, blobs of it are garbage.
+ * - What is restored is there for all nodes that share the database: blobs and logs are where they look for them.
  * - Once the content is replaced, all of it stays, even if something that follows fails and the answer says so.
  * - No staging is at work when the content is replaced. Those of the backup continue as after a restart.
  */
@@ -174,10 +175,11 @@ export class Restorer {
       await database.assertReplaceable(replace)
       // None runs any more, so what is left to wait for is the removal of the last ones.
       await stagings.idle()
-      await this.#placeNewLogs(received)
+      const ended = database.endedIn(copy)
+      await this.#placeNewLogs(received, ended)
       await live.confirmAll(holder)
       const restored = await database.replaceBy(copy, replace)
-      await this.#follow(received)
+      await this.#follow(received, ended)
       return restored
     } finally {
       if (!wasDraining) stagings.undrain()
@@ -185,7 +187,7 @@ export class Restorer {
   }
 
   /** What follows from the new rows: each of it, also where another part fails. Throws `Unavailable` (`restore-incomplete`). */
-  async #follow(received: Received): Promise<void> {
+  async #follow(received: Received, ended: ReadonlySet<string>): Promise<void> {
     const { bootstraps, logs, webhooks } = this.#parts
     const others = received.logs.filter((one) => !received.placed.includes(one))
     // The rows refer to it now.
@@ -196,7 +198,7 @@ export class Restorer {
       await work().catch((error: unknown) => errors.push(error))
     }
     await attempt(() => webhooks.seal())
-    for (const { folder, uuid, file } of others) await attempt(() => logs[folder].take(uuid, file))
+    for (const { folder, uuid, file } of others) await attempt(() => logs[folder].take(uuid, file, ended.has(uuid)))
     await attempt(() => bootstraps.resume())
     if (errors.length === 0) return
     const [first] = errors
@@ -211,13 +213,13 @@ export class Restorer {
    * Before the rows: a log without a row is garbage, and a row promises its log. The log of a staging that this node has,
    * too, stays as it is until then.
    */
-  async #placeNewLogs({ logs, placed }: Received): Promise<void> {
+  async #placeNewLogs({ logs, placed }: Received, ended: ReadonlySet<string>): Promise<void> {
     for (const folder of LOG_FOLDERS) {
       const there = new Set((await this.#parts.logs[folder].list()).map(({ staging }) => staging))
       for (const log of logs) {
         if (log.folder !== folder || there.has(log.uuid)) continue
-        await this.#parts.logs[folder].take(log.uuid, log.file)
         placed.push(log)
+        await this.#parts.logs[folder].take(log.uuid, log.file, ended.has(log.uuid))
       }
     }
   }

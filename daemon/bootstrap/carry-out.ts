@@ -48,7 +48,7 @@ export class CarryOut {
     this.#bootstrap = { ...this.#bootstrap, items: known }
     await this.#carryOut(items, signal)
     if (signal.aborted && !(signal.reason instanceof BootstrapCancelled)) {
-      await say('stagerd stops; the bootstrap goes on when it is started again.')
+      await say('This node stops; the bootstrap goes on when it is started again, or at another node.')
       return
     }
     await this.#conclude(signal.aborted)

@@ -6,9 +6,9 @@ import type { StoredObject } from '../store/s3/bucket.js'
  *
  *   logs/<staging>/<writer>-<first>    lines from number `first` on
  *
- * `writer` counts those who have continued the log, from 1. What a later one has written counts from its first line on: lines of
- * an earlier writer with these numbers come from a node that went on when it should not, and are left out. So one object that
- * begins with line 1 replaces all others of earlier writers at once.
+ * `writer` tells the writers of a log apart, and puts them in order (`partsBy`, `wholeBy`). What a later one has written counts
+ * from its first line on: lines of an earlier writer with these numbers come from a node that went on when it should not, and are
+ * left out. So one object that begins with line 1 replaces all others of earlier writers at once.
  *
  * An object that is complete, and with it the log, ends with `END`.
  */
@@ -26,6 +26,16 @@ export const LOGS = 'logs/'
 export const END = '{"end":true}\n'
 
 const KEY = /^logs\/([0-9a-f-]{36})\/([0-9]{6})-([0-9]{15})$/
+
+/**
+ * The number in the names of the parts of a writer. Its own is given once, by the database: so no two nodes ever write an object of
+ * the same name, and whatever a node sends late replaces nothing of another one.
+ *
+ * @param writer from 1; 0 for a log that was written elsewhere, and is stored as a whole
+ */
+export const partsBy = (writer: number) => 2 * writer
+/** The number in the name of one object in place of all parts, by the same writer. */
+export const wholeBy = (writer: number) => 2 * writer + 1
 
 export const logPrefix = (staging: string) => `${LOGS}${staging}/`
 export const segmentKey = (staging: string, writer: number, first: number) =>

@@ -1,18 +1,18 @@
 import { EventEmitter } from 'node:events'
-import { appendFileSync, closeSync, fdatasync, mkdirSync, openSync } from 'node:fs'
-import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { appendFileSync, closeSync, existsSync, fdatasync, mkdirSync, openSync } from 'node:fs'
+import { rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { makeDirectory } from '../../base/durable-directory.js'
-import { errnoOf } from '../../base/errors.js'
 import { isUuid } from '../../base/identifiers.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
+import { Turns } from '../../base/turns.js'
 import { storageError } from '../store/storage-errors.js'
-import { findLastLine } from './find-line.js'
 import { formatLine, parseLine, type LogLine, type StoredLine } from './log-file.js'
 import { readLog, type ReadOptions } from './log-reader.js'
 import { LogWriter } from './log-writer.js'
+import { openLog, type OpenLog } from './open-log.js'
 import type { SharedLogs } from './shared-logs.js'
 
 const datasync = promisify(fdatasync)
@@ -38,7 +38,8 @@ export interface LogStoreOptions {
  * The logs of stagings, one file of newline-delimited JSON each.
  *
  * INVARIANTS
- * - A log has at most one writer at a time: its callers see to that. It has any number of readers.
+ * - A log has at most one writer at a time: who asks for the next one waits until the last one is closed. It has any number of
+ *   readers.
  * - A log is complete when it has no writer, and its staging is in a terminal state.
  * - A reader learns of every written line and of the end of every writer.
  * - With shared logs, the file is what this node writes and reads while it has the writer, and once it has ended the log. All
@@ -51,7 +52,8 @@ export class LogStore {
   readonly #pollMs: number
   /** Stagings whose file has all lines that their log will ever have. */
   readonly #complete = new Set<string>()
-  readonly #writers = new Map<string, LogWriter>()
+  readonly #writers = new Set<string>()
+  readonly #turns = new Turns()
   /** Emits the UUID of a staging whose log has changed. */
   readonly #changes = new EventEmitter().setMaxListeners(0)
 
@@ -65,18 +67,20 @@ export class LogStore {
   /**
    * Continues the log if there is one. The caller closes the writer.
    *
-   * @param isNew whether the staging begins, so that no other node has lines of it that matter
+   * @param writer its number, from 1: that of the first one. Nobody else ever gets the same one, and who comes later gets a higher one
    */
-  async write(staging: string, { isNew = false }: { readonly isNew?: boolean } = {}): Promise<LogWriter> {
+  async write(staging: string, writer = 1): Promise<LogWriter> {
     const changed = () => this.#changes.emit(staging)
+    const giveBack = await this.#turns.take(staging)
     const closed = () => {
       this.#writers.delete(staging)
+      giveBack()
       changed()
     }
     try {
       await makeDirectory(this.#directory)
-      const upload = await this.#upload(staging, isNew)
-      const writer = await LogWriter.open(this.#file(staging), {
+      const upload = await this.#upload(staging, writer)
+      const opened = await LogWriter.open(this.#file(staging), {
         written: (bytes) => {
           upload?.written(bytes)
           changed()
@@ -91,24 +95,20 @@ export class LogStore {
         }),
         closed,
       })
-      this.#writers.set(staging, writer)
+      this.#writers.add(staging)
       if (upload) changed()
-      return writer
+      return opened
     } catch (error) {
       // The staging may have ended all the same, so that its log is complete.
-      changed()
+      closed()
       throw storageError(error, 'keep a log')
     }
   }
 
-  async #upload(staging: string, isNew: boolean) {
+  async #upload(staging: string, writer: number) {
     if (!this.#shared) return undefined
     const file = this.#file(staging)
-    const isHere = await stat(file).then(
-      () => true,
-      () => false,
-    )
-    return await this.#shared.begin(staging, file, isNew && !isHere)
+    return await this.#shared.begin(staging, file, { writer, isNew: writer === 1 && !existsSync(file) })
   }
 
   #isComplete(staging: string): void {
@@ -149,7 +149,11 @@ export class LogStore {
   /** The lines of a log in pieces, as they are stored: for readers that pass them on. */
   read(staging: string, options: ReadOptions): AsyncGenerator<readonly StoredLine[]> {
     if (this.#shared) return this.#readShared(this.#shared, staging, options)
-    return this.#readFile(staging, options, async () => !this.isOpen(staging) && (await this.#hasEnded(staging)))
+    return this.#readFile(
+      staging,
+      options,
+      async () => !this.#turns.isTaken(staging) && (await this.#hasEnded(staging)),
+    )
   }
 
   #readFile(staging: string, options: ReadOptions, isComplete: () => Promise<boolean>) {
@@ -249,37 +253,35 @@ export class LogStore {
   }
 
   /** The file of a log, and where its last complete line ends; undefined if there is none. The caller closes the file. */
-  async openFile(staging: string): Promise<{ readonly file: FileHandle; readonly length: number } | undefined> {
-    const opened = await this.#openFile(staging)
+  async openFile(staging: string): Promise<OpenLog | undefined> {
+    const opened = await openLog(this.#file(staging))
     if (!this.#shared || this.isOpen(staging) || this.#complete.has(staging)) return opened
     // Another node may have gone on with it. What has not ended may get a writer here at any time, which needs its file.
     if (opened && !(await this.#hasEnded(staging).catch(() => false))) return opened
     await opened?.file.close()
     await makeDirectory(this.#directory)
     await this.#shared.fetch(staging, this.#file(staging))
-    return await this.#openFile(staging)
+    return await openLog(this.#file(staging))
   }
 
-  async #openFile(staging: string): Promise<{ readonly file: FileHandle; readonly length: number } | undefined> {
-    try {
-      const file = await open(this.#file(staging), 'r')
-      try {
-        return { file, length: (await findLastLine(file)).end }
-      } catch (error) {
-        await file.close()
-        throw error
-      }
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined
-      throw error
-    }
-  }
-
-  /** Moves a file to the place of a log. Must not be called while the log has a writer. */
-  async take(staging: string, file: string): Promise<void> {
+  /**
+   * Moves a file to the place of a log. When it resolves, other nodes have it too. Must not be called while the log has a writer.
+   *
+   * @param isComplete whether its staging has ended
+   */
+  async take(staging: string, file: string, isComplete: boolean): Promise<void> {
     await makeDirectory(this.#directory)
-    await this.#shared?.delete(staging)
     await rename(file, this.#file(staging))
+    this.#complete.delete(staging)
+    if (!this.#shared) return
+    const log = await openLog(this.#file(staging))
+    if (!log) return
+    try {
+      await this.#shared.replace(staging, log, isComplete)
+      if (isComplete) this.#isComplete(staging)
+    } finally {
+      await log.file.close()
+    }
   }
 
   /** Must not be called while the log has a writer. Idempotent. */

@@ -7,7 +7,7 @@ import { Mutex } from '../../base/mutex.js'
 import type { Bucket } from '../store/s3/bucket.js'
 import { findOffsetAfter } from './find-line.js'
 import { readPieces, type StoredLine } from './log-file.js'
-import { END, logPrefix, parseSegment, segmentKey } from './log-segments.js'
+import { END, logPrefix, parseSegment, partsBy, segmentKey, wholeBy } from './log-segments.js'
 
 export type LogObjects = Pick<Bucket, 'put' | 'upload' | 'get' | 'list' | 'remove'>
 
@@ -18,19 +18,19 @@ const SHARE_MS = 2_000
 /** How long who could not write waits before it tries again, at first and at most, in milliseconds. */
 const RETRY_MS = 2_000
 const LONGEST_RETRY_MS = 5 * 60 * 1000
-/** Within this time, in milliseconds, no other node takes a staging over: its lease is longer. */
-const ALONE_MS = 10_000
 
 export interface UploadedLog {
   readonly staging: string
   /** The file on this node, which has all lines. */
   readonly file: string
-  /** Its own number among the writers of the log. */
+  /** Its own number among the writers of the log: see `partsBy`. */
   readonly writer: number
   /** The lines up to this number are in the objects of earlier writers. */
   readonly since: number
   /** How long a staging waits at most for an object store that does not answer, in milliseconds. */
   readonly waitMs: number
+  /** For how long after the log was opened no other node can continue it, in milliseconds. */
+  readonly aloneMs: number
 }
 
 /**
@@ -145,11 +145,11 @@ export class LogUpload {
   }
 
   async #complete(): Promise<'done' | 'overtaken'> {
-    const { since, writer } = this.log
-    const isShort = since === 0 && writer === 1 && (this.#partAt ?? 0) === 0
-    if (isShort && this.#begun.ms < ALONE_MS && (await this.#share(END))) return 'done'
+    const { since, writer, aloneMs } = this.log
+    const isShort = since === 0 && (this.#partAt ?? 0) === 0
+    if (isShort && this.#begun.ms < aloneMs && (await this.#share(END))) return 'done'
     for await (const object of this.objects.list(logPrefix(this.log.staging)))
-      if ((parseSegment(object)?.writer ?? 0) > writer) return 'overtaken'
+      if ((parseSegment(object)?.writer ?? 0) > wholeBy(writer)) return 'overtaken'
     if (!isShort || !(await this.#share(END))) await this.#merge()
     return 'done'
   }
@@ -192,11 +192,11 @@ export class LogUpload {
   async #put(lines: readonly StoredLine[], end: string): Promise<void> {
     const [first] = lines
     if (!first) return
-    const key = segmentKey(this.log.staging, this.log.writer, first.seq)
+    const key = segmentKey(this.log.staging, partsBy(this.log.writer), first.seq)
     await this.objects.put(key, Buffer.from(`${lines.map(({ json }) => `${json}\n`).join('')}${end}`))
   }
 
-  /** One object in place of all: it counts as that of the next writer, so that it replaces the others at once. */
+  /** One object in place of all, which replaces them at once. */
   async #merge(): Promise<void> {
     const { staging, writer } = this.log
     const file = await open(this.log.file)
@@ -207,11 +207,11 @@ export class LogUpload {
           yield Buffer.from(lines.map(({ json }) => `${json}\n`).join(''))
         yield Buffer.from(END)
       }
-      await this.objects.upload(segmentKey(staging, writer + 1, 1), content(), size)
+      await this.objects.upload(segmentKey(staging, wholeBy(writer), 1), content(), size)
     } finally {
       await file.close()
     }
     for await (const object of this.objects.list(logPrefix(staging)))
-      if ((parseSegment(object)?.writer ?? Infinity) <= writer) await this.objects.remove(object.key)
+      if ((parseSegment(object)?.writer ?? Infinity) < wholeBy(writer)) await this.objects.remove(object.key)
   }
 }

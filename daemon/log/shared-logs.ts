@@ -1,9 +1,20 @@
 import { open, rename } from 'node:fs/promises'
 import type { Logger } from 'pino'
-import { errnoOf } from '../../base/errors.js'
+import { errnoOf, Unavailable } from '../../base/errors.js'
 import { parsePiece, type StoredLine } from './log-file.js'
 import { readLog } from './log-reader.js'
-import { END, LOGS, logPrefix, parseSegment, partsOf, segmentKey, type Segment } from './log-segments.js'
+import {
+  END,
+  LOGS,
+  logPrefix,
+  parseSegment,
+  partsBy,
+  partsOf,
+  segmentKey,
+  wholeBy,
+  type Segment,
+} from './log-segments.js'
+import { contentOf, type OpenLog } from './open-log.js'
 import { LogUpload, type LogObjects, type UploadedLog } from './log-upload.js'
 
 export interface SharedLog {
@@ -12,8 +23,19 @@ export interface SharedLog {
   readonly segments: readonly Segment[]
 }
 
+export interface SharedLogsTimes {
+  /** How long a staging waits at most for an object store that does not answer, in milliseconds. */
+  readonly waitMs: number
+  /**
+   * For how long after a log was opened no other node can continue it, in milliseconds: a node that opens one holds its term, which
+   * ends at least so much later.
+   */
+  readonly aloneMs: number
+}
+
 const NEWLINE = 0x0a
-const WAIT_MS = 10_000
+/** Nothing is known of leases: a log is looked at before it is ended. */
+const TIMES: SharedLogsTimes = { waitMs: 10_000, aloneMs: 0 }
 const END_BYTES = Buffer.from(END)
 
 /**
@@ -25,13 +47,15 @@ const END_BYTES = Buffer.from(END)
  */
 export class SharedLogs {
   readonly #stop = new AbortController()
+  readonly #times: SharedLogsTimes
 
   constructor(
     private readonly objects: LogObjects,
     private readonly logger: Pick<Logger, 'warn'>,
-    /** How long a staging waits at most for an object store that does not answer, in milliseconds. */
-    private readonly waitMs = WAIT_MS,
-  ) {}
+    times: Partial<SharedLogsTimes> = {},
+  ) {
+    this.#times = { ...TIMES, ...times }
+  }
 
   /** Nothing is tried again any more. */
   stop(): void {
@@ -41,15 +65,19 @@ export class SharedLogs {
   /**
    * To be called before the file is opened for writing.
    *
-   * @param isNew whether no other node can have written lines that matter
+   * @param writer its number: see `partsBy`
+   * @param isNew whether nobody has written lines before
    */
-  async begin(staging: string, file: string, isNew: boolean): Promise<LogUpload> {
-    const { segments } = isNew ? { segments: [] } : await this.find(staging)
-    if (segments.length === 0) return this.#newUpload({ staging, file, writer: 1, since: 0 })
-    const writer = Math.max(...segments.map((one) => one.writer)) + 1
+  async begin(
+    staging: string,
+    file: string,
+    { writer, isNew }: { writer: number; isNew: boolean },
+  ): Promise<LogUpload> {
+    if (isNew) return this.#newUpload({ staging, file, writer, since: 0 })
+    const { segments } = await this.find(staging)
     const since = await this.#prepare(segments, file)
     // From now on, what an earlier writer adds counts for nothing.
-    await this.objects.put(segmentKey(staging, writer, since + 1), Buffer.alloc(0))
+    await this.objects.put(segmentKey(staging, partsBy(writer), since + 1), Buffer.alloc(0))
     return this.#newUpload({ staging, file, writer, since })
   }
 
@@ -62,10 +90,16 @@ export class SharedLogs {
   }
 
   async #lastLine(segments: readonly Segment[]): Promise<StoredLine | undefined> {
-    let last: StoredLine | undefined
-    const begin = partsOf(segments).at(-1)?.first ?? 1
-    for await (const lines of this.read(segments, begin - 1)) last = lines.at(-1) ?? last
-    return last
+    // The last part has none if its writer has ended before it wrote.
+    for (const { first } of partsOf(segments).toReversed()) {
+      const lines = this.read(segments, first - 1)
+      let last: StoredLine | undefined
+      let next = await lines.next()
+      for (; next.done !== true; next = await lines.next()) last = next.value.at(-1) ?? last
+      if (next.value === 'replaced') throw logChanged()
+      if (last) return last
+    }
+    return undefined
   }
 
   /** Makes the file one that has all lines in the store, if it is not. It must have no writer. */
@@ -88,7 +122,7 @@ export class SharedLogs {
       let next = await pieces.next()
       for (; next.done !== true; next = await pieces.next())
         await handle.appendFile(next.value.map(({ json }) => `${json}\n`).join(''))
-      if (next.value === 'replaced') throw new Error('a log was replaced while it was read')
+      if (next.value === 'replaced') throw logChanged()
     } finally {
       await pieces.return('open')
       await handle.close()
@@ -98,11 +132,34 @@ export class SharedLogs {
 
   /** A log whose file is complete, and that no other node has written. Never rejects. */
   async shareWhole(staging: string, file: string): Promise<void> {
-    await this.#newUpload({ staging, file, writer: 1, since: 0 }).finish(true)
+    const log = { staging, file, writer: 0, since: 0, aloneMs: Infinity }
+    await this.#newUpload(log).finish(true)
   }
 
-  #newUpload(log: Omit<UploadedLog, 'waitMs'>): LogUpload {
-    return new LogUpload(this.objects, { ...log, waitMs: this.waitMs }, this.logger, this.#stop.signal)
+  /**
+   * Stores a log that was written elsewhere, in place of all that is stored of it: whoever continues it comes after that. It must have
+   * no writer.
+   *
+   * @param isComplete whether its staging has ended
+   */
+  async replace(staging: string, log: OpenLog, isComplete: boolean): Promise<void> {
+    const key = segmentKey(staging, wholeBy(0), 1)
+    for (const segment of (await this.find(staging)).segments)
+      if (segment.key !== key) await this.objects.remove(segment.key)
+    const length = log.length + (isComplete ? Buffer.byteLength(END) : 0)
+    await this.objects.upload(key, wholeLog(log, isComplete), length)
+  }
+
+  /** What `replace` has stored, as `wholeLog` is. Undefined if there is anything else. */
+  async openReplaced(staging: string): Promise<AsyncIterable<Buffer> | undefined> {
+    const { segments } = await this.find(staging)
+    const [only, ...more] = segments
+    if (only?.key !== segmentKey(staging, wholeBy(0), 1) || more.length > 0) return undefined
+    return (await this.objects.get(only.key))?.body as AsyncIterable<Buffer> | undefined
+  }
+
+  #newUpload(log: Omit<UploadedLog, 'waitMs' | 'aloneMs'> & Partial<UploadedLog>): LogUpload {
+    return new LogUpload(this.objects, { ...this.#times, ...log }, this.logger, this.#stop.signal)
   }
 
   async find(staging: string): Promise<SharedLog> {
@@ -165,6 +222,16 @@ export class SharedLogs {
   async delete(staging: string): Promise<void> {
     for (const { key } of (await this.find(staging)).segments) await this.objects.remove(key)
   }
+}
+
+/** A log as one object. */
+export async function* wholeLog(log: OpenLog, isComplete: boolean): AsyncGenerator<Buffer> {
+  yield* contentOf(log)
+  if (isComplete) yield Buffer.from(END)
+}
+
+function logChanged(): Unavailable {
+  return new Unavailable('log-changed', 'A log was replaced while it was read: try again.')
 }
 
 /** Whether a log in a file has that line. */

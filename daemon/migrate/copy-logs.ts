@@ -9,22 +9,22 @@ export interface LogCopy {
 }
 
 /**
- * Copies the logs that the other place lacks, or has with another length.
+ * Copies the logs that the other place lacks, or has with other lines.
  *
- * @returns how long each log must be there, in bytes
+ * @returns the digest that each log must have there
  */
-export async function copyLogs({ from, to, isComplete, signal }: LogCopy): Promise<ReadonlyMap<string, number>> {
-  const present = await to.list()
-  const there = new Map<string, number>()
-  for (const uuid of (await from.list()).keys()) {
+export async function copyLogs({ from, to, isComplete, signal }: LogCopy): Promise<ReadonlyMap<string, string>> {
+  const present = new Set(await to.list())
+  const there = new Map<string, string>()
+  for (const uuid of await from.list()) {
     signal.throwIfAborted()
     const complete = isComplete(uuid)
     const log = complete === undefined ? undefined : await from.open(uuid)
     if (!log || complete === undefined) continue
     try {
-      const length = to.storedLength(log.length, complete)
-      if (present.get(uuid) !== length) await to.put(uuid, log, complete)
-      there.set(uuid, length)
+      const digest = await to.digestOf(log, complete)
+      if (!present.has(uuid) || (await to.digest(uuid)) !== digest) await to.put(uuid, log, complete)
+      there.set(uuid, digest)
     } finally {
       await log.file.close()
     }

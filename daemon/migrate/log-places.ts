@@ -1,26 +1,19 @@
+import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { open, unlink, type FileHandle } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { makeDirectory, makeDurableDirectory, syncDirectory } from '../../base/durable-directory.js'
 import { Unavailable } from '../../base/errors.js'
 import type { StoredLine } from '../log/log-file.js'
-import { END, segmentKey } from '../log/log-segments.js'
 import { LogStore } from '../log/log-store.js'
-import { hasLine, type SharedLogs } from '../log/shared-logs.js'
-import type { Bucket } from '../store/s3/bucket.js'
-
-/** Its complete lines. The caller closes the file. */
-export interface OpenLog {
-  readonly file: FileHandle
-  /** In bytes. */
-  readonly length: number
-}
+import { contentOf, type OpenLog } from '../log/open-log.js'
+import { hasLine, wholeLog, type SharedLogs } from '../log/shared-logs.js'
 
 /** Where a node that does not run has the logs of its stagings, or of its bootstraps. */
 export interface LogPlace {
-  /** UUIDs of stagings, and how long what is stored of their logs is, in bytes. */
-  list(): Promise<ReadonlyMap<string, number>>
+  /** UUIDs of stagings. */
+  list(): Promise<readonly string[]>
   /** Undefined if there is no log. */
   open(uuid: string): Promise<OpenLog | undefined>
   /**
@@ -29,8 +22,10 @@ export interface LogPlace {
    * @param isComplete whether its staging has ended
    */
   put(uuid: string, log: OpenLog, isComplete: boolean): Promise<void>
-  /** How long is stored what has so many bytes. */
-  storedLength(length: number, isComplete: boolean): number
+  /** SHA-256 of what is stored of a log, read now. Undefined if that is nothing, or was not stored by `put`. */
+  digest(uuid: string): Promise<string | undefined>
+  /** That of what `put` stores. */
+  digestOf(log: OpenLog, isComplete: boolean): Promise<string>
 }
 
 /** Logs as files of a directory. */
@@ -45,8 +40,8 @@ export class LogDirectory implements LogPlace {
     this.#logs = new LogStore(directory, () => Promise.resolve(true))
   }
 
-  async list(): Promise<ReadonlyMap<string, number>> {
-    return new Map((await this.#logs.list()).map(({ staging, length }) => [staging, length]))
+  async list(): Promise<readonly string[]> {
+    return (await this.#logs.list()).map(({ staging }) => staging)
   }
 
   open(uuid: string): Promise<OpenLog | undefined> {
@@ -63,28 +58,35 @@ export class LogDirectory implements LogPlace {
     const file = path.join(this.scrap, uuid)
     await pipeline(contentOf(log), createWriteStream(file, { mode: 0o600, flush: true }))
     await makeDurableDirectory(this.directory)
-    await this.#logs.take(uuid, file)
+    await this.#logs.take(uuid, file, true)
     await syncDirectory(this.directory)
   }
 
-  storedLength(length: number): number {
-    return length
+  async digest(uuid: string): Promise<string | undefined> {
+    const log = await this.open(uuid)
+    if (!log) return undefined
+    try {
+      return await this.digestOf(log)
+    } finally {
+      await log.file.close()
+    }
+  }
+
+  digestOf(log: OpenLog): Promise<string> {
+    return digestOf(contentOf(log))
   }
 }
 
 /** Logs as objects, and what a node has of them in files. */
 export class LogBucket implements LogPlace {
   constructor(
-    private readonly bucket: Pick<Bucket, 'upload'>,
     private readonly shared: SharedLogs,
     private readonly own: LogDirectory,
     private readonly scrap: string,
   ) {}
 
-  async list(): Promise<ReadonlyMap<string, number>> {
-    const found = new Map(await this.own.list())
-    for (const [uuid, { length }] of await this.shared.list()) found.set(uuid, length)
-    return found
+  async list(): Promise<readonly string[]> {
+    return [...new Set([...(await this.own.list()), ...(await this.shared.list()).keys()])]
   }
 
   /** The file of this node if it has all that is shared: a node that died may not have shared its last lines. */
@@ -120,28 +122,22 @@ export class LogBucket implements LogPlace {
     return await this.own.open(uuid)
   }
 
-  /** As the only part of the log, by its first writer: whoever continues it is the second one. */
-  async put(uuid: string, log: OpenLog, isComplete: boolean): Promise<void> {
-    const content = async function* () {
-      yield* contentOf(log)
-      if (isComplete) yield Buffer.from(END)
-    }
-    await this.bucket.upload(segmentKey(uuid, 1, 1), content(), this.storedLength(log.length, isComplete))
+  put(uuid: string, log: OpenLog, isComplete: boolean): Promise<void> {
+    return this.shared.replace(uuid, log, isComplete)
   }
 
-  storedLength(length: number, isComplete: boolean): number {
-    return length + (isComplete ? Buffer.byteLength(END) : 0)
+  async digest(uuid: string): Promise<string | undefined> {
+    const stored = await this.shared.openReplaced(uuid)
+    return stored && (await digestOf(stored))
+  }
+
+  digestOf(log: OpenLog, isComplete: boolean): Promise<string> {
+    return digestOf(wholeLog(log, isComplete))
   }
 }
 
-const CHUNK_BYTES = 256 * 1024
-
-async function* contentOf({ file, length }: OpenLog): AsyncGenerator<Buffer> {
-  for (let at = 0; at < length;) {
-    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, length - at))
-    const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
-    if (bytesRead === 0) throw new Error('a log has become shorter while it was copied')
-    yield chunk.subarray(0, bytesRead)
-    at += bytesRead
-  }
+async function digestOf(content: AsyncIterable<Buffer>): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of content) hash.update(chunk)
+  return hash.digest('hex')
 }

@@ -72,7 +72,8 @@ export async function migrate({ from, to, graceMs, scrap, output, signal }: Migr
     if (!isMoved) await to.store.backups.replaceBy(copy, false)
 
     assertSame(await read(from, directory), await read(to, directory))
-    assertThere('resources', there, await lengthsIn(to.blobs))
+    const lengths = await lengthsIn(to.blobs)
+    assertThere('resources', there, (sha256) => lengths.get(sha256))
     await assertLogs(logs, to.logs)
     await assertLogs(bootstrapLogs, to.bootstrapLogs)
     return {
@@ -135,12 +136,15 @@ function assertSame(from: Digests, to: Digests): void {
     )
 }
 
-async function assertLogs(wanted: ReadonlyMap<string, number>, place: LogPlace): Promise<void> {
-  assertThere('logs', wanted, await place.list())
+/** Reads all of them again. */
+async function assertLogs(wanted: ReadonlyMap<string, string>, place: LogPlace): Promise<void> {
+  const found = new Map<string, string | undefined>()
+  for (const uuid of wanted.keys()) found.set(uuid, await place.digest(uuid))
+  assertThere('logs', wanted, (uuid) => found.get(uuid))
 }
 
-function assertThere(what: string, wanted: ReadonlyMap<string, number>, found: ReadonlyMap<string, number>): void {
-  const missing = [...wanted].filter(([name, length]) => found.get(name) !== length)
+function assertThere<T>(what: string, wanted: ReadonlyMap<string, T>, found: (name: string) => T | undefined): void {
+  const missing = [...wanted].filter(([name, known]) => found(name) !== known)
   if (missing.length > 0)
     throw new Unavailable(
       'migration-incomplete',

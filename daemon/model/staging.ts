@@ -198,8 +198,13 @@ export interface Staging {
   readonly step: number
   /** How often the stager at `step` asked to be relaunched. */
   readonly relaunches: number
-  /** How many launches were lost to infrastructure faults since the last verdict. */
+  /**
+   * How often since the last verdict it was interrupted by faults of the infrastructure: a launch was lost, or the term that ran it ended
+   * otherwise than by its node.
+   */
   readonly interruptions: number
+  /** Number of who writes its log: each time that it is taken up, it gets the next one, from 1. 0 before. */
+  readonly logWriter: number
   readonly cancelRequested: boolean
   readonly work: WorkingCopy
   /** Undefined where the staging began with the package's own data. */

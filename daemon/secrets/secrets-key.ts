@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { open } from 'node:fs/promises'
 import { writeDurably } from '../../base/durable-directory.js'
-import { BadInput, errnoOf, messageOf } from '../../base/errors.js'
+import { BadInput, errnoOf } from '../../base/errors.js'
+import { readPrivate } from '../../base/read-private.js'
 import { KEY_BYTES } from './seal.js'
-
-/** Those of others than the owner. */
-const OTHERS = 0o077
 
 /**
  * The key that secrets are sealed with.
@@ -27,21 +24,7 @@ export async function readSecretsKey(given: string | undefined, own: string): Pr
 }
 
 async function read(file: string): Promise<Buffer> {
-  let content: Buffer
-  let mode: number
-  try {
-    const handle = await open(file, 'r')
-    try {
-      mode = (await handle.stat()).mode
-      content = await handle.readFile()
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    throw new BadInput('bad-secrets-key', `The key ${file} cannot be read: ${messageOf(error)}.`, { cause: error })
-  }
-  if ((mode & OTHERS) !== 0)
-    throw new BadInput('bad-secrets-key', `The key ${file} may be read by others than its owner: give it mode 0600.`)
+  const content = await readPrivate(file, `key ${file}`, 'bad-secrets-key')
   if (content.length !== KEY_BYTES)
     throw new BadInput(
       'bad-secrets-key',

@@ -105,8 +105,8 @@ export function failureOfInterruptions(stager: string, times: number): Failure {
   return {
     cause: 'infrastructure',
     stager,
-    message: `its launch was lost ${times} times to a fault of the host`,
-    hint: "See 'stagectl node doctor' and the daemon's log, then 'stagectl staging retry'.",
+    message: `it was interrupted ${times} times, because its node or the Docker Engine there ended while it ran`,
+    hint: "It may be what ends them: see 'stagectl node doctor' and the daemon's log, then 'stagectl staging retry'.",
   }
 }
 

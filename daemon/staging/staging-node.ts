@@ -92,15 +92,18 @@ export class StagingNode {
     await this.#atWork?.term.close()
   }
 
-  /** To be called when a staging was queued. Others are told if this node does not take it. */
+  /** To be called when a staging was queued. Others are told if this node does not take it, as when it is full or has no term. */
   queued(staging: Staging): void {
-    this.queue.notify()
     const { labels } = this.#parts.term.node
     const fits = staging.stagers.every((stager) => (stager.labels ?? []).every((label) => labels.includes(label)))
-    if (!fits || this.queue.held || this.queue.isFull) this.#parts.wakeups.notify('queued', '')
+    if (!fits || !this.queue.admitsAtOnce) this.#parts.wakeups.notify('queued', '')
+    this.queue.notify()
   }
 
-  /** Ends a running staging whose request is in the ledger: here, or where it runs. Returns it as it is then. */
+  /**
+   * Ends a staging that was begun, and whose request is in the ledger: here, or where it runs. One that is cancelled already may still be
+   * at work where a term has ended. Returns it as it is then.
+   */
   async cancel(staging: Staging): Promise<Staging> {
     const { term, runner } = this.#atWork ?? {}
     if (runner?.cancel(staging.uuid)) return staging

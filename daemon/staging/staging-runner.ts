@@ -39,6 +39,8 @@ export interface StagingRunnerParts {
 export class StagingRunner {
   readonly #parts: StagingRunnerParts
   readonly #cancellations = new Map<string, AbortController>()
+  /** Those that this term has begun to work at, until they have ended. */
+  readonly #begun = new Set<string>()
 
   constructor(parts: StagingRunnerParts) {
     this.#parts = parts
@@ -65,7 +67,10 @@ export class StagingRunner {
     const kind = await this.#untilEnded(uuid, cancellation.signal, uploads, launched)
     this.#cancellations.delete(uuid)
     const released = Promise.all(launched).then(() => uploads.discardAll())
-    if (kind === 'ended') return { kind, released }
+    if (kind === 'ended') {
+      this.#begun.delete(uuid)
+      return { kind, released }
+    }
     // Nobody must meet what the attempt before has left.
     await released
     return { kind }
@@ -78,11 +83,11 @@ export class StagingRunner {
     uploads: StagingUploads,
     released: Promise<void>[],
   ): Promise<WorkOutcome['kind']> {
-    const { ledger, logs, logger } = this.#parts
+    const { logs, logger } = this.#parts
     try {
-      const admitted = await this.#withoutOpenLaunch(await ledger.get(uuid))
+      const admitted = await this.#takenUp(uuid)
       if (admitted.state !== 'running') return 'ended'
-      const log = await logs.write(uuid, { isNew: admitted.launches.length === 0 })
+      const log = await logs.write(uuid, admitted.logWriter)
       try {
         await this.#logStart(admitted, log)
         await this.#launchUntilEnded(admitted, log, cancelled, uploads, released)
@@ -99,10 +104,13 @@ export class StagingRunner {
     }
   }
 
-  /** An earlier attempt may have left one in the ledger. It has released everything. */
-  async #withoutOpenLaunch(staging: Staging): Promise<Staging> {
-    const open = openLaunchOf(staging)
-    return open ? await this.#parts.ledger.abortLaunch(open.uuid) : staging
+  /** Without the open launch that an earlier attempt may have left in the ledger. It has released everything. */
+  async #takenUp(uuid: string): Promise<Staging> {
+    const { ledger } = this.#parts
+    const staging = await ledger.get(uuid)
+    const isFirst = !this.#begun.has(uuid)
+    this.#begun.add(uuid)
+    return isFirst && !openLaunchOf(staging) ? staging : await ledger.takeUpAgain(uuid)
   }
 
   async #logStart(staging: Staging, log: LogWriter): Promise<void> {
@@ -120,7 +128,7 @@ export class StagingRunner {
     const { ledger, launches, stop } = this.#parts
     const ended = AbortSignal.any([cancelled, stop])
     const isCancelled = () => cancelled.aborted
-    let staging = admitted.cancelRequested ? admitted : await this.#begun(admitted, log, ended)
+    let staging = admitted.cancelRequested ? admitted : await this.#firstStep(admitted, log, ended)
     let before: Promise<void> | undefined
     try {
       while (staging.state === 'running') {
@@ -146,8 +154,10 @@ export class StagingRunner {
     if (staging.state === 'succeeded') await log.message(COMPLETE)
   }
 
-  /** Where its launches begin, if it needs any. */
-  async #begun(admitted: Staging, log: LogWriter, signal: AbortSignal): Promise<Staging> {
+  /** Where its launches begin, if it needs any, and may have any. */
+  async #firstStep(admitted: Staging, log: LogWriter, signal: AbortSignal): Promise<Staging> {
+    const failed = await this.#failedByInterruptions(admitted, log)
+    if (failed) return failed
     const answered = await this.#answered(admitted, log)
     if (answered) return answered
     const later = await this.#parts.reuse.takeOver(admitted, this.#parts.ledger, signal)
@@ -171,21 +181,26 @@ export class StagingRunner {
     }
   }
 
+  /** Undefined if it has not been interrupted too often: one that ends its node whenever it runs would end one after the other. */
+  async #failedByInterruptions(staging: Staging, log: LogWriter): Promise<Staging | undefined> {
+    const { interruptions } = staging
+    if (interruptions <= INTERRUPTION_LIMIT) return undefined
+    const failure = failureOfInterruptions(stagerFqn(currentStager(staging)), interruptions)
+    const failed = await this.#parts.ledger.fail(staging.uuid, undefined, failure)
+    await explainFailure(failure, [], log)
+    return failed
+  }
+
   async #after(staging: Staging, outcome: LaunchOutcome, log: LogWriter, ended: AbortSignal): Promise<Staging> {
-    const { ledger, engineIsBack } = this.#parts
+    const { engineIsBack } = this.#parts
     switch (outcome.kind) {
       case 'settled':
         return outcome.staging
       case 'stopped':
         return staging
       case 'lost': {
-        const { interruptions } = outcome.staging
-        if (interruptions > INTERRUPTION_LIMIT) {
-          const failure = failureOfInterruptions(stagerFqn(currentStager(staging)), interruptions)
-          const failed = await ledger.fail(staging.uuid, undefined, failure)
-          await explainFailure(failure, [], log)
-          return failed
-        }
+        const failed = await this.#failedByInterruptions(outcome.staging, log)
+        if (failed) return failed
         await log.message(
           `The launch was lost (${messageOf(outcome.error)}); the stager is launched again when the Docker Engine is available.`,
         )

@@ -197,17 +197,22 @@ export class StagingService {
    */
   async refuse(uuid: string, why: readonly string[]): Promise<void> {
     const failure = failureOfFetch()
-    await this.#parts.ledger.refuse(uuid, failure)
-    await this.#log(uuid, ...why, ...explanationOf(failure, []))
+    const refused = await this.#parts.ledger.refuse(uuid, failure)
+    await this.#log(refused, ...why, ...explanationOf(failure, []))
   }
 
   /** Throws `Conflict` (`staging-ended`). */
   async cancel(uuid: string): Promise<Staging> {
     const staging = await this.#parts.ledger.requestCancel(uuid)
-    const then = staging.state === 'running' ? await this.#node.cancel(staging) : staging
-    if (staging.state === 'cancelled' && staging.startedAt === undefined)
-      await this.#log(uuid, 'Staging was cancelled before it started.')
-    else if (then.state === 'cancelled') await this.#log(uuid, 'Staging was cancelled.')
+    if (staging.startedAt === undefined) {
+      await this.#log(staging, 'Staging was cancelled before it started.')
+      return staging
+    }
+    const then = await this.#node.cancel(staging)
+    if (then.state !== 'cancelled') return then
+    const logged = this.#log(then, 'Staging was cancelled.')
+    // Whoever has lost it is told to end, and writes its last lines first.
+    if (!this.#parts.logs.isOpen(uuid)) await logged
     return then
   }
 
@@ -226,10 +231,13 @@ export class StagingService {
     return await this.submit({ uuid: staging.packageUuid }, pipeline, { ...options, source, limits })
   }
 
-  /** For a staging that is not at work, whose log has no writer. */
-  async #log(uuid: string, ...lines: string[]): Promise<void> {
+  /**
+   * For one that this call has ended: nobody takes it up any more, so that the next number is its own. After a lost term, this node may
+   * still close the log.
+   */
+  async #log({ uuid, logWriter }: Staging, ...lines: string[]): Promise<void> {
     try {
-      const log = await this.#parts.logs.write(uuid)
+      const log = await this.#parts.logs.write(uuid, logWriter + 1)
       await log.message(...lines).finally(() => log.close())
     } catch (error) {
       this.#parts.logger.error({ err: error, staging: uuid, lines }, UNWRITTEN)

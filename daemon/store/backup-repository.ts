@@ -16,6 +16,11 @@ export interface BackupRepository {
    */
   copyTo(file: string, extent?: CopyExtent): Promise<readonly string[]>
   /**
+   * UUIDs of the stagings that have ended in the database in `file`, which is migrated in place. Throws `BadInput` (`bad-backup`,
+   * `backup-too-new`).
+   */
+  endedIn(file: string): ReadonlySet<string>
+  /**
    * Throws `Conflict`: `node-busy` if a staging or a bootstrap is under way; `store-not-empty` if there is anything that
    * would be lost, and `replace` is false.
    */

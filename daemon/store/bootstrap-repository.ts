@@ -1,3 +1,4 @@
+import { Conflict } from '../../base/errors.js'
 import type { Bootstrap } from '../model/bootstrap.js'
 
 /** Every method is one transaction, which is durable when the method resolves. */
@@ -10,4 +11,11 @@ export interface BootstrapRepository {
   list(limit: number): Promise<readonly Bootstrap[]>
   /** Records its state and its items. */
   save(bootstrap: Bootstrap): Promise<void>
+}
+
+export function bootstrapRunning({ pipelines }: Pick<Bootstrap, 'pipelines'>): Conflict {
+  return new Conflict(
+    'bootstrap-running',
+    `Another bootstrap is running: follow it with \`${['stagectl bootstrap', ...pipelines].join(' ')}\`, or cancel it with \`stagectl bootstrap --cancel\`.`,
+  )
 }

@@ -8,6 +8,7 @@ import type { StagingLedger } from './staging-ledger.js'
  *   queued ──admitNext──> running ──advance──> running … ──succeed──> succeeded
  *                            ├──relaunch──> running          (same step, next launch)
  *                            ├──abortLaunch──> running       (same step; the work of the launch is lost)
+ *                            ├──takeUpAgain──> running       (the same, for a launch of an earlier attempt)
  *                            ├──fail──> failed
  *                            ├──answer──> succeeded          (without a launch)
  *                            ├──takeOver──> running          (a later step; no launch has been)
@@ -22,7 +23,7 @@ export interface NodeLedger extends StagingLedger {
    * Makes a staging this term's, and returns it: the oldest running one that has no owner, or else the oldest queued one that has its source,
    * of those whose stagers need no label that the node lacks. What is queued in a realm in which as many run as a policy allows stays
    * there; those of other realms come before it. Throws `Fault` (`policy-unreadable`). Undefined if there is none. One that had no owner may have an
-   * open launch, of which nothing runs any more.
+   * open launch, of which nothing runs any more. Each time, its log gets the next writer.
    */
   admitNext(): Promise<Staging | undefined>
 
@@ -57,6 +58,11 @@ export interface NodeLedger extends StagingLedger {
   replaceHint(staging: string, hint: string): Promise<Staging>
   /** The launch was lost through no fault of the stager. The staging stays at its step, with one more interruption. */
   abortLaunch(launch: string): Promise<Staging>
+  /**
+   * Who goes on with a running staging begins anew: without the open launch that an earlier attempt may have left, and with a number of
+   * its own for the log. That is no interruption; the end of a term is one. A staging that has ended stays as it is.
+   */
+  takeUpAgain(staging: string): Promise<Staging>
   /** To be called when the container of a launch with a verdict has ended. */
   recordExit(launch: string, exitCode: number): Promise<void>
   /** A running staging with `cancelRequested` becomes `cancelled`, its open launch `aborted`, and the package returns to its state from before. */

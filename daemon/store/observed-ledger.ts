@@ -37,6 +37,7 @@ export function observeEndsOfNode(ledger: NodeLedger, ended: Ended): NodeLedger 
     // It has ended before.
     replaceHint: (staging, hint) => ledger.replaceHint(staging, hint),
     abortLaunch: (launch) => ledger.abortLaunch(launch),
+    takeUpAgain: (staging) => ledger.takeUpAgain(staging),
     recordExit: (launch, exitCode) => ledger.recordExit(launch, exitCode),
     cancel: (staging) => told(ledger.cancel(staging)),
   }

@@ -25,7 +25,7 @@ import {
   type CacheLayer,
   type CacheList,
 } from './cache-list.js'
-import { PendingKeeps } from './pending-keeps.js'
+import { PendingKeeps, type PendingKeep } from './pending-keeps.js'
 
 export interface StagerCachesOptions {
   /** Absolute path, on the filesystem of the scratch directories of launches. For one daemon at a time. */
@@ -96,7 +96,7 @@ export class StagerCaches {
     this.#options.warn(details, message)
   }
 
-  /** Waits for launches that are being kept, so that the next one has what they have left. Never for one that runs. */
+  /** Waits for launches with a verdict, so that the next one has what they have left. Never for one that has none. */
   async open(owner: CacheOwner, owners: MappedOwners | undefined, holder: Holder): Promise<OpenedCache> {
     const id = cacheId(owner)
     await this.#pending.wait(id)
@@ -112,9 +112,9 @@ export class StagerCaches {
     })
   }
 
-  /** `work` keeps or drops what a launch has written: the next launch waits for it. */
-  closing(owner: CacheOwner, work: Promise<void>): void {
-    this.#pending.add(cacheId(owner), work)
+  /** What a launch has written is kept or dropped soon: the next launch waits for it. */
+  closing(owner: CacheOwner, keep: PendingKeep): void {
+    this.#pending.add(cacheId(owner), keep)
   }
 
   /** Makes what a launch has written a part of the cache. If it rejects, the cache is as it was. */

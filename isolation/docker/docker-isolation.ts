@@ -32,6 +32,7 @@ import { Bridges } from '../network/bridges.js'
 import { FirewallGuard } from '../network/firewall-guard.js'
 import { Firewall } from '../network/firewall.js'
 import { Networks } from '../network/networks.js'
+import { StrayBridges } from '../network/stray-bridges.js'
 import { networkMtu } from '../network/uplink-mtu.js'
 import type { NetworkMtu } from '../network-mtu.js'
 import type { Owner } from '../host/ownership.js'
@@ -91,7 +92,8 @@ export class DockerIsolation implements Isolation, LayerVerification {
     this.#imageReader = new ImageReader(engine, owner, compressor)
     const bridges = new Bridges(engine, owner, pool, () => networkMtu(options.networkMtu ?? 'uplink'))
     const networks = new Networks({ owner, bridges, guard })
-    this.#sweeper = new Sweeper({ engine, owner, stateDirectory, firewall: guard, networks, caches })
+    const strayBridges = new StrayBridges({ engine, owner, bridges })
+    this.#sweeper = new Sweeper({ engine, owner, stateDirectory, firewall: guard, networks, strayBridges, caches })
     this.#examiner = new Examiner(engine, this.#settings, stateDirectory, options.compressor)
     this.#launcher = new Launcher({
       engine,

@@ -13,6 +13,7 @@ import { unmount } from '../host/mounts.js'
 import type { FirewallGuard } from '../network/firewall-guard.js'
 import type { Networks } from '../network/networks.js'
 import { removeNetwork } from '../network/remove-network.js'
+import type { StrayBridges } from '../network/stray-bridges.js'
 import { LAUNCH_LABEL, NETWORK_LABEL, NODE_LABEL, nodeComment, type Owner } from '../host/ownership.js'
 import { launchesDirectory, removeScratch, scratchOf } from '../host/scratch.js'
 
@@ -25,6 +26,7 @@ export interface SweeperParts {
   readonly stateDirectory: string
   readonly firewall: Pick<FirewallGuard, 'removeWhere'>
   readonly networks: Pick<Networks, 'userOf' | 'keeps' | 'removeKept'>
+  readonly strayBridges: Pick<StrayBridges, 'remove'>
   readonly caches: Pick<StagerCaches, 'tidy'>
 }
 
@@ -68,6 +70,7 @@ export class Sweeper {
         if (live.size === 0) await networks.removeKept()
         return []
       },
+      bridges: async () => (await this.parts.strayBridges.remove()).map((name) => `bridge ${name} without a network`),
       scratch: () => this.#scratch(isDead),
       'caches of stagers': () => this.#caches(),
     }

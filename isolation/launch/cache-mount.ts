@@ -59,10 +59,15 @@ export class CacheMount {
     after.defer('keep the cache', (deadline) => this.#keep(deadline))
   }
 
-  /** To be called when the program has ended, after its verdict. The next launch waits for the cleanup, or `drop`. */
-  keepAtEnd(): void {
+  /**
+   * To be called after the verdict of the program. The next launch waits for the cleanup, or `drop`.
+   *
+   * @param ended settles when it has ended; must not reject
+   */
+  keepAtEnd(ended: Promise<unknown>): void {
     if (!this.#cache || !this.#opened || this.#endKept) return
-    this.#parts.caches.closing(this.#cache, new Promise((resolve) => (this.#endKept = resolve)))
+    const over = new Promise<void>((resolve) => (this.#endKept = resolve))
+    this.#parts.caches.closing(this.#cache, { ended, over })
   }
 
   /** Takes `keepAtEnd` back. */

@@ -182,7 +182,7 @@ export class PreparedDockerContainer implements PreparedContainer {
   }
 
   release(cache: CacheFate | Promise<CacheFate> = 'drop'): Promise<ReleaseReport> {
-    if (cache !== 'drop' && !this.#released) this.#mounts?.cache?.keepAtEnd()
+    if (cache !== 'drop' && !this.#released) this.#mounts?.cache?.keepAtEnd(Promise.resolve(cache))
     this.#released ??= this.#release(cache).finally(() => this.#mounts?.cache?.endKeeping())
     return this.#released
   }

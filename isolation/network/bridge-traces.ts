@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { endianness } from 'node:os'
 import { readKernelFile } from '../host/kernel-file.js'
@@ -45,7 +45,12 @@ function ipv4Of(hex: string): string {
   return (endianness() === 'LE' ? bytes.reverse() : bytes).join('.')
 }
 
-function hasPorts(name: string): boolean {
+export function isBridge(name: string): boolean {
+  return existsSync(`/sys/class/net/${name}/bridge`)
+}
+
+/** Whether anybody is connected to a bridge. */
+export function hasPorts(name: string): boolean {
   try {
     return readdirSync(`/sys/class/net/${name}/brif`).length > 0
   } catch {

@@ -63,6 +63,11 @@ export class Bridges {
     }
   }
 
+  /** Whether a bridge is that of a network which this process has made, or is making, and has not removed. */
+  uses(bridge: string): boolean {
+    return [...this.#subnets.keys()].some((network) => bridgeName(this.owner, network) === bridge)
+  }
+
   /** Idempotent; also succeeds if the network was never created. */
   async remove(network: string): Promise<void> {
     try {

@@ -32,7 +32,7 @@ export function describeLogs(name: string, make: () => Promise<LogsUnderTest>): 
     it('every node reads the same lines, and follows them to the end of the staging', async () => {
       const [a, b] = under.nodes
       const followers = [a, b].map((node) => textsOf(node, { follow: true }))
-      const writer = await a.write(staging, { isNew: true })
+      const writer = await a.write(staging)
       await writer.message('Launching instance')
       await writer.append('stdout', ['one', 'größe 🎉'])
       await writer.share()
@@ -48,13 +48,13 @@ export function describeLogs(name: string, make: () => Promise<LogsUnderTest>): 
     it('a staging that goes on at another node goes on at the next number, and its followers with it', async () => {
       const [a, b] = under.nodes
       const followers = [a, b].map((node) => textsOf(node, { follow: true }))
-      const first = await a.write(staging, { isNew: true })
+      const first = await a.write(staging)
       await first.message('one', 'two')
       await first.close()
-      const second = await b.write(staging)
+      const second = await b.write(staging, 2)
       await second.message('three')
       await second.close()
-      const third = await a.write(staging)
+      const third = await a.write(staging, 3)
       await third.message('four')
       under.end(staging)
       await third.close()
@@ -66,7 +66,7 @@ export function describeLogs(name: string, make: () => Promise<LogsUnderTest>): 
     it('a long log can be read from any line on, while it is written and afterwards', async () => {
       const [a, b] = under.nodes
       const texts = Array.from({ length: 3_000 }, (_, line) => `line ${line + 1} ${'x'.repeat(50)}`)
-      const writer = await a.write(staging, { isNew: true })
+      const writer = await a.write(staging)
       for (let at = 0; at < texts.length; at += 500) {
         await writer.append('stdout', texts.slice(at, at + 500))
         await writer.share()
@@ -90,7 +90,7 @@ export function describeLogs(name: string, make: () => Promise<LogsUnderTest>): 
 
     it('every node lists a log, and can delete it for all', async () => {
       const [a, b] = under.nodes
-      const writer = await a.write(staging, { isNew: true })
+      const writer = await a.write(staging)
       await writer.message('one')
       under.end(staging)
       await writer.close()

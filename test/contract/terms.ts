@@ -49,6 +49,7 @@ const TRANSITIONS: Readonly<
   fail: { from: 'launched', make: (ledger, { launch, staging }) => ledger.fail(staging.uuid, launch, FAILURE) },
   replaceHint: { from: 'launched', make: (ledger, { staging }) => ledger.replaceHint(staging.uuid, 'Wait.') },
   abortLaunch: { from: 'launched', make: (ledger, { launch }) => ledger.abortLaunch(launch) },
+  takeUpAgain: { from: 'launched', make: (ledger, { staging }) => ledger.takeUpAgain(staging.uuid) },
   recordExit: { from: 'launched', make: (ledger, { launch }) => ledger.recordExit(launch, 0) },
   cancel: { from: 'launched', make: (ledger, { staging }) => ledger.cancel(staging.uuid) },
 }
@@ -263,6 +264,44 @@ export function describeTerms(
       expect(admitted[0]).toMatchObject({ launches: [{ uuid: launch, state: 'starting' }] })
       expect(admitted[0]?.startedAt).toBeDefined()
       expect(await second.ledger.abortLaunch(launch)).toMatchObject({ interruptions: 1, step: 0 })
+    })
+
+    it('counts an interruption of what a term has run when that ends, unless its node has closed it', async () => {
+      const { uuid } = await submit()
+      const interruptions = async () => (await store.ledger.get(uuid)).interruptions
+      const first = await open()
+      await first.ledger.admitNext()
+      await store.nodes.closeTerm(first.term)
+      expect(await interruptions()).toBe(0)
+      const second = await open()
+      await second.ledger.admitNext()
+      const third = await open(second.node)
+      expect(await interruptions(), 'its node has begun another one').toBe(1)
+      await third.ledger.admitNext()
+      now += LEASE_MS + 1
+      await store.nodes.endOverdue()
+      expect(await interruptions(), 'its lease was over').toBe(2)
+      const { ledger } = await open()
+      const { work } = (await ledger.admitNext())!
+      const launch = randomUUID()
+      await ledger.beginLaunch(uuid, { uuid: launch, stagerFqn: 's', step: 0 })
+      expect(await ledger.advance(launch, work)).toMatchObject({ interruptions: 0 })
+    })
+
+    it('gives each who takes a staging up, also again, a higher number for its log', async () => {
+      const { uuid, logWriter } = await submit()
+      const numbers = [logWriter]
+      const first = await open()
+      numbers.push((await first.ledger.admitNext())!.logWriter)
+      const second = await open(first.node)
+      numbers.push((await second.ledger.admitNext())!.logWriter)
+      await second.ledger.beginLaunch(uuid, { uuid: randomUUID(), stagerFqn: 's', step: 0 })
+      const again = await second.ledger.takeUpAgain(uuid)
+      expect(again).toMatchObject({ state: 'running', interruptions: 1, launches: [{ state: 'aborted' }] })
+      numbers.push(again.logWriter, (await second.ledger.takeUpAgain(uuid)).logWriter)
+      expect(numbers).toEqual([0, 1, 2, 3, 4])
+      const ended = await second.ledger.fail(uuid, undefined, FAILURE)
+      expect(await second.ledger.takeUpAgain(uuid), 'it stays as it is').toEqual(ended)
     })
 
     it('gives a staging to a node that has all labels of its stagers, and keeps the order of the others', async () => {

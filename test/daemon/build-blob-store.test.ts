@@ -27,6 +27,7 @@ async function build(settings: Partial<Parameters<typeof buildBlobStore>[0]['set
       authorities: undefined,
       known: {},
       ...{ databaseId: '7c7b0e8e-96d5-4c0a-8ad4-4c0d3ac7a7f1', live: new Leases(), graceMs: 3_600_000 },
+      lease: undefined,
       logger: { info: () => undefined, warn: () => undefined },
     },
     new CleanupStack(),

@@ -4,6 +4,7 @@ import { assertReplaceable, countRestored } from '../sql/replaceable.js'
 import { sql, type Value, type Work } from '../sql/work.js'
 import {
   BACKUP_SCHEMA,
+  endedIn,
   leftOutOf,
   openAndMigrate,
   reduceCopy,
@@ -24,6 +25,7 @@ type Row = Readonly<Record<string, Value>>
  */
 export class PostgresBackups implements BackupRepository {
   readonly schema = BACKUP_SCHEMA
+  readonly endedIn = endedIn
   readonly #database: PostgresDatabase
   readonly #replaced: () => void
 

@@ -1,10 +1,8 @@
-import { open, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { rootCertificates, type ConnectionOptions } from 'node:tls'
 import { BadInput, messageOf, Unavailable } from '../../../base/errors.js'
+import { readPrivate } from '../../../base/read-private.js'
 import type { PostgresOptions } from './database.js'
-
-/** Those of others than the owner. */
-const OTHERS = 0o077
 
 export interface PostgresServerSettings {
   /** A name, an address, or the directory of a Unix socket. */
@@ -66,12 +64,12 @@ async function tlsOf(
     ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
     ...(ca === undefined ? {} : { ca }),
     ...(certificate === undefined ? {} : { cert: await readPem(certificate, 'certificate for PostgreSQL') }),
-    ...(key === undefined ? {} : { key: await readPrivate(key, 'key for PostgreSQL') }),
+    ...(key === undefined ? {} : { key: (await readPrivate(key, 'key for PostgreSQL')).toString() }),
   }
 }
 
 async function readPassword(file: string): Promise<string> {
-  const text = (await readPrivate(file, 'password of PostgreSQL')).replace(/\r?\n$/, '')
+  const text = (await readPrivate(file, 'password of PostgreSQL')).toString().replace(/\r?\n$/, '')
   if (text === '' || /[\r\n\0]/.test(text))
     throw new BadInput('bad-settings', `${file} must have one line: the password of PostgreSQL.`)
   return text
@@ -79,33 +77,9 @@ async function readPassword(file: string): Promise<string> {
 
 async function readPem(file: string, what: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw unreadable(what, error)
+    throw new BadInput('bad-settings', `The ${what} cannot be read: ${messageOf(error)}.`, { cause: error })
   })
   if (!text.includes('-----BEGIN CERTIFICATE-----'))
     throw new BadInput('bad-settings', `${file} contains no certificate: it must be a PEM file with the ${what}.`)
   return text
-}
-
-/** Throws also if others than the owner may read it. */
-async function readPrivate(file: string, what: string): Promise<string> {
-  let text: string
-  let mode: number
-  try {
-    const handle = await open(file, 'r')
-    try {
-      mode = (await handle.stat()).mode
-      text = await handle.readFile('utf8')
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    throw unreadable(what, error)
-  }
-  if ((mode & OTHERS) !== 0)
-    throw new BadInput('bad-settings', `${file} may be read by others than its owner: give it mode 0600.`)
-  return text
-}
-
-function unreadable(what: string, error: unknown): BadInput {
-  return new BadInput('bad-settings', `The ${what} cannot be read: ${messageOf(error)}.`, { cause: error })
 }

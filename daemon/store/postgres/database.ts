@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ClientBase, Pool, PoolConfig } from 'pg'
+import type { ClientBase, Pool, PoolConfig, QueryConfig, QueryResult } from 'pg'
 import { BadInput, Fault } from '../../../base/errors.js'
 import type { Step, Transactions, Work } from '../sql/work.js'
-import { asDatabaseError, isConflict, isReadOnly, isStale } from './errors.js'
+import { asDatabaseError, isAnswer, isConflict, isReadOnly, isStale } from './errors.js'
 import { migrate } from './migrate.js'
 import { numbered, type Numbered } from './numbered.js'
 
@@ -28,6 +28,7 @@ export type PostgresOptions = Pick<
  * - Transactions that write are serialisable. One that conflicts with another is rolled back and run again from the start.
  * - What has been committed is not run again: a COMMIT without an answer is an error, because it may have had its effect.
  * - A transaction has one connection, and no two of its statements are under way at once.
+ * - A connection on which a statement was not answered in time is closed at once.
  */
 export class PostgresDatabase implements Transactions {
   readonly #pool: Pool
@@ -101,8 +102,11 @@ export class PostgresDatabase implements Transactions {
     try {
       this.#version = await assertSuitable(client)
       await migrate(client)
-    } finally {
       client.release()
+    } catch (error) {
+      // With what it may have begun.
+      client.release(error as Error)
+      throw error
     }
   }
 
@@ -118,31 +122,32 @@ export class PostgresDatabase implements Transactions {
 
   async #attempt<T>(begin: string, work: () => Work<T>): Promise<T> {
     const client = await this.#pool.connect()
-    let broken: Error | undefined
+    const used: Used = { client }
     try {
-      await client.query(begin)
+      await ask(used, begin)
       const checks = new Map<string, () => Work<void>>()
-      const result = await this.#do(client, work(), checks)
-      for (const check of checks.values()) await this.#do(client, check(), checks)
-      const { command } = await client.query('COMMIT')
+      const result = await this.#do(used, work(), checks)
+      for (const check of checks.values()) await this.#do(used, check(), checks)
+      const { command } = await ask(used, 'COMMIT')
       // It is a rollback if the work went on after a statement that has failed.
       if (command !== 'COMMIT') throw new Fault('database-failed', 'PostgreSQL rolled a transaction back at its end.')
       return result
     } catch (error) {
-      if (isStale(error) || isReadOnly(error)) broken = error
-      await client.query('ROLLBACK').catch((failed: unknown) => (broken = failed as Error))
+      // Behind a statement without an answer, it would wait for that one. The server rolls back what has no connection.
+      if (!used.broken) await ask(used, 'ROLLBACK').catch((failed: unknown) => (used.broken = failed as Error))
+      if (isStale(error) || isReadOnly(error)) used.broken = error
       throw error
     } finally {
-      client.release(broken)
+      client.release(used.broken)
     }
   }
 
-  async #do<T>(client: ClientBase, work: Work<T>, checks: Map<string, () => Work<void>>): Promise<T> {
+  async #do<T>(used: Used, work: Work<T>, checks: Map<string, () => Work<void>>): Promise<T> {
     let next = work.next()
     while (!next.done) {
       let answer: unknown
       try {
-        answer = await this.#answer(client, next.value, checks)
+        answer = await this.#answer(used, next.value, checks)
       } catch (error) {
         next = work.throw(error)
         continue
@@ -152,9 +157,9 @@ export class PostgresDatabase implements Transactions {
     return next.value
   }
 
-  async #answer(client: ClientBase, step: Step, checks: Map<string, () => Work<void>>): Promise<unknown> {
+  async #answer(used: Used, step: Step, checks: Map<string, () => Work<void>>): Promise<unknown> {
     if (step.kind === 'check') return void checks.set(step.what, step.check)
-    const { rows, rowCount } = await client.query<Record<string, unknown>>({
+    const { rows, rowCount } = await ask(used, {
       ...numbered(this.#texts, step.text),
       values: [...step.values],
     })
@@ -166,6 +171,22 @@ export class PostgresDatabase implements Transactions {
       case 'run':
         return rowCount ?? 0
     }
+  }
+}
+
+/** A connection that has a transaction. */
+interface Used {
+  readonly client: ClientBase
+  /** Why it must be closed. */
+  broken?: Error | undefined
+}
+
+async function ask(used: Used, query: string | QueryConfig): Promise<QueryResult<Record<string, unknown>>> {
+  try {
+    return await used.client.query<Record<string, unknown>>(query)
+  } catch (error) {
+    if (!isAnswer(error)) used.broken = error as Error
+    throw error
   }
 }
 

@@ -20,6 +20,11 @@ export function isConflict(error: unknown): boolean {
 /** The server has become a standby, perhaps: another connection may lead to the primary. */
 const READ_ONLY = '25006'
 
+/** Whether the server has answered, so that the connection can go on with the next statement. */
+export function isAnswer(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error
+}
+
 /** Another node has added a column: what this connection has prepared before does not fit any more. */
 export function isStale(error: unknown): error is Error {
   return errnoOf(error) === '0A000'

@@ -1,7 +1,8 @@
 import type { ClientBase } from 'pg'
 import { BadInput } from '../../../base/errors.js'
+import { isAnswer } from './errors.js'
 import { FUNCTIONS } from './functions.js'
-import { DUTIES, IDENTITY, LANES, TABLES, VERIFICATIONS } from './schema.js'
+import { DUTIES, IDENTITY, LANES, LOG_WRITERS, TABLES, VERIFICATIONS } from './schema.js'
 import { STAGING_TABLES, TRIGGERS } from './staging-schema.js'
 
 export interface PostgresMigration {
@@ -23,6 +24,7 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
   { version: 24, name: 'identity', sql: inOrderOfBytes(IDENTITY) },
   { version: 25, name: 'duties', sql: inOrderOfBytes(DUTIES) },
   { version: 26, name: 'lanes', sql: LANES },
+  { version: 29, name: 'log-writers', sql: LOG_WRITERS },
 ]
 
 function inOrderOfBytes(tables: string): string {
@@ -64,7 +66,7 @@ export async function migrate(client: ClientBase, migrations = POSTGRES_MIGRATIO
     }
     await client.query('COMMIT')
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined)
+    if (isAnswer(error)) await client.query('ROLLBACK').catch(() => undefined)
     throw error
   }
 }

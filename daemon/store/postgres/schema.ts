@@ -159,6 +159,12 @@ CREATE TABLE duties (
 );
 `
 
+/** See daemon/store/sqlite/migrations/0029-log-writers.ts. */
+export const LOG_WRITERS = `
+ALTER TABLE stagings ADD COLUMN log_writer BIGINT NOT NULL DEFAULT 0;
+UPDATE stagings SET log_writer = 100 WHERE state = 'running';
+`
+
 /** Queued stagings by the labels that they need. */
 export const LANES = `
 CREATE INDEX queued_stagings_by_labels ON stagings (awaits_source, labels, sequence) WHERE state = 'queued';

@@ -1,4 +1,5 @@
 import type { Client } from 'pg'
+import { Mutex } from '../../../base/mutex.js'
 import { WAKEUP_TOPICS, type WakeupListener, type Wakeups, type WakeupTopic } from '../wakeups.js'
 import type { PostgresOptions } from './database.js'
 
@@ -25,6 +26,7 @@ export class PostgresWakeups implements Wakeups {
   readonly #times: WakeupTimes
   readonly #listeners = new Map<WakeupTopic, Set<{ readonly tell: WakeupListener }>>()
   readonly #proving: NodeJS.Timeout
+  readonly #oneQuery = new Mutex()
   #client: Client | undefined
   #again: NodeJS.Timeout | undefined
   #connecting: Promise<void> | undefined
@@ -33,7 +35,7 @@ export class PostgresWakeups implements Wakeups {
   private constructor(options: PostgresOptions, times: WakeupTimes) {
     this.#options = options
     this.#times = times
-    this.#proving = setInterval(() => void this.#prove(), times.proveMs).unref()
+    this.#proving = setInterval(() => void this.#ask('SELECT 1'), times.proveMs).unref()
   }
 
   /** Resolves when it listens. Rejects with errors of the driver. */
@@ -50,7 +52,7 @@ export class PostgresWakeups implements Wakeups {
 
   notify(topic: WakeupTopic, about: string): void {
     // What is lost is found by the periodic look of the others.
-    this.#client?.query('SELECT pg_notify($1, $2)', [`${PREFIX}${topic}`, about]).catch(() => undefined)
+    void this.#ask('SELECT pg_notify($1, $2)', [`${PREFIX}${topic}`, about])
   }
 
   listen(topic: WakeupTopic, tell: WakeupListener): () => void {
@@ -108,9 +110,14 @@ export class PostgresWakeups implements Wakeups {
     }, this.#times.againMs).unref()
   }
 
-  async #prove(): Promise<void> {
+  /** One after the other. Never rejects; a connection that does not answer is closed, and with it what waits for it. */
+  async #ask(text: string, values: readonly string[] = []): Promise<void> {
     const client = this.#client
-    await client?.query('SELECT 1').catch(() => client.end().catch(() => undefined))
+    await this.#oneQuery
+      .run(async () => {
+        await client?.query(text, [...values])
+      })
+      .catch(() => client?.end().catch(() => undefined))
   }
 
   #tell(channel: string, about: string): void {

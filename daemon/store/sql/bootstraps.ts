@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { Conflict, NotFound } from '../../../base/errors.js'
+import { NotFound } from '../../../base/errors.js'
 import type { Bootstrap } from '../../model/bootstrap.js'
-import type { BootstrapRepository } from '../bootstrap-repository.js'
+import { bootstrapRunning, type BootstrapRepository } from '../bootstrap-repository.js'
 import { sql, type Transactions, type Value, type Work } from './work.js'
 import { BOOTSTRAP } from './states.js'
 
@@ -19,11 +19,7 @@ export class SqlBootstraps implements BootstrapRepository {
   begin(pipelines: readonly string[]): Promise<Bootstrap> {
     return this.#transactions.write(function* () {
       const [running] = yield* this.#select(`WHERE state = ${BOOTSTRAP.running}`, [])
-      if (running)
-        throw new Conflict(
-          'bootstrap-running',
-          `Another bootstrap is running: follow it with \`${['stagectl bootstrap', ...running.pipelines].join(' ')}\`, or cancel it with \`stagectl bootstrap --cancel\`.`,
-        )
+      if (running) throw bootstrapRunning(running)
       const bootstrap: Bootstrap = {
         uuid: randomUUID(),
         state: 'running',

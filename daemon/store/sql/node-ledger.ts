@@ -1,7 +1,14 @@
 import { withOwnStartCommand } from '../../packages/manifest/apply-manifest.js'
 import type { Term } from '../../model/node.js'
 import type { TakenOver } from '../../model/result.js'
-import { LAUNCH_STATE_AFTER, type Failure, type Launch, type Staging, type WorkingCopy } from '../../model/staging.js'
+import {
+  LAUNCH_STATE_AFTER,
+  openLaunchOf,
+  type Failure,
+  type Launch,
+  type Staging,
+  type WorkingCopy,
+} from '../../model/staging.js'
 import { leaseLost } from '../lease-lost.js'
 import type { NewLaunch, NodeLedger } from '../node-ledger.js'
 import { SqlLedger } from './ledger.js'
@@ -170,6 +177,17 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
     })
   }
 
+  takeUpAgain(staging: string): Promise<Staging> {
+    return this.#ofStaging(staging, function* () {
+      const found = yield* this.parts.stagings.get(staging)
+      const open = openLaunchOf(found)
+      if (found.state !== 'running') return found
+      if (open) yield* this.parts.endings.end(open.uuid, 'aborted')
+      yield* sql.run('UPDATE stagings SET log_writer = log_writer + 1 WHERE sequence = ?', found.sequence)
+      return yield* this.parts.stagings.get(staging)
+    })
+  }
+
   recordExit(launch: string, exitCode: number): Promise<void> {
     return this.#ofLaunch(launch, function* () {
       yield* changeOne(
@@ -245,7 +263,7 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
   /** Makes the first one this term's. @param inOrder which, and their order */
   *#admit(inOrder: string, values: readonly Value[]): Work<Staging | undefined> {
     const [staging] = yield* this.parts.stagings.read(
-      `UPDATE stagings SET state = ${STAGING.running}, started_at = coalesce(started_at, ?),
+      `UPDATE stagings SET state = ${STAGING.running}, started_at = coalesce(started_at, ?), log_writer = log_writer + 1,
            term = (SELECT number FROM terms WHERE number = ? AND ended_at IS NULL)
          WHERE sequence = (
            SELECT sequence FROM stagings WHERE ${inOrder} LIMIT 1 ${this.parts.dialect.taken})

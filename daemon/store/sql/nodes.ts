@@ -53,7 +53,7 @@ export class SqlNodes implements NodeRepository {
         `SELECT number FROM terms WHERE ended_at IS NULL ${ofNode.where}`,
         ...ofNode.values,
       )
-      for (const { number } of earlier) yield* end(number, at)
+      for (const { number } of earlier) yield* end(number, at, 'lost')
       const opened = yield* sql.one<{ number: number }>(
         'INSERT INTO terms (node, opened_at) VALUES (?, ?) RETURNING number',
         uuid,
@@ -83,7 +83,7 @@ export class SqlNodes implements NodeRepository {
 
   closeTerm({ number }: Term): Promise<void> {
     return this.#transactions.write(function* () {
-      yield* end(number, (yield* this.#dialect.now()).toISOString())
+      yield* end(number, (yield* this.#dialect.now()).toISOString(), 'closed')
     }, this)
   }
 
@@ -94,7 +94,7 @@ export class SqlNodes implements NodeRepository {
       given += await this.#transactions.write(function* () {
         // It may have been renewed meanwhile, or ended by another node.
         if ((yield* this.#overdue(number)).length === 0) return 0
-        return yield* end(number, (yield* this.#dialect.now()).toISOString())
+        return yield* end(number, (yield* this.#dialect.now()).toISOString(), 'lost')
       }, this)
     return given
   }
@@ -171,11 +171,20 @@ function* assertNoOther(node: string, after: number, at: string): Work<void> {
   )
 }
 
-/** Returns how many stagings it has given up. */
-function* end(term: number, at: string): Work<number> {
+/**
+ * Returns how many stagings it has given up.
+ *
+ * @param how whether its node has ended it in order. Otherwise one of its stagings may be what has ended the node: it counts as an
+ * interruption of each
+ */
+function* end(term: number, at: string, how: 'closed' | 'lost'): Work<number> {
   const ended = yield* sql.run('UPDATE terms SET ended_at = ? WHERE number = ? AND ended_at IS NULL', at, term)
   if (ended === 0) return 0
-  return yield* sql.run(`UPDATE stagings SET term = NULL WHERE term = ? AND state = ${STAGING.running}`, term)
+  return yield* sql.run(
+    `UPDATE stagings SET term = NULL, interruptions = interruptions + ? WHERE term = ? AND state = ${STAGING.running}`,
+    how === 'lost' ? 1 : 0,
+    term,
+  )
 }
 
 function* select(tail: string, ...values: readonly Value[]): Work<readonly FleetNode[]> {

@@ -31,6 +31,7 @@ interface StagingRow {
   readonly step: number
   readonly relaunches: number
   readonly interruptions: number
+  readonly log_writer: number
   readonly cancel_requested: 0 | 1
   readonly work: string
   readonly source: string | null
@@ -186,6 +187,7 @@ function decode(row: StagingRow, launches: Launch[]): Staging {
     step: row.step,
     relaunches: row.relaunches,
     interruptions: row.interruptions,
+    logWriter: row.log_writer,
     cancelRequested: row.cancel_requested === 1,
     work: { ...work, resource: decodeResource(work.resource) },
     source: source && {

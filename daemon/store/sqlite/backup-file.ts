@@ -89,6 +89,18 @@ export function openAndMigrate(file: string): void {
   }
 }
 
+/** See `BackupRepository.endedIn`. */
+export function endedIn(file: string): ReadonlySet<string> {
+  openAndMigrate(file)
+  const database = StagerdDatabase.open(file, { journal: 'delete' })
+  try {
+    const ended = database.statement<{ uuid: string }>('SELECT uuid FROM stagings WHERE ended_at IS NOT NULL').all()
+    return new Set(ended.map(({ uuid }) => uuid))
+  } finally {
+    database.close()
+  }
+}
+
 function backupTooNew(cause: Error): BadInput {
   return new BadInput(
     'backup-too-new',

@@ -1,12 +1,13 @@
 import type { BackupRepository, CopyExtent, Restored } from '../backup-repository.js'
 import { assertReplaceable, countRestored } from '../sql/replaceable.js'
 import { listOf } from '../sql/states.js'
-import { BACKUP_SCHEMA, openAndMigrate, reduceCopy, tablesOf } from './backup-file.js'
+import { BACKUP_SCHEMA, endedIn, openAndMigrate, reduceCopy, tablesOf } from './backup-file.js'
 import type { StagerdDatabase } from './database.js'
 import { doInside } from './transactions.js'
 
 export class SqliteBackups implements BackupRepository {
   readonly schema = BACKUP_SCHEMA
+  readonly endedIn = endedIn
   readonly #database: StagerdDatabase
   readonly #replaced: () => void
 

@@ -1,8 +1,8 @@
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Bootstraps } from '../../../daemon/bootstrap/bootstraps.js'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { Bootstraps, type BootstrapsParts } from '../../../daemon/bootstrap/bootstraps.js'
 import { BuildStaging } from '../../../daemon/bootstrap/build-staging.js'
 import { ItemMaker } from '../../../daemon/bootstrap/make-item.js'
 import type { Recipe } from '../../../daemon/bootstrap/recipe.js'
@@ -11,6 +11,7 @@ import type { Bootstrap } from '../../../daemon/model/bootstrap.js'
 import { PackageQuota } from '../../../daemon/store/package-quota.js'
 import { Deferred } from '../../../base/deferred.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
+import { nodeIdentity } from '../../support/fleet/node-ledger.js'
 import { HOST_TOOLS_RECIPE, scriptRecipe, stagerRecipe, systemRecipe } from '../../support/shipped-recipes.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
 
@@ -74,12 +75,31 @@ afterEach(async () => {
 
 /** The bootstraps of the daemon that is there at present. */
 function open(): void {
+  bootstraps = newBootstraps()
+}
+
+/** A node that shares its database. */
+async function newNode() {
+  const { store } = harness.parts
+  const lost = new AbortController()
+  const term = await store.nodes.openTerm(nodeIdentity(), 60_000)
+  const duties = store.duties(() => ({ number: term.number, lost: lost.signal }))
+  const node = newBootstraps({ duties, lookMs: 20 })
+  onTestFinished(() => node.stop())
+  const die = async () => {
+    lost.abort(new Error('its lease is over'))
+    await store.nodes.closeTerm(term)
+  }
+  return { node, die }
+}
+
+function newBootstraps(more: Partial<BootstrapsParts> = {}): Bootstraps {
   const { store, ingest, packages, stagers, pipelines, ledger, logs: stagingLogs, service } = harness.parts
   logs = new LogStore(
     path.join(harness.directory, 'bootstraps'),
     async (uuid) => (await store.bootstraps.get(uuid)).state !== 'running',
   )
-  bootstraps = new Bootstraps({
+  return new Bootstraps({
     bootstraps: store.bootstraps,
     maker: new ItemMaker({
       packages,
@@ -94,6 +114,7 @@ function open(): void {
     readShipped: () => Promise.resolve(recipes),
     logs,
     logger: LOGGER,
+    ...more,
   })
 }
 
@@ -264,6 +285,57 @@ describe('an item that fails', () => {
   })
 })
 
+describe('a bootstrap of nodes that share a database', () => {
+  /** Builds that wait. */
+  function holdBuilds() {
+    const [begun, release] = [new Deferred<void>(), new Deferred<void>()]
+    compile = async ({ url, signal }) => {
+      begun.resolve()
+      await Promise.race([release.promise, new Promise((resolve) => signal.addEventListener('abort', resolve))])
+      if (!signal.aborted) await call(url, 'POST /done')
+    }
+    return { begun: begun.promise, release: () => release.resolve() }
+  }
+
+  const succeeds = ({ uuid }: Bootstrap) =>
+    expect
+      .poll(async () => (await harness.parts.store.bootstraps.get(uuid)).state, { timeout: 10_000 })
+      .toBe('succeeded')
+
+  test('is carried out by one of them, and who asks another one is told so', async () => {
+    const builds = holdBuilds()
+    const [one, two] = [await newNode(), await newNode()]
+    const started = await one.node.start(['nodejs'])
+    await builds.begun
+    await two.node.resume()
+    await expect(two.node.start(['nodejs'])).rejects.toMatchObject({ code: 'bootstrap-elsewhere' })
+    expect(await two.node.startNext(['nodejs'])).toBeUndefined()
+    await expect(two.node.start([])).rejects.toMatchObject({ code: 'bootstrap-running' })
+    await expect(two.node.cancel(started.uuid)).rejects.toMatchObject({ code: 'bootstrap-elsewhere' })
+    builds.release()
+    await succeeds(started)
+    const { lines } = await ended(started)
+    expect(lines.filter((line) => line.startsWith('Complete'))).toHaveLength(1)
+    expect(built.toSorted(), 'each is built once').toEqual(['debian', 'node'])
+    const next = await two.node.startNext(['ruby'])
+    await succeeds(next!)
+  })
+
+  test('goes on at another node when the one that has it dies, and at no other before', async () => {
+    const builds = holdBuilds()
+    const [one, two] = [await newNode(), await newNode()]
+    const started = await one.node.start(['nodejs'])
+    await builds.begun
+    await two.node.resume()
+    await one.die()
+    builds.release()
+    await succeeds(started)
+    const { lines } = await ended(started)
+    expect(lines).toContain('This node stops; the bootstrap goes on when it is started again, or at another node.')
+    expect(lines.at(-1)).toMatch(/^Complete/)
+  })
+})
+
 describe('the life of a bootstrap', () => {
   test('goes on in the next daemon, with the build that was interrupted', async () => {
     const [begun, release] = [new Deferred<void>(), new Deferred<void>()]
@@ -285,7 +357,7 @@ describe('the life of a bootstrap', () => {
     const { end, lines } = await ended(started)
 
     expect(end.state).toBe('succeeded')
-    expect(lines).toContain('stagerd stops; the bootstrap goes on when it is started again.')
+    expect(lines).toContain('This node stops; the bootstrap goes on when it is started again, or at another node.')
     // One staging each: the interrupted one went on with another launch.
     expect(await harness.parts.ledger.list({})).toHaveLength(2)
   })

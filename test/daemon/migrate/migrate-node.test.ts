@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -121,7 +122,7 @@ describe('a node that is moved', () => {
     await move(single, fleet)
     const { uuid } = running
     await withNode(fleet, async ({ logs, state }) => {
-      const writer = await logs.write(uuid)
+      const writer = await logs.write(uuid, running.logWriter + 1)
       await writer.message('shared')
       await writer.close()
       const file = path.join(state.logs, `${uuid}.ndjson`)
@@ -138,6 +139,29 @@ describe('a node that is moved', () => {
       expect(await linesOf(node, uuid)).toEqual([...RUNNING_LINES, 'shared', 'not yet'])
       expect(await linesOf(node, ended.uuid)).toEqual(['all of it'])
     })
+  })
+
+  it('has the logs of the first node, also where another text of the same length was there', async () => {
+    const [single, other, fleet] = [await nodes.single(), await nodes.single(), await nodes.fleet()]
+    const { running, ended } = await furnish(await settingsOf(single))
+    for (const to of [other, fleet]) {
+      await move(single, to)
+      await withNode(to, async ({ logs, state }) => {
+        const file = path.join(state.logs, `${ended.uuid}.ndjson`)
+        const { file: log, length } = (await logs.openFile(ended.uuid))!
+        const { buffer } = await log.read(Buffer.alloc(length), 0, length, 0)
+        await log.close()
+        const changed = path.join(directory, `changed-${randomUUID()}`)
+        await writeFile(changed, buffer.toString().replace('all of it', 'another t'))
+        await logs.take(ended.uuid, changed, true)
+        expect(await readFile(file, 'utf8')).toContain('another t')
+      })
+      await move(single, to)
+      await withNode(to, async (node) => {
+        expect(await linesOf(node, ended.uuid)).toEqual(['all of it'])
+        expect(await linesOf(node, running.uuid)).toEqual(RUNNING_LINES)
+      })
+    }
   })
 
   it('goes on after an interruption and a kill, with what is not there yet', async () => {
@@ -165,7 +189,7 @@ describe('a node that is moved', () => {
     expect(between.size).toBeLessThan(digests.length)
 
     const third = await runUntilCopying(program, single, fleet)
-    expect(third).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/41 resources/) as string })
+    expect(third).toMatchObject({ code: 3, err: '', out: expect.stringMatching(/41 resources/) as string })
     await withNode(fleet, async ({ store, blobs }) => {
       const after = await times(blobs)
       for (const [sha256, time] of between) expect(after.get(sha256), 'is not copied again').toEqual(time)

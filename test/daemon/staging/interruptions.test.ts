@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Unavailable } from '../../../base/errors.js'
+import { INTERRUPTION_LIMIT } from '../../../daemon/model/staging.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
 import { Resolver } from '../../../daemon/resolver/resolver.js'
 import { SqlNodeLedger } from '../../../daemon/store/sql/node-ledger.js'
@@ -58,6 +59,44 @@ describe('interruptions', () => {
       'job::/::second done',
     ])
     expect(await harness.data('app')).toBe('by first')
+  })
+
+  it('fail a staging whose daemon is killed again and again while it runs, and nothing ends that is interrupted less often', async () => {
+    await harness.addPackage('other', { state: 'uploaded' })
+    await harness.addPipeline('pipe', { any: done })
+    const { uuid } = await harness.submit('app', 'pipe')
+    for (let n = 0; n < INTERRUPTION_LIMIT; n++) await harness.crash({ admitted: 1 })
+    const other = await harness.submit('other', 'pipe')
+    await harness.crash({ admitted: 2 })
+    harness.start()
+    expect(await harness.ended(uuid)).toMatchObject({
+      state: 'failed',
+      launches: [],
+      failure: {
+        cause: 'infrastructure',
+        message: 'it was interrupted 6 times, because its node or the Docker Engine there ended while it ran',
+      },
+    })
+    expect((await harness.log(uuid)).join('\n')).toContain('it was interrupted 6 times')
+    expect(await harness.ended(other.uuid)).toMatchObject({ state: 'succeeded' })
+  })
+
+  it('are not those of a daemon that is stopped in order, however often', async () => {
+    let begun = 0
+    await harness.addPipeline('pipe', {
+      any: async (stager) => {
+        begun += 1
+        if (begun > INTERRUPTION_LIMIT + 1) await done(stager)
+        else await new Promise((resolve) => stager.signal.addEventListener('abort', resolve))
+      },
+    })
+    const { uuid } = await harness.submit('app', 'pipe')
+    harness.start()
+    for (let n = 1; n <= INTERRUPTION_LIMIT + 1; n++) {
+      await until('it runs', () => begun === n)
+      await harness.restart()
+    }
+    expect(await harness.ended(uuid)).toMatchObject({ state: 'succeeded', interruptions: 0 })
   })
 
   it('continue although the database could not be used at first', async () => {

@@ -1,6 +1,10 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { LogLine } from '../../../daemon/log/log-file.js'
 import { openLaunchOf } from '../../../daemon/model/staging.js'
 import { leaseOf } from '../../../daemon/staging/held-term.js'
+import { InProcessWakeups } from '../../../daemon/store/wakeups.js'
 import { nodeIdentity } from '../../support/fleet/node-ledger.js'
 import { StagingHarness } from '../../support/staging-harness.js'
 import { until } from '../../support/until.js'
@@ -18,11 +22,11 @@ afterEach(async () => {
   expect([...harness.isolation.left], 'launches that were never released').toEqual([])
 })
 
-/** As another node does when the lease is over. */
+/** As if another node had found the leases over. */
 async function endTerms(): Promise<void> {
   const { nodes } = harness.parts.store
-  for (const { uuid, term, labels } of await nodes.list())
-    if (term !== undefined) await nodes.closeTerm({ number: term, node: uuid, labels })
+  for (const node of await nodes.list())
+    if (node.term !== undefined) await nodes.closeTerm(await nodes.openTerm(node, LEASE.leaseMs))
 }
 
 describe('a node whose term another one has ended', () => {
@@ -78,6 +82,47 @@ describe('a node whose term another one has ended', () => {
     expect(staging).toMatchObject({ state: 'running', term: taken })
     expect(openLaunchOf(staging), 'its launch is left to the other node').toBeDefined()
   })
+})
+
+it('a staging that is cancelled when its term has ended is ended where it still runs, and has one log', async () => {
+  let ended = false
+  await harness.addPipeline('pipe', {
+    any: ({ signal }) =>
+      new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => {
+          ended = true
+          // Whoever writes 'Staging was cancelled.' must wait for the lines that are still to come.
+          setTimeout(resolve, 200)
+        })
+      }),
+  })
+  harness.start()
+  const { uuid } = await harness.submit('app', 'pipe')
+  await until('it runs', async () => (await harness.staging(uuid)).launches[0]?.state === 'running')
+  await endTerms()
+  expect(await harness.service.cancel(uuid)).toMatchObject({ state: 'cancelled' })
+  // Sooner than its node finds out by itself.
+  await expect.poll(() => ended, { timeout: LEASE.retryMs }).toBe(true)
+  await until('nothing of it is at work', () => harness.service.atWork === 0)
+  await until('its log is closed', () => !harness.parts.logs.isOpen(uuid))
+  const text = await readFile(join(harness.directory, 'logs', `${uuid}.ndjson`), 'utf8')
+  const lines = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as LogLine)
+  expect(
+    lines.map(({ seq }) => seq),
+    'each number once',
+  ).toEqual(lines.map((_, index) => index + 1))
+  expect(lines.at(-1)?.text).toBe('Staging was cancelled.')
+})
+
+it('a node without a term tells the others what is submitted to it', async () => {
+  await harness.addPipeline('pipe', { any: done })
+  const told = vi.spyOn(InProcessWakeups.prototype, 'notify')
+  await harness.submit('app', 'pipe')
+  expect(told).toHaveBeenCalledWith('queued', '')
+  told.mockRestore()
 })
 
 it('a node whose state directory was copied leaves its term to the copy until that has ended', async () => {

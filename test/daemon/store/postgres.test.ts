@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { afterEach, beforeAll, describe, expect, it, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, test, vi } from 'vitest'
 import { Connection } from '../../../daemon/store/sqlite/connection.js'
 import { migrate as migrateSqlite } from '../../../daemon/store/sqlite/migrate.js'
 import { MIGRATIONS } from '../../../daemon/store/sqlite/migrations.js'
@@ -31,6 +31,14 @@ beforeAll(async () => {
     await wakeups.close()
     await database.close()
   }
+})
+
+const warnings: string[] = []
+const warn = ({ message }: Error) => void warnings.push(message)
+beforeAll(() => void process.on('warning', warn))
+afterAll(() => {
+  process.off('warning', warn)
+  expect(warnings, 'no connection is asked while it is answering').toEqual([])
 })
 
 /** In an order in which nothing refers to what has been deleted. */
@@ -290,6 +298,17 @@ describe('a transaction in PostgreSQL', () => {
       code: 'database-unreachable',
     })
     expect(await impatient.read(() => sql.one('SELECT 1 AS one'))).toEqual({ one: 1 })
+    await impatient.close()
+  })
+
+  it('sends nothing behind a statement that was not answered in time: its connection is closed at once', async () => {
+    const impatient = await PostgresDatabase.open({ ...tables, query_timeout: 200, max: 1 })
+    const sent = vi.spyOn(pg.Client.prototype, 'query')
+    await impatient.read(() => sql.one("SELECT pg_sleep(60), 'hangs'")).catch(() => undefined)
+    const texts = (sent.mock.calls as unknown[][]).map(([query]) => JSON.stringify(query))
+    sent.mockRestore()
+    expect(texts.at(-1)).toContain("'hangs'")
+    expect(await impatient.read(() => sql.one('SELECT 1 AS one')), 'with another connection').toEqual({ one: 1 })
     await impatient.close()
   })
 

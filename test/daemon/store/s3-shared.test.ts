@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { appendFile, readFile } from 'node:fs/promises'
+import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { Deferred } from '../../../base/deferred.js'
 import { formatLine } from '../../../daemon/log/log-file.js'
 import type { LogObjects } from '../../../daemon/log/log-upload.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
@@ -35,6 +36,12 @@ const logger = { warn: () => undefined }
 const keys = async () => {
   const found: string[] = []
   for await (const { key } of bucket.list('')) found.push(key)
+  return found
+}
+
+const etags = async (of: Bucket) => {
+  const found: string[] = []
+  for await (const { key, etag } of of.list('logs/')) found.push(`${key} ${etag}`)
   return found
 }
 
@@ -71,7 +78,7 @@ it('the time of a blob is also told by the clock of the server, as long as it ha
 })
 
 /** Nodes whose logs are in one bucket. */
-function fleet() {
+function fleet({ aloneMs = 60_000 } = {}) {
   const ended = new Set<string>()
   const requests: string[] = []
   let isAway = false
@@ -82,8 +89,16 @@ function fleet() {
       return request(...of)
     }
   }
+  let passes: { readonly reached: () => void; readonly gate: Promise<void> } | undefined
+  const put: LogObjects['put'] = async (...of) => {
+    const holding = passes
+    passes = undefined
+    holding?.reached()
+    await holding?.gate
+    await bucket.put(...of)
+  }
   const objects: LogObjects = {
-    put: counted('put', (...of) => bucket.put(...of)),
+    put: counted('put', put),
     upload: counted('upload', (...of) => bucket.upload(...of)),
     get: counted('get', (...of) => bucket.get(...of)),
     list: counted('list', (...of) => bucket.list(...of)),
@@ -91,14 +106,26 @@ function fleet() {
   }
   const newNode = () => {
     const path = join(directory.path, randomUUID())
-    const shared = new SharedLogs(objects, logger)
+    const shared = new SharedLogs(objects, logger, { aloneMs })
     onTestFinished(() => shared.stop())
     const open = () => new LogStore(path, (uuid) => Promise.resolve(ended.has(uuid)), { shared, pollMs: 20 })
     return { logs: open(), open, file: (staging: string) => join(path, `${staging}.ndjson`) }
   }
   const end = (staging: string) => void ended.add(staging)
   const away = (yes: boolean) => (isAway = yes)
-  return { newNode, end, requests, away }
+  /** The next object is on its way for as long as the test wants. */
+  const hold = () => {
+    const [there, gate] = [new Deferred<void>(), new Deferred<void>()]
+    const own = bucket
+    passes = { reached: () => there.resolve(), gate: gate.promise }
+    const arrives = async () => {
+      const before = await etags(own)
+      gate.resolve()
+      await expect.poll(() => etags(own)).not.toEqual(before)
+    }
+    return { isThere: there.promise, arrives }
+  }
+  return { newNode, end, requests, away, hold }
 }
 
 describeLogs('LogStore of one node', async () => {
@@ -126,7 +153,7 @@ describe('a log in an object store', () => {
 
   it('costs a staging of one launch two requests, and is one object', async () => {
     const { newNode, end, requests } = fleet()
-    const writer = await newNode().logs.write(staging, { isNew: true })
+    const writer = await newNode().logs.write(staging)
     await writer.message("Beginning staging with '/::pipeline' pipeline, 1 stager(s) defined.")
     await writer.append('stdout', ['output'])
     await writer.share()
@@ -140,11 +167,11 @@ describe('a log in an object store', () => {
   it('is one object when it is complete, however long it is, and whoever has written it', async () => {
     const { newNode, end } = fleet()
     const [a, b] = [newNode(), newNode()]
-    for (const [node, isNew] of [
-      [a, true],
-      [b, false],
+    for (const [node, number] of [
+      [a, 1],
+      [b, 2],
     ] as const) {
-      const writer = await node.logs.write(staging, { isNew })
+      const writer = await node.logs.write(staging, number)
       await writer.append(
         'stdout',
         Array.from({ length: 2_000 }, () => 'x'.repeat(50)),
@@ -160,10 +187,10 @@ describe('a log in an object store', () => {
     const { newNode, end } = fleet()
     const [a, b] = [newNode(), newNode()]
     const long = Array.from({ length: 2_000 }, () => 'x'.repeat(50))
-    const cutOff = await a.logs.write(staging, { isNew: true })
+    const cutOff = await a.logs.write(staging)
     await cutOff.append('stdout', long)
     await cutOff.share()
-    const taken = await b.logs.write(staging)
+    const taken = await b.logs.write(staging, 2)
     await cutOff.message('of a node without a lease')
     await taken.message('of the other node')
     end(staging)
@@ -175,12 +202,12 @@ describe('a log in an object store', () => {
   it('keeps what a node has written and not shared before it died, if that node goes on', async () => {
     const { newNode } = fleet()
     const a = newNode()
-    const writer = await a.logs.write(staging, { isNew: true })
+    const writer = await a.logs.write(staging)
     await writer.message('shared')
     await writer.close()
     const time = new Date().toISOString()
     await appendFile(a.file(staging), formatLine({ seq: 2, time, stream: 'stdout', text: 'not shared' }))
-    const next = await a.open().write(staging)
+    const next = await a.open().write(staging, 2)
     await next.message('after the restart')
     await next.share()
     expect(await textsOf(newNode().logs)).toEqual(['1 shared', '2 not shared', '3 after the restart'])
@@ -190,7 +217,7 @@ describe('a log in an object store', () => {
   it('has its end at the node that wrote it, also if that was started again before the store was back', async () => {
     const { newNode, end } = fleet()
     const a = newNode()
-    const writer = await a.logs.write(staging, { isNew: true })
+    const writer = await a.logs.write(staging)
     await writer.message('shared')
     await writer.close()
     const time = new Date().toISOString()
@@ -204,7 +231,7 @@ describe('a log in an object store', () => {
     const { newNode, end } = fleet()
     const [a, b, c] = [newNode(), newNode(), newNode()]
     for (const { logs } of [a, b]) {
-      const writer = await logs.write(staging, { isNew: logs === a.logs })
+      const writer = await logs.write(staging, logs === a.logs ? 1 : 2)
       await writer.message(logs === a.logs ? 'of the first node' : 'of the second')
       if (logs === b.logs) end(staging)
       await writer.close()
@@ -220,28 +247,92 @@ describe('a log in an object store', () => {
   it('is that of the node that goes on, whatever another one has or writes', async () => {
     const { newNode } = fleet()
     const [a, b] = [newNode(), newNode()]
-    const cutOff = await a.logs.write(staging, { isNew: true })
+    const cutOff = await a.logs.write(staging)
     await cutOff.message('one')
     await cutOff.share()
-    const taken = await b.logs.write(staging)
+    const taken = await b.logs.write(staging, 2)
     await cutOff.message('two of a node without a lease')
     await taken.message('two')
     await Promise.all([cutOff.close(), taken.close()])
     expect(await textsOf(newNode().logs)).toEqual(['1 one', '2 two'])
-    const back = await a.logs.write(staging)
+    const back = await a.logs.write(staging, 3)
     await back.message('three')
     await back.close()
     expect(await textsOf(newNode().logs)).toEqual(['1 one', '2 two', '3 three'])
     expect(await readFile(a.file(staging), 'utf8')).not.toContain('without a lease')
   })
 
+  it('keeps what the next node has written when a request of the last one arrives late', async () => {
+    const { newNode, end, hold } = fleet()
+    const [a, b] = [newNode(), newNode()]
+    const held = hold()
+    const stands = await a.logs.write(staging)
+    await stands.message('of a node that stands still before its first launch')
+    void stands.share()
+    await held.isThere
+    const taken = await b.logs.write(staging, 2)
+    await taken.message('one')
+    await taken.share()
+    await held.arrives()
+    expect(await textsOf(newNode().logs)).toEqual(['1 one'])
+    end(staging)
+    await taken.close()
+    expect(await textsOf(newNode().logs)).toEqual(['1 one'])
+    await stands.close()
+  })
+
+  it('is whole although a node that went on with it died before it wrote', async () => {
+    const { newNode, end } = fleet()
+    const writer = await newNode().logs.write(staging)
+    await writer.message('one')
+    await writer.close()
+    const dead = await newNode().logs.write(staging, 2)
+    onTestFinished(() => dead.close())
+    const next = await newNode().logs.write(staging, 3)
+    await next.message('two')
+    end(staging)
+    await next.close()
+    expect(await textsOf(newNode().logs)).toEqual(['1 one', '2 two'])
+  })
+
+  it('is not taken for its own by a node that has ended it after another node could take it', async () => {
+    const { newNode, end } = fleet({ aloneMs: 0 })
+    const [a, b] = [newNode(), newNode()]
+    const late = await a.logs.write(staging)
+    await late.message('of a node without a lease')
+    const taken = await b.logs.write(staging, 2)
+    await taken.message('one')
+    end(staging)
+    await taken.close()
+    await late.close()
+    expect(await textsOf(a.logs)).toEqual(['1 one'])
+  })
+
+  it('is there for all nodes when one of them has restored it, in place of what there was', async () => {
+    const { newNode, end } = fleet()
+    const [a, b] = [newNode(), newNode()]
+    const before = await b.logs.write(staging, 7)
+    await before.message('before', 'the restore')
+    await before.close()
+    const restored = join(directory.path, randomUUID())
+    const time = new Date().toISOString()
+    await writeFile(restored, formatLine({ seq: 1, time, stream: 'staging', text: 'of the backup' }))
+    await a.logs.take(staging, restored, false)
+    expect(await textsOf(b.logs)).toEqual(['1 of the backup'])
+    const next = await b.logs.write(staging, 1 + 1)
+    await next.message('goes on')
+    end(staging)
+    await next.close()
+    expect(await textsOf(newNode().logs)).toEqual(['1 of the backup', '2 goes on'])
+  })
+
   it('does not make a verdict or the end of a staging wait for a store that hangs', async () => {
     const hangs = () => new Promise<never>(() => undefined)
     const objects = { put: hangs, upload: hangs, get: hangs, list: () => bucket.list(''), remove: hangs }
-    const shared = new SharedLogs(objects, logger, 50)
+    const shared = new SharedLogs(objects, logger, { waitMs: 50 })
     onTestFinished(() => shared.stop())
     const logs = new LogStore(join(directory.path, randomUUID()), () => Promise.resolve(true), { shared })
-    const writer = await logs.write(staging, { isNew: true })
+    const writer = await logs.write(staging)
     await writer.message('one')
     await writer.share()
     await writer.close()
@@ -250,7 +341,7 @@ describe('a log in an object store', () => {
 
   it('is written when the store is back, and the staging does not wait for that', async () => {
     const { newNode, end, away } = fleet()
-    const writer = await newNode().logs.write(staging, { isNew: true })
+    const writer = await newNode().logs.write(staging)
     away(true)
     await writer.message('one')
     await writer.share()
@@ -262,7 +353,7 @@ describe('a log in an object store', () => {
 
   it('ends for its followers although the node that wrote it died before its end', async () => {
     const { newNode, end } = fleet()
-    const writer = await newNode().logs.write(staging, { isNew: true })
+    const writer = await newNode().logs.write(staging)
     await writer.message('one')
     await writer.close()
     const texts: string[] = []

@@ -135,7 +135,7 @@ describe('the database', () => {
     const after = await nodeLedgerOf(store)
     const interrupted = await after.admitNext()
     expect(interrupted).toMatchObject({ uuid, step: 0, launches: [{ uuid: launch, state: 'starting' }] })
-    expect(await after.abortLaunch(launch)).toMatchObject({ state: 'running', interruptions: 1 })
+    expect(await after.takeUpAgain(uuid)).toMatchObject({ state: 'running', interruptions: 1 })
     store.close()
   })
 

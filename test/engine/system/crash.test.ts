@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { NodeStatus } from '../../../daemon/documents/node.js'
+import { INTERRUPTION_LIMIT } from '../../../daemon/model/staging.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
 import { launchLabels, launchName } from '../../../isolation/host/ownership.js'
 import { figures } from '../../hostile/support/promises.js'
@@ -65,6 +66,9 @@ async function submit(name: string, pipeline = 'build'): Promise<string> {
   return uuid
 }
 
+/** Of a daemon during one staging, after the one when it is queued: more may not interrupt it. */
+const KILLS = INTERRUPTION_LIMIT - 1
+
 const killAtStep = (pid: number, step: string) =>
   disk.plan({ point: 'write log', text: `"step":"${step}"`, nth: 1, then: { kill: pid, when: 'after' } })
 
@@ -85,7 +89,7 @@ async function expectSwept(what: string): Promise<void> {
   left = now
 }
 
-/** The result is the same however often the daemon was killed, and each staging has ended once. */
+/** The result is the same although the daemon was killed, and each staging has ended once. */
 async function expectResult(uuid: string, what: string): Promise<void> {
   const { state, failure } = await daemon.ended(uuid)
   acknowledged.push({ what: 'staging', uuid, state })
@@ -94,23 +98,28 @@ async function expectResult(uuid: string, what: string): Promise<void> {
 }
 
 it('kill -9 when a staging is queued, at each step of its launch, in the stager and at its end: it resumes each time', async () => {
-  const uuid = await submit('site')
-  await daemon.kill()
-  for (const step of Object.keys(LAUNCH_POINTS).filter((one) => one !== 'undo')) {
-    killAtStep(daemon.spawn(), step)
-    await daemon.gone()
-    expect(disk.report.happened, step).toBe('write log')
-    await expectSwept(`at the step "${step}"`)
-  }
-  disk.plan()
-  for (const word of ['building', 'verdict']) {
+  const steps = Object.keys(LAUNCH_POINTS).filter((one) => one !== 'undo')
+  for (let at = 0; at < steps.length; at += KILLS) {
+    const uuid = await submit(`site-${at}`)
+    await daemon.kill()
+    for (const step of steps.slice(at, at + KILLS)) {
+      killAtStep(daemon.spawn(), step)
+      await daemon.gone()
+      expect(disk.report.happened, step).toBe('write log')
+      await expectSwept(`at the step "${step}"`)
+    }
+    disk.plan()
     await daemon.restart()
+    await expectResult(uuid, 'a staging that is killed at each step')
+  }
+  const uuid = await submit('site')
+  for (const word of ['building', 'verdict']) {
     await says(uuid, word)
     await daemon.kill()
     await expectSwept(`after the stager has said "${word}"`)
+    await daemon.restart()
   }
-  await daemon.restart()
-  await expectResult(uuid, 'a staging that is killed at each step')
+  await expectResult(uuid, 'a staging whose stager is killed')
   killAtStep(daemon.pid, 'undo')
   const last = await submit('last')
   await daemon.gone()

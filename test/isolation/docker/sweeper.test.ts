@@ -59,6 +59,7 @@ async function sweep(
       keeps: (network) => kept.includes(network),
       removeKept: () => Promise.resolve(void cleared++),
     },
+    strayBridges: { remove: () => Promise.resolve([]) },
     caches: { tidy: () => Promise.resolve() },
   })
   const { removed, failures } = await sweeper.sweep(new Set(live))

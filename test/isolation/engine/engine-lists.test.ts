@@ -29,6 +29,7 @@ const sweeperOf = (engine: Docker, stateDirectory: string) =>
     stateDirectory,
     firewall: { removeWhere: () => Promise.resolve([]) },
     networks: { userOf: () => undefined, keeps: () => false, removeKept: () => Promise.resolve() },
+    strayBridges: { remove: () => Promise.resolve([]) },
     caches: { tidy: () => Promise.resolve() },
   })
 

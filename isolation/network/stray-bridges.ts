@@ -1,0 +1,62 @@
+import { readdirSync } from 'node:fs'
+import type Docker from 'dockerode'
+import { runProcess } from '../../base/run-process.js'
+import { askEngineForList } from '../engine/engine-lists.js'
+import { bridgePrefix, type Owner } from '../host/ownership.js'
+import { hasPorts, interfaceIndex, isBridge } from './bridge-traces.js'
+import type { Bridges } from './bridges.js'
+
+/** How long a bridge must have been without a network before it is removed, in milliseconds. */
+const STRAY_MS = 10_000
+
+export interface StrayBridgesParts {
+  readonly engine: Docker
+  readonly owner: Owner
+  readonly bridges: Pick<Bridges, 'uses'>
+  /** Default: see above. */
+  readonly strayMs?: number
+}
+
+/**
+ * Bridges of this node that no network of the Engine has: an Engine that is killed while it makes a network has made the bridge
+ * first, and knows nothing of it afterwards.
+ *
+ * The Engine lists a network only when it has made it. So a bridge is stray if two looks have found the same one, some time apart.
+ */
+export class StrayBridges {
+  readonly #parts: StrayBridgesParts
+  /** Since when, by name and index. */
+  #found = new Map<string, number>()
+
+  constructor(parts: StrayBridgesParts) {
+    this.#parts = parts
+  }
+
+  /** Returns the names of those that it has removed. */
+  async remove(): Promise<string[]> {
+    const { strayMs = STRAY_MS } = this.#parts
+    const now = performance.now()
+    const found = new Map<string, number>()
+    const removed: string[] = []
+    for (const name of await this.#stray()) {
+      const key = `${name} ${interfaceIndex(name)}`
+      const since = this.#found.get(key) ?? now
+      found.set(key, since)
+      if (now - since < strayMs || !this.#found.has(key)) continue
+      await runProcess('ip', ['link', 'delete', 'dev', name, 'type', 'bridge'])
+      removed.push(name)
+    }
+    this.#found = found
+    return removed
+  }
+
+  /** Whoever is connected to one may still use it. */
+  async #stray(): Promise<readonly string[]> {
+    const { engine, owner, bridges } = this.#parts
+    const ours = readdirSync('/sys/class/net').filter((name) => name.startsWith(bridgePrefix(owner)) && isBridge(name))
+    if (ours.length === 0) return []
+    const networks = await askEngineForList('list its networks', () => engine.listNetworks())
+    const known = new Set(networks.map(({ Options }) => Options?.['com.docker.network.bridge.name']))
+    return ours.filter((name) => !known.has(name) && !bridges.uses(name) && !hasPorts(name))
+  }
+}
