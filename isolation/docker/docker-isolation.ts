@@ -11,11 +11,10 @@ import { makeFileLayer, makeShimLayer, shimFiles } from '../engine/shim-layer.js
 import type { StagerCaches } from '../caches/stager-caches.js'
 import { Examiner } from './examiner.js'
 import { examineFirewall } from './firewall-findings.js'
+import type { ImageHooks, ImagePlan, OpenImage } from '../image.js'
 import type {
   Cached,
   Finding,
-  ImageHooks,
-  ImagePlan,
   Isolation,
   OpenImage,
   PreparedContainer,

@@ -5,14 +5,12 @@ import { isDeepStrictEqual } from 'node:util'
 import { Deferred } from '../../base/deferred.js'
 import { BadInput, Fault, NotFound } from '../../base/errors.js'
 import { placed } from '../../base/mistake-at.js'
+import type { ImageConfig, ImageHooks, ImagePlan, OpenImage } from '../../isolation/image.js'
 import type {
   Cached,
   Ending,
   Finding,
   ForcedEnding,
-  ImageConfig,
-  ImageHooks,
-  ImagePlan,
   Isolation,
   OpenImage,
   PreparedContainer,
