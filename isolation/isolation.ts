@@ -93,6 +93,8 @@ export interface Isolation {
   discard(cached: Pick<Cached, 'kind' | 'id'>): Promise<boolean>
   /** Checks the requirements of the host. A missing requirement is a finding, not an error. */
   examine(): Promise<readonly Finding[]>
+  /** How many networks without a way out no launch has, which are kept for the next ones. Those outlive their launch by some seconds. */
+  keptNetworks(): number
   /** The part of it that is about the firewall. */
   examineFirewall(): Promise<readonly Finding[]>
   /** Rejects with `Unavailable` when the Engine does not answer. */

@@ -16,7 +16,6 @@ import type {
   Cached,
   Finding,
   Isolation,
-  OpenImage,
   PreparedContainer,
   PrepareHooks,
   StagerCache,
@@ -68,6 +67,7 @@ export class DockerIsolation implements Isolation, LayerVerification {
   readonly #images: RootImages
   readonly #caches: StagerCaches
   readonly #imageReader: ImageReader
+  readonly #networks: Networks
   readonly #launcher: Launcher
   readonly #sweeper: Sweeper
   readonly #examiner: Examiner
@@ -90,8 +90,15 @@ export class DockerIsolation implements Isolation, LayerVerification {
     this.#imageReader = new ImageReader(engine, owner, compressor)
     const bridges = new Bridges(engine, owner, pool, () => networkMtu(options.networkMtu ?? 'uplink'))
     const networks = new Networks({ owner, bridges, guard })
+    this.#networks = networks
     this.#sweeper = new Sweeper({ engine, owner, stateDirectory, firewall: guard, networks, caches })
-    this.#examiner = new Examiner(engine, this.#settings, stateDirectory, options.compressor)
+    this.#examiner = new Examiner({
+      engine,
+      settings: this.#settings,
+      networks,
+      stateDirectory,
+      compressor: options.compressor,
+    })
     this.#launcher = new Launcher({
       engine,
       owner,
@@ -161,6 +168,10 @@ export class DockerIsolation implements Isolation, LayerVerification {
       case 'image':
         return await this.#images.discard(id)
     }
+  }
+
+  keptNetworks(): number {
+    return this.#networks.kept
   }
 
   async examine(): Promise<readonly Finding[]> {

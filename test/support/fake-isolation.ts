@@ -105,6 +105,8 @@ export class FakeIsolation implements Isolation, LayerVerification {
   /** Those of `left` that were created ahead, and have not been started. */
   readonly waiting = new Set<string>()
   /** Those of `waiting` in which all is mounted that their launch needs. */
+  /** How many it says that it keeps. */
+  networks = 0
   readonly mounted = new Set<string>()
   /** What each that waits uses. */
   waitingUse: WaitingUse = { memoryBytes: 1 << 20, processes: 1, processorMs: 10, diskBytes: 0 }
@@ -272,6 +274,10 @@ export class FakeIsolation implements Isolation, LayerVerification {
   }
 
   examine(): Promise<readonly Finding[]> {
+  keptNetworks(): number {
+    return this.networks
+  }
+
     return Promise.resolve([])
   }
 
