@@ -4,10 +4,12 @@ import type {
   ContainerPlan,
   LayerContent,
   LayerSource,
+  MountAheadPlan,
   PreparePlan,
   Removal,
   StartPlan,
 } from './launch-plan.js'
+import type { ImageHooks, ImagePlan, OpenImage } from './image.js'
 import type { KeptContainer } from './kept-container.js'
 
 /**
@@ -29,9 +31,10 @@ import type { KeptContainer } from './kept-container.js'
  *   a run. What `start` is given must be equal to it as far as `ContainerPlan` goes, and its variables must all be such
  *   that `canBeGivenLater` says so. If it rejects, the container can only be released. A container that waits serves one
  *   launch; `isWaiting` says whether it still can.
- * - `mountAhead` does the part of a start that `start` would do first in a container that waits: it mounts /stagerfs and the cache.
- *   `start` waits for it, and throws what has gone wrong. Nothing of the launch runs before `start`. What `start` is given must
- *   be equal to it.
+ * - `mountAhead` does the part of a start that `start` would do first in a container that waits: it mounts /stagerfs and the cache,
+ *   and finds out where the files and the limits of the container are. `start` waits for it, and throws what has gone wrong.
+ *   Nothing of the launch runs before `start`. What `start` is given must be equal to it, but for variables with the address of
+ *   the coordinator.
  * - `release` undoes everything. It can be called when the container was never started, after a `start` that rejected,
  *   after `ended`, and before `ended` to kill the container. It must not be called during `start`, and waits for `mountAhead`. It is idempotent and
  *   never rejects; it reports what it could not undo.
@@ -90,6 +93,8 @@ export interface Isolation {
    * is always emptied: a launch that has it goes on with what it found, and nothing of it is kept.
    */
   discard(cached: Pick<Cached, 'kind' | 'id'>): Promise<boolean>
+  /** How many networks without a way out no launch has, which are kept for the next ones. Those outlive their launch by some seconds. */
+  keptNetworks(): number
   /** Checks the requirements of the host. A missing requirement is a finding, not an error. */
   examine(): Promise<readonly Finding[]>
   /** The part of it that is about the firewall. */
@@ -102,44 +107,6 @@ export interface Isolation {
 export interface ResourceReader {
   /** The stream is verified while it is read. It fails before its end if the content does not match the digest. */
   open(sha256: string): Promise<Readable>
-}
-
-export interface ImagePlan {
-  /** UUID. As with launches, a sweep spares it if it is live. */
-  readonly id: string
-  /** `name:tag` or `name@digest`, optionally with the host of the registry, or the id of an image. */
-  readonly reference: string
-  /** The archive contains neither these paths nor anything below them. */
-  readonly leaveOut: readonly string[]
-}
-
-export interface ImageHooks {
-  /** Called with each line of progress of a pull. */
-  progress?(line: string): void
-  /** Called with the bytes that a pull has transferred so far. */
-  transferred?(bytes: number): void
-}
-
-export interface OpenImage {
-  /** A gzipped tar of full paths, without entries that a package cannot contain (see engine/image-tree.ts). */
-  readonly archive: Readable
-  readonly config: ImageConfig
-  /** `name@digest` of the registry, or the id where no registry knows the image: unlike a tag, it names this content only. */
-  readonly pinned: string
-}
-
-/** The configuration with which the image runs. */
-export interface ImageConfig {
-  /** `KEY=VALUE` */
-  readonly environment: readonly string[]
-  /** Empty for the root. */
-  readonly workingDirectory: string
-  readonly entrypoint: readonly string[]
-  readonly command: readonly string[]
-  /** `USER` or `USER:GROUP`; empty for root. */
-  readonly user: string
-  /** What the image documents, such as 80/tcp; in order. */
-  readonly exposed: readonly string[]
 }
 
 export interface PrepareHooks {
@@ -194,7 +161,7 @@ export interface PreparedContainer {
    * To be called at most once, after `createAhead` and before `start`. Resolves when that is over, and never rejects. Waits for a
    * launch whose cache is about to be kept.
    */
-  mountAhead(plan: Pick<StartPlan, 'stagerfs' | 'cache'>, signal: AbortSignal): Promise<void>
+  mountAhead(plan: MountAheadPlan, signal: AbortSignal): Promise<void>
   /** Undefined if it does not wait, or nobody can tell, so that it is of no use any more. Never rejects. */
   waitingUse(): Promise<WaitingUse | undefined>
   start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer>
@@ -221,11 +188,8 @@ export interface WaitingUse {
 export interface RunningContainer {
   /** The first cause of the end. Never rejects. */
   readonly ended: Promise<Ending>
-  /**
-   * Resolves when no process of it is left, by what the kernel says, and all output has been passed to `hooks.output`: the
-   * Engine notices later, and tells how it has ended. At the latest with `ended`. Never rejects.
-   */
-  readonly finished: Promise<void>
+  /** Resolves when all output has been passed to `hooks.output`. At the latest with `ended`. Never rejects. */
+  readonly printed: Promise<void>
   /** Host ports, in the order of `PreparePlan.publish`. */
   readonly publishedPorts: readonly number[]
   /**
@@ -233,6 +197,11 @@ export interface RunningContainer {
    * with `input`. Resolves early when the program ends, and rejects only with an error of `chunks`.
    */
   input(chunks: AsyncIterable<Uint8Array>): Promise<void>
+  /**
+   * Resolves when no process of it is left, by what the kernel says: its output may be on its way then, and the Engine tells later
+   * how it has ended. At the latest with `ended`. To be called when the end is expected soon. Never rejects.
+   */
+  finished(): Promise<void>
   /** Sends SIGTERM, and SIGKILL after a grace period; does not wait for `ended`. Idempotent. */
   stop(): void
   /** As `stop`, but a keepable container is frozen as it is, so that it can be kept. */

@@ -92,6 +92,9 @@ export interface StartPlan extends ContainerPlan {
   readonly secrets?: ReadonlyMap<string, Uint8Array>
 }
 
+/** What is needed of a start to do the first part of it: see `PreparedContainer.mountAhead`. */
+export type MountAheadPlan = Pick<StartPlan, 'stagerfs' | 'cache' | 'command' | 'workingDirectory' | 'environment'>
+
 /** Where a launch finds the secrets that it is given. */
 export const STAGER_SECRETS = '/stager-secrets'
 

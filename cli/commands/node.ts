@@ -69,6 +69,7 @@ function describe(output: Output, status: NodeStatus): string {
     ...(interrupted > 0 ? [`Interrupted stagings: ${interrupted}, which go on at the next node with a free slot`] : []),
     ...(status.draining ? ['Draining: queued stagings wait for `stagectl node undrain`, or for a restart'] : []),
     `Containers created ahead: ${status.prepared ?? 0}`,
+    `Networks kept for the next launches: ${status.kept_networks ?? 0}`,
     `Caches of stagers: ${status.stager_caches.count}, ${formatBytes(status.stager_caches.bytes)}`,
     ...describeVerification(status.verification),
     ...describeRequests(status.cloud_foundry),

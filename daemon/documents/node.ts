@@ -30,6 +30,11 @@ export const NodeStatus = Type.Object(
     ),
     draining: Type.Boolean({ description: 'whether queued stagings wait until the node is undrained' }),
     prepared: Type.Optional(Type.Integer({ description: 'containers that were created ahead, and wait for a launch' })),
+    kept_networks: Type.Optional(
+      Type.Integer({
+        description: 'networks that no launch has, and that are kept for the next ones, for half a minute',
+      }),
+    ),
     stager_caches: Type.Object(
       { count: Type.Integer(), bytes: Type.Integer() },
       { ...closed, description: 'what is kept for stagers' },

@@ -1,4 +1,4 @@
-import type { ImageConfig } from '../../isolation/isolation.js'
+import type { ImageConfig } from '../../isolation/image.js'
 import { BadInput } from '../../base/errors.js'
 import { assertEnvironmentKey, assertEnvironmentValue } from '../packages/validate.js'
 

@@ -64,6 +64,7 @@ export class NodeReport {
       stagings: { queued, interrupted, running, at_work: atWork, limit: concurrency },
       draining,
       prepared,
+      kept_networks: this.#isolation.keptNetworks(),
       stager_caches: { count: caches.length, bytes: caches.reduce((total, { bytes }) => total + bytes, 0) },
       ...(verification ? { verification } : {}),
       ...(cloudFoundry ? { cloud_foundry: cloudFoundry } : {}),

@@ -2,7 +2,11 @@ import type { LogWriter } from '../log/log-writer.js'
 import type { Failure } from '../model/staging.js'
 
 /** Ends the log of a failed staging with the stager, the cause, the last lines and what to do next. */
-export async function explainFailure(failure: Failure, lastLines: readonly string[], log: LogWriter): Promise<void> {
+export async function explainFailure(
+  failure: Failure,
+  lastLines: readonly string[],
+  log: Pick<LogWriter, 'message'>,
+): Promise<void> {
   await log.message(...explanationOf(failure, lastLines))
 }
 

@@ -24,7 +24,7 @@ export interface KeptLaunch {
 export interface FailedLaunch {
   /** Failed. */
   readonly staging: Staging
-  readonly log: LogWriter
+  readonly log: Pick<LogWriter, 'message'>
   readonly running: Pick<RunningContainer, 'keep'>
   /** Removes everything of the launch. Idempotent, and never rejects. */
   readonly release: () => Promise<void>

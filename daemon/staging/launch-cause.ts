@@ -1,8 +1,11 @@
-import type { ForcedEnding } from '../../isolation/isolation.js'
+import type { Ending, ForcedEnding, RunningContainer } from '../../isolation/isolation.js'
 import type { Staging } from '../model/staging.js'
 import { failureOfDataLimit, whyEnded } from './failures.js'
 import type { RecordedVerdict } from './record-verdict.js'
 import { launchEnded } from './working-copy-handler.js'
+
+/** How long a stager may continue after its verdict before it is stopped, in milliseconds: time for its last output. */
+const GRACE_AFTER_VERDICT_MS = 5_000
 
 /** What ended a launch. */
 export type LaunchCause =
@@ -40,4 +43,22 @@ export async function goesOn(cause: LaunchCause): Promise<Staging | undefined> {
   const recorded = await cause.recorded.catch(() => undefined)
   if (!recorded || 'earlier' in recorded || recorded.staging.state !== 'running') return undefined
   return recorded.staging
+}
+
+/** Ends the container. After a verdict the stager has a grace period to end by itself; then it is stopped. */
+export async function endOf(
+  running: RunningContainer,
+  cause: LaunchCause,
+  graceMs = GRACE_AFTER_VERDICT_MS,
+): Promise<Ending> {
+  if (cause.kind === 'stopped') running.stop()
+  if (cause.kind === 'data-limit') running.halt()
+  if (cause.kind !== 'verdict') return await running.ended
+  // Until then nothing but an earlier cause may end it.
+  const recorded = await Promise.race([running.ended, cause.recorded.catch(() => undefined)])
+  const hasFailed = recorded !== undefined && 'staging' in recorded && recorded.staging.state === 'failed'
+  const timer = setTimeout(() => (hasFailed ? running.halt() : running.stop()), graceMs)
+  const ending = await running.ended
+  clearTimeout(timer)
+  return ending
 }

@@ -23,7 +23,7 @@ export interface ConcludedLaunch {
   /** Its UUID is decided when it is planned. */
   readonly owner: { readonly uuid: string }
   readonly staging: Staging
-  readonly log: LogWriter
+  readonly log: Pick<LogWriter, 'message'>
   readonly output: StagerOutput
 }
 

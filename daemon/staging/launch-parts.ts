@@ -9,6 +9,7 @@ import type { NodeLedger } from '../store/node-ledger.js'
 import type { EndedStep } from '../traces/staging-traces.js'
 import type { Janitor } from './janitor.js'
 import type { KeptLaunches } from './kept-launches.js'
+import type { LaunchEnd } from './launch-outcome.js'
 import type { LaunchesToCome } from './launches-to-come.js'
 import type { LiveContainers } from './live-containers.js'
 import type { PlanSettings } from './plan.js'
@@ -45,8 +46,8 @@ export interface LaunchRequest {
   /** Of the term that owns the staging. */
   readonly ledger: NodeLedger
   readonly staging: Staging
-  /** As `LaunchOutcome.over` of the launch before it: until then, this one only prepares itself. */
-  readonly before?: Promise<void> | undefined
+  /** The end of the launch before it. Until that has finished, this one only prepares itself; until it is over, this one has no lines. */
+  readonly before?: LaunchEnd | undefined
   readonly log: LogWriter
   /** Ends the launch without a verdict, because of a cancellation or the end of the daemon. */
   readonly stop: AbortSignal

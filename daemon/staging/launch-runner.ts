@@ -12,7 +12,7 @@ export class LaunchRunner {
     const { releases, secrets } = this.parts
     await orAborted(releases.room(), request.stop).catch(() => undefined)
     if (request.stop.aborted) {
-      await request.before
+      await request.before?.over
       return { kind: 'stopped', released: Promise.resolve() }
     }
     const given = await secrets.ofLaunch(request.staging)

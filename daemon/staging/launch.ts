@@ -1,6 +1,5 @@
 import { Holder } from '../../base/leases.js'
 import type { Ending, RunningContainer } from '../../isolation/isolation.js'
-import type { LogWriter } from '../log/log-writer.js'
 import type { NeedlessRelaunch, Staging, Verdict, WorkingCopy } from '../model/staging.js'
 import type { LaunchSecrets } from '../secrets/secrets.js'
 import { whyEnded } from './failures.js'
@@ -8,8 +7,10 @@ import { FirstCause } from './first-cause.js'
 import { LaunchConclusion } from './launch-conclusion.js'
 import { LaunchContainer } from './launch-container.js'
 import type { LaunchParts, LaunchRequest } from './launch-parts.js'
-import { assertOpen, goesOn, type Earlier, type LaunchCause } from './launch-cause.js'
-import type { Conclusion, LaunchOutcome } from './launch-outcome.js'
+import { assertOpen, endOf, goesOn, type Earlier, type LaunchCause } from './launch-cause.js'
+import type { Conclusion, LaunchEnd, LaunchOutcome } from './launch-outcome.js'
+import { LogInTurn } from './log-in-turn.js'
+import { launching } from './log-lines.js'
 import { needlessRelaunch } from './needless-relaunch.js'
 import { currentStager, planLaunch, stagerFqn, type LaunchPlan } from './plan.js'
 import { withSecrets } from './plan-with-secrets.js'
@@ -17,9 +18,6 @@ import { recordVerdict, type RecordedVerdict } from './record-verdict.js'
 import { StagerOutput } from './stager-output.js'
 import type { StagingUploads } from './staging-uploads.js'
 import { launchEnded, WorkingCopyHandler, type OwningLaunch } from './working-copy-handler.js'
-
-/** How long a stager may continue after its verdict before it is stopped, in milliseconds: time for its last output. */
-const GRACE_AFTER_VERDICT_MS = 5_000
 
 const STOPPED = { kind: 'stopped' } as const
 
@@ -40,9 +38,9 @@ export class Launch implements OwningLaunch {
   readonly uploads: StagingUploads
   readonly #parts: LaunchParts
   readonly #staging: Staging
-  readonly #log: LogWriter
+  readonly #log: LogInTurn
   readonly #stop: AbortSignal
-  readonly #before: Promise<void> | undefined
+  readonly #before: LaunchEnd | undefined
   readonly #stager: string
   readonly #secrets: LaunchSecrets
   readonly #handler: WorkingCopyHandler
@@ -58,7 +56,7 @@ export class Launch implements OwningLaunch {
   constructor(parts: LaunchParts, { staging, before, log, stop, uploads }: LaunchRequest, secrets: LaunchSecrets) {
     this.#parts = parts
     this.#staging = staging
-    this.#log = log
+    this.#log = new LogInTurn(log, before?.over ?? Promise.resolve())
     this.#stop = stop
     this.#before = before
     this.uploads = uploads
@@ -66,8 +64,8 @@ export class Launch implements OwningLaunch {
     this.#secrets = secrets
     this.#handler = new WorkingCopyHandler(this, staging, parts.workingCopy, secrets.mask)
     this.#container = new LaunchContainer(parts, staging, this.#handler)
-    this.#output = new StagerOutput(log, secrets.mask)
-    this.#conclusion = new LaunchConclusion(parts, { owner: this, staging, log, output: this.#output })
+    this.#output = new StagerOutput(this.#log, secrets.mask)
+    this.#conclusion = new LaunchConclusion(parts, { owner: this, staging, log: this.#log, output: this.#output })
   }
 
   get uuid(): string {
@@ -87,7 +85,7 @@ export class Launch implements OwningLaunch {
         ({ prepare, start }) => [...prepare.root, ...start.stagerfs].map(({ sha256 }) => sha256),
       )
     } catch (error) {
-      await this.#before
+      await this.#log.turn
       return { ...(await this.#conclusion.neverPlanned(error)), released: Promise.resolve() }
     }
     this.#plan = plan
@@ -96,14 +94,14 @@ export class Launch implements OwningLaunch {
     await this.#container.takeOver(plan, this.#stop)
     let outcome: LaunchOutcome | undefined
     try {
-      await this.#before
-      if (this.#stop.aborted) return { ...STOPPED, released: this.#container.release() }
+      await this.#before?.finished
+      if (this.#stop.aborted) {
+        const released = this.#container.release()
+        await this.#log.turn
+        return { ...STOPPED, released }
+      }
       this.#container.begin()
-      await this.#log.message(`Launching instance of stager '${currentStager(staging).name}'...`)
-      if (plan.withheld.length > 0)
-        await this.#log.message(
-          `Not given to the stager, because other programs would be steered by it: ${plan.withheld.join(', ')}.`,
-        )
+      this.#log.begin(...launching(currentStager(staging), plan.withheld))
       const { uuid, step } = staging
       await ledger.beginLaunch(uuid, { uuid: this.uuid, stagerFqn: this.#stager, step, given: plan.given })
       outcome = await this.#execute(plan)
@@ -113,7 +111,7 @@ export class Launch implements OwningLaunch {
       await this.#container.release()
       throw error
     } finally {
-      if (!outcome?.over) await this.#giveUpBlobs()
+      if (!outcome?.end) await this.#giveUpBlobs()
     }
   }
 
@@ -155,6 +153,8 @@ export class Launch implements OwningLaunch {
   }
 
   async #record(running: RunningContainer, verdict: Verdict, work: WorkingCopy): Promise<RecordedVerdict | Earlier> {
+    // Where the log of the last launch cannot be written, the staging fails.
+    await this.#log.turn
     const earlier =
       (await running.causeSoFar()) ?? (verdict === 'failed' ? await this.#conclusion.engineLoss() : undefined)
     if (earlier) return { earlier }
@@ -191,14 +191,17 @@ export class Launch implements OwningLaunch {
       running = await this.#running
     } catch (error) {
       const released = this.#container.release()
+      await this.#log.turn
       const conclusion = this.#stop.aborted ? STOPPED : await this.#conclusion.neverRan(error)
       return { ...conclusion, released }
     }
     try {
+      // A log that cannot be written ends the launch.
+      await this.#log.turn
       const cause = await this.#firstCause(running)
-      const ended = this.#endOf(running, cause)
+      const ended = endOf(running, cause, this.#parts.graceAfterVerdictMs)
       const next = await goesOn(cause)
-      if (next) return { kind: 'settled', staging: next, over: this.#over(running), released: this.#endLater(ended) }
+      if (next) return { kind: 'settled', staging: next, end: this.#end(running), released: this.#endLater(ended) }
       const ending = await ended
       // What a program that was killed has left may be cut short.
       const cache = cause.kind === 'verdict' && ending.kind === 'exited' ? 'keep' : 'drop'
@@ -217,17 +220,18 @@ export class Launch implements OwningLaunch {
   }
 
   /** The next launch need not wait until the Engine has noticed the end of this one. */
-  #over(running: RunningContainer): Promise<void> {
+  #end(running: RunningContainer): LaunchEnd {
+    const finished = running.finished()
     const end = async () => {
-      await running.finished
+      await Promise.all([finished, running.printed])
       // A refusal that comes late gets no line among those of the next launch.
       this.#handler.close()
       await this.#output.end()
     }
     const over = end().finally(() => this.#giveUpBlobs())
-    // Who waits for it may have something else to wait for first.
+    // Who waits for it has something else to wait for first.
     over.catch(() => undefined)
-    return over
+    return { finished, over }
   }
 
   /** Never rejects. */
@@ -273,21 +277,6 @@ export class Launch implements OwningLaunch {
     const cause = await this.#cause.decided
     this.#stop.removeEventListener('abort', stopped)
     return cause
-  }
-
-  /** After a verdict the stager has a grace period to end by itself; then it is stopped. */
-  async #endOf(running: RunningContainer, cause: LaunchCause): Promise<Ending> {
-    if (cause.kind === 'stopped') running.stop()
-    if (cause.kind === 'data-limit') running.halt()
-    if (cause.kind !== 'verdict') return await running.ended
-    const { graceAfterVerdictMs = GRACE_AFTER_VERDICT_MS } = this.#parts
-    // Until then nothing but an earlier cause may end it.
-    const recorded = await Promise.race([running.ended, cause.recorded.catch(() => undefined)])
-    const hasFailed = recorded !== undefined && 'staging' in recorded && recorded.staging.state === 'failed'
-    const timer = setTimeout(() => (hasFailed ? running.halt() : running.stop()), graceAfterVerdictMs)
-    const ending = await running.ended
-    clearTimeout(timer)
-    return ending
   }
 
   async #conclude(cause: LaunchCause, ending: Ending): Promise<Conclusion> {

@@ -1,4 +1,4 @@
-import type { Staging } from '../model/staging.js'
+import type { StagerSnapshot, Staging } from '../model/staging.js'
 
 // Lines of the log of a staging that is answered from an earlier result, in part, or not.
 
@@ -6,6 +6,13 @@ export const COMPLETE = 'Staging is complete.'
 
 export function beginning({ pipelineFqn, stagers }: Staging): string {
   return `Beginning staging with '${pipelineFqn}' pipeline, ${stagers.length} stager(s) defined.`
+}
+
+/** @param withheld variables of the package that the stager does not get */
+export function launching({ name }: Pick<StagerSnapshot, 'name'>, withheld: readonly string[]): string[] {
+  const line = `Launching instance of stager '${name}'...`
+  if (withheld.length === 0) return [line]
+  return [line, `Not given to the stager, because other programs would be steered by it: ${withheld.join(', ')}.`]
 }
 
 export function reuseOf({ reused }: Pick<Staging, 'reused'>): string {

@@ -13,14 +13,14 @@ const LINES_PER_TURN = 2_000
 
 /** Writes the output of a stager to the log, without its secrets, and keeps the last lines for the explanation of a failure. */
 export class StagerOutput {
-  readonly #log: LogWriter
+  readonly #log: Pick<LogWriter, 'append'>
   readonly #splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() }
   readonly #masked: Readonly<Record<'stdout' | 'stderr', MaskedStream>> | undefined
   readonly #tail = new OutputTail()
   /** Since other work of the process got its turn. */
   #lines = 0
 
-  constructor(log: LogWriter, mask?: Mask) {
+  constructor(log: Pick<LogWriter, 'append'>, mask?: Mask) {
     this.#log = log
     this.#masked = mask && { stdout: mask.stream(), stderr: mask.stream() }
   }

@@ -4,7 +4,7 @@ import { messageOf, Refused } from '../../base/errors.js'
 import { explainFailure } from './explain-failure.js'
 import { failureOfError, failureOfInterruptions } from './failures.js'
 import type { LaunchRunner } from './launch-runner.js'
-import type { LaunchOutcome } from './launch-outcome.js'
+import type { LaunchEnd, LaunchOutcome } from './launch-outcome.js'
 import { isDatabaseAway } from '../store/database-away.js'
 import { isLeaseLost } from '../store/lease-lost.js'
 import type { NodeLedger } from '../store/node-ledger.js'
@@ -129,18 +129,18 @@ export class StagingRunner {
     const ended = AbortSignal.any([cancelled, stop])
     const isCancelled = () => cancelled.aborted
     let staging = admitted.cancelRequested ? admitted : await this.#firstStep(admitted, log, ended)
-    let before: Promise<void> | undefined
+    let before: LaunchEnd | undefined
     try {
       while (staging.state === 'running') {
         if (staging.cancelRequested || isCancelled()) {
-          await before
+          await before?.over
           await ledger.cancel(staging.uuid)
           await log.message('Staging was cancelled.')
           return
         }
         const outcome = await launches.run({ ledger, staging, before, log, stop: ended, uploads })
         released.push(outcome.released)
-        before = outcome.over
+        before = outcome.end
         if (outcome.kind === 'stopped' && !isCancelled()) {
           await log.message(this.#parts.whyStopped())
           return
@@ -149,7 +149,7 @@ export class StagingRunner {
       }
     } finally {
       // What follows is the end of the log.
-      await before?.catch(() => undefined)
+      await before?.over.catch(() => undefined)
     }
     if (staging.state === 'succeeded') await log.message(COMPLETE)
   }

@@ -11,13 +11,11 @@ import { makeFileLayer, makeShimLayer, shimFiles } from '../engine/shim-layer.js
 import type { StagerCaches } from '../caches/stager-caches.js'
 import { Examiner } from './examiner.js'
 import { examineFirewall } from './firewall-findings.js'
+import type { ImageHooks, ImagePlan, OpenImage } from '../image.js'
 import type {
   Cached,
   Finding,
-  ImageHooks,
-  ImagePlan,
   Isolation,
-  OpenImage,
   PreparedContainer,
   PrepareHooks,
   StagerCache,
@@ -70,6 +68,7 @@ export class DockerIsolation implements Isolation, LayerVerification {
   readonly #images: RootImages
   readonly #caches: StagerCaches
   readonly #imageReader: ImageReader
+  readonly #networks: Networks
   readonly #launcher: Launcher
   readonly #sweeper: Sweeper
   readonly #examiner: Examiner
@@ -93,8 +92,15 @@ export class DockerIsolation implements Isolation, LayerVerification {
     const bridges = new Bridges(engine, owner, pool, () => networkMtu(options.networkMtu ?? 'uplink'))
     const networks = new Networks({ owner, bridges, guard })
     const strayBridges = new StrayBridges({ engine, owner, bridges })
+    this.#networks = networks
     this.#sweeper = new Sweeper({ engine, owner, stateDirectory, firewall: guard, networks, strayBridges, caches })
-    this.#examiner = new Examiner(engine, this.#settings, stateDirectory, options.compressor)
+    this.#examiner = new Examiner({
+      engine,
+      settings: this.#settings,
+      networks,
+      stateDirectory,
+      compressor: options.compressor,
+    })
     this.#launcher = new Launcher({
       engine,
       owner,
@@ -164,6 +170,10 @@ export class DockerIsolation implements Isolation, LayerVerification {
       case 'image':
         return await this.#images.discard(id)
     }
+  }
+
+  keptNetworks(): number {
+    return this.#networks.kept
   }
 
   async examine(): Promise<readonly Finding[]> {

@@ -6,6 +6,7 @@ import { assertHoldsOverlays } from '../host/overlay-probe.js'
 import type { Finding } from '../isolation.js'
 import { chooseCompressor, FASTEST } from '../archive/compressor.js'
 import type { CompressorChoice } from '../compressor-choice.js'
+import { MAX_KEPT, type Networks } from '../network/networks.js'
 import { bad, good, slow } from './finding.js'
 import { examineFirewall } from './firewall-findings.js'
 import { examinePrograms } from './program-findings.js'
@@ -13,14 +14,17 @@ import { examinePrograms } from './program-findings.js'
 /** Packages of operating systems have files of this user and group. */
 const NOBODY = 65_534
 
+export interface ExaminerParts {
+  readonly engine: Docker
+  readonly settings: EngineSettings
+  readonly networks: Pick<Networks, 'kept'>
+  readonly stateDirectory: string
+  readonly compressor: CompressorChoice | undefined
+}
+
 /** The checks of `node doctor`. They are independent: a failed check does not stop the others. */
 export class Examiner {
-  constructor(
-    private readonly engine: Docker,
-    private readonly settings: EngineSettings,
-    private readonly stateDirectory: string,
-    private readonly choice: CompressorChoice = FASTEST,
-  ) {}
+  constructor(private readonly parts: ExaminerParts) {}
 
   async examine(): Promise<readonly Finding[]> {
     const findings = await Promise.all([
@@ -28,14 +32,14 @@ export class Examiner {
       this.#owners(),
       examineFirewall(),
       examinePrograms(),
-      compressor(this.choice),
+      compressor(this.parts.compressor ?? FASTEST),
       this.#overlays(),
     ])
-    return findings.flat()
+    return [...findings.flat(), networks(this.parts.networks.kept)]
   }
 
   async #engine(): Promise<Finding[]> {
-    const info = (await askEngine('report its settings', this.engine.info())) as EngineInfo
+    const info = (await askEngine('report its settings', this.parts.engine.info())) as EngineInfo
     const overlay = ['overlay2', 'overlayfs'].includes(info.Driver)
     return [
       good('Docker Engine', `version ${info.ServerVersion} answers`),
@@ -63,9 +67,10 @@ export class Examiner {
   }
 
   async #overlays(): Promise<Finding[]> {
+    const { stateDirectory } = this.parts
     try {
-      await assertHoldsOverlays(this.stateDirectory)
-      return [good('overlays', `${this.stateDirectory} is on a filesystem that overlays can use`)]
+      await assertHoldsOverlays(stateDirectory)
+      return [good('overlays', `${stateDirectory} is on a filesystem that overlays can use`)]
     } catch (error) {
       return [bad('overlays', messageOf(error))]
     }
@@ -75,8 +80,9 @@ export class Examiner {
   async #owners(): Promise<Finding[]> {
     const subject = 'user namespace'
     try {
-      this.settings.forget()
-      const owners = await this.settings.owners()
+      const { settings } = this.parts
+      settings.forget()
+      const owners = await settings.owners()
       if (!owners) return [good(subject, 'containers have the ids of the host')]
       const { uids, gids } = owners
       const mapped = `the Engine maps owners (userns-remap): user 0 of containers is ${uids.outside(0)} on the host, and packages can have the user ids ${uids.insideInWords}`
@@ -113,6 +119,11 @@ function systemCalls(options: readonly string[]): Finding {
     )
   const both = names.has('name=apparmor') ? ', and AppArmor confines containers' : ''
   return good('system calls', `seccomp filters them${both}`)
+}
+
+/** `docker network ls` shows them, and nothing is in them. */
+function networks(kept: number): Finding {
+  return good('networks', `${kept} of at most ${MAX_KEPT} are kept for the next launches, with no container in them`)
 }
 
 async function compressor(choice: CompressorChoice): Promise<Finding[]> {

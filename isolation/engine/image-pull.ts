@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type Docker from 'dockerode'
 import { BadInput, NotFound, Refused, Unavailable } from '../../base/errors.js'
 import { quote } from '../../base/fqn.js'
-import type { ImageHooks } from '../isolation.js'
+import type { ImageHooks } from '../image.js'
 import { askEngineAtLength, engineError, EngineRefusal, isStatus } from './engine-errors.js'
 
 /** In milliseconds. The Engine retries a registry that does not answer several times before it gives up. */

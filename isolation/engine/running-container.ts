@@ -43,7 +43,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
  */
 export class RunningContainer implements RunningContainerPort {
   readonly ended: Promise<Ending>
-  readonly finished: Promise<void>
+  readonly printed: Promise<void>
   readonly publishedPorts: readonly number[]
   readonly #parts: RunningParts
   #cause: ForcedEnding | undefined
@@ -67,7 +67,8 @@ export class RunningContainer implements RunningContainerPort {
     this.#output = this.#pump()
     this.#waiting = parts.container.wait(this.#released.signal)
     this.ended = this.#run()
-    this.finished = Promise.race([this.ended.then(() => undefined), this.#finish()])
+    const never = new Promise<never>(() => undefined)
+    this.printed = Promise.race<unknown>([this.ended, this.#output.catch(() => never)]).then(() => undefined)
   }
 
   async input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
@@ -78,6 +79,13 @@ export class RunningContainer implements RunningContainerPort {
       // Also when the client is lost: nobody else can send the rest, for which the program would wait.
       attached.end()
     }
+  }
+
+  async finished(): Promise<void> {
+    const { init, marks } = this.#parts
+    // Its first process goes on after the program.
+    if (marks) await this.ended
+    else await untilEnded(init, this.#over.signal).catch(() => this.ended)
   }
 
   stop(): void {
@@ -187,14 +195,6 @@ export class RunningContainer implements RunningContainerPort {
       this.#isOver = true
       this.#over.abort()
     }
-  }
-
-  /** Never, if its first process goes on after the program, or the output is lost. */
-  async #finish(): Promise<void> {
-    const { init, marks } = this.#parts
-    const never = new Promise<void>(() => undefined)
-    if (marks || !(await this.#output.then(() => true).catch(() => false))) await never
-    await untilEnded(init, this.#over.signal)
   }
 
   async #pump(): Promise<void> {

@@ -10,8 +10,9 @@ export interface HostProcess {
 
 const INTERVAL_MS = 1_000
 
-/** The first pause while a process is seen to end, in milliseconds. It closes its files a moment before. */
-const FIRST_LOOK_MS = 1
+/** The shortest pause while a process is expected to end, in milliseconds, and the share of the time so far that is the next one. */
+const SHORTEST_PAUSE_MS = 1
+const PAUSE_SHARE = 1 / 8
 
 /** How long a busy Engine may take to notice the end of a container. */
 const NOTICE_MS = 15_000
@@ -52,8 +53,11 @@ export async function unnoticedEnd(
  * @param signal ends the wait, which then resolves, too
  */
 export async function untilEnded(init: HostProcess, signal: AbortSignal): Promise<void> {
-  for (let pause = FIRST_LOOK_MS; !signal.aborted && !init.hasEnded(); pause = Math.min(2 * pause, INTERVAL_MS))
+  const since = performance.now()
+  while (!signal.aborted && !init.hasEnded()) {
+    const pause = Math.max(SHORTEST_PAUSE_MS, (performance.now() - since) * PAUSE_SHARE)
     await delay(pause, undefined, { signal, ref: false }).catch(() => undefined)
+  }
 }
 
 /** Also when its id is used again, which the time of its start tells. */

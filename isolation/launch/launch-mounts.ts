@@ -47,21 +47,12 @@ export class LaunchMounts {
     await Promise.all([this.stagerfs?.share(signal), this.cache?.share(signal)])
   }
 
-  /**
-   * Later calls wait for the first.
-   *
-   * @param inside mounts what belongs below /stagerfs, in a container that is there already
-   */
-  async mount({ stagerfs, cache }: MountPlan, signal: AbortSignal, inside?: () => Promise<void>): Promise<void> {
+  /** Later calls wait for the first. */
+  async mount({ stagerfs, cache }: MountPlan, signal: AbortSignal): Promise<void> {
     this.#mounting ??= settleAll([
-      stagerfs && this.stagerfs?.mount(stagerfs, this.#step, signal).then(inside),
+      stagerfs && this.stagerfs?.mount(stagerfs, this.#step, signal),
       cache && this.cache?.mount(cache, this.#step, signal),
     ])
     await this.#mounting
-  }
-
-  /** The undo would miss what is being mounted. Never rejects. */
-  async settled(): Promise<void> {
-    await this.#mounting?.catch(() => undefined)
   }
 }

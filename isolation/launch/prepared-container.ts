@@ -16,13 +16,13 @@ import { WaitingUseGauge } from '../engine/waiting-use.js'
 import { watchedContainer, type Surroundings } from '../engine/watched-container.js'
 import { launchName } from '../host/ownership.js'
 import type { CacheFate, PreparedContainer, ReleaseReport, StartHooks, WaitingUse } from '../isolation.js'
-import type { ContainerPlan, PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
+import type { ContainerPlan, MountAheadPlan, PreparePlan, ProxyAddress, StartPlan } from '../launch-plan.js'
 import type { LeasedNetwork } from '../network/networks.js'
 import type { Layer } from '../layers/layer.js'
 import type { AfterContainer } from './after-container.js'
 import type { CacheMountParts } from './cache-mount.js'
 import { FilledTemplates } from './filled-templates.js'
-import { LaunchMounts, type MountPlan } from './launch-mounts.js'
+import { LaunchMounts } from './launch-mounts.js'
 import type { StagerfsParts } from './stagerfs.js'
 import type { Step } from './step.js'
 
@@ -68,6 +68,14 @@ interface Bound {
   readonly files: readonly BoundFile[]
 }
 
+type Watched = Awaited<ReturnType<typeof watchedContainer>>
+
+/** What is there of a container before its program starts. */
+interface Ready {
+  readonly watched: Watched
+  readonly obstacle: Awaited<ReturnType<Watched['obstacle']>>
+}
+
 /** A container whose init waits for its start lines. */
 interface Waiting extends StartedContainer {
   readonly container: Container
@@ -84,8 +92,9 @@ export class PreparedDockerContainer implements PreparedContainer {
   readonly #lost = new AbortController()
   /** Aborted at the end of the connections to the Engine. */
   readonly #connections = new AbortController()
-  #hooks: Pick<StartHooks, 'repaired'> = {}
+  #hooks: Partial<StartHooks> = {}
   #ahead: Waiting | undefined
+  #ready: Promise<Ready> | undefined
   #use: WaitingUseGauge | undefined
   /** Or no launch may have it any more. */
   #isGone = false
@@ -126,41 +135,21 @@ export class PreparedDockerContainer implements PreparedContainer {
     return use
   }
 
-  async mountAhead(plan: MountPlan, signal: AbortSignal): Promise<void> {
-    if (this.#ahead) await this.#mountInto(this.#ahead, plan, signal).catch(() => undefined)
+  async mountAhead(plan: MountAheadPlan, signal: AbortSignal): Promise<void> {
+    if (this.#ahead) await this.#makeReady(this.#ahead, plan, signal).catch(() => undefined)
   }
 
   async start(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<RunningContainer> {
     const { engine } = this.#parts
-    const { plan: prepared, owners } = this.#prepared
+    const { publish } = this.#prepared.plan
     this.#hooks = hooks
     const ahead = this.#ahead
-    const bound =
-      ahead?.bound ??
-      (await this.#bind({ stagerfs: plan.stagerfs !== undefined, cache: plan.cache !== undefined }, signal, hooks))
-    const { mounts, filled } = bound
-    const [created] = await settleAll([
-      ahead?.container ?? this.#create(plan, bound, signal),
-      ahead ? this.#mountInto(ahead, plan, signal) : mounts.mount(plan, signal),
+    const waiting = ahead ?? (await this.#startNow(plan, hooks, signal))
+    const { attached, ports } = waiting
+    const [{ watched, obstacle }] = await settleAll([
+      this.#makeReady(waiting, plan, signal),
+      this.#giveSecrets(waiting, plan, signal),
     ])
-    signal.throwIfAborted()
-
-    const { container, attached, pid, ports } = ahead ?? (await this.#startInit(created, bound, plan, signal))
-    const { watched, obstacle } = await this.#inside(container, signal, async () => {
-      const written = [...mounts.written, ...(filled ? [filled.directory] : [])]
-      const watch = async () => {
-        const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
-        return { watched, obstacle: await watched.obstacle({ ...plan, user: prepared.user }) }
-      }
-      container.assertContains(pid)
-      const { secrets } = plan
-      const [found] = await settleAll([
-        watch(),
-        ahead ? undefined : mounts.stagerfs?.mountKernelFilesystems(pid, signal),
-        secrets && secrets.size > 0 ? giveSecrets(pid, secrets, signal) : undefined,
-      ])
-      return found
-    })
     const lost = this.#lost.signal
     signal.throwIfAborted()
     lost.throwIfAborted()
@@ -168,9 +157,7 @@ export class PreparedDockerContainer implements PreparedContainer {
     const variables = ahead ? plan.environment : {}
     const alone = plan.endsItself === true
     attached.write(startLines({ mark: marks?.mark, input: plan.input === true, alone, variables }))
-    const publishedPorts = prepared.publish.map(({ containerPort }) =>
-      Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort),
-    )
+    const publishedPorts = publish.map(({ containerPort }) => Number(ports[`${containerPort}/tcp`]?.[0]?.HostPort))
     const { limits, workingDirectory } = plan
     const confirm = () => confirmEngine(engine)
     const running = {
@@ -190,28 +177,55 @@ export class PreparedDockerContainer implements PreparedContainer {
   async #release(cache: CacheFate | Promise<CacheFate>): Promise<ReleaseReport> {
     const { step, undo } = this.#prepared
     if ((await cache) === 'drop') this.#mounts?.cache?.drop()
-    await this.#mounts?.settled()
+    // The undo would miss what is being mounted.
+    await this.#ready?.catch(() => undefined)
     return await step('undo', async () => ({ failures: await (this.#running?.release(undo) ?? undo.run()) }))
   }
 
-  async #mountInto({ container, pid, bound }: Waiting, plan: MountPlan, signal: AbortSignal): Promise<void> {
-    const inside = async () => {
-      container.assertContains(pid)
-      await bound.mounts.stagerfs?.mountKernelFilesystems(pid, signal)
+  /** One whose init has been started for this launch. */
+  async #startNow(plan: StartPlan, hooks: StartHooks, signal: AbortSignal): Promise<Waiting> {
+    const wanted = { stagerfs: plan.stagerfs !== undefined, cache: plan.cache !== undefined }
+    const bound = await this.#bind(wanted, signal, hooks)
+    const [created] = await settleAll([this.#create(plan, bound, signal), bound.mounts.mount(plan, signal)])
+    return await this.#startInit(created, bound, plan, signal)
+  }
+
+  /** Has all mounted, and finds out where the files and the control group are. Later calls wait for the first. */
+  #makeReady(waiting: Waiting, plan: MountAheadPlan, signal: AbortSignal): Promise<Ready> {
+    const { plan: prepared, owners, step } = this.#prepared
+    const { container, pid, bound } = waiting
+    const { mounts, filled } = bound
+    const look = async () => {
+      const written = [...mounts.written, ...(filled ? [filled.directory] : [])]
+      const hooks = { onFreeze: () => this.#hooks.onFreeze?.(), onThaw: () => this.#hooks.onThaw?.() }
+      const watched = await watchedContainer(this.#parts, container, pid, written, hooks, owners)
+      return { watched, obstacle: await watched.obstacle({ ...plan, user: prepared.user }) }
     }
-    await bound.mounts.mount(plan, signal, () => this.#inside(container, signal, inside))
+    const ready = async () => {
+      await mounts.mount(plan, signal)
+      const mountInside = () => mounts.stagerfs?.mountKernelFilesystems(pid, signal)
+      const inside = step('mounts', () => this.#inside(waiting, signal, mountInside))
+      // While the programs work that mount.
+      const [found] = await settleAll([this.#inside(waiting, signal, look), inside])
+      return found
+    }
+    return (this.#ready ??= ready())
+  }
+
+  async #giveSecrets(waiting: Waiting, { secrets }: StartPlan, signal: AbortSignal): Promise<void> {
+    if (secrets && secrets.size > 0)
+      await this.#inside(waiting, signal, () => giveSecrets(waiting.pid, secrets, signal))
   }
 
   /** What its first process has to be there for. */
-  async #inside<T>(container: Container, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    return await this.#prepared.step('mounts', async () => {
-      try {
-        return await work()
-      } catch (error) {
-        if (!signal.aborted) await container.assertRuns()
-        throw error
-      }
-    })
+  async #inside<T>({ container, pid }: Waiting, signal: AbortSignal, work: () => T): Promise<Awaited<T>> {
+    try {
+      container.assertContains(pid)
+      return await work()
+    } catch (error) {
+      if (!signal.aborted) await container.assertRuns()
+      throw error
+    }
   }
 
   /** Makes what the Engine binds into the container: it checks the sources when it creates one. Registers the whole undo. */

@@ -132,6 +132,11 @@ export class Networks {
     return this.#users.get(network)
   }
 
+  /** How many are kept for launches to come. */
+  get kept(): number {
+    return this.#kept.size
+  }
+
   /** Whether it is kept for launches to come, or is being removed. */
   keeps(network: string): boolean {
     return this.#leaving.has(network) || [...this.#kept].some((kept) => kept.network.id === network)

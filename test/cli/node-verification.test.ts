@@ -46,6 +46,12 @@ describe('node status says of stored data', () => {
   })
 })
 
+test('node status shows the networks that are kept for launches', async () => {
+  const { api, run } = harness()
+  api.on('GET /v1/node', () => ({ ...found({}), kept_networks: 3 }))
+  expect((await run('node', 'status')).io.out).toContain('\nNetworks kept for the next launches: 3\n')
+})
+
 test('package show says when the data was verified, and whether it is damaged', async () => {
   const { api, run } = harness()
   const shown = (damaged: boolean): Package => ({

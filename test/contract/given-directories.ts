@@ -51,7 +51,7 @@ export function describeGivenDirectories(
       const plan = { ...planOf(opened(), put('one')), cache }
       const { running, release } = await launch(opened().isolation, plan, new Recorder())
       releaseLater({ release })
-      await running.finished
+      await running.finished()
       const released = release(running.ended.then(() => delay(100, 'keep' as const)))
       expect(await outputOf(cache, show)).toBe('one\n')
       expect(await released).toEqual({ failures: [] })

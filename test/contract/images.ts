@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { OpenImage } from '../../isolation/isolation.js'
+import type { OpenImage } from '../../isolation/image.js'
 import { filesOf, type IsolationUnderTest } from './isolation-under-test.js'
 
 /** The part of the contract of isolation/isolation.ts about images that are read. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Deferred } from '../../base/deferred.js'
 import type { PreparedContainer, PrepareHooks } from '../../isolation/isolation.js'
 import type { LayerContent, Limits } from '../../isolation/launch-plan.js'
 import { describeCreatedAhead } from './created-ahead.js'
@@ -42,18 +43,28 @@ export function describeIsolation(name: string, make: () => Promise<IsolationUnd
       return launched
     }
 
-    it('streams all output and reports the exit code', async () => {
+    it('streams all output, also after the end of its processes, and reports the exit code', async () => {
       const recorder = new Recorder()
+      const read = new Deferred<void>()
+      const take = recorder.output.bind(recorder)
+      recorder.output = async (...output) => {
+        await read.promise
+        await take(...output)
+      }
       const program: Program = {
         shell: 'echo one; echo two >&2; exit 7',
-        fake: async ({ print, exit }) => {
-          await print('one')
-          exit(7)
+        fake: ({ print, exit }) => {
+          void print('one')
+          return Promise.resolve().then(() => exit(7))
         },
       }
       const { running } = await launchOf(program, recorder)
-      expect(await running.ended).toEqual({ kind: 'exited', exitCode: 7 })
+      await running.finished()
+      expect(recorder.stdout).toBe('')
+      read.resolve()
+      await running.printed
       expect(recorder.stdout).toBe('one\n')
+      expect(await running.ended).toEqual({ kind: 'exited', exitCode: 7 })
     })
 
     it('delivers all output, and waits for its consumer, before it ends', async () => {

@@ -5,16 +5,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { Deferred } from '../../base/deferred.js'
 import { BadInput, Fault, NotFound } from '../../base/errors.js'
 import { placed } from '../../base/mistake-at.js'
+import type { ImageConfig, ImageHooks, ImagePlan, OpenImage } from '../../isolation/image.js'
 import type {
   Cached,
   Ending,
   Finding,
   ForcedEnding,
-  ImageConfig,
-  ImageHooks,
-  ImagePlan,
   Isolation,
-  OpenImage,
   PreparedContainer,
   PrepareHooks,
   ReleaseReport,
@@ -108,10 +105,14 @@ export class FakeIsolation implements Isolation, LayerVerification {
   readonly waiting = new Set<string>()
   /** Those of `waiting` in which all is mounted that their launch needs. */
   readonly mounted = new Set<string>()
+  /** How many it says that it keeps. */
+  networks = 0
   /** What each that waits uses. */
   waitingUse: WaitingUse = { memoryBytes: 1 << 20, processes: 1, processorMs: 10, diskBytes: 0 }
   /** Resolves when the end of containers is noticed, which have ended already. */
   noticed: Promise<void> = Promise.resolve()
+  /** Resolves when output is passed on. */
+  arrives: Promise<void> = Promise.resolve()
   readonly #running = new Set<FakeRunning>()
   /** By cache: the launch that is about to keep or drop what it has written. */
   readonly #keeping = new Map<string, Promise<void>>()
@@ -273,6 +274,10 @@ export class FakeIsolation implements Isolation, LayerVerification {
     return { removed: removed.map((id) => `launch ${id}`), failures: [] }
   }
 
+  keptNetworks(): number {
+    return this.networks
+  }
+
   examine(): Promise<readonly Finding[]> {
     return Promise.resolve([])
   }
@@ -319,7 +324,7 @@ function cacheIdOf({ cache }: Pick<StartPlan, 'cache'>): string | undefined {
 class FakeRunning implements RunningContainer {
   readonly publishedPorts: readonly number[]
   readonly ended: Promise<Ending>
-  readonly finished: Promise<void>
+  readonly printed: Promise<void>
   readonly cacheId: string | undefined
   /** A copy: no other launch sees the changes. */
   readonly cache: Map<string, string>
@@ -331,7 +336,8 @@ class FakeRunning implements RunningContainer {
   /** Settles when everything that was printed so far has been taken, piece after piece. */
   #printed: Promise<void> = Promise.resolve()
   #resolveEnded!: (ending: Ending) => void
-  #resolveFinished!: () => void
+  #resolvePrinted!: () => void
+  readonly #processesGone = new Deferred<void>()
   #hasEnded = false
   #isHalted = false
   /** Why it is being ended. */
@@ -345,7 +351,7 @@ class FakeRunning implements RunningContainer {
     plan: PreparePlan & StartPlan,
     hooks: StartHooks,
     private readonly filled: ReadonlyMap<string, string>,
-    private readonly isolation: Pick<FakeIsolation, 'down' | 'stagerCacheFiles' | 'noticed'>,
+    private readonly isolation: Pick<FakeIsolation, 'down' | 'stagerCacheFiles' | 'noticed' | 'arrives'>,
   ) {
     this.#isDown = () => isolation.down
     this.cacheId = cacheIdOf(plan)
@@ -354,7 +360,7 @@ class FakeRunning implements RunningContainer {
     this.#plan = plan
     this.#hooks = hooks
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve))
-    this.finished = new Promise((resolve) => (this.#resolveFinished = resolve))
+    this.printed = new Promise((resolve) => (this.#resolvePrinted = resolve))
   }
 
   begin(program: FakeStager): void {
@@ -376,9 +382,10 @@ class FakeRunning implements RunningContainer {
     if (this.#hasEnded) return
     if (ending.kind !== 'exited' && ending.kind !== 'not-runnable') this.#setCause(ending)
     this.#hasEnded = true
+    this.#processesGone.resolve()
     this.#stop.abort()
     const tell = () => {
-      this.#resolveFinished()
+      this.#resolvePrinted()
       void this.isolation.noticed.then(() => this.#resolveEnded(this.#cause ?? ending))
     }
     void this.#printed.then(tell, tell)
@@ -405,6 +412,12 @@ class FakeRunning implements RunningContainer {
 
   async input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const chunk of chunks) if (chunk.length > 0) await this.#print(`input: ${Buffer.from(chunk).toString()}`)
+  }
+
+  async finished(): Promise<void> {
+    // It goes on after its program.
+    if (this.#plan.keepable === true) await this.ended
+    else await this.#processesGone.promise
   }
 
   stop(): void {
@@ -463,7 +476,9 @@ class FakeRunning implements RunningContainer {
   /** What has ended prints nothing. */
   #print(line: string): Promise<void> {
     if (!this.#hasEnded)
-      this.#printed = this.#printed.then(() => this.#hooks.output('stdout', Buffer.from(`${line}\n`)))
+      this.#printed = Promise.all([this.#printed, this.isolation.arrives]).then(() =>
+        this.#hooks.output('stdout', Buffer.from(`${line}\n`)),
+      )
     return this.#printed
   }
 

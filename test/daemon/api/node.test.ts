@@ -17,6 +17,7 @@ describe('the node over the API', () => {
     stagings: { queued: 0, running: 0, limit: 2 },
     draining: false,
     prepared: 0,
+    kept_networks: 3,
     stager_caches: { count: 0, bytes: 0 },
     kept: [],
     uptime_seconds: 1,

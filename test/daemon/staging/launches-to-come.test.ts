@@ -1,7 +1,8 @@
+import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Deferred } from '../../../base/deferred.js'
 import { StagerOutput } from '../../../daemon/staging/stager-output.js'
-import type { FakeStager } from '../../support/fake-isolation.js'
+import type { FakeContext, FakeStager } from '../../support/fake-isolation.js'
 import { StagingHarness, call } from '../../support/staging-harness.js'
 
 let harness: StagingHarness
@@ -58,7 +59,7 @@ describe('the next stager', () => {
     await expect.poll(exitCodes).toEqual([0, 0])
   })
 
-  it('does not begin before the last one has ended, and its output is in the log', async () => {
+  it('does not begin before the last one has ended, and its output comes after that of the last one', async () => {
     await open(1, 2)
     const over = new Deferred<void>()
     const printsLater: FakeStager = async (context) => {
@@ -128,18 +129,98 @@ describe('the next stager', () => {
     expect((await harness.log(staging)).slice(-2)).toEqual(['last words', 'Staging was cancelled.'])
   })
 
-  it('never begins if the output of the last one cannot be written', async () => {
-    await open(1, 2)
-    const goesOn: FakeStager = async (context) => {
+  describe('while the output of the last one is still read', () => {
+    let read: Deferred<void>
+    beforeEach(async () => {
+      await open(1, 2)
+      read = new Deferred()
+    })
+    const printing: FakeStager = async (context) => {
+      harness.isolation.arrives = read.promise
+      void context.print('last words')
       await done(context)
-      await expect.poll(() => harness.isolation.mounted.size).toBe(1)
-      vi.spyOn(StagerOutput.prototype, 'end').mockRejectedValueOnce(new Error('disk I/O error'))
+      // That of the next one can be read at once.
+      harness.isolation.arrives = Promise.resolve()
     }
-    await harness.addPipeline('pipe', { build: goesOn, check: done })
-    harness.start()
-    const { state, failure, launches } = await harness.ended(await submit('app', 'pipe'))
-    expect([state, failure?.cause, launches.length]).toEqual(['failed', 'infrastructure', 1])
-    expect(begun).toHaveLength(1)
+    const CHECK = "Launching instance of stager 'check'..."
+    const refused = ({ url }: FakeContext) => call(url, 'PUT /meta', new URLSearchParams({ resource: 'x' }), 448)
+
+    it('begins; what it prints and what is to be said about it waits, and so does its verdict', async () => {
+      const passed: string[] = []
+      const next: FakeStager = async (context) => {
+        const pass = (what: string) => () => passed.push(what)
+        const printed = context.print('first words').then(pass('output'))
+        await refused(context)
+        const verdict = done(context).then(pass('verdict'))
+        await settled()
+        expect(passed).toEqual([])
+        expect((await harness.staging(staging)).launches).toMatchObject([{ state: 'done' }, { state: 'running' }])
+        read.resolve()
+        await Promise.all([printed, verdict])
+      }
+      await harness.addPipeline('pipe', { build: printing, check: next })
+      const staging = await submit('app', 'pipe')
+      harness.start()
+      expect((await harness.ended(staging)).state).toBe('succeeded')
+      const lines = await harness.log(staging)
+      const own = lines.slice(lines.indexOf('last words'))
+      expect(own.slice(0, 2)).toEqual(['last words', CHECK])
+      expect(own.slice(2).sort()).toEqual([
+        expect.stringMatching(/^PUT \/meta was refused/),
+        'Staging is complete.',
+        'first words',
+      ])
+      expect(own.at(-1)).toBe('Staging is complete.')
+    })
+
+    it.each<[string, FakeStager]>([
+      ['while it works', async ({ signal }) => void (await once(signal, 'abort'))],
+      ['when it has ended', () => Promise.resolve()],
+    ])('can be cancelled %s, and the log ends with that', async (_, next) => {
+      const checked: FakeStager = async (context) => {
+        await harness.service.cancel(staging)
+        setTimeout(() => read.resolve(), 20)
+        await next(context)
+      }
+      await harness.addPipeline('pipe', { build: printing, check: checked })
+      const staging = await submit('app', 'pipe')
+      harness.start()
+      expect((await harness.ended(staging)).state).toBe('cancelled')
+      expect((await harness.log(staging)).slice(-3)).toEqual(['last words', CHECK, 'Staging was cancelled.'])
+    })
+
+    it('never begins if the staging was cancelled before, and the log ends with that', async () => {
+      const goesOn: FakeStager = async (context) => {
+        await printing(context)
+        await expect.poll(() => harness.isolation.mounted.size).toBe(1)
+        await harness.service.cancel(staging)
+        setTimeout(() => read.resolve(), 20)
+      }
+      await harness.addPipeline('pipe', { build: goesOn, check: done })
+      const staging = await submit('app', 'pipe')
+      harness.start()
+      expect((await harness.ended(staging)).launches).toHaveLength(1)
+      expect((await harness.log(staging)).slice(-2)).toEqual(['last words', 'Staging was cancelled.'])
+    })
+
+    it.each<[string, FakeStager]>([
+      ['works', () => Promise.resolve()],
+      ['tells its verdict', (context) => expect(done(context)).rejects.toThrow()],
+    ])('is ended while it %s, and the staging fails, if that output cannot be written', async (_, next) => {
+      vi.spyOn(StagerOutput.prototype, 'end').mockRejectedValueOnce(new Error('disk I/O error'))
+      let isEnded = false
+      const ending: FakeStager = async (context) => {
+        read.resolve()
+        await next(context)
+        if (!context.signal.aborted) await once(context.signal, 'abort')
+        isEnded = true
+      }
+      await harness.addPipeline('pipe', { build: printing, check: ending })
+      harness.start()
+      const { state, failure, launches, step } = await harness.ended(await submit('app', 'pipe'))
+      expect([state, failure?.cause, step, launches.length]).toEqual(['failed', 'infrastructure', 1, 2])
+      await expect.poll(() => isEnded).toBe(true)
+    })
   })
 
   it('has what a launch of the same stager has left in its cache, however late its end is noticed', async () => {

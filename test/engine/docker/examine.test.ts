@@ -20,6 +20,10 @@ describe('examining the host', () => {
       expect.arrayContaining(['Docker Engine', 'storage driver', 'cgroups', 'firewall', 'compressor', 'overlays']),
     )
     expect(findings.filter(({ verdict }) => verdict === 'bad')).toEqual([])
+    const networks = findings.find(({ subject }) => subject === 'networks')?.message
+    expect(networks).toMatch(
+      new RegExp(`^${under.isolation.keptNetworks()} of at most 8 are kept for the next launches`),
+    )
   })
 
   it('reports a rootless Engine, and makes nothing for a launch on it', async () => {

@@ -92,6 +92,7 @@ describe('a container whose Engine hangs', () => {
     const { running } = onHangingEngine()
     running.stop()
     expect(await running.ended).toEqual({ kind: 'stopped' })
+    await Promise.all([running.finished(), running.printed])
   })
 
   describe.each([
@@ -135,6 +136,16 @@ describe('a container whose Engine is restarted', () => {
     attached.end()
     expect(await running.ended).toEqual({ kind: 'exited', exitCode: 0 })
   })
+})
+
+it('a container has finished when its processes have ended, and printed when its output has', async () => {
+  const { running, attached } = onHangingEngine({ init: { hasEnded: () => true } })
+  let hasPrinted = false
+  const printed = running.printed.then(() => (hasPrinted = true))
+  await running.finished()
+  expect(hasPrinted).toBe(false)
+  attached.end()
+  await printed
 })
 
 describe('a container whose processes have ended without being noticed', () => {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { hostProcess, unnoticedEnd } from '../../../isolation/engine/unnoticed-end.js'
+import { hostProcess, unnoticedEnd, untilEnded } from '../../../isolation/engine/unnoticed-end.js'
 
 const TIMES = { intervalMs: 1, noticeMs: 1 }
 
@@ -61,6 +61,15 @@ describe('the end of a container', () => {
     await expect.poll(() => checks).toBe(3)
     expect(running.asked()).toBe(0)
   })
+})
+
+it('the end that is expected soon is looked for less and less often', async () => {
+  let looks = 0
+  const since = performance.now()
+  const init = { hasEnded: () => ++looks > 0 && performance.now() - since > 300 }
+  await untilEnded(init, signalOfTest())
+  expect(init.hasEnded()).toBe(true)
+  expect(looks).toBeLessThan(60)
 })
 
 describe('a process', () => {

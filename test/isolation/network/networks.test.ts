@@ -206,8 +206,9 @@ it('few networks are kept, and not for long', async () => {
   const host = aHost({ kept: 200 })
   const all = await Promise.all(Array.from({ length: MAX_KEPT + 3 }, () => host.launch()))
   await Promise.all(all.map((one) => one.giveBack(never)))
-  expect(host.there.size).toBe(MAX_KEPT)
+  expect([host.there.size, host.networks.kept]).toEqual([MAX_KEPT, MAX_KEPT])
   await vi.waitFor(() => expect([host.there.size, host.guarded.size]).toEqual([0, 0]), 10_000)
+  expect(host.networks.kept).toBe(0)
 })
 
 it('removes all that no launch has when it is told to, and says so to a sweep', async () => {
