@@ -40,7 +40,10 @@ it('without a file, flags or variables, every setting has its default', async ()
     socket: '/run/stagerd/stagerd.sock',
     group: 'stagerd',
     control: { address: undefined, certificate: undefined, key: undefined },
-    node: { name: undefined, labels: [], leaseMs: 30_000 },
+    node: {
+      ...{ name: undefined, labels: [], leaseMs: 30_000 },
+      link: { address: undefined, certificate: undefined, key: undefined, authority: undefined },
+    },
     concurrency: Math.max(2, processors),
     maxKept: 4,
     prepared: { limit: 2, forMs: 600_000 },
