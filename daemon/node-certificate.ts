@@ -49,7 +49,7 @@ function mistakeOf(chain: Chain, { host, authority }: NodeAddress, now: Date): s
     return `is not valid before ${leaf.validFrom}: check the clock of this host, or have it made again`
   if (!isSigned(chain)) return `is not signed by the authority in ${authority}: have it signed by that one`
   // `keyUsage` has the extended ones.
-  const usages: readonly string[] = (leaf.keyUsage as string[] | undefined) ?? []
+  const usages = leaf.keyUsage ?? []
   const missing = Object.entries(USAGES).flatMap(([oid, name]) => (usages.includes(oid) ? [] : [name]))
   if (missing.length > 0)
     return `lacks the extended key usage ${missing.join(' and ')}: have it made with extendedKeyUsage=serverAuth,clientAuth`

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { CleanupStack } from '../base/cleanup-stack.js'
 import type { TokenCallers } from './access/callers.js'
@@ -52,7 +53,8 @@ export async function listenForNodes(
 ): Promise<TlsListener> {
   const context = () => {
     const { cert, key, ca } = credentials.current
-    return Promise.resolve({ cert, key, ca, minVersion: 'TLSv1.3' } as const)
+    // A session that is resumed would not be asked for its certificate again, which may have expired, or another authority.
+    return Promise.resolve({ cert, key, ca, minVersion: 'TLSv1.3', secureOptions: constants.SSL_OP_NO_TICKET } as const)
   }
   const listener = await TlsListener.listen(
     api,
@@ -65,7 +67,7 @@ export async function listenForNodes(
   )
   listener.server.on('secureConnection', (socket: TLSSocket) => {
     // OpenSSL takes a certificate that names no usage for any.
-    const usages = (socket.getPeerX509Certificate()?.keyUsage as string[] | undefined) ?? []
+    const usages = socket.getPeerX509Certificate()?.keyUsage ?? []
     if (socket.authorized && usages.includes(CLIENT_AUTH)) callers.trustNode(socket)
     else socket.destroy()
   })

@@ -5,7 +5,6 @@ import type { Callers } from '../access/callers.js'
 import { changes, type Access, type Target } from './access.js'
 import type { Audit } from './audit.js'
 import type { Api } from './fastify.js'
-import type { Home } from './homes.js'
 import { lingerOnRefusal } from './linger.js'
 import type { Places } from './places.js'
 import { securityOf } from './security.js'
@@ -25,7 +24,7 @@ export function guard(api: Api, { callers, places, audit }: GuardParts): void {
   api.addHook('onRoute', (route) => {
     const access = route.access as Access | undefined
     if (access === undefined) throw new Error(`${String(route.method)} ${route.url} does not declare its access`)
-    route.config = { ...route.config, access, home: route.home as Home | undefined }
+    route.config = { ...route.config, access, home: route.home }
     route.schema = { ...route.schema, ...securityOf(access) }
   })
 

@@ -39,7 +39,9 @@ export class Homes {
   }
 
   async #named(node: string | undefined): Promise<string | undefined> {
-    return node === undefined ? undefined : (await this.#parts.nodes.get(node)).uuid
+    // A node answers for itself also while the database is away.
+    if (node === undefined || node === this.#parts.self) return node
+    return (await this.#parts.nodes.get(node)).uuid
   }
 
   /** Its launch has failed where the staging has ended. */

@@ -76,10 +76,10 @@ export class PassOn {
   }
 }
 
-/** What the handler would read itself. */
+/** What the handler would read itself; undefined if there is no body, or it was read and said nothing (`null`). */
 function bodyOf({ raw, headers }: FastifyRequest) {
   const has = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
-  return has && headers['content-length'] !== '0' ? raw : undefined
+  return has && headers['content-length'] !== '0' && !raw.readableEnded ? raw : undefined
 }
 
 function misdirected(to: string, self: string): Conflict {

@@ -170,13 +170,14 @@ describe('the address for other nodes', () => {
     expect(await node(own, astray)).toMatchObject({ status: 409, code: 'misdirected' })
   })
 
-  it.each([
-    ['without a certificate', () => undefined],
+  const strangers: readonly (readonly [string, () => Promise<CertificateFiles | undefined>])[] = [
+    ['without a certificate', () => Promise.resolve(undefined)],
     ['with one of another authority', async () => (await Authority.make(directory, 'other')).issue('stranger', NODE)],
     ['with one that has expired', () => authority.issue('expired', { ...NODE, days: -1 })],
     ['with one that is no certificate of a client', () => authority.issue('a-server', { usages: 'serverAuth' })],
     ['with one that does not say what it is for', () => authority.issue('anything')],
-  ] as const)('has nothing to say to a client %s', async (_, issue) => {
+  ]
+  it.each(strangers)('has nothing to say to a client %s', async (_, issue) => {
     const files = await issue()
     const headers = { 'stagerd-caller': 'socket', 'stagerd-to': await uuidOf('far'), 'stagerd-through': 'x' }
     const asked = ask({ port: ports.far, method: 'GET', path: url, headers, ...(files ? pem(files) : {}) })
@@ -223,7 +224,7 @@ function post(url: string, document?: object, method = 'POST') {
   return { request, answer }
 }
 
-async function* lines(answer: IncomingMessage): AsyncGenerator<unknown> {
+async function* lines(answer: IncomingMessage): AsyncGenerator {
   let rest = ''
   try {
     for await (const chunk of answer as AsyncIterable<Buffer>) {
@@ -236,7 +237,7 @@ async function* lines(answer: IncomingMessage): AsyncGenerator<unknown> {
   }
 }
 
-async function printed(events: AsyncGenerator<unknown>): Promise<string> {
+async function printed(events: AsyncGenerator): Promise<string> {
   const { data } = (await events.next()).value as { data: string }
   return Buffer.from(data, 'base64').toString()
 }
