@@ -191,6 +191,27 @@ describe('the address for other nodes', () => {
   })
 })
 
+it('certificates that were renewed are taken at a reload, and those that others would refuse are not', async () => {
+  await authority.issue('near', NODE)
+  await near.reload()
+  expect(near.said('the certificate of the node address was read again')).toBe(true)
+  expect((await shell('exit', '4')).code).toBe(4)
+  await authority.issue('near', { ...NODE, names: 'DNS:elsewhere' })
+  await near.reload()
+  expect(near.said('the certificate of the node address cannot be used: the old one stays')).toBe(true)
+  expect((await shell('exit', '5')).code).toBe(5)
+})
+
+it('a node can be asked for the state of another, by name', async () => {
+  const { out } = await near.stagectl(['node', 'status', '--node', 'far', '--json'])
+  expect(JSON.parse(out)).toMatchObject({ node: await uuidOf('far'), kept: [{ staging }] })
+  expect(JSON.parse(await near.made('node', 'status', '--json'))).toMatchObject({
+    node: await uuidOf('near'),
+    kept: [],
+  })
+  expect((await near.stagectl(['node', 'status', '--node', 'none'])).err).toContain('There is no node none')
+})
+
 it('what only another node can answer is refused with its name when that is away, or not connected', async () => {
   await far.stop()
   const away = await shell('id')
