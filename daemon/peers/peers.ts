@@ -74,6 +74,8 @@ function answerTo(request: ClientRequest, body: PeerRequest['body']): Promise<In
       request.end(body)
       return
     }
+    // A refusal need not wait for a body that begins late, such as the keys of a user.
+    request.flushHeaders()
     body.pipe(request)
     request.once('close', () => body.unpipe(request).resume())
   })
