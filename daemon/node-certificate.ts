@@ -48,14 +48,18 @@ function mistakeOf(chain: Chain, { host, authority }: NodeAddress, now: Date): s
   if (new Date(leaf.validFrom) > now)
     return `is not valid before ${leaf.validFrom}: check the clock of this host, or have it made again`
   if (!isSigned(chain)) return `is not signed by the authority in ${authority}: have it signed by that one`
-  // `keyUsage` has the extended ones.
-  const usages = leaf.keyUsage ?? []
+  const usages = usagesOf(leaf)
   const missing = Object.entries(USAGES).flatMap(([oid, name]) => (usages.includes(oid) ? [] : [name]))
   if (missing.length > 0)
     return `lacks the extended key usage ${missing.join(' and ')}: have it made with extendedKeyUsage=serverAuth,clientAuth`
   if ((isIP(host) === 0 ? leaf.checkHost(host) : leaf.checkIP(host)) === undefined)
     return `is not for ${host}, where other nodes reach this one (node-address): have it made for that name (subjectAltName)`
   return undefined
+}
+
+/** OIDs of the extended key usages; none for a certificate that may be used for anything. */
+export function usagesOf(certificate: X509Certificate | undefined): readonly string[] {
+  return certificate?.keyUsage ?? []
 }
 
 function isSigned({ leaf, between, authorities }: Chain): boolean {

@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import type { CleanupStack } from '../base/cleanup-stack.js'
 import type { TokenCallers } from './access/callers.js'
 import type { Api } from './api/fastify.js'
-import { CLIENT_AUTH, readNodeCertificate, type NodeCertificate } from './node-certificate.js'
+import { CLIENT_AUTH, readNodeCertificate, usagesOf, type NodeCertificate } from './node-certificate.js'
 import { KEEP_ALIVE_MS } from './peers/peers.js'
 import type { NodeAddress } from './settings/node-address.js'
 import { TlsListener } from './tls-listener.js'
@@ -67,8 +67,8 @@ export async function listenForNodes(
   )
   listener.server.on('secureConnection', (socket: TLSSocket) => {
     // OpenSSL takes a certificate that names no usage for any.
-    const usages = socket.getPeerX509Certificate()?.keyUsage ?? []
-    if (socket.authorized && usages.includes(CLIENT_AUTH)) callers.trustNode(socket)
+    const isClient = usagesOf(socket.getPeerX509Certificate()).includes(CLIENT_AUTH)
+    if (socket.authorized && isClient) callers.trustNode(socket)
     else socket.destroy()
   })
   return listener
