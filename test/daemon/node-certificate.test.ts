@@ -1,5 +1,7 @@
-import { chmod } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, it, test } from 'vitest'
+import { chmod, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, it, onTestFinished, test } from 'vitest'
+import { runProcess } from '../../base/run-process.js'
 import { readNodeCertificate } from '../../daemon/node-certificate.js'
 import { nodeAddressOf } from '../../daemon/settings/node-address.js'
 import { Authority, type CertificateFiles } from '../support/certificates.js'
@@ -27,6 +29,18 @@ it('is not set, or whole', () => {
   expect(check({ ...whole, address: undefined })).toThrow('are for node-address, which is not set')
   for (const host of ['0.0.0.0', '::', '0:0:0:0:0:0:0:0'])
     expect(check({ ...whole, address: { host, port: 7301 } }), host).toThrow('which other nodes cannot reach')
+})
+
+test('the commands of docs/fleet.md make certificates that nodes take', async () => {
+  const text = await readFile(new URL('../../docs/fleet.md', import.meta.url), 'utf8')
+  const blocks = [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, block = '']) => block)
+  expect(blocks).toHaveLength(2)
+  const made = await temporaryDirectory()
+  onTestFinished(() => made.remove())
+  const at = (name: string) => path.join(made.path, name)
+  for (const block of blocks) await runProcess('sh', ['-ec', `cd ${made.path}\n${block}`])
+  const address = { host: '10.0.0.5', port: 7301, certificate: at('node.pem'), key: at('node-key.pem') }
+  expect(await readNodeCertificate({ ...address, authority: at('fleet.pem') })).toHaveProperty('expiresAt')
 })
 
 const refusal = (files: CertificateFiles, more: { authority?: string; host?: string; now?: Date } = {}) => {
