@@ -60,7 +60,7 @@ export async function buildProgram(commandLine: CommandLine, argv: readonly stri
     )
     .option(
       '--address <url>',
-      'TCP address of stagerd, such as https://stagerd.example.org:7300; its token is STAGERD_TOKEN',
+      'TCP address of stagerd, such as https://stagerd.example.org:7300; its token is STAGERD_TOKEN. Of the nodes of a fleet, several with commas between them: the first one that answers is used',
     )
     .option('--ca <file>', 'certificate of the authority that is trusted at this address, in PEM')
     .option('--context <name>', 'stagerd of this context (environment: STAGERD_CONTEXT; see `stagectl context`)')

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
@@ -27,6 +26,7 @@ import { shippedPipelines } from './bootstrap/shipped-pipelines.js'
 import { buildBlobStore } from './build-blob-store.js'
 import { buildStore } from './build-store.js'
 import { buildBootstraps } from './build-bootstraps.js'
+import { buildFleet } from './build-fleet.js'
 import type { BuildIsolation } from './build-isolation.js'
 import { buildCloudFoundry, type CloudFoundry } from './build-cloud-foundry.js'
 import { buildWebhooks } from './build-webhooks.js'
@@ -51,6 +51,7 @@ import { measureVerification } from './metrics/verification-metrics.js'
 import type { Term } from './model/node.js'
 import { isTerminal, type Staging } from './model/staging.js'
 import { nodeFacts } from './node-facts.js'
+import type { ForNodes } from './node-listener.js'
 import { databaseFindings } from './node/database-findings.js'
 import { examineHost } from './node/host-findings.js'
 import { NodeReport } from './node/node-report.js'
@@ -63,12 +64,10 @@ import { Runs } from './runs/runs.js'
 import { readSecretsKey } from './secrets/secrets-key.js'
 import { Seal } from './secrets/seal.js'
 import { Secrets } from './secrets/secrets.js'
-import type { ListenAddress } from './settings/parse-value.js'
 import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
 import { KeptLaunches } from './staging/kept-launches.js'
 import { LaunchesToCome } from './staging/launches-to-come.js'
-import { leaseOf } from './staging/held-term.js'
 import { LaunchRunner } from './staging/launch-runner.js'
 import { LiveContainers } from './staging/live-containers.js'
 import { Reuse } from './staging/reuse.js'
@@ -110,6 +109,8 @@ export interface App {
   readonly verifier: Pick<Verifier, 'start' | 'stop'>
   /** Undefined if it is turned off. */
   readonly cloudFoundry: CloudFoundry | undefined
+  /** Undefined without a node address. */
+  readonly forNodes: ForNodes | undefined
 }
 
 /**
@@ -218,8 +219,7 @@ export async function buildApp(
     },
   })
   const uploads = { blobs, references, liveBlobs, logger }
-  const { name = hostname(), labels } = settings.node
-  const identity = { uuid: nodeId, name, labels, address: addressOf(settings.control.address) }
+  const { identity, isShared, lease, credentials, peers } = await buildFleet(settings, nodeId)
   const { wakeups } = store
   const service = new StagingService(
     {
@@ -329,6 +329,7 @@ export async function buildApp(
   const api = buildApi({
     logger,
     access: { callers, owners: store.resourceOwners },
+    peers,
     tokens: { tokens: store.tokens },
     webhooks: webhooks.routes,
     packages: { packages, ingest, quota, verifications },
@@ -379,9 +380,6 @@ export async function buildApp(
   callers.trust(api.server)
   const stagingCounts = () => ledger.counts(nodeId)
   const { deliveries } = webhooks
-  return { api, service, deliveries, runs, bootstraps, readiness, stagingCounts, verifier, cloudFoundry }
-}
-
-function addressOf(address: ListenAddress | undefined): string | undefined {
-  return address && `${address.host}:${address.port}`
+  const forNodes = credentials && { credentials, callers }
+  return { api, service, deliveries, runs, bootstraps, readiness, stagingCounts, verifier, cloudFoundry, forNodes }
 }

@@ -4,7 +4,9 @@ import { Fault, messageOf } from '../base/errors.js'
 import { buildApp, type App, type Surroundings } from './app.js'
 import { missingGroup, prepareSocketPath, restrictSocket, unusableSocket } from './control-socket.js'
 import { ControlListener } from './control-address.js'
-import { expiryWarning, type Certificate } from './control-certificate.js'
+import { listenForNodes } from './node-listener.js'
+import type { TlsListener } from './tls-listener.js'
+import { expiryWarning, type Certificate, type ServedWithTls } from './control-certificate.js'
 import { controlAddressOf } from './settings/control-address.js'
 import type { Settings } from './settings/settings.js'
 import { loadNativeLibrary } from './store/sqlite/native-library.js'
@@ -22,6 +24,7 @@ export class Daemon {
   readonly #logger: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly #undo: CleanupStack
   #listener: ControlListener | undefined
+  #forNodes: TlsListener | undefined
 
   /** @param undo what building the parts has registered */
   constructor(
@@ -58,7 +61,7 @@ export class Daemon {
 
   async start(): Promise<void> {
     const { socket, group, control, stateDir } = this.#settings
-    const { api, service, deliveries, runs, bootstraps, verifier, cloudFoundry } = this.#app
+    const { api, service, deliveries, runs, bootstraps, verifier, cloudFoundry, forNodes } = this.#app
     const address = controlAddressOf(control)
     await prepareSocketPath(socket)
     // Last in, first out: no new requests first, then the end of the work in progress.
@@ -76,9 +79,12 @@ export class Daemon {
     })
     if (!(await restrictSocket(socket, group))) this.#logger.warn({ group }, missingGroup(group))
     if (address) {
-      const { listener, certificate } = await ControlListener.listen(api, address, this.#undo)
-      this.#listener = listener
-      this.#warnOfExpiry(certificate)
+      this.#listener = await ControlListener.listen(api, address, this.#undo)
+      this.#warnOfExpiry(this.#listener.certificate, 'control address')
+    }
+    if (forNodes) {
+      this.#forNodes = await listenForNodes(api, forNodes, this.#undo)
+      this.#warnOfExpiry(forNodes.credentials.current, 'node address')
     }
     service.start()
     deliveries.start()
@@ -100,21 +106,33 @@ export class Daemon {
   }
 
   /**
-   * Reads the certificate and the key of the control address again. If they cannot be used, the error is logged and new
-   * connections get those from before.
+   * Reads the certificates and the keys of the control address and of the node address again. If they cannot be used, the
+   * error is logged and new connections get those from before.
    */
   async reloadCertificates(): Promise<void> {
-    if (!this.#listener) return
+    const listener = this.#listener
+    if (listener) await this.#reloadCertificate('control address', () => listener.reloadCertificates())
+    const ofNodes = this.#forNodes
+    const credentials = this.#app.forNodes?.credentials
+    if (ofNodes && credentials)
+      await this.#reloadCertificate('node address', async () => {
+        await credentials.reload()
+        await ofNodes.reload()
+        return credentials.current
+      })
+  }
+
+  async #reloadCertificate(what: ServedWithTls, read: () => Promise<Certificate>): Promise<void> {
     try {
-      this.#warnOfExpiry(await this.#listener.reloadCertificates())
-      this.#logger.info({}, 'the certificate of the control address was read again')
+      this.#warnOfExpiry(await read(), what)
+      this.#logger.info({}, `the certificate of the ${what} was read again`)
     } catch (error) {
-      this.#logger.error({ err: error }, 'the certificate of the control address cannot be used: the old one stays')
+      this.#logger.error({ err: error }, `the certificate of the ${what} cannot be used: the old one stays`)
     }
   }
 
-  #warnOfExpiry(certificate: Certificate): void {
-    const warning = expiryWarning(certificate)
+  #warnOfExpiry(certificate: Certificate, what: ServedWithTls): void {
+    const warning = expiryWarning(certificate, what)
     if (warning !== undefined) this.#logger.warn({}, warning)
   }
 

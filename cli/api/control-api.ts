@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream'
 import { ApiProblem, parseProblem } from './api-problem.js'
 import { transportError } from './daemon-unreachable.js'
 import type { Endpoint } from './endpoint.js'
-import { HttpClient, type HttpRequest, type HttpResponse } from './http-client.js'
+import { FirstAnswering } from './first-answering.js'
+import type { HttpRequest, HttpResponse } from './http-client.js'
 
 export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
@@ -21,20 +22,26 @@ export interface RawBody {
 export type ApiResponse = HttpResponse
 
 /**
- * A client of the control API, over the daemon's unix socket or its TCP address.
+ * A client of the control API, over the daemon's unix socket or its TCP address, or the addresses of the nodes of a fleet.
  *
  * Every method throws `ApiProblem` for an error response, `DaemonUnreachable` when the connection fails, and the
  * signal's reason when it is aborted. The client does not validate responses: the daemon validates them against the
  * same schemas. The owner calls `close`, which ends all connections at once.
  */
 export class ControlApi {
-  readonly #client: HttpClient
+  readonly #client: FirstAnswering
   readonly #headers: Readonly<Record<string, string>>
 
-  constructor(readonly endpoint: Endpoint) {
-    this.#client = new HttpClient(endpoint)
+  /** @param others of the same fleet, for when that one does not answer. Its token is for all of them */
+  constructor(endpoint: Endpoint, ...others: readonly Endpoint[]) {
+    this.#client = new FirstAnswering([endpoint, ...others])
     const token = endpoint.kind === 'address' ? endpoint.token : undefined
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  }
+
+  /** The one that was asked last. */
+  get endpoint(): Endpoint {
+    return this.#client.endpoint
   }
 
   get<T>(path: string, options: RequestOptions = {}): Promise<T> {

@@ -6,7 +6,7 @@ import { Conflict } from '../../base/errors.js'
 import { assertLocalName } from '../../base/fqn.js'
 import { table } from '../display/table.js'
 import { UsageError } from '../options/usage-error.js'
-import { parseAddress } from '../session/choose-endpoint.js'
+import { parseAddresses } from '../session/choose-endpoint.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { contextNamed, LOCAL, readContexts, tokenFileOf, writeContexts, type Context } from '../session/contexts.js'
 import { EXIT } from '../session/exit-codes.js'
@@ -74,7 +74,7 @@ async function add({ io, output }: Session, options: AddOptions, name: string): 
     await replaceFile(tokenFileOf(io.env, name), `${token}\n`, { mode: 0o600, remedy: remedyOf('config') })
   }
   const context: Context = {
-    address: parseAddress(address),
+    address: parseAddresses(address).join(','),
     ...(ca === undefined ? {} : { ca: path.resolve(io.cwd, ca) }),
     ...(file === undefined ? {} : { tokenFile: file }),
     ...(namespace === undefined ? {} : { namespace }),

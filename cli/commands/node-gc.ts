@@ -6,10 +6,11 @@ import { formatBytes } from '../display/progress.js'
 import { SHORTEN_MIDDLE } from '../display/shorten.js'
 import { table } from '../display/table.js'
 import { EXIT } from '../session/exit-codes.js'
+import { nodeOption, type NodeOptions } from '../options/node-option.js'
 import { parseDuration } from '../options/parse-duration.js'
 import { parseSize } from '../options/parse-size.js'
 
-interface GcOptions {
+interface GcOptions extends NodeOptions {
   readonly dryRun?: boolean
   readonly olderThan?: number
   readonly keepBytes?: number
@@ -28,18 +29,19 @@ export function addNodeGcCommand(node: Command, commandLine: CommandLine): void 
       'also remove newer data, layers and images, oldest first, until the rest takes no more than this',
       (text) => (text === '0' ? 0 : parseSize(text)),
     )
+    .addOption(nodeOption())
     .addHelpText(
       'after',
       examples('node gc --dry-run', 'node gc --older-than 30d', 'node gc --older-than 30d --keep-bytes 10GB'),
     )
     .action(
-      commandLine.run(async ({ api, output, signal }, { dryRun, olderThan, keepBytes }: GcOptions) => {
+      commandLine.run(async ({ api, output, signal }, { dryRun, olderThan, keepBytes, node: name }: GcOptions) => {
         const request: GarbageRequest = {
           ...(dryRun === undefined ? {} : { dry_run: dryRun }),
           ...(olderThan === undefined ? {} : { older_than_ms: olderThan }),
           ...(keepBytes === undefined ? {} : { keep_bytes: keepBytes }),
         }
-        const report = await api.post<GarbageReport>('/v1/node/gc', request, { signal })
+        const report = await api.post<GarbageReport>('/v1/node/gc', request, { query: { node: name }, signal })
         await output.result(report, () => describe(output, report))
         return EXIT.success
       }),

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { DoctorReport, NodeStatus } from '../../daemon/documents/node.js'
 import { examples, type CommandLine } from '../session/command-line.js'
+import { nodeOption, type NodeOptions } from '../options/node-option.js'
 import type { Output } from '../display/output.js'
 import { formatBytes } from '../display/progress.js'
 import { SHORTEN_ID, SHORTEN_NAME } from '../display/shorten.js'
@@ -24,10 +25,11 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
     .description(
       'Show the state of the daemon. Running stagings are those of this node, queued ones those of all nodes that share its database.',
     )
+    .addOption(nodeOption())
     .addHelpText('after', examples('node status', 'node status --json'))
     .action(
-      commandLine.run(async ({ api, output, signal }) => {
-        const status = await api.get<NodeStatus>('/v1/node', { signal })
+      commandLine.run(async ({ api, output, signal }, { node: name }: NodeOptions) => {
+        const status = await api.get<NodeStatus>('/v1/node', { query: { node: name }, signal })
         await output.result(status, () => describe(output, status))
         return undefined
       }),
@@ -35,10 +37,11 @@ export function addNodeCommands(program: Command, commandLine: CommandLine): voi
   node
     .command('doctor')
     .description('Check that this host meets the requirements of stagings. Exits with 1 when a check is bad.')
-    .addHelpText('after', examples('node doctor'))
+    .addOption(nodeOption())
+    .addHelpText('after', examples('node doctor', 'node doctor --node build-2'))
     .action(
-      commandLine.run(async ({ api, output, signal }) => {
-        const report = await api.get<DoctorReport>('/v1/node/doctor', { signal })
+      commandLine.run(async ({ api, output, signal }, { node: name }: NodeOptions) => {
+        const report = await api.get<DoctorReport>('/v1/node/doctor', { query: { node: name }, signal })
         const { findings } = report
         await output.result(report, () =>
           findings

@@ -3,12 +3,13 @@ import type { StagerCache } from '../../daemon/documents/stager-cache.js'
 import { formatBytes } from '../display/progress.js'
 import { SHORTEN_NAME } from '../display/shorten.js'
 import { table } from '../display/table.js'
+import { nodeOption, type NodeOptions } from '../options/node-option.js'
 import { examples, type CommandLine } from '../session/command-line.js'
 import { EXIT } from '../session/exit-codes.js'
 import { refInUse } from '../session/look-up.js'
 import type { Session } from '../session/session.js'
 
-interface CacheOptions {
+interface CacheOptions extends NodeOptions {
   readonly package?: string
 }
 
@@ -23,6 +24,7 @@ export function addStagerCacheCommands(stager: Command, commandLine: CommandLine
     .command('list [stager]')
     .description('List the caches for the packages of the current namespace and its child namespaces.')
     .addOption(packageOption('list only the cache for this package'))
+    .addOption(nodeOption())
     .addHelpText('after', examples('stager cache list', 'stager cache list nodejs --namespace /'))
     .action(
       commandLine.run(async (session, options: CacheOptions, name?: string) => {
@@ -54,6 +56,7 @@ export function addStagerCacheCommands(stager: Command, commandLine: CommandLine
     .command('clear [stager]')
     .description('Empty these caches, for the packages of the current namespace and its child namespaces.')
     .addOption(packageOption('only the cache for this package'))
+    .addOption(nodeOption())
     .addHelpText('after', examples('stager cache clear', 'stager cache clear nodejs --package shop'))
     .action(
       commandLine.run(async (session, options: CacheOptions, name?: string) => {
@@ -75,10 +78,11 @@ function packageOption(description: string): Option {
   return new Option('--package <name>', description)
 }
 
-async function queryOf(session: Session, stager: string | undefined, { package: name }: CacheOptions) {
+async function queryOf(session: Session, stager: string | undefined, { package: name, node }: CacheOptions) {
   return {
     namespace: name === undefined ? session.namespace : undefined,
     stager: stager === undefined ? undefined : await refInUse(session, stager, 'job'),
     package: name === undefined ? undefined : session.ref(name, 'package'),
+    node,
   }
 }

@@ -1,6 +1,7 @@
 import { messageOf } from '../../base/errors.js'
 import type { RunDraft, RunEnding, RunEvent } from '../../daemon/documents/run.js'
 import type { Output } from '../display/output.js'
+import type { Query } from '../api/control-api.js'
 import { EXIT } from '../session/exit-codes.js'
 import type { Session } from '../session/session.js'
 import { readRunEvents } from './read-run-events.js'
@@ -33,6 +34,7 @@ export async function followRun(session: Session, { path, draft, name }: Followe
   const response = await session.api.stream(path, { signal: session.signal }, draft)
   let ports: readonly number[] = []
   let run = ''
+  let query: Query = {}
   let stopping: Promise<void> | undefined
   let unsubscribe = (): void => undefined
   let endInput = (): Promise<void> => Promise.resolve()
@@ -41,18 +43,19 @@ export async function followRun(session: Session, { path, draft, name }: Followe
       switch (event.event) {
         case 'started':
           run = event.run
+          query = { node: event.node }
           ports = event.ports
           unsubscribe = session.interrupts.onFirstInterrupt(() => {
-            stopping = requestStop(session, run, `Stopping ${name}... (press Ctrl-C again to leave at once)`)
+            stopping = requestStop(session, run, query, `Stopping ${name}... (press Ctrl-C again to leave at once)`)
           })
           await printPorts(session, draft, ports)
-          if (draft.input === true) endInput = sendInput(session, `/v1/runs/${run}/input`)
+          if (draft.input === true) endInput = sendInput(session, `/v1/runs/${run}/input`, query)
           break
         case 'output':
           // With --json, stdout carries only the document.
           await session.output.bytes(Buffer.from(event.data, 'base64'), session.output.json ? 'stderr' : event.stream)
           if (session.output.takeLoss())
-            stopping ??= requestStop(session, run, `Stopping ${name}: standard output cannot be written.`)
+            stopping ??= requestStop(session, run, query, `Stopping ${name}: standard output cannot be written.`)
           break
         case 'ended':
           return await reportEnd(session, event, ports, name, stopping !== undefined)
@@ -66,10 +69,15 @@ export async function followRun(session: Session, { path, draft, name }: Followe
   }
 }
 
-async function requestStop({ api, output, signal }: Session, run: string, message: string): Promise<void> {
+async function requestStop(
+  { api, output, signal }: Session,
+  run: string,
+  query: Query,
+  message: string,
+): Promise<void> {
   await output.warning(message)
   try {
-    await api.post(`/v1/runs/${run}/stop`, undefined, { signal })
+    await api.post(`/v1/runs/${run}/stop`, undefined, { query, signal })
   } catch (error) {
     if (!signal.aborted) await output.warning(`The run could not be stopped: ${messageOf(error)}`)
   }

@@ -17,7 +17,8 @@ export interface EndpointOptions {
 }
 
 export interface Chosen {
-  readonly endpoint: Endpoint
+  /** Those of one stagerd, or of the nodes of a fleet: in the order in which they are tried. */
+  readonly endpoints: readonly [Endpoint, ...Endpoint[]]
   /** The context that it comes from. */
   readonly context?: Context
 }
@@ -39,39 +40,43 @@ export async function chooseEndpoint({ env, cwd }: Pick<Io, 'env' | 'cwd'>, opti
     throw new UsageError('--ca is for an address: give the address, too, with --address.')
   if (address !== undefined) {
     const file = ca === undefined ? undefined : path.resolve(cwd, ca)
-    return { endpoint: await addressEndpoint({ address, ...(file === undefined ? {} : { ca: file }) }, env) }
+    return { endpoints: await addressEndpoints({ address, ...(file === undefined ? {} : { ca: file }) }, env) }
   }
   const local = socket ?? (context === undefined ? nonEmpty(env['STAGERD_SOCKET']) : undefined)
-  if (local !== undefined) return { endpoint: socketEndpoint(local) }
+  if (local !== undefined) return { endpoints: [socketEndpoint(local)] }
   return await endpointOfContext(env, context ?? nonEmpty(env['STAGERD_CONTEXT']))
 }
 
 async function endpointOfContext(env: Io['env'], wanted: string | undefined): Promise<Chosen> {
-  if (wanted === LOCAL) return { endpoint: socketEndpoint(DEFAULT_SOCKET) }
+  if (wanted === LOCAL) return { endpoints: [socketEndpoint(DEFAULT_SOCKET)] }
   const contexts = await readContexts(env)
   const name = wanted ?? contexts.current
-  if (name === undefined) return { endpoint: socketEndpoint(DEFAULT_SOCKET) }
+  if (name === undefined) return { endpoints: [socketEndpoint(DEFAULT_SOCKET)] }
   const context = contextNamed(contexts, name)
-  return { endpoint: await addressEndpoint(context, env), context }
+  return { endpoints: await addressEndpoints(context, env), context }
 }
 
-async function addressEndpoint(context: Context, env: Io['env']): Promise<Endpoint> {
-  return {
-    kind: 'address',
-    url: parseAddress(context.address),
-    ca: context.ca === undefined ? undefined : await readAuthority(context.ca),
-    token: findToken(env, context.tokenFile),
-  }
+async function addressEndpoints(context: Context, env: Io['env']): Promise<Chosen['endpoints']> {
+  const [first, ...others] = parseAddresses(context.address)
+  const ca = context.ca === undefined ? undefined : await readAuthority(context.ca)
+  const token = findToken(env, context.tokenFile)
+  const endpoint = (url: string): Endpoint => ({ kind: 'address', url, ca, token })
+  return [endpoint(first), ...others.map(endpoint)]
 }
 
-/** The origin. Throws `BadInput` (`bad-address`). */
-export function parseAddress(text: string): string {
+/** The origins, of one or more nodes of a fleet, comma-separated. Throws `BadInput` (`bad-address`). */
+export function parseAddresses(text: string): readonly [string, ...string[]] {
+  const [first = '', ...others] = text.split(',').map((one) => one.trim())
+  return [parseAddress(first), ...others.map(parseAddress)]
+}
+
+function parseAddress(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   // Only an origin: there may be no password in it, either.
   if (url?.protocol !== 'https:' || url.href !== `${url.origin}/`)
     throw new BadInput(
       'bad-address',
-      `The address is not of the form https://stagerd.example.org:7300: write https, a host and a port, and nothing else.`,
+      `The address is not of the form https://stagerd.example.org:7300: write https, a host and a port, and nothing else; with commas between the addresses of several nodes.`,
     )
   return url.origin
 }

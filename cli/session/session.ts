@@ -38,7 +38,7 @@ export class Session {
    */
   static async open(output: Output, options: GlobalOptions): Promise<Session> {
     const { io } = output
-    const { endpoint, context } = await chooseEndpoint(io, options)
+    const { endpoints, context } = await chooseEndpoint(io, options)
     const namespace =
       options.namespace ??
       nonEmpty(io.env['STAGERD_NAMESPACE']) ??
@@ -49,7 +49,7 @@ export class Session {
     return new Session(
       io,
       output,
-      new ControlApi(endpoint),
+      new ControlApi(...endpoints),
       namespace,
       options.batch === true,
       new Interrupts(io.onInterrupt),

@@ -35,12 +35,15 @@ import { stagingLogRoutes, type StagingLogRoutesParts } from './routes/staging-l
 import { stagingRoutes, type StagingRoutesParts } from './routes/stagings.js'
 import { tokenRoutes, type TokenRoutesParts } from './routes/tokens.js'
 import { webhookRoutes, type WebhookRoutesParts } from './routes/webhooks.js'
+import { Homes } from './homes.js'
+import type { PassOnParts } from './pass-on.js'
 import { buildServer } from './server.js'
 
 /** What each family of routes needs. The API owns none of it, and closes none of it. */
 export interface ApiParts {
   readonly logger: FastifyBaseLogger
   readonly access: { readonly callers: Callers; readonly owners: ResourceOwners }
+  readonly peers: PassOnParts['peers']
   readonly tokens: TokenRoutesParts
   readonly webhooks: WebhookRoutesParts
   readonly packages: PackageRoutesParts
@@ -60,8 +63,8 @@ export interface ApiParts {
   readonly stagings: StagingRoutesParts
   readonly stagingLog: StagingLogRoutesParts
   readonly keptLaunches: KeptLaunchRoutesParts
-  readonly runs: Omit<RunRoutesParts, 'running'>
-  readonly dropletRuns: Omit<DropletRunRoutesParts, 'running' | 'recent'>
+  readonly runs: Omit<RunRoutesParts, 'running' | 'self'>
+  readonly dropletRuns: Omit<DropletRunRoutesParts, 'running' | 'recent' | 'self'>
   readonly node: NodeRoutesParts
   readonly nodes: NodesRoutesParts
   readonly metrics: MetricsRoutesParts
@@ -71,7 +74,7 @@ export interface ApiParts {
 }
 
 /** The whole control API. */
-export function buildApi({ logger, access, ...parts }: ApiParts): Api {
+export function buildApi({ logger, access, peers, ...parts }: ApiParts): Api {
   const { registry } = parts.metrics
   const uploads = new RecentUploads()
   const running = new RunningPrograms()
@@ -88,11 +91,14 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
     owners: access.owners,
     uploads,
   })
+  const { stagings, nodes } = parts
+  const homes = new Homes({ ledger: stagings.ledger, nodes: stagings.nodes, kept: stagings.kept, self: nodes.self })
   return buildServer({
     logger,
     registry,
     callers: access.callers,
     places,
+    passOn: { homes, nodes: nodes.nodes, peers },
     routes: [
       (api) => packageRoutes(api, parts.packages),
       (api, closing) => packageDataRoutes(api, parts.packageData, closing),
@@ -116,8 +122,9 @@ export function buildApi({ logger, access, ...parts }: ApiParts): Api {
       (api, closing) => stagingRoutes(api, parts.stagings, parts.stagingLog, closing),
       (api, closing) => stagingLogRoutes(api, parts.stagingLog, closing),
       (api, closing) => keptLaunchRoutes(api, parts.keptLaunches, closing),
-      (api, closing) => runRoutes(api, { running, ...parts.runs }, closing),
-      (api, closing) => dropletRunRoutes(api, { running, recent: uploads, ...parts.dropletRuns }, closing),
+      (api, closing) => runRoutes(api, { running, self: nodes.self, ...parts.runs }, closing),
+      (api, closing) =>
+        dropletRunRoutes(api, { running, self: nodes.self, recent: uploads, ...parts.dropletRuns }, closing),
       (api) => nodeRoutes(api, parts.node),
       (api) => nodesRoutes(api, parts.nodes),
       (api) => metricsRoutes(api, parts.metrics),

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { Caller } from '../access/caller.js'
+import type { Callers } from '../access/callers.js'
 import { changes } from './access.js'
 import type { Api } from './fastify.js'
 
@@ -14,7 +15,10 @@ export class Audit {
   readonly #logger: Pick<FastifyBaseLogger, 'info'>
 
   /** The lines are written at every level but `silent`. */
-  constructor(logger: FastifyBaseLogger) {
+  constructor(
+    logger: FastifyBaseLogger,
+    private readonly callers: Pick<Callers, 'passedOn'>,
+  ) {
     this.#logger = logger.level === 'silent' ? logger : logger.child({}, { level: 'info' })
   }
 
@@ -35,7 +39,9 @@ export class Audit {
     this.#logger.info({ audit }, 'audit')
   }
 
-  #write({ caller, routeOptions, notes, method, socket }: FastifyRequest, reply: FastifyReply, outcome: Outcome): void {
+  #write(request: FastifyRequest, reply: FastifyReply, outcome: Outcome): void {
+    const { caller, routeOptions, notes, method, socket } = request
+    const passedOn = this.callers.passedOn(request)
     const { access } = routeOptions.config
     if (access === undefined || !changes(access, method) || caller.kind === 'nobody' || notes.written === true) return
     notes.written = true
@@ -45,7 +51,8 @@ export class Audit {
       {
         audit: {
           operation: routeOptions.schema?.operationId,
-          ...who(caller, socket.remoteAddress),
+          ...who(caller, passedOn ? passedOn.from : socket.remoteAddress),
+          ...(passedOn ? { through: passedOn.through } : {}),
           targets,
           ...(receivers === undefined ? {} : { receivers }),
           outcome,

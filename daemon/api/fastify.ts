@@ -4,16 +4,21 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { Caller } from '../access/caller.js'
 import type { Access } from './access.js'
 import type { AuditNotes } from './audit-notes.js'
+import type { Home } from './homes.js'
 
 declare module 'fastify' {
   // The type parameters are those of Fastify: declarations of one interface must agree in them.
   interface RouteShorthandOptions {
     /** Required: who may use the route. */
     access: Access
+    /** Which node answers; default: every one can. */
+    home?: Home
   }
   interface FastifyContextConfig {
     /** Of the route; set by the guard. */
     access?: Access
+    /** As `access`. */
+    home?: Home | undefined
   }
   interface FastifyRequest {
     caller: Caller

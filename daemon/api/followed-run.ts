@@ -9,6 +9,8 @@ import { RunEventStream } from './run-event-stream.js'
 export interface FollowedRunParts {
   readonly runs: Pick<Runs, 'start'>
   readonly running: RunningPrograms
+  /** UUID of this node, which alone knows the run. */
+  readonly self: string
 }
 
 /**
@@ -17,11 +19,11 @@ export interface FollowedRunParts {
  * @param signal aborted when the client is gone. Throws what `Runs.start` throws.
  */
 export async function followedRun(
-  { runs, running }: FollowedRunParts,
+  { runs, running, self }: FollowedRunParts,
   request: RunRequest | DropletRunRequest,
   signal: AbortSignal,
 ): Promise<Readable> {
-  const events = new RunEventStream(signal)
+  const events = new RunEventStream(signal, self)
   const program = await runs.start(request, events, signal)
   running.add(program, 'input' in request && request.input)
   signal.addEventListener('abort', () => program.stop(), { once: true })

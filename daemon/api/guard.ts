@@ -24,7 +24,7 @@ export function guard(api: Api, { callers, places, audit }: GuardParts): void {
   api.addHook('onRoute', (route) => {
     const access = route.access as Access | undefined
     if (access === undefined) throw new Error(`${String(route.method)} ${route.url} does not declare its access`)
-    route.config = { ...route.config, access }
+    route.config = { ...route.config, access, home: route.home }
     route.schema = { ...route.schema, ...securityOf(access) }
   })
 

@@ -13,7 +13,11 @@ export class RunEventStream implements RunOutput {
   readonly #started: Promise<void>
   #start: () => void = () => undefined
 
-  constructor(signal: AbortSignal) {
+  /** @param node UUID of the one that runs it */
+  constructor(
+    signal: AbortSignal,
+    private readonly node: string,
+  ) {
     this.#lines = new EventLines(signal)
     this.#started = new Promise((resolve) => (this.#start = resolve))
     // There is no reader left, so a program that still writes must not wait for one.
@@ -32,7 +36,12 @@ export class RunEventStream implements RunOutput {
 
   /** Sends all events, and resolves when the last is written. Never rejects. */
   async follow(program: RunningProgram): Promise<void> {
-    const started = this.#lines.write({ event: 'started', run: program.id, ports: [...program.ports] })
+    const started = this.#lines.write({
+      event: 'started',
+      run: program.id,
+      node: this.node,
+      ports: [...program.ports],
+    })
     this.#start()
     await started
     const ended = await program.ended.catch((error: unknown) => ({ reason: `stagerd-failed: ${String(error)}` }))

@@ -12,6 +12,7 @@ import { HOLDERS } from './access.js'
 import { Audit } from './audit.js'
 import type { Api, Routes } from './fastify.js'
 import { guard } from './guard.js'
+import { PassOn, type PassOnParts } from './pass-on.js'
 import type { Places } from './places.js'
 import { answerBadHttp } from './answer-bad-http.js'
 import { problem, PROBLEM_TYPE, problemOf } from './problems.js'
@@ -25,6 +26,8 @@ export interface ServerParts {
   readonly registry: Registry
   readonly callers: Callers
   readonly places: Pick<Places, 'visible'>
+  /** To other nodes. */
+  readonly passOn: Omit<PassOnParts, 'callers'>
   readonly routes: readonly Routes[]
 }
 
@@ -38,7 +41,7 @@ const CLOSE_GRACE_MS = 1_000
  * What all routes have in common: validation, errors, metrics, OpenAPI. The result can be listened on or injected.
  * `close` ends the streams first, so that it does not wait for a client that follows a log.
  */
-export function buildServer({ logger, registry, callers, places, routes }: ServerParts): Api {
+export function buildServer({ logger, registry, callers, places, passOn: parts, routes }: ServerParts): Api {
   const api: Api = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -72,8 +75,13 @@ export function buildServer({ logger, registry, callers, places, routes }: Serve
     return sendProblem(reply, problem(404, 'no-such-route', detail))
   })
   // Its hooks are the first.
-  const audit = new Audit(logger)
+  const audit = new Audit(logger, callers)
+  const passOn = new PassOn({ ...parts, callers })
+  // Before the guard looks for what is asked: this node may not know it.
+  passOn.add(api, 'asked', closing.signal)
   guard(api, { callers, places, audit })
+  passOn.addAddressee(api)
+  passOn.add(api, 'kept', closing.signal)
   audit.addTo(api)
   // Browsers send Origin when a page asks; none of our tools does. A web page must not control this host.
   api.addHook('onRequest', (request, _reply, done) => {

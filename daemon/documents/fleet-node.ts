@@ -8,6 +8,7 @@ export const FleetNode = Type.Object(
     name: Type.String(),
     labels: Type.Array(Type.String()),
     address: Type.Optional(Type.String({ description: 'where its control API is served over TCP' })),
+    node_address: Type.Optional(Type.String({ description: 'where other nodes pass requests on to it' })),
     state: oneOf(NODE_STATES, {
       active: 'it takes stagings',
       draining: 'it takes none; those that it runs go on',

@@ -44,6 +44,7 @@ export const RunEvent = Type.Union(
       {
         event: Type.Literal('started'),
         run: Type.String({ format: 'uuid', description: 'for POST /v1/runs/{uuid}/stop' }),
+        node: Type.Optional(Type.String({ description: 'UUID of the node that runs it: the `node` of such requests' })),
         ports: Type.Array(Type.Integer(), { description: 'host ports, in the order of `publish`' }),
       },
       closed,

@@ -84,6 +84,28 @@ export const DEFINITIONS = {
           'How long a node of several that share a database may be silent before others go on with its stagings. It renews its lease three times as often, and stops its launches after two thirds of that time.',
       },
     ),
+    /** With TLS in both directions only; see node-address.ts. */
+    link: {
+      address: define('node-address', 'HOST:PORT', parseListen, '', 'where other nodes pass requests on to this one', {
+        about:
+          'Where other nodes that share a database pass requests on to this one, such as "10.0.0.5:7301": a name or an address that they reach. Both sides prove who they are, with a certificate of an authority that is for the nodes of this fleet alone: whoever has one is trusted as a node, and so as an administrator. docs/fleet.md shows how to make them. Of the key, only the owner and a group may have the right to read it. A reload reads all three again.',
+      }),
+      certificate: define(
+        'node-certificate',
+        'FILE',
+        parseOptionalPath,
+        '',
+        'the certificate of this node, and those that lead to the authority, in PEM',
+      ),
+      key: define('node-key', 'FILE', parseOptionalPath, '', 'the private key of that certificate, mode 0600'),
+      authority: define(
+        'node-authority',
+        'FILE',
+        parseOptionalPath,
+        '',
+        'the certificate of the authority of the fleet, in PEM',
+      ),
+    },
   },
   concurrency: define('concurrency', 'N', parseInteger, String(Math.max(2, PROCESSORS)), 'stagings that run at once', {
     about:

@@ -10,6 +10,8 @@ export interface TokenRepository {
   create(token: Omit<Token, 'uuid'>, hash: string): Promise<Token>
   /** Also one that has expired. */
   find(hash: string): Promise<Token | undefined>
+  /** Also one that has expired. */
+  get(uuid: string): Promise<Token | undefined>
   /** By name. */
   list(): Promise<readonly Token[]>
   /** Throws `NotFound` (`token-not-found`). */

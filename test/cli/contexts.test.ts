@@ -161,7 +161,7 @@ describe('stagectl and a TCP address', () => {
         ['namespace', '/acme', '--address', 'http://localhost:1'],
         '',
         4,
-        'The address is not of the form https://stagerd.example.org:7300: write https, a host and a port, and nothing else.',
+        'The address is not of the form https://stagerd.example.org:7300: write https, a host and a port, and nothing else; with commas between the addresses of several nodes.',
       ],
       [
         ['policy', 'list', '--address', address, '--ca', ca],

@@ -98,7 +98,9 @@ export function describeTerms(
     })
 
     it('knows what a node says of itself, and when it was seen', async () => {
-      const node = nodeIdentity({ name: 'one', labels: ['gpu', 'ü'], address: 'one:7300' })
+      const node = nodeIdentity({
+        ...{ name: 'one', labels: ['gpu', 'ü'], address: 'one:7300', nodeAddress: '[fd00::1]:7301' },
+      })
       const { term } = await open(node)
       const began = new Date(now).toISOString()
       now += 5_000
@@ -109,8 +111,9 @@ export function describeTerms(
       await submit()
       await store.nodeLedger(term).admitNext()
       expect(await store.nodes.get('one')).toMatchObject({ running: 1 })
-      await open({ ...node, name: 'other', labels: [] })
-      expect(await store.nodes.list()).toMatchObject([{ name: 'other', labels: [], firstSeenAt: began, running: 0 }])
+      await open({ ...node, name: 'other', labels: [], nodeAddress: undefined })
+      const changed = { name: 'other', labels: [], nodeAddress: undefined, firstSeenAt: began, running: 0 }
+      expect(await store.nodes.list()).toMatchObject([changed])
     })
 
     it('finds nodes by UUID and name, and refuses a name that several have', async () => {

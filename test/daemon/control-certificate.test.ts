@@ -55,7 +55,7 @@ it('a certificate and a key that cannot be used are refused with the reason', as
 
 it('the end of a certificate is told two weeks before, and after it', () => {
   const expiresAt = new Date('2030-02-01T00:00:00Z')
-  const on = (day: string) => expiryWarning({ expiresAt }, new Date(`${day}T00:00:00Z`))
+  const on = (day: string) => expiryWarning({ expiresAt }, 'control address', new Date(`${day}T00:00:00Z`))
   expect(on('2030-01-18')).toBeUndefined()
   expect(on('2030-01-19')).toContain('expires at 2030-02-01')
   expect(on('2030-02-02')).toContain('expired at 2030-02-01')

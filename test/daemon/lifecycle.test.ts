@@ -108,6 +108,7 @@ describe('the daemon', () => {
         stagingCounts,
         verifier,
         cloudFoundry: undefined,
+        forNodes: undefined,
       },
       settings,
       logger,

@@ -23,6 +23,10 @@ const FOLLOWED: Readonly<Record<string, TestPlace>> = {
       { file: 'test/docs/commands.test.ts', title: `every command of docs/${name}.md` },
     ]),
   ),
+  'docs/fleet.md': {
+    file: 'test/daemon/node-certificate.test.ts',
+    title: 'the commands of docs/fleet.md make certificates that nodes take',
+  },
   'docs/writing-stagers.md': {
     file: 'test/engine/system/documents.test.ts',
     title: 'every command of docs/writing-stagers.md works, and shows what the document says',

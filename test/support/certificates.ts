@@ -15,22 +15,27 @@ export class Authority {
     readonly certificate: string,
   ) {}
 
-  static async make(directory: string, name = 'authority'): Promise<Authority> {
+  /** @param name of its file. `subject`: its own name; default: the same */
+  static async make(directory: string, name = 'authority', subject = name): Promise<Authority> {
     const authority = new Authority(directory, path.join(directory, `${name}.pem`))
     await openssl(
       ['req', '-x509', ...NEW_KEY, '-keyout', authority.#file('key'), '-out', authority.certificate],
-      ['-subj', `/CN=${name}`, '-days', '2'],
+      ['-subj', `/CN=${subject}`, '-days', '2'],
     )
     return authority
   }
 
-  /** @param days that it is valid; negative: it has expired */
+  /** @param days that it is valid; negative: it has expired. `usages`: by default, it names none */
   async issue(
     name: string,
-    { names = 'DNS:localhost,IP:127.0.0.1', days = 2 }: { readonly names?: string; readonly days?: number } = {},
+    {
+      names = 'DNS:localhost,IP:127.0.0.1',
+      days = 2,
+      usages,
+    }: { readonly names?: string; readonly days?: number; readonly usages?: string } = {},
   ): Promise<CertificateFiles> {
     const at = (extension: string) => path.join(this.directory, `${name}.${extension}`)
-    await writeFile(at('ext'), `subjectAltName=${names}`)
+    await writeFile(at('ext'), `subjectAltName=${names}\n${usages === undefined ? '' : `extendedKeyUsage=${usages}\n`}`)
     await openssl(['req', ...NEW_KEY, '-keyout', at('key'), '-out', at('csr'), '-subj', `/CN=${name}`])
     await openssl(
       ['x509', '-req', '-in', at('csr'), '-out', at('pem'), '-days', String(days), '-extfile', at('ext')],

@@ -3,7 +3,7 @@ import type { Collector } from '../../garbage/collector.js'
 import { GarbageReport, GarbageRequest } from '../../documents/garbage.js'
 import { ADMINISTRATORS } from '../access.js'
 import type { Api } from '../fastify.js'
-import { NoQuery, REFUSALS } from './schemas.js'
+import { NodeQuery, REFUSALS } from './schemas.js'
 
 const WEEK_MS = 7 * 24 * 60 * 60 * 1000
 
@@ -16,11 +16,12 @@ export function garbageRoutes(api: Api, { garbage }: GarbageRoutesParts): void {
     '/v1/node/gc',
     {
       access: ADMINISTRATORS,
+      home: 'asked',
       schema: {
         operationId: 'collectGarbage',
         tags: ['node'],
         description: 'remove what nothing refers to and nothing uses',
-        querystring: NoQuery,
+        querystring: NodeQuery,
         body: GarbageRequest,
         response: { 200: GarbageReport, ...REFUSALS },
       },

@@ -36,6 +36,7 @@ export function keptLaunchRoutes(api: Api, { kept }: KeptLaunchRoutesParts, clos
     '/v1/stagings/:uuid/shells',
     {
       access: writesByUuid('staging'),
+      home: 'kept',
       schema: {
         operationId: 'openShell',
         tags,
@@ -76,6 +77,7 @@ export function keptLaunchRoutes(api: Api, { kept }: KeptLaunchRoutesParts, clos
     '/v1/stagings/:uuid/shells/:shell/input',
     {
       access: writesByUuid('staging'),
+      home: 'kept',
       schema: {
         operationId: 'sendShellInput',
         tags,
@@ -100,6 +102,7 @@ export function keptLaunchRoutes(api: Api, { kept }: KeptLaunchRoutesParts, clos
     '/v1/stagings/:uuid/shells/:shell/size',
     {
       access: writesByUuid('staging'),
+      home: 'kept',
       schema: {
         operationId: 'resizeShell',
         tags,
@@ -120,6 +123,7 @@ export function keptLaunchRoutes(api: Api, { kept }: KeptLaunchRoutesParts, clos
     '/v1/stagings/:uuid/release',
     {
       access: writesByUuid('staging'),
+      home: 'kept',
       schema: {
         operationId: 'releaseStaging',
         tags,

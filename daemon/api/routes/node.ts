@@ -6,7 +6,7 @@ import type { StagingService } from '../../staging/staging-service.js'
 import { DoctorReport, NodeStatus } from '../../documents/node.js'
 import { ADMINISTRATORS, EVERYBODY, HOLDERS } from '../access.js'
 import type { Api } from '../fastify.js'
-import { NoQuery, REFUSALS } from './schemas.js'
+import { NodeQuery, NoQuery, REFUSALS } from './schemas.js'
 
 const Health = Type.Object({ status: Type.Literal('ok') }, { title: 'Health' })
 
@@ -26,7 +26,8 @@ export function nodeRoutes(api: Api, { node, readiness, stagings, nodes, self }:
     '/v1/node',
     {
       access: ADMINISTRATORS,
-      schema: { operationId: 'showNode', tags, querystring: NoQuery, response: { 200: NodeStatus, ...REFUSALS } },
+      home: 'asked',
+      schema: { operationId: 'showNode', tags, querystring: NodeQuery, response: { 200: NodeStatus, ...REFUSALS } },
     },
     async () => node.status(),
   )
@@ -73,7 +74,13 @@ export function nodeRoutes(api: Api, { node, readiness, stagings, nodes, self }:
     '/v1/node/doctor',
     {
       access: ADMINISTRATORS,
-      schema: { operationId: 'examineNode', tags, querystring: NoQuery, response: { 200: DoctorReport, ...REFUSALS } },
+      home: 'asked',
+      schema: {
+        operationId: 'examineNode',
+        tags,
+        querystring: NodeQuery,
+        response: { 200: DoctorReport, ...REFUSALS },
+      },
     },
     async () => {
       const findings = await node.doctor()

@@ -28,6 +28,7 @@ export function nodesRoutes(api: Api, { nodes, wakeups, stagings, self }: NodesR
     name: node.name,
     labels: [...node.labels],
     ...(node.address === undefined ? {} : { address: node.address }),
+    ...(node.nodeAddress === undefined ? {} : { node_address: node.nodeAddress }),
     state: node.state,
     alive: node.term !== undefined,
     running: node.running,

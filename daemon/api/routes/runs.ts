@@ -9,12 +9,12 @@ import { parseRef } from '../parse-ref.js'
 import { parseLimits } from '../../documents/convert-limits.js'
 import { followedRun, parsePublish, type FollowedRunParts } from '../followed-run.js'
 import { streamSignal } from '../stream-signal.js'
-import { NoQuery, Nothing, REFUSALS, streamed, UuidPath } from './schemas.js'
+import { NodeQuery, NoQuery, Nothing, REFUSALS, streamed, UuidPath } from './schemas.js'
 
 export type RunRoutesParts = FollowedRunParts
 
 /** Runs a ready package in the foreground: the answer lasts as long as the program, and the program as long as the client. */
-export function runRoutes(api: Api, { runs, running }: RunRoutesParts, closing: AbortSignal): void {
+export function runRoutes(api: Api, { runs, running, self }: RunRoutesParts, closing: AbortSignal): void {
   const tags = ['runs']
   // The handler reads the body itself.
   api.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
@@ -34,7 +34,7 @@ export function runRoutes(api: Api, { runs, running }: RunRoutesParts, closing: 
     async ({ body }, reply) => {
       const request = requestOf(body)
       const signal = streamSignal(reply, closing)
-      const events = await followedRun({ runs, running }, request, signal)
+      const events = await followedRun({ runs, running, self }, request, signal)
       return reply.header('content-type', 'application/x-ndjson').header('cache-control', 'no-store').send(events)
     },
   )
@@ -44,11 +44,12 @@ export function runRoutes(api: Api, { runs, running }: RunRoutesParts, closing: 
     '/v1/runs/:uuid/stop',
     {
       access: writesByUuid('run'),
+      home: 'asked',
       schema: {
         operationId: 'stopRun',
         tags,
         params: UuidPath,
-        querystring: NoQuery,
+        querystring: NodeQuery,
         response: { 204: Nothing, ...REFUSALS },
       },
     },
@@ -62,12 +63,13 @@ export function runRoutes(api: Api, { runs, running }: RunRoutesParts, closing: 
     '/v1/runs/:uuid/input',
     {
       access: writesByUuid('run'),
+      home: 'asked',
       schema: {
         operationId: 'sendRunInput',
         tags,
         description: 'Passes the body to a program that was started with `input`, then closes its standard input.',
         params: UuidPath,
-        querystring: NoQuery,
+        querystring: NodeQuery,
         body: { content: { 'application/octet-stream': { schema: Type.Unknown() } } },
         response: { 204: Nothing, ...REFUSALS },
       },

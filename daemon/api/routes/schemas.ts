@@ -17,6 +17,15 @@ export const NamespaceQuery = Type.Object(
   { additionalProperties: false },
 )
 
+/** Of a route whose answer is about one node; see `Home`. */
+export const ofNode = {
+  node: Type.Optional(
+    Type.String({ minLength: 1, description: 'UUID or name of the node that is asked; default: the one that answers' }),
+  ),
+}
+
+export const NodeQuery = Type.Object(ofNode, { additionalProperties: false })
+
 export const NoQuery = Type.Object({}, { additionalProperties: false })
 
 /** Every route reports errors as a problem document. */

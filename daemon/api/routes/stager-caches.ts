@@ -5,13 +5,14 @@ import type { CacheFilter, KnownCache, StagerCaches } from '../../garbage/stager
 import { lists, puttingInto, readingAll, writes, writing } from '../access.js'
 import type { Api } from '../fastify.js'
 import { parseRef } from '../parse-ref.js'
-import { REFUSALS } from './schemas.js'
+import { ofNode, REFUSALS } from './schemas.js'
 
 const CachesQuery = Type.Object(
   {
     namespace: Type.Optional(Type.String({ description: 'caches for packages of this namespace and all below it' })),
     stager: Type.Optional(Type.String({ minLength: 1, description: 'UUID or full name' })),
     package: Type.Optional(Type.String({ minLength: 1, description: 'UUID or full name' })),
+    ...ofNode,
   },
   { additionalProperties: false },
 )
@@ -30,6 +31,7 @@ export function stagerCacheRoutes(api: Api, { caches }: StagerCacheRoutesParts):
         ...readingAll('job', [query.stager]),
         ...readingAll('package', [query.package]),
       ]),
+      home: 'asked',
       schema: {
         operationId: 'listStagerCaches',
         description: 'what is kept for stagers from one staging of a package to the next; the latest use first',
@@ -47,6 +49,7 @@ export function stagerCacheRoutes(api: Api, { caches }: StagerCacheRoutesParts):
         query.package === undefined ? puttingInto(query.namespace ?? '/') : writing('package', query.package),
         ...readingAll('job', [query.stager]),
       ]),
+      home: 'asked',
       schema: {
         operationId: 'clearStagerCaches',
         description: 'empties them; a launch that has one goes on with what it has found, and keeps nothing',

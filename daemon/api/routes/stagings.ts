@@ -69,7 +69,7 @@ const SUBMITTED = {
 export interface StagingRoutesParts {
   readonly stagings: Pick<StagingService, 'submit' | 'cancel' | 'retry'>
   readonly ledger: Pick<StagingLedger, 'get' | 'list'>
-  readonly nodes: Pick<NodeRepository, 'ofTerms'>
+  readonly nodes: Pick<NodeRepository, 'get' | 'ofTerms'>
   readonly kept: Pick<KeptLaunches, 'of'>
   readonly packages: Pick<PackageRepository, 'get'>
   readonly stagers: Pick<StagerRepository, 'list'>

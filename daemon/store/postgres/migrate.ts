@@ -2,7 +2,7 @@ import type { ClientBase } from 'pg'
 import { BadInput } from '../../../base/errors.js'
 import { isAnswer } from './errors.js'
 import { FUNCTIONS } from './functions.js'
-import { DUTIES, IDENTITY, LANES, LOG_WRITERS, TABLES, VERIFICATIONS } from './schema.js'
+import { DUTIES, IDENTITY, LANES, LOG_WRITERS, NODE_ADDRESSES, TABLES, VERIFICATIONS } from './schema.js'
 import { STAGING_TABLES, TRIGGERS } from './staging-schema.js'
 
 export interface PostgresMigration {
@@ -24,6 +24,7 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
   { version: 24, name: 'identity', sql: inOrderOfBytes(IDENTITY) },
   { version: 25, name: 'duties', sql: inOrderOfBytes(DUTIES) },
   { version: 26, name: 'lanes', sql: LANES },
+  { version: 27, name: 'node-addresses', sql: inOrderOfBytes(NODE_ADDRESSES) },
   { version: 29, name: 'log-writers', sql: LOG_WRITERS },
 ]
 

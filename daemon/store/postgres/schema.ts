@@ -169,3 +169,8 @@ UPDATE stagings SET log_writer = 100 WHERE state = 'running';
 export const LANES = `
 CREATE INDEX queued_stagings_by_labels ON stagings (awaits_source, labels, sequence) WHERE state = 'queued';
 `
+
+/** Where other nodes pass requests on to a node. */
+export const NODE_ADDRESSES = `
+ALTER TABLE nodes ADD COLUMN node_address TEXT;
+`

@@ -11,6 +11,7 @@ interface NodeRow {
   readonly name: string
   readonly labels: string
   readonly address: string | null
+  readonly node_address: string | null
   readonly state: NodeState
   readonly first_seen_at: string
   readonly last_seen_at: string
@@ -36,17 +37,27 @@ export class SqlNodes implements NodeRepository {
     node: NodeIdentity & { readonly state?: NodeState; readonly after?: number | undefined },
     leaseMs?: number,
   ): Promise<OpenedTerm> {
-    const { uuid, name, labels, address, state = ACTIVE, after } = node
+    const { uuid, name, labels, address, nodeAddress, state = ACTIVE, after } = node
     return this.#transactions.write(function* () {
       const now = yield* this.#dialect.now()
       const at = now.toISOString()
       if (after !== undefined) yield* assertNoOther(uuid, after, at)
       yield* sql.run(
-        `INSERT INTO nodes (uuid, name, labels, address, state, first_seen_at, last_seen_at, leased_until)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO nodes (uuid, name, labels, address, node_address, state, first_seen_at, last_seen_at, leased_until)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, labels = excluded.labels, address = excluded.address,
-           state = ${after === undefined ? 'excluded.state' : 'nodes.state'}, last_seen_at = excluded.last_seen_at, leased_until = excluded.leased_until`,
-        ...[uuid, name, JSON.stringify(labels), address ?? null, state, at, at, later(now, leaseMs)],
+           node_address = excluded.node_address, state = ${after === undefined ? 'excluded.state' : 'nodes.state'}, last_seen_at = excluded.last_seen_at, leased_until = excluded.leased_until`,
+        ...[
+          uuid,
+          name,
+          JSON.stringify(labels),
+          address ?? null,
+          nodeAddress ?? null,
+          state,
+          at,
+          at,
+          later(now, leaseMs),
+        ],
       )
       const ofNode = leaseMs === undefined ? { where: '', values: [] } : { where: 'AND node = ?', values: [uuid] }
       const earlier = yield* sql.all<{ number: number }>(
@@ -220,6 +231,7 @@ function decode(row: NodeRow): FleetNode {
     name: row.name,
     labels: JSON.parse(row.labels) as string[],
     address: row.address ?? undefined,
+    nodeAddress: row.node_address ?? undefined,
     state: row.state,
     firstSeenAt: row.first_seen_at,
     lastSeenAt: row.last_seen_at,

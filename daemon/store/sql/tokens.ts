@@ -51,6 +51,13 @@ export class SqlTokens implements TokenRepository {
     }, this)
   }
 
+  get(uuid: string): Promise<Token | undefined> {
+    return this.#transactions.read(function* () {
+      const row = yield* sql.one<TokenRow>('SELECT * FROM tokens WHERE uuid = ?', uuid)
+      return row && decode(row)
+    })
+  }
+
   list(): Promise<readonly Token[]> {
     return this.#transactions.read(function* () {
       return (yield* sql.all<TokenRow>('SELECT * FROM tokens ORDER BY name')).map(decode)

@@ -24,6 +24,7 @@ import { SQL as verificationsOfNodes } from './migrations/0023-verifications-of-
 import { SQL as identity } from './migrations/0024-identity.js'
 import { SQL as duties } from './migrations/0025-duties.js'
 import { SQL as lanes } from './migrations/0026-lanes.js'
+import { SQL as nodeAddresses } from './migrations/0027-node-addresses.js'
 import { SQL as logWriters } from './migrations/0029-log-writers.js'
 
 export interface Migration {
@@ -61,5 +62,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 24, name: 'identity', sql: identity },
   { version: 25, name: 'duties', sql: duties },
   { version: 26, name: 'lanes', sql: lanes },
+  { version: 27, name: 'node-addresses', sql: nodeAddresses },
   { version: 29, name: 'log-writers', sql: logWriters },
 ]

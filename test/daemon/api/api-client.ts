@@ -81,11 +81,19 @@ export class ApiClient {
 }
 
 /** Everybody who asks is an administrator. */
-export const ALL_TRUSTED: Callers = { of: () => Promise.resolve(SOCKET) }
+export const ALL_TRUSTED: Callers = { of: () => Promise.resolve(SOCKET), passedOn: () => undefined }
+
+/** A node without others. */
+const ALONE = {
+  homes: { self: 'this-node', of: () => Promise.resolve(undefined) },
+  nodes: { get: () => Promise.reject(new Error('there is no other node')) },
+  peers: { ask: () => Promise.reject(new Error('there is no other node')) },
+}
 
 /** For a server whose routes are about nothing that is stored. */
 export const UNGUARDED = {
   callers: ALL_TRUSTED,
+  passOn: ALONE,
   places: { visible: ({ ref }: Target) => Promise.resolve({ name: ref, namespaces: [] }) },
 }
 

@@ -30,6 +30,7 @@ import { WebhookSecrets } from '../../../daemon/secrets/webhook-secrets.js'
 import { Receivers } from '../../../daemon/webhooks/receivers.js'
 import { OutboundClient } from '../../../daemon/outbound/outbound-client.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
+import { Peers } from '../../../daemon/peers/peers.js'
 import { KeptLaunches } from '../../../daemon/staging/kept-launches.js'
 import { LiveContainers } from '../../../daemon/staging/live-containers.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
@@ -178,6 +179,7 @@ export class ApiUnderTest extends ApiClient {
     const api = buildApi({
       logger,
       access: { callers: callers(store), owners: store.resourceOwners },
+      peers: new Peers(() => undefined),
       tokens: { tokens: store.tokens },
       webhooks: {
         webhooks: store.webhooks,

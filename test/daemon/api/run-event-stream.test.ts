@@ -21,7 +21,7 @@ async function hasSettled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 it('output waits until the start is known', async () => {
-  const events = new RunEventStream(new AbortController().signal)
+  const events = new RunEventStream(new AbortController().signal, 'n')
   const output = events.output('stdout', Buffer.from('early'))
   expect(await hasSettled(output)).toBe(false)
   void events.follow(PROGRAM)
@@ -29,7 +29,7 @@ it('output waits until the start is known', async () => {
 })
 
 it('a client that does not read stops the output, until it reads again', async () => {
-  const events = new RunEventStream(new AbortController().signal)
+  const events = new RunEventStream(new AbortController().signal, 'n')
   void events.follow(PROGRAM)
   const output = events.output('stdout', Buffer.alloc(1_000_000))
   expect(await hasSettled(output)).toBe(false)
@@ -39,7 +39,7 @@ it('a client that does not read stops the output, until it reads again', async (
 
 it('a client that closes the connection does not block the output', async () => {
   const client = new AbortController()
-  const events = new RunEventStream(client.signal)
+  const events = new RunEventStream(client.signal, 'n')
   void events.follow(PROGRAM)
   const output = events.output('stdout', Buffer.alloc(1_000_000))
   client.abort()

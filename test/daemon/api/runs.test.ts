@@ -14,7 +14,9 @@ describe('runs over the API', () => {
   let under: ApiClient
   beforeEach(async () => {
     runs = new FakeRuns()
-    under = await openRoutes((api, closing) => runRoutes(api, { runs, running: new RunningPrograms() }, closing))
+    under = await openRoutes((api, closing) =>
+      runRoutes(api, { runs, running: new RunningPrograms(), self: 'this-node' }, closing),
+    )
   })
   afterEach(() => under.close())
 
@@ -45,7 +47,7 @@ describe('runs over the API', () => {
     const events: RunEvent[] = []
     for await (const line of linesOf(answer)) events.push(JSON.parse(line) as RunEvent)
     expect(events).toEqual([
-      { event: 'started', run: runs.id, ports: [8080, 40_000] },
+      { event: 'started', run: runs.id, node: 'this-node', ports: [8080, 40_000] },
       { event: 'output', stream: 'stdout', data: Buffer.from('early').toString('base64') },
       { event: 'output', stream: 'stderr', data: '/wA=' },
       { event: 'ended', exit_code: 3, reason: 'exited' },

@@ -40,7 +40,10 @@ it('without a file, flags or variables, every setting has its default', async ()
     socket: '/run/stagerd/stagerd.sock',
     group: 'stagerd',
     control: { address: undefined, certificate: undefined, key: undefined },
-    node: { name: undefined, labels: [], leaseMs: 30_000 },
+    node: {
+      ...{ name: undefined, labels: [], leaseMs: 30_000 },
+      link: { address: undefined, certificate: undefined, key: undefined, authority: undefined },
+    },
     concurrency: Math.max(2, processors),
     maxKept: 4,
     prepared: { limit: 2, forMs: 600_000 },
@@ -86,6 +89,10 @@ it('the file may set every setting', async () => {
     node-name = "build-3"
     node-labels = "gpu, zone=a,gpu"
     node-lease = "1m"
+    node-address = "[fd12:3456::5]:7301"
+    node-certificate = "node.pem"
+    node-key = "/etc/stagerd/node-key.pem"
+    node-authority = "fleet.pem"
     concurrency = 3
     max-kept = 0
     prepared = 5
@@ -150,7 +157,15 @@ it('the file may set every setting', async () => {
       certificate: path.join(path.dirname(file), 'tls/host.pem'),
       key: '/etc/ssl/private/host.key',
     },
-    node: { name: 'build-3', labels: ['gpu', 'zone=a'], leaseMs: 60_000 },
+    node: {
+      ...{ name: 'build-3', labels: ['gpu', 'zone=a'], leaseMs: 60_000 },
+      link: {
+        address: { host: 'fd12:3456::5', port: 7301 },
+        certificate: path.join(path.dirname(file), 'node.pem'),
+        key: '/etc/stagerd/node-key.pem',
+        authority: path.join(path.dirname(file), 'fleet.pem'),
+      },
+    },
     concurrency: 3,
     maxKept: 0,
     prepared: { limit: 5, forMs: 90_000 },
@@ -278,7 +293,7 @@ describe('the settings file', () => {
   })
 
   const known =
-    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, node-name, node-labels, node-lease, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, cloud-foundry-nats, cloud-foundry-credentials, cloud-foundry-subjects, cloud-foundry-networks, cloud-foundry-frameworks, cloud-foundry-max-active-tasks, cloud-foundry-max-staging-duration, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, database, postgresql-host, postgresql-port, postgresql-database, postgresql-user, postgresql-password, postgresql-tls, postgresql-ca, postgresql-certificate, postgresql-key, postgresql-connections, blob-store, s3-endpoint, s3-bucket, s3-prefix, s3-region, s3-credentials, blob-cache, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
+    'the settings are state-dir, socket, group, control-address, tls-certificate, tls-key, node-name, node-labels, node-lease, node-address, node-certificate, node-key, node-authority, concurrency, max-kept, prepared, prepared-for, drain-timeout, bridge-pool, network-mtu, ca-bundle, http-proxy, https-proxy, no-proxy, webhook-networks, cloud-foundry-nats, cloud-foundry-credentials, cloud-foundry-subjects, cloud-foundry-networks, cloud-foundry-frameworks, cloud-foundry-max-active-tasks, cloud-foundry-max-staging-duration, memory, cpus, pids, disk, timeout, stager-cache, stager-caches, compressor, compression-level, seccomp-profile, secrets-key, bootstrap, debian-mirror, database, postgresql-host, postgresql-port, postgresql-database, postgresql-user, postgresql-password, postgresql-tls, postgresql-ca, postgresql-certificate, postgresql-key, postgresql-connections, blob-store, s3-endpoint, s3-bucket, s3-prefix, s3-region, s3-credentials, blob-cache, package-quota, results, results-size, launch-data, upload-grace, verify-period, verify-rate, log-level'
 
   it.each([
     ['an unknown key', 'memroy = "1GB"', `"memroy" in line 1 of FILE is not a setting: ${known}.`],

@@ -1,0 +1,90 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Conflict } from '../../base/errors.js'
+import type { Callers } from '../access/callers.js'
+import { headersOf } from '../access/passed-on.js'
+import type { Peers } from '../peers/peers.js'
+import type { NodeRepository } from '../store/node-repository.js'
+import type { Api } from './fastify.js'
+import type { Home, Homes } from './homes.js'
+import { streamSignal } from './stream-signal.js'
+
+export interface PassOnParts {
+  readonly homes: Pick<Homes, 'of' | 'self'>
+  readonly nodes: Pick<NodeRepository, 'get'>
+  readonly peers: Pick<Peers, 'ask'>
+  readonly callers: Pick<Callers, 'passedOn'>
+}
+
+/** What an answer keeps on its way through this node. The rest is about the connection to the other one. */
+const OF_ANSWERS = ['content-type', 'content-length', 'cache-control', 'location', 'retry-after', 'www-authenticate']
+/** The same of a request. Not its token: see `headersOf`. */
+const OF_REQUESTS = ['accept', 'content-type', 'last-event-id'] as const
+
+/**
+ * Passes requests on that only another node can answer, for the caller that this one has heard. The other one judges again what
+ * that caller may do. A request is passed on once: what comes from a node is answered here, or refused.
+ */
+export class PassOn {
+  readonly #parts: PassOnParts
+
+  constructor(parts: PassOnParts) {
+    this.#parts = parts
+  }
+
+  /** Refuses what is meant for another node. To be added when it is known who asks. */
+  addAddressee(api: Api): void {
+    const { callers, homes } = this.#parts
+    api.addHook('onRequest', (request, _reply, done) => {
+      const to = callers.passedOn(request)?.to
+      done(to === undefined || to === homes.self ? undefined : misdirected(to, homes.self))
+    })
+  }
+
+  /** Passes on what belongs to nodes that are found so. */
+  add(api: Api, home: Home, closing: AbortSignal): void {
+    api.addHook('preHandler', async (request, reply) => {
+      if (request.routeOptions.config.home !== home) return undefined
+      const node = await this.#parts.homes.of(home, request)
+      return node === undefined ? undefined : await this.#pass(node, request, reply, closing)
+    })
+  }
+
+  async #pass(uuid: string, request: FastifyRequest, reply: FastifyReply, closing: AbortSignal): Promise<FastifyReply> {
+    const { nodes, peers, homes, callers } = this.#parts
+    if (callers.passedOn(request)) throw misdirected(uuid, homes.self)
+    const { method, url, headers, body, caller, socket } = request
+    const passedOn = { through: homes.self, to: uuid, from: socket.remoteAddress }
+    const kept = OF_REQUESTS.flatMap((name) => {
+      const value = headers[name]
+      return value === undefined ? [] : [[name, String(value)]]
+    })
+    const answer = await peers.ask(await nodes.get(uuid), {
+      ...{ method, path: url, body: body === undefined || body === null ? bodyOf(request) : JSON.stringify(body) },
+      headers: { ...(Object.fromEntries(kept) as Record<string, string>), ...headersOf(caller, passedOn) },
+      signal: streamSignal(reply, closing),
+    })
+    // The other node has written what was asked for, and how it ended.
+    request.notes.written = true
+    for (const name of OF_ANSWERS) {
+      const value = answer.headers[name]
+      if (value !== undefined) void reply.header(name, value)
+    }
+    void reply.code(answer.statusCode ?? 502)
+    if (answer.statusCode !== 204) return reply.send(answer)
+    answer.resume()
+    return reply.send(null)
+  }
+}
+
+/** What the handler would read itself; undefined if there is no body, or it was read and said nothing (`null`). */
+function bodyOf({ raw, headers }: FastifyRequest) {
+  const has = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+  return has && headers['content-length'] !== '0' && !raw.readableEnded ? raw : undefined
+}
+
+function misdirected(to: string, self: string): Conflict {
+  return new Conflict(
+    'misdirected',
+    `The request was passed on to this node, ${self}, but belongs to the node ${to}: correct the node-address of that one, which leads here, or ask again.`,
+  )
+}

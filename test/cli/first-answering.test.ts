@@ -1,0 +1,125 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ControlApi } from '../../cli/api/control-api.js'
+import { parseAddresses } from '../../cli/session/choose-endpoint.js'
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+/** A node of a fleet, as far as clients see it. */
+interface Node {
+  readonly asked: string[]
+  up(): Promise<void>
+  down(): void
+  answer: Handler
+}
+
+let directory: string
+let nodes: Node[]
+let api: ControlApi
+
+beforeEach(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'stagectl-fleet-'))
+  nodes = ['a', 'b', 'c'].map(makeNode)
+  const [first, ...others] = ['a', 'b', 'c'].map(
+    (name) => ({ kind: 'socket', path: path.join(directory, name) }) as const,
+  )
+  api = new ControlApi(first!, ...others)
+})
+afterEach(async () => {
+  await api.close()
+  nodes.forEach((node) => node.down())
+  await rm(directory, { recursive: true })
+})
+
+function makeNode(name: string): Node {
+  let server: Server | undefined
+  const node: Node = {
+    asked: [],
+    answer: (_request, response) => void response.end(JSON.stringify({ name })),
+    up: async () => {
+      server = createServer((request, response) => {
+        if (request.url === '/healthz') {
+          response.end('{}')
+          return
+        }
+        node.asked.push(`${request.method} ${request.url}`)
+        request.resume()
+        node.answer(request, response)
+      })
+      const made = server
+      await new Promise<void>((resolve) => made.listen(path.join(directory, name), resolve))
+    },
+    down: () => {
+      server?.close()
+      server?.closeAllConnections()
+    },
+  }
+  return node
+}
+
+const name = async () => (await api.get<{ name: string }>('/v1/node')).name
+/** As a node that dies while it works. */
+const dies: Handler = (request) => void request.socket.destroy()
+
+test('the first node that answers is asked, as long as it does', async () => {
+  await nodes[1]!.up()
+  expect(await name()).toBe('b')
+  await nodes[0]!.up()
+  expect(await name()).toBe('b')
+  nodes[1]!.down()
+  expect(await name()).toBe('a')
+})
+
+test('a request that has not been sent is sent to another node, whatever it does', async () => {
+  await Promise.all(nodes.map((node) => node.up()))
+  expect(await name()).toBe('a')
+  nodes[0]!.down()
+  // When the client has seen that its connection is gone: before, nobody can tell whether a request on it was heard.
+  await delay(50)
+  expect(await api.post('/v1/stagings', { package: 'a' })).toEqual({ name: 'b' })
+  expect(nodes[1]!.asked).toEqual(['POST /v1/stagings'])
+})
+
+test('one that was sent and not answered is repeated only if it changes nothing', async () => {
+  await Promise.all(nodes.map((node) => node.up()))
+  nodes[0]!.answer = dies
+  expect(await name(), 'a GET').toBe('b')
+  nodes[1]!.answer = nodes[2]!.answer = dies
+  // Each may have been done.
+  const lost = { code: 'connection-lost' }
+  await expect(api.post('/v1/stagings', {})).rejects.toMatchObject(lost)
+  await expect(api.delete('/v1/packages/x')).rejects.toMatchObject(lost)
+  await expect(api.send('/v1/input', Readable.from([Buffer.from('x')]))).rejects.toMatchObject(lost)
+  const asked = nodes.flatMap((node) => node.asked).filter((one) => !one.startsWith('GET'))
+  expect(asked.toSorted()).toEqual(['DELETE /v1/packages/x', 'POST /v1/input', 'POST /v1/stagings'])
+})
+
+test('a refusal is an answer', async () => {
+  await Promise.all(nodes.map((node) => node.up()))
+  nodes[0]!.answer = (_request, response) =>
+    void response.writeHead(503).end('{"code":"engine-down","detail":"It is down."}')
+  await expect(name()).rejects.toMatchObject({ code: 'engine-down' })
+  expect(nodes[1]!.asked).toEqual([])
+})
+
+test('when nobody answers, the reason of each is told', async () => {
+  const error = await name().catch((thrown: unknown) => thrown as Error)
+  expect(error).toMatchObject({ code: 'no-daemon' })
+  for (const one of ['a', 'b', 'c'])
+    expect((error as Error).message).toContain(`No stagerd answers at ${path.join(directory, one)}:`)
+  await expect(name(), 'all are tried again').rejects.toThrow(/^None of the 3 addresses answers\. /)
+  await nodes[2]!.up()
+  expect(await name()).toBe('c')
+})
+
+test('addresses are separated by commas', () => {
+  expect(parseAddresses('https://a:7300')).toEqual(['https://a:7300'])
+  expect(parseAddresses('https://a:7300, https://[::1]:7300')).toEqual(['https://a:7300', 'https://[::1]:7300'])
+  for (const wrong of ['', 'https://a:7300,', 'https://a:7300,http://b:7300', 'https://a:7300 https://b:7300'])
+    expect(() => parseAddresses(wrong), wrong).toThrow(expect.objectContaining({ code: 'bad-address' }) as Error)
+})
