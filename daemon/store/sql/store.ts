@@ -121,6 +121,9 @@ export abstract class SqlStore {
     await this.#transactions.read(() => sql.one('SELECT 1 AS one'))
   }
 
+  /** What is set up so that something acknowledged could be lost, and what would be right: a clause each. */
+  abstract risks(): Promise<readonly string[]>
+
   /** Waits for the transactions that are under way. Idempotent. */
   abstract close(): void | Promise<void>
 }
