@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
@@ -50,7 +49,7 @@ import { measureStorage } from './metrics/storage-metrics.js'
 import { measureVerification } from './metrics/verification-metrics.js'
 import type { Term } from './model/node.js'
 import { isTerminal, type Staging } from './model/staging.js'
-import { nodeFacts } from './node-facts.js'
+import { identityOf, nodeFacts } from './node-facts.js'
 import { databaseFindings } from './node/database-findings.js'
 import { examineHost } from './node/host-findings.js'
 import { NodeReport } from './node/node-report.js'
@@ -63,7 +62,6 @@ import { Runs } from './runs/runs.js'
 import { readSecretsKey } from './secrets/secrets-key.js'
 import { Seal } from './secrets/seal.js'
 import { Secrets } from './secrets/secrets.js'
-import type { ListenAddress } from './settings/parse-value.js'
 import type { Settings } from './settings/settings.js'
 import { Janitor } from './staging/janitor.js'
 import { KeptLaunches } from './staging/kept-launches.js'
@@ -216,8 +214,7 @@ export async function buildApp(
     },
   })
   const uploads = { blobs, references, liveBlobs, logger }
-  const { name = hostname(), labels } = settings.node
-  const identity = { uuid: nodeId, name, labels, address: addressOf(settings.control.address) }
+  const identity = identityOf(settings, nodeId, () => service.limit)
   const { wakeups } = store
   const isShared = settings.database.kind === 'postgresql'
   const service = new StagingService(
@@ -231,6 +228,7 @@ export async function buildApp(
         lease: isShared ? leaseOf(settings.node.leaseMs) : undefined,
       },
       wakeups,
+      looked: () => cloudFoundry?.look(),
     },
     concurrency,
   )
@@ -307,6 +305,7 @@ export async function buildApp(
   const cloudFoundry = await buildCloudFoundry({
     ...{ packages, ingest, quota, ledger, logs, droplets, seal, registry, nodeId, logger },
     ...{ settings: settings.cloudFoundry, tasks: store.tasks, stagings: service, authorities: ca.pem },
+    ...{ term: () => service.term, isShared, wakeups },
     directory: state.imports,
     maxBytes: (namespace) => packages.remainingQuota(namespace),
     ...{ pipelines, resolver, blobs },
@@ -385,8 +384,4 @@ export async function buildApp(
   const stagingCounts = () => ledger.counts(nodeId)
   const { deliveries } = webhooks
   return { api, service, deliveries, runs, bootstraps, readiness, stagingCounts, verifier, cloudFoundry }
-}
-
-function addressOf(address: ListenAddress | undefined): string | undefined {
-  return address && `${address.host}:${address.port}`
 }

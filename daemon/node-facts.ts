@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
-import { availableParallelism, release } from 'node:os'
+import { availableParallelism, hostname, release } from 'node:os'
+import type { NodeIdentity } from './model/node.js'
+import type { Settings } from './settings/settings.js'
 import type { NodeFacts } from './staging/launch-digest.js'
 
 export interface FactsOfNode {
@@ -22,5 +24,24 @@ export function nodeFacts({ version, files, compressor }: FactsOfNode): NodeFact
     files: digest.digest('hex'),
     compressor: compressor.name,
     compression: compressor.level,
+  }
+}
+
+/**
+ * What this node says of itself to others that share its database.
+ *
+ * @param concurrency how many stagings it runs at once; it may change
+ */
+export function identityOf(
+  { node, control: { address } }: Pick<Settings, 'node' | 'control'>,
+  uuid: string,
+  concurrency: () => number,
+): NodeIdentity {
+  return {
+    ...{ uuid, name: node.name ?? hostname(), labels: node.labels },
+    address: address && `${address.host}:${address.port}`,
+    get concurrency() {
+      return concurrency()
+    },
   }
 }

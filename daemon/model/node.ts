@@ -12,6 +12,8 @@ export interface NodeIdentity {
   readonly labels: readonly string[]
   /** Where its control API answers, as host:port; undefined if it has a socket only. */
   readonly address: string | undefined
+  /** How many stagings it runs at once. */
+  readonly concurrency: number
 }
 
 /** A period in which a node may run stagings. The database ends it when its lease is over, when the node closes it, or begins another one. */

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg'
 import { BadInput } from '../../../base/errors.js'
 import { FUNCTIONS } from './functions.js'
-import { DUTIES, IDENTITY, LANES, TABLES, VERIFICATIONS } from './schema.js'
+import { DUTIES, IDENTITY, LANES, TABLES, TERMS_OF_TASKS, VERIFICATIONS } from './schema.js'
 import { STAGING_TABLES, TRIGGERS } from './staging-schema.js'
 
 export interface PostgresMigration {
@@ -23,6 +23,7 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
   { version: 24, name: 'identity', sql: inOrderOfBytes(IDENTITY) },
   { version: 25, name: 'duties', sql: inOrderOfBytes(DUTIES) },
   { version: 26, name: 'lanes', sql: LANES },
+  { version: 28, name: 'terms-of-tasks', sql: TERMS_OF_TASKS },
 ]
 
 function inOrderOfBytes(tables: string): string {

@@ -91,7 +91,7 @@ export abstract class SqlStore {
     this.tokens = new SqlTokens(transactions)
     this.resourceOwners = new SqlResourceOwners(transactions)
     this.secrets = new SqlSecrets(transactions)
-    this.tasks = new SqlTasks(transactions)
+    this.tasks = new SqlTasks(transactions, now ? { now } : dialect)
     this.webhooks = new SqlWebhooks(transactions, dialect)
     this.verifications = new SqlVerifications(transactions, node)
   }

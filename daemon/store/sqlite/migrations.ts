@@ -24,6 +24,7 @@ import { SQL as verificationsOfNodes } from './migrations/0023-verifications-of-
 import { SQL as identity } from './migrations/0024-identity.js'
 import { SQL as duties } from './migrations/0025-duties.js'
 import { SQL as lanes } from './migrations/0026-lanes.js'
+import { SQL as termsOfTasks } from './migrations/0028-terms-of-tasks.js'
 
 export interface Migration {
   /** From 1, in ascending order. */
@@ -60,4 +61,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 24, name: 'identity', sql: identity },
   { version: 25, name: 'duties', sql: duties },
   { version: 26, name: 'lanes', sql: lanes },
+  { version: 28, name: 'terms-of-tasks', sql: termsOfTasks },
 ]

@@ -10,6 +10,7 @@ export const nodeIdentity = (changes: Partial<NodeIdentity> = {}): NodeIdentity 
   name: 'node',
   labels: [],
   address: undefined,
+  concurrency: 4,
   ...changes,
 })
 
