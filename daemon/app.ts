@@ -362,6 +362,7 @@ export async function buildApp(
       receivers: webhooks.receivers,
       ledger,
       nodes: store.nodes,
+      self: identity,
       kept,
       packages,
       stagers,
