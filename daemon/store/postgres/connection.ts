@@ -41,7 +41,7 @@ export async function connectionOf(
   if (ports.length !== 1 && ports.length !== hosts.length)
     throw new BadInput(
       'bad-settings',
-      `postgresql-host names ${hosts.length} servers, and postgresql-port ${ports.length} ports: give one port for all, or one for each.`,
+      `There are ${ports.length} ports in postgresql-port for ${hosts.length} in postgresql-host: give one port for all, or one for each.`,
     )
   if (file !== undefined) await readPassword(file)
   // Never undefined: the library would look for one elsewhere.

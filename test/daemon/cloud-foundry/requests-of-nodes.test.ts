@@ -152,11 +152,18 @@ describe('staging requests of nodes that share a database', () => {
     send('a')
     await until('it is begun', () => first.status.active === 1)
     await store.nodes.closeTerm(one.term)
-    await start(two, done)
-    await until('it is answered', () => answers.length === 1)
+    let finish: () => void = () => undefined
+    const gate = new Promise<void>((resolve) => (finish = resolve))
+    const second = await start(two, async (task) => {
+      await gate
+      return await done(task)
+    })
+    await until('the other one has it', () => second.status.active === 1)
     wakeUp()
     await until('the first has ended', () => first.status.active === 0)
-    await first.stop()
+    expect(answers).toEqual([])
+    finish()
+    await until('it is answered', () => answers.length === 1)
     expect(answers.map(({ task_log: log }) => log)).toEqual(['Done!\n'])
   })
 

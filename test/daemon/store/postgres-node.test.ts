@@ -101,7 +101,7 @@ describe('a PostgreSQL that a node cannot use is named with the way out:', () =>
       'there are more ports than servers',
       { postgresqlPort: '5432,5433' },
       'bad-settings',
-      /1 servers, and postgresql-port 2 ports: give one/,
+      /2 ports in postgresql-port for 1 in postgresql-host: give one/,
     ],
     ['a key has no certificate', { postgresqlKey: 'password' }, 'bad-settings', /postgresql-certificate/],
   ] as const)('%s', async (_, changes, code, says) => {

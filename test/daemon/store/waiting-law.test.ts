@@ -177,6 +177,20 @@ describe('why a staging waits', () => {
     })
   })
 
+  it('is said: what was interrupted comes first', async () => {
+    await inStore(async () => {
+      const [one, two] = [await open(node), await open({ ...node, concurrency: 2 })]
+      const interrupted = await submit(at)
+      expect(await admit(one)).toBe(interrupted)
+      const later = await submit(at)
+      expect(await reasonsOf(later)).toEqual([])
+      await store.nodes.closeTerm(one)
+      expect(await store.ledger.waiting(later)).toEqual({ before: 1, reasons: [{ kind: 'others' }] })
+      expect(await admit(two)).toBe(interrupted)
+      expect(await reasonsOf(later)).toEqual([])
+    })
+  })
+
   it('goes by what the node that answers runs at once now, and not when its term began', async () => {
     await inStore(async () => {
       const { node: uuid } = await open({ ...node, concurrency: 0 })
