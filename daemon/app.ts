@@ -145,8 +145,7 @@ export async function buildApp(
   const known = { damaged, observer: verifications }
   const liveBlobs = new Leases()
   const graceMs = settings.uploadGraceMs
-  const isShared = settings.database.kind === 'postgresql'
-  const lease = isShared ? leaseOf(settings.node.leaseMs) : undefined
+  const { identity, isShared, lease, credentials, peers } = await buildFleet(settings, nodeId, () => service.limit)
   const { blobs, sharedLogs } = await buildBlobStore(
     {
       ...{ settings: settings.blobs, state, authorities: ca.pem, known, graceMs, logger },
@@ -219,7 +218,6 @@ export async function buildApp(
     },
   })
   const uploads = { blobs, references, liveBlobs, logger }
-  const { identity, isShared, lease, credentials, peers } = await buildFleet(settings, nodeId)
   const { wakeups } = store
   const service = new StagingService(
     {
@@ -227,6 +225,7 @@ export async function buildApp(
       ...{ logs, logger, uploads, secrets, retryMs },
       term: { nodes: store.nodes, node: identity, ledgerOf, lease },
       wakeups,
+      looked: () => cloudFoundry?.look(),
     },
     concurrency,
   )
@@ -302,6 +301,7 @@ export async function buildApp(
   const cloudFoundry = await buildCloudFoundry({
     ...{ packages, ingest, quota, ledger, logs, droplets, seal, registry, nodeId, logger },
     ...{ settings: settings.cloudFoundry, tasks: store.tasks, stagings: service, authorities: ca.pem },
+    ...{ term: () => service.term, isShared, wakeups },
     directory: state.imports,
     maxBytes: (namespace) => packages.remainingQuota(namespace),
     ...{ pipelines, resolver, blobs },
@@ -359,6 +359,7 @@ export async function buildApp(
       receivers: webhooks.receivers,
       ledger,
       nodes: store.nodes,
+      self: identity,
       kept,
       packages,
       stagers,

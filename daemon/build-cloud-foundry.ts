@@ -11,7 +11,9 @@ import { countRequests, measureTasks } from './metrics/cloud-foundry-metrics.js'
 import { OutboundClient } from './outbound/outbound-client.js'
 import type { Seal } from './secrets/seal.js'
 import type { Settings } from './settings/settings.js'
+import type { DutyTerm } from './store/duties.js'
 import type { TaskRepository } from './store/task-repository.js'
+import type { Wakeups } from './store/wakeups.js'
 
 export interface CloudFoundryParts
   extends
@@ -19,6 +21,9 @@ export interface CloudFoundryParts
     Omit<PlugInsParts, 'table' | 'namespace'> {
   readonly settings: Settings['cloudFoundry']
   readonly tasks: TaskRepository
+  readonly term: () => DutyTerm | undefined
+  readonly isShared: boolean
+  readonly wakeups: Wakeups
   readonly seal: Seal
   /** PEM. Authorities that are trusted besides those that come with Node.js. */
   readonly authorities: string | undefined
@@ -31,19 +36,21 @@ export interface CloudFoundry {
   /** As it is now. */
   readonly status: RequestsStatus
   readonly start: () => void
+  /** See `StagingRequests`. */
+  readonly look: () => void
   readonly drain: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
 /** The older staging service, if the settings turn it on. Throws `BadInput` (`bad-settings`) for its credentials. */
 export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<CloudFoundry | undefined> {
-  const { settings, authorities, registry, logger, nodeId, ...rest } = parts
+  const { settings, authorities, registry, logger, nodeId, isShared, term, wakeups, ...rest } = parts
   const { nats, subjects, maxActiveTasks: maxTasks, maxStagingDurationMs: timeoutMs, networks } = settings
   if (!nats) {
-    const { length } = await parts.tasks.all()
-    if (length > 0)
+    const tasks = await parts.tasks.count(nodeId)
+    if (tasks > 0)
       logger.warn(
-        { tasks: length },
+        { tasks },
         'staging requests of Cloud Foundry are recorded, and wait until cloud-foundry-nats is set again: cancel their stagings if it will not be',
       )
     return undefined
@@ -53,7 +60,8 @@ export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<Cloud
   // No proxy: the older service used none.
   const client = new OutboundClient({ networks, setting: 'cloud-foundry-networks', authorities })
   const requests = new StagingRequests({
-    ...{ subjects, maxTasks, logger, tasks: parts.tasks, seal: parts.seal },
+    ...{ subjects, maxTasks, logger, tasks: parts.tasks, seal: parts.seal, term, isShared },
+    left: () => wakeups.notify('tasks', ''),
     open: () =>
       NatsBus.open({
         ...{ servers: nats.servers, name: `stagerd ${nodeId}`, logger, authenticator },
@@ -66,13 +74,17 @@ export async function buildCloudFoundry(parts: CloudFoundryParts): Promise<Cloud
     received: countRequests(registry),
   })
   measureTasks(registry, () => requests.status)
+  const look = () => requests.look()
+  const end = wakeups.listen('tasks', look)
   return {
     get status() {
       return requests.status
     },
     start: () => requests.start(),
+    look,
     drain: () => requests.drain(),
     stop: async () => {
+      end()
       await requests.stop()
       await client.close()
     },

@@ -9,8 +9,10 @@ import { leaseOf } from './staging/held-term.js'
 /**
  * This node as others see it that share its database, and its way to them. Throws `BadInput` for a node address, or its
  * certificate, that cannot be used.
+ *
+ * @param concurrency how many stagings it runs at once; it may change
  */
-export async function buildFleet({ node, control, database }: Settings, uuid: string) {
+export async function buildFleet({ node, control, database }: Settings, uuid: string, concurrency: () => number) {
   const address = nodeAddressOf(node.link)
   const credentials = await NodeCredentials.read(address)
   const { name = hostname(), labels, leaseMs } = node
@@ -18,6 +20,9 @@ export async function buildFleet({ node, control, database }: Settings, uuid: st
     ...{ uuid, name, labels },
     address: control.address && formatAddress(control.address),
     nodeAddress: address && formatAddress(address),
+    get concurrency() {
+      return concurrency()
+    },
   }
   const isShared = database.kind === 'postgresql'
   const peers = new Peers(() => credentials?.current)

@@ -3,10 +3,11 @@ import { field } from './describe-package.js'
 import { elapsed } from './time.js'
 
 export function describeStaging(document: Staging): string {
-  const { failure, node, taken_over: takenOver } = document
+  const { failure, node, taken_over: takenOver, waiting } = document
   return [
     `Staging: ${document.uuid}`,
     `State: ${document.state}`,
+    ...(waiting ? whyWaiting(waiting) : []),
     ...(node ? [`Node: ${node.name} (${node.uuid})`] : []),
     `Package: ${document.package}`,
     `Pipeline: ${document.pipeline}`,
@@ -34,6 +35,14 @@ export function describeStaging(document: Staging): string {
     `Submitted: ${document.submitted_at}`,
     ...(document.ended_at === undefined ? [] : [`Ended: ${document.ended_at}`]),
   ].join('\n')
+}
+
+function whyWaiting({ before, reasons }: NonNullable<Staging['waiting']>): readonly string[] {
+  return [
+    ...reasons.map(({ message }) => `Waits: ${message}`),
+    ...(reasons.length === 0 ? ['Waits: A node takes it at its next look.'] : []),
+    `Before it: ${before}`,
+  ]
 }
 
 function lasted(from: string, to: string | undefined): string {

@@ -1,7 +1,9 @@
 import { formatFqn } from '../../base/fqn.js'
 import type { Launch, Staging } from '../model/staging.js'
+import type { Waiting } from '../model/waiting.js'
 import type { Staging as StagingDocument } from '../documents/staging.js'
 import { renderKept } from '../node/render-kept.js'
+import { describeWaiting } from '../staging/describe-waiting.js'
 import type { KeptLaunch } from '../staging/kept-launches.js'
 import type { NodeName } from '../store/node-repository.js'
 
@@ -11,9 +13,11 @@ export interface StagingPlace {
   readonly kept?: KeptLaunch | undefined
   /** The one that runs it. */
   readonly node?: NodeName | undefined
+  /** Why it does not run yet. */
+  readonly waiting?: Waiting | undefined
 }
 
-export function renderStaging(staging: Staging, { kept, node }: StagingPlace = {}): StagingDocument {
+export function renderStaging(staging: Staging, { kept, node, waiting }: StagingPlace = {}): StagingDocument {
   const { failure } = staging
   return {
     uuid: staging.uuid,
@@ -36,12 +40,17 @@ export function renderStaging(staging: Staging, { kept, node }: StagingPlace = {
     ...(staging.reused === undefined ? {} : { reused: staging.reused }),
     ...(staging.takenOver ? { taken_over: { ...staging.takenOver } } : {}),
     ...(node ? { node: { ...node } } : {}),
+    ...(waiting ? { waiting: renderWaiting(waiting) } : {}),
     ...(kept ? { kept: renderKept(kept) } : {}),
     ...(staging.secrets.length > 0 ? { secrets: [...staging.secrets] } : {}),
     submitted_at: staging.submittedAt,
     ...(staging.startedAt === undefined ? {} : { started_at: staging.startedAt }),
     ...(staging.endedAt === undefined ? {} : { ended_at: staging.endedAt }),
   }
+}
+
+function renderWaiting({ before, reasons }: Waiting): NonNullable<StagingDocument['waiting']> {
+  return { before, reasons: reasons.map((reason) => ({ kind: reason.kind, message: describeWaiting(reason) })) }
 }
 
 function renderLaunch(launch: Launch): StagingDocument['launches'][number] {

@@ -1,16 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Logger } from 'pino'
 import { messageOf, StagerdError } from '../../base/errors.js'
 import { Deferred } from '../../base/deferred.js'
-import { orAborted } from '../../base/or-aborted.js'
 import type { Seal } from '../secrets/seal.js'
-import type { Task, TaskRepository } from '../store/task-repository.js'
+import type { NewTask, Task } from '../store/task-repository.js'
 import type { BusMessage, MessageBus } from './message-bus.js'
 import { publishAnswer } from './publish-answer.js'
 import { parseStagingRequest, type StagingRequest } from './staging-request.js'
-import { TaskQueue } from './task-queue.js'
-import type { TaskAnswer, TaskRunner } from './task-runner.js'
+import { TaskWorker, type TaskWorkerParts } from './task-worker.js'
+import { untilDone } from './until-done.js'
 
 export type RequestResult = 'accepted' | 'refused' | 'malformed' | 'lost'
 
@@ -34,15 +31,11 @@ interface Arrived {
   readonly at: number
 }
 
-export interface StagingRequestsParts {
+export interface StagingRequestsParts extends Omit<TaskWorkerParts, 'requestOf' | 'send' | 'failed' | 'retryMs'> {
   readonly open: () => Promise<MessageBus>
   /** The name of a subject is that of its queue group, too. */
   readonly subjects: readonly string[]
-  readonly maxTasks: number
-  readonly tasks: TaskRepository
-  readonly runner: Pick<TaskRunner, 'enter' | 'run' | 'settle'>
   readonly seal: Pick<Seal, 'open' | 'close'>
-  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** For metrics. */
   readonly received?: (one: Received) => void
   /** Between attempts to connect, to send an answer, and to do a task that the store has kept from its end. */
@@ -58,35 +51,37 @@ export interface StagingRequestsParts {
  * - A request that has arrived and is not recorded is lost when the daemon ends. Nothing else is done in between, and one
  *   that cannot be recorded is not answered, so the limit of the requester's time covers it.
  * - At most `maxTasks` are under way; others wait in the order of their receipt, with a staging that is queued.
+ * - Of nodes that share the database, the one that has recorded a request answers it, or whoever claims it when the term of that one has
+ *   ended (`TaskWorker`).
  *
- * LIFECYCLE: `start` once: it connects, and goes on with the tasks of an earlier process, in the background. `drain` takes no
- * more requests, and resolves when nothing is under way; what waits is left to the next start. `stop` ends what is under
- * way, in any state, and is idempotent.
+ * LIFECYCLE: `start` once: it connects in the background. `look` has it do what nobody has, such as the tasks of an earlier process. `drain`
+ * takes no more requests, and resolves when nothing is under way; what waits is left to the next start, or to other nodes. `stop` ends what
+ * is under way, in any state, and is idempotent.
  */
 export class StagingRequests {
   readonly #parts: StagingRequestsParts
   readonly #retryMs: number
   readonly #stop = new AbortController()
-  readonly #queue: TaskQueue
-  readonly #active = new Set<Promise<void>>()
+  readonly #worker: TaskWorker
   readonly #arrived: Arrived[] = []
   /** Records that are being made. */
   readonly #recording = new Set<Promise<void>>()
   #bus: MessageBus | undefined
   /** Until there is a connection. */
   #fault: string | undefined = 'NATS has not answered yet.'
-  readonly #connected = new Deferred<undefined>()
+  readonly #connected = new Deferred<MessageBus>()
   #started: Promise<void> | undefined
   #isDraining = false
 
   constructor(parts: StagingRequestsParts) {
     this.#parts = parts
     this.#retryMs = parts.retryMs ?? 5000
-    this.#queue = new TaskQueue({
+    this.#worker = new TaskWorker({
+      ...parts,
+      retryMs: this.#retryMs,
       requestOf: (task) => this.#requestOf(task),
-      enter: (task, request, signal) => parts.runner.enter(task, request, signal),
-      signal: this.#stop.signal,
-      logger: parts.logger,
+      send: async (reply, answer) => await publishAnswer(await this.#connected.promise, reply, answer, parts.logger),
+      failed: (error, task) => this.#failed(error, task),
     })
   }
 
@@ -99,35 +94,41 @@ export class StagingRequests {
 
   get status(): RequestsStatus {
     const fault = this.#bus ? this.#bus.fault : this.#fault
-    return { fault, active: this.#active.size, waiting: this.#queue.length }
+    const { active, waiting } = this.#worker
+    return { fault, active, waiting }
+  }
+
+  /** To be called when this node has begun a term, and when there may be requests that no node has. */
+  look(): void {
+    this.#worker.look()
   }
 
   async drain(): Promise<void> {
     this.#isDraining = true
+    this.#worker.hold()
     await this.#bus?.drain()
     await Promise.all(this.#recording)
-    while (this.#active.size > 0) await Promise.all(this.#active)
+    await this.#worker.drain()
   }
 
   async stop(): Promise<void> {
     this.#isDraining = true
     this.#stop.abort()
+    const stopped = this.#worker.stop()
     await this.#started
     await this.#bus?.drain()
-    await Promise.all([...this.#recording, ...this.#active])
-    await this.#queue.idle()
+    await Promise.all(this.#recording)
+    await stopped
+    // What was recorded meanwhile is left, too.
+    await this.#worker.stop()
     await this.#bus?.close()
   }
 
   async #start(): Promise<void> {
-    const { open, subjects, tasks, logger } = this.#parts
-    const interrupted = await this.#untilDone('read the tasks', () => tasks.all())
-    for (const task of interrupted) this.#queue.push(task)
-    if (interrupted.length > 0)
-      logger.info({ tasks: interrupted.length }, 'interrupted tasks of Cloud Foundry continue')
-    // Their time runs, also where NATS is away.
-    this.#next()
-    const bus = await this.#untilDone('connect to NATS', async () => {
+    const { open, subjects, logger } = this.#parts
+    const attempts = { logger, retryMs: this.#retryMs }
+    const { signal } = this.#stop
+    const connect = async () => {
       const opened = await open().catch((error: unknown) => {
         this.#fault = messageOf(error)
         throw error
@@ -135,15 +136,14 @@ export class StagingRequests {
       // Nobody waits for it any more.
       if (this.#stop.signal.aborted) await opened.close()
       return opened
-    })
-    this.#bus = bus
-    this.#connected.resolve(undefined)
+    }
+    const bus = (this.#bus = await untilDone('connect to NATS', connect, signal, attempts))
+    this.#connected.resolve(bus)
     // A drain may have come while it connected.
     if (this.#isDraining) return
     for (const subject of subjects) bus.subscribe(subject, subject, (message) => this.#receive(message))
-    await this.#untilDone('subscribe', () => bus.ready())
+    await untilDone('subscribe', () => bus.ready(), signal, attempts)
     for (const subject of subjects) logger.info({ subject }, `Subscribed to ${subject}`)
-    this.#next()
   }
 
   #receive(message: BusMessage): void {
@@ -162,7 +162,7 @@ export class StagingRequests {
     try {
       const requests = arrived.map((one) => ({ ...one, task: this.#taskOf(one.message) }))
       const made = requests.flatMap(({ task }) => task ?? [])
-      if (made.length > 0) await tasks.record(made)
+      const recorded = made.length > 0 ? await tasks.record(made, this.#worker.term) : []
       for (const { task, at } of requests) {
         const unrecordedMs = task && performance.now() - at
         received?.({ result: resultOf(task), unrecordedMs })
@@ -171,17 +171,18 @@ export class StagingRequests {
           { task: task.id, unrecordedMs: Math.round(unrecordedMs * 10) / 10 },
           'a staging request is recorded',
         )
-        this.#queue.push(task)
       }
-      this.#next()
+      this.#worker.add(recorded)
     } catch (error) {
       for (let count = 0; count < arrived.length; count++) received?.({ result: 'lost', unrecordedMs: undefined })
       logger.error({ err: error, requests: arrived.length }, 'staging requests could not be recorded')
+      // Or they were, and the answer of the database was lost.
+      this.#worker.lookLater()
     }
   }
 
   /** Undefined for what is no JSON. */
-  #taskOf({ data, reply }: BusMessage): Task | undefined {
+  #taskOf({ data, reply }: BusMessage): NewTask | undefined {
     const id = randomUUID().replaceAll('-', '')
     let answer: string | undefined
     try {
@@ -196,59 +197,7 @@ export class StagingRequests {
         error: error instanceof StagerdError ? error.message : this.#failed(error, id),
       })
     }
-    const request = this.#parts.seal.close(data, placeOf(id))
-    const rest = { receivedAt: new Date().toISOString(), begunAt: undefined, uploading: false, log: '' }
-    return { id, request, reply, answer, ...rest }
-  }
-
-  #next(): void {
-    while (!this.#isDraining && this.#active.size < this.#parts.maxTasks) {
-      const task = this.#queue.shift()
-      if (!task) return
-      const done = this.#do(task)
-        .catch((error: unknown) => {
-          if (!this.#stop.signal.aborted)
-            this.#parts.logger.error({ err: error, task: task.id }, 'a task of Cloud Foundry is left to the next start')
-        })
-        .finally(() => {
-          this.#active.delete(done)
-          this.#queue.ended(task)
-          this.#next()
-        })
-      this.#active.add(done)
-    }
-  }
-
-  async #do(task: Task): Promise<void> {
-    const { tasks, runner } = this.#parts
-    let { answer } = task
-    if (answer === undefined) {
-      answer = JSON.stringify(await this.#answerOf(task))
-      const known = answer
-      await this.#untilDone('record an answer', () => tasks.answer(task.id, known))
-    }
-    const settled = JSON.parse(answer) as TaskAnswer
-    await this.#untilDone('end a staging', () => runner.settle(task.id, settled))
-    const { reply } = task
-    const text = Buffer.from(answer)
-    if (reply !== undefined) {
-      await orAborted(this.#connected.promise, this.#stop.signal)
-      await this.#untilDone('send an answer', () => this.#send(reply, text))
-      const sinceMs = Date.now() - Date.parse(task.receivedAt)
-      this.#parts.logger.info({ task: task.id, error: settled.error, sinceMs }, 'a staging request is answered')
-    }
-    await this.#untilDone('record that an answer was sent', () => tasks.remove(task.id))
-  }
-
-  async #answerOf(task: Task): Promise<object> {
-    try {
-      const request = this.#requestOf(task)
-      if (request) return await this.#parts.runner.run(task, request, this.#stop.signal)
-      throw new Error('a recorded request is no JSON')
-    } catch (error) {
-      this.#stop.signal.throwIfAborted()
-      return { task_id: task.id, task_log: task.log, error: this.#failed(error, task.id) }
-    }
+    return { id, request: this.#parts.seal.close(data, placeOf(id)), reply, answer }
   }
 
   #requestOf(task: Task): StagingRequest | undefined {
@@ -260,29 +209,9 @@ export class StagingRequests {
     this.#parts.logger.error({ err: error, task }, 'a task of Cloud Foundry has failed')
     return 'stagerd has failed: its log says why.'
   }
-
-  async #send(reply: string, answer: Buffer): Promise<void> {
-    if (!this.#bus) throw new Error('there is no connection')
-    await publishAnswer(this.#bus, reply, answer, this.#parts.logger)
-  }
-
-  /** Tries until it succeeds. Throws when this is stopped. */
-  async #untilDone<T>(what: string, work: () => Promise<T>): Promise<T> {
-    for (let hasFailed = false; ;) {
-      this.#stop.signal.throwIfAborted()
-      try {
-        return await orAborted(work(), this.#stop.signal)
-      } catch (error) {
-        this.#stop.signal.throwIfAborted()
-        if (!hasFailed) this.#parts.logger.warn({ why: messageOf(error) }, `cannot ${what}; stagerd tries again`)
-        hasFailed = true
-      }
-      await delay(this.#retryMs, undefined, { signal: this.#stop.signal })
-    }
-  }
 }
 
-function resultOf(task: Task | undefined): RequestResult {
+function resultOf(task: NewTask | undefined): RequestResult {
   if (!task) return 'malformed'
   return task.answer === undefined ? 'accepted' : 'refused'
 }

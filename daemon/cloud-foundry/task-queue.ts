@@ -15,12 +15,12 @@ export interface TaskQueueParts {
 /**
  * Tasks that wait for their turn, in the order of their receipt.
  *
- * The first of each application that has not ended is shown as a staging, also before its turn. Only that one: a package
- * has one staging at a time, so that a later one would keep an earlier one waiting, which has its turn first.
+ * Of each application, only the first that has not ended is shown as a staging, also before its turn, and has a turn: a
+ * package has one staging at a time, so that a later one would keep an earlier one waiting.
  */
 export class TaskQueue {
   readonly #parts: TaskQueueParts
-  readonly #waiting: Task[] = []
+  #waiting: Task[] = []
   /** The packages of all that have not ended, by their tasks. */
   readonly #packages = new Map<string, string>()
   /** One after the other, so that the records of later requests are not delayed. */
@@ -35,7 +35,7 @@ export class TaskQueue {
   }
 
   push(task: Task): void {
-    this.#waiting.push(task)
+    this.back(task)
     if (task.answer !== undefined) return
     const request = this.#requestOf(task)
     if (!request) return
@@ -43,17 +43,32 @@ export class TaskQueue {
     this.#show(task)
   }
 
-  /** The one whose turn it is. */
-  shift(): Task | undefined {
-    return this.#waiting.shift()
+  /** It has had its turn, and has it again later. */
+  back(task: Task): void {
+    const after = this.#waiting.findIndex(({ number }) => number > task.number)
+    this.#waiting.splice(after === -1 ? this.#waiting.length : after, 0, task)
   }
 
-  /** To be called for each one that has had its turn. */
+  /** The one whose turn it is. */
+  shift(): Task | undefined {
+    const index = this.#waiting.findIndex((task) => this.#isFirst(task))
+    return index === -1 ? undefined : this.#waiting.splice(index, 1)[0]
+  }
+
+  /** To be called for each one that has had its turn, and does not come back. */
   ended({ id }: Pick<Task, 'id'>): void {
     const name = this.#packages.get(id)
     this.#packages.delete(id)
     const next = this.#waiting.find((task) => name !== undefined && this.#packages.get(task.id) === name)
     if (next) this.#show(next)
+  }
+
+  /** Returns those that waited. */
+  clear(): readonly Task[] {
+    const waited = this.#waiting
+    this.#waiting = []
+    for (const { id } of waited) this.#packages.delete(id)
+    return waited
   }
 
   /** Resolves when nothing is being submitted. */
@@ -76,8 +91,10 @@ export class TaskQueue {
       })
   }
 
+  /** Also one that has no application, or has its answer already. */
   #isFirst({ id }: Task): boolean {
     const name = this.#packages.get(id)
+    if (name === undefined) return true
     for (const [other, its] of this.#packages) if (its === name) return other === id
     return false
   }

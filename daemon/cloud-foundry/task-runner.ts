@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { Conflict, NotFound } from '../../base/errors.js'
+import { NotFound } from '../../base/errors.js'
 import { RUNNER } from '../../base/runner.js'
 import { END_OF_ARCHIVE, tarEntry } from '../../base/tar-blocks.js'
 import { tarTime } from '../../base/tar-time.js'
@@ -33,10 +32,10 @@ export interface TaskRunnerParts extends Omit<ApplicationsParts, 'maxBytes'> {
   readonly ledger: Pick<StagingLedger, 'get' | 'results'>
   readonly logs: Pick<LogStore, 'follow'>
   readonly droplets: Pick<Droplets, 'open'>
-  readonly tasks: Pick<TaskRepository, 'progress'>
+  readonly tasks: Pick<TaskRepository, 'begin' | 'progress'>
   readonly plugIns: Pick<PlugIns, 'pipelineOf' | 'prepare'>
   readonly timeoutMs: number
-  readonly logger: Pick<Logger, 'debug' | 'warn' | 'error'>
+  readonly logger: Pick<Logger, 'debug' | 'error'>
 }
 
 export interface TaskAnswer {
@@ -46,7 +45,6 @@ export interface TaskAnswer {
 }
 
 const DROPLET_LIMIT_BYTES = 16 * 1024 ** 3
-const BUSY_MS = 500
 const EPOCH = tarTime(0n)
 
 /** The UUID of the staging of a task, which is the same number. */
@@ -80,53 +78,63 @@ export class TaskRunner {
     await this.#submitted(stagingOf(task), request, signal)
   }
 
-  /** Rejects with the reason of `stop` if that is aborted, and with errors of the store. */
-  async run(task: Task, request: StagingRequest, stop: AbortSignal): Promise<TaskAnswer> {
+  /**
+   * Undefined while its application has another staging: nothing was begun then, and its time does not run. Rejects with the
+   * reason of `stop` if that is aborted, and with errors of the store.
+   */
+  async run(task: Task, request: StagingRequest, stop: AbortSignal): Promise<TaskAnswer | undefined> {
     const { timeoutMs } = this.#parts
     const log = new TaskLog(task.log, (step) => this.#parts.logger.debug({ task: task.id }, step))
-    const timeout = AbortSignal.timeout(await this.#timeLeft(task))
-    const signal = AbortSignal.any([stop, timeout])
+    let timeout: AbortSignal | undefined
     try {
-      await this.#steps(task, request, log, signal)
+      if (task.uploading)
+        throw new TaskFailed('Failed uploading droplet', 'stagerd was restarted while the droplet was sent.')
+      const staging = await this.#entered(task.id, request, stop)
+      if (!staging) return undefined
+      timeout = AbortSignal.timeout(await this.#timeLeft(task))
+      await this.#steps(task, staging, request, log, AbortSignal.any([stop, timeout]))
       log.add('Done!')
       return { task_id: task.id, task_log: log.text }
     } catch (error) {
       stop.throwIfAborted()
-      if (timeout.aborted) {
-        await this.#cancel(stagingOf(task.id))
-        return failed(task, log, `Staging timed out after ${timeoutMs / 1000} seconds.`)
-      }
+      if (timeout?.aborted) return failed(task, log, `Staging timed out after ${timeoutMs / 1000} seconds.`)
       if (!(error instanceof TaskFailed)) throw error
       return failed(task, log, error.message, wordsOf(error.reason))
     }
   }
 
-  /** To be called when the answer is recorded: its staging does not wait for an application any more. Idempotent. */
+  /** To be called when the answer is recorded: if that is an error, its staging ends. Idempotent. */
   async settle(task: string, { error, task_log: log }: Pick<TaskAnswer, 'error' | 'task_log'>): Promise<void> {
     if (error === undefined) return
     try {
       const { awaitsSource, state } = await this.#parts.ledger.get(stagingOf(task))
-      if (awaitsSource && !isTerminal(state))
-        await this.#parts.stagings.refuse(stagingOf(task), log.split('\n').slice(0, -1))
+      if (isTerminal(state)) return
+      if (awaitsSource) await this.#parts.stagings.refuse(stagingOf(task), log.split('\n').slice(0, -1))
+      else await this.#parts.stagings.cancel(stagingOf(task))
     } catch (reason) {
-      // A user has cancelled it meanwhile, or it never had one.
-      unlessCode('state-changed', 'staging-not-found')(reason)
+      // It has ended meanwhile, or there never was one.
+      unlessCode('state-changed', 'staging-ended', 'staging-not-found')(reason)
     }
   }
 
   /** In milliseconds. Counted from the first begin, also where the daemon was restarted, or the clock set back. */
-  async #timeLeft({ id, begunAt }: Task): Promise<number> {
+  async #timeLeft(task: Task): Promise<number> {
+    const { begunAt } = task
     const { timeoutMs, tasks } = this.#parts
-    if (begunAt === undefined) await tasks.progress(id, { begunAt: new Date().toISOString() })
+    if (begunAt === undefined) await tasks.begin(task)
     const passed = begunAt === undefined ? 0 : Date.now() - Date.parse(begunAt)
     return Math.min(Math.max(timeoutMs - passed, 0), timeoutMs)
   }
 
-  async #steps(task: Task, request: StagingRequest, log: TaskLog, signal: AbortSignal): Promise<void> {
+  async #steps(
+    task: Task,
+    entered: Staging,
+    request: StagingRequest,
+    log: TaskLog,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { droplets, tasks, client, directory } = this.#parts
-    if (task.uploading)
-      throw new TaskFailed('Failed uploading droplet', 'stagerd was restarted while the droplet was sent.')
-    const { staging, printed } = await this.#staged(task, request, log, signal)
+    const { staging, printed } = await this.#staged(task, entered, request, log, signal)
     log.add('Creating droplet')
     const droplet = await this.#failing('Failed creating droplet', signal, async () => {
       const { name, stream } = await droplets.open({ uuid: staging.packageUuid }, signal, {
@@ -142,7 +150,7 @@ export class TaskRunner {
     })
     try {
       log.add('Uploading droplet')
-      await tasks.progress(task.id, { uploading: true, log: log.text })
+      await tasks.progress(task, { uploading: true, log: log.text })
       await this.#failing('Failed uploading droplet', signal, () => upload(client, request.uploadUri, droplet, signal))
     } finally {
       await droplet.file.close()
@@ -160,12 +168,12 @@ export class TaskRunner {
   /** The staging when it has succeeded, and what its stagers have printed. */
   async #staged(
     task: Task,
+    staging: Staging,
     request: StagingRequest,
     log: TaskLog,
     signal: AbortSignal,
   ): Promise<{ readonly staging: Staging; readonly printed: string }> {
     const { ledger } = this.#parts
-    const staging = await this.#entered(task.id, request, signal)
     const ended = new AbortController()
     const output = this.#output(staging.uuid, signal).finally(() => ended.abort())
     // If the fetch fails first, nobody waits for it.
@@ -173,11 +181,12 @@ export class TaskRunner {
     if (staging.awaitsSource && !isTerminal(staging.state)) {
       log.clear()
       try {
-        await this.#supply(task.id, request, log, AbortSignal.any([signal, ended.signal]))
+        await this.#supply(task, request, log, AbortSignal.any([signal, ended.signal]))
       } catch (error) {
         signal.throwIfAborted()
-        // Otherwise, a user has cancelled it.
-        if (!isTerminal((await ledger.get(staging.uuid)).state)) throw error
+        // Otherwise, a user has cancelled it, or another node whose term has ended has brought the source all the same.
+        const { awaitsSource, state } = await ledger.get(staging.uuid)
+        if (awaitsSource && !isTerminal(state)) throw error
       }
     }
     const lines = await output
@@ -188,19 +197,12 @@ export class TaskRunner {
     throw new TaskFailed(`${PLUGIN_FAILED}: ${result.failure?.message ?? 'it was cancelled.'}`, undefined)
   }
 
-  /** The staging of the task, which is submitted if there is none yet: it appears before anything is fetched. */
-  async #entered(task: string, request: StagingRequest, signal: AbortSignal): Promise<Staging> {
-    return await this.#failing(PLUGIN_FAILED, signal, async () => {
-      // One staging of an application at a time, as of every package: the others wait.
-      for (;;) {
-        const staging = await this.#submitted(stagingOf(task), request, signal)
-        if (staging) return staging
-        await delay(BUSY_MS, undefined, { signal })
-      }
-    })
+  /** See `#submitted`. It appears before anything is fetched. */
+  #entered(task: string, request: StagingRequest, signal: AbortSignal): Promise<Staging | undefined> {
+    return this.#failing(PLUGIN_FAILED, signal, () => this.#submitted(stagingOf(task), request, signal))
   }
 
-  /** Undefined while another staging of its application is there. Several callers make one staging. */
+  /** The staging of a task, which is submitted if there is none yet. Undefined while another one of its application is there. Several callers make one. */
   #submitted(uuid: string, request: StagingRequest, signal: AbortSignal): Promise<Staging | undefined> {
     const underWay = this.#submissions.get(uuid)
     if (underWay) return underWay
@@ -241,7 +243,7 @@ export class TaskRunner {
   }
 
   /** Fetches the application for the staging that waits for it. */
-  async #supply(task: string, request: StagingRequest, log: TaskLog, signal: AbortSignal): Promise<void> {
+  async #supply(task: Task, request: StagingRequest, log: TaskLog, signal: AbortSignal): Promise<void> {
     const { stagings, tasks, quota, plugIns } = this.#parts
     log.add('Setting up temporary directories')
     log.add('Downloading application')
@@ -261,7 +263,7 @@ export class TaskRunner {
         for (const line of lines) log.add(line)
         // First: the log of a task whose staging has its source is not begun anew.
         await tasks.progress(task, { log: log.text })
-        await stagings.supply(stagingOf(task), { resource, dependencies, environment, ownEnvironment: true })
+        await stagings.supply(stagingOf(task.id), { resource, dependencies, environment, ownEnvironment: true })
       })
     } finally {
       await application.file.close()
@@ -274,13 +276,6 @@ export class TaskRunner {
     for await (const { stream, text, time } of this.#parts.logs.follow(uuid, { since: 0, follow: true, signal }))
       if (stream === 'stdout' || stream === 'stderr') lines.push({ text, time: new Date(time) })
     return lines
-  }
-
-  async #cancel(uuid: string): Promise<void> {
-    await this.#parts.stagings.cancel(uuid).catch((error: unknown) => {
-      if (!(error instanceof Conflict || error instanceof NotFound))
-        this.#parts.logger.warn({ err: error, staging: uuid }, 'a staging cannot be cancelled')
-    })
   }
 
   #failing<T>(step: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { Capabilities } from './capability.js'
 import { CAUSES, LAUNCH_STATES, STAGING_STATES, type Cause } from '../model/staging.js'
+import { WAIT_KINDS, type WaitKind } from '../model/waiting.js'
 import { KeptContainer, keepFailedSeconds } from './kept.js'
 import { OwnManifest } from './manifest.js'
 import { closed, environment, oneOf } from './schema.js'
@@ -45,6 +46,16 @@ export const Launch = Type.Object(
   { ...closed, title: 'Launch' },
 )
 
+const WAIT_MEANINGS: Readonly<Record<WaitKind, string>> = {
+  source: 'its source is not there yet',
+  limit: 'as many run in a namespace as a policy allows',
+  'no-node': 'no node works with the database',
+  labels: 'no node has all labels that its stagers need',
+  draining: 'those that have them are drained',
+  full: 'those that have them have no free place',
+  others: 'there is a place, and others come first',
+}
+
 export const StagingState = oneOf(STAGING_STATES)
 
 export const Staging = Type.Object(
@@ -77,6 +88,27 @@ export const Staging = Type.Object(
       Type.Object(
         { uuid: Type.String(), name: Type.String() },
         { ...closed, description: 'the node that runs it; there only while one does' },
+      ),
+    ),
+    waiting: Type.Optional(
+      Type.Object(
+        {
+          before: Type.Integer({ description: 'how many stagings come before it that wait for nothing but a place' }),
+          reasons: Type.Array(
+            Type.Object(
+              {
+                kind: oneOf(WAIT_KINDS, WAIT_MEANINGS),
+                message: Type.String({ description: 'one sentence' }),
+              },
+              closed,
+            ),
+            { description: 'empty if a node takes it at its next look' },
+          ),
+        },
+        {
+          ...closed,
+          description: 'why it does not run yet; there for a queued one that is asked for by its UUID',
+        },
       ),
     ),
     kept: Type.Optional(KeptContainer),

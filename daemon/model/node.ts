@@ -14,6 +14,8 @@ export interface NodeIdentity {
   readonly address: string | undefined
   /** Where other nodes pass requests on to it, as host:port; undefined if they cannot. */
   readonly nodeAddress?: string | undefined
+  /** How many stagings it runs at once. */
+  readonly concurrency: number
 }
 
 /** A period in which a node may run stagings. The database ends it when its lease is over, when the node closes it, or begins another one. */

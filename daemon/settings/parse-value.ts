@@ -63,7 +63,7 @@ export function parseDatabase(text: string): 'sqlite' | 'postgresql' {
 }
 
 /** A name, an address without brackets, or the directory of a socket. */
-export function parsePostgresHost(text: string): string {
+function parsePostgresHost(text: string): string {
   if (/^(?:\/[^\0]*|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)$/.test(text) || isIPv6(text)) return text
   // Of a URL, the value may have a password.
   throw new Error(
@@ -71,7 +71,17 @@ export function parsePostgresHost(text: string): string {
   )
 }
 
-export function parsePort(text: string): number {
+/** Between commas. At least one. */
+export function parsePostgresHosts(text: string): readonly string[] {
+  return text.split(',').map((one) => parsePostgresHost(one.trim()))
+}
+
+/** Between commas. At least one. */
+export function parsePorts(text: string): readonly number[] {
+  return text.split(',').map((one) => parsePort(one.trim()))
+}
+
+function parsePort(text: string): number {
   if (!/^[1-9][0-9]{0,4}$/.test(text) || Number(text) > 65_535)
     throw new Error(`${quote(text)} is not a port from 1 to 65535`)
   return Number(text)

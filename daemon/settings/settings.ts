@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { DATABASE } from './database-settings.js'
 import { define, type Definition } from './definition.js'
 import { parseOptionalPath, parsePath, parseSocketPath } from './parse-path.js'
 import { parseNetworks } from './parse-networks.js'
@@ -10,7 +11,6 @@ import {
   parseCompressionLevel,
   parseCompressor,
   parseCount,
-  parseDatabase,
   parseDuration,
   parseDurationOrNone,
   parseEndpoint,
@@ -25,11 +25,8 @@ import {
   parseNumber,
   parseObjectPrefix,
   parseOptionalText,
-  parsePort,
-  parsePostgresHost,
   parsePipelines,
   parseText,
-  parseTlsMode,
 } from './parse-value.js'
 
 const PROCESSORS = availableParallelism()
@@ -308,40 +305,7 @@ export const DEFINITIONS = {
     'mirror for Debian packages; default: that of the host',
   ),
   /** Where everything is but the data of packages: in the state directory, or in a database that several nodes can share. */
-  database: {
-    kind: define(
-      'database',
-      'NAME',
-      parseDatabase,
-      'sqlite',
-      'where metadata are: sqlite, or postgresql for a server',
-      {
-        about:
-          'Where packages, stagers, pipelines, policies, stagings and tokens are: "sqlite" is a file in the state directory; "postgresql" is a server of PostgreSQL 15 or later, which docs/postgresql.md describes. The host is a name, an address, or the directory of a Unix socket. The file of the password, mode 0600, has nothing else in it; it is read again for each connection.',
-      },
-    ),
-    host: define(
-      'postgresql-host',
-      'HOST',
-      parsePostgresHost,
-      '/run/postgresql',
-      'the server, or directory of its socket',
-    ),
-    port: define('postgresql-port', 'N', parsePort, '5432', 'its port'),
-    name: define('postgresql-database', 'NAME', parseText, 'stagerd', 'the database, which must exist'),
-    user: define('postgresql-user', 'NAME', parseText, 'stagerd', 'the role that owns the database'),
-    password: define('postgresql-password', 'FILE', parseOptionalPath, '', 'file with the password of the role'),
-    tls: define('postgresql-tls', 'MODE', parseTlsMode, 'verify-full', 'verify-full, verify-ca, require or disable', {
-      about:
-        'TLS to a server that is not reached by a Unix socket, as sslmode of PostgreSQL: verify-full verifies the certificate and the name in it, verify-ca the certificate alone; require encrypts for whoever answers, and disable does not encrypt. The file of authorities takes the place of those that are trusted otherwise, which are those of Node.js and of ca-bundle. The certificate and the key of the client, mode 0600, are for servers that ask for them.',
-    }),
-    authorities: define('postgresql-ca', 'FILE', parseOptionalPath, '', 'PEM file of the authorities of the server'),
-    certificate: define('postgresql-certificate', 'FILE', parseOptionalPath, '', 'certificate of this node, in PEM'),
-    key: define('postgresql-key', 'FILE', parseOptionalPath, '', 'private key of that certificate, mode 0600'),
-    connections: define('postgresql-connections', 'N', parseInteger, '10', 'connections of this node, at most', {
-      about: 'How many connections this node has at most, besides one that listens.',
-    }),
-  },
+  database: DATABASE,
   /** Where the data of packages are: in the state directory, or in a bucket that several nodes share. */
   blobs: {
     store: define('blob-store', 'NAME', parseBlobStore, 'directory', 'where data are: directory, or s3 for a bucket', {

@@ -91,13 +91,13 @@ export class HeldTerm {
 
   /** Renews it now, and not only when that is due. Never rejects. */
   async renew(): Promise<void> {
-    const { lease, nodes, logger } = this.#parts
+    const { lease, nodes, node, logger } = this.#parts
     if (!lease || this.lost.aborted) return
     // It may never be answered, if its connection is dead.
     this.#renewLater(lease.retryMs)
     const sentAt = this.#now()
     try {
-      const renewal = await nodes.renewTerm(this.#term, lease.leaseMs)
+      const renewal = await nodes.renewTerm(this.#term, lease.leaseMs, node.concurrency)
       // Or a later one was answered sooner.
       if (this.#isLost() || sentAt < this.#heldFrom) return
       this.#holdFrom(sentAt)

@@ -18,6 +18,8 @@ export interface StagingNodeParts extends Pick<
   readonly wakeups: Wakeups
   readonly janitor: Pick<Janitor, 'sweepOnceEngineIsBack' | 'keepSweeping'>
   readonly logger: Logger
+  /** Called when a term was begun, and after each renewal: what other terms have left can be looked for. Must not throw. */
+  readonly looked?: () => void
   /** For tests; by default that of the queue. */
   readonly retryMs?: number | undefined
 }
@@ -161,6 +163,7 @@ export class StagingNode {
       leaseLost: (error) => term.lose(error),
     })
     this.#atWork = { term, runner, admitted: new Set(), isUnsure: false }
+    this.#parts.looked?.()
     return term
   }
 
@@ -188,6 +191,7 @@ export class StagingNode {
       else this.queue.resume()
     }
     this.queue.notify()
+    this.#parts.looked?.()
     if (interrupted > 0) this.#parts.wakeups.notify('queued', '')
   }
 

@@ -27,8 +27,8 @@ export interface NodeRepository {
     node: NodeIdentity & { readonly state?: NodeState; readonly after?: number | undefined },
     leaseMs?: number,
   ): Promise<OpenedTerm>
-  /** Lets the lease last so many milliseconds from now, also if it was over already. Throws `Conflict` (`lease-lost`) if the term has ended. */
-  renewTerm(term: Term, leaseMs: number): Promise<Renewal>
+  /** Lets the lease last so many milliseconds from now, also if it was over already. Throws `Conflict` (`lease-lost`) if the term has ended. @param concurrency of the node, if it may have changed */
+  renewTerm(term: Term, leaseMs: number, concurrency?: number): Promise<Renewal>
   /** Idempotent. */
   closeTerm(term: Term): Promise<void>
   /** Ends the terms whose lease is over, in a transaction each. Returns how many running stagings have no owner now. */

@@ -15,6 +15,7 @@ export function observeEnds(ledger: StagingLedger, ended: Ended): StagingLedger 
     get: (uuid) => ledger.get(uuid),
     list: (filter) => ledger.list(filter),
     counts: (node) => ledger.counts(node),
+    waiting: (uuid, own) => ledger.waiting(uuid, own),
     results: (staging) => ledger.results(staging),
     requestCancel: (staging) => told(ledger.requestCancel(staging)),
   }

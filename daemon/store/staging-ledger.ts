@@ -1,5 +1,6 @@
 import type { Result } from '../model/result.js'
 import type { Failure, StagerSnapshot, Staging, StagingSource, StagingState } from '../model/staging.js'
+import type { OwnPlaces, Waiting } from '../model/waiting.js'
 import type { Receiver } from '../model/webhook.js'
 
 /**
@@ -38,6 +39,8 @@ export interface StagingLedger {
    * @param node its UUID
    */
   counts(node: string): Promise<StagingCounts>
+  /** Why a queued staging does not run. Undefined for one that is not queued. Throws `NotFound` (`staging-not-found`). */
+  waiting(uuid: string, own?: OwnPlaces): Promise<Waiting | undefined>
   /** The results of the staged package, newest first. */
   results(staging: string): Promise<readonly Result[]>
   /**

@@ -6,6 +6,8 @@ export const WAKEUP_TOPICS = [
   'cancel',
   /** A node is to be drained, or not any more. About its UUID. */
   'node',
+  /** There are tasks of Cloud Foundry that no node has. About nothing. */
+  'tasks',
 ] as const
 export type WakeupTopic = (typeof WAKEUP_TOPICS)[number]
 

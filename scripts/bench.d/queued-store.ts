@@ -7,7 +7,7 @@ import type { SqlStore } from '../../daemon/store/sql/store.js'
 import { Connection } from '../../daemon/store/sqlite/connection.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
 
-const NODE = { uuid: randomUUID(), name: 'node', labels: ['here'], address: undefined }
+const NODE = { uuid: randomUUID(), name: 'node', labels: ['here'], address: undefined, concurrency: 4 }
 const FULL = '/full'
 
 /** Why stagings are queued. */

@@ -17,7 +17,7 @@ import { InProcessWakeups } from '../../daemon/store/wakeups.js'
 import { SqliteStore } from '../../daemon/store/sqlite/store.js'
 
 const APP = { namespace: '/', name: 'app' }
-const NODE = { uuid: randomUUID(), name: 'node', labels: [], address: undefined }
+const NODE = { uuid: randomUUID(), name: 'node', labels: [], address: undefined, concurrency: 4 }
 const PIPELINE = { namespace: '/', name: 'pipeline' }
 
 const resource = (digit: string) => ({

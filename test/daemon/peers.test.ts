@@ -27,7 +27,7 @@ const peers = () => new Peers(() => ({ ...pem(own), ca: readFileSync(fleet.certi
 
 const node = (nodeAddress: string | undefined) => ({
   ...{ uuid: 'u', name: 'build-2', labels: [], address: 'build-2:7300', nodeAddress, state: 'active' as const },
-  ...{ firstSeenAt: 'F', lastSeenAt: 'L', term: 1, running: 0 },
+  ...{ firstSeenAt: 'F', lastSeenAt: 'L', term: 1, running: 0, concurrency: 4 },
 })
 const asked = (more: Partial<PeerRequest> = {}): PeerRequest => ({
   ...{ method: 'POST', path: '/', headers: {}, body: undefined, signal: new AbortController().signal },

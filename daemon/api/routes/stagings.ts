@@ -9,6 +9,7 @@ import { parseKeptManifest } from '../../packages/manifest/parse-manifest.js'
 import { assertMetadata } from '../../packages/validate.js'
 import type { Package } from '../../packages/package.js'
 import type { Staging as SubmittedStaging, StagingSource } from '../../model/staging.js'
+import type { OwnPlaces, Waiting } from '../../model/waiting.js'
 import { originOf } from '../../model/webhook.js'
 import type { KeptLaunches } from '../../staging/kept-launches.js'
 import type { StagingService } from '../../staging/staging-service.js'
@@ -68,8 +69,10 @@ const SUBMITTED = {
 
 export interface StagingRoutesParts {
   readonly stagings: Pick<StagingService, 'submit' | 'cancel' | 'retry'>
-  readonly ledger: Pick<StagingLedger, 'get' | 'list'>
+  readonly ledger: Pick<StagingLedger, 'get' | 'list' | 'waiting'>
   readonly nodes: Pick<NodeRepository, 'get' | 'ofTerms'>
+  /** The node that answers. */
+  readonly self: OwnPlaces
   readonly kept: Pick<KeptLaunches, 'of'>
   readonly packages: Pick<PackageRepository, 'get'>
   readonly stagers: Pick<StagerRepository, 'list'>
@@ -85,7 +88,7 @@ export function stagingRoutes(
   log: StagingLogRoutesParts,
   closing: AbortSignal,
 ): void {
-  const { stagings, ledger, nodes, kept, packages, stagers, pipelines, ingest, quota, receivers } = parts
+  const { stagings, ledger, nodes, self, kept, packages, stagers, pipelines, ingest, quota, receivers } = parts
   /** A UUID is not looked up, because stagings outlive their packages. */
   const packageUuid = async (text: string) =>
     isUuid(text) ? text.toLowerCase() : (await packages.get(parseRef(text, 'package'))).uuid
@@ -121,17 +124,18 @@ export function stagingRoutes(
   }
 
   /** Makes documents of these stagings, with the nodes that run them. */
-  const rendererOf = async (found: readonly SubmittedStaging[]) => {
+  const rendererOf = async (found: readonly SubmittedStaging[], waiting?: Waiting) => {
     const owners = await nodes.ofTerms([...new Set(found.flatMap((staging) => ownerOf(staging) ?? []))])
     return (staging: SubmittedStaging): Staging => {
       const owner = ownerOf(staging)
       return renderStaging(staging, {
         kept: kept.of(staging.uuid),
         node: owner === undefined ? undefined : owners.get(owner),
+        waiting,
       })
     }
   }
-  const render = async (staging: SubmittedStaging) => (await rendererOf([staging]))(staging)
+  const render = async (staging: SubmittedStaging, waiting?: Waiting) => (await rendererOf([staging], waiting))(staging)
 
   /** With its log, for a client that accepts that. */
   const sendSubmitted = (reply: FastifyReply, staging: SubmittedStaging, { accept }: IncomingHttpHeaders) => {
@@ -218,7 +222,11 @@ export function stagingRoutes(
         response: { 200: Staging, ...REFUSALS },
       },
     },
-    async ({ params }) => render(await ledger.get(params.uuid)),
+    async ({ params }) => {
+      const staging = await ledger.get(params.uuid)
+      const waiting = staging.state === 'queued' ? await ledger.waiting(params.uuid, self) : undefined
+      return await render(staging, waiting)
+    },
   )
 
   api.post(

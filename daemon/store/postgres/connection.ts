@@ -5,9 +5,10 @@ import { readPrivate } from '../../../base/read-private.js'
 import type { PostgresOptions } from './database.js'
 
 export interface PostgresServerSettings {
-  /** A name, an address, or the directory of a Unix socket. */
-  readonly host: string
-  readonly port: number
+  /** Each a name, an address, or the directory of a Unix socket. */
+  readonly hosts: readonly string[]
+  /** One for all hosts, or one for each. */
+  readonly ports: readonly number[]
   readonly name: string
   readonly user: string
   /** A file. */
@@ -34,7 +35,12 @@ export async function connectionOf(
   authorities: string | undefined,
 ): Promise<PostgresOptions> {
   for (const name of Object.keys(process.env)) if (/^PG[A-Z]/.test(name)) Reflect.deleteProperty(process.env, name)
-  const { host, port, name: database, user, connections: max, password: file } = settings
+  const { hosts, ports, name: database, user, connections: max, password: file } = settings
+  if (ports.length !== 1 && ports.length !== hosts.length)
+    throw new BadInput(
+      'bad-settings',
+      `There are ${ports.length} ports in postgresql-port for ${hosts.length} in postgresql-host: give one port for all, or one for each.`,
+    )
   if (file !== undefined) await readPassword(file)
   // Never undefined: the library would look for one elsewhere.
   const password = async () => {
@@ -44,11 +50,18 @@ export async function connectionOf(
       throw new Unavailable('postgresql-refused', messageOf(cause), { cause })
     })
   }
-  return { host, port, database, user, max, password, ssl: await tlsOf(settings, authorities) }
+  const [first, ...others] = await Promise.all(
+    hosts.map(async (host, index) => ({
+      ...{ host, port: ports[index] ?? ports[0] },
+      ssl: await tlsOf(host, settings, authorities),
+    })),
+  )
+  return { ...first, others, database, user, max, password }
 }
 
 async function tlsOf(
-  { host, tls, authorities: caFile, certificate, key }: PostgresServerSettings,
+  host: string,
+  { tls, authorities: caFile, certificate, key }: PostgresServerSettings,
   authorities: string | undefined,
 ): Promise<ConnectionOptions | false> {
   if ((certificate === undefined) !== (key === undefined))

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ClientBase, Pool, PoolConfig, QueryConfig, QueryResult } from 'pg'
+import type { ClientBase, PoolConfig, QueryConfig, QueryResult } from 'pg'
 import { BadInput, Fault } from '../../../base/errors.js'
 import type { Step, Transactions, Work } from '../sql/work.js'
 import { asDatabaseError, isAnswer, isConflict, isReadOnly, isStale } from './errors.js'
 import { migrate } from './migrate.js'
 import { numbered, type Numbered } from './numbered.js'
+import { PostgresServers, readOnly, type PostgresServer } from './servers.js'
 
 /** The oldest that the contract suites run on, and that is still maintained. */
 const OLDEST = 15
@@ -19,7 +20,10 @@ const TURN = 'LOCK TABLE package_changes IN SHARE ROW EXCLUSIVE MODE'
 export type PostgresOptions = Pick<
   PoolConfig,
   'host' | 'port' | 'database' | 'user' | 'password' | 'ssl' | 'max' | 'options' | 'query_timeout'
->
+> & {
+  /** Servers that may take the place of that one: standbys of it, and it of them. */
+  readonly others?: readonly PostgresServer[] | undefined
+}
 
 /**
  * The connections of this process to PostgreSQL, and the only place that begins transactions.
@@ -31,32 +35,25 @@ export type PostgresOptions = Pick<
  * - A connection on which a statement was not answered in time is closed at once.
  */
 export class PostgresDatabase implements Transactions {
-  readonly #pool: Pool
+  readonly #servers: PostgresServers
   readonly #texts = new Map<string, Numbered>()
   #version = ''
   #ended: Promise<void> | undefined
 
-  private constructor(
-    pool: Pool,
-    private readonly host: string,
-  ) {
-    this.#pool = pool
-    // An idle connection that breaks is replaced when the next one is needed.
-    pool.on('error', () => undefined)
-    // One that is in use breaks its transaction, and says so here as well: without a listener, that would end the process.
-    pool.on('connect', (client) => void client.on('error', () => undefined))
+  private constructor(servers: PostgresServers) {
+    this.#servers = servers
   }
 
   /**
-   * Connects, and migrates the tables in the first schema of the search path.
+   * Connects to the first server that takes changes, and migrates the tables in the first schema of the search path.
    *
    * Throws `BadInput` (`postgresql-too-old`, `postgresql-encoding`, `database-too-new`), `Fault` (`postgresql-not-durable`),
    * `Unavailable` (`database-unreachable`, `postgresql-refused`, `postgresql-read-only`).
    */
-  static async open(options: PostgresOptions): Promise<PostgresDatabase> {
+  static async open({ host, port, ssl, others = [], ...options }: PostgresOptions): Promise<PostgresDatabase> {
     // Who stores in SQLite does not load it.
-    const { Pool, types } = (await import('pg')).default
-    const pool = new Pool({
+    const { types } = (await import('pg')).default
+    const common: PoolConfig = {
       application_name: 'stagerd',
       connectionTimeoutMillis: 10_000,
       idle_in_transaction_session_timeout: IDLE_MS,
@@ -68,8 +65,8 @@ export class PostgresDatabase implements Transactions {
           oid === 20 || oid === 1700 ? Number : (types.getTypeParser(oid, format) as unknown),
       },
       ...options,
-    })
-    const database = new PostgresDatabase(pool, options.host ?? 'localhost')
+    }
+    const database = new PostgresDatabase(await PostgresServers.of(common, [{ host, port, ssl }, ...others]))
     try {
       await database.#prepare()
       return database
@@ -89,16 +86,21 @@ export class PostgresDatabase implements Transactions {
 
   /** As in "PostgreSQL 15.18 on db.example.org"; the version is that of the start. */
   get server(): string {
-    return `PostgreSQL ${this.#version} on ${this.host}`
+    return `PostgreSQL ${this.#version} on ${this.#servers.host}`
+  }
+
+  /** Whether another server may take the place of the one that is used now. */
+  get hasOthers(): boolean {
+    return this.#servers.count > 1
   }
 
   /** Waits for the transactions that are under way. Idempotent. */
   close(): Promise<void> {
-    return (this.#ended ??= this.#pool.end())
+    return (this.#ended ??= this.#servers.end())
   }
 
   async #prepare(): Promise<void> {
-    const client = await this.#pool.connect()
+    const client = await this.#servers.connect()
     try {
       this.#version = await assertSuitable(client)
       await migrate(client)
@@ -121,7 +123,7 @@ export class PostgresDatabase implements Transactions {
   }
 
   async #attempt<T>(begin: string, work: () => Work<T>): Promise<T> {
-    const client = await this.#pool.connect()
+    const client = await this.#servers.connect()
     const used: Used = { client }
     try {
       await ask(used, begin)
@@ -204,8 +206,7 @@ async function assertSuitable(client: ClientBase): Promise<string> {
       'postgresql-encoding',
       `The database has the encoding ${encoding}, which lacks characters: create one with ENCODING 'UTF8' and TEMPLATE template0.`,
     )
-  if ((await show('transaction_read_only')) === 'on')
-    throw Object.assign(new Error('the transaction is read-only'), { code: '25006' })
+  if ((await show('transaction_read_only')) === 'on') throw readOnly()
   if ((await show('synchronous_commit')) === 'off')
     throw new Fault(
       'postgresql-not-durable',

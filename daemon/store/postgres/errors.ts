@@ -18,7 +18,7 @@ export function isConflict(error: unknown): boolean {
 }
 
 /** The server has become a standby, perhaps: another connection may lead to the primary. */
-const READ_ONLY = '25006'
+export const READ_ONLY = '25006'
 
 /** Whether the server has answered, so that the connection can go on with the next statement. */
 export function isAnswer(error: unknown): boolean {
@@ -60,7 +60,7 @@ export function asDatabaseError(error: unknown): unknown {
   if (code === READ_ONLY)
     return new Unavailable(
       'postgresql-read-only',
-      'PostgreSQL takes no changes: it is a standby, or default_transaction_read_only is on. Name the primary with postgresql-host.',
+      'PostgreSQL takes no changes: it is a standby, or default_transaction_read_only is on. Name the primary with postgresql-host, also as one of several.',
       options,
     )
   if (code.startsWith('53'))

@@ -2,7 +2,16 @@ import type { ClientBase } from 'pg'
 import { BadInput } from '../../../base/errors.js'
 import { isAnswer } from './errors.js'
 import { FUNCTIONS } from './functions.js'
-import { DUTIES, IDENTITY, LANES, LOG_WRITERS, NODE_ADDRESSES, TABLES, VERIFICATIONS } from './schema.js'
+import {
+  DUTIES,
+  IDENTITY,
+  LANES,
+  LOG_WRITERS,
+  NODE_ADDRESSES,
+  TABLES,
+  TERMS_OF_TASKS,
+  VERIFICATIONS,
+} from './schema.js'
 import { STAGING_TABLES, TRIGGERS } from './staging-schema.js'
 
 export interface PostgresMigration {
@@ -25,6 +34,7 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
   { version: 25, name: 'duties', sql: inOrderOfBytes(DUTIES) },
   { version: 26, name: 'lanes', sql: LANES },
   { version: 27, name: 'node-addresses', sql: inOrderOfBytes(NODE_ADDRESSES) },
+  { version: 28, name: 'terms-of-tasks', sql: TERMS_OF_TASKS },
   { version: 29, name: 'log-writers', sql: LOG_WRITERS },
 ]
 

@@ -174,3 +174,9 @@ CREATE INDEX queued_stagings_by_labels ON stagings (awaits_source, labels, seque
 export const NODE_ADDRESSES = `
 ALTER TABLE nodes ADD COLUMN node_address TEXT;
 `
+
+/** Which term of a node has a staging request of Cloud Foundry, and how many stagings a node runs at once. */
+export const TERMS_OF_TASKS = `
+ALTER TABLE cloud_foundry_tasks ADD COLUMN term BIGINT;
+ALTER TABLE nodes ADD COLUMN concurrency BIGINT NOT NULL DEFAULT 1;
+`

@@ -1,4 +1,5 @@
 import { SqlStore, type StoreOptions } from '../sql/store.js'
+import { sql } from '../sql/work.js'
 import { PostgresBackups } from './backups.js'
 import { PostgresDatabase, type PostgresOptions } from './database.js'
 import { POSTGRES } from './dialect.js'
@@ -9,7 +10,6 @@ import { PostgresWakeups } from './wakeups.js'
 export class PostgresStore extends SqlStore {
   readonly backups: PostgresBackups
   readonly wakeups: PostgresWakeups
-  readonly server: string
   readonly #database: PostgresDatabase
 
   /** It closes both. */
@@ -17,7 +17,6 @@ export class PostgresStore extends SqlStore {
     super(database, POSTGRES, options)
     this.#database = database
     this.wakeups = wakeups
-    this.server = database.server
     this.backups = new PostgresBackups(database, () => {
       this.packages.forget()
       this.policies.forget()
@@ -33,6 +32,23 @@ export class PostgresStore extends SqlStore {
       await database.close()
       throw asDatabaseError(error)
     }
+  }
+
+  get server(): string {
+    return this.#database.server
+  }
+
+  async risks(): Promise<readonly string[]> {
+    if (!this.#database.hasOthers) return []
+    const row = await this.#database.read(() =>
+      sql.one<{ readonly commit: string; readonly names: string }>(
+        `SELECT current_setting('synchronous_commit') AS commit, current_setting('synchronous_standby_names') AS names`,
+      ),
+    )
+    if (row?.names !== '' && row?.commit !== 'local') return []
+    return [
+      'PostgreSQL does not wait for its standbys, so when one of them takes its place, the last of what was acknowledged is lost: set synchronous_standby_names, and synchronous_commit to on',
+    ]
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import type { Client } from 'pg'
 import { Mutex } from '../../../base/mutex.js'
 import { WAKEUP_TOPICS, type WakeupListener, type Wakeups, type WakeupTopic } from '../wakeups.js'
 import type { PostgresOptions } from './database.js'
+import { firstThat, type PostgresServer } from './servers.js'
 
 /** Of the channels. Their names are common to all schemas of a database. */
 const PREFIX = 'stagerd.'
@@ -27,13 +28,18 @@ export class PostgresWakeups implements Wakeups {
   readonly #listeners = new Map<WakeupTopic, Set<{ readonly tell: WakeupListener }>>()
   readonly #proving: NodeJS.Timeout
   readonly #oneQuery = new Mutex()
+  readonly #servers: readonly PostgresServer[]
+  /** The one that was used last. */
+  #current = 0
   #client: Client | undefined
   #again: NodeJS.Timeout | undefined
   #connecting: Promise<void> | undefined
   #closed = false
 
   private constructor(options: PostgresOptions, times: WakeupTimes) {
-    this.#options = options
+    const { host, port, ssl, others = [], ...common } = options
+    this.#options = common
+    this.#servers = [{ host, port, ssl }, ...others]
     this.#times = times
     this.#proving = setInterval(() => void this.#ask('SELECT 1'), times.proveMs).unref()
   }
@@ -74,10 +80,20 @@ export class PostgresWakeups implements Wakeups {
   }
 
   async #connect(): Promise<void> {
+    const { index, value } = await firstThat(this.#servers.length, this.#current, (at) =>
+      this.#listenTo(this.#servers[at]),
+    )
+    this.#current = index
+    this.#client = value
+  }
+
+  /** A standby refuses it. */
+  async #listenTo(server: PostgresServer | undefined): Promise<Client> {
     const { Client } = (await import('pg')).default
     const client = new Client({
       ...{ application_name: 'stagerd', keepAlive: true, connectionTimeoutMillis: this.#times.answerMs },
       ...this.#options,
+      ...server,
       query_timeout: this.#times.answerMs,
     })
     client.on('notification', ({ channel, payload = '' }) => this.#tell(channel, payload))
@@ -91,7 +107,7 @@ export class PostgresWakeups implements Wakeups {
       await client.end().catch(() => undefined)
       throw error
     }
-    this.#client = client
+    return client
   }
 
   #lost(client: Client): void {

@@ -14,9 +14,14 @@ export class Concurrency {
     this.#policies = policies
   }
 
+  /** How many may run in and below namespaces. */
+  *limits(): Work<ReadonlyMap<string, number>> {
+    return concurrencyLimits(this.#parsed.of(yield* this.#policies.inForce()))
+  }
+
   /** Namespaces in and below which none may begin now. One that was interrupted counts: it keeps its place until it ends. */
   *full(): Work<readonly string[]> {
-    const limits = concurrencyLimits(this.#parsed.of(yield* this.#policies.inForce()))
+    const limits = yield* this.limits()
     if (limits.size === 0) return []
     // Only where there are limits: admissions that have read this conflict with each other.
     const running = yield* sql.all<{ package_fqn: string }>(

@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { BadInput, Conflict } from '../../../base/errors.js'
 import type { Result } from '../../model/result.js'
 import type { Failure, Staging, StagingSource } from '../../model/staging.js'
+import type { OwnPlaces, Waiting } from '../../model/waiting.js'
 import { WEBHOOK_STATES } from '../../model/webhook.js'
 import type { AnswerOf, StagingCounts, StagingFilter, StagingLedger, SubmitStaging } from '../staging-ledger.js'
 import { AwaitedSources } from './awaited-sources.js'
+import { explainWaiting } from './explain-waiting.js'
 import type { LedgerParts } from './ledger-parts.js'
 import { changeOne } from './state-changed.js'
 import { STAGING } from './states.js'
@@ -72,6 +74,13 @@ export class SqlLedger implements StagingLedger {
       const { running = 0, queued = 0, interrupted = 0, oldest } = row ?? {}
       return { running, queued, interrupted, oldestQueuedAt: oldest ?? undefined }
     })
+  }
+
+  waiting(uuid: string, own?: OwnPlaces): Promise<Waiting | undefined> {
+    return this.parts.transactions.read(function* () {
+      const staging = yield* this.parts.stagings.get(uuid)
+      return staging.state === 'queued' ? yield* explainWaiting(staging, this.parts.concurrency, own) : undefined
+    }, this)
   }
 
   results(staging: string): Promise<readonly Result[]> {

@@ -11,10 +11,10 @@ import {
 } from '../../model/staging.js'
 import { leaseLost } from '../lease-lost.js'
 import type { NewLaunch, NodeLedger } from '../node-ledger.js'
+import { laneHeads, mayBegin, TO_GO_ON } from './admission.js'
 import { SqlLedger } from './ledger.js'
 import type { LedgerParts } from './ledger-parts.js'
 import { assertOwnsLaunch, assertOwnsStaging } from './ownership.js'
-import { whereFqnWithin } from './references.js'
 import { changeOne, stateChanged } from './state-changed.js'
 import { LAUNCH, OPEN_LAUNCH, STAGING } from './states.js'
 import { takeOver } from './take-over.js'
@@ -22,10 +22,8 @@ import { sql, type Value, type Work } from './work.js'
 
 /**
  * The transitions of running stagings. All but the admission go through `#ofLaunch` or `#ofStaging`, which ask for the owner first.
- *
- * Queued stagings that need the same labels are a **lane**. An admission looks at the oldest of each lane that the node may
- * run, in an index, so that any number of stagings which no node may run costs nothing:
- * docs/decisions/0099-limits-and-lanes.md.
+ * An admission looks at the oldest of each lane that the node may run, in an index, so that any number of stagings which no node may
+ * run costs nothing (`laneHeads`).
  */
 export class SqlNodeLedger extends SqlLedger implements NodeLedger {
   readonly #term: number
@@ -222,38 +220,16 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
 
   /** The oldest that was interrupted. */
   *#goOn(): Work<Staging | undefined> {
-    return yield* this.#admit(`${INTERRUPTED} AND ${fits('stagings.labels')} ORDER BY sequence`, [this.#labels])
+    return yield* this.#admit(TO_GO_ON, [this.#labels])
   }
 
-  /**
-   * The oldest that is queued in no realm that has reached its limit.
-   *
-   * A lane is asked for as a range, in the order of the index: with `=`, each index that has the order of stagings would do for
-   * PostgreSQL, and it might walk over all that have ever been.
-   */
+  /** The oldest that is queued in no realm that has reached its limit. */
   *#begin(): Work<Staging | undefined> {
     const full = yield* this.parts.concurrency.full()
-    if (full.includes('/')) return undefined
-    const { where, values } = whereFqnWithin('package_fqn', 'package', full)
-    const may = `${ADMISSIBLE} AND NOT ${where}`
-    const lanes = yield* sql.all<{ readonly labels: string; readonly oldest: number | null }>(
-      `WITH RECURSIVE lanes (labels) AS (
-         SELECT min(labels) FROM stagings WHERE ${ADMISSIBLE}
-         UNION ALL
-         SELECT (SELECT min(stagings.labels) FROM stagings WHERE ${ADMISSIBLE} AND stagings.labels > lanes.labels)
-         FROM lanes WHERE lanes.labels IS NOT NULL)
-       SELECT labels, (
-         SELECT sequence FROM stagings WHERE ${may} AND stagings.labels BETWEEN lanes.labels AND lanes.labels
-         ORDER BY stagings.labels, sequence LIMIT 1) AS oldest
-       FROM lanes WHERE labels IS NOT NULL AND ${fits('lanes.labels')}`,
-      ...values,
-      this.#labels,
-    )
-    const oldestFirst = lanes.toSorted((a, b) => (a.oldest ?? 0) - (b.oldest ?? 0))
-    for (const { labels, oldest } of oldestFirst) {
-      if (oldest === null) continue
-      const inLane = `${may} AND labels BETWEEN ? AND ? AND sequence >= ? ORDER BY labels, sequence`
-      const admitted = yield* this.#admit(inLane, [...values, labels, labels, oldest])
+    const may = mayBegin(full)
+    for (const { labels, oldest } of yield* laneHeads(full, this.#labels)) {
+      const inLane = `${may.where} AND labels BETWEEN ? AND ? AND sequence >= ? ORDER BY labels, sequence`
+      const admitted = yield* this.#admit(inLane, [...may.values, labels, labels, oldest])
       // Undefined if others are taking all of these at this moment.
       if (admitted) return admitted
     }
@@ -273,14 +249,4 @@ export class SqlNodeLedger extends SqlLedger implements NodeLedger {
     if (staging && staging.term === undefined) throw leaseLost(this.#term)
     return staging
   }
-}
-
-const INTERRUPTED = `state = ${STAGING.running} AND term IS NULL`
-/** In the words of the index `queued_stagings_by_labels`. */
-const ADMISSIBLE = `state = ${STAGING.queued} AND awaits_source = 0`
-
-/** That a node with the labels which are the parameter has all of these. */
-function fits(labels: string): string {
-  return `NOT EXISTS (SELECT 1 FROM json_each(${labels}) AS needed
-    WHERE needed.value NOT IN (SELECT value FROM json_each(CAST(? AS TEXT))))`
 }

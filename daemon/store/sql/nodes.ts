@@ -17,6 +17,7 @@ interface NodeRow {
   readonly last_seen_at: string
   readonly term: number | null
   readonly running: number
+  readonly concurrency: number
 }
 
 const ACTIVE: NodeState = 'active'
@@ -37,27 +38,20 @@ export class SqlNodes implements NodeRepository {
     node: NodeIdentity & { readonly state?: NodeState; readonly after?: number | undefined },
     leaseMs?: number,
   ): Promise<OpenedTerm> {
-    const { uuid, name, labels, address, nodeAddress, state = ACTIVE, after } = node
+    const { uuid, name, labels, address, nodeAddress, concurrency, state = ACTIVE, after } = node
     return this.#transactions.write(function* () {
       const now = yield* this.#dialect.now()
       const at = now.toISOString()
       if (after !== undefined) yield* assertNoOther(uuid, after, at)
       yield* sql.run(
-        `INSERT INTO nodes (uuid, name, labels, address, node_address, state, first_seen_at, last_seen_at, leased_until)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO nodes
+           (uuid, name, labels, address, node_address, concurrency, state, first_seen_at, last_seen_at, leased_until)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, labels = excluded.labels, address = excluded.address,
-           node_address = excluded.node_address, state = ${after === undefined ? 'excluded.state' : 'nodes.state'}, last_seen_at = excluded.last_seen_at, leased_until = excluded.leased_until`,
-        ...[
-          uuid,
-          name,
-          JSON.stringify(labels),
-          address ?? null,
-          nodeAddress ?? null,
-          state,
-          at,
-          at,
-          later(now, leaseMs),
-        ],
+           node_address = excluded.node_address, concurrency = excluded.concurrency,
+           state = ${after === undefined ? 'excluded.state' : 'nodes.state'}, last_seen_at = excluded.last_seen_at, leased_until = excluded.leased_until`,
+        ...[uuid, name, JSON.stringify(labels), address ?? null, nodeAddress ?? null, concurrency, state],
+        ...[at, at, later(now, leaseMs)],
       )
       const ofNode = leaseMs === undefined ? { where: '', values: [] } : { where: 'AND node = ?', values: [uuid] }
       const earlier = yield* sql.all<{ number: number }>(
@@ -75,13 +69,13 @@ export class SqlNodes implements NodeRepository {
     }, this)
   }
 
-  renewTerm({ number, node }: Term, leaseMs: number): Promise<Renewal> {
+  renewTerm({ number, node }: Term, leaseMs: number, concurrency?: number): Promise<Renewal> {
     return this.#transactions.write(function* () {
       const now = yield* this.#dialect.now()
       const row = yield* sql.one<{ state: NodeState }>(
-        `UPDATE nodes SET last_seen_at = ?, leased_until = ?
+        `UPDATE nodes SET last_seen_at = ?, leased_until = ?, concurrency = coalesce(?, concurrency)
          WHERE uuid = ? AND EXISTS (SELECT 1 FROM terms WHERE number = ? AND ended_at IS NULL) RETURNING state`,
-        ...[now.toISOString(), later(now, leaseMs), node, number],
+        ...[now.toISOString(), later(now, leaseMs), concurrency ?? null, node, number],
       )
       if (!row) throw leaseLost(number)
       const cancelled = yield* sql.all<{ uuid: string }>(
@@ -237,5 +231,6 @@ function decode(row: NodeRow): FleetNode {
     lastSeenAt: row.last_seen_at,
     term: row.term ?? undefined,
     running: row.running,
+    concurrency: row.concurrency,
   }
 }

@@ -91,7 +91,7 @@ export abstract class SqlStore {
     this.tokens = new SqlTokens(transactions)
     this.resourceOwners = new SqlResourceOwners(transactions)
     this.secrets = new SqlSecrets(transactions)
-    this.tasks = new SqlTasks(transactions)
+    this.tasks = new SqlTasks(transactions, now ? { now } : dialect)
     this.webhooks = new SqlWebhooks(transactions, dialect)
     this.verifications = new SqlVerifications(transactions, node)
   }
@@ -120,6 +120,9 @@ export abstract class SqlStore {
   async ping(): Promise<void> {
     await this.#transactions.read(() => sql.one('SELECT 1 AS one'))
   }
+
+  /** What is set up so that something acknowledged could be lost, and what would be right: a clause each. */
+  abstract risks(): Promise<readonly string[]>
 
   /** Waits for the transactions that are under way. Idempotent. */
   abstract close(): void | Promise<void>

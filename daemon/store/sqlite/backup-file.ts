@@ -26,6 +26,9 @@ const LEFT_OUT: readonly string[] = [
   ...['staging_secrets', 'stager_secrets', 'cloud_foundry_tasks', 'package_outputs'],
 ]
 
+/** Tables whose rows are a term's. In a copy, where there are no terms, they are nobody's. */
+const OWNED: readonly string[] = ['stagings', 'cloud_foundry_tasks']
+
 /** Tables without rows in a copy. */
 export function leftOutOf(extent: CopyExtent): readonly string[] {
   return extent === 'backup' ? LEFT_OUT : OF_NODES
@@ -44,7 +47,7 @@ export async function reduceCopy(file: string, extent: CopyExtent): Promise<read
       // What is deleted is overwritten.
       database.statement('PRAGMA secure_delete = ON').all()
       for (const table of leftOutOf(extent)) database.statement(`DELETE FROM ${table}`).run()
-      database.statement('UPDATE stagings SET term = NULL').run()
+      for (const table of OWNED) database.statement(`UPDATE ${table} SET term = NULL`).run()
       if (extent === 'backup') cancelAwaited(database)
     })
     const references = new SqlReferences(new SqliteTransactions(database))

@@ -25,6 +25,7 @@ import { SQL as identity } from './migrations/0024-identity.js'
 import { SQL as duties } from './migrations/0025-duties.js'
 import { SQL as lanes } from './migrations/0026-lanes.js'
 import { SQL as nodeAddresses } from './migrations/0027-node-addresses.js'
+import { SQL as termsOfTasks } from './migrations/0028-terms-of-tasks.js'
 import { SQL as logWriters } from './migrations/0029-log-writers.js'
 
 export interface Migration {
@@ -63,5 +64,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 25, name: 'duties', sql: duties },
   { version: 26, name: 'lanes', sql: lanes },
   { version: 27, name: 'node-addresses', sql: nodeAddresses },
+  { version: 28, name: 'terms-of-tasks', sql: termsOfTasks },
   { version: 29, name: 'log-writers', sql: logWriters },
 ]

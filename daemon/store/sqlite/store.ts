@@ -32,6 +32,10 @@ export class SqliteStore extends SqlStore {
     return new SqliteStore(StagerdDatabase.open(path), { packageBytes, history, now })
   }
 
+  risks(): Promise<readonly string[]> {
+    return Promise.resolve([])
+  }
+
   close(): void {
     this.#database.close()
   }

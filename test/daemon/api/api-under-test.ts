@@ -217,7 +217,10 @@ export class ApiUnderTest extends ApiClient {
       pipelines: { pipelines, stagers },
       policies: { policies, wakeups },
       resolution: { packages, resolver: new Resolver(packages, policies) },
-      stagings: { stagings, ledger, nodes: store.nodes, kept, packages, stagers, pipelines, ingest, quota, receivers },
+      stagings: {
+        ...{ stagings, ledger, nodes: store.nodes, kept, packages, stagers, pipelines, ingest, quota, receivers },
+        self: { uuid: 'self', concurrency: 1 },
+      },
       stagingLog: { ledger, logs, heartbeatMs },
       keptLaunches: { kept },
       runs: { runs: new FakeRuns() },

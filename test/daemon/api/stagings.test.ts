@@ -31,7 +31,9 @@ describe('stagings over the API', () => {
       document: { state: 'queued', ...draft, stagers: ['job::/acme::one'], launches: [] },
     })
     const { uuid } = made.document
-    expect((await under.ask('GET', `/v1/stagings/${uuid}`)).document).toEqual(made.document)
+    // There is no daemon that has a term.
+    const waiting = { before: 0, reasons: [{ kind: 'no-node', message: expect.any(String) as string }] }
+    expect((await under.ask('GET', `/v1/stagings/${uuid}`)).document).toEqual({ ...made.document, waiting })
     expect((await under.ask('POST', '/v1/stagings', draft)).document).toMatchObject({ code: 'package-busy' })
 
     const cancelled = await under.ask<Staging>('POST', `/v1/stagings/${uuid}/cancel`)

@@ -9,6 +9,7 @@ import { Seal } from '../../../daemon/secrets/seal.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import type { Task } from '../../../daemon/store/task-repository.js'
 import { FakeBus, FakeServer } from '../../support/fake-bus.js'
+import { nodeIdentity } from '../../support/fleet/node-ledger.js'
 import { until } from '../../support/until.js'
 import { temporaryDirectory } from '../store/temporary-directory.js'
 
@@ -51,21 +52,28 @@ describe('staging requests', () => {
 
   async function start(
     run: (task: Task) => Promise<TaskAnswer>,
-    more: Partial<StagingRequestsParts> = {},
+    { database = store, ...more }: Partial<StagingRequestsParts> & { readonly database?: SqliteStore } = {},
   ): Promise<StagingRequests> {
     const before = server.members.size
+    // Of a process that has the database to itself: it ends those of others.
+    const { number } = await database.nodes.openTerm(nodeIdentity())
+    const lost = new AbortController().signal
     const requests = new StagingRequests({
       open: () => Promise.resolve(new FakeBus(server)),
       subjects: ['staging'],
       maxTasks: 4,
-      tasks: store.tasks,
+      tasks: database.tasks,
       runner: { run, enter: () => Promise.resolve(), settle: () => Promise.resolve() },
+      term: () => ({ number, lost }),
+      isShared: false,
+      left: () => undefined,
       seal,
       logger: pino({ level: 'silent' }),
       retryMs: 5,
       ...more,
     })
     requests.start()
+    requests.look()
     await until('it is subscribed', () => server.members.size > before)
     return requests
   }
@@ -75,6 +83,8 @@ describe('staging requests', () => {
     for (const member of server.members) if (member.subject === 'staging') server.members.delete(member)
   }
 
+  const requestOf = (app: string) =>
+    Buffer.from(JSON.stringify({ ...(JSON.parse(REQUEST.toString()) as object), app_id: app }))
   const send = (data: Uint8Array = REQUEST) => server.send('staging', data, 'inbox')
 
   it('are answered by the next process when theirs is killed, with the same task', async () => {
@@ -114,7 +124,7 @@ describe('staging requests', () => {
   it('that cannot be recorded are counted, and not answered', async () => {
     const results: string[] = []
     const tasks = {
-      all: () => store.tasks.all(),
+      claim: () => Promise.resolve([]),
       record: () => Promise.reject(new Error('the disk is full')),
     } as unknown as StagingRequestsParts['tasks']
     running.push(await start(done, { tasks, received: ({ result }) => results.push(result) }))
@@ -142,7 +152,7 @@ describe('staging requests', () => {
       },
       { maxTasks: 2 },
     )
-    for (let count = 0; count < 5; count++) send()
+    for (const app of ['a', 'b', 'c', 'd', 'e']) send(requestOf(app))
     await until('all are recorded', async () => (await store.tasks.all()).length === 5)
     const order = (await store.tasks.all()).map(({ id }) => id)
     await until('two are begun', () => begun.length === 2)
@@ -163,9 +173,6 @@ describe('staging requests', () => {
     const ends: (() => void)[] = []
     const begun: string[] = []
     const shown: string[] = []
-    const requestOf = (app: string) =>
-      Buffer.from(JSON.stringify({ ...(JSON.parse(REQUEST.toString()) as object), app_id: app }))
-
     async function startWaiting(): Promise<StagingRequests> {
       for (const list of [ends, begun, shown]) list.length = 0
       const runner = {
@@ -219,14 +226,18 @@ describe('staging requests', () => {
 
   it('say why none come', async () => {
     let open: () => Promise<FakeBus> = () => Promise.reject(new Error('NATS is away.'))
+    const { number } = await store.nodes.openTerm(nodeIdentity())
+    const term = { number, lost: new AbortController().signal }
     server.denied.add('staging')
     const requests = new StagingRequests({
       ...{ open: () => open(), subjects: ['staging'], maxTasks: 1, tasks: store.tasks, seal, retryMs: 5 },
       runner: { run: done, enter: () => Promise.resolve(), settle: () => Promise.resolve() },
       logger: pino({ level: 'silent' }),
+      ...{ term: () => term, isShared: false, left: () => undefined },
     })
     running.push(requests)
     requests.start()
+    requests.look()
     await until('it cannot connect', () => requests.status.fault === 'NATS is away.')
     open = () => Promise.resolve(new FakeBus(server))
     await until('it is denied', () => requests.status.fault === 'NATS does not allow "staging".')
@@ -243,7 +254,7 @@ describe('staging requests', () => {
       counts[index]! += 1
       return done(task)
     }
-    running.push(await start(counting(0)), await start(counting(1), { tasks: other.tasks }))
+    running.push(await start(counting(0)), await start(counting(1), { database: other }))
     for (let count = 0; count < 100; count++) send()
     await until('all are answered', () => answers.length >= 100)
     expect(new Set(answers.map(({ task_id: id }) => id)).size).toBe(100)

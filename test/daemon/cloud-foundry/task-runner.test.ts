@@ -8,6 +8,7 @@ import type { Staging } from '../../../daemon/model/staging.js'
 import { resource } from '../../contract/samples.js'
 
 const TASK = {
+  ...{ number: 1, term: 1 },
   ...{ id: '0123456789abcdef0123456789abcdef', request: Buffer.of(), reply: undefined, answer: undefined },
   ...{ receivedAt: '', begunAt: new Date().toISOString(), uploading: false, log: '' },
 }
@@ -47,7 +48,7 @@ async function droppedBy(staging: Partial<Staging>, results: readonly Result[]):
     ...{ timeoutMs: 60_000, logger: pino({ level: 'silent' }) },
   } as unknown as TaskRunnerParts)
   const answer = await runner.run(TASK, REQUEST, new AbortController().signal)
-  expect(answer.error).toBe('Failed creating droplet')
+  expect(answer?.error).toBe('Failed creating droplet')
   return content
 }
 

@@ -61,7 +61,14 @@ it('without a file, flags or variables, every setting has its default', async ()
     limits: { memoryBytes: 2 ** 30, cpus: processors, pids: 512, diskBytes: 4 * 2 ** 30, timeoutMs: 600_000 },
     stagerCache: { bytesOfOne: 2 ** 30, bytesOfAll: 10 * 2 ** 30 },
     database: {
-      ...{ kind: 'sqlite', host: '/run/postgresql', port: 5432, name: 'stagerd', user: 'stagerd', connections: 10 },
+      ...{
+        kind: 'sqlite',
+        hosts: ['/run/postgresql'],
+        ports: [5432],
+        name: 'stagerd',
+        user: 'stagerd',
+        connections: 10,
+      },
       ...{ tls: 'verify-full', authorities: undefined, password: undefined, certificate: undefined, key: undefined },
     },
     blobs: {
@@ -122,8 +129,8 @@ it('the file may set every setting', async () => {
     stager-cache = 2000
     stager-caches = "1MB"
     database = "postgresql"
-    postgresql-host = "fd12:3456::5"
-    postgresql-port = 6432
+    postgresql-host = "fd12:3456::5, db.example.org"
+    postgresql-port = "6432,5432"
     postgresql-database = "fleet"
     postgresql-user = "node"
     postgresql-password = "db.txt"
@@ -190,7 +197,14 @@ it('the file may set every setting', async () => {
     limits: { memoryBytes: 256 * 2 ** 20, cpus: 0.5, pids: 9, diskBytes: 1.5 * 2 ** 30, timeoutMs: 90_000 },
     stagerCache: { bytesOfOne: 2000, bytesOfAll: 2 ** 20 },
     database: {
-      ...{ kind: 'postgresql', host: 'fd12:3456::5', port: 6432, name: 'fleet', user: 'node', tls: 'verify-ca' },
+      ...{
+        kind: 'postgresql',
+        hosts: ['fd12:3456::5', 'db.example.org'],
+        ports: [6432, 5432],
+        name: 'fleet',
+        user: 'node',
+        tls: 'verify-ca',
+      },
       ...{ password: path.join(directory, 'db.txt'), authorities: path.join(directory, 'db-ca.pem') },
       ...{ certificate: path.join(directory, 'db.pem'), key: path.join(directory, 'db.key'), connections: 4 },
     },
@@ -418,6 +432,7 @@ describe('a bad value', () => {
     ['packageQuota', 'GB', `--package-quota: "GB" ${size}.`],
     ['disk', '12 apples', `--disk: "12 apples" ${size}.`],
     ['database', 'mysql', '--database: "mysql" is neither "sqlite" nor "postgresql".'],
+    ['postgresqlHost', 'db.example.org,', `--postgresql-host: "" ${host}.`],
     ['postgresqlHost', 'postgres://node:sesame@db', `--postgresql-host: the value ${host}.`],
     ['postgresqlPort', '65536', '--postgresql-port: "65536" is not a port from 1 to 65535.'],
     [

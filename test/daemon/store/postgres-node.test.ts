@@ -97,6 +97,12 @@ describe('a PostgreSQL that a node cannot use is named with the way out:', () =>
     ['the server has no TLS', { postgresqlTls: 'verify-full' }, 'postgresql-refused', /ssl = on.*postgresql-tls/],
     ['it takes no changes', { postgresqlDatabase: 'standby' }, 'postgresql-read-only', /standby.*postgresql-host/],
     ['the file of the password is not there', { postgresqlPassword: 'gone' }, 'bad-settings', /cannot be read/],
+    [
+      'there are more ports than servers',
+      { postgresqlPort: '5432,5433' },
+      'bad-settings',
+      /2 ports in postgresql-port for 1 in postgresql-host: give one/,
+    ],
     ['a key has no certificate', { postgresqlKey: 'password' }, 'bad-settings', /postgresql-certificate/],
   ] as const)('%s', async (_, changes, code, says) => {
     await refused(changes, code, says)
@@ -235,6 +241,10 @@ it('two nodes say what each of them runs, what waits for both, and let one of th
   expect(await stagings(two)).toMatchObject({ running: 0, queued: 1, interrupted: 0 })
   const [running] = JSON.parse(await two.made('staging', 'list', '--state', 'running', '--json')) as { uuid: string }[]
   expect(await two.made('staging', 'show', running!.uuid)).toContain('\nNode: one (')
+  const [queued] = JSON.parse(await two.made('staging', 'list', '--state', 'queued', '--json')) as { uuid: string }[]
+  const full = 'Every node that may run it has no free place: one runs 1 of 1.'
+  for (const node of [one, two])
+    expect(await node.made('staging', 'show', queued!.uuid)).toContain(`\nWaits: ${full}\nBefore it: 0\n`)
   end()
 
   const schema = await PostgresStore.open({ ...server.connection(), database: 'fleet', max: 1 })

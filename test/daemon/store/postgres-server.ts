@@ -32,7 +32,7 @@ const SETTINGS = {
  * Everybody may use the Unix socket. Over TCP, one role is not let in, and the others need their passwords, but for those on private hosts
  * (test/engine/support/private-host.ts), at whose address it listens only if it is asked to.
  */
-const HBA = `local all all trust
+const HBA = `local all,replication all trust
 host all denied 127.0.0.1/32 reject
 host all all 127.0.0.1/32 scram-sha-256
 host all all 198.19.128.0/17 trust
@@ -52,21 +52,36 @@ export class PostgresServer {
 
   /** @param more settings that replace those of tests */
   static async start(more: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
-    const programs = await programsOf()
+    // Of a database whose order of text is that of a language, and not that of bytes: the schema has to ask for the latter.
+    const order = ['--locale', 'C', '--locale-provider', 'icu', '--icu-locale', 'en-US', '--encoding', 'UTF8']
+    const options = ['--username', 'stagerd', '--auth', 'trust', ...order, '--no-sync', '--no-instructions']
+    return await PostgresServer.#startOn(async (data) => {
+      await run('initdb', ['--pgdata', data, ...options])
+      await writeFile(path.join(data, 'pg_hba.conf'), HBA)
+    }, more)
+  }
+
+  /** A standby of `primary`, which follows it until `promote`. */
+  static standbyOf({ directory, port }: PostgresServer): Promise<PostgresServer> {
+    const from = ['--host', directory, '--port', String(port), '--username', 'stagerd']
+    const options = ['--write-recovery-conf', '--checkpoint', 'fast', '--no-sync', '--wal-method', 'stream']
+    return PostgresServer.#startOn((data) => run('pg_basebackup', ['--pgdata', data, ...from, ...options]))
+  }
+
+  /** @param make puts a database into an empty directory */
+  static async #startOn(
+    make: (data: string) => Promise<void>,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<PostgresServer> {
     const directory = await mkdtemp(path.join(tmpdir(), 'stagerd-postgres-'))
     const data = path.join(directory, 'data')
     await mkdir(data, { mode: 0o700 })
     if (isRoot()) for (const one of [directory, data]) await chown(one, NOBODY.uid, NOBODY.gid)
-    const initialise = [path.join(programs, 'initdb'), '--pgdata', data, '--username', 'stagerd', '--auth', 'trust']
-    // Of a database whose order of text is that of a language, and not that of bytes: the schema has to ask for the latter.
-    const order = ['--locale', 'C', '--locale-provider', 'icu', '--icu-locale', 'en-US', '--encoding', 'UTF8']
-    const options = [...order, '--no-sync', '--no-instructions']
-    execFileSync('setpriv', [...unprivileged(), ...initialise, ...options], { stdio: ['ignore', 'ignore', 'inherit'] })
-    await writeFile(path.join(data, 'pg_hba.conf'), HBA)
+    await make(data)
     const port = await freePort()
     const settings = Object.entries({ ...SETTINGS, ...more, port: String(port), unix_socket_directories: directory })
     const server = [
-      path.join(programs, 'postgres'),
+      path.join(await programs(), 'postgres'),
       '-D',
       data,
       ...settings.flatMap(([key, value]) => ['-c', `${key}=${value}`]),
@@ -122,6 +137,11 @@ export class PostgresServer {
     await this.query('ALTER SYSTEM SET ssl = on', 'SELECT pg_reload_conf()')
   }
 
+  /** A standby takes changes from then on. */
+  async promote(): Promise<void> {
+    await this.query('SELECT pg_promote()')
+  }
+
   /** How to connect, to the tables in that schema. */
   connection(schema = 'public'): PostgresOptions {
     return {
@@ -173,8 +193,14 @@ function unprivileged(): readonly string[] {
   return isRoot() ? [`--reuid=${NOBODY.uid}`, `--regid=${NOBODY.gid}`, '--clear-groups'] : []
 }
 
+/** Runs a program of PostgreSQL to its end. */
+async function run(program: string, values: readonly string[]): Promise<void> {
+  const command = [...unprivileged(), path.join(await programs(), program), ...values]
+  execFileSync('setpriv', command, { stdio: ['ignore', 'ignore', 'inherit'] })
+}
+
 /** The directory with the programs of the newest version. */
-async function programsOf(): Promise<string> {
+async function programs(): Promise<string> {
   const versions = (await readdir(INSTALLED).catch(() => [])).map(Number).toSorted((a, b) => b - a)
   if (versions[0] === undefined)
     throw new Error(`There is no ${INSTALLED}: install the package postgresql, or run ./scripts/test, which does.`)

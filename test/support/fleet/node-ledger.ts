@@ -11,6 +11,7 @@ export const nodeIdentity = (changes: Partial<NodeIdentity> = {}): NodeIdentity 
   labels: [],
   address: undefined,
   nodeAddress: undefined,
+  concurrency: 4,
   ...changes,
 })
 
