@@ -104,17 +104,20 @@ it('a staging that is cancelled when its term has ended is ended where it still 
   // Sooner than its node finds out by itself.
   await expect.poll(() => ended, { timeout: LEASE.retryMs }).toBe(true)
   await until('nothing of it is at work', () => harness.service.atWork === 0)
-  await until('its log is closed', () => !harness.parts.logs.isOpen(uuid))
-  const text = await readFile(join(harness.directory, 'logs', `${uuid}.ndjson`), 'utf8')
-  const lines = text
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as LogLine)
+  const logged = async () => {
+    const text = await readFile(join(harness.directory, 'logs', `${uuid}.ndjson`), 'utf8')
+    return text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as LogLine)
+  }
+  // Between the two writers, the log is closed for a moment.
+  await until('its end is logged', async () => (await logged()).at(-1)?.text === 'Staging was cancelled.')
+  const lines = await logged()
   expect(
     lines.map(({ seq }) => seq),
     'each number once',
   ).toEqual(lines.map((_, index) => index + 1))
-  expect(lines.at(-1)?.text).toBe('Staging was cancelled.')
 })
 
 it('a node without a term tells the others what is submitted to it', async () => {
