@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { runProcess } from '../../../base/run-process.js'
 import { connectEngine } from '../../../isolation/engine/connect.js'
@@ -8,6 +9,9 @@ import { bridgeName, bridgePrefix, NETWORK_LABEL } from '../../../isolation/host
 import { MAX_KEPT } from '../../../isolation/network/networks.js'
 import { figures } from '../../hostile/support/promises.js'
 import type { PrivateDaemon } from './private-daemon.js'
+
+/** How long a bridge stays at most that the Engine is removing, in milliseconds, on a busy host. */
+const LINK_MS = 1_000
 
 /** The identifiers of a node by which its objects are found, and whether it may keep networks for launches to come. */
 type Node = Pick<PrivateDaemon, 'nodeId' | 'stateDirectory'> & Partial<Pick<PrivateDaemon, 'isRunning' | 'host'>>
@@ -30,7 +34,7 @@ export async function leftovers(daemon: Node, engine: Docker = connectEngine()):
   const left = [
     ...containers.map(({ Id }) => `container ${Id}`),
     ...networks.map(({ Name }) => `network ${Name}`),
-    ...(await linksOf(node, interfaces)).map((name) => `link ${name}`),
+    ...(await linksLeft(node, interfaces, isKept)).map((name) => `link ${name}`),
     ...mounts.filter((line) => line.includes(daemon.stateDirectory)).map((line) => `mount ${line}`),
     ...rules.flat().filter((line) => line.includes(`:${node.slice(0, 8)}:`)),
     ...scratch.map((name) => `scratch ${name}`),
@@ -68,6 +72,15 @@ function processOf({ host }: Node): string {
 /** Where the kernel shows the interfaces of the host of the daemon. */
 function interfacesOf(daemon: Node): string {
   return `/proc/${processOf(daemon)}/root/sys/class/net`
+}
+
+/** The Engine lists a network no longer that it removes, and its bridge goes a little later. */
+async function linksLeft(node: string, interfaces: string, isKept: (line: string) => boolean): Promise<string[]> {
+  const found = (await linksOf(node, interfaces)).filter((name) => !isKept(name))
+  if (found.length === 0) return []
+  await delay(LINK_MS)
+  const now = await linksOf(node, interfaces)
+  return found.filter((name) => now.includes(name))
 }
 
 /** The bridges of this node, also those that the Engine has forgotten. */
