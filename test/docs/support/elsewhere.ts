@@ -74,6 +74,7 @@ export const ELSEWHERE: readonly Elsewhere[] = [
     commands: [
       'sudo ./bin/stagerd --state-dir /tmp/stagerd --socket /tmp/stagerd.sock --group "$(id -gn)" &',
       'export STAGERD_SOCKET=/tmp/stagerd.sock',
+      'until ./bin/stagectl node status 2>/dev/null; do sleep 0.5; done',
       'sudo ./images/build busybox --output /tmp/busybox.tar.gz',
       './bin/stagectl package from-file /tmp/busybox.tar.gz /apcera/pkg/os::busybox --provides os.busybox',
       './bin/stagectl stager create small-site --path examples/stagers/small-site --depends-on os.busybox --pipeline \\\n  --start-command ./stage',
