@@ -1,17 +1,13 @@
-import path from 'node:path'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { orAborted } from '../../../base/or-aborted.js'
 import { StagingRequests, type StagingRequestsParts } from '../../../daemon/cloud-foundry/staging-requests.js'
-import type { TaskAnswer } from '../../../daemon/cloud-foundry/task-runner.js'
 import type { Term } from '../../../daemon/model/node.js'
 import { Seal } from '../../../daemon/secrets/seal.js'
-import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
-import type { Task } from '../../../daemon/store/task-repository.js'
-import { FakeBus, FakeServer } from '../../support/fake-bus.js'
+import { FakeBus } from '../../support/fake-bus.js'
 import { nodeIdentity } from '../../support/fleet/node-ledger.js'
 import { until } from '../../support/until.js'
-import { temporaryDirectory } from '../store/temporary-directory.js'
+import { done, openRequestDatabase, type RequestDatabase } from './support/request-database.js'
 
 const LEASE_MS = 30_000
 
@@ -22,8 +18,6 @@ interface Node {
   readonly lost: AbortController
 }
 
-const done = (task: Task): Promise<TaskAnswer> => Promise.resolve({ task_id: task.id, task_log: 'Done!\n' })
-
 /** At work until the end. */
 const hanging =
   (begun: string[] = []): Run =>
@@ -33,28 +27,18 @@ const hanging =
   }
 
 describe('staging requests of nodes that share a database', () => {
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
-  let server: FakeServer
-  let store: SqliteStore
-  let answers: TaskAnswer[]
-  let running: StagingRequests[]
+  let database: RequestDatabase
+  let server: RequestDatabase['server']
+  let store: RequestDatabase['store']
+  let answers: RequestDatabase['answers']
+  let running: RequestDatabase['running']
   const seal = new Seal(Buffer.alloc(32))
 
   beforeEach(async () => {
-    directory = await temporaryDirectory()
-    server = new FakeServer()
-    store = SqliteStore.open(path.join(directory.path, 'stagerd.db'))
-    answers = []
-    running = []
-    new FakeBus(server).subscribe('inbox', 'requester', ({ data }) => {
-      answers.push(JSON.parse(Buffer.from(data).toString()) as TaskAnswer)
-    })
+    database = await openRequestDatabase()
+    ;({ server, store, answers, running } = database)
   })
-  afterEach(async () => {
-    await Promise.all(running.map((one) => one.stop()))
-    store.close()
-    await directory.remove()
-  })
+  afterEach(() => database.close())
 
   const open = async (node = nodeIdentity()): Promise<Node> => ({
     term: await store.nodes.openTerm(node, LEASE_MS),
@@ -80,10 +64,6 @@ describe('staging requests of nodes that share a database', () => {
     requests.look()
     await until('it is subscribed', () => server.members.size > before)
     return requests
-  }
-  /** No request comes to those that have been started. */
-  const cutOff = () => {
-    for (const member of server.members) if (member.subject === 'staging') server.members.delete(member)
   }
 
   const requestOf = (app: string) =>
@@ -111,7 +91,7 @@ describe('staging requests of nodes that share a database', () => {
     send('a', 'b', 'c')
     await until('all are recorded, and one is begun', async () => begun.length === 1 && (await ids()).length === 3)
     const tasks = await ids()
-    cutOff()
+    database.cutOff()
     const other = await start(two, done)
     send('d')
     await until('it has answered its own', () => answers.length === 1)
@@ -218,7 +198,7 @@ describe('staging requests of nodes that share a database', () => {
     send('a', 'b', 'c')
     await until('two wait', () => first.status.waiting === 2)
     const [under, ...waiting] = await ids()
-    cutOff()
+    database.cutOff()
     others.push(await start(two, done))
     const drained = first.drain()
     await until('those that waited are answered', () => answers.length === 2)

@@ -8,10 +8,10 @@ import type { TaskAnswer } from '../../../daemon/cloud-foundry/task-runner.js'
 import { Seal } from '../../../daemon/secrets/seal.js'
 import { SqliteStore } from '../../../daemon/store/sqlite/store.js'
 import type { Task } from '../../../daemon/store/task-repository.js'
-import { FakeBus, FakeServer } from '../../support/fake-bus.js'
+import { FakeBus } from '../../support/fake-bus.js'
 import { nodeIdentity } from '../../support/fleet/node-ledger.js'
 import { until } from '../../support/until.js'
-import { temporaryDirectory } from '../store/temporary-directory.js'
+import { done, openRequestDatabase, type RequestDatabase } from './support/request-database.js'
 
 const REQUEST = Buffer.from(
   JSON.stringify({
@@ -25,30 +25,19 @@ const never = () => new Promise<never>(() => undefined)
 
 // A process that is killed is one of which nothing is heard any more: its bus is cut off, and its tasks never end.
 describe('staging requests', () => {
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
-  let server: FakeServer
-  let store: SqliteStore
-  let answers: TaskAnswer[]
-  let running: StagingRequests[]
+  let database: RequestDatabase
+  let directory: RequestDatabase['directory']
+  let server: RequestDatabase['server']
+  let store: RequestDatabase['store']
+  let answers: RequestDatabase['answers']
+  let running: RequestDatabase['running']
   const seal = new Seal(Buffer.alloc(32))
 
   beforeEach(async () => {
-    directory = await temporaryDirectory()
-    server = new FakeServer()
-    store = SqliteStore.open(path.join(directory.path, 'stagerd.db'))
-    answers = []
-    running = []
-    new FakeBus(server).subscribe('inbox', 'requester', ({ data }) => {
-      answers.push(JSON.parse(Buffer.from(data).toString()) as TaskAnswer)
-    })
+    database = await openRequestDatabase()
+    ;({ directory, server, store, answers, running } = database)
   })
-  afterEach(async () => {
-    await Promise.all(running.map((one) => one.stop()))
-    store.close()
-    await directory.remove()
-  })
-
-  const done = (task: Task): Promise<TaskAnswer> => Promise.resolve({ task_id: task.id, task_log: 'Done!\n' })
+  afterEach(() => database.close())
 
   async function start(
     run: (task: Task) => Promise<TaskAnswer>,
@@ -78,11 +67,6 @@ describe('staging requests', () => {
     return requests
   }
 
-  /** Of the process that `start` has made. */
-  function kill(): void {
-    for (const member of server.members) if (member.subject === 'staging') server.members.delete(member)
-  }
-
   const requestOf = (app: string) =>
     Buffer.from(JSON.stringify({ ...(JSON.parse(REQUEST.toString()) as object), app_id: app }))
   const send = (data: Uint8Array = REQUEST) => server.send('staging', data, 'inbox')
@@ -95,7 +79,7 @@ describe('staging requests', () => {
     })
     send()
     await until('it is begun', () => begun.length === 1)
-    kill()
+    database.cutOff()
     running.push(await start(done))
     await until('it is answered', () => answers.length === 1)
     expect(answers).toEqual([{ task_id: begun[0], task_log: 'Done!\n' }])
@@ -114,7 +98,7 @@ describe('staging requests', () => {
     )
     send()
     await until('the answer is recorded', async () => (await store.tasks.all())[0]?.answer !== undefined)
-    kill()
+    database.cutOff()
     server.start()
     running.push(await start(() => Promise.reject(new Error('it was done before'))))
     await until('it is answered', () => answers.length === 1)
