@@ -35,6 +35,11 @@ export class GrowthGauge {
     return this.#growth >= this.#reason
   }
 
+  /** Bytes by which the filesystems can grow before `observe` finds that the launch may have reached its limit. */
+  get headroom(): number {
+    return Math.max(0, this.#reason - this.#growth)
+  }
+
   /**
    * As the last `observe`, for a decision: where others have deleted much since the last measurement, they may have
    * hidden the rest.
@@ -64,14 +69,23 @@ export class GrowthGauge {
 /** An empty file has no block, but takes an inode. */
 const BYTES_PER_ENTRY = 512
 
-/** One of `directories` for each filesystem that holds some of them. */
-export async function onePerFilesystem(directories: readonly string[]): Promise<string[]> {
-  const found = new Map<number, string>()
-  for (const directory of directories) {
-    const { dev } = await stat(directory)
-    if (!found.has(dev)) found.set(dev, directory)
-  }
-  return [...found.values()]
+/** Those of `directories` that exist, and one of these for each filesystem that holds some of them. */
+export async function existingDirectories(
+  directories: readonly string[],
+): Promise<{ existing: string[]; onePerFilesystem: string[] }> {
+  const devices = await Promise.all(
+    directories.map((directory) =>
+      stat(directory).then(
+        ({ dev }) => dev,
+        () => undefined,
+      ),
+    ),
+  )
+  const existing = directories.filter((_, index) => devices[index] !== undefined)
+  const onePerFilesystem = directories.filter(
+    (_, index) => devices[index] !== undefined && devices.indexOf(devices[index]) === index,
+  )
+  return { existing, onePerFilesystem }
 }
 
 /** Bytes in use on the filesystems that hold `directories`, of which no two may be on the same one. */

@@ -30,8 +30,17 @@ export interface LimitProbe {
   ownUse(took: (frozenMs: number) => void): Promise<number>
 }
 
-/** A check takes a few system calls. In this time a disk can write a hundred megabytes. */
-const INTERVAL_MS = 100
+/** The shortest interval between two checks. In this time a disk can write some hundred megabytes. */
+const SHORTEST_INTERVAL_MS = 100
+
+/**
+ * The longest one. The kernel tells of a hit limit of memory or processes by `eventFiles` at once, but not with control groups
+ * of version 1.
+ */
+const LONGEST_INTERVAL_MS = 500
+
+/** No disk is faster. In bytes per millisecond: 4 GB/s. */
+const FASTEST_DISK = 4e6
 
 /** The interval after a failed check. */
 const RETRY_MS = 1_000
@@ -72,9 +81,15 @@ export class LimitWatch {
     while (!signal.aborted) {
       const ending = await this.look()
       if (ending) return ending
-      await watcher.changeOrTimeout(this.#failures > 0 ? this.retryMs : INTERVAL_MS)
+      await watcher.changeOrTimeout(this.#failures > 0 ? this.retryMs : this.intervalMs)
     }
     return undefined
+  }
+
+  /** Milliseconds until the next check: the launch cannot come near its limit before it. */
+  get intervalMs(): number {
+    const untilNear = this.#disk.headroom / FASTEST_DISK
+    return Math.min(Math.max(untilNear, SHORTEST_INTERVAL_MS), LONGEST_INTERVAL_MS)
   }
 
   /** One check. Never rejects: a failure counts. */

@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path'
 import { readKernelFile } from '../host/kernel-file.js'
 import type { WaitingUse } from '../isolation.js'
 import { findCgroupFiles, readMemoryUse, type CgroupFiles } from './cgroup-files.js'
-import { directoryUse, filesystemUse, GrowthGauge, onePerFilesystem } from './disk-use.js'
+import { directoryUse, existingDirectories, filesystemUse, GrowthGauge } from './disk-use.js'
 
 /** USER_HZ of Linux on all its processors: clock ticks of /proc in a second. */
 const TICKS_PER_SECOND = 100
@@ -36,7 +36,7 @@ export class WaitingUseGauge {
   }
 
   static async of(container: WaitingContainer): Promise<WaitingUseGauge> {
-    const filesystems = await onePerFilesystem(container.written)
+    const { onePerFilesystem: filesystems } = await existingDirectories(container.written)
     return new WaitingUseGauge(container, filesystems, await filesystemUse(filesystems))
   }
 

@@ -6,7 +6,7 @@ import { findCgroupFiles, readCounts } from './cgroup-files.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
 import type { Container } from './container.js'
 import { deletedUse } from './deleted-use.js'
-import { directoryUse, filesystemUse, onePerFilesystem } from './disk-use.js'
+import { directoryUse, existingDirectories, filesystemUse } from './disk-use.js'
 import type { FreezeHooks } from '../isolation.js'
 import { isStatus } from './engine-errors.js'
 import type { EngineSettings } from './engine-settings.js'
@@ -53,11 +53,14 @@ export async function watchedContainer(
   const root = findRootDirectories(pid, engineDirectory)
   const cgroup = findCgroupFiles(pid, container.id)
   const init = hostProcess(pid)
-  await settings.confirm(pid, owners)
+  settings.confirm(pid, owners)
   // The container can write to /etc/hosts and similar files, which the Engine keeps here: they count against the limit.
-  const written = await existing([root.upper, ...alsoWritten, join(engineDirectory, 'containers', container.id)])
-  // Nothing is mounted in them while the container runs.
-  const filesystems = await onePerFilesystem(written)
+  const { existing: written, onePerFilesystem: filesystems } = await existingDirectories([
+    root.upper,
+    ...alsoWritten,
+    // Nothing is mounted in them while the container runs.
+    join(engineDirectory, 'containers', container.id),
+  ])
   const freezer = new Freezer(
     (noRetry) => container.pause(noRetry),
     () => container.unpause(),
@@ -111,23 +114,18 @@ async function ownUse(written: readonly string[], cgroupFile: string): Promise<n
   }
 }
 
-async function existing(directories: readonly string[]): Promise<string[]> {
-  const found = await Promise.all(
-    directories.map((directory) =>
-      stat(directory).then(
-        () => true,
-        () => false,
-      ),
-    ),
-  )
-  return directories.filter((_, index) => found[index])
-}
-
 async function obstacleOf(pid: number, upper: string, plan: ProgramPlan): Promise<Obstacle | undefined> {
   const root = new RootTree(`/proc/${pid}/root`, identityOf(pid))
   // Before the program is started, the upper directory has only what the Engine has made.
-  const isMade = async (directory: string) => (await existing([join(upper, directory)])).length > 0 && directory !== '/'
+  const isMade = async (directory: string) => directory !== '/' && (await exists(join(upper, directory)))
   return await whyNotRunnable(root, plan, isMade, (await emulates()) ? 'any' : process.arch)
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 const BINFMT = '/proc/sys/fs/binfmt_misc'

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { directoryUse, filesystemUse, GrowthGauge, onePerFilesystem } from '../../../isolation/engine/disk-use.js'
+import { directoryUse, existingDirectories, filesystemUse, GrowthGauge } from '../../../isolation/engine/disk-use.js'
 import { temporaryDirectory } from '../../daemon/store/temporary-directory.js'
 
 describe('the gauge of growth', () => {
@@ -49,8 +49,11 @@ describe('the disk use of directories', () => {
 })
 
 describe('the use of filesystems', () => {
-  it('counts once for several directories on the same one', async () => {
-    expect(await onePerFilesystem(['/proc', '/', '/proc/self', '/'])).toEqual(['/proc', '/'])
+  it('counts once for several directories on the same one, and not for those that do not exist', async () => {
+    expect(await existingDirectories(['/proc', '/none', '/', '/proc/self', '/'])).toEqual({
+      existing: ['/proc', '/', '/proc/self', '/'],
+      onePerFilesystem: ['/proc', '/'],
+    })
   })
 
   it('is what is in use there', async () => {

@@ -1,11 +1,12 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Conflict, Fault, Unavailable } from '../../../base/errors.js'
+import type { Limits } from '../../../isolation/launch-plan.js'
 import { LimitWatch, type LimitProbe } from '../../../isolation/engine/limit-watch.js'
 
 const LIMITS = { memoryBytes: 1, cpus: 1, pids: 10, diskBytes: 1000, timeoutMs: Infinity }
 
 /** The watch of a container within its limits, on filesystems with 50 000 bytes in use. Retries take no time. */
-function watch(probe: Partial<LimitProbe>): LimitWatch {
+function watch(probe: Partial<LimitProbe>, limits: Partial<Limits> = {}): LimitWatch {
   return new LimitWatch(
     {
       counts: () => ({ forksRefused: 0, oomKills: 0 }),
@@ -16,7 +17,7 @@ function watch(probe: Partial<LimitProbe>): LimitWatch {
       ownUse: () => Promise.resolve(0),
       ...probe,
     },
-    LIMITS,
+    { ...LIMITS, ...limits },
     0,
   )
 }
@@ -102,6 +103,19 @@ test('slow measurements freeze the container for a quarter of its time, whoever 
   }
   expect(frozen / 600_000).toBeGreaterThan(0.2)
   expect(frozen / 600_000).toBeLessThan(0.26)
+})
+
+test('the nearer a container can be to its limit at the next check, the sooner that is', async () => {
+  let used = 50_000
+  const watched = watch({ filesystemUse: () => Promise.resolve(used) }, { diskBytes: 4e9 })
+  expect(watched.intervalMs).toBe(500)
+  used += 1.2e9
+  await watched.look()
+  expect(watched.intervalMs).toBe(200)
+  used += 0.7e9
+  await watched.look()
+  expect(watched.intervalMs).toBe(100)
+  expect(watch({}, { diskBytes: 1000 }).intervalMs).toBe(100)
 })
 
 describe('a decision', () => {
