@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { Deferred } from '../../base/deferred.js'
 
 export const EVENT_STREAM = 'text/event-stream'
 
@@ -48,18 +48,19 @@ export async function* eventStream(
   }
 }
 
+/** `silence` also when `signal` is aborted. */
 async function nextOrSilence<T>(next: Promise<T>, everyMs: number, signal: AbortSignal): Promise<T | 'silence'> {
-  const settled = new AbortController()
-  const cancel = () => settled.abort()
-  signal.addEventListener('abort', cancel, { once: true })
-  if (signal.aborted) cancel()
+  const silence = new Deferred<'silence'>()
+  const fallSilent = () => {
+    silence.resolve('silence')
+  }
+  const timer = setTimeout(fallSilent, everyMs).unref()
+  signal.addEventListener('abort', fallSilent, { once: true })
+  if (signal.aborted) fallSilent()
   try {
-    const silence = delay(everyMs, 'silence' as const, { signal: settled.signal, ref: false }).catch(
-      () => 'silence' as const,
-    )
-    return await Promise.race([next, silence])
+    return await Promise.race([next, silence.promise])
   } finally {
-    signal.removeEventListener('abort', cancel)
-    settled.abort()
+    clearTimeout(timer)
+    signal.removeEventListener('abort', fallSilent)
   }
 }

@@ -1,9 +1,8 @@
-import { readlink } from 'node:fs/promises'
 import type Docker from 'dockerode'
 import { Unavailable } from '../../base/errors.js'
 import { IdMap } from '../archive/id-map.js'
 import type { MappedOwners } from '../archive/mapped-owners.js'
-import { readKernelFile } from '../host/kernel-file.js'
+import { readKernelFile, readKernelLink } from '../host/kernel-file.js'
 import { makeUserNamespace } from '../host/user-namespace.js'
 import { askEngine, understood } from './engine-errors.js'
 import { guessMap, SUBORDINATE_ID_FILES } from './subordinate-ids.js'
@@ -49,8 +48,8 @@ export class EngineSettings {
    *
    * @param pid a process of the container, which must not end during the call
    */
-  async confirm(pid: number, expected: MappedOwners | undefined): Promise<void> {
-    const observed = await mapsOf(pid)
+  confirm(pid: number, expected: MappedOwners | undefined): void {
+    const observed = mapsOf(pid)
     if (keyOf(observed) === keyOf(expected)) return
     this.forget()
     this.#observed = observed
@@ -124,9 +123,8 @@ function keyOf(maps: IdMaps | undefined): string {
 }
 
 /** Undefined where the process is in the user namespace of the daemon. */
-async function mapsOf(pid: number): Promise<IdMaps | undefined> {
-  const [theirs, ours] = await Promise.all([readlink(`/proc/${pid}/ns/user`), readlink('/proc/self/ns/user')])
-  if (theirs === ours) return undefined
+function mapsOf(pid: number): IdMaps | undefined {
+  if (readKernelLink(`/proc/${pid}/ns/user`) === readKernelLink('/proc/self/ns/user')) return undefined
   const read = (kind: 'uid' | 'gid') => IdMap.parse(readKernelFile(`/proc/${pid}/${kind}_map`))
   return { uids: read('uid'), gids: read('gid') }
 }

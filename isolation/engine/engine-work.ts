@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
+import { Deferred } from '../../base/deferred.js'
 import { Unavailable } from '../../base/errors.js'
 import { pingEngine } from './connect.js'
 import { askEngine, isEngineDown, isStatus } from './engine-errors.js'
@@ -24,24 +24,23 @@ export async function askEngineToWork<T>(
   call: Promise<T>,
   { checkEveryMs = 60_000, pingMs = 15_000, deadlineMs = 15 * 60_000 }: WorkLimits = {},
 ): Promise<T> {
-  const over = new AbortController()
-  const hang = async (): Promise<never> => {
-    for (;;) {
-      await delay(checkEveryMs, undefined, { signal: over.signal })
-      await pingEngine(engine, pingMs).catch((cause: unknown) => {
-        if (isEngineDown(cause))
-          throw new Unavailable(
-            'engine-down',
-            `The Docker Engine did not ${what} within ${checkEveryMs / 1000} s, and does not answer: ${cause.message}`,
-            { cause },
-          )
-      })
-    }
-  }
+  const hanging = new Deferred<never>()
+  const check = setInterval(() => {
+    pingEngine(engine, pingMs).catch((cause: unknown) => {
+      if (!isEngineDown(cause)) return
+      hanging.reject(
+        new Unavailable(
+          'engine-down',
+          `The Docker Engine did not ${what} within ${checkEveryMs / 1000} s, and does not answer: ${cause.message}`,
+          { cause },
+        ),
+      )
+    })
+  }, checkEveryMs)
   try {
-    return await askEngine(what, Promise.race([call, hang()]), deadlineMs)
+    return await askEngine(what, Promise.race([call, hanging.promise]), deadlineMs)
   } finally {
-    over.abort()
+    clearInterval(check)
   }
 }
 

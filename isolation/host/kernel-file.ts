@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 
 /**
  * The text of a file of /proc, of /sys or of a control group. The kernel makes it in memory at the moment of the call, so that
@@ -9,4 +9,9 @@ import { readFileSync } from 'node:fs'
  */
 export function readKernelFile(path: string): string {
   return readFileSync(path, 'utf8')
+}
+
+/** The target of a symbolic link of /proc, for the same reason. Throws what `readlinkSync` throws. */
+export function readKernelLink(path: string): string {
+  return readlinkSync(path)
 }

@@ -22,7 +22,7 @@ describe('an Engine without a user namespace', () => {
       const settings = new EngineSettings(engine)
       expect(await settings.owners()).toBeUndefined()
       expect(await settings.directory()).toBe('/var/lib/docker')
-      await settings.confirm(process.pid, undefined)
+      settings.confirm(process.pid, undefined)
     },
   )
 
