@@ -121,7 +121,9 @@ export class LyingProxy {
     socket.on('close', () => engine.destroy())
   }
 
+  /** A connection to the Engine is given here again with each request on it. */
   #keep(socket: Socket): Socket {
+    if (this.#sockets.has(socket)) return socket
     this.#sockets.add(socket)
     return socket.on('error', () => undefined).on('close', () => this.#sockets.delete(socket))
   }
