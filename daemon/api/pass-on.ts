@@ -19,6 +19,8 @@ export interface PassOnParts {
 const OF_ANSWERS = ['content-type', 'content-length', 'cache-control', 'location', 'retry-after', 'www-authenticate']
 /** The same of a request. Not its token: see `headersOf`. */
 const OF_REQUESTS = ['accept', 'content-type', 'last-event-id'] as const
+/** The body of another request means nothing, and is not passed on. */
+const WITH_BODY = ['POST', 'PUT', 'PATCH']
 
 /**
  * Passes requests on that only another node can answer, for the caller that this one has heard. The other one judges again what
@@ -52,14 +54,15 @@ export class PassOn {
   async #pass(uuid: string, request: FastifyRequest, reply: FastifyReply, closing: AbortSignal): Promise<FastifyReply> {
     const { nodes, peers, homes, callers } = this.#parts
     if (callers.passedOn(request)) throw misdirected(uuid, homes.self)
-    const { method, url, headers, body, caller, socket } = request
+    const { method, url, headers, caller, socket } = request
     const passedOn = { through: homes.self, to: uuid, from: socket.remoteAddress }
+    const hasBody = WITH_BODY.includes(method)
     const kept = OF_REQUESTS.flatMap((name) => {
-      const value = headers[name]
+      const value = name === 'content-type' && !hasBody ? undefined : headers[name]
       return value === undefined ? [] : [[name, String(value)]]
     })
     const answer = await peers.ask(await nodes.get(uuid), {
-      ...{ method, path: url, body: body === undefined || body === null ? bodyOf(request) : JSON.stringify(body) },
+      ...{ method, path: url, body: hasBody ? bodyOf(request) : undefined },
       headers: { ...(Object.fromEntries(kept) as Record<string, string>), ...headersOf(caller, passedOn) },
       signal: streamSignal(reply, closing),
     })
@@ -76,8 +79,9 @@ export class PassOn {
   }
 }
 
-/** What the handler would read itself; undefined if there is no body, or it was read and said nothing (`null`). */
-function bodyOf({ raw, headers }: FastifyRequest) {
+/** What was read already, or what the handler would read itself; undefined if there is no body, or it said nothing (`null`). */
+function bodyOf({ raw, headers, body }: FastifyRequest) {
+  if (body !== undefined && body !== null) return JSON.stringify(body)
   const has = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   return has && headers['content-length'] !== '0' && !raw.readableEnded ? raw : undefined
 }

@@ -24,7 +24,7 @@ export interface PeerRequest {
   /** With its query. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  /** A stream is piped and not destroyed, because an answer may come before its end. Undefined: there is none. */
+  /** A stream is piped and not destroyed, because an answer may come before its end. Undefined: there is none. Its framing is added. */
   readonly body: string | Readable | undefined
   /** Ends the connection. */
   readonly signal: AbortSignal
@@ -49,7 +49,7 @@ export class Peers {
     signal.throwIfAborted()
     const request = sendRequest({
       ...{ ...credentials, minVersion: 'TLSv1.3', agent: false },
-      ...{ ...hostAndPort(node.nodeAddress), method, path, headers },
+      ...{ ...hostAndPort(node.nodeAddress), method, path, headers: { ...headers, ...framingOf(body) } },
     })
     request.once('socket', (socket) => limitConnecting(socket, this.connectMs))
     request.setSocketKeepAlive(true, KEEP_ALIVE_MS)
@@ -63,6 +63,14 @@ export class Peers {
       throw unreachable(node, error)
     }
   }
+}
+
+/** Node.js adds none for some methods: what follows the head would be the next request, with headers of its own. */
+function framingOf(body: PeerRequest['body']): Readonly<Record<string, string>> {
+  if (body === undefined) return {}
+  return typeof body === 'string'
+    ? { 'content-length': String(Buffer.byteLength(body)) }
+    : { 'transfer-encoding': 'chunked' }
 }
 
 function answerTo(request: ClientRequest, body: PeerRequest['body']): Promise<IncomingMessage> {

@@ -212,6 +212,17 @@ it('a node can be asked for the state of another, by name', async () => {
   expect((await near.stagectl(['node', 'status', '--node', 'none'])).err).toContain('There is no node none')
 })
 
+it('a body where none is expected is no matter, as with the node that answers itself', async () => {
+  const cleared = async (url: string) => {
+    const headers = { 'content-type': 'application/json', 'content-length': 2 }
+    const request = httpRequest({ socketPath: near.socket, method: 'DELETE', path: url, headers }).end('{}')
+    const [answer] = (await once(request, 'response')) as [IncomingMessage]
+    return [answer.statusCode, await text(answer)]
+  }
+  expect(await cleared('/v1/stager-caches')).toEqual([200, '[]'])
+  expect(await cleared('/v1/stager-caches?node=far')).toEqual([200, '[]'])
+})
+
 it('what only another node can answer is refused with its name when that is away, or not connected', async () => {
   await far.stop()
   const away = await shell('id')
