@@ -34,10 +34,16 @@ export function certificateError(error: unknown, url: string): readonly [code: s
       'certificate-not-yet-valid',
       `The certificate of ${url} is not valid yet: check the clock of this host, or that of the node.`,
     ]
-  if (code === 'EPROTO' || code.startsWith('ERR_SSL_'))
+  if (isProtocolError(error))
     return [
       'no-tls',
       `${url} does not speak TLS 1.2 or later: give the address that control-address has in the settings of the node.`,
     ]
   return undefined
+}
+
+/** Whether what was received is not what TLS allows, or the other side has said so. */
+export function isProtocolError(error: unknown): boolean {
+  const code = errnoOf(error) ?? ''
+  return code === 'EPROTO' || code.startsWith('ERR_SSL_')
 }

@@ -1,6 +1,3 @@
-import { errnoOf } from '../../base/errors.js'
-import { isSystemError } from '../../base/system-error.js'
-import { certificateError } from './certificate-error.js'
 import { DaemonUnreachable, transportError } from './daemon-unreachable.js'
 import type { Endpoint } from './endpoint.js'
 import { HttpClient, type HttpRequest, type HttpResponse } from './http-client.js'
@@ -40,14 +37,15 @@ export class FirstAnswering {
     for (let attempt = 1; ; attempt++) {
       const chosen = this.#chosen ?? (await this.#choose(request.signal))
       this.#last = chosen.endpoint
+      let isSent = false
       try {
-        return await chosen.client.request(request)
+        return await chosen.client.request({ ...request, onConnected: () => (isSent = true) })
       } catch (error) {
         request.signal?.throwIfAborted()
         const isLost = transportError(error, chosen.endpoint) instanceof DaemonUnreachable
         if (!isLost || this.#candidates.length === 1) throw error
         this.#leave(chosen)
-        if (!mayRepeat(request, error, chosen.endpoint) || attempt >= this.#candidates.length) throw error
+        if (!mayRepeat(request, isSent) || attempt >= this.#candidates.length) throw error
       }
     }
   }
@@ -96,15 +94,6 @@ function nameOf(endpoint: Endpoint): string {
   return endpoint.kind === 'socket' ? endpoint.path : endpoint.url
 }
 
-function mayRepeat({ method, body }: HttpRequest, error: unknown, endpoint: Endpoint): boolean {
-  if (typeof body === 'object') return false
-  return method === 'GET' || isBeforeSending(error, endpoint)
-}
-
-/** There was no connection, or one to somebody who did not prove who it is. */
-function isBeforeSending(error: unknown, endpoint: Endpoint): boolean {
-  const one: unknown = error instanceof AggregateError ? error.errors[0] : error
-  if (isSystemError(one) && ['connect', 'getaddrinfo'].includes(one.syscall)) return true
-  if (errnoOf(one) === 'ETIMEDOUT' && Reflect.get(one as object, 'syscall') === 'connect') return true
-  return endpoint.kind === 'address' && certificateError(one, endpoint.url) !== undefined
+function mayRepeat({ method, body }: HttpRequest, isSent: boolean): boolean {
+  return typeof body !== 'object' && (method === 'GET' || !isSent)
 }

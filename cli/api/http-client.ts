@@ -2,6 +2,8 @@ import { Agent, request, type ClientRequest, type IncomingHttpHeaders, type Requ
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { isSystemError } from '../../base/system-error.js'
+import { isProtocolError } from './certificate-error.js'
 import type { Endpoint } from './endpoint.js'
 
 export interface HttpRequest {
@@ -13,6 +15,8 @@ export interface HttpRequest {
   readonly body: string | AsyncIterable<Uint8Array> | undefined
   /** Ends the request, and the body of its response. */
   readonly signal: AbortSignal | undefined
+  /** Called when there is a connection to somebody who has proved who it is: before, nothing of the request was sent. */
+  readonly onConnected?: () => void
 }
 
 export interface HttpResponse {
@@ -38,17 +42,26 @@ export class HttpClient {
 
   /**
    * Resolves with the head of the response, which can come before the end of the request's body. Rejects with what the
-   * system says about the connection. Nothing times out once it is made: a log may be quiet for long.
+   * system says about the connection; with `ECONNRESET` if that was made, whatever has broken it. Nothing times out then: a log
+   * may be quiet for long.
    */
-  async request({ method, path, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
+  async request({ method, path, headers, body, signal, onConnected }: HttpRequest): Promise<HttpResponse> {
     const { agent, send } = await this.#transport
     const request = send({ agent, method, path, headers, ...addressOf(this.endpoint) })
     if (signal) endWith(request, signal)
     if (this.endpoint.kind === 'address') request.once('socket', limitConnecting)
+    let isConnected = false
+    whenConnected(request, this.endpoint, () => {
+      isConnected = true
+      onConnected?.()
+    })
     const response = responseTo(request)
     if (typeof body === 'object') void pipeline(Readable.from(body), request).catch(() => undefined)
     else request.end(body)
-    return await response
+    return await response.catch((error: unknown) => {
+      signal?.throwIfAborted()
+      throw isConnected ? asLost(error) : error
+    })
   }
 
   /** Ends all connections at once. */
@@ -82,6 +95,19 @@ function endWith(request: ClientRequest, signal: AbortSignal): void {
   if (signal.aborted) end()
   signal.addEventListener('abort', end, { once: true })
   request.once('close', () => signal.removeEventListener('abort', end))
+}
+
+function whenConnected(request: ClientRequest, { kind }: Endpoint, then: () => void): void {
+  request.once('socket', (socket) => {
+    if (request.reusedSocket) then()
+    else socket.once(kind === 'socket' ? 'connect' : 'secureConnect', then)
+  })
+}
+
+/** TLS and the network say the same of a connection that breaks as of one that is not made. */
+function asLost(error: unknown): unknown {
+  if (!isSystemError(error) && !isProtocolError(error)) return error
+  return Object.assign(new Error('the connection was lost', { cause: error }), { code: 'ECONNRESET' })
 }
 
 function responseTo(request: ClientRequest): Promise<HttpResponse> {

@@ -1,12 +1,17 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTls } from 'node:https'
+import { connect, createServer as createTcp, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { ControlApi } from '../../cli/api/control-api.js'
 import { parseAddresses } from '../../cli/session/choose-endpoint.js'
+import { Authority } from '../support/certificates.js'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -62,6 +67,21 @@ function makeNode(name: string): Node {
   return node
 }
 
+/** Returns the URL of the last one. They end with the test, and so do their connections. */
+async function listening(...servers: readonly TcpServer[]): Promise<string> {
+  for (const server of servers) {
+    const open = new Set<Socket>()
+    server.on('connection', (socket: Socket) => open.add(socket))
+    onTestFinished(() => {
+      server.close()
+      open.forEach((socket) => socket.destroy())
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  }
+  return `https://127.0.0.1:${(servers.at(-1)?.address() as AddressInfo).port}`
+}
+
 const name = async () => (await api.get<{ name: string }>('/v1/node')).name
 /** As a node that dies while it works. */
 const dies: Handler = (request) => void request.socket.destroy()
@@ -97,6 +117,38 @@ test('one that was sent and not answered is repeated only if it changes nothing'
   await expect(api.send('/v1/input', Readable.from([Buffer.from('x')]))).rejects.toMatchObject(lost)
   const asked = nodes.flatMap((node) => node.asked).filter((one) => !one.startsWith('GET'))
   expect(asked.toSorted()).toEqual(['DELETE /v1/packages/x', 'POST /v1/input', 'POST /v1/stagings'])
+})
+
+test('what TLS says of a connection that breaks does not repeat a request that was heard', async () => {
+  const authority = await Authority.make(directory)
+  const { certificate, key } = await authority.issue('node')
+  const pem = { cert: readFileSync(certificate), key: readFileSync(key) }
+  const heard: string[] = []
+  const endpoints = []
+  for (const one of ['a', 'b']) {
+    const through = new Set<Socket>()
+    const server = createTls(pem, (request, response) => {
+      if (request.method === 'GET') response.end('{}')
+      else heard.push(one)
+      // No record of TLS.
+      if (request.method !== 'GET') through.forEach((socket) => socket.write('HTTP/1.1 502 Bad Gateway\r\n\r\n'))
+    })
+    const proxy = createTcp((socket) => {
+      const on = connect((server.address() as AddressInfo).port, '127.0.0.1')
+      through.add(socket)
+      for (const side of [socket, on]) side.on('error', () => undefined)
+      socket.pipe(on).pipe(socket)
+    })
+    endpoints.push({
+      kind: 'address',
+      url: await listening(server, proxy),
+      ca: readFileSync(authority.certificate, 'utf8'),
+    } as const)
+  }
+  const client = new ControlApi({ ...endpoints[0]!, token: undefined }, { ...endpoints[1]!, token: undefined })
+  onTestFinished(() => client.close())
+  await expect(client.post('/v1/stagings', {})).rejects.toMatchObject({ code: 'connection-lost' })
+  expect(heard).toEqual(['a'])
 })
 
 test('a refusal is an answer', async () => {
