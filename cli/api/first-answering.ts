@@ -20,8 +20,12 @@ export class FirstAnswering {
   #choosing: Promise<Candidate> | undefined
   #last: Endpoint
 
-  constructor(endpoints: readonly [Endpoint, ...Endpoint[]]) {
-    this.#candidates = endpoints.map((endpoint) => ({ endpoint, client: new HttpClient(endpoint) }))
+  /** @param limits for tests */
+  constructor(
+    endpoints: readonly [Endpoint, ...Endpoint[]],
+    private readonly limits: { readonly connectMs?: number; readonly healthMs?: number } = {},
+  ) {
+    this.#candidates = endpoints.map((endpoint) => ({ endpoint, client: new HttpClient(endpoint, limits.connectMs) }))
     // There is no choice: nothing need be asked first.
     if (endpoints.length === 1) this.#chosen = this.#candidates[0]
     this.#last = endpoints[0]
@@ -68,16 +72,23 @@ export class FirstAnswering {
   }
 
   async #firstThatAnswers(signal: AbortSignal | undefined): Promise<Candidate> {
+    const { healthMs = HEALTH_MS } = this.limits
     const reasons: string[] = []
     for (const candidate of this.#candidates) {
       const { endpoint, client } = candidate
+      // The kernel takes the connection for a process that stands still, also on a socket.
+      const late = AbortSignal.timeout(healthMs)
       try {
-        const answer = await client.request({ ...HEALTH, signal })
+        const answer = await client.request({ ...HEALTH, signal: signal ? AbortSignal.any([signal, late]) : late })
         answer.body.resume()
         if (answer.statusCode < 500) return (this.#chosen = candidate)
         reasons.push(`${nameOf(endpoint)} answers with status ${answer.statusCode}.`)
       } catch (error) {
         signal?.throwIfAborted()
+        if (late.aborted) {
+          reasons.push(`${nameOf(endpoint)} does not answer within ${healthMs / 1000} seconds.`)
+          continue
+        }
         const reason = transportError(error, endpoint)
         if (!(reason instanceof DaemonUnreachable)) throw error
         reasons.push(reason.code === 'connection-lost' ? `${nameOf(endpoint)} closes the connection.` : reason.message)
@@ -87,6 +98,8 @@ export class FirstAnswering {
   }
 }
 
+/** How long a node may take to answer that, in milliseconds. More than for the connection, whose error says more. */
+const HEALTH_MS = 15_000
 /** No token is asked for. */
 const HEALTH = { method: 'GET', path: '/healthz', headers: {}, body: undefined } as const
 

@@ -1,9 +1,8 @@
 import { Agent, request, type ClientRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
-import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { isSystemError } from '../../base/system-error.js'
-import { isProtocolError } from './certificate-error.js'
+import { HANDSHAKE_TIMEOUT, isProtocolError } from './certificate-error.js'
 import type { Endpoint } from './endpoint.js'
 
 export interface HttpRequest {
@@ -26,8 +25,11 @@ export interface HttpResponse {
   readonly body: Readable
 }
 
-/** Of an address. A host that is off does not refuse connections; the kernel would try for two minutes. */
-const CONNECT_TIMEOUT_MS = 10_000
+/**
+ * For a connection to an address, with its TLS, in milliseconds. A host that is off does not refuse connections, for which the
+ * kernel would try for two minutes; and of a process that stands still the kernel accepts them.
+ */
+const CONNECT_MS = 10_000
 
 /**
  * Requests to one endpoint, over connections that are kept. On node:http, because loading a client of HTTP would take
@@ -36,7 +38,10 @@ const CONNECT_TIMEOUT_MS = 10_000
 export class HttpClient {
   readonly #transport: Promise<{ readonly agent: Agent; readonly send: typeof request }>
 
-  constructor(private readonly endpoint: Endpoint) {
+  constructor(
+    private readonly endpoint: Endpoint,
+    private readonly connectMs = CONNECT_MS,
+  ) {
     this.#transport = transportTo(endpoint)
   }
 
@@ -49,7 +54,7 @@ export class HttpClient {
     const { agent, send } = await this.#transport
     const request = send({ agent, method, path, headers, ...addressOf(this.endpoint) })
     if (signal) endWith(request, signal)
-    if (this.endpoint.kind === 'address') request.once('socket', limitConnecting)
+    if (this.endpoint.kind === 'address') limitConnecting(request, this.connectMs)
     let isConnected = false
     whenConnected(request, this.endpoint, () => {
       isConnected = true
@@ -120,14 +125,15 @@ function responseTo(request: ClientRequest): Promise<HttpResponse> {
   })
 }
 
-function limitConnecting(socket: Socket): void {
-  if (!socket.connecting) return
-  const onTimeout = () => {
-    socket.destroy(Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT', syscall: 'connect' }))
-  }
-  socket.setTimeout(CONNECT_TIMEOUT_MS, onTimeout)
-  socket.once('connect', () => {
-    socket.setTimeout(0)
-    socket.off('timeout', onTimeout)
+function limitConnecting(request: ClientRequest, ms: number): void {
+  request.once('socket', (socket) => {
+    if (request.reusedSocket) return
+    const late = () => {
+      const code = socket.connecting ? 'ETIMEDOUT' : HANDSHAKE_TIMEOUT
+      socket.destroy(Object.assign(new Error(`no connection within ${ms} ms`), { code }))
+    }
+    const timer = setTimeout(late, ms)
+    const end = () => clearTimeout(timer)
+    socket.once('secureConnect', end).once('close', end)
   })
 }

@@ -10,6 +10,8 @@ import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { ControlApi } from '../../cli/api/control-api.js'
+import { transportError } from '../../cli/api/daemon-unreachable.js'
+import { FirstAnswering } from '../../cli/api/first-answering.js'
 import { parseAddresses } from '../../cli/session/choose-endpoint.js'
 import { Authority } from '../support/certificates.js'
 
@@ -149,6 +151,30 @@ test('what TLS says of a connection that breaks does not repeat a request that w
   onTestFinished(() => client.close())
   await expect(client.post('/v1/stagings', {})).rejects.toMatchObject({ code: 'connection-lost' })
   expect(heard).toEqual(['a'])
+})
+
+test('a node that takes connections and says nothing does not stop those who ask another', async () => {
+  await nodes[1]!.up()
+  const mute = path.join(directory, 'mute')
+  const open = new Set<Socket>()
+  const onSocket = createTcp((socket) => open.add(socket)).listen(mute)
+  onTestFinished(() => {
+    onSocket.close()
+    open.forEach((socket) => socket.destroy())
+  })
+  await once(onSocket, 'listening')
+  const silent = { kind: 'address', url: await listening(createTcp()), ca: undefined, token: undefined } as const
+  const last = { kind: 'socket', path: path.join(directory, 'b') } as const
+  const request = { method: 'GET', path: '/v1/node', headers: {}, body: undefined, signal: undefined } as const
+  for (const first of [silent, { kind: 'socket', path: mute }] as const) {
+    const fleet = new FirstAnswering([first, last], { connectMs: 50, healthMs: 100 })
+    expect((await fleet.request(request)).statusCode).toBe(200)
+    await fleet.close()
+  }
+  const alone = new FirstAnswering([silent], { connectMs: 50 })
+  onTestFinished(() => alone.close())
+  const error: unknown = await alone.request(request).catch((thrown: unknown) => transportError(thrown, silent))
+  expect(error).toMatchObject({ code: 'no-daemon', message: expect.stringContaining('says nothing') as string })
 })
 
 test('a refusal is an answer', async () => {
