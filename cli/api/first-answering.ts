@@ -1,3 +1,4 @@
+import { orAborted } from '../../base/or-aborted.js'
 import { DaemonUnreachable, transportError } from './daemon-unreachable.js'
 import type { Endpoint } from './endpoint.js'
 import { HttpClient, type HttpRequest, type HttpResponse } from './http-client.js'
@@ -66,12 +67,13 @@ export class FirstAnswering {
     this.#candidates = [...this.#candidates.slice(next), ...this.#candidates.slice(0, next)]
   }
 
+  /** For all that ask meanwhile: one that does not wait any more ends it for no other. */
   #choose(signal: AbortSignal | undefined): Promise<Candidate> {
-    this.#choosing ??= this.#firstThatAnswers(signal).finally(() => (this.#choosing = undefined))
-    return this.#choosing
+    this.#choosing ??= this.#firstThatAnswers().finally(() => (this.#choosing = undefined))
+    return signal ? orAborted(this.#choosing, signal) : this.#choosing
   }
 
-  async #firstThatAnswers(signal: AbortSignal | undefined): Promise<Candidate> {
+  async #firstThatAnswers(): Promise<Candidate> {
     const { healthMs = HEALTH_MS } = this.limits
     const reasons: string[] = []
     for (const candidate of this.#candidates) {
@@ -79,12 +81,11 @@ export class FirstAnswering {
       // The kernel takes the connection for a process that stands still, also on a socket.
       const late = AbortSignal.timeout(healthMs)
       try {
-        const answer = await client.request({ ...HEALTH, signal: signal ? AbortSignal.any([signal, late]) : late })
+        const answer = await client.request({ ...HEALTH, signal: late })
         answer.body.resume()
         if (answer.statusCode < 500) return (this.#chosen = candidate)
         reasons.push(`${nameOf(endpoint)} answers with status ${answer.statusCode}.`)
       } catch (error) {
-        signal?.throwIfAborted()
         if (late.aborted) {
           reasons.push(`${nameOf(endpoint)} does not answer within ${healthMs / 1000} seconds.`)
           continue

@@ -14,6 +14,7 @@ import { transportError } from '../../cli/api/daemon-unreachable.js'
 import { FirstAnswering } from '../../cli/api/first-answering.js'
 import { parseAddresses } from '../../cli/session/choose-endpoint.js'
 import { Authority } from '../support/certificates.js'
+import { until } from '../support/until.js'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -23,6 +24,8 @@ interface Node {
   up(): Promise<void>
   down(): void
   answer: Handler
+  /** Resolves when it says that it is well. */
+  health: () => Promise<void>
 }
 
 let directory: string
@@ -47,11 +50,12 @@ function makeNode(name: string): Node {
   let server: Server | undefined
   const node: Node = {
     asked: [],
+    health: () => Promise.resolve(),
     answer: (_request, response) => void response.end(JSON.stringify({ name })),
     up: async () => {
       server = createServer((request, response) => {
         if (request.url === '/healthz') {
-          response.end('{}')
+          void node.health().then(() => response.end('{}'))
           return
         }
         node.asked.push(`${request.method} ${request.url}`)
@@ -175,6 +179,26 @@ test('a node that takes connections and says nothing does not stop those who ask
   onTestFinished(() => alone.close())
   const error: unknown = await alone.request(request).catch((thrown: unknown) => transportError(thrown, silent))
   expect(error).toMatchObject({ code: 'no-daemon', message: expect.stringContaining('says nothing') as string })
+})
+
+test('one who does not wait any more for the choice of a node ends it for nobody else', async () => {
+  let open: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => (open = resolve))
+  let asked = 0
+  nodes[0]!.health = async () => {
+    asked += 1
+    await gate
+  }
+  await nodes[0]!.up()
+  const impatient = new AbortController()
+  const first = api.get('/v1/node', { signal: impatient.signal })
+  const second = name()
+  await until('the node is asked', () => asked === 1)
+  impatient.abort(new Error('enough'))
+  await expect(first).rejects.toThrow('enough')
+  open()
+  expect(await second).toBe('a')
+  expect(asked).toBe(1)
 })
 
 test('a refusal is an answer', async () => {
