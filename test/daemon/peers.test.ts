@@ -64,6 +64,24 @@ it('says of a node that it does not reach where it has looked, why it failed, an
   await expect(peers().ask(node(undefined), asked())).rejects.toThrow('That node has no node-address: set it there, or')
 })
 
+it('says of a request that was sent and not answered that it may have been done, if it changes something', async () => {
+  const heard: string[] = []
+  const dying = createTls(pem(own), (request) => {
+    heard.push(request.method ?? '')
+    request.socket.destroy()
+  })
+  const address = await listening(dying)
+  for (const method of ['POST', 'DELETE'])
+    await expect(peers().ask(node(address), asked({ method }))).rejects.toMatchObject({
+      ...{ code: 'connection-lost', kind: 'unavailable' },
+      message: expect.stringMatching(/build-2 .*lost before it did .*it may have been done, so look/) as string,
+    })
+  await expect(peers().ask(node(address), asked({ method: 'GET' }))).rejects.toMatchObject({
+    ...{ code: 'connection-lost', message: expect.stringMatching(/: try again\.$/) as string },
+  })
+  expect(heard).toEqual(['POST', 'DELETE', 'GET'])
+})
+
 it('says where a body ends, whatever the method: what it has is no request of its own', async () => {
   const body = 'GET /smuggled HTTP/1.1\r\nhost: x\r\nstagerd-caller: socket\r\n\r\n'
   let bytes = ''
