@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Conflict } from '../../base/errors.js'
+import { isAdministrator, type Caller } from '../access/caller.js'
 import type { Callers } from '../access/callers.js'
 import { headersOf } from '../access/passed-on.js'
 import type { Peers } from '../peers/peers.js'
@@ -7,6 +8,7 @@ import type { NodeRepository } from '../store/node-repository.js'
 import type { Api } from './fastify.js'
 import type { Home, Homes } from './homes.js'
 import { streamSignal } from './stream-signal.js'
+import { withoutPlaces } from './without-places.js'
 
 export interface PassOnParts {
   readonly homes: Pick<Homes, 'of' | 'self'>
@@ -38,7 +40,7 @@ export class PassOn {
     const { callers, homes } = this.#parts
     api.addHook('onRequest', (request, _reply, done) => {
       const to = callers.passedOn(request)?.to
-      done(to === undefined || to === homes.self ? undefined : misdirected(to, homes.self))
+      done(to === undefined || to === homes.self ? undefined : toldTo(request.caller, misdirected(to, homes.self)))
     })
   }
 
@@ -46,8 +48,12 @@ export class PassOn {
   add(api: Api, home: Home, closing: AbortSignal): void {
     api.addHook('preHandler', async (request, reply) => {
       if (request.routeOptions.config.home !== home) return undefined
-      const node = await this.#parts.homes.of(home, request)
-      return node === undefined ? undefined : await this.#pass(node, request, reply, closing)
+      try {
+        const node = await this.#parts.homes.of(home, request)
+        return node === undefined ? undefined : await this.#pass(node, request, reply, closing)
+      } catch (error) {
+        throw toldTo(request.caller, error as Error)
+      }
     })
   }
 
@@ -84,6 +90,11 @@ function bodyOf({ raw, headers, body }: FastifyRequest) {
   if (body !== undefined && body !== null) return JSON.stringify(body)
   const has = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
   return has && headers['content-length'] !== '0' && !raw.readableEnded ? raw : undefined
+}
+
+/** Where nodes are is for administrators. */
+function toldTo(caller: Caller, error: Error): Error {
+  return isAdministrator(caller) ? error : withoutPlaces(error)
 }
 
 function misdirected(to: string, self: string): Conflict {
