@@ -4,7 +4,6 @@ import type { CleanupStack } from '../base/cleanup-stack.js'
 import type { TokenCallers } from './access/callers.js'
 import type { Api } from './api/fastify.js'
 import { CLIENT_AUTH, readNodeCertificate, usagesOf, type NodeCertificate } from './node-certificate.js'
-import { KEEP_ALIVE_MS } from './peers/peers.js'
 import type { NodeAddress } from './settings/node-address.js'
 import { TlsListener } from './tls-listener.js'
 
@@ -60,8 +59,7 @@ export async function listenForNodes(
     api,
     {
       ...{ address: credentials.address, setting: 'node-address', read: context },
-      // A host that vanishes leaves no shell behind: see `KEEP_ALIVE_MS` of peers.ts.
-      mutual: { requestCert: true, rejectUnauthorized: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
+      mutual: { requestCert: true, rejectUnauthorized: true },
     },
     undo,
   )

@@ -4,6 +4,7 @@ import type { SecureContextOptions } from 'node:tls'
 import type { CleanupStack } from '../base/cleanup-stack.js'
 import { BadInput, Conflict, errnoOf, messageOf } from '../base/errors.js'
 import type { Api } from './api/fastify.js'
+import { KEEP_ALIVE_MS } from './peers/peers.js'
 import { formatAddress } from './settings/node-address.js'
 import type { ListenAddress } from './settings/parse-value.js'
 
@@ -11,8 +12,8 @@ import type { ListenAddress } from './settings/parse-value.js'
 const HANDSHAKE_MS = 10_000
 const HEADERS_MS = 15_000
 
-/** As Fastify on the control socket. */
-const KEEP_ALIVE_MS = 72_000
+/** How long a connection may be idle between two requests, in milliseconds. As Fastify on the control socket. */
+const IDLE_MS = 72_000
 
 /** Clients that have not said yet who they are take memory, too. */
 const MAX_CONNECTIONS = 1_000
@@ -24,7 +25,7 @@ export interface TlsListenerOptions {
   /** Throws what the reader of the certificate throws. */
   readonly read: () => Promise<SecureContextOptions>
   /** How clients must prove who they are, with a certificate of an authority of the context. Default: not by TLS. */
-  readonly mutual?: Pick<ServerOptions, 'requestCert' | 'rejectUnauthorized' | 'keepAlive' | 'keepAliveInitialDelay'>
+  readonly mutual?: Pick<ServerOptions, 'requestCert' | 'rejectUnauthorized'>
   /** For tests. */
   readonly handshakeMs?: number
 }
@@ -55,7 +56,9 @@ export class TlsListener {
         ...{ ...(await read()), ...mutual },
         handshakeTimeout: handshakeMs,
         headersTimeout: HEADERS_MS,
-        keepAliveTimeout: KEEP_ALIVE_MS,
+        keepAliveTimeout: IDLE_MS,
+        // A client whose host vanishes leaves no shell and no quiet run behind: the kernel looks whether it is still there.
+        ...{ keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
         requestTimeout: 0,
       },
       (request, response) => api.routing(request, response),

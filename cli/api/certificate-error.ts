@@ -11,6 +11,9 @@ const UNTRUSTED = new Set([
   'CERT_UNTRUSTED',
 ])
 
+/** The code of an error: there is a connection, and nobody who speaks TLS on it in time. */
+export const HANDSHAKE_TIMEOUT = 'HANDSHAKE_TIMEOUT'
+
 /** The code and the sentence for a failed TLS handshake; undefined for any other error. */
 export function certificateError(error: unknown, url: string): readonly [code: string, message: string] | undefined {
   const code = errnoOf(error) ?? ''
@@ -34,10 +37,21 @@ export function certificateError(error: unknown, url: string): readonly [code: s
       'certificate-not-yet-valid',
       `The certificate of ${url} is not valid yet: check the clock of this host, or that of the node.`,
     ]
-  if (code === 'EPROTO' || code.startsWith('ERR_SSL_'))
+  if (code === HANDSHAKE_TIMEOUT)
+    return [
+      'no-daemon',
+      `${url} takes a connection and says nothing: look whether stagerd on that node stands still, or correct the address.`,
+    ]
+  if (isProtocolError(error))
     return [
       'no-tls',
       `${url} does not speak TLS 1.2 or later: give the address that control-address has in the settings of the node.`,
     ]
   return undefined
+}
+
+/** Whether what was received is not what TLS allows, or the other side has said so. */
+export function isProtocolError(error: unknown): boolean {
+  const code = errnoOf(error) ?? ''
+  return code === 'EPROTO' || code.startsWith('ERR_SSL_')
 }

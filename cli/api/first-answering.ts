@@ -1,6 +1,4 @@
-import { errnoOf } from '../../base/errors.js'
-import { isSystemError } from '../../base/system-error.js'
-import { certificateError } from './certificate-error.js'
+import { orAborted } from '../../base/or-aborted.js'
 import { DaemonUnreachable, transportError } from './daemon-unreachable.js'
 import type { Endpoint } from './endpoint.js'
 import { HttpClient, type HttpRequest, type HttpResponse } from './http-client.js'
@@ -23,8 +21,12 @@ export class FirstAnswering {
   #choosing: Promise<Candidate> | undefined
   #last: Endpoint
 
-  constructor(endpoints: readonly [Endpoint, ...Endpoint[]]) {
-    this.#candidates = endpoints.map((endpoint) => ({ endpoint, client: new HttpClient(endpoint) }))
+  /** @param limits for tests */
+  constructor(
+    endpoints: readonly [Endpoint, ...Endpoint[]],
+    private readonly limits: { readonly connectMs?: number; readonly healthMs?: number } = {},
+  ) {
+    this.#candidates = endpoints.map((endpoint) => ({ endpoint, client: new HttpClient(endpoint, limits.connectMs) }))
     // There is no choice: nothing need be asked first.
     if (endpoints.length === 1) this.#chosen = this.#candidates[0]
     this.#last = endpoints[0]
@@ -40,14 +42,15 @@ export class FirstAnswering {
     for (let attempt = 1; ; attempt++) {
       const chosen = this.#chosen ?? (await this.#choose(request.signal))
       this.#last = chosen.endpoint
+      let isSent = false
       try {
-        return await chosen.client.request(request)
+        return await chosen.client.request({ ...request, onConnected: () => (isSent = true) })
       } catch (error) {
         request.signal?.throwIfAborted()
         const isLost = transportError(error, chosen.endpoint) instanceof DaemonUnreachable
         if (!isLost || this.#candidates.length === 1) throw error
         this.#leave(chosen)
-        if (!mayRepeat(request, error, chosen.endpoint) || attempt >= this.#candidates.length) throw error
+        if (!mayRepeat(request, isSent) || attempt >= this.#candidates.length) throw error
       }
     }
   }
@@ -64,22 +67,29 @@ export class FirstAnswering {
     this.#candidates = [...this.#candidates.slice(next), ...this.#candidates.slice(0, next)]
   }
 
+  /** For all that ask meanwhile: one that does not wait any more ends it for no other. */
   #choose(signal: AbortSignal | undefined): Promise<Candidate> {
-    this.#choosing ??= this.#firstThatAnswers(signal).finally(() => (this.#choosing = undefined))
-    return this.#choosing
+    this.#choosing ??= this.#firstThatAnswers().finally(() => (this.#choosing = undefined))
+    return signal ? orAborted(this.#choosing, signal) : this.#choosing
   }
 
-  async #firstThatAnswers(signal: AbortSignal | undefined): Promise<Candidate> {
+  async #firstThatAnswers(): Promise<Candidate> {
+    const { healthMs = HEALTH_MS } = this.limits
     const reasons: string[] = []
     for (const candidate of this.#candidates) {
       const { endpoint, client } = candidate
+      // The kernel takes the connection for a process that stands still, also on a socket.
+      const late = AbortSignal.timeout(healthMs)
       try {
-        const answer = await client.request({ ...HEALTH, signal })
+        const answer = await client.request({ ...HEALTH, signal: late })
         answer.body.resume()
         if (answer.statusCode < 500) return (this.#chosen = candidate)
         reasons.push(`${nameOf(endpoint)} answers with status ${answer.statusCode}.`)
       } catch (error) {
-        signal?.throwIfAborted()
+        if (late.aborted) {
+          reasons.push(`${nameOf(endpoint)} does not answer within ${healthMs / 1000} seconds.`)
+          continue
+        }
         const reason = transportError(error, endpoint)
         if (!(reason instanceof DaemonUnreachable)) throw error
         reasons.push(reason.code === 'connection-lost' ? `${nameOf(endpoint)} closes the connection.` : reason.message)
@@ -89,6 +99,8 @@ export class FirstAnswering {
   }
 }
 
+/** How long a node may take to answer that, in milliseconds. More than for the connection, whose error says more. */
+const HEALTH_MS = 15_000
 /** No token is asked for. */
 const HEALTH = { method: 'GET', path: '/healthz', headers: {}, body: undefined } as const
 
@@ -96,15 +108,6 @@ function nameOf(endpoint: Endpoint): string {
   return endpoint.kind === 'socket' ? endpoint.path : endpoint.url
 }
 
-function mayRepeat({ method, body }: HttpRequest, error: unknown, endpoint: Endpoint): boolean {
-  if (typeof body === 'object') return false
-  return method === 'GET' || isBeforeSending(error, endpoint)
-}
-
-/** There was no connection, or one to somebody who did not prove who it is. */
-function isBeforeSending(error: unknown, endpoint: Endpoint): boolean {
-  const one: unknown = error instanceof AggregateError ? error.errors[0] : error
-  if (isSystemError(one) && ['connect', 'getaddrinfo'].includes(one.syscall)) return true
-  if (errnoOf(one) === 'ETIMEDOUT' && Reflect.get(one as object, 'syscall') === 'connect') return true
-  return endpoint.kind === 'address' && certificateError(one, endpoint.url) !== undefined
+function mayRepeat({ method, body }: HttpRequest, isSent: boolean): boolean {
+  return typeof body !== 'object' && (method === 'GET' || !isSent)
 }

@@ -1,7 +1,8 @@
 import { Agent, request, type ClientRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
-import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { isSystemError } from '../../base/system-error.js'
+import { HANDSHAKE_TIMEOUT, isProtocolError } from './certificate-error.js'
 import type { Endpoint } from './endpoint.js'
 
 export interface HttpRequest {
@@ -13,6 +14,8 @@ export interface HttpRequest {
   readonly body: string | AsyncIterable<Uint8Array> | undefined
   /** Ends the request, and the body of its response. */
   readonly signal: AbortSignal | undefined
+  /** Called when there is a connection to somebody who has proved who it is: before, nothing of the request was sent. */
+  readonly onConnected?: () => void
 }
 
 export interface HttpResponse {
@@ -22,8 +25,11 @@ export interface HttpResponse {
   readonly body: Readable
 }
 
-/** Of an address. A host that is off does not refuse connections; the kernel would try for two minutes. */
-const CONNECT_TIMEOUT_MS = 10_000
+/**
+ * For a connection to an address, with its TLS, in milliseconds. A host that is off does not refuse connections, for which the
+ * kernel would try for two minutes; and of a process that stands still the kernel accepts them.
+ */
+const CONNECT_MS = 10_000
 
 /**
  * Requests to one endpoint, over connections that are kept. On node:http, because loading a client of HTTP would take
@@ -32,23 +38,35 @@ const CONNECT_TIMEOUT_MS = 10_000
 export class HttpClient {
   readonly #transport: Promise<{ readonly agent: Agent; readonly send: typeof request }>
 
-  constructor(private readonly endpoint: Endpoint) {
+  constructor(
+    private readonly endpoint: Endpoint,
+    private readonly connectMs = CONNECT_MS,
+  ) {
     this.#transport = transportTo(endpoint)
   }
 
   /**
    * Resolves with the head of the response, which can come before the end of the request's body. Rejects with what the
-   * system says about the connection. Nothing times out once it is made: a log may be quiet for long.
+   * system says about the connection; with `ECONNRESET` if that was made, whatever has broken it. Nothing times out then: a log
+   * may be quiet for long.
    */
-  async request({ method, path, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
+  async request({ method, path, headers, body, signal, onConnected }: HttpRequest): Promise<HttpResponse> {
     const { agent, send } = await this.#transport
     const request = send({ agent, method, path, headers, ...addressOf(this.endpoint) })
     if (signal) endWith(request, signal)
-    if (this.endpoint.kind === 'address') request.once('socket', limitConnecting)
+    if (this.endpoint.kind === 'address') limitConnecting(request, this.connectMs)
+    let isConnected = false
+    whenConnected(request, this.endpoint, () => {
+      isConnected = true
+      onConnected?.()
+    })
     const response = responseTo(request)
     if (typeof body === 'object') void pipeline(Readable.from(body), request).catch(() => undefined)
     else request.end(body)
-    return await response
+    return await response.catch((error: unknown) => {
+      signal?.throwIfAborted()
+      throw isConnected ? asLost(error) : error
+    })
   }
 
   /** Ends all connections at once. */
@@ -84,6 +102,19 @@ function endWith(request: ClientRequest, signal: AbortSignal): void {
   request.once('close', () => signal.removeEventListener('abort', end))
 }
 
+function whenConnected(request: ClientRequest, { kind }: Endpoint, then: () => void): void {
+  request.once('socket', (socket) => {
+    if (request.reusedSocket) then()
+    else socket.once(kind === 'socket' ? 'connect' : 'secureConnect', then)
+  })
+}
+
+/** TLS and the network say the same of a connection that breaks as of one that is not made. */
+function asLost(error: unknown): unknown {
+  if (!isSystemError(error) && !isProtocolError(error)) return error
+  return Object.assign(new Error('the connection was lost', { cause: error }), { code: 'ECONNRESET' })
+}
+
 function responseTo(request: ClientRequest): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     request.once('response', (body) => {
@@ -94,14 +125,15 @@ function responseTo(request: ClientRequest): Promise<HttpResponse> {
   })
 }
 
-function limitConnecting(socket: Socket): void {
-  if (!socket.connecting) return
-  const onTimeout = () => {
-    socket.destroy(Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT', syscall: 'connect' }))
-  }
-  socket.setTimeout(CONNECT_TIMEOUT_MS, onTimeout)
-  socket.once('connect', () => {
-    socket.setTimeout(0)
-    socket.off('timeout', onTimeout)
+function limitConnecting(request: ClientRequest, ms: number): void {
+  request.once('socket', (socket) => {
+    if (request.reusedSocket) return
+    const late = () => {
+      const code = socket.connecting ? 'ETIMEDOUT' : HANDSHAKE_TIMEOUT
+      socket.destroy(Object.assign(new Error(`no connection within ${ms} ms`), { code }))
+    }
+    const timer = setTimeout(late, ms)
+    const end = () => clearTimeout(timer)
+    socket.once('secureConnect', end).once('close', end)
   })
 }

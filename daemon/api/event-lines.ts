@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
+import { whenAborted } from '../../base/when-aborted.js'
 
 /** The body of a response: one event a line, as JSON. */
 export class EventLines<Event> {
@@ -7,7 +8,7 @@ export class EventLines<Event> {
 
   /** @param signal aborted when there is no reader any more; what is written after that is discarded */
   constructor(private readonly signal: AbortSignal) {
-    signal.addEventListener('abort', () => this.body.destroy())
+    whenAborted(signal, () => this.body.destroy())
     this.body.on('error', () => undefined)
   }
 

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { whenAborted } from '../../base/when-aborted.js'
 import type { PublishedPort } from '../../isolation/launch-plan.js'
 import type { RunDraft } from '../documents/run.js'
 import type { DropletRunRequest, RunRequest } from '../runs/run.js'
@@ -26,8 +27,7 @@ export async function followedRun(
   const events = new RunEventStream(signal, self)
   const program = await runs.start(request, events, signal)
   running.add(program, 'input' in request && request.input)
-  signal.addEventListener('abort', () => program.stop(), { once: true })
-  if (signal.aborted) program.stop()
+  whenAborted(signal, () => program.stop())
   void events.follow(program).finally(() => running.delete(program))
   return events.body
 }

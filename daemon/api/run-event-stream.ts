@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { whenAborted } from '../../base/when-aborted.js'
 import type { OutputStream } from '../../isolation/isolation.js'
 import type { RunEvent } from '../documents/run.js'
 import type { RunEnding, RunningProgram, RunOutput } from '../runs/run.js'
@@ -21,7 +22,7 @@ export class RunEventStream implements RunOutput {
     this.#lines = new EventLines(signal)
     this.#started = new Promise((resolve) => (this.#start = resolve))
     // There is no reader left, so a program that still writes must not wait for one.
-    signal.addEventListener('abort', () => this.#start())
+    whenAborted(signal, () => this.#start())
   }
 
   get body(): Readable {

@@ -74,10 +74,15 @@ export function buildServer({ logger, registry, callers, places, passOn: parts, 
     const detail = `There is no ${request.method} ${quote(request.url)}: see /openapi.json for all routes.`
     return sendProblem(reply, problem(404, 'no-such-route', detail))
   })
-  // Its hooks are the first.
+  // The order of these hooks is what the API is safe by. Of each phase of a request, they run in the order in which they are added:
+  // - onRequest: the guard finds out who asks, and whether that caller may use the route at all. Then, what is meant for another node
+  //   is refused. Both come before the body is read, and before any preHandler: so nothing is passed on for nobody.
+  // - preHandler `asked`: passes on without a look at the targets, because only the other node may know them. Its guard judges
+  //   them there, in the same way, for the same caller.
+  // - preHandler of the guard: judges the targets of what is answered here.
+  // - preHandler `kept`: finds the node by a staging, so it must come after that judgement. Else anybody could ask where it is.
   const audit = new Audit(logger, callers)
   const passOn = new PassOn({ ...parts, callers })
-  // Before the guard looks for what is asked: this node may not know it.
   passOn.add(api, 'asked', closing.signal)
   guard(api, { callers, places, audit })
   passOn.addAddressee(api)

@@ -37,6 +37,16 @@ const BUSY_MS = 500
  * A task belongs to a term, as a running staging does (docs/decisions/0095-terms.md). When the term is lost, nothing of it goes on
  * here, and the next look of any node claims it, of this one too: it goes on with what is recorded.
  *
+ * | state     | kept in                    | goes on as                                                                       |
+ * | --------- | -------------------------- | -------------------------------------------------------------------------------- |
+ * | nobody's  | the database alone         | waiting, when a look of a node that has a term claims it                         |
+ * | waiting   | `#known`, `#queue`         | under way, when it is its turn; nobody's after `drain`                           |
+ * | under way | `#known`, `#active`        | done; busy, while its application is staged by somebody else; nobody's after `stop` |
+ * | busy      | `#known`, `#busy`: no place | waiting, after `BUSY_MS`                                                        |
+ * | done      | nowhere                    | its row is removed                                                               |
+ *
+ * In each state, it is nobody's when the term is lost. `#known` still has it then, until the next term begins.
+ *
  * LIFECYCLE: nothing is done before the first `look`. After `hold`, none is begun. `drain` leaves what waits, and resolves when nothing
  * is under way. `stop` ends what is under way and leaves it; it is idempotent, in any state.
  */
@@ -84,8 +94,8 @@ export class TaskWorker {
   /** Takes tasks that were recorded for `term`. */
   add(tasks: readonly Task[]): void {
     for (const task of tasks) {
-      // It is nobody's, or that of a term which has ended meanwhile.
-      if (task.term !== this.#term?.number) this.look()
+      // It is nobody's, also where there was no term yet, or that of a term which has ended meanwhile.
+      if (task.term === undefined || task.term !== this.#term?.number) this.look()
       else if (!this.#known.has(task.id)) {
         this.#known.set(task.id, task)
         if (!this.#isHeld) this.#queue.push(task)
@@ -185,6 +195,7 @@ export class TaskWorker {
   }
 
   #next(): void {
+    if (!this.#term) return
     const signal = this.#signal
     while (!this.#isHeld && !signal.aborted && this.#active.size < this.#parts.maxTasks) {
       const task = this.#queue.shift()

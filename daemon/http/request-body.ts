@@ -38,6 +38,8 @@ export class RequestBody extends Readable {
     // Paused first: a listener for data would start the flow before the consumer reads.
     request.pause()
     request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onGone).on('error', this.#onGone)
+    // It says so only once. Later, so that the caller can listen for the error.
+    if (request.destroyed) process.nextTick(this.#onGone)
   }
 
   override _read(): void {

@@ -24,7 +24,7 @@ export interface PeerRequest {
   /** With its query. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  /** A stream is piped and not destroyed, because an answer may come before its end. Undefined: there is none. */
+  /** A stream is piped and not destroyed, because an answer may come before its end. Undefined: there is none. Its framing is added. */
   readonly body: string | Readable | undefined
   /** Ends the connection. */
   readonly signal: AbortSignal
@@ -40,7 +40,8 @@ export class Peers {
 
   /**
    * Resolves with the head of the answer, whose body the caller reads or destroys. Throws `Conflict` (`node-not-connected`) if
-   * there is no way to that node, `Unavailable` (`node-unreachable`) if it does not answer, and the reason of the signal.
+   * there is no way to that node, `Unavailable` (`node-unreachable`) if there is no connection to it, so that it has heard nothing,
+   * `Unavailable` (`connection-lost`) if that breaks before the answer, and the reason of the signal.
    */
   async ask(node: FleetNode, { method, path, headers, body, signal }: PeerRequest): Promise<IncomingMessage> {
     const credentials = this.credentials()
@@ -49,20 +50,30 @@ export class Peers {
     signal.throwIfAborted()
     const request = sendRequest({
       ...{ ...credentials, minVersion: 'TLSv1.3', agent: false },
-      ...{ ...hostAndPort(node.nodeAddress), method, path, headers },
+      ...{ ...hostAndPort(node.nodeAddress), method, path, headers: { ...headers, ...framingOf(body) } },
     })
-    request.once('socket', (socket) => limitConnecting(socket, this.connectMs))
+    let isConnected = false
+    request.once('socket', (socket) => {
+      limitConnecting(socket, this.connectMs)
+      socket.once('secureConnect', () => (isConnected = true))
+    })
     request.setSocketKeepAlive(true, KEEP_ALIVE_MS)
     const end = () => request.destroy()
     signal.addEventListener('abort', end, { once: true })
     request.once('close', () => signal.removeEventListener('abort', end))
-    try {
-      return await answerTo(request, body)
-    } catch (error) {
+    return await answerTo(request, body).catch((error: unknown) => {
       signal.throwIfAborted()
-      throw unreachable(node, error)
-    }
+      throw isConnected ? lost(node, method, error) : unreachable(node, error)
+    })
   }
+}
+
+/** Node.js adds none for some methods: what follows the head would be the next request, with headers of its own. */
+function framingOf(body: PeerRequest['body']): Readonly<Record<string, string>> {
+  if (body === undefined) return {}
+  return typeof body === 'string'
+    ? { 'content-length': String(Buffer.byteLength(body)) }
+    : { 'transfer-encoding': 'chunked' }
 }
 
 function answerTo(request: ClientRequest, body: PeerRequest['body']): Promise<IncomingMessage> {
@@ -103,6 +114,15 @@ function unreachable({ name, nodeAddress, lastSeenAt }: FleetNode, error: unknow
   return new Unavailable(
     'node-unreachable',
     `Only the node ${name} can answer this, and it does not answer at ${nodeAddress} (${describeSystemError(error)}); it was last seen at ${lastSeenAt}: try again when it is back.`,
+    { cause: error },
+  )
+}
+
+function lost({ name }: FleetNode, method: string, error: unknown): Unavailable {
+  const reads = method === 'GET' || method === 'HEAD'
+  return new Unavailable(
+    'connection-lost',
+    `Only the node ${name} can answer this, and the connection to it was lost before it did (${describeSystemError(error)}): ${reads ? 'try again' : 'it may have been done, so look before you try again'}.`,
     { cause: error },
   )
 }

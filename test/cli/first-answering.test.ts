@@ -1,12 +1,20 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTls } from 'node:https'
+import { connect, createServer as createTcp, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { ControlApi } from '../../cli/api/control-api.js'
+import { transportError } from '../../cli/api/daemon-unreachable.js'
+import { FirstAnswering } from '../../cli/api/first-answering.js'
 import { parseAddresses } from '../../cli/session/choose-endpoint.js'
+import { Authority } from '../support/certificates.js'
+import { until } from '../support/until.js'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -16,6 +24,8 @@ interface Node {
   up(): Promise<void>
   down(): void
   answer: Handler
+  /** Resolves when it says that it is well. */
+  health: () => Promise<void>
 }
 
 let directory: string
@@ -40,11 +50,12 @@ function makeNode(name: string): Node {
   let server: Server | undefined
   const node: Node = {
     asked: [],
+    health: () => Promise.resolve(),
     answer: (_request, response) => void response.end(JSON.stringify({ name })),
     up: async () => {
       server = createServer((request, response) => {
         if (request.url === '/healthz') {
-          response.end('{}')
+          void node.health().then(() => response.end('{}'))
           return
         }
         node.asked.push(`${request.method} ${request.url}`)
@@ -60,6 +71,21 @@ function makeNode(name: string): Node {
     },
   }
   return node
+}
+
+/** Returns the URL of the last one. They end with the test, and so do their connections. */
+async function listening(...servers: readonly TcpServer[]): Promise<string> {
+  for (const server of servers) {
+    const open = new Set<Socket>()
+    server.on('connection', (socket: Socket) => open.add(socket))
+    onTestFinished(() => {
+      server.close()
+      open.forEach((socket) => socket.destroy())
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  }
+  return `https://127.0.0.1:${(servers.at(-1)?.address() as AddressInfo).port}`
 }
 
 const name = async () => (await api.get<{ name: string }>('/v1/node')).name
@@ -97,6 +123,82 @@ test('one that was sent and not answered is repeated only if it changes nothing'
   await expect(api.send('/v1/input', Readable.from([Buffer.from('x')]))).rejects.toMatchObject(lost)
   const asked = nodes.flatMap((node) => node.asked).filter((one) => !one.startsWith('GET'))
   expect(asked.toSorted()).toEqual(['DELETE /v1/packages/x', 'POST /v1/input', 'POST /v1/stagings'])
+})
+
+test('what TLS says of a connection that breaks does not repeat a request that was heard', async () => {
+  const authority = await Authority.make(directory)
+  const { certificate, key } = await authority.issue('node')
+  const pem = { cert: readFileSync(certificate), key: readFileSync(key) }
+  const heard: string[] = []
+  const endpoints = []
+  for (const one of ['a', 'b']) {
+    const through = new Set<Socket>()
+    const server = createTls(pem, (request, response) => {
+      if (request.method === 'GET') response.end('{}')
+      else heard.push(one)
+      // No record of TLS.
+      if (request.method !== 'GET') through.forEach((socket) => socket.write('HTTP/1.1 502 Bad Gateway\r\n\r\n'))
+    })
+    const proxy = createTcp((socket) => {
+      const on = connect((server.address() as AddressInfo).port, '127.0.0.1')
+      through.add(socket)
+      for (const side of [socket, on]) side.on('error', () => undefined)
+      socket.pipe(on).pipe(socket)
+    })
+    endpoints.push({
+      kind: 'address',
+      url: await listening(server, proxy),
+      ca: readFileSync(authority.certificate, 'utf8'),
+    } as const)
+  }
+  const client = new ControlApi({ ...endpoints[0]!, token: undefined }, { ...endpoints[1]!, token: undefined })
+  onTestFinished(() => client.close())
+  await expect(client.post('/v1/stagings', {})).rejects.toMatchObject({ code: 'connection-lost' })
+  expect(heard).toEqual(['a'])
+})
+
+test('a node that takes connections and says nothing does not stop those who ask another', async () => {
+  await nodes[1]!.up()
+  const mute = path.join(directory, 'mute')
+  const open = new Set<Socket>()
+  const onSocket = createTcp((socket) => open.add(socket)).listen(mute)
+  onTestFinished(() => {
+    onSocket.close()
+    open.forEach((socket) => socket.destroy())
+  })
+  await once(onSocket, 'listening')
+  const silent = { kind: 'address', url: await listening(createTcp()), ca: undefined, token: undefined } as const
+  const last = { kind: 'socket', path: path.join(directory, 'b') } as const
+  const request = { method: 'GET', path: '/v1/node', headers: {}, body: undefined, signal: undefined } as const
+  for (const first of [silent, { kind: 'socket', path: mute }] as const) {
+    const fleet = new FirstAnswering([first, last], { connectMs: 50, healthMs: 100 })
+    expect((await fleet.request(request)).statusCode).toBe(200)
+    await fleet.close()
+  }
+  const alone = new FirstAnswering([silent], { connectMs: 50 })
+  onTestFinished(() => alone.close())
+  const error: unknown = await alone.request(request).catch((thrown: unknown) => transportError(thrown, silent))
+  expect(error).toMatchObject({ code: 'no-daemon', message: expect.stringContaining('says nothing') as string })
+})
+
+test('one who does not wait any more for the choice of a node ends it for nobody else', async () => {
+  let open: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => (open = resolve))
+  let asked = 0
+  nodes[0]!.health = async () => {
+    asked += 1
+    await gate
+  }
+  await nodes[0]!.up()
+  const impatient = new AbortController()
+  const first = api.get('/v1/node', { signal: impatient.signal })
+  const second = name()
+  await until('the node is asked', () => asked === 1)
+  impatient.abort(new Error('enough'))
+  await expect(first).rejects.toThrow('enough')
+  open()
+  expect(await second).toBe('a')
+  expect(asked).toBe(1)
 })
 
 test('a refusal is an answer', async () => {

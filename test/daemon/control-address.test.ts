@@ -1,7 +1,9 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import path from 'node:path'
+import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CleanupStack } from '../../base/cleanup-stack.js'
 import { runProcess } from '../../base/run-process.js'
@@ -100,6 +102,18 @@ describe('the control address, for clients of other languages', () => {
       ).stdout
     expect(await python(token)).toBe("200 ['package::/acme::app']")
     expect(await python('stagerd_wrong')).toBe('401 token-invalid')
+  })
+
+  it('a client that says nothing is looked for by the kernel', async () => {
+    const quiet = connectTls({ port, host: '127.0.0.1', ca: readFileSync(authority.certificate) })
+    await once(quiet.resume(), 'secureConnect')
+    // Until all that was sent is acknowledged, it shows another timer.
+    const timer = async () => {
+      const filter = ['state', 'established', `sport = :${port}`, `dport = :${quiet.localPort}`]
+      return (await runProcess('ss', ['-tnoH', ...filter])).stdout
+    }
+    await expect.poll(timer).toMatch(/timer:\(keepalive,1[0-5](?:\.\d+)?sec/)
+    quiet.destroy()
   })
 
   it('a client that does not finish its handshake is disconnected', async () => {

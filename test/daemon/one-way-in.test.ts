@@ -168,6 +168,13 @@ describe('the address for other nodes', () => {
     expect(await node(own, { ...to, 'stagerd-caller': 'no-token' })).toMatchObject({ code: 'token-invalid' })
     const astray = { ...to, 'stagerd-to': await uuidOf('near'), 'stagerd-caller': 'socket' }
     expect(await node(own, astray)).toMatchObject({ status: 409, code: 'misdirected' })
+    const [token] = JSON.parse(await near.made('token', 'list', '--json')) as { uuid: string }[]
+    const headers = { ...astray, 'stagerd-caller': token!.uuid }
+    const told = await ask({ port: ports.far, path: '/openapi.json', ...pem(own), headers })
+    expect(told).toMatchObject({
+      code: 'misdirected',
+      detail: expect.not.stringContaining(await uuidOf('far')) as string,
+    })
   })
 
   const strangers: readonly (readonly [string, () => Promise<CertificateFiles | undefined>])[] = [
@@ -212,8 +219,27 @@ it('a node can be asked for the state of another, by name', async () => {
   expect((await near.stagectl(['node', 'status', '--node', 'none'])).err).toContain('There is no node none')
 })
 
+it('a body where none is expected is no matter, as with the node that answers itself', async () => {
+  const cleared = async (url: string) => {
+    const headers = { 'content-type': 'application/json', 'content-length': 2 }
+    const request = httpRequest({ socketPath: near.socket, method: 'DELETE', path: url, headers }).end('{}')
+    const [answer] = (await once(request, 'response')) as [IncomingMessage]
+    return [answer.statusCode, await text(answer)]
+  }
+  expect(await cleared('/v1/stager-caches')).toEqual([200, '[]'])
+  expect(await cleared('/v1/stager-caches?node=far')).toEqual([200, '[]'])
+})
+
 it('what only another node can answer is refused with its name when that is away, or not connected', async () => {
+  const secret =
+    (await near.made('token', 'create', 'of-a-team', '--write', '--scope', '/')).match(/stagerd_\S{43}/)?.[0] ?? ''
+  const asTeam = async () =>
+    await controlAsk('POST', '/v1/runs/none/stop?node=far', { authorization: `Bearer ${secret}` })
+  const hidden = new RegExp(`127\\.0\\.0\\.1|${await uuidOf('far')}|${await uuidOf('near')}`)
   await far.stop()
+  const refused = await asTeam()
+  expect(refused).toMatchObject({ status: 503, code: 'node-unreachable' })
+  expect(JSON.stringify(refused), 'who is no administrator').not.toMatch(hidden)
   const away = await shell('id')
   expect(away.code).toBe(1)
   expect(away.err).toMatch(
@@ -224,6 +250,7 @@ it('what only another node can answer is refused with its name when that is away
   expect([nodeAddress, nodeCertificate, nodeKey, nodeAuthority]).not.toContain(undefined)
   near.flags = rest
   await near.start()
+  expect(JSON.stringify(await asTeam())).not.toMatch(hidden)
   const alone = await shell('id')
   expect(alone).toMatchObject({ code: 4, err: expect.stringContaining('This node has no node-address') as string })
 })

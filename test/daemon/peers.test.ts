@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer as createTls, type Server } from 'node:https'
 import { createServer, type AddressInfo } from 'node:net'
-import { PassThrough } from 'node:stream'
+import { createServer as createRawTls } from 'node:tls'
+import { PassThrough, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { Peers, type PeerRequest } from '../../daemon/peers/peers.js'
@@ -61,6 +62,46 @@ it('says of a node that it does not reach where it has looked, why it failed, an
     )
   }
   await expect(peers().ask(node(undefined), asked())).rejects.toThrow('That node has no node-address: set it there, or')
+})
+
+it('says of a request that was sent and not answered that it may have been done, if it changes something', async () => {
+  const heard: string[] = []
+  const dying = createTls(pem(own), (request) => {
+    heard.push(request.method ?? '')
+    request.socket.destroy()
+  })
+  const address = await listening(dying)
+  for (const method of ['POST', 'DELETE'])
+    await expect(peers().ask(node(address), asked({ method }))).rejects.toMatchObject({
+      ...{ code: 'connection-lost', kind: 'unavailable' },
+      message: expect.stringMatching(/build-2 .*lost before it did .*it may have been done, so look/) as string,
+    })
+  await expect(peers().ask(node(address), asked({ method: 'GET' }))).rejects.toMatchObject({
+    ...{ code: 'connection-lost', message: expect.stringMatching(/: try again\.$/) as string },
+  })
+  expect(heard).toEqual(['POST', 'DELETE', 'GET'])
+})
+
+it('says where a body ends, whatever the method: what it has is no request of its own', async () => {
+  const body = 'GET /smuggled HTTP/1.1\r\nhost: x\r\nstagerd-caller: socket\r\n\r\n'
+  let bytes = ''
+  const server = createRawTls(pem(own), (socket) => {
+    socket
+      .on('error', () => undefined)
+      .on('data', (chunk: Buffer) => {
+        bytes += chunk.toString('latin1')
+        if (bytes.includes(body)) socket.end('HTTP/1.1 204 No Content\r\n\r\n')
+      })
+  })
+  const address = await listening(server)
+  for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'POST', 'PUT']) {
+    bytes = ''
+    await peers().ask(node(address), asked({ method, body }))
+    expect(bytes.split('\r\n\r\n')[0], method).toMatch(new RegExp(`^content-length: ${body.length}$`, 'im'))
+    bytes = ''
+    await peers().ask(node(address), asked({ method, body: Readable.from([body]) }))
+    expect(bytes.split('\r\n\r\n')[0], method).toMatch(/^transfer-encoding: chunked$/im)
+  }
 })
 
 it('passes a body on as it comes, also when the answer is there before its end, and ends with its signal', async () => {

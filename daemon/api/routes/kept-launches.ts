@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Type } from 'typebox'
 import { Conflict, NotFound } from '../../../base/errors.js'
+import { whenAborted } from '../../../base/when-aborted.js'
 import { ShellDraft, ShellEvent, TerminalSize } from '../../documents/kept.js'
 import type { KeptLaunches, OpenShell } from '../../staging/kept-launches.js'
 import { writesByUuid } from '../access.js'
@@ -58,8 +59,7 @@ export function keptLaunchRoutes(api: Api, { kept }: KeptLaunchRoutesParts, clos
         { output: (stream, chunk) => lines.write({ event: 'output', stream, data: chunk.toString('base64') }) },
       )
       open.set(id, { shell, staging: uuid, hasInput: true })
-      signal.addEventListener('abort', () => shell.hangUp(), { once: true })
-      if (signal.aborted) shell.hangUp()
+      whenAborted(signal, () => shell.hangUp())
       void shell.ended.then(async (ending) => {
         open.delete(id)
         await lines.write(

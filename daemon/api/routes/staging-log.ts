@@ -44,7 +44,7 @@ export function stagingLogRoutes(api: Api, parts: StagingLogRoutesParts, closing
 
 /** `line` with each LogLine, then `end` with the Staging. */
 export function sendStagingLog<R extends LogReply>(
-  reply: R & Pick<FastifyReply, 'raw'>,
+  reply: R & Pick<FastifyReply, 'raw' | 'request'>,
   request: Pick<LogRequest, 'uuid' | 'query' | 'headers'>,
   { ledger, logs, heartbeatMs }: StagingLogRoutesParts,
   closing: AbortSignal,

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient, PoolConfig } from 'pg'
-import { errnoOf } from '../../../base/errors.js'
+import { errnoOf, messageOf, Unavailable } from '../../../base/errors.js'
 import { isReadOnly, READ_ONLY } from './errors.js'
 
 /** Where one server answers. */
@@ -7,7 +7,8 @@ export type PostgresServer = Pick<PoolConfig, 'host' | 'port' | 'ssl'>
 
 /**
  * Tries each server, beginning with the one at `first`, until one lets `attempt` succeed. Returns that and its position. If there is
- * none, throws the error of one that has answered, and otherwise that of the first.
+ * none, throws the error of one that has answered, and otherwise that of the first. Throws at once what is `Unavailable`: it says
+ * nothing about the server.
  */
 export async function firstThat<T>(
   servers: number,
@@ -20,10 +21,17 @@ export async function firstThat<T>(
     try {
       return { index, value: await attempt(index) }
     } catch (error) {
+      if (error instanceof Unavailable) throw error
       failures.push(error)
     }
   }
-  throw failures.find((error) => isReadOnly(error)) ?? failures.find((error) => isRefusal(error)) ?? failures[0]
+  // One that has no room now may be the primary. That others are none would be no news then.
+  const telling = [hasNoRoom, isReadOnly, isRefusal].map((tells) => failures.find((error) => tells(error)))
+  throw telling.find((error) => error !== undefined) ?? failures[0]
+}
+
+function hasNoRoom(error: unknown): boolean {
+  return errnoOf(error)?.startsWith('53') === true
 }
 
 /** Of PostgreSQL itself, whose codes have five characters. */
@@ -37,17 +45,24 @@ function isRefusal(error: unknown): boolean {
  */
 export class PostgresServers {
   readonly #pools: readonly Pool[]
+  /** The connections of each pool that are made. The others that it counts are being made. */
+  readonly #made: ReadonlyMap<Pool, Set<PoolClient>>
   readonly #hosts: readonly string[]
   #current = 0
 
   private constructor(pools: readonly Pool[], hosts: readonly string[]) {
     this.#pools = pools
     this.#hosts = hosts
+    this.#made = new Map(pools.map((pool) => [pool, new Set()]))
     for (const pool of pools) {
       // An idle connection that breaks is replaced when the next one is needed.
       pool.on('error', () => undefined)
       // One that is in use breaks its transaction, and says so here as well: without a listener, that would end the process.
-      pool.on('connect', (client) => void client.on('error', () => undefined))
+      pool.on('connect', (client) => {
+        client.on('error', () => undefined)
+        this.#made.get(pool)?.add(client)
+      })
+      pool.on('remove', (client) => void this.#made.get(pool)?.delete(client))
     }
   }
 
@@ -71,15 +86,30 @@ export class PostgresServers {
     return this.#pools.length
   }
 
-  /** The caller releases it. Rejects with errors of the driver. */
+  /** The caller releases it. Rejects with `Unavailable` (`database-busy`) if none was released in time, and errors of the driver. */
   async connect(): Promise<PoolClient> {
     const { index, value } = await firstThat(this.#pools.length, this.#current, (at) => {
       const pool = this.#pools[at]
       if (!pool) throw new Error(`there is no server ${at}`)
-      return pool.connect()
+      return this.#checkOut(pool)
     })
     this.#current = index
     return value
+  }
+
+  async #checkOut(pool: Pool): Promise<PoolClient> {
+    try {
+      return await pool.connect()
+    } catch (error) {
+      const { max } = pool.options
+      // Also said to those that wait for a connection which cannot be made.
+      if (messageOf(error) !== WAITED_IN_VAIN || this.#made.get(pool)?.size !== max) throw error
+      throw new Unavailable(
+        'database-busy',
+        `All ${max} connections to PostgreSQL are in use: try again, or let there be more with postgresql-connections.`,
+        { cause: error },
+      )
+    }
   }
 
   /** Waits for the connections that are in use. */
@@ -87,6 +117,9 @@ export class PostgresServers {
     await Promise.all(this.#pools.map((pool) => pool.end()))
   }
 }
+
+/** What `pg` says to those for whom nothing was released within `connectionTimeoutMillis`. */
+const WAITED_IN_VAIN = 'timeout exceeded when trying to connect'
 
 /** Whether a new connection is to a server that takes changes. */
 function assertWritable(client: PoolClient, done: (error?: Error) => void): void {

@@ -45,3 +45,9 @@ it('a client that closes the connection does not block the output', async () => 
   client.abort()
   await output
 })
+
+it('a client that has closed it before does not block the output either, and nothing is kept for it', async () => {
+  const events = new RunEventStream(AbortSignal.abort(), 'n')
+  await events.output('stdout', Buffer.alloc(1_000_000))
+  expect(events.body.destroyed).toBe(true)
+})

@@ -209,6 +209,26 @@ describe('staging requests of nodes that share a database', () => {
     expect(answered()[2]).toBe(under)
   })
 
+  it('are not begun by a node that has no term yet, but as soon as it has one', async () => {
+    const node = await open()
+    let has = false
+    const terms: (number | undefined)[] = []
+    const run: Run = (task) => {
+      terms.push(task.term)
+      return done(task)
+    }
+    const term = () => (has ? { number: node.term.number, lost: node.lost.signal } : undefined)
+    let isRecorded = false
+    const requests = await start(node, run, { term, received: () => (isRecorded = true) })
+    send('a')
+    await until('it is recorded', () => isRecorded)
+    expect([requests.status, terms]).toEqual([{ fault: undefined, active: 0, waiting: 0 }, []])
+    has = true
+    requests.look()
+    await until('it is answered', () => answers.length === 1)
+    expect(terms).toEqual([node.term.number])
+  })
+
   it('keep no place while their application is staged by somebody else', async () => {
     const busy = new Set(['a'])
     const run: Run = (task) => (busy.has(task.id) ? Promise.resolve(undefined) : done(task))

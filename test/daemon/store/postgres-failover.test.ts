@@ -1,10 +1,12 @@
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { databaseFindings } from '../../../daemon/node/database-findings.js'
 import type { PostgresOptions } from '../../../daemon/store/postgres/database.js'
-import { firstThat } from '../../../daemon/store/postgres/servers.js'
+import { firstThat, PostgresServers } from '../../../daemon/store/postgres/servers.js'
 import { PostgresStore } from '../../../daemon/store/postgres/store.js'
 import { application, furnish } from '../../docs/support/furnish.js'
 import { DaemonInProcess } from '../../support/daemon-in-process.js'
@@ -55,6 +57,38 @@ describe('of several servers of PostgreSQL', () => {
     await expect(PostgresStore.open(several(primary.connection(), nobody, nobody))).rejects.toMatchObject({
       code: 'database-unreachable',
     })
+  })
+
+  it('one whose connections are all in use is not left for another', async () => {
+    const options = { ...(await primary.schema()), max: 1, connectionTimeoutMillis: 100 }
+    const servers = await PostgresServers.of(options, [placeOf(primary), placeOf(standby)])
+    const used = await servers.connect()
+    await expect(servers.connect()).rejects.toMatchObject({ code: 'database-busy' })
+    expect(servers.host).toBe(primary.directory)
+    used.release()
+    ;(await servers.connect()).release()
+    await servers.end()
+  })
+
+  it('one that is waited for by several, because it does not answer, is left for another by each', async () => {
+    const open = new Set<Socket>()
+    const silent = createServer((socket) => open.add(socket)).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    const options = { ...(await primary.schema()), max: 1, connectionTimeoutMillis: 200 }
+    const servers = await PostgresServers.of(options, [{ host: '127.0.0.1', port }, placeOf(primary)])
+    onTestFinished(() => {
+      silent.close()
+      open.forEach((socket) => socket.destroy())
+    })
+    await Promise.all([1, 2].map(async () => (await servers.connect()).release()))
+    expect(servers.host).toBe(primary.directory)
+    await servers.end()
+  })
+
+  it('one that has no room is what is told of, and not that others take no changes', async () => {
+    const failures = [{ code: '25006' }, { code: '53300' }].map((more) => Object.assign(new Error('no'), more))
+    await expect(firstThat(2, 0, (index) => Promise.reject(failures[index]!))).rejects.toBe(failures[1])
   })
 
   it('the one that was used last is asked first', async () => {
