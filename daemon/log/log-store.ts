@@ -252,16 +252,15 @@ export class LogStore {
     return [...found].map(([staging, one]) => ({ staging, ...one }))
   }
 
-  /** The file of a log, and where its last complete line ends; undefined if there is none. The caller closes the file. */
+  /**
+   * A log as it is now, and where its last complete line ends; undefined if there is none. It does not keep the log from getting a
+   * writer. The caller closes the file.
+   */
   async openFile(staging: string): Promise<OpenLog | undefined> {
-    const opened = await openLog(this.#file(staging))
-    if (!this.#shared || this.isOpen(staging) || this.#complete.has(staging)) return opened
-    // Another node may have gone on with it. What has not ended may get a writer here at any time, which needs its file.
-    if (opened && !(await this.#hasEnded(staging).catch(() => false))) return opened
-    await opened?.file.close()
+    const file = this.#file(staging)
+    if (!this.#shared || this.isOpen(staging) || this.#complete.has(staging)) return await openLog(file)
     await makeDirectory(this.#directory)
-    await this.#shared.fetch(staging, this.#file(staging))
-    return await openLog(this.#file(staging))
+    return await this.#shared.open(staging, file)
   }
 
   /**

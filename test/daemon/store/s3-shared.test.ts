@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import { appendFile, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { Deferred } from '../../../base/deferred.js'
-import { formatLine } from '../../../daemon/log/log-file.js'
+import { formatLine, parsePiece } from '../../../daemon/log/log-file.js'
 import type { LogObjects } from '../../../daemon/log/log-upload.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
+import { contentOf } from '../../../daemon/log/open-log.js'
 import { SharedLogs } from '../../../daemon/log/shared-logs.js'
 import { Bucket } from '../../../daemon/store/s3/bucket.js'
 import { claimBucket } from '../../../daemon/store/s3/claim-bucket.js'
 import { S3BlobStore } from '../../../daemon/store/s3/s3-blob-store.js'
 import { describeLogs } from '../../contract/logs.js'
+import { collect } from '../../support/collect.js'
 import { SwiftServer } from '../../support/s3/swift-server.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
@@ -242,6 +244,35 @@ describe('a log in an object store', () => {
       await file.close()
       expect(buffer.toString().match(/of the \w+/g)).toEqual(['of the first', 'of the second'])
     }
+  })
+
+  it('is in a backup, and keeps all its lines, where this node begins to go on with it meanwhile', async () => {
+    const { newNode, end } = fleet()
+    const first = await newNode().logs.write(staging)
+    await first.message('one', 'two')
+    await first.close()
+    const here = newNode()
+    const [copy, next] = await Promise.all([here.logs.openFile(staging), here.logs.write(staging, 2)])
+    await next.message('three')
+    end(staging)
+    await next.close()
+    expect(parsePiece(await collect(contentOf(copy!))).lines.map(({ seq }) => seq)).toEqual([1, 2])
+    await copy!.file.close()
+    expect(await textsOf(newNode().logs)).toEqual(['1 one', '2 two', '3 three'])
+    expect(await readdir(dirname(here.file(staging)))).toEqual([basename(here.file(staging))])
+  })
+
+  it('is copied for a backup without a file of it at this node', async () => {
+    const { newNode } = fleet()
+    const writer = await newNode().logs.write(staging)
+    await writer.message('one')
+    await writer.share()
+    const here = newNode()
+    const copy = (await here.logs.openFile(staging))!
+    expect(parsePiece(await collect(contentOf(copy)))).toMatchObject({ lines: [{ seq: 1 }], end: copy.length })
+    await copy.file.close()
+    expect(await readdir(dirname(here.file(staging)))).toEqual([])
+    await writer.close()
   })
 
   it('is that of the node that goes on, whatever another one has or writes', async () => {
