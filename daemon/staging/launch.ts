@@ -196,9 +196,9 @@ export class Launch implements OwningLaunch {
       return { ...conclusion, released }
     }
     try {
-      // A log that cannot be written ends the launch.
-      await this.#log.turn
-      const cause = await this.#firstCause(running)
+      const first = this.#firstCause(running)
+      // A log that cannot be written ends the launch. What else ends it does not wait for the log.
+      const cause = await Promise.race([first, this.#log.turn.then(() => first)])
       const ended = endOf(running, cause, this.#parts.graceAfterVerdictMs)
       const next = await goesOn(cause)
       if (next) return { kind: 'settled', staging: next, end: this.#end(running), released: this.#endLater(ended) }
@@ -206,6 +206,7 @@ export class Launch implements OwningLaunch {
       // What a program that was killed has left may be cut short.
       const cache = cause.kind === 'verdict' && ending.kind === 'exited' ? 'keep' : 'drop'
       if (plan.start.keepable !== true) void this.#container.release(cache)
+      await this.#log.turn
       await this.#output.end()
       const conclusion = await this.#conclude(cause, ending)
       if (conclusion.kind === 'settled' && conclusion.staging.state !== 'running')

@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Deferred } from '../../../base/deferred.js'
+import { leaseOf } from '../../../daemon/staging/held-term.js'
+import type { StagerDraft } from '../../../daemon/store/repositories.js'
+import type { FakeContext, FakeStager } from '../../support/fake-isolation.js'
+import { LAUNCH_BYTES, StagingHarness } from '../../support/staging-harness.js'
+import { until } from '../../support/until.js'
+import { done, upload } from './stager-requests.js'
+
+/** A node learns within two seconds that it has lost its lease. */
+const LEASE = leaseOf(6_000)
+
+let harness: StagingHarness
+let read: Deferred<void>
+beforeEach(async () => {
+  read = new Deferred()
+  harness = await StagingHarness.open(2, 2, undefined, LEASE)
+  await harness.addPackage('app', { state: 'uploaded' })
+})
+afterEach(async () => {
+  read.resolve()
+  await harness.close()
+  expect([...harness.isolation.left], 'launches that were never released').toEqual([])
+})
+
+/** Its last output has not been read when it has ended. */
+const talks: FakeStager = async (context) => {
+  harness.isolation.arrives = read.promise
+  void context.print('last words')
+  await done(context)
+  harness.isolation.arrives = Promise.resolve()
+}
+
+/** Begins a staging whose second program runs while the output of the first one is not read. */
+async function begin(second: FakeStager, options: Partial<StagerDraft> = {}): Promise<string> {
+  await harness.addPipeline('pipe', { first: talks, second }, options)
+  harness.start()
+  return (await harness.submit('app', 'pipe', { reuse: false })).uuid
+}
+
+const ended = ({ signal }: FakeContext) =>
+  new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve())
+    if (signal.aborted) resolve()
+  })
+
+async function endTerm(): Promise<void> {
+  const { nodes } = harness.parts.store
+  for (const node of await nodes.list())
+    if (node.term !== undefined) await nodes.closeTerm(await nodes.openTerm(node, LEASE.leaseMs))
+}
+
+/** What the first program has printed comes before all lines of the second. */
+async function expectInOrder(staging: string): Promise<void> {
+  const texts: string[] = []
+  const { signal } = new AbortController()
+  for await (const { text } of harness.parts.logs.follow(staging, { since: 0, follow: false, signal })) texts.push(text)
+  const of = ['last words', "Launching instance of stager 'second'..."]
+  expect(texts.filter((text) => of.includes(text)).slice(0, 2)).toEqual(of)
+}
+
+describe('a program is ended while the output of the last one is not read', () => {
+  it.each<[what: string, end: (staging: string) => unknown]>([
+    ['its staging is cancelled', (staging) => harness.service.cancel(staging)],
+    ['the daemon stops', () => void harness.service.stop()],
+    ['its node loses its lease', () => endTerm()],
+  ])('when %s', async (_, end) => {
+    let isEnded = false
+    let launches = 0
+    const staging = await begin(async (context) => {
+      if (++launches > 1) {
+        await done(context)
+        return
+      }
+      await ended(context)
+      isEnded = true
+    })
+    await until('it runs', async () => (await harness.staging(staging)).launches[1]?.state === 'running')
+    await end(staging)
+    await until('it is ended', () => isEnded)
+    read.resolve()
+    await until('nothing of it is at work', () => harness.service.atWork === 0)
+    expect((await harness.staging(staging)).state).not.toBe('failed')
+    await expectInOrder(staging)
+  })
+
+  it('when it sends more data than it may', async () => {
+    let isEnded = false
+    const staging = await begin(async (context) => {
+      await upload(context.url, 'x'.repeat(LAUNCH_BYTES + 1)).catch(() => undefined)
+      await ended(context)
+      isEnded = true
+    })
+    await until('it is ended', () => isEnded)
+    read.resolve()
+    expect(await harness.ended(staging)).toMatchObject({ state: 'failed' })
+    await expectInOrder(staging)
+  })
+})
