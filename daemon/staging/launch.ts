@@ -153,10 +153,11 @@ export class Launch implements OwningLaunch {
   }
 
   async #record(running: RunningContainer, verdict: Verdict, work: WorkingCopy): Promise<RecordedVerdict | Earlier> {
-    // Where the log of the last launch cannot be written, the staging fails.
-    await this.#log.turn
+    // Asked now: what happens while the log waits for its turn comes after the verdict.
     const earlier =
       (await running.causeSoFar()) ?? (verdict === 'failed' ? await this.#conclusion.engineLoss() : undefined)
+    // Where the log of the last launch cannot be written, the staging fails.
+    await this.#log.turn
     if (earlier) return { earlier }
     // Its result depends on them, and they are no part of what it is compared by.
     const left = this.#secrets.given.size > 0 ? { ...work, unrepeatable: true } : work

@@ -1,6 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { setImmediate } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Deferred } from '../../../base/deferred.js'
 import { leaseOf } from '../../../daemon/staging/held-term.js'
+import { Launch } from '../../../daemon/staging/launch.js'
 import type { StagerDraft } from '../../../daemon/store/repositories.js'
 import type { FakeContext, FakeStager } from '../../support/fake-isolation.js'
 import { LAUNCH_BYTES, StagingHarness } from '../../support/staging-harness.js'
@@ -18,10 +20,14 @@ beforeEach(async () => {
   await harness.addPackage('app', { state: 'uploaded' })
 })
 afterEach(async () => {
+  vi.restoreAllMocks()
   read.resolve()
   await harness.close()
   expect([...harness.isolation.left], 'launches that were never released').toEqual([])
 })
+
+/** No test waits for the end of its time. */
+const limits = { memoryBytes: 1 << 28, cpus: 1, pids: 64, diskBytes: 1 << 20, timeoutMs: 120_000 }
 
 /** Its last output has not been read when it has ended. */
 const talks: FakeStager = async (context) => {
@@ -32,11 +38,14 @@ const talks: FakeStager = async (context) => {
 }
 
 /** Begins a staging whose second program runs while the output of the first one is not read. */
-async function begin(second: FakeStager, options: Partial<StagerDraft> = {}): Promise<string> {
-  await harness.addPipeline('pipe', { first: talks, second }, options)
+async function begin(second: FakeStager, own: Partial<StagerDraft['limits']> = {}): Promise<string> {
+  await harness.addPipeline('pipe', { first: talks, second }, { limits: { ...limits, ...own } })
   harness.start()
   return (await harness.submit('app', 'pipe', { reuse: false })).uuid
 }
+
+const untilSecondRuns = (staging: string) =>
+  until('it runs', async () => (await harness.staging(staging)).launches[1]?.state === 'running')
 
 const ended = ({ signal }: FakeContext) =>
   new Promise<void>((resolve) => {
@@ -75,7 +84,7 @@ describe('a program is ended while the output of the last one is not read', () =
       await ended(context)
       isEnded = true
     })
-    await until('it runs', async () => (await harness.staging(staging)).launches[1]?.state === 'running')
+    await untilSecondRuns(staging)
     await end(staging)
     await until('it is ended', () => isEnded)
     read.resolve()
@@ -95,5 +104,31 @@ describe('a program is ended while the output of the last one is not read', () =
     read.resolve()
     expect(await harness.ended(staging)).toMatchObject({ state: 'failed' })
     await expectInOrder(staging)
+  })
+})
+
+describe('a verdict counts that was posted while the output of the last program was not read', () => {
+  it.each<[what: string, hit: (context: FakeContext) => Promise<void>, limits: Partial<StagerDraft['limits']>]>([
+    ['the time of its program is over', ended, { timeoutMs: 1_000 }],
+    [
+      'a child of its program hits the memory limit',
+      async ({ allocateInChild }) => {
+        await Promise.resolve()
+        allocateInChild(limits.memoryBytes + 1)
+      },
+      {},
+    ],
+  ])('although %s before it was', async (_, hit, own) => {
+    const settle = vi.spyOn(Launch.prototype, 'settle')
+    const staging: string = await begin(async (context) => {
+      await untilSecondRuns(staging)
+      const verdict = fetch(`${context.url}/done`, { method: 'POST' }).catch(() => undefined)
+      await until('it is posted', () => settle.mock.calls.length === 2)
+      await setImmediate()
+      await hit(context)
+      read.resolve()
+      await verdict
+    }, own)
+    expect(await harness.ended(staging)).toMatchObject({ state: 'succeeded' })
   })
 })
