@@ -77,6 +77,7 @@ export class LogStore {
       giveBack()
       changed()
     }
+    this.#complete.delete(staging)
     try {
       await makeDirectory(this.#directory)
       const upload = await this.#upload(staging, writer)
@@ -88,7 +89,9 @@ export class LogStore {
         ...(upload && {
           share: () => upload.share(),
           finish: async () => {
-            const isComplete = await this.#hasEnded(staging).catch(() => false)
+            const hasEnded = await this.#hasEnded(staging).catch(() => false)
+            // Whoever waits for the turn has lines, and completes the log.
+            const isComplete = hasEnded && !this.#turns.isAwaited(staging)
             const isOurs = await upload.finish(isComplete)
             if (isComplete && isOurs) this.#isComplete(staging)
           },
@@ -177,14 +180,17 @@ export class LogStore {
     let fruitless = 0
     const isAborted = () => signal.aborted
     while (!isAborted()) {
-      if (this.isOpen(staging) || this.#complete.has(staging)) {
+      // Asked before reading: who takes the turn from now on goes on with a log that had ended.
+      const isTaken = this.#turns.isTaken(staging)
+      const isComplete = !isTaken && this.#complete.has(staging)
+      if (this.isOpen(staging) || isComplete) {
         for await (const lines of this.#readFile(staging, { since, follow, signal }, () =>
           Promise.resolve(!this.isOpen(staging)),
         )) {
           since = lines.at(-1)?.seq ?? since
           yield lines
         }
-        if (!follow || this.#complete.has(staging)) return
+        if (!follow || isComplete) return
         version = undefined
       }
       const hasEnded = await this.#hasEnded(staging)
@@ -202,7 +208,7 @@ export class LogStore {
         } finally {
           await lines.return('open')
         }
-        if (next.value === 'complete') return
+        if (next.value === 'complete' && !(isTaken && follow)) return
         version = next.value === 'replaced' ? undefined : found.version
         if (version === undefined) {
           await this.#changeOrPoll(staging, signal)
@@ -210,7 +216,7 @@ export class LogStore {
         }
       }
       const isUnknown = found.segments.length === 0
-      if (!follow || (hasEnded && (isUnknown || fruitless >= FRUITLESS_POLLS))) {
+      if (!follow || (hasEnded && !isTaken && (isUnknown || fruitless >= FRUITLESS_POLLS))) {
         // The node may have been alone when it wrote it, or the store out of reach until the node was started again.
         const isHere = isUnknown || (hasEnded && (await shared.isContinuedBy(found.segments, this.#file(staging))))
         if (isHere) yield* this.#readFile(staging, { since, follow: false, signal }, () => Promise.resolve(true))

@@ -231,6 +231,8 @@ export class SharedLogs {
       const found = await this.objects.get(key)
       if (!found) return 'replaced'
       let rest: Buffer = Buffer.alloc(0)
+      // A later writer has gone on with what was complete before.
+      isComplete = false
       try {
         for await (const chunk of found.body as AsyncIterable<Buffer>) {
           const read = Buffer.concat([rest, chunk])

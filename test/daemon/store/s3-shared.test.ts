@@ -80,7 +80,7 @@ it('the time of a blob is also told by the clock of the server, as long as it ha
 })
 
 /** Nodes whose logs are in one bucket. */
-function fleet({ aloneMs = 60_000 } = {}) {
+function fleet({ aloneMs = 60_000, pollMs = 20 } = {}) {
   const ended = new Set<string>()
   const requests: string[] = []
   let isAway = false
@@ -110,7 +110,7 @@ function fleet({ aloneMs = 60_000 } = {}) {
     const path = join(directory.path, randomUUID())
     const shared = new SharedLogs(objects, logger, { aloneMs })
     onTestFinished(() => shared.stop())
-    const open = () => new LogStore(path, (uuid) => Promise.resolve(ended.has(uuid)), { shared, pollMs: 20 })
+    const open = () => new LogStore(path, (uuid) => Promise.resolve(ended.has(uuid)), { shared, pollMs })
     return { logs: open(), open, file: (staging: string) => join(path, `${staging}.ndjson`) }
   }
   const end = (staging: string) => void ended.add(staging)
@@ -151,6 +151,14 @@ describe('a log in an object store', () => {
     for await (const { seq, text } of logs.follow(staging, { since: 0, follow: false, signal }))
       texts.push(`${seq} ${text}`)
     return texts
+  }
+
+  const followed = (logs: LogStore) => {
+    const texts: string[] = []
+    const follow = async () => {
+      for await (const { text } of logs.follow(staging, { since: 0, follow: true, signal })) texts.push(text)
+    }
+    return { texts, over: follow() }
   }
 
   it('costs a staging of one launch two requests, and is one object', async () => {
@@ -357,6 +365,47 @@ describe('a log in an object store', () => {
     expect(await textsOf(newNode().logs)).toEqual(['1 of the backup', '2 goes on'])
   })
 
+  it('is followed to the lines of who waited to write it when its staging had ended', async () => {
+    const { newNode, end } = fleet({ pollMs: 400 })
+    const [a, b] = [newNode(), newNode()]
+    const first = await a.logs.write(staging)
+    await first.message('one')
+    const followers = [a, b].map(({ logs }) => followed(logs))
+    for (const { texts } of followers) await expect.poll(() => texts).toEqual(['one'])
+    end(staging)
+    const waiting = a.logs.write(staging, 2)
+    await first.message('two')
+    await first.close()
+    // Who begins to follow now, too.
+    followers.push(followed(newNode().logs))
+    const second = await waiting
+    for (const { texts } of followers) await expect.poll(() => texts).toEqual(['one', 'two'])
+    await second.message('Staging was cancelled.')
+    await second.close()
+    for (const { over, texts } of followers) {
+      await over
+      expect(texts).toEqual(['one', 'two', 'Staging was cancelled.'])
+    }
+  })
+
+  it('is followed to the lines of who goes on with it after it was complete', async () => {
+    const { newNode, end } = fleet({ pollMs: 400 })
+    const [a, b] = [newNode(), newNode()]
+    const first = await a.logs.write(staging)
+    await first.message('one')
+    end(staging)
+    await first.close()
+    const second = await a.logs.write(staging, 2)
+    const followers = [a, b].map(({ logs }) => followed(logs))
+    for (const { texts } of followers) await expect.poll(() => texts).toEqual(['one'])
+    await second.message('two')
+    await second.close()
+    for (const { over, texts } of followers) {
+      await over
+      expect(texts).toEqual(['one', 'two'])
+    }
+  })
+
   it('does not make a verdict or the end of a staging wait for a store that hangs', async () => {
     const hangs = () => new Promise<never>(() => undefined)
     const objects = { put: hangs, upload: hangs, get: hangs, list: () => bucket.list(''), remove: hangs }
@@ -387,12 +436,9 @@ describe('a log in an object store', () => {
     const writer = await newNode().logs.write(staging)
     await writer.message('one')
     await writer.close()
-    const texts: string[] = []
-    const following = (async () => {
-      for await (const { text } of newNode().logs.follow(staging, { since: 0, follow: true, signal })) texts.push(text)
-    })()
+    const { texts, over } = followed(newNode().logs)
     await expect.poll(() => texts).toEqual(['one'])
     end(staging)
-    await following
+    await over
   })
 })
