@@ -334,6 +334,17 @@ describe('a log in an object store', () => {
     expect(await textsOf(newNode().logs)).toEqual(['1 one', '2 two'])
   })
 
+  it('has writers with numbers of any length, in their order', async () => {
+    const { newNode, end } = fleet()
+    for (const number of [499_999, 500_000, 5_000_000]) {
+      const writer = await newNode().logs.write(staging, number)
+      await writer.message(`by ${number}`)
+      if (number === 5_000_000) end(staging)
+      await writer.close()
+    }
+    expect(await textsOf(newNode().logs)).toEqual(['1 by 499999', '2 by 500000', '3 by 5000000'])
+  })
+
   it('is not taken for its own by a node that has ended it after another node could take it', async () => {
     const { newNode, end } = fleet({ aloneMs: 0 })
     const [a, b] = [newNode(), newNode()]
