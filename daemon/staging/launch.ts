@@ -1,4 +1,5 @@
 import { Holder } from '../../base/leases.js'
+import { orAborted } from '../../base/or-aborted.js'
 import type { Ending, RunningContainer } from '../../isolation/isolation.js'
 import type { NeedlessRelaunch, Staging, Verdict, WorkingCopy } from '../model/staging.js'
 import type { LaunchSecrets } from '../secrets/secrets.js'
@@ -94,7 +95,8 @@ export class Launch implements OwningLaunch {
     await this.#container.takeOver(plan, this.#stop)
     let outcome: LaunchOutcome | undefined
     try {
-      await this.#before?.finished
+      // Which may be late, where the Engine can end nothing.
+      await orAborted(this.#before?.finished ?? Promise.resolve(), this.#stop).catch(() => undefined)
       if (this.#stop.aborted) {
         const released = this.#container.release()
         await this.#log.turn
@@ -225,7 +227,7 @@ export class Launch implements OwningLaunch {
   #end(running: RunningContainer): LaunchEnd {
     const finished = running.finished()
     const end = async () => {
-      await Promise.all([finished, running.printed])
+      await Promise.all([Promise.race([finished, running.ended]), running.printed])
       // A refusal that comes late gets no line among those of the next launch.
       this.#handler.close()
       await this.#output.end()
