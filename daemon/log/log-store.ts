@@ -152,11 +152,7 @@ export class LogStore {
   /** The lines of a log in pieces, as they are stored: for readers that pass them on. */
   read(staging: string, options: ReadOptions): AsyncGenerator<readonly StoredLine[]> {
     if (this.#shared) return this.#readShared(this.#shared, staging, options)
-    return this.#readFile(
-      staging,
-      options,
-      async () => !this.#turns.isTaken(staging) && (await this.#hasEnded(staging)),
-    )
+    return this.#readFile(staging, options, async () => !this.isTaken(staging) && (await this.#hasEnded(staging)))
   }
 
   #readFile(staging: string, options: ReadOptions, isComplete: () => Promise<boolean>) {
@@ -181,11 +177,11 @@ export class LogStore {
     const isAborted = () => signal.aborted
     while (!isAborted()) {
       // Asked before reading: who takes the turn from now on goes on with a log that had ended.
-      const isTaken = this.#turns.isTaken(staging)
+      const isTaken = this.isTaken(staging)
       const isComplete = !isTaken && this.#complete.has(staging)
-      if (this.isOpen(staging) || isComplete) {
+      if (this.#isOpen(staging) || isComplete) {
         for await (const lines of this.#readFile(staging, { since, follow, signal }, () =>
-          Promise.resolve(!this.isOpen(staging)),
+          Promise.resolve(!this.#isOpen(staging)),
         )) {
           since = lines.at(-1)?.seq ?? since
           yield lines
@@ -232,7 +228,7 @@ export class LogStore {
     const removeListener = this.#onChange(staging, end)
     signal.addEventListener('abort', end)
     try {
-      if (signal.aborted || this.isOpen(staging)) return
+      if (signal.aborted || this.#isOpen(staging)) return
       await sleep(this.#pollMs, undefined, { signal: over.signal }).catch(() => undefined)
     } finally {
       removeListener()
@@ -240,8 +236,13 @@ export class LogStore {
     }
   }
 
-  /** Whether the log has a writer. */
-  isOpen(staging: string): boolean {
+  /** Whether the log has a writer, or somebody waits to be the next one: until then, it must not be deleted. */
+  isTaken(staging: string): boolean {
+    return this.#turns.isTaken(staging)
+  }
+
+  /** Whether its writer has been opened. Before, the file may be that of an earlier one. */
+  #isOpen(staging: string): boolean {
     return this.#writers.has(staging)
   }
 
@@ -264,7 +265,7 @@ export class LogStore {
    */
   async openFile(staging: string): Promise<OpenLog | undefined> {
     const file = this.#file(staging)
-    if (!this.#shared || this.isOpen(staging) || this.#complete.has(staging)) return await openLog(file)
+    if (!this.#shared || this.#isOpen(staging) || this.#complete.has(staging)) return await openLog(file)
     await makeDirectory(this.#directory)
     return await this.#shared.open(staging, file)
   }
