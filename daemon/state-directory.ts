@@ -5,6 +5,7 @@ import type { CleanupStack } from '../base/cleanup-stack.js'
 import { makeDirectory, writeDurably } from '../base/durable-directory.js'
 import { errnoOf, Fault } from '../base/errors.js'
 import { isUuid } from '../base/identifiers.js'
+import { removeLeftCopies } from './log/log-copies.js'
 import { lockStateDirectory } from './store/sqlite/state-lock.js'
 import { unusablePath } from './unusable-path.js'
 
@@ -65,6 +66,7 @@ export class StateDirectory {
       const state = new StateDirectory(directory, await readNodeId(path.join(directory, 'node-id')))
       // An import unlinks its file as soon as it is open. A file that still has a name is left over from a crash.
       await rm(state.imports, { recursive: true, force: true })
+      await removeLeftCopies(state.logs)
       return state
     } catch (error) {
       const remedy = 'use a directory on a local disk that root can write to, with --state-dir'

@@ -199,7 +199,8 @@ export interface RunningContainer {
   input(chunks: AsyncIterable<Uint8Array>): Promise<void>
   /**
    * Resolves when no process of it is left, by what the kernel says: its output may be on its way then, and the Engine tells later
-   * how it has ended. At the latest with `ended`. To be called when the end is expected soon. Never rejects.
+   * how it has ended. What nobody can end has `ended` before. At the latest when it has been removed. To be called when the end is
+   * expected soon. Never rejects.
    */
   finished(): Promise<void>
   /** Sends SIGTERM, and SIGKILL after a grace period; does not wait for `ended`. Idempotent. */

@@ -21,7 +21,7 @@ export interface CollectorParts {
   readonly isolation: Pick<Isolation, 'caches' | 'discard'>
   /** What waits for a launch holds layers and images, which are no more needed than others. */
   readonly prepared: Pick<PreparedLaunches, 'clear'>
-  readonly logs: Pick<LogStore, 'list' | 'isOpen' | 'delete'>
+  readonly logs: Pick<LogStore, 'list' | 'isTaken' | 'delete'>
   /** How long an upload may exist before a package refers to it, in milliseconds. */
   readonly graceMs: number
   /** Default: those of a node alone. */
@@ -131,7 +131,7 @@ export class Collector {
     for (const { uuid, endedAt } of await references.stagings()) {
       const log = lengths.get(uuid)
       lengths.delete(uuid)
-      if (!endedAt || logs.isOpen(uuid)) continue
+      if (!endedAt || logs.isTaken(uuid)) continue
       garbage.push({ kind: 'staging', id: uuid, bytes: log?.bytes ?? 0, usedAt: endedAt })
     }
     garbage.push(...lengths.values())
@@ -139,7 +139,7 @@ export class Collector {
   }
 
   async #forgetStagings(chosen: readonly Garbage[]): Promise<readonly string[]> {
-    const ended = chosen.filter(({ kind, id }) => kind === 'staging' && !this.#parts.logs.isOpen(id))
+    const ended = chosen.filter(({ kind, id }) => kind === 'staging' && !this.#parts.logs.isTaken(id))
     return ended.length === 0 ? [] : await this.#parts.references.forgetStagings(ended.map(({ id }) => id))
   }
 
@@ -167,7 +167,7 @@ export class Collector {
         await logs.delete(one.id)
         return true
       case 'log':
-        if (logs.isOpen(one.id)) return false
+        if (logs.isTaken(one.id)) return false
         await logs.delete(one.id)
         return true
     }

@@ -25,7 +25,7 @@ export const LOGS = 'logs/'
 /** No line of a log: whoever reads lines leaves it out. */
 export const END = '{"end":true}\n'
 
-const KEY = /^logs\/([0-9a-f-]{36})\/([0-9]{6})-([0-9]{15})$/
+const KEY = /^logs\/([0-9a-f-]{36})\/([0-9]{6,})-([0-9]{15})$/
 
 /**
  * The number in the names of the parts of a writer. Its own is given once, by the database: so no two nodes ever write an object of

@@ -77,6 +77,7 @@ export class LogStore {
       giveBack()
       changed()
     }
+    this.#complete.delete(staging)
     try {
       await makeDirectory(this.#directory)
       const upload = await this.#upload(staging, writer)
@@ -88,7 +89,9 @@ export class LogStore {
         ...(upload && {
           share: () => upload.share(),
           finish: async () => {
-            const isComplete = await this.#hasEnded(staging).catch(() => false)
+            const hasEnded = await this.#hasEnded(staging).catch(() => false)
+            // Whoever waits for the turn has lines, and completes the log.
+            const isComplete = hasEnded && !this.#turns.isAwaited(staging)
             const isOurs = await upload.finish(isComplete)
             if (isComplete && isOurs) this.#isComplete(staging)
           },
@@ -149,11 +152,7 @@ export class LogStore {
   /** The lines of a log in pieces, as they are stored: for readers that pass them on. */
   read(staging: string, options: ReadOptions): AsyncGenerator<readonly StoredLine[]> {
     if (this.#shared) return this.#readShared(this.#shared, staging, options)
-    return this.#readFile(
-      staging,
-      options,
-      async () => !this.#turns.isTaken(staging) && (await this.#hasEnded(staging)),
-    )
+    return this.#readFile(staging, options, async () => !this.isTaken(staging) && (await this.#hasEnded(staging)))
   }
 
   #readFile(staging: string, options: ReadOptions, isComplete: () => Promise<boolean>) {
@@ -177,14 +176,17 @@ export class LogStore {
     let fruitless = 0
     const isAborted = () => signal.aborted
     while (!isAborted()) {
-      if (this.isOpen(staging) || this.#complete.has(staging)) {
+      // Asked before reading: who takes the turn from now on goes on with a log that had ended.
+      const isTaken = this.isTaken(staging)
+      const isComplete = !isTaken && this.#complete.has(staging)
+      if (this.#isOpen(staging) || isComplete) {
         for await (const lines of this.#readFile(staging, { since, follow, signal }, () =>
-          Promise.resolve(!this.isOpen(staging)),
+          Promise.resolve(!this.#isOpen(staging)),
         )) {
           since = lines.at(-1)?.seq ?? since
           yield lines
         }
-        if (!follow || this.#complete.has(staging)) return
+        if (!follow || isComplete) return
         version = undefined
       }
       const hasEnded = await this.#hasEnded(staging)
@@ -202,7 +204,7 @@ export class LogStore {
         } finally {
           await lines.return('open')
         }
-        if (next.value === 'complete') return
+        if (next.value === 'complete' && !(isTaken && follow)) return
         version = next.value === 'replaced' ? undefined : found.version
         if (version === undefined) {
           await this.#changeOrPoll(staging, signal)
@@ -210,7 +212,7 @@ export class LogStore {
         }
       }
       const isUnknown = found.segments.length === 0
-      if (!follow || (hasEnded && (isUnknown || fruitless >= FRUITLESS_POLLS))) {
+      if (!follow || (hasEnded && !isTaken && (isUnknown || fruitless >= FRUITLESS_POLLS))) {
         // The node may have been alone when it wrote it, or the store out of reach until the node was started again.
         const isHere = isUnknown || (hasEnded && (await shared.isContinuedBy(found.segments, this.#file(staging))))
         if (isHere) yield* this.#readFile(staging, { since, follow: false, signal }, () => Promise.resolve(true))
@@ -226,7 +228,7 @@ export class LogStore {
     const removeListener = this.#onChange(staging, end)
     signal.addEventListener('abort', end)
     try {
-      if (signal.aborted || this.isOpen(staging)) return
+      if (signal.aborted || this.#isOpen(staging)) return
       await sleep(this.#pollMs, undefined, { signal: over.signal }).catch(() => undefined)
     } finally {
       removeListener()
@@ -234,8 +236,13 @@ export class LogStore {
     }
   }
 
-  /** Whether the log has a writer. */
-  isOpen(staging: string): boolean {
+  /** Whether the log has a writer, or somebody waits to be the next one: until then, it must not be deleted. */
+  isTaken(staging: string): boolean {
+    return this.#turns.isTaken(staging)
+  }
+
+  /** Whether its writer has been opened. Before, the file may be that of an earlier one. */
+  #isOpen(staging: string): boolean {
     return this.#writers.has(staging)
   }
 
@@ -252,16 +259,15 @@ export class LogStore {
     return [...found].map(([staging, one]) => ({ staging, ...one }))
   }
 
-  /** The file of a log, and where its last complete line ends; undefined if there is none. The caller closes the file. */
+  /**
+   * A log as it is now, and where its last complete line ends; undefined if there is none. It does not keep the log from getting a
+   * writer. The caller closes the file.
+   */
   async openFile(staging: string): Promise<OpenLog | undefined> {
-    const opened = await openLog(this.#file(staging))
-    if (!this.#shared || this.isOpen(staging) || this.#complete.has(staging)) return opened
-    // Another node may have gone on with it. What has not ended may get a writer here at any time, which needs its file.
-    if (opened && !(await this.#hasEnded(staging).catch(() => false))) return opened
-    await opened?.file.close()
+    const file = this.#file(staging)
+    if (!this.#shared || this.#isOpen(staging) || this.#complete.has(staging)) return await openLog(file)
     await makeDirectory(this.#directory)
-    await this.#shared.fetch(staging, this.#file(staging))
-    return await openLog(this.#file(staging))
+    return await this.#shared.open(staging, file)
   }
 
   /**

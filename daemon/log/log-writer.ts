@@ -21,6 +21,7 @@ export interface LogWriterEvents {
   readonly share?: () => Promise<void>
   /** The same for the last time: the file is closed. */
   readonly finish?: () => Promise<void>
+  /** The last call, also where the file could not be closed. */
   readonly closed: () => void
 }
 
@@ -110,9 +111,11 @@ export class LogWriter {
       await this.sync()
     } finally {
       clearTimeout(this.#writeLater)
-      await this.#handle.close()
-      await this.#events.finish?.()
-      this.#events.closed()
+      try {
+        await this.#handle.close().finally(() => this.#events.finish?.())
+      } finally {
+        this.#events.closed()
+      }
     }
   }
 

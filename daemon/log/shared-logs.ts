@@ -1,6 +1,9 @@
-import { open, rename } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { rename, unlink, type FileHandle } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { errnoOf, Unavailable } from '../../base/errors.js'
+import { removeScrap } from '../../base/remove-scrap.js'
+import { newCopy } from './log-copies.js'
 import { parsePiece, type StoredLine } from './log-file.js'
 import { readLog } from './log-reader.js'
 import {
@@ -14,7 +17,7 @@ import {
   wholeBy,
   type Segment,
 } from './log-segments.js'
-import { contentOf, type OpenLog } from './open-log.js'
+import { contentOf, openLog, type OpenLog } from './open-log.js'
 import { LogUpload, type LogObjects, type UploadedLog } from './log-upload.js'
 
 export interface SharedLog {
@@ -34,6 +37,8 @@ export interface SharedLogsTimes {
 }
 
 const NEWLINE = 0x0a
+/** How often a log is looked at that another node replaces meanwhile, as it does once when it ends it. */
+const LOOKS = 3
 /** Nothing is known of leases: a log is looked at before it is ended. */
 const TIMES: SharedLogsTimes = { waitMs: 10_000, aloneMs: 0 }
 const END_BYTES = Buffer.from(END)
@@ -102,32 +107,72 @@ export class SharedLogs {
     return undefined
   }
 
-  /** Makes the file one that has all lines in the store, if it is not. It must have no writer. */
-  async fetch(staging: string, file: string): Promise<void> {
-    const { segments } = await this.find(staging)
-    await this.#prepare(segments, file)
-  }
-
   /** Whether the file goes on where the store ends: this node has written the last line there, and may have more. */
   async isContinuedBy(segments: readonly Segment[], file: string): Promise<boolean> {
     const last = await this.#lastLine(segments)
     return !last || (await hasLine(file, last))
   }
 
+  /** The file must have no writer, and nobody else who is about to write it. */
   async #fetch(segments: readonly Segment[], file: string): Promise<void> {
-    const temporary = `${file}.new`
-    const handle = await open(temporary, 'w')
+    const copy = await newCopy(file)
+    try {
+      await this.#writeTo(copy.file, segments).finally(() => copy.file.close())
+      await rename(copy.path, file)
+    } catch (error) {
+      await removeScrap(copy.path)
+      throw error
+    }
+  }
+
+  /**
+   * What is in the store, or the file if it has all of that. Undefined if there is neither. The file stays as it is: whoever writes it, or
+   * is about to, need not know of a reader. The caller closes what is returned.
+   *
+   * @param near where a file without a name is made for a copy; by default beside the file
+   */
+  async open(staging: string, file: string, near = file): Promise<OpenLog | undefined> {
+    for (let left = LOOKS - 1; ; left -= 1)
+      try {
+        const { segments } = await this.find(staging)
+        const isEnough = segments.length === 0 || (existsSync(file) && (await this.isContinuedBy(segments, file)))
+        return await (isEnough ? openLog(file) : this.#copy(segments, near))
+      } catch (error) {
+        if (left === 0 || !isLogChanged(error)) throw error
+      }
+  }
+
+  /** Undefined if there are no lines. */
+  async #copy(segments: readonly Segment[], near: string): Promise<OpenLog | undefined> {
+    const { file, path } = await newCopy(near)
+    try {
+      await unlink(path)
+      const length = await this.#writeTo(file, segments)
+      if (length > 0) return { file, length }
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+    await file.close()
+    return undefined
+  }
+
+  /** Returns the length of all lines, in bytes. */
+  async #writeTo(file: FileHandle, segments: readonly Segment[]): Promise<number> {
     const pieces = this.read(segments, 0)
+    let length = 0
     try {
       let next = await pieces.next()
-      for (; next.done !== true; next = await pieces.next())
-        await handle.appendFile(next.value.map(({ json }) => `${json}\n`).join(''))
+      for (; next.done !== true; next = await pieces.next()) {
+        const text = next.value.map(({ json }) => `${json}\n`).join('')
+        await file.appendFile(text)
+        length += Buffer.byteLength(text)
+      }
       if (next.value === 'replaced') throw logChanged()
+      return length
     } finally {
       await pieces.return('open')
-      await handle.close()
     }
-    await rename(temporary, file)
   }
 
   /** A log whose file is complete, and that no other node has written. Never rejects. */
@@ -186,6 +231,8 @@ export class SharedLogs {
       const found = await this.objects.get(key)
       if (!found) return 'replaced'
       let rest: Buffer = Buffer.alloc(0)
+      // A later writer has gone on with what was complete before.
+      isComplete = false
       try {
         for await (const chunk of found.body as AsyncIterable<Buffer>) {
           const read = Buffer.concat([rest, chunk])
@@ -234,8 +281,12 @@ function logChanged(): Unavailable {
   return new Unavailable('log-changed', 'A log was replaced while it was read: try again.')
 }
 
+function isLogChanged(error: unknown): boolean {
+  return error instanceof Unavailable && error.code === 'log-changed'
+}
+
 /** Whether a log in a file has that line. */
-export async function hasLine(path: string, line: StoredLine): Promise<boolean> {
+async function hasLine(path: string, line: StoredLine): Promise<boolean> {
   const source = { file: path, isComplete: () => Promise.resolve(true), onChange: () => () => undefined }
   const options = { since: line.seq - 1, follow: false, signal: new AbortController().signal }
   try {

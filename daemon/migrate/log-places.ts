@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { open, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { makeDirectory, makeDurableDirectory, syncDirectory } from '../../base/durable-directory.js'
-import { Unavailable } from '../../base/errors.js'
-import type { StoredLine } from '../log/log-file.js'
 import { LogStore } from '../log/log-store.js'
 import { contentOf, type OpenLog } from '../log/open-log.js'
-import { hasLine, wholeLog, type SharedLogs } from '../log/shared-logs.js'
+import { wholeLog, type SharedLogs } from '../log/shared-logs.js'
 
 /** Where a node that does not run has the logs of its stagings, or of its bootstraps. */
 export interface LogPlace {
@@ -91,35 +88,8 @@ export class LogBucket implements LogPlace {
 
   /** The file of this node if it has all that is shared: a node that died may not have shared its last lines. */
   async open(uuid: string): Promise<OpenLog | undefined> {
-    const { segments } = await this.shared.find(uuid)
-    if (segments.length === 0) return await this.own.open(uuid)
     await makeDirectory(this.scrap)
-    const copy = path.join(this.scrap, uuid)
-    const file = await open(copy, 'w+', 0o600)
-    try {
-      await unlink(copy)
-      const lines = this.shared.read(segments, 0)
-      let last: StoredLine | undefined
-      let length = 0
-      let next = await lines.next()
-      for (; next.done !== true; next = await lines.next()) {
-        const text = next.value.map(({ json }) => `${json}\n`).join('')
-        await file.appendFile(text)
-        length += Buffer.byteLength(text)
-        last = next.value.at(-1)
-      }
-      if (next.value === 'replaced')
-        throw new Unavailable(
-          'log-changed',
-          `The log of ${uuid} was replaced while it was read: run the migration again.`,
-        )
-      if (last && !(await hasLine(this.own.fileOf(uuid), last))) return { file, length }
-    } catch (error) {
-      await file.close()
-      throw error
-    }
-    await file.close()
-    return await this.own.open(uuid)
+    return await this.shared.open(uuid, this.own.fileOf(uuid), path.join(this.scrap, uuid))
   }
 
   put(uuid: string, log: OpenLog, isComplete: boolean): Promise<void> {

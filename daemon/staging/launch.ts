@@ -1,4 +1,5 @@
 import { Holder } from '../../base/leases.js'
+import { orAborted } from '../../base/or-aborted.js'
 import type { Ending, RunningContainer } from '../../isolation/isolation.js'
 import type { NeedlessRelaunch, Staging, Verdict, WorkingCopy } from '../model/staging.js'
 import type { LaunchSecrets } from '../secrets/secrets.js'
@@ -94,7 +95,8 @@ export class Launch implements OwningLaunch {
     await this.#container.takeOver(plan, this.#stop)
     let outcome: LaunchOutcome | undefined
     try {
-      await this.#before?.finished
+      // Which may be late, where the Engine can end nothing.
+      await orAborted(this.#before?.finished ?? Promise.resolve(), this.#stop).catch(() => undefined)
       if (this.#stop.aborted) {
         const released = this.#container.release()
         await this.#log.turn
@@ -153,10 +155,11 @@ export class Launch implements OwningLaunch {
   }
 
   async #record(running: RunningContainer, verdict: Verdict, work: WorkingCopy): Promise<RecordedVerdict | Earlier> {
-    // Where the log of the last launch cannot be written, the staging fails.
-    await this.#log.turn
+    // Asked now: what happens while the log waits for its turn comes after the verdict.
     const earlier =
       (await running.causeSoFar()) ?? (verdict === 'failed' ? await this.#conclusion.engineLoss() : undefined)
+    // Where the log of the last launch cannot be written, the staging fails.
+    await this.#log.turn
     if (earlier) return { earlier }
     // Its result depends on them, and they are no part of what it is compared by.
     const left = this.#secrets.given.size > 0 ? { ...work, unrepeatable: true } : work
@@ -196,9 +199,9 @@ export class Launch implements OwningLaunch {
       return { ...conclusion, released }
     }
     try {
-      // A log that cannot be written ends the launch.
-      await this.#log.turn
-      const cause = await this.#firstCause(running)
+      const first = this.#firstCause(running)
+      // A log that cannot be written ends the launch. What else ends it does not wait for the log.
+      const cause = await Promise.race([first, this.#log.turn.then(() => first)])
       const ended = endOf(running, cause, this.#parts.graceAfterVerdictMs)
       const next = await goesOn(cause)
       if (next) return { kind: 'settled', staging: next, end: this.#end(running), released: this.#endLater(ended) }
@@ -206,6 +209,7 @@ export class Launch implements OwningLaunch {
       // What a program that was killed has left may be cut short.
       const cache = cause.kind === 'verdict' && ending.kind === 'exited' ? 'keep' : 'drop'
       if (plan.start.keepable !== true) void this.#container.release(cache)
+      await this.#log.turn
       await this.#output.end()
       const conclusion = await this.#conclude(cause, ending)
       if (conclusion.kind === 'settled' && conclusion.staging.state !== 'running')
@@ -223,7 +227,7 @@ export class Launch implements OwningLaunch {
   #end(running: RunningContainer): LaunchEnd {
     const finished = running.finished()
     const end = async () => {
-      await Promise.all([finished, running.printed])
+      await Promise.all([Promise.race([finished, running.ended]), running.printed])
       // A refusal that comes late gets no line among those of the next launch.
       this.#handler.close()
       await this.#output.end()

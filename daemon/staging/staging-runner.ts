@@ -62,11 +62,11 @@ export class StagingRunner {
     const cancellation = new AbortController()
     // Before the staging is read: a request to cancel it is then in what is read, or aborts the signal.
     this.#cancellations.set(uuid, cancellation)
-    const launched: Promise<void>[] = []
+    const releases: Promise<void>[] = []
     const uploads = new StagingUploads(this.#parts.uploads)
-    const kind = await this.#untilEnded(uuid, cancellation.signal, uploads, launched)
+    const kind = await this.#untilEnded(uuid, cancellation.signal, uploads, releases)
     this.#cancellations.delete(uuid)
-    const released = Promise.all(launched).then(() => uploads.discardAll())
+    const released = Promise.all(releases).then(() => uploads.discardAll())
     if (kind === 'ended') {
       this.#begun.delete(uuid)
       return { kind, released }
@@ -81,7 +81,7 @@ export class StagingRunner {
     uuid: string,
     cancelled: AbortSignal,
     uploads: StagingUploads,
-    released: Promise<void>[],
+    releases: Promise<void>[],
   ): Promise<WorkOutcome['kind']> {
     const { logs, logger } = this.#parts
     try {
@@ -90,7 +90,7 @@ export class StagingRunner {
       const log = await logs.write(uuid, admitted.logWriter)
       try {
         await this.#logStart(admitted, log)
-        await this.#launchUntilEnded(admitted, log, cancelled, uploads, released)
+        await this.#launchUntilEnded(admitted, log, cancelled, uploads, releases)
       } catch (error) {
         await this.#giveUp(admitted, error, log)
       } finally {
@@ -123,7 +123,7 @@ export class StagingRunner {
     log: LogWriter,
     cancelled: AbortSignal,
     uploads: StagingUploads,
-    released: Promise<void>[],
+    releases: Promise<void>[],
   ): Promise<void> {
     const { ledger, launches, stop } = this.#parts
     const ended = AbortSignal.any([cancelled, stop])
@@ -139,7 +139,7 @@ export class StagingRunner {
           return
         }
         const outcome = await launches.run({ ledger, staging, before, log, stop: ended, uploads })
-        released.push(outcome.released)
+        releases.push(outcome.released)
         before = outcome.end
         if (outcome.kind === 'stopped' && !isCancelled()) {
           await log.message(this.#parts.whyStopped())

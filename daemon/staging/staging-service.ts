@@ -59,6 +59,8 @@ const UNWRITTEN = 'the log of a staging could not be written'
 export class StagingService {
   readonly #parts: StagingServiceParts
   readonly #node: StagingNode
+  /** Lines that wait for the writer of their log. */
+  readonly #logging = new Set<Promise<void>>()
 
   constructor(parts: StagingServiceParts, limit: number) {
     this.#parts = parts
@@ -114,6 +116,7 @@ export class StagingService {
   /** Ends running launches; their stagings continue at the next start, or at another node. */
   async stop(): Promise<void> {
     await Promise.all([this.#node.stop(), this.#parts.kept.stop(), this.#parts.prepared.stop()])
+    await Promise.all(this.#logging)
     await this.#parts.janitor.sweepForTheLastTime()
   }
 
@@ -210,9 +213,10 @@ export class StagingService {
     }
     const then = await this.#node.cancel(staging)
     if (then.state !== 'cancelled') return then
+    const hasWriter = this.#parts.logs.isTaken(uuid)
     const logged = this.#log(then, 'Staging was cancelled.')
     // Whoever has lost it is told to end, and writes its last lines first.
-    if (!this.#parts.logs.isOpen(uuid)) await logged
+    if (!hasWriter) await logged
     return then
   }
 
@@ -233,9 +237,16 @@ export class StagingService {
 
   /**
    * For one that this call has ended: nobody takes it up any more, so that the next number is its own. After a lost term, this node may
-   * still close the log.
+   * still close the log. Never rejects.
    */
-  async #log({ uuid, logWriter }: Staging, ...lines: string[]): Promise<void> {
+  async #log(staging: Staging, ...lines: string[]): Promise<void> {
+    const logging = this.#write(staging, lines)
+    this.#logging.add(logging)
+    await logging
+    this.#logging.delete(logging)
+  }
+
+  async #write({ uuid, logWriter }: Staging, lines: readonly string[]): Promise<void> {
     try {
       const log = await this.#parts.logs.write(uuid, logWriter + 1)
       await log.message(...lines).finally(() => log.close())

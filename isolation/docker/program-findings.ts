@@ -8,6 +8,7 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   coreutils: ['du', 'env', 'rm', 'sort', 'sync'],
   findutils: ['find'],
   gzip: ['gzip'],
+  iproute2: ['ip'],
   mount: ['mount', 'umount'],
   tar: ['tar'],
   'util-linux': ['prlimit', 'setpriv', 'unshare'],

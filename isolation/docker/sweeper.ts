@@ -8,6 +8,7 @@ import { parseMountinfo } from '../engine/mountinfo.js'
 import type { StagerCaches } from '../caches/stager-caches.js'
 import type { SweepFailure, SweepReport } from '../isolation.js'
 import { readDirectoryIfExists } from '../../base/read-directory.js'
+import { removeEach } from '../../base/remove-each.js'
 import { settleAll } from '../../base/settle-all.js'
 import { unmount } from '../host/mounts.js'
 import type { FirewallGuard } from '../network/firewall-guard.js'
@@ -170,11 +171,4 @@ interface SweptContainer {
   readonly what: string
   /** Why the Engine did not remove it. */
   readonly refusal?: EngineRefusal
-}
-
-/** One that cannot be removed does not keep the others. Then this throws the first failure, after the last removal. */
-async function removeEach<T>(found: readonly T[], remove: (one: T) => Promise<void>): Promise<void> {
-  const failed: unknown[] = []
-  for (const one of found) await remove(one).catch((error: unknown) => failed.push(error))
-  if (failed.length > 0) throw failed[0]
 }

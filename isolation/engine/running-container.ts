@@ -53,6 +53,8 @@ export class RunningContainer implements RunningContainerPort {
   readonly #over = new AbortController()
   /** Owns the connection on which the Engine tells of the end, which a kept container needs until its release. */
   readonly #released = new AbortController()
+  /** Aborted when all of it has been removed. */
+  readonly #removed = new AbortController()
   readonly #watch: LimitWatch
   #kept: KeptContainer | undefined
   /** Until the end of the container. */
@@ -83,9 +85,11 @@ export class RunningContainer implements RunningContainerPort {
 
   async finished(): Promise<void> {
     const { init, marks } = this.#parts
-    // Its first process goes on after the program.
-    if (marks) await this.ended
-    else await untilEnded(init, this.#over.signal).catch(() => this.ended)
+    // `ended` does not tell: it may be the end of a container that nobody can signal.
+    const processes = untilEnded(init, this.#removed.signal).catch(() => this.ended)
+    // The first process of a keepable one goes on after the program. A mark without an exit code says that the program runs.
+    const marked = marks?.passed.then((exitCode) => (exitCode === undefined ? processes : undefined))
+    await Promise.race<unknown>([processes, ...(marked ? [marked] : [])])
   }
 
   stop(): void {
@@ -128,6 +132,7 @@ export class RunningContainer implements RunningContainerPort {
     // Also when its program has ended: a snapshot may still read its files.
     await this.#withinGrace(freezer.close(), new AbortController().signal)
     const failures = await undo.run()
+    if (failures.length === 0) this.#removed.abort()
     // Do not wait for pending responses of the Engine.
     this.#over.abort()
     this.#released.abort()

@@ -10,9 +10,13 @@ export interface HostProcess {
 
 const INTERVAL_MS = 1_000
 
-/** The shortest pause while a process is expected to end, in milliseconds, and the share of the time so far that is the next one. */
+/**
+ * The shortest and the longest pause while a process is expected to end, in milliseconds, and the share of the time so far that is the
+ * next one.
+ */
 const SHORTEST_PAUSE_MS = 1
 const PAUSE_SHARE = 1 / 8
+const LONGEST_PAUSE_MS = 1_000
 
 /** How long a busy Engine may take to notice the end of a container. */
 const NOTICE_MS = 15_000
@@ -56,7 +60,7 @@ export async function untilEnded(init: HostProcess, signal: AbortSignal): Promis
   const since = performance.now()
   while (!signal.aborted && !init.hasEnded()) {
     const pause = Math.max(SHORTEST_PAUSE_MS, (performance.now() - since) * PAUSE_SHARE)
-    await delay(pause, undefined, { signal, ref: false }).catch(() => undefined)
+    await delay(Math.min(pause, LONGEST_PAUSE_MS), undefined, { signal, ref: false }).catch(() => undefined)
   }
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import type Docker from 'dockerode'
+import { removeEach } from '../../base/remove-each.js'
 import { runProcess } from '../../base/run-process.js'
 import { askEngineForList } from '../engine/engine-lists.js'
 import { bridgePrefix, type Owner } from '../host/ownership.js'
@@ -15,6 +16,12 @@ export interface StrayBridgesParts {
   readonly bridges: Pick<Bridges, 'uses'>
   /** Default: see above. */
   readonly strayMs?: number
+  /** Default: by ip(8). */
+  readonly deleteBridge?: (name: string) => Promise<void>
+}
+
+async function deleteLink(name: string): Promise<void> {
+  await runProcess('ip', ['link', 'delete', 'dev', name, 'type', 'bridge'])
 }
 
 /**
@@ -32,22 +39,21 @@ export class StrayBridges {
     this.#parts = parts
   }
 
-  /** Returns the names of those that it has removed. */
+  /** Returns the names of those that it has removed. Throws the first failure, after the last removal. */
   async remove(): Promise<string[]> {
-    const { strayMs = STRAY_MS } = this.#parts
+    const { strayMs = STRAY_MS, deleteBridge = deleteLink } = this.#parts
     const now = performance.now()
     const found = new Map<string, number>()
-    const removed: string[] = []
+    const due: string[] = []
     for (const name of await this.#stray()) {
       const key = `${name} ${interfaceIndex(name)}`
       const since = this.#found.get(key) ?? now
+      if (now - since >= strayMs && this.#found.has(key)) due.push(name)
       found.set(key, since)
-      if (now - since < strayMs || !this.#found.has(key)) continue
-      await runProcess('ip', ['link', 'delete', 'dev', name, 'type', 'bridge'])
-      removed.push(name)
     }
     this.#found = found
-    return removed
+    await removeEach(due, deleteBridge)
+    return due
   }
 
   /** Whoever is connected to one may still use it. */

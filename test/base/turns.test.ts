@@ -31,4 +31,17 @@ describe('turns', () => {
     giveBack()
     expect(turns.isTaken('a')).toBe(false)
   })
+
+  it('are awaited as long as somebody waits', async () => {
+    const turns = new Turns()
+    const first = await turns.take('a')
+    expect(turns.isAwaited('a')).toBe(false)
+    const second = turns.take('a')
+    expect(turns.isAwaited('a')).toBe(true)
+    first()
+    const giveBack = await second
+    expect(turns.isAwaited('a')).toBe(false)
+    giveBack()
+    expect(turns.isAwaited('a')).toBe(false)
+  })
 })

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -62,5 +63,15 @@ describe('the state directory', () => {
     await writeFile(path.join(directory, 'imports', 'half'), 'content')
     await open()
     expect(await readdir(directory)).not.toContain('imports')
+  })
+
+  it('is cleared of copies of logs that a crash interrupted, and keeps the logs', async () => {
+    const logs = path.join(directory, 'logs')
+    await mkdir(logs, { recursive: true })
+    const log = `${randomUUID()}.ndjson`
+    const [copy, ofEarlierVersion] = [`${log}.${randomUUID()}.new`, `${log}.new`]
+    for (const name of [log, copy, ofEarlierVersion]) await writeFile(path.join(logs, name), '')
+    await open()
+    expect(await readdir(logs)).toEqual([log])
   })
 })

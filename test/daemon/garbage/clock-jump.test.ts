@@ -38,7 +38,7 @@ async function collected(
     live: new Leases(),
     prepared: { clear: () => Promise.resolve() },
     isolation: { caches: () => Promise.resolve([]), discard: () => Promise.resolve(true) },
-    logs: { list: () => Promise.resolve([]), isOpen: () => false, delete: () => Promise.resolve() },
+    logs: { list: () => Promise.resolve([]), isTaken: () => false, delete: () => Promise.resolve() },
     graceMs: HOUR_MS,
   } as unknown as CollectorParts
   const removed = await new Collector(parts).collect({ dryRun: false, olderThanMs: 0, keepBytes: undefined })

@@ -32,7 +32,7 @@ async function collect(error: Error) {
         Promise.resolve(
           ['a log', 'bad log', 'the last log'].map((staging) => ({ staging, length: 1, modifiedAt: LONG_AGO })),
         ),
-      isOpen: () => false,
+      isTaken: () => false,
       delete: remove,
     },
     graceMs: 1,

@@ -168,3 +168,29 @@ it('calls `written` when lines are in the file, and `closed` when the file is cl
   await writer.close()
   expect(events).toEqual(['written', 'closed'])
 })
+
+it('calls `closed` although the file could not be closed', async () => {
+  const handle = await open(fileOf(), 'a')
+  const failing = new Proxy(handle, {
+    get: (target, name) =>
+      name === 'close'
+        ? async () => {
+            await target.close()
+            throw Object.assign(new Error('i/o error'), { code: 'EIO' })
+          }
+        : (target[name as keyof FileHandle] as () => void).bind(target),
+  })
+  const events: string[] = []
+  const writer = new LogWriter(
+    failing,
+    { seq: 0, end: 0 },
+    {
+      written: () => events.push('written'),
+      finish: () => Promise.resolve(void events.push('finish')),
+      closed: () => events.push('closed'),
+    },
+  )
+  await writer.message('one')
+  await expect(writer.close()).rejects.toThrow('i/o error')
+  expect(events).toEqual(['written', 'finish', 'closed'])
+})

@@ -5,6 +5,7 @@ import { Launch } from '../../../daemon/staging/launch.js'
 import { SqlNodeLedger } from '../../../daemon/store/sql/node-ledger.js'
 import type { FakeContext } from '../../support/fake-isolation.js'
 import { call, StagingHarness } from '../../support/staging-harness.js'
+import { until } from '../../support/until.js'
 
 let harness: StagingHarness
 
@@ -192,4 +193,25 @@ it('the layers of /stagerfs are built while the container is prepared', async ()
     return await isolation.prepare(...request)
   })
   expect(await stage()).toMatchObject({ state: 'succeeded' })
+})
+
+it('a staging is cancelled although nobody can end its last program, whose successor never begins', async () => {
+  const { isolation } = harness
+  const prepare = isolation.prepare.bind(isolation)
+  vi.spyOn(isolation, 'prepare').mockImplementationOnce(async (...request) => {
+    const container = await prepare(...request)
+    const start = container.start.bind(container)
+    const finished = () => new Promise<never>(() => undefined)
+    return Object.assign(container, {
+      start: async (...of: Parameters<typeof start>) => Object.assign(await start(...of), { finished }),
+    })
+  })
+  const next = vi.fn(done)
+  await harness.addPipeline('pipe', { first: done, next })
+  harness.start()
+  const { uuid } = await harness.submit('app', 'pipe')
+  await until('it has its verdict', async () => (await harness.staging(uuid)).launches[0]?.state === 'done')
+  await harness.service.cancel(uuid)
+  expect(await harness.ended(uuid)).toMatchObject({ state: 'cancelled' })
+  expect(next).not.toHaveBeenCalled()
 })

@@ -1,7 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Deferred } from '../../../base/deferred.js'
 import type { LogLine } from '../../../daemon/log/log-file.js'
+import { LogStore } from '../../../daemon/log/log-store.js'
+import { LogWriter } from '../../../daemon/log/log-writer.js'
 import { openLaunchOf } from '../../../daemon/model/staging.js'
 import { leaseOf } from '../../../daemon/staging/held-term.js'
 import { InProcessWakeups } from '../../../daemon/store/wakeups.js'
@@ -118,6 +122,51 @@ it('a staging that is cancelled when its term has ended is ended where it still 
     lines.map(({ seq }) => seq),
     'each number once',
   ).toEqual(lines.map((_, index) => index + 1))
+})
+
+it('the line of a cancellation waits for the writer of a term that has ended, and the stop of the daemon for the line', async () => {
+  const last = new Deferred<void>()
+  await harness.addPipeline('pipe', { any: () => last.promise })
+  harness.start()
+  const { uuid } = await harness.submit('app', 'pipe')
+  await until('it runs', async () => (await harness.staging(uuid)).launches[0]?.state === 'running')
+  await endTerms()
+  const { logs } = harness.parts
+  const opened = new Deferred<void>()
+  const write = vi.spyOn(LogStore.prototype, 'write').mockImplementationOnce(async (...of) => {
+    const writer = await logs.write(...of)
+    await opened.promise
+    return writer
+  })
+  onTestFinished(() => write.mockRestore())
+  await harness.service.cancel(uuid)
+  const stopped = harness.service.stop().then(() => 'stopped')
+  last.resolve()
+  await until('nothing is at work', () => harness.service.atWork === 0)
+  expect(logs.isTaken(uuid), 'nobody may delete the log').toBe(true)
+  expect(await Promise.race([stopped, delay(100, 'waits')])).toBe('waits')
+  opened.resolve()
+  await stopped
+  expect(await readFile(join(harness.directory, 'logs', `${uuid}.ndjson`), 'utf8')).toContain('Staging was cancelled.')
+})
+
+it('a cancellation is answered while a term that has ended opens the log', async () => {
+  const opened = new Deferred<void>()
+  const open = LogWriter.open.bind(LogWriter)
+  const opening = vi.spyOn(LogWriter, 'open').mockImplementationOnce(async (...of) => {
+    await opened.promise
+    return await open(...of)
+  })
+  onTestFinished(() => opening.mockRestore())
+  await harness.addPipeline('pipe', { any: done })
+  harness.start()
+  const { uuid } = await harness.submit('app', 'pipe')
+  await until('its log is opened', () => opening.mock.calls.length > 0)
+  await endTerms()
+  const cancelled = harness.service.cancel(uuid)
+  expect(await Promise.race([cancelled, delay(2_000)])).toMatchObject({ state: 'cancelled' })
+  opened.resolve()
+  expect((await harness.log(uuid)).at(-1)).toBe('Staging was cancelled.')
 })
 
 it('a node without a term tells the others what is submitted to it', async () => {

@@ -104,7 +104,7 @@ describe('a staging with nothing changed', () => {
     expect(submitted.startedAt).toBe(submitted.endedAt)
     expect(logged).toHaveLength(3)
     expect(await harness.log(submitted.uuid)).toEqual(logged)
-    expect(logs.isOpen(submitted.uuid)).toBe(false)
+    expect(logs.isTaken(submitted.uuid)).toBe(false)
   })
 
   it('is queued, and leaves no log, where its answer is refused', async () => {
@@ -150,7 +150,7 @@ describe('a staging with nothing changed', () => {
     await writeFile(directory, 'not a directory')
     const submitted = await submit({ source })
     expect(submitted).toMatchObject({ state: 'succeeded', reused: first.uuid })
-    expect(harness.parts.logs.isOpen(submitted.uuid)).toBe(false)
+    expect(harness.parts.logs.isTaken(submitted.uuid)).toBe(false)
   })
 
   it('is answered where its manifest says the same at other places, which the package has then', async () => {

@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import { appendFile, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { Deferred } from '../../../base/deferred.js'
-import { formatLine } from '../../../daemon/log/log-file.js'
+import { formatLine, parsePiece } from '../../../daemon/log/log-file.js'
 import type { LogObjects } from '../../../daemon/log/log-upload.js'
 import { LogStore } from '../../../daemon/log/log-store.js'
+import { contentOf } from '../../../daemon/log/open-log.js'
 import { SharedLogs } from '../../../daemon/log/shared-logs.js'
 import { Bucket } from '../../../daemon/store/s3/bucket.js'
 import { claimBucket } from '../../../daemon/store/s3/claim-bucket.js'
 import { S3BlobStore } from '../../../daemon/store/s3/s3-blob-store.js'
 import { describeLogs } from '../../contract/logs.js'
+import { collect } from '../../support/collect.js'
 import { SwiftServer } from '../../support/s3/swift-server.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
@@ -78,7 +80,7 @@ it('the time of a blob is also told by the clock of the server, as long as it ha
 })
 
 /** Nodes whose logs are in one bucket. */
-function fleet({ aloneMs = 60_000 } = {}) {
+function fleet({ aloneMs = 60_000, pollMs = 20 } = {}) {
   const ended = new Set<string>()
   const requests: string[] = []
   let isAway = false
@@ -108,7 +110,7 @@ function fleet({ aloneMs = 60_000 } = {}) {
     const path = join(directory.path, randomUUID())
     const shared = new SharedLogs(objects, logger, { aloneMs })
     onTestFinished(() => shared.stop())
-    const open = () => new LogStore(path, (uuid) => Promise.resolve(ended.has(uuid)), { shared, pollMs: 20 })
+    const open = () => new LogStore(path, (uuid) => Promise.resolve(ended.has(uuid)), { shared, pollMs })
     return { logs: open(), open, file: (staging: string) => join(path, `${staging}.ndjson`) }
   }
   const end = (staging: string) => void ended.add(staging)
@@ -149,6 +151,14 @@ describe('a log in an object store', () => {
     for await (const { seq, text } of logs.follow(staging, { since: 0, follow: false, signal }))
       texts.push(`${seq} ${text}`)
     return texts
+  }
+
+  const followed = (logs: LogStore) => {
+    const texts: string[] = []
+    const follow = async () => {
+      for await (const { text } of logs.follow(staging, { since: 0, follow: true, signal })) texts.push(text)
+    }
+    return { texts, over: follow() }
   }
 
   it('costs a staging of one launch two requests, and is one object', async () => {
@@ -244,6 +254,35 @@ describe('a log in an object store', () => {
     }
   })
 
+  it('is in a backup, and keeps all its lines, where this node begins to go on with it meanwhile', async () => {
+    const { newNode, end } = fleet()
+    const first = await newNode().logs.write(staging)
+    await first.message('one', 'two')
+    await first.close()
+    const here = newNode()
+    const [copy, next] = await Promise.all([here.logs.openFile(staging), here.logs.write(staging, 2)])
+    await next.message('three')
+    end(staging)
+    await next.close()
+    expect(parsePiece(await collect(contentOf(copy!))).lines.map(({ seq }) => seq)).toEqual([1, 2])
+    await copy!.file.close()
+    expect(await textsOf(newNode().logs)).toEqual(['1 one', '2 two', '3 three'])
+    expect(await readdir(dirname(here.file(staging)))).toEqual([basename(here.file(staging))])
+  })
+
+  it('is copied for a backup without a file of it at this node', async () => {
+    const { newNode } = fleet()
+    const writer = await newNode().logs.write(staging)
+    await writer.message('one')
+    await writer.share()
+    const here = newNode()
+    const copy = (await here.logs.openFile(staging))!
+    expect(parsePiece(await collect(contentOf(copy)))).toMatchObject({ lines: [{ seq: 1 }], end: copy.length })
+    await copy.file.close()
+    expect(await readdir(dirname(here.file(staging)))).toEqual([])
+    await writer.close()
+  })
+
   it('is that of the node that goes on, whatever another one has or writes', async () => {
     const { newNode } = fleet()
     const [a, b] = [newNode(), newNode()]
@@ -295,6 +334,17 @@ describe('a log in an object store', () => {
     expect(await textsOf(newNode().logs)).toEqual(['1 one', '2 two'])
   })
 
+  it('has writers with numbers of any length, in their order', async () => {
+    const { newNode, end } = fleet()
+    for (const number of [499_999, 500_000, 5_000_000]) {
+      const writer = await newNode().logs.write(staging, number)
+      await writer.message(`by ${number}`)
+      if (number === 5_000_000) end(staging)
+      await writer.close()
+    }
+    expect(await textsOf(newNode().logs)).toEqual(['1 by 499999', '2 by 500000', '3 by 5000000'])
+  })
+
   it('is not taken for its own by a node that has ended it after another node could take it', async () => {
     const { newNode, end } = fleet({ aloneMs: 0 })
     const [a, b] = [newNode(), newNode()]
@@ -324,6 +374,47 @@ describe('a log in an object store', () => {
     end(staging)
     await next.close()
     expect(await textsOf(newNode().logs)).toEqual(['1 of the backup', '2 goes on'])
+  })
+
+  it('is followed to the lines of who waited to write it when its staging had ended', async () => {
+    const { newNode, end } = fleet({ pollMs: 400 })
+    const [a, b] = [newNode(), newNode()]
+    const first = await a.logs.write(staging)
+    await first.message('one')
+    const followers = [a, b].map(({ logs }) => followed(logs))
+    for (const { texts } of followers) await expect.poll(() => texts).toEqual(['one'])
+    end(staging)
+    const waiting = a.logs.write(staging, 2)
+    await first.message('two')
+    await first.close()
+    // Who begins to follow now, too.
+    followers.push(followed(newNode().logs))
+    const second = await waiting
+    for (const { texts } of followers) await expect.poll(() => texts).toEqual(['one', 'two'])
+    await second.message('Staging was cancelled.')
+    await second.close()
+    for (const { over, texts } of followers) {
+      await over
+      expect(texts).toEqual(['one', 'two', 'Staging was cancelled.'])
+    }
+  })
+
+  it('is followed to the lines of who goes on with it after it was complete', async () => {
+    const { newNode, end } = fleet({ pollMs: 400 })
+    const [a, b] = [newNode(), newNode()]
+    const first = await a.logs.write(staging)
+    await first.message('one')
+    end(staging)
+    await first.close()
+    const second = await a.logs.write(staging, 2)
+    const followers = [a, b].map(({ logs }) => followed(logs))
+    for (const { texts } of followers) await expect.poll(() => texts).toEqual(['one'])
+    await second.message('two')
+    await second.close()
+    for (const { over, texts } of followers) {
+      await over
+      expect(texts).toEqual(['one', 'two'])
+    }
   })
 
   it('does not make a verdict or the end of a staging wait for a store that hangs', async () => {
@@ -356,12 +447,9 @@ describe('a log in an object store', () => {
     const writer = await newNode().logs.write(staging)
     await writer.message('one')
     await writer.close()
-    const texts: string[] = []
-    const following = (async () => {
-      for await (const { text } of newNode().logs.follow(staging, { since: 0, follow: true, signal })) texts.push(text)
-    })()
+    const { texts, over } = followed(newNode().logs)
     await expect.poll(() => texts).toEqual(['one'])
     end(staging)
-    await following
+    await over
   })
 })

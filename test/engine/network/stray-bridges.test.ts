@@ -8,7 +8,8 @@ import { interfaceIndex } from '../../../isolation/network/bridge-traces.js'
 import { removeNetwork } from '../../../isolation/network/remove-network.js'
 import { StrayBridges } from '../../../isolation/network/stray-bridges.js'
 
-const STRAY_MS = 50
+/** Two looks one after the other are closer, on a busy host too. */
+const STRAY_MS = 1_000
 
 async function addLink(name: string, ...type: readonly string[]) {
   await runProcess('ip', ['link', 'add', name, 'type', ...type])
@@ -47,4 +48,25 @@ it('a bridge that an Engine has left is removed at the second look, and none tha
     [left, own, connected, another, bridgeName(owner, network)].map((name) => interfaceIndex(name) !== undefined),
   ).toEqual([false, true, true, true, true])
   expect(await stray.remove()).toEqual([])
+})
+
+it('a bridge that cannot be removed does not keep the others, and is tried again', async () => {
+  const owner: Owner = { nodeId: randomUUID(), installDirectory: '/nowhere' }
+  const names = [1, 2, 3].map(() => bridgeName(owner, randomUUID()))
+  for (const name of names) await addLink(name, 'bridge')
+  let isBusy = true
+  const tried: string[] = []
+  const deleteBridge = async (name: string) => {
+    tried.push(name)
+    if (isBusy && name === tried[0]) throw new Error('Device or resource busy')
+    await runProcess('ip', ['link', 'delete', name])
+  }
+  const bridges = { uses: () => false }
+  const stray = new StrayBridges({ engine: connectEngine(), owner, bridges, strayMs: 0, deleteBridge })
+  expect(await stray.remove(), 'at the first look').toEqual([])
+  await expect(stray.remove()).rejects.toThrow('busy')
+  expect([...tried].sort()).toEqual([...names].sort())
+  expect(names.filter((name) => interfaceIndex(name) !== undefined)).toEqual([tried[0]])
+  isBusy = false
+  expect(await stray.remove()).toEqual([tried[0]])
 })

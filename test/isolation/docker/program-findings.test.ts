@@ -15,8 +15,8 @@ describe('doctor looks for programs', () => {
   })
 
   it('and names those that are missing, with the packages to install', async () => {
-    expect((await without('getfattr', 'setfattr', 'unshare'))[0]).toBe(
-      'bad programs: stagings fail without getfattr, setfattr, unshare: install attr, util-linux',
+    expect((await without('getfattr', 'setfattr', 'ip', 'unshare'))[0]).toBe(
+      'bad programs: stagings fail without getfattr, setfattr, ip, unshare: install attr, iproute2, util-linux',
     )
   })
 

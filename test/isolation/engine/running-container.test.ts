@@ -9,6 +9,7 @@ import type { LimitProbe } from '../../../isolation/engine/limit-watch.js'
 import { RunningContainer } from '../../../isolation/engine/running-container.js'
 import type { RunningParts } from '../../../isolation/engine/running-parts.js'
 import type { ForcedEnding } from '../../../isolation/isolation.js'
+import { until } from '../../support/until.js'
 
 const DOWN = new Unavailable('engine-down', 'The Docker Engine did not signal a container within 60 s.')
 const FAILING = new EngineRefusal(500, 'transport is closing', 'The Docker Engine refused: transport is closing.')
@@ -76,8 +77,10 @@ function onHangingEngine({
     retryMs: 0,
     ...parts,
   })
-  onTestFinished(async () => void (await running.release(new CleanupStack())))
-  return { running, endings, signals, attached }
+  let released: ReturnType<typeof running.release> | undefined
+  const release = (undo = new CleanupStack()) => (released ??= running.release(undo))
+  onTestFinished(async () => void (await release()))
+  return { running, endings, signals, attached, release }
 }
 
 describe('a container whose Engine hangs', () => {
@@ -92,7 +95,32 @@ describe('a container whose Engine hangs', () => {
     const { running } = onHangingEngine()
     running.stop()
     expect(await running.ended).toEqual({ kind: 'stopped' })
-    await Promise.all([running.finished(), running.printed])
+    await running.printed
+  })
+
+  it('has not finished before it has been removed, although it counts as ended', async () => {
+    let looks = 0
+    const { running, release } = onHangingEngine({ init: { hasEnded: () => (looks += 1) === 0 } })
+    let hasFinished = false
+    const finished = running.finished().then(() => (hasFinished = true))
+    running.stop()
+    await running.ended
+    const before = looks
+    await until('its processes are looked for again', () => looks > before + 1)
+    expect(hasFinished).toBe(false)
+    await release()
+    await finished
+  })
+
+  it('has finished when its processes have ended, although it could not be removed', async () => {
+    let isOver = false
+    const { running, release } = onHangingEngine({ init: { hasEnded: () => isOver } })
+    const finished = running.finished()
+    const undo = new CleanupStack()
+    undo.defer('remove the container', () => Promise.reject(DOWN))
+    expect(await release(undo)).toHaveLength(1)
+    isOver = true
+    await finished
   })
 
   describe.each([
