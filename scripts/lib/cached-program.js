@@ -11,7 +11,8 @@ export const V8_OPTIONS = { 'stagerd.cjs': ['--heap-growing-percent=150', '--max
 
 /**
  * The files of a program NAME.cjs: the bundle itself, its code cache, and NAME.cjs, which runs both. V8 compares only the
- * length of a bundle with that in the cache, so the names have the digest.
+ * length of a bundle with that in the cache, so the names have the digest. It does not look for damage in the code and crashes
+ * of it, so the SHA-256 of the code is at the end of its file.
  *
  * @param {string} directory where they will be, and those of the last time may be
  * @param {string} name
@@ -31,8 +32,9 @@ export async function cachedProgram(directory, name, bundle) {
 }
 
 const starter = (stem, name) => `'use strict'
-// Runs the bundle beside this file, with the code that V8 has compiled of it. Without that, or with another version of
-// Node.js, it is compiled again.
+// Runs the bundle beside this file, with the code that V8 has compiled of it. Without that, if it is damaged, or with another
+// version of Node.js, it is compiled again.
+const { createHash } = require('node:crypto')
 const { existsSync, readFileSync } = require('node:fs')
 const Module = require('node:module')
 const { Script } = require('node:vm')
@@ -40,7 +42,10 @@ const { Script } = require('node:vm')
 const filename = \`\${__dirname}/${stem}.cjs\`
 const source = \`(function (exports, require, module, __filename, __dirname) {\${readFileSync(filename, 'latin1')}\\n})\`
 const cache = \`\${__dirname}/${stem}.cache\`
-const script = new Script(source, { filename, cachedData: existsSync(cache) ? readFileSync(cache) : undefined })
+const cached = existsSync(cache) ? readFileSync(cache) : Buffer.alloc(0)
+const code = cached.subarray(0, -32)
+const isWhole = createHash('sha256').update(code).digest().equals(cached.subarray(-32))
+const script = new Script(source, { filename, cachedData: isWhole ? code : undefined })
 const module_ = new Module(filename)
 // Node.js reads source maps of modules that it compiles itself. This one has nothing but the address of the map.
 if (process.sourceMapsEnabled) module_._compile('//# sourceMappingURL=${name}.map', filename)

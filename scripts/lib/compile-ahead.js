@@ -1,5 +1,6 @@
 // compile-ahead.js FILE [CACHE] <BUNDLE: prints the code that V8 has compiled of a bundle which will be FILE, or what is in CACHE if
-// V8 accepts that. It is run with the options of the program: V8 refuses code that was compiled with others.
+// V8 accepts that; then its SHA-256. It is run with the options of the program: V8 refuses code that was compiled with others.
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -20,7 +21,12 @@ async function codeOf() {
   return script.createCachedData()
 }
 
-const existing = await readFile(cache).catch(() => undefined)
-const isAccepted = existing !== undefined && !new Script(source, { cachedData: existing }).cachedDataRejected
-const code = isAccepted ? existing : await codeOf()
-process.stdout.write(code, () => process.exit())
+const digestOf = (code) => createHash('sha256').update(code).digest()
+
+const existing = await readFile(cache).catch(() => Buffer.alloc(0))
+const kept = existing.subarray(0, -32)
+// V8 crashes of damaged code.
+const isAccepted =
+  digestOf(kept).equals(existing.subarray(-32)) && !new Script(source, { cachedData: kept }).cachedDataRejected
+const code = isAccepted ? kept : await codeOf()
+process.stdout.write(Buffer.concat([code, digestOf(code)]), () => process.exit())

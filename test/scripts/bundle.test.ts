@@ -139,6 +139,13 @@ test('a program that starts often has the code that V8 has compiled of it, and r
   await writeFile(first.cache, 'of another version')
   expect(await run()).toBe(said)
   expect((await bundled()).made).not.toBe(first.made)
+  // V8 takes damaged code for its own, and crashes.
+  const damaged = await readFile(first.cache)
+  damaged.subarray(damaged.length / 2, -64).fill(0xff)
+  await writeFile(first.cache, damaged)
+  expect(await run()).toBe(said)
+  await bundled()
+  expect((await readFile(first.cache)).equals(damaged)).toBe(false)
   await rm(first.cache)
   expect(await run()).toBe(said)
 })
