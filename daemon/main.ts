@@ -5,7 +5,7 @@ import { installedVersion } from '../base/installation.js'
 import { buildDockerIsolation } from './build-isolation.js'
 import { DEFAULT_FILE, describeCommand, migrationOf } from './command-line.js'
 import { Daemon } from './lifecycle.js'
-import { isJournal, journalLogger, journalSocket } from './log/journal.js'
+import { isJournal, journalLogger, journalSocket, type SendEntry } from './log/journal.js'
 import type { NodeMigration } from './migrate-node.js'
 import { ServiceManager } from './service-manager.js'
 import { Service } from './service.js'
@@ -14,11 +14,13 @@ import type { Settings } from './settings/settings.js'
 import { showSettings } from './settings/show-settings.js'
 import { loadNativeLibrary } from './store/sqlite/native-library.js'
 
+export { warmUp } from './warm-up.js'
+
 /** Of a migration that has moved everything but what the node had lost before. */
 const MOVED_WITH_LOSSES = 3
 
 /** Only the process: flags, signals, readiness and exit codes (0 stopped, 1 failed, 2 usage, 3 `MOVED_WITH_LOSSES`). */
-async function main(argv: readonly string[]): Promise<number> {
+async function run(argv: readonly string[], journal: SendEntry | undefined): Promise<number> {
   const version = installedVersion()
   const command = describeCommand(version)
   try {
@@ -98,22 +100,25 @@ async function move(nodes: Pick<NodeMigration, 'from' | 'to' | 'file'>): Promise
   return lost > 0 ? MOVED_WITH_LOSSES : 0
 }
 
-const journal = journalSocket(process.env)
-// Only for this process.
-delete process.env.STAGERD_JOURNAL_FD
-
 /** There may be no logger yet: one sentence. */
-function report(error: unknown): void {
+function report(error: unknown, journal: SendEntry | undefined): void {
   if (isJournal(2, process.env)) journalLogger({}, process.stderr, journal).error({ err: error }, messageOf(error))
   else
     process.stderr.write(`stagerd: ${error instanceof StagerdError ? error.message : String((error as Error).stack)}\n`)
 }
 
-// Exit explicitly: a request that a hanging Engine never answers would keep the process alive, beside the daemon that is
-// started next.
-try {
-  process.exit(await main(process.argv))
-} catch (error) {
-  report(error)
-  process.exit(error instanceof BadInput ? 2 : 1)
+/**
+ * Exits explicitly: a request that a hanging Engine never answers would keep the process alive, beside the daemon that is
+ * started next.
+ */
+export async function main(): Promise<void> {
+  const journal = journalSocket(process.env)
+  // Only for this process.
+  delete process.env.STAGERD_JOURNAL_FD
+  try {
+    process.exit(await run(process.argv, journal))
+  } catch (error) {
+    report(error, journal)
+    process.exit(error instanceof BadInput ? 2 : 1)
+  }
 }

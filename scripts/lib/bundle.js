@@ -53,31 +53,43 @@ const ONE_FILE = {
   format: 'cjs',
   outExtension: { '.js': '.cjs' },
   supported: { 'dynamic-import': false },
-  plugins: [{ name: 'rarely-used', setup: leaveOut }],
   define: { 'import.meta.url': 'urlOfBundle' },
-  banner: {
-    js: `const urlOfBundle = require('node:url').pathToFileURL(__filename).href
-require = ((load) => (name) =>
-  ${JSON.stringify(LOADED_WHEN_USED)}.includes(name) ? new Proxy({}, { get: (_, key) => load(name)[key] }) : load(name))(require)`,
-  },
 }
+
+const BANNER = "const urlOfBundle = require('node:url').pathToFileURL(__filename).href"
+const LOADING_WHEN_USED = `${BANNER}
+require = ((load) => (name) =>
+  ${JSON.stringify(LOADED_WHEN_USED)}.includes(name) ? new Proxy({}, { get: (_, key) => load(name)[key] }) : load(name))(require)`
 
 /**
  * Large packages that most starts do not need: each is a file of its own. V8 has an entry for each function of a file in
  * what it compiles ahead, and reads all of them.
  */
-const RARELY_USED = ['cli-progress', 'cli-table3', 'execa', 'smol-toml', 'tar-stream', 'undici', 'yauzl']
+const RARELY_USED = {
+  'stagectl.cjs': ['cli-progress', 'cli-table3', 'execa', 'smol-toml', 'tar-stream', 'undici', 'yauzl'],
+  'stagerd.cjs': ['@aws-sdk/client-s3', 'cli-progress', 'pg'],
+}
 
 /** What a program that starts often must not read at each start. */
-function leaveOut({ onResolve }) {
-  // commander loads it at once, for commands that are programs of their own.
-  onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
-    importer.includes('/node_modules/commander/') ? { path: unused } : undefined,
-  )
-  onResolve({ filter: new RegExp(`^(?:${RARELY_USED.join('|')})$`) }, ({ path: name, kind }) =>
-    kind === 'entry-point' ? undefined : { path: `./${name}.cjs`, external: true },
-  )
+function oneFileOf(name) {
+  const rarelyUsed = RARELY_USED[name] ?? RARELY_USED['stagerd.cjs']
+  const leaveOut = ({ onResolve }) => {
+    // commander loads it at once, for commands that are programs of their own.
+    onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      importer.includes('/node_modules/commander/') ? { path: unused } : undefined,
+    )
+    onResolve({ filter: new RegExp(`^(?:${rarelyUsed.join('|')})$`) }, ({ path: name, kind }) =>
+      kind === 'entry-point' ? undefined : { path: `./${fileOf(name)}.cjs`, external: true },
+    )
+  }
+  // A daemon uses at each start what a client loads when it uses it.
+  const banner = name === 'stagectl.cjs' ? LOADING_WHEN_USED : BANNER
+  const plugins = [{ name: 'rarely-used', setup: leaveOut }]
+  return { rarelyUsed, options: { ...ONE_FILE, plugins, banner: { js: banner } } }
 }
+
+/** A package may have a scope, which is a directory for npm. */
+const fileOf = (name) => name.replace(/^@/, '').replaceAll('/', '-')
 
 const files = new Map()
 
@@ -92,28 +104,32 @@ async function put(name, contents) {
 
 await mkdir(directory, { recursive: true })
 const entries = programs.map((program) => program.split('='))
-for (const [extension, options] of Object.entries({ '': MODULES, '.cjs': ONE_FILE })) {
-  const chosen = entries.filter(([name]) => path.extname(name) === extension)
-  if (chosen.length === 0) continue
-  const entryPoints = Object.fromEntries(chosen.map(([name, file]) => [path.basename(name, extension), file]))
+
+/** Bundles `entryPoints`. Returns the names of what it leaves to other files. */
+async function bundle(entryPoints, options) {
   const { outputFiles, metafile } = await build({ ...common, ...options, entryPoints, metafile: true })
   for (const { path: file, contents } of outputFiles) {
     const bytes = Buffer.from(contents)
     files.set(path.basename(file), file.endsWith('.map') ? ownLines(bytes) : bytes)
   }
-  if (options !== ONE_FILE) continue
-  const imported = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map((one) => one.path))
-  const beside = RARELY_USED.filter((name) => imported.includes(`./${name}.cjs`))
+  return Object.values(metafile.outputs).flatMap(({ imports }) => imports.map((one) => one.path))
+}
+
+const isOneFile = ([name]) => path.extname(name) === '.cjs'
+const modules = entries.filter((entry) => !isOneFile(entry))
+if (modules.length > 0) await bundle(Object.fromEntries(modules), MODULES)
+for (const [name, file] of entries.filter(isOneFile)) {
+  const { rarelyUsed, options } = oneFileOf(name)
+  const imported = await bundle({ [path.basename(name, '.cjs')]: file }, options)
+  const beside = rarelyUsed.filter((one) => imported.includes(`./${fileOf(one)}.cjs`))
   if (beside.length > 0) {
-    const { outputFiles: packages } = await build({ ...common, ...ONE_FILE, sourcemap: false, entryPoints: beside })
-    for (const { path: file, contents } of packages) {
-      files.set(path.basename(file), Buffer.from(contents))
-      // A program may load it at once, also when it is run for its code.
-      await put(path.basename(file), files.get(path.basename(file)))
-    }
+    // The same for all programs that have it.
+    const ofPackage = { ...options, banner: { js: BANNER }, sourcemap: false }
+    await bundle(Object.fromEntries(beside.map((one) => [fileOf(one), one])), ofPackage)
+    // A program may load it at once, also when it is run for its code.
+    for (const one of beside) await put(`${fileOf(one)}.cjs`, files.get(`${fileOf(one)}.cjs`))
   }
-  for (const [name] of chosen)
-    for (const [file, contents] of await cachedProgram(directory, name, files.get(name))) files.set(file, contents)
+  for (const [made, contents] of await cachedProgram(directory, name, files.get(name))) files.set(made, contents)
 }
 
 for (const [name, contents] of files) await put(name, contents)

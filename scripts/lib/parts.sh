@@ -87,7 +87,7 @@ ensure_programs_and_documents() (
   note 'building'
   local node=$node_home/bin/node
   cd "$root" || die "$root is not there."
-  "$node" scripts/lib/bundle.js dist/programs stagerd=daemon/main.ts stagectl.cjs=cli/main.ts
+  "$node" scripts/lib/bundle.js dist/programs stagerd.cjs=daemon/main.ts stagectl.cjs=cli/main.ts
   "$node" scripts/lib/bundle.js "$parts/documents-program" main=scripts/documents.d/main.ts
   "$node" "$parts/documents-program/main.js" "$documents"
 )

@@ -95,13 +95,13 @@ describe('an installation', () => {
     await writeFile(node, '#!/bin/sh\necho "own Node.js: $@"\n')
     const stagerd = path.join(root, 'usr/local/sbin/stagerd')
     await expect(run(stagerd, ['--version'])).rejects.toThrow(
-      /stagerd\.js does not exist: build it with 'npm run build'\./,
+      /stagerd\.cjs does not exist: build it with 'npm run build'\./,
     )
     const programs = path.join(root, 'usr/local/lib/stagerd/dist/programs')
     await mkdir(programs, { recursive: true })
-    await writeFile(path.join(programs, 'stagerd.js'), '')
+    await writeFile(path.join(programs, 'stagerd.cjs'), '')
     const { stdout } = await run(stagerd, ['--version'])
-    expect(stdout).toMatch(/^own Node\.js: .*stagerd\.js --version$/m)
+    expect(stdout).toMatch(/^own Node\.js: .*stagerd\.cjs --version$/m)
   })
 
   it('leaves settings that are there alone, and nothing of an earlier version', async () => {

@@ -18,21 +18,33 @@ const bundle = (...files: string[]) => execa(process.execPath, [BUNDLE, programs
 
 test('the programs load nothing of node_modules but the native library', async () => {
   await cp(path.join(CHECKOUT, 'package.json'), path.join(root, 'package.json'))
-  await bundle('stagerd=daemon/main.ts', 'stagectl.cjs=cli/main.ts')
-  await cp(path.join(CHECKOUT, 'bin'), path.join(root, 'bin'), { recursive: true })
   await mkdir(path.join(root, 'node_modules'))
   for (const name of ['better-sqlite3', 'bindings', 'file-uri-to-path'])
     await cp(path.join(CHECKOUT, 'node_modules', name), path.join(root, 'node_modules', name), { recursive: true })
+  await bundle('stagerd.cjs=daemon/main.ts', 'stagectl.cjs=cli/main.ts')
+  await cp(path.join(CHECKOUT, 'bin'), path.join(root, 'bin'), { recursive: true })
 
   const { version } = JSON.parse(await readFile(path.join(CHECKOUT, 'package.json'), 'utf8')) as { version: string }
   for (const program of ['stagerd', 'stagectl'])
     expect((await execa(path.join(root, 'bin', program), ['--version'])).stdout).toBe(version)
 
+  // With other options of V8 than those of the build, the compiled code would be refused, and nothing would say so.
+  const refused = `vm.Script = class extends vm.Script {
+    constructor(...given) {
+      super(...given)
+      if (this.cachedDataRejected !== false) throw new Error('refused')
+    }
+  }`
+  await writeFile(path.join(root, 'refused.mjs'), `import vm from 'node:vm'\n${refused}`)
+  const env = { NODE_OPTIONS: `--import ${path.join(root, 'refused.mjs')}` }
+  for (const program of ['stagerd', 'stagectl'])
+    expect((await execa(path.join(root, 'bin', program), ['--version'], { env })).stdout).toBe(version)
+
   // What is read at each start. A package that only some commands need is a file of its own: RARELY_USED in bundle.js.
   const names = await readdir(programs())
   const client = names.find((name) => /^stagectl-.*\.cjs$/.test(name))!
   expect((await stat(path.join(programs(), client))).size).toBeLessThan(700_000)
-  const packages = names.filter((name) => name.endsWith('.cjs') && !name.startsWith('stagectl'))
+  const packages = names.filter((name) => name.endsWith('.cjs') && !/^stage(?:rd|ctl)/.test(name))
   expect(packages).toContain('execa.cjs')
   for (const name of packages) await rm(path.join(programs(), name))
   // The module of the command itself is loaded when the command is run.
@@ -42,13 +54,23 @@ test('the programs load nothing of node_modules but the native library', async (
 test('a stack trace names the TypeScript files and their lines', async () => {
   await writeFile(path.join(root, 'part.ts'), 'export function fail(why: string): never {\n  throw new Error(why)\n}\n')
   await writeFile(path.join(root, 'main.ts'), "import { fail } from './part.js'\n\nfail('broken')\n")
-  await bundle(`main=${path.join(root, 'main.ts')}`)
+  // As a module, and as one file with compiled code.
+  await writeFile(
+    path.join(root, 'one.ts'),
+    "import { fail } from './part.js'\n\nexport const main = () => fail('broken')\nexport const warmUp = () => Promise.resolve()\n",
+  )
+  await bundle(`main=${path.join(root, 'main.ts')}`, `one.cjs=${path.join(root, 'one.ts')}`)
 
-  const failed = await execa(process.execPath, ['--enable-source-maps', path.join(programs(), 'main.js')], {
-    reject: false,
-  })
-  expect(failed.stderr).toContain(`${path.join(root, 'part.ts')}:2:`)
-  expect(failed.stderr).toContain(`${path.join(root, 'main.ts')}:3:`)
+  for (const [program, source] of [
+    ['main.js', 'main.ts'],
+    ['one.cjs', 'one.ts'],
+  ] as const) {
+    const failed = await execa(process.execPath, ['--enable-source-maps', path.join(programs(), program)], {
+      reject: false,
+    })
+    expect(failed.stderr).toContain(`${path.join(root, 'part.ts')}:2:`)
+    expect(failed.stderr).toContain(`${path.join(root, source)}:3:`)
+  }
 })
 
 test('a stack trace through a dependency names our lines, and the place in the bundle for the others', async () => {
@@ -117,6 +139,13 @@ test('a program that starts often has the code that V8 has compiled of it, and r
   await writeFile(first.cache, 'of another version')
   expect(await run()).toBe(said)
   expect((await bundled()).made).not.toBe(first.made)
+  // V8 takes damaged code for its own, and crashes.
+  const damaged = await readFile(first.cache)
+  damaged.subarray(damaged.length / 2, -64).fill(0xff)
+  await writeFile(first.cache, damaged)
+  expect(await run()).toBe(said)
+  await bundled()
+  expect((await readFile(first.cache)).equals(damaged)).toBe(false)
   await rm(first.cache)
   expect(await run()).toBe(said)
 })

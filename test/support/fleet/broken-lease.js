@@ -1,31 +1,32 @@
-// node --import THIS-FILE stagerd.js: a node that does not see that its lease is lost, on a database that does not ask.
+// node --import THIS-FILE stagerd.cjs: a node that does not see that its lease is lost, on a database that does not ask.
 //
-// It is for a run of test/engine/fleet/fleet.test.ts whose checker must find what such a node does. The programs are changed when they are
-// loaded, so that there is no switch for it in stagerd.
-import { register } from 'node:module'
+// It is for a run of test/engine/fleet/fleet.test.ts whose checker must find what such a node does. The program is changed when it is
+// compiled, so that there is no switch for it in stagerd.
+import vm from 'node:vm'
 
-/** In which module what is replaced by what. */
+/** In which module what is replaced by what. The bundle gives a number to a name that another module has. */
 const FAULTS = [
   // The term must be open, and own the staging.
-  ['daemon/store/sql/ownership.ts', 'if (open === null) throw leaseLost(term);', ''],
-  ['daemon/store/sql/ownership.ts', 'if (state === "running" && owner !== term) throw notOwned(staging);', ''],
+  ['daemon/store/sql/ownership.ts', /if \(open\d* === null\) throw leaseLost\(term\);/, ''],
+  ['daemon/store/sql/ownership.ts', /if \(state\d* === "running" && owner !== term\) throw notOwned\(staging\);/, ''],
   // The node stops what it runs.
-  ['daemon/staging/held-term.ts', 'lose(why) {', 'lose(why) { return;'],
+  ['daemon/staging/held-term.ts', /lose\(why\) \{/, 'lose(why) { return;'],
 ]
 
-/** A hook of Node.js. Throws if a module is written in other words now. */
-export async function load(url, context, nextLoad) {
-  const loaded = await nextLoad(url, context)
-  if (!url.includes('/dist/programs/') || !loaded.source) return loaded
-  let source = String(loaded.source)
-  for (const [module, from, to] of FAULTS) {
+/** @param {string} source of any script. Throws if a module is written in other words now. */
+function broken(source) {
+  return FAULTS.reduce((all, [module, from, to]) => {
     // The bundle names its modules.
-    if (!source.includes(`// ${module}\n`)) continue
-    if (source.split(from).length !== 2) throw new Error(`${url} does not have "${from}" once`)
-    source = source.replace(from, to)
-  }
-  return { ...loaded, source }
+    if (!new RegExp(`^ *// ${module}$`, 'm').test(all)) return all
+    if (all.split(from).length !== 2) throw new Error(`the program does not have ${from} once`)
+    return all.replace(from, to)
+  }, source)
 }
 
-// Hooks have a thread and a copy of their module of their own.
-if (!new URL(import.meta.url).searchParams.has('hooks')) register(`${import.meta.url}?hooks`)
+/** The program compiles its bundle with it (scripts/lib/cached-program.js). Code of what it is without faults is not used. */
+vm.Script = class extends vm.Script {
+  constructor(source, options) {
+    const changed = broken(source)
+    super(changed, changed === source ? options : { ...options, cachedData: undefined })
+  }
+}
