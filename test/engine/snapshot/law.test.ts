@@ -176,7 +176,7 @@ async function look(program: FileOperations, { expected }: Begun): Promise<SeenI
   return found
 }
 
-const law = treesLaw({ trees: 50, atOnce: AT_ONCE, msPerRun: 4000 })
+const law = treesLaw({ trees: 100, atOnce: AT_ONCE, msPerRun: 4000 })
 
 test('LAW: what a stager leaves, the next one finds', { timeout: law.timeout }, async () => {
   await fc.assert(
