@@ -171,7 +171,7 @@ describe('a node that is moved', () => {
     const program = await compileProgram(
       path.join(checkout, 'daemon/main.ts'),
       path.join(directory, 'program'),
-      'stagerd',
+      'stagerd.cjs',
     )
 
     const first = await runUntilCopying(program, single, fleet, 'SIGINT')
