@@ -128,8 +128,9 @@ it(`${REQUESTS} requests at a fleet, one of whose nodes dies: the other one answ
   const recorded = await recordedBy('one')
   expect(recorded.length, 'it has left some').toBeGreaterThan(0)
   await requester.send('meanwhile')
-  await until('the other one answers', () => isAnswered('meanwhile'))
-  await until('all are answered', () => names.every(isAnswered))
+  // Its own ones come first, and each of them is staged.
+  await until('the other one answers', () => isAnswered('meanwhile'), 60_000)
+  await until('all are answered', () => names.every(isAnswered), 60_000)
   const seconds = (performance.now() - killedAt) / 1000
   await until('nothing is left', async () => (await rows('SELECT id FROM cloud_foundry_tasks')).length === 0)
   await until('all stagings have ended', () => other.isIdle())
